@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# The main job on a real corpus: set up, index 111 pages of the PostgreSQL manual, ask four questions.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+bash .ci/setup.sh all
+export HF_HUB_OFFLINE=1
+hybrid=.venv/bin/hybrid
+
+echo "== index the folder (the second time only what changed)"
+"$hybrid" index examples/postgres/pages --domain postgres
+
+ask() {
+  echo
+  echo "== $1"
+  "$hybrid" ask "$1" --domain postgres
+}
+ask "On which port does the server listen by default?"
+ask "Which file makes a server start as a standby?"
+ask "What is the maximum number of columns in an index?"
+# nothing in the manual answers this, and the answer says so
+ask "At what oven temperature should sourdough bread be baked?"

@@ -1,0 +1,170 @@
+"""The façade that a chatbot imports: index a folder, search it, ask it.
+
+Takes names, settings or models of your own, gives hits and answers. Models are loaded when they are
+first needed and kept; a new generation of the index is picked up at the next question.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from hybrid.config import Settings, load_settings
+from hybrid.errors import UsageError
+from hybrid.files import folder_lock
+from hybrid.generation.answering import Answerer
+from hybrid.index import Index, Manifest, rollback
+from hybrid.index.generations import current
+from hybrid.index.sync import Progress
+from hybrid.ingestion import IngestEstimate, Ingestor, IngestReport
+from hybrid.models import Embedder, Generator, Reranker
+from hybrid.models.loading import load_embedder, load_generator, load_reranker
+from hybrid.retrieval import Retriever
+from hybrid.types import Answer, Arm, Hit
+
+
+class Assistant:
+    """One domain: its index and the models that serve it.
+
+    Args:
+        domain: its name; the index is in ``<settings.indexes>/<domain>``.
+        settings: instead of those from ``hybrid.toml`` and the environment.
+        embedder: a model of your own instead of the one in the settings.
+        generator: likewise.
+        reranker: likewise.
+
+    Example:
+        >>> assistant = Assistant("manual")                      # doctest: +SKIP
+        >>> assistant.index("docs")                              # doctest: +SKIP
+        >>> print(assistant.ask("Which port is the default?").text)  # doctest: +SKIP
+        The default port is 5432. [1]
+    """
+
+    def __init__(
+        self,
+        domain: str,
+        *,
+        settings: Settings | None = None,
+        embedder: Embedder | None = None,
+        generator: Generator | None = None,
+        reranker: Reranker | None = None,
+    ) -> None:
+        if not domain or domain in (".", "..") or any(c in domain for c in "/\\\0") or domain.startswith("."):
+            raise UsageError(
+                f"{domain!r} is not a name for a domain", hint="use letters, digits, dashes and dots"
+            )
+        self.settings = settings or load_settings()
+        self.domain = domain
+        self.folder = Path(self.settings.indexes) / domain
+        self._embedder = embedder
+        self._generator = generator
+        self._reranker = reranker
+        self._open: tuple[str, Retriever] | None = None
+
+    @property
+    def embedder(self) -> Embedder:
+        """Return the embedder, which loads its weights at the first text."""
+        if self._embedder is None:
+            self._embedder = load_embedder(self.settings.models)
+        return self._embedder
+
+    @property
+    def generator(self) -> Generator:
+        """Return the generator, loaded now if it was not."""
+        if self._generator is None:
+            self._generator = load_generator(self.settings.models)
+        return self._generator
+
+    @property
+    def retriever(self) -> Retriever:
+        """Return a retriever over the generation in force.
+
+        Raises:
+            IndexMissing: nothing was indexed yet.
+            IndexMismatch: the index was built with another embedder.
+        """
+        generation = current(self.folder)
+        if self._open is None or self._open[0] != generation:
+            if self._reranker is None:
+                self._reranker = load_reranker(self.settings.models)
+            index = Index(self.folder, generation)
+            retriever = Retriever(index, self.embedder, self.settings.retrieval, self._reranker)
+            self._open = (generation, retriever)
+        return self._open[1]
+
+    @cached_property
+    def answerer(self) -> Answerer:
+        """Return what turns hits into answers."""
+        return Answerer(self.embedder, lambda: self.generator, self.settings.generation)
+
+    def index(
+        self, folder: str | Path, *, rebuild: bool = False, progress: Progress | None = None
+    ) -> IngestReport:
+        """Make the index hold exactly what the folder (or the single file) holds; only news are embedded.
+
+        Raises:
+            UsageError: the folder is missing or holds nothing to index.
+            IndexMismatch: the domain was built with another embedder or from another folder.
+            IndexLocked: another process is writing the domain.
+        """
+        return self._ingestor.ingest(Path(folder), rebuild=rebuild, progress=progress)
+
+    def estimate(self, folder: str | Path, *, rebuild: bool = False) -> IngestEstimate:
+        """Say what ``index`` would do, how big the result and how long it would take."""
+        return self._ingestor.estimate(Path(folder), rebuild=rebuild)
+
+    def search(self, question: str, *, where: Mapping[str, str] | None = None) -> list[Hit]:
+        """Return the best hits, best first.
+
+        Args:
+            question: in plain words.
+            where: conditions on the documents, such as ``{"source": "guide/*"}``.
+        """
+        return self.retriever.search(question, where=where)
+
+    def ask(self, question: str, *, arm: Arm = Arm.RAG, where: Mapping[str, str] | None = None) -> Answer:
+        """Answer a question with citations that hold, or abstain."""
+        return self.ask_all([question], arm=arm, where=where)[0]
+
+    def ask_all(
+        self, questions: Sequence[str], *, arm: Arm = Arm.RAG, where: Mapping[str, str] | None = None
+    ) -> list[Answer]:
+        """Answer several questions in batches."""
+        for question in questions:
+            if not question.strip():
+                raise UsageError("the question is empty", hint='ask something: hybrid ask "..."')
+        hits = self._hits(questions, arm, where)
+        return self.answerer.answer_all(questions, hits, arm=arm)
+
+    def stream(
+        self, question: str, *, arm: Arm = Arm.RAG, where: Mapping[str, str] | None = None
+    ) -> Iterator[str | Answer]:
+        """Yield the answer in pieces of text, and at last as an ``Answer``."""
+        hits = self._hits([question], arm, where)[0]
+        return self.answerer.stream(question, hits, arm=arm)
+
+    def remove(self, patterns: Sequence[str]) -> Manifest:
+        """Take documents out of the index, by source or pattern; they come back with the next ``index``."""
+        return self._ingestor.remove(patterns)
+
+    def rollback(self) -> Manifest:
+        """Go back to the generation before the one in force."""
+        return rollback(self.folder)
+
+    def delete(self) -> None:
+        """Remove the domain with all that belongs to it."""
+        current(self.folder)
+        with folder_lock(self.folder):
+            (self.folder / "CURRENT").unlink()
+        shutil.rmtree(self.folder)
+
+    def _hits(self, questions: Sequence[str], arm: Arm, where: Mapping[str, str] | None) -> list[list[Hit]]:
+        if arm in (Arm.BASE, Arm.ADAPTER):
+            return [[] for _ in questions]
+        return self.retriever.search_all(questions, where=where)
+
+    @property
+    def _ingestor(self) -> Ingestor:
+        return Ingestor(self.folder, self.embedder, self.settings.documents, self.settings.chunks)

@@ -1,0 +1,294 @@
+"""Split documents into chunks along their structure, within a budget of tokens.
+
+Takes a document and something that counts tokens, gives chunks. Knows nothing about models beyond
+their token count. ``chunk.text == document.text[chunk.start:chunk.end]``, always.
+
+Headings are not part of a chunk's text: they stand in its path, which is embedded before the text.
+Inside a section, sentences, list items, table rows and lines of code are packed greedily; a block
+that fits into a chunk of its own is not torn apart for the sake of filling the one before it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from hybrid.config import ChunkSettings
+from hybrid.errors import ConfigError
+from hybrid.types import Block, BlockKind, Chunk, Document, Span
+
+# Changes with the way of splitting: files are split again when it does.
+CHUNKING_VERSION = 1
+
+# What "0 = as much as the embedder takes" means for an embedder that takes whole books.
+_SENSIBLE_TOKENS = 256
+# A chunk at least this full is closed rather than topped up with a part of the next block.
+_FULL_ENOUGH = 0.5
+
+
+class TokenCounter(Protocol):
+    """Count tokens as the embedder does."""
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Return the number of tokens of each text."""
+        ...
+
+    def token_spans(self, text: str) -> list[Span]:
+        """Return the stretch of each token, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SizedChunk:
+    """A chunk and the number of tokens of its embedded text."""
+
+    chunk: Chunk
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """The smallest stretch that is kept whole; ``opens`` marks the first of a block."""
+
+    start: int
+    end: int
+    tokens: int
+    opens: bool
+    block_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """A stretch below one heading path; ``title`` is where its own heading stands."""
+
+    headings: tuple[str, ...]
+    title: Block | None
+    blocks: tuple[Block, ...]
+
+
+def chunk_document(
+    document: Document, counter: TokenCounter, settings: ChunkSettings, *, max_tokens: int
+) -> list[SizedChunk]:
+    """Split a document.
+
+    Args:
+        document: with its blocks; without any, paragraphs are found by blank lines.
+        counter: counts as the embedder does.
+        settings: sizes, in tokens.
+        max_tokens: what the embedder takes.
+
+    Raises:
+        ConfigError: the settings ask for more tokens than the embedder takes.
+    """
+    limit = token_limit(settings, max_tokens)
+    drafts: list[tuple[Span, tuple[str, ...]]] = []
+    for section in _sections(document):
+        headings = _fitting_path(section.headings, counter, min(settings.heading_tokens, limit // 3))
+        spans = _section_spans(document.text, section, headings, counter, settings, limit)
+        drafts.extend((span, headings) for span in spans)
+    # one call for the whole document: a call costs as much as the tokens of a short chunk
+    counts = counter.count_tokens([_draft(document, *draft).embedded_text for draft in drafts])
+    sized: list[SizedChunk] = []
+    for (span, headings), tokens in zip(drafts, counts, strict=True):
+        fits = [(span, tokens)] if tokens <= limit else _halved(document, span, headings, counter, limit)
+        for part, part_tokens in fits:
+            chunk = _draft(document, part, headings, ordinal=len(sized))
+            sized.append(SizedChunk(chunk, part_tokens))
+    return sized
+
+
+def _draft(document: Document, span: Span, headings: tuple[str, ...], *, ordinal: int = 0) -> Chunk:
+    return Chunk(
+        source=document.source,
+        ordinal=ordinal,
+        start=span.start,
+        end=span.end,
+        text=document.text[span.start : span.end],
+        headings=headings,
+        page=bisect_right(document.pages, span.start) or None,
+        metadata=document.metadata,
+    )
+
+
+def token_limit(settings: ChunkSettings, max_tokens: int) -> int:
+    """Return how many tokens a chunk with its heading path may have."""
+    if settings.max_tokens > max_tokens:
+        raise ConfigError(
+            f"`chunks.max_tokens` is {settings.max_tokens}, the embedder takes {max_tokens}: the rest "
+            "would be cut off silently",
+            hint=f"set it to {max_tokens} or less, or to 0",
+        )
+    return settings.max_tokens or min(max_tokens, _SENSIBLE_TOKENS)
+
+
+def sentence_spans(text: str) -> list[Span]:
+    """Return the sentences of a text, without the white space around them."""
+    from sentencex import get_sentence_boundaries
+
+    spans = [Span(found["start_index"], found["end_index"]) for found in get_sentence_boundaries("en", text)]
+    return [stripped for span in spans if (stripped := _strip(text, span))]
+
+
+def _strip(text: str, span: Span) -> Span | None:
+    inner = text[span.start : span.end]
+    start = span.start + len(inner) - len(inner.lstrip())
+    end = span.end - (len(inner) - len(inner.rstrip()))
+    return Span(start, end) if start < end else None
+
+
+def _sections(document: Document) -> Iterator[_Section]:
+    """Group the blocks below their headings."""
+    path: list[tuple[int, str]] = [(0, document.title)] if document.title else []
+    title: Block | None = None
+    body: list[Block] = []
+    for block in document.blocks or _paragraphs(document.text):
+        if block.kind is not BlockKind.HEADING:
+            body.append(block)
+            continue
+        # a heading without a body is in the path of what is below it, or else a section of its own
+        if body or (title is not None and block.level <= title.level):
+            yield _Section(_titles(path), title, tuple(body))
+        level = max(block.level, 1)
+        path = [entry for entry in path if entry[0] < level]
+        path.append((level, " ".join(document.text[block.start : block.end].split())))
+        title, body = block, []
+    if body or title is not None:
+        yield _Section(_titles(path), title, tuple(body))
+
+
+def _titles(path: list[tuple[int, str]]) -> tuple[str, ...]:
+    """Return the path without a title that only repeats the one above it."""
+    titles = [title for _, title in path]
+    return tuple(title for place, title in enumerate(titles) if place == 0 or title != titles[place - 1])
+
+
+def _paragraphs(text: str) -> Iterator[Block]:
+    start = 0
+    for part in text.split("\n\n"):
+        if part.strip():
+            yield Block(BlockKind.PARAGRAPH, start, start + len(part))
+        start += len(part) + 2
+
+
+def _fitting_path(headings: tuple[str, ...], counter: TokenCounter, budget: int) -> tuple[str, ...]:
+    """Return the innermost titles that fit the budget; one that is too long alone is cut at a token."""
+    kept: list[str] = []
+    left = budget
+    counts = counter.count_tokens([f" > {title}" for title in headings]) if headings else []
+    for title, tokens in zip(reversed(headings), reversed(counts), strict=True):
+        if tokens > left:
+            if not kept and left > 0:
+                kept.append(title[: counter.token_spans(title)[left - 1].end])
+            break
+        kept.append(title)
+        left -= tokens
+    return tuple(reversed(kept))
+
+
+def _section_spans(
+    text: str,
+    section: _Section,
+    headings: tuple[str, ...],
+    counter: TokenCounter,
+    settings: ChunkSettings,
+    limit: int,
+) -> Iterator[Span]:
+    path_tokens = counter.count_tokens([" > ".join(headings)])[0] if headings else 0
+    budget = max(limit - path_tokens, 1)
+    blocks = section.blocks
+    if not blocks and section.title is not None:
+        blocks = (section.title,)
+    units = _units(text, blocks, counter, budget)
+    return _pack(units, budget, settings.overlap_tokens)
+
+
+def _units(text: str, blocks: Sequence[Block], counter: TokenCounter, budget: int) -> list[_Unit]:
+    """Cut blocks into the stretches that are kept whole, none above the budget."""
+    spans: list[list[Span]] = []
+    for block in blocks:
+        inner = text[block.start : block.end]
+        parts = sentence_spans(inner) if block.kind is BlockKind.PARAGRAPH else _lines(inner)
+        spans.append([Span(block.start + part.start, block.start + part.end) for part in parts])
+    counts = iter(counter.count_tokens([text[part.start : part.end] for parts in spans for part in parts]))
+    units: list[_Unit] = []
+    for parts in spans:
+        sized = [(part, next(counts)) for part in parts]
+        whole = sum(tokens for _, tokens in sized)
+        pieces = [
+            piece
+            for part, tokens in sized
+            for piece in ([(part, tokens)] if tokens <= budget else _hard_split(text, part, counter, budget))
+        ]
+        units.extend(
+            _Unit(part.start, part.end, tokens, place == 0, whole)
+            for place, (part, tokens) in enumerate(pieces)
+        )
+    return units
+
+
+def _lines(text: str) -> list[Span]:
+    spans, start = [], 0
+    for line in text.split("\n"):
+        # indentation is part of a line of code, the end of a line is not
+        if line.strip():
+            spans.append(Span(start, start + len(line.rstrip())))
+        start += len(line) + 1
+    return spans
+
+
+def _hard_split(text: str, part: Span, counter: TokenCounter, budget: int) -> list[tuple[Span, int]]:
+    """Cut a stretch without any better place, at tokens and if it can be at white space."""
+    inner = text[part.start : part.end]
+    tokens = counter.token_spans(inner)
+    pieces: list[tuple[Span, int]] = []
+    first = 0
+    while first < len(tokens):
+        last = min(first + budget, len(tokens))
+        if last < len(tokens):
+            apart = [n for n in range(first + budget // 2, last) if tokens[n].start > tokens[n - 1].end]
+            last = apart[-1] if apart else last
+        end = len(inner) if last == len(tokens) else tokens[last].start
+        start = 0 if first == 0 else tokens[first].start
+        if span := _strip(inner, Span(start, end)):
+            pieces.append((Span(part.start + span.start, part.start + span.end), last - first))
+        first = last
+    # a stretch that the tokeniser ignores altogether still belongs to the text
+    return pieces or [(part, 1)]
+
+
+def _pack(units: list[_Unit], budget: int, overlap: int) -> Iterator[Span]:
+    """Fill chunks greedily; each but the first begins with the end of the one before."""
+    first, tokens = 0, 0
+    for place, unit in enumerate(units):
+        torn = unit.opens and tokens + unit.block_tokens > budget >= unit.block_tokens
+        full = tokens + unit.tokens > budget or (torn and tokens >= budget * _FULL_ENOUGH)
+        if full and place > first:
+            yield Span(units[first].start, units[place - 1].end)
+            first, tokens = _step_back(units, first, place, min(overlap, budget - unit.tokens))
+        tokens += unit.tokens
+    if units:
+        yield Span(units[first].start, units[-1].end)
+
+
+def _step_back(units: list[_Unit], begun: int, place: int, room: int) -> tuple[int, int]:
+    """Return where the next chunk begins and how many tokens it has before the unit at ``place``."""
+    first, tokens = place, 0
+    while first > begun + 1 and tokens + units[first - 1].tokens <= room:
+        first -= 1
+        tokens += units[first].tokens
+    return first, tokens
+
+
+def _halved(
+    document: Document, span: Span, headings: tuple[str, ...], counter: TokenCounter, limit: int
+) -> list[tuple[Span, int]]:
+    """Halve a stretch until it fits: the sum over its pieces was below the count of the whole."""
+    tokens = counter.count_tokens([_draft(document, span, headings).embedded_text])[0]
+    if tokens <= limit or span.end - span.start < 2:
+        return [(span, tokens)]
+    inner = document.text[span.start : span.end]
+    cut = span.start + (inner.rfind(" ", 1, len(inner) // 2) + 1 or len(inner) // 2)
+    halves = [_strip(document.text, half) for half in (Span(span.start, cut), Span(cut, span.end))]
+    return [fit for half in halves if half for fit in _halved(document, half, headings, counter, limit)]

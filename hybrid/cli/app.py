@@ -1,0 +1,79 @@
+"""The tree of commands, and the one place where an error becomes an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import typer
+
+from hybrid import __version__
+from hybrid.cli import bench, console, corpus, doctor, questions, setup
+from hybrid.errors import EXIT_INTERRUPTED, HybridError
+
+app = typer.Typer(
+    name="hybrid",
+    help="Index a folder, ask it questions, get answers whose citations hold.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    pretty_exceptions_show_locals=False,
+    rich_markup_mode=None,
+)
+app.command()(corpus.index)
+app.command()(questions.search)
+app.command()(questions.ask)
+app.command()(questions.chat)
+app.command()(corpus.status)
+app.command()(corpus.rollback)
+app.command()(corpus.remove)
+app.command()(doctor.doctor)
+app.command()(setup.completion)
+app.add_typer(setup.models_app, name="models")
+app.add_typer(setup.config_app, name="config")
+app.add_typer(bench.app, name="bench")
+
+
+def _version(value: bool) -> None:
+    if value:
+        console.data(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Show the version."
+    ),
+) -> None:
+    """Index a folder, ask it questions, get answers whose citations hold."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command; return its exit code."""
+    try:
+        code = app(args=list(arguments), prog_name="hybrid", standalone_mode=False)
+    except HybridError as error:
+        console.note(f"error: {console.printable(str(error))}")
+        if error.hint:
+            console.note(f"  → {console.printable(error.hint)}")
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        console.note("interrupted; what was in force stays in force")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # the reader of our output went away; flushing again at exit would raise once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001 - the last line of defence of a command
+        show = getattr(error, "format_message", None)
+        if show is not None:  # a wrong option or argument, as typer reports it
+            console.note(f"error: {show()}")
+            console.note("  → see: hybrid --help")
+            return 2
+        traceback.print_exc(file=sys.stderr)
+        console.note("error: unexpected; this is a bug, please report the lines above")
+        return 1
+    return code if isinstance(code, int) else 0

@@ -1,0 +1,146 @@
+"""What the terminal shows: data on stdout, progress and notes on stderr.
+
+Takes values, gives lines or one JSON document. Knows nothing about what the commands do.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from hybrid.index.sync import Progress, Stage
+from hybrid.types import Rejected
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+_PLAIN_EVERY_SECONDS = 5.0
+_SHOWN_REJECTED = 20
+
+
+def data(text: str) -> None:
+    """Write a line of the result."""
+    sys.stdout.write(text + "\n")
+
+
+def piece(text: str) -> None:
+    """Write a part of a line of the result at once."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def note(text: str) -> None:
+    """Write a line beside the result."""
+    sys.stderr.write(text + "\n")
+
+
+def json_document(value: object) -> None:
+    """Write one JSON document."""
+    data(json.dumps(plain(value), ensure_ascii=False, indent=2))
+
+
+def plain(value: object) -> Any:
+    """Return dataclasses, tuples and enumerations as JSON values."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, StrEnum):
+        return value.value
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(item) for item in value]
+    return value
+
+
+def printable(text: str) -> str:
+    """Return text that cannot steer the terminal: control characters are written out."""
+    return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)
+
+
+def one_line(text: str, width: int) -> str:
+    """Return text on one line, shortened."""
+    flat = printable(" ".join(text.split()))
+    return flat if len(flat) <= width else flat[: width - 1] + "…"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Write a table with aligned columns; numbers to the right."""
+    cells = [list(header), *[list(row) for row in rows]]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+    for row in cells:
+        parts = [
+            cell.rjust(width) if _is_number(cell) else cell.ljust(width)
+            for cell, width in zip(row, widths, strict=True)
+        ]
+        data("  ".join(parts).rstrip())
+
+
+def rejected(items: Sequence[Rejected], *, skipped: int) -> None:
+    """List on stderr what was not indexed and why."""
+    if skipped:
+        note(f"{skipped} files skipped: hidden, excluded, or of a kind that holds no text")
+    if items:
+        note(f"{len(items)} not indexed:")
+    for item in items[:_SHOWN_REJECTED]:
+        note(f"  {one_line(item.source, 60)}: {one_line(item.reason, 200)}")
+    if len(items) > _SHOWN_REJECTED:
+        note(f"  … and {len(items) - _SHOWN_REJECTED} more; `hybrid status --files` lists all")
+
+
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """Show the stages of an update on stderr, with rate and time left; plain lines without a terminal."""
+    if not sys.stderr.isatty():
+        yield _PlainProgress()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        TextColumn("{task.description:>10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[Stage, TaskID] = {}
+
+        def show(stage: Stage, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total, rate="")
+            speed = bars.tasks[tasks[stage]].speed
+            bars.update(tasks[stage], completed=done, rate=f"{speed:.0f}/s" if speed else "")
+
+        yield show
+
+
+class _PlainProgress:
+    """One line every few seconds, for logs."""
+
+    def __init__(self) -> None:
+        self._stage: Stage | None = None
+        self._begun = self._shown = time.monotonic()
+
+    def __call__(self, stage: Stage, done: int, total: int) -> None:
+        now = time.monotonic()
+        if stage is not self._stage:
+            self._stage, self._begun, self._shown = stage, now, now
+        if done < total and now - self._shown < _PLAIN_EVERY_SECONDS:
+            return
+        self._shown = now
+        spent = now - self._begun
+        left = f", {spent / done * (total - done):.0f} s left" if 0 < done < total else ""
+        rate = f", {done / spent:.0f}/s" if spent > 1 else ""
+        note(f"{stage}: {done} of {total}{rate}{left}")
+
+
+def _is_number(cell: str) -> bool:
+    return cell.replace(".", "", 1).replace(",", "").replace("%", "").replace("-", "", 1).isdigit()

@@ -1,0 +1,194 @@
+"""Commands that answer: search, ask, chat."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hybrid.assistant import Assistant
+from hybrid.cli import console
+from hybrid.cli.options import (
+    Config,
+    Count,
+    Domain,
+    EffortOption,
+    Indexes,
+    Json,
+    Mode,
+    Offline,
+    Reranker,
+    Where,
+    assistant_for,
+    conditions,
+    settings_from,
+)
+from hybrid.config import Effort, RetrievalMode
+from hybrid.config import Reader as ReaderKind
+from hybrid.errors import UsageError
+from hybrid.types import Answer, Arm, Citation
+
+Question = Annotated[str, typer.Argument(help="In plain words; - reads it from stdin.")]
+ArmOption = Annotated[Arm, typer.Option("--arm", help="base: the generator alone; rag: with passages.")]
+Reader = Annotated[ReaderKind | None, typer.Option("--reader", help="Who writes the answer of rag.")]
+
+_SNIPPET = 160
+
+
+def search(
+    question: Question,
+    domain: Domain = None,
+    k: Count = None,
+    mode: Mode = None,
+    where: Where = None,
+    reranker: Reranker = None,
+    as_json: Json = False,
+    config: Config = None,
+    indexes: Indexes = None,
+    effort: EffortOption = None,
+    offline: Offline = False,
+) -> None:
+    """Show the passages nearest to a question, with the scores of each side."""
+    retrieval = {"k": k, "mode": mode}
+    settings = settings_from(
+        config,
+        indexes=indexes,
+        effort=effort,
+        offline=offline,
+        retrieval=retrieval,
+        models={"reranker": reranker},
+    )
+    hits = assistant_for(settings, domain).search(_text(question), where=conditions(where))
+    if as_json:
+        console.json_document({"question": question, "hits": hits})
+        return
+    if not hits:
+        console.note("nothing was found")
+    for rank, hit in enumerate(hits, start=1):
+        chunk = hit.chunk
+        lexical = f"{hit.lexical:.2f}" if hit.lexical is not None else "-"
+        rerank = f"  rerank {hit.rerank:.3f}" if hit.rerank is not None else ""
+        place = _place(chunk.source, chunk.page, chunk.start, chunk.end)
+        console.data(
+            f"{rank:2}. {hit.score:.3f}  dense {hit.dense or 0:.3f}  lexical {lexical}{rerank}  {place}"
+        )
+        path = " > ".join(chunk.headings)
+        if path:
+            console.data(f"    {console.one_line(path, _SNIPPET)}")
+        console.data(f"    {console.one_line(chunk.text, _SNIPPET)}")
+
+
+def ask(
+    question: Question,
+    domain: Domain = None,
+    arm: ArmOption = Arm.RAG,
+    reader: Reader = None,
+    where: Where = None,
+    k: Count = None,
+    reranker: Reranker = None,
+    as_json: Json = False,
+    config: Config = None,
+    indexes: Indexes = None,
+    effort: EffortOption = None,
+    offline: Offline = False,
+) -> None:
+    """Answer a question with citations that hold, or say that the documents do not answer it."""
+    assistant = _assistant(config, indexes, effort, offline, domain, arm, reader, k, reranker)
+    text = _text(question)
+    if as_json:
+        console.json_document(assistant.ask(text, arm=arm, where=conditions(where)))
+        return
+    _answer(assistant, text, arm, conditions(where))
+
+
+def chat(
+    domain: Domain = None,
+    arm: ArmOption = Arm.RAG,
+    reader: Reader = None,
+    as_json: Json = False,
+    config: Config = None,
+    indexes: Indexes = None,
+    effort: EffortOption = None,
+    offline: Offline = False,
+) -> None:
+    """Answer question after question from stdin; each stands alone. An empty line is passed over."""
+    assistant = _assistant(config, indexes, effort, offline, domain, arm, reader, None, None)
+    asked = sys.stdin.isatty() and not as_json
+    if asked:
+        console.note(f"Asking {assistant.domain}. Ctrl-D ends.")
+    while True:
+        if asked:
+            console.piece("> ")
+        line = sys.stdin.readline()
+        if not line:
+            return
+        if not line.strip():
+            continue
+        if as_json:
+            console.json_document(assistant.ask(line.strip(), arm=arm))
+        else:
+            _answer(assistant, line.strip(), arm, {})
+
+
+def _assistant(
+    config: Path | None,
+    indexes: str | None,
+    effort: Effort | None,
+    offline: bool,
+    domain: str | None,
+    arm: Arm,
+    reader: ReaderKind | None,
+    k: int | None,
+    reranker: str | None,
+) -> Assistant:
+    settings = settings_from(
+        config,
+        indexes=indexes,
+        effort=effort,
+        offline=offline,
+        retrieval={"k": k, "mode": RetrievalMode.FUSION if reranker else None},
+        generation={"reader": reader},
+        models={"reranker": reranker},
+    )
+    if arm is Arm.BASE and domain is None:
+        # the generator alone needs no index
+        return Assistant(settings.domain or "none", settings=settings)
+    return assistant_for(settings, domain)
+
+
+def _answer(assistant: Assistant, question: str, arm: Arm, where: dict[str, str]) -> None:
+    for part in assistant.stream(question, arm=arm, where=where):
+        if isinstance(part, Answer):
+            console.piece("\n")
+            _show_sources(part)
+        else:
+            console.piece(console.printable(part))
+
+
+def _show_sources(answer: Answer) -> None:
+    for citation in answer.citations:
+        console.data(f"  [{citation.number}] {_cited_place(citation)}")
+    if answer.dropped_sentences:
+        console.note(f"{len(answer.dropped_sentences)} sentences left out: no passage supports them")
+    if answer.dropped_markers:
+        console.note(f"{answer.dropped_markers} citation markers left out: they pointed at no passage")
+    if answer.arm is Arm.BASE and not answer.abstained:
+        console.note("note: written from the model's memory, without any document")
+
+
+def _cited_place(citation: Citation) -> str:
+    return _place(citation.source, citation.page, citation.start, citation.end)
+
+
+def _place(source: str, page: int | None, start: int, end: int) -> str:
+    on_page = f", page {page}" if page else ""
+    return f"{console.one_line(source, 100)}{on_page}, characters {start}-{end}"
+
+
+def _text(question: str) -> str:
+    text = sys.stdin.read() if question == "-" else question
+    if not text.strip():
+        raise UsageError("the question is empty", hint='ask something: hybrid ask "..."')
+    return text.strip()

@@ -1,0 +1,307 @@
+"""Settings: flag > HYBRID_* variable > hybrid.toml > default, checked once at the edge.
+
+Takes a file, the environment and flags, gives one frozen ``Settings``. An unknown key is an error
+that names the nearest valid one. Stages receive their own part and never see the rest.
+
+A variable is spelled ``HYBRID_<SECTION>__<KEY>``, for example ``HYBRID_RETRIEVAL__K=5``, and
+``HYBRID_<KEY>`` for the keys without a section.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from annotated_types import Ge, Gt, Le
+
+from hybrid.errors import ConfigError
+
+CONFIG_FILE = "hybrid.toml"
+_PREFIX = "HYBRID_"
+# Read before any setting, by other modules or by the shell: not settings, and not mistakes.
+_NOT_SETTINGS = {"HYBRID_CONFIG", "HYBRID_API_KEY", "HYBRID_CACHE"}
+
+
+class Effort(StrEnum):
+    """One dial: how much work to spend for a better answer."""
+
+    QUICK = "quick"
+    STANDARD = "standard"
+    THOROUGH = "thorough"
+
+
+class RetrievalMode(StrEnum):
+    """Which side finds the chunks."""
+
+    DENSE = "dense"
+    LEXICAL = "lexical"
+    FUSION = "fusion"
+
+
+class FusionMethod(StrEnum):
+    """How the two sides become one ranking."""
+
+    WEIGHTED = "weighted"
+    RECIPROCAL_RANK = "reciprocal_rank"
+
+
+class Reader(StrEnum):
+    """Who turns passages into an answer in the arm ``rag``."""
+
+    EXTRACTIVE = "extractive"
+    GENERATOR = "generator"
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentSettings:
+    """Limits on files, so that a hostile one costs a reason and not the run."""
+
+    max_megabytes: Annotated[float, Gt(0)] = 64.0
+    max_pages: Annotated[int, Gt(0)] = 5_000
+    max_characters: Annotated[int, Gt(0)] = 20_000_000
+    max_zip_ratio: Annotated[float, Gt(1)] = 200.0
+    max_zip_megabytes: Annotated[float, Gt(0)] = 512.0
+    max_seconds: Annotated[float, Gt(0)] = 60.0
+    max_memory_megabytes: Annotated[int, Ge(256)] = 2_048
+    workers: Annotated[int, Ge(0), Le(64)] = 0
+    exclude: tuple[str, ...] = ()
+    text_field: str = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkSettings:
+    """How documents are split, in tokens of the embedder; 0 = as much as the embedder takes."""
+
+    max_tokens: Annotated[int, Ge(0)] = 0
+    overlap_tokens: Annotated[int, Ge(0)] = 24
+    heading_tokens: Annotated[int, Ge(0)] = 40
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """Which models, and where they may come from."""
+
+    embedder: str = "sentence-transformers/all-MiniLM-L6-v2"
+    generator: str = "HuggingFaceTB/SmolLM2-135M-Instruct"
+    reranker: str = ""
+    endpoint: str = ""
+    device: str = "auto"
+    dtype: str = "auto"
+    offline: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RetrievalSettings:
+    """How many hits, from which side, and what is left out.
+
+    ``dense_weight`` is the share of the dense side in a fusion, from 0 to 1. ``candidates`` is
+    how deep each side is asked. ``min_score`` is a floor on the cosine of a hit.
+    ``duplicate_overlap`` is the share of common word 5-grams above which a lower hit is left out.
+    """
+
+    mode: RetrievalMode = RetrievalMode.FUSION
+    fusion: FusionMethod = FusionMethod.WEIGHTED
+    k: Annotated[int, Gt(0), Le(1000)] = 6
+    candidates: Annotated[int, Gt(0), Le(10_000)] = 200
+    dense_weight: Annotated[float, Ge(0), Le(1)] = 0.5
+    rerank_depth: Annotated[int, Gt(0)] = 30
+    min_score: Annotated[float, Ge(-1), Le(1)] = -1.0
+    duplicate_overlap: Annotated[float, Gt(0), Le(1)] = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationSettings:
+    """How an answer is made from the hits.
+
+    ``abstain_below`` is the relevance under which the answer is an abstention, ``support`` the
+    share of a generated sentence's content words that its passages must hold.
+    """
+
+    reader: Reader = Reader.EXTRACTIVE
+    language: str = "en"
+    context_tokens: Annotated[int, Ge(64)] = 1_200
+    max_new_tokens: Annotated[int, Gt(0), Le(4096)] = 160
+    sentences: Annotated[int, Gt(0), Le(10)] = 3
+    abstain_below: Annotated[float, Ge(0), Le(1)] = 0.38
+    support: Annotated[float, Ge(0), Le(1)] = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set."""
+
+    indexes: str = "indexes"
+    domain: str = ""
+    effort: Effort = Effort.STANDARD
+    documents: DocumentSettings = field(default_factory=DocumentSettings)
+    chunks: ChunkSettings = field(default_factory=ChunkSettings)
+    models: ModelSettings = field(default_factory=ModelSettings)
+    retrieval: RetrievalSettings = field(default_factory=RetrievalSettings)
+    generation: GenerationSettings = field(default_factory=GenerationSettings)
+
+
+# What the dial changes; anything set by the user wins over it.
+_EFFORTS: dict[Effort, dict[str, dict[str, Any]]] = {
+    Effort.QUICK: {
+        "retrieval": {"k": 4, "candidates": 100},
+        "generation": {"context_tokens": 600, "max_new_tokens": 96},
+    },
+    Effort.STANDARD: {},
+    Effort.THOROUGH: {
+        "retrieval": {"k": 10, "candidates": 400, "rerank_depth": 100},
+        "generation": {"context_tokens": 2_400, "max_new_tokens": 256},
+    },
+}
+
+
+def load_settings(
+    flags: Mapping[str, Any] | None = None,
+    *,
+    file: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Settings:
+    """Merge every source and check the result.
+
+    Args:
+        flags: nested like the file; a value of None means "not given".
+        file: the TOML file; without it $HYBRID_CONFIG, or ``hybrid.toml`` if it is there.
+        environment: instead of ``os.environ``.
+
+    Raises:
+        ConfigError: a file that cannot be read, an unknown key, a value out of range.
+    """
+    environment = os.environ if environment is None else environment
+    named = file or (Path(environment["HYBRID_CONFIG"]) if "HYBRID_CONFIG" in environment else None)
+    written = _read_file(named)
+    origin = str(named or CONFIG_FILE)
+    given: dict[str, Any] = {}
+    for source, values in (
+        (origin, written),
+        ("the environment", _read_environment(environment)),
+        ("the command", _without_none(flags or {})),
+    ):
+        _refuse_unknown(values, source)
+        given = _merge(given, values)
+    effort = _checked_effort(given.get("effort", Effort.STANDARD))
+    return _validate(_merge(_EFFORTS[effort], given))
+
+
+def settings_dict(settings: Settings) -> dict[str, Any]:
+    """Return the settings as plain JSON values."""
+    return dataclasses.asdict(settings)
+
+
+def settings_schema() -> dict[str, Any]:
+    """Return the JSON schema of ``hybrid.toml``."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Settings).json_schema()
+
+
+def _read_file(named: Path | None) -> dict[str, Any]:
+    path = named or Path(CONFIG_FILE)
+    if named is None and not path.is_file():
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"there is no settings file {path}", hint="check --config") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read as TOML: {error}") from error
+
+
+def _read_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name in sorted(environment):
+        if not name.startswith(_PREFIX) or name in _NOT_SETTINGS:
+            continue
+        section, _, key = name.removeprefix(_PREFIX).lower().partition("__")
+        if key:
+            values.setdefault(section, {})[key] = _parse_list(section, key, environment[name])
+        else:
+            values[section] = environment[name]
+    return values
+
+
+def _parse_list(section: str, key: str, text: str) -> Any:
+    # the only list among the settings; a variable spells it with commas
+    return [part for part in text.split(",") if part] if (section, key) == ("documents", "exclude") else text
+
+
+def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            if inner := _without_none(value):
+                kept[key] = inner
+        elif value is not None:
+            kept[key] = value
+    return kept
+
+
+def _merge(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(low)
+    for key, value in high.items():
+        below = merged.get(key)
+        both = isinstance(value, Mapping) and isinstance(below, Mapping)
+        merged[key] = _merge(below, value) if both and below is not None else value
+    return merged
+
+
+def _sections() -> dict[str, set[str]]:
+    """Return section -> keys; the top level is the section ''."""
+    defaults = Settings()
+    sections: dict[str, set[str]] = {"": set()}
+    for entry in dataclasses.fields(Settings):
+        value = getattr(defaults, entry.name)
+        if dataclasses.is_dataclass(value):
+            sections[entry.name] = {inner.name for inner in dataclasses.fields(value)}
+        else:
+            sections[""].add(entry.name)
+    return sections
+
+
+def _refuse_unknown(values: Mapping[str, Any], source: str) -> None:
+    sections = _sections()
+    for key, value in values.items():
+        if key in sections[""]:
+            continue
+        if key not in sections:
+            raise _unknown(key, [*sections[""], *filter(None, sections)], source)
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{source}: `{key}` is a section with keys of its own, found {value!r}")
+        for inner in value:
+            if inner not in sections[key]:
+                raise _unknown(f"{key}.{inner}", [f"{key}.{name}" for name in sections[key]], source)
+
+
+def _unknown(key: str, valid: list[str], source: str) -> ConfigError:
+    near = difflib.get_close_matches(key, valid, n=1)
+    hint = f"did you mean `{near[0]}`?" if near else f"valid keys: {', '.join(sorted(valid))}"
+    return ConfigError(f"{source}: unknown setting `{key}`", hint=hint)
+
+
+def _checked_effort(value: str) -> Effort:
+    try:
+        return Effort(value)
+    except ValueError:
+        choices = ", ".join(Effort)
+        raise ConfigError(f"`effort` is {value!r}, expected one of: {choices}") from None
+
+
+def _validate(values: Mapping[str, Any]) -> Settings:
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(Settings).validate_python(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"`{key}` is {first['input']!r}: {first['msg']}") from error

@@ -1,0 +1,141 @@
+"""A text under construction, and the blocks that it is made of.
+
+Takes pieces of text in reading order, gives a ``Document`` whose block offsets are right by
+construction. Knows nothing about formats.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from hybrid.documents.limits import Unreadable
+from hybrid.types import Block, BlockKind, Document
+
+SEPARATOR = "\n\n"
+_TITLE_LENGTH = 300
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_HTML_TAG = re.compile(
+    r"</?(?:a|abbr|b|big|body|br|center|code|div|em|embed|font|form|h[1-6]|head|hr|html|i|iframe|img|input|kbd"
+    r"|li|link|math|meta|object|ol|p|pre|s|script|small|span|strike|strong|style|sub|sup|svg|table|td|th|tr"
+    r"|title|tt|u|ul|video)(?:[\s/][^<>]*)?>",
+    re.IGNORECASE,
+)
+
+
+def _control_characters() -> dict[int, str | None]:
+    # A terminal escape or a NUL in an answer is an attack or an accident, never content.
+    table: dict[int, str | None] = dict.fromkeys((*range(32), *range(127, 160), 0xAD, 0xFEFF))
+    for kept in "\t\n":
+        del table[ord(kept)]
+    for code in (0x0B, 0x0C, 0x0D, 0x85, 0x2028, 0x2029):
+        table[code] = "\n"
+    return table
+
+
+_CONTROLS = _control_characters()
+
+
+def clean(text: str) -> str:
+    r"""Return the text with ``\n`` line ends and without NULs, controls, soft hyphens or surrogates."""
+    text = text.replace("\r\n", "\n").translate(_CONTROLS)
+    return _SURROGATES.sub("\ufffd", text)
+
+
+def one_line(text: str) -> str:
+    """Return the text on one line with single spaces."""
+    return " ".join(clean(text).split())
+
+
+def plain_title(text: str) -> str:
+    """Return a title as one line of plain text: without HTML tags, at most 300 characters."""
+    title = one_line(_HTML_TAG.sub(" ", text))
+    return title if len(title) <= _TITLE_LENGTH else title[: _TITLE_LENGTH - 1].rstrip() + "…"
+
+
+def plain_metadata(values: Mapping[str, str]) -> dict[str, str]:
+    """Return the metadata without empty values, each on one line."""
+    lines = {one_line(key): one_line(value) for key, value in values.items()}
+    return {key: value for key, value in lines.items() if key and value}
+
+
+class TextBuilder:
+    r"""Append blocks, get a document; blocks are separated by a blank line.
+
+    >>> builder = TextBuilder(max_characters=1000)
+    >>> builder.add(BlockKind.HEADING, "Goats", level=1)
+    >>> builder.add(BlockKind.PARAGRAPH, "They climb.")
+    >>> builder.document("goats.txt").text
+    'Goats\n\nThey climb.'
+    """
+
+    def __init__(self, max_characters: int) -> None:
+        self._max_characters = max_characters
+        self._parts: list[str] = []
+        self._blocks: list[Block] = []
+        self._pages: list[int] = []
+        self._length = 0
+        self.first_heading = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """Return whether no block was added yet."""
+        return not self._blocks
+
+    def add(self, kind: BlockKind, text: str, *, level: int = 0) -> None:
+        """Append a block; what is blank adds nothing."""
+        text = "\n".join(line.rstrip() for line in clean(text).split("\n")).strip()
+        if not text:
+            return
+        start = self._append(text)
+        if kind is BlockKind.HEADING and not self.first_heading:
+            self.first_heading = text
+        self._blocks.append(Block(kind, start, start + len(text), level))
+
+    def extend(self, text: str, *, glue: str = " ") -> None:
+        """Continue the last block, for a paragraph that runs over the end of a page."""
+        last = self._blocks.pop()
+        text = glue + "\n".join(line.rstrip() for line in clean(text).split("\n")).strip()
+        self._count(len(text))
+        self._parts.append(text)
+        self._blocks.append(Block(last.kind, last.start, last.end + len(text), last.level))
+
+    def start_page(self, *, inside: int | None = None) -> None:
+        """Begin a page at the next block, or ``inside`` characters behind the end of the last one."""
+        if inside is not None:
+            self._pages.append(self._length + inside)
+        else:
+            self._pages.append(self._length + len(SEPARATOR) if self._parts else 0)
+
+    def document(
+        self, source: str, *, title: str = "", metadata: Mapping[str, str] | None = None
+    ) -> Document:
+        """Return the document; the title is the first heading where none is given.
+
+        Raises:
+            Unreadable: nothing was added.
+        """
+        if not self._blocks:
+            raise Unreadable("no text in it: nothing to index")
+        return Document(
+            source=source,
+            text="".join(self._parts),
+            title=plain_title(title) or plain_title(self.first_heading),
+            blocks=tuple(self._blocks),
+            pages=tuple(min(page, self._length) for page in self._pages),
+            metadata=plain_metadata(metadata or {}),
+        )
+
+    def _append(self, text: str) -> int:
+        separator = SEPARATOR if self._parts else ""
+        self._count(len(separator) + len(text))
+        self._parts += (separator, text)
+        return self._length - len(text)
+
+    def _count(self, characters: int) -> None:
+        self._length += characters
+        if self._length > self._max_characters:
+            raise Unreadable(
+                f"more than {self._max_characters:,} characters of text; "
+                "split the file or raise documents.max_characters"
+            )

@@ -1,0 +1,195 @@
+"""Markdown and MDX: the text that a reader of the rendered page sees, with its structure.
+
+Takes a Markdown file, gives one document. Links become their text, images their description;
+fences stay whole; front matter becomes metadata. Knows nothing about how a page would look.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterator
+
+from hybrid.config import DocumentSettings
+from hybrid.documents.builder import TextBuilder
+from hybrid.documents.inline import plain_inline, strip_tags
+from hybrid.documents.source import SourceFile
+from hybrid.documents.text import decode
+from hybrid.types import BlockKind, Document
+
+_FENCE = re.compile(r"(?P<indent>[ \t]*)(?P<marks>`{3,}|~{3,})(?P<info>[^`]*)")
+_ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*")
+_SETEXT = re.compile(r" {0,3}(=+|-+)[ \t]*")
+_RULE = re.compile(r" {0,3}(?:(?:\*[ \t]*){3,}|(?:-[ \t]*){3,}|(?:_[ \t]*){3,})")
+_ITEM = re.compile(r"[ \t]*(?:[*+\-]|\d{1,9}[.)])(?:[ \t]+|$)")
+_TABLE_RULE = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*")
+_CELL_BORDER = re.compile(r"(?<!\\)\|")
+_QUOTE = re.compile(r"^(?: {0,3}>[ \t]?)+")
+_ADMONITION = re.compile(r"[ \t]*:{3,}[ \t]*(?:\w+)?(?:\[(?P<title>[^\]]*)\])?[ \t]*(?P<rest>.*)")
+_DEFINITION = re.compile(r" {0,3}\[[^\]]+\]:[ \t]*\S.*")
+_MODULE = re.compile(r"(?:import|export)[ \t]")
+_FIELD = re.compile(r"(?P<name>[A-Za-z_][\w\- ]*):(?:[ \t]+(?P<value>.*))?")
+_COMMENT = re.compile(r"<!--.*?-->|\{/\*.*?\*/\}", re.DOTALL)
+_OPEN = re.compile(r"<!--|\{/\*")
+_CLOSE = re.compile(r"-->|\*/\}")
+_METADATA_LENGTH = 500
+
+
+def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
+    """Yield the document of a Markdown file."""
+    lines = decode(file.path.read_bytes()).split("\n")
+    fields, rest = front_matter(lines)
+    builder = TextBuilder(settings.max_characters)
+    _Parser(builder, is_mdx=file.path.suffix.lower() == ".mdx").run(rest)
+    title = fields.pop("title", "")
+    yield builder.document(file.source, title=title, metadata=fields)
+
+
+def front_matter(lines: list[str]) -> tuple[dict[str, str], list[str]]:
+    """Return the ``key: value`` lines between two ``---`` at the top, and the lines below them."""
+    if not lines or lines[0].rstrip() != "---":
+        return {}, lines
+    end = next((index for index, line in enumerate(lines) if index and line.rstrip() in ("---", "...")), 0)
+    fields: dict[str, str] = {}
+    for line in lines[1:end]:
+        if (match := _FIELD.fullmatch(line.rstrip())) and (value := _unquoted(match["value"] or "")):
+            fields[match["name"].strip()] = value[:_METADATA_LENGTH]
+    # a rule at the top of a page without front matter looks the same, but no fields follow it
+    return (fields, lines[end + 1 :]) if fields else ({}, lines)
+
+
+def _unquoted(value: str) -> str:
+    value = value.strip()
+    if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
+        return value[1:-1]
+    return "" if value in ("|", ">", "|-", ">-") else value
+
+
+class _Parser:
+    """Cuts lines into blocks; ``stretch`` holds the lines since the last border, outside of fences."""
+
+    def __init__(self, builder: TextBuilder, *, is_mdx: bool) -> None:
+        self._builder = builder
+        self._is_mdx = is_mdx
+        self._stretch: list[str] = []
+        self._open_comments = 0
+
+    def run(self, lines: list[str]) -> None:
+        index = 0
+        while index < len(lines):
+            line = lines[index]
+            if (match := _FENCE.fullmatch(line)) and not (match["marks"][0] == "`" and "`" in match["info"]):
+                self._flush()
+                index = self._fence(lines, index, match)
+                continue
+            if not line.strip() and not self._goes_on(lines, index):
+                self._flush()
+            else:
+                self._stretch.append(line)
+                self._open_comments += len(_OPEN.findall(line)) - len(_CLOSE.findall(line))
+            index += 1
+        self._flush()
+
+    def _goes_on(self, lines: list[str], index: int) -> bool:
+        """Return whether a blank line is inside of something that it does not end."""
+        if self._open_comments > 0:
+            return True
+        following = lines[index + 1] if index + 1 < len(lines) else ""
+        in_list = bool(self._stretch) and _ITEM.match(self._stretch[0]) is not None
+        return in_list and bool(_ITEM.match(following)) and _RULE.fullmatch(following) is None
+
+    def _fence(self, lines: list[str], index: int, opening: re.Match[str]) -> int:
+        """Take a fence whole; return the index behind it. One that is never closed runs to the end."""
+        marks = opening["marks"]
+        closing = re.compile(rf"[ \t]*{re.escape(marks[0])}{{{len(marks)},}}[ \t]*")
+        end = index + 1
+        while end < len(lines) and not closing.fullmatch(lines[end]):
+            end += 1
+        self._builder.add(BlockKind.CODE, textwrap.dedent("\n".join(lines[index + 1 : end])))
+        return end + 1
+
+    def _flush(self) -> None:
+        if not self._stretch:
+            return
+        stretch, self._stretch, self._open_comments = self._stretch, [], 0
+        if self._is_mdx and _MODULE.match(stretch[0]):
+            return
+        text = "\n".join(stretch)
+        if _CLOSE.search(text):  # looking for an end that never comes is slow
+            text = _COMMENT.sub("", text)
+        if all(line.startswith(("    ", "\t")) or not line.strip() for line in stretch):
+            self._add_indented(text)
+            return
+        lines = [_QUOTE.sub("", line) for line in strip_tags(text, components=self._is_mdx).split("\n")]
+        self._add_lines([line for line in map(_without_admonition, lines) if line.strip()])
+
+    def _add_indented(self, text: str) -> None:
+        # four blanks are code, but below a list item they are its next paragraph: a word tells them apart
+        text = textwrap.dedent(text)
+        is_code = not self._is_mdx and not _ITEM.match(text)
+        self._builder.add(
+            BlockKind.CODE if is_code else BlockKind.PARAGRAPH, text if is_code else plain_inline(text)
+        )
+
+    def _add_lines(self, lines: list[str]) -> None:
+        """Append the blocks of a stretch without blank lines."""
+        while lines:
+            taken = self._heading(lines) or self._table(lines) or self._list(lines) or self._paragraph(lines)
+            lines = lines[taken:]
+
+    def _heading(self, lines: list[str]) -> int:
+        if match := _ATX.fullmatch(lines[0]):
+            self._builder.add(BlockKind.HEADING, plain_inline(match[2] or ""), level=len(match[1]))
+            return 1
+        if len(lines) > 1 and not _ITEM.match(lines[0]) and (match := _SETEXT.fullmatch(lines[1])):
+            self._builder.add(BlockKind.HEADING, plain_inline(lines[0]), level=1 if match[1][0] == "=" else 2)
+            return 2
+        return int(_RULE.fullmatch(lines[0]) is not None or _DEFINITION.fullmatch(lines[0]) is not None)
+
+    def _table(self, lines: list[str]) -> int:
+        if (
+            len(lines) < 2
+            or "|" not in lines[0]
+            or "-" not in lines[1]
+            or not _TABLE_RULE.fullmatch(lines[1])
+        ):
+            return 0
+        end = next((i for i, line in enumerate(lines) if i > 1 and "|" not in line), len(lines))
+        rows = [lines[0], *lines[2:end]]
+        self._builder.add(BlockKind.TABLE, "\n".join(filter(None, map(_table_row, rows))))
+        return end
+
+    def _list(self, lines: list[str]) -> int:
+        if not _ITEM.match(lines[0]):
+            return 0
+        end = next((i for i, line in enumerate(lines) if i and _ATX.fullmatch(line)), len(lines))
+        self._builder.add(BlockKind.LIST, "\n".join(plain_inline(line) for line in lines[:end]))
+        return end
+
+    def _paragraph(self, lines: list[str]) -> int:
+        end = 1
+        while end < len(lines) and not (self._is_border(lines[end]) or _is_table_at(lines, end)):
+            end += 1
+        if end < len(lines) and _SETEXT.fullmatch(lines[end]) and end > 1:
+            end -= 1  # the last line is the heading that is underlined
+        self._builder.add(BlockKind.PARAGRAPH, plain_inline("\n".join(line.strip() for line in lines[:end])))
+        return end
+
+    def _is_border(self, line: str) -> bool:
+        return any(pattern.fullmatch(line) for pattern in (_ATX, _SETEXT, _RULE)) or bool(_ITEM.match(line))
+
+
+def _is_table_at(lines: list[str], index: int) -> bool:
+    return "|" in lines[index] and index + 1 < len(lines) and bool(_TABLE_RULE.fullmatch(lines[index + 1]))
+
+
+def _table_row(line: str) -> str:
+    cells = _CELL_BORDER.split(line.strip().strip("|"))
+    texts = [plain_inline(cell.replace(r"\|", "|")).strip() for cell in cells]
+    return " | ".join(texts) if any(texts) else ""
+
+
+def _without_admonition(line: str) -> str:
+    if match := _ADMONITION.fullmatch(line):
+        return match["title"] or match["rest"] or ""
+    return line

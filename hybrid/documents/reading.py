@@ -1,0 +1,131 @@
+"""One file becomes documents: the table of readers by suffix, and what guards them.
+
+Takes a file found by ``scan``, gives batches of ``Document | Rejected``. Knows nothing about the
+formats themselves: each has a module, loaded when its first file comes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from hybrid.config import DocumentSettings
+from hybrid.documents.limits import ROW_FILE_FACTOR, Unreadable, check_size
+from hybrid.documents.source import SourceFile
+from hybrid.types import Document, Rejected
+
+# Part of the change hash of an index: raise it when a reader gives another text for the same file.
+READERS_VERSION = 1
+
+_BATCH_ITEMS = 512
+_BATCH_CHARACTERS = 1 << 20
+
+_MODULES = {
+    ".txt": "text",
+    ".text": "text",
+    ".rst": "text",
+    ".adoc": "text",
+    ".asciidoc": "text",
+    ".md": "markdown",
+    ".markdown": "markdown",
+    ".mdx": "markdown",
+    ".html": "html",
+    ".htm": "html",
+    ".xhtml": "html",
+    ".pdf": "pdf",
+    ".docx": "word",
+    ".pptx": "slides",
+    ".epub": "epub",
+    ".csv": "tables",
+    ".tsv": "tables",
+    ".jsonl": "tables",
+    ".ndjson": "tables",
+}
+_ROW_MODULES = frozenset({"tables"})
+
+_Items = Iterator[Document | Rejected]
+_Reader = Callable[[SourceFile, DocumentSettings], _Items]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBatch:
+    """Some of what a file holds; ``last`` says that the file is complete.
+
+    Most files come as one batch of one item. A table comes as many batches, one after the other,
+    never mixed with those of another file.
+    """
+
+    file: SourceFile
+    items: tuple[Document | Rejected, ...]
+    last: bool
+
+
+def supported_suffixes() -> tuple[str, ...]:
+    """Return the suffixes that a reader exists for, lower case, sorted."""
+    return tuple(sorted(_MODULES))
+
+
+def read(file: SourceFile, settings: DocumentSettings) -> Iterator[ReadBatch]:
+    """Read one file in this process, without limits on time and memory; ``ReaderPool`` has them.
+
+    Whatever goes wrong with a file becomes a ``Rejected``; only MemoryError passes through.
+    """
+    items: list[Document | Rejected] = []
+    characters = 0
+    for item in _guarded(file, settings):
+        items.append(item)
+        characters += len(item.text) if isinstance(item, Document) else len(item.reason)
+        if len(items) >= _BATCH_ITEMS or characters >= _BATCH_CHARACTERS:
+            yield ReadBatch(file, tuple(items), last=False)
+            items, characters = [], 0
+    yield ReadBatch(file, tuple(items), last=True)
+
+
+def _guarded(file: SourceFile, settings: DocumentSettings) -> _Items:
+    try:
+        yield from _open(file, settings)
+    except Unreadable as error:
+        yield Rejected(file.source, str(error))
+    except MemoryError:
+        raise
+    except OSError as error:
+        yield Rejected(file.source, f"cannot be read: {error.strerror or error}")
+    except RecursionError:
+        yield Rejected(file.source, "damaged or hostile: its structure is nested too deeply")
+    except Exception as error:  # noqa: BLE001  a hostile file may raise anything from a library
+        text = " ".join(str(error).split())[:200]
+        yield Rejected(file.source, f"damaged: {type(error).__name__}{': ' if text else ''}{text}")
+
+
+def _open(file: SourceFile, settings: DocumentSettings) -> _Items:
+    name = _MODULES[file.path.suffix.lower()]
+    # the size on disk now, not at the time of the scan
+    check_size(file.path.stat().st_size, settings, factor=ROW_FILE_FACTOR if name in _ROW_MODULES else 1)
+    if name in _ROW_MODULES:
+        return _reader(name)(file, settings)
+    # a single document: nothing is gained by streaming it, and no library may talk meanwhile
+    with _quiet():
+        return iter(list(_reader(name)(file, settings)))
+
+
+def _reader(name: str) -> _Reader:
+    reader: _Reader = importlib.import_module(f"hybrid.documents.{name}").read
+    return reader
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep warnings and log lines of the libraries off stderr; what matters is raised."""
+    logger = logging.getLogger("pypdf")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

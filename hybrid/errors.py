@@ -1,0 +1,109 @@
+"""The exceptions of the package, each with a hint and the exit code of the command line.
+
+::
+
+    HybridError                 1  something unexpected
+    ├── UsageError              2  a call or a command that makes no sense
+    ├── ConfigError             3  a setting that is unknown or out of range
+    ├── IndexError_             4  the index on disk
+    │   ├── IndexMissing           there is none
+    │   ├── IndexCorrupt           its files are not what its manifest says
+    │   ├── IndexMismatch          it was built with another embedder or schema
+    │   └── IndexLocked            another process is writing (retryable)
+    ├── ModelError              5  a model, an optional package or memory is missing
+    │   ├── ModelMissing           nowhere to be found, or damaged
+    │   ├── ExtraMissing           an optional package is not installed
+    │   └── RemoteError            the endpoint did not answer as it should (retryable)
+    └── StorageError            1  the disk is full or refuses (retryable)
+
+Exit codes 6 (partial: some files were rejected) and 7 (a gate failed) belong to results, not to
+exceptions. A caller writes::
+
+    try:
+        assistant.index("docs")
+    except HybridError as error:
+        print(error, error.hint)
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+EXIT_PARTIAL = 6
+EXIT_GATE_FAILED = 7
+EXIT_INTERRUPTED = 130
+
+
+class HybridError(Exception):
+    """Report what was found and what was expected; ``hint`` says what to do about it."""
+
+    exit_code: ClassVar[int] = 1
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+        if hint:
+            self.add_note(hint)
+
+
+class UsageError(HybridError):
+    """A call whose arguments do not fit together."""
+
+    exit_code = 2
+
+
+class ConfigError(HybridError):
+    """A setting that is unknown, of the wrong kind or out of range."""
+
+    exit_code = 3
+
+
+class IndexError_(HybridError):
+    """Something is wrong with what lies on disk for a domain."""
+
+    exit_code = 4
+
+
+class IndexMissing(IndexError_):
+    """The domain has no index yet."""
+
+
+class IndexCorrupt(IndexError_):
+    """A file of the index is missing or is not what the manifest recorded."""
+
+
+class IndexMismatch(IndexError_):
+    """The index was built with another embedder, other weights or another schema."""
+
+
+class IndexLocked(IndexError_):
+    """Another process is writing this domain."""
+
+    retryable = True
+
+
+class ModelError(HybridError):
+    """A model or what it needs cannot be had."""
+
+    exit_code = 5
+
+
+class ModelMissing(ModelError):
+    """The weights are nowhere to be found, or are damaged."""
+
+
+class ExtraMissing(ModelError):
+    """An optional package is not installed."""
+
+
+class RemoteError(ModelError):
+    """A remote generator refused, timed out or answered something unreadable."""
+
+    retryable = True
+
+
+class StorageError(HybridError):
+    """The disk is full or refuses; what was in force stays in force."""
+
+    retryable = True

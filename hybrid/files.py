@@ -1,0 +1,211 @@
+"""Files that survive: atomic writes, content hashes, JSON lines, a folder lock, checksums.
+
+Takes paths and bytes, gives paths and digests. Knows nothing about what the bytes mean.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from hybrid.errors import IndexCorrupt, IndexLocked, StorageError
+
+_BLOCK = 1 << 20
+
+
+def hash_text(*parts: str) -> str:
+    """Return the SHA-256 of the parts; part borders count, so ("ab", "c") is not ("a", "bc")."""
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass")
+        digest.update(len(data).to_bytes(8, "little"))
+        digest.update(data)
+    return digest.hexdigest()
+
+
+def hash_file(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def storage_errors(what: str) -> Iterator[None]:
+    """Turn a full, read-only or failing disk into a StorageError that names what was written."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageError(
+                f"no space left on the disk while writing {what}",
+                hint="free some space and run the command again; the index in force is untouched",
+            ) from error
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise StorageError(
+                f"cannot write {what}: {error.strerror}",
+                hint="check the permissions of the folder, or choose another with --indexes",
+            ) from error
+        raise
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make renames inside the folder durable, where the system can."""
+    if sys.platform == "win32":  # a folder cannot be opened there
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def fsync_file(path: Path) -> None:
+    """Make a finished file durable."""
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
+
+
+def write_atomic(path: Path, data: bytes | str) -> None:
+    """Write beside, fsync, rename: the file is the old one or the new one, never half of it."""
+    raw = data.encode("utf-8") if isinstance(data, str) else data
+    beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    with storage_errors(str(path)):
+        try:
+            with beside.open("wb") as stream:
+                stream.write(raw)
+                stream.flush()
+                os.fsync(stream.fileno())
+            beside.replace(path)
+        except OSError:
+            beside.unlink(missing_ok=True)
+            raise
+        fsync_folder(path.parent)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a JSON document atomically, indented, keys in the given order."""
+    write_atomic(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def append_jsonl(path: Path, rows: list[Mapping[str, object]]) -> None:
+    """Append one line a row and fsync; repair first a line that a kill cut short."""
+    repair_jsonl(path)
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    with storage_errors(str(path)), path.open("ab") as stream:
+        stream.write(lines.encode("utf-8"))
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def repair_jsonl(path: Path) -> int:
+    """Cut off a last line without its newline; return the number of bytes removed."""
+    if not path.exists():
+        return 0
+    data = path.read_bytes()
+    keep = data.rfind(b"\n") + 1
+    if keep < len(data):
+        with path.open("r+b") as stream:
+            stream.truncate(keep)
+            os.fsync(stream.fileno())
+    return len(data) - keep
+
+
+def read_jsonl(path: Path) -> Iterator[tuple[int, Any]]:
+    """Yield (line number from 1, value) for every line that is not blank.
+
+    Raises:
+        ValueError: a line is not JSON; the message names the file and the line.
+    """
+    with path.open(encoding="utf-8-sig") as stream:
+        for number, line in enumerate(stream, start=1):
+            if line.strip():
+                try:
+                    yield number, json.loads(line)
+                except json.JSONDecodeError as error:
+                    raise ValueError(f"{path}, line {number}: not JSON ({error.msg})") from error
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """Return relative path -> SHA-256 for every file below the folder but the manifest."""
+    return {
+        path.relative_to(folder).as_posix(): hash_file(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != "manifest.json"
+    }
+
+
+def verify_checksum(path: Path, expected: str) -> None:
+    """Refuse a file that is missing or whose bytes changed.
+
+    Raises:
+        IndexCorrupt: with the repair as its hint.
+    """
+    hint = "rebuild with `hybrid index --rebuild`, or go back with `hybrid rollback`"
+    if not path.is_file():
+        raise IndexCorrupt(f"{path} is missing", hint=hint)
+    found = hash_file(path)
+    if found != expected:
+        raise IndexCorrupt(
+            f"{path} is not the file that was built: its checksum is {found[:12]}…, "
+            f"the manifest says {expected[:12]}…",
+            hint=hint,
+        )
+
+
+@contextlib.contextmanager
+def folder_lock(folder: Path) -> Iterator[None]:
+    """Hold the folder for one writer; the lock dies with the process.
+
+    Raises:
+        IndexLocked: another process holds it; the message names its process number.
+    """
+    with storage_errors(str(folder)):
+        folder.mkdir(parents=True, exist_ok=True)
+        stream = (folder / "lock").open("a+b")
+    with stream:
+        if not _try_lock(stream.fileno()):
+            stream.seek(0)
+            owner = stream.read(32).decode("ascii", "replace").strip() or "unknown"
+            raise IndexLocked(
+                f"another process (number {owner}) is writing {folder}",
+                hint="wait until it is done; searching and asking go on meanwhile",
+            )
+        stream.truncate(0)
+        stream.write(str(os.getpid()).encode("ascii"))
+        stream.flush()
+        yield
+
+
+def _try_lock(descriptor: int) -> bool:
+    if sys.platform == "win32":
+        import msvcrt
+
+        try:
+            # one byte far behind the text, so that others can still read the owner
+            os.lseek(descriptor, 1 << 20, os.SEEK_SET)
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def free_bytes(folder: Path) -> int:
+    """Return the free space of the disk that holds the folder or its nearest existing parent."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free

@@ -1,0 +1,193 @@
+"""The arms: what is asked of whom, and what is shown.
+
+Takes a question and hits, gives an answer whose citations hold, or an abstention. Finds no hits.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from hybrid.config import GenerationSettings, Reader
+from hybrid.errors import UsageError
+from hybrid.generation.citations import CitedText, cite_generated, join_cited
+from hybrid.generation.extractive import Extract, extract
+from hybrid.generation.packing import pack, passage_of
+from hybrid.generation.prompts import Passage, Prompts, load_prompts
+from hybrid.models import Embedder, Generation, Generator
+from hybrid.tracing import span
+from hybrid.types import Answer, Arm, Hit, Message
+
+# Where a small model begins to talk to itself.
+_STOP = ("\nQuestion:", "\nAnswer:", "\nPassage", "<passage", "</passage", "\n\n\n")
+_DECLINED = ("i don't know", "i do not know", "das weiß ich nicht", "ich weiß es nicht")
+
+
+@dataclass(frozen=True, slots=True)
+class Answerer:
+    """Answer questions by the arms ``base`` and ``rag``.
+
+    ``generator`` is called only when an answer needs one, so that the extractive reader never loads
+    it.
+    """
+
+    embedder: Embedder
+    generator: Callable[[], Generator]
+    settings: GenerationSettings
+
+    def answer(self, question: str, hits: Sequence[Hit], *, arm: Arm = Arm.RAG) -> Answer:
+        """Answer one question.
+
+        Raises:
+            UsageError: the arm needs an adapter, and there is none.
+        """
+        return self.answer_all([question], [hits], arm=arm)[0]
+
+    def answer_all(
+        self, questions: Sequence[str], hits: Sequence[Sequence[Hit]], *, arm: Arm = Arm.RAG
+    ) -> list[Answer]:
+        """Answer questions in batches; ``hits`` has one ranking a question, ignored by ``base``."""
+        self._require(arm)
+        begun = time.perf_counter()
+        with span("answer", {"openinference.span.kind": "CHAIN", "hybrid.arm": str(arm)}):
+            if arm is Arm.BASE:
+                answers = self._base(questions)
+            elif self.settings.reader is Reader.EXTRACTIVE:
+                answers = [self._extracted(q, h) for q, h in zip(questions, hits, strict=True)]
+            else:
+                answers = self._generated(questions, hits)
+        share = (time.perf_counter() - begun) / max(len(answers), 1)
+        return [dataclasses.replace(answer, seconds=share) for answer in answers]
+
+    def stream(self, question: str, hits: Sequence[Hit], *, arm: Arm = Arm.RAG) -> Iterator[str | Answer]:
+        """Yield pieces of text as they come, and at last the answer as it stands after the checks.
+
+        Only ``base`` can be shown while it is written: what ``rag`` shows has passed the check
+        against its passages, which needs whole sentences; it is yielded sentence by sentence.
+        """
+        self._require(arm)
+        if arm is not Arm.BASE:
+            answer = self.answer(question, hits, arm=arm)
+            yield answer.text
+            yield answer
+            return
+        begun = time.perf_counter()
+        generator, messages = self.generator(), self._prompts.base(question)
+        pieces: list[str] = []
+        for piece in generator.stream(messages, max_new_tokens=self.settings.max_new_tokens, stop=_STOP):
+            pieces.append(piece)
+            yield piece
+        written = Generation("".join(pieces), generator.count_prompt_tokens(messages), len(pieces))
+        yield dataclasses.replace(self._plain(question, written), seconds=time.perf_counter() - begun)
+
+    @property
+    def _prompts(self) -> Prompts:
+        return load_prompts(self.settings.language)
+
+    def _require(self, arm: Arm) -> None:
+        if arm in (Arm.ADAPTER, Arm.BOTH):
+            raise UsageError(
+                f"the arm {str(arm)!r} needs an adapter, and this domain has none",
+                hint="use --arm base or --arm rag",
+            )
+
+    def _base(self, questions: Sequence[str]) -> list[Answer]:
+        conversations = [self._prompts.base(question) for question in questions]
+        written = self._generate(conversations)
+        return [self._plain(question, text) for question, text in zip(questions, written, strict=True)]
+
+    def _plain(self, question: str, written: Generation) -> Answer:
+        abstained = _declines(written.text)
+        return Answer(
+            question=question,
+            text=written.text if written.text and not abstained else self._prompts.abstention,
+            arm=Arm.BASE,
+            reader="generator",
+            abstained=abstained or not written.text,
+            prompt_tokens=written.prompt_tokens,
+            completion_tokens=written.completion_tokens,
+        )
+
+    def _extracted(self, question: str, hits: Sequence[Hit]) -> Answer:
+        found = self._extract(question, hits)
+        if not self._relevant(found):
+            return self._abstention(question, hits, "extractive")
+        return self._cited(question, join_cited(found.cited), hits, "extractive")
+
+    def _generated(self, questions: Sequence[str], hits: Sequence[Sequence[Hit]]) -> list[Answer]:
+        answers: dict[int, Answer] = {}
+        asked: list[int] = []
+        for place, (question, ranking) in enumerate(zip(questions, hits, strict=True)):
+            # the same gate for both readers: what the passages do not touch is not asked at all
+            if self._relevant(self._extract(question, ranking)):
+                asked.append(place)
+            else:
+                answers[place] = self._abstention(question, ranking, "generator")
+        packed = {place: self._pack(questions[place], hits[place]) for place in asked}
+        conversations = [self._prompts.rag(questions[place], packed[place]) for place in asked]
+        for place, written in zip(asked, self._generate(conversations), strict=True):
+            answers[place] = self._checked(questions[place], hits[place], packed[place], written)
+        return [answers[place] for place in range(len(questions))]
+
+    def _checked(
+        self, question: str, hits: Sequence[Hit], passages: Sequence[Passage], written: Generation
+    ) -> Answer:
+        cited = cite_generated(written.text, passages, threshold=self.settings.support)
+        if _declines(written.text) or not cited.text:
+            answer = self._abstention(question, hits, "generator")
+        else:
+            answer = self._cited(question, cited, hits, "generator")
+        return dataclasses.replace(
+            answer,
+            dropped_sentences=cited.dropped_sentences,
+            dropped_markers=cited.dropped_markers,
+            prompt_tokens=written.prompt_tokens,
+            completion_tokens=written.completion_tokens,
+        )
+
+    def _extract(self, question: str, hits: Sequence[Hit]) -> Extract:
+        passages = [passage_of(number, hit) for number, hit in enumerate(hits, start=1)]
+        return extract(question, hits, passages, self.embedder, sentences=self.settings.sentences)
+
+    def _relevant(self, found: Extract) -> bool:
+        return bool(found.cited) and found.relevance >= self.settings.abstain_below
+
+    def _pack(self, question: str, hits: Sequence[Hit]) -> list[Passage]:
+        generator, prompts = self.generator(), self._prompts
+        room = generator.context_tokens - self.settings.max_new_tokens
+        return pack(
+            hits,
+            lambda passages: generator.count_prompt_tokens(prompts.rag(question, passages)),
+            min(self.settings.context_tokens, room),
+        )
+
+    def _generate(self, conversations: Sequence[Sequence[Message]]) -> list[Generation]:
+        if not conversations:
+            return []
+        generator = self.generator()
+        with span("generate", {"openinference.span.kind": "LLM", "gen_ai.request.model": generator.name}):
+            return generator.generate(
+                conversations,
+                max_new_tokens=self.settings.max_new_tokens,
+                stop=_STOP,
+            )
+
+    def _cited(self, question: str, cited: CitedText, hits: Sequence[Hit], reader: str) -> Answer:
+        return Answer(
+            question,
+            cited.text,
+            Arm.RAG,
+            reader,
+            citations=cited.citations,
+            hits=tuple(hits),
+            abstained=False,
+        )
+
+    def _abstention(self, question: str, hits: Sequence[Hit], reader: str) -> Answer:
+        return Answer(question, self._prompts.abstention, Arm.RAG, reader, hits=tuple(hits), abstained=True)
+
+
+def _declines(text: str) -> bool:
+    return text.strip().lower().replace("’", "'").startswith(_DECLINED)

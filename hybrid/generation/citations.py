@@ -1,0 +1,104 @@
+"""Sentences with markers become text with citations that hold.
+
+Takes what a generator wrote and the passages it saw, gives the text with one marker a sentence and
+the offsets behind each marker. A marker that points nowhere is removed and counted; a sentence that
+no passage supports is taken out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hybrid.chunking import sentence_spans
+from hybrid.generation.prompts import Passage
+from hybrid.generation.support import Support, best_support
+from hybrid.types import Citation
+
+_MARKER = re.compile(r"\s*\[\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\s*\]")
+
+
+@dataclass(frozen=True, slots=True)
+class CitedText:
+    """A text whose markers all point at something, and what had to go."""
+
+    text: str
+    citations: tuple[Citation, ...]
+    dropped_sentences: tuple[str, ...] = ()
+    dropped_markers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Cited:
+    """A sentence and what supports it."""
+
+    sentence: str
+    support: Support
+
+
+def cite_generated(text: str, passages: Sequence[Passage], *, threshold: float) -> CitedText:
+    """Check every sentence against the passages and mark it with the one that supports it best.
+
+    Args:
+        text: what the generator wrote, with or without markers.
+        passages: what it saw.
+        threshold: the share of its content words that a sentence must find in a stretch of a passage.
+    """
+    numbers = {passage.number for passage in passages}
+    dropped_markers = sum(1 for number in markers(text) if number not in numbers)
+    kept: list[Cited] = []
+    dropped: list[str] = []
+    for sentence in _sentences(text):
+        plain = _MARKER.sub("", sentence).strip()
+        if not any(letter.isalnum() for letter in plain):
+            continue
+        named = [passage for passage in passages if passage.number in markers(sentence)]
+        support = best_support(plain, named)
+        if support is None or support.share < threshold:
+            support = best_support(plain, passages)
+        if support is None or support.share < threshold:
+            dropped.append(plain)
+        elif plain not in {cited.sentence for cited in kept}:
+            kept.append(Cited(plain, support))
+    cited = join_cited(kept)
+    return CitedText(cited.text, cited.citations, tuple(dropped), dropped_markers)
+
+
+def join_cited(kept: Sequence[Cited]) -> CitedText:
+    """Write the sentences one after the other; markers are numbered in the order of their appearance."""
+    citations: list[Citation] = []
+    parts: list[str] = []
+    for cited in kept:
+        passage, span = cited.support.passage, cited.support.span
+        same = [
+            c.number
+            for c in citations
+            if (c.source, c.start, c.end) == (passage.source, span.start, span.end)
+        ]
+        number = same[0] if same else len(citations) + 1
+        if not same:
+            offset = passage.span.start
+            text = passage.text[span.start - offset : span.end - offset]
+            citations.append(Citation(number, passage.source, span.start, span.end, text, passage.page))
+        parts.append(f"{cited.sentence} [{number}]")
+    return CitedText(" ".join(parts), tuple(citations))
+
+
+def markers(text: str) -> list[int]:
+    """Return the numbers of all markers such as [2] or [1, 3]."""
+    return [int(number) for group in _MARKER.findall(text) for number in re.findall(r"\d+", group)]
+
+
+def _sentences(text: str) -> list[str]:
+    """Split into sentences; a marker behind the full stop belongs to the sentence before it."""
+    joined: list[str] = []
+    for span in sentence_spans(text):
+        sentence = text[span.start : span.end]
+        leading = _MARKER.match(sentence)
+        if leading and joined:
+            joined[-1] += leading.group()
+            sentence = sentence[leading.end() :].strip()
+        if sentence:
+            joined.append(sentence)
+    return joined

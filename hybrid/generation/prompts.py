@@ -1,0 +1,86 @@
+"""Prompts as data: one TOML file a language.
+
+Takes a language, gives the texts. Retrieved text enters a prompt numbered, delimited and with the
+delimiters taken out of it, so that it cannot end its own quotation (spotlighting, Hines et al. 2024).
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from string import Template
+
+from hybrid.errors import ConfigError
+from hybrid.types import Message, MessageRole, Span
+
+_DELIMITER = re.compile(r"<(?=/?\s*passage)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A numbered stretch of a document as the generator sees it; numbers start at 1."""
+
+    number: int
+    source: str
+    title: str
+    text: str
+    span: Span
+    page: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prompts:
+    """The texts of one language."""
+
+    abstention: str
+    base_system: str
+    base_user: str
+    rag_system: str
+    rag_user: str
+
+    def base(self, question: str) -> tuple[Message, ...]:
+        """Return the conversation of an arm without retrieval."""
+        user = Template(self.base_user).safe_substitute(question=question)
+        return (Message(MessageRole.SYSTEM, self.base_system), Message(MessageRole.USER, user))
+
+    def rag(self, question: str, passages: Sequence[Passage]) -> tuple[Message, ...]:
+        """Return the conversation of an arm with retrieval."""
+        quoted = "\n".join(_quote(passage) for passage in passages)
+        user = Template(self.rag_user).safe_substitute(question=question, passages=quoted)
+        return (Message(MessageRole.SYSTEM, self.rag_system), Message(MessageRole.USER, user))
+
+
+@functools.cache
+def load_prompts(language: str) -> Prompts:
+    """Return the prompts of a language.
+
+    Raises:
+        ConfigError: there are none for it; the message names those that there are.
+    """
+    folder = resources.files("hybrid.generation") / "prompts"
+    there = sorted(
+        entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")
+    )
+    if language not in there:
+        raise ConfigError(f"`generation.language` is {language!r}, there are prompts for: {', '.join(there)}")
+    value = tomllib.loads((folder / f"{language}.toml").read_text(encoding="utf-8"))
+    return Prompts(
+        abstention=value["abstention"],
+        base_system=value["base"]["system"],
+        base_user=value["base"]["user"],
+        rag_system=value["rag"]["system"],
+        rag_user=value["rag"]["user"],
+    )
+
+
+def _quote(passage: Passage) -> str:
+    title = _plain(" ".join(passage.title.split())).replace('"', "'")
+    return f'<passage number="{passage.number}" title="{title}">\n{_plain(passage.text)}\n</passage>'
+
+
+def _plain(text: str) -> str:
+    return _DELIMITER.sub("‹", text)

@@ -1,0 +1,146 @@
+"""The only door to what lies on disk for a domain.
+
+``Index`` reads one generation and keeps it, whatever is written meanwhile; ``hybrid.index.sync``
+writes the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from hybrid.errors import IndexMismatch
+from hybrid.files import verify_checksum
+from hybrid.index.dense import DenseIndex, Scored
+from hybrid.index.generations import (
+    Manifest,
+    current,
+    domains,
+    folder_of,
+    previous,
+    read_manifest,
+    switch,
+)
+from hybrid.index.lexical import TantivyIndex
+from hybrid.index.store import FileState, Store
+from hybrid.models import EmbedderFingerprint, Vectors
+from hybrid.types import Chunk, Document, Rejected
+
+__all__ = ["Index", "Manifest", "Scored", "domains", "rollback"]
+
+
+class Index:
+    """One generation of a domain, open for reading.
+
+    Example:
+        >>> index = Index.open(Path("indexes/manual"))  # doctest: +SKIP
+        >>> index.manifest.counts.chunks                # doctest: +SKIP
+        1208
+    """
+
+    def __init__(self, domain: Path, generation: str) -> None:
+        self.manifest: Manifest = read_manifest(domain, generation)
+        self.folder = folder_of(domain, generation)
+        self._dense = DenseIndex(
+            self.folder / "dense.faiss",
+            self.manifest.dense,
+            checksum=self.manifest.sha256.get("dense.faiss", ""),
+        )
+        self._lexical = TantivyIndex(self.folder / "lexical")
+        self._store = Store(self.folder / "store.sqlite", read_only=True)
+
+    @classmethod
+    def open(cls, domain: Path) -> Index:
+        """Open the generation in force.
+
+        Raises:
+            IndexMissing: the domain has none.
+            IndexCorrupt: the vectors are not those that were built.
+        """
+        return cls(domain, current(domain))
+
+    def close(self) -> None:
+        """Close the files."""
+        self._store.close()
+
+    def require_embedder(self, fingerprint: EmbedderFingerprint) -> None:
+        """Refuse an embedder whose vectors cannot be compared with those of the index.
+
+        Raises:
+            IndexMismatch: with what differs, and the command that repairs it.
+        """
+        built = self.manifest.embedder
+        if built == fingerprint:
+            return
+        differ = [
+            f"{name} {getattr(built, name)!r} is now {getattr(fingerprint, name)!r}"
+            for name in built.__slots__
+            if getattr(built, name) != getattr(fingerprint, name)
+        ]
+        raise IndexMismatch(
+            f"the index was built with another embedder: {'; '.join(differ)}",
+            hint=f"rebuild with `hybrid index {self.manifest.folder} --rebuild`, "
+            f"or set models.embedder = {built.name!r}",
+        )
+
+    def search_dense(self, vector: Vectors, k: int, *, among: Sequence[int] | None = None) -> list[Scored]:
+        """Return the k positions nearest to a query vector, with cosines."""
+        return self._dense.search(vector, k, among=among)
+
+    def search_lexical(self, text: str, k: int, *, among: Sequence[int] | None = None) -> list[Scored]:
+        """Return the k positions that match the words of a question best, with BM25 scores."""
+        return self._lexical.search(text, k, among=among)
+
+    def cosines(self, vector: Vectors, positions: Sequence[int]) -> list[float]:
+        """Return the cosine of a query vector with each position."""
+        return [float(value) for value in self._dense.vectors(positions) @ vector]
+
+    def positions_where(self, where: Mapping[str, str]) -> list[int]:
+        """Return the positions of the chunks that match every condition."""
+        return self._store.positions_where(where)
+
+    def chunks(self, positions: Sequence[int]) -> list[Chunk]:
+        """Return the chunks at the positions, in the order asked for."""
+        return self._store.chunks(positions)
+
+    def document(self, source: str) -> Document | None:
+        """Return a document with its whole text, or None."""
+        return self._store.document(source)
+
+    def sources(self) -> list[str]:
+        """Return the sources of all documents."""
+        return self._store.sources()
+
+    def file_states(self) -> dict[str, FileState]:
+        """Return what every indexed file was when it was read."""
+        return self._store.file_states()
+
+    def rejected(self) -> list[Rejected]:
+        """Return what could not be indexed, with reasons."""
+        return self._store.rejected()
+
+    def verify(self) -> None:
+        """Check every file against the manifest.
+
+        Raises:
+            IndexCorrupt: a file is missing or changed.
+        """
+        for name, checksum in self.manifest.sha256.items():
+            verify_checksum(self.folder / name, checksum)
+
+
+def rollback(domain: Path) -> Manifest:
+    """Put the generation before the one in force back in force.
+
+    Raises:
+        IndexMissing: there is none.
+        IndexCorrupt: a file of it changed since it was built.
+    """
+    from hybrid.files import folder_lock
+
+    with folder_lock(domain):
+        older = Index(domain, previous(domain))
+        older.verify()
+        older.close()
+        switch(domain, older.manifest.generation)
+        return older.manifest

@@ -1,0 +1,240 @@
+"""The dense side of an index: FAISS.
+
+Takes unit vectors in the order of their positions, gives positions and cosines. Knows nothing about
+texts. The type follows the size: exact while that is fast, then a graph (HNSW, Malkov & Yashunin
+2018), then inverted lists with scalar quantisation (Jégou et al. 2011). For the approximate ones
+recall@10 against exact search is measured at build time, and the search effort raised until it is
+high enough.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hybrid.errors import IndexCorrupt
+from hybrid.files import storage_errors, verify_checksum
+from hybrid.models import Vectors
+
+# Measured on two cores with 384 dimensions: one exact query takes 0.18 ms a thousand vectors.
+EXACT_UP_TO = 20_000
+GRAPH_UP_TO = 500_000
+RECALL_TARGET = 0.95
+
+_LINKS = 24
+_BUILD_EFFORT = 100
+_EFFORTS = (64, 128, 256, 512, 1024)
+_PROBES = 200
+_MEASURED_AT = 10
+_TRAIN = 100_000
+
+
+class DenseKind(StrEnum):
+    """How the vectors are searched."""
+
+    EXACT = "exact"
+    HNSW = "hnsw"
+    IVF = "ivf"
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A position and its score, higher is better."""
+
+    position: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class DenseReport:
+    """What was built: ``effort`` is efSearch or nprobe, ``recall_at_10`` is against exact search."""
+
+    kind: DenseKind
+    dimension: int
+    vectors: int
+    effort: int
+    recall_at_10: float
+
+
+def kind_for(vectors: int) -> DenseKind:
+    """Return the type that fits the number of vectors."""
+    if vectors <= EXACT_UP_TO:
+        return DenseKind.EXACT
+    return DenseKind.HNSW if vectors <= GRAPH_UP_TO else DenseKind.IVF
+
+
+def build_dense(
+    path: Path,
+    blocks: Callable[[], Iterator[Vectors]],
+    *,
+    dimension: int,
+    vectors: int,
+    kind: DenseKind | None = None,
+    seed: int = 0,
+) -> DenseReport:
+    """Build and write an index; vectors are streamed, twice where recall has to be measured.
+
+    Args:
+        path: where the index is written.
+        blocks: gives the vectors anew at every call.
+        dimension: of a vector.
+        vectors: how many there will be.
+        kind: instead of the one that fits the size.
+        seed: of the sample on which recall is measured.
+    """
+    import faiss
+
+    kind = kind or kind_for(vectors)
+    index = _empty(kind, dimension, vectors)
+    if not index.is_trained:
+        index.train(_sample(blocks(), _TRAIN, seed))
+    for block in blocks():
+        index.add(block)
+    report = DenseReport(kind, dimension, vectors, 0, 1.0)
+    if kind is not DenseKind.EXACT:
+        report = _raise_effort(index, kind, blocks, vectors, seed)
+    with storage_errors(str(path)):
+        try:
+            faiss.write_index(index, str(path))
+        except RuntimeError as error:  # how FAISS reports a failed write
+            if "write" in str(error) or "space" in str(error):
+                raise OSError(errno.ENOSPC, str(error)) from error
+            raise
+    return report
+
+
+class DenseIndex:
+    """A finished index, mapped into memory."""
+
+    def __init__(self, path: Path, report: DenseReport, *, checksum: str) -> None:
+        """Open the file after its checksum was found right: FAISS must not read a foreign file.
+
+        Raises:
+            IndexCorrupt: the file is missing or changed.
+        """
+        import faiss
+
+        verify_checksum(path, checksum)
+        try:
+            self._index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+        except RuntimeError as error:
+            raise IndexCorrupt(f"{path} cannot be read by FAISS: {error}") from error
+        self._report = report
+
+    def search(self, vector: Vectors, k: int, *, among: Sequence[int] | None = None) -> list[Scored]:
+        """Return the k nearest positions with their cosines, best first.
+
+        Args:
+            vector: the query, shape (dimension,).
+            k: how many at the most.
+            among: only these positions.
+        """
+        import faiss
+
+        if among is not None and not among:
+            return []
+        selector = None
+        if among is not None:
+            selector = faiss.IDSelectorBatch(np.asarray(among, dtype=np.int64))
+        parameters = _parameters(self._report.kind, max(self._report.effort, k), selector)
+        scores, found = self._index.search(vector[None, :], min(k, self._report.vectors), params=parameters)
+        return [
+            Scored(int(position), float(score))
+            for position, score in zip(found[0], scores[0], strict=True)
+            if position >= 0
+        ]
+
+    def vectors(self, positions: Sequence[int]) -> Vectors:
+        """Return stored vectors; approximate where the index compresses."""
+        rows = [self._index.reconstruct(int(position)) for position in positions]
+        return np.stack(rows) if rows else np.empty((0, self._report.dimension), dtype=np.float32)
+
+
+def _empty(kind: DenseKind, dimension: int, vectors: int) -> Any:
+    import faiss
+
+    metric = faiss.METRIC_INNER_PRODUCT
+    if kind is DenseKind.EXACT:
+        return faiss.IndexFlatIP(dimension)
+    if kind is DenseKind.HNSW:
+        index = faiss.IndexHNSWFlat(dimension, _LINKS, metric)
+        index.hnsw.efConstruction = _BUILD_EFFORT
+        return index
+    lists = max(1, min(int(4 * vectors**0.5), vectors // 40))
+    index = faiss.index_factory(dimension, f"IVF{lists},SQ8", metric)
+    index.set_direct_map_type(faiss.DirectMap.Array)
+    return index
+
+
+def _parameters(kind: DenseKind, effort: int, selector: Any) -> Any:
+    import faiss
+
+    if kind is DenseKind.HNSW:
+        return faiss.SearchParametersHNSW(efSearch=effort, sel=selector)
+    if kind is DenseKind.IVF:
+        return faiss.SearchParametersIVF(nprobe=effort, sel=selector)
+    return faiss.SearchParameters(sel=selector)
+
+
+def _raise_effort(
+    index: Any, kind: DenseKind, blocks: Callable[[], Iterator[Vectors]], vectors: int, seed: int
+) -> DenseReport:
+    """Measure recall@10 at rising effort until it reaches the target or the effort ends."""
+    queries = _queries(blocks(), vectors, seed)
+    exact = _exact_neighbours(blocks(), queries)
+    report = DenseReport(kind, queries.shape[1], vectors, 0, 0.0)
+    efforts = _EFFORTS if kind is DenseKind.HNSW else tuple(2**power for power in range(3, 11))
+    for effort in efforts:
+        _, found = index.search(queries, _MEASURED_AT, params=_parameters(kind, effort, None))
+        hits = [len(set(a.tolist()) & set(b.tolist())) for a, b in zip(exact, found, strict=True)]
+        recall = float(np.mean(hits)) / exact.shape[1]
+        report = DenseReport(kind, queries.shape[1], vectors, effort, round(recall, 4))
+        if recall >= RECALL_TARGET:
+            break
+    return report
+
+
+def _sample(blocks: Iterator[Vectors], size: int, seed: int) -> Vectors:
+    """Draw rows evenly over the stream: every block gives its share."""
+    generator = np.random.default_rng(seed)
+    taken: list[Vectors] = []
+    for block in blocks:
+        taken.append(block[generator.random(len(block)) < 0.5] if len(taken) * len(block) > size else block)
+    rows = np.concatenate(taken)
+    return rows[generator.permutation(len(rows))[:size]]
+
+
+def _queries(blocks: Iterator[Vectors], vectors: int, seed: int) -> Vectors:
+    """Return stand-ins for questions: midpoints of two chunks, so that none is in the index itself."""
+    generator = np.random.default_rng(seed)
+    wanted = np.sort(generator.choice(vectors, size=min(2 * _PROBES, vectors), replace=False))
+    rows, offset = [], 0
+    for block in blocks:
+        inside = wanted[(wanted >= offset) & (wanted < offset + len(block))] - offset
+        rows.append(block[inside])
+        offset += len(block)
+    drawn = generator.permutation(np.concatenate(rows))
+    middle = 0.75 * drawn[: len(drawn) // 2] + 0.25 * drawn[len(drawn) - len(drawn) // 2 :]
+    return np.ascontiguousarray(middle / np.linalg.norm(middle, axis=1, keepdims=True), dtype=np.float32)
+
+
+def _exact_neighbours(blocks: Iterator[Vectors], queries: Vectors) -> Any:
+    """Return the exact nearest positions, block by block, so that memory stays flat."""
+    import faiss
+
+    best = faiss.ResultHeap(len(queries), _MEASURED_AT, keep_max=True)
+    offset = 0
+    for block in blocks:
+        flat = faiss.IndexFlatIP(block.shape[1])
+        flat.add(block)
+        scores, found = flat.search(queries, min(_MEASURED_AT, len(block)))
+        best.add_result(scores, found + offset)
+        offset += len(block)
+    best.finalize()
+    return best.I

@@ -1,0 +1,107 @@
+"""The lexical side of an index: BM25 by tantivy.
+
+Takes texts with their positions, gives positions and BM25 scores. Knows nothing about vectors.
+A query is built from terms, never parsed: what a user writes is not query syntax.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from hybrid.errors import IndexCorrupt
+from hybrid.files import storage_errors
+from hybrid.index.dense import Scored
+from hybrid.index.store import Row
+
+_ANALYSER = "en_stem"
+_WRITER_BYTES = 64_000_000
+# A very long question is a pasted text; its most frequent terms say little and cost much.
+_MAX_TERMS = 256
+
+
+def build_lexical(folder: Path, rows: Iterable[Row]) -> None:
+    """Build and write an index of the chunks with their headings."""
+    import tantivy
+
+    with storage_errors(str(folder)):
+        folder.mkdir(parents=True)
+        index = tantivy.Index(_schema(), path=str(folder))
+        # one thread makes one order of segments, so the same chunks give the same scores
+        writer = index.writer(heap_size=_WRITER_BYTES, num_threads=1)
+        try:
+            for row in rows:
+                document = tantivy.Document()
+                document.add_unsigned("position", row.position)
+                document.add_text("text", row.chunk.embedded_text)
+                writer.add_document(document)
+            writer.commit()
+            writer.wait_merging_threads()
+        except ValueError as error:  # how tantivy reports a failed write
+            if "space" in str(error):
+                raise OSError(errno.ENOSPC, str(error)) from error
+            raise
+
+
+class TantivyIndex:
+    """A finished index."""
+
+    def __init__(self, folder: Path) -> None:
+        import tantivy
+
+        try:
+            self._index = tantivy.Index.open(str(folder))
+        except ValueError as error:
+            raise IndexCorrupt(
+                f"{folder} cannot be opened: {error}", hint="rebuild with `hybrid index --rebuild`"
+            ) from error
+        self._searcher = self._index.searcher()
+        self._analyser = _analyser()
+
+    def search(self, text: str, k: int, *, among: Sequence[int] | None = None) -> list[Scored]:
+        """Return the k best positions with their BM25 scores, best first.
+
+        Args:
+            text: the question in plain words; a word that occurs nowhere is ignored.
+            k: how many at the most.
+            among: only these positions.
+        """
+        import tantivy
+
+        terms = list(dict.fromkeys(self._analyser.analyze(text)))[:_MAX_TERMS]
+        if not terms or (among is not None and not among):
+            return []
+        schema = self._index.schema
+        parts = [(tantivy.Occur.Should, tantivy.Query.term_query(schema, "text", term)) for term in terms]
+        query = tantivy.Query.boolean_query(parts)
+        if among is not None:
+            allowed = tantivy.Query.term_set_query(schema, "position", list(among))
+            only = tantivy.Query.const_score_query(allowed, 0.0)
+            query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), (tantivy.Occur.Must, only)])
+        found = self._searcher.search(query, limit=k, count=False).hits
+        return [
+            Scored(int(self._searcher.doc(address)["position"][0]), float(score)) for score, address in found
+        ]
+
+
+def _schema() -> Any:
+    import tantivy
+
+    builder = tantivy.SchemaBuilder()
+    builder.add_unsigned_field("position", stored=True, indexed=True, fast=True)
+    builder.add_text_field("text", stored=False, tokenizer_name=_ANALYSER, index_option="freq")
+    return builder.build()
+
+
+def _analyser() -> Any:
+    import tantivy
+
+    return (
+        tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
+        .filter(tantivy.Filter.remove_long(40))
+        .filter(tantivy.Filter.lowercase())
+        .filter(tantivy.Filter.stemmer("english"))
+        .build()
+    )

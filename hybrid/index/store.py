@@ -1,0 +1,401 @@
+"""The SQLite side of an index: files, documents, chunks, and vectors by content.
+
+Takes documents with their chunks, gives rows back. Knows nothing about FAISS, BM25 or generations.
+A chunk's text is not stored twice: it is cut from its document, where it stands by definition.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+
+import numpy as np
+
+from hybrid.errors import UsageError
+from hybrid.files import hash_text, storage_errors
+from hybrid.models import Vectors
+from hybrid.types import Chunk, Document, Rejected
+
+SCHEMA_VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS files(
+    source TEXT PRIMARY KEY, digest TEXT NOT NULL, limits TEXT NOT NULL, complete INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS rejected(file TEXT NOT NULL, source TEXT NOT NULL, reason TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS rejected_file ON rejected(file);
+CREATE TABLE IF NOT EXISTS documents(
+    id INTEGER PRIMARY KEY, file TEXT NOT NULL, source TEXT NOT NULL UNIQUE, title TEXT NOT NULL,
+    text TEXT NOT NULL, pages TEXT NOT NULL, metadata TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS documents_file ON documents(file);
+CREATE TABLE IF NOT EXISTS chunks(
+    document INTEGER NOT NULL REFERENCES documents(id) ON DELETE CASCADE,
+    ordinal INTEGER NOT NULL, start INTEGER NOT NULL, stop INTEGER NOT NULL,
+    headings TEXT NOT NULL, page INTEGER, tokens INTEGER NOT NULL, key BLOB NOT NULL, position INTEGER,
+    PRIMARY KEY(document, ordinal));
+CREATE INDEX IF NOT EXISTS chunks_position ON chunks(position);
+CREATE INDEX IF NOT EXISTS chunks_key ON chunks(key);
+"""
+
+_CHUNK = """
+SELECT c.position, d.source, c.ordinal, c.start, c.stop,
+       substr(d.text, c.start + 1, c.stop - c.start), c.headings, c.page, d.metadata
+FROM chunks c JOIN documents d ON d.id = c.document
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedDocument:
+    """A document, its chunks, and how many tokens each chunk has as it is embedded."""
+
+    document: Document
+    chunks: tuple[Chunk, ...]
+    tokens: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FileContent:
+    """What was read from a file; a file of rows comes in several, ``last`` on the final one."""
+
+    source: str
+    documents: tuple[IndexedDocument, ...]
+    rejected: tuple[Rejected, ...]
+    last: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """What a file was when it was read: digest of its content, and of the limits if it failed."""
+
+    digest: str
+    limits: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much an index holds."""
+
+    files: int
+    documents: int
+    chunks: int
+    rejected: int
+    characters: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A chunk and its position in the dense and lexical index."""
+
+    position: int
+    chunk: Chunk
+
+
+class Store:
+    """One SQLite file; open read-only once its generation is finished."""
+
+    def __init__(self, path: Path, *, read_only: bool) -> None:
+        self.path = path
+        address = (
+            f"{path.resolve().as_uri()}?mode=ro&immutable=1" if read_only else f"{path.resolve().as_uri()}"
+        )
+        # readers are shared by the threads of a server; SQLite itself serialises them
+        self._db = sqlite3.connect(address, uri=True, check_same_thread=False)
+        self._db.execute("PRAGMA foreign_keys = ON")
+        if not read_only:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    # --- writing -------------------------------------------------------------------------------
+
+    def file_states(self) -> dict[str, FileState]:
+        """Return the state of every file that was read to its end."""
+        rows = self._db.execute("SELECT source, digest, limits FROM files WHERE complete")
+        return {source: FileState(digest, limits) for source, digest, limits in rows}
+
+    def files_with_rejections(self) -> set[str]:
+        """Return the sources of files of which something was rejected."""
+        return {source for (source,) in self._db.execute("SELECT DISTINCT file FROM rejected")}
+
+    def remove_files(self, sources: Iterable[str]) -> None:
+        """Forget files with all that came from them."""
+        with self._db:
+            for source in sources:
+                for table, column in (("documents", "file"), ("rejected", "file"), ("files", "source")):
+                    self._db.execute(f"DELETE FROM {table} WHERE {column} = ?", (source,))
+
+    def remove_incomplete(self) -> None:
+        """Forget files of which a killed run stored only a part."""
+        self.remove_files(
+            [source for (source,) in self._db.execute("SELECT source FROM files WHERE NOT complete")]
+        )
+
+    def add(self, content: FileContent, state: FileState, *, fingerprint: str) -> None:
+        """Store a file's content in one transaction."""
+        with storage_errors(str(self.path)), _disk_errors(), self._db:
+            self._db.execute(
+                """INSERT INTO files VALUES (?, ?, ?, ?)
+                   ON CONFLICT(source) DO UPDATE SET complete = excluded.complete""",
+                (content.source, state.digest, state.limits, content.last),
+            )
+            self._db.executemany(
+                "INSERT INTO rejected VALUES (?, ?, ?)",
+                [(content.source, item.source, item.reason) for item in content.rejected],
+            )
+            for item in content.documents:
+                self._add_document(content.source, item, fingerprint)
+
+    def _add_document(self, file: str, item: IndexedDocument, fingerprint: str) -> None:
+        document = item.document
+        cursor = self._db.execute(
+            "INSERT INTO documents(file, source, title, text, pages, metadata) VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                file,
+                document.source,
+                document.title,
+                document.text,
+                json.dumps(document.pages),
+                json.dumps(dict(document.metadata), ensure_ascii=False),
+            ),
+        )
+        self._db.executemany(
+            "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)",
+            [
+                (
+                    cursor.lastrowid,
+                    chunk.ordinal,
+                    chunk.start,
+                    chunk.end,
+                    json.dumps(chunk.headings, ensure_ascii=False),
+                    chunk.page,
+                    tokens,
+                    bytes.fromhex(hash_text(fingerprint, chunk.embedded_text)),
+                )
+                for chunk, tokens in zip(item.chunks, item.tokens, strict=True)
+            ],
+        )
+
+    def number_chunks(self) -> int:
+        """Give every chunk its position, in the order of (source, ordinal); return how many."""
+        with _disk_errors(), self._db:
+            self._db.execute("UPDATE chunks SET position = NULL")
+            self._db.execute(
+                """UPDATE chunks SET position = numbered.n FROM (
+                     SELECT c.document AS d, c.ordinal AS o,
+                            row_number() OVER (ORDER BY documents.source, c.ordinal) - 1 AS n
+                     FROM chunks c JOIN documents ON documents.id = c.document) AS numbered
+                   WHERE document = numbered.d AND ordinal = numbered.o"""
+            )
+        return self.counts().chunks
+
+    def copy_to(self, path: Path) -> None:
+        """Write a compact copy; what was removed is not in it."""
+        with _disk_errors():
+            self._db.execute("VACUUM INTO ?", (str(path),))
+
+    def keys_without_vectors(self, vectors: VectorCache) -> int:
+        """Return how many different contents still need a vector."""
+        self._attach(vectors)
+        (missing,) = self._db.execute(
+            "SELECT count(DISTINCT key) FROM chunks WHERE key NOT IN (SELECT key FROM cache.vectors)"
+        ).fetchone()
+        return int(missing)
+
+    def texts_without_vectors(self, vectors: VectorCache, window: int) -> Iterator[list[tuple[bytes, str]]]:
+        """Yield (key, text to embed) for contents without a vector, longest first, in windows.
+
+        Longest first: a batch of similar length pads little, memory peaks at once instead of after
+        an hour, and the time left is never underestimated.
+        """
+        self._attach(vectors)
+        while True:
+            rows = self._db.execute(
+                """SELECT c.key, c.document, c.start, c.stop, c.headings FROM chunks c
+                   WHERE c.key NOT IN (SELECT key FROM cache.vectors)
+                   GROUP BY c.key ORDER BY c.tokens DESC, c.key LIMIT ?""",
+                (window,),
+            ).fetchall()
+            if not rows:
+                return
+            yield self._embedded_texts(rows)
+
+    def _embedded_texts(self, rows: list[tuple[bytes, int, int, int, str]]) -> list[tuple[bytes, str]]:
+        # a document's text is read once a window, however many of its chunks are in it
+        found: dict[bytes, str] = {}
+        for document, group in groupby(sorted(rows, key=itemgetter(1)), key=itemgetter(1)):
+            (text,) = self._db.execute("SELECT text FROM documents WHERE id = ?", (document,)).fetchone()
+            for key, _, start, stop, headings in group:
+                chunk = Chunk("", 0, start, stop, text[start:stop], tuple(json.loads(headings)))
+                found[key] = chunk.embedded_text
+        return [(row[0], found[row[0]]) for row in rows]
+
+    def vectors_in_order(self, vectors: VectorCache, block: int) -> Iterator[Vectors]:
+        """Yield the vectors of all chunks in the order of their positions."""
+        self._attach(vectors)
+        cursor = self._db.execute(
+            "SELECT v.vector FROM chunks c JOIN cache.vectors v ON v.key = c.key ORDER BY c.position"
+        )
+        while rows := cursor.fetchmany(block):
+            yield decode_vectors([vector for (vector,) in rows])
+
+    def _attach(self, vectors: VectorCache) -> None:
+        attached = [name for _, name, _ in self._db.execute("PRAGMA database_list")]
+        if "cache" not in attached:
+            self._db.execute("ATTACH DATABASE ? AS cache", (str(vectors.path),))
+
+    # --- reading -------------------------------------------------------------------------------
+
+    def counts(self) -> Counts:
+        """Return how much is stored."""
+        query = """SELECT (SELECT count(*) FROM files), (SELECT count(*) FROM documents),
+                          (SELECT count(*) FROM chunks), (SELECT count(*) FROM rejected),
+                          (SELECT coalesce(sum(length(text)), 0) FROM documents)"""
+        return Counts(*self._db.execute(query).fetchone())
+
+    def rejected(self) -> list[Rejected]:
+        """Return the files and rows that failed, with their reasons."""
+        rows = self._db.execute("SELECT source, reason FROM rejected ORDER BY source")
+        return [Rejected(source, reason) for source, reason in rows]
+
+    def sources(self) -> list[str]:
+        """Return the sources of all documents."""
+        return [source for (source,) in self._db.execute("SELECT source FROM documents ORDER BY source")]
+
+    def document(self, source: str) -> Document | None:
+        """Return a document without its blocks, or None."""
+        row = self._db.execute(
+            "SELECT title, text, pages, metadata FROM documents WHERE source = ?", (source,)
+        ).fetchone()
+        if row is None:
+            return None
+        title, text, pages, metadata = row
+        return Document(source, text, title, pages=tuple(json.loads(pages)), metadata=json.loads(metadata))
+
+    def chunks(self, positions: Sequence[int]) -> list[Chunk]:
+        """Return the chunks at the positions, in the order asked for."""
+        marks = ",".join("?" * len(positions))
+        rows = self._db.execute(f"{_CHUNK} WHERE c.position IN ({marks})", list(positions)).fetchall()
+        found = {row.position: row.chunk for row in map(_row, rows)}
+        return [found[position] for position in positions]
+
+    def all_chunks(self) -> Iterator[Row]:
+        """Yield every chunk in the order of the positions."""
+        # one document at a time: cutting each chunk in SQL would walk a long text once a chunk
+        documents = self._db.execute("SELECT id, source, text, metadata FROM documents ORDER BY source")
+        for identity, source, text, metadata in documents:
+            values = json.loads(metadata)
+            rows = self._db.execute(
+                """SELECT position, ordinal, start, stop, headings, page FROM chunks
+                   WHERE document = ? ORDER BY ordinal""",
+                (identity,),
+            )
+            for position, ordinal, start, stop, headings, page in rows:
+                chunk = Chunk(
+                    source, ordinal, start, stop, text[start:stop], tuple(json.loads(headings)), page, values
+                )
+                yield Row(position, chunk)
+
+    def positions_where(self, where: Mapping[str, str]) -> list[int]:
+        """Return the positions of chunks whose document matches every condition.
+
+        ``source`` and ``title`` take a pattern with ``*`` and ``?``; any other key is compared
+        with the metadata for equality.
+
+        Raises:
+            UsageError: a key that no document has.
+        """
+        conditions, values = [], []
+        for key, value in where.items():
+            if key in ("source", "title"):
+                conditions.append(f"d.{key} GLOB ?")
+            else:
+                self._refuse_unknown_key(key)
+                conditions.append("json_extract(d.metadata, ?) = ?")
+                values.append(f'$."{key}"')
+            values.append(value)
+        query = f"""SELECT c.position FROM chunks c JOIN documents d ON d.id = c.document
+                    WHERE {" AND ".join(conditions) or "1"} ORDER BY c.position"""
+        return [position for (position,) in self._db.execute(query, values)]
+
+    def _refuse_unknown_key(self, key: str) -> None:
+        known = {
+            name
+            for (name,) in self._db.execute(
+                "SELECT DISTINCT j.key FROM documents d, json_each(d.metadata) j WHERE d.metadata != '{}'"
+            )
+        }
+        if key not in known or '"' in key:
+            valid = ", ".join(["source", "title", *sorted(known)[:20]])
+            raise UsageError(f"no document has the key {key!r}", hint=f"keys to filter by: {valid}")
+
+
+class VectorCache:
+    """Vectors by content key, shared by all generations of a domain.
+
+    Half precision: the models compute in 8 to 11 bits of mantissa, so it costs a ranking nothing
+    (a cosine moves by less than 0.0005) and halves the disk.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with _disk_errors():
+            self._db = sqlite3.connect(path)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.execute("CREATE TABLE IF NOT EXISTS vectors(key BLOB PRIMARY KEY, vector BLOB NOT NULL)")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def add(self, keys: Sequence[bytes], vectors: Vectors) -> None:
+        """Store vectors; they are on disk when this returns."""
+        rows = [(key, vector.tobytes()) for key, vector in zip(keys, vectors.astype(np.float16), strict=True)]
+        with storage_errors(str(self.path)), _disk_errors(), self._db:
+            self._db.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", rows)
+
+    def keep_only(self, stores: Sequence[Path]) -> None:
+        """Drop the vectors that none of these stores uses."""
+        self._db.execute("CREATE TEMP TABLE used(key BLOB PRIMARY KEY)")
+        for path in stores:
+            with closing(Store(path, read_only=True)) as store:
+                keys = store._db.execute("SELECT DISTINCT key FROM chunks")
+                self._db.executemany("INSERT OR IGNORE INTO used VALUES (?)", keys)
+        self._db.execute("DELETE FROM vectors WHERE key NOT IN (SELECT key FROM used)")
+        self._db.execute("DROP TABLE used")
+        self._db.commit()
+
+
+def decode_vectors(blobs: Sequence[bytes]) -> Vectors:
+    """Return stored vectors as unit vectors in float32."""
+    vectors = np.frombuffer(b"".join(blobs), dtype=np.float16).reshape(len(blobs), -1).astype(np.float32)
+    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return vectors
+
+
+class _disk_errors:
+    """Turn SQLite's own errors of a full or failing disk into OSError, which storage_errors knows."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
+            import errno
+
+            raise OSError(errno.ENOSPC, str(error)) from error
+
+
+def _row(values: tuple[int, str, int, int, int, str, str, int | None, str]) -> Row:
+    position, source, ordinal, start, stop, text, headings, page, metadata = values
+    chunk = Chunk(source, ordinal, start, stop, text, tuple(json.loads(headings)), page, json.loads(metadata))
+    return Row(position, chunk)

@@ -1,0 +1,293 @@
+"""Bring an index up to date: plan, apply, switch.
+
+Takes the files that should be in the index and their digests, a way to get the content of some of
+them, and an embedder; gives a new generation. Reads no documents and loads no model.
+
+::
+
+    wanted ──plan──> added, changed, removed, kept
+                         │
+    staging.sqlite <── content of added and changed      (resumes where a kill stopped it)
+    vectors.sqlite <── vectors of contents that are new  (resumes too; a moved file costs nothing)
+                         │
+    generations/<new>/ store.sqlite, dense.faiss, lexical/, manifest.json last
+                         │
+    CURRENT <── renamed                                  (until here the old one is in force)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+
+from hybrid.config import ChunkSettings
+from hybrid.errors import IndexMissing, UsageError
+from hybrid.files import folder_lock, hash_text, storage_errors
+from hybrid.index.dense import build_dense
+from hybrid.index.generations import (
+    Manifest,
+    current,
+    finish,
+    folder_of,
+    next_name,
+    prune,
+    read_manifest,
+    switch,
+)
+from hybrid.index.lexical import build_lexical
+from hybrid.index.store import FileContent, FileState, Store, VectorCache
+from hybrid.models import Embedder, EmbedderFingerprint
+from hybrid.tracing import span
+
+_WINDOW = 1_024
+_BLOCK = 8_192
+
+
+class Stage(StrEnum):
+    """What an update is doing."""
+
+    READ = "reading"
+    EMBED = "embedding"
+    BUILD = "building"
+
+
+Progress = Callable[[Stage, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an update will do, by source; ``kept`` files are not even opened again."""
+
+    added: tuple[str, ...]
+    changed: tuple[str, ...]
+    removed: tuple[str, ...]
+    kept: tuple[str, ...]
+
+    @property
+    def nothing_to_do(self) -> bool:
+        """Tell whether the index is up to date."""
+        return not (self.added or self.changed or self.removed)
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What an update did: the generation now in force, and how many texts were embedded."""
+
+    plan: Plan
+    manifest: Manifest
+    embedded: int
+
+
+def plan_update(domain: Path, wanted: Mapping[str, FileState]) -> Plan:
+    """Compare the files that should be in the index with those that are."""
+    try:
+        store = Store(folder_of(domain, current(domain)) / "store.sqlite", read_only=True)
+    except IndexMissing:
+        return _compare({}, wanted)
+    with closing(store):
+        return _compare(_effective(store), wanted)
+
+
+def apply_update(
+    domain: Path,
+    wanted: Mapping[str, FileState],
+    load: Callable[[Sequence[str]], Iterator[FileContent]],
+    embedder: Embedder,
+    *,
+    folder: str,
+    chunks: ChunkSettings,
+    rebuild: bool = False,
+    progress: Progress | None = None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Update:
+    """Build the generation that holds exactly the wanted files, and put it in force.
+
+    Args:
+        domain: the folder of the domain.
+        wanted: source -> state of every file that should be in the index.
+        load: gives the content of the named files, a file of rows in several parts.
+        embedder: must be the one that built the index, unless ``rebuild``.
+        folder: where the files come from, for the manifest.
+        chunks: the settings with which ``load`` splits, for the manifest.
+        rebuild: start from nothing; vectors of known contents are still used again.
+        progress: told how far each stage is.
+        now: gives the time for the manifest.
+
+    Raises:
+        IndexLocked: another process is writing this domain.
+        IndexMismatch: the index was built with another embedder.
+        StorageError: the disk is full; the old generation stays in force.
+    """
+    report = progress or (lambda stage, done, total: None)
+    with folder_lock(domain), span("index.update", {"hybrid.domain": domain.name}):
+        plan = _compare({}, wanted) if rebuild else plan_update(domain, wanted)
+        if plan.nothing_to_do and not rebuild:
+            try:
+                return Update(plan, read_manifest(domain, current(domain)), 0)
+            except IndexMissing:
+                raise UsageError(
+                    f"there is nothing to index in {folder}", hint="is it the right folder?"
+                ) from None
+        fingerprint = embedder.fingerprint
+        with storage_errors(str(domain)):
+            staging = _stage(domain, wanted, load, fingerprint, rebuild=rebuild, report=report)
+            vectors = VectorCache(domain / "vectors.sqlite")
+        try:
+            if staging.counts().documents == 0 and not plan.removed:
+                failed = "; ".join(f"{item.source}: {item.reason}" for item in staging.rejected()[:3])
+                raise UsageError(f"no file of {folder} could be indexed: {failed}")
+            embedded = _embed(staging, vectors, embedder, report)
+            manifest = _build(domain, staging, vectors, fingerprint, folder, chunks, report, now())
+        finally:
+            vectors.close()
+            staging.close()
+        switch(domain, manifest.generation)
+        _clean(domain, plan)
+        return Update(plan, manifest, embedded)
+
+
+def fingerprint_key(fingerprint: EmbedderFingerprint) -> str:
+    """Return one string for all that makes vectors comparable."""
+    return hash_text(*(str(value) for value in dataclasses.astuple(fingerprint)))
+
+
+def _compare(have: Mapping[str, FileState], wanted: Mapping[str, FileState]) -> Plan:
+    return Plan(
+        added=tuple(sorted(wanted.keys() - have.keys())),
+        changed=tuple(
+            sorted(source for source in wanted.keys() & have.keys() if not _same(have, wanted, source))
+        ),
+        removed=tuple(sorted(have.keys() - wanted.keys())),
+        kept=tuple(sorted(source for source in wanted.keys() & have.keys() if _same(have, wanted, source))),
+    )
+
+
+def _same(have: Mapping[str, FileState], wanted: Mapping[str, FileState], source: str) -> bool:
+    return have[source].digest == wanted[source].digest and have[source].limits in ("", wanted[source].limits)
+
+
+def _effective(store: Store) -> dict[str, FileState]:
+    """Return the stored states; limits count only for files of which something was rejected."""
+    failed = store.files_with_rejections()
+    return {
+        source: state if source in failed else FileState(state.digest, "")
+        for source, state in store.file_states().items()
+    }
+
+
+def _stage(
+    domain: Path,
+    wanted: Mapping[str, FileState],
+    load: Callable[[Sequence[str]], Iterator[FileContent]],
+    fingerprint: EmbedderFingerprint,
+    *,
+    rebuild: bool,
+    report: Progress,
+) -> Store:
+    """Bring the staging store to the wanted files, from the generation in force or a killed run."""
+    path = domain / "staging.sqlite"
+    key = fingerprint_key(fingerprint)
+    marker = domain / "staging.key"
+    resumed = path.is_file() and marker.is_file() and marker.read_text(encoding="utf-8") == key
+    if not resumed:
+        _remove_staging(domain)
+        if not rebuild:
+            _copy_current(domain, path)
+        marker.write_text(key, encoding="utf-8")
+    store = Store(path, read_only=False)
+    store.remove_incomplete()
+    todo = _compare(_effective(store), wanted)
+    store.remove_files([*todo.removed, *todo.changed])
+    missing = sorted([*todo.added, *todo.changed])
+    done = 0
+    for content in load(missing) if missing else ():
+        store.add(content, wanted[content.source], fingerprint=key)
+        if content.last:
+            done += 1
+            report(Stage.READ, done, len(missing))
+    return store
+
+
+def _copy_current(domain: Path, path: Path) -> None:
+    try:
+        now = folder_of(domain, current(domain)) / "store.sqlite"
+    except IndexMissing:
+        return
+    beside = path.with_suffix(".tmp")
+    shutil.copyfile(now, beside)
+    beside.rename(path)
+
+
+def _embed(staging: Store, vectors: VectorCache, embedder: Embedder, report: Progress) -> int:
+    total = staging.keys_without_vectors(vectors)
+    done = 0
+    for window in staging.texts_without_vectors(vectors, _WINDOW):
+        with span("index.embed", {"openinference.span.kind": "EMBEDDING", "hybrid.texts": len(window)}):
+            vectors.add([key for key, _ in window], embedder.embed_documents([text for _, text in window]))
+        done += len(window)
+        report(Stage.EMBED, done, total)
+    return done
+
+
+def _build(
+    domain: Path,
+    staging: Store,
+    vectors: VectorCache,
+    fingerprint: EmbedderFingerprint,
+    folder: str,
+    chunks: ChunkSettings,
+    report: Progress,
+    created: datetime,
+) -> Manifest:
+    name = next_name(domain)
+    target = folder_of(domain, name)
+    with storage_errors(str(target)):
+        target.mkdir(parents=True)
+        total = staging.number_chunks()
+        report(Stage.BUILD, 0, 3)
+        staging.copy_to(target / "store.sqlite")
+        report(Stage.BUILD, 1, 3)
+        dense = build_dense(
+            target / "dense.faiss",
+            lambda: staging.vectors_in_order(vectors, _BLOCK),
+            dimension=fingerprint.dimension,
+            vectors=total,
+        )
+        report(Stage.BUILD, 2, 3)
+        build_lexical(target / "lexical", staging.all_chunks())
+        manifest = finish(
+            target,
+            Manifest(
+                generation=name,
+                created=created.isoformat(timespec="seconds"),
+                folder=folder,
+                embedder=fingerprint,
+                chunks=chunks,
+                counts=staging.counts(),
+                dense=dense,
+                sha256={},
+            ),
+        )
+        report(Stage.BUILD, 3, 3)
+    return manifest
+
+
+def _clean(domain: Path, plan: Plan) -> None:
+    """Remove what the switch made useless; a kill in here costs only disk until the next update."""
+    _remove_staging(domain)
+    kept = prune(domain)
+    if plan.changed or plan.removed:
+        with closing(VectorCache(domain / "vectors.sqlite")) as vectors:
+            vectors.keep_only([folder / "store.sqlite" for folder in kept])
+
+
+def _remove_staging(domain: Path) -> None:
+    # the marker goes first: without it the rest is never taken for a run to resume
+    for name in ("staging.key", "staging.sqlite", "staging.sqlite-wal", "staging.sqlite-shm", "staging.tmp"):
+        (domain / name).unlink(missing_ok=True)

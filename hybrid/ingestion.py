@@ -1,0 +1,241 @@
+"""A folder becomes an index: files, documents, chunks, vectors, each only if it is new.
+
+Takes a folder and an embedder, gives what was done and what failed. Reading, splitting and storing
+are done elsewhere; here they are tied together and streamed, so that memory does not grow with the
+number of documents.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hybrid.chunking import CHUNKING_VERSION, chunk_document, token_limit
+from hybrid.config import ChunkSettings, DocumentSettings
+from hybrid.documents import READERS_VERSION, ReaderPool, Scan, SourceFile, scan
+from hybrid.errors import IndexMismatch, IndexMissing, UsageError
+from hybrid.files import hash_file, hash_text
+from hybrid.index import Index, Manifest
+from hybrid.index.store import FileContent, FileState, IndexedDocument
+from hybrid.index.sync import Plan, Progress, apply_update, fingerprint_key, plan_update
+from hybrid.models import Embedder
+from hybrid.types import Document, Rejected
+
+_SAMPLE_CHUNKS = 64
+# On disk a chunk has its vector twice in half or single precision, its text and its words.
+_BYTES_A_CHUNK_BESIDE_VECTORS = 2_600
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """What an update of a domain did.
+
+    ``rejected`` are all files and rows that are not in the index, also those that failed before and
+    did not change since; ``skipped`` counts hidden, excluded and binary files.
+    """
+
+    plan: Plan
+    manifest: Manifest
+    rejected: tuple[Rejected, ...]
+    skipped: int
+    embedded: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class IngestEstimate:
+    """What an update would do: sizes and times are extrapolated from a sample of new files."""
+
+    plan: Plan
+    skipped: int
+    chunks: int
+    megabytes: float
+    seconds: float
+    sampled_chunks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ingestor:
+    """Bring one domain up to date with folders."""
+
+    domain: Path
+    embedder: Embedder
+    documents: DocumentSettings
+    chunks: ChunkSettings
+
+    def ingest(
+        self, folder: Path, *, rebuild: bool = False, progress: Progress | None = None
+    ) -> IngestReport:
+        """Make the index hold exactly what the folder holds.
+
+        Raises:
+            UsageError: the folder is missing or has nothing to index.
+            IndexMismatch: the index was built with another embedder, or from another folder.
+        """
+        begun = time.perf_counter()
+        found, wanted = self._survey(folder)
+        if not rebuild:
+            self._require_same(folder, wanted)
+        update = apply_update(
+            self.domain,
+            wanted,
+            self._loader(found),
+            self.embedder,
+            folder=str(folder.resolve()),
+            chunks=self.chunks,
+            rebuild=rebuild,
+            progress=progress,
+        )
+        index = Index.open(self.domain)
+        rejected = (*found.rejected, *index.rejected())
+        index.close()
+        seconds = time.perf_counter() - begun
+        return IngestReport(update.plan, update.manifest, rejected, found.skipped, update.embedded, seconds)
+
+    def remove(self, patterns: Sequence[str]) -> Manifest:
+        """Take documents out of the index, by source or by a pattern such as ``old/*``.
+
+        Raises:
+            UsageError: a pattern matches nothing, or nothing would be left.
+        """
+        index = Index.open(self.domain)
+        files, folder = index.file_states(), index.manifest.folder
+        index.close()
+        gone = {source for source in files for pattern in patterns if _matches(source, pattern)}
+        for pattern in patterns:
+            if not any(_matches(source, pattern) for source in files):
+                raise UsageError(
+                    f"no file of the domain {self.domain.name!r} matches {pattern!r}",
+                    hint="hybrid status --files lists what is indexed",
+                )
+        if len(gone) == len(files):
+            raise UsageError("nothing would be left", hint="hybrid remove --all removes the whole domain")
+        kept = {source: state for source, state in files.items() if source not in gone}
+        update = apply_update(
+            self.domain, kept, _nothing_to_load, self.embedder, folder=folder, chunks=self.chunks
+        )
+        return update.manifest
+
+    def estimate(self, folder: Path, *, rebuild: bool = False) -> IngestEstimate:
+        """Say what ``ingest`` would do, how big the result and how long it would take."""
+        found, wanted = self._survey(folder)
+        if rebuild:
+            plan = Plan(tuple(wanted), (), (), ())
+        else:
+            self._require_same(folder, wanted)
+            plan = plan_update(self.domain, wanted)
+        todo = [*plan.added, *plan.changed]
+        sizes = {file.source: file.size for file in found.files}
+        begun = time.perf_counter()
+        chunks, read = self._sample(found, todo)
+        tokens = [item.tokens for item in chunks]
+        reading = time.perf_counter() - begun
+        begun = time.perf_counter()
+        if chunks:
+            self.embedder.embed_documents([item.text for item in chunks])
+        embedding = time.perf_counter() - begun
+        share = sum(sizes[source] for source in todo) / max(sum(sizes[source] for source in read), 1)
+        count = round(len(tokens) * share)
+        kept = 1.0 - len(todo) / max(len(wanted), 1)
+        total = count / max(1.0 - kept, 1e-9) if todo else 0
+        size = total * (_BYTES_A_CHUNK_BESIDE_VECTORS + 6 * self.embedder.fingerprint.dimension) / 1e6
+        return IngestEstimate(plan, found.skipped, count, size, share * (reading + embedding), len(tokens))
+
+    def _survey(self, folder: Path) -> tuple[Scan, dict[str, FileState]]:
+        """Find the files and say what each one is: its bytes and all that decides what becomes of them."""
+        found = scan(folder, self.documents)
+        token_limit(self.chunks, self.embedder.max_tokens)
+        recipe = hash_text(
+            str(READERS_VERSION),
+            str(CHUNKING_VERSION),
+            json.dumps(dataclasses.asdict(self.chunks)),
+            self.documents.text_field,
+            fingerprint_key(self.embedder.fingerprint),
+        )
+        limits = dataclasses.replace(self.documents, workers=0, exclude=())
+        limits_digest = hash_text(json.dumps(dataclasses.asdict(limits)))
+        wanted: dict[str, FileState] = {}
+        unreadable: list[Rejected] = []
+        for file in found.files:
+            try:
+                wanted[file.source] = FileState(hash_text(recipe, hash_file(file.path)), limits_digest)
+            except OSError as error:
+                unreadable.append(Rejected(file.source, f"cannot be read: {error.strerror}"))
+        files = tuple(file for file in found.files if file.source in wanted)
+        return Scan(files, (*found.rejected, *unreadable), found.skipped), wanted
+
+    def _require_same(self, folder: Path, wanted: Mapping[str, FileState]) -> None:
+        """Refuse to empty a domain by mistake: another folder, or an unmounted one."""
+        try:
+            index = Index.open(self.domain)
+        except IndexMissing:
+            return
+        index.require_embedder(self.embedder.fingerprint)
+        have, built_from = index.file_states(), index.manifest.folder
+        index.close()
+        if have and not have.keys() & wanted.keys():
+            raise IndexMismatch(
+                f"the domain {self.domain.name!r} was built from {built_from}; no file of it is in {folder}",
+                hint="name another domain with --domain, or replace this one with --rebuild",
+            )
+
+    def _loader(self, found: Scan) -> Callable[[Sequence[str]], Iterator[FileContent]]:
+        files = {file.source: file for file in found.files}
+
+        def load(sources: Sequence[str]) -> Iterator[FileContent]:
+            with ReaderPool(self.documents) as pool:
+                for batch in pool.read([files[source] for source in sources]):
+                    yield self._content(batch.file, batch.items, last=batch.last)
+
+        return load
+
+    def _content(self, file: SourceFile, items: Sequence[Document | Rejected], *, last: bool) -> FileContent:
+        documents, rejected = [], []
+        for item in items:
+            if isinstance(item, Rejected):
+                rejected.append(item)
+                continue
+            sized = chunk_document(item, self.embedder, self.chunks, max_tokens=self.embedder.max_tokens)
+            documents.append(
+                IndexedDocument(item, tuple(s.chunk for s in sized), tuple(s.tokens for s in sized))
+            )
+        return FileContent(file.source, tuple(documents), tuple(rejected), last)
+
+    def _sample(self, found: Scan, todo: Sequence[str]) -> tuple[list[_Sampled], list[str]]:
+        """Read files spread over the whole list until there are enough chunks to time."""
+        step = max(len(todo) // 16, 1)
+        order = [source for start in range(step) for source in todo[start::step]]
+        sampled: list[_Sampled] = []
+        read: list[str] = []
+        for content in self._loader(found)(order):
+            for document in content.documents:
+                sampled.extend(
+                    _Sampled(chunk.embedded_text, tokens)
+                    for chunk, tokens in zip(document.chunks, document.tokens, strict=True)
+                )
+            if content.last:
+                read.append(content.source)
+                if len(sampled) >= _SAMPLE_CHUNKS:
+                    break
+        return sampled, read
+
+
+@dataclass(frozen=True, slots=True)
+class _Sampled:
+    text: str
+    tokens: int
+
+
+def _matches(source: str, pattern: str) -> bool:
+    from fnmatch import fnmatchcase
+
+    return source == pattern or fnmatchcase(source, pattern)
+
+
+def _nothing_to_load(sources: Sequence[str]) -> Iterator[FileContent]:
+    assert not sources, "files that stay are not read again"
+    return iter(())

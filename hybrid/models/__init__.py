@@ -1,0 +1,122 @@
+"""What a model must offer: embedder, reranker, generator, each as a protocol.
+
+Every implementation here and every object of a user that has these members will do. Loading a
+model is the business of ``hybrid.models.loading``; this module loads nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybrid.types import Message, Span
+
+Vectors: TypeAlias = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedderFingerprint:
+    """What makes two embedders interchangeable: the same text gives the same vector.
+
+    ``weights`` and ``adapter`` are digests; ``query_prefix`` and ``document_prefix`` are put before
+    the texts. Number format and device are left out: they move a vector by less than rounding.
+    """
+
+    name: str
+    weights: str
+    dimension: int
+    pooling: str
+    query_prefix: str = ""
+    document_prefix: str = ""
+    normalised: bool = True
+    adapter: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """What a generator wrote; token counts are those of its own tokenizer."""
+
+    text: str
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class TokenCounter(Protocol):
+    """Count in the tokens of one model, without special tokens and without truncation."""
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Return the number of tokens of each text."""
+        ...
+
+    def token_spans(self, text: str) -> list[Span]:
+        """Return the stretch of each token, in order."""
+        ...
+
+
+class Embedder(TokenCounter, Protocol):
+    """Turn texts into unit vectors whose inner product is the similarity."""
+
+    @property
+    def fingerprint(self) -> EmbedderFingerprint:
+        """Return what an index built with this embedder remembers."""
+        ...
+
+    @property
+    def max_tokens(self) -> int:
+        """Return how many tokens of a text the model sees, its prefix and special tokens excluded."""
+        ...
+
+    def embed_documents(self, texts: Sequence[str]) -> Vectors:
+        """Return unit vectors of shape (len(texts), dimension), float32."""
+        ...
+
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+        """Return unit vectors of shape (len(texts), dimension), float32."""
+        ...
+
+
+class Reranker(Protocol):
+    """Score how well a passage answers a query, both read together."""
+
+    @property
+    def name(self) -> str:
+        """Return the name under which it was loaded."""
+        ...
+
+    def score(self, query: str, passages: Sequence[str]) -> list[float]:
+        """Return one score a passage, higher is better."""
+        ...
+
+
+class Generator(Protocol):
+    """Continue a conversation, greedily: the same prompt gives the same text."""
+
+    @property
+    def name(self) -> str:
+        """Return the name under which it was loaded."""
+        ...
+
+    @property
+    def context_tokens(self) -> int:
+        """Return how many tokens prompt and completion may have together."""
+        ...
+
+    def count_prompt_tokens(self, messages: Sequence[Message]) -> int:
+        """Return the length of the conversation as the model receives it."""
+        ...
+
+    def generate(
+        self, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int, stop: Sequence[str] = ()
+    ) -> list[Generation]:
+        """Answer every conversation; a text ends before the first stop string."""
+        ...
+
+    def stream(
+        self, messages: Sequence[Message], *, max_new_tokens: int, stop: Sequence[str] = ()
+    ) -> Iterator[str]:
+        """Yield the text of one answer in pieces; together they are what ``generate`` returns."""
+        ...

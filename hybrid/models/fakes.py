@@ -1,0 +1,117 @@
+"""Deterministic models without weights, for tests and for trying things out.
+
+They are public: whoever builds on the package can test with them. A fake proves the plumbing and
+nothing about quality.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from hybrid.models import EmbedderFingerprint, Generation, Vectors
+from hybrid.types import Message, Span
+
+_TOKEN = re.compile(r"\w+|[^\w\s]")
+
+
+class HashEmbedder:
+    """Embed a text as the sum of one fixed random direction a word: common words mean similar.
+
+    Example:
+        >>> HashEmbedder(dimension=8).embed_queries(["a b", "b a"]).shape
+        (2, 8)
+    """
+
+    def __init__(self, dimension: int = 64, *, max_tokens: int = 64, name: str = "fake/hash") -> None:
+        self._dimension = dimension
+        self._max_tokens = max_tokens
+        self._name = name
+        self.embedded = 0
+
+    @property
+    def fingerprint(self) -> EmbedderFingerprint:
+        """Return a fingerprint that depends on name and dimension."""
+        return EmbedderFingerprint(self._name, "none", self._dimension, "sum of words")
+
+    @property
+    def max_tokens(self) -> int:
+        """Return the budget given at construction."""
+        return self._max_tokens
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Count words and punctuation marks."""
+        return [len(_TOKEN.findall(text)) for text in texts]
+
+    def token_spans(self, text: str) -> list[Span]:
+        """Return the stretch of each word or mark."""
+        return [Span(match.start(), match.end()) for match in _TOKEN.finditer(text)]
+
+    def embed_documents(self, texts: Sequence[str]) -> Vectors:
+        """Embed, and count the texts in ``embedded``."""
+        self.embedded += len(texts)
+        return self._embed(texts)
+
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+        """Embed without counting."""
+        return self._embed(texts)
+
+    def _embed(self, texts: Sequence[str]) -> Vectors:
+        vectors = np.zeros((len(texts), self._dimension), dtype=np.float32)
+        for row, text in enumerate(texts):
+            for word in _TOKEN.findall(text.lower()) or [""]:
+                vectors[row] += _direction(word, self._dimension)
+        vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        return vectors
+
+
+class OverlapReranker:
+    """Score a passage by the share of the query's words that it holds."""
+
+    name = "fake/overlap"
+
+    def score(self, query: str, passages: Sequence[str]) -> list[float]:
+        """Return shares from 0 to 1."""
+        words = set(_TOKEN.findall(query.lower()))
+        found = [words & set(_TOKEN.findall(passage.lower())) for passage in passages]
+        return [len(common) / max(len(words), 1) for common in found]
+
+
+@dataclass
+class ScriptedGenerator:
+    """Answer with the given replies in turn, the last one for ever; keep what was asked."""
+
+    replies: Sequence[str]
+    name: str = "fake/scripted"
+    context_tokens: int = 2_048
+    history: list[tuple[Message, ...]] = field(default_factory=list)
+
+    def count_prompt_tokens(self, messages: Sequence[Message]) -> int:
+        """Count words and marks of all turns."""
+        return sum(len(_TOKEN.findall(message.content)) for message in messages)
+
+    def generate(
+        self, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int, stop: Sequence[str] = ()
+    ) -> list[Generation]:
+        """Return one reply a conversation."""
+        return [self._reply(messages) for messages in conversations]
+
+    def stream(
+        self, messages: Sequence[Message], *, max_new_tokens: int, stop: Sequence[str] = ()
+    ) -> Iterator[str]:
+        """Yield the reply word by word."""
+        yield from re.findall(r"\s*\S+", self._reply(messages).text)
+
+    def _reply(self, messages: Sequence[Message]) -> Generation:
+        text = self.replies[min(len(self.history), len(self.replies) - 1)]
+        self.history.append(tuple(messages))
+        return Generation(text, self.count_prompt_tokens(messages), len(_TOKEN.findall(text)))
+
+
+def _direction(word: str, dimension: int) -> Vectors:
+    seed = int.from_bytes(hashlib.sha256(word.encode("utf-8", "surrogatepass")).digest()[:8], "little")
+    return np.random.default_rng(seed).standard_normal(dimension).astype(np.float32)

@@ -1,0 +1,135 @@
+"""A generator behind any OpenAI-compatible endpoint (vLLM, llama.cpp, a gateway).
+
+Takes conversations, gives texts, over HTTP. The key comes from $HYBRID_API_KEY and is never logged.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+
+from hybrid.errors import ConfigError, RemoteError
+from hybrid.models import Generation
+from hybrid.types import Message
+
+_TIMEOUT = httpx2.Timeout(120.0, connect=10.0)
+_PARALLEL = 8
+# An endpoint does not tell its tokenizer: letters a token, on the safe side for English.
+_LETTERS_A_TOKEN = 3
+_TEMPLATE_TOKENS = 8
+
+
+class RemoteGenerator:
+    """Speak ``/chat/completions`` to an endpoint such as ``http://localhost:8000/v1``.
+
+    Token counts before the call are estimates; those of a ``Generation`` are the endpoint's own.
+    """
+
+    def __init__(self, endpoint: str, *, model: str, context_tokens: int = 4_096) -> None:
+        if urlsplit(endpoint).scheme not in ("http", "https"):
+            raise ConfigError(
+                f"`models.endpoint` is {endpoint!r}, expected a URL such as http://localhost:8000/v1"
+            )
+        self._url = endpoint.rstrip("/") + "/chat/completions"
+        self._model = model
+        self._context_tokens = context_tokens
+        key = os.environ.get("HYBRID_API_KEY", "")
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._client = httpx2.Client(timeout=_TIMEOUT, headers=headers)
+
+    @property
+    def name(self) -> str:
+        """Return the model's name at the endpoint."""
+        return self._model
+
+    @property
+    def context_tokens(self) -> int:
+        """Return how many tokens prompt and completion may have together."""
+        return self._context_tokens
+
+    def count_prompt_tokens(self, messages: Sequence[Message]) -> int:
+        """Estimate the length of the conversation in tokens."""
+        return sum(len(m.content) // _LETTERS_A_TOKEN + _TEMPLATE_TOKENS for m in messages)
+
+    def generate(
+        self, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int, stop: Sequence[str] = ()
+    ) -> list[Generation]:
+        """Answer every conversation, several requests at a time.
+
+        Raises:
+            RemoteError: the endpoint refused, timed out or answered something unreadable.
+        """
+        with ThreadPoolExecutor(_PARALLEL) as threads:
+            return list(threads.map(lambda turns: self._ask(turns, max_new_tokens, stop), conversations))
+
+    def stream(
+        self, messages: Sequence[Message], *, max_new_tokens: int, stop: Sequence[str] = ()
+    ) -> Iterator[str]:
+        """Yield the answer in pieces as server-sent events bring them."""
+        body = self._body(messages, max_new_tokens, stop) | {"stream": True}
+        try:
+            with self._client.stream("POST", self._url, json=body) as response:
+                if response.is_error:
+                    response.read()
+                    raise self._refusal(response)
+                for line in response.iter_lines():
+                    if line.startswith("data:") and line.removeprefix("data:").strip() != "[DONE]":
+                        yield self._delta(line.removeprefix("data:"))
+        except httpx2.HTTPError as error:
+            raise self._unreachable(error) from error
+
+    def _ask(self, messages: Sequence[Message], max_new_tokens: int, stop: Sequence[str]) -> Generation:
+        try:
+            response = self._client.post(self._url, json=self._body(messages, max_new_tokens, stop))
+        except httpx2.HTTPError as error:
+            raise self._unreachable(error) from error
+        if response.is_error:
+            raise self._refusal(response)
+        try:
+            value = response.json()
+            usage = value.get("usage") or {}
+            return Generation(
+                str(value["choices"][0]["message"]["content"] or "").strip(),
+                int(usage.get("prompt_tokens", 0)),
+                int(usage.get("completion_tokens", 0)),
+            )
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+            raise self._unreadable(response.text) from error
+
+    def _body(self, messages: Sequence[Message], max_new_tokens: int, stop: Sequence[str]) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "model": self._model,
+            "messages": [{"role": str(m.role), "content": m.content} for m in messages],
+            "max_tokens": max_new_tokens,
+            "temperature": 0,
+        }
+        return body | {"stop": list(stop)} if stop else body
+
+    def _delta(self, line: str) -> str:
+        try:
+            choices = json.loads(line)["choices"]
+            # a last event may carry usage and no choice
+            return str(choices[0].get("delta", {}).get("content") or "") if choices else ""
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+            raise self._unreadable(line) from error
+
+    def _unreachable(self, error: Exception) -> RemoteError:
+        return RemoteError(
+            f"{self._url} did not answer: {type(error).__name__}",
+            hint="is the server running, and is models.endpoint right?",
+        )
+
+    def _refusal(self, response: httpx2.Response) -> RemoteError:
+        return RemoteError(
+            f"{self._url} answered {response.status_code}: {response.text[:200]}",
+            hint="check models.generator, and the key in $HYBRID_API_KEY",
+        )
+
+    def _unreadable(self, text: str) -> RemoteError:
+        return RemoteError(f"{self._url} answered something that is not a chat completion: {text[:200]!r}")

@@ -1,0 +1,163 @@
+"""From a question to hits: dense, lexical or both, reranked, without near-duplicates.
+
+Takes an index, an embedder and settings, gives hits. Knows nothing about what is done with them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hybrid.config import FusionMethod, RetrievalMode, RetrievalSettings
+from hybrid.index import Index, Scored
+from hybrid.models import Embedder, Reranker, Vectors
+from hybrid.tracing import span
+from hybrid.types import Chunk, Hit
+
+# Cormack, Clarke & Buettcher 2009.
+_RANK_CONSTANT = 60
+_WORD = re.compile(r"\w+")
+_SHINGLE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Retriever:
+    """Find the chunks of one index for a question.
+
+    Example:
+        >>> hits = Retriever(index, embedder, RetrievalSettings(k=3)).search("port?")  # doctest: +SKIP
+    """
+
+    index: Index
+    embedder: Embedder
+    settings: RetrievalSettings
+    reranker: Reranker | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse an embedder other than the one that built the index."""
+        self.index.require_embedder(self.embedder.fingerprint)
+
+    def search(self, question: str, *, where: Mapping[str, str] | None = None) -> list[Hit]:
+        """Return the best hits, best first; none for a question without words."""
+        return self.search_all([question], where=where)[0]
+
+    def search_all(
+        self, questions: Sequence[str], *, where: Mapping[str, str] | None = None
+    ) -> list[list[Hit]]:
+        """Return the hits of every question; the questions are embedded in one batch."""
+        asked = [question for question in questions if question.strip()]
+        with span("retrieval", {"openinference.span.kind": "RETRIEVER", "hybrid.questions": len(asked)}):
+            among = self.index.positions_where(where) if where else None
+            vectors = iter(self.embedder.embed_queries(asked))
+            return [
+                self._search_one(question, next(vectors), among) if question.strip() else []
+                for question in questions
+            ]
+
+    def _search_one(self, question: str, vector: Vectors, among: Sequence[int] | None) -> list[Hit]:
+        settings = self.settings
+        depth = max(settings.candidates, settings.k)
+        dense: list[Scored] = []
+        lexical: list[Scored] = []
+        if settings.mode is not RetrievalMode.LEXICAL:
+            dense = self.index.search_dense(vector, depth, among=among)
+        if settings.mode is not RetrievalMode.DENSE:
+            lexical = self.index.search_lexical(question, depth, among=among)
+        cosines = self._cosines(vector, dense, lexical)
+        fused = self._fuse(dense, lexical)
+        ranked = [scored for scored in fused if cosines[scored.position] >= settings.min_score]
+        bm25 = {scored.position: scored.score for scored in lexical}
+        return self._finish(question, ranked, cosines, bm25)
+
+    def _cosines(
+        self, vector: Vectors, dense: Sequence[Scored], lexical: Sequence[Scored]
+    ) -> dict[int, float]:
+        """Return the cosine of every candidate, also of those that only the words found."""
+        known = {scored.position: scored.score for scored in dense}
+        missing = [scored.position for scored in lexical if scored.position not in known]
+        return known | dict(zip(missing, self.index.cosines(vector, missing), strict=True))
+
+    def _fuse(self, dense: Sequence[Scored], lexical: Sequence[Scored]) -> list[Scored]:
+        if self.settings.mode is RetrievalMode.DENSE:
+            return list(dense)
+        if self.settings.mode is RetrievalMode.LEXICAL:
+            return list(lexical)
+        weight = self.settings.dense_weight
+        if self.settings.fusion is FusionMethod.RECIPROCAL_RANK:
+            return reciprocal_rank_fusion([dense, lexical], [weight, 1 - weight])
+        return weighted_fusion([dense, lexical], [weight, 1 - weight])
+
+    def _finish(
+        self, question: str, ranked: list[Scored], cosines: Mapping[int, float], bm25: Mapping[int, float]
+    ) -> list[Hit]:
+        settings = self.settings
+        depth = max(settings.k, settings.rerank_depth if self.reranker else 2 * settings.k)
+        chunks = self.index.chunks([scored.position for scored in ranked[:depth]])
+        hits = [
+            Hit(chunk, scored.score, dense=cosines[scored.position], lexical=bm25.get(scored.position))
+            for scored, chunk in zip(ranked, chunks, strict=False)
+        ]
+        if self.reranker is not None:
+            hits = rerank(self.reranker, question, hits)
+        return drop_near_duplicates(hits, settings.duplicate_overlap)[: settings.k]
+
+
+def reciprocal_rank_fusion(rankings: Sequence[Sequence[Scored]], weights: Sequence[float]) -> list[Scored]:
+    """Fuse by ranks: the sum of weight / (60 + rank), ties by position (Cormack et al. 2009)."""
+    total: dict[int, float] = {}
+    for ranking, weight in zip(rankings, weights, strict=True):
+        for rank, scored in enumerate(ranking, start=1):
+            total[scored.position] = total.get(scored.position, 0.0) + weight / (_RANK_CONSTANT + rank)
+    return _sorted(total)
+
+
+def weighted_fusion(rankings: Sequence[Sequence[Scored]], weights: Sequence[float]) -> list[Scored]:
+    """Fuse by scores scaled to [0, 1] within each ranking; what a side did not find scores 0 there."""
+    total: dict[int, float] = {}
+    for ranking, weight in zip(rankings, weights, strict=True):
+        if not ranking:
+            continue
+        scores = np.array([scored.score for scored in ranking])
+        low, width = scores.min(), float(np.ptp(scores))
+        for scored in ranking:
+            scaled = (scored.score - low) / width if width > 0 else 1.0
+            total[scored.position] = total.get(scored.position, 0.0) + weight * float(scaled)
+    return _sorted(total)
+
+
+def rerank(reranker: Reranker, question: str, hits: Sequence[Hit]) -> list[Hit]:
+    """Return the hits in the order of the reranker."""
+    with span("rerank", {"openinference.span.kind": "RERANKER", "hybrid.hits": len(hits)}):
+        scores = reranker.score(question, [hit.chunk.embedded_text for hit in hits])
+    scored = [
+        Hit(hit.chunk, score, hit.dense, hit.lexical, score) for hit, score in zip(hits, scores, strict=True)
+    ]
+    return sorted(scored, key=lambda hit: -hit.score)
+
+
+def drop_near_duplicates(hits: Sequence[Hit], overlap: float) -> list[Hit]:
+    """Leave out a hit most of whose word 5-grams stand in a better hit already."""
+    kept: list[Hit] = []
+    seen: list[frozenset[tuple[str, ...]]] = []
+    for hit in hits:
+        shingles = _shingles(hit.chunk)
+        smallest = max(len(shingles), 1)
+        if any(len(shingles & other) / smallest >= overlap for other in seen):
+            continue
+        kept.append(hit)
+        seen.append(shingles)
+    return kept
+
+
+def _shingles(chunk: Chunk) -> frozenset[tuple[str, ...]]:
+    words = _WORD.findall(chunk.text.lower())
+    count = max(len(words) - _SHINGLE + 1, 1)
+    return frozenset(tuple(words[place : place + _SHINGLE]) for place in range(count))
+
+
+def _sorted(total: Mapping[int, float]) -> list[Scored]:
+    ordered = sorted(total.items(), key=lambda item: (-item[1], item[0]))
+    return [Scored(position, score) for position, score in ordered]

@@ -1,0 +1,182 @@
+"""The values that flow through the package: frozen, without behaviour.
+
+Takes nothing and gives names to what every stage hands to the next one. Knows nothing about files,
+models or indexes. All character offsets are into ``Document.text``, half-open ``[start, end)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Arm(StrEnum):
+    """What answers a question: retrieval {off, on} x adapted generator {off, on}."""
+
+    BASE = "base"
+    RAG = "rag"
+    ADAPTER = "adapter"
+    BOTH = "both"
+
+
+class BlockKind(StrEnum):
+    """What a stretch of a document is, as far as splitting cares."""
+
+    HEADING = "heading"
+    PARAGRAPH = "paragraph"
+    LIST = "list"
+    TABLE = "table"
+    CODE = "code"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A structural stretch of a document; ``level`` is the depth of a heading, 1 = top, else 0."""
+
+    kind: BlockKind
+    start: int
+    end: int
+    level: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of a text, half-open."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A text with its structure.
+
+    ``source`` is the path below the indexed folder with ``/``, and ``path#row`` for a row of a
+    table. ``blocks`` are in order and do not overlap. ``pages`` holds the offset at which each
+    page begins (page 1 first) and is empty where the format has no pages.
+    """
+
+    source: str
+    text: str
+    title: str = ""
+    blocks: tuple[Block, ...] = ()
+    pages: tuple[int, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A file, or a part of one, that could not become a document, and why."""
+
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A stretch of one document: ``text == document.text[start:end]``, always.
+
+    ``headings`` is the path of titles above the chunk, outermost first; it is embedded with the
+    text but is not part of it. ``page`` is the page on which the chunk starts, from 1.
+    """
+
+    source: str
+    ordinal: int
+    start: int
+    end: int
+    text: str
+    headings: tuple[str, ...] = ()
+    page: int | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def embedded_text(self) -> str:
+        """Return what the embedder and the lexical index see: the heading path, then the text."""
+        return "\n".join((" > ".join(self.headings), self.text)) if self.headings else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A chunk that retrieval found.
+
+    ``score`` orders the hits, higher is better. ``dense`` is the cosine similarity, ``lexical``
+    the BM25 score, ``rerank`` the score of the reranker; None where that side did not score it.
+    """
+
+    chunk: Chunk
+    score: float
+    dense: float | None = None
+    lexical: float | None = None
+    rerank: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Where the gold answer stands: a verbatim quote from one source."""
+
+    source: str
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question with its gold answers; unanswerable ones have none."""
+
+    id: str
+    text: str
+    answers: tuple[str, ...] = ()
+    answerable: bool = True
+    evidence: tuple[Evidence, ...] = ()
+    slices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A marker ``[number]`` in an answer and the stretch of a document that it stands for."""
+
+    number: int
+    source: str
+    start: int
+    end: int
+    text: str
+    page: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an arm said.
+
+    ``abstained`` is true when it declined; ``text`` then says so and ``citations`` is empty.
+    ``dropped_sentences`` were written by the generator but not supported by the passages,
+    ``dropped_markers`` pointed at no passage; both are counted, never shown.
+    """
+
+    question: str
+    text: str
+    arm: Arm
+    reader: str
+    citations: tuple[Citation, ...] = ()
+    hits: tuple[Hit, ...] = ()
+    abstained: bool = False
+    dropped_sentences: tuple[str, ...] = ()
+    dropped_markers: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
+
+
+class MessageRole(StrEnum):
+    """Who speaks in a conversation."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: MessageRole
+    content: str

@@ -1,0 +1,202 @@
+"""What every test gets: no network, no settings from outside, a cache of its own, tiny models."""
+
+import os
+import socket
+from pathlib import Path
+
+# read when the libraries are imported, so before any test
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TRANSFORMERS_OFFLINE"] = "1"
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import hypothesis
+import pytest
+
+hypothesis.settings.register_profile(
+    "tests",
+    deadline=None,
+    derandomize=True,
+    print_blob=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.register_profile(
+    "explore", parent=hypothesis.settings.get_profile("tests"), derandomize=False
+)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "tests"))
+
+_LOOPBACK = ("127.", "::1", "localhost")
+
+
+@pytest.fixture(scope="session")
+def own_cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def isolated(request, monkeypatch, own_cache, tmp_path):
+    """Run below a folder of its own, without settings from the environment, offline."""
+    for name in [name for name in os.environ if name.startswith("HYBRID_")]:
+        # the real models keep the user's cache: converting one takes longer than all other tests
+        if not (name == "HYBRID_CACHE" and request.node.get_closest_marker("real_model")):
+            monkeypatch.delenv(name)
+    if not request.node.get_closest_marker("real_model"):
+        monkeypatch.setenv("HYBRID_CACHE", str(own_cache))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(socket.socket, "connect", _guarded(socket.socket.connect))
+    monkeypatch.setattr(socket.socket, "connect_ex", _guarded(socket.socket.connect_ex))
+
+
+def _guarded(connect):
+    def call(self, address):
+        if self.family != getattr(socket, "AF_UNIX", None) and not str(address[0]).startswith(_LOOPBACK):
+            pytest.fail(f"a test may not reach the network: {address}")
+        return connect(self, address)
+
+    return call
+
+
+@pytest.fixture
+def write_files():
+    """Write a folder: write_files(folder, {"a/b.txt": "text"}) -> folder."""
+
+    def call(folder, texts):
+        for name, text in texts.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return folder
+
+    return call
+
+
+# --- tiny random models: as many as Hugging Face has by name, none of the weights ------------------
+
+_LETTERS = [chr(code) for code in range(33, 127)]
+
+
+def _character_tokenizer(folder, **special):
+    """Save a fast WordPiece tokenizer that knows every ASCII character, alone and inside a word."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    words = ["the", "port", "server", "default", "is", "a", "of", "and", "to", "in"]
+    tokens = [*special.values(), *_LETTERS, *(f"##{letter}" for letter in _LETTERS), *words]
+    vocabulary = {token: place for place, token in enumerate(dict.fromkeys(tokens))}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token=special["unk_token"]))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    if "cls_token" in special:
+        first, last = special["cls_token"], special["sep_token"]
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single=f"{first} $A {last}",
+            pair=f"{first} $A {last} $B:1 {last}:1",
+            special_tokens=[(first, vocabulary[first]), (last, vocabulary[last])],
+        )
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special)
+    fast.save_pretrained(folder)
+    return fast, vocabulary
+
+
+def _bert_config(vocabulary, **options):
+    from transformers import BertConfig
+
+    return BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=96,
+        pad_token_id=0,
+        **options,
+    )
+
+
+_BERT = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+
+
+@pytest.fixture(scope="session")
+def tiny_embedder_folder(tmp_path_factory):
+    """A sentence-transformers folder: two layers of BERT, 32 dimensions, prompts of its own."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+    from transformers import BertModel
+
+    folder = tmp_path_factory.mktemp("tiny-embedder")
+    torch.manual_seed(1)
+    raw = folder / "raw"
+    _, vocabulary = _character_tokenizer(raw, **_BERT)
+    BertModel(_bert_config(vocabulary)).save_pretrained(raw)
+    transformer = Transformer(str(raw), max_seq_length=48)
+    pooling = Pooling(transformer.get_embedding_dimension(), pooling_mode="mean")
+    model = SentenceTransformer(
+        modules=[transformer, pooling], device="cpu", prompts={"query": "query: ", "document": "text: "}
+    )
+    model.save_pretrained(str(folder / "model"))
+    return folder / "model"
+
+
+@pytest.fixture(scope="session")
+def tiny_reranker_folder(tmp_path_factory):
+    """A cross-encoder folder with one output."""
+    return _cross_encoder(tmp_path_factory.mktemp("tiny-reranker"), labels=1)
+
+
+@pytest.fixture(scope="session")
+def tiny_classifier_folder(tmp_path_factory):
+    """A cross-encoder folder with three outputs, which is no reranker."""
+    return _cross_encoder(tmp_path_factory.mktemp("tiny-classifier"), labels=3)
+
+
+def _cross_encoder(folder, *, labels):
+    import torch
+    from transformers import BertForSequenceClassification
+
+    torch.manual_seed(2)
+    _, vocabulary = _character_tokenizer(folder, **_BERT)
+    BertForSequenceClassification(_bert_config(vocabulary, num_labels=labels)).save_pretrained(folder)
+    return folder
+
+
+_TEMPLATE = (
+    "{% for message in messages %}<s>{{ message.role }}: {{ message.content }}</s>{% endfor %}"
+    "{% if add_generation_prompt %}<s>assistant: {% endif %}"
+)
+
+
+@pytest.fixture(scope="session")
+def tiny_generator_folder(tmp_path_factory):
+    """A causal language model folder: two layers of Llama with a chat template, 256 tokens of context."""
+    return _causal_model(tmp_path_factory.mktemp("tiny-generator"), template=_TEMPLATE)
+
+
+@pytest.fixture(scope="session")
+def tiny_plain_generator_folder(tmp_path_factory):
+    """The same without a chat template, as a base model is."""
+    return _causal_model(tmp_path_factory.mktemp("tiny-plain-generator"), template=None)
+
+
+def _causal_model(folder: Path, *, template):
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(3)
+    fast, vocabulary = _character_tokenizer(folder, unk_token="<unk>", bos_token="<s>", eos_token="</s>")
+    fast.chat_template = template
+    fast.save_pretrained(folder)
+    config = LlamaConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        max_position_embeddings=256,
+        bos_token_id=vocabulary["<s>"],
+        eos_token_id=vocabulary["</s>"],
+        initializer_range=0.3,  # large enough that greedy decoding has no near-ties
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    return folder

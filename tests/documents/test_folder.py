@@ -1,0 +1,134 @@
+"""What a scan finds, what it leaves out, what it rejects."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hybrid.config import DocumentSettings
+from hybrid.documents import read, scan, supported_suffixes
+from hybrid.errors import UsageError
+from hybrid.types import Document
+
+SETTINGS = DocumentSettings()
+
+
+def touch(folder, *names):
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("Goats.")
+
+
+def sources(found):
+    return [file.source for file in found.files]
+
+
+def test_files_are_sorted_and_hidden_or_unknown_ones_are_left_out(tmp_path):
+    touch(tmp_path, "b.txt", "a/c.MD", "a.md", ".hidden/x.txt", ".x.txt", "prog.exe", "no_suffix")
+    found = scan(tmp_path, SETTINGS)
+    assert sources(found) == ["a.md", "a/c.MD", "b.txt"]
+    assert found.rejected == ()
+    assert found.skipped == 4
+    assert found.files[0].size == 6
+
+
+def test_exclude_is_written_as_in_gitignore(tmp_path):
+    touch(tmp_path, "keep.txt", "drafts/a.txt", "x/drafts/b.txt", "a.log.txt", "x/important.log.txt")
+    settings = DocumentSettings(exclude=("drafts/", "*.log.txt", "!important.log.txt"))
+    assert sources(scan(tmp_path, settings)) == ["keep.txt", "x/important.log.txt"]
+
+
+def test_a_malformed_pattern_is_a_usage_error(tmp_path):
+    with pytest.raises(UsageError, match="exclude pattern"):
+        scan(tmp_path, DocumentSettings(exclude=("!",)))
+
+
+def test_a_missing_folder_is_a_usage_error(tmp_path):
+    with pytest.raises(UsageError, match="No such file") as caught:
+        scan(tmp_path / "gone", SETTINGS)
+    assert caught.value.hint
+
+
+def test_a_single_file(tmp_path):
+    touch(tmp_path, "a.txt", "b.exe")
+    assert sources(scan(tmp_path / "a.txt", SETTINGS)) == ["a.txt"]
+    (rejected,) = scan(tmp_path / "b.exe", SETTINGS).rejected
+    assert "no reader for a suffix `.exe`" in rejected.reason
+
+
+def test_links(tmp_path):
+    outside = tmp_path / "outside"
+    folder = tmp_path / "folder"
+    touch(tmp_path, "outside/secret.txt", "folder/a.txt", "folder/sub/b.txt")
+    (folder / "link.txt").symlink_to(outside / "secret.txt")
+    (folder / "linked").symlink_to(outside)
+    (folder / "inside.txt").symlink_to("a.txt")
+    (folder / "loop").symlink_to(folder)
+    (folder / "broken.txt").symlink_to("gone.txt")
+    (folder / "self.txt").symlink_to("self.txt")
+    found = scan(folder, SETTINGS)
+    assert sources(found) == ["a.txt", "inside.txt", "sub/b.txt"]
+    reasons = {entry.source: entry.reason for entry in found.rejected}
+    assert set(reasons) == {"link.txt", "linked", "broken.txt", "self.txt"}
+    assert "out of the folder" in reasons["link.txt"]
+    assert "out of the folder" in reasons["linked"]
+    assert "leads nowhere" in reasons["broken.txt"]
+
+
+def test_special_files_are_not_opened(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe.txt")
+    monkeypatch.chdir(tmp_path)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("socket.txt")
+        found = scan(tmp_path, SETTINGS)
+    assert found.files == ()
+    assert found.skipped == 2
+    (rejected,) = scan(tmp_path / "pipe.txt", SETTINGS).rejected
+    assert "pipe" in rejected.reason
+
+
+def test_a_folder_that_cannot_be_read_is_rejected_and_the_rest_goes_on(tmp_path, monkeypatch):
+    touch(tmp_path, "a.txt", "locked/b.txt", "open/c.txt")
+    real = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("locked"):
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    found = scan(tmp_path, SETTINGS)
+    assert sources(found) == ["a.txt", "open/c.txt"]
+    assert [(entry.source, entry.reason) for entry in found.rejected] == [
+        ("locked", "the folder cannot be read: Permission denied")
+    ]
+
+
+def test_names_with_newlines_emoji_and_bytes_that_are_not_utf8(tmp_path):
+    touch(tmp_path, "line\nbreak 🐐.txt")
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.txt")).write_bytes(b"Coffee.")
+    found = scan(tmp_path, SETTINGS)
+    assert sources(found) == ["caf\\xe9.txt", "line\nbreak 🐐.txt"]
+    for file in found.files:
+        file.source.encode("utf-8")
+        (batch,) = read(file, SETTINGS)
+        assert isinstance(batch.items[0], Document)
+
+
+def test_two_names_that_read_the_same(tmp_path):
+    touch(tmp_path, "caf\\xe9.txt")
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.txt")).write_bytes(b"Coffee.")
+    found = scan(tmp_path, SETTINGS)
+    assert len(found.files) == len(found.rejected) == 1
+
+
+def test_import_loads_no_reader():
+    heavy = ["lxml", "pypdf", "docx", "pptx", "trafilatura", "pathspec", "torch", "pydantic"]
+    code = f"import sys, hybrid.documents; print([m for m in {heavy} if m in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+    assert ".pdf" in supported_suffixes()

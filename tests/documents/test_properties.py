@@ -1,0 +1,108 @@
+"""Whatever a text file holds, its blocks are in order, apart, inside of the text and stripped."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hybrid.config import DocumentSettings
+from hybrid.documents import SourceFile, read
+from hybrid.documents.builder import TextBuilder
+from hybrid.documents.layout import Line, add_lines
+from hybrid.documents.limits import Unreadable
+from hybrid.types import Document, Rejected
+
+
+def pieces(text):
+    """Return what stands between tildes; a new line is one, too."""
+    return st.sampled_from(text.replace("\n", "~").split("~"))
+
+
+MARKDOWN = pieces("""# h~## h ##~- item~  - inner~1. one~```~    code~> quote~a | b~---|---~--- | ---~===~~\t
+<b>x</b>~<Tabs a={1}>~</Tabs>~![i](u)~[l](u)~**b**~`c`~<!-- c~-->~{/* x~*/}~:::note[T]~:::~import x
+k: v~\\*~&amp;~words~---""")
+HTML = pieces("""<p>~</p>~<div>~</div>~<ul>~</ul>~<ol>~<li>~</li>~<dl>~<dt>~<dd>~</dl>~<table>~<tr>~<td>~</td>
+</table>~<pre>~</pre>~<br>~<h1>~</h1>~<h2>~<b>~</b>~<nav>~</nav>~<main>~</main>~<a>~</a>~<script>
+</script>~<title>~</title>~&nbsp;~&#0;~&lt;~<img alt=x>~<!--~-->~text~words~¶""")
+TEXT = pieces("word~====~----~== x~* i~. i~....~+~[x]~  in~\t~| a~~+--+~1. x~#~***~Titl")
+PIECES = {"a.md": MARKDOWN, "a.mdx": MARKDOWN, "a.html": HTML, "a.txt": TEXT}
+
+
+def check(item):
+    if isinstance(item, Rejected):
+        assert item.reason
+        return
+    assert isinstance(item, Document)
+    end = 0
+    for block in item.blocks:
+        assert end <= block.start < block.end <= len(item.text)
+        text = item.text[block.start : block.end]
+        assert text == text.strip()
+        assert (block.level > 0) == (block.kind.value == "heading")
+        end = block.end
+    assert item.blocks
+    assert "\0" not in item.text
+    assert "\r" not in item.text
+    item.text.encode("utf-8")
+    assert list(item.pages) == sorted(item.pages)
+
+
+@pytest.mark.parametrize("name", sorted(PIECES))
+def test_blocks_of_structured_text(tmp_path, name):
+    @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(st.lists(PIECES[name], max_size=40))
+    def run(lines):
+        path = tmp_path / name
+        path.write_text("\n".join(lines), encoding="utf-8")
+        for batch in read(SourceFile(name, path, 1), DocumentSettings()):
+            for item in batch.items:
+                check(item)
+
+    run()
+
+
+@pytest.mark.parametrize(
+    "name", ["a.md", "a.mdx", "a.html", "a.txt", "a.csv", "a.tsv", "a.jsonl", "a.pdf", "a.docx", "a.epub"]
+)
+def test_any_bytes(tmp_path, name):
+    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(
+        st.one_of(
+            st.binary(max_size=300), st.text(max_size=200).map(lambda text: text.encode("utf-8", "replace"))
+        )
+    )
+    def run(data):
+        path = tmp_path / name
+        path.write_bytes(data)
+        for batch in read(SourceFile(name, path, 1), DocumentSettings()):
+            for item in batch.items:
+                check(item)
+
+    run()
+
+
+LINES = st.builds(
+    Line,
+    text=st.sampled_from(
+        ["Goats climb", "and", "exam-", "ple", "• item", "1. one", "3", "1 Goats . . . . . 7", "Fin."]
+    ),
+    x=st.sampled_from([72.0, 90.0, 300.0]),
+    y=st.floats(0, 800),
+    size=st.sampled_from([0.0, 10.0, 18.0]),
+    bold=st.booleans(),
+    monospaced=st.booleans(),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.lists(LINES, max_size=6), max_size=6))
+def test_blocks_of_pages(pages):
+    builder = TextBuilder(100_000)
+    add_lines(builder, pages)
+    try:
+        document = builder.document("a.pdf")
+    except Unreadable:
+        assert not any(pages)
+        return
+    check(document)
+    assert len(document.pages) == len(pages)
+    assert all(page <= len(document.text) for page in document.pages)

@@ -1,0 +1,88 @@
+"""Plain text: encodings, paragraphs, headings drawn with punctuation."""
+
+import pytest
+
+from hybrid.types import Document, Rejected
+
+
+def test_paragraphs_and_underlined_headings(read_one, blocks_of):
+    document = read_one("a.txt", "Goats\n=====\nThey climb.\nOften.\n\nFood\n----\n\nGrass.\n")
+    assert blocks_of(document) == [
+        ("heading", 1, "Goats"),
+        ("paragraph", 0, "They climb.\nOften."),
+        ("heading", 2, "Food"),
+        ("paragraph", 0, "Grass."),
+    ]
+    assert document.title == "Goats"
+
+
+def test_an_overline_is_part_of_the_heading(read_one, blocks_of):
+    document = read_one("a.rst", "*****\nGoats\n*****\n\nText.\n")
+    assert blocks_of(document) == [("heading", 1, "Goats"), ("paragraph", 0, "Text.")]
+
+
+def test_asciidoc_headings_listings_and_items(read_one, blocks_of):
+    text = "== Usage\n\nRun it:\n\n----\nif x:\n\n    y()\n----\n\n* one\n* two\n\n|a |b\n|c |d\n"
+    assert blocks_of(read_one("a.adoc", text)) == [
+        ("heading", 2, "Usage"),
+        ("paragraph", 0, "Run it:"),
+        ("code", 0, "if x:\n\n    y()"),
+        ("list", 0, "* one\n* two"),
+        ("table", 0, "|a |b\n|c |d"),
+    ]
+
+
+def test_a_separator_does_not_swallow_the_rest(read_one, blocks_of):
+    document = read_one("a.txt", "one\n\n--------\n\ntwo\n\n--------\n\nthree\n")
+    assert [text for _, _, text in blocks_of(document)] == ["one", "two", "three"]
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ("Grüße €".encode(), "Grüße €"),
+        ("Grüße €".encode("utf-8-sig"), "Grüße €"),
+        ("Grüße €".encode("utf-16"), "Grüße €"),
+        ("Grüße €".encode("utf-32"), "Grüße €"),
+        ("Grüße €".encode("cp1252"), "Grüße €"),
+        (b"one\r\ntwo\rthree   \n", "one\ntwo\nthree"),
+        (b"red \x1b[31mtext\x07", "red [31mtext"),
+        ("soft\u00adhyphen \ufeffmark".encode(), "softhyphen mark"),
+    ],
+)
+def test_encodings_and_line_ends(read_one, data, expected):
+    assert read_one("a.txt", data).text == expected
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.md", "a.html", "a.csv", "a.jsonl"])
+def test_nul_bytes_are_binary(read_one, name):
+    item = read_one(name, b"\0" * 5000)
+    assert isinstance(item, Rejected)
+    assert "binary" in item.reason
+
+
+@pytest.mark.parametrize(
+    "name", ["a.txt", "a.md", "a.html", "a.pdf", "a.docx", "a.pptx", "a.epub", "a.csv", "a.jsonl"]
+)
+def test_empty_and_blank_files_are_rejected(read_one, name):
+    empty = read_one(name, b"")
+    assert empty == Rejected(name, "empty: the file has no bytes")
+    assert isinstance(read_one(name, b"  \n \n"), Rejected)
+
+
+def test_limits_name_themselves(read_one):
+    assert "documents.max_megabytes" in read_one("a.txt", b"x" * 3000, max_megabytes=0.002).reason
+    assert "documents.max_characters" in read_one("a.txt", b"word " * 300, max_characters=1000).reason
+    # a table may be larger, since it is streamed
+    assert isinstance(read_one("a.csv", b"a\n" + b"x" * 3000, max_megabytes=0.002), Document)
+
+
+def test_a_missing_file_is_rejected(read_one, tmp_path):
+    path = tmp_path / "gone.txt"
+    path.write_text("x")
+    from hybrid.config import DocumentSettings
+    from hybrid.documents import SourceFile, read
+
+    path.unlink()
+    (batch,) = read(SourceFile("gone.txt", path, 1), DocumentSettings())
+    assert "cannot be read" in batch.items[0].reason

@@ -1,0 +1,217 @@
+"""The SQLite side: what goes in comes out, filters, vectors by content."""
+
+import sqlite3
+from contextlib import closing
+
+import numpy as np
+import pytest
+
+from hybrid.errors import UsageError
+from hybrid.index import Index
+from hybrid.index.store import FileContent, FileState, IndexedDocument, Store, VectorCache, decode_vectors
+from hybrid.types import Chunk, Document, Rejected
+
+_STATE = FileState("digest", "limits")
+
+
+def _content(source, text="some text here", *, last=True, rejected=(), document=None, page=None):
+    document = document or Document(
+        source, text, "A title", pages=(0, 5), metadata={"author": "Ä", "year": "1999"}
+    )
+    chunks = (
+        Chunk(document.source, 0, 0, 4, text[0:4], ("H",), page, document.metadata),
+        Chunk(document.source, 1, 5, len(text), text[5:], ("H", "I"), 2, document.metadata),
+    )
+    return FileContent(source, (IndexedDocument(document, chunks, (1, 2)),), rejected, last)
+
+
+@pytest.fixture
+def store(tmp_path):
+    with closing(Store(tmp_path / "store.sqlite", read_only=False)) as store:
+        yield store
+
+
+@pytest.fixture
+def vectors(tmp_path):
+    with closing(VectorCache(tmp_path / "vectors.sqlite")) as vectors:
+        yield vectors
+
+
+def test_documents_and_chunks_come_back_as_they_were(store, tmp_path):
+    content = _content("a.txt", rejected=(Rejected("a.txt#2", "why"),), page=1)
+    store.add(content, _STATE, fingerprint="f")
+    assert store.number_chunks() == 2
+    store.copy_to(tmp_path / "copy.sqlite")
+    with closing(Store(tmp_path / "copy.sqlite", read_only=True)) as copy:
+        (item,) = content.documents
+        assert copy.document("a.txt") == item.document
+        assert copy.document("b.txt") is None
+        assert copy.chunks([1, 0]) == [item.chunks[1], item.chunks[0]]
+        assert [(row.position, row.chunk) for row in copy.all_chunks()] == list(enumerate(item.chunks))
+        assert copy.sources() == ["a.txt"]
+        assert copy.file_states() == {"a.txt": _STATE}
+        assert copy.rejected() == [Rejected("a.txt#2", "why")]
+        assert copy.files_with_rejections() == {"a.txt"}
+        counts = copy.counts()
+        assert (counts.files, counts.documents, counts.chunks, counts.rejected, counts.characters) == (
+            1,
+            1,
+            2,
+            1,
+            14,
+        )
+
+
+def test_a_finished_store_cannot_be_written(store, tmp_path):
+    store.copy_to(tmp_path / "copy.sqlite")
+    with (
+        closing(Store(tmp_path / "copy.sqlite", read_only=True)) as copy,
+        pytest.raises(sqlite3.OperationalError),
+    ):
+        copy.remove_files(["a.txt"])
+        copy.add(_content("a.txt"), _STATE, fingerprint="f")
+
+
+def test_positions_follow_source_and_ordinal_whatever_came_first(store):
+    for source in ("b.txt", "a.txt", "a/z.txt"):
+        store.add(_content(source), _STATE, fingerprint="f")
+    store.number_chunks()
+    found = [(row.chunk.source, row.chunk.ordinal) for row in store.all_chunks()]
+    assert found == sorted(found)
+    assert [row.position for row in store.all_chunks()] == list(range(6))
+
+
+def test_a_file_of_rows_is_complete_with_its_last_part(store):
+    first = _content("rows.csv", document=Document("rows.csv#1", "some text here"), last=False)
+    second = _content("rows.csv", document=Document("rows.csv#2", "some text here"))
+    store.add(first, _STATE, fingerprint="f")
+    assert store.file_states() == {}
+    store.add(second, _STATE, fingerprint="f")
+    assert store.file_states() == {"rows.csv": _STATE}
+    assert store.sources() == ["rows.csv#1", "rows.csv#2"]
+
+
+def test_a_part_of_a_file_is_forgotten_by_the_next_run(store):
+    store.add(_content("whole.txt"), _STATE, fingerprint="f")
+    store.add(
+        _content("half.csv", document=Document("half.csv#1", "some text here"), last=False),
+        _STATE,
+        fingerprint="f",
+    )
+    store.remove_incomplete()
+    assert store.sources() == ["whole.txt"]
+    assert store.counts().chunks == 2
+
+
+def test_removing_a_file_takes_all_that_came_from_it(store):
+    store.add(_content("a.txt", rejected=(Rejected("a.txt", "why"),)), _STATE, fingerprint="f")
+    store.remove_files(["a.txt", "never there"])
+    counts = store.counts()
+    assert (counts.files, counts.documents, counts.chunks, counts.rejected) == (0, 0, 0, 0)
+
+
+# --- conditions ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def filtered(store):
+    for source, title, metadata in (
+        ("guide/a.md", "Alpha", {"author": "Ada", "a.b": "dotted"}),
+        ("guide/b.md", "Beta", {"author": "Bob"}),
+        ("notes[1].md", "Gamma", {}),
+        ("other/it's.md", "Delta", {"author": "Ada", "empty": ""}),
+    ):
+        store.add(
+            _content(source, document=Document(source, "some text here", title, metadata=metadata)),
+            _STATE,
+            fingerprint="f",
+        )
+    store.number_chunks()
+    return store
+
+
+@pytest.mark.parametrize(
+    ("where", "sources"),
+    [
+        ({}, ["guide/a.md", "guide/b.md", "notes[1].md", "other/it's.md"]),
+        ({"source": "guide/a.md"}, ["guide/a.md"]),
+        ({"source": "guide/*"}, ["guide/a.md", "guide/b.md"]),
+        ({"source": "guide/?.md"}, ["guide/a.md", "guide/b.md"]),
+        ({"source": "*.md", "author": "Ada"}, ["guide/a.md", "other/it's.md"]),
+        ({"author": "Ada"}, ["guide/a.md", "other/it's.md"]),
+        ({"author": "ada"}, []),
+        ({"author": "A*"}, []),
+        ({"a.b": "dotted"}, ["guide/a.md"]),
+        ({"empty": ""}, ["other/it's.md"]),
+        ({"title": "*a", "source": "guide/*"}, ["guide/a.md", "guide/b.md"]),
+        ({"source": "other/it's.md"}, ["other/it's.md"]),
+        ({"source": "nothing"}, []),
+        ({"source": "notes[1].md"}, ["notes[1].md"]),
+        ({"source": "notes[*.md"}, ["notes[1].md"]),
+    ],
+)
+def test_conditions_select_chunks_by_their_document(filtered, where, sources):
+    chunks = filtered.chunks(filtered.positions_where(where))
+    assert sorted({chunk.source for chunk in chunks}) == sources
+    assert len(chunks) == 2 * len(sources)
+
+
+@pytest.mark.parametrize("key", ["autor", "", 'a"b', "$", "source; DROP TABLE chunks"])
+def test_an_unknown_key_is_an_error_that_lists_those_there_are(filtered, key):
+    with pytest.raises(UsageError, match="no document has the key") as caught:
+        filtered.positions_where({key: "x"})
+    assert "source, title, a.b, author, empty" in caught.value.hint
+
+
+def test_a_value_is_never_sql(filtered):
+    assert filtered.positions_where({"author": "' OR 1=1 --"}) == []
+
+
+def test_conditions_of_an_open_index(corpus, domain):
+    metadata = {"a": {"kind": "x"}, "b": {"kind": "y"}}
+    corpus.update(domain, {"a": "alpha", "b": "beta"}, metadata=metadata)
+    index = Index.open(domain)
+    assert [chunk.source for chunk in index.chunks(index.positions_where({"kind": "y"}))] == ["b"]
+
+
+# --- vectors ---------------------------------------------------------------------------------------
+
+
+def _fill_vectors(store, vectors, window=1):
+    seen = []
+    for texts in store.texts_without_vectors(vectors, window):
+        seen.extend(text for _, text in texts)
+        rows = np.array([[len(text), 1.0] for _, text in texts], dtype=np.float32)
+        vectors.add([key for key, _ in texts], rows / np.linalg.norm(rows, axis=1, keepdims=True))
+    return seen
+
+
+def test_each_content_is_asked_for_once_longest_first(store, vectors):
+    store.add(_content("a.txt"), _STATE, fingerprint="f")
+    store.add(_content("b.txt"), _STATE, fingerprint="f")
+    assert store.keys_without_vectors(vectors) == 2
+    assert _fill_vectors(store, vectors) == ["H > I\ntext here", "H\nsome"]
+    assert store.keys_without_vectors(vectors) == 0
+    store.number_chunks()
+    assert np.concatenate(list(store.vectors_in_order(vectors, 3))).shape == (4, 2)
+
+
+def test_another_embedder_or_another_heading_is_another_content(store, vectors):
+    store.add(_content("a.txt"), _STATE, fingerprint="f")
+    _fill_vectors(store, vectors)
+    store.remove_files(["a.txt"])
+    store.add(_content("a.txt"), _STATE, fingerprint="g")
+    assert store.keys_without_vectors(vectors) == 2
+
+
+def test_vectors_are_stored_in_half_precision_and_come_back_with_unit_length(vectors):
+    exact = np.random.default_rng(0).standard_normal((50, 384)).astype(np.float32)
+    exact /= np.linalg.norm(exact, axis=1, keepdims=True)
+    back = decode_vectors([row.astype(np.float16).tobytes() for row in exact])
+    assert back.dtype == np.float32
+    assert np.linalg.norm(back, axis=1) == pytest.approx(1.0, abs=1e-6)
+    assert np.abs(back @ exact.T - exact @ exact.T).max() < 5e-4
+
+
+def test_a_vector_of_zeros_stays_one():
+    assert not decode_vectors([np.zeros(4, dtype=np.float16).tobytes()]).any()

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Set up and run the tests.
+#   bash tests/run.sh            all tests
+#   bash tests/run.sh --fast     without those marked slow
+#   bash tests/run.sh ARGS...    handed to pytest
+set -euo pipefail
+cd "$(dirname "$0")/.."
+bash .ci/setup.sh all,test
+# read once, when OpenMP is loaded: idle threads that spin starve the others on shared cores
+export OMP_WAIT_POLICY=PASSIVE
+export HF_HUB_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1
+if [ "${1:-}" = "--fast" ]; then
+  shift
+  set -- -m "not slow" "$@"
+fi
+exec .venv/bin/python -m pytest "$@"
