@@ -53,6 +53,11 @@ def options(
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command; return its exit code."""
+    if "_HYBRID_COMPLETE" in os.environ:
+        # typer's own options for it would guess the shell from the parent process
+        from typer.completion import completion_init
+
+        completion_init()
     try:
         code = app(args=list(arguments), prog_name="hybrid", standalone_mode=False)
     except HybridError as error:

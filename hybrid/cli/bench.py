@@ -79,6 +79,7 @@ def retrieval(
 def answers(
     questions: Annotated[Path, typer.Argument(help="A question set, JSON lines.")],
     domain: Domain = None,
+    reader: Annotated[Reader | None, typer.Option("--reader", help="Only rag with this reader.")] = None,
     as_json: Json = False,
     config: Config = None,
     indexes: Indexes = None,
@@ -91,7 +92,9 @@ def answers(
 
     asked = load_questions(questions)
     assistant = assistant_for(settings_from(config, indexes=indexes, effort=effort, offline=offline), domain)
-    arms = ((Arm.RAG, Reader.EXTRACTIVE), (Arm.RAG, Reader.GENERATOR), (Arm.BASE, Reader.GENERATOR))
+    arms = [(Arm.RAG, Reader.EXTRACTIVE), (Arm.RAG, Reader.GENERATOR), (Arm.BASE, Reader.GENERATOR)]
+    if reader is not None:
+        arms = [(Arm.RAG, reader)]
     rows = bench_answers(
         asked,
         retriever=assistant.retriever,

@@ -134,7 +134,7 @@ class Answerer:
     def _checked(
         self, question: str, hits: Sequence[Hit], passages: Sequence[Passage], written: Generation
     ) -> Answer:
-        cited = cite_generated(written.text, passages, threshold=self.settings.support)
+        cited = cite_generated(question, written.text, passages, threshold=self.settings.support)
         if _declines(written.text) or not cited.text:
             answer = self._abstention(question, hits, "generator")
         else:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from hybrid.chunking import sentence_spans
 from hybrid.generation.prompts import Passage
-from hybrid.generation.support import Support, best_support
+from hybrid.generation.support import Support, best_support, content_words
 from hybrid.types import Citation
 
 _MARKER = re.compile(r"\s*\[\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\s*\]")
@@ -37,10 +37,14 @@ class Cited:
     support: Support
 
 
-def cite_generated(text: str, passages: Sequence[Passage], *, threshold: float) -> CitedText:
+def cite_generated(question: str, text: str, passages: Sequence[Passage], *, threshold: float) -> CitedText:
     """Check every sentence against the passages and mark it with the one that supports it best.
 
+    A sentence also goes when what supports it has no word of the question: a small model that obeys
+    an instruction in a document writes what stands there, but not what was asked.
+
     Args:
+        question: what was asked.
         text: what the generator wrote, with or without markers.
         passages: what it saw.
         threshold: the share of its content words that a sentence must find in a stretch of a passage.
@@ -57,7 +61,7 @@ def cite_generated(text: str, passages: Sequence[Passage], *, threshold: float) 
         support = best_support(plain, named)
         if support is None or support.share < threshold:
             support = best_support(plain, passages)
-        if support is None or support.share < threshold:
+        if support is None or support.share < threshold or not _is_about(question, support):
             dropped.append(plain)
         elif plain not in {cited.sentence for cited in kept}:
             kept.append(Cited(plain, support))
@@ -88,6 +92,13 @@ def join_cited(kept: Sequence[Cited]) -> CitedText:
 def markers(text: str) -> list[int]:
     """Return the numbers of all markers such as [2] or [1, 3]."""
     return [int(number) for group in _MARKER.findall(text) for number in re.findall(r"\d+", group)]
+
+
+def _is_about(question: str, support: Support) -> bool:
+    offset = support.passage.span.start
+    stretch = support.passage.text[support.span.start - offset : support.span.end - offset]
+    asked = set(content_words(question))
+    return not asked or bool(asked & set(content_words(f"{support.passage.title} {stretch}")))
 
 
 def _sentences(text: str) -> list[str]:

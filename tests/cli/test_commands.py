@@ -1,0 +1,180 @@
+"""The commands as a user types them, with the real embedder on a small folder."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from hybrid.cli.app import run
+
+pytestmark = pytest.mark.real_model
+
+PORT = "# Connections\n\nThe default port of the server is 5432. It listens on localhost.\n"
+VACUUM = "# Maintenance\n\nVACUUM removes dead rows. Autovacuum runs it every minute.\n"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    docs = tmp_path / "manual"
+    docs.mkdir()
+    (docs / "port.md").write_text(PORT)
+    (docs / "vacuum.md").write_text(VACUUM)
+    return docs
+
+
+@pytest.fixture
+def indexed(folder, capsys):
+    assert run(["index", str(folder)]) == 0
+    capsys.readouterr()
+    return folder
+
+
+def output(capsys, *arguments, code=0):
+    assert run(list(arguments)) == code
+    return capsys.readouterr().out
+
+
+def document(capsys, *arguments, code=0):
+    return json.loads(output(capsys, *arguments, "--json", code=code))
+
+
+def test_a_folder_becomes_a_domain_of_its_name_and_is_asked_without_naming_it(folder, capsys):
+    assert "manual: added 2" in output(capsys, "index", str(folder))
+    answer = output(capsys, "ask", "What is the default port?")
+    assert "5432" in answer
+    assert "port.md, characters" in answer
+
+
+def test_an_answer_as_json_has_citations_that_hold(indexed, capsys):
+    answer = document(capsys, "ask", "What is the default port?")
+    (citation, *_) = answer["citations"]
+    # the reader drops the mark of the heading; offsets are into the document's own text
+    assert citation["text"] in PORT
+    assert answer["abstained"] is False
+
+
+def test_nothing_relevant_is_an_abstention(indexed, capsys):
+    answer = document(capsys, "ask", "Who won the football World Cup in Brazil?")
+    assert answer["abstained"] is True
+    assert answer["citations"] == []
+
+
+def test_an_unchanged_folder_embeds_nothing(indexed, capsys):
+    report = document(capsys, "index", str(indexed))["report"]
+    assert report["embedded"] == 0
+    assert len(report["plan"]["kept"]) == 2
+
+
+def test_rejected_files_are_listed_and_the_exit_code_is_6(indexed, capsys):
+    (indexed / "broken.pdf").write_bytes(b"%PDF-1.7 not really")
+    (indexed / "empty.txt").write_bytes(b"")
+    assert run(["index", str(indexed)]) == 6
+    shown = capsys.readouterr()
+    assert "broken.pdf" in shown.err
+    assert "empty.txt" in shown.err
+    report = document(capsys, "index", str(indexed), code=6)["report"]
+    assert {item["source"] for item in report["rejected"]} == {"broken.pdf", "empty.txt"}
+    assert report["embedded"] == 0
+
+
+def test_a_dry_run_writes_nothing(folder, tmp_path, capsys):
+    estimate = document(capsys, "index", str(folder), "--dry-run")["estimate"]
+    assert len(estimate["plan"]["added"]) == 2
+    assert estimate["chunks"] >= 2
+    assert estimate["seconds"] > 0
+    assert not (tmp_path / "indexes").exists()
+
+
+def test_search_shows_the_scores_of_each_side(indexed, capsys):
+    hits = document(capsys, "search", "default port")["hits"]
+    assert hits[0]["chunk"]["source"] == "port.md"
+    assert hits[0]["dense"] > 0
+    assert hits[0]["lexical"] > 0
+    assert "lexical" in output(capsys, "search", "default port", "-k", "1")
+
+
+def test_conditions_and_modes(indexed, capsys):
+    hits = document(capsys, "search", "default port", "--where", "source=vac*", "--mode", "lexical")["hits"]
+    assert {hit["chunk"]["source"] for hit in hits} <= {"vacuum.md"}
+    assert run(["search", "x", "--where", "nonsense"]) == 2
+    assert run(["search", "x", "--where", "colour=red"]) == 2
+    assert "keys to filter by" in capsys.readouterr().err
+
+
+def test_status_rollback_and_remove(indexed, capsys):
+    (indexed / "new.md").write_text("# New\n\nA new page.\n")
+    output(capsys, "index", str(indexed))
+    (state,) = document(capsys, "status", "--files", "--verify")["domains"]
+    assert state["sources"] == ["new.md", "port.md", "vacuum.md"]
+    assert "000001" in output(capsys, "rollback")
+    assert run(["rollback"]) == 4
+    capsys.readouterr()
+    assert "1 documents" in output(capsys, "remove", "vac*")
+    assert run(["remove", "nothing*"]) == 2
+    assert run(["remove"]) == 2
+    capsys.readouterr()
+    assert "removed the domain" in output(capsys, "remove", "--all", "--yes")
+    assert run(["status"]) == 4
+
+
+def test_several_domains_must_be_named(indexed, tmp_path, capsys):
+    output(capsys, "index", str(indexed), "--domain", "other")
+    assert run(["ask", "port?"]) == 2
+    assert "--domain" in capsys.readouterr().err
+    assert len(document(capsys, "status")["domains"]) == 2
+    assert "5432" in output(capsys, "ask", "What is the default port?", "--domain", "other")
+
+
+def test_chat_answers_line_after_line(indexed, capsys, monkeypatch):
+    import io
+
+    monkeypatch.setattr(sys, "stdin", io.StringIO("What is the default port?\n\nWhat removes dead rows?\n"))
+    shown = output(capsys, "chat")
+    assert "5432" in shown
+    assert "VACUUM" in shown
+
+
+def test_a_changed_embedder_is_refused_with_the_mend(indexed, tmp_path, capsys):
+    manifest = next((tmp_path / "indexes/manual/generations").glob("*/manifest.json"))
+    value = json.loads(manifest.read_text())
+    value["embedder"]["weights"] = "0" * 64
+    manifest.write_text(json.dumps(value))
+    assert run(["ask", "port?"]) == 4
+    shown = capsys.readouterr().err
+    assert "another embedder" in shown
+    assert "--rebuild" in shown
+
+
+def test_a_tampered_index_is_refused_and_can_be_rebuilt(indexed, tmp_path, capsys):
+    vectors = next((tmp_path / "indexes/manual/generations").glob("*/dense.faiss"))
+    vectors.write_bytes(vectors.read_bytes()[:-4] + b"evil")
+    assert run(["search", "port"]) == 4
+    assert "checksum" in capsys.readouterr().err
+    assert run(["doctor"]) == 1
+    capsys.readouterr()
+    output(capsys, "index", str(indexed), "--rebuild")
+    assert "5432" in output(capsys, "ask", "What is the default port?")
+
+
+def test_bench_answers_and_retrieval(indexed, tmp_path, capsys):
+    questions = tmp_path / "q.jsonl"
+    questions.write_text(json.dumps({"question": "What is the default port?", "answers": ["5432"]}) + "\n")
+    rows = document(capsys, "bench", "answers", str(questions), "--reader", "extractive")["rows"]
+    assert rows[0]["contains_gold"] == 1.0
+    beir = tmp_path / "beir"
+    beir.mkdir()
+    (beir / "corpus.jsonl").write_text(json.dumps({"_id": "d1", "title": "", "text": PORT}) + "\n")
+    (beir / "queries.jsonl").write_text(json.dumps({"_id": "q1", "text": "default port"}) + "\n")
+    (beir / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\nq1\td1\t1\n")
+    assert "1.000" in output(capsys, "bench", "retrieval", str(beir))
+
+
+def test_the_console_command_prepares_the_process(tmp_path):
+    code = "import os, hybrid.cli.app as app; app.run = lambda a: print(os.environ['OMP_WAIT_POLICY']) or 0\n"
+    code += "from hybrid.cli.launcher import main; main()"
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "PASSIVE"

@@ -1,0 +1,77 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hybrid.generation.citations import cite_generated, markers
+from hybrid.generation.prompts import Passage
+from hybrid.types import Span
+
+QUESTION = "Which port, which backups?"
+DOCUMENT = "Preface. The server listens on port 5432. Backups are made with pg_dump every night. The end."
+PASSAGES = [
+    Passage(1, "a.txt", "Ports", DOCUMENT[9:41], Span(9, 41)),
+    Passage(2, "a.txt", "Backups", DOCUMENT[42:84], Span(42, 84), page=3),
+]
+
+
+def test_a_marker_becomes_offsets_in_the_document():
+    cited = cite_generated(QUESTION, "The server listens on port 5432 [1].", PASSAGES, threshold=0.6)
+    (citation,) = cited.citations
+    assert DOCUMENT[citation.start : citation.end] == citation.text == "The server listens on port 5432."
+    assert cited.text.endswith("[1]")
+
+
+def test_a_missing_marker_is_put_in_and_a_wrong_one_corrected():
+    cited = cite_generated(
+        QUESTION,
+        "Backups are made with pg_dump. The server listens on port 5432 [2].",
+        PASSAGES,
+        threshold=0.6,
+    )
+    assert [(c.number, c.page) for c in cited.citations] == [(1, 3), (2, None)]
+    assert cited.text == "Backups are made with pg_dump. [1] The server listens on port 5432. [2]"
+
+
+def test_a_marker_that_points_nowhere_is_removed_and_counted():
+    cited = cite_generated(QUESTION, "The server listens on port 5432 [7].", PASSAGES, threshold=0.6)
+    assert cited.dropped_markers == 1
+    assert "[7]" not in cited.text
+    assert len(cited.citations) == 1
+
+
+def test_a_sentence_that_no_passage_supports_is_taken_out():
+    cited = cite_generated(
+        QUESTION,
+        "The server listens on port 5432 [1]. Elephants invented Linux [2].",
+        PASSAGES,
+        threshold=0.6,
+    )
+    assert cited.dropped_sentences == ("Elephants invented Linux.",)
+    assert "Elephants" not in cited.text
+
+
+def test_a_repeated_sentence_is_shown_once():
+    cited = cite_generated(QUESTION, "The server listens on port 5432. " * 3, PASSAGES, threshold=0.6)
+    assert cited.text.count("5432") == 1
+
+
+def test_a_marker_behind_the_full_stop_belongs_to_its_sentence():
+    cited = cite_generated(
+        QUESTION,
+        "The server listens on port 5432. [1] Backups are made every night. [2]",
+        PASSAGES,
+        threshold=0.6,
+    )
+    assert [c.page for c in cited.citations] == [None, 3]
+    assert cited.dropped_sentences == ()
+
+
+def test_markers_may_stand_together():
+    assert markers("so [1, 2] and [3] but not [x] or [1234]") == [1, 2, 3]
+
+
+@given(st.text(alphabet="ab. [12]\n", max_size=120))
+def test_every_citation_shown_holds_whatever_was_written(text):
+    cited = cite_generated(QUESTION, text, PASSAGES, threshold=0.6)
+    assert set(markers(cited.text)) == {c.number for c in cited.citations}
+    for citation in cited.citations:
+        assert DOCUMENT[citation.start : citation.end] == citation.text
