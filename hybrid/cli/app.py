@@ -55,7 +55,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run a command; return its exit code."""
     if "_HYBRID_COMPLETE" in os.environ:
         # typer's own options for it would guess the shell from the parent process
-        from typer.completion import completion_init
+        from typer.completion import completion_init  # type: ignore[attr-defined]
 
         completion_init()
     try:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from hybrid.config import GenerationSettings, Reader
 from hybrid.errors import UsageError
-from hybrid.generation.citations import CitedText, cite_generated, join_cited
+from hybrid.generation.citations import CitedText, cite_generated, join_cited, split_generated
 from hybrid.generation.extractive import Extract, extract
 from hybrid.generation.packing import pack, passage_of
 from hybrid.generation.prompts import Passage, Prompts, load_prompts
@@ -64,23 +64,47 @@ class Answerer:
     def stream(self, question: str, hits: Sequence[Hit], *, arm: Arm = Arm.RAG) -> Iterator[str | Answer]:
         """Yield pieces of text as they come, and at last the answer as it stands after the checks.
 
-        Only ``base`` can be shown while it is written: what ``rag`` shows has passed the check
-        against its passages, which needs whole sentences; it is yielded sentence by sentence.
+        ``base`` is shown while it is written. What ``rag`` shows has passed the check against its
+        passages, so it comes sentence by sentence, and a sentence that fails is never shown.
         """
         self._require(arm)
-        if arm is not Arm.BASE:
-            answer = self.answer(question, hits, arm=arm)
-            yield answer.text
-            yield answer
-            return
         begun = time.perf_counter()
-        generator, messages = self.generator(), self._prompts.base(question)
-        pieces: list[str] = []
-        for piece in generator.stream(messages, max_new_tokens=self.settings.max_new_tokens, stop=_STOP):
-            pieces.append(piece)
-            yield piece
-        written = Generation("".join(pieces), generator.count_prompt_tokens(messages), len(pieces))
-        yield dataclasses.replace(self._plain(question, written), seconds=time.perf_counter() - begun)
+        answer: Answer | None = None
+        if arm is Arm.BASE:
+            parts = self._stream_base(question)
+        elif self.settings.reader is Reader.GENERATOR and self._relevant(self._extract(question, hits)):
+            parts = self._stream_generated(question, hits)
+        else:
+            answer = self.answer(question, hits, arm=arm)
+            parts = iter([answer.text, answer])
+        for part in parts:
+            if isinstance(part, Answer):
+                part = dataclasses.replace(part, seconds=time.perf_counter() - begun)
+            yield part
+
+    def _stream_base(self, question: str) -> Iterator[str | Answer]:
+        written = _Written(self.generator(), self._prompts.base(question), self.settings.max_new_tokens)
+        yield from written
+        answer = self._plain(question, written.generation())
+        if answer.text != written.text:
+            yield answer.text
+        yield answer
+
+    def _stream_generated(self, question: str, hits: Sequence[Hit]) -> Iterator[str | Answer]:
+        passages = self._pack(question, hits)
+        messages = self._prompts.rag(question, passages)
+        written = _Written(self.generator(), messages, self.settings.max_new_tokens)
+        shown = ""
+        for _ in written:
+            # the last sentence is being written, and the marker of the one before may still be to come
+            finished = " ".join(split_generated(written.text)[:-2])
+            so_far = cite_generated(question, finished, passages, threshold=self.settings.support).text
+            if not _declines(written.text) and so_far.startswith(shown) and so_far != shown:
+                yield so_far[len(shown) :]
+                shown = so_far
+        answer = self._checked(question, hits, passages, written.generation())
+        yield answer.text[len(shown) :] if answer.text.startswith(shown) else f"\n{answer.text}"
+        yield answer
 
     @property
     def _prompts(self) -> Prompts:
@@ -187,6 +211,26 @@ class Answerer:
 
     def _abstention(self, question: str, hits: Sequence[Hit], reader: str) -> Answer:
         return Answer(question, self._prompts.abstention, Arm.RAG, reader, hits=tuple(hits), abstained=True)
+
+
+class _Written:
+    """The text of a stream while it grows."""
+
+    def __init__(self, generator: Generator, messages: Sequence[Message], max_new_tokens: int) -> None:
+        self.text = ""
+        self._pieces = 0
+        self._generator, self._messages, self._max_new_tokens = generator, messages, max_new_tokens
+
+    def __iter__(self) -> Iterator[str]:
+        stream = self._generator.stream(self._messages, max_new_tokens=self._max_new_tokens, stop=_STOP)
+        for piece in stream:
+            self.text += piece
+            self._pieces += 1
+            yield piece
+
+    def generation(self) -> Generation:
+        """Return what was written so far; a piece of the stream is about a token."""
+        return Generation(self.text, self._generator.count_prompt_tokens(self._messages), self._pieces)
 
 
 def _declines(text: str) -> bool:

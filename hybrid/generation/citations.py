@@ -53,7 +53,7 @@ def cite_generated(question: str, text: str, passages: Sequence[Passage], *, thr
     dropped_markers = sum(1 for number in markers(text) if number not in numbers)
     kept: list[Cited] = []
     dropped: list[str] = []
-    for sentence in _sentences(text):
+    for sentence in split_generated(text):
         plain = _MARKER.sub("", sentence).strip()
         if not any(letter.isalnum() for letter in plain):
             continue
@@ -101,7 +101,7 @@ def _is_about(question: str, support: Support) -> bool:
     return not asked or bool(asked & set(content_words(f"{support.passage.title} {stretch}")))
 
 
-def _sentences(text: str) -> list[str]:
+def split_generated(text: str) -> list[str]:
     """Split into sentences; a marker behind the full stop belongs to the sentence before it."""
     joined: list[str] = []
     for span in sentence_spans(text):

@@ -88,6 +88,18 @@ def test_a_stream_ends_with_the_answer_whose_text_it_showed(arm):
     assert "".join(pieces).strip() == last.text
 
 
+def test_a_generated_stream_shows_only_sentences_that_passed_the_check():
+    reply = (
+        "The default port is 5432 [1]. Elephants invented Linux. Cats sleep all day at the server [1]. "
+        "The default port of the server is 5432. The server is nice."
+    )
+    used, _ = answerer(reply)
+    *pieces, last = used.stream(QUESTION, HITS)
+    assert len(pieces) > 1
+    assert "".join(pieces) == last.text
+    assert not any("Elephants" in piece for piece in pieces)
+
+
 def test_many_questions_keep_their_order():
     used, _ = answerer(reader=Reader.EXTRACTIVE)
     answers = used.answer_all([QUESTION, "sourdough?", QUESTION], [HITS, HITS, []])
