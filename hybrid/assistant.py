@@ -132,9 +132,6 @@ class Assistant:
         self, questions: Sequence[str], *, arm: Arm = Arm.RAG, where: Mapping[str, str] | None = None
     ) -> list[Answer]:
         """Answer several questions in batches."""
-        for question in questions:
-            if not question.strip():
-                raise UsageError("the question is empty", hint='ask something: hybrid ask "..."')
         hits = self._hits(questions, arm, where)
         return self.answerer.answer_all(questions, hits, arm=arm)
 
@@ -161,6 +158,8 @@ class Assistant:
         shutil.rmtree(self.folder)
 
     def _hits(self, questions: Sequence[str], arm: Arm, where: Mapping[str, str] | None) -> list[list[Hit]]:
+        if not all(question.strip() for question in questions):
+            raise UsageError("the question is empty", hint='ask something: hybrid ask "..."')
         if arm in (Arm.BASE, Arm.ADAPTER):
             return [[] for _ in questions]
         return self.retriever.search_all(questions, where=where)

@@ -24,6 +24,8 @@ CHUNKING_VERSION = 1
 
 # What "0 = as much as the embedder takes" means for an embedder that takes whole books.
 _SENSIBLE_TOKENS = 256
+# Torn apart, a table or a program says little: they are kept whole whenever they fit.
+_RIGID = (BlockKind.CODE, BlockKind.TABLE)
 # A chunk at least this full is closed rather than topped up with a part of the next block.
 _FULL_ENOUGH = 0.5
 
@@ -50,12 +52,16 @@ class SizedChunk:
 
 @dataclass(frozen=True, slots=True)
 class _Unit:
-    """The smallest stretch that is kept whole; ``opens`` marks the first of a block."""
+    """The smallest stretch that is kept whole.
+
+    ``opens`` marks the first of a block, ``rigid`` a block of code or a table.
+    """
 
     start: int
     end: int
     tokens: int
     opens: bool
+    rigid: bool
     block_tokens: int
 
 
@@ -213,7 +219,7 @@ def _units(text: str, blocks: Sequence[Block], counter: TokenCounter, budget: in
         spans.append([Span(block.start + part.start, block.start + part.end) for part in parts])
     counts = iter(counter.count_tokens([text[part.start : part.end] for parts in spans for part in parts]))
     units: list[_Unit] = []
-    for parts in spans:
+    for block, parts in zip(blocks, spans, strict=True):
         sized = [(part, next(counts)) for part in parts]
         whole = sum(tokens for _, tokens in sized)
         pieces = [
@@ -222,7 +228,7 @@ def _units(text: str, blocks: Sequence[Block], counter: TokenCounter, budget: in
             for piece in ([(part, tokens)] if tokens <= budget else _hard_split(text, part, counter, budget))
         ]
         units.extend(
-            _Unit(part.start, part.end, tokens, place == 0, whole)
+            _Unit(part.start, part.end, tokens, place == 0, block.kind in _RIGID, whole)
             for place, (part, tokens) in enumerate(pieces)
         )
     return units
@@ -247,7 +253,9 @@ def _hard_split(text: str, part: Span, counter: TokenCounter, budget: int) -> li
     while first < len(tokens):
         last = min(first + budget, len(tokens))
         if last < len(tokens):
-            apart = [n for n in range(first + budget // 2, last) if tokens[n].start > tokens[n - 1].end]
+            apart = [
+                n for n in range(first + max(budget // 2, 1), last) if tokens[n].start > tokens[n - 1].end
+            ]
             last = apart[-1] if apart else last
         end = len(inner) if last == len(tokens) else tokens[last].start
         start = 0 if first == 0 else tokens[first].start
@@ -263,10 +271,13 @@ def _pack(units: list[_Unit], budget: int, overlap: int) -> Iterator[Span]:
     first, tokens = 0, 0
     for place, unit in enumerate(units):
         torn = unit.opens and tokens + unit.block_tokens > budget >= unit.block_tokens
-        full = tokens + unit.tokens > budget or (torn and tokens >= budget * _FULL_ENOUGH)
+        close = torn and (unit.rigid or tokens >= budget * _FULL_ENOUGH)
+        full = tokens + unit.tokens > budget or close
+        whole = unit.opens and unit.block_tokens <= budget
+        needed = unit.block_tokens if whole else unit.tokens
         if full and place > first:
             yield Span(units[first].start, units[place - 1].end)
-            first, tokens = _step_back(units, first, place, min(overlap, budget - unit.tokens))
+            first, tokens = _step_back(units, first, place, min(overlap, budget - needed))
         tokens += unit.tokens
     if units:
         yield Span(units[first].start, units[-1].end)

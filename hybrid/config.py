@@ -224,7 +224,10 @@ def _read_environment(environment: Mapping[str, str]) -> dict[str, Any]:
             continue
         section, _, key = name.removeprefix(_PREFIX).lower().partition("__")
         if key:
-            values.setdefault(section, {})[key] = _parse_list(section, key, environment[name])
+            inner = values.setdefault(section, {})
+            if not isinstance(inner, dict):
+                raise ConfigError(f"${_PREFIX}{section.upper()} is set, but `{section}` is a section of keys")
+            inner[key] = _parse_list(section, key, environment[name])
         else:
             values[section] = environment[name]
     return values

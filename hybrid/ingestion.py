@@ -19,7 +19,7 @@ from hybrid.config import ChunkSettings, DocumentSettings
 from hybrid.documents import READERS_VERSION, ReaderPool, Scan, SourceFile, scan
 from hybrid.errors import IndexMismatch, IndexMissing, UsageError
 from hybrid.files import hash_file, hash_text
-from hybrid.index import Index, Manifest
+from hybrid.index import Manifest, read_state, require_embedder
 from hybrid.index.store import FileContent, FileState, IndexedDocument
 from hybrid.index.sync import Plan, Progress, apply_update, fingerprint_key, plan_update
 from hybrid.models import Embedder
@@ -90,9 +90,7 @@ class Ingestor:
             rebuild=rebuild,
             progress=progress,
         )
-        index = Index.open(self.domain)
-        rejected = (*found.rejected, *index.rejected())
-        index.close()
+        rejected = (*found.rejected, *read_state(self.domain).rejected)
         seconds = time.perf_counter() - begun
         return IngestReport(update.plan, update.manifest, rejected, found.skipped, update.embedded, seconds)
 
@@ -102,9 +100,9 @@ class Ingestor:
         Raises:
             UsageError: a pattern matches nothing, or nothing would be left.
         """
-        index = Index.open(self.domain)
-        files, folder = index.file_states(), index.manifest.folder
-        index.close()
+        state = read_state(self.domain)
+        require_embedder(state.manifest, self.embedder.fingerprint)
+        files, folder = state.files, state.manifest.folder
         gone = {source for source in files for pattern in patterns if _matches(source, pattern)}
         for pattern in patterns:
             if not any(_matches(source, pattern) for source in files):
@@ -116,7 +114,12 @@ class Ingestor:
             raise UsageError("nothing would be left", hint="hybrid remove --all removes the whole domain")
         kept = {source: state for source, state in files.items() if source not in gone}
         update = apply_update(
-            self.domain, kept, _nothing_to_load, self.embedder, folder=folder, chunks=self.chunks
+            self.domain,
+            kept,
+            _nothing_to_load,
+            self.embedder,
+            folder=folder,
+            chunks=state.manifest.chunks,
         )
         return update.manifest
 
@@ -171,13 +174,14 @@ class Ingestor:
     def _require_same(self, folder: Path, wanted: Mapping[str, FileState]) -> None:
         """Refuse to empty a domain by mistake: another folder, or an unmounted one."""
         try:
-            index = Index.open(self.domain)
+            state = read_state(self.domain)
         except IndexMissing:
             return
-        index.require_embedder(self.embedder.fingerprint)
-        have, built_from = index.file_states(), index.manifest.folder
-        index.close()
-        if have and not have.keys() & wanted.keys():
+        require_embedder(state.manifest, self.embedder.fingerprint)
+        built_from = state.manifest.folder
+        # in the same folder every file may have been renamed; but an empty one is rather not mounted
+        moved = bool(wanted) and built_from == str(folder.resolve())
+        if state.files and not moved and not state.files.keys() & wanted.keys():
             raise IndexMismatch(
                 f"the domain {self.domain.name!r} was built from {built_from}; no file of it is in {folder}",
                 hint="name another domain with --domain, or replace this one with --rebuild",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hybrid.config import FusionMethod, RetrievalMode, RetrievalSettings
-from hybrid.index import Index, Scored
+from hybrid.index import Index, Scored, require_embedder
 from hybrid.models import Embedder, Reranker, Vectors
 from hybrid.tracing import span
 from hybrid.types import Chunk, Hit
@@ -38,7 +38,7 @@ class Retriever:
 
     def __post_init__(self) -> None:
         """Refuse an embedder other than the one that built the index."""
-        self.index.require_embedder(self.embedder.fingerprint)
+        require_embedder(self.index.manifest, self.embedder.fingerprint)
 
     def search(self, question: str, *, where: Mapping[str, str] | None = None) -> list[Hit]:
         """Return the best hits, best first; none for a question without words."""
@@ -48,6 +48,8 @@ class Retriever:
         self, questions: Sequence[str], *, where: Mapping[str, str] | None = None
     ) -> list[list[Hit]]:
         """Return the hits of every question; the questions are embedded in one batch."""
+        # what a terminal hands over may hold halves of characters, which no tokeniser takes
+        questions = [question.encode("utf-8", "replace").decode() for question in questions]
         asked = [question for question in questions if question.strip()]
         with span("retrieval", {"openinference.span.kind": "RETRIEVER", "hybrid.questions": len(asked)}):
             among = self.index.positions_where(where) if where else None

@@ -70,6 +70,21 @@ def write_files():
     return call
 
 
+@pytest.fixture
+def other_embedder():
+    """A fake whose fingerprint names other weights than the usual one of 16 dimensions."""
+    import dataclasses
+
+    from hybrid.models.fakes import HashEmbedder
+
+    class OtherEmbedder(HashEmbedder):
+        @property
+        def fingerprint(self):
+            return dataclasses.replace(super().fingerprint, name="fake/other", weights="others")
+
+    return OtherEmbedder(16)
+
+
 # --- tiny random models: as many as Hugging Face has by name, none of the weights ------------------
 
 _LETTERS = [chr(code) for code in range(33, 127)]

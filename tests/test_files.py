@@ -54,7 +54,7 @@ def test_write_atomic_replaces_and_leaves_nothing_beside(tmp_path):
     files.write_atomic(path, "one")
     files.write_atomic(path, b"two")
     assert path.read_bytes() == b"two"
-    assert os.listdir(tmp_path) == ["a"]
+    assert [found.name for found in tmp_path.iterdir()] == ["a"]
 
 
 @pytest.mark.parametrize("where", ["fsync", "replace"])
@@ -66,7 +66,7 @@ def test_a_full_disk_keeps_the_old_file_and_leaves_nothing_beside(tmp_path, monk
         with pytest.raises(StorageError, match="no space left") as caught:
             files.write_atomic(path, "new")
     assert path.read_text() == "old"
-    assert os.listdir(tmp_path) == ["a"]
+    assert [found.name for found in tmp_path.iterdir()] == ["a"]
     assert "free some space" in caught.value.hint
     assert caught.value.retryable
 
@@ -169,9 +169,12 @@ def test_a_changed_or_missing_file_is_refused_with_the_repair(tmp_path):
 
 
 def test_the_lock_refuses_a_second_holder_and_frees_itself(tmp_path):
-    with files.folder_lock(tmp_path):
-        with pytest.raises(IndexLocked, match=f"number {os.getpid()}"), files.folder_lock(tmp_path):
-            pass
+    with (
+        files.folder_lock(tmp_path),
+        pytest.raises(IndexLocked, match=f"number {os.getpid()}"),
+        files.folder_lock(tmp_path),
+    ):
+        pass
     with files.folder_lock(tmp_path):
         pass
 

@@ -7,6 +7,8 @@ writes the next one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from hybrid.errors import IndexMismatch
@@ -26,7 +28,58 @@ from hybrid.index.store import FileState, Store
 from hybrid.models import EmbedderFingerprint, Vectors
 from hybrid.types import Chunk, Document, Rejected
 
-__all__ = ["Index", "Manifest", "Scored", "domains", "rollback"]
+__all__ = [
+    "Index",
+    "IndexState",
+    "Manifest",
+    "Scored",
+    "domains",
+    "read_state",
+    "require_embedder",
+    "rollback",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class IndexState:
+    """What a generation holds, read without opening its vectors or words."""
+
+    manifest: Manifest
+    files: Mapping[str, FileState]
+    rejected: tuple[Rejected, ...]
+
+
+def read_state(domain: Path) -> IndexState:
+    """Return what the generation in force holds.
+
+    Raises:
+        IndexMissing: the domain has none.
+    """
+    generation = current(domain)
+    manifest = read_manifest(domain, generation)
+    with closing(Store(folder_of(domain, generation) / "store.sqlite", read_only=True)) as store:
+        return IndexState(manifest, store.file_states(), tuple(store.rejected()))
+
+
+def require_embedder(manifest: Manifest, fingerprint: EmbedderFingerprint) -> None:
+    """Refuse an embedder whose vectors cannot be compared with those of the index.
+
+    Raises:
+        IndexMismatch: with what differs, and the command that repairs it.
+    """
+    built = manifest.embedder
+    if built.identity == fingerprint.identity:
+        return
+    differ = [
+        f"{name} {getattr(built, name)!r} is now {getattr(fingerprint, name)!r}"
+        for name in built.__slots__
+        if getattr(built, name) != getattr(fingerprint, name)
+    ]
+    raise IndexMismatch(
+        f"the index was built with another embedder: {'; '.join(differ)}",
+        hint=f"rebuild with `hybrid index {manifest.folder} --rebuild`, "
+        f"or set models.embedder = {built.name!r}",
+    )
 
 
 class Index:
@@ -63,26 +116,6 @@ class Index:
         """Close the files."""
         self._store.close()
 
-    def require_embedder(self, fingerprint: EmbedderFingerprint) -> None:
-        """Refuse an embedder whose vectors cannot be compared with those of the index.
-
-        Raises:
-            IndexMismatch: with what differs, and the command that repairs it.
-        """
-        built = self.manifest.embedder
-        if built == fingerprint:
-            return
-        differ = [
-            f"{name} {getattr(built, name)!r} is now {getattr(fingerprint, name)!r}"
-            for name in built.__slots__
-            if getattr(built, name) != getattr(fingerprint, name)
-        ]
-        raise IndexMismatch(
-            f"the index was built with another embedder: {'; '.join(differ)}",
-            hint=f"rebuild with `hybrid index {self.manifest.folder} --rebuild`, "
-            f"or set models.embedder = {built.name!r}",
-        )
-
     def search_dense(self, vector: Vectors, k: int, *, among: Sequence[int] | None = None) -> list[Scored]:
         """Return the k positions nearest to a query vector, with cosines."""
         return self._dense.search(vector, k, among=among)
@@ -110,10 +143,6 @@ class Index:
     def sources(self) -> list[str]:
         """Return the sources of all documents."""
         return self._store.sources()
-
-    def file_states(self) -> dict[str, FileState]:
-        """Return what every indexed file was when it was read."""
-        return self._store.file_states()
 
     def rejected(self) -> list[Rejected]:
         """Return what could not be indexed, with reasons."""

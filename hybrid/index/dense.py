@@ -137,18 +137,27 @@ class DenseIndex:
         """
         import faiss
 
-        if among is not None and not among:
+        k = min(k, self._report.vectors if among is None else len(among))
+        if k < 1:
             return []
+        if among is not None and len(among) <= EXACT_UP_TO:
+            return self._search_few(vector, k, among)
         selector = None
         if among is not None:
             selector = faiss.IDSelectorBatch(np.asarray(among, dtype=np.int64))
         parameters = _parameters(self._report.kind, max(self._report.effort, k), selector)
-        scores, found = self._index.search(vector[None, :], min(k, self._report.vectors), params=parameters)
+        scores, found = self._index.search(vector[None, :], k, params=parameters)
         return [
             Scored(int(position), float(score))
             for position, score in zip(found[0], scores[0], strict=True)
             if position >= 0
         ]
+
+    def _search_few(self, vector: Vectors, k: int, among: Sequence[int]) -> list[Scored]:
+        # a graph walked for a few allowed positions gets lost; to compare them all is exact and as fast
+        scores = self.vectors(among) @ vector
+        best = np.argsort(-scores, kind="stable")[:k]
+        return [Scored(int(among[place]), float(scores[place])) for place in best]
 
     def vectors(self, positions: Sequence[int]) -> Vectors:
         """Return stored vectors; approximate where the index compresses."""
@@ -211,7 +220,7 @@ def _sample(blocks: Iterator[Vectors], size: int, seed: int) -> Vectors:
 
 
 def _queries(blocks: Iterator[Vectors], vectors: int, seed: int) -> Vectors:
-    """Return stand-ins for questions: midpoints of two chunks, so that none is in the index itself."""
+    """Return stand-ins for questions: midpoints of two chunks, as far from any of them as questions are."""
     generator = np.random.default_rng(seed)
     wanted = np.sort(generator.choice(vectors, size=min(2 * _PROBES, vectors), replace=False))
     rows, offset = [], 0
@@ -220,7 +229,7 @@ def _queries(blocks: Iterator[Vectors], vectors: int, seed: int) -> Vectors:
         rows.append(block[inside])
         offset += len(block)
     drawn = generator.permutation(np.concatenate(rows))
-    middle = 0.75 * drawn[: len(drawn) // 2] + 0.25 * drawn[len(drawn) - len(drawn) // 2 :]
+    middle = drawn[: len(drawn) // 2] + drawn[len(drawn) - len(drawn) // 2 :]
     return np.ascontiguousarray(middle / np.linalg.norm(middle, axis=1, keepdims=True), dtype=np.float32)
 
 

@@ -21,9 +21,6 @@ from hybrid.index.dense import DenseKind, DenseReport
 from hybrid.index.store import SCHEMA_VERSION, Counts
 from hybrid.models import EmbedderFingerprint
 
-# The one in force and the one to go back to.
-_KEEP = 2
-
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
@@ -37,6 +34,7 @@ class Manifest:
     counts: Counts
     dense: DenseReport
     sha256: dict[str, str]
+    previous: str = ""
     schema_version: int = SCHEMA_VERSION
 
 
@@ -52,7 +50,13 @@ def current(domain: Path) -> str:
             f"there is no index for the domain {domain.name!r} in {domain.parent}",
             hint="build one with: hybrid index FOLDER" + (f" --domain {domain.name}" if domain.name else ""),
         )
-    return pointer.read_text(encoding="utf-8").strip()
+    name = pointer.read_text(encoding="utf-8", errors="replace").strip()
+    if not name.isdigit():
+        raise IndexCorrupt(
+            f"{pointer} names no generation: {name[:40]!r}",
+            hint="rebuild with: hybrid index FOLDER --rebuild",
+        )
+    return name
 
 
 def folder_of(domain: Path, generation: str) -> Path:
@@ -122,21 +126,21 @@ def previous(domain: Path) -> str:
         IndexMissing: there is none to go back to.
     """
     now = current(domain)
-    older = [name for name in finished(domain) if name < now]
-    if not older:
+    # by what the manifest remembers, not by age: a generation that was rolled back must not return
+    older = read_manifest(domain, now).previous
+    if older not in finished(domain):
         raise IndexMissing(f"there is no generation before {now} to go back to")
-    return older[-1]
+    return older
 
 
 def prune(domain: Path) -> list[Path]:
-    """Remove what no one can go back to; return the folders of the generations that stay."""
+    """Remove all but the one in force and the one to go back to; return the folders that stay."""
     now = current(domain)
-    older = [name for name in finished(domain) if name <= now][-_KEEP:]
-    keep = {now, *older}
+    keep = {now, read_manifest(domain, now).previous}
     for path in (domain / "generations").iterdir():
         if path.name not in keep:
             shutil.rmtree(path, ignore_errors=True)
-    return [folder_of(domain, name) for name in sorted(keep)]
+    return [folder_of(domain, name) for name in finished(domain)]
 
 
 def domains(indexes: Path) -> Iterator[str]:

@@ -70,7 +70,8 @@ class TantivyIndex:
         """
         import tantivy
 
-        terms = list(dict.fromkeys(self._analyser.analyze(text)))[:_MAX_TERMS]
+        clean = text.encode("utf-8", "replace").decode()
+        terms = list(dict.fromkeys(self._analyser.analyze(clean)))[:_MAX_TERMS]
         if not terms or (among is not None and not among):
             return []
         schema = self._index.schema

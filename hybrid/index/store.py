@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from hybrid.errors import UsageError
+from hybrid.errors import IndexCorrupt, UsageError
 from hybrid.files import hash_text, storage_errors
 from hybrid.models import Vectors
 from hybrid.types import Chunk, Document, Rejected
@@ -40,12 +41,6 @@ CREATE TABLE IF NOT EXISTS chunks(
     PRIMARY KEY(document, ordinal));
 CREATE INDEX IF NOT EXISTS chunks_position ON chunks(position);
 CREATE INDEX IF NOT EXISTS chunks_key ON chunks(key);
-"""
-
-_CHUNK = """
-SELECT c.position, d.source, c.ordinal, c.start, c.stop,
-       substr(d.text, c.start + 1, c.stop - c.start), c.headings, c.page, d.metadata
-FROM chunks c JOIN documents d ON d.id = c.document
 """
 
 
@@ -103,9 +98,16 @@ class Store:
         address = (
             f"{path.resolve().as_uri()}?mode=ro&immutable=1" if read_only else f"{path.resolve().as_uri()}"
         )
-        # readers are shared by the threads of a server; SQLite itself serialises them
-        self._db = sqlite3.connect(address, uri=True, check_same_thread=False)
-        self._db.execute("PRAGMA foreign_keys = ON")
+        try:
+            # readers are shared by the threads of a server; SQLite itself serialises them
+            self._db = sqlite3.connect(address, uri=True, check_same_thread=False)
+            self._db.execute("PRAGMA foreign_keys = ON")
+            self._db.execute("SELECT count(*) FROM sqlite_master")
+        except sqlite3.DatabaseError as error:
+            raise IndexCorrupt(
+                f"{path} cannot be read: {error}",
+                hint="go back with `hybrid rollback`, or rebuild with `hybrid index FOLDER --rebuild`",
+            ) from error
         if not read_only:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
@@ -128,7 +130,7 @@ class Store:
 
     def remove_files(self, sources: Iterable[str]) -> None:
         """Forget files with all that came from them."""
-        with self._db:
+        with storage_errors(str(self.path)), _disk_errors(), self._db:
             for source in sources:
                 for table, column in (("documents", "file"), ("rejected", "file"), ("files", "source")):
                     self._db.execute(f"DELETE FROM {table} WHERE {column} = ?", (source,))
@@ -217,16 +219,21 @@ class Store:
         an hour, and the time left is never underestimated.
         """
         self._attach(vectors)
-        while True:
-            rows = self._db.execute(
-                """SELECT c.key, c.document, c.start, c.stop, c.headings FROM chunks c
-                   WHERE c.key NOT IN (SELECT key FROM cache.vectors)
-                   GROUP BY c.key ORDER BY c.tokens DESC, c.key LIMIT ?""",
-                (window,),
-            ).fetchall()
-            if not rows:
-                return
-            yield self._embedded_texts(rows)
+        self._db.execute("DROP TABLE IF EXISTS temp.todo")
+        self._db.execute(
+            """CREATE TEMP TABLE todo AS
+               SELECT c.key, c.document, c.start, c.stop, c.headings FROM chunks c
+               WHERE c.key NOT IN (SELECT key FROM cache.vectors)
+               GROUP BY c.key ORDER BY c.tokens DESC, c.key"""
+        )
+        last = 0
+        while rows := self._db.execute(
+            """SELECT rowid, key, document, start, stop, headings FROM temp.todo
+               WHERE rowid > ? ORDER BY rowid LIMIT ?""",
+            (last, window),
+        ).fetchall():
+            last = rows[-1][0]
+            yield self._embedded_texts([row[1:] for row in rows])
 
     def _embedded_texts(self, rows: list[tuple[bytes, int, int, int, str]]) -> list[tuple[bytes, str]]:
         # a document's text is read once a window, however many of its chunks are in it
@@ -283,8 +290,17 @@ class Store:
     def chunks(self, positions: Sequence[int]) -> list[Chunk]:
         """Return the chunks at the positions, in the order asked for."""
         marks = ",".join("?" * len(positions))
-        rows = self._db.execute(f"{_CHUNK} WHERE c.position IN ({marks})", list(positions)).fetchall()
-        found = {row.position: row.chunk for row in map(_row, rows)}
+        rows = self._db.execute(
+            f"""SELECT document, position, ordinal, start, stop, headings, page FROM chunks
+                WHERE position IN ({marks}) ORDER BY document""",
+            list(positions),
+        ).fetchall()
+        found: dict[int, Chunk] = {}
+        for document, group in groupby(rows, key=itemgetter(0)):
+            query = "SELECT source, text, metadata FROM documents WHERE id = ?"
+            source, text, metadata = self._db.execute(query, (document,)).fetchone()
+            for row in group:
+                found[row[1]] = _chunk(source, text, json.loads(metadata), row[2:])
         return [found[position] for position in positions]
 
     def all_chunks(self) -> Iterator[Row]:
@@ -298,11 +314,8 @@ class Store:
                    WHERE document = ? ORDER BY ordinal""",
                 (identity,),
             )
-            for position, ordinal, start, stop, headings, page in rows:
-                chunk = Chunk(
-                    source, ordinal, start, stop, text[start:stop], tuple(json.loads(headings)), page, values
-                )
-                yield Row(position, chunk)
+            for position, *row in rows:
+                yield Row(position, _chunk(source, text, values, row))
 
     def positions_where(self, where: Mapping[str, str]) -> list[int]:
         """Return the positions of chunks whose document matches every condition.
@@ -317,6 +330,7 @@ class Store:
         for key, value in where.items():
             if key in ("source", "title"):
                 conditions.append(f"d.{key} GLOB ?")
+                value = value.replace("[", "[[]")  # only * and ? are special, a name may hold brackets
             else:
                 self._refuse_unknown_key(key)
                 conditions.append("json_extract(d.metadata, ?) = ?")
@@ -348,7 +362,7 @@ class VectorCache:
     def __init__(self, path: Path) -> None:
         self.path = path
         with _disk_errors():
-            self._db = sqlite3.connect(path)
+            self._db = _sound_cache(path)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.execute("CREATE TABLE IF NOT EXISTS vectors(key BLOB PRIMARY KEY, vector BLOB NOT NULL)")
@@ -375,6 +389,20 @@ class VectorCache:
         self._db.commit()
 
 
+def _sound_cache(path: Path) -> sqlite3.Connection:
+    """Open the cache; a damaged one is begun anew, for all that is lost with it is time."""
+    connection = sqlite3.connect(path)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master")
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError:
+        connection.close()
+        path.unlink()
+        connection = sqlite3.connect(path)
+    return connection
+
+
 def decode_vectors(blobs: Sequence[bytes]) -> Vectors:
     """Return stored vectors as unit vectors in float32."""
     vectors = np.frombuffer(b"".join(blobs), dtype=np.float16).reshape(len(blobs), -1).astype(np.float32)
@@ -395,7 +423,6 @@ class _disk_errors:
             raise OSError(errno.ENOSPC, str(error)) from error
 
 
-def _row(values: tuple[int, str, int, int, int, str, str, int | None, str]) -> Row:
-    position, source, ordinal, start, stop, text, headings, page, metadata = values
-    chunk = Chunk(source, ordinal, start, stop, text, tuple(json.loads(headings)), page, json.loads(metadata))
-    return Row(position, chunk)
+def _chunk(source: str, text: str, metadata: Mapping[str, str], row: Sequence[Any]) -> Chunk:
+    ordinal, start, stop, headings, page = row
+    return Chunk(source, ordinal, start, stop, text[start:stop], tuple(json.loads(headings)), page, metadata)

@@ -27,9 +27,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from hybrid.config import ChunkSettings
-from hybrid.errors import IndexMissing, UsageError
-from hybrid.files import folder_lock, hash_text, storage_errors
-from hybrid.index.dense import build_dense
+from hybrid.errors import IndexCorrupt, IndexError_, IndexMissing, UsageError
+from hybrid.files import folder_lock, hash_text, storage_errors, verify_checksum
+from hybrid.index.dense import DenseKind, DenseReport, build_dense
 from hybrid.index.generations import (
     Manifest,
     current,
@@ -154,7 +154,7 @@ def apply_update(
 
 def fingerprint_key(fingerprint: EmbedderFingerprint) -> str:
     """Return one string for all that makes vectors comparable."""
-    return hash_text(*(str(value) for value in dataclasses.astuple(fingerprint)))
+    return hash_text(*fingerprint.identity)
 
 
 def _compare(have: Mapping[str, FileState], wanted: Mapping[str, FileState]) -> Plan:
@@ -191,17 +191,8 @@ def _stage(
     report: Progress,
 ) -> Store:
     """Bring the staging store to the wanted files, from the generation in force or a killed run."""
-    path = domain / "staging.sqlite"
     key = fingerprint_key(fingerprint)
-    marker = domain / "staging.key"
-    resumed = path.is_file() and marker.is_file() and marker.read_text(encoding="utf-8") == key
-    if not resumed:
-        _remove_staging(domain)
-        if not rebuild:
-            _copy_current(domain, path)
-        marker.write_text(key, encoding="utf-8")
-    store = Store(path, read_only=False)
-    store.remove_incomplete()
+    store = _open_staging(domain, f"{key} {'rebuild' if rebuild else 'update'}", rebuild=rebuild)
     todo = _compare(_effective(store), wanted)
     store.remove_files([*todo.removed, *todo.changed])
     missing = sorted([*todo.added, *todo.changed])
@@ -214,11 +205,31 @@ def _stage(
     return store
 
 
+def _open_staging(domain: Path, purpose: str, *, rebuild: bool) -> Store:
+    """Open what a killed run of the same purpose left, or begin anew."""
+    path, marker = domain / "staging.sqlite", domain / "staging.key"
+    if path.is_file() and marker.is_file() and marker.read_text(errors="replace") == purpose:
+        try:
+            store = Store(path, read_only=False)
+            store.remove_incomplete()
+            return store
+        except IndexCorrupt:
+            pass  # only work to be done again is lost with it
+    _remove_staging(domain)
+    if not rebuild:
+        _copy_current(domain, path)
+    marker.write_text(purpose, encoding="utf-8")
+    return Store(path, read_only=False)
+
+
 def _copy_current(domain: Path, path: Path) -> None:
     try:
-        now = folder_of(domain, current(domain)) / "store.sqlite"
+        name = current(domain)
     except IndexMissing:
         return
+    now = folder_of(domain, name) / "store.sqlite"
+    # damage must not be carried on from generation to generation
+    verify_checksum(now, read_manifest(domain, name).sha256.get("store.sqlite", ""))
     beside = path.with_suffix(".tmp")
     shutil.copyfile(now, beside)
     beside.rename(path)
@@ -245,37 +256,52 @@ def _build(
     report: Progress,
     created: datetime,
 ) -> Manifest:
-    name = next_name(domain)
-    target = folder_of(domain, name)
+    target = folder_of(domain, next_name(domain))
+    draft = Manifest(
+        generation=target.name,
+        created=created.isoformat(timespec="seconds"),
+        folder=folder,
+        embedder=fingerprint,
+        chunks=chunks,
+        counts=staging.counts(),
+        dense=DenseReport(DenseKind.EXACT, fingerprint.dimension, 0, 0, 1.0),
+        sha256={},
+        previous=_predecessor(domain),
+    )
     with storage_errors(str(target)):
-        target.mkdir(parents=True)
-        total = staging.number_chunks()
-        report(Stage.BUILD, 0, 3)
-        staging.copy_to(target / "store.sqlite")
-        report(Stage.BUILD, 1, 3)
-        dense = build_dense(
-            target / "dense.faiss",
-            lambda: staging.vectors_in_order(vectors, _BLOCK),
-            dimension=fingerprint.dimension,
-            vectors=total,
-        )
-        report(Stage.BUILD, 2, 3)
-        build_lexical(target / "lexical", staging.all_chunks())
-        manifest = finish(
-            target,
-            Manifest(
-                generation=name,
-                created=created.isoformat(timespec="seconds"),
-                folder=folder,
-                embedder=fingerprint,
-                chunks=chunks,
-                counts=staging.counts(),
-                dense=dense,
-                sha256={},
-            ),
-        )
-        report(Stage.BUILD, 3, 3)
+        try:
+            return _fill(target, draft, staging, vectors, report)
+        except BaseException:
+            # a half generation would only fill the disk that may just have run full
+            shutil.rmtree(target, ignore_errors=True)
+            raise
+
+
+def _fill(target: Path, draft: Manifest, staging: Store, vectors: VectorCache, report: Progress) -> Manifest:
+    target.mkdir(parents=True)
+    total = staging.number_chunks()
+    report(Stage.BUILD, 0, 3)
+    staging.copy_to(target / "store.sqlite")
+    report(Stage.BUILD, 1, 3)
+    dense = build_dense(
+        target / "dense.faiss",
+        lambda: staging.vectors_in_order(vectors, _BLOCK),
+        dimension=draft.embedder.dimension,
+        vectors=total,
+    )
+    report(Stage.BUILD, 2, 3)
+    build_lexical(target / "lexical", staging.all_chunks())
+    manifest = finish(target, dataclasses.replace(draft, dense=dense))
+    report(Stage.BUILD, 3, 3)
     return manifest
+
+
+def _predecessor(domain: Path) -> str:
+    """Return the generation to go back to, or nothing where the one in force is damaged or there is none."""
+    try:
+        return read_manifest(domain, current(domain)).generation
+    except IndexError_:
+        return ""
 
 
 def _clean(domain: Path, plan: Plan) -> None:

@@ -6,6 +6,7 @@ model is the business of ``hybrid.models.loading``; this module loads nothing.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
@@ -34,6 +35,11 @@ class EmbedderFingerprint:
     document_prefix: str = ""
     normalised: bool = True
     adapter: str = ""
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """Return what decides the vectors: all but the name, which may be a path on another machine."""
+        return tuple(str(value) for key, value in dataclasses.asdict(self).items() if key != "name")
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,7 @@ class SentenceTransformerEmbedder:
     @cached_property
     def _model(self) -> SentenceTransformer:
         placement = self._placement()
+        from safetensors import SafetensorError
         from sentence_transformers import SentenceTransformer
 
         try:
@@ -117,7 +118,7 @@ class SentenceTransformerEmbedder:
                 local_files_only=True,
                 model_kwargs={"dtype": placement.torch_dtype(), "use_safetensors": True},
             )
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise ModelMissing(
                 f"{self._folder} cannot be loaded as a sentence-transformers model: {error}",
                 hint="the folder needs config.json, a tokenizer and model.safetensors",

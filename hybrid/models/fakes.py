@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hybrid.models import EmbedderFingerprint, Generation, Vectors
+from hybrid.models.stopping import cut_at_stop
 from hybrid.types import Message, Span
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
@@ -36,7 +37,7 @@ class HashEmbedder:
     @property
     def fingerprint(self) -> EmbedderFingerprint:
         """Return a fingerprint that depends on name and dimension."""
-        return EmbedderFingerprint(self._name, "none", self._dimension, "sum of words")
+        return EmbedderFingerprint(self._name, f"none of {self._name}", self._dimension, "sum of words")
 
     @property
     def max_tokens(self) -> int:
@@ -98,16 +99,17 @@ class ScriptedGenerator:
         self, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int, stop: Sequence[str] = ()
     ) -> list[Generation]:
         """Return one reply a conversation."""
-        return [self._reply(messages) for messages in conversations]
+        return [self._reply(messages, stop) for messages in conversations]
 
     def stream(
         self, messages: Sequence[Message], *, max_new_tokens: int, stop: Sequence[str] = ()
     ) -> Iterator[str]:
         """Yield the reply word by word."""
-        yield from re.findall(r"\s*\S+", self._reply(messages).text)
+        yield from re.findall(r"\s*\S+", self._reply(messages, stop).text)
 
-    def _reply(self, messages: Sequence[Message]) -> Generation:
+    def _reply(self, messages: Sequence[Message], stop: Sequence[str]) -> Generation:
         text = self.replies[min(len(self.history), len(self.replies) - 1)]
+        text = cut_at_stop(text, stop).strip()
         self.history.append(tuple(messages))
         return Generation(text, self.count_prompt_tokens(messages), len(_TOKEN.findall(text)))
 

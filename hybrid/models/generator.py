@@ -13,14 +13,12 @@ from typing import TYPE_CHECKING, Any
 from hybrid.errors import ModelMissing, UsageError
 from hybrid.models import Generation
 from hybrid.models.device import Placement
+from hybrid.models.stopping import cut_at_stop, hold_back, in_loop
 from hybrid.types import Message
 
 if TYPE_CHECKING:
     import torch
 
-# A loop: the last words are the same stretch of this many tokens, this many times in a row.
-_LOOP_LENGTHS = range(4, 33)
-_LOOP_REPEATS = 3
 _BATCH = 8
 _UNKNOWN_CONTEXT = 2_048
 
@@ -29,6 +27,7 @@ class TransformersGenerator:
     """Any Hugging Face causal language model; a chat template is used where the model has one."""
 
     def __init__(self, folder: Path, *, name: str, placement: Placement) -> None:
+        from safetensors import SafetensorError
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         try:
@@ -38,7 +37,7 @@ class TransformersGenerator:
             self._model = AutoModelForCausalLM.from_pretrained(
                 folder, dtype=placement.torch_dtype(), local_files_only=True, use_safetensors=True
             ).to(placement.device)
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise ModelMissing(
                 f"{folder} cannot be loaded as a causal language model: {error}",
                 hint="the folder needs config.json, a tokenizer and safetensors weights",
@@ -74,6 +73,8 @@ class TransformersGenerator:
         Raises:
             UsageError: a conversation does not fit the model's context.
         """
+        if not conversations:
+            return []
         prompts = [self._render(messages) for messages in conversations]
         lengths = [len(ids) for ids in self._tokenizer(prompts, add_special_tokens=False)["input_ids"]]
         order = sorted(range(len(prompts)), key=lengths.__getitem__)
@@ -112,12 +113,20 @@ class TransformersGenerator:
             raise failures[0]
 
     def _render(self, messages: Sequence[Message]) -> str:
-        turns = [{"role": str(message.role), "content": message.content} for message in messages]
+        turns = [
+            {"role": str(message.role), "content": self._as_text(message.content)} for message in messages
+        ]
         if self._tokenizer.chat_template:
             rendered = self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
             return str(rendered)
         body = "\n\n".join(f"{turn['role'].capitalize()}: {turn['content']}" for turn in turns)
-        return f"{body}\n\nAssistant:"
+        return f"{self._tokenizer.bos_token or ''}{body}\n\nAssistant:"
+
+    def _as_text(self, content: str) -> str:
+        """Break what the tokeniser would take for its control tokens: a document must not end a turn."""
+        for token in self._tokenizer.all_special_tokens:
+            content = content.replace(token, f"{token[:1]} {token[1:]}")
+        return content
 
     def _encode(self, prompts: list[str], max_new_tokens: int) -> Any:
         inputs = self._tokenizer(prompts, add_special_tokens=False, return_tensors="pt", padding=True)
@@ -172,42 +181,3 @@ class TransformersGenerator:
                 return any(text in tail for text in stop) or in_loop(ids)
 
         return StopAtTextOrLoop()
-
-
-def in_loop(ids: Sequence[int]) -> bool:
-    """Tell whether the sequence ends in the same stretch several times over."""
-    for length in _LOOP_LENGTHS:
-        if len(ids) < length * _LOOP_REPEATS:
-            return False
-        last = ids[-length:]
-        if all(ids[-length * (back + 1) : -length * back] == last for back in range(1, _LOOP_REPEATS)):
-            return True
-    return False
-
-
-def cut_at_stop(text: str, stop: Sequence[str]) -> str:
-    """Return the text before the first stop string in it."""
-    ends = [position for position in (text.find(mark) for mark in stop) if position >= 0]
-    return text[: min(ends)] if ends else text
-
-
-def hold_back(pieces: Iterator[str], stop: Sequence[str]) -> Iterator[str]:
-    """Yield what can no longer become part of a stop string; end before the first of them."""
-    longest = max((len(mark) for mark in stop), default=0)
-    pending, started = "", False
-    for piece in pieces:
-        pending += piece
-        if not started:  # generate() strips the text, so the stream begins with its first letter
-            pending = pending.lstrip()
-            started = bool(pending)
-        if any(mark in pending for mark in stop):
-            break
-        ready = len(pending) - max(longest - 1, 0)
-        # white space waits too: it may be the end of the text, which generate() strips
-        ready = len(pending[: max(ready, 0)].rstrip())
-        if ready > 0:
-            yield pending[:ready]
-            pending = pending[ready:]
-    rest = cut_at_stop(pending, stop).rstrip()
-    if rest:
-        yield rest

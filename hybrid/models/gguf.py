@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -58,7 +59,7 @@ def _convert(path: Path, target: Path) -> None:
             path.parent, gguf_file=path.name, dtype=torch.float32, local_files_only=True
         )
         tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, struct.error) as error:
         raise ModelMissing(
             f"{path} cannot be read as GGUF: {error}", hint="fetch the file again, or use safetensors weights"
         ) from error

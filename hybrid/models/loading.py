@@ -77,6 +77,8 @@ def _placement(device: str, dtype: str, *, exact: bool = False) -> Placement:
 
 def _quiet() -> None:
     """Keep progress bars and advice of the libraries off the user's terminal."""
+    # read when torch loads OpenMP: idle threads that spin make a query on shared cores ten times slower
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     from transformers.utils import logging as transformers_logging

@@ -16,6 +16,7 @@ import httpx2
 
 from hybrid.errors import ConfigError, RemoteError
 from hybrid.models import Generation
+from hybrid.models.stopping import cut_at_stop, hold_back
 from hybrid.types import Message
 
 _TIMEOUT = httpx2.Timeout(120.0, connect=10.0)
@@ -37,10 +38,13 @@ class RemoteGenerator:
                 f"`models.endpoint` is {endpoint!r}, expected a URL such as http://localhost:8000/v1"
             )
         self._url = endpoint.rstrip("/") + "/chat/completions"
+        parts = urlsplit(self._url)
+        # what errors show: a password may stand before the host
+        self._shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
         self._model = model
         self._context_tokens = context_tokens
-        key = os.environ.get("HYBRID_API_KEY", "")
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._key = os.environ.get("HYBRID_API_KEY", "").strip()
+        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         self._client = httpx2.Client(timeout=_TIMEOUT, headers=headers)
 
     @property
@@ -72,6 +76,9 @@ class RemoteGenerator:
         self, messages: Sequence[Message], *, max_new_tokens: int, stop: Sequence[str] = ()
     ) -> Iterator[str]:
         """Yield the answer in pieces as server-sent events bring them."""
+        yield from hold_back(self._pieces(messages, max_new_tokens, stop), stop)
+
+    def _pieces(self, messages: Sequence[Message], max_new_tokens: int, stop: Sequence[str]) -> Iterator[str]:
         body = self._body(messages, max_new_tokens, stop) | {"stream": True}
         try:
             with self._client.stream("POST", self._url, json=body) as response:
@@ -95,7 +102,7 @@ class RemoteGenerator:
             value = response.json()
             usage = value.get("usage") or {}
             return Generation(
-                str(value["choices"][0]["message"]["content"] or "").strip(),
+                cut_at_stop(str(value["choices"][0]["message"]["content"] or ""), stop).strip(),
                 int(usage.get("prompt_tokens", 0)),
                 int(usage.get("completion_tokens", 0)),
             )
@@ -121,15 +128,19 @@ class RemoteGenerator:
 
     def _unreachable(self, error: Exception) -> RemoteError:
         return RemoteError(
-            f"{self._url} did not answer: {type(error).__name__}",
+            f"{self._shown} did not answer: {type(error).__name__}",
             hint="is the server running, and is models.endpoint right?",
         )
 
     def _refusal(self, response: httpx2.Response) -> RemoteError:
         return RemoteError(
-            f"{self._url} answered {response.status_code}: {response.text[:200]}",
+            f"{self._shown} answered {response.status_code}: {self._without_key(response.text)[:200]}",
             hint="check models.generator, and the key in $HYBRID_API_KEY",
         )
 
     def _unreadable(self, text: str) -> RemoteError:
-        return RemoteError(f"{self._url} answered something that is not a chat completion: {text[:200]!r}")
+        found = self._without_key(text)[:200]
+        return RemoteError(f"{self._shown} answered something that is not a chat completion: {found!r}")
+
+    def _without_key(self, text: str) -> str:
+        return text.replace(self._key, "***") if self._key else text

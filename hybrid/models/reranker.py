@@ -16,6 +16,7 @@ class CrossEncoderReranker:
     """Any cross-encoder with one output, by name or folder."""
 
     def __init__(self, folder: Path, *, name: str, placement: Placement) -> None:
+        from safetensors import SafetensorError
         from sentence_transformers import CrossEncoder
 
         try:
@@ -25,7 +26,7 @@ class CrossEncoderReranker:
                 local_files_only=True,
                 model_kwargs={"dtype": placement.torch_dtype(), "use_safetensors": True},
             )
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise ModelMissing(f"{folder} cannot be loaded as a cross-encoder: {error}") from error
         if self._model.num_labels != 1:
             raise ModelMissing(

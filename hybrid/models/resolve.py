@@ -72,6 +72,8 @@ def is_offline(offline: bool) -> bool:
 
 def locate(name: str, *, offline: bool = False) -> ModelLocation:
     """Say where the model would come from, without fetching it."""
+    if not name.strip():
+        raise ModelMissing("the name of a model is empty", hint="name a folder or a model of the hub")
     folder = Path(name).expanduser()
     if folder.exists():
         return ModelLocation(name, Origin.FOLDER, folder)

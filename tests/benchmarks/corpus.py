@@ -22,6 +22,8 @@ from hybrid.types import Document
 _PASSAGE_WORDS = 14
 _LONGEST_SENTENCE = 30
 _SHORTEST_SENTENCE = 5
+# A sequence of bases or a long address is one word, but many tokens.
+_LONGEST_WORD = 40
 _QUESTION_WORDS = range(8, 21)
 _SHORTEST_VALUE = 40
 # As many rows as fit comfortably below the limit on the size of a file.
@@ -129,22 +131,25 @@ def _only_document(path: Path) -> Document | None:
 
 def _sentences(sources: Sequence[Path]) -> Iterator[str]:
     for file in _files(sources):
-        for text in _texts(file.path):
+        for text in _texts(file):
             for span in sentence_spans(text):
                 words = text[span.start : span.end].split()
-                if _SHORTEST_SENTENCE <= len(words) <= _LONGEST_SENTENCE:
+                fits = _SHORTEST_SENTENCE <= len(words) <= _LONGEST_SENTENCE
+                if fits and max(map(len, words)) <= _LONGEST_WORD:
                     yield " ".join(words)
 
 
-def _texts(path: Path) -> Iterator[str]:
-    """Yield the paragraphs of a text file, or the longer strings of every row."""
-    raw = path.read_text(encoding="utf-8", errors="replace")
-    if path.suffix.lower() != ".jsonl":
-        yield from raw.split("\n\n")
+def _texts(file: SourceFile) -> Iterator[str]:
+    """Yield the longer strings of every row, or the paragraphs of any other file."""
+    if file.path.suffix.lower() == ".jsonl":
+        for line in file.path.read_text(encoding="utf-8", errors="replace").split("\n"):
+            if line.strip():
+                yield from _strings(json.loads(line))
         return
-    for line in raw.split("\n"):
-        if line.strip():
-            yield from _strings(json.loads(line))
+    for batch in read(file, load_settings().documents):
+        for item in batch.items:
+            if isinstance(item, Document):
+                yield from item.text.split("\n\n")
 
 
 def _strings(value: object) -> Iterator[str]:

@@ -8,7 +8,7 @@ import pytest
 from hybrid.chunking import chunk_document
 from hybrid.config import ChunkSettings
 from hybrid.files import hash_text
-from hybrid.index import Index
+from hybrid.index import Index, read_state
 from hybrid.index.store import FileContent, FileState, IndexedDocument
 from hybrid.index.sync import apply_update
 from hybrid.models.fakes import HashEmbedder
@@ -56,7 +56,7 @@ def _snapshot(domain, questions=("port server", "alpha", "zebra?")):
         axes = np.eye(16, dtype=np.float32)
         return {
             "documents": [index.document(source) for source in index.sources()],
-            "files": index.file_states(),
+            "files": read_state(domain).files,
             "rejected": index.rejected(),
             "chunks": chunks,
             "vectors": [index.cosines(axis, everything) for axis in axes],

@@ -1,5 +1,6 @@
 """Generations: manifests, the switch, going back, damage."""
 
+import dataclasses
 import json
 import shutil
 
@@ -7,7 +8,7 @@ import pytest
 
 from hybrid.errors import HybridError, IndexCorrupt, IndexLocked, IndexMismatch, IndexMissing
 from hybrid.files import folder_lock
-from hybrid.index import Index, domains, rollback
+from hybrid.index import Index, domains, require_embedder, rollback
 from hybrid.index.generations import current, finished, read_manifest, switch
 from hybrid.models.fakes import HashEmbedder
 
@@ -244,16 +245,20 @@ def test_verify_finds_every_changed_file(corpus, domain):
 # --- the embedder ----------------------------------------------------------------------------------
 
 
-def test_another_embedder_is_refused_with_what_differs_and_the_repair(corpus, domain):
-    corpus.update(domain, {"a": "alpha"})
-    index = Index.open(domain)
-    index.require_embedder(HashEmbedder(16).fingerprint)
-    with pytest.raises(IndexMismatch, match="name 'fake/hash' is now 'fake/other'") as caught:
-        index.require_embedder(HashEmbedder(16, name="fake/other").fingerprint)
+def test_another_embedder_is_refused_with_what_differs_and_the_repair(corpus, domain, other_embedder):
+    manifest = corpus.update(domain, {"a": "alpha"}).manifest
+    require_embedder(manifest, HashEmbedder(16).fingerprint)
+    with pytest.raises(IndexMismatch, match="is now 'others'") as caught:
+        require_embedder(manifest, other_embedder.fingerprint)
     assert "--rebuild" in caught.value.hint
     assert "models.embedder = 'fake/hash'" in caught.value.hint
     with pytest.raises(IndexMismatch, match="dimension 16 is now 8"):
-        index.require_embedder(HashEmbedder(8).fingerprint)
+        require_embedder(manifest, HashEmbedder(8).fingerprint)
+
+
+def test_the_same_weights_under_another_name_are_the_same_embedder(corpus, domain):
+    manifest = corpus.update(domain, {"a": "alpha"}).manifest
+    require_embedder(manifest, dataclasses.replace(manifest.embedder, name="a/path/here"))
 
 
 def test_switching_is_one_rename(corpus, domain):

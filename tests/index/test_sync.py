@@ -168,9 +168,9 @@ def test_a_rebuild_uses_known_vectors_again(corpus, domain):
     assert update.manifest.generation == current(domain) == "000002"
 
 
-def test_another_embedder_embeds_all_again_in_a_rebuild(corpus, domain):
+def test_another_embedder_embeds_all_again_in_a_rebuild(corpus, domain, other_embedder):
     corpus.update(domain, {"a": "alpha"})
-    other = HashEmbedder(16, name="fake/other")
+    other = other_embedder
     assert corpus.update(domain, {"a": "alpha"}, other, rebuild=True).embedded == 1
     assert Index.open(domain).manifest.embedder == other.fingerprint
 
@@ -296,14 +296,14 @@ def test_a_file_that_changed_after_the_interruption_is_read_again(corpus, domain
     assert Index.open(domain).sources() == ["a", "b"]
 
 
-def test_an_interrupted_run_of_another_embedder_is_not_resumed(corpus, domain):
+def test_an_interrupted_run_of_another_embedder_is_not_resumed(corpus, domain, other_embedder):
     def interrupt(stage, done, total):
         if stage is Stage.BUILD:
             raise _Interrupt
 
     with pytest.raises(_Interrupt):
         corpus.update(domain, {"a": "alpha"}, progress=interrupt)
-    other, loaded = HashEmbedder(16, name="fake/other"), []
+    other, loaded = other_embedder, []
     corpus.update(domain, {"a": "alpha"}, other, loaded=loaded)
     assert (other.embedded, loaded) == (1, ["a"])
 

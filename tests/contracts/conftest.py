@@ -1,0 +1,61 @@
+"""Every implementation of a protocol, by name."""
+
+import pytest
+
+from hybrid.models.device import Placement
+from hybrid.models.fakes import HashEmbedder, OverlapReranker, ScriptedGenerator
+
+_CPU = Placement("cpu", "float32", "test")
+
+
+@pytest.fixture(
+    params=["fake", "tiny", pytest.param("default", marks=pytest.mark.real_model)], scope="module"
+)
+def embedder(request):
+    if request.param == "fake":
+        return HashEmbedder()
+    if request.param == "default":
+        from hybrid.config import ModelSettings
+        from hybrid.models.loading import load_embedder
+
+        return load_embedder(ModelSettings(device="cpu", dtype="float32"))
+    from hybrid.models.embedder import SentenceTransformerEmbedder
+
+    folder = request.getfixturevalue("tiny_embedder_folder")
+    return SentenceTransformerEmbedder(folder, name="tiny", placement=lambda: _CPU)
+
+
+@pytest.fixture(params=["fake", "tiny"], scope="module")
+def reranker(request):
+    if request.param == "fake":
+        return OverlapReranker()
+    from hybrid.models.reranker import CrossEncoderReranker
+
+    return CrossEncoderReranker(request.getfixturevalue("tiny_reranker_folder"), name="tiny", placement=_CPU)
+
+
+@pytest.fixture(
+    params=[
+        "fake",
+        "fake with space around",
+        "tiny",
+        pytest.param("default", marks=[pytest.mark.real_model, pytest.mark.slow]),
+    ],
+    scope="module",
+)
+def generator(request):
+    match request.param:
+        case "fake":
+            return ScriptedGenerator(["The port is 5432, and nothing else."])
+        case "fake with space around":
+            return ScriptedGenerator(["\n The port is 5432,\n\nand nothing else. \n"])
+        case "default":
+            from hybrid.config import ModelSettings
+            from hybrid.models.loading import load_generator
+
+            return load_generator(ModelSettings(device="cpu"))
+    from hybrid.models.generator import TransformersGenerator
+
+    return TransformersGenerator(
+        request.getfixturevalue("tiny_generator_folder"), name="tiny", placement=_CPU
+    )

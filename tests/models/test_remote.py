@@ -1,0 +1,190 @@
+"""A generator behind an OpenAI-compatible endpoint, tried against a local server."""
+
+import json
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from hybrid.config import ModelSettings
+from hybrid.errors import ConfigError, RemoteError
+from hybrid.models.loading import load_generator
+from hybrid.models.remote import RemoteGenerator
+from hybrid.types import Message, MessageRole
+
+_ASK = [Message(MessageRole.SYSTEM, "Be short."), Message(MessageRole.USER, "Which port?")]
+
+
+class _Endpoint:
+    """What the server answers next, and what it was asked."""
+
+    def __init__(self):
+        self.status, self.body, self.events = 200, None, []
+        self.requests = []
+
+    def says(self, text):
+        self.body = {
+            "choices": [{"message": {"role": "assistant", "content": text}}],
+            "usage": {"prompt_tokens": 11, "completion_tokens": 7},
+        }
+
+
+@pytest.fixture
+def endpoint():
+    state = _Endpoint()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            state.requests.append((self.path, dict(self.headers), asked))
+            self.send_response(state.status)
+            self.end_headers()
+            if asked.get("stream") and state.events:
+                for event in state.events:
+                    self.wfile.write(event.encode())
+            else:
+                body = state.body if state.body is not None else _echo(asked)
+                self.wfile.write(body if isinstance(body, bytes) else json.dumps(body).encode())
+
+        def log_message(self, *arguments):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    state.url = f"http://127.0.0.1:{server.server_port}/v1"
+    yield state
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def _echo(asked):
+    return {"choices": [{"message": {"content": asked["messages"][-1]["content"].upper()}}]}
+
+
+def _event(text):
+    return "data: " + json.dumps({"choices": [{"delta": {"content": text}}]}) + "\n\n"
+
+
+def test_a_conversation_is_sent_and_the_answer_read(endpoint):
+    endpoint.says(" It is 5432. ")
+    (written,) = RemoteGenerator(endpoint.url, model="m").generate([_ASK], max_new_tokens=9, stop=["\n"])
+    assert (written.text, written.prompt_tokens, written.completion_tokens) == ("It is 5432.", 11, 7)
+    path, headers, asked = endpoint.requests[0]
+    assert path == "/v1/chat/completions"
+    assert "Authorization" not in headers
+    assert asked == {
+        "model": "m",
+        "messages": [{"role": "system", "content": "Be short."}, {"role": "user", "content": "Which port?"}],
+        "max_tokens": 9,
+        "temperature": 0,
+        "stop": ["\n"],
+    }
+
+
+def test_many_conversations_keep_their_order(endpoint):
+    asked = [[Message(MessageRole.USER, f"question {number}")] for number in range(20)]
+    written = RemoteGenerator(endpoint.url, model="m").generate(asked, max_new_tokens=9)
+    assert [item.text for item in written] == [f"QUESTION {number}" for number in range(20)]
+
+
+def test_a_stream_of_events_becomes_pieces(endpoint):
+    endpoint.events = [
+        'data: {"choices": [{"delta": {"role": "assistant"}}]}\n\n',
+        _event("It is"),
+        ": keep-alive\n\n",
+        _event(" 5432."),
+        'data: {"choices": [], "usage": {"prompt_tokens": 3}}\n\n',
+        "data: [DONE]\n\n",
+    ]
+    pieces = list(RemoteGenerator(endpoint.url, model="m").stream(_ASK, max_new_tokens=9))
+    assert [piece for piece in pieces if piece] == ["It is", " 5432."]
+    assert endpoint.requests[0][2]["stream"] is True
+
+
+def test_stop_strings_hold_even_where_the_endpoint_ignores_them(endpoint):
+    endpoint.says("It is 5432.\nQuestion: and more")
+    endpoint.events = [_event(" It is 5432.\nQue"), _event("stion: and more "), "data: [DONE]\n\n"]
+    generator = RemoteGenerator(endpoint.url, model="m")
+    (written,) = generator.generate([_ASK], max_new_tokens=9, stop=["\nQuestion:"])
+    assert written.text == "It is 5432."
+    assert "".join(generator.stream(_ASK, max_new_tokens=9, stop=["\nQuestion:"])) == "It is 5432."
+
+
+def test_the_key_is_sent_and_never_shown(endpoint, monkeypatch):
+    monkeypatch.setenv("HYBRID_API_KEY", "sk-secret-123")
+    endpoint.status, endpoint.body = 401, b'{"error": "Incorrect API key provided: sk-secret-123"}'
+    generator = RemoteGenerator(endpoint.url, model="m")
+    for call in (
+        lambda: generator.generate([_ASK], max_new_tokens=9),
+        lambda: list(generator.stream(_ASK, max_new_tokens=9)),
+    ):
+        with pytest.raises(RemoteError, match="answered 401") as caught:
+            call()
+        assert "sk-secret-123" not in str(caught.value) + caught.value.hint
+        assert "HYBRID_API_KEY" in caught.value.hint
+    assert endpoint.requests[0][1]["Authorization"] == "Bearer sk-secret-123"
+    assert "sk-secret-123" not in repr(generator)
+
+
+def test_a_key_with_the_newline_of_its_file_is_sent_without(endpoint, monkeypatch):
+    monkeypatch.setenv("HYBRID_API_KEY", "sk-secret-123\n")
+    endpoint.says("ok")
+    RemoteGenerator(endpoint.url, model="m").generate([_ASK], max_new_tokens=9)
+    assert endpoint.requests[0][1]["Authorization"] == "Bearer sk-secret-123"
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 429, 500, 503])
+def test_a_refusal_tells_its_status(endpoint, status):
+    endpoint.status, endpoint.body = status, b"something went wrong"
+    generator = RemoteGenerator(endpoint.url, model="m")
+    with pytest.raises(RemoteError, match=f"answered {status}: something went wrong") as caught:
+        generator.generate([_ASK], max_new_tokens=9)
+    assert caught.value.exit_code == 5
+    with pytest.raises(RemoteError, match=f"answered {status}"):
+        list(generator.stream(_ASK, max_new_tokens=9))
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"[]", b"{}", b'{"choices": []}', b'{"choices": [{}]}', b"\xff\xfe", b"null"]
+)
+def test_what_is_no_completion_is_said_to_be_none(endpoint, body):
+    endpoint.body = body
+    with pytest.raises(RemoteError, match="not a chat completion"):
+        RemoteGenerator(endpoint.url, model="m").generate([_ASK], max_new_tokens=9)
+
+
+def test_an_event_that_is_no_completion_is_an_error(endpoint):
+    endpoint.events = [_event("It is"), "data: {broken\n\n"]
+    with pytest.raises(RemoteError, match="not a chat completion"):
+        list(RemoteGenerator(endpoint.url, model="m").stream(_ASK, max_new_tokens=9))
+
+
+def test_a_server_that_is_not_there_is_a_remote_error():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    generator = RemoteGenerator(f"http://user:secret@127.0.0.1:{port}/v1", model="m")
+    for call in (
+        lambda: generator.generate([_ASK], max_new_tokens=9),
+        lambda: list(generator.stream(_ASK, max_new_tokens=9)),
+    ):
+        with pytest.raises(RemoteError, match="did not answer") as caught:
+            call()
+        assert caught.value.retryable
+        assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["localhost:8000", "ftp://x", "", "/v1"])
+def test_an_endpoint_that_is_no_url_is_a_config_error(url):
+    with pytest.raises(ConfigError, match="expected a URL"):
+        RemoteGenerator(url, model="m")
+
+
+def test_the_settings_lead_to_the_endpoint(endpoint):
+    generator = load_generator(ModelSettings(endpoint=endpoint.url, generator="some-model"))
+    assert generator.name == "some-model"
+    assert generator.context_tokens > 0
+    assert generator.count_prompt_tokens(_ASK) > 4

@@ -1,0 +1,300 @@
+"""A folder of real files becomes an index, and stays up to date."""
+
+import json
+import os
+
+import pytest
+
+from hybrid.config import ChunkSettings, DocumentSettings
+from hybrid.errors import ConfigError, IndexMismatch, IndexMissing, UsageError
+from hybrid.index import Index
+from hybrid.ingestion import Ingestor
+from hybrid.models.fakes import HashEmbedder
+
+_FILES = {
+    "a.txt": "The default port is 5432.",
+    "b.md": "# Backups\n\nThey are written each hour.\n",
+    "sub/c.txt": "A timeout of thirty seconds.",
+    "rows.jsonl": '{"text": "first row"}\n{"text": "second row"}\n',
+}
+
+
+@pytest.fixture
+def docs(tmp_path, write_files):
+    return write_files(tmp_path / "docs", _FILES)
+
+
+@pytest.fixture
+def ingest(tmp_path):
+    """ingest(folder) -> (report, number of texts embedded)."""
+
+    def call(folder, *, domain="manual", embedder=None, rebuild=False, chunks=None, **documents):
+        embedder = embedder or HashEmbedder(16)
+        settings = DocumentSettings(**{"workers": 1, **documents})
+        ingestor = Ingestor(tmp_path / domain, embedder, settings, chunks or ChunkSettings())
+        report = ingestor.ingest(folder, rebuild=rebuild)
+        return report, embedder.embedded
+
+    return call
+
+
+def _all(domain):
+    index = Index.open(domain)
+    everything = range(index.manifest.counts.chunks)
+    chunks = index.chunks(everything)
+    vectors = index.cosines(HashEmbedder(16).embed_queries(["axis"])[0], everything)
+    index.close()
+    return chunks, vectors
+
+
+def test_a_folder_becomes_an_index(docs, ingest, tmp_path):
+    report, embedded = ingest(docs)
+    assert report.plan.added == ("a.txt", "b.md", "rows.jsonl", "sub/c.txt")
+    assert (report.manifest.counts.files, report.manifest.counts.documents) == (4, 5)
+    assert report.embedded == embedded == 5
+    assert report.rejected == ()
+    assert report.seconds > 0
+    index = Index.open(tmp_path / "manual")
+    assert index.sources() == ["a.txt", "b.md", "rows.jsonl#1", "rows.jsonl#2", "sub/c.txt"]
+    assert index.manifest.folder == str(docs.resolve())
+
+
+def test_an_unchanged_folder_costs_nothing(docs, ingest):
+    first, _ = ingest(docs)
+    os.utime(docs / "a.txt", (1, 1))  # time tells nothing
+    second, embedded = ingest(docs)
+    assert (embedded, second.embedded, second.plan.nothing_to_do) == (0, 0, True)
+    assert second.manifest == first.manifest
+
+
+def test_a_moved_file_embeds_nothing(docs, ingest, tmp_path):
+    ingest(docs)
+    (docs / "a.txt").rename(docs / "sub" / "renamed.txt")
+    report, embedded = ingest(docs)
+    assert (embedded, report.plan.added, report.plan.removed) == (0, ("sub/renamed.txt",), ("a.txt",))
+    assert "sub/renamed.txt" in Index.open(tmp_path / "manual").sources()
+
+
+def test_moving_every_file_of_the_same_folder_is_an_update(docs, ingest, tmp_path, write_files):
+    only = write_files(tmp_path / "only", {"old.txt": "The default port is 5432."})
+    ingest(only)
+    (only / "old.txt").rename(only / "new.txt")
+    _, embedded = ingest(only)
+    assert embedded == 0
+    assert Index.open(tmp_path / "manual").sources() == ["new.txt"]
+
+
+def test_swapped_contents_follow_their_names(docs, ingest, tmp_path):
+    ingest(docs)
+    one, other = (docs / "a.txt").read_text(), (docs / "sub/c.txt").read_text()
+    (docs / "a.txt").write_text(other)
+    (docs / "sub/c.txt").write_text(one)
+    report, embedded = ingest(docs)
+    assert (embedded, report.plan.changed) == (0, ("a.txt", "sub/c.txt"))
+    assert Index.open(tmp_path / "manual").document("a.txt").text.strip() == other
+
+
+@pytest.mark.slow
+def test_a_history_of_changes_equals_a_fresh_build(docs, ingest, tmp_path):
+    def change(number):
+        match number:
+            case 0:
+                (docs / "a.txt").write_text("Another port. " * 40)
+            case 1:
+                (docs / "d.html").write_text("<html><body><h1>Title</h1><p>New text here.</p></body></html>")
+            case 2:
+                (docs / "b.md").unlink()
+            case 3:
+                (docs / "rows.jsonl").write_text('{"text": "second row"}\n{"text": "third row"}\nbroken\n')
+            case 4:
+                (docs / "sub").rename(docs / "moved")
+
+    ingest(docs)
+    for number in range(5):
+        change(number)
+        ingest(docs)
+        fresh, _ = ingest(docs, domain=f"fresh{number}")
+        assert _all(tmp_path / "manual") == _all(tmp_path / f"fresh{number}")
+        assert Index.open(tmp_path / "manual").rejected() == list(fresh.rejected)
+
+
+# --- what decides that a file is read again --------------------------------------------------------
+
+
+def test_other_chunk_settings_split_every_file_again(docs, ingest):
+    ingest(docs)
+    report, _ = ingest(docs, chunks=ChunkSettings(max_tokens=10))
+    assert len(report.plan.changed) == 4
+
+
+def test_other_limits_read_only_what_had_failed(docs, ingest):
+    (docs / "big.txt").write_text("word " * 3_000)
+    report, _ = ingest(docs, max_megabytes=0.01)
+    assert [item.source for item in report.rejected] == ["big.txt"]
+    again, _ = ingest(docs, max_megabytes=0.01)
+    assert again.plan.nothing_to_do
+    assert again.rejected == report.rejected
+    wider, _ = ingest(docs, max_megabytes=1.0)
+    assert wider.plan.changed == ("big.txt",)
+    assert wider.rejected == ()
+
+
+def test_another_text_field_reads_again(docs, ingest):
+    ingest(docs)
+    report, _ = ingest(docs, text_field="body")
+    assert "rows.jsonl" in report.plan.changed
+
+
+# --- what is refused -------------------------------------------------------------------------------
+
+
+def test_a_folder_that_is_not_there_is_a_usage_error(ingest, tmp_path):
+    with pytest.raises(UsageError):
+        ingest(tmp_path / "none")
+
+
+def test_an_empty_folder_is_a_usage_error(ingest, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="nothing to index"):
+        ingest(tmp_path / "empty")
+
+
+def test_another_folder_does_not_empty_the_domain(docs, ingest, tmp_path, write_files):
+    ingest(docs)
+    other = write_files(tmp_path / "other", {"x.txt": "something else"})
+    (tmp_path / "unmounted").mkdir()
+    for folder in (other, tmp_path / "unmounted"):
+        with pytest.raises(IndexMismatch, match="was built from") as caught:
+            ingest(folder)
+        assert "--rebuild" in caught.value.hint
+    report, _ = ingest(other, rebuild=True)
+    assert report.manifest.counts.files == 1
+
+
+def test_another_embedder_is_refused_until_a_rebuild(docs, ingest, other_embedder):
+    ingest(docs)
+    other = other_embedder
+    with pytest.raises(IndexMismatch, match="another embedder"):
+        ingest(docs, embedder=other)
+    assert other.embedded == 0
+    assert ingest(docs, embedder=other, rebuild=True)[1] == 5
+
+
+def test_chunks_larger_than_the_embedder_takes_are_refused_before_anything_is_read(docs, ingest, tmp_path):
+    with pytest.raises(ConfigError, match="cut off silently"):
+        ingest(docs, chunks=ChunkSettings(max_tokens=100))
+    assert not (tmp_path / "manual").exists()
+
+
+# --- difficult files -------------------------------------------------------------------------------
+
+
+def test_rejected_files_are_named_with_reasons_and_the_rest_is_indexed(docs, ingest):
+    (docs / "nul.txt").write_bytes(b"\0" * 5_000)
+    (docs / "empty.txt").write_text("")
+    (docs / "broken.pdf").write_bytes(b"%PDF-1.7 nothing")
+    report, _ = ingest(docs)
+    assert {item.source for item in report.rejected} == {"broken.pdf", "empty.txt", "nul.txt"}
+    assert all(item.reason for item in report.rejected)
+    assert report.manifest.counts.documents == 5
+
+
+def test_a_name_with_newlines_and_emoji_is_a_source_like_any_other(docs, ingest, tmp_path):
+    (docs / "line\nbreak 😀 'quote\".txt").write_text("odd name here")
+    (docs / os.fsdecode(b"latin-\xe9.txt")).write_text("another odd name")
+    ingest(docs)
+    sources = Index.open(tmp_path / "manual").sources()
+    assert "line\nbreak 😀 'quote\".txt" in sources
+    assert any(source.startswith("latin-") for source in sources)
+
+
+@pytest.mark.parametrize("text", ["before\0after the nul", "before \ud800 after", "x\x1b[31m red"])
+def test_characters_that_stores_cannot_hold_are_no_crash(docs, ingest, tmp_path, text):
+    (docs / "rows.jsonl").write_text(json.dumps({"text": text, "title": text}) + "\n")
+    report, _ = ingest(docs)
+    index = Index.open(tmp_path / "manual")
+    document = index.document("rows.jsonl#1")
+    assert document or report.rejected
+    for chunk in index.chunks(range(index.manifest.counts.chunks)):
+        if chunk.source == "rows.jsonl#1":
+            assert chunk.text == document.text[chunk.start : chunk.end]
+            assert "after" in chunk.text or "red" in chunk.text
+
+
+def test_a_file_that_vanishes_during_the_run_is_a_reason(docs, ingest, monkeypatch):
+    from hybrid import ingestion
+
+    whole = ingestion.hash_file
+
+    def vanishing(path):
+        if path.name == "a.txt":
+            path.unlink()
+        return whole(path)
+
+    monkeypatch.setattr(ingestion, "hash_file", vanishing)
+    report, _ = ingest(docs)
+    assert [item.source for item in report.rejected] == ["a.txt"]
+    assert report.manifest.counts.files == 3
+
+
+# --- remove and estimate ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ingestor(docs, tmp_path):
+    ingestor = Ingestor(tmp_path / "manual", HashEmbedder(16), DocumentSettings(workers=1), ChunkSettings())
+    ingestor.ingest(docs)
+    return ingestor
+
+
+def test_removing_takes_files_out_by_name_and_by_pattern(ingestor, docs):
+    manifest = ingestor.remove(["a.txt", "sub/*"])
+    assert manifest.counts.files == 2
+    index = Index.open(ingestor.domain)
+    assert index.sources() == ["b.md", "rows.jsonl#1", "rows.jsonl#2"]
+    assert index.search_lexical("timeout port", 5) == []
+    assert index.manifest.folder == str(docs.resolve())
+    assert ingestor.ingest(docs).plan.added == ("a.txt", "sub/c.txt")
+
+
+def test_removing_what_is_not_there_is_an_error_and_changes_nothing(ingestor):
+    before = Index.open(ingestor.domain).manifest
+    with pytest.raises(UsageError, match="matches 'none\\*'"):
+        ingestor.remove(["a.txt", "none*"])
+    with pytest.raises(UsageError, match="nothing would be left"):
+        ingestor.remove(["*"])
+    assert Index.open(ingestor.domain).manifest == before
+
+
+def test_removing_without_an_index_is_an_error(tmp_path):
+    ingestor = Ingestor(tmp_path / "none", HashEmbedder(16), DocumentSettings(), ChunkSettings())
+    with pytest.raises(IndexMissing):
+        ingestor.remove(["a"])
+
+
+def test_removing_keeps_the_chunk_settings_in_the_manifest(ingestor):
+    import dataclasses
+
+    other = dataclasses.replace(ingestor, chunks=ChunkSettings(max_tokens=7))
+    assert other.remove(["a.txt"]).chunks == ChunkSettings()
+
+
+def test_an_estimate_plans_and_writes_nothing(ingestor, docs, tmp_path):
+    assert ingestor.estimate(docs).plan.nothing_to_do
+    (docs / "new.txt").write_text("Some more text. " * 200)
+    before = sorted(tmp_path.rglob("*"))
+    estimate = ingestor.estimate(docs)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert estimate.plan.added == ("new.txt",)
+    assert estimate.chunks > 5
+    assert estimate.sampled_chunks > 0
+    assert estimate.megabytes > 0
+    assert estimate.seconds > 0
+    nothing = ingestor.estimate(docs, rebuild=True)
+    assert len(nothing.plan.added) == 5
+
+
+def test_an_estimate_of_an_empty_folder_is_no_crash(tmp_path):
+    (tmp_path / "empty").mkdir()
+    ingestor = Ingestor(tmp_path / "none", HashEmbedder(16), DocumentSettings(workers=1), ChunkSettings())
+    assert ingestor.estimate(tmp_path / "empty").chunks == 0

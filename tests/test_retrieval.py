@@ -1,0 +1,275 @@
+"""From a question to hits: fusion, floors, duplicates, filters, reranking."""
+
+import dataclasses
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hybrid.config import ChunkSettings, DocumentSettings, FusionMethod, RetrievalMode, RetrievalSettings
+from hybrid.errors import IndexMismatch, UsageError
+from hybrid.index import Index, Scored
+from hybrid.ingestion import Ingestor
+from hybrid.models.fakes import HashEmbedder, OverlapReranker
+from hybrid.retrieval import (
+    Retriever,
+    drop_near_duplicates,
+    reciprocal_rank_fusion,
+    rerank,
+    weighted_fusion,
+)
+from hybrid.types import Chunk, Hit
+
+_DOCS = {
+    "port.txt": "The default port of the server is 5432.",
+    "night.txt": "The server restarts every night at two.",
+    "guide/timeout.txt": "A timeout of thirty seconds ends a slow query.",
+    "guide/backup.txt": "Backups are written to the archive folder each hour.",
+    "copy.txt": "The default port of the server is 5432.",
+}
+
+
+@pytest.fixture(scope="module")
+def embedder():
+    return HashEmbedder(64)
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory, embedder):
+    folder = tmp_path_factory.mktemp("retrieval")
+    for name, text in _DOCS.items():
+        (folder / "docs" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "docs" / name).write_text(text)
+    Ingestor(folder / "domain", embedder, DocumentSettings(workers=1), ChunkSettings()).ingest(
+        folder / "docs"
+    )
+    return Index.open(folder / "domain")
+
+
+@pytest.fixture
+def search(index, embedder):
+    def call(question, *, where=None, reranker=None, **options):
+        return Retriever(index, embedder, RetrievalSettings(**options), reranker).search(
+            question, where=where
+        )
+
+    return call
+
+
+def _sources(hits):
+    return [hit.chunk.source for hit in hits]
+
+
+def _texts(hits):
+    """Return the texts: which of two equal documents is found says nothing."""
+    return [hit.chunk.text for hit in hits]
+
+
+# --- searching -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", list(RetrievalMode))
+@pytest.mark.parametrize("fusion", list(FusionMethod))
+def test_each_mode_finds_the_passage_and_tells_the_scores_of_its_sides(search, mode, fusion):
+    hits = search("what is the default port of the server", mode=mode, fusion=fusion, k=3)
+    assert _sources(hits)[0] in ("port.txt", "copy.txt")
+    scores = [hit.score for hit in hits]
+    assert scores == sorted(scores, reverse=True)
+    assert -1 <= hits[0].dense <= 1.0001
+    assert (hits[0].lexical is None) == (mode is RetrievalMode.DENSE)
+    assert hits[0].rerank is None
+
+
+def test_a_hit_carries_both_sides_as_they_were_scored(search, index, embedder):
+    question = "server port"
+    vector = embedder.embed_queries([question])[0]
+    dense = {s.position: s.score for s in index.search_dense(vector, 10)}
+    lexical = {s.position: s.score for s in index.search_lexical(question, 10)}
+    chunks = {index.chunks([position])[0].source: position for position in dense}
+    for hit in search(question, duplicate_overlap=1.0):
+        position = chunks[hit.chunk.source]
+        assert hit.dense == pytest.approx(dense[position], abs=1e-6)
+        assert hit.lexical == (pytest.approx(lexical[position]) if position in lexical else None)
+
+
+def test_what_only_the_words_found_has_its_cosine_too(search):
+    hits = search("timeout", mode=RetrievalMode.LEXICAL)
+    assert _sources(hits) == ["guide/timeout.txt"]
+    assert hits[0].dense > 0
+
+
+@pytest.mark.parametrize("question", ["", "   ", "\n"])
+def test_a_question_without_words_has_no_hits(search, question):
+    assert search(question) == []
+
+
+def test_many_questions_are_as_each_alone(index, embedder):
+    retriever = Retriever(index, embedder, RetrievalSettings())
+    questions = ["default port", "", "backup archive", "\udcff port", "?"]
+    assert retriever.search_all(questions) == [retriever.search(question) for question in questions]
+    assert retriever.search_all([]) == []
+
+
+def test_k_bounds_the_hits(search):
+    assert len(search("the server", k=1)) == 1
+    assert len(search("the server", k=1000)) <= len(_DOCS)
+
+
+def test_near_duplicates_are_left_out(search):
+    assert sorted(_sources(search("default port", duplicate_overlap=0.8))[:2]) != ["copy.txt", "port.txt"]
+
+
+def test_the_floor_on_the_cosine_removes_hits_of_either_side(search):
+    low = search("timeout query", min_score=-1)
+    high = search("timeout query", min_score=0.3)
+    assert len(high) < len(low)
+    assert all(hit.dense >= 0.3 for hit in high)
+    assert search("timeout query", min_score=1) == []
+
+
+def test_conditions_hold_for_both_sides(search):
+    for mode in RetrievalMode:
+        hits = search("the server port archive", where={"source": "guide/*"}, mode=mode)
+        assert hits
+        assert all(hit.chunk.source.startswith("guide/") for hit in hits)
+    assert search("port", where={"source": "nothing"}) == []
+
+
+def test_an_unknown_condition_is_an_error(search):
+    with pytest.raises(UsageError, match="no document has the key 'colour'"):
+        search("port", where={"colour": "red"})
+
+
+def test_another_embedder_is_refused_before_any_search(index):
+    with pytest.raises(IndexMismatch):
+        Retriever(index, HashEmbedder(32), RetrievalSettings())
+
+
+def test_the_weight_chooses_the_side(search):
+    dense = _texts(search("server night", dense_weight=1.0))
+    assert dense == _texts(search("server night", mode=RetrievalMode.DENSE))
+    lexical = _sources(search("timeout", dense_weight=0.0))
+    assert lexical[0] == "guide/timeout.txt"
+
+
+# --- reranking -------------------------------------------------------------------------------------
+
+
+def test_the_reranker_decides_the_order(search):
+    class Backwards:
+        name = "backwards"
+
+        def score(self, query, passages):
+            return [float(-len(passages) + place) for place in range(len(passages))]
+
+    plain = search("the server port", duplicate_overlap=1.0, k=5)
+    turned = search("the server port", reranker=Backwards(), duplicate_overlap=1.0, k=5)
+    assert _texts(turned) == _texts(plain)[::-1]
+    assert all(hit.score == hit.rerank for hit in turned)
+
+
+def test_the_reranker_sees_no_more_than_its_depth(search):
+    seen = []
+
+    class Counting(OverlapReranker):
+        def score(self, query, passages):
+            seen.append(len(passages))
+            return super().score(query, passages)
+
+    assert len(search("the server", reranker=Counting(), k=2, rerank_depth=3)) == 2
+    assert seen == [3]
+
+
+def test_reranking_nothing_gives_nothing():
+    assert rerank(OverlapReranker(), "q", []) == []
+
+
+# --- fusion ----------------------------------------------------------------------------------------
+
+_RANKINGS = st.lists(
+    st.tuples(st.integers(0, 30), st.floats(-5, 5)), unique_by=lambda row: row[0], max_size=12
+).map(lambda rows: [Scored(*row) for row in sorted(rows, key=lambda row: (-row[1], row[0]))])
+_WEIGHTS = st.floats(0, 1)
+
+
+@pytest.mark.parametrize("fuse", [reciprocal_rank_fusion, weighted_fusion])
+@given(one=_RANKINGS, other=_RANKINGS, weight=_WEIGHTS)
+def test_the_order_of_the_sides_does_not_matter(fuse, one, other, weight):
+    forward = fuse([one, other], [weight, 1 - weight])
+    backward = fuse([other, one], [1 - weight, weight])
+    assert {s.position: s.score for s in forward} == pytest.approx({s.position: s.score for s in backward})
+
+
+@pytest.mark.parametrize("fuse", [reciprocal_rank_fusion, weighted_fusion])
+@given(one=_RANKINGS, other=_RANKINGS, weight=_WEIGHTS)
+def test_every_candidate_is_in_the_result_once_best_first(fuse, one, other, weight):
+    fused = fuse([one, other], [weight, 1 - weight])
+    assert sorted(s.position for s in fused) == sorted({s.position for s in (*one, *other)})
+    keys = [(-s.score, s.position) for s in fused]
+    assert keys == sorted(keys)
+
+
+@pytest.mark.parametrize("fuse", [reciprocal_rank_fusion, weighted_fusion])
+@given(one=_RANKINGS, weight=st.floats(0.01, 1))
+def test_one_side_alone_keeps_its_order(fuse, one, weight):
+    scores = {s.position: s.score for s in one}
+    fused = [scores[s.position] for s in fuse([one, []], [weight, 1 - weight])]
+    if fuse is weighted_fusion:
+        assert all(a >= b or a == pytest.approx(b, abs=1e-9) for a, b in pairwise(fused))
+    else:
+        assert fused == sorted(fused, reverse=True)
+
+
+@given(one=_RANKINGS, other=_RANKINGS, weight=_WEIGHTS)
+def test_better_on_both_sides_is_never_worse_after_fusion(one, other, weight):
+    for fuse in (reciprocal_rank_fusion, weighted_fusion):
+        fused = {s.position: s.score for s in fuse([one, other], [weight, 1 - weight])}
+        ranks = [{s.position: rank for rank, s in enumerate(side)} for side in (one, other)]
+        both = [position for position in fused if all(position in rank for rank in ranks)]
+        for better in both:
+            for worse in both:
+                if all(rank[better] <= rank[worse] for rank in ranks):
+                    assert fused[better] >= fused[worse] - 1e-12
+
+
+def test_reciprocal_rank_fusion_is_the_published_formula():
+    fused = reciprocal_rank_fusion([[Scored(1, 9), Scored(2, 8)], [Scored(2, 1)]], [0.5, 0.5])
+    assert [s.position for s in fused] == [2, 1]
+    assert fused[0].score == pytest.approx(0.5 / 62 + 0.5 / 61)
+    assert fused[1].score == pytest.approx(0.5 / 61)
+
+
+def test_weighted_fusion_scales_each_side_to_one():
+    fused = weighted_fusion([[Scored(1, 10), Scored(2, 5), Scored(3, 0)], [Scored(3, 0.2)]], [0.5, 0.5])
+    assert {s.position: s.score for s in fused} == {1: 0.5, 2: 0.25, 3: 0.5}
+    assert [s.position for s in fused] == [1, 3, 2]
+
+
+# --- near-duplicates -------------------------------------------------------------------------------
+
+
+def _hit(text, score=1.0):
+    return Hit(Chunk("a", 0, 0, len(text), text), score)
+
+
+def test_a_hit_that_a_better_one_contains_is_dropped():
+    whole = _hit("one two three four five six seven eight nine ten")
+    part = _hit("Two, three four five six seven!")
+    other = _hit("quite another text with other words in it")
+    assert drop_near_duplicates([whole, part, other], 0.8) == [whole, other]
+
+
+def test_a_hit_that_contains_a_better_one_stays():
+    part = _hit("one two three four five")
+    whole = _hit("one two three four five six seven eight nine ten eleven twelve")
+    assert drop_near_duplicates([part, whole], 0.8) == [part, whole]
+
+
+@given(st.lists(st.text(st.sampled_from("ab \n"), max_size=12), max_size=6), st.floats(0.01, 1))
+def test_the_best_hit_always_stays_and_the_order_too(texts, overlap):
+    hits = [dataclasses.replace(_hit(text), score=float(-place)) for place, text in enumerate(texts)]
+    kept = drop_near_duplicates(hits, overlap)
+    assert kept[:1] == hits[:1]
+    assert [hit.score for hit in kept] == sorted((hit.score for hit in kept), reverse=True)
+    assert drop_near_duplicates(kept, overlap) == kept
