@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shutil
+import sqlite3
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -42,18 +43,26 @@ def storage_errors(what: str) -> Iterator[None]:
     """Turn a full, read-only or failing disk into a StorageError that names what was written."""
     try:
         yield
+    except sqlite3.OperationalError as error:
+        if "full" not in str(error):
+            raise
+        raise _no_space(what) from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageError(
-                f"no space left on the disk while writing {what}",
-                hint="free some space and run the command again; the index in force is untouched",
-            ) from error
+            raise _no_space(what) from error
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
             raise StorageError(
                 f"cannot write {what}: {error.strerror}",
                 hint="check the permissions of the folder, or choose another with --indexes",
             ) from error
         raise
+
+
+def _no_space(what: str) -> StorageError:
+    return StorageError(
+        f"no space left on the disk while writing {what}",
+        hint="free some space and run the command again; the index in force is untouched",
+    )
 
 
 def fsync_folder(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The SQLite side of an index: files, documents, chunks, and vectors by content.
+"""The SQLite side of an index: files, documents, chunks.
 
 Takes documents with their chunks, gives rows back. Knows nothing about FAISS, BM25 or generations.
 A chunk's text is not stored twice: it is cut from its document, where it stands by definition.
@@ -9,17 +9,15 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from hybrid.errors import IndexCorrupt, UsageError
 from hybrid.files import hash_text, storage_errors
+from hybrid.index.vectors import VectorCache, decode_vectors
 from hybrid.models import Vectors
 from hybrid.types import Chunk, Document, Rejected
 
@@ -119,6 +117,11 @@ class Store:
 
     # --- writing -------------------------------------------------------------------------------
 
+    def keys(self) -> Iterator[bytes]:
+        """Yield the content key of every chunk."""
+        for (key,) in self._db.execute("SELECT key FROM chunks"):
+            yield key
+
     def file_states(self) -> dict[str, FileState]:
         """Return the state of every file that was read to its end."""
         rows = self._db.execute("SELECT source, digest, limits FROM files WHERE complete")
@@ -130,7 +133,7 @@ class Store:
 
     def remove_files(self, sources: Iterable[str]) -> None:
         """Forget files with all that came from them."""
-        with storage_errors(str(self.path)), _disk_errors(), self._db:
+        with storage_errors(str(self.path)), self._db:
             for source in sources:
                 for table, column in (("documents", "file"), ("rejected", "file"), ("files", "source")):
                     self._db.execute(f"DELETE FROM {table} WHERE {column} = ?", (source,))
@@ -143,7 +146,7 @@ class Store:
 
     def add(self, content: FileContent, state: FileState, *, fingerprint: str) -> None:
         """Store a file's content in one transaction."""
-        with storage_errors(str(self.path)), _disk_errors(), self._db:
+        with storage_errors(str(self.path)), self._db:
             self._db.execute(
                 """INSERT INTO files VALUES (?, ?, ?, ?)
                    ON CONFLICT(source) DO UPDATE SET complete = excluded.complete""",
@@ -188,7 +191,7 @@ class Store:
 
     def number_chunks(self) -> int:
         """Give every chunk its position, in the order of (source, ordinal); return how many."""
-        with _disk_errors(), self._db:
+        with storage_errors(str(self.path)), self._db:
             self._db.execute("UPDATE chunks SET position = NULL")
             self._db.execute(
                 """UPDATE chunks SET position = numbered.n FROM (
@@ -201,7 +204,7 @@ class Store:
 
     def copy_to(self, path: Path) -> None:
         """Write a compact copy; what was removed is not in it."""
-        with _disk_errors():
+        with storage_errors(str(self.path)):
             self._db.execute("VACUUM INTO ?", (str(path),))
 
     def keys_without_vectors(self, vectors: VectorCache) -> int:
@@ -350,77 +353,6 @@ class Store:
         if key not in known or '"' in key:
             valid = ", ".join(["source", "title", *sorted(known)[:20]])
             raise UsageError(f"no document has the key {key!r}", hint=f"keys to filter by: {valid}")
-
-
-class VectorCache:
-    """Vectors by content key, shared by all generations of a domain.
-
-    Half precision: the models compute in 8 to 11 bits of mantissa, so it costs a ranking nothing
-    (a cosine moves by less than 0.0005) and halves the disk.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        with _disk_errors():
-            self._db = _sound_cache(path)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            self._db.execute("CREATE TABLE IF NOT EXISTS vectors(key BLOB PRIMARY KEY, vector BLOB NOT NULL)")
-
-    def close(self) -> None:
-        """Close the file."""
-        self._db.close()
-
-    def add(self, keys: Sequence[bytes], vectors: Vectors) -> None:
-        """Store vectors; they are on disk when this returns."""
-        rows = [(key, vector.tobytes()) for key, vector in zip(keys, vectors.astype(np.float16), strict=True)]
-        with storage_errors(str(self.path)), _disk_errors(), self._db:
-            self._db.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", rows)
-
-    def keep_only(self, stores: Sequence[Path]) -> None:
-        """Drop the vectors that none of these stores uses."""
-        self._db.execute("CREATE TEMP TABLE used(key BLOB PRIMARY KEY)")
-        for path in stores:
-            with closing(Store(path, read_only=True)) as store:
-                keys = store._db.execute("SELECT DISTINCT key FROM chunks")
-                self._db.executemany("INSERT OR IGNORE INTO used VALUES (?)", keys)
-        self._db.execute("DELETE FROM vectors WHERE key NOT IN (SELECT key FROM used)")
-        self._db.execute("DROP TABLE used")
-        self._db.commit()
-
-
-def _sound_cache(path: Path) -> sqlite3.Connection:
-    """Open the cache; a damaged one is begun anew, for all that is lost with it is time."""
-    connection = sqlite3.connect(path)
-    try:
-        connection.execute("SELECT count(*) FROM sqlite_master")
-    except sqlite3.OperationalError:
-        raise
-    except sqlite3.DatabaseError:
-        connection.close()
-        path.unlink()
-        connection = sqlite3.connect(path)
-    return connection
-
-
-def decode_vectors(blobs: Sequence[bytes]) -> Vectors:
-    """Return stored vectors as unit vectors in float32."""
-    vectors = np.frombuffer(b"".join(blobs), dtype=np.float16).reshape(len(blobs), -1).astype(np.float32)
-    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    return vectors
-
-
-class _disk_errors:
-    """Turn SQLite's own errors of a full or failing disk into OSError, which storage_errors knows."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
-            import errno
-
-            raise OSError(errno.ENOSPC, str(error)) from error
 
 
 def _chunk(source: str, text: str, metadata: Mapping[str, str], row: Sequence[Any]) -> Chunk:

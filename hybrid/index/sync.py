@@ -41,7 +41,8 @@ from hybrid.index.generations import (
     switch,
 )
 from hybrid.index.lexical import build_lexical
-from hybrid.index.store import FileContent, FileState, Store, VectorCache
+from hybrid.index.store import FileContent, FileState, Store
+from hybrid.index.vectors import VectorCache
 from hybrid.models import Embedder, EmbedderFingerprint
 from hybrid.tracing import span
 
@@ -310,7 +311,13 @@ def _clean(domain: Path, plan: Plan) -> None:
     kept = prune(domain)
     if plan.changed or plan.removed:
         with closing(VectorCache(domain / "vectors.sqlite")) as vectors:
-            vectors.keep_only([folder / "store.sqlite" for folder in kept])
+            vectors.keep_only(_keys(kept))
+
+
+def _keys(generations: Sequence[Path]) -> Iterator[bytes]:
+    for folder in generations:
+        with closing(Store(folder / "store.sqlite", read_only=True)) as store:
+            yield from store.keys()
 
 
 def _remove_staging(domain: Path) -> None:

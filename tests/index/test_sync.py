@@ -17,7 +17,8 @@ from hybrid.errors import HybridError, IndexCorrupt, IndexLocked, StorageError, 
 from hybrid.files import folder_lock, write_atomic
 from hybrid.index import Index, sync
 from hybrid.index.generations import current
-from hybrid.index.store import Store, VectorCache
+from hybrid.index.store import Store
+from hybrid.index.vectors import VectorCache
 from hybrid.index.sync import Stage, apply_update, plan_update
 from hybrid.models.fakes import HashEmbedder
 
