@@ -6,6 +6,7 @@ Takes an index, an embedder and settings, gives hits. Knows nothing about what i
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -143,14 +144,16 @@ def rerank(reranker: Reranker, question: str, hits: Sequence[Hit]) -> list[Hit]:
 def drop_near_duplicates(hits: Sequence[Hit], overlap: float) -> list[Hit]:
     """Leave out a hit most of whose word 5-grams stand in a better hit already."""
     kept: list[Hit] = []
-    seen: list[frozenset[tuple[str, ...]]] = []
+    # shingle -> the kept hits that hold it: what is shared is counted, not compared pair by pair
+    holders: dict[tuple[str, ...], list[int]] = {}
     for hit in hits:
         shingles = _shingles(hit.chunk)
-        smallest = max(len(shingles), 1)
-        if any(len(shingles & other) / smallest >= overlap for other in seen):
+        shared = Counter(holder for shingle in shingles for holder in holders.get(shingle, ()))
+        if shared and max(shared.values()) >= overlap * len(shingles):
             continue
+        for shingle in shingles:
+            holders.setdefault(shingle, []).append(len(kept))
         kept.append(hit)
-        seen.append(shingles)
     return kept
 
 
