@@ -103,7 +103,8 @@ class RetrievalSettings:
 
     ``dense_weight`` is the share of the dense side in a fusion, from 0 to 1. ``candidates`` is
     how deep each side is asked. ``min_score`` is a floor on the cosine of a hit.
-    ``duplicate_overlap`` is the share of common word 5-grams above which a lower hit is left out.
+    ``duplicate_overlap`` is the share of common word 5-grams from which on a lower hit is left out;
+    1 keeps all.
     """
 
     mode: RetrievalMode = RetrievalMode.FUSION

@@ -142,7 +142,9 @@ def rerank(reranker: Reranker, question: str, hits: Sequence[Hit]) -> list[Hit]:
 
 
 def drop_near_duplicates(hits: Sequence[Hit], overlap: float) -> list[Hit]:
-    """Leave out a hit most of whose word 5-grams stand in a better hit already."""
+    """Leave out a hit most of whose word 5-grams stand in a better hit already; 1 keeps all."""
+    if overlap >= 1:
+        return list(hits)
     kept: list[Hit] = []
     # shingle -> the kept hits that hold it: what is shared is counted, not compared pair by pair
     holders: dict[tuple[str, ...], list[int]] = {}

@@ -1,7 +1,8 @@
 """Turn two public test sets into folders in BEIR's format, for `hybrid bench retrieval`.
 
 Cranfield grades 1 as best and 4 as least, and -1 as not relevant: BEIR wants more to be better.
-XQuAD has questions below paragraphs: a paragraph becomes a document, relevant to its questions.
+XQuAD has questions below paragraphs: a paragraph becomes a document, relevant to its questions; they are
+written once more with their gold answers, for `hybrid bench answers`.
 
     python tests/benchmarks/to_beir.py cranfield FOLDER OUT     # with corpus.jsonl, queries.jsonl, qrels.tsv
     python tests/benchmarks/to_beir.py xquad FILE.json OUT
@@ -41,7 +42,7 @@ def cranfield(source: Path, out: Path) -> None:
 
 
 def xquad(source: Path, out: Path) -> None:
-    corpus, queries, qrels = [], [], ["query-id\tcorpus-id\tscore"]
+    corpus, queries, questions, qrels = [], [], [], ["query-id\tcorpus-id\tscore"]
     for article in json.loads(source.read_text())["data"]:
         for paragraph in article["paragraphs"]:
             name = f"p{len(corpus) + 1}"
@@ -49,8 +50,11 @@ def xquad(source: Path, out: Path) -> None:
             for question in paragraph["qas"]:
                 queries.append({"_id": question["id"], "text": question["question"]})
                 qrels.append(f"{question['id']}\t{name}\t1")
+                answers = sorted({answer["text"] for answer in question["answers"]})
+                questions.append({"id": question["id"], "question": question["question"], "answers": answers})
     (out / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in corpus))
     (out / "queries.jsonl").write_text("".join(json.dumps(row) + "\n" for row in queries))
+    (out / "questions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in questions))
     (out / "qrels.tsv").write_text("\n".join(qrels) + "\n")
 
 
