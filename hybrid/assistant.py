@@ -132,6 +132,7 @@ class Assistant:
         self, questions: Sequence[str], *, arm: Arm = Arm.RAG, where: Mapping[str, str] | None = None
     ) -> list[Answer]:
         """Answer several questions in batches."""
+        questions = [_clean(question) for question in questions]
         hits = self._hits(questions, arm, where)
         return self.answerer.answer_all(questions, hits, arm=arm)
 
@@ -139,6 +140,7 @@ class Assistant:
         self, question: str, *, arm: Arm = Arm.RAG, where: Mapping[str, str] | None = None
     ) -> Iterator[str | Answer]:
         """Yield the answer in pieces of text, and at last as an ``Answer``."""
+        question = _clean(question)
         hits = self._hits([question], arm, where)[0]
         return self.answerer.stream(question, hits, arm=arm)
 
@@ -167,3 +169,8 @@ class Assistant:
     @property
     def _ingestor(self) -> Ingestor:
         return Ingestor(self.folder, self.embedder, self.settings.documents, self.settings.chunks)
+
+
+def _clean(question: str) -> str:
+    # what a terminal hands over may hold halves of characters, which no tokeniser takes
+    return question.encode("utf-8", "replace").decode()

@@ -19,7 +19,8 @@ from typing import Any
 
 from hybrid.errors import IndexCorrupt, IndexLocked, StorageError
 
-_BLOCK = 1 << 20
+# What to do about an index whose files are not what they were.
+REPAIR = "rebuild with `hybrid index FOLDER --rebuild`, or go back with `hybrid rollback`"
 
 
 def hash_text(*parts: str) -> str:
@@ -157,15 +158,14 @@ def verify_checksum(path: Path, expected: str) -> None:
     Raises:
         IndexCorrupt: with the repair as its hint.
     """
-    hint = "rebuild with `hybrid index --rebuild`, or go back with `hybrid rollback`"
     if not path.is_file():
-        raise IndexCorrupt(f"{path} is missing", hint=hint)
+        raise IndexCorrupt(f"{path} is missing", hint=REPAIR)
     found = hash_file(path)
     if found != expected:
         raise IndexCorrupt(
             f"{path} is not the file that was built: its checksum is {found[:12]}…, "
             f"the manifest says {expected[:12]}…",
-            hint=hint,
+            hint=REPAIR,
         )
 
 

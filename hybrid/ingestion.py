@@ -80,6 +80,10 @@ class Ingestor:
         found, wanted = self._survey(folder)
         if not rebuild:
             self._require_same(folder, wanted)
+            self._keep_unreadable(found, wanted)
+        if not wanted and found.rejected:
+            reasons = "; ".join(f"{item.source}: {item.reason}" for item in found.rejected[:3])
+            raise UsageError(f"nothing of {folder} can be indexed: {reasons}")
         update = apply_update(
             self.domain,
             wanted,
@@ -106,6 +110,11 @@ class Ingestor:
         gone = {source for source in files for pattern in patterns if _matches(source, pattern)}
         for pattern in patterns:
             if not any(_matches(source, pattern) for source in files):
+                file = pattern.rpartition("#")[0]
+                if file in files:
+                    raise UsageError(
+                        f"{pattern!r} is a row of a file", hint=f"rows go with it: remove {file!r}"
+                    )
                 raise UsageError(
                     f"no file of the domain {self.domain.name!r} matches {pattern!r}",
                     hint="hybrid status --files lists what is indexed",
@@ -134,6 +143,11 @@ class Ingestor:
         todo = [*plan.added, *plan.changed]
         sizes = {file.source: file.size for file in found.files}
         begun = time.perf_counter()
+        if todo:
+            # what is paid once must not be multiplied: libraries and weights
+            self.embedder.embed_documents(["warm"])
+        once = time.perf_counter() - begun
+        begun = time.perf_counter()
         chunks, read = self._sample(found, todo)
         tokens = [item.tokens for item in chunks]
         reading = time.perf_counter() - begun
@@ -146,7 +160,9 @@ class Ingestor:
         kept = 1.0 - len(todo) / max(len(wanted), 1)
         total = count / max(1.0 - kept, 1e-9) if todo else 0
         size = total * (_BYTES_A_CHUNK_BESIDE_VECTORS + 6 * self.embedder.fingerprint.dimension) / 1e6
-        return IngestEstimate(plan, found.skipped, count, size, share * (reading + embedding), len(tokens))
+        return IngestEstimate(
+            plan, found.skipped, count, size, once + share * (reading + embedding), len(tokens)
+        )
 
     def _survey(self, folder: Path) -> tuple[Scan, dict[str, FileState]]:
         """Find the files and say what each one is: its bytes and all that decides what becomes of them."""
@@ -179,13 +195,28 @@ class Ingestor:
             return
         require_embedder(state.manifest, self.embedder.fingerprint)
         built_from = state.manifest.folder
-        # in the same folder every file may have been renamed; but an empty one is rather not mounted
-        moved = bool(wanted) and built_from == str(folder.resolve())
-        if state.files and not moved and not state.files.keys() & wanted.keys():
+        # the same folder may have changed altogether, though an empty one is rather not mounted; a folder
+        # that was moved has most names in common, while a README.md is in every one
+        same_place = built_from == str(folder.resolve())
+        shared = len(state.files.keys() & wanted.keys())
+        mistaken = not wanted if same_place else 2 * shared < len(state.files)
+        if state.files and mistaken:
             raise IndexMismatch(
-                f"the domain {self.domain.name!r} was built from {built_from}; no file of it is in {folder}",
+                f"the domain {self.domain.name!r} was built from {built_from}; "
+                f"{shared} of its {len(state.files)} files are in {folder}",
                 hint="name another domain with --domain, or replace this one with --rebuild",
             )
+
+    def _keep_unreadable(self, found: Scan, wanted: dict[str, FileState]) -> None:
+        """Keep what is indexed of files that cannot be read this time: a permission is not a removal."""
+        blocked = [item.source for item in found.rejected if "cannot be" in item.reason]
+        try:
+            state = read_state(self.domain) if blocked else None
+        except IndexMissing:
+            return
+        for source, known in state.files.items() if state else ():
+            if any(path == "." or source == path or source.startswith(f"{path}/") for path in blocked):
+                wanted.setdefault(source, known)
 
     def _loader(self, found: Scan) -> Callable[[Sequence[str]], Iterator[FileContent]]:
         files = {file.source: file for file in found.files}

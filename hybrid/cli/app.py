@@ -69,16 +69,32 @@ def run(arguments: Sequence[str]) -> int:
         console.note("interrupted; what was in force stays in force")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # the reader of our output went away; flushing again at exit would raise once more
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return _reader_gone()
+    except SystemExit as stop:
+        # typer turns a closed pipe into an exit of its own
+        if isinstance(stop.__context__, BrokenPipeError):
+            return _reader_gone()
+        raise
     except Exception as error:  # noqa: BLE001 - the last line of defence of a command
-        show = getattr(error, "format_message", None)
-        if show is not None:  # a wrong option or argument, as typer reports it
-            console.note(f"error: {show()}")
-            console.note("  → see: hybrid --help")
-            return 2
-        traceback.print_exc(file=sys.stderr)
+        return _report(error)
+    return code if isinstance(code, int) else 0
+
+
+def _report(error: Exception) -> int:
+    show = getattr(error, "format_message", None)
+    if show is None:
+        traceback.print_exception(error, file=sys.stderr)
         console.note("error: unexpected; this is a bug, please report the lines above")
         return 1
-    return code if isinstance(code, int) else 0
+    if type(error).__name__ == "NoArgsIsHelpError":
+        console.note(show())
+    else:  # a wrong option or argument, as typer reports it
+        console.note(f"error: {show()}")
+        console.note("  → see: hybrid --help")
+    return 2
+
+
+def _reader_gone() -> int:
+    # flushing again at exit would raise once more
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0

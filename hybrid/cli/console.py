@@ -45,6 +45,17 @@ def json_document(value: object) -> None:
     data(json.dumps(plain(value), ensure_ascii=False, indent=2))
 
 
+def json_line(value: object) -> None:
+    """Write one JSON value on a line of its own."""
+    data(json.dumps(plain(value), ensure_ascii=False))
+
+
+def prompt(text: str) -> None:
+    """Ask for input, beside the result."""
+    sys.stderr.write(text)
+    sys.stderr.flush()
+
+
 def plain(value: object) -> Any:
     """Return dataclasses, tuples and enumerations as JSON values."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +22,7 @@ from hybrid.cli.options import (
     new_domain,
     settings_from,
 )
-from hybrid.errors import EXIT_PARTIAL, UsageError
+from hybrid.errors import EXIT_PARTIAL, HybridError, UsageError
 from hybrid.index import Index
 from hybrid.index.generations import domains, finished
 from hybrid.ingestion import IngestEstimate, IngestReport
@@ -76,7 +77,15 @@ def status(
     names = list(domains(root))
     if domain or settings.domain or len(names) <= 1:
         names = [existing_domain(settings, domain)]
-    described = [_describe(root / name, files=files, verify=verify) for name in names]
+    described = []
+    for name in names:
+        try:
+            described.append(_describe(root / name, files=files, verify=verify))
+        except HybridError as error:
+            if len(names) == 1:
+                raise
+            # one damaged domain must not hide the others
+            console.note(f"error: {name}: {error}")
     if as_json:
         console.json_document({"domains": described})
         return
@@ -110,6 +119,8 @@ def remove(
         raise UsageError("name what to remove, or give --all for the whole domain")
     assistant = assistant_for(settings_from(config, indexes=indexes, offline=offline), domain)
     if everything:
+        if not yes and not sys.stdin.isatty():
+            raise UsageError("nobody is there to confirm", hint="give --yes to remove the whole domain")
         if not yes:
             typer.confirm(
                 f"Remove the domain {assistant.domain!r} with all its generations?", abort=True, err=True

@@ -5,6 +5,7 @@ Runs before anything heavy is imported, because OpenMP reads its variables once.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -13,6 +14,10 @@ def main() -> None:
     """Run the command line and leave with its exit code."""
     # Two-thread decoding on shared cores collapses when idle threads spin: 182-734 ms a token against 46-65.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for stream in (sys.stdout, sys.stderr):
+        # a terminal that cannot show a letter shows its number
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     from hybrid.cli.app import run
 
     sys.exit(run(sys.argv[1:]))

@@ -103,6 +103,10 @@ def conditions(where: list[str] | None) -> dict[str, str]:
             raise UsageError(
                 f"--where {text!r} is not KEY=VALUE", hint="for example: --where 'source=guide/*'"
             )
+        if key in parsed:
+            raise UsageError(
+                f"--where {key} is given twice", hint="one condition a key; patterns take * and ?"
+            )
         parsed[key] = value
     return parsed
 

@@ -113,21 +113,21 @@ def chat(
     effort: EffortOption = None,
     offline: Offline = False,
 ) -> None:
-    """Answer question after question from stdin; each stands alone. An empty line is passed over."""
+    """Answer question after question from stdin; each stands alone. With --json one line an answer."""
     assistant = _assistant(config, indexes, effort, offline, domain, arm, reader, None, None)
     asked = sys.stdin.isatty() and not as_json
     if asked:
         console.note(f"Asking {assistant.domain}. Ctrl-D ends.")
     while True:
         if asked:
-            console.piece("> ")
+            console.prompt("> ")
         line = sys.stdin.readline()
         if not line:
             return
         if not line.strip():
             continue
         if as_json:
-            console.json_document(assistant.ask(line.strip(), arm=arm))
+            console.json_line(assistant.ask(line.strip(), arm=arm))
         else:
             _answer(assistant, line.strip(), arm, {})
 

@@ -77,6 +77,9 @@ def _read_delimited(file: SourceFile, settings: DocumentSettings) -> Iterator[Do
             header = [name.strip() for name in next(rows, [])]
         except csv.Error as error:
             raise Unreadable(f"its header row is damaged: {error}") from error
+        wanted = settings.text_field
+        if wanted != DocumentSettings().text_field and wanted not in header:
+            raise Unreadable(f"no column `{wanted}`, found {', '.join(header[:_NAMES_SHOWN])}")
         number = 0
         while True:
             number += 1
@@ -98,6 +101,10 @@ def _delimited_document(
 ) -> Document:
     names = [name or f"column {index}" for index, name in enumerate(header, start=1)]
     names += [f"column {index}" for index in range(len(names) + 1, len(row) + 1)]
+    # two columns of one name are two columns: the second must not take the place of the first
+    names = [
+        name if names.index(name) == place else f"{name} ({place + 1})" for place, name in enumerate(names)
+    ]
     values = dict(zip(names, row, strict=False))
     if settings.text_field in values:
         return _row_document(source, values.pop(settings.text_field), values, settings)

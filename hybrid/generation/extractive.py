@@ -28,6 +28,8 @@ _WORDS = 0.4
 _WORDS_BEFORE = 0.4
 _PASSAGE = 0.7
 _KIND = 0.5
+# Indented lines, comments, prompts, items and cells: on one line they would mean something else.
+_LINES_MATTER = re.compile(r"\n(?=[ \t]|[#$>|*-]|.* \| )|^[#$>|].*\n|^.* \| .*\n", re.MULTILINE)
 # A sentence this much worse than the best is not worth the reader's time.
 _NEAR_BEST = 0.6
 _LONGEST = 400
@@ -161,4 +163,8 @@ def _fits_kind(question: str, candidates: Sequence[_Candidate]) -> Vectors:
 
 
 def _cited(candidate: _Candidate) -> Cited:
-    return Cited(" ".join(candidate.text.split()), Support(candidate.passage, candidate.span, 1.0))
+    text = candidate.text
+    # wrapped prose reads better on one line
+    if not _LINES_MATTER.search(text):
+        text = " ".join(text.split())
+    return Cited(text, Support(candidate.passage, candidate.span, 1.0))

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hybrid.errors import IndexCorrupt
 from hybrid.files import storage_errors, verify_checksum
@@ -33,6 +34,7 @@ _EFFORTS = (64, 128, 256, 512, 1024)
 _PROBES = 200
 _MEASURED_AT = 10
 _TRAIN = 100_000
+_AMONG_BLOCK = 50_000
 
 
 class DenseKind(StrEnum):
@@ -93,7 +95,7 @@ def build_dense(
     kind = kind or kind_for(vectors)
     index = _empty(kind, dimension, vectors)
     if not index.is_trained:
-        index.train(_sample(blocks(), _TRAIN, seed))
+        index.train(_sample(blocks(), vectors, _TRAIN, seed))
     for block in blocks():
         index.add(block)
     report = DenseReport(kind, dimension, vectors, 0, 1.0)
@@ -135,17 +137,12 @@ class DenseIndex:
             k: how many at the most.
             among: only these positions.
         """
-        import faiss
-
         k = min(k, self._report.vectors if among is None else len(among))
         if k < 1:
             return []
-        if among is not None and len(among) <= EXACT_UP_TO:
-            return self._search_few(vector, k, among)
-        selector = None
         if among is not None:
-            selector = faiss.IDSelectorBatch(np.asarray(among, dtype=np.int64))
-        parameters = _parameters(self._report.kind, max(self._report.effort, k), selector)
+            return self._search_among(vector, k, np.asarray(among, dtype=np.int64))
+        parameters = _parameters(self._report.kind, max(self._report.effort, k))
         scores, found = self._index.search(vector[None, :], k, params=parameters)
         return [
             Scored(int(position), float(score))
@@ -153,16 +150,19 @@ class DenseIndex:
             if position >= 0
         ]
 
-    def _search_few(self, vector: Vectors, k: int, among: Sequence[int]) -> list[Scored]:
-        # a graph walked for a few allowed positions gets lost; to compare them all is exact and as fast
-        scores = self.vectors(among) @ vector
+    def _search_among(self, vector: Vectors, k: int, among: NDArray[np.int64]) -> list[Scored]:
+        # a graph walked for allowed positions alone gets lost between them; to compare them all is exact
+        blocks = [among[start : start + _AMONG_BLOCK] for start in range(0, len(among), _AMONG_BLOCK)]
+        scores = np.concatenate([self._index.reconstruct_batch(block) @ vector for block in blocks])
         best = np.argsort(-scores, kind="stable")[:k]
         return [Scored(int(among[place]), float(scores[place])) for place in best]
 
     def vectors(self, positions: Sequence[int]) -> Vectors:
         """Return stored vectors; approximate where the index compresses."""
-        rows = [self._index.reconstruct(int(position)) for position in positions]
-        return np.stack(rows) if rows else np.empty((0, self._report.dimension), dtype=np.float32)
+        if not positions:
+            return np.empty((0, self._report.dimension), dtype=np.float32)
+        found: Vectors = self._index.reconstruct_batch(np.asarray(positions, dtype=np.int64))
+        return found
 
 
 def _empty(kind: DenseKind, dimension: int, vectors: int) -> Any:
@@ -181,14 +181,14 @@ def _empty(kind: DenseKind, dimension: int, vectors: int) -> Any:
     return index
 
 
-def _parameters(kind: DenseKind, effort: int, selector: Any) -> Any:
+def _parameters(kind: DenseKind, effort: int) -> Any:
     import faiss
 
     if kind is DenseKind.HNSW:
-        return faiss.SearchParametersHNSW(efSearch=effort, sel=selector)
+        return faiss.SearchParametersHNSW(efSearch=effort)
     if kind is DenseKind.IVF:
-        return faiss.SearchParametersIVF(nprobe=effort, sel=selector)
-    return faiss.SearchParameters(sel=selector)
+        return faiss.SearchParametersIVF(nprobe=effort)
+    return faiss.SearchParameters()
 
 
 def _raise_effort(
@@ -200,7 +200,7 @@ def _raise_effort(
     report = DenseReport(kind, queries.shape[1], vectors, 0, 0.0)
     efforts = _EFFORTS if kind is DenseKind.HNSW else tuple(2**power for power in range(3, 11))
     for effort in efforts:
-        _, found = index.search(queries, _MEASURED_AT, params=_parameters(kind, effort, None))
+        _, found = index.search(queries, _MEASURED_AT, params=_parameters(kind, effort))
         hits = [len(set(a.tolist()) & set(b.tolist())) for a, b in zip(exact, found, strict=True)]
         recall = float(np.mean(hits)) / exact.shape[1]
         report = DenseReport(kind, queries.shape[1], vectors, effort, round(recall, 4))
@@ -209,14 +209,11 @@ def _raise_effort(
     return report
 
 
-def _sample(blocks: Iterator[Vectors], size: int, seed: int) -> Vectors:
-    """Draw rows evenly over the stream: every block gives its share."""
+def _sample(blocks: Iterator[Vectors], vectors: int, size: int, seed: int) -> Vectors:
+    """Draw about ``size`` rows evenly over the stream, so that memory does not grow with it."""
     generator = np.random.default_rng(seed)
-    taken: list[Vectors] = []
-    for block in blocks:
-        taken.append(block[generator.random(len(block)) < 0.5] if len(taken) * len(block) > size else block)
-    rows = np.concatenate(taken)
-    return rows[generator.permutation(len(rows))[:size]]
+    share = min(1.0, size / vectors)
+    return np.concatenate([block[generator.random(len(block)) < share] for block in blocks])
 
 
 def _queries(blocks: Iterator[Vectors], vectors: int, seed: int) -> Vectors:

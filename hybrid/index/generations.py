@@ -127,7 +127,10 @@ def previous(domain: Path) -> str:
     """
     now = current(domain)
     # by what the manifest remembers, not by age: a generation that was rolled back must not return
-    older = read_manifest(domain, now).previous
+    try:
+        older = read_manifest(domain, now).previous
+    except IndexCorrupt:
+        older = max((name for name in finished(domain) if name < now), default="")
     if older not in finished(domain):
         raise IndexMissing(f"there is no generation before {now} to go back to")
     return older

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hybrid.errors import IndexCorrupt
-from hybrid.files import storage_errors
+from hybrid.files import REPAIR, storage_errors
 from hybrid.index.dense import Scored
 from hybrid.index.store import Row
 
@@ -54,9 +54,7 @@ class TantivyIndex:
         try:
             self._index = tantivy.Index.open(str(folder))
         except ValueError as error:
-            raise IndexCorrupt(
-                f"{folder} cannot be opened: {error}", hint="rebuild with `hybrid index --rebuild`"
-            ) from error
+            raise IndexCorrupt(f"{folder} cannot be opened: {error}", hint=REPAIR) from error
         self._searcher = self._index.searcher()
         self._analyser = _analyser()
 
@@ -81,10 +79,14 @@ class TantivyIndex:
             allowed = tantivy.Query.term_set_query(schema, "position", list(among))
             only = tantivy.Query.const_score_query(allowed, 0.0)
             query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), (tantivy.Occur.Must, only)])
-        found = self._searcher.search(query, limit=k, count=False).hits
-        return [
-            Scored(int(self._searcher.doc(address)["position"][0]), float(score)) for score, address in found
-        ]
+        try:
+            found = self._searcher.search(query, limit=k, count=False).hits
+            return [
+                Scored(int(self._searcher.doc(address)["position"][0]), float(score))
+                for score, address in found
+            ]
+        except ValueError as error:
+            raise IndexCorrupt(f"the lexical index cannot be read: {error}", hint=REPAIR) from error
 
 
 def _schema() -> Any:

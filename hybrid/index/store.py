@@ -332,8 +332,12 @@ class Store:
         conditions, values = [], []
         for key, value in where.items():
             if key in ("source", "title"):
-                conditions.append(f"d.{key} GLOB ?")
+                # rows of a table are meant with their file
+                conditions.append(
+                    "(d.source GLOB ? OR d.file GLOB ?)" if key == "source" else "d.title GLOB ?"
+                )
                 value = value.replace("[", "[[]")  # only * and ? are special, a name may hold brackets
+                values += [value] if key == "source" else []
             else:
                 self._refuse_unknown_key(key)
                 conditions.append("json_extract(d.metadata, ?) = ?")

@@ -58,3 +58,17 @@ def test_a_long_table_is_cut_by_lines():
     table = "\n".join(f"row{n} | value {n}" for n in range(60))
     found = run("What is the value of row7?", hits_of(table), 1)
     assert len(found.cited[0].sentence) < 400
+
+
+def test_code_and_tables_keep_their_lines():
+    code = "# not a heading\nwidget backup --all\n  --now"
+    found = run("Which widget command makes a backup of all?", hits_of(code), 1)
+    assert (
+        found.cited[0].sentence
+        == code[found.cited[0].support.span.start - 10 : found.cited[0].support.span.end - 10]
+    )
+
+
+def test_wrapped_prose_is_shown_on_one_line():
+    found = run("What is the default port?", hits_of("The default\nport is 5432."), 1)
+    assert found.cited[0].sentence == "The default port is 5432."

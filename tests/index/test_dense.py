@@ -155,10 +155,23 @@ def test_the_same_vectors_in_other_blocks_make_the_same_index(tmp_path, kind):
     assert best[0][0] == best[1][0] == 3
 
 
+def test_a_filter_on_another_cluster_than_the_question_is_exact(tmp_path):
+    rng = np.random.default_rng(5)
+    near, far = np.eye(16, dtype=np.float32)[:2]
+    rows = np.concatenate(
+        [near + 0.1 * rng.standard_normal((3_000, 16)), far + 0.1 * rng.standard_normal((3_000, 16))]
+    )
+    rows = _unit(rows.astype(np.float32))
+    index, _ = _build(tmp_path / "two", rows, DenseKind.HNSW)
+    allowed = list(range(3_000, 6_000))
+    found = [scored.position for scored in index.search(near, 10, among=allowed)]
+    assert found == (3_000 + np.argsort(-(rows[3_000:] @ near), kind="stable")[:10]).tolist()
+
+
 def test_the_training_sample_is_drawn_from_the_whole_stream():
     rows = np.arange(1_000, dtype=np.float32)[:, None]
-    drawn = dense._sample(iter(np.split(rows, 10)), 300, seed=0)
-    assert drawn.shape == (300, 1)
+    drawn = dense._sample(iter(np.split(rows, 10)), 1_000, 300, seed=0)
+    assert 200 < len(drawn) < 400
     assert drawn.max() > 900
     assert drawn.min() < 100
 
