@@ -45,7 +45,8 @@ def storage_errors(what: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        if "full" not in str(error):
+        # a disk without a single free block shows itself as an I/O error, for lack of a journal
+        if "full" not in str(error) and "disk I/O error" not in str(error):
             raise
         raise _no_space(what) from error
     except OSError as error:
@@ -61,7 +62,7 @@ def storage_errors(what: str) -> Iterator[None]:
 
 def _no_space(what: str) -> StorageError:
     return StorageError(
-        f"no space left on the disk while writing {what}",
+        f"no space left on the disk (or it fails) while writing {what}",
         hint="free some space and run the command again; the index in force is untouched",
     )
 
