@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hybrid.config import Settings, load_settings
 from hybrid.errors import UsageError
-from hybrid.files import folder_lock
+from hybrid.files import folder_lock, valid_utf8
 from hybrid.generation.answering import Answerer
 from hybrid.index import Index, Manifest, rollback
 from hybrid.index.generations import current
@@ -132,7 +132,7 @@ class Assistant:
         self, questions: Sequence[str], *, arm: Arm = Arm.RAG, where: Mapping[str, str] | None = None
     ) -> list[Answer]:
         """Answer several questions in batches."""
-        questions = [_clean(question) for question in questions]
+        questions = [valid_utf8(question) for question in questions]
         hits = self._hits(questions, arm, where)
         return self.answerer.answer_all(questions, hits, arm=arm)
 
@@ -140,7 +140,7 @@ class Assistant:
         self, question: str, *, arm: Arm = Arm.RAG, where: Mapping[str, str] | None = None
     ) -> Iterator[str | Answer]:
         """Yield the answer in pieces of text, and at last as an ``Answer``."""
-        question = _clean(question)
+        question = valid_utf8(question)
         hits = self._hits([question], arm, where)[0]
         return self.answerer.stream(question, hits, arm=arm)
 
@@ -169,8 +169,3 @@ class Assistant:
     @property
     def _ingestor(self) -> Ingestor:
         return Ingestor(self.folder, self.embedder, self.settings.documents, self.settings.chunks)
-
-
-def _clean(question: str) -> str:
-    # what a terminal hands over may hold halves of characters, which no tokeniser takes
-    return question.encode("utf-8", "replace").decode()

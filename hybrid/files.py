@@ -33,6 +33,11 @@ def hash_text(*parts: str) -> str:
     return digest.hexdigest()
 
 
+def valid_utf8(text: str) -> str:
+    """Replace halves of characters, which a terminal may hand over and no tokeniser takes."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def hash_file(path: Path) -> str:
     """Return the SHA-256 of a file's bytes."""
     with path.open("rb") as stream:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hybrid.config import FusionMethod, RetrievalMode, RetrievalSettings
+from hybrid.files import valid_utf8
 from hybrid.index import Index, Scored, require_embedder
 from hybrid.models import Embedder, Reranker, Vectors
 from hybrid.tracing import span
@@ -49,8 +50,7 @@ class Retriever:
         self, questions: Sequence[str], *, where: Mapping[str, str] | None = None
     ) -> list[list[Hit]]:
         """Return the hits of every question; the questions are embedded in one batch."""
-        # what a terminal hands over may hold halves of characters, which no tokeniser takes
-        questions = [question.encode("utf-8", "replace").decode() for question in questions]
+        questions = [valid_utf8(question) for question in questions]
         asked = [question for question in questions if question.strip()]
         with span("retrieval", {"openinference.span.kind": "RETRIEVER", "hybrid.questions": len(asked)}):
             among = self.index.positions_where(where) if where else None

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hybrid.errors import IndexCorrupt
-from hybrid.files import REPAIR, storage_errors
+from hybrid.files import REPAIR, storage_errors, valid_utf8
 from hybrid.index.dense import Scored
 from hybrid.index.store import Row
 
@@ -68,8 +68,7 @@ class TantivyIndex:
         """
         import tantivy
 
-        clean = text.encode("utf-8", "replace").decode()
-        terms = list(dict.fromkeys(self._analyser.analyze(clean)))[:_MAX_TERMS]
+        terms = list(dict.fromkeys(self._analyser.analyze(valid_utf8(text))))[:_MAX_TERMS]
         if not terms or (among is not None and not among):
             return []
         schema = self._index.schema
