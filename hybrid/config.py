@@ -19,7 +19,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt, Le, Lt
 
 from hybrid.errors import ConfigError
 
@@ -135,6 +135,33 @@ class GenerationSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class DecisionSettings:
+    """How arms are compared: ``margin`` is how much worse is still as good, as a share of the score.
+
+    ``level`` is the accepted chance of a wrong claim, ``metric`` the score that decides, ``alone`` how
+    many questions are also asked one at a time, for the latency that a user sees.
+    """
+
+    metric: str = "correct"
+    margin: Annotated[float, Gt(0), Lt(1)] = 0.02
+    level: Annotated[float, Gt(0), Lt(0.5)] = 0.05
+    replicates: Annotated[int, Ge(1_000), Le(1_000_000)] = 10_000
+    alone: Annotated[int, Ge(0)] = 10
+    seed: Annotated[int, Ge(0)] = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PriceSettings:
+    """What things cost; edit it. The default is a small rented machine of two cores, and free tokens."""
+
+    currency: str = "USD"
+    machine_hour: Annotated[float, Ge(0)] = 0.10
+    million_prompt_tokens: Annotated[float, Ge(0)] = 0.0
+    million_completion_tokens: Annotated[float, Ge(0)] = 0.0
+    training_hour: Annotated[float, Ge(0)] = 0.10
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that can be set."""
 
@@ -146,6 +173,8 @@ class Settings:
     models: ModelSettings = field(default_factory=ModelSettings)
     retrieval: RetrievalSettings = field(default_factory=RetrievalSettings)
     generation: GenerationSettings = field(default_factory=GenerationSettings)
+    decision: DecisionSettings = field(default_factory=DecisionSettings)
+    prices: PriceSettings = field(default_factory=PriceSettings)
 
 
 # What the dial changes; anything set by the user wins over it.
@@ -153,11 +182,13 @@ _EFFORTS: dict[Effort, dict[str, dict[str, Any]]] = {
     Effort.QUICK: {
         "retrieval": {"k": 4, "candidates": 100},
         "generation": {"context_tokens": 600, "max_new_tokens": 96},
+        "decision": {"replicates": 2_000, "alone": 4},
     },
     Effort.STANDARD: {},
     Effort.THOROUGH: {
         "retrieval": {"k": 10, "candidates": 400, "rerank_depth": 100},
         "generation": {"context_tokens": 2_400, "max_new_tokens": 256},
+        "decision": {"replicates": 20_000, "alone": 30},
     },
 }
 

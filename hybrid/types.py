@@ -113,15 +113,21 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Where the gold answer stands: a verbatim quote from one source."""
+    """Where the gold answer stands: a verbatim quote from one source, and its offsets if they are known."""
 
     source: str
     quote: str
+    span: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question with its gold answers; unanswerable ones have none."""
+    """A question with its gold answers, several of which are alternatives; unanswerable ones have none.
+
+    ``options`` are the labels to choose from, if it is a question of that kind; ``answers`` then names
+    the right ones. ``source`` is the document that it was asked of. ``withheld`` are sources that may
+    not be retrieved for it. ``made`` says how it came about: ``gold`` by people, else by which rule.
+    """
 
     id: str
     text: str
@@ -129,6 +135,15 @@ class Question:
     answerable: bool = True
     evidence: tuple[Evidence, ...] = ()
     slices: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    source: str = ""
+    withheld: tuple[str, ...] = ()
+    made: str = "gold"
+
+    @property
+    def unit(self) -> str:
+        """Return what statistics resample: questions of one document are not independent."""
+        return self.source or (self.evidence[0].source if self.evidence else self.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +164,8 @@ class Answer:
 
     ``abstained`` is true when it declined; ``text`` then says so and ``citations`` is empty.
     ``dropped_sentences`` were written by the generator but not supported by the passages,
-    ``dropped_markers`` pointed at no passage; both are counted, never shown.
+    ``dropped_markers`` pointed at no passage; both are counted, never shown. ``confidence`` is from 0
+    to 1 and not calibrated; None where the reader has none.
     """
 
     question: str
@@ -161,6 +177,7 @@ class Answer:
     abstained: bool = False
     dropped_sentences: tuple[str, ...] = ()
     dropped_markers: int = 0
+    confidence: float | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
     seconds: float = 0.0

@@ -2,7 +2,7 @@
 
 Cranfield grades 1 as best and 4 as least, and -1 as not relevant: BEIR wants more to be better.
 XQuAD has questions below paragraphs: a paragraph becomes a document, relevant to its questions; they are
-written once more with their gold answers, for `hybrid bench answers`.
+written once more with their gold answers, for `hybrid evaluate`.
 
     python tests/benchmarks/to_beir.py cranfield FOLDER OUT     # with corpus.jsonl, queries.jsonl, qrels.tsv
     python tests/benchmarks/to_beir.py xquad FILE.json OUT

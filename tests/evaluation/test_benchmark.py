@@ -1,13 +1,9 @@
 import json
 
-from hybrid.config import ChunkSettings, GenerationSettings, Reader, RetrievalSettings
-from hybrid.evaluation.benchmark import bench_answers, bench_retrieval
-from hybrid.evaluation.questions import load_beir
-from hybrid.generation.answering import Answerer
-from hybrid.index import Index
-from hybrid.models.fakes import HashEmbedder, OverlapReranker, ScriptedGenerator
-from hybrid.retrieval import Retriever
-from hybrid.types import Arm, Question
+from hybrid.config import ChunkSettings, RetrievalSettings
+from hybrid.evaluation.benchmark import bench_retrieval
+from hybrid.evaluation.collections import load_beir
+from hybrid.models.fakes import HashEmbedder, OverlapReranker
 
 TEXTS = {
     "d1": "The default port of the server is 5432.",
@@ -48,28 +44,3 @@ def test_every_mode_is_scored(tmp_path):
 
 def test_a_reranker_adds_a_row(tmp_path):
     assert bench(tmp_path, OverlapReranker())[-1].mode == "fusion, reranked"
-
-
-def test_arms_are_scored_on_answerable_and_unanswerable_questions(tmp_path):
-    bench(tmp_path)
-    embedder = HashEmbedder(dimension=256)
-    questions = [
-        Question("1", "What is the default port of the server?", ("5432",)),
-        Question("2", "Sourdough oven temperature?", answerable=False),
-    ]
-    generator = ScriptedGenerator(["It is 1812."])
-    rows = bench_answers(
-        questions,
-        retriever=Retriever(Index.open(tmp_path / "index"), embedder, RetrievalSettings()),
-        answerer=Answerer(embedder, lambda: generator, GenerationSettings()),
-        arms=[(Arm.RAG, Reader.EXTRACTIVE), (Arm.RAG, Reader.GENERATOR), (Arm.BASE, Reader.GENERATOR)],
-    )
-    extractive, generated, base = rows
-    assert (extractive.contains_gold, extractive.abstained_right, extractive.citations_hold) == (
-        1.0,
-        1.0,
-        1.0,
-    )
-    # an invented number is not shown: an abstention, which scores 0 and is counted as a wrong one
-    assert (generated.contains_gold, generated.abstained_wrong, generated.citations) == (0.0, 1.0, 0)
-    assert (base.contains_gold, base.abstained_right) == (0.0, 0.0)

@@ -1,20 +1,17 @@
-"""Question sets: JSON lines with gold answers and evidence, and folders in BEIR's format.
+"""Test collections for retrieval: folders in BEIR's format.
 
-Takes paths, gives questions or a test collection. Knows nothing about who will answer.
+Takes a path, gives queries and judgements. Knows nothing about who will search.
 """
 
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from hybrid.errors import UsageError
 from hybrid.files import read_jsonl
-from hybrid.types import Evidence, Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,28 +21,6 @@ class Collection:
     corpus: Path
     queries: Mapping[str, str]
     qrels: Mapping[str, Mapping[str, int]]
-
-
-def load_questions(path: Path) -> list[Question]:
-    """Read a question set.
-
-    Each line is an object with ``question``, and optionally ``id``, ``answers`` (strings, several
-    are alternatives), ``answerable``, ``evidence`` (objects with ``source`` and ``quote``) and ``slices``.
-
-    Raises:
-        UsageError: the file is missing or a line is not such an object; the message names the line.
-    """
-    if not path.is_file():
-        raise UsageError(f"there is no question set {path}")
-    questions: list[Question] = []
-    try:
-        for number, value in read_jsonl(path):
-            questions.append(_question(value, number, path))
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-    if not questions:
-        raise UsageError(f"{path} holds no questions")
-    return questions
 
 
 def load_beir(folder: Path, *, split: str = "test") -> Collection:
@@ -75,23 +50,6 @@ def load_beir(folder: Path, *, split: str = "test") -> Collection:
     if not judged:
         raise UsageError(f"no query of {folder / 'queries.jsonl'} has a judgement in the split {split!r}")
     return Collection(corpus, judged, qrels)
-
-
-def _question(value: Any, number: int, path: Path) -> Question:
-    try:
-        answers = tuple(str(answer) for answer in value.get("answers", ()))
-        return Question(
-            id=str(value.get("id", number)),
-            text=str(value["question"]),
-            answers=answers,
-            answerable=bool(value.get("answerable", True)),
-            evidence=tuple(Evidence(str(e["source"]), str(e["quote"])) for e in value.get("evidence", ())),
-            slices=tuple(str(name) for name in value.get("slices", ())),
-        )
-    except (AttributeError, KeyError, TypeError) as error:
-        raise UsageError(
-            f"{path}, line {number}: expected an object with `question`, found {json.dumps(value)[:80]}"
-        ) from error
 
 
 def _qrel_files(folder: Path, split: str) -> list[Path]:

@@ -1,0 +1,291 @@
+"""Find what is wrong with a question set: duplicates, leaks, labels that contradict each other.
+
+Takes questions, and if they are there an index and the texts an adapter saw; gives findings. Changes
+nothing: what to do about a finding is said in it, and done by people or by ``hybrid questions review``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from hybrid.questions.likeness import Seen, key_of, runs_of, words_of
+from hybrid.questions.splits import FRESH
+from hybrid.questions.wording import contains
+from hybrid.types import Document, Evidence, Question
+
+# Eight words in a row are hardly shared by chance; Brown et al. 2020 used 8 to 13 to find contamination.
+LEAK_WORDS = 8
+
+
+class Severity(StrEnum):
+    """Whether a set can be used as it is."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One fault: the question, the kind of fault, what was found and what to do."""
+
+    question: str
+    kind: str
+    severity: Severity
+    found: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """All faults of a set, in the order of its questions."""
+
+    questions: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def errors(self) -> int:
+        """Return how many of them make the set unfit for use."""
+        return sum(finding.severity is Severity.ERROR for finding in self.findings)
+
+    @property
+    def warnings(self) -> int:
+        """Return how many of them are worth a look."""
+        return len(self.findings) - self.errors
+
+
+def check_questions(
+    questions: Sequence[Question],
+    *,
+    document: Callable[[str], Document | None] | None = None,
+    seen: Iterable[str] = (),
+) -> Findings:
+    """Check a set.
+
+    Args:
+        questions: the set.
+        document: returns a document by its source; with it the evidence is looked up.
+        seen: texts that an adapter was trained on; with them leaks are looked for.
+    """
+    trained = list(seen)
+    found: list[Finding] = []
+    for question in questions:
+        found.extend(_alone(question))
+        for evidence in question.evidence:
+            found.extend(_evidence(question, evidence, document))
+        found.extend(_withheld(question, document))
+    found.extend(_twice(questions))
+    found.extend(_leaks(questions, trained))
+    if len(questions) == 1:
+        found.append(
+            Finding(
+                questions[0].id,
+                "one question only",
+                Severity.WARNING,
+                "the set holds a single question",
+                "no comparison can be decided by it; add more",
+            )
+        )
+    order = {question.id: place for place, question in reversed(list(enumerate(questions)))}
+    return Findings(len(questions), tuple(sorted(found, key=lambda finding: order[finding.question])))
+
+
+def _error(question: Question, kind: str, found: str, advice: str) -> Finding:
+    return Finding(question.id, kind, Severity.ERROR, found, advice)
+
+
+def _warning(question: Question, kind: str, found: str, advice: str) -> Finding:
+    return Finding(question.id, kind, Severity.WARNING, found, advice)
+
+
+def _alone(question: Question) -> Iterator[Finding]:
+    """Yield what is wrong with a question by itself."""
+    if not words_of(question.text):
+        yield _error(
+            question, "empty question", f"the text is {question.text!r}", "write it or drop the line"
+        )
+    golds = [answer for answer in question.answers if answer.strip()]
+    if len(golds) < len(question.answers):
+        yield _error(question, "empty gold", "a gold answer is blank", "remove it")
+    if question.answerable and not golds:
+        yield _error(
+            question,
+            "no gold",
+            "it is answerable and has no gold answer",
+            "add `answers`, or set `answerable` to false",
+        )
+    if not question.answerable and golds:
+        yield _error(
+            question,
+            "unanswerable with gold",
+            f"it is unanswerable and has the gold answer {golds[0]!r}",
+            "set `answerable` to true, or remove the answers",
+        )
+    if question.options:
+        yield from _options(question, golds)
+    elif question.answerable and (given := [gold for gold in golds if contains(question.text, gold)]):
+        yield _warning(
+            question,
+            "gold in the question",
+            f"the question holds its answer {given[0]!r}",
+            "ask it in other words, unless it is a choice between things that it names",
+        )
+
+
+def _options(question: Question, golds: Sequence[str]) -> Iterator[Finding]:
+    missing = [gold for gold in golds if gold not in question.options]
+    if missing:
+        yield _error(
+            question,
+            "gold not among the options",
+            f"the gold answer {missing[0]!r} is none of {', '.join(question.options)}",
+            "spell it as the option, or add the option",
+        )
+    if len(set(question.options)) < max(len(question.options), 2):
+        yield _error(
+            question,
+            "options",
+            "an option is there twice, or there is only one",
+            "give two or more, all different",
+        )
+
+
+def _evidence(
+    question: Question, evidence: Evidence, document: Callable[[str], Document | None] | None
+) -> Iterator[Finding]:
+    if question.answerable and not any(contains(evidence.quote, gold) for gold in question.answers):
+        # an answer may be said in other words, or its evidence may be one of several parts of it
+        together = " ".join(part.quote for part in question.evidence)
+        if question.answers and not any(contains(together, gold) for gold in question.answers):
+            kind = _error if question.made != "gold" else _warning
+            yield kind(
+                question,
+                "gold not in its evidence",
+                f"no gold answer stands in the quote “{evidence.quote[:80]}”",
+                "correct the quote or the answer; if it is said there in other words, add those as an answer",
+            )
+    if document is None:
+        return
+    there = document(evidence.source)
+    if there is None:
+        yield _error(
+            question,
+            "evidence without a document",
+            f"the index holds no document {evidence.source!r}",
+            "index it, name the right domain with --domain, or drop the question",
+        )
+        return
+    yield from _place(question, evidence, there)
+
+
+def _place(question: Question, evidence: Evidence, document: Document) -> Iterator[Finding]:
+    if evidence.span is not None:
+        at = document.text[evidence.span.start : evidence.span.end]
+        if at != evidence.quote:
+            yield _error(
+                question,
+                "evidence not at its offsets",
+                f"characters {evidence.span.start}–{evidence.span.end} of {document.source} "
+                f"are “{at[:60]}”, not “{evidence.quote[:60]}”",
+                "the document has changed: make the set again, or correct the offsets",
+            )
+    elif " ".join(evidence.quote.split()) not in " ".join(document.text.split()):
+        yield _error(
+            question,
+            "evidence not in its document",
+            f"“{evidence.quote[:80]}” does not stand in {document.source}",
+            "quote verbatim, or name the right document",
+        )
+
+
+def _withheld(question: Question, document: Callable[[str], Document | None] | None) -> Iterator[Finding]:
+    """Yield an unanswerable question whose own evidence may be retrieved after all."""
+    if question.answerable:
+        return
+    open_ = [part.source for part in question.evidence if part.source not in question.withheld]
+    if open_:
+        yield _error(
+            question,
+            "unanswerable with evidence",
+            f"it is unanswerable, and its evidence {open_[0]!r} may be retrieved",
+            "put the source into `withheld`, or set `answerable` to true",
+        )
+    for source in question.withheld if document else ():
+        if document is not None and document(source) is None:
+            yield _warning(
+                question,
+                "withheld without a document",
+                f"the withheld source {source!r} is not in the index",
+                "it is not a question of this domain any more; look at it again",
+            )
+
+
+def _twice(questions: Sequence[Question]) -> Iterator[Finding]:
+    """Yield ids and questions that are there twice, and alike questions with unlike answers."""
+    ids: set[str] = set()
+    first: dict[str, Question] = {}
+    near = Seen()
+    for question in questions:
+        if question.id in ids:
+            yield _error(question, "id twice", f"the id {question.id!r} was there before", "give it another")
+        ids.add(question.id)
+        key = key_of(question.text)
+        if not key:
+            continue
+        if key in first:
+            if finding := _same(question, first[key]):
+                yield finding
+        elif other := near.like(question.text):
+            yield _warning(
+                question,
+                "near-duplicate",
+                f"it is worded nearly as {other!r}",
+                "keep one of them: two count as one observation",
+            )
+        first.setdefault(key, question)
+        near.add(question.text, question.id)
+
+
+def _same(question: Question, before: Question) -> Finding | None:
+    if question.withheld != before.withheld:
+        return None  # asked twice on purpose: with its document and without
+    own, others = ({key_of(answer) for answer in each.answers} for each in (question, before))
+    if question.answerable != before.answerable or (own.isdisjoint(others) and (own or others)):
+        return _error(
+            question,
+            "contradiction",
+            f"{before.id!r} asks the same and has another answer",
+            "name the document in the question, or correct one of them",
+        )
+    return _error(question, "duplicate", f"{before.id!r} asks the same", "drop one of them")
+
+
+def _leaks(questions: Sequence[Question], trained: Sequence[str]) -> Iterator[Finding]:
+    """Yield questions that an adapter saw, or that stand too near to what it saw.
+
+    A training text that holds the question, or nearly is it, is a leak. A shared run of words may be one,
+    or the text that both quote: for a fresh question, whose document may not be trained on, it is an
+    error too, and else it is worth a look.
+    """
+    if not trained:
+        return
+    near = Seen()
+    for place, text in enumerate(trained, start=1):
+        near.add(text, f"text {place}")
+    everything = " \n ".join(f" {key_of(text)} " for text in trained)
+    runs = runs_of(trained, LEAK_WORDS)
+    for question in questions:
+        key = key_of(question.text)
+        own = runs_of([f"{question.text} {answer}" for answer in question.answers or ("",)], LEAK_WORDS)
+        advice = "take it out of the training data and train again, or drop the question"
+        if key and f" {key} " in everything:
+            yield _error(question, "leak", "the training data holds the question", advice)
+        elif other := near.like(question.text):
+            yield _error(question, "leak", f"{other} of the training data is nearly the same", advice)
+        elif shared := sorted(own & runs):
+            found = f"the training data holds “{' '.join(shared[0])}”"
+            if FRESH in question.slices:
+                yield _error(question, "leak", f"{found}, and the question is labelled fresh", advice)
+            else:
+                yield _warning(question, "shared words", found, "see whether it is the question or a passage")

@@ -1,0 +1,130 @@
+"""Read and write question sets, JSON lines.
+
+Takes paths, gives questions. Knows nothing about who will answer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hybrid.errors import UsageError
+from hybrid.files import read_jsonl, write_atomic
+from hybrid.types import Evidence, Question, Span
+
+# The fields of training data that hold text.
+_TRAINED = ("prompt", "completion", "question", "answers", "text", "messages")
+
+
+def load_questions(path: Path) -> list[Question]:
+    """Read a question set.
+
+    Each line is an object with ``question``, and optionally ``id``, ``answers`` (strings, several
+    are alternatives), ``answerable``, ``options`` (labels to choose from), ``evidence`` (objects with
+    ``source``, ``quote`` and optionally ``start`` and ``end``), ``source`` (the document that it was
+    asked of), ``withheld`` (sources that may not be retrieved), ``slices`` and ``made``.
+
+    Raises:
+        UsageError: the file is missing or a line is not such an object; the message names the line.
+    """
+    if not path.is_file():
+        raise UsageError(f"there is no question set {path}")
+    questions: list[Question] = []
+    try:
+        for number, value in read_jsonl(path):
+            questions.append(_question(value, number, path))
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    if not questions:
+        raise UsageError(f"{path} holds no questions")
+    return questions
+
+
+def save_questions(path: Path, questions: Sequence[Question]) -> None:
+    """Write a question set atomically; what is empty is left out."""
+    lines = [json.dumps(question_row(question), ensure_ascii=False) + "\n" for question in questions]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, "".join(lines))
+
+
+def question_row(question: Question) -> dict[str, Any]:
+    """Return a question as the object that stands on its line."""
+    row: dict[str, Any] = {"id": question.id, "question": question.text}
+    row |= {"answers": list(question.answers), "answerable": question.answerable}
+    optional: dict[str, Any] = {
+        "options": list(question.options),
+        "evidence": [_evidence_row(evidence) for evidence in question.evidence],
+        "source": question.source,
+        "withheld": list(question.withheld),
+        "slices": list(question.slices),
+    }
+    return row | {key: value for key, value in optional.items() if value} | {"made": question.made}
+
+
+def load_texts(path: Path) -> list[str]:
+    """Read what an adapter was trained on: the texts of every line, joined where a line has several.
+
+    Lines are objects with any of ``prompt``, ``completion``, ``question``, ``answers``, ``text`` and
+    ``messages``; a value is a text, a list of texts, or turns with ``content``.
+
+    Raises:
+        UsageError: the file is missing, is not JSON lines, or a line has none of these.
+    """
+    if not path.is_file():
+        raise UsageError(f"there is no file {path}", hint="name the training data, JSON lines")
+    texts: list[str] = []
+    try:
+        for number, value in read_jsonl(path):
+            parts = [part for key in _TRAINED for part in _texts(value, key)]
+            if not parts:
+                raise UsageError(
+                    f"{path}, line {number}: expected an object with one of {', '.join(_TRAINED)}, "
+                    f"found {json.dumps(value)[:80]}"
+                )
+            texts.append("\n".join(parts))
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    return texts
+
+
+def _texts(value: Any, key: str) -> list[str]:
+    found = value.get(key, ()) if isinstance(value, dict) else ()
+    items = found if isinstance(found, list) else [found]
+    contents = [item.get("content") if isinstance(item, dict) else item for item in items]
+    return [content for content in contents if isinstance(content, str) and content.strip()]
+
+
+def _question(value: Any, number: int, path: Path) -> Question:
+    try:
+        return Question(
+            id=str(value.get("id", number)),
+            text=str(value["question"]),
+            answers=_strings(value, "answers"),
+            answerable=bool(value.get("answerable", True)),
+            evidence=tuple(_evidence(item) for item in value.get("evidence", ())),
+            slices=_strings(value, "slices"),
+            options=_strings(value, "options"),
+            source=str(value.get("source", "")),
+            withheld=_strings(value, "withheld"),
+            made=str(value.get("made", "gold")),
+        )
+    except (AttributeError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{path}, line {number}: expected an object with `question`, found {json.dumps(value)[:80]}"
+        ) from error
+
+
+def _strings(value: Any, key: str) -> tuple[str, ...]:
+    return tuple(str(item) for item in value.get(key, ()))
+
+
+def _evidence(value: Any) -> Evidence:
+    span = Span(int(value["start"]), int(value["end"])) if "start" in value else None
+    return Evidence(str(value["source"]), str(value["quote"]), span)
+
+
+def _evidence_row(evidence: Evidence) -> dict[str, Any]:
+    row: dict[str, Any] = {"source": evidence.source, "quote": evidence.quote}
+    return row | ({"start": evidence.span.start, "end": evidence.span.end} if evidence.span else {})

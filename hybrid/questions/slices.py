@@ -1,0 +1,41 @@
+"""The kinds of questions that a report looks at on their own.
+
+Takes a question, gives labels. Knows nothing about how it was made.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from hybrid.models import TokenCounter
+from hybrid.questions.numbers import is_numeric
+
+NUMERIC = "numeric"
+UNANSWERABLE = "unanswerable"
+JARGON = "jargon"
+HARD_TO_FIND = "hard to find"
+KNOWN = "known without the corpus"
+
+_WORD = re.compile(r"[^\W\d_][\w.-]*")
+# Plain English has 1.0 to 1.3 pieces a word; a third of a text in names and codes doubles that.
+_JARGON_PIECES = 1.7
+
+
+def numeric(answers: Sequence[str]) -> bool:
+    """Tell whether every gold answer is a number, with or without a unit."""
+    return bool(answers) and all(is_numeric(answer) for answer in answers)
+
+
+def jargon(texts: Sequence[str], counter: TokenCounter) -> list[bool]:
+    """Tell which texts are full of words that the embedder's vocabulary does not hold.
+
+    A subword tokeniser keeps what was frequent in its training text whole and breaks the rest:
+    ``checkpoint_timeout`` becomes four pieces or more. The rule: words (a letter, then letters, digits,
+    ``_ . -``) have on average at least 1.7 pieces. Each word is counted alone, so that the punctuation
+    between words does not count.
+    """
+    words = [_WORD.findall(text) for text in texts]
+    counts = iter(counter.count_tokens([word for group in words for word in group]))
+    means = [sum(next(counts) for _ in group) / max(len(group), 1) for group in words]
+    return [mean >= _JARGON_PIECES for mean in means]

@@ -1,0 +1,62 @@
+"""What question making works on: sections of a document, their pieces, and candidates.
+
+Frozen, without behaviour. All spans are into ``Document.text``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from hybrid.types import Span
+
+
+class Layout(StrEnum):
+    """What a piece looks like."""
+
+    PROSE = "prose"
+    ITEMS = "items"
+    ENTRY = "entry"
+    TABLE = "table"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch between blank lines."""
+
+    layout: Layout
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """What stands below one heading.
+
+    ``headings`` is the path, outermost first; ``heading`` is where the innermost one stands, None at
+    the top of a document that begins without one.
+    """
+
+    headings: tuple[str, ...]
+    heading: Span | None
+    pieces: tuple[Piece, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """How a question names the place that it asks about: the document, and the section if that helps."""
+
+    title: str
+    section: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A question that a document seems to answer.
+
+    ``answers`` are alternatives, and each is a verbatim part of the evidence. ``made`` names the rule.
+    """
+
+    made: str
+    text: str
+    answers: tuple[str, ...]
+    evidence: Span

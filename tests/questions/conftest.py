@@ -1,0 +1,73 @@
+"""A small corpus with something of every kind, indexed with a fake embedder."""
+
+import pytest
+
+from hybrid.config import ChunkSettings, DocumentSettings, RetrievalSettings
+from hybrid.index import Index
+from hybrid.ingestion import Ingestor
+from hybrid.models.fakes import HashEmbedder
+from hybrid.retrieval import Retriever
+
+SERVER = """# Server
+
+The listener is a process that waits for clients on a network socket.
+
+## Limits of the server
+
+The default number of connections is 100. An idle connection occupies 12 kilobytes on the heap.
+
+## Options
+
+- `--port`: Specifies the TCP port of the listener. Defaults to `5432`.
+- `--host`: Specifies the address of the network interface. Defaults to `localhost`.
+- `--quiet`: Suppresses all notices during the start.
+"""
+GOATS = """# Mountain goats
+
+A kid is a young goat that still drinks milk from its mother.
+
+## Weights of the breeds
+
+| Breed | Weight | Origin |
+|---|---|---|
+| Saanen | 65 kg | Switzerland |
+| Boer | 95 kg | South Africa |
+| Angora | 45 kg | Turkey |
+
+## Climbing on steep slopes
+
+Mountain goats climb slopes of more than sixty degrees without any trouble.
+"""
+PAGES = {
+    "server.md": SERVER,
+    "goats.md": GOATS,
+    "protocol.md": "# Protocol\n\nAll messages use the Transmission Control Protocol (TCP) of the host.\n",
+}
+
+
+@pytest.fixture
+def retriever_over(tmp_path, write_files):
+    """Index pages: retriever_over({"a.md": "# A"}) -> a retriever of three hits."""
+    opened = []
+
+    def call(pages):
+        embedder = HashEmbedder(64, max_tokens=64)
+        domain = tmp_path / "indexes" / "docs"
+        chunks = ChunkSettings(overlap_tokens=0)
+        Ingestor(domain, embedder, DocumentSettings(), chunks).ingest(write_files(tmp_path / "docs", pages))
+        opened.append(Index.open(domain))
+        return Retriever(opened[-1], embedder, RetrievalSettings(k=3))
+
+    yield call
+    for index in opened:
+        index.close()
+
+
+@pytest.fixture
+def retriever(retriever_over):
+    return retriever_over(PAGES)
+
+
+@pytest.fixture
+def index(retriever):
+    return retriever.index
