@@ -1,4 +1,4 @@
-"""Score rankings against judgements: nDCG, recall, reciprocal rank.
+"""Score rankings against judgements: nDCG, recall, reciprocal rank, precision, average precision.
 
 Takes identifiers in ranked order and grades, gives numbers from 0 to 1, higher is better. A query
 without a ranking scores 0; it never drops out of a mean. Checked against pytrec-eval in the tests.
@@ -41,6 +41,29 @@ def reciprocal_rank(ranking: Sequence[str], grades: Mapping[str, int]) -> float:
         if grades.get(name, 0) > 0:
             return 1.0 / rank
     return 0.0
+
+
+def precision(ranking: Sequence[str], grades: Mapping[str, int]) -> float:
+    """Return the share of the ranking that is relevant, in whatever order; 0 for an empty one.
+
+    Of passages that is the context precision of RAGChecker (Ru et al. 2024), a number of the set.
+    """
+    return sum(grades.get(name, 0) > 0 for name in ranking) / len(ranking) if ranking else 0.0
+
+
+def average_precision(ranking: Sequence[str], grades: Mapping[str, int]) -> float:
+    """Return the mean over all relevant documents of the precision at their rank, 0 for one not found (TREC).
+
+    It rewards relevant documents that stand first. What ragas calls context precision is this number
+    divided by recall: the mean over the relevant documents that were found.
+    """
+    relevant = sum(grade > 0 for grade in grades.values())
+    found, total = 0, 0.0
+    for rank, name in enumerate(ranking, start=1):
+        if grades.get(name, 0) > 0:
+            found += 1
+            total += found / rank
+    return total / relevant if relevant else 0.0
 
 
 def score_rankings(

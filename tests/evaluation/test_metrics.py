@@ -1,8 +1,28 @@
+import itertools
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.spatial.distance import cosine
 
-from hybrid.evaluation.metrics import contains_gold, exact_match, token_f1
+from hybrid.evaluation.metrics import (
+    contains_gold,
+    exact_match,
+    is_polar,
+    label_accuracy,
+    normalise,
+    polar_match,
+    rouge_l,
+    similarities,
+    token_f1,
+)
+from hybrid.models.fakes import HashEmbedder
+
+TEXT_METRICS = (contains_gold, exact_match, token_f1, rouge_l, label_accuracy, polar_match)
+texts = st.text(max_size=40)
+golds = st.lists(st.text(max_size=20), max_size=3)
+few_words = st.lists(st.sampled_from(["wx", "xy", "yz", "zw"]), max_size=6).map(" ".join)
 
 
 @pytest.mark.parametrize(
@@ -21,21 +41,159 @@ def test_contains_gold_takes_whole_words(answer, golds, expected):
     assert contains_gold(answer, golds) == expected
 
 
-def test_exact_match_and_f1_by_hand():
-    assert exact_match("The Port!", ["port"]) == 1.0
-    assert exact_match("a port number", ["port"]) == 0.0
-    # "port number 5" against "port 5": 2 common of 3 and 2 tokens
-    assert token_f1("The port number 5", ["port 5", "x"]) == pytest.approx(0.8)
-    assert token_f1("", ["x"]) == 0.0
-    assert token_f1("x", []) == 0.0
+@pytest.mark.parametrize(
+    ("answer", "golds", "exact", "f1", "rouge"),
+    [
+        ("The Port!", ["port"], 1.0, 1.0, 1.0),
+        ("a port number", ["port"], 0.0, 2 / 3, 2 / 3),
+        # "port number 5" against "port 5": 2 common of 3 and 2 tokens
+        ("The port number 5", ["port 5", "x"], 0.0, 0.8, 0.8),
+        # all words common, in another order: the longest common subsequence is "b c" or "c a", of 3 and 3
+        ("b c x", ["x b c"], 0.0, 1.0, 2 / 3),
+        # Lin 2004, section 3: "police kill the gunman" has LCS 2 with the reference, "the" being dropped
+        ("police kill the gunman", ["police killed the gunman"], 0.0, 2 / 3, 2 / 3),
+        ("the gunman kill police", ["police killed the gunman"], 0.0, 2 / 3, 1 / 3),
+        # a token counts as often as it stands in both
+        ("very very very", ["very"], 0.0, 0.5, 0.5),
+        ("", ["x"], 0.0, 0.0, 0.0),
+        ("   ", [""], 0.0, 0.0, 0.0),
+        ("x", [], 0.0, 0.0, 0.0),
+        # normalising takes everything: the texts themselves are compared
+        ("the", ["a"], 0.0, 0.0, 0.0),
+        ("A", ["a"], 1.0, 1.0, 1.0),
+        ("--", ["--"], 1.0, 1.0, 1.0),
+        ("??", ["--"], 0.0, 0.0, 0.0),
+        ("Größe ÄNDERN", ["größe ändern"], 1.0, 1.0, 1.0),
+    ],
+)
+def test_overlap_with_gold_by_hand(answer, golds, exact, f1, rouge):
+    assert exact_match(answer, golds) == exact
+    assert token_f1(answer, golds) == pytest.approx(f1)
+    assert rouge_l(answer, golds) == pytest.approx(rouge)
 
 
-@given(st.text(max_size=40), st.lists(st.text(max_size=20), max_size=3))
-def test_scores_stay_in_range(answer, golds):
-    for metric in (contains_gold, exact_match, token_f1):
-        assert 0.0 <= metric(answer, golds) <= 1.0
+@pytest.mark.parametrize(
+    ("answer", "golds", "expected"),
+    [
+        ("Positive", ["positive"], 1.0),
+        (' "positive." ', ["Positive"], 1.0),
+        ("negative", ["positive"], 0.0),
+        ("positive or negative", ["positive"], 0.0),
+        ("B", ["A", "B"], 1.0),
+        ("C++", ["c++"], 1.0),
+        ("C", ["C++"], 0.0),
+        ("...", ["..."], 1.0),
+        ("", [""], 0.0),
+        ("STRASSE", ["straße"], 1.0),
+    ],
+)
+def test_a_label_is_the_whole_answer(answer, golds, expected):
+    assert label_accuracy(answer, golds) == expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "golds", "expected"),
+    [
+        ("No, it has no limit.", ["no"], 1.0),
+        ("Yes: there is no limit.", ["no"], 0.0),
+        ("Yes: there is no limit.", ["Yes"], 1.0),
+        ("The answer is yes.", ["yes"], 1.0),
+        ("There is no such limit, so yes.", ["yes"], 0.0),
+        ("There is no such limit, so yes.", ["no"], 0.0),
+        ("There is no limit, so yes.", ["yes", "no"], 0.0),
+        ("Nothing is known.", ["no"], 0.0),
+        ("", ["no"], 0.0),
+    ],
+)
+def test_yes_and_no_are_not_found_by_accident(answer, golds, expected):
+    assert polar_match(answer, golds) == expected
+
+
+def test_a_question_is_polar_if_all_golds_are():
+    assert is_polar(["Yes."])
+    assert not is_polar(["yes", "5"])
+    assert not is_polar([])
+
+
+@given(texts, golds)
+def test_scores_stay_in_range_and_do_not_mind_the_order_of_golds(answer, golds):
+    for metric in TEXT_METRICS:
+        score = metric(answer, golds)
+        assert 0.0 <= score <= 1.0
+        assert metric(answer, golds[::-1]) == score
+
+
+@given(texts, golds, st.text(max_size=20))
+def test_another_gold_never_lowers_a_score(answer, golds, gold):
+    for metric in (contains_gold, exact_match, token_f1, rouge_l, label_accuracy):
+        assert metric(answer, [*golds, gold]) >= metric(answer, golds)
+
+
+@given(texts.filter(str.strip))
+def test_an_answer_that_is_the_gold_is_right(text):
+    assert exact_match(text, [text]) == token_f1(text, [text]) == rouge_l(text, [text]) == 1.0
+    assert label_accuracy(text, [text]) == 1.0
 
 
 @given(st.text(alphabet="abc ", min_size=1).filter(str.strip))
 def test_an_answer_that_is_the_gold_contains_it(text):
     assert contains_gold(f"so: {text}.", [text]) == 1.0
+
+
+@given(texts, golds)
+def test_rouge_l_is_never_above_token_f1(answer, golds):
+    assert rouge_l(answer, golds) <= token_f1(answer, golds)
+
+
+@given(few_words, few_words)
+def test_rouge_l_is_that_of_all_subsequences(answer, gold):
+    one, other = normalise(answer).split(), normalise(gold).split()
+    longest = max(
+        len(pick)
+        for size in range(len(one) + 1)
+        for pick in itertools.combinations(one, size)
+        if pick in set(itertools.combinations(other, size))
+    )
+    expected = 2 * longest / (len(one) + len(other)) if longest else 0.0
+    assert rouge_l(answer, [gold]) == pytest.approx(expected)
+
+
+def test_similarity_is_the_best_cosine_over_the_golds():
+    embedder = HashEmbedder(dimension=32)
+    one, two, three = embedder.embed_queries(["red cat", "red dog", "blue sky"])
+    expected = max(1 - cosine(one, two), 1 - cosine(one, three))
+    assert similarities(["red cat"], [["red dog", "blue sky"]], embedder) == pytest.approx([expected])
+    assert similarities(["red cat"], [["blue sky", "red dog"]], embedder) == pytest.approx([expected])
+    assert expected > 0.3
+
+
+def test_similarity_of_nothing_is_zero():
+    assert similarities(["", "x", " "], [["x"], [], [""]], HashEmbedder()) == [0.0, 0.0, 0.0]
+    assert similarities([], [], HashEmbedder()) == []
+    with pytest.raises(ValueError, match="1 answers and 0"):
+        similarities(["x"], [], HashEmbedder())
+
+
+class OppositeEmbedder(HashEmbedder):
+    """Longer vectors than one, in opposite directions, and one that is broken."""
+
+    def embed_documents(self, texts):
+        rows = {"up": [3.0, 0.0], "down": [-3.0, 0.0], "broken": [np.nan, np.nan]}
+        return np.array([rows[text] for text in texts], dtype=np.float32)
+
+
+def test_similarity_is_cut_to_the_range_and_never_nan():
+    assert similarities(["up", "up", "up"], [["down"], ["up"], ["broken"]], OppositeEmbedder()) == [
+        0.0,
+        1.0,
+        0.0,
+    ]
+
+
+@given(st.lists(st.tuples(texts, golds), max_size=4))
+def test_similarities_stay_in_range_and_each_text_is_embedded_once(rows):
+    embedder = HashEmbedder(dimension=8)
+    found = similarities([answer for answer, _ in rows], [group for _, group in rows], embedder)
+    assert all(0.0 <= value <= 1.0 for value in found) and len(found) == len(rows)
+    distinct = {text for answer, group in rows for text in (answer, *group) if text.strip()}
+    assert embedder.embedded == len(distinct)

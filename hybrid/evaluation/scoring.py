@@ -1,0 +1,281 @@
+"""Score outcomes against their questions, and lay one score out as the table that statistics work on.
+
+Takes questions, outcomes, a grounding model and perhaps an embedder, gives ``Scores`` and a
+``ScoreTable``. Knows nothing about how answers were made. Nothing is NaN and nothing is dropped: a
+failed answer scores as a wrong one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from hybrid.errors import UsageError
+from hybrid.evaluation.citing import CitationScores, citation_scores
+from hybrid.evaluation.grounding import (
+    GroundingModel,
+    check_claims,
+    groundedness,
+    hallucinated,
+    without_markers,
+)
+from hybrid.evaluation.metrics import (
+    contains_gold,
+    exact_match,
+    is_polar,
+    label_accuracy,
+    polar_match,
+    rouge_l,
+    similarities,
+    token_f1,
+)
+from hybrid.evaluation.numbers import contains_numeral, is_numeric, numeric_match
+from hybrid.evaluation.outcomes import Outcome
+from hybrid.evaluation.relevance import ContextScores, context_scores
+from hybrid.evaluation.scores import METRICS, MetricCard, Scores, ScoreTable
+from hybrid.models import Embedder
+from hybrid.types import Question
+
+# A gold answer that is longer is a text; no answer contains it word for word.
+_LONG = 12
+_RETRIEVAL = frozenset(
+    ("recall", "ndcg", "reciprocal_rank", "context_precision", "context_utilisation", "average_precision")
+)
+
+
+def score_outcome(
+    question: Question,
+    outcome: Outcome,
+    *,
+    grounding: GroundingModel,
+    similarity: float | None = None,
+    retrieves: bool | None = None,
+) -> Scores:
+    """Score one outcome.
+
+    Args:
+        question: what was asked, with its golds.
+        outcome: what came out.
+        grounding: judges claims by passages.
+        similarity: of the answer to its golds, from 0 to 1; None where there is no embedder.
+        retrieves: whether the arm retrieves, so that no passages score 0 and not "does not apply"; told
+            by the passages of this outcome if not given.
+
+    Raises:
+        UsageError: the question is answerable and has no gold answer.
+    """
+    if question.answerable and not any(gold.strip() for gold in question.answers):
+        raise UsageError(
+            f"question {question.id!r} is answerable and has no gold answer: nothing can be scored",
+            hint="add `answers` to it, or set `answerable` to false",
+        )
+    answered = not outcome.failed and not outcome.abstained
+    golds = question.answers if question.answerable else None
+    # an answer that is not shown says nothing, whatever stands in it
+    text = answer_text(outcome) if answered else ""
+    right = correct(question, outcome)
+    checked = check_claims(text, [passage.text for passage in outcome.passages], grounding)
+    cited = _cited(outcome, grounding) if answered else CitationScores(None, None)
+    retrieves = bool(outcome.passages) if retrieves is None else retrieves
+    context = context_scores(question, outcome) if question.answerable and retrieves else ContextScores()
+    return Scores(
+        correct=right,
+        exact_match=None if golds is None else exact_match(text, golds),
+        contains_gold=None if golds is None else contains_gold(text, golds),
+        token_f1=None if golds is None else token_f1(text, golds),
+        rouge_l=None if golds is None else rouge_l(text, golds),
+        numeric=numeric_match(text, golds) if golds is not None and is_numeric(golds) else None,
+        similarity=None if golds is None or similarity is None else similarity * answered,
+        crag=_crag(question, outcome, right),
+        abstained=float(outcome.abstained and not outcome.failed),
+        failed=float(outcome.failed),
+        groundedness=groundedness(checked, grounding.threshold),
+        hallucinated=hallucinated(checked, grounding.threshold),
+        citation_precision=cited.precision,
+        citation_recall=cited.recall,
+        recall=context.recall,
+        ndcg=context.ndcg,
+        reciprocal_rank=context.reciprocal_rank,
+        context_precision=context.precision,
+        context_utilisation=context.utilisation,
+        average_precision=context.average_precision,
+    )
+
+
+def score_all(
+    questions: Sequence[Question],
+    outcomes: Sequence[Outcome],
+    *,
+    grounding: GroundingModel,
+    embedder: Embedder | None = None,
+) -> list[Scores]:
+    """Score outcomes in their order; an arm retrieves if any of its outcomes has passages.
+
+    Raises:
+        UsageError: an outcome is of a question that is not in the set.
+    """
+    known = {question.id: question for question in questions}
+    for outcome in outcomes:
+        if outcome.question not in known:
+            raise UsageError(
+                f"arm {outcome.arm!r} has an outcome of an unknown question {outcome.question!r}",
+                hint="score the outcomes with the question set they were made from",
+            )
+    asked = [known[outcome.question] for outcome in outcomes]
+    retrieving = {outcome.arm for outcome in outcomes if outcome.passages}
+    alike: Sequence[float | None] = [None] * len(outcomes)
+    if embedder is not None:
+        alike = similarities(
+            [answer_text(outcome) for outcome in outcomes], [question.answers for question in asked], embedder
+        )
+    return [
+        score_outcome(q, o, grounding=grounding, similarity=similarity, retrieves=o.arm in retrieving)
+        for q, o, similarity in zip(asked, outcomes, alike, strict=True)
+    ]
+
+
+def correct(question: Question, outcome: Outcome) -> float:
+    """Return whether the answer is right, from 0 to 1; ``METRICS`` has the rule in words."""
+    if outcome.failed:
+        return 0.0
+    if outcome.abstained or not question.answerable:
+        return float(outcome.abstained and not question.answerable)
+    text, golds = answer_text(outcome), question.answers
+    if question.options:
+        return label_accuracy(text, golds)
+    if is_polar(golds):
+        return polar_match(text, golds)
+    if is_numeric(golds):
+        return max(numeric_match(text, golds), contains_numeral(text, golds))
+    if min(len(gold.split()) for gold in golds if gold.strip()) > _LONG:
+        return token_f1(text, golds)
+    return contains_gold(text, golds)
+
+
+def answer_text(outcome: Outcome) -> str:
+    """Return the answer without its citation markers, which are no part of what it says."""
+    cites = outcome.citations or outcome.passages
+    return without_markers(outcome.answer) if cites else outcome.answer
+
+
+def table(
+    questions: Sequence[Question],
+    outcomes: Sequence[Outcome],
+    scores: Sequence[Scores],
+    *,
+    metric: str,
+    arms: Sequence[str],
+) -> ScoreTable:
+    """Lay one metric out by question and arm, scaled so that 0 is worst and 1 is best.
+
+    A metric where lower is better enters as 1 − x. Where it does not apply to an unanswerable question,
+    that is scored by abstention: 1 if the arm declined, else 0. Where it does not apply to an answer,
+    because that failed, abstained or shows no passages, the answer scores 0. Answerable questions to
+    which the metric cannot apply, whoever answers (no gold number, no gold evidence), are left out for
+    all arms alike.
+
+    Args:
+        questions: the set, in the order of the rows.
+        outcomes: of any arms.
+        scores: of the outcomes, in the same order.
+        metric: a field of ``Scores`` that has a better direction.
+        arms: the columns, from simple to costly.
+
+    Raises:
+        UsageError: no such metric, an outcome that is missing or there twice, or nothing that has the score.
+    """
+    card = _card(metric)
+    cells = _cells(outcomes, scores, arms)
+    rows = [question for question in questions if _can_apply(metric, question)]
+    values = np.zeros((len(rows), len(arms)))
+    scored = 0
+    for row, question in enumerate(rows):
+        for column, arm in enumerate(arms):
+            found = cells.get((arm, question.id))
+            if found is None:
+                raise UsageError(
+                    f"arm {arm!r} has no outcome for question {question.id!r}",
+                    hint="run the comparison again: what is already answered is kept",
+                )
+            value: float | None = getattr(found, metric)
+            scored += value is not None
+            values[row, column] = _utility(card, value, question, found)
+    if not scored:
+        raise UsageError(
+            f"no answer has the score {metric!r}: it applies to none of these questions and arms",
+            hint="decide by another metric, such as `correct`; `similarity` needs an embedder",
+        )
+    return ScoreTable(
+        metric=metric,
+        arms=tuple(arms),
+        questions=tuple(question.id for question in rows),
+        sources=tuple(question.unit for question in rows),
+        values=values,
+        slices=tuple(automatic_slices(question) for question in rows),
+    )
+
+
+def automatic_slices(question: Question) -> tuple[str, ...]:
+    """Return the slices of a question, its own first, then those that can be told from it, each once.
+
+    ``numeric``: every gold is a number. ``unanswerable``. ``withheld``: sources are kept from it.
+    ``synthetic``: made by a rule and not reviewed by a person.
+    """
+    told = {
+        "numeric": question.answerable and is_numeric(question.answers),
+        "unanswerable": not question.answerable,
+        "withheld": bool(question.withheld),
+        "synthetic": question.made != "gold" and not question.made.startswith("reviewed:"),
+    }
+    return tuple(dict.fromkeys((*question.slices, *(name for name, holds in told.items() if holds))))
+
+
+def _cited(outcome: Outcome, grounding: GroundingModel) -> CitationScores:
+    if not (outcome.passages or outcome.citations):
+        return CitationScores(None, None)
+    return citation_scores(outcome.answer, outcome.citations, grounding)
+
+
+def _crag(question: Question, outcome: Outcome, right: float) -> float:
+    if outcome.abstained and question.answerable and not outcome.failed:
+        return 0.0
+    return 2.0 * right - 1.0
+
+
+def _card(metric: str) -> MetricCard:
+    deciding = {card.name: card for card in METRICS if card.higher_is_better is not None}
+    if metric not in deciding:
+        raise UsageError(f"no metric {metric!r} to decide by", hint=f"choose one of {', '.join(deciding)}")
+    return deciding[metric]
+
+
+def _cells(
+    outcomes: Sequence[Outcome], scores: Sequence[Scores], arms: Iterable[str]
+) -> Mapping[tuple[str, str], Scores]:
+    cells: dict[tuple[str, str], Scores] = {}
+    wanted = set(arms)
+    for outcome, score in zip(outcomes, scores, strict=True):
+        cell = (outcome.arm, outcome.question)
+        if outcome.arm in wanted and cell in cells:
+            raise UsageError(
+                f"arm {outcome.arm!r} has two outcomes for question {outcome.question!r}",
+                hint="keep those of one run, or give the arms different names",
+            )
+        cells[cell] = score
+    return cells
+
+
+def _can_apply(metric: str, question: Question) -> bool:
+    if not question.answerable:
+        return True
+    if metric == "numeric":
+        return is_numeric(question.answers)
+    return metric not in _RETRIEVAL or bool(question.evidence)
+
+
+def _utility(card: MetricCard, value: float | None, question: Question, scores: Scores) -> float:
+    if value is None:
+        return 0.0 if question.answerable else scores.abstained
+    share = (value - card.low) / (card.high - card.low)
+    return share if card.higher_is_better else 1.0 - share
