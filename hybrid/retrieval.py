@@ -47,28 +47,53 @@ class Retriever:
         return self.search_all([question], where=where)[0]
 
     def search_all(
-        self, questions: Sequence[str], *, where: Mapping[str, str] | None = None
+        self,
+        questions: Sequence[str],
+        *,
+        where: Mapping[str, str] | None = None,
+        exclude: Sequence[Sequence[str]] | None = None,
     ) -> list[list[Hit]]:
-        """Return the hits of every question; the questions are embedded in one batch."""
+        """Return the hits of every question; the questions are embedded in one batch.
+
+        Args:
+            questions: in plain words.
+            where: conditions on the documents, alike for all questions.
+            exclude: for each question the sources that it may not find, ``*`` and ``?`` as in ``where``;
+                what is excluded makes room for the next best, so it costs no hits.
+        """
         questions = [valid_utf8(question) for question in questions]
+        withheld = exclude if exclude is not None else [()] * len(questions)
         asked = [question for question in questions if question.strip()]
         with span("retrieval", {"openinference.span.kind": "RETRIEVER", "hybrid.questions": len(asked)}):
             among = self.index.positions_where(where) if where else None
             vectors = iter(self.embedder.embed_queries(asked))
             return [
-                self._search_one(question, next(vectors), among) if question.strip() else []
-                for question in questions
+                self._search_one(question, next(vectors), among, self._positions(sources))
+                if question.strip()
+                else []
+                for question, sources in zip(questions, withheld, strict=True)
             ]
 
-    def _search_one(self, question: str, vector: Vectors, among: Sequence[int] | None) -> list[Hit]:
+    def _positions(self, sources: Sequence[str]) -> frozenset[int]:
+        found = (self.index.positions_where({"source": source}) for source in sources)
+        return frozenset(position for positions in found for position in positions)
+
+    def _search_one(
+        self, question: str, vector: Vectors, among: Sequence[int] | None, excluded: frozenset[int]
+    ) -> list[Hit]:
         settings = self.settings
-        depth = max(settings.candidates, settings.k)
+        wanted = max(settings.candidates, settings.k)
+        # at most so many of the best are excluded, so as many as wanted are left
+        depth = wanted + len(excluded)
         dense: list[Scored] = []
         lexical: list[Scored] = []
         if settings.mode is not RetrievalMode.LEXICAL:
             dense = self.index.search_dense(vector, depth, among=among)
         if settings.mode is not RetrievalMode.DENSE:
             lexical = self.index.search_lexical(question, depth, among=among)
+        if excluded:
+            dense = [scored for scored in dense if scored.position not in excluded][:wanted]
+            lexical = [scored for scored in lexical if scored.position not in excluded][:wanted]
         cosines = self._cosines(vector, dense, lexical)
         fused = self._fuse(dense, lexical)
         ranked = [scored for scored in fused if cosines[scored.position] >= settings.min_score]

@@ -153,6 +153,33 @@ def test_the_weight_chooses_the_side(search):
     assert lexical[0] == "guide/timeout.txt"
 
 
+@pytest.mark.parametrize("mode", RetrievalMode)
+def test_what_is_excluded_is_not_found_and_makes_room_for_the_next_best(search, index, embedder, mode):
+    settings = RetrievalSettings(mode=mode, k=2, candidates=2, duplicate_overlap=1.0)
+    retriever = Retriever(index, embedder, settings)
+    question = "the server port archive"
+    best, second = (hit.chunk.source for hit in retriever.search(question))
+    rest, free = retriever.search_all([question] * 2, exclude=[[best, second], []])
+    assert [hit.chunk.source for hit in free] == [best, second]
+    assert len(rest) == 2
+    assert {best, second}.isdisjoint(hit.chunk.source for hit in rest)
+
+
+def test_everything_can_be_excluded_and_an_unknown_source_excludes_nothing(search, index, embedder):
+    retriever = Retriever(index, embedder, RetrievalSettings())
+    nothing, same = retriever.search_all(["the server"] * 2, exclude=[["*"], ["nowhere.txt"]])
+    assert nothing == []
+    assert same == retriever.search("the server")
+
+
+def test_exclusion_and_conditions_hold_together(index, embedder):
+    retriever = Retriever(index, embedder, RetrievalSettings())
+    (hits,) = retriever.search_all(
+        ["timeout archive"], where={"source": "guide/*"}, exclude=[["guide/backup.txt"]]
+    )
+    assert [hit.chunk.source for hit in hits] == ["guide/timeout.txt"]
+
+
 # --- reranking -------------------------------------------------------------------------------------
 
 

@@ -1,11 +1,13 @@
 """The arms: what is asked of whom, and what is shown.
 
-Takes a question and hits, gives an answer whose citations hold, or an abstention. Finds no hits.
+Takes a question and hits, gives an answer whose citations hold, or an abstention; of a question with
+options the likeliest one. Finds no hits.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -49,7 +51,7 @@ class Answerer:
         self, questions: Sequence[str], hits: Sequence[Sequence[Hit]], *, arm: Arm = Arm.RAG
     ) -> list[Answer]:
         """Answer questions in batches; ``hits`` has one ranking a question, ignored by ``base``."""
-        self._require(arm)
+        require_no_adapter(arm)
         begun = time.perf_counter()
         with span("answer", {"openinference.span.kind": "CHAIN", "hybrid.arm": str(arm)}):
             if arm is Arm.BASE:
@@ -58,8 +60,53 @@ class Answerer:
                 answers = [self._extracted(q, h) for q, h in zip(questions, hits, strict=True)]
             else:
                 answers = self._generated(questions, hits)
-        share = (time.perf_counter() - begun) / max(len(answers), 1)
-        return [dataclasses.replace(answer, seconds=share) for answer in answers]
+        return _with_time(answers, begun)
+
+    def choose_all(
+        self,
+        questions: Sequence[str],
+        options: Sequence[Sequence[str]],
+        hits: Sequence[Sequence[Hit]],
+        *,
+        arm: Arm = Arm.RAG,
+    ) -> list[Answer]:
+        """Choose for every question the likeliest of its options; whatever the reader, nothing is written.
+
+        The likelihood of an option is that of its whole text. Divided by its number of tokens it chose
+        worse: of 100 contract clauses (CUAD) 18 instead of 24 got the right one of five categories.
+
+        Args:
+            questions: in plain words.
+            options: for each question the labels to choose from.
+            hits: for each question a ranking, ignored by ``base``.
+            arm: ``rag`` puts the passages before the question.
+        """
+        require_no_adapter(arm)
+        if not questions:
+            return []
+        begun = time.perf_counter()
+        with span("choose", {"openinference.span.kind": "CHAIN", "hybrid.arm": str(arm)}):
+            shown: Sequence[Sequence[Hit]] = [()] * len(questions) if arm is Arm.BASE else hits
+            conversations = [
+                self._choice(question, labels, ranking)
+                for question, labels, ranking in zip(questions, options, shown, strict=True)
+            ]
+            generator = self.generator()
+            answers = []
+            for place, likelihoods in enumerate(generator.log_likelihoods(conversations, options)):
+                best = likelihoods.index(max(likelihoods))
+                answers.append(
+                    Answer(
+                        question=questions[place],
+                        text=options[place][best],
+                        arm=arm,
+                        reader="likelihood",
+                        hits=tuple(shown[place]),
+                        confidence=1 / sum(math.exp(value - likelihoods[best]) for value in likelihoods),
+                        prompt_tokens=generator.count_prompt_tokens(conversations[place]),
+                    )
+                )
+        return _with_time(answers, begun)
 
     def stream(self, question: str, hits: Sequence[Hit], *, arm: Arm = Arm.RAG) -> Iterator[str | Answer]:
         """Yield pieces of text as they come, and at last the answer as it stands after the checks.
@@ -67,7 +114,7 @@ class Answerer:
         ``base`` is shown while it is written. What ``rag`` shows has passed the check against its
         passages, so it comes sentence by sentence, and a sentence that fails is never shown.
         """
-        self._require(arm)
+        require_no_adapter(arm)
         begun = time.perf_counter()
         answer: Answer | None = None
         if arm is Arm.BASE:
@@ -91,7 +138,7 @@ class Answerer:
         yield answer
 
     def _stream_generated(self, question: str, hits: Sequence[Hit]) -> Iterator[str | Answer]:
-        passages = self._pack(question, hits)
+        passages = self._pack_for(question, hits)
         messages = self._prompts.rag(question, passages)
         written = _Written(self.generator(), messages, self.settings.max_new_tokens)
         shown = ""
@@ -109,13 +156,6 @@ class Answerer:
     @property
     def _prompts(self) -> Prompts:
         return load_prompts(self.settings.language)
-
-    def _require(self, arm: Arm) -> None:
-        if arm in (Arm.ADAPTER, Arm.BOTH):
-            raise UsageError(
-                f"the arm {str(arm)!r} needs an adapter, and this domain has none",
-                hint="use --arm base or --arm rag",
-            )
 
     def _base(self, questions: Sequence[str]) -> list[Answer]:
         conversations = [self._prompts.base(question) for question in questions]
@@ -137,8 +177,10 @@ class Answerer:
     def _extracted(self, question: str, hits: Sequence[Hit]) -> Answer:
         found = self._extract(question, hits)
         if not self._relevant(found):
-            return self._abstention(question, hits, "extractive")
-        return self._cited(question, join_cited(found.cited), hits, "extractive")
+            answer = self._abstention(question, hits, "extractive")
+        else:
+            answer = self._cited(question, join_cited(found.cited), hits, "extractive")
+        return dataclasses.replace(answer, confidence=found.relevance)
 
     def _generated(self, questions: Sequence[str], hits: Sequence[Sequence[Hit]]) -> list[Answer]:
         answers: dict[int, Answer] = {}
@@ -149,7 +191,7 @@ class Answerer:
                 asked.append(place)
             else:
                 answers[place] = self._abstention(question, ranking, "generator")
-        packed = {place: self._pack(questions[place], hits[place]) for place in asked}
+        packed = {place: self._pack_for(questions[place], hits[place]) for place in asked}
         conversations = [self._prompts.rag(questions[place], packed[place]) for place in asked]
         for place, written in zip(asked, self._generate(conversations), strict=True):
             answers[place] = self._checked(questions[place], hits[place], packed[place], written)
@@ -178,12 +220,21 @@ class Answerer:
     def _relevant(self, found: Extract) -> bool:
         return bool(found.cited) and found.relevance >= self.settings.abstain_below
 
-    def _pack(self, question: str, hits: Sequence[Hit]) -> list[Passage]:
-        generator, prompts = self.generator(), self._prompts
+    def _pack_for(self, question: str, hits: Sequence[Hit]) -> list[Passage]:
+        return self._pack(hits, lambda passages: self._prompts.rag(question, passages))
+
+    def _choice(self, question: str, labels: Sequence[str], hits: Sequence[Hit]) -> tuple[Message, ...]:
+        passages = self._pack(hits, lambda shown: self._prompts.choice(question, labels, shown))
+        return self._prompts.choice(question, labels, passages)
+
+    def _pack(
+        self, hits: Sequence[Hit], prompt: Callable[[Sequence[Passage]], Sequence[Message]]
+    ) -> list[Passage]:
+        generator = self.generator()
         room = generator.context_tokens - self.settings.max_new_tokens
         return pack(
             hits,
-            lambda passages: generator.count_prompt_tokens(prompts.rag(question, passages)),
+            lambda passages: generator.count_prompt_tokens(prompt(passages)),
             min(self.settings.context_tokens, room),
         )
 
@@ -231,6 +282,24 @@ class _Written:
     def generation(self) -> Generation:
         """Return what was written so far; a piece of the stream is about a token."""
         return Generation(self.text, self._generator.count_prompt_tokens(self._messages), self._pieces)
+
+
+def require_no_adapter(arm: Arm) -> None:
+    """Refuse an arm that cannot answer yet.
+
+    Raises:
+        UsageError: the arm needs an adapter, and there is none.
+    """
+    if arm in (Arm.ADAPTER, Arm.BOTH):
+        raise UsageError(
+            f"the arm {str(arm)!r} needs an adapter, and this domain has none",
+            hint="use --arm base or --arm rag",
+        )
+
+
+def _with_time(answers: Sequence[Answer], begun: float) -> list[Answer]:
+    share = (time.perf_counter() - begun) / max(len(answers), 1)
+    return [dataclasses.replace(answer, seconds=share) for answer in answers]
 
 
 def _declines(text: str) -> bool:

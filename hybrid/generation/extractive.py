@@ -22,7 +22,7 @@ from hybrid.models import Embedder, Vectors
 from hybrid.types import Hit, Span
 
 # Chosen on 400 XQuAD questions and on the example questions, where a broad plateau around them does
-# equally well; `hybrid bench answers` shows what they reach.
+# equally well; `hybrid evaluate` shows what they reach.
 _COSINE = 1.0
 _WORDS = 0.4
 _WORDS_BEFORE = 0.4

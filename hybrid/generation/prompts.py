@@ -6,6 +6,7 @@ delimiters taken out of it, so that it cannot end its own quotation (spotlightin
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import re
 import tomllib
@@ -15,6 +16,7 @@ from importlib import resources
 from string import Template
 
 from hybrid.errors import ConfigError
+from hybrid.files import hash_text
 from hybrid.types import Message, MessageRole, Span
 
 _DELIMITER = re.compile(r"<(?=/?\s*passage)", re.IGNORECASE)
@@ -41,6 +43,9 @@ class Prompts:
     base_user: str
     rag_system: str
     rag_user: str
+    choice_system: str
+    choice_base_user: str
+    choice_rag_user: str
 
     def base(self, question: str) -> tuple[Message, ...]:
         """Return the conversation of an arm without retrieval."""
@@ -52,6 +57,20 @@ class Prompts:
         quoted = "\n".join(_quote(passage) for passage in passages)
         user = Template(self.rag_user).safe_substitute(question=question, passages=quoted)
         return (Message(MessageRole.SYSTEM, self.rag_system), Message(MessageRole.USER, user))
+
+    def choice(
+        self, question: str, options: Sequence[str], passages: Sequence[Passage] = ()
+    ) -> tuple[Message, ...]:
+        """Return the conversation that ends where one of the labels is to follow."""
+        quoted = "\n".join(_quote(passage) for passage in passages)
+        text = self.choice_rag_user if passages else self.choice_base_user
+        user = Template(text).safe_substitute(question=question, passages=quoted, options=", ".join(options))
+        return (Message(MessageRole.SYSTEM, self.choice_system), Message(MessageRole.USER, user))
+
+    @property
+    def digest(self) -> str:
+        """Return a digest of all texts."""
+        return hash_text(*dataclasses.astuple(self))
 
 
 @functools.cache
@@ -74,6 +93,9 @@ def load_prompts(language: str) -> Prompts:
         base_user=value["base"]["user"],
         rag_system=value["rag"]["system"],
         rag_user=value["rag"]["user"],
+        choice_system=value["choice"]["system"],
+        choice_base_user=value["choice"]["base_user"],
+        choice_rag_user=value["choice"]["rag_user"],
     )
 
 

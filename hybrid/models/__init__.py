@@ -107,6 +107,11 @@ class Generator(Protocol):
         ...
 
     @property
+    def digest(self) -> str:
+        """Return what decides its words: two generators of one digest write the same."""
+        ...
+
+    @property
     def context_tokens(self) -> int:
         """Return how many tokens prompt and completion may have together."""
         ...
@@ -125,4 +130,19 @@ class Generator(Protocol):
         self, messages: Sequence[Message], *, max_new_tokens: int, stop: Sequence[str] = ()
     ) -> Iterator[str]:
         """Yield the text of one answer in pieces; together they are what ``generate`` returns."""
+        ...
+
+    def log_likelihoods(
+        self, conversations: Sequence[Sequence[Message]], continuations: Sequence[Sequence[str]]
+    ) -> list[list[float]]:
+        """Return for each conversation how likely each of its continuations is as the answer.
+
+        Args:
+            conversations: what was said before.
+            continuations: for each conversation the texts to judge, none of them empty.
+
+        Returns:
+            The sum of the natural logarithms of the probabilities of a continuation's tokens: 0 at the
+            most, higher is likelier.
+        """
         ...

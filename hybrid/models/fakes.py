@@ -7,12 +7,14 @@ nothing about quality.
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from hybrid.files import hash_text
 from hybrid.models import EmbedderFingerprint, Generation, Vectors
 from hybrid.models.stopping import cut_at_stop
 from hybrid.types import Message, Span
@@ -84,12 +86,21 @@ class OverlapReranker:
 
 @dataclass
 class ScriptedGenerator:
-    """Answer with the given replies in turn, the last one for ever; keep what was asked."""
+    """Answer with the given replies in turn, the last one for ever; keep what was asked.
+
+    Of given texts the likelier one has more of its words in the conversation.
+    """
 
     replies: Sequence[str]
     name: str = "fake/scripted"
     context_tokens: int = 2_048
     history: list[tuple[Message, ...]] = field(default_factory=list)
+    judged: list[tuple[Message, ...]] = field(default_factory=list)
+
+    @property
+    def digest(self) -> str:
+        """Return a digest of name and replies."""
+        return hash_text(self.name, *self.replies)
 
     def count_prompt_tokens(self, messages: Sequence[Message]) -> int:
         """Count words and marks of all turns."""
@@ -107,11 +118,26 @@ class ScriptedGenerator:
         """Yield the reply word by word."""
         yield from re.findall(r"\s*\S+", self._reply(messages, stop).text)
 
+    def log_likelihoods(
+        self, conversations: Sequence[Sequence[Message]], continuations: Sequence[Sequence[str]]
+    ) -> list[list[float]]:
+        """Return the sum over a text's words of log 0.9 if the conversation has the word, else log 0.1."""
+        self.judged.extend(tuple(messages) for messages in conversations)
+        said = [set(_words(" ".join(message.content for message in turns))) for turns in conversations]
+        return [
+            [sum(math.log(0.9 if word in there else 0.1) for word in _words(text)) for text in texts]
+            for there, texts in zip(said, continuations, strict=True)
+        ]
+
     def _reply(self, messages: Sequence[Message], stop: Sequence[str]) -> Generation:
         text = self.replies[min(len(self.history), len(self.replies) - 1)]
         text = cut_at_stop(text, stop).strip()
         self.history.append(tuple(messages))
         return Generation(text, self.count_prompt_tokens(messages), len(_TOKEN.findall(text)))
+
+
+def _words(text: str) -> list[str]:
+    return _TOKEN.findall(text.lower())
 
 
 def _direction(word: str, dimension: int) -> Vectors:

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from hybrid.errors import ConfigError, RemoteError
+from hybrid.errors import ConfigError, RemoteError, UsageError
+from hybrid.files import hash_text
 from hybrid.models import Generation
 from hybrid.models.stopping import cut_at_stop, hold_back
 from hybrid.types import Message
@@ -53,6 +54,11 @@ class RemoteGenerator:
         return self._model
 
     @property
+    def digest(self) -> str:
+        """Return a digest of endpoint and model name: an endpoint does not tell its weights."""
+        return hash_text(self._shown, self._model)
+
+    @property
     def context_tokens(self) -> int:
         """Return how many tokens prompt and completion may have together."""
         return self._context_tokens
@@ -77,6 +83,19 @@ class RemoteGenerator:
     ) -> Iterator[str]:
         """Yield the answer in pieces as server-sent events bring them."""
         yield from hold_back(self._pieces(messages, max_new_tokens, stop), stop)
+
+    def log_likelihoods(
+        self, conversations: Sequence[Sequence[Message]], continuations: Sequence[Sequence[str]]
+    ) -> list[list[float]]:
+        """Refuse: chat endpoints write texts, they do not judge given ones.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError(
+            f"{self._shown} tells no likelihood of a given text, which questions with options need",
+            hint="use a model on this machine: leave models.endpoint empty",
+        )
 
     def _pieces(self, messages: Sequence[Message], max_new_tokens: int, stop: Sequence[str]) -> Iterator[str]:
         body = self._body(messages, max_new_tokens, stop) | {"stream": True}

@@ -1,5 +1,7 @@
 """What every generator promises."""
 
+import pytest
+
 from hybrid.types import Message, MessageRole
 
 _ASK = [Message(MessageRole.SYSTEM, "Be short."), Message(MessageRole.USER, "Which port is the default?")]
@@ -27,3 +29,28 @@ def test_a_text_ends_before_the_first_stop_string(generator):
     (written,) = generator.generate([_ASK], max_new_tokens=12, stop=[mark])
     assert written.text == whole.text[: whole.text.index(mark)].strip()
     assert "".join(generator.stream(_ASK, max_new_tokens=12, stop=[mark])) == written.text
+
+
+_OTHER = [Message(MessageRole.USER, "Is a port a number?")]
+_OPTIONS = [["Yes", "No"], ["five thousand", "5432", "a default port of the server"]]
+
+
+def test_every_continuation_has_a_likelihood(generator):
+    judged = generator.log_likelihoods([_ASK, _OTHER], _OPTIONS)
+    assert [len(row) for row in judged] == [2, 3]
+    assert all(value < 0 for row in judged for value in row)
+    assert generator.log_likelihoods([], []) == []
+
+
+def test_likelihoods_in_a_batch_are_those_alone(generator):
+    together = generator.log_likelihoods([_ASK, _OTHER, _ASK], [*_OPTIONS, _OPTIONS[0][::-1]])
+    alone = [
+        generator.log_likelihoods([turns], [[text]])[0][0]
+        for turns, texts in zip([_ASK, _OTHER, _ASK], [*_OPTIONS, _OPTIONS[0][::-1]], strict=True)
+        for text in texts
+    ]
+    assert [value for row in together for value in row] == pytest.approx(alone, abs=1e-4)
+
+
+def test_a_generator_has_a_digest_that_stays(generator):
+    assert generator.digest == generator.digest != ""

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from hybrid.config import GenerationSettings, Reader
@@ -78,6 +80,88 @@ def test_arms_with_an_adapter_say_that_there_is_none(arm):
     used, _ = answerer()
     with pytest.raises(UsageError, match="adapter"):
         used.answer(QUESTION, HITS, arm=arm)
+    with pytest.raises(UsageError, match="adapter"):
+        used.choose_all([QUESTION], [["a", "b"]], [HITS], arm=arm)
+
+
+def test_the_extractive_reader_says_how_relevant_it_found_what_it_read():
+    used, _ = answerer(reader=Reader.EXTRACTIVE)
+    good, bad = used.answer(QUESTION, HITS), used.answer("sourdough oven temperature?", HITS)
+    assert 1 >= good.confidence > used.settings.abstain_below > bad.confidence >= 0
+    assert used.answer(QUESTION, []).confidence == 0
+
+
+def test_what_is_generated_has_no_confidence():
+    used, _ = answerer("The default port is 5432 [1].")
+    assert used.answer(QUESTION, HITS).confidence is None
+    assert used.answer(QUESTION, HITS, arm=Arm.BASE).confidence is None
+
+
+# --- questions with options ------------------------------------------------------------------------
+
+
+class Judge(ScriptedGenerator):
+    """Give each option the likelihood that stands in it, as "label 0.25"."""
+
+    def log_likelihoods(self, conversations, continuations):
+        self.judged.extend(tuple(turns) for turns in conversations)
+        return [[math.log(float(text.split()[-1])) for text in texts] for texts in continuations]
+
+
+def judge():
+    generator = Judge(["unused"])
+    return Answerer(HashEmbedder(dimension=256), lambda: generator, GenerationSettings()), generator
+
+
+def test_the_likeliest_option_is_chosen_with_its_share_of_all():
+    used, generator = judge()
+    options = [["a 0.1", "b 0.3"], ["c 0.05", "d 0.01", "e 0.04"]]
+    first, second = used.choose_all([QUESTION, "Other?"], options, [HITS, HITS], arm=Arm.RAG)
+    assert (first.text, second.text) == ("b 0.3", "c 0.05")
+    assert first.confidence == pytest.approx(0.75)
+    assert second.confidence == pytest.approx(0.5)
+    assert not first.abstained
+    assert first.reader == "likelihood"
+    assert first.hits == tuple(HITS)
+    assert first.prompt_tokens > 0
+    assert generator.history == []  # nothing was written
+    assert "a 0.1, b 0.3" in generator.judged[0][-1].content
+
+
+def test_rag_chooses_with_the_passages_and_base_without():
+    used, generator = judge()
+    for arm in (Arm.RAG, Arm.BASE):
+        used.choose_all([QUESTION], [["a 0.5", "b 0.4"]], [HITS], arm=arm)
+    with_passages, without = (turns[-1].content for turns in generator.judged)
+    assert TEXT in with_passages
+    assert "passage" not in without
+    (answer,) = used.choose_all([QUESTION], [["a 0.5", "b 0.4"]], [[]], arm=Arm.RAG)
+    assert answer.hits == ()
+
+
+def test_passages_of_a_choice_are_packed_to_the_budget():
+    generator = Judge(["unused"])
+    settings = GenerationSettings(context_tokens=80)
+    used = Answerer(HashEmbedder(dimension=256), lambda: generator, settings)
+    many = [Hit(Chunk("a.txt", n, 0, len(TEXT), f"{TEXT} {n}"), 1.0) for n in range(20)]
+    (answer,) = used.choose_all([QUESTION], [["a 0.5", "b 0.4"]], [many])
+    assert "<passage" in generator.judged[0][-1].content
+    assert answer.prompt_tokens <= 80
+
+
+def test_of_equals_the_first_is_chosen_and_hopeless_options_are_no_division_by_zero():
+    class Hopeless(ScriptedGenerator):
+        def log_likelihoods(self, conversations, continuations):
+            return [[-5000.0] * len(texts) for texts in continuations]
+
+    used = Answerer(HashEmbedder(), lambda: Hopeless(["x"]), GenerationSettings())
+    (answer,) = used.choose_all([QUESTION], [["b", "a"]], [[]], arm=Arm.BASE)
+    assert (answer.text, answer.confidence) == ("b", 0.5)
+
+
+def test_nothing_to_choose_loads_no_generator():
+    used = Answerer(HashEmbedder(), lambda: pytest.fail("the generator was loaded"), GenerationSettings())
+    assert used.choose_all([], [], []) == []
 
 
 @pytest.mark.parametrize("arm", [Arm.BASE, Arm.RAG])

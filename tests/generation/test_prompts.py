@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 
 from hybrid.errors import ConfigError
@@ -35,3 +37,22 @@ def test_dollar_signs_in_text_are_not_placeholders():
 def test_an_unknown_language_is_refused_with_those_there_are():
     with pytest.raises(ConfigError, match="de, en"):
         load_prompts("xx")
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_a_choice_names_its_labels_and_quotes_its_passages(language):
+    prompts = load_prompts(language)
+    _, plain = prompts.choice("Is it $options?", ["Yes", "No, never"])
+    assert "Is it $options?" in plain.content
+    assert "Yes, No, never" in plain.content
+    assert "<passage" not in plain.content
+    _, user = prompts.choice("Q?", ["Yes", "No"], [passage("Some </passage> evidence.")])
+    assert user.content.count("</passage>") == 1
+    assert user.content.index("evidence") < user.content.index("Q?") < user.content.index("Yes, No")
+
+
+def test_the_digest_of_the_prompts_follows_their_words():
+    english = load_prompts("en")
+    assert english.digest == load_prompts("en").digest
+    assert english.digest != load_prompts("de").digest
+    assert english.digest != dataclasses.replace(english, choice_system="Choose.").digest

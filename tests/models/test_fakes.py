@@ -61,3 +61,17 @@ def test_replies_come_in_turn_and_the_last_for_ever():
         "two",
     ]
     assert generator.history == [tuple(ask)] * 3
+
+
+def test_the_likelier_text_has_more_of_its_words_in_the_conversation():
+    generator = ScriptedGenerator(["one"])
+    ask = [Message(MessageRole.USER, "Is the cat black?")]
+    ((black, white),) = generator.log_likelihoods([ask], [["black", "white"]])
+    assert black > white
+    assert generator.judged == [tuple(ask)]
+    assert generator.history == []
+
+
+def test_the_digest_of_a_script_follows_its_replies():
+    assert ScriptedGenerator(["a"]).digest == ScriptedGenerator(["a"]).digest
+    assert ScriptedGenerator(["a"]).digest != ScriptedGenerator(["b"]).digest

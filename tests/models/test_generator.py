@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from hybrid.config import ModelSettings
 from hybrid.errors import ModelMissing, UsageError
-from hybrid.models.generator import TransformersGenerator, cut_at_stop, hold_back, in_loop
+from hybrid.models.device import Placement
+from hybrid.models.generator import TransformersGenerator, _batches, cut_at_stop, hold_back, in_loop
 from hybrid.models.loading import load_generator
 from hybrid.types import Message, MessageRole
 
@@ -36,9 +37,9 @@ def test_batches_are_what_single_prompts_are_token_for_token(tiny_generator):
 
 
 def test_more_prompts_than_a_batch_keep_their_order(tiny_generator):
-    many = (_PROMPTS * 3)[::-1]
+    many = (_PROMPTS * 10)[::-1]
     once = tiny_generator.generate(_PROMPTS, max_new_tokens=6)
-    assert tiny_generator.generate(many, max_new_tokens=6) == (once * 3)[::-1]
+    assert tiny_generator.generate(many, max_new_tokens=6) == (once * 10)[::-1]
 
 
 def test_nothing_asked_nothing_answered(tiny_generator):
@@ -107,6 +108,79 @@ def test_a_folder_that_is_no_model_is_missing(tiny_generator_folder, cpu, tmp_pa
     for folder in (tmp_path / "broken", tmp_path):
         with pytest.raises(ModelMissing, match="cannot be loaded"):
             TransformersGenerator(folder, name="x", placement=cpu)
+
+
+# --- likelihoods -----------------------------------------------------------------------------------
+
+
+def _by_hand(generator, turns, text):
+    """Read prompt and text as one sequence, without batch, cache or padding."""
+    import torch
+
+    tokenizer, model = generator._tokenizer, generator._model
+    prompt = tokenizer(generator._render(turns), add_special_tokens=False)["input_ids"]
+    tail = tokenizer(text, add_special_tokens=False)["input_ids"]
+    with torch.inference_mode():
+        logs = model(torch.tensor([prompt + tail])).logits[0].log_softmax(-1)
+    return sum(float(logs[len(prompt) + place - 1, token]) for place, token in enumerate(tail))
+
+
+def test_likelihoods_are_those_of_the_whole_sequence(tiny_generator, monkeypatch):
+    texts = ["port", "a port", "is a server of the port", "x", "No"]
+    options = [texts[: 1 + place % 5] for place in range(len(_PROMPTS))]
+    expected = [
+        pytest.approx([_by_hand(tiny_generator, turns, text) for text in judged], abs=1e-4)
+        for turns, judged in zip(_PROMPTS, options, strict=True)
+    ]
+    assert tiny_generator.log_likelihoods(_PROMPTS, options) == expected
+    # batches of two rows, and a prompt whose continuations need several batches
+    monkeypatch.setattr("hybrid.models.generator._BATCH_TOKENS", 180)
+    assert tiny_generator.log_likelihoods(_PROMPTS, options) == expected
+
+
+def test_a_conversation_without_continuations_has_no_likelihoods(tiny_generator):
+    assert tiny_generator.log_likelihoods(_PROMPTS[:2], [[], ["a"]])[0] == []
+
+
+def test_an_empty_continuation_and_one_that_does_not_fit_are_usage_errors(tiny_generator):
+    with pytest.raises(UsageError, match="empty text"):
+        tiny_generator.log_likelihoods(_PROMPTS[:1], [["a", " "]])
+    with pytest.raises(UsageError, match="do not fit"):
+        tiny_generator.log_likelihoods(_PROMPTS[:1], [["x " * 250]])
+
+
+def test_without_a_template_a_continuation_begins_with_a_space(tiny_plain_generator_folder, cpu):
+    generator = TransformersGenerator(tiny_plain_generator_folder, name="plain", placement=cpu)
+    (judged,) = generator.log_likelihoods([_PROMPTS[0]], [["port"]])
+    assert judged == [pytest.approx(_by_hand(generator, _PROMPTS[0], " port"), abs=1e-4)]
+
+
+def test_the_digest_follows_weights_template_and_number_format(
+    tiny_generator, tiny_generator_folder, tmp_path
+):
+    def digest(folder, dtype="float32"):
+        placement = Placement("cpu", dtype, "test")
+        return TransformersGenerator(folder, name="x", placement=placement).digest
+
+    assert digest(tiny_generator_folder) == tiny_generator.digest
+    assert digest(tiny_generator_folder, "bfloat16") != tiny_generator.digest
+    other = tmp_path / "other"
+    shutil.copytree(tiny_generator_folder, other)
+    (other / "chat_template.jinja").write_text("{{ messages[0].content }}")
+    assert digest(other) != tiny_generator.digest
+
+
+# --- batches ---------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.integers(1, 20_000), max_size=200))
+def test_batches_hold_every_place_once_within_their_limits(lengths):
+    batches = list(_batches(lengths))
+    assert sorted(place for batch in batches for place in batch) == list(range(len(lengths)))
+    for batch in batches:
+        widest = max(lengths[place] for place in batch)
+        assert len(batch) <= 64
+        assert len(batch) == 1 or len(batch) * widest <= 16_384
 
 
 # --- loops and stop strings ------------------------------------------------------------------------

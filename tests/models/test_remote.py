@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from hybrid.config import ModelSettings
-from hybrid.errors import ConfigError, RemoteError
+from hybrid.errors import ConfigError, RemoteError, UsageError
 from hybrid.models.loading import load_generator
 from hybrid.models.remote import RemoteGenerator
 from hybrid.types import Message, MessageRole
@@ -188,3 +188,19 @@ def test_the_settings_lead_to_the_endpoint(endpoint):
     assert generator.name == "some-model"
     assert generator.context_tokens > 0
     assert generator.count_prompt_tokens(_ASK) > 4
+
+
+def test_an_endpoint_judges_no_given_text_and_says_so():
+    generator = RemoteGenerator("http://user:secret@localhost:1/v1", model="m")
+    for asked in ([], [_ASK]):
+        with pytest.raises(UsageError, match="tells no likelihood") as caught:
+            generator.log_likelihoods(asked, [["a", "b"]] * len(asked))
+        assert "secret" not in str(caught.value)
+    assert "models.endpoint" in caught.value.hint
+
+
+def test_the_digest_of_an_endpoint_follows_address_and_model():
+    one = RemoteGenerator("http://localhost:1/v1", model="m").digest
+    assert one == RemoteGenerator("http://localhost:1/v1/", model="m").digest
+    assert one != RemoteGenerator("http://localhost:2/v1", model="m").digest
+    assert one != RemoteGenerator("http://localhost:1/v1", model="n").digest

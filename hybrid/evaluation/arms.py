@@ -1,0 +1,248 @@
+"""Arms by name, and what answers by them.
+
+Takes a text such as ``rag:reader=generator:k=5``, settings and models, gives a contender: it answers
+questions, and tells all that decides its answers. Knows nothing about gold answers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import functools
+import json
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from hybrid.config import ModelSettings, Reader, Settings, load_settings, settings_dict
+from hybrid.errors import ConfigError, UsageError
+from hybrid.evaluation.provenance import versions
+from hybrid.files import hash_file, valid_utf8
+from hybrid.generation.answering import Answerer, require_no_adapter
+from hybrid.generation.prompts import load_prompts
+from hybrid.index import Index
+from hybrid.models import Embedder, Generator, Reranker
+from hybrid.models.loading import load_embedder, load_generator, load_reranker
+from hybrid.models.resolve import fetch, weights_digest
+from hybrid.retrieval import Retriever
+from hybrid.types import Answer, Arm, Hit, Question
+
+# What may differ between arms; the rest is what they share: documents, chunks, the decision.
+_SECTIONS = ("retrieval", "generation", "models")
+_HINT = "an arm is ARM[:KEY=VALUE...], for example rag:reader=generator:k=5"
+_NO_FILE = Path(os.devnull)
+
+
+@dataclass(frozen=True, slots=True)
+class ArmSpec:
+    """An arm as it was named, and the settings that it runs with."""
+
+    name: str
+    arm: Arm
+    settings: Settings
+
+    @property
+    def retrieves(self) -> bool:
+        """Tell whether it sees passages."""
+        return self.arm in (Arm.RAG, Arm.BOTH)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnModels:
+    """Models of one's own; each serves instead of the one in the settings, unless an arm names another."""
+
+    embedder: Embedder | None = None
+    generator: Generator | None = None
+    reranker: Reranker | None = None
+
+
+class Contender(Protocol):
+    """What an experiment compares: it has a name, answers questions, and is always the same."""
+
+    @property
+    def name(self) -> str:
+        """Return the name of the arm."""
+        ...
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """Return all that decides its answers: contenders of one identity answer the same."""
+        ...
+
+    def prepare(self, questions: Sequence[Question]) -> None:
+        """Load what it takes, so that what cannot be loaded is an error before anything is asked."""
+        ...
+
+    def answer_all(self, questions: Sequence[Question]) -> list[Answer]:
+        """Answer every question, in the given order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DomainArm:
+    """An arm on one domain; ``retriever`` is None where it retrieves nothing."""
+
+    spec: ArmSpec
+    identity: Mapping[str, str]
+    answerer: Answerer
+    retriever: Retriever | None
+
+    @property
+    def name(self) -> str:
+        """Return the name of the arm."""
+        return self.spec.name
+
+    def prepare(self, questions: Sequence[Question]) -> None:
+        """Load the weights, and ask whether the generator can judge options if there are any."""
+        if self.retriever is not None:
+            self.retriever.embedder.embed_queries(["a first text loads the weights"])
+        if any(question.options for question in questions):
+            self.answerer.generator().log_likelihoods([], [])
+
+    def answer_all(self, questions: Sequence[Question]) -> list[Answer]:
+        """Answer every question: by likelihood where it has options, by the reader where it has none."""
+        texts = [valid_utf8(question.text) for question in questions]
+        hits: list[list[Hit]] = [[] for _ in questions]
+        if self.retriever is not None:
+            hits = self.retriever.search_all(texts, exclude=[question.withheld for question in questions])
+        labelled = [place for place, question in enumerate(questions) if question.options]
+        open_ended = [place for place, question in enumerate(questions) if not question.options]
+        chosen = self.answerer.choose_all(
+            [texts[place] for place in labelled],
+            [questions[place].options for place in labelled],
+            [hits[place] for place in labelled],
+            arm=self.spec.arm,
+        )
+        written = self.answerer.answer_all(
+            [texts[place] for place in open_ended], [hits[place] for place in open_ended], arm=self.spec.arm
+        )
+        answers = dict(zip([*labelled, *open_ended], [*chosen, *written], strict=True))
+        return [answers[place] for place in range(len(questions))]
+
+
+def parse_arms(text: str, settings: Settings) -> list[ArmSpec]:
+    """Return the arms of a list with commas.
+
+    Raises:
+        UsageError: none or an unknown one, one twice, or one that needs an adapter.
+        ConfigError: a key that does not exist, or a value out of range.
+    """
+    specs = [parse_arm(part, settings) for part in text.split(",")]
+    for place, spec in enumerate(specs):
+        for other in specs[:place]:
+            if (other.arm, other.settings) == (spec.arm, spec.settings):
+                raise UsageError(f"{other.name!r} and {spec.name!r} are the same arm", hint=_HINT)
+    return specs
+
+
+def parse_arm(text: str, settings: Settings) -> ArmSpec:
+    """Return an arm ``ARM[:KEY=VALUE...]``; a key is one of retrieval, generation or models.
+
+    Args:
+        text: for example ``rag:reader=generator:k=5``; a key may carry its section, ``retrieval.k``.
+        settings: what holds for the keys that are not named.
+    """
+    # a value may hold a colon, as an address does
+    kind, *options = re.split(r":(?=[\w. ]+=)", text.strip())
+    if kind.strip() not in list(Arm):
+        raise UsageError(f"there is no arm {kind!r}, expected one of: {', '.join(Arm)}", hint=_HINT)
+    arm = Arm(kind.strip())
+    require_no_adapter(arm)
+    names = [str(arm)]
+    values = settings_dict(settings)
+    for option in options:
+        key, _, value = (part.strip() for part in option.partition("="))
+        section, name = _place(key, text)
+        values[section][name] = value
+        names.append(f"{name}={value}")
+    # what names every key wins over all other sources
+    return ArmSpec(":".join(names), arm, load_settings(values, file=_NO_FILE, environment={}))
+
+
+def domain_arm(
+    spec: ArmSpec,
+    *,
+    index: Callable[[], Index],
+    own: OwnModels,
+    usual: ModelSettings,
+    labels: bool,
+) -> DomainArm:
+    """Return what answers by an arm; its models are loaded as far as its identity needs them.
+
+    Args:
+        spec: the arm.
+        index: opens the index of the domain; called if the arm retrieves.
+        own: models that serve where the arm names none.
+        usual: the models that the arm would have without a word on them.
+        labels: whether questions with options will be asked, which takes the generator whatever reads.
+    """
+    models = spec.settings.models
+    embedder = (models.embedder == usual.embedder and own.embedder) or load_embedder(models)
+
+    @functools.cache
+    def generator() -> Generator:
+        same = (models.generator, models.endpoint) == (usual.generator, usual.endpoint)
+        return (same and own.generator) or load_generator(models)
+
+    retriever = None
+    if spec.retrieves:
+        reranker = (models.reranker == usual.reranker and own.reranker) or load_reranker(models)
+        retriever = Retriever(index(), embedder, spec.settings.retrieval, reranker)
+    answerer = Answerer(embedder, generator, spec.settings.generation)
+    generates = not spec.retrieves or spec.settings.generation.reader is Reader.GENERATOR
+    writer = generator() if generates or labels else None
+    return DomainArm(spec, _identity(spec, retriever, writer), answerer, retriever)
+
+
+def _place(key: str, text: str) -> tuple[str, str]:
+    """Return section and name of a key, which are told apart by name alone."""
+    sections = {name: part for part in _SECTIONS for name in settings_dict(Settings())[part]}
+    places = {name: (part, name) for name, part in sections.items()}
+    places |= {f"{part}.{name}": (part, name) for name, part in sections.items()}
+    if key not in places:
+        near = difflib.get_close_matches(key, places, n=1)
+        hint = f"did you mean `{near[0]}`?" if near else f"keys: {', '.join(sections)}"
+        raise ConfigError(f"the arm {text!r}: unknown setting `{key}`", hint=hint)
+    return places[key]
+
+
+def _identity(spec: ArmSpec, retriever: Retriever | None, generator: Generator | None) -> dict[str, str]:
+    generation = spec.settings.generation
+    identity = {
+        "version": versions()["hybrid-assistant"],
+        "arm": str(spec.arm),
+        "prompts": load_prompts(generation.language).digest,
+        "adapter": "",
+    }
+    if generator is not None:
+        identity |= {"generator": generator.name, "generator_digest": generator.digest}
+    if retriever is None:
+        return identity | {"reader": "generator", "max_new_tokens": str(generation.max_new_tokens)}
+    manifest = retriever.index.manifest
+    return identity | {
+        "reader": str(generation.reader),
+        "generation": _text(generation),
+        "retrieval": _text(spec.settings.retrieval),
+        "embedder": " ".join(retriever.embedder.fingerprint.identity),
+        "reranker": _reranker_text(spec, retriever.reranker),
+        "index_generation": manifest.generation,
+        "index_digest": hash_file(retriever.index.folder / "manifest.json"),
+    }
+
+
+def _reranker_text(spec: ArmSpec, reranker: Reranker | None) -> str:
+    """Return name and weights; of one's own object only the name is known."""
+    if reranker is None:
+        return ""
+    models = spec.settings.models
+    if reranker.name != models.reranker:
+        return reranker.name
+    return f"{reranker.name} {weights_digest(fetch(models.reranker, offline=models.offline))}"
+
+
+def _text(settings: object) -> str:
+    assert dataclasses.is_dataclass(settings) and not isinstance(settings, type)
+    return json.dumps(dataclasses.asdict(settings), sort_keys=True)
