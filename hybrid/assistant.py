@@ -7,12 +7,14 @@ first needed and kept; a new generation of the index is picked up at the next qu
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hybrid.config import Settings, load_settings
 from hybrid.errors import UsageError
+from hybrid.evaluation.arms import DomainArm, OwnModels, domain_arm, parse_arms
 from hybrid.files import folder_lock, valid_utf8
 from hybrid.generation.answering import Answerer
 from hybrid.index import Index, Manifest, rollback
@@ -22,7 +24,11 @@ from hybrid.ingestion import IngestEstimate, Ingestor, IngestReport
 from hybrid.models import Embedder, Generator, Reranker
 from hybrid.models.loading import load_embedder, load_generator, load_reranker
 from hybrid.retrieval import Retriever
-from hybrid.types import Answer, Arm, Hit
+from hybrid.types import Answer, Arm, Hit, Question
+
+if TYPE_CHECKING:
+    from hybrid.comparison import Comparison
+    from hybrid.decision.values import Gate
 
 
 class Assistant:
@@ -58,6 +64,7 @@ class Assistant:
         self.settings = settings or load_settings()
         self.domain = domain
         self.folder = Path(self.settings.indexes) / domain
+        self._own = OwnModels(embedder, generator, reranker)
         self._embedder = embedder
         self._generator = generator
         self._reranker = reranker
@@ -143,6 +150,73 @@ class Assistant:
         question = valid_utf8(question)
         hits = self._hits([question], arm, where)[0]
         return self.answerer.stream(question, hits, arm=arm)
+
+    def contenders(self, arms: str, questions: Sequence[Question]) -> list[DomainArm]:
+        """Return what answers by each of the arms, for an experiment or one at a time.
+
+        Args:
+            arms: with commas, such as ``base,rag,rag:reader=generator:k=3``.
+            questions: what will be asked; questions with options take the generator.
+
+        Raises:
+            UsageError: an arm that there is not, or that needs an adapter.
+            ConfigError: a key that does not exist, or a value out of range.
+        """
+        labels = any(question.options for question in questions)
+        return [
+            domain_arm(
+                spec,
+                index=lambda: self.retriever.index,
+                own=self._own,
+                usual=self.settings.models,
+                labels=labels,
+            )
+            for spec in parse_arms(arms, self.settings)
+        ]
+
+    def compare(
+        self,
+        questions: Sequence[Question],
+        *,
+        arms: str = "base,rag",
+        name: str = "questions",
+        gates: Sequence[Gate] = (),
+        budget: int | None = None,
+        retry: bool = False,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> Comparison:
+        """Ask several arms all questions, score the answers and decide which arm fits.
+
+        What an arm has answered before is not asked again. One arm alone is measured without a decision.
+
+        Args:
+            questions: with gold answers.
+            arms: with commas, such as ``base,rag,rag:reader=generator:k=3``.
+            name: of the question set, for people.
+            gates: conditions that the chosen arm must meet.
+            budget: ask in growing batches, at most so many answers, and stop when it is settled.
+            retry: ask again what failed before.
+            progress: told the arm, how many answers there are and how many there will be.
+
+        Raises:
+            UsageError: an arm that there is not, a question without gold, a metric that does not apply.
+            ModelError: a model cannot be loaded; nothing was asked then.
+        """
+        import hybrid.comparison as comparison
+        from hybrid.evaluation.experiment import silent
+
+        return comparison.compare(
+            self.contenders(arms, questions),
+            questions,
+            self.folder / "experiments",
+            settings=self.settings,
+            policy=comparison.policy_from(self.settings, gates),
+            judges=comparison.usual_judges(self.embedder),
+            name=name,
+            budget=budget,
+            retry=retry,
+            progress=progress or silent,
+        )
 
     def remove(self, patterns: Sequence[str]) -> Manifest:
         """Take documents out of the index, by source or pattern; they come back with the next ``index``."""

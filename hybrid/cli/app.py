@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import typer
 
 from hybrid import __version__
-from hybrid.cli import bench, console, corpus, doctor, questions, setup
+from hybrid.cli import bench, console, corpus, decide, doctor, experiments, questions, questionsets, setup
 from hybrid.errors import EXIT_INTERRUPTED, HybridError
 
 app = typer.Typer(
@@ -26,6 +26,9 @@ app.command()(corpus.index)
 app.command()(questions.search)
 app.command()(questions.ask)
 app.command()(questions.chat)
+app.command()(experiments.evaluate)
+app.command()(experiments.compare)
+app.command()(decide.decide)
 app.command()(corpus.status)
 app.command()(corpus.rollback)
 app.command()(corpus.remove)
@@ -34,6 +37,7 @@ app.command()(setup.completion)
 app.add_typer(setup.models_app, name="models")
 app.add_typer(setup.config_app, name="config")
 app.add_typer(bench.app, name="bench")
+app.add_typer(questionsets.app, name="questions")
 
 
 def _version(value: bool) -> None:

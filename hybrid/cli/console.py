@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,6 +39,11 @@ def piece(text: str) -> None:
 def note(text: str) -> None:
     """Write a line beside the result."""
     sys.stderr.write(text + "\n")
+
+
+def width() -> int:
+    """Return how wide the result may be: as the terminal, and readable where there is none."""
+    return min(shutil.get_terminal_size((100, 24)).columns, 120)
 
 
 def json_document(value: object) -> None:

@@ -43,6 +43,7 @@ def settings_from(
     retrieval: dict[str, Any] | None = None,
     generation: dict[str, Any] | None = None,
     models: dict[str, Any] | None = None,
+    decision: dict[str, Any] | None = None,
 ) -> Settings:
     """Merge the flags of a command with file, environment and defaults."""
     flags: dict[str, Any] = {
@@ -51,6 +52,7 @@ def settings_from(
         "documents": documents or {},
         "retrieval": retrieval or {},
         "generation": generation or {},
+        "decision": decision or {},
         "models": (models or {}) | {"offline": offline or None},
     }
     return load_settings(flags, file=config)

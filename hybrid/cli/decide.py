@@ -1,0 +1,167 @@
+"""The command that decides: on a replayed table, or on an experiment that it runs itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hybrid.cli import console
+from hybrid.cli.experiments import DEFAULT_ARMS, run_comparison
+from hybrid.cli.options import (
+    Config,
+    Domain,
+    EffortOption,
+    Indexes,
+    Json,
+    Offline,
+    assistant_for,
+    settings_from,
+)
+from hybrid.errors import EXIT_GATE_FAILED, UsageError
+
+if TYPE_CHECKING:
+    from hybrid.decision.requirements import Requirements
+    from hybrid.decision.values import Decision, Policy
+    from hybrid.evaluation.scores import ScoreTable
+    from hybrid.report import Material
+
+From = Annotated[
+    Path | None,
+    typer.Option("--from", help="A table of outcomes (CSV): question, source, arms."),
+]
+Gold = Annotated[
+    Path | None, typer.Option("--gold", help="With --from: judgements of people for some of its questions.")
+]
+Costs = Annotated[
+    Path | None, typer.Option("--costs", help="With --from: what the arms cost (TOML, a table an arm).")
+]
+Arms = Annotated[
+    str | None, typer.Option("--arms", help="Which arms, joined by commas, for example base,rag:k=3.")
+]
+Margin = Annotated[
+    float | None, typer.Option("--margin", help="How much worse is still as good, as a share: 0.02.")
+]
+Level = Annotated[float | None, typer.Option("--level", help="The accepted chance of a wrong verdict.")]
+Metric = Annotated[str | None, typer.Option("--metric", help="The score that decides; default: correct.")]
+Budget = Annotated[
+    int | None,
+    typer.Option("--budget", min=1, help="Ask in growing batches, at most so many answers in all."),
+]
+Require = Annotated[
+    list[str] | None,
+    typer.Option("--require", help="MEASURE>=X, MEASURE<=X, decided, or arm=NAME; ends with 7 if not met."),
+]
+Report = Annotated[Path | None, typer.Option("--report", help="Write the report, one HTML file.")]
+
+
+def decide(
+    questions: Annotated[str | None, typer.Argument(help="A question set: a file, or a name.")] = None,
+    table: From = None,
+    gold: Gold = None,
+    costs: Costs = None,
+    arms: Arms = None,
+    margin: Margin = None,
+    level: Level = None,
+    metric: Metric = None,
+    budget: Budget = None,
+    require: Require = None,
+    report: Report = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of the resampling.")] = None,
+    domain: Domain = None,
+    as_json: Json = False,
+    config: Config = None,
+    indexes: Indexes = None,
+    effort: EffortOption = None,
+    offline: Offline = False,
+) -> int:
+    """Decide which arm to run, with evidence: from a question set, or from a table of outcomes."""
+    from hybrid.comparison import adopt, policy_from, write
+    from hybrid.decision.requirements import parse_requirements
+    from hybrid.report import Material, report_html
+
+    settings = settings_from(
+        config,
+        indexes=indexes,
+        effort=effort,
+        offline=offline,
+        decision={"margin": margin, "level": level, "metric": metric, "seed": seed},
+    )
+    requirements = parse_requirements(require or ())
+    if table is not None:
+        if questions is not None:
+            raise UsageError("give a question set or --from, not both")
+        names = tuple(name.strip() for name in arms.split(",")) if arms is not None else ()
+        policy = policy_from(settings, requirements.gates)
+        decision, scores = _replay(table, gold, costs, names, policy, budget, metric)
+        if report is not None:
+            _save(report, report_html(decision, table=scores, title=table.stem))
+        return _finish(decision, requirements, Material(), as_json)
+    if questions is None:
+        raise UsageError(
+            "nothing to decide on", hint="name a question set, or a table of outcomes with --from FILE.csv"
+        )
+    if gold is not None or costs is not None:
+        raise UsageError("--gold and --costs go with --from", hint="an experiment measures costs itself")
+    assistant = assistant_for(settings, domain)
+    comparison = run_comparison(
+        assistant, questions, arms or DEFAULT_ARMS, gates=requirements.gates, budget=budget
+    )
+    if comparison.decision is None:
+        raise UsageError("a decision needs two arms or more", hint="name several with --arms")
+    page = write(comparison, title=assistant.domain)
+    console.note(f"report: {page}")
+    if report is not None:
+        _save(report, page.read_text(encoding="utf-8"))
+    if adopt(assistant.folder, comparison.decision, experiment=comparison.folder.name):
+        console.note(f"`hybrid ask` uses {comparison.decision.arm} from now on; another with --arm")
+    return _finish(comparison.decision, requirements, comparison.material, as_json)
+
+
+def _save(path: Path, page: str) -> None:
+    from hybrid.files import storage_errors, write_atomic
+
+    with storage_errors(str(path)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, page)
+    console.note(f"report: {path}")
+
+
+def _replay(
+    path: Path,
+    gold: Path | None,
+    costs: Path | None,
+    arms: tuple[str, ...],
+    policy: Policy,
+    budget: int | None,
+    metric: str | None,
+) -> tuple[Decision, ScoreTable]:
+    from hybrid.decision import replay
+    from hybrid.decision.sequential import decide_sequentially
+    from hybrid.decision.verdict import decide
+
+    table = replay.read_table(path, arms=arms, metric=metric or "score")
+    known = replay.read_costs(costs, table.arms) if costs is not None else replay.KnownArms({}, {})
+    if budget is not None:
+        if gold is not None:
+            raise UsageError("--gold needs all questions, so it does not go with --budget")
+        contest = replay.contest(table, known)
+        return decide_sequentially(contest, policy=policy, budget=budget), table
+    if gold is not None:
+        table = replay.join_gold(table, replay.read_table(gold, arms=table.arms, metric=table.metric))
+    return decide(table, costs=known.costs, measures=known.gate_measures(), policy=policy), table
+
+
+def _finish(decision: Decision, requirements: Requirements, material: Material, as_json: bool) -> int:
+    """Show the decision and say whether what was required is met."""
+    from hybrid.report import report_json, report_text
+
+    if as_json:
+        console.json_document(report_json(decision))
+    else:
+        console.data(report_text(decision, material=material, width=console.width()))
+    unmet = requirements.unmet(decision)
+    for line in unmet:
+        console.note(f"required and not met: {line}")
+    return EXIT_GATE_FAILED if unmet else 0

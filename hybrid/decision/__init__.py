@@ -1,0 +1,7 @@
+"""Measured outcomes, costs, gates and a margin become a verdict: which arm to run, or undecided.
+
+``values`` names what goes in and comes out, ``claims`` tests what a verdict must show, ``verdict``
+applies the rule, ``sequential`` asks in growing batches and stops when it is settled, ``wording``
+says it in plain words, ``replay`` reads tables of outcomes that somebody else measured. Nothing here
+loads a model or an index.
+"""

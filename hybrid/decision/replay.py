@@ -1,0 +1,230 @@
+"""Read what somebody else measured: per-question outcomes of any system, and what its arms cost.
+
+Takes a CSV file and perhaps a TOML file, gives a score table and costs. Every cell must be a number from
+0 to 1: a hole is an error and never a silent zero, for only the user knows whether the answer failed.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import math
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybrid.decision.requirements import cost_measures
+from hybrid.decision.sequential import Contest
+from hybrid.errors import UsageError
+from hybrid.evaluation.costs import ArmCost
+from hybrid.evaluation.scores import ScoreTable
+
+_KEYS = ("question", "source", "slices")
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class KnownArms:
+    """What a cost file says: the price of each arm, and measures for the gates."""
+
+    costs: Mapping[str, ArmCost]
+    measures: Mapping[str, Mapping[str, float]]
+
+    def gate_measures(self) -> dict[str, dict[str, float]]:
+        """Return all that gates can be held against."""
+        arms = {*self.costs, *self.measures}
+        return {
+            arm: cost_measures(self.costs.get(arm, ArmCost())) | dict(self.measures.get(arm, {}))
+            for arm in arms
+        }
+
+
+def read_table(path: Path, *, arms: Sequence[str] = (), metric: str = "score") -> ScoreTable:
+    """Read a table of outcomes.
+
+    Args:
+        path: CSV (comma, semicolon or tab) with a header: ``question``, optionally ``source`` (the unit
+            that is resampled) and ``slices`` (separated by ``|``), and one column an arm.
+        arms: which columns; all others if none are named, from simple to costly.
+        metric: the name of the score.
+
+    Raises:
+        UsageError: no such file, or not such a table; the message names line and column.
+    """
+    header, rows = _read(path)
+    if "question" not in header:
+        raise UsageError(
+            f"{path} has no column `question`; found: {', '.join(header)}",
+            hint="columns: question, source (optional), and one per arm with a score from 0 to 1",
+        )
+    names = tuple(arms) or tuple(name for name in header if name not in _KEYS)
+    for name in names:
+        if name not in header or name in _KEYS:
+            there = ", ".join(column for column in header if column not in _KEYS)
+            raise UsageError(f"{path} has no arm {name!r}; found: {there or 'none'}", hint="check --arms")
+    if len(set(names)) < len(names):
+        raise UsageError(f"an arm is named twice: {', '.join(names)}", hint="name each arm once")
+    if not rows:
+        raise UsageError(f"{path} has a header and no rows")
+    values = np.array([[_score(path, line, name, row[name]) for name in names] for line, row in rows])
+    questions = tuple(_name(path, line, "question", row["question"]) for line, row in rows)
+    _refuse_repeats(path, questions)
+    # without sources every question stands for itself
+    sources = tuple(_name(path, line, "source", row.get("source", row["question"])) for line, row in rows)
+    slices = tuple(
+        tuple(part.strip() for part in row.get("slices", "").split("|") if part.strip()) for _, row in rows
+    )
+    return ScoreTable(metric, names, questions, sources, values, slices)
+
+
+def contest(table: ScoreTable, known: KnownArms) -> Contest:
+    """Return the table as a contest that is asked batch by batch, as if its answers were made now."""
+
+    def ask(arms: Sequence[str], rows: Sequence[int]) -> NDArray[np.float64]:
+        return table.values[np.ix_(list(rows), [table.arms.index(arm) for arm in arms])]
+
+    measures = known.gate_measures()
+    return Contest(table, ask, lambda: known.costs, lambda: measures)
+
+
+def join_gold(table: ScoreTable, gold: ScoreTable) -> ScoreTable:
+    """Return the table with the judgements of people for some of its questions.
+
+    Raises:
+        UsageError: gold has another question or lacks an arm.
+    """
+    rows = {question: row for row, question in enumerate(table.questions)}
+    strange = [question for question in gold.questions if question not in rows]
+    if strange:
+        raise UsageError(
+            f"{len(strange)} gold questions are not in the table, for example {strange[0]!r}",
+            hint="gold judges some of the same questions",
+        )
+    columns = [gold.arms.index(arm) for arm in table.arms]
+    judged = tuple(rows[question] for question in gold.questions)
+    return dataclasses.replace(table, judged=judged, gold=gold.values[:, columns])
+
+
+def read_costs(path: Path, arms: Sequence[str]) -> KnownArms:
+    """Read what arms cost.
+
+    Args:
+        path: TOML with a table an arm; keys are those of ``ArmCost`` and a table ``measures`` for gates.
+        arms: those that may be named.
+
+    Raises:
+        UsageError: the file is missing or is no such file, an arm or a key is unknown.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UsageError(f"there is no file {path}", hint="check --costs") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path} cannot be read as TOML: {error}") from error
+    costs: dict[str, ArmCost] = {}
+    measures: dict[str, Mapping[str, float]] = {}
+    for arm, values in content.items():
+        if arm not in arms or not isinstance(values, dict):
+            raise UsageError(
+                f"{path}: {arm!r} is not a table of one of the arms {', '.join(arms)}",
+                hint='quote names with other signs: ["rag:k=5"]',
+            )
+        measures[arm] = _numbers(path, arm, values.pop("measures", {}))
+        numbers = _numbers(path, arm, values)
+        known = {entry.name for entry in dataclasses.fields(ArmCost)}
+        if unknown := sorted(set(numbers) - known):
+            raise UsageError(
+                f"{path}: {arm}.{unknown[0]} is unknown", hint=f"known: measures, {', '.join(sorted(known))}"
+            )
+        costs[arm] = ArmCost(**numbers)
+    return KnownArms(costs, measures)
+
+
+def _read(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise UsageError(f"there is no file {path}", hint="check --from") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read as UTF-8 text: {error}") from error
+    first = text.partition("\n")[0]
+    delimiter = max(",;\t", key=first.count)
+    reader = csv.reader(text.splitlines(), delimiter=delimiter, strict=True)
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        header = [name.lower() if name.lower() in _KEYS else name for name in header]
+        _check_header(path, header)
+        rows = []
+        for cells in reader:
+            if not any(cell.strip() for cell in cells):
+                continue
+            if len(cells) != len(header):
+                raise UsageError(
+                    f"{path}, line {reader.line_num}: expected {len(header)} columns, found {len(cells)}",
+                    hint="put text with separators into quotes",
+                )
+            rows.append((reader.line_num, dict(zip(header, cells, strict=True))))
+    except csv.Error as error:
+        raise UsageError(f"{path}, line {reader.line_num}: not CSV ({error})") from error
+    return header, rows
+
+
+def _check_header(path: Path, header: Sequence[str]) -> None:
+    if not any(header):
+        raise UsageError(f"{path} is empty", hint="the first line names the columns: question, source, arms")
+    if "" in header or len(set(header)) < len(header):
+        raise UsageError(f"{path}: a column has no name or that of another one: {', '.join(header)}")
+
+
+def _name(path: Path, line: int, column: str, cell: str) -> str:
+    if not cell.strip():
+        raise UsageError(f"{path}, line {line}: `{column}` is empty", hint="every row needs one")
+    return cell.strip()
+
+
+def _score(path: Path, line: int, arm: str, cell: str) -> float:
+    if not cell.strip():
+        raise UsageError(
+            f"{path}, line {line}: {arm} has no score",
+            hint="a failed answer is 0; a question that an arm was not asked must go for all arms",
+        )
+    try:
+        value = float(cell)
+    except ValueError:
+        raise UsageError(
+            f"{path}, line {line}: {arm} is {cell.strip()[:40]!r}, expected a number from 0 to 1",
+            hint="if the column is not an arm, name the arms with --arms",
+        ) from None
+    if not math.isfinite(value) or not 0 <= value <= 1:
+        raise UsageError(
+            f"{path}, line {line}: {arm} is {cell.strip()}, expected a number from 0 to 1",
+            hint="scale the scores to [0, 1]; if the column is not an arm, name the arms with --arms",
+        )
+    return value
+
+
+def _refuse_repeats(path: Path, questions: Sequence[str]) -> None:
+    seen: set[str] = set()
+    for question in questions:
+        if question in seen:
+            raise UsageError(
+                f"{path}: the question {question[:60]!r} has several rows",
+                hint="one row a question; questions that belong together share a `source`",
+            )
+        seen.add(question)
+
+
+def _numbers(path: Path, arm: str, values: Any) -> dict[str, float]:
+    numbers: dict[str, float] = {}
+    for key, value in values.items() if isinstance(values, dict) else [("measures", values)]:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            raise UsageError(f"{path}: {arm}.{key} is {value!r}, expected a number")
+        if value < 0:
+            raise UsageError(f"{path}: {arm}.{key} is {value!r}, expected 0 or more")
+        numbers[key] = float(value)
+    return numbers

@@ -1,0 +1,237 @@
+"""Ask in growing batches and stop when the verdict is settled.
+
+Takes something that answers (a real experiment or a table), gives a decision and the looks at it. Valid
+however early it stops: every look spends its own share of the level (alpha spending). A claim once
+shown stays shown. Arms that have no hope of the verdict, and against which nothing is left to show, leave
+the race; stopping or leaving without hope costs no level.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from hybrid.decision.claims import Standard, difference, judge, settled
+from hybrid.decision.values import ArmResult, Claim, Decision, Effect, Look, Policy
+from hybrid.decision.verdict import Measures, arm_results, conclude, in_order, order_by_price
+from hybrid.evaluation.costs import ArmCost
+from hybrid.evaluation.scores import ScoreTable
+from hybrid.evaluation.spending import spend
+from hybrid.evaluation.statistics import MIN_SOURCES, Resampling
+
+# Each look has that many times the questions of the one before; the last one has them all.
+_GROWTH = 1.22
+_LOOKS = 12
+_LEAST_GROWTH = 0.02
+_SPENDING = 1.0
+# A verdict less likely than this is not worth the questions that are left. It trades verdicts for
+# questions: tests/benchmarks/decisions.py prints both.
+_FAIR_CHANCE = 0.22
+
+# (arms, rows of the questions) -> scores of shape (rows, arms)
+Ask = Callable[[Sequence[str], Sequence[int]], NDArray[np.float64]]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which questions are asked by which look, and what each look may spend.
+
+    ``order`` has the rows of all questions, source by source in random order; ``ends`` says how many of
+    them each look has seen, ``levels`` the one-sided level of each look.
+    """
+
+    order: tuple[int, ...]
+    ends: tuple[int, ...]
+    levels: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contest:
+    """What a sequential decision is about: the questions without their scores, the arms, the money.
+
+    ``costs`` and ``measures`` are asked for at each look, for they come from the answers so far.
+    """
+
+    table: ScoreTable
+    ask: Ask
+    costs: Callable[[], Mapping[str, ArmCost]]
+    measures: Callable[[], Measures]
+
+
+def plan_looks(sources: Sequence[str], *, level: float, seed: int) -> Plan:
+    """Return the order of the questions and the looks; sources stay whole and come in random order."""
+    rows: dict[str, list[int]] = {}
+    for row, source in enumerate(sources):
+        rows.setdefault(source, []).append(row)
+    names = sorted(rows)
+    np.random.default_rng([seed, 3]).shuffle(names)
+    order = tuple(row for name in names for row in rows[name])
+    sizes = np.cumsum([len(rows[name]) for name in names])
+    wanted = [len(names) / _GROWTH ** (_LOOKS - 1 - look) for look in range(_LOOKS)]
+    counts = sorted({min(max(round(count), MIN_SOURCES), len(names)) for count in wanted})
+    ends = _worth_a_look([int(sizes[count - 1]) for count in counts])
+    shares = [end / len(sources) for end in ends]
+    return Plan(order, ends, tuple(spend(shares, level=level, power=_SPENDING)))
+
+
+def _worth_a_look(ends: Sequence[int]) -> tuple[int, ...]:
+    """Leave out looks that see hardly more than the one before or hardly less than the last one."""
+    kept: list[int] = []
+    for end in ends[:-1]:
+        if end - (kept[-1] if kept else 0) >= _LEAST_GROWTH * ends[-1] <= ends[-1] - end:
+            kept.append(end)
+    return (*kept, ends[-1])
+
+
+def decide_sequentially(
+    contest: Contest,
+    *,
+    policy: Policy,
+    budget: int | None = None,
+    synthetic: int = 0,
+    guessing: float | None = None,
+) -> Decision:
+    """Ask, look, drop what is out, and stop when it is settled, hopeless, or the budget is spent.
+
+    Args:
+        contest: the questions and who answers them.
+        policy: margin, level, gates.
+        budget: the largest number of answers (arms × questions); None for no limit.
+        synthetic: how many of the questions were made by a rule.
+        guessing: what answers drawn at random would score, if that is known.
+
+    Raises:
+        UsageError: fewer than two arms, no question, a score that is no number from 0 to 1.
+    """
+    table = contest.table
+    plan = plan_looks(table.sources, level=policy.level, seed=policy.seed)
+    race = _Race(contest, plan, policy, racing=table.arms)
+    for look in range(len(plan.ends)):
+        if not race.ask(look, budget):
+            break
+        race.judge(look)
+        hopeful = race.hopeful()
+        if race.settled or not hopeful:
+            break
+        race.drop(hopeful)
+    return race.conclude(synthetic, guessing)
+
+
+@dataclass
+class _Race:
+    """What is known between looks."""
+
+    contest: Contest
+    plan: Plan
+    policy: Policy
+    racing: tuple[str, ...]
+    shown: dict[tuple[str, str], Effect] = dataclasses.field(default_factory=dict)
+    looks: list[Look] = dataclasses.field(default_factory=list)
+    gone: dict[str, ArmResult] = dataclasses.field(default_factory=dict)
+    answers: int = 0
+
+    def __post_init__(self) -> None:
+        self.values = np.zeros((0, len(self.contest.table.arms)))
+        self.results: tuple[ArmResult, ...] = ()
+        self.order: tuple[str, ...] = ()
+        self.judgement: list[list[Effect]] = []
+
+    def ask(self, look: int, budget: int | None) -> bool:
+        """Have the questions of this look answered; False if the budget has no room for one more source."""
+        first, end = len(self.values), self.plan.ends[look]
+        if budget is not None:
+            end = min(end, first + max(budget - self.answers, 0) // len(self.racing))
+            end = self._whole_sources(first, end)
+        if end <= first:
+            return False
+        rows = self.plan.order[first:end]
+        places = [self.contest.table.arms.index(arm) for arm in self.racing]
+        fresh = np.zeros((len(rows), len(self.contest.table.arms)))
+        fresh[:, places] = self.contest.ask(self.racing, rows)
+        self.values = np.vstack([self.values, fresh])
+        self.answers += len(rows) * len(self.racing)
+        self.part = self._part(end)
+        return True
+
+    def judge(self, look: int) -> None:
+        """Test the claims that are open, at the level of this look."""
+        level = self.plan.levels[look]
+        costs, measures = self.contest.costs(), self.contest.measures()
+        self.results = arm_results(self.part, costs, measures, self.policy)
+        self.order = order_by_price(self.results)
+        self.columns: Resampling = in_order(self.part, self.order, self.policy)
+        standard = Standard(self.policy.margin, level)
+        self.judgement = judge(self.order, self.columns, standard, self.shown)
+        if self.columns.sources >= MIN_SOURCES:
+            self.shown |= {(e.arm, e.other): e for effects in self.judgement for e in effects if e.shown}
+        self.looks.append(Look(len(self.values), self.answers, self.racing, level))
+
+    @property
+    def settled(self) -> bool:
+        return self.columns.sources >= MIN_SOURCES and settled(self.judgement) is not None
+
+    def hopeful(self) -> list[int]:
+        """Return the arms that have a fair chance to show all their claims on all questions."""
+        chances = [
+            min((self._chance(place, effect) for effect in effects), default=1.0)
+            for place, effects in enumerate(self.judgement)
+        ]
+        return [place for place, chance in enumerate(chances) if chance >= _FAIR_CHANCE]
+
+    def drop(self, hopeful: Sequence[int]) -> None:
+        """Go on with the hopeful arms, and with those against which they have something left to show."""
+        stay = {self.order[place] for place in hopeful}
+        stay |= {effect.other for place in hopeful for effect in self.judgement[place] if not effect.shown}
+        self.gone |= {result.arm: result for result in self.results if result.arm not in stay}
+        self.racing = tuple(arm for arm in self.racing if arm in stay)
+
+    def conclude(self, synthetic: int, guessing: float | None) -> Decision:
+        """Put the decision together."""
+        results = {**{result.arm: result for result in self.results}, **self.gone}
+        everyone = tuple(results[arm] for arm in self.contest.table.arms if arm in results)
+        return conclude(
+            self.part,
+            everyone,
+            self.order,
+            self.columns,
+            self.judgement,
+            self.policy,
+            synthetic=synthetic,
+            guessing=guessing,
+            earlier=self.shown,
+            looks=tuple(self.looks),
+        )
+
+    def _chance(self, place: int, effect: Effect) -> float:
+        """Return the predictive chance that a claim is shown on all questions, if trends go on."""
+        share = len(self.values) / len(self.contest.table.questions)
+        if effect.shown or share >= 1:
+            return float(effect.shown)
+        contrast = difference(self.columns, place, self.order.index(effect.other))
+        excluded = -self.policy.margin if effect.claim is Claim.NOT_WORSE else 0.0
+        distance, error = contrast.estimate - excluded, contrast.error_at(excluded)
+        final = float(special.ndtri(1 - self.plan.levels[-1])) * error * np.sqrt(share)
+        return float(special.ndtr((distance - final) / (error * np.sqrt(1 - share))))
+
+    def _part(self, end: int) -> ScoreTable:
+        table, rows = self.contest.table, self.plan.order[:end]
+        places = [table.arms.index(arm) for arm in self.racing]
+        return dataclasses.replace(
+            table,
+            arms=self.racing,
+            questions=tuple(table.questions[row] for row in rows),
+            sources=tuple(table.sources[row] for row in rows),
+            slices=tuple(table.slices[row] for row in rows) if table.slices else (),
+            values=self.values[:end, places],
+        )
+
+    def _whole_sources(self, first: int, end: int) -> int:
+        sources, order = self.contest.table.sources, self.plan.order
+        while first < end < len(order) and sources[order[end]] == sources[order[end - 1]]:
+            end -= 1
+        return end

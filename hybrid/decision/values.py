@@ -1,0 +1,175 @@
+"""The values of a decision: policy in, verdict out.
+
+Takes nothing; frozen, without behaviour but the wording of an interval. Effects and margins are
+differences of mean scores, from −1 to 1; texts show them in points (hundredths).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from hybrid.evaluation.costs import ArmCost
+
+
+class Verdict(StrEnum):
+    """Whether the evidence carries a choice."""
+
+    DECIDED = "decided"
+    UNDECIDED = "undecided"
+
+
+class Comparison(StrEnum):
+    """Which side of its limit a gate wants."""
+
+    AT_LEAST = ">="
+    AT_MOST = "<="
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A condition that an arm must meet to be chosen, such as ``hallucination <= 0.1``."""
+
+    measure: str
+    comparison: Comparison
+    limit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the user wants: how much worse is still as good, how sure, and which gates.
+
+    ``margin`` is the non-inferiority margin, ``level`` the accepted chance of a wrong verdict: claims are
+    one-sided tests at that level, and intervals have these bounds as their ends, so that they hold the
+    truth with a chance of 1 − 2 × level. ``metric`` is the score that decides.
+    """
+
+    margin: float = 0.02
+    level: float = 0.05
+    metric: str = "correct"
+    gates: tuple[Gate, ...] = ()
+    replicates: int = 10_000
+    seed: int = 0
+    currency: str = "USD"
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A confidence interval; ``confidence`` is its level, for example 0.95."""
+
+    low: float
+    high: float
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class ArmResult:
+    """One arm: its mean score with interval, its price, its gates, and whether it can be chosen."""
+
+    arm: str
+    mean: float
+    interval: Interval
+    cost: ArmCost
+    gates: tuple[GateResult, ...]
+    eligible: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """What a gate found; ``value`` is None where the measure was not taken, which fails the gate."""
+
+    arm: str
+    gate: Gate
+    value: float | None
+    passed: bool
+
+
+class Claim(StrEnum):
+    """What an effect has to show: that the arm is better, or not worse by more than the margin."""
+
+    BETTER = "better"
+    NOT_WORSE = "not worse"
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """The difference of two arms on the same questions, ``arm`` minus ``other``.
+
+    ``claim`` is what the verdict for ``arm`` needs, ``p`` its one-sided p-value (Holm-adjusted over the
+    comparisons of that verdict), ``permutation_p`` the two-sided sign-flip p-value of no difference.
+    """
+
+    arm: str
+    other: str
+    difference: float
+    interval: Interval
+    claim: Claim
+    p: float
+    permutation_p: float
+    shown: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SliceResult:
+    """A part of the questions: means of all arms there, and whether it contradicts the verdict.
+
+    ``exception`` is true where another eligible arm is better there with its interval above 0, at a
+    level shared out among all slices and arms. ``arms`` names those that the means belong to: a
+    sequential decision knows the slices only of the arms that were left.
+    """
+
+    name: str
+    questions: int
+    sources: int
+    means: tuple[float, ...]
+    best: str
+    difference: float
+    interval: Interval
+    exception: bool
+    arms: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look of a sequential decision: what had been asked by then, and which arms were left."""
+
+    questions: int
+    answers: int
+    arms: tuple[str, ...]
+    level: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The verdict and all that stands behind it.
+
+    ``arm`` is None when undecided; ``interim`` is then what to run until more is known, None if no arm
+    passes its gates. ``questions_needed`` is the number of further questions that would settle it with
+    a power of 80 % if the effects are as they look, 0 when decided, None where no number
+    would (no arm passes). ``detectable`` is the smallest effect that these questions show with a power
+    of 80 %. ``flips`` say what would change the verdict. ``order`` has the arms that may be chosen, from
+    cheap to dear; ``rivals`` those of them that no other arm was shown to be better than. ``ungated`` is
+    what would have been chosen without the gates. ``guessing`` is what answers drawn at random would score,
+    known where every question has options. ``looks`` are those of a sequential decision.
+    """
+
+    verdict: Verdict
+    arm: str | None
+    sentence: str
+    interim: str | None
+    reasons: tuple[str, ...]
+    flips: tuple[str, ...]
+    arms: tuple[ArmResult, ...]
+    order: tuple[str, ...]
+    rivals: tuple[str, ...]
+    ungated: str | None
+    effects: tuple[Effect, ...]
+    slices: tuple[SliceResult, ...]
+    questions_needed: int | None
+    detectable: float
+    questions: int
+    sources: int
+    synthetic: int
+    guessing: float | None
+    policy: Policy
+    looks: tuple[Look, ...] = ()

@@ -1,0 +1,329 @@
+"""The rule: among arms that pass the gates, the cheapest that is not worse than the best, or undecided.
+
+Takes scores, costs, measures and a policy, gives a ``Decision``. Pure: the same input gives the same
+decision, and nothing is read or run. Prices order the arms; where they are equal or unknown the simpler
+arm is the cheaper one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from hybrid.decision import wording
+from hybrid.decision.claims import Shown, Standard, difference, interval, judge, mean, settled
+from hybrid.decision.values import (
+    ArmResult,
+    Comparison,
+    Decision,
+    Effect,
+    Gate,
+    GateResult,
+    Interval,
+    Look,
+    Policy,
+    SliceResult,
+    Verdict,
+)
+from hybrid.errors import UsageError
+from hybrid.evaluation.costs import ArmCost
+from hybrid.evaluation.prediction_powered import powered
+from hybrid.evaluation.scores import ScoreTable
+from hybrid.evaluation.statistics import (
+    MIN_SOURCES,
+    Contrast,
+    Resampling,
+    detectable_effect,
+    questions_for,
+    resample,
+)
+
+# arm -> measure -> value, for the gates
+Measures = Mapping[str, Mapping[str, float]]
+
+_SIMPLICITY = {"base": 0, "rag": 1, "adapter": 1, "both": 2}
+_UNKNOWN_SIMPLICITY = 1
+_FIRST_WORD = re.compile(r"[a-z]+")
+_SLICE_REPLICATES = 2_000
+
+
+def decide(
+    table: ScoreTable,
+    *,
+    costs: Mapping[str, ArmCost],
+    measures: Measures,
+    policy: Policy,
+    synthetic: int = 0,
+    guessing: float | None = None,
+) -> Decision:
+    """Return the verdict on a full table.
+
+    Args:
+        table: a score for every question and arm.
+        costs: what is known of each arm's price; arms that are missing have none.
+        measures: what gates are held against; a missing measure fails its gate.
+        policy: margin, level, gates.
+        synthetic: how many of the questions were made by a rule, for the record.
+        guessing: what answers drawn at random would score, if that is known.
+
+    Raises:
+        UsageError: fewer than two arms, no question, a score that is no number from 0 to 1.
+    """
+    check_table(table)
+    results = arm_results(table, costs, measures, policy)
+    order = order_by_price(results)
+    columns = in_order(table, order, policy)
+    judgement = judge(order, columns, Standard(policy.margin, policy.level), {})
+    return conclude(table, results, order, columns, judgement, policy, synthetic=synthetic, guessing=guessing)
+
+
+def check_table(table: ScoreTable) -> None:
+    """Refuse what cannot be compared.
+
+    Raises:
+        UsageError: fewer than two arms, no question, a score that is no number from 0 to 1.
+    """
+    if len(table.arms) < 2:
+        found = ", ".join(table.arms) or "none"
+        raise UsageError(
+            f"a decision needs two arms or more, found: {found}", hint="name several with --arms"
+        )
+    if not table.questions:
+        raise UsageError("a decision needs questions, found none")
+    if not np.isfinite(table.values).all() or table.values.min() < 0 or table.values.max() > 1:
+        raise UsageError("every score must be a number from 0 to 1", hint="scale the metric to [0, 1]")
+
+
+def arm_results(
+    table: ScoreTable, costs: Mapping[str, ArmCost], measures: Measures, policy: Policy
+) -> tuple[ArmResult, ...]:
+    """Return every arm's mean with its interval, and hold the arm against the gates."""
+    columns = in_order(table, table.arms, policy)
+    results = []
+    for place, arm in enumerate(table.arms):
+        gates = tuple(_hold(arm, gate, measures.get(arm, {})) for gate in policy.gates)
+        contrast = mean(columns, place)
+        wide = interval(contrast, policy.level)
+        results.append(
+            ArmResult(
+                arm=arm,
+                mean=contrast.estimate,
+                interval=Interval(max(wide.low, 0.0), min(wide.high, 1.0), wide.confidence),
+                cost=costs.get(arm, ArmCost()),
+                gates=gates,
+                eligible=all(gate.passed for gate in gates),
+            )
+        )
+    return tuple(results)
+
+
+def order_by_price(results: Sequence[ArmResult]) -> tuple[str, ...]:
+    """Return the eligible arms from cheap to dear.
+
+    Money decides where all of them have it, to two digits; then the simpler arm comes first, then the
+    one that was named first.
+    """
+    eligible = [result for result in results if result.eligible]
+    known = all(result.cost.money is not None for result in eligible)
+
+    def price(result: ArmResult) -> tuple[float, int]:
+        money = result.cost.money if known else None
+        return (float(f"{money:.1e}") if money is not None else 0.0), simplicity(result.arm)
+
+    return tuple(result.arm for result in sorted(eligible, key=price))
+
+
+def simplicity(arm: str) -> int:
+    """Return 0 for ``base``, 1 for ``rag`` and ``adapter``, 2 for ``both``; other names count as 1."""
+    word = _FIRST_WORD.match(arm.lower())
+    return _SIMPLICITY.get(word.group(), _UNKNOWN_SIMPLICITY) if word else _UNKNOWN_SIMPLICITY
+
+
+def in_order(table: ScoreTable, order: Sequence[str], policy: Policy) -> Resampling:
+    """Return the resampling of the arms in this order, one column each."""
+    places = [table.arms.index(arm) for arm in order]
+    values, replicates, seed = table.values[:, places], policy.replicates, policy.seed
+    if table.gold is None:
+        return resample(values, table.sources, replicates=replicates, seed=seed)
+    gold = table.gold[:, places]
+    return powered(values, gold, table.judged, table.sources, replicates=replicates, seed=seed)
+
+
+def conclude(
+    table: ScoreTable,
+    results: tuple[ArmResult, ...],
+    order: tuple[str, ...],
+    columns: Resampling,
+    judgement: Sequence[Sequence[Effect]],
+    policy: Policy,
+    *,
+    synthetic: int = 0,
+    guessing: float | None = None,
+    earlier: Shown | None = None,
+    looks: tuple[Look, ...] = (),
+) -> Decision:
+    """Put the decision together from what was judged.
+
+    Args:
+        table: the scores of the arms that were asked to the end.
+        results: of all arms.
+        order: the arms that may be chosen, from cheap to dear; the columns and the judgement have it too.
+        columns: the resampling.
+        judgement: the effects that the verdict for each arm needs.
+        policy: margin, level, gates.
+        synthetic: how many of the questions were made by a rule.
+        guessing: what answers drawn at random would score.
+        earlier: what was shown at earlier looks, also against arms that left the race then.
+        looks: of a sequential decision.
+    """
+    policy = dataclasses.replace(policy, metric=table.metric)
+    winner = settled(judgement) if columns.sources >= MIN_SOURCES else None
+    rivals = _rivals(order, columns, policy)
+    leader = winner if winner is not None else (order.index(rivals[0]) if rivals else None)
+    against = {effect.other: effect for effect in judgement[leader]} if leader is not None else {}
+    if leader is not None:
+        against |= {other: e for (arm, other), e in (earlier or {}).items() if arm == order[leader]}
+    draft = Decision(
+        verdict=Verdict.DECIDED if winner is not None else Verdict.UNDECIDED,
+        arm=order[winner] if winner is not None else None,
+        sentence="",
+        interim=order[leader] if leader is not None else None,
+        reasons=(),
+        flips=(),
+        arms=results,
+        order=order,
+        rivals=rivals,
+        ungated=_without_gates(table, results, policy),
+        effects=tuple(against.values()),
+        slices=_slices(table, order, leader, policy),
+        questions_needed=0 if winner is not None else _questions_needed(table, columns, judgement, policy),
+        detectable=_detectable(columns, leader, policy),
+        questions=len(table.questions),
+        sources=columns.sources,
+        synthetic=synthetic,
+        guessing=guessing,
+        policy=policy,
+        looks=looks,
+    )
+    return dataclasses.replace(
+        draft,
+        sentence=wording.sentence(draft),
+        reasons=wording.reasons(draft),
+        flips=wording.flips(draft),
+    )
+
+
+def _hold(arm: str, gate: Gate, measures: Mapping[str, float]) -> GateResult:
+    value = measures.get(gate.measure)
+    if value is None:
+        return GateResult(arm, gate, None, passed=False)
+    passed = value >= gate.limit if gate.comparison is Comparison.AT_LEAST else value <= gate.limit
+    return GateResult(arm, gate, value, passed)
+
+
+def _rivals(order: Sequence[str], columns: Resampling, policy: Policy) -> tuple[str, ...]:
+    """Return the arms that no other arm was shown to be better than, cheapest first."""
+    places = range(len(order))
+    return tuple(
+        order[arm]
+        for arm in places
+        if not any(
+            difference(columns, other, arm).p_above(0.0) <= policy.level for other in places if other != arm
+        )
+    )
+
+
+def _without_gates(table: ScoreTable, results: Sequence[ArmResult], policy: Policy) -> str | None:
+    """Return what would have been chosen if every arm had passed, None if nothing or if all did."""
+    if all(result.eligible for result in results):
+        return None
+    open_to_all = [dataclasses.replace(result, eligible=True) for result in results]
+    order = order_by_price([result for result in open_to_all if result.arm in table.arms])
+    judgement = judge(order, in_order(table, order, policy), Standard(policy.margin, policy.level), {})
+    winner = settled(judgement)
+    return order[winner] if winner is not None else None
+
+
+def _questions_needed(
+    table: ScoreTable, columns: Resampling, judgement: Sequence[Sequence[Effect]], policy: Policy
+) -> int | None:
+    """Return the further questions for the verdict that is nearest to being settled."""
+    asked = len(table.questions)
+    needs = [
+        max((_need(columns, place, effects, asked, policy)), default=0.0)
+        for place, effects in enumerate(judgement)
+    ]
+    # too few sources for any claim: at the questions a source so far
+    floor = MIN_SOURCES * asked / columns.sources
+    nearest = max(min(needs, default=math.inf), floor)
+    return max(math.ceil(nearest - asked), 1) if math.isfinite(nearest) else None
+
+
+def _need(
+    columns: Resampling, place: int, effects: Sequence[Effect], asked: int, policy: Policy
+) -> list[float]:
+    others = [other for other in range(len(effects) + 1) if other != place]
+    needs = []
+    for other, effect in zip(others, effects, strict=True):
+        if not effect.shown:
+            contrast = difference(columns, place, other)
+            excluded = -policy.margin if other > place else 0.0
+            distance, error = contrast.estimate - excluded, contrast.error_at(excluded)
+            needs.append(questions_for(distance, error, questions=asked, level=policy.level))
+    return needs
+
+
+def _detectable(columns: Resampling, leader: int | None, policy: Policy) -> float:
+    """Return the smallest difference to the leader that would be seen, for the arm that varies most."""
+    if leader is None:
+        return 1.0
+    pairs = [difference(columns, other, leader) for other in range(len(columns.means)) if other != leader]
+    error = max((pair.standard_error for pair in pairs), default=0.0)
+    return min(detectable_effect(error, sources=columns.sources, level=policy.level), 1.0)
+
+
+def _slices(
+    table: ScoreTable, order: Sequence[str], leader: int | None, policy: Policy
+) -> tuple[SliceResult, ...]:
+    names = sorted({name for labels in table.slices for name in labels})
+    if leader is None or len(order) < 2 or not names:
+        return ()
+    # one look at many slices and arms: the level is shared out among them
+    level = policy.level / (len(names) * (len(order) - 1))
+    return tuple(_slice(table, name, order, leader, level, policy) for name in names)
+
+
+def _slice(
+    table: ScoreTable, name: str, order: Sequence[str], leader: int, level: float, policy: Policy
+) -> SliceResult:
+    rows = [row for row, labels in enumerate(table.slices) if name in labels]
+    part = dataclasses.replace(
+        table,
+        questions=tuple(table.questions[row] for row in rows),
+        sources=tuple(table.sources[row] for row in rows),
+        values=table.values[rows],
+        slices=(),
+        # judgements are too few to part
+        judged=(),
+        gold=None,
+    )
+    columns = in_order(part, order, dataclasses.replace(policy, replicates=_SLICE_REPLICATES))
+    others = [place for place in range(len(order)) if place != leader]
+    best = max(others, key=lambda place: (columns.means[place], -place))
+    contrast: Contrast = difference(columns, best, leader)
+    wide = interval(contrast, level)
+    return SliceResult(
+        name=name,
+        questions=len(rows),
+        sources=columns.sources,
+        means=tuple(float(part.values[:, table.arms.index(arm)].mean()) for arm in table.arms),
+        best=order[best],
+        difference=contrast.estimate,
+        interval=wide,
+        arms=table.arms,
+        exception=wide.low > 0 and columns.sources >= MIN_SOURCES,
+    )

@@ -1,0 +1,242 @@
+"""A decision in plain words: one sentence to act on, the reasons, and what would change it.
+
+Takes a decision whose figures are there, gives texts. Computes nothing but differences of figures that
+the decision holds.
+"""
+
+from __future__ import annotations
+
+from hybrid.decision.values import ArmResult, Claim, Comparison, Decision, Effect, GateResult, Interval
+from hybrid.evaluation.statistics import MIN_SOURCES
+
+_MANY = 10_000
+_SIGNS = {Comparison.AT_LEAST: "≥", Comparison.AT_MOST: "≤"}
+
+
+def points(value: float, *, sign: bool = False) -> str:
+    """Return a share as points, one decimal; a minus is a minus sign."""
+    text = f"{100 * value:+.1f}" if sign else f"{100 * value:.1f}"
+    return ("0.0" if float(text) == 0 else text).replace("-", "−")
+
+
+def interval_text(interval: Interval, *, sign: bool = True) -> str:
+    """Return an interval in points with its level."""
+    confidence = f"{100 * interval.confidence:.4g}"
+    low, high = points(interval.low, sign=sign), points(interval.high, sign=sign)
+    return f"{confidence} % interval {low} to {high}"
+
+
+def sentence(decision: Decision) -> str:
+    """Return the verdict in one sentence."""
+    if not decision.order:
+        return f"No arm passes the gates, so none can be chosen: {_gate_list(decision)}."
+    if decision.arm is None:
+        return _undecided(decision)
+    result = _result(decision, decision.arm)
+    score = f"it scores {points(result.mean)} of 100"
+    price = _price(decision, result)
+    closest = _closest(decision)
+    if closest is None:
+        return f"Run {decision.arm}: {score}, and it is the only arm that passes the gates{price}."
+    if closest.claim is Claim.BETTER:
+        found = (
+            f"{points(closest.difference, sign=True)} points against {closest.other} "
+            f"({interval_text(closest.interval)})"
+        )
+        return f"Run {decision.arm}: {score}, {found}, which no cheaper arm comes up to{price}."
+    found = (
+        f"the closest dearer arm, {closest.other}, scores {points(-closest.difference, sign=True)} points "
+        f"({interval_text(_turned(closest.interval))}), within the margin of {points(decision.policy.margin)}"
+        if closest.difference < 0
+        else f"no dearer arm is ahead of it; the closest, {closest.other}, is "
+        f"{points(closest.difference)} points behind ({interval_text(_turned(closest.interval))})"
+    )
+    return f"Run {decision.arm}: {score}, and {found}{price}."
+
+
+def reasons(decision: Decision) -> tuple[str, ...]:
+    """Return what the verdict rests on, most important first."""
+    lines = [
+        f"{decision.questions} questions from {decision.sources} sources, metric "
+        f"{decision.policy.metric}; whole sources were resampled."
+    ]
+    if decision.synthetic:
+        lines.append(
+            f"{decision.synthetic} of the {decision.questions} questions were made by a rule, not by people."
+        )
+    lines += _against_guessing(decision)
+    lines += [_effect_line(decision, effect) for effect in decision.effects]
+    if decision.arm is None and decision.order:
+        seen = points(decision.detectable)
+        lines.append(f"A true difference of {seen} points is seen in 80 % of comparisons of this size.")
+    if decision.sources < MIN_SOURCES:
+        lines.append(
+            f"{decision.sources} sources are too few for any claim; at least {MIN_SOURCES} are needed."
+        )
+    lines += [_gate_line(gate) for result in decision.arms for gate in result.gates if not gate.passed]
+    lines += [
+        f"Exception: on the slice “{part.name}” ({part.questions} questions) {part.best} is better by "
+        f"{points(part.difference)} points ({interval_text(part.interval)})."
+        for part in decision.slices
+        if part.exception
+    ]
+    return tuple(lines)
+
+
+def _against_guessing(decision: Decision) -> list[str]:
+    """Return a warning if not even the best arm is shown to beat answers drawn at random."""
+    if decision.guessing is None:
+        return []
+    best = max(decision.arms, key=lambda result: result.mean)
+    if best.interval.low > decision.guessing:
+        return []
+    return [
+        f"No arm is shown to be better than guessing, which scores {points(decision.guessing)}: the best, "
+        f"{best.arm}, scores {points(best.mean)} ({interval_text(best.interval, sign=False)})."
+    ]
+
+
+def flips(decision: Decision) -> tuple[str, ...]:
+    """Return what would change the verdict."""
+    lines = []
+    if decision.arm is None:
+        lines += _undecided_flips(decision)
+    else:
+        lines += _decided_flips(decision)
+    if decision.ungated and decision.ungated != decision.arm:
+        lines.append(f"Without the gates {decision.ungated} would be chosen.")
+    lines += [
+        f"A domain that is mostly “{part.name}” questions: {part.best} is better there."
+        for part in decision.slices
+        if part.exception
+    ]
+    return tuple(lines)
+
+
+def _undecided(decision: Decision) -> str:
+    rivals = " and ".join(decision.rivals) if len(decision.rivals) > 1 else " and ".join(decision.order)
+    advice = f"until then run {decision.interim}, the cheapest of those that may be right"
+    if decision.sources < MIN_SOURCES:
+        few = f"{decision.sources} source{'s are' if decision.sources != 1 else ' is'} too few"
+        return f"Undecided between {rivals}: {few} for any claim; ask {_ask(decision)}, and {advice}."
+    hardest = _hardest(decision)
+    found = ""
+    if hardest is not None:
+        found = (
+            f" ({hardest.arm} against {hardest.other}: {points(hardest.difference, sign=True)} points, "
+            f"{interval_text(hardest.interval)})"
+        )
+    return f"Undecided between {rivals}{found}: ask {_ask(decision)}; {advice}."
+
+
+def _ask(decision: Decision) -> str:
+    needed = decision.questions_needed
+    if needed is None:
+        return "other questions, no number of these would settle it"
+    if needed == 1:
+        return "1 more question"
+    # two digits: the effects it is reckoned from are no surer
+    rounded = int(float(f"{needed:.1e}"))
+    return f"about {rounded:,} more questions{' (in practice a tie)' if needed > _MANY else ''}"
+
+
+def _undecided_flips(decision: Decision) -> list[str]:
+    lines = []
+    if decision.questions_needed:
+        lines.append(f"{_ask(decision).capitalize()}, if the effects are as they look now.")
+    margin = _margin_that_settles(decision)
+    if margin is not None:
+        now = points(decision.policy.margin)
+        lines.append(
+            f"A margin of about {points(margin + 0.0005)} points instead of {now}: {decision.interim} would "
+            f"then be shown to be good enough."
+        )
+    return lines
+
+
+def _margin_that_settles(decision: Decision) -> float | None:
+    """Return the margin at which the interim arm would be chosen, None if it lacks other claims."""
+    open_claims = [effect for effect in decision.effects if not effect.shown]
+    if not open_claims or any(effect.claim is Claim.BETTER for effect in open_claims):
+        return None
+    return max(-effect.interval.low for effect in open_claims)
+
+
+def _decided_flips(decision: Decision) -> list[str]:
+    lines = [
+        f"A margin under {points(-effect.interval.low)} points: then {effect.arm} would not be shown to be "
+        f"as good as {effect.other}."
+        for effect in decision.effects
+        if effect.claim is Claim.NOT_WORSE and effect.interval.low < 0
+    ]
+    closest = _closest(decision)
+    if closest is not None and closest.claim is Claim.BETTER:
+        gain = points(closest.difference)
+        lines.append(f"If {gain} points are not worth the price to you: {closest.other} is cheaper.")
+    lines += filter(None, (_break_even(decision, result) for result in decision.arms))
+    return lines
+
+
+def _break_even(decision: Decision, other: ArmResult) -> str | None:
+    """Return from which number of questions on the training of the dearer-to-set-up arm is paid back."""
+    mine = _result(decision, decision.arm or "")
+    if other.arm == mine.arm or mine.cost.money is None or other.cost.money is None:
+        return None
+    first, saved = mine.cost.training_money - other.cost.training_money, other.cost.money - mine.cost.money
+    if first * saved <= 0:
+        return None
+    count = abs(first / saved) * 1000
+    cheaper, dearer = (mine.arm, other.arm) if first < 0 else (other.arm, mine.arm)
+    return f"Fewer than {count:,.0f} questions in all: {cheaper} is then cheaper than {dearer}."
+
+
+def _closest(decision: Decision) -> Effect | None:
+    """Return the comparison that the verdict hangs on: against a cheaper arm if there is one."""
+    better = [effect for effect in decision.effects if effect.claim is Claim.BETTER]
+    return min(better or decision.effects, key=lambda effect: effect.difference, default=None)
+
+
+def _hardest(decision: Decision) -> Effect | None:
+    open_claims = [effect for effect in decision.effects if not effect.shown]
+    return max(open_claims, key=lambda effect: effect.p, default=None)
+
+
+def _effect_line(decision: Decision, effect: Effect) -> str:
+    wanted = (
+        "be better" if effect.claim is Claim.BETTER else f"lose less than {points(decision.policy.margin)}"
+    )
+    verdict = "shown" if effect.shown else "not shown"
+    return (
+        f"{effect.arm} against {effect.other}: {points(effect.difference, sign=True)} points "
+        f"({interval_text(effect.interval)}); it had to {wanted}: {verdict} (p = {effect.p:.2g})."
+    )
+
+
+def _gate_line(gate: GateResult) -> str:
+    value = "was not measured" if gate.value is None else f"is {gate.value:.4g}"
+    wanted = f"wanted {_SIGNS[gate.gate.comparison]} {gate.gate.limit:g}"
+    return f"{gate.arm} fails a gate: {gate.gate.measure} {value}, {wanted}."
+
+
+def _gate_list(decision: Decision) -> str:
+    failed = [
+        _gate_line(gate).rstrip(".") for result in decision.arms for gate in result.gates if not gate.passed
+    ]
+    return "; ".join(failed)
+
+
+def _price(decision: Decision, result: ArmResult) -> str:
+    parts = []
+    if result.cost.money is not None:
+        parts.append(f"{result.cost.money:.2g} {decision.policy.currency} per 1,000 answers")
+    if result.cost.p50 is not None:
+        parts.append(f"{result.cost.p50:.2g} s an answer")
+    return f"; it costs {' and '.join(parts)}" if parts else ""
+
+
+def _turned(interval: Interval) -> Interval:
+    return Interval(-interval.high, -interval.low, interval.confidence)
+
+
+def _result(decision: Decision, arm: str) -> ArmResult:
+    return next(result for result in decision.arms if result.arm == arm)

@@ -1,0 +1,289 @@
+"""Paired comparison of arms on the same questions, resampled by source.
+
+Takes a table of scores, gives estimates with intervals and p-values. Questions of one source (document)
+are not independent, so whole sources are drawn, never single questions. Knows nothing about arms,
+costs or verdicts.
+
+The bootstrap is the bias-corrected and accelerated one (BCa, Efron 1987) of a ratio of sums, with its
+levels expanded for few sources (Hesterberg 2015, *What Teachers Should Know About the Bootstrap*, §3.3):
+without that, intervals from 20 sources cover too little. Where nearly all sources agree, what has not
+happened yet matters more than what has, and resampling cannot know it: there a score test stands in, whose
+error is that of rare losses at the tested value (Nam 1997; for a mean it is the interval of Wilson 1927).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special, stats
+
+Array = NDArray[np.float64]
+
+# A bootstrap of fewer sources, or of fewer that differ at all, knows nothing about its tails.
+MIN_SOURCES = 10
+_BLOCK_CELLS = 4_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Resampling:
+    """Means of several columns over sources of unequal size, and what their resampling gave.
+
+    Args:
+        sizes: questions a source, shape (sources,).
+        sums: sum of each column over the questions of a source, shape (sources, columns).
+        replicates: number of bootstrap and of sign-flip replicates.
+        seed: of the one generator behind both.
+    """
+
+    sizes: Array
+    sums: Array
+    replicates: int
+    seed: int
+
+    @property
+    def sources(self) -> int:
+        """Return how many sources there are."""
+        return len(self.sizes)
+
+    @cached_property
+    def means(self) -> Array:
+        """Return the mean of each column over all questions, shape (columns,)."""
+        return np.asarray(self.sums.sum(axis=0) / self.sizes.sum())
+
+    @cached_property
+    def bootstrap(self) -> Array:
+        """Return the means of every bootstrap replicate, shape (replicates, columns)."""
+        generator = np.random.default_rng([self.seed, 1])
+        extended = np.column_stack([self.sums, self.sizes])
+        totals = np.empty((self.replicates, extended.shape[1]))
+        count = self.sources
+        block = max(_BLOCK_CELLS // count, 1)
+        for first in range(0, self.replicates, block):
+            rows = min(block, self.replicates - first)
+            drawn = generator.integers(count, size=(rows, count), dtype=np.int32)
+            drawn += np.arange(rows, dtype=np.int32)[:, None] * count
+            weights = np.bincount(drawn.ravel(), minlength=rows * count).reshape(rows, count)
+            totals[first : first + rows] = weights @ extended
+        return np.asarray(totals[:, :-1] / totals[:, -1:])
+
+    @cached_property
+    def jackknife(self) -> Array:
+        """Return the means without each source in turn, shape (sources, columns)."""
+        left = self.sizes.sum() - self.sizes
+        return np.asarray((self.sums.sum(axis=0) - self.sums) / left[:, None])
+
+    @cached_property
+    def flips(self) -> Array:
+        """Return the sums of all columns and of the sizes with random signs for the sources.
+
+        Shape (replicates, columns + 1).
+        """
+        generator = np.random.default_rng([self.seed, 2])
+        extended = np.column_stack([self.sums, self.sizes])
+        totals = np.empty((self.replicates, extended.shape[1]))
+        block = max(_BLOCK_CELLS // self.sources, 1)
+        for first in range(0, self.replicates, block):
+            rows = min(block, self.replicates - first)
+            bits = np.frombuffer(generator.bytes(rows * -(-self.sources // 8)), dtype=np.uint8)
+            up = np.unpackbits(bits.reshape(rows, -1), axis=1)[:, : self.sources]
+            # up or down: twice those that stay up, minus all
+            totals[first : first + rows] = 2.0 * (up.astype(np.float64) @ extended) - extended.sum(axis=0)
+        return totals
+
+    def contrast(self, weights: Sequence[float]) -> Contrast:
+        """Return a weighted sum of the columns as a quantity of its own: a mean, or a difference of two."""
+        return Contrast(self, np.asarray(weights, dtype=np.float64))
+
+
+@dataclass(frozen=True, eq=False)
+class Contrast:
+    """One quantity, such as the mean of arm A minus that of arm B, with its uncertainty."""
+
+    resampling: Resampling
+    weights: Array
+
+    @cached_property
+    def estimate(self) -> float:
+        """Return the value on the questions that were asked."""
+        return float(self.resampling.means @ self.weights)
+
+    @cached_property
+    def standard_error(self) -> float:
+        """Return the standard error over sources, linearised for a ratio; never 0.
+
+        One half source won and one half lost are added to the variance (Agresti & Min 2005): arms
+        that never differed so far may still differ at the next question.
+        """
+        sizes, count = self.resampling.sizes, self.resampling.sources
+        residuals = self._sums - self.estimate * sizes
+        spread = float(residuals @ residuals) / float(sizes.sum()) ** 2
+        correction = count / (count - 1) if count > 1 else 1.0
+        return float(np.sqrt(spread * correction + 1.0 / (count + 2) ** 2))
+
+    @cached_property
+    def differing(self) -> int:
+        """Return how many sources differ from the usual one: for two arms, where one of them wins."""
+        means = self._sums / self.resampling.sizes
+        return int(np.count_nonzero(np.abs(means - np.median(means)) > 1e-12))
+
+    def error_at(self, value: float) -> float:
+        """Return the standard error if ``value`` is the truth: at least that of rare losses of 1.
+
+        Scores from 0 to 1 whose differences are mostly 0 may lose a whole source at the rate ``value``
+        without one such loss so far; other differences vary more than that anyway.
+        """
+        rate = min(abs(value), 1.0)
+        return max(self.standard_error, float(np.sqrt(rate * (1.0 - rate) / self._equal_sources)))
+
+    def bound(self, level: float) -> float:
+        """Return the lower one-sided confidence bound that is above the truth with chance ``level``.
+
+        The upper bound is the one for ``1 - level``.
+        """
+        if not self._enough:
+            reach = float(special.stdtrit(self._freedom, level))
+            side = math.copysign(1.0, reach)
+            plain = side * self.estimate + abs(reach) * self.standard_error
+            limit = _score_limit(side * self.estimate, reach**2 / self._equal_sources)
+            return side * min(max(plain, limit), 1.0)
+        share = special.ndtr(self._adjust(special.ndtri(self._expand(level))))
+        return float(np.quantile(self._sorted, float(np.clip(share, 0.0, 1.0))))
+
+    def p_above(self, value: float) -> float:
+        """Return the p-value of "it is at most ``value``": small means it is shown to be larger.
+
+        The largest one of the bootstrap's (by inverting its bound), of the sign-flip test's and of the
+        score test's, so that neither the asymmetry of few sources, nor that of their sizes, nor losses too
+        rare to have been seen can make a claim alone.
+        """
+        score = float(special.stdtr(self._freedom, (value - self.estimate) / self.error_at(value)))
+        bootstrap = self._bootstrap_p(value) if self._enough else 0.0
+        return max(score, bootstrap, self.flip_p(value))
+
+    def flip_p(self, value: float = 0.0, *, two_sided: bool = False) -> float:
+        """Return the p-value of the sign-flip permutation test by source (Dror et al. 2018), never 0."""
+        shifted = self._sums - value * self.resampling.sizes
+        observed = float(shifted.sum())
+        flips = self.resampling.flips
+        totals = flips[:, :-1] @ self.weights - value * flips[:, -1]
+        # a sum that is equal but for rounding is as extreme
+        slack = 1e-9 * float(np.abs(shifted).sum())
+        extreme = np.abs(totals) >= abs(observed) - slack if two_sided else totals >= observed - slack
+        return float((np.count_nonzero(extreme) + 1) / (len(totals) + 1))
+
+    @property
+    def _sums(self) -> Array:
+        return np.asarray(self.resampling.sums @ self.weights)
+
+    @property
+    def _enough(self) -> bool:
+        return min(self.resampling.sources, self.differing) >= MIN_SOURCES
+
+    @property
+    def _equal_sources(self) -> float:
+        """Return how many sources of equal size vary as much (Kish 1965)."""
+        sizes = self.resampling.sizes
+        return float(sizes.sum() ** 2 / (sizes @ sizes))
+
+    @property
+    def _freedom(self) -> int:
+        return max(self.resampling.sources - 1, 1)
+
+    @cached_property
+    def _sorted(self) -> Array:
+        return np.sort(self.resampling.bootstrap @ self.weights)
+
+    @cached_property
+    def _bias(self) -> float:
+        return float(special.ndtri(self._share_below(self.estimate)))
+
+    @cached_property
+    def _acceleration(self) -> float:
+        left_out = self.resampling.jackknife @ self.weights
+        pulls = left_out.mean() - left_out
+        spread = float(pulls @ pulls)
+        return float((pulls**3).sum() / (6.0 * spread**1.5)) if spread > 0 else 0.0
+
+    def _adjust(self, z: float) -> float:
+        shifted = self._bias + z
+        return self._bias + shifted / (1.0 - self._acceleration * shifted)
+
+    def _expand(self, level: float) -> float:
+        count = self.resampling.sources
+        return float(special.ndtr(np.sqrt(count / (count - 1)) * special.stdtrit(self._freedom, level)))
+
+    def _share_below(self, value: float) -> float:
+        low, high = np.searchsorted(self._sorted, [value - 1e-12, value + 1e-12])
+        # ties count half; the extra observation keeps the share off 0 and 1
+        return float((low + high + 1) / 2 / (len(self._sorted) + 1))
+
+    def _bootstrap_p(self, value: float) -> float:
+        shifted = special.ndtri(self._share_below(value)) - self._bias
+        z = shifted / (1.0 + self._acceleration * shifted) - self._bias
+        count = self.resampling.sources
+        return float(special.stdtr(self._freedom, z / np.sqrt(count / (count - 1))))
+
+
+def resample(values: Array, sources: Sequence[str], *, replicates: int, seed: int) -> Resampling:
+    """Return the resampling of a table of shape (questions, columns), one source a question."""
+    names, places = np.unique(np.asarray(sources, dtype=object).astype(str), return_inverse=True)
+    sums = np.zeros((len(names), values.shape[1]))
+    np.add.at(sums, places, values)
+    sizes = np.bincount(places, minlength=len(names)).astype(np.float64)
+    return Resampling(sizes, sums, replicates, seed)
+
+
+def _score_limit(estimate: float, widening: float) -> float:
+    """Return the largest v with (v − estimate)² = widening · |v| · (1 − |v|), Wilson's limit for v > 0."""
+    above = widening * (widening / 4 + estimate * (1 - estimate))
+    if above >= 0:
+        return (estimate + widening / 2 + math.sqrt(above)) / (1 + widening)
+    below = widening * (widening / 4 - estimate * (1 + estimate))
+    return (estimate - widening / 2 + math.sqrt(max(below, 0.0))) / (1 + widening)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p-values adjusted for their number, in the given order (Holm 1979)."""
+    order = np.argsort(p_values, kind="stable")
+    adjusted = [0.0] * len(p_values)
+    largest = 0.0
+    for rank, place in enumerate(order):
+        largest = max(largest, min(1.0, p_values[place] * (len(p_values) - rank)))
+        adjusted[place] = largest
+    return adjusted
+
+
+def detectable_effect(standard_error: float, *, sources: int, level: float, power: float = 0.8) -> float:
+    """Return the smallest true difference that is shown with this power (Bloom 1995).
+
+    Args:
+        standard_error: of the paired difference.
+        sources: how many there are; few make the tails heavier.
+        level: one-sided level of the test.
+        power: chance of showing the difference if it is there.
+    """
+    freedom = max(sources - 1, 1)
+    return float((stats.t.ppf(1 - level, freedom) + stats.t.ppf(power, freedom)) * standard_error)
+
+
+def questions_for(
+    effect: float, standard_error: float, *, questions: int, level: float, power: float = 0.8
+) -> float:
+    """Return how many questions of the same kind show ``effect`` with this power; infinite for none.
+
+    Args:
+        effect: the true distance to the value that is to be excluded.
+        standard_error: that of the questions asked so far; it falls with the square root of their number.
+        questions: how many these are.
+        level: one-sided level of the test.
+        power: chance of showing the effect if it is there.
+    """
+    if effect <= 0:
+        return float("inf")
+    quantiles = special.ndtri(1 - level) + special.ndtri(power)
+    return float(questions * (quantiles * standard_error / effect) ** 2)
