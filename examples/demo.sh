@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The main job on a real corpus: set up, index 111 pages of the PostgreSQL manual, ask four questions.
+# The main job on a real corpus: set up, index 111 pages of the PostgreSQL manual, ask four questions, decide.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bash .ci/setup.sh all
@@ -19,3 +19,7 @@ ask "Which file makes a server start as a standby?"
 ask "What is the maximum number of columns in an index?"
 # nothing in the manual answers this, and the answer says so
 ask "At what oven temperature should sourdough bread be baked?"
+
+echo
+echo "== which arm fits: the generator alone, or with retrieval? Asks in growing batches and stops when it is settled"
+"$hybrid" decide examples/postgres/questions.jsonl --domain postgres --budget 120

@@ -39,7 +39,6 @@ from hybrid.types import Question
 REPORT = "report.html"
 _DECISION = "decision.json"
 _TABLE = "outcomes.csv"
-_ADOPTED = "DECISION"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -156,19 +155,6 @@ def write(comparison: Comparison, *, title: str) -> Path:
     page = report_html(decision, table=comparison.table, material=comparison.material, title=title)
     write_atomic(folder / REPORT, page)
     return folder / REPORT
-
-
-def adopt(domain: Path, decision: Decision, *, experiment: str) -> bool:
-    """Make the chosen arm the one that the domain answers by; tell whether there was a choice.
-
-    An undecided verdict leaves in force what was decided before.
-    """
-    if decision.arm is None:
-        return False
-    write_json(
-        domain / _ADOPTED, {"arm": decision.arm, "experiment": experiment, "sentence": decision.sentence}
-    )
-    return True
 
 
 class _Work:

@@ -143,7 +143,7 @@ class DecisionSettings:
     """
 
     metric: str = "correct"
-    margin: Annotated[float, Gt(0), Lt(1)] = 0.02
+    margin: Annotated[float, Gt(0), Lt(1)] = 0.01
     level: Annotated[float, Gt(0), Lt(0.5)] = 0.05
     replicates: Annotated[int, Ge(1_000), Le(1_000_000)] = 10_000
     alone: Annotated[int, Ge(0)] = 10

@@ -5,6 +5,7 @@ import pytest
 from hybrid import Answer, Arm, Assistant, load_settings
 from hybrid.errors import IndexMismatch, IndexMissing, UsageError
 from hybrid.models.fakes import HashEmbedder, OverlapReranker, ScriptedGenerator
+from hybrid.types import Question
 
 _FILES = {
     "port.txt": "The default port of the server is 5432.",
@@ -139,3 +140,12 @@ def test_the_readme_in_five_lines_with_the_settings_of_the_folder(docs, tmp_path
     assistant = Assistant("manual", embedder=HashEmbedder())
     assistant.index(str(docs))
     assert (tmp_path / "elsewhere" / "manual" / "CURRENT").is_file()
+
+
+def test_contenders_answer_by_their_arms_and_share_the_models(assistant):
+    question = Question("q", "What is the default port of the server?", ("5432",))
+    base, rag, written = assistant.contenders("base,rag:k=1,rag:reader=generator", [question])
+    assert [one.name for one in (base, rag, written)] == ["base", "rag:k=1", "rag:reader=generator"]
+    assert [len(one.answer_all([question])[0].hits) for one in (base, rag)] == [0, 1]
+    assert base.answerer.generator() is written.answerer.generator() is assistant.generator
+    assert rag.retriever.index is written.retriever.index

@@ -154,7 +154,7 @@ def test_the_weight_chooses_the_side(search):
 
 
 @pytest.mark.parametrize("mode", RetrievalMode)
-def test_what_is_excluded_is_not_found_and_makes_room_for_the_next_best(search, index, embedder, mode):
+def test_what_is_excluded_is_not_found_and_makes_room_for_the_next_best(index, embedder, mode):
     settings = RetrievalSettings(mode=mode, k=2, candidates=2, duplicate_overlap=1.0)
     retriever = Retriever(index, embedder, settings)
     question = "the server port archive"
@@ -165,7 +165,7 @@ def test_what_is_excluded_is_not_found_and_makes_room_for_the_next_best(search, 
     assert {best, second}.isdisjoint(hit.chunk.source for hit in rest)
 
 
-def test_everything_can_be_excluded_and_an_unknown_source_excludes_nothing(search, index, embedder):
+def test_everything_can_be_excluded_and_an_unknown_source_excludes_nothing(index, embedder):
     retriever = Retriever(index, embedder, RetrievalSettings())
     nothing, same = retriever.search_all(["the server"] * 2, exclude=[["*"], ["nowhere.txt"]])
     assert nothing == []

@@ -77,7 +77,8 @@ def decide(
     offline: Offline = False,
 ) -> int:
     """Decide which arm to run, with evidence: from a question set, or from a table of outcomes."""
-    from hybrid.comparison import adopt, policy_from, write
+    from hybrid.comparison import policy_from, write
+    from hybrid.decision.adopted import adopt
     from hybrid.decision.requirements import parse_requirements
     from hybrid.report import Material, report_html
 

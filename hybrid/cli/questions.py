@@ -23,15 +23,21 @@ from hybrid.cli.options import (
     Where,
     assistant_for,
     conditions,
+    existing_domain,
     settings_from,
 )
 from hybrid.config import Effort, RetrievalMode
 from hybrid.config import Reader as ReaderKind
+from hybrid.decision.adopted import adopted
 from hybrid.errors import UsageError
+from hybrid.evaluation.arms import parse_arm
 from hybrid.types import Answer, Arm, Citation
 
 Question = Annotated[str, typer.Argument(help="In plain words; - reads it from stdin.")]
-ArmOption = Annotated[Arm, typer.Option("--arm", help="base: the generator alone; rag: with passages.")]
+ArmOption = Annotated[
+    Arm | None,
+    typer.Option("--arm", help="base: the generator alone; rag: with passages; default: as decided, or rag."),
+]
 Reader = Annotated[ReaderKind | None, typer.Option("--reader", help="Who writes the answer of rag.")]
 
 _SNIPPET = 160
@@ -83,7 +89,7 @@ def search(
 def ask(
     question: Question,
     domain: Domain = None,
-    arm: ArmOption = Arm.RAG,
+    arm: ArmOption = None,
     reader: Reader = None,
     where: Where = None,
     k: Count = None,
@@ -95,17 +101,17 @@ def ask(
     offline: Offline = False,
 ) -> None:
     """Answer a question with citations that hold, or say that the documents do not answer it."""
-    assistant = _assistant(config, indexes, effort, offline, domain, arm, reader, k, reranker)
+    assistant, used = _assistant(config, indexes, effort, offline, domain, arm, reader, k, reranker)
     text = _text(question)
     if as_json:
-        console.json_document(assistant.ask(text, arm=arm, where=conditions(where)))
+        console.json_document(assistant.ask(text, arm=used, where=conditions(where)))
         return
-    _answer(assistant, text, arm, conditions(where))
+    _answer(assistant, text, used, conditions(where))
 
 
 def chat(
     domain: Domain = None,
-    arm: ArmOption = Arm.RAG,
+    arm: ArmOption = None,
     reader: Reader = None,
     as_json: Json = False,
     config: Config = None,
@@ -114,7 +120,7 @@ def chat(
     offline: Offline = False,
 ) -> None:
     """Answer question after question from stdin; each stands alone. With --json one line an answer."""
-    assistant = _assistant(config, indexes, effort, offline, domain, arm, reader, None, None)
+    assistant, used = _assistant(config, indexes, effort, offline, domain, arm, reader, None, None)
     asked = sys.stdin.isatty() and not as_json
     if asked:
         console.note(f"Asking {assistant.domain}. Ctrl-D ends.")
@@ -127,9 +133,9 @@ def chat(
         if not line.strip():
             continue
         if as_json:
-            console.json_line(assistant.ask(line.strip(), arm=arm))
+            console.json_line(assistant.ask(line.strip(), arm=used))
         else:
-            _answer(assistant, line.strip(), arm, {})
+            _answer(assistant, line.strip(), used, {})
 
 
 def _assistant(
@@ -138,11 +144,12 @@ def _assistant(
     effort: Effort | None,
     offline: bool,
     domain: str | None,
-    arm: Arm,
+    arm: Arm | None,
     reader: ReaderKind | None,
     k: int | None,
     reranker: str | None,
-) -> Assistant:
+) -> tuple[Assistant, Arm]:
+    """Return the assistant and the arm: the one named, else the one decided on, else rag."""
     settings = settings_from(
         config,
         indexes=indexes,
@@ -154,8 +161,14 @@ def _assistant(
     )
     if arm is Arm.BASE and domain is None:
         # the generator alone needs no index
-        return Assistant(settings.domain or "none", settings=settings)
-    return assistant_for(settings, domain)
+        return Assistant(settings.domain or "none", settings=settings), arm
+    name = existing_domain(settings, domain)
+    chosen = adopted(Path(settings.indexes) / name)
+    if arm is not None or reader is not None or chosen is None:
+        return Assistant(name, settings=settings), arm or Arm.RAG
+    spec = parse_arm(chosen, settings)
+    console.note(f"arm: {chosen}, as decided for {name}")
+    return Assistant(name, settings=spec.settings), spec.arm
 
 
 def _answer(assistant: Assistant, question: str, arm: Arm, where: dict[str, str]) -> None:

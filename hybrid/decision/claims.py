@@ -1,9 +1,9 @@
 """What the verdict for one arm has to show against every other arm, and whether the data shows it.
 
 Takes a resampling whose columns stand from cheap to dear, gives effects. Against a cheaper arm the
-candidate must be *better*, against a dearer one *not worse* by more than the margin. All these
-claims must hold together, each at its level after Holm, so that one false claim is enough to refuse a
-verdict.
+candidate must be *better* by more than the margin, for less is not worth a price; against a dearer one it
+must be *not worse* by more than the margin. All these claims must hold together (Berger 1982), each at
+its level after Holm, so that a wrong verdict takes a false claim about one and the same pair.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def interval(contrast: Contrast, level: float) -> Interval:
     return Interval(contrast.bound(level), contrast.bound(1 - level), 1 - 2 * level)
 
 
-def _effects_for(
+def effects_for(
     candidate: int, arms: Sequence[str], resampling: Resampling, standard: Standard, earlier: Shown
 ) -> list[Effect]:
     """Return what the verdict for the candidate needs, in the order of the arms.
@@ -65,12 +65,14 @@ def _effects_for(
     for other in range(len(arms)):
         if other == candidate:
             continue
-        if (arms[candidate], arms[other]) in earlier:
-            effects[other] = earlier[arms[candidate], arms[other]]
+        claim = Claim.BETTER if other < candidate else Claim.NOT_WORSE
+        known = earlier.get((arms[candidate], arms[other]))
+        # prices may have changed places since: who is better is not worse, but not the other way round
+        if known is not None and known.claim in (claim, Claim.BETTER):
+            effects[other] = known
             continue
         contrast = difference(resampling, candidate, other)
-        claim = Claim.BETTER if other < candidate else Claim.NOT_WORSE
-        excluded = 0.0 if claim is Claim.BETTER else -standard.margin
+        excluded = standard.margin if claim is Claim.BETTER else -standard.margin
         open_claims.append((other, contrast, claim, contrast.p_above(excluded)))
     adjusted = holm([p for _, _, _, p in open_claims])
     for (other, contrast, claim, _), p in zip(open_claims, adjusted, strict=True):
@@ -91,7 +93,7 @@ def judge(
     arms: Sequence[str], resampling: Resampling, standard: Standard, earlier: Shown
 ) -> list[list[Effect]]:
     """Return for every arm, from cheap to dear, the effects that its verdict needs."""
-    return [_effects_for(candidate, arms, resampling, standard, earlier) for candidate in range(len(arms))]
+    return [effects_for(candidate, arms, resampling, standard, earlier) for candidate in range(len(arms))]
 
 
 def settled(judgement: Sequence[Sequence[Effect]]) -> int | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import io
 import math
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -25,7 +26,8 @@ from hybrid.evaluation.costs import ArmCost
 from hybrid.evaluation.scores import ScoreTable
 
 _KEYS = ("question", "source", "slices")
-_SHOWN = 5
+# no cost comes near; it also keeps infinity out
+_HUGE = 1e15
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def read_table(path: Path, *, arms: Sequence[str] = (), metric: str = "score") -
         raise UsageError(f"{path} has a header and no rows")
     values = np.array([[_score(path, line, name, row[name]) for name in names] for line, row in rows])
     questions = tuple(_name(path, line, "question", row["question"]) for line, row in rows)
-    _refuse_repeats(path, questions)
+    _refuse_repeats(path, [line for line, _ in rows], questions)
     # without sources every question stands for itself
     sources = tuple(_name(path, line, "source", row.get("source", row["question"])) for line, row in rows)
     slices = tuple(
@@ -124,7 +126,7 @@ def read_costs(path: Path, arms: Sequence[str]) -> KnownArms:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UsageError(f"there is no file {path}", hint="check --costs") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise UsageError(f"{path} cannot be read as TOML: {error}") from error
     costs: dict[str, ArmCost] = {}
     measures: dict[str, Mapping[str, float]] = {}
@@ -154,7 +156,8 @@ def _read(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
         raise UsageError(f"{path} cannot be read as UTF-8 text: {error}") from error
     first = text.partition("\n")[0]
     delimiter = max(",;\t", key=first.count)
-    reader = csv.reader(text.splitlines(), delimiter=delimiter, strict=True)
+    # lines end as files have it: other separators of Unicode belong to the cell that they stand in
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
         header = [name.lower() if name.lower() in _KEYS else name for name in header]
@@ -194,7 +197,7 @@ def _score(path: Path, line: int, arm: str, cell: str) -> float:
             hint="a failed answer is 0; a question that an arm was not asked must go for all arms",
         )
     try:
-        value = float(cell)
+        value = float(cell.replace("_", "?"))  # Python reads 0_1 as 1
     except ValueError:
         raise UsageError(
             f"{path}, line {line}: {arm} is {cell.strip()[:40]!r}, expected a number from 0 to 1",
@@ -208,22 +211,24 @@ def _score(path: Path, line: int, arm: str, cell: str) -> float:
     return value
 
 
-def _refuse_repeats(path: Path, questions: Sequence[str]) -> None:
-    seen: set[str] = set()
-    for question in questions:
+def _refuse_repeats(path: Path, lines: Sequence[int], questions: Sequence[str]) -> None:
+    seen: dict[str, int] = {}
+    for line, question in zip(lines, questions, strict=True):
         if question in seen:
             raise UsageError(
-                f"{path}: the question {question[:60]!r} has several rows",
+                f"{path}, line {line}: the question {question[:60]!r} is also in line {seen[question]}",
                 hint="one row a question; questions that belong together share a `source`",
             )
-        seen.add(question)
+        seen[question] = line
 
 
 def _numbers(path: Path, arm: str, values: Any) -> dict[str, float]:
     numbers: dict[str, float] = {}
-    for key, value in values.items() if isinstance(values, dict) else [("measures", values)]:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            raise UsageError(f"{path}: {arm}.{key} is {value!r}, expected a number")
+    if not isinstance(values, dict):
+        raise UsageError(f"{path}: {arm}.measures is {values!r}, expected a table of numbers")
+    for key, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not -_HUGE < value < _HUGE:
+            raise UsageError(f"{path}: {arm}.{key} is {str(value)[:40]}, expected a number")
         if value < 0:
             raise UsageError(f"{path}: {arm}.{key} is {value!r}, expected 0 or more")
         numbers[key] = float(value)

@@ -52,7 +52,10 @@ def parse_requirements(texts: Sequence[str]) -> Requirements:
         if match := _GATE.fullmatch(text):
             gates.append(Gate(match[1], Comparison(match[2]), _number(match[3], text)))
         elif text.startswith(_ARM) and len(text) > len(_ARM):
-            arm = text.removeprefix(_ARM)
+            named = text.removeprefix(_ARM)
+            if arm not in (None, named):
+                raise UsageError(f"--require arm={arm} and arm={named} cannot both be met")
+            arm = named
         elif text != _DECIDED:
             raise UsageError(
                 f"--require {text!r} is not understood",

@@ -18,7 +18,16 @@ from scipy import special
 
 from hybrid.decision.claims import Standard, difference, judge, settled
 from hybrid.decision.values import ArmResult, Claim, Decision, Effect, Look, Policy
-from hybrid.decision.verdict import Measures, arm_results, conclude, in_order, order_by_price
+from hybrid.decision.verdict import (
+    Measures,
+    arm_results,
+    check_scores,
+    check_table,
+    conclude,
+    in_order,
+    order_by_price,
+)
+from hybrid.errors import UsageError
 from hybrid.evaluation.costs import ArmCost
 from hybrid.evaluation.scores import ScoreTable
 from hybrid.evaluation.spending import spend
@@ -31,7 +40,7 @@ _LEAST_GROWTH = 0.02
 _SPENDING = 1.0
 # A verdict less likely than this is not worth the questions that are left. It trades verdicts for
 # questions: tests/benchmarks/decisions.py prints both.
-_FAIR_CHANCE = 0.22
+_FAIR_CHANCE = 0.26
 
 # (arms, rows of the questions) -> scores of shape (rows, arms)
 Ask = Callable[[Sequence[str], Sequence[int]], NDArray[np.float64]]
@@ -109,6 +118,8 @@ def decide_sequentially(
         UsageError: fewer than two arms, no question, a score that is no number from 0 to 1.
     """
     table = contest.table
+    # scores come later
+    check_table(dataclasses.replace(table, values=np.zeros((len(table.questions), len(table.arms)))))
     plan = plan_looks(table.sources, level=policy.level, seed=policy.seed)
     race = _Race(contest, plan, policy, racing=table.arms)
     for look in range(len(plan.ends)):
@@ -119,6 +130,13 @@ def decide_sequentially(
         if race.settled or not hopeful:
             break
         race.drop(hopeful)
+    if not race.looks:
+        first = table.sources.count(table.sources[plan.order[0]]) * len(table.arms)
+        raise UsageError(
+            f"a budget of {budget} answers has no room for the first source: {first} answers",
+            hint=f"--budget {first} or more; the first look at the usual size takes "
+            f"{plan.ends[0] * len(table.arms)}",
+        )
     return race.conclude(synthetic, guessing)
 
 
@@ -153,6 +171,7 @@ class _Race:
         places = [self.contest.table.arms.index(arm) for arm in self.racing]
         fresh = np.zeros((len(rows), len(self.contest.table.arms)))
         fresh[:, places] = self.contest.ask(self.racing, rows)
+        check_scores(fresh)
         self.values = np.vstack([self.values, fresh])
         self.answers += len(rows) * len(self.racing)
         self.part = self._part(end)
@@ -163,7 +182,9 @@ class _Race:
         level = self.plan.levels[look]
         costs, measures = self.contest.costs(), self.contest.measures()
         self.results = arm_results(self.part, costs, measures, self.policy)
-        self.order = order_by_price(self.results)
+        # prices of later looks may change places; what the arms have to show may not
+        prices = self.order or order_by_price(self.results)
+        self.order = tuple(arm for arm in prices if arm in self.racing)
         self.columns: Resampling = in_order(self.part, self.order, self.policy)
         standard = Standard(self.policy.margin, level)
         self.judgement = judge(self.order, self.columns, standard, self.shown)
@@ -173,10 +194,21 @@ class _Race:
 
     @property
     def settled(self) -> bool:
-        return self.columns.sources >= MIN_SOURCES and settled(self.judgement) is not None
+        """Tell whether there is a verdict, for an arm that passes its gates.
+
+        Gates are held against at every look, and a measure may miss its limit by chance: an arm that fails
+        is not out before all questions are asked, and until then nothing is decided without it.
+        """
+        winner = settled(self.judgement) if self.columns.sources >= MIN_SOURCES else None
+        return winner is not None and self.order[winner] in self._eligible()
 
     def hopeful(self) -> list[int]:
-        """Return the arms that have a fair chance to show all their claims on all questions."""
+        """Return the arms that have a fair chance to show all their claims on all questions.
+
+        With gates that are all: what an arm has to show depends on which others will pass.
+        """
+        if self.policy.gates:
+            return list(range(len(self.order)))
         chances = [
             min((self._chance(place, effect) for effect in effects), default=1.0)
             for place, effects in enumerate(self.judgement)
@@ -193,6 +225,11 @@ class _Race:
     def conclude(self, synthetic: int, guessing: float | None) -> Decision:
         """Put the decision together."""
         results = {**{result.arm: result for result in self.results}, **self.gone}
+        passing = tuple(arm for arm in self.order if arm in self._eligible())
+        if passing != self.order:
+            self.order, self.columns = passing, in_order(self.part, passing, self.policy)
+            standard = Standard(self.policy.margin, self.looks[-1].level)
+            self.judgement = judge(self.order, self.columns, standard, self.shown)
         everyone = tuple(results[arm] for arm in self.contest.table.arms if arm in results)
         return conclude(
             self.part,
@@ -207,13 +244,16 @@ class _Race:
             looks=tuple(self.looks),
         )
 
+    def _eligible(self) -> set[str]:
+        return {result.arm for result in self.results if result.eligible}
+
     def _chance(self, place: int, effect: Effect) -> float:
         """Return the predictive chance that a claim is shown on all questions, if trends go on."""
         share = len(self.values) / len(self.contest.table.questions)
         if effect.shown or share >= 1:
             return float(effect.shown)
         contrast = difference(self.columns, place, self.order.index(effect.other))
-        excluded = -self.policy.margin if effect.claim is Claim.NOT_WORSE else 0.0
+        excluded = self.policy.margin if effect.claim is Claim.BETTER else -self.policy.margin
         distance, error = contrast.estimate - excluded, contrast.error_at(excluded)
         final = float(special.ndtri(1 - self.plan.levels[-1])) * error * np.sqrt(share)
         return float(special.ndtr((distance - final) / (error * np.sqrt(1 - share))))

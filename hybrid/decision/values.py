@@ -44,7 +44,7 @@ class Policy:
     truth with a chance of 1 − 2 × level. ``metric`` is the score that decides.
     """
 
-    margin: float = 0.02
+    margin: float = 0.01
     level: float = 0.05
     metric: str = "correct"
     gates: tuple[Gate, ...] = ()
@@ -85,7 +85,7 @@ class GateResult:
 
 
 class Claim(StrEnum):
-    """What an effect has to show: that the arm is better, or not worse by more than the margin."""
+    """What an effect has to show: better by more than the margin, or not worse by more than it."""
 
     BETTER = "better"
     NOT_WORSE = "not worse"
@@ -144,13 +144,15 @@ class Decision:
     """The verdict and all that stands behind it.
 
     ``arm`` is None when undecided; ``interim`` is then what to run until more is known, None if no arm
-    passes its gates. ``questions_needed`` is the number of further questions that would settle it with
-    a power of 80 % if the effects are as they look, 0 when decided, None where no number
-    would (no arm passes). ``detectable`` is the smallest effect that these questions show with a power
-    of 80 %. ``flips`` say what would change the verdict. ``order`` has the arms that may be chosen, from
-    cheap to dear; ``rivals`` those of them that no other arm was shown to be better than. ``ungated`` is
-    what would have been chosen without the gates. ``guessing`` is what answers drawn at random would score,
-    known where every question has options. ``looks`` are those of a sequential decision.
+    passes its gates. ``questions_needed`` is the number of further questions that would settle it with a
+    power of 80 %, if effects are as they look now and dearer arms that look better by about the margin are
+    in truth no better; 0 when decided, None where no number would (no arm passes). ``margin_needed`` is the
+    margin at which ``interim`` would be chosen on these questions, None where decided or where none would do.
+    ``detectable`` is the smallest effect that these questions show with a power of 80 %. ``flips`` say what
+    would change the verdict. ``order`` has the arms that may be chosen, from cheap to dear; ``rivals`` those
+    of them that no other arm was shown to be better than. ``ungated`` is what would have been chosen
+    without the gates. ``guessing`` is what answers drawn at random would score, known where every question
+    has options. ``looks`` are those of a sequential decision.
     """
 
     verdict: Verdict
@@ -166,6 +168,7 @@ class Decision:
     effects: tuple[Effect, ...]
     slices: tuple[SliceResult, ...]
     questions_needed: int | None
+    margin_needed: float | None
     detectable: float
     questions: int
     sources: int

@@ -12,10 +12,8 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from hybrid.decision import wording
-from hybrid.decision.claims import Shown, Standard, difference, interval, judge, mean, settled
+from hybrid.decision.claims import Shown, Standard, difference, effects_for, interval, judge, mean, settled
 from hybrid.decision.values import (
     ArmResult,
     Comparison,
@@ -35,6 +33,7 @@ from hybrid.evaluation.prediction_powered import powered
 from hybrid.evaluation.scores import ScoreTable
 from hybrid.evaluation.statistics import (
     MIN_SOURCES,
+    Array,
     Contrast,
     Resampling,
     detectable_effect,
@@ -49,6 +48,11 @@ _SIMPLICITY = {"base": 0, "rag": 1, "adapter": 1, "both": 2}
 _UNKNOWN_SIMPLICITY = 1
 _FIRST_WORD = re.compile(r"[a-z]+")
 _SLICE_REPLICATES = 2_000
+_POWER = 0.8
+_MARGIN_STEP = 0.005
+_WIDEST_MARGIN = 0.3
+# When the tests refuse where the formula says that there are enough, so much more is asked for.
+_LEAST_MORE = 0.1
 
 
 def decide(
@@ -75,7 +79,7 @@ def decide(
     """
     check_table(table)
     results = arm_results(table, costs, measures, policy)
-    order = order_by_price(results)
+    order = order_by_price([result for result in results if result.eligible])
     columns = in_order(table, order, policy)
     judgement = judge(order, columns, Standard(policy.margin, policy.level), {})
     return conclude(table, results, order, columns, judgement, policy, synthetic=synthetic, guessing=guessing)
@@ -94,7 +98,17 @@ def check_table(table: ScoreTable) -> None:
         )
     if not table.questions:
         raise UsageError("a decision needs questions, found none")
-    if not np.isfinite(table.values).all() or table.values.min() < 0 or table.values.max() > 1:
+    check_scores(table.values)
+
+
+def check_scores(values: Array) -> None:
+    """Refuse scores that are no numbers from 0 to 1.
+
+    Raises:
+        UsageError: there is one.
+    """
+    # the comparison is false for what is not a number
+    if not ((values >= 0) & (values <= 1)).all():
         raise UsageError("every score must be a number from 0 to 1", hint="scale the metric to [0, 1]")
 
 
@@ -122,19 +136,18 @@ def arm_results(
 
 
 def order_by_price(results: Sequence[ArmResult]) -> tuple[str, ...]:
-    """Return the eligible arms from cheap to dear.
+    """Return the arms from cheap to dear.
 
     Money decides where all of them have it, to two digits; then the simpler arm comes first, then the
     one that was named first.
     """
-    eligible = [result for result in results if result.eligible]
-    known = all(result.cost.money is not None for result in eligible)
+    known = all(result.cost.money is not None for result in results)
 
     def price(result: ArmResult) -> tuple[float, int]:
         money = result.cost.money if known else None
         return (float(f"{money:.1e}") if money is not None else 0.0), simplicity(result.arm)
 
-    return tuple(result.arm for result in sorted(eligible, key=price))
+    return tuple(result.arm for result in sorted(results, key=price))
 
 
 def simplicity(arm: str) -> int:
@@ -201,6 +214,7 @@ def conclude(
         effects=tuple(against.values()),
         slices=_slices(table, order, leader, policy),
         questions_needed=0 if winner is not None else _questions_needed(table, columns, judgement, policy),
+        margin_needed=None if winner is not None or looks else _margin_needed(order, columns, leader, policy),
         detectable=_detectable(columns, leader, policy),
         questions=len(table.questions),
         sources=columns.sources,
@@ -241,8 +255,7 @@ def _without_gates(table: ScoreTable, results: Sequence[ArmResult], policy: Poli
     """Return what would have been chosen if every arm had passed, None if nothing or if all did."""
     if all(result.eligible for result in results):
         return None
-    open_to_all = [dataclasses.replace(result, eligible=True) for result in results]
-    order = order_by_price([result for result in open_to_all if result.arm in table.arms])
+    order = order_by_price([result for result in results if result.arm in table.arms])
     judgement = judge(order, in_order(table, order, policy), Standard(policy.margin, policy.level), {})
     winner = settled(judgement)
     return order[winner] if winner is not None else None
@@ -260,21 +273,47 @@ def _questions_needed(
     # too few sources for any claim: at the questions a source so far
     floor = MIN_SOURCES * asked / columns.sources
     nearest = max(min(needs, default=math.inf), floor)
-    return max(math.ceil(nearest - asked), 1) if math.isfinite(nearest) else None
+    return max(math.ceil(nearest - asked), math.ceil(_LEAST_MORE * asked)) if math.isfinite(nearest) else None
 
 
 def _need(
     columns: Resampling, place: int, effects: Sequence[Effect], asked: int, policy: Policy
 ) -> list[float]:
     others = [other for other in range(len(effects) + 1) if other != place]
+    # all open claims must be shown: Holm shares the level among them, and their powers multiply
+    still_open = max(sum(not effect.shown for effect in effects), 1)
+    level, power = policy.level / still_open, 1 - (1 - _POWER) / still_open
     needs = []
     for other, effect in zip(others, effects, strict=True):
         if not effect.shown:
             contrast = difference(columns, place, other)
-            excluded = -policy.margin if other > place else 0.0
-            distance, error = contrast.estimate - excluded, contrast.error_at(excluded)
-            needs.append(questions_for(distance, error, questions=asked, level=policy.level))
+            excluded = -policy.margin if other > place else policy.margin
+            # as good as it looks, or equal: reckoned with an estimate right at the margin, no number would do
+            difference_then = max(contrast.estimate, 0.0) if other > place else contrast.estimate
+            distance, error = difference_then - excluded, contrast.error_at(excluded)
+            needs.append(questions_for(distance, error, questions=asked, level=level, power=power))
     return needs
+
+
+def _margin_needed(
+    order: Sequence[str], columns: Resampling, leader: int | None, policy: Policy
+) -> float | None:
+    """Return the margin, on a grid of half points, at which the cheapest arm is shown to be good enough."""
+    # of a dearer arm it is not only asked to be good enough, and that is harder with a wider margin
+    if leader != 0 or columns.sources < MIN_SOURCES:
+        return None
+
+    def enough(steps: int) -> bool:
+        standard = Standard(steps * _MARGIN_STEP, policy.level)
+        return all(effect.shown for effect in effects_for(0, order, columns, standard, {}))
+
+    low, high = int(policy.margin / _MARGIN_STEP), round(_WIDEST_MARGIN / _MARGIN_STEP)
+    if not enough(high):
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high * _MARGIN_STEP
 
 
 def _detectable(columns: Resampling, leader: int | None, policy: Policy) -> float:

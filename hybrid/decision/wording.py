@@ -6,6 +6,8 @@ the decision holds.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hybrid.decision.values import ArmResult, Claim, Comparison, Decision, Effect, GateResult, Interval
 from hybrid.evaluation.statistics import MIN_SOURCES
 
@@ -38,20 +40,27 @@ def sentence(decision: Decision) -> str:
     closest = _closest(decision)
     if closest is None:
         return f"Run {decision.arm}: {score}, and it is the only arm that passes the gates{price}."
+    return f"Run {decision.arm}: {score}, {_found(decision, closest)}{price}."
+
+
+def _found(decision: Decision, closest: Effect) -> str:
+    """Return what the verdict hangs on, in words that fit its direction."""
+    ahead = points(closest.difference, sign=True)
     if closest.claim is Claim.BETTER:
-        found = (
-            f"{points(closest.difference, sign=True)} points against {closest.other} "
-            f"({interval_text(closest.interval)})"
+        return (
+            f"{ahead} points against {closest.other} ({interval_text(closest.interval)}), which no cheaper "
+            f"arm comes up to"
         )
-        return f"Run {decision.arm}: {score}, {found}, which no cheaper arm comes up to{price}."
-    found = (
-        f"the closest dearer arm, {closest.other}, scores {points(-closest.difference, sign=True)} points "
-        f"({interval_text(_turned(closest.interval))}), within the margin of {points(decision.policy.margin)}"
-        if closest.difference < 0
-        else f"no dearer arm is ahead of it; the closest, {closest.other}, is "
-        f"{points(closest.difference)} points behind ({interval_text(_turned(closest.interval))})"
+    if closest.interval.low > 0:
+        return (
+            f"{ahead} points against {closest.other} ({interval_text(closest.interval)}), the best of the "
+            f"others, and it is the cheapest arm"
+        )
+    behind = points(-closest.difference, sign=True)
+    return (
+        f"and no dearer arm is better by the margin of {points(decision.policy.margin)} points: "
+        f"{closest.other} is {behind} ({interval_text(_turned(closest.interval))})"
     )
-    return f"Run {decision.arm}: {score}, and {found}{price}."
 
 
 def reasons(decision: Decision) -> tuple[str, ...]:
@@ -85,9 +94,11 @@ def reasons(decision: Decision) -> tuple[str, ...]:
 
 def _against_guessing(decision: Decision) -> list[str]:
     """Return a warning if not even the best arm is shown to beat answers drawn at random."""
+    best = max(decision.arms, key=lambda result: result.mean)
+    if best.mean == 0:
+        return ["No arm got anything right: check the questions and the metric before you run any."]
     if decision.guessing is None:
         return []
-    best = max(decision.arms, key=lambda result: result.mean)
     if best.interval.low > decision.guessing:
         return []
     return [
@@ -114,7 +125,7 @@ def flips(decision: Decision) -> tuple[str, ...]:
 
 
 def _undecided(decision: Decision) -> str:
-    rivals = " and ".join(decision.rivals) if len(decision.rivals) > 1 else " and ".join(decision.order)
+    rivals = _listed(decision.rivals if len(decision.rivals) > 1 else decision.order)
     advice = f"until then run {decision.interim}, the cheapest of those that may be right"
     if decision.sources < MIN_SOURCES:
         few = f"{decision.sources} source{'s are' if decision.sources != 1 else ' is'} too few"
@@ -127,6 +138,11 @@ def _undecided(decision: Decision) -> str:
             f"{interval_text(hardest.interval)})"
         )
     return f"Undecided between {rivals}{found}: ask {_ask(decision)}; {advice}."
+
+
+def _listed(names: Sequence[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _ask(decision: Decision) -> str:
@@ -143,23 +159,11 @@ def _ask(decision: Decision) -> str:
 def _undecided_flips(decision: Decision) -> list[str]:
     lines = []
     if decision.questions_needed:
-        lines.append(f"{_ask(decision).capitalize()}, if the effects are as they look now.")
-    margin = _margin_that_settles(decision)
-    if margin is not None:
-        now = points(decision.policy.margin)
-        lines.append(
-            f"A margin of about {points(margin + 0.0005)} points instead of {now}: {decision.interim} would "
-            f"then be shown to be good enough."
-        )
+        lines.append(f"{_ask(decision).capitalize()}, if the effects are about as they look now.")
+    if decision.margin_needed is not None:
+        now, then = points(decision.policy.margin), points(decision.margin_needed)
+        lines.append(f"A margin of {then} points instead of {now}: {decision.interim} is then good enough.")
     return lines
-
-
-def _margin_that_settles(decision: Decision) -> float | None:
-    """Return the margin at which the interim arm would be chosen, None if it lacks other claims."""
-    open_claims = [effect for effect in decision.effects if not effect.shown]
-    if not open_claims or any(effect.claim is Claim.BETTER for effect in open_claims):
-        return None
-    return max(-effect.interval.low for effect in open_claims)
 
 
 def _decided_flips(decision: Decision) -> list[str]:
@@ -202,9 +206,8 @@ def _hardest(decision: Decision) -> Effect | None:
 
 
 def _effect_line(decision: Decision, effect: Effect) -> str:
-    wanted = (
-        "be better" if effect.claim is Claim.BETTER else f"lose less than {points(decision.policy.margin)}"
-    )
+    margin = points(decision.policy.margin)
+    wanted = f"gain more than {margin}" if effect.claim is Claim.BETTER else f"lose less than {margin}"
     verdict = "shown" if effect.shown else "not shown"
     return (
         f"{effect.arm} against {effect.other}: {points(effect.difference, sign=True)} points "

@@ -18,13 +18,15 @@ from hybrid.evaluation.statistics import Array, Resampling, resample
 
 # With fewer, the weight itself is too uncertain.
 MIN_GOLD = 50
+# Judgements of fewer sources say too little about how judgements differ between sources.
+MIN_GOLD_SOURCES = 20
 
 
 def power_weight(gold: Array, automatic: Array) -> float:
     """Return how much the automatic scores count, from 0 to 1: what minimises the variance of the mean.
 
-    The paper divides by 1 + judged / unjudged, for its automatic mean leaves the judged questions out;
-    ours is over all of them, and that is the same estimate.
+    It is the slope of gold on automatic scores. The paper divides by 1 + judged / unjudged, for its
+    automatic mean leaves the judged questions out; ours is over all of them, and that is the same estimate.
 
     Args:
         gold: scores by people, shape (judged,).
@@ -61,12 +63,18 @@ def powered(
         seed: of the resampling.
 
     Raises:
-        UsageError: too few judgements.
+        UsageError: too few judgements, or of too few sources.
     """
     if len(judged) < MIN_GOLD:
         raise UsageError(
             f"{len(judged)} gold judgements, at least {MIN_GOLD} are needed",
             hint="judge more questions, drawn at random",
+        )
+    judged_sources = len({sources[row] for row in judged})
+    if judged_sources < MIN_GOLD_SOURCES:
+        raise UsageError(
+            f"the gold judgements are of {judged_sources} sources, at least {MIN_GOLD_SOURCES} are needed",
+            hint="draw the questions for people at random from all sources",
         )
     rows: NDArray[np.int64] = np.asarray(judged)
     scale = len(automatic) / len(rows)

@@ -159,22 +159,30 @@ class Contrast:
 
         The largest one of the bootstrap's (by inverting its bound), of the sign-flip test's and of the
         score test's, so that neither the asymmetry of few sources, nor that of their sizes, nor losses too
-        rare to have been seen can make a claim alone.
+        rare to have been seen can make a claim alone. Ties of the sign-flip test count half (mid-p, Lancaster
+        1961): right or wrong answers tie often, and the other two tests are cautious enough.
         """
         score = float(special.stdtr(self._freedom, (value - self.estimate) / self.error_at(value)))
         bootstrap = self._bootstrap_p(value) if self._enough else 0.0
-        return max(score, bootstrap, self.flip_p(value))
+        return max(score, bootstrap, self.flip_p(value, ties=0.5))
 
-    def flip_p(self, value: float = 0.0, *, two_sided: bool = False) -> float:
-        """Return the p-value of the sign-flip permutation test by source (Dror et al. 2018), never 0."""
+    def flip_p(self, value: float = 0.0, *, two_sided: bool = False, ties: float = 1.0) -> float:
+        """Return the p-value of the sign-flip permutation test by source (Dror et al. 2018), never 0.
+
+        Args:
+            value: the one under the null.
+            two_sided: whether sums far below count too.
+            ties: what sums count that are exactly as extreme, 0.5 or 1.
+        """
         shifted = self._sums - value * self.resampling.sizes
         observed = float(shifted.sum())
         flips = self.resampling.flips
         totals = flips[:, :-1] @ self.weights - value * flips[:, -1]
         # a sum that is equal but for rounding is as extreme
         slack = 1e-9 * float(np.abs(shifted).sum())
-        extreme = np.abs(totals) >= abs(observed) - slack if two_sided else totals >= observed - slack
-        return float((np.count_nonzero(extreme) + 1) / (len(totals) + 1))
+        beyond = np.abs(totals) - abs(observed) if two_sided else totals - observed
+        more, equal = np.count_nonzero(beyond > slack), np.count_nonzero(np.abs(beyond) <= slack)
+        return float((more + ties * (equal + 1)) / (len(totals) + 1))
 
     @property
     def _sums(self) -> Array:
@@ -231,7 +239,8 @@ class Contrast:
 
 def resample(values: Array, sources: Sequence[str], *, replicates: int, seed: int) -> Resampling:
     """Return the resampling of a table of shape (questions, columns), one source a question."""
-    names, places = np.unique(np.asarray(sources, dtype=object).astype(str), return_inverse=True)
+    names = {name: place for place, name in enumerate(sorted(set(sources)))}
+    places = np.array([names[source] for source in sources])
     sums = np.zeros((len(names), values.shape[1]))
     np.add.at(sums, places, values)
     sizes = np.bincount(places, minlength=len(names)).astype(np.float64)

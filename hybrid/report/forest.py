@@ -23,7 +23,8 @@ def forest_plot(effects: Sequence[Effect], *, margin: float, width: float = 760.
 
     Args:
         effects: one row each, in this order.
-        margin: from 0 to 1; what lies left of minus the margin is worse than the user allows.
+        margin: from 0 to 1; a bar must lie right of plus the margin to be better, of minus the margin to be
+            not worse.
         width: of the drawing; below 560 labels stand above their bars.
     """
     narrow = width < NARROW
@@ -36,8 +37,8 @@ def forest_plot(effects: Sequence[Effect], *, margin: float, width: float = 760.
     for place in range(len(effects)):
         end = top + row * (place + 1)
         # where labels stand over the bars, no line runs through them
-        parts += _band(scale, margin, end - 26 if narrow else end - row, end)
-    parts += _guide(scale(-margin), 13.0, top, f"margin {words.points(-margin)}", "margin", width)
+        limit = margin if effects[place].claim is Claim.BETTER else -margin
+        parts += _band(scale, limit, end - 26 if narrow else end - row, end)
     parts += _guide(scale(0.0), 31.0, top, "no difference", "zero", width)
     for place, effect in enumerate(effects):
         parts += _forest_row(effect, scale, top + row * place, row, width)
@@ -132,12 +133,12 @@ def _guide(x: float, label: float, top: float, text: str, kind: str, width: floa
     return [line(x, label + 4, x, top, kind), letters(middle, label, text, "small", "middle")]
 
 
-def _band(scale: Scale, margin: float, top: float, bottom: float) -> list[Markup]:
+def _band(scale: Scale, limit: float, top: float, bottom: float) -> list[Markup]:
     grid = [line(scale(tick), top, scale(tick), bottom, "grid") for tick in _effect_tick_values(scale)]
     return [
-        rect(scale.start, top, scale(-margin), bottom, "worse"),
+        rect(scale.start, top, scale(limit), bottom, "worse"),
         *grid,
-        line(scale(-margin), top, scale(-margin), bottom, "margin"),
+        line(scale(limit), top, scale(limit), bottom, "margin"),
         line(scale(0.0), top, scale(0.0), bottom, "zero"),
     ]
 
@@ -162,4 +163,4 @@ def _effect_sentence(effect: Effect) -> str:
 
 
 def _claimed(claim: Claim) -> str:
-    return "better" if claim is Claim.BETTER else "not worse by more than the margin"
+    return "better by more than the margin" if claim is Claim.BETTER else "not worse by more than the margin"

@@ -37,6 +37,7 @@ def report_json(decision: Decision) -> Json:
         "flips": decision.flips,
         "slices": [_slice(part, slice_arms(decision)) for part in decision.slices],
         "questions_needed": decision.questions_needed,
+        "margin_needed": decision.margin_needed,
         "detectable": decision.detectable,
         "questions": decision.questions,
         "sources": decision.sources,

@@ -29,8 +29,8 @@ def method(decision: Decision) -> Markup:
         f"Intervals come from {policy.replicates:,} bootstrap replicates, bias-corrected and accelerated "
         "(BCa). Whole sources are drawn, never single questions: questions about one document are not "
         "independent.",
-        "The verdict for an arm needs that it is better than each cheaper arm, and not worse than each "
-        f"dearer one by more than the margin of {margin} points. Each claim is a one-sided test at a level "
+        "The verdict for an arm needs that it is better than each cheaper arm and not worse than each dearer "
+        f"one, both by more than the margin of {margin} points. Each claim is a one-sided test at a level "
         f"of {words.plain(policy.level)}; the ends of an interval are the bounds of such a test. The "
         "p-values are adjusted for the number of claims (Holm). A second check flips the signs of whole "
         "sources at random: a permutation test of no difference.",

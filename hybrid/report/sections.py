@@ -52,10 +52,10 @@ def effects(decision: Decision) -> Markup:
     policy = decision.policy
     caption = (
         "Each square is the mean difference on the same questions, in points of 100; the bar is its "
-        "confidence interval. A filled square: the claim is shown; an open one: it is not. “Better” needs "
-        "the whole bar right of “no difference”; “not worse” needs it right of the margin of "
-        f"{words.points(policy.margin)} points, outside the shaded part. An arrow: the bar goes on beyond "
-        "the drawing."
+        "confidence interval. A filled square: the claim is shown; an open one: it is not. A claim needs the "
+        "whole bar right of the broken line, outside the shaded part: to be better that is plus the margin "
+        f"of {words.points(policy.margin)} points, to be not worse minus the margin. An arrow: the bar goes "
+        "on beyond the drawing."
     )
     rows = [
         (

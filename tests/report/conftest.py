@@ -175,6 +175,7 @@ def make_decision(values, *, decided):
         effects=effects,
         slices=slices,
         questions_needed=0,
+        margin_needed=None,
         detectable=0.061,
         questions=len(values),
         sources=14,

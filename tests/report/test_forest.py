@@ -22,12 +22,13 @@ def one(svg, kind):
     return [node for node in svg.iter() if node.get("class") == kind]
 
 
-def test_the_margin_and_no_difference_are_drawn_and_named():
-    svg = drawn([effect(-0.01, 0.03)])
-    words = [node.text for node in svg.iter(f"{_SVG}text")]
-    assert "margin −2.0" in words
-    assert "no difference" in words
+def test_each_claim_has_its_own_line_to_clear():
+    worse, better = effect(-0.01, 0.03), dataclasses.replace(effect(-0.01, 0.03), claim=Claim.BETTER)
+    svg = drawn([worse])
+    assert "no difference" in [node.text for node in svg.iter(f"{_SVG}text")]
     assert float(one(svg, "margin")[0].get("x1")) < float(one(svg, "zero")[0].get("x1"))
+    svg = drawn([better])
+    assert float(one(svg, "margin")[0].get("x1")) > float(one(svg, "zero")[0].get("x1"))
 
 
 def test_a_claim_that_is_not_shown_has_an_open_square_and_says_so():

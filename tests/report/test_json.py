@@ -7,8 +7,8 @@ from hybrid.report import report_json
 
 _KEYS = {
     "verdict", "arm", "sentence", "interim", "effects", "intervals", "costs", "currency", "gates", "reasons",
-    "flips", "slices", "questions_needed", "detectable", "questions", "sources", "synthetic", "order",
-    "rivals", "ungated", "margin", "level", "metric", "replicates", "seed", "looks",
+    "flips", "slices", "questions_needed", "margin_needed", "detectable", "questions", "sources", "synthetic",
+    "order", "rivals", "ungated", "margin", "level", "metric", "replicates", "seed", "looks",
 }  # fmt: skip
 
 
