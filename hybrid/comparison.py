@@ -29,7 +29,7 @@ from hybrid.evaluation.grounding import GroundingModel, WordAlignment
 from hybrid.evaluation.outcomes import Outcome
 from hybrid.evaluation.record import arm_costs
 from hybrid.evaluation.scores import Scores, ScoreTable
-from hybrid.evaluation.scoring import automatic_slices, score_all, table
+from hybrid.evaluation.scoring import automatic_slices, require_gold, score_all, table
 from hybrid.evaluation.summary import ArmSummary, summarise
 from hybrid.files import write_atomic, write_json
 from hybrid.models import Embedder
@@ -118,6 +118,8 @@ def compare(
         UsageError: a question without gold, or a metric that does not apply.
         ModelError: a model cannot be loaded; nothing was asked then.
     """
+    for question in questions:
+        require_gold(question)
     folder = begin(contenders, questions, experiments, settings=settings, name=name)
     work = _Work(contenders, questions, folder, settings, policy, judges, retry, progress)
     if budget is not None and len(contenders) > 1:

@@ -143,7 +143,9 @@ def _replay(
     from hybrid.decision.verdict import decide
 
     table = replay.read_table(path, arms=arms, metric=metric or "score")
-    known = replay.read_costs(costs, table.arms) if costs is not None else replay.KnownArms({}, {})
+    known = (
+        replay.read_costs(costs, replay.read_arms(path)) if costs is not None else replay.KnownArms({}, {})
+    )
     if budget is not None:
         if gold is not None:
             raise UsageError("--gold needs all questions, so it does not go with --budget")

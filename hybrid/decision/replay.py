@@ -84,6 +84,16 @@ def read_table(path: Path, *, arms: Sequence[str] = (), metric: str = "score") -
     return ScoreTable(metric, names, questions, sources, values, slices)
 
 
+def read_arms(path: Path) -> tuple[str, ...]:
+    """Return the names of all columns that may be arms.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    header, _ = _read(path)
+    return tuple(name for name in header if name not in _KEYS)
+
+
 def contest(table: ScoreTable, known: KnownArms) -> Contest:
     """Return the table as a contest that is asked batch by batch, as if its answers were made now."""
 

@@ -40,7 +40,7 @@ _LEAST_GROWTH = 0.02
 _SPENDING = 1.0
 # A verdict less likely than this is not worth the questions that are left. It trades verdicts for
 # questions: tests/benchmarks/decisions.py prints both.
-_FAIR_CHANCE = 0.26
+_FAIR_CHANCE = 0.22
 
 # (arms, rows of the questions) -> scores of shape (rows, arms)
 Ask = Callable[[Sequence[str], Sequence[int]], NDArray[np.float64]]

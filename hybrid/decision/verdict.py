@@ -8,12 +8,12 @@ arm is the cheaper one.
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
 from collections.abc import Mapping, Sequence
 
 from hybrid.decision import wording
-from hybrid.decision.claims import Shown, Standard, difference, effects_for, interval, judge, mean, settled
+from hybrid.decision.claims import Shown, Standard, difference, interval, judge, mean, settled
+from hybrid.decision.outlook import detectable, margin_needed, questions_needed
 from hybrid.decision.values import (
     ArmResult,
     Comparison,
@@ -36,8 +36,6 @@ from hybrid.evaluation.statistics import (
     Array,
     Contrast,
     Resampling,
-    detectable_effect,
-    questions_for,
     resample,
 )
 
@@ -48,11 +46,6 @@ _SIMPLICITY = {"base": 0, "rag": 1, "adapter": 1, "both": 2}
 _UNKNOWN_SIMPLICITY = 1
 _FIRST_WORD = re.compile(r"[a-z]+")
 _SLICE_REPLICATES = 2_000
-_POWER = 0.8
-_MARGIN_STEP = 0.005
-_WIDEST_MARGIN = 0.3
-# When the tests refuse where the formula says that there are enough, so much more is asked for.
-_LEAST_MORE = 0.1
 
 
 def decide(
@@ -125,7 +118,8 @@ def arm_results(
         results.append(
             ArmResult(
                 arm=arm,
-                mean=contrast.estimate,
+                # joined with judgements of people, an estimate may lie a little beyond
+                mean=min(max(contrast.estimate, 0.0), 1.0),
                 interval=Interval(max(wide.low, 0.0), min(wide.high, 1.0), wide.confidence),
                 cost=costs.get(arm, ArmCost()),
                 gates=gates,
@@ -200,6 +194,8 @@ def conclude(
     against = {effect.other: effect for effect in judgement[leader]} if leader is not None else {}
     if leader is not None:
         against |= {other: e for (arm, other), e in (earlier or {}).items() if arm == order[leader]}
+    asked = len(table.questions)
+    needed = questions_needed(asked, columns, judgement, policy) if winner is None else 0
     draft = Decision(
         verdict=Verdict.DECIDED if winner is not None else Verdict.UNDECIDED,
         arm=order[winner] if winner is not None else None,
@@ -213,10 +209,10 @@ def conclude(
         ungated=_without_gates(table, results, policy),
         effects=tuple(against.values()),
         slices=_slices(table, order, leader, policy),
-        questions_needed=0 if winner is not None else _questions_needed(table, columns, judgement, policy),
-        margin_needed=None if winner is not None or looks else _margin_needed(order, columns, leader, policy),
-        detectable=_detectable(columns, leader, policy),
-        questions=len(table.questions),
+        questions_needed=needed,
+        margin_needed=None if winner is not None or looks else margin_needed(order, columns, leader, policy),
+        detectable=detectable(columns, leader, policy),
+        questions=asked,
         sources=columns.sources,
         synthetic=synthetic,
         guessing=guessing,
@@ -259,70 +255,6 @@ def _without_gates(table: ScoreTable, results: Sequence[ArmResult], policy: Poli
     judgement = judge(order, in_order(table, order, policy), Standard(policy.margin, policy.level), {})
     winner = settled(judgement)
     return order[winner] if winner is not None else None
-
-
-def _questions_needed(
-    table: ScoreTable, columns: Resampling, judgement: Sequence[Sequence[Effect]], policy: Policy
-) -> int | None:
-    """Return the further questions for the verdict that is nearest to being settled."""
-    asked = len(table.questions)
-    needs = [
-        max((_need(columns, place, effects, asked, policy)), default=0.0)
-        for place, effects in enumerate(judgement)
-    ]
-    # too few sources for any claim: at the questions a source so far
-    floor = MIN_SOURCES * asked / columns.sources
-    nearest = max(min(needs, default=math.inf), floor)
-    return max(math.ceil(nearest - asked), math.ceil(_LEAST_MORE * asked)) if math.isfinite(nearest) else None
-
-
-def _need(
-    columns: Resampling, place: int, effects: Sequence[Effect], asked: int, policy: Policy
-) -> list[float]:
-    others = [other for other in range(len(effects) + 1) if other != place]
-    # all open claims must be shown: Holm shares the level among them, and their powers multiply
-    still_open = max(sum(not effect.shown for effect in effects), 1)
-    level, power = policy.level / still_open, 1 - (1 - _POWER) / still_open
-    needs = []
-    for other, effect in zip(others, effects, strict=True):
-        if not effect.shown:
-            contrast = difference(columns, place, other)
-            excluded = -policy.margin if other > place else policy.margin
-            # as good as it looks, or equal: reckoned with an estimate right at the margin, no number would do
-            difference_then = max(contrast.estimate, 0.0) if other > place else contrast.estimate
-            distance, error = difference_then - excluded, contrast.error_at(excluded)
-            needs.append(questions_for(distance, error, questions=asked, level=level, power=power))
-    return needs
-
-
-def _margin_needed(
-    order: Sequence[str], columns: Resampling, leader: int | None, policy: Policy
-) -> float | None:
-    """Return the margin, on a grid of half points, at which the cheapest arm is shown to be good enough."""
-    # of a dearer arm it is not only asked to be good enough, and that is harder with a wider margin
-    if leader != 0 or columns.sources < MIN_SOURCES:
-        return None
-
-    def enough(steps: int) -> bool:
-        standard = Standard(steps * _MARGIN_STEP, policy.level)
-        return all(effect.shown for effect in effects_for(0, order, columns, standard, {}))
-
-    low, high = int(policy.margin / _MARGIN_STEP), round(_WIDEST_MARGIN / _MARGIN_STEP)
-    if not enough(high):
-        return None
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high * _MARGIN_STEP
-
-
-def _detectable(columns: Resampling, leader: int | None, policy: Policy) -> float:
-    """Return the smallest difference to the leader that would be seen, for the arm that varies most."""
-    if leader is None:
-        return 1.0
-    pairs = [difference(columns, other, leader) for other in range(len(columns.means)) if other != leader]
-    error = max((pair.standard_error for pair in pairs), default=0.0)
-    return min(detectable_effect(error, sources=columns.sources, level=policy.level), 1.0)
 
 
 def _slices(

@@ -29,7 +29,11 @@ def interval_text(interval: Interval, *, sign: bool = True) -> str:
 
 
 def sentence(decision: Decision) -> str:
-    """Return the verdict in one sentence."""
+    """Return the verdict in one sentence, and a second one if no arm is worth running at all."""
+    return " ".join([_verdict(decision), *_worthless(decision)])
+
+
+def _verdict(decision: Decision) -> str:
     if not decision.order:
         return f"No arm passes the gates, so none can be chosen: {_gate_list(decision)}."
     if decision.arm is None:
@@ -73,7 +77,6 @@ def reasons(decision: Decision) -> tuple[str, ...]:
         lines.append(
             f"{decision.synthetic} of the {decision.questions} questions were made by a rule, not by people."
         )
-    lines += _against_guessing(decision)
     lines += [_effect_line(decision, effect) for effect in decision.effects]
     if decision.arm is None and decision.order:
         seen = points(decision.detectable)
@@ -92,14 +95,12 @@ def reasons(decision: Decision) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _against_guessing(decision: Decision) -> list[str]:
+def _worthless(decision: Decision) -> list[str]:
     """Return a warning if not even the best arm is shown to beat answers drawn at random."""
     best = max(decision.arms, key=lambda result: result.mean)
     if best.mean == 0:
         return ["No arm got anything right: check the questions and the metric before you run any."]
-    if decision.guessing is None:
-        return []
-    if best.interval.low > decision.guessing:
+    if decision.guessing is None or best.interval.low > decision.guessing:
         return []
     return [
         f"No arm is shown to be better than guessing, which scores {points(decision.guessing)}: the best, "

@@ -65,11 +65,7 @@ def score_outcome(
     Raises:
         UsageError: the question is answerable and has no gold answer.
     """
-    if question.answerable and not any(gold.strip() for gold in question.answers):
-        raise UsageError(
-            f"question {question.id!r} is answerable and has no gold answer: nothing can be scored",
-            hint="add `answers` to it, or set `answerable` to false",
-        )
+    require_gold(question)
     answered = not outcome.failed and not outcome.abstained
     golds = question.answers if question.answerable else None
     # an answer that is not shown says nothing, whatever stands in it
@@ -101,6 +97,19 @@ def score_outcome(
         context_utilisation=context.utilisation,
         average_precision=context.average_precision,
     )
+
+
+def require_gold(question: Question) -> None:
+    """Refuse a question that nothing can be scored against.
+
+    Raises:
+        UsageError: it is answerable and has no gold answer.
+    """
+    if question.answerable and not any(gold.strip() for gold in question.answers):
+        raise UsageError(
+            f"question {question.id!r} is answerable and has no gold answer: nothing can be scored",
+            hint='add `answers` to it, or set `answerable` to false; `hybrid compare "..."` needs none',
+        )
 
 
 def score_all(

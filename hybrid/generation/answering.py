@@ -73,7 +73,8 @@ class Answerer:
         """Choose for every question the likeliest of its options; whatever the reader, nothing is written.
 
         The likelihood of an option is that of its whole text. Divided by its number of tokens it chose
-        worse: of 100 contract clauses (CUAD) 18 instead of 24 got the right one of five categories.
+        worse: of 300 contract clauses (CUAD) 18 % instead of 24 % got the right one of five categories,
+        where guessing gives 20 %. The confidence is the share of the option, and too high with long ones.
 
         Args:
             questions: in plain words.

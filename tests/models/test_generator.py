@@ -180,7 +180,7 @@ def test_batches_hold_every_place_once_within_their_limits(lengths):
     for batch in batches:
         widest = max(lengths[place] for place in batch)
         assert len(batch) <= 64
-        assert len(batch) == 1 or len(batch) * widest <= 16_384
+        assert len(batch) == 1 or len(batch) * widest <= 12_288
 
 
 # --- loops and stop strings ------------------------------------------------------------------------

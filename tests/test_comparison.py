@@ -1,0 +1,143 @@
+"""From contenders and questions to a decision on disk, with contenders that need no model."""
+
+import dataclasses
+import json
+
+import pytest
+
+from hybrid.comparison import Judges, compare, policy_from, write
+from hybrid.config import load_settings
+from hybrid.decision.replay import read_table
+from hybrid.decision.values import Comparison as Side
+from hybrid.decision.values import Gate, Verdict
+from hybrid.decision.verdict import decide
+from hybrid.errors import UsageError
+from hybrid.evaluation.grounding import NgramOverlap
+from hybrid.types import Answer, Arm, Question
+
+_SETTINGS = load_settings({"decision": {"replicates": 1000, "alone": 0}}, environment={})
+_QUESTIONS = [
+    Question(f"q{n}", f"What is {n}?", answers=(f"answer {n}",), source=f"page {n // 2}", slices=("all",))
+    for n in range(80)
+]
+
+
+class Knows:
+    """Answer the first so many questions rightly, the others wrongly."""
+
+    def __init__(self, name, known, *, fails=()):
+        self.name, self.identity, self.asked = name, {"arm": name, "known": str(known)}, 0
+        self._known, self._fails = known, fails
+
+    def prepare(self, questions):
+        pass
+
+    def answer_all(self, questions):
+        if any(question.id in self._fails for question in questions):
+            raise ValueError("out of order")
+        self.asked += len(questions)
+        return [self._answer(question) for question in questions]
+
+    def _answer(self, question):
+        number = int(question.id[1:])
+        # right answers are spread over the sources
+        right = number * 37 % 80 < self._known
+        text = f"It is answer {number}." if right else "It is something else."
+        return Answer(question.text, text, Arm.RAG, "fake")
+
+
+def go(tmp_path, contenders, questions=_QUESTIONS, **options):
+    gates = options.pop("gates", ())
+    return compare(
+        contenders,
+        questions,
+        tmp_path / "manual" / "experiments",
+        settings=_SETTINGS,
+        policy=policy_from(_SETTINGS, gates),
+        judges=Judges(NgramOverlap()),
+        **options,
+    )
+
+
+def test_arms_are_asked_scored_and_decided(tmp_path):
+    found = go(tmp_path, [Knows("base", 20), Knows("rag", 70)])
+    assert found.decision.arm == "rag"
+    assert [result.mean for result in found.decision.arms] == [20 / 80, 70 / 80]
+    assert (found.decision.questions, found.decision.sources) == (80, 40)
+    assert [part.name for part in found.decision.slices] == ["all"]
+    assert found.costs["rag"].money is not None
+
+
+def test_one_arm_is_measured_without_a_decision(tmp_path):
+    found = go(tmp_path, [Knows("rag", 70)])
+    assert found.decision is None
+    assert found.summaries[0].mean("correct").mean == 70 / 80
+    with pytest.raises(UsageError, match="one arm"):
+        write(found, title="manual")
+
+
+def test_a_second_comparison_asks_nothing_again(tmp_path):
+    go(tmp_path, [Knows("base", 20), Knows("rag", 70)])
+    again = [Knows("base", 20), Knows("rag", 70), Knows("rag:k=3", 60)]
+    go(tmp_path, again)
+    assert [contender.asked for contender in again] == [0, 0, 80]
+
+
+def test_what_is_written_is_the_decision_and_can_be_replayed(tmp_path):
+    found = go(tmp_path, [Knows("base", 20), Knows("rag", 70)])
+    page = write(found, title="manual")
+    assert "Run rag" in page.read_text(encoding="utf-8")
+    assert json.loads((found.folder / "decision.json").read_text())["arm"] == "rag"
+    table = read_table(found.folder / "outcomes.csv")
+    replayed = decide(table, costs=found.costs, measures={}, policy=policy_from(_SETTINGS))
+    assert replayed.sentence == found.decision.sentence
+    assert replayed.effects == found.decision.effects
+
+
+def test_a_clear_case_takes_a_fraction_of_the_answers(tmp_path):
+    base, rag = Knows("base", 5), Knows("rag", 75)
+    found = go(tmp_path, [base, rag], budget=160)
+    assert found.decision.arm == "rag"
+    assert base.asked + rag.asked <= 80
+    assert found.decision.looks[-1].answers == base.asked + rag.asked
+    assert found.table is None
+    assert write(found, title="manual").is_file()
+
+
+def test_failed_answers_score_as_failures_and_are_counted(tmp_path):
+    every = [question.id for question in _QUESTIONS]
+    found = go(tmp_path, [Knows("base", 40), Knows("rag", 70, fails=every)])
+    assert found.decision.arm == "base"
+    assert [summary.failed for summary in found.summaries] == [0, 80]
+    assert found.decision.arms[1].mean == 0
+
+
+def test_gates_are_held_against_metrics_and_costs(tmp_path):
+    gate = Gate("exact_match", Side.AT_LEAST, 0.5)
+    found = go(tmp_path, [Knows("base", 20), Knows("rag", 70)], gates=[gate])
+    assert found.decision.order == ()
+    assert found.decision.verdict is Verdict.UNDECIDED
+    assert found.decision.ungated == "rag"
+    free = Gate("money", Side.AT_LEAST, 0.0)
+    assert go(tmp_path, [Knows("base", 20), Knows("rag", 70)], gates=[free]).decision.arm == "rag"
+
+
+def test_guessing_is_told_where_all_questions_have_options(tmp_path):
+    options = ("answer 0", "answer 1")
+    labels = [dataclasses.replace(q, options=(*q.answers, "other")) for q in _QUESTIONS]
+    assert go(tmp_path, [Knows("base", 20), Knows("rag", 70)], labels).decision.guessing == 0.5
+    mixed = [dataclasses.replace(_QUESTIONS[0], options=options), *_QUESTIONS[1:]]
+    assert go(tmp_path, [Knows("base", 20), Knows("rag", 70)], mixed).decision.guessing is None
+
+
+def test_questions_without_gold_are_refused_before_anything_is_asked(tmp_path):
+    base = Knows("base", 20)
+    bare = [*_QUESTIONS[:-1], dataclasses.replace(_QUESTIONS[-1], answers=())]
+    with pytest.raises(UsageError, match="no gold answer"):
+        go(tmp_path, [base, Knows("rag", 70)], bare)
+    assert base.asked == 0
+
+
+def test_synthetic_questions_are_counted(tmp_path):
+    made = [dataclasses.replace(question, made="list") for question in _QUESTIONS[:30]] + _QUESTIONS[30:]
+    assert go(tmp_path, [Knows("base", 20), Knows("rag", 70)], made).decision.synthetic == 30
