@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -187,8 +188,7 @@ class _Work:
             [self._contenders[arm] for arm in arms],
             asked,
             self._folder,
-            # a later batch of a sequential run has its latencies from the first
-            alone=0 if self._outcomes else self._settings.decision.alone,
+            alone=self._alone(len(rows)),
             seed=self._settings.decision.seed,
             retry=self._retry,
             progress=self._progress,
@@ -197,6 +197,10 @@ class _Work:
         for outcome, score in zip(outcomes, scores, strict=True):
             self._outcomes[outcome.arm, outcome.question] = outcome
             self._scores[outcome.arm, outcome.question] = score
+
+    def _alone(self, asked: int) -> int:
+        """Return how many are asked one at a time: of the first batch, and never most of it."""
+        return 0 if self._outcomes else min(self._settings.decision.alone, math.ceil(asked / 3))
 
     def table(self, arms: Sequence[str], questions: Sequence[Question]) -> ScoreTable:
         """Return the deciding score of what was answered."""

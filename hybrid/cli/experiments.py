@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import textwrap
+import time
 from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -40,6 +41,7 @@ Retry = Annotated[bool, typer.Option("--retry", help="Ask again what failed befo
 
 DEFAULT_ARMS = "base,rag"
 
+_TOLD_EVERY_SECONDS = 10.0
 _COLUMN = 38
 _GAP = 3
 _EVIDENCE_LETTERS = 300
@@ -121,8 +123,21 @@ def run_comparison(
         gates=gates,
         budget=budget,
         retry=retry,
-        progress=lambda arm, done, total: console.note(f"{arm}: {done} of {total}"),
+        progress=_Progress(),
     )
+
+
+class _Progress:
+    """Tell how far an arm is: at its end, and every few seconds until then."""
+
+    def __init__(self) -> None:
+        self._shown = time.monotonic()
+
+    def __call__(self, arm: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if done == total or now - self._shown >= _TOLD_EVERY_SECONDS:
+            self._shown = now
+            console.note(f"{arm}: {done} of {total}")
 
 
 def _finish(comparison: Comparison, as_json: bool) -> int:
