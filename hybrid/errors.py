@@ -16,8 +16,8 @@
     │   └── RemoteError            the endpoint did not answer as it should (retryable)
     └── StorageError            1  the disk is full or refuses (retryable)
 
-Exit codes 6 (partial: some files were rejected, or answers failed) and 7 (a gate failed) belong to results, not to
-exceptions. A caller writes::
+Exit codes 6 (partial: some files were rejected, or answers failed) and 7 (a gate failed) belong to
+results, not to exceptions. A caller writes::
 
     try:
         assistant.index("docs")
