@@ -30,7 +30,7 @@ from hybrid.evaluation.grounding import GroundingModel, WordAlignment
 from hybrid.evaluation.outcomes import Outcome
 from hybrid.evaluation.record import arm_costs
 from hybrid.evaluation.scores import Scores, ScoreTable
-from hybrid.evaluation.scoring import automatic_slices, require_gold, score_all, table
+from hybrid.evaluation.scoring import automatic_slices, deciding_card, require_gold, score_all, table
 from hybrid.evaluation.summary import ArmSummary, summarise
 from hybrid.files import write_atomic, write_json
 from hybrid.models import Embedder
@@ -121,6 +121,7 @@ def compare(
     """
     for question in questions:
         require_gold(question)
+    deciding_card(policy.metric)
     folder = begin(contenders, questions, experiments, settings=settings, name=name)
     work = _Work(contenders, questions, folder, settings, policy, judges, retry, progress)
     if budget is not None and len(contenders) > 1:

@@ -138,6 +138,20 @@ def test_questions_without_gold_are_refused_before_anything_is_asked(tmp_path):
     assert base.asked == 0
 
 
+def test_an_unknown_metric_is_refused_before_anything_is_asked(tmp_path):
+    base = Knows("base", 20)
+    with pytest.raises(UsageError, match="no metric 'nonsense'"):
+        compare(
+            [base, Knows("rag", 70)],
+            _QUESTIONS,
+            tmp_path,
+            settings=_SETTINGS,
+            policy=dataclasses.replace(policy_from(_SETTINGS), metric="nonsense"),
+            judges=Judges(NgramOverlap()),
+        )
+    assert base.asked == 0
+
+
 def test_synthetic_questions_are_counted(tmp_path):
     made = [dataclasses.replace(question, made="list") for question in _QUESTIONS[:30]] + _QUESTIONS[30:]
     assert go(tmp_path, [Knows("base", 20), Knows("rag", 70)], made).decision.synthetic == 30

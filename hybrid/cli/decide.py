@@ -105,12 +105,14 @@ def decide(
         )
     if gold is not None or costs is not None:
         raise UsageError("--gold and --costs go with --from", hint="an experiment measures costs itself")
+    named = arms or DEFAULT_ARMS
+    if "," not in named:
+        raise UsageError(
+            f"a decision needs two arms or more, found: {named}", hint="name several with --arms"
+        )
     assistant = assistant_for(settings, domain)
-    comparison = run_comparison(
-        assistant, questions, arms or DEFAULT_ARMS, gates=requirements.gates, budget=budget
-    )
-    if comparison.decision is None:
-        raise UsageError("a decision needs two arms or more", hint="name several with --arms")
+    comparison = run_comparison(assistant, questions, named, gates=requirements.gates, budget=budget)
+    assert comparison.decision is not None, "several arms are decided on"
     page = write(comparison, title=assistant.domain)
     console.note(f"report: {page}")
     if report is not None:

@@ -194,7 +194,7 @@ def table(
     Raises:
         UsageError: no such metric, an outcome that is missing or there twice, or nothing that has the score.
     """
-    card = _card(metric)
+    card = deciding_card(metric)
     cells = _cells(outcomes, scores, arms)
     rows = [question for question in questions if _can_apply(metric, question)]
     values = np.zeros((len(rows), len(arms)))
@@ -252,7 +252,12 @@ def _crag(question: Question, outcome: Outcome, right: float) -> float:
     return 2.0 * right - 1.0
 
 
-def _card(metric: str) -> MetricCard:
+def deciding_card(metric: str) -> MetricCard:
+    """Return the card of a metric that may decide.
+
+    Raises:
+        UsageError: there is none of that name that has a better direction.
+    """
     deciding = {card.name: card for card in METRICS if card.higher_is_better is not None}
     if metric not in deciding:
         raise UsageError(f"no metric {metric!r} to decide by", hint=f"choose one of {', '.join(deciding)}")

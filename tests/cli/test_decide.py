@@ -258,3 +258,8 @@ def test_a_hundred_thousand_rows_take_less_than_ten_seconds(tmp_path, capsys):
     begun = time.perf_counter()
     assert as_json(capsys, "--from", table)["arm"] == "both"
     assert time.perf_counter() - begun < 10
+
+
+def test_one_arm_is_refused_before_anything_is_looked_for(capsys):
+    assert run(["decide", "questions.jsonl", "--arms", "rag"]) == 2
+    assert "two arms or more, found: rag" in capsys.readouterr().err
