@@ -40,6 +40,7 @@ from hybrid.types import Question
 REPORT = "report.html"
 _DECISION = "decision.json"
 _TABLE = "outcomes.csv"
+_RIGHT_OR_WRONG = ("correct", "exact_match", "contains_gold")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -129,8 +130,7 @@ def compare(
             work.contest(),
             policy=policy,
             budget=budget,
-            synthetic=_synthetic(questions),
-            guessing=_guessing(questions),
+            guessing=_guessing(questions, policy.metric),
         )
         return work.comparison(None, decision)
     work.ask([contender.name for contender in contenders], range(len(questions)))
@@ -142,8 +142,7 @@ def compare(
         costs=work.costs(),
         measures=work.measures(),
         policy=policy,
-        synthetic=_synthetic(questions),
-        guessing=_guessing(questions),
+        guessing=_guessing(questions, policy.metric),
     )
     return work.comparison(scores, decision)
 
@@ -156,6 +155,8 @@ def write(comparison: Comparison, *, title: str) -> Path:
     write_json(folder / _DECISION, report_json(decision))
     if comparison.table is not None:
         write_atomic(folder / _TABLE, _csv(comparison.table))
+    else:  # that of an earlier run would not be what this decision rests on
+        (folder / _TABLE).unlink(missing_ok=True)
     page = report_html(decision, table=comparison.table, material=comparison.material, title=title)
     write_atomic(folder / REPORT, page)
     return folder / REPORT
@@ -262,12 +263,10 @@ class _Work:
         return summarise(self._questions, list(self._outcomes.values()), list(self._scores.values()))
 
 
-def _synthetic(questions: Sequence[Question]) -> int:
-    return sum("synthetic" in automatic_slices(question) for question in questions)
-
-
-def _guessing(questions: Sequence[Question]) -> float | None:
-    """Return what an option drawn at random scores on average; None if a question has none."""
+def _guessing(questions: Sequence[Question], metric: str) -> float | None:
+    """Return what an option drawn at random scores on average; None if a question or the metric has none."""
+    if metric not in _RIGHT_OR_WRONG:
+        return None
     shares = [
         len(set(question.answers) & set(question.options)) / len(question.options)
         for question in questions

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hybrid.cli import console
-from hybrid.cli.experiments import DEFAULT_ARMS, run_comparison
+from hybrid.cli.experiments import DEFAULT_ARMS, Retry, run_comparison, told_failures
 from hybrid.cli.options import (
     Config,
     Domain,
@@ -19,10 +19,9 @@ from hybrid.cli.options import (
     assistant_for,
     settings_from,
 )
-from hybrid.errors import EXIT_GATE_FAILED, UsageError
+from hybrid.errors import EXIT_GATE_FAILED, EXIT_PARTIAL, UsageError
 
 if TYPE_CHECKING:
-    from hybrid.decision.requirements import Requirements
     from hybrid.decision.values import Decision, Policy
     from hybrid.evaluation.scores import ScoreTable
     from hybrid.report import Material
@@ -68,6 +67,7 @@ def decide(
     budget: Budget = None,
     require: Require = None,
     report: Report = None,
+    retry: Retry = False,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of the resampling.")] = None,
     domain: Domain = None,
     as_json: Json = False,
@@ -79,7 +79,7 @@ def decide(
     """Decide which arm to run, with evidence: from a question set, or from a table of outcomes."""
     from hybrid.comparison import policy_from, write
     from hybrid.decision.adopted import adopt
-    from hybrid.decision.requirements import parse_requirements
+    from hybrid.decision.requirements import parse_requirements, refuse_unknown
     from hybrid.report import Material, report_html
 
     settings = settings_from(
@@ -90,6 +90,8 @@ def decide(
         decision={"margin": margin, "level": level, "metric": metric, "seed": seed},
     )
     requirements = parse_requirements(require or ())
+    if report is not None:
+        _make_room(report)
     if table is not None:
         if questions is not None:
             raise UsageError("give a question set or --from, not both")
@@ -98,7 +100,8 @@ def decide(
         decision, scores = _replay(table, gold, costs, names, policy, budget, metric)
         if report is not None:
             _save(report, report_html(decision, table=scores, title=table.stem))
-        return _finish(decision, requirements, Material(), as_json)
+        _show(decision, Material(), as_json)
+        return _gate(requirements.unmet(decision))
     if questions is None:
         raise UsageError(
             "nothing to decide on", hint="name a question set, or a table of outcomes with --from FILE.csv"
@@ -111,22 +114,40 @@ def decide(
             f"a decision needs two arms or more, found: {named}", hint="name several with --arms"
         )
     assistant = assistant_for(settings, domain)
-    comparison = run_comparison(assistant, questions, named, gates=requirements.gates, budget=budget)
+    refuse_unknown(requirements.gates)
+    comparison = run_comparison(
+        assistant, questions, named, gates=requirements.gates, budget=budget, retry=retry
+    )
     assert comparison.decision is not None, "several arms are decided on"
     page = write(comparison, title=assistant.domain)
     console.note(f"report: {page}")
     if report is not None:
         _save(report, page.read_text(encoding="utf-8"))
-    if adopt(assistant.folder, comparison.decision, experiment=comparison.folder.name):
+    _show(comparison.decision, comparison.material, as_json)
+    failed = told_failures(comparison)
+    unmet = requirements.unmet(comparison.decision)
+    if not unmet and adopt(assistant.folder, comparison.decision, experiment=comparison.folder.name):
         console.note(f"`hybrid ask` uses {comparison.decision.arm} from now on; another with --arm")
-    return _finish(comparison.decision, requirements, comparison.material, as_json)
+    return _gate(unmet) or (EXIT_PARTIAL if failed else 0)
+
+
+def _make_room(path: Path) -> None:
+    """Make the folder of the report before anything is asked.
+
+    Raises:
+        UsageError: the report cannot be written there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}", hint="check --report") from error
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder", hint="name a file: --report FILE.html")
 
 
 def _save(path: Path, page: str) -> None:
-    from hybrid.files import storage_errors, write_atomic
+    from hybrid.files import write_atomic
 
-    with storage_errors(str(path)):
-        path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, page)
     console.note(f"report: {path}")
 
@@ -139,7 +160,7 @@ def _replay(
     policy: Policy,
     budget: int | None,
     metric: str | None,
-) -> tuple[Decision, ScoreTable]:
+) -> tuple[Decision, ScoreTable | None]:
     from hybrid.decision import replay
     from hybrid.decision.sequential import decide_sequentially
     from hybrid.decision.verdict import decide
@@ -152,21 +173,23 @@ def _replay(
         if gold is not None:
             raise UsageError("--gold needs all questions, so it does not go with --budget")
         contest = replay.contest(table, known)
-        return decide_sequentially(contest, policy=policy, budget=budget), table
+        # the report may not show what was not asked
+        return decide_sequentially(contest, policy=policy, budget=budget), None
     if gold is not None:
         table = replay.join_gold(table, replay.read_table(gold, arms=table.arms, metric=table.metric))
     return decide(table, costs=known.costs, measures=known.gate_measures(), policy=policy), table
 
 
-def _finish(decision: Decision, requirements: Requirements, material: Material, as_json: bool) -> int:
-    """Show the decision and say whether what was required is met."""
+def _show(decision: Decision, material: Material, as_json: bool) -> None:
     from hybrid.report import report_json, report_text
 
     if as_json:
         console.json_document(report_json(decision))
     else:
         console.data(report_text(decision, material=material, width=console.width()))
-    unmet = requirements.unmet(decision)
+
+
+def _gate(unmet: list[str]) -> int:
     for line in unmet:
         console.note(f"required and not met: {line}")
     return EXIT_GATE_FAILED if unmet else 0

@@ -76,7 +76,8 @@ def compare(
 ) -> int:
     """Ask several arms all questions of a set, show metrics and verdict; or one question, side by side."""
     assistant = assistant_for(settings_from(config, indexes=indexes, effort=effort, offline=offline), domain)
-    if not Path(questions).is_file() and (len(questions.split()) > 1 or "?" in questions):
+    named = Path(questions).is_file() or questions.endswith(".jsonl")
+    if not named and (len(questions.split()) > 1 or "?" in questions):
         return _side_by_side(assistant, questions.strip(), arms, as_json)
     comparison = run_comparison(assistant, questions, arms, retry=retry)
     if comparison.decision is not None:
@@ -148,12 +149,17 @@ def _finish(comparison: Comparison, as_json: bool) -> int:
         if comparison.decision is not None:
             console.data(f"\n{comparison.decision.sentence}")
     console.note(f"outcomes: {comparison.folder}")
+    return EXIT_PARTIAL if told_failures(comparison) else 0
+
+
+def told_failures(comparison: Comparison) -> int:
+    """Say how many answers failed, and why; return their number."""
     errors = [outcome.error for outcome in comparison.outcomes if outcome.error]
     if errors:
         first = console.one_line(errors[0], 200)
         console.note(f"{len(errors)} answers failed and score as failures; the first: {first}")
         console.note("  → ask them again with --retry")
-    return EXIT_PARTIAL if errors else 0
+    return len(errors)
 
 
 def _document(comparison: Comparison) -> dict[str, object]:

@@ -29,7 +29,7 @@ from hybrid.cli.options import (
 from hybrid.config import Effort, RetrievalMode
 from hybrid.config import Reader as ReaderKind
 from hybrid.decision.adopted import adopted
-from hybrid.errors import UsageError
+from hybrid.errors import HybridError, UsageError
 from hybrid.evaluation.arms import parse_arm
 from hybrid.types import Answer, Arm, Citation
 
@@ -163,10 +163,19 @@ def _assistant(
         # the generator alone needs no index
         return Assistant(settings.domain or "none", settings=settings), arm
     name = existing_domain(settings, domain)
-    chosen = adopted(Path(settings.indexes) / name)
-    if arm is not None or reader is not None or chosen is None:
+    # what is named on the command line wins over what was decided
+    named = [value for value in (arm, reader, k, reranker) if value is not None]
+    folder = Path(settings.indexes) / name
+    chosen = None if named else adopted(folder)
+    if chosen is None:
         return Assistant(name, settings=settings), arm or Arm.RAG
-    spec = parse_arm(chosen, settings)
+    try:
+        spec = parse_arm(chosen, settings)
+    except HybridError as error:
+        raise UsageError(
+            f"{folder / 'DECISION'} names an arm that cannot be used: {error}",
+            hint="run `hybrid decide` again, or name one with --arm",
+        ) from error
     console.note(f"arm: {chosen}, as decided for {name}")
     return Assistant(name, settings=spec.settings), spec.arm
 

@@ -35,10 +35,11 @@ def adopted(domain: Path) -> str | None:
     """
     path = domain / _FILE
     try:
-        return str(json.loads(path.read_text(encoding="utf-8"))["arm"])
+        arm = json.loads(path.read_text(encoding="utf-8"))["arm"]
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"{path} does not name an arm", hint="run `hybrid decide` again, or remove the file"
         ) from error
+    return str(arm)

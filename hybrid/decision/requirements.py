@@ -7,6 +7,7 @@ finished decision, which a pipeline turns into an exit code.
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import math
 import re
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from hybrid.decision.values import Comparison, Decision, Gate
 from hybrid.errors import UsageError
 from hybrid.evaluation.costs import ArmCost
+from hybrid.evaluation.scores import METRICS
 
 _GATE = re.compile(r"\s*([a-z][a-z0-9_]*)\s*(>=|<=)\s*([-+0-9.eE]+)\s*")
 _ARM = "arm="
@@ -62,6 +64,22 @@ def parse_requirements(texts: Sequence[str]) -> Requirements:
                 hint="for example: --require 'groundedness>=0.8' --require 'p95<=2' --require decided",
             )
     return Requirements(tuple(gates), arm, bool(texts))
+
+
+def refuse_unknown(gates: Sequence[Gate]) -> None:
+    """Refuse a gate on something that no experiment measures.
+
+    Raises:
+        UsageError: with the nearest measure that there is.
+    """
+    known = [card.name for card in METRICS] + [entry.name for entry in dataclasses.fields(ArmCost)]
+    for gate in gates:
+        if gate.measure not in known:
+            near = difflib.get_close_matches(gate.measure, known, n=1)
+            raise UsageError(
+                f"nothing measures {gate.measure!r}",
+                hint=f"did you mean {near[0]!r}?" if near else f"measures: {', '.join(known)}",
+            )
 
 
 def cost_measures(cost: ArmCost) -> dict[str, float]:

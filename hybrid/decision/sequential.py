@@ -102,7 +102,6 @@ def decide_sequentially(
     *,
     policy: Policy,
     budget: int | None = None,
-    synthetic: int = 0,
     guessing: float | None = None,
 ) -> Decision:
     """Ask, look, drop what is out, and stop when it is settled, hopeless, or the budget is spent.
@@ -111,7 +110,6 @@ def decide_sequentially(
         contest: the questions and who answers them.
         policy: margin, level, gates.
         budget: the largest number of answers (arms × questions); None for no limit.
-        synthetic: how many of the questions were made by a rule.
         guessing: what answers drawn at random would score, if that is known.
 
     Raises:
@@ -137,7 +135,7 @@ def decide_sequentially(
             hint=f"--budget {first} or more; the first look at the usual size takes "
             f"{plan.ends[0] * len(table.arms)}",
         )
-    return race.conclude(synthetic, guessing)
+    return race.conclude(guessing)
 
 
 @dataclass
@@ -222,7 +220,7 @@ class _Race:
         self.gone |= {result.arm: result for result in self.results if result.arm not in stay}
         self.racing = tuple(arm for arm in self.racing if arm in stay)
 
-    def conclude(self, synthetic: int, guessing: float | None) -> Decision:
+    def conclude(self, guessing: float | None) -> Decision:
         """Put the decision together."""
         results = {**{result.arm: result for result in self.results}, **self.gone}
         passing = tuple(arm for arm in self.order if arm in self._eligible())
@@ -238,7 +236,6 @@ class _Race:
             self.columns,
             self.judgement,
             self.policy,
-            synthetic=synthetic,
             guessing=guessing,
             earlier=self.shown,
             looks=tuple(self.looks),

@@ -30,7 +30,7 @@ from hybrid.decision.values import (
 from hybrid.errors import UsageError
 from hybrid.evaluation.costs import ArmCost
 from hybrid.evaluation.prediction_powered import powered
-from hybrid.evaluation.scores import ScoreTable
+from hybrid.evaluation.scores import SYNTHETIC, ScoreTable
 from hybrid.evaluation.statistics import (
     MIN_SOURCES,
     Array,
@@ -54,7 +54,6 @@ def decide(
     costs: Mapping[str, ArmCost],
     measures: Measures,
     policy: Policy,
-    synthetic: int = 0,
     guessing: float | None = None,
 ) -> Decision:
     """Return the verdict on a full table.
@@ -64,7 +63,6 @@ def decide(
         costs: what is known of each arm's price; arms that are missing have none.
         measures: what gates are held against; a missing measure fails its gate.
         policy: margin, level, gates.
-        synthetic: how many of the questions were made by a rule, for the record.
         guessing: what answers drawn at random would score, if that is known.
 
     Raises:
@@ -75,7 +73,7 @@ def decide(
     order = order_by_price([result for result in results if result.eligible])
     columns = in_order(table, order, policy)
     judgement = judge(order, columns, Standard(policy.margin, policy.level), {})
-    return conclude(table, results, order, columns, judgement, policy, synthetic=synthetic, guessing=guessing)
+    return conclude(table, results, order, columns, judgement, policy, guessing=guessing)
 
 
 def check_table(table: ScoreTable) -> None:
@@ -112,8 +110,10 @@ def arm_results(
     columns = in_order(table, table.arms, policy)
     results = []
     for place, arm in enumerate(table.arms):
-        gates = tuple(_hold(arm, gate, measures.get(arm, {})) for gate in policy.gates)
         contrast = mean(columns, place)
+        # the deciding score is a measure too
+        known = {table.metric: contrast.estimate} | dict(measures.get(arm, {}))
+        gates = tuple(_hold(arm, gate, known) for gate in policy.gates)
         wide = interval(contrast, policy.level)
         results.append(
             ArmResult(
@@ -168,7 +168,6 @@ def conclude(
     judgement: Sequence[Sequence[Effect]],
     policy: Policy,
     *,
-    synthetic: int = 0,
     guessing: float | None = None,
     earlier: Shown | None = None,
     looks: tuple[Look, ...] = (),
@@ -182,7 +181,6 @@ def conclude(
         columns: the resampling.
         judgement: the effects that the verdict for each arm needs.
         policy: margin, level, gates.
-        synthetic: how many of the questions were made by a rule.
         guessing: what answers drawn at random would score.
         earlier: what was shown at earlier looks, also against arms that left the race then.
         looks: of a sequential decision.
@@ -214,7 +212,7 @@ def conclude(
         detectable=detectable(columns, leader, policy),
         questions=asked,
         sources=columns.sources,
-        synthetic=synthetic,
+        synthetic=sum(SYNTHETIC in labels for labels in table.slices),
         guessing=guessing,
         policy=policy,
         looks=looks,

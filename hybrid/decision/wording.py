@@ -58,7 +58,7 @@ def _found(decision: Decision, closest: Effect) -> str:
     if closest.interval.low > 0:
         return (
             f"{ahead} points against {closest.other} ({interval_text(closest.interval)}), the best of the "
-            f"others, and it is the cheapest arm"
+            f"others, and it is the {_superlative(decision)} arm"
         )
     behind = points(-closest.difference, sign=True)
     return (
@@ -77,6 +77,11 @@ def reasons(decision: Decision) -> tuple[str, ...]:
         lines.append(
             f"{decision.synthetic} of the {decision.questions} questions were made by a rule, not by people."
         )
+    if len(decision.order) > 1 and not _priced(decision):
+        lines.append(
+            f"Prices are unknown: simpler arms count as cheaper, then those named first. Their order: "
+            f"{', '.join(decision.order)}."
+        )
     lines += [_effect_line(decision, effect) for effect in decision.effects]
     if decision.arm is None and decision.order:
         seen = points(decision.detectable)
@@ -93,6 +98,14 @@ def reasons(decision: Decision) -> tuple[str, ...]:
         if part.exception
     ]
     return tuple(lines)
+
+
+def _priced(decision: Decision) -> bool:
+    return all(result.cost.money is not None for result in decision.arms)
+
+
+def _superlative(decision: Decision) -> str:
+    return "cheapest" if _priced(decision) else "simplest"
 
 
 def _worthless(decision: Decision) -> list[str]:
@@ -127,7 +140,7 @@ def flips(decision: Decision) -> tuple[str, ...]:
 
 def _undecided(decision: Decision) -> str:
     rivals = _listed(decision.rivals if len(decision.rivals) > 1 else decision.order)
-    advice = f"until then run {decision.interim}, the cheapest of those that may be right"
+    advice = f"until then run {decision.interim}, the {_superlative(decision)} of those that may be right"
     if decision.sources < MIN_SOURCES:
         few = f"{decision.sources} source{'s are' if decision.sources != 1 else ' is'} too few"
         return f"Undecided between {rivals}: {few} for any claim; ask {_ask(decision)}, and {advice}."

@@ -57,6 +57,10 @@ class MetricCard:
     source: str
 
 
+# The slice of questions that were made by a rule and not reviewed by a person.
+SYNTHETIC = "synthetic"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoreTable:
     """One score from 0 to 1 for every question and arm, without holes.

@@ -33,7 +33,7 @@ from hybrid.evaluation.metrics import (
 from hybrid.evaluation.numbers import contains_numeral, is_numeric, numeric_match
 from hybrid.evaluation.outcomes import Outcome
 from hybrid.evaluation.relevance import ContextScores, context_scores
-from hybrid.evaluation.scores import METRICS, MetricCard, Scores, ScoreTable
+from hybrid.evaluation.scores import METRICS, SYNTHETIC, MetricCard, Scores, ScoreTable
 from hybrid.models import Embedder
 from hybrid.types import Question
 
@@ -235,7 +235,7 @@ def automatic_slices(question: Question) -> tuple[str, ...]:
         "numeric": question.answerable and is_numeric(question.answers),
         "unanswerable": not question.answerable,
         "withheld": bool(question.withheld),
-        "synthetic": question.made != "gold" and not question.made.startswith("reviewed:"),
+        SYNTHETIC: question.made != "gold" and not question.made.startswith("reviewed:"),
     }
     return tuple(dict.fromkeys((*question.slices, *(name for name, holds in told.items() if holds))))
 

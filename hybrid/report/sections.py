@@ -25,7 +25,7 @@ _MISSING = "–"
 _STANDING = {
     Standing.CHOSEN: "chosen",
     Standing.INTERIM: "to run for now",
-    Standing.ELIGIBLE: "could be chosen",
+    Standing.ELIGIBLE: "not chosen",
     Standing.BARRED: "fails a gate",
 }
 

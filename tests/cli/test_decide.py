@@ -263,3 +263,22 @@ def test_a_hundred_thousand_rows_take_less_than_ten_seconds(tmp_path, capsys):
 def test_one_arm_is_refused_before_anything_is_looked_for(capsys):
     assert run(["decide", "questions.jsonl", "--arms", "rag"]) == 2
     assert "two arms or more, found: rag" in capsys.readouterr().err
+
+
+def test_the_score_itself_can_be_a_gate(clear, capsys):
+    assert as_json(capsys, "--from", clear, "--require", "score>=0.5")["arm"] == "both"
+    nothing = as_json(capsys, "--from", clear, "--require", "score>=0.99", code=7)
+    assert (nothing["arm"], nothing["verdict"]) == (None, "undecided")
+
+
+def test_a_report_that_cannot_be_written_is_refused_at_once(clear, tmp_path, capsys):
+    assert run(["decide", "--from", str(clear), "--report", str(tmp_path)]) == 2
+    assert "is a folder" in capsys.readouterr().err
+    assert run(["decide", "--from", str(clear), "--report", str(clear / "x.html")]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_the_report_of_a_sequential_replay_shows_no_question_that_was_not_asked(tmp_path, capsys):
+    page = tmp_path / "report.html"
+    decided(capsys, "--from", TORCHHUB, "--budget", "400", "--report", page)
+    assert "Worst questions" not in page.read_text(encoding="utf-8")

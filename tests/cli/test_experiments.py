@@ -5,7 +5,7 @@ import json
 import pytest
 
 from hybrid.assistant import Assistant
-from hybrid.cli import console, experiments
+from hybrid.cli import console, decide, experiments
 from hybrid.cli.app import run
 from hybrid.cli.experiments import find_questions, show_side_by_side
 from hybrid.config import load_settings
@@ -182,3 +182,38 @@ def test_a_wide_terminal_has_the_arms_in_columns(capsys):
     assert max(map(len, lines)) <= 100
     column = lines[0].index("rag")
     assert any(line[column:].startswith("The default port") for line in lines)
+
+
+@pytest.fixture
+def many(tmp_path):
+    """Forty questions that only the page about the port answers, each of a source of its own."""
+    text = "What is the default port of the server, number {}?"
+    rows = [
+        {"id": f"m{n}", "question": text.format(n), "answers": ["5432"], "source": f"s{n}"} for n in range(40)
+    ]
+    path = tmp_path / "many.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_a_decision_is_adopted_only_if_what_was_required_is_met(domain, many, monkeypatch, capsys):
+    monkeypatch.setattr(decide, "assistant_for", lambda settings, name: domain)
+    domain.generator.replies = ["I would not know the number."]
+    arguments = ["decide", str(many), "--arms", "base,rag", "--effort", "quick"]
+    assert run([*arguments, "--require", "arm=base"]) == 7
+    assert not (domain.folder / "DECISION").exists()
+    assert run(arguments) == 0
+    shown = capsys.readouterr()
+    assert "Run rag" in shown.out
+    assert "uses rag from now on" in shown.err
+    assert json.loads((domain.folder / "DECISION").read_text())["arm"] == "rag"
+
+
+def test_failed_answers_of_a_decision_are_told(domain, many, monkeypatch, capsys):
+    monkeypatch.setattr(decide, "assistant_for", lambda settings, name: domain)
+    domain.generator.broken = True
+    many.write_text(
+        many.read_text().replace("What is the default port", "When does it restart, and what is the port")
+    )
+    assert run(["decide", str(many), "--effort", "quick"]) == 6
+    assert "40 answers failed" in capsys.readouterr().err

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hybrid.decision.requirements import cost_measures, parse_requirements
+from hybrid.decision.requirements import cost_measures, parse_requirements, refuse_unknown
 from hybrid.decision.values import Comparison, Gate
 from hybrid.errors import UsageError
 from hybrid.evaluation.costs import ArmCost
@@ -63,3 +63,10 @@ def test_what_is_unmet_is_said(make_table, rule, right):
 def test_what_is_known_of_a_cost_is_a_measure():
     measures = cost_measures(ArmCost(p95=2.0, money=0.5))
     assert measures == {"p95": 2.0, "money": 0.5, "training_minutes": 0.0, "training_money": 0.0}
+
+
+def test_a_measure_that_nothing_takes_is_refused_with_the_nearest():
+    refuse_unknown(parse_requirements(["groundedness>=0.9", "p95<=2", "money<=1"]).gates)
+    with pytest.raises(UsageError, match="nothing measures 'groundednes'") as caught:
+        refuse_unknown(parse_requirements(["groundednes>=0.9"]).gates)
+    assert "groundedness" in caught.value.hint
