@@ -120,6 +120,10 @@ class Evidence:
     span: Span | None = None
 
 
+# Stands before how a question was made, once a person has accepted it.
+REVIEWED = "reviewed:"
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """A question with its gold answers, several of which are alternatives; unanswerable ones have none.
@@ -144,6 +148,16 @@ class Question:
     def unit(self) -> str:
         """Return what statistics resample: questions of one document are not independent."""
         return self.source or (self.evidence[0].source if self.evidence else self.id)
+
+    @property
+    def reviewed(self) -> bool:
+        """Tell whether a person accepted what a rule had made."""
+        return self.made.startswith(REVIEWED)
+
+    @property
+    def synthetic(self) -> bool:
+        """Tell whether a rule made it and no person reviewed it."""
+        return self.made != "gold" and not self.reviewed
 
 
 @dataclass(frozen=True, slots=True)

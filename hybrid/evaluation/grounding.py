@@ -16,11 +16,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid.generation.citations import split_generated
+from hybrid.generation.citations import split_generated, without_markers
 from hybrid.generation.support import content_words
 from hybrid.models import Embedder
 
-_MARKERS = re.compile(r"\s*\[\s*\d{1,3}(?:\s*[,;]\s*\d{1,3})*\s*\]")
 _PLEASANT = "yes|no|sure|certainly|of course|great question|hello|hi|hey|thanks|thank you|ja|nein|gerne|hallo"
 _OPENING = re.compile(rf"(?:{_PLEASANT})\s*(?:[,.!:;–—]+\s*|$)", re.IGNORECASE)
 _COURTESY = re.compile(
@@ -72,11 +71,6 @@ def claim_of(sentence: str) -> str:
     opening = _OPENING.match(plain)
     rest = plain[opening.end() :] if opening else plain
     return rest if content_words(rest) else ""
-
-
-def without_markers(text: str) -> str:
-    """Return a text without markers such as [2] or [1, 3]."""
-    return _MARKERS.sub("", text).strip()
 
 
 def check_claims(text: str, passages: Sequence[str], model: GroundingModel) -> list[CheckedClaim]:

@@ -18,7 +18,6 @@ from hybrid.evaluation.grounding import (
     check_claims,
     groundedness,
     hallucinated,
-    without_markers,
 )
 from hybrid.evaluation.metrics import (
     contains_gold,
@@ -34,6 +33,7 @@ from hybrid.evaluation.numbers import contains_numeral, is_numeric, numeric_matc
 from hybrid.evaluation.outcomes import Outcome
 from hybrid.evaluation.relevance import ContextScores, context_scores
 from hybrid.evaluation.scores import METRICS, SYNTHETIC, MetricCard, Scores, ScoreTable
+from hybrid.generation.citations import without_markers
 from hybrid.models import Embedder
 from hybrid.types import Question
 
@@ -235,7 +235,7 @@ def automatic_slices(question: Question) -> tuple[str, ...]:
         "numeric": question.answerable and is_numeric(question.answers),
         "unanswerable": not question.answerable,
         "withheld": bool(question.withheld),
-        SYNTHETIC: question.made != "gold" and not question.made.startswith("reviewed:"),
+        SYNTHETIC: question.synthetic,
     }
     return tuple(dict.fromkeys((*question.slices, *(name for name, holds in told.items() if holds))))
 

@@ -54,7 +54,7 @@ def cite_generated(question: str, text: str, passages: Sequence[Passage], *, thr
     kept: list[Cited] = []
     dropped: list[str] = []
     for sentence in split_generated(text):
-        plain = _MARKER.sub("", sentence).strip()
+        plain = without_markers(sentence)
         if not any(letter.isalnum() for letter in plain):
             continue
         named = [passage for passage in passages if passage.number in markers(sentence)]
@@ -99,6 +99,11 @@ def _is_about(question: str, support: Support) -> bool:
     stretch = support.passage.text[support.span.start - offset : support.span.end - offset]
     asked = set(content_words(question))
     return not asked or bool(asked & set(content_words(f"{support.passage.title} {stretch}")))
+
+
+def without_markers(text: str) -> str:
+    """Return a text without markers such as [2] or [1, 3]."""
+    return _MARKER.sub("", text).strip()
 
 
 def split_generated(text: str) -> list[str]:

@@ -13,9 +13,7 @@ from pathlib import Path
 
 from hybrid.errors import UsageError
 from hybrid.questions.files import load_questions, save_questions
-from hybrid.types import Question
-
-_REVIEWED = "reviewed:"
+from hybrid.types import REVIEWED, Question
 
 
 class Review:
@@ -37,11 +35,11 @@ class Review:
 
     def open_questions(self) -> list[Question]:
         """Return the questions that nobody has accepted yet, in the order of the file."""
-        return [question for question in self._questions if not question.made.startswith(_REVIEWED)]
+        return [question for question in self._questions if not question.reviewed]
 
     def accept(self, question: Question) -> None:
         """Keep a question, as it is or as it was edited."""
-        reviewed = dataclasses.replace(question, made=_REVIEWED + question.made)
+        reviewed = dataclasses.replace(question, made=REVIEWED + question.made)
         self._save([reviewed if other.id == question.id else other for other in self._questions])
 
     def drop(self, question: Question) -> None:

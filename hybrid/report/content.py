@@ -153,7 +153,7 @@ def slice_arms(decision: Decision) -> tuple[str, ...]:
 
 def _origin(question: Question) -> str:
     """Return the rule that made a question, "" for people."""
-    return "" if question.made == "gold" or question.made.startswith("reviewed:") else question.made
+    return question.made if question.synthetic else ""
 
 
 def _share(scores: Scores, metric: str) -> float:

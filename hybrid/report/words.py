@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 
+from hybrid.decision import wording
 from hybrid.decision.values import Comparison, Gate, Interval
 
 NOT_MEASURED = "not measured"
@@ -20,9 +21,7 @@ def points(share: float | None, *, signed: bool = False) -> str:
     """Return a share as points of 100: 0.713 reads 71.3."""
     if share is None or not math.isfinite(share):
         return NOT_KNOWN
-    value = round(100 * share, 1) + 0.0  # + 0.0 turns −0.0 around
-    sign = "+" if signed and value > 0 else ""
-    return f"{sign}{value:.1f}".replace("-", _MINUS)
+    return wording.points(share, sign=signed)
 
 
 def span(interval: Interval, *, signed: bool = False) -> str:

@@ -11,8 +11,8 @@ from hybrid.evaluation.grounding import (
     claims,
     groundedness,
     hallucinated,
-    without_markers,
 )
+from hybrid.generation.citations import without_markers
 from hybrid.models.fakes import HashEmbedder
 
 MODELS = [NgramOverlap(), NgramOverlap(size=1), WordAlignment(HashEmbedder(dimension=32))]
