@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hybrid.config import Settings, load_settings
+from hybrid.adaptation.card import AdapterKind, Card
+from hybrid.adaptation.serving import embedder_card, generator_card
+from hybrid.adaptation.store import AdapterStore
+from hybrid.config import ModelSettings, Settings, load_settings
 from hybrid.errors import UsageError
-from hybrid.evaluation.arms import DomainArm, OwnModels, domain_arm, parse_arms
+from hybrid.evaluation.arms import ArmAdapters, DomainArm, OwnModels, domain_arm, parse_arms, read_by
 from hybrid.files import folder_lock, valid_utf8
 from hybrid.generation.answering import Answerer
 from hybrid.index import Index, Manifest, rollback
 from hybrid.index.generations import current
+from hybrid.index.reembedding import generation_for
 from hybrid.index.sync import Progress
 from hybrid.ingestion import IngestEstimate, Ingestor, IngestReport
 from hybrid.models import Embedder, Generator, Reranker
+from hybrid.models.adapters import with_adapter
 from hybrid.models.loading import load_embedder, load_generator, load_reranker
 from hybrid.retrieval import Retriever
 from hybrid.types import Answer, Arm, Hit, Question
@@ -29,6 +33,10 @@ from hybrid.types import Answer, Arm, Hit, Question
 if TYPE_CHECKING:
     from hybrid.comparison import Comparison
     from hybrid.decision.values import Gate
+    from hybrid.tuning import EmbedderWorkshop, Workshop
+
+# So many generations are kept open: the one in force, and those of other embedders that it is compared with.
+_OPEN = 4
 
 
 class Assistant:
@@ -64,22 +72,26 @@ class Assistant:
         self.settings = settings or load_settings()
         self.domain = domain
         self.folder = Path(self.settings.indexes) / domain
+        self.adapters = AdapterStore(self.folder)
         self._own = OwnModels(embedder, generator, reranker)
-        self._embedder = embedder
         self._generator = generator
         self._reranker = reranker
         self._open: tuple[str, Retriever] | None = None
+        self._adapted: tuple[Path, Generator] | None = None
+        self._indexes: dict[str, Index] = {}
 
     @property
     def embedder(self) -> Embedder:
         """Return the embedder, which loads its weights at the first text."""
-        if self._embedder is None:
-            self._embedder = load_embedder(self.settings.models)
-        return self._embedder
+        models = self.settings.models
+        if self._own.embedder is not None and not models.embedder_adapter:
+            return self._own.embedder
+        card = self._embedder_card(models)
+        return load_embedder(models, None if card is None else self.adapters.folder(card.name))
 
     @property
     def generator(self) -> Generator:
-        """Return the generator, loaded now if it was not."""
+        """Return the generator without an adapter, loaded now if it was not."""
         if self._generator is None:
             self._generator = load_generator(self.settings.models)
         return self._generator
@@ -96,15 +108,15 @@ class Assistant:
         if self._open is None or self._open[0] != generation:
             if self._reranker is None:
                 self._reranker = load_reranker(self.settings.models)
-            index = Index(self.folder, generation)
-            retriever = Retriever(index, self.embedder, self.settings.retrieval, self._reranker)
+            embedder = self.embedder
+            retriever = Retriever(self._index(embedder), embedder, self.settings.retrieval, self._reranker)
             self._open = (generation, retriever)
         return self._open[1]
 
-    @cached_property
+    @property
     def answerer(self) -> Answerer:
-        """Return what turns hits into answers."""
-        return Answerer(self.embedder, lambda: self.generator, self.settings.generation)
+        """Return what turns hits into answers in the arms without an adapter."""
+        return self._answerer(Arm.RAG)
 
     def index(
         self, folder: str | Path, *, rebuild: bool = False, progress: Progress | None = None
@@ -132,7 +144,11 @@ class Assistant:
         return self.retriever.search(question, where=where)
 
     def ask(self, question: str, *, arm: Arm = Arm.RAG, where: Mapping[str, str] | None = None) -> Answer:
-        """Answer a question with citations that hold, or abstain."""
+        """Answer a question with citations that hold, or abstain.
+
+        Raises:
+            AdapterError: the arm needs an adapter, and none is in use; or it cannot serve with the generator.
+        """
         return self.ask_all([question], arm=arm, where=where)[0]
 
     def ask_all(
@@ -140,16 +156,16 @@ class Assistant:
     ) -> list[Answer]:
         """Answer several questions in batches."""
         questions = [valid_utf8(question) for question in questions]
-        hits = self._hits(questions, arm, where)
-        return self.answerer.answer_all(questions, hits, arm=arm)
+        answerer = self._answerer(arm)
+        return answerer.answer_all(questions, self._hits(questions, arm, where), arm=arm)
 
     def stream(
         self, question: str, *, arm: Arm = Arm.RAG, where: Mapping[str, str] | None = None
     ) -> Iterator[str | Answer]:
         """Yield the answer in pieces of text, and at last as an ``Answer``."""
         question = valid_utf8(question)
-        hits = self._hits([question], arm, where)[0]
-        return self.answerer.stream(question, hits, arm=arm)
+        answerer = self._answerer(arm)
+        return answerer.stream(question, self._hits([question], arm, where)[0], arm=arm)
 
     def contenders(self, arms: str, questions: Sequence[Question]) -> list[DomainArm]:
         """Return what answers by each of the arms, for an experiment or one at a time.
@@ -159,20 +175,34 @@ class Assistant:
             questions: what will be asked; questions with options take the generator.
 
         Raises:
-            UsageError: an arm that there is not, or that needs an adapter.
+            UsageError: an arm that there is not.
             ConfigError: a key that does not exist, or a value out of range.
+            AdapterError: an arm needs an adapter that is not there.
         """
         labels = any(question.options for question in questions)
         return [
             domain_arm(
                 spec,
-                index=lambda: self.retriever.index,
+                index=self._index,
                 own=self._own,
                 usual=self.settings.models,
                 labels=labels,
+                adapters=self._adapters(spec.arm, spec.settings.models),
             )
             for spec in parse_arms(arms, self.settings)
         ]
+
+    def pinned(self, arm: str) -> str:
+        """Return an arm with the adapter of its generator named, so that it stays what was measured.
+
+        Args:
+            arm: for example ``both``, which becomes ``both:generator_adapter=generator-001``.
+        """
+        (spec,) = parse_arms(arm, self.settings)
+        adapters = self._adapters(spec.arm, spec.settings.models)
+        if adapters.generator is None or "generator_adapter=" in spec.name:
+            return spec.name
+        return f"{spec.name}:generator_adapter={adapters.generator.name}"
 
     def compare(
         self,
@@ -205,8 +235,9 @@ class Assistant:
         import hybrid.comparison as comparison
         from hybrid.evaluation.experiment import silent
 
+        contenders = self.contenders(arms, questions)
         return comparison.compare(
-            self.contenders(arms, questions),
+            contenders,
             questions,
             self.folder / "experiments",
             settings=self.settings,
@@ -216,7 +247,35 @@ class Assistant:
             budget=budget,
             retry=retry,
             progress=progress or silent,
+            training={one.name: one.training_minutes for one in contenders},
         )
+
+    def workshop(self) -> Workshop:
+        """Return where adapters of this domain are made.
+
+        Raises:
+            UsageError: the generator's weights are not on this machine.
+        """
+        from hybrid.models.generator import TransformersGenerator
+        from hybrid.tuning import Workshop
+
+        generator = self.generator
+        if not isinstance(generator, TransformersGenerator):
+            raise UsageError(
+                f"the generator {generator.name!r} cannot be tuned: its weights are not on this machine",
+                hint="unset models.endpoint, and name a model of the hub or a folder as models.generator",
+            )
+        return Workshop(self.folder, self.settings, generator, lambda: self.retriever)
+
+    def embedder_workshop(self) -> EmbedderWorkshop:
+        """Return where embedder adapters of this domain are made, beginning from the base."""
+        from hybrid.index.reembedding import reembed
+        from hybrid.tuning import EmbedderWorkshop
+
+        base = self._own.embedder or load_embedder(self.settings.models)
+        reembed(self.folder, base)
+        index = Index.built_with(self.folder, base.fingerprint)
+        return EmbedderWorkshop(self.folder, self.settings, Retriever(index, base, self.settings.retrieval))
 
     def remove(self, patterns: Sequence[str]) -> Manifest:
         """Take documents out of the index, by source or pattern; they come back with the next ``index``."""
@@ -239,6 +298,54 @@ class Assistant:
         if arm in (Arm.BASE, Arm.ADAPTER):
             return [[] for _ in questions]
         return self.retriever.search_all(questions, where=where)
+
+    def _answerer(self, arm: Arm) -> Answerer:
+        adapters = self._adapters(arm, self.settings.models)
+        generation = read_by(self.settings.generation, arm, adapters.reader)
+        # what retrieves nothing works without an index, and whatever became of one
+        retrieves = arm in (Arm.RAG, Arm.BOTH)
+        embedder = self.embedder if retrieves else self._own.embedder or load_embedder(self.settings.models)
+        return Answerer(embedder, lambda: self._with_adapter(adapters.generator), generation)
+
+    def _with_adapter(self, folder: Path | None) -> Generator:
+        if folder is None:
+            return self.generator
+        if self._adapted is None or self._adapted[0] != folder:
+            self._adapted = (folder, with_adapter(self.generator, folder))
+        return self._adapted[1]
+
+    def _adapters(self, arm: Arm, models: ModelSettings) -> ArmAdapters:
+        """Return the adapters of an arm: those that the settings name, else those in use."""
+        cards = []
+        if arm in (Arm.ADAPTER, Arm.BOTH):
+            cards.append(generator_card(self.adapters, models.generator_adapter))
+        if arm in (Arm.RAG, Arm.BOTH) and (card := self._embedder_card(models)) is not None:
+            cards.append(card)
+        folders = {card.kind: self.adapters.folder(card.name) for card in cards}
+        return ArmAdapters(
+            generator=folders.get(AdapterKind.GENERATOR),
+            embedder=folders.get(AdapterKind.EMBEDDER),
+            reader=next((card.reader for card in cards if card.kind is AdapterKind.GENERATOR), None),
+            training_minutes=sum(card.seconds for card in cards) / 60,
+        )
+
+    def _embedder_card(self, models: ModelSettings) -> Card | None:
+        """Return the card of the adapter of the embedder, None for an embedder without or of one's own."""
+        if self._own.embedder is not None and not models.embedder_adapter:
+            return None
+        return embedder_card(self.adapters, models.embedder_adapter)
+
+    def _index(self, embedder: Embedder) -> Index:
+        """Return the generation that an embedder made of what is in force, or the one in force itself."""
+        name = generation_for(self.folder, embedder.fingerprint)
+        if name is None and embedder.fingerprint.adapter:
+            return Index.built_with(self.folder, embedder.fingerprint)
+        name = name or current(self.folder)
+        if name not in self._indexes:
+            while len(self._indexes) >= _OPEN:
+                del self._indexes[next(iter(self._indexes))]
+            self._indexes[name] = Index(self.folder, name)
+        return self._indexes[name]
 
     @property
     def _ingestor(self) -> Ingestor:

@@ -24,7 +24,7 @@ from hybrid.decision.values import Decision, Gate, Policy
 from hybrid.decision.verdict import decide
 from hybrid.errors import UsageError
 from hybrid.evaluation.arms import Contender
-from hybrid.evaluation.costs import ArmCost
+from hybrid.evaluation.costs import ArmCost, with_training
 from hybrid.evaluation.experiment import Progress, begin, run, silent
 from hybrid.evaluation.grounding import GroundingModel, WordAlignment
 from hybrid.evaluation.outcomes import Outcome
@@ -101,6 +101,7 @@ def compare(
     budget: int | None = None,
     retry: bool = False,
     progress: Progress = silent,
+    training: Mapping[str, float] | None = None,
 ) -> Comparison:
     """Ask the arms, score, and decide if there are several.
 
@@ -115,6 +116,7 @@ def compare(
         budget: ask in growing batches and at most so many answers, and stop when it is settled.
         retry: ask again what failed before.
         progress: told after every batch.
+        training: by the names of arms, how many minutes the making of their adapters took.
 
     Raises:
         UsageError: a question without gold, or a metric that does not apply.
@@ -124,7 +126,7 @@ def compare(
         require_gold(question)
     deciding_card(policy.metric)
     folder = begin(contenders, questions, experiments, settings=settings, name=name)
-    work = _Work(contenders, questions, folder, settings, policy, judges, retry, progress)
+    work = _Work(contenders, questions, folder, settings, policy, judges, retry, progress, training or {})
     if budget is not None and len(contenders) > 1:
         decision = decide_sequentially(
             work.contest(),
@@ -175,11 +177,13 @@ class _Work:
         judges: Judges,
         retry: bool,
         progress: Progress,
+        training: Mapping[str, float],
     ) -> None:
         self._contenders = {contender.name: contender for contender in contenders}
         self._questions = questions
         self._folder, self._settings, self._policy = folder, settings, policy
         self._judges, self._retry, self._progress = judges, retry, progress
+        self._training = training
         self._outcomes: dict[tuple[str, str], Outcome] = {}
         self._scores: dict[tuple[str, str], Scores] = {}
 
@@ -235,7 +239,9 @@ class _Work:
 
     def costs(self) -> dict[str, ArmCost]:
         """Return what each arm cost so far."""
-        return arm_costs(list(self._outcomes.values()), self._folder, self._settings.prices)
+        prices = self._settings.prices
+        costs = arm_costs(list(self._outcomes.values()), self._folder, prices)
+        return {arm: with_training(cost, self._training.get(arm, 0.0), prices) for arm, cost in costs.items()}
 
     def measures(self) -> dict[str, dict[str, float]]:
         """Return all that gates can be held against: the means of all metrics, and the costs."""

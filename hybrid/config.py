@@ -53,10 +53,25 @@ class FusionMethod(StrEnum):
 
 
 class Reader(StrEnum):
-    """Who turns passages into an answer in the arm ``rag``."""
+    """Who turns passages into an answer where there are passages.
+
+    ``quoting`` is the generator too, asked for a verbatim quote with its citation before the answer: what
+    an adapter for reading is trained to write.
+    """
 
     EXTRACTIVE = "extractive"
     GENERATOR = "generator"
+    QUOTING = "quoting"
+
+
+class Method(StrEnum):
+    """How weights are changed: a low-rank adapter in one of its kinds, or all of them."""
+
+    LORA = "lora"
+    RSLORA = "rslora"
+    DORA = "dora"
+    QLORA = "qlora"
+    FULL = "full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +101,15 @@ class ChunkSettings:
 
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
-    """Which models, and where they may come from."""
+    """Which models, and where they may come from.
+
+    An adapter is named as it is stored in the domain; without a name it is the one that was promoted.
+    """
 
     embedder: str = "sentence-transformers/all-MiniLM-L6-v2"
     generator: str = "HuggingFaceTB/SmolLM2-135M-Instruct"
+    generator_adapter: str = ""
+    embedder_adapter: str = ""
     reranker: str = ""
     endpoint: str = ""
     device: str = "auto"
@@ -122,7 +142,8 @@ class GenerationSettings:
     """How an answer is made from the hits.
 
     ``abstain_below`` is the relevance under which the answer is an abstention, ``support`` the
-    share of a generated sentence's content words that its passages must hold.
+    share of a generated sentence's content words that its passages must hold. The quoting reader sees
+    ``passages`` of ``passage_tokens`` each, the part of a hit that has most to do with the question.
     """
 
     reader: Reader = Reader.EXTRACTIVE
@@ -132,6 +153,38 @@ class GenerationSettings:
     sentences: Annotated[int, Gt(0), Le(10)] = 3
     abstain_below: Annotated[float, Ge(0), Le(1)] = 0.38
     support: Annotated[float, Ge(0), Le(1)] = 0.6
+    passages: Annotated[int, Gt(0), Le(20)] = 3
+    passage_tokens: Annotated[int, Ge(32)] = 120
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptationSettings:
+    """How adapters are made, and what they may cost.
+
+    ``rank`` 0 and ``learning_rate`` 0 leave the choice to the amount of data and the method; alpha is twice
+    the rank. ``layers`` is the share of the layers, from the top, that are tuned. ``rehearsal`` is the share
+    of training tokens that keep the model what it was, ``divergence`` the weight of the KL divergence from
+    the base on them. ``hold_out`` is the share of documents that are never trained on, ``validation`` the
+    share of the others that tells when to stop. ``budget_nats`` and ``budget_points`` are how much may be
+    forgotten: of general text in nats a token, of general tasks in points of 100.
+    """
+
+    method: Method = Method.LORA
+    rank: Annotated[int, Ge(0), Le(512)] = 0
+    learning_rate: Annotated[float, Ge(0), Lt(1)] = 0.0
+    dropout: Annotated[float, Ge(0), Lt(1)] = 0.0
+    layers: Annotated[float, Gt(0), Le(1)] = 1.0
+    epochs: Annotated[float, Gt(0), Le(100)] = 2.0
+    batch: Annotated[int, Gt(0), Le(1024)] = 8
+    max_tokens: Annotated[int, Ge(32)] = 672
+    examples: Annotated[int, Gt(0)] = 400
+    rehearsal: Annotated[float, Ge(0), Lt(1)] = 0.1
+    divergence: Annotated[float, Ge(0)] = 1.0
+    hold_out: Annotated[float, Ge(0), Lt(1)] = 0.2
+    validation: Annotated[float, Ge(0), Lt(1)] = 0.15
+    budget_nats: Annotated[float, Gt(0)] = 0.05
+    budget_points: Annotated[float, Gt(0)] = 1.0
+    seed: Annotated[int, Ge(0)] = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +226,7 @@ class Settings:
     models: ModelSettings = field(default_factory=ModelSettings)
     retrieval: RetrievalSettings = field(default_factory=RetrievalSettings)
     generation: GenerationSettings = field(default_factory=GenerationSettings)
+    adaptation: AdaptationSettings = field(default_factory=AdaptationSettings)
     decision: DecisionSettings = field(default_factory=DecisionSettings)
     prices: PriceSettings = field(default_factory=PriceSettings)
 
@@ -182,12 +236,14 @@ _EFFORTS: dict[Effort, dict[str, dict[str, Any]]] = {
     Effort.QUICK: {
         "retrieval": {"k": 4, "candidates": 100},
         "generation": {"context_tokens": 600, "max_new_tokens": 96},
+        "adaptation": {"examples": 120, "epochs": 1.0, "layers": 0.34, "learning_rate": 1e-3, "batch": 4},
         "decision": {"replicates": 2_000, "alone": 4},
     },
     Effort.STANDARD: {},
     Effort.THOROUGH: {
         "retrieval": {"k": 10, "candidates": 400, "rerank_depth": 100},
         "generation": {"context_tokens": 2_400, "max_new_tokens": 256},
+        "adaptation": {"examples": 2_000, "epochs": 3.0},
         "decision": {"replicates": 20_000, "alone": 30},
     },
 }

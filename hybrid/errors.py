@@ -13,7 +13,9 @@
     ├── ModelError              5  a model, an optional package or memory is missing
     │   ├── ModelMissing           nowhere to be found, or damaged
     │   ├── ExtraMissing           an optional package is not installed
-    │   └── RemoteError            the endpoint did not answer as it should (retryable)
+    │   ├── RemoteError            the endpoint did not answer as it should (retryable)
+    │   └── AdapterError           an adapter is missing, unsafe, inactive, or was made for another base
+    ├── TrainingFailed          1  the loss became something that is not a number
     └── StorageError            1  the disk is full or refuses (retryable)
 
 Exit codes 6 (partial: some files were rejected, or answers failed) and 7 (a gate failed) belong to
@@ -107,3 +109,11 @@ class StorageError(HybridError):
     """The disk is full or refuses; what was in force stays in force."""
 
     retryable = True
+
+
+class AdapterError(ModelError):
+    """An adapter that is not there, not safe to read, does nothing, or belongs to another base."""
+
+
+class TrainingFailed(HybridError):
+    """Training that cannot go on; what was there before is untouched."""

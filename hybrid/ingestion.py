@@ -173,7 +173,8 @@ class Ingestor:
             str(CHUNKING_VERSION),
             json.dumps(dataclasses.asdict(self.chunks)),
             self.documents.text_field,
-            fingerprint_key(self.embedder.fingerprint),
+            # an adapter changes vectors and not how a text is split
+            fingerprint_key(dataclasses.replace(self.embedder.fingerprint, adapter="")),
         )
         limits = dataclasses.replace(self.documents, workers=0, exclude=())
         limits_digest = hash_text(json.dumps(dataclasses.asdict(limits)))

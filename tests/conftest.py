@@ -215,3 +215,120 @@ def _causal_model(folder: Path, *, template):
     )
     LlamaForCausalLM(config).save_pretrained(folder)
     return folder
+
+
+# --- tiny adapters: real ones of PEFT, with random weights that do something ------------------------
+
+
+@pytest.fixture(scope="session")
+def make_adapter():
+    """Write an adapter: make_adapter(base, folder, seed=1, use_dora=True) -> folder, with its card."""
+
+    def call(base, folder, *, seed=1, size=0.3, base_name="tiny", kind="generator", **options):
+        import torch
+        from peft import LoraConfig, get_peft_model
+        from transformers import AutoModel, AutoModelForCausalLM
+
+        from hybrid.adaptation.card import AdapterKind, Card, write_card
+        from hybrid.adaptation.values import Data
+        from hybrid.config import Method, Reader
+        from hybrid.models.resolve import weights_digest
+
+        generates = kind == "generator"
+        loader = AutoModelForCausalLM if generates else AutoModel
+        targets = ["q_proj", "v_proj", "down_proj"] if generates else ["query", "value", "dense"]
+        given = {"r": 4, "lora_alpha": 8, "target_modules": targets} | options
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            model = get_peft_model(loader.from_pretrained(base), LoraConfig(**given))
+            for name, parameter in model.named_parameters():
+                if any(part in name for part in ("lora_B", "lora_embedding_A", "trainable_tokens_delta")):
+                    torch.nn.init.normal_(parameter, std=size)
+        model.save_pretrained(str(folder))
+        card = Card(
+            name=folder.name,
+            kind=AdapterKind(kind),
+            base=base_name,
+            base_digest=weights_digest(base),
+            method=Method.LORA,
+            data=Data("0" * 64, "CC0-1.0", {"instruction": 8}),
+            reader=Reader.QUOTING if generates else None,
+            seconds=90.0,
+            weights=weights_digest(folder),
+        )
+        write_card(folder, card)
+        return folder
+
+    return call
+
+
+@pytest.fixture
+def keep_adapter(tmp_path):
+    """Put a card with weights that nobody reads into a domain: keep_adapter(domain, "generator-001")."""
+
+    def call(domain, name, *, promote=True, kind="generator", **values):
+        import numpy as np
+        from safetensors.numpy import save_file
+
+        from hybrid.adaptation.card import AdapterKind, Card
+        from hybrid.adaptation.store import AdapterStore
+        from hybrid.adaptation.values import Data
+        from hybrid.config import Method
+
+        built = tmp_path / "built"
+        built.mkdir()
+        save_file({"one": np.full(4, len(name), np.float32)}, built / "adapter_model.safetensors")
+        given = {"base": "fake", "base_digest": "b" * 64, "method": Method.LORA} | values
+        card = Card(name, AdapterKind(kind), data=Data("0" * 64, "CC0-1.0", {}), **given)
+        store = AdapterStore(domain)
+        card = store.add(name, built, card)
+        if promote:
+            store.promote(name, lambda _: ())
+        return card
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def tiny_adapter_folder(tiny_generator_folder, make_adapter, tmp_path_factory):
+    """An adapter of rank 4 on the tiny generator."""
+    return make_adapter(tiny_generator_folder, tmp_path_factory.mktemp("adapters") / "first")
+
+
+@pytest.fixture(scope="session")
+def other_adapter_folder(tiny_generator_folder, make_adapter, tmp_path_factory):
+    """Another one, of rank 2 with rsLoRA."""
+    return make_adapter(
+        tiny_generator_folder, tmp_path_factory.mktemp("adapters") / "second", seed=2, r=2, use_rslora=True
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_embedder_adapter_folder(tiny_embedder_folder, make_adapter, tmp_path_factory):
+    """An adapter of rank 4 on the transformer inside the tiny embedder."""
+    folder = tmp_path_factory.mktemp("adapters") / "embedder"
+    return make_adapter(tiny_embedder_folder, folder, kind="embedder")
+
+
+@pytest.fixture
+def retriever_over(tmp_path, write_files):
+    """Index pages: retriever_over({"a.md": "# A"}) -> a retriever of three hits."""
+    from hybrid.config import ChunkSettings, DocumentSettings, RetrievalSettings
+    from hybrid.index import Index
+    from hybrid.ingestion import Ingestor
+    from hybrid.models.fakes import HashEmbedder
+    from hybrid.retrieval import Retriever
+
+    opened = []
+
+    def call(pages):
+        embedder = HashEmbedder(64, max_tokens=64)
+        domain = tmp_path / "indexes" / "docs"
+        chunks = ChunkSettings(overlap_tokens=0)
+        Ingestor(domain, embedder, DocumentSettings(), chunks).ingest(write_files(tmp_path / "docs", pages))
+        opened.append(Index.open(domain))
+        return Retriever(opened[-1], embedder, RetrievalSettings(k=3))
+
+    yield call
+    for index in opened:
+        index.close()

@@ -1,10 +1,15 @@
 """The façade: index, search, ask, with models of one's own."""
 
+import shutil
+
 import pytest
 
 from hybrid import Answer, Arm, Assistant, load_settings
-from hybrid.errors import IndexMismatch, IndexMissing, UsageError
+from hybrid.adaptation.card import AdapterKind, read_card
+from hybrid.errors import AdapterError, IndexMismatch, IndexMissing, UsageError
+from hybrid.index.reembedding import put_in_force, reembed
 from hybrid.models.fakes import HashEmbedder, OverlapReranker, ScriptedGenerator
+from hybrid.models.loading import load_embedder
 from hybrid.types import Question
 
 _FILES = {
@@ -66,8 +71,67 @@ def test_the_arm_base_needs_no_index():
 
 @pytest.mark.parametrize("arm", [Arm.ADAPTER, Arm.BOTH])
 def test_the_arms_with_an_adapter_say_that_there_is_none(assistant, arm):
-    with pytest.raises(UsageError, match="adapter"):
+    with pytest.raises(AdapterError, match="need a generator adapter"):
         assistant.ask("anything?", arm=arm)
+    with pytest.raises(AdapterError, match="need a generator adapter"):
+        list(assistant.stream("anything?", arm=arm))
+
+
+@pytest.fixture
+def adapted(assistant, keep_adapter):
+    """The assistant with two adapters, the first one in use."""
+    assistant.generator.tuned = {"generator-001": ["The first."], "generator-002": ["The second."]}
+    keep_adapter(assistant.folder, "generator-001")
+    keep_adapter(assistant.folder, "generator-002", promote=False)
+    return assistant
+
+
+def test_the_arm_adapter_asks_the_adapter_in_use_and_base_the_base(adapted):
+    asked = "What is the default port?"
+    assert adapted.ask(asked, arm=Arm.ADAPTER).text == "The first."
+    assert adapted.ask(asked, arm=Arm.BASE).text == "It is 5432 [1]."
+    adapted.adapters.promote("generator-002", lambda card: ())
+    *_, answer = adapted.stream(asked, arm=Arm.ADAPTER)
+    assert (answer.text, answer.arm) == ("The second.", Arm.ADAPTER)
+    adapted.adapters.rollback(AdapterKind.GENERATOR)
+    assert adapted.ask(asked, arm=Arm.ADAPTER).text == "The first."
+
+
+def test_the_arm_both_has_passages_and_the_adapter(adapted):
+    answer = adapted.ask("What is the default port of the server?", arm=Arm.BOTH)
+    assert answer.arm is Arm.BOTH
+    assert answer.hits[0].chunk.source == "port.txt"
+    assert answer.reader == "generator"
+
+
+def test_settings_name_an_adapter_or_none(adapted):
+    def named(name):
+        settings = load_settings({"models": {"generator_adapter": name}}, environment={})
+        own = {"embedder": HashEmbedder(64), "generator": adapted.generator}
+        return Assistant("manual", settings=settings, **own)
+
+    assert named("generator-002").ask("what?", arm=Arm.ADAPTER).text == "The second."
+    with pytest.raises(AdapterError, match="'generator-009' in the domain 'manual'; there are"):
+        named("generator-009").ask("what?", arm=Arm.ADAPTER)
+    with pytest.raises(AdapterError, match="need a generator adapter"):
+        named("none").ask("what?", arm=Arm.ADAPTER)
+
+
+def test_a_pinned_arm_stays_what_it_was(adapted):
+    assert adapted.pinned("rag:k=2") == "rag:k=2"
+    assert adapted.pinned("both:k=2") == "both:k=2:generator_adapter=generator-001"
+    assert adapted.pinned("adapter:generator_adapter=generator-002") == (
+        "adapter:generator_adapter=generator-002"
+    )
+
+
+def test_a_comparison_counts_what_training_took(adapted, keep_adapter):
+    keep_adapter(adapted.folder, "generator-003", seconds=1800.0)
+    question = Question("q", "What is the default port of the server?", ("5432",))
+    costs = adapted.compare([question], arms="base,adapter").costs
+    assert (costs["base"].training_minutes, costs["base"].training_money) == (0.0, 0.0)
+    assert costs["adapter"].training_minutes == 30.0
+    assert costs["adapter"].training_money == pytest.approx(adapted.settings.prices.training_hour / 2)
 
 
 def test_an_empty_question_is_a_usage_error(assistant):
@@ -149,3 +213,83 @@ def test_contenders_answer_by_their_arms_and_share_the_models(assistant):
     assert [len(one.answer_all([question])[0].hits) for one in (base, rag)] == [0, 1]
     assert base.answerer.generator() is written.answerer.generator() is assistant.generator
     assert rag.retriever.index is written.retriever.index
+
+
+# --- adapters on the embedder ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def embedding(docs, tiny_embedder_folder, tiny_embedder_adapter_folder, tmp_path, monkeypatch):
+    """An assistant whose domain has an adapter for its embedder, embedded but not in force."""
+    monkeypatch.setenv("HYBRID_MODELS__EMBEDDER", str(tiny_embedder_folder))
+    monkeypatch.setenv("HYBRID_MODELS__DTYPE", "float32")
+    monkeypatch.setenv("HYBRID_DOCUMENTS__WORKERS", "1")
+    assistant = Assistant("manual", generator=ScriptedGenerator(["It is 5432 [1]."]))
+    assistant.index(docs)
+    built = shutil.copytree(tiny_embedder_adapter_folder, tmp_path / "built")
+    assistant.adapters.add("embedder-001", built, read_card(built))
+    reembed(assistant.folder, _tuned(assistant))
+    return assistant
+
+
+def _tuned(assistant):
+    return load_embedder(assistant.settings.models, assistant.adapters.folder("embedder-001"))
+
+
+def _found(assistant, arm):
+    question = Question("q", "What is the default port of the server?", ("5432",))
+    (contender,) = assistant.contenders(arm, [question])
+    return contender
+
+
+def test_an_arm_with_a_tuned_embedder_searches_what_that_embedded(embedding):
+    usual, none, tuned = (
+        _found(embedding, arm)
+        for arm in ("rag", "rag:embedder_adapter=none", "rag:embedder_adapter=embedder-001")
+    )
+    assert usual.identity == none.identity
+    assert usual.retriever.index is none.retriever.index
+    assert tuned.identity["index_generation"] != usual.identity["index_generation"]
+    assert tuned.identity["embedder"] != usual.identity["embedder"]
+    assert (usual.training_minutes, tuned.training_minutes) == (0.0, 1.5)
+    question = Question("q", "What is the default port of the server?", ("5432",))
+    first, second = (arm.answer_all([question])[0].hits[0].dense for arm in (usual, tuned))
+    assert first != second
+
+
+def test_search_follows_the_embedder_whose_generation_is_in_force(embedding):
+    before = embedding.search("default port")[0].dense
+    put_in_force(embedding.folder, _tuned(embedding).fingerprint)
+    assert embedding.embedder is _tuned(embedding)
+    assert embedding.search("default port")[0].dense != before
+    assert (
+        _found(embedding, "rag").identity == _found(embedding, "rag:embedder_adapter=embedder-001").identity
+    )
+    assert _found(embedding, "rag").training_minutes == 1.5
+    embedding.rollback()
+    assert embedding.search("default port")[0].dense == before
+
+
+def test_an_update_keeps_the_tuned_embedder(embedding, docs, write_files):
+    put_in_force(embedding.folder, _tuned(embedding).fingerprint)
+    embedding.index(write_files(docs, {"new.txt": "Certificates expire each year."}))
+    assert embedding.retriever.index.manifest.embedder == _tuned(embedding).fingerprint
+    assert "new.txt" in embedding.retriever.index.sources()
+
+
+def test_an_index_whose_adapter_is_gone_says_how_to_go_on(embedding, docs, monkeypatch):
+    put_in_force(embedding.folder, _tuned(embedding).fingerprint)
+    embedding.adapters.remove("embedder-001")
+    with pytest.raises(AdapterError, match="was embedded with an adapter") as caught:
+        Assistant("manual").search("default port")
+    assert "hybrid rollback" in caught.value.hint
+    monkeypatch.setenv("HYBRID_MODELS__EMBEDDER_ADAPTER", "none")
+    again = Assistant("manual")
+    again.index(docs, rebuild=True)
+    assert again.search("default port")[0].chunk.source
+
+
+def test_an_arm_whose_embedder_embedded_nothing_says_so(embedding, docs, write_files):
+    embedding.index(write_files(docs, {"new.txt": "Certificates expire each year."}))
+    with pytest.raises(IndexMissing, match="is not embedded with this embedder"):
+        _found(embedding, "rag:embedder_adapter=embedder-001")

@@ -1,12 +1,13 @@
-"""Make the example domain `contracts` out of CUAD: labelled clauses to index, and label questions.
+"""Make the example domain `contracts` out of CUAD: labelled clauses to index, to tune on, and to ask about.
 
     python examples/contracts/build.py CUAD_FOLDER    # clauses.jsonl, labels.jsonl, category_questions.json
 
-Rewrites `corpus/` and `questions.jsonl` beside this file; the same input gives the same bytes. Every clause
-is used once: in a question or in the corpus. A clause that shares half of its five-word shingles with one
-that was taken before is left out, so neither side repeats the boilerplate of the other. Yes and No are
-drawn in pairs of about the same length, and a clause with No is a clause with Yes for another category of
-this domain: neither the length nor the clause alone, without the category, tells the answer.
+Rewrites `corpus/`, `tuning.jsonl` and `questions.jsonl` beside this file; the same input gives the same
+bytes. Every clause is used once: in a question, in the corpus or for tuning. A clause that shares half of
+its five-word shingles with one that was taken before is left out, so no side repeats the boilerplate of
+another. Yes and No are drawn in pairs of about the same length, and a clause with No is a clause with Yes for
+another category of this domain: neither the length nor the clause alone, without the category, tells the
+answer.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ FAMILIES = {
 }
 QUESTION_PAIRS = 5  # a pair is one clause with Yes and one with No, of one category
 CORPUS_PAIRS = 9
+TUNING_PAIRS = 20  # as far as there are so many
 WORDS = range(15, 101)  # shorter ones say nothing, longer ones do not fit a small model beside examples
 SHINGLE = 5
 OVERLAP = 0.5  # of the shingles of the shorter clause; from here on it is a near-duplicate
@@ -60,7 +62,7 @@ class Chooser:
     taken: list[frozenset[str]] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
 
-    def pairs(self, clauses: list[Clause], number: int) -> Iterator[Clause]:
+    def pairs(self, clauses: list[Clause], number: int, *, as_far: bool = False) -> Iterator[Clause]:
         """Yield a Yes and the No nearest to it in length, as often as asked for."""
         pool = {label: [c for c in clauses if c.label == label] for label in ("Yes", "No")}
         for yes in pool["Yes"]:
@@ -78,7 +80,7 @@ class Chooser:
                 self.used.add(clause.id)
                 self.taken.append(shingles(clause.text))
                 yield clause
-        if number:
+        if number and not as_far:
             raise SystemExit(f"{clauses[0].category}: {number} pairs are missing")
 
     def _fresh(self, clause: Clause, *others: Clause) -> bool:
@@ -142,22 +144,25 @@ def main() -> None:
     asked = [c for category in families for c in chooser.pairs(clauses[category], QUESTION_PAIRS)]
     shown = {category: list(chooser.pairs(clauses[category], CORPUS_PAIRS)) for category in families}
 
-    asked.sort(key=lambda c: _shuffled(c.id))
-    rows = [
-        {
-            "id": f"contracts-{number:03}",
-            "question": f"{texts[c.category]['question']}\nClause: {c.text}",
-            "answers": [c.label],
-            "answerable": True,
-            "options": ["Yes", "No"],
-            "source": c.id,
-            "slices": [families[c.category], c.category],
-            "made": "gold",
-        }
-        for number, c in enumerate(asked, start=1)
-    ]
-    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    (HERE / "questions.jsonl").write_text(lines, encoding="utf-8", newline="\n")
+    tuned = [c for k in families for c in chooser.pairs(clauses[k], TUNING_PAIRS, as_far=True)]
+    for name, chosen in (("contracts", asked), ("tuning", tuned)):
+        chosen.sort(key=lambda c: _shuffled(c.id))
+        rows = [
+            {
+                "id": f"{name}-{number:03}",
+                "question": f"{texts[c.category]['question']}\nClause: {c.text}",
+                "answers": [c.label],
+                "answerable": True,
+                "options": ["Yes", "No"],
+                "source": c.id,
+                "slices": [families[c.category], c.category],
+                "made": "gold",
+            }
+            for number, c in enumerate(chosen, start=1)
+        ]
+        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        path = HERE / ("questions.jsonl" if name == "contracts" else "tuning.jsonl")
+        path.write_text(lines, encoding="utf-8", newline="\n")
     shutil.rmtree(HERE / "corpus", ignore_errors=True)
     (HERE / "corpus").mkdir()
     for category, examples in shown.items():

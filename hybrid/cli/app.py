@@ -10,7 +10,21 @@ from collections.abc import Sequence
 import typer
 
 from hybrid import __version__
-from hybrid.cli import bench, console, corpus, decide, doctor, experiments, questions, questionsets, setup
+from hybrid.cli import (
+    adapt,
+    adapters,
+    bench,
+    console,
+    corpus,
+    decide,
+    doctor,
+    experiments,
+    judging,
+    questions,
+    questionsets,
+    repairing,
+    setup,
+)
 from hybrid.errors import EXIT_INTERRUPTED, HybridError
 
 app = typer.Typer(
@@ -34,6 +48,13 @@ app.command()(corpus.rollback)
 app.command()(corpus.remove)
 app.command()(doctor.doctor)
 app.command()(setup.completion)
+adapters.app.command("check")(judging.check)
+adapters.app.command("promote")(judging.promote)
+adapters.app.command("rollback")(judging.rollback)
+adapters.app.command("repair")(repairing.repair)
+adapters.app.command("tradeoff")(repairing.tradeoff)
+app.add_typer(adapt.app, name="adapt")
+app.add_typer(adapters.app, name="adapters")
 app.add_typer(setup.models_app, name="models")
 app.add_typer(setup.config_app, name="config")
 app.add_typer(bench.app, name="bench")
@@ -70,8 +91,7 @@ def run(arguments: Sequence[str]) -> int:
             console.note(f"  → {console.printable(error.hint)}")
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        console.note("interrupted; what was in force stays in force")
-        return EXIT_INTERRUPTED
+        return _interrupted()
     except BrokenPipeError:
         return _reader_gone()
     except SystemExit as stop:
@@ -81,7 +101,13 @@ def run(arguments: Sequence[str]) -> int:
         raise
     except Exception as error:  # noqa: BLE001 - the last line of defence of a command
         return _report(error)
-    return code if isinstance(code, int) else 0
+    # typer may have turned the interruption into a code of its own
+    return _interrupted() if code == EXIT_INTERRUPTED else code if isinstance(code, int) else 0
+
+
+def _interrupted() -> int:
+    console.note("interrupted; what was in force stays in force")
+    return EXIT_INTERRUPTED
 
 
 def _report(error: Exception) -> int:

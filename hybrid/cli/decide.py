@@ -22,6 +22,7 @@ from hybrid.cli.options import (
 from hybrid.errors import EXIT_GATE_FAILED, EXIT_PARTIAL, UsageError
 
 if TYPE_CHECKING:
+    from hybrid.assistant import Assistant
     from hybrid.decision.values import Decision, Policy
     from hybrid.evaluation.scores import ScoreTable
     from hybrid.report import Material
@@ -78,7 +79,6 @@ def decide(
 ) -> int:
     """Decide which arm to run, with evidence: from a question set, or from a table of outcomes."""
     from hybrid.comparison import policy_from, write
-    from hybrid.decision.adopted import adopt
     from hybrid.decision.requirements import parse_requirements, refuse_unknown
     from hybrid.report import Material, report_html
 
@@ -126,9 +126,17 @@ def decide(
     _show(comparison.decision, comparison.material, as_json)
     failed = told_failures(comparison)
     unmet = requirements.unmet(comparison.decision)
-    if not unmet and adopt(assistant.folder, comparison.decision, experiment=comparison.folder.name):
-        console.note(f"`hybrid ask` uses {comparison.decision.arm} from now on; another with --arm")
+    if not unmet:
+        _adopt(assistant, comparison.decision, comparison.folder.name)
     return _gate(unmet) or (EXIT_PARTIAL if failed else 0)
+
+
+def _adopt(assistant: Assistant, decision: Decision, experiment: str) -> None:
+    from hybrid.decision.adopted import adopt
+
+    arm = adopt(assistant.folder, decision, experiment=experiment, pinned=assistant.pinned)
+    if arm is not None:
+        console.note(f"`hybrid ask` uses {arm} from now on; another with --arm")
 
 
 def _make_room(path: Path) -> None:

@@ -44,6 +44,7 @@ def settings_from(
     generation: dict[str, Any] | None = None,
     models: dict[str, Any] | None = None,
     decision: dict[str, Any] | None = None,
+    adaptation: dict[str, Any] | None = None,
 ) -> Settings:
     """Merge the flags of a command with file, environment and defaults."""
     flags: dict[str, Any] = {
@@ -53,6 +54,7 @@ def settings_from(
         "retrieval": retrieval or {},
         "generation": generation or {},
         "decision": decision or {},
+        "adaptation": adaptation or {},
         "models": (models or {}) | {"offline": offline or None},
     }
     return load_settings(flags, file=config)

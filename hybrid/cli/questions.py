@@ -36,9 +36,17 @@ from hybrid.types import Answer, Arm, Citation
 Question = Annotated[str, typer.Argument(help="In plain words; - reads it from stdin.")]
 ArmOption = Annotated[
     Arm | None,
-    typer.Option("--arm", help="base: the generator alone; rag: with passages; default: as decided, or rag."),
+    typer.Option(
+        "--arm",
+        help="base: the generator alone; rag: with passages; adapter, both: the same with the adapted "
+        "generator; default: as decided, or rag.",
+    ),
 ]
-Reader = Annotated[ReaderKind | None, typer.Option("--reader", help="Who writes the answer of rag.")]
+Reader = Annotated[ReaderKind | None, typer.Option("--reader", help="Who writes the answer of rag and both.")]
+GeneratorAdapter = Annotated[
+    str | None,
+    typer.Option("--generator-adapter", help="Another adapter than the one in use; without --arm: both."),
+]
 
 _SNIPPET = 160
 
@@ -90,6 +98,7 @@ def ask(
     question: Question,
     domain: Domain = None,
     arm: ArmOption = None,
+    generator_adapter: GeneratorAdapter = None,
     reader: Reader = None,
     where: Where = None,
     k: Count = None,
@@ -101,7 +110,9 @@ def ask(
     offline: Offline = False,
 ) -> None:
     """Answer a question with citations that hold, or say that the documents do not answer it."""
-    assistant, used = _assistant(config, indexes, effort, offline, domain, arm, reader, k, reranker)
+    assistant, used = _assistant(
+        config, indexes, effort, offline, domain, arm, reader, k, reranker, generator_adapter
+    )
     text = _text(question)
     if as_json:
         console.json_document(assistant.ask(text, arm=used, where=conditions(where)))
@@ -112,6 +123,7 @@ def ask(
 def chat(
     domain: Domain = None,
     arm: ArmOption = None,
+    generator_adapter: GeneratorAdapter = None,
     reader: Reader = None,
     as_json: Json = False,
     config: Config = None,
@@ -120,7 +132,9 @@ def chat(
     offline: Offline = False,
 ) -> None:
     """Answer question after question from stdin; each stands alone. With --json one line an answer."""
-    assistant, used = _assistant(config, indexes, effort, offline, domain, arm, reader, None, None)
+    assistant, used = _assistant(
+        config, indexes, effort, offline, domain, arm, reader, None, None, generator_adapter
+    )
     asked = sys.stdin.isatty() and not as_json
     if asked:
         console.note(f"Asking {assistant.domain}. Ctrl-D ends.")
@@ -148,8 +162,15 @@ def _assistant(
     reader: ReaderKind | None,
     k: int | None,
     reranker: str | None,
+    generator_adapter: str | None,
 ) -> tuple[Assistant, Arm]:
     """Return the assistant and the arm: the one named, else the one decided on, else rag."""
+    if generator_adapter is not None:
+        arm = arm or Arm.BOTH
+        if arm in (Arm.BASE, Arm.RAG):
+            raise UsageError(
+                f"--generator-adapter does not go with --arm {arm}", hint="use --arm adapter or --arm both"
+            )
     settings = settings_from(
         config,
         indexes=indexes,
@@ -157,7 +178,7 @@ def _assistant(
         offline=offline,
         retrieval={"k": k, "mode": RetrievalMode.FUSION if reranker else None},
         generation={"reader": reader},
-        models={"reranker": reranker},
+        models={"reranker": reranker, "generator_adapter": generator_adapter},
     )
     if arm is Arm.BASE and domain is None:
         # the generator alone needs no index
@@ -196,7 +217,7 @@ def _show_sources(answer: Answer) -> None:
         console.note(f"{len(answer.dropped_sentences)} sentences left out: no passage supports them")
     if answer.dropped_markers:
         console.note(f"{answer.dropped_markers} citation markers left out: they pointed at no passage")
-    if answer.arm is Arm.BASE and not answer.abstained:
+    if answer.arm in (Arm.BASE, Arm.ADAPTER) and not answer.abstained:
         console.note("note: written from the model's memory, without any document")
 
 

@@ -6,6 +6,7 @@ Takes the folder of a domain, gives the name of an arm, or writes it. Knows noth
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from hybrid.decision.values import Decision
@@ -15,16 +16,28 @@ from hybrid.files import write_json
 _FILE = "DECISION"
 
 
-def adopt(domain: Path, decision: Decision, *, experiment: str) -> bool:
-    """Make the chosen arm the one that the domain answers by; tell whether there was a choice.
+def adopt(
+    domain: Path,
+    decision: Decision,
+    *,
+    experiment: str,
+    pinned: Callable[[str], str] = lambda arm: arm,
+) -> str | None:
+    """Make the chosen arm the one that the domain answers by; return it, None if there was no choice.
 
     An undecided verdict leaves in force what was decided before.
+
+    Args:
+        domain: its folder.
+        decision: the verdict.
+        experiment: the name of the experiment that it rests on.
+        pinned: gives an arm under the name that will mean the same tomorrow.
     """
     if decision.arm is None:
-        return False
-    row = {"arm": decision.arm, "experiment": experiment, "sentence": decision.sentence}
-    write_json(domain / _FILE, row)
-    return True
+        return None
+    arm = pinned(decision.arm)
+    write_json(domain / _FILE, {"arm": arm, "experiment": experiment, "sentence": decision.sentence})
+    return arm
 
 
 def adopted(domain: Path) -> str | None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hybrid.decision.values import Claim, Effect, Interval
-from hybrid.evaluation.statistics import Contrast, Resampling, holm
+from hybrid.statistics import Contrast, Resampling, holm
 
 # (candidate, other) -> an effect that was shown at an earlier look and stays shown
 Shown = Mapping[tuple[str, str], Effect]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from hybrid.decision.claims import Standard, difference, effects_for
 from hybrid.decision.values import Effect, Policy
-from hybrid.evaluation.statistics import MIN_SOURCES, Resampling, detectable_effect, questions_for
+from hybrid.statistics import MIN_SOURCES, Resampling, detectable_effect, questions_for
 
 _POWER = 0.8
 _MARGIN_STEP = 0.005

@@ -31,7 +31,7 @@ from hybrid.errors import UsageError
 from hybrid.evaluation.costs import ArmCost
 from hybrid.evaluation.scores import ScoreTable
 from hybrid.evaluation.spending import spend
-from hybrid.evaluation.statistics import MIN_SOURCES, Resampling
+from hybrid.statistics import MIN_SOURCES, Resampling
 
 # Each look has that many times the questions of the one before; the last one has them all.
 _GROWTH = 1.22

@@ -31,7 +31,7 @@ from hybrid.errors import UsageError
 from hybrid.evaluation.costs import ArmCost
 from hybrid.evaluation.prediction_powered import powered
 from hybrid.evaluation.scores import SYNTHETIC, ScoreTable
-from hybrid.evaluation.statistics import (
+from hybrid.statistics import (
     MIN_SOURCES,
     Array,
     Contrast,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hybrid.decision.values import ArmResult, Claim, Comparison, Decision, Effect, GateResult, Interval
-from hybrid.evaluation.statistics import MIN_SOURCES
+from hybrid.statistics import MIN_SOURCES
 
 _MANY = 10_000
 _SIGNS = {Comparison.AT_LEAST: "≥", Comparison.AT_MOST: "≤"}

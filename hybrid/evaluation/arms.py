@@ -17,14 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from hybrid.config import ModelSettings, Reader, Settings, load_settings, settings_dict
+from hybrid.config import GenerationSettings, ModelSettings, Reader, Settings, load_settings, settings_dict
 from hybrid.errors import ConfigError, UsageError
 from hybrid.evaluation.provenance import versions
 from hybrid.files import hash_file, valid_utf8
-from hybrid.generation.answering import Answerer, require_no_adapter
+from hybrid.generation.answering import Answerer
 from hybrid.generation.prompts import load_prompts
 from hybrid.index import Index
 from hybrid.models import Embedder, Generator, Reranker
+from hybrid.models.adapters import with_adapter
 from hybrid.models.loading import load_embedder, load_generator, load_reranker
 from hybrid.models.resolve import fetch, weights_digest
 from hybrid.retrieval import Retriever
@@ -48,6 +49,25 @@ class ArmSpec:
     def retrieves(self) -> bool:
         """Tell whether it sees passages."""
         return self.arm in (Arm.RAG, Arm.BOTH)
+
+    @property
+    def adapts(self) -> bool:
+        """Tell whether its generator is an adapted one."""
+        return self.arm in (Arm.ADAPTER, Arm.BOTH)
+
+
+@dataclass(frozen=True, slots=True)
+class ArmAdapters:
+    """The adapters that an arm is served with: their folders, and what their cards say.
+
+    ``reader`` is who the adapter was trained to be; it reads in ``both`` unless the settings name another
+    generating reader. ``training_minutes`` is what making all of them took.
+    """
+
+    generator: Path | None = None
+    embedder: Path | None = None
+    reader: Reader | None = None
+    training_minutes: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +109,7 @@ class DomainArm:
     identity: Mapping[str, str]
     answerer: Answerer
     retriever: Retriever | None
+    training_minutes: float = 0.0
 
     @property
     def name(self) -> str:
@@ -127,7 +148,7 @@ def parse_arms(text: str, settings: Settings) -> list[ArmSpec]:
     """Return the arms of a list with commas.
 
     Raises:
-        UsageError: none or an unknown one, one twice, or one that needs an adapter.
+        UsageError: none or an unknown one, or one twice.
         ConfigError: a key that does not exist, or a value out of range.
     """
     specs = [parse_arm(part, settings) for part in text.split(",")]
@@ -150,7 +171,6 @@ def parse_arm(text: str, settings: Settings) -> ArmSpec:
     if kind.strip() not in list(Arm):
         raise UsageError(f"there is no arm {kind!r}, expected one of: {', '.join(Arm)}", hint=_HINT)
     arm = Arm(kind.strip())
-    require_no_adapter(arm)
     names = [str(arm)]
     values = settings_dict(settings)
     for option in options:
@@ -165,36 +185,66 @@ def parse_arm(text: str, settings: Settings) -> ArmSpec:
 def domain_arm(
     spec: ArmSpec,
     *,
-    index: Callable[[], Index],
+    index: Callable[[Embedder], Index],
     own: OwnModels,
     usual: ModelSettings,
     labels: bool,
+    adapters: ArmAdapters | None = None,
 ) -> DomainArm:
     """Return what answers by an arm; its models are loaded as far as its identity needs them.
 
     Args:
         spec: the arm.
-        index: opens the index of the domain; called if the arm retrieves.
+        index: opens the index of the domain that an embedder made; called if the arm retrieves.
         own: models that serve where the arm names none.
         usual: the models that the arm would have without a word on them.
         labels: whether questions with options will be asked, which takes the generator whatever reads.
+        adapters: those that the arm is served with.
+
+    Raises:
+        AdapterError: an adapter cannot serve with its base.
     """
+    adapters = adapters or ArmAdapters()
     models = spec.settings.models
-    embedder = (models.embedder == usual.embedder and own.embedder) or load_embedder(models)
+    embedder = _embedder(models, own.embedder, usual, adapters.embedder)
 
     @functools.cache
     def generator() -> Generator:
         same = (models.generator, models.endpoint) == (usual.generator, usual.endpoint)
-        return (same and own.generator) or load_generator(models)
+        base = (same and own.generator) or load_generator(models)
+        return with_adapter(base, adapters.generator) if adapters.generator is not None else base
 
     retriever = None
     if spec.retrieves:
         reranker = (models.reranker == usual.reranker and own.reranker) or load_reranker(models)
-        retriever = Retriever(index(), embedder, spec.settings.retrieval, reranker)
-    answerer = Answerer(embedder, generator, spec.settings.generation)
-    generates = not spec.retrieves or spec.settings.generation.reader is Reader.GENERATOR
+        retriever = Retriever(index(embedder), embedder, spec.settings.retrieval, reranker)
+    generation = read_by(spec.settings.generation, spec.arm, adapters.reader)
+    answerer = Answerer(embedder, generator, generation)
+    generates = not spec.retrieves or generation.reader is not Reader.EXTRACTIVE
     writer = generator() if generates or labels else None
-    return DomainArm(spec, _identity(spec, retriever, writer), answerer, retriever)
+    identity = _identity(spec, generation, retriever, writer, adapters)
+    return DomainArm(spec, identity, answerer, retriever, adapters.training_minutes)
+
+
+def read_by(generation: GenerationSettings, arm: Arm, reader: Reader | None) -> GenerationSettings:
+    """Return how an arm answers: ``both`` is read by its adapter, in the way that it was trained to.
+
+    Args:
+        generation: settings; a generating reader in them wins, the extractive one does not count.
+        arm: any.
+        reader: what the card of the adapter says.
+    """
+    if arm is not Arm.BOTH or generation.reader is not Reader.EXTRACTIVE:
+        return generation
+    return dataclasses.replace(generation, reader=reader or Reader.GENERATOR)
+
+
+def _embedder(
+    models: ModelSettings, own: Embedder | None, usual: ModelSettings, adapter: Path | None
+) -> Embedder:
+    if own is not None and adapter is None and models.embedder == usual.embedder:
+        return own
+    return load_embedder(models, adapter)
 
 
 def _place(key: str, text: str) -> tuple[str, str]:
@@ -209,13 +259,19 @@ def _place(key: str, text: str) -> tuple[str, str]:
     return places[key]
 
 
-def _identity(spec: ArmSpec, retriever: Retriever | None, generator: Generator | None) -> dict[str, str]:
-    generation = spec.settings.generation
+def _identity(
+    spec: ArmSpec,
+    generation: GenerationSettings,
+    retriever: Retriever | None,
+    generator: Generator | None,
+    adapters: ArmAdapters,
+) -> dict[str, str]:
     identity = {
         "version": versions()["hybrid-assistant"],
         "arm": str(spec.arm),
         "prompts": load_prompts(generation.language).digest,
-        "adapter": "",
+        # its weights are in the digest of the generator
+        "adapter": adapters.generator.name if adapters.generator is not None else "",
     }
     if generator is not None:
         identity |= {"generator": generator.name, "generator_digest": generator.digest}

@@ -18,11 +18,11 @@ from hybrid.config import (
     RetrievalSettings,
 )
 from hybrid.evaluation.collections import Collection
-from hybrid.evaluation.ranking import RankingScores, score_rankings
 from hybrid.index import Index
 from hybrid.index.sync import Progress
 from hybrid.ingestion import Ingestor
 from hybrid.models import Embedder, Reranker
+from hybrid.ranking import RankingScores, score_rankings
 from hybrid.retrieval import Retriever
 from hybrid.types import Hit
 

@@ -5,6 +5,7 @@ Takes outcomes, meters and prices, gives one ``ArmCost``. Knows nothing about qu
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from collections.abc import Sequence
@@ -152,6 +153,12 @@ def arm_cost(outcomes: Sequence[Outcome], reading: Reading, prices: PriceSetting
         joules=None if reading.joules is None or not reading.answers else reading.joules / reading.answers,
         money=1_000 * (seconds * prices.machine_hour / 3_600 + tokens / 1e6),
     )
+
+
+def with_training(cost: ArmCost, minutes: float, prices: PriceSettings) -> ArmCost:
+    """Return the cost of an arm together with that of making its adapters."""
+    money = minutes / 60 * prices.training_hour
+    return dataclasses.replace(cost, training_minutes=minutes, training_money=money)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid.errors import UsageError
-from hybrid.evaluation.statistics import Array, Resampling, resample
+from hybrid.statistics import Array, Resampling, resample
 
 # With fewer, the weight itself is too uncertain.
 MIN_GOLD = 50

@@ -13,26 +13,27 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from hybrid.config import GenerationSettings, Reader
-from hybrid.errors import UsageError
 from hybrid.generation.citations import CitedText, cite_generated, join_cited, split_generated
 from hybrid.generation.extractive import Extract, extract
+from hybrid.generation.focus import focus_all
 from hybrid.generation.packing import pack, passage_of
 from hybrid.generation.prompts import Passage, Prompts, load_prompts
+from hybrid.generation.quoting import cite_quoted, parse
+from hybrid.generation.written import STOP, Written, declines
 from hybrid.models import Embedder, Generation, Generator
 from hybrid.tracing import span
 from hybrid.types import Answer, Arm, Hit, Message
 
-# Where a small model begins to talk to itself.
-_STOP = ("\nQuestion:", "\nAnswer:", "\nPassage", "<passage", "</passage", "\n\n\n")
-_DECLINED = ("i don't know", "i do not know", "das weiß ich nicht", "ich weiß es nicht")
+# A reader that has learned to decline is asked unless hardly a word of the question is in the passages.
+_FAR_BELOW = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Answerer:
-    """Answer questions by the arms ``base`` and ``rag``.
+    """Answer questions by any arm.
 
     ``generator`` is called only when an answer needs one, so that the extractive reader never loads
-    it.
+    it. For ``adapter`` and ``both`` it is to give the adapted generator: they ask as ``base`` and ``rag`` do.
     """
 
     embedder: Embedder
@@ -40,27 +41,28 @@ class Answerer:
     settings: GenerationSettings
 
     def answer(self, question: str, hits: Sequence[Hit], *, arm: Arm = Arm.RAG) -> Answer:
-        """Answer one question.
-
-        Raises:
-            UsageError: the arm needs an adapter, and there is none.
-        """
+        """Answer one question."""
         return self.answer_all([question], [hits], arm=arm)[0]
 
     def answer_all(
         self, questions: Sequence[str], hits: Sequence[Sequence[Hit]], *, arm: Arm = Arm.RAG
     ) -> list[Answer]:
-        """Answer questions in batches; ``hits`` has one ranking a question, ignored by ``base``."""
-        require_no_adapter(arm)
+        """Answer questions in batches; ``hits`` has one ranking a question, ignored without retrieval.
+
+        ``both`` is there for its generator: the extractive reader gives way to the generating one.
+        """
         begun = time.perf_counter()
         with span("answer", {"openinference.span.kind": "CHAIN", "hybrid.arm": str(arm)}):
-            if arm is Arm.BASE:
-                answers = self._base(questions)
-            elif self.settings.reader is Reader.EXTRACTIVE:
+            reader = self._reader(arm)
+            if reader is None:
+                answers = self._closed_book(questions)
+            elif reader is Reader.EXTRACTIVE:
                 answers = [self._extracted(q, h) for q, h in zip(questions, hits, strict=True)]
+            elif reader is Reader.QUOTING:
+                answers = self._quoted(questions, hits)
             else:
                 answers = self._generated(questions, hits)
-        return _with_time(answers, begun)
+        return _by_arm(answers, arm, begun)
 
     def choose_all(
         self,
@@ -79,15 +81,14 @@ class Answerer:
         Args:
             questions: in plain words.
             options: for each question the labels to choose from.
-            hits: for each question a ranking, ignored by ``base``.
-            arm: ``rag`` puts the passages before the question.
+            hits: for each question a ranking, ignored by ``base`` and ``adapter``.
+            arm: ``rag`` and ``both`` put the passages before the question.
         """
-        require_no_adapter(arm)
         if not questions:
             return []
         begun = time.perf_counter()
         with span("choose", {"openinference.span.kind": "CHAIN", "hybrid.arm": str(arm)}):
-            shown: Sequence[Sequence[Hit]] = [()] * len(questions) if arm is Arm.BASE else hits
+            shown: Sequence[Sequence[Hit]] = hits if _retrieves(arm) else [()] * len(questions)
             conversations = [
                 self._choice(question, labels, ranking)
                 for question, labels, ranking in zip(questions, options, shown, strict=True)
@@ -107,31 +108,36 @@ class Answerer:
                         prompt_tokens=generator.count_prompt_tokens(conversations[place]),
                     )
                 )
-        return _with_time(answers, begun)
+        return _by_arm(answers, arm, begun)
 
     def stream(self, question: str, hits: Sequence[Hit], *, arm: Arm = Arm.RAG) -> Iterator[str | Answer]:
         """Yield pieces of text as they come, and at last the answer as it stands after the checks.
 
-        ``base`` is shown while it is written. What ``rag`` shows has passed the check against its
-        passages, so it comes sentence by sentence, and a sentence that fails is never shown.
+        Without retrieval it is shown while it is written. What is read from passages has passed the check
+        against them, so it comes sentence by sentence, and a sentence that fails is never shown; from the
+        quoting reader, whose answer stands behind its quote, it comes as a whole.
         """
-        require_no_adapter(arm)
         begun = time.perf_counter()
-        answer: Answer | None = None
-        if arm is Arm.BASE:
-            parts = self._stream_base(question)
-        elif self.settings.reader is Reader.GENERATOR and self._relevant(self._extract(question, hits)):
+        reader = self._reader(arm)
+        if reader is None:
+            parts = self._stream_closed_book(question)
+        elif reader is Reader.GENERATOR and self._relevant(self._extract(question, hits)):
             parts = self._stream_generated(question, hits)
         else:
             answer = self.answer(question, hits, arm=arm)
             parts = iter([answer.text, answer])
         for part in parts:
-            if isinstance(part, Answer):
-                part = dataclasses.replace(part, seconds=time.perf_counter() - begun)
-            yield part
+            yield _by_arm([part], arm, begun)[0] if isinstance(part, Answer) else part
 
-    def _stream_base(self, question: str) -> Iterator[str | Answer]:
-        written = _Written(self.generator(), self._prompts.base(question), self.settings.max_new_tokens)
+    def _reader(self, arm: Arm) -> Reader | None:
+        """Return who reads the passages; None where there are none."""
+        if not _retrieves(arm):
+            return None
+        extracts = self.settings.reader is Reader.EXTRACTIVE
+        return Reader.GENERATOR if extracts and arm is Arm.BOTH else self.settings.reader
+
+    def _stream_closed_book(self, question: str) -> Iterator[str | Answer]:
+        written = Written(self.generator(), self._prompts.base(question), self.settings.max_new_tokens)
         yield from written
         answer = self._plain(question, written.generation())
         if answer.text != written.text:
@@ -141,13 +147,13 @@ class Answerer:
     def _stream_generated(self, question: str, hits: Sequence[Hit]) -> Iterator[str | Answer]:
         passages = self._pack_for(question, hits)
         messages = self._prompts.rag(question, passages)
-        written = _Written(self.generator(), messages, self.settings.max_new_tokens)
+        written = Written(self.generator(), messages, self.settings.max_new_tokens)
         shown = ""
         for _ in written:
             # the last sentence is being written, and the marker of the one before may still be to come
             finished = " ".join(split_generated(written.text)[:-2])
             so_far = cite_generated(question, finished, passages, threshold=self.settings.support).text
-            if not _declines(written.text) and so_far.startswith(shown) and so_far != shown:
+            if not declines(written.text) and so_far.startswith(shown) and so_far != shown:
                 yield so_far[len(shown) :]
                 shown = so_far
         answer = self._checked(question, hits, passages, written.generation())
@@ -158,13 +164,13 @@ class Answerer:
     def _prompts(self) -> Prompts:
         return load_prompts(self.settings.language)
 
-    def _base(self, questions: Sequence[str]) -> list[Answer]:
+    def _closed_book(self, questions: Sequence[str]) -> list[Answer]:
         conversations = [self._prompts.base(question) for question in questions]
         written = self._generate(conversations)
         return [self._plain(question, text) for question, text in zip(questions, written, strict=True)]
 
     def _plain(self, question: str, written: Generation) -> Answer:
-        abstained = _declines(written.text)
+        abstained = declines(written.text)
         return Answer(
             question=question,
             text=written.text if written.text and not abstained else self._prompts.abstention,
@@ -198,14 +204,69 @@ class Answerer:
             answers[place] = self._checked(questions[place], hits[place], packed[place], written)
         return [answers[place] for place in range(len(questions))]
 
+    def _quoted(self, questions: Sequence[str], hits: Sequence[Sequence[Hit]]) -> list[Answer]:
+        shown = focus_all(
+            questions,
+            hits,
+            self.embedder,
+            passages=self.settings.passages,
+            tokens=self.settings.passage_tokens,
+        )
+        gate = _FAR_BELOW * self.settings.abstain_below
+        asked = [place for place, focus in enumerate(shown) if focus.passages and focus.relevance >= gate]
+        fitting = [self._fitting(questions[place], shown[place].passages) for place in asked]
+        written = self._generate(
+            [
+                self._prompts.quoting(questions[place], passages)
+                for place, passages in zip(asked, fitting, strict=True)
+            ]
+        )
+        answers = [
+            self._abstention(question, ranking, "quoting")
+            for question, ranking in zip(questions, hits, strict=True)
+        ]
+        for place, passages, text in zip(asked, fitting, written, strict=True):
+            answers[place] = self._checked_quote(questions[place], hits[place], passages, text)
+        return answers
+
+    def _fitting(self, question: str, passages: Sequence[Passage]) -> Sequence[Passage]:
+        """Return as many of the passages as the context takes."""
+        generator = self.generator()
+        budget = self._budget(generator)
+        while passages and generator.count_prompt_tokens(self._prompts.quoting(question, passages)) > budget:
+            passages = passages[:-1]
+        return passages
+
+    def _checked_quote(
+        self, question: str, hits: Sequence[Hit], passages: Sequence[Passage], written: Generation
+    ) -> Answer:
+        quoted = parse(written.text, passages)
+        cited = cite_quoted(question, quoted, passages, threshold=self.settings.support)
+        declined = declines(written.text) or declines(quoted.answer)
+        return self._counted(question, hits, cited, written, "quoting", declined=declined)
+
     def _checked(
         self, question: str, hits: Sequence[Hit], passages: Sequence[Passage], written: Generation
     ) -> Answer:
         cited = cite_generated(question, written.text, passages, threshold=self.settings.support)
-        if _declines(written.text) or not cited.text:
-            answer = self._abstention(question, hits, "generator")
+        declined = declines(written.text)
+        return self._counted(question, hits, cited, written, "generator", declined=declined)
+
+    def _counted(
+        self,
+        question: str,
+        hits: Sequence[Hit],
+        cited: CitedText,
+        written: Generation,
+        reader: str,
+        *,
+        declined: bool,
+    ) -> Answer:
+        """Return what passed the check, or an abstention, and what was written and dropped for it."""
+        if declined or not cited.text:
+            answer = self._abstention(question, hits, reader)
         else:
-            answer = self._cited(question, cited, hits, "generator")
+            answer = self._cited(question, cited, hits, reader)
         return dataclasses.replace(
             answer,
             dropped_sentences=cited.dropped_sentences,
@@ -232,12 +293,15 @@ class Answerer:
         self, hits: Sequence[Hit], prompt: Callable[[Sequence[Passage]], Sequence[Message]]
     ) -> list[Passage]:
         generator = self.generator()
-        room = generator.context_tokens - self.settings.max_new_tokens
         return pack(
             hits,
             lambda passages: generator.count_prompt_tokens(prompt(passages)),
-            min(self.settings.context_tokens, room),
+            self._budget(generator),
         )
+
+    def _budget(self, generator: Generator) -> int:
+        """Return how many tokens a prompt may have."""
+        return min(self.settings.context_tokens, generator.context_tokens - self.settings.max_new_tokens)
 
     def _generate(self, conversations: Sequence[Sequence[Message]]) -> list[Generation]:
         if not conversations:
@@ -247,7 +311,7 @@ class Answerer:
             return generator.generate(
                 conversations,
                 max_new_tokens=self.settings.max_new_tokens,
-                stop=_STOP,
+                stop=STOP,
             )
 
     def _cited(self, question: str, cited: CitedText, hits: Sequence[Hit], reader: str) -> Answer:
@@ -265,43 +329,11 @@ class Answerer:
         return Answer(question, self._prompts.abstention, Arm.RAG, reader, hits=tuple(hits), abstained=True)
 
 
-class _Written:
-    """The text of a stream while it grows."""
-
-    def __init__(self, generator: Generator, messages: Sequence[Message], max_new_tokens: int) -> None:
-        self.text = ""
-        self._pieces = 0
-        self._generator, self._messages, self._max_new_tokens = generator, messages, max_new_tokens
-
-    def __iter__(self) -> Iterator[str]:
-        stream = self._generator.stream(self._messages, max_new_tokens=self._max_new_tokens, stop=_STOP)
-        for piece in stream:
-            self.text += piece
-            self._pieces += 1
-            yield piece
-
-    def generation(self) -> Generation:
-        """Return what was written so far; a piece of the stream is about a token."""
-        return Generation(self.text, self._generator.count_prompt_tokens(self._messages), self._pieces)
+def _retrieves(arm: Arm) -> bool:
+    return arm in (Arm.RAG, Arm.BOTH)
 
 
-def require_no_adapter(arm: Arm) -> None:
-    """Refuse an arm that cannot answer yet.
-
-    Raises:
-        UsageError: the arm needs an adapter, and there is none.
-    """
-    if arm in (Arm.ADAPTER, Arm.BOTH):
-        raise UsageError(
-            f"the arm {str(arm)!r} needs an adapter, and this domain has none",
-            hint="use --arm base or --arm rag",
-        )
-
-
-def _with_time(answers: Sequence[Answer], begun: float) -> list[Answer]:
+def _by_arm(answers: Sequence[Answer], arm: Arm, begun: float) -> list[Answer]:
+    """Return the answers under the name of their arm, each with its share of the time."""
     share = (time.perf_counter() - begun) / max(len(answers), 1)
-    return [dataclasses.replace(answer, seconds=share) for answer in answers]
-
-
-def _declines(text: str) -> bool:
-    return text.strip().lower().replace("’", "'").startswith(_DECLINED)
+    return [dataclasses.replace(answer, arm=arm, seconds=share) for answer in answers]

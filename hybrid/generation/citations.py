@@ -61,7 +61,7 @@ def cite_generated(question: str, text: str, passages: Sequence[Passage], *, thr
         support = best_support(plain, named)
         if support is None or support.share < threshold:
             support = best_support(plain, passages)
-        if support is None or support.share < threshold or not _is_about(question, support):
+        if support is None or support.share < threshold or not is_about(question, support):
             dropped.append(plain)
         elif plain not in {cited.sentence for cited in kept}:
             kept.append(Cited(plain, support))
@@ -82,8 +82,7 @@ def join_cited(kept: Sequence[Cited]) -> CitedText:
         ]
         number = same[0] if same else len(citations) + 1
         if not same:
-            offset = passage.span.start
-            text = passage.text[span.start - offset : span.end - offset]
+            text = stretch_of(cited.support)
             citations.append(Citation(number, passage.source, span.start, span.end, text, passage.page))
         parts.append(f"{cited.sentence} [{number}]")
     return CitedText(" ".join(parts), tuple(citations))
@@ -94,11 +93,16 @@ def markers(text: str) -> list[int]:
     return [int(number) for group in _MARKER.findall(text) for number in re.findall(r"\d+", group)]
 
 
-def _is_about(question: str, support: Support) -> bool:
-    offset = support.passage.span.start
-    stretch = support.passage.text[support.span.start - offset : support.span.end - offset]
+def is_about(question: str, support: Support) -> bool:
+    """Tell whether a stretch, or the title above it, has a word of the question."""
     asked = set(content_words(question))
-    return not asked or bool(asked & set(content_words(f"{support.passage.title} {stretch}")))
+    return not asked or bool(asked & set(content_words(f"{support.passage.title} {stretch_of(support)}")))
+
+
+def stretch_of(support: Support) -> str:
+    """Return the text of a stretch."""
+    offset = support.passage.span.start
+    return support.passage.text[support.span.start - offset : support.span.end - offset]
 
 
 def without_markers(text: str) -> str:

@@ -6,18 +6,16 @@ Nothing can be invented this way, and a citation always holds.
 
 from __future__ import annotations
 
-import math
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from hybrid.chunking import sentence_spans
 from hybrid.generation.citations import Cited
 from hybrid.generation.prompts import Passage
-from hybrid.generation.support import Support, content_words
+from hybrid.generation.sentences import overlaps, pieces, unwrapped
+from hybrid.generation.support import Support
 from hybrid.models import Embedder, Vectors
 from hybrid.types import Hit, Span
 
@@ -28,11 +26,8 @@ _WORDS = 0.4
 _WORDS_BEFORE = 0.4
 _PASSAGE = 0.7
 _KIND = 0.5
-# Indented lines, comments, prompts, items and cells: on one line they would mean something else.
-_LINES_MATTER = re.compile(r"\n(?=[ \t]|[#$>|*-]|.* \| )|^[#$>|].*\n|^.* \| .*\n", re.MULTILINE)
 # A sentence this much worse than the best is not worth the reader's time.
 _NEAR_BEST = 0.6
-_LONGEST = 400
 
 _ASKS_NUMBER = re.compile(
     r"\bhow (many|much|long|often|old|far|large|big|high|tall|fast|deep)\b|\bwhen\b"
@@ -86,8 +81,8 @@ def extract(
         return Extract((), 0.0)
     wider = [_with_the_one_before(candidates, place) for place in range(len(candidates))]
     cosines = embedder.embed_documents(wider) @ embedder.embed_queries([question])[0]
-    alone = _overlaps(question, [f"{c.passage.title} {c.text}" for c in candidates])
-    around = _overlaps(question, wider)
+    alone = overlaps(question, [f"{c.passage.title} {c.text}" for c in candidates])
+    around = overlaps(question, wider)
     scores = (
         _COSINE * cosines
         + _WORDS * alone
@@ -106,7 +101,7 @@ def _candidates(hits: Sequence[Hit], passages: Sequence[Passage]) -> list[_Candi
     found: list[_Candidate] = []
     seen: set[tuple[str, int]] = set()
     for hit, passage in zip(hits, passages, strict=True):
-        for span in _pieces(passage.text):
+        for span in pieces(passage.text):
             text = passage.text[span.start : span.end]
             place = Span(passage.span.start + span.start, passage.span.start + span.end)
             # chunks overlap: the same sentence may stand in two of them
@@ -115,22 +110,6 @@ def _candidates(hits: Sequence[Hit], passages: Sequence[Passage]) -> list[_Candi
             seen.add((passage.source, place.start))
             found.append(_Candidate(passage, place, text, hit.score / best if best > 0 else 0.0))
     return found
-
-
-def _pieces(text: str) -> list[Span]:
-    """Return sentences; what is too long for one, such as a table, by lines."""
-    pieces: list[Span] = []
-    for span in sentence_spans(text):
-        if span.end - span.start <= _LONGEST:
-            pieces.append(span)
-            continue
-        start = span.start
-        for line in text[span.start : span.end].split("\n"):
-            if line.strip():
-                lead = len(line) - len(line.lstrip())
-                pieces.append(Span(start + lead, start + len(line.rstrip())))
-            start += len(line) + 1
-    return pieces
 
 
 def _with_the_one_before(candidates: Sequence[_Candidate], place: int) -> str:
@@ -143,16 +122,6 @@ def _with_the_one_before(candidates: Sequence[_Candidate], place: int) -> str:
     return f"{candidate.passage.title}: {text}"
 
 
-def _overlaps(question: str, texts: Sequence[str]) -> Vectors:
-    """Return the share of the question's words in each text; a rare word counts for more."""
-    words = set(content_words(question))
-    bags = [set(content_words(text)) & words for text in texts]
-    frequency = Counter(word for bag in bags for word in bag)
-    weight = {word: math.log(1 + len(bags) / (1 + frequency[word])) for word in words}
-    total = sum(weight.values()) or 1.0
-    return np.array([sum(weight[word] for word in bag) / total for bag in bags], dtype=np.float32)
-
-
 def _fits_kind(question: str, candidates: Sequence[_Candidate]) -> Vectors:
     """Return 1 where the sentence holds the kind of thing that is asked for: number, identifier, name."""
     asked = question.lower()
@@ -163,8 +132,4 @@ def _fits_kind(question: str, candidates: Sequence[_Candidate]) -> Vectors:
 
 
 def _cited(candidate: _Candidate) -> Cited:
-    text = candidate.text
-    # wrapped prose reads better on one line
-    if not _LINES_MATTER.search(text):
-        text = " ".join(text.split())
-    return Cited(text, Support(candidate.passage, candidate.span, 1.0))
+    return Cited(unwrapped(candidate.text), Support(candidate.passage, candidate.span, 1.0))

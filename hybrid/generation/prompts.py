@@ -46,6 +46,8 @@ class Prompts:
     choice_system: str
     choice_base_user: str
     choice_rag_user: str
+    quoting_system: str
+    quoting_user: str
 
     def base(self, question: str) -> tuple[Message, ...]:
         """Return the conversation of an arm without retrieval."""
@@ -57,6 +59,12 @@ class Prompts:
         quoted = "\n".join(_quote(passage) for passage in passages)
         user = Template(self.rag_user).safe_substitute(question=question, passages=quoted)
         return (Message(MessageRole.SYSTEM, self.rag_system), Message(MessageRole.USER, user))
+
+    def quoting(self, question: str, passages: Sequence[Passage]) -> tuple[Message, ...]:
+        """Return the conversation in which a quote is to stand before the answer."""
+        quoted = "\n".join(_quote(passage) for passage in passages)
+        user = Template(self.quoting_user).safe_substitute(question=question, passages=quoted)
+        return (Message(MessageRole.SYSTEM, self.quoting_system), Message(MessageRole.USER, user))
 
     def choice(
         self, question: str, options: Sequence[str], passages: Sequence[Passage] = ()
@@ -96,6 +104,8 @@ def load_prompts(language: str) -> Prompts:
         choice_system=value["choice"]["system"],
         choice_base_user=value["choice"]["base_user"],
         choice_rag_user=value["choice"]["rag_user"],
+        quoting_system=value["quoting"]["system"],
+        quoting_user=value["quoting"]["user"],
     )
 
 

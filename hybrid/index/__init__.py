@@ -1,7 +1,7 @@
 """The only door to what lies on disk for a domain.
 
 ``Index`` reads one generation and keeps it, whatever is written meanwhile; ``hybrid.index.sync``
-writes the next one.
+writes the next one, and ``hybrid.index.reembedding`` one with the vectors of another embedder beside it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from hybrid.errors import IndexMismatch
+from hybrid.errors import IndexMismatch, IndexMissing
 from hybrid.files import verify_checksum
 from hybrid.index.dense import DenseIndex, Scored
 from hybrid.index.generations import (
@@ -24,6 +24,7 @@ from hybrid.index.generations import (
     switch,
 )
 from hybrid.index.lexical import TantivyIndex
+from hybrid.index.reembedding import generation_for
 from hybrid.index.store import FileState, Store
 from hybrid.models import EmbedderFingerprint, Vectors
 from hybrid.types import Chunk, Document, Rejected
@@ -111,6 +112,22 @@ class Index:
             IndexCorrupt: the vectors are not those that were built.
         """
         return cls(domain, current(domain))
+
+    @classmethod
+    def built_with(cls, domain: Path, fingerprint: EmbedderFingerprint) -> Index:
+        """Open the generation that an embedder made of what is in force, whether it is in force or not.
+
+        Raises:
+            IndexMissing: there is none.
+        """
+        generation = generation_for(domain, fingerprint)
+        if generation is None:
+            raise IndexMissing(
+                f"the domain {domain.name!r} is not embedded with this embedder "
+                f"(adapter {fingerprint.adapter[:12] or 'none'}…), or was not since its documents changed",
+                hint="`hybrid adapters check NAME` embeds it",
+            )
+        return cls(domain, generation)
 
     def close(self) -> None:
         """Close the files."""

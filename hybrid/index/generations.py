@@ -9,13 +9,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hybrid.config import ChunkSettings
-from hybrid.errors import IndexCorrupt, IndexMismatch, IndexMissing
+from hybrid.errors import IndexCorrupt, IndexError_, IndexMismatch, IndexMissing
 from hybrid.files import checksums, fsync_file, fsync_folder, write_atomic, write_json
 from hybrid.index.dense import DenseKind, DenseReport
 from hybrid.index.store import SCHEMA_VERSION, Counts
@@ -136,14 +136,37 @@ def previous(domain: Path) -> str:
     return older
 
 
+def same_base(one: EmbedderFingerprint, other: EmbedderFingerprint) -> bool:
+    """Tell whether two embedders are the same but for their adapters, so that they split texts alike."""
+    bare = [dataclasses.replace(fingerprint, adapter="").identity for fingerprint in (one, other)]
+    return bare[0] == bare[1]
+
+
 def prune(domain: Path) -> list[Path]:
-    """Remove all but the one in force and the one to go back to; return the folders that stay."""
-    now = current(domain)
-    keep = {now, read_manifest(domain, now).previous}
+    """Remove generations that nobody goes back to; return the folders that stay.
+
+    There stay the one in force, the one before it, and the latest of every other adapter on the embedder in
+    force, or of that embedder without one: an experiment may still compare them, and from their vectors the
+    next one is made by embedding only what is new.
+    """
+    now = read_manifest(domain, current(domain))
+    keep = {now.generation, now.previous, *_other_adapters(domain, now)}
     for path in (domain / "generations").iterdir():
         if path.name not in keep:
             shutil.rmtree(path, ignore_errors=True)
     return [folder_of(domain, name) for name in finished(domain)]
+
+
+def _other_adapters(domain: Path, now: Manifest) -> Iterable[str]:
+    latest: dict[str, str] = {}
+    for name in finished(domain):
+        try:
+            built = read_manifest(domain, name).embedder
+        except IndexError_:
+            continue  # damaged, or of another version of the format: nobody can open it
+        if same_base(built, now.embedder) and built.adapter != now.embedder.adapter:
+            latest[built.adapter] = name
+    return latest.values()
 
 
 def domains(indexes: Path) -> Iterator[str]:

@@ -88,6 +88,12 @@ class TantivyIndex:
             raise IndexCorrupt(f"the lexical index cannot be read: {error}", hint=REPAIR) from error
 
 
+def terms_of(texts: Iterable[str]) -> list[list[str]]:
+    """Return the terms of each text as the index knows them: words in small letters, cut to their stems."""
+    analyser = _analyser()
+    return [analyser.analyze(valid_utf8(text)) for text in texts]
+
+
 def _schema() -> Any:
     import tantivy
 

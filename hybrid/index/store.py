@@ -10,7 +10,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from hybrid.models import Vectors
 from hybrid.types import Chunk, Document, Rejected
 
 SCHEMA_VERSION = 1
+_REKEYED = 1_000
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS files(
@@ -183,11 +184,21 @@ class Store:
                     json.dumps(chunk.headings, ensure_ascii=False),
                     chunk.page,
                     tokens,
-                    bytes.fromhex(hash_text(fingerprint, chunk.embedded_text)),
+                    _key(fingerprint, chunk),
                 )
                 for chunk, tokens in zip(item.chunks, item.tokens, strict=True)
             ],
         )
+
+    def rekey(self, fingerprint: str) -> None:
+        """Let every chunk stand for a vector of another embedder; nothing else changes."""
+        with storage_errors(str(self.path)), self._db:
+            rows = self.all_chunks()
+            while group := list(islice(rows, _REKEYED)):
+                self._db.executemany(
+                    "UPDATE chunks SET key = ? WHERE position = ?",
+                    [(_key(fingerprint, row.chunk), row.position) for row in group],
+                )
 
     def number_chunks(self) -> int:
         """Give every chunk its position, in the order of (source, ordinal); return how many."""
@@ -357,6 +368,10 @@ class Store:
         if key not in known or '"' in key:
             valid = ", ".join(["source", "title", *sorted(known)[:20]])
             raise UsageError(f"no document has the key {key!r}", hint=f"keys to filter by: {valid}")
+
+
+def _key(fingerprint: str, chunk: Chunk) -> bytes:
+    return bytes.fromhex(hash_text(fingerprint, chunk.embedded_text))
 
 
 def _chunk(source: str, text: str, metadata: Mapping[str, str], row: Sequence[Any]) -> Chunk:

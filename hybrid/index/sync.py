@@ -17,48 +17,31 @@ them, and an embedder; gives a new generation. Reads no documents and loads no m
 
 from __future__ import annotations
 
-import dataclasses
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 
 from hybrid.config import ChunkSettings
-from hybrid.errors import IndexCorrupt, IndexError_, IndexMissing, UsageError
-from hybrid.files import folder_lock, hash_text, storage_errors, verify_checksum
-from hybrid.index.dense import DenseKind, DenseReport, build_dense
-from hybrid.index.generations import (
-    Manifest,
-    current,
-    finish,
-    folder_of,
-    next_name,
-    prune,
-    read_manifest,
-    switch,
+from hybrid.errors import IndexMissing, UsageError
+from hybrid.files import folder_lock, storage_errors
+from hybrid.index.building import (
+    Progress,
+    Stage,
+    build_generation,
+    embed_missing,
+    fingerprint_key,
+    open_staging,
+    remove_staging,
 )
-from hybrid.index.lexical import build_lexical
+from hybrid.index.generations import Manifest, current, folder_of, prune, read_manifest, switch
 from hybrid.index.store import FileContent, FileState, Store
 from hybrid.index.vectors import VectorCache
 from hybrid.models import Embedder, EmbedderFingerprint
 from hybrid.tracing import span
 
-_WINDOW = 1_024
-_BLOCK = 8_192
-
-
-class Stage(StrEnum):
-    """What an update is doing."""
-
-    READ = "reading"
-    EMBED = "embedding"
-    BUILD = "building"
-
-
-Progress = Callable[[Stage, int, int], None]
+__all__ = ["Plan", "Progress", "Stage", "Update", "apply_update", "fingerprint_key", "plan_update"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,19 +126,23 @@ def apply_update(
             if staging.counts().documents == 0 and not plan.removed:
                 failed = "; ".join(f"{item.source}: {item.reason}" for item in staging.rejected()[:3])
                 raise UsageError(f"no file of {folder} could be indexed: {failed}")
-            embedded = _embed(staging, vectors, embedder, report)
-            manifest = _build(domain, staging, vectors, fingerprint, folder, chunks, report, now())
+            embedded = embed_missing(staging, vectors, embedder, report)
+            manifest = build_generation(
+                domain,
+                staging,
+                vectors,
+                fingerprint,
+                folder=folder,
+                chunks=chunks,
+                report=report,
+                created=now(),
+            )
         finally:
             vectors.close()
             staging.close()
         switch(domain, manifest.generation)
         _clean(domain, plan)
         return Update(plan, manifest, embedded)
-
-
-def fingerprint_key(fingerprint: EmbedderFingerprint) -> str:
-    """Return one string for all that makes vectors comparable."""
-    return hash_text(*fingerprint.identity)
 
 
 def _compare(have: Mapping[str, FileState], wanted: Mapping[str, FileState]) -> Plan:
@@ -193,7 +180,7 @@ def _stage(
 ) -> Store:
     """Bring the staging store to the wanted files, from the generation in force or a killed run."""
     key = fingerprint_key(fingerprint)
-    store = _open_staging(domain, f"{key} {'rebuild' if rebuild else 'update'}", rebuild=rebuild)
+    store = open_staging(domain, f"{key} {'rebuild' if rebuild else 'update'}", empty=rebuild)
     todo = _compare(_effective(store), wanted)
     store.remove_files([*todo.removed, *todo.changed])
     missing = sorted([*todo.added, *todo.changed])
@@ -206,108 +193,9 @@ def _stage(
     return store
 
 
-def _open_staging(domain: Path, purpose: str, *, rebuild: bool) -> Store:
-    """Open what a killed run of the same purpose left, or begin anew."""
-    path, marker = domain / "staging.sqlite", domain / "staging.key"
-    if path.is_file() and marker.is_file() and marker.read_text(errors="replace") == purpose:
-        try:
-            store = Store(path, read_only=False)
-            store.remove_incomplete()
-            return store
-        except IndexCorrupt:
-            pass  # only work to be done again is lost with it
-    _remove_staging(domain)
-    if not rebuild:
-        _copy_current(domain, path)
-    marker.write_text(purpose, encoding="utf-8")
-    return Store(path, read_only=False)
-
-
-def _copy_current(domain: Path, path: Path) -> None:
-    try:
-        name = current(domain)
-    except IndexMissing:
-        return
-    now = folder_of(domain, name) / "store.sqlite"
-    # damage must not be carried on from generation to generation
-    verify_checksum(now, read_manifest(domain, name).sha256.get("store.sqlite", ""))
-    beside = path.with_suffix(".tmp")
-    shutil.copyfile(now, beside)
-    beside.rename(path)
-
-
-def _embed(staging: Store, vectors: VectorCache, embedder: Embedder, report: Progress) -> int:
-    total = staging.keys_without_vectors(vectors)
-    done = 0
-    for window in staging.texts_without_vectors(vectors, _WINDOW):
-        with span("index.embed", {"openinference.span.kind": "EMBEDDING", "hybrid.texts": len(window)}):
-            vectors.add([key for key, _ in window], embedder.embed_documents([text for _, text in window]))
-        done += len(window)
-        report(Stage.EMBED, done, total)
-    return done
-
-
-def _build(
-    domain: Path,
-    staging: Store,
-    vectors: VectorCache,
-    fingerprint: EmbedderFingerprint,
-    folder: str,
-    chunks: ChunkSettings,
-    report: Progress,
-    created: datetime,
-) -> Manifest:
-    target = folder_of(domain, next_name(domain))
-    draft = Manifest(
-        generation=target.name,
-        created=created.isoformat(timespec="seconds"),
-        folder=folder,
-        embedder=fingerprint,
-        chunks=chunks,
-        counts=staging.counts(),
-        dense=DenseReport(DenseKind.EXACT, fingerprint.dimension, 0, 0, 1.0),
-        sha256={},
-        previous=_predecessor(domain),
-    )
-    with storage_errors(str(target)):
-        try:
-            return _fill(target, draft, staging, vectors, report)
-        except BaseException:
-            # a half generation would only fill the disk that may just have run full
-            shutil.rmtree(target, ignore_errors=True)
-            raise
-
-
-def _fill(target: Path, draft: Manifest, staging: Store, vectors: VectorCache, report: Progress) -> Manifest:
-    target.mkdir(parents=True)
-    total = staging.number_chunks()
-    report(Stage.BUILD, 0, 3)
-    staging.copy_to(target / "store.sqlite")
-    report(Stage.BUILD, 1, 3)
-    dense = build_dense(
-        target / "dense.faiss",
-        lambda: staging.vectors_in_order(vectors, _BLOCK),
-        dimension=draft.embedder.dimension,
-        vectors=total,
-    )
-    report(Stage.BUILD, 2, 3)
-    build_lexical(target / "lexical", staging.all_chunks())
-    manifest = finish(target, dataclasses.replace(draft, dense=dense))
-    report(Stage.BUILD, 3, 3)
-    return manifest
-
-
-def _predecessor(domain: Path) -> str:
-    """Return the generation to go back to, or nothing where the one in force is damaged or there is none."""
-    try:
-        return read_manifest(domain, current(domain)).generation
-    except IndexError_:
-        return ""
-
-
 def _clean(domain: Path, plan: Plan) -> None:
     """Remove what the switch made useless; a kill in here costs only disk until the next update."""
-    _remove_staging(domain)
+    remove_staging(domain)
     kept = prune(domain)
     if plan.changed or plan.removed:
         with closing(VectorCache(domain / "vectors.sqlite")) as vectors:
@@ -318,9 +206,3 @@ def _keys(generations: Sequence[Path]) -> Iterator[bytes]:
     for folder in generations:
         with closing(Store(folder / "store.sqlite", read_only=True)) as store:
             yield from store.keys()
-
-
-def _remove_staging(domain: Path) -> None:
-    # the marker goes first: without it the rest is never taken for a run to resume
-    for name in ("staging.key", "staging.sqlite", "staging.sqlite-wal", "staging.sqlite-shm", "staging.tmp"):
-        (domain / name).unlink(missing_ok=True)

@@ -1,7 +1,8 @@
-"""A sentence-transformers model as an embedder.
+"""A sentence-transformers model as an embedder, by itself or with an adapter.
 
 Takes texts, gives unit vectors. Knows nothing about chunks or indexes. The weights are loaded at
-the first text, not before: a command that finds nothing to embed never waits for them.
+the first text, not before: a command that finds nothing to embed never waits for them. An adapter is merged
+when they are, so it costs no time afterwards; one embedder has one adapter, for an index has one embedder.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hybrid.errors import ModelMissing
+from hybrid.errors import AdapterError, ModelMissing
 from hybrid.files import hash_text, write_json
 from hybrid.models import EmbedderFingerprint, Vectors
+from hybrid.models.adapters import AdapterFiles, read_adapter
 from hybrid.models.device import Placement
 from hybrid.models.resolve import cache_folder, weights_digest
 from hybrid.types import Span
@@ -25,6 +27,7 @@ from hybrid.types import Span
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
     from tokenizers import Tokenizer
+    from torch.nn import Module
 
 # Measured on two cores with bf16 on chunks of 200 tokens: 4: 73, 8: 82, 16: 82, 32: 97, 64: 96 chunks/s.
 _BATCH = 32
@@ -50,17 +53,25 @@ class SentenceTransformerEmbedder:
         folder: where the model lies.
         name: the name under which an index remembers it.
         placement: gives device and number format; called when the weights are loaded.
+        adapter: the folder of an adapter that was made for these weights.
+
+    Raises:
+        AdapterError: the adapter is not safe to read, damaged, or was made for another model; or, when the
+            weights are loaded, it does not fit or changes nothing.
     """
 
-    def __init__(self, folder: Path, *, name: str, placement: Callable[[], Placement]) -> None:
+    def __init__(
+        self, folder: Path, *, name: str, placement: Callable[[], Placement], adapter: Path | None = None
+    ) -> None:
         self._folder = folder
         self._name = name
         self._placement = placement
         self._digest = weights_digest(folder)
+        self._adapter = read_adapter(adapter, self._digest, base=name) if adapter is not None else None
 
     @cached_property
     def fingerprint(self) -> EmbedderFingerprint:
-        """Return name, digest of the weights, dimension, pooling and prefixes."""
+        """Return name, digests of the weights and of the adapter, dimension, pooling and prefixes."""
         facts = self._facts
         return EmbedderFingerprint(
             name=self._name,
@@ -69,6 +80,7 @@ class SentenceTransformerEmbedder:
             pooling=facts.pooling,
             query_prefix=facts.query_prefix,
             document_prefix=facts.document_prefix,
+            adapter=self._adapter.digest if self._adapter is not None else "",
         )
 
     @property
@@ -107,23 +119,10 @@ class SentenceTransformerEmbedder:
 
     @cached_property
     def _model(self) -> SentenceTransformer:
-        placement = self._placement()
-        from safetensors import SafetensorError
-        from sentence_transformers import SentenceTransformer
-
-        try:
-            model = SentenceTransformer(
-                str(self._folder),
-                device=placement.device,
-                local_files_only=True,
-                model_kwargs={"dtype": placement.torch_dtype(), "use_safetensors": True},
-            )
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
-            raise ModelMissing(
-                f"{self._folder} cannot be loaded as a sentence-transformers model: {error}",
-                hint="the folder needs config.json, a tokenizer and model.safetensors",
-            ) from error
-        return model.eval()
+        model = load_sentence_transformer(self._folder, self._placement())
+        if self._adapter is not None:
+            _merge(transformer_of(model), self._adapter)
+        return model
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
@@ -170,3 +169,50 @@ class SentenceTransformerEmbedder:
             - special
             - max(self.count_tokens([query, document])),
         )
+
+
+def load_sentence_transformer(folder: Path, placement: Placement) -> SentenceTransformer:
+    """Return a model of a folder, ready to embed.
+
+    Raises:
+        ModelMissing: the folder is none, or damaged.
+    """
+    from safetensors import SafetensorError
+    from sentence_transformers import SentenceTransformer
+
+    try:
+        model = SentenceTransformer(
+            str(folder),
+            device=placement.device,
+            local_files_only=True,
+            model_kwargs={"dtype": placement.torch_dtype(), "use_safetensors": True},
+        )
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise ModelMissing(
+            f"{folder} cannot be loaded as a sentence-transformers model: {error}",
+            hint="the folder needs config.json, a tokenizer and model.safetensors",
+        ) from error
+    return model.eval()
+
+
+def transformer_of(model: SentenceTransformer) -> Module:
+    """Return the part of the model that an adapter changes.
+
+    Raises:
+        AdapterError: the model has no transformer, as a static one.
+    """
+    transformer: Module | None = getattr(model[0], "auto_model", None)
+    if transformer is None:
+        raise AdapterError(
+            f"the embedder begins with {type(model[0]).__name__}, which takes no adapter",
+            hint="set models.embedder to a model with a transformer",
+        )
+    return transformer
+
+
+def _merge(transformer: Module, adapter: AdapterFiles) -> None:
+    from hybrid.models.merging import merged_weights
+
+    own = dict(transformer.named_parameters(remove_duplicate=False))
+    for name, value in merged_weights(transformer, adapter.folder).tensors.items():
+        own[name].data = value

@@ -6,11 +6,13 @@ nothing about quality.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -88,7 +90,8 @@ class OverlapReranker:
 class ScriptedGenerator:
     """Answer with the given replies in turn, the last one for ever; keep what was asked.
 
-    Of given texts the likelier one has more of its words in the conversation.
+    Of given texts the likelier one has more of its words in the conversation. With an adapter it answers
+    with the replies under the adapter's name in ``tuned``.
     """
 
     replies: Sequence[str]
@@ -96,6 +99,17 @@ class ScriptedGenerator:
     context_tokens: int = 2_048
     history: list[tuple[Message, ...]] = field(default_factory=list)
     judged: list[tuple[Message, ...]] = field(default_factory=list)
+    tuned: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def adapted(self, folder: Path, *, strength: float = 1.0) -> ScriptedGenerator:
+        """Return the generator with the adapter of a folder, of which only the name counts."""
+        return dataclasses.replace(
+            self,
+            replies=self.tuned.get(folder.name, self.replies),
+            name=f"{self.name} + {folder.name}",
+            history=[],
+            judged=[],
+        )
 
     @property
     def digest(self) -> str:

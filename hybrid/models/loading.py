@@ -8,16 +8,27 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import warnings
+from pathlib import Path
 
 from hybrid.config import ModelSettings
 from hybrid.models import Embedder, Generator, Reranker
+from hybrid.models.adapters import with_adapter
 from hybrid.models.device import Placement, choose_placement
 from hybrid.models.resolve import fetch
 
 
-def load_embedder(settings: ModelSettings) -> Embedder:
-    """Return the embedder; the same object for the same settings."""
-    return _embedder(settings.embedder, settings.device, settings.dtype, settings.offline)
+def load_embedder(settings: ModelSettings, adapter: Path | None = None) -> Embedder:
+    """Return the embedder; the same object for the same settings.
+
+    Args:
+        settings: which model.
+        adapter: the folder of an adapter to embed with.
+
+    Raises:
+        AdapterError: the adapter was made for another base, or is damaged.
+    """
+    return _embedder(settings.embedder, settings.device, settings.dtype, settings.offline, adapter)
 
 
 def load_reranker(settings: ModelSettings) -> Reranker | None:
@@ -27,19 +38,31 @@ def load_reranker(settings: ModelSettings) -> Reranker | None:
     return _reranker(settings.reranker, settings.device, settings.dtype, settings.offline)
 
 
-def load_generator(settings: ModelSettings) -> Generator:
-    """Return the generator: the endpoint's if one is set, else a model on this machine."""
+def load_generator(settings: ModelSettings, adapter: Path | None = None) -> Generator:
+    """Return the generator: the endpoint's if one is set, else a model on this machine.
+
+    Args:
+        settings: which model.
+        adapter: the folder of an adapter to serve with it; the base is loaded once for all of them.
+
+    Raises:
+        AdapterError: the adapter was made for another base, is damaged, or the model is an endpoint's.
+    """
     if settings.endpoint:
-        return _remote(settings.endpoint, settings.generator)
-    return _generator(settings.generator, settings.device, settings.dtype, settings.offline)
+        generator = _remote(settings.endpoint, settings.generator)
+    else:
+        generator = _generator(settings.generator, settings.device, settings.dtype, settings.offline)
+    return generator if adapter is None else with_adapter(generator, adapter)
 
 
 @functools.lru_cache(maxsize=4)
-def _embedder(name: str, device: str, dtype: str, offline: bool) -> Embedder:
+def _embedder(name: str, device: str, dtype: str, offline: bool, adapter: Path | None) -> Embedder:
     from hybrid.models.embedder import SentenceTransformerEmbedder
 
     folder = fetch(name, offline=offline)
-    return SentenceTransformerEmbedder(folder, name=name, placement=lambda: _placement(device, dtype))
+    return SentenceTransformerEmbedder(
+        folder, name=name, placement=lambda: _placement(device, dtype), adapter=adapter
+    )
 
 
 @functools.lru_cache(maxsize=2)
@@ -50,17 +73,26 @@ def _reranker(name: str, device: str, dtype: str, offline: bool) -> Reranker:
     return CrossEncoderReranker(folder, name=name, placement=_placement(device, dtype))
 
 
+def generator_folder(name: str, *, offline: bool) -> Path:
+    """Return the folder of a generator's weights, converted first if they are GGUF.
+
+    Raises:
+        ModelMissing: it is nowhere, or damaged.
+    """
+    path = fetch(name, offline=offline)
+    if path.suffix == ".gguf":
+        from hybrid.models.gguf import converted
+
+        return converted(path)
+    return path
+
+
 @functools.lru_cache(maxsize=2)
 def _generator(name: str, device: str, dtype: str, offline: bool) -> Generator:
     from hybrid.models.generator import TransformersGenerator
 
-    path = fetch(name, offline=offline)
-    placement = _placement(device, dtype, exact=True)
-    if path.suffix == ".gguf":
-        from hybrid.models.gguf import converted
-
-        path = converted(path)
-    return TransformersGenerator(path, name=name, placement=placement)
+    folder = generator_folder(name, offline=offline)
+    return TransformersGenerator(folder, name=name, placement=_placement(device, dtype, exact=True))
 
 
 @functools.lru_cache(maxsize=2)
@@ -81,8 +113,12 @@ def _quiet() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    # peft asks transformers by an older name
+    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`", category=FutureWarning)
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
-    logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
+    # bitsandbytes, which peft imports where it is installed, tells of kernels that it does without
+    for name in ("sentence_transformers", "bitsandbytes"):
+        logging.getLogger(name).setLevel(logging.ERROR)

@@ -34,7 +34,7 @@ def load_questions(path: Path) -> list[Question]:
     questions: list[Question] = []
     try:
         for number, value in read_jsonl(path):
-            questions.append(_question(value, number, path))
+            questions.append(question_of(value, number, path))
     except ValueError as error:
         raise UsageError(str(error)) from error
     if not questions:
@@ -96,7 +96,12 @@ def _texts(value: Any, key: str) -> list[str]:
     return [content for content in contents if isinstance(content, str) and content.strip()]
 
 
-def _question(value: Any, number: int, path: Path) -> Question:
+def question_of(value: Any, number: int, path: Path) -> Question:
+    """Return the question that stands on a line.
+
+    Raises:
+        UsageError: it is no such object; the message names the line.
+    """
     try:
         return Question(
             id=str(value.get("id", number)),

@@ -185,8 +185,8 @@ class _Making:
         if self._has_a_namesake(placed, hits):
             self.drop("ambiguous: another document has the same title")
             return None
-        question = _question(placed)
-        easy = any(_overlaps(hit, source, placed.candidate.evidence) for hit in hits[: self._settings.k])
+        question = as_question(placed)
+        easy = any(holds_part(hit, source, placed.candidate.evidence) for hit in hits[: self._settings.k])
         labels = () if easy else (slices.HARD_TO_FIND,)
         return dataclasses.replace(question, slices=labels)
 
@@ -197,7 +197,7 @@ class _Making:
         if any(contains(hit.chunk.embedded_text, answer) for hit in others for answer in answers):
             self.drop("answerable: the withheld answer stands in another document")
             return None
-        question = dataclasses.replace(_question(placed), answers=(), answerable=False, evidence=())
+        question = dataclasses.replace(as_question(placed), answers=(), answerable=False, evidence=())
         identity = hash_text("withheld", question.id)[:12]
         return dataclasses.replace(question, id=f"q-{identity}", withheld=(source,), made="withheld")
 
@@ -216,7 +216,8 @@ class _Making:
         )
 
 
-def _question(placed: Placed) -> Question:
+def as_question(placed: Placed) -> Question:
+    """Return a candidate as a question with its evidence."""
     document, candidate = placed.document, placed.candidate
     span = candidate.evidence
     quote = document.text[span.start : span.end]
@@ -232,7 +233,8 @@ def _question(placed: Placed) -> Question:
     )
 
 
-def _overlaps(hit: Hit, source: str, span: Span) -> bool:
+def holds_part(hit: Hit, source: str, span: Span) -> bool:
+    """Tell whether a hit holds a part of a stretch of a document."""
     chunk = hit.chunk
     return chunk.source == source and chunk.start < span.end and span.start < chunk.end
 

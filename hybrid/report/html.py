@@ -1,14 +1,10 @@
 """The report as one HTML file: verdict first, then what it rests on.
 
 Takes a decision and what is known beside it, gives a page that needs no network and no script. All
-text from outside is escaped; the page's own policy lets nothing be loaded or run.
+text from outside is escaped.
 """
 
 from __future__ import annotations
-
-import base64
-import hashlib
-from importlib import resources
 
 from hybrid.decision.values import ArmResult, Decision, Verdict
 from hybrid.evaluation.scores import ScoreTable
@@ -16,8 +12,9 @@ from hybrid.report import words
 from hybrid.report.blocks import bullets, name, paragraph
 from hybrid.report.cases import cases
 from hybrid.report.content import Material, by_origin, measures, rows_of, summaries
-from hybrid.report.markup import Markup, element, join
+from hybrid.report.markup import Markup, element
 from hybrid.report.method import method, metrics, settings
+from hybrid.report.page import page
 from hybrid.report.sections import arms, effects, flips, gates, looks, origins, price_and_quality, slices
 
 _NOTHING = Material()
@@ -58,26 +55,7 @@ def report_html(
         settings(material),
     ]
     head = words.shortened(title or "Which arm to run", _LONGEST_TITLE)
-    style = resources.files("hybrid.report").joinpath("style.css").read_text(encoding="utf-8")
-    body = element("body", None, element("main", None, _verdict(decision, head), *parts), _foot(made))
-    page = element("html", {"lang": "en"}, _head(f"{_badge_text(decision)}: {head}", style), body)
-    return f"<!DOCTYPE html>\n{page}\n"
-
-
-def _head(title: str, style: str) -> Markup:
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    return element(
-        "head",
-        None,
-        element("meta", {"charset": "utf-8"}),
-        element("meta", {"http-equiv": "Content-Security-Policy", "content": policy}),
-        element("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}),
-        element("meta", {"name": "color-scheme", "content": "light dark"}),
-        element("meta", {"name": "referrer", "content": "no-referrer"}),
-        element("title", None, title),
-        element("style", None, Markup(style)),
-    )
+    return page(f"{_badge_text(decision)}: {head}", _verdict(decision, head), *parts, made=made)
 
 
 def _verdict(decision: Decision, title: str) -> Markup:
@@ -155,8 +133,3 @@ def _needed(decision: Decision) -> tuple[str, str, str]:
     if decision.questions_needed is None:
         return ("To settle it", "other questions", "no number of these would")
     return ("To settle it", f"{decision.questions_needed:,}", "more questions, if effects are as they look")
-
-
-def _foot(made: str) -> Markup:
-    text = "This file loads nothing and sends nothing."
-    return element("footer", None, paragraph(join([f"Made {made}. " if made else "", text]), "note"))

@@ -1,5 +1,7 @@
 """Every implementation of a protocol, by name."""
 
+from pathlib import Path
+
 import pytest
 
 from hybrid.models.device import Placement
@@ -38,7 +40,9 @@ def reranker(request):
     params=[
         "fake",
         "fake with space around",
+        "fake with an adapter",
         "tiny",
+        "tiny with an adapter",
         pytest.param("default", marks=[pytest.mark.real_model, pytest.mark.slow]),
     ],
     scope="module",
@@ -54,8 +58,13 @@ def generator(request):
             from hybrid.models.loading import load_generator
 
             return load_generator(ModelSettings(device="cpu"))
+        case "fake with an adapter":
+            scripted = ScriptedGenerator(["base"], tuned={"first": ["The port is 5432, and nothing else."]})
+            return scripted.adapted(Path("first"))
     from hybrid.models.generator import TransformersGenerator
 
-    return TransformersGenerator(
-        request.getfixturevalue("tiny_generator_folder"), name="tiny", placement=_CPU
-    )
+    folder = request.getfixturevalue("tiny_generator_folder")
+    made = TransformersGenerator(folder, name="tiny", placement=_CPU)
+    if request.param == "tiny":
+        return made
+    return made.adapted(request.getfixturevalue("tiny_adapter_folder"))

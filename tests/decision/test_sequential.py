@@ -167,7 +167,7 @@ def test_one_arm_no_question_and_a_score_that_is_none_are_refused(make_table, ri
 
 def test_prices_that_change_places_do_not_turn_no_worse_into_better(make_table):
     from hybrid.decision.claims import Standard, judge
-    from hybrid.evaluation.statistics import resample
+    from hybrid.statistics import resample
 
     values = np.column_stack([np.ones(100), np.ones(100)])
     columns = resample(values, [str(row) for row in range(100)], replicates=500, seed=0)

@@ -6,7 +6,7 @@ import pytest
 
 from hybrid.assistant import Assistant
 from hybrid.config import Reader, load_settings, settings_dict
-from hybrid.errors import ConfigError, IndexMissing, ModelMissing, UsageError
+from hybrid.errors import AdapterError, ConfigError, IndexMissing, ModelMissing, UsageError
 from hybrid.evaluation.arms import parse_arm, parse_arms
 from hybrid.models.fakes import HashEmbedder, OverlapReranker, ScriptedGenerator
 from hybrid.types import Arm, Question
@@ -62,6 +62,7 @@ def test_a_name_sets_what_it_names_and_nothing_else(settings):
         ("rag: k = 5", "rag:k=5"),
         ("rag:retrieval.k=5:generation.reader=generator", "rag:k=5:reader=generator"),
         ("rag:endpoint=http://localhost:8000/v1:k=2", "rag:endpoint=http://localhost:8000/v1:k=2"),
+        ("both:models.generator_adapter=generator-002", "both:generator_adapter=generator-002"),
     ],
 )
 def test_a_name_is_written_in_one_way(settings, text, name):
@@ -88,8 +89,7 @@ def test_settings_stay_what_they_are_whatever_lies_about(settings, tmp_path, mon
         ("rag:k=many", ConfigError, "`retrieval.k` is 'many'", ""),
         ("rag:k=0", ConfigError, "`retrieval.k` is '0'", ""),
         ("rag:reader=oracle", ConfigError, "`generation.reader` is 'oracle'", ""),
-        ("adapter", UsageError, "needs an adapter", "--arm base"),
-        ("both:k=3", UsageError, "needs an adapter", "--arm rag"),
+        ("both:adapter=a", ConfigError, "`adapter`", ""),
     ],
 )
 def test_a_name_that_makes_no_sense_says_what_would(settings, text, error, message, hint):
@@ -211,3 +211,105 @@ def test_models_of_ones_own_serve_unless_an_arm_names_another(domain, tmp_path):
     assert base.answer_all([_ASKED])[0].text == "mine"
     with pytest.raises(ModelMissing):
         assistant.contenders(f"base:generator={tmp_path / 'nowhere'}", [_ASKED])
+
+
+# --- adapters --------------------------------------------------------------------------------------
+
+_TUNED = {"generator-001": ["It is the tuned 5432."], "generator-002": ["Another."]}
+
+
+@pytest.fixture
+def adapted(domain, keep_adapter):
+    """An assistant whose domain has two adapters, the first one in use."""
+    assistant = domain(ScriptedGenerator(["It is the untuned 5432."], tuned=_TUNED))
+    keep_adapter(assistant.folder, "generator-001", reader=Reader.QUOTING, seconds=90.0)
+    keep_adapter(assistant.folder, "generator-002", promote=False, seconds=30.0)
+    return assistant
+
+
+def test_an_arm_that_needs_an_adapter_says_that_there_is_none(domain):
+    for arm in ("adapter", "both"):
+        with pytest.raises(AdapterError, match="need a generator adapter, and none is in use") as caught:
+            domain().contenders(arm, [_ASKED])
+        assert "hybrid adapt generator" in caught.value.hint
+    with pytest.raises(AdapterError, match="there is no adapter 'x'"):
+        domain().contenders("both:generator_adapter=x", [_ASKED])
+
+
+def test_an_adapter_that_is_there_and_not_in_use_is_named(domain, keep_adapter):
+    assistant = domain()
+    keep_adapter(assistant.folder, "generator-001", promote=False)
+    with pytest.raises(AdapterError, match="there are: generator-001") as caught:
+        assistant.contenders("adapter", [_ASKED])
+    assert "hybrid adapters promote generator-001" in caught.value.hint
+
+
+def test_an_adapter_of_the_embedder_is_none_of_the_generator(domain, keep_adapter):
+    assistant = domain()
+    keep_adapter(assistant.folder, "embedder-001", kind="embedder", promote=False)
+    with pytest.raises(AdapterError, match="cannot serve the generator"):
+        assistant.contenders("adapter:generator_adapter=embedder-001", [_ASKED])
+
+
+def test_the_arm_adapter_answers_by_the_adapted_generator_alone(adapted):
+    base, one, other = adapted.contenders("base,adapter,adapter:generator_adapter=generator-002", [_ASKED])
+    assert [arm.answer_all([_ASKED])[0].text for arm in (base, one, other)] == [
+        "It is the untuned 5432.",
+        "It is the tuned 5432.",
+        "Another.",
+    ]
+    assert one.retriever is None
+    assert one.answer_all([_ASKED])[0].arm is Arm.ADAPTER
+    assert [arm.training_minutes for arm in (base, one, other)] == [0.0, 1.5, 0.5]
+
+
+def test_both_reads_as_its_adapter_was_trained_to_unless_told(adapted):
+    arms = "both,both:reader=generator,both:generator_adapter=generator-002,rag,rag:reader=quoting"
+    readers = [arm.answerer.settings.reader for arm in adapted.contenders(arms, [_ASKED])]
+    assert readers == [
+        Reader.QUOTING,
+        Reader.GENERATOR,
+        Reader.GENERATOR,
+        Reader.EXTRACTIVE,
+        Reader.QUOTING,
+    ]
+
+
+def test_both_has_passages_and_the_adapted_generator(adapted):
+    (both,) = adapted.contenders("both:reader=generator", [_ASKED])
+    both.prepare([_ASKED])
+    (answer,) = both.answer_all([_ASKED])
+    assert answer.arm is Arm.BOTH
+    assert answer.hits
+    assert both.answerer.generator().name == "fake/scripted + generator-001"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("base", "adapter"),
+        ("rag:reader=quoting", "both"),
+        ("both", "both:reader=generator"),
+        ("adapter", "adapter:generator_adapter=generator-002"),
+    ],
+)
+def test_an_adapter_changes_the_identity(adapted, one, other):
+    assert _identity(adapted, one) != _identity(adapted, other)
+
+
+def test_the_identity_names_the_adapter_and_digests_its_weights(adapted):
+    identity = _identity(adapted, "adapter")
+    assert identity["adapter"] == "generator-001"
+    assert identity["generator_digest"] != _identity(adapted, "base")["generator_digest"]
+    assert identity == _identity(adapted, "adapter:generator_adapter=generator-001")
+    assert _identity(adapted, "base")["adapter"] == ""
+
+
+def test_a_generator_that_takes_no_adapter_is_named(adapted):
+    class Fixed:
+        name = "elsewhere"
+        digest = "1"
+
+    other = Assistant("manual", settings=adapted.settings, embedder=HashEmbedder(64), generator=Fixed())
+    with pytest.raises(AdapterError, match="'elsewhere' takes no adapter"):
+        other.contenders("adapter", [_ASKED])

@@ -7,7 +7,7 @@ import pytest
 
 from hybrid.errors import UsageError
 from hybrid.evaluation.prediction_powered import MIN_GOLD, power_weight, powered
-from hybrid.evaluation.statistics import resample
+from hybrid.statistics import resample
 
 QUESTIONS, JUDGED = 400, 100
 

@@ -3,7 +3,6 @@ import math
 import pytest
 
 from hybrid.config import GenerationSettings, Reader
-from hybrid.errors import UsageError
 from hybrid.generation.answering import Answerer
 from hybrid.models.fakes import HashEmbedder, ScriptedGenerator
 from hybrid.types import Answer, Arm, Chunk, Hit
@@ -75,13 +74,113 @@ def test_an_empty_base_answer_is_an_abstention():
     assert used.answer(QUESTION, [], arm=Arm.BASE).abstained
 
 
-@pytest.mark.parametrize("arm", [Arm.ADAPTER, Arm.BOTH])
-def test_arms_with_an_adapter_say_that_there_is_none(arm):
-    used, _ = answerer()
-    with pytest.raises(UsageError, match="adapter"):
-        used.answer(QUESTION, HITS, arm=arm)
-    with pytest.raises(UsageError, match="adapter"):
-        used.choose_all([QUESTION], [["a", "b"]], [HITS], arm=arm)
+def test_the_adapter_arm_asks_as_base_does_and_goes_by_its_own_name():
+    used, generator = answerer("It is 5432.")
+    base, adapter = (used.answer(QUESTION, HITS, arm=arm) for arm in (Arm.BASE, Arm.ADAPTER))
+    assert (base.arm, adapter.arm) == (Arm.BASE, Arm.ADAPTER)
+    assert base.text == adapter.text
+    assert generator.history[0] == generator.history[1]
+
+
+@pytest.mark.parametrize(
+    ("reader", "read"),
+    [
+        (Reader.EXTRACTIVE, "generator"),
+        (Reader.GENERATOR, "generator"),
+        (Reader.QUOTING, "quoting"),
+    ],
+)
+def test_both_is_read_by_its_generator(reader, read):
+    used, generator = answerer("The default port is 5432 [1].", reader=reader)
+    answer = used.answer(QUESTION, HITS, arm=Arm.BOTH)
+    assert (answer.arm, answer.reader) == (Arm.BOTH, read)
+    assert "5432" in answer.text
+    assert len(generator.history) == 1
+
+
+@pytest.mark.parametrize("arm", list(Arm))
+@pytest.mark.parametrize("reader", list(Reader))
+def test_an_answer_and_an_abstention_name_their_arm(arm, reader):
+    used, _ = answerer("The default port is 5432 [1].", reader=reader)
+    options = [["a 0.5", "b 0.4"]]
+    assert used.answer(QUESTION, HITS, arm=arm).arm is arm
+    assert used.answer("sourdough oven temperature?", [], arm=arm).arm is arm
+    assert judge()[0].choose_all([QUESTION], options, [HITS], arm=arm)[0].arm is arm
+    *_, last = used.stream(QUESTION, HITS, arm=arm)
+    assert isinstance(last, Answer)
+    assert last.arm is arm
+
+
+QUOTED = '"The default port of the server is 5432." [1]\n5432'
+
+
+def test_a_quoted_answer_is_shown_with_its_quote_as_the_citation():
+    used, generator = answerer(QUOTED, reader=Reader.QUOTING)
+    answer = used.answer(QUESTION, HITS)
+    assert answer.text == "5432 [1]"
+    (citation,) = answer.citations
+    assert citation.text == "The default port of the server is 5432."
+    assert TEXT[citation.start : citation.end] == citation.text
+    assert not answer.abstained
+    assert answer.completion_tokens > 0
+    assert TEXT in generator.history[0][-1].content
+
+
+def test_a_question_about_something_near_is_asked_and_may_be_declined():
+    # the generating reader would not be asked: too little of the question is in the passage
+    used, generator = answerer(
+        "I don't know: nothing in the indexed documents answers this.", reader=Reader.QUOTING
+    )
+    answer = used.answer("Which port does the backup daemon use for remote copies?", HITS)
+    assert answer.abstained
+    assert len(generator.history) == 1
+
+
+@pytest.mark.parametrize(
+    "written", ["", '"Elephants invented it." [1]\n1812', '"Cats sleep all day." [1]\nCats']
+)
+def test_what_no_passage_says_or_nobody_asked_is_not_shown(written):
+    used, _ = answerer(written, reader=Reader.QUOTING)
+    answer = used.answer(QUESTION, HITS)
+    assert answer.abstained
+    assert answer.citations == ()
+    assert bool(answer.dropped_sentences) == bool(written)
+
+
+def test_an_answer_declined_below_its_quote_is_an_abstention():
+    used, _ = answerer('"The default port of the server is 5432." [1]\nI don\'t know.', reader=Reader.QUOTING)
+    assert used.answer(QUESTION, HITS).abstained
+
+
+def test_the_quoting_reader_sees_the_best_passages_and_no_more_than_its_context_takes():
+    texts = [
+        f"The default port of server {name} is {port}."
+        for name, port in zip("abcd", range(1, 5), strict=True)
+    ]
+    hits = [Hit(Chunk(f"{n}.txt", 0, 0, len(text), text), 1 - n / 10) for n, text in enumerate(texts)]
+    used, generator = answerer(QUOTED, reader=Reader.QUOTING, passages=2)
+    used.answer(QUESTION, hits)
+    used.answer_all([QUESTION], [hits], arm=Arm.BOTH)
+    assert [turns[-1].content.count("<passage number") for turns in generator.history] == [2, 2]
+    room = generator.count_prompt_tokens(generator.history[0])
+    generator.context_tokens = used.settings.max_new_tokens + room - 1
+    used.answer(QUESTION, hits)
+    assert generator.history[-1][-1].content.count("<passage number") == 1
+
+
+def test_quoting_many_questions_is_quoting_each():
+    used, _ = answerer(QUOTED, reader=Reader.QUOTING)
+    questions, hits = [QUESTION, "sourdough oven temperature?", QUESTION], [HITS, [], HITS]
+    together = used.answer_all(questions, hits)
+    alone = [used.answer(question, ranking) for question, ranking in zip(questions, hits, strict=True)]
+    assert [answer.text for answer in together] == [answer.text for answer in alone]
+
+
+def test_a_quoted_answer_streams_after_its_check():
+    used, _ = answerer(QUOTED, reader=Reader.QUOTING)
+    *pieces, last = used.stream(QUESTION, HITS)
+    assert "".join(pieces) == last.text == "5432 [1]"
+    assert last.seconds > 0
 
 
 def test_the_extractive_reader_says_how_relevant_it_found_what_it_read():

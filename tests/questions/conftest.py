@@ -2,12 +2,6 @@
 
 import pytest
 
-from hybrid.config import ChunkSettings, DocumentSettings, RetrievalSettings
-from hybrid.index import Index
-from hybrid.ingestion import Ingestor
-from hybrid.models.fakes import HashEmbedder
-from hybrid.retrieval import Retriever
-
 SERVER = """# Server
 
 The listener is a process that waits for clients on a network socket.
@@ -43,24 +37,6 @@ PAGES = {
     "goats.md": GOATS,
     "protocol.md": "# Protocol\n\nAll messages use the Transmission Control Protocol (TCP) of the host.\n",
 }
-
-
-@pytest.fixture
-def retriever_over(tmp_path, write_files):
-    """Index pages: retriever_over({"a.md": "# A"}) -> a retriever of three hits."""
-    opened = []
-
-    def call(pages):
-        embedder = HashEmbedder(64, max_tokens=64)
-        domain = tmp_path / "indexes" / "docs"
-        chunks = ChunkSettings(overlap_tokens=0)
-        Ingestor(domain, embedder, DocumentSettings(), chunks).ingest(write_files(tmp_path / "docs", pages))
-        opened.append(Index.open(domain))
-        return Retriever(opened[-1], embedder, RetrievalSettings(k=3))
-
-    yield call
-    for index in opened:
-        index.close()
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import pytrec_eval
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.evaluation.ranking import (
+from hybrid.ranking import (
     average_precision,
     ndcg,
     precision,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from hybrid.evaluation.statistics import detectable_effect, holm, questions_for, resample
+from hybrid.statistics import detectable_effect, holm, questions_for, resample
 
 UNEQUAL = np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 0.0], [1.0, 0.5]])
 OF_UNEQUAL = ("a", "b", "b", "b")

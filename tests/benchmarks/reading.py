@@ -1,0 +1,220 @@
+"""Tune a generator to read: what retrieval gives with and without an adapter, on documents it never saw.
+
+    python tests/benchmarks/reading.py [--seeds 0] [--json FILE]      the pages of examples/postgres
+    python tests/benchmarks/reading.py --pubmedqa FILE [--folds 2]    yes, no or maybe, cross-validated
+
+Of the pages, those that the 60 questions rest on are held out as a whole, and a fifth of the others;
+questions are the 60 and those made from that fifth. Compared are the generating reader, the quoting reader
+without an adapter (the same prompt), plain tuning on answers with retrieval, and tuning on reading.
+Counterfactual: the answer in the passage is exchanged for another one; right is who gives that.
+
+With PubMedQA the abstracts are indexed without their conclusions, and the label is chosen by likelihood.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from hybrid import Assistant, load_settings
+from hybrid.adaptation.material import Objective, split_for
+from hybrid.adaptation.pairing import paired_change
+from hybrid.adaptation.reading import SWAPPED, reading_examples
+from hybrid.comparison import Comparison
+from hybrid.config import Settings
+from hybrid.models.device import cpu_has_bf16
+from hybrid.questions.corpus import deep_search, read_candidates
+from hybrid.questions.files import load_questions
+from hybrid.questions.making import MakingSettings, make_questions
+from hybrid.questions.splits import unit_hash
+from hybrid.questions.spreading import spread
+from hybrid.types import Question
+
+_EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "postgres"
+_READ = "both:generator_adapter=reading-{seed}"
+_PLAIN = "both:generator_adapter=plain-{seed}"
+
+
+def settings_for(folder: Path, seed: int, effort: str, *, brief: bool = False) -> Settings:
+    """Return the settings of a run; both arms in the format in which this machine is fastest."""
+    values: dict[str, object] = {
+        "indexes": str(folder),
+        "effort": effort,
+        "models": {"dtype": "bfloat16" if cpu_has_bf16() else "float32", "offline": True},
+        "adaptation": {"seed": seed},
+    }
+    if brief:
+        values |= {"retrieval": {"k": 1}, "generation": {"context_tokens": 640}}
+    return load_settings(values, environment={})
+
+
+def tune(assistant: Assistant, name: str, objective: Objective, apart: Sequence[Question]) -> None:
+    """Make an adapter unless it is there from an earlier run."""
+    if name in assistant.adapters.names():
+        return
+    workshop = assistant.workshop()
+    material = workshop.material([objective], against=apart, apart=apart)
+    print(f"{name}: {dict(material.data.counts)}", flush=True)
+    card = workshop.tune(material, name=name)
+    print(f"{name}: {card.seconds:.0f} s, {card.gain}", flush=True)
+
+
+def unseen_questions(assistant: Assistant, apart: Sequence[Question], count: int) -> list[Question]:
+    """Make questions from the documents that are held out and that no given question rests on."""
+    index = assistant.retriever.index
+    own = {question.unit for question in apart}
+    sources = sorted(split_for(index, assistant.settings, [], []).held_out - own)
+    made = make_questions(
+        spread(sources, lambda source: read_candidates(index, source), seed=1),
+        MakingSettings(count, unanswerable=0.2, hold_out=0.0, seed=1),
+        search=deep_search(assistant.retriever),
+        counter=assistant.embedder,
+    )
+    return list(made.questions)
+
+
+def follows_the_passage(assistant: Assistant, adapter: str, questions: Sequence[Question]) -> tuple[int, int]:
+    """Return how often the exchanged answer is given, and how many were asked."""
+    examples = [
+        example
+        for example in reading_examples(
+            questions,
+            assistant.retriever,
+            assistant.settings.generation,
+            seed=1,
+            without=0.0,
+            near_miss=0.0,
+            swaps=1.0,
+        )
+        if example.made == SWAPPED
+    ]
+    generator = assistant.workshop().generator.adapted(assistant.adapters.folder(adapter))
+    written = generator.generate([example.prompt for example in examples], max_new_tokens=96)
+    wanted = [example.completion.rpartition("\n")[2].lower() for example in examples]
+    right = sum(want in text.text.lower() for want, text in zip(wanted, written, strict=True))
+    return right, len(examples)
+
+
+def pages(options: argparse.Namespace, folder: Path) -> list[dict[str, object]]:
+    """Run the example domain."""
+    asked = load_questions(_EXAMPLE / "questions.jsonl")
+    results: list[dict[str, object]] = []
+    for seed in map(int, options.seeds.split(",")):
+        assistant = Assistant("postgres", settings=settings_for(folder, seed, options.effort))
+        assistant.index(_EXAMPLE / "pages")
+        tune(assistant, f"reading-{seed}", Objective.READING, asked)
+        tune(assistant, f"plain-{seed}", Objective.INSTRUCTION, asked)
+        unseen = unseen_questions(assistant, asked, options.questions)
+        arms = [
+            "rag:reader=generator",
+            "rag:reader=quoting",
+            _PLAIN.format(seed=seed),
+            _READ.format(seed=seed),
+        ]
+        for name, questions in (("60 questions", asked), ("unseen pages", unseen)):
+            found = assistant.compare(questions, arms=",".join(arms), name=f"{name}, seed {seed}")
+            results.append(show(found, f"{name} ({len(questions)}), seed {seed}", arms[1]))
+        right, count = follows_the_passage(assistant, f"reading-{seed}", unseen)
+        print(f"counterfactual: {right} of {count}", flush=True)
+        results.append({"counterfactual": right, "of": count, "seed": seed})
+    return results
+
+
+def abstracts(options: argparse.Namespace, folder: Path) -> list[dict[str, object]]:
+    """Run PubMedQA, every question asked of an adapter that saw neither it nor its abstract."""
+    rows = [json.loads(line) for line in options.pubmedqa.read_text(encoding="utf-8").splitlines()]
+    texts = folder / "abstracts"
+    texts.mkdir(exist_ok=True)
+    questions = []
+    for row in rows:
+        (texts / f"{row['id']}.txt").write_text("\n\n".join(row["contexts"]), encoding="utf-8")
+        answer = row.get("answer") or row["final_decision"]
+        options_ = ("yes", "no", "maybe")
+        source = f"{row['id']}.txt"
+        questions.append(Question(row["id"], row["question"], (answer,), options=options_, source=source))
+    results = []
+    for fold in range(options.folds):
+        test = [q for q in questions if int(unit_hash("fold", q.id) * options.folds) == fold]
+        train = [q for q in questions if int(unit_hash("fold", q.id) * options.folds) != fold]
+        assistant = Assistant("pubmedqa", settings=settings_for(folder, 0, options.effort, brief=True))
+        assistant.index(texts)
+        name = f"labels-{fold}"
+        if name not in assistant.adapters.names():
+            from hybrid.adaptation.files import Given
+
+            workshop = assistant.workshop()
+            material = workshop.material(
+                [Objective.LABEL, Objective.READING], against=test, apart=test, given=Given(tuple(train))
+            )
+            print(f"{name}: {dict(material.data.counts)}", flush=True)
+            workshop.tune(material, name=name)
+        arms = ["base", "rag", f"adapter:generator_adapter={name}", f"both:generator_adapter={name}"]
+        found = assistant.compare(test, arms=",".join(arms), name=f"fold {fold}")
+        results.append(show(found, f"fold {fold} ({len(test)})", "rag"))
+    return results
+
+
+def show(found: Comparison, title: str, against: str) -> dict[str, object]:
+    """Print the arms of a comparison, and the difference of each to one of them."""
+    print(f"\n{title}\n| arm | correct | groundedness | declined, unanswerable | declined, answerable |")
+    print("|---|---|---|---|---|")
+    rows = {}
+    for summary in found.summaries:
+        correct, grounded = summary.mean("correct"), summary.mean("groundedness")
+        declined = summary.abstention
+        rows[summary.arm] = {
+            "correct": correct.mean,
+            "groundedness": grounded.mean,
+            "declined_unanswerable": declined.recall,
+            "declined_answerable": declined.false_rate,
+        }
+        cells = [correct.mean, grounded.mean, declined.recall, declined.false_rate]
+        print(f"| {summary.arm} | " + " | ".join("–" if c is None else f"{c:.2f}" for c in cells) + " |")
+    table, differences = found.table, {}
+    assert table is not None, "all arms were asked all questions"
+    before = table.values[:, table.arms.index(against)]
+    for place, arm in enumerate(table.arms):
+        if arm == against:
+            continue
+        change = paired_change(
+            "correct",
+            list(before),
+            list(table.values[:, place]),
+            table.sources,
+            unit="points",
+            higher_is_better=True,
+            scale=100,
+            bounded=True,
+        )
+        differences[arm] = dataclasses.asdict(change)
+        print(
+            f"{arm} − {against}: {change.change:+.1f} ({change.low:+.1f} to {change.high:+.1f})", flush=True
+        )
+    return {"title": title, "arms": rows, "differences": differences}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--pubmedqa", type=Path)
+    parser.add_argument("--folds", type=int, default=2)
+    parser.add_argument("--seeds", default="0")
+    parser.add_argument("--questions", type=int, default=120, help="made from pages that are held out")
+    parser.add_argument("--effort", default="standard")
+    parser.add_argument("--folder", type=Path, help="where to keep index and adapters; default: nowhere")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.folder or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        results = (abstracts if options.pubmedqa else pages)(options, folder)
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=2, default=str) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

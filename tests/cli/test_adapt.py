@@ -1,0 +1,171 @@
+"""The commands that make adapters, on tiny models: examples, a dry run, a training, and what goes wrong."""
+
+import json
+
+import pytest
+
+from hybrid.cli.app import run
+
+
+@pytest.fixture
+def domain(tmp_path, monkeypatch, tiny_generator_folder, tiny_embedder_folder, write_files, capsys):
+    """An indexed domain served by the tiny models; the tests run in the folder that holds it."""
+    monkeypatch.setenv("HYBRID_MODELS__GENERATOR", str(tiny_generator_folder))
+    monkeypatch.setenv("HYBRID_MODELS__EMBEDDER", str(tiny_embedder_folder))
+    monkeypatch.setenv("HYBRID_CHUNKS__OVERLAP_TOKENS", "0")
+    monkeypatch.setenv("HYBRID_CHUNKS__HEADING_TOKENS", "4")
+    monkeypatch.setenv("HYBRID_ADAPTATION__MAX_TOKENS", "200")
+    monkeypatch.setenv("HYBRID_GENERATION__MAX_NEW_TOKENS", "20")
+    write_files(tmp_path / "docs", {"a.txt": "the port is 5", "b.txt": "the server is a port"})
+    assert run(["index", str(tmp_path / "docs"), "--domain", "manual"]) == 0
+    capsys.readouterr()
+    return tmp_path / "indexes" / "manual"
+
+
+def labels(path, count=40, answer=None):
+    rows = []
+    for n in range(count):
+        yes = n % 2 == 0
+        rows.append(
+            {
+                "id": f"q{n}",
+                "question": f"is {'port' if yes else 'server'} {n * 37 % 101} a port",
+                "answers": [answer or ("Yes" if yes else "No")],
+                "options": ["Yes", "No"],
+                "source": f"s{n}",
+            }
+        )
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return str(path)
+
+
+def document(capsys, *arguments, code=0):
+    assert run([*arguments, "--json"]) == code
+    return json.loads(capsys.readouterr().out)
+
+
+def test_examples_are_made_of_labels_where_the_data_has_some(domain, tmp_path, capsys):
+    data, out = labels(tmp_path / "data.jsonl"), tmp_path / "out.jsonl"
+    told = document(capsys, "adapt", "examples", "--data", data, "--out", str(out))
+    assert told["kinds"] == {"label": told["train"]}
+    assert told["train"] + told["validation"] == 40
+    assert len(out.read_text().splitlines()) == told["train"]
+
+
+def test_a_dry_run_shows_what_is_masked_and_what_it_would_take(domain, tmp_path, capsys):
+    data = labels(tmp_path / "data.jsonl")
+    assert run(["adapt", "examples", "--data", data, "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("masked, ") == 10 == shown.count("learned, ")
+    assert "GB" in shown and "steps of 8 examples" in shown
+    told = document(capsys, "adapt", "examples", "--data", data, "--dry-run")
+    assert told["training"]["steps"] > 0 and told["training"]["megabytes"] > 0
+    learned = {each["learned"].replace(" ", "").replace("#", "") for each in told["examples"]}
+    assert learned == {"yes</s>", "no</s>"}
+
+
+def test_an_adapter_is_trained_kept_and_can_answer(domain, tmp_path, capsys):
+    data = labels(tmp_path / "data.jsonl")
+    card = document(
+        capsys, "adapt", "generator", "--data", data, "--no-check", "--licence", "CC0-1.0", "--name", "mine"
+    )["card"]
+    assert card["data"]["licence"] == "CC0-1.0" and card["data"]["counts"]["label"] >= 30
+    assert card["settings"]["objectives"] == "label" and card["reader"] == "generator"
+    assert card["seconds"] > 0 and len(card["curve"]) > 1
+    assert not (domain / "adapters" / ".work" / "built").exists()
+    answered = document(capsys, "ask", "is a port a port", "--arm", "adapter", "--generator-adapter", "mine")
+    assert answered["arm"] == "adapter"
+
+
+def test_a_name_that_is_taken_is_refused_before_training(domain, tmp_path, capsys):
+    data = labels(tmp_path / "data.jsonl")
+    arguments = ["adapt", "generator", "--data", data, "--no-check", "--name", "mine", "--epochs", "0.2"]
+    assert run(arguments) == 0
+    assert run(arguments) == 2
+    assert "there is an adapter 'mine' already" in capsys.readouterr().err
+
+
+def test_a_rank_can_be_chosen_on_validation(domain, tmp_path, capsys):
+    data = labels(tmp_path / "data.jsonl")
+    told = document(
+        capsys, "adapt", "generator", "--data", data, "--no-check", "--rank", "auto", "--epochs", "0.4"
+    )
+    assert told["card"]["settings"]["rank"] in (4, 16, 64)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"question": "is it?", "answers": ["Yes"], "options": ["Yes", "No"]}\n{"question": ', "line 2"),
+        ('{"quest": 1}\n', "line 1"),
+        ("", "no line"),
+    ],
+)
+def test_data_that_is_broken_is_told_by_line(domain, tmp_path, capsys, text, says):
+    path = tmp_path / "data.jsonl"
+    path.write_text(text, encoding="utf-8")
+    assert run(["adapt", "generator", "--data", str(path)]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_three_examples_and_equal_labels_are_refused(domain, tmp_path, capsys):
+    assert run(["adapt", "generator", "--data", labels(tmp_path / "few.jsonl", 3)]) == 2
+    assert "expected 8" in capsys.readouterr().err
+    assert run(["adapt", "generator", "--data", labels(tmp_path / "same.jsonl", 40, "Yes")]) == 2
+    assert "nothing to tell apart" in capsys.readouterr().err
+
+
+def test_an_objective_that_there_is_not_names_those_that_there_are(domain, capsys):
+    assert run(["adapt", "generator", "--learn", "wisdom"]) == 2
+    assert "reading, instruction, label, text" in capsys.readouterr().err
+
+
+def test_a_question_set_of_the_domain_never_leaks(domain, tmp_path, capsys):
+    data = labels(tmp_path / "data.jsonl")
+    (domain / "questions").mkdir()
+    labels(domain / "questions" / "set.jsonl", 10)
+    told = document(capsys, "adapt", "examples", "--data", data)
+    assert told["train"] + told["validation"] == 30
+    assert sum(left["count"] for left in told["left_out"]) == 10
+
+
+def test_an_interrupted_training_goes_on_and_loses_no_earlier_adapter(domain, tmp_path, capsys, monkeypatch):
+    import hybrid.cli.adapt as module
+
+    data = labels(tmp_path / "data.jsonl")
+    arguments = ["adapt", "generator", "--data", data, "--no-check"]
+    assert run([*arguments, "--epochs", "0.3"]) == 0
+
+    class Dying:
+        def __call__(self, step, steps, loss):
+            if step == 6:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "_Progress", Dying)
+    assert run(arguments) == 130
+    assert list((domain / "adapters" / ".work" / "state").glob("*.safetensors"))
+    told = capsys.readouterr().err
+    assert "interrupted" in told
+    steps = []
+    monkeypatch.setattr(module, "_Progress", lambda: lambda step, *_: steps.append(step))
+    assert run(arguments) == 0
+    assert steps[0] > 1
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_a_disk_that_is_full_at_the_end_loses_no_earlier_adapter(domain, tmp_path, capsys, monkeypatch):
+    import errno
+
+    import hybrid.adaptation.store as store
+
+    data = labels(tmp_path / "data.jsonl")
+    arguments = ["adapt", "generator", "--data", data, "--no-check", "--epochs", "0.3"]
+    assert run(arguments) == 0
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "no space left")
+
+    monkeypatch.setattr(store, "_copy", full)
+    assert run(arguments) == 1
+    assert "no space left" in capsys.readouterr().err
+    assert store.AdapterStore(domain).names() == ["generator-001"]
