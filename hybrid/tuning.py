@@ -6,6 +6,7 @@ each other; as ``comparison`` does for arms, this module knows their order.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import shutil
 from collections import Counter
@@ -25,6 +26,7 @@ from hybrid.adaptation.pairs import PairSettings, make_pairs
 from hybrid.adaptation.rehearsal import rehearsal_examples
 from hybrid.adaptation.sifting import Sieve
 from hybrid.adaptation.store import AdapterStore
+from hybrid.adaptation.training import is_main
 from hybrid.adaptation.trial import Rendered, Trial, best_rank, render, try_out
 from hybrid.adaptation.values import Data, Example, ExampleKind, Examples, Pair, Pairs
 from hybrid.config import Reader, Settings
@@ -144,8 +146,10 @@ class Workshop:
         if name:
             store.require_free(name)
         work = self.domain / "adapters" / _WORK
-        with folder_lock(work):
-            shutil.rmtree(work / "built", ignore_errors=True)
+        # of several processes that share the training one writes
+        with folder_lock(work) if is_main() else contextlib.nullcontext():
+            if is_main():
+                shutil.rmtree(work / "built", ignore_errors=True)
             made = tune_generator(
                 base,
                 material.examples,
@@ -158,6 +162,8 @@ class Workshop:
                 progress=progress,
             )
             card = self._card(base, material, made, parent)
+            if not is_main():
+                return card
             return store.add(name or store.new_name(AdapterKind.GENERATOR), made.folder, card)
 
     def try_out(self, material: Material, shown: int) -> tuple[list[Rendered], Trial]:

@@ -20,7 +20,7 @@ import numpy as np
 from hybrid.adaptation.encoding import Encoded, by_length, collate, encode, grouped
 from hybrid.adaptation.methods import Plan, attach, load_base, plan_for
 from hybrid.adaptation.proof import gain_of, halve, worth
-from hybrid.adaptation.training import Fit, Schedule, fit
+from hybrid.adaptation.training import Fit, Schedule, fit, is_main
 from hybrid.adaptation.values import Change, Example, ExampleKind, Examples, LeftOut
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import UsageError
@@ -247,7 +247,8 @@ def tune_generator(
     limit = math.inf if first is None else first + _WITHIN * settings.budget_nats
     strength = weaken(task, settings.method, limit)
     gain = gain_of(before, worth(task.losses, parts.proof, dialogue), parts.proof)
-    save_adapter(module, base, settings.method, out)
+    if is_main():
+        save_adapter(module, base, settings.method, out)
     return TunedGenerator(out, plan, done, strength, gain, train.tokens, train.left_out)
 
 

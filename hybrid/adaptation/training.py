@@ -8,6 +8,7 @@ and embedders are tuned by it, and a further method is a task of its own.
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -89,6 +90,11 @@ class Task(Protocol):
         general data the general loss is None.
         """
         ...
+
+
+def is_main() -> bool:
+    """Tell whether this is the process that writes: the only one, or the first of several."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def fit(

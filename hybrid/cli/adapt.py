@@ -154,6 +154,8 @@ def generator(
     if rank == "auto":
         workshop = workshop.with_best_rank(material, progress=console.note)
     card = workshop.tune(material, name=name, progress=_Progress())
+    if not card.name:
+        return 0  # a further process of the same training: the first one says and keeps what came of it
     console.note(f"{card.name}: {told(card.gain, named=True)}; trained in {card.seconds / 60:.1f} min")
     return _finish(assistant, card, check=check, as_json=as_json)
 

@@ -200,3 +200,24 @@ def test_a_learning_rate_that_breaks_it_is_told_and_nothing_is_saved(base, tmp_p
     finally:
         module.GeneratorTask.loss = original
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_adapter(base, tmp_path):
+    import os
+    import subprocess
+    import sys
+    from pathlib import Path
+
+    child = Path(__file__).with_name("processes_child.py")
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
+    launch += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
+    launch += ["--main_process_port", "0", str(child), str(base.folder), str(tmp_path)]
+    environment = os.environ | {"PYTHONPATH": str(child.parents[2]), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(launch, env=environment, capture_output=True, text=True, check=False, timeout=240)
+    assert done.returncode == 0, done.stderr[-2000:]
+    told = [json.loads((tmp_path / f"rank-{rank}.json").read_text()) for rank in (0, 1)]
+    assert told[0] == told[1]  # the same weights in both, so the same curve and the same gain
+    assert told[0]["after"] > 75
+    assert told[0]["steps"] == 50  # half of the steps that one process takes
+    assert (tmp_path / "adapter" / "adapter_model.safetensors").is_file()
