@@ -53,6 +53,11 @@ def _forward(self: Any, x: Tensor) -> Tensor:
         return base
     (name,) = self.lora_A
     down, up = self.lora_A[name].weight, self.lora_B[name].weight
+    if type(self.base_layer) is not torch.nn.Linear:
+        # what a quantised layer gives may not be written into
+        added: Tensor = (x @ down.to(x.dtype).t()) @ up.to(x.dtype).t()
+        beside: Tensor = base + added.to(base.dtype) * self.scaling[name]
+        return beside
     changed: Tensor = _LowRank.apply(  # type: ignore[no-untyped-call]
         base, x, down.to(x.dtype), up.to(x.dtype), self.scaling[name]
     )

@@ -110,17 +110,6 @@ def test_other_methods_learn_too(base, tmp_path, method):
     assert (tmp_path / "out" / "model.safetensors").exists() == (method is Method.FULL)
 
 
-@pytest.mark.slow
-@pytest.mark.real_model
-def test_a_base_in_four_bits_learns_too(tmp_path, default_generator_folder):
-    pytest.importorskip("bitsandbytes")
-    settings = dataclasses.replace(_SETTINGS, method=Method.QLORA, learning_rate=2e-3, epochs=2)
-    base = Base(default_generator_folder, "default")
-    made = _tune(base, tmp_path / "out", settings, Examples(_labels(16), _labels(8, 100)))
-    assert made.fit.curve[-1].domain < made.fit.curve[0].domain
-    assert made.plan.method is Method.QLORA
-
-
 def test_only_the_upper_layers_are_tuned_when_asked(base, tmp_path):
     from safetensors import safe_open
 

@@ -70,7 +70,7 @@ def _bare(arguments: Values) -> Values:
     for step, parts in enumerate(task.batches(0)[: arguments["steps"]]):
         if step == _WARM:
             begun = time.perf_counter()
-            rows = [row for part in parts for row in part.rows]
+        rows = [row for part in parts for row in part.rows]
         width = max(len(row.ids) for row in rows)
         ids = torch.tensor([[*row.ids, *[0] * (width - len(row.ids))] for row in rows])
         mask = torch.tensor([[1] * len(row.ids) + [0] * (width - len(row.ids)) for row in rows])
