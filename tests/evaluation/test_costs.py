@@ -73,12 +73,11 @@ def test_a_meter_measures_time_and_the_peak_of_memory(tmp_path):
         block[::4096] = b"x" * len(block[::4096])
         time.sleep(0.5)
         del block
-    with Meter(powercap=tmp_path) as after:
-        pass
     reading = meter.reading(3)
     assert reading.answers == 3
     assert 0.1 < reading.seconds < 60
-    assert reading.megabytes > after.reading(0).megabytes + 32
+    # an allocator may keep what was given back, so there is nothing smaller to compare with
+    assert reading.megabytes > 64
     assert reading.joules is None
 
 
