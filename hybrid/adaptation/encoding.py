@@ -66,7 +66,6 @@ class Batch:
     mask: Tensor
     positions: Tensor
     targets: Tensor
-    rehearses: tuple[bool, ...]
 
 
 def encode(examples: Sequence[Example], dialogue: Dialogue, *, max_tokens: int) -> EncodedSet:
@@ -139,5 +138,4 @@ def collate(rows: Sequence[Encoded], *, pad: int, device: str = "cpu") -> Batch:
         torch.from_numpy(mask).to(to),
         torch.from_numpy(positions).to(to),
         torch.from_numpy(targets).to(to),
-        tuple(row.rehearses for row in rows),
     )

@@ -324,10 +324,12 @@ def _rehearsal(mixed: Sequence[Encoded], tokens: int, share: float) -> list[Enco
     """Return as many as make up their share of all training tokens."""
     wanted = tokens * share / (1 - share)
     kept: list[Encoded] = []
+    length = 0
     for item in mixed:
-        if sum(len(k.ids) for k in kept) >= wanted:
+        if length >= wanted:
             break
         kept.append(item)
+        length += len(item.ids)
     return kept
 
 
