@@ -15,19 +15,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hybrid.adaptation.card import AdapterKind, Card, Setting
-from hybrid.adaptation.embedder import tune_embedder
-from hybrid.adaptation.encoding import encode
-from hybrid.adaptation.files import Given
-from hybrid.adaptation.general import probe_texts
-from hybrid.adaptation.generator import Base, TunedGenerator, tune_generator
-from hybrid.adaptation.material import Objective, make_examples, split_for
-from hybrid.adaptation.pairs import PairSettings, make_pairs
-from hybrid.adaptation.rehearsal import rehearsal_examples
-from hybrid.adaptation.sifting import Sieve
-from hybrid.adaptation.store import AdapterStore
-from hybrid.adaptation.training import is_main
-from hybrid.adaptation.trial import Rendered, Trial, best_rank, render, try_out
+from hybrid.adaptation.examples.files import Given
+from hybrid.adaptation.examples.material import Objective, make_examples, split_for
+from hybrid.adaptation.examples.rehearsal import rehearsal_examples
+from hybrid.adaptation.examples.sifting import Sieve
+from hybrid.adaptation.forgetting.general import probe_texts
+from hybrid.adaptation.queries.pairs import PairSettings, make_pairs
+from hybrid.adaptation.store.card import AdapterKind, Card, Setting
+from hybrid.adaptation.store.versions import AdapterStore
+from hybrid.adaptation.training.embedder import tune_embedder
+from hybrid.adaptation.training.encoding import encode
+from hybrid.adaptation.training.generator import Base, TunedGenerator, tune_generator
+from hybrid.adaptation.training.loop import is_main
+from hybrid.adaptation.training.trial import Rendered, Trial, best_rank, render, try_out
 from hybrid.adaptation.values import Data, Example, ExampleKind, Examples, Pair, Pairs
 from hybrid.config import Reader, Settings
 from hybrid.files import folder_lock, hash_text

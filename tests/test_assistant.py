@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from hybrid import Answer, Arm, Assistant, load_settings
-from hybrid.adaptation.card import AdapterKind, read_card
+from hybrid.adaptation.store.card import AdapterKind, read_card
 from hybrid.errors import AdapterError, IndexMismatch, IndexMissing, UsageError
 from hybrid.index.reembedding import put_in_force, reembed
 from hybrid.models.fakes import HashEmbedder, OverlapReranker, ScriptedGenerator

@@ -27,9 +27,9 @@ from hybrid.config import Effort, Method
 from hybrid.errors import UsageError
 
 if TYPE_CHECKING:
-    from hybrid.adaptation.card import Card
-    from hybrid.adaptation.files import Given
-    from hybrid.adaptation.material import Objective
+    from hybrid.adaptation.examples.files import Given
+    from hybrid.adaptation.examples.material import Objective
+    from hybrid.adaptation.store.card import Card
     from hybrid.adaptation.values import LeftOut
     from hybrid.tuning import EmbedderWorkshop, Material
     from hybrid.types import Question
@@ -90,7 +90,7 @@ def examples(
     material = _material(assistant, learn, data, against, apart, "not stated")
     document: dict[str, Any] = _counted(material)
     if out is not None:
-        from hybrid.adaptation.files import save_examples
+        from hybrid.adaptation.examples.files import save_examples
 
         save_examples(out, material.examples.train)
         console.note(f"written: {out}")
@@ -177,7 +177,7 @@ def embedder(
     offline: Offline = False,
 ) -> int:
     """Tune the embedder to the words of a domain; it is put in use only if it finds more and loses little."""
-    from hybrid.adaptation.material import question_sets
+    from hybrid.adaptation.examples.material import question_sets
 
     assistant = _assistant(domain, config, indexes, effort, offline, {"seed": seed})
     workshop = assistant.embedder_workshop()
@@ -197,8 +197,8 @@ def embedder(
 
 def _tell_jargon(assistant: Assistant, workshop: EmbedderWorkshop, name: str) -> None:
     """Say how many pieces the words of the domain break into, and whose neighbours changed most."""
-    from hybrid.adaptation.general import probe_texts
-    from hybrid.adaptation.jargon import domain_terms, report_jargon
+    from hybrid.adaptation.forgetting.general import probe_texts
+    from hybrid.adaptation.queries.jargon import domain_terms, report_jargon
     from hybrid.models.loading import load_embedder
 
     index, base = workshop.retriever.index, workshop.retriever.embedder
@@ -244,7 +244,7 @@ def _material(
     apart: list[Path] | None,
     licence: str,
 ) -> Material:
-    from hybrid.adaptation.material import question_sets
+    from hybrid.adaptation.examples.material import question_sets
 
     given = given_data(assistant, data or ())
     objectives = _objectives(learn, given)
@@ -269,7 +269,7 @@ def _sets(paths: Sequence[Path] | None) -> list[Question]:
 
 def given_data(assistant: Assistant, paths: Sequence[Path]) -> Given:
     """Return the user's own data of all files together."""
-    from hybrid.adaptation.files import Given, load_given
+    from hybrid.adaptation.examples.files import Given, load_given
     from hybrid.generation.prompts import load_prompts
 
     prompts = load_prompts(assistant.settings.generation.language)
@@ -287,7 +287,7 @@ def _objectives(learn: list[str] | None, given: Given) -> list[Objective]:
     Raises:
         UsageError: an objective that there is not.
     """
-    from hybrid.adaptation.material import Objective
+    from hybrid.adaptation.examples.material import Objective
 
     named = [part.strip() for text in learn or () for part in text.split(",")]
     for name in named:

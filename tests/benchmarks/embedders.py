@@ -30,14 +30,14 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from measure import Target, note, print_verdicts
 
-from hybrid.adaptation.card import AdapterKind, Card, write_card
-from hybrid.adaptation.collection import Judged, general_set
-from hybrid.adaptation.embedder import TunedEmbedder, tune_embedder
-from hybrid.adaptation.general import shipped_suite
-from hybrid.adaptation.lessons import EmbedderSettings
-from hybrid.adaptation.material import split_sources
-from hybrid.adaptation.pairs import PairSettings, make_pairs
-from hybrid.adaptation.retrieval_gate import Side, general_changes, judged_change
+from hybrid.adaptation.examples.material import split_sources
+from hybrid.adaptation.forgetting.collection import Judged, general_set
+from hybrid.adaptation.forgetting.general import shipped_suite
+from hybrid.adaptation.forgetting.retrieval_gate import Side, general_changes, judged_change
+from hybrid.adaptation.queries.pairs import PairSettings, make_pairs
+from hybrid.adaptation.store.card import AdapterKind, Card, write_card
+from hybrid.adaptation.training.embedder import TunedEmbedder, tune_embedder
+from hybrid.adaptation.training.lessons import EmbedderSettings
 from hybrid.adaptation.values import Change, Data
 from hybrid.config import ChunkSettings, DocumentSettings, Settings, load_settings
 from hybrid.index import Index

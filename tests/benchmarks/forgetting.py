@@ -25,15 +25,15 @@ from pathlib import Path
 from labels import answer, load, tuned
 from measure import Target, note, print_table, print_verdicts
 
-from hybrid.adaptation.benchmark_files import load_suite
-from hybrid.adaptation.encoding import encode
-from hybrid.adaptation.forgetting import COUNTINGS, Item, Measure, changes, measure
-from hybrid.adaptation.gate import Budget, judge
-from hybrid.adaptation.general import Suite, shipped_suite
-from hybrid.adaptation.generator import Base
-from hybrid.adaptation.instructions import label_examples
-from hybrid.adaptation.pairing import paired_change
-from hybrid.adaptation.rehearsal import rehearsal_examples
+from hybrid.adaptation.examples.instructions import label_examples
+from hybrid.adaptation.examples.rehearsal import rehearsal_examples
+from hybrid.adaptation.forgetting.benchmark_files import load_suite
+from hybrid.adaptation.forgetting.gate import Budget, judge
+from hybrid.adaptation.forgetting.general import Suite, shipped_suite
+from hybrid.adaptation.forgetting.measurement import COUNTINGS, Item, Measure, changes, measure
+from hybrid.adaptation.forgetting.pairing import paired_change
+from hybrid.adaptation.training.encoding import encode
+from hybrid.adaptation.training.generator import Base
 from hybrid.adaptation.values import Change, Example, Examples
 from hybrid.config import AdaptationSettings, ModelSettings
 from hybrid.generation.prompts import load_prompts

@@ -20,16 +20,16 @@ from typing import Any
 
 import numpy as np
 
-from hybrid.adaptation.benchmark_files import load_suite
-from hybrid.adaptation.card import AdapterKind, Card
-from hybrid.adaptation.encoding import encode
-from hybrid.adaptation.forgetting import measure
-from hybrid.adaptation.general import Suite, shipped_suite
-from hybrid.adaptation.generator import Base, tune_generator
-from hybrid.adaptation.instructions import label_examples
-from hybrid.adaptation.pairing import paired_change
-from hybrid.adaptation.rehearsal import rehearsal_examples
-from hybrid.adaptation.store import AdapterStore
+from hybrid.adaptation.examples.instructions import label_examples
+from hybrid.adaptation.examples.rehearsal import rehearsal_examples
+from hybrid.adaptation.forgetting.benchmark_files import load_suite
+from hybrid.adaptation.forgetting.general import Suite, shipped_suite
+from hybrid.adaptation.forgetting.measurement import measure
+from hybrid.adaptation.forgetting.pairing import paired_change
+from hybrid.adaptation.store.card import AdapterKind, Card
+from hybrid.adaptation.store.versions import AdapterStore
+from hybrid.adaptation.training.encoding import encode
+from hybrid.adaptation.training.generator import Base, tune_generator
 from hybrid.adaptation.values import Change, Data, Example, Examples
 from hybrid.config import AdaptationSettings, Method, ModelSettings
 from hybrid.generation.prompts import load_prompts

@@ -39,7 +39,7 @@ def _ours(arguments: Values) -> Values:
     def tell(step: int, steps: int, loss: float) -> None:
         times.append(time.perf_counter() - begun)
 
-    from hybrid.adaptation.training import Schedule, fit
+    from hybrid.adaptation.training.loop import Schedule, fit
 
     fit(_Short(task, arguments["steps"]), Schedule(5e-4, 1.0, looks=1), seed=0, progress=tell)
     return {"seconds": times[-1] - times[_WARM - 1], "tokens": _tokens(task, arguments["steps"])}
@@ -105,10 +105,10 @@ class _Short:
 
 def _task(method: str) -> object:
     """Return the task of all label examples of the contracts domain."""
-    from hybrid.adaptation.encoding import encode
-    from hybrid.adaptation.generator import GeneratorTask, tokenizer_of
-    from hybrid.adaptation.instructions import label_examples
-    from hybrid.adaptation.methods import attach, load_base, plan_for
+    from hybrid.adaptation.examples.instructions import label_examples
+    from hybrid.adaptation.training.encoding import encode
+    from hybrid.adaptation.training.generator import GeneratorTask, tokenizer_of
+    from hybrid.adaptation.training.methods import attach, load_base, plan_for
     from hybrid.config import AdaptationSettings, Method, ModelSettings
     from hybrid.generation.prompts import load_prompts
     from hybrid.models.device import choose_placement

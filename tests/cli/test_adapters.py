@@ -6,9 +6,9 @@ import shutil
 
 import pytest
 
-from hybrid.adaptation.card import AdapterKind
-from hybrid.adaptation.general import Suite
-from hybrid.adaptation.store import AdapterStore
+from hybrid.adaptation.forgetting.general import Suite
+from hybrid.adaptation.store.card import AdapterKind
+from hybrid.adaptation.store.versions import AdapterStore
 from hybrid.adaptation.values import Change
 from hybrid.cli.app import run
 
@@ -126,7 +126,7 @@ def test_what_is_in_use_is_not_removed(domain, keep_adapter, capsys):
 @pytest.fixture
 def tuned(domain, tiny_generator_folder, make_adapter, monkeypatch, tmp_path):
     """Adapters that did little and much, with a gain, and the name of a suite of texts."""
-    from hybrid.adaptation.card import read_card
+    from hybrid.adaptation.store.card import read_card
 
     monkeypatch.setenv("HYBRID_MODELS__GENERATOR", str(tiny_generator_folder))
     for name, size in (("gentle", 1e-4), ("brutal", 1.0)):
@@ -143,7 +143,7 @@ def tuned(domain, tiny_generator_folder, make_adapter, monkeypatch, tmp_path):
     for number in range(12):
         text = " ".join(words[(number + step) % 4] for step in range(number % 3 + 12))
         (suite / f"{number}.txt").write_text(f"{text} number {number}.")
-    monkeypatch.setattr("hybrid.adaptation.general.shipped_suite", lambda: Suite("general"))
+    monkeypatch.setattr("hybrid.adaptation.forgetting.general.shipped_suite", lambda: Suite("general"))
     return suite
 
 
@@ -175,9 +175,9 @@ def test_only_what_passes_is_promoted(tuned, domain, capsys):
 
 
 def test_what_was_never_checked_is_checked_before_it_is_promoted(tuned, domain, monkeypatch, capsys):
-    from hybrid.adaptation.benchmark_files import load_suite
+    from hybrid.adaptation.forgetting.benchmark_files import load_suite
 
-    monkeypatch.setattr("hybrid.adaptation.general.shipped_suite", lambda: load_suite(tuned))
+    monkeypatch.setattr("hybrid.adaptation.forgetting.general.shipped_suite", lambda: load_suite(tuned))
     told = said(capsys, "adapters", "promote", "gentle")
     assert "measuring" in told.err
     assert "general text" in told.out
@@ -193,7 +193,7 @@ def test_a_generator_elsewhere_cannot_be_checked(tuned, monkeypatch, capsys):
 @pytest.fixture
 def embedded(tmp_path, tiny_embedder_folder, tiny_embedder_adapter_folder, write_files, monkeypatch, capsys):
     """A domain with an index by the tiny embedder, and an adapter for that whose card passes the gate."""
-    from hybrid.adaptation.card import read_card
+    from hybrid.adaptation.store.card import read_card
 
     monkeypatch.setenv("HYBRID_MODELS__EMBEDDER", str(tiny_embedder_folder))
     monkeypatch.setenv("HYBRID_MODELS__DTYPE", "float32")
@@ -349,7 +349,7 @@ def test_export_writes_a_folder_or_an_archive_once(domain, keep_adapter, capsys,
 def test_merge_writes_a_model(domain, tiny_generator_folder, make_adapter, monkeypatch, capsys, tmp_path):
     from transformers import AutoModelForCausalLM
 
-    from hybrid.adaptation.card import read_card
+    from hybrid.adaptation.store.card import read_card
 
     built = make_adapter(tiny_generator_folder, tmp_path / "built")
     AdapterStore(domain).add("a", built, read_card(built))
@@ -376,7 +376,7 @@ def test_an_adapter_goes_with_arms_that_have_one(domain, capsys):
 
 
 def test_the_arm_adapter_is_asked(domain, tiny_generator_folder, make_adapter, monkeypatch, capsys, tmp_path):
-    from hybrid.adaptation.card import read_card
+    from hybrid.adaptation.store.card import read_card
 
     built = make_adapter(tiny_generator_folder, tmp_path / "built")
     AdapterStore(domain).add("a", built, read_card(built))

@@ -1,0 +1,1 @@
+"""What a generator is taught: examples from the documents, from files of users, and rehearsal."""

@@ -1,0 +1,1 @@
+"""Adapters at rest: kept in versions, loaded, scaled, checked, promoted, repaired and exported."""

@@ -1,0 +1,301 @@
+"""Tune an embedder on query-passage pairs, and choose how strong the change may be.
+
+Takes the folder of any sentence-transformers model, pairs and settings, gives a folder in PEFT's own format.
+Knows nothing about where pairs come from, nor whether the result may be used.
+
+What is trained: the dense ranking of every query towards the fused one (``teaching``), over the passages of
+its batch and those that the teacher ranks first. A batch is made of neighbours, so that what it compares is
+hard to tell apart. General texts are held where the base puts them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from hybrid.adaptation.training import contrast
+from hybrid.adaptation.training.fused import fuse, fused
+from hybrid.adaptation.training.lessons import EmbedderSettings, Encoder, Lesson
+from hybrid.adaptation.training.loop import Fit, Schedule, fit
+from hybrid.adaptation.training.methods import Plan, linear_layers, top_layers
+from hybrid.adaptation.training.strength import Held, Strength, choose_strength, set_strength, try_strengths
+from hybrid.adaptation.values import Pair, Pairs
+from hybrid.config import AdaptationSettings, Method
+from hybrid.errors import TrainingFailed, UsageError
+from hybrid.files import hash_text, storage_errors
+from hybrid.models import Vectors
+from hybrid.models.device import Placement
+from hybrid.models.embedder import load_sentence_transformer, transformer_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MIN_PAIRS = 8
+_RANK = 16
+_RATE = 5e-4
+_METHODS = (Method.LORA, Method.RSLORA, Method.DORA)
+
+
+@dataclass(frozen=True, slots=True)
+class TunedEmbedder:
+    """An adapter that was trained and not yet stored; ``strength`` is already part of its weights."""
+
+    folder: Path
+    plan: Plan
+    fit: Fit
+    strength: float
+    strengths: tuple[Strength, ...]
+    pairs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A batch: the pairs in it, and the general texts that are held."""
+
+    rows: tuple[int, ...]
+    held: tuple[int, ...]
+
+
+class EmbedderTask:
+    """What an embedder is trained on.
+
+    Args:
+        encoder: with the adapter attached.
+        lesson: training pairs.
+        check: validation pairs, None where there are none.
+        general: texts that are held where the base puts them; every other one is only looked at.
+        settings: of embedders.
+        adaptation: of all adapters.
+        placement: device and number format.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        lesson: Lesson,
+        check: Lesson | None,
+        general: Sequence[str],
+        base_general: Vectors,
+        settings: EmbedderSettings,
+        *,
+        seed: int,
+        placement: Placement,
+    ) -> None:
+        self.module = encoder
+        self._lesson, self._check = lesson, check
+        self._general, self._base_general = tuple(general), base_general
+        self._settings, self._seed, self._placement = settings, seed, placement
+
+    @property
+    def looked_at(self) -> Held:
+        """Return the general texts that are not trained on."""
+        return Held(self._general[1::2], self._base_general[1::2])
+
+    @cached_property
+    def digest(self) -> str:
+        """Return what decides the result: pairs, texts, settings, and what the weights were before."""
+        said = [repr(pair) for lesson in (self._lesson, self._check) if lesson for pair in lesson.pairs]
+        shapes = [f"{name}{tuple(p.shape)}" for name, p in self.module.named_parameters() if p.requires_grad]
+        format_ = self._placement.dtype
+        return hash_text(repr(self._settings), str(self._seed), format_, *shapes, *said, *self._general)
+
+    def batches(self, epoch: int) -> list[list[Part]]:
+        """Return the batches of an epoch, each with a few general texts."""
+        settings = self._settings
+        batches = self._lesson.batches(settings.batch, settings.neighbours, seed=self._seed, epoch=epoch)
+        draw = np.random.default_rng([self._seed, epoch, 1])
+        trained = len(self._general[::2])
+        count = min(settings.held_texts if settings.hold else 0, trained)
+        return [
+            [Part(rows, tuple(2 * int(n) for n in draw.choice(trained, size=count, replace=False)))]
+            for rows in batches
+        ]
+
+    def loss(self, module: Any, part: Part) -> Tensor:
+        """Return the loss of a batch."""
+        encoder, lesson = self.module, self._lesson
+        pairs = [lesson.pairs[row] for row in part.rows]
+        groups = [
+            encoder.tokens([pair.query for pair in pairs], encoder.query_prompt),
+            encoder.tokens([pair.passage for pair in pairs], encoder.passage_prompt),
+        ]
+        if part.held:
+            held = [self._general[place] for place in part.held]
+            groups.append(encoder.tokens(held, encoder.query_prompt))
+        with self._autocast():
+            vectors = module(groups)
+        loss = self._compared(lesson, part.rows, vectors[0], vectors[1])
+        if part.held:
+            base = torch.from_numpy(self._base_general[list(part.held)]).to(vectors[2])
+            loss = loss + self._settings.hold * contrast.moved(vectors[2], base)
+        return loss
+
+    def validate(self) -> tuple[float, float | None]:
+        """Return the loss on validation pairs, and how far general texts have moved."""
+        settings = self._settings
+        moved = self.looked_at.moved(self.module) if self.looked_at.texts else None
+        if self._check is None:
+            return float("nan"), moved
+        losses = []
+        for rows in self._check.batches(settings.batch, settings.neighbours, seed=0, epoch=0):
+            pairs = [self._check.pairs[row] for row in rows]
+            queries = self.module.encode([pair.query for pair in pairs], self.module.query_prompt)
+            passages = self.module.encode([pair.passage for pair in pairs], self.module.passage_prompt)
+            vectors = (torch.from_numpy(part) for part in (queries, passages))
+            losses.append(float(self._compared(self._check, rows, *vectors)))
+        return float(np.mean(losses)), moved
+
+    def _compared(self, lesson: Lesson, rows: Sequence[int], queries: Tensor, passages: Tensor) -> Tensor:
+        """Return the loss of the vectors of some pairs."""
+        settings = self._settings
+        places, chosen = np.array([lesson.own[row] for row in rows]), list(rows)
+        listed = lesson.listed.places[chosen]
+        frozen = torch.from_numpy(lesson.passages[np.maximum(listed, 0)]).to(queries)
+        student = torch.cat([queries @ passages.t(), torch.einsum("qd,qkd->qk", queries, frozen)], dim=1)
+        taught = np.concatenate(
+            [lesson.teacher.similarities(chosen, places.tolist()), lesson.listed.similarities[chosen]], axis=1
+        )
+        teacher = torch.from_numpy(taught).to(student)
+        right = torch.arange(len(chosen), device=student.device)
+        # a passage of the batch is compared by its own vector, not once more by that of the base
+        others = torch.from_numpy((listed >= 0) & ~np.isin(listed, places)).to(student.device)
+        apart = ~torch.eye(len(chosen), dtype=torch.bool, device=student.device)
+        compared = torch.cat([apart, others], dim=1)
+        loss = student.new_zeros(())
+        if settings.teacher:
+            # where the query was cut from a passage, words say too much about the two
+            loss = loss + settings.teacher * contrast.listwise(
+                student, teacher, compared, scale=settings.scale
+            )
+        if settings.contrast:
+            kept = contrast.not_false(teacher, right, margin=settings.false_margin)
+            loss = loss + settings.contrast * contrast.in_batch(
+                student, right, compared & kept, scale=settings.scale
+            )
+        return loss
+
+    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
+        """Compute layers whose weights are of another format than the base's in that of the base."""
+        if self._placement.dtype == "float32" or fused(self.module):
+            return contextlib.nullcontext()
+        return torch.autocast(self._placement.device.partition(":")[0], self._placement.torch_dtype())
+
+
+def tune_embedder(
+    folder: Path,
+    name: str,
+    pairs: Pairs,
+    adaptation: AdaptationSettings,
+    *,
+    out: Path,
+    placement: Placement,
+    settings: EmbedderSettings | None = None,
+    general: Sequence[str] = (),
+    state: Path | None = None,
+    progress: Callable[[int, int, float], None] = lambda step, steps, loss: None,
+) -> TunedEmbedder:
+    """Train an adapter, choose its strength on validation, and save it with the strength in its weights.
+
+    Args:
+        folder: of the base, a sentence-transformers model.
+        name: of the base, as people know it.
+        pairs: for training and validation; without validation pairs the strength is 1.
+        adaptation: method, rank, learning rate, epochs, seed.
+        out: an empty folder for the result.
+        placement: device and number format.
+        settings: of embedders.
+        general: texts about anything, which are held where the base puts them.
+        state: a folder in which an interrupted run is kept, to go on with.
+        progress: told step, steps in all, and the loss.
+
+    Raises:
+        UsageError: too few pairs, or a method that an embedder is not tuned by.
+        AdapterError: the model has no transformer.
+        TrainingFailed: the loss is not a number, or validation got no better.
+    """
+    settings = settings or EmbedderSettings()
+    _refuse_unfit(pairs.train, adaptation.method)
+    model = load_sentence_transformer(folder, placement)
+    encoder = Encoder(model, max_tokens=settings.max_tokens)
+    lesson = Lesson(pairs.train, encoder, settings)
+    check = Lesson(pairs.validation, encoder, settings) if len(pairs.validation) >= MIN_PAIRS else None
+    held = encoder.encode(general, encoder.query_prompt)
+    rank = adaptation.rank or _RANK
+    plan = Plan(adaptation.method, rank, 2 * rank, adaptation.learning_rate or _RATE)
+    tuned = _attach(transformer_of(model), plan, adaptation, layers=min(adaptation.layers, settings.layers))
+    task = EmbedderTask(
+        encoder, lesson, check, general, held, settings, seed=adaptation.seed, placement=placement
+    )
+    schedule = Schedule(
+        plan.learning_rate,
+        adaptation.epochs,
+        warmup=settings.warmup,
+        looks=settings.looks,
+        patience=settings.looks,
+    )
+    done = fit(task, schedule, seed=adaptation.seed, state=state, progress=progress)
+    if done.best == 0:
+        raise TrainingFailed(
+            f"validation got no better in {done.steps} steps, so there is nothing to keep",
+            hint="give it more documents, or a lower adaptation.learning_rate",
+        )
+    # the change of a decomposed adapter is not in proportion to its weights
+    tried = settings.strengths if plan.method is not Method.DORA else (1.0,)
+    strengths = try_strengths(encoder, tuned, check, task.looked_at, tried) if check is not None else ()
+    strength = choose_strength(strengths)
+    set_strength(tuned, strength, forever=True)
+    _save(tuned, name, out)
+    return TunedEmbedder(out, plan, done, strength, strengths, len(pairs.train))
+
+
+def _refuse_unfit(pairs: Sequence[Pair], method: Method) -> None:
+    if method not in _METHODS:
+        raise UsageError(
+            f"an embedder is not tuned by {method}", hint=f"expected one of: {', '.join(_METHODS)}"
+        )
+    if len(pairs) < MIN_PAIRS:
+        raise UsageError(
+            f"there are {len(pairs)} query-passage pairs to train on, expected {MIN_PAIRS} or more",
+            hint="index more documents, or give pairs with --data FILE.jsonl",
+        )
+    if len({pair.passage for pair in pairs}) == 1:
+        raise UsageError(
+            f"all {len(pairs)} pairs have the same passage: there is nothing to tell apart",
+            hint="give pairs of several passages",
+        )
+
+
+def _attach(transformer: Any, plan: Plan, adaptation: AdaptationSettings, *, layers: float) -> Any:
+    """Return the transformer with an adapter, which alone is trained; the model that holds it has it too."""
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(
+        r=plan.rank,
+        lora_alpha=plan.alpha,
+        lora_dropout=adaptation.dropout,
+        target_modules=linear_layers(transformer),
+        layers_to_transform=top_layers(transformer, layers),
+        use_rslora=plan.method is Method.RSLORA,
+        use_dora=plan.method is Method.DORA,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(adaptation.seed)
+        tuned = get_peft_model(transformer, config)
+    fuse(tuned)
+    return tuned
+
+
+def _save(tuned: Any, name: str, out: Path) -> None:
+    """Write the adapter; the base is named as people know it, so that the folder can be moved."""
+    tuned.peft_config["default"].base_model_name_or_path = name
+    with storage_errors(str(out)):
+        out.mkdir(parents=True, exist_ok=True)
+        tuned.save_pretrained(out, safe_serialization=True, save_embedding_layers=False)
+    (out / "README.md").unlink(missing_ok=True)  # an empty model card; ours is card.json

@@ -1,0 +1,352 @@
+"""Tune a generator on examples: labels, reading, instructions, plain text, with rehearsal among them.
+
+Takes a base, examples and settings, gives a folder in PEFT's own format with its measured gain. Knows nothing
+about where examples come from, nor whether the result may be used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hybrid.adaptation.training.encoding import Encoded, by_length, collate, encode, grouped
+from hybrid.adaptation.training.loop import Fit, Schedule, fit, is_main
+from hybrid.adaptation.training.methods import Plan, attach, load_base, plan_for
+from hybrid.adaptation.training.proof import gain_of, halve, worth
+from hybrid.adaptation.values import Change, Example, ExampleKind, Examples, LeftOut
+from hybrid.config import AdaptationSettings, Method
+from hybrid.errors import UsageError
+from hybrid.files import hash_text
+from hybrid.models.device import Placement
+from hybrid.models.dialogue import Dialogue
+from hybrid.models.resolve import weights_digest
+
+MIN_EXAMPLES = 8
+# A step of more tokens is computed in parts: it bounds the memory.
+_PART_TOKENS = 1_024
+_MEASURE_ROWS = 16
+# Training goes on beyond the budget, since a smaller strength brings it back; so far beyond, none does.
+_HOPELESS = 4.0
+# Of the budget on the few probe texts, so that the bound on the whole suite is inside it.
+_WITHIN = 0.6
+_STRENGTHS = (0.85, 0.7, 0.55, 0.4, 0.25)
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A causal language model on disk, and the name that people know it by."""
+
+    folder: Path
+    name: str
+
+    @property
+    def digest(self) -> str:
+        """Return the digest of its weights."""
+        return weights_digest(self.folder)
+
+
+@dataclass(frozen=True, slots=True)
+class TunedGenerator:
+    """An adapter that was trained and not yet stored; its strength is in its weights."""
+
+    folder: Path
+    plan: Plan
+    fit: Fit
+    strength: float
+    gain: Change | None
+    tokens: int
+    left_out: tuple[LeftOut, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Rows of a batch that are computed at once, and how many tokens the whole batch is judged by."""
+
+    rows: tuple[Encoded, ...]
+    tokens: int
+
+
+class GeneratorTask:
+    """What a generator is trained on; the loss is the mean over the completion tokens of a batch.
+
+    With ``divergence`` rehearsal rows are held by the KL divergence from the base instead of by their text:
+    what the base would say there, not one thing that it said.
+    """
+
+    def __init__(
+        self,
+        module: Any,
+        dialogue: Dialogue,
+        train: Sequence[Encoded],
+        stop: Sequence[Encoded],
+        probe: Sequence[Encoded],
+        settings: AdaptationSettings,
+        placement: Placement,
+    ) -> None:
+        self.module = module
+        self._train, self._stop, self._probe = tuple(train), tuple(stop), tuple(probe)
+        self._settings, self._placement = settings, placement
+        self._pad = int(dialogue.tokenizer.pad_token_id or dialogue.end)
+
+    @cached_property
+    def digest(self) -> str:
+        """Return what decides the result: the tokens, the settings, and what the weights were before."""
+        tokens = [
+            repr((item.ids, item.start)) for part in (self._train, self._stop, self._probe) for item in part
+        ]
+        shapes = [f"{name}{tuple(p.shape)}" for name, p in self.module.named_parameters() if p.requires_grad]
+        return hash_text(repr(self._settings), self._placement.dtype, *shapes, *tokens)
+
+    def batches(self, epoch: int) -> list[list[Step]]:
+        """Return the batches of an epoch, each in parts that fit into memory."""
+        taught = [item for item in self._train if not item.rehearses]
+        groups = grouped(taught, self._settings.batch, seed=self._settings.seed, epoch=epoch)
+        # every step is held, so rehearsal is dealt out: by length it would make up batches of its own
+        held = [item for item in self._train if item.rehearses]
+        order = np.random.default_rng([self._settings.seed, epoch, 1]).permutation(len(held))
+        for place, number in enumerate(order):
+            groups[place % len(groups)].append(held[number])
+        return [_parts(group) for group in groups]
+
+    def loss(self, module: Any, part: Step) -> Any:
+        """Return the share of a part in the loss of its batch."""
+        from torch.nn import functional
+
+        batch = collate(part.rows, pad=self._pad, device=self._placement.device)
+        logits = self._logits(module, batch)
+        if self._settings.divergence and part.rows[0].rehearses:
+            # the whole loss of these rows: their text is only where the two are compared
+            return self._settings.divergence * self._divergence(batch, logits).sum() / part.tokens
+        loss = functional.cross_entropy(
+            logits.flatten(0, 1).float(), batch.targets.flatten(), ignore_index=-100, reduction="sum"
+        )
+        return loss / part.tokens
+
+    def validate(self) -> tuple[float, float | None]:
+        """Return the loss on the examples that tell when to stop, and on general text."""
+        stop = _mean(self.losses(self._stop), self._stop) if self._stop else float("nan")
+        return stop, _mean(self.losses(self._probe), self._probe) if self._probe else None
+
+    def losses(self, encoded: Sequence[Encoded]) -> list[float]:
+        """Return for each example the mean loss of its completion tokens, in nats."""
+        import torch
+        from torch.nn import functional
+
+        values = [0.0] * len(encoded)
+        for places in by_length(encoded, _MEASURE_ROWS):
+            batch = collate([encoded[p] for p in places], pad=self._pad, device=self._placement.device)
+            with torch.inference_mode():
+                logits = self._logits(self.module, batch)
+            flat = functional.cross_entropy(
+                logits.float().transpose(1, 2), batch.targets, ignore_index=-100, reduction="none"
+            ).sum(-1)
+            for place, value in zip(places, flat.tolist(), strict=True):
+                values[place] = value / encoded[place].completion_tokens
+        return values
+
+    def _divergence(self, batch: Any, logits: Any) -> Any:
+        """Return KL(base ‖ adapted) at every kept position, shape (rows, kept)."""
+        import torch
+
+        with torch.no_grad(), self.module.disable_adapter():
+            base = self._logits(self.module, batch)
+        own, other = logits.float().log_softmax(-1), base.float().log_softmax(-1)
+        apart = (other.exp() * (other - own)).sum(-1)
+        return apart * (batch.targets >= 0)
+
+    def _logits(self, module: Any, batch: Any) -> Any:
+        import torch
+
+        width, kept = batch.ids.shape[1], batch.targets.shape[1]
+        # as places, not as a number: of a slice the output layer would be copied for each row
+        columns = torch.arange(width - kept - 1, width - 1, device=batch.ids.device)
+        options = {"position_ids": batch.positions, "logits_to_keep": columns, "use_cache": False}
+        known = {name: value for name, value in options.items() if name in self._takes}
+        with self._autocast():
+            logits = module(input_ids=batch.ids, attention_mask=batch.mask, **known).logits
+        return logits if logits.shape[1] == kept else logits[:, -kept - 1 : -1]
+
+    @cached_property
+    def _takes(self) -> frozenset[str]:
+        inner = self.module.get_base_model() if hasattr(self.module, "get_base_model") else self.module
+        return frozenset(inspect.signature(inner.forward).parameters)
+
+    @cached_property
+    def _mixed(self) -> bool:
+        """Tell whether layers compute with weights of another format than the base's."""
+        from hybrid.adaptation.training.fused import fused
+
+        return not fused(self.module)
+
+    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
+        import torch
+
+        if self._placement.dtype == "float32" or not self._mixed:
+            return contextlib.nullcontext()
+        return torch.autocast(self._placement.device.partition(":")[0], self._placement.torch_dtype())
+
+
+def tune_generator(
+    base: Base,
+    examples: Examples,
+    settings: AdaptationSettings,
+    *,
+    out: Path,
+    placement: Placement,
+    rehearsal: Sequence[Example] = (),
+    probe: Sequence[Example] = (),
+    state: Path | None = None,
+    progress: Callable[[int, int, float], None] = lambda step, steps, loss: None,
+) -> TunedGenerator:
+    """Train an adapter and save it, with the gain on validation examples that training never looked at.
+
+    Args:
+        base: the model to tune.
+        examples: for training and for validation.
+        settings: method and all that goes with it.
+        out: an empty folder for the result.
+        placement: device and number format.
+        rehearsal: what is mixed in to keep the model what it was; as much of it as the settings say.
+        probe: general texts whose loss may not rise by more than the budget.
+        state: a folder in which an interrupted run is kept, to go on with.
+        progress: told step, steps in all, and the loss.
+
+    Raises:
+        UsageError: too few examples, or labels that are all equal.
+        TrainingFailed: the loss is not a number.
+    """
+    import torch
+
+    refuse_unfit(examples.train)
+    dialogue = Dialogue(tokenizer_of(base.folder))
+    train = encode(examples.train, dialogue, max_tokens=settings.max_tokens)
+    refuse_unfit([item.example for item in train.encoded])
+    mixed = encode(rehearsal, dialogue, max_tokens=settings.max_tokens).encoded
+    kept = _rehearsal(mixed, train.tokens, settings.rehearsal)
+    checked = encode(examples.validation, dialogue, max_tokens=settings.max_tokens).encoded
+    parts = halve(checked)
+    plan = plan_for(settings, tokens=round(train.tokens * settings.epochs))
+    module = load_base(base.folder, settings.method, placement)
+    torch.manual_seed(settings.seed)  # an adapter begins at random
+    module = attach(module, plan, settings)
+    general = encode(probe, dialogue, max_tokens=settings.max_tokens).encoded
+    task = GeneratorTask(module, dialogue, [*train.encoded, *kept], parts.stop, general, settings, placement)
+    module.eval()
+    before = worth(task.losses, parts.proof, dialogue)
+    schedule = Schedule(plan.learning_rate, settings.epochs, drift=_HOPELESS * settings.budget_nats)
+    done = fit(task, schedule, seed=settings.seed, state=state, progress=progress)
+    first = done.curve[0].general
+    limit = math.inf if first is None else first + _WITHIN * settings.budget_nats
+    strength = weaken(task, settings.method, limit)
+    gain = gain_of(before, worth(task.losses, parts.proof, dialogue), parts.proof)
+    if is_main():
+        save_adapter(module, base, settings.method, out)
+    return TunedGenerator(out, plan, done, strength, gain, train.tokens, train.left_out)
+
+
+def weaken(task: GeneratorTask, method: Method, limit: float) -> float:
+    """Scale the change down until general text loses no more than the limit; return the strength.
+
+    It costs no training, and keeps more of the gain than of the loss, which grows with the square of a small
+    change. What does not pass at any strength is left as it was trained, for the gate to refuse. Methods
+    whose weights do not change in proportion (DoRA, all weights) are left too.
+    """
+    general = task.validate()[1]
+    if general is None or general <= limit or method in (Method.DORA, Method.FULL):
+        return 1.0
+    outer = [p for name, p in task.module.named_parameters() if "lora_B" in name]
+    trained = [p.detach().clone() for p in outer]
+    for strength in (*_STRENGTHS, 1.0):
+        for parameter, value in zip(outer, trained, strict=True):
+            parameter.data.copy_(value * strength)
+        general = task.validate()[1]
+        if general is not None and general <= limit:
+            return strength
+    return 1.0
+
+
+def refuse_unfit(examples: Sequence[Example]) -> None:
+    """Refuse what nothing can be learned from.
+
+    Raises:
+        UsageError: fewer examples than a batch, or labels that are all equal.
+    """
+    if len(examples) < MIN_EXAMPLES:
+        raise UsageError(
+            f"there are {len(examples)} examples to train on, expected {MIN_EXAMPLES} or more",
+            hint="index more documents, or give examples with --data FILE.jsonl",
+        )
+    labels = [example.completion for example in examples if example.kind is ExampleKind.LABEL]
+    if len(labels) == len(examples) and len(set(labels)) == 1:
+        raise UsageError(
+            f"all {len(labels)} labels are {labels[0]!r}: there is nothing to tell apart",
+            hint="give examples of the other labels too",
+        )
+
+
+def save_adapter(module: Any, base: Base, method: Method, out: Path) -> None:
+    """Write the weights: an adapter in PEFT's format, or the tuned tensors where all were tuned.
+
+    The base is named as people know it, never by its path, so that the folder can be moved.
+    """
+    from safetensors.torch import save_file
+
+    out.mkdir(parents=True, exist_ok=True)
+    if method is Method.FULL:
+        tuned = {name: p.detach().contiguous() for name, p in module.named_parameters() if p.requires_grad}
+        save_file(tuned, out / "model.safetensors")
+        return
+    module.peft_config["default"].base_model_name_or_path = base.name
+    # the vocabulary is never changed; left to find out, PEFT would ask the hub
+    module.save_pretrained(out, safe_serialization=True, save_embedding_layers=False)
+    (out / "README.md").unlink(missing_ok=True)  # an empty model card; ours is card.json
+
+
+def tokenizer_of(folder: Path) -> Any:
+    """Return the tokenizer of a model folder, with a token for padding."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def _rehearsal(mixed: Sequence[Encoded], tokens: int, share: float) -> list[Encoded]:
+    """Return as many as make up their share of all training tokens."""
+    wanted = tokens * share / (1 - share)
+    kept: list[Encoded] = []
+    length = 0
+    for item in mixed:
+        if length >= wanted:
+            break
+        kept.append(item)
+        length += len(item.ids)
+    return kept
+
+
+def _parts(group: Sequence[Encoded]) -> list[Step]:
+    """Split a batch, sorted by length, so that no part has more tokens than fit; rehearsal stays apart."""
+    tokens = sum(item.completion_tokens for item in group)
+    parts: list[list[Encoded]] = []
+    for item in sorted(group, key=lambda item: item.rehearses):
+        fits = bool(parts) and (len(parts[-1]) + 1) * len(item.ids) <= _PART_TOKENS
+        if fits and parts[-1][0].rehearses == item.rehearses:
+            parts[-1].append(item)
+        else:
+            parts.append([item])
+    return [Step(tuple(part), tokens) for part in parts]
+
+
+def _mean(values: Sequence[float], encoded: Sequence[Encoded]) -> float:
+    """Return the mean over all completion tokens."""
+    weights = [item.completion_tokens for item in encoded]
+    return float(np.average(values, weights=weights))

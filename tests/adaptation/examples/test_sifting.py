@@ -1,0 +1,97 @@
+from hybrid.adaptation.examples.sifting import Sieve, counted, sift_examples, sift_length, sift_questions
+from hybrid.adaptation.values import Example, ExampleKind, LeftOut
+from hybrid.types import Evidence, Message, MessageRole, Question, Span
+
+ASKED = "Which port does the listener of the server use by default?"
+LONG = "the quick brown fox jumps over the lazy dog of the old miller"
+
+
+def question(text, *answers, **rest):
+    return Question(text, text, answers, **rest)
+
+
+def example(prompt, completion="an answer", kind=ExampleKind.INSTRUCTION, **rest):
+    return Example(kind, (Message(MessageRole.USER, prompt),) if prompt else (), completion, **rest)
+
+
+def test_a_question_of_a_set_is_not_trained_on_in_whatever_spelling():
+    sieve = Sieve([question(ASKED, "5432")])
+    near = ASKED.upper().rstrip("?") + " !"
+    kept, left_out = sift_questions([question(near, "5432"), question("What is a goat?", "a goat")], sieve)
+    assert [one.text for one in kept] == ["What is a goat?"]
+    assert sum(part.count for part in left_out) == 1
+
+
+def test_a_question_for_the_same_place_and_answer_is_not_trained_on():
+    here, there = Evidence("a.txt", "x", Span(0, 30)), Evidence("a.txt", "x", Span(20, 40))
+    sieve = Sieve([question(ASKED, "5432", evidence=(here,))])
+    assert sieve.question(question("In which place does it listen?", "5432", evidence=(there,)))
+    assert not sieve.question(question("In which place does it listen?", "all", evidence=(there,)))
+    elsewhere = Evidence("a.txt", "x", Span(30, 40))
+    assert not sieve.question(question("In which place does it listen?", "5432", evidence=(elsewhere,)))
+    quoted = Evidence("a.txt", "It listens on port 5432.")
+    sieve = Sieve([question(ASKED, "5432", evidence=(quoted,))])
+    assert sieve.question(question("Where?", "5432", evidence=(Evidence("a.txt", "listens on port 5432"),)))
+
+
+def test_an_example_that_holds_a_question_is_not_trained_on():
+    sieve = Sieve([question(ASKED, "5432")])
+    for text in (ASKED, f"Tell me: {ASKED.lower()} I need it."):
+        kept, left_out = sift_examples([example(text)], sieve)
+        assert kept == []
+        assert left_out[0].count == 1
+    assert sift_examples([example("", f"Notes. {ASKED} Nobody knows.", ExampleKind.TEXT)], sieve)[0] == []
+    assert sift_examples([example("Which port is it?")], sieve)[1] == []
+
+
+def test_a_short_question_does_not_match_by_accident():
+    sieve = Sieve([question("What is it?", "a goat")])
+    assert not sieve.example(example("Tell me what is it that goats drink, and why they do."))
+
+
+def test_shared_words_leak_only_from_fresh_questions():
+    usual = question(f"Where does it say that {LONG}?", "here")
+    fresh = question(usual.text, "here", slices=("fresh",))
+    for sieve, leaks in ((Sieve([usual]), False), (Sieve([fresh]), True)):
+        assert bool(sieve.example(example("Go on:", f"We know that {LONG}, do we not?"))) is leaks
+        assert bool(sieve.question(question(f"Who wrote “{LONG}” on the wall?", "a man"))) is leaks
+
+
+def test_duplicates_are_kept_once():
+    nothing = Sieve([])
+    first = example(f"Say why {LONG}.", "Because it is quick.")
+    near = example(f"Say why {LONG}!", "Because it is quick.")
+    kept, left_out = sift_examples([first, near, first], nothing)
+    assert kept == [first]
+    assert [part.count for part in left_out] == [2]
+    assert sift_examples([near], nothing, after=[first])[0] == []
+    text = example("", f"{LONG}. {LONG}.", ExampleKind.TEXT)
+    assert sift_examples([text, text], nothing)[0] == [text]
+
+
+def test_one_text_with_two_labels_contradicts_itself():
+    options = ("yes", "no")
+    first = example(LONG, "yes", ExampleKind.LABEL, options=options)
+    second = example(LONG, "no", ExampleKind.LABEL, options=options)
+    kept, (left_out,) = sift_examples([first, second], Sieve([]))
+    assert kept == [first]
+    assert "contradiction" in left_out.reason
+
+
+def test_questions_on_the_same_text_are_no_duplicates_of_each_other():
+    for kind in (ExampleKind.READING, ExampleKind.ABSTENTION, ExampleKind.LABEL):
+        both = [example(f"{LONG} {LONG}. Which {word}?", "x", kind) for word in ("one", "other")]
+        assert sift_examples(both, Sieve([]))[0] == both
+
+
+def test_what_is_too_long_is_counted():
+    short, long = example("a"), example("a" * 50)
+    kept, (left_out,) = sift_length([short, long], lambda e: len(e.prompt[0].content), max_tokens=10)
+    assert kept == [short]
+    assert left_out.count == 1
+    assert "10 tokens" in left_out.reason
+    assert sift_length([short], lambda _: 10, max_tokens=10) == ([short], [])
+
+
+def test_reasons_are_counted_in_order():
+    assert counted(["b", "", "a", "b"]) == [LeftOut("a", 1), LeftOut("b", 2)]

@@ -1,0 +1,310 @@
+"""What an adapter cost: nothing for none, the same figures again, larger ones for a worse adapter."""
+
+import contextlib
+import dataclasses
+import json
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hybrid.adaptation.forgetting import measurement
+from hybrid.adaptation.forgetting.gate import Budget, judge
+from hybrid.adaptation.forgetting.general import Passage, Probe, Suite, choice_of, shipped_suite
+from hybrid.adaptation.forgetting.grammar import minimal_pairs
+from hybrid.adaptation.forgetting.likelihood import compare, pieces
+from hybrid.adaptation.forgetting.measurement import (
+    COUNTINGS,
+    Answers,
+    Item,
+    Measure,
+    answers,
+    by_group,
+    changes,
+    measure,
+)
+from hybrid.errors import AdapterError, UsageError
+
+_WORDS = ["the port", "a server", "the default", "of it", "in a port", "to the server"]
+
+
+@pytest.fixture(scope="module")
+def suite():
+    """A small suite that fits into 256 characters of context."""
+    passages = tuple(
+        Passage(
+            f"p{number}",
+            "odd" if number % 2 else "even",
+            f"{_WORDS[number % 6]} is {number} and {_WORDS[-1]}",
+            f"d{number}",
+        )
+        for number in range(12)
+    )
+    choices = tuple(
+        choice_of(f"Which {number}?", f"{number}", [f"{number + 1}", "none"]) for number in range(12)
+    )
+    probes = tuple(Probe(f"say {word}", "any", f"say {word}", "[a-m]") for word in _WORDS)
+    return Suite("small", passages, minimal_pairs(1)[:14], choices, probes)
+
+
+@pytest.fixture(scope="module")
+def adapted(tiny_generator, tiny_generator_folder, make_adapter, tmp_path_factory):
+    """The tiny model with an adapter of random weights, which knows nothing any more."""
+    return tiny_generator.adapted(
+        make_adapter(tiny_generator_folder, tmp_path_factory.mktemp("a") / "random", size=1.0)
+    )
+
+
+def named(found, name):
+    return next(change for change in found if change.measure == name)
+
+
+def test_no_adapter_changes_exactly_nothing(tiny_generator, suite):
+    found = measure(tiny_generator, tiny_generator, suite)
+    assert {change.measure for change in found.changes} == set(Measure)
+    for change in found.changes:
+        if not COUNTINGS[change.measure].bounded:
+            assert (change.change, change.low, change.high) == (0, 0, 0), change
+    assert all(item.before == item.after for item in found.items)
+
+
+def test_an_adapter_of_zeros_changes_exactly_nothing(tiny_generator, tiny_generator_folder, suite):
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(tiny_generator_folder)
+    wrapped = get_peft_model(model, LoraConfig(r=4, target_modules=["q_proj", "down_proj"])).eval()
+
+    class Wrapped:
+        dialogue, context_tokens = tiny_generator.dialogue, tiny_generator.context_tokens
+
+        def __init__(self, on):
+            self.on = on
+
+        @contextlib.contextmanager
+        def lent(self):
+            with contextlib.nullcontext() if self.on else wrapped.disable_adapter():
+                yield wrapped
+
+    texts = [stretch for passage in suite.passages for stretch in pieces(tiny_generator, passage.text)]
+    for apart in compare(Wrapped(False), Wrapped(True), texts):
+        assert apart.before == apart.after
+        assert apart.divergence == 0
+
+
+def test_an_adapter_without_effect_passes_the_gate_and_a_random_one_does_not(tiny_generator, suite, adapted):
+    assert judge(measure(tiny_generator, tiny_generator, suite).changes, Budget()).passed
+    assert not judge(measure(tiny_generator, adapted, suite).changes, Budget()).passed
+
+
+def test_every_item_is_paired_and_named(tiny_generator, suite, adapted):
+    found = measure(tiny_generator, adapted, suite)
+    counts = {name: sum(item.measure == name for item in found.items) for name in Measure}
+    texts, pairs, choices, probes = (
+        len(part) for part in (suite.passages, suite.pairs, suite.choices, suite.probes)
+    )
+    assert counts == {
+        Measure.TEXT: texts,
+        Measure.BYTES: texts,
+        Measure.DIVERGENCE: texts,
+        Measure.PAIRS: pairs,
+        Measure.PAIRS_RIGHT: pairs,
+        Measure.CHOICES: choices,
+        Measure.CHOICES_RIGHT: choices,
+        Measure.FORMATS: probes,
+    }
+    assert len({(item.measure, item.id) for item in found.items}) == len(found.items)
+    assert found.digest == suite.digest
+    assert found.number_format in ("float32", "bfloat16")
+
+
+def test_texts_are_counted_by_token_and_by_byte(tiny_generator, suite, adapted):
+    found = measure(tiny_generator, adapted, suite)
+    by_name = {(item.measure, item.id): item for item in found.items}
+    token, byte = by_name[Measure.TEXT, "p3"], by_name[Measure.BYTES, "p3"]
+    assert byte.weight == len(suite.passages[3].text.encode())
+    assert token.after * token.weight == pytest.approx(byte.after * byte.weight * math.log(2))
+    text = named(found.changes, Measure.TEXT)
+    rows = [item for item in found.items if item.measure == Measure.TEXT]
+    whole = sum(item.weight for item in rows)
+    assert text.before == pytest.approx(sum(item.before * item.weight for item in rows) / whole)
+    assert text.change == pytest.approx(sum((i.after - i.before) * i.weight for i in rows) / whole)
+    assert named(found.changes, Measure.DIVERGENCE).change > 0
+
+
+def test_kinds_and_phenomena_are_told_apart(tiny_generator, suite, adapted):
+    names = {change.measure for change in measure(tiny_generator, adapted, suite).groups}
+    assert {"general text: odd", "general text: even", "minimal pairs: subject-verb agreement"} <= names
+
+
+def test_the_answers_of_the_base_are_kept(tiny_generator, suite, adapted, monkeypatch, tmp_path):
+    monkeypatch.setenv("HYBRID_CACHE", str(tmp_path))
+    first = measure(tiny_generator, adapted, suite)
+    (kept,) = (tmp_path / "general").iterdir()
+    asked = []
+    real = measurement.answers
+    monkeypatch.setattr(measurement, "answers", lambda model, own: asked.append(model) or real(model, own))
+    assert measure(tiny_generator, adapted, suite) == first
+    assert asked == [adapted]
+    assert json.loads(kept.read_text())["followed"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", '{"margins": [1], "options": [], "followed": []}', '{"margins": "x"}', "[]"]
+)
+def test_a_damaged_cache_is_measured_anew(tiny_generator, suite, monkeypatch, tmp_path, text):
+    monkeypatch.setenv("HYBRID_CACHE", str(tmp_path))
+    first = measure(tiny_generator, tiny_generator, suite)
+    (kept,) = (tmp_path / "general").iterdir()
+    kept.write_text(text)
+    assert measure(tiny_generator, tiny_generator, suite) == first
+
+
+def test_another_suite_has_answers_of_its_own(tiny_generator, suite, monkeypatch, tmp_path):
+    monkeypatch.setenv("HYBRID_CACHE", str(tmp_path))
+    measure(tiny_generator, tiny_generator, suite)
+    measure(tiny_generator, tiny_generator, dataclasses.replace(suite, pairs=suite.pairs[:-1]))
+    assert len(list((tmp_path / "general").iterdir())) == 2
+
+
+def test_a_suite_of_one_kind_is_measured(tiny_generator, suite, adapted):
+    found = measure(tiny_generator, adapted, Suite("pairs", pairs=suite.pairs))
+    assert [change.measure for change in found.changes] == [Measure.PAIRS, Measure.PAIRS_RIGHT]
+
+
+def test_an_empty_suite_is_refused(tiny_generator):
+    with pytest.raises(UsageError, match="has no items"):
+        measure(tiny_generator, tiny_generator, Suite("empty"))
+
+
+def test_weights_that_are_no_numbers_are_refused(tiny_generator, suite, monkeypatch):
+    real = measurement.answers
+    calls = []
+
+    def broken(model, own):
+        calls.append(model)
+        found = real(model, own)
+        return (
+            found if len(calls) == 1 else dataclasses.replace(found, margins=(math.nan,) * len(found.margins))
+        )
+
+    monkeypatch.setenv("HYBRID_CACHE", str(Path.cwd() / "fresh"))
+    monkeypatch.setattr(measurement, "answers", broken)
+    with pytest.raises(AdapterError, match="nan after"):
+        measure(tiny_generator, tiny_generator, suite)
+
+
+def test_answers_of_a_model_are_in_the_order_of_the_suite(tiny_generator, suite):
+    found = answers(tiny_generator, suite)
+    turned = answers(
+        tiny_generator, dataclasses.replace(suite, pairs=suite.pairs[::-1], choices=suite.choices[::-1])
+    )
+    assert found.margins == pytest.approx(turned.margins[::-1], abs=0.05)
+    assert [len(values) for values in found.options] == [len(choice.options) for choice in suite.choices]
+
+
+# --- laws of the scores -------------------------------------------------------------------------------
+
+
+@given(st.lists(st.floats(-40, 40), min_size=2, max_size=6), st.floats(-100, 100))
+def test_shares_are_probabilities_and_only_differences_count(values, shift):
+    shares = [measurement._share(values, place) for place in range(len(values))]
+    assert sum(shares) == pytest.approx(1)
+    moved = [value + shift for value in values]
+    assert measurement._share(moved, 0) == pytest.approx(shares[0], abs=1e-9)
+
+
+@given(st.floats(-700, 700))
+def test_the_share_of_a_pair_is_the_logistic_function_of_its_margin(margin):
+    assert measurement._share((margin, 0.0), 0) == pytest.approx(1 / (1 + math.exp(-margin)), abs=1e-12)
+
+
+_VALUES = st.lists(st.tuples(st.floats(0, 9), st.floats(1, 300)), min_size=12, max_size=40)
+
+
+@given(_VALUES)
+def test_equal_items_have_changed_by_nothing(values):
+    items = [
+        Item(Measure.TEXT, str(n), "", str(n), value, value, weight)
+        for n, (value, weight) in enumerate(values)
+    ]
+    (change,) = changes(items, COUNTINGS)
+    assert (change.change, change.low, change.high) == (0, 0, 0)
+
+
+@given(_VALUES, st.floats(-0.5, 0.5))
+def test_a_shift_of_all_items_is_the_change(values, shift):
+    items = [
+        Item(Measure.TEXT, str(n), "", str(n), value, value + shift, 100.0)
+        for n, (value, _) in enumerate(values)
+    ]
+    (change,) = changes(items, COUNTINGS)
+    assert change.change == pytest.approx(shift, abs=1e-9)
+    assert change.low <= change.change + 1e-9
+    assert change.high >= change.change - 1e-9
+
+
+def test_one_measure_after_the_other_in_the_order_of_the_items():
+    items = [
+        Item(Measure.PAIRS, "a", "x", "a", 0.5, 0.25),
+        Item(Measure.TEXT, "b", "y", "b", 3.0, 3.5, 10),
+        Item(Measure.PAIRS, "c", "x", "c", 0.5, 0.75),
+    ]
+    found = changes(items, COUNTINGS)
+    assert [change.measure for change in found] == [Measure.PAIRS, Measure.TEXT]
+    assert found[0].change == 0
+    assert (found[0].before, found[0].unit) == (50, "points")
+    assert [change.measure for change in by_group(items)] == [
+        "minimal pairs: x",
+        "general text: y",
+    ]
+
+
+def test_more_tokens_weigh_more():
+    items = [Item(Measure.TEXT, "a", "", "a", 2.0, 3.0, 300), Item(Measure.TEXT, "b", "", "b", 2.0, 2.0, 100)]
+    (change,) = changes(items, COUNTINGS)
+    assert change.change == pytest.approx(0.75)
+
+
+def test_answers_can_be_empty(tiny_generator):
+    assert answers(tiny_generator, Suite("texts")) == Answers((), (), ())
+
+
+# --- the small model itself ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def small_model():
+    from hybrid.config import ModelSettings
+    from hybrid.models.loading import load_generator
+
+    return load_generator(ModelSettings(offline=True, device="cpu"))
+
+
+@pytest.mark.real_model
+@pytest.mark.slow
+def test_the_suite_says_something_about_the_small_model(small_model):
+    part = shipped_suite().sample(16)
+    found = measure(small_model, small_model, part)
+    before = {change.measure: change.before for change in found.changes}
+    assert all(item.before == item.after for item in found.items)
+    assert judge(found.changes, Budget()).passed
+    assert 2.5 < before[Measure.TEXT] < 4
+    assert before[Measure.PAIRS] > 80
+    assert before[Measure.CHOICES] > 55
+    assert before[Measure.FORMATS] > 70
+
+
+@pytest.mark.real_model
+@pytest.mark.slow
+def test_an_adapter_that_was_made_to_forget_is_refused(small_model, make_adapter, tmp_path):
+    from hybrid.models.loading import generator_folder
+
+    folder = generator_folder(small_model.name, offline=True)
+    adapter = make_adapter(folder, tmp_path / "forgetful", base_name=small_model.name)
+    found = measure(small_model, small_model.adapted(adapter), shipped_suite().sample(15))
+    verdict = judge(found.changes, Budget())
+    assert not verdict.passed
+    assert any(breach.forgot for breach in verdict.breaches)

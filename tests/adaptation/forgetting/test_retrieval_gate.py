@@ -1,0 +1,133 @@
+"""Whether a tuned embedder finds more in its domain, and still finds what it found elsewhere."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from hybrid.adaptation.forgetting.collection import Judged, RetrievalSet, general_set
+from hybrid.adaptation.forgetting.gate import Budget
+from hybrid.adaptation.forgetting.retrieval_gate import (
+    Side,
+    general_changes,
+    judged_change,
+    made_change,
+    pool_scores,
+    reasons_against,
+)
+from hybrid.adaptation.queries.pairs import held_out_pairs
+from hybrid.index import Index
+from hybrid.index.reembedding import reembed
+from hybrid.models.fakes import HashEmbedder
+from hybrid.types import Document
+
+
+class Worse(HashEmbedder):
+    """The usual fake with an adapter that made it forget most words."""
+
+    @property
+    def fingerprint(self):
+        return dataclasses.replace(super().fingerprint, adapter="worse")
+
+    def _embed(self, texts):
+        return super()._embed([" ".join(text.split()[::4]) or "x" for text in texts])
+
+
+_WORSE = Worse(64, max_tokens=64)
+
+
+@pytest.fixture
+def sides(tools):
+    domain = tools.index.folder.parents[1]
+    reembed(domain, _WORSE)
+    worse = Index.built_with(domain, _WORSE.fingerprint)
+    yield Side(tools.index, tools.embedder), Side(worse, _WORSE)
+    worse.close()
+
+
+def test_queries_of_held_out_documents_tell_better_from_worse(tools, sides):
+    base, worse = sides
+    pairs = held_out_pairs(tools, frozenset(tools.index.sources()), count=40, seed=0)
+    change = made_change(base, worse, pairs)
+    assert (change.unit, change.higher_is_better, change.items) == ("nDCG", True, len(pairs))
+    assert change.low <= change.change <= change.high < 0
+    assert change.before > change.after
+    back = made_change(worse, base, pairs)
+    assert back.change == pytest.approx(-change.change)
+    assert back.low > 0
+    same = made_change(base, base, pairs)
+    assert (same.change, same.low, same.high) == (0, 0, 0)
+
+
+def test_a_document_is_found_by_the_passage_of_the_pair_and_not_by_its_own_chunks(tools, sides):
+    base, _ = sides
+    pairs = held_out_pairs(tools, frozenset(tools.index.sources()), count=40, seed=0)
+    elsewhere = [dataclasses.replace(pair, passage="nothing of the kind at all") for pair in pairs]
+    assert made_change(base, base, elsewhere).before < made_change(base, base, pairs).before / 2
+
+
+def test_judged_queries_count_by_document(tools, sides):
+    base, worse = sides
+    queries = [
+        Judged(f"pause of the {source.removesuffix('.md').capitalize()}", {source: 1}, source)
+        for source in tools.index.sources()
+    ]
+    change = judged_change(base, worse, queries)
+    assert change.before > 0.9
+    assert change.high < 0
+    assert change.items == 12
+
+
+def _set(name="other"):
+    documents = tuple(
+        Document(f"d{n}", f"number {n} tells of thing{n} and of place{n * 7} in its own words", f"Page {n}")
+        for n in range(24)
+    )
+    queries = tuple(Judged(f"thing{n} of place{n * 7}", {f"d{n}": 1}, f"d{n}") for n in range(24))
+    return RetrievalSet(name, documents, queries)
+
+
+def test_general_retrieval_is_measured_on_every_set():
+    base = HashEmbedder(64, max_tokens=64)
+    one, two = general_changes(base, _WORSE, [_set("one"), _set("two")])
+    assert [change.measure for change in (one, two)] == [
+        "dense retrieval, one: nDCG@10",
+        "dense retrieval, two: nDCG@10",
+    ]
+    assert one.change < -0.01
+    (none,) = general_changes(base, HashEmbedder(64, max_tokens=64), [_set()])
+    assert none.change == 0
+
+
+def test_the_shipped_set_can_be_searched():
+    base = HashEmbedder(128, max_tokens=200)
+    (change,) = general_changes(base, base, [general_set()])
+    assert change.before > 0.3
+    assert change.items == len(general_set().queries)
+
+
+def test_the_gate_wants_a_gain_that_is_shown_and_a_loss_inside_the_budget(gain):
+    better = dataclasses.replace(gain, unit="nDCG", change=0.03, low=0.01, high=0.05)
+    kept = dataclasses.replace(gain, unit="nDCG", change=-0.009, low=-0.02, high=0.002)
+    assert reasons_against(better, [kept], Budget()) == ()
+    unsure = dataclasses.replace(better, low=-0.001)
+    assert "no gain is shown" in reasons_against(unsure, [kept], Budget())[0]
+    lost = dataclasses.replace(kept, change=-0.011)
+    assert "lost more than 0.01" in reasons_against(better, [kept, lost], Budget())[0]
+    assert reasons_against(better, [lost], Budget(points=2)) == ()
+    unknown = dataclasses.replace(kept, change=float("nan"))
+    assert len(reasons_against(unsure, [unknown], Budget())) == 2
+    assert len(reasons_against(None, [], Budget())) == 2
+
+
+def test_rivals_of_the_same_document_do_not_count():
+    queries = np.eye(3, dtype=np.float32)[:1]
+    passages = np.array(
+        [[0.5, 0.5, 0.5], [0.9, 0.1, 0.1], [0.8, 0.1, 0.1], [0.1, 0.1, 0.1]], dtype=np.float32
+    )
+    assert pool_scores(queries, passages, [0], ["a", "b", "c", "d"]) == [pytest.approx(1 / 2)]
+    assert pool_scores(queries, passages, [0], ["a", "b", "b", "d"]) == [pytest.approx(1 / np.log2(3))]
+    assert pool_scores(queries, passages, [0], ["a", "a", "a", "d"]) == [1.0]
+    many = np.tile(passages[1], (10, 1))
+    crowd = np.concatenate([passages[:1], many])
+    assert pool_scores(queries, crowd, [0], ["a", *(str(n) for n in range(10))]) == [0.0]

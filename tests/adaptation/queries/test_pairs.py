@@ -1,0 +1,130 @@
+"""Query-passage pairs from a corpus without labels."""
+
+import pytest
+
+from hybrid.adaptation.examples.material import Split, split_sources
+from hybrid.adaptation.examples.sifting import Sieve
+from hybrid.adaptation.queries.pairs import ROUND_TRIP, PairSettings, held_out_pairs, make_pairs
+from hybrid.adaptation.queries.questions import ACRONYM, CLAIM, CLOZE, DEFINITION, HEADING, QUESTION
+from hybrid.errors import UsageError
+from hybrid.questions.corpus import deep_search
+from hybrid.types import Question
+
+_SETTINGS = PairSettings(count=60, validation=20, negatives=3)
+
+
+def _split(retriever, **shares):
+    given = {"hold_out": 0.25, "validation": 0.2, "seed": 0} | shares
+    return split_sources(retriever.index.sources(), **given)
+
+
+def test_pairs_never_come_from_held_out_documents_not_even_as_negatives(tools):
+    split = _split(tools)
+    assert split.held_out
+    made = make_pairs(tools, split, _SETTINGS)
+    assert {pair.source for pair in made.train} <= split.training
+    assert {pair.source for pair in made.validation} <= split.validation
+    names = [source.removesuffix(".md").capitalize() for source in split.held_out]
+    texts = [
+        t for pair in (*made.train, *made.validation) for t in (pair.query, pair.passage, *pair.negatives)
+    ]
+    assert any(pair.negatives for pair in made.train)
+    assert not [text for text in texts for name in names if text.startswith(name)]
+
+
+def test_several_rules_take_turns(tools):
+    rules = {pair.made for pair in make_pairs(tools, _split(tools), _SETTINGS).train}
+    assert rules <= {HEADING, QUESTION, DEFINITION, ACRONYM, CLAIM, CLOZE}
+    assert len(rules) >= 3
+
+
+def test_every_query_brings_its_document_back(tools):
+    made = make_pairs(tools, _split(tools), _SETTINGS)
+    found = deep_search(tools, depth=40)([pair.query for pair in made.train])
+    for pair, hits in zip(made.train, found, strict=True):
+        assert pair.source in {hit.chunk.source for hit in hits[:ROUND_TRIP]}
+
+
+def test_negatives_are_confused_with_the_passage_and_no_answers(tools):
+    made = make_pairs(tools, _split(tools), _SETTINGS)
+    found = deep_search(tools, depth=40)([pair.query for pair in made.train])
+    for pair, hits in zip(made.train, found, strict=True):
+        own = next(hit for hit in hits if hit.chunk.source == pair.source)
+        there = {hit.chunk.embedded_text: hit for hit in hits}
+        assert len(pair.negatives) == len(pair.margins) <= 3
+        for text, margin in zip(pair.negatives, pair.margins, strict=True):
+            hit = there[text]
+            assert hit.chunk.source != pair.source
+            assert hit.dense < 0.95 * own.dense
+            assert margin == pytest.approx(own.score - hit.score)
+            assert margin > 0
+
+
+def _weather(number, word):
+    return (
+        f"# The same heading for all\n\nPage {number} tells of the weather and of {word} in spring. "
+        f"It is a {word} of the mildest kind, number {number} of all that were seen near the old mill.\n"
+    )
+
+
+_WORDS = ("rain", "wind", "snow", "fog", "hail", "sun", "ice", "dew", "mist", "heat", "frost")
+
+
+def test_a_namesake_of_the_passage_is_no_negative(retriever_over):
+    pages = {f"{n}.md": _weather(n, word) for n, word in enumerate(_WORDS)}
+    copies = {f"copy{n}.md": pages["3.md"] for n in range(3)}
+    retriever = retriever_over(pages | copies)
+    split = Split(frozenset(retriever.index.sources()), frozenset(), frozenset())
+    pairs = make_pairs(retriever, split, _SETTINGS).train
+    assert any(pair.negatives for pair in pairs)
+    for pair in pairs:
+        if "fog" in pair.passage:
+            assert not any("fog" in text for text in pair.negatives)
+
+
+def test_duplicates_are_counted(retriever_over):
+    retriever = retriever_over({f"{n}.md": _weather(n, word) for n, word in enumerate(_WORDS)})
+    split = Split(frozenset(retriever.index.sources()), frozenset(), frozenset())
+    made = make_pairs(retriever, split, _SETTINGS)
+    reasons = {part.reason.partition(":")[0]: part.count for part in made.left_out}
+    assert reasons["duplicate"] >= 9
+    queries = [pair.query for pair in made.train]
+    assert len(set(queries)) == len(queries)
+
+
+def test_what_a_question_set_asks_is_left_out(tools):
+    split = _split(tools)
+    free = make_pairs(tools, split, _SETTINGS)
+    asked = free.train[0].query
+    sieve = Sieve([Question("q1", asked, ("x",))])
+    made = make_pairs(tools, split, _SETTINGS, sieve=sieve)
+    assert asked not in {pair.query for pair in made.train}
+    assert any(part.reason.startswith("leak") for part in made.left_out)
+
+
+def test_the_same_seed_gives_the_same_pairs_and_another_one_others(tools):
+    split = _split(tools)
+    assert make_pairs(tools, split, _SETTINGS) == make_pairs(tools, split, _SETTINGS)
+    few = PairSettings(count=10, validation=4, seed=0)
+    other = PairSettings(count=10, validation=4, seed=1)
+    assert make_pairs(tools, split, few).train != make_pairs(tools, split, other).train
+    assert len(make_pairs(tools, split, few).train) == 10
+
+
+def test_too_little_to_train_on_is_an_error(retriever_over):
+    retriever = retriever_over(
+        {"a.md": "# A short page\n\nOnly this one sentence is said here about nothing.\n"}
+    )
+    split = Split(frozenset(["a.md"]), frozenset(), frozenset())
+    with pytest.raises(UsageError, match="query-passage pairs, expected 8 or more") as caught:
+        make_pairs(retriever, split, _SETTINGS)
+    assert "--data" in caught.value.hint
+
+
+def test_held_out_pairs_are_of_the_given_documents_alone(tools):
+    split = _split(tools)
+    pairs = held_out_pairs(tools, split.held_out, count=12, seed=0)
+    assert pairs
+    assert {pair.source for pair in pairs} <= split.held_out
+    assert not any(pair.negatives for pair in pairs)
+    assert held_out_pairs(tools, frozenset(), count=12, seed=0) == []

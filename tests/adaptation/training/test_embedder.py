@@ -1,0 +1,331 @@
+"""Tuning an embedder: what is compared, what is saved, and that it serves as it was trained."""
+
+import dataclasses
+import json
+import math
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hybrid.adaptation.store.card import AdapterKind, write_card
+from hybrid.adaptation.training.embedder import tune_embedder
+from hybrid.adaptation.training.lessons import EmbedderSettings, Encoder, Lesson
+from hybrid.adaptation.training.strength import Strength, choose_strength
+from hybrid.adaptation.values import Pair, Pairs
+from hybrid.config import AdaptationSettings, Method
+from hybrid.errors import AdapterError, TrainingFailed, UsageError
+from hybrid.models.device import Placement
+from hybrid.models.embedder import SentenceTransformerEmbedder, load_sentence_transformer
+from hybrid.models.resolve import weights_digest
+
+_CPU = Placement("cpu", "float32", "test")
+_GENERAL = ("the port", "a server is default", "to be in the", "and of a server", "is it", "in a port")
+_SMALL = EmbedderSettings(batch=8, neighbours=2, listed=6, contrast=1.0, hold=0.1, held_texts=2, layers=1.0)
+_FAST = AdaptationSettings(epochs=12, learning_rate=1e-2, rank=4)
+_TEXTS = ["the port of a server", "zq xv", "is the default in the server", "aaa"]
+
+
+def _word(number):
+    return "".join(chr(97 + (number * step) % 26) for step in (3, 7, 11))
+
+
+def _pairs(count, first=0):
+    """Return pairs whose query and passage share one word of several."""
+    words = [[_word(n * step + 1) for step in (1, 2, 3, 5, 7)] for n in range(first, first + count)]
+    return tuple(
+        Pair(f"{own} {other}", f"the {three} is {own} in a {two} of {seven}", f"d{n}", "made")
+        for n, (own, two, three, other, seven) in enumerate(words, start=first)
+    )
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    return Pairs(_pairs(40), _pairs(16, 40))
+
+
+@pytest.fixture(scope="module")
+def tuned(tiny_embedder_folder, tmp_path_factory, pairs):
+    return _tune(tiny_embedder_folder, tmp_path_factory.mktemp("tuned") / "a", pairs)
+
+
+def _tune(base, out, pairs, adaptation=_FAST, options=_SMALL, **others):
+    given = {"placement": _CPU, "settings": options, "general": _GENERAL} | others
+    return tune_embedder(base, "tiny", pairs, adaptation, out=out, **given)
+
+
+def _stored(tuned, base, target, make_card, **card):
+    """Return the adapter as the store keeps it: a copy with a card."""
+    shutil.copytree(tuned.folder, target)
+    given = {"kind": AdapterKind.EMBEDDER, "base_digest": weights_digest(base)} | card
+    write_card(target, make_card(**given))
+    return target
+
+
+def _embedder(base, adapter=None):
+    return SentenceTransformerEmbedder(base, name="tiny", placement=lambda: _CPU, adapter=adapter)
+
+
+# --- what training does ----------------------------------------------------------------------------
+
+
+def test_it_learns_what_the_pairs_teach(tuned):
+    base, *tried = tuned.strengths
+    assert base == Strength(0.0, base.domain, pytest.approx(0, abs=1e-6))
+    assert max(item.domain for item in tried) > base.domain
+    assert tuned.strength == choose_strength(tuned.strengths)
+    assert [item.strength for item in tried] == list(_SMALL.strengths)
+    moves = [item.moved for item in tried]
+    assert moves == sorted(moves)
+    assert tuned.fit.curve[0].general == pytest.approx(0, abs=1e-6)
+    assert min(point.domain for point in tuned.fit.curve) < tuned.fit.curve[0].domain
+
+
+def test_the_folder_is_pefts_own_and_can_be_moved(tuned):
+    assert {path.name for path in tuned.folder.iterdir()} == {
+        "adapter_config.json",
+        "adapter_model.safetensors",
+    }
+    config = json.loads((tuned.folder / "adapter_config.json").read_text())
+    assert (config["peft_type"], config["base_model_name_or_path"]) == ("LORA", "tiny")
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_one_others(
+    tiny_embedder_folder, tmp_path, pairs, tuned
+):
+    again = _tune(tiny_embedder_folder, tmp_path / "again", pairs)
+    assert weights_digest(again.folder) == weights_digest(tuned.folder)
+    assert again.strengths == tuned.strengths
+    other = _tune(tiny_embedder_folder, tmp_path / "b", pairs, dataclasses.replace(_FAST, seed=1))
+    assert weights_digest(other.folder) != weights_digest(tuned.folder)
+
+
+def test_the_base_is_left_as_it_was(tiny_embedder_folder, tuned):
+    assert tuned.pairs == 40
+    assert not list(tiny_embedder_folder.glob("adapter*"))
+
+
+@pytest.mark.parametrize("method", [Method.RSLORA, Method.DORA])
+def test_other_kinds_of_lora_work(tiny_embedder_folder, tmp_path, pairs, make_card, method):
+    adaptation = dataclasses.replace(_FAST, method=method, epochs=3)
+    tuned = _tune(tiny_embedder_folder, tmp_path / "a", pairs, adaptation)
+    strengths = [item.strength for item in tuned.strengths]
+    assert strengths == ([0.0, 1.0] if method is Method.DORA else [0.0, *_SMALL.strengths])
+    folder = _stored(tuned, tiny_embedder_folder, tmp_path / "kept", make_card)
+    assert not np.allclose(
+        _embedder(tiny_embedder_folder, folder).embed_queries(_TEXTS),
+        _embedder(tiny_embedder_folder).embed_queries(_TEXTS),
+    )
+
+
+def test_dropout_and_no_general_texts_and_no_validation_work(tiny_embedder_folder, tmp_path, pairs):
+    adaptation = dataclasses.replace(_FAST, dropout=0.1, epochs=2)
+    tuned = _tune(tiny_embedder_folder, tmp_path / "a", Pairs(pairs.train, ()), adaptation, general=())
+    assert (tuned.strength, tuned.strengths) == (1.0, ())
+
+
+# --- bad input -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", [Method.FULL, Method.QLORA])
+def test_methods_for_generators_are_refused(tiny_embedder_folder, tmp_path, pairs, method):
+    with pytest.raises(UsageError, match=f"not tuned by {method}"):
+        _tune(tiny_embedder_folder, tmp_path, pairs, dataclasses.replace(_FAST, method=method))
+
+
+def test_too_few_pairs_or_one_passage_are_refused(tiny_embedder_folder, tmp_path):
+    with pytest.raises(UsageError, match="there are 7 query-passage pairs to train on, expected 8"):
+        _tune(tiny_embedder_folder, tmp_path, Pairs(_pairs(7), ()))
+    same = tuple(dataclasses.replace(pair, passage="one") for pair in _pairs(9))
+    with pytest.raises(UsageError, match="the same passage"):
+        _tune(tiny_embedder_folder, tmp_path, Pairs(same, ()))
+
+
+def test_a_loss_that_is_not_a_number_is_told_and_leaves_nothing(tiny_embedder_folder, tmp_path, pairs):
+    with pytest.raises(TrainingFailed, match="the loss is nan"):
+        _tune(
+            tiny_embedder_folder, tmp_path / "a", pairs, options=dataclasses.replace(_SMALL, scale=math.nan)
+        )
+    assert not (tmp_path / "a").exists()
+
+
+def test_where_validation_gets_no_better_there_is_no_adapter(tiny_embedder_folder, tmp_path, pairs):
+    wild = dataclasses.replace(_FAST, learning_rate=0.9, epochs=2)
+    with pytest.raises(TrainingFailed, match="no better") as caught:
+        _tune(tiny_embedder_folder, tmp_path / "a", pairs, wild)
+    assert "learning_rate" in caught.value.hint
+    assert not (tmp_path / "a").exists()
+
+
+# --- serving ---------------------------------------------------------------------------------------
+
+
+def test_what_is_reloaded_gives_the_vectors_that_were_trained(
+    tiny_embedder_folder, tmp_path, pairs, make_card, monkeypatch
+):
+    """The merged weights of the stored adapter against the trained model in memory at its strength."""
+    import hybrid.adaptation.training.embedder as module
+
+    kept = {}
+
+    def remember(tuned, name, out):
+        kept["model"] = tuned
+        save(tuned, name, out)
+
+    save = module._save
+    monkeypatch.setattr(module, "_save", remember)
+    encoders = []
+    monkeypatch.setattr(module, "Encoder", lambda *a, **k: encoders.append(Encoder(*a, **k)) or encoders[-1])
+    tuned = _tune(tiny_embedder_folder, tmp_path / "a", pairs)
+    folder = _stored(tuned, tiny_embedder_folder, tmp_path / "kept", make_card)
+    served = _embedder(tiny_embedder_folder, folder)
+    (encoder,) = encoders
+    trained = encoder.encode(_TEXTS, encoder.query_prompt)
+    assert served.embed_queries(_TEXTS) == pytest.approx(trained, abs=1e-5)
+
+
+def test_strength_0_is_the_base_bit_for_bit(tiny_embedder_folder, pairs, tuned):
+    assert tuned.strengths[0].moved == pytest.approx(0, abs=1e-7)
+
+
+def test_the_fingerprint_tells_embedders_apart_by_their_adapter(
+    tiny_embedder_folder, tmp_path, tuned, pairs, make_card
+):
+    base = _embedder(tiny_embedder_folder)
+    one = _embedder(tiny_embedder_folder, _stored(tuned, tiny_embedder_folder, tmp_path / "a", make_card))
+    same = _embedder(tiny_embedder_folder, _stored(tuned, tiny_embedder_folder, tmp_path / "b", make_card))
+    assert base.fingerprint.adapter == ""
+    assert one.fingerprint == same.fingerprint
+    assert one.fingerprint.identity != base.fingerprint.identity
+    assert dataclasses.replace(one.fingerprint, adapter="") == base.fingerprint
+    scaled = _stored(tuned, tiny_embedder_folder, tmp_path / "c", make_card)
+    config = json.loads((scaled / "adapter_config.json").read_text())
+    (scaled / "adapter_config.json").write_text(json.dumps(config | {"lora_alpha": 99}))
+    assert _embedder(tiny_embedder_folder, scaled).fingerprint.adapter != one.fingerprint.adapter
+    assert one.max_tokens == base.max_tokens
+    assert one.count_tokens(_TEXTS) == base.count_tokens(_TEXTS)
+
+
+def test_an_adapter_that_does_not_fit_is_refused(tiny_embedder_folder, tmp_path, tuned, make_card):
+    other = _stored(tuned, tiny_embedder_folder, tmp_path / "other", make_card, base_digest="c" * 64)
+    with pytest.raises(AdapterError, match="was made for"):
+        _embedder(tiny_embedder_folder, other)
+    with pytest.raises(AdapterError, match="there is no adapter"):
+        _embedder(tiny_embedder_folder, tmp_path / "nowhere")
+    pickled = _stored(tuned, tiny_embedder_folder, tmp_path / "pickled", make_card)
+    (pickled / "adapter_model.bin").write_bytes(b"x")
+    with pytest.raises(AdapterError, match="pickled"):
+        _embedder(tiny_embedder_folder, pickled)
+
+
+def test_an_adapter_that_does_nothing_is_refused(tiny_embedder_folder, tmp_path, tuned, make_card):
+    from safetensors.torch import load_file, save_file
+
+    idle = _stored(tuned, tiny_embedder_folder, tmp_path / "idle", make_card)
+    weights = load_file(idle / "adapter_model.safetensors")
+    zeros = {name: torch.zeros_like(value) if "lora_B" in name else value for name, value in weights.items()}
+    save_file(zeros, idle / "adapter_model.safetensors")
+    with pytest.raises(AdapterError, match="changes nothing"):
+        _embedder(tiny_embedder_folder, idle).embed_queries(["a"])
+
+
+def test_an_index_of_another_embedder_is_refused_until_it_is_embedded_anew(
+    tiny_embedder_folder, tmp_path, tuned, make_card, write_files
+):
+    from hybrid.config import ChunkSettings, DocumentSettings, RetrievalSettings
+    from hybrid.errors import IndexMismatch
+    from hybrid.index import Index
+    from hybrid.index.reembedding import put_in_force, reembed
+    from hybrid.ingestion import Ingestor
+    from hybrid.retrieval import Retriever
+
+    folder = write_files(tmp_path / "docs", {"a.txt": "the port is a server", "b.txt": "zq is default"})
+    domain = tmp_path / "indexes" / "docs"
+    base = _embedder(tiny_embedder_folder)
+    with_it = _embedder(tiny_embedder_folder, _stored(tuned, tiny_embedder_folder, tmp_path / "a", make_card))
+    Ingestor(domain, base, DocumentSettings(), ChunkSettings()).ingest(folder)
+    with pytest.raises(IndexMismatch, match="adapter"):
+        Retriever(Index.open(domain), with_it, RetrievalSettings())
+    with pytest.raises(IndexMismatch, match="adapter"):
+        Ingestor(domain, with_it, DocumentSettings(), ChunkSettings()).ingest(folder)
+    reembed(domain, with_it)
+    Retriever(Index.built_with(domain, with_it.fingerprint), with_it, RetrievalSettings()).search("the port")
+    Retriever(Index.open(domain), base, RetrievalSettings()).search("the port")
+    put_in_force(domain, with_it.fingerprint)
+    # nothing is read or embedded again: an adapter changes neither the files nor how they are split
+    report = Ingestor(domain, with_it, DocumentSettings(), ChunkSettings()).ingest(folder)
+    assert (report.embedded, report.plan.nothing_to_do) == (0, True)
+    write_files(folder, {"c.txt": "a new one in the port"})
+    report = Ingestor(domain, with_it, DocumentSettings(), ChunkSettings()).ingest(folder)
+    assert (report.embedded, report.plan.added) == (1, ("c.txt",))
+
+
+# --- what is compared ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def encoder(tiny_embedder_folder):
+    return Encoder(load_sentence_transformer(tiny_embedder_folder, _CPU), max_tokens=40)
+
+
+def test_the_encoder_embeds_as_the_embedder_does(tiny_embedder_folder, encoder):
+    served = _embedder(tiny_embedder_folder)
+    texts = _TEXTS[:3]
+    assert encoder.encode(texts, encoder.query_prompt) == pytest.approx(served.embed_queries(texts), abs=1e-5)
+    assert encoder.encode(texts, encoder.passage_prompt) == pytest.approx(
+        served.embed_documents(texts), abs=1e-5
+    )
+    assert encoder.encode([], "").shape == (0, 32)
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 99), st.integers(1, 9), st.integers(1, 4))
+def test_no_document_and_no_passage_is_twice_in_a_batch(encoder, seed, size, neighbours):
+    lesson = _lesson(encoder)
+    batches = lesson.batches(size, neighbours, seed=seed, epoch=0)
+    for rows in batches:
+        assert len(rows) == size or len(batches) == 1
+        assert len({lesson.pairs[row].source for row in rows}) == len(rows)
+        assert len({lesson.own[row] for row in rows}) == len(rows)
+    used = [row for rows in batches for row in rows]
+    assert len(set(used)) == len(used)
+    assert batches == lesson.batches(size, neighbours, seed=seed, epoch=0)
+
+
+def test_epochs_differ(encoder):
+    lesson = _lesson(encoder)
+    assert lesson.batches(4, 2, seed=0, epoch=0) != lesson.batches(4, 2, seed=0, epoch=1)
+
+
+def _lesson(encoder, kept=[]):  # noqa: B006 - made once for all examples
+    if not kept:
+        twice = [dataclasses.replace(pair, query=f"{pair.query} b") for pair in _pairs(8)]
+        negatives = tuple(f"a port of {_word(n)}" for n in range(3))
+        own = [dataclasses.replace(pair, negatives=negatives) for pair in _pairs(20)]
+        kept.append(Lesson([*own, *twice], encoder, _SMALL))
+    return kept[0]
+
+
+def test_nothing_of_its_own_document_is_listed_against_a_query(encoder):
+    lesson = _lesson(encoder)
+    for row in range(len(lesson.pairs)):
+        assert lesson.own[row] not in lesson.listed.places[row]
+    assert len(lesson.texts) == 23
+
+
+# --- strength --------------------------------------------------------------------------------------
+
+
+def test_the_best_strength_is_taken_and_the_smaller_of_two_alike():
+    tried = [
+        Strength(0.0, 0.9, 0.0),
+        Strength(0.5, 0.7, 0.1),
+        Strength(0.75, 0.8, 0.1),
+        Strength(1.0, 0.8, 0.2),
+    ]
+    assert choose_strength(tried) == 0.75
+    assert choose_strength(()) == 1.0
+    assert choose_strength(tried[:1]) == 1.0

@@ -1,0 +1,144 @@
+"""The loop: finds a minimum, keeps the best weights, stops in time, goes on after a kill."""
+
+import math
+
+import pytest
+import torch
+
+from hybrid.adaptation.training.loop import Schedule, fit
+from hybrid.errors import StorageError, TrainingFailed
+
+
+class Line:
+    """Fit y = 2x: one weight, batches of two parts."""
+
+    def __init__(self, *, start=0.0, general=None, domain=None, dies_at=None):
+        self.module = torch.nn.Linear(1, 1, bias=False)
+        torch.nn.init.constant_(self.module.weight, start)
+        self.digest = "line"
+        self._general, self._domain, self._dies_at = general, domain, dies_at
+        self.losses = self.looks = 0
+
+    def batches(self, epoch):
+        x = torch.arange(1, 9, dtype=torch.float32).view(-1, 1)
+        order = torch.randperm(8, generator=torch.Generator().manual_seed(epoch))
+        return [x[order[first : first + 2]].split(1) for first in range(0, 8, 2)]
+
+    def loss(self, module, part):
+        self.losses += 1
+        if self.losses == self._dies_at:
+            raise KeyboardInterrupt
+        noise = torch.nn.functional.dropout(torch.ones(1), 0.5, training=module.training)
+        return ((module(part) - 2 * part * (0.9 + 0.1 * noise)) ** 2).mean() / 2
+
+    def validate(self):
+        self.looks += 1
+        weight = self.weight
+        domain = self._domain(self.looks, weight) if self._domain else (weight - 2) ** 2
+        return domain, self._general(self.looks) if self._general else None
+
+    @property
+    def weight(self):
+        return float(self.module.weight.detach())
+
+
+_FAST = Schedule(learning_rate=0.1, epochs=20, looks=20, patience=100)
+
+
+def test_it_finds_the_minimum_and_tells_how_it_went():
+    task = Line()
+    seen = []
+    done = fit(task, _FAST, seed=0, progress=lambda step, steps, loss: seen.append((step, steps)))
+    assert task.weight == pytest.approx(2.0, abs=0.1)
+    assert done.steps == 80 and seen[-1] == (80, 80) and done.ended == "all epochs done"
+    assert done.curve[0].step == 0 and done.curve[0].domain == pytest.approx(4.0)
+    assert done.curve[-1].domain < 0.02
+
+
+def test_the_best_weights_stay_not_the_last_ones():
+    task = Line(domain=lambda look, weight: abs(look - 4))
+    weights = []
+    done = fit(task, _FAST, seed=0, progress=lambda *_: weights.append(task.weight))
+    assert done.best == done.curve[3].step == 12
+    assert task.weight == weights[11] != weights[-1]
+
+
+def test_without_validation_the_last_weights_stay():
+    task = Line(domain=lambda look, weight: math.nan)
+    assert fit(task, _FAST, seed=0).best == 80
+
+
+def test_it_stops_when_validation_gets_no_better():
+    done = fit(Line(domain=lambda look, weight: 1.0), Schedule(0.1, 20, looks=20, patience=3), seed=0)
+    assert (done.steps, done.best, done.ended) == (12, 0, "validation got no better")
+
+
+def test_it_stops_when_general_text_gets_worse_and_keeps_what_was_before():
+    task = Line(general=lambda look: 1.0 if look < 4 else 1.2)
+    done = fit(task, Schedule(0.1, 20, looks=20, patience=100, drift=0.1), seed=0)
+    assert "general" in done.ended
+    assert done.best == done.curve[2].step  # the last look within the limit
+    assert len(done.curve) == 5
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_one_others():
+    results = []
+    for seed in (1, 1, 2):
+        task = Line()
+        fit(task, _FAST, seed=seed)
+        results.append(task.weight)
+    assert results[0] == results[1] != results[2]
+
+
+@pytest.mark.parametrize("dies_at", [9, 33, 60])
+def test_a_run_that_was_interrupted_ends_as_if_it_had_not_been(tmp_path, dies_at):
+    whole = Line()
+    expected = fit(whole, _FAST, seed=5)
+    state = tmp_path / "state"
+    with pytest.raises(KeyboardInterrupt):
+        fit(Line(dies_at=dies_at), _FAST, seed=5, state=state)
+    again = Line()
+    done = fit(again, _FAST, seed=5, state=state)
+    assert again.weight == whole.weight
+    assert done.curve == expected.curve
+    assert again.losses < whole.losses
+    assert not state.exists()
+
+
+def test_the_state_of_another_run_is_not_gone_on_with(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        fit(Line(dies_at=33), _FAST, seed=5, state=tmp_path)
+    other = Line()
+    fit(other, _FAST, seed=6, state=tmp_path)
+    assert other.losses == 160
+
+
+def test_a_damaged_state_begins_anew(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        fit(Line(dies_at=33), _FAST, seed=5, state=tmp_path)
+    for path in tmp_path.glob("*.safetensors"):
+        path.write_bytes(b"half")
+    task = Line()
+    fit(task, _FAST, seed=5, state=tmp_path)
+    assert task.losses == 160
+
+
+def test_a_loss_that_is_not_a_number_ends_it_with_advice():
+    task = Line()
+    task.loss = lambda module, part: module(part).sum() * float("nan")
+    with pytest.raises(TrainingFailed, match="nan at step 1 of 80") as caught:
+        fit(task, _FAST, seed=0)
+    assert "learning_rate" in caught.value.hint
+
+
+def test_a_full_disk_is_a_clear_error(tmp_path, monkeypatch):
+    import errno
+
+    import safetensors.torch
+
+    def full(tensors, path):
+        raise OSError(errno.ENOSPC, "no space left")
+
+    monkeypatch.setattr(safetensors.torch, "save_file", full)
+    with pytest.raises(StorageError, match="no space"):
+        fit(Line(), _FAST, seed=0, state=tmp_path)
