@@ -1,0 +1,109 @@
+"""What is said of an answer: claims, their evidence, what was found, and the verdict on each.
+
+Frozen values without behaviour beyond sums of themselves. Offsets are code points of the text that was
+given, so that nothing can be judged that is not in the answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybrid.types import Span
+
+
+class Status(StrEnum):
+    """What became of a claim.
+
+    ``supported``: the evidence carries it. ``contradicted``: the evidence is about the same and says
+    otherwise. ``not in evidence``: neither. ``not checkable``: it asserts nothing (a question, a greeting,
+    a heading). ``abstained``: the answer declines, so there is nothing to carry.
+    """
+
+    SUPPORTED = "supported"
+    CONTRADICTED = "contradicted"
+    NOT_IN_EVIDENCE = "not in evidence"
+    NOT_CHECKABLE = "not checkable"
+    ABSTAINED = "abstained"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A stretch of an answer that can be judged alone.
+
+    ``text`` is what it asserts, without citation markers and opening courtesy; ``span`` is where it stands in
+    the answer; ``cites`` are the numbers of the markers of its sentence. ``reason`` says why it is not
+    checkable, and is empty if it is.
+    """
+
+    text: str
+    span: Span
+    cites: tuple[int, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Stretches of one passage that are read together, in their order; ``text`` is what a scorer reads."""
+
+    passage: int
+    spans: tuple[Span, ...]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What a scorer judges: does the evidence carry the claim?"""
+
+    evidence: str
+    claim: str
+
+
+@dataclass(frozen=True, slots=True)
+class Logits:
+    """What a scorer says of pairs, one number a pair, finite.
+
+    ``support`` is higher where the evidence carries the claim; 0 is the scorer's own even chance.
+    ``against`` is higher where the evidence says the opposite; None from a scorer that cannot tell that from
+    evidence on something else.
+    """
+
+    support: NDArray[np.float32]
+    against: NDArray[np.float32] | None = None
+
+
+class Doubt(StrEnum):
+    """What a check without a model found in a claim that the evidence lacks or turns around."""
+
+    NUMBER = "number"
+    UNIT = "unit"
+    DATE = "date"
+    NAME = "name"
+    NEGATION = "negation"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A stretch of a claim that a check doubts; ``span`` is within the text of the claim."""
+
+    doubt: Doubt
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A judged claim.
+
+    ``support`` is the calibrated probability from 0 to 1 that the passages carry the claim, None where
+    nothing was judged. ``evidence`` is the best candidate, whether it carries the claim or not.
+    """
+
+    claim: Claim
+    status: Status
+    support: float | None = None
+    evidence: Evidence | None = None
+    findings: tuple[Finding, ...] = ()
