@@ -92,7 +92,10 @@ class AlignmentHead(nn.Module):
     def __init__(self, shape: Shape, lexicon: Lexicon) -> None:
         super().__init__()
         self.shape = shape
-        self._kinds = {name: torch.from_numpy(np.asarray(values)) for name, values in lexicon.flags().items()}
+        self._stop, self._negation, self._number, self._mark = (
+            torch.from_numpy(flags)
+            for flags in (lexicon.stop, lexicon.negation, lexicon.number, lexicon.mark)
+        )
         layers, size, hidden = shape.layers, shape.projected, shape.hidden
         projections = [nn.Linear(shape.width, size, bias=False) for _ in range(layers)]
         for projection in projections:
