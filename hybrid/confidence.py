@@ -88,10 +88,10 @@ def excess_aurc(confidences: Sequence[float], losses: Sequence[float]) -> float 
 def augrc(confidences: Sequence[float], losses: Sequence[float]) -> float | None:
     """Return the area under the generalised risk–coverage curve; None of nothing.
 
-    The generalised risk is the share of all answers that are kept and wrong, so that a mistake among the first
-    answers does not count again at every coverage (Traub et al. 2024, arXiv:2407.01032). From 0 to 1/2, lower
-    is better: it is (1 − AUROC)·a·e + e²/2 for accuracy a and error e = 1 − a, where the AUROC is that of
-    telling right from wrong.
+    The generalised risk is the share of all answers that are kept and wrong, so that a mistake among the
+    first answers does not count again at every coverage (Traub et al. 2024, arXiv:2407.01032). From 0 to
+    1/2, lower is better: it is (1 − AUROC)·a·e + e²/2 for accuracy a and error e = 1 − a, where the AUROC
+    is that of telling right from wrong.
     """
     _, lost = _sorted(confidences, losses)
     if not len(lost):
