@@ -14,7 +14,7 @@ error is that of rare losses at the tested value (Nam 1997; for a mean it is the
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -27,6 +27,78 @@ Array = NDArray[np.float64]
 # A bootstrap of fewer sources, or of fewer that differ at all, knows nothing about its tails.
 MIN_SOURCES = 10
 _BLOCK_CELLS = 4_000_000
+
+
+def source_weights(sources: int, *, replicates: int, seed: int, width: int = 0) -> Iterator[Array]:
+    """Yield how often each source is drawn in each bootstrap replicate, shape (rows, sources), in blocks.
+
+    Args:
+        sources: how many there are; as many are drawn, with replacement.
+        replicates: how many rows all blocks have together.
+        seed: the draws are the same for the same seed, sources and replicates, however wide the blocks.
+        width: how many numbers the caller makes of a row, if more than ``sources``; keeps the blocks small.
+    """
+    generator = np.random.default_rng([seed, 1])
+    block = max(_BLOCK_CELLS // max(sources, width), 1)
+    for first in range(0, replicates, block):
+        rows = min(block, replicates - first)
+        drawn = generator.integers(sources, size=(rows, sources), dtype=np.int32)
+        drawn += np.arange(rows, dtype=np.int32)[:, None] * sources
+        yield np.bincount(drawn.ravel(), minlength=rows * sources).reshape(rows, sources).astype(np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Bootstrap:
+    """What resampling gave of one quantity; its bounds are corrected for bias, skewness and few sources.
+
+    Args:
+        estimate: the value on all sources.
+        ordered: the values of the replicates, in ascending order.
+        pulls: what each source adds to the quantity, to any scale: the mean of the jackknife minus the value
+            without the source. Those of several samples that are resampled apart stand together.
+        freedom: sources − 1, at least 1.
+    """
+
+    estimate: float
+    ordered: Array
+    pulls: Array
+    freedom: float
+
+    def bound(self, level: float) -> float:
+        """Return the lower one-sided confidence bound that is above the truth with chance ``level``."""
+        share = special.ndtr(self._adjust(special.ndtri(self._expand(level))))
+        return float(np.quantile(self.ordered, float(np.clip(share, 0.0, 1.0))))
+
+    def p_above(self, value: float) -> float:
+        """Return the p-value of "it is at most ``value``", by inverting the bound."""
+        shifted = special.ndtri(self._share_below(value)) - self._bias
+        z = shifted / (1.0 + self._acceleration * shifted) - self._bias
+        return float(special.stdtr(self.freedom, z / self._widening))
+
+    @property
+    def _widening(self) -> float:
+        return math.sqrt((self.freedom + 1) / self.freedom)
+
+    @cached_property
+    def _bias(self) -> float:
+        return float(special.ndtri(self._share_below(self.estimate)))
+
+    @cached_property
+    def _acceleration(self) -> float:
+        spread = float(self.pulls @ self.pulls)
+        return float((self.pulls**3).sum() / (6.0 * spread**1.5)) if spread > 0 else 0.0
+
+    def _adjust(self, z: float) -> float:
+        shifted = self._bias + z
+        return self._bias + shifted / (1.0 - self._acceleration * shifted)
+
+    def _expand(self, level: float) -> float:
+        return float(special.ndtr(self._widening * special.stdtrit(self.freedom, level)))
+
+    def _share_below(self, value: float) -> float:
+        low, high = np.searchsorted(self.ordered, [value - 1e-12, value + 1e-12])
+        # ties count half; the extra observation keeps the share off 0 and 1
+        return float((low + high + 1) / 2 / (len(self.ordered) + 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,17 +130,9 @@ class Resampling:
     @cached_property
     def bootstrap(self) -> Array:
         """Return the means of every bootstrap replicate, shape (replicates, columns)."""
-        generator = np.random.default_rng([self.seed, 1])
         extended = np.column_stack([self.sums, self.sizes])
-        totals = np.empty((self.replicates, extended.shape[1]))
-        count = self.sources
-        block = max(_BLOCK_CELLS // count, 1)
-        for first in range(0, self.replicates, block):
-            rows = min(block, self.replicates - first)
-            drawn = generator.integers(count, size=(rows, count), dtype=np.int32)
-            drawn += np.arange(rows, dtype=np.int32)[:, None] * count
-            weights = np.bincount(drawn.ravel(), minlength=rows * count).reshape(rows, count)
-            totals[first : first + rows] = weights @ extended
+        blocks = source_weights(self.sources, replicates=self.replicates, seed=self.seed)
+        totals = np.concatenate([weights @ extended for weights in blocks])
         return np.asarray(totals[:, :-1] / totals[:, -1:])
 
     @cached_property
@@ -151,8 +215,7 @@ class Contrast:
             plain = side * self.estimate + abs(reach) * self.standard_error
             limit = _score_limit(side * self.estimate, reach**2 / self._equal_sources)
             return side * min(max(plain, limit), 1.0)
-        share = special.ndtr(self._adjust(special.ndtri(self._expand(level))))
-        return float(np.quantile(self._sorted, float(np.clip(share, 0.0, 1.0))))
+        return self._bootstrap.bound(level)
 
     def p_above(self, value: float) -> float:
         """Return the p-value of "it is at most ``value``": small means it is shown to be larger.
@@ -163,7 +226,7 @@ class Contrast:
         1961): right or wrong answers tie often, and the other two tests are cautious enough.
         """
         score = float(special.stdtr(self._freedom, (value - self.estimate) / self.error_at(value)))
-        bootstrap = self._bootstrap_p(value) if self._enough else 0.0
+        bootstrap = self._bootstrap.p_above(value) if self._enough else 0.0
         return max(score, bootstrap, self.flip_p(value, ties=0.5))
 
     def flip_p(self, value: float = 0.0, *, two_sided: bool = False, ties: float = 1.0) -> float:
@@ -203,38 +266,10 @@ class Contrast:
         return max(self.resampling.sources - 1, 1)
 
     @cached_property
-    def _sorted(self) -> Array:
-        return np.sort(self.resampling.bootstrap @ self.weights)
-
-    @cached_property
-    def _bias(self) -> float:
-        return float(special.ndtri(self._share_below(self.estimate)))
-
-    @cached_property
-    def _acceleration(self) -> float:
+    def _bootstrap(self) -> Bootstrap:
         left_out = self.resampling.jackknife @ self.weights
-        pulls = left_out.mean() - left_out
-        spread = float(pulls @ pulls)
-        return float((pulls**3).sum() / (6.0 * spread**1.5)) if spread > 0 else 0.0
-
-    def _adjust(self, z: float) -> float:
-        shifted = self._bias + z
-        return self._bias + shifted / (1.0 - self._acceleration * shifted)
-
-    def _expand(self, level: float) -> float:
-        count = self.resampling.sources
-        return float(special.ndtr(np.sqrt(count / (count - 1)) * special.stdtrit(self._freedom, level)))
-
-    def _share_below(self, value: float) -> float:
-        low, high = np.searchsorted(self._sorted, [value - 1e-12, value + 1e-12])
-        # ties count half; the extra observation keeps the share off 0 and 1
-        return float((low + high + 1) / 2 / (len(self._sorted) + 1))
-
-    def _bootstrap_p(self, value: float) -> float:
-        shifted = special.ndtri(self._share_below(value)) - self._bias
-        z = shifted / (1.0 + self._acceleration * shifted) - self._bias
-        count = self.resampling.sources
-        return float(special.stdtr(self._freedom, z / np.sqrt(count / (count - 1))))
+        drawn = np.sort(self.resampling.bootstrap @ self.weights)
+        return Bootstrap(self.estimate, drawn, left_out.mean() - left_out, self.resampling.sources - 1)
 
 
 def resample(values: Array, sources: Sequence[str], *, replicates: int, seed: int) -> Resampling:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from hybrid.statistics import detectable_effect, holm, questions_for, resample
+from hybrid.statistics import detectable_effect, holm, questions_for, resample, source_weights
 
 UNEQUAL = np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 0.0], [1.0, 0.5]])
 OF_UNEQUAL = ("a", "b", "b", "b")
@@ -45,6 +45,14 @@ def test_a_bootstrap_replicate_draws_whole_sources():
     # a twice, b twice, or one of each: nothing between
     possible = {(1.0, 0.0), (round(2 / 3, 9), 0.5), (0.75, 0.375)}
     assert {tuple(np.round(row, 9).tolist()) for row in resampling.bootstrap} == possible
+
+
+def test_as_many_sources_are_drawn_as_there_are_and_the_width_of_blocks_changes_no_draw():
+    together = np.concatenate(list(source_weights(7, replicates=50, seed=3)))
+    apart = list(source_weights(7, replicates=50, seed=3, width=500_000))
+    assert together.shape == (50, 7) and len(apart) == 7
+    assert (together.sum(axis=1) == 7).all() and (together == np.concatenate(apart)).all()
+    assert (together != np.concatenate(list(source_weights(7, replicates=50, seed=4)))).any()
 
 
 def test_the_standard_error_is_that_of_a_ratio_plus_one_undecided_source():

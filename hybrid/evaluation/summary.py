@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hybrid.evaluation.confidence import (
+from hybrid.confidence import (
     AbstentionScores,
     abstention,
     aurc,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.evaluation.confidence import AbstentionScores
+from hybrid.confidence import AbstentionScores
 from hybrid.evaluation.grounding import NgramOverlap
 from hybrid.evaluation.outcomes import Outcome, Passage
 from hybrid.evaluation.scores import METRICS

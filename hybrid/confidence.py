@@ -1,4 +1,4 @@
-"""Does an arm know when it is right? Selective prediction, calibration and abstention.
+"""Does it know when it is right? Selective prediction, calibration and abstention.
 
 Takes confidences with losses or scores, and flags, gives figures; None where there is nothing to measure.
 Items of equal confidence cannot be told apart, so every figure is the mean over their orders: it does not
@@ -83,6 +83,21 @@ def excess_aurc(confidences: Sequence[float], losses: Sequence[float]) -> float 
     if area is None:
         return None
     return max(area - _area(np.sort(np.asarray(losses, dtype=np.float64))), 0.0)
+
+
+def augrc(confidences: Sequence[float], losses: Sequence[float]) -> float | None:
+    """Return the area under the generalised risk–coverage curve; None of nothing.
+
+    The generalised risk is the share of all answers that are kept and wrong, so that a mistake among the
+    first answers does not count again at every coverage (Traub et al. 2024, arXiv:2407.01032). From 0 to
+    1/2, lower is better: it is (1 − AUROC)·a·e + e²/2 for accuracy a and error e = 1 − a, where the AUROC
+    is that of telling right from wrong.
+    """
+    _, lost = _sorted(confidences, losses)
+    if not len(lost):
+        return None
+    missed = np.concatenate([[0.0], np.cumsum(lost) / len(lost)])
+    return float(np.mean((missed[1:] + missed[:-1]) / 2))
 
 
 def coverage_at_risk(confidences: Sequence[float], losses: Sequence[float], risk: float) -> float:
