@@ -153,7 +153,8 @@ class AlignmentHead(nn.Module):
             [(hidden * real).sum(1) / count[:, None], (hidden * weights).sum(1), facts, carried], -1
         )
         # a claim is at most as good as its worst token
-        return -self.claim(pooled)[:, 0] - 0.5 * worst.amax(-1)
+        whole: Tensor = self.claim(pooled)[:, 0]
+        return -whole - 0.5 * worst.amax(-1)
 
     def _compare(self, batch: Batch) -> tuple[list[Tensor], Tensor, Tensor]:
         """Return comparisons by layer, scalars (B, n, ·), and the attention of the last layer."""

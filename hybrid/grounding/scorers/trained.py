@@ -1,0 +1,132 @@
+"""The scorer that ships: alignment heads over the frozen default embedder, with what words alone tell.
+
+Takes pairs, gives the logit of support, and on demand which stretches of a claim are not carried and which
+stretch of the evidence the claim looks at. Its weights belong to one encoder, whose digest is checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from hybrid.grounding.head import AlignmentHead
+from hybrid.grounding.lexicon import Lexicon, lexicon_of
+from hybrid.grounding.reading import Read, judge, read
+from hybrid.grounding.stack import Stack
+from hybrid.grounding.tokens import TokenEncoder
+from hybrid.grounding.values import Logits, Pair
+from hybrid.types import Span
+
+SIGNALS = ("head", "alignment", "bigrams", "numbers")
+LAYERS = (3, 6)
+_WEIGHTS = "heads.safetensors"
+_CARD = "card.json"
+_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
+_MAX_WORDS = 1_200
+# From which probability on a token is shown as not carried.
+_MARKED = 0.5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judgement:
+    """What the heads say of a pair: ``signals`` in the order of ``SIGNALS``.
+
+    ``unsupported`` is the probability of each claim token, ``looks`` the share of attention of each evidence
+    token.
+    """
+
+    signals: NDArray[np.float64]
+    unsupported: NDArray[np.float64]
+    looks: NDArray[np.float64]
+
+
+class TrainedScorer:
+    """Judge pairs by alignment heads and their stack."""
+
+    def __init__(
+        self, heads: Sequence[AlignmentHead], stack: Stack, encoder: TokenEncoder, *, name: str
+    ) -> None:
+        self._heads, self._stack, self._encoder = tuple(heads), stack, encoder
+        self.name = name
+        self.max_words = _MAX_WORDS
+
+    def score(self, pairs: Sequence[Pair]) -> Logits:
+        """Return the logits of the stack."""
+        if not pairs:
+            return Logits(np.zeros(0, np.float32))
+        signals = np.stack([found.signals for found in self.judgements(pairs)])
+        return Logits(self._stack.logits(signals).astype(np.float32))
+
+    def signals(self, pairs: Sequence[Pair]) -> NDArray[np.float64]:
+        """Return what the stack adds up, shape (pairs, signals)."""
+        return np.stack([found.signals for found in self.judgements(pairs)])
+
+    def unsupported(self, pair: Pair) -> tuple[Span, ...]:
+        """Return the stretches of the claim that the evidence does not carry, in order and apart."""
+        (item,), (found,) = self._read([pair]), self.judgements([pair])
+        spans: list[Span] = []
+        for (start, end), wrong in zip(item.claim.places.tolist(), found.unsupported > _MARKED, strict=True):
+            if not wrong:
+                continue
+            if spans and not pair.claim[spans[-1].end : start].strip():
+                spans[-1] = Span(spans[-1].start, end)
+            else:
+                spans.append(Span(start, end))
+        return tuple(spans)
+
+    def judgements(self, pairs: Sequence[Pair]) -> list[Judgement]:
+        """Return what the heads say of each pair; signals are means over the heads."""
+        reads = self._read(pairs)
+        logits = np.zeros(len(reads))
+        tokens = [np.zeros(len(item.claim)) for item in reads]
+        looks = [np.zeros(len(item.evidence)) for item in reads]
+        words = [word_signals(item, self._lexicon, len(LAYERS)) for item in reads]
+        for head in self._heads:
+            for place, found in judge(head, reads):
+                count, seen = len(tokens[place]), len(looks[place])
+                logits[place] += float(found.support) / len(self._heads)
+                tokens[place] += torch.sigmoid(found.unsupported[:count]).double().numpy() / len(self._heads)
+                if count:
+                    attention = found.attention[:count, :seen].double().mean(0).numpy()
+                    looks[place] += attention / len(self._heads)
+        return [
+            Judgement(np.array([logit, *signal]), wrong, seen)
+            for logit, signal, wrong, seen in zip(logits, words, tokens, looks, strict=True)
+        ]
+
+    def _read(self, pairs: Sequence[Pair]) -> list[Read]:
+        claims, evidences = [pair.claim for pair in pairs], [(pair.evidence,) for pair in pairs]
+        return read(claims, evidences, self._encoder, lexicon=self._lexicon)
+
+    @cached_property
+    def _lexicon(self) -> Lexicon:
+        return lexicon_of(self._encoder.pieces)
+
+
+def word_signals(item: Read, lexicon: Lexicon, layers: int) -> NDArray[np.float64]:
+    """Return alignment, bigrams and numbers: what frozen vectors and words tell, each from 0 to 1.
+
+    ``alignment`` is the mean, over the content tokens of the claim, of the best cosine with a token of the
+    evidence (BERTScore's recall, Zhang et al. 2020); ``bigrams`` the share of the claim's pairs of neighbours
+    that stand in the evidence; ``numbers`` the share of its numbers that do, 1 if it has none.
+    """
+    claim, evidence = item.claim, item.evidence
+    content = ~lexicon.stop[claim.ids] & ~lexicon.mark[claim.ids]
+    if not content.any() or not len(evidence):
+        return np.array([0.0, 0.0, 1.0])
+    width = claim.vectors.shape[1] // layers
+    own = functional.normalize(torch.from_numpy(claim.vectors[content, -width:]).float(), dim=-1)
+    other = functional.normalize(torch.from_numpy(evidence.vectors[:, -width:]).float(), dim=-1)
+    aligned = float((own @ other.T).amax(1).clamp(0, 1).mean())
+    known = set(zip(evidence.ids[:-1].tolist(), evidence.ids[1:].tolist(), strict=True))
+    said = list(zip(claim.ids[:-1].tolist(), claim.ids[1:].tolist(), strict=True))
+    bigrams = sum(pair in known for pair in said) / len(said) if said else 0.0
+    figures = claim.ids[lexicon.number[claim.ids]]
+    numbers = float(np.isin(figures, evidence.ids).mean()) if len(figures) else 1.0
+    return np.array([aligned, bigrams, numbers])
