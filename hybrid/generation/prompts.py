@@ -14,12 +14,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from string import Template
+from typing import Any
 
 from hybrid.errors import ConfigError
 from hybrid.files import hash_text
 from hybrid.types import Message, MessageRole, Span
 
 _DELIMITER = re.compile(r"<(?=/?\s*passage)", re.IGNORECASE)
+_JUDGED = re.compile(r"<(?=/?\s*(?:passage|claim))", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,31 @@ class Prompts:
         return hash_text(*dataclasses.astuple(self))
 
 
+@dataclass(frozen=True, slots=True)
+class GroundingPrompt:
+    """How a generator is asked, in one language, whether a passage carries a claim.
+
+    ``yes`` and ``no`` are the two answers whose likelihoods are compared. It is no part of ``Prompts``: what
+    judges an answer does not decide its words, so it is not in their digest.
+    """
+
+    system: str
+    user: str
+    yes: str
+    no: str
+
+    def conversation(self, evidence: str, claim: str) -> tuple[Message, ...]:
+        """Return the conversation that ends where yes or no is to follow."""
+        given = _JUDGED.sub("‹", evidence), _JUDGED.sub("‹", claim)
+        user = Template(self.user).safe_substitute(evidence=given[0], claim=given[1])
+        return (Message(MessageRole.SYSTEM, self.system), Message(MessageRole.USER, user))
+
+    @property
+    def digest(self) -> str:
+        """Return a digest of all texts."""
+        return hash_text(*dataclasses.astuple(self))
+
+
 @functools.cache
 def load_prompts(language: str) -> Prompts:
     """Return the prompts of a language.
@@ -88,13 +115,7 @@ def load_prompts(language: str) -> Prompts:
     Raises:
         ConfigError: there are none for it; the message names those that there are.
     """
-    folder = resources.files("hybrid.generation") / "prompts"
-    there = sorted(
-        entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")
-    )
-    if language not in there:
-        raise ConfigError(f"`generation.language` is {language!r}, there are prompts for: {', '.join(there)}")
-    value = tomllib.loads((folder / f"{language}.toml").read_text(encoding="utf-8"))
+    value = _texts(language)
     return Prompts(
         abstention=value["abstention"],
         base_system=value["base"]["system"],
@@ -107,6 +128,27 @@ def load_prompts(language: str) -> Prompts:
         quoting_system=value["quoting"]["system"],
         quoting_user=value["quoting"]["user"],
     )
+
+
+@functools.cache
+def load_grounding_prompt(language: str) -> GroundingPrompt:
+    """Return the prompt of a language.
+
+    Raises:
+        ConfigError: there is none for it; the message names those that there are.
+    """
+    value = _texts(language)["grounding"]
+    return GroundingPrompt(system=value["system"], user=value["user"], yes=value["yes"], no=value["no"])
+
+
+def _texts(language: str) -> dict[str, Any]:
+    folder = resources.files("hybrid.generation") / "prompts"
+    there = sorted(
+        entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")
+    )
+    if language not in there:
+        raise ConfigError(f"`generation.language` is {language!r}, there are prompts for: {', '.join(there)}")
+    return tomllib.loads((folder / f"{language}.toml").read_text(encoding="utf-8"))
 
 
 def _quote(passage: Passage) -> str:

@@ -1,0 +1,144 @@
+"""Do the answers that a model gives to one question agree? What can be said without any evidence.
+
+Takes texts that were sampled for one question and a scorer, or the log-probabilities of one answer's tokens,
+gives numbers; None where there is nothing to measure. Knows nothing about how answers are sampled.
+
+Two answers mean the same if each carries the other. Whatever is judged by these numbers has to beat
+``length_baseline``: where correctness is told by overlap, length alone comes near semantic entropy
+(arXiv:2508.08285).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybrid.grounding.scorers.protocol import Scorer
+from hybrid.grounding.values import Pair
+
+_WORD = re.compile(r"\w+")
+
+
+def meanings(
+    samples: Sequence[str], scorer: Scorer, *, question: str = "", threshold: float = 0.0
+) -> tuple[tuple[int, ...], ...]:
+    """Return the places of the samples that mean the same, the largest group first.
+
+    Two samples are joined if each carries the other, and so are those that a chain of joined ones connects.
+    Farquhar et al. (2024) compare each sample with the first of every group instead, which makes the groups
+    depend on the order of the samples; these do not. Equal texts mean the same whatever the scorer says.
+
+    Args:
+        samples: answers to one question.
+        scorer: judges each ordered pair of different texts, k · (k − 1) of them, in one call.
+        question: stands before both texts, as a short answer says little without it.
+        threshold: the logit of support from which on one carries the other; 0 is the scorer's even chance.
+    """
+    texts = sorted(set(samples))
+    root = {text: text for text in texts}
+
+    def found(text: str) -> str:
+        while root[text] != text:
+            text = root[text]
+        return text
+
+    for one, other in _mutual(texts, scorer, question, threshold):
+        first, second = sorted((found(one), found(other)))
+        root[second] = first
+    groups: dict[str, list[int]] = {}
+    for place, sample in enumerate(samples):
+        groups.setdefault(found(sample), []).append(place)
+    return tuple(tuple(group) for group in sorted(groups.values(), key=lambda group: (-len(group), group)))
+
+
+def semantic_entropy(
+    samples: Sequence[str], scorer: Scorer, *, question: str = "", threshold: float = 0.0
+) -> float | None:
+    """Return the entropy of the meanings of the samples in nats; None without samples.
+
+    From 0, all mean the same, to ln(number of samples), no two do; higher is less sure. Each sample counts
+    alike, its likelihood is not needed (discrete semantic entropy, Farquhar et al. 2024). See ``meanings``
+    for the arguments.
+    """
+    groups = meanings(samples, scorer, question=question, threshold=threshold)
+    if not groups:
+        return None
+    count = len(samples)
+    entropy = math.fsum(len(group) / count * math.log(count / len(group)) for group in groups)
+    return min(max(entropy, 0.0), math.log(count))
+
+
+def self_consistency(
+    samples: Sequence[str], scorer: Scorer, *, question: str = "", threshold: float = 0.0
+) -> float | None:
+    """Return the share of the samples that mean what most of them mean; None without samples.
+
+    From 1/(number of samples) to 1, higher is surer (Wang et al. 2022, with meanings for exact matches). See
+    ``meanings`` for the arguments.
+    """
+    groups = meanings(samples, scorer, question=question, threshold=threshold)
+    return len(groups[0]) / len(samples) if groups else None
+
+
+def sample_support(claims: Sequence[str], samples: Sequence[str], scorer: Scorer) -> tuple[float, ...] | None:
+    """Return for each claim of an answer how far other samples carry it; None without samples.
+
+    The mean over the samples of the probability of support, from 0 to 1, higher is surer: 1 − the score of
+    SelfCheckGPT with NLI (Manakul et al. 2023, arXiv:2303.08896). The probability is the scorer's own, not
+    calibrated.
+
+    Args:
+        claims: of the answer that is checked.
+        samples: other answers to the same question.
+        scorer: judges every claim by every sample.
+    """
+    if not samples:
+        return None
+    ordered = sorted(samples)
+    logits = scorer.score([Pair(sample, claim) for claim in claims for sample in ordered]).support
+    table = _probabilities(logits).reshape(len(claims), len(ordered))
+    return tuple(float(value) for value in table.mean(axis=1))
+
+
+def mean_log_probability(log_probabilities: Sequence[float]) -> float | None:
+    """Return the mean log-probability of an answer's tokens in nats, 0 at the most; None without tokens.
+
+    Higher is surer; e to its negative is the perplexity of the answer.
+    """
+    return math.fsum(log_probabilities) / len(log_probabilities) if log_probabilities else None
+
+
+def least_log_probability(log_probabilities: Sequence[float]) -> float | None:
+    """Return the log-probability of an answer's unlikeliest token in nats, 0 at the most; None without any.
+
+    Higher is surer. It falls with the length of the answer.
+    """
+    return min(log_probabilities, default=None)
+
+
+def length_baseline(samples: Sequence[str]) -> float | None:
+    """Return the negative mean number of words of the samples; None without samples.
+
+    Higher, so shorter, is surer. It knows nothing, and is what every other signal here has to beat.
+    """
+    return -sum(len(_WORD.findall(sample)) for sample in samples) / len(samples) if samples else None
+
+
+def _mutual(texts: Sequence[str], scorer: Scorer, question: str, threshold: float) -> list[tuple[str, str]]:
+    """Return which of different texts carry each other."""
+    asked = [f"{question} {text}" if question else text for text in texts]
+    ways = [(a, b) for a in range(len(texts)) for b in range(len(texts)) if a != b]
+    if not ways:
+        return []
+    support = scorer.score([Pair(asked[a], asked[b]) for a, b in ways]).support
+    carries = {way: bool(value >= threshold) for way, value in zip(ways, support, strict=True)}
+    return [(texts[a], texts[b]) for a, b in ways if a < b and carries[a, b] and carries[b, a]]
+
+
+def _probabilities(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    # tanh does not overflow
+    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * logits.astype(np.float64))))

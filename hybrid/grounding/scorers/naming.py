@@ -1,0 +1,114 @@
+"""Where the name of a scorer becomes a scorer: the one place that knows them all.
+
+Takes a name such as ``overlap`` or ``nli:cross-encoder/nli-deberta-v3-base``, gives the scorer. Weights come
+from where those of the other models do: a folder, a package, the hub's cache, or the hub unless offline.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+from hybrid.config import ModelSettings
+from hybrid.errors import UsageError
+from hybrid.grounding.scorers.labels import Labels
+from hybrid.grounding.scorers.protocol import Scorer
+from hybrid.models.device import choose_placement
+from hybrid.models.loading import load_embedder, load_generator
+from hybrid.models.resolve import fetch
+
+KINDS = (
+    "overlap (words in common, no weights)",
+    "align (word alignment by the embedder)",
+    "trained (ours, the default)",
+    "nli:MODEL or hf:MODEL (a classifier of pairs: NLI, HHEM, MiniCheck, AlignScore)",
+    "tokens:MODEL (a classifier of tokens: LettuceDetect)",
+    "judge or judge:GENERATOR (yes or no by a generator)",
+)
+# The places of the outputs, for a model whose labels cannot be told: hf:folder#2,0
+_PLACES = re.compile(r"#(\d+)(?:,(\d+))?$")
+
+
+def scorer_for(
+    name: str,
+    settings: ModelSettings,
+    *,
+    language: str = "en",
+    prompt: str = "",
+    trust_remote_code: bool = False,
+) -> Scorer:
+    """Return the scorer of a name.
+
+    Args:
+        name: one of ``KINDS``; a model is a folder or a name of the hub, and may be followed by the places of
+            its outputs, counted from 0: ``#SUPPORT`` or ``#SUPPORT,CONTRADICTION``.
+        settings: device, number format, whether the hub is out of bounds; embedder and generator.
+        language: of what a generator is asked as a judge.
+        prompt: how evidence and claim become the text that a classifier reads, see there.
+        trust_remote_code: run the Python that lies beside the weights of a classifier of pairs.
+
+    Raises:
+        UsageError: there is no such scorer; the message names those that there are.
+        ModelMissing: the weights are nowhere, pickled, or of something else.
+        ModelError: the labels of the model cannot be told.
+    """
+    kind, _, model = name.partition(":")
+    match kind, bool(model):
+        # the next three are built elsewhere: overlap.py, align.py, trained.py
+        case "overlap", False:
+            from hybrid.grounding.scorers.overlap import NgramOverlap
+
+            return NgramOverlap()
+        case "align", False:
+            from hybrid.grounding.scorers.align import WordAlignment
+
+            return WordAlignment(load_embedder(settings))
+        case "trained", False:
+            from hybrid.grounding.scorers.trained import load_trained
+
+            return load_trained(settings)
+        case "nli" | "hf", True:
+            return _pair_classifier(name, model, settings, prompt, trust_remote_code)
+        case "tokens", True:
+            return _token_classifier(name, model, settings, prompt)
+        case "judge", _:
+            from hybrid.grounding.scorers.judge import GeneratorJudge
+
+            chosen = dataclasses.replace(settings, generator=model, endpoint="") if model else settings
+            return GeneratorJudge(load_generator(chosen), language=language)
+    raise UsageError(f"there is no scorer {name!r}", hint=f"scorers: {'; '.join(KINDS)}")
+
+
+def _pair_classifier(
+    name: str, model: str, settings: ModelSettings, prompt: str, trust_remote_code: bool
+) -> Scorer:
+    from hybrid.grounding.scorers.crossencoder import CrossEncoderScorer
+
+    return CrossEncoderScorer(
+        fetch(_PLACES.sub("", model), offline=settings.offline),
+        name=_PLACES.sub("", name),
+        placement=choose_placement(settings.device, settings.dtype),
+        labels=_labels(model),
+        prompt=prompt,
+        trust_remote_code=trust_remote_code,
+    )
+
+
+def _token_classifier(name: str, model: str, settings: ModelSettings, prompt: str) -> Scorer:
+    from hybrid.grounding.scorers.tokenmodel import TokenScorer
+
+    return TokenScorer(
+        fetch(_PLACES.sub("", model), offline=settings.offline),
+        name=_PLACES.sub("", name),
+        placement=choose_placement(settings.device, settings.dtype),
+        labels=_labels(model),
+        prompt=prompt,
+    )
+
+
+def _labels(model: str) -> Labels | None:
+    found = _PLACES.search(model)
+    if found is None:
+        return None
+    support, against = found.groups()
+    return Labels(int(support), None if against is None else int(against))
