@@ -1,6 +1,6 @@
 """Texts as a head reads them: token vectors of claims and evidences, in batches of like length.
 
-Takes pairs and a token encoder, gives what a head judges, and runs a head over it. Knows nothing about labels.
+Takes pairs and a token encoder, gives what a head judges, and runs a head over it. Knows no labels.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def joined(parts: Sequence[TokenVectors]) -> TokenVectors:
 
 
 def focus(claim: TokenVectors, evidence: TokenVectors, lexicon: Lexicon, *, limit: int) -> NDArray[np.int64]:
-    """Return the places of the stretches of an evidence that share most word pieces with a claim, in order."""
+    """Return the places of the stretches of an evidence that share most with a claim, in their order."""
     said = set(claim.ids[~lexicon.stop[claim.ids] & ~lexicon.mark[claim.ids]].tolist())
     starts = range(0, len(evidence), _STRETCH)
     shares = [len(said & set(evidence.ids[start : start + _STRETCH].tolist())) for start in starts]
