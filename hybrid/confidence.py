@@ -56,8 +56,9 @@ def risk_coverage(confidences: Sequence[float], losses: Sequence[float]) -> list
     """
     sure, lost = _sorted(confidences, losses)
     count = len(sure)
+    risks = np.cumsum(lost) / np.arange(1, count + 1)
     return [
-        CurvePoint((place + 1) / count, float(lost[: place + 1].mean()), float(sure[place]))
+        CurvePoint((place + 1) / count, float(risks[place]), float(sure[place]))
         for place in range(count)
         if place + 1 == count or sure[place + 1] < sure[place]
     ]

@@ -29,6 +29,12 @@ MIN_SOURCES = 10
 _BLOCK_CELLS = 4_000_000
 
 
+def source_places(sources: Sequence[str]) -> NDArray[np.int64]:
+    """Return the place of the source of each item among the different ones in the order of their names."""
+    names = {name: place for place, name in enumerate(sorted(set(sources)))}
+    return np.array([names[source] for source in sources], dtype=np.int64)
+
+
 def source_weights(sources: int, *, replicates: int, seed: int, width: int = 0) -> Iterator[Array]:
     """Yield how often each source is drawn in each bootstrap replicate, shape (rows, sources), in blocks.
 
@@ -274,11 +280,10 @@ class Contrast:
 
 def resample(values: Array, sources: Sequence[str], *, replicates: int, seed: int) -> Resampling:
     """Return the resampling of a table of shape (questions, columns), one source a question."""
-    names = {name: place for place, name in enumerate(sorted(set(sources)))}
-    places = np.array([names[source] for source in sources])
-    sums = np.zeros((len(names), values.shape[1]))
+    places = source_places(sources)
+    sizes = np.bincount(places).astype(np.float64)
+    sums = np.zeros((len(sizes), values.shape[1]))
     np.add.at(sums, places, values)
-    sizes = np.bincount(places, minlength=len(names)).astype(np.float64)
     return Resampling(sizes, sums, replicates, seed)
 
 

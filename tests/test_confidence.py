@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
-from hybrid.errors import UsageError
 from hybrid.confidence import (
     AbstentionScores,
     CurvePoint,
@@ -20,6 +19,7 @@ from hybrid.confidence import (
     excess_aurc,
     risk_coverage,
 )
+from hybrid.errors import UsageError
 
 # few values, so that ties are common
 levels = st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0])

@@ -19,6 +19,7 @@ from hybrid.cli import (
     decide,
     doctor,
     experiments,
+    grounding,
     judging,
     questions,
     questionsets,
@@ -55,6 +56,7 @@ adapters.app.command("repair")(repairing.repair)
 adapters.app.command("tradeoff")(repairing.tradeoff)
 app.add_typer(adapt.app, name="adapt")
 app.add_typer(adapters.app, name="adapters")
+app.add_typer(grounding.app, name="grounding")
 app.add_typer(setup.models_app, name="models")
 app.add_typer(setup.config_app, name="config")
 app.add_typer(bench.app, name="bench")

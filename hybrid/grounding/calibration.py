@@ -1,0 +1,271 @@
+"""From a scorer's logits to probabilities that hold: Platt's sigmoid, a temperature, or an isotonic curve.
+
+Takes logits and labels, gives a frozen curve that never falls. Which kind is fitted depends on how many
+labels there are: a temperature, one number, below 50; Platt's sigmoid, two numbers; an isotonic curve above
+500, which is not better than Platt's with fewer (Niculescu-Mizil & Caruana 2005). Labels are smoothed as
+Platt (1999) did, so that labels which a threshold separates give no probability of 0 or 1.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+from hybrid.errors import UsageError
+from hybrid.grounding.folds import FOLDS, grouped_folds
+
+Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+LEAST_LABELS = 10
+PLATT_LABELS = 50
+ISOTONIC_LABELS = 500
+# Beyond it a logit says no more, and products with it stay finite.
+_GREATEST = 1e6
+_STEPS = 100
+
+
+class Method(StrEnum):
+    """What kind of curve it is; ``none`` takes the scorer at its word."""
+
+    NONE = "none"
+    TEMPERATURE = "temperature"
+    PLATT = "platt"
+    ISOTONIC = "isotonic"
+
+
+@dataclass(frozen=True, slots=True)
+class Knot:
+    """A point of an isotonic curve."""
+
+    logit: float
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """A curve from logits to probabilities that never falls.
+
+    It is the sigmoid of ``slope`` · logit + ``intercept``; with ``knots``, straight lines between them.
+    ``labels`` is how many it was fitted on.
+
+    Raises:
+        UsageError: the numbers are no such curve.
+    """
+
+    method: Method = Method.NONE
+    slope: float = 1.0
+    intercept: float = 0.0
+    knots: tuple[Knot, ...] = ()
+    labels: int = 0
+
+    def __post_init__(self) -> None:
+        logits = [knot.logit for knot in self.knots]
+        heights = [knot.probability for knot in self.knots]
+        numbers = [self.slope, self.intercept, *logits, *heights]
+        falls = any(one > other for row in (logits, heights) for one, other in itertools.pairwise(row))
+        outside = any(not 0.0 <= height <= 1.0 for height in heights)
+        bare = (self.method is Method.ISOTONIC) != bool(self.knots)
+        if not all(map(math.isfinite, numbers)) or self.slope < 0 or falls or outside or bare:
+            raise UsageError(
+                f"this is no {self.method} calibration: expected a slope from 0 upwards, and for an isotonic "
+                "one knots whose logits and probabilities never fall",
+                hint="fit it again with `hybrid grounding calibrate`",
+            )
+
+    def probabilities(self, logits: ArrayLike) -> Array:
+        """Return the probability that each claim is supported, from 0 to 1; it never falls as logits rise.
+
+        Raises:
+            UsageError: a logit is not a number.
+        """
+        values = np.asarray(logits, dtype=np.float64)
+        if np.isnan(values).any():
+            raise UsageError("a logit is not a number: scorers give finite logits for every text")
+        values = np.clip(values, -_GREATEST, _GREATEST)
+        if self.knots:
+            places = [knot.logit for knot in self.knots]
+            return np.asarray(np.interp(values, places, [knot.probability for knot in self.knots]))
+        return np.asarray(special.expit(self.slope * values + self.intercept), dtype=np.float64)
+
+
+UNCALIBRATED = Calibration()
+
+
+def fit_calibration(logits: ArrayLike, supported: ArrayLike, *, method: Method | None = None) -> Calibration:
+    """Return the curve for labelled claims; the kind follows from the number of labels unless it is given.
+
+    Where higher logits do not go with more support, the slope is 0 and the probability the same for all.
+
+    Raises:
+        UsageError: fewer than 10 labels, all labels are alike, or a logit is not finite.
+    """
+    values, flags = _checked(logits, supported)
+    method = method or method_for(len(flags))
+    if method is Method.NONE:
+        return UNCALIBRATED
+    targets = _smoothed(flags)
+    if method is Method.ISOTONIC:
+        return Calibration(method, knots=_isotonic(values, targets), labels=len(flags))
+    slope, intercept = _sigmoid(values, targets, shifted=method is Method.PLATT)
+    return Calibration(method, slope, intercept, labels=len(flags))
+
+
+def method_for(labels: int) -> Method:
+    """Return the kind of curve that so many labels can carry."""
+    if labels < PLATT_LABELS:
+        return Method.TEMPERATURE
+    return Method.PLATT if labels <= ISOTONIC_LABELS else Method.ISOTONIC
+
+
+def cross_fitted(
+    logits: ArrayLike, supported: ArrayLike, sources: Sequence[str], *, folds: int = FOLDS, seed: int = 0
+) -> Array:
+    """Return the probability of each claim by a curve that saw no claim of its source.
+
+    It is what a calibration on all of them is worth on new documents. All curves are of the kind that the
+    number of all labels gives.
+
+    Raises:
+        UsageError: as ``fit_calibration``, for the claims left when one fold is held out; or one source.
+    """
+    values, flags = _checked(logits, supported)
+    fold_of = grouped_folds(flags, sources, folds=folds, seed=seed)
+    found = np.empty(len(values))
+    for fold in range(int(fold_of.max()) + 1):
+        held = fold_of == fold
+        curve = fit_calibration(values[~held], flags[~held], method=method_for(len(flags)))
+        found[held] = curve.probabilities(values[held])
+    return found
+
+
+def calibration_values(calibration: Calibration) -> dict[str, Any]:
+    """Return a calibration as plain JSON values."""
+    return dataclasses.asdict(calibration)
+
+
+def parse_calibration(values: Mapping[str, Any]) -> Calibration:
+    """Return the calibration that was written as these values.
+
+    Raises:
+        UsageError: a value is unknown, missing or of the wrong kind, or they are no curve that never falls.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    known = {field.name for field in dataclasses.fields(Calibration)}
+    if unknown := sorted(values.keys() - known):
+        raise UsageError(f"this is no calibration: unknown {', '.join(unknown)}")
+    try:
+        return TypeAdapter(Calibration).validate_python(dict(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise UsageError(
+            f"this is no calibration: `{place}`: {first['msg']}",
+            hint="fit it again with `hybrid grounding calibrate`",
+        ) from None
+
+
+def _checked(logits: ArrayLike, supported: ArrayLike) -> tuple[Array, Flags]:
+    values, flags = np.asarray(logits, dtype=np.float64), np.asarray(supported, dtype=np.bool_)
+    if len(values) != len(flags):
+        raise UsageError(f"{len(values)} logits and {len(flags)} labels: expected one label for each logit")
+    if not np.isfinite(values).all():
+        count = int((~np.isfinite(values)).sum())
+        raise UsageError(
+            f"{count} of {len(values)} logits are not finite: a scorer gives a number for every text"
+        )
+    if len(flags) < LEAST_LABELS:
+        raise UsageError(
+            f"{len(flags)} labels are too few to calibrate on: expected {LEAST_LABELS} or more",
+            hint="label more claims; from 50 on the curve has two numbers, above 500 it is free",
+        )
+    if flags.all() or not flags.any():
+        kind = "supported" if flags.all() else "unsupported"
+        raise UsageError(
+            f"all {len(flags)} labels say {kind}: a calibration needs both kinds",
+            hint="add labelled claims of the other kind",
+        )
+    return np.clip(values, -_GREATEST, _GREATEST), flags
+
+
+def _smoothed(flags: Flags) -> Array:
+    """Return the targets of Platt: as if one more of each kind had been seen."""
+    positives = int(flags.sum())
+    negatives = len(flags) - positives
+    return np.where(flags, (positives + 1) / (positives + 2), 1 / (negatives + 2))
+
+
+def _sigmoid(values: Array, targets: Array, *, shifted: bool) -> tuple[float, float]:
+    """Return slope and intercept of the greatest likelihood with a slope from 0 upwards."""
+    centre = float(values.mean()) if shifted else 0.0
+    spread = float(np.sqrt(np.mean((values - centre) ** 2)))
+    level = float(special.logit(targets.mean())) if shifted else 0.0
+    if spread < 1e-12:
+        return 0.0, level
+    scaled = (values - centre) / spread
+    design = np.column_stack([scaled, np.ones_like(scaled)]) if shifted else scaled[:, None]
+    weights = _newton(design, targets)
+    slope = float(weights[0]) / spread
+    if slope <= 0:
+        return 0.0, level
+    return slope, (float(weights[1]) - slope * centre if shifted else 0.0)
+
+
+def _newton(design: Array, targets: Array) -> Array:
+    """Minimise the cross entropy by damped steps (Lin, Lin & Weng 2007); the targets are inside (0, 1)."""
+    weights = np.zeros(design.shape[1])
+    loss = _cross_entropy(design, targets, weights)
+    for _ in range(_STEPS):
+        chances = special.expit(design @ weights)
+        slope = design.T @ (chances - targets)
+        if float(np.abs(slope).max()) < 1e-10 * len(targets):
+            break
+        curvature = (design * (chances * (1 - chances))[:, None]).T @ design
+        step = np.linalg.solve(curvature + 1e-12 * len(targets) * np.eye(len(weights)), slope)
+        size = 1.0
+        while size > 1e-10:
+            moved = _cross_entropy(design, targets, weights - size * step)
+            if moved < loss:
+                break
+            size /= 2
+        else:
+            break
+        weights, loss = weights - size * step, moved
+    return weights
+
+
+def _cross_entropy(design: Array, targets: Array, weights: Array) -> float:
+    sums = design @ weights
+    return float(np.mean(np.logaddexp(0.0, sums) - targets * sums))
+
+
+def _isotonic(values: Array, targets: Array) -> tuple[Knot, ...]:
+    """Pool adjacent violators (Ayer et al. 1955): each block of logits has the mean of its targets."""
+    levels, group, sizes = np.unique(values, return_inverse=True, return_counts=True)
+    sums = np.bincount(group, weights=targets)
+    # of a block: first level, last level, sum of targets, size
+    blocks: list[tuple[int, int, float, int]] = []
+    for place in range(len(levels)):
+        first, total, size = place, float(sums[place]), int(sizes[place])
+        while blocks and blocks[-1][2] * size >= total * blocks[-1][3]:
+            first, _, below, more = blocks.pop()
+            total, size = total + below, size + more
+        blocks.append((first, place, total, size))
+    knots: list[Knot] = []
+    height = 0.0
+    for first, last, total, size in blocks:
+        # the means rise but for rounding
+        height = min(max(height, total / size), 1.0)
+        ends = dict.fromkeys((float(levels[first]), float(levels[last])))
+        knots += [Knot(logit, height) for logit in ends]
+    return tuple(knots)

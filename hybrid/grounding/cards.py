@@ -1,0 +1,150 @@
+"""A calibration that is kept, with what it was fitted on and what it gained; refused if it gained nothing.
+
+Takes labelled claims and what a scorer said of them, gives a card, and a file of JSON from it and back.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hybrid.errors import UsageError
+from hybrid.files import hash_text, write_json
+from hybrid.grounding.calibration import UNCALIBRATED, Calibration, cross_fitted
+from hybrid.grounding.figures import Fitted
+from hybrid.grounding.intervals import LEVEL, REPLICATES, Interval
+from hybrid.grounding.labelled import LabelledClaim, Scores, labels_of, sources_of
+from hybrid.grounding.meta import fit
+from hybrid.grounding.reliability import CalibrationError, calibration_error
+from hybrid.statistics import resample
+
+# Of the file: a reader of another version says so instead of guessing.
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationCard:
+    """A calibration and the threshold of one scorer, fitted on ``labels`` claims of ``sources`` documents.
+
+    ``before`` is the calibration that it replaces. Brier scores and calibration errors are from 0 to 1,
+    lower is better; those ``after`` are cross-fitted: no claim is judged by a curve that saw its source.
+    ``gain`` is how much lower the Brier score is, with its interval by source. ``data`` is the name of the
+    set and ``data_hash`` that of its claims and labels; ``created`` a time in ISO 8601.
+    """
+
+    scorer: str
+    calibration: Calibration
+    threshold: float
+    labels: int
+    supported: float
+    sources: int
+    brier_before: float
+    brier_after: float
+    gain: Interval
+    error_before: CalibrationError
+    error_after: CalibrationError
+    data: str = ""
+    data_hash: str = ""
+    created: str = ""
+    before: Calibration = UNCALIBRATED
+
+    @property
+    def better(self) -> bool:
+        """Tell whether the cross-fitted Brier score is lower than before: else it is not kept."""
+        return self.brier_after < self.brier_before
+
+    @property
+    def fitted(self) -> Fitted:
+        """Return what turns logits of the scorer into probabilities and decisions."""
+        return Fitted(self.calibration, self.threshold)
+
+
+def calibrated(
+    claims: Sequence[LabelledClaim],
+    scores: Scores,
+    *,
+    before: Calibration = UNCALIBRATED,
+    data: str = "",
+    created: str = "",
+    seed: int = 0,
+) -> CalibrationCard:
+    """Fit a calibration on all claims, and measure by folds of sources what it gains.
+
+    Raises:
+        UsageError: fewer than 10 labels, all alike, or all of one source, in all claims or in what is left
+            of them when a fold is held out; or a logit is not finite.
+    """
+    labels, sources = labels_of(claims), sources_of(claims)
+    fitted = fit(scores.logits, labels)
+    old = before.probabilities(scores.logits)
+    new = cross_fitted(scores.logits, labels, sources, seed=seed)
+    losses = np.column_stack([(old - labels) ** 2, (new - labels) ** 2])
+    gain = resample(losses, sources, replicates=REPLICATES, seed=seed).contrast([1.0, -1.0])
+    errors = [calibration_error(chances, labels, seed=seed) for chances in (old, new)]
+    assert errors[0] is not None and errors[1] is not None
+    return CalibrationCard(
+        scorer=scores.name,
+        calibration=fitted.calibration,
+        threshold=fitted.threshold,
+        labels=len(claims),
+        supported=float(labels.mean()),
+        sources=len(set(sources)),
+        brier_before=float(losses[:, 0].mean()),
+        brier_after=float(losses[:, 1].mean()),
+        gain=Interval(gain.estimate, gain.bound((1 - LEVEL) / 2), gain.bound((1 + LEVEL) / 2)),
+        error_before=errors[0],
+        error_after=errors[1],
+        data=data,
+        data_hash=hash_text(*(part for claim in claims for part in _parts(claim))),
+        created=created,
+        before=before,
+    )
+
+
+def card_path(folder: Path, scorer: str) -> Path:
+    """Return where the calibration of a scorer is kept below the folder of a domain."""
+    return folder / "grounding" / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', scorer).strip('.-') or 'scorer'}.json"
+
+
+def write_card(path: Path, card: CalibrationCard) -> None:
+    """Write a card atomically, with the folders above it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, card_values(card))
+
+
+def card_values(card: CalibrationCard) -> dict[str, Any]:
+    """Return the card as plain JSON values."""
+    return {"schema_version": SCHEMA_VERSION} | dataclasses.asdict(card)
+
+
+def read_card(path: Path) -> CalibrationCard:
+    """Return the card in a file.
+
+    Raises:
+        UsageError: there is none, or it is damaged or of another version.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    hint = "make one with: hybrid grounding calibrate DATA"
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(values, dict) or values.pop("schema_version", None) != SCHEMA_VERSION:
+            raise UsageError(f"{path} is no calibration of format {SCHEMA_VERSION}", hint=hint)
+        return TypeAdapter(CalibrationCard).validate_python(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"{path} is no calibration: `{place}`: {first['msg']}", hint=hint) from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read as a calibration: {error}", hint=hint) from error
+
+
+def _parts(claim: LabelledClaim) -> tuple[str, ...]:
+    return (claim.id, claim.claim, *claim.evidence, str(claim.supported), claim.source)

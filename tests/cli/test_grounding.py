@@ -1,0 +1,286 @@
+"""The commands on scorers of grounding, as a user types them; scorers and sets are fakes."""
+
+import importlib.util
+import json
+import sys
+import types
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import pytest
+
+from hybrid.cli.app import run
+from hybrid.errors import UsageError
+from hybrid.grounding.cards import read_card
+from hybrid.grounding.values import Logits
+
+
+class Label(StrEnum):
+    SUPPORTED = "supported"
+    REFUTED = "refuted"
+    NEUTRAL = "neutral"
+
+
+@dataclass(frozen=True)
+class Example:
+    id: str
+    claim: str
+    evidence: tuple
+    label: Label
+    source: str
+    domain: str = ""
+    task: str = ""
+    kind: str = ""
+
+    @property
+    def unsupported(self):
+        return self.label is not Label.SUPPORTED
+
+
+@dataclass(frozen=True)
+class Dataset:
+    name: str
+    examples: tuple
+    left_out: int = 0
+
+
+def dataset(name, count, *, sources=30, left_out=0, first=0):
+    """Return claims whose last word stands in the evidence if they are supported; one in eight is wrong."""
+    examples = []
+    for place in range(count):
+        label = list(Label)[place % 3 if place % 2 else 0]
+        word = "open" if (label is Label.SUPPORTED) != (place % 8 == 0) else "shut"
+        examples.append(
+            Example(
+                f"{name}-{place}",
+                f"The port {place} is {word}",
+                (f"Port {place} is open", "Nothing"),
+                label,
+                f"d{first + place % sources}",
+                domain="news" if place % sources < 15 else "law",
+                task="qa",
+                kind="" if label is Label.SUPPORTED else "swap",
+            )
+        )
+    return Dataset(name, tuple(examples), left_out)
+
+
+class Fake:
+    max_words = 100
+    megabytes = 1.5
+
+    def __init__(self, name, scale=4.0):
+        self.name, self._scale = name, scale
+
+    def score(self, pairs):
+        words = [(pair.claim.split()[-1:], pair.evidence.split()) for pair in pairs]
+        found = [1.0 if said and said[0] in there else -1.0 for said, there in words]
+        wobble = [(len(pair.claim) * 7 + len(pair.evidence)) % 5 / 10 for pair in pairs]
+        return Logits(((np.array(found) + wobble) * self._scale).astype(np.float32))
+
+
+@pytest.fixture
+def fakes(monkeypatch):
+    """Sets by the name of their file; scorers `good` and `loud`, and one that knows nothing."""
+    sets = {
+        "one.jsonl": dataset("one", 240),
+        "two.jsonl": dataset("two", 120, sources=20),
+        "other.jsonl": dataset("other", 120, first=100),
+        "half.jsonl": dataset("half", 120, first=15, left_out=3),
+        "small.jsonl": dataset("small", 8, sources=8),
+        "empty.jsonl": dataset("empty", 0),
+    }
+    asked = []
+
+    def load(path):
+        if path.name not in sets:
+            raise UsageError(f"there is no file or folder {path}")
+        return sets[path.name]
+
+    def scorer_for(name, settings):
+        asked.append(name)
+        if name not in ("good", "loud", "overlap", "align", "trained"):
+            raise UsageError(f"there is no scorer {name!r}")
+        return Fake(name, 40.0 if name == "loud" else 4.0)
+
+    loaders = types.ModuleType("hybrid.grounding.data.loaders")
+    loaders.load = load
+    naming = types.ModuleType("hybrid.grounding.scorers.naming")
+    naming.scorer_for = scorer_for
+    if importlib.util.find_spec("hybrid.grounding.data") is None:
+        monkeypatch.setitem(sys.modules, "hybrid.grounding.data", types.ModuleType("hybrid.grounding.data"))
+    monkeypatch.setitem(sys.modules, loaders.__name__, loaders)
+    monkeypatch.setitem(sys.modules, naming.__name__, naming)
+    return asked
+
+
+def said(capsys, *arguments, code=0):
+    assert run(["grounding", *arguments]) == code
+    return capsys.readouterr()
+
+
+def document(capsys, *arguments, code=0):
+    return json.loads(said(capsys, *arguments, "--json", code=code).out)
+
+
+# --- evaluate -----------------------------------------------------------------------------------------------
+
+
+def test_a_scorer_is_shown_under_the_floors_with_its_figures(fakes, capsys):
+    told = said(capsys, "evaluate", "one.jsonl", "--scorer", "good")
+    lines = told.out.splitlines()
+    assert lines[0].startswith("one: 240 claims of 30 sources, 67% supported; calibration and threshold from")
+    assert lines[1].split()[:2] == ["scorer", "AUROC"]
+    assert lines[2].startswith("word overlap (floor)")
+    (row,) = [line for line in lines if line.startswith("good ")]
+    assert row.endswith("1.5")
+    assert any(line.startswith("domain ") for line in lines) and any(
+        line.startswith("contrast ") for line in lines
+    )
+    assert not any(line.startswith("task  ") for line in lines)  # there is only one
+    assert "good: 240 of 240 claims" in told.err
+
+
+def test_json_is_one_object_with_the_only_scorer_at_the_top(fakes, capsys):
+    found = document(capsys, "evaluate", "one.jsonl", "--scorer", "good")
+    assert found["auroc"] == found["scorers"]["good"]["auroc"] > 0.7
+    assert found["low"] < found["auroc"] < found["high"]
+    assert found["data"] == "one" and found["n"] == 240
+    assert found["megabytes"] == 1.5 and found["pairs_per_second"] > 0
+    assert set(found["scorers"]["good"]["contrasts"]) == {"refuted", "not in evidence"}
+    assert "word overlap" in found["floors"]
+
+
+def test_several_scorers_are_asked_once_each(fakes, capsys):
+    found = document(
+        capsys,
+        "evaluate",
+        "one.jsonl",
+        "two.jsonl",
+        "--scorer",
+        "good",
+        "--scorer",
+        "loud",
+        "--scorer",
+        "good",
+    )
+    assert fakes == ["good", "loud"]
+    assert [each["data"] for each in found["sets"]] == ["one", "two"]
+    assert list(found["sets"][0]["scorers"]) == ["good", "loud"]
+    first, second = (each["scorers"]["good"]["auroc"] for each in found["sets"])
+    assert found["mean"]["good"]["auroc"] == pytest.approx((first + second) / 2)
+    assert found["mean"]["good"]["gain"]["low"] is not None
+
+
+def test_without_a_name_those_that_ship_are_compared(fakes, capsys):
+    found = document(capsys, "evaluate", "two.jsonl")
+    assert list(found["scorers"]) == ["overlap", "align", "trained"] == fakes
+    assert "auroc" not in found
+
+
+def test_a_threshold_is_fixed_on_other_data(fakes, capsys):
+    found = document(capsys, "evaluate", "one.jsonl", "--scorer", "good", "--threshold-from", "other.jsonl")
+    assert found["fitted_on"] == "other data"
+    assert found["floors"]["word overlap"]["fitted_on"] == "other sources of the same data"
+    told = said(capsys, "evaluate", "one.jsonl", "--scorer", "good", "--threshold-from", "half.jsonl")
+    assert "half: 3 rows are no examples" in told.err
+    assert "half: 60 claims of documents that are judged are left out" in told.err
+    told = said(capsys, "evaluate", "one.jsonl", "--scorer", "good", "--threshold-from", "two.jsonl", code=2)
+    assert "all documents of two.jsonl are judged too" in told.err
+
+
+def test_a_limit_takes_whole_documents(fakes, capsys):
+    found = document(capsys, "evaluate", "one.jsonl", "--scorer", "good", "--limit", "80")
+    assert (found["n"], found["sources"]) == (80, 10)
+    assert "equal to 1" in said(capsys, "evaluate", "one.jsonl", "--limit", "0", code=2).err
+
+
+def test_a_page_in_markdown(fakes, capsys):
+    told = said(capsys, "evaluate", "one.jsonl", "two.jsonl", "--scorer", "good", "--markdown")
+    assert told.out.startswith("### one\n\n240 claims")
+    assert "| word overlap (floor) | 0." in told.out and "### Mean over 2 sets" in told.out
+    assert "AP and F1" not in told.out
+
+
+def test_the_mean_over_sets_is_a_table(fakes, capsys):
+    out = said(capsys, "evaluate", "one.jsonl", "two.jsonl", "--scorer", "good").out
+    assert "mean over 2 sets" in out and "mean AUROC" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["missing.jsonl"], "there is no file"),
+        (["empty.jsonl", "--scorer", "good"], "holds no labelled claims"),
+        (["one.jsonl", "--scorer", "nobody"], "there is no scorer 'nobody'"),
+        (["one.jsonl", "one.jsonl"], "two sets are called 'one'"),
+        (["one.jsonl", "--json", "--markdown"], "exclude each other"),
+        (["one.jsonl", "--calibration", "a", "--threshold-from", "b"], "exclude each other"),
+        (["one.jsonl", "--calibration", "none.json"], "cannot be read as a calibration"),
+        ([], "Missing argument"),
+    ],
+)
+def test_what_makes_no_sense_says_why(fakes, capsys, arguments, message):
+    told = said(capsys, "evaluate", *arguments, code=2)
+    assert message in told.err and told.out == ""
+
+
+# --- calibrate ----------------------------------------------------------------------------------------------
+
+
+def test_a_calibration_that_gains_is_kept_with_its_card_and_used(fakes, capsys, tmp_path):
+    told = said(capsys, "calibrate", "one.jsonl", "--scorer", "loud", "--out", "kept/loud.json")
+    card = read_card(tmp_path / "kept" / "loud.json")
+    assert (card.scorer, card.labels, card.sources, card.data) == ("loud", 240, 30, "one")
+    assert card.brier_after < card.brier_before and card.created
+    for part in (
+        "240 claims of 30 sources",
+        "platt, threshold",
+        "lower by +0.",
+        "a perfect one: 0.",
+        "kept/loud.json",
+    ):
+        assert part in told.out
+    found = document(capsys, "evaluate", "other.jsonl", "--scorer", "loud", "--calibration", "kept/loud.json")
+    assert found["fitted_on"] == "other data"
+    told = said(
+        capsys, "evaluate", "other.jsonl", "--scorer", "good", "--calibration", "kept/loud.json", code=2
+    )
+    assert "is of the scorer loud" in told.err
+
+
+def test_a_calibration_that_gains_nothing_is_refused(fakes, capsys, tmp_path, monkeypatch):
+    from hybrid.grounding import cards
+
+    real = cards.calibrated
+
+    def worse(*arguments, **options):
+        from dataclasses import replace
+
+        card = real(*arguments, **options)
+        return replace(card, brier_after=card.brier_before)
+
+    monkeypatch.setattr(cards, "calibrated", worse)
+    told = said(capsys, "calibrate", "one.jsonl", "--scorer", "good", "--out", "kept.json", code=7)
+    assert "not stored: the Brier score is not better" in told.out
+    assert not (tmp_path / "kept.json").exists()
+    found = document(capsys, "calibrate", "one.jsonl", "--scorer", "good", "--out", "kept.json", code=7)
+    assert (found["better"], found["stored"]) == (False, None)
+    assert found["card"]["labels"] == 240
+
+
+def test_a_calibration_goes_into_the_folder_of_the_domain(fakes, capsys, tmp_path):
+    told = said(capsys, "calibrate", "one.jsonl", "--scorer", "loud", code=4)
+    assert "hybrid index" in told.err and fakes == []
+    folder = tmp_path / "indexes" / "manual"
+    folder.mkdir(parents=True)
+    (folder / "CURRENT").write_text("000001\n")
+    found = document(capsys, "calibrate", "one.jsonl", "--scorer", "loud")
+    assert found["stored"].endswith("indexes/manual/grounding/loud.json")
+    assert read_card(folder / "grounding" / "loud.json").scorer == "loud"
+
+
+def test_too_few_labels_say_how_many_are_wanted(fakes, capsys):
+    told = said(capsys, "calibrate", "small.jsonl", "--scorer", "good", "--out", "kept.json", code=2)
+    assert "8 labels are too few" in told.err

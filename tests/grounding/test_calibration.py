@@ -1,0 +1,261 @@
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import special
+from sklearn.isotonic import IsotonicRegression
+from sklearn.linear_model import LogisticRegression
+
+from hybrid.errors import UsageError
+from hybrid.grounding.calibration import (
+    UNCALIBRATED,
+    Calibration,
+    Knot,
+    Method,
+    calibration_values,
+    cross_fitted,
+    fit_calibration,
+    method_for,
+    parse_calibration,
+)
+
+logits = st.floats(allow_nan=False, allow_infinity=False, width=32)
+labelled = st.lists(st.tuples(logits, st.booleans()), min_size=10, max_size=40).filter(
+    lambda rows: 0 < sum(flag for _, flag in rows) < len(rows)
+)
+
+
+def drawn(count, *, slope=2.0, shift=-1.0, seed=0):
+    """Return logits and labels whose true probability is the sigmoid of slope · logit + shift."""
+    generator = np.random.default_rng(seed)
+    values = generator.normal(size=count)
+    return values, generator.random(count) < special.expit(slope * values + shift)
+
+
+def smoothed(flags):
+    above, below = sum(flags), len(flags) - sum(flags)
+    return np.where(flags, (above + 1) / (above + 2), 1 / (below + 2))
+
+
+def cross_entropy(targets, chances):
+    return -np.mean(targets * np.log(chances) + (1 - targets) * np.log(1 - chances))
+
+
+# --- which kind ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("count", "method"),
+    [
+        (10, Method.TEMPERATURE),
+        (49, Method.TEMPERATURE),
+        (50, Method.PLATT),
+        (500, Method.PLATT),
+        (501, Method.ISOTONIC),
+    ],
+)
+def test_the_number_of_labels_decides_and_is_told(count, method):
+    values, flags = drawn(count)
+    fitted = fit_calibration(values, flags)
+    assert method_for(count) == fitted.method == method
+    assert fitted.labels == count
+
+
+# --- against the truth and other implementations ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", [Method.PLATT, Method.ISOTONIC])
+def test_the_truth_is_found(method):
+    values, flags = drawn(20_000)
+    fitted = fit_calibration(values, flags, method=method)
+    places = np.linspace(-1.5, 1.5, 7)
+    assert fitted.probabilities(places) == pytest.approx(special.expit(2 * places - 1), abs=0.05)
+
+
+def test_a_temperature_finds_a_slope_alone():
+    values, flags = drawn(20_000, slope=0.4, shift=0.0)
+    fitted = fit_calibration(values, flags, method=Method.TEMPERATURE)
+    assert (fitted.slope, fitted.intercept) == (pytest.approx(0.4, abs=0.04), 0.0)
+
+
+def test_platt_is_the_logistic_regression_of_sklearn_on_his_targets():
+    values, flags = drawn(200)
+    targets = smoothed(flags)
+    design = np.concatenate([values, values])[:, None]
+    kinds = np.repeat([1, 0], len(values))
+    reference = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000).fit(
+        design, kinds, sample_weight=np.concatenate([targets, 1 - targets])
+    )
+    fitted = fit_calibration(values, flags)
+    assert fitted.slope == pytest.approx(reference.coef_[0, 0], rel=1e-4)
+    assert fitted.intercept == pytest.approx(reference.intercept_[0], rel=1e-4)
+
+
+@settings(max_examples=50)
+@given(
+    st.lists(st.tuples(st.sampled_from([-3.0, -1.0, 0.0, 0.5, 2.0]), st.booleans()), min_size=10, max_size=30)
+)
+def test_isotonic_is_that_of_sklearn_on_the_same_targets(rows):
+    values, flags = [value for value, _ in rows], [flag for _, flag in rows]
+    if all(flags) or not any(flags):
+        return
+    fitted = fit_calibration(values, flags, method=Method.ISOTONIC)
+    reference = IsotonicRegression(out_of_bounds="clip").fit(values, smoothed(flags))
+    places = np.linspace(-4, 3, 29)
+    assert fitted.probabilities(places) == pytest.approx(reference.predict(places))
+
+
+def test_isotonic_by_hand():
+    # targets 11/12 and 1/12; the three in the middle are out of order and pooled
+    values = [0.0, 1.0, 2.0, 3.0, 4.0] * 4
+    flags = [False, True, False, False, True] * 2 + [False, False, False, True, True] * 2
+    low, high = 1 / (12 + 2), (8 + 1) / (8 + 2)
+    fitted = fit_calibration(values, flags, method=Method.ISOTONIC)
+    pooled = (4 * high + 8 * low) / 12
+    assert fitted.knots[0] == Knot(0.0, pytest.approx(low))
+    assert fitted.knots[-1] == Knot(4.0, pytest.approx(high))
+    # 1: 2 of 4; 2: 0 of 4; 3: 2 of 4 → 1 and 2 are pooled, 3 stays
+    assert fitted.probabilities([1.0, 2.0]) == pytest.approx([(2 * high + 6 * low) / 8] * 2)
+    assert fitted.probabilities([3.0, 3.5]) == pytest.approx(
+        [(high + low) / 2, ((high + low) / 2 + high) / 2]
+    )
+    assert pooled < fitted.probabilities([3.0])[0]
+
+
+# --- what is hard -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", [Method.TEMPERATURE, Method.PLATT, Method.ISOTONIC])
+def test_labels_that_a_threshold_separates_give_no_certainty(method):
+    values = np.arange(-20.0, 20.0)
+    fitted = fit_calibration(values, values >= 0, method=method)
+    chances = fitted.probabilities([-20.0, -0.5, 19.0])
+    assert 0.0 < chances[0] < 0.1 < 0.9 < chances[2] < 1.0
+
+
+@pytest.mark.parametrize("method", [Method.TEMPERATURE, Method.PLATT, Method.ISOTONIC])
+def test_a_scorer_that_points_the_wrong_way_is_worth_nothing(method):
+    values, flags = drawn(100, slope=-3.0, shift=0.0)
+    chances = fit_calibration(values, flags, method=method).probabilities([-3.0, 0.0, 3.0])
+    assert chances == pytest.approx([chances[0]] * 3)
+    assert chances[0] == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.mark.parametrize("method", [Method.TEMPERATURE, Method.PLATT, Method.ISOTONIC])
+def test_logits_that_are_all_alike_say_nothing(method):
+    flags = [True] * 30 + [False] * 10
+    chance = fit_calibration([7.0] * 40, flags, method=method).probabilities([7.0])[0]
+    assert chance == pytest.approx(0.5 if method is Method.TEMPERATURE else smoothed(flags).mean(), abs=0.3)
+
+
+def test_one_absurd_logit_does_not_break_the_rest():
+    values, flags = drawn(200)
+    values[0] = 1e300
+    chances = fit_calibration(values, flags).probabilities([-1e308, -2.0, 2.0, 1e308, math.inf, -math.inf])
+    assert np.isfinite(chances).all()
+    assert (np.diff(chances[:4]) >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("values", "flags", "message"),
+    [
+        ([0.0] * 9, [True, False, True] * 3, "9 labels are too few"),
+        ([], [], "0 labels are too few"),
+        ([0.0] * 12, [True] * 12, "all 12 labels say supported"),
+        ([0.0] * 12, [False] * 12, "all 12 labels say unsupported"),
+        ([0.0] * 11 + [math.nan], [True, False] * 6, "1 of 12 logits are not finite"),
+        ([math.inf] * 12, [True, False] * 6, "12 of 12 logits are not finite"),
+        ([0.0] * 12, [True, False], "12 logits and 2 labels"),
+    ],
+)
+def test_what_cannot_be_calibrated_says_why(values, flags, message):
+    with pytest.raises(UsageError, match=message):
+        fit_calibration(values, flags)
+
+
+def test_a_logit_that_is_not_a_number_has_no_probability():
+    with pytest.raises(UsageError, match="not a number"):
+        UNCALIBRATED.probabilities([0.0, math.nan])
+
+
+# --- laws ---------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=60)
+@given(labelled, st.sampled_from([Method.TEMPERATURE, Method.PLATT, Method.ISOTONIC]), st.lists(logits))
+def test_probabilities_never_fall_and_stay_in_range(rows, method, places):
+    fitted = fit_calibration([value for value, _ in rows], [flag for _, flag in rows], method=method)
+    chances = fitted.probabilities(sorted(places))
+    assert ((chances >= 0) & (chances <= 1)).all()
+    assert (np.diff(chances) >= 0).all()
+
+
+@settings(max_examples=60)
+@given(labelled)
+def test_no_other_sigmoid_fits_better(rows):
+    values, flags = np.clip([value for value, _ in rows], -50, 50), [flag for _, flag in rows]
+    targets = smoothed(flags)
+    fitted = fit_calibration(values, flags, method=Method.PLATT)
+    best = cross_entropy(targets, fitted.probabilities(values).clip(1e-300, 1 - 1e-16))
+    for slope, intercept in ((0.0, special.logit(targets.mean())), (1.0, 0.0), (0.1, -0.5), (5.0, 1.0)):
+        other = special.expit(slope * values + intercept).clip(1e-300, 1 - 1e-16)
+        assert best <= cross_entropy(targets, other) + 1e-6
+
+
+@settings(max_examples=60)
+@given(labelled, st.sampled_from([Method.TEMPERATURE, Method.PLATT, Method.ISOTONIC]))
+def test_what_is_written_is_read_back(rows, method):
+    fitted = fit_calibration([value for value, _ in rows], [flag for _, flag in rows], method=method)
+    assert parse_calibration(json.loads(json.dumps(calibration_values(fitted)))) == fitted
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"slope": -1.0}, "never fall|slope from 0"),
+        ({"slope": math.nan}, "this is no platt calibration"),
+        ({"slope": "steep"}, "`slope`"),
+        ({"method": "magic"}, "`method`"),
+        ({"curve": 1}, "unknown curve"),
+        ({"method": "isotonic"}, "this is no isotonic calibration"),
+        ({"method": "isotonic", "knots": [[0.0, 0.5], [1.0, 0.4]]}, "this is no|knots"),
+        (
+            {
+                "method": "isotonic",
+                "knots": [{"logit": 0.0, "probability": 0.5}, {"logit": 1.0, "probability": 0.4}],
+            },
+            "never fall",
+        ),
+    ],
+)
+def test_a_file_that_holds_no_curve_is_refused(changes, message):
+    values = calibration_values(Calibration(Method.PLATT, 2.0, 1.0, labels=60))
+    with pytest.raises(UsageError, match=message):
+        parse_calibration(values | changes)
+
+
+# --- cross-fitting ------------------------------------------------------------------------------------------
+
+
+def test_no_label_of_a_source_reaches_its_own_probabilities():
+    values, flags = drawn(120)
+    sources = [str(place // 4) for place in range(120)]
+    before = cross_fitted(values, flags, sources)
+    # turn the labels of one source around: its probabilities stay, others move
+    turned = flags.copy()
+    turned[8:12] = ~turned[8:12]
+    folds = 30  # each source alone
+    one = cross_fitted(values, flags, sources, folds=folds)
+    other = cross_fitted(values, turned, sources, folds=folds)
+    assert one[8:12] == pytest.approx(other[8:12], abs=1e-12)
+    assert (np.abs(np.delete(one - other, slice(8, 12))) > 1e-12).all()
+    assert ((before > 0) & (before < 1)).all()
+
+
+def test_cross_fitting_needs_two_sources():
+    values, flags = drawn(40)
+    with pytest.raises(UsageError, match="cannot be parted"):
+        cross_fitted(values, flags, ["a"] * 40)
