@@ -122,7 +122,7 @@ class AlignmentHead(nn.Module):
     def forward(self, batch: Batch) -> Judged:
         """Judge each claim by its evidence."""
         compared, scalars, attention = self._compare(batch)
-        hidden = self.norm[0](functional.gelu(self.compare(self.drop(torch.cat([*compared, scalars], -1)))))
+        hidden = self.norm[0](self.drop(functional.gelu(self.compare(torch.cat([*compared, scalars], -1)))))
         real = batch.claim_mask[..., None].float()
         for convolve, norm in zip(self.convolve, list(self.norm)[1:], strict=True):
             moved = convolve((hidden * real).transpose(1, 2)).transpose(1, 2)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid.chunking import sentence_spans
+from hybrid.files import valid_utf8
 from hybrid.models.device import Placement
 
 if TYPE_CHECKING:
@@ -133,8 +134,9 @@ class TokenEncoder:
     def _windows(self, text: str) -> list[tuple[list[int], list[tuple[int, int]]]]:
         """Return ids and places of the tokens, in windows of whole sentences where they fit."""
         windows: list[tuple[list[int], list[tuple[int, int]]]] = []
+        text = valid_utf8(text)
         spans = [span for span in sentence_spans(text) if span.end > span.start]
-        sentences = [text[span.start : span.end].encode("utf-8", "replace").decode() for span in spans]
+        sentences = [text[span.start : span.end] for span in spans]
         for span, found in zip(
             spans, self._tokenizer.encode_batch(sentences, add_special_tokens=False), strict=True
         ):

@@ -6,34 +6,44 @@ stretch of the evidence the claim looks at. Its weights belong to one encoder, w
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from hybrid.grounding.head import AlignmentHead
+from hybrid.config import ModelSettings
+from hybrid.errors import ModelError, ModelMissing
+from hybrid.files import write_json
+from hybrid.grounding.head import AlignmentHead, Shape
 from hybrid.grounding.lexicon import Lexicon, lexicon_of
 from hybrid.grounding.reading import Read, judge, read
-from hybrid.grounding.stack import Stack
+from hybrid.grounding.stack import Stack, stack_of
 from hybrid.grounding.tokens import TokenEncoder
 from hybrid.grounding.values import Logits, Pair
+from hybrid.models.device import choose_placement
+from hybrid.models.resolve import fetch, weights_digest
 from hybrid.types import Span
 
 SIGNALS = ("head", "alignment", "bigrams", "numbers")
+# Of the encoder: one that still knows the order of words, and the last.
 LAYERS = (3, 6)
+ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 _WEIGHTS = "heads.safetensors"
 _CARD = "card.json"
-_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 _MAX_WORDS = 1_200
 # From which probability on a token is shown as not carried.
 _MARKED = 0.5
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Judgement:
     """What the heads say of a pair: ``signals`` in the order of ``SIGNALS``.
 
@@ -55,6 +65,11 @@ class TrainedScorer:
         self._heads, self._stack, self._encoder = tuple(heads), stack, encoder
         self.name = name
         self.max_words = _MAX_WORDS
+
+    @property
+    def megabytes(self) -> float:
+        """Return what the weights take on disk beside the encoder, in 10⁶ bytes."""
+        return sum(2 * p.numel() for head in self._heads for p in head.parameters()) / 1e6
 
     def score(self, pairs: Sequence[Pair]) -> Logits:
         """Return the logits of the stack."""
@@ -107,6 +122,87 @@ class TrainedScorer:
     @cached_property
     def _lexicon(self) -> Lexicon:
         return lexicon_of(self._encoder.pieces)
+
+
+def load_trained(settings: ModelSettings, folder: Path | None = None) -> TrainedScorer:
+    """Return the scorer of a folder, or the one that ships.
+
+    Raises:
+        ModelMissing: there are no weights, or the encoder is nowhere.
+        ModelError: they belong to another encoder.
+    """
+    if folder is None:
+        with resources.as_file(resources.files("hybrid.grounding") / "weights") as shipped:
+            return load_trained(settings, shipped)
+    from safetensors.torch import load_file
+
+    card_path = folder / _CARD
+    if not card_path.is_file():
+        raise ModelMissing(
+            f"there is no grounding model in {folder}", hint="make one: hybrid grounding train"
+        )
+    card: dict[str, Any] = json.loads(card_path.read_text(encoding="utf-8"))
+    source = fetch(str(card["encoder"]), offline=settings.offline)
+    if (found := weights_digest(source)) != card["encoder_digest"]:
+        raise ModelError(
+            f"the grounding model was made for {card['encoder']} with the digest "
+            f"{card['encoder_digest']}, and the one here has {found}",
+            hint="get the same weights, or train for these: hybrid grounding train",
+        )
+    encoder = TokenEncoder(
+        source, choose_placement(settings.device, settings.dtype), layers=tuple(card["layers"])
+    )
+    lexicon = lexicon_of(encoder.pieces)
+    shape = Shape(**card["shape"])
+    tensors = load_file(folder / _WEIGHTS)
+    heads = []
+    for number in range(int(card["heads"])):
+        own = {k.partition(".")[2]: v.float() for k, v in tensors.items() if k.startswith(f"{number}.")}
+        head = AlignmentHead(shape, lexicon)
+        head.load_state_dict(own, strict=True)
+        heads.append(head.eval())
+    return TrainedScorer(heads, stack_of(card["stack"]), encoder, name=f"trained {card['version']}")
+
+
+def save_trained(
+    folder: Path,
+    heads: Sequence[AlignmentHead],
+    stack: Stack,
+    encoder: Path,
+    *,
+    version: str,
+    made: dict[str, Any],
+) -> None:
+    """Write heads in half precision, and a card with what they belong to and what they were made of.
+
+    Args:
+        folder: made if it is not there.
+        heads: of one shape.
+        stack: over ``SIGNALS``.
+        encoder: the folder of the encoder that they were trained on.
+        version: stands in the scorer's name beside every figure.
+        made: what the card says of data and settings.
+    """
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        f"{number}.{name}": value.detach().half().contiguous()
+        for number, head in enumerate(heads)
+        for name, value in head.state_dict().items()
+    }
+    save_file(tensors, folder / _WEIGHTS)
+    card = {
+        "version": version,
+        "encoder": ENCODER,
+        "encoder_digest": weights_digest(encoder),
+        "layers": list(LAYERS),
+        "shape": dataclasses.asdict(heads[0].shape),
+        "heads": len(heads),
+        "stack": stack.as_json(),
+        "made": made,
+    }
+    write_json(folder / _CARD, card)
 
 
 def word_signals(item: Read, lexicon: Lexicon, layers: int) -> NDArray[np.float64]:
