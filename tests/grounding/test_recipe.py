@@ -1,0 +1,59 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from hybrid.grounding.data.values import Example, Label
+from hybrid.grounding.recipe import evenly, train_scorer
+from hybrid.grounding.scorers.trained import SIGNALS, TrainedScorer
+from hybrid.grounding.training import TrainingSettings
+from hybrid.grounding.values import Pair
+
+_SETTINGS = TrainingSettings(epochs=4, batch=16, warmup=5)
+
+
+def _examples(count):
+    made = []
+    for n in range(count):
+        text = f"The bridge number {n} was opened by the mayor. It carries {n + 120} cars a day."
+        for said, label in ((n + 120, Label.SUPPORTED), (n + 333, Label.REFUTED)):
+            claim = f"It carries {said} cars a day."
+            made.append(Example(f"{n}/{said}", claim, (text,), label, f"d{n}", domain=("a", "b", "c")[n % 3]))
+    return made
+
+
+@pytest.fixture(scope="module")
+def made(encoder):
+    said = []
+    return train_scorer(_examples(48), encoder, _SETTINGS, heads=2, note=said.append), said
+
+
+def test_a_scorer_comes_out_that_tells_new_documents_apart(made, encoder):
+    trained, _ = made
+    scorer = TrainedScorer(trained.heads, trained.stack, encoder, name="test")
+    pairs = [Pair(example.evidence[0], example.claim) for example in _examples(70)[96:]]
+    support = scorer.score(pairs).support
+    assert np.mean(support[::2] > support[1::2]) > 0.9
+
+
+def test_every_fold_and_every_head_is_trained_and_told(made):
+    trained, said = made
+    assert len(trained.heads) == 2 and trained.signals.shape == (96, len(SIGNALS))
+    assert {line.partition(",")[0] for line in said} == {"fold 1", "fold 2", "fold 3", "head 1", "head 2"}
+
+
+def test_the_signals_of_the_stack_are_of_heads_that_never_saw_the_document(made, encoder):
+    trained, _ = made
+    support = trained.signals[:, 0]
+    assert np.mean(support[::2] > support[1::2]) > 0.8
+    assert all(weight >= 0 for weight in trained.stack.weights)
+
+
+def test_domains_weigh_alike():
+    examples = _examples(4)
+    few = [dataclasses.replace(example, domain="d") for example in examples[:2]]
+    weights = evenly([*few, *examples[2:]])
+    by_domain = {}
+    for example, weight in zip([*few, *examples[2:]], weights, strict=True):
+        by_domain[example.domain] = by_domain.get(example.domain, 0) + weight
+    assert list(by_domain.values()) == pytest.approx([1.0] * len(by_domain))
