@@ -1,0 +1,231 @@
+"""What a claim states that its evidence lacks or turns around, found without a model.
+
+Takes two texts, gives findings with their places in the claim. Numbers, units, dates and names are looked
+for anywhere in the evidence; a negation is compared with the sentence nearest to the claim. Knows no scores.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from hybrid.generation.support import content_words
+from hybrid.grounding.dates import Date, dates
+from hybrid.grounding.polarity import nearest_sentence, turned_around
+from hybrid.grounding.quantities import Quantity, implied_numbers, quantities, same_number, same_quantity
+from hybrid.grounding.values import Doubt, Finding
+from hybrid.grounding.words import MONTHS, terms, word_set
+from hybrid.types import Span
+
+# What cannot be rounded or said in other words, so that its absence speaks against a claim by itself.
+HARD = frozenset((Doubt.NUMBER, Doubt.UNIT, Doubt.DATE))
+# So much of a claim a sentence must hold for its denial to be one of the claim.
+ALIKE = 0.6
+# As far as the longest word reaches.
+_CONTEXT = 24
+_LETTERS = re.compile(r"[^\W\d_]+")
+_DIGITS = re.compile(r"\d+")
+_WORD = re.compile(r"\w+")
+_CAPITALISED = r"[^\W\d_a-z]\w*(?:[-.'’&]\w+)*"
+_NAME = re.compile(
+    rf"\b{_CAPITALISED}(?:\s+(?:(?:of|the|de|van|von|and|for|la|le)\s+){{0,2}}{_CAPITALISED})*"
+)
+_BEGINS = re.compile(r"(?:^|[.!?:;]\s|[\"“(*]\s?)\s*$")
+_ACRONYM = re.compile(r"[A-Z]{2,6}s?")
+# Capitals that name nobody: days, titles, what is said in many ways.
+_NO_NAMES = word_set(
+    *MONTHS,
+    "monday tuesday wednesday thursday friday saturday sunday i mr mrs ms miss dr prof sir lord lady st",
+    "president king queen prime minister senator professor doctor state university city county company",
+    "the a an this that it he she they we in on at ad bc am pm usa us uk eu un english american british",
+)
+# What an abbreviation leaves out.
+_UNABBREVIATED = word_set("and of the for in")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a text states that can be looked up: read once, compared with many claims."""
+
+    words: frozenset[str]
+    terms: frozenset[str]
+    initials: str
+    digits: frozenset[str]
+    numbers: tuple[Quantity, ...]
+    implied: frozenset[float]
+    dates: tuple[Date, ...]
+
+
+def facts_of(text: str) -> Facts:
+    """Read a text."""
+    spoken = _WORD.findall(text.lower())
+    words = frozenset(spoken)
+    return Facts(
+        words,
+        frozenset(terms(text)),
+        "".join(word[0] for word in spoken if word not in _UNABBREVIATED),
+        frozenset(_DIGITS.findall(text)),
+        tuple(quantities(text)),
+        implied_numbers(words),
+        tuple(dates(text)),
+    )
+
+
+def findings(claim_text: str, evidence_text: str) -> tuple[Finding, ...]:
+    """Return what is doubtful about a claim beside a piece of evidence, in the order of the claim."""
+    return in_order([*missing(claim_text, facts_of(evidence_text)), *denials(claim_text, evidence_text)])
+
+
+def in_order(found: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return findings in the order of the claim."""
+    return tuple(sorted(found, key=lambda finding: (finding.span.start, finding.span.end, finding.doubt)))
+
+
+def denials(claim_text: str, evidence_text: str, *, alike: float = ALIKE) -> list[Finding]:
+    """Return the words of a claim that the sentence of the evidence nearest to it turns around.
+
+    Args:
+        claim_text: a sentence.
+        evidence_text: of any length.
+        alike: the share of the claim's words that the sentence must hold.
+    """
+    near = nearest_sentence(claim_text, evidence_text, alike=alike)
+    return [_finding(Doubt.NEGATION, claim_text, span) for span in turned_around(claim_text, near)]
+
+
+def contradictions(claim_text: str, evidence_text: str, *, alike: float) -> tuple[Finding, ...]:
+    """Return what the sentence of the evidence nearest to a claim says otherwise.
+
+    That is what it denies, and a number, unit or date of the claim where it has another one in its place:
+    behind or before the same word. A sentence without any number does not contradict one.
+    """
+    near = nearest_sentence(claim_text, evidence_text, alike=alike)
+    if not near:
+        return ()
+    others = [finding for finding in missing(near, facts_of(claim_text)) if finding.doubt in HARD]
+    differing = [
+        finding
+        for finding in missing(claim_text, facts_of(near))
+        if finding.doubt in HARD
+        and any(_stand_alike(claim_text, finding.span, near, other.span) for other in others)
+    ]
+    return in_order([*differing, *denials(claim_text, near, alike=alike)])
+
+
+def _stand_alike(one: str, here: Span, other: str, there: Span) -> bool:
+    """Tell whether the same word stands before, behind or at the end of two stretches: "of 5 mg", "of 7"."""
+    mine, theirs = _context(one, here), _context(other, there)
+    return any(word and word == same for word, same in zip(mine, theirs, strict=True))
+
+
+def _context(text: str, span: Span) -> tuple[str, str]:
+    before = _WORD.findall(text[max(span.start - _CONTEXT, 0) : span.start].lower())
+    behind = _LETTERS.findall(text[span.start : span.end + _CONTEXT].lower())
+    return (before[-1] if before else "", behind[0] if behind else "")
+
+
+def missing(claim_text: str, facts: Facts) -> list[Finding]:
+    """Return the numbers, units, dates and names of a claim that are nowhere among the facts."""
+    numbers = quantities(claim_text)
+    measured = {quantity.span.start for quantity in numbers if quantity.units}
+    said = [date for date in dates(claim_text) if not (_is_bare_year(date) and date.span.start in measured)]
+    found: dict[Span, Finding] = {}
+    for span in dict.fromkeys(date.span for date in said):
+        # a date that can be read in two ways is found if one of them is
+        if not any(_is_dated(date, facts) for date in said if date.span == span):
+            found[span] = _finding(Doubt.DATE, claim_text, span)
+    for quantity in numbers:
+        doubt = None if _within(quantity.span, said) else _number_doubt(quantity, facts)
+        if doubt:
+            found[quantity.span] = _finding(doubt, claim_text, quantity.span)
+    for span in _names(claim_text):
+        if not _is_named(claim_text[span.start : span.end], facts):
+            found[span] = _finding(Doubt.NAME, claim_text, span)
+    return list(found.values())
+
+
+def _finding(doubt: Doubt, text: str, span: Span) -> Finding:
+    return Finding(doubt, span, text[span.start : span.end])
+
+
+def _within(span: Span, said: list[Date]) -> bool:
+    return any(date.span.start < span.end and span.start < date.span.end for date in said)
+
+
+def _is_bare_year(date: Date) -> bool:
+    return date.month is None and date.year == date.until
+
+
+def _number_doubt(quantity: Quantity, facts: Facts) -> Doubt | None:
+    if quantity.weak or any(same_quantity(quantity, other) for other in facts.numbers):
+        return None
+    if any(same_number(quantity, other) for other in facts.numbers):
+        return Doubt.UNIT
+    if quantity.value in facts.implied or quantity.written in facts.digits:
+        return None
+    return Doubt.NUMBER
+
+
+def _is_dated(date: Date, facts: Facts) -> bool:
+    return _has_year(date, facts) and _has_month(date, facts)
+
+
+def _has_year(date: Date, facts: Facts) -> bool:
+    if date.year is None or date.until is None:
+        return True
+    known = [int(digits) for digits in facts.digits if len(digits) == 4]
+    ranges = [(other.year, other.until) for other in facts.dates if other.year is not None]
+    return any(date.year <= year <= date.until for year in known) or any(
+        until is not None and year <= date.until and date.year <= until for year, until in ranges
+    )
+
+
+def _has_month(date: Date, facts: Facts) -> bool:
+    if date.month is None:
+        return True
+    same = [other for other in facts.dates if other.month == date.month]
+    if date.day is None:
+        return bool(same) or MONTHS[date.month - 1] in facts.words
+    return any(
+        other.day is not None and other.last_day is not None and other.day <= date.day <= other.last_day
+        for other in same
+    )
+
+
+def _names(text: str) -> Iterator[Span]:
+    """Yield runs of words with capitals, without one that a sentence begins with unless it is seen again.
+
+    Where only function words are in small letters it is a headline, in which capitals say nothing.
+    """
+    words = _WORD.findall(text)
+    if not any(word[0].islower() and content_words(word) for word in words):
+        return
+    for match in _NAME.finditer(text):
+        start = match.start()
+        first = _WORD.match(text, start)
+        if first and _BEGINS.search(text, max(start - 3, 0), start) and words.count(first.group()) == 1:
+            following = re.compile(_CAPITALISED).search(text, first.end(), match.end())
+            if following is None:
+                continue
+            start = following.start()
+        # the scripts without capitals, and small letters with marks
+        if text[start].isupper():
+            yield Span(start, match.end())
+
+
+def _is_named(name: str, facts: Facts) -> bool:
+    """Tell whether a content word of a name is there, or its initials, or what the name abbreviates."""
+    parts = [
+        part
+        for part in _WORD.findall(name)
+        if part.lower() not in _NO_NAMES and len(part) > 1 and content_words(part)
+    ]
+    if not parts or any(
+        part.lower() in facts.words or facts.terms.intersection(terms(part)) for part in parts
+    ):
+        return True
+    initials = "".join(part[0] for part in parts).lower()
+    if len(parts) > 1 and initials in facts.words:
+        return True
+    return all(_ACRONYM.fullmatch(part) and part.rstrip("s").lower() in facts.initials for part in parts)

@@ -1,0 +1,131 @@
+"""Do the citations of an answer carry its sentences? Recall and precision after ALCE.
+
+Takes answers with their ``[n]`` markers and the citations behind them, gives two numbers each from 0 to 1,
+higher is better (Gao et al. 2023, arXiv:2305.14627). What is judged are sentences: one that holds several
+claims is carried by what carries each of them. Knows no gold answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybrid.grounding.claims import Statement, statements_of
+from hybrid.grounding.judging import Grounder, Task, matrix_of
+from hybrid.types import Citation
+
+Members = frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class CitedAnswer:
+    """The text of an answer and what its markers point at."""
+
+    text: str
+    citations: tuple[Citation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CitationScores:
+    """``recall``: the share of sentences that their citations, taken together, carry; None without one.
+
+    ``precision``: the share of markers that are right; None without a marker. A marker is right if its
+    sentence is carried by its citations together, and it carries the sentence alone or the support is lost
+    without it. A marker that points at no citation is wrong, and carries nothing.
+    """
+
+    recall: float | None
+    precision: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CitedSupport:
+    """How well sets of a sentence's citations carry it, in ``support``; citations count from 0.
+
+    ``support`` is of the sets that ALCE asks about: each citation alone, all of them, all but one.
+    """
+
+    citations: int
+    support: NDArray[np.float64]
+    threshold: float
+
+    def is_carried(self, chosen: Collection[int]) -> bool:
+        """Tell whether the chosen citations together carry the sentence; none carry nothing.
+
+        What carries it alone does so beside others too, whatever a scorer makes of the longer text.
+        """
+        sets = judged_sets(self.citations)
+        return any(
+            support >= self.threshold
+            for members, support in zip(sets, self.support, strict=True)
+            if members <= frozenset(chosen)
+        )
+
+    def right_markers(self) -> list[bool]:
+        """Return for each citation whether its marker is right."""
+        every = range(self.citations)
+        carried = self.is_carried(every)
+        return [
+            carried
+            and (self.is_carried([one]) or not self.is_carried([other for other in every if other != one]))
+            for one in every
+        ]
+
+
+def judged_sets(citations: int) -> list[Members]:
+    """Return the sets of so many citations that ALCE asks about, each once."""
+    every = frozenset(range(citations))
+    sets = [*(frozenset([one]) for one in every), every, *(every - {one} for one in every)]
+    return [members for members in dict.fromkeys(sets) if members]
+
+
+def citation_scores(answers: Sequence[CitedAnswer], grounder: Grounder) -> list[CitationScores]:
+    """Judge every marker, and every sentence that asserts something, with one call of the scorer.
+
+    A marker on a sentence that asserts nothing, such as a greeting, carries nothing and counts as wrong.
+    Unlike the script of ALCE, a marker that points nowhere does not undo the others of its sentence.
+    """
+    found = [statements_of(answer.text) for answer in answers]
+    tasks = [
+        task
+        for answer, statements in zip(answers, found, strict=True)
+        for statement in statements
+        for task in _tasks(statement, answer.citations)
+    ]
+    judged = iter(grounder.judge(tasks))
+    threshold = grounder.thresholds.supported
+    scores: list[CitationScores] = []
+    for answer, statements in zip(answers, found, strict=True):
+        carried: list[bool] = []
+        right: list[bool] = []
+        for statement in statements:
+            texts = _stretches(statement, answer.citations)
+            rows = [next(judged) for claim in statement.claims if not claim.reason]
+            support = matrix_of(rows, len(judged_sets(len(texts)))).together(range(len(rows)))
+            cited = CitedSupport(len(texts), support, threshold)
+            carried += [cited.is_carried(range(len(texts)))] if rows else []
+            right += cited.right_markers()
+            right += [False] * (len(statement.cites) - len(texts))
+        scores.append(CitationScores(_share(carried), _share(right)))
+    return scores
+
+
+def _tasks(statement: Statement, citations: Sequence[Citation]) -> Iterator[Task]:
+    texts = _stretches(statement, citations)
+    joined = tuple("\n".join(texts[one] for one in sorted(members)) for members in judged_sets(len(texts)))
+    for claim in statement.claims:
+        if not claim.reason:
+            yield Task(claim.text, joined)
+
+
+def _stretches(statement: Statement, citations: Sequence[Citation]) -> list[str]:
+    """Return the texts that the markers of a sentence point at; one that points nowhere has none."""
+    known = {citation.number: citation.text for citation in citations}
+    return [known[number] for number in statement.cites if number in known]
+
+
+def _share(flags: Sequence[bool]) -> float | None:
+    return sum(flags) / len(flags) if flags else None

@@ -1,0 +1,229 @@
+"""Which stretches of a passage could carry a claim?
+
+Takes the text of a passage and of claims, gives candidates: its best sentences, the best stretches of
+neighbouring sentences, and the best sentences joined, for claims that need several. Knows no scorer but for
+how much it reads, and no other passage: what is proposed of one passage depends on that passage alone. So a
+passage more never takes a candidate away, and the order of passages changes nothing.
+
+Nothing is truncated. A sentence that is longer than a scorer reads is cut into overlapping stretches, and a
+passage that a scorer reads whole is itself a candidate.
+
+Sentences are ranked by the claim's terms in them, weighted by their rarity *within the passage*: terms that
+every sentence has tell nothing there. Names, numbers and pairs of neighbouring terms count for more. A part
+of a neighbour's score is added, for a claim often takes its subject from the sentence before. What a chosen
+sentence holds counts for less in the ones chosen after it, so several together cover a claim that no single
+one does. On WiCE dev (319 claims with gold evidence in pages of 83 sentences in the median) recall among the
+first five is .83 of the smallest gold set and .88 of the best one, .80 and .86 without the parts above; on
+its 374 training claims it is .83 and .90 with and without them. The weights were chosen on both, where those
+nearby give the same to .01.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybrid.grounding.values import Evidence
+from hybrid.grounding.words import reading_units, terms, tokens, word_spans
+from hybrid.types import Span
+
+_EMPHASIS = 1.3
+_PAIR = 0.3
+_NEIGHBOUR = 0.2
+_SEEN = 0.7
+# A claim has a few dozen; what has thousands is no claim, and must not fill the memory.
+_MOST_FEATURES = 256
+_Feature: TypeAlias = str | tuple[str, str]
+_NAME = re.compile(r"(?<=\s)[A-Z]\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How many candidates a claim gets of one passage.
+
+    So many single sentences, one window of each length from 2, and one selection of so many sentences
+    joined: 3 + 2 + 1 by default, and fewer where sentences share no word with the claim. A scorer of 30
+    pairs a second then needs a fifth of a second for a claim and a passage at the most. The selection holds
+    all of a gold set for 70 % of the claims of WiCE dev, some candidate for 74 %; single sentences are for
+    scorers that lose a claim among others, and for showing where it stands.
+    """
+
+    sentences: int = 3
+    window: int = 3
+    joined: int = 5
+
+
+DEFAULT_LIMIT = Limit()
+
+
+class SearchedPassage:
+    """A passage cut into sentences, ready to be searched for many claims.
+
+    Args:
+        text: of the passage, of any length.
+        max_words: what the scorer reads whole; no candidate is longer.
+    """
+
+    def __init__(self, text: str, *, max_words: int) -> None:
+        self.text = text
+        self._max_words = max(max_words, 1)
+        self.units = list(_units(text, self._max_words))
+        self._words = np.array([len(word_spans(text, unit)) for unit in self.units], dtype=np.int64)
+        self._tokens = [" ".join(tokens(text[unit.start : unit.end])) for unit in self.units]
+        self._holders: dict[_Feature, list[int]] = {}
+        for place, unit in enumerate(self.units):
+            found = terms(text[unit.start : unit.end])
+            features: list[_Feature] = [*found, *itertools.pairwise(found)]
+            for feature in dict.fromkeys(features):
+                self._holders.setdefault(feature, []).append(place)
+
+    def best(self, claim: str, count: int) -> list[Span]:
+        """Return up to so many sentences that share something with a claim, the best first."""
+        return [self.units[place] for place in self._ranked(claim, self._matrix(claim), count)]
+
+    def candidates(self, claim: str, number: int = 0, limit: Limit = DEFAULT_LIMIT) -> list[Evidence]:
+        """Return what could carry the claim; nothing only of a passage without a word.
+
+        Args:
+            claim: a text.
+            number: which of the given passages this one is.
+            limit: how many.
+        """
+        if not self.units:
+            return []
+        table = self._matrix(claim)
+        ranked = self._ranked(claim, table, max(limit.sentences, limit.joined))
+        chosen = [(place, place) for place in ranked[: limit.sentences]]
+        chosen += self._windows(table, limit.window)
+        stretches = [self._between(first, last) for first, last in chosen]
+        stretches.append(self._joined(ranked[: limit.joined] or range(min(limit.joined, len(self.units)))))
+        return [self._evidence(number, spans) for spans in dict.fromkeys(stretches)]
+
+    def _matrix(self, claim: str) -> NDArray[np.float64]:
+        """Return the weight of each feature of the claim in each sentence, shape (features, sentences)."""
+        weights = self._weights(claim)
+        features = sorted(weights, key=lambda feature: -weights[feature])[:_MOST_FEATURES]
+        table = np.zeros((len(features), len(self.units)))
+        for row, feature in enumerate(features):
+            table[row, self._holders.get(feature, [])] = weights[feature]
+        return table
+
+    def _weights(self, claim: str) -> dict[_Feature, float]:
+        found = terms(claim)
+        names = {term for name in _NAME.findall(claim) for term in terms(name)}
+        weights: dict[_Feature, float] = {}
+        for term in found:
+            emphasised = term in names or term[0].isdigit()
+            weights[term] = self._rarity(term) * (_EMPHASIS if emphasised else 1.0)
+        for pair in itertools.pairwise(found):
+            weights[pair] = _PAIR * (weights[pair[0]] + weights[pair[1]]) / 2
+        return weights
+
+    def _rarity(self, term: str) -> float:
+        return math.log(1 + len(self.units) / (1 + len(self._holders.get(term, ()))))
+
+    def _ranked(self, claim: str, table: NDArray[np.float64], count: int) -> list[int]:
+        """Return places of sentences: one that says the claim word by word, then greedily what adds most."""
+        chosen = self._verbatim(claim)[:count]
+        left = np.ones(len(table))
+        for place in chosen:
+            left[table[:, place] > 0] *= _SEEN
+        while len(chosen) < count:
+            scores = left @ table
+            padded = np.concatenate([[0.0], scores, [0.0]])
+            ranking = scores + _NEIGHBOUR * np.maximum(padded[:-2], padded[2:])
+            ranking[chosen] = 0.0
+            place = int(ranking.argmax()) if len(ranking) else 0
+            if not len(ranking) or ranking[place] <= 0.0:
+                break
+            chosen.append(place)
+            left[table[:, place] > 0] *= _SEEN
+        return chosen
+
+    def _verbatim(self, claim: str) -> list[int]:
+        """Return the place of the shortest sentence that holds all words of the claim in their order."""
+        wanted = " ".join(tokens(claim))
+        there = [
+            place for place, words in enumerate(self._tokens) if wanted and f" {wanted} " in f" {words} "
+        ]
+        return sorted(there, key=lambda place: len(self._tokens[place]))[:1]
+
+    def _windows(self, table: NDArray[np.float64], longest: int) -> Iterator[tuple[int, int]]:
+        """Yield the best window of each length that covers more of the claim than the shorter ones."""
+        if not len(table):
+            return
+        covered = table
+        words = self._words
+        best = float(table.sum(axis=0).max())
+        for length in range(2, min(longest, len(self.units)) + 1):
+            covered = np.maximum(covered[:, :-1], table[:, length - 1 :])
+            words = words[:-1] + self._words[length - 1 :]
+            scores = np.where(words <= self._max_words, covered.sum(axis=0), 0.0)
+            first = int(scores.argmax())
+            if scores[first] > best:
+                best = float(scores[first])
+                yield first, first + length - 1
+
+    def _joined(self, ranked: Sequence[int]) -> tuple[Span, ...]:
+        """Return the whole passage if it fits, else the best sentences that fit together, in their order."""
+        if self._words.sum() <= self._max_words:
+            return self._between(0, len(self.units) - 1)
+        kept: list[int] = []
+        room = self._max_words
+        for place in ranked:
+            if self._words[place] <= room:
+                room -= int(self._words[place])
+                kept.append(place)
+        spans: list[Span] = []
+        for place in sorted(kept):
+            unit = self.units[place]
+            if spans and (place - 1 in kept or unit.start <= spans[-1].end):
+                spans[-1] = Span(spans[-1].start, unit.end)
+            else:
+                spans.append(unit)
+        return tuple(spans)
+
+    def _between(self, first: int, last: int) -> tuple[Span, ...]:
+        return (Span(self.units[first].start, self.units[last].end),)
+
+    def _evidence(self, number: int, spans: tuple[Span, ...]) -> Evidence:
+        return Evidence(number, spans, " ".join(self.text[span.start : span.end] for span in spans))
+
+
+def recall(found: Sequence[Span], gold: Sequence[Span]) -> float | None:
+    """Return the share of gold stretches that are covered by half or more; None without gold.
+
+    Args:
+        found: what was selected, which may overlap.
+        gold: stretches of the same text, none of them empty.
+    """
+    if not gold:
+        return None
+    covered = {place for span in found for place in range(span.start, span.end)}
+    hits = [
+        2 * sum(place in covered for place in range(span.start, span.end)) >= span.end - span.start
+        for span in gold
+    ]
+    return sum(hits) / len(hits)
+
+
+def _units(text: str, max_words: int) -> Iterator[Span]:
+    """Yield sentences, and what is too long for one in stretches that overlap by half."""
+    for span in reading_units(text):
+        words = word_spans(text, span)
+        if not any(character.isalnum() for character in text[span.start : span.end]):
+            continue
+        if len(words) <= max_words:
+            yield span
+            continue
+        step = max(max_words // 2, 1)
+        for first in range(0, len(words) - max_words + step, step):
+            last = min(first + max_words, len(words)) - 1
+            yield Span(words[first].start, words[last].end)

@@ -1,0 +1,144 @@
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hybrid.generation.citations import split_generated, without_markers
+from hybrid.grounding.claims import claims_of, statements_of
+
+
+def checkable(answer):
+    return [claim.text for claim in claims_of(answer) if not claim.reason]
+
+
+def reasons(answer):
+    return [claim.reason for claim in claims_of(answer)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("The port is 5432 [1]. It can be changed [2, 3].", ["The port is 5432.", "It can be changed."]),
+        ("Hello! The port is 5432. Would you like to know more?", ["The port is 5432."]),
+        ("Sure, the port is 5432. I hope this helps!", ["the port is 5432."]),
+        ("Yes. The server restarts.", ["The server restarts."]),
+        ("Yes, the server restarts.", ["the server restarts."]),
+        ("5432", ["5432"]),
+        ("No passwords are stored in the file.", ["No passwords are stored in the file."]),
+        ("No-wait locks are taken.", ["No-wait locks are taken."]),
+        ("No. 5 is alive.", ["No. 5 is alive."]),
+        ("Hidden files are skipped.", ["Hidden files are skipped."]),
+        ("Hey Jude is a song.", ["Hey Jude is a song."]),
+        ("Thanks to the cache, it is fast.", ["Thanks to the cache, it is fast."]),
+        ("No.", []),
+        ("", []),
+        (" [1] ", []),
+        ("Is it so?", []),
+        ("It is.", []),
+        ("Größe ändern [1].", ["Größe ändern."]),
+        ("According to the passages, the port is 5432.", ["the port is 5432."]),
+        ("Based on the provided context [2], the port is 5432.", ["the port is 5432."]),
+        ("According to Dr. Smith, the port is 5432.", ["According to Dr. Smith, the port is 5432."]),
+        # an answer in a script without spaces, and one with abbreviations
+        ("港口是 5432。它可以改变[1]。是吗？", ["港口是 5432。", "它可以改变。"]),
+        ("Dr. Smith saw Fig. 3. He left.", ["Dr. Smith saw Fig. 3.", "He left."]),
+        # marks of lists and emphasis are no part of what is said
+        ("- red is warm\n- blue is cold", ["red is warm", "blue is cold"]),
+        ("1. First it rains. 2. Then it stops.", ["First it rains.", "Then it stops."]),
+        ("**Ports.** The port is 5432.", ["Ports.", "The port is 5432."]),
+        ("| port | 5432 |\n|---|---|\n| host | local |", ["port | 5432 |", "host | local |"]),
+    ],
+)
+def test_what_counts_as_a_claim(answer, expected):
+    assert checkable(answer) == expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ("Would you like more?", "question"),
+        ("是吗？", "question"),
+        ("هل هذا سؤال؟", "question"),
+        ("Sure!", "courtesy"),
+        ("I hope this helps!", "courtesy"),
+        ("Let me know if you have further questions.", "courtesy"),
+        ("# The ports", "heading"),
+        ("The options are:", "heading"),
+        ("[1]", "no content"),
+        ("😀!", "no content"),
+        ("It is.", "no content"),
+        ("The passages do not say who chose it.", "declines"),
+        ("However, the provided documents don't mention a port.", "declines"),
+        ("There is no information about ports in the given context.", "declines"),
+        ("I cannot answer this.", "declines"),
+        ("I don't know: nothing in the indexed documents answers this.", "declines"),
+        ("Die Passagen sagen nichts über den Port.", "declines"),
+    ],
+)
+def test_what_is_not_checkable_has_a_reason(answer, reason):
+    assert reasons(answer) == [reason]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "It does not contain gluten.",
+        "There is no evidence that tea cures colds.",
+        "The source does not provide enough current.",
+        "The documents do not expire.",
+        "We have three modes of operation that differ in how much memory they take and how fast they are:",
+    ],
+)
+def test_a_denial_or_a_long_announcement_is_a_claim(answer):
+    assert checkable(answer) == [answer]
+
+
+def test_markers_belong_to_the_sentence_they_follow():
+    found = claims_of("One is x [1]. [2] Two is y.[3][4] Three is z.")
+    assert [claim.cites for claim in found] == [(1, 2), (3, 4), ()]
+    assert claims_of("[1] One is x.")[0].cites == (1,)
+    assert claims_of("One is x [2][1][2].")[0].cites == (2, 1)
+
+
+def test_a_sentence_of_two_claims_is_one_statement():
+    (statement,) = statements_of("The port is 5432, and the host is local [1].")
+    assert [claim.text for claim in statement.claims] == ["The port is 5432", "the host is local."]
+    assert [claim.cites for claim in statement.claims] == [(1,), (1,)]
+
+
+PIECES = "The port is 5432|the host is up| and |, and |; |. |? |! |: |\n|\n- |\n# | [1]|[2, 3] |Sure, |Yes. "
+MORE_PIECES = "|I don't know|  |**|1. |\"|港口。|\ud800|😀|ا؟"
+pieces = st.sampled_from((PIECES + MORE_PIECES).split("|"))
+answers = st.one_of(st.lists(pieces, max_size=12).map("".join), st.text(max_size=60))
+
+
+@given(answers)
+def test_a_claim_is_what_stands_in_the_answer(answer):
+    claims = claims_of(answer)
+    for claim in claims:
+        assert 0 <= claim.span.start <= claim.span.end <= len(answer)
+        assert claim.text == without_markers(answer[claim.span.start : claim.span.end])
+        assert claim.reason or any(letter.isalnum() for letter in claim.text)
+    assert all(one.span.end <= other.span.start for one, other in itertools.pairwise(claims))
+
+
+@given(answers)
+def test_no_word_of_an_answer_is_lost(answer):
+    covered = "".join(answer[s.span.start : s.span.end] for s in statements_of(answer))
+    assert [x for x in covered if x.isalnum()] == [x for x in answer if x.isalnum()]
+
+
+@given(
+    st.lists(st.sampled_from(["It rains [1].", "Dogs bark.", "Is it so? [2]", "[3] Cats sleep."]), max_size=6)
+)
+def test_sentences_and_markers_are_those_of_the_citations(parts):
+    answer = " ".join(parts)
+    assert len(statements_of(answer)) == len(split_generated(answer))
+
+
+@pytest.mark.parametrize(
+    "answer", ["a" * 100_000, "!" * 100_000, "[1]" * 20_000, "\n" * 1_000, "- " * 30_000, "a, and " * 10_000]
+)
+def test_odd_texts_are_read_in_time(answer):
+    claims_of(answer)
