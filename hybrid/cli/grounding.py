@@ -1,7 +1,8 @@
-"""Commands on what judges answers: grounding evaluate, grounding calibrate."""
+"""Commands on what judges answers: grounding evaluate, grounding calibrate, grounding train."""
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -129,12 +130,101 @@ def calibrate(
     return 0 if card.better else EXIT_GATE_FAILED
 
 
+@app.command("train")
+def train(
+    out: Annotated[Path, typer.Option("--out", help="The folder to write: use it as trained:FOLDER.")],
+    data: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Labelled claims: files or folders of known sets, or your own."),
+    ] = None,
+    documents: Annotated[
+        list[Path] | None, typer.Option("--documents", help="A folder whose sentences are edited to pairs.")
+    ] = None,
+    pairs: Annotated[int, typer.Option("--pairs", min=2, help="Examples made of each folder.")] = 4_000,
+    heads: Annotated[int, typer.Option("--heads", min=1, max=9, help="How many are averaged.")] = 3,
+    epochs: Annotated[int, typer.Option("--epochs", min=1, help="How often all examples are seen.")] = 4,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Another one gives another model.")] = 0,
+    as_json: Json = False,
+    config: Config = None,
+    offline: Offline = False,
+) -> int:
+    """Train the scorer; ends with 7, and writes nothing, if its heads add nothing to what words tell."""
+    from hybrid.grounding.data.leaks import require_fair
+    from hybrid.grounding.recipe import train_scorer, worth
+    from hybrid.grounding.scorers.trained import ENCODER, LAYERS, save_trained
+    from hybrid.grounding.tokens import TokenEncoder
+    from hybrid.grounding.training import TrainingSettings
+    from hybrid.models.device import choose_placement
+    from hybrid.models.resolve import fetch
+
+    settings = settings_from(config, offline=offline)
+    if out.exists():
+        raise UsageError(f"{out} is there already", hint="name a folder that is not there yet")
+    sets = [*map(_dataset, data or ()), *(_made(each, pairs, seed, settings) for each in documents or ())]
+    if not sets:
+        raise UsageError("there is nothing to train on", hint="give labelled claims, --documents, or both")
+    for each in sets:
+        leaks = require_fair(each.examples)
+        console.note(
+            f"{each.name}: {len(each.examples)} examples; AUROC of overlap and length alone: {leaks}"
+        )
+    examples = [example for each in sets for example in each.examples]
+    folder = fetch(ENCODER, offline=settings.models.offline)
+    encoder = TokenEncoder(
+        folder, choose_placement(settings.models.device, settings.models.dtype), layers=LAYERS
+    )
+    chosen = TrainingSettings(epochs=epochs, seed=seed)
+    trained = train_scorer(examples, encoder, chosen, heads=heads, note=console.note)
+    found = worth(examples, trained, seed=seed)
+    made = {
+        "sets": {each.name: len(each.examples) for each in sets},
+        "settings": dataclasses.asdict(chosen),
+        "auroc": dataclasses.asdict(found.auroc),
+        "above_words": dataclasses.asdict(found.above_words),
+    }
+    if found.shown:
+        save_trained(out, trained.heads, trained.stack, folder, version=out.name, made=made)
+    if as_json:
+        console.json_document({"stored": str(out) if found.shown else None, "worth": found})
+    else:
+        for label, part in (("AUROC on documents not seen", found.auroc), ("above words", found.above_words)):
+            console.data(f"{label:<28}{part.value:+.3f} ({part.low:+.3f} to {part.high:+.3f})")
+        console.data(f"stored {out}" if found.shown else "not stored: it adds nothing to what words tell")
+    return 0 if found.shown else EXIT_GATE_FAILED
+
+
+def _dataset(path: Path) -> Dataset:
+    from hybrid.grounding.data.loaders import load
+
+    return load(path)
+
+
+def _made(folder: Path, count: int, seed: int, settings: Settings) -> Dataset:
+    """Return examples made of the documents of a folder."""
+    from hybrid.documents import read, scan
+    from hybrid.grounding.data.making import make_examples
+    from hybrid.grounding.data.values import Dataset
+    from hybrid.types import Document
+
+    found = scan(folder, settings.documents)
+    texts = [
+        (item.source, item.text)
+        for file in found.files
+        for batch in read(file, settings.documents)
+        for item in batch.items
+        if isinstance(item, Document)
+    ]
+    if not texts:
+        raise UsageError(f"{folder} holds no document that can be read")
+    examples = make_examples(texts, count=count, seed=seed, domain=folder.name)
+    return Dataset(folder.name, tuple(examples))
+
+
 def _claims(path: Path, limit: int | None) -> tuple[str, list[LabelledClaim]]:
     """Return the name of a labelled set and its claims."""
-    from hybrid.grounding.data.loaders import load
     from hybrid.grounding.labelled import limited
 
-    dataset = load(path)
+    dataset = _dataset(path)
     name = dataset.name or path.stem
     if dataset.left_out:
         console.note(f"{name}: {dataset.left_out} rows are no examples and are left out")

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from hybrid.grounding.data.values import Example
 from hybrid.grounding.folds import grouped_folds
 from hybrid.grounding.head import AlignmentHead
+from hybrid.grounding.intervals import Interval, resampled_aurocs
 from hybrid.grounding.lexicon import lexicon_of
 from hybrid.grounding.reading import judge
 from hybrid.grounding.scorers.trained import LAYERS, SIGNALS, word_signals
@@ -26,6 +27,19 @@ from hybrid.grounding.training import Lesson, TrainingSettings, lessons_of, trai
 
 Note = Callable[[str], None]
 _FOLDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """The AUROC of the stack on documents its heads never saw, and how much that is above words alone."""
+
+    auroc: Interval
+    above_words: Interval
+
+    @property
+    def shown(self) -> bool:
+        """Tell whether the heads are worth having: the interval of what they add is above 0."""
+        return self.above_words.low > 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,6 +107,20 @@ def train_scorer(
         trained(lessons, settings.seed + number, f"head {number + 1}") for number in range(heads)
     )
     return Trained(finished, stack, signals)
+
+
+def worth(examples: Sequence[Example], trained: Trained, *, seed: int = 0) -> Worth:
+    """Return what the heads add to the same stack of words alone, resampled by source.
+
+    Raises:
+        UsageError: all examples are of one label.
+    """
+    supported = np.array([not example.unsupported for example in examples])
+    words = fit_stack(SIGNALS[1:], trained.signals[:, 1:], supported, evenly(examples))
+    rows = np.stack([trained.stack.logits(trained.signals), words.logits(trained.signals[:, 1:])])
+    found = resampled_aurocs(rows, supported, [example.source for example in examples], seed=seed)
+    assert found is not None, "a stack is fitted on both labels"
+    return Worth(found.interval([1.0, 0.0]), found.interval([1.0, -1.0]))
 
 
 def _groups(examples: Sequence[Example], folds: int) -> list[str]:

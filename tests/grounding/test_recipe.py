@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hybrid.grounding.data.values import Example, Label
-from hybrid.grounding.recipe import evenly, train_scorer
+from hybrid.grounding.recipe import evenly, train_scorer, worth
 from hybrid.grounding.scorers.trained import SIGNALS, TrainedScorer
 from hybrid.grounding.training import TrainingSettings
 from hybrid.grounding.values import Pair
@@ -47,6 +47,15 @@ def test_the_signals_of_the_stack_are_of_heads_that_never_saw_the_document(made,
     support = trained.signals[:, 0]
     assert np.mean(support[::2] > support[1::2]) > 0.8
     assert all(weight >= 0 for weight in trained.stack.weights)
+
+
+def test_heads_that_see_numbers_add_to_words_only_what_words_do_not_tell(made):
+    trained, _ = made
+    found = worth(_examples(48), trained)
+    # a number that is not there is told by words too
+    assert found.auroc.value > 0.9 and not found.shown
+    blind = dataclasses.replace(trained, signals=trained.signals * np.array([1.0, 0.0, 0.0, 0.0]))
+    assert worth(_examples(48), blind).shown
 
 
 def test_domains_weigh_alike():

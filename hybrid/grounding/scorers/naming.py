@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from pathlib import Path
 
 from hybrid.config import ModelSettings
 from hybrid.errors import UsageError
@@ -20,7 +21,7 @@ from hybrid.models.resolve import fetch
 KINDS = (
     "overlap (words in common, no weights)",
     "align (word alignment by the embedder)",
-    "trained (ours, the default)",
+    "trained (ours, the default) or trained:FOLDER (of `hybrid grounding train`)",
     "nli:MODEL or hf:MODEL (a classifier of pairs: NLI, HHEM, MiniCheck, AlignScore)",
     "tokens:MODEL (a classifier of tokens: LettuceDetect)",
     "judge or judge:GENERATOR (yes or no by a generator)",
@@ -54,7 +55,6 @@ def scorer_for(
     """
     kind, _, model = name.partition(":")
     match kind, bool(model):
-        # the next three are built elsewhere: overlap.py, align.py, trained.py
         case "overlap", False:
             from hybrid.grounding.scorers.overlap import NgramOverlap
 
@@ -63,10 +63,10 @@ def scorer_for(
             from hybrid.grounding.scorers.align import WordAlignment
 
             return WordAlignment(load_embedder(settings))
-        case "trained", False:
+        case "trained", _:
             from hybrid.grounding.scorers.trained import load_trained
 
-            return load_trained(settings)
+            return load_trained(settings, Path(model) if model else None)
         case "nli" | "hf", True:
             return _pair_classifier(name, model, settings, prompt, trust_remote_code)
         case "tokens", True:
