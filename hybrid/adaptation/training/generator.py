@@ -68,17 +68,19 @@ class TunedGenerator:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Rows of a batch that are computed at once, and how many tokens the whole batch is judged by."""
+    """Rows of a batch that are computed at once, and what each of their completion tokens weighs."""
 
     rows: tuple[Encoded, ...]
-    tokens: int
+    weight: float
 
 
 class GeneratorTask:
-    """What a generator is trained on; the loss is the mean over the completion tokens of a batch.
+    """What a generator is trained on.
 
-    With ``divergence`` rehearsal rows are held by the KL divergence from the base instead of by their text:
-    what the base would say there, not one thing that it said.
+    The loss is the mean over the completion tokens that are taught, and beside it the mean over those that
+    are rehearsed: together in one mean, long texts of rehearsal would drown labels of one token. With
+    ``divergence``, its weight, rehearsal is held by the KL divergence from the base instead of by its text:
+    what the base would say there, not one thing that it said. Without, it weighs as its share of the tokens.
     """
 
     def __init__(
@@ -114,7 +116,7 @@ class GeneratorTask:
         order = np.random.default_rng([self._settings.seed, epoch, 1]).permutation(len(held))
         for place, number in enumerate(order):
             groups[place % len(groups)].append(held[number])
-        return [_parts(group) for group in groups]
+        return [_parts(group, self._held) for group in groups]
 
     def loss(self, module: Any, part: Step) -> Any:
         """Return the share of a part in the loss of its batch."""
@@ -124,11 +126,17 @@ class GeneratorTask:
         logits = self._logits(module, batch)
         if self._settings.divergence and part.rows[0].rehearses:
             # the whole loss of these rows: their text is only where the two are compared
-            return self._settings.divergence * self._divergence(batch, logits).sum() / part.tokens
+            return self._divergence(batch, logits).sum() * part.weight
         loss = functional.cross_entropy(
             logits.flatten(0, 1).float(), batch.targets.flatten(), ignore_index=-100, reduction="sum"
         )
-        return loss / part.tokens
+        return loss * part.weight
+
+    @cached_property
+    def _held(self) -> float:
+        """Return what rehearsal weighs beside what is taught."""
+        share = self._settings.rehearsal
+        return self._settings.divergence or share / (1 - share)
 
     def validate(self) -> tuple[float, float | None]:
         """Return the loss on the examples that tell when to stop, and on general text."""
@@ -333,9 +341,11 @@ def _rehearsal(mixed: Sequence[Encoded], tokens: int, share: float) -> list[Enco
     return kept
 
 
-def _parts(group: Sequence[Encoded]) -> list[Step]:
+def _parts(group: Sequence[Encoded], held: float) -> list[Step]:
     """Split a batch, sorted by length, so that no part has more tokens than fit; rehearsal stays apart."""
-    tokens = sum(item.completion_tokens for item in group)
+    tokens = {False: 0, True: 0}
+    for item in group:
+        tokens[item.rehearses] += item.completion_tokens
     parts: list[list[Encoded]] = []
     for item in sorted(group, key=lambda item: item.rehearses):
         fits = bool(parts) and (len(parts[-1]) + 1) * len(item.ids) <= _PART_TOKENS
@@ -343,7 +353,8 @@ def _parts(group: Sequence[Encoded]) -> list[Step]:
             parts[-1].append(item)
         else:
             parts.append([item])
-    return [Step(tuple(part), tokens) for part in parts]
+    weights = {False: 1.0, True: held}
+    return [Step(tuple(part), weights[part[0].rehearses] / tokens[part[0].rehearses]) for part in parts]
 
 
 def _mean(values: Sequence[float], encoded: Sequence[Encoded]) -> float:
