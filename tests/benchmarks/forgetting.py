@@ -1,10 +1,10 @@
 """What keeps a tuned generator what it was: rehearsal, divergence from the base, strength, in one table.
 
 A domain's texts are learned in every way named below, each with the same examples (continued pre-training,
-for it gains and forgets within minutes). What is learned is the fall of the loss on documents that no training
-saw, what is forgotten is measured on the suite that ships or on a larger one. A row holds means over seeds,
-with items resampled. Target: among the rows that gain nearly as much as `none` (nine tenths of it), the best
-loses at most half as much of general text as `none` does.
+for it gains and forgets within minutes). What is learned is the fall of the loss on documents that no
+training saw, what is forgotten is measured on the suite that ships or on a larger one. A row holds means over
+seeds, with items resampled. Target: among the rows that gain nearly as much as `none` (nine tenths of it),
+the best loses at most half as much of general text as `none` does.
 
     python tests/benchmarks/forgetting.py CORPUS.jsonl [--seeds 0,1,2] [--examples 240] [--held-out 80]
         [--suite PATH ...] [--html FILE] [--json FILE]
