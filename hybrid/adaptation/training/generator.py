@@ -17,19 +17,18 @@ from typing import Any
 
 import numpy as np
 
+from hybrid.adaptation.examples.files import require_examples
 from hybrid.adaptation.training.encoding import Encoded, by_length, collate, encode, grouped
 from hybrid.adaptation.training.loop import Fit, Schedule, fit, is_main
 from hybrid.adaptation.training.methods import Plan, attach, load_base, plan_for
 from hybrid.adaptation.training.proof import gain_of, halve, worth
-from hybrid.adaptation.values import Change, Example, ExampleKind, Examples, LeftOut
+from hybrid.adaptation.values import Change, Example, Examples, LeftOut
 from hybrid.config import AdaptationSettings, Method
-from hybrid.errors import UsageError
 from hybrid.files import hash_text
 from hybrid.models.device import Placement
 from hybrid.models.dialogue import Dialogue
 from hybrid.models.resolve import weights_digest
 
-MIN_EXAMPLES = 8
 # A step of more tokens is computed in parts: it bounds the memory.
 _PART_TOKENS = 1_024
 _MEASURE_ROWS = 16
@@ -233,10 +232,11 @@ def tune_generator(
     """
     import torch
 
-    refuse_unfit(examples.train)
+    require_examples(examples.train, made_from="the training data")
     dialogue = Dialogue(tokenizer_of(base.folder))
     train = encode(examples.train, dialogue, max_tokens=settings.max_tokens)
-    refuse_unfit([item.example for item in train.encoded])
+    short = [item.example for item in train.encoded]
+    require_examples(short, made_from="what is short enough")
     mixed = encode(rehearsal, dialogue, max_tokens=settings.max_tokens).encoded
     kept = _rehearsal(mixed, train.tokens, settings.rehearsal)
     checked = encode(examples.validation, dialogue, max_tokens=settings.max_tokens).encoded
@@ -279,25 +279,6 @@ def weaken(task: GeneratorTask, method: Method, limit: float) -> float:
         if general is not None and general <= limit:
             return strength
     return 1.0
-
-
-def refuse_unfit(examples: Sequence[Example]) -> None:
-    """Refuse what nothing can be learned from.
-
-    Raises:
-        UsageError: fewer examples than a batch, or labels that are all equal.
-    """
-    if len(examples) < MIN_EXAMPLES:
-        raise UsageError(
-            f"there are {len(examples)} examples to train on, expected {MIN_EXAMPLES} or more",
-            hint="index more documents, or give examples with --data FILE.jsonl",
-        )
-    labels = [example.completion for example in examples if example.kind is ExampleKind.LABEL]
-    if len(labels) == len(examples) and len(set(labels)) == 1:
-        raise UsageError(
-            f"all {len(labels)} labels are {labels[0]!r}: there is nothing to tell apart",
-            hint="give examples of the other labels too",
-        )
 
 
 def save_adapter(module: Any, base: Base, method: Method, out: Path) -> None:
