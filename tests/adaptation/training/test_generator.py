@@ -110,6 +110,14 @@ def test_other_methods_learn_too(base, tmp_path, method):
     assert (tmp_path / "out" / "model.safetensors").exists() == (method is Method.FULL)
 
 
+def test_a_base_in_four_bits_is_tuned(tiny_wide_generator_folder, tmp_path):
+    # a warning of a missing gradient would be an error here
+    settings = dataclasses.replace(_SETTINGS, method=Method.QLORA)
+    made = _tune(Base(tiny_wide_generator_folder, "tiny"), tmp_path / "out", settings)
+    assert made.gain.after > 80
+    assert (tmp_path / "out" / "adapter_model.safetensors").exists()
+
+
 def test_only_the_upper_layers_are_tuned_when_asked(base, tmp_path):
     from safetensors import safe_open
 
