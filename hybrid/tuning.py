@@ -19,13 +19,14 @@ from hybrid.adaptation.examples.files import Given
 from hybrid.adaptation.examples.material import Objective, make_examples, split_for
 from hybrid.adaptation.examples.rehearsal import rehearsal_examples
 from hybrid.adaptation.examples.sifting import Sieve
-from hybrid.adaptation.forgetting.general import probe_texts
+from hybrid.adaptation.forgetting.general import probe_texts, shipped_suite
 from hybrid.adaptation.queries.pairs import PairSettings, make_pairs
 from hybrid.adaptation.store.card import AdapterKind, Card, Setting
 from hybrid.adaptation.store.versions import AdapterStore
 from hybrid.adaptation.training.embedder import tune_embedder
 from hybrid.adaptation.training.encoding import encode
 from hybrid.adaptation.training.generator import Base, TunedGenerator, tune_generator
+from hybrid.adaptation.training.lessons import EmbedderSettings
 from hybrid.adaptation.training.loop import is_main
 from hybrid.adaptation.training.trial import Rendered, Trial, best_rank, render, try_out
 from hybrid.adaptation.values import Data, Example, ExampleKind, Examples, Pair, Pairs
@@ -43,6 +44,8 @@ Steps = Callable[[int, int, float], None]
 # Where training is written down while it runs; a dot in front: no adapter.
 _WORK = ".work"
 _UNKNOWN = "not stated"
+# Short texts of our own in the general suite; the rest of it are excerpts of those documents too.
+_PROSE = "prose"
 # A pair costs a fraction of what an example for a generator costs.
 _PAIRS_AN_EXAMPLE = 4
 
@@ -283,7 +286,9 @@ class EmbedderWorkshop:
                 settings,
                 out=work / "built",
                 placement=choose_placement(models.device, models.dtype),
-                general=probe_texts(),
+                # the probes stand in the set that measures general retrieval: those it is held by are others
+                general=[passage.text for passage in shipped_suite().passages if passage.kind == _PROSE],
+                settings=EmbedderSettings(dense_weight=self.settings.retrieval.dense_weight),
                 state=work / "state",
                 progress=progress,
             )

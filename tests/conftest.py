@@ -193,7 +193,13 @@ def tiny_plain_generator_folder(tmp_path_factory):
     return _causal_model(tmp_path_factory.mktemp("tiny-plain-generator"), template=None)
 
 
-def _causal_model(folder: Path, *, template):
+@pytest.fixture(scope="session")
+def tiny_wide_generator_folder(tmp_path_factory):
+    """The same with rows of 64 weights, which is a block of a quantised model."""
+    return _causal_model(tmp_path_factory.mktemp("tiny-wide-generator"), template=_TEMPLATE, width=64)
+
+
+def _causal_model(folder: Path, *, template, width=32):
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -203,8 +209,8 @@ def _causal_model(folder: Path, *, template):
     fast.save_pretrained(folder)
     config = LlamaConfig(
         vocab_size=len(vocabulary),
-        hidden_size=32,
-        intermediate_size=64,
+        hidden_size=width,
+        intermediate_size=2 * width,
         num_hidden_layers=2,
         num_attention_heads=2,
         num_key_value_heads=2,

@@ -36,7 +36,7 @@ def retrieval(
 ) -> None:
     """Score dense, lexical and fused retrieval: nDCG@10, recall, MRR."""
     from hybrid.evaluation.benchmark import bench_retrieval
-    from hybrid.evaluation.collections import load_beir
+    from hybrid.questions.collections import load_beir
 
     settings = settings_from(config, effort=effort, offline=offline, models={"reranker": reranker})
     collection = load_beir(folder, split=split)

@@ -17,11 +17,11 @@ from hybrid.config import (
     RetrievalMode,
     RetrievalSettings,
 )
-from hybrid.evaluation.collections import Collection
 from hybrid.index import Index
 from hybrid.index.sync import Progress
 from hybrid.ingestion import Ingestor
 from hybrid.models import Embedder, Reranker
+from hybrid.questions.collections import Collection
 from hybrid.ranking import RankingScores, score_rankings
 from hybrid.retrieval import Retriever
 from hybrid.types import Hit

@@ -40,8 +40,6 @@ from hybrid.models.resolve import cache_folder
 from hybrid.questions.splits import unit_hash
 from hybrid.types import Question
 
-_WORDS = 110  # longer clauses are cut: the rest would not change the label
-
 
 @dataclasses.dataclass(frozen=True)
 class Labels:
@@ -52,18 +50,18 @@ class Labels:
     test: list[Question]
 
 
-def load(folder: Path, *, seed: int = 0) -> Labels:
-    """Read CUAD as label questions, in an order that says nothing."""
+def load(folder: Path, *, seed: int = 0, words: int = 110) -> Labels:
+    """Read CUAD as label questions, in an order that says nothing; longer clauses are cut."""
     clauses = {row["_id"]: row["text"] for row in _rows(folder / "clauses.jsonl")}
     asked = json.loads((folder / "category_questions.json").read_text(encoding="utf-8"))
     parts = Labels([], [], [])
     rows = _rows(folder / "labels.jsonl")
     rows.sort(key=lambda row: unit_hash(str(seed), row["category"], row["clause_id"]))
     for number, row in enumerate(rows):
-        words = clauses[row["clause_id"]].replace("<omitted>", " ").split()[:_WORDS]
+        clause = clauses[row["clause_id"]].replace("<omitted>", " ").split()[:words]
         question = Question(
             id=f"q{number}",
-            text=f"{asked[row['category']]['question']}\nClause: {' '.join(words)}",
+            text=f"{asked[row['category']]['question']}\nClause: {' '.join(clause)}",
             answers=(row["label"],),
             options=("Yes", "No"),
             source=row["clause_id"],
@@ -120,7 +118,9 @@ def tuned(
         out=folder / "built",
         placement=placement,
         rehearsal=rehearsal,
-        progress=lambda step, steps, loss: print(f"  step {step} of {steps}: {loss:.3f}", end="\r"),
+        progress=lambda step, steps, loss: (
+            print(f"  step {step} of {steps}: {loss:.3f}", flush=True) if step % 20 == 0 else None
+        ),
     )
     seconds = time.perf_counter() - begun
     card = Card(
@@ -158,7 +158,7 @@ def general_suite(data: Path, items: int) -> Suite:
     """Return the public general tasks where they are, else the suite that ships."""
     if not (data / "blimp").is_dir():
         return shipped_suite()
-    return load_suite(*(data / name for name in ("blimp", "arc_easy", "wikitext2"))).sample(items)
+    return load_suite(*(data / name for name in ("blimp", "arc_easy/test.json", "wikitext2"))).sample(items)
 
 
 def row(name: str, right: Sequence[float], base: Sequence[float], test: Sequence[Question]) -> dict[str, Any]:
@@ -195,9 +195,10 @@ def main() -> None:
     parser.add_argument("--rehearsal", type=float, default=0.1)
     parser.add_argument("--rate", type=float, default=0.0)
     parser.add_argument("--layers", type=float, default=1.0)
+    parser.add_argument("--words", type=int, default=110, help="longer clauses are cut")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    parts = load(options.data / "cuad")
+    parts = load(options.data / "cuad", words=options.words)
     test = parts.test[: options.questions]
     name = ModelSettings().generator
     dtype = "bfloat16" if cpu_has_bf16() else "float32"
@@ -220,9 +221,9 @@ def main() -> None:
             layers=options.layers,
             seed=seed,
         )
-        chosen = load(options.data / "cuad", seed=seed).train[: options.examples]
+        chosen = load(options.data / "cuad", seed=seed, words=options.words).train[: options.examples]
         examples = Examples(
-            tuple(label_examples(chosen, prompts)), tuple(label_examples(parts.validation[:48], prompts))
+            tuple(label_examples(chosen, prompts)), tuple(label_examples(parts.validation[:96], prompts))
         )
         with tempfile.TemporaryDirectory() as folder:
             kept = rehearsal(generator, examples, options.rehearsal, seed)
@@ -244,7 +245,7 @@ def main() -> None:
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from hybrid.adaptation.examples.reading import SWAPPED, reading_examples
 from hybrid.adaptation.forgetting.pairing import paired_change
 from hybrid.comparison import Comparison
 from hybrid.config import Settings
+from hybrid.files import read_jsonl
 from hybrid.models.device import cpu_has_bf16
 from hybrid.questions.corpus import deep_search, read_candidates
 from hybrid.questions.files import load_questions
@@ -126,7 +127,7 @@ def pages(options: argparse.Namespace, folder: Path) -> list[dict[str, object]]:
 
 def abstracts(options: argparse.Namespace, folder: Path) -> list[dict[str, object]]:
     """Run PubMedQA, every question asked of an adapter that saw neither it nor its abstract."""
-    rows = [json.loads(line) for line in options.pubmedqa.read_text(encoding="utf-8").splitlines()]
+    rows = [row for _, row in read_jsonl(options.pubmedqa)]
     texts = folder / "abstracts"
     texts.mkdir(exist_ok=True)
     questions = []

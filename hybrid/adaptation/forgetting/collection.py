@@ -6,7 +6,6 @@ nothing about who will search.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from hybrid.errors import UsageError
 from hybrid.files import read_jsonl
+from hybrid.questions.collections import load_beir
 from hybrid.types import Document
 
 GENERAL = "general"
@@ -57,35 +57,21 @@ def read_collection(folder: Path, *, split: str = "test", name: str = "") -> Ret
     Raises:
         UsageError: a file is missing or not in the format.
     """
+    collection = load_beir(folder, split=split)
     try:
         documents = tuple(
             Document(str(row["_id"]), str(row["text"]), str(row.get("title") or ""))
-            for _, row in read_jsonl(folder / "corpus.jsonl")
+            for _, row in read_jsonl(collection.corpus)
         )
-        texts = {str(row["_id"]): str(row["text"]) for _, row in read_jsonl(folder / "queries.jsonl")}
-        grades: dict[str, dict[str, int]] = {}
-        for path in _qrels(folder, split):
-            with path.open(encoding="utf-8", newline="") as stream:
-                for query, document, grade in csv.reader(stream, delimiter="\t"):
-                    if grade != "score":
-                        grades.setdefault(query, {})[document] = int(float(grade))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(
-            f"{folder} is not in BEIR's format: {type(error).__name__}: {error}",
-            hint="it needs corpus.jsonl, queries.jsonl and qrels/SPLIT.tsv, or qrels.tsv",
-        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"{collection.corpus} is not in BEIR's format: {error}") from error
+    if not documents:
+        raise UsageError(f"{collection.corpus} holds no document", hint="one JSON object a line: _id, text")
     judged = tuple(
-        Judged(texts[query], found, _unit(query, found)) for query, found in grades.items() if query in texts
+        Judged(text, collection.qrels[query], _unit(query, collection.qrels[query]))
+        for query, text in collection.queries.items()
     )
-    if not judged or not documents:
-        raise UsageError(f"{folder} holds no judged query", hint="check the split, for example --split test")
     return RetrievalSet(name or folder.name, documents, judged)
-
-
-def _qrels(folder: Path, split: str) -> list[Path]:
-    if (folder / "qrels").is_dir():
-        return [folder / "qrels" / f"{part}.tsv" for part in split.split("+")]
-    return [folder / "qrels.tsv"]
 
 
 def _unit(query: str, grades: Mapping[str, int]) -> str:

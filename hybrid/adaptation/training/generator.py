@@ -17,19 +17,18 @@ from typing import Any
 
 import numpy as np
 
+from hybrid.adaptation.examples.files import require_examples
 from hybrid.adaptation.training.encoding import Encoded, by_length, collate, encode, grouped
 from hybrid.adaptation.training.loop import Fit, Schedule, fit, is_main
 from hybrid.adaptation.training.methods import Plan, attach, load_base, plan_for
 from hybrid.adaptation.training.proof import gain_of, halve, worth
-from hybrid.adaptation.values import Change, Example, ExampleKind, Examples, LeftOut
+from hybrid.adaptation.values import Change, Example, Examples, LeftOut
 from hybrid.config import AdaptationSettings, Method
-from hybrid.errors import UsageError
 from hybrid.files import hash_text
 from hybrid.models.device import Placement
 from hybrid.models.dialogue import Dialogue
 from hybrid.models.resolve import weights_digest
 
-MIN_EXAMPLES = 8
 # A step of more tokens is computed in parts: it bounds the memory.
 _PART_TOKENS = 1_024
 _MEASURE_ROWS = 16
@@ -68,17 +67,19 @@ class TunedGenerator:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Rows of a batch that are computed at once, and how many tokens the whole batch is judged by."""
+    """Rows of a batch that are computed at once, and what each of their completion tokens weighs."""
 
     rows: tuple[Encoded, ...]
-    tokens: int
+    weight: float
 
 
 class GeneratorTask:
-    """What a generator is trained on; the loss is the mean over the completion tokens of a batch.
+    """What a generator is trained on.
 
-    With ``divergence`` rehearsal rows are held by the KL divergence from the base instead of by their text:
-    what the base would say there, not one thing that it said.
+    The loss is the mean over the completion tokens that are taught, and beside it the mean over those that
+    are rehearsed: together in one mean, long texts of rehearsal would drown labels of one token. With
+    ``divergence``, its weight, rehearsal is held by the KL divergence from the base instead of by its text:
+    what the base would say there, not one thing that it said. Without, it weighs as its share of the tokens.
     """
 
     def __init__(
@@ -114,7 +115,7 @@ class GeneratorTask:
         order = np.random.default_rng([self._settings.seed, epoch, 1]).permutation(len(held))
         for place, number in enumerate(order):
             groups[place % len(groups)].append(held[number])
-        return [_parts(group) for group in groups]
+        return [_parts(group, self._held) for group in groups]
 
     def loss(self, module: Any, part: Step) -> Any:
         """Return the share of a part in the loss of its batch."""
@@ -124,11 +125,17 @@ class GeneratorTask:
         logits = self._logits(module, batch)
         if self._settings.divergence and part.rows[0].rehearses:
             # the whole loss of these rows: their text is only where the two are compared
-            return self._settings.divergence * self._divergence(batch, logits).sum() / part.tokens
+            return self._divergence(batch, logits).sum() * part.weight
         loss = functional.cross_entropy(
             logits.flatten(0, 1).float(), batch.targets.flatten(), ignore_index=-100, reduction="sum"
         )
-        return loss / part.tokens
+        return loss * part.weight
+
+    @cached_property
+    def _held(self) -> float:
+        """Return what rehearsal weighs beside what is taught."""
+        share = self._settings.rehearsal
+        return self._settings.divergence or share / (1 - share)
 
     def validate(self) -> tuple[float, float | None]:
         """Return the loss on the examples that tell when to stop, and on general text."""
@@ -225,10 +232,11 @@ def tune_generator(
     """
     import torch
 
-    refuse_unfit(examples.train)
+    require_examples(examples.train, made_from="the training data")
     dialogue = Dialogue(tokenizer_of(base.folder))
     train = encode(examples.train, dialogue, max_tokens=settings.max_tokens)
-    refuse_unfit([item.example for item in train.encoded])
+    short = [item.example for item in train.encoded]
+    require_examples(short, made_from="what is short enough")
     mixed = encode(rehearsal, dialogue, max_tokens=settings.max_tokens).encoded
     kept = _rehearsal(mixed, train.tokens, settings.rehearsal)
     checked = encode(examples.validation, dialogue, max_tokens=settings.max_tokens).encoded
@@ -273,25 +281,6 @@ def weaken(task: GeneratorTask, method: Method, limit: float) -> float:
     return 1.0
 
 
-def refuse_unfit(examples: Sequence[Example]) -> None:
-    """Refuse what nothing can be learned from.
-
-    Raises:
-        UsageError: fewer examples than a batch, or labels that are all equal.
-    """
-    if len(examples) < MIN_EXAMPLES:
-        raise UsageError(
-            f"there are {len(examples)} examples to train on, expected {MIN_EXAMPLES} or more",
-            hint="index more documents, or give examples with --data FILE.jsonl",
-        )
-    labels = [example.completion for example in examples if example.kind is ExampleKind.LABEL]
-    if len(labels) == len(examples) and len(set(labels)) == 1:
-        raise UsageError(
-            f"all {len(labels)} labels are {labels[0]!r}: there is nothing to tell apart",
-            hint="give examples of the other labels too",
-        )
-
-
 def save_adapter(module: Any, base: Base, method: Method, out: Path) -> None:
     """Write the weights: an adapter in PEFT's format, or the tuned tensors where all were tuned.
 
@@ -333,9 +322,11 @@ def _rehearsal(mixed: Sequence[Encoded], tokens: int, share: float) -> list[Enco
     return kept
 
 
-def _parts(group: Sequence[Encoded]) -> list[Step]:
+def _parts(group: Sequence[Encoded], held: float) -> list[Step]:
     """Split a batch, sorted by length, so that no part has more tokens than fit; rehearsal stays apart."""
-    tokens = sum(item.completion_tokens for item in group)
+    tokens = {False: 0, True: 0}
+    for item in group:
+        tokens[item.rehearses] += item.completion_tokens
     parts: list[list[Encoded]] = []
     for item in sorted(group, key=lambda item: item.rehearses):
         fits = bool(parts) and (len(parts[-1]) + 1) * len(item.ids) <= _PART_TOKENS
@@ -343,7 +334,8 @@ def _parts(group: Sequence[Encoded]) -> list[Step]:
             parts[-1].append(item)
         else:
             parts.append([item])
-    return [Step(tuple(part), tokens) for part in parts]
+    weights = {False: 1.0, True: held}
+    return [Step(tuple(part), weights[part[0].rehearses] / tokens[part[0].rehearses]) for part in parts]
 
 
 def _mean(values: Sequence[float], encoded: Sequence[Encoded]) -> float:

@@ -44,7 +44,7 @@ class Schedule:
     clip: float = 1.0
     weight_decay: float = 0.0
     looks: int = 8
-    patience: int = 3
+    patience: int = 4
     drift: float = float("inf")
 
 

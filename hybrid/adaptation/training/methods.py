@@ -65,7 +65,21 @@ def load_base(folder: Path, method: Method, placement: Placement) -> Any:
         )
     except (OSError, ValueError, KeyError) as error:
         raise ModelMissing(f"{folder} cannot be loaded as a causal language model: {error}") from error
-    return model if method is Method.QLORA else model.to(placement.device)
+    return _differentiable(model) if method is Method.QLORA else model.to(placement.device)
+
+
+def _differentiable(model: Any) -> Any:
+    """Keep a base in 4 bits from being packed for a kernel of the CPU that has no gradient.
+
+    bitsandbytes packs the weights at the first look without training, and from then on the gradient stops at
+    every layer, with a warning at most.
+    """
+    from bitsandbytes.nn import Linear4bit
+
+    for module in model.modules():
+        if isinstance(module, Linear4bit):
+            module.support_avx512bf16_for_cpu = False
+    return model
 
 
 def attach(model: Any, plan: Plan, settings: AdaptationSettings) -> Any:

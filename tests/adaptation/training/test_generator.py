@@ -110,6 +110,14 @@ def test_other_methods_learn_too(base, tmp_path, method):
     assert (tmp_path / "out" / "model.safetensors").exists() == (method is Method.FULL)
 
 
+def test_a_base_in_four_bits_is_tuned(tiny_wide_generator_folder, tmp_path):
+    # a warning of a missing gradient would be an error here
+    settings = dataclasses.replace(_SETTINGS, method=Method.QLORA)
+    made = _tune(Base(tiny_wide_generator_folder, "tiny"), tmp_path / "out", settings)
+    assert made.gain.after > 80
+    assert (tmp_path / "out" / "adapter_model.safetensors").exists()
+
+
 def test_only_the_upper_layers_are_tuned_when_asked(base, tmp_path):
     from safetensors import safe_open
 
@@ -118,7 +126,7 @@ def test_only_the_upper_layers_are_tuned_when_asked(base, tmp_path):
         assert {name.split("layers.")[1][0] for name in file.keys()} == {"1"}  # noqa: SIM118
 
 
-def test_rehearsal_is_its_share_of_the_tokens_and_keeps_the_model(base, tmp_path):
+def test_rehearsal_keeps_the_model_while_it_learns(base, tmp_path):
     text = [Example(ExampleKind.REHEARSAL, (), f"the default port of server {n} is a") for n in range(400)]
     endless = dataclasses.replace(_SETTINGS, budget_nats=9.0)
     free = _tune(base, tmp_path / "free", endless, probe=text[:20])
@@ -133,8 +141,8 @@ def test_rehearsal_is_its_share_of_the_tokens_and_keeps_the_model(base, tmp_path
     def drift(made):
         return abs(made.fit.curve[-1].general - made.fit.curve[0].general)
 
-    assert held.fit.steps > free.fit.steps
     assert drift(held) < 0.5 * drift(free)
+    assert held.gain.after > 85
 
 
 def test_the_loss_is_the_mean_over_completion_tokens_whatever_the_parts(base, monkeypatch):
@@ -156,6 +164,30 @@ def test_the_loss_is_the_mean_over_completion_tokens_whatever_the_parts(base, mo
     assert task.validate()[0] == pytest.approx(whole, rel=1e-4)
 
 
+@pytest.mark.parametrize("divergence", [0.0, 2.0])
+def test_what_is_taught_weighs_the_same_however_long_rehearsal_is(base, divergence):
+    import hybrid.adaptation.training.generator as module
+    from hybrid.adaptation.training.encoding import encode
+    from hybrid.adaptation.training.methods import attach, load_base, plan_for
+    from hybrid.models.dialogue import Dialogue
+
+    dialogue = Dialogue(module.tokenizer_of(base.folder))
+    settings = dataclasses.replace(_SETTINGS, batch=8, rehearsal=0.25, divergence=divergence)
+    model = attach(load_base(base.folder, Method.LORA, _CPU), plan_for(settings, tokens=100), settings)
+    taught = encode(_labels(8), dialogue, max_tokens=200).encoded
+    text = Example(ExampleKind.REHEARSAL, (), "the default port of a server is a port " * 9)
+    rehearsed = encode([text], dialogue, max_tokens=200).encoded
+
+    def loss(rows):
+        task = GeneratorTask(model, dialogue, rows, [], [], settings, _CPU)
+        return sum(float(task.loss(model, part).detach()) for part in task.batches(0)[0])
+
+    # untrained, the model is its base: the divergence is 0; without it, text weighs as its share
+    text_alone = GeneratorTask(model, dialogue, [], rehearsed, [], settings, _CPU).validate()[0]
+    held = 0.0 if divergence else text_alone / 3
+    assert loss([*taught, *rehearsed]) == pytest.approx(loss(taught) + held, rel=1e-4)
+
+
 def test_three_examples_are_refused(base, tmp_path):
     with pytest.raises(UsageError, match=r"3 examples .* expected 8"):
         _tune(base, tmp_path / "out", examples=Examples(_labels(3), ()))
@@ -163,7 +195,7 @@ def test_three_examples_are_refused(base, tmp_path):
 
 def test_labels_that_are_all_equal_are_refused(base, tmp_path):
     same = tuple(example for example in _labels(40) if example.completion == "yes")
-    with pytest.raises(UsageError, match="all 20 labels are 'yes'"):
+    with pytest.raises(UsageError, match=r"all 20 examples .* have the same label 'yes'"):
         _tune(base, tmp_path / "out", examples=Examples(same, ()))
 
 
