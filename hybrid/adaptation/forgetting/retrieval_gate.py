@@ -81,8 +81,8 @@ def general_changes(
 def reasons_against(gain: Change | None, general: Sequence[Change], budget: Budget) -> tuple[str, ...]:
     """Return what stands against a tuned embedder; nothing if it may be used.
 
-    The gain must be shown, by its lower bound. What general retrieval lost may not exceed the budget, a point
-    being 0.01 of nDCG.
+    The gain must be shown, by its lower bound. What general retrieval lost may not exceed the budget, by the
+    bound on that side, a point being 0.01 of nDCG.
     """
     against = []
     if gain is None:
@@ -93,9 +93,9 @@ def reasons_against(gain: Change | None, general: Sequence[Change], budget: Budg
     if not general:
         against.append("what it lost elsewhere was not measured")
     against += [
-        f"{change.measure}: lost more than {limit:g}: {_words(change)}"
+        f"{change.measure}: it may have lost more than {limit:g}: {_words(change)}"
         for change in general
-        if math.isnan(change.change) or change.change < -limit
+        if not change.low >= -limit
     ]
     return tuple(against)
 

@@ -108,14 +108,14 @@ def test_the_shipped_set_can_be_searched():
 
 def test_the_gate_wants_a_gain_that_is_shown_and_a_loss_inside_the_budget(gain):
     better = dataclasses.replace(gain, unit="nDCG", change=0.03, low=0.01, high=0.05)
-    kept = dataclasses.replace(gain, unit="nDCG", change=-0.009, low=-0.02, high=0.002)
+    kept = dataclasses.replace(gain, unit="nDCG", change=-0.003, low=-0.009, high=0.002)
     assert reasons_against(better, [kept], Budget()) == ()
     unsure = dataclasses.replace(better, low=-0.001)
     assert "no gain is shown" in reasons_against(unsure, [kept], Budget())[0]
-    lost = dataclasses.replace(kept, change=-0.011)
+    lost = dataclasses.replace(kept, change=-0.004, low=-0.011)
     assert "lost more than 0.01" in reasons_against(better, [kept, lost], Budget())[0]
     assert reasons_against(better, [lost], Budget(points=2)) == ()
-    unknown = dataclasses.replace(kept, change=float("nan"))
+    unknown = dataclasses.replace(kept, low=float("nan"))
     assert len(reasons_against(unsure, [unknown], Budget())) == 2
     assert len(reasons_against(None, [], Budget())) == 2
 

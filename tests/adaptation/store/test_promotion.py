@@ -46,7 +46,7 @@ def test_an_embedder_is_judged_by_what_it_finds(make_card):
     def found(gain_low, loss):
         gain = Change("dense retrieval", 0.5, 0.55, 0.05, gain_low, 0.09, "nDCG", 60, True)
         general = Change(
-            "dense retrieval, general", 0.5, 0.5 - loss, -loss, -loss - 0.01, 0.0, "nDCG", 90, True
+            "dense retrieval, general", 0.5, 0.5 - loss, -loss, -loss - 0.005, 0.0, "nDCG", 90, True
         )
         return reasons(make_card(kind=AdapterKind.EMBEDDER, gain=gain, forgetting=(general,)), Budget())
 
