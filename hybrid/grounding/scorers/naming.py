@@ -21,7 +21,7 @@ from hybrid.models.resolve import fetch
 KINDS = (
     "overlap (words in common, no weights)",
     "align (word alignment by the embedder)",
-    "trained (ours, the default) or trained:FOLDER (of `hybrid grounding train`)",
+    "trained:FOLDER (of `hybrid grounding train`)",
     "nli:MODEL or hf:MODEL (a classifier of pairs: NLI, HHEM, MiniCheck, AlignScore)",
     "tokens:MODEL (a classifier of tokens: LettuceDetect)",
     "judge or judge:GENERATOR (yes or no by a generator)",
@@ -63,10 +63,10 @@ def scorer_for(
             from hybrid.grounding.scorers.align import WordAlignment
 
             return WordAlignment(load_embedder(settings))
-        case "trained", _:
+        case "trained", True:
             from hybrid.grounding.scorers.trained import load_trained
 
-            return load_trained(settings, Path(model) if model else None)
+            return load_trained(settings, Path(model))
         case "nli" | "hf", True:
             return _pair_classifier(name, model, settings, prompt, trust_remote_code)
         case "tokens", True:

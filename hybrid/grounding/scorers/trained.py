@@ -1,4 +1,4 @@
-"""The scorer that ships: alignment heads over the frozen default embedder, with what words alone tell.
+"""The scorer that is trained: alignment heads over the frozen default embedder, with what words alone tell.
 
 Takes pairs, gives the logit of support, and on demand which stretches of a claim are not carried and which
 stretch of the evidence the claim looks at. Its weights belong to one encoder, whose digest is checked.
@@ -10,7 +10,6 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from functools import cached_property
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -124,16 +123,13 @@ class TrainedScorer:
         return lexicon_of(self._encoder.pieces)
 
 
-def load_trained(settings: ModelSettings, folder: Path | None = None) -> TrainedScorer:
-    """Return the scorer of a folder, or the one that ships.
+def load_trained(settings: ModelSettings, folder: Path) -> TrainedScorer:
+    """Return the scorer of a folder.
 
     Raises:
         ModelMissing: there are no weights, or the encoder is nowhere.
         ModelError: they belong to another encoder.
     """
-    if folder is None:
-        with resources.as_file(resources.files("hybrid.grounding") / "weights") as shipped:
-            return load_trained(settings, shipped)
     from safetensors.torch import load_file
 
     card_path = folder / _CARD
