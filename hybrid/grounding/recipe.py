@@ -39,7 +39,7 @@ class Worth:
     @property
     def shown(self) -> bool:
         """Tell whether the heads are worth having: the interval of what they add is above 0."""
-        return self.above_words.low > 0
+        return self.above_words.low is not None and self.above_words.low > 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
