@@ -74,7 +74,7 @@ def _differentiable(model: Any) -> Any:
     bitsandbytes packs the weights at the first look without training, and from then on the gradient stops at
     every layer, with a warning at most.
     """
-    from bitsandbytes.nn import Linear4bit
+    from bitsandbytes.nn.modules import Linear4bit
 
     for module in model.modules():
         if isinstance(module, Linear4bit):
