@@ -179,7 +179,7 @@ class AdaptationSettings:
     max_tokens: Annotated[int, Ge(32)] = 672
     examples: Annotated[int, Gt(0)] = 400
     rehearsal: Annotated[float, Ge(0), Lt(1)] = 0.1
-    divergence: Annotated[float, Ge(0)] = 1.0
+    divergence: Annotated[float, Ge(0)] = 2.0
     hold_out: Annotated[float, Ge(0), Lt(1)] = 0.2
     validation: Annotated[float, Ge(0), Lt(1)] = 0.15
     budget_nats: Annotated[float, Gt(0)] = 0.05

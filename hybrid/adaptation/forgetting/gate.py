@@ -130,7 +130,7 @@ def _advice(breaches: Sequence[Breach]) -> tuple[str, ...]:
         lines += [
             "a smaller strength: `hybrid adapters repair` tries some without training",
             "more rehearsal: tune with a larger --rehearsal, which `repair` tries next",
-            "hold it to the base: tune with --divergence 0.5 or more",
+            "hold it to the base: tune with a larger --divergence",
             "a smaller step: tune with a lower --learning-rate or fewer --epochs",
             "fewer layers: tune with --layers 0.34",
         ]
