@@ -22,6 +22,7 @@ from hybrid.grounding.data.edits import Edit, Kind, Surroundings, edit
 from hybrid.grounding.data.leaks import equalise
 from hybrid.grounding.data.paraphrases import merged, paraphrase
 from hybrid.grounding.data.values import Example, Label
+from hybrid.questions.splits import unit_hash
 from hybrid.types import Span
 
 # What is done to the evidence instead of the claim.
@@ -113,20 +114,21 @@ def make_examples(
             kept = equalise(edited, seed=seed)
             if len(kept) >= wanted:
                 break
-    kept = _drawn(equalise(edited, seed=seed), wanted, seed)
+    kept = _drawn(equalise(edited, seed=seed), wanted)
     # a small set keeps its share of them too: they are what overlap tells apart
     away = count if share == 1 else round(len(kept) * share / (1 - share))
     return kept + bare[: min(away, count) // 2 * 2]
 
 
-def _drawn(examples: Sequence[Example], count: int, seed: int) -> list[Example]:
-    """Return half as many of each label as asked for, drawn at random, in order."""
-    generator = np.random.default_rng([seed, 4])
-    kept: list[int] = []
-    for side in (False, True):
-        places = [place for place, example in enumerate(examples) if example.unsupported == side]
-        kept += [places[int(drawn)] for drawn in generator.permutation(len(places))[: count // 2]]
-    return [examples[place] for place in sorted(kept)]
+def _drawn(examples: Sequence[Example], count: int) -> list[Example]:
+    """Return half as many of each label as asked for, as good as at random, and most pairs whole."""
+
+    def drawn_by(example: Example) -> float:
+        return unit_hash("drawn", example.id.partition("/")[0])
+
+    sides = ([example for example in examples if example.unsupported == side] for side in (False, True))
+    kept = {example.id for side in sides for example in sorted(side, key=drawn_by)[: count // 2]}
+    return [example for example in examples if example.id in kept]
 
 
 def _holds(passages: Sequence[str], made: Edit) -> bool:
