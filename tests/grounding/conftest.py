@@ -1,6 +1,10 @@
+import dataclasses
+
+import numpy as np
 import pytest
 
 from hybrid.config import ModelSettings
+from hybrid.grounding.labelled import LabelledClaim, Scores
 from hybrid.grounding.lexicon import lexicon_of
 from hybrid.grounding.scorers.trained import ENCODER, LAYERS
 from hybrid.grounding.tokens import TokenEncoder
@@ -26,3 +30,47 @@ def lexicon(encoder):
 @pytest.fixture
 def offline():
     return ModelSettings(offline=True, dtype="float32")
+
+
+@pytest.fixture
+def labelled():
+    """Make claims of two tasks and two domains: labelled(200) -> claims."""
+
+    def call(count, *, sources=40, name="d"):
+        return [
+            LabelledClaim(
+                id=str(place),
+                claim=f"Claim {place} says that the port is {place % 7}.",
+                evidence=(f"The port is {place % 5}.", "Nothing of this is about ports."),
+                supported=place % 3 != 0,
+                source=f"{name}{place % sources}",
+                domain="news" if place % sources < sources // 2 else "law",
+                task="qa" if place % 4 else "summary",
+                against="" if place % 3 else ("refuted" if place % 2 else "not in evidence"),
+                kind="" if place % 3 else ("number" if place % 2 else "appended"),
+            )
+            for place in range(count)
+        ]
+
+    return call
+
+
+@pytest.fixture
+def scored():
+    """Make scores that know the label a little: scored(claims, "good", 2.0) -> scores."""
+
+    def call(claims, name, reach, *, seed=0):
+        noise = np.random.default_rng(seed).normal(size=len(claims))
+        return Scores(name, noise + reach * np.array([claim.supported for claim in claims]))
+
+    return call
+
+
+@pytest.fixture
+def without_labels():
+    """Take from claims what they are told apart by."""
+
+    def call(claims):
+        return [dataclasses.replace(claim, domain="", task="", against="", kind="") for claim in claims]
+
+    return call
