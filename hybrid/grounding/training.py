@@ -6,7 +6,6 @@ text. Knows nothing about where examples come from, nor about calibration.
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -182,8 +181,3 @@ def _wrong(example: Example, claim: TokenVectors) -> NDArray[np.bool_] | None:
     for span in example.unsupported_spans:
         wrong |= (claim.places[:, 0] < span.end) & (span.start < claim.places[:, 1])
     return wrong
-
-
-def seeded(settings: TrainingSettings, seed: int) -> TrainingSettings:
-    """Return the settings with another seed."""
-    return dataclasses.replace(settings, seed=seed)

@@ -40,6 +40,7 @@ from hybrid.adaptation.training.embedder import TunedEmbedder, tune_embedder
 from hybrid.adaptation.training.lessons import EmbedderSettings
 from hybrid.adaptation.values import Change, Data
 from hybrid.config import ChunkSettings, DocumentSettings, Settings, load_settings
+from hybrid.files import read_jsonl
 from hybrid.index import Index
 from hybrid.index.reembedding import discard, reembed
 from hybrid.ingestion import Ingestor
@@ -107,7 +108,7 @@ def _medquad(path: Path, work: Path) -> Corpus:
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
+    return [row for _, row in read_jsonl(path)]
 
 
 class Bench:

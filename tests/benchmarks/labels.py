@@ -32,6 +32,7 @@ from hybrid.adaptation.training.encoding import encode
 from hybrid.adaptation.training.generator import Base, tune_generator
 from hybrid.adaptation.values import Change, Data, Example, Examples
 from hybrid.config import AdaptationSettings, Method, ModelSettings
+from hybrid.files import read_jsonl
 from hybrid.generation.prompts import load_prompts
 from hybrid.models import Generator
 from hybrid.models.device import choose_placement, cpu_has_bf16
@@ -245,7 +246,7 @@ def main() -> None:
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+    return [row for _, row in read_jsonl(path)]
 
 
 if __name__ == "__main__":

@@ -6,9 +6,10 @@ Takes two texts, gives stretches of the second. Knows nothing about meaning: a s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from difflib import SequenceMatcher
 
+from hybrid.grounding.spans import merged_spans
 from hybrid.types import Span
 
 _WORD = re.compile(r"\w+(?:[.,’'-]\w+)*|[$€£%°]")
@@ -35,27 +36,6 @@ def diff_spans(original: str, edited: str) -> tuple[Span, ...]:
         length=len(edited),
         text=edited,
     )
-
-
-def merged_spans(spans: Iterable[Span], *, length: int, text: str = "") -> tuple[Span, ...]:
-    """Return the same stretches in order, cut to the length, without overlaps and without empty ones.
-
-    Args:
-        spans: in any order.
-        length: of the text that they point into.
-        text: if given, stretches with nothing but white space between them are joined.
-    """
-    joined: list[Span] = []
-    for span in sorted(spans, key=lambda span: (span.start, span.end)):
-        start, end = max(span.start, 0), min(span.end, length)
-        if start >= end:
-            continue
-        near = joined and (start <= joined[-1].end or (text and not text[joined[-1].end : start].strip()))
-        if near:
-            joined[-1] = Span(joined[-1].start, max(joined[-1].end, end))
-        else:
-            joined.append(Span(start, end))
-    return tuple(joined)
 
 
 def _changes(before: Sequence[str], after: Sequence[str]) -> list[tuple[int, int]]:

@@ -23,6 +23,7 @@ from hybrid.files import hash_text
 from hybrid.grounding.scorers.checkpoint import Checkpoint, Head
 from hybrid.grounding.scorers.labels import Labels, checked_labels, known_pairs, settled_labels
 from hybrid.grounding.scorers.windows import cut_pair
+from hybrid.grounding.spans import merged_spans
 from hybrid.grounding.values import Logits, Pair
 from hybrid.models.device import Placement
 from hybrid.types import Span
@@ -127,7 +128,8 @@ class TokenScorer:
         least = _log_odds(threshold)
         doubted = [span for span, value in zip(tokens.spans, tokens.support, strict=True) if value < least]
         words = [Span(found.start(), found.end()) for found in _WORD.finditer(pair.claim)]
-        return _joined(pair.claim, [word for word in words if any(_meet(word, span) for span in doubted)])
+        marked = [word for word in words if any(_meet(word, span) for span in doubted)]
+        return merged_spans(marked, length=len(pair.claim), text=pair.claim)
 
     def _judge(self, pairs: Sequence[Pair]) -> list[_Judged]:
         """Return the tokens of each claim as the windows of its evidence together support them."""
@@ -168,17 +170,6 @@ def _worst(claim: str, tokens: _Judged) -> float:
     says = np.array([any(letter.isalnum() for letter in part) for part in parts], dtype=bool)
     counted = tokens.support[says] if says.any() else tokens.support
     return float(counted.min()) if len(counted) else 0.0
-
-
-def _joined(text: str, spans: Sequence[Span]) -> tuple[Span, ...]:
-    """Return the union of spans in order; those with nothing but space between them become one."""
-    joined: list[Span] = []
-    for span in spans:
-        if joined and not text[joined[-1].end : span.start].strip():
-            joined[-1] = Span(joined[-1].start, span.end)
-        else:
-            joined.append(span)
-    return tuple(joined)
 
 
 def _meet(one: Span, other: Span) -> bool:

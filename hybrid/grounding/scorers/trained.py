@@ -24,6 +24,7 @@ from hybrid.files import write_json
 from hybrid.grounding.head import AlignmentHead, Shape
 from hybrid.grounding.lexicon import Lexicon, lexicon_of
 from hybrid.grounding.reading import Read, judge, read
+from hybrid.grounding.spans import merged_spans
 from hybrid.grounding.stack import Stack, stack_of
 from hybrid.grounding.tokens import TokenEncoder
 from hybrid.grounding.values import Logits, Pair
@@ -83,20 +84,18 @@ class TrainedScorer:
 
     def unsupported(self, pair: Pair) -> tuple[Span, ...]:
         """Return the stretches of the claim that the evidence does not carry, in order and apart."""
-        (item,), (found,) = self._read([pair]), self.judgements([pair])
-        spans: list[Span] = []
-        for (start, end), wrong in zip(item.claim.places.tolist(), found.unsupported > _MARKED, strict=True):
-            if not wrong:
-                continue
-            if spans and not pair.claim[spans[-1].end : start].strip():
-                spans[-1] = Span(spans[-1].start, end)
-            else:
-                spans.append(Span(start, end))
-        return tuple(spans)
+        reads = self._read([pair])
+        (found,) = self._judged(reads)
+        wrong = reads[0].claim.places[found.unsupported > _MARKED].tolist()
+        return merged_spans(
+            [Span(start, end) for start, end in wrong], length=len(pair.claim), text=pair.claim
+        )
 
     def judgements(self, pairs: Sequence[Pair]) -> list[Judgement]:
         """Return what the heads say of each pair; signals are means over the heads."""
-        reads = self._read(pairs)
+        return self._judged(self._read(pairs))
+
+    def _judged(self, reads: Sequence[Read]) -> list[Judgement]:
         logits = np.zeros(len(reads))
         tokens = [np.zeros(len(item.claim)) for item in reads]
         looks = [np.zeros(len(item.evidence)) for item in reads]

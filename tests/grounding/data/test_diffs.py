@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.grounding.data.diffs import diff_spans, merged_spans
+from hybrid.grounding.data.diffs import diff_spans
+from hybrid.grounding.spans import merged_spans
 from hybrid.types import Span
 
 WORDS = st.lists(st.sampled_from(["a", "cat", "sat", "not", "5", "mats", "—", "👍"]), max_size=12).map(

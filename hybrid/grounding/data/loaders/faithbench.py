@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hybrid.grounding.data.diffs import merged_spans
 from hybrid.grounding.data.loaders.reading import checked_rows, document_name
 from hybrid.grounding.data.values import Dataset, Example, Label
+from hybrid.grounding.spans import merged_spans
 from hybrid.types import Span
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from hybrid.errors import UsageError
-from hybrid.grounding.data.diffs import merged_spans
 from hybrid.grounding.data.loaders.reading import checked_rows
 from hybrid.grounding.data.values import Dataset, Example, Label
+from hybrid.grounding.spans import merged_spans
 from hybrid.types import Span
 
 RESPONSES = "response.jsonl"

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hybrid.errors import UsageError
-from hybrid.grounding.data.diffs import merged_spans
 from hybrid.grounding.data.loaders.reading import Row, checked_rows, document_name
 from hybrid.grounding.data.values import Dataset, Example, Label
+from hybrid.grounding.spans import merged_spans
 from hybrid.grounding.values import Evidence
 from hybrid.types import Span
 
