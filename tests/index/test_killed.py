@@ -17,6 +17,7 @@ from hybrid.models.fakes import HashEmbedder
 _CHILD = Path(__file__).with_name("killed_child.py")
 _FILES = 200
 _KILLS = 50
+_STAGES = ("start", "reading", "embedding", "building", "switch", "_clean")
 
 
 def _write(folder, version):
@@ -39,17 +40,24 @@ def _write(folder, version):
         second.write_text(one)
 
 
-def _run(domain, folder, stages, *, kill_after=None):
-    """Index in a child; return True when it was done before it was killed."""
+def _run(domain, folder, stages, *, kill_in=None, delay=0.0):
+    """Index in a child; return whether it was done before it was killed, so long after a stage began."""
     problems = stages.with_name("stderr")
+    stages.unlink(missing_ok=True)
     command = [sys.executable, str(_CHILD), str(domain), str(folder), str(stages)]
     with problems.open("w") as stderr, subprocess.Popen(command, stderr=stderr) as child:
-        if kill_after is not None:
-            time.sleep(kill_after)
+        if kill_in is not None:
+            while child.poll() is None and kill_in not in _reached(stages):
+                time.sleep(0.001)
+            time.sleep(delay)
             child.kill()
         child.wait(timeout=60)
-    assert child.returncode in ((0,) if kill_after is None else (0, -9)), problems.read_text()
+    assert child.returncode in ((0,) if kill_in is None else (0, -9)), problems.read_text()
     return child.returncode == 0
+
+
+def _reached(stages):
+    return ["start", *(stages.read_text().split() if stages.exists() else [])]
 
 
 def _content(domain):
@@ -73,28 +81,26 @@ def test_indexing_killed_fifty_times_keeps_the_old_generation_and_ends_the_same(
     domain, folder, stages = tmp_path / "indexes" / "manual", tmp_path / "docs", tmp_path / "stages"
     version = 1
     _write(folder, version)
-    begun = time.perf_counter()
     _run(domain, folder, stages)
-    whole = time.perf_counter() - begun
-    stages.unlink()
 
     killed_in: list[str] = []
+    longest = dict.fromkeys(_STAGES, 0.05) | {"start": 0.25}  # seconds; the first comes after the imports
     generation, content = current(domain), _content(domain)
     done = True
     while len(killed_in) < _KILLS:
         if done:  # with another version there is something to do again
             version += 1
             _write(folder, version)
-        done = _run(domain, folder, stages, kill_after=chance.uniform(0.1, whole))
+        # aimed at a stage, for on a busy machine no clock tells how far a child has come
+        aim = _STAGES[len(killed_in) % len(_STAGES)]
+        done = _run(domain, folder, stages, kill_in=aim, delay=chance.uniform(0, longest[aim]))
         after = _content(domain)
         if current(domain) == generation:
             assert after == content
         generation, content = current(domain), after
         if not done:
-            reached = stages.read_text().split() if stages.exists() else []
-            killed_in.append(reached[-1] if reached else "start")
-        stages.unlink(missing_ok=True)
-    assert {"start", "reading", "embedding", "building"} <= set(killed_in)
+            killed_in.append(_reached(stages)[-1])
+    assert set(_STAGES) - {"switch", "_clean"} <= set(killed_in)
 
     _run(domain, folder, stages)
     fresh = tmp_path / "indexes" / "fresh"
