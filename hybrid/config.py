@@ -188,6 +188,13 @@ class AdaptationSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class GroundingSettings:
+    """What judges answers: ``scorer`` is a name that ``hybrid grounding evaluate`` takes."""
+
+    scorer: str = "align"
+
+
+@dataclass(frozen=True, slots=True)
 class DecisionSettings:
     """How arms are compared: ``margin`` is how much worse is still as good, as a share of the score.
 
@@ -227,6 +234,7 @@ class Settings:
     retrieval: RetrievalSettings = field(default_factory=RetrievalSettings)
     generation: GenerationSettings = field(default_factory=GenerationSettings)
     adaptation: AdaptationSettings = field(default_factory=AdaptationSettings)
+    grounding: GroundingSettings = field(default_factory=GroundingSettings)
     decision: DecisionSettings = field(default_factory=DecisionSettings)
     prices: PriceSettings = field(default_factory=PriceSettings)
 

@@ -110,7 +110,12 @@ def calibrated(
 
 def card_path(folder: Path, scorer: str) -> Path:
     """Return where the calibration of a scorer is kept below the folder of a domain."""
-    return folder / "grounding" / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', scorer).strip('.-') or 'scorer'}.json"
+    return folder / "grounding" / card_file(scorer)
+
+
+def card_file(scorer: str) -> str:
+    """Return the name of the file of a scorer's calibration."""
+    return f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', scorer).strip('.-') or 'scorer'}.json"
 
 
 def write_card(path: Path, card: CalibrationCard) -> None:
