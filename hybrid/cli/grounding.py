@@ -222,37 +222,16 @@ def _made(folder: Path, count: int, seed: int, settings: Settings) -> Dataset:
 
 def _claims(path: Path, limit: int | None) -> tuple[str, list[LabelledClaim]]:
     """Return the name of a labelled set and its claims."""
-    from hybrid.grounding.labelled import limited
+    from hybrid.grounding.labelled import labelled, limited
 
     dataset = _dataset(path)
     name = dataset.name or path.stem
     if dataset.left_out:
         console.note(f"{name}: {dataset.left_out} rows are no examples and are left out")
-    claims = _labelled(dataset)
+    claims = labelled(dataset.examples)
     if not claims:
         raise UsageError(f"{path} holds no labelled claims")
     return name, claims if limit is None else limited(claims, limit)
-
-
-def _labelled(dataset: Dataset) -> list[LabelledClaim]:
-    from hybrid.grounding.labelled import LabelledClaim
-
-    # what the set does not tell apart is no contrast
-    contrasts = {"refuted": "refuted", "neutral": "not in evidence"}
-    return [
-        LabelledClaim(
-            id=example.id,
-            claim=example.claim,
-            evidence=example.evidence,
-            supported=not example.unsupported,
-            source=example.source,
-            domain=example.domain,
-            task=example.task,
-            against=contrasts.get(example.label.value, ""),
-            kind=example.kind,
-        )
-        for example in dataset.examples
-    ]
 
 
 def _scores(
