@@ -16,16 +16,20 @@ from hybrid.grounding.deciding import DEFAULT_THRESHOLDS, Thresholds
 from hybrid.grounding.figures import Fitted
 from hybrid.grounding.judging import Grounder
 from hybrid.grounding.scorers.naming import scorer_for
+from hybrid.models import Embedder
 
 SHIPPED = Path(__file__).with_name("weights")
 
 
-def load_grounder(settings: Settings, domain: Path | None = None) -> Grounder:
+def load_grounder(
+    settings: Settings, domain: Path | None = None, *, embedder: Embedder | None = None
+) -> Grounder:
     """Return what judges the answers of a domain.
 
     Args:
         settings: the scorer, and where its models are.
         domain: the folder of the domain, whose own calibration is taken if there is one.
+        embedder: of a scorer that aligns words, instead of the one in the settings.
 
     Raises:
         UsageError: there is no such scorer, or the calibration is damaged.
@@ -34,7 +38,7 @@ def load_grounder(settings: Settings, domain: Path | None = None) -> Grounder:
     name = settings.grounding.scorer
     fitted = fitted_for(name, domain)
     calibration = UNCALIBRATED if fitted is None else fitted.calibration
-    return Grounder(scorer_for(name, settings.models), calibration, _thresholds(fitted))
+    return Grounder(scorer_for(name, settings.models, embedder=embedder), calibration, _thresholds(fitted))
 
 
 def fitted_for(scorer: str, domain: Path | None = None) -> Fitted | None:

@@ -14,6 +14,7 @@ from hybrid.config import ModelSettings
 from hybrid.errors import UsageError
 from hybrid.grounding.scorers.labels import Labels
 from hybrid.grounding.scorers.protocol import Scorer
+from hybrid.models import Embedder
 from hybrid.models.device import choose_placement
 from hybrid.models.loading import load_embedder, load_generator
 from hybrid.models.resolve import fetch
@@ -34,6 +35,7 @@ def scorer_for(
     name: str,
     settings: ModelSettings,
     *,
+    embedder: Embedder | None = None,
     language: str = "en",
     prompt: str = "",
     trust_remote_code: bool = False,
@@ -44,6 +46,7 @@ def scorer_for(
         name: one of ``KINDS``; a model is a folder or a name of the hub, and may be followed by the places of
             its outputs, counted from 0: ``#SUPPORT`` or ``#SUPPORT,CONTRADICTION``.
         settings: device, number format, whether the hub is out of bounds; embedder and generator.
+        embedder: that aligns words, instead of the one in the settings.
         language: of what a generator is asked as a judge.
         prompt: how evidence and claim become the text that a classifier reads, see there.
         trust_remote_code: run the Python that lies beside the weights of a classifier of pairs.
@@ -62,7 +65,7 @@ def scorer_for(
         case "align", False:
             from hybrid.grounding.scorers.align import WordAlignment
 
-            return WordAlignment(load_embedder(settings))
+            return WordAlignment(load_embedder(settings) if embedder is None else embedder)
         case "trained", True:
             from hybrid.grounding.scorers.trained import load_trained
 
