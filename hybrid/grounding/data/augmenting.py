@@ -19,6 +19,8 @@ from hybrid.grounding.data.paraphrases import paraphrase
 from hybrid.grounding.data.values import Example
 from hybrid.types import Span
 
+# Stands in the id of what was made, between that of its claim and what was done to it.
+_MARK = "/+"
 # Of a claim: more would be too much alike.
 EDITS = 2
 _SENTENCES = 400
@@ -40,6 +42,11 @@ def augment(examples: Sequence[Example], *, seed: int, edits: int = EDITS) -> li
     supported = [example for example in examples if not example.unsupported]
     maker = _Maker([example.evidence for example in supported], seed)
     return [made for example in supported for made in maker.of(example, edits)]
+
+
+def is_augmented(example: Example) -> bool:
+    """Tell whether an example was made of another one."""
+    return _MARK in example.id
 
 
 class _Maker:
@@ -64,7 +71,7 @@ class _Maker:
             if said not in known:
                 known.add(said)
                 yield replace(
-                    example, id=f"{example.id}/+{number}", claim=said, kind="", unsupported_spans=()
+                    example, id=f"{example.id}{_MARK}{number}", claim=said, kind="", unsupported_spans=()
                 )
 
     def _edits(self, example: Example, places: Sequence[Span], most: int) -> Iterator[tuple[Span, Edit]]:
@@ -83,7 +90,7 @@ class _Maker:
     def _edited(self, example: Example, span: Span, made: Edit) -> Example:
         return replace(
             example,
-            id=f"{example.id}/{made.kind.value}",
+            id=f"{example.id}{_MARK}{made.kind.value}",
             claim=example.claim[: span.start] + made.text + example.claim[span.end :],
             label=made.label,
             kind=made.kind.value,

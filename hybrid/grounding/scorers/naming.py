@@ -22,13 +22,22 @@ from hybrid.models.resolve import fetch
 KINDS = (
     "overlap (words in common, no weights)",
     "align (word alignment by the embedder)",
-    "trained:FOLDER (of `hybrid grounding train`)",
+    "trained (alignment heads that ship) or trained:FOLDER (of `hybrid grounding train`)",
     "nli:MODEL or hf:MODEL (a classifier of pairs: NLI, HHEM, MiniCheck, AlignScore)",
     "tokens:MODEL (a classifier of tokens: LettuceDetect)",
     "judge or judge:GENERATOR (yes or no by a generator)",
 )
+TRAINED = "trained"
+# The weights that ship, and the calibrations of scorers that have none of their own.
+SHIPPED = Path(__file__).parent.with_name("weights")
 # The places of the outputs, for a model whose labels cannot be told: hf:folder#2,0
 _PLACES = re.compile(r"#(\d+)(?:,(\d+))?$")
+
+
+def weights_folder(name: str) -> Path | None:
+    """Return where the weights of a trained scorer are; None for the name of another kind."""
+    kind, _, folder = name.partition(":")
+    return (Path(folder) if folder else SHIPPED) if kind == TRAINED else None
 
 
 def scorer_for(
@@ -66,10 +75,12 @@ def scorer_for(
             from hybrid.grounding.scorers.align import WordAlignment
 
             return WordAlignment(load_embedder(settings) if embedder is None else embedder)
-        case "trained", True:
+        case "trained", _:
             from hybrid.grounding.scorers.trained import load_trained
 
-            return load_trained(settings, Path(model))
+            folder = weights_folder(name)
+            assert folder is not None
+            return load_trained(settings, folder)
         case "nli" | "hf", True:
             return _pair_classifier(name, model, settings, prompt, trust_remote_code)
         case "tokens", True:
