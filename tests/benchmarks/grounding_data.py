@@ -3,8 +3,8 @@
     python tests/benchmarks/grounding_data.py PATH... [--count N] [--samples N] [--kind KIND] [--json FILE]
 
 PATH is a folder of documents in any format that ``hybrid index`` reads, or a file of JSON lines whose rows
-are documents (with ``text``, ``answer`` or ``doc``). Each is a set of its own. A change is marked in its
-sample: ⟦new⟧, beside the supported claim of the same pair.
+are documents (with ``text``, ``answer``, ``doc`` or ``contexts``). Each is a set of its own. A change is
+marked in its sample: ⟦new⟧, beside the supported claim of the same pair.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from hybrid.grounding.data.making import KINDS, make_examples
 from hybrid.grounding.data.values import Example
 from hybrid.types import Document
 
-_TEXT_FIELDS = ("text", "answer", "doc")
+_TEXT_FIELDS = ("text", "answer", "doc", "contexts")
 _NAME_FIELDS = ("_id", "id", "source")
 
 
@@ -34,7 +34,7 @@ def documents_of(path: Path) -> Iterator[tuple[str, str]]:
     """Yield source and text of what lies at a path."""
     if path.is_file() and path.suffix == ".jsonl":
         for number, row in read_jsonl(path):
-            text = next((row[field] for field in _TEXT_FIELDS if isinstance(row.get(field), str)), "")
+            text = next((_text(row[field]) for field in _TEXT_FIELDS if field in row), "")
             name = next((str(row[field]) for field in _NAME_FIELDS if field in row), str(number))
             yield name, text
         return
@@ -42,6 +42,10 @@ def documents_of(path: Path) -> Iterator[tuple[str, str]]:
     for file in scan(path, settings).files:
         for batch in read(file, settings):
             yield from ((item.source, item.text) for item in batch.items if isinstance(item, Document))
+
+
+def _text(value: object) -> str:
+    return "\n\n".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def marked(example: Example) -> str:
