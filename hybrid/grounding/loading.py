@@ -15,17 +15,24 @@ from hybrid.grounding.cards import card_file, card_path, read_card
 from hybrid.grounding.deciding import DEFAULT_THRESHOLDS, Thresholds
 from hybrid.grounding.figures import Fitted
 from hybrid.grounding.judging import Grounder
+from hybrid.grounding.languages import ENGLISH
 from hybrid.grounding.scorers.naming import scorer_for
+from hybrid.models import Embedder
 
 SHIPPED = Path(__file__).with_name("weights")
+# What was measured in English alone; of a model that someone names nobody here knows what it reads.
+_ENGLISH_ONLY = ("overlap", "align", "trained")
 
 
-def load_grounder(settings: Settings, domain: Path | None = None) -> Grounder:
+def load_grounder(
+    settings: Settings, domain: Path | None = None, embedder: Embedder | None = None
+) -> Grounder:
     """Return what judges the answers of a domain.
 
     Args:
         settings: the scorer, and where its models are.
         domain: the folder of the domain, whose own calibration is taken if there is one.
+        embedder: instead of the one in the settings.
 
     Raises:
         UsageError: there is no such scorer, or the calibration is damaged.
@@ -34,7 +41,9 @@ def load_grounder(settings: Settings, domain: Path | None = None) -> Grounder:
     name = settings.grounding.scorer
     fitted = fitted_for(name, domain)
     calibration = UNCALIBRATED if fitted is None else fitted.calibration
-    return Grounder(scorer_for(name, settings.models), calibration, _thresholds(fitted))
+    scorer = scorer_for(name, settings.models, embedder=embedder)
+    languages = ENGLISH if name.partition(":")[0] in _ENGLISH_ONLY else None
+    return Grounder(scorer, calibration, _thresholds(fitted), languages=languages)
 
 
 def fitted_for(scorer: str, domain: Path | None = None) -> Fitted | None:

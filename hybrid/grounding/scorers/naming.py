@@ -14,6 +14,7 @@ from hybrid.config import ModelSettings
 from hybrid.errors import UsageError
 from hybrid.grounding.scorers.labels import Labels
 from hybrid.grounding.scorers.protocol import Scorer
+from hybrid.models import Embedder
 from hybrid.models.device import choose_placement
 from hybrid.models.loading import load_embedder, load_generator
 from hybrid.models.resolve import fetch
@@ -37,6 +38,7 @@ def scorer_for(
     language: str = "en",
     prompt: str = "",
     trust_remote_code: bool = False,
+    embedder: Embedder | None = None,
 ) -> Scorer:
     """Return the scorer of a name.
 
@@ -47,6 +49,7 @@ def scorer_for(
         language: of what a generator is asked as a judge.
         prompt: how evidence and claim become the text that a classifier reads, see there.
         trust_remote_code: run the Python that lies beside the weights of a classifier of pairs.
+        embedder: instead of the one in the settings.
 
     Raises:
         UsageError: there is no such scorer; the message names those that there are.
@@ -62,7 +65,7 @@ def scorer_for(
         case "align", False:
             from hybrid.grounding.scorers.align import WordAlignment
 
-            return WordAlignment(load_embedder(settings))
+            return WordAlignment(embedder or load_embedder(settings))
         case "trained", True:
             from hybrid.grounding.scorers.trained import load_trained
 
