@@ -81,6 +81,6 @@ def _shown(answer: Answer, evidence: Evidence, claim: str) -> str:
         if one.source == chunk.source and one.start <= start and end <= one.end
     ]
     where = cited[0] if cited else console.place(chunk.source, chunk.page, start, end)
-    if evidence.text == claim:
+    if evidence.text.split() == claim.split():
         return where
     return f'{where} "{console.one_line(evidence.text, max(console.width() - len(where) - 7, 40))}"'
