@@ -68,11 +68,11 @@ def _told(answer: Answer, verdict: Verdict) -> Iterator[str]:
         yield f"{2 * _MARGIN}in doubt: {', '.join(doubts)}"
     # what is nowhere has only a nearest stretch, which would look like evidence
     if verdict.evidence is not None and verdict.status != "not in evidence":
-        yield 2 * _MARGIN + _shown(answer, verdict.evidence, verdict.claim.text)
+        yield from _shown(answer, verdict.evidence, verdict.claim.text)
 
 
-def _shown(answer: Answer, evidence: Evidence, claim: str) -> str:
-    """Return where the evidence stands, and what it says if the claim does not say just that."""
+def _shown(answer: Answer, evidence: Evidence, claim: str) -> Iterator[str]:
+    """Yield where the evidence stands, and what it says if the claim does not say just that."""
     chunk = answer.hits[evidence.passage].chunk
     start, end = (chunk.start + place for place in (evidence.spans[0].start, evidence.spans[-1].end))
     cited = [
@@ -81,6 +81,10 @@ def _shown(answer: Answer, evidence: Evidence, claim: str) -> str:
         if one.source == chunk.source and one.start <= start and end <= one.end
     ]
     where = cited[0] if cited else console.place(chunk.source, chunk.page, start, end)
-    if evidence.text.split() == claim.split():
-        return where
-    return f'{where} "{console.one_line(evidence.text, max(console.width() - len(where) - 7, 40))}"'
+    verbatim = evidence.text.split() == claim.split()
+    quote = "" if verbatim else f'"{console.one_line(evidence.text, console.width() - 12)}"'
+    if quote and not cited:
+        yield f"{2 * _MARGIN}{where}"
+        yield f"{2 * _MARGIN}{quote}"
+    else:
+        yield f"{2 * _MARGIN}{where} {quote}".rstrip()
