@@ -33,6 +33,7 @@ from hybrid.types import Answer, Arm, Hit, Question
 if TYPE_CHECKING:
     from hybrid.comparison import Comparison
     from hybrid.decision.values import Gate
+    from hybrid.grounding.judging import Grounder, Grounding
     from hybrid.tuning import EmbedderWorkshop, Workshop
 
 # So many generations are kept open: the one in force, and those of other embedders that it is compared with.
@@ -78,6 +79,7 @@ class Assistant:
         self._reranker = reranker
         self._open: tuple[str, Retriever] | None = None
         self._adapted: tuple[Path, Generator] | None = None
+        self._grounder: Grounder | None = None
         self._indexes: dict[str, Index] = {}
 
     @property
@@ -166,6 +168,28 @@ class Assistant:
         question = valid_utf8(question)
         answerer = self._answerer(arm)
         return answerer.stream(question, self._hits([question], arm, where)[0], arm=arm)
+
+    def check(self, answer: Answer) -> Grounding | None:
+        """Judge what an answer asserts, claim by claim, against the passages it was given.
+
+        The number of a piece of evidence is the place of its passage among the hits of the answer, and its
+        spans are within the text of that chunk. Nothing is loaded where there is nothing to check.
+
+        Returns:
+            None for an answer that declined, or that was written without passages.
+
+        Raises:
+            UsageError: the settings name a scorer that there is not.
+            ModelMissing: its weights are nowhere.
+        """
+        if answer.abstained or not answer.hits:
+            return None
+        if self._grounder is None:
+            from hybrid.grounding.loading import load_grounder
+
+            # the base, not an adapter of it: its cosines are what the calibration was fitted to
+            self._grounder = load_grounder(self.settings, self.folder, embedder=self._own.embedder)
+        return self._grounder.ground(answer.text, [hit.chunk.text for hit in answer.hits])
 
     def contenders(self, arms: str, questions: Sequence[Question]) -> list[DomainArm]:
         """Return what answers by each of the arms, for an experiment or one at a time.

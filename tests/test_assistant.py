@@ -1,5 +1,6 @@
 """The façade: index, search, ask, with models of one's own."""
 
+import dataclasses
 import shutil
 
 import pytest
@@ -7,6 +8,9 @@ import pytest
 from hybrid import Answer, Arm, Assistant, load_settings
 from hybrid.adaptation.store.card import AdapterKind, read_card
 from hybrid.errors import AdapterError, IndexMismatch, IndexMissing, UsageError
+from hybrid.grounding import loading
+from hybrid.grounding.loading import load_grounder
+from hybrid.grounding.values import Status
 from hybrid.index.reembedding import put_in_force, reembed
 from hybrid.models.fakes import HashEmbedder, OverlapReranker, ScriptedGenerator
 from hybrid.models.loading import load_embedder
@@ -153,6 +157,35 @@ def test_an_empty_question_is_a_usage_error(assistant):
         assistant.ask("  ")
     with pytest.raises(UsageError, match="empty"):
         list(assistant.stream("  "))
+
+
+def test_an_answer_is_checked_against_its_passages(assistant):
+    answer = assistant.ask("What is the default port of the server?")
+    grounding = assistant.check(answer)
+    (verdict, *_) = grounding.verdicts
+    assert verdict.status is Status.SUPPORTED
+    passage = answer.hits[verdict.evidence.passage].chunk.text
+    assert verdict.evidence.text == passage[verdict.evidence.spans[0].start : verdict.evidence.spans[-1].end]
+    changed = dataclasses.replace(answer, text="The default port of the server is 5433.")
+    assert [found.status for found in assistant.check(changed).verdicts] == [Status.CONTRADICTED]
+
+
+def test_the_judge_is_loaded_once_with_the_embedder_of_ones_own_and_only_if_there_is_something_to_check(
+    assistant, monkeypatch
+):
+    loaded = []
+
+    def load(settings, domain, embedder):
+        loaded.append((domain, embedder))
+        return load_grounder(settings, domain, embedder)
+
+    monkeypatch.setattr(loading, "load_grounder", load)
+    answer = assistant.ask("What is the default port of the server?")
+    assert assistant.check(dataclasses.replace(answer, abstained=True)) is None
+    assert assistant.check(assistant.ask("what?", arm=Arm.BASE)) is None
+    assert loaded == []
+    assert assistant.check(answer) == assistant.check(answer)
+    assert loaded == [(assistant.folder, assistant.embedder)]
 
 
 def test_a_stream_ends_with_the_answer(assistant):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
 import sys
 import time
@@ -84,6 +85,18 @@ def one_line(text: str, width: int) -> str:
     """Return text on one line, shortened."""
     flat = printable(" ".join(text.split()))
     return flat if len(flat) <= width else flat[: width - 1] + "…"
+
+
+def place(source: str, page: int | None, start: int, end: int) -> str:
+    """Return where something stands in a document."""
+    on_page = f", page {page}" if page else ""
+    return f"{one_line(source, 100)}{on_page}, characters {start}-{end}"
+
+
+def underlined(text: str) -> str:
+    """Return text underlined, or as it is where the result does not go to a terminal that wants it."""
+    styled = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return f"\x1b[4m{text}\x1b[24m" if styled else text
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hybrid.assistant import Assistant
-from hybrid.cli import console
+from hybrid.cli import carrying, console
 from hybrid.cli.options import (
     Config,
     Count,
@@ -33,6 +33,9 @@ from hybrid.errors import HybridError, UsageError
 from hybrid.evaluation.arms import parse_arm
 from hybrid.types import Answer, Arm, Citation
 
+if TYPE_CHECKING:
+    from hybrid.grounding.judging import Grounding
+
 Question = Annotated[str, typer.Argument(help="In plain words; - reads it from stdin.")]
 ArmOption = Annotated[
     Arm | None,
@@ -46,6 +49,9 @@ Reader = Annotated[ReaderKind | None, typer.Option("--reader", help="Who writes 
 GeneratorAdapter = Annotated[
     str | None,
     typer.Option("--generator-adapter", help="Another adapter than the one in use; without --arm: both."),
+]
+NoCheck = Annotated[
+    bool, typer.Option("--no-check", help="Do not say which sentences the passages carry; faster.")
 ]
 
 _SNIPPET = 160
@@ -84,7 +90,7 @@ def search(
         chunk = hit.chunk
         lexical = f"{hit.lexical:.2f}" if hit.lexical is not None else "-"
         rerank = f"  rerank {hit.rerank:.3f}" if hit.rerank is not None else ""
-        place = _place(chunk.source, chunk.page, chunk.start, chunk.end)
+        place = console.place(chunk.source, chunk.page, chunk.start, chunk.end)
         console.data(
             f"{rank:2}. {hit.score:.3f}  dense {hit.dense or 0:.3f}  lexical {lexical}{rerank}  {place}"
         )
@@ -103,21 +109,26 @@ def ask(
     where: Where = None,
     k: Count = None,
     reranker: Reranker = None,
+    no_check: NoCheck = False,
     as_json: Json = False,
     config: Config = None,
     indexes: Indexes = None,
     effort: EffortOption = None,
     offline: Offline = False,
 ) -> None:
-    """Answer a question with citations that hold, or say that the documents do not answer it."""
+    """Answer a question with citations that hold, or say that the documents do not answer it.
+
+    Then say of each sentence whether the passages carry it, and with what.
+    """
     assistant, used = _assistant(
         config, indexes, effort, offline, domain, arm, reader, k, reranker, generator_adapter
     )
     text = _text(question)
     if as_json:
-        console.json_document(assistant.ask(text, arm=used, where=conditions(where)))
+        answer = assistant.ask(text, arm=used, where=conditions(where))
+        console.json_document(carrying.values(answer, _checked(assistant, answer, no_check)))
         return
-    _answer(assistant, text, used, conditions(where))
+    _answer(assistant, text, used, conditions(where), no_check)
 
 
 def chat(
@@ -125,6 +136,7 @@ def chat(
     arm: ArmOption = None,
     generator_adapter: GeneratorAdapter = None,
     reader: Reader = None,
+    no_check: NoCheck = False,
     as_json: Json = False,
     config: Config = None,
     indexes: Indexes = None,
@@ -147,9 +159,10 @@ def chat(
         if not line.strip():
             continue
         if as_json:
-            console.json_line(assistant.ask(line.strip(), arm=used))
+            answer = assistant.ask(line.strip(), arm=used)
+            console.json_line(carrying.values(answer, _checked(assistant, answer, no_check)))
         else:
-            _answer(assistant, line.strip(), used, {})
+            _answer(assistant, line.strip(), used, {}, no_check)
 
 
 def _assistant(
@@ -201,13 +214,19 @@ def _assistant(
     return Assistant(name, settings=spec.settings), spec.arm
 
 
-def _answer(assistant: Assistant, question: str, arm: Arm, where: dict[str, str]) -> None:
+def _answer(assistant: Assistant, question: str, arm: Arm, where: dict[str, str], no_check: bool) -> None:
     for part in assistant.stream(question, arm=arm, where=where):
         if isinstance(part, Answer):
             console.piece("\n")
             _show_sources(part)
+            for line in carrying.lines(part, _checked(assistant, part, no_check)):
+                console.data(line)
         else:
             console.piece(console.printable(part))
+
+
+def _checked(assistant: Assistant, answer: Answer, no_check: bool) -> Grounding | None:
+    return None if no_check else assistant.check(answer)
 
 
 def _show_sources(answer: Answer) -> None:
@@ -222,12 +241,7 @@ def _show_sources(answer: Answer) -> None:
 
 
 def _cited_place(citation: Citation) -> str:
-    return _place(citation.source, citation.page, citation.start, citation.end)
-
-
-def _place(source: str, page: int | None, start: int, end: int) -> str:
-    on_page = f", page {page}" if page else ""
-    return f"{console.one_line(source, 100)}{on_page}, characters {start}-{end}"
+    return console.place(citation.source, citation.page, citation.start, citation.end)
 
 
 def _text(question: str) -> str:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from hybrid.generation.citations import markers, without_markers
 from hybrid.generation.support import content_words
 from hybrid.generation.written import declines
+from hybrid.grounding.appeals import appeal_start
 from hybrid.grounding.clauses import clause_spans
 from hybrid.grounding.values import Claim
 from hybrid.grounding.words import sentences
@@ -28,6 +29,7 @@ COURTESY = "courtesy"
 HEADING = "heading"
 DECLINES = "declines"
 EMPTY = "no content"
+APPEAL = "appeal to the judge"
 
 _MARKERS = re.compile(r"(?:\s*\[\s*\d{1,3}(?:\s*[,;]\s*\d{1,3})*\s*\])+")
 _TRAILING_MARKERS = re.compile(rf"{_MARKERS.pattern}\s*$")
@@ -111,7 +113,7 @@ def _statement(answer: str, span: Span, cites: tuple[int, ...]) -> Statement:
 
 
 def _core(answer: str, span: Span) -> Span:
-    """Return a sentence without decoration, opening courtesy and the markers behind it.
+    """Return a sentence without decoration, opening courtesy, and markers and appeals behind it.
 
     Where nothing would be left, such as of a bare "No.", all of it.
     """
@@ -122,6 +124,7 @@ def _core(answer: str, span: Span) -> Span:
     for pattern in (_MARKERS, _DECORATION, _OPENING, _DECORATION):
         found = pattern.match(text, start, stop)
         start = found.end() if found else start
+    stop = start + (appeal_start(text[start:stop]) or stop - start)
     inner = Span(span.start + start, span.start + stop)
     return inner if answer[inner.start : inner.end].strip() else span
 
@@ -137,6 +140,8 @@ def _reason(answer: str, span: Span, core: Span) -> str:
         return HEADING
     if _COURTESY.fullmatch(text) or _OPENING.fullmatch(whole):
         return COURTESY
+    if text and not appeal_start(text):
+        return APPEAL
     if declines(text) or _DECLINES.match(text):
         return DECLINES
     rest = answer[core.end : core.end + 2]

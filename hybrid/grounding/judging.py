@@ -24,6 +24,7 @@ from hybrid.grounding.checks import denials, facts_of, in_order, missing
 from hybrid.grounding.claims import claims_of
 from hybrid.grounding.deciding import DEFAULT_THRESHOLDS, Candidate, Judged, Thresholds, decide
 from hybrid.grounding.evidence import DEFAULT_LIMIT, Limit, SearchedPassage
+from hybrid.grounding.languages import ENGLISH, language_of
 from hybrid.grounding.matrices import SupportMatrix
 from hybrid.grounding.scorers.protocol import Scorer
 from hybrid.grounding.values import Claim, Pair, Status, Verdict
@@ -105,6 +106,14 @@ class _Passages:
 class Grounder:
     """Judge with one scorer, its calibration and one policy.
 
+    Args:
+        scorer: judges single pairs.
+        calibration: turns its logits into probabilities.
+        thresholds: where a probability becomes a status.
+        limit: how many candidates a claim gets of one passage.
+        languages: those that scorer and checks know, see ``language_of``; a claim in another one is not
+            judged. None judges whatever there is.
+
     Example:
         >>> grounder = Grounder(NgramOverlap(), calibration)  # doctest: +SKIP
         >>> grounding = grounder.ground("The port is 5433.", ["The port is 5432."])  # doctest: +SKIP
@@ -116,6 +125,7 @@ class Grounder:
     calibration: Calibrator
     thresholds: Thresholds = DEFAULT_THRESHOLDS
     limit: Limit = DEFAULT_LIMIT
+    languages: frozenset[str] | None = ENGLISH
 
     def ground(self, answer: str, passages: Sequence[str], *, abstained: bool = False) -> Grounding:
         """Judge one answer; see ``ground_all``."""
@@ -124,27 +134,26 @@ class Grounder:
     def ground_all(self, cases: Sequence[Case]) -> list[Grounding]:
         """Judge answers with one call of the scorer, in which equal pairs stand once.
 
-        A claim that cannot be checked keeps its reason and has no support. Without passages, or where no
+        A claim that cannot be checked keeps its reason and has no support, and so has one in a language that
+        the judge does not know. Without passages, or where no
         passage has a word, a claim that can is not in evidence, with support 0.
 
         Raises:
             ModelError: the scorer did not answer for every pair.
         """
-        said = [claims_of(case.answer) for case in cases]
+        said = [[(claim, self._unjudged(case, claim)) for claim in claims_of(case.answer)] for case in cases]
         found = iter(
             self.judge(
                 [
                     Task(claim.text, case.passages)
                     for case, claims in zip(cases, said, strict=True)
-                    for claim in claims
-                    if _is_judged(case, claim)
+                    for claim, status in claims
+                    if status is None
                 ]
             )
         )
         return [
-            self._grounding(
-                case, claims, [next(found) if _is_judged(case, claim) else [] for claim in claims]
-            )
+            self._grounding(case, claims, [next(found) if status is None else [] for _, status in claims])
             for case, claims in zip(cases, said, strict=True)
         ]
 
@@ -168,15 +177,22 @@ class Grounder:
         ]
 
     def _grounding(
-        self, case: Case, claims: Sequence[Claim], judged: Sequence[Sequence[Judged]]
+        self, case: Case, claims: Sequence[tuple[Claim, Status | None]], judged: Sequence[Sequence[Judged]]
     ) -> Grounding:
         verdicts = [
-            decide(claim, found, self.thresholds)
-            if _is_judged(case, claim)
-            else Verdict(claim, _status(case))
-            for claim, found in zip(claims, judged, strict=True)
+            decide(claim, found, self.thresholds) if status is None else Verdict(claim, status)
+            for (claim, status), found in zip(claims, judged, strict=True)
         ]
         return Grounding(tuple(verdicts), matrix_of(judged, len(case.passages)))
+
+    def _unjudged(self, case: Case, claim: Claim) -> Status | None:
+        """Return what becomes of a claim that no scorer is asked about; None of the others."""
+        if case.abstained:
+            return Status.ABSTAINED
+        if claim.reason:
+            return Status.NOT_CHECKABLE
+        foreign = self.languages is not None and language_of(claim.text) not in self.languages
+        return Status.UNSUPPORTED_LANGUAGE if foreign else None
 
     def _judged(self, candidate: Candidate, opinion: _Opinion) -> Judged:
         support = candidate.lessened(opinion.probability, self.thresholds)
@@ -207,11 +223,3 @@ def matrix_of(judged: Sequence[Sequence[Judged]], passages: int) -> SupportMatri
             column = one.candidate.evidence.passage
             values[row, column] = max(values[row, column], one.support)
     return SupportMatrix(values)
-
-
-def _is_judged(case: Case, claim: Claim) -> bool:
-    return not (case.abstained or claim.reason)
-
-
-def _status(case: Case) -> Status:
-    return Status.ABSTAINED if case.abstained else Status.NOT_CHECKABLE

@@ -15,8 +15,12 @@ from hybrid.grounding.cards import CALIBRATION, card_file, card_path, read_card
 from hybrid.grounding.deciding import DEFAULT_THRESHOLDS, Thresholds
 from hybrid.grounding.figures import Fitted
 from hybrid.grounding.judging import Grounder
-from hybrid.grounding.scorers.naming import SHIPPED, scorer_for, weights_folder
+from hybrid.grounding.languages import ENGLISH
+from hybrid.grounding.scorers.naming import SHIPPED, TRAINED, scorer_for, weights_folder
 from hybrid.models import Embedder
+
+# What was measured in English alone; of a model that someone names nobody here knows what it reads.
+_ENGLISH_ONLY = ("overlap", "align", TRAINED)
 
 
 def load_grounder(
@@ -36,7 +40,9 @@ def load_grounder(
     name = settings.grounding.scorer
     fitted = fitted_for(name, domain)
     calibration = UNCALIBRATED if fitted is None else fitted.calibration
-    return Grounder(scorer_for(name, settings.models, embedder=embedder), calibration, _thresholds(fitted))
+    scorer = scorer_for(name, settings.models, embedder=embedder)
+    languages = ENGLISH if name.partition(":")[0] in _ENGLISH_ONLY else None
+    return Grounder(scorer, calibration, _thresholds(fitted), languages=languages)
 
 
 def fitted_for(scorer: str, domain: Path | None = None) -> Fitted | None:

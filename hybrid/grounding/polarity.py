@@ -33,6 +33,8 @@ _LIGHT = word_set(
 _REACH = 4
 # So near to a word and to its opposite the same word must stand, or they speak of two things.
 _NEAR = 4
+# A claim that repeats all of so many words is about the same, whatever else it says.
+_REPEATED = 3
 # Verbs without their endings, and other words as they are; a line is one side against the other.
 _OPPOSITES = """
 increas enhanc elevat | decreas reduc lower declin diminish
@@ -107,9 +109,15 @@ def nearest_sentence(claim: str, evidence: str, *, alike: float) -> str:
     if not stems:
         return ""
     texts = [evidence[span.start : span.end] for span in sentences(evidence)]
-    shares = [len(stems & {word.stem for word in _read(text)}) / len(stems) for text in texts]
+    held = [_stems(_read(text)) for text in texts]
+    shares = [max(len(stems & there) / len(stems), _whole(there, said)) for there in held]
     place = max(range(len(texts)), key=lambda at: shares[at], default=-1)
     return texts[place] if texts and shares[place] >= alike else ""
+
+
+def _whole(there: set[str], said: set[str]) -> float:
+    """Return 1 if a claim repeats all of a sentence, for what it adds must not hide what it denies."""
+    return float(len(there) >= _REPEATED and there <= said)
 
 
 def turned_around(claim: str, sentence: str) -> list[Span]:

@@ -20,7 +20,8 @@ class Status(StrEnum):
 
     ``supported``: the evidence carries it. ``contradicted``: the evidence is about the same and says
     otherwise. ``not in evidence``: neither. ``not checkable``: it asserts nothing (a question, a greeting,
-    a heading). ``abstained``: the answer declines, so there is nothing to carry.
+    a heading). ``abstained``: the answer declines, so there is nothing to carry. ``unsupported language``:
+    the judge does not know the one it is in, so that a number would mean nothing.
     """
 
     SUPPORTED = "supported"
@@ -28,6 +29,7 @@ class Status(StrEnum):
     NOT_IN_EVIDENCE = "not in evidence"
     NOT_CHECKABLE = "not checkable"
     ABSTAINED = "abstained"
+    UNSUPPORTED_LANGUAGE = "unsupported language"
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,9 +78,7 @@ def scorer_for(
         case "trained", _:
             from hybrid.grounding.scorers.trained import load_trained
 
-            folder = weights_folder(name)
-            assert folder is not None
-            return load_trained(settings, folder)
+            return load_trained(settings, Path(model) if model else SHIPPED)
         case "nli" | "hf", True:
             return _pair_classifier(name, model, settings, prompt, trust_remote_code)
         case "tokens", True:

@@ -1,0 +1,159 @@
+"""What `hybrid ask` says of the sentences of an answer, with models that need no weights."""
+
+import io
+import json
+import sys
+
+import pytest
+
+from hybrid import Assistant, load_settings
+from hybrid.cli import console, questions
+from hybrid.cli.app import run
+from hybrid.cli.carrying import lines, values
+from hybrid.models.fakes import HashEmbedder, ScriptedGenerator
+from hybrid.types import Answer, Arm, Chunk, Citation, Hit
+
+PORT = "Connections are made here. The default port of the server is 5432 on every machine."
+SETTINGS = load_settings(
+    {
+        "grounding": {"scorer": "overlap"},
+        "generation": {"reader": "generator", "support": 0.3, "abstain_below": 0.0},
+        "documents": {"workers": 1},
+    },
+    environment={},
+)
+
+
+def answered(text, **values):
+    hit = Hit(Chunk("port.md", 0, 100, 100 + len(PORT), PORT, page=3), 1.0)
+    return Answer("which port?", text, Arm.RAG, "generator", hits=(hit,), **values)
+
+
+def told(text, **values):
+    answer = answered(text, **values)
+    assistant = Assistant("manual", settings=SETTINGS, embedder=HashEmbedder())
+    return list(lines(answer, assistant.check(answer)))
+
+
+def test_what_is_carried_shows_its_evidence():
+    first, second, third = told("The default port of the server is 5432.")
+    assert first == '  supported (1.00): "The default port of the server is 5432."'
+    assert second == "    port.md, page 3, characters 127-183"
+    assert third == '    "The default port of the server is 5432 on every machine."'
+
+
+def test_what_stands_there_word_by_word_is_not_said_twice():
+    citation = Citation(1, "port.md", 100, 126, PORT[:26], 3)
+    assert told("Connections are made here. [1]")[1] == "    port.md, page 3, characters 100-126"
+    assert told("Connections are made here. [1]", citations=(citation,))[1] == "    [1]"
+
+
+def test_what_is_not_carried_is_marked_in_words_where_there_is_no_terminal():
+    first, doubt, _, against, other = told("The default port of the server is 5433. Cats sleep all day.")
+    assert first.startswith("  contradicted (0.10): ")
+    assert first.endswith(': "The default port of the server is 5433."')
+    assert doubt == "    in doubt: number 5433"
+    assert "5432" in against
+    assert other.startswith("  not in the passages (0.0") and other.endswith(': "Cats sleep all day."')
+
+
+def test_what_asserts_nothing_is_passed_over_and_another_language_is_named():
+    assert told("Is it so? Hello!") == []
+    (line,) = told("Der Server lauscht auf dem Port 5433 und nicht auf einem anderen.")
+    assert line.startswith("  not checked, for its language: ")
+
+
+@pytest.mark.parametrize(
+    ("terminal", "variables", "expected"),
+    [
+        (True, {}, "\x1b[4mtext\x1b[24m"),
+        (False, {}, "text"),
+        (True, {"NO_COLOR": "1"}, "text"),
+        (True, {"TERM": "dumb"}, "text"),
+    ],
+)
+def test_a_terminal_that_takes_it_is_underlined(monkeypatch, terminal, variables, expected):
+    for name in ("NO_COLOR", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal, raising=False)
+    assert console.underlined("text") == expected
+
+
+def test_only_what_is_not_carried_is_underlined(monkeypatch):
+    monkeypatch.setattr(console, "underlined", lambda text: f"_{text}_")
+    shown = told("The default port of the server is 5432. Cats sleep all day.")
+    assert [line for line in shown if "_" in line] == [shown[-1]]
+    assert shown[-1].endswith('"_Cats sleep all day._"')
+
+
+def test_an_answer_cannot_steer_the_terminal():
+    assert not any("\x1b" in line for line in told("Cats \x1b[31m sleep all day."))
+
+
+def test_json_values_have_claims_whose_offsets_hold():
+    answer = answered("The default port of the server is 5433. [1]")
+    assistant = Assistant("manual", settings=SETTINGS, embedder=HashEmbedder())
+    found = json.loads(json.dumps(values(answer, assistant.check(answer))))
+    (claim,) = found["claims"]
+    assert (claim["status"], claim["text"]) == ("contradicted", "The default port of the server is 5433.")
+    assert answer.text[claim["span"]["start"] : claim["span"]["end"]].startswith(claim["text"])
+    evidence = claim["evidence"]
+    assert (evidence["source"], evidence["passage"]) == ("port.md", 0)
+    assert evidence["text"] == " ".join(PORT[one["start"] : one["end"]] for one in evidence["spans"])
+    assert [(one["doubt"], one["text"]) for one in claim["findings"]] == [("number", "5433")]
+    assert found["text"] == answer.text
+    assert values(answer, None)["claims"] is None
+
+
+@pytest.fixture
+def asked(tmp_path, write_files, monkeypatch):
+    """A domain whose questions are answered by a script; the list counts the checks."""
+    write_files(tmp_path / "docs", {"port.md": PORT})
+    generator = ScriptedGenerator(["The default port of the server is 5432 on Sundays."])
+    checks = []
+
+    class Scripted(Assistant):
+        def __init__(self, domain, *, settings=None):
+            super().__init__(domain, settings=SETTINGS, embedder=HashEmbedder(), generator=generator)
+
+        def check(self, answer):
+            checks.append(answer)
+            return super().check(answer)
+
+    Scripted("manual").index(tmp_path / "docs")
+    monkeypatch.setattr(questions, "Assistant", Scripted)
+    return checks
+
+
+def test_ask_streams_then_cites_then_checks(asked, capsys):
+    assert run(["ask", "Which port of the server?"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.index("on Sundays.") < shown.index("  [1] port.md") < shown.index("  supported (")
+    assert len(asked) == 1
+
+
+def test_no_check_leaves_it_out(asked, capsys):
+    assert run(["ask", "Which port of the server?", "--no-check"]) == 0
+    shown = capsys.readouterr().out
+    assert "[1] port.md" in shown and "supported" not in shown
+    assert run(["ask", "Which port of the server?", "--no-check", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["claims"] is None
+    assert asked == []
+
+
+def test_json_has_the_claims(asked, capsys, monkeypatch):
+    assert run(["ask", "Which port of the server?", "--json"]) == 0
+    (claim,) = json.loads(capsys.readouterr().out)["claims"]
+    assert (claim["status"], claim["evidence"]["source"]) == ("supported", "port.md")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("Which port of the server?\n"))
+    assert run(["chat", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["claims"] == [claim]
+
+
+def test_an_answer_from_memory_is_not_checked(asked, capsys):
+    assert run(["ask", "Which port of the server?", "--arm", "base"]) == 0
+    shown = capsys.readouterr()
+    assert "supported" not in shown.out and "not in the passages" not in shown.out
+    assert "from the model's memory" in shown.err
