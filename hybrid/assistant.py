@@ -253,20 +253,24 @@ class Assistant:
             progress: told the arm, how many answers there are and how many there will be.
 
         Raises:
-            UsageError: an arm that there is not, a question without gold, a metric that does not apply.
+            UsageError: an arm or a scorer that there is not, a question without gold, a metric that does not
+                apply.
             ModelError: a model cannot be loaded; nothing was asked then.
         """
         import hybrid.comparison as comparison
         from hybrid.evaluation.experiment import silent
+        from hybrid.grounding.loading import load_grounder
 
         contenders = self.contenders(arms, questions)
+        embedder = self.embedder
+        grounder = load_grounder(self.settings, self.folder, embedder=embedder)
         return comparison.compare(
             contenders,
             questions,
             self.folder / "experiments",
             settings=self.settings,
             policy=comparison.policy_from(self.settings, gates),
-            judges=comparison.usual_judges(self.embedder),
+            judges=comparison.Judges(grounder, embedder),
             name=name,
             budget=budget,
             retry=retry,

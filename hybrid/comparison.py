@@ -26,13 +26,13 @@ from hybrid.errors import UsageError
 from hybrid.evaluation.arms import Contender
 from hybrid.evaluation.costs import ArmCost, with_training
 from hybrid.evaluation.experiment import Progress, begin, run, silent
-from hybrid.evaluation.grounding import GroundingModel, WordAlignment
 from hybrid.evaluation.outcomes import Outcome
 from hybrid.evaluation.record import arm_costs
 from hybrid.evaluation.scores import Scores, ScoreTable
 from hybrid.evaluation.scoring import automatic_slices, deciding_card, require_gold, score_all, table
 from hybrid.evaluation.summary import ArmSummary, summarise
 from hybrid.files import write_atomic, write_json
+from hybrid.grounding.judging import Grounder
 from hybrid.models import Embedder
 from hybrid.report import Material, report_html, report_json
 from hybrid.types import Question
@@ -45,7 +45,11 @@ _RIGHT_OR_WRONG = ("correct", "exact_match", "contains_gold")
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Comparison:
-    """What was asked, answered, scored and decided; ``decision`` is None for a single arm."""
+    """What was asked, answered, scored and decided.
+
+    ``judge`` is the name of the scorer that judged claims and citations, with what decides its numbers;
+    ``decision`` is None for a single arm.
+    """
 
     folder: Path
     questions: tuple[Question, ...]
@@ -53,26 +57,24 @@ class Comparison:
     scores: tuple[Scores, ...]
     summaries: tuple[ArmSummary, ...]
     costs: Mapping[str, ArmCost]
+    judge: str
     table: ScoreTable | None
     decision: Decision | None
 
     @property
     def material(self) -> Material:
         """Return what the report shows beside the decision."""
-        return Material(self.questions, self.outcomes, self.scores, _run_settings(self.folder))
+        # the folder keeps the settings that the experiment began with; scores are taken anew at every run
+        settings = _run_settings(self.folder) | {"judge": self.judge}
+        return Material(self.questions, self.outcomes, self.scores, settings)
 
 
 @dataclass(frozen=True, slots=True)
 class Judges:
-    """What scores answers: a grounding model, and an embedder for similarity if there is one."""
+    """What scores answers: a grounder, and an embedder for similarity if there is one."""
 
-    grounding: GroundingModel
+    grounder: Grounder
     embedder: Embedder | None = None
-
-
-def usual_judges(embedder: Embedder) -> Judges:
-    """Return the judges that need no model but the embedder."""
-    return Judges(WordAlignment(embedder), embedder)
 
 
 def policy_from(settings: Settings, gates: Sequence[Gate] = ()) -> Policy:
@@ -199,7 +201,7 @@ class _Work:
             retry=self._retry,
             progress=self._progress,
         )
-        scores = score_all(asked, outcomes, grounding=self._judges.grounding, embedder=self._judges.embedder)
+        scores = score_all(asked, outcomes, grounder=self._judges.grounder, embedder=self._judges.embedder)
         for outcome, score in zip(outcomes, scores, strict=True):
             self._outcomes[outcome.arm, outcome.question] = outcome
             self._scores[outcome.arm, outcome.question] = score
@@ -261,6 +263,7 @@ class _Work:
             scores=tuple(self._scores.values()),
             summaries=self._summaries(),
             costs=self.costs(),
+            judge=self._judges.grounder.scorer.name,
             table=scores,
             decision=decision,
         )

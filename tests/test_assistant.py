@@ -138,6 +138,20 @@ def test_a_comparison_counts_what_training_took(adapted, keep_adapter):
     assert costs["adapter"].training_money == pytest.approx(adapted.settings.prices.training_hour / 2)
 
 
+def test_answers_are_judged_by_the_scorer_of_the_settings(adapted):
+    question = Question("q", "What is the default port of the server?", ("5432",))
+
+    def judge(scorer):
+        settings = load_settings({"grounding": {"scorer": scorer}}, environment={})
+        own = {"embedder": HashEmbedder(64), "generator": adapted.generator}
+        return Assistant("manual", settings=settings, **own).compare([question], arms="base").judge
+
+    assert judge("align") == "word alignment, fake/hash"
+    assert judge("overlap") == "2-gram overlap"
+    with pytest.raises(UsageError, match="there is no scorer 'nonsense'"):
+        judge("nonsense")
+
+
 def test_an_empty_question_is_a_usage_error(assistant):
     with pytest.raises(UsageError, match="empty"):
         assistant.ask("  ")
@@ -161,9 +175,9 @@ def test_the_judge_is_loaded_once_with_the_embedder_of_ones_own_and_only_if_ther
 ):
     loaded = []
 
-    def load(settings, domain, embedder):
+    def load(settings, domain, *, embedder):
         loaded.append((domain, embedder))
-        return load_grounder(settings, domain, embedder)
+        return load_grounder(settings, domain, embedder=embedder)
 
     monkeypatch.setattr(loading, "load_grounder", load)
     answer = assistant.ask("What is the default port of the server?")

@@ -12,10 +12,13 @@ from hybrid.decision.values import Comparison as Side
 from hybrid.decision.values import Gate, Verdict
 from hybrid.decision.verdict import decide
 from hybrid.errors import UsageError
-from hybrid.evaluation.grounding import NgramOverlap
+from hybrid.grounding.calibration import UNCALIBRATED
+from hybrid.grounding.judging import Grounder
+from hybrid.grounding.scorers.overlap import NgramOverlap
 from hybrid.types import Answer, Arm, Question
 
 _SETTINGS = load_settings({"decision": {"replicates": 1000, "alone": 0}}, environment={})
+_JUDGES = Judges(Grounder(NgramOverlap(), UNCALIBRATED))
 _QUESTIONS = [
     Question(f"q{n}", f"What is {n}?", answers=(f"answer {n}",), source=f"page {n // 2}", slices=("all",))
     for n in range(80)
@@ -54,7 +57,7 @@ def go(tmp_path, contenders, questions=_QUESTIONS, **options):
         tmp_path / "manual" / "experiments",
         settings=_SETTINGS,
         policy=policy_from(_SETTINGS, gates),
-        judges=Judges(NgramOverlap()),
+        judges=_JUDGES,
         **options,
     )
 
@@ -92,6 +95,21 @@ def test_what_is_written_is_the_decision_and_can_be_replayed(tmp_path):
     replayed = decide(table, costs=found.costs, measures={}, policy=policy_from(_SETTINGS))
     assert replayed.sentence == found.decision.sentence
     assert replayed.effects == found.decision.effects
+
+
+def test_the_report_names_what_judged_this_time(tmp_path):
+    found = go(tmp_path, [Knows("base", 20), Knows("rag", 70)])
+    assert found.judge == found.material.settings["judge"] == "2-gram overlap"
+    again = compare(
+        [Knows("base", 20), Knows("rag", 70)],
+        _QUESTIONS,
+        found.folder.parent,
+        settings=_SETTINGS,
+        policy=policy_from(_SETTINGS),
+        judges=Judges(Grounder(NgramOverlap(size=1), UNCALIBRATED)),
+    )
+    assert again.folder == found.folder
+    assert "1-gram overlap" in write(again, title="manual").read_text(encoding="utf-8")
 
 
 def test_a_clear_case_takes_a_fraction_of_the_answers(tmp_path):
@@ -147,7 +165,7 @@ def test_an_unknown_metric_is_refused_before_anything_is_asked(tmp_path):
             tmp_path,
             settings=_SETTINGS,
             policy=dataclasses.replace(policy_from(_SETTINGS), metric="nonsense"),
-            judges=Judges(NgramOverlap()),
+            judges=_JUDGES,
         )
     assert base.asked == 0
 

@@ -168,6 +168,7 @@ def _document(comparison: Comparison) -> dict[str, object]:
     document: dict[str, object] = {
         "experiment": str(comparison.folder),
         "questions": len(comparison.questions),
+        "judge": comparison.judge,
         "arms": [
             {"arm": summary.arm, "metrics": summary, "cost": comparison.costs[summary.arm]}
             for summary in comparison.summaries

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -141,6 +140,9 @@ def train(
         list[Path] | None, typer.Option("--documents", help="A folder whose sentences are edited to pairs.")
     ] = None,
     pairs: Annotated[int, typer.Option("--pairs", min=2, help="Examples made of each folder.")] = 4_000,
+    edits: Annotated[
+        int, typer.Option("--edits", min=0, help="Made of each supported claim that is given, at most.")
+    ] = 2,
     heads: Annotated[int, typer.Option("--heads", min=1, max=9, help="How many are averaged.")] = 3,
     epochs: Annotated[int, typer.Option("--epochs", min=1, help="How often all examples are seen.")] = 4,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Another one gives another model.")] = 0,
@@ -149,9 +151,8 @@ def train(
     offline: Offline = False,
 ) -> int:
     """Train the scorer; ends with 7, and writes nothing, if its heads add nothing to what words tell."""
-    from hybrid.grounding.data.leaks import require_fair
-    from hybrid.grounding.recipe import train_scorer, worth
-    from hybrid.grounding.scorers.trained import ENCODER, LAYERS, save_trained
+    from hybrid.grounding.building import build
+    from hybrid.grounding.scorers.trained import ENCODER, LAYERS
     from hybrid.grounding.tokens import TokenEncoder
     from hybrid.grounding.training import TrainingSettings
     from hybrid.models.device import choose_placement
@@ -163,32 +164,27 @@ def train(
     sets = [*map(_dataset, data or ()), *(_made(each, pairs, seed, settings) for each in documents or ())]
     if not sets:
         raise UsageError("there is nothing to train on", hint="give labelled claims, --documents, or both")
-    for each in sets:
-        leaks = require_fair(each.examples)
-        console.note(
-            f"{each.name}: {len(each.examples)} examples; AUROC of overlap and length alone: {leaks}"
-        )
-    examples = [example for each in sets for example in each.examples]
-    folder = fetch(ENCODER, offline=settings.models.offline)
-    encoder = TokenEncoder(
-        folder, choose_placement(settings.models.device, settings.models.dtype), layers=LAYERS
+    placement = choose_placement(settings.models.device, settings.models.dtype)
+    built = build(
+        sets,
+        TokenEncoder(fetch(ENCODER, offline=settings.models.offline), placement, layers=LAYERS),
+        TrainingSettings(epochs=epochs, seed=seed),
+        out=out,
+        heads=heads,
+        edits=edits,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        note=console.note,
     )
-    chosen = TrainingSettings(epochs=epochs, seed=seed)
-    trained = train_scorer(examples, encoder, chosen, heads=heads, note=console.note)
-    found = worth(examples, trained, seed=seed)
-    made = {
-        "sets": {each.name: len(each.examples) for each in sets},
-        "settings": dataclasses.asdict(chosen),
-        "auroc": dataclasses.asdict(found.auroc),
-        "above_words": dataclasses.asdict(found.above_words),
-    }
-    if found.shown:
-        save_trained(out, trained.heads, trained.stack, folder, version=out.name, made=made)
+    found = built.worth
     if as_json:
-        console.json_document({"stored": str(out) if found.shown else None, "worth": found})
+        console.json_document(
+            {"stored": str(out) if found.shown else None, "leaks": built.leaks, "worth": found}
+        )
     else:
-        for label, part in (("AUROC on documents not seen", found.auroc), ("above words", found.above_words)):
-            console.data(f"{label:<28}{part.value:+.3f} ({part.low:+.3f} to {part.high:+.3f})")
+        for name, leaks in built.leaks.items():
+            console.data(f"AUROC of overlap and length  {leaks.overlap:.2f} {leaks.length:.2f}  {name}")
+        for label, part in (("AUROC on domains not seen", found.auroc), ("above words", found.above_words)):
+            console.data(f"{label:<28} {part.value:+.3f} ({part.low:+.3f} to {part.high:+.3f})")
         console.data(f"stored {out}" if found.shown else "not stored: it adds nothing to what words tell")
     return 0 if found.shown else EXIT_GATE_FAILED
 
@@ -222,37 +218,16 @@ def _made(folder: Path, count: int, seed: int, settings: Settings) -> Dataset:
 
 def _claims(path: Path, limit: int | None) -> tuple[str, list[LabelledClaim]]:
     """Return the name of a labelled set and its claims."""
-    from hybrid.grounding.labelled import limited
+    from hybrid.grounding.labelled import labelled, limited
 
     dataset = _dataset(path)
     name = dataset.name or path.stem
     if dataset.left_out:
         console.note(f"{name}: {dataset.left_out} rows are no examples and are left out")
-    claims = _labelled(dataset)
+    claims = labelled(dataset.examples)
     if not claims:
         raise UsageError(f"{path} holds no labelled claims")
     return name, claims if limit is None else limited(claims, limit)
-
-
-def _labelled(dataset: Dataset) -> list[LabelledClaim]:
-    from hybrid.grounding.labelled import LabelledClaim
-
-    # what the set does not tell apart is no contrast
-    contrasts = {"refuted": "refuted", "neutral": "not in evidence"}
-    return [
-        LabelledClaim(
-            id=example.id,
-            claim=example.claim,
-            evidence=example.evidence,
-            supported=not example.unsupported,
-            source=example.source,
-            domain=example.domain,
-            task=example.task,
-            against=contrasts.get(example.label.value, ""),
-            kind=example.kind,
-        )
-        for example in dataset.examples
-    ]
 
 
 def _scores(

@@ -82,7 +82,7 @@ class ScoreTable:
 
 _SQUAD = "SQuAD, Rajpurkar et al. 2016 (arXiv:1606.05250)"
 _RAGCHECKER = "RAGChecker, Ru et al. 2024 (arXiv:2408.08067), against the gold evidence instead of a model"
-_ALCE = "ALCE, Gao et al. 2023 (arXiv:2305.14627), with the grounding model named beside it"
+_ALCE = "ALCE, Gao et al. 2023 (arXiv:2305.14627), with the judge named in the settings"
 
 METRICS = (
     MetricCard(
@@ -176,9 +176,10 @@ METRICS = (
         0.0,
         1.0,
         True,
-        "Share of the answer's claims that its best passage supports. Only for answers with claims and "
-        "passages; it says nothing about being right.",
-        "faithfulness of ragas (arXiv:2309.15217) and RAGChecker, with the grounding model named beside it",
+        "Share of the answer's claims that one of its passages supports: the judge finds that likely enough, "
+        "and the passage lacks no number, unit or date of the claim and does not deny it. Only for answers "
+        "with claims and passages; it says nothing about being right.",
+        "faithfulness of ragas (arXiv:2309.15217) and RAGChecker, with the judge named in the settings",
     ),
     MetricCard(
         "hallucinated",
@@ -203,7 +204,8 @@ METRICS = (
         0.0,
         1.0,
         True,
-        "Share of the answer's claims that their citations, taken together, support.",
+        "Share of the answer's sentences, of those that claim something, whose citations, taken together, "
+        "support all that they claim.",
         _ALCE,
     ),
     MetricCard(

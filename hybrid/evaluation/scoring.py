@@ -1,8 +1,8 @@
 """Score outcomes against their questions, and lay one score out as the table that statistics work on.
 
-Takes questions, outcomes, a grounding model and perhaps an embedder, gives ``Scores`` and a
-``ScoreTable``. Knows nothing about how answers were made. Nothing is NaN and nothing is dropped: a
-failed answer scores as a wrong one.
+Takes questions, outcomes, a grounder and perhaps an embedder, gives ``Scores`` and a ``ScoreTable``. Knows
+nothing about how answers were made. Nothing is NaN and nothing is dropped: a failed answer scores as a
+wrong one.
 """
 
 from __future__ import annotations
@@ -12,13 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from hybrid.errors import UsageError
-from hybrid.evaluation.citing import CitationScores, citation_scores
-from hybrid.evaluation.grounding import (
-    GroundingModel,
-    check_claims,
-    groundedness,
-    hallucinated,
-)
 from hybrid.evaluation.metrics import (
     contains_gold,
     exact_match,
@@ -34,6 +27,9 @@ from hybrid.evaluation.outcomes import Outcome
 from hybrid.evaluation.relevance import ContextScores, context_scores
 from hybrid.evaluation.scores import METRICS, SYNTHETIC, MetricCard, Scores, ScoreTable
 from hybrid.generation.citations import without_markers
+from hybrid.grounding.citing import CitationScores, CitedAnswer, citation_scores
+from hybrid.grounding.deciding import hallucinated, share_supported
+from hybrid.grounding.judging import Case, Grounder, Grounding
 from hybrid.models import Embedder
 from hybrid.types import Question
 
@@ -44,59 +40,48 @@ _RETRIEVAL = frozenset(
 )
 
 
-def score_outcome(
-    question: Question,
-    outcome: Outcome,
+def score_all(
+    questions: Sequence[Question],
+    outcomes: Sequence[Outcome],
     *,
-    grounding: GroundingModel,
-    similarity: float | None = None,
-    retrieves: bool | None = None,
-) -> Scores:
-    """Score one outcome.
+    grounder: Grounder,
+    embedder: Embedder | None = None,
+) -> list[Scores]:
+    """Score outcomes in their order; an arm retrieves if any of its outcomes has passages.
 
     Args:
-        question: what was asked, with its golds.
-        outcome: what came out.
-        grounding: judges claims by passages.
-        similarity: of the answer to its golds, from 0 to 1; None where there is no embedder.
-        retrieves: whether the arm retrieves, so that no passages score 0 and not "does not apply"; told
-            by the passages of this outcome if not given.
+        questions: what was asked, with their golds.
+        outcomes: what came out, of any arms.
+        grounder: judges the claims of all answers with one call of its scorer, their citations with another.
+        embedder: for similarity, which is not scored without.
 
     Raises:
-        UsageError: the question is answerable and has no gold answer.
+        UsageError: an outcome is of a question that is not in the set, or of an answerable one without gold.
+        ModelError: the scorer did not answer for every pair.
     """
-    require_gold(question)
-    answered = not outcome.failed and not outcome.abstained
-    golds = question.answers if question.answerable else None
-    # an answer that is not shown says nothing, whatever stands in it
-    text = answer_text(outcome) if answered else ""
-    right = correct(question, outcome)
-    checked = check_claims(text, [passage.text for passage in outcome.passages], grounding)
-    cited = _cited(outcome, grounding) if answered else CitationScores(None, None)
-    retrieves = bool(outcome.passages) if retrieves is None else retrieves
-    context = context_scores(question, outcome) if question.answerable and retrieves else ContextScores()
-    return Scores(
-        correct=right,
-        exact_match=None if golds is None else exact_match(text, golds),
-        contains_gold=None if golds is None else contains_gold(text, golds),
-        token_f1=None if golds is None else token_f1(text, golds),
-        rouge_l=None if golds is None else rouge_l(text, golds),
-        numeric=numeric_match(text, golds) if golds is not None and is_numeric(golds) else None,
-        similarity=None if golds is None or similarity is None else similarity * answered,
-        crag=_crag(question, outcome, right),
-        abstained=float(outcome.abstained and not outcome.failed),
-        failed=float(outcome.failed),
-        groundedness=groundedness(checked, grounding.threshold),
-        hallucinated=hallucinated(checked, grounding.threshold),
-        citation_precision=cited.precision,
-        citation_recall=cited.recall,
-        recall=context.recall,
-        ndcg=context.ndcg,
-        reciprocal_rank=context.reciprocal_rank,
-        context_precision=context.precision,
-        context_utilisation=context.utilisation,
-        average_precision=context.average_precision,
-    )
+    known = {question.id: question for question in questions}
+    for outcome in outcomes:
+        if outcome.question not in known:
+            raise UsageError(
+                f"arm {outcome.arm!r} has an outcome of an unknown question {outcome.question!r}",
+                hint="score the outcomes with the question set they were made from",
+            )
+        require_gold(known[outcome.question])
+    asked = [known[outcome.question] for outcome in outcomes]
+    retrieving = {outcome.arm for outcome in outcomes if outcome.passages}
+    alike: Sequence[float | None] = [None] * len(outcomes)
+    if embedder is not None:
+        alike = similarities(
+            [answer_text(outcome) for outcome in outcomes], [question.answers for question in asked], embedder
+        )
+    grounded = grounder.ground_all([_case(outcome) for outcome in outcomes])
+    cited = citation_scores([_cited_answer(outcome) for outcome in outcomes], grounder)
+    return [
+        _scores(question, outcome, grounding, citing, similarity, retrieves=outcome.arm in retrieving)
+        for question, outcome, grounding, citing, similarity in zip(
+            asked, outcomes, grounded, cited, alike, strict=True
+        )
+    ]
 
 
 def require_gold(question: Question) -> None:
@@ -110,38 +95,6 @@ def require_gold(question: Question) -> None:
             f"question {question.id!r} is answerable and has no gold answer: nothing can be scored",
             hint='add `answers` to it, or set `answerable` to false; `hybrid compare "..."` needs none',
         )
-
-
-def score_all(
-    questions: Sequence[Question],
-    outcomes: Sequence[Outcome],
-    *,
-    grounding: GroundingModel,
-    embedder: Embedder | None = None,
-) -> list[Scores]:
-    """Score outcomes in their order; an arm retrieves if any of its outcomes has passages.
-
-    Raises:
-        UsageError: an outcome is of a question that is not in the set.
-    """
-    known = {question.id: question for question in questions}
-    for outcome in outcomes:
-        if outcome.question not in known:
-            raise UsageError(
-                f"arm {outcome.arm!r} has an outcome of an unknown question {outcome.question!r}",
-                hint="score the outcomes with the question set they were made from",
-            )
-    asked = [known[outcome.question] for outcome in outcomes]
-    retrieving = {outcome.arm for outcome in outcomes if outcome.passages}
-    alike: Sequence[float | None] = [None] * len(outcomes)
-    if embedder is not None:
-        alike = similarities(
-            [answer_text(outcome) for outcome in outcomes], [question.answers for question in asked], embedder
-        )
-    return [
-        score_outcome(q, o, grounding=grounding, similarity=similarity, retrieves=o.arm in retrieving)
-        for q, o, similarity in zip(asked, outcomes, alike, strict=True)
-    ]
 
 
 def correct(question: Question, outcome: Outcome) -> float:
@@ -240,10 +193,58 @@ def automatic_slices(question: Question) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*question.slices, *(name for name, holds in told.items() if holds))))
 
 
-def _cited(outcome: Outcome, grounding: GroundingModel) -> CitationScores:
-    if not (outcome.passages or outcome.citations):
-        return CitationScores(None, None)
-    return citation_scores(outcome.answer, outcome.citations, grounding)
+def _scores(
+    question: Question,
+    outcome: Outcome,
+    grounding: Grounding,
+    cited: CitationScores,
+    similarity: float | None,
+    *,
+    retrieves: bool,
+) -> Scores:
+    golds = question.answers if question.answerable else None
+    text = answer_text(outcome) if _is_shown(outcome) else ""
+    right = correct(question, outcome)
+    context = context_scores(question, outcome) if question.answerable and retrieves else ContextScores()
+    return Scores(
+        correct=right,
+        exact_match=None if golds is None else exact_match(text, golds),
+        contains_gold=None if golds is None else contains_gold(text, golds),
+        token_f1=None if golds is None else token_f1(text, golds),
+        rouge_l=None if golds is None else rouge_l(text, golds),
+        numeric=numeric_match(text, golds) if golds is not None and is_numeric(golds) else None,
+        similarity=None if golds is None or similarity is None else similarity * _is_shown(outcome),
+        crag=_crag(question, outcome, right),
+        abstained=float(outcome.abstained and not outcome.failed),
+        failed=float(outcome.failed),
+        groundedness=share_supported(grounding.verdicts),
+        hallucinated=hallucinated(grounding.verdicts),
+        citation_precision=cited.precision,
+        citation_recall=cited.recall,
+        recall=context.recall,
+        ndcg=context.ndcg,
+        reciprocal_rank=context.reciprocal_rank,
+        context_precision=context.precision,
+        context_utilisation=context.utilisation,
+        average_precision=context.average_precision,
+    )
+
+
+def _is_shown(outcome: Outcome) -> bool:
+    """Tell whether there is an answer; what failed or declined says nothing, whatever stands in it."""
+    return not (outcome.failed or outcome.abstained)
+
+
+def _case(outcome: Outcome) -> Case:
+    """Return what is judged: nothing of an answer without passages, which has none to be carried by."""
+    passages = tuple(passage.text for passage in outcome.passages)
+    return Case(outcome.answer if _is_shown(outcome) and passages else "", passages)
+
+
+def _cited_answer(outcome: Outcome) -> CitedAnswer:
+    """Return what is judged: nothing of an answer that could not cite."""
+    could = outcome.passages or outcome.citations
+    return CitedAnswer(outcome.answer if _is_shown(outcome) and could else "", outcome.citations)
 
 
 def _crag(question: Question, outcome: Outcome, right: float) -> float:

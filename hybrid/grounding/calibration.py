@@ -128,12 +128,18 @@ def method_for(labels: int) -> Method:
 
 
 def cross_fitted(
-    logits: ArrayLike, supported: ArrayLike, sources: Sequence[str], *, folds: int = FOLDS, seed: int = 0
+    logits: ArrayLike,
+    supported: ArrayLike,
+    sources: Sequence[str],
+    *,
+    method: Method | None = None,
+    folds: int = FOLDS,
+    seed: int = 0,
 ) -> Array:
     """Return the probability of each claim by a curve that saw no claim of its source.
 
-    It is what a calibration on all of them is worth on new documents. All curves are of the kind that the
-    number of all labels gives.
+    It is what a calibration on all of them is worth on new documents. All curves are of one kind, that which
+    the number of all labels gives unless it is given.
 
     Raises:
         UsageError: as ``fit_calibration``, for the claims left when one fold is held out; or one source.
@@ -143,7 +149,7 @@ def cross_fitted(
     found = np.empty(len(values))
     for fold in range(int(fold_of.max()) + 1):
         held = fold_of == fold
-        curve = fit_calibration(values[~held], flags[~held], method=method_for(len(flags)))
+        curve = fit_calibration(values[~held], flags[~held], method=method or method_for(len(flags)))
         found[held] = curve.probabilities(values[held])
     return found
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from hybrid.errors import UsageError
 from hybrid.files import hash_text, write_json
-from hybrid.grounding.calibration import UNCALIBRATED, Calibration, cross_fitted
+from hybrid.grounding.calibration import UNCALIBRATED, Calibration, Method, cross_fitted
 from hybrid.grounding.figures import Fitted
 from hybrid.grounding.intervals import LEVEL, REPLICATES, Interval
 from hybrid.grounding.labelled import LabelledClaim, Scores, labels_of, sources_of
@@ -27,6 +27,8 @@ from hybrid.statistics import resample
 
 # Of the file: a reader of another version says so instead of guessing.
 SCHEMA_VERSION = 1
+# Its name beside the weights that it belongs to.
+CALIBRATION = "calibration.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +73,25 @@ def calibrated(
     scores: Scores,
     *,
     before: Calibration = UNCALIBRATED,
+    method: Method | None = None,
+    threshold: float | None = None,
     data: str = "",
     created: str = "",
     seed: int = 0,
 ) -> CalibrationCard:
     """Fit a calibration on all claims, and measure by folds of sources what it gains.
 
+    The kind of curve follows from the number of labels unless it is given, and the threshold is that of the
+    best balanced accuracy.
+
     Raises:
         UsageError: fewer than 10 labels, all alike, or all of one source, in all claims or in what is left
             of them when a fold is held out; or a logit is not finite.
     """
     labels, sources = labels_of(claims), sources_of(claims)
-    fitted = fit(scores.logits, labels)
+    fitted = fit(scores.logits, labels, method=method)
     old = before.probabilities(scores.logits)
-    new = cross_fitted(scores.logits, labels, sources, seed=seed)
+    new = cross_fitted(scores.logits, labels, sources, method=method, seed=seed)
     losses = np.column_stack([(old - labels) ** 2, (new - labels) ** 2])
     gain = resample(losses, sources, replicates=REPLICATES, seed=seed).contrast([1.0, -1.0])
     errors = [calibration_error(chances, labels, seed=seed) for chances in (old, new)]
@@ -92,7 +99,7 @@ def calibrated(
     return CalibrationCard(
         scorer=scores.name,
         calibration=fitted.calibration,
-        threshold=fitted.threshold,
+        threshold=fitted.threshold if threshold is None else threshold,
         labels=len(claims),
         supported=float(labels.mean()),
         sources=len(set(sources)),

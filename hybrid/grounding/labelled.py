@@ -6,12 +6,13 @@ claim, or it does not.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hybrid.grounding.data.values import Example, Label
 from hybrid.questions.splits import unit_hash
 
 Array = NDArray[np.float64]
@@ -53,6 +54,26 @@ class Scores:
     pairs_per_second: float | None = None
     megabytes: float | None = None
     floor: bool = False
+
+
+def labelled(examples: Iterable[Example]) -> list[LabelledClaim]:
+    """Return examples as labelled claims."""
+    # what the set does not tell apart is no contrast
+    contrasts = {Label.REFUTED: "refuted", Label.NEUTRAL: "not in evidence"}
+    return [
+        LabelledClaim(
+            id=example.id,
+            claim=example.claim,
+            evidence=example.evidence,
+            supported=not example.unsupported,
+            source=example.source,
+            domain=example.domain,
+            task=example.task,
+            against=contrasts.get(example.label, ""),
+            kind=example.kind,
+        )
+        for example in examples
+    ]
 
 
 def labels_of(claims: Sequence[LabelledClaim]) -> Flags:

@@ -11,28 +11,27 @@ from pathlib import Path
 
 from hybrid.config import Settings
 from hybrid.grounding.calibration import UNCALIBRATED
-from hybrid.grounding.cards import card_file, card_path, read_card
+from hybrid.grounding.cards import CALIBRATION, card_file, card_path, read_card
 from hybrid.grounding.deciding import DEFAULT_THRESHOLDS, Thresholds
 from hybrid.grounding.figures import Fitted
 from hybrid.grounding.judging import Grounder
 from hybrid.grounding.languages import ENGLISH
-from hybrid.grounding.scorers.naming import scorer_for
+from hybrid.grounding.scorers.naming import SHIPPED, scorer_for, weights_folder
 from hybrid.models import Embedder
 
-SHIPPED = Path(__file__).with_name("weights")
 # What was measured in English alone; of a model that someone names nobody here knows what it reads.
 _ENGLISH_ONLY = ("overlap", "align", "trained")
 
 
 def load_grounder(
-    settings: Settings, domain: Path | None = None, embedder: Embedder | None = None
+    settings: Settings, domain: Path | None = None, *, embedder: Embedder | None = None
 ) -> Grounder:
     """Return what judges the answers of a domain.
 
     Args:
         settings: the scorer, and where its models are.
         domain: the folder of the domain, whose own calibration is taken if there is one.
-        embedder: instead of the one in the settings.
+        embedder: of a scorer that aligns words, instead of the one in the settings.
 
     Raises:
         UsageError: there is no such scorer, or the calibration is damaged.
@@ -49,7 +48,8 @@ def load_grounder(
 def fitted_for(scorer: str, domain: Path | None = None) -> Fitted | None:
     """Return calibration and threshold of a scorer: the domain's, else what ships, else None."""
     own = [] if domain is None else [card_path(domain, scorer)]
-    for path in (*own, SHIPPED / card_file(scorer)):
+    weights = weights_folder(scorer)
+    for path in (*own, SHIPPED / card_file(scorer) if weights is None else weights / CALIBRATION):
         if path.is_file():
             return read_card(path).fitted
     return None

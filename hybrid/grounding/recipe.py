@@ -26,7 +26,7 @@ from hybrid.grounding.tokens import TokenEncoder
 from hybrid.grounding.training import Lesson, TrainingSettings, lessons_of, train_head
 
 Note = Callable[[str], None]
-_FOLDS = 3
+_FOLDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +44,17 @@ class Worth:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trained:
-    """Heads that saw all examples, their stack, and the signals of each example by a head that did not."""
+    """Heads that saw all examples, and their stack.
+
+    ``signals`` of an example are by a head that never saw its fold, ``held_out`` is the logit that a stack
+    which never saw it either makes of them: what to expect of domains that are new. ``parts`` are the folds.
+    """
 
     heads: tuple[AlignmentHead, ...]
     stack: Stack
     signals: NDArray[np.float64]
+    held_out: NDArray[np.float64]
+    parts: NDArray[np.int64]
 
 
 def train_scorer(
@@ -94,7 +100,7 @@ def train_scorer(
     signals[:, 1:] = [word_signals(lesson.read, lexicon, len(LAYERS)) for lesson in lessons]
     supported = np.array([lesson.supported for lesson in lessons])
     places = np.arange(len(examples))
-    parts = grouped_folds(supported, _groups(examples, folds), folds=folds, seed=settings.seed)
+    parts = folds_of(examples, folds, seed=settings.seed)
     for number in range(int(parts.max()) + 1):
         held = places[parts == number]
         head = trained(
@@ -102,11 +108,17 @@ def train_scorer(
         )
         for row, judged in judge(head, [lessons[place].read for place in held]):
             signals[held[row], 0] = float(judged.support)
-    stack = fit_stack(SIGNALS, signals, supported, evenly(examples))
+    weights = evenly(examples)
     finished = tuple(
         trained(lessons, settings.seed + number, f"head {number + 1}") for number in range(heads)
     )
-    return Trained(finished, stack, signals)
+    return Trained(
+        finished,
+        fit_stack(SIGNALS, signals, supported, weights),
+        signals,
+        _held_out(SIGNALS, signals, supported, weights, parts),
+        parts,
+    )
 
 
 def worth(examples: Sequence[Example], trained: Trained, *, seed: int = 0) -> Worth:
@@ -116,17 +128,41 @@ def worth(examples: Sequence[Example], trained: Trained, *, seed: int = 0) -> Wo
         UsageError: all examples are of one label.
     """
     supported = np.array([not example.unsupported for example in examples])
-    words = fit_stack(SIGNALS[1:], trained.signals[:, 1:], supported, evenly(examples))
-    rows = np.stack([trained.stack.logits(trained.signals), words.logits(trained.signals[:, 1:])])
+    words = _held_out(SIGNALS[1:], trained.signals[:, 1:], supported, evenly(examples), trained.parts)
+    rows = np.stack([trained.held_out, words])
     found = resampled_aurocs(rows, supported, [example.source for example in examples], seed=seed)
     assert found is not None, "a stack is fitted on both labels"
     return Worth(found.interval([1.0, 0.0]), found.interval([1.0, -1.0]))
 
 
-def _groups(examples: Sequence[Example], folds: int) -> list[str]:
-    """Return what no fold parts: whole domains where there are enough, for it is new ones that will come."""
-    domains = [example.domain for example in examples]
-    return domains if len(set(domains)) >= folds else [example.source for example in examples]
+def folds_of(examples: Sequence[Example], folds: int, *, seed: int = 0) -> NDArray[np.int64]:
+    """Return the fold of each example: whole domains where there are enough, for it is new ones that come.
+
+    Domains are dealt in the order in which they first appear, so that those of one set fall apart and a new
+    domain is judged by what was learned from its sisters. With fewer domains than folds no source is parted.
+    """
+    domains = list(dict.fromkeys(example.domain for example in examples))
+    if len(domains) >= folds:
+        dealt = {domain: place % folds for place, domain in enumerate(domains)}
+        return np.array([dealt[example.domain] for example in examples])
+    supported = [not example.unsupported for example in examples]
+    return grouped_folds(supported, [example.source for example in examples], folds=folds, seed=seed)
+
+
+def _held_out(
+    names: tuple[str, ...],
+    signals: NDArray[np.float64],
+    supported: NDArray[np.bool_],
+    weights: NDArray[np.float64],
+    parts: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Return the logit of each example by a stack that was fitted on the other folds."""
+    logits = np.zeros(len(signals))
+    for number in range(int(parts.max()) + 1):
+        held = parts == number
+        stack = fit_stack(names, signals[~held], supported[~held], weights[~held])
+        logits[held] = stack.logits(signals[held])
+    return logits
 
 
 def evenly(examples: Sequence[Example]) -> NDArray[np.float64]:

@@ -54,7 +54,7 @@ class TokenEncoder:
     """
 
     def __init__(self, folder: Path, placement: Placement, *, layers: tuple[int, ...]) -> None:
-        self._folder, self._placement, self._layers = folder, placement, layers
+        self.folder, self._placement, self._layers = folder, placement, layers
         self._kept: OrderedDict[str, TokenVectors] = OrderedDict()
         self._tokens_kept = 0
 
@@ -164,7 +164,7 @@ class TokenEncoder:
     def _tokenizer(self) -> Tokenizer:
         from tokenizers import Tokenizer
 
-        tokenizer = Tokenizer.from_file(str(self._folder / "tokenizer.json"))
+        tokenizer = Tokenizer.from_file(str(self.folder / "tokenizer.json"))
         tokenizer.no_truncation()
         tokenizer.no_padding()
         return tokenizer
@@ -187,6 +187,6 @@ class TokenEncoder:
         from transformers import AutoModel
 
         model = AutoModel.from_pretrained(
-            self._folder, dtype=self._placement.torch_dtype(), local_files_only=True, use_safetensors=True
+            self.folder, dtype=self._placement.torch_dtype(), local_files_only=True, use_safetensors=True
         )
         return model.eval().to(self._placement.device)

@@ -82,6 +82,8 @@ def test_compare_has_an_arm_a_column_and_everything_in_json(domain, questions, c
     assert means[1]["contains_gold"] > means[0]["contains_gold"]
     assert found["arms"][0]["cost"]["p50"] > 0
     assert found["questions"] == 4
+    assert found["judge"] == "word alignment, fake/hash"
+    assert means[1]["groundedness"] == 1.0 and means[0]["groundedness"] is None
     assert run(["compare", str(questions)]) == 0
     assert capsys.readouterr().out.split()[:2] == ["base", "rag"]
 

@@ -6,11 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid.confidence import AbstentionScores
-from hybrid.evaluation.grounding import NgramOverlap
 from hybrid.evaluation.outcomes import Outcome, Passage
 from hybrid.evaluation.scores import METRICS
 from hybrid.evaluation.scoring import score_all
 from hybrid.evaluation.summary import ConfidenceSummary, MetricMean, summarise
+from hybrid.grounding.calibration import UNCALIBRATED
+from hybrid.grounding.judging import Grounder
+from hybrid.grounding.scorers.overlap import NgramOverlap
 from hybrid.types import Question, Span
 
 QUESTIONS = [
@@ -20,10 +22,11 @@ QUESTIONS = [
     Question("d", "?", ("hash",)),
 ]
 DECLINED = "I don't know."
+GROUNDER = Grounder(NgramOverlap(), UNCALIBRATED)
 
 
 def summary(outcomes, arm="rag"):
-    scores = score_all(QUESTIONS, outcomes, grounding=NgramOverlap())
+    scores = score_all(QUESTIONS, outcomes, grounder=GROUNDER)
     return {found.arm: found for found in summarise(QUESTIONS, outcomes, scores)}[arm]
 
 
@@ -84,7 +87,7 @@ def test_an_arm_that_only_failed_is_summarised():
 
 def test_arms_come_in_their_order_and_do_not_mix():
     outcomes = [outcome("a", "5432", arm="z"), outcome("a", "no", arm="b"), outcome("b", "vacuum", arm="z")]
-    scores = score_all(QUESTIONS, outcomes, grounding=NgramOverlap())
+    scores = score_all(QUESTIONS, outcomes, grounder=GROUNDER)
     found = summarise(QUESTIONS, outcomes, scores)
     assert [(s.arm, s.total, s.mean("correct").mean) for s in found] == [("z", 2, 1.0), ("b", 1, 0.0)]
     assert summarise(QUESTIONS, [], []) == ()

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.generation.citations import cite_generated, markers
+from hybrid.generation.citations import cite_generated, markers, without_markers
 from hybrid.generation.prompts import Passage
 from hybrid.types import Span
 
@@ -67,6 +67,10 @@ def test_a_marker_behind_the_full_stop_belongs_to_its_sentence():
 
 def test_markers_may_stand_together():
     assert markers("so [1, 2] and [3] but not [x] or [1234]") == [1, 2, 3]
+
+
+def test_markers_are_taken_out():
+    assert without_markers("So it is [1], or [2, 3]; not x[a].") == "So it is, or; not x[a]."
 
 
 @given(st.text(alphabet="ab. [12]\n", max_size=120))

@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from hybrid.errors import ModelError
 from hybrid.grounding.judging import Case, Grounder
+from hybrid.grounding.scorers.align import WordAlignment
 from hybrid.grounding.scorers.overlap import NgramOverlap
 from hybrid.grounding.values import Doubt, Logits, Status
+from hybrid.models.fakes import HashEmbedder
 
 
 class Sigmoid:
@@ -199,9 +201,13 @@ def test_answers_do_not_mind_each_other(pairs):
     assert grounder().ground_all(cases) == [grounder().ground(case.answer, case.passages) for case in cases]
 
 
-@given(answers)
-def test_what_an_answer_copies_is_supported(answer):
-    scorer = NgramOverlap(size=1, max_words=12)
+@pytest.mark.parametrize(
+    "scorer",
+    [NgramOverlap(size=1, max_words=12), WordAlignment(HashEmbedder(32), max_words=12)],
+    ids=lambda scorer: scorer.name,
+)
+@given(answer=answers)
+def test_what_an_answer_copies_is_supported(scorer, answer):
     for verdict in grounder(scorer).ground(answer, ["Noise.", answer]).verdicts:
         assert verdict.status in (Status.SUPPORTED, Status.NOT_CHECKABLE)
 

@@ -10,6 +10,7 @@ from hybrid.grounding.cards import card_file, card_path, read_card, write_card
 from hybrid.grounding.deciding import DEFAULT_THRESHOLDS
 from hybrid.grounding.labelled import LabelledClaim, Scores
 from hybrid.grounding.loading import fitted_for, load_grounder
+from hybrid.models.fakes import HashEmbedder
 
 SETTINGS = load_settings({"grounding": {"scorer": "overlap"}}, environment={})
 
@@ -30,6 +31,12 @@ def test_a_scorer_without_a_calibration_is_taken_at_its_word(monkeypatch, tmp_pa
     assert grounder.scorer.name == "2-gram overlap"
     assert grounder.calibration == UNCALIBRATED
     assert grounder.thresholds == DEFAULT_THRESHOLDS
+
+
+def test_words_are_aligned_by_an_embedder_that_is_given():
+    settings = load_settings({"models": {"embedder": "some/model", "offline": True}}, environment={})
+    found = load_grounder(settings, embedder=HashEmbedder(name="m"))
+    assert found.scorer.name == "word alignment, m"
 
 
 def test_the_calibration_of_the_domain_wins_over_the_one_that_ships(monkeypatch, tmp_path):

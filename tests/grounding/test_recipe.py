@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hybrid.grounding.data.values import Example, Label
-from hybrid.grounding.recipe import evenly, train_scorer, worth
+from hybrid.grounding.recipe import evenly, folds_of, train_scorer, worth
 from hybrid.grounding.scorers.trained import SIGNALS, TrainedScorer
 from hybrid.grounding.training import TrainingSettings
 from hybrid.grounding.values import Pair
@@ -25,7 +25,7 @@ def _examples(count):
 @pytest.fixture(scope="module")
 def made(encoder):
     said = []
-    return train_scorer(_examples(48), encoder, _SETTINGS, heads=2, note=said.append), said
+    return train_scorer(_examples(48), encoder, _SETTINGS, heads=2, folds=3, note=said.append), said
 
 
 def test_a_scorer_comes_out_that_tells_new_documents_apart(made, encoder):
@@ -54,8 +54,31 @@ def test_heads_that_see_numbers_add_to_words_only_what_words_do_not_tell(made):
     found = worth(_examples(48), trained)
     # a number that is not there is told by words too
     assert found.auroc.value > 0.9 and not found.shown
-    blind = dataclasses.replace(trained, signals=trained.signals * np.array([1.0, 0.0, 0.0, 0.0]))
+    blind = dataclasses.replace(
+        trained, signals=trained.signals * np.array([1.0, 0.0, 0.0, 0.0]), held_out=trained.signals[:, 0]
+    )
     assert worth(_examples(48), blind).shown
+
+
+def test_what_is_held_out_is_judged_by_a_stack_of_other_folds(made):
+    trained, _ = made
+    supported = np.array([not example.unsupported for example in _examples(48)])
+    assert np.mean(trained.held_out[supported] > 0) > 0.9 > 0.1 > np.mean(trained.held_out[~supported] > 0)
+    assert np.abs(trained.held_out - trained.stack.logits(trained.signals)).max() > 0
+
+
+def test_domains_of_a_set_fall_into_different_folds_and_are_never_parted():
+    examples = _examples(12)
+    folds = folds_of(examples, 3)
+    assert [len({fold for fold, e in zip(folds, examples, strict=True) if e.domain == d}) for d in "abc"] == [
+        1,
+        1,
+        1,
+    ]
+    assert set(folds) == {0, 1, 2}
+    few = folds_of(examples, 5)
+    assert set(few) == set(range(5))
+    assert len({(e.source, fold) for e, fold in zip(examples, few, strict=True)}) == 12
 
 
 def test_domains_weigh_alike():

@@ -25,6 +25,8 @@ from hybrid.grounding.data.values import Example, Label
 from hybrid.questions.splits import unit_hash
 from hybrid.types import Span
 
+# The task of what was made.
+MADE = "made"
 # What is done to the evidence instead of the claim.
 DELETED = "deleted evidence"
 DISTRACTOR = "distractor"
@@ -276,7 +278,7 @@ class _Maker:
             label=label,
             source=document.source,
             domain=self._domain,
-            task="made",
+            task=MADE,
             kind=kind,
             unsupported_spans=spans,
             licence=self._licence,

@@ -22,23 +22,32 @@ from hybrid.models.resolve import fetch
 KINDS = (
     "overlap (words in common, no weights)",
     "align (word alignment by the embedder)",
-    "trained:FOLDER (of `hybrid grounding train`)",
+    "trained (alignment heads that ship) or trained:FOLDER (of `hybrid grounding train`)",
     "nli:MODEL or hf:MODEL (a classifier of pairs: NLI, HHEM, MiniCheck, AlignScore)",
     "tokens:MODEL (a classifier of tokens: LettuceDetect)",
     "judge or judge:GENERATOR (yes or no by a generator)",
 )
+TRAINED = "trained"
+# The weights that ship, and the calibrations of scorers that have none of their own.
+SHIPPED = Path(__file__).parent.with_name("weights")
 # The places of the outputs, for a model whose labels cannot be told: hf:folder#2,0
 _PLACES = re.compile(r"#(\d+)(?:,(\d+))?$")
+
+
+def weights_folder(name: str) -> Path | None:
+    """Return where the weights of a trained scorer are; None for the name of another kind."""
+    kind, _, folder = name.partition(":")
+    return (Path(folder) if folder else SHIPPED) if kind == TRAINED else None
 
 
 def scorer_for(
     name: str,
     settings: ModelSettings,
     *,
+    embedder: Embedder | None = None,
     language: str = "en",
     prompt: str = "",
     trust_remote_code: bool = False,
-    embedder: Embedder | None = None,
 ) -> Scorer:
     """Return the scorer of a name.
 
@@ -46,10 +55,10 @@ def scorer_for(
         name: one of ``KINDS``; a model is a folder or a name of the hub, and may be followed by the places of
             its outputs, counted from 0: ``#SUPPORT`` or ``#SUPPORT,CONTRADICTION``.
         settings: device, number format, whether the hub is out of bounds; embedder and generator.
+        embedder: that aligns words, instead of the one in the settings.
         language: of what a generator is asked as a judge.
         prompt: how evidence and claim become the text that a classifier reads, see there.
         trust_remote_code: run the Python that lies beside the weights of a classifier of pairs.
-        embedder: instead of the one in the settings.
 
     Raises:
         UsageError: there is no such scorer; the message names those that there are.
@@ -65,11 +74,13 @@ def scorer_for(
         case "align", False:
             from hybrid.grounding.scorers.align import WordAlignment
 
-            return WordAlignment(embedder or load_embedder(settings))
-        case "trained", True:
+            return WordAlignment(load_embedder(settings) if embedder is None else embedder)
+        case "trained", _:
             from hybrid.grounding.scorers.trained import load_trained
 
-            return load_trained(settings, Path(model))
+            folder = weights_folder(name)
+            assert folder is not None
+            return load_trained(settings, folder)
         case "nli" | "hf", True:
             return _pair_classifier(name, model, settings, prompt, trust_remote_code)
         case "tokens", True:

@@ -166,6 +166,7 @@ def save_trained(
     encoder: Path,
     *,
     version: str,
+    licence: str,
     made: dict[str, Any],
 ) -> None:
     """Write heads in half precision, and a card with what they belong to and what they were made of.
@@ -176,6 +177,7 @@ def save_trained(
         stack: over ``SIGNALS``.
         encoder: the folder of the encoder that they were trained on.
         version: stands in the scorer's name beside every figure.
+        licence: of the weights.
         made: what the card says of data and settings.
     """
     from safetensors.torch import save_file
@@ -189,6 +191,7 @@ def save_trained(
     save_file(tensors, folder / _WEIGHTS)
     card = {
         "version": version,
+        "licence": licence,
         "encoder": ENCODER,
         "encoder_digest": weights_digest(encoder),
         "layers": list(LAYERS),

@@ -7,6 +7,7 @@ from hybrid.errors import ModelMissing, UsageError
 from hybrid.grounding.scorers.labels import KNOWN
 from hybrid.grounding.scorers.naming import scorer_for
 from hybrid.grounding.values import Pair
+from hybrid.models.fakes import HashEmbedder
 
 NLI = ("entailment", "neutral", "contradiction")
 SETTINGS = ModelSettings(device="cpu", dtype="float32", offline=True)
@@ -59,3 +60,8 @@ def test_an_unknown_name_lists_what_there_is(name):
 def test_our_own_scorers_have_plain_names(name, tiny_embedder_folder):
     settings = ModelSettings(embedder=str(tiny_embedder_folder), device="cpu", dtype="float32", offline=True)
     assert len(scorer_for(name, settings).score([Pair("a lamp", "a lamp")]).support) == 1
+
+
+def test_words_are_aligned_by_an_embedder_that_is_given():
+    nowhere = ModelSettings(embedder="some/model", offline=True)
+    assert scorer_for("align", nowhere, embedder=HashEmbedder(name="m")).name == "word alignment, m"

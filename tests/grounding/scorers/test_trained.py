@@ -26,7 +26,9 @@ def heads(lexicon):
 
 @pytest.fixture
 def folder(tmp_path, heads, encoder_folder):
-    save_trained(tmp_path / "weights", heads, _STACK, encoder_folder, version="test", made={"sets": []})
+    save_trained(
+        tmp_path / "weights", heads, _STACK, encoder_folder, version="test", licence="MIT", made={"sets": []}
+    )
     return tmp_path / "weights"
 
 

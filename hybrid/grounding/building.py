@@ -1,0 +1,137 @@
+"""From labelled sets to a folder that serves as a scorer: checked for leaks, trained, calibrated, or refused.
+
+Takes sets and a frozen encoder, writes heads, their card, the calibration, and what each example was given by
+heads that never saw its domain. Nothing is written if heads add nothing to what words alone tell.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybrid.files import write_atomic
+from hybrid.grounding.calibration import Method
+from hybrid.grounding.cards import CALIBRATION, CalibrationCard, calibrated, write_card
+from hybrid.grounding.data.augmenting import EDITS, augment, is_augmented
+from hybrid.grounding.data.leaks import Leaks, require_fair
+from hybrid.grounding.data.making import MADE
+from hybrid.grounding.data.values import Dataset, Example
+from hybrid.grounding.labelled import Scores, labelled
+from hybrid.grounding.recipe import Note, Worth, evenly, train_scorer, worth
+from hybrid.grounding.scorers.naming import TRAINED
+from hybrid.grounding.scorers.trained import save_trained
+from hybrid.grounding.tokens import TokenEncoder
+from hybrid.grounding.training import TrainingSettings
+
+HELD_OUT = "held_out.jsonl"
+# Of supported claims of domains that are new, at most so many are shown as not supported.
+FALSE_ALARMS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What came of it: how far each set leaks, what the heads are worth, the calibration."""
+
+    leaks: dict[str, Leaks]
+    worth: Worth
+    calibration: CalibrationCard
+
+
+def build(
+    sets: Sequence[Dataset],
+    encoder: TokenEncoder,
+    settings: TrainingSettings,
+    *,
+    out: Path,
+    heads: int = 3,
+    edits: int = EDITS,
+    licence: str = "",
+    created: str = "",
+    note: Note = lambda said: None,
+) -> Built:
+    """Train a scorer of labelled sets and write it, if its heads add something to words.
+
+    Args:
+        sets: each with both labels, and not to be told apart by overlap or length alone.
+        encoder: frozen; the scorer belongs to it.
+        settings: of the training.
+        out: the folder to write.
+        heads: how many are averaged.
+        edits: of each supported claim that a set has, at most so many are made and learned too; sets that
+            were made by rules already give none.
+        licence: of the weights, for the card.
+        created: when, for the card.
+        note: told what is being done.
+
+    Raises:
+        UsageError: a set gives its labels away, or there are too few examples.
+        TrainingFailed: the loss is not a number.
+    """
+    leaks: dict[str, Leaks] = {}
+    examples: list[Example] = []
+    for each in sets:
+        by_people = [example for example in each.examples if example.task != MADE]
+        further = augment(by_people, seed=settings.seed, edits=edits) if edits else []
+        leaks[each.name] = require_fair([*each.examples, *further])
+        note(f"{each.name}: {len(each.examples)} examples, {len(further)} made of them")
+        examples += [*each.examples, *further]
+    trained = train_scorer(examples, encoder, settings, heads=heads, note=note)
+    found = worth(examples, trained, seed=settings.seed)
+    kept = _judged_by_people(examples)
+    card = calibrated(
+        labelled([examples[place] for place in kept]),
+        Scores(TRAINED, trained.held_out[kept]),
+        method=Method.PLATT,
+        threshold=tolerant_threshold(examples, trained.held_out, FALSE_ALARMS),
+        data=", ".join(each.name for each in sets),
+        created=created,
+        seed=settings.seed,
+    )
+    if found.shown:
+        made = {
+            "sets": {each.name: len(each.examples) for each in sets},
+            "licences": sorted({example.licence for example in examples if example.licence}),
+            "examples": len(examples),
+            "settings": dataclasses.asdict(settings),
+            "auroc": dataclasses.asdict(found.auroc),
+            "above_words": dataclasses.asdict(found.above_words),
+            "created": created,
+        }
+        save_trained(
+            out, trained.heads, trained.stack, encoder.folder, version=out.name, licence=licence, made=made
+        )
+        write_card(out / CALIBRATION, card)
+        write_atomic(out / HELD_OUT, _lines(examples, trained.held_out, trained.signals))
+    return Built(leaks, found, card)
+
+
+def _judged_by_people(examples: Sequence[Example]) -> list[int]:
+    """Return the places of examples that no rule made or edited; all if there are none of both labels."""
+    places = [place for place, each in enumerate(examples) if each.task != MADE and not is_augmented(each)]
+    sides = {examples[place].unsupported for place in places}
+    return places if len(sides) == 2 else list(range(len(examples)))
+
+
+def _lines(examples: Sequence[Example], logits: NDArray[np.float64], signals: NDArray[np.float64]) -> str:
+    rows = (
+        {"id": example.id, "logit": round(float(logit), 4), "signals": [round(float(x), 4) for x in own]}
+        for example, logit, own in zip(examples, logits, signals, strict=True)
+    )
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def tolerant_threshold(
+    examples: Sequence[Example], logits: NDArray[np.float64], false_alarms: float
+) -> float:
+    """Return the logit below which so large a share of supported claims lies, all domains weighing alike."""
+    right = np.array([not example.unsupported for example in examples])
+    weights = evenly([example for example in examples if not example.unsupported])
+    order = np.argsort(logits[right])
+    below = np.cumsum(weights[order]) / weights.sum()
+    return float(logits[right][order][int(np.searchsorted(below, false_alarms))])
