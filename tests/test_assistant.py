@@ -175,9 +175,9 @@ def test_the_judge_is_loaded_once_with_the_embedder_of_ones_own_and_only_if_ther
 ):
     loaded = []
 
-    def load(settings, domain, embedder):
+    def load(settings, domain, *, embedder):
         loaded.append((domain, embedder))
-        return load_grounder(settings, domain, embedder)
+        return load_grounder(settings, domain, embedder=embedder)
 
     monkeypatch.setattr(loading, "load_grounder", load)
     answer = assistant.ask("What is the default port of the server?")
