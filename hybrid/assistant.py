@@ -184,12 +184,22 @@ class Assistant:
         """
         if answer.abstained or not answer.hits:
             return None
+        return self.grounder.ground(answer.text, [hit.chunk.text for hit in answer.hits])
+
+    @property
+    def grounder(self) -> Grounder:
+        """Return what judges the answers of the domain.
+
+        Raises:
+            UsageError: the settings name a scorer that there is not.
+            ModelMissing: its weights are nowhere.
+        """
         if self._grounder is None:
             from hybrid.grounding.loading import load_grounder
 
             # the base, not an adapter of it: its cosines are what the calibration was fitted to
             self._grounder = load_grounder(self.settings, self.folder, embedder=self._own.embedder)
-        return self._grounder.ground(answer.text, [hit.chunk.text for hit in answer.hits])
+        return self._grounder
 
     def contenders(self, arms: str, questions: Sequence[Question]) -> list[DomainArm]:
         """Return what answers by each of the arms, for an experiment or one at a time.
@@ -259,18 +269,15 @@ class Assistant:
         """
         import hybrid.comparison as comparison
         from hybrid.evaluation.experiment import silent
-        from hybrid.grounding.loading import load_grounder
 
         contenders = self.contenders(arms, questions)
-        embedder = self.embedder
-        grounder = load_grounder(self.settings, self.folder, embedder=embedder)
         return comparison.compare(
             contenders,
             questions,
             self.folder / "experiments",
             settings=self.settings,
             policy=comparison.policy_from(self.settings, gates),
-            judges=comparison.Judges(grounder, embedder),
+            judges=comparison.Judges(self.grounder, self.embedder),
             name=name,
             budget=budget,
             retry=retry,
