@@ -84,12 +84,16 @@ class TrainedScorer:
 
     def unsupported(self, pair: Pair) -> tuple[Span, ...]:
         """Return the stretches of the claim that the evidence does not carry, in order and apart."""
+        spans, chances = self.tokens(pair)
+        wrong = [span for span, chance in zip(spans, chances, strict=True) if chance > _MARKED]
+        return merged_spans(wrong, length=len(pair.claim), text=pair.claim)
+
+    def tokens(self, pair: Pair) -> tuple[list[Span], list[float]]:
+        """Return where each token of the claim stands, and how likely it is not carried, from 0 to 1."""
         reads = self._read([pair])
         (found,) = self._judged(reads)
-        wrong = reads[0].claim.places[found.unsupported > _MARKED].tolist()
-        return merged_spans(
-            [Span(start, end) for start, end in wrong], length=len(pair.claim), text=pair.claim
-        )
+        spans = [Span(start, end) for start, end in reads[0].claim.places.tolist()]
+        return spans, found.unsupported.tolist()
 
     def judgements(self, pairs: Sequence[Pair]) -> list[Judgement]:
         """Return what the heads say of each pair; signals are means over the heads."""
