@@ -191,7 +191,7 @@ class AdaptationSettings:
 class GroundingSettings:
     """What judges answers: ``scorer`` is a name that ``hybrid grounding evaluate`` takes."""
 
-    scorer: str = "align"
+    scorer: str = "trained"
 
 
 @dataclass(frozen=True, slots=True)

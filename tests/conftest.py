@@ -42,6 +42,8 @@ def isolated(request, monkeypatch, own_cache, tmp_path):
             monkeypatch.delenv(name)
     if not request.node.get_closest_marker("real_model"):
         monkeypatch.setenv("HYBRID_CACHE", str(own_cache))
+        # the default judge reads with real weights; this one takes whatever embedder a test has
+        monkeypatch.setenv("HYBRID_GROUNDING__SCORER", "align")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(socket.socket, "connect", _guarded(socket.socket.connect))
     monkeypatch.setattr(socket.socket, "connect_ex", _guarded(socket.socket.connect_ex))

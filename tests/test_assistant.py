@@ -30,7 +30,7 @@ def docs(tmp_path, write_files):
 
 @pytest.fixture
 def assistant(docs):
-    settings = load_settings({"documents": {"workers": 1}}, environment={})
+    settings = load_settings({"documents": {"workers": 1}, "grounding": {"scorer": "align"}}, environment={})
     assistant = Assistant(
         "manual",
         settings=settings,
@@ -110,7 +110,9 @@ def test_the_arm_both_has_passages_and_the_adapter(adapted):
 
 def test_settings_name_an_adapter_or_none(adapted):
     def named(name):
-        settings = load_settings({"models": {"generator_adapter": name}}, environment={})
+        settings = load_settings(
+            {"models": {"generator_adapter": name}, "grounding": {"scorer": "align"}}, environment={}
+        )
         own = {"embedder": HashEmbedder(64), "generator": adapted.generator}
         return Assistant("manual", settings=settings, **own)
 

@@ -27,9 +27,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-DEFAULT = "align"
-# The rows of a page where none is named: those that need no training.
-COMPARED = ("overlap", DEFAULT)
+DEFAULT = "trained"
+# The rows of a page where none is named.
+COMPARED = ("overlap", "align", DEFAULT)
 _TOLD_EVERY_SECONDS = 5.0
 
 Data = Annotated[Path, typer.Argument(help="Labelled claims: a file or folder of a known set, or your own.")]
@@ -140,9 +140,6 @@ def train(
         list[Path] | None, typer.Option("--documents", help="A folder whose sentences are edited to pairs.")
     ] = None,
     pairs: Annotated[int, typer.Option("--pairs", min=2, help="Examples made of each folder.")] = 4_000,
-    edits: Annotated[
-        int, typer.Option("--edits", min=0, help="Made of each supported claim that is given, at most.")
-    ] = 2,
     heads: Annotated[int, typer.Option("--heads", min=1, max=9, help="How many are averaged.")] = 3,
     epochs: Annotated[int, typer.Option("--epochs", min=1, help="How often all examples are seen.")] = 4,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Another one gives another model.")] = 0,
@@ -171,7 +168,6 @@ def train(
         TrainingSettings(epochs=epochs, seed=seed),
         out=out,
         heads=heads,
-        edits=edits,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         note=console.note,
     )

@@ -29,7 +29,7 @@ from hybrid.cli.options import (
 from hybrid.config import Effort, RetrievalMode
 from hybrid.config import Reader as ReaderKind
 from hybrid.decision.adopted import adopted
-from hybrid.errors import HybridError, UsageError
+from hybrid.errors import HybridError, ModelMissing, UsageError
 from hybrid.evaluation.arms import parse_arm
 from hybrid.types import Answer, Arm, Citation
 
@@ -226,7 +226,13 @@ def _answer(assistant: Assistant, question: str, arm: Arm, where: dict[str, str]
 
 
 def _checked(assistant: Assistant, answer: Answer, no_check: bool) -> Grounding | None:
-    return None if no_check else assistant.check(answer)
+    if no_check:
+        return None
+    try:
+        return assistant.check(answer)
+    except ModelMissing as error:  # the answer is there and cited all the same
+        console.note(f"not checked: {error}")
+        return None
 
 
 def _show_sources(answer: Answer) -> None:

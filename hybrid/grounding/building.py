@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 from hybrid.files import write_atomic
 from hybrid.grounding.calibration import Method
 from hybrid.grounding.cards import CALIBRATION, CalibrationCard, calibrated, write_card
-from hybrid.grounding.data.augmenting import EDITS, augment, is_augmented
 from hybrid.grounding.data.leaks import Leaks, require_fair
 from hybrid.grounding.data.making import MADE
 from hybrid.grounding.data.values import Dataset, Example
 from hybrid.grounding.labelled import Scores, labelled
-from hybrid.grounding.recipe import Note, Worth, evenly, train_scorer, worth
+from hybrid.grounding.recipe import Note, Trained, Worth, evenly, train_scorer, worth
 from hybrid.grounding.scorers.naming import TRAINED
 from hybrid.grounding.scorers.trained import save_trained
 from hybrid.grounding.tokens import TokenEncoder
@@ -50,7 +49,6 @@ def build(
     *,
     out: Path,
     heads: int = 3,
-    edits: int = EDITS,
     licence: str = "",
     created: str = "",
     note: Note = lambda said: None,
@@ -63,8 +61,6 @@ def build(
         settings: of the training.
         out: the folder to write.
         heads: how many are averaged.
-        edits: of each supported claim that a set has, at most so many are made and learned too; sets that
-            were made by rules already give none.
         licence: of the weights, for the card.
         created: when, for the card.
         note: told what is being done.
@@ -76,11 +72,9 @@ def build(
     leaks: dict[str, Leaks] = {}
     examples: list[Example] = []
     for each in sets:
-        by_people = [example for example in each.examples if example.task != MADE]
-        further = augment(by_people, seed=settings.seed, edits=edits) if edits else []
-        leaks[each.name] = require_fair([*each.examples, *further])
-        note(f"{each.name}: {len(each.examples)} examples, {len(further)} made of them")
-        examples += [*each.examples, *further]
+        leaks[each.name] = require_fair(each.examples)
+        note(f"{each.name}: {len(each.examples)} examples")
+        examples += each.examples
     trained = train_scorer(examples, encoder, settings, heads=heads, note=note)
     found = worth(examples, trained, seed=settings.seed)
     kept = _judged_by_people(examples)
@@ -107,21 +101,26 @@ def build(
             out, trained.heads, trained.stack, encoder.folder, version=out.name, licence=licence, made=made
         )
         write_card(out / CALIBRATION, card)
-        write_atomic(out / HELD_OUT, _lines(examples, trained.held_out, trained.signals))
+        write_atomic(out / HELD_OUT, _lines(examples, trained, kept))
     return Built(leaks, found, card)
 
 
 def _judged_by_people(examples: Sequence[Example]) -> list[int]:
-    """Return the places of examples that no rule made or edited; all if there are none of both labels."""
-    places = [place for place, each in enumerate(examples) if each.task != MADE and not is_augmented(each)]
+    """Return the places of examples that no rule made; all if there are none of both labels."""
+    places = [place for place, each in enumerate(examples) if each.task != MADE]
     sides = {examples[place].unsupported for place in places}
     return places if len(sides) == 2 else list(range(len(examples)))
 
 
-def _lines(examples: Sequence[Example], logits: NDArray[np.float64], signals: NDArray[np.float64]) -> str:
+def _lines(examples: Sequence[Example], trained: Trained, places: Sequence[int]) -> str:
+    """Return a line for each place: what the stack and the head said that never saw its domain."""
     rows = (
-        {"id": example.id, "logit": round(float(logit), 4), "signals": [round(float(x), 4) for x in own]}
-        for example, logit, own in zip(examples, logits, signals, strict=True)
+        {
+            "id": examples[place].id,
+            "logit": round(float(trained.held_out[place]), 4),
+            "head": round(float(trained.signals[place, 0]), 4),
+        }
+        for place in places
     )
     return "".join(json.dumps(row) + "\n" for row in rows)
 

@@ -82,7 +82,7 @@ class Judges:
         self.trained: TrainedScorer = load_trained(settings, weights)
         self._words: dict[str, Scorer] = {name: scorer_for(name, settings) for name in _SCORERS[:2]}
         rows = map(json.loads, (weights / HELD_OUT).read_text(encoding="utf-8").splitlines())
-        self._held = {row["id"]: (row["logit"], row["signals"][0]) for row in rows}
+        self._held = {row["id"]: (row["logit"], row["head"]) for row in rows}
         self.speeds: dict[str, list[float]] = defaultdict(list)
 
     def tables(self, dataset: Dataset, *, support: Support = best_passage) -> list[Table]:

@@ -1,6 +1,6 @@
 """Train the grounding scorer that ships: from public data to weights, card and calibration.
 
-    python tests/benchmarks/grounding_train.py DATA --out FOLDER [--heads N] [--edits N] [--epochs N]
+    python tests/benchmarks/grounding_train.py DATA --out FOLDER [--heads N] [--epochs N]
 
 DATA holds ``summedits``, ``factcheck_gpt``, ``scifact``, ``medquad`` and ``corpora/haystack_mdx``. The same
 data and seed give the same weights on the same kind of machine. About 45 minutes on one core.
@@ -34,7 +34,6 @@ def main() -> int:
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--heads", type=int, default=3)
-    parser.add_argument("--edits", type=int, default=0, help="of each labelled supported claim, at most")
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -46,7 +45,6 @@ def main() -> int:
         TrainingSettings(epochs=options.epochs, seed=options.seed),
         out=options.out,
         heads=options.heads,
-        edits=options.edits,
         licence=_LICENCE,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         note=lambda said: print(said, flush=True),

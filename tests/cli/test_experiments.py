@@ -49,7 +49,7 @@ class Broken(ScriptedGenerator):
 @pytest.fixture
 def domain(tmp_path, write_files, monkeypatch):
     """A domain of two files whose commands use the fakes; gives its assistant."""
-    settings = load_settings({"documents": {"workers": 1}}, environment={})
+    settings = load_settings({"documents": {"workers": 1}, "grounding": {"scorer": "align"}}, environment={})
     generator = Broken(["The default port is 5432 [1]."])
     generator.broken = False
     assistant = Assistant("manual", settings=settings, embedder=HashEmbedder(64), generator=generator)

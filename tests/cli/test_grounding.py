@@ -100,7 +100,7 @@ def fakes(monkeypatch):
 
     def scorer_for(name, settings):
         asked.append(name)
-        if name not in ("good", "loud", "overlap", "align"):
+        if name not in ("good", "loud", "overlap", "align", "trained"):
             raise UsageError(f"there is no scorer {name!r}")
         return Fake(name, 40.0 if name == "loud" else 4.0)
 
@@ -175,7 +175,7 @@ def test_several_scorers_are_asked_once_each(fakes, capsys):
 
 def test_without_a_name_those_that_ship_are_compared(fakes, capsys):
     found = document(capsys, "evaluate", "two.jsonl")
-    assert list(found["scorers"]) == ["overlap", "align"] == fakes
+    assert list(found["scorers"]) == ["overlap", "align", "trained"] == fakes
     assert "auroc" not in found
 
 

@@ -5,10 +5,12 @@ import time
 import numpy as np
 import pytest
 
+from hybrid.config import ModelSettings
 from hybrid.grounding.calibration import UNCALIBRATED
 from hybrid.grounding.deciding import hallucinated
-from hybrid.grounding.judging import Grounder
+from hybrid.grounding.judging import Case, Grounder
 from hybrid.grounding.scorers.align import WordAlignment
+from hybrid.grounding.scorers.naming import scorer_for
 from hybrid.grounding.scorers.overlap import NgramOverlap
 from hybrid.grounding.values import Status
 from hybrid.models.fakes import HashEmbedder
@@ -122,6 +124,22 @@ def test_what_is_added_to_a_claim_never_raises_its_support(grounder, claim, suff
         assert after.support is not None and after.support <= before.support + 1e-6
         assert after.status is not Status.SUPPORTED
         assert hallucinated(verdicts) == 1
+
+
+@pytest.mark.real_model
+def test_the_scorer_that_ships_is_not_talked_into_support_either():
+    grounder = Grounder(scorer_for("trained", ModelSettings(offline=True)), UNCALIBRATED)
+    added = [
+        (claim, between + suffix) for claim in UNSUPPORTED for suffix in SUFFIXES for between in SAME_SENTENCE
+    ]
+    before = {claim: grounder.ground(f"{claim}.", PASSAGES).verdicts[0] for claim in UNSUPPORTED}
+    found = grounder.ground_all([Case(claim + tail, PASSAGES) for claim, tail in added])
+    for (claim, tail), each in zip(added, found, strict=True):
+        verdict = each.verdicts[0]
+        assert verdict.status is before[claim].status, tail
+        # its vectors are of whole claims, so that even a mark more moves them a little
+        assert verdict.support <= before[claim].support + 0.02, tail
+        assert hallucinated(each.verdicts) == 1, tail
 
 
 def test_what_a_claim_adds_to_a_sentence_does_not_hide_what_it_denies(grounder):

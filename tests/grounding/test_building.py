@@ -36,7 +36,7 @@ def built(encoder, tmp_path_factory):
     sets = [Dataset(name, tuple(examples(30, name))) for name in ("a", "b", "c")]
     said = []
     out = tmp_path_factory.mktemp("made") / "weights"
-    return build(sets, encoder, _SETTINGS, out=out, heads=1, edits=0, note=said.append), out, said
+    return build(sets, encoder, _SETTINGS, out=out, heads=1, note=said.append), out, said
 
 
 def test_a_folder_comes_out_that_serves_with_its_calibration(built):
@@ -54,8 +54,8 @@ def test_what_was_said_of_each_example_by_others_is_kept(built):
     _, out, _ = built
     rows = [json.loads(line) for line in (out / HELD_OUT).read_text().splitlines()]
     assert len(rows) == 180
-    right = [row["logit"] for row in rows[::2]]
-    wrong = [row["logit"] for row in rows[1::2]]
+    right = [row["head"] for row in rows[::2]]
+    wrong = [row["head"] for row in rows[1::2]]
     assert np.mean(np.array(right) > np.array(wrong)) > 0.75
 
 
@@ -92,7 +92,6 @@ def test_nothing_is_written_where_heads_add_nothing_to_words(encoder, tmp_path):
         TrainingSettings(epochs=1),
         out=tmp_path / "w",
         heads=1,
-        edits=0,
     )
     assert not found.worth.shown
     assert not (tmp_path / "w").exists()
