@@ -6,6 +6,8 @@ Takes a text, gives stretches of it and what two texts are compared by. Knows no
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from itertools import chain
 
 from hybrid.chunking import sentence_spans
 from hybrid.generation.sentences import pieces
@@ -39,6 +41,8 @@ MONTHS = (
 _SHORT_MONTHS = {name[:3]: name for name in MONTHS} | {"sept": "september"}
 # So many letters of a word are compared: it finds "orchestr-al" in "orchestr-a" where endings do not.
 _PREFIX = 5
+# Texts repeat their words: so many are looked up rather than read again.
+_KNOWN = 1 << 15
 
 
 def word_set(*lines: str) -> frozenset[str]:
@@ -61,6 +65,11 @@ def word_spans(text: str, within: Span) -> list[Span]:
     return [Span(match.start(), match.end()) for match in _WORD.finditer(text, within.start, within.end)]
 
 
+def count_words(text: str, within: Span) -> int:
+    """Return how many words a stretch has."""
+    return len(_WORD.findall(text, within.start, within.end))
+
+
 def tokens(text: str) -> list[str]:
     """Return all words of a text in lower case, without punctuation."""
     return _TOKEN.findall(text.lower())
@@ -72,18 +81,16 @@ def terms(text: str) -> list[str]:
     ``2021-03-05`` gives the same terms as ``5 March 2021``. Of scripts without spaces each pair of
     neighbouring characters is a term.
     """
-    found: list[str] = []
-    for word in content_words(_ISO_DATE.sub(_spelled, text)):
-        if _DENSE_RUN.search(word):
-            found += _pairs(word)
-        else:
-            word = _SHORT_MONTHS.get(word, word)
-            found.append(word if word[0].isdigit() else word[:_PREFIX])
-    return found
+    words = content_words(_ISO_DATE.sub(_spelled, text))
+    return list(chain.from_iterable(map(_terms_of, words)))
 
 
-def _pairs(word: str) -> list[str]:
-    return [word[place : place + 2] for place in range(max(len(word) - 1, 1))]
+@lru_cache(maxsize=_KNOWN)
+def _terms_of(word: str) -> tuple[str, ...]:
+    if _DENSE_RUN.search(word):
+        return tuple(word[place : place + 2] for place in range(max(len(word) - 1, 1)))
+    word = _SHORT_MONTHS.get(word, word)
+    return (word if word[0].isdigit() else word[:_PREFIX],)
 
 
 def _spelled(match: re.Match[str]) -> str:
