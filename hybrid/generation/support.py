@@ -28,8 +28,6 @@ were what when where which while who whom why will with would you your
 _STOP = frozenset(_STOP_WORDS.split())
 # A longer stretch is not a citation any more.
 _WINDOW = 3
-# Texts repeat their words: so many are looked up rather than read again.
-_KNOWN = 1 << 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +41,17 @@ class Support:
 
 def content_words(text: str) -> list[str]:
     """Return the words that carry meaning, lower case, with the commonest endings taken off."""
-    return [word for word in map(_content_word, _WORD.findall(text)) if word]
+    words = [match.group().lower() for match in _WORD.finditer(text)]
+    return [stem(word) for word in words if word not in _STOP]
 
 
+@lru_cache(maxsize=1 << 15)  # texts repeat their words
 def stem(word: str) -> str:
     """Take off a plural or verb ending; crude, and alike for both sides of a comparison."""
     for ending in ("ies", "ing", "ed", "es", "s"):
         if word.endswith(ending) and len(word) - len(ending) >= 3:
             return word[: -len(ending)] + ("y" if ending == "ies" else "")
     return word[:-1] if word.endswith("e") and len(word) > 4 else word
-
-
-@lru_cache(maxsize=_KNOWN)
-def _content_word(written: str) -> str:
-    """Return the stem of a word, nothing of a stop word."""
-    word = written.lower()
-    return "" if word in _STOP else stem(word)
 
 
 def share_supported(sentence: str, text: str) -> float:

@@ -77,7 +77,7 @@ def facts_of(text: str) -> Facts:
     return Facts(
         words,
         frozenset(terms(text)),
-        "".join(word[0] for word in spoken if word not in _UNABBREVIATED),
+        "".join([word[0] for word in spoken if word not in _UNABBREVIATED]),
         frozenset(_DIGITS.findall(text)),
         tuple(quantities(text)),
         implied_numbers(words),
@@ -104,7 +104,8 @@ def denials(claim_text: str, evidence_text: str, *, alike: float = ALIKE) -> lis
         alike: the share of the claim's words that the sentence must hold.
     """
     near = nearest_sentence(claim_text, evidence_text, alike=alike)
-    return [_finding(Doubt.NEGATION, claim_text, span) for span in turned_around(claim_text, near)]
+    turned = turned_around(claim_text, near) if near else []
+    return [_finding(Doubt.NEGATION, claim_text, span) for span in turned]
 
 
 def contradictions(claim_text: str, evidence_text: str, *, alike: float) -> tuple[Finding, ...]:

@@ -23,6 +23,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -98,17 +99,17 @@ class SearchedPassage:
     def __init__(self, text: str, *, max_words: int) -> None:
         self.text = text
         self._max_words = max(max_words, 1)
-        self.units = list(_units(text, self._max_words))
-        self._words = np.array([count_words(text, unit) for unit in self.units], dtype=np.int64)
+        counted = list(_units(text, self._max_words))
+        self.units = [unit for unit, _ in counted]
+        self._words = np.array([words for _, words in counted], dtype=np.int64)
         self._tokens = [_apart(text[unit.start : unit.end]) for unit in self.units]
         # by how many sentences hold a term
         self._rarity = [math.log(1 + len(self.units) / (1 + held)) for held in range(len(self.units) + 1)]
-        self._holders: dict[_Feature, list[int]] = {}
-        for place, unit in enumerate(self.units):
-            found = terms(text[unit.start : unit.end])
-            features: list[_Feature] = [*found, *itertools.pairwise(found)]
-            for feature in dict.fromkeys(features):
-                self._holders.setdefault(feature, []).append(place)
+        self._terms = [terms(text[unit.start : unit.end]) for unit in self.units]
+        self._holders: dict[str, list[int]] = defaultdict(list)
+        for place, found in enumerate(self._terms):
+            for term in dict.fromkeys(found):
+                self._holders[term].append(place)
 
     def best(self, claim: str, count: int) -> list[Span]:
         """Return up to so many sentences that share something with a claim, the best first."""
@@ -138,9 +139,19 @@ class SearchedPassage:
         features = sorted(weights, key=lambda feature: -weights[feature])[:_MOST_FEATURES]
         table = np.zeros((len(features), len(self.units)))
         for row, feature in enumerate(features):
-            if feature in self._holders:
-                table[row, self._holders[feature]] = weights[feature]
+            places = self._places(feature)
+            if places:
+                table[row, places] = weights[feature]
         return table
+
+    def _places(self, feature: _Feature) -> Sequence[int]:
+        """Return the sentences that hold a term, or a pair of terms one behind the other."""
+        if isinstance(feature, str):
+            return self._holders.get(feature, ())
+        one, other = (self._holders.get(term, ()) for term in feature)
+        return [
+            place for place in one if place in other and feature in itertools.pairwise(self._terms[place])
+        ]
 
     def _weights(self, claim: str) -> dict[_Feature, float]:
         asked = _asked(claim)
@@ -236,16 +247,17 @@ def recall(found: Sequence[Span], gold: Sequence[Span]) -> float | None:
     return sum(hits) / len(hits)
 
 
-def _units(text: str, max_words: int) -> Iterator[Span]:
-    """Yield sentences, and what is too long for one in stretches that overlap by half."""
+def _units(text: str, max_words: int) -> Iterator[tuple[Span, int]]:
+    """Yield sentences, and what is too long for one in stretches that overlap by half; with their words."""
     for span in reading_units(text):
-        words = word_spans(text, span)
         if not any(character.isalnum() for character in text[span.start : span.end]):
             continue
-        if len(words) <= max_words:
-            yield span
+        count = count_words(text, span)
+        if count <= max_words:
+            yield span, count
             continue
+        words = word_spans(text, span)
         step = max(max_words // 2, 1)
         for first in range(0, len(words) - max_words + step, step):
             last = min(first + max_words, len(words)) - 1
-            yield Span(words[first].start, words[last].end)
+            yield Span(words[first].start, words[last].end), last - first + 1

@@ -141,7 +141,7 @@ def turned_around(claim: str, sentence: str) -> list[Span]:
 @lru_cache(maxsize=512)  # a claim is compared with many texts, and their candidates share sentences
 def _stems(text: str) -> frozenset[str]:
     """Return the stems of the words of weight."""
-    return frozenset(stem for stem in map(_stem_of, _WORD.findall(text)) if stem)
+    return frozenset(map(_stem_of, _WORD.findall(text))) - {""}
 
 
 @lru_cache(maxsize=_KNOWN)

@@ -6,8 +6,8 @@ Takes a text, gives stretches of it and what two texts are compared by. Knows no
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
-from itertools import chain
 
 from hybrid.chunking import sentence_spans
 from hybrid.generation.sentences import pieces
@@ -41,8 +41,9 @@ MONTHS = (
 _SHORT_MONTHS = {name[:3]: name for name in MONTHS} | {"sept": "september"}
 # So many letters of a word are compared: it finds "orchestr-al" in "orchestr-a" where endings do not.
 _PREFIX = 5
-# Texts repeat their words: so many are looked up rather than read again.
+# Texts repeat what stands between spaces: so many are looked up rather than read again, none of them longer.
 _KNOWN = 1 << 15
+_LONGEST = 32
 
 
 def word_set(*lines: str) -> frozenset[str]:
@@ -81,16 +82,25 @@ def terms(text: str) -> list[str]:
     ``2021-03-05`` gives the same terms as ``5 March 2021``. Of scripts without spaces each pair of
     neighbouring characters is a term.
     """
-    words = content_words(_ISO_DATE.sub(_spelled, text))
-    return list(chain.from_iterable(map(_terms_of, words)))
+    found: list[str] = []
+    # no term reaches over white space
+    for part in text.split():
+        found += _known_terms(part) if len(part) <= _LONGEST else _terms(part)
+    return found
 
 
 @lru_cache(maxsize=_KNOWN)
-def _terms_of(word: str) -> tuple[str, ...]:
-    if _DENSE_RUN.search(word):
-        return tuple(word[place : place + 2] for place in range(max(len(word) - 1, 1)))
-    word = _SHORT_MONTHS.get(word, word)
-    return (word if word[0].isdigit() else word[:_PREFIX],)
+def _known_terms(part: str) -> tuple[str, ...]:
+    return tuple(_terms(part))
+
+
+def _terms(part: str) -> Iterator[str]:
+    for word in content_words(_ISO_DATE.sub(_spelled, part)):
+        if _DENSE_RUN.search(word):
+            yield from (word[place : place + 2] for place in range(max(len(word) - 1, 1)))
+        else:
+            word = _SHORT_MONTHS.get(word, word)
+            yield word if word[0].isdigit() else word[:_PREFIX]
 
 
 def _spelled(match: re.Match[str]) -> str:
