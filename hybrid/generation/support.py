@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from hybrid.chunking import sentence_spans
 from hybrid.generation.prompts import Passage
@@ -44,6 +45,7 @@ def content_words(text: str) -> list[str]:
     return [stem(word) for word in words if word not in _STOP]
 
 
+@lru_cache(maxsize=1 << 15)  # texts repeat their words
 def stem(word: str) -> str:
     """Take off a plural or verb ending; crude, and alike for both sides of a comparison."""
     for ending in ("ies", "ing", "ed", "es", "s"):

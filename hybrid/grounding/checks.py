@@ -7,8 +7,9 @@ for anywhere in the evidence; a negation is compared with the sentence nearest t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from hybrid.generation.support import content_words
 from hybrid.grounding.dates import Date, dates
@@ -57,6 +58,18 @@ class Facts:
     dates: tuple[Date, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Stated:
+    """What a claim states that can be looked up: its dates by where they stand, other numbers, and names.
+
+    A date that can be read in two ways is there twice; of a name there are the words that tell it.
+    """
+
+    dates: dict[Span, list[Date]]
+    numbers: tuple[Quantity, ...]
+    names: dict[Span, tuple[str, ...]]
+
+
 def facts_of(text: str) -> Facts:
     """Read a text."""
     spoken = _WORD.findall(text.lower())
@@ -64,7 +77,7 @@ def facts_of(text: str) -> Facts:
     return Facts(
         words,
         frozenset(terms(text)),
-        "".join(word[0] for word in spoken if word not in _UNABBREVIATED),
+        "".join([word[0] for word in spoken if word not in _UNABBREVIATED]),
         frozenset(_DIGITS.findall(text)),
         tuple(quantities(text)),
         implied_numbers(words),
@@ -91,7 +104,8 @@ def denials(claim_text: str, evidence_text: str, *, alike: float = ALIKE) -> lis
         alike: the share of the claim's words that the sentence must hold.
     """
     near = nearest_sentence(claim_text, evidence_text, alike=alike)
-    return [_finding(Doubt.NEGATION, claim_text, span) for span in turned_around(claim_text, near)]
+    turned = turned_around(claim_text, near) if near else []
+    return [_finding(Doubt.NEGATION, claim_text, span) for span in turned]
 
 
 def contradictions(claim_text: str, evidence_text: str, *, alike: float) -> tuple[Finding, ...]:
@@ -127,30 +141,43 @@ def _context(text: str, span: Span) -> tuple[str, str]:
 
 def missing(claim_text: str, facts: Facts) -> list[Finding]:
     """Return the numbers, units, dates and names of a claim that are nowhere among the facts."""
-    numbers = quantities(claim_text)
-    measured = {quantity.span.start for quantity in numbers if quantity.units}
-    said = [date for date in dates(claim_text) if not (_is_bare_year(date) and date.span.start in measured)]
+    stated = _stated(claim_text)
     found: dict[Span, Finding] = {}
-    for span in dict.fromkeys(date.span for date in said):
+    for span, readings in stated.dates.items():
         # a date that can be read in two ways is found if one of them is
-        if not any(_is_dated(date, facts) for date in said if date.span == span):
+        if not any(_is_dated(date, facts) for date in readings):
             found[span] = _finding(Doubt.DATE, claim_text, span)
-    for quantity in numbers:
-        doubt = None if _within(quantity.span, said) else _number_doubt(quantity, facts)
+    for quantity in stated.numbers:
+        doubt = _number_doubt(quantity, facts)
         if doubt:
             found[quantity.span] = _finding(doubt, claim_text, quantity.span)
-    for span in _names(claim_text):
-        if not _is_named(claim_text[span.start : span.end], facts):
+    for span, words in stated.names.items():
+        if not _is_named(words, facts):
             found[span] = _finding(Doubt.NAME, claim_text, span)
     return list(found.values())
+
+
+@lru_cache(maxsize=64)  # a claim is compared with one passage after the other
+def _stated(text: str) -> _Stated:
+    numbers = quantities(text)
+    measured = {quantity.span.start for quantity in numbers if quantity.units}
+    said: dict[Span, list[Date]] = {}
+    for date in dates(text):
+        if not (_is_bare_year(date) and date.span.start in measured):
+            said.setdefault(date.span, []).append(date)
+    return _Stated(
+        said,
+        tuple(quantity for quantity in numbers if not _within(quantity.span, said)),
+        {span: _telling(text[span.start : span.end]) for span in _names(text)},
+    )
 
 
 def _finding(doubt: Doubt, text: str, span: Span) -> Finding:
     return Finding(doubt, span, text[span.start : span.end])
 
 
-def _within(span: Span, said: list[Date]) -> bool:
-    return any(date.span.start < span.end and span.start < date.span.end for date in said)
+def _within(span: Span, others: Iterable[Span]) -> bool:
+    return any(other.start < span.end and span.start < other.end for other in others)
 
 
 def _is_bare_year(date: Date) -> bool:
@@ -214,13 +241,17 @@ def _names(text: str) -> Iterator[Span]:
             yield Span(start, match.end())
 
 
-def _is_named(name: str, facts: Facts) -> bool:
-    """Tell whether a content word of a name is there, or its initials, or what the name abbreviates."""
-    parts = [
+def _telling(name: str) -> tuple[str, ...]:
+    """Return the words of a name without those that name nobody."""
+    return tuple(
         part
         for part in _WORD.findall(name)
         if part.lower() not in _NO_NAMES and len(part) > 1 and content_words(part)
-    ]
+    )
+
+
+def _is_named(parts: Sequence[str], facts: Facts) -> bool:
+    """Tell whether a word of a name is there, or its initials, or what the name abbreviates."""
     if not parts or any(
         part.lower() in facts.words or facts.terms.intersection(terms(part)) for part in parts
     ):

@@ -39,8 +39,10 @@ _MONTH = rf"(?:{'|'.join(sorted(_NAMES, key=len, reverse=True))})\b\.?"
 _DAY = r"\d{1,2}"
 _TH = r"(?:st|nd|rd|th)?"
 _YEAR = r"(?:1\d{3}|20\d{2})"
+# What no date begins with is passed over at once: most characters of a text are.
+_BEGINS = rf"(?=[\d{''.join(sorted({name[0] for name in _NAMES}))}])"
 _DATE = re.compile(
-    rf"\b(?P<iso_year>{_YEAR})-(?P<iso_month>\d\d)-(?P<iso_day>\d\d)(?!\d)"
+    rf"{_BEGINS}(?:\b(?P<iso_year>{_YEAR})-(?P<iso_month>\d\d)-(?P<iso_day>\d\d)(?!\d)"
     rf"|(?<![\w/.-])(?P<one>{_DAY})(?P<mark>[/.-])(?P<two>{_DAY})(?P=mark)(?P<short_year>{_YEAR}|\d\d)(?![\w/-])"
     rf"|\b(?P<month>{_MONTH})\s(?P<day>{_DAY}){_TH}(?:\s?[-–—]\s?(?P<last>{_DAY}){_TH})?(?![\w:%]|[.,]\d)"
     rf"(?:,?\s(?P<day_year>{_YEAR})\b)?"
@@ -49,7 +51,7 @@ _DATE = re.compile(
     rf"|\b(?P<month_only>{_MONTH})(?:,?\s(?:of\s)?(?P<only_year>{_YEAR})\b)?"
     r"|\b(?P<century>\d{1,2})(?:st|nd|rd|th)[\s-]century\b"
     rf"|\b(?P<decade>1\d\d|20\d)0['’]?s\b"
-    rf"|(?<![\w$€£¥.,/])(?P<year>{_YEAR})(?:[-–—/](?P<until>{_YEAR}|\d\d))?(?![\w%°]|[.,:]\d|[-/]\d)"
+    rf"|(?<![\w$€£¥.,/])(?P<year>{_YEAR})(?:[-–—/](?P<until>{_YEAR}|\d\d))?(?![\w%°]|[.,:]\d|[-/]\d))"
 )
 # A bare month is one where a preposition says so; else "May" and "March" may be names and verbs.
 _WHEN = re.compile(

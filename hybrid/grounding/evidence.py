@@ -23,15 +23,17 @@ from __future__ import annotations
 import itertools
 import math
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hybrid.grounding.values import Evidence
-from hybrid.grounding.words import reading_units, terms, tokens, word_spans
+from hybrid.grounding.words import count_words, reading_units, terms, tokens, word_spans
 from hybrid.types import Span
 
 _EMPHASIS = 1.3
@@ -63,6 +65,29 @@ class Limit:
 DEFAULT_LIMIT = Limit()
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a claim is looked for by: its terms and pairs of them, those that count for more, its words."""
+
+    terms: tuple[str, ...]
+    pairs: tuple[tuple[str, str], ...]
+    emphasised: frozenset[str]
+    words: str
+
+
+@lru_cache(maxsize=64)  # one passage after the other is searched for a claim
+def _asked(claim: str) -> _Asked:
+    found = tuple(terms(claim))
+    names = {term for name in _NAME.findall(claim) for term in terms(name)}
+    emphasised = frozenset(term for term in found if term in names or term[0].isdigit())
+    return _Asked(found, tuple(itertools.pairwise(found)), emphasised, _apart(claim))
+
+
+def _apart(text: str) -> str:
+    """Return the words of a text, each between two spaces; nothing of a text without one."""
+    return "".join(f" {word}" for word in tokens(text)) + " "
+
+
 class SearchedPassage:
     """A passage cut into sentences, ready to be searched for many claims.
 
@@ -74,15 +99,17 @@ class SearchedPassage:
     def __init__(self, text: str, *, max_words: int) -> None:
         self.text = text
         self._max_words = max(max_words, 1)
-        self.units = list(_units(text, self._max_words))
-        self._words = np.array([len(word_spans(text, unit)) for unit in self.units], dtype=np.int64)
-        self._tokens = [" ".join(tokens(text[unit.start : unit.end])) for unit in self.units]
-        self._holders: dict[_Feature, list[int]] = {}
-        for place, unit in enumerate(self.units):
-            found = terms(text[unit.start : unit.end])
-            features: list[_Feature] = [*found, *itertools.pairwise(found)]
-            for feature in dict.fromkeys(features):
-                self._holders.setdefault(feature, []).append(place)
+        counted = list(_units(text, self._max_words))
+        self.units = [unit for unit, _ in counted]
+        self._words = np.array([words for _, words in counted], dtype=np.int64)
+        self._tokens = [_apart(text[unit.start : unit.end]) for unit in self.units]
+        # by how many sentences hold a term
+        self._rarity = [math.log(1 + len(self.units) / (1 + held)) for held in range(len(self.units) + 1)]
+        self._terms = [terms(text[unit.start : unit.end]) for unit in self.units]
+        self._holders: dict[str, list[int]] = defaultdict(list)
+        for place, found in enumerate(self._terms):
+            for term in dict.fromkeys(found):
+                self._holders[term].append(place)
 
     def best(self, claim: str, count: int) -> list[Span]:
         """Return up to so many sentences that share something with a claim, the best first."""
@@ -112,32 +139,40 @@ class SearchedPassage:
         features = sorted(weights, key=lambda feature: -weights[feature])[:_MOST_FEATURES]
         table = np.zeros((len(features), len(self.units)))
         for row, feature in enumerate(features):
-            table[row, self._holders.get(feature, [])] = weights[feature]
+            places = self._places(feature)
+            if places:
+                table[row, places] = weights[feature]
         return table
 
+    def _places(self, feature: _Feature) -> Sequence[int]:
+        """Return the sentences that hold a term, or a pair of terms one behind the other."""
+        if isinstance(feature, str):
+            return self._holders.get(feature, ())
+        one, other = (self._holders.get(term, ()) for term in feature)
+        return [
+            place for place in one if place in other and feature in itertools.pairwise(self._terms[place])
+        ]
+
     def _weights(self, claim: str) -> dict[_Feature, float]:
-        found = terms(claim)
-        names = {term for name in _NAME.findall(claim) for term in terms(name)}
+        asked = _asked(claim)
         weights: dict[_Feature, float] = {}
-        for term in found:
-            emphasised = term in names or term[0].isdigit()
-            weights[term] = self._rarity(term) * (_EMPHASIS if emphasised else 1.0)
-        for pair in itertools.pairwise(found):
+        for term in asked.terms:
+            rarity = self._rarity[len(self._holders.get(term, ()))]
+            weights[term] = rarity * (_EMPHASIS if term in asked.emphasised else 1.0)
+        for pair in asked.pairs:
             weights[pair] = _PAIR * (weights[pair[0]] + weights[pair[1]]) / 2
         return weights
-
-    def _rarity(self, term: str) -> float:
-        return math.log(1 + len(self.units) / (1 + len(self._holders.get(term, ()))))
 
     def _ranked(self, claim: str, table: NDArray[np.float64], count: int) -> list[int]:
         """Return places of sentences: one that says the claim word by word, then greedily what adds most."""
         chosen = self._verbatim(claim)[:count]
         left = np.ones(len(table))
+        padded = np.zeros(len(self.units) + 2)
         for place in chosen:
             left[table[:, place] > 0] *= _SEEN
         while len(chosen) < count:
             scores = left @ table
-            padded = np.concatenate([[0.0], scores, [0.0]])
+            padded[1:-1] = scores
             ranking = scores + _NEIGHBOUR * np.maximum(padded[:-2], padded[2:])
             ranking[chosen] = 0.0
             place = int(ranking.argmax()) if len(ranking) else 0
@@ -149,10 +184,8 @@ class SearchedPassage:
 
     def _verbatim(self, claim: str) -> list[int]:
         """Return the place of the shortest sentence that holds all words of the claim in their order."""
-        wanted = " ".join(tokens(claim))
-        there = [
-            place for place, words in enumerate(self._tokens) if wanted and f" {wanted} " in f" {words} "
-        ]
+        wanted = _asked(claim).words
+        there = [place for place, words in enumerate(self._tokens) if wanted.strip() and wanted in words]
         return sorted(there, key=lambda place: len(self._tokens[place]))[:1]
 
     def _windows(self, table: NDArray[np.float64], longest: int) -> Iterator[tuple[int, int]]:
@@ -214,16 +247,17 @@ def recall(found: Sequence[Span], gold: Sequence[Span]) -> float | None:
     return sum(hits) / len(hits)
 
 
-def _units(text: str, max_words: int) -> Iterator[Span]:
-    """Yield sentences, and what is too long for one in stretches that overlap by half."""
+def _units(text: str, max_words: int) -> Iterator[tuple[Span, int]]:
+    """Yield sentences, and what is too long for one in stretches that overlap by half; with their words."""
     for span in reading_units(text):
-        words = word_spans(text, span)
         if not any(character.isalnum() for character in text[span.start : span.end]):
             continue
-        if len(words) <= max_words:
-            yield span
+        count = count_words(text, span)
+        if count <= max_words:
+            yield span, count
             continue
+        words = word_spans(text, span)
         step = max(max_words // 2, 1)
         for first in range(0, len(words) - max_words + step, step):
             last = min(first + max_words, len(words)) - 1
-            yield Span(words[first].start, words[last].end)
+            yield Span(words[first].start, words[last].end), last - first + 1

@@ -66,6 +66,8 @@ buy buys bought | sell sells sold
 agree agrees agreed | disagree disagrees disagreed
 """
 _ENDINGS = ("", "e", "es", "s", "ed", "d", "ing")
+# Texts repeat their words: so many are looked up rather than read again.
+_KNOWN = 1 << 15
 _PREFIXES = ("un", "in", "im", "ir", "il", "non", "dis")
 
 
@@ -103,19 +105,23 @@ def nearest_sentence(claim: str, evidence: str, *, alike: float) -> str:
         alike: the share of the claim's words, numbers apart, that the sentence must hold, from 0 to 1: what
             says something else altogether denies nothing.
     """
-    said = _stems(_read(claim))
+    said = _stems(claim)
     # numbers are compared elsewhere: "the port is 5433" is about the same as "the port is 5432"
-    stems = {stem for stem in said if not stem[0].isdigit()} or said
+    stems = frozenset(stem for stem in said if not stem[0].isdigit()) or said
     if not stems:
         return ""
+    # no sentence ends within a word, so none holds more than all of them: mostly nothing is cut
+    everything = _stems(evidence)
+    if len(stems & everything) / len(stems) < alike and len(said & everything) < _REPEATED:
+        return ""
     texts = [evidence[span.start : span.end] for span in sentences(evidence)]
-    held = [_stems(_read(text)) for text in texts]
+    held = [_stems(text) for text in texts]
     shares = [max(len(stems & there) / len(stems), _whole(there, said)) for there in held]
     place = max(range(len(texts)), key=lambda at: shares[at], default=-1)
     return texts[place] if texts and shares[place] >= alike else ""
 
 
-def _whole(there: set[str], said: set[str]) -> float:
+def _whole(there: frozenset[str], said: frozenset[str]) -> float:
     """Return 1 if a claim repeats all of a sentence, for what it adds must not hide what it denies."""
     return float(len(there) >= _REPEATED and there <= said)
 
@@ -132,8 +138,17 @@ def turned_around(claim: str, sentence: str) -> list[Span]:
     return [word.span for word in turned]
 
 
-def _stems(words: Sequence[_Word]) -> set[str]:
-    return {word.stem for word in words if _is_content(word)}
+@lru_cache(maxsize=512)  # a claim is compared with many texts, and their candidates share sentences
+def _stems(text: str) -> frozenset[str]:
+    """Return the stems of the words of weight."""
+    return frozenset(map(_stem_of, _WORD.findall(text))) - {""}
+
+
+@lru_cache(maxsize=_KNOWN)
+def _stem_of(written: str) -> str:
+    """Return the stem of a word of weight, nothing of another one."""
+    word = _normal(written)
+    return _stem(word) if _is_content(word) else ""
 
 
 def _denials(words: Sequence[_Word]) -> int | None:
@@ -149,7 +164,7 @@ def _denied(said: Sequence[_Word], nearest: Sequence[_Word]) -> list[_Word]:
     return [
         word
         for word in said
-        if _is_content(word)
+        if _is_content(word.text)
         and mine[word.stem] in ({True}, {False})
         and theirs.get(word.stem) == {not word.denied}
     ]
@@ -185,7 +200,7 @@ def _are_alike(one: str, other: str) -> bool:
 
 def _around(words: Sequence[_Word], place: int) -> set[str]:
     near = (*words[max(place - _NEAR, 0) : place], *words[place + 1 : place + _NEAR + 1])
-    return {word.stem for word in near if _is_content(word)}
+    return {word.stem for word in near if _is_content(word.text)}
 
 
 def _are_opposite(one: str, other: str) -> bool:
@@ -195,27 +210,33 @@ def _are_opposite(one: str, other: str) -> bool:
     return len(shorter) > 3 and any(longer == prefix + shorter for prefix in _PREFIXES)
 
 
-def _is_content(word: _Word) -> bool:
-    return word.text in _OPPOSITE or (
-        len(word.text) > 2 and word.text not in _LIGHT and word.text not in _NEGATORS
-    )
+def _is_content(word: str) -> bool:
+    return word in _OPPOSITE or (len(word) > 2 and word not in _LIGHT and word not in _NEGATORS)
 
 
-@lru_cache(maxsize=512)  # the candidates of a passage share their sentences
+@lru_cache(maxsize=512)  # a claim is compared with many sentences
 def _read(text: str) -> tuple[_Word, ...]:
     """Return the words of a text; what stands behind a negator with light words between is denied."""
     words: list[_Word] = []
     reach = 0
     for match in _WORD.finditer(text):
-        word = match.group().lower().replace("’", "'")
-        if _is_negator(word):
+        word = _normal(match.group())
+        negates = _is_negator(word)
+        words.append(_Word(word, _stem(word), Span(*match.span()), denied=reach > 0 and not negates))
+        if negates:
             reach = _REACH
-            words.append(_Word(word, word, Span(*match.span()), denied=False))
             continue
-        words.append(_Word(word, stem(word), Span(*match.span()), denied=reach > 0))
         # the first word of weight behind a negator is what it denies
         reach = reach - 1 if word in _LIGHT and reach else 0
     return tuple(words)
+
+
+def _normal(written: str) -> str:
+    return written.lower().replace("’", "'")
+
+
+def _stem(word: str) -> str:
+    return word if _is_negator(word) else stem(word)
 
 
 def _is_negator(word: str) -> bool:

@@ -70,8 +70,10 @@ class Quantity:
 _UNIT = "|".join(sorted((re.escape(name) for name in UNITS), key=len, reverse=True))
 _MAGNITUDE = "|".join(_MAGNITUDES)
 _NUMBER_WORD = "|".join(sorted((*_VALUES, *_MAGNITUDES), key=len, reverse=True))
+# What no quantity begins with is passed over at once: most characters of a text are.
+_BEGINS = rf"(?=[\d.$€£¥]|\b[{''.join(sorted({word[0] for word in (*_VALUES, *_MAGNITUDES)}))}])"
 _QUANTITY = re.compile(
-    r"(?:(?P<version>(?<![\w.])\d+(?:\.\d+){2,}(?![\w.]*\d))"
+    rf"{_BEGINS}(?:(?P<version>(?<![\w.])\d+(?:\.\d+){{2,}}(?![\w.]*\d))"
     r"|(?:(?P<money>[$€£¥])\s?)?(?<![\w.,])(?<![^\W\d_]-)"
     r"(?P<numeral>(?:\d{1,3}(?:[,\u00a0\u2009\u202f]\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+)(?!\d|\.\d)"
     r"(?:(?P<ordinal>st|nd|rd|th)\b|(?P<powers>(?:[\s-]?\b(?:"

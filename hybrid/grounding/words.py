@@ -6,6 +6,8 @@ Takes a text, gives stretches of it and what two texts are compared by. Knows no
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from functools import lru_cache
 
 from hybrid.chunking import sentence_spans
 from hybrid.generation.sentences import pieces
@@ -39,6 +41,9 @@ MONTHS = (
 _SHORT_MONTHS = {name[:3]: name for name in MONTHS} | {"sept": "september"}
 # So many letters of a word are compared: it finds "orchestr-al" in "orchestr-a" where endings do not.
 _PREFIX = 5
+# Texts repeat what stands between spaces: so many are looked up rather than read again, none of them longer.
+_KNOWN = 1 << 15
+_LONGEST = 32
 
 
 def word_set(*lines: str) -> frozenset[str]:
@@ -61,6 +66,11 @@ def word_spans(text: str, within: Span) -> list[Span]:
     return [Span(match.start(), match.end()) for match in _WORD.finditer(text, within.start, within.end)]
 
 
+def count_words(text: str, within: Span) -> int:
+    """Return how many words a stretch has."""
+    return len(_WORD.findall(text, within.start, within.end))
+
+
 def tokens(text: str) -> list[str]:
     """Return all words of a text in lower case, without punctuation."""
     return _TOKEN.findall(text.lower())
@@ -73,17 +83,24 @@ def terms(text: str) -> list[str]:
     neighbouring characters is a term.
     """
     found: list[str] = []
-    for word in content_words(_ISO_DATE.sub(_spelled, text)):
-        if _DENSE_RUN.search(word):
-            found += _pairs(word)
-        else:
-            word = _SHORT_MONTHS.get(word, word)
-            found.append(word if word[0].isdigit() else word[:_PREFIX])
+    # no term reaches over white space
+    for part in text.split():
+        found += _known_terms(part) if len(part) <= _LONGEST else _terms(part)
     return found
 
 
-def _pairs(word: str) -> list[str]:
-    return [word[place : place + 2] for place in range(max(len(word) - 1, 1))]
+@lru_cache(maxsize=_KNOWN)
+def _known_terms(part: str) -> tuple[str, ...]:
+    return tuple(_terms(part))
+
+
+def _terms(part: str) -> Iterator[str]:
+    for word in content_words(_ISO_DATE.sub(_spelled, part)):
+        if _DENSE_RUN.search(word):
+            yield from (word[place : place + 2] for place in range(max(len(word) - 1, 1)))
+        else:
+            word = _SHORT_MONTHS.get(word, word)
+            yield word if word[0].isdigit() else word[:_PREFIX]
 
 
 def _spelled(match: re.Match[str]) -> str:
