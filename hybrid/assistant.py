@@ -230,6 +230,7 @@ class Assistant:
             # an endpoint tells none
             with contextlib.suppress(UsageError):
                 logs = answerer.log_probabilities(asserted)
+            # without the question, whose words align in every pair
             for place, others, tokens in zip(places, drawn, logs, strict=True):
                 found[place] = uncertainty(
                     answers[place].text,

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import re
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -29,6 +30,7 @@ from hybrid.questions.files import load_questions
 from hybrid.questions.splits import unit_hash
 from hybrid.types import Arm, Question
 
+_ARTICLE = re.compile(r"^(an?|the) ")
 # Each is greater where the answer is less sure; the second name is that of its length baseline.
 _SIGNALS: dict[str, tuple[Callable[[Uncertainty], float], str]] = {
     "agreement with the answer": (lambda sure: -sure.agreement, "length of the samples"),
@@ -45,7 +47,8 @@ def questions_of(file: Path | None, count: int) -> list[Question]:
     """Return questions with gold answers, in an order that says nothing."""
     if file is None:
         choices = shipped_suite().choices
-        found = [Question(one.id, one.question, (one.options[one.right],)) for one in choices]
+        golds = [(one.options[one.right], _ARTICLE.sub("", one.options[one.right])) for one in choices]
+        found = [Question(one.id, one.question, gold) for one, gold in zip(choices, golds, strict=True)]
     else:
         found = [one for one in load_questions(file) if one.answerable and not one.options]
     return sorted(found, key=lambda one: unit_hash("uncertainty", one.id))[:count]
