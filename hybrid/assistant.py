@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 # So many generations are kept open: the one in force, and those of other embedders that it is compared with.
 _OPEN = 4
+# Of samples that are compared, as Kuhn et al. (2023) chose it. At 1 hardly two answers of a small generator mean
+# the same: semantic entropy told wrong answers with an AUROC of .49 there and .60 here (40 questions).
+_TEMPERATURE = 0.5
 
 
 class Assistant:
@@ -189,7 +192,7 @@ class Assistant:
         return self.grounder.ground(answer.text, [hit.chunk.text for hit in answer.hits])
 
     def uncertainty(
-        self, answer: Answer, *, samples: int = 5, temperature: float = 1.0, seed: int = 0
+        self, answer: Answer, *, samples: int = 5, temperature: float = _TEMPERATURE, seed: int = 0
     ) -> Uncertainty | None:
         """Tell how sure the generator is of an answer that has no passages, by what else it would say.
 
@@ -209,7 +212,7 @@ class Assistant:
         return self.uncertainty_all([answer], samples=samples, temperature=temperature, seed=seed)[0]
 
     def uncertainty_all(
-        self, answers: Sequence[Answer], *, samples: int = 5, temperature: float = 1.0, seed: int = 0
+        self, answers: Sequence[Answer], *, samples: int = 5, temperature: float = _TEMPERATURE, seed: int = 0
     ) -> list[Uncertainty | None]:
         """Tell how sure the generator is of several answers, which are sampled in batches."""
         from hybrid.grounding.sampling import uncertainty

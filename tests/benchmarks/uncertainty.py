@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("file", type=Path, nargs="?")
     parser.add_argument("--questions", type=int, default=40)
     parser.add_argument("--samples", type=int, default=5)
-    parser.add_argument("--temperature", type=float, default=1.0)
+    parser.add_argument("--temperature", type=float, default=0.5)
     parser.add_argument("--tokens", type=int, default=48, help="an answer has at the most")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
