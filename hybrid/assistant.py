@@ -6,6 +6,7 @@ first needed and kept; a new generation of the index is picked up at the next qu
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -34,10 +35,14 @@ if TYPE_CHECKING:
     from hybrid.comparison import Comparison
     from hybrid.decision.values import Gate
     from hybrid.grounding.judging import Grounder, Grounding
+    from hybrid.grounding.sampling import Uncertainty
     from hybrid.tuning import EmbedderWorkshop, Workshop
 
 # So many generations are kept open: the one in force, and those of other embedders that it is compared with.
 _OPEN = 4
+# Of samples that are compared: at 1 hardly two answers of a small generator mean the same, and their entropy
+# told wrong answers with an AUROC of .49 instead of .60 (on the 40 questions on which this was chosen).
+_TEMPERATURE = 0.5
 
 
 class Assistant:
@@ -185,6 +190,58 @@ class Assistant:
         if answer.abstained or not answer.hits:
             return None
         return self.grounder.ground(answer.text, [hit.chunk.text for hit in answer.hits])
+
+    def uncertainty(
+        self, answer: Answer, *, samples: int = 5, temperature: float = _TEMPERATURE, seed: int = 0
+    ) -> Uncertainty | None:
+        """Tell how sure the generator is of an answer that has no passages, by what else it would say.
+
+        Args:
+            answer: of the arm ``base`` or ``adapter``.
+            samples: how many other answers are drawn.
+            temperature: 1 takes the generator as it is, less makes the likely likelier.
+            seed: the same one draws the same.
+
+        Returns:
+            None for an answer that declined.
+
+        Raises:
+            UsageError: the answer was read from passages, which ``check`` holds it against; or less than one
+                sample.
+        """
+        return self.uncertainty_all([answer], samples=samples, temperature=temperature, seed=seed)[0]
+
+    def uncertainty_all(
+        self, answers: Sequence[Answer], *, samples: int = 5, temperature: float = _TEMPERATURE, seed: int = 0
+    ) -> list[Uncertainty | None]:
+        """Tell how sure the generator is of several answers, which are sampled in batches."""
+        from hybrid.grounding.sampling import uncertainty
+
+        if any(answer.arm in (Arm.RAG, Arm.BOTH) for answer in answers):
+            raise UsageError(
+                "samples tell of answers without passages; one with passages is checked against them",
+                hint="ask with --arm base or --arm adapter, or leave --samples out",
+            )
+        found: dict[int, Uncertainty] = {}
+        for arm in (Arm.BASE, Arm.ADAPTER):
+            places = [place for place, one in enumerate(answers) if one.arm is arm and not one.abstained]
+            if not places:
+                continue
+            asserted, answerer = [answers[place] for place in places], self._answerer(arm)
+            drawn = answerer.sample_all(asserted, samples, temperature=temperature, seed=seed)
+            logs: list[list[float]] = [[] for _ in places]
+            # an endpoint tells none
+            with contextlib.suppress(UsageError):
+                logs = answerer.log_probabilities(asserted)
+            # without the question, whose words align in every pair
+            for place, others, tokens in zip(places, drawn, logs, strict=True):
+                found[place] = uncertainty(
+                    answers[place].text,
+                    [other.text for other in others],
+                    self.grounder.scorer,
+                    log_probabilities=tokens,
+                )
+        return [found.get(place) for place in range(len(answers))]
 
     @property
     def grounder(self) -> Grounder:

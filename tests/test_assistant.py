@@ -73,6 +73,43 @@ def test_the_arm_base_needs_no_index():
     assert len(generator.history) == 1
 
 
+def test_samples_tell_how_sure_an_answer_without_passages_is():
+    replies = ["The port is 5432."] * 4 + ["Elephants eat grass."]
+    assistant = Assistant("none", embedder=HashEmbedder(), generator=ScriptedGenerator(replies))
+    answer = assistant.ask("Which port is it?", arm=Arm.BASE)
+    found = assistant.uncertainty(answer, samples=5)
+    assert found == assistant.uncertainty(answer, samples=5)
+    assert (found.samples, found.agreement, found.meanings) == (tuple(replies), 0.8, 2)
+    assert found.entropy == pytest.approx(0.5004, abs=1e-4)
+    assert found.least_log_probability < found.log_probability < 0
+    assert assistant.uncertainty(answer, samples=2).agreement == 1.0
+
+
+def test_samples_of_many_answers_are_those_of_each_and_what_declined_has_none(adapted):
+    asked = ["What is the default port?", "And at night?"]
+    base, adapter = (adapted.ask(asked[0], arm=arm) for arm in (Arm.BASE, Arm.ADAPTER))
+    declined = dataclasses.replace(base, abstained=True)
+    together = adapted.uncertainty_all([adapter, declined, base], samples=2)
+    assert together == [adapted.uncertainty(adapter, samples=2), None, adapted.uncertainty(base, samples=2)]
+    assert [together[place].samples[0] for place in (0, 2)] == ["The first.", "It is 5432 [1]."]
+
+
+def test_a_generator_that_judges_no_text_still_samples():
+    class Endpoint(ScriptedGenerator):
+        def log_probabilities(self, conversations, continuations):
+            raise UsageError("an endpoint tells none")
+
+    assistant = Assistant("none", embedder=HashEmbedder(), generator=Endpoint(["Paris."]))
+    found = assistant.uncertainty(assistant.ask("The capital of France?", arm=Arm.BASE))
+    assert (found.agreement, found.log_probability, found.least_log_probability) == (1.0, None, None)
+
+
+def test_answers_with_passages_are_checked_and_not_sampled(assistant):
+    answer = assistant.ask("What is the default port of the server?")
+    with pytest.raises(UsageError, match="checked against them"):
+        assistant.uncertainty(answer)
+
+
 @pytest.mark.parametrize("arm", [Arm.ADAPTER, Arm.BOTH])
 def test_the_arms_with_an_adapter_say_that_there_is_none(assistant, arm):
     with pytest.raises(AdapterError, match="need a generator adapter"):

@@ -1,4 +1,4 @@
-"""What carries an answer: the verdict on each of its sentences, as lines and as JSON values.
+"""What carries an answer: the verdict on each of its sentences, or on its samples, as lines and JSON values.
 
 Takes an answer and what was found of it, gives text. Knows nothing about how it was judged.
 """
@@ -13,6 +13,7 @@ from hybrid.types import Answer
 
 if TYPE_CHECKING:
     from hybrid.grounding.judging import Grounding
+    from hybrid.grounding.sampling import Uncertainty
     from hybrid.grounding.values import Evidence, Verdict
 
 _WORDS = {
@@ -34,13 +35,22 @@ def lines(answer: Answer, grounding: Grounding | None) -> Iterator[str]:
             yield from _told(answer, verdict)
 
 
-def values(answer: Answer, grounding: Grounding | None) -> dict[str, Any]:
-    """Return an answer as JSON values, with its ``claims``; they are null where nothing was checked.
+def agreement(sure: Uncertainty) -> str:
+    """Return in one line how far the samples of an answer agree with it."""
+    count = len(sure.samples)
+    groups = f"{sure.meanings} meaning{'s' if sure.meanings > 1 else ''}, entropy {sure.entropy:.2f}"
+    return f"agreement {sure.agreement:.2f} over {count} sample{'s' if count > 1 else ''} ({groups})"
+
+
+def values(answer: Answer, grounding: Grounding | None, sure: Uncertainty | None = None) -> dict[str, Any]:
+    """Return an answer as JSON values, with its ``claims`` and its ``uncertainty``.
+
+    The claims are null where nothing was checked, the uncertainty where nothing was sampled.
 
     ``evidence.passage`` is a place among the hits, from 0, and the spans are offsets into its text.
     """
     claims = None if grounding is None else [_claim(answer, verdict) for verdict in grounding.verdicts]
-    return {**console.plain(answer), "claims": claims}
+    return {**console.plain(answer), "claims": claims, "uncertainty": console.plain(sure)}
 
 
 def _claim(answer: Answer, verdict: Verdict) -> dict[str, Any]:

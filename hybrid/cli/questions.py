@@ -53,6 +53,15 @@ GeneratorAdapter = Annotated[
 NoCheck = Annotated[
     bool, typer.Option("--no-check", help="Do not say which sentences the passages carry; faster.")
 ]
+Samples = Annotated[
+    int | None,
+    typer.Option(
+        "--samples",
+        min=1,
+        help="Draw so many other answers and say whether they agree; for base and adapter, which have no "
+        "passages to be checked against.",
+    ),
+]
 
 _SNIPPET = 160
 
@@ -110,6 +119,7 @@ def ask(
     k: Count = None,
     reranker: Reranker = None,
     no_check: NoCheck = False,
+    samples: Samples = None,
     as_json: Json = False,
     config: Config = None,
     indexes: Indexes = None,
@@ -118,17 +128,24 @@ def ask(
 ) -> None:
     """Answer a question with citations that hold, or say that the documents do not answer it.
 
-    Then say of each sentence whether the passages carry it, and with what.
+    Then say of each sentence whether the passages carry it, and with what; without passages, whether sampled
+    answers agree.
     """
     assistant, used = _assistant(
         config, indexes, effort, offline, domain, arm, reader, k, reranker, generator_adapter
     )
+    if samples and used in (Arm.RAG, Arm.BOTH):
+        raise UsageError(
+            f"--samples does not go with the arm {used}: its answers are checked against their passages",
+            hint="use --arm base or --arm adapter",
+        )
     text = _text(question)
     if as_json:
         answer = assistant.ask(text, arm=used, where=conditions(where))
-        console.json_document(carrying.values(answer, _checked(assistant, answer, no_check)))
+        sure = assistant.uncertainty(answer, samples=samples) if samples else None
+        console.json_document(carrying.values(answer, _checked(assistant, answer, no_check), sure))
         return
-    _answer(assistant, text, used, conditions(where), no_check)
+    _answer(assistant, text, used, conditions(where), no_check, samples)
 
 
 def chat(
@@ -214,13 +231,23 @@ def _assistant(
     return Assistant(name, settings=spec.settings), spec.arm
 
 
-def _answer(assistant: Assistant, question: str, arm: Arm, where: dict[str, str], no_check: bool) -> None:
+def _answer(
+    assistant: Assistant,
+    question: str,
+    arm: Arm,
+    where: dict[str, str],
+    no_check: bool,
+    samples: int | None = None,
+) -> None:
     for part in assistant.stream(question, arm=arm, where=where):
         if isinstance(part, Answer):
             console.piece("\n")
             _show_sources(part)
             for line in carrying.lines(part, _checked(assistant, part, no_check)):
                 console.data(line)
+            sure = assistant.uncertainty(part, samples=samples) if samples else None
+            if sure is not None:
+                console.data(carrying.agreement(sure))
         else:
             console.piece(console.printable(part))
 

@@ -110,6 +110,35 @@ class Answerer:
                 )
         return _by_arm(answers, arm, begun)
 
+    def sample_all(
+        self, answers: Sequence[Answer], count: int, *, temperature: float = 1.0, seed: int = 0
+    ) -> list[list[Answer]]:
+        """Return for each answer without passages so many others to its question, drawn by chance."""
+        if not answers:
+            return []
+        drawn = self.generator().sample(
+            [self._prompts.base(answer.question) for answer in answers],
+            count,
+            max_new_tokens=self.settings.max_new_tokens,
+            temperature=temperature,
+            seed=seed,
+            stop=STOP,
+        )
+        return [
+            [dataclasses.replace(self._plain(answer.question, text), arm=answer.arm) for text in texts]
+            for answer, texts in zip(answers, drawn, strict=True)
+        ]
+
+    def log_probabilities(self, answers: Sequence[Answer]) -> list[list[float]]:
+        """Return for each answer without passages the log-probabilities of its tokens.
+
+        Raises:
+            UsageError: the generator tells none.
+        """
+        conversations = [self._prompts.base(answer.question) for answer in answers]
+        found = self.generator().log_probabilities(conversations, [[answer.text] for answer in answers])
+        return [tokens for (tokens,) in found]
+
     def stream(self, question: str, hits: Sequence[Hit], *, arm: Arm = Arm.RAG) -> Iterator[str | Answer]:
         """Yield pieces of text as they come, and at last the answer as it stands after the checks.
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,53 @@ from hybrid.grounding.scorers.protocol import Scorer
 from hybrid.grounding.values import Pair
 
 _WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertainty:
+    """How sure a model is of an answer that no evidence stands behind; whether it is right nobody knows.
+
+    ``agreement`` is the share of the samples that mean what the answer means. ``meanings`` counts what the
+    samples mean, ``entropy`` is that of these meanings in nats. ``log_probability`` is the mean of the
+    answer's tokens, ``least_log_probability`` that of the unlikeliest; None where the model tells none.
+    ``words`` is the length of the answer, which all of them have to beat.
+    """
+
+    samples: tuple[str, ...]
+    agreement: float
+    meanings: int
+    entropy: float
+    log_probability: float | None
+    least_log_probability: float | None
+    words: int
+
+
+def uncertainty(
+    answer: str,
+    samples: Sequence[str],
+    scorer: Scorer,
+    *,
+    question: str = "",
+    threshold: float = 0.0,
+    log_probabilities: Sequence[float] = (),
+) -> Uncertainty:
+    """Compare an answer with samples, at least one, of what the model also says to the question.
+
+    The answer is grouped with the samples, in one call of the scorer, and counts in none of the numbers. See
+    ``meanings`` for the other arguments.
+    """
+    together = meanings([answer, *samples], scorer, question=question, threshold=threshold)
+    own = next(group for group in together if 0 in group)
+    sizes = [len(group) - (group is own) for group in together]
+    return Uncertainty(
+        samples=tuple(samples),
+        agreement=(len(own) - 1) / len(samples),
+        meanings=sum(size > 0 for size in sizes),
+        entropy=_entropy([size for size in sizes if size]),
+        log_probability=mean_log_probability(log_probabilities),
+        least_log_probability=least_log_probability(log_probabilities),
+        words=len(_WORD.findall(answer)),
+    )
 
 
 def meanings(
@@ -65,11 +113,7 @@ def semantic_entropy(
     for the arguments.
     """
     groups = meanings(samples, scorer, question=question, threshold=threshold)
-    if not groups:
-        return None
-    count = len(samples)
-    entropy = math.fsum(len(group) / count * math.log(count / len(group)) for group in groups)
-    return min(max(entropy, 0.0), math.log(count))
+    return _entropy([len(group) for group in groups]) if groups else None
 
 
 def self_consistency(
@@ -126,6 +170,13 @@ def length_baseline(samples: Sequence[str]) -> float | None:
     Higher, so shorter, is surer. It knows nothing, and is what every other signal here has to beat.
     """
     return -sum(len(_WORD.findall(sample)) for sample in samples) / len(samples) if samples else None
+
+
+def _entropy(sizes: Sequence[int]) -> float:
+    """Return the entropy of groups of these sizes in nats, between its bounds whatever the rounding."""
+    count = sum(sizes)
+    entropy = math.fsum(size / count * math.log(count / size) for size in sizes)
+    return min(max(entropy, 0.0), math.log(count))
 
 
 def _mutual(texts: Sequence[str], scorer: Scorer, question: str, threshold: float) -> list[tuple[str, str]]:

@@ -99,7 +99,7 @@ class Reranker(Protocol):
 
 
 class Generator(Protocol):
-    """Continue a conversation, greedily: the same prompt gives the same text."""
+    """Continue a conversation, greedily: the same prompt gives the same text; or by chance, from a seed."""
 
     @property
     def name(self) -> str:
@@ -132,6 +132,28 @@ class Generator(Protocol):
         """Yield the text of one answer in pieces; together they are what ``generate`` returns."""
         ...
 
+    def sample(
+        self,
+        conversations: Sequence[Sequence[Message]],
+        count: int,
+        *,
+        max_new_tokens: int,
+        temperature: float = 1.0,
+        seed: int = 0,
+        stop: Sequence[str] = (),
+    ) -> list[list[Generation]]:
+        """Return for each conversation so many answers, drawn by chance.
+
+        Args:
+            conversations: what was said before.
+            count: of the samples of each; the first ones stay the same if more are drawn.
+            max_new_tokens: at the most.
+            temperature: 1 takes the model as it is, less makes the likely likelier.
+            seed: the same one gives the same samples.
+            stop: a text ends before the first of them.
+        """
+        ...
+
     def log_likelihoods(
         self, conversations: Sequence[Sequence[Message]], continuations: Sequence[Sequence[str]]
     ) -> list[list[float]]:
@@ -145,4 +167,10 @@ class Generator(Protocol):
             The sum of the natural logarithms of the probabilities of a continuation's tokens: 0 at the
             most, higher is likelier.
         """
+        ...
+
+    def log_probabilities(
+        self, conversations: Sequence[Sequence[Message]], continuations: Sequence[Sequence[str]]
+    ) -> list[list[list[float]]]:
+        """Return what ``log_likelihoods`` sums up: of each continuation the logarithms of its tokens."""
         ...

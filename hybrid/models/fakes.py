@@ -18,6 +18,7 @@ import numpy as np
 
 from hybrid.files import hash_text
 from hybrid.models import EmbedderFingerprint, Generation, Vectors
+from hybrid.models.sampling import require_samples
 from hybrid.models.stopping import cut_at_stop
 from hybrid.types import Message, Span
 
@@ -90,8 +91,9 @@ class OverlapReranker:
 class ScriptedGenerator:
     """Answer with the given replies in turn, the last one for ever; keep what was asked.
 
-    Of given texts the likelier one has more of its words in the conversation. With an adapter it answers
-    with the replies under the adapter's name in ``tuned``.
+    Sampled answers are the replies in a circle, beginning at the seed's. Of given texts the likelier one has
+    more of its words in the conversation. With an adapter it answers with the replies under the adapter's
+    name in ``tuned``.
     """
 
     replies: Sequence[str]
@@ -99,6 +101,7 @@ class ScriptedGenerator:
     context_tokens: int = 2_048
     history: list[tuple[Message, ...]] = field(default_factory=list)
     judged: list[tuple[Message, ...]] = field(default_factory=list)
+    sampled: list[tuple[Message, ...]] = field(default_factory=list)
     tuned: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def adapted(self, folder: Path, *, strength: float = 1.0) -> ScriptedGenerator:
@@ -109,6 +112,7 @@ class ScriptedGenerator:
             name=f"{self.name} + {folder.name}",
             history=[],
             judged=[],
+            sampled=[],
         )
 
     @property
@@ -132,21 +136,47 @@ class ScriptedGenerator:
         """Yield the reply word by word."""
         yield from re.findall(r"\s*\S+", self._reply(messages, stop).text)
 
+    def sample(
+        self,
+        conversations: Sequence[Sequence[Message]],
+        count: int,
+        *,
+        max_new_tokens: int,
+        temperature: float = 1.0,
+        seed: int = 0,
+        stop: Sequence[str] = (),
+    ) -> list[list[Generation]]:
+        """Return the replies from the place of the seed on, the same for every conversation."""
+        require_samples(count, temperature)
+        self.sampled.extend(tuple(messages) for messages in conversations)
+        texts = [self.replies[(seed + number) % len(self.replies)] for number in range(count)]
+        return [[self._said(text, messages, stop) for text in texts] for messages in conversations]
+
     def log_likelihoods(
         self, conversations: Sequence[Sequence[Message]], continuations: Sequence[Sequence[str]]
     ) -> list[list[float]]:
         """Return the sum over a text's words of log 0.9 if the conversation has the word, else log 0.1."""
+        judged = self.log_probabilities(conversations, continuations)
+        return [[sum(words) for words in texts] for texts in judged]
+
+    def log_probabilities(
+        self, conversations: Sequence[Sequence[Message]], continuations: Sequence[Sequence[str]]
+    ) -> list[list[list[float]]]:
+        """Return log 0.9 for each word that the conversation has, else log 0.1."""
         self.judged.extend(tuple(messages) for messages in conversations)
         said = [set(_words(" ".join(message.content for message in turns))) for turns in conversations]
         return [
-            [sum(math.log(0.9 if word in there else 0.1) for word in _words(text)) for text in texts]
+            [[math.log(0.9 if word in there else 0.1) for word in _words(text)] for text in texts]
             for there, texts in zip(said, continuations, strict=True)
         ]
 
     def _reply(self, messages: Sequence[Message], stop: Sequence[str]) -> Generation:
         text = self.replies[min(len(self.history), len(self.replies) - 1)]
-        text = cut_at_stop(text, stop).strip()
         self.history.append(tuple(messages))
+        return self._said(text, messages, stop)
+
+    def _said(self, text: str, messages: Sequence[Message], stop: Sequence[str]) -> Generation:
+        text = cut_at_stop(text, stop).strip()
         return Generation(text, self.count_prompt_tokens(messages), len(_TOKEN.findall(text)))
 
 

@@ -1,4 +1,4 @@
-"""A causal language model as a generator: greedy, batched, streaming; or as a judge of given texts.
+"""A causal language model as a generator: greedy, batched, streaming, sampling; or as a judge of given texts.
 
 Takes conversations, gives texts or likelihoods, by the base or with an adapter. Knows nothing about passages
 or citations.
@@ -9,10 +9,11 @@ from __future__ import annotations
 import contextlib
 import copy
 import inspect
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from hybrid.errors import ModelMissing, UsageError
 from hybrid.files import hash_file, hash_text
@@ -23,6 +24,7 @@ from hybrid.models.dialogue import Dialogue
 from hybrid.models.merging import Merged, Swap
 from hybrid.models.padding import Rectangle, left_padded
 from hybrid.models.resolve import weights_digest
+from hybrid.models.sampling import Draws, chance, require_samples
 from hybrid.models.stopping import cut_at_stop, hold_back, in_loop
 from hybrid.types import Message
 
@@ -34,6 +36,8 @@ _BATCH_TOKENS = 12_288
 _UNKNOWN_CONTEXT = 2_048
 # A stop string is looked for in so many of the last tokens.
 _STOP_TOKENS = 24
+# Chooses, by the logits of a step, a token for each of the rows that still go on.
+_Choose: TypeAlias = Callable[[Any, Sequence[int]], Any]
 
 
 class TransformersGenerator:
@@ -127,15 +131,48 @@ class TransformersGenerator:
         Raises:
             UsageError: a conversation does not fit the model's context.
         """
-        if not conversations:
-            return []
         prompts = [self.dialogue.prompt(messages) for messages in conversations]
+        return self._write(prompts, max_new_tokens, stop, lambda batch: _likeliest)
+
+    def sample(
+        self,
+        conversations: Sequence[Sequence[Message]],
+        count: int,
+        *,
+        max_new_tokens: int,
+        temperature: float = 1.0,
+        seed: int = 0,
+        stop: Sequence[str] = (),
+    ) -> list[list[Generation]]:
+        """Answer every conversation so many times by chance; what else is asked changes no sample.
+
+        Raises:
+            UsageError: a conversation does not fit the model's context, less than one sample, or a
+                temperature that is not above 0.
+        """
+        require_samples(count, temperature)
+        prompts = [self.dialogue.prompt(messages) for messages in conversations]
+        repeated = [prompt for prompt in prompts for _ in range(count)]
+        chances = [chance(seed, number, prompt) for prompt in prompts for number in range(count)]
+        written = self._write(
+            repeated, max_new_tokens, stop, lambda batch: Draws(temperature, [chances[p] for p in batch])
+        )
+        return [written[first : first + count] for first in range(0, len(written), count)]
+
+    def _write(
+        self,
+        prompts: Sequence[str],
+        max_new_tokens: int,
+        stop: Sequence[str],
+        choice: Callable[[Sequence[int]], _Choose],
+    ) -> list[Generation]:
+        """Go on after every prompt; ``choice`` says how the tokens of a batch of them are chosen."""
         lengths = [len(ids) for ids in self.dialogue.tokens(prompts)]
         results: dict[int, Generation] = {}
         for batch in _batches([length + max_new_tokens for length in lengths]):
             inputs = self._encode([prompts[index] for index in batch], max_new_tokens)
             written: list[list[int]] = [[] for _ in batch]
-            for row, token in self._decode(inputs, max_new_tokens, stop):
+            for row, token in self._decode(inputs, max_new_tokens, stop, choice(batch)):
                 written[row].append(token)
             for index, ids in zip(batch, written, strict=True):
                 text = cut_at_stop(self._text(ids), stop)
@@ -173,7 +210,7 @@ class TransformersGenerator:
     ) -> Iterator[str]:
         """Yield the answer in pieces; what might be the beginning of a stop string is held back."""
         inputs = self._encode([self.dialogue.prompt(messages)], max_new_tokens)
-        yield from hold_back(self._pieces(self._decode(inputs, max_new_tokens, stop)), stop)
+        yield from hold_back(self._pieces(self._decode(inputs, max_new_tokens, stop, _likeliest)), stop)
 
     def _pieces(self, tokens: Iterator[tuple[int, int]]) -> Iterator[str]:
         """Yield the text of one row as it grows, word by word: what follows may change the last one."""
@@ -197,6 +234,17 @@ class TransformersGenerator:
             UsageError: a conversation with a continuation does not fit the model's context, or a
                 continuation is empty.
         """
+        judged = self.log_probabilities(conversations, continuations)
+        return [[math.fsum(tokens) for tokens in texts] for texts in judged]
+
+    def log_probabilities(
+        self, conversations: Sequence[Sequence[Message]], continuations: Sequence[Sequence[str]]
+    ) -> list[list[list[float]]]:
+        """Return the log-probability of every token of every continuation, by the tokens of this model.
+
+        Raises:
+            UsageError: as ``log_likelihoods``.
+        """
         prompts = [self.dialogue.prompt(messages) for messages in conversations]
         tails = [
             self.dialogue.tokens([self.dialogue.reply(text) for text in texts]) for texts in continuations
@@ -208,15 +256,15 @@ class TransformersGenerator:
             longest = max((len(tail) for tail in texts), default=0)
             self._require_room(len(ids), longest)
             lengths.append(len(ids) + longest)
-        results: dict[int, list[float]] = {}
+        results: dict[int, list[list[float]]] = {}
         for batch in _batches(lengths):
             inputs = self._encode([prompts[place] for place in batch], 0)
             judged = self._judge(inputs, [tails[place] for place in batch])
             results.update(zip(batch, judged, strict=True))
         return [results[place] for place in range(len(prompts))]
 
-    def _judge(self, inputs: Rectangle, tails: Sequence[Sequence[Sequence[int]]]) -> list[list[float]]:
-        """Return the likelihoods after one batch of prompts: first tokens at once, the rest on its cache."""
+    def _judge(self, inputs: Rectangle, tails: Sequence[Sequence[Sequence[int]]]) -> list[list[list[float]]]:
+        """Return the logarithms after one batch of prompts: first tokens at once, the rest on its cache."""
         import torch
 
         rows = [(row, ids) for row, texts in enumerate(tails) for ids in texts]
@@ -224,7 +272,7 @@ class TransformersGenerator:
             mask = inputs.mask
             output = self._forward(inputs.ids, mask, keep=1, use_cache=True)
             first = output.logits[:, -1].float().log_softmax(-1)
-            scores = [float(first[row, ids[0]]) for row, ids in rows]
+            scores = [[float(first[row, ids[0]])] for row, ids in rows]
             # a token more is read only where there is one
             longer = sorted(
                 (place for place, (_, ids) in enumerate(rows) if len(ids) > 1), key=lambda p: len(rows[p][1])
@@ -234,13 +282,15 @@ class TransformersGenerator:
             for begin in range(0, len(longer), size):
                 part = longer[begin : begin + size]
                 rest = self._judge_rest(output.past_key_values, mask, [rows[place] for place in part])
-                for place, value in zip(part, rest, strict=True):
-                    scores[place] += value
+                for place, logs in zip(part, rest, strict=True):
+                    scores[place] += logs
         values = iter(scores)
         return [[next(values) for _ in texts] for texts in tails]
 
-    def _judge_rest(self, cache: Any, mask: Any, rows: Sequence[tuple[int, Sequence[int]]]) -> list[float]:
-        """Return the likelihoods of all tokens but the first, each row on its prompt's part of the cache."""
+    def _judge_rest(
+        self, cache: Any, mask: Any, rows: Sequence[tuple[int, Sequence[int]]]
+    ) -> list[list[float]]:
+        """Return the logarithms of all tokens but the first, each row on its prompt's part of the cache."""
         import torch
 
         device = mask.device
@@ -256,7 +306,7 @@ class TransformersGenerator:
         whole = torch.cat([mask[wanted], there[:, :-1]], dim=1)
         output = self._forward(padded[:, :-1], whole, keep=width - 1, past_key_values=cache)
         logs = output.logits.float().log_softmax(-1).gather(-1, padded[:, 1:, None])[..., 0]
-        return [float(value) for value in (logs * there[:, 1:]).sum(-1)]
+        return [found[: len(ids) - 1] for found, (_, ids) in zip(logs.tolist(), rows, strict=True)]
 
     def _forward(self, ids: Any, mask: Any, *, keep: int, **options: Any) -> Any:
         """Run the model on the last tokens of what the mask covers, with logits for ``keep`` of them."""
@@ -290,7 +340,7 @@ class TransformersGenerator:
             )
 
     def _decode(
-        self, inputs: Rectangle, max_new_tokens: int, stop: Sequence[str]
+        self, inputs: Rectangle, max_new_tokens: int, stop: Sequence[str], choose: _Choose
     ) -> Iterator[tuple[int, int]]:
         """Yield (row, token) step by step; a row that has ended is computed no further.
 
@@ -306,9 +356,9 @@ class TransformersGenerator:
             with torch.inference_mode():
                 output = self._forward(ids, mask, keep=1, past_key_values=cache, use_cache=True)
                 cache = output.past_key_values
-                best = output.logits[:, -1].argmax(-1)
+                taken = choose(output.logits[:, -1], list(written))
             going = []
-            for place, (row, token) in enumerate(zip(written, best.tolist(), strict=True)):
+            for place, (row, token) in enumerate(zip(written, taken.tolist(), strict=True)):
                 if token in self._ends:
                     continue
                 written[row].append(token)
@@ -323,8 +373,8 @@ class TransformersGenerator:
                     written = {rows[place]: written[rows[place]] for place in going}
                     chosen = torch.tensor(going, device=mask.device)
                     cache.batch_select_indices(chosen)
-                    mask, best = mask[chosen], best[chosen]
-                ids = best[:, None]
+                    mask, taken = mask[chosen], taken[chosen]
+                ids = taken[:, None]
                 mask = torch.cat([mask, torch.ones_like(ids, dtype=mask.dtype)], dim=1)
 
     def _without_adapter(self) -> TransformersGenerator:
@@ -344,6 +394,11 @@ class TransformersGenerator:
 
     def _text(self, ids: Sequence[int]) -> str:
         return str(self._tokenizer.decode(ids, skip_special_tokens=True))
+
+
+def _likeliest(logits: Any, rows: Sequence[int]) -> Any:
+    """Return the token of each row that a greedy answer has there."""
+    return logits.argmax(-1)
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +17,7 @@ import httpx2
 from hybrid.errors import ConfigError, RemoteError, UsageError
 from hybrid.files import hash_text
 from hybrid.models import Generation
+from hybrid.models.sampling import require_samples
 from hybrid.models.stopping import cut_at_stop, hold_back
 from hybrid.types import Message
 
@@ -78,6 +79,32 @@ class RemoteGenerator:
         with ThreadPoolExecutor(_PARALLEL) as threads:
             return list(threads.map(lambda turns: self._ask(turns, max_new_tokens, stop), conversations))
 
+    def sample(
+        self,
+        conversations: Sequence[Sequence[Message]],
+        count: int,
+        *,
+        max_new_tokens: int,
+        temperature: float = 1.0,
+        seed: int = 0,
+        stop: Sequence[str] = (),
+    ) -> list[list[Generation]]:
+        """Answer every conversation so many times, each a request with a seed of its own.
+
+        Whether the same seed gives the same samples is up to the endpoint.
+
+        Raises:
+            RemoteError: the endpoint refused, timed out or answered something unreadable.
+            UsageError: less than one sample, or a temperature that is not above 0.
+        """
+        require_samples(count, temperature)
+        # not one request with n: many servers know no n, or give the same text n times
+        chosen = [{"temperature": temperature, "seed": seed + number} for number in range(count)]
+        asked = [(turns, options) for turns in conversations for options in chosen]
+        with ThreadPoolExecutor(_PARALLEL) as threads:
+            written = list(threads.map(lambda one: self._ask(one[0], max_new_tokens, stop, one[1]), asked))
+        return [written[first : first + count] for first in range(0, len(written), count)]
+
     def stream(
         self, messages: Sequence[Message], *, max_new_tokens: int, stop: Sequence[str] = ()
     ) -> Iterator[str]:
@@ -92,10 +119,17 @@ class RemoteGenerator:
         Raises:
             UsageError: always.
         """
-        raise UsageError(
-            f"{self._shown} tells no likelihood of a given text, which questions with options need",
-            hint="use a model on this machine: leave models.endpoint empty",
-        )
+        raise self._no_judge()
+
+    def log_probabilities(
+        self, conversations: Sequence[Sequence[Message]], continuations: Sequence[Sequence[str]]
+    ) -> list[list[list[float]]]:
+        """Refuse, as ``log_likelihoods`` does.
+
+        Raises:
+            UsageError: always.
+        """
+        raise self._no_judge()
 
     def _pieces(self, messages: Sequence[Message], max_new_tokens: int, stop: Sequence[str]) -> Iterator[str]:
         body = self._body(messages, max_new_tokens, stop) | {"stream": True}
@@ -110,9 +144,16 @@ class RemoteGenerator:
         except httpx2.HTTPError as error:
             raise self._unreachable(error) from error
 
-    def _ask(self, messages: Sequence[Message], max_new_tokens: int, stop: Sequence[str]) -> Generation:
+    def _ask(
+        self,
+        messages: Sequence[Message],
+        max_new_tokens: int,
+        stop: Sequence[str],
+        options: Mapping[str, float] | None = None,
+    ) -> Generation:
+        body = self._body(messages, max_new_tokens, stop) | dict(options or {})
         try:
-            response = self._client.post(self._url, json=self._body(messages, max_new_tokens, stop))
+            response = self._client.post(self._url, json=body)
         except httpx2.HTTPError as error:
             raise self._unreachable(error) from error
         if response.is_error:
@@ -144,6 +185,12 @@ class RemoteGenerator:
             return str(choices[0].get("delta", {}).get("content") or "") if choices else ""
         except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
             raise self._unreadable(line) from error
+
+    def _no_judge(self) -> UsageError:
+        return UsageError(
+            f"{self._shown} tells no likelihood of a given text, which questions with options need",
+            hint="use a model on this machine: leave models.endpoint empty",
+        )
 
     def _unreachable(self, error: Exception) -> RemoteError:
         return RemoteError(

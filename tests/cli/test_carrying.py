@@ -157,3 +157,22 @@ def test_an_answer_from_memory_is_not_checked(asked, capsys):
     shown = capsys.readouterr()
     assert "supported" not in shown.out and "not in the passages" not in shown.out
     assert "from the model's memory" in shown.err
+
+
+def test_an_answer_from_memory_is_held_against_its_samples(asked, capsys):
+    ask = ["ask", "Which port of the server?", "--arm", "base", "--samples", "3"]
+    assert run(ask) == 0
+    shown = capsys.readouterr().out
+    assert shown.endswith("on Sundays.\nagreement 1.00 over 3 samples (1 meaning, entropy 0.00)\n")
+    assert run([*ask, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["claims"] is None
+    assert found["uncertainty"]["samples"] == [found["text"]] * 3
+    assert found["uncertainty"]["log_probability"] < 0
+
+
+def test_samples_do_not_go_with_passages(asked, capsys):
+    assert run(["ask", "Which port of the server?", "--samples", "3"]) == 2
+    assert "checked against their passages" in capsys.readouterr().err
+    assert run(["ask", "Which port of the server?", "--arm", "base", "--samples", "0"]) == 2
+    assert values(answered("Yes."), None)["uncertainty"] is None

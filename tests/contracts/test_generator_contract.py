@@ -2,6 +2,7 @@
 
 import pytest
 
+from hybrid.errors import UsageError
 from hybrid.types import Message, MessageRole
 
 _ASK = [Message(MessageRole.SYSTEM, "Be short."), Message(MessageRole.USER, "Which port is the default?")]
@@ -54,3 +55,36 @@ def test_likelihoods_in_a_batch_are_those_alone(generator):
 
 def test_a_generator_has_a_digest_that_stays(generator):
     assert generator.digest == generator.digest != ""
+
+
+def test_the_tokens_of_a_continuation_sum_up_to_its_likelihood(generator):
+    judged = generator.log_probabilities([_ASK, _OTHER], _OPTIONS)
+    assert all(value <= 0 for row in judged for tokens in row for value in tokens)
+    whole = [sum(tokens) for row in judged for tokens in row]
+    likelihoods = generator.log_likelihoods([_ASK, _OTHER], _OPTIONS)
+    assert whole == pytest.approx([value for row in likelihoods for value in row], abs=1e-6)
+    assert generator.log_probabilities([], []) == []
+
+
+def test_the_same_seed_gives_the_same_samples_and_more_of_them_begin_alike(generator):
+    first = generator.sample([_ASK, _OTHER], 3, max_new_tokens=12, seed=4)
+    assert [len(row) for row in first] == [3, 3]
+    assert generator.sample([_ASK, _OTHER], 3, max_new_tokens=12, seed=4) == first
+    more = generator.sample([_ASK, _OTHER], 4, max_new_tokens=12, seed=4)
+    assert [row[:3] for row in more] == first
+    assert generator.sample([], 3, max_new_tokens=12) == []
+
+
+def test_a_sample_has_no_space_around_it_and_ends_before_a_stop_string(generator):
+    ((whole,),) = generator.sample([_ASK], 1, max_new_tokens=12)
+    assert whole.text == whole.text.strip()
+    assert whole.prompt_tokens == generator.count_prompt_tokens(_ASK)
+    mark = whole.text[3:6]
+    ((written,),) = generator.sample([_ASK], 1, max_new_tokens=12, stop=[mark])
+    assert written.text == whole.text[: whole.text.index(mark)].strip()
+
+
+@pytest.mark.parametrize(("count", "temperature"), [(0, 1.0), (2, 0.0), (2, -1.0), (2, float("nan"))])
+def test_what_cannot_be_sampled_is_a_usage_error(generator, count, temperature):
+    with pytest.raises(UsageError, match="expected at least one"):
+        generator.sample([_ASK], count, max_new_tokens=12, temperature=temperature)

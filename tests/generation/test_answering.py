@@ -258,6 +258,25 @@ def test_of_equals_the_first_is_chosen_and_hopeless_options_are_no_division_by_z
     assert (answer.text, answer.confidence) == ("b", 0.5)
 
 
+def test_samples_are_asked_as_the_answer_was_and_those_that_decline_say_the_same():
+    used, generator = answerer("It is 5432.", "I do not know, sorry.", "I don't know!")
+    answer = used.answer(QUESTION, [], arm=Arm.ADAPTER)
+    (drawn,) = used.sample_all([answer], 3)
+    assert drawn[0].text == "It is 5432."
+    assert drawn[1].text == drawn[2].text != "I don't know!"
+    assert [one.abstained for one in drawn] == [False, True, True]
+    assert {one.arm for one in drawn} == {Arm.ADAPTER}
+    assert generator.sampled == generator.history
+    assert used.sample_all([], 3) == []
+
+
+def test_the_tokens_of_an_answer_are_judged_after_its_question():
+    used, generator = answerer("The port is 5432.")
+    (tokens,) = used.log_probabilities([used.answer(QUESTION, [], arm=Arm.BASE)])
+    assert len(tokens) == 5
+    assert generator.judged == generator.history
+
+
 def test_nothing_to_choose_loads_no_generator():
     used = Answerer(HashEmbedder(), lambda: pytest.fail("the generator was loaded"), GenerationSettings())
     assert used.choose_all([], [], []) == []

@@ -15,6 +15,7 @@ from hybrid.grounding.sampling import (
     sample_support,
     self_consistency,
     semantic_entropy,
+    uncertainty,
 )
 from hybrid.grounding.values import Logits
 
@@ -148,3 +149,26 @@ def test_of_nothing_nothing_is_said():
     assert mean_log_probability([]) is None
     assert least_log_probability([]) is None
     assert length_baseline([]) is None
+
+
+def test_an_answer_is_compared_with_samples_and_counts_in_none_of_the_numbers():
+    samples = ["paris", "pa", "rome", "p", "pau"]
+    found = uncertainty("pavia it is", samples, Table(by_letter), log_probabilities=[-1.0, -3.0])
+    assert (found.samples, found.agreement, found.meanings) == (tuple(samples), 0.8, 2)
+    assert found.entropy == pytest.approx(semantic_entropy(samples, Table(by_letter)))
+    assert (found.log_probability, found.least_log_probability, found.words) == (-2.0, -3.0, 3)
+
+
+def test_an_answer_that_no_sample_repeats_has_no_agreement():
+    found = uncertainty("oslo", ["paris", "pa"], Table(by_letter))
+    assert (found.agreement, found.meanings, found.entropy) == (0.0, 1, 0.0)
+    assert (found.log_probability, found.least_log_probability) == (None, None)
+
+
+@given(TEXTS, st.text(alphabet="abc ", max_size=3))
+def test_uncertainty_stays_within_its_bounds(samples, answer):
+    for scorer in (NONE, ALL, Table(by_letter)):
+        found = uncertainty(answer, samples, scorer)
+        assert 0 <= found.agreement <= 1
+        assert 1 <= found.meanings <= len(samples)
+        assert 0 <= found.entropy <= math.log(len(samples))

@@ -75,3 +75,12 @@ def test_the_likelier_text_has_more_of_its_words_in_the_conversation():
 def test_the_digest_of_a_script_follows_its_replies():
     assert ScriptedGenerator(["a"]).digest == ScriptedGenerator(["a"]).digest
     assert ScriptedGenerator(["a"]).digest != ScriptedGenerator(["b"]).digest
+
+
+def test_sampled_are_the_replies_in_a_circle_from_the_place_of_the_seed():
+    generator = ScriptedGenerator(["one", "two", "three"])
+    ask = [Message(MessageRole.USER, "?")]
+    (drawn,) = generator.sample([ask], 4, max_new_tokens=5, seed=1)
+    assert [item.text for item in drawn] == ["two", "three", "one", "two"]
+    assert generator.sampled == [tuple(ask)]
+    assert generator.history == []

@@ -170,6 +170,36 @@ def test_the_digest_follows_weights_template_and_number_format(
     assert digest(other) != tiny_generator.digest
 
 
+# --- samples ---------------------------------------------------------------------------------------
+
+
+def test_samples_differ_by_their_number_and_by_the_seed(tiny_generator):
+    ((one, other),) = tiny_generator.sample(_PROMPTS[:1], 2, max_new_tokens=20)
+    assert one != other
+    assert tiny_generator.sample(_PROMPTS[:1], 2, max_new_tokens=20, seed=1) != [[one, other]]
+
+
+def test_what_else_is_asked_changes_no_sample(tiny_generator, monkeypatch):
+    together = tiny_generator.sample(_PROMPTS, 2, max_new_tokens=20)
+    assert together == [tiny_generator.sample([one], 2, max_new_tokens=20)[0] for one in _PROMPTS]
+    monkeypatch.setattr("hybrid.models.generator._BATCH_ROWS", 3)
+    assert tiny_generator.sample(_PROMPTS, 2, max_new_tokens=20) == together
+
+
+def test_with_hardly_a_temperature_a_sample_is_the_greedy_answer(tiny_generator):
+    greedy = tiny_generator.generate(_PROMPTS, max_new_tokens=20)
+    assert tiny_generator.sample(_PROMPTS, 2, max_new_tokens=20, temperature=1e-4) == [
+        [written] * 2 for written in greedy
+    ]
+
+
+def test_an_adapter_samples_too(tiny_generator, tiny_adapter_folder):
+    adapted = tiny_generator.adapted(tiny_adapter_folder)
+    greedy = adapted.generate(_PROMPTS[:2], max_new_tokens=20)
+    cold = adapted.sample(_PROMPTS[:2], 1, max_new_tokens=20, temperature=1e-4)
+    assert [row[0] for row in cold] == greedy != tiny_generator.generate(_PROMPTS[:2], max_new_tokens=20)
+
+
 # --- batches ---------------------------------------------------------------------------------------
 
 
@@ -238,6 +268,17 @@ def test_the_default_generator_answers_a_batch_as_single_prompts_token_for_token
     together = real.generate(prompts, max_new_tokens=24)
     assert together == [real.generate([prompt], max_new_tokens=24)[0] for prompt in prompts]
     assert "Paris" in together[0].text
+
+
+@pytest.mark.real_model
+@pytest.mark.slow
+def test_the_default_generator_samples_by_seed_and_without_a_temperature_greedily(real):
+    prompts = [_ask(text) for text in _REAL[:2]]
+    first = real.sample(prompts, 2, max_new_tokens=16, seed=3)
+    assert real.sample(prompts, 2, max_new_tokens=16, seed=3) == first
+    assert len({written.text for row in first for written in row}) > 2
+    cold = real.sample(prompts, 1, max_new_tokens=16, temperature=1e-4)
+    assert [row[0] for row in cold] == real.generate(prompts, max_new_tokens=16)
 
 
 @pytest.mark.real_model

@@ -190,12 +190,29 @@ def test_the_settings_lead_to_the_endpoint(endpoint):
     assert generator.count_prompt_tokens(_ASK) > 4
 
 
+def test_samples_are_requests_with_a_temperature_and_a_seed_of_their_own(endpoint):
+    asked = [[Message(MessageRole.USER, f"question {number}")] for number in range(2)]
+    drawn = RemoteGenerator(endpoint.url, model="m").sample(
+        asked, 3, max_new_tokens=9, temperature=0.5, seed=7
+    )
+    assert [[item.text for item in row] for row in drawn] == [["QUESTION 0"] * 3, ["QUESTION 1"] * 3]
+    bodies = [body for _, _, body in endpoint.requests]
+    assert {body["temperature"] for body in bodies} == {0.5}
+    assert sorted((body["messages"][0]["content"], body["seed"]) for body in bodies) == [
+        (f"question {question}", seed) for question in range(2) for seed in (7, 8, 9)
+    ]
+    with pytest.raises(UsageError, match="expected at least one"):
+        RemoteGenerator(endpoint.url, model="m").sample(asked, 0, max_new_tokens=9)
+
+
 def test_an_endpoint_judges_no_given_text_and_says_so():
     generator = RemoteGenerator("http://user:secret@localhost:1/v1", model="m")
     for asked in ([], [_ASK]):
         with pytest.raises(UsageError, match="tells no likelihood") as caught:
             generator.log_likelihoods(asked, [["a", "b"]] * len(asked))
         assert "secret" not in str(caught.value)
+        with pytest.raises(UsageError, match="tells no likelihood"):
+            generator.log_probabilities(asked, [["a", "b"]] * len(asked))
     assert "models.endpoint" in caught.value.hint
 
 

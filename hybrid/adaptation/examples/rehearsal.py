@@ -21,6 +21,7 @@ from hybrid.adaptation.values import Example, ExampleKind
 from hybrid.chunking import sentence_spans
 from hybrid.files import hash_text
 from hybrid.models.dialogue import Dialogue
+from hybrid.models.sampling import draw
 from hybrid.types import Message, MessageRole
 
 if TYPE_CHECKING:
@@ -28,11 +29,9 @@ if TYPE_CHECKING:
 
 # Changes with the way of sampling: what was made in another way is made again.
 _VERSION = "1"
-# Of the likeliest words those that make up 95 %: texts as the model is, answers nearer to its most likely.
-_MASS = 0.95
+# Texts as the model is, answers nearer to its most likely.
 _TEXT_TEMPERATURE = 1.0
 _ANSWER_TEMPERATURE = 0.7
-_LIKELIEST = 512
 _ROWS = 32
 _TEXT_TOKENS = 128
 # From nothing at all a small chat model writes gibberish; a common word makes it prose.
@@ -211,7 +210,7 @@ def _decode(
         logits = output.logits[:, -1].float().cpu() / temperature
         if not end:
             logits[:, dialogue.end] = -torch.inf
-        drawn = _draw(logits, chance)
+        drawn = draw(logits, chance)
         written.append(torch.where(going, drawn, dialogue.end))
         going = going & (drawn != dialogue.end)
         if not going.any():
@@ -219,13 +218,3 @@ def _decode(
         ids = written[-1][:, None].to(module.device)
         mask = torch.cat([mask, torch.ones_like(ids)], dim=1)
     return torch.stack(written, dim=1)
-
-
-def _draw(logits: Tensor, chance: Any) -> Tensor:
-    """Return one token a row, drawn from the likeliest that together have the mass."""
-    import torch
-
-    likely, tokens = logits.softmax(-1).topk(min(_LIKELIEST, logits.shape[-1]), dim=-1)
-    before = likely.cumsum(-1) - likely
-    drawn = torch.multinomial(likely * (before < _MASS), 1, generator=chance)
-    return tokens.gather(-1, drawn)[:, 0]
