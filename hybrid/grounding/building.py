@@ -75,9 +75,10 @@ def build(
         leaks[each.name] = require_fair(each.examples)
         note(f"{each.name}: {len(each.examples)} examples")
         examples += each.examples
-    trained = train_scorer(examples, encoder, settings, heads=heads, note=note)
-    found = worth(examples, trained, seed=settings.seed)
     kept = _judged_by_people(examples)
+    weights = stack_weights([len(each.examples) for each in sets], kept)
+    trained = train_scorer(examples, encoder, settings, weights=weights, heads=heads, note=note)
+    found = worth(examples, trained, seed=settings.seed)
     card = calibrated(
         labelled([examples[place] for place in kept]),
         Scores(TRAINED, trained.held_out[kept]),
@@ -103,6 +104,18 @@ def build(
         write_card(out / CALIBRATION, card)
         write_atomic(out / HELD_OUT, _lines(examples, trained, kept))
     return Built(leaks, found, card)
+
+
+def stack_weights(sizes: Sequence[int], kept: Sequence[int]) -> NDArray[np.float64]:
+    """Return what each example weighs in the stack: all sets alike, and only those examples that are kept.
+
+    What rules made is easy for heads: beside it nothing else would get a weight.
+    """
+    of_set = np.repeat(np.arange(len(sizes)), sizes)
+    counts = np.bincount(of_set[list(kept)], minlength=len(sizes))
+    weights = np.zeros(len(of_set))
+    weights[list(kept)] = 1 / counts[of_set[list(kept)]]
+    return weights
 
 
 def _judged_by_people(examples: Sequence[Example]) -> list[int]:

@@ -47,7 +47,8 @@ class Trained:
     """Heads that saw all examples, and their stack.
 
     ``signals`` of an example are by a head that never saw its fold, ``held_out`` is the logit that a stack
-    which never saw it either makes of them: what to expect of domains that are new. ``parts`` are the folds.
+    which never saw it either makes of them: what to expect of domains that are new. ``parts`` are the folds,
+    ``weights`` what each example weighed in the stack.
     """
 
     heads: tuple[AlignmentHead, ...]
@@ -55,6 +56,7 @@ class Trained:
     signals: NDArray[np.float64]
     held_out: NDArray[np.float64]
     parts: NDArray[np.int64]
+    weights: NDArray[np.float64]
 
 
 def train_scorer(
@@ -62,6 +64,7 @@ def train_scorer(
     encoder: TokenEncoder,
     settings: TrainingSettings,
     *,
+    weights: NDArray[np.float64] | None = None,
     heads: int = 3,
     folds: int = _FOLDS,
     note: Note = lambda said: None,
@@ -72,6 +75,7 @@ def train_scorer(
         examples: with their sources: no fold parts one.
         encoder: frozen.
         settings: of every head; the seed is that of the first.
+        weights: what each example weighs in the stack, from 0; None for all domains alike.
         heads: how many are averaged, each of another seed.
         folds: how many parts the stack's examples are cut into.
         note: told what is being trained.
@@ -108,7 +112,7 @@ def train_scorer(
         )
         for row, judged in judge(head, [lessons[place].read for place in held]):
             signals[held[row], 0] = float(judged.support)
-    weights = evenly(examples)
+    weights = evenly(examples) if weights is None else weights
     finished = tuple(
         trained(lessons, settings.seed + number, f"head {number + 1}") for number in range(heads)
     )
@@ -118,6 +122,7 @@ def train_scorer(
         signals,
         _held_out(SIGNALS, signals, supported, weights, parts),
         parts,
+        weights,
     )
 
 
@@ -128,7 +133,7 @@ def worth(examples: Sequence[Example], trained: Trained, *, seed: int = 0) -> Wo
         UsageError: all examples are of one label.
     """
     supported = np.array([not example.unsupported for example in examples])
-    words = _held_out(SIGNALS[1:], trained.signals[:, 1:], supported, evenly(examples), trained.parts)
+    words = _held_out(SIGNALS[1:], trained.signals[:, 1:], supported, trained.weights, trained.parts)
     rows = np.stack([trained.held_out, words])
     found = resampled_aurocs(rows, supported, [example.source for example in examples], seed=seed)
     assert found is not None, "a stack is fitted on both labels"
