@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from hybrid.generation.support import content_words
 from hybrid.grounding.dates import Date, dates
@@ -45,17 +45,53 @@ _NO_NAMES = word_set(
 _UNABBREVIATED = word_set("and of the for in")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Facts:
-    """What a text states that can be looked up: read once, compared with many claims."""
+    """What a text states that can be looked up: compared with many claims, and each kind read once.
 
-    words: frozenset[str]
-    terms: frozenset[str]
-    initials: str
-    digits: frozenset[str]
-    numbers: tuple[Quantity, ...]
-    implied: frozenset[float]
-    dates: tuple[Date, ...]
+    A kind that no claim asks for is never read.
+    """
+
+    text: str
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """Return all words in lower case."""
+        return frozenset(self._spoken)
+
+    @cached_property
+    def terms(self) -> frozenset[str]:
+        """Return what texts are compared by."""
+        return frozenset(terms(self.text))
+
+    @cached_property
+    def initials(self) -> str:
+        """Return the first letters of the words that an abbreviation does not leave out."""
+        return "".join([word[0] for word in self._spoken if word not in _UNABBREVIATED])
+
+    @cached_property
+    def digits(self) -> frozenset[str]:
+        """Return all runs of digits."""
+        return frozenset(_DIGITS.findall(self.text))
+
+    @cached_property
+    def numbers(self) -> tuple[Quantity, ...]:
+        """Return all quantities."""
+        return tuple(quantities(self.text))
+
+    @cached_property
+    def implied(self) -> frozenset[float]:
+        """Return the numbers that are said without a numeral."""
+        return implied_numbers(self.words)
+
+    @cached_property
+    def dates(self) -> tuple[Date, ...]:
+        """Return all dates."""
+        return tuple(dates(self.text))
+
+    @cached_property
+    def _spoken(self) -> list[str]:
+        return _WORD.findall(self.text.lower())
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +107,8 @@ class _Stated:
 
 
 def facts_of(text: str) -> Facts:
-    """Read a text."""
-    spoken = _WORD.findall(text.lower())
-    words = frozenset(spoken)
-    return Facts(
-        words,
-        frozenset(terms(text)),
-        "".join([word[0] for word in spoken if word not in _UNABBREVIATED]),
-        frozenset(_DIGITS.findall(text)),
-        tuple(quantities(text)),
-        implied_numbers(words),
-        tuple(dates(text)),
-    )
+    """Return what a text states."""
+    return Facts(text)
 
 
 def findings(claim_text: str, evidence_text: str) -> tuple[Finding, ...]:

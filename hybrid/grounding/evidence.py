@@ -84,8 +84,8 @@ def _asked(claim: str) -> _Asked:
 
 
 def _apart(text: str) -> str:
-    """Return the words of a text, each between two spaces; nothing of a text without one."""
-    return "".join(f" {word}" for word in tokens(text)) + " "
+    """Return the words of a text, each between two spaces."""
+    return " ".join(["", *tokens(text), ""])
 
 
 class SearchedPassage:

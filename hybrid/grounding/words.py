@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import chain
 
 from hybrid.chunking import sentence_spans
 from hybrid.generation.sentences import pieces
@@ -42,8 +43,8 @@ _SHORT_MONTHS = {name[:3]: name for name in MONTHS} | {"sept": "september"}
 # So many letters of a word are compared: it finds "orchestr-al" in "orchestr-a" where endings do not.
 _PREFIX = 5
 # Texts repeat what stands between spaces: so many are looked up rather than read again, none of them longer.
-_KNOWN = 1 << 15
-_LONGEST = 32
+_KNOWN = 1 << 14
+_LONGEST = 40
 
 
 def word_set(*lines: str) -> frozenset[str]:
@@ -82,11 +83,10 @@ def terms(text: str) -> list[str]:
     ``2021-03-05`` gives the same terms as ``5 March 2021``. Of scripts without spaces each pair of
     neighbouring characters is a term.
     """
-    found: list[str] = []
     # no term reaches over white space
-    for part in text.split():
-        found += _known_terms(part) if len(part) <= _LONGEST else _terms(part)
-    return found
+    parts = text.split()
+    read = _known_terms if max(map(len, parts), default=0) <= _LONGEST else _terms
+    return list(chain.from_iterable(map(read, parts)))
 
 
 @lru_cache(maxsize=_KNOWN)
