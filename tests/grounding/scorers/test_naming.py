@@ -48,7 +48,7 @@ def test_a_model_that_is_nowhere_is_missing_with_the_command_that_gets_it(kind):
     assert "hf download some/model" in caught.value.hint
 
 
-@pytest.mark.parametrize("name", ["", "nil:m", "nli", "nli:", "tokens:", "overlap:x", "Judge", "trained"])
+@pytest.mark.parametrize("name", ["", "nil:m", "nli", "nli:", "tokens:", "overlap:x", "Judge"])
 def test_an_unknown_name_lists_what_there_is(name):
     with pytest.raises(UsageError, match="there is no scorer") as caught:
         scorer_for(name, SETTINGS)

@@ -43,7 +43,8 @@ def test_what_was_saved_scores_as_before(folder, heads, encoder, offline):
 def test_words_alone_tell_a_copy_from_another_number_and_another_subject(folder, offline):
     signals = load_trained(offline, folder).signals(_PAIRS)
     _, alignment, bigrams, numbers = signals.T
-    assert alignment[0] > alignment[1] > alignment[2]
+    # a number makes no other subject
+    assert alignment[0] == alignment[1] > alignment[2]
     assert bigrams[0] > bigrams[1] > bigrams[2]
     assert numbers.tolist() == [1.0, 0.0, 0.0]
 
