@@ -13,6 +13,8 @@ from hybrid.grounding.checks import HARD, contradictions, in_order
 from hybrid.grounding.values import Claim, Doubt, Evidence, Finding, Status, Verdict
 from hybrid.grounding.words import MONTHS, terms
 
+# A sentence is shown instead of the passage around it if it has as much support but for this.
+_AS_GOOD = 0.1
 _MONTHS = frozenset(terms(" ".join(MONTHS)))
 _JUDGED = frozenset((Status.SUPPORTED, Status.CONTRADICTED, Status.NOT_IN_EVIDENCE))
 
@@ -96,10 +98,11 @@ def decide(claim: Claim, judged: Sequence[Judged], thresholds: Thresholds) -> Ve
     if not judged:
         return Verdict(claim, Status.NOT_IN_EVIDENCE, 0.0)
     best = min(judged, key=_better)
-    candidate = best.candidate
-    found = in_order([*candidate.lacking, *candidate.denied])
     if best.support >= thresholds.supported:
-        return Verdict(claim, Status.SUPPORTED, best.support, candidate.evidence, found)
+        shown = _shortest(judged, max(thresholds.supported, best.support - _AS_GOOD)).candidate
+        return Verdict(claim, Status.SUPPORTED, best.support, shown.evidence, _findings(shown))
+    candidate = best.candidate
+    found = _findings(candidate)
     if best.opposed:
         return Verdict(claim, Status.CONTRADICTED, best.support, candidate.evidence, found)
     closest = _closest(claim.text, judged)
@@ -136,6 +139,16 @@ def worst(verdicts: Sequence[Verdict]) -> Verdict | None:
 def judged_of(verdicts: Sequence[Verdict]) -> list[Verdict]:
     """Return the verdicts on claims that could be checked."""
     return [verdict for verdict in verdicts if verdict.status in _JUDGED]
+
+
+def _findings(candidate: Candidate) -> tuple[Finding, ...]:
+    return in_order([*candidate.lacking, *candidate.denied])
+
+
+def _shortest(judged: Sequence[Judged], least: float) -> Judged:
+    """Return the shortest candidate of so much support: it shows where the claim stands."""
+    enough = [one for one in judged if one.support >= least]
+    return min(enough, key=lambda one: (len(one.candidate.evidence.text), _better(one)))
 
 
 def _better(judged: Judged) -> tuple[float, float, int, str, list[tuple[int, str]]]:

@@ -101,7 +101,8 @@ class Verdict:
     """A judged claim.
 
     ``support`` is the calibrated probability from 0 to 1 that the passages carry the claim, None where
-    nothing was judged. ``evidence`` is the best candidate, whether it carries the claim or not.
+    nothing was judged. ``evidence`` of a supported claim is the shortest candidate that carries it about as
+    well as the best one does; of others the best one, though it does not carry it.
     """
 
     claim: Claim

@@ -49,6 +49,21 @@ def test_of_equals_the_shorter_text_is_shown_wherever_it_stands():
     assert decide(CLAIM, [other, one], Thresholds()).evidence.text == "text"
 
 
+def test_a_sentence_is_shown_instead_of_its_passage_if_it_carries_the_claim_about_as_well():
+    passage, sentence = (
+        judged(0.9, "It listens. The port is 5432. It waits."),
+        judged(0.85, "The port is 5432."),
+    )
+    verdict = decide(CLAIM, [passage, sentence], Thresholds())
+    assert (verdict.support, verdict.evidence.text) == (0.9, "The port is 5432.")
+    assert decide(CLAIM, [passage, judged(0.7, "The port.")], Thresholds()).evidence.text.startswith(
+        "It listens"
+    )
+    # what is below the threshold carries nothing
+    strict = Thresholds(supported=0.88)
+    assert decide(CLAIM, [passage, sentence], strict).evidence.text.startswith("It listens")
+
+
 def test_a_scorer_that_sees_the_opposite_makes_a_contradiction_unless_it_is_supported():
     assert decide(CLAIM, [judged(0.2, opposed=True)], Thresholds()).status is Status.CONTRADICTED
     assert decide(CLAIM, [judged(0.9, opposed=True)], Thresholds()).status is Status.SUPPORTED
