@@ -76,14 +76,10 @@ def _rectangle(texts: Sequence[TokenVectors]) -> tuple[Tensor, Tensor, Tensor]:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """``support``: logit of each claim (B,). ``unsupported``: logit of each claim token (B, n).
-
-    ``attention``: how much each claim token looks at each evidence token, of the last layer (B, n, m).
-    """
+    """``support``: logit of each claim (B,). ``unsupported``: logit of each claim token (B, n)."""
 
     support: Tensor
     unsupported: Tensor
-    attention: Tensor
 
 
 class AlignmentHead(nn.Module):
@@ -121,7 +117,7 @@ class AlignmentHead(nn.Module):
 
     def forward(self, batch: Batch) -> Judged:
         """Judge each claim by its evidence."""
-        compared, scalars, attention = self._compare(batch)
+        compared, scalars = self._compare(batch)
         hidden = self.norm[0](self.drop(functional.gelu(self.compare(torch.cat([*compared, scalars], -1)))))
         real = batch.claim_mask[..., None].float()
         for convolve, norm in zip(self.convolve, list(self.norm)[1:], strict=True):
@@ -129,7 +125,7 @@ class AlignmentHead(nn.Module):
             hidden = norm(hidden + functional.gelu(moved))
         unsupported = self.token(hidden)[..., 0]
         support = self._pool(batch, hidden, scalars, unsupported)
-        return Judged(support, unsupported, attention)
+        return Judged(support, unsupported)
 
     def _pool(self, batch: Batch, hidden: Tensor, scalars: Tensor, unsupported: Tensor) -> Tensor:
         """Return one logit a claim, from its tokens: their mean, those that matter, and the worst."""
@@ -156,8 +152,8 @@ class AlignmentHead(nn.Module):
         whole: Tensor = self.claim(pooled)[:, 0]
         return -whole - 0.5 * worst.amax(-1)
 
-    def _compare(self, batch: Batch) -> tuple[list[Tensor], Tensor, Tensor]:
-        """Return comparisons by layer, scalars (B, n, ·), and the attention of the last layer."""
+    def _compare(self, batch: Batch) -> tuple[list[Tensor], Tensor]:
+        """Return comparisons by layer, and scalars (B, n, ·)."""
         evidence_ids, evidence_mask = batch.evidence_ids[batch.which], batch.evidence_mask[batch.which]
         hidden = ~evidence_mask[:, None, :]
         same = (batch.claim_ids[:, :, None] == evidence_ids[:, None, :]) & ~hidden
@@ -181,7 +177,7 @@ class AlignmentHead(nn.Module):
             nearest = cosines.masked_fill(hidden, -1.0).topk(2, -1).values
             scalars += [nearest[..., 0], nearest[..., 1], (attention * cosines).sum(-1)]
         scalars += self._facts(batch, evidence_ids, evidence_mask, same, before, after, attention)
-        return compared, torch.stack(scalars, -1), attention
+        return compared, torch.stack(scalars, -1)
 
     def _facts(
         self,

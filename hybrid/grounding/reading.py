@@ -131,5 +131,5 @@ def judge(head: AlignmentHead, reads: Sequence[Read]) -> Iterator[tuple[int, Jud
             places = order[first:last]
             judged = head(batch_of([reads[place] for place in places]))
             for row, place in enumerate(places):
-                yield place, Judged(judged.support[row], judged.unsupported[row], judged.attention[row])
+                yield place, Judged(judged.support[row], judged.unsupported[row])
             first = last

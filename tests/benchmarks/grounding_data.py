@@ -26,7 +26,7 @@ from hybrid.grounding.data.making import KINDS, make_examples
 from hybrid.grounding.data.values import Example
 from hybrid.types import Document
 
-_TEXT_FIELDS = ("text", "answer", "doc", "contexts")
+_TEXT_FIELDS = ("text", "contexts", "answer", "doc")
 _NAME_FIELDS = ("_id", "id", "source")
 
 

@@ -43,7 +43,7 @@ def test_heads_that_add_nothing_are_not_kept(labels, tmp_path, monkeypatch, caps
 def test_what_is_kept_scores_by_its_folder(labels, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("hybrid.grounding.data.leaks.MOST_OVERLAP", 1.0)
     shown = Worth(Interval(0.9, 0.8, 1.0), Interval(0.1, 0.05, 0.15))
-    monkeypatch.setattr("hybrid.grounding.recipe.worth", lambda examples, trained, seed: shown)
+    monkeypatch.setattr("hybrid.grounding.building.worth", lambda examples, trained, seed: shown)
     out = tmp_path / "model"
     assert _train(labels, "--out", out) == 0
     card = json.loads((out / "card.json").read_text())

@@ -34,7 +34,8 @@ def test_a_scorer_without_a_calibration_is_taken_at_its_word(monkeypatch, tmp_pa
 
 
 def test_words_are_aligned_by_an_embedder_that_is_given():
-    settings = load_settings({"models": {"embedder": "some/model", "offline": True}}, environment={})
+    models = {"embedder": "some/model", "offline": True}
+    settings = load_settings({"models": models, "grounding": {"scorer": "align"}}, environment={})
     found = load_grounder(settings, embedder=HashEmbedder(name="m"))
     assert found.scorer.name == "word alignment, m"
 

@@ -1,7 +1,7 @@
 """The scorer that is trained: alignment heads over the frozen default embedder, with what words alone tell.
 
-Takes pairs, gives the logit of support, and on demand which stretches of a claim are not carried and which
-stretch of the evidence the claim looks at. Its weights belong to one encoder, whose digest is checked.
+Takes pairs, gives the logit of support, and on demand which stretches of a claim are not carried. Its weights
+belong to one encoder, whose digest is checked.
 """
 
 from __future__ import annotations
@@ -50,13 +50,11 @@ _MARKED = 0.5
 class Judgement:
     """What the heads say of a pair: ``signals`` in the order of ``SIGNALS``.
 
-    ``unsupported`` is the probability of each claim token, ``looks`` the share of attention of each evidence
-    token.
+    ``unsupported`` is the probability of each claim token.
     """
 
     signals: NDArray[np.float64]
     unsupported: NDArray[np.float64]
-    looks: NDArray[np.float64]
 
 
 class TrainedScorer:
@@ -105,19 +103,15 @@ class TrainedScorer:
     def _judged(self, reads: Sequence[Read]) -> list[Judgement]:
         logits = np.zeros(len(reads))
         tokens = [np.zeros(len(item.claim)) for item in reads]
-        looks = [np.zeros(len(item.evidence)) for item in reads]
         words = [word_signals(item, self._lexicon, len(LAYERS)) for item in reads]
         for head in self._heads:
             for place, found in judge(head, reads):
-                count, seen = len(tokens[place]), len(looks[place])
                 logits[place] += float(found.support) / len(self._heads)
-                tokens[place] += torch.sigmoid(found.unsupported[:count]).double().numpy() / len(self._heads)
-                if count:
-                    attention = found.attention[:count, :seen].double().mean(0).numpy()
-                    looks[place] += attention / len(self._heads)
+                own = torch.sigmoid(found.unsupported[: len(tokens[place])])
+                tokens[place] += own.double().numpy() / len(self._heads)
         return [
-            Judgement(np.array([logit, *signal]), wrong, seen)
-            for logit, signal, wrong, seen in zip(logits, words, tokens, looks, strict=True)
+            Judgement(np.array([logit, *signal]), wrong)
+            for logit, signal, wrong in zip(logits, words, tokens, strict=True)
         ]
 
     def _read(self, pairs: Sequence[Pair]) -> list[Read]:
