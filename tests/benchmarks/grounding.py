@@ -256,7 +256,7 @@ def evidence_recall(dataset: Dataset) -> float:
 
 
 def as_answers(scorer: Scorer, fitted: Fitted, claims: Sequence[LabelledClaim]) -> Array:
-    """Return the support of each claim judged as an answer: split, searched, checked; its worst part counts."""
+    """Return the support of each claim as answers are judged: split, searched, checked; the worst part."""
     grounder = Grounder(scorer, fitted.calibration)
     found = grounder.ground_all([Case(claim.claim, claim.evidence) for claim in claims])
     return np.array(

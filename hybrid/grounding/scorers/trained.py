@@ -38,7 +38,7 @@ LAYERS = (3, 6)
 ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 _WEIGHTS = "heads.safetensors"
 _CARD = "card.json"
-# A whole passage; of a page its best stretches are better than all of it at once (WiCE dev: AUROC .80, not .77).
+# A whole passage; of a page its best stretches tell more than all of it (WiCE dev: AUROC .80 instead of .77).
 _MAX_WORDS = 400
 # Of an evidence that has more tokens those stretches are read that share most with the claim, as in training.
 _EVIDENCE_TOKENS = 640
