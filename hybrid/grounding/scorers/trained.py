@@ -45,6 +45,8 @@ _EVIDENCE_TOKENS = 640
 # Alignment tells whether evidence is on the subject; what is above says nothing more of edited summaries,
 # whose words are all there, and would drown what the heads say. Chosen on domains held out of training.
 _SAME_SUBJECT = 0.65
+# Pairs whose vectors are in memory at once.
+_BLOCK = 512
 # From which probability on a token is shown as not carried.
 _MARKED = 0.5
 
@@ -101,7 +103,8 @@ class TrainedScorer:
 
     def judgements(self, pairs: Sequence[Pair]) -> list[Judgement]:
         """Return what the heads say of each pair; signals are means over the heads."""
-        return self._judged(self._read(pairs))
+        blocks = (pairs[first : first + _BLOCK] for first in range(0, len(pairs), _BLOCK))
+        return [found for block in blocks for found in self._judged(self._read(block))]
 
     def _judged(self, reads: Sequence[Read]) -> list[Judgement]:
         logits = np.zeros(len(reads))
