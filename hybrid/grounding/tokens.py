@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 WINDOW = 160
 _BATCH_TOKENS = 8_192
 # Vectors kept for texts that come again, such as the passages of many claims: 1.5 kB a token.
-_KEPT_TOKENS = 200_000
+_KEPT_TOKENS = 120_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -46,7 +46,7 @@ _EVIDENCE_TOKENS = 640
 # whose words are all there, and would drown what the heads say. Chosen on domains held out of training.
 _SAME_SUBJECT = 0.65
 # Pairs whose vectors are in memory at once.
-_BLOCK = 512
+_BLOCK = 256
 # From which probability on a token is shown as not carried.
 _MARKED = 0.5
 
