@@ -18,7 +18,7 @@ from hybrid.grounding.tokens import TokenEncoder, TokenVectors
 
 _STRETCH = 64
 # Cells of the attention of one batch: claims times their longest evidence times their longest claim.
-_MAX_BATCH_CELLS = 400_000
+_MAX_BATCH_CELLS = 200_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)

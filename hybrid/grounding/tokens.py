@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 # Word pieces of a window: what the encoder was trained on, and short enough to be fast.
 WINDOW = 160
-_BATCH_TOKENS = 8_192
+_BATCH_TOKENS = 4_096
 # Vectors kept for texts that come again, such as the passages of many claims: 1.5 kB a token.
-_KEPT_TOKENS = 120_000
+_KEPT_TOKENS = 80_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
