@@ -170,7 +170,8 @@ class Grounder:
             for task, found in zip(tasks, candidates, strict=True)
             for candidate in found
         ]
-        opinions = self._opinions(list(dict.fromkeys(pairs)))
+        # in an order of their own: batches, and so the last bits of a logit, do not hang on that of passages
+        opinions = self._opinions(sorted(set(pairs), key=lambda pair: (pair.evidence, pair.claim)))
         asked = iter(pairs)
         return [
             [self._judged(candidate, opinions[next(asked)]) for candidate in found] for found in candidates

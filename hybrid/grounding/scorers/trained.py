@@ -79,14 +79,16 @@ class TrainedScorer:
 
     def score(self, pairs: Sequence[Pair]) -> Logits:
         """Return the logits of the stack."""
-        if not pairs:
-            return Logits(np.zeros(0, np.float32))
-        signals = np.stack([found.signals for found in self.judgements(pairs)])
-        return Logits(self._stack.logits(signals).astype(np.float32))
+        return Logits(self._stack.logits(self.signals(pairs)).astype(np.float32))
 
     def signals(self, pairs: Sequence[Pair]) -> NDArray[np.float64]:
-        """Return what the stack adds up, shape (pairs, signals)."""
-        return np.stack([found.signals for found in self.judgements(pairs)])
+        """Return what the stack adds up, means over the heads, shape (pairs, signals)."""
+        signals = np.zeros((len(pairs), len(SIGNALS)))
+        for first in range(0, len(pairs), _BLOCK):
+            found = self._judged(self._read(pairs[first : first + _BLOCK]))
+            # into one array, for what is kept of each pair would lie scattered among what is let go
+            signals[first : first + _BLOCK] = [one.signals for one in found]
+        return signals
 
     def unsupported(self, pair: Pair) -> tuple[Span, ...]:
         """Return the stretches of the claim that the evidence does not carry, in order and apart."""
@@ -100,11 +102,6 @@ class TrainedScorer:
         (found,) = self._judged(reads)
         spans = [Span(start, end) for start, end in reads[0].claim.places.tolist()]
         return spans, found.unsupported.tolist()
-
-    def judgements(self, pairs: Sequence[Pair]) -> list[Judgement]:
-        """Return what the heads say of each pair; signals are means over the heads."""
-        blocks = (pairs[first : first + _BLOCK] for first in range(0, len(pairs), _BLOCK))
-        return [found for block in blocks for found in self._judged(self._read(block))]
 
     def _judged(self, reads: Sequence[Read]) -> list[Judgement]:
         logits = np.zeros(len(reads))
