@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from hybrid.errors import ModelMissing
-from hybrid.files import valid_utf8
+from hybrid.files import hash_text, valid_utf8
+from hybrid.grounding.scorers.labels import Labels
 from hybrid.models.device import Placement
 from hybrid.models.resolve import weights_digest
 
@@ -75,7 +76,7 @@ class Checkpoint:
         self, folder: Path, *, head: Head, placement: Placement, trust_remote_code: bool = False
     ) -> None:
         self._head = head
-        self.stamp = f"{placement.dtype}, weights {weights_digest(folder)[:8]}"
+        self._stamp = f"{placement.dtype}, weights {weights_digest(folder)[:8]}"
         self.tokenizer, self._model = _load(folder, head, placement, trust_remote_code)
         if not self.tokenizer.is_fast:
             raise ModelMissing(f"{folder} has a slow tokenizer, expected one with a tokenizer.json")
@@ -84,6 +85,11 @@ class Checkpoint:
         # the texts are data: what looks like a separator in them must not become one
         special = sorted(filter(None, self.tokenizer.all_special_tokens), key=len, reverse=True)
         self._special = re.compile("|".join(re.escape(token) for token in special) or r"(?!)")
+
+    def told(self, name: str, labels: Labels, prompt: str) -> str:
+        """Return a name with all that decides the scores: outputs, number format, weights, prompt."""
+        asked = f", prompt {hash_text(prompt)[:8]}" if prompt else ""
+        return f"{name}#{labels} ({self._stamp}{asked})"
 
     @property
     def config(self) -> Any:

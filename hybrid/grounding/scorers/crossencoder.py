@@ -14,7 +14,6 @@ from string import Template
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid.files import hash_text
 from hybrid.grounding.scorers.checkpoint import Checkpoint, Head, Row
 from hybrid.grounding.scorers.labels import Labels, checked_labels, known_pairs, settled_labels
 from hybrid.grounding.scorers.windows import cut_pair
@@ -66,8 +65,7 @@ class CrossEncoderScorer:
     @property
     def name(self) -> str:
         """Return the name, the outputs that are read, the number format and a digest of the weights."""
-        asked = f", prompt {hash_text(self._prompt)[:8]}" if self._prompt else ""
-        return f"{self._name}#{self.labels} ({self._checkpoint.stamp}{asked})"
+        return self._checkpoint.told(self._name, self.labels, self._prompt)
 
     @property
     def max_words(self) -> int:

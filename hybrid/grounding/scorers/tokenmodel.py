@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid.errors import ModelError
-from hybrid.files import hash_text
 from hybrid.grounding.scorers.checkpoint import Checkpoint, Head
 from hybrid.grounding.scorers.labels import Labels, checked_labels, known_pairs, settled_labels
 from hybrid.grounding.scorers.windows import cut_pair
@@ -96,8 +95,7 @@ class TokenScorer:
     @property
     def name(self) -> str:
         """Return the name, the output that is read, the number format and a digest of the weights."""
-        asked = f", prompt {hash_text(self._prompt)[:8]}" if self._prompt else ""
-        return f"{self._name}#{self.labels} ({self._checkpoint.stamp}{asked})"
+        return self._checkpoint.told(self._name, self.labels, self._prompt)
 
     @property
     def max_words(self) -> int:
