@@ -110,14 +110,24 @@ def calibrate(
     offline: Offline = False,
 ) -> int:
     """Fit a scorer's probabilities to your labels; ends with 7, and keeps nothing, if that gains nothing."""
+    from hybrid.grounding.calibration import UNCALIBRATED
     from hybrid.grounding.cards import calibrated, card_path, write_card
+    from hybrid.grounding.loading import fitted_for
 
     settings = settings_from(config, indexes=indexes, offline=offline)
     # before the work, which takes its time
     path = out or card_path(Path(settings.indexes) / existing_domain(settings, domain), scorer)
     name, claims = _claims(data, limit)
     ((scores,),) = _scores(settings, (scorer,), [claims])
-    card = calibrated(claims, scores, data=name, created=datetime.now(UTC).isoformat(timespec="seconds"))
+    # what ships, not what these or other labels made of it
+    shipped = fitted_for(scorer)
+    card = calibrated(
+        claims,
+        scores,
+        before=UNCALIBRATED if shipped is None else shipped.calibration,
+        data=name,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
     if card.better:
         write_card(path, card)
     if as_json:

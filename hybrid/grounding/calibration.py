@@ -3,7 +3,8 @@
 Takes logits and labels, gives a frozen curve that never falls. Which kind is fitted depends on how many
 labels there are: a temperature, one number, below 50; Platt's sigmoid, two numbers; an isotonic curve above
 500, which is not better than Platt's with fewer (Niculescu-Mizil & Caruana 2005). Labels are smoothed as
-Platt (1999) did, so that labels which a threshold separates give no probability of 0 or 1.
+Platt (1999) did, so that labels which a threshold separates give no probability of 0 or 1. Where a sigmoid is
+known from other data, that of the new labels starts from it: few labels move it little.
 """
 
 from __future__ import annotations
@@ -31,6 +32,11 @@ PLATT_LABELS = 50
 ISOTONIC_LABELS = 500
 # Beyond it a logit says no more, and products with it stay finite.
 _GREATEST = 1e6
+# How far the sigmoid of a domain lies from that of others, as standard deviations: of the slope as a share of
+# the known one, and of the intercept in log-odds. Over nine domains of labelled claims, slopes were .4 to 2.9
+# times that of the others; wider and narrower ones gave a greater error after 100 labels.
+_SLOPE_SPREAD = 0.4
+_SHIFT_SPREAD = 0.8
 _STEPS = 100
 
 
@@ -101,22 +107,39 @@ class Calibration:
 UNCALIBRATED = Calibration()
 
 
-def fit_calibration(logits: ArrayLike, supported: ArrayLike, *, method: Method | None = None) -> Calibration:
+def fit_calibration(
+    logits: ArrayLike,
+    supported: ArrayLike,
+    *,
+    method: Method | None = None,
+    prior: Calibration = UNCALIBRATED,
+) -> Calibration:
     """Return the curve for labelled claims; the kind follows from the number of labels unless it is given.
 
     Where higher logits do not go with more support, the slope is 0 and the probability the same for all.
+
+    Args:
+        logits: what the scorer said.
+        supported: the labels.
+        method: the kind of curve.
+        prior: a sigmoid of Platt's that other data gave, from which one of few labels starts; any other
+            curve is no such start.
 
     Raises:
         UsageError: fewer than 10 labels, all labels are alike, or a logit is not finite.
     """
     values, flags = _checked(logits, supported)
-    method = method or method_for(len(flags))
+    known = prior.method is Method.PLATT and prior.slope > 0
+    method = method or (method_for(max(len(flags), PLATT_LABELS)) if known else method_for(len(flags)))
     if method is Method.NONE:
         return UNCALIBRATED
     targets = _smoothed(flags)
     if method is Method.ISOTONIC:
         return Calibration(method, knots=_isotonic(values, targets), labels=len(flags))
-    slope, intercept = _sigmoid(values, targets, shifted=method is Method.PLATT)
+    if method is Method.PLATT and known:
+        slope, intercept = _moved(values, targets, prior)
+    else:
+        slope, intercept = _sigmoid(values, targets, shifted=method is Method.PLATT)
     return Calibration(method, slope, intercept, labels=len(flags))
 
 
@@ -133,23 +156,25 @@ def cross_fitted(
     sources: Sequence[str],
     *,
     method: Method | None = None,
+    prior: Calibration = UNCALIBRATED,
     folds: int = FOLDS,
     seed: int = 0,
 ) -> Array:
     """Return the probability of each claim by a curve that saw no claim of its source.
 
     It is what a calibration on all of them is worth on new documents. All curves are of one kind, that which
-    the number of all labels gives unless it is given.
+    the number of all labels gives unless it is given; see ``fit_calibration`` for the prior.
 
     Raises:
         UsageError: as ``fit_calibration``, for the claims left when one fold is held out; or one source.
     """
     values, flags = _checked(logits, supported)
     fold_of = grouped_folds(flags, sources, folds=folds, seed=seed)
+    method = method or fit_calibration(values, flags, prior=prior).method
     found = np.empty(len(values))
     for fold in range(int(fold_of.max()) + 1):
         held = fold_of == fold
-        curve = fit_calibration(values[~held], flags[~held], method=method or method_for(len(flags)))
+        curve = fit_calibration(values[~held], flags[~held], method=method, prior=prior)
         found[held] = curve.probabilities(values[held])
     return found
 
@@ -227,32 +252,48 @@ def _sigmoid(values: Array, targets: Array, *, shifted: bool) -> tuple[float, fl
     return slope, (float(weights[1]) - slope * centre if shifted else 0.0)
 
 
-def _newton(design: Array, targets: Array) -> Array:
-    """Minimise the cross entropy by damped steps (Lin, Lin & Weng 2007); the targets are inside (0, 1)."""
-    weights = np.zeros(design.shape[1])
-    loss = _cross_entropy(design, targets, weights)
+def _moved(values: Array, targets: Array, prior: Calibration) -> tuple[float, float]:
+    """Return the likeliest slope and intercept where those of the prior are what is expected."""
+    expected = np.array([1.0, prior.intercept])
+    pull = 1 / np.array([_SLOPE_SPREAD, _SHIFT_SPREAD]) ** 2 / len(values)
+    weights = _newton(np.column_stack([prior.slope * values, np.ones_like(values)]), targets, expected, pull)
+    slope, intercept = map(float, weights)
+    return (slope * prior.slope, intercept) if slope > 0 else (0.0, float(special.logit(targets.mean())))
+
+
+def _newton(design: Array, targets: Array, expected: Array | None = None, pull: Array | None = None) -> Array:
+    """Minimise the cross entropy by damped steps (Lin, Lin & Weng 2007); the targets are inside (0, 1).
+
+    Weights that are expected pull with so much of a squared distance each.
+    """
+    start = np.zeros(design.shape[1]) if expected is None else expected
+    pull = np.zeros_like(start) if pull is None else pull
+
+    def loss(weights: Array) -> float:
+        sums = design @ weights
+        entropy = np.mean(np.logaddexp(0.0, sums) - targets * sums)
+        return float(entropy + pull @ (weights - start) ** 2 / 2)
+
+    weights, least = start, loss(start)
+    count = len(targets)
     for _ in range(_STEPS):
         chances = special.expit(design @ weights)
-        slope = design.T @ (chances - targets)
-        if float(np.abs(slope).max()) < 1e-10 * len(targets):
+        slope = design.T @ (chances - targets) + count * pull * (weights - start)
+        if float(np.abs(slope).max()) < 1e-10 * count:
             break
         curvature = (design * (chances * (1 - chances))[:, None]).T @ design
-        step = np.linalg.solve(curvature + 1e-12 * len(targets) * np.eye(len(weights)), slope)
+        ridge = np.diag(count * pull + 1e-12 * count)
+        step = np.linalg.solve(curvature + ridge, slope)
         size = 1.0
         while size > 1e-10:
-            moved = _cross_entropy(design, targets, weights - size * step)
-            if moved < loss:
+            moved = loss(weights - size * step)
+            if moved < least:
                 break
             size /= 2
         else:
             break
-        weights, loss = weights - size * step, moved
+        weights, least = weights - size * step, moved
     return weights
-
-
-def _cross_entropy(design: Array, targets: Array, weights: Array) -> float:
-    sums = design @ weights
-    return float(np.mean(np.logaddexp(0.0, sums) - targets * sums))
 
 
 def _isotonic(values: Array, targets: Array) -> tuple[Knot, ...]:

@@ -81,17 +81,17 @@ def calibrated(
 ) -> CalibrationCard:
     """Fit a calibration on all claims, and measure by folds of sources what it gains.
 
-    The kind of curve follows from the number of labels unless it is given, and the threshold is that of the
-    best balanced accuracy.
+    The curve starts from the calibration before it, see ``fit_calibration``; its kind follows from the number
+    of labels unless it is given, and the threshold is that of the best balanced accuracy.
 
     Raises:
         UsageError: fewer than 10 labels, all alike, or all of one source, in all claims or in what is left
             of them when a fold is held out; or a logit is not finite.
     """
     labels, sources = labels_of(claims), sources_of(claims)
-    fitted = fit(scores.logits, labels, method=method)
+    fitted = fit(scores.logits, labels, method=method, prior=before)
     old = before.probabilities(scores.logits)
-    new = cross_fitted(scores.logits, labels, sources, method=method, seed=seed)
+    new = cross_fitted(scores.logits, labels, sources, method=method, prior=before, seed=seed)
     losses = np.column_stack([(old - labels) ** 2, (new - labels) ** 2])
     gain = resample(losses, sources, replicates=REPLICATES, seed=seed).contrast([1.0, -1.0])
     errors = [calibration_error(chances, labels, seed=seed) for chances in (old, new)]

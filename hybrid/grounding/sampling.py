@@ -15,9 +15,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from hybrid.grounding.scorers.protocol import Scorer
 from hybrid.grounding.values import Pair
 
@@ -29,14 +26,17 @@ class Uncertainty:
     """How sure a model is of an answer that no evidence stands behind; whether it is right nobody knows.
 
     ``agreement`` is the share of the samples that mean what the answer means. ``meanings`` counts what the
-    samples mean, ``entropy`` is that of these meanings in nats. ``log_probability`` is the mean of the
-    answer's tokens, ``least_log_probability`` that of the unlikeliest; None where the model tells none.
-    ``words`` is the length of the answer, which all of them have to beat.
+    samples mean, ``consistency`` is the share of those that mean what most of them mean (Wang et al. 2022,
+    with meanings for exact matches). ``entropy`` is that of the meanings in nats, each sample counting alike
+    (discrete semantic entropy, Farquhar et al. 2024). ``log_probability`` is the mean of the answer's tokens,
+    ``least_log_probability`` that of the unlikeliest; None where the model tells none. ``words`` is the
+    length of the answer, which all of them have to beat.
     """
 
     samples: tuple[str, ...]
     agreement: float
     meanings: int
+    consistency: float
     entropy: float
     log_probability: float | None
     least_log_probability: float | None
@@ -59,12 +59,13 @@ def uncertainty(
     """
     together = meanings([answer, *samples], scorer, question=question, threshold=threshold)
     own = next(group for group in together if 0 in group)
-    sizes = [len(group) - (group is own) for group in together]
+    sizes = [size for group in together if (size := len(group) - (group is own))]
     return Uncertainty(
         samples=tuple(samples),
         agreement=(len(own) - 1) / len(samples),
-        meanings=sum(size > 0 for size in sizes),
-        entropy=_entropy([size for size in sizes if size]),
+        meanings=len(sizes),
+        consistency=max(sizes) / len(samples),
+        entropy=_entropy(sizes),
         log_probability=mean_log_probability(log_probabilities),
         least_log_probability=least_log_probability(log_probabilities),
         words=len(_WORD.findall(answer)),
@@ -101,51 +102,6 @@ def meanings(
     for place, sample in enumerate(samples):
         groups.setdefault(found(sample), []).append(place)
     return tuple(tuple(group) for group in sorted(groups.values(), key=lambda group: (-len(group), group)))
-
-
-def semantic_entropy(
-    samples: Sequence[str], scorer: Scorer, *, question: str = "", threshold: float = 0.0
-) -> float | None:
-    """Return the entropy of the meanings of the samples in nats; None without samples.
-
-    From 0, all mean the same, to ln(number of samples), no two do; higher is less sure. Each sample counts
-    alike, its likelihood is not needed (discrete semantic entropy, Farquhar et al. 2024). See ``meanings``
-    for the arguments.
-    """
-    groups = meanings(samples, scorer, question=question, threshold=threshold)
-    return _entropy([len(group) for group in groups]) if groups else None
-
-
-def self_consistency(
-    samples: Sequence[str], scorer: Scorer, *, question: str = "", threshold: float = 0.0
-) -> float | None:
-    """Return the share of the samples that mean what most of them mean; None without samples.
-
-    From 1/(number of samples) to 1, higher is surer (Wang et al. 2022, with meanings for exact matches). See
-    ``meanings`` for the arguments.
-    """
-    groups = meanings(samples, scorer, question=question, threshold=threshold)
-    return len(groups[0]) / len(samples) if groups else None
-
-
-def sample_support(claims: Sequence[str], samples: Sequence[str], scorer: Scorer) -> tuple[float, ...] | None:
-    """Return for each claim of an answer how far other samples carry it; None without samples.
-
-    The mean over the samples of the probability of support, from 0 to 1, higher is surer: 1 − the score of
-    SelfCheckGPT with NLI (Manakul et al. 2023, arXiv:2303.08896). The probability is the scorer's own, not
-    calibrated.
-
-    Args:
-        claims: of the answer that is checked.
-        samples: other answers to the same question.
-        scorer: judges every claim by every sample.
-    """
-    if not samples:
-        return None
-    ordered = sorted(samples)
-    logits = scorer.score([Pair(sample, claim) for claim in claims for sample in ordered]).support
-    table = _probabilities(logits).reshape(len(claims), len(ordered))
-    return tuple(float(value) for value in table.mean(axis=1))
 
 
 def mean_log_probability(log_probabilities: Sequence[float]) -> float | None:
@@ -188,8 +144,3 @@ def _mutual(texts: Sequence[str], scorer: Scorer, question: str, threshold: floa
     support = scorer.score([Pair(asked[a], asked[b]) for a, b in ways]).support
     carries = {way: bool(value >= threshold) for way, value in zip(ways, support, strict=True)}
     return [(texts[a], texts[b]) for a, b in ways if a < b and carries[a, b] and carries[b, a]]
-
-
-def _probabilities(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    # tanh does not overflow
-    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * logits.astype(np.float64))))

@@ -24,9 +24,12 @@ from hybrid.models.device import Placement
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-# Word pieces of a window: what the encoder was trained on, and short enough to be fast.
-WINDOW = 160
-_BATCH_TOKENS = 4_096
+# Word pieces of a window: about what the encoder was trained on, and with its two markers a shape below.
+WINDOW = 158
+# Rows and tokens of what the encoder is given, nothing else: another shape is computed by another kernel,
+# with other last bits, so that what a text gives would hang on what is read beside it; and each new shape
+# costs time and memory for its kernels. Few rows are as fast a token as many.
+_SHAPES = ((16, 16), (8, 32), (4, 64), (4, 96), (4, 128), (4, WINDOW + 2))
 # Vectors kept for texts that come again, such as the passages of many claims: 1.5 kB a token.
 _KEPT_TOKENS = 80_000
 
@@ -75,7 +78,7 @@ class TokenEncoder:
     def encode(self, texts: Sequence[str]) -> list[TokenVectors]:
         """Return the token vectors of each text, in order; equal texts are read once.
 
-        The order of the texts changes nothing.
+        Neither their order nor what else is read changes anything.
         """
         wanted = dict.fromkeys(texts)
         found = {text: self._kept[text] for text in wanted if text in self._kept}
@@ -85,16 +88,13 @@ class TokenEncoder:
 
     def _read(self, texts: Sequence[str]) -> dict[str, TokenVectors]:
         windows = [(text, window) for text in texts for window in self._windows(text)]
-        order = sorted(range(len(windows)), key=lambda place: len(windows[place][1][0]))
         vectors: list[Any] = [None] * len(windows)
-        batch: list[int] = []
-        for place in order:
-            if batch and (len(batch) + 1) * (len(windows[place][1][0]) + 2) > _BATCH_TOKENS:
-                self._fill(vectors, batch, windows)
-                batch = []
-            batch.append(place)
-        if batch:
-            self._fill(vectors, batch, windows)
+        alike: dict[tuple[int, int], list[int]] = {shape: [] for shape in _SHAPES}
+        for place, (_, (ids, _)) in enumerate(windows):
+            alike[next(shape for shape in _SHAPES if len(ids) + 2 <= shape[1])].append(place)
+        for (rows, length), own in alike.items():
+            for first in range(0, len(own), rows):
+                self._fill(vectors, own[first : first + rows], windows, rows, length)
         parts: dict[str, list[tuple[list[int], list[tuple[int, int]], Any]]] = {text: [] for text in texts}
         for (text, (ids, places)), own in zip(windows, vectors, strict=True):
             parts[text].append((ids, places, own))
@@ -110,15 +110,23 @@ class TokenEncoder:
             np.concatenate([vectors for _, _, vectors in parts]),
         )
 
-    def _fill(self, vectors: list[Any], batch: Sequence[int], windows: Sequence[tuple[str, Any]]) -> None:
-        """Compute the vectors of some windows, all in one batch."""
+    def _fill(
+        self,
+        vectors: list[Any],
+        batch: Sequence[int],
+        windows: Sequence[tuple[str, Any]],
+        rows: int,
+        length: int,
+    ) -> None:
+        """Compute the vectors of some windows, all in one batch of that shape."""
         import torch
 
-        rows = [[self._begin, *windows[place][1][0], self._end] for place in batch]
-        longest = max(map(len, rows))
-        ids = torch.zeros((len(rows), longest), dtype=torch.long)
+        ids = torch.zeros((rows, length), dtype=torch.long)
         mask = torch.zeros_like(ids)
-        for number, row in enumerate(rows):
+        # rows that are left over read two markers
+        mask[:, :2] = 1
+        for number, place in enumerate(batch):
+            row = [self._begin, *windows[place][1][0], self._end]
             ids[number, : len(row)] = torch.tensor(row)
             mask[number, : len(row)] = 1
         device = self._placement.device
@@ -129,7 +137,7 @@ class TokenEncoder:
             kept = torch.cat([states[layer].float() for layer in self._layers], -1).half().cpu().numpy()
         for number, place in enumerate(batch):
             # the tokens that begin and end a window are nobody's words
-            vectors[place] = kept[number, 1 : len(rows[number]) - 1].copy()
+            vectors[place] = kept[number, 1 : len(windows[place][1][0]) + 1].copy()
 
     def _windows(self, text: str) -> list[tuple[list[int], list[tuple[int, int]]]]:
         """Return ids and places of the tokens, in windows of whole sentences where they fit."""

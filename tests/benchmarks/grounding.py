@@ -172,8 +172,12 @@ def seen_error(table: Table) -> CalibrationError:
     return found
 
 
-def few_error(table: Table) -> tuple[float, float]:
-    """Return the mean error, and its null value, after 100 labels of a domain, over draws of sources."""
+def few_error(table: Table, tables: Sequence[Table]) -> tuple[float, float]:
+    """Return the mean error, and its null value, after 100 labels of a domain, over draws of sources.
+
+    The curve starts from that of other data, as that of a user starts from what ships.
+    """
+    prior = elsewhere(table, tables, _TRAINED).calibration
     sources = sources_of(table.claims)
     found = []
     for draw in range(_DRAWS):
@@ -184,7 +188,7 @@ def few_error(table: Table) -> tuple[float, float]:
         labels, logits = table.labels, table.logits[_TRAINED]
         if len(rest) < 2 * _FEW_LABELS or labels[few].all() or not labels[few].any():
             continue
-        curve = fit_calibration(logits[few], labels[few], method=Method.PLATT)
+        curve = fit_calibration(logits[few], labels[few], method=Method.PLATT, prior=prior)
         error = calibration_error(curve.probabilities(logits[rest]), labels[rest], seed=draw)
         assert error is not None
         found.append((error.error, error.null))
@@ -347,7 +351,7 @@ def main() -> int:
     kind_mean = float(np.mean([values[-1] for _, values in kinds.values()]))
     reworded = float(np.mean([alarms[table.name] for table in made]))
     seen = float(np.mean([seen_error(table).error for table in tables]))
-    few = float(np.nanmean([few_error(table)[0] for table in tables]))
+    few = float(np.nanmean([few_error(table, tables)[0] for table in tables]))
     print_verdicts(
         [
             _least("SummEdits, new domains: AUROC", np.mean([_value(t) for t in summedits]), 0.68),
@@ -381,7 +385,7 @@ def _set_rows(tables: Sequence[Table]) -> list[tuple[str, ...]]:
     rows = []
     for table in tables:
         values = [interval(table, [name], [1.0]) for name in _SCORERS]
-        seen, (few, few_null) = seen_error(table), few_error(table)
+        seen, (few, few_null) = seen_error(table), few_error(table, tables)
         rows.append(
             (
                 table.name,

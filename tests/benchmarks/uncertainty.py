@@ -35,6 +35,7 @@ _ARTICLE = re.compile(r"^(an?|the) ")
 _SIGNALS: dict[str, tuple[Callable[[Uncertainty], float], str]] = {
     "agreement with the answer": (lambda sure: -sure.agreement, "length of the samples"),
     "semantic entropy": (lambda sure: sure.entropy, "length of the samples"),
+    "self-consistency": (lambda sure: -sure.consistency, "length of the samples"),
     "number of meanings": (lambda sure: sure.meanings, "length of the samples"),
     "mean log-probability": (lambda sure: -(sure.log_probability or 0.0), "length of the answer"),
     "least log-probability": (lambda sure: -(sure.least_log_probability or 0.0), "length of the answer"),

@@ -1,9 +1,6 @@
 """The commands on scorers of grounding, as a user types them; scorers and sets are fakes."""
 
-import importlib.util
 import json
-import sys
-import types
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -104,14 +101,8 @@ def fakes(monkeypatch):
             raise UsageError(f"there is no scorer {name!r}")
         return Fake(name, 40.0 if name == "loud" else 4.0)
 
-    loaders = types.ModuleType("hybrid.grounding.data.loaders")
-    loaders.load = load
-    naming = types.ModuleType("hybrid.grounding.scorers.naming")
-    naming.scorer_for = scorer_for
-    if importlib.util.find_spec("hybrid.grounding.data") is None:
-        monkeypatch.setitem(sys.modules, "hybrid.grounding.data", types.ModuleType("hybrid.grounding.data"))
-    monkeypatch.setitem(sys.modules, loaders.__name__, loaders)
-    monkeypatch.setitem(sys.modules, naming.__name__, naming)
+    monkeypatch.setattr("hybrid.grounding.data.loaders.load", load)
+    monkeypatch.setattr("hybrid.grounding.scorers.naming.scorer_for", scorer_for)
     return asked
 
 

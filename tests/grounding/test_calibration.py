@@ -64,6 +64,45 @@ def test_the_number_of_labels_decides_and_is_told(count, method):
     assert fitted.labels == count
 
 
+# --- from a curve that is known -----------------------------------------------------------------------------
+
+_KNOWN = Calibration(Method.PLATT, 1.5, -0.5, labels=5_000)
+
+
+def test_few_labels_move_a_known_curve_little_and_many_do_not_feel_it():
+    for count, near in ((20, 0.5), (20_000, 0.02)):
+        values, flags = drawn(count, slope=3.0, shift=1.0)
+        free = fit_calibration(values, flags, method=Method.PLATT)
+        held = fit_calibration(values, flags, prior=_KNOWN, method=Method.PLATT)
+        assert held.slope == pytest.approx(free.slope, rel=near)
+        between = sorted((_KNOWN.slope, free.slope))
+        assert between[0] - 0.05 <= held.slope <= between[1] + 0.05
+
+
+def test_a_known_curve_makes_few_labels_enough_for_a_sigmoid():
+    values, flags = drawn(20)
+    assert fit_calibration(values, flags).method is Method.TEMPERATURE
+    assert fit_calibration(values, flags, prior=_KNOWN).method is Method.PLATT
+
+
+def test_after_few_labels_it_is_nearer_to_the_truth_than_labels_alone():
+    truth = Calibration(Method.PLATT, 1.2, 0.0)
+    places = np.linspace(-3, 3, 61)
+    errors = np.zeros(2)
+    for seed in range(40):
+        values, flags = drawn(40, slope=1.2, shift=0.0, seed=seed)
+        for number, prior in enumerate((UNCALIBRATED, _KNOWN)):
+            fitted = fit_calibration(values, flags, method=Method.PLATT, prior=prior)
+            errors[number] += np.abs(fitted.probabilities(places) - truth.probabilities(places)).mean()
+    assert errors[1] < 0.8 * errors[0]
+
+
+@pytest.mark.parametrize("prior", [Calibration(Method.TEMPERATURE, 9.0), Calibration(Method.PLATT, 0.0)])
+def test_another_kind_of_curve_is_no_start(prior):
+    values, flags = drawn(100)
+    assert fit_calibration(values, flags, prior=prior) == fit_calibration(values, flags)
+
+
 # --- against the truth and other implementations ------------------------------------------------------------
 
 

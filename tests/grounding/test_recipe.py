@@ -3,8 +3,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from hybrid.grounding.data.making import MADE
 from hybrid.grounding.data.values import Example, Label
-from hybrid.grounding.recipe import evenly, folds_of, train_scorer, worth
+from hybrid.grounding.recipe import evenly, folds_of, seen_by_head, train_scorer, worth
 from hybrid.grounding.scorers.trained import SIGNALS, TrainedScorer
 from hybrid.grounding.training import TrainingSettings
 from hybrid.grounding.values import Pair
@@ -39,7 +40,20 @@ def test_a_scorer_comes_out_that_tells_new_documents_apart(made, encoder):
 def test_every_fold_and_every_head_is_trained_and_told(made):
     trained, said = made
     assert len(trained.heads) == 2 and trained.signals.shape == (96, len(SIGNALS))
-    assert {line.partition(",")[0] for line in said} == {"fold 1", "fold 2", "fold 3", "head 1", "head 2"}
+    told = {line.rpartition(", epoch")[0] for line in said}
+    assert told == {f"{part}, head {n}" for part in ("fold 1", "fold 2", "fold 3", "all") for n in (1, 2)}
+
+
+def test_heads_see_all_that_people_labelled_and_shares_of_what_rules_made():
+    people, rules = _examples(40), [dataclasses.replace(one, task=MADE) for one in _examples(200)]
+    shares = [seen_by_head([*people, *rules], number) for number in range(4)]
+    assert all(share[: len(people)].all() for share in shares)
+    assert not shares[0][len(people) :].any()
+    assert 0.15 < shares[1][len(people) :].mean() < 0.35 < shares[2][len(people) :].mean() < 0.7
+    assert (shares[3] == shares[0]).all()
+    # both claims of a document or none
+    assert (shares[2][::2] == shares[2][1::2]).all()
+    assert seen_by_head(rules, 0).all()
 
 
 def test_the_signals_of_the_stack_are_of_heads_that_never_saw_the_document(made, encoder):
@@ -55,7 +69,7 @@ def test_heads_that_see_numbers_add_to_words_only_what_words_do_not_tell(made):
     # a number that is not there is told by words too
     assert found.auroc.value > 0.9 and not found.shown
     blind = dataclasses.replace(
-        trained, signals=trained.signals * np.array([1.0, 0.0, 0.0, 0.0]), held_out=trained.signals[:, 0]
+        trained, signals=trained.signals * np.eye(len(SIGNALS))[0], held_out=trained.signals[:, 0]
     )
     assert worth(_examples(48), blind).shown
 

@@ -1,5 +1,6 @@
 """Do sampled answers agree?"""
 
+import dataclasses
 import math
 
 import hypothesis.strategies as st
@@ -12,9 +13,6 @@ from hybrid.grounding.sampling import (
     length_baseline,
     mean_log_probability,
     meanings,
-    sample_support,
-    self_consistency,
-    semantic_entropy,
     uncertainty,
 )
 from hybrid.grounding.values import Logits
@@ -40,6 +38,11 @@ def by_letter(evidence, claim):
     return 3.0 if evidence[:1] == claim[:1] else -3.0
 
 
+def of(samples, scorer, **how):
+    """What the samples say, held beside an answer that is one of them."""
+    return uncertainty(samples[0], samples, scorer, **how)
+
+
 NONE = Table(lambda evidence, claim: -9.0)
 ALL = Table(lambda evidence, claim: 9.0)
 TEXTS = st.lists(st.text(alphabet="abc ", max_size=3), min_size=1, max_size=7)
@@ -49,8 +52,9 @@ def test_answers_that_carry_each_other_are_one_meaning():
     samples = ["paris", "pa", "rome", "p", "ravenna", "oslo"]
     assert meanings(samples, Table(by_letter)) == ((0, 1, 3), (2, 4), (5,))
     wanted = -sum(share * math.log(share) for share in (3 / 6, 2 / 6, 1 / 6))
-    assert semantic_entropy(samples, Table(by_letter)) == pytest.approx(wanted)
-    assert self_consistency(samples, Table(by_letter)) == 0.5
+    found = of(samples, Table(by_letter))
+    assert found.entropy == pytest.approx(wanted)
+    assert (found.consistency, found.agreement, found.meanings) == (0.5, 0.5, 3)
 
 
 def test_both_directions_are_needed():
@@ -68,65 +72,56 @@ def test_a_chain_is_one_meaning_whatever_the_order():
 
 def test_the_threshold_is_a_logit():
     sure = Table(lambda evidence, claim: 1.0)
-    assert self_consistency(["a", "b"], sure, threshold=1.0) == 1.0
-    assert self_consistency(["a", "b"], sure, threshold=1.1) == 0.5
+    assert of(["a", "b"], sure, threshold=1.0).consistency == 1.0
+    assert of(["a", "b"], sure, threshold=1.1).consistency == 0.5
 
 
 def test_the_question_stands_before_both_texts():
     scorer = Table(lambda evidence, claim: 1.0)
-    semantic_entropy(["5432", "5433"], scorer, question="Which port?")
+    of(["5432", "5433"], scorer, question="Which port?")
     assert {pair.evidence for pair in scorer.asked} == {"Which port? 5432", "Which port? 5433"}
     assert {pair.claim for pair in scorer.asked} == {"Which port? 5432", "Which port? 5433"}
 
 
 def test_equal_texts_are_asked_about_once_and_one_text_not_at_all():
     scorer = Table(by_letter)
-    assert semantic_entropy(["a", "b", "a", "b", "a"], scorer) == pytest.approx(
-        -0.6 * math.log(0.6) - 0.4 * math.log(0.4)
-    )
+    found = of(["a", "b", "a", "b", "a"], scorer)
+    assert found.entropy == pytest.approx(-0.6 * math.log(0.6) - 0.4 * math.log(0.4))
     assert len(scorer.asked) == 2
-    assert semantic_entropy(["a"] * 5, NONE) == 0.0
+    assert of(["a"] * 5, NONE).entropy == 0.0
 
 
 @given(TEXTS, st.randoms())
 def test_the_order_of_samples_does_not_matter(samples, random):
     shuffled = random.sample(samples, len(samples))
     scorer = Table(by_letter)
-    assert semantic_entropy(samples, scorer) == semantic_entropy(shuffled, scorer)
-    assert self_consistency(samples, scorer) == self_consistency(shuffled, scorer)
-    assert sample_support(["a", "b"], samples, scorer) == sample_support(["a", "b"], shuffled, scorer)
+    one, other = (uncertainty("a", drawn, scorer) for drawn in (samples, shuffled))
+    assert dataclasses.replace(one, samples=()) == dataclasses.replace(other, samples=())
     assert length_baseline(samples) == length_baseline(shuffled)
 
 
 @given(TEXTS, st.sampled_from([Table(by_letter), NONE, ALL]))
 def test_entropy_and_consistency_have_their_bounds(samples, scorer):
     count = len(samples)
-    assert 0.0 <= semantic_entropy(samples, scorer) <= math.log(count)
-    assert 1 / count <= self_consistency(samples, scorer) <= 1.0
+    found = of(samples, scorer)
+    assert 0.0 <= found.entropy <= math.log(count)
+    assert 1 / count <= found.agreement <= found.consistency <= 1.0
     places = [place for group in meanings(samples, scorer) for place in group]
     assert sorted(places) == list(range(count))
 
 
 @given(st.text(max_size=5), st.integers(1, 9))
 def test_samples_that_are_alike_have_no_entropy(text, count):
-    assert semantic_entropy([text] * count, NONE) == 0.0
-    assert self_consistency([text] * count, NONE) == 1.0
+    found = of([text] * count, NONE)
+    assert (found.entropy, found.consistency, found.agreement) == (0.0, 1.0, 1.0)
 
 
 @given(st.sets(st.text(max_size=4), min_size=1, max_size=9))
 def test_samples_that_all_differ_have_the_most(texts):
-    assert semantic_entropy(sorted(texts), NONE) == pytest.approx(math.log(len(texts)))
-    assert self_consistency(sorted(texts), NONE) == pytest.approx(1 / len(texts))
-    assert semantic_entropy(sorted(texts), ALL) == 0.0
-
-
-def test_a_claim_is_as_sure_as_the_samples_that_carry_it():
-    samples = ["port 5432", "paris", "ports"]
-    port, lamp = sample_support(["port", "lamp"], samples, Table(by_letter))
-    assert port == pytest.approx(1 / (1 + math.exp(-3)))
-    assert lamp == pytest.approx(1 / (1 + math.exp(3)))
-    (mixed,) = sample_support(["p"], ["p", "q"], Table(lambda e, c: 2000.0 if e == c else -2000.0))
-    assert mixed == 0.5
+    found = of(sorted(texts), NONE)
+    assert found.entropy == pytest.approx(math.log(len(texts)))
+    assert found.consistency == found.agreement == pytest.approx(1 / len(texts))
+    assert of(sorted(texts), ALL).entropy == 0.0
 
 
 def test_log_probabilities_of_tokens():
@@ -142,10 +137,6 @@ def test_shorter_answers_are_surer_for_the_baseline():
 
 def test_of_nothing_nothing_is_said():
     assert meanings([], ALL) == ()
-    assert semantic_entropy([], ALL) is None
-    assert self_consistency([], ALL) is None
-    assert sample_support(["a"], [], ALL) is None
-    assert sample_support([], ["a"], ALL) == ()
     assert mean_log_probability([]) is None
     assert least_log_probability([]) is None
     assert length_baseline([]) is None
@@ -155,7 +146,7 @@ def test_an_answer_is_compared_with_samples_and_counts_in_none_of_the_numbers():
     samples = ["paris", "pa", "rome", "p", "pau"]
     found = uncertainty("pavia it is", samples, Table(by_letter), log_probabilities=[-1.0, -3.0])
     assert (found.samples, found.agreement, found.meanings) == (tuple(samples), 0.8, 2)
-    assert found.entropy == pytest.approx(semantic_entropy(samples, Table(by_letter)))
+    assert (found.consistency, found.entropy) == (0.8, pytest.approx(0.5, abs=0.001))
     assert (found.log_probability, found.least_log_probability, found.words) == (-2.0, -3.0, 3)
 
 
@@ -171,4 +162,5 @@ def test_uncertainty_stays_within_its_bounds(samples, answer):
         found = uncertainty(answer, samples, scorer)
         assert 0 <= found.agreement <= 1
         assert 1 <= found.meanings <= len(samples)
+        assert 1 / len(samples) <= found.consistency <= 1
         assert 0 <= found.entropy <= math.log(len(samples))

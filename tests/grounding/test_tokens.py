@@ -42,6 +42,17 @@ def test_order_and_company_change_nothing(encoder):
     assert len(forward[2]) == 0 and forward[2].vectors.shape == (0, encoder.width)
 
 
+def test_a_text_has_the_same_vectors_alone_and_among_many(encoder):
+    sizes = (1, 12, 29, 30, 31, 61, 62, 63, 93, 94, 126, 127, WINDOW - 1)
+    texts = [" ".join(f"valve {n}" for n in range(size)) for size in sizes]
+    encoder._kept.clear()
+    together = encoder.encode([*texts, *(f"{text} again" for text in texts)])
+    for text, found in zip(texts, together, strict=False):
+        encoder._kept.clear()
+        (alone,) = encoder.encode([text])
+        assert np.array_equal(alone.vectors, found.vectors)
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(max_size=80))
 def test_any_text_has_finite_vectors_and_places_inside(encoder, text):

@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn import functional
 
 from hybrid.config import ModelSettings
 from hybrid.errors import ModelError, ModelMissing
 from hybrid.files import write_json
 from hybrid.grounding.head import AlignmentHead, Shape
 from hybrid.grounding.lexicon import Lexicon, lexicon_of
-from hybrid.grounding.reading import Read, judge, read
+from hybrid.grounding.reading import judge, read
+from hybrid.grounding.signals import WORD_SIGNALS, word_signals
 from hybrid.grounding.spans import merged_spans
 from hybrid.grounding.stack import Stack, stack_of
 from hybrid.grounding.tokens import TokenEncoder
@@ -32,7 +32,7 @@ from hybrid.models.device import choose_placement
 from hybrid.models.resolve import fetch, weights_digest
 from hybrid.types import Span
 
-SIGNALS = ("head", "alignment", "bigrams", "numbers")
+SIGNALS = ("head", *WORD_SIGNALS)
 # Of the encoder: one that still knows the order of words, and the last.
 LAYERS = (3, 6)
 ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
@@ -42,9 +42,6 @@ _CARD = "card.json"
 _MAX_WORDS = 400
 # Of an evidence that has more tokens those stretches are read that share most with the claim, as in training.
 _EVIDENCE_TOKENS = 640
-# Alignment tells whether evidence is on the subject; what is above says nothing more of edited summaries,
-# whose words are all there, and would drown what the heads say. Chosen on domains held out of training.
-_SAME_SUBJECT = 0.65
 # Pairs whose vectors are in memory at once.
 _BLOCK = 256
 # From which probability on a token is shown as not carried.
@@ -53,13 +50,14 @@ _MARKED = 0.5
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Judgement:
-    """What the heads say of a pair: ``signals`` in the order of ``SIGNALS``.
+    """What is said of a pair: ``signals`` in the order of ``SIGNALS``, means over the heads.
 
-    ``unsupported`` is the probability of each claim token.
+    ``unsupported`` is the probability of each claim token, ``places`` where they stand (tokens, 2).
     """
 
     signals: NDArray[np.float64]
     unsupported: NDArray[np.float64]
+    places: NDArray[np.int64]
 
 
 class TrainedScorer:
@@ -85,7 +83,7 @@ class TrainedScorer:
         """Return what the stack adds up, means over the heads, shape (pairs, signals)."""
         signals = np.zeros((len(pairs), len(SIGNALS)))
         for first in range(0, len(pairs), _BLOCK):
-            found = self._judged(self._read(pairs[first : first + _BLOCK]))
+            found = self._judged(pairs[first : first + _BLOCK])
             # into one array, for what is kept of each pair would lie scattered among what is let go
             signals[first : first + _BLOCK] = [one.signals for one in found]
         return signals
@@ -98,28 +96,32 @@ class TrainedScorer:
 
     def tokens(self, pair: Pair) -> tuple[list[Span], list[float]]:
         """Return where each token of the claim stands, and how likely it is not carried, from 0 to 1."""
-        reads = self._read([pair])
-        (found,) = self._judged(reads)
-        spans = [Span(start, end) for start, end in reads[0].claim.places.tolist()]
-        return spans, found.unsupported.tolist()
+        (found,) = self._judged([pair])
+        return [Span(start, end) for start, end in found.places.tolist()], found.unsupported.tolist()
 
-    def _judged(self, reads: Sequence[Read]) -> list[Judgement]:
+    def _judged(self, pairs: Sequence[Pair]) -> list[Judgement]:
+        reads = read(
+            [pair.claim for pair in pairs],
+            [(pair.evidence,) for pair in pairs],
+            self._encoder,
+            lexicon=self._lexicon,
+            limit=_EVIDENCE_TOKENS,
+        )
         logits = np.zeros(len(reads))
         tokens = [np.zeros(len(item.claim)) for item in reads]
-        words = [word_signals(item, self._lexicon, len(LAYERS)) for item in reads]
         for head in self._heads:
             for place, found in judge(head, reads):
                 logits[place] += float(found.support) / len(self._heads)
                 own = torch.sigmoid(found.unsupported[: len(tokens[place])])
                 tokens[place] += own.double().numpy() / len(self._heads)
         return [
-            Judgement(np.array([logit, *signal]), wrong)
-            for logit, signal, wrong in zip(logits, words, tokens, strict=True)
+            Judgement(
+                np.array([logit, *word_signals(item, pair, self._lexicon, len(LAYERS))]),
+                wrong,
+                item.claim.places,
+            )
+            for logit, item, pair, wrong in zip(logits, reads, pairs, tokens, strict=True)
         ]
-
-    def _read(self, pairs: Sequence[Pair]) -> list[Read]:
-        claims, evidences = [pair.claim for pair in pairs], [(pair.evidence,) for pair in pairs]
-        return read(claims, evidences, self._encoder, lexicon=self._lexicon, limit=_EVIDENCE_TOKENS)
 
     @cached_property
     def _lexicon(self) -> Lexicon:
@@ -205,26 +207,3 @@ def save_trained(
         "made": made,
     }
     write_json(folder / _CARD, card)
-
-
-def word_signals(item: Read, lexicon: Lexicon, layers: int) -> NDArray[np.float64]:
-    """Return alignment, bigrams and numbers: what frozen vectors and words tell, each from 0 to 1.
-
-    ``alignment`` is the mean, over the content tokens of the claim, of the best cosine with a token of the
-    evidence (BERTScore's recall, Zhang et al. 2020), up to .65; ``bigrams`` the share of the claim's pairs of
-    neighbours that stand in the evidence; ``numbers`` the share of its numbers that do, 1 if it has none.
-    """
-    claim, evidence = item.claim, item.evidence
-    content = ~lexicon.stop[claim.ids] & ~lexicon.mark[claim.ids]
-    if not content.any() or not len(evidence):
-        return np.array([0.0, 0.0, 1.0])
-    width = claim.vectors.shape[1] // layers
-    own = functional.normalize(torch.from_numpy(claim.vectors[content, -width:]).float(), dim=-1)
-    other = functional.normalize(torch.from_numpy(evidence.vectors[:, -width:]).float(), dim=-1)
-    aligned = min(float((own @ other.T).amax(1).clamp(0, 1).mean()), _SAME_SUBJECT)
-    known = set(zip(evidence.ids[:-1].tolist(), evidence.ids[1:].tolist(), strict=True))
-    said = list(zip(claim.ids[:-1].tolist(), claim.ids[1:].tolist(), strict=True))
-    bigrams = sum(pair in known for pair in said) / len(said) if said else 0.0
-    figures = claim.ids[lexicon.number[claim.ids]]
-    numbers = float(np.isin(figures, evidence.ids).mean()) if len(figures) else 1.0
-    return np.array([aligned, bigrams, numbers])
