@@ -1,20 +1,20 @@
 """Read numbers with their units out of texts, and tell whether an answer states the gold one.
 
 Takes texts, gives quantities. Knows numerals (``1,234.5``, ``1.234,5``, ``1 234`` with a narrow space,
-``-3``, ``2e-3``, ``1.5×10^6``), words up to twelve, magnitudes (``2 million``, ``10k``) and units of data,
-time, length, mass, frequency, money, temperature and percent. Dates, times of day, versions and names
-such as SHA-256 are not quantities. A unit that is not known counts as none.
+``-3``, ``2e-3``, ``1.5×10^6``), words up to twelve, magnitudes (``2 million``, ``10k``) and the units that
+checks of answers know as well. Dates, times of day, versions and names such as SHA-256 are not quantities. A
+unit that is not known counts as none.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from hybrid.evaluation.metrics import contains_gold
+from hybrid.grounding.units import UNITS, Unit
 
 # 127 and 128, one step apart where settings are powers of two, are further apart than this.
 TOLERANCE = 0.005
@@ -23,102 +23,22 @@ _WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight"
 _WORDS += ["eleven", "twelve"]
 _MAGNITUDES = {"hundred": 1e2, "thousand": 1e3, "k": 1e3, "million": 1e6, "billion": 1e9, "bn": 1e9}
 _MAGNITUDES |= {"trillion": 1e12}
-_MONEY = {"$": "dollar", "€": "euro", "£": "pound"}
-# For each base unit: the names and how many base units they are. A plural s is taken for granted.
-_UNITS = {
-    "percent": {"%": 1.0, "percent": 1.0, "per cent": 1.0, "pct": 1.0},
-    "byte": {"b": 1.0, "byte": 1.0},
-    "bit": {
-        "bit": 1.0,
-        "kbit": 1e3,
-        "kilobit": 1e3,
-        "mbit": 1e6,
-        "megabit": 1e6,
-        "gbit": 1e9,
-        "gigabit": 1e9,
-    },
-    "second": {
-        **{"ns": 1e-9, "nanosecond": 1e-9, "µs": 1e-6, "μs": 1e-6, "usec": 1e-6, "microsecond": 1e-6},
-        **{"ms": 1e-3, "msec": 1e-3, "millisecond": 1e-3, "s": 1.0, "sec": 1.0, "second": 1.0},
-        **{
-            "min": 60.0,
-            "minute": 60.0,
-            "h": 3600.0,
-            "hr": 3600.0,
-            "hour": 3600.0,
-            "d": 86_400.0,
-            "day": 86_400.0,
-        },
-        **{"week": 604_800.0, "month": 2_629_800.0, "year": 31_557_600.0},
-    },
-    "metre": {
-        **{
-            "nm": 1e-9,
-            "µm": 1e-6,
-            "μm": 1e-6,
-            "mm": 1e-3,
-            "millimetre": 1e-3,
-            "millimeter": 1e-3,
-            "cm": 1e-2,
-        },
-        **{"centimetre": 1e-2, "centimeter": 1e-2, "metre": 1.0, "meter": 1.0, "km": 1e3, "kilometre": 1e3},
-        **{
-            "kilometer": 1e3,
-            "inch": 0.0254,
-            "inche": 0.0254,
-            "foot": 0.3048,
-            "feet": 0.3048,
-            "mile": 1609.344,
-        },
-    },
-    "kilogram": {
-        "mg": 1e-6,
-        "milligram": 1e-6,
-        "g": 1e-3,
-        "gram": 1e-3,
-        "kg": 1.0,
-        "kilogram": 1.0,
-        "tonne": 1e3,
-    },
-    "hertz": {"hz": 1.0, "hertz": 1.0, "khz": 1e3, "mhz": 1e6, "ghz": 1e9},
-    "celsius": {"°c": 1.0, "degrees celsius": 1.0},
-    "fahrenheit": {"°f": 1.0, "degrees fahrenheit": 1.0},
-    "dollar": {"dollar": 1.0, "usd": 1.0},
-    "euro": {"euro": 1.0, "eur": 1.0},
-    "pound": {"pound": 1.0, "gbp": 1.0},
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
     """A number as it was written, and what it counts.
 
-    ``magnitude`` is that of a word such as million, else 1. ``unit`` is a base unit, empty for none.
-    ``factors`` say how many base units the written one is: two readings for a kB, which is 1000 bytes to
-    some and 1024 to others, else one.
+    ``magnitude`` is that of a word such as million, else 1. ``units`` are the meanings of its unit: two of a
+    kB, which is 1000 bytes to some and 1024 to others, none where it has no unit.
     """
 
     number: float
     magnitude: float = 1.0
-    unit: str = ""
-    factors: tuple[float, ...] = (1.0,)
+    units: tuple[Unit, ...] = ()
 
 
-def _known_units() -> dict[str, tuple[str, tuple[float, ...]]]:
-    known: dict[str, tuple[str, tuple[float, ...]]] = {
-        name: (base, (size,)) for base, names in _UNITS.items() for name, size in names.items()
-    }
-    for power, (letter, decimal, binary) in enumerate(
-        (("k", "kilo", "kibi"), ("m", "mega", "mebi"), ("g", "giga", "gibi"), ("t", "tera", "tebi")), start=1
-    ):
-        both: tuple[float, ...] = (1000.0**power, 1024.0**power)
-        known |= {f"{letter}b": ("byte", both), f"{decimal}byte": ("byte", both)}
-        known |= {f"{letter}ib": ("byte", both[1:]), f"{binary}byte": ("byte", both[1:])}
-    return known
-
-
-_KNOWN = _known_units()
-_UNIT = "|".join(sorted((re.escape(name) for name in _KNOWN), key=len, reverse=True))
+_UNIT = "|".join(sorted((re.escape(name) for name in UNITS), key=len, reverse=True))
 _NOT_A_QUANTITY = re.compile(
     r"\b\d+([-/.])\d+\1\d+(?:\1\d+)*\b(?!,\d)"  # 2020-05-12, 12/05/2020, 1.2.3
     r"|\b\d+:\d\d(?::\d\d)?\b"  # 10:30
@@ -204,9 +124,12 @@ def contains_numeral(answer: str, golds: Sequence[str]) -> float:
 
 
 def _equal(one: Quantity, gold: Quantity, tolerance: float) -> bool:
-    if one.unit and gold.unit and one.unit != gold.unit:
+    sizes = [
+        (mine.size, theirs.size) for mine in one.units for theirs in gold.units if mine.kind == theirs.kind
+    ]
+    if one.units and gold.units and not sizes:
         return False
-    converted = bool(one.unit and gold.unit) and one.factors != gold.factors
+    converted = bool(sizes) and one.units != gold.units
     if (
         not converted
         and one.magnitude == gold.magnitude
@@ -214,10 +137,9 @@ def _equal(one: Quantity, gold: Quantity, tolerance: float) -> bool:
         and gold.number.is_integer()
     ):
         return one.number == gold.number
-    pairs = itertools.product(one.factors, gold.factors) if converted else [(1.0, 1.0)]
     return any(
         _close(one.number * one.magnitude * mine, gold.number * gold.magnitude * theirs, tolerance)
-        for mine, theirs in pairs
+        for mine, theirs in (sizes if converted else [(1.0, 1.0)])
     )
 
 
@@ -230,10 +152,9 @@ def _found(plain: str) -> Iterator[tuple[Quantity, tuple[int, int]]]:
     for match in _QUANTITY.finditer(plain):
         number = _number(match)
         if number is not None and math.isfinite(number):
-            name = (match["unit"] or _MONEY.get(match["money"] or "", "")).lower()
-            unit, factors = _KNOWN.get(name, ("", (1.0,)))
+            units = UNITS.get((match["unit"] or match["money"] or "").lower(), ())
             magnitude = _MAGNITUDES[match["magnitude"].lower()] if match["magnitude"] else 1.0
-            yield Quantity(number, magnitude, unit, factors), match.span()
+            yield Quantity(number, magnitude, units), match.span()
 
 
 def _prepared(text: str) -> str:
