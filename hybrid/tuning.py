@@ -31,6 +31,7 @@ from hybrid.adaptation.training.loop import is_main
 from hybrid.adaptation.training.trial import Rendered, Trial, best_rank, render, try_out
 from hybrid.adaptation.values import Data, Example, ExampleKind, Examples, Pair, Pairs
 from hybrid.config import Reader, Settings
+from hybrid.evaluation.provenance import versions
 from hybrid.files import folder_lock, hash_text
 from hybrid.models.device import Placement, choose_placement
 from hybrid.models.generator import TransformersGenerator
@@ -325,10 +326,3 @@ def _plain(settings: Settings) -> dict[str, Setting]:
         key: value if isinstance(value, (bool, int, float)) else str(value)
         for key, value in dataclasses.asdict(settings.adaptation).items()
     }
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of what decides the weights."""
-    from importlib.metadata import version
-
-    return {name: version(name) for name in ("hybrid-assistant", "torch", "transformers", "peft")}

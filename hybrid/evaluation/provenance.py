@@ -15,6 +15,7 @@ _LIBRARIES = (
     "hybrid-assistant",
     "torch",
     "transformers",
+    "peft",
     "sentence-transformers",
     "tokenizers",
     "faiss-cpu",

@@ -86,9 +86,17 @@ def citation_scores(answers: Sequence[CitedAnswer], grounder: Grounder) -> list[
     """Judge every marker, and every sentence that asserts something, with one call of the scorer.
 
     A marker on a sentence that asserts nothing, such as a greeting, carries nothing and counts as wrong.
-    Unlike the script of ALCE, a marker that points nowhere does not undo the others of its sentence.
+    Unlike the script of ALCE, a marker that points nowhere does not undo the others of its sentence. Neither
+    a sentence in a language that the judge does not know is counted, nor are its markers.
     """
-    found = [statements_of(answer.text) for answer in answers]
+    found = [
+        [
+            statement
+            for statement in statements_of(answer.text)
+            if all(grounder.reads(claim.text) for claim in statement.claims)
+        ]
+        for answer in answers
+    ]
     tasks = [
         task
         for answer, statements in zip(answers, found, strict=True)

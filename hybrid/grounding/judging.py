@@ -177,6 +177,10 @@ class Grounder:
             [self._judged(candidate, opinions[next(asked)]) for candidate in found] for found in candidates
         ]
 
+    def reads(self, text: str) -> bool:
+        """Tell whether a text is in a language that this judge knows."""
+        return self.languages is None or language_of(text) in self.languages
+
     def _grounding(
         self, case: Case, claims: Sequence[tuple[Claim, Status | None]], judged: Sequence[Sequence[Judged]]
     ) -> Grounding:
@@ -192,8 +196,7 @@ class Grounder:
             return Status.ABSTAINED
         if claim.reason:
             return Status.NOT_CHECKABLE
-        foreign = self.languages is not None and language_of(claim.text) not in self.languages
-        return Status.UNSUPPORTED_LANGUAGE if foreign else None
+        return None if self.reads(claim.text) else Status.UNSUPPORTED_LANGUAGE
 
     def _judged(self, candidate: Candidate, opinion: _Opinion) -> Judged:
         support = candidate.lessened(opinion.probability, self.thresholds)

@@ -114,6 +114,12 @@ def test_all_answers_are_scored_in_one_call():
     assert citation_scores([], Grounder(scorer, Sigmoid())) == []
 
 
+def test_a_sentence_in_a_language_that_the_judge_does_not_know_is_not_counted():
+    german = "Der Server hört immer auf den Anschluss mit der Nummer 5432 [2]."
+    assert scores(german, cite("x", "y")) == CitationScores(None, None)
+    assert scores(f"Holds x [1]. {german}", cite("x", "y")) == CitationScores(1.0, 1.0)
+
+
 def test_a_number_that_no_citation_has_is_not_carried():
     sure = Grounder(NgramOverlap(size=1, even=0.1), Sigmoid(), Thresholds())
     answers = [CitedAnswer("The port is 5433 [1].", cite("The port is 5432."))]
