@@ -121,8 +121,7 @@ class AlignmentHead(nn.Module):
         hidden = self.norm[0](self.drop(functional.gelu(self.compare(torch.cat([*compared, scalars], -1)))))
         real = batch.claim_mask[..., None].float()
         for convolve, norm in zip(self.convolve, list(self.norm)[1:], strict=True):
-            moved = convolve((hidden * real).transpose(1, 2)).transpose(1, 2)
-            hidden = norm(hidden + functional.gelu(moved))
+            hidden = norm(hidden + functional.gelu(_convolved(hidden * real, convolve)))
         unsupported = self.token(hidden)[..., 0]
         support = self._pool(batch, hidden, scalars, unsupported)
         return Judged(support, unsupported)
@@ -218,6 +217,17 @@ class AlignmentHead(nn.Module):
             self._stop[ids].float(),
             self._mark[ids].float(),
         ]
+
+
+def _convolved(hidden: Tensor, convolve: nn.Module) -> Tensor:
+    """Return a convolution over three neighbours, (rows, tokens, hidden), as one product of matrices.
+
+    The library's own makes a kernel for every shape that is new, and keeps it.
+    """
+    padded = functional.pad(hidden, (0, 0, 1, 1))
+    neighbours = torch.cat([padded[:, :-2], padded[:, 1:-1], padded[:, 2:]], -1)
+    assert isinstance(convolve, nn.Conv1d), "they were made so"
+    return functional.linear(neighbours, convolve.weight.permute(0, 2, 1).flatten(1), convolve.bias)
 
 
 def _near(flags: Tensor) -> Tensor:
