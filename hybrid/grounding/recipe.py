@@ -35,6 +35,7 @@ _FOLDS = 5
 # whole pages and the worst on refuted claims of new kinds, and no share is best everywhere. The mean of heads
 # with different shares comes near the best of them on each set.
 _MADE_SHARES = (0.0, 0.25, 0.6)
+_ENOUGH = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,15 +162,15 @@ def worth(examples: Sequence[Example], trained: Trained, *, seed: int = 0) -> Wo
 def seen_by_head(examples: Sequence[Example], number: int) -> NDArray[np.bool_]:
     """Return which examples a head is taught: all that people labelled, and its share of what rules made.
 
-    Without labels of people it is taught everything. Whole documents are left out, as pairs belong together.
+    Where people labelled too few to teach a head alone, each is taught everything. Whole documents are left
+    out, as pairs belong together.
     """
     made = np.array([example.task == MADE for example in examples])
-    if made.all():
-        return made
+    if int((~made).sum()) < _ENOUGH:
+        return np.ones(len(examples), np.bool_)
     share = _MADE_SHARES[number % len(_MADE_SHARES)]
-    return np.array(
-        [not own or unit_hash("made", each.source) < share for own, each in zip(made, examples, strict=True)]
-    )
+    taught = np.array([unit_hash("made", each.source) < share for each in examples])
+    return np.asarray(~made | taught, np.bool_)
 
 
 def folds_of(examples: Sequence[Example], folds: int, *, seed: int = 0) -> NDArray[np.int64]:

@@ -45,7 +45,7 @@ def test_every_fold_and_every_head_is_trained_and_told(made):
 
 
 def test_heads_see_all_that_people_labelled_and_shares_of_what_rules_made():
-    people, rules = _examples(40), [dataclasses.replace(one, task=MADE) for one in _examples(200)]
+    people, rules = _examples(500), [dataclasses.replace(one, task=MADE) for one in _examples(200)]
     shares = [seen_by_head([*people, *rules], number) for number in range(4)]
     assert all(share[: len(people)].all() for share in shares)
     assert not shares[0][len(people) :].any()
@@ -53,7 +53,12 @@ def test_heads_see_all_that_people_labelled_and_shares_of_what_rules_made():
     assert (shares[3] == shares[0]).all()
     # both claims of a document or none
     assert (shares[2][::2] == shares[2][1::2]).all()
+
+
+def test_where_people_labelled_little_every_head_is_taught_everything():
+    rules = [dataclasses.replace(one, task=MADE) for one in _examples(200)]
     assert seen_by_head(rules, 0).all()
+    assert seen_by_head([*_examples(40), *rules], 0).all()
 
 
 def test_the_signals_of_the_stack_are_of_heads_that_never_saw_the_document(made, encoder):
