@@ -117,10 +117,10 @@ def calibrate(
     settings = settings_from(config, indexes=indexes, offline=offline)
     # before the work, which takes its time
     path = out or card_path(Path(settings.indexes) / existing_domain(settings, domain), scorer)
-    name, claims = _claims(data, limit)
-    ((scores,),) = _scores(settings, (scorer,), [claims])
     # what ships, not what these or other labels made of it
     shipped = fitted_for(scorer)
+    name, claims = _claims(data, limit)
+    ((scores,),) = _scores(settings, (scorer,), [claims])
     card = calibrated(
         claims,
         scores,

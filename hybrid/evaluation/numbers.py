@@ -2,8 +2,8 @@
 
 Takes texts, gives quantities. Knows numerals (``1,234.5``, ``1.234,5``, ``1 234`` with a narrow space,
 ``-3``, ``2e-3``, ``1.5×10^6``), words up to twelve, magnitudes (``2 million``, ``10k``) and the units that
-checks of answers know as well. Dates, times of day, versions and names such as SHA-256 are not quantities. A
-unit that is not known counts as none.
+checks of answers know, with b and d, which are units where an answer is short. Dates, times of day, versions
+and names such as SHA-256 are not quantities. A unit that is not known counts as none.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ _WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight"
 _WORDS += ["eleven", "twelve"]
 _MAGNITUDES = {"hundred": 1e2, "thousand": 1e3, "k": 1e3, "million": 1e6, "billion": 1e9, "bn": 1e9}
 _MAGNITUDES |= {"trillion": 1e12}
+_UNITS = UNITS | {"b": (Unit("byte", 1.0),), "d": (Unit("second", 86_400.0),)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,13 @@ class Quantity:
     magnitude: float = 1.0
     units: tuple[Unit, ...] = ()
 
+    @property
+    def value(self) -> float:
+        """Return how many of its unit it is."""
+        return self.number * self.magnitude
 
-_UNIT = "|".join(sorted((re.escape(name) for name in UNITS), key=len, reverse=True))
+
+_UNIT = "|".join(sorted((re.escape(name) for name in _UNITS), key=len, reverse=True))
 _NOT_A_QUANTITY = re.compile(
     r"\b\d+([-/.])\d+\1\d+(?:\1\d+)*\b(?!,\d)"  # 2020-05-12, 12/05/2020, 1.2.3
     r"|\b\d+:\d\d(?::\d\d)?\b"  # 10:30
@@ -52,7 +58,7 @@ _POWER = re.compile(
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻−", "0123456789--")
 _THOUSANDS_DOTTED = re.compile(r"\b\d{1,3}(?:\.\d{3}){2}\b(?![.\d])")
 _QUANTITY = re.compile(
-    r"(?:(?P<minus>(?<![\w)])[-−]|\b(?:minus|negative)\s)|(?<![\w)])\+)?\s?(?P<money>[$€£])?\s?"
+    r"(?:(?P<minus>(?<![\w)])[-−]|\b(?:minus|negative)\s)|(?<![\w)])\+)?\s?(?P<money>[$€£¥])?\s?"
     r"(?:(?<![\w.,])(?P<numeral>\d(?:[\d.,_'’\u00a0\u2009\u202f]*\d)?|\.\d+)(?:e(?P<power>[-+]?\d{1,3})(?!\d))?"
     rf"|\b(?P<word>{'|'.join(_WORDS)})\b(?!\s+of\b))"
     rf"(?:\s?(?P<magnitude>{'|'.join(_MAGNITUDES)})\b)?"
@@ -124,23 +130,23 @@ def contains_numeral(answer: str, golds: Sequence[str]) -> float:
 
 
 def _equal(one: Quantity, gold: Quantity, tolerance: float) -> bool:
-    sizes = [
-        (mine.size, theirs.size) for mine in one.units for theirs in gold.units if mine.kind == theirs.kind
-    ]
-    if one.units and gold.units and not sizes:
-        return False
-    converted = bool(sizes) and one.units != gold.units
-    if (
-        not converted
-        and one.magnitude == gold.magnitude
-        and one.number.is_integer()
-        and gold.number.is_integer()
-    ):
-        return one.number == gold.number
+    if not (one.units and gold.units):
+        return _same_as_written(one, gold, tolerance)
     return any(
-        _close(one.number * one.magnitude * mine, gold.number * gold.magnitude * theirs, tolerance)
-        for mine, theirs in (sizes if converted else [(1.0, 1.0)])
+        _same_as_written(one, gold, tolerance)
+        if mine == theirs
+        else _close(one.value * mine.size, gold.value * theirs.size, tolerance)
+        for mine in one.units
+        for theirs in gold.units
+        if mine.kind == theirs.kind
     )
+
+
+def _same_as_written(one: Quantity, gold: Quantity, tolerance: float) -> bool:
+    whole = one.number.is_integer() and gold.number.is_integer()
+    if whole and one.magnitude == gold.magnitude:
+        return one.number == gold.number
+    return _close(one.value, gold.value, tolerance)
 
 
 def _close(one: float, gold: float, tolerance: float) -> bool:
@@ -152,7 +158,7 @@ def _found(plain: str) -> Iterator[tuple[Quantity, tuple[int, int]]]:
     for match in _QUANTITY.finditer(plain):
         number = _number(match)
         if number is not None and math.isfinite(number):
-            units = UNITS.get((match["unit"] or match["money"] or "").lower(), ())
+            units = _UNITS.get((match["unit"] or match["money"] or "").lower(), ())
             magnitude = _MAGNITUDES[match["magnitude"].lower()] if match["magnitude"] else 1.0
             yield Quantity(number, magnitude, units), match.span()
 

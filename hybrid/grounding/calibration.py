@@ -116,7 +116,8 @@ def fit_calibration(
 ) -> Calibration:
     """Return the curve for labelled claims; the kind follows from the number of labels unless it is given.
 
-    Where higher logits do not go with more support, the slope is 0 and the probability the same for all.
+    Where higher logits do not go with more support, the slope is 0 and the probability the same for all, but
+    for few labels whose curve starts from a prior.
 
     Args:
         logits: what the scorer said.
@@ -129,14 +130,13 @@ def fit_calibration(
         UsageError: fewer than 10 labels, all labels are alike, or a logit is not finite.
     """
     values, flags = _checked(logits, supported)
-    known = prior.method is Method.PLATT and prior.slope > 0
-    method = method or (method_for(max(len(flags), PLATT_LABELS)) if known else method_for(len(flags)))
+    method = method or _kind(len(flags), prior)
     if method is Method.NONE:
         return UNCALIBRATED
     targets = _smoothed(flags)
     if method is Method.ISOTONIC:
         return Calibration(method, knots=_isotonic(values, targets), labels=len(flags))
-    if method is Method.PLATT and known:
+    if method is Method.PLATT and _is_start(prior):
         slope, intercept = _moved(values, targets, prior)
     else:
         slope, intercept = _sigmoid(values, targets, shifted=method is Method.PLATT)
@@ -148,6 +148,15 @@ def method_for(labels: int) -> Method:
     if labels < PLATT_LABELS:
         return Method.TEMPERATURE
     return Method.PLATT if labels <= ISOTONIC_LABELS else Method.ISOTONIC
+
+
+def _kind(labels: int, prior: Calibration) -> Method:
+    """Return the kind of curve of so many labels: with a start, two numbers need no more than the least."""
+    return method_for(max(labels, PLATT_LABELS)) if _is_start(prior) else method_for(labels)
+
+
+def _is_start(prior: Calibration) -> bool:
+    return prior.method is Method.PLATT and prior.slope > 0
 
 
 def cross_fitted(
@@ -170,7 +179,7 @@ def cross_fitted(
     """
     values, flags = _checked(logits, supported)
     fold_of = grouped_folds(flags, sources, folds=folds, seed=seed)
-    method = method or fit_calibration(values, flags, prior=prior).method
+    method = method or _kind(len(flags), prior)
     found = np.empty(len(values))
     for fold in range(int(fold_of.max()) + 1):
         held = fold_of == fold
@@ -257,8 +266,9 @@ def _moved(values: Array, targets: Array, prior: Calibration) -> tuple[float, fl
     expected = np.array([1.0, prior.intercept])
     pull = 1 / np.array([_SLOPE_SPREAD, _SHIFT_SPREAD]) ** 2 / len(values)
     weights = _newton(np.column_stack([prior.slope * values, np.ones_like(values)]), targets, expected, pull)
-    slope, intercept = map(float, weights)
-    return (slope * prior.slope, intercept) if slope > 0 else (0.0, float(special.logit(targets.mean())))
+    if weights[0] > 0:
+        return float(weights[0]) * prior.slope, float(weights[1])
+    return 0.0, float(_newton(np.ones((len(values), 1)), targets, expected[1:], pull[1:])[0])
 
 
 def _newton(design: Array, targets: Array, expected: Array | None = None, pull: Array | None = None) -> Array:

@@ -35,8 +35,9 @@ CALIBRATION = "calibration.json"
 class CalibrationCard:
     """A calibration and the threshold of one scorer, fitted on ``labels`` claims of ``sources`` documents.
 
-    ``before`` is the calibration that it replaces. Brier scores and calibration errors are from 0 to 1,
-    lower is better; those ``after`` are cross-fitted: no claim is judged by a curve that saw its source.
+    ``before`` is the calibration that it starts from and is held against. Brier scores and calibration errors
+    are from 0 to 1, lower is better; those ``after`` are cross-fitted: no claim is judged by a curve that saw
+    its source.
     ``gain`` is how much lower the Brier score is, with its interval by source. ``data`` is the name of the
     set and ``data_hash`` that of its claims and labels; ``created`` a time in ISO 8601.
     """

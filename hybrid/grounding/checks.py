@@ -7,7 +7,7 @@ for anywhere in the evidence; a negation is compared with the sentence nearest t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -143,20 +143,23 @@ def contradictions(claim_text: str, evidence_text: str, *, alike: float) -> tupl
     near = nearest_sentence(claim_text, evidence_text, alike=alike)
     if not near:
         return ()
-    others = [finding for finding in missing(near, facts_of(claim_text)) if finding.doubt in HARD]
+    others = [
+        _context(near, finding.span)
+        for finding in missing(near, facts_of(claim_text))
+        if finding.doubt in HARD
+    ]
+    before, behind = ({context[side] for context in others} - {""} for side in (0, 1))
     differing = [
         finding
         for finding in missing(claim_text, facts_of(near))
-        if finding.doubt in HARD
-        and any(_stand_alike(claim_text, finding.span, near, other.span) for other in others)
+        if finding.doubt in HARD and _stands_alike(_context(claim_text, finding.span), before, behind)
     ]
     return in_order([*differing, *denials(claim_text, near, alike=alike)])
 
 
-def _stand_alike(one: str, here: Span, other: str, there: Span) -> bool:
-    """Tell whether the same word stands before, behind or at the end of two stretches: "of 5 mg", "of 7"."""
-    mine, theirs = _context(one, here), _context(other, there)
-    return any(word and word == same for word, same in zip(mine, theirs, strict=True))
+def _stands_alike(context: tuple[str, str], before: Set[str], behind: Set[str]) -> bool:
+    """Tell whether the same word stands before or behind another stretch: "of 5 mg", "of 7"."""
+    return context[0] in before or context[1] in behind
 
 
 def _context(text: str, span: Span) -> tuple[str, str]:

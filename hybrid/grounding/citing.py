@@ -34,7 +34,8 @@ class CitationScores:
 
     ``precision``: the share of markers that are right; None without a marker. A marker is right if its
     sentence is carried by its citations together, and it carries the sentence alone or the support is lost
-    without it. A marker that points at no citation is wrong, and carries nothing.
+    without it. A marker that points at no citation is wrong, and carries nothing. Sentences in a language
+    that the judge does not know count in neither, but for their markers that point at nothing.
     """
 
     recall: float | None
@@ -86,21 +87,14 @@ def citation_scores(answers: Sequence[CitedAnswer], grounder: Grounder) -> list[
     """Judge every marker, and every sentence that asserts something, with one call of the scorer.
 
     A marker on a sentence that asserts nothing, such as a greeting, carries nothing and counts as wrong.
-    Unlike the script of ALCE, a marker that points nowhere does not undo the others of its sentence. Neither
-    a sentence in a language that the judge does not know is counted, nor are its markers.
+    Unlike the script of ALCE, a marker that points nowhere does not undo the others of its sentence.
     """
-    found = [
-        [
-            statement
-            for statement in statements_of(answer.text)
-            if all(grounder.reads(claim.text) for claim in statement.claims)
-        ]
-        for answer in answers
-    ]
+    found = [statements_of(answer.text) for answer in answers]
     tasks = [
         task
         for answer, statements in zip(answers, found, strict=True)
         for statement in statements
+        if _is_read(statement, grounder)
         for task in _tasks(statement, answer.citations)
     ]
     judged = iter(grounder.judge(tasks))
@@ -111,14 +105,20 @@ def citation_scores(answers: Sequence[CitedAnswer], grounder: Grounder) -> list[
         right: list[bool] = []
         for statement in statements:
             texts = _stretches(statement, answer.citations)
+            right += [False] * (len(statement.cites) - len(texts))
+            if not _is_read(statement, grounder):
+                continue
             rows = [next(judged) for claim in statement.claims if not claim.reason]
             support = matrix_of(rows, len(judged_sets(len(texts)))).together(range(len(rows)))
             cited = CitedSupport(len(texts), support, threshold)
             carried += [cited.is_carried(range(len(texts)))] if rows else []
             right += cited.right_markers()
-            right += [False] * (len(statement.cites) - len(texts))
         scores.append(CitationScores(_share(carried), _share(right)))
     return scores
+
+
+def _is_read(statement: Statement, grounder: Grounder) -> bool:
+    return all(grounder.reads(claim.text) for claim in statement.claims)
 
 
 def _tasks(statement: Statement, citations: Sequence[Citation]) -> Iterator[Task]:

@@ -102,9 +102,7 @@ class AlignmentHead(nn.Module):
         scalars = _TOKEN_FEATURES + _LAYER_FEATURES * layers
         self.compare = nn.Linear(4 * size * layers + scalars, hidden)
         self.drop = nn.Dropout(shape.dropout)
-        self.convolve = nn.ModuleList(
-            nn.Conv1d(hidden, hidden, 3, padding=1) for _ in range(shape.convolutions)
-        )
+        self.convolve = nn.ModuleList(nn.Conv1d(hidden, hidden, 3) for _ in range(shape.convolutions))
         self.norm = nn.ModuleList(nn.LayerNorm(hidden) for _ in range(shape.convolutions + 1))
         self.token = nn.Linear(hidden, 1)
         self.weigh = nn.Linear(hidden, 1)

@@ -97,20 +97,20 @@ def train_scorer(
     lessons = lessons_of(examples, encoder, lexicon, evidence_tokens=settings.evidence_tokens)
     width = encoder.width // len(LAYERS)
 
-    seen = [seen_by_head(examples, number) for number in range(heads)]
-
     def trained(chosen: NDArray[np.bool_], what: str) -> tuple[AlignmentHead, ...]:
         """Return all heads, each of its share of the chosen examples."""
+        places = np.flatnonzero(chosen)
+        shares = shares_of_heads([examples[int(place)] for place in places], heads)
         return tuple(
             train_head(
-                [lessons[place] for place in np.flatnonzero(chosen & own)],
+                [lessons[place] for place in places[own]],
                 lexicon,
                 width,
                 len(LAYERS),
                 dataclasses.replace(settings, seed=settings.seed + number),
                 progress=_progress(note, f"{what}, head {number + 1}"),
             )
-            for number, own in enumerate(seen)
+            for number, own in enumerate(shares)
         )
 
     signals = np.zeros((len(examples), len(SIGNALS)))
@@ -141,7 +141,7 @@ def _progress(note: Note, what: str) -> Callable[[int, float, float], None]:
 
 
 def _pair(example: Example) -> Pair:
-    """Return an example as the scorer is asked about it, all of its evidence at once."""
+    """Return the texts of an example, all of its evidence as one, as its token vectors are."""
     return Pair("\n".join(example.evidence), example.claim)
 
 
@@ -159,18 +159,20 @@ def worth(examples: Sequence[Example], trained: Trained, *, seed: int = 0) -> Wo
     return Worth(found.interval([1.0, 0.0]), found.interval([1.0, -1.0]))
 
 
-def seen_by_head(examples: Sequence[Example], number: int) -> NDArray[np.bool_]:
-    """Return which examples a head is taught: all that people labelled, and its share of what rules made.
+def shares_of_heads(examples: Sequence[Example], heads: int) -> list[NDArray[np.bool_]]:
+    """Return which examples each head is taught: all that people labelled, and a share of what rules made.
 
-    Where people labelled too few to teach a head alone, each is taught everything. Whole documents are left
-    out, as pairs belong together.
+    A single head is taught everything, and so are all where people labelled too few to teach one alone. Whole
+    documents are left out, as pairs belong together.
     """
-    made = np.array([example.task == MADE for example in examples])
-    if int((~made).sum()) < _ENOUGH:
-        return np.ones(len(examples), np.bool_)
-    share = _MADE_SHARES[number % len(_MADE_SHARES)]
-    taught = np.array([unit_hash("made", each.source) < share for each in examples])
-    return np.asarray(~made | taught, np.bool_)
+    people = np.array([example.task != MADE for example in examples])
+    if heads == 1 or int(people.sum()) < _ENOUGH:
+        return [np.ones(len(examples), np.bool_)] * heads
+    places = np.array([unit_hash("made", example.source) for example in examples])
+    return [
+        np.asarray(people | (places < _MADE_SHARES[number % len(_MADE_SHARES)]), np.bool_)
+        for number in range(heads)
+    ]
 
 
 def folds_of(examples: Sequence[Example], folds: int, *, seed: int = 0) -> NDArray[np.int64]:
@@ -198,7 +200,9 @@ def _held_out(
     logits = np.zeros(len(signals))
     for number in range(int(parts.max()) + 1):
         held = parts == number
-        stack = fit_stack(names, signals[~held], supported[~held], weights[~held])
+        own = weights[~held]
+        # all that weighs anything may be in one fold
+        stack = fit_stack(names, signals[~held], supported[~held], own if own.any() else None)
         logits[held] = stack.logits(signals[held])
     return logits
 

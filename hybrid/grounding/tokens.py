@@ -123,7 +123,8 @@ class TokenEncoder:
 
         ids = torch.zeros((rows, length), dtype=torch.long)
         mask = torch.zeros_like(ids)
-        # rows that are left over read two markers
+        # rows that are left over hold an empty text
+        ids[:, 0], ids[:, 1] = self._begin, self._end
         mask[:, :2] = 1
         for number, place in enumerate(batch):
             row = [self._begin, *windows[place][1][0], self._end]

@@ -9,7 +9,8 @@ import pytest
 
 from hybrid.cli.app import run
 from hybrid.errors import UsageError
-from hybrid.grounding.cards import read_card
+from hybrid.grounding.cards import CALIBRATION, read_card
+from hybrid.grounding.scorers.naming import SHIPPED
 from hybrid.grounding.values import Logits
 
 
@@ -239,6 +240,13 @@ def test_a_calibration_that_gains_is_kept_with_its_card_and_used(fakes, capsys, 
         capsys, "evaluate", "other.jsonl", "--scorer", "good", "--calibration", "kept/loud.json", code=2
     )
     assert "is of the scorer loud" in told.err
+
+
+def test_a_calibration_starts_from_the_one_that_ships(fakes, capsys, monkeypatch):
+    found = document(capsys, "calibrate", "one.jsonl", "--scorer", "trained", "--out", "kept/trained.json")
+    shipped = read_card(SHIPPED / CALIBRATION).calibration
+    assert found["card"]["before"]["slope"] == shipped.slope
+    assert found["card"]["before"]["method"] == "platt"
 
 
 def test_a_calibration_that_gains_nothing_is_refused(fakes, capsys, tmp_path, monkeypatch):

@@ -122,6 +122,17 @@ def test_only_a_quantity_alone_is_a_numeric_gold():
         ("It is 3, 5 or 7", ["7"], 1.0),
         ("It is 3, 5 or 7", ["6"], 0.0),
         ("It is 7", ["6", "7"], 1.0),
+        # a unit with a second meaning is the same unit
+        ("1004 pounds", ["£1000"], 0.0),
+        ("501 nanometres", ["500 nm"], 0.0),
+        ("1004 mm", ["1000 millimetres"], 0.0),
+        ("5 MB", ["5 MiB"], 1.0),
+        ("1.07 GB", ["1 GiB"], 1.0),
+        ("512 B", ["512 KB"], 0.0),
+        ("4096 B", ["4 kB"], 1.0),
+        ("3 d", ["72 h"], 1.0),
+        ("5 d", ["5 h"], 0.0),
+        ("¥500", ["$500"], 0.0),
         # units
         ("5 minutes", ["300 seconds"], 1.0),
         ("5 minutes", ["5 seconds"], 0.0),

@@ -70,13 +70,24 @@ _KNOWN = Calibration(Method.PLATT, 1.5, -0.5, labels=5_000)
 
 
 def test_few_labels_move_a_known_curve_little_and_many_do_not_feel_it():
-    for count, near in ((20, 0.5), (20_000, 0.02)):
-        values, flags = drawn(count, slope=3.0, shift=1.0)
+    for count, most in ((20, 0.7), (20_000, 1.01)):
+        values, flags = drawn(count, slope=3.0, shift=2.0)
         free = fit_calibration(values, flags, method=Method.PLATT)
         held = fit_calibration(values, flags, prior=_KNOWN, method=Method.PLATT)
-        assert held.slope == pytest.approx(free.slope, rel=near)
-        between = sorted((_KNOWN.slope, free.slope))
-        assert between[0] - 0.05 <= held.slope <= between[1] + 0.05
+        for own, alone, known in (
+            (held.slope, free.slope, _KNOWN.slope),
+            (held.intercept, free.intercept, _KNOWN.intercept),
+        ):
+            assert 0 < abs(own - known) < most * abs(alone - known)
+            if count > 1_000:
+                assert own == pytest.approx(alone, rel=0.02)
+
+
+def test_where_logits_mean_nothing_the_base_rate_still_starts_from_the_known_one():
+    values, flags = np.linspace(4.0, -4.0, 40), np.arange(40) >= 10
+    held = fit_calibration(values, flags, prior=_KNOWN)
+    assert held.slope == 0.0
+    assert _KNOWN.intercept < held.intercept < special.logit(30 / 40)
 
 
 def test_a_known_curve_makes_few_labels_enough_for_a_sigmoid():

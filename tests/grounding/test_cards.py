@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hybrid.errors import UsageError
-from hybrid.grounding.calibration import Method, cross_fitted
+from hybrid.grounding.calibration import Calibration, Method, cross_fitted
 from hybrid.grounding.cards import calibrated, card_path, card_values, read_card, write_card
 from hybrid.grounding.labelled import Scores, sources_of
 
@@ -36,6 +36,20 @@ def test_what_gains_nothing_is_told(labelled):
         calibrated(claims, Scores("right", np.where(labels, 9.0, -9.0)), before=card.calibration).gain.value
         < 0.01
     )
+
+
+def test_few_labels_start_from_the_calibration_before_them(labelled, scored):
+    claims = labelled(30)
+    scores = scored(claims, "few", 1.0)
+    known = Calibration(Method.PLATT, 0.5, 1.0, labels=5_000)
+    alone, started = calibrated(claims, scores), calibrated(claims, scores, before=known)
+    assert alone.calibration.method is Method.TEMPERATURE
+    assert started.calibration.method is Method.PLATT and started.before == known
+    free = calibrated(claims, scores, method=Method.PLATT).calibration
+    assert abs(started.calibration.slope - known.slope) < 0.8 * abs(free.slope - known.slope)
+    labels = np.array([claim.supported for claim in claims])
+    fresh = cross_fitted(scores.logits, labels, sources_of(claims), prior=known)
+    assert started.brier_after == pytest.approx(np.mean((fresh - labels) ** 2))
 
 
 def test_what_is_written_is_read_back(labelled, scored, tmp_path):

@@ -117,6 +117,7 @@ def test_all_answers_are_scored_in_one_call():
 def test_a_sentence_in_a_language_that_the_judge_does_not_know_is_not_counted():
     german = "Der Server hört immer auf den Anschluss mit der Nummer 5432 [2]."
     assert scores(german, cite("x", "y")) == CitationScores(None, None)
+    assert scores(german, cite("x")) == CitationScores(None, 0.0)
     assert scores(f"Holds x [1]. {german}", cite("x", "y")) == CitationScores(1.0, 1.0)
 
 

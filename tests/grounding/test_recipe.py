@@ -5,7 +5,7 @@ import pytest
 
 from hybrid.grounding.data.making import MADE
 from hybrid.grounding.data.values import Example, Label
-from hybrid.grounding.recipe import evenly, folds_of, seen_by_head, train_scorer, worth
+from hybrid.grounding.recipe import evenly, folds_of, shares_of_heads, train_scorer, worth
 from hybrid.grounding.scorers.trained import SIGNALS, TrainedScorer
 from hybrid.grounding.training import TrainingSettings
 from hybrid.grounding.values import Pair
@@ -46,19 +46,30 @@ def test_every_fold_and_every_head_is_trained_and_told(made):
 
 def test_heads_see_all_that_people_labelled_and_shares_of_what_rules_made():
     people, rules = _examples(500), [dataclasses.replace(one, task=MADE) for one in _examples(200)]
-    shares = [seen_by_head([*people, *rules], number) for number in range(4)]
+    shares = shares_of_heads([*people, *rules], 4)
     assert all(share[: len(people)].all() for share in shares)
     assert not shares[0][len(people) :].any()
     assert 0.15 < shares[1][len(people) :].mean() < 0.35 < shares[2][len(people) :].mean() < 0.7
     assert (shares[3] == shares[0]).all()
     # both claims of a document or none
     assert (shares[2][::2] == shares[2][1::2]).all()
+    assert shares_of_heads([*people, *rules], 1)[0].all()
 
 
 def test_where_people_labelled_little_every_head_is_taught_everything():
     rules = [dataclasses.replace(one, task=MADE) for one in _examples(200)]
-    assert seen_by_head(rules, 0).all()
-    assert seen_by_head([*_examples(40), *rules], 0).all()
+    assert all(share.all() for share in shares_of_heads(rules, 3))
+    assert all(share.all() for share in shares_of_heads([*_examples(40), *rules], 3))
+
+
+def test_people_who_labelled_one_domain_alone_do_not_stop_the_training(encoder, monkeypatch):
+    monkeypatch.setattr("hybrid.grounding.recipe._ENOUGH", 60)
+    people = [dataclasses.replace(one, domain="mine") for one in _examples(40)]
+    rules = [dataclasses.replace(one, task=MADE, id=f"r{one.id}") for one in _examples(60)]
+    weights = np.array([float(one.domain == "mine") for one in [*people, *rules]])
+    settings = dataclasses.replace(_SETTINGS, epochs=1)
+    found = train_scorer([*people, *rules], encoder, settings, weights=weights, heads=2, folds=4)
+    assert np.isfinite(found.held_out).all()
 
 
 def test_the_signals_of_the_stack_are_of_heads_that_never_saw_the_document(made, encoder):

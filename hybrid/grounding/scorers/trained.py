@@ -50,9 +50,9 @@ _MARKED = 0.5
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Judgement:
-    """What is said of a pair: ``signals`` in the order of ``SIGNALS``, means over the heads.
+    """What is said of a pair: ``signals`` in the order of ``SIGNALS``, the first a mean over the heads.
 
-    ``unsupported`` is the probability of each claim token, ``places`` where they stand (tokens, 2).
+    ``unsupported`` is the probability of each claim token, likewise; ``places`` where they stand (tokens, 2).
     """
 
     signals: NDArray[np.float64]
@@ -80,7 +80,7 @@ class TrainedScorer:
         return Logits(self._stack.logits(self.signals(pairs)).astype(np.float32))
 
     def signals(self, pairs: Sequence[Pair]) -> NDArray[np.float64]:
-        """Return what the stack adds up, means over the heads, shape (pairs, signals)."""
+        """Return what the stack adds up, shape (pairs, signals)."""
         signals = np.zeros((len(pairs), len(SIGNALS)))
         for first in range(0, len(pairs), _BLOCK):
             found = self._judged(pairs[first : first + _BLOCK])
@@ -162,7 +162,13 @@ def load_trained(settings: ModelSettings, folder: Path) -> TrainedScorer:
         head = AlignmentHead(shape, lexicon)
         head.load_state_dict(own, strict=True)
         heads.append(head.eval())
-    return TrainedScorer(heads, stack_of(card["stack"]), encoder, name=f"trained {card['version']}")
+    stack = stack_of(card["stack"])
+    if stack.names != SIGNALS:
+        raise ModelError(
+            f"the grounding model in {folder} weighs {', '.join(stack.names)}: expected {', '.join(SIGNALS)}",
+            hint="it was made by another version; train it again: hybrid grounding train",
+        )
+    return TrainedScorer(heads, stack, encoder, name=f"trained {card['version']}")
 
 
 def save_trained(

@@ -47,6 +47,14 @@ def test_another_encoder_is_refused(folder, offline):
         load_trained(offline, folder)
 
 
+def test_the_weights_of_another_version_are_refused(folder, offline):
+    card = json.loads((folder / "card.json").read_text())
+    card["stack"]["weights"].pop("names")
+    (folder / "card.json").write_text(json.dumps(card))
+    with pytest.raises(ModelError, match="expected head, alignment"):
+        load_trained(offline, folder)
+
+
 def test_a_folder_without_weights_is_told(tmp_path, offline):
     with pytest.raises(ModelMissing, match="no grounding model"):
         load_trained(offline, tmp_path)
