@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from hybrid.config import ModelSettings
 from hybrid.grounding.building import HELD_OUT
-from hybrid.grounding.calibration import Method, cross_fitted, fit_calibration
+from hybrid.grounding.calibration import Calibration, Method, cross_fitted, fit_calibration
 from hybrid.grounding.cards import CALIBRATION, read_card
 from hybrid.grounding.data.values import Dataset, Example
 from hybrid.grounding.evidence import SearchedPassage, recall
@@ -56,12 +56,13 @@ _DRAWS = 20
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
 class Table:
-    """One domain of one set: its claims, and what each scorer said of them."""
+    """One domain of one set: its claims, what each scorer said of them, and whether it was trained on."""
 
     set: str
     domain: str
     claims: tuple[LabelledClaim, ...]
     logits: dict[str, Array]
+    learned: bool
 
     @property
     def name(self) -> str:
@@ -102,7 +103,8 @@ class Judges:
             own = np.array([claim.domain == domain for claim in claims])
             kept = tuple(claim for claim in claims if claim.domain == domain)
             name = domain if len(domains) > 1 else ""
-            tables.append(Table(dataset.name, name, kept, {key: value[own] for key, value in logits.items()}))
+            own_logits = {key: value[own] for key, value in logits.items()}
+            tables.append(Table(dataset.name, name, kept, own_logits, learned=all(held)))
         return tables
 
     def _said(self, name: str, scorer: Scorer, claims: Sequence[LabelledClaim], support: Support) -> Array:
@@ -162,11 +164,18 @@ def accuracy(table: Table, tables: Sequence[Table], scorer: str) -> float:
     return found
 
 
-def seen_error(table: Table) -> CalibrationError:
-    """Return the calibration error after labels of other documents of the same kind."""
-    chances = cross_fitted(
-        table.logits[_TRAINED], table.labels, sources_of(table.claims), method=Method.PLATT
-    )
+def shipped_curve(table: Table, tables: Sequence[Table]) -> Calibration:
+    """Return what would ship if a domain were new: the curve of the others that were trained on."""
+    others = [each for each in tables if each.learned and each is not table]
+    logits = np.concatenate([each.logits[_TRAINED] for each in others])
+    labels = np.concatenate([each.labels for each in others])
+    return fit_calibration(logits, labels, method=Method.PLATT)
+
+
+def seen_error(table: Table, tables: Sequence[Table]) -> CalibrationError:
+    """Return the error after labels of other documents of the same kind, by the curve that a user gets."""
+    prior = shipped_curve(table, tables)
+    chances = cross_fitted(table.logits[_TRAINED], table.labels, sources_of(table.claims), prior=prior)
     found = calibration_error(chances, table.labels)
     assert found is not None
     return found
@@ -175,9 +184,9 @@ def seen_error(table: Table) -> CalibrationError:
 def few_error(table: Table, tables: Sequence[Table]) -> tuple[float, float]:
     """Return the mean error, and its null value, after 100 labels of a domain, over draws of sources.
 
-    The curve starts from that of other data, as that of a user starts from what ships.
+    The curve starts from what ships, as that of a user does.
     """
-    prior = elsewhere(table, tables, _TRAINED).calibration
+    prior = shipped_curve(table, tables)
     sources = sources_of(table.claims)
     found = []
     for draw in range(_DRAWS):
@@ -188,7 +197,7 @@ def few_error(table: Table, tables: Sequence[Table]) -> tuple[float, float]:
         labels, logits = table.labels, table.logits[_TRAINED]
         if len(rest) < 2 * _FEW_LABELS or labels[few].all() or not labels[few].any():
             continue
-        curve = fit_calibration(logits[few], labels[few], method=Method.PLATT, prior=prior)
+        curve = fit_calibration(logits[few], labels[few], prior=prior)
         error = calibration_error(curve.probabilities(logits[rest]), labels[rest], seed=draw)
         assert error is not None
         found.append((error.error, error.null))
@@ -350,7 +359,7 @@ def main() -> int:
     refuted = [of[name] for name in of if "refuted" in name]
     kind_mean = float(np.mean([values[-1] for _, values in kinds.values()]))
     reworded = float(np.mean([alarms[table.name] for table in made]))
-    seen = float(np.mean([seen_error(table).error for table in tables]))
+    seen = float(np.mean([seen_error(table, tables).error for table in tables]))
     few = float(np.nanmean([few_error(table, tables)[0] for table in tables]))
     print_verdicts(
         [
@@ -385,7 +394,7 @@ def _set_rows(tables: Sequence[Table]) -> list[tuple[str, ...]]:
     rows = []
     for table in tables:
         values = [interval(table, [name], [1.0]) for name in _SCORERS]
-        seen, (few, few_null) = seen_error(table), few_error(table, tables)
+        seen, (few, few_null) = seen_error(table, tables), few_error(table, tables)
         rows.append(
             (
                 table.name,
