@@ -34,7 +34,8 @@ ISOTONIC_LABELS = 500
 _GREATEST = 1e6
 # How far the sigmoid of a domain lies from that of others, as standard deviations: of the slope as a share of
 # the known one, and of the intercept in log-odds. Over nine domains of labelled claims, slopes were .4 to 2.9
-# times that of the others; wider and narrower ones gave a greater error after 100 labels.
+# times that of the others. Of spreads from .1 to 1.2 these were among the best after 100 labels, and others
+# near them as good.
 _SLOPE_SPREAD = 0.4
 _SHIFT_SPREAD = 0.8
 _STEPS = 100

@@ -17,11 +17,11 @@ import numpy as np
 
 from hybrid.errors import UsageError
 from hybrid.files import hash_text, write_json
-from hybrid.grounding.calibration import UNCALIBRATED, Calibration, Method, cross_fitted
+from hybrid.grounding.calibration import UNCALIBRATED, Calibration, Method, cross_fitted, fit_calibration
 from hybrid.grounding.figures import Fitted
 from hybrid.grounding.intervals import LEVEL, REPLICATES, Interval
 from hybrid.grounding.labelled import LabelledClaim, Scores, labels_of, sources_of
-from hybrid.grounding.meta import fit
+from hybrid.grounding.metrics import choose_threshold
 from hybrid.grounding.reliability import CalibrationError, calibration_error
 from hybrid.statistics import resample
 
@@ -90,7 +90,7 @@ def calibrated(
             of them when a fold is held out; or a logit is not finite.
     """
     labels, sources = labels_of(claims), sources_of(claims)
-    fitted = fit(scores.logits, labels, method=method, prior=before)
+    curve = fit_calibration(scores.logits, labels, method=method, prior=before)
     old = before.probabilities(scores.logits)
     new = cross_fitted(scores.logits, labels, sources, method=method, prior=before, seed=seed)
     losses = np.column_stack([(old - labels) ** 2, (new - labels) ** 2])
@@ -99,8 +99,8 @@ def calibrated(
     assert errors[0] is not None and errors[1] is not None
     return CalibrationCard(
         scorer=scores.name,
-        calibration=fitted.calibration,
-        threshold=fitted.threshold if threshold is None else threshold,
+        calibration=curve,
+        threshold=choose_threshold(scores.logits, labels) if threshold is None else threshold,
         labels=len(claims),
         supported=float(labels.mean()),
         sources=len(set(sources)),

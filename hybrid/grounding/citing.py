@@ -89,12 +89,15 @@ def citation_scores(answers: Sequence[CitedAnswer], grounder: Grounder) -> list[
     A marker on a sentence that asserts nothing, such as a greeting, carries nothing and counts as wrong.
     Unlike the script of ALCE, a marker that points nowhere does not undo the others of its sentence.
     """
-    found = [statements_of(answer.text) for answer in answers]
+    found = [
+        [(statement, _is_read(statement, grounder)) for statement in statements_of(answer.text)]
+        for answer in answers
+    ]
     tasks = [
         task
         for answer, statements in zip(answers, found, strict=True)
-        for statement in statements
-        if _is_read(statement, grounder)
+        for statement, read in statements
+        if read
         for task in _tasks(statement, answer.citations)
     ]
     judged = iter(grounder.judge(tasks))
@@ -103,10 +106,10 @@ def citation_scores(answers: Sequence[CitedAnswer], grounder: Grounder) -> list[
     for answer, statements in zip(answers, found, strict=True):
         carried: list[bool] = []
         right: list[bool] = []
-        for statement in statements:
+        for statement, read in statements:
             texts = _stretches(statement, answer.citations)
             right += [False] * (len(statement.cites) - len(texts))
-            if not _is_read(statement, grounder):
+            if not read:
                 continue
             rows = [next(judged) for claim in statement.claims if not claim.reason]
             support = matrix_of(rows, len(judged_sets(len(texts)))).together(range(len(rows)))

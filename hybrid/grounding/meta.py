@@ -15,14 +15,7 @@ from numpy.typing import ArrayLike
 
 from hybrid.confidence import CurvePoint, augrc, aurc, brier, risk_coverage
 from hybrid.errors import UsageError
-from hybrid.grounding.calibration import (
-    LEAST_LABELS,
-    UNCALIBRATED,
-    Calibration,
-    Method,
-    fit_calibration,
-    method_for,
-)
+from hybrid.grounding.calibration import LEAST_LABELS, Method, fit_calibration, method_for
 from hybrid.grounding.figures import (
     Dimension,
     Figures,
@@ -49,22 +42,15 @@ from hybrid.grounding.reliability import calibration_error, log_loss_skill
 _COVERAGES = tuple(place / 10 for place in range(1, 11))
 
 
-def fit(
-    logits: ArrayLike,
-    supported: ArrayLike,
-    *,
-    method: Method | None = None,
-    prior: Calibration = UNCALIBRATED,
-) -> Fitted:
+def fit(logits: ArrayLike, supported: ArrayLike, *, method: Method | None = None) -> Fitted:
     """Return the calibration and the threshold of the best balanced accuracy on these claims.
 
-    See ``fit_calibration`` for the kind of curve and the prior.
+    The kind of curve follows from the number of labels unless it is given.
 
     Raises:
         UsageError: fewer than 10 labels, all labels are alike, or a logit is not finite.
     """
-    curve = fit_calibration(logits, supported, method=method, prior=prior)
-    return Fitted(curve, choose_threshold(logits, supported))
+    return Fitted(fit_calibration(logits, supported, method=method), choose_threshold(logits, supported))
 
 
 def evaluate(

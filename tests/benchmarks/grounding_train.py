@@ -3,7 +3,7 @@
     python tests/benchmarks/grounding_train.py DATA --out FOLDER [--heads N] [--epochs N]
 
 DATA holds ``summedits``, ``factcheck_gpt``, ``scifact``, ``medquad`` and ``corpora/haystack_mdx``. The same
-data and seed give the same weights on the same kind of machine. About 45 minutes on one core.
+data and seed give the same weights on the same kind of machine. About an hour on one core.
 """
 
 from __future__ import annotations
