@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hybrid.adaptation.store.card import AdapterKind, Card
-from hybrid.adaptation.store.serving import embedder_card, generator_card
-from hybrid.adaptation.store.versions import AdapterStore
+from hybrid.adaptation.values import AdapterKind, Card
+from hybrid.adaptation.store import embedder_card, generator_card
+from hybrid.adaptation.store import AdapterStore
 from hybrid.arms import ArmAdapters, DomainArm, OwnModels, domain_arm, parse_arms, read_by
 from hybrid.config import ModelSettings, Settings, load_settings
 from hybrid.errors import UsageError

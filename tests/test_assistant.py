@@ -6,7 +6,8 @@ import shutil
 import pytest
 
 from hybrid import Answer, Arm, Assistant, load_settings
-from hybrid.adaptation.store.card import AdapterKind, read_card
+from hybrid.adaptation.store import read_card
+from hybrid.adaptation.values import AdapterKind
 from hybrid.errors import AdapterError, IndexMismatch, IndexMissing, UsageError
 from hybrid.grounding import loading
 from hybrid.grounding.loading import load_grounder

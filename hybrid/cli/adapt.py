@@ -29,7 +29,7 @@ from hybrid.errors import UsageError
 if TYPE_CHECKING:
     from hybrid.adaptation.examples.files import Given
     from hybrid.adaptation.examples.material import Objective
-    from hybrid.adaptation.store.card import Card
+    from hybrid.adaptation.values import Card
     from hybrid.adaptation.values import LeftOut
     from hybrid.tuning import EmbedderWorkshop, Material
     from hybrid.types import Question

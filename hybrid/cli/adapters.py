@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from hybrid.adaptation.store.card import AdapterKind, Card
-from hybrid.adaptation.store.serving import in_use
+from hybrid.adaptation.values import AdapterKind, Card
+from hybrid.adaptation.store import in_use
 from hybrid.adaptation.values import Change
 from hybrid.assistant import Assistant
 from hybrid.cli import console
@@ -143,7 +143,7 @@ def merge(
     offline: Offline = False,
 ) -> None:
     """Write base and adapter as one model, which loads without this package."""
-    from hybrid.adaptation.store.export import merge
+    from hybrid.adaptation.export import merge
     from hybrid.models.loading import generator_folder
     from hybrid.models.resolve import fetch
 
@@ -168,7 +168,7 @@ def export(
     indexes: Indexes = None,
 ) -> None:
     """Write an adapter in PEFT's format with its card: a folder, or an archive (.zip, .tar, .tar.gz)."""
-    from hybrid.adaptation.store.export import export
+    from hybrid.adaptation.export import export
 
     assistant = assistant_for(settings_from(config, indexes=indexes), domain)
     _written(export(assistant.adapters.folder(name), out), as_json=as_json)

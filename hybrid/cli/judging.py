@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hybrid.adaptation.store.card import AdapterKind, Card
+from hybrid.adaptation.values import AdapterKind, Card
 from hybrid.assistant import Assistant
 from hybrid.cli import console
 from hybrid.cli.adapters import Name, told
@@ -16,9 +16,9 @@ from hybrid.cli.options import Config, Domain, Indexes, Json, Offline, assistant
 from hybrid.errors import EXIT_GATE_FAILED, UsageError
 
 if TYPE_CHECKING:
-    from hybrid.adaptation.forgetting.gate import Budget
+    from hybrid.adaptation.gate import Budget
     from hybrid.adaptation.forgetting.general import Suite
-    from hybrid.adaptation.store.promotion import Reasons
+    from hybrid.adaptation.gate import Reasons
 
 Suites = Annotated[
     list[Path] | None,
@@ -43,7 +43,7 @@ def check(
     offline: Offline = False,
 ) -> int:
     """Measure what an adapter made the model forget, and write it into its card; ends with 7 if too much."""
-    from hybrid.adaptation.store.promotion import reasons
+    from hybrid.adaptation.gate import reasons
 
     assistant = assistant_for(settings_from(config, indexes=indexes, offline=offline), domain)
     card = checked(assistant, name, suites=suite or (), items=items, tasks=task or ())
@@ -93,7 +93,7 @@ def rollback(
 
 def put_in_use(assistant: Assistant, name: str, *, force: bool, as_json: bool) -> int:
     """Promote an adapter unless something stands against it; say so, and return the exit code."""
-    from hybrid.adaptation.store.promotion import reasons
+    from hybrid.adaptation.gate import reasons
 
     card = assistant.adapters.card(name)
     if not card.forgetting and not force:
@@ -116,7 +116,7 @@ def put_in_use(assistant: Assistant, name: str, *, force: bool, as_json: bool) -
 
 def search_with(assistant: Assistant, name: str | None) -> None:
     """Embed the domain with an adapter, or without one, and search that from now on."""
-    from hybrid.adaptation.store.promotion import switch_embedder
+    from hybrid.adaptation.gate import switch_embedder
     from hybrid.models.loading import load_embedder
 
     folder = None if name is None else assistant.adapters.folder(name)
@@ -138,7 +138,7 @@ def checked(
         if items is not None or tasks:
             raise UsageError("--items and --task are for adapters of the generator")
         return _checked_embedder(assistant, name, suites)
-    from hybrid.adaptation.store.checking import check
+    from hybrid.adaptation.checking import check
 
     return check(
         assistant.adapters,
@@ -155,7 +155,7 @@ def checked(
 def _checked_embedder(assistant: Assistant, name: str, suites: Sequence[Path]) -> Card:
     from hybrid.adaptation.examples.material import question_sets
     from hybrid.adaptation.forgetting.collection import general_set, read_collection
-    from hybrid.adaptation.store.checking import check_embedder
+    from hybrid.adaptation.checking import check_embedder
     from hybrid.models.loading import load_embedder
 
     models = assistant.settings.models
@@ -176,14 +176,14 @@ def suite_for(paths: Sequence[Path]) -> Suite:
     """Return the items of one's own, with those that ship for the kinds that are not among them."""
     from hybrid.adaptation.forgetting.benchmark_files import load_suite
     from hybrid.adaptation.forgetting.general import shipped_suite
-    from hybrid.adaptation.store.checking import with_own
+    from hybrid.adaptation.checking import with_own
 
     return with_own(shipped_suite(), load_suite(*paths)) if paths else shipped_suite()
 
 
 def budget_of(assistant: Assistant) -> Budget:
     """Return how much may be forgotten, by the settings."""
-    from hybrid.adaptation.forgetting.gate import Budget
+    from hybrid.adaptation.gate import Budget
 
     chosen = assistant.settings.adaptation
     return Budget(chosen.budget_nats, chosen.budget_points)

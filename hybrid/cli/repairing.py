@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hybrid.adaptation.store.card import AdapterKind, Card
+from hybrid.adaptation.values import AdapterKind, Card
 from hybrid.assistant import Assistant
 from hybrid.cli import console
 from hybrid.cli.adapt import given_data
@@ -23,7 +23,7 @@ from hybrid.errors import EXIT_GATE_FAILED, UsageError
 if TYPE_CHECKING:
     from hybrid.adaptation.examples.files import Given
     from hybrid.adaptation.forgetting.general import Suite
-    from hybrid.adaptation.store.repair import Assessment, Attempt
+    from hybrid.adaptation.checking import Assessment, Attempt
     from hybrid.config import AdaptationSettings
     from hybrid.report.pareto import Tried
     from hybrid.tuning import Material, Workshop
@@ -48,7 +48,7 @@ def repair(
     offline: Offline = False,
 ) -> int:
     """Try smaller strength, then more rehearsal, until the adapter forgets no more than it may."""
-    from hybrid.adaptation.store.repair import repair, tell
+    from hybrid.adaptation.checking import repair, tell
 
     assistant = assistant_for(settings_from(config, indexes=indexes, offline=offline), domain)
     card = assistant.adapters.card(name)
@@ -150,8 +150,8 @@ class _Bench:
     def assess(self, folder: Path, strength: float) -> Assessment:
         """Measure the adapter of a folder at a strength, on held-out examples and in general."""
         from hybrid.adaptation.forgetting.measurement import measure
-        from hybrid.adaptation.store.checking import gain_in_service
-        from hybrid.adaptation.store.repair import Assessment
+        from hybrid.adaptation.checking import gain_in_service
+        from hybrid.adaptation.checking import Assessment
         from hybrid.adaptation.training.encoding import encode
 
         generator = self._workshop.generator
@@ -170,7 +170,7 @@ class _Bench:
 
     def keep(self, best: Attempt) -> str:
         """Keep the best attempt with what was measured of it; return the name of its adapter."""
-        from hybrid.adaptation.store.scaling import scale
+        from hybrid.adaptation.export import scale
 
         store, found = self._assistant.adapters, best.assessment
         if best.strength == 1:

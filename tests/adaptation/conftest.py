@@ -2,7 +2,7 @@
 
 import pytest
 
-from hybrid.adaptation.store.card import AdapterKind, Card
+from hybrid.adaptation.values import AdapterKind, Card
 from hybrid.adaptation.values import Change, CurvePoint, Data
 from hybrid.config import Method, Reader
 

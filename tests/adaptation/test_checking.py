@@ -5,9 +5,10 @@ import shutil
 import pytest
 
 from hybrid.adaptation.forgetting.general import Choice, Passage, Suite
-from hybrid.adaptation.store.card import AdapterKind, Card, read_card, write_card
-from hybrid.adaptation.store.checking import check, gain_in_service, with_own
-from hybrid.adaptation.store.versions import AdapterStore
+from hybrid.adaptation.store import read_card, write_card
+from hybrid.adaptation.values import AdapterKind, Card
+from hybrid.adaptation.checking import check, gain_in_service, with_own
+from hybrid.adaptation.store import AdapterStore
 from hybrid.adaptation.training.encoding import encode
 from hybrid.adaptation.training.generator import Base, tune_generator
 from hybrid.adaptation.values import Data, Example, ExampleKind, Examples

@@ -7,8 +7,8 @@ import shutil
 
 import pytest
 
-from hybrid.adaptation.store.card import read_card, write_card
-from hybrid.adaptation.store.export import export, merge
+from hybrid.adaptation.store import read_card, write_card
+from hybrid.adaptation.export import export, merge
 from hybrid.errors import AdapterError, StorageError, UsageError
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.adaptation.forgetting.gate import Budget, describe, judge
-from hybrid.adaptation.forgetting.measurement import Measure
+from hybrid.adaptation.gate import Budget, describe, judge
+from hybrid.adaptation.values import Measure
 from hybrid.adaptation.values import Change
 
 

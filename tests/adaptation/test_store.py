@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from hybrid.adaptation.store import versions as module
-from hybrid.adaptation.store.card import AdapterKind
-from hybrid.adaptation.store.versions import AdapterStore
+from hybrid.adaptation.values import AdapterKind
+from hybrid.adaptation.store import AdapterStore
 from hybrid.errors import AdapterError, IndexLocked, ModelMissing, StorageError, UsageError
 from hybrid.files import folder_lock
 from hybrid.models.resolve import weights_digest
@@ -173,7 +173,7 @@ def test_a_process_that_dies_while_saving_leaves_no_half_adapter(store, domain, 
 import os, sys
 from pathlib import Path
 from hybrid.adaptation.store import versions
-from hybrid.adaptation.store.card import Card, AdapterKind
+from hybrid.adaptation.values import Card, AdapterKind
 from hybrid.adaptation.values import Data
 from hybrid.config import Method
 versions.write_card = lambda *_: os._exit(9)

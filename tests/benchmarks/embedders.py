@@ -33,9 +33,10 @@ from measure import Target, note, print_verdicts
 from hybrid.adaptation.examples.material import split_sources
 from hybrid.adaptation.forgetting.collection import Judged, general_set
 from hybrid.adaptation.forgetting.general import shipped_suite
-from hybrid.adaptation.forgetting.retrieval_gate import Side, general_changes, judged_change
+from hybrid.adaptation.forgetting.retrieval import Side, general_changes, judged_change
 from hybrid.adaptation.queries.pairs import PairSettings, make_pairs
-from hybrid.adaptation.store.card import AdapterKind, Card, write_card
+from hybrid.adaptation.store import write_card
+from hybrid.adaptation.values import AdapterKind, Card
 from hybrid.adaptation.training.embedder import TunedEmbedder, tune_embedder
 from hybrid.adaptation.training.lessons import EmbedderSettings
 from hybrid.adaptation.values import Change, Data

@@ -29,13 +29,13 @@ from measure import Target, note, print_table, print_verdicts
 from hybrid.adaptation.examples.plaintext import text_examples
 from hybrid.adaptation.examples.rehearsal import rehearsal_examples
 from hybrid.adaptation.forgetting.benchmark_files import load_suite
-from hybrid.adaptation.forgetting.gate import Budget, judge
+from hybrid.adaptation.gate import Budget, judge
 from hybrid.adaptation.forgetting.general import Suite, shipped_suite
 from hybrid.adaptation.forgetting.likelihood import Stretch, Subject, log_likelihoods
 from hybrid.adaptation.forgetting.measurement import COUNTINGS, Item, Measure, changes, measure
 from hybrid.adaptation.forgetting.pairing import paired_change
-from hybrid.adaptation.store.card import AdapterKind, Card
-from hybrid.adaptation.store.versions import AdapterStore
+from hybrid.adaptation.values import AdapterKind, Card
+from hybrid.adaptation.store import AdapterStore
 from hybrid.adaptation.training.encoding import Encoded, encode
 from hybrid.adaptation.training.generator import Base, tune_generator
 from hybrid.adaptation.values import Change, Data, Example, Examples

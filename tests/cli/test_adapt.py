@@ -156,7 +156,7 @@ def test_an_interrupted_training_goes_on_and_loses_no_earlier_adapter(domain, tm
 def test_a_disk_that_is_full_at_the_end_loses_no_earlier_adapter(domain, tmp_path, capsys, monkeypatch):
     import errno
 
-    import hybrid.adaptation.store.versions as store
+    import hybrid.adaptation.store as store
 
     data = labels(tmp_path / "data.jsonl")
     arguments = ["adapt", "generator", "--data", data, "--no-check", "--epochs", "0.3"]

@@ -20,7 +20,6 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
@@ -37,7 +36,7 @@ from hybrid.adaptation.forgetting.likelihood import (
     pieces,
 )
 from hybrid.adaptation.forgetting.pairing import paired_change
-from hybrid.adaptation.values import Change
+from hybrid.adaptation.values import Change, Measure
 from hybrid.errors import AdapterError, UsageError
 from hybrid.files import hash_text, storage_errors, write_json
 from hybrid.models import Generation
@@ -45,19 +44,6 @@ from hybrid.models.resolve import cache_folder
 from hybrid.types import Message, MessageRole
 
 _ANSWER_TOKENS = 20
-
-
-class Measure(StrEnum):
-    """What is measured; the names that reports show."""
-
-    TEXT = "general text"
-    BYTES = "general text by bytes"
-    DIVERGENCE = "divergence from the base"
-    PAIRS = "minimal pairs"
-    PAIRS_RIGHT = "minimal pairs right"
-    CHOICES = "multiple choice"
-    CHOICES_RIGHT = "multiple choice right"
-    FORMATS = "formats followed"
 
 
 @dataclass(frozen=True, slots=True)

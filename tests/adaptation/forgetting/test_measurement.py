@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid.adaptation.forgetting import measurement
-from hybrid.adaptation.forgetting.gate import Budget, judge
+from hybrid.adaptation.gate import Budget, judge
 from hybrid.adaptation.forgetting.general import Passage, Probe, Suite, choice_of, shipped_suite
 from hybrid.adaptation.forgetting.grammar import minimal_pairs
 from hybrid.adaptation.forgetting.likelihood import compare, pieces

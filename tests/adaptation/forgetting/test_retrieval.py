@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from hybrid.adaptation.forgetting.collection import Judged, RetrievalSet, general_set
-from hybrid.adaptation.forgetting.gate import Budget
-from hybrid.adaptation.forgetting.retrieval_gate import (
+from hybrid.adaptation.gate import Budget
+from hybrid.adaptation.forgetting.retrieval import (
     Side,
     general_changes,
     judged_change,

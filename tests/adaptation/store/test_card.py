@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.adaptation.store.card import AdapterKind, Card, card_values, parse_card, read_card, write_card
+from hybrid.adaptation.store import card_values, parse_card, read_card, write_card
+from hybrid.adaptation.values import AdapterKind, Card
 from hybrid.adaptation.values import Change, CurvePoint, Data
 from hybrid.config import Method, Reader
 from hybrid.errors import AdapterError

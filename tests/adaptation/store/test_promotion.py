@@ -2,9 +2,9 @@
 
 import dataclasses
 
-from hybrid.adaptation.forgetting.gate import Budget
-from hybrid.adaptation.store.card import AdapterKind
-from hybrid.adaptation.store.promotion import gained, reasons
+from hybrid.adaptation.gate import Budget
+from hybrid.adaptation.values import AdapterKind
+from hybrid.adaptation.gate import gained, reasons
 from hybrid.adaptation.values import Change
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from hybrid.adaptation.forgetting.gate import Budget
-from hybrid.adaptation.forgetting.measurement import Measure
-from hybrid.adaptation.store.repair import Assessment, repair, tell
+from hybrid.adaptation.gate import Budget
+from hybrid.adaptation.values import Measure
+from hybrid.adaptation.checking import Assessment, repair, tell
 from hybrid.adaptation.values import Change
 from hybrid.errors import UsageError
 

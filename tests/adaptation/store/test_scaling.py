@@ -6,7 +6,7 @@ import shutil
 import pytest
 from transformers import AutoModelForCausalLM
 
-from hybrid.adaptation.store.scaling import scale
+from hybrid.adaptation.export import scale
 from hybrid.errors import AdapterError, UsageError
 from hybrid.models.merging import merged_weights
 

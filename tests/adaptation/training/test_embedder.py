@@ -11,7 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hybrid.adaptation.store.card import AdapterKind, write_card
+from hybrid.adaptation.store import write_card
+from hybrid.adaptation.values import AdapterKind
 from hybrid.adaptation.training.embedder import tune_embedder
 from hybrid.adaptation.training.lessons import EmbedderSettings, Encoder, Lesson
 from hybrid.adaptation.training.strength import Strength, choose_strength

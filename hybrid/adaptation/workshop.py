@@ -1,16 +1,13 @@
-"""Make an adapter for a domain: ties examples, training and the adapter store together.
-
-Takes a domain with its index, models and settings, gives an adapter with its card. The parts know nothing of
-each other; as ``comparison`` does for arms, this module knows their order.
-"""
+"""Make an adapter: from the documents of a domain to examples, training, and a card in the store."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,8 +18,8 @@ from hybrid.adaptation.examples.rehearsal import rehearsal_examples
 from hybrid.adaptation.examples.sifting import Sieve
 from hybrid.adaptation.forgetting.general import probe_texts, shipped_suite
 from hybrid.adaptation.queries.pairs import PairSettings, make_pairs
-from hybrid.adaptation.store.card import AdapterKind, Card, Setting
-from hybrid.adaptation.store.versions import AdapterStore
+from hybrid.adaptation.values import AdapterKind, Card, Setting
+from hybrid.adaptation.store import AdapterStore
 from hybrid.adaptation.training.embedder import tune_embedder
 from hybrid.adaptation.training.encoding import encode
 from hybrid.adaptation.training.generator import Base, TunedGenerator, tune_generator
