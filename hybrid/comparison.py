@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from hybrid.arms import Contender
 from hybrid.config import Settings
-from hybrid.decision.requirements import cost_measures
 from hybrid.decision.sequential import Contest, decide_sequentially
 from hybrid.decision.values import Decision, Gate, Policy
 from hybrid.decision.verdict import decide
@@ -251,7 +250,7 @@ class _Work:
         measures = {}
         for summary in self._summaries():
             means = {mean.metric: mean.mean for mean in summary.means if mean.mean is not None}
-            measures[summary.arm] = cost_measures(costs.get(summary.arm, ArmCost())) | means
+            measures[summary.arm] = costs.get(summary.arm, ArmCost()).measures() | means
         return measures
 
     def comparison(self, scores: ScoreTable | None, decision: Decision | None) -> Comparison:

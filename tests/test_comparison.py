@@ -8,8 +8,7 @@ import pytest
 from hybrid.comparison import Judges, compare, policy_from, write
 from hybrid.config import load_settings
 from hybrid.decision.replay import read_table
-from hybrid.decision.values import Comparison as Side
-from hybrid.decision.values import Gate, Verdict
+from hybrid.decision.values import Gate, Side, Verdict
 from hybrid.decision.verdict import decide
 from hybrid.errors import UsageError
 from hybrid.grounding.calibration import UNCALIBRATED

@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid.decision.requirements import cost_measures
 from hybrid.decision.sequential import Contest
 from hybrid.errors import UsageError
 from hybrid.evaluation.costs import ArmCost
@@ -41,8 +40,7 @@ class KnownArms:
         """Return all that gates can be held against."""
         arms = {*self.costs, *self.measures}
         return {
-            arm: cost_measures(self.costs.get(arm, ArmCost())) | dict(self.measures.get(arm, {}))
-            for arm in arms
+            arm: self.costs.get(arm, ArmCost()).measures() | dict(self.measures.get(arm, {})) for arm in arms
         }
 
 

@@ -40,6 +40,11 @@ class ArmCost:
     money: float | None = None
     training_money: float = 0.0
 
+    def measures(self) -> dict[str, float]:
+        """Return what is known of the cost as measures that gates can be held against."""
+        values = dataclasses.asdict(self)
+        return {name: float(value) for name, value in values.items() if value is not None}
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
