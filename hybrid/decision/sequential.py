@@ -29,7 +29,7 @@ from hybrid.decision.verdict import (
     settled,
 )
 from hybrid.errors import UsageError
-from hybrid.evaluation.costs import ArmCost
+from hybrid.evaluation.outcomes import ArmCost
 from hybrid.evaluation.scores import ScoreTable
 from hybrid.statistics import MIN_SOURCES, Resampling
 

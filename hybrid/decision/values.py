@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from hybrid.errors import UsageError
-from hybrid.evaluation.costs import ArmCost
+from hybrid.evaluation.outcomes import ArmCost
 from hybrid.evaluation.scores import METRICS
 from hybrid.statistics import Interval
 

@@ -29,7 +29,7 @@ from hybrid.decision.values import (
     Verdict,
 )
 from hybrid.errors import UsageError
-from hybrid.evaluation.costs import ArmCost
+from hybrid.evaluation.outcomes import ArmCost
 from hybrid.evaluation.prediction_powered import powered
 from hybrid.evaluation.scores import SYNTHETIC, ScoreTable
 from hybrid.statistics import (

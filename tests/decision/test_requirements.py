@@ -5,7 +5,7 @@ import pytest
 
 from hybrid.decision.values import Gate, Side, parse_requirements, refuse_unknown
 from hybrid.errors import UsageError
-from hybrid.evaluation.costs import ArmCost
+from hybrid.evaluation.outcomes import ArmCost
 
 
 def test_gates_a_verdict_and_an_arm_are_read():

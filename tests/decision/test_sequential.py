@@ -13,7 +13,7 @@ from hybrid.decision.replay import KnownArms, contest
 from hybrid.decision.sequential import Contest, decide_sequentially, plan_looks
 from hybrid.decision.values import Effect, Gate, Hypothesis, Policy, Side
 from hybrid.errors import UsageError
-from hybrid.evaluation.costs import ArmCost
+from hybrid.evaluation.outcomes import ArmCost
 from hybrid.statistics import Interval
 
 QUICK = Policy(replicates=1_000, margin=0.02)

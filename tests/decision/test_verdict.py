@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hybrid.decision.values import Gate, Hypothesis, Policy, Side, Verdict
 from hybrid.decision.verdict import arm_results, order_by_price, simplicity
 from hybrid.errors import UsageError
-from hybrid.evaluation.costs import ArmCost
+from hybrid.evaluation.outcomes import ArmCost
 from hybrid.evaluation.scores import ScoreTable
 from hybrid.report import report_json
 

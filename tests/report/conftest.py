@@ -18,8 +18,7 @@ from hybrid.decision.values import (
     SliceResult,
     Verdict,
 )
-from hybrid.evaluation.costs import ArmCost
-from hybrid.evaluation.outcomes import Outcome, Passage
+from hybrid.evaluation.outcomes import ArmCost, Outcome, Retrieved
 from hybrid.evaluation.scores import Scores, ScoreTable
 from hybrid.report import Material
 from hybrid.statistics import Interval
@@ -240,8 +239,8 @@ def _outcome(question, arm):
     start = 1_000
     low = start + _TEXT.index(_QUOTE)
     passages = (
-        Passage("wal-configuration.html", Span(start, start + len(_TEXT)), _TEXT, 0.91),
-        Passage("runtime-config-wal.html", Span(0, len(_OTHER)), _OTHER, 0.62),
+        Retrieved("wal-configuration.html", Span(start, start + len(_TEXT)), _TEXT, 0.91),
+        Retrieved("runtime-config-wal.html", Span(0, len(_OTHER)), _OTHER, 0.62),
     )
     if not question.answerable and arm == "rag":
         return Outcome("k", arm, question.id, "The documents do not say.", abstained=True, passages=passages)
