@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from hybrid.confidence import CalibrationError, calibration_error
 from hybrid.errors import UsageError
 from hybrid.files import hash_text, write_json
 from hybrid.grounding.calibration import UNCALIBRATED, Calibration, Method, cross_fitted, fit_calibration
@@ -22,7 +23,6 @@ from hybrid.grounding.figures import Fitted
 from hybrid.grounding.intervals import LEVEL, REPLICATES, Interval
 from hybrid.grounding.labelled import LabelledClaim, Scores, labels_of, sources_of
 from hybrid.grounding.metrics import choose_threshold
-from hybrid.grounding.reliability import CalibrationError, calibration_error
 from hybrid.statistics import resample
 
 # Of the file: a reader of another version says so instead of guessing.

@@ -8,10 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from hybrid.confidence import CurvePoint
+from hybrid.confidence import CalibrationError, CurvePoint
 from hybrid.grounding.calibration import UNCALIBRATED, Calibration
 from hybrid.grounding.intervals import Interval, Replicates
-from hybrid.grounding.reliability import CalibrationError
 
 
 class FittedOn(StrEnum):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hybrid.confidence import CurvePoint, augrc, aurc, brier, risk_coverage
+from hybrid.confidence import CurvePoint, augrc, aurc, brier, calibration_error, risk_coverage
 from hybrid.errors import UsageError
 from hybrid.grounding.calibration import LEAST_LABELS, Method, fit_calibration, method_for
 from hybrid.grounding.figures import (
@@ -35,9 +35,9 @@ from hybrid.grounding.metrics import (
     balanced_accuracy,
     choose_threshold,
     f1,
+    log_loss_skill,
     tpr_at_fpr,
 )
-from hybrid.grounding.reliability import calibration_error, log_loss_skill
 
 _COVERAGES = tuple(place / 10 for place in range(1, 11))
 

@@ -1,22 +1,23 @@
-"""How well do scores tell positives from negatives? By ranks, and by what is decided at a threshold.
+"""How well do scores tell positives from negatives? By ranks, by thresholds, and as probabilities.
 
-Takes scores and flags, gives figures; None where there is nothing to measure, never NaN. What is positive is
-for the caller to say. Items of equal score cannot be told apart, so no figure depends on the order of the
-input. A score that reaches the threshold is taken for positive.
+None where there is nothing to measure, never NaN. What is positive is for the caller to say. Items of equal
+score cannot be told apart, so no figure depends on the order of the input. A score that reaches the threshold
+is taken for positive.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import special
 
 from hybrid.errors import UsageError
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+
+# A probability nearer to 0 or 1 counts as this one, or a single mistake would be an infinite loss.
+_NEAREST = 1e-6
 
 
 def auroc(scores: ArrayLike, positive: ArrayLike) -> float | None:
@@ -24,13 +25,12 @@ def auroc(scores: ArrayLike, positive: ArrayLike) -> float | None:
 
     From 0 to 1, 0.5 is chance (the area under the ROC curve by ranks; Mann & Whitney 1947).
     """
-    values, flags = checked(scores, positive)
-    lower = np.sort(values[~flags])
-    upper = values[flags]
-    if not len(lower) or not len(upper):
+    ranks, flags = _ranks(scores, positive)
+    if flags.all() or not flags.any():
         return None
-    below = np.searchsorted(lower, upper, side="left") + np.searchsorted(lower, upper, side="right")
-    return float(below.sum() / 2 / len(lower) / len(upper))
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(flags, ranks))
 
 
 def average_precision(scores: ArrayLike, positive: ArrayLike) -> float | None:
@@ -38,11 +38,12 @@ def average_precision(scores: ArrayLike, positive: ArrayLike) -> float | None:
 
     From 0 to 1; chance is the share of positives.
     """
-    curve = _counts(*checked(scores, positive))
-    if not curve.positives:
+    ranks, flags = _ranks(scores, positive)
+    if not flags.any():
         return None
-    gained = np.diff(curve.right, prepend=0.0) / curve.positives
-    return float(gained @ (curve.right / curve.taken))
+    from sklearn.metrics import average_precision_score
+
+    return float(average_precision_score(flags, ranks))
 
 
 def tpr_at_fpr(scores: ArrayLike, positive: ArrayLike, rate: float = 0.05) -> float | None:
@@ -50,12 +51,13 @@ def tpr_at_fpr(scores: ArrayLike, positive: ArrayLike, rate: float = 0.05) -> fl
 
     From 0 to 1; None without one of each. Nothing between two thresholds is interpolated.
     """
-    curve = _counts(*checked(scores, positive))
-    negatives = len(curve.scores) and curve.taken[-1] - curve.positives
-    if not curve.positives or not negatives:
+    ranks, flags = _ranks(scores, positive)
+    if flags.all() or not flags.any():
         return None
-    allowed = curve.taken - curve.right <= rate * negatives + 1e-9
-    return float(curve.right[allowed].max(initial=0.0) / curve.positives)
+    from sklearn.metrics import roc_curve
+
+    false, true, _ = roc_curve(flags, ranks, drop_intermediate=False)
+    return float(true[false <= rate + 1e-9].max())
 
 
 def balanced_accuracy(decided: ArrayLike, positive: ArrayLike) -> float | None:
@@ -67,15 +69,41 @@ def balanced_accuracy(decided: ArrayLike, positive: ArrayLike) -> float | None:
     _alike(len(taken), len(flags))
     if flags.all() or not flags.any():
         return None
-    return float((taken[flags].mean() + 1.0 - taken[~flags].mean()) / 2)
+    from sklearn.metrics import balanced_accuracy_score
+
+    return float(balanced_accuracy_score(flags, taken))
 
 
 def f1(decided: ArrayLike, positive: ArrayLike) -> float | None:
     """Return the harmonic mean of precision and recall of the positives; None if none is there or decided."""
     taken, flags = _flags(decided), _flags(positive)
     _alike(len(taken), len(flags))
-    whole = int(taken.sum()) + int(flags.sum())
-    return 2 * int((taken & flags).sum()) / whole if whole else None
+    if not (taken.any() or flags.any()):
+        return None
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(flags, taken))
+
+
+def log_loss(probabilities: ArrayLike, supported: ArrayLike) -> float | None:
+    """Return the mean negative log-likelihood in nats; None of nothing. From 0 upwards, lower is better."""
+    chances, flags = _chances(probabilities, supported)
+    if not len(chances):
+        return None
+    chances = np.clip(chances, _NEAREST, 1 - _NEAREST)
+    return float(-np.mean(np.where(flags, np.log(chances), np.log1p(-chances))))
+
+
+def log_loss_skill(probabilities: ArrayLike, supported: ArrayLike) -> float | None:
+    """Return 1 − log-loss / log-loss of the share of supported claims; None where all labels are alike.
+
+    1 is perfect, 0 is as good as knowing only the share, below 0 is worse than that.
+    """
+    _, flags = _chances(probabilities, supported)
+    share = float(flags.mean()) if len(flags) else 0.0
+    loss = log_loss(probabilities, supported)
+    prior = float(special.entr(share) + special.entr(1 - share))
+    return None if loss is None or prior <= 0 else 1.0 - loss / prior
 
 
 def choose_threshold(scores: ArrayLike, positive: ArrayLike) -> float:
@@ -93,31 +121,23 @@ def choose_threshold(scores: ArrayLike, positive: ArrayLike) -> float:
             f"all {len(flags)} labels are alike: a threshold needs supported and unsupported claims",
             hint="add labelled claims of the other kind",
         )
-    curve = _counts(values, flags)
+    from sklearn.metrics import roc_curve
+
+    levels, ranks = np.unique(values, return_inverse=True)
+    false, true, places = roc_curve(flags, ranks, drop_intermediate=False)
     # twice the balanced accuracy times both sizes, in whole numbers, so that equal ones are equal
-    positives, negatives = int(curve.positives), len(flags) - int(curve.positives)
-    right, taken = curve.right.astype(np.int64), curve.taken.astype(np.int64)
-    quality = right * negatives + (negatives - (taken - right)) * positives
+    positives, negatives = int(flags.sum()), int((~flags).sum())
+    right, wrong = np.rint(true * positives).astype(np.int64), np.rint(false * negatives).astype(np.int64)
+    # the first one takes nothing at all
+    quality = (right * negatives + (negatives - wrong) * positives)[1:]
     best = np.flatnonzero(quality == quality.max())
-    place = int(best[(len(best) - 1) // 2])
-    upper = float(curve.scores[place])
-    if place + 1 == len(curve.scores):
+    place = int(places[1:][best[(len(best) - 1) // 2]])
+    upper = float(levels[place])
+    if not place:
         return upper
-    lower = float(curve.scores[place + 1])
+    lower = float(levels[place - 1])
     middle = lower / 2 + upper / 2
     return middle if lower < middle else upper
-
-
-def evidence_recall(ranked: Sequence[int], gold: Sequence[Collection[int]], k: int) -> float | None:
-    """Return the share of the evidence that stands among the first k; None without evidence.
-
-    Args:
-        ranked: places of sentences, the best first.
-        gold: sets of places, each of which is enough alone: the one that is found best counts.
-        k: how many count.
-    """
-    first = set(ranked[:k])
-    return max((len(first & set(places)) / len(set(places)) for places in gold if places), default=None)
 
 
 def checked(scores: ArrayLike, positive: ArrayLike) -> tuple[Array, Flags]:
@@ -134,22 +154,10 @@ def checked(scores: ArrayLike, positive: ArrayLike) -> tuple[Array, Flags]:
     return values, flags
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class _Curve:
-    """At each different score, the greatest first: how many reach it, and how many of them are positive."""
-
-    scores: Array
-    taken: Array
-    right: Array
-    positives: float
-
-
-def _counts(values: Array, flags: Flags) -> _Curve:
-    order = np.argsort(-values, kind="stable")
-    ordered = values[order]
-    last = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True)) if len(ordered) else np.array([], int)
-    right = np.cumsum(flags[order], dtype=np.float64)
-    return _Curve(ordered[last], (last + 1).astype(np.float64), right[last], float(flags.sum()))
+def _ranks(scores: ArrayLike, positive: ArrayLike) -> tuple[NDArray[np.int64], Flags]:
+    """Return the ranks of the scores, which may be infinite, and the flags."""
+    values, flags = checked(scores, positive)
+    return np.unique(values, return_inverse=True)[1], flags
 
 
 def _flags(values: ArrayLike) -> Flags:
@@ -159,3 +167,14 @@ def _flags(values: ArrayLike) -> Flags:
 def _alike(one: int, other: int) -> None:
     if one != other:
         raise UsageError(f"{one} scores and {other} labels: expected one label for each score")
+
+
+def _chances(probabilities: ArrayLike, supported: ArrayLike) -> tuple[Array, NDArray[np.bool_]]:
+    chances = np.asarray(probabilities, dtype=np.float64)
+    flags = np.asarray(supported, dtype=np.bool_)
+    if len(chances) != len(flags):
+        raise UsageError(f"{len(chances)} probabilities and {len(flags)} labels: expected one label for each")
+    outside = ~((chances >= 0) & (chances <= 1))
+    if outside.any():
+        raise UsageError(f"a probability of {chances[outside][0]}: expected from 0 to 1")
+    return chances, flags

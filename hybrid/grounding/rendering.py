@@ -10,10 +10,10 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from hybrid.confidence import CalibrationError
 from hybrid.grounding.figures import Dimension, Figures, MeanResult, MetaEvaluation, Part, Result
 from hybrid.grounding.floors import WORD_OVERLAP
 from hybrid.grounding.intervals import Interval
-from hybrid.grounding.reliability import CalibrationError
 
 HEADER = (
     "scorer",

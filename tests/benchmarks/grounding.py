@@ -24,6 +24,7 @@ from grounding_sets import labelled_sets, made_sets, unseen_sets
 from measure import Target, note, print_table, print_verdicts
 from numpy.typing import NDArray
 
+from hybrid.confidence import CalibrationError, calibration_error
 from hybrid.config import ModelSettings
 from hybrid.grounding.building import HELD_OUT
 from hybrid.grounding.calibration import Calibration, Method, cross_fitted, fit_calibration
@@ -37,7 +38,6 @@ from hybrid.grounding.labelled import LabelledClaim, labelled, labels_of, limite
 from hybrid.grounding.measuring import Support, best_passage, measured
 from hybrid.grounding.meta import fit
 from hybrid.grounding.metrics import auroc, balanced_accuracy
-from hybrid.grounding.reliability import CalibrationError, calibration_error
 from hybrid.grounding.scorers.naming import SHIPPED, scorer_for
 from hybrid.grounding.scorers.protocol import Scorer
 from hybrid.grounding.scorers.trained import TrainedScorer, load_trained
