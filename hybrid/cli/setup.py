@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from typing import Annotated
 
 import typer
@@ -111,11 +108,10 @@ def completion(
     """Write the completion script of a shell, to be sourced by it."""
     if shell not in _SHELLS:
         raise UsageError(f"{shell!r} is not a known shell", hint=f"one of: {', '.join(_SHELLS)}")
-    # the variable is typer's own interface; its option would guess the shell from the parent process
-    environment = os.environ | {"_HYBRID_COMPLETE": f"source_{shell}"}
-    script = subprocess.run(
-        [sys.executable, "-m", "hybrid"], env=environment, capture_output=True, text=True, check=False
-    ).stdout
+    # of typer's own making; a process of ours would find its modules in the current folder first
+    from typer._completion_shared import get_completion_script
+
+    script = get_completion_script(prog_name="hybrid", complete_var="_HYBRID_COMPLETE", shell=shell)
     if as_json:
         console.json_document({"shell": shell, "script": script})
     else:
