@@ -8,7 +8,7 @@ import typer
 
 from hybrid.cli import console
 from hybrid.cli.options import Config, EffortOption, Json, Offline, settings_from
-from hybrid.config import settings_dict, settings_schema
+from hybrid.config import load, settings_dict, settings_schema
 from hybrid.errors import UsageError
 from hybrid.models.resolve import Origin, fetch, how_to_get, locate
 
@@ -72,8 +72,9 @@ def models_get(
 
 @config_app.command("show")
 def config_show(as_json: Json = False, config: Config = None, effort: EffortOption = None) -> None:
-    """Show the settings in force, after file, environment and effort."""
-    values = settings_dict(settings_from(config, effort=effort))
+    """Show the settings in force, and where those come from that are not the default."""
+    loaded = load({"effort": effort}, file=config)
+    values = settings_dict(loaded.settings)
     if as_json:
         console.json_document(values)
         return
@@ -81,9 +82,9 @@ def config_show(as_json: Json = False, config: Config = None, effort: EffortOpti
         if isinstance(value, dict):
             console.data(f"\n[{key}]")
             for inner, setting in value.items():
-                console.data(f"{inner} = {_toml(setting)}")
+                console.data(_assigned(inner, setting, loaded.origins.get(f"{key}.{inner}")))
         else:
-            console.data(f"{key} = {_toml(value)}")
+            console.data(_assigned(key, value, loaded.origins.get(key)))
 
 
 @config_app.command("check")
@@ -116,6 +117,10 @@ def completion(
         console.json_document({"shell": shell, "script": script})
     else:
         console.data(script.rstrip())
+
+
+def _assigned(key: str, value: object, origin: str | None) -> str:
+    return f"{key} = {_toml(value)}" + (f"  # {console.one_line(origin, 100)}" if origin else "")
 
 
 def _toml(value: object) -> str:
