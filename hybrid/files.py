@@ -1,7 +1,4 @@
-"""Files that survive: atomic writes, content hashes, JSON lines, a folder lock, checksums.
-
-Takes paths and bytes, gives paths and digests. Knows nothing about what the bytes mean.
-"""
+"""Files that survive: names, atomic writes, content hashes, JSON lines, a folder lock, checksums."""
 
 from __future__ import annotations
 
@@ -20,6 +17,13 @@ from typing import Any
 
 from hybrid.errors import IndexCorrupt, IndexLocked, StorageError
 
+# What every file system takes, with an ending of ours.
+_NAME_BYTES = 200
+# What a disk says to a write that it does not take, beside having no room.
+_REFUSED = {
+    *(errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EBUSY, errno.ENODEV, errno.ENXIO),
+    *(errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EMFILE, errno.ENFILE),
+}
 # What to do about an index whose files are not what they were.
 REPAIR = "rebuild with `hybrid index FOLDER --rebuild`, or go back with `hybrid rollback`"
 
@@ -32,6 +36,17 @@ def hash_text(*parts: str) -> str:
         digest.update(len(data).to_bytes(8, "little"))
         digest.update(data)
     return digest.hexdigest()
+
+
+def is_name(text: str) -> bool:
+    """Tell whether a text can name a folder of ours: on one level, not hidden, nothing but printable."""
+    return (
+        text.isprintable()
+        and text == text.strip()
+        and not text.startswith(".")
+        and not any(letter in "/\\" for letter in text)
+        and 0 < len(text.encode("utf-8", "replace")) <= _NAME_BYTES
+    )
 
 
 def valid_utf8(text: str) -> str:
@@ -58,10 +73,15 @@ def storage_errors(what: str) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise _no_space(what) from error
-        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        if error.errno == errno.EFBIG:
+            raise StorageError(
+                f"cannot write {what}: the file would be larger than the disk or the account allows",
+                hint="raise the limit (ulimit -f), or choose another disk with --indexes",
+            ) from error
+        if error.errno in _REFUSED:
             raise StorageError(
                 f"cannot write {what}: {error.strerror}",
-                hint="check the permissions of the folder, or choose another with --indexes",
+                hint="check the folder and its permissions, or choose another with --indexes",
             ) from error
         raise
 
