@@ -48,7 +48,7 @@ class Leaks:
 def measure_leaks(examples: Sequence[Example]) -> Leaks:
     """Measure both on a set."""
     supported = [not example.unsupported for example in examples]
-    overlaps = _overlaps(examples)
+    overlaps = bigram_overlaps(examples)
     lengths = [float(len(_WORD.findall(example.claim))) for example in examples]
     return Leaks(_either_way(overlaps, supported), _either_way(lengths, supported))
 
@@ -84,7 +84,7 @@ def equalise(examples: Sequence[Example], *, seed: int) -> list[Example]:
     """
     if not examples:
         return []
-    overlaps = _ranges(_overlaps(examples), _DECILES)
+    overlaps = _ranges(bigram_overlaps(examples), _DECILES)
     lengths = _ranges([float(len(_WORD.findall(example.claim))) for example in examples], _THIRDS)
     cells: dict[tuple[int, int], tuple[list[int], list[int]]] = {}
     for place, example in enumerate(examples):
@@ -110,15 +110,11 @@ def _ranges(values: Sequence[float], count: int) -> list[int]:
     return [int(place) for place in np.searchsorted(edges, values, side="left")]
 
 
-def bigram_overlap(claim: str, evidence: Iterable[str]) -> float:
-    """Return the share of the claim's word bigrams that stand in a passage, from 0 to 1.
+def bigram_overlaps(examples: Sequence[Example]) -> list[float]:
+    """Return the share of each claim's word bigrams that stand in one of its passages, from 0 to 1.
 
     A claim of one word is compared whole; one without words is 0.
     """
-    return _share(claim, _known(evidence))
-
-
-def _overlaps(examples: Sequence[Example]) -> list[float]:
     # many claims share their evidence
     known: dict[tuple[str, ...], frozenset[_Gram]] = {}
     found: list[float] = []

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize
 
+from hybrid.errors import UsageError
 from hybrid.grounding.examples import Example
 from hybrid.grounding.folds import grouped_folds
 from hybrid.grounding.head import AlignmentHead
@@ -22,13 +24,14 @@ from hybrid.grounding.lexicon import lexicon_of
 from hybrid.grounding.reading import judge
 from hybrid.grounding.scorers.trained import LAYERS, SIGNALS
 from hybrid.grounding.signals import word_signals
-from hybrid.grounding.stack import Stack, fit_stack
+from hybrid.grounding.stack import Stack
 from hybrid.grounding.tokens import TokenEncoder
 from hybrid.grounding.values import Pair
 from hybrid.questions.splits import unit_hash
 from recipes.grounding.making import MADE
 from recipes.grounding.training import TrainingSettings, lessons_of, train_head
 
+Array = NDArray[np.float64]
 Note = Callable[[str], None]
 _FOLDS = 5
 # What rules made teaches contradictions, and costs elsewhere: a head that sees none of it is the best on
@@ -36,6 +39,10 @@ _FOLDS = 5
 # with different shares comes near the best of them on each set.
 _MADE_SHARES = (0.0, 0.25, 0.6)
 _ENOUGH = 1_000
+# A stack is fitted on so many labels or more.
+_LEAST = 20
+# A weak pull towards 0: signals that say the same share their weight.
+_RIDGE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +69,10 @@ class Trained:
 
     heads: tuple[AlignmentHead, ...]
     stack: Stack
-    signals: NDArray[np.float64]
-    held_out: NDArray[np.float64]
+    signals: Array
+    held_out: Array
     parts: NDArray[np.int64]
-    weights: NDArray[np.float64]
+    weights: Array
 
 
 def train_scorer(
@@ -73,7 +80,7 @@ def train_scorer(
     encoder: TokenEncoder,
     settings: TrainingSettings,
     *,
-    weights: NDArray[np.float64] | None = None,
+    weights: Array | None = None,
     heads: int = 3,
     folds: int = _FOLDS,
     note: Note = lambda said: None,
@@ -191,11 +198,11 @@ def folds_of(examples: Sequence[Example], folds: int, *, seed: int = 0) -> NDArr
 
 def _held_out(
     names: tuple[str, ...],
-    signals: NDArray[np.float64],
+    signals: Array,
     supported: NDArray[np.bool_],
-    weights: NDArray[np.float64],
+    weights: Array,
     parts: NDArray[np.int64],
-) -> NDArray[np.float64]:
+) -> Array:
     """Return the logit of each example by a stack that was fitted on the other folds."""
     logits = np.zeros(len(signals))
     for number in range(int(parts.max()) + 1):
@@ -207,7 +214,43 @@ def _held_out(
     return logits
 
 
-def evenly(examples: Sequence[Example]) -> NDArray[np.float64]:
+def evenly(examples: Sequence[Example]) -> Array:
     """Return what each example weighs so that every domain weighs the same."""
     counts = Counter(example.domain for example in examples)
     return np.array([1 / counts[example.domain] for example in examples])
+
+
+def fit_stack(
+    names: tuple[str, ...], signals: Array, supported: NDArray[np.bool_], rows: Array | None = None
+) -> Stack:
+    """Return the stack of greatest likelihood whose weights are not negative.
+
+    Args:
+        names: of the signals.
+        signals: shape (claims, names).
+        supported: the labels.
+        rows: what each claim weighs, so that large sets do not drown small ones; None for all alike.
+
+    Raises:
+        UsageError: too few claims, or all of one label.
+    """
+    count = len(supported)
+    if count < _LEAST or supported.all() or not supported.any():
+        raise UsageError(
+            f"{count} labels, {int(supported.sum())} supported: expected {_LEAST} or more of both"
+        )
+    shares = np.full(count, 1 / count) if rows is None else np.asarray(rows, np.float64) / np.sum(rows)
+    centre, spread = signals.mean(0), np.maximum(signals.std(0), 1e-9)
+    scaled = (signals - centre) / spread
+    signs = np.where(supported, 1.0, -1.0)
+
+    def loss(values: Array) -> tuple[float, Array]:
+        margins = signs * (scaled @ values[:-1] + values[-1])
+        wrong = -signs * shares / (1 + np.exp(np.clip(margins, -500, 500)))
+        value = float(shares @ np.logaddexp(0, -margins) + _RIDGE * values[:-1] @ values[:-1])
+        return value, np.append(wrong @ scaled + 2 * _RIDGE * values[:-1], wrong.sum())
+
+    bounds = [(0.0, None)] * len(names) + [(None, None)]
+    found = minimize(loss, np.zeros(len(names) + 1), jac=True, bounds=bounds, method="L-BFGS-B").x
+    weights = found[:-1] / spread
+    return Stack(names, tuple(map(float, weights)), float(found[-1] - weights @ centre))

@@ -190,6 +190,23 @@ def wice_gold(path: Path) -> dict[str, tuple[tuple[Span, ...], ...]]:
     return {_wice_id(row.value): tuple(_gold(row)) for row in checked_rows(path, PageClaim)}
 
 
+def recall(found: Sequence[Span], gold: Sequence[Span]) -> float | None:
+    """Return the share of gold stretches that are covered by half or more; None without gold.
+
+    Args:
+        found: what was selected, which may overlap.
+        gold: stretches of the same text, none of them empty.
+    """
+    if not gold:
+        return None
+    covered = {place for span in found for place in range(span.start, span.end)}
+    hits = [
+        2 * sum(place in covered for place in range(span.start, span.end)) >= span.end - span.start
+        for span in gold
+    ]
+    return sum(hits) / len(hits)
+
+
 def _page_claim(row: Row[PageClaim]) -> Example:
     value = row.value
     label = _CARRIED.get(value.label)

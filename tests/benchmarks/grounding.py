@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from hybrid.config import ModelSettings
 from hybrid.grounding.calibration import Calibration, Method, cross_fitted, fit_calibration
 from hybrid.grounding.cards import CALIBRATION, read_card
-from hybrid.grounding.evidence import SearchedPassage, recall
+from hybrid.grounding.evidence import SearchedPassage
 from hybrid.grounding.examples import Dataset, Example
 from hybrid.grounding.figures import Fitted
 from hybrid.grounding.intervals import Interval, mean_over, resampled_aurocs
@@ -44,7 +44,7 @@ from hybrid.questions.splits import unit_hash
 from hybrid.types import Span
 from recipes.grounding.building import held_out_of
 from recipes.grounding.public import labelled_sets, made_sets, unseen_sets
-from recipes.grounding.sets import load, wice_gold
+from recipes.grounding.sets import load, recall, wice_gold
 
 Array = NDArray[np.float64]
 Words = tuple[Array, NDArray[np.bool_]]

@@ -68,12 +68,6 @@ def edit(text: str, around: Surroundings, kind: Kind, *, seed: int) -> Edit | No
     return None
 
 
-def edits_of(text: str, around: Surroundings, *, seed: int) -> list[Edit]:
-    """Return one edit of every kind that the text allows."""
-    made = (edit(text, around, kind, seed=seed) for kind in Kind)
-    return [found for found in made if found is not None]
-
-
 def _made(text: str, kind: Kind, candidate: Candidate) -> Edit | None:
     changed, spans = apply(text, candidate.replacements)
     if " ".join(changed.lower().split()) == " ".join(text.lower().split()) or not spans:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid.grounding.examples import Label
-from recipes.grounding.edits import Kind, Surroundings, edit, edits_of
+from recipes.grounding.edits import Kind, Surroundings, edit
 
 DOCUMENT = (
     "The drug was approved by the FDA in 2010 after 3 trials with 1,200 patients in Germany.",
@@ -37,6 +37,10 @@ TEXTS = st.one_of(
     st.text(max_size=80),
 )
 KINDS = st.sampled_from(list(Kind))
+
+
+def edits_of(text, around, *, seed):
+    return [made for kind in Kind if (made := edit(text, around, kind, seed=seed)) is not None]
 
 
 def outside(text, spans):

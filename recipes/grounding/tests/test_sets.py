@@ -6,7 +6,8 @@ import pytest
 
 from hybrid.errors import UsageError
 from hybrid.grounding.examples import Label, load_labelled
-from recipes.grounding.sets import load, main, wice_gold
+from hybrid.types import Span
+from recipes.grounding.sets import load, main, recall, wice_gold
 
 
 @pytest.fixture
@@ -211,3 +212,11 @@ def test_a_set_is_written_as_rows_of_ones_own_with_nothing_lost(write, tmp_path,
     assert load_labelled(tmp_path / "own.jsonl").examples == load(path).examples
     monkeypatch.setattr("sys.argv", ["sets", "nowhere"])
     assert main() == 2 and "there is no file or folder nowhere" in capsys.readouterr().err
+
+
+def test_recall_counts_what_is_covered_by_half():
+    gold = [Span(0, 10), Span(10, 20), Span(20, 30)]
+    assert recall([Span(0, 10), Span(10, 15)], gold) == pytest.approx(2 / 3)
+    assert recall([Span(0, 5), Span(3, 8), Span(24, 28)], gold) == pytest.approx(1 / 3)
+    assert recall([], gold) == 0.0
+    assert recall([Span(0, 5)], []) is None

@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hybrid.errors import UsageError
-from hybrid.grounding.stack import fit_stack, stack_of
+from hybrid.grounding.stack import stack_of
+from recipes.grounding.recipe import fit_stack
 
 _NAMES = ("good", "noise", "inverse")
 
