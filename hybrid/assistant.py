@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from hybrid.adaptation.store.card import AdapterKind, Card
 from hybrid.adaptation.store.serving import embedder_card, generator_card
 from hybrid.adaptation.store.versions import AdapterStore
+from hybrid.arms import ArmAdapters, DomainArm, OwnModels, domain_arm, parse_arms, read_by
 from hybrid.config import ModelSettings, Settings, load_settings
 from hybrid.errors import UsageError
-from hybrid.evaluation.arms import ArmAdapters, DomainArm, OwnModels, domain_arm, parse_arms, read_by
 from hybrid.files import folder_lock, valid_utf8
 from hybrid.generation.answering import Answerer
 from hybrid.index import Index, Manifest, rollback

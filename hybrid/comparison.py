@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hybrid.arms import Contender
 from hybrid.config import Settings
 from hybrid.decision.requirements import cost_measures
 from hybrid.decision.sequential import Contest, decide_sequentially
 from hybrid.decision.values import Decision, Gate, Policy
 from hybrid.decision.verdict import decide
 from hybrid.errors import UsageError
-from hybrid.evaluation.arms import Contender
 from hybrid.evaluation.costs import ArmCost, with_training
 from hybrid.evaluation.experiment import Progress, begin, run, silent
 from hybrid.evaluation.outcomes import Outcome

@@ -16,14 +16,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from hybrid.arms import Contender
 from hybrid.config import Settings, settings_dict
 from hybrid.errors import UsageError
-from hybrid.evaluation.arms import Contender
 from hybrid.evaluation.costs import Meter
 from hybrid.evaluation.outcomes import Outcome, Passage
-from hybrid.evaluation.provenance import describe_machine, versions
 from hybrid.evaluation.record import Record, question_key
 from hybrid.files import folder_lock, hash_text, storage_errors, write_json
+from hybrid.models.provenance import describe_machine, versions
 from hybrid.questions.files import question_row, save_questions
 from hybrid.types import Answer, Question, Span
 

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hybrid.arms import Contender
 from hybrid.config import PriceSettings
 from hybrid.errors import UsageError
-from hybrid.evaluation.arms import Contender
 from hybrid.evaluation.costs import ArmCost, Reading, arm_cost
 from hybrid.evaluation.outcomes import Outcome, append_outcomes, load_outcomes, replace_outcomes
 from hybrid.files import hash_text, write_json

@@ -19,7 +19,6 @@ from typing import Protocol
 
 from hybrid.config import GenerationSettings, ModelSettings, Reader, Settings, load_settings, settings_dict
 from hybrid.errors import ConfigError, UsageError
-from hybrid.evaluation.provenance import versions
 from hybrid.files import hash_file, valid_utf8
 from hybrid.generation.answering import Answerer
 from hybrid.generation.prompts import load_prompts
@@ -27,6 +26,7 @@ from hybrid.index import Index
 from hybrid.models import Embedder, Generator, Reranker
 from hybrid.models.adapters import with_adapter
 from hybrid.models.loading import load_embedder, load_generator, load_reranker
+from hybrid.models.provenance import versions
 from hybrid.models.resolve import fetch, weights_digest
 from hybrid.retrieval import Retriever
 from hybrid.types import Answer, Arm, Hit, Question
