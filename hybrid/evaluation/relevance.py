@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from hybrid.evaluation.metrics import contains_gold
 from hybrid.evaluation.outcomes import Outcome, Passage
-from hybrid.generation.support import content_words, share_supported
 from hybrid.ranking import average_precision, ndcg, precision, recall, reciprocal_rank
+from hybrid.text.words import content_words, share_supported
 from hybrid.types import Evidence, Question, Span
 
 # A passage that ends in the middle of the evidence holds it if it has this share of it.

@@ -14,15 +14,17 @@ import numpy as np
 from hybrid.errors import UsageError
 from hybrid.evaluation.metrics import (
     contains_gold,
+    contains_numeral,
     exact_match,
+    is_numeric,
     is_polar,
     label_accuracy,
+    numeric_match,
     polar_match,
     rouge_l,
     similarities,
     token_f1,
 )
-from hybrid.evaluation.numbers import contains_numeral, is_numeric, numeric_match
 from hybrid.evaluation.outcomes import Outcome
 from hybrid.evaluation.relevance import ContextScores, context_scores
 from hybrid.evaluation.scores import METRICS, SYNTHETIC, MetricCard, Scores, ScoreTable

@@ -41,8 +41,8 @@ from hybrid.grounding.reliability import CalibrationError, calibration_error
 from hybrid.grounding.scorers.naming import SHIPPED, scorer_for
 from hybrid.grounding.scorers.protocol import Scorer
 from hybrid.grounding.scorers.trained import TrainedScorer, load_trained
-from hybrid.grounding.words import word_spans
 from hybrid.questions.splits import unit_hash
+from hybrid.text.words import word_spans
 from hybrid.types import Span
 
 Array = NDArray[np.float64]

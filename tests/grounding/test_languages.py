@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 from hybrid.grounding.calibration import UNCALIBRATED
 from hybrid.grounding.deciding import hallucinated, share_supported, worst
 from hybrid.grounding.judging import Grounder
-from hybrid.grounding.languages import language_of
 from hybrid.grounding.scorers.overlap import NgramOverlap
 from hybrid.grounding.values import Status
+from hybrid.text.languages import language_of
 
 GERMAN = "Der Server lauscht auf dem Port 5433 und nicht auf einem anderen."
 
