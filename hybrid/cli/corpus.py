@@ -12,6 +12,7 @@ from hybrid.assistant import Assistant
 from hybrid.cli import console
 from hybrid.cli.options import (
     Config,
+    Context,
     Domain,
     EffortOption,
     Indexes,
@@ -21,6 +22,7 @@ from hybrid.cli.options import (
     existing_domain,
     new_domain,
     settings_from,
+    shared,
 )
 from hybrid.errors import EXIT_PARTIAL, HybridError, UsageError
 from hybrid.index import Index
@@ -93,15 +95,11 @@ def status(
         _show_status(entry)
 
 
-def rollback(
-    domain: Domain = None, as_json: Json = False, config: Config = None, indexes: Indexes = None
-) -> None:
+@shared()
+def rollback(context: Context) -> None:
     """Go back to the generation before the one in force."""
-    manifest = assistant_for(settings_from(config, indexes=indexes), domain).rollback()
-    if as_json:
-        console.json_document(manifest)
-        return
-    console.data(f"generation {manifest.generation} of {manifest.created} is in force")
+    manifest = context.assistant().rollback()
+    context.show(manifest, f"generation {manifest.generation} of {manifest.created} is in force")
 
 
 def remove(
@@ -193,8 +191,9 @@ def _describe(folder: Path, *, files: bool, verify: bool) -> dict[str, object]:
 def _show_status(entry: dict[str, object]) -> None:
     manifest, rejected = console.plain(entry["manifest"]), console.plain(entry["rejected"])
     counts = manifest["counts"]
-    console.data(f"{entry['domain']}: generation {manifest['generation']} of {manifest['created']}")
-    console.data(f"  from       {manifest['folder']}")
+    domain = console.one_line(str(entry["domain"]), 100)
+    console.data(f"{domain}: generation {manifest['generation']} of {manifest['created']}")
+    console.data(f"  from       {console.one_line(manifest['folder'], 200)}")
     console.data(f"  holds      {counts['documents']} documents, {counts['chunks']} chunks")
     console.data(f"  embedder   {manifest['embedder']['name']} ({manifest['embedder']['weights'][:12]})")
     console.data(

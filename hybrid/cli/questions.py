@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hybrid.arms import parse_arm
 from hybrid.assistant import Assistant
 from hybrid.cli import carrying, console
 from hybrid.cli.options import (
@@ -30,7 +31,6 @@ from hybrid.config import Effort, RetrievalMode
 from hybrid.config import Reader as ReaderKind
 from hybrid.decision.adopted import adopted
 from hybrid.errors import HybridError, ModelMissing, UsageError
-from hybrid.evaluation.arms import parse_arm
 from hybrid.types import Answer, Arm, Citation
 
 if TYPE_CHECKING:
@@ -249,7 +249,7 @@ def _answer(
             if sure is not None:
                 console.data(carrying.agreement(sure))
         else:
-            console.piece(console.printable(part))
+            console.piece(part)
 
 
 def _checked(assistant: Assistant, answer: Answer, no_check: bool) -> Grounding | None:

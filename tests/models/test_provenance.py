@@ -4,7 +4,7 @@ import platform
 
 import numpy
 
-from hybrid.evaluation.provenance import describe_machine, versions
+from hybrid.models.provenance import describe_machine, versions
 
 
 def test_versions_are_those_that_run():
