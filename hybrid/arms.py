@@ -51,11 +51,6 @@ class ArmSpec:
         """Tell whether it sees passages."""
         return self.arm in (Arm.RAG, Arm.BOTH)
 
-    @property
-    def adapts(self) -> bool:
-        """Tell whether its generator is an adapted one."""
-        return self.arm in (Arm.ADAPTER, Arm.BOTH)
-
 
 @dataclass(frozen=True, slots=True)
 class ArmAdapters:
