@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from hybrid.assistant import Assistant
     from hybrid.decision.values import Decision, Policy
     from hybrid.evaluation.scores import ScoreTable
-    from hybrid.report import Material
+    from hybrid.report import ReportMaterial
 
 From = Annotated[
     Path | None,
@@ -80,7 +80,7 @@ def decide(
     """Decide which arm to run, with evidence: from a question set, or from a table of outcomes."""
     from hybrid.comparison import policy_from, write
     from hybrid.decision.requirements import parse_requirements, refuse_unknown
-    from hybrid.report import Material, report_html
+    from hybrid.report import ReportMaterial, report_html
 
     settings = settings_from(
         config,
@@ -100,7 +100,7 @@ def decide(
         decision, scores = _replay(table, gold, costs, names, policy, budget, metric)
         if report is not None:
             _save(report, report_html(decision, table=scores, title=table.stem))
-        _show(decision, Material(), as_json)
+        _show(decision, ReportMaterial(), as_json)
         return _gate(requirements.unmet(decision))
     if questions is None:
         raise UsageError(
@@ -188,7 +188,7 @@ def _replay(
     return decide(table, costs=known.costs, measures=known.gate_measures(), policy=policy), table
 
 
-def _show(decision: Decision, material: Material, as_json: bool) -> None:
+def _show(decision: Decision, material: ReportMaterial, as_json: bool) -> None:
     from hybrid.report import report_json, report_text
 
     if as_json:

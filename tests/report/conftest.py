@@ -22,7 +22,7 @@ from hybrid.decision.values import (
 from hybrid.evaluation.costs import ArmCost
 from hybrid.evaluation.outcomes import Outcome, Passage
 from hybrid.evaluation.scores import Scores, ScoreTable
-from hybrid.report import Material
+from hybrid.report import ReportMaterial
 from hybrid.types import Citation, Evidence, Question, Span
 
 ARMS = ("base", "rag", "adapter", "both")
@@ -56,7 +56,7 @@ class Compared:
 
     decision: Decision
     table: ScoreTable
-    material: Material
+    material: ReportMaterial
 
 
 def make_comparison(*, decided=True, questions=60):
@@ -90,7 +90,7 @@ def make_comparison(*, decided=True, questions=60):
         "version": "0.1.0",
     }
     return Compared(
-        make_decision(values, decided=decided), table, Material(asked, outcomes, scores, settings)
+        make_decision(values, decided=decided), table, ReportMaterial(asked, outcomes, scores, settings)
     )
 
 
