@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hybrid.cli import console
-from hybrid.cli.experiments import DEFAULT_ARMS, Retry, run_comparison, told_failures
+from hybrid.cli.evaluate import DEFAULT_ARMS, Retry, run_comparison, told_failures
 from hybrid.cli.options import (
     Config,
     Domain,

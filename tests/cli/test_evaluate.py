@@ -7,7 +7,7 @@ import pytest
 from hybrid.assistant import Assistant
 from hybrid.cli import console, decide, experiments
 from hybrid.cli.app import run
-from hybrid.cli.experiments import find_questions, show_side_by_side
+from hybrid.cli.evaluate import find_questions, show_side_by_side
 from hybrid.config import load_settings
 from hybrid.errors import UsageError
 from hybrid.evaluation.outcomes import Outcome, Passage
