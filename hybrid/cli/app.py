@@ -14,7 +14,6 @@ from hybrid.cli import (
     adapt,
     adapters,
     ask,
-    bench,
     console,
     decide,
     doctor,
@@ -59,7 +58,7 @@ app.add_typer(adapters.app, name="adapters")
 app.add_typer(grounding.app, name="grounding")
 app.add_typer(setup.models_app, name="models")
 app.add_typer(setup.config_app, name="config")
-app.add_typer(bench.app, name="bench")
+app.add_typer(evaluate.bench_app, name="bench")
 app.add_typer(questions.app, name="questions")
 
 

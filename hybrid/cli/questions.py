@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
-from contextlib import closing
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hybrid.assistant import Assistant
 from hybrid.cli import console
-from hybrid.cli.options import Config, Domain, Indexes, Json, Offline, assistant_for, settings_from
+from hybrid.cli.options import Context, shared
 from hybrid.errors import EXIT_GATE_FAILED, UsageError
-from hybrid.types import Arm, Question
+from hybrid.types import Question
 
 if TYPE_CHECKING:
-    from hybrid.config import Settings
-    from hybrid.questions.checking import Finding, Findings
-    from hybrid.questions.making import ClosedBook, MadeSet, MakingSettings
+    from hybrid.questions.making import MadeSet
     from hybrid.questions.reviewing import Review
 
 app = typer.Typer(help="Make, check and review question sets.", no_args_is_help=True, rich_markup_mode=None)
@@ -28,12 +25,12 @@ QuestionSet = Annotated[Path, typer.Argument(help="A question set, JSON lines.")
 
 _KEYS = "[a]ccept [e]dit [d]rop [s]kip [q]uit > "
 _EVIDENCE_WIDTH = 1_200
-_CLOSED_BOOK_TOKENS = 32
 
 
 @app.command("make")
+@shared()
 def make(
-    domain: Domain = None,
+    context: Context,
     count: Annotated[int, typer.Option("--count", "-n", help="How many questions.")] = 200,
     out: Annotated[Path | None, typer.Option("--out", help="Default: made.jsonl of the domain.")] = None,
     unanswerable: Annotated[float, typer.Option(help="Share of questions without an answer.")] = 0.15,
@@ -45,76 +42,29 @@ def make(
         bool, typer.Option("--generator", help="The generator words the questions.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
-    as_json: Json = False,
-    config: Config = None,
-    indexes: Indexes = None,
-    offline: Offline = False,
 ) -> None:
     """Make questions with checked answers from the documents of a domain."""
     from hybrid.questions.files import load_questions, save_questions
     from hybrid.questions.making import MakingSettings
 
-    settings = settings_from(config, indexes=indexes, offline=offline)
+    settings = context.settings()
     wanted = MakingSettings(count, unanswerable, hold_out, settings.retrieval.k, seed)
-    assistant = assistant_for(settings, domain)
-    path = out or assistant.folder / "questions" / "made.jsonl"
+    sets = context.assistant(settings).questions
+    path = out or sets.folder / "made.jsonl"
     if path.exists() and not force:
         raise UsageError(
             f"{path} is there already", hint="replace it with --force, or name another with --out"
         )
     others = load_questions(foreign) if foreign else []
-    made = _made(assistant, wanted, others, closed_book=closed_book, worded=generator)
+    made = sets.make(wanted, foreign=others, closed_book=closed_book, worded=generator, note=console.note)
     save_questions(path, made.questions)
     _show_made(made, wanted.count)
-    if as_json:
-        console.json_document({"path": str(path), "kinds": dict(made.kinds()), "dropped": made.dropped})
-    else:
-        console.data(str(path))
-
-
-def _made(
-    assistant: Assistant, wanted: MakingSettings, others: list[Question], *, closed_book: bool, worded: bool
-) -> MadeSet:
-    from hybrid.questions.corpus import deep_search, read_candidates
-    from hybrid.questions.generating import reworded
-    from hybrid.questions.making import make_questions
-    from hybrid.questions.spreading import spread
-
-    retriever = assistant.retriever
-    index = retriever.index
-    candidates = spread(index.sources(), lambda source: read_candidates(index, source), seed=wanted.seed)
-    if worded:
-        candidates = reworded(candidates, assistant.generator)
-    return make_questions(
-        candidates,
-        wanted,
-        search=deep_search(retriever),
-        counter=assistant.embedder,
-        foreign=others,
-        closed_book=_closed_book(assistant) if closed_book else None,
-    )
-
-
-def _closed_book(assistant: Assistant) -> ClosedBook:
-    """Return the generator as it answers without any passage, briefly."""
-    import dataclasses
-
-    def answer(questions: Sequence[str]) -> list[str]:
-        console.note(f"asking the generator {len(questions)} questions without the corpus")
-        brief = dataclasses.replace(assistant.answerer.settings, max_new_tokens=_CLOSED_BOOK_TOKENS)
-        answerer = dataclasses.replace(assistant.answerer, settings=brief)
-        answers = answerer.answer_all(questions, [() for _ in questions], arm=Arm.BASE)
-        return [answer.text for answer in answers]
-
-    return answer
+    context.show({"path": str(path), "kinds": dict(made.kinds()), "dropped": made.dropped}, str(path))
 
 
 def _show_made(made: MadeSet, wanted: int) -> None:
     console.note(f"{len(made.questions)} questions: " + _counts(made.kinds()))
-    labels: dict[str, int] = {}
-    for question in made.questions:
-        for label in question.slices:
-            labels[label] = labels.get(label, 0) + 1
+    labels = Counter(label for question in made.questions for label in question.slices)
     console.note("slices: " + (_counts(sorted(labels.items())) or "none"))
     for dropped in made.dropped:
         console.note(f"left out {dropped.count}, {dropped.reason}")
@@ -127,15 +77,13 @@ def _counts(pairs: Iterable[tuple[str, int]]) -> str:
 
 
 @app.command("check")
+@shared()
 def check(
+    context: Context,
     questions: QuestionSet,
-    domain: Domain = None,
     against: Annotated[
         list[Path] | None, typer.Option("--against", help="JSON lines that an adapter was trained on.")
     ] = None,
-    as_json: Json = False,
-    config: Config = None,
-    indexes: Indexes = None,
 ) -> None:
     """Find duplicates, leaks and label errors; exit code 7 when there are errors."""
     from hybrid.questions.checking import check_questions
@@ -143,15 +91,19 @@ def check(
 
     asked = load_questions(questions)
     seen = [text for path in against or () for text in load_texts(path)]
-    if domain is None:
+    if context.domain is None:
         findings = check_questions(asked, seen=seen)
     else:
-        findings = _checked_in(settings_from(config, indexes=indexes), domain, asked, seen)
-    if as_json:
-        console.json_document({"file": str(questions), "errors": findings.errors, "findings": findings})
-    else:
-        for finding in findings.findings:
-            _show_finding(finding)
+        findings = context.assistant().questions.check(asked, seen=seen)
+    context.show(
+        {"file": str(questions), "errors": findings.errors, "findings": findings},
+        *(
+            f"{each.severity}: {each.question}: {each.kind}: {console.printable(each.found)}\n"
+            f"  → {each.advice}"
+            for each in findings.findings
+        ),
+    )
+    if not context.as_json:
         console.note(
             f"{findings.questions} questions: {findings.errors} errors, {findings.warnings} warnings"
         )
@@ -159,27 +111,9 @@ def check(
         raise typer.Exit(EXIT_GATE_FAILED)
 
 
-def _checked_in(settings: Settings, domain: str, asked: list[Question], seen: list[str]) -> Findings:
-    from functools import cache
-
-    from hybrid.cli.options import existing_domain
-    from hybrid.index import Index
-    from hybrid.questions.checking import check_questions
-
-    folder = Path(settings.indexes) / existing_domain(settings, domain)
-    with closing(Index.open(folder)) as index:
-        return check_questions(asked, document=cache(index.document), seen=seen)
-
-
-def _show_finding(finding: Finding) -> None:
-    console.data(
-        f"{finding.severity}: {finding.question}: {finding.kind}: {console.printable(finding.found)}"
-    )
-    console.data(f"  → {finding.advice}")
-
-
 @app.command("review")
-def review(questions: QuestionSet, as_json: Json = False) -> None:
+@shared("as_json")
+def review(context: Context, questions: QuestionSet) -> None:
     """Look through a set, one question at a time; every step is saved, and the next time goes on."""
     from hybrid.questions.reviewing import Review
 
@@ -190,9 +124,8 @@ def review(questions: QuestionSet, as_json: Json = False) -> None:
         if not _decide(reviewing, question):
             break
     left = len(reviewing.open_questions())
-    if as_json:
-        console.json_document({"file": str(questions), "questions": len(reviewing), "open": left})
-    else:
+    context.show({"file": str(questions), "questions": len(reviewing), "open": left})
+    if not context.as_json:
         console.note(f"{len(reviewing)} questions, {left} of them not reviewed yet: {questions}")
 
 

@@ -140,7 +140,7 @@ class Answerer:
         """Return for each answer without passages the log-probabilities of its tokens.
 
         Raises:
-            UsageError: the generator tells none.
+            LikelihoodMissing: the generator tells none.
         """
         conversations = [self._prompts.base(answer.question) for answer in answers]
         found = self.generator().log_probabilities(conversations, [[answer.text] for answer in answers])
