@@ -13,7 +13,7 @@ from hybrid.adaptation.store.versions import AdapterStore
 from hybrid.arms import ArmAdapters, ArmSpec, DomainArm, OwnModels, domain_arm, parse_arm, parse_arms
 from hybrid.config import ModelSettings, Settings, load_settings
 from hybrid.errors import UsageError
-from hybrid.files import folder_lock
+from hybrid.files import folder_lock, is_name
 from hybrid.index import Index, Manifest, rollback
 from hybrid.index.generations import current
 from hybrid.index.reembedding import generation_for
@@ -63,7 +63,7 @@ class Assistant:
         generator: Generator | None = None,
         reranker: Reranker | None = None,
     ) -> None:
-        if not domain or domain in (".", "..") or any(c in domain for c in "/\\\0") or domain.startswith("."):
+        if not is_name(domain):
             raise UsageError(
                 f"{domain!r} is not a name for a domain", hint="use letters, digits, dashes and dots"
             )

@@ -191,7 +191,7 @@ def _assistant(
 def _show(assistant: Assistant, part: str | Answer, no_check: bool, samples: int | None = None) -> None:
     """Write a piece of an answer, and at its end what it rests on."""
     if isinstance(part, str):
-        console.piece(console.printable(part))
+        console.piece(part)
         return
     console.piece("\n")
     for citation in part.citations:

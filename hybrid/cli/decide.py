@@ -65,7 +65,7 @@ def decide(
     """Decide which arm to run, with evidence: from a question set, or from a table of outcomes."""
     from hybrid.comparison import policy_from, write
     from hybrid.decision.replay import decide_from
-    from hybrid.decision.requirements import parse_requirements, refuse_unknown
+    from hybrid.decision.values import parse_requirements, refuse_unknown
     from hybrid.report import Material, report_html
 
     settings = context.settings(decision={"margin": margin, "level": level, "metric": metric, "seed": seed})

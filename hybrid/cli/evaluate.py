@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hybrid.comparison import Comparison
     from hybrid.decision.values import Gate
     from hybrid.evaluation.outcomes import Outcome
-    from hybrid.evaluation.summary import ArmSummary
+    from hybrid.evaluation.scoring import ArmSummary
 
 bench_app = typer.Typer(
     help="Measure on questions with gold answers.", no_args_is_help=True, rich_markup_mode=None
