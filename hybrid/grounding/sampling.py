@@ -172,14 +172,6 @@ def least_log_probability(log_probabilities: Sequence[float]) -> float | None:
     return min(log_probabilities, default=None)
 
 
-def length_baseline(samples: Sequence[str]) -> float | None:
-    """Return the negative mean number of words of the samples; None without samples.
-
-    Higher, so shorter, is surer. It knows nothing, and is what every other signal here has to beat.
-    """
-    return -sum(len(_WORD.findall(sample)) for sample in samples) / len(samples) if samples else None
-
-
 def _entropy(sizes: Sequence[int]) -> float:
     """Return the entropy of groups of these sizes in nats, between its bounds whatever the rounding."""
     count = sum(sizes)
