@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from hybrid.decision.values import ArmResult, Claim, Decision, Effect
+from hybrid.decision.values import ArmResult, Decision, Effect, Hypothesis
 from hybrid.report import words
 from hybrid.report.pareto import Pareto, signed
 
@@ -164,7 +164,7 @@ def effects_told(effects: Sequence[Effect]) -> list[str]:
         f"{effect.arm} minus {effect.other}: {words.points(effect.difference, signed=True)} points, "
         f"{words.percent(effect.interval.confidence)} interval {words.span(effect.interval, signed=True)}; "
         f"{'shown' if effect.shown else 'not shown'} to be "
-        f"{'better' if effect.claim is Claim.BETTER else 'not worse'} by more than the margin."
+        f"{'better' if effect.claim is Hypothesis.BETTER else 'not worse'} by more than the margin."
         for effect in effects
     ]
 

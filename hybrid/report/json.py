@@ -7,8 +7,9 @@ import math
 from enum import StrEnum
 from typing import Any
 
-from hybrid.decision.values import Decision, Effect, GateResult, Interval, SliceResult
+from hybrid.decision.values import Decision, Effect, GateResult, SliceResult
 from hybrid.report.pareto import Pareto
+from hybrid.statistics import Interval
 
 # what json.dumps takes
 Json = dict[str, Any]

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 
 from hybrid.decision.values import Decision
-from hybrid.evaluation.summary import ArmSummary
+from hybrid.evaluation.scoring import ArmSummary
 from hybrid.report import pareto, words
 from hybrid.report.view import ReportMaterial, summaries
 

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from hybrid.decision.values import Decision, Gate
-from hybrid.evaluation.costs import ArmCost
-from hybrid.evaluation.outcomes import Outcome, Passage
+from hybrid.evaluation.outcomes import ArmCost, Outcome, Retrieved
 from hybrid.evaluation.scores import METRICS, Scores, ScoreTable
-from hybrid.evaluation.summary import ArmSummary, summarise
+from hybrid.evaluation.scoring import ArmSummary, summarise
 from hybrid.report import words
 from hybrid.types import Evidence, Question, Span
 
@@ -255,7 +254,7 @@ def score(value: float | None) -> str:
 
 def shown_passages(question: Question | None, outcomes: Sequence[Outcome]) -> tuple[ShownPassage, ...]:
     """Return every passage once: those with marks first, then by the best rank that an arm gave it."""
-    seen: dict[tuple[str, int, int], list[tuple[int, str, Passage]]] = {}
+    seen: dict[tuple[str, int, int], list[tuple[int, str, Retrieved]]] = {}
     for outcome in outcomes:
         for rank, passage in enumerate(outcome.passages, start=1):
             place = (passage.source, passage.span.start, passage.span.end)
@@ -279,7 +278,7 @@ def missed_evidence(question: Question | None, shown: Sequence[ShownPassage]) ->
 
 
 def _marked(
-    passage: Passage, question: Question | None, outcomes: Sequence[Outcome]
+    passage: Retrieved, question: Question | None, outcomes: Sequence[Outcome]
 ) -> tuple[MarkedText, ...]:
     """Cut a passage where what is cited or gold begins and ends."""
     text = passage.text
@@ -311,14 +310,14 @@ def _marked(
     return (*before, *stretches, *after)
 
 
-def _within(passage: Passage, start: int, end: int) -> list[tuple[int, int]]:
+def _within(passage: Retrieved, start: int, end: int) -> list[tuple[int, int]]:
     """Return the part of a stretch of the document that lies in the passage, as offsets into its text."""
     low = max(0, start - passage.span.start)
     high = min(len(passage.text), end - passage.span.start)
     return [(low, high)] if low < high else []
 
 
-def _gold(passage: Passage, question: Question | None) -> list[tuple[int, int]]:
+def _gold(passage: Retrieved, question: Question | None) -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
     for evidence in question.evidence if question else ():
         if evidence.source != passage.source:

@@ -6,8 +6,8 @@ import math
 import unicodedata
 
 from hybrid.decision import wording
-from hybrid.decision.values import Comparison, Gate, Interval
-from hybrid.statistics import decimal
+from hybrid.decision.values import Gate, Side
+from hybrid.statistics import Interval, decimal
 
 NOT_MEASURED = "not measured"
 NOT_KNOWN = "not known"
@@ -101,7 +101,7 @@ def counted(count: int, noun: str) -> str:
 
 def gate_rule(gate: Gate) -> str:
     """Return a gate as it is read: hallucinated ≤ 0.1."""
-    return f"{gate.measure} {'≥' if gate.comparison is Comparison.AT_LEAST else '≤'} {plain(gate.limit)}"
+    return f"{gate.measure} {'≥' if gate.comparison is Side.AT_LEAST else '≤'} {plain(gate.limit)}"
 
 
 def shortened(text: str, length: int) -> str:

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from hybrid.decision.values import ArmResult, Claim, Effect, Interval
-from hybrid.evaluation.costs import ArmCost
+from hybrid.decision.values import ArmResult, Effect, Hypothesis
+from hybrid.evaluation.outcomes import ArmCost
 from hybrid.report.charts import Box, Scale, Standing, cost_scatter, place_labels, text_width
 from hybrid.report.html import environment
+from hybrid.statistics import Interval
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _AREA = Box(0, 0, 340, 300)
@@ -70,7 +71,7 @@ def test_width_is_guessed_by_letter():
     assert text_width("日本", 10) >= 20
 
 
-def effect(difference, half, *, shown=True, arm="rag", other="both", claim=Claim.NOT_WORSE):
+def effect(difference, half, *, shown=True, arm="rag", other="both", claim=Hypothesis.NOT_WORSE):
     interval = Interval(difference - half, difference + half, 0.95)
     return Effect(arm, other, difference, interval, claim, 0.03, 0.2, shown)
 
@@ -84,7 +85,7 @@ def one(plot, kind):
 
 
 def test_each_claim_has_its_own_line_to_clear():
-    worse, better = effect(-0.01, 0.03), dataclasses.replace(effect(-0.01, 0.03), claim=Claim.BETTER)
+    worse, better = effect(-0.01, 0.03), dataclasses.replace(effect(-0.01, 0.03), claim=Hypothesis.BETTER)
     plot = forest([worse])
     assert "no difference" in [node.text for node in plot.iter(f"{_SVG}text")]
     assert float(one(plot, "margin")[0].get("x1")) < float(one(plot, "zero")[0].get("x1"))
@@ -100,7 +101,7 @@ def test_a_claim_that_is_not_shown_has_an_open_square_and_says_so():
 
 
 def test_the_description_tells_every_effect_in_words():
-    plot = forest([effect(-0.01, 0.03), effect(0.7, 0.1, other="base", claim=Claim.BETTER)])
+    plot = forest([effect(-0.01, 0.03), effect(0.7, 0.1, other="base", claim=Hypothesis.BETTER)])
     told = plot.find(f"{_SVG}desc").text
     assert "rag minus both: −1.0 points, 95\u00a0% interval −4.0 to +2.0" in told
     assert "rag minus base: +70.0 points" in told

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from hybrid.evaluation.outcomes import Outcome, Passage
+from hybrid.evaluation.outcomes import Outcome, Retrieved
 from hybrid.report.view import (
     ReportMaterial,
     ScoreRow,
@@ -94,7 +94,7 @@ def outcome(arm, *passages, cites=()):
 
 
 def passage(source="a.md", start=100, text=_TEXT):
-    return Passage(source, Span(start, start + len(text)), text, 1.0)
+    return Retrieved(source, Span(start, start + len(text)), text, 1.0)
 
 
 def cite(start, end, number=1, source="a.md"):
