@@ -1,11 +1,10 @@
-"""Commands that measure arms: evaluate one, compare several, on a question set or on one question."""
+"""Commands that measure: evaluate one arm, compare several, bench retrieval."""
 
 from __future__ import annotations
 
 import dataclasses
 import textwrap
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,24 +13,18 @@ import typer
 
 from hybrid.assistant import Assistant
 from hybrid.cli import console
-from hybrid.cli.options import (
-    Config,
-    Domain,
-    EffortOption,
-    Indexes,
-    Json,
-    Offline,
-    assistant_for,
-    settings_from,
-)
-from hybrid.errors import EXIT_PARTIAL, UsageError
-from hybrid.types import Question
+from hybrid.cli.options import Context, Reranker, shared
+from hybrid.errors import EXIT_PARTIAL
 
 if TYPE_CHECKING:
     from hybrid.comparison import Comparison
     from hybrid.decision.values import Gate
     from hybrid.evaluation.outcomes import Outcome
     from hybrid.evaluation.scoring import ArmSummary
+
+bench_app = typer.Typer(
+    help="Measure on questions with gold answers.", no_args_is_help=True, rich_markup_mode=None
+)
 
 Arms = Annotated[
     str, typer.Option("--arms", help="With commas: ARM[:KEY=VALUE...], such as base,rag:reader=generator.")
@@ -41,66 +34,79 @@ Retry = Annotated[bool, typer.Option("--retry", help="Ask again what failed befo
 
 DEFAULT_ARMS = "base,rag"
 
-_TOLD_EVERY_SECONDS = 10.0
 _COLUMN = 38
 _GAP = 3
 _EVIDENCE_LETTERS = 300
 
 
+@shared()
 def evaluate(
+    context: Context,
     questions: Annotated[str, typer.Argument(help="A question set: a file, or a name in the domain.")],
     arm: ArmText = "rag",
     retry: Retry = False,
-    domain: Domain = None,
-    as_json: Json = False,
-    config: Config = None,
-    indexes: Indexes = None,
-    effort: EffortOption = None,
-    offline: Offline = False,
 ) -> int:
     """Ask one arm all questions of a set and show its metrics; what was asked before is not asked again."""
-    assistant = assistant_for(settings_from(config, indexes=indexes, effort=effort, offline=offline), domain)
-    return _finish(run_comparison(assistant, questions, arm, retry=retry), as_json)
+    return _finish(context, run_comparison(context.assistant(), questions, arm, retry=retry))
 
 
+@shared()
 def compare(
+    context: Context,
     questions: Annotated[str, typer.Argument(help="A question set: a file, or a name; or one question.")],
     arms: Arms = DEFAULT_ARMS,
     retry: Retry = False,
-    domain: Domain = None,
-    as_json: Json = False,
-    config: Config = None,
-    indexes: Indexes = None,
-    effort: EffortOption = None,
-    offline: Offline = False,
 ) -> int:
     """Ask several arms all questions of a set, show metrics and verdict; or one question, side by side."""
-    assistant = assistant_for(settings_from(config, indexes=indexes, effort=effort, offline=offline), domain)
+    assistant = context.assistant()
     named = Path(questions).is_file() or questions.endswith(".jsonl")
     if not named and (len(questions.split()) > 1 or "?" in questions):
-        return _side_by_side(assistant, questions.strip(), arms, as_json)
+        text = questions.strip()
+        outcomes = assistant.side_by_side(text, arms=arms)
+        if context.as_json:
+            console.json_document({"question": text, "arms": outcomes})
+        else:
+            show_side_by_side(outcomes, width=console.width())
+        return EXIT_PARTIAL if any(outcome.error for outcome in outcomes) else 0
     comparison = run_comparison(assistant, questions, arms, retry=retry)
     if comparison.decision is not None:
         from hybrid.comparison import write
 
         console.note(f"report: {write(comparison, title=assistant.domain)}")
-    return _finish(comparison, as_json)
+    return _finish(context, comparison)
 
 
-def find_questions(name: str, assistant: Assistant) -> Path:
-    """Return the file of a question set: as it is named, or of that name among the domain's own.
+@bench_app.command("retrieval")
+@shared("as_json", "config", "effort", "offline")
+def retrieval(
+    context: Context,
+    folder: Annotated[Path, typer.Argument(help="A folder in BEIR's format.")],
+    split: Annotated[str, typer.Option("--split", help="Which judgements; several joined by +.")] = "test",
+    keep: Annotated[Path | None, typer.Option("--keep", help="Keep the index in this folder.")] = None,
+    reranker: Reranker = None,
+) -> None:
+    """Score dense, lexical and fused retrieval: nDCG@10, recall, MRR."""
+    from hybrid.evaluation.benchmark import bench_folder
 
-    Raises:
-        UsageError: there is none.
-    """
-    own = assistant.folder / "questions"
-    for path in (Path(name), own / name, own / f"{name}.jsonl"):
-        if path.is_file():
-            return path
-    there = ", ".join(sorted(path.stem for path in own.glob("*.jsonl"))) if own.is_dir() else ""
-    raise UsageError(
-        f"there is no question set {name!r}, neither a file nor one of the domain {assistant.domain!r}",
-        hint=f"sets that are there: {there}" if there else "make one with: hybrid questions make",
+    settings = context.settings(models={"reranker": reranker})
+    with console.progress() as progress:
+        rows = bench_folder(folder, settings, split=split, keep=keep, progress=progress)
+    if context.as_json:
+        console.json_document({"folder": str(folder), "split": split, "rows": rows})
+        return
+    console.table(
+        ("mode", "queries", "nDCG@10", "recall@10", "recall@100", "MRR"),
+        [
+            (
+                row.mode,
+                str(row.scores.queries),
+                f"{row.scores.ndcg_at_10:.3f}",
+                f"{row.scores.recall_at_10:.3f}",
+                f"{row.scores.recall_at_100:.3f}",
+                f"{row.scores.mrr:.3f}",
+            )
+            for row in rows
+        ],
     )
 
 
@@ -116,7 +122,7 @@ def run_comparison(
     """Run the experiment of these arms on a question set, score what came out, and decide."""
     from hybrid.questions.files import load_questions
 
-    path = find_questions(questions, assistant)
+    path = assistant.questions.find(questions)
     return assistant.compare(
         load_questions(path),
         arms=arms,
@@ -124,25 +130,23 @@ def run_comparison(
         gates=gates,
         budget=budget,
         retry=retry,
-        progress=_Progress(),
+        progress=_progress(),
     )
 
 
-class _Progress:
-    """Tell how far an arm is: at its end, and every few seconds until then."""
+def _progress() -> Callable[[str, int, int], None]:
+    """Return what tells how far an arm is: at its end, and every few seconds until then."""
+    pace = console.Pace(10)
 
-    def __init__(self) -> None:
-        self._shown = time.monotonic()
-
-    def __call__(self, arm: str, done: int, total: int) -> None:
-        now = time.monotonic()
-        if done == total or now - self._shown >= _TOLD_EVERY_SECONDS:
-            self._shown = now
+    def tell(arm: str, done: int, total: int) -> None:
+        if pace.due(last=done == total):
             console.note(f"{arm}: {done} of {total}")
 
+    return tell
 
-def _finish(comparison: Comparison, as_json: bool) -> int:
-    if as_json:
+
+def _finish(context: Context, comparison: Comparison) -> int:
+    if context.as_json:
         console.json_document(_document(comparison))
     else:
         show_arms(comparison)
@@ -222,21 +226,6 @@ def _cost_rows(comparison: Comparison) -> list[list[str]]:
     values = [dataclasses.asdict(comparison.costs[summary.arm]) for summary in comparison.summaries]
     rows += [[title, *(_number(value[name], digits) for value in values)] for title, name, digits in shown]
     return rows
-
-
-def _side_by_side(assistant: Assistant, text: str, arms: str, as_json: bool) -> int:
-    from hybrid.evaluation.experiment import ask
-
-    question = Question("1", text)
-    contenders = assistant.contenders(arms, [question])
-    for contender in contenders:
-        contender.prepare([question])
-    outcomes = [ask(contender, question) for contender in contenders]
-    if as_json:
-        console.json_document({"question": text, "arms": outcomes})
-    else:
-        show_side_by_side(outcomes, width=console.width())
-    return EXIT_PARTIAL if any(outcome.error for outcome in outcomes) else 0
 
 
 def show_side_by_side(outcomes: Sequence[Outcome], *, width: int) -> None:

@@ -5,11 +5,11 @@ import json
 import pytest
 
 from hybrid.assistant import Assistant
-from hybrid.cli import console, decide, experiments
+from hybrid.cli import console
 from hybrid.cli.app import run
-from hybrid.cli.experiments import find_questions, show_side_by_side
+from hybrid.cli.evaluate import show_side_by_side
+from hybrid.cli.options import Context
 from hybrid.config import load_settings
-from hybrid.errors import UsageError
 from hybrid.evaluation.outcomes import Outcome, Retrieved
 from hybrid.models.fakes import HashEmbedder, ScriptedGenerator
 from hybrid.types import Citation, Span
@@ -54,7 +54,7 @@ def domain(tmp_path, write_files, monkeypatch):
     generator.broken = False
     assistant = Assistant("manual", settings=settings, embedder=HashEmbedder(64), generator=generator)
     assistant.index(write_files(tmp_path / "docs", _FILES))
-    monkeypatch.setattr(experiments, "assistant_for", lambda settings, name: assistant)
+    monkeypatch.setattr(Context, "assistant", lambda self, settings=None: assistant)
     return assistant
 
 
@@ -115,12 +115,7 @@ def test_a_set_of_the_domain_is_named_without_its_path(domain, questions, capsys
     own = domain.folder / "questions"
     own.mkdir()
     (own / "made.jsonl").write_bytes(questions.read_bytes())
-    assert find_questions("made", domain) == find_questions("made.jsonl", domain) == own / "made.jsonl"
-    assert find_questions(str(questions), domain) == questions
     assert document(capsys, "evaluate", "made")["questions"] == 4
-    with pytest.raises(UsageError) as caught:
-        find_questions("maid", domain)
-    assert "made" in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -198,8 +193,7 @@ def many(tmp_path):
     return path
 
 
-def test_a_decision_is_adopted_only_if_what_was_required_is_met(domain, many, monkeypatch, capsys):
-    monkeypatch.setattr(decide, "assistant_for", lambda settings, name: domain)
+def test_a_decision_is_adopted_only_if_what_was_required_is_met(domain, many, capsys):
     domain.generator.replies = ["I would not know the number."]
     arguments = ["decide", str(many), "--arms", "base,rag", "--effort", "quick"]
     assert run([*arguments, "--require", "arm=base"]) == 7
@@ -211,8 +205,7 @@ def test_a_decision_is_adopted_only_if_what_was_required_is_met(domain, many, mo
     assert json.loads((domain.folder / "DECISION").read_text())["arm"] == "rag"
 
 
-def test_failed_answers_of_a_decision_are_told(domain, many, monkeypatch, capsys):
-    monkeypatch.setattr(decide, "assistant_for", lambda settings, name: domain)
+def test_failed_answers_of_a_decision_are_told(domain, many, capsys):
     domain.generator.broken = True
     many.write_text(
         many.read_text().replace("What is the default port", "When does it restart, and what is the port")
