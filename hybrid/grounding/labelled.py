@@ -18,13 +18,13 @@ from typing import Protocol, TypeAlias, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid.generation.support import content_words
 from hybrid.grounding.calibration import grouped_folds
 from hybrid.grounding.examples import Example, Label
 from hybrid.grounding.scorers.protocol import Scorer
 from hybrid.grounding.values import Logits, Pair
 from hybrid.questions.splits import unit_hash
 from hybrid.statistics import source_places
+from hybrid.text.words import content_words, share_held
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -212,8 +212,7 @@ def _overlap(claim: LabelledClaim) -> float:
     """Return the share of the claim's content words that stand in its evidence, as a logit."""
     said = content_words(claim.claim)
     there = {word for text in claim.evidence for word in content_words(text)}
-    share = sum(word in there for word in said) / len(said) if said else 0.0
-    share = min(max(share, 0.01), 0.99)
+    share = min(max(share_held(said, there), 0.01), 0.99)
     return math.log(share / (1 - share))
 
 

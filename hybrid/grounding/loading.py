@@ -20,9 +20,9 @@ from hybrid.grounding.calibration import (
 )
 from hybrid.grounding.deciding import DEFAULT_THRESHOLDS, Thresholds
 from hybrid.grounding.judging import Grounder
-from hybrid.grounding.languages import ENGLISH
 from hybrid.grounding.scorers.naming import SHIPPED, TRAINED, scorer_for, weights_folder
 from hybrid.models import Embedder
+from hybrid.text.languages import ENGLISH
 
 # What was measured in English alone; of a model that someone names nobody here knows what it reads.
 _ENGLISH_ONLY = ("overlap", "align", TRAINED)

@@ -52,9 +52,9 @@ from hybrid.grounding.metrics import auroc, balanced_accuracy, mean_over, resamp
 from hybrid.grounding.scorers.naming import SHIPPED, scorer_for
 from hybrid.grounding.scorers.protocol import Scorer
 from hybrid.grounding.scorers.trained import TrainedScorer, load_trained
-from hybrid.grounding.words import word_spans
 from hybrid.questions.splits import unit_hash
 from hybrid.statistics import Estimate
+from hybrid.text.words import word_spans
 from hybrid.types import Span
 from recipes.grounding.building import held_out_of
 from recipes.grounding.public import labelled_sets, made_sets, unseen_sets
