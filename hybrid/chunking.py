@@ -13,12 +13,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from hybrid.config import ChunkSettings
 from hybrid.errors import ConfigError
 from hybrid.text.sentences import sentence_spans, stripped
-from hybrid.types import Block, BlockKind, Chunk, Document, Span
+from hybrid.types import Block, BlockKind, Chunk, Document, Span, TokenCounter
 
 # Changes with the way of splitting: files are split again when it does.
 CHUNKING_VERSION = 1
@@ -29,18 +28,6 @@ _SENSIBLE_TOKENS = 256
 _RIGID = (BlockKind.CODE, BlockKind.TABLE)
 # A chunk at least this full is closed rather than topped up with a part of the next block.
 _FULL_ENOUGH = 0.5
-
-
-class TokenCounter(Protocol):
-    """Count tokens as the embedder does."""
-
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Return the number of tokens of each text."""
-        ...
-
-    def token_spans(self, text: str) -> list[Span]:
-        """Return the stretch of each token, in order."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
