@@ -6,9 +6,10 @@ models or indexes. All character offsets are into ``Document.text``, half-open `
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
 
 class Arm(StrEnum):
@@ -46,6 +47,18 @@ class Span:
 
     start: int
     end: int
+
+
+class TokenCounter(Protocol):
+    """Count in the tokens of one model, without special tokens and without truncation."""
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Return the number of tokens of each text."""
+        ...
+
+    def token_spans(self, text: str) -> list[Span]:
+        """Return the stretch of each token, in order."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +192,8 @@ class Answer:
     ``abstained`` is true when it declined; ``text`` then says so and ``citations`` is empty.
     ``dropped_sentences`` were written by the generator but not supported by the passages,
     ``dropped_markers`` pointed at no passage; both are counted, never shown. ``confidence`` is from 0
-    to 1 and not calibrated; None where the reader has none.
+    to 1 and not calibrated; None where the reader has none. ``variant`` is the arm with all that its name
+    sets, such as ``rag:k=3``; empty where it was not asked by name.
     """
 
     question: str
@@ -195,6 +209,7 @@ class Answer:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     seconds: float = 0.0
+    variant: str = ""
 
 
 class MessageRole(StrEnum):

@@ -44,6 +44,8 @@ def isolated(request, monkeypatch, own_cache, tmp_path):
         monkeypatch.setenv("HYBRID_CACHE", str(own_cache))
         # the default judge reads with real weights; this one takes whatever embedder a test has
         monkeypatch.setenv("HYBRID_GROUNDING__SCORER", "align")
+    # nor the user's own settings
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / ".config"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(socket.socket, "connect", _guarded(socket.socket.connect))
     monkeypatch.setattr(socket.socket, "connect_ex", _guarded(socket.socket.connect_ex))
@@ -238,8 +240,7 @@ def make_adapter():
         from transformers import AutoModel, AutoModelForCausalLM
 
         from hybrid.adaptation.store import write_card
-        from hybrid.adaptation.values import AdapterKind, Card
-        from hybrid.adaptation.values import Data
+        from hybrid.adaptation.values import AdapterKind, Card, Data
         from hybrid.config import Method, Reader
         from hybrid.models.resolve import weights_digest
 
@@ -279,9 +280,8 @@ def keep_adapter(tmp_path):
         import numpy as np
         from safetensors.numpy import save_file
 
-        from hybrid.adaptation.values import AdapterKind, Card
         from hybrid.adaptation.store import AdapterStore
-        from hybrid.adaptation.values import Data
+        from hybrid.adaptation.values import AdapterKind, Card, Data
         from hybrid.config import Method
 
         built = tmp_path / "built"
@@ -292,7 +292,7 @@ def keep_adapter(tmp_path):
         store = AdapterStore(domain)
         card = store.add(name, built, card)
         if promote:
-            store.promote(name, lambda _: ())
+            store.promote(name, force=True)
         return card
 
     return call

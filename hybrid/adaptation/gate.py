@@ -1,10 +1,10 @@
 """The gate of an adapter: a gain that is shown, and nothing lost beyond the budget.
 
-What a generator forgot and can be measured finely enough must be *shown* to stay inside the budget: the upper
-one-sided 95 % bound of the loss counts, of general text in nats a token, and of minimal pairs and multiple
-choice in points of their soft score. All of them must pass, so no correction for several tests is needed. What
-knows only right and wrong (the hard scores, formats, tasks of the harness) would need thousands of items for
-that; there an adapter is refused if the loss is shown to be above the budget, by its lower bound.
+What can be measured finely enough must be *shown* to stay inside the budget: the upper one-sided 95 % bound
+of the loss counts, of general text in nats a token, of minimal pairs and multiple choice in points of their
+soft score. All of them must pass, so no correction for several tests is needed. What knows only right and
+wrong (the hard scores, formats, tasks of the harness) would need thousands of items for that; there an
+adapter is refused if the loss is shown to be above the budget, by its lower bound.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from hybrid.adaptation.values import AdapterKind, Card, Change, Measure
 from hybrid.config import AdaptationSettings
+from hybrid.statistics import decimal
 
 # What must be shown to be small, not just not shown to be large.
 STRICT = frozenset({Measure.TEXT, Measure.PAIRS, Measure.CHOICES})
@@ -106,7 +107,7 @@ def judge(changes: Sequence[Change], budget: Budget) -> GateVerdict:
 def describe(breach: Breach) -> str:
     """Return a breach in one sentence."""
     digits = 3 if breach.unit == "nats" else 1
-    loss, low, high = (_signed(value, digits) for value in (breach.loss, breach.low, breach.high))
+    loss, low, high = (decimal(value, digits) for value in (breach.loss, breach.low, breach.high))
     found = "lost more than it may" if breach.forgot else "not shown to stay inside the budget"
     return (
         f"{breach.measure}: {found}: a loss of {loss} {breach.unit} (90 % interval {low} to {high}), "
@@ -117,10 +118,6 @@ def describe(breach: Breach) -> str:
 def gained(change: Change) -> bool:
     """Tell whether a change for the better is shown: its bound is on the good side of 0."""
     return change.low > 0 if change.higher_is_better else change.high < 0
-
-
-def _signed(value: float, digits: int) -> str:
-    return f"{value:.{digits}f}".replace("-", "\u2212")
 
 
 def _breach(change: Change, budget: Budget) -> Breach | None:

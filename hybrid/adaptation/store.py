@@ -256,10 +256,7 @@ class AdapterStore:
             folder = self.folder(name)
             for kind in AdapterKind:
                 if self._pointer(kind).name == name:
-                    raise UsageError(
-                        f"{name} is in use and cannot be removed",
-                        hint=f"go back first: hybrid adapters rollback {kind}",
-                    )
+                    raise still_in_use(name, kind)
             beside = self._folder / f".{name}.old"
             shutil.rmtree(beside, ignore_errors=True)
             with storage_errors(str(folder)):
@@ -317,6 +314,13 @@ class AdapterStore:
                         raise
                     time.sleep(0.02)
             yield
+
+
+def still_in_use(name: str, kind: AdapterKind) -> UsageError:
+    """Return the error of removing what serves."""
+    return UsageError(
+        f"{name} is in use and cannot be removed", hint=f"go back first: hybrid adapters rollback {kind}"
+    )
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -426,7 +430,8 @@ def write_card(folder: Path, card: Card) -> None:
 
 def card_values(card: Card) -> dict[str, Any]:
     """Return the card as plain JSON values; what is no finite number is null, for not known."""
-    return {"schema_version": SCHEMA_VERSION} | _known(dataclasses.asdict(card))
+    values: dict[str, Any] = _known(dataclasses.asdict(card))
+    return {"schema_version": SCHEMA_VERSION} | values
 
 
 def parse_card(text: str) -> Card:

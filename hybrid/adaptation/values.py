@@ -42,7 +42,7 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class QueryPair:
     """A query and a passage that answers it, for an embedder.
 
     ``negatives`` are passages that retrieval confuses with it. ``margins`` are how much better the teacher
@@ -78,13 +78,13 @@ class Examples:
 class Pairs:
     """The same for an embedder."""
 
-    train: tuple[Pair, ...]
-    validation: tuple[Pair, ...]
+    train: tuple[QueryPair, ...]
+    validation: tuple[QueryPair, ...]
     left_out: tuple[LeftOut, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class CurvePoint:
+class LossPoint:
     """What validation said at a step; lower is better. ``general`` is None where it was not measured."""
 
     step: int
@@ -160,7 +160,7 @@ class Card:
     method: Method
     data: Data
     settings: Mapping[str, Setting] = field(default_factory=dict)
-    curve: tuple[CurvePoint, ...] = ()
+    curve: tuple[LossPoint, ...] = ()
     strength: float = 1.0
     reader: Reader | None = None
     gain: Change | None = None
@@ -171,3 +171,9 @@ class Card:
     seed: int = 0
     versions: Mapping[str, str] = field(default_factory=dict)
     weights: str = ""
+
+    @property
+    def general_loss(self) -> Change | None:
+        """Return the change of general text, or the first that was measured elsewhere."""
+        text = [change for change in self.forgetting if change.measure == Measure.TEXT]
+        return next(iter([*text, *self.forgetting]), None)

@@ -7,10 +7,9 @@ import dataclasses
 import math
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from hybrid.adaptation.examples.files import Given
 from hybrid.adaptation.examples.material import Objective, make_examples, split_for
@@ -18,7 +17,6 @@ from hybrid.adaptation.examples.rehearsal import rehearsal_examples
 from hybrid.adaptation.examples.sifting import Sieve
 from hybrid.adaptation.forgetting.general import probe_texts, shipped_suite
 from hybrid.adaptation.queries.pairs import PairSettings, make_pairs
-from hybrid.adaptation.values import AdapterKind, Card, Setting
 from hybrid.adaptation.store import AdapterStore
 from hybrid.adaptation.training.embedder import tune_embedder
 from hybrid.adaptation.training.encoding import encode
@@ -26,7 +24,17 @@ from hybrid.adaptation.training.generator import Base, TunedGenerator, tune_gene
 from hybrid.adaptation.training.lessons import EmbedderSettings
 from hybrid.adaptation.training.loop import is_main
 from hybrid.adaptation.training.trial import Rendered, Trial, best_rank, render, try_out
-from hybrid.adaptation.values import Data, Example, ExampleKind, Examples, Pair, Pairs
+from hybrid.adaptation.values import (
+    AdapterKind,
+    Card,
+    Data,
+    Example,
+    ExampleKind,
+    Examples,
+    Pairs,
+    QueryPair,
+    Setting,
+)
 from hybrid.config import Reader, Settings
 from hybrid.files import folder_lock, hash_text
 from hybrid.models.device import Placement, choose_placement
@@ -68,10 +76,10 @@ class Material:
 
 
 @dataclass(frozen=True, slots=True)
-class Workshop:
-    """Where adapters of a domain are made."""
+class GeneratorWorkshop:
+    """Where generator adapters of a domain are made."""
 
-    domain: Path
+    store: AdapterStore
     settings: Settings
     generator: TransformersGenerator
     retriever: Callable[[], Retriever]
@@ -85,18 +93,7 @@ class Workshop:
         given: Given | None = None,
         licence: str = _UNKNOWN,
     ) -> Material:
-        """Make what a generator is trained on.
-
-        Args:
-            objectives: what it is to learn.
-            against: question sets that must not leak.
-            apart: question sets whose documents are not trained on at all.
-            given: the user's own data.
-            licence: of the documents and the data, for the card.
-
-        Raises:
-            UsageError: there is too little, or all labels are equal.
-        """
+        """Make what a generator is trained on; ``hybrid.tuning`` says of what."""
         dialogue, adaptation = self.generator.dialogue, self.settings.adaptation
         examples = make_examples(
             self.retriever(),
@@ -128,25 +125,11 @@ class Workshop:
         parent: str = "",
         progress: Steps = lambda step, steps, loss: None,
     ) -> Card:
-        """Train a generator adapter and store it; what was interrupted goes on where it was.
-
-        Args:
-            material: what to train on.
-            name: of the adapter; without it the next free one.
-            parent: the adapter that it is to be better than.
-            progress: told step, steps in all, and the loss.
-
-        Raises:
-            UsageError: too little to train on, or the name is taken.
-            TrainingFailed: the loss is not a number.
-            IndexLocked: another process trains an adapter of this domain.
-            StorageError: the disk is full; no earlier adapter is touched.
-        """
-        settings, base = self.settings.adaptation, self._base
-        store = AdapterStore(self.domain)
+        """Train a generator adapter and store it; what was interrupted goes on where it was."""
+        settings, base, store = self.settings.adaptation, self.base, self.store
         if name:
             store.require_free(name)
-        work = self.domain / "adapters" / _WORK
+        work = self.store.domain / "adapters" / _WORK
         # of several processes that share the training one writes
         with folder_lock(work) if is_main() else contextlib.nullcontext():
             if is_main():
@@ -172,15 +155,13 @@ class Workshop:
         settings = self.settings.adaptation
         train = material.examples.train
         some = train[:: max(1, len(train) // shown)][:shown]
-        trial = try_out(
-            self._base, material.examples, settings, self._placement, rehearsal=material.rehearsal
-        )
-        return render(some, self._base, max_tokens=settings.max_tokens), trial
+        trial = try_out(self.base, material.examples, settings, self._placement, rehearsal=material.rehearsal)
+        return render(some, self.base, max_tokens=settings.max_tokens), trial
 
-    def with_best_rank(self, material: Material, *, progress: Callable[[str], None]) -> Workshop:
+    def with_best_rank(self, material: Material, *, progress: Callable[[str], None]) -> GeneratorWorkshop:
         """Return a workshop whose rank validates best after a part of the training with each of a few."""
         best = best_rank(
-            self._base,
+            self.base,
             material.examples,
             self.settings.adaptation,
             placement=self._placement,
@@ -190,7 +171,8 @@ class Workshop:
         return dataclasses.replace(self, settings=dataclasses.replace(self.settings, adaptation=adaptation))
 
     @property
-    def _base(self) -> Base:
+    def base(self) -> Base:
+        """Return the model that is tuned."""
         models = self.settings.models
         return Base(generator_folder(models.generator, offline=models.offline), models.generator)
 
@@ -232,7 +214,7 @@ class Workshop:
 class EmbedderWorkshop:
     """Where embedder adapters of a domain are made; ``retriever`` searches with the base."""
 
-    domain: Path
+    store: AdapterStore
     settings: Settings
     retriever: Retriever
 
@@ -241,29 +223,15 @@ class EmbedderWorkshop:
         *,
         against: Sequence[Question] = (),
         apart: Sequence[Question] = (),
-        given: Sequence[Pair] = (),
+        given: Sequence[QueryPair] = (),
         name: str = "",
         licence: str = _UNKNOWN,
         note: Callable[[str], None] = lambda said: None,
         progress: Steps = lambda step, steps, loss: None,
     ) -> Card:
-        """Make query–passage pairs, train an embedder adapter on them, and store it.
-
-        Args:
-            against: question sets that must not leak.
-            apart: question sets whose documents are not trained on at all.
-            given: the user's own pairs, for training.
-            name: of the adapter; without it the next free one.
-            licence: of the documents, for the card.
-            note: told what was made and left out.
-            progress: told step, steps in all, and the loss.
-
-        Raises:
-            UsageError: too few pairs, or the name is taken.
-            TrainingFailed: the loss is not a number, or validation got no better.
-        """
+        """Make query-passage pairs, train an embedder adapter on them, and store it."""
         settings, models = self.settings.adaptation, self.settings.models
-        store = AdapterStore(self.domain)
+        store = self.store
         if name:
             store.require_free(name)
         split = split_for(self.retriever.index, self.settings, against, apart)
@@ -274,7 +242,7 @@ class EmbedderWorkshop:
         for left in pairs.left_out:
             note(f"left out {left.count}, {left.reason}")
         folder = fetch(models.embedder, offline=models.offline)
-        work = self.domain / "adapters" / _WORK
+        work = self.store.domain / "adapters" / _WORK
         with folder_lock(work):
             shutil.rmtree(work / "built", ignore_errors=True)
             tuned = tune_embedder(
@@ -320,6 +288,6 @@ def _pair_data(pairs: Pairs, licence: str) -> Data:
 def _plain(settings: Settings) -> dict[str, Setting]:
     """Return the settings of adaptation as a card keeps them."""
     return {
-        key: value if isinstance(value, (bool, int, float)) else str(value)
+        key: value if isinstance(value, (bool, int, float)) and math.isfinite(value) else str(value)
         for key, value in dataclasses.asdict(settings.adaptation).items()
     }

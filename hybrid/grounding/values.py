@@ -6,6 +6,7 @@ given, so that nothing can be judged that is not in the answer.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -48,7 +49,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class Excerpt:
     """Stretches of one passage that are read together, in their order; ``text`` is what a scorer reads."""
 
     passage: int
@@ -97,7 +98,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ClaimVerdict:
     """A judged claim.
 
     ``support`` is the calibrated probability from 0 to 1 that the passages carry the claim, None where
@@ -108,5 +109,26 @@ class Verdict:
     claim: Claim
     status: Status
     support: float | None = None
-    evidence: Evidence | None = None
+    evidence: Excerpt | None = None
     findings: tuple[Finding, ...] = ()
+
+
+def merged_spans(spans: Iterable[Span], *, length: int, text: str = "") -> tuple[Span, ...]:
+    """Return the same stretches in order, cut to the length, without overlaps and without empty ones.
+
+    Args:
+        spans: in any order.
+        length: of the text that they point into.
+        text: if given, stretches with nothing but white space between them are joined.
+    """
+    joined: list[Span] = []
+    for span in sorted(spans, key=lambda span: (span.start, span.end)):
+        start, end = max(span.start, 0), min(span.end, length)
+        if start >= end:
+            continue
+        near = joined and (start <= joined[-1].end or (text and not text[joined[-1].end : start].strip()))
+        if near:
+            joined[-1] = Span(joined[-1].start, max(joined[-1].end, end))
+        else:
+            joined.append(Span(start, end))
+    return tuple(joined)

@@ -59,7 +59,8 @@ def main() -> None:
             }
             for n in range(60)
         ]
-        (folder / "labels.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        (folder / "labels.jsonl").write_text(lines, encoding="utf-8")
         _tiny_generator(folder / "tiny")
         _hybrid(folder, "index", "docs", "--domain", "golden")
         learned = ["--learn", "label,text", "--data", "labels.jsonl"]

@@ -7,9 +7,8 @@ import shutil
 import pytest
 
 from hybrid.adaptation.forgetting.general import Suite
-from hybrid.adaptation.values import AdapterKind
 from hybrid.adaptation.store import AdapterStore
-from hybrid.adaptation.values import Change
+from hybrid.adaptation.values import AdapterKind, Change
 from hybrid.cli.app import run
 
 GAIN = Change("label accuracy", 50.0, 70.0, 20.0, 12.0, 27.5, "points", 120, True)
@@ -380,7 +379,7 @@ def test_the_arm_adapter_is_asked(domain, tiny_generator_folder, make_adapter, m
 
     built = make_adapter(tiny_generator_folder, tmp_path / "built")
     AdapterStore(domain).add("a", built, read_card(built))
-    AdapterStore(domain).promote("a", lambda card: ())
+    AdapterStore(domain).promote("a", force=True)
     monkeypatch.setenv("HYBRID_MODELS__GENERATOR", str(tiny_generator_folder))
     monkeypatch.setenv("HYBRID_GENERATION__MAX_NEW_TOKENS", "8")
     answer = document(capsys, "ask", "port?", "--arm", "adapter")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hybrid.adaptation.values import Example, ExampleKind, Pair
+from hybrid.adaptation.values import Example, ExampleKind, QueryPair
 from hybrid.errors import UsageError
 from hybrid.files import read_jsonl, write_atomic
 from hybrid.generation.prompts import Prompts
@@ -33,7 +33,7 @@ class Given:
 
     questions: tuple[Question, ...] = ()
     examples: tuple[Example, ...] = ()
-    pairs: tuple[Pair, ...] = ()
+    pairs: tuple[QueryPair, ...] = ()
 
 
 def load_given(path: Path, prompts: Prompts) -> Given:
@@ -54,7 +54,7 @@ def load_given(path: Path, prompts: Prompts) -> Given:
     """
     questions: list[Question] = []
     examples: list[Example] = []
-    pairs: list[Pair] = []
+    pairs: list[QueryPair] = []
     for number, value in _rows(path):
         line = _Line(value, path, number)
         if "question" in line:
@@ -104,20 +104,6 @@ def load_examples(path: Path) -> list[Example]:
         UsageError: the file is missing, or a line is no such example; the message names the line.
     """
     return _load(path, _example)
-
-
-def save_pairs(path: Path, pairs: Sequence[Pair]) -> None:
-    """Write pairs atomically, one a line; what is empty is left out."""
-    _save(path, [_pair_row(pair) for pair in pairs])
-
-
-def load_pairs(path: Path) -> list[Pair]:
-    """Read what ``save_pairs`` wrote.
-
-    Raises:
-        UsageError: the file is missing, or a line is no such pair; the message names the line.
-    """
-    return _load(path, _pair)
 
 
 class _Line:
@@ -242,8 +228,8 @@ def _example_row(example: Example) -> dict[str, Any]:
     return row | {"completion": example.completion, "made": example.made}
 
 
-def _pair(line: _Line) -> Pair:
-    return Pair(
+def _pair(line: _Line) -> QueryPair:
+    return QueryPair(
         line.text("query"),
         line.text("passage"),
         line.text("source", default=""),
@@ -251,16 +237,6 @@ def _pair(line: _Line) -> Pair:
         line.texts("negatives"),
         line.numbers("margins"),
     )
-
-
-def _pair_row(pair: Pair) -> dict[str, Any]:
-    optional: dict[str, Any] = {
-        "source": pair.source,
-        "negatives": list(pair.negatives),
-        "margins": list(pair.margins),
-    }
-    row: dict[str, Any] = {"query": pair.query, "passage": pair.passage}
-    return row | {key: value for key, value in optional.items() if value} | {"made": pair.made}
 
 
 def _save(path: Path, rows: Sequence[dict[str, Any]]) -> None:

@@ -14,7 +14,10 @@ from hybrid.types import Question
 
 
 def label_examples(
-    questions: Sequence[Question], prompts: Prompts, *, passages: Sequence[Sequence[Passage]] | None = None
+    questions: Sequence[Question],
+    prompts: Prompts,
+    *,
+    passages: Sequence[Sequence[Passage]] | None = None,
 ) -> list[Example]:
     """Return one example for every question with options whose answer is among them.
 

@@ -27,8 +27,8 @@ import numpy as np
 
 from hybrid.adaptation.forgetting.general import Choice, Suite
 from hybrid.adaptation.forgetting.likelihood import (
-    Stretch,
     Subject,
+    TokenStretch,
     compare,
     continuation,
     log_likelihoods,
@@ -254,7 +254,7 @@ def _answers(suite: Suite, before: Answers, after: Answers) -> list[Item]:
     return [*soft, *hard]
 
 
-def _options(model: Subject, choice: Choice) -> list[Stretch]:
+def _options(model: Subject, choice: Choice) -> list[TokenStretch]:
     # the layout that base and instruct models of this size do best with, by the sum over tokens
     head = f"Question: {choice.question}\nAnswer:"
     return [continuation(model, head, f" {option}") for option in choice.options]

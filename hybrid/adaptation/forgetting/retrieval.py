@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 
-from hybrid.adaptation.forgetting.collection import Judged, RetrievalSet
+from hybrid.adaptation.forgetting.collection import JudgedQuery, RetrievalSet
 from hybrid.adaptation.forgetting.pairing import paired_change
-from hybrid.adaptation.values import Change, Pair
+from hybrid.adaptation.values import Change, QueryPair
 from hybrid.chunking import chunk_document
 from hybrid.config import ChunkSettings
 from hybrid.index import Index
@@ -38,7 +38,7 @@ class Side:
     embedder: Embedder
 
 
-def made_change(before: Side, after: Side, pairs: Sequence[Pair], *, seed: int = 0) -> Change:
+def made_change(before: Side, after: Side, pairs: Sequence[QueryPair], *, seed: int = 0) -> Change:
     """Return the change of nDCG@10 on made queries of held-out documents.
 
     The document that a query was made from stands in the index with the words of the query in it, which no
@@ -52,14 +52,6 @@ def made_change(before: Side, after: Side, pairs: Sequence[Pair], *, seed: int =
     """
     columns = [_made_scores(side, pairs) for side in (before, after)]
     return _change("dense retrieval, made queries of held-out documents", columns, _units(pairs), seed)
-
-
-def judged_change(
-    before: Side, after: Side, queries: Sequence[Judged], *, name: str = "given queries", seed: int = 0
-) -> Change:
-    """Return the change of nDCG@10 on judged queries, such as those of a question set."""
-    columns = [_scores(_ranked_in(side), queries) for side in (before, after)]
-    return _change(f"dense retrieval, {name}", columns, [query.unit for query in queries], seed)
 
 
 def general_changes(
@@ -112,7 +104,7 @@ def pool_scores(
     ]
 
 
-def _made_scores(side: Side, pairs: Sequence[Pair]) -> list[float]:
+def _made_scores(side: Side, pairs: Sequence[QueryPair]) -> list[float]:
     queries = side.embedder.embed_queries([pair.query for pair in pairs])
     passages = side.embedder.embed_documents([pair.passage for pair in pairs])
     found = []
@@ -129,20 +121,7 @@ def _gain(better: int) -> float:
     return 1.0 / math.log2(better + 2) if better < _K else 0.0
 
 
-def _ranked_in(side: Side) -> Rank:
-    def rank(queries: Sequence[str]) -> list[list[str]]:
-        return list(_ranked(side, queries))
-
-    return rank
-
-
-def _ranked(side: Side, queries: Sequence[str]) -> Iterator[list[str]]:
-    for query in side.embedder.embed_queries(queries):
-        hits = side.index.search_dense(query, _DEPTH)
-        yield _best([chunk.source for chunk in side.index.chunks([scored.position for scored in hits])])
-
-
-def _scores(rank: Rank, queries: Sequence[Judged]) -> list[float]:
+def _scores(rank: Rank, queries: Sequence[JudgedQuery]) -> list[float]:
     rankings = rank([query.text for query in queries])
     return [ndcg(ranking, query.grades, _K) for ranking, query in zip(rankings, queries, strict=True)]
 
@@ -155,7 +134,7 @@ def _top(scores: Vectors, count: int) -> Sequence[int]:
     return [int(place) for place in np.argsort(-scores, kind="stable")[:count]]
 
 
-def _units(pairs: Sequence[Pair]) -> list[str]:
+def _units(pairs: Sequence[QueryPair]) -> list[str]:
     return [pair.source for pair in pairs]
 
 

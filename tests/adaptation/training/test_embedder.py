@@ -12,11 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hybrid.adaptation.store import write_card
-from hybrid.adaptation.values import AdapterKind
 from hybrid.adaptation.training.embedder import tune_embedder
 from hybrid.adaptation.training.lessons import EmbedderSettings, Encoder, Lesson
 from hybrid.adaptation.training.strength import Strength, choose_strength
-from hybrid.adaptation.values import Pair, Pairs
+from hybrid.adaptation.values import AdapterKind, Pairs, QueryPair
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import AdapterError, TrainingFailed, UsageError
 from hybrid.models.device import Placement
@@ -25,7 +24,7 @@ from hybrid.models.resolve import weights_digest
 
 _CPU = Placement("cpu", "float32", "test")
 _GENERAL = ("the port", "a server is default", "to be in the", "and of a server", "is it", "in a port")
-_SMALL = EmbedderSettings(batch=8, neighbours=2, listed=6, contrast=1.0, hold=0.1, held_texts=2, layers=1.0)
+_SMALL = EmbedderSettings(batch=8, neighbours=2, listed=6, hold=0.1, held_texts=2, layers=1.0)
 _FAST = AdaptationSettings(epochs=12, learning_rate=1e-2, rank=4)
 _TEXTS = ["the port of a server", "zq xv", "is the default in the server", "aaa"]
 
@@ -38,7 +37,7 @@ def _pairs(count, first=0):
     """Return pairs whose query and passage share one word of several."""
     words = [[_word(n * step + 1) for step in (1, 2, 3, 5, 7)] for n in range(first, first + count)]
     return tuple(
-        Pair(f"{own} {other}", f"the {three} is {own} in a {two} of {seven}", f"d{n}", "made")
+        QueryPair(f"{own} {other}", f"the {three} is {own} in a {two} of {seven}", f"d{n}", "made")
         for n, (own, two, three, other, seven) in enumerate(words, start=first)
     )
 
