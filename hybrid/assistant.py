@@ -18,7 +18,7 @@ from hybrid.index import Index, Manifest, rollback
 from hybrid.index.generations import current
 from hybrid.index.reembedding import generation_for
 from hybrid.index.sync import Progress
-from hybrid.ingestion import IngestEstimate, Ingestor, IngestReport
+from hybrid.ingestion import IndexStatus, IngestEstimate, Ingestor, IngestReport, index_status
 from hybrid.models import Embedder, Generator, Reranker
 from hybrid.models.loading import load_embedder, load_generator
 from hybrid.retrieval import Retriever
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from hybrid.evaluation.outcomes import Outcome
     from hybrid.grounding.judging import Grounder, Grounding
     from hybrid.grounding.sampling import Uncertainty
+    from hybrid.grounding.service import ScorerCalibrated
     from hybrid.questions.sets import QuestionSets
     from hybrid.tuning import EmbedderWorkshop, Workshop
 
@@ -135,6 +136,15 @@ class Assistant:
     def estimate(self, folder: str | Path, *, rebuild: bool = False) -> IngestEstimate:
         """Say what ``index`` would do, how big the result and how long it would take."""
         return self._ingestor.estimate(Path(folder), rebuild=rebuild)
+
+    def status(self, *, files: bool = False, verify: bool = False) -> IndexStatus:
+        """Say what is indexed, with which embedder, and what was rejected; no model is needed for it.
+
+        Args:
+            files: list every document.
+            verify: check every file against its checksum.
+        """
+        return index_status(self.folder, files=files, verify=verify)
 
     def search(self, question: str, *, where: Mapping[str, str] | None = None) -> list[Hit]:
         """Return the best hits, best first.
@@ -245,6 +255,36 @@ class Assistant:
             # the base, not an adapter of it: its cosines are what the calibration was fitted to
             self._grounder = load_grounder(self.settings, self.folder, embedder=self._own.embedder)
         return self._grounder
+
+    def calibrate(
+        self,
+        data: Path,
+        *,
+        scorer: str = "trained",
+        out: Path | None = None,
+        limit: int | None = None,
+        progress: Callable[[str, int, int], None] = lambda scorer, done, total: None,
+    ) -> ScorerCalibrated:
+        """Fit what judges the answers of the domain to your labels; it is kept only if that gains something.
+
+        Args:
+            data: a file or folder of labelled claims.
+            scorer: by name.
+            out: another file than that of the domain.
+            limit: at most so many claims, whole documents.
+            progress: told the scorer, how many claims it has judged and how many there are.
+
+        Raises:
+            UsageError: too few labels, all alike, or all of one source; or there is no such scorer.
+            ModelMissing: its weights are nowhere.
+        """
+        from hybrid.grounding.cards import card_path
+        from hybrid.grounding.service import calibrate_scorer
+
+        kept, self._grounder = out or card_path(self.folder, scorer), None
+        return calibrate_scorer(
+            data, kept, self.settings.models, scorer=scorer, limit=limit, progress=progress
+        )
 
     def contenders(self, arms: str, questions: Sequence[Question]) -> list[DomainArm]:
         """Return what answers by each of the arms, for an experiment or one at a time.

@@ -72,8 +72,8 @@ def fakes(monkeypatch):
             raise UsageError(f"there is no scorer {name!r}")
         return Fake(name, 40.0 if name == "loud" else 4.0)
 
-    monkeypatch.setattr("hybrid.grounding.examples.load_labelled", load)
-    monkeypatch.setattr("hybrid.grounding.scorers.naming.scorer_for", scorer_for)
+    monkeypatch.setattr("hybrid.grounding.service.load_labelled", load)
+    monkeypatch.setattr("hybrid.grounding.service.scorer_for", scorer_for)
     return asked
 
 
