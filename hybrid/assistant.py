@@ -273,7 +273,7 @@ class Assistant:
             UsageError: too few labels, all alike, or all of one source; or there is no such scorer.
             ModelMissing: its weights are nowhere.
         """
-        from hybrid.grounding.cards import card_path
+        from hybrid.grounding.calibration import card_path
         from hybrid.grounding.service import calibrate_scorer
 
         kept, self._grounder = out or card_path(self.folder, scorer), None

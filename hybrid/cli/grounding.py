@@ -14,7 +14,7 @@ from hybrid.errors import EXIT_GATE_FAILED, UsageError
 
 if TYPE_CHECKING:
     from hybrid.grounding.cards import CalibrationCard
-    from hybrid.grounding.figures import MeanResult, MetaEvaluation
+    from hybrid.grounding.measure import MeanResult, MetaEvaluation
 
 app = typer.Typer(
     help="What judges whether an answer is carried by its passages: measure it, fit it to your data.",
@@ -61,7 +61,7 @@ def evaluate(
     if context.as_json:
         console.json_document(_document(found.sets, found.means))
     elif as_markdown:
-        from hybrid.grounding.rendering import markdown
+        from hybrid.grounding.table import markdown
 
         console.piece(markdown(found.sets, found.means))
     else:
@@ -80,12 +80,16 @@ def calibrate(
     limit: Limit = None,
 ) -> int:
     """Fit a scorer's probabilities to your labels; ends with 7, and keeps nothing, if that gains nothing."""
+    from hybrid.grounding.cards import card_values
+
     # before the work, which takes its time: with --out no domain is needed
     assistant = context.assistant(indexed=out is None)
     found = assistant.calibrate(data, scorer=scorer, out=out, limit=limit, progress=_progress())
     card, stored = found.card, str(found.path) if found.path is not None else None
     if context.as_json:
-        console.json_document({"scorer": scorer, "better": card.better, "stored": stored, "card": card})
+        console.json_document(
+            {"scorer": scorer, "better": card.better, "stored": stored, "card": card_values(card)}
+        )
     else:
         _tell(card)
         console.data(f"stored    {stored}" if stored else "not stored: the Brier score is not better")
@@ -105,7 +109,7 @@ def _progress() -> Callable[[str, int, int], None]:
 
 def _document(found: Sequence[MetaEvaluation], means: Sequence[MeanResult]) -> dict[str, object]:
     """Return one set as it is, with the figures of its only scorer at the top; several below each other."""
-    from hybrid.grounding.rendering import mean_values, result_values, set_values
+    from hybrid.grounding.table import mean_values, result_values, set_values
 
     if len(found) > 1:
         return {"sets": [set_values(each) for each in found], "mean": mean_values(means)}
@@ -115,8 +119,8 @@ def _document(found: Sequence[MetaEvaluation], means: Sequence[MeanResult]) -> d
 
 
 def _show(found: Sequence[MetaEvaluation], means: Sequence[MeanResult]) -> None:
-    from hybrid.grounding.figures import Dimension
-    from hybrid.grounding.rendering import HEADER, by_part, over_sets, overview, told
+    from hybrid.grounding.measure import Dimension
+    from hybrid.grounding.table import HEADER, by_part, over_sets, overview, told
 
     for each in found:
         console.data(f"{console.one_line(each.name, 60)}: {told(each)}")

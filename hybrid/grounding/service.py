@@ -10,14 +10,12 @@ from typing import TypeAlias
 
 from hybrid.config import ModelSettings
 from hybrid.errors import UsageError
-from hybrid.grounding.calibration import UNCALIBRATED
-from hybrid.grounding.cards import CalibrationCard, calibrated, read_card, write_card
+from hybrid.grounding.calibration import UNCALIBRATED, Fitted, read_fitted
+from hybrid.grounding.cards import CalibrationCard, calibrated, write_card
 from hybrid.grounding.examples import load_labelled
-from hybrid.grounding.figures import Fitted, MeanResult, MetaEvaluation
-from hybrid.grounding.labelled import LabelledClaim, Scores, labelled, labels_of, limited
+from hybrid.grounding.labelled import LabelledClaim, ScorerLogits, labelled, labels_of, limited, measured
 from hybrid.grounding.loading import fitted_for
-from hybrid.grounding.measuring import measured
-from hybrid.grounding.meta import evaluate, fit, mean_over_sets
+from hybrid.grounding.measure import MeanResult, MetaEvaluation, evaluate, fit, mean_over_sets
 from hybrid.grounding.scorers.naming import scorer_for
 
 # Told a scorer, how many claims it has judged and how many there are.
@@ -146,9 +144,9 @@ def _claims(path: Path, limit: int | None) -> tuple[str, list[LabelledClaim]]:
 
 def _scores(
     names: Sequence[str], sets: Sequence[Sequence[LabelledClaim]], models: ModelSettings, progress: Progress
-) -> list[list[Scores]]:
+) -> list[list[ScorerLogits]]:
     """Return what each scorer says of each set; it is let go before the next one is loaded."""
-    found: list[list[Scores]] = [[] for _ in sets]
+    found: list[list[ScorerLogits]] = [[] for _ in sets]
     for name in names:
         scorer = scorer_for(name, models)
 
@@ -179,7 +177,7 @@ def _apart(
 
 def _kept(path: Path, names: Sequence[str]) -> dict[str, Fitted]:
     """Return the calibration of a file, by its scorer."""
-    card = read_card(path)
-    if card.scorer not in names:
-        raise UsageError(f"{path} is of the scorer {card.scorer}", hint=f"add --scorer {card.scorer}")
-    return {card.scorer: card.fitted}
+    fitted = read_fitted(path)
+    if fitted.scorer not in names:
+        raise UsageError(f"{path} is of the scorer {fitted.scorer}", hint=f"add --scorer {fitted.scorer}")
+    return {fitted.scorer: fitted}

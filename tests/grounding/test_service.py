@@ -8,7 +8,7 @@ import pytest
 from hybrid import Assistant
 from hybrid.config import ModelSettings
 from hybrid.errors import UsageError
-from hybrid.grounding.cards import read_card
+from hybrid.grounding.calibration import read_fitted
 from hybrid.grounding.service import calibrate_scorer, measure_scorers
 from hybrid.grounding.values import Logits
 
@@ -87,7 +87,7 @@ def test_what_is_judged_is_not_fitted_on(claims):
 def test_a_calibration_that_gains_is_kept_and_can_be_judged_by(claims, tmp_path):
     kept = tmp_path / "kept" / "loud.json"
     found = calibrate_scorer(claims("one"), kept, MODELS, scorer="loud")
-    assert (found.path, read_card(kept)) == (kept, found.card)
+    assert (found.path, read_fitted(kept)) == (kept, found.card.fitted)
     assert found.card.better and found.card.labels == 120
     measured = measure_scorers([claims("two")], MODELS, scorers=["loud"], calibration=kept)
     assert [str(each.fitted_on) for each in measured.sets[0].results if each.name == "loud"] == ["other data"]
