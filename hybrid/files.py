@@ -6,6 +6,7 @@ import contextlib
 import errno
 import hashlib
 import json
+import math
 import os
 import shutil
 import sqlite3
@@ -132,13 +133,26 @@ def write_atomic(path: Path, data: bytes | str) -> None:
 
 def write_json(path: Path, value: object) -> None:
     """Write a JSON document atomically, indented, keys in the given order."""
-    write_atomic(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    write_atomic(path, json_text(value, indent=2) + "\n")
+
+
+def json_text(value: object, *, indent: int | None = None) -> str:
+    """Return a value as JSON; null for what is no finite number, which other readers of JSON refuse."""
+    return json.dumps(_finite(value), ensure_ascii=False, indent=indent)
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(inner) for key, inner in value.items()}
+    return [_finite(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
 def append_jsonl(path: Path, rows: list[Mapping[str, object]]) -> None:
     """Append one line a row and fsync; repair first a line that a kill cut short."""
     repair_jsonl(path)
-    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    lines = "".join(json_text(row) + "\n" for row in rows)
     with storage_errors(str(path)), path.open("ab") as stream:
         stream.write(lines.encode("utf-8"))
         stream.flush()

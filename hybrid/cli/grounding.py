@@ -1,4 +1,4 @@
-"""Commands on what judges answers: grounding evaluate, grounding calibrate, grounding train."""
+"""Commands on what judges answers: grounding evaluate, grounding calibrate."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from hybrid.errors import EXIT_GATE_FAILED, UsageError
 
 if TYPE_CHECKING:
     from hybrid.config import Settings
+    from hybrid.grounding.calibration import Fitted
     from hybrid.grounding.cards import CalibrationCard
-    from hybrid.grounding.data.values import Dataset
-    from hybrid.grounding.figures import Fitted, MeanResult, MetaEvaluation
-    from hybrid.grounding.labelled import LabelledClaim, Scores
+    from hybrid.grounding.labelled import LabelledClaim, ScorerLogits
+    from hybrid.grounding.measure import MeanResult, MetaEvaluation
 
 app = typer.Typer(
     help="What judges whether an answer is carried by its passages: measure it, fit it to your data.",
@@ -32,15 +32,13 @@ DEFAULT = "trained"
 COMPARED = ("overlap", "align", DEFAULT)
 _TOLD_EVERY_SECONDS = 5.0
 
-Data = Annotated[Path, typer.Argument(help="Labelled claims: a file or folder of a known set, or your own.")]
+Data = Annotated[Path, typer.Argument(help="Labelled claims: a file or a folder.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="At most so many claims, whole documents.")]
 
 
 @app.command("evaluate")
 def evaluate(
-    data: Annotated[
-        list[Path], typer.Argument(help="Labelled claims: files or folders of known sets, or your own.")
-    ],
+    data: Annotated[list[Path], typer.Argument(help="Labelled claims: files or folders.")],
     scorer: Annotated[
         list[str] | None, typer.Option("--scorer", help="A scorer by name; may be repeated.")
     ] = None,
@@ -59,7 +57,7 @@ def evaluate(
 ) -> None:
     """Measure scorers on labelled claims, beside the floors that they have to beat."""
     from hybrid.grounding.labelled import labels_of
-    from hybrid.grounding.meta import evaluate, fit, mean_over_sets
+    from hybrid.grounding.measure import evaluate, fit, mean_over_sets
 
     if as_json and as_markdown:
         raise UsageError("--json and --markdown exclude each other")
@@ -88,7 +86,7 @@ def evaluate(
     if as_json:
         console.json_document(_document(found, means))
     elif as_markdown:
-        from hybrid.grounding.rendering import markdown
+        from hybrid.grounding.table import markdown
 
         console.piece(markdown(found, means))
     else:
@@ -110,8 +108,8 @@ def calibrate(
     offline: Offline = False,
 ) -> int:
     """Fit a scorer's probabilities to your labels; ends with 7, and keeps nothing, if that gains nothing."""
-    from hybrid.grounding.calibration import UNCALIBRATED
-    from hybrid.grounding.cards import calibrated, card_path, write_card
+    from hybrid.grounding.calibration import UNCALIBRATED, card_path
+    from hybrid.grounding.cards import calibrated, card_values, write_card
     from hybrid.grounding.loading import fitted_for
 
     settings = settings_from(config, indexes=indexes, offline=offline)
@@ -132,104 +130,22 @@ def calibrate(
         write_card(path, card)
     if as_json:
         stored = str(path) if card.better else None
-        console.json_document({"scorer": scorer, "better": card.better, "stored": stored, "card": card})
+        console.json_document(
+            {"scorer": scorer, "better": card.better, "stored": stored, "card": card_values(card)}
+        )
     else:
         _tell(card)
         console.data(f"stored    {path}" if card.better else "not stored: the Brier score is not better")
     return 0 if card.better else EXIT_GATE_FAILED
 
 
-@app.command("train")
-def train(
-    out: Annotated[Path, typer.Option("--out", help="The folder to write: use it as trained:FOLDER.")],
-    data: Annotated[
-        list[Path] | None,
-        typer.Argument(help="Labelled claims: files or folders of known sets, or your own."),
-    ] = None,
-    documents: Annotated[
-        list[Path] | None, typer.Option("--documents", help="A folder whose sentences are edited to pairs.")
-    ] = None,
-    pairs: Annotated[int, typer.Option("--pairs", min=2, help="Examples made of each folder.")] = 4_000,
-    heads: Annotated[int, typer.Option("--heads", min=1, max=9, help="How many are averaged.")] = 3,
-    epochs: Annotated[int, typer.Option("--epochs", min=1, help="How often all examples are seen.")] = 4,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Another one gives another model.")] = 0,
-    as_json: Json = False,
-    config: Config = None,
-    offline: Offline = False,
-) -> int:
-    """Train the scorer; ends with 7, and writes nothing, if its heads add nothing to what words tell."""
-    from hybrid.grounding.building import build
-    from hybrid.grounding.scorers.trained import ENCODER, LAYERS
-    from hybrid.grounding.tokens import TokenEncoder
-    from hybrid.grounding.training import TrainingSettings
-    from hybrid.models.device import choose_placement
-    from hybrid.models.resolve import fetch
-
-    settings = settings_from(config, offline=offline)
-    if out.exists():
-        raise UsageError(f"{out} is there already", hint="name a folder that is not there yet")
-    sets = [*map(_dataset, data or ()), *(_made(each, pairs, seed, settings) for each in documents or ())]
-    if not sets:
-        raise UsageError("there is nothing to train on", hint="give labelled claims, --documents, or both")
-    placement = choose_placement(settings.models.device, settings.models.dtype)
-    built = build(
-        sets,
-        TokenEncoder(fetch(ENCODER, offline=settings.models.offline), placement, layers=LAYERS),
-        TrainingSettings(epochs=epochs, seed=seed),
-        out=out,
-        heads=heads,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        note=console.note,
-    )
-    found = built.worth
-    if as_json:
-        console.json_document(
-            {"stored": str(out) if found.shown else None, "leaks": built.leaks, "worth": found}
-        )
-    else:
-        for name, leaks in built.leaks.items():
-            console.data(f"AUROC of overlap and length  {leaks.overlap:.2f} {leaks.length:.2f}  {name}")
-        for label, part in (("AUROC on domains not seen", found.auroc), ("above words", found.above_words)):
-            console.data(f"{label:<28} {part.value:+.3f} ({part.low:+.3f} to {part.high:+.3f})")
-        console.data(f"stored {out}" if found.shown else "not stored: it adds nothing to what words tell")
-    return 0 if found.shown else EXIT_GATE_FAILED
-
-
-def _dataset(path: Path) -> Dataset:
-    from hybrid.grounding.data.loaders import load
-
-    return load(path)
-
-
-def _made(folder: Path, count: int, seed: int, settings: Settings) -> Dataset:
-    """Return examples made of the documents of a folder."""
-    from hybrid.documents import read, scan
-    from hybrid.grounding.data.making import make_examples
-    from hybrid.grounding.data.values import Dataset
-    from hybrid.types import Document
-
-    found = scan(folder, settings.documents)
-    texts = [
-        (item.source, item.text)
-        for file in found.files
-        for batch in read(file, settings.documents)
-        for item in batch.items
-        if isinstance(item, Document)
-    ]
-    if not texts:
-        raise UsageError(f"{folder} holds no document that can be read")
-    examples = make_examples(texts, count=count, seed=seed, domain=folder.name)
-    return Dataset(folder.name, tuple(examples))
-
-
 def _claims(path: Path, limit: int | None) -> tuple[str, list[LabelledClaim]]:
     """Return the name of a labelled set and its claims."""
+    from hybrid.grounding.examples import load_labelled
     from hybrid.grounding.labelled import labelled, limited
 
-    dataset = _dataset(path)
+    dataset = load_labelled(path)
     name = dataset.name or path.stem
-    if dataset.left_out:
-        console.note(f"{name}: {dataset.left_out} rows are no examples and are left out")
     claims = labelled(dataset.examples)
     if not claims:
         raise UsageError(f"{path} holds no labelled claims")
@@ -238,12 +154,12 @@ def _claims(path: Path, limit: int | None) -> tuple[str, list[LabelledClaim]]:
 
 def _scores(
     settings: Settings, names: Sequence[str], sets: Sequence[Sequence[LabelledClaim]]
-) -> list[list[Scores]]:
+) -> list[list[ScorerLogits]]:
     """Return what each scorer says of each set; it is let go before the next one is loaded."""
-    from hybrid.grounding.measuring import measured
+    from hybrid.grounding.labelled import measured
     from hybrid.grounding.scorers.naming import scorer_for
 
-    found: list[list[Scores]] = [[] for _ in sets]
+    found: list[list[ScorerLogits]] = [[] for _ in sets]
     for name in names:
         scorer = scorer_for(name, settings.models)
         for own, claims in zip(found, sets, strict=True):
@@ -268,12 +184,12 @@ def _apart(path: Path, judged: Iterable[Sequence[LabelledClaim]]) -> list[Labell
 
 def _kept(path: Path, names: Sequence[str]) -> dict[str, Fitted]:
     """Return the calibration of a file, by its scorer."""
-    from hybrid.grounding.cards import read_card
+    from hybrid.grounding.calibration import read_fitted
 
-    card = read_card(path)
-    if card.scorer not in names:
-        raise UsageError(f"{path} is of the scorer {card.scorer}", hint=f"add --scorer {card.scorer}")
-    return {card.scorer: card.fitted}
+    fitted = read_fitted(path)
+    if fitted.scorer not in names:
+        raise UsageError(f"{path} is of the scorer {fitted.scorer}", hint=f"add --scorer {fitted.scorer}")
+    return {fitted.scorer: fitted}
 
 
 class _Progress:
@@ -292,7 +208,7 @@ class _Progress:
 
 def _document(found: Sequence[MetaEvaluation], means: Sequence[MeanResult]) -> dict[str, object]:
     """Return one set as it is, with the figures of its only scorer at the top; several below each other."""
-    from hybrid.grounding.rendering import mean_values, result_values, set_values
+    from hybrid.grounding.table import mean_values, result_values, set_values
 
     if len(found) > 1:
         return {"sets": [set_values(each) for each in found], "mean": mean_values(means)}
@@ -302,8 +218,8 @@ def _document(found: Sequence[MetaEvaluation], means: Sequence[MeanResult]) -> d
 
 
 def _show(found: Sequence[MetaEvaluation], means: Sequence[MeanResult]) -> None:
-    from hybrid.grounding.figures import Dimension
-    from hybrid.grounding.rendering import HEADER, by_part, over_sets, overview, told
+    from hybrid.grounding.measure import Dimension
+    from hybrid.grounding.table import HEADER, by_part, over_sets, overview, told
 
     for each in found:
         console.data(f"{console.one_line(each.name, 60)}: {told(each)}")

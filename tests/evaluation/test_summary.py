@@ -4,12 +4,12 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from hybrid.confidence import AbstentionScores
-from hybrid.evaluation.outcomes import Outcome, Passage
+from hybrid.evaluation.outcomes import Outcome, Retrieved
 from hybrid.evaluation.scores import METRICS
-from hybrid.evaluation.scoring import score_all
-from hybrid.evaluation.summary import ConfidenceSummary, MetricMean, summarise
+from hybrid.evaluation.scoring import ConfidenceSummary, MetricMean, score_all, summarise
 from hybrid.grounding.calibration import UNCALIBRATED
 from hybrid.grounding.judging import Grounder
 from hybrid.grounding.scorers.overlap import NgramOverlap
@@ -64,7 +64,10 @@ def test_confidence_by_hand():
     assert found.aurc == pytest.approx((0 + 1 / 2 + 2 / 3) / 3)
     assert found.excess_aurc == pytest.approx(0.0)
     assert found.brier == pytest.approx((0.1**2 + 0.6**2) / 2)
-    assert found.calibration_error == pytest.approx((0.1 + 0.6) / 2)
+    # one group of two: |.5 - .75|, of which drawing anew would make a folded normal
+    gap, spread = 0.25, math.sqrt(0.25 / 2)
+    folded = stats.foldnorm(gap / spread, scale=spread).mean()
+    assert found.calibration_error == pytest.approx(2 * gap - folded)
 
 
 def test_an_answer_without_a_confidence_is_ranked_last():
@@ -94,7 +97,7 @@ def test_arms_come_in_their_order_and_do_not_mix():
 
 
 def test_words_are_counted_without_markers():
-    passage = Passage("a.md", Span(0, 4), "port", 1.0)
+    passage = Retrieved("a.md", Span(0, 4), "port", 1.0)
     assert summary([outcome("a", "Port 5432 [1].", passages=(passage,))]).words == 2.0
 
 
