@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from hybrid.generation.support import content_words
-from hybrid.grounding.dates import Date, dates
 from hybrid.grounding.polarity import nearest_sentence, turned_around
-from hybrid.grounding.quantities import Quantity, implied_numbers, quantities, same_number, same_quantity
 from hybrid.grounding.values import Doubt, Finding
-from hybrid.grounding.words import MONTHS, terms, word_set
+from hybrid.text.abbreviations import initials
+from hybrid.text.dates import MONTHS, Date, dates
+from hybrid.text.numbers import Quantity, implied_numbers, quantities, same_number, same_quantity
+from hybrid.text.words import content_words, terms, word_set
 from hybrid.types import Span
 
 # What cannot be rounded or said in other words, so that its absence speaks against a claim by itself.
@@ -41,12 +41,10 @@ _NO_NAMES = word_set(
     "president king queen prime minister senator professor doctor state university city county company",
     "the a an this that it he she they we in on at ad bc am pm usa us uk eu un english american british",
 )
-# What an abbreviation leaves out.
-_UNABBREVIATED = word_set("and of the for in")
 
 
 @dataclass(frozen=True)
-class Facts:
+class TextFacts:
     """What a text states that can be looked up: compared with many claims, and each kind read once.
 
     A kind that no claim asks for is never read.
@@ -67,7 +65,7 @@ class Facts:
     @cached_property
     def initials(self) -> str:
         """Return the first letters of the words that an abbreviation does not leave out."""
-        return "".join([word[0] for word in self._spoken if word not in _UNABBREVIATED])
+        return initials(self._spoken)
 
     @cached_property
     def digits(self) -> frozenset[str]:
@@ -106,9 +104,9 @@ class _Stated:
     names: dict[Span, tuple[str, ...]]
 
 
-def facts_of(text: str) -> Facts:
+def facts_of(text: str) -> TextFacts:
     """Return what a text states."""
-    return Facts(text)
+    return TextFacts(text)
 
 
 def in_order(found: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -163,7 +161,7 @@ def _context(text: str, span: Span) -> tuple[str, str]:
     return (before[-1] if before else "", behind[0] if behind else "")
 
 
-def missing(claim_text: str, facts: Facts) -> list[Finding]:
+def missing(claim_text: str, facts: TextFacts) -> list[Finding]:
     """Return the numbers, units, dates and names of a claim that are nowhere among the facts."""
     stated = _stated(claim_text)
     found: dict[Span, Finding] = {}
@@ -208,7 +206,7 @@ def _is_bare_year(date: Date) -> bool:
     return date.month is None and date.year == date.until
 
 
-def _number_doubt(quantity: Quantity, facts: Facts) -> Doubt | None:
+def _number_doubt(quantity: Quantity, facts: TextFacts) -> Doubt | None:
     if quantity.weak or any(same_quantity(quantity, other) for other in facts.numbers):
         return None
     if any(same_number(quantity, other) for other in facts.numbers):
@@ -218,11 +216,11 @@ def _number_doubt(quantity: Quantity, facts: Facts) -> Doubt | None:
     return Doubt.NUMBER
 
 
-def _is_dated(date: Date, facts: Facts) -> bool:
+def _is_dated(date: Date, facts: TextFacts) -> bool:
     return _has_year(date, facts) and _has_month(date, facts)
 
 
-def _has_year(date: Date, facts: Facts) -> bool:
+def _has_year(date: Date, facts: TextFacts) -> bool:
     if date.year is None or date.until is None:
         return True
     known = [int(digits) for digits in facts.digits if len(digits) == 4]
@@ -232,7 +230,7 @@ def _has_year(date: Date, facts: Facts) -> bool:
     )
 
 
-def _has_month(date: Date, facts: Facts) -> bool:
+def _has_month(date: Date, facts: TextFacts) -> bool:
     if date.month is None:
         return True
     same = [other for other in facts.dates if other.month == date.month]
@@ -274,7 +272,7 @@ def _telling(name: str) -> tuple[str, ...]:
     )
 
 
-def _is_named(parts: Sequence[str], facts: Facts) -> bool:
+def _is_named(parts: Sequence[str], facts: TextFacts) -> bool:
     """Tell whether a word of a name is there, or its initials, or what the name abbreviates."""
     if not parts or any(
         part.lower() in facts.words or facts.terms.intersection(terms(part)) for part in parts

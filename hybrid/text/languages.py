@@ -1,9 +1,8 @@
-"""In which language is a claim?
+"""In which language is a text? By script and function words (language identification).
 
-Takes a text, gives a code. On the safe side: what is too short, a name, code or a table is taken for English,
-which is what the checks and the scorers of this package were measured on. By the script of its letters, and
-for languages in Latin letters by their function words; so German, French, Spanish, Italian, Portuguese and
-Dutch are told, and others in Latin letters are not.
+On the safe side: what is too short, a name, code or a table is taken for English, which is what the checks
+and the scorers of this package were measured on. German, French, Spanish, Italian, Portuguese and Dutch are
+told, others in Latin letters are not.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import re
 import unicodedata
 from collections import Counter
 
-from hybrid.grounding.words import word_set
+from hybrid.text.words import word_set
 
 ENGLISH = frozenset({"en"})
 

@@ -1,8 +1,7 @@
-"""Dates as they stand in a text.
+"""Dates as they stand in a text, with as much of year, month and day as was written (temporal expressions).
 
-Takes a text, gives dates with their places and with as much of year, month and day as was written:
-``2021-03-05``, ``March 5, 2021``, ``5th of March``, ``Mar. 2021``, ``3/5/2021``, ``2003–04``, ``1990s``,
-``20th century``, ``1984``. Knows nothing of "last Monday".
+Read are ``2021-03-05``, ``March 5, 2021``, ``5th of March``, ``Mar. 2021``, ``3/5/2021``, ``2003–04``,
+``1990s``, ``20th century`` and ``1984``, not "last Monday".
 """
 
 from __future__ import annotations
@@ -11,8 +10,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hybrid.grounding.words import MONTHS
 from hybrid.types import Span
+
+MONTHS = (
+    *("january", "february", "march", "april", "may", "june", "july", "august", "september", "october"),
+    *("november", "december"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.grounding.dates import dates
+from hybrid.text.dates import dates
 
 
 def read(text):
