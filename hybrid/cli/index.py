@@ -53,13 +53,13 @@ def status(
     context: Context,
     files: Annotated[bool, typer.Option("--files", help="List every document.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Check every file against its checksum.")] = False,
-) -> None:
-    """Show what is indexed, with which embedder, and what was rejected."""
+) -> int:
+    """Show what is indexed, with which embedder, and what was rejected; 6 where an index is damaged."""
     settings = context.settings()
     names = list(domains(Path(settings.indexes)))
     if context.domain or settings.domain or len(names) <= 1:
         names = [context.existing_domain(settings)]
-    described = []
+    described, damaged = [], []
     for name in names:
         try:
             described.append(Assistant(name, settings=settings).status(files=files, verify=verify))
@@ -67,8 +67,13 @@ def status(
             if len(names) == 1:
                 raise
             # one damaged domain must not hide the others
-            console.note(f"error: {name}: {error}")
-    context.show({"domains": described}, *(line for each in described for line in _status_lines(each)))
+            damaged.append({"domain": name, "error": str(error), "hint": error.hint})
+            console.note(f"error: {name}: {error}\n  → {error.hint}")
+    context.show(
+        {"domains": described, "damaged": damaged},
+        *(line for each in described for line in _status_lines(each)),
+    )
+    return EXIT_PARTIAL if damaged else 0
 
 
 @shared()
