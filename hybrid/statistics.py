@@ -43,6 +43,26 @@ class Estimate:
     value: float
     interval: Interval | None = None
 
+    @property
+    def low(self) -> float | None:
+        """Return the lower end, None without an interval."""
+        return None if self.interval is None else self.interval.low
+
+    @property
+    def high(self) -> float | None:
+        """Return the upper end, None without an interval."""
+        return None if self.interval is None else self.interval.high
+
+    def flat(self) -> dict[str, float | None]:
+        """Return value and ends side by side, as files have them."""
+        return {"value": self.value, "low": self.low, "high": self.high}
+
+
+def decimal(value: float, digits: int, *, signed: bool = False) -> str:
+    """Return how a number reads: a real minus sign, and no sign before what rounds to zero."""
+    text = f"{value:{'+' if signed else ''},.{digits}f}"
+    return (text if text.strip("+-0.,") else text.lstrip("+-")).replace("-", "\u2212")
+
 
 def source_places(sources: Sequence[str]) -> NDArray[np.int64]:
     """Return the place of the source of each item among the different ones in the order of their names."""

@@ -17,16 +17,18 @@ from hybrid.errors import UsageError
 from hybrid.evaluation.metrics import (
     ContextScores,
     contains_gold,
+    contains_numeral,
     context_scores,
     exact_match,
+    is_numeric,
     is_polar,
     label_accuracy,
+    numeric_match,
     polar_match,
     rouge_l,
     similarities,
     token_f1,
 )
-from hybrid.evaluation.numbers import contains_numeral, is_numeric, numeric_match
 from hybrid.evaluation.outcomes import Outcome
 from hybrid.evaluation.scores import METRICS, SYNTHETIC, MetricCard, Scores, ScoreTable
 from hybrid.generation.citations import without_markers
@@ -58,7 +60,8 @@ class ConfidenceSummary:
     """How well an arm's confidences tell right from wrong; each None where none was given.
 
     ``aurc`` and ``excess_aurc`` are over all answers but abstentions; what failed or has no confidence
-    is ranked last. ``brier`` and ``calibration_error`` are over the ``given`` answers with a confidence.
+    is ranked last. ``brier`` and the debiased ``calibration_error`` are over the ``given`` answers with a
+    confidence.
     """
 
     given: int
@@ -392,6 +395,7 @@ def _confidence(rows: Sequence[tuple[Outcome, Scores]]) -> ConfidenceSummary:
     if not given:
         return ConfidenceSummary(0, None, None, None, None)
     sure, right = [confidence for confidence, _ in given], [score for _, score in given]
+    error = calibration_error(sure, right)
     asserted = [(outcome, score) for outcome, score in rows if not score.abstained]
     order = [_rank(outcome, score) for outcome, score in asserted]
     losses = [1.0 - score.correct for _, score in asserted]
@@ -400,7 +404,7 @@ def _confidence(rows: Sequence[tuple[Outcome, Scores]]) -> ConfidenceSummary:
         aurc=aurc(order, losses),
         excess_aurc=excess_aurc(order, losses),
         brier=brier(sure, right),
-        calibration_error=calibration_error(sure, right),
+        calibration_error=None if error is None else error.error,
     )
 
 

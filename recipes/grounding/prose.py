@@ -11,10 +11,11 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from hybrid.chunking import sentence_spans
 from hybrid.files import valid_utf8
-from hybrid.questions.words import BASE_VERBS, LEANING
-from recipes.grounding.edits.english import BASES, THIRD, has_verb, is_english, stems, word_set
+from hybrid.questions.wording import BASE_VERBS
+from hybrid.text.sentences import sentence_spans
+from hybrid.text.words import LEANING, word_set
+from recipes.grounding.edits.english import BASES, THIRD, has_verb, is_english, stems
 from recipes.grounding.edits.values import LONGEST
 
 _BULLET = re.compile(r"\s*(?:[-*•+–·]|\d{1,2}[.)]|[a-z][.)]|::|\|)\s|\s{4,}|\t|.* \| ")

@@ -16,8 +16,9 @@ from itertools import combinations
 
 import numpy as np
 
+from hybrid.text.words import word_set
 from recipes.grounding.edits import tables
-from recipes.grounding.edits.english import THIRD, base_form, lower_first, third_person, upper_first, word_set
+from recipes.grounding.edits.english import THIRD, base_form, lower_first, third_person, upper_first
 from recipes.grounding.edits.tables import MONTHS
 from recipes.grounding.edits.values import Candidate, Replacement, Surroundings, shuffled
 

@@ -13,7 +13,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from recipes.grounding.edits.english import cased_like, upper_first, word_set
+from hybrid.text.words import word_set
+from recipes.grounding.edits.english import cased_like, upper_first
 from recipes.grounding.edits.tables import DAYS, MONTHS
 from recipes.grounding.edits.values import Candidate, Replacement, Surroundings, shuffled
 

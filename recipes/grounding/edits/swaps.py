@@ -1,13 +1,13 @@
 """Words for others: opposites, a "not" put in or taken out, quantifiers and modals, relations.
 
-Candidates come from tables of phrases and what replaces them (``read_rules``). What the sentence still implies
-is no edit ("some" becomes "all", never the other way round), and where nobody knows what the opposite would
-mean ("may not", "not only", both of a pair in one sentence) it is left alone.
+Candidates come from tables of phrases and what replaces them (``read_rules``). What the sentence still
+implies is no edit ("some" becomes "all", never the other way round), and where nobody knows what the opposite
+would mean ("may not", "not only", both of a pair in one sentence) it is left alone.
 
 A line of a table is ``phrase => option | option``, then notes apart by ";": ``prev:`` and ``next:`` list
-words that must not stand right before or behind it, ``from:`` and ``then:`` are patterns of what must. Phrases
-are patterns too; ``#`` stands for a number, ``@`` for a plural noun. Where a phrase begins the sentence only
-the first option is used.
+words that must not stand right before or behind it, ``from:`` and ``then:`` are patterns of what must.
+Phrases are patterns too; ``#`` stands for a number, ``@`` for a plural noun. Where a phrase begins the
+sentence only the first option is used.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hybrid.grounding.examples import Label
+from hybrid.text.words import word_set
 from recipes.grounding.edits.english import (
     BASES,
     THIRD,
@@ -26,7 +27,6 @@ from recipes.grounding.edits.english import (
     is_participle,
     past_form,
     third_person,
-    word_set,
 )
 from recipes.grounding.edits.tables import ANTONYMS, DIRECTIONS, Opposite
 from recipes.grounding.edits.values import Candidate, Replacement, Surroundings, shuffled

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from hybrid.text.dates import MONTHS as _MONTHS
+
 
 def words(text: str) -> frozenset[str]:
     """Return what stands between commas or line ends."""
@@ -90,13 +92,8 @@ TITLES = words(
     Prince, Princess, Pope
     """
 )
-# fmt: off
-MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
-    "November", "December",
-)
+MONTHS = tuple(map(str.capitalize, _MONTHS))
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-# fmt: on
 MONTHS_AND_DAYS = frozenset((*MONTHS, *DAYS))
 # With a capital only because they begin a sentence, or for emphasis.
 NO_NAMES = words(
