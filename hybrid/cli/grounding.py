@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -162,8 +163,8 @@ def train(
     from hybrid.grounding.scorers.trained import ENCODER, LAYERS
     from hybrid.grounding.tokens import TokenEncoder
     from hybrid.grounding.training import TrainingSettings
-    from hybrid.models.device import choose_placement
-    from hybrid.models.resolve import fetch
+    from hybrid.models import TokenEmbedder
+    from hybrid.models.loading import load_embedder
 
     settings = settings_from(config, offline=offline)
     if out.exists():
@@ -171,10 +172,11 @@ def train(
     sets = [*map(_dataset, data or ()), *(_made(each, pairs, seed, settings) for each in documents or ())]
     if not sets:
         raise UsageError("there is nothing to train on", hint="give labelled claims, --documents, or both")
-    placement = choose_placement(settings.models.device, settings.models.dtype)
+    embedder = load_embedder(dataclasses.replace(settings.models, embedder=ENCODER))
+    assert isinstance(embedder, TokenEmbedder), "it is a BERT"
     built = build(
         sets,
-        TokenEncoder(fetch(ENCODER, offline=settings.models.offline), placement, layers=LAYERS),
+        TokenEncoder(embedder, layers=LAYERS),
         TrainingSettings(epochs=epochs, seed=seed),
         out=out,
         heads=heads,

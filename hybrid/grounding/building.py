@@ -99,7 +99,13 @@ def build(
             "created": created,
         }
         save_trained(
-            out, trained.heads, trained.stack, encoder.folder, version=out.name, licence=licence, made=made
+            out,
+            trained.heads,
+            trained.stack,
+            encoder.embedder.fingerprint.weights,
+            version=out.name,
+            licence=licence,
+            made=made,
         )
         write_card(out / CALIBRATION, card)
         write_atomic(out / HELD_OUT, _lines(examples, trained, kept))

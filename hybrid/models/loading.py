@@ -1,20 +1,16 @@
-"""Settings become models, each loaded when it is first needed and never twice.
-
-Takes ``ModelSettings``, gives an embedder, a reranker, a generator.
-"""
+"""Settings become models, each loaded when it is first needed and never twice, by whichever thread."""
 
 from __future__ import annotations
 
 import functools
-import logging
 import os
-import warnings
 from pathlib import Path
 
 from hybrid.config import ModelSettings
 from hybrid.models import Embedder, Generator, Reranker
 from hybrid.models.adapters import with_adapter
 from hybrid.models.device import Placement, choose_placement
+from hybrid.models.pretrained import LOADING, converted
 from hybrid.models.resolve import fetch
 
 
@@ -28,14 +24,16 @@ def load_embedder(settings: ModelSettings, adapter: Path | None = None) -> Embed
     Raises:
         AdapterError: the adapter was made for another base, or is damaged.
     """
-    return _embedder(settings.embedder, settings.device, settings.dtype, settings.offline, adapter)
+    with LOADING:
+        return _embedder(settings.embedder, settings.device, settings.dtype, settings.offline, adapter)
 
 
 def load_reranker(settings: ModelSettings) -> Reranker | None:
     """Return the reranker, or None when no one is named."""
     if not settings.reranker:
         return None
-    return _reranker(settings.reranker, settings.device, settings.dtype, settings.offline)
+    with LOADING:
+        return _reranker(settings.reranker, settings.device, settings.dtype, settings.offline)
 
 
 def load_generator(settings: ModelSettings, adapter: Path | None = None) -> Generator:
@@ -48,10 +46,11 @@ def load_generator(settings: ModelSettings, adapter: Path | None = None) -> Gene
     Raises:
         AdapterError: the adapter was made for another base, is damaged, or the model is an endpoint's.
     """
-    if settings.endpoint:
-        generator = _remote(settings.endpoint, settings.generator)
-    else:
-        generator = _generator(settings.generator, settings.device, settings.dtype, settings.offline)
+    with LOADING:
+        if settings.endpoint:
+            generator = _remote(settings.endpoint, settings.generator)
+        else:
+            generator = _generator(settings.generator, settings.device, settings.dtype, settings.offline)
     return generator if adapter is None else with_adapter(generator, adapter)
 
 
@@ -67,7 +66,7 @@ def _embedder(name: str, device: str, dtype: str, offline: bool, adapter: Path |
 
 @functools.lru_cache(maxsize=2)
 def _reranker(name: str, device: str, dtype: str, offline: bool) -> Reranker:
-    from hybrid.models.reranker import CrossEncoderReranker
+    from hybrid.models.embedder import CrossEncoderReranker
 
     folder = fetch(name, offline=offline)
     return CrossEncoderReranker(folder, name=name, placement=_placement(device, dtype))
@@ -81,8 +80,6 @@ def generator_folder(name: str, *, offline: bool) -> Path:
     """
     path = fetch(name, offline=offline)
     if path.suffix == ".gguf":
-        from hybrid.models.gguf import converted
-
         return converted(path)
     return path
 
@@ -103,22 +100,8 @@ def _remote(endpoint: str, name: str) -> Generator:
 
 
 def _placement(device: str, dtype: str, *, exact: bool = False) -> Placement:
-    _quiet()
-    return choose_placement(device, dtype, exact=exact)
-
-
-def _quiet() -> None:
-    """Keep progress bars and advice of the libraries off the user's terminal."""
     # read when torch loads OpenMP: idle threads that spin make a query on shared cores ten times slower
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    # peft asks transformers by an older name
-    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`", category=FutureWarning)
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    # bitsandbytes, which peft imports where it is installed, tells of kernels that it does without
-    for name in ("sentence_transformers", "bitsandbytes"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    return choose_placement(device, dtype, exact=exact)

@@ -16,12 +16,12 @@ from pathlib import Path
 
 from grounding_sets import training_sets
 
+from hybrid.config import ModelSettings
 from hybrid.grounding.building import build
 from hybrid.grounding.scorers.trained import ENCODER, LAYERS
 from hybrid.grounding.tokens import TokenEncoder
 from hybrid.grounding.training import TrainingSettings
-from hybrid.models.device import choose_placement
-from hybrid.models.resolve import fetch
+from hybrid.models.loading import load_embedder
 
 _LICENCE = "Apache-2.0"
 
@@ -38,7 +38,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     begun = time.perf_counter()
-    encoder = TokenEncoder(fetch(ENCODER, offline=True), choose_placement("cpu", "auto"), layers=LAYERS)
+    encoder = TokenEncoder(
+        load_embedder(ModelSettings(device="cpu", offline=True, embedder=ENCODER)), layers=LAYERS
+    )
     built = build(
         training_sets(options.data, seed=options.seed),
         encoder,

@@ -8,18 +8,19 @@ from hybrid.grounding.labelled import LabelledClaim, Scores
 from hybrid.grounding.lexicon import lexicon_of
 from hybrid.grounding.scorers.trained import ENCODER, LAYERS
 from hybrid.grounding.tokens import TokenEncoder
-from hybrid.models.device import Placement
-from hybrid.models.resolve import fetch
+from hybrid.models.loading import load_embedder
+from hybrid.models.resolve import fetch, weights_digest
 
 
 @pytest.fixture(scope="session")
-def encoder_folder():
-    return fetch(ENCODER, offline=True)
+def encoder_digest():
+    return weights_digest(fetch(ENCODER, offline=True))
 
 
 @pytest.fixture(scope="session")
-def encoder(encoder_folder):
-    return TokenEncoder(encoder_folder, Placement("cpu", "float32", "test"), layers=LAYERS)
+def encoder():
+    embedder = load_embedder(ModelSettings(device="cpu", dtype="float32", offline=True, embedder=ENCODER))
+    return TokenEncoder(embedder, layers=LAYERS)
 
 
 @pytest.fixture(scope="session")

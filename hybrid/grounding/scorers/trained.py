@@ -28,8 +28,8 @@ from hybrid.grounding.spans import merged_spans
 from hybrid.grounding.stack import Stack, stack_of
 from hybrid.grounding.tokens import TokenEncoder
 from hybrid.grounding.values import Logits, Pair
-from hybrid.models.device import choose_placement
-from hybrid.models.resolve import fetch, weights_digest
+from hybrid.models import TokenEmbedder
+from hybrid.models.loading import load_embedder
 from hybrid.types import Span
 
 SIGNALS = ("head", *WORD_SIGNALS)
@@ -143,16 +143,16 @@ def load_trained(settings: ModelSettings, folder: Path) -> TrainedScorer:
             f"there is no grounding model in {folder}", hint="make one: hybrid grounding train"
         )
     card: dict[str, Any] = json.loads(card_path.read_text(encoding="utf-8"))
-    source = fetch(str(card["encoder"]), offline=settings.offline)
-    if (found := weights_digest(source)) != card["encoder_digest"]:
+    # the same object as whoever embeds with this model, so its weights are in memory once
+    embedder = load_embedder(dataclasses.replace(settings, embedder=str(card["encoder"])))
+    if (found := embedder.fingerprint.weights) != card["encoder_digest"]:
         raise ModelError(
             f"the grounding model was made for {card['encoder']} with the digest "
             f"{card['encoder_digest']}, and the one here has {found}",
             hint="get the same weights, or train for these: hybrid grounding train",
         )
-    encoder = TokenEncoder(
-        source, choose_placement(settings.device, settings.dtype), layers=tuple(card["layers"])
-    )
+    assert isinstance(embedder, TokenEmbedder), "it is a BERT, by its digest"
+    encoder = TokenEncoder(embedder, layers=tuple(card["layers"]))
     lexicon = lexicon_of(encoder.pieces)
     shape = Shape(**card["shape"])
     tensors = load_file(folder / _WEIGHTS)
@@ -175,7 +175,7 @@ def save_trained(
     folder: Path,
     heads: Sequence[AlignmentHead],
     stack: Stack,
-    encoder: Path,
+    encoder_digest: str,
     *,
     version: str,
     licence: str,
@@ -187,7 +187,7 @@ def save_trained(
         folder: made if it is not there.
         heads: of one shape.
         stack: over ``SIGNALS``.
-        encoder: the folder of the encoder that they were trained on.
+        encoder_digest: of the weights of the encoder that they were trained on.
         version: stands in the scorer's name beside every figure.
         licence: of the weights.
         made: what the card says of data and settings.
@@ -205,7 +205,7 @@ def save_trained(
         "version": version,
         "licence": licence,
         "encoder": ENCODER,
-        "encoder_digest": weights_digest(encoder),
+        "encoder_digest": encoder_digest,
         "layers": list(LAYERS),
         "shape": dataclasses.asdict(heads[0].shape),
         "heads": len(heads),
