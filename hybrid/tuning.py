@@ -31,11 +31,11 @@ from hybrid.adaptation.training.loop import is_main
 from hybrid.adaptation.training.trial import Rendered, Trial, best_rank, render, try_out
 from hybrid.adaptation.values import Data, Example, ExampleKind, Examples, Pair, Pairs
 from hybrid.config import Reader, Settings
-from hybrid.evaluation.provenance import versions
 from hybrid.files import folder_lock, hash_text
 from hybrid.models.device import Placement, choose_placement
 from hybrid.models.generator import TransformersGenerator
 from hybrid.models.loading import generator_folder
+from hybrid.models.provenance import versions
 from hybrid.models.resolve import cache_folder, fetch, weights_digest
 from hybrid.retrieval import Retriever
 from hybrid.types import Question

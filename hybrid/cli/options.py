@@ -1,20 +1,24 @@
-"""Options that several commands share, and what becomes of them.
-
-Takes flags, gives settings, a domain's name, an assistant.
-"""
+"""The options that every command shares, as one context."""
 
 from __future__ import annotations
 
+import functools
+import inspect
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
 from hybrid.assistant import Assistant
-from hybrid.config import Effort, RetrievalMode, Settings, load_settings
+from hybrid.cli import console
+from hybrid.config import CONFIG_FILE, Effort, RetrievalMode, Settings, load
 from hybrid.errors import IndexMissing, UsageError
 from hybrid.index.generations import domains
+
+_Result = TypeVar("_Result")
 
 Domain = Annotated[
     str | None, typer.Option("--domain", "-d", help="The domain; default: the only one there is.")
@@ -24,6 +28,130 @@ Config = Annotated[Path | None, typer.Option("--config", help="Settings file ins
 Indexes = Annotated[str | None, typer.Option("--indexes", help="Folder that holds the domains.")]
 EffortOption = Annotated[Effort | None, typer.Option("--effort", help="One dial for speed against quality.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Never ask the hub for a model.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a command is told beside its own options: which domain and settings, and how to answer.
+
+    Every field is an option of the command, with the same name, default and help everywhere.
+    """
+
+    domain: Domain = None
+    as_json: Json = False
+    config: Config = None
+    indexes: Indexes = None
+    effort: EffortOption = None
+    offline: Offline = False
+
+    def settings(
+        self,
+        *,
+        documents: dict[str, Any] | None = None,
+        retrieval: dict[str, Any] | None = None,
+        generation: dict[str, Any] | None = None,
+        models: dict[str, Any] | None = None,
+        decision: dict[str, Any] | None = None,
+        adaptation: dict[str, Any] | None = None,
+    ) -> Settings:
+        """Merge these options, and those of the command by section, with file, environment and defaults.
+
+        A value of None was not given and sets nothing.
+        """
+        flags: dict[str, Any] = {
+            "indexes": self.indexes,
+            "effort": self.effort,
+            "documents": documents or {},
+            "retrieval": retrieval or {},
+            "generation": generation or {},
+            "decision": decision or {},
+            "adaptation": adaptation or {},
+            "models": (models or {}) | {"offline": self.offline or None},
+        }
+        loaded = load(flags, file=self.config)
+        if loaded.by_folder:
+            console.note(f"settings: {CONFIG_FILE} of this folder sets {', '.join(loaded.by_folder)}")
+        return loaded.settings
+
+    def assistant(self, settings: Settings | None = None, *, indexed: bool = True) -> Assistant:
+        """Return an assistant for the domain that is meant; it exists unless ``indexed`` is False.
+
+        Raises:
+            IndexMissing: there is none.
+            UsageError: there are several and none is named.
+        """
+        settings = settings or self.settings()
+        name = self.existing_domain(settings) if indexed else self.domain or settings.domain or "none"
+        return Assistant(name, settings=settings)
+
+    def existing_domain(self, settings: Settings) -> str:
+        """Return the domain that is meant: the one named, the one in the settings, or the only one.
+
+        Raises:
+            IndexMissing: there is none.
+            UsageError: there are several and none is named.
+        """
+        wanted = self.domain or settings.domain
+        there = list(domains(Path(settings.indexes)))
+        if wanted in there or (not wanted and len(there) == 1):
+            return wanted or there[0]
+        if wanted:
+            known = f"domains in {settings.indexes}: {', '.join(there) or 'none'}"
+            raise IndexMissing(f"there is no domain {wanted!r}; {known}", hint="hybrid index FOLDER")
+        if there:
+            raise UsageError(f"there are several domains: {', '.join(there)}", hint="name one with --domain")
+        found = f"there is no index in the folder {settings.indexes!r}"
+        raise IndexMissing(found, hint="build one with: hybrid index FOLDER")
+
+    def show(self, document: object, *lines: str) -> None:
+        """Write the result: with --json as one JSON document, else as these lines."""
+        if self.as_json:
+            console.json_document(document)
+            return
+        for line in lines:
+            console.data(line)
+
+
+def shared(*names: str) -> Callable[[Callable[..., _Result]], Callable[..., _Result]]:
+    """Give a command the shared options, and hand it their values as its parameter ``context``.
+
+    Args:
+        names: of the fields of ``Context`` that are options here; all without a name.
+
+    Example:
+        >>> @app.command("rollback")                             # doctest: +SKIP
+        ... @shared()
+        ... def rollback(context: Context) -> None: ...
+    """
+    fields = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for parameter in inspect.signature(Context, eval_str=True).parameters.values()
+        if not names or parameter.name in names
+    ]
+
+    def with_context(command: Callable[..., _Result]) -> Callable[..., _Result]:
+        own = [
+            parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            for parameter in inspect.signature(command, eval_str=True).parameters.values()
+            if parameter.name != "context"
+        ]
+
+        @functools.wraps(command)
+        def call(**given: Any) -> _Result:
+            told = {field.name: given.pop(field.name) for field in fields}
+            return command(context=Context(**told), **given)
+
+        # typer reads the options of a command off its signature
+        parameters = [*own, *fields]
+        call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return call
+
+    return with_context
+
+
+# --- for the commands that are not on the context yet
+
 Where = Annotated[
     list[str] | None,
     typer.Option("--where", help="Only documents with KEY=VALUE; source and title take * and ?."),
@@ -47,43 +175,19 @@ def settings_from(
     adaptation: dict[str, Any] | None = None,
 ) -> Settings:
     """Merge the flags of a command with file, environment and defaults."""
-    flags: dict[str, Any] = {
-        "indexes": indexes,
-        "effort": effort,
-        "documents": documents or {},
-        "retrieval": retrieval or {},
-        "generation": generation or {},
-        "decision": decision or {},
-        "adaptation": adaptation or {},
-        "models": (models or {}) | {"offline": offline or None},
-    }
-    return load_settings(flags, file=config)
+    return Context(config=config, indexes=indexes, effort=effort, offline=offline).settings(
+        documents=documents,
+        retrieval=retrieval,
+        generation=generation,
+        models=models,
+        decision=decision,
+        adaptation=adaptation,
+    )
 
 
 def existing_domain(settings: Settings, name: str | None) -> str:
-    """Return the domain that is meant: the one named, the one in the settings, or the only one.
-
-    Raises:
-        IndexMissing: there is none.
-        UsageError: there are several and none is named.
-    """
-    wanted = name or settings.domain
-    there = list(domains(Path(settings.indexes)))
-    if wanted:
-        if wanted not in there:
-            known = (
-                f"domains in {settings.indexes}: {', '.join(there)}" if there else "nothing was indexed yet"
-            )
-            raise IndexMissing(f"there is no domain {wanted!r}; {known}", hint="hybrid index FOLDER")
-        return wanted
-    if len(there) == 1:
-        return there[0]
-    if not there:
-        raise IndexMissing(
-            f"there is no index in the folder {settings.indexes!r}",
-            hint="build one with: hybrid index FOLDER",
-        )
-    raise UsageError(f"there are several domains: {', '.join(there)}", hint="name one with --domain")
+    """Return the domain that is meant: the one named, the one in the settings, or the only one."""
+    return Context(domain=name).existing_domain(settings)
 
 
 def new_domain(settings: Settings, name: str | None, folder: Path) -> str:

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid.chunking import sentence_spans
 from hybrid.files import valid_utf8
 from hybrid.models import TokenEmbedder
+from hybrid.text.sentences import sentence_spans
 
 # Word pieces of a window: about what the encoder was trained on, and with its two markers a shape of its.
 WINDOW = 158

@@ -6,9 +6,7 @@ import pytest
 from hybrid.config import ModelSettings
 from hybrid.grounding.labelled import LabelledClaim, Scores
 from hybrid.grounding.lexicon import lexicon_of
-from hybrid.grounding.scorers.trained import ENCODER, LAYERS
-from hybrid.grounding.tokens import TokenEncoder
-from hybrid.models.loading import load_embedder
+from hybrid.grounding.scorers.trained import ENCODER, frozen_encoder
 from hybrid.models.resolve import fetch, weights_digest
 
 
@@ -19,8 +17,7 @@ def encoder_digest():
 
 @pytest.fixture(scope="session")
 def encoder():
-    embedder = load_embedder(ModelSettings(device="cpu", dtype="float32", offline=True, embedder=ENCODER))
-    return TokenEncoder(embedder, layers=LAYERS)
+    return frozen_encoder(ModelSettings(device="cpu", dtype="float32", offline=True))
 
 
 @pytest.fixture(scope="session")

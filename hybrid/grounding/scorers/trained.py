@@ -24,10 +24,9 @@ from hybrid.grounding.head import AlignmentHead, Shape
 from hybrid.grounding.lexicon import Lexicon, lexicon_of
 from hybrid.grounding.reading import judge, read
 from hybrid.grounding.signals import WORD_SIGNALS, word_signals
-from hybrid.grounding.spans import merged_spans
 from hybrid.grounding.stack import Stack, stack_of
 from hybrid.grounding.tokens import TokenEncoder
-from hybrid.grounding.values import Logits, Pair
+from hybrid.grounding.values import Logits, Pair, merged_spans
 from hybrid.models import TokenEmbedder
 from hybrid.models.loading import load_embedder
 from hybrid.types import Span
@@ -128,6 +127,15 @@ class TrainedScorer:
         return lexicon_of(self._encoder.pieces)
 
 
+def frozen_encoder(
+    settings: ModelSettings, name: str = ENCODER, layers: tuple[int, ...] = LAYERS
+) -> TokenEncoder:
+    """Return the encoder that heads read; its weights are those of whoever embeds with this model."""
+    embedder = load_embedder(dataclasses.replace(settings, embedder=name))
+    assert isinstance(embedder, TokenEmbedder), "every local embedder is"
+    return TokenEncoder(embedder, layers=layers)
+
+
 def load_trained(settings: ModelSettings, folder: Path) -> TrainedScorer:
     """Return the scorer of a folder.
 
@@ -140,19 +148,16 @@ def load_trained(settings: ModelSettings, folder: Path) -> TrainedScorer:
     card_path = folder / _CARD
     if not card_path.is_file():
         raise ModelMissing(
-            f"there is no grounding model in {folder}", hint="make one: hybrid grounding train"
+            f"there is no grounding model in {folder}", hint="make one: python -m recipes.grounding.own"
         )
     card: dict[str, Any] = json.loads(card_path.read_text(encoding="utf-8"))
-    # the same object as whoever embeds with this model, so its weights are in memory once
-    embedder = load_embedder(dataclasses.replace(settings, embedder=str(card["encoder"])))
-    if (found := embedder.fingerprint.weights) != card["encoder_digest"]:
+    encoder = frozen_encoder(settings, str(card["encoder"]), tuple(card["layers"]))
+    if (found := encoder.embedder.fingerprint.weights) != card["encoder_digest"]:
         raise ModelError(
             f"the grounding model was made for {card['encoder']} with the digest "
             f"{card['encoder_digest']}, and the one here has {found}",
-            hint="get the same weights, or train for these: hybrid grounding train",
+            hint="get the same weights, or train for these: python -m recipes.grounding.own",
         )
-    assert isinstance(embedder, TokenEmbedder), "it is a BERT, by its digest"
-    encoder = TokenEncoder(embedder, layers=tuple(card["layers"]))
     lexicon = lexicon_of(encoder.pieces)
     shape = Shape(**card["shape"])
     tensors = load_file(folder / _WEIGHTS)
@@ -166,7 +171,7 @@ def load_trained(settings: ModelSettings, folder: Path) -> TrainedScorer:
     if stack.names != SIGNALS:
         raise ModelError(
             f"the grounding model in {folder} weighs {', '.join(stack.names)}: expected {', '.join(SIGNALS)}",
-            hint="it was made by another version; train it again: hybrid grounding train",
+            hint="it was made by another version; train it again: python -m recipes.grounding.own",
         )
     return TrainedScorer(heads, stack, encoder, name=f"trained {card['version']}")
 

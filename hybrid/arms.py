@@ -1,0 +1,325 @@
+"""Arms: what their names mean, which models each needs, and what answers by one."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import functools
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+from hybrid.config import GenerationSettings, ModelSettings, Reader, Settings, load_settings, settings_dict
+from hybrid.errors import ConfigError, UsageError
+from hybrid.files import hash_file, valid_utf8
+from hybrid.generation.answering import Answerer
+from hybrid.generation.prompts import load_prompts
+from hybrid.index import Index
+from hybrid.models import Embedder, Generator, Reranker
+from hybrid.models.adapters import with_adapter
+from hybrid.models.loading import load_embedder, load_generator, load_reranker
+from hybrid.models.provenance import versions
+from hybrid.models.resolve import fetch, weights_digest
+from hybrid.retrieval import Retriever
+from hybrid.trust import Endpoint
+from hybrid.types import Answer, Arm, Hit, Question
+
+# What may differ between arms; the rest is what they share: documents, chunks, the decision.
+_SECTIONS = ("retrieval", "generation", "models")
+_HINT = "an arm is ARM[:KEY=VALUE...], for example rag:reader=generator:k=5"
+_NO_FILE = Path(os.devnull)
+
+
+@dataclass(frozen=True, slots=True)
+class ArmSpec:
+    """An arm as it was named, and the settings that it runs with."""
+
+    name: str
+    arm: Arm
+    settings: Settings
+
+    @property
+    def retrieves(self) -> bool:
+        """Tell whether it sees passages."""
+        return self.arm in (Arm.RAG, Arm.BOTH)
+
+
+@dataclass(frozen=True, slots=True)
+class ArmAdapters:
+    """The adapters that an arm is served with: their folders, and what their cards say.
+
+    ``reader`` is who the adapter was trained to be; it reads in ``both`` unless the settings name another
+    generating reader. ``training_minutes`` is what making all of them took.
+    """
+
+    generator: Path | None = None
+    embedder: Path | None = None
+    reader: Reader | None = None
+    training_minutes: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class OwnModels:
+    """Models of one's own; each serves instead of the one in the settings, unless an arm names another."""
+
+    embedder: Embedder | None = None
+    generator: Generator | None = None
+    reranker: Reranker | None = None
+
+
+class Contender(Protocol):
+    """What an experiment compares: it has a name, answers questions, and is always the same."""
+
+    @property
+    def name(self) -> str:
+        """Return the name of the arm."""
+        ...
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """Return all that decides its answers: contenders of one identity answer the same."""
+        ...
+
+    def prepare(self, questions: Sequence[Question]) -> None:
+        """Load what it takes, so that what cannot be loaded is an error before anything is asked."""
+        ...
+
+    def answer_all(self, questions: Sequence[Question]) -> list[Answer]:
+        """Answer every question, in the given order."""
+        ...
+
+
+@dataclass(frozen=True)
+class DomainArm:
+    """An arm on one domain, with the models that it needs; ``retriever`` is None where it retrieves nothing.
+
+    ``labels`` says that questions with options will be asked, which takes the generator whatever reads.
+    """
+
+    spec: ArmSpec
+    answerer: Answerer
+    retriever: Retriever | None
+    adapters: ArmAdapters
+    labels: bool = False
+
+    @property
+    def name(self) -> str:
+        """Return the name of the arm."""
+        return self.spec.name
+
+    @property
+    def training_minutes(self) -> float:
+        """Return what the making of its adapters took."""
+        return self.adapters.training_minutes
+
+    @cached_property
+    def identity(self) -> Mapping[str, str]:
+        """Return all that decides its answers; what writes them is loaded for it."""
+        generation = self.answerer.settings
+        generates = self.retriever is None or generation.reader is not Reader.EXTRACTIVE
+        identity = {
+            "version": versions()["hybrid-assistant"],
+            "arm": str(self.spec.arm),
+            "prompts": load_prompts(generation.language).digest,
+            # its weights are in the digest of the generator
+            "adapter": self.adapters.generator.name if self.adapters.generator is not None else "",
+        }
+        if generates or self.labels:
+            generator = self.answerer.generator()
+            identity |= {"generator": generator.name, "generator_digest": generator.digest}
+        if self.retriever is None:
+            return identity | {"reader": "generator", "max_new_tokens": str(generation.max_new_tokens)}
+        index = self.retriever.index
+        return identity | {
+            "reader": str(generation.reader),
+            "generation": _text(generation),
+            "retrieval": _text(self.spec.settings.retrieval),
+            "embedder": " ".join(self.retriever.embedder.fingerprint.identity),
+            "reranker": _reranker_text(self.spec, self.retriever.reranker),
+            "index_generation": index.manifest.generation,
+            "index_digest": hash_file(index.folder / "manifest.json"),
+        }
+
+    def prepare(self, questions: Sequence[Question]) -> None:
+        """Load the weights, and ask whether the generator can judge options if there are any."""
+        if self.retriever is not None:
+            self.retriever.embedder.embed_queries(["a first text loads the weights"])
+        if any(question.options for question in questions):
+            self.answerer.generator().log_likelihoods([], [])
+
+    def answer_all(
+        self, questions: Sequence[Question], *, where: Mapping[str, str] | None = None
+    ) -> list[Answer]:
+        """Answer every question: by likelihood where it has options, by the reader where it has none.
+
+        Args:
+            questions: with the sources that each may not find.
+            where: conditions on the documents, alike for all of them.
+        """
+        texts = [valid_utf8(question.text) for question in questions]
+        hits = self._hits(questions, where)
+        labelled = [place for place, question in enumerate(questions) if question.options]
+        open_ended = [place for place, question in enumerate(questions) if not question.options]
+        chosen = self.answerer.choose_all(
+            [texts[place] for place in labelled],
+            [questions[place].options for place in labelled],
+            [hits[place] for place in labelled],
+            arm=self.spec.arm,
+        )
+        written = self.answerer.answer_all(
+            [texts[place] for place in open_ended], [hits[place] for place in open_ended], arm=self.spec.arm
+        )
+        answers = dict(zip([*labelled, *open_ended], [*chosen, *written], strict=True))
+        return [dataclasses.replace(answers[place], variant=self.name) for place in range(len(questions))]
+
+    def stream(self, question: Question, *, where: Mapping[str, str] | None = None) -> Iterator[str | Answer]:
+        """Return the answer to an open question in pieces of text, and at last as an ``Answer``."""
+        (hits,) = self._hits([question], where)
+        return map(self._named, self.answerer.stream(valid_utf8(question.text), hits, arm=self.spec.arm))
+
+    def _hits(self, questions: Sequence[Question], where: Mapping[str, str] | None) -> list[list[Hit]]:
+        if self.retriever is None:
+            return [[] for _ in questions]
+        withheld = [question.withheld for question in questions]
+        return self.retriever.search_all(
+            [question.text for question in questions], where=where, exclude=withheld
+        )
+
+    def _named(self, part: str | Answer) -> str | Answer:
+        return dataclasses.replace(part, variant=self.name) if isinstance(part, Answer) else part
+
+
+def parse_arms(text: str, settings: Settings) -> list[ArmSpec]:
+    """Return the arms of a list with commas.
+
+    Raises:
+        UsageError: none or an unknown one, or one twice.
+        ConfigError: a key that does not exist, or a value out of range.
+    """
+    specs = [parse_arm(part, settings) for part in text.split(",")]
+    for place, spec in enumerate(specs):
+        for other in specs[:place]:
+            if (other.arm, other.settings) == (spec.arm, spec.settings):
+                raise UsageError(f"{other.name!r} and {spec.name!r} are the same arm", hint=_HINT)
+    return specs
+
+
+def parse_arm(text: str, settings: Settings) -> ArmSpec:
+    """Return an arm ``ARM[:KEY=VALUE...]``; a key is one of retrieval, generation or models.
+
+    Args:
+        text: for example ``rag:reader=generator:k=5``; a key may carry its section, ``retrieval.k``.
+        settings: what holds for the keys that are not named.
+    """
+    # a value may hold a colon, as an address does
+    kind, *options = re.split(r":(?=[\w. ]+=)", text.strip())
+    if kind.strip() not in list(Arm):
+        raise UsageError(f"there is no arm {kind!r}, expected one of: {', '.join(Arm)}", hint=_HINT)
+    arm = Arm(kind.strip())
+    if not options:
+        return ArmSpec(str(arm), arm, settings)
+    names = [str(arm)]
+    values = settings_dict(settings)
+    for option in options:
+        key, _, value = (part.strip() for part in option.partition("="))
+        section, name = _place(key, text)
+        if name == "endpoint":  # an arm's name is written down, so the login is in the settings alone
+            own, value = settings.models.endpoint, Endpoint(value)
+            value = own if value == own and not value.login else value
+        values[section][name] = value
+        names.append(f"{name}={value}")
+    # what names every key wins over all other sources
+    return ArmSpec(":".join(names), arm, load_settings(values, file=_NO_FILE, environment={}))
+
+
+def domain_arm(
+    spec: ArmSpec,
+    *,
+    index: Callable[[Embedder], Index],
+    own: OwnModels,
+    usual: ModelSettings,
+    adapters: ArmAdapters,
+    labels: bool = False,
+) -> DomainArm:
+    """Return what answers by an arm; what writes its answers is loaded when it is first needed.
+
+    Args:
+        spec: the arm.
+        index: opens the index of the domain that an embedder made; called if the arm retrieves.
+        own: models that serve where the arm names none.
+        usual: the models that the arm would have without a word on them.
+        adapters: those that the arm is served with.
+        labels: whether questions with options will be asked.
+
+    Raises:
+        AdapterError: the embedder's adapter cannot serve with its base.
+        IndexMissing: the arm retrieves, and nothing was indexed with its embedder.
+    """
+    models = spec.settings.models
+    embedder = _embedder(models, own.embedder, usual, adapters.embedder)
+
+    @functools.cache
+    def generator() -> Generator:
+        same = (models.generator, models.endpoint) == (usual.generator, usual.endpoint)
+        base = (same and own.generator) or load_generator(models)
+        return with_adapter(base, adapters.generator) if adapters.generator is not None else base
+
+    retriever = None
+    if spec.retrieves:
+        reranker = (models.reranker == usual.reranker and own.reranker) or load_reranker(models)
+        retriever = Retriever(index(embedder), embedder, spec.settings.retrieval, reranker)
+    answerer = Answerer(embedder, generator, read_by(spec.settings.generation, spec.arm, adapters.reader))
+    return DomainArm(spec, answerer, retriever, adapters, labels)
+
+
+def read_by(generation: GenerationSettings, arm: Arm, reader: Reader | None) -> GenerationSettings:
+    """Return how an arm answers: ``both`` is read by its adapter, in the way that it was trained to.
+
+    Args:
+        generation: settings; a generating reader in them wins, the extractive one does not count.
+        arm: any.
+        reader: what the card of the adapter says.
+    """
+    if arm is not Arm.BOTH or generation.reader is not Reader.EXTRACTIVE:
+        return generation
+    return dataclasses.replace(generation, reader=reader or Reader.GENERATOR)
+
+
+def _embedder(
+    models: ModelSettings, own: Embedder | None, usual: ModelSettings, adapter: Path | None
+) -> Embedder:
+    if own is not None and adapter is None and models.embedder == usual.embedder:
+        return own
+    return load_embedder(models, adapter)
+
+
+def _place(key: str, text: str) -> tuple[str, str]:
+    """Return section and name of a key, which are told apart by name alone."""
+    sections = {name: part for part in _SECTIONS for name in settings_dict(Settings())[part]}
+    places = {name: (part, name) for name, part in sections.items()}
+    places |= {f"{part}.{name}": (part, name) for name, part in sections.items()}
+    if key not in places:
+        near = difflib.get_close_matches(key, places, n=1)
+        hint = f"did you mean `{near[0]}`?" if near else f"keys: {', '.join(sections)}"
+        raise ConfigError(f"the arm {text!r}: unknown setting `{key}`", hint=hint)
+    return places[key]
+
+
+def _reranker_text(spec: ArmSpec, reranker: Reranker | None) -> str:
+    """Return name and weights; of one's own object only the name is known."""
+    if reranker is None:
+        return ""
+    models = spec.settings.models
+    if reranker.name != models.reranker:
+        return reranker.name
+    return f"{reranker.name} {weights_digest(fetch(models.reranker, offline=models.offline))}"
+
+
+def _text(settings: object) -> str:
+    assert dataclasses.is_dataclass(settings) and not isinstance(settings, type)
+    return json.dumps(dataclasses.asdict(settings), sort_keys=True)
