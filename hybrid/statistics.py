@@ -18,7 +18,6 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 Array = NDArray[np.float64]
 
@@ -91,6 +90,8 @@ class Bootstrap:
 
     def bound(self, level: float) -> float:
         """Return the lower one-sided confidence bound that is above the truth with chance ``level``."""
+        from scipy import special
+
         share = special.ndtr(self._adjust(special.ndtri(self._expand(level))))
         return float(np.quantile(self.ordered, float(np.clip(share, 0.0, 1.0))))
 
@@ -101,11 +102,15 @@ class Bootstrap:
             level: the chance to lie above the truth.
             unseen: variance that is added for what did not happen yet.
         """
+        from scipy import special
+
         error = math.sqrt(sum(self._variances) + unseen)
         return self.estimate + float(special.stdtrit(self._freedom, level)) * error
 
     def p_above(self, value: float) -> float:
         """Return the p-value of "it is at most ``value``", by inverting the bound."""
+        from scipy import special
+
         shifted = special.ndtri(self._share_below(value)) - self._bias
         z = shifted / (1.0 + self._acceleration * shifted) - self._bias
         return float(special.stdtr(self._freedom, z / self._widening))
@@ -130,6 +135,8 @@ class Bootstrap:
 
     @cached_property
     def _bias(self) -> float:
+        from scipy import special
+
         return float(special.ndtri(self._share_below(self.estimate)))
 
     @cached_property
@@ -143,6 +150,8 @@ class Bootstrap:
         return self._bias + shifted / (1.0 - self._acceleration * shifted)
 
     def _expand(self, level: float) -> float:
+        from scipy import special
+
         return float(special.ndtr(self._widening * special.stdtrit(self._freedom, level)))
 
     def _share_below(self, value: float) -> float:
@@ -273,6 +282,8 @@ class Contrast:
             rare: whether the columns are rights and wrongs from 0 to 1, whose rare differences may not have
                 been seen yet; else their spread is what was seen.
         """
+        from scipy import special
+
         if self._enough:
             return self._bootstrap.bound(level)
         if not rare:
@@ -297,6 +308,8 @@ class Contrast:
         rare to have been seen can make a claim alone. Ties of the sign-flip test count half (mid-p, Lancaster
         1961): right or wrong answers tie often, and the other two tests are cautious enough.
         """
+        from scipy import special
+
         score = float(special.stdtr(self._freedom, (value - self.estimate) / self.error_at(value)))
         bootstrap = self._bootstrap.p_above(value) if self._enough else 0.0
         return max(score, bootstrap, self.flip_p(value, ties=0.5))
@@ -382,6 +395,8 @@ def detectable_effect(standard_error: float, *, sources: int, level: float, powe
         level: one-sided level of the test.
         power: chance of showing the difference if it is there.
     """
+    from scipy import special
+
     freedom = max(sources - 1, 1)
     quantiles = special.stdtrit(freedom, 1 - level) + special.stdtrit(freedom, power)
     return float(quantiles * standard_error)
@@ -399,6 +414,8 @@ def questions_for(
         level: one-sided level of the test.
         power: chance of showing the effect if it is there.
     """
+    from scipy import special
+
     if effect <= 0:
         return float("inf")
     quantiles = special.ndtri(1 - level) + special.ndtri(power)

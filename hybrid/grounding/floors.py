@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import numpy as np
-from scipy import special
 
 from hybrid.grounding.folds import grouped_folds
 from hybrid.grounding.labelled import Array, Flags, LabelledClaim, Scores, labels_of, sources_of
@@ -49,6 +48,8 @@ def floors(claims: Sequence[LabelledClaim], *, seed: int = 0) -> list[Scores]:
 
 def _overlap(claim: LabelledClaim) -> float:
     """Return the share of the claim's content words that stand in its evidence, as a logit."""
+    from scipy import special
+
     said = content_words(claim.claim)
     there = {word for text in claim.evidence for word in content_words(text)}
     return float(special.logit(min(max(share_held(said, there), 0.01), 0.99)))

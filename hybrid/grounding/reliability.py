@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from hybrid.confidence import BINS
 from hybrid.errors import UsageError
@@ -88,6 +87,8 @@ def log_loss_skill(probabilities: ArrayLike, supported: ArrayLike) -> float | No
 
     1 is perfect, 0 is as good as knowing only the share, below 0 is worse than that.
     """
+    from scipy import special
+
     _, flags = _checked(probabilities, supported)
     share = float(flags.mean()) if len(flags) else 0.0
     loss = log_loss(probabilities, supported)
@@ -123,6 +124,8 @@ class _Groups:
 
     def errors(self, labels: Array) -> tuple[Array, Array]:
         """Return the debiased and the plain error of each row of labels."""
+        from scipy import special
+
         shares = self.means(labels)
         gaps = np.abs(shares - self.chances)
         mass = self.sizes / self.sizes.sum()

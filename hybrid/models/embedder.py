@@ -269,7 +269,7 @@ class CrossEncoderReranker:
                     device=placement.device,
                     local_files_only=True,
                     trust_remote_code=False,
-                    model_kwargs={"dtype": placement.torch_dtype(), "use_safetensors": True},
+                    model_kwargs=_options(placement),
                 )
             except unloadable() as error:
                 raise refusal(folder, "cross-encoder", error) from error
@@ -311,7 +311,7 @@ def load_sentence_transformer(folder: Path, placement: Placement) -> SentenceTra
                 device=placement.device,
                 local_files_only=True,
                 trust_remote_code=False,
-                model_kwargs={"dtype": placement.torch_dtype(), "use_safetensors": True},
+                model_kwargs=_options(placement),
             )
         except unloadable() as error:
             raise refusal(folder, "sentence-transformers model", error) from error
@@ -334,6 +334,11 @@ def transformer_of(model: SentenceTransformer) -> Module:
             hint="set models.embedder to a model with a transformer",
         )
     return transformer
+
+
+def _options(placement: Placement) -> dict[str, Any]:
+    # other sizes are refused afterwards, by the names of the tensors
+    return {"dtype": placement.torch_dtype(), "use_safetensors": True, "ignore_mismatched_sizes": True}
 
 
 def _bare(text: str) -> Tokenizer:

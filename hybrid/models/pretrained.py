@@ -89,6 +89,7 @@ def load_causal(folder: Path, *, dtype: Any, quantisation: Any = None) -> Any:
                 local_files_only=True,
                 use_safetensors=True,
                 output_loading_info=True,
+                ignore_mismatched_sizes=True,  # they are refused below, by their names
                 trust_remote_code=False,
                 **({} if quantisation is None else {"quantization_config": quantisation}),
             )
@@ -132,14 +133,14 @@ def require_whole(report: Mapping[str, Any], folder: Path, kind: str) -> None:
     if not lacking and not wrong:
         return
     said = [
-        f"{what} {len(names)} weights of a {kind} ({_some(names)})"
+        f"{what} {len(names)} weights of a {kind}: {_some(names)}"
         for what, names in (("lacks", lacking), ("has other sizes for", wrong))
         if names
     ]
     extra = sorted(report["unexpected_keys"])
     unknown = f"; it has others that the model does not know ({_some(extra)})" if lacking and extra else ""
     raise ModelMissing(
-        f"{folder} {' and '.join(said)}{unknown}",
+        f"{folder} {'; '.join(said)}{unknown}",
         hint=f"choose a folder that was saved as a {kind}, or fetch it again: what is missing would be drawn "
         "at random",
     )
@@ -160,6 +161,7 @@ def require_whole_module(module: Any, folder: Path, kind: str) -> None:
             local_files_only=True,
             use_safetensors=True,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,
             trust_remote_code=False,
         )
     missing = {key for key in report["missing_keys"] if kind != "embedder" or not _UNREAD.search(key)}

@@ -66,7 +66,7 @@ def _train_embedder(folder):
     ("model", "load", "change", "tensor"),
     [
         ("tiny_embedder_folder", _embed, _without("layer.1.output"), "encoder.layer.1.output.LayerNorm.bias"),
-        ("tiny_embedder_folder", _embed, _renamed, "embeddings.word_embeddings.weight"),
+        ("tiny_embedder_folder", _embed, _renamed, "embeddings.LayerNorm.weight"),
         ("tiny_embedder_folder", _embed, _cut("layer.0.output.dense.bias"), "layer.0.output.dense.bias"),
         (
             "tiny_embedder_folder",

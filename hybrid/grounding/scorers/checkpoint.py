@@ -182,6 +182,7 @@ def _load(folder: Path, head: Head, placement: Placement, trust_remote_code: boo
                 dtype=placement.torch_dtype(),
                 use_safetensors=True,
                 output_loading_info=True,
+                ignore_mismatched_sizes=True,
                 local_files_only=True,
                 trust_remote_code=trust_remote_code,
             )
