@@ -18,6 +18,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 Array = NDArray[np.float64]
 
@@ -41,6 +42,20 @@ class Estimate:
 
     value: float
     interval: Interval | None = None
+
+    @property
+    def low(self) -> float | None:
+        """Return the lower end, None without an interval."""
+        return None if self.interval is None else self.interval.low
+
+    @property
+    def high(self) -> float | None:
+        """Return the upper end, None without an interval."""
+        return None if self.interval is None else self.interval.high
+
+    def flat(self) -> dict[str, float | None]:
+        """Return value and ends side by side, as files have them."""
+        return {"value": self.value, "low": self.low, "high": self.high}
 
 
 def decimal(value: float, digits: int, *, signed: bool = False) -> str:
@@ -90,8 +105,6 @@ class Bootstrap:
 
     def bound(self, level: float) -> float:
         """Return the lower one-sided confidence bound that is above the truth with chance ``level``."""
-        from scipy import special
-
         share = special.ndtr(self._adjust(special.ndtri(self._expand(level))))
         return float(np.quantile(self.ordered, float(np.clip(share, 0.0, 1.0))))
 
@@ -102,15 +115,11 @@ class Bootstrap:
             level: the chance to lie above the truth.
             unseen: variance that is added for what did not happen yet.
         """
-        from scipy import special
-
         error = math.sqrt(sum(self._variances) + unseen)
         return self.estimate + float(special.stdtrit(self._freedom, level)) * error
 
     def p_above(self, value: float) -> float:
         """Return the p-value of "it is at most ``value``", by inverting the bound."""
-        from scipy import special
-
         shifted = special.ndtri(self._share_below(value)) - self._bias
         z = shifted / (1.0 + self._acceleration * shifted) - self._bias
         return float(special.stdtr(self._freedom, z / self._widening))
@@ -135,8 +144,6 @@ class Bootstrap:
 
     @cached_property
     def _bias(self) -> float:
-        from scipy import special
-
         return float(special.ndtri(self._share_below(self.estimate)))
 
     @cached_property
@@ -150,8 +157,6 @@ class Bootstrap:
         return self._bias + shifted / (1.0 - self._acceleration * shifted)
 
     def _expand(self, level: float) -> float:
-        from scipy import special
-
         return float(special.ndtr(self._widening * special.stdtrit(self._freedom, level)))
 
     def _share_below(self, value: float) -> float:
@@ -282,8 +287,6 @@ class Contrast:
             rare: whether the columns are rights and wrongs from 0 to 1, whose rare differences may not have
                 been seen yet; else their spread is what was seen.
         """
-        from scipy import special
-
         if self._enough:
             return self._bootstrap.bound(level)
         if not rare:
@@ -308,8 +311,6 @@ class Contrast:
         rare to have been seen can make a claim alone. Ties of the sign-flip test count half (mid-p, Lancaster
         1961): right or wrong answers tie often, and the other two tests are cautious enough.
         """
-        from scipy import special
-
         score = float(special.stdtr(self._freedom, (value - self.estimate) / self.error_at(value)))
         bootstrap = self._bootstrap.p_above(value) if self._enough else 0.0
         return max(score, bootstrap, self.flip_p(value, ties=0.5))
@@ -395,8 +396,6 @@ def detectable_effect(standard_error: float, *, sources: int, level: float, powe
         level: one-sided level of the test.
         power: chance of showing the difference if it is there.
     """
-    from scipy import special
-
     freedom = max(sources - 1, 1)
     quantiles = special.stdtrit(freedom, 1 - level) + special.stdtrit(freedom, power)
     return float(quantiles * standard_error)
@@ -414,8 +413,6 @@ def questions_for(
         level: one-sided level of the test.
         power: chance of showing the effect if it is there.
     """
-    from scipy import special
-
     if effect <= 0:
         return float("inf")
     quantiles = special.ndtri(1 - level) + special.ndtri(power)

@@ -16,9 +16,10 @@ from hybrid.errors import EXIT_GATE_FAILED, UsageError
 
 if TYPE_CHECKING:
     from hybrid.config import Settings
+    from hybrid.grounding.calibration import Fitted
     from hybrid.grounding.cards import CalibrationCard
-    from hybrid.grounding.figures import Fitted, MeanResult, MetaEvaluation
-    from hybrid.grounding.labelled import LabelledClaim, Scores
+    from hybrid.grounding.labelled import LabelledClaim, ScorerLogits
+    from hybrid.grounding.measure import MeanResult, MetaEvaluation
 
 app = typer.Typer(
     help="What judges whether an answer is carried by its passages: measure it, fit it to your data.",
@@ -56,7 +57,7 @@ def evaluate(
 ) -> None:
     """Measure scorers on labelled claims, beside the floors that they have to beat."""
     from hybrid.grounding.labelled import labels_of
-    from hybrid.grounding.meta import evaluate, fit, mean_over_sets
+    from hybrid.grounding.measure import evaluate, fit, mean_over_sets
 
     if as_json and as_markdown:
         raise UsageError("--json and --markdown exclude each other")
@@ -85,7 +86,7 @@ def evaluate(
     if as_json:
         console.json_document(_document(found, means))
     elif as_markdown:
-        from hybrid.grounding.rendering import markdown
+        from hybrid.grounding.table import markdown
 
         console.piece(markdown(found, means))
     else:
@@ -107,8 +108,8 @@ def calibrate(
     offline: Offline = False,
 ) -> int:
     """Fit a scorer's probabilities to your labels; ends with 7, and keeps nothing, if that gains nothing."""
-    from hybrid.grounding.calibration import UNCALIBRATED
-    from hybrid.grounding.cards import calibrated, card_path, write_card
+    from hybrid.grounding.calibration import UNCALIBRATED, card_path
+    from hybrid.grounding.cards import calibrated, card_values, write_card
     from hybrid.grounding.loading import fitted_for
 
     settings = settings_from(config, indexes=indexes, offline=offline)
@@ -129,7 +130,9 @@ def calibrate(
         write_card(path, card)
     if as_json:
         stored = str(path) if card.better else None
-        console.json_document({"scorer": scorer, "better": card.better, "stored": stored, "card": card})
+        console.json_document(
+            {"scorer": scorer, "better": card.better, "stored": stored, "card": card_values(card)}
+        )
     else:
         _tell(card)
         console.data(f"stored    {path}" if card.better else "not stored: the Brier score is not better")
@@ -151,16 +154,16 @@ def _claims(path: Path, limit: int | None) -> tuple[str, list[LabelledClaim]]:
 
 def _scores(
     settings: Settings, names: Sequence[str], sets: Sequence[Sequence[LabelledClaim]]
-) -> list[list[Scores]]:
+) -> list[list[ScorerLogits]]:
     """Return what each scorer says of each set; it is let go before the next one is loaded."""
-    from hybrid.grounding.measuring import measured
+    from hybrid.grounding.labelled import measured
     from hybrid.grounding.scorers.naming import scorer_for
 
-    found: list[list[Scores]] = [[] for _ in sets]
+    found: list[list[ScorerLogits]] = [[] for _ in sets]
     for name in names:
         scorer = scorer_for(name, settings.models)
         for own, claims in zip(found, sets, strict=True):
-            own.append(measured(name, scorer, claims, progress=_Progress(name)))
+            own.append(measured(name, scorer, claims, progress=_ScorerProgress(name)))
     return found
 
 
@@ -181,15 +184,15 @@ def _apart(path: Path, judged: Iterable[Sequence[LabelledClaim]]) -> list[Labell
 
 def _kept(path: Path, names: Sequence[str]) -> dict[str, Fitted]:
     """Return the calibration of a file, by its scorer."""
-    from hybrid.grounding.cards import read_card
+    from hybrid.grounding.calibration import read_fitted
 
-    card = read_card(path)
-    if card.scorer not in names:
-        raise UsageError(f"{path} is of the scorer {card.scorer}", hint=f"add --scorer {card.scorer}")
-    return {card.scorer: card.fitted}
+    fitted = read_fitted(path)
+    if fitted.scorer not in names:
+        raise UsageError(f"{path} is of the scorer {fitted.scorer}", hint=f"add --scorer {fitted.scorer}")
+    return {fitted.scorer: fitted}
 
 
-class _Progress:
+class _ScorerProgress:
     """Tell how far a scorer is: at its end, and every few seconds until then."""
 
     def __init__(self, scorer: str) -> None:
@@ -205,7 +208,7 @@ class _Progress:
 
 def _document(found: Sequence[MetaEvaluation], means: Sequence[MeanResult]) -> dict[str, object]:
     """Return one set as it is, with the figures of its only scorer at the top; several below each other."""
-    from hybrid.grounding.rendering import mean_values, result_values, set_values
+    from hybrid.grounding.table import mean_values, result_values, set_values
 
     if len(found) > 1:
         return {"sets": [set_values(each) for each in found], "mean": mean_values(means)}
@@ -215,8 +218,8 @@ def _document(found: Sequence[MetaEvaluation], means: Sequence[MeanResult]) -> d
 
 
 def _show(found: Sequence[MetaEvaluation], means: Sequence[MeanResult]) -> None:
-    from hybrid.grounding.figures import Dimension
-    from hybrid.grounding.rendering import HEADER, by_part, over_sets, overview, told
+    from hybrid.grounding.measure import Dimension
+    from hybrid.grounding.table import HEADER, by_part, over_sets, overview, told
 
     for each in found:
         console.data(f"{console.one_line(each.name, 60)}: {told(each)}")

@@ -72,14 +72,14 @@ def status(
     as_json: Json = False,
     config: Config = None,
     indexes: Indexes = None,
-) -> None:
-    """Show what is indexed, with which embedder, and what was rejected."""
+) -> int:
+    """Show what is indexed, with which embedder, and what was rejected; 6 where an index is damaged."""
     settings = settings_from(config, indexes=indexes)
     root = Path(settings.indexes)
     names = list(domains(root))
     if domain or settings.domain or len(names) <= 1:
         names = [existing_domain(settings, domain)]
-    described = []
+    described, damaged = [], []
     for name in names:
         try:
             described.append(_describe(root / name, files=files, verify=verify))
@@ -87,12 +87,14 @@ def status(
             if len(names) == 1:
                 raise
             # one damaged domain must not hide the others
-            console.note(f"error: {name}: {error}")
+            damaged.append({"domain": name, "error": str(error), "hint": error.hint})
+            console.note(f"error: {name}: {error}\n  → {error.hint}")
     if as_json:
-        console.json_document({"domains": described})
-        return
-    for entry in described:
-        _show_status(entry)
+        console.json_document({"domains": described, "damaged": damaged})
+    else:
+        for entry in described:
+            _show_status(entry)
+    return EXIT_PARTIAL if damaged else 0
 
 
 @shared()

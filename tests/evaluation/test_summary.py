@@ -4,6 +4,7 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from hybrid.confidence import AbstentionScores
 from hybrid.evaluation.outcomes import Outcome, Retrieved
@@ -63,7 +64,10 @@ def test_confidence_by_hand():
     assert found.aurc == pytest.approx((0 + 1 / 2 + 2 / 3) / 3)
     assert found.excess_aurc == pytest.approx(0.0)
     assert found.brier == pytest.approx((0.1**2 + 0.6**2) / 2)
-    assert found.calibration_error == pytest.approx((0.1 + 0.6) / 2)
+    # one group of two: |.5 - .75|, of which drawing anew would make a folded normal
+    gap, spread = 0.25, math.sqrt(0.25 / 2)
+    folded = stats.foldnorm(gap / spread, scale=spread).mean()
+    assert found.calibration_error == pytest.approx(2 * gap - folded)
 
 
 def test_an_answer_without_a_confidence_is_ranked_last():

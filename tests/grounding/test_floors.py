@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hybrid.grounding.floors import WORD_OVERLAP, floors
-from hybrid.grounding.labelled import LabelledClaim, limited
+from hybrid.grounding.labelled import WORD_OVERLAP, LabelledClaim, floors, limited
 from hybrid.grounding.metrics import auroc
 
 NAMES = [WORD_OVERLAP, "claim words", "claim length", "evidence length", "task prior"]

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid.errors import UsageError
-from hybrid.grounding.folds import grouped_folds
+from hybrid.grounding.calibration import grouped_folds
 
 rows = st.lists(st.tuples(st.booleans(), st.sampled_from("abcdefg")), min_size=2, max_size=30).filter(
     lambda found: len({source for _, source in found}) > 1

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from hybrid.errors import UsageError
-from hybrid.grounding.intervals import Interval, mean_over, resampled_aurocs
-from hybrid.grounding.metrics import auroc
-from hybrid.statistics import source_places, source_weights
+from hybrid.grounding.metrics import auroc, mean_over, resampled_aurocs
+from hybrid.statistics import Estimate, source_places, source_weights
 
 
 def drawn(count, sources, *, seed=0, digits=1, reach=(1.0, 0.3)):
@@ -70,7 +69,7 @@ def test_a_perfect_scorer_is_not_certain(sources):
 
 def test_one_source_has_no_interval():
     found = resampled_aurocs([[1.0, 0.0, 2.0]], [True, False, True], ["a"] * 3)
-    assert found.interval([1]) == Interval(1.0, None, None)
+    assert found.interval([1]) == Estimate(1.0)
 
 
 def test_labels_of_one_kind_have_no_auroc():

@@ -3,8 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from hybrid.grounding.labelled import LabelledClaim
-from hybrid.grounding.measuring import NO_EVIDENCE, best_passage, measured
+from hybrid.grounding.labelled import NO_EVIDENCE, LabelledClaim, best_passage, measured
 from hybrid.grounding.values import Logits
 
 

@@ -13,6 +13,8 @@ from hybrid.grounding.metrics import (
     balanced_accuracy,
     choose_threshold,
     f1,
+    log_loss,
+    log_loss_skill,
     tpr_at_fpr,
 )
 
@@ -175,3 +177,35 @@ def test_no_threshold_is_better_than_the_chosen_one(rows, data):
 def test_a_chosen_threshold_is_never_worse_than_chance(rows):
     scores, flags = split(rows)
     assert balanced_accuracy(np.array(scores) >= choose_threshold(scores, flags), flags) >= 0.5
+
+
+def test_the_loss_by_hand():
+    assert log_loss([0.5, 0.9], [True, True]) == pytest.approx(-(math.log(0.5) + math.log(0.9)) / 2)
+    # knowing only the share is no skill
+    assert log_loss_skill([0.25] * 4, [True, False, False, False]) == pytest.approx(0.0)
+    assert log_loss_skill([1.0, 0.0], [True, False]) == pytest.approx(1.0, abs=1e-4)
+    assert log_loss_skill([0.9, 0.9, 0.9, 0.9], [True, False, False, False]) < 0
+
+
+def test_a_certain_mistake_is_a_finite_loss():
+    assert log_loss([0.0, 1.0], [True, False]) == pytest.approx(-math.log(1e-6))
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([0.0, 0.2, 0.5, 0.7, 1.0]), st.booleans()), min_size=1, max_size=30)
+)
+def test_the_loss_is_that_of_sklearn(found):
+    chances, flags = [chance for chance, _ in found], [flag for _, flag in found]
+    clipped = np.clip(chances, 1e-6, 1 - 1e-6)
+    assert log_loss(chances, flags) == pytest.approx(reference.log_loss(flags, clipped, labels=[False, True]))
+
+
+@pytest.mark.parametrize("figure", [log_loss, log_loss_skill])
+def test_what_is_no_probability_is_an_error_and_not_dropped(figure):
+    assert figure([], []) is None
+    assert log_loss_skill([0.5, 0.6], [True, True]) is None
+    for bad in (-0.1, 1.1, math.nan, math.inf):
+        with pytest.raises(UsageError, match="expected from 0 to 1"):
+            figure([0.5, bad], [True, False])
+    with pytest.raises(UsageError, match="one label for each"):
+        figure([0.5], [True, False])
