@@ -14,7 +14,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid.types import Message, TokenCounter
+from hybrid.types import Message, Span, TokenCounter
 
 Vectors: TypeAlias = NDArray[np.float32]
 
