@@ -241,16 +241,16 @@ class Ingestor:
             )
         return FileContent(file.source, tuple(documents), tuple(rejected), last)
 
-    def _sample(self, found: Scan, todo: Sequence[str]) -> tuple[list[_Sampled], list[str]]:
+    def _sample(self, found: Scan, todo: Sequence[str]) -> tuple[list[_SampledChunk], list[str]]:
         """Read files spread over the whole list until there are enough chunks to time."""
         step = max(len(todo) // 16, 1)
         order = [source for start in range(step) for source in todo[start::step]]
-        sampled: list[_Sampled] = []
+        sampled: list[_SampledChunk] = []
         read: list[str] = []
         for content in self._loader(found)(order):
             for document in content.documents:
                 sampled.extend(
-                    _Sampled(chunk.embedded_text, tokens)
+                    _SampledChunk(chunk.embedded_text, tokens)
                     for chunk, tokens in zip(document.chunks, document.tokens, strict=True)
                 )
             if content.last:
@@ -261,7 +261,7 @@ class Ingestor:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sampled:
+class _SampledChunk:
     text: str
     tokens: int
 

@@ -24,7 +24,7 @@ _LITTLE_SPACE = 2_000_000_000
 _EXTRAS = {"office": ("docx", "pptx"), "pdf": ("cryptography",), "gguf": ("gguf", "accelerate")}
 
 
-class Verdict(StrEnum):
+class Health(StrEnum):
     """How a check went."""
 
     OK = "ok"
@@ -37,7 +37,7 @@ class Check:
     """One line of the report; ``mend`` says what to do about it."""
 
     name: str
-    verdict: Verdict
+    verdict: Health
     found: str
     mend: str = ""
 
@@ -57,7 +57,7 @@ def doctor(
         _indexes,
     )
     checks = [check for step in steps for check in step(settings)]
-    bad = any(check.verdict is Verdict.BAD for check in checks)
+    bad = any(check.verdict is Health.BAD for check in checks)
     if as_json:
         console.json_document({"healthy": not bad, "checks": checks})
         return int(bad)
@@ -70,9 +70,7 @@ def doctor(
 
 def _python(settings: Settings) -> list[Check]:
     return [
-        Check(
-            "python", Verdict.OK, f"{platform.python_version()} on {platform.system()} {platform.machine()}"
-        )
+        Check("python", Health.OK, f"{platform.python_version()} on {platform.system()} {platform.machine()}")
     ]
 
 
@@ -81,23 +79,23 @@ def _device(settings: Settings) -> list[Check]:
         embedder = choose_placement(settings.models.device, settings.models.dtype)
         generator = choose_placement(settings.models.device, settings.models.dtype, exact=True)
     except HybridError as error:
-        return [Check("device", Verdict.BAD, str(error), error.hint)]
+        return [Check("device", Health.BAD, str(error), error.hint)]
     return [
-        Check("device", Verdict.OK, f"{embedder.device}; {describe_compute()}"),
-        Check("embedder format", Verdict.OK, f"{embedder.dtype}: {embedder.reason}"),
-        Check("generator format", Verdict.OK, f"{generator.dtype}: {generator.reason}"),
+        Check("device", Health.OK, f"{embedder.device}; {describe_compute()}"),
+        Check("embedder format", Health.OK, f"{embedder.dtype}: {embedder.reason}"),
+        Check("generator format", Health.OK, f"{generator.dtype}: {generator.reason}"),
     ]
 
 
 def _openmp(settings: Settings) -> list[Check]:
     policy = os.environ.get("OMP_WAIT_POLICY", "unset")
     if policy.upper() == "PASSIVE":
-        return [Check("OpenMP", Verdict.OK, "OMP_WAIT_POLICY is PASSIVE")]
+        return [Check("OpenMP", Health.OK, "OMP_WAIT_POLICY is PASSIVE")]
     mend = "export OMP_WAIT_POLICY=PASSIVE before Python starts"
     return [
         Check(
             "OpenMP",
-            Verdict.NOTE,
+            Health.NOTE,
             f"OMP_WAIT_POLICY is {policy}: decoding may collapse on shared cores",
             mend,
         )
@@ -111,17 +109,15 @@ def _models(settings: Settings) -> list[Check]:
     for name in filter(None, names):
         location = locate(name, offline=settings.models.offline)
         if location.path is not None:
-            checks.append(Check(f"model {name}", Verdict.OK, location.origin))
+            checks.append(Check(f"model {name}", Health.OK, location.origin))
         elif location.origin is Origin.HUB:
             checks.append(
-                Check(f"model {name}", Verdict.NOTE, "will be fetched from the hub", how_to_get(name))
+                Check(f"model {name}", Health.NOTE, "will be fetched from the hub", how_to_get(name))
             )
         else:
-            checks.append(
-                Check(f"model {name}", Verdict.BAD, "missing, and the hub is off", how_to_get(name))
-            )
+            checks.append(Check(f"model {name}", Health.BAD, "missing, and the hub is off", how_to_get(name)))
     state = "off" if is_offline(settings.models.offline) else "on"
-    return [*checks, Check("hub", Verdict.OK, state)]
+    return [*checks, Check("hub", Health.OK, state)]
 
 
 def _extras(settings: Settings) -> list[Check]:
@@ -130,7 +126,7 @@ def _extras(settings: Settings) -> list[Check]:
         missing = [module for module in modules if importlib.util.find_spec(module) is None]
         mend = f"pip install 'hybrid-assistant[{extra}]'" if missing else ""
         found = f"without {', '.join(missing)}" if missing else "installed"
-        checks.append(Check(f"extra {extra}", Verdict.NOTE if missing else Verdict.OK, found, mend))
+        checks.append(Check(f"extra {extra}", Health.NOTE if missing else Health.OK, found, mend))
     return checks
 
 
@@ -142,11 +138,11 @@ def _disk(settings: Settings) -> list[Check]:
             there = there.parent
         if not os.access(there, os.W_OK):
             checks.append(
-                Check(f"disk for {name}", Verdict.BAD, f"{folder} cannot be written", "choose another folder")
+                Check(f"disk for {name}", Health.BAD, f"{folder} cannot be written", "choose another folder")
             )
             continue
         free = free_bytes(folder)
-        verdict = Verdict.OK if free > _LITTLE_SPACE else Verdict.NOTE
+        verdict = Health.OK if free > _LITTLE_SPACE else Health.NOTE
         checks.append(Check(f"disk for {name}", verdict, f"{free / 1e9:.0f} GB free at {folder}"))
     return checks
 
@@ -160,7 +156,7 @@ def _indexes(settings: Settings) -> list[Check]:
             index.verify()
             counts = index.manifest.counts
             index.close()
-            checks.append(Check(f"index {name}", Verdict.OK, f"{counts.chunks} chunks, every checksum right"))
+            checks.append(Check(f"index {name}", Health.OK, f"{counts.chunks} chunks, every checksum right"))
         except HybridError as error:
-            checks.append(Check(f"index {name}", Verdict.BAD, str(error), error.hint))
-    return checks or [Check("indexes", Verdict.NOTE, f"none in {root}", "hybrid index FOLDER")]
+            checks.append(Check(f"index {name}", Health.BAD, str(error), error.hint))
+    return checks or [Check("indexes", Health.NOTE, f"none in {root}", "hybrid index FOLDER")]

@@ -163,7 +163,7 @@ def _scores(
     for name in names:
         scorer = scorer_for(name, settings.models)
         for own, claims in zip(found, sets, strict=True):
-            own.append(measured(name, scorer, claims, progress=_Progress(name)))
+            own.append(measured(name, scorer, claims, progress=_ScorerProgress(name)))
     return found
 
 
@@ -192,7 +192,7 @@ def _kept(path: Path, names: Sequence[str]) -> dict[str, Fitted]:
     return {fitted.scorer: fitted}
 
 
-class _Progress:
+class _ScorerProgress:
     """Tell how far a scorer is: at its end, and every few seconds until then."""
 
     def __init__(self, scorer: str) -> None:

@@ -253,7 +253,7 @@ def mean_over_sets(sets: Sequence[MetaEvaluation]) -> tuple[MeanResult, ...]:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class _Reading:
+class _Judgements:
     """What is made of a scorer's logits."""
 
     logits: Array
@@ -264,7 +264,7 @@ class _Reading:
 
 def _read(
     scores: ScorerLogits, given: Fitted | None, labels: Flags, sources: Sequence[str], seed: int
-) -> _Reading:
+) -> _Judgements:
     logits = np.asarray(scores.logits, dtype=np.float64)
     if given is not None:
         return _with(given, logits, FittedOn.OTHER_DATA)
@@ -281,11 +281,11 @@ def _read(
         curve = fit_calibration(logits[~held], known, method=method)
         probabilities[held] = curve.probabilities(logits[held])
         decided[held] = logits[held] >= choose_threshold(logits[~held], known)
-    return _Reading(logits, probabilities, decided, FittedOn.OTHER_SOURCES)
+    return _Judgements(logits, probabilities, decided, FittedOn.OTHER_SOURCES)
 
 
-def _with(fitted: Fitted, logits: Array, origin: FittedOn) -> _Reading:
-    return _Reading(logits, fitted.calibration.probabilities(logits), logits >= fitted.threshold, origin)
+def _with(fitted: Fitted, logits: Array, origin: FittedOn) -> _Judgements:
+    return _Judgements(logits, fitted.calibration.probabilities(logits), logits >= fitted.threshold, origin)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -305,7 +305,7 @@ class _Readings:
     claims: Sequence[LabelledClaim]
     labels: Flags
     sources: Sequence[str]
-    read: Sequence[_Reading]
+    read: Sequence[_Judgements]
     replicates: int
     seed: int
 

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from hybrid.errors import UsageError
 from hybrid.grounding.examples import (
+    CheckedRow,
     Dataset,
     Example,
     Label,
-    Row,
     checked_rows,
     document_name,
     first_row,
@@ -118,7 +118,7 @@ def load_scifact(paths: Sequence[Path]) -> Dataset:
     return Dataset("SciFact", tuple(example for row in rows for example in _abstracts(row, known, corpus)))
 
 
-def _abstracts(row: Row[CitingClaim], known: dict[str, Abstract], corpus: Path) -> Iterator[Example]:
+def _abstracts(row: CheckedRow[CitingClaim], known: dict[str, Abstract], corpus: Path) -> Iterator[Example]:
     labels = {str(rationale.doc_id): rationale.label for rationale in row.value.evidence}
     for name in dict.fromkeys([*map(str, row.value.cited_doc_ids), *labels]):
         abstract = known.get(name)
@@ -207,7 +207,7 @@ def recall(found: Sequence[Span], gold: Sequence[Span]) -> float | None:
     return sum(hits) / len(hits)
 
 
-def _page_claim(row: Row[PageClaim]) -> Example:
+def _page_claim(row: CheckedRow[PageClaim]) -> Example:
     value = row.value
     label = _CARRIED.get(value.label)
     if label is None:
@@ -232,7 +232,7 @@ def _wice_id(value: PageClaim) -> str:
     return f"wice-{value.meta.id}"
 
 
-def _gold(row: Row[PageClaim]) -> Iterator[tuple[Span, ...]]:
+def _gold(row: CheckedRow[PageClaim]) -> Iterator[tuple[Span, ...]]:
     sentences = row.value.evidence
     starts = [0]
     for sentence in sentences:
@@ -244,7 +244,7 @@ def _gold(row: Row[PageClaim]) -> Iterator[tuple[Span, ...]]:
             yield tuple(Span(starts[place], starts[place] + len(sentences[place])) for place in places)
 
 
-def _marked(row: Row[PageClaim]) -> tuple[Span, ...]:
+def _marked(row: CheckedRow[PageClaim]) -> tuple[Span, ...]:
     value, spans, end = row.value, [], 0
     if len(value.claim_tokens) != len(value.non_supported_spans):
         raise UsageError(

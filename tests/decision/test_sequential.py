@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hybrid.decision.replay import KnownArms, contest
 from hybrid.decision.sequential import Contest, decide_sequentially, plan_looks
-from hybrid.decision.values import Effect, Gate, Hypothesis, Policy, Side
+from hybrid.decision.values import Bound, Effect, Gate, Hypothesis, Policy
 from hybrid.errors import UsageError
 from hybrid.evaluation.outcomes import ArmCost
 from hybrid.statistics import Interval
@@ -117,7 +117,7 @@ class Warming(Recorder):
         return {arm: {"m": 0.0 if arm == self.arm and asked < self.late else 1.0} for arm in self.table.arms}
 
 
-GATED = dataclasses.replace(QUICK, gates=(Gate("m", Side.AT_LEAST, 0.5),))
+GATED = dataclasses.replace(QUICK, gates=(Gate("m", Bound.AT_LEAST, 0.5),))
 
 
 def test_an_arm_that_fails_its_gate_to_the_end_is_not_chosen(make_table, right):
