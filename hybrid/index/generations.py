@@ -144,14 +144,15 @@ def finished(domain: Path) -> list[str]:
     folder = domain / "generations"
     if not folder.is_dir():
         return []
-    return sorted(path.name for path in folder.iterdir() if (path / "manifest.json").is_file())
+    there = (path for path in folder.iterdir() if is_generation(path.name))
+    return sorted(path.name for path in there if (path / "manifest.json").is_file())
 
 
 def next_name(domain: Path) -> str:
     """Return a name that was never used, so that names order by age."""
     folder = domain / "generations"
     there = folder.iterdir() if folder.is_dir() else ()
-    numbers = [int(path.name[:_NAME_BYTES]) for path in there if is_generation(path.name)]
+    numbers = [int(path.name) for path in there if is_generation(path.name)]
     return f"{max(numbers, default=0) + 1:06d}"
 
 
