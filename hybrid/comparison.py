@@ -284,7 +284,14 @@ def _guessing(questions: Sequence[Question], metric: str) -> float | None:
 
 def _run_settings(folder: Path) -> dict[str, str]:
     """Return the settings of the experiment as lines for the report."""
-    content = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
+    path = folder / "settings.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{path} cannot be read: {error}",
+            hint="remove it; the next run writes it again",
+        ) from error
     return dict(_flat("", content))
 
 
