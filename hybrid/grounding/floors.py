@@ -7,7 +7,6 @@ on, and every fold's scores lie around 0: what a fold's share of supported claim
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
@@ -18,11 +17,10 @@ from scipy import special
 from hybrid.grounding.folds import grouped_folds
 from hybrid.grounding.labelled import Array, Flags, LabelledClaim, Scores, labels_of, sources_of
 from hybrid.statistics import source_places
-from hybrid.text.words import content_words, share_held
+from hybrid.text.words import content_words, share_held, tokens
 
 WORD_OVERLAP = "word overlap"
 
-_WORD = re.compile(r"\w+")
 # Learns from the claims of the first flags, says something of those of the second.
 _Learner: TypeAlias = Callable[[Flags, Flags], Array]
 
@@ -56,7 +54,7 @@ def _overlap(claim: LabelledClaim) -> float:
 
 def _by_words(texts: Sequence[str], labels: Flags) -> _Learner:
     """Naive Bayes over the words that a claim holds."""
-    words = [frozenset(_WORD.findall(text.lower())) for text in texts]
+    words = [frozenset(tokens(text)) for text in texts]
 
     def learn(known: Flags, asked: Flags) -> Array:
         sides = (known & labels, known & ~labels)
@@ -75,7 +73,7 @@ def _by_words(texts: Sequence[str], labels: Flags) -> _Learner:
 
 def _by_length(texts: Sequence[str], labels: Flags) -> _Learner:
     """Linear discriminant over the logarithm of the number of words, whichever way it points."""
-    lengths = np.log1p([len(_WORD.findall(text)) for text in texts])
+    lengths = np.log1p([len(tokens(text)) for text in texts])
 
     def learn(known: Flags, asked: Flags) -> Array:
         upper, lower = lengths[known & labels], lengths[known & ~labels]

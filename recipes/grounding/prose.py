@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from hybrid.files import valid_utf8
 from hybrid.questions.wording import BASE_VERBS
 from hybrid.text.sentences import sentence_spans
-from hybrid.text.words import LEANING
-from recipes.grounding.edits.english import is_english, word_set
+from hybrid.text.words import LEANING, word_set
+from recipes.grounding.edits.english import is_english
 from recipes.grounding.edits.surroundings import LONGEST
 from recipes.grounding.edits.verbs import BASES, THIRD, has_verb
 

@@ -8,14 +8,9 @@ from __future__ import annotations
 
 import re
 
-from hybrid.text.words import content_words
+from hybrid.text.words import content_words, word_set
 
 WORD = re.compile(r"\w+(?:[’'-]\w+)*")
-
-
-def word_set(text: str) -> frozenset[str]:
-    """Return the words of a list."""
-    return frozenset(text.split())
 
 
 def _pairs(text: str) -> dict[str, str]:

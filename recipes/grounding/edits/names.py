@@ -15,8 +15,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from hybrid.text.words import word_set
 from recipes.grounding.edits import tables
-from recipes.grounding.edits.english import word_set
 from recipes.grounding.edits.surroundings import Surroundings
 from recipes.grounding.edits.values import Candidate, Replacement
 

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from hybrid.grounding.examples import Label
-from recipes.grounding.edits.english import past_form, third_person, word_set
+from hybrid.text.words import word_set
+from recipes.grounding.edits.english import past_form, third_person
 from recipes.grounding.edits.rules import by_rules, read_rules
 from recipes.grounding.edits.surroundings import Surroundings
 from recipes.grounding.edits.values import Candidate, Replacement, shuffled

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from recipes.grounding.edits.english import word_set
+from hybrid.text.words import word_set
 from recipes.grounding.edits.surroundings import Surroundings
 from recipes.grounding.edits.tables import MONTHS
 from recipes.grounding.edits.values import Candidate, Replacement

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from recipes.grounding.edits.english import cased_like, word_set
+from hybrid.text.words import word_set
+from recipes.grounding.edits.english import cased_like
 from recipes.grounding.edits.pairs import ANTONYMS, DIRECTIONS, Opposite
 from recipes.grounding.edits.surroundings import Surroundings
 from recipes.grounding.edits.values import Candidate, Replacement, shuffled

@@ -13,7 +13,8 @@ from itertools import combinations
 
 import numpy as np
 
-from recipes.grounding.edits.english import base_form, lower_first, third_person, upper_first, word_set
+from hybrid.text.words import word_set
+from recipes.grounding.edits.english import base_form, lower_first, third_person, upper_first
 from recipes.grounding.edits.names import find_names, is_replaceable
 from recipes.grounding.edits.surroundings import Surroundings
 from recipes.grounding.edits.tables import MONTHS

@@ -5,6 +5,8 @@ Takes nothing, gives sets. Common ones only: what is in no list is told by its s
 
 from __future__ import annotations
 
+from hybrid.text import dates
+
 
 def words(text: str) -> frozenset[str]:
     """Return what stands between commas or line ends."""
@@ -86,13 +88,8 @@ TITLES = words(
     Prince, Princess, Pope
     """
 )
-# fmt: off
-MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
-    "November", "December",
-)
+MONTHS = tuple(map(str.title, dates.MONTHS))
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-# fmt: on
 MONTHS_AND_DAYS = frozenset((*MONTHS, *DAYS))
 # With a capital only because they begin a sentence, or for emphasis.
 NO_NAMES = words(

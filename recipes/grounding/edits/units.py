@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from recipes.grounding.edits.english import upper_first, word_set
+from hybrid.text.words import word_set
+from recipes.grounding.edits.english import upper_first
 from recipes.grounding.edits.surroundings import Surroundings
 from recipes.grounding.edits.values import Candidate, Replacement, shuffled
 

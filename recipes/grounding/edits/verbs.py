@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from recipes.grounding.edits.english import third_person, word_set
+from hybrid.text.words import word_set
+from recipes.grounding.edits.english import third_person
 
 # Rarely nouns in the form with an s.
 _BASES = """
