@@ -67,9 +67,13 @@ def storage_errors(what: str) -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         # a disk without a single free block shows itself as an I/O error, for lack of a journal
-        if "full" not in str(error) and "disk I/O error" not in str(error):
-            raise
-        raise _no_space(what) from error
+        if "full" in str(error) or "disk I/O error" in str(error):
+            raise _no_space(what) from error
+        if "locked" in str(error) or "busy" in str(error):
+            raise IndexLocked(
+                f"another program holds {what}", hint="wait until it is done, or close it, and run again"
+            ) from error
+        raise
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise _no_space(what) from error

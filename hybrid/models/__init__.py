@@ -14,7 +14,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid.types import Message, Span
+from hybrid.types import Message, TokenCounter
 
 Vectors: TypeAlias = NDArray[np.float32]
 
@@ -49,18 +49,6 @@ class Generation:
     text: str
     prompt_tokens: int
     completion_tokens: int
-
-
-class TokenCounter(Protocol):
-    """Count in the tokens of one model, without special tokens and without truncation."""
-
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Return the number of tokens of each text."""
-        ...
-
-    def token_spans(self, text: str) -> list[Span]:
-        """Return the stretch of each token, in order."""
-        ...
 
 
 class Embedder(TokenCounter, Protocol):

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from hybrid.errors import EXIT_GATE_FAILED
 from hybrid.files import write_atomic
-from hybrid.grounding.calibration import Method
-from hybrid.grounding.cards import CALIBRATION, CalibrationCard, calibrated, write_card
+from hybrid.grounding.calibration import CALIBRATION, CurveKind
+from hybrid.grounding.cards import CalibrationCard, calibrated, write_card
 from hybrid.grounding.examples import Dataset, Example
-from hybrid.grounding.labelled import Scores, labelled
+from hybrid.grounding.labelled import ScorerLogits, labelled
 from hybrid.grounding.scorers.naming import SHIPPED, TRAINED
 from hybrid.grounding.scorers.trained import ENCODER, LAYERS, save_trained
 from hybrid.grounding.tokens import TokenEncoder
@@ -86,8 +86,8 @@ def build(
     found = worth(examples, trained, seed=settings.seed)
     card = calibrated(
         labelled([examples[place] for place in kept]),
-        Scores(TRAINED, trained.held_out[kept]),
-        method=Method.PLATT,
+        ScorerLogits(TRAINED, trained.held_out[kept]),
+        method=CurveKind.PLATT,
         threshold=tolerant_threshold(examples, trained.held_out, FALSE_ALARMS),
         data=", ".join(each.name for each in sets),
         created=created,
@@ -99,8 +99,8 @@ def build(
             "licences": sorted({example.licence for example in examples if example.licence}),
             "examples": len(examples),
             "settings": dataclasses.asdict(settings),
-            "auroc": dataclasses.asdict(found.auroc),
-            "above_words": dataclasses.asdict(found.above_words),
+            "auroc": found.auroc.flat(),
+            "above_words": found.above_words.flat(),
             "created": created,
         }
         save_trained(

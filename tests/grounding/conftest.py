@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hybrid.config import ModelSettings
-from hybrid.grounding.labelled import LabelledClaim, Scores
+from hybrid.grounding.labelled import LabelledClaim, ScorerLogits
 from hybrid.grounding.lexicon import lexicon_of
 from hybrid.grounding.scorers.trained import ENCODER, LAYERS
 from hybrid.grounding.tokens import TokenEncoder
@@ -61,7 +61,7 @@ def scored():
 
     def call(claims, name, reach, *, seed=0):
         noise = np.random.default_rng(seed).normal(size=len(claims))
-        return Scores(name, noise + reach * np.array([claim.supported for claim in claims]))
+        return ScorerLogits(name, noise + reach * np.array([claim.supported for claim in claims]))
 
     return call
 

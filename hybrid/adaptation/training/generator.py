@@ -20,7 +20,7 @@ import numpy as np
 from hybrid.adaptation.examples.files import require_examples
 from hybrid.adaptation.training.encoding import Encoded, by_length, collate, encode, grouped
 from hybrid.adaptation.training.loop import Fit, Schedule, fit, is_main
-from hybrid.adaptation.training.methods import Plan, attach, load_base, plan_for
+from hybrid.adaptation.training.methods import AdapterPlan, attach, load_base, plan_for
 from hybrid.adaptation.training.proof import gain_of, halve, worth
 from hybrid.adaptation.values import Change, Example, Examples, LeftOut
 from hybrid.config import AdaptationSettings, Method
@@ -57,7 +57,7 @@ class TunedGenerator:
     """An adapter that was trained and not yet stored; its strength is in its weights."""
 
     folder: Path
-    plan: Plan
+    plan: AdapterPlan
     fit: Fit
     strength: float
     gain: Change | None

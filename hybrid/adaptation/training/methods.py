@@ -28,7 +28,7 @@ _LAYER = re.compile(r"\.(\d+)\.")
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class AdapterPlan:
     """What the settings leave open, chosen: rank and learning rate."""
 
     method: Method
@@ -37,11 +37,11 @@ class Plan:
     learning_rate: float
 
 
-def plan_for(settings: AdaptationSettings, *, tokens: int) -> Plan:
+def plan_for(settings: AdaptationSettings, *, tokens: int) -> AdapterPlan:
     """Return rank and learning rate for so many tokens of training data in all epochs."""
     rank = settings.rank or next((rank for limit, rank in _RANKS if tokens < limit), _LARGEST_RANK)
     rate = settings.learning_rate or _RATES.get(settings.method, _RATE)
-    return Plan(settings.method, rank, 2 * rank, rate)
+    return AdapterPlan(settings.method, rank, 2 * rank, rate)
 
 
 def load_base(folder: Path, method: Method, placement: Placement) -> Any:
@@ -82,7 +82,7 @@ def _differentiable(model: Any) -> Any:
     return model
 
 
-def attach(model: Any, plan: Plan, settings: AdaptationSettings) -> Any:
+def attach(model: Any, plan: AdapterPlan, settings: AdaptationSettings) -> Any:
     """Return the model with the parameters of the method, which alone are trainable."""
     if plan.method is Method.FULL:
         return _tune_layers(model, settings.layers)

@@ -78,7 +78,7 @@ def try_out(
     steps = max(1, round(len(batches) * settings.epochs))
     # the longest ones, for the memory; their time is scaled by their tokens
     longest = sorted(batches, key=lambda parts: -sum(len(row.ids) for part in parts for row in part.rows))
-    tried = _Tried(task, longest[:_STEPS])
+    tried = _TriedTask(task, longest[:_STEPS])
     tokens = sum(len(row.ids) for parts in tried.chosen for part in parts for row in part.rows)
     begun = time.perf_counter()
     fit(tried, Schedule(plan.learning_rate, 1.0, looks=1), seed=settings.seed)
@@ -116,7 +116,7 @@ def best_rank(
     return min(found, key=lambda rank: (found[rank], rank))
 
 
-class _Tried:
+class _TriedTask:
     """A generator task with a few batches and no validation."""
 
     def __init__(self, task: GeneratorTask, chosen: list[list[Step]]) -> None:

@@ -48,7 +48,7 @@ class Head(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TokenRow:
     """A pair as the model reads it; ``types`` is empty where the model has none."""
 
     ids: tuple[int, ...]
@@ -111,22 +111,22 @@ class Checkpoint:
         pairs = list(firsts) if seconds is None else list(zip(firsts, seconds, strict=True))
         return self.tokenizer(pairs, truncation=False, padding=False, return_offsets_mapping=True)
 
-    def rows(self, encoding: Any) -> list[Row]:
+    def rows(self, encoding: Any) -> list[TokenRow]:
         """Return what the model is given of an encoding."""
         ids = encoding["input_ids"]
         types: Sequence[Sequence[int]] = [()] * len(ids)
         if getattr(self.config, "type_vocab_size", 0) > 1 and "token_type_ids" in encoding:
             types = encoding["token_type_ids"]
-        return [Row(tuple(row), tuple(kinds)) for row, kinds in zip(ids, types, strict=True)]
+        return [TokenRow(tuple(row), tuple(kinds)) for row, kinds in zip(ids, types, strict=True)]
 
-    def outputs(self, rows: Sequence[Row]) -> list[NDArray[np.float32]]:
+    def outputs(self, rows: Sequence[TokenRow]) -> list[NDArray[np.float32]]:
         """Return the raw outputs of each row, of shape (outputs,), or (tokens, outputs) for ``TOKENS``."""
-        found: dict[Row, NDArray[np.float32]] = {}
+        found: dict[TokenRow, NDArray[np.float32]] = {}
         for batch in _batches(set(rows)):
             found.update(zip(batch, self._run(batch), strict=True))
         return [found[row] for row in rows]
 
-    def _run(self, batch: Sequence[Row]) -> Iterator[NDArray[np.float32]]:
+    def _run(self, batch: Sequence[TokenRow]) -> Iterator[NDArray[np.float32]]:
         import torch
 
         width = max(len(row.ids) for row in batch)
@@ -147,9 +147,9 @@ class Checkpoint:
                 yield values[0] if values.ndim == 2 else values
 
 
-def _batches(rows: set[Row]) -> Iterator[list[Row]]:
+def _batches(rows: set[TokenRow]) -> Iterator[list[TokenRow]]:
     """Yield rows of similar length, in an order of their own: that of the caller changes no last bit."""
-    batch: list[Row] = []
+    batch: list[TokenRow] = []
     for row in sorted(rows, key=lambda row: (len(row.ids), row.ids, row.types)):
         # sorted: the next one is the longest, to which all others are padded
         if batch and (len(batch) == _BATCH_ROWS or (len(batch) + 1) * len(row.ids) > _BATCH_TOKENS):

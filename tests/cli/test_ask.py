@@ -176,3 +176,48 @@ def test_samples_do_not_go_with_passages(asked, capsys):
     assert "checked against their passages" in capsys.readouterr().err
     assert run(["ask", "Which port of the server?", "--arm", "base", "--samples", "0"]) == 2
     assert values(answered("Yes."), None)["uncertainty"] is None
+
+
+def test_ask_and_chat_obey_the_decision_and_say_so(asked, capsys, monkeypatch, tmp_path):
+    (tmp_path / "indexes" / "manual" / "DECISION").write_text('{"arm": "rag:reader=extractive:k=1"}')
+    assert run(["ask", "Which port of the server?", "--json"]) == 0
+    shown = capsys.readouterr()
+    found = json.loads(shown.out)
+    assert (found["variant"], found["reader"]) == ("rag:reader=extractive:k=1", "extractive")
+    assert "arm: rag:reader=extractive:k=1, as decided for manual" in shown.err
+    monkeypatch.setattr(sys, "stdin", io.StringIO("Which port of the server?\n"))
+    assert run(["chat"]) == 0
+    shown = capsys.readouterr()
+    assert "on every machine. [1]" in shown.out
+    assert "as decided for manual" in shown.err
+
+
+@pytest.mark.parametrize(
+    ("flags", "variant"),
+    [
+        (["--arm", "rag:k=2"], "rag:k=2"),
+        (["--arm", "base"], "base"),
+        (["--reader", "generator"], "rag"),
+        (["-k", "2"], "rag"),
+    ],
+)
+def test_what_is_named_wins_over_the_decision(asked, capsys, tmp_path, flags, variant):
+    (tmp_path / "indexes" / "manual" / "DECISION").write_text('{"arm": "rag:reader=extractive"}')
+    assert run(["ask", "Which port of the server?", "--no-check", "--json", *flags]) == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["variant"] == variant
+    assert "as decided" not in shown.err
+
+
+def test_an_endpoint_of_the_folder_is_refused_by_the_command(asked, capsys, tmp_path):
+    arm = "rag:reader=generator:endpoint=http://127.0.0.1:8099/v1"
+    (tmp_path / "indexes" / "manual" / "DECISION").write_text(json.dumps({"arm": arm}))
+    assert run(["ask", "Which port of the server?"]) == 2
+    shown = capsys.readouterr()
+    assert "does not choose models or endpoints" in shown.err
+    assert shown.out == ""
+
+
+def test_an_arm_that_there_is_not_is_named(asked, capsys):
+    assert run(["ask", "Which port of the server?", "--arm", "ragg"]) == 2
+    assert "there is no arm 'ragg', expected one of: base, rag, adapter, both" in capsys.readouterr().err

@@ -1,13 +1,22 @@
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hybrid.grounding.floors import WORD_OVERLAP, floors
-from hybrid.grounding.labelled import LabelledClaim, limited
+from hybrid.grounding.labelled import (
+    NO_EVIDENCE,
+    WORD_OVERLAP,
+    LabelledClaim,
+    best_passage,
+    floors,
+    limited,
+    measured,
+)
 from hybrid.grounding.metrics import auroc
+from hybrid.grounding.values import Logits
 
 NAMES = [WORD_OVERLAP, "claim words", "claim length", "evidence length", "task prior"]
 
@@ -23,7 +32,7 @@ def values(claims, name):
     return found.logits
 
 
-def measured(claims, name):
+def auroc_of(claims, name):
     return auroc(values(claims, name), [each.supported for each in claims])
 
 
@@ -49,9 +58,9 @@ def test_a_task_that_is_mostly_unsupported_is_told_by_the_prior_alone():
         claim(place, supported=place % 10 < (8 if place % 2 else 2), task="qa" if place % 2 else "data")
         for place in range(400)
     ]
-    assert measured(claims, "task prior") > 0.7
+    assert auroc_of(claims, "task prior") > 0.7
     # one task says nothing, whatever the shares of the folds are
-    assert measured([dataclasses.replace(each, task="qa") for each in claims], "task prior") == 0.5
+    assert auroc_of([dataclasses.replace(each, task="qa") for each in claims], "task prior") == 0.5
 
 
 def test_a_word_that_gives_the_label_away_is_found_on_other_documents():
@@ -59,8 +68,8 @@ def test_a_word_that_gives_the_label_away_is_found_on_other_documents():
         claim(place, supported=place % 2 == 0, text="it is so" if place % 2 == 0 else "it is not so")
         for place in range(100)
     ]
-    assert measured(claims, "claim words") == 1.0
-    assert measured(claims, "claim length") == 1.0
+    assert auroc_of(claims, "claim words") == 1.0
+    assert auroc_of(claims, "claim length") == 1.0
 
 
 @pytest.mark.parametrize("longer", [True, False])
@@ -71,7 +80,7 @@ def test_lengths_count_whichever_way_they_point(longer):
         )
         for place in range(100)
     ]
-    assert measured(claims, "evidence length") > 0.9
+    assert auroc_of(claims, "evidence length") > 0.9
 
 
 def test_labels_of_a_source_are_not_used_on_it():
@@ -79,7 +88,7 @@ def test_labels_of_a_source_are_not_used_on_it():
     claims = [
         claim(place, supported=place % 20 < 10, text=f"w{place % 20}", sources=20) for place in range(200)
     ]
-    assert measured(claims, "claim words") == 0.5
+    assert auroc_of(claims, "claim words") == 0.5
 
 
 def test_one_source_leaves_the_floor_that_learns_nothing():
@@ -108,3 +117,64 @@ def test_a_limit_draws_whole_sources_and_keeps_the_order():
     assert [int(each.id) for each in kept] == sorted(int(each.id) for each in kept)
     assert limited(claims, 20) == [each for each in kept if each in limited(claims, 20)]
     assert limited(claims, 500) == claims
+
+
+class Counting:
+    """Support is the number of words that both texts hold."""
+
+    name = "counting"
+    max_words = 100
+
+    def score(self, pairs):
+        found = [len(set(pair.evidence.split()) & set(pair.claim.split())) for pair in pairs]
+        return Logits(np.array(found, dtype=np.float32))
+
+
+class Heavy(Counting):
+    megabytes = 5.5
+
+
+def claims(*evidence):
+    return [LabelledClaim(str(place), "a b c", texts, True) for place, texts in enumerate(evidence)]
+
+
+def test_the_best_passage_counts_whatever_their_order():
+    found = best_passage(Counting(), claims(("a", "a b", "x"), (), ("x", "a b", "a"), ("",)))
+    assert found.tolist() == [2.0, NO_EVIDENCE, 2.0, 0.0]
+    assert best_passage(Counting(), claims((), ())).tolist() == [NO_EVIDENCE] * 2
+    assert best_passage(Counting(), []).tolist() == []
+
+
+def test_speed_is_of_the_pairs_that_were_judged():
+    told = []
+    ticks = itertools.count(0.0, 2.0)
+    found = measured(
+        "mine",
+        Counting(),
+        claims(*[("a", "b")] * 70),
+        progress=lambda done, total: told.append((done, total)),
+        clock=lambda: next(ticks),
+    )
+    assert (found.name, found.pairs_per_second, found.megabytes) == ("mine", 70.0, None)
+    assert told == [(32, 70), (64, 70), (70, 70)]
+    assert len(found.logits) == 70
+
+
+def test_weights_are_told_by_those_who_know():
+    assert measured("mine", Heavy(), claims(("a",))).megabytes == 5.5
+
+
+def test_another_way_to_judge_a_claim_is_handed_in():
+    def last(scorer, block):
+        assert (scorer.name, scorer.max_words) == ("counting", 100)
+        return np.array([len(claim.evidence) for claim in block], dtype=np.float64)
+
+    found = measured("mine", Counting(), claims((), ("a", "b")), support=last)
+    assert found.logits.tolist() == [0.0, 2.0]
+    assert found.pairs_per_second is None
+
+
+@pytest.mark.parametrize("count", [0, 1, 32, 33])
+def test_blocks_change_nothing(count):
+    found = measured("mine", Counting(), claims(*[("a b",)] * count))
+    assert found.logits.tolist() == [2.0] * count

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hybrid.decision.values import Gate, Side, parse_requirements, refuse_unknown
+from hybrid.decision.values import Bound, Gate, parse_requirements, refuse_unknown
 from hybrid.errors import UsageError
 from hybrid.evaluation.outcomes import ArmCost
 
@@ -11,8 +11,8 @@ from hybrid.evaluation.outcomes import ArmCost
 def test_gates_a_verdict_and_an_arm_are_read():
     wanted = parse_requirements(["groundedness>=0.8", " p95 <= 2e0 ", "decided", "arm=rag:k=5"])
     assert wanted.gates == (
-        Gate("groundedness", Side.AT_LEAST, 0.8),
-        Gate("p95", Side.AT_MOST, 2.0),
+        Gate("groundedness", Bound.AT_LEAST, 0.8),
+        Gate("p95", Bound.AT_MOST, 2.0),
     )
     assert (wanted.arm, wanted.any) == ("rag:k=5", True)
     assert parse_requirements([]).any is False

@@ -1,7 +1,6 @@
 """How figures of scorers are shown: JSON values, the rows of a table, Markdown for a page.
 
-Takes meta-evaluations, gives values and text. Higher is better but for Brier score and calibration error.
-Knows nothing about terminals.
+Higher is better but for Brier score and calibration error.
 """
 
 from __future__ import annotations
@@ -10,10 +9,10 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from hybrid.grounding.figures import Dimension, Figures, MeanResult, MetaEvaluation, Part, Result
-from hybrid.grounding.floors import WORD_OVERLAP
-from hybrid.grounding.intervals import Interval
-from hybrid.grounding.reliability import CalibrationError
+from hybrid.confidence import CalibrationError
+from hybrid.grounding.labelled import WORD_OVERLAP
+from hybrid.grounding.measure import Dimension, Figures, MeanResult, MetaEvaluation, PartFigures, Result
+from hybrid.statistics import Estimate
 
 HEADER = (
     "scorer",
@@ -51,12 +50,12 @@ def result_values(result: Result) -> dict[str, Any]:
         {"name": result.name}
         | figure_values(result.overall)
         | {
-            "gain": _interval(result.gain),
+            "gain": _flat(result.gain),
             "fitted_on": result.fitted_on.value,
             "pairs_per_second": result.pairs_per_second,
             "megabytes": result.megabytes,
-            "auroc_over_domains": _interval(result.over_domains),
-            "gain_over_domains": _interval(result.gain_over_domains),
+            "auroc_over_domains": _flat(result.over_domains),
+            "gain_over_domains": _flat(result.gain_over_domains),
         }
         | {
             f"{dimension}s": {part.name: figure_values(part.figures) for part in result.by(dimension)}
@@ -67,43 +66,26 @@ def result_values(result: Result) -> dict[str, Any]:
 
 def figure_values(figures: Figures) -> dict[str, Any]:
     """Return figures as JSON values; the AUROC, its interval and the calibration error each by themselves."""
-    auroc, error = figures.auroc, figures.calibration
-    return {
-        "auroc": None if auroc is None else auroc.value,
-        "low": None if auroc is None else auroc.low,
-        "high": None if auroc is None else auroc.high,
-        "n": figures.n,
-        "supported": figures.supported,
-        "sources": figures.sources,
-        "balanced_accuracy": figures.balanced_accuracy,
-        "average_precision": figures.average_precision,
-        "average_precision_supported": figures.average_precision_supported,
-        "f1": figures.f1,
-        "f1_supported": figures.f1_supported,
-        "tpr_at_fpr": figures.tpr_at_fpr,
-        "brier": figures.brier,
-        "log_loss_skill": figures.log_loss_skill,
-        "ece": None if error is None else error.error,
-        "ece_null": None if error is None else error.null,
-        "ece_null_high": None if error is None else error.null_high,
-        "ece_plain": None if error is None else error.plain,
-        "aurc": figures.aurc,
-        "augrc": figures.augrc,
-        "risk_coverage": [dataclasses.asdict(point) for point in figures.risks],
-    }
+    plain = dataclasses.asdict(figures)
+    risks, error = plain.pop("risks"), plain.pop("calibration") or {}
+    del plain["auroc"]
+    return (
+        _flat_auroc(figures.auroc)
+        | plain
+        | {
+            "ece": error.get("error"),
+            "ece_null": error.get("null"),
+            "ece_null_high": error.get("null_high"),
+            "ece_plain": error.get("plain"),
+            "risk_coverage": risks,
+        }
+    )
 
 
 def mean_values(means: Sequence[MeanResult]) -> dict[str, Any]:
     """Return means over sets as JSON values, by scorer."""
     return {
-        each.name: {
-            "auroc": each.auroc.value,
-            "low": each.auroc.low,
-            "high": each.auroc.high,
-            "gain": _interval(each.gain),
-            "floor": each.floor,
-        }
-        for each in means
+        each.name: _flat_auroc(each.auroc) | {"gain": each.gain.flat(), "floor": each.floor} for each in means
     }
 
 
@@ -193,7 +175,7 @@ def _called(result: Result) -> str:
     return f"{result.name} (floor)" if result.floor else result.name
 
 
-def _of_auroc(auroc: Interval | None) -> tuple[str, str]:
+def _of_auroc(auroc: Estimate | None) -> tuple[str, str]:
     if auroc is None:
         return NOTHING, NOTHING
     return f"{auroc.value:.3f}", _span(auroc)
@@ -203,24 +185,29 @@ def _of_error(found: CalibrationError | None) -> tuple[str, str]:
     return (NOTHING, NOTHING) if found is None else (f"{found.error:.3f}", f"{found.null:.3f}")
 
 
-def _auroc(part: Part) -> str:
+def _auroc(part: PartFigures) -> str:
     return _of_auroc(part.figures.auroc)[0]
 
 
-def _span(interval: Interval, sign: str = "") -> str:
-    if interval.low is None or interval.high is None:
+def _span(found: Estimate, sign: str = "") -> str:
+    if found.interval is None:
         return NOTHING
-    return f"[{interval.low:{sign}.3f}, {interval.high:{sign}.3f}]"
+    return f"[{found.interval.low:{sign}.3f}, {found.interval.high:{sign}.3f}]"
 
 
-def _signed(interval: Interval) -> str:
-    span = _span(interval, "+")
-    return f"{interval.value:+.3f}" + ("" if span == NOTHING else f" {span}")
+def _signed(found: Estimate) -> str:
+    span = _span(found, "+")
+    return f"{found.value:+.3f}" + ("" if span == NOTHING else f" {span}")
 
 
 def _number(value: float | None) -> str:
     return NOTHING if value is None else f"{value:.3f}"
 
 
-def _interval(interval: Interval | None) -> dict[str, Any] | None:
-    return None if interval is None else dataclasses.asdict(interval)
+def _flat(estimate: Estimate | None) -> dict[str, Any] | None:
+    return None if estimate is None else estimate.flat()
+
+
+def _flat_auroc(auroc: Estimate | None) -> dict[str, Any]:
+    found = auroc.flat() if auroc is not None else {"value": None, "low": None, "high": None}
+    return {"auroc": found["value"], "low": found["low"], "high": found["high"]}

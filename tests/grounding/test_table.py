@@ -2,10 +2,9 @@ import json
 
 import pytest
 
-from hybrid.grounding.figures import Dimension
-from hybrid.grounding.floors import WORD_OVERLAP
-from hybrid.grounding.meta import evaluate, mean_over_sets
-from hybrid.grounding.rendering import (
+from hybrid.grounding.labelled import WORD_OVERLAP
+from hybrid.grounding.measure import Dimension, evaluate, mean_over_sets
+from hybrid.grounding.table import (
     HEADER,
     by_part,
     markdown,

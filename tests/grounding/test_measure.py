@@ -5,11 +5,9 @@ import numpy as np
 import pytest
 
 from hybrid.errors import UsageError
-from hybrid.grounding.calibration import UNCALIBRATED, Calibration, Method
-from hybrid.grounding.figures import Dimension, Fitted, FittedOn
-from hybrid.grounding.floors import WORD_OVERLAP
-from hybrid.grounding.labelled import Scores
-from hybrid.grounding.meta import evaluate, fit, mean_over_sets
+from hybrid.grounding.calibration import UNCALIBRATED, Calibration, CurveKind, Fitted
+from hybrid.grounding.labelled import WORD_OVERLAP, ScorerLogits
+from hybrid.grounding.measure import Dimension, FittedOn, evaluate, fit, mean_over_sets
 from hybrid.grounding.metrics import auroc, average_precision, balanced_accuracy, f1
 
 FEW = 60
@@ -23,7 +21,7 @@ def of(found, name):
 def test_the_figures_are_those_of_the_metrics(labelled, scored):
     claims = labelled(300)
     scores = scored(claims, "good", 2.0)
-    fitted = Fitted(Calibration(Method.PLATT, 2.0, -1.0), threshold=0.8)
+    fitted = Fitted(Calibration(CurveKind.PLATT, 2.0, -1.0), threshold=0.8)
     found = evaluate(claims, [scores], name="set", fitted={"good": fitted}, replicates=FEW)
     labels = np.array([claim.supported for claim in claims])
     figures = of(found, "good").overall
@@ -82,7 +80,7 @@ def test_without_other_data_no_source_is_judged_by_its_own_labels(labelled):
     labelled_by_source = [
         dataclasses.replace(each, supported=int(each.source[1:]) % 2 == 0) for each in claims
     ]
-    result = of(evaluate(labelled_by_source, [Scores("source", places)], replicates=FEW), "source")
+    result = of(evaluate(labelled_by_source, [ScorerLogits("source", places)], replicates=FEW), "source")
     assert result.fitted_on is FittedOn.OTHER_SOURCES
     assert result.overall.balanced_accuracy < 0.7
     assert result.overall.log_loss_skill < 0.1
@@ -144,10 +142,10 @@ def test_a_rerun_is_the_same(labelled, scored):
 @pytest.mark.parametrize(
     ("scores", "message"),
     [
-        ([Scores("a", np.zeros(3))], "a gave 3 logits for 30 claims"),
-        ([Scores("a", np.full(30, np.nan))], "expected a finite one"),
-        ([Scores("a", np.zeros(30)), Scores("a", np.zeros(30))], "several scorers are called a"),
-        ([Scores(WORD_OVERLAP, np.zeros(30))], "several scorers are called word overlap"),
+        ([ScorerLogits("a", np.zeros(3))], "a gave 3 logits for 30 claims"),
+        ([ScorerLogits("a", np.full(30, np.nan))], "expected a finite one"),
+        ([ScorerLogits("a", np.zeros(30)), ScorerLogits("a", np.zeros(30))], "several scorers are called a"),
+        ([ScorerLogits(WORD_OVERLAP, np.zeros(30))], "several scorers are called word overlap"),
     ],
 )
 def test_scores_that_do_not_fit_are_an_error(labelled, scores, message):
@@ -165,5 +163,5 @@ def test_fitting_gives_a_curve_and_the_best_threshold(labelled, scored):
     scores = scored(claims, "good", 3.0)
     labels = [claim.supported for claim in claims]
     fitted = fit(scores.logits, labels)
-    assert fitted.calibration.method is Method.PLATT
+    assert fitted.calibration.method is CurveKind.PLATT
     assert balanced_accuracy(scores.logits >= fitted.threshold, labels) > 0.9

@@ -1,48 +1,169 @@
 """How far can a scorer be trusted? Its figures on labelled claims, beside floors that anyone can reach.
 
-Takes claims and the logits of scorers, gives frozen figures for all claims, each task and each domain.
 Nothing that is fitted sees a label of the source it is used on: calibration and threshold come from other
-data, or from the other sources of the same data. Knows nothing about how logits come about.
+data, or from the other sources of the same data. A figure that cannot be measured is None.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hybrid.confidence import CurvePoint, augrc, aurc, brier, risk_coverage
-from hybrid.errors import UsageError
-from hybrid.grounding.calibration import LEAST_LABELS, Method, fit_calibration, method_for
-from hybrid.grounding.figures import (
-    Dimension,
-    Figures,
-    Fitted,
-    FittedOn,
-    MeanResult,
-    MetaEvaluation,
-    Part,
-    Result,
+from hybrid.confidence import (
+    CalibrationError,
+    CurvePoint,
+    augrc,
+    aurc,
+    brier,
+    calibration_error,
+    risk_coverage,
 )
-from hybrid.grounding.floors import WORD_OVERLAP, floors
-from hybrid.grounding.folds import grouped_folds
-from hybrid.grounding.intervals import REPLICATES, Interval, Replicates, mean_over, resampled_aurocs
-from hybrid.grounding.labelled import Array, Flags, LabelledClaim, Scores, labels_of, sources_of
+from hybrid.errors import UsageError
+from hybrid.grounding.calibration import (
+    LEAST_LABELS,
+    UNCALIBRATED,
+    CurveKind,
+    Fitted,
+    fit_calibration,
+    grouped_folds,
+    method_for,
+)
+from hybrid.grounding.labelled import (
+    WORD_OVERLAP,
+    Array,
+    Flags,
+    LabelledClaim,
+    ScorerLogits,
+    floors,
+    labels_of,
+    sources_of,
+)
 from hybrid.grounding.metrics import (
+    REPLICATES,
+    Replicates,
     average_precision,
     balanced_accuracy,
     choose_threshold,
     f1,
+    log_loss_skill,
+    mean_over,
+    resampled_aurocs,
     tpr_at_fpr,
 )
-from hybrid.grounding.reliability import calibration_error, log_loss_skill
+from hybrid.statistics import Estimate
 
 _COVERAGES = tuple(place / 10 for place in range(1, 11))
 
 
-def fit(logits: ArrayLike, supported: ArrayLike, *, method: Method | None = None) -> Fitted:
+class FittedOn(StrEnum):
+    """Where calibration and threshold come from."""
+
+    OTHER_DATA = "other data"
+    OTHER_SOURCES = "other sources of the same data"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One scorer on some claims; each figure None where it cannot be measured.
+
+    ``auroc`` is the same for either label. What is found is a claim that is not supported: of
+    ``average_precision``, ``f1`` and ``tpr_at_fpr`` (at a false positive rate of 5 %) that is the positive
+    class; those that end in ``_supported`` are of the other one. ``risks`` are the shares of wrong decisions
+    among the surest 10 %, 20 % … of them.
+    """
+
+    n: int
+    supported: float
+    sources: int
+    auroc: Estimate | None
+    balanced_accuracy: float | None
+    average_precision: float | None
+    average_precision_supported: float | None
+    f1: float | None
+    f1_supported: float | None
+    tpr_at_fpr: float | None
+    brier: float | None
+    log_loss_skill: float | None
+    calibration: CalibrationError | None
+    aurc: float | None
+    augrc: float | None
+    risks: tuple[CurvePoint, ...]
+
+
+class Dimension(StrEnum):
+    """What claims are told apart by.
+
+    A contrast is all supported claims against those that are refuted, or against those that are not in the
+    evidence; a kind is all supported claims against those with one kind of mistake.
+    """
+
+    TASK = "task"
+    DOMAIN = "domain"
+    CONTRAST = "contrast"
+    KIND = "kind"
+
+
+@dataclass(frozen=True, slots=True)
+class PartFigures:
+    """Some of the claims, by a dimension, such as those of one task."""
+
+    dimension: Dimension
+    name: str
+    figures: Figures
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One scorer, or floor.
+
+    ``gain`` is its AUROC minus that of word overlap on the same claims; ``over_domains`` and
+    ``gain_over_domains`` are means over the domains that have both labels, each counting alike.
+    """
+
+    name: str
+    floor: bool
+    fitted_on: FittedOn
+    pairs_per_second: float | None
+    megabytes: float | None
+    overall: Figures
+    parts: tuple[PartFigures, ...]
+    gain: Estimate | None
+    over_domains: Estimate | None
+    gain_over_domains: Estimate | None
+
+    def by(self, dimension: Dimension) -> list[PartFigures]:
+        """Return the parts by one dimension, in the order of their names."""
+        return [part for part in self.parts if part.dimension is dimension]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class MetaEvaluation:
+    """All scorers and floors on one set of claims; ``replicates`` are those of their AUROCs, in order."""
+
+    name: str
+    n: int
+    supported: float
+    sources: int
+    results: tuple[Result, ...]
+    replicates: Replicates | None
+
+
+@dataclass(frozen=True, slots=True)
+class MeanResult:
+    """The AUROC of a scorer, and its gain over word overlap, averaged over sets."""
+
+    name: str
+    floor: bool
+    auroc: Estimate
+    gain: Estimate
+
+
+def fit(logits: ArrayLike, supported: ArrayLike, *, method: CurveKind | None = None) -> Fitted:
     """Return the calibration and the threshold of the best balanced accuracy on these claims.
 
     The kind of curve follows from the number of labels unless it is given.
@@ -55,7 +176,7 @@ def fit(logits: ArrayLike, supported: ArrayLike, *, method: Method | None = None
 
 def evaluate(
     claims: Sequence[LabelledClaim],
-    scores: Sequence[Scores],
+    scores: Sequence[ScorerLogits],
     *,
     name: str = "",
     fitted: Mapping[str, Fitted] | None = None,
@@ -80,7 +201,7 @@ def evaluate(
     everyone = [*scores, *floors(claims, seed=seed)]
     _check(everyone, len(claims))
     read = [_read(each, (fitted or {}).get(each.name), labels, sources, seed) for each in everyone]
-    table = _Table(claims, labels, sources, read, replicates, seed)
+    table = _Readings(claims, labels, sources, read, replicates, seed)
     whole = np.ones(len(claims), dtype=np.bool_)
     drawn = table.drawn(whole, seed)
     parts = table.parts()
@@ -97,7 +218,7 @@ def evaluate(
             each.megabytes,
             table.figures(place, whole, drawn),
             tuple(
-                Part(part.dimension, part.name, table.figures(place, part.held, part.replicates))
+                PartFigures(part.dimension, part.name, table.figures(place, part.held, part.replicates))
                 for part in parts
             ),
             _contrast(drawn, place, reference),
@@ -132,7 +253,7 @@ def mean_over_sets(sets: Sequence[MetaEvaluation]) -> tuple[MeanResult, ...]:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class _Reading:
+class _Judgements:
     """What is made of a scorer's logits."""
 
     logits: Array
@@ -141,12 +262,14 @@ class _Reading:
     fitted_on: FittedOn
 
 
-def _read(scores: Scores, given: Fitted | None, labels: Flags, sources: Sequence[str], seed: int) -> _Reading:
+def _read(
+    scores: ScorerLogits, given: Fitted | None, labels: Flags, sources: Sequence[str], seed: int
+) -> _Judgements:
     logits = np.asarray(scores.logits, dtype=np.float64)
     if given is not None:
         return _with(given, logits, FittedOn.OTHER_DATA)
     if len(set(sources)) < 2:
-        return _with(Fitted(), logits, FittedOn.NOTHING)
+        return _with(Fitted(UNCALIBRATED, 0.0), logits, FittedOn.NOTHING)
     fold_of = grouped_folds(labels, sources, seed=seed)
     method = method_for(len(labels))
     probabilities, decided = np.empty(len(logits)), np.empty(len(logits), dtype=np.bool_)
@@ -154,15 +277,15 @@ def _read(scores: Scores, given: Fitted | None, labels: Flags, sources: Sequence
         held = fold_of == fold
         known = labels[~held]
         if len(known) < LEAST_LABELS or known.all() or not known.any():
-            return _with(Fitted(), logits, FittedOn.NOTHING)
+            return _with(Fitted(UNCALIBRATED, 0.0), logits, FittedOn.NOTHING)
         curve = fit_calibration(logits[~held], known, method=method)
         probabilities[held] = curve.probabilities(logits[held])
         decided[held] = logits[held] >= choose_threshold(logits[~held], known)
-    return _Reading(logits, probabilities, decided, FittedOn.OTHER_SOURCES)
+    return _Judgements(logits, probabilities, decided, FittedOn.OTHER_SOURCES)
 
 
-def _with(fitted: Fitted, logits: Array, origin: FittedOn) -> _Reading:
-    return _Reading(logits, fitted.calibration.probabilities(logits), logits >= fitted.threshold, origin)
+def _with(fitted: Fitted, logits: Array, origin: FittedOn) -> _Judgements:
+    return _Judgements(logits, fitted.calibration.probabilities(logits), logits >= fitted.threshold, origin)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -176,13 +299,13 @@ class _Held:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class _Table:
+class _Readings:
     """All readings of all claims."""
 
     claims: Sequence[LabelledClaim]
     labels: Flags
     sources: Sequence[str]
-    read: Sequence[_Reading]
+    read: Sequence[_Judgements]
     replicates: int
     seed: int
 
@@ -243,7 +366,7 @@ def _risks(curve: Sequence[CurvePoint]) -> tuple[CurvePoint, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _contrast(drawn: Replicates | None, place: int, minus: int | None = None) -> Interval | None:
+def _contrast(drawn: Replicates | None, place: int, minus: int | None = None) -> Estimate | None:
     if drawn is None:
         return None
     weights = np.zeros(len(drawn.values))
@@ -253,7 +376,7 @@ def _contrast(drawn: Replicates | None, place: int, minus: int | None = None) ->
     return drawn.interval(weights.tolist())
 
 
-def _check(scores: Sequence[Scores], claims: int) -> None:
+def _check(scores: Sequence[ScorerLogits], claims: int) -> None:
     if not claims:
         raise UsageError("there are no labelled claims to measure on", hint="give a file that holds some")
     names = [each.name for each in scores]
