@@ -5,16 +5,16 @@ import json
 import pytest
 
 from hybrid.errors import ExtraMissing, ModelMissing
-from hybrid.models import gguf
+from hybrid.models import pretrained
 from hybrid.models.resolve import DEFAULT_GENERATOR, fetch
 
 
 def test_without_the_packages_that_read_gguf_the_extra_is_named(tmp_path, monkeypatch):
     (tmp_path / "model.gguf").write_bytes(b"GGUF")
     monkeypatch.setenv("HYBRID_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(gguf, "find_spec", lambda name: None)
+    monkeypatch.setattr(pretrained, "find_spec", lambda name: None)
     with pytest.raises(ExtraMissing, match=r"model\.gguf needs: gguf, accelerate") as caught:
-        gguf.converted(tmp_path / "model.gguf")
+        pretrained.converted(tmp_path / "model.gguf")
     assert "hybrid-assistant[gguf]" in caught.value.hint
 
 
@@ -23,7 +23,7 @@ def test_a_damaged_file_is_a_missing_model_and_leaves_nothing(tmp_path, monkeypa
     monkeypatch.setenv("HYBRID_CACHE", str(tmp_path / "cache"))
     (tmp_path / "model.gguf").write_bytes(content)
     with pytest.raises(ModelMissing, match="cannot be read as GGUF"):
-        gguf.converted(tmp_path / "model.gguf")
+        pretrained.converted(tmp_path / "model.gguf")
     assert [path.name for path in (tmp_path / "cache" / "models").iterdir()] == ["lock"]
 
 
@@ -35,8 +35,8 @@ def test_the_converted_model_is_clean_and_can_be_saved(tmp_path):
     path = fetch(DEFAULT_GENERATOR)
     if path.suffix != ".gguf":
         pytest.skip("the hub's own weights are installed")
-    folder = gguf.converted(path)
-    assert gguf.converted(path) == folder
+    folder = pretrained.converted(path)
+    assert pretrained.converted(path) == folder
     assert "quantization_config" not in json.loads((folder / "config.json").read_text())
     model = AutoModelForCausalLM.from_pretrained(folder)
     assert not hasattr(model, "hf_quantizer") or model.hf_quantizer is None
