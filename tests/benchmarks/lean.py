@@ -1,7 +1,7 @@
 """What a cold start costs, and what many questions leave in memory: CPU seconds and resident megabytes.
 
-Everything is measured in processes of its own, by what the kernel counts for them: the command that searches, the
-command that asks (extractive, checked), and one process that asks many distinct questions.
+Everything is measured in processes of its own, by what the kernel counts for them: the command that searches,
+the command that asks (extractive, checked), and one process that asks many distinct questions.
 
     python tests/benchmarks/lean.py [FOLDER] [--questions FILE] [--count 701]
 """
