@@ -122,6 +122,9 @@ DAMAGES = {
     **{f"a view {table}": _sql(VIEW.format(table=table)) for table in ("documents", "files", "rejected")},
     "a trigger": _sql("CREATE TRIGGER t AFTER DELETE ON documents BEGIN DELETE FROM files; END"),
     "a column more": _sql("ALTER TABLE chunks ADD COLUMN more TEXT"),
+    "a name that is no unicode": _bytes(
+        "store.sqlite", lambda raw: raw.replace(b"chunks_key", b"chunk\xff_key")
+    ),
     # rows
     "positions shifted": _sql("UPDATE chunks SET position = position + 1"),
     "positions twice": _sql("UPDATE chunks SET position = 0 WHERE position = 1"),
