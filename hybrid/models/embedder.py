@@ -178,7 +178,7 @@ class SentenceTransformerEmbedder:
                 raise refusal(self._folder, "sentence-transformers model", error) from error
             if encoder is None or self._adapter is None:
                 return encoder
-            from hybrid.models.merging import merged_weights
+            from hybrid.models.adapters import merged_weights
 
             return encoder.changed(merged_weights(encoder.model, self._adapter.folder).tensors)
 
@@ -351,7 +351,7 @@ def _bare(text: str) -> Tokenizer:
 
 
 def _merge(transformer: Module, adapter: AdapterFiles) -> None:
-    from hybrid.models.merging import merged_weights
+    from hybrid.models.adapters import merged_weights
 
     own = dict(transformer.named_parameters(remove_duplicate=False))
     for name, value in merged_weights(transformer, adapter.folder).tensors.items():

@@ -9,9 +9,8 @@ import pytest
 
 from hybrid.errors import AdapterError
 from hybrid.models import fakes
-from hybrid.models.adapters import WEIGHTS, read_adapter, saved_digest, with_adapter
+from hybrid.models.adapters import WEIGHTS, Swap, merged_weights, read_adapter, saved_digest, with_adapter
 from hybrid.models.generator import TransformersGenerator
-from hybrid.models.merging import Swap, merged_weights
 from hybrid.models.resolve import weights_digest
 from hybrid.types import Message, MessageRole
 
