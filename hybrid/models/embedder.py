@@ -259,9 +259,9 @@ class CrossEncoderReranker:
     """Any cross-encoder with one output, by name or folder."""
 
     def __init__(self, folder: Path, *, name: str, placement: Placement) -> None:
+        quiet()
         from sentence_transformers import CrossEncoder
 
-        quiet()
         with LOADING:
             try:
                 self._model = CrossEncoder(
@@ -301,9 +301,9 @@ def load_sentence_transformer(folder: Path, placement: Placement) -> SentenceTra
     Raises:
         ModelMissing: the folder is none, damaged, lacks weights, or needs code of its own.
     """
+    quiet()
     from sentence_transformers import SentenceTransformer
 
-    quiet()
     with LOADING:
         try:
             model = SentenceTransformer(

@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
+from hybrid import testing
 from hybrid.errors import AdapterError
-from hybrid.models import fakes
 from hybrid.models.adapters import WEIGHTS, Swap, merged_weights, read_adapter, saved_digest, with_adapter
 from hybrid.models.generator import TransformersGenerator
 from hybrid.models.resolve import weights_digest
@@ -431,7 +431,7 @@ def test_settings_and_a_folder_give_a_generator_on_the_one_base(tiny_generator_f
 
 
 def test_the_fake_with_an_adapter_answers_by_its_name(tiny_adapter_folder):
-    fake = fakes.ScriptedGenerator(["base"], tuned={"first": ["tuned"]})
+    fake = testing.ScriptedGenerator(["base"], tuned={"first": ["tuned"]})
     served = with_adapter(fake, tiny_adapter_folder)
     assert (served.name, _generate(served, ["a"]), _generate(fake, ["a"])) == (
         "fake/scripted + first",
