@@ -199,10 +199,10 @@ def test_the_base_comes_back_after_an_error(base, tiny_adapter_folder):
 
 
 def test_switching_loads_nothing_again(base, tiny_adapter_folder, monkeypatch):
-    from hybrid.models import merging
+    from hybrid.models import adapters
 
     first = base.adapted(tiny_adapter_folder)
-    monkeypatch.setattr(merging, "merged_weights", lambda *_: pytest.fail("it was merged before"))
+    monkeypatch.setattr(adapters, "merged_weights", lambda *_: pytest.fail("it was merged before"))
     again = base.adapted(tiny_adapter_folder)
     assert again._model is first._model is base._model
     assert again._merged is first._merged
