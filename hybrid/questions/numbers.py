@@ -1,7 +1,4 @@
-"""Questions from sentences that state a number.
-
-Takes a section, gives candidates whose answer is a number, with its unit where it has one.
-"""
+"""Questions from sentences that state a number, with its unit where it has one."""
 
 from __future__ import annotations
 

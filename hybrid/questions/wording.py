@@ -1,7 +1,7 @@
-"""How questions are worded: the place asked about, plain text, verbs.
+"""How questions are worded: the place asked about, plain text, verbs (template question generation).
 
-Takes pieces of text, gives pieces of text. English only: a corpus in another language gives fewer and
-poorer questions, and a set by people or by a generator is the better choice there.
+English only: a corpus in another language gives fewer and poorer questions, and a set by people or by a
+generator is the better choice there.
 """
 
 from __future__ import annotations
