@@ -19,7 +19,8 @@ from hybrid.types import Span
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
 # They deny as well, but not always the word behind them: where one is, nothing can be said for certain.
 _MURKY = re.compile(
-    r"lack\w*|deficien\w*|absen\w+|fail\w*|refus\w+|knockout|null|depleti?\w*|loss|few|little|rarely?|unlikely|prevent\w*"
+    r"lack\w*|deficien\w*|absen\w+|fail\w*|refus\w+|knockout|null|depleti?\w*|loss|few|little|rarely?"
+    r"|unlikely|prevent\w*"
 )
 # Words between a negator and what it denies.
 _LIGHT = word_set(

@@ -88,10 +88,12 @@ _MANUAL = re.compile(r"\(\d\)$")
 _SHORT = 70
 _TOP = 400
 _FINITE = re.compile(
-    r"\b(?:is|are|was|were|may|might|must|can|could|should|will|would|shall|has|have|had|does|do|did|means|contains?|includes?)\b"
+    r"\b(?:is|are|was|were|may|might|must|can|could|should|will|would|shall|has|have|had|does|do|did|means|"
+    r"contains?|includes?)\b"
 )
 _PREPOSITION = re.compile(
-    r"\b(?:of|to|in|for|on|at|with|from|by|used|that|which|within|between|where|when|as|inserting|containing)\b|[,;:(]"
+    r"\b(?:of|to|in|for|on|at|with|from|by|used|that|which|within|between|where|when|as|inserting|"
+    r"containing)\b|[,;:(]"
 )
 _JOINT = re.compile(r"; |, (?:but|so|yet) |, (?P<and>and) ")
 _CLAUSE = re.compile(
