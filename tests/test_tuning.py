@@ -11,7 +11,7 @@ from hybrid.adaptation.forgetting.general import Suite
 from hybrid.adaptation.store import read_card
 from hybrid.adaptation.values import AdapterKind, Change, Example, ExampleKind
 from hybrid.errors import AdapterError, GateFailed, UsageError
-from hybrid.models.fakes import HashEmbedder, ScriptedGenerator
+from hybrid.testing import HashEmbedder, ScriptedGenerator
 from hybrid.types import Message, MessageRole, Question
 
 GAIN = Change("label accuracy", 50.0, 70.0, 20.0, 12.0, 27.5, "points", 120, True)

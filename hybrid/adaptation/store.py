@@ -23,8 +23,7 @@ from hybrid.adaptation.values import AdapterKind, Card, Change
 from hybrid.errors import AdapterError, GateFailed, IndexLocked, UsageError
 from hybrid.files import folder_lock, fsync_file, fsync_folder, storage_errors, write_json
 from hybrid.index.generations import current, read_manifest
-from hybrid.models.adapters import adapter_digest
-from hybrid.models.resolve import weights_digest
+from hybrid.models.adapters import adapter_digest, saved_digest
 
 CARD = "card.json"
 # Of the card: a reader of another version says so instead of guessing.
@@ -125,7 +124,7 @@ class AdapterStore:
             StorageError: the disk is full.
         """
         self.require_free(name)
-        card = dataclasses.replace(card, name=name, weights=weights_digest(built))
+        card = dataclasses.replace(card, name=name, weights=saved_digest(built))
         with self._writing():
             self.require_free(name)
             beside = self._folder / f".{name}.new"

@@ -16,7 +16,6 @@ from hybrid.cli import (
     ask,
     console,
     decide,
-    doctor,
     evaluate,
     grounding,
     index,
@@ -44,7 +43,7 @@ app.command()(decide.decide)
 app.command()(index.status)
 app.command()(index.rollback)
 app.command()(index.remove)
-app.command()(doctor.doctor)
+app.command()(setup.doctor)
 app.command()(setup.completion)
 app.add_typer(adapt.app, name="adapt")
 app.add_typer(adapters.app, name="adapters")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hybrid.models.device import Placement
-from hybrid.models.fakes import HashEmbedder, OverlapReranker, ScriptedGenerator
+from hybrid.testing import HashEmbedder, OverlapReranker, ScriptedGenerator
 
 _CPU = Placement("cpu", "float32", "test")
 
@@ -31,7 +31,7 @@ def embedder(request):
 def reranker(request):
     if request.param == "fake":
         return OverlapReranker()
-    from hybrid.models.reranker import CrossEncoderReranker
+    from hybrid.models.embedder import CrossEncoderReranker
 
     return CrossEncoderReranker(request.getfixturevalue("tiny_reranker_folder"), name="tiny", placement=_CPU)
 

@@ -6,20 +6,18 @@ import pytest
 from hybrid.config import ModelSettings
 from hybrid.grounding.labelled import LabelledClaim, ScorerLogits
 from hybrid.grounding.lexicon import lexicon_of
-from hybrid.grounding.scorers.trained import ENCODER, LAYERS
-from hybrid.grounding.tokens import TokenEncoder
-from hybrid.models.device import Placement
-from hybrid.models.resolve import fetch
+from hybrid.grounding.scorers.trained import ENCODER, frozen_encoder
+from hybrid.models.resolve import fetch, weights_digest
 
 
 @pytest.fixture(scope="session")
-def encoder_folder():
-    return fetch(ENCODER, offline=True)
+def encoder_digest():
+    return weights_digest(fetch(ENCODER, offline=True))
 
 
 @pytest.fixture(scope="session")
-def encoder(encoder_folder):
-    return TokenEncoder(encoder_folder, Placement("cpu", "float32", "test"), layers=LAYERS)
+def encoder():
+    return frozen_encoder(ModelSettings(device="cpu", dtype="float32", offline=True))
 
 
 @pytest.fixture(scope="session")

@@ -7,11 +7,10 @@ import threading
 
 import pytest
 
+from hybrid import testing
 from hybrid.errors import AdapterError
-from hybrid.models import fakes
-from hybrid.models.adapters import WEIGHTS, read_adapter, with_adapter
+from hybrid.models.adapters import WEIGHTS, Swap, merged_weights, read_adapter, saved_digest, with_adapter
 from hybrid.models.generator import TransformersGenerator
-from hybrid.models.merging import Swap, merged_weights
 from hybrid.models.resolve import weights_digest
 from hybrid.types import Message, MessageRole
 
@@ -200,10 +199,10 @@ def test_the_base_comes_back_after_an_error(base, tiny_adapter_folder):
 
 
 def test_switching_loads_nothing_again(base, tiny_adapter_folder, monkeypatch):
-    from hybrid.models import merging
+    from hybrid.models import adapters
 
     first = base.adapted(tiny_adapter_folder)
-    monkeypatch.setattr(merging, "merged_weights", lambda *_: pytest.fail("it was merged before"))
+    monkeypatch.setattr(adapters, "merged_weights", lambda *_: pytest.fail("it was merged before"))
     again = base.adapted(tiny_adapter_folder)
     assert again._model is first._model is base._model
     assert again._merged is first._merged
@@ -314,6 +313,37 @@ def test_weights_that_changed_after_they_were_saved_are_refused(copied, other_ad
         read_adapter(copied, digest)
 
 
+def test_settings_that_changed_after_they_were_saved_are_refused(copied, digest):
+    _card(copied, weights=saved_digest(copied))
+    config = copied / "adapter_config.json"
+    saved = json.loads(config.read_text())
+    config.write_text(json.dumps(saved | {"base_model_name_or_path": "elsewhere"}))
+    read_adapter(copied, digest)
+    config.write_text(json.dumps(saved | {"lora_alpha": 9}))
+    with pytest.raises(AdapterError, match="not those that were saved"):
+        read_adapter(copied, digest)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"target_modules": "(a+)+$"},
+        {"target_modules": ".*q_proj"},
+        {"target_modules": ["q_proj", "(x|y)*"]},
+        {"exclude_modules": ".*"},
+        {"rank_pattern": {"(a+)+$": 4}},
+        {"layers_pattern": ["(a+)+"]},
+        {"target_modules": [["q_proj"]]},
+        {"megatron_config": {"x": 1}, "megatron_core": "antigravity"},
+    ],
+)
+def test_no_pattern_and_no_module_of_a_stranger_is_run(copied, digest, values):
+    config = copied / "adapter_config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | values))
+    with pytest.raises(AdapterError, match=r"plain names of modules|names code to run"):
+        read_adapter(copied, digest)
+
+
 def _rewrite(folder, change):
     from safetensors.torch import load_file, save_file
 
@@ -401,7 +431,7 @@ def test_settings_and_a_folder_give_a_generator_on_the_one_base(tiny_generator_f
 
 
 def test_the_fake_with_an_adapter_answers_by_its_name(tiny_adapter_folder):
-    fake = fakes.ScriptedGenerator(["base"], tuned={"first": ["tuned"]})
+    fake = testing.ScriptedGenerator(["base"], tuned={"first": ["tuned"]})
     served = with_adapter(fake, tiny_adapter_folder)
     assert (served.name, _generate(served, ["a"]), _generate(fake, ["a"])) == (
         "fake/scripted + first",

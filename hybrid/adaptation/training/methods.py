@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hybrid.config import AdaptationSettings, Method
-from hybrid.errors import ExtraMissing, ModelMissing, UsageError
+from hybrid.errors import ExtraMissing, UsageError
 from hybrid.models.device import Placement
+from hybrid.models.pretrained import load_causal
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -49,22 +50,14 @@ def load_base(folder: Path, method: Method, placement: Placement) -> Any:
 
     Raises:
         ExtraMissing: a base in 4 bits needs a package that is not installed.
-        ModelMissing: the folder is no causal language model.
+        ModelMissing: the folder is no causal language model, or lacks weights.
     """
     import torch
-    from transformers import AutoModelForCausalLM
 
-    options: dict[str, Any] = {"dtype": placement.torch_dtype()}
-    if method is Method.FULL:
-        options["dtype"] = torch.float32  # small steps vanish in bf16
-    if method is Method.QLORA:
-        options["quantization_config"] = _four_bits(placement)
-    try:
-        model = AutoModelForCausalLM.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, **options
-        )
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelMissing(f"{folder} cannot be loaded as a causal language model: {error}") from error
+    # small steps vanish in bf16
+    dtype = torch.float32 if method is Method.FULL else placement.torch_dtype()
+    quantisation = _four_bits(placement) if method is Method.QLORA else None
+    model = load_causal(folder, dtype=dtype, quantisation=quantisation)
     return _differentiable(model) if method is Method.QLORA else model.to(placement.device)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from hybrid.adaptation.training.encoding import Encoded, encode
-from hybrid.adaptation.training.generator import Base, GeneratorTask, Step, tokenizer_of, tune_generator
+from hybrid.adaptation.training.generator import Base, GeneratorTask, Step, tune_generator
 from hybrid.adaptation.training.loop import Schedule, fit
 from hybrid.adaptation.training.methods import attach, load_base, plan_for
 from hybrid.adaptation.values import Example, Examples
@@ -24,6 +24,7 @@ from hybrid.config import AdaptationSettings
 from hybrid.errors import UsageError
 from hybrid.models.device import Placement
 from hybrid.models.dialogue import Dialogue
+from hybrid.models.pretrained import load_tokenizer
 
 _STEPS = 3
 _RANKS_TRIED = (4, 16, 64)
@@ -55,7 +56,7 @@ class Rendered:
 
 def render(examples: Sequence[Example], base: Base, *, max_tokens: int) -> list[Rendered]:
     """Return examples with their layout; the tokens of ``given`` are masked: no loss falls on them."""
-    dialogue = Dialogue(tokenizer_of(base.folder))
+    dialogue = Dialogue(load_tokenizer(base.folder))
     return [_rendered(item, dialogue) for item in encode(examples, dialogue, max_tokens=max_tokens).encoded]
 
 
@@ -68,7 +69,7 @@ def try_out(
     rehearsal: Sequence[Example] = (),
 ) -> Trial:
     """Take a few steps and say what all of them would take; validation is not counted."""
-    dialogue = Dialogue(tokenizer_of(base.folder))
+    dialogue = Dialogue(load_tokenizer(base.folder))
     everything = encode([*examples.train, *rehearsal], dialogue, max_tokens=settings.max_tokens)
     left_out = sum(left.count for left in everything.left_out)
     plan = plan_for(settings, tokens=round(everything.tokens * settings.epochs))

@@ -16,16 +16,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 
 from hybrid.errors import ModelMissing
 from hybrid.files import hash_text, valid_utf8
 from hybrid.grounding.scorers.labels import Labels
 from hybrid.models.device import Placement
+from hybrid.models.pretrained import LOADING, quiet, refusal, require_whole, unloadable
 from hybrid.models.resolve import weights_digest
 
-# What the libraries raise for a folder that is damaged, incomplete, or holds something else.
-_UNLOADABLE = (OSError, ValueError, KeyError, AttributeError, ImportError, RuntimeError, SafetensorError)
 # So many rows at once, as long as all their tokens, with padding, stay below the limit.
 _BATCH_ROWS = 32
 _BATCH_TOKENS = 8_192
@@ -167,35 +165,31 @@ def _load(folder: Path, head: Head, placement: Placement, trust_remote_code: boo
         AutoModelForTokenClassification,
         AutoTokenizer,
     )
-    from transformers.utils import logging
 
-    # its bars and tables are not for the user's terminal
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    trusted = {"local_files_only": True, "trust_remote_code": trust_remote_code}
-    try:
-        config = AutoConfig.from_pretrained(folder, **trusted)
-        tokenizer = AutoTokenizer.from_pretrained(folder, **trusted)
-        by_token = _classifies_tokens(config, head, folder)
-        loader = AutoModelForTokenClassification if by_token else AutoModelForSequenceClassification
-        model, report = loader.from_pretrained(
-            folder, dtype=placement.torch_dtype(), use_safetensors=True, output_loading_info=True, **trusted
-        )
-    except _UNLOADABLE as error:
-        if "trust_remote_code" in str(error):
-            raise ModelMissing(
-                f"{folder} brings code of its own, which was not run",
-                hint="if you have read that code, pass trust_remote_code=True: it runs with your rights",
-            ) from error
-        raise ModelMissing(
-            f"{folder} cannot be loaded as a {head}: {error}",
-            hint="the folder needs config.json, a tokenizer.json and safetensors weights",
-        ) from error
-    if lacking := sorted(report["missing_keys"]):
-        raise ModelMissing(
-            f"{folder} lacks {len(lacking)} weights of a {head}, such as {lacking[0]}",
-            hint="choose a model that was trained to classify, not the base that it was made from",
-        )
+    quiet()
+    with LOADING:
+        try:
+            config = AutoConfig.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=trust_remote_code
+            )
+            tokenizer = AutoTokenizer.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=trust_remote_code
+            )
+            by_token = _classifies_tokens(config, head, folder)
+            loader = AutoModelForTokenClassification if by_token else AutoModelForSequenceClassification
+            model, report = loader.from_pretrained(
+                folder,
+                dtype=placement.torch_dtype(),
+                use_safetensors=True,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
+                local_files_only=True,
+                trust_remote_code=trust_remote_code,
+            )
+        except unloadable() as error:
+            hint = "if you have read that code, pass trust_remote_code=True: it runs with your rights"
+            raise refusal(folder, str(head), error, code=hint) from error
+    require_whole(report, folder, str(head))
     return tokenizer, model.to(placement.device).eval()
 
 

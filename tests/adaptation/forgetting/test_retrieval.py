@@ -15,7 +15,7 @@ from hybrid.adaptation.forgetting.retrieval import (
 from hybrid.adaptation.queries.pairs import held_out_pairs
 from hybrid.index import Index
 from hybrid.index.reembedding import reembed
-from hybrid.models.fakes import HashEmbedder
+from hybrid.testing import HashEmbedder
 from hybrid.types import Document
 
 
