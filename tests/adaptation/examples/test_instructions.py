@@ -5,7 +5,7 @@ from hybrid.adaptation.values import ExampleKind
 from hybrid.config import GenerationSettings
 from hybrid.generation.answering import Answerer
 from hybrid.generation.prompts import load_prompts
-from hybrid.models.fakes import HashEmbedder, ScriptedGenerator
+from hybrid.testing import HashEmbedder, ScriptedGenerator
 from hybrid.types import Arm, Question
 
 PROMPTS = load_prompts("en")
