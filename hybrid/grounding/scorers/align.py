@@ -28,16 +28,16 @@ class WordAlignment:
 
     Args:
         embedder: only ``embed_documents`` is used.
+        max_words: it could read any length; the more words there are, the more likely one is similar.
     """
 
     # the mean whose logit is 0
     even = 0.75
-    # it could read any length; the more words there are, the more likely one is similar
-    max_words = 200
 
-    def __init__(self, embedder: Embedder) -> None:
+    def __init__(self, embedder: Embedder, *, max_words: int = 200) -> None:
         self._embedder = embedder
         self._vectors: dict[str, NDArray[np.float32]] = {}
+        self.max_words = max_words
 
     @property
     def name(self) -> str:

@@ -46,3 +46,4 @@ def test_a_word_is_embedded_once():
 
 def test_it_is_named_with_its_embedder():
     assert WordAlignment(HashEmbedder(name="m")).name == "word alignment, m"
+    assert WordAlignment(HashEmbedder(), max_words=50).max_words == 50
