@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from hybrid.comparison import Comparison
     from hybrid.decision.values import Gate
     from hybrid.evaluation.outcomes import Outcome
-    from hybrid.grounding.judging import Grounder, Grounding
+    from hybrid.grounding.judge import Grounder, Grounding
     from hybrid.grounding.sampling import Uncertainty
     from hybrid.grounding.service import ScorerCalibrated
     from hybrid.questions.sets import QuestionSets

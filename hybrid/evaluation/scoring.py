@@ -34,7 +34,7 @@ from hybrid.evaluation.scores import METRICS, SYNTHETIC, MetricCard, Scores, Sco
 from hybrid.generation.citations import without_markers
 from hybrid.grounding.citing import CitationScores, CitedAnswer, citation_scores
 from hybrid.grounding.deciding import hallucinated, share_supported
-from hybrid.grounding.judging import Case, Grounder, Grounding
+from hybrid.grounding.judge import Case, Grounder, Grounding
 from hybrid.models import Embedder
 from hybrid.types import Question
 

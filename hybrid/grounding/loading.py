@@ -19,8 +19,8 @@ from hybrid.grounding.calibration import (
     read_fitted,
 )
 from hybrid.grounding.deciding import DEFAULT_THRESHOLDS, Thresholds
-from hybrid.grounding.judging import Grounder
-from hybrid.grounding.scorers.naming import SHIPPED, TRAINED, scorer_for, weights_folder
+from hybrid.grounding.judge import Grounder
+from hybrid.grounding.scorers.names import SHIPPED, TRAINED, scorer_for, weights_folder
 from hybrid.models import Embedder
 from hybrid.text.languages import ENGLISH
 

@@ -16,7 +16,7 @@ from hybrid.grounding.examples import load_labelled
 from hybrid.grounding.labelled import LabelledClaim, ScorerLogits, labelled, labels_of, limited, measured
 from hybrid.grounding.loading import fitted_for
 from hybrid.grounding.measure import MeanResult, MetaEvaluation, evaluate, fit, mean_over_sets
-from hybrid.grounding.scorers.naming import scorer_for
+from hybrid.grounding.scorers.names import scorer_for
 
 # Told a scorer, how many claims it has judged and how many there are.
 Progress: TypeAlias = Callable[[str, int, int], None]

@@ -9,7 +9,7 @@ from hybrid.cli.app import run
 from hybrid.errors import UsageError
 from hybrid.grounding.calibration import CALIBRATION, read_fitted
 from hybrid.grounding.examples import Dataset, Example, Label
-from hybrid.grounding.scorers.naming import SHIPPED
+from hybrid.grounding.scorers.names import SHIPPED
 from hybrid.grounding.values import Logits
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid.grounding.scorers.overlap import logit_of
+from hybrid.grounding.scorers.baselines import logit_of
 from hybrid.grounding.values import Logits, Pair
 from hybrid.models import Embedder
 from hybrid.text.words import content_words

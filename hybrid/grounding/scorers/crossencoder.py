@@ -14,7 +14,7 @@ from string import Template
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid.grounding.scorers.checkpoint import Checkpoint, Head, TokenRow
+from hybrid.grounding.scorers.classifier import Checkpoint, Head, TokenRow
 from hybrid.grounding.scorers.labels import Labels, checked_labels, known_pairs, settled_labels
 from hybrid.grounding.scorers.windows import cut_pair
 from hybrid.grounding.values import Logits, Pair

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid.errors import ModelError
-from hybrid.grounding.scorers.checkpoint import Checkpoint, Head
+from hybrid.grounding.scorers.classifier import Checkpoint, Head
 from hybrid.grounding.scorers.labels import Labels, checked_labels, known_pairs, settled_labels
 from hybrid.grounding.scorers.windows import cut_pair
 from hybrid.grounding.values import Logits, Pair, merged_spans

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from hybrid.grounding.scorers.align import WordAlignment
-from hybrid.grounding.scorers.overlap import logit_of
+from hybrid.grounding.scorers.baselines import logit_of
 from hybrid.grounding.values import Pair
 from hybrid.testing import HashEmbedder
 

@@ -63,7 +63,7 @@ def scorer_for(
     kind, _, model = name.partition(":")
     match kind, bool(model):
         case "overlap", False:
-            from hybrid.grounding.scorers.overlap import NgramOverlap
+            from hybrid.grounding.scorers.baselines import NgramOverlap
 
             return NgramOverlap()
         case "align", False:
