@@ -245,7 +245,7 @@ class Assistant:
             ModelMissing: its weights are nowhere.
         """
         if self._grounder is None:
-            from hybrid.grounding.loading import load_grounder
+            from hybrid.grounding.judge import load_grounder
 
             # the base, not an adapter of it: its cosines are what the calibration was fitted to
             self._grounder = load_grounder(self.settings, self.folder, embedder=self._own.embedder)

@@ -49,8 +49,7 @@ from hybrid.grounding.labelled import (
 )
 from hybrid.grounding.measure import fit
 from hybrid.grounding.metrics import auroc, balanced_accuracy, mean_over, resampled_aurocs
-from hybrid.grounding.scorers.names import SHIPPED, scorer_for
-from hybrid.grounding.scorers.protocol import Scorer
+from hybrid.grounding.scorers.names import SHIPPED, Scorer, scorer_for
 from hybrid.grounding.scorers.trained import TrainedScorer, load_trained
 from hybrid.questions.splits import unit_hash
 from hybrid.statistics import Estimate

@@ -7,10 +7,8 @@ import pytest
 
 from hybrid.config import ModelSettings
 from hybrid.grounding.calibration import UNCALIBRATED
-from hybrid.grounding.deciding import hallucinated
-from hybrid.grounding.judge import Case, Grounder
-from hybrid.grounding.scorers.align import WordAlignment
-from hybrid.grounding.scorers.baselines import NgramOverlap
+from hybrid.grounding.judge import Case, Grounder, hallucinated
+from hybrid.grounding.scorers.baselines import NgramOverlap, WordAlignment
 from hybrid.grounding.scorers.names import scorer_for
 from hybrid.grounding.values import Status
 from hybrid.testing import HashEmbedder

@@ -1,6 +1,5 @@
 from hybrid.grounding.calibration import UNCALIBRATED
-from hybrid.grounding.deciding import hallucinated, share_supported
-from hybrid.grounding.judge import Grounder
+from hybrid.grounding.judge import Grounder, hallucinated, share_supported
 from hybrid.grounding.scorers.baselines import NgramOverlap
 from hybrid.grounding.values import Status
 

@@ -1,28 +1,30 @@
-"""A classifier of Hugging Face from a folder: its tokenizer, its limits, and what it says of rows of tokens.
-
-Takes pairs of texts, gives raw outputs. Knows nothing about what the outputs mean. Only safetensors are
-read, code that lies beside the weights runs only if that is asked for, and weights that the folder lacks are
-an error rather than random numbers.
-"""
+"""Classifiers of Hugging Face as scorers: of pairs (NLI, HHEM, MiniCheck) and of tokens (LettuceDetect)."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from string import Template
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid.errors import ModelMissing
+from hybrid.errors import ModelError, ModelMissing
 from hybrid.files import hash_text, valid_utf8
-from hybrid.grounding.scorers.labels import Labels
+from hybrid.grounding.evidence import cut_pair
+from hybrid.grounding.scorers.labels import Labels, checked_labels, known_pairs, settled_labels
+from hybrid.grounding.values import Logits, Pair, merged_spans
 from hybrid.models.device import Placement
 from hybrid.models.pretrained import LOADING, quiet, refusal, require_whole, unloadable
 from hybrid.models.resolve import weights_digest
+from hybrid.types import Span
+
+Spans = tuple[Span, ...]
 
 # So many rows at once, as long as all their tokens, with padding, stay below the limit.
 _BATCH_ROWS = 32
@@ -36,6 +38,9 @@ _MOST_WORDS = 350
 _LEAST_WORDS = 16
 _TOKENS_A_WORD = 1.4
 _CLAIM_TOKENS = 64
+# Scripts that leave no space between words are marked letter by letter.
+_SINGLE = r"\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\u0e00-\u0eff"
+_WORD = re.compile(rf"\d+(?:[.,]\d+)*|[{_SINGLE}]|[^\W{_SINGLE}]+(?:['’][^\W{_SINGLE}]+)*")
 
 
 class Head(StrEnum):
@@ -57,7 +62,8 @@ class Checkpoint:
     """A classifier that is loaded once and reads rows in batches of similar length.
 
     A row's outputs depend on the others of its batch by no more than rounding (in bf16 that is about 0.001
-    of a logit), and not on their order.
+    of a logit), and not on their order. Only safetensors are read, and weights that the folder lacks are an
+    error rather than random numbers.
 
     Args:
         folder: with config.json, a fast tokenizer and safetensors.
@@ -223,3 +229,219 @@ def _places(table: Any) -> int:
     """Return how many places a table of positions has; that of RoBERTa begins behind its padding."""
     skipped = 0 if table.padding_idx is None else int(table.padding_idx) + 1
     return int(table.num_embeddings) - skipped
+
+
+class CrossEncoderScorer:
+    """A sequence classifier with one, two or three outputs.
+
+    Of three outputs, support is the log-odds of entailment against the other two, and ``against`` that of
+    contradiction; of two there is no ``against``; a single output is taken as the log-odds itself. Evidence
+    beyond the model's limit is read in overlapping windows, of which the best counts (as in SummaC,
+    AlignScore and MiniCheck); nothing is cut off.
+
+    Args:
+        folder: of the model.
+        name: under which it was asked for.
+        placement: device and number format.
+        labels: the places of its outputs; without them its names are read and checked on known pairs.
+        prompt: how evidence and claim become one text, with ``$evidence`` and ``$claim``, for a model that
+            was trained so; without it they are the two texts of a pair.
+        trust_remote_code: run the Python that lies in the folder.
+
+    Raises:
+        ModelMissing: there is no such model in the folder, or it needs code of its own.
+        ModelError: its outputs cannot be told apart; the message has the numbers.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        name: str,
+        placement: Placement,
+        labels: Labels | None = None,
+        prompt: str = "",
+        trust_remote_code: bool = False,
+    ) -> None:
+        self._checkpoint = Checkpoint(
+            folder, head=Head.PAIR, placement=placement, trust_remote_code=trust_remote_code
+        )
+        self._prompt = prompt
+        self._name = name
+        names = self._checkpoint.names
+        if labels is None:
+            known = known_pairs(name, self._length, self._checkpoint.max_tokens)
+            labels = settled_labels(name, names, self._outputs(known))
+        self.labels = checked_labels(labels, name, names)
+
+    @property
+    def name(self) -> str:
+        """Return the name, the outputs that are read, the number format and a digest of the weights."""
+        return self._checkpoint.told(self._name, self.labels, self._prompt)
+
+    @property
+    def max_words(self) -> int:
+        """Return how many words of evidence fit beside a claim, 350 at the most."""
+        return self._checkpoint.max_words
+
+    def score(self, pairs: Sequence[Pair]) -> Logits:
+        """Return the logits of the pairs, in their order.
+
+        Raises:
+            UsageError: a claim is too long for the model, whatever the evidence.
+        """
+        cut = [cut_pair(pair, self._length, self._checkpoint.max_tokens) for pair in pairs]
+        if not cut:
+            return self.labels.logits(np.empty((0, len(self._checkpoint.names))))
+        found = self.labels.logits(self._outputs([part for parts in cut for part in parts]))
+        begins = np.cumsum([0, *(len(parts) for parts in cut[:-1])])
+        against = None if found.against is None else np.maximum.reduceat(found.against, begins)
+        return Logits(np.maximum.reduceat(found.support, begins), against)
+
+    def _outputs(self, pairs: Sequence[Pair]) -> NDArray[np.float64]:
+        return np.stack(self._checkpoint.outputs(self._rows(pairs))).astype(np.float64)
+
+    def _length(self, pair: Pair) -> int:
+        return len(self._rows([pair])[0].ids)
+
+    def _rows(self, pairs: Sequence[Pair]) -> list[TokenRow]:
+        source = self._checkpoint
+        firsts = [source.plain(pair.evidence) for pair in pairs]
+        seconds = [source.plain(pair.claim) for pair in pairs]
+        if not self._prompt:
+            return source.rows(source.encode(firsts, seconds))
+        asked = Template(self._prompt)
+        texts = [asked.safe_substitute(evidence=a, claim=b) for a, b in zip(firsts, seconds, strict=True)]
+        return source.rows(source.encode(texts))
+
+
+class TokenScorer:
+    """A token classifier with two outputs, which reads evidence and claim as a pair.
+
+    A claim is as well supported as the worst of its words: whoever wrote these models calls an answer
+    hallucinated as soon as one token is, and a sum over tokens would grow with the length of the claim.
+    Punctuation asserts nothing and does not count. There is no ``against``. Of several windows of evidence
+    one that supports a token is enough: to condemn it because one lacks it is the known fault of others.
+
+    Args:
+        folder: of the model.
+        name: under which it was asked for.
+        placement: device and number format.
+        labels: the place of the output that says supported; without it the names are read and checked on
+            known pairs.
+        prompt: what stands where the evidence does, with ``$evidence``, for a model that was trained so.
+
+    Raises:
+        ModelMissing: there is no such model in the folder.
+        ModelError: its outputs cannot be told apart; the message has the numbers.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        name: str,
+        placement: Placement,
+        labels: Labels | None = None,
+        prompt: str = "",
+    ) -> None:
+        self._checkpoint = Checkpoint(folder, head=Head.TOKENS, placement=placement)
+        self._prompt = prompt
+        self._name = name
+        names = self._checkpoint.names
+        if len(names) != 2:
+            raise ModelError(
+                f"{name} has {len(names)} outputs ({', '.join(names)}), expected supported and not supported",
+                hint="choose a model that marks hallucinated tokens",
+            )
+        if labels is None:
+            known = known_pairs(name, self._length, self._checkpoint.max_tokens)
+            means = [outputs.mean(axis=0) for _, outputs in self._read(known)]
+            labels = settled_labels(name, names, np.stack(means).astype(np.float64))
+        self.labels = checked_labels(labels, name, names)
+
+    @property
+    def name(self) -> str:
+        """Return the name, the output that is read, the number format and a digest of the weights."""
+        return self._checkpoint.told(self._name, self.labels, self._prompt)
+
+    @property
+    def max_words(self) -> int:
+        """Return how many words of evidence fit beside a claim, 350 at the most."""
+        return self._checkpoint.max_words
+
+    def score(self, pairs: Sequence[Pair]) -> Logits:
+        """Return the logits of the pairs, in their order; that of a claim without a token is 0.
+
+        Raises:
+            UsageError: a claim is too long for the model, whatever the evidence.
+        """
+        worst = [_worst(pair.claim, *tokens) for pair, tokens in zip(pairs, self._judge(pairs), strict=True)]
+        return Logits(np.array(worst, dtype=np.float32))
+
+    def unsupported(self, pair: Pair, *, threshold: float = 0.5) -> tuple[Span, ...]:
+        """Return the stretches of the claim that the evidence does not carry, whole words, none overlapping.
+
+        Args:
+            pair: evidence and claim.
+            threshold: the probability of support from 0 to 1 below which a token counts.
+
+        Raises:
+            UsageError: the claim is too long for the model, whatever the evidence.
+        """
+        ((spans, support),) = self._judge([pair])
+        least = _log_odds(threshold)
+        doubted = [span for span, value in zip(spans, support, strict=True) if value < least]
+        marked = [
+            Span(word.start(), word.end())
+            for word in _WORD.finditer(pair.claim)
+            if any(word.start() < span.end and span.start < word.end() for span in doubted)
+        ]
+        return merged_spans(marked, length=len(pair.claim), text=pair.claim)
+
+    def _judge(self, pairs: Sequence[Pair]) -> list[tuple[Spans, NDArray[np.float32]]]:
+        """Return the tokens of each claim, and the log-odds that some window of its evidence supports them."""
+        limit = self._checkpoint.max_tokens
+        cut = [cut_pair(pair, self._length, limit) for pair in pairs]
+        reads = iter(self._read([part for parts in cut for part in parts]))
+        judged = []
+        for parts in cut:
+            windows = [next(reads) for _ in parts]
+            odds = [self.labels.logits(outputs.astype(np.float64)).support for _, outputs in windows]
+            judged.append((windows[0][0], np.max(odds, axis=0)))
+        return judged
+
+    def _read(self, pairs: Sequence[Pair]) -> list[tuple[Spans, NDArray[np.float32]]]:
+        """Return the tokens of each claim, and their raw outputs, of shape (tokens, outputs)."""
+        if not pairs:
+            return []
+        encoding = self._encode(pairs)
+        outputs = self._checkpoint.outputs(self._checkpoint.rows(encoding))
+        reads = []
+        for place, values in enumerate(outputs):
+            inside = [where for where, text in enumerate(encoding.sequence_ids(place)) if text == 1]
+            spans = tuple(Span(*encoding["offset_mapping"][place][where]) for where in inside)
+            reads.append((spans, values[inside]))
+        return reads
+
+    def _length(self, pair: Pair) -> int:
+        return len(self._encode([pair])["input_ids"][0])
+
+    def _encode(self, pairs: Sequence[Pair]) -> Any:
+        source, asked = self._checkpoint, Template(self._prompt or "$evidence")
+        firsts = [asked.safe_substitute(evidence=source.plain(pair.evidence)) for pair in pairs]
+        return source.encode(firsts, [source.plain(pair.claim) for pair in pairs])
+
+
+def _worst(claim: str, spans: Spans, support: NDArray[np.float32]) -> float:
+    """Return the least support of a token with a letter or digit, or of any if there is none, else 0."""
+    parts = (claim[span.start : span.end] for span in spans)
+    says = np.array([any(letter.isalnum() for letter in part) for part in parts], dtype=bool)
+    counted = support[says] if says.any() else support
+    return float(counted.min()) if len(counted) else 0.0
+
+
+def _log_odds(probability: float) -> float:
+    if not 0 < probability < 1:
+        return -math.inf if probability <= 0 else math.inf
+    return math.log(probability / (1 - probability))

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 
 from hybrid.errors import ModelError, ModelMissing, UsageError
+from hybrid.grounding.evidence import cut_pair
+from hybrid.grounding.scorers.classifier import TokenScorer
 from hybrid.grounding.scorers.labels import KNOWN, Labels, Relation
-from hybrid.grounding.scorers.tokenmodel import TokenScorer
-from hybrid.grounding.scorers.windows import cut_pair
 from hybrid.grounding.values import Pair
 from hybrid.types import Span
 
