@@ -400,7 +400,7 @@ class TokenScorer:
         return merged_spans(marked, length=len(pair.claim), text=pair.claim)
 
     def _judge(self, pairs: Sequence[Pair]) -> list[tuple[Spans, NDArray[np.float32]]]:
-        """Return the tokens of each claim, and the log-odds that some window of its evidence supports them."""
+        """Return the tokens of each claim, and their log-odds of support by some window of evidence."""
         limit = self._checkpoint.max_tokens
         cut = [cut_pair(pair, self._length, limit) for pair in pairs]
         reads = iter(self._read([part for parts in cut for part in parts]))
