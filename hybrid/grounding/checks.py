@@ -111,11 +111,6 @@ def facts_of(text: str) -> Facts:
     return Facts(text)
 
 
-def findings(claim_text: str, evidence_text: str) -> tuple[Finding, ...]:
-    """Return what is doubtful about a claim beside a piece of evidence, in the order of the claim."""
-    return in_order([*missing(claim_text, facts_of(evidence_text)), *denials(claim_text, evidence_text)])
-
-
 def in_order(found: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return findings in the order of the claim."""
     return tuple(sorted(found, key=lambda finding: (finding.span.start, finding.span.end, finding.doubt)))

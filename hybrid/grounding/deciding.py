@@ -131,11 +131,6 @@ def hallucinated(verdicts: Sequence[Verdict]) -> float | None:
     return None if share is None else float(share < 1)
 
 
-def worst(verdicts: Sequence[Verdict]) -> Verdict | None:
-    """Return the judged claim with the least support, the first of equals; None if none was judged."""
-    return min(judged_of(verdicts), key=lambda verdict: verdict.support or 0.0, default=None)
-
-
 def judged_of(verdicts: Sequence[Verdict]) -> list[Verdict]:
     """Return the verdicts on claims that could be checked."""
     return [verdict for verdict in verdicts if verdict.status in _JUDGED]

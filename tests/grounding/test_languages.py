@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid.grounding.calibration import UNCALIBRATED
-from hybrid.grounding.deciding import hallucinated, share_supported, worst
+from hybrid.grounding.deciding import hallucinated, share_supported
 from hybrid.grounding.judging import Grounder
 from hybrid.grounding.languages import language_of
 from hybrid.grounding.scorers.overlap import NgramOverlap
@@ -59,8 +59,7 @@ def test_a_foreign_claim_has_no_number_and_counts_nowhere():
     assert (foreign.status, foreign.support, foreign.evidence) == (Status.UNSUPPORTED_LANGUAGE, None, None)
     assert english.status is Status.SUPPORTED
     assert (share_supported([foreign, english]), hallucinated([foreign, english])) == (1, 0)
-    assert worst([foreign, english]) == english
-    assert (share_supported([foreign]), hallucinated([foreign]), worst([foreign])) == (None, None, None)
+    assert (share_supported([foreign]), hallucinated([foreign])) == (None, None)
 
 
 def test_a_judge_may_know_more_languages_or_all():

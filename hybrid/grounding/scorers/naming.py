@@ -18,11 +18,12 @@ from hybrid.models import Embedder
 from hybrid.models.device import choose_placement
 from hybrid.models.loading import load_embedder, load_generator
 from hybrid.models.resolve import fetch
+from hybrid.trust import Endpoint
 
 KINDS = (
     "overlap (words in common, no weights)",
     "align (word alignment by the embedder)",
-    "trained (what ships) or trained:FOLDER (of `hybrid grounding train`)",
+    "trained (what ships) or trained:FOLDER (of `python -m recipes.grounding.own`)",
     "nli:MODEL or hf:MODEL (a classifier of pairs: NLI, HHEM, MiniCheck, AlignScore)",
     "tokens:MODEL (a classifier of tokens: LettuceDetect)",
     "judge or judge:GENERATOR (yes or no by a generator)",
@@ -86,7 +87,9 @@ def scorer_for(
         case "judge", _:
             from hybrid.grounding.scorers.judge import GeneratorJudge
 
-            chosen = dataclasses.replace(settings, generator=model, endpoint="") if model else settings
+            chosen = (
+                dataclasses.replace(settings, generator=model, endpoint=Endpoint()) if model else settings
+            )
             return GeneratorJudge(load_generator(chosen), language=language)
     raise UsageError(f"there is no scorer {name!r}", hint=f"scorers: {'; '.join(KINDS)}")
 
