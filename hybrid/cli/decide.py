@@ -14,7 +14,7 @@ from hybrid.errors import EXIT_GATE_FAILED, EXIT_PARTIAL, UsageError
 
 if TYPE_CHECKING:
     from hybrid.decision.values import Decision
-    from hybrid.report import Material
+    from hybrid.report import ReportMaterial
 
 From = Annotated[
     Path | None,
@@ -66,7 +66,7 @@ def decide(
     from hybrid.comparison import policy_from, write
     from hybrid.decision.replay import decide_from
     from hybrid.decision.values import parse_requirements, refuse_unknown
-    from hybrid.report import Material, report_html
+    from hybrid.report import ReportMaterial, report_html
 
     settings = context.settings(decision={"margin": margin, "level": level, "metric": metric, "seed": seed})
     requirements = parse_requirements(require or ())
@@ -86,7 +86,7 @@ def decide(
         )
         if report is not None:
             _save(report, report_html(decision, table=scores, title=table.stem))
-        _show(context, decision, Material())
+        _show(context, decision, ReportMaterial())
         return _gate(requirements.unmet(decision))
     if questions is None:
         raise UsageError(
@@ -139,7 +139,7 @@ def _save(path: Path, page: str) -> None:
     console.note(f"report: {path}")
 
 
-def _show(context: Context, decision: Decision, material: Material) -> None:
+def _show(context: Context, decision: Decision, material: ReportMaterial) -> None:
     from hybrid.report import report_json, report_text
 
     if context.as_json:

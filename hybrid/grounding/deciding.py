@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from hybrid.errors import UsageError
 from hybrid.grounding.checks import HARD, contradictions, in_order
 from hybrid.grounding.values import Claim, Doubt, Evidence, Finding, Status, Verdict
-from hybrid.grounding.words import MONTHS, terms
+from hybrid.text.dates import MONTHS
+from hybrid.text.words import terms
 
 # A sentence is shown instead of the passage around it if it has as much support but for this.
 _AS_GOOD = 0.1

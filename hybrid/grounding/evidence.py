@@ -33,7 +33,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid.grounding.values import Evidence
-from hybrid.grounding.words import count_words, reading_units, terms, tokens, word_spans
+from hybrid.text.sentences import pieces
+from hybrid.text.words import count_words, terms, tokens, word_spans
 from hybrid.types import Span
 
 _EMPHASIS = 1.3
@@ -232,7 +233,7 @@ class SearchedPassage:
 
 def _units(text: str, max_words: int) -> Iterator[tuple[Span, int]]:
     """Yield sentences, and what is too long for one in stretches that overlap by half; with their words."""
-    for span in reading_units(text):
+    for span in pieces(text):
         if not any(character.isalnum() for character in text[span.start : span.end]):
             continue
         count = count_words(text, span)

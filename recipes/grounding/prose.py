@@ -10,9 +10,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hybrid.chunking import sentence_spans
 from hybrid.files import valid_utf8
-from hybrid.questions.words import BASE_VERBS, LEANING
+from hybrid.questions.wording import BASE_VERBS
+from hybrid.text.sentences import sentence_spans
+from hybrid.text.words import LEANING
 from recipes.grounding.edits.english import is_english, word_set
 from recipes.grounding.edits.surroundings import LONGEST
 from recipes.grounding.edits.verbs import BASES, THIRD, has_verb

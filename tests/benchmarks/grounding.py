@@ -39,8 +39,8 @@ from hybrid.grounding.reliability import CalibrationError, calibration_error
 from hybrid.grounding.scorers.naming import SHIPPED, scorer_for
 from hybrid.grounding.scorers.protocol import Scorer
 from hybrid.grounding.scorers.trained import TrainedScorer, load_trained
-from hybrid.grounding.words import word_spans
 from hybrid.questions.splits import unit_hash
+from hybrid.text.words import word_spans
 from hybrid.types import Span
 from recipes.grounding.building import held_out_of
 from recipes.grounding.public import labelled_sets, made_sets, unseen_sets

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid.grounding.evidence import Limit, SearchedPassage
-from hybrid.grounding.words import word_spans
+from hybrid.text.words import word_spans
 from hybrid.types import Span
 
 PASSAGE = (

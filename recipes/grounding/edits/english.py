@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from hybrid.generation.support import content_words
+from hybrid.text.words import content_words
 
 WORD = re.compile(r"\w+(?:[’'-]\w+)*")
 
