@@ -10,7 +10,7 @@ import pytest
 from hybrid.comparison import Judges, compare, policy_from, write
 from hybrid.config import load_settings
 from hybrid.decision.replay import read_table
-from hybrid.decision.values import Gate, Side, Verdict
+from hybrid.decision.values import Bound, Gate, Verdict
 from hybrid.decision.verdict import decide
 from hybrid.errors import UsageError
 from hybrid.grounding.calibration import UNCALIBRATED
@@ -133,12 +133,12 @@ def test_failed_answers_score_as_failures_and_are_counted(tmp_path):
 
 
 def test_gates_are_held_against_metrics_and_costs(tmp_path):
-    gate = Gate("exact_match", Side.AT_LEAST, 0.5)
+    gate = Gate("exact_match", Bound.AT_LEAST, 0.5)
     found = go(tmp_path, [Knows("base", 20), Knows("rag", 70)], gates=[gate])
     assert found.decision.order == ()
     assert found.decision.verdict is Verdict.UNDECIDED
     assert found.decision.ungated == "rag"
-    free = Gate("money", Side.AT_LEAST, 0.0)
+    free = Gate("money", Bound.AT_LEAST, 0.0)
     assert go(tmp_path, [Knows("base", 20), Knows("rag", 70)], gates=[free]).decision.arm == "rag"
 
 
@@ -175,6 +175,18 @@ def test_an_unknown_metric_is_refused_before_anything_is_asked(tmp_path):
 def test_synthetic_questions_are_counted(tmp_path):
     made = [dataclasses.replace(question, made="list") for question in _QUESTIONS[:30]] + _QUESTIONS[30:]
     assert go(tmp_path, [Knows("base", 20), Knows("rag", 70)], made).decision.synthetic == 30
+
+
+def test_damaged_settings_say_what_to_do_and_the_next_run_mends_them(tmp_path):
+    found = go(tmp_path, [Knows("base", 20), Knows("rag", 70)])
+    (found.folder / "settings.json").write_text("{")
+    with pytest.raises(UsageError, match=r"settings\.json cannot be read") as error:
+        write(found, title="manual")
+    assert "remove it" in error.value.hint
+    (found.folder / "settings.json").unlink()
+    arms = [Knows("base", 20), Knows("rag", 70)]
+    assert write(go(tmp_path, arms), title="manual").is_file()
+    assert [arm.asked for arm in arms] == [0, 0]
 
 
 _OLD = Path(__file__).parent / "golden" / "experiment"

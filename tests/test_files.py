@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import os
 import subprocess
 import sys
@@ -208,3 +209,25 @@ def test_rows_with_letters_outside_ascii_are_written_as_they_are(tmp_path):
     files.append_jsonl(path, [{"a": "ü\u2028z"}])
     assert "ü" in path.read_text(encoding="utf-8")
     assert json.loads(path.read_text(encoding="utf-8")) == {"a": "ü\u2028z"}
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(_VALUES)
+def test_what_is_no_number_is_null_in_json_and_the_rest_as_it_was(value):
+    def refuse(name):
+        raise AssertionError(f"{name} is not JSON")
+
+    def finite(found):
+        if isinstance(found, float) and not math.isfinite(found):
+            return None
+        if isinstance(found, list):
+            return [finite(each) for each in found]
+        return {key: finite(each) for key, each in found.items()} if isinstance(found, dict) else found
+
+    assert json.loads(files.json_text(value), parse_constant=refuse) == finite(value)

@@ -65,6 +65,17 @@ print([name for name in ("torch", "transformers", "sentence_transformers") if na
     assert _run(script).strip() == "[]"
 
 
+def test_nothing_of_ours_loads_scikit_learn_before_something_is_measured():
+    script = f"""
+import importlib, sys
+for name in {_modules()}:
+    importlib.import_module(name)
+assert "sentence_transformers" not in sys.modules
+print([name for name in ("sklearn", "scipy.stats") if name in sys.modules])
+"""
+    assert _run(script).strip() == "[]"
+
+
 def test_public_names_are_sorted_and_there():
     assert list(hybrid.__all__) == sorted(hybrid.__all__)
     for name in hybrid.__all__:

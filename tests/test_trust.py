@@ -15,8 +15,10 @@ from hybrid.arms import parse_arm
 from hybrid.cli.app import run
 from hybrid.config import ModelSettings, load, load_settings, settings_dict
 from hybrid.errors import ConfigError
+from hybrid.evaluation.experiment import begin
 from hybrid.models.loading import load_generator
 from hybrid.trust import Endpoint, Secret
+from hybrid.types import Question
 
 KEY = "sk-secret-123"
 URL = "http://someone:p%40ss-word@127.0.0.1:8099/v1"
@@ -282,3 +284,12 @@ def test_no_command_shows_a_secret(command, as_json, monkeypatch, capsys):
     assert "ss-word" not in shown
     assert KEY not in shown
     assert command[1] == "schema" or "http://127.0.0.1:8099/v1" in shown or not as_json
+
+
+def test_an_experiment_stores_no_secret(tmp_path, monkeypatch):
+    monkeypatch.setenv("HYBRID_API_KEY", KEY)
+    settings = load_settings({"models": {"endpoint": URL}}, environment={})
+    begin([], [Question("q1", "Which port?")], tmp_path / "experiments", settings=settings, name="q")
+    stored = "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
+    assert "http://127.0.0.1:8099/v1" in stored
+    assert not any(part in stored for part in (KEY, "ss-word", "someone"))

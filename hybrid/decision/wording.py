@@ -1,18 +1,17 @@
 """A decision in plain words: one sentence to act on, the reasons, and what would change it.
 
-Takes a decision whose figures are there, gives texts. Computes nothing but differences of figures that
-the decision holds.
+Nothing is computed here but differences of figures that the decision holds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hybrid.decision.values import ArmResult, Decision, Effect, GateResult, Hypothesis, Side
+from hybrid.decision.values import ArmResult, Bound, Decision, Effect, GateResult, Hypothesis
 from hybrid.statistics import MIN_SOURCES, Interval, decimal
 
 _MANY = 10_000
-_SIGNS = {Side.AT_LEAST: "≥", Side.AT_MOST: "≤"}
+_SIGNS = {Bound.AT_LEAST: "≥", Bound.AT_MOST: "≤"}
 
 
 def points(value: float, *, sign: bool = False) -> str:

@@ -15,25 +15,24 @@ from pathlib import Path
 
 from hybrid.errors import IndexError_, IndexMismatch, IndexMissing
 from hybrid.files import folder_lock, storage_errors
-from hybrid.index.building import (
-    Progress,
-    build_generation,
-    embed_missing,
-    fingerprint_key,
-    open_staging,
-    remove_staging,
-)
+from hybrid.index.database import VectorCache
 from hybrid.index.generations import (
     Manifest,
+    Progress,
+    build_generation,
     current,
+    embed_missing,
+    fingerprint_key,
     finished,
     folder_of,
+    open_staging,
+    open_store,
     read_manifest,
+    remove_staging,
     same_base,
     switch,
 )
-from hybrid.index.store import FileState, Store
-from hybrid.index.vectors import VectorCache
+from hybrid.index.store import FileState
 from hybrid.models import Embedder, EmbedderFingerprint
 from hybrid.tracing import span
 
@@ -156,7 +155,7 @@ def discard(domain: Path, adapter: str) -> None:
 
 
 def _files(domain: Path, generation: str) -> dict[str, FileState]:
-    with closing(Store(folder_of(domain, generation) / "store.sqlite", read_only=True)) as store:
+    with closing(open_store(domain, read_manifest(domain, generation))) as store:
         return store.file_states()
 
 
