@@ -13,8 +13,8 @@ from hybrid.grounding import loading
 from hybrid.grounding.loading import load_grounder
 from hybrid.grounding.values import Status
 from hybrid.index.reembedding import put_in_force, reembed
-from hybrid.models.fakes import HashEmbedder, OverlapReranker, ScriptedGenerator
 from hybrid.models.loading import load_embedder
+from hybrid.testing import HashEmbedder, OverlapReranker, ScriptedGenerator
 from hybrid.types import Question
 
 _FILES = {

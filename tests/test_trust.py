@@ -1,16 +1,19 @@
 """A folder is data, a secret never prints, an address has no login."""
 
+import ast
 import base64
 import copy
 import dataclasses
 import json
 import pickle
 import traceback
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import hybrid
 from hybrid.arms import parse_arm
 from hybrid.cli.app import run
 from hybrid.config import ModelSettings, load, load_settings, settings_dict
@@ -293,3 +296,14 @@ def test_an_experiment_stores_no_secret(tmp_path, monkeypatch):
     stored = "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
     assert "http://127.0.0.1:8099/v1" in stored
     assert not any(part in stored for part in (KEY, "ss-word", "someone"))
+
+
+def test_every_process_of_ours_keeps_the_current_folder_off_its_path():
+    started = []
+    for path in Path(hybrid.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.List) and node.elts and ast.unparse(node.elts[0]) == "sys.executable":
+                started.append((path.name, ast.unparse(node.elts[1])))
+            # no other way of starting Python
+            assert not (isinstance(node, ast.Import) and node.names[0].name in ("multiprocessing", "pty"))
+    assert started == [("child.py", "'-P'")]
