@@ -55,7 +55,8 @@ def test_every_link_to_a_file_leads_somewhere(page):
 @pytest.mark.parametrize("page", _PAGES)
 def test_every_command_that_is_shown_is_there(page):
     commands = (ROOT / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
-    there = {tuple(name.split()) for name in re.findall(r"^#+ `hybrid ([\w ]+)`", commands, flags=re.MULTILINE)}
+    headings = re.findall(r"^#+ `hybrid ([\w ]+)`", commands, flags=re.MULTILINE)
+    there = {tuple(heading.split()) for heading in headings}
     assert ("ask",) in there
     text = (ROOT / page).read_text(encoding="utf-8")
     shown = re.findall(r"(?:^|`|\$ |=\S+ )hybrid ((?:[a-z]+ ?){1,2})", text, flags=re.MULTILINE)
