@@ -62,5 +62,5 @@ def runs_of(texts: Iterable[str], length: int) -> frozenset[tuple[str, ...]]:
     found: set[tuple[str, ...]] = set()
     for text in texts:
         words = tokens(text)
-        found.update(tuple(words[place : place + _SHINGLE]) for place in range(len(words) - length + 1))
+        found.update(tuple(words[place : place + length]) for place in range(len(words) - length + 1))
     return frozenset(found)
