@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.questions.checking import Severity, check_questions
-from hybrid.questions.likeness import NEAR, Seen, shingles
+from hybrid.questions.checking import NEAR, Seen, Severity, check_questions, shingles
 from hybrid.types import Document, Evidence, Question, Span
 
 TEXT = "The default port of the server is 5432. It listens on localhost only."

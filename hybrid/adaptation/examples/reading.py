@@ -24,7 +24,7 @@ from hybrid.files import hash_text
 from hybrid.generation.focus import focus_all
 from hybrid.generation.prompts import Passage, load_prompts
 from hybrid.generation.quoting import completion
-from hybrid.questions.corpus import chunks_of
+from hybrid.questions.sets import chunks_of
 from hybrid.questions.splits import unit_hash
 from hybrid.retrieval import Retriever
 from hybrid.text.words import contains

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hybrid.errors import UsageError
 from hybrid.files import read_jsonl
-from hybrid.questions.collections import load_beir
+from hybrid.questions.files import load_beir
 from hybrid.types import Document
 
 GENERAL = "general"
