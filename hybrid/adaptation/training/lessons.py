@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn import functional
 
 from hybrid.adaptation.training.teaching import Listed, Teacher
-from hybrid.adaptation.values import Pair
+from hybrid.adaptation.values import QueryPair
 from hybrid.models import Vectors
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Lesson:
         settings: how much is listed.
     """
 
-    def __init__(self, pairs: Sequence[Pair], encoder: Encoder, settings: EmbedderSettings) -> None:
+    def __init__(self, pairs: Sequence[QueryPair], encoder: Encoder, settings: EmbedderSettings) -> None:
         self.pairs = tuple(pairs)
         negatives = [text for pair in pairs for text in pair.negatives]
         texts = dict.fromkeys([*(pair.passage for pair in pairs), *negatives])
