@@ -246,7 +246,7 @@ class Adaptation:
             )
         if items is not None or tasks:
             raise UsageError("--items and --task are for adapters of the generator")
-        from hybrid.adaptation.forgetting.collection import general_set, read_collection
+        from hybrid.adaptation.forgetting.retrieval import general_set, read_collection
 
         return checking.check_embedder(
             self.store,

@@ -363,9 +363,8 @@ def write_card(folder: Path, card: Card) -> None:
 
 
 def card_values(card: Card) -> dict[str, Any]:
-    """Return the card as plain JSON values; what is no finite number is null, for not known."""
-    values: dict[str, Any] = _known(dataclasses.asdict(card))
-    return {"schema_version": SCHEMA_VERSION} | values
+    """Return the card as plain values; as JSON, what is no finite number is null, for not known."""
+    return {"schema_version": SCHEMA_VERSION} | dataclasses.asdict(card)
 
 
 def parse_card(text: str) -> Card:
@@ -399,17 +398,8 @@ def _adapter() -> Any:
     return TypeAdapter(Card)
 
 
-def _known(value: Any) -> Any:
-    """Return JSON values with null for every number that is none or endless."""
-    if isinstance(value, dict):
-        return {key: _known(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_known(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def _numbers(value: Any) -> Any:
-    """Return what ``_known`` wrote with no number where one is not known."""
+    """Return the values of a card with no number where it has null for one that is not known."""
     if isinstance(value, dict):
         return {
             key: math.nan if inner is None and key in _NUMBERS else _numbers(inner)
