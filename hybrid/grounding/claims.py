@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hybrid.generation.citations import markers, without_markers
-from hybrid.generation.written import declines
+from hybrid.generation.prompts import declines
 from hybrid.grounding.values import Claim
 from hybrid.text.sentences import sentence_spans
 from hybrid.text.words import content_words, word_set

@@ -1,4 +1,4 @@
-"""What a tuned embedder finds in its domain and elsewhere, in nDCG@10: paired changes of dense retrieval.
+"""What a tuned embedder finds in its domain and in judged collections, in nDCG@10: paired changes.
 
 What words find does not change by tuning, so retrieval is dense alone.
 """
@@ -7,21 +7,27 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 
-from hybrid.adaptation.forgetting.collection import JudgedQuery, RetrievalSet
 from hybrid.adaptation.forgetting.pairing import paired_change
 from hybrid.adaptation.values import Change, QueryPair
 from hybrid.chunking import chunk_document
 from hybrid.config import ChunkSettings
+from hybrid.errors import UsageError
+from hybrid.files import read_jsonl
 from hybrid.index import Index
 from hybrid.models import Embedder, Vectors
+from hybrid.questions.files import load_beir
 from hybrid.ranking import ndcg
+from hybrid.types import Document
 
+GENERAL = "general"
 _K = 10
 # Chunks that are looked at for the ten best documents.
 _DEPTH = 120
@@ -31,11 +37,66 @@ Rank: TypeAlias = Callable[[Sequence[str]], list[list[str]]]
 
 
 @dataclass(frozen=True, slots=True)
+class JudgedQuery:
+    """A query and the grades of the documents that it should find, by source; 0 and less are not relevant.
+
+    Queries of one ``unit`` are not independent: it is the document that they were made from, or their own.
+    """
+
+    text: str
+    grades: Mapping[str, int]
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetrievalSet:
+    """A collection of documents with judged queries."""
+
+    name: str
+    documents: tuple[Document, ...]
+    queries: tuple[JudgedQuery, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Side:
     """An embedder and the index that it built."""
 
     index: Index
     embedder: Embedder
+
+
+def general_set() -> RetrievalSet:
+    """Return the set that ships: 102 documents of five kinds, and sentences of their summaries as queries."""
+    with resources.as_file(resources.files("hybrid.adaptation") / "suite" / "retrieval") as folder:
+        return read_collection(folder, name=GENERAL)
+
+
+def read_collection(folder: Path, *, split: str = "test", name: str = "") -> RetrievalSet:
+    """Read a folder with ``corpus.jsonl``, ``queries.jsonl`` and ``qrels/<split>.tsv`` or ``qrels.tsv``.
+
+    Args:
+        folder: in BEIR's format.
+        split: one or several with +.
+        name: of the set, else that of the folder.
+
+    Raises:
+        UsageError: a file is missing or not in the format.
+    """
+    collection = load_beir(folder, split=split)
+    try:
+        documents = tuple(
+            Document(str(row["_id"]), str(row["text"]), str(row.get("title") or ""))
+            for _, row in read_jsonl(collection.corpus)
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"{collection.corpus} is not in BEIR's format: {error}") from error
+    if not documents:
+        raise UsageError(f"{collection.corpus} holds no document", hint="one JSON object a line: _id, text")
+    judged = tuple(
+        JudgedQuery(text, collection.qrels[query], _unit(query, collection.qrels[query]))
+        for query, text in collection.queries.items()
+    )
+    return RetrievalSet(name or folder.name, documents, judged)
 
 
 def made_change(before: Side, after: Side, pairs: Sequence[QueryPair], *, seed: int = 0) -> Change:
@@ -142,3 +203,9 @@ def _change(measure: str, columns: Sequence[Sequence[float]], units: Sequence[st
     before, after = columns
     change = paired_change(measure, before, after, units, unit=_UNIT, higher_is_better=True, seed=seed)
     return dataclasses.replace(change, measure=f"{measure}: nDCG@10")
+
+
+def _unit(query: str, grades: Mapping[str, int]) -> str:
+    """Return the one document that a query should find, else the query itself."""
+    relevant = [document for document, grade in grades.items() if grade > 0]
+    return relevant[0] if len(relevant) == 1 else f"query {query}"

@@ -30,9 +30,9 @@ from hybrid.adaptation.queries.questions import (
 from hybrid.adaptation.values import Pairs, QueryPair
 from hybrid.errors import UsageError
 from hybrid.index import Index
-from hybrid.questions.corpus import chunks_of, deep_search
-from hybrid.questions.likeness import Seen, key_of
+from hybrid.questions.checking import Seen, key_of
 from hybrid.questions.making import Search
+from hybrid.questions.sets import chunks_of, deep_search
 from hybrid.questions.splits import unit_hash
 from hybrid.retrieval import Retriever
 from hybrid.types import Hit, Question
