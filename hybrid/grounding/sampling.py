@@ -1,9 +1,4 @@
-"""Self-consistency and semantic entropy: what can be said of an answer that has no evidence.
-
-Two answers mean the same if each carries the other. Whatever is judged by these numbers has to beat
-``length_baseline``: where correctness is told by overlap, length alone comes near semantic entropy
-(arXiv:2508.08285).
-"""
+"""Self-consistency and semantic entropy: what can be said of an answer that has no evidence."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.text.abbreviations import Abbreviation, find_abbreviations
+from hybrid.text.words import Abbreviation, find_abbreviations
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,8 @@ from dataclasses import dataclass
 from hybrid.questions.candidates import find_candidates
 from hybrid.questions.splits import unit_hash
 from hybrid.questions.wording import bare_heading, plain, sentence_body
-from hybrid.text.abbreviations import find_abbreviations
 from hybrid.text.sentences import sentence_spans
-from hybrid.text.words import LEANING
+from hybrid.text.words import LEANING, find_abbreviations
 from hybrid.types import Chunk, Document, Span
 
 HEADING = "heading"
