@@ -8,15 +8,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from hybrid.adaptation.examples.material import split_for
-from hybrid.adaptation.examples.sifting import Sieve
+from hybrid.adaptation.data.material import split_for
+from hybrid.adaptation.data.pairs import held_out_pairs
+from hybrid.adaptation.data.sifting import Sieve
 from hybrid.adaptation.forgetting.collection import RetrievalSet
-from hybrid.adaptation.forgetting.general import Suite
 from hybrid.adaptation.forgetting.harness import measure_tasks
 from hybrid.adaptation.forgetting.likelihood import Subject, TokenStretch, log_likelihoods
-from hybrid.adaptation.forgetting.measurement import Model, measure
+from hybrid.adaptation.forgetting.measure import Model, measure
 from hybrid.adaptation.forgetting.retrieval import Side, general_changes, made_change
-from hybrid.adaptation.queries.pairs import held_out_pairs
+from hybrid.adaptation.forgetting.suites import Suite
 from hybrid.adaptation.store import AdapterStore
 from hybrid.adaptation.training.encoding import Encoded
 from hybrid.adaptation.training.proof import gain_of, halve, worth

@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from hybrid.adaptation.checking import gain_in_service
-from hybrid.adaptation.examples.files import Given
-from hybrid.adaptation.examples.material import Objective
+from hybrid.adaptation.data.files import Given
+from hybrid.adaptation.data.material import Objective
 from hybrid.adaptation.export import scale
-from hybrid.adaptation.forgetting.general import Suite
-from hybrid.adaptation.forgetting.measurement import measure
+from hybrid.adaptation.forgetting.measure import measure
+from hybrid.adaptation.forgetting.suites import Suite
 from hybrid.adaptation.gate import Budget, GateVerdict, judge
 from hybrid.adaptation.training.encoding import encode
 from hybrid.adaptation.values import AdapterKind, Card, Change, Measure

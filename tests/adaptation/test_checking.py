@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from hybrid.adaptation.checking import check_generator, gain_in_service, with_own
-from hybrid.adaptation.forgetting.general import Choice, Suite, SuitePassage
+from hybrid.adaptation.forgetting.suites import Choice, Suite, SuitePassage
 from hybrid.adaptation.store import AdapterStore, read_card, write_card
 from hybrid.adaptation.training.encoding import encode
 from hybrid.adaptation.training.generator import Base, tune_generator

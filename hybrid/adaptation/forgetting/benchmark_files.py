@@ -17,8 +17,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from hybrid.adaptation.forgetting.general import LEAST_ITEMS, Choice, Suite, SuitePassage, choice_of
 from hybrid.adaptation.forgetting.grammar import MinimalPair
+from hybrid.adaptation.forgetting.suites import LEAST_ITEMS, Choice, Suite, SuitePassage, choice_of
 from hybrid.errors import UsageError
 from hybrid.files import read_jsonl
 

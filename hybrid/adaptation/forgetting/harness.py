@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from hybrid.adaptation.forgetting.likelihood import Subject
-from hybrid.adaptation.forgetting.measurement import Counting, Item, changes
+from hybrid.adaptation.forgetting.measure import Counting, Item, changes
 from hybrid.adaptation.values import Change
 from hybrid.errors import ExtraMissing, UsageError
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from hybrid.adaptation.examples.files import require_examples
+from hybrid.adaptation.data.files import require_examples
 from hybrid.adaptation.training.encoding import Encoded, by_length, collate, encode, grouped
 from hybrid.adaptation.training.loop import Fit, Schedule, fit, is_main
 from hybrid.adaptation.training.methods import AdapterPlan, attach, load_base, plan_for

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from hybrid.adaptation.data.pairs import held_out_pairs
 from hybrid.adaptation.forgetting.collection import JudgedQuery, RetrievalSet, general_set
 from hybrid.adaptation.forgetting.retrieval import (
     Side,
@@ -12,7 +13,6 @@ from hybrid.adaptation.forgetting.retrieval import (
     made_change,
     pool_scores,
 )
-from hybrid.adaptation.queries.pairs import held_out_pairs
 from hybrid.index import Index
 from hybrid.index.reembedding import reembed
 from hybrid.testing import HashEmbedder

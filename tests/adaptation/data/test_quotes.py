@@ -1,6 +1,6 @@
 import pytest
 
-from hybrid.adaptation.examples.quotes import QUOTE_TOKENS, find_quote
+from hybrid.adaptation.data.quotes import QUOTE_TOKENS, find_quote
 from hybrid.testing import HashEmbedder
 from hybrid.types import Chunk, Document, Evidence, Question, Span
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hybrid.adaptation.examples.files import load_examples, save_examples
+from hybrid.adaptation.data.files import load_examples, save_examples
 from hybrid.adaptation.values import Example, ExampleKind
 from hybrid.files import hash_text
 from hybrid.models.dialogue import Dialogue, draw

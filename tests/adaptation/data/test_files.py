@@ -4,7 +4,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from hybrid.adaptation.examples.files import (
+from hybrid.adaptation.data.files import (
     load_examples,
     load_given,
     require_examples,

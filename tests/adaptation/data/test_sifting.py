@@ -1,4 +1,4 @@
-from hybrid.adaptation.examples.sifting import Sieve, counted, sift_examples, sift_questions
+from hybrid.adaptation.data.sifting import Sieve, counted, sift_examples, sift_questions
 from hybrid.adaptation.values import Example, ExampleKind, LeftOut
 from hybrid.types import Evidence, Message, MessageRole, Question, Span
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from hybrid.adaptation.examples.quotes import Quote
-from hybrid.adaptation.examples.swapping import other_answer, swapped
+from hybrid.adaptation.data.quotes import Quote
+from hybrid.adaptation.data.swapping import other_answer, swapped
 from hybrid.generation.prompts import Passage
 from hybrid.types import Chunk, Evidence, Question, Span
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from hybrid.adaptation.examples.rehearsal import instructions
-from hybrid.adaptation.forgetting.general import (
+from hybrid.adaptation.data.rehearsal import instructions
+from hybrid.adaptation.forgetting.suites import (
     Choice,
     MinimalPair,
     Probe,

@@ -15,9 +15,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from hybrid.adaptation.examples.material import Split
-from hybrid.adaptation.examples.sifting import Sieve, counted
-from hybrid.adaptation.queries.questions import (
+from hybrid.adaptation.data.material import Split
+from hybrid.adaptation.data.questions import (
     ACRONYM,
     CLAIM,
     CLOZE,
@@ -27,6 +26,7 @@ from hybrid.adaptation.queries.questions import (
     Draft,
     draft_queries,
 )
+from hybrid.adaptation.data.sifting import Sieve, counted
 from hybrid.adaptation.values import Pairs, QueryPair
 from hybrid.errors import UsageError
 from hybrid.index import Index

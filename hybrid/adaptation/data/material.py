@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from hybrid.adaptation.examples.asking import shortened
-from hybrid.adaptation.examples.files import Given, require_examples
-from hybrid.adaptation.examples.instructions import instruction_examples, label_examples
-from hybrid.adaptation.examples.plaintext import Count, text_examples
-from hybrid.adaptation.examples.reading import NEAR_MISS_SHARE, WITHOUT_SHARE, reading_examples
-from hybrid.adaptation.examples.sifting import Sieve, counted, sift_examples, sift_questions
+from hybrid.adaptation.data.asking import shortened
+from hybrid.adaptation.data.files import Given, require_examples
+from hybrid.adaptation.data.instructions import instruction_examples, label_examples
+from hybrid.adaptation.data.plaintext import Count, text_examples
+from hybrid.adaptation.data.reading import NEAR_MISS_SHARE, WITHOUT_SHARE, reading_examples
+from hybrid.adaptation.data.sifting import Sieve, counted, sift_examples, sift_questions
 from hybrid.adaptation.values import Example, ExampleKind, Examples, LeftOut
 from hybrid.config import Settings
 from hybrid.errors import UsageError

@@ -25,7 +25,6 @@ from typing import Protocol
 
 import numpy as np
 
-from hybrid.adaptation.forgetting.general import Choice, Suite
 from hybrid.adaptation.forgetting.likelihood import (
     Subject,
     TokenStretch,
@@ -36,6 +35,7 @@ from hybrid.adaptation.forgetting.likelihood import (
     pieces,
 )
 from hybrid.adaptation.forgetting.pairing import paired_change
+from hybrid.adaptation.forgetting.suites import Choice, Suite
 from hybrid.adaptation.values import Change, Measure
 from hybrid.errors import AdapterError, UsageError
 from hybrid.files import hash_text, storage_errors, write_json

@@ -1,7 +1,7 @@
 import pytest
 
-from hybrid.adaptation.examples.rehearsal import instructions, rehearsal_examples, sample
-from hybrid.adaptation.forgetting.general import shipped_suite
+from hybrid.adaptation.data.rehearsal import instructions, rehearsal_examples, sample
+from hybrid.adaptation.forgetting.suites import shipped_suite
 from hybrid.adaptation.values import ExampleKind
 from hybrid.models.dialogue import Dialogue
 from hybrid.questions.likeness import NEAR, shingles

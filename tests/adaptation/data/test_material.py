@@ -4,16 +4,16 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from hybrid.adaptation.examples.asking import shortened
-from hybrid.adaptation.examples.files import Given
-from hybrid.adaptation.examples.material import (
+from hybrid.adaptation.data.asking import shortened
+from hybrid.adaptation.data.files import Given
+from hybrid.adaptation.data.material import (
     Objective,
     make_examples,
     question_sets,
     split_for,
     split_sources,
 )
-from hybrid.adaptation.examples.sifting import Sieve
+from hybrid.adaptation.data.sifting import Sieve
 from hybrid.adaptation.values import Example, ExampleKind
 from hybrid.config import load_settings
 from hybrid.errors import UsageError

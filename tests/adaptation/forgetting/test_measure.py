@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.adaptation.forgetting import measurement
-from hybrid.adaptation.forgetting.general import Probe, Suite, SuitePassage, choice_of, shipped_suite
+from hybrid.adaptation.forgetting import measure as measuring
 from hybrid.adaptation.forgetting.grammar import minimal_pairs
 from hybrid.adaptation.forgetting.likelihood import compare, pieces
-from hybrid.adaptation.forgetting.measurement import (
+from hybrid.adaptation.forgetting.measure import (
     COUNTINGS,
     Answers,
     Item,
@@ -24,6 +23,7 @@ from hybrid.adaptation.forgetting.measurement import (
     changes,
     measure,
 )
+from hybrid.adaptation.forgetting.suites import Probe, Suite, SuitePassage, choice_of, shipped_suite
 from hybrid.adaptation.gate import Budget, judge
 from hybrid.errors import AdapterError, UsageError
 
@@ -144,8 +144,8 @@ def test_the_answers_of_the_base_are_kept(tiny_generator, suite, adapted, monkey
     first = measure(tiny_generator, adapted, suite)
     (kept,) = (tmp_path / "general").iterdir()
     asked = []
-    real = measurement.answers
-    monkeypatch.setattr(measurement, "answers", lambda model, own: asked.append(model) or real(model, own))
+    real = measuring.answers
+    monkeypatch.setattr(measuring, "answers", lambda model, own: asked.append(model) or real(model, own))
     assert measure(tiny_generator, adapted, suite) == first
     assert asked == [adapted]
     assert json.loads(kept.read_text())["followed"]
@@ -180,7 +180,7 @@ def test_an_empty_suite_is_refused(tiny_generator):
 
 
 def test_weights_that_are_no_numbers_are_refused(tiny_generator, suite, monkeypatch):
-    real = measurement.answers
+    real = measuring.answers
     calls = []
 
     def broken(model, own):
@@ -191,7 +191,7 @@ def test_weights_that_are_no_numbers_are_refused(tiny_generator, suite, monkeypa
         )
 
     monkeypatch.setenv("HYBRID_CACHE", str(Path.cwd() / "fresh"))
-    monkeypatch.setattr(measurement, "answers", broken)
+    monkeypatch.setattr(measuring, "answers", broken)
     with pytest.raises(AdapterError, match="nan after"):
         measure(tiny_generator, tiny_generator, suite)
 
@@ -210,15 +210,15 @@ def test_answers_of_a_model_are_in_the_order_of_the_suite(tiny_generator, suite)
 
 @given(st.lists(st.floats(-40, 40), min_size=2, max_size=6), st.floats(-100, 100))
 def test_shares_are_probabilities_and_only_differences_count(values, shift):
-    shares = [measurement._share(values, place) for place in range(len(values))]
+    shares = [measuring._share(values, place) for place in range(len(values))]
     assert sum(shares) == pytest.approx(1)
     moved = [value + shift for value in values]
-    assert measurement._share(moved, 0) == pytest.approx(shares[0], abs=1e-9)
+    assert measuring._share(moved, 0) == pytest.approx(shares[0], abs=1e-9)
 
 
 @given(st.floats(-700, 700))
 def test_the_share_of_a_pair_is_the_logistic_function_of_its_margin(margin):
-    assert measurement._share((margin, 0.0), 0) == pytest.approx(1 / (1 + math.exp(-margin)), abs=1e-12)
+    assert measuring._share((margin, 0.0), 0) == pytest.approx(1 / (1 + math.exp(-margin)), abs=1e-12)
 
 
 _VALUES = st.lists(st.tuples(st.floats(0, 9), st.floats(1, 300)), min_size=12, max_size=40)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hybrid.adaptation.examples.reading import reading_examples
+from hybrid.adaptation.data.reading import reading_examples
 from hybrid.adaptation.values import ExampleKind
 from hybrid.assistant import Assistant
 from hybrid.config import load_settings

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.adaptation.queries.jargon import Term, domain_terms, report_jargon
+from hybrid.adaptation.data.jargon import Term, domain_terms, report_jargon
 from hybrid.testing import HashEmbedder
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from hybrid.adaptation.examples.material import Split, split_sources
-from hybrid.adaptation.examples.sifting import Sieve
-from hybrid.adaptation.queries.pairs import ROUND_TRIP, PairSettings, held_out_pairs, make_pairs
-from hybrid.adaptation.queries.questions import ACRONYM, CLAIM, CLOZE, DEFINITION, HEADING, QUESTION
+from hybrid.adaptation.data.material import Split, split_sources
+from hybrid.adaptation.data.pairs import ROUND_TRIP, PairSettings, held_out_pairs, make_pairs
+from hybrid.adaptation.data.questions import ACRONYM, CLAIM, CLOZE, DEFINITION, HEADING, QUESTION
+from hybrid.adaptation.data.sifting import Sieve
 from hybrid.errors import UsageError
 from hybrid.questions.corpus import deep_search
 from hybrid.types import Question

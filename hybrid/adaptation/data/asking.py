@@ -10,7 +10,7 @@ import dataclasses
 import re
 from collections.abc import Sequence
 
-from hybrid.adaptation.examples.sifting import Sieve
+from hybrid.adaptation.data.sifting import Sieve
 from hybrid.questions.making import holds_part
 from hybrid.questions.splits import unit_hash
 from hybrid.retrieval import Retriever

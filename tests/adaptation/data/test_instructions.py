@@ -1,6 +1,6 @@
 import pytest
 
-from hybrid.adaptation.examples.instructions import as_sentence, instruction_examples, label_examples
+from hybrid.adaptation.data.instructions import as_sentence, instruction_examples, label_examples
 from hybrid.adaptation.values import ExampleKind
 from hybrid.config import GenerationSettings
 from hybrid.generation.answering import Answerer

@@ -5,7 +5,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from hybrid.adaptation.examples.reading import NEAR_MISS, SWAPPED, WITHOUT, reading_examples
+from hybrid.adaptation.data.reading import NEAR_MISS, SWAPPED, WITHOUT, reading_examples
 from hybrid.adaptation.values import ExampleKind
 from hybrid.config import GenerationSettings
 from hybrid.generation.prompts import load_prompts

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hybrid.adaptation.examples.quotes import Quote, find_quote
-from hybrid.adaptation.examples.swapping import other_answer, swapped
+from hybrid.adaptation.data.quotes import Quote, find_quote
+from hybrid.adaptation.data.swapping import other_answer, swapped
 from hybrid.adaptation.values import Example, ExampleKind
 from hybrid.config import GenerationSettings
 from hybrid.files import hash_text

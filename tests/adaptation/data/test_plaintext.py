@@ -1,7 +1,7 @@
 import hypothesis.strategies as st
 from hypothesis import given
 
-from hybrid.adaptation.examples.plaintext import text_examples, windows
+from hybrid.adaptation.data.plaintext import text_examples, windows
 from hybrid.adaptation.values import ExampleKind
 from hybrid.testing import HashEmbedder
 from hybrid.types import Document

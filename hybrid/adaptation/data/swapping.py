@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hybrid.adaptation.examples.quotes import Quote
+from hybrid.adaptation.data.quotes import Quote
 from hybrid.generation.prompts import Passage
 from hybrid.text.words import contains, content_words
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.adaptation.queries.questions import (
+from hybrid.adaptation.data.questions import (
     ACRONYM,
     CLAIM,
     CLOZE,
