@@ -28,10 +28,10 @@ from hybrid.retrieval import Retriever
 from hybrid.types import Question
 
 if TYPE_CHECKING:
+    from hybrid.adaptation.checking import Repair
     from hybrid.adaptation.data.jargon import JargonReport
     from hybrid.adaptation.forgetting.suites import Suite
-    from hybrid.adaptation.repair import Repair
-    from hybrid.adaptation.training.trial import Rendered, Trial
+    from hybrid.adaptation.training.generator import Rendered, Trial
     from hybrid.adaptation.workshop import EmbedderWorkshop, GeneratorWorkshop, Material, Steps
     from hybrid.models.generator import TransformersGenerator
     from hybrid.report import Pareto
@@ -245,7 +245,7 @@ class Adaptation:
             )
         if items is not None or tasks:
             raise UsageError("--items and --task are for adapters of the generator")
-        from hybrid.adaptation.forgetting.collection import general_set, read_collection
+        from hybrid.adaptation.forgetting.retrieval import general_set, read_collection
 
         return checking.check_embedder(
             self.store,
@@ -402,7 +402,7 @@ class Adaptation:
             AdapterError: there is no such adapter.
             UsageError: it is the embedder's, whose strength was chosen when it was tuned.
         """
-        from hybrid.adaptation.repair import Bench, repair, settings_of, tell
+        from hybrid.adaptation.checking import Bench, repair, settings_of, tell
 
         card, usual = self.store.card(name), self.settings.adaptation
         if card.kind is AdapterKind.EMBEDDER:
@@ -499,8 +499,7 @@ def _objectives(named: Sequence[str], given: Given) -> list[Objective]:
 def _suite(paths: Sequence[Path]) -> Suite:
     """Return the items of one's own, with those that ship for the kinds that are not among them."""
     from hybrid.adaptation.checking import with_own
-    from hybrid.adaptation.forgetting.benchmark_files import load_suite
-    from hybrid.adaptation.forgetting.suites import shipped_suite
+    from hybrid.adaptation.forgetting.suites import load_suite, shipped_suite
 
     shipped = shipped_suite()
     return with_own(shipped, load_suite(*paths)) if paths else shipped

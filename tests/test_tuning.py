@@ -86,7 +86,7 @@ def test_the_gate_has_the_budget_of_the_settings_and_stands_before_use(kept, sui
 
 
 def test_what_was_never_checked_is_checked_by_the_service_first(kept, suite, monkeypatch):
-    from hybrid.adaptation.forgetting.benchmark_files import load_suite
+    from hybrid.adaptation.forgetting.suites import load_suite
 
     monkeypatch.setattr("hybrid.adaptation.forgetting.suites.shipped_suite", lambda: load_suite(*suite))
     kept.adaptation.promote("gentle")

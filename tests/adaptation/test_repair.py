@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from hybrid.adaptation.checking import Assessment, repair, tell
 from hybrid.adaptation.gate import Budget
-from hybrid.adaptation.repair import Assessment, repair, tell
 from hybrid.adaptation.values import Change, Measure
 from hybrid.errors import UsageError
 

@@ -174,7 +174,7 @@ def test_only_what_passes_is_promoted(tuned, domain, capsys):
 
 
 def test_what_was_never_checked_is_checked_before_it_is_promoted(tuned, domain, monkeypatch, capsys):
-    from hybrid.adaptation.forgetting.benchmark_files import load_suite
+    from hybrid.adaptation.forgetting.suites import load_suite
 
     monkeypatch.setattr("hybrid.adaptation.forgetting.suites.shipped_suite", lambda: load_suite(tuned))
     told = said(capsys, "adapters", "promote", "gentle")

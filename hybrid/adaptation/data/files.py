@@ -1,16 +1,16 @@
-"""Training data as JSON lines: a user's own, and the examples that were made.
-
-Takes paths, gives questions, examples and pairs, or an error that names file and line. Knows nothing about
-what will be trained.
-"""
+"""Training data as JSON lines: a user's own, and the examples that were made."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar, get_type_hints
+
+from pydantic import StringConstraints, TypeAdapter, ValidationError
 
 from hybrid.adaptation.values import Example, ExampleKind, QueryPair
 from hybrid.errors import UsageError
@@ -25,6 +25,16 @@ LEAST_EXAMPLES = 8
 _KINDS = "`question` and `answers`, `prompt` and `completion`, `messages`, `text`, or `query` and `passage`"
 
 _Row = TypeVar("_Row")
+# Blank is not said.
+Said: TypeAlias = Annotated[str, StringConstraints(pattern=r"\S")]
+
+_EXPECTED: Mapping[Any, str] = {
+    str: "a text",
+    tuple[str, ...]: "a list of texts",
+    tuple[float, ...]: "a list of numbers",
+    tuple[Message, ...]: "turns with `role` and `content`",
+    ExampleKind: f"one of {', '.join(ExampleKind)}",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +65,11 @@ def load_given(path: Path, prompts: Prompts) -> Given:
     questions: list[Question] = []
     examples: list[Example] = []
     pairs: list[QueryPair] = []
-    for number, value in _rows(path):
-        line = _Line(value, path, number)
-        if "question" in line:
-            questions.append(_answered(question_of(value, number, path), line))
-        elif "query" in line:
-            pairs.append(_pair(line))
+    for line in _lines(path):
+        if "question" in line.value:
+            questions.append(_answered(line))
+        elif "query" in line.value:
+            pairs.append(line.read(_Pair).pair())
         else:
             examples.append(_given_example(line, prompts))
     if not questions and not examples and not pairs:
@@ -94,7 +103,13 @@ def require_examples(examples: Sequence[Example], *, made_from: str) -> None:
 
 def save_examples(path: Path, examples: Sequence[Example]) -> None:
     """Write examples atomically, one a line; what is empty is left out."""
-    _save(path, [_example_row(example) for example in examples])
+    rows = []
+    for example in examples:
+        values = dataclasses.asdict(example)
+        empty = [key for key in ("prompt", "source", "options") if not values[key]]
+        rows.append({key: value for key, value in values.items() if key not in empty})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
 def load_examples(path: Path) -> list[Example]:
@@ -103,77 +118,94 @@ def load_examples(path: Path) -> list[Example]:
     Raises:
         UsageError: the file is missing, or a line is no such example; the message names the line.
     """
-    return _load(path, _example)
+    return [
+        dataclasses.replace(line, value={"prompt": ()} | line.value).read(Example) for line in _lines(path)
+    ]
 
 
+@dataclass(frozen=True, slots=True)
+class _Completion:
+    prompt: Said
+    completion: Said
+    source: str = ""
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Talk:
+    messages: tuple[Message, ...]
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    text: Said
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    query: Said
+    passage: Said
+    source: str = ""
+    made: str = "given"
+    negatives: tuple[str, ...] = ()
+    margins: tuple[float, ...] = ()
+
+    def pair(self) -> QueryPair:
+        return QueryPair(*(getattr(self, entry.name) for entry in dataclasses.fields(self)))
+
+
+@dataclass(frozen=True, slots=True)
 class _Line:
-    """The object on a line, asked for its fields; what is missing or of another kind is an error."""
+    """The object on a line of a file."""
 
-    def __init__(self, value: Any, path: Path, number: int) -> None:
-        self._value, self._path, self._number = value, path, number
-        if not isinstance(value, dict):
-            raise self.error("expected an object")
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._value
+    path: Path
+    number: int
+    value: dict[str, Any]
 
     def error(self, expected: str) -> UsageError:
         """Return an error that names the place and shows what stands there."""
-        found = json.dumps(self._value, ensure_ascii=False)
-        shown = found if len(found) <= 120 else f"{found[:120]}…"
-        return UsageError(f"{self._path}, line {self._number}: {expected}, found {shown}")
+        return _refused(self.path, self.number, self.value, expected)
 
-    def text(self, key: str, *, default: str | None = None) -> str:
-        """Return a text, which may be empty only where there is a default."""
-        value = self._value.get(key, default)
-        if not isinstance(value, str) or (default is None and not value.strip()):
-            raise self.error(f"expected a text as `{key}`")
-        return value
-
-    def items(self, key: str) -> list[Any]:
-        """Return a list of anything; without the key none."""
-        value = self._value.get(key, [])
-        if not isinstance(value, list):
-            raise self.error(f"expected a list as `{key}`")
-        return value
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        """Return a list of texts; without the key none."""
-        items = self.items(key)
-        if not all(isinstance(item, str) for item in items):
-            raise self.error(f"expected a list of texts as `{key}`")
-        return tuple(items)
-
-    def numbers(self, key: str) -> tuple[float, ...]:
-        """Return a list of numbers; without the key none."""
-        items = self.items(key)
-        if not all(type(item) in (int, float) for item in items):
-            raise self.error(f"expected a list of numbers as `{key}`")
-        return tuple(float(item) for item in items)
-
-    def turns(self, key: str) -> tuple[Message, ...]:
-        """Return a list of turns; without the key none."""
-        turns = self.items(key)
-        for turn in turns:
-            if not isinstance(turn, dict) or not isinstance(turn.get("content"), str):
-                raise self.error(f"expected turns with `role` and `content` as `{key}`")
-            if turn.get("role") not in list(MessageRole):
-                raise self.error(f"expected a `role` of {', '.join(MessageRole)} in `{key}`")
-        return tuple(Message(MessageRole(turn["role"]), turn["content"]) for turn in turns)
+    def read(self, kind: type[_Row]) -> _Row:
+        """Return the object as a value of this class; what is missing or of another kind is an error."""
+        try:
+            return _adapter(kind).validate_python(self.value)
+        except ValidationError as error:
+            field = str(error.errors()[0]["loc"][0])
+            raise self.error(f"expected {_EXPECTED[get_type_hints(kind)[field]]} as `{field}`") from None
 
 
-def _rows(path: Path) -> list[tuple[int, Any]]:
+@cache
+def _adapter(kind: type[_Row]) -> TypeAdapter[_Row]:
+    return TypeAdapter(kind)
+
+
+def _lines(path: Path) -> list[_Line]:
     if not path.is_file():
         raise UsageError(f"there is no file {path}", hint="name training data, JSON lines")
     try:
-        return list(read_jsonl(path))
+        rows = list(read_jsonl(path))
     except ValueError as error:
         raise UsageError(str(error)) from error
+    for number, value in rows:
+        if not isinstance(value, dict):
+            raise _refused(path, number, value, "expected an object")
+    return [_Line(path, number, value) for number, value in rows]
 
 
-def _answered(question: Question, line: _Line) -> Question:
+def _refused(path: Path, number: int, value: Any, expected: str) -> UsageError:
+    found = json.dumps(value, ensure_ascii=False)
+    shown = found if len(found) <= 120 else f"{found[:120]}…"
+    return UsageError(f"{path}, line {number}: {expected}, found {shown}")
+
+
+def _answered(line: _Line) -> Question:
+    question = question_of(line.value, line.number, line.path)
     for key in ("answers", "options"):
-        line.items(key)
+        if not isinstance(line.value.get(key, []), list):
+            raise line.error(f"expected a list as `{key}`")
     if question.answerable and not any(answer.strip() for answer in question.answers):
         raise line.error("expected `answers`, or `answerable` as false")
     if question.options and not set(question.answers) & set(question.options):
@@ -182,67 +214,20 @@ def _answered(question: Question, line: _Line) -> Question:
 
 
 def _given_example(line: _Line, prompts: Prompts) -> Example:
-    if "completion" in line:
-        options = line.texts("options")
-        said = line.text("completion")
-        if options and said not in options:
+    if "completion" in line.value:
+        asked = line.read(_Completion)
+        if asked.options and asked.completion not in asked.options:
             raise line.error("expected a `completion` that is one of the `options`")
-        kind = ExampleKind.LABEL if options else ExampleKind.INSTRUCTION
-        source = line.text("source", default="")
-        return Example(kind, prompts.base(line.text("prompt")), said, source, options=options)
-    if "messages" in line:
-        turns = line.turns("messages")
-        if len(turns) < 2 or turns[-1].role is not MessageRole.ASSISTANT or not turns[-1].content.strip():
+        kind = ExampleKind.LABEL if asked.options else ExampleKind.INSTRUCTION
+        prompt = prompts.base(asked.prompt)
+        return Example(kind, prompt, asked.completion, asked.source, options=asked.options)
+    if "messages" in line.value:
+        talk = line.read(_Talk)
+        *turns, last = talk.messages or (None,)
+        if not turns or last is None or last.role is not MessageRole.ASSISTANT or not last.content.strip():
             raise line.error("expected two turns or more in `messages`, the last one of the assistant")
-        return Example(
-            ExampleKind.INSTRUCTION, turns[:-1], turns[-1].content, line.text("source", default="")
-        )
-    if "text" in line:
-        return Example(ExampleKind.TEXT, (), line.text("text"), line.text("source", default=""))
+        return Example(ExampleKind.INSTRUCTION, talk.messages[:-1], last.content, talk.source)
+    if "text" in line.value:
+        plain = line.read(_Text)
+        return Example(ExampleKind.TEXT, (), plain.text, plain.source)
     raise line.error(f"expected {_KINDS}")
-
-
-def _example(line: _Line) -> Example:
-    kind = line.text("kind")
-    if kind not in list(ExampleKind):
-        raise line.error(f"expected a `kind` of {', '.join(ExampleKind)}")
-    return Example(
-        ExampleKind(kind),
-        line.turns("prompt"),
-        line.text("completion", default="" if "completion" in line else None),
-        line.text("source", default=""),
-        line.text("made", default="given"),
-        line.texts("options"),
-    )
-
-
-def _example_row(example: Example) -> dict[str, Any]:
-    optional: dict[str, Any] = {
-        "prompt": [{"role": str(turn.role), "content": turn.content} for turn in example.prompt],
-        "source": example.source,
-        "options": list(example.options),
-    }
-    row: dict[str, Any] = {"kind": str(example.kind)} | {
-        key: value for key, value in optional.items() if value
-    }
-    return row | {"completion": example.completion, "made": example.made}
-
-
-def _pair(line: _Line) -> QueryPair:
-    return QueryPair(
-        line.text("query"),
-        line.text("passage"),
-        line.text("source", default=""),
-        line.text("made", default="given"),
-        line.texts("negatives"),
-        line.numbers("margins"),
-    )
-
-
-def _save(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
-
-
-def _load(path: Path, read: Callable[[_Line], _Row]) -> list[_Row]:
-    return [read(_Line(value, path, number)) for number, value in _rows(path)]

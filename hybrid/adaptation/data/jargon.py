@@ -1,11 +1,4 @@
-"""Whether the embedder has words for the words of a domain, and which of them tuning gave another meaning.
-
-Takes texts and embedders, gives a report. Knows nothing about training.
-
-A subword tokeniser keeps what was frequent in its training text whole and breaks the rest. A word that
-breaks into many pieces was rarely seen, and its vector is put together from pieces that mean something else:
-there a tuned embedder has most to gain.
-"""
+"""Domain vocabulary: how a subword tokeniser breaks it, and which neighbours tuning changed."""
 
 from __future__ import annotations
 
@@ -93,6 +86,10 @@ def report_jargon(
     terms: Sequence[Term], before: Embedder | None = None, after: Embedder | None = None
 ) -> JargonReport:
     """Return the report; with two embedders also what became of the neighbours of the words.
+
+    A subword tokeniser keeps what was frequent in its training text whole and breaks the rest. A word that
+    breaks into many pieces was rarely seen, and its vector is put together from pieces that mean something
+    else: there a tuned embedder has most to gain.
 
     Args:
         terms: from ``domain_terms``.

@@ -1,9 +1,4 @@
-"""What a generator is trained on: the documents of a domain split, asked about, and made into examples.
-
-Takes a retriever over the domain, settings, objectives, and what the user gives; gives a training and a
-validation set that share no document, and what was left out. Documents that are held out are in neither, not
-even as a passage beside another one.
-"""
+"""Training and validation examples of a domain, split by document; what is held out is in neither."""
 
 from __future__ import annotations
 
@@ -13,12 +8,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from hybrid.adaptation.data.asking import shortened
+from hybrid.adaptation.data.examples import (
+    Count,
+    Sieve,
+    counted,
+    instruction_examples,
+    label_examples,
+    sift_examples,
+    sift_questions,
+    text_examples,
+)
 from hybrid.adaptation.data.files import Given, require_examples
-from hybrid.adaptation.data.instructions import instruction_examples, label_examples
-from hybrid.adaptation.data.plaintext import Count, text_examples
-from hybrid.adaptation.data.reading import NEAR_MISS_SHARE, WITHOUT_SHARE, reading_examples
-from hybrid.adaptation.data.sifting import Sieve, counted, sift_examples, sift_questions
+from hybrid.adaptation.data.reading import NEAR_MISS_SHARE, WITHOUT_SHARE, reading_examples, shortened
 from hybrid.adaptation.values import Example, ExampleKind, Examples, LeftOut
 from hybrid.config import Settings
 from hybrid.errors import UsageError

@@ -1,34 +1,29 @@
-"""Examples of reading: passages as retrieval gives them, a verbatim quote and then the answer, or neither.
-
-Takes questions with evidence and a retriever, gives examples in the layout in which the quoting reader asks
-(after RAFT, Zhang et al. 2024, arXiv:2403.10131). Knows nothing about who may be trained on what.
-
-Every question is asked with the passage that answers it among others that retrieval confuses with it. Some
-are asked a second time without: the same question has an answer or none, as the passages have it, so that
-there is nothing to learn from the question alone.
-"""
+"""Reading comprehension with quotes: passages, a verbatim quote and the answer, or the abstention."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 
-from hybrid.adaptation.data.quotes import Quote, find_quote
-from hybrid.adaptation.data.swapping import other_answer, swapped
+from hybrid.adaptation.data.examples import Sieve
 from hybrid.adaptation.values import Example, ExampleKind
 from hybrid.config import GenerationSettings
 from hybrid.files import hash_text
 from hybrid.generation.focus import focus_all
 from hybrid.generation.prompts import Passage, load_prompts
-from hybrid.generation.quoting import completion
+from hybrid.generation.quoting import bears_out, completion, locate
 from hybrid.questions.corpus import chunks_of
+from hybrid.questions.making import holds_part
 from hybrid.questions.splits import unit_hash
 from hybrid.retrieval import Retriever
-from hybrid.text.words import contains
-from hybrid.types import Chunk, Document, Hit, Question
+from hybrid.text.sentences import pieces
+from hybrid.text.words import contains, content_words, overlaps
+from hybrid.types import Chunk, Document, Evidence, Hit, Question, Span, TokenCounter
 
 # So many hits are looked through for passages that do not hold the answer.
 _DEPTH = 24
@@ -44,6 +39,22 @@ NEAR_MISS_SHARE = 0.1
 # What the examples without the passage that answers are made by.
 WITHOUT = "without"
 NEAR_MISS = "near-miss"
+
+# A quote is what one reads at a glance: so many tokens of several sentences, or one sentence with a few more.
+QUOTE_TOKENS = 40
+_WHOLE_SENTENCE = 56
+# How many of the question's words a token more has to bring, as a share.
+_TOKEN_WORTH = 0.004
+_SENTENCES = 3
+# Stands between the cells of a table.
+_CELLS = " | "
+
+# So often one of the same kind is looked for that fits.
+_TRIES = 8
+
+_PLACE = re.compile(r"^In “[^”]*”(?: \(“[^”]*”\))?, ")
+# Whose evidence is among the first so many hits needs no title to be found.
+_FIRST = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +78,11 @@ def reading_examples(
     near_miss: float = NEAR_MISS_SHARE,
     swaps: float = 0.15,
 ) -> list[Example]:
-    """Return what teaches to read; a question without a short enough quote gives nothing.
+    """Return what teaches to read (after RAFT, Zhang et al. 2024, arXiv:2403.10131).
+
+    Every question is asked with the passage that answers it among others that retrieval confuses with it.
+    Some are asked a second time without: the same question has an answer or none, as the passages have it, so
+    that there is nothing to learn from the question alone. One without a short enough quote gives nothing.
 
     Args:
         questions: with evidence. Unanswerable ones are asked with what retrieval brings all the same.
@@ -93,10 +108,7 @@ def reading_examples(
     asks = [_with_golden(quote, ranking) for quote, ranking in zip(quotes, found, strict=True)]
     asks += [_near_miss(quotes[place], found[place], retriever) for place in order[:near]]
     asks += [_without(quotes[place], found[place]) for place in order[near : near + far]]
-    asks += [
-        _Ask(question, tuple(ranking), made=question.made)
-        for question, ranking in zip(open_, brought, strict=True)
-    ]
+    asks += [_Ask(own, tuple(ranking), made=own.made) for own, ranking in zip(open_, brought, strict=True)]
     return _examples([ask for ask in asks if ask.hits], retriever, settings, seed, swaps)
 
 
@@ -176,28 +188,29 @@ def _examples(
         tokens=settings.passage_tokens,
         holding=[ask.quote.evidence if ask.quote else None for ask in asks],
     )
-    quotes = [ask.quote for ask in asks if ask.quote]
+    quotes, prompts = [ask.quote for ask in asks if ask.quote], load_prompts(settings.language)
     examples: list[Example] = []
     for ask, focus in zip(asks, focused, strict=True):
-        chance = _chance(ask, seed)
+        # a source of chance that no other question moves
+        chance = np.random.default_rng(int(hash_text(str(seed), ask.made, ask.question.id)[:16], 16))
         most = settings.passages
         count = most if chance.random() >= _FEWER else int(chance.integers(1, most + 1))
         if ask.quote is None:
             passages, _ = _shuffled(focus.passages[:count], chance)
-            examples.append(_declined(ask, passages, settings))
+            prompt, said = prompts.quoting(ask.question.text, passages), prompts.abstention
+            examples.append(Example(ExampleKind.ABSTENTION, prompt, said, ask.question.unit, ask.made))
             continue
         # a quote that begins behind the end of its passage is longer than a passage may be
         for golden in [passage for passage in focus.passages if _holds(passage, ask.quote)][:1]:
             others = [passage for passage in focus.passages if passage is not golden]
             other = other_answer(ask.quote, quotes, chance) if chance.random() < swaps else ""
-            passage, quoted = (
-                swapped(golden, ask.quote, other) if other else (golden, ask.quote.evidence.quote)
-            )
+            own = (golden, ask.quote.evidence.quote)
+            passage, quoted = swapped(golden, ask.quote, other) if other else own
             passages, number = _shuffled([passage, *others][:count], chance)
             said = completion(quoted, number, other or ask.quote.answer)
             made = SWAPPED if other else ask.made
-            prompt = load_prompts(settings.language).quoting(ask.question.text, passages)
-            examples.append(Example(ExampleKind.READING, prompt, said, source=ask.question.unit, made=made))
+            prompt = prompts.quoting(ask.question.text, passages)
+            examples.append(Example(ExampleKind.READING, prompt, said, ask.question.unit, made))
     return examples
 
 
@@ -210,14 +223,6 @@ def _shuffled(passages: Sequence[Passage], chance: np.random.Generator) -> tuple
     return shown, int(np.argmin(order)) + 1
 
 
-def _declined(ask: _Ask, shown: Sequence[Passage], settings: GenerationSettings) -> Example:
-    prompts = load_prompts(settings.language)
-    prompt = prompts.quoting(ask.question.text, shown)
-    return Example(
-        ExampleKind.ABSTENTION, prompt, prompts.abstention, source=ask.question.unit, made=ask.made
-    )
-
-
 def _holds(passage: Passage, quote: Quote) -> bool:
     span = quote.evidence.span
     assert span is not None, "quotes are made with their offsets"
@@ -225,6 +230,178 @@ def _holds(passage: Passage, quote: Quote) -> bool:
     return inside and passage.source == quote.evidence.source
 
 
-def _chance(ask: _Ask, seed: int) -> np.random.Generator:
-    """Return a source of chance that no other question moves."""
-    return np.random.default_rng(int(hash_text(str(seed), ask.made, ask.question.id)[:16], 16))
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A question, the stretch that answers it, the chunk that holds it, and the answer in short."""
+
+    question: Question
+    evidence: Evidence
+    chunk: Chunk
+    answer: str
+
+
+def find_quote(
+    question: Question, document: Document, chunks: Sequence[Chunk], counter: TokenCounter, *, support: float
+) -> Quote | None:
+    """Return the quote that shares most with the question; None where no stretch bears an answer out.
+
+    Args:
+        question: with evidence.
+        document: that the evidence is from.
+        chunks: of the document; a quote lies in one of them.
+        counter: counts the tokens of a quote.
+        support: the share of its content words that an answer must find in the quote.
+    """
+    for evidence in question.evidence:
+        span = evidence.span or locate(evidence.quote, document.text)
+        if evidence.source != document.source or span is None:
+            continue
+        for stretch in _stretches(question, document.text, span, counter):
+            quote = document.text[stretch.start : stretch.end]
+            chunk = next((c for c in chunks if c.start <= stretch.start and stretch.end <= c.end), None)
+            answer = chunk and _answer(question, quote, chunk, support)
+            if chunk and answer:
+                return Quote(question, Evidence(document.source, quote, stretch), chunk, answer)
+    return None
+
+
+def _answer(question: Question, quote: str, chunk: Chunk, support: float) -> str:
+    """Return the first answer that stands in the quote, or is borne out by it; empty if none is."""
+    whole = [answer for answer in question.answers if contains(quote, answer)]
+    parts = [answer for answer in question.answers if answer and answer in quote]
+    title = " ".join(chunk.headings)
+    others = [a for a in question.answers if bears_out(f"{title}\n{quote}", a, threshold=support)]
+    return next(iter((*whole, *parts, *others)), "")
+
+
+def _stretches(question: Question, text: str, span: Span, counter: TokenCounter) -> Iterator[Span]:
+    """Yield runs of sentences of the evidence that are short enough, those with an answer first."""
+    inner = text[span.start : span.end]
+    rows = [row for piece in pieces(inner) for row in _rows(inner, piece)]
+    own = [Span(span.start + row.start, span.start + row.end) for row in rows]
+    counts = counter.count_tokens([text[piece.start : piece.end] for piece in own]) if own else []
+    runs: list[tuple[Span, int]] = []
+    for first, piece in enumerate(own):
+        if counts[first] > _WHOLE_SENTENCE:
+            runs.append((_cut(question, text, piece, counter), QUOTE_TOKENS))
+            continue
+        runs.append((piece, counts[first]))
+        tokens = counts[first]
+        for last in range(first + 1, min(first + _SENTENCES, len(own))):
+            tokens += counts[last]
+            # a row of a table is quoted alone
+            if tokens > QUOTE_TOKENS or _CELLS in text[piece.start : own[last].end]:
+                break
+            runs.append((Span(piece.start, own[last].end), tokens))
+    texts = [text[run.start : run.end] for run, _ in runs]
+    shares = overlaps(question.text, texts)
+    worth = [
+        any(contains(quote, answer) for answer in question.answers) + share - _TOKEN_WORTH * tokens
+        for quote, share, (_, tokens) in zip(texts, shares, runs, strict=True)
+    ]
+    for place in sorted(range(len(runs)), key=lambda place: -worth[place]):
+        yield runs[place][0]
+
+
+def _rows(text: str, piece: Span) -> list[Span]:
+    """Return the rows of a table, each of which says something alone; of anything else the whole."""
+    lines = text[piece.start : piece.end].split("\n")
+    if len(lines) < 2 or not all(_CELLS in line for line in lines):
+        return [piece]
+    starts = list(accumulate((len(line) + 1 for line in lines), initial=piece.start))
+    return [Span(start, start + len(line)) for start, line in zip(starts, lines, strict=False)]
+
+
+def _cut(question: Question, text: str, piece: Span, counter: TokenCounter) -> Span:
+    """Return the part of a long sentence that ends with an answer, or begins the sentence."""
+    inner = text[piece.start : piece.end]
+    tokens = counter.token_spans(inner)
+    ends = [inner.find(answer) + len(answer) for answer in question.answers if answer in inner]
+    end = min(ends, default=0)
+    # whole words, and some of what follows the answer: it may be the half that tells what is meant
+    last = next((n for n, token in enumerate(tokens) if token.end >= end), 0)
+    first = max(0, min(last - QUOTE_TOKENS // 2, len(tokens) - QUOTE_TOKENS))
+    first = 0 if last < QUOTE_TOKENS else first
+    begin = _word_start(inner, tokens[first].start)
+    stop = _word_start(inner, tokens[min(first + QUOTE_TOKENS, len(tokens)) - 1].end)
+    return Span(piece.start + begin, piece.start + max(stop, min(end, len(inner)), begin + 1))
+
+
+def _word_start(text: str, place: int) -> int:
+    """Return the nearest border of a word at or before a place."""
+    while 0 < place < len(text) and not text[place - 1].isspace() and not text[place].isspace():
+        place -= 1
+    return place
+
+
+def other_answer(quote: Quote, quotes: Sequence[Quote], chance: np.random.Generator) -> str:
+    """Return the answer to another question of the same kind; empty where none fits.
+
+    Who learns from passages with another answer takes it from the passage and not from memory.
+
+    Args:
+        quote: whose answer is to be exchanged.
+        quotes: to take another answer from.
+        chance: picks one.
+    """
+    alike = [other for other in quotes if other.question.made == quote.question.made]
+    if not _is_exchangeable(quote) or len(alike) < 2:
+        return ""
+    for place in chance.integers(0, len(alike), size=_TRIES):
+        answer = alike[int(place)].answer
+        apart = not set(content_words(answer)) & set(content_words(f"{quote.answer} {quote.question.text}"))
+        if apart and _is_word(answer) == _is_word(quote.answer):
+            return answer
+    return ""
+
+
+def swapped(passage: Passage, quote: Quote, answer: str) -> tuple[Passage, str]:
+    """Return passage and quote with another answer in every place of the old one."""
+    old = re.compile(rf"(?<![\w-]){re.escape(quote.answer)}(?!\w)")
+    text = old.sub(lambda _: answer, passage.text)
+    return dataclasses.replace(passage, text=text), old.sub(lambda _: answer, quote.evidence.quote)
+
+
+def _is_exchangeable(quote: Quote) -> bool:
+    """Tell whether the answer stands in the quote, and in nothing else that names the place."""
+    named = f"{quote.question.text} {' '.join(quote.chunk.headings)}"
+    there = re.search(rf"(?<![\w-]){re.escape(quote.answer)}(?!\w)", quote.evidence.quote)
+    return there is not None and not contains(named, quote.answer)
+
+
+def _is_word(answer: str) -> bool:
+    """Tell words from numbers, so that one does not stand where the other is expected."""
+    return answer[:1].isalpha()
+
+
+def shortened(
+    questions: Sequence[Question], retriever: Retriever, sieve: Sieve, *, seed: int, share: float = 0.6
+) -> list[Question]:
+    """Return the questions, so many of them without their title, as far as retrieval finds them all the same.
+
+    Args:
+        questions: of any kind; those that begin with no title stay as they are.
+        retriever: tells whether the evidence is still found.
+        sieve: keeps the long form of what would be asked as in a question set.
+        seed: another one shortens others.
+        share: of the questions with a title, from 0 to 1.
+    """
+    short: dict[str, Question] = {}
+    for question in questions:
+        bare = _PLACE.sub("", question.text)
+        drawn = unit_hash("short", str(seed), question.id) < share
+        if bare != question.text and drawn:
+            text = bare[:1].upper() + bare[1:]
+            short[question.id] = dataclasses.replace(question, text=text)
+    hits = retriever.search_all([question.text for question in short.values()])
+    found = {
+        question.id: question
+        for question, ranking in zip(short.values(), hits, strict=True)
+        if not sieve.question(question)
+        and any(
+            evidence.span is not None and holds_part(hit, evidence.source, evidence.span)
+            for hit in ranking[:_FIRST]
+            for evidence in question.evidence
+        )
+    }
+    return [found.get(question.id, question) for question in questions]

@@ -1,8 +1,4 @@
-"""Examples that keep a generator what it was: what the base itself says, so that no other text is needed.
-
-Takes the base and its dialogue, gives texts that it makes up from a word or two, and its answers to a small
-shipped set of general instructions (context-free rehearsal: arXiv:2505.13811). Knows nothing about domains.
-"""
+"""Rehearsal against forgetting, from the base itself (context-free: arXiv:2505.13811)."""
 
 from __future__ import annotations
 
@@ -96,18 +92,10 @@ def _answers(
     module: Any, dialogue: Dialogue, asked: Sequence[tuple[Message, ...]], seed: int
 ) -> Iterator[Example]:
     prompts = dialogue.tokens([dialogue.prompt(messages) for messages in asked])
-    for messages, (ids, ended) in zip(
-        asked,
-        sample(
-            module,
-            dialogue,
-            prompts,
-            max_new_tokens=_REPLY_TOKENS,
-            temperature=_ANSWER_TEMPERATURE,
-            seed=seed,
-        ),
-        strict=True,
-    ):
+    replies = sample(
+        module, dialogue, prompts, max_new_tokens=_REPLY_TOKENS, temperature=_ANSWER_TEMPERATURE, seed=seed
+    )
+    for messages, (ids, ended) in zip(asked, replies, strict=True):
         text = _text(dialogue, ids)
         # to stop in the middle of a sentence is nothing to learn
         if not ended:

@@ -1,29 +1,18 @@
-"""What general ability an adapter cost: the base and the same base with it, on the same items.
-
-Takes two generators that lend their model, and a suite; gives values before and after for each item, and the
-changes with their bounds. Knows nothing about budgets, which ``gate`` judges by, nor about domains.
-
-Right or wrong is too coarse to see a loss of one point: of 500 pairs a handful change sides, in both
-directions. So pairs and choices are also scored softly, by the probability that the model gives to the right
-one when it has to choose, which moves with every item. It also rises when a model only becomes surer of
-itself, so both are reported.
-
-Items are resampled, a document of several passages as a whole. The phenomena of the minimal pairs are not:
-they are what grammar means here, each with as many pairs as the others, and the pairs are the sample. The
-bounds speak about further pairs of these phenomena, not about other phenomena.
-"""
+"""Catastrophic forgetting: paired changes of general ability, on suites and on tasks of lm-eval."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+import torch
+from pydantic import TypeAdapter
 
 from hybrid.adaptation.forgetting.likelihood import (
     Subject,
@@ -34,16 +23,19 @@ from hybrid.adaptation.forgetting.likelihood import (
     number_format,
     pieces,
 )
-from hybrid.adaptation.forgetting.pairing import paired_change
 from hybrid.adaptation.forgetting.suites import Choice, Suite
 from hybrid.adaptation.values import Change, Measure
-from hybrid.errors import AdapterError, UsageError
+from hybrid.errors import AdapterError, ExtraMissing, UsageError
 from hybrid.files import hash_text, storage_errors, write_json
 from hybrid.models import Generation
 from hybrid.models.resolve import cache_folder
+from hybrid.statistics import resample
 from hybrid.types import Message, MessageRole
 
 _ANSWER_TOKENS = 20
+
+_LEVEL = 0.95
+_REPLICATES = 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +124,15 @@ def measure(
     progress: Callable[[str], None] = lambda doing: None,
 ) -> Forgetting:
     """Return what the adapter changed; the base's answers are kept in the cache folder.
+
+    Right or wrong is too coarse to see a loss of one point: of 500 pairs a handful change sides, in both
+    directions. So pairs and choices are also scored softly, by the probability that the model gives to the
+    right one when it has to choose, which moves with every item. It also rises when a model only becomes
+    surer of itself, so both are reported.
+
+    Items are resampled, a document of several passages as a whole. The phenomena of the minimal pairs are
+    not: they are what grammar means here, each with as many pairs as the others, and the pairs are the
+    sample. The bounds speak about further pairs of these phenomena, not about other phenomena.
 
     Args:
         base: the generator without the adapter.
@@ -273,8 +274,6 @@ def _first(values: Sequence[float], place: int) -> float:
 
 def _kept(base: Model, suite: Suite, form: str) -> Answers:
     """Return the base's answers, from the cache if they are there."""
-    import torch
-
     folder = cache_folder() / "general"
     key = hash_text(base.digest, suite.digest, form, torch.__version__, str(torch.get_num_threads()))
     path = folder / f"{key[:32]}.json"
@@ -290,13 +289,8 @@ def _kept(base: Model, suite: Suite, form: str) -> Answers:
 def _read(path: Path, suite: Suite) -> Answers | None:
     """Return what is kept, or None where it is missing or not what it should be: then it is measured anew."""
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-        found = Answers(
-            tuple(map(float, raw["margins"])),
-            tuple(tuple(map(float, values)) for values in raw["options"]),
-            tuple(map(bool, raw["followed"])),
-        )
-    except (OSError, ValueError, KeyError, TypeError):
+        found = TypeAdapter(Answers).validate_json(path.read_bytes())
+    except (OSError, ValueError):
         return None
     sizes = (len(found.margins), len(found.options), len(found.followed))
     return found if sizes == (len(suite.pairs), len(suite.choices), len(suite.probes)) else None
@@ -309,3 +303,139 @@ def _require_numbers(items: Iterable[Item]) -> None:
                 f"{item.measure}, item {item.id!r}: {item.before} before, {item.after} after, not numbers",
                 hint="the weights are damaged or the learning rate was far too high: tune the adapter again",
             )
+
+
+def paired_change(
+    measure: str,
+    before: Sequence[float],
+    after: Sequence[float],
+    sources: Sequence[str],
+    *,
+    unit: str,
+    higher_is_better: bool,
+    scale: float = 1.0,
+    bounded: bool = False,
+    seed: int = 0,
+) -> Change:
+    """Return means, their difference, and its one-sided 95 % bounds, resampled by source.
+
+    Args:
+        measure: its name.
+        before: a value an item.
+        after: the same items.
+        sources: for each item what it was drawn with: items of one source are not independent.
+        unit: what the result is counted in.
+        higher_is_better: whether a fall is a loss.
+        scale: what values are multiplied with, 100 for points.
+        bounded: whether values are rights and wrongs from 0 to 1, whose rare differences may not have been
+            seen yet; else their spread is what was seen.
+        seed: of the resampling.
+    """
+    assert len(before) == len(after) == len(sources) > 0, "a change is measured on something"
+    table = np.column_stack([np.asarray(before, dtype=np.float64), np.asarray(after, dtype=np.float64)])
+    resampling = resample(table, sources, replicates=_REPLICATES, seed=seed)
+    contrast = resampling.difference(1, 0)
+    ends = contrast.interval(1 - _LEVEL, rare=bounded)
+    low, high = sorted((ends.low, ends.high))
+    means = resampling.means
+    return Change(
+        measure=measure,
+        before=float(means[0]) * scale,
+        after=float(means[1]) * scale,
+        change=contrast.estimate * scale,
+        low=low * scale,
+        high=high * scale,
+        unit=unit,
+        items=len(before),
+        higher_is_better=higher_is_better,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """What one run of the harness said: a value for each measure and document, and which measures rise."""
+
+    values: Mapping[tuple[str, str], float]
+    higher_is_better: Mapping[str, bool]
+
+
+def measure_tasks(
+    base: Subject, adapted: Subject, tasks: Sequence[str], *, items: int | None = None, seed: int = 0
+) -> tuple[Change, ...]:
+    """Return the changes of every metric of these tasks that is a number from 0 to 1 for each document.
+
+    Args:
+        base: the generator without the adapter.
+        adapted: the same with it.
+        tasks: as the harness names them.
+        items: at most so many documents of a task, its first ones; None takes all.
+        seed: of the resampling.
+
+    Raises:
+        ExtraMissing: the harness is not installed.
+        UsageError: it does not know a task, cannot get its data, or the task has no such metric.
+    """
+    if find_spec("lm_eval") is None:
+        raise ExtraMissing(
+            f"measuring {', '.join(tasks)} needs: lm-eval", hint="pip install 'hybrid-assistant[harness]'"
+        )
+    before, after = (_run(subject, tasks, items, seed) for subject in (base, adapted))
+    found = [
+        Item(measure, document, "", document, value, after.values[measure, document])
+        for (measure, document), value in before.values.items()
+        if (measure, document) in after.values
+    ]
+    if not found:
+        raise UsageError(
+            f"{', '.join(tasks)}: no metric is a number from 0 to 1 for each document, so none can be paired",
+            hint="choose tasks that are scored by accuracy or exact match",
+        )
+    rising = before.higher_is_better
+    countings = {name: Counting("points", higher_is_better=rising[name], bounded=True) for name in rising}
+    return changes(found, countings, seed=seed)
+
+
+def _run(subject: Subject, tasks: Sequence[str], items: int | None, seed: int) -> Sampled:
+    from lm_eval import simple_evaluate
+    from lm_eval.models.huggingface import HFLM
+
+    with subject.lent() as module:
+        model = HFLM(pretrained=module, tokenizer=subject.dialogue.tokenizer, batch_size=8)
+        try:
+            results = simple_evaluate(
+                model=model,
+                tasks=list(tasks),
+                limit=items,
+                log_samples=True,
+                bootstrap_iters=0,
+                random_seed=seed,
+                numpy_random_seed=seed,
+                torch_random_seed=seed,
+                fewshot_random_seed=seed,
+            )
+        except (KeyError, ValueError, OSError) as error:
+            raise UsageError(
+                f"lm-eval cannot run {', '.join(tasks)}: {error}",
+                hint="`lm-eval ls tasks` shows what it knows; it fetches data sets from the hub",
+            ) from error
+    return _sampled(results)
+
+
+def _sampled(results: Mapping[str, Any]) -> Sampled:
+    values: dict[tuple[str, str], float] = {}
+    rising: dict[str, bool] = {}
+    for task, samples in results["samples"].items():
+        directions = results.get("higher_is_better", {}).get(task, {})
+        filters = {sample.get("filter", "none") for sample in samples}
+        for sample in samples:
+            behind = f", {sample['filter']}" if len(filters) > 1 else ""
+            for metric in sample.get("metrics", ()):
+                value = sample[metric]
+                if not isinstance(value, (bool, int, float)) or not 0 <= value <= 1:
+                    continue
+                if directions.get(metric) is None:
+                    continue
+                measure = f"{task}: {metric}{behind}"
+                rising[measure] = bool(directions[metric])
+                values[measure, str(sample["doc_id"])] = float(value)
+    return Sampled(values, rising)

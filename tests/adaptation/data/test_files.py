@@ -63,7 +63,7 @@ def test_lines_of_all_kinds_are_read(tmp_path):
         ({"completion": "x"}, "`prompt`"),
         ({"prompt": "x", "completion": 5}, "`completion`"),
         ({"prompt": "x", "completion": "c", "options": ["a", "b"]}, "one of the `options`"),
-        ({"prompt": "x", "completion": "a", "options": "ab"}, "a list as `options`"),
+        ({"prompt": "x", "completion": "a", "options": "ab"}, "a list of texts as `options`"),
         ({"prompt": "x", "completion": "a", "options": ["a", 1]}, "a list of texts as `options`"),
         ({"question": "x"}, "`answers`"),
         ({"question": "x", "answers": "yes"}, "a list as `answers`"),
@@ -71,7 +71,7 @@ def test_lines_of_all_kinds_are_read(tmp_path):
         ({"messages": [{"role": "user", "content": "x"}]}, "of the assistant"),
         ({"messages": [{"role": "robot", "content": "x"}]}, "`role`"),
         ({"messages": ["x"]}, "turns"),
-        ({"messages": "x"}, "a list as `messages`"),
+        ({"messages": "x"}, "turns with `role` and `content` as `messages`"),
         ({"text": " "}, "`text`"),
         ({"query": "x"}, "`passage`"),
         ({"query": "x", "passage": "y", "margins": ["a"]}, "numbers"),
@@ -136,7 +136,7 @@ def test_saved_examples_can_be_checked_against_a_question_set(tmp_path):
 
 def test_an_example_of_an_unknown_kind_is_an_error(tmp_path):
     path = written(tmp_path, {"kind": "poem", "completion": "x"})
-    with pytest.raises(UsageError, match=r"line 1: expected a `kind` of label, reading"):
+    with pytest.raises(UsageError, match=r"line 1: expected one of label, reading.* as `kind`"):
         load_examples(path)
     with pytest.raises(UsageError, match="`completion`"):
         load_examples(written(tmp_path, {"kind": "text"}))

@@ -4,7 +4,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from hybrid.adaptation.data.asking import shortened
+from hybrid.adaptation.data.examples import Sieve
 from hybrid.adaptation.data.files import Given
 from hybrid.adaptation.data.material import (
     Objective,
@@ -13,7 +13,7 @@ from hybrid.adaptation.data.material import (
     split_for,
     split_sources,
 )
-from hybrid.adaptation.data.sifting import Sieve
+from hybrid.adaptation.data.reading import shortened
 from hybrid.adaptation.values import Example, ExampleKind
 from hybrid.config import load_settings
 from hybrid.errors import UsageError

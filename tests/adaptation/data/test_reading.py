@@ -2,22 +2,42 @@ import collections
 import re
 
 import hypothesis.strategies as st
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from hybrid.adaptation.data.reading import NEAR_MISS, SWAPPED, WITHOUT, reading_examples
+from hybrid.adaptation.data.reading import (
+    NEAR_MISS,
+    QUOTE_TOKENS,
+    SWAPPED,
+    WITHOUT,
+    Quote,
+    find_quote,
+    other_answer,
+    reading_examples,
+    swapped,
+)
 from hybrid.adaptation.values import ExampleKind
 from hybrid.config import GenerationSettings
-from hybrid.generation.prompts import load_prompts
+from hybrid.generation.prompts import Passage, load_prompts
 from hybrid.generation.quoting import locate
 from hybrid.questions.corpus import deep_search, read_candidates
 from hybrid.questions.making import MakingSettings, make_questions
 from hybrid.questions.spreading import spread
-from hybrid.types import Question
+from hybrid.testing import HashEmbedder
+from hybrid.types import Chunk, Document, Evidence, Question, Span
 
 SETTINGS = GenerationSettings(passages=3, passage_tokens=40)
 SHOWN = re.compile(r'<passage number="(\d+)" title="([^"]*)">\n(.*?)\n</passage>', re.DOTALL)
 SAID = re.compile(r'"(.*)" \[(\d)\]\n(.*)')
+
+COUNTER = HashEmbedder()
+TEXT = (
+    "The listener waits for clients. It uses port 5432 unless told otherwise. Cats sleep all day.\n\n"
+    "Name | Size | Use\nsmall | 10 kB | notes\nlarge | 90 MB | films\n"
+)
+
+PORTS = "The default port is 5432. Ask for 5432, not 54321."
 
 
 def made(retriever, count=40, unanswerable=0.0):
@@ -152,3 +172,114 @@ def test_whatever_the_reader_sees_the_right_passage_holds_the_quote(tools, seed,
         if example.kind is ExampleKind.READING:
             quote, number, _ = SAID.fullmatch(example.completion).groups()
             assert locate(quote, shown[int(number)])
+
+
+def quote(question, answers, text=TEXT, span=None, chunks=None, quoted=None):
+    span = span or Span(0, len(text))
+    evidence = Evidence("a.txt", quoted or text[span.start : span.end], None if quoted else span)
+    asked = Question("q", question, tuple(answers), evidence=(evidence,))
+    chunks = chunks or [Chunk("a.txt", 0, 0, len(text), text, ("Manual",))]
+    return find_quote(asked, Document("a.txt", text), chunks, COUNTER, support=0.6)
+
+
+def test_the_sentence_that_answers_is_quoted():
+    found = quote("Which port does the listener use?", ["5432"])
+    assert "It uses port 5432" in found.evidence.quote
+    assert "Cats" not in found.evidence.quote
+    assert found.answer == "5432"
+    span = found.evidence.span
+    assert TEXT[span.start : span.end] == found.evidence.quote
+
+
+def test_of_a_table_the_row_is_quoted():
+    found = quote("What is the size of large?", ["90 MB"])
+    assert found.evidence.quote == "large | 90 MB | films"
+
+
+def test_the_first_answer_that_stands_in_the_quote_is_the_answer():
+    assert quote("Which port?", ["port number 5432", "5432"]).answer == "5432"
+
+
+def test_an_answer_in_other_words_needs_their_support():
+    assert quote("Who waits?", ["a listener for waiting clients"]).answer == "a listener for waiting clients"
+    assert quote("Who waits?", ["elephants"]) is None
+
+
+def test_a_heading_may_be_the_answer():
+    assert quote("Under which heading does it say this?", ["Manual"]).answer == "Manual"
+
+
+def test_evidence_without_offsets_is_looked_up():
+    found = quote("Which port?", ["5432"], quoted="It uses port 5432\nunless told otherwise.")
+    assert TEXT[found.evidence.span.start :].startswith("It uses port 5432")
+    assert quote("Which port?", ["5432"], quoted="It stands nowhere, 5432.") is None
+
+
+def test_a_quote_lies_in_one_chunk():
+    first = TEXT.index("It uses")
+    chunks = [Chunk("a.txt", 0, 0, first, TEXT[:first]), Chunk("a.txt", 1, first, 60, TEXT[first:60])]
+    assert quote("Which port?", ["5432"], chunks=chunks) is None
+    chunks[1] = Chunk("a.txt", 1, first, len(TEXT), TEXT[first:])
+    found = quote("Which port does the listener use?", ["5432"], chunks=chunks)
+    assert found.chunk is chunks[1]
+    assert found.evidence.span.start >= first
+
+
+@pytest.mark.parametrize("before", [0, 30, 200])
+def test_a_long_sentence_is_cut_around_the_answer(before):
+    text = f"{'word ' * before}the port is 5432 {'more ' * 200}and that was all."
+    found = quote("Which port?", ["5432"], text=text)
+    assert "5432" in found.evidence.quote
+    assert COUNTER.count_tokens([found.evidence.quote])[0] <= QUOTE_TOKENS + 1
+    assert found.evidence.quote in text
+
+
+def test_a_question_without_evidence_has_no_quote():
+    asked = Question("q", "Which port?", ("5432",))
+    assert find_quote(asked, Document("a.txt", TEXT), [], COUNTER, support=0.6) is None
+
+
+def exchangeable(
+    answer, text="The default port is 5432.", made="number", question="Which port?", headings=()
+):
+    chunk = Chunk("a.txt", 0, 0, len(text), text, headings)
+    return Quote(
+        Question("q", question, (answer,), made=made),
+        Evidence("a.txt", text, Span(0, len(text))),
+        chunk,
+        answer,
+    )
+
+
+def chance():
+    return np.random.default_rng(0)
+
+
+def test_another_answer_of_the_same_kind_is_found():
+    others = [exchangeable("5432"), exchangeable("99"), exchangeable("cats", made="list")]
+    assert other_answer(others[0], others, chance()) == "99"
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        exchangeable("port"),  # stands in the question
+        exchangeable("5432", headings=("Port 5432",)),
+        exchangeable("nowhere"),
+        exchangeable("5432", made="alone"),
+    ],
+)
+def test_what_cannot_be_exchanged_stays(own):
+    assert other_answer(own, [own, exchangeable("99"), exchangeable("98")], chance()) == ""
+
+
+def test_a_word_does_not_stand_for_a_number():
+    assert other_answer(exchangeable("5432"), [exchangeable("5432"), exchangeable("seven")], chance()) == ""
+
+
+def test_all_places_of_the_answer_are_exchanged_and_no_other():
+    passage = Passage(1, "a.txt", "Manual", PORTS, Span(0, len(PORTS)))
+    changed, quoted = swapped(passage, exchangeable("5432"), r"\1")
+    assert changed.text == r"The default port is \1. Ask for \1, not 54321."
+    assert quoted == r"The default port is \1."
+    assert changed.span == passage.span

@@ -4,14 +4,16 @@ import contextlib
 import dataclasses
 import json
 import math
+import sys
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid.adaptation.forgetting import measure as measuring
-from hybrid.adaptation.forgetting.grammar import minimal_pairs
 from hybrid.adaptation.forgetting.likelihood import compare, pieces
 from hybrid.adaptation.forgetting.measure import (
     COUNTINGS,
@@ -22,10 +24,19 @@ from hybrid.adaptation.forgetting.measure import (
     by_group,
     changes,
     measure,
+    measure_tasks,
+    paired_change,
 )
-from hybrid.adaptation.forgetting.suites import Probe, Suite, SuitePassage, choice_of, shipped_suite
+from hybrid.adaptation.forgetting.suites import (
+    Probe,
+    Suite,
+    SuitePassage,
+    choice_of,
+    minimal_pairs,
+    shipped_suite,
+)
 from hybrid.adaptation.gate import Budget, judge
-from hybrid.errors import AdapterError, UsageError
+from hybrid.errors import AdapterError, ExtraMissing, UsageError
 
 _WORDS = ["the port", "a server", "the default", "of it", "in a port", "to the server"]
 
@@ -308,3 +319,166 @@ def test_an_adapter_that_was_made_to_forget_is_refused(small_model, make_adapter
     verdict = judge(found.changes, Budget())
     assert not verdict.passed
     assert any(breach.forgot for breach in verdict.breaches)
+
+
+def _change(before, after, sources=None, **options):
+    names = sources or [f"s{place}" for place in range(len(before))]
+    return paired_change("m", before, after, names, unit="nats", higher_is_better=False, **options)
+
+
+@given(st.lists(st.floats(0, 9), min_size=2, max_size=40))
+def test_what_did_not_change_changed_by_exactly_nothing(values):
+    change = _change(values, values)
+    assert (change.change, change.low, change.high) == (0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("count", [5, 60])
+def test_the_interval_holds_the_change_and_scales(count):
+    generator = np.random.default_rng(0)
+    before = generator.normal(3, 1, count)
+    after = before + generator.normal(0.1, 0.05, count)
+    change, points = _change(before, after), _change(before, after, scale=100)
+    assert 0 < change.low < change.change < change.high < 0.3
+    assert points.high == pytest.approx(100 * change.high)
+    assert change.after - change.before == pytest.approx(change.change)
+
+
+def test_small_changes_of_losses_have_small_intervals():
+    # the smoothing that rights and wrongs need would drown a change of a hundredth of a nat
+    generator = np.random.default_rng(1)
+    before = generator.normal(3, 1, 80)
+    change = _change(before, before + generator.normal(0.01, 0.004, 80))
+    assert change.high - change.low < 0.003
+
+
+def test_rights_and_wrongs_that_never_differed_may_still_differ():
+    change = _change([1.0] * 30, [1.0] * 30, bounded=True)
+    assert change.change == 0.0
+    assert change.low < 0 < change.high
+
+
+def test_one_source_says_nothing_about_others():
+    change = _change([1.0, 2.0], [1.5, 2.6], sources=["one", "one"])
+    assert change.high == math.inf and change.low == -math.inf
+
+
+def test_items_of_one_source_are_not_independent():
+    generator = np.random.default_rng(2)
+    before = generator.normal(3, 1, 60)
+    after = before + np.repeat(generator.normal(0.1, 0.3, 12), 5)
+    together = _change(before, after, sources=[f"s{place // 5}" for place in range(60)])
+    apart = _change(before, after)
+    assert together.high - together.low > 1.5 * (apart.high - apart.low)
+
+
+class Lent:
+    """A generator that lends a name instead of a model."""
+
+    context_tokens = 64
+
+    def __init__(self, name):
+        self.name = name
+        self.dialogue = SimpleNamespace(tokenizer=f"tokenizer of {name}")
+
+    @contextlib.contextmanager
+    def lent(self):
+        yield self.name
+
+
+def sample(number, value, **more):
+    return {"doc_id": number, "filter": "none", "metrics": ["acc"], "acc": value} | more
+
+
+@pytest.fixture
+def lm_eval(monkeypatch):
+    """Put a harness in place that answers what is set: answers[model] = results."""
+    fake = SimpleNamespace(answers={}, calls=[])
+
+    def simple_evaluate(**options):
+        fake.calls.append(options)
+        found = fake.answers[options["model"].pretrained]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    top, models, hub = (
+        ModuleType(name) for name in ("lm_eval", "lm_eval.models", "lm_eval.models.huggingface")
+    )
+    top.simple_evaluate = simple_evaluate
+    hub.HFLM = lambda **options: SimpleNamespace(**options)
+    for module in (top, models, hub):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(measuring, "find_spec", lambda name: object())
+    return fake
+
+
+def results(values, *, metric="acc", rising=True, task="arc_easy"):
+    rows = [sample(n, value) | {"metrics": [metric], metric: value} for n, value in enumerate(values)]
+    return {"samples": {task: rows}, "higher_is_better": {task: {metric: rising}}}
+
+
+_BASE, _ADAPTED = Lent("base"), Lent("adapted")
+
+
+def test_samples_are_paired_by_document(lm_eval):
+    lm_eval.answers = {
+        "base": results([1.0] * 40),
+        "adapted": results([0.0] * 20 + [1.0] * 20),
+    }
+    (change,) = measure_tasks(_BASE, _ADAPTED, ["arc_easy"], items=40, seed=3)
+    assert (change.measure, change.unit, change.items) == ("arc_easy: acc", "points", 40)
+    assert (change.before, change.after, change.change) == (100, 50, -50)
+    assert change.high < -20
+    assert not judge([change], Budget()).passed
+    first = lm_eval.calls[0]
+    assert (first["tasks"], first["limit"], first["log_samples"]) == (["arc_easy"], 40, True)
+    assert first["model"].tokenizer == "tokenizer of base"
+
+
+def test_only_numbers_from_0_to_1_with_a_direction_are_taken(lm_eval):
+    found = results([1.0] * 12)
+    for row in found["samples"]["arc_easy"]:
+        row |= {"metrics": ["acc", "word_perplexity", "tokens", "unknown"]}
+        row |= {"word_perplexity": (3.0, 7), "tokens": 80, "unknown": 0.5}
+    lm_eval.answers = {"base": found, "adapted": found}
+    changes = measure_tasks(_BASE, _ADAPTED, ["arc_easy"])
+    assert [change.measure for change in changes] == ["arc_easy: acc"]
+    assert changes[0].change == 0
+
+
+def test_filters_are_measures_of_their_own(lm_eval):
+    rows = [sample(n, 1.0, filter=name) for n in range(12) for name in ("strict", "loose")]
+    found = {"samples": {"gsm8k": rows}, "higher_is_better": {"gsm8k": {"acc": True}}}
+    lm_eval.answers = {"base": found, "adapted": found}
+    names = {change.measure for change in measure_tasks(_BASE, _ADAPTED, ["gsm8k"])}
+    assert names == {"gsm8k: acc, strict", "gsm8k: acc, loose"}
+
+
+def test_a_metric_that_should_fall_is_read_the_other_way(lm_eval):
+    lm_eval.answers = {
+        "base": results([0.1] * 30, metric="error", rising=False),
+        "adapted": results([0.9] * 30, metric="error", rising=False),
+    }
+    (change,) = measure_tasks(_BASE, _ADAPTED, ["arc_easy"])
+    assert not change.higher_is_better
+
+
+def test_a_task_without_such_a_metric_is_refused(lm_eval):
+    found = {"samples": {"wikitext": [sample(0, 0.5) | {"metrics": []}]}, "higher_is_better": {}}
+    lm_eval.answers = {"base": found, "adapted": found}
+    with pytest.raises(UsageError, match="no metric is a number from 0 to 1"):
+        measure_tasks(_BASE, _ADAPTED, ["wikitext"])
+
+
+@pytest.mark.parametrize("error", [KeyError("Tasks not found: nonsense"), ConnectionError("no network")])
+def test_what_the_harness_cannot_do_is_told(lm_eval, error):
+    lm_eval.answers = {"base": error}
+    with pytest.raises(UsageError, match="lm-eval cannot run nonsense"):
+        measure_tasks(_BASE, _ADAPTED, ["nonsense"])
+
+
+def test_without_the_harness_the_command_that_installs_it_is_named(monkeypatch):
+    monkeypatch.setattr(measuring, "find_spec", lambda name: None)
+    with pytest.raises(ExtraMissing, match="arc_easy needs: lm-eval") as caught:
+        measure_tasks(_BASE, _ADAPTED, ["arc_easy"])
+    assert caught.value.hint == "pip install 'hybrid-assistant[harness]'"

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hybrid.adaptation.training.teaching import Teacher, Words
+from hybrid.adaptation.training.lessons import Bm25, Teacher
 from hybrid.index import Scored
 from hybrid.retrieval import weighted_fusion
 from hybrid.testing import HashEmbedder
@@ -32,7 +32,7 @@ def _teacher(queries, passages=tuple(_PASSAGES), weight=0.5):
 
 
 def test_words_that_are_rare_count_more_and_unknown_ones_nothing():
-    words = Words(_PASSAGES)
+    words = Bm25(_PASSAGES)
     (scores,) = words.scores(words.asked(["a cats unheard"]))
     assert scores.argmax() == 1
     (both,) = words.scores(words.asked(["roof"]))
@@ -52,7 +52,7 @@ def test_bm25_is_that_of_the_lexical_index(tmp_path):
     rows = [Row(n, Chunk(str(n), 0, 0, len(text), text)) for n, text in enumerate(_PASSAGES)]
     build_lexical(tmp_path / "lexical", rows)
     index = TantivyIndex(tmp_path / "lexical")
-    words = Words(_PASSAGES)
+    words = Bm25(_PASSAGES)
     for query in ("the log of the server", "roof", "ports sleeping"):
         ours = words.scores(words.asked([query]))[0]
         theirs = {scored.position: scored.score for scored in index.search(query, 10)}
@@ -68,7 +68,7 @@ def test_it_ranks_as_the_fusion_does(weight, words):
     teacher = _teacher([query], weight=weight)
     model = HashEmbedder(32)
     dense = model.embed_documents(_PASSAGES) @ model.embed_queries([query])[0]
-    scorer = Words(_PASSAGES)
+    scorer = Bm25(_PASSAGES)
     lexical = scorer.scores(scorer.asked([query]))[0]
     sides = [[Scored(n, float(score)) for n, score in enumerate(side)] for side in (dense, lexical)]
     fused = {scored.position: scored.score for scored in weighted_fusion(sides, [weight, 1 - weight])}

@@ -1,9 +1,34 @@
-from hybrid.adaptation.data.sifting import Sieve, counted, sift_examples, sift_questions
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from hybrid.adaptation.data.examples import (
+    Sieve,
+    as_sentence,
+    counted,
+    instruction_examples,
+    label_examples,
+    sift_examples,
+    sift_questions,
+    text_examples,
+    windows,
+)
 from hybrid.adaptation.values import Example, ExampleKind, LeftOut
-from hybrid.types import Evidence, Message, MessageRole, Question, Span
+from hybrid.config import GenerationSettings
+from hybrid.generation.answering import Answerer
+from hybrid.generation.prompts import load_prompts
+from hybrid.testing import HashEmbedder, ScriptedGenerator
+from hybrid.types import Arm, Document, Evidence, Message, MessageRole, Question, Span
 
 ASKED = "Which port does the listener of the server use by default?"
 LONG = "the quick brown fox jumps over the lazy dog of the old miller"
+
+COUNT = HashEmbedder().count_tokens
+SENTENCE = "The server waits for its clients on a port of the network. "
+
+PROMPTS = load_prompts("en")
+LABELLED = Question("q1", "Is it a goat?", ("yes",), options=("yes", "no"), source="a.txt", made="gold")
+OPEN = Question("q2", "Who drinks milk?", ("a young goat", "a kid"))
 
 
 def question(text, *answers, **rest):
@@ -86,3 +111,78 @@ def test_questions_on_the_same_text_are_no_duplicates_of_each_other():
 
 def test_reasons_are_counted_in_order():
     assert counted(["b", "", "a", "b"]) == [LeftOut("a", 1), LeftOut("b", 2)]
+
+
+def test_windows_hold_whole_sentences_and_nearly_all_of_the_text():
+    text = SENTENCE * 40
+    found = [text[window.start : window.end] for window in windows(text, COUNT, max_tokens=60)]
+    assert all(part.startswith("The server") and part.endswith("network.") for part in found)
+    assert sum(part.count("waits") for part in found) == 40
+
+
+def test_examples_are_plain_text_of_their_document():
+    documents = [Document("a.txt", SENTENCE * 10), Document("b.txt", "Too short.")]
+    (example,) = text_examples(documents, COUNT, max_tokens=200)
+    assert (example.kind, example.prompt, example.source) == (ExampleKind.TEXT, (), "a.txt")
+    assert example.completion == (SENTENCE * 10).strip()
+
+
+@given(
+    st.lists(st.sampled_from([SENTENCE, "word " * 90, "x" * 300, "\n\n", "Short. "]), max_size=15),
+    st.integers(32, 80),
+)
+def test_no_window_is_above_the_budget_and_none_overlaps(parts, budget):
+    text = "".join(parts)
+    end = 0
+    for window in windows(text, COUNT, max_tokens=budget):
+        assert window.start >= end
+        end = window.end
+        assert COUNT([text[window.start : window.end]])[0] <= budget
+
+
+def asked_by_the_arm(question, arm, hits=()):
+    generator = ScriptedGenerator(["unused"])
+    answerer = Answerer(HashEmbedder(), lambda: generator, GenerationSettings())
+    if question.options:
+        answerer.choose_all([question.text], [question.options], [hits], arm=arm)
+        return generator.judged[0]
+    answerer.answer(question.text, hits, arm=arm)
+    return generator.history[0]
+
+
+def test_labels_are_asked_as_the_arm_asks():
+    (example,) = label_examples([LABELLED, OPEN], PROMPTS)
+    assert example.prompt == asked_by_the_arm(LABELLED, Arm.ADAPTER)
+    assert (example.kind, example.completion, example.options) == (ExampleKind.LABEL, "yes", ("yes", "no"))
+    assert (example.source, example.made) == ("a.txt", "gold")
+
+
+def test_a_label_that_is_no_option_gives_no_example():
+    assert label_examples([Question("q", "Is it?", ("perhaps",), options=("yes", "no"))], PROMPTS) == []
+
+
+def test_open_questions_are_asked_as_the_arm_asks():
+    (example,) = instruction_examples([OPEN, LABELLED], PROMPTS)
+    assert example.prompt == asked_by_the_arm(OPEN, Arm.ADAPTER)
+    assert (example.kind, example.completion) == (ExampleKind.INSTRUCTION, "A young goat.")
+
+
+def test_what_is_not_known_is_declined_and_what_has_no_answer_is_left_out():
+    unanswerable = Question("q", "How heavy is the moon?", answerable=False)
+    (example,) = instruction_examples([unanswerable, Question("q", "What?", (" ",))], PROMPTS)
+    assert (example.kind, example.completion) == (ExampleKind.ABSTENTION, PROMPTS.abstention)
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        ("a young goat", "A young goat."),
+        ("--port", "--port"),
+        ("pg_dump", "pg_dump"),
+        ("12 kB", "12 kB"),
+        ("PostgreSQL\n server", "PostgreSQL server."),
+        ("it waits!", "It waits!"),
+    ],
+)
+def test_words_become_a_sentence_and_names_stay(answer, sentence):
+    assert as_sentence(answer) == sentence

@@ -1,20 +1,25 @@
-"""What may not be trained on: leaks from question sets, duplicates, what is too long. Everything is counted.
-
-Takes questions or examples and the question sets that will be asked, gives what is left and how much was left
-out for which reason.
-"""
+"""Training examples: labels, short answers and plain text, sifted of leaks and duplicates."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeAlias
 
 from hybrid.adaptation.values import Example, ExampleKind, LeftOut
 from hybrid.files import hash_text
+from hybrid.generation.prompts import Prompts
 from hybrid.questions.checking import LEAK_WORDS
 from hybrid.questions.likeness import Seen, key_of, runs_of
 from hybrid.questions.splits import FRESH
-from hybrid.types import Evidence, Question
+from hybrid.text.sentences import sentence_spans
+from hybrid.types import Document, Evidence, Question, Span
+
+# Tokens of each text, as the generator counts them.
+Count: TypeAlias = Callable[[Sequence[str]], list[int]]
+
+# What is shorter says nothing of how a text of the domain goes on.
+_LEAST_TOKENS = 24
 
 _SAME = "leak: a question set asks the same, or nearly the same"
 _HOLDS = "leak: the text holds a question of a question set"
@@ -24,6 +29,94 @@ _TWICE = "duplicate: there already in the same or nearly the same words"
 _CONTRADICTS = "contradiction: there already with another answer"
 # A question as short as "what is it?" stands in many a text by accident.
 _TELLING_WORDS = 4
+
+
+def label_examples(questions: Sequence[Question], prompts: Prompts) -> list[Example]:
+    """Return one example for every question with options whose answer is among them.
+
+    Args:
+        questions: those without options are passed over.
+        prompts: of the language that is served.
+    """
+    examples: list[Example] = []
+    for question in questions:
+        right = [answer for answer in question.answers if answer in question.options]
+        if right:
+            prompt, options = prompts.choice(question.text, question.options), question.options
+            examples.append(
+                Example(ExampleKind.LABEL, prompt, right[0], question.unit, question.made, options)
+            )
+    return examples
+
+
+def instruction_examples(questions: Sequence[Question], prompts: Prompts) -> list[Example]:
+    """Return one example for every open-ended question: its first answer, or that it is not known."""
+    examples: list[Example] = []
+    for question in questions:
+        if question.options:
+            continue
+        prompt = prompts.base(question.text)
+        kind, said = ExampleKind.ABSTENTION, prompts.abstention
+        if question.answerable:
+            answers = [answer for answer in question.answers if answer.strip()]
+            if not answers:
+                continue
+            kind, said = ExampleKind.INSTRUCTION, as_sentence(answers[0])
+        examples.append(Example(kind, prompt, said, question.unit, question.made))
+    return examples
+
+
+def as_sentence(answer: str) -> str:
+    """Return several words as a sentence; a name, a number or a command stays as it is."""
+    plain = " ".join(answer.split())
+    first = plain.split(" ", 1)[0]
+    if len(plain.split()) < 2 or not first.isalpha():
+        return plain
+    raised = plain[:1].upper() + plain[1:] if first.islower() else plain
+    return f"{raised}." if raised[-1].isalnum() else raised
+
+
+def text_examples(documents: Iterable[Document], count: Count, *, max_tokens: int) -> Iterator[Example]:
+    """Yield the text of documents in windows of at most so many tokens; together they are nearly all of it.
+
+    Args:
+        documents: those that may be trained on.
+        count: counts the tokens of texts.
+        max_tokens: of a window. A sentence with more is cut.
+    """
+    for document in documents:
+        for window in windows(document.text, count, max_tokens=max_tokens):
+            text = document.text[window.start : window.end]
+            yield Example(ExampleKind.TEXT, (), text, source=document.source, made="text")
+
+
+def windows(text: str, count: Count, *, max_tokens: int) -> Iterator[Span]:
+    """Yield stretches of whole sentences that fill the budget, without those that are too short."""
+    parts = sentence_spans(text)
+    sized = list(_sized(text, parts, count, max_tokens))
+    begun, size = 0, 0
+    for place, (_, tokens) in enumerate(sized):
+        if place > begun and size + tokens > max_tokens:
+            if size >= _LEAST_TOKENS:
+                yield Span(sized[begun][0].start, sized[place - 1][0].end)
+            begun, size = place, 0
+        # what stands between two sentences is a token at the most
+        size += tokens + 1
+    if size >= _LEAST_TOKENS:
+        yield Span(sized[begun][0].start, sized[-1][0].end)
+
+
+def _sized(text: str, parts: Sequence[Span], count: Count, max_tokens: int) -> Iterator[tuple[Span, int]]:
+    """Yield stretches that fit, with their tokens: sentences, or halves of what is too long for one."""
+    counts = count([text[part.start : part.end] for part in parts]) if parts else []
+    for part, tokens in zip(parts, counts, strict=True):
+        if tokens < max_tokens or part.end - part.start < 2:
+            yield part, tokens
+            continue
+        middle = (part.start + part.end) // 2
+        space = text.rfind(" ", part.start + 1, middle)
+        middle = space if space > 0 else middle
+        yield from _sized(text, [Span(part.start, middle), Span(middle, part.end)], count, max_tokens)
 
 
 class Sieve:
