@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -69,7 +69,7 @@ def load_given(path: Path, prompts: Prompts) -> Given:
         if "question" in line.value:
             questions.append(_answered(line))
         elif "query" in line.value:
-            pairs.append(line.read(_Pair).pair())
+            pairs.append(_pair(line))
         else:
             examples.append(_given_example(line, prompts))
     if not questions and not examples and not pairs:
@@ -118,9 +118,8 @@ def load_examples(path: Path) -> list[Example]:
     Raises:
         UsageError: the file is missing, or a line is no such example; the message names the line.
     """
-    return [
-        dataclasses.replace(line, value={"prompt": ()} | line.value).read(Example) for line in _lines(path)
-    ]
+    lines = _lines(path)
+    return [dataclasses.replace(line, value={"prompt": ()} | line.value).read(Example) for line in lines]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,41 +143,31 @@ class _Text:
 
 
 @dataclass(frozen=True, slots=True)
-class _Pair:
-    query: Said
-    passage: Said
-    source: str = ""
-    made: str = "given"
-    negatives: tuple[str, ...] = ()
-    margins: tuple[float, ...] = ()
-
-    def pair(self) -> QueryPair:
-        return QueryPair(*(getattr(self, entry.name) for entry in dataclasses.fields(self)))
-
-
-@dataclass(frozen=True, slots=True)
 class _Line:
     """The object on a line of a file."""
 
     path: Path
     number: int
-    value: dict[str, Any]
+    value: Any
 
     def error(self, expected: str) -> UsageError:
         """Return an error that names the place and shows what stands there."""
-        return _refused(self.path, self.number, self.value, expected)
+        found = json.dumps(self.value, ensure_ascii=False)
+        shown = found if len(found) <= 120 else f"{found[:120]}…"
+        return UsageError(f"{self.path}, line {self.number}: {expected}, found {shown}")
 
-    def read(self, kind: type[_Row]) -> _Row:
+    def read(self, kind: Callable[..., _Row]) -> _Row:
         """Return the object as a value of this class; what is missing or of another kind is an error."""
         try:
-            return _adapter(kind).validate_python(self.value)
+            row: _Row = _adapter(kind).validate_python(self.value)
         except ValidationError as error:
             field = str(error.errors()[0]["loc"][0])
             raise self.error(f"expected {_EXPECTED[get_type_hints(kind)[field]]} as `{field}`") from None
+        return row
 
 
 @cache
-def _adapter(kind: type[_Row]) -> TypeAdapter[_Row]:
+def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
@@ -186,19 +175,13 @@ def _lines(path: Path) -> list[_Line]:
     if not path.is_file():
         raise UsageError(f"there is no file {path}", hint="name training data, JSON lines")
     try:
-        rows = list(read_jsonl(path))
+        lines = [_Line(path, number, value) for number, value in read_jsonl(path)]
     except ValueError as error:
         raise UsageError(str(error)) from error
-    for number, value in rows:
-        if not isinstance(value, dict):
-            raise _refused(path, number, value, "expected an object")
-    return [_Line(path, number, value) for number, value in rows]
-
-
-def _refused(path: Path, number: int, value: Any, expected: str) -> UsageError:
-    found = json.dumps(value, ensure_ascii=False)
-    shown = found if len(found) <= 120 else f"{found[:120]}…"
-    return UsageError(f"{path}, line {number}: {expected}, found {shown}")
+    for line in lines:
+        if not isinstance(line.value, dict):
+            raise line.error("expected an object")
+    return lines
 
 
 def _answered(line: _Line) -> Question:
@@ -231,3 +214,11 @@ def _given_example(line: _Line, prompts: Prompts) -> Example:
         plain = line.read(_Text)
         return Example(ExampleKind.TEXT, (), plain.text, plain.source)
     raise line.error(f"expected {_KINDS}")
+
+
+def _pair(line: _Line) -> QueryPair:
+    pair = line.read(QueryPair)
+    for key, said in (("query", pair.query), ("passage", pair.passage)):
+        if not said.strip():
+            raise line.error(f"expected a text as `{key}`")
+    return pair
