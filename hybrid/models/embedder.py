@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid.errors import AdapterError, ModelError, ModelMissing, StorageError
+from hybrid.errors import AdapterError, ModelError, ModelMissing
 from hybrid.files import hash_text, write_json
 from hybrid.models import EmbedderFingerprint, Vectors
 from hybrid.models.adapters import AdapterFiles, read_adapter
 from hybrid.models.device import Placement
 from hybrid.models.layout import prefixes, read_layout
 from hybrid.models.pretrained import LOADING, quiet, refusal, require_whole_module, unloadable
-from hybrid.models.resolve import cache_folder, weights_digest
+from hybrid.models.resolve import cached, weights_digest
 from hybrid.types import Span
 
 if TYPE_CHECKING:
@@ -226,16 +226,12 @@ class SentenceTransformerEmbedder:
                 known.max_length,
             )
         configs = [path.read_text(encoding="utf-8") for path in sorted(self._folder.rglob("*config*.json"))]
-        name = f"{hash_text(self._digest, *configs)[:24]}.json"
-        # none, of another version of this package, or no cache
-        with contextlib.suppress(OSError, TypeError, ValueError, StorageError):
-            return _Facts(**json.loads((cache_folder() / "embedders" / name).read_text(encoding="utf-8")))
+        kept = cached("embedders", f"{hash_text(self._digest, *configs)[:24]}.json")
+        # none, or of another version of this package
+        with contextlib.suppress(OSError, TypeError, ValueError):
+            return _Facts(**json.loads(kept.read_text(encoding="utf-8")))
         facts = self._measure()
-        # a cache that cannot be written only costs the time to measure again
-        with contextlib.suppress(OSError, StorageError):
-            folder = cache_folder() / "embedders"
-            folder.mkdir(parents=True, exist_ok=True)
-            write_json(folder / name, dataclasses.asdict(facts))
+        write_json(kept, dataclasses.asdict(facts))
         return facts
 
     def _measure(self) -> _Facts:

@@ -28,11 +28,10 @@ from hybrid.comparison import Comparison
 from hybrid.config import Settings
 from hybrid.files import read_jsonl
 from hybrid.models.device import cpu_has_bf16
-from hybrid.questions.corpus import deep_search, read_candidates
 from hybrid.questions.files import load_questions
-from hybrid.questions.making import MakingSettings, make_questions
+from hybrid.questions.making import MakingSettings, make_questions, spread
+from hybrid.questions.sets import deep_search, read_candidates
 from hybrid.questions.splits import unit_hash
-from hybrid.questions.spreading import spread
 from hybrid.types import Question
 
 _EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "postgres"

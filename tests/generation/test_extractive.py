@@ -1,5 +1,5 @@
-from hybrid.generation.extractive import extract
-from hybrid.generation.packing import passage_of
+from hybrid.generation.prompts import passage_of
+from hybrid.generation.ranking import extract
 from hybrid.testing import HashEmbedder
 from hybrid.types import Chunk, Hit
 

@@ -2,7 +2,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from hybrid.generation.focus import focus_all
+from hybrid.generation.ranking import focus_all
 from hybrid.testing import HashEmbedder
 from hybrid.types import Chunk, Evidence, Hit, Span
 

@@ -9,8 +9,7 @@ from typing import TypeAlias
 from hybrid.adaptation.values import Example, ExampleKind, LeftOut
 from hybrid.files import hash_text
 from hybrid.generation.prompts import Prompts
-from hybrid.questions.checking import LEAK_WORDS
-from hybrid.questions.likeness import Seen, key_of, runs_of
+from hybrid.questions.checking import LEAK_WORDS, Seen, key_of, runs_of
 from hybrid.questions.splits import FRESH
 from hybrid.text.sentences import sentence_spans
 from hybrid.types import Document, Evidence, Question, Span

@@ -15,8 +15,8 @@ from hybrid.adaptation.values import Pairs, QueryPair
 from hybrid.errors import UsageError
 from hybrid.index import Index
 from hybrid.questions.candidates import find_candidates
-from hybrid.questions.corpus import chunks_of, deep_search
-from hybrid.questions.likeness import Seen, key_of
+from hybrid.questions.checking import Seen, key_of
+from hybrid.questions.sets import chunks_of, deep_search
 from hybrid.questions.splits import unit_hash
 from hybrid.questions.wording import bare_heading, plain, sentence_body
 from hybrid.retrieval import Retriever

@@ -26,9 +26,9 @@ from hybrid.adaptation.forgetting.likelihood import (
 from hybrid.adaptation.forgetting.suites import Choice, Suite
 from hybrid.adaptation.values import Change, Measure
 from hybrid.errors import AdapterError, ExtraMissing, UsageError
-from hybrid.files import hash_text, storage_errors, write_json
+from hybrid.files import hash_text, write_json
 from hybrid.models import Generation
-from hybrid.models.resolve import cache_folder
+from hybrid.models.resolve import cached
 from hybrid.statistics import resample
 from hybrid.types import Message, MessageRole
 
@@ -274,14 +274,11 @@ def _first(values: Sequence[float], place: int) -> float:
 
 def _kept(base: Model, suite: Suite, form: str) -> Answers:
     """Return the base's answers, from the cache if they are there."""
-    folder = cache_folder() / "general"
     key = hash_text(base.digest, suite.digest, form, torch.__version__, str(torch.get_num_threads()))
-    path = folder / f"{key[:32]}.json"
+    path = cached("general", f"{key[:32]}.json")
     found = _read(path, suite)
     if found is None:
         found = answers(base, suite)
-        with storage_errors(str(folder)):
-            folder.mkdir(parents=True, exist_ok=True)
         write_json(path, dataclasses.asdict(found))
     return found
 

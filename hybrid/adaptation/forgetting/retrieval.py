@@ -19,7 +19,7 @@ from hybrid.errors import UsageError
 from hybrid.files import read_jsonl
 from hybrid.index import Index
 from hybrid.models import Embedder, Vectors
-from hybrid.questions.collections import load_beir
+from hybrid.questions.files import load_beir
 from hybrid.ranking import ndcg
 from hybrid.types import Document
 

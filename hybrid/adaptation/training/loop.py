@@ -322,7 +322,12 @@ class Checkpoint:
             if value["run"] != self.run:
                 return None
             tensors = load_file(self.folder / value["tensors"])
-            curve = tuple(LossPoint(**point) for point in value["curve"])
+            # null is a loss that no validation told
+            points = [
+                {**point, "domain": math.nan} if point["domain"] is None else point
+                for point in value["curve"]
+            ]
+            curve = tuple(LossPoint(**point) for point in points)
         except (OSError, ValueError, KeyError, TypeError, SafetensorError):
             return None  # none, or of another version: the run begins anew
         numbers = {name: value[name] for name in ("step", "best", "worse", "drifted", "seconds")}

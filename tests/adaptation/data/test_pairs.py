@@ -20,7 +20,7 @@ from hybrid.adaptation.data.pairs import (
     make_pairs,
 )
 from hybrid.errors import UsageError
-from hybrid.questions.corpus import deep_search
+from hybrid.questions.sets import deep_search
 from hybrid.types import Chunk, Document, Question
 
 _SETTINGS = PairSettings(count=60, validation=20, negatives=3)

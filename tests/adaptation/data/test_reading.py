@@ -21,9 +21,8 @@ from hybrid.adaptation.values import ExampleKind
 from hybrid.config import GenerationSettings
 from hybrid.generation.prompts import Passage, load_prompts
 from hybrid.generation.quoting import locate
-from hybrid.questions.corpus import deep_search, read_candidates
-from hybrid.questions.making import MakingSettings, make_questions
-from hybrid.questions.spreading import spread
+from hybrid.questions.making import MakingSettings, make_questions, spread
+from hybrid.questions.sets import deep_search, read_candidates
 from hybrid.testing import HashEmbedder
 from hybrid.types import Chunk, Document, Evidence, Question, Span
 

@@ -4,7 +4,7 @@ from hybrid.adaptation.data.rehearsal import instructions, rehearsal_examples, s
 from hybrid.adaptation.forgetting.suites import shipped_suite
 from hybrid.adaptation.values import ExampleKind
 from hybrid.models.dialogue import Dialogue
-from hybrid.questions.likeness import NEAR, shingles
+from hybrid.questions.checking import NEAR, shingles
 from hybrid.types import Message, MessageRole
 
 
