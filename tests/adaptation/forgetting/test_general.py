@@ -42,6 +42,7 @@ def test_texts_for_training_are_of_other_documents(suite):
 
 
 def test_texts_are_short_and_clean(suite):
+    assert suite.passages
     for text in (*probe_texts(), *(passage.text for passage in suite.passages)):
         assert 150 <= len(text) <= 700
         assert text == text.strip()

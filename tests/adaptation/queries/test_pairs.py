@@ -41,6 +41,7 @@ def test_several_rules_take_turns(tools):
 def test_every_query_brings_its_document_back(tools):
     made = make_pairs(tools, _split(tools), _SETTINGS)
     found = deep_search(tools, depth=40)([pair.query for pair in made.train])
+    assert made.train
     for pair, hits in zip(made.train, found, strict=True):
         assert pair.source in {hit.chunk.source for hit in hits[:ROUND_TRIP]}
 
@@ -48,6 +49,7 @@ def test_every_query_brings_its_document_back(tools):
 def test_negatives_are_confused_with_the_passage_and_no_answers(tools):
     made = make_pairs(tools, _split(tools), _SETTINGS)
     found = deep_search(tools, depth=40)([pair.query for pair in made.train])
+    assert any(pair.negatives for pair in made.train)
     for pair, hits in zip(made.train, found, strict=True):
         own = next(hit for hit in hits if hit.chunk.source == pair.source)
         there = {hit.chunk.embedded_text: hit for hit in hits}

@@ -101,7 +101,15 @@ def test_listings_tables_and_scraps_are_no_queries():
 
 @given(st.text(max_size=400), st.lists(st.text(max_size=30), max_size=3))
 def test_any_document_is_read(text, headings):
-    document = Document("a", text, title="t")
-    for draft in draft_queries(document, [Chunk("a", 0, 0, len(text), text, tuple(headings))], seed=0):
+    known = _one()[0].text
+    whole = f"{text}\n\n{known}"
+    document = Document("a", whole, title="t")
+    chunks = [
+        Chunk("a", 0, 0, len(text), text, tuple(headings)),
+        Chunk("a", 1, len(text) + 2, len(whole), known),
+    ]
+    drafts = draft_queries(document, chunks, seed=0)
+    assert drafts
+    for draft in drafts:
         assert draft.query.strip()
         assert draft.passage.strip()
