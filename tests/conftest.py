@@ -94,7 +94,7 @@ def other_embedder():
     """A fake whose fingerprint names other weights than the usual one of 16 dimensions."""
     import dataclasses
 
-    from hybrid.models.fakes import HashEmbedder
+    from hybrid.testing import HashEmbedder
 
     class OtherEmbedder(HashEmbedder):
         @property
@@ -254,8 +254,8 @@ def make_adapter():
         from peft import LoraConfig, get_peft_model
         from transformers import AutoModel, AutoModelForCausalLM
 
-        from hybrid.adaptation.store.card import AdapterKind, Card, write_card
-        from hybrid.adaptation.values import Data
+        from hybrid.adaptation.store import write_card
+        from hybrid.adaptation.values import AdapterKind, Card, Data
         from hybrid.config import Method, Reader
         from hybrid.models.resolve import weights_digest
 
@@ -295,9 +295,8 @@ def keep_adapter(tmp_path):
         import numpy as np
         from safetensors.numpy import save_file
 
-        from hybrid.adaptation.store.card import AdapterKind, Card
-        from hybrid.adaptation.store.versions import AdapterStore
-        from hybrid.adaptation.values import Data
+        from hybrid.adaptation.store import AdapterStore
+        from hybrid.adaptation.values import AdapterKind, Card, Data
         from hybrid.config import Method
 
         built = tmp_path / "built"
@@ -308,7 +307,7 @@ def keep_adapter(tmp_path):
         store = AdapterStore(domain)
         card = store.add(name, built, card)
         if promote:
-            store.promote(name, lambda _: ())
+            store.promote(name, force=True)
         return card
 
     return call
@@ -341,8 +340,8 @@ def retriever_over(tmp_path, write_files):
     from hybrid.config import ChunkSettings, DocumentSettings, RetrievalSettings
     from hybrid.index import Index
     from hybrid.ingestion import Ingestor
-    from hybrid.models.fakes import HashEmbedder
     from hybrid.retrieval import Retriever
+    from hybrid.testing import HashEmbedder
 
     opened = []
 

@@ -56,7 +56,7 @@ def test_indexing_and_searching_with_own_models_loads_no_torch(tmp_path, write_f
     script = """
 import sys
 from hybrid import Assistant
-from hybrid.models.fakes import HashEmbedder
+from hybrid.testing import HashEmbedder
 assistant = Assistant("d", embedder=HashEmbedder())
 assistant.index("docs")
 assert assistant.search("port")

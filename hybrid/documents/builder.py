@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from hybrid.documents.limits import Unreadable
+from hybrid.documents.source import Unreadable
 from hybrid.types import Block, BlockKind, Document
 
 SEPARATOR = "\n\n"

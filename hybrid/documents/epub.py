@@ -14,11 +14,9 @@ from urllib.parse import unquote
 from lxml import etree
 
 from hybrid.config import DocumentSettings
-from hybrid.documents.boilerplate import Element
 from hybrid.documents.builder import TextBuilder
-from hybrid.documents.html import add_page
-from hybrid.documents.limits import Unreadable, check_pages, open_zip
-from hybrid.documents.source import SourceFile
+from hybrid.documents.html import Element, add_page
+from hybrid.documents.source import SourceFile, Unreadable, check_pages, open_zip
 from hybrid.types import Document
 
 _PAGE_TYPES = frozenset(("application/xhtml+xml", "text/html"))

@@ -18,8 +18,7 @@ from pypdf.generic import FloatObject
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import TextBuilder
 from hybrid.documents.layout import Line, add_lines
-from hybrid.documents.limits import Unreadable, check_pages
-from hybrid.documents.source import SourceFile
+from hybrid.documents.source import SourceFile, Unreadable, check_pages
 from hybrid.types import Document
 
 # pypdf mistakes the width of another glyph for that of the blank in some subset fonts, and then runs

@@ -20,9 +20,9 @@ from types import TracebackType
 from typing import Self
 
 from hybrid.config import DocumentSettings
-from hybrid.documents.child import Child, ChildDied, ChildOutOfMemory, ChildTimeout
 from hybrid.documents.reading import ReadBatch
 from hybrid.documents.source import SourceFile
+from hybrid.documents.worker import Child, ChildDied, ChildOutOfMemory, ChildTimeout
 from hybrid.types import Rejected
 
 _TICKETS_PER_WORKER = 4

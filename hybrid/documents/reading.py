@@ -14,8 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from hybrid.config import DocumentSettings
-from hybrid.documents.limits import ROW_FILE_FACTOR, Unreadable, check_size
-from hybrid.documents.source import SourceFile
+from hybrid.documents.source import ROW_FILE_FACTOR, SourceFile, Unreadable, check_size
 from hybrid.types import Document, Rejected
 
 # Part of the change hash of an index: raise it when a reader gives another text for the same file.
@@ -37,8 +36,8 @@ _MODULES = {
     ".htm": "html",
     ".xhtml": "html",
     ".pdf": "pdf",
-    ".docx": "word",
-    ".pptx": "slides",
+    ".docx": "office",
+    ".pptx": "office",
     ".epub": "epub",
     ".csv": "tables",
     ".tsv": "tables",

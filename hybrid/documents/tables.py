@@ -16,8 +16,7 @@ from typing import Any
 
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import TextBuilder
-from hybrid.documents.limits import Unreadable
-from hybrid.documents.source import SourceFile
+from hybrid.documents.source import SourceFile, Unreadable
 from hybrid.documents.text import encoding_of
 from hybrid.types import BlockKind, Document, Rejected
 

@@ -14,8 +14,7 @@ from pathlib import Path
 
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import TextBuilder, clean
-from hybrid.documents.limits import Unreadable
-from hybrid.documents.source import SourceFile
+from hybrid.documents.source import SourceFile, Unreadable
 from hybrid.types import BlockKind, Document
 
 _BOMS = (

@@ -10,12 +10,9 @@ from dataclasses import dataclass
 
 from hybrid.config import GenerationSettings, Reader
 from hybrid.generation.citations import CitedText, cite_generated, join_cited, split_generated
-from hybrid.generation.extractive import Extract, extract
-from hybrid.generation.focus import focus_all
-from hybrid.generation.packing import pack, passage_of
-from hybrid.generation.prompts import Passage, Prompts, load_prompts
+from hybrid.generation.prompts import STOP, Passage, Prompts, declines, load_prompts, pack, passage_of
 from hybrid.generation.quoting import cite_quoted, parse
-from hybrid.generation.written import STOP, declines
+from hybrid.generation.ranking import Extract, extract, focus_all
 from hybrid.models import Embedder, Generation, Generator
 from hybrid.tracing import span
 from hybrid.types import Answer, Arm, Hit, Message

@@ -1,8 +1,4 @@
-"""Prompts as data: one TOML file a language.
-
-Takes a language, gives the texts. Retrieved text enters a prompt numbered, delimited and with the
-delimiters taken out of it, so that it cannot end its own quotation (spotlighting, Hines et al. 2024).
-"""
+"""Prompts as data, one TOML file a language, and the passages that fit into one."""
 
 from __future__ import annotations
 
@@ -10,7 +6,7 @@ import dataclasses
 import functools
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from string import Template
@@ -18,7 +14,8 @@ from typing import Any
 
 from hybrid.errors import ConfigError
 from hybrid.files import hash_text
-from hybrid.types import Message, MessageRole, Span
+from hybrid.text.sentences import sentence_spans
+from hybrid.types import Hit, Message, MessageRole, Span
 
 _DELIMITER = re.compile(r"<(?=/?\s*passage)", re.IGNORECASE)
 _JUDGED = re.compile(r"<(?=/?\s*(?:passage|claim))", re.IGNORECASE)
@@ -158,3 +155,64 @@ def _quote(passage: Passage) -> str:
 
 def _plain(text: str) -> str:
     return _DELIMITER.sub("‹", text)
+
+
+Measure = Callable[[Sequence[Passage]], int]
+
+
+def pack(hits: Sequence[Hit], measure: Measure, budget: int) -> list[Passage]:
+    """Return the passages that fit, numbered in the order of their rank.
+
+    Args:
+        hits: best first.
+        measure: the length of the whole prompt with these passages, in tokens.
+        budget: what it may be at the most.
+    """
+    chosen: list[Hit] = []
+    left_out: list[Hit] = []
+    for hit in hits:
+        fits = measure(_number([*chosen, hit])) <= budget
+        (chosen if fits else left_out).append(hit)
+    passages = _number(chosen)
+    if left_out:
+        passages = _with_a_part(passages, left_out[0], measure, budget)
+    return passages
+
+
+def passage_of(number: int, hit: Hit) -> Passage:
+    """Return a whole chunk as a passage."""
+    chunk = hit.chunk
+    title = chunk.headings[-1] if chunk.headings else chunk.source
+    return Passage(number, chunk.source, title, chunk.text, Span(chunk.start, chunk.end), chunk.page)
+
+
+def _number(hits: Sequence[Hit]) -> list[Passage]:
+    return [passage_of(number, hit) for number, hit in enumerate(hits, start=1)]
+
+
+def _with_a_part(passages: list[Passage], hit: Hit, measure: Measure, budget: int) -> list[Passage]:
+    """Add as many first sentences of the chunk as fit."""
+    whole = passage_of(len(passages) + 1, hit)
+    for sentence in reversed(sentence_spans(whole.text)):
+        start = whole.span.start
+        part = Passage(
+            whole.number,
+            whole.source,
+            whole.title,
+            whole.text[: sentence.end],
+            Span(start, start + sentence.end),
+            whole.page,
+        )
+        if measure([*passages, part]) <= budget:
+            return [*passages, part]
+    return passages
+
+
+# Where a small model begins to talk to itself.
+STOP = ("\nQuestion:", "\nAnswer:", "\nPassage", "<passage", "</passage", "\n\n\n")
+_DECLINED = ("i don't know", "i do not know", "das weiß ich nicht", "ich weiß es nicht")
+
+
+def declines(text: str) -> bool:
+    """Tell whether a text begins by saying that the answer is not known."""
+    return text.strip().lower().replace("’", "'").startswith(_DECLINED)

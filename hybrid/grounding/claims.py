@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hybrid.generation.citations import markers, without_markers
-from hybrid.generation.written import declines
+from hybrid.generation.prompts import declines
 from hybrid.grounding.appeals import appeal_start
 from hybrid.grounding.clauses import clause_spans
 from hybrid.grounding.values import Claim

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid.errors import AdapterError, ModelError, ModelMissing, StorageError
+from hybrid.errors import AdapterError, ModelError, ModelMissing
 from hybrid.files import hash_text, write_json
 from hybrid.models import EmbedderFingerprint, Vectors
 from hybrid.models.adapters import AdapterFiles, read_adapter
 from hybrid.models.device import Placement
 from hybrid.models.layout import prefixes, read_layout
 from hybrid.models.pretrained import LOADING, quiet, refusal, require_whole_module, unloadable
-from hybrid.models.resolve import cache_folder, weights_digest
+from hybrid.models.resolve import cached, weights_digest
 from hybrid.types import Span
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ class SentenceTransformerEmbedder:
                 raise refusal(self._folder, "sentence-transformers model", error) from error
             if encoder is None or self._adapter is None:
                 return encoder
-            from hybrid.models.merging import merged_weights
+            from hybrid.models.adapters import merged_weights
 
             return encoder.changed(merged_weights(encoder.model, self._adapter.folder).tensors)
 
@@ -226,16 +226,12 @@ class SentenceTransformerEmbedder:
                 known.max_length,
             )
         configs = [path.read_text(encoding="utf-8") for path in sorted(self._folder.rglob("*config*.json"))]
-        name = f"{hash_text(self._digest, *configs)[:24]}.json"
-        # none, of another version of this package, or no cache
-        with contextlib.suppress(OSError, TypeError, ValueError, StorageError):
-            return _Facts(**json.loads((cache_folder() / "embedders" / name).read_text(encoding="utf-8")))
+        kept = cached("embedders", f"{hash_text(self._digest, *configs)[:24]}.json")
+        # none, or of another version of this package
+        with contextlib.suppress(OSError, TypeError, ValueError):
+            return _Facts(**json.loads(kept.read_text(encoding="utf-8")))
         facts = self._measure()
-        # a cache that cannot be written only costs the time to measure again
-        with contextlib.suppress(OSError, StorageError):
-            folder = cache_folder() / "embedders"
-            folder.mkdir(parents=True, exist_ok=True)
-            write_json(folder / name, dataclasses.asdict(facts))
+        write_json(kept, dataclasses.asdict(facts))
         return facts
 
     def _measure(self) -> _Facts:
@@ -259,9 +255,9 @@ class CrossEncoderReranker:
     """Any cross-encoder with one output, by name or folder."""
 
     def __init__(self, folder: Path, *, name: str, placement: Placement) -> None:
+        quiet()
         from sentence_transformers import CrossEncoder
 
-        quiet()
         with LOADING:
             try:
                 self._model = CrossEncoder(
@@ -301,9 +297,9 @@ def load_sentence_transformer(folder: Path, placement: Placement) -> SentenceTra
     Raises:
         ModelMissing: the folder is none, damaged, lacks weights, or needs code of its own.
     """
+    quiet()
     from sentence_transformers import SentenceTransformer
 
-    quiet()
     with LOADING:
         try:
             model = SentenceTransformer(
@@ -351,7 +347,7 @@ def _bare(text: str) -> Tokenizer:
 
 
 def _merge(transformer: Module, adapter: AdapterFiles) -> None:
-    from hybrid.models.merging import merged_weights
+    from hybrid.models.adapters import merged_weights
 
     own = dict(transformer.named_parameters(remove_duplicate=False))
     for name, value in merged_weights(transformer, adapter.folder).tensors.items():

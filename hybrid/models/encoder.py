@@ -22,7 +22,7 @@ from hybrid.models.layout import BertShape, Layout, Pooling
 # Rows of a batch, by the tokens of each. The encoder is given these shapes and no other: every new one
 # costs a kernel that is kept, and scatters the heap (701 questions of any length: 1.2 to 2.7 GB). Few rows
 # are as fast a token as many in float32; in bf16 many are a fifth faster, so a pile of texts is read so many
-# times as many at once. A text by itself is read alone.
+# times as many at once, and what is left over in the next power of two.
 _FEW = {16: 16, 32: 8, 64: 4, 96: 4, 128: 4, 160: 4, 192: 4, 256: 4, 384: 2, 512: 2}
 _MANY = 4
 
@@ -166,11 +166,11 @@ class Encoder:
         for length, places in alike.items():
             first = 0
             while first < len(places):
-                size = self._few[length]
-                if bulk and len(places) - first == 1:
-                    size = 1
-                elif bulk and len(places) - first >= _MANY * size:
+                size, left = self._few[length], len(places) - first
+                if bulk and left >= _MANY * size:
                     size *= _MANY
+                elif bulk and left < size:
+                    size = 1 << (left - 1).bit_length()
                 batch = places[first : first + size]
                 yield batch, *self._run([rows[place] for place in batch], size, length)
                 first += size

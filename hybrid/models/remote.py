@@ -13,8 +13,7 @@ import httpx2
 from hybrid.errors import ConfigError, LikelihoodMissing, RemoteError
 from hybrid.files import hash_text
 from hybrid.models import Generation
-from hybrid.models.sampling import require_samples
-from hybrid.models.stopping import cut_at_stop, hold_back
+from hybrid.models.dialogue import cut_at_stop, hold_back, require_samples
 from hybrid.trust import Endpoint, Secret
 from hybrid.types import Message
 

@@ -8,7 +8,7 @@ from hybrid.config import DocumentSettings
 from hybrid.documents import SourceFile, read
 from hybrid.documents.builder import TextBuilder
 from hybrid.documents.layout import Line, add_lines
-from hybrid.documents.limits import Unreadable
+from hybrid.documents.source import Unreadable
 from hybrid.types import Document, Rejected
 
 

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.generation.packing import pack
+from hybrid.generation.prompts import pack
 from hybrid.types import Chunk, Hit
 
 

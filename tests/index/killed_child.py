@@ -10,7 +10,7 @@ from pathlib import Path
 from hybrid.assistant import Assistant
 from hybrid.config import load_settings
 from hybrid.index import generations, sync
-from hybrid.models.fakes import HashEmbedder
+from hybrid.testing import HashEmbedder
 
 _PAUSES = {sync.Stage.READ: 0.0005, sync.Stage.EMBED: 0.01, sync.Stage.BUILD: 0.02}
 

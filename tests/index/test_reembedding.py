@@ -13,7 +13,7 @@ from hybrid.index import Index, generations, read_state, require_embedder, rollb
 from hybrid.index.generations import current, finished, read_manifest
 from hybrid.index.reembedding import discard, generation_for, put_in_force, reembed
 from hybrid.index.store import Store
-from hybrid.models.fakes import HashEmbedder
+from hybrid.testing import HashEmbedder
 
 _TEXTS = {"a.txt": "alpha port server. " * 6, "b.txt": "beta zebra", "c.txt": "reject: damaged"}
 

@@ -20,7 +20,7 @@ from hybrid.index.database import VectorCache
 from hybrid.index.generations import current
 from hybrid.index.store import Store
 from hybrid.index.sync import Stage, apply_update, plan_update
-from hybrid.models.fakes import HashEmbedder
+from hybrid.testing import HashEmbedder
 
 _SOURCES = st.sampled_from(["a.txt", "b.txt", "sub/c.txt", "sub/d.txt", "é.txt"])
 _WORDS = st.sampled_from(["alpha", "port", "server", "zebra", "default", "5432.", "Is", "a", "naïve"])
@@ -483,7 +483,7 @@ from hybrid.errors import StorageError
 from hybrid.ingestion import Ingestor
 from hybrid.config import DocumentSettings
 from hybrid.index import Index
-from hybrid.models.fakes import HashEmbedder
+from hybrid.testing import HashEmbedder
 
 disk, docs = Path(sys.argv[1]), Path(sys.argv[2])
 domain = disk / "domain"

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.questions.checking import Severity, check_questions
-from hybrid.questions.likeness import NEAR, Seen, shingles
+from hybrid.questions.checking import NEAR, Seen, Severity, check_questions, shingles
 from hybrid.types import Document, Evidence, Question, Span
 
 TEXT = "The default port of the server is 5432. It listens on localhost only."
@@ -116,6 +115,8 @@ def test_shared_words_are_a_leak_only_where_the_document_was_held_out():
     fresh = dataclasses.replace(long, slices=("fresh",))
     assert kinds([PORT, fresh], seen=[passage]) == [("host", "leak", "error")]
     assert kinds([PORT, fresh], seen=["the maintainer of a package uploads"]) == []
+    six = "In the end the maintainer of a package uploads nothing, and everybody goes home again."
+    assert kinds([PORT, fresh], seen=[six]) == []
 
 
 WORDS = st.lists(st.sampled_from("abcdef"), max_size=12).map(" ".join)

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from hybrid.errors import UsageError
-from hybrid.questions.collections import load_beir
+from hybrid.questions.files import load_beir
 
 
 def beir(folder, qrels="q1\td1\t1\n"):

@@ -1,8 +1,8 @@
 import pytest
 
 from hybrid.errors import UsageError
+from hybrid.questions.checking import Review, edited
 from hybrid.questions.files import load_questions, save_questions
-from hybrid.questions.reviewing import Review, edited
 from hybrid.types import Question
 
 SET = [

@@ -24,11 +24,10 @@ from hybrid.config import Settings
 from hybrid.errors import UsageError
 from hybrid.generation.prompts import load_prompts
 from hybrid.index import Index
-from hybrid.questions.corpus import deep_search, read_candidates
 from hybrid.questions.files import load_questions
-from hybrid.questions.making import MakingSettings, as_question, make_questions
+from hybrid.questions.making import MakingSettings, Placed, as_question, make_questions, spread
+from hybrid.questions.sets import deep_search, read_candidates
 from hybrid.questions.splits import FRESH, held_out, unit_hash
-from hybrid.questions.spreading import Placed, spread
 from hybrid.retrieval import Retriever
 from hybrid.types import Document, Question
 

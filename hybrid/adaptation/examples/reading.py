@@ -21,10 +21,10 @@ from hybrid.adaptation.examples.swapping import other_answer, swapped
 from hybrid.adaptation.values import Example, ExampleKind
 from hybrid.config import GenerationSettings
 from hybrid.files import hash_text
-from hybrid.generation.focus import focus_all
 from hybrid.generation.prompts import Passage, load_prompts
 from hybrid.generation.quoting import completion
-from hybrid.questions.corpus import chunks_of
+from hybrid.generation.ranking import focus_all
+from hybrid.questions.sets import chunks_of
 from hybrid.questions.splits import unit_hash
 from hybrid.retrieval import Retriever
 from hybrid.text.words import contains

@@ -11,8 +11,7 @@ from collections.abc import Sequence
 
 from hybrid.adaptation.values import Example, ExampleKind, LeftOut
 from hybrid.files import hash_text
-from hybrid.questions.checking import LEAK_WORDS
-from hybrid.questions.likeness import Seen, key_of, runs_of
+from hybrid.questions.checking import LEAK_WORDS, Seen, key_of, runs_of
 from hybrid.questions.splits import FRESH
 from hybrid.types import Evidence, Question
 

@@ -20,7 +20,6 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
@@ -28,8 +27,8 @@ import numpy as np
 
 from hybrid.adaptation.forgetting.general import Choice, Suite
 from hybrid.adaptation.forgetting.likelihood import (
-    Stretch,
     Subject,
+    TokenStretch,
     compare,
     continuation,
     log_likelihoods,
@@ -37,27 +36,14 @@ from hybrid.adaptation.forgetting.likelihood import (
     pieces,
 )
 from hybrid.adaptation.forgetting.pairing import paired_change
-from hybrid.adaptation.values import Change
+from hybrid.adaptation.values import Change, Measure
 from hybrid.errors import AdapterError, UsageError
-from hybrid.files import hash_text, storage_errors, write_json
+from hybrid.files import hash_text, write_json
 from hybrid.models import Generation
-from hybrid.models.resolve import cache_folder
+from hybrid.models.resolve import cached
 from hybrid.types import Message, MessageRole
 
 _ANSWER_TOKENS = 20
-
-
-class Measure(StrEnum):
-    """What is measured; the names that reports show."""
-
-    TEXT = "general text"
-    BYTES = "general text by bytes"
-    DIVERGENCE = "divergence from the base"
-    PAIRS = "minimal pairs"
-    PAIRS_RIGHT = "minimal pairs right"
-    CHOICES = "multiple choice"
-    CHOICES_RIGHT = "multiple choice right"
-    FORMATS = "formats followed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +254,7 @@ def _answers(suite: Suite, before: Answers, after: Answers) -> list[Item]:
     return [*soft, *hard]
 
 
-def _options(model: Subject, choice: Choice) -> list[Stretch]:
+def _options(model: Subject, choice: Choice) -> list[TokenStretch]:
     # the layout that base and instruct models of this size do best with, by the sum over tokens
     head = f"Question: {choice.question}\nAnswer:"
     return [continuation(model, head, f" {option}") for option in choice.options]
@@ -289,14 +275,11 @@ def _kept(base: Model, suite: Suite, form: str) -> Answers:
     """Return the base's answers, from the cache if they are there."""
     import torch
 
-    folder = cache_folder() / "general"
     key = hash_text(base.digest, suite.digest, form, torch.__version__, str(torch.get_num_threads()))
-    path = folder / f"{key[:32]}.json"
+    path = cached("general", f"{key[:32]}.json")
     found = _read(path, suite)
     if found is None:
         found = answers(base, suite)
-        with storage_errors(str(folder)):
-            folder.mkdir(parents=True, exist_ok=True)
         write_json(path, dataclasses.asdict(found))
     return found
 

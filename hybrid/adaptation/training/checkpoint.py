@@ -8,6 +8,7 @@ models.
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -52,7 +53,12 @@ class Checkpoint:
             if value["run"] != self.run:
                 return None
             tensors = load_file(self.folder / value["tensors"])
-            curve = tuple(LossPoint(**point) for point in value["curve"])
+            # null is a loss that no validation told
+            points = [
+                {**point, "domain": math.nan} if point["domain"] is None else point
+                for point in value["curve"]
+            ]
+            curve = tuple(LossPoint(**point) for point in points)
         except (OSError, ValueError, KeyError, TypeError, SafetensorError):
             return None  # none, or of another version: the run begins anew
         numbers = {name: value[name] for name in ("step", "best", "worse", "drifted", "seconds")}

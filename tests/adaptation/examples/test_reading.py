@@ -10,9 +10,8 @@ from hybrid.adaptation.values import ExampleKind
 from hybrid.config import GenerationSettings
 from hybrid.generation.prompts import load_prompts
 from hybrid.generation.quoting import locate
-from hybrid.questions.corpus import deep_search, read_candidates
-from hybrid.questions.making import MakingSettings, make_questions
-from hybrid.questions.spreading import spread
+from hybrid.questions.making import MakingSettings, make_questions, spread
+from hybrid.questions.sets import deep_search, read_candidates
 from hybrid.types import Question
 
 SETTINGS = GenerationSettings(passages=3, passage_tokens=40)

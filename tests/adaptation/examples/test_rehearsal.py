@@ -4,7 +4,7 @@ from hybrid.adaptation.examples.rehearsal import instructions, rehearsal_example
 from hybrid.adaptation.forgetting.general import shipped_suite
 from hybrid.adaptation.values import ExampleKind
 from hybrid.models.dialogue import Dialogue
-from hybrid.questions.likeness import NEAR, shingles
+from hybrid.questions.checking import NEAR, shingles
 from hybrid.types import Message, MessageRole
 
 

@@ -7,7 +7,7 @@ from hybrid.adaptation.examples.sifting import Sieve
 from hybrid.adaptation.queries.pairs import ROUND_TRIP, PairSettings, held_out_pairs, make_pairs
 from hybrid.adaptation.queries.questions import ACRONYM, CLAIM, CLOZE, DEFINITION, HEADING, QUESTION
 from hybrid.errors import UsageError
-from hybrid.questions.corpus import deep_search
+from hybrid.questions.sets import deep_search
 from hybrid.types import Question
 
 _SETTINGS = PairSettings(count=60, validation=20, negatives=3)
