@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from hybrid.adaptation.examples.files import Given, load_given
 from hybrid.adaptation.examples.material import Objective, question_sets
 from hybrid.adaptation.gate import Reasons
-from hybrid.adaptation.store import AdapterStore, in_use, still_in_use
+from hybrid.adaptation.serving import in_use
+from hybrid.adaptation.store import AdapterStore, still_in_use
 from hybrid.adaptation.values import AdapterKind, Card, QueryPair
 from hybrid.config import AdaptationSettings, Settings
 from hybrid.errors import UsageError

@@ -10,8 +10,8 @@ from hybrid import Answer, Arm, Assistant, load_settings
 from hybrid.adaptation.store import read_card
 from hybrid.adaptation.values import AdapterKind
 from hybrid.errors import AdapterError, IndexMismatch, IndexMissing, LikelihoodMissing, UsageError
-from hybrid.grounding import loading
-from hybrid.grounding.loading import load_grounder
+from hybrid.grounding import judge
+from hybrid.grounding.judge import load_grounder
 from hybrid.grounding.values import Status
 from hybrid.index.reembedding import put_in_force, reembed
 from hybrid.models.loading import load_embedder
@@ -318,7 +318,7 @@ def test_the_judge_is_loaded_once_with_the_embedder_of_ones_own_and_only_if_ther
         loaded.append((domain, embedder))
         return load_grounder(settings, domain, embedder=embedder)
 
-    monkeypatch.setattr(loading, "load_grounder", load)
+    monkeypatch.setattr(judge, "load_grounder", load)
     answer = assistant.ask("What is the default port of the server?")
     assert assistant.check(dataclasses.replace(answer, abstained=True)) is None
     assert assistant.check(assistant.ask("what?", arm=Arm.BASE)) is None

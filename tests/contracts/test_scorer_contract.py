@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.grounding.scorers.align import WordAlignment
-from hybrid.grounding.scorers.overlap import NgramOverlap
+from hybrid.grounding.scorers.baselines import NgramOverlap, WordAlignment
 from hybrid.grounding.values import Pair
 from hybrid.testing import HashEmbedder
 

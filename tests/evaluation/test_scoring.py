@@ -21,8 +21,8 @@ from hybrid.evaluation.scoring import (
     table,
 )
 from hybrid.grounding.calibration import UNCALIBRATED
-from hybrid.grounding.judging import Grounder
-from hybrid.grounding.scorers.overlap import NgramOverlap
+from hybrid.grounding.judge import Grounder
+from hybrid.grounding.scorers.baselines import NgramOverlap
 from hybrid.testing import HashEmbedder
 from hybrid.types import Citation, Evidence, Question, Span
 

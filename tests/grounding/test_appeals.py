@@ -2,8 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.grounding.appeals import appeal_start
-from hybrid.grounding.claims import claims_of
+from hybrid.grounding.claims import appeal_start, claims_of
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid.grounding.citing import CitationScores, CitedAnswer, CitedSupport, citation_scores, judged_sets
-from hybrid.grounding.deciding import Thresholds
-from hybrid.grounding.judging import Grounder
-from hybrid.grounding.scorers.overlap import NgramOverlap
+from hybrid.grounding.judge import Grounder, Thresholds
+from hybrid.grounding.scorers.baselines import NgramOverlap
 from hybrid.grounding.values import Logits
 from hybrid.types import Citation
 

@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid.errors import ModelError
-from hybrid.grounding.judging import Case, Grounder
-from hybrid.grounding.scorers.align import WordAlignment
-from hybrid.grounding.scorers.overlap import NgramOverlap
+from hybrid.grounding.judge import Case, Grounder
+from hybrid.grounding.scorers.baselines import NgramOverlap, WordAlignment
 from hybrid.grounding.values import Doubt, Logits, Status
 from hybrid.testing import HashEmbedder
 

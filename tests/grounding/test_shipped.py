@@ -9,8 +9,8 @@ import pytest
 from hybrid import Arm, Assistant
 from hybrid.config import load_settings
 from hybrid.grounding.calibration import CALIBRATION, read_fitted
-from hybrid.grounding.loading import load_grounder
-from hybrid.grounding.scorers.naming import SHIPPED
+from hybrid.grounding.judge import load_grounder
+from hybrid.grounding.scorers.names import SHIPPED
 from hybrid.grounding.scorers.trained import load_trained
 from hybrid.grounding.values import Pair, Status
 

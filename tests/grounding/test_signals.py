@@ -1,7 +1,7 @@
 import pytest
 
-from hybrid.grounding.reading import read
-from hybrid.grounding.signals import WORD_SIGNALS, word_signals
+from hybrid.grounding.head import read
+from hybrid.grounding.scorers.trained import WORD_SIGNALS, word_signals
 from hybrid.grounding.values import Pair
 
 _MANUAL = "The pump weighs 40 kilograms and runs on diesel. Anna Berg built it in May 1987."

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from hybrid.adaptation.training.methods import load_base
 from hybrid.config import Method, ModelSettings
 from hybrid.errors import ModelMissing
-from hybrid.grounding.scorers.checkpoint import Checkpoint, Head
+from hybrid.grounding.scorers.classifier import Checkpoint, Head
 from hybrid.models.device import Placement
 from hybrid.models.embedder import (
     CrossEncoderReranker,

@@ -6,7 +6,7 @@ import torch
 
 from hybrid.errors import TrainingFailed, UsageError
 from hybrid.grounding.examples import Example, Label
-from hybrid.grounding.reading import focus, judge, read
+from hybrid.grounding.head import focus, judge, read
 from hybrid.types import Span
 from recipes.grounding.training import TrainingSettings, batches, lessons_of, train_head
 

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from hybrid.grounding.scorers.crossencoder import CrossEncoderScorer
+from hybrid.grounding.scorers.classifier import CrossEncoderScorer, TokenScorer
 from hybrid.grounding.scorers.judge import GeneratorJudge
 from hybrid.grounding.scorers.labels import KNOWN
-from hybrid.grounding.scorers.tokenmodel import TokenScorer
 from hybrid.grounding.values import Pair
 from hybrid.testing import ScriptedGenerator
 

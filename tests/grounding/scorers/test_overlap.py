@@ -2,7 +2,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from hybrid.grounding.scorers.overlap import NgramOverlap, logit_of
+from hybrid.grounding.scorers.baselines import NgramOverlap, logit_of
 from hybrid.grounding.values import Pair
 
 
