@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from hybrid.comparison import Comparison
     from hybrid.decision.values import Gate
     from hybrid.evaluation.outcomes import Outcome
-    from hybrid.grounding.judging import Grounder, Grounding
+    from hybrid.grounding.judge import Grounder, Grounding
     from hybrid.grounding.sampling import Uncertainty
     from hybrid.grounding.service import ScorerCalibrated
     from hybrid.questions.sets import QuestionSets
@@ -245,7 +245,7 @@ class Assistant:
             ModelMissing: its weights are nowhere.
         """
         if self._grounder is None:
-            from hybrid.grounding.loading import load_grounder
+            from hybrid.grounding.judge import load_grounder
 
             # the base, not an adapter of it: its cosines are what the calibration was fitted to
             self._grounder = load_grounder(self.settings, self.folder, embedder=self._own.embedder)

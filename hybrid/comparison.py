@@ -36,7 +36,7 @@ from hybrid.evaluation.scoring import (
     table,
 )
 from hybrid.files import write_atomic, write_json
-from hybrid.grounding.judging import Grounder
+from hybrid.grounding.judge import Grounder
 from hybrid.models import Embedder
 from hybrid.report import ReportMaterial, report_html, report_json
 from hybrid.statistics import Array

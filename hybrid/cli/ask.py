@@ -17,7 +17,7 @@ from hybrid.errors import ModelMissing, UsageError
 from hybrid.types import Answer, Arm
 
 if TYPE_CHECKING:
-    from hybrid.grounding.judging import Grounding
+    from hybrid.grounding.judge import Grounding
     from hybrid.grounding.sampling import Uncertainty
     from hybrid.grounding.values import ClaimVerdict, Excerpt
 

@@ -33,8 +33,7 @@ from hybrid.evaluation.outcomes import Outcome
 from hybrid.evaluation.scores import METRICS, SYNTHETIC, MetricCard, Scores, ScoreTable
 from hybrid.generation.citations import without_markers
 from hybrid.grounding.citing import CitationScores, CitedAnswer, citation_scores
-from hybrid.grounding.deciding import hallucinated, share_supported
-from hybrid.grounding.judging import Case, Grounder, Grounding
+from hybrid.grounding.judge import Case, Grounder, Grounding, hallucinated, share_supported
 from hybrid.models import Embedder
 from hybrid.types import Question
 

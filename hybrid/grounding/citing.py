@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid.grounding.claims import Statement, statements_of
-from hybrid.grounding.judging import Grounder, Task, matrix_of
+from hybrid.grounding.judge import Grounder, Task, matrix_of
 from hybrid.types import Citation
 
 Members = frozenset[int]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from hybrid.grounding.calibration import grouped_folds
 from hybrid.grounding.examples import Example, Label
-from hybrid.grounding.scorers.protocol import Scorer
+from hybrid.grounding.scorers.names import Scorer
 from hybrid.grounding.values import Logits, Pair
 from hybrid.questions.splits import unit_hash
 from hybrid.statistics import source_places

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from hybrid.errors import LikelihoodMissing, UsageError
 from hybrid.generation.answering import Answerer
-from hybrid.grounding.scorers.protocol import Scorer
+from hybrid.grounding.scorers.names import Scorer
 from hybrid.grounding.values import Pair
 from hybrid.text.words import tokens
 from hybrid.types import Answer, Arm

@@ -12,7 +12,7 @@ import numpy as np
 
 from hybrid.files import valid_utf8
 from hybrid.generation.prompts import load_grounding_prompt
-from hybrid.grounding.scorers.windows import cut_pair
+from hybrid.grounding.evidence import cut_pair
 from hybrid.grounding.values import Logits, Pair
 from hybrid.models import Generator
 from hybrid.types import Message

@@ -62,6 +62,7 @@ def test_several_rules_take_turns(tools):
 def test_every_query_brings_its_document_back(tools):
     made = make_pairs(tools, _split(tools), _SETTINGS)
     found = deep_search(tools, depth=40)([pair.query for pair in made.train])
+    assert made.train
     for pair, hits in zip(made.train, found, strict=True):
         assert pair.source in {hit.chunk.source for hit in hits[:ROUND_TRIP]}
 
@@ -69,6 +70,7 @@ def test_every_query_brings_its_document_back(tools):
 def test_negatives_are_confused_with_the_passage_and_no_answers(tools):
     made = make_pairs(tools, _split(tools), _SETTINGS)
     found = deep_search(tools, depth=40)([pair.query for pair in made.train])
+    assert any(pair.negatives for pair in made.train)
     for pair, hits in zip(made.train, found, strict=True):
         own = next(hit for hit in hits if hit.chunk.source == pair.source)
         there = {hit.chunk.embedded_text: hit for hit in hits}
@@ -229,7 +231,15 @@ def test_listings_tables_and_scraps_are_no_queries():
 
 @given(st.text(max_size=400), st.lists(st.text(max_size=30), max_size=3))
 def test_any_document_is_read(text, headings):
-    document = Document("a", text, title="t")
-    for draft in draft_queries(document, [Chunk("a", 0, 0, len(text), text, tuple(headings))], seed=0):
+    known = _one()[0].text
+    whole = f"{text}\n\n{known}"
+    document = Document("a", whole, title="t")
+    chunks = [
+        Chunk("a", 0, 0, len(text), text, tuple(headings)),
+        Chunk("a", 1, len(text) + 2, len(whole), known),
+    ]
+    drafts = draft_queries(document, chunks, seed=0)
+    assert drafts
+    for draft in drafts:
         assert draft.query.strip()
         assert draft.passage.strip()

@@ -86,6 +86,7 @@ def test_the_shipped_instructions_are_many_and_different():
 def test_the_shipped_instructions_are_not_what_forgetting_is_measured_by():
     suite = shipped_suite()
     measured = [probe.prompt for probe in suite.probes] + [choice.question for choice in suite.choices]
+    assert len(measured) > 100 and len(instructions()) > 50
     for text in instructions():
         own = shingles(text)
         for other in map(shingles, measured):
@@ -94,6 +95,7 @@ def test_the_shipped_instructions_are_not_what_forgetting_is_measured_by():
 
 def test_answers_stop_at_the_end_of_a_sentence(base, tmp_path):
     answered = [example for example in made(base, tmp_path, tokens=2_000) if example.made == "answered"]
+    assert answered
     for example in answered:
         assert example.prompt[0].role is MessageRole.USER
         assert example.prompt == (Message(MessageRole.USER, example.prompt[0].content),)

@@ -51,6 +51,7 @@ def test_texts_for_training_are_of_other_documents(suite):
 
 
 def test_texts_are_short_and_clean(suite):
+    assert suite.passages
     for text in (*probe_texts(), *(passage.text for passage in suite.passages)):
         assert 150 <= len(text) <= 700
         assert text == text.strip()
@@ -149,7 +150,9 @@ def test_another_seed_gives_other_pairs():
 
 
 def test_sentences_are_whole_and_differ():
-    for pair in minimal_pairs(20):
+    found = minimal_pairs(20)
+    assert len(found) == 20 * len(read_grammar().paradigms) > 0
+    for pair in found:
         assert pair.good != pair.bad
         for text in (pair.good, pair.bad):
             assert not re.search(r"[\[\]{}|]|  ", text), pair
@@ -161,13 +164,14 @@ def test_sentences_are_whole_and_differ():
 
 def test_slots_name_lists_and_forms_that_are_there():
     grammar = read_grammar()
+    assert grammar.paradigms and all(paradigm.templates for paradigm in grammar.paradigms)
     for paradigm in grammar.paradigms:
         for template in paradigm.templates:
             for kind, form in re.findall(r"\{([a-z]+)\d*\.([a-z]+)\}", template):
                 assert form in grammar.words[kind].forms, template
             assert template.count("[") == 1, template
     for words in grammar.words.values():
-        assert all(len(word) == len(words.forms) for word in words.list)
+        assert words.list and all(len(word) == len(words.forms) for word in words.list)
 
 
 @pytest.mark.parametrize("kind", ["person", "meet", "name"])

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hybrid.adaptation.training.lessons import Bm25, Teacher
@@ -75,8 +75,8 @@ def test_it_ranks_as_the_fusion_does(weight, words):
     taught = teacher.similarities([0], range(6))[0]
     order = sorted(range(6), key=lambda n: -taught[n])
     expected = [fused[n] for n in order]
-    if np.ptp(lexical) > 0:
-        assert expected == sorted(expected, reverse=True) or np.diff(expected).max() < 1e-5
+    assume(np.ptp(lexical) > 0)
+    assert expected == sorted(expected, reverse=True) or np.diff(expected).max() < 1e-5
 
 
 def test_where_words_say_nothing_it_says_what_the_base_says():

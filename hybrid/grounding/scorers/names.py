@@ -1,19 +1,17 @@
-"""Where the name of a scorer becomes a scorer: the one place that knows them all.
-
-Takes a name such as ``overlap`` or ``nli:cross-encoder/nli-deberta-v3-base``, gives the scorer. Weights come
-from where those of the other models do: a folder, a package, the hub's cache, or the hub unless offline.
-"""
+"""The protocol of a scorer, and where the name of one becomes a scorer."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from hybrid.config import ModelSettings
 from hybrid.errors import UsageError
 from hybrid.grounding.scorers.labels import Labels
-from hybrid.grounding.scorers.protocol import Scorer
+from hybrid.grounding.values import Logits, Pair
 from hybrid.models import Embedder
 from hybrid.models.device import choose_placement
 from hybrid.models.loading import load_embedder, load_generator
@@ -33,6 +31,28 @@ TRAINED = "trained"
 SHIPPED = Path(__file__).parent.with_name("weights")
 # The places of the outputs, for a model whose labels cannot be told: hf:folder#2,0
 _PLACES = re.compile(r"#(\d+)(?:,(\d+))?$")
+
+
+class Scorer(Protocol):
+    """Judge pairs of evidence and claim, each by itself.
+
+    A pair's logits never depend on the other pairs of the call beyond the last bits of floating point, are
+    the same at every call, and are finite for every text, the empty one included.
+    """
+
+    @property
+    def name(self) -> str:
+        """Return what the scorer is, with what decides its numbers; it stands beside every figure."""
+        ...
+
+    @property
+    def max_words(self) -> int:
+        """Return how many words of evidence it reads whole, about; candidates are made no longer."""
+        ...
+
+    def score(self, pairs: Sequence[Pair]) -> Logits:
+        """Return the logits of the pairs, in their order."""
+        ...
 
 
 def weights_folder(name: str) -> Path | None:
@@ -63,21 +83,26 @@ def scorer_for(
     kind, _, model = name.partition(":")
     match kind, bool(model):
         case "overlap", False:
-            from hybrid.grounding.scorers.overlap import NgramOverlap
+            from hybrid.grounding.scorers.baselines import NgramOverlap
 
             return NgramOverlap()
         case "align", False:
-            from hybrid.grounding.scorers.align import WordAlignment
+            from hybrid.grounding.scorers.baselines import WordAlignment
 
             return WordAlignment(load_embedder(settings) if embedder is None else embedder)
         case "trained", _:
             from hybrid.grounding.scorers.trained import load_trained
 
             return load_trained(settings, Path(model) if model else SHIPPED)
-        case "nli" | "hf", True:
-            return _pair_classifier(name, model, settings)
-        case "tokens", True:
-            return _token_classifier(name, model, settings)
+        case "nli" | "hf" | "tokens", True:
+            from hybrid.grounding.scorers.classifier import CrossEncoderScorer, TokenScorer
+
+            return (TokenScorer if kind == "tokens" else CrossEncoderScorer)(
+                fetch(_PLACES.sub("", model), offline=settings.offline),
+                name=_PLACES.sub("", name),
+                placement=choose_placement(settings.device, settings.dtype),
+                labels=_labels(model),
+            )
         case "judge", _:
             from hybrid.grounding.scorers.judge import GeneratorJudge
 
@@ -86,28 +111,6 @@ def scorer_for(
             )
             return GeneratorJudge(load_generator(chosen))
     raise UsageError(f"there is no scorer {name!r}", hint=f"scorers: {'; '.join(KINDS)}")
-
-
-def _pair_classifier(name: str, model: str, settings: ModelSettings) -> Scorer:
-    from hybrid.grounding.scorers.crossencoder import CrossEncoderScorer
-
-    return CrossEncoderScorer(
-        fetch(_PLACES.sub("", model), offline=settings.offline),
-        name=_PLACES.sub("", name),
-        placement=choose_placement(settings.device, settings.dtype),
-        labels=_labels(model),
-    )
-
-
-def _token_classifier(name: str, model: str, settings: ModelSettings) -> Scorer:
-    from hybrid.grounding.scorers.tokenmodel import TokenScorer
-
-    return TokenScorer(
-        fetch(_PLACES.sub("", model), offline=settings.offline),
-        name=_PLACES.sub("", name),
-        placement=choose_placement(settings.device, settings.dtype),
-        labels=_labels(model),
-    )
 
 
 def _labels(model: str) -> Labels | None:
