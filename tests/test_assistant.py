@@ -53,7 +53,8 @@ def test_index_search_and_ask(assistant, tmp_path):
     assert assistant.folder.resolve() == tmp_path / "indexes" / "manual"
     assert assistant.search("default port")[0].chunk.source == "port.txt"
     answer = assistant.ask("What is the default port of the server?")
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, Answer) and not answer.abstained
+    assert [citation.source for citation in answer.citations] == ["port.txt"]
     for citation in answer.citations:
         document = assistant.retriever.index.document(citation.source)
         assert document.text[citation.start : citation.end] == citation.text
@@ -381,7 +382,8 @@ def test_a_reranker_of_ones_own_is_used(assistant):
     own = Assistant(
         "manual", settings=assistant.settings, embedder=HashEmbedder(64), reranker=OverlapReranker()
     )
-    assert all(hit.rerank is not None for hit in own.search("default port"))
+    hits = own.search("default port")
+    assert hits and all(hit.rerank is not None for hit in hits)
 
 
 def test_the_readme_in_five_lines_with_the_settings_of_the_folder(docs, tmp_path):

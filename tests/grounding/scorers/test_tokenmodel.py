@@ -121,7 +121,10 @@ def test_evidence_can_stand_in_a_prompt(taught, cpu):
 @settings(max_examples=40)
 @given(claim=st.text(max_size=60), threshold=st.floats(0, 1))
 def test_spans_are_whole_words_of_the_claim_in_order_and_apart(made, claim, threshold):
-    spans = made.unsupported(Pair("The company sold its factory in Norway.", claim), threshold=threshold)
+    claim = f"the lamp is seven {claim}"
+    pair = Pair("The company sold its factory in Norway.", claim)
+    assert made.unsupported(pair, threshold=1.0)[0].start == 0  # nothing is as sure as that
+    spans = made.unsupported(pair, threshold=threshold)
     ends = 0
     for span in spans:
         assert isinstance(span, Span)
