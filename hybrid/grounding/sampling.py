@@ -1,9 +1,4 @@
-"""Self-consistency and semantic entropy: what can be said of an answer that has no evidence.
-
-Two answers mean the same if each carries the other. Whatever is judged by these numbers has to beat
-``length_baseline``: where correctness is told by overlap, length alone comes near semantic entropy
-(arXiv:2508.08285).
-"""
+"""Self-consistency and semantic entropy: what can be said of an answer that has no evidence."""
 
 from __future__ import annotations
 
@@ -13,7 +8,7 @@ from dataclasses import dataclass
 
 from hybrid.errors import LikelihoodMissing, UsageError
 from hybrid.generation.answering import Answerer
-from hybrid.grounding.scorers.protocol import Scorer
+from hybrid.grounding.scorers.names import Scorer
 from hybrid.grounding.values import Pair
 from hybrid.text.words import tokens
 from hybrid.types import Answer, Arm

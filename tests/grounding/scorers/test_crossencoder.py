@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from hybrid.errors import ModelError, ModelMissing, UsageError
-from hybrid.grounding.scorers.crossencoder import CrossEncoderScorer
+from hybrid.grounding.evidence import cut_pair
+from hybrid.grounding.scorers.classifier import CrossEncoderScorer
 from hybrid.grounding.scorers.labels import KNOWN, Labels, Relation
-from hybrid.grounding.scorers.windows import cut_pair
 from hybrid.grounding.values import Pair
 
 NLI = ("entailment", "neutral", "contradiction")
