@@ -29,6 +29,7 @@ from hybrid.models.loading import load_embedder, load_generator, load_reranker
 from hybrid.models.provenance import versions
 from hybrid.models.resolve import fetch, weights_digest
 from hybrid.retrieval import Retriever
+from hybrid.trust import Endpoint
 from hybrid.types import Answer, Arm, Hit, Question
 
 # What may differ between arms; the rest is what they share: documents, chunks, the decision.
@@ -176,6 +177,9 @@ def parse_arm(text: str, settings: Settings) -> ArmSpec:
     for option in options:
         key, _, value = (part.strip() for part in option.partition("="))
         section, name = _place(key, text)
+        if name == "endpoint":  # an arm's name is written down, so the login is in the settings alone
+            own, value = settings.models.endpoint, Endpoint(value)
+            value = own if value == own and not value.login else value
         values[section][name] = value
         names.append(f"{name}={value}")
     # what names every key wins over all other sources

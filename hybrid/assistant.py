@@ -18,7 +18,7 @@ from hybrid.adaptation.store.versions import AdapterStore
 from hybrid.arms import ArmAdapters, DomainArm, OwnModels, domain_arm, parse_arms, read_by
 from hybrid.config import ModelSettings, Settings, load_settings
 from hybrid.errors import UsageError
-from hybrid.files import folder_lock, valid_utf8
+from hybrid.files import folder_lock, is_name, valid_utf8
 from hybrid.generation.answering import Answerer
 from hybrid.index import Index, Manifest, rollback
 from hybrid.index.generations import current
@@ -71,7 +71,7 @@ class Assistant:
         generator: Generator | None = None,
         reranker: Reranker | None = None,
     ) -> None:
-        if not domain or domain in (".", "..") or any(c in domain for c in "/\\\0") or domain.startswith("."):
+        if not is_name(domain):
             raise UsageError(
                 f"{domain!r} is not a name for a domain", hint="use letters, digits, dashes and dots"
             )

@@ -1,13 +1,11 @@
-"""Compare arms on questions and decide: ties experiment, scores, decision and report together.
+"""Compare arms on questions and decide: plan, ask, score, decide, and write it all down.
 
-Takes contenders, questions and a folder, gives a ``Comparison``, and writes it down: the decision as
-JSON, the scores as a table that can be replayed, the report as one HTML file.
+The folder of the experiment gets the decision as JSON, the scores as a table that can be replayed, and the
+report as one HTML file.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -15,26 +13,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hybrid.arms import Contender
-from hybrid.config import Settings
-from hybrid.decision.requirements import cost_measures
+from hybrid.config import DecisionSettings, Settings
+from hybrid.decision.replay import write_table
 from hybrid.decision.sequential import Contest, decide_sequentially
 from hybrid.decision.values import Decision, Gate, Policy
-from hybrid.decision.verdict import decide
+from hybrid.decision.verdict import Measures, decide
 from hybrid.errors import UsageError
-from hybrid.evaluation.costs import ArmCost, with_training
-from hybrid.evaluation.experiment import Progress, begin, run, silent
-from hybrid.evaluation.outcomes import Outcome
-from hybrid.evaluation.record import arm_costs
+from hybrid.evaluation.experiment import Experiment, Progress, begin, opened, silent
+from hybrid.evaluation.outcomes import ArmCost, Outcome
 from hybrid.evaluation.scores import Scores, ScoreTable
-from hybrid.evaluation.scoring import automatic_slices, deciding_card, require_gold, score_all, table
-from hybrid.evaluation.summary import ArmSummary, summarise
+from hybrid.evaluation.scoring import (
+    ArmSummary,
+    automatic_slices,
+    deciding_card,
+    require_gold,
+    score_all,
+    summarise,
+    table,
+)
 from hybrid.files import write_atomic, write_json
 from hybrid.grounding.judging import Grounder
 from hybrid.models import Embedder
 from hybrid.report import Material, report_html, report_json
+from hybrid.statistics import Array
 from hybrid.types import Question
 
 REPORT = "report.html"
@@ -128,27 +131,52 @@ def compare(
         require_gold(question)
     deciding_card(policy.metric)
     folder = begin(contenders, questions, experiments, settings=settings, name=name)
-    work = _Work(contenders, questions, folder, settings, policy, judges, retry, progress, training or {})
-    if budget is not None and len(contenders) > 1:
-        decision = decide_sequentially(
-            work.contest(),
-            policy=policy,
-            budget=budget,
-            guessing=_guessing(questions, policy.metric),
+    arms = tuple(contender.name for contender in contenders)
+    guessing = _guessing(questions, policy.metric)
+    with opened(folder, contenders, questions, retry=retry) as experiment:
+
+        def ask(named: Sequence[str], rows: Sequence[int]) -> Array:
+            asked = [questions[row] for row in rows]
+            _ask(experiment, named, asked, settings.decision, judges, progress)
+            values = scored(asked, named).values
+            if len(values) < len(rows):
+                raise UsageError(
+                    f"the metric {policy.metric!r} does not apply to all questions",
+                    hint="decide by another metric, or without --budget",
+                )
+            return values
+
+        def scored(asked: Sequence[Question], named: Sequence[str]) -> ScoreTable:
+            return table(asked, *experiment.scored(), metric=policy.metric, arms=named)
+
+        def costs() -> dict[str, ArmCost]:
+            return experiment.costs(experiment.scored()[0], settings.prices, training or {})
+
+        def measures() -> Measures:
+            return _measures(summarise(questions, *experiment.scored()), costs())
+
+        whole: ScoreTable | None = None
+        decision: Decision | None = None
+        if budget is not None and len(arms) > 1:
+            contest = Contest(_frame(arms, questions, policy.metric), ask, costs, measures)
+            decision = decide_sequentially(contest, policy=policy, budget=budget, guessing=guessing)
+        else:
+            _ask(experiment, arms, questions, settings.decision, judges, progress)
+            if len(arms) > 1:
+                whole = scored(questions, arms)
+                decision = decide(whole, costs=costs(), measures=measures(), policy=policy, guessing=guessing)
+        outcomes, scores = experiment.scored()
+        return Comparison(
+            folder=folder,
+            questions=tuple(questions),
+            outcomes=tuple(outcomes),
+            scores=tuple(scores),
+            summaries=summarise(questions, outcomes, scores),
+            costs=costs(),
+            judge=judges.grounder.scorer.name,
+            table=whole,
+            decision=decision,
         )
-        return work.comparison(None, decision)
-    work.ask([contender.name for contender in contenders], range(len(questions)))
-    if len(contenders) < 2:
-        return work.comparison(None, None)
-    scores = work.table([contender.name for contender in contenders], questions)
-    decision = decide(
-        scores,
-        costs=work.costs(),
-        measures=work.measures(),
-        policy=policy,
-        guessing=_guessing(questions, policy.metric),
-    )
-    return work.comparison(scores, decision)
 
 
 def write(comparison: Comparison, *, title: str) -> Path:
@@ -158,7 +186,7 @@ def write(comparison: Comparison, *, title: str) -> Path:
         raise UsageError("there is nothing to report: one arm was run", hint="compare two arms or more")
     write_json(folder / _DECISION, report_json(decision))
     if comparison.table is not None:
-        write_atomic(folder / _TABLE, _csv(comparison.table))
+        write_table(folder / _TABLE, comparison.table)
     else:  # that of an earlier run would not be what this decision rests on
         (folder / _TABLE).unlink(missing_ok=True)
     page = report_html(decision, table=comparison.table, material=comparison.material, title=title)
@@ -166,110 +194,41 @@ def write(comparison: Comparison, *, title: str) -> Path:
     return folder / REPORT
 
 
-class _Work:
-    """An experiment while it grows."""
+def _ask(
+    experiment: Experiment,
+    arms: Sequence[str],
+    questions: Sequence[Question],
+    settings: DecisionSettings,
+    judges: Judges,
+    progress: Progress,
+) -> None:
+    """Have questions answered by arms, and score the answers."""
+    # one at a time are those of the first batch, and never most of it
+    alone = 0 if experiment.scores else min(settings.alone, math.ceil(len(questions) / 3))
+    outcomes = experiment.ask(arms, questions, alone=alone, seed=settings.seed, progress=progress)
+    scores = score_all(questions, outcomes, grounder=judges.grounder, embedder=judges.embedder)
+    experiment.scores |= {(o.arm, o.question): score for o, score in zip(outcomes, scores, strict=True)}
 
-    def __init__(
-        self,
-        contenders: Sequence[Contender],
-        questions: Sequence[Question],
-        folder: Path,
-        settings: Settings,
-        policy: Policy,
-        judges: Judges,
-        retry: bool,
-        progress: Progress,
-        training: Mapping[str, float],
-    ) -> None:
-        self._contenders = {contender.name: contender for contender in contenders}
-        self._questions = questions
-        self._folder, self._settings, self._policy = folder, settings, policy
-        self._judges, self._retry, self._progress = judges, retry, progress
-        self._training = training
-        self._outcomes: dict[tuple[str, str], Outcome] = {}
-        self._scores: dict[tuple[str, str], Scores] = {}
 
-    def ask(self, arms: Sequence[str], rows: Sequence[int]) -> None:
-        """Have questions answered by arms, and score the answers."""
-        asked = [self._questions[row] for row in rows]
-        outcomes = run(
-            [self._contenders[arm] for arm in arms],
-            asked,
-            self._folder,
-            alone=self._alone(len(rows)),
-            seed=self._settings.decision.seed,
-            retry=self._retry,
-            progress=self._progress,
-        )
-        scores = score_all(asked, outcomes, grounder=self._judges.grounder, embedder=self._judges.embedder)
-        for outcome, score in zip(outcomes, scores, strict=True):
-            self._outcomes[outcome.arm, outcome.question] = outcome
-            self._scores[outcome.arm, outcome.question] = score
+def _measures(summaries: Sequence[ArmSummary], costs: Mapping[str, ArmCost]) -> Measures:
+    """Return all that gates can be held against: the means of all metrics, and the costs."""
+    return {
+        one.arm: costs.get(one.arm, ArmCost()).measures()
+        | {mean.metric: mean.mean for mean in one.means if mean.mean is not None}
+        for one in summaries
+    }
 
-    def _alone(self, asked: int) -> int:
-        """Return how many are asked one at a time: of the first batch, and never most of it."""
-        return 0 if self._outcomes else min(self._settings.decision.alone, math.ceil(asked / 3))
 
-    def table(self, arms: Sequence[str], questions: Sequence[Question]) -> ScoreTable:
-        """Return the deciding score of what was answered."""
-        outcomes, scores = list(self._outcomes.values()), list(self._scores.values())
-        return table(questions, outcomes, scores, metric=self._policy.metric, arms=arms)
-
-    def contest(self) -> Contest:
-        """Return the questions as a contest whose answers are made when they are asked for."""
-        arms = tuple(self._contenders)
-        frame = ScoreTable(
-            metric=self._policy.metric,
-            arms=arms,
-            questions=tuple(question.id for question in self._questions),
-            sources=tuple(question.unit for question in self._questions),
-            values=np.zeros((len(self._questions), len(arms))),
-            slices=tuple(automatic_slices(question) for question in self._questions),
-        )
-        return Contest(frame, self._answer, self.costs, self.measures)
-
-    def _answer(self, arms: Sequence[str], rows: Sequence[int]) -> NDArray[np.float64]:
-        self.ask(arms, rows)
-        asked = [self._questions[row] for row in rows]
-        values = self.table(arms, asked).values
-        if len(values) < len(rows):
-            raise UsageError(
-                f"the metric {self._policy.metric!r} does not apply to all questions",
-                hint="decide by another metric, or without --budget",
-            )
-        return values
-
-    def costs(self) -> dict[str, ArmCost]:
-        """Return what each arm cost so far."""
-        prices = self._settings.prices
-        costs = arm_costs(list(self._outcomes.values()), self._folder, prices)
-        return {arm: with_training(cost, self._training.get(arm, 0.0), prices) for arm, cost in costs.items()}
-
-    def measures(self) -> dict[str, dict[str, float]]:
-        """Return all that gates can be held against: the means of all metrics, and the costs."""
-        costs = self.costs()
-        measures = {}
-        for summary in self._summaries():
-            means = {mean.metric: mean.mean for mean in summary.means if mean.mean is not None}
-            measures[summary.arm] = cost_measures(costs.get(summary.arm, ArmCost())) | means
-        return measures
-
-    def comparison(self, scores: ScoreTable | None, decision: Decision | None) -> Comparison:
-        """Return all of it."""
-        return Comparison(
-            folder=self._folder,
-            questions=tuple(self._questions),
-            outcomes=tuple(self._outcomes.values()),
-            scores=tuple(self._scores.values()),
-            summaries=self._summaries(),
-            costs=self.costs(),
-            judge=self._judges.grounder.scorer.name,
-            table=scores,
-            decision=decision,
-        )
-
-    def _summaries(self) -> tuple[ArmSummary, ...]:
-        return summarise(self._questions, list(self._outcomes.values()), list(self._scores.values()))
+def _frame(arms: tuple[str, ...], questions: Sequence[Question], metric: str) -> ScoreTable:
+    """Return a table of the questions whose scores are still to come."""
+    return ScoreTable(
+        metric=metric,
+        arms=arms,
+        questions=tuple(question.id for question in questions),
+        sources=tuple(question.unit for question in questions),
+        values=np.zeros((len(questions), len(arms))),
+        slices=tuple(automatic_slices(question) for question in questions),
+    )
 
 
 def _guessing(questions: Sequence[Question], metric: str) -> float | None:
@@ -282,17 +241,6 @@ def _guessing(questions: Sequence[Question], metric: str) -> float | None:
         if question.options
     ]
     return sum(shares) / len(shares) if shares and len(shares) == len(questions) else None
-
-
-def _csv(scores: ScoreTable) -> str:
-    """Return the table as ``hybrid decide --from`` reads it."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["question", "source", "slices", *scores.arms])
-    for row, question in enumerate(scores.questions):
-        values = [f"{value:.6g}" for value in scores.values[row]]
-        writer.writerow([question, scores.sources[row], "|".join(scores.slices[row]), *values])
-    return text.getvalue()
 
 
 def _run_settings(folder: Path) -> dict[str, str]:

@@ -1,16 +1,18 @@
-"""Settings: flag > HYBRID_* variable > hybrid.toml > default, checked once at the edge.
-
-Takes a file, the environment and flags, gives one frozen ``Settings``. An unknown key is an error
-that names the nearest valid one. Stages receive their own part and never see the rest.
+"""Settings: flag > HYBRID_* variable > ``hybrid.toml`` here > the user's own file > default, checked once.
 
 A variable is spelled ``HYBRID_<SECTION>__<KEY>``, for example ``HYBRID_RETRIEVAL__K=5``, and
-``HYBRID_<KEY>`` for the keys without a section.
+``HYBRID_<KEY>`` for the keys without a section. The user's own file is ``hybrid/hybrid.toml`` below
+``$XDG_CONFIG_HOME`` or ``~/.config``.
+
+The file in the current folder came with that folder, and is not trusted (``hybrid.trust`` has the rule). The
+user's own file is, and so is one that the user named with ``--config`` or ``$HYBRID_CONFIG``.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -22,6 +24,7 @@ from typing import Annotated, Any
 from annotated_types import Ge, Gt, Le, Lt
 
 from hybrid.errors import ConfigError
+from hybrid.trust import Endpoint, refuse_untrusted
 
 CONFIG_FILE = "hybrid.toml"
 _PREFIX = "HYBRID_"
@@ -104,6 +107,8 @@ class ModelSettings:
     """Which models, and where they may come from.
 
     An adapter is named as it is stored in the domain; without a name it is the one that was promoted.
+    ``endpoint`` is shown and stored without the login that its URL may carry. ``offline`` keeps to this
+    machine: no hub, and no endpoint but one of its own.
     """
 
     embedder: str = "sentence-transformers/all-MiniLM-L6-v2"
@@ -111,10 +116,13 @@ class ModelSettings:
     generator_adapter: str = ""
     embedder_adapter: str = ""
     reranker: str = ""
-    endpoint: str = ""
+    endpoint: Endpoint = field(default_factory=Endpoint)
     device: str = "auto"
     dtype: str = "auto"
     offline: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "endpoint", Endpoint(self.endpoint))
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +265,15 @@ _EFFORTS: dict[Effort, dict[str, dict[str, Any]]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Settings, the source of each key that was set, and the keys that the current folder's file changed."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+    by_folder: tuple[str, ...]
+
+
 def load_settings(
     flags: Mapping[str, Any] | None = None,
     *,
@@ -271,22 +288,42 @@ def load_settings(
         environment: instead of ``os.environ``.
 
     Raises:
-        ConfigError: a file that cannot be read, an unknown key, a value out of range.
+        ConfigError: a file that cannot be read, an unknown key, a value out of range, or one that the file of
+            the current folder may not set.
     """
+    return load(flags, file=file, environment=environment).settings
+
+
+def load(
+    flags: Mapping[str, Any] | None = None,
+    *,
+    file: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Loaded:
+    """Merge every source, as ``load_settings`` does, and tell where each key comes from."""
     environment = os.environ if environment is None else environment
     named = file or (Path(environment["HYBRID_CONFIG"]) if "HYBRID_CONFIG" in environment else None)
-    written = _read_file(named)
-    origin = str(named or CONFIG_FILE)
-    given: dict[str, Any] = {}
-    for source, values in (
-        (origin, written),
+    user = _user_file(environment)
+    sources = [
+        (str(user), _read_file(user, must_be=False) if user else {}),
+        (str(named or CONFIG_FILE), _read_file(named or Path(CONFIG_FILE), must_be=named is not None)),
         ("the environment", _read_environment(environment)),
         ("the command", _without_none(flags or {})),
-    ):
+    ]
+    merged: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for source, values in sources:
         _refuse_unknown(values, source)
-        given = _merge(given, values)
-    effort = _checked_effort(given.get("effort", Effort.STANDARD))
-    return _validate(_merge(_EFFORTS[effort], given))
+        merged = _merge(merged, values)
+        origins |= dict.fromkeys(_flat(values), source)
+    effort = _checked_effort(merged.get("effort", Effort.STANDARD))
+    # the file of the current folder was named by nobody
+    given = _flat(sources[1][1]) if named is None else {}
+    # a file spells the only tuple as a list
+    there = _flat(settings_dict(Settings())) | {"documents.exclude": []} | _flat(sources[0][1])
+    changed = [key for key, value in given.items() if origins[key] == CONFIG_FILE and value != there[key]]
+    refuse_untrusted({key: given[key] for key in changed}, CONFIG_FILE)
+    return Loaded(_validate(_merge(_EFFORTS[effort], merged)), origins, tuple(changed))
 
 
 def settings_dict(settings: Settings) -> dict[str, Any]:
@@ -301,15 +338,20 @@ def settings_schema() -> dict[str, Any]:
     return TypeAdapter(Settings).json_schema()
 
 
-def _read_file(named: Path | None) -> dict[str, Any]:
-    path = named or Path(CONFIG_FILE)
-    if named is None and not path.is_file():
+def _user_file(environment: Mapping[str, str]) -> Path | None:
+    """Return the user's own file; a folder that is not absolute would be one of the current folder."""
+    own = Path(environment.get("XDG_CONFIG_HOME") or Path(environment.get("HOME", "")) / ".config")
+    return own / "hybrid" / CONFIG_FILE if own.is_absolute() else None
+
+
+def _read_file(path: Path, *, must_be: bool) -> dict[str, Any]:
+    if not must_be and not path.is_file():
         return {}
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigError(f"there is no settings file {path}", hint="check --config") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} cannot be read as TOML: {error}") from error
 
 
@@ -352,6 +394,17 @@ def _merge(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
         both = isinstance(value, Mapping) and isinstance(below, Mapping)
         merged[key] = _merge(below, value) if both and below is not None else value
     return merged
+
+
+def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values by their whole key, such as ``retrieval.k``."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{key}.{inner}": item for inner, item in value.items()}
+        else:
+            flat[key] = value
+    return flat
 
 
 def _sections() -> dict[str, set[str]]:
@@ -399,8 +452,14 @@ def _validate(values: Mapping[str, Any]) -> Settings:
     from pydantic import TypeAdapter, ValidationError
 
     try:
-        return TypeAdapter(Settings).validate_python(values)
+        settings = TypeAdapter(Settings).validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"`{key}` is {first['input']!r}: {first['msg']}") from error
+        # an address may carry a password
+        found = "" if key == "models.endpoint" else f" {first['input']!r}"
+        raise ConfigError(f"`{key}` is{found}: {first['msg']}") from error
+    for key, value in _flat(settings_dict(settings)).items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ConfigError(f"`{key}` is {value!r}, expected a finite number")
+    return settings

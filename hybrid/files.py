@@ -1,7 +1,4 @@
-"""Files that survive: atomic writes, content hashes, JSON lines, a folder lock, checksums.
-
-Takes paths and bytes, gives paths and digests. Knows nothing about what the bytes mean.
-"""
+"""Files that survive: names, atomic writes, content hashes, JSON lines, a folder lock, checksums."""
 
 from __future__ import annotations
 
@@ -9,6 +6,7 @@ import contextlib
 import errno
 import hashlib
 import json
+import math
 import os
 import shutil
 import sqlite3
@@ -19,6 +17,13 @@ from typing import Any
 
 from hybrid.errors import IndexCorrupt, IndexLocked, StorageError
 
+# What every file system takes, with an ending of ours.
+_NAME_BYTES = 200
+# What a disk says to a write that it does not take, beside having no room.
+_REFUSED = {
+    *(errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EBUSY, errno.ENODEV, errno.ENXIO),
+    *(errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EMFILE, errno.ENFILE),
+}
 # What to do about an index whose files are not what they were.
 REPAIR = "rebuild with `hybrid index FOLDER --rebuild`, or go back with `hybrid rollback`"
 
@@ -31,6 +36,17 @@ def hash_text(*parts: str) -> str:
         digest.update(len(data).to_bytes(8, "little"))
         digest.update(data)
     return digest.hexdigest()
+
+
+def is_name(text: str) -> bool:
+    """Tell whether a text can name a folder of ours: on one level, not hidden, nothing but printable."""
+    return (
+        text.isprintable()
+        and text == text.strip()
+        and not text.startswith(".")
+        and not any(letter in "/\\" for letter in text)
+        and 0 < len(text.encode("utf-8", "replace")) <= _NAME_BYTES
+    )
 
 
 def valid_utf8(text: str) -> str:
@@ -57,10 +73,15 @@ def storage_errors(what: str) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise _no_space(what) from error
-        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        if error.errno == errno.EFBIG:
+            raise StorageError(
+                f"cannot write {what}: the file would be larger than the disk or the account allows",
+                hint="raise the limit (ulimit -f), or choose another disk with --indexes",
+            ) from error
+        if error.errno in _REFUSED:
             raise StorageError(
                 f"cannot write {what}: {error.strerror}",
-                hint="check the permissions of the folder, or choose another with --indexes",
+                hint="check the folder and its permissions, or choose another with --indexes",
             ) from error
         raise
 
@@ -108,13 +129,26 @@ def write_atomic(path: Path, data: bytes | str) -> None:
 
 def write_json(path: Path, value: object) -> None:
     """Write a JSON document atomically, indented, keys in the given order."""
-    write_atomic(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    write_atomic(path, json_text(value, indent=2) + "\n")
+
+
+def json_text(value: object, *, indent: int | None = None) -> str:
+    """Return a value as JSON; null for what is no finite number, which other readers of JSON refuse."""
+    return json.dumps(_finite(value), ensure_ascii=False, indent=indent)
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(inner) for key, inner in value.items()}
+    return [_finite(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
 def append_jsonl(path: Path, rows: list[Mapping[str, object]]) -> None:
     """Append one line a row and fsync; repair first a line that a kill cut short."""
     repair_jsonl(path)
-    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    lines = "".join(json_text(row) + "\n" for row in rows)
     with storage_errors(str(path)), path.open("ab") as stream:
         stream.write(lines.encode("utf-8"))
         stream.flush()

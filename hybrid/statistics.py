@@ -1,8 +1,6 @@
-"""Paired comparison of arms on the same questions, resampled by source.
+"""Paired comparison on the same questions, resampled by source: estimates, intervals, p-values.
 
-Takes a table of scores, gives estimates with intervals and p-values. Questions of one source (document)
-are not independent, so whole sources are drawn, never single questions. Knows nothing about arms,
-costs or verdicts.
+Questions of one source (document) are not independent, so whole sources are drawn, never single questions.
 
 The bootstrap is the bias-corrected and accelerated one (BCa, Efron 1987) of a ratio of sums, with its
 levels expanded for few sources (Hesterberg 2015, *What Teachers Should Know About the Bootstrap*, §3.3):
@@ -20,13 +18,30 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
 Array = NDArray[np.float64]
 
 # A bootstrap of fewer sources, or of fewer that differ at all, knows nothing about its tails.
 MIN_SOURCES = 10
 _BLOCK_CELLS = 4_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A confidence interval; ``confidence`` is its level, for example 0.95."""
+
+    low: float
+    high: float
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A value with its interval, which is None where one source stands for all."""
+
+    value: float
+    interval: Interval | None = None
 
 
 def source_places(sources: Sequence[str]) -> NDArray[np.int64]:
@@ -60,30 +75,52 @@ class Bootstrap:
     Args:
         estimate: the value on all sources.
         ordered: the values of the replicates, in ascending order.
-        pulls: what each source adds to the quantity, to any scale: the mean of the jackknife minus the value
-            without the source. Those of several samples that are resampled apart stand together.
-        freedom: sources − 1, at least 1.
+        pulls: of each sample that was resampled apart, what each source adds to the quantity: the mean of the
+            jackknife minus the value without the source.
     """
 
     estimate: float
     ordered: Array
-    pulls: Array
-    freedom: float
+    pulls: tuple[Array, ...]
 
     def bound(self, level: float) -> float:
         """Return the lower one-sided confidence bound that is above the truth with chance ``level``."""
         share = special.ndtr(self._adjust(special.ndtri(self._expand(level))))
         return float(np.quantile(self.ordered, float(np.clip(share, 0.0, 1.0))))
 
+    def student_bound(self, level: float, *, unseen: float = 0.0) -> float:
+        """Return such a bound of Student over the jackknife, for sources too few to know the tails.
+
+        Args:
+            level: the chance to lie above the truth.
+            unseen: variance that is added for what did not happen yet.
+        """
+        error = math.sqrt(sum(self._variances) + unseen)
+        return self.estimate + float(special.stdtrit(self._freedom, level)) * error
+
     def p_above(self, value: float) -> float:
         """Return the p-value of "it is at most ``value``", by inverting the bound."""
         shifted = special.ndtri(self._share_below(value)) - self._bias
         z = shifted / (1.0 + self._acceleration * shifted) - self._bias
-        return float(special.stdtr(self.freedom, z / self._widening))
+        return float(special.stdtr(self._freedom, z / self._widening))
+
+    @cached_property
+    def _variances(self) -> list[float]:
+        return [float(part @ part) * (len(part) - 1) / len(part) for part in self.pulls]
+
+    @cached_property
+    def _freedom(self) -> float:
+        """Return sources − 1; of several samples the freedom of a sum of variances (Satterthwaite 1946)."""
+        free = [len(part) - 1 for part in self.pulls]
+        whole = sum(self._variances)
+        if len(free) == 1 or whole <= 0:
+            return float(max(sum(free), 1))
+        parts = sum(variance**2 / own for variance, own in zip(self._variances, free, strict=True))
+        return max(whole**2 / parts, 1.0)
 
     @property
     def _widening(self) -> float:
-        return math.sqrt((self.freedom + 1) / self.freedom)
+        return math.sqrt((self._freedom + 1) / self._freedom)
 
     @cached_property
     def _bias(self) -> float:
@@ -91,15 +128,16 @@ class Bootstrap:
 
     @cached_property
     def _acceleration(self) -> float:
-        spread = float(self.pulls @ self.pulls)
-        return float((self.pulls**3).sum() / (6.0 * spread**1.5)) if spread > 0 else 0.0
+        pulls = np.concatenate(self.pulls)
+        spread = float(pulls @ pulls)
+        return float((pulls**3).sum() / (6.0 * spread**1.5)) if spread > 0 else 0.0
 
     def _adjust(self, z: float) -> float:
         shifted = self._bias + z
         return self._bias + shifted / (1.0 - self._acceleration * shifted)
 
     def _expand(self, level: float) -> float:
-        return float(special.ndtr(self._widening * special.stdtrit(self.freedom, level)))
+        return float(special.ndtr(self._widening * special.stdtrit(self._freedom, level)))
 
     def _share_below(self, value: float) -> float:
         low, high = np.searchsorted(self.ordered, [value - 1e-12, value + 1e-12])
@@ -169,6 +207,15 @@ class Resampling:
         """Return a weighted sum of the columns as a quantity of its own: a mean, or a difference of two."""
         return Contrast(self, np.asarray(weights, dtype=np.float64))
 
+    def mean(self, column: int) -> Contrast:
+        """Return the mean of one column as a quantity of its own."""
+        return Contrast(self, np.eye(len(self.means))[column])
+
+    def difference(self, column: int, other: int) -> Contrast:
+        """Return the mean of a column minus that of another one."""
+        columns = np.eye(len(self.means))
+        return Contrast(self, columns[column] - columns[other])
+
 
 @dataclass(frozen=True, eq=False)
 class Contrast:
@@ -210,18 +257,31 @@ class Contrast:
         rate = min(abs(value), 1.0)
         return max(self.standard_error, float(np.sqrt(rate * (1.0 - rate) / self._equal_sources)))
 
-    def bound(self, level: float) -> float:
+    def bound(self, level: float, *, rare: bool = True) -> float:
         """Return the lower one-sided confidence bound that is above the truth with chance ``level``.
 
         The upper bound is the one for ``1 - level``.
+
+        Args:
+            level: the chance.
+            rare: whether the columns are rights and wrongs from 0 to 1, whose rare differences may not have
+                been seen yet; else their spread is what was seen.
         """
-        if not self._enough:
-            reach = float(special.stdtrit(self._freedom, level))
-            side = math.copysign(1.0, reach)
-            plain = side * self.estimate + abs(reach) * self.standard_error
-            limit = _score_limit(side * self.estimate, reach**2 / self._equal_sources)
-            return side * min(max(plain, limit), 1.0)
-        return self._bootstrap.bound(level)
+        if self._enough:
+            return self._bootstrap.bound(level)
+        if not rare:
+            if self.resampling.sources < 2:
+                return math.copysign(math.inf, level - 0.5) if self.estimate else 0.0
+            return self._bootstrap.student_bound(level)
+        reach = float(special.stdtrit(self._freedom, level))
+        side = math.copysign(1.0, reach)
+        plain = side * self.estimate + abs(reach) * self.standard_error
+        limit = _score_limit(side * self.estimate, reach**2 / self._equal_sources)
+        return side * min(max(plain, limit), 1.0)
+
+    def interval(self, level: float, *, rare: bool = True) -> Interval:
+        """Return the interval whose ends are the one-sided bounds at this level, as is usual for margins."""
+        return Interval(self.bound(level, rare=rare), self.bound(1 - level, rare=rare), 1 - 2 * level)
 
     def p_above(self, value: float) -> float:
         """Return the p-value of "it is at most ``value``": small means it is shown to be larger.
@@ -275,7 +335,7 @@ class Contrast:
     def _bootstrap(self) -> Bootstrap:
         left_out = self.resampling.jackknife @ self.weights
         drawn = np.sort(self.resampling.bootstrap @ self.weights)
-        return Bootstrap(self.estimate, drawn, left_out.mean() - left_out, self.resampling.sources - 1)
+        return Bootstrap(self.estimate, drawn, (left_out.mean() - left_out,))
 
 
 def resample(values: Array, sources: Sequence[str], *, replicates: int, seed: int) -> Resampling:
@@ -317,7 +377,8 @@ def detectable_effect(standard_error: float, *, sources: int, level: float, powe
         power: chance of showing the difference if it is there.
     """
     freedom = max(sources - 1, 1)
-    return float((stats.t.ppf(1 - level, freedom) + stats.t.ppf(power, freedom)) * standard_error)
+    quantiles = special.stdtrit(freedom, 1 - level) + special.stdtrit(freedom, power)
+    return float(quantiles * standard_error)
 
 
 def questions_for(

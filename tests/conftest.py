@@ -44,6 +44,8 @@ def isolated(request, monkeypatch, own_cache, tmp_path):
         monkeypatch.setenv("HYBRID_CACHE", str(own_cache))
         # the default judge reads with real weights; this one takes whatever embedder a test has
         monkeypatch.setenv("HYBRID_GROUNDING__SCORER", "align")
+    # nor the user's own settings
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / ".config"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(socket.socket, "connect", _guarded(socket.socket.connect))
     monkeypatch.setattr(socket.socket, "connect_ex", _guarded(socket.socket.connect_ex))

@@ -2,19 +2,21 @@
 
 import dataclasses
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 
 from hybrid.comparison import Judges, compare, policy_from, write
 from hybrid.config import load_settings
 from hybrid.decision.replay import read_table
-from hybrid.decision.values import Comparison as Side
-from hybrid.decision.values import Gate, Verdict
+from hybrid.decision.values import Gate, Side, Verdict
 from hybrid.decision.verdict import decide
 from hybrid.errors import UsageError
 from hybrid.grounding.calibration import UNCALIBRATED
 from hybrid.grounding.judging import Grounder
 from hybrid.grounding.scorers.overlap import NgramOverlap
+from hybrid.questions.files import load_questions
 from hybrid.types import Answer, Arm, Question
 
 _SETTINGS = load_settings({"decision": {"replicates": 1000, "alone": 0}}, environment={})
@@ -173,3 +175,24 @@ def test_an_unknown_metric_is_refused_before_anything_is_asked(tmp_path):
 def test_synthetic_questions_are_counted(tmp_path):
     made = [dataclasses.replace(question, made="list") for question in _QUESTIONS[:30]] + _QUESTIONS[30:]
     assert go(tmp_path, [Knows("base", 20), Knows("rag", 70)], made).decision.synthetic == 30
+
+
+_OLD = Path(__file__).parent / "golden" / "experiment"
+
+
+def test_an_experiment_of_an_older_version_is_resumed_and_decided_as_it_was(tmp_path):
+    (old,) = _OLD.iterdir()
+    shutil.copytree(old, tmp_path / old.name)
+    settings = load_settings({"decision": {"replicates": 1000, "alone": 1}}, environment={})
+    arms = [Knows("base", 3), Knows("rag", 9)]
+    questions = load_questions(old / "questions.jsonl")
+    again = compare(
+        arms, questions, tmp_path, settings=settings, policy=policy_from(settings), judges=_JUDGES, name="old"
+    )
+    assert again.folder == tmp_path / old.name
+    assert [arm.asked for arm in arms] == [0, 0]
+    assert len(again.outcomes) == 24
+    assert [outcome.question for outcome in again.outcomes if outcome.error] == ["q11", "q11"]
+    write(again, title="old")
+    for name in ("decision.json", "outcomes.csv", "settings.json", "meters.json"):
+        assert (again.folder / name).read_text() == (old / name).read_text(), name

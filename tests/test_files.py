@@ -82,7 +82,9 @@ def test_a_process_that_dies_while_writing_leaves_the_old_file(tmp_path):
     assert path.read_text() == "old"
 
 
-@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.EPERM])
+@pytest.mark.parametrize(
+    "number", [errno.EACCES, errno.EROFS, errno.EPERM, errno.EFBIG, errno.EIO, errno.ENAMETOOLONG]
+)
 def test_a_folder_that_refuses_is_a_storage_error_that_names_the_file(number):
     with pytest.raises(StorageError, match=r"cannot write the\.file"), files.storage_errors("the.file"):
         raise OSError(number, os.strerror(number))

@@ -88,9 +88,9 @@ def run(arguments: Sequence[str]) -> int:
     try:
         code = app(args=list(arguments), prog_name="hybrid", standalone_mode=False)
     except HybridError as error:
-        console.note(f"error: {console.printable(str(error))}")
+        console.note(f"error: {error}")
         if error.hint:
-            console.note(f"  → {console.printable(error.hint)}")
+            console.note(f"  → {error.hint}")
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted()
@@ -115,7 +115,7 @@ def _interrupted() -> int:
 def _report(error: Exception) -> int:
     show = getattr(error, "format_message", None)
     if show is None:
-        traceback.print_exception(error, file=sys.stderr)
+        console.note("".join(traceback.format_exception(error)).rstrip())
         console.note("error: unexpected; this is a bug, please report the lines above")
         return 1
     if type(error).__name__ == "NoArgsIsHelpError":

@@ -1,17 +1,20 @@
-"""What the terminal shows: data on stdout, progress and notes on stderr.
+"""What the terminal shows: data on stdout, progress and notes on stderr, and nothing that steers it.
 
-Takes values, gives lines or one JSON document. Knows nothing about what the commands do.
+Names, documents and answers are other people's text: whatever is written here is made printable here.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
+import re
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -24,22 +27,23 @@ if TYPE_CHECKING:
 
 _PLAIN_EVERY_SECONDS = 5.0
 _SHOWN_REJECTED = 20
+_UNDERLINE = re.compile("(\x1b\\[2?4m)")
 
 
 def data(text: str) -> None:
     """Write a line of the result."""
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(_shown(text) + "\n")
 
 
 def piece(text: str) -> None:
     """Write a part of a line of the result at once."""
-    sys.stdout.write(text)
+    sys.stdout.write(_shown(text))
     sys.stdout.flush()
 
 
 def note(text: str) -> None:
     """Write a line beside the result."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(printable(text) + "\n")
 
 
 def width() -> int:
@@ -49,22 +53,22 @@ def width() -> int:
 
 def json_document(value: object) -> None:
     """Write one JSON document."""
-    data(json.dumps(plain(value), ensure_ascii=False, indent=2))
+    sys.stdout.write(_json(value, indent=2) + "\n")
 
 
 def json_line(value: object) -> None:
     """Write one JSON value on a line of its own."""
-    data(json.dumps(plain(value), ensure_ascii=False))
+    sys.stdout.write(_json(value) + "\n")
 
 
 def prompt(text: str) -> None:
     """Ask for input, beside the result."""
-    sys.stderr.write(text)
+    sys.stderr.write(printable(text))
     sys.stderr.flush()
 
 
 def plain(value: object) -> Any:
-    """Return dataclasses, tuples and enumerations as JSON values."""
+    """Return dataclasses, tuples and enumerations as JSON values; what is no finite number is null."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
@@ -73,12 +77,31 @@ def plain(value: object) -> Any:
         return value.value
     if isinstance(value, (list, tuple, set, frozenset)):
         return [plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     return value
 
 
+def _json(value: object, *, indent: int | None = None) -> str:
+    text = json.dumps(plain(value), ensure_ascii=False, allow_nan=False, indent=indent)
+    # inside of a string only: the document itself is spaces, line ends and ASCII
+    return _written_out(text, "\n", lambda letter: json.dumps(letter)[1:-1])
+
+
 def printable(text: str) -> str:
-    """Return text that cannot steer the terminal: control characters are written out."""
-    return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)
+    """Return text that cannot steer the terminal: what is not printable is written out as its number.
+
+    Printable are also line end and tabulator, every kind of space, and the joiners that some scripts need.
+    """
+    return _written_out(text, "\n\t\u200c\u200d", lambda letter: f"\\x{ord(letter):02x}")
+
+
+def _written_out(text: str, kept: str, written: Callable[[str], str]) -> str:
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() or c in kept or unicodedata.category(c) == "Zs" else written(c) for c in text
+    )
 
 
 def one_line(text: str, width: int) -> str:
@@ -95,8 +118,18 @@ def place(source: str, page: int | None, start: int, end: int) -> str:
 
 def underlined(text: str) -> str:
     """Return text underlined, or as it is where the result does not go to a terminal that wants it."""
-    styled = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return f"\x1b[4m{text}\x1b[24m" if styled else text
+    return f"\x1b[4m{printable(text)}\x1b[24m" if _styled() else text
+
+
+def _styled() -> bool:
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _shown(text: str) -> str:
+    """Return text made printable; the underlines of this module stay, which steer nothing else."""
+    if not _styled():
+        return printable(text)
+    return "".join(part if _UNDERLINE.fullmatch(part) else printable(part) for part in _UNDERLINE.split(text))
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

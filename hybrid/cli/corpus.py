@@ -191,8 +191,9 @@ def _describe(folder: Path, *, files: bool, verify: bool) -> dict[str, object]:
 def _show_status(entry: dict[str, object]) -> None:
     manifest, rejected = console.plain(entry["manifest"]), console.plain(entry["rejected"])
     counts = manifest["counts"]
-    console.data(f"{entry['domain']}: generation {manifest['generation']} of {manifest['created']}")
-    console.data(f"  from       {manifest['folder']}")
+    domain = console.one_line(str(entry["domain"]), 100)
+    console.data(f"{domain}: generation {manifest['generation']} of {manifest['created']}")
+    console.data(f"  from       {console.one_line(manifest['folder'], 200)}")
     console.data(f"  holds      {counts['documents']} documents, {counts['chunks']} chunks")
     console.data(f"  embedder   {manifest['embedder']['name']} ({manifest['embedder']['weights'][:12]})")
     console.data(

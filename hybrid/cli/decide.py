@@ -79,7 +79,7 @@ def decide(
 ) -> int:
     """Decide which arm to run, with evidence: from a question set, or from a table of outcomes."""
     from hybrid.comparison import policy_from, write
-    from hybrid.decision.requirements import parse_requirements, refuse_unknown
+    from hybrid.decision.values import parse_requirements, refuse_unknown
     from hybrid.report import Material, report_html
 
     settings = settings_from(

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from hybrid.comparison import Comparison
     from hybrid.decision.values import Gate
     from hybrid.evaluation.outcomes import Outcome
-    from hybrid.evaluation.summary import ArmSummary
+    from hybrid.evaluation.scoring import ArmSummary
 
 Arms = Annotated[
     str, typer.Option("--arms", help="With commas: ARM[:KEY=VALUE...], such as base,rag:reader=generator.")

@@ -14,7 +14,7 @@ import typer
 
 from hybrid.assistant import Assistant
 from hybrid.cli import console
-from hybrid.config import Effort, RetrievalMode, Settings, load_settings
+from hybrid.config import CONFIG_FILE, Effort, RetrievalMode, Settings, load
 from hybrid.errors import IndexMissing, UsageError
 from hybrid.index.generations import domains
 
@@ -68,7 +68,10 @@ class Context:
             "adaptation": adaptation or {},
             "models": (models or {}) | {"offline": self.offline or None},
         }
-        return load_settings(flags, file=self.config)
+        loaded = load(flags, file=self.config)
+        if loaded.by_folder:
+            console.note(f"settings: {CONFIG_FILE} of this folder sets {', '.join(loaded.by_folder)}")
+        return loaded.settings
 
     def assistant(self, settings: Settings | None = None) -> Assistant:
         """Return an assistant for the domain that is meant, which exists.

@@ -249,7 +249,7 @@ def _answer(
             if sure is not None:
                 console.data(carrying.agreement(sure))
         else:
-            console.piece(console.printable(part))
+            console.piece(part)
 
 
 def _checked(assistant: Assistant, answer: Answer, no_check: bool) -> Grounding | None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from typing import Annotated
 
 import typer
 
 from hybrid.cli import console
 from hybrid.cli.options import Config, EffortOption, Json, Offline, settings_from
-from hybrid.config import settings_dict, settings_schema
+from hybrid.config import load, settings_dict, settings_schema
 from hybrid.errors import UsageError
 from hybrid.models.resolve import Origin, fetch, how_to_get, locate
 
@@ -75,8 +72,9 @@ def models_get(
 
 @config_app.command("show")
 def config_show(as_json: Json = False, config: Config = None, effort: EffortOption = None) -> None:
-    """Show the settings in force, after file, environment and effort."""
-    values = settings_dict(settings_from(config, effort=effort))
+    """Show the settings in force, and where those come from that are not the default."""
+    loaded = load({"effort": effort}, file=config)
+    values = settings_dict(loaded.settings)
     if as_json:
         console.json_document(values)
         return
@@ -84,9 +82,9 @@ def config_show(as_json: Json = False, config: Config = None, effort: EffortOpti
         if isinstance(value, dict):
             console.data(f"\n[{key}]")
             for inner, setting in value.items():
-                console.data(f"{inner} = {_toml(setting)}")
+                console.data(_assigned(inner, setting, loaded.origins.get(f"{key}.{inner}")))
         else:
-            console.data(f"{key} = {_toml(value)}")
+            console.data(_assigned(key, value, loaded.origins.get(key)))
 
 
 @config_app.command("check")
@@ -111,15 +109,18 @@ def completion(
     """Write the completion script of a shell, to be sourced by it."""
     if shell not in _SHELLS:
         raise UsageError(f"{shell!r} is not a known shell", hint=f"one of: {', '.join(_SHELLS)}")
-    # the variable is typer's own interface; its option would guess the shell from the parent process
-    environment = os.environ | {"_HYBRID_COMPLETE": f"source_{shell}"}
-    script = subprocess.run(
-        [sys.executable, "-m", "hybrid"], env=environment, capture_output=True, text=True, check=False
-    ).stdout
+    # of typer's own making; a process of ours would find its modules in the current folder first
+    from typer._completion_shared import get_completion_script
+
+    script = get_completion_script(prog_name="hybrid", complete_var="_HYBRID_COMPLETE", shell=shell)
     if as_json:
         console.json_document({"shell": shell, "script": script})
     else:
         console.data(script.rstrip())
+
+
+def _assigned(key: str, value: object, origin: str | None) -> str:
+    return f"{key} = {_toml(value)}" + (f"  # {console.one_line(origin, 100)}" if origin else "")
 
 
 def _toml(value: object) -> str:

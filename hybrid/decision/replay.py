@@ -1,7 +1,8 @@
-"""Read what somebody else measured: per-question outcomes of any system, and what its arms cost.
+"""Tables of outcomes as files: what we measured or somebody else did, per question, and what its arms cost.
 
-Takes a CSV file and perhaps a TOML file, gives a score table and costs. Every cell must be a number from
-0 to 1: a hole is an error and never a silent zero, for only the user knows whether the answer failed.
+Every cell must be a number from 0 to 1: a hole is an error and never a silent zero, for only the user knows
+whether the answer failed. What a spreadsheet would take for a formula is written behind a ``'`` and read
+without it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import csv
 import dataclasses
 import io
 import math
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,15 +21,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid.decision.requirements import cost_measures
 from hybrid.decision.sequential import Contest
 from hybrid.errors import UsageError
-from hybrid.evaluation.costs import ArmCost
+from hybrid.evaluation.outcomes import ArmCost
 from hybrid.evaluation.scores import ScoreTable
+from hybrid.files import write_atomic
 
 _KEYS = ("question", "source", "slices")
 # no cost comes near; it also keeps infinity out
 _HUGE = 1e15
+# What a spreadsheet runs as a formula if a cell begins with it, and our own mark in front of that.
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +45,7 @@ class KnownArms:
         """Return all that gates can be held against."""
         arms = {*self.costs, *self.measures}
         return {
-            arm: cost_measures(self.costs.get(arm, ArmCost())) | dict(self.measures.get(arm, {}))
-            for arm in arms
+            arm: self.costs.get(arm, ArmCost()).measures() | dict(self.measures.get(arm, {})) for arm in arms
         }
 
 
@@ -82,6 +85,20 @@ def read_table(path: Path, *, arms: Sequence[str] = (), metric: str = "score") -
         tuple(part.strip() for part in row.get("slices", "").split("|") if part.strip()) for _, row in rows
     )
     return ScoreTable(metric, names, questions, sources, values, slices)
+
+
+def write_table(path: Path, table: ScoreTable) -> None:
+    """Write a table as ``read_table`` reads it, atomically."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["question", "source", "slices", *map(_defused, table.arms)])
+    slices = table.slices or [()] * len(table.questions)
+    for question, source, labels, row in zip(
+        table.questions, table.sources, slices, table.values, strict=True
+    ):
+        named = [_defused(cell) for cell in (question, source, "|".join(labels))]
+        writer.writerow([*named, *(f"{value:.6g}" for value in row)])
+    write_atomic(path, text.getvalue())
 
 
 def read_arms(path: Path) -> tuple[str, ...]:
@@ -157,6 +174,16 @@ def read_costs(path: Path, arms: Sequence[str]) -> KnownArms:
     return KnownArms(costs, measures)
 
 
+def _defused(cell: str) -> str:
+    """Return a text that no spreadsheet runs."""
+    return f"'{cell}" if _FORMULA.match(cell) else cell
+
+
+def _plain(cell: str) -> str:
+    """Return the text that ``_defused`` was given."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell, 1) else cell
+
+
 def _read(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -169,7 +196,7 @@ def _read(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
     # lines end as files have it: other separators of Unicode belong to the cell that they stand in
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
-        header = [name.strip() for name in next(reader, [])]
+        header = [_plain(name.strip()) for name in next(reader, [])]
         header = [name.lower() if name.lower() in _KEYS else name for name in header]
         _check_header(path, header)
         rows = []
@@ -181,7 +208,7 @@ def _read(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
                     f"{path}, line {reader.line_num}: expected {len(header)} columns, found {len(cells)}",
                     hint="put text with separators into quotes",
                 )
-            rows.append((reader.line_num, dict(zip(header, cells, strict=True))))
+            rows.append((reader.line_num, dict(zip(header, map(_plain, cells), strict=True))))
     except csv.Error as error:
         raise UsageError(f"{path}, line {reader.line_num}: not CSV ({error})") from error
     return header, rows

@@ -1,9 +1,8 @@
-"""Ask in growing batches and stop when the verdict is settled.
+"""Ask in growing batches and stop when the verdict is settled: alpha spending (Lan & DeMets 1983).
 
-Takes something that answers (a real experiment or a table), gives a decision and the looks at it. Valid
-however early it stops: every look spends its own share of the level (alpha spending). A claim once
-shown stays shown. Arms that have no hope of the verdict, and against which nothing is left to show, leave
-the race; stopping or leaving without hope costs no level.
+Valid however early it stops: every look spends its own share of the level. A claim once shown stays shown.
+Arms that have no hope of the verdict, and against which nothing is left to show, leave the race; stopping or
+leaving without hope costs no level.
 """
 
 from __future__ import annotations
@@ -14,23 +13,24 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
+from scipy import optimize, special
 
-from hybrid.decision.claims import Standard, difference, judge, settled
-from hybrid.decision.values import ArmResult, Claim, Decision, Effect, Look, Policy
+from hybrid.decision.values import ArmResult, Decision, Effect, Hypothesis, Look, Policy
 from hybrid.decision.verdict import (
     Measures,
+    Standard,
     arm_results,
     check_scores,
     check_table,
     conclude,
     in_order,
+    judge,
     order_by_price,
+    settled,
 )
 from hybrid.errors import UsageError
-from hybrid.evaluation.costs import ArmCost
+from hybrid.evaluation.outcomes import ArmCost
 from hybrid.evaluation.scores import ScoreTable
-from hybrid.evaluation.spending import spend
 from hybrid.statistics import MIN_SOURCES, Resampling
 
 # Each look has that many times the questions of the one before; the last one has them all.
@@ -38,6 +38,9 @@ _GROWTH = 1.22
 _LOOKS = 12
 _LEAST_GROWTH = 0.02
 _SPENDING = 1.0
+# Of the integral over what an earlier look may have seen.
+_GRID = 401
+_LOWEST = -6.0
 # A verdict less likely than this is not worth the questions that are left. It trades verdicts for
 # questions: tests/benchmarks/decisions.py prints both.
 _FAIR_CHANCE = 0.22
@@ -47,7 +50,7 @@ Ask = Callable[[Sequence[str], Sequence[int]], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class LookPlan:
     """Which questions are asked by which look, and what each look may spend.
 
     ``order`` has the rows of all questions, source by source in random order; ``ends`` says how many of
@@ -72,7 +75,7 @@ class Contest:
     measures: Callable[[], Measures]
 
 
-def plan_looks(sources: Sequence[str], *, level: float, seed: int) -> Plan:
+def plan_looks(sources: Sequence[str], *, level: float, seed: int) -> LookPlan:
     """Return the order of the questions and the looks; sources stay whole and come in random order."""
     rows: dict[str, list[int]] = {}
     for row, source in enumerate(sources):
@@ -85,7 +88,7 @@ def plan_looks(sources: Sequence[str], *, level: float, seed: int) -> Plan:
     counts = sorted({min(max(round(count), MIN_SOURCES), len(names)) for count in wanted})
     ends = _worth_a_look([int(sizes[count - 1]) for count in counts])
     shares = [end / len(sources) for end in ends]
-    return Plan(order, ends, tuple(spend(shares, level=level, power=_SPENDING)))
+    return LookPlan(order, ends, tuple(spend(shares, level=level, power=_SPENDING)))
 
 
 def _worth_a_look(ends: Sequence[int]) -> tuple[int, ...]:
@@ -143,7 +146,7 @@ class _Race:
     """What is known between looks."""
 
     contest: Contest
-    plan: Plan
+    plan: LookPlan
     policy: Policy
     racing: tuple[str, ...]
     shown: dict[tuple[str, str], Effect] = dataclasses.field(default_factory=dict)
@@ -249,8 +252,8 @@ class _Race:
         share = len(self.values) / len(self.contest.table.questions)
         if effect.shown or share >= 1:
             return float(effect.shown)
-        contrast = difference(self.columns, place, self.order.index(effect.other))
-        excluded = self.policy.margin if effect.claim is Claim.BETTER else -self.policy.margin
+        contrast = self.columns.difference(place, self.order.index(effect.other))
+        excluded = self.policy.margin if effect.claim is Hypothesis.BETTER else -self.policy.margin
         distance, error = contrast.estimate - excluded, contrast.error_at(excluded)
         final = float(special.ndtri(1 - self.plan.levels[-1])) * error * np.sqrt(share)
         return float(special.ndtr((distance - final) / (error * np.sqrt(1 - share))))
@@ -272,3 +275,46 @@ class _Race:
         while first < end < len(order) and sources[order[end]] == sources[order[end - 1]]:
             end -= 1
         return end
+
+
+def spend(shares: Sequence[float], *, level: float, power: float) -> list[float]:
+    """Return the one-sided level of each look, so that all looks together err with chance ``level``.
+
+    Estimates on nested samples behave like a Brownian motion at the shares of the data (independent
+    increments), so the chance of crossing at a later look but at none before is an integral over one
+    dimension, worked out look by look (Armitage, McPherson & Rowe 1969).
+
+    Args:
+        shares: what part of all the data each look sees, each 0.01 or more above the one before (the grid of
+            the integral is no finer), the last one 1.
+        level: of all looks together, one-sided.
+        power: the level spent by share t is ``level`` × t ** ``power``: 1 stops clear cases early, 3 keeps
+            nearly all of it for the end.
+    """
+    spent = [level * share**power for share in shares]
+    levels: list[float] = []
+    grid = density = np.empty(0)
+    for look, (share, upto) in enumerate(zip(shares, spent, strict=True)):
+        if look == 0:
+            bound = float(special.ndtri(1 - upto)) * np.sqrt(share)
+            grid = np.linspace(_LOWEST * np.sqrt(share), bound, _GRID)
+            density = np.exp(-(grid**2) / (2 * share)) / np.sqrt(2 * np.pi * share)
+        else:
+            fresh = upto - spent[look - 1]
+            step = float(np.sqrt(share - shares[look - 1]))
+            bound = _bound(grid, density, step, fresh)
+            wider = np.linspace(_LOWEST * np.sqrt(share), bound, _GRID)
+            kernel = np.exp(-(((wider[:, None] - grid) / step) ** 2) / 2) / (np.sqrt(2 * np.pi) * step)
+            density = np.trapezoid(kernel * density, grid, axis=1)
+            grid = wider
+        levels.append(float(special.ndtr(-bound / np.sqrt(share))))
+    return levels
+
+
+def _bound(grid: np.ndarray, density: np.ndarray, step: float, wanted: float) -> float:
+    """Return the value that is first crossed at this look with the wanted chance."""
+
+    def excess(bound: float) -> float:
+        return float(np.trapezoid(density * special.ndtr((grid - bound) / step), grid)) - wanted
+
+    return float(optimize.brentq(excess, _LOWEST, 12.0))

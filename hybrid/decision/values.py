@@ -1,15 +1,26 @@
-"""The values of a decision: policy in, verdict out.
+"""The values of a decision: policy and requirements in, verdict out.
 
-Takes nothing; frozen, without behaviour but the wording of an interval. Effects and margins are
-differences of mean scores, from −1 to 1; texts show them in points (hundredths).
+Effects and margins are differences of mean scores, from −1 to 1; texts show them in points (hundredths).
 """
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
+import math
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from hybrid.evaluation.costs import ArmCost
+from hybrid.errors import UsageError
+from hybrid.evaluation.outcomes import ArmCost
+from hybrid.evaluation.scores import METRICS
+from hybrid.statistics import Interval
+
+_GATE = re.compile(r"\s*([a-z][a-z0-9_]*)\s*(>=|<=)\s*([-+0-9.eE]+)\s*")
+_ARM = "arm="
+_DECIDED = "decided"
 
 
 class Verdict(StrEnum):
@@ -19,7 +30,7 @@ class Verdict(StrEnum):
     UNDECIDED = "undecided"
 
 
-class Comparison(StrEnum):
+class Side(StrEnum):
     """Which side of its limit a gate wants."""
 
     AT_LEAST = ">="
@@ -31,7 +42,7 @@ class Gate:
     """A condition that an arm must meet to be chosen, such as ``hallucination <= 0.1``."""
 
     measure: str
-    comparison: Comparison
+    comparison: Side
     limit: float
 
 
@@ -51,15 +62,6 @@ class Policy:
     replicates: int = 10_000
     seed: int = 0
     currency: str = "USD"
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A confidence interval; ``confidence`` is its level, for example 0.95."""
-
-    low: float
-    high: float
-    confidence: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ class GateResult:
     passed: bool
 
 
-class Claim(StrEnum):
+class Hypothesis(StrEnum):
     """What an effect has to show: better by more than the margin, or not worse by more than it."""
 
     BETTER = "better"
@@ -103,7 +105,7 @@ class Effect:
     other: str
     difference: float
     interval: Interval
-    claim: Claim
+    claim: Hypothesis
     p: float
     permutation_p: float
     shown: bool
@@ -176,3 +178,72 @@ class Decision:
     guessing: float | None
     policy: Policy
     looks: tuple[Look, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Requirements:
+    """Gates, and whether a certain arm or any verdict at all is wanted."""
+
+    gates: tuple[Gate, ...] = ()
+    arm: str | None = None
+    any: bool = False
+
+    def unmet(self, decision: Decision) -> list[str]:
+        """Return what the decision lacks; without requirements nothing."""
+        if not self.any:
+            return []
+        if decision.arm is None:
+            return ["a verdict was required, and it is undecided"]
+        if self.arm is not None and decision.arm != self.arm:
+            return [f"the arm {self.arm} was required, and the verdict is {decision.arm}"]
+        return []
+
+
+def parse_requirements(texts: Sequence[str]) -> Requirements:
+    """Read requirements; any of them also requires a verdict.
+
+    Raises:
+        UsageError: a text is none of ``MEASURE>=NUMBER``, ``MEASURE<=NUMBER``, ``decided``, ``arm=NAME``.
+    """
+    gates: list[Gate] = []
+    arm: str | None = None
+    for text in texts:
+        if match := _GATE.fullmatch(text):
+            gates.append(Gate(match[1], Side(match[2]), _number(match[3], text)))
+        elif text.startswith(_ARM) and len(text) > len(_ARM):
+            named = text.removeprefix(_ARM)
+            if arm not in (None, named):
+                raise UsageError(f"--require arm={arm} and arm={named} cannot both be met")
+            arm = named
+        elif text != _DECIDED:
+            raise UsageError(
+                f"--require {text!r} is not understood",
+                hint="for example: --require 'groundedness>=0.8' --require 'p95<=2' --require decided",
+            )
+    return Requirements(tuple(gates), arm, bool(texts))
+
+
+def refuse_unknown(gates: Sequence[Gate]) -> None:
+    """Refuse a gate on something that no experiment measures.
+
+    Raises:
+        UsageError: with the nearest measure that there is.
+    """
+    known = [card.name for card in METRICS] + [entry.name for entry in dataclasses.fields(ArmCost)]
+    for gate in gates:
+        if gate.measure not in known:
+            near = difflib.get_close_matches(gate.measure, known, n=1)
+            raise UsageError(
+                f"nothing measures {gate.measure!r}",
+                hint=f"did you mean {near[0]!r}?" if near else f"measures: {', '.join(known)}",
+            )
+
+
+def _number(digits: str, text: str) -> float:
+    try:
+        value = float(digits)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise UsageError(f"--require {text!r}: {digits!r} is not a number")
+    return value

@@ -1,44 +1,51 @@
 """The rule: among arms that pass the gates, the cheapest that is not worse than the best, or undecided.
 
-Takes scores, costs, measures and a policy, gives a ``Decision``. Pure: the same input gives the same
-decision, and nothing is read or run. Prices order the arms; where they are equal or unknown the simpler
-arm is the cheaper one.
+Prices order the arms; where they are equal or unknown the simpler arm is the cheaper one. Against a cheaper
+arm a candidate must be *better* by more than the margin, for less is not worth a price; against a dearer one
+it must be *not worse* by more than the margin. All these claims must hold together (Berger 1982), each at
+its level after Holm, so that a wrong verdict takes a false claim about one and the same pair.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from hybrid.decision import wording
-from hybrid.decision.claims import Shown, Standard, difference, interval, judge, mean, settled
-from hybrid.decision.outlook import detectable, margin_needed, questions_needed
 from hybrid.decision.values import (
     ArmResult,
-    Comparison,
     Decision,
     Effect,
     Gate,
     GateResult,
-    Interval,
+    Hypothesis,
     Look,
     Policy,
+    Side,
     SliceResult,
     Verdict,
 )
 from hybrid.errors import UsageError
-from hybrid.evaluation.costs import ArmCost
+from hybrid.evaluation.outcomes import ArmCost
 from hybrid.evaluation.prediction_powered import powered
 from hybrid.evaluation.scores import SYNTHETIC, ScoreTable
 from hybrid.statistics import (
     MIN_SOURCES,
     Array,
     Contrast,
+    Interval,
     Resampling,
+    detectable_effect,
+    holm,
+    questions_for,
     resample,
 )
 
+# (candidate, other) -> an effect that was shown at an earlier look and stays shown
+Shown = Mapping[tuple[str, str], Effect]
 # arm -> measure -> value, for the gates
 Measures = Mapping[str, Mapping[str, float]]
 
@@ -46,6 +53,19 @@ _SIMPLICITY = {"base": 0, "rag": 1, "adapter": 1, "both": 2}
 _UNKNOWN_SIMPLICITY = 1
 _FIRST_WORD = re.compile(r"[a-z]+")
 _SLICE_REPLICATES = 2_000
+_POWER = 0.8
+_MARGIN_STEP = 0.005
+_WIDEST_MARGIN = 0.3
+# When the tests refuse where the formula says that there are enough, so much more is asked for.
+_LEAST_MORE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Standard:
+    """How strict claims are judged: margin, and the one-sided level of this look."""
+
+    margin: float
+    level: float
 
 
 def decide(
@@ -110,11 +130,11 @@ def arm_results(
     columns = in_order(table, table.arms, policy)
     results = []
     for place, arm in enumerate(table.arms):
-        contrast = mean(columns, place)
+        contrast = columns.mean(place)
         # the deciding score is a measure too
         known = {table.metric: contrast.estimate} | dict(measures.get(arm, {}))
         gates = tuple(_hold(arm, gate, known) for gate in policy.gates)
-        wide = interval(contrast, policy.level)
+        wide = contrast.interval(policy.level)
         results.append(
             ArmResult(
                 arm=arm,
@@ -229,7 +249,7 @@ def _hold(arm: str, gate: Gate, measures: Mapping[str, float]) -> GateResult:
     value = measures.get(gate.measure)
     if value is None:
         return GateResult(arm, gate, None, passed=False)
-    passed = value >= gate.limit if gate.comparison is Comparison.AT_LEAST else value <= gate.limit
+    passed = value >= gate.limit if gate.comparison is Side.AT_LEAST else value <= gate.limit
     return GateResult(arm, gate, value, passed)
 
 
@@ -240,7 +260,7 @@ def _rivals(order: Sequence[str], columns: Resampling, policy: Policy) -> tuple[
         order[arm]
         for arm in places
         if not any(
-            difference(columns, other, arm).p_above(0.0) <= policy.level for other in places if other != arm
+            columns.difference(other, arm).p_above(0.0) <= policy.level for other in places if other != arm
         )
     )
 
@@ -283,8 +303,8 @@ def _slice(
     columns = in_order(part, order, dataclasses.replace(policy, replicates=_SLICE_REPLICATES))
     others = [place for place in range(len(order)) if place != leader]
     best = max(others, key=lambda place: (columns.means[place], -place))
-    contrast: Contrast = difference(columns, best, leader)
-    wide = interval(contrast, level)
+    contrast = columns.difference(best, leader)
+    wide = contrast.interval(level)
     return SliceResult(
         name=name,
         questions=len(rows),
@@ -296,3 +316,129 @@ def _slice(
         arms=table.arms,
         exception=wide.low > 0 and columns.sources >= MIN_SOURCES,
     )
+
+
+def effects_for(
+    candidate: int, arms: Sequence[str], resampling: Resampling, standard: Standard, earlier: Shown
+) -> list[Effect]:
+    """Return what the verdict for the candidate needs, in the order of the arms.
+
+    Args:
+        candidate: its column.
+        arms: names of the columns, from cheap to dear.
+        resampling: of the scores so far.
+        standard: margin and level.
+        earlier: claims that were shown before; they are not tested again and leave the Holm family.
+    """
+    open_claims: list[tuple[int, Contrast, Hypothesis, float]] = []
+    effects: dict[int, Effect] = {}
+    for other in range(len(arms)):
+        if other == candidate:
+            continue
+        claim = Hypothesis.BETTER if other < candidate else Hypothesis.NOT_WORSE
+        known = earlier.get((arms[candidate], arms[other]))
+        # prices may have changed places since: who is better is not worse, but not the other way round
+        if known is not None and known.claim in (claim, Hypothesis.BETTER):
+            effects[other] = known
+            continue
+        contrast = resampling.difference(candidate, other)
+        excluded = standard.margin if claim is Hypothesis.BETTER else -standard.margin
+        open_claims.append((other, contrast, claim, contrast.p_above(excluded)))
+    adjusted = holm([p for _, _, _, p in open_claims])
+    for (other, contrast, claim, _), p in zip(open_claims, adjusted, strict=True):
+        effects[other] = Effect(
+            arm=arms[candidate],
+            other=arms[other],
+            difference=contrast.estimate,
+            interval=contrast.interval(standard.level),
+            claim=claim,
+            p=p,
+            permutation_p=contrast.flip_p(two_sided=True),
+            shown=p <= standard.level,
+        )
+    return [effects[other] for other in sorted(effects)]
+
+
+def judge(
+    arms: Sequence[str], resampling: Resampling, standard: Standard, earlier: Shown
+) -> list[list[Effect]]:
+    """Return for every arm, from cheap to dear, the effects that its verdict needs."""
+    return [effects_for(candidate, arms, resampling, standard, earlier) for candidate in range(len(arms))]
+
+
+def settled(judgement: Sequence[Sequence[Effect]]) -> int | None:
+    """Return the cheapest arm all of whose claims are shown, None if there is none."""
+    for place, effects in enumerate(judgement):
+        if all(effect.shown for effect in effects):
+            return place
+    return None
+
+
+def questions_needed(
+    asked: int, columns: Resampling, judgement: Sequence[Sequence[Effect]], policy: Policy
+) -> int | None:
+    """Return the further questions for the verdict that is nearest to being settled, None if there is none.
+
+    Args:
+        asked: how many questions there were.
+        columns: their resampling, arms from cheap to dear.
+        judgement: the effects that the verdict for each arm needs.
+        policy: margin and level.
+    """
+    needs = [
+        max((_need(columns, place, effects, asked, policy)), default=0.0)
+        for place, effects in enumerate(judgement)
+    ]
+    # too few sources for any claim: at the questions a source so far
+    floor = MIN_SOURCES * asked / columns.sources
+    nearest = max(min(needs, default=math.inf), floor)
+    return max(math.ceil(nearest - asked), math.ceil(_LEAST_MORE * asked)) if math.isfinite(nearest) else None
+
+
+def margin_needed(
+    order: Sequence[str], columns: Resampling, leader: int | None, policy: Policy
+) -> float | None:
+    """Return the margin, on a grid of half points, at which the cheapest arm is shown to be good enough."""
+    # of a dearer arm it is not only asked to be good enough, and that is harder with a wider margin
+    if leader != 0 or columns.sources < MIN_SOURCES:
+        return None
+
+    def enough(steps: int) -> bool:
+        standard = Standard(steps * _MARGIN_STEP, policy.level)
+        return all(effect.shown for effect in effects_for(0, order, columns, standard, {}))
+
+    low, high = int(policy.margin / _MARGIN_STEP), round(_WIDEST_MARGIN / _MARGIN_STEP)
+    if not enough(high):
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high * _MARGIN_STEP
+
+
+def detectable(columns: Resampling, leader: int | None, policy: Policy) -> float:
+    """Return the smallest difference to the leader that would be seen, for the arm that varies most."""
+    if leader is None:
+        return 1.0
+    pairs = [columns.difference(other, leader) for other in range(len(columns.means)) if other != leader]
+    error = max((pair.standard_error for pair in pairs), default=0.0)
+    return min(detectable_effect(error, sources=columns.sources, level=policy.level), 1.0)
+
+
+def _need(
+    columns: Resampling, place: int, effects: Sequence[Effect], asked: int, policy: Policy
+) -> list[float]:
+    others = [other for other in range(len(effects) + 1) if other != place]
+    # all open claims must be shown: Holm shares the level among them, and their powers multiply
+    still_open = max(sum(not effect.shown for effect in effects), 1)
+    level, power = policy.level / still_open, 1 - (1 - _POWER) / still_open
+    needs = []
+    for other, effect in zip(others, effects, strict=True):
+        if not effect.shown:
+            contrast = columns.difference(place, other)
+            excluded = -policy.margin if other > place else policy.margin
+            # as good as it looks, or equal: reckoned with an estimate right at the margin, no number would do
+            difference_then = max(contrast.estimate, 0.0) if other > place else contrast.estimate
+            distance, error = difference_then - excluded, contrast.error_at(excluded)
+            needs.append(questions_for(distance, error, questions=asked, level=level, power=power))
+    return needs

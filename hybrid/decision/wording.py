@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hybrid.decision.values import ArmResult, Claim, Comparison, Decision, Effect, GateResult, Interval
-from hybrid.statistics import MIN_SOURCES
+from hybrid.decision.values import ArmResult, Decision, Effect, GateResult, Hypothesis, Side
+from hybrid.statistics import MIN_SOURCES, Interval
 
 _MANY = 10_000
-_SIGNS = {Comparison.AT_LEAST: "≥", Comparison.AT_MOST: "≤"}
+_SIGNS = {Side.AT_LEAST: "≥", Side.AT_MOST: "≤"}
 
 
 def points(value: float, *, sign: bool = False) -> str:
@@ -50,7 +50,7 @@ def _verdict(decision: Decision) -> str:
 def _found(decision: Decision, closest: Effect) -> str:
     """Return what the verdict hangs on, in words that fit its direction."""
     ahead = points(closest.difference, sign=True)
-    if closest.claim is Claim.BETTER:
+    if closest.claim is Hypothesis.BETTER:
         return (
             f"{ahead} points against {closest.other} ({interval_text(closest.interval)}), which no cheaper "
             f"arm comes up to"
@@ -185,10 +185,10 @@ def _decided_flips(decision: Decision) -> list[str]:
         f"A margin under {points(-effect.interval.low)} points: then {effect.arm} would not be shown to be "
         f"as good as {effect.other}."
         for effect in decision.effects
-        if effect.claim is Claim.NOT_WORSE and effect.interval.low < 0
+        if effect.claim is Hypothesis.NOT_WORSE and effect.interval.low < 0
     ]
     closest = _closest(decision)
-    if closest is not None and closest.claim is Claim.BETTER:
+    if closest is not None and closest.claim is Hypothesis.BETTER:
         gain = points(closest.difference)
         lines.append(f"If {gain} points are not worth the price to you: {closest.other} is cheaper.")
     lines += filter(None, (_break_even(decision, result) for result in decision.arms))
@@ -210,7 +210,7 @@ def _break_even(decision: Decision, other: ArmResult) -> str | None:
 
 def _closest(decision: Decision) -> Effect | None:
     """Return the comparison that the verdict hangs on: against a cheaper arm if there is one."""
-    better = [effect for effect in decision.effects if effect.claim is Claim.BETTER]
+    better = [effect for effect in decision.effects if effect.claim is Hypothesis.BETTER]
     return min(better or decision.effects, key=lambda effect: effect.difference, default=None)
 
 
@@ -221,7 +221,7 @@ def _hardest(decision: Decision) -> Effect | None:
 
 def _effect_line(decision: Decision, effect: Effect) -> str:
     margin = points(decision.policy.margin)
-    wanted = f"gain more than {margin}" if effect.claim is Claim.BETTER else f"lose less than {margin}"
+    wanted = f"gain more than {margin}" if effect.claim is Hypothesis.BETTER else f"lose less than {margin}"
     verdict = "shown" if effect.shown else "not shown"
     return (
         f"{effect.arm} against {effect.other}: {points(effect.difference, sign=True)} points "

@@ -1,8 +1,7 @@
-"""Ask every arm every question, once: arms × questions, line by line.
+"""Ask every arm every question, once, and hold what is known: arms × questions, resumable.
 
-Takes contenders, questions and a folder, gives outcomes. Whatever ends a run, the next one goes on
-where it was; what an arm has answered in any experiment of the domain is not asked again. Knows
-nothing about gold answers and scores.
+Whatever ends a run, the next one goes on where it was; what an arm has answered in any experiment of the
+domain is not asked again. Nothing here knows gold answers.
 """
 
 from __future__ import annotations
@@ -10,29 +9,45 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import math
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from hybrid.arms import Contender
-from hybrid.config import Settings, settings_dict
+from hybrid.config import PriceSettings, Settings, settings_dict
 from hybrid.errors import UsageError
-from hybrid.evaluation.costs import Meter
-from hybrid.evaluation.outcomes import Outcome, Passage
-from hybrid.evaluation.record import Record, question_key
+from hybrid.evaluation.outcomes import (
+    ArmCost,
+    Meter,
+    Outcome,
+    Reading,
+    Retrieved,
+    append_outcomes,
+    arm_cost,
+    load_outcomes,
+    replace_outcomes,
+)
+from hybrid.evaluation.scores import Scores
 from hybrid.files import folder_lock, hash_text, storage_errors, write_json
 from hybrid.models.provenance import describe_machine, versions
 from hybrid.questions.files import question_row, save_questions
 from hybrid.types import Answer, Question, Span
 
 _SETTINGS = "settings.json"
+_OUTCOMES = "outcomes.jsonl"
+_METERS = "meters.json"
 _ERROR_LETTERS = 500
 _NAME_LETTERS = 60
 
 # Told how many answers of an arm there are, and how many there will be.
 Progress = Callable[[str, int, int], None]
+# The name of an arm and the id of a question.
+Cell = tuple[str, str]
 
 
 def silent(arm: str, done: int, total: int) -> None:
@@ -82,31 +97,17 @@ def begin(
     return folder
 
 
-def run(
-    contenders: Sequence[Contender],
-    questions: Sequence[Question],
-    folder: Path,
-    *,
-    batch: int = 64,
-    alone: int = 10,
-    seed: int = 0,
-    retry: bool = False,
-    progress: Progress = silent,
-) -> list[Outcome]:
-    """Ask what is missing and return all outcomes, arm by arm, each in the order of the questions.
-
-    An answer is written down before the next batch is asked. A batch that fails is asked one by one; a
-    question that fails alone becomes an outcome with its error, and the run goes on.
+@contextmanager
+def opened(
+    folder: Path, contenders: Sequence[Contender], questions: Sequence[Question], *, retry: bool = False
+) -> Iterator[Experiment]:
+    """Yield the experiment of a folder, its models loaded and its folder locked.
 
     Args:
+        folder: from ``begin``; what its experiment and its siblings already know is not asked again.
         contenders: the arms; the folder may hold others, which stay.
         questions: with different ids.
-        folder: from ``begin``; what its experiment and its siblings already know is not asked again.
-        batch: how many questions at once.
-        alone: of each arm, so many questions are asked one at a time, for the latency that a user sees.
-        seed: chooses them.
         retry: ask again what failed.
-        progress: told after every batch.
 
     Raises:
         ModelError: a model cannot be loaded; nothing was asked then.
@@ -117,10 +118,162 @@ def run(
     for contender in contenders:
         contender.prepare(questions)
     with folder_lock(folder):
-        record = Record(folder, contenders, questions, retry=retry)
-        for contender in contenders:
-            _run_arm(contender, questions, record, batch=batch, alone=alone, seed=seed, progress=progress)
-        return [record.outcomes[contender.name, q.id] for contender in contenders for q in questions]
+        yield Experiment(folder, contenders, questions, retry=retry)
+
+
+class Experiment:
+    """All that is known of an experiment: ``outcomes`` and ``scores`` by cell, ``meters`` by arm.
+
+    Outcomes and meters lie in the folder too; scores are taken anew at every run, by whoever knows the golds.
+    """
+
+    def __init__(
+        self, folder: Path, contenders: Sequence[Contender], questions: Sequence[Question], *, retry: bool
+    ) -> None:
+        self.outcomes: dict[Cell, Outcome] = {}
+        self.scores: dict[Cell, Scores] = {}
+        self.meters = _load_meters(folder)
+        self._folder = folder
+        self._contenders = {contender.name: contender for contender in contenders}
+        self._keys = {(c.name, q.id): question_key(c.identity, q) for c in contenders for q in questions}
+        self._identities = {c.name: _digest(c.identity) for c in contenders}
+        self._read(retry)
+        self._reuse()
+
+    def ask(
+        self,
+        arms: Sequence[str],
+        questions: Sequence[Question],
+        *,
+        batch: int = 64,
+        alone: int = 10,
+        seed: int = 0,
+        progress: Progress = silent,
+    ) -> list[Outcome]:
+        """Ask what is missing and return all outcomes, arm by arm, each in the order of the questions.
+
+        An answer is written down before the next batch is asked. A batch that fails is asked one by one; a
+        question that fails alone becomes an outcome with its error, and the run goes on.
+
+        Args:
+            arms: names of the contenders.
+            questions: some of the experiment's.
+            batch: how many questions at once.
+            alone: of each arm, so many questions are asked one at a time, for the latency that a user sees.
+            seed: chooses them.
+            progress: told after every batch.
+        """
+        for arm in arms:
+            self._ask_arm(
+                self._contenders[arm], questions, batch=batch, alone=alone, seed=seed, progress=progress
+            )
+        return [self.outcomes[arm, question.id] for arm in arms for question in questions]
+
+    def scored(self) -> tuple[list[Outcome], list[Scores]]:
+        """Return the outcomes that have scores, and these, in the order in which they were scored."""
+        return [self.outcomes[cell] for cell in self.scores], list(self.scores.values())
+
+    def costs(
+        self, outcomes: Sequence[Outcome], prices: PriceSettings, training: Mapping[str, float]
+    ) -> dict[str, ArmCost]:
+        """Return what each arm of the outcomes costs; ``training`` is in minutes by arm."""
+        arms: dict[str, list[Outcome]] = {}
+        for outcome in outcomes:
+            arms.setdefault(outcome.arm, []).append(outcome)
+        readings = {arm: metered.reading for arm, metered in self.meters.items()}
+        return {
+            arm: arm_cost(rows, readings.get(arm, Reading()), prices, training=training.get(arm, 0.0))
+            for arm, rows in arms.items()
+        }
+
+    def _ask_arm(
+        self,
+        contender: Contender,
+        questions: Sequence[Question],
+        *,
+        batch: int,
+        alone: int,
+        seed: int,
+        progress: Progress,
+    ) -> None:
+        known = [self.outcomes.get((contender.name, question.id)) for question in questions]
+        fresh = [question for question, outcome in zip(questions, known, strict=True) if outcome is None]
+        timed = sum(outcome is not None and outcome.alone is not None for outcome in known)
+        # drawn by their ids: a run that was interrupted times the same ones
+        drawn = sorted(fresh, key=lambda question: hash_text(str(seed), question.id))
+        single = {question.id for question in drawn[: max(0, alone - timed)]}
+        together = [question for question in fresh if question.id not in single]
+        done = len(questions) - len(fresh)
+        progress(contender.name, done, len(questions))
+        # those alone come last, when the models are warm
+        ones = ([question] for question in fresh if question.id in single)
+        for asked in itertools.chain(_parts(together, batch), ones):
+            with Meter() as meter:
+                outcomes = _ask_all(contender, asked)
+            if asked[0].id in single:
+                outcomes = [_timed(outcome) for outcome in outcomes]
+                reading = dataclasses.replace(meter.reading(0), joules=None)
+            else:
+                reading = meter.reading(len(asked))
+            self._add(outcomes, reading)
+            done += len(asked)
+            progress(contender.name, done, len(questions))
+
+    def _add(self, outcomes: Sequence[Outcome], reading: Reading) -> None:
+        """Write outcomes of one arm down, with what they took."""
+        append_outcomes(self._folder / _OUTCOMES, outcomes)
+        self.outcomes |= {(outcome.arm, outcome.question): outcome for outcome in outcomes}
+        for arm in {outcome.arm for outcome in outcomes}:
+            before = self.meters.get(arm)
+            same = before is not None and before.identity == self._identities[arm]
+            total = before.reading + reading if before is not None and same else reading
+            self._set_meter(arm, total)
+
+    def _read(self, retry: bool) -> None:
+        """Take what the folder holds; lines that are stale, there twice, or to be tried again go."""
+        path = self._folder / _OUTCOMES
+        if not path.is_file():
+            return
+        lines = load_outcomes(path)
+        for outcome in lines:
+            cell = (outcome.arm, outcome.question)
+            stale = self._keys.get(cell, outcome.key) != outcome.key
+            if not stale and not (retry and outcome.error):
+                self.outcomes.setdefault(cell, outcome)
+        if len(self.outcomes) < len(lines):
+            replace_outcomes(path, list(self.outcomes.values()))
+
+    def _reuse(self) -> None:
+        """Take over what other experiments of the domain know of the same arms and questions."""
+        missing = {cell: key for cell, key in self._keys.items() if cell not in self.outcomes}
+        if not missing:
+            return
+        wanted = set(missing.values())
+        for other in sorted(self._folder.parent.glob(f"*/{_OUTCOMES}")):
+            found = {o.key: o for o in _readable(other) if o.key in wanted and not o.error}
+            cells = [cell for cell, key in missing.items() if key in found]
+            if not cells:
+                continue
+            taken = [
+                dataclasses.replace(found[missing[arm, question]], arm=arm, question=question)
+                for arm, question in cells
+            ]
+            append_outcomes(self._folder / _OUTCOMES, taken)
+            self.outcomes |= {(outcome.arm, outcome.question): outcome for outcome in taken}
+            self._reuse_meters(other.parent, {arm for arm, _ in cells})
+            missing = {cell: key for cell, key in missing.items() if key not in found}
+
+    def _reuse_meters(self, other: Path, arms: set[str]) -> None:
+        known = {metered.identity: metered.reading for metered in _load_meters(other).values()}
+        for arm in sorted(arms - set(self.meters)):
+            if self._identities[arm] in known:
+                self._set_meter(arm, known[self._identities[arm]])
+
+    def _set_meter(self, arm: str, reading: Reading) -> None:
+        self.meters[arm] = _Metered(self._identities[arm], reading)
+        write_json(
+            self._folder / _METERS, {name: dataclasses.asdict(one) for name, one in self.meters.items()}
+        )
 
 
 def ask(contender: Contender, question: Question) -> Outcome:
@@ -129,38 +282,42 @@ def ask(contender: Contender, question: Question) -> Outcome:
     return _timed(outcome)
 
 
-def _run_arm(
-    contender: Contender,
-    questions: Sequence[Question],
-    record: Record,
-    *,
-    batch: int,
-    alone: int,
-    seed: int,
-    progress: Progress,
-) -> None:
-    known = [record.outcomes.get((contender.name, question.id)) for question in questions]
-    fresh = [question for question, outcome in zip(questions, known, strict=True) if outcome is None]
-    timed = sum(outcome is not None and outcome.alone is not None for outcome in known)
-    # drawn by their ids: a run that was interrupted times the same ones
-    drawn = sorted(fresh, key=lambda question: hash_text(str(seed), question.id))
-    single = {question.id for question in drawn[: max(0, alone - timed)]}
-    together = [question for question in fresh if question.id not in single]
-    done = len(questions) - len(fresh)
-    progress(contender.name, done, len(questions))
-    # those alone come last, when the models are warm
-    ones = ([question] for question in fresh if question.id in single)
-    for asked in itertools.chain(_parts(together, batch), ones):
-        with Meter() as meter:
-            outcomes = _ask_all(contender, asked)
-        if asked[0].id in single:
-            outcomes = [_timed(outcome) for outcome in outcomes]
-            reading = dataclasses.replace(meter.reading(0), joules=None)
-        else:
-            reading = meter.reading(len(asked))
-        record.add(outcomes, reading)
-        done += len(asked)
-        progress(contender.name, done, len(questions))
+def question_key(identity: Mapping[str, str], question: Question) -> str:
+    """Return a digest of all that decides the answer to a question."""
+    asked = [question.text, list(question.options), list(question.withheld)]
+    return hash_text(json.dumps(dict(identity), sort_keys=True), json.dumps(asked))
+
+
+@dataclass(frozen=True, slots=True)
+class _Metered:
+    """What was measured of an arm; ``identity`` is its digest, so that a changed arm begins anew."""
+
+    identity: str
+    reading: Reading
+
+
+def _readable(path: Path) -> list[Outcome]:
+    """Return the outcomes of another experiment; what cannot be read is no help, and no harm either."""
+    try:
+        return load_outcomes(path)
+    except UsageError:
+        return []
+
+
+def _load_meters(folder: Path) -> dict[str, _Metered]:
+    path = folder / _METERS
+    if not path.is_file():
+        return {}
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(dict[str, _Metered]).validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise UsageError(f"{path} holds no meter readings", hint="delete it; costs are lost") from error
+
+
+def _digest(identity: Mapping[str, str]) -> str:
+    return hash_text(json.dumps(dict(identity), sort_keys=True))
 
 
 def _ask_all(contender: Contender, questions: Sequence[Question]) -> list[Outcome]:
@@ -184,7 +341,7 @@ def _blank(contender: Contender, question: Question) -> Outcome:
 
 def _filled(blank: Outcome, answer: Answer, seconds: float) -> Outcome:
     passages = [
-        Passage(hit.chunk.source, Span(hit.chunk.start, hit.chunk.end), hit.chunk.text, hit.score)
+        Retrieved(hit.chunk.source, Span(hit.chunk.start, hit.chunk.end), hit.chunk.text, _finite(hit.score))
         for hit in answer.hits
     ]
     return dataclasses.replace(
@@ -193,11 +350,16 @@ def _filled(blank: Outcome, answer: Answer, seconds: float) -> Outcome:
         abstained=answer.abstained,
         citations=answer.citations,
         passages=tuple(passages),
-        confidence=answer.confidence,
+        confidence=_finite(answer.confidence),
         prompt_tokens=answer.prompt_tokens,
         completion_tokens=answer.completion_tokens,
         seconds=seconds,
     )
+
+
+def _finite(value: float | None) -> float | None:
+    """Return None for what is no number: a model that broke said nothing."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _timed(outcome: Outcome) -> Outcome:

@@ -1,7 +1,7 @@
-"""Score one answer against gold.
+"""Score one answer against its gold, and its passages against the gold evidence.
 
-Takes texts, gives numbers from 0 to 1, higher is better. An empty answer scores 0, and so does any
-answer where there is no gold; nothing is ever NaN. Several golds are alternatives: the best one counts.
+All numbers are from 0 to 1, higher is better, never NaN. An empty answer scores 0, and so does any answer
+where there is no gold. Several golds are alternatives: the best one counts.
 """
 
 from __future__ import annotations
@@ -10,14 +10,27 @@ import re
 import string
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from hybrid.evaluation.outcomes import Outcome, Retrieved
+from hybrid.generation.support import content_words, share_supported
 from hybrid.models import Embedder
+from hybrid.ranking import average_precision, ndcg, precision, recall, reciprocal_rank
+from hybrid.types import Evidence, Question, Span
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _POLAR = re.compile(r"\b(?:yes|no)\b")
+# A passage that ends in the middle of the evidence holds it if it has this share of it.
+_OVERLAP = 0.5
+# The share of the quote's content words that a passage must have where the words differ a little, as
+# they do between two readings of one PDF. A number that is missing is never made up for.
+_WORDS = 0.8
+# A shorter quote stands in many places by chance, so it counts only where it was taken from.
+_TELLING = 4
+_CUT = 10
 
 
 def normalise(text: str) -> str:
@@ -115,6 +128,84 @@ def similarities(answers: Sequence[str], golds: Sequence[Sequence[str]], embedde
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class ContextScores:
+    """What the passages of one answer are worth against the gold evidence, each from 0 to 1, or None.
+
+    ``recall`` is the share of the pieces of evidence that some passage holds. ``ndcg`` is at 10, a piece
+    of evidence being found at the first passage that holds it; holding it again gains nothing.
+    ``reciprocal_rank`` is one over the rank of the first passage that holds any. ``precision`` is the
+    share of the passages that hold any (RAGChecker), ``average_precision`` the mean precision at the
+    ranks of those that do (ragas): two numbers that both go by the name of context precision.
+    ``utilisation`` is the share of the evidence that was retrieved and that the answer uses, None if none
+    was retrieved (after RAGChecker, Ru et al. 2024, which asks a large model).
+    """
+
+    recall: float | None = None
+    ndcg: float | None = None
+    reciprocal_rank: float | None = None
+    precision: float | None = None
+    average_precision: float | None = None
+    utilisation: float | None = None
+
+
+def context_scores(question: Question, outcome: Outcome) -> ContextScores:
+    """Score the passages of an answer, best first; without passages all is 0, without evidence None.
+
+    Evidence is used if a citation holds it, if the answer states a gold answer that stands in it, or if
+    the answer says most of it again. An answer that failed or abstained uses none.
+    """
+    if not question.evidence:
+        return ContextScores()
+    held = evidence_held(question, outcome.passages)
+    ranks = [str(rank) for rank in range(len(held))]
+    relevant = {rank: int(bool(pieces)) for rank, pieces in zip(ranks, held, strict=True)}
+    found = _order_found(held)
+    wanted = {f"evidence {place}": 1 for place in range(len(question.evidence))}
+    return ContextScores(
+        recall=recall(found, wanted, len(found)),
+        ndcg=ndcg(found, wanted, _CUT),
+        reciprocal_rank=reciprocal_rank(ranks, relevant),
+        precision=precision(ranks, relevant),
+        average_precision=average_precision(ranks, relevant),
+        utilisation=_utilisation(question, outcome, frozenset[int]().union(*held)),
+    )
+
+
+def holds(evidence: Evidence, *, source: str, span: Span, text: str) -> bool:
+    """Tell whether a stretch of a document holds a piece of gold evidence.
+
+    It does if it is from the same source and covers at least half of the evidence by offsets; else if the
+    quote stands in it as whole words, in any case and spacing; else, where the evidence has no offsets,
+    if 80 % of the quote's content words and all its numbers stand in it. In another source, or at another
+    place than the known one, only a quote of at least four content words counts. Evidence without a quote
+    and without offsets is held by every passage of its source.
+    """
+    same = source == evidence.source
+    if same and evidence.span is not None and _overlaps(evidence.span, span):
+        return True
+    if not evidence.quote.strip():
+        return same and evidence.span is None
+    anywhere = len(content_words(evidence.quote)) >= _TELLING
+    if not anywhere and not (same and evidence.span is None):
+        return False
+    if contains_gold(text, [evidence.quote]):
+        return True
+    return evidence.span is None and share_supported(evidence.quote, text) >= _WORDS
+
+
+def evidence_held(question: Question, passages: Sequence[Retrieved]) -> list[frozenset[int]]:
+    """Return for each passage which pieces of the question's evidence it holds, by their place."""
+    return [
+        frozenset(
+            place
+            for place, evidence in enumerate(question.evidence)
+            if holds(evidence, source=passage.source, span=passage.span, text=passage.text)
+        )
+        for passage in passages
+    ]
+
+
 def _cosine(one: np.ndarray, other: np.ndarray) -> float:
     return min(max(float(one @ other), 0.0), 1.0)
 
@@ -146,3 +237,40 @@ def _longest_common(one: list[str], other: list[str]) -> int:
             row[place] = diagonal + 1 if word == against else max(above, row[place - 1])
             diagonal = above
     return row[-1]
+
+
+def _overlaps(evidence: Span, passage: Span) -> bool:
+    common = min(evidence.end, passage.end) - max(evidence.start, passage.start)
+    shorter = min(evidence.end - evidence.start, passage.end - passage.start)
+    return common > 0 and common >= _OVERLAP * shorter
+
+
+def _order_found(held: Sequence[frozenset[int]]) -> list[str]:
+    """Return the pieces of evidence in the order they are found, with a place for what brings nothing new."""
+    names: list[str] = []
+    seen: set[int] = set()
+    for rank, pieces in enumerate(held):
+        names += [f"evidence {place}" for place in sorted(pieces - seen)] or [f"passage {rank}"]
+        seen |= pieces
+    return names
+
+
+def _utilisation(question: Question, outcome: Outcome, there: frozenset[int]) -> float | None:
+    if not there:
+        return None
+    if outcome.failed or outcome.abstained:
+        return 0.0
+    return sum(_uses(question.evidence[place], question.answers, outcome) for place in there) / len(there)
+
+
+def _uses(evidence: Evidence, golds: Sequence[str], outcome: Outcome) -> bool:
+    for citation in outcome.citations:
+        if holds(
+            evidence, source=citation.source, span=Span(citation.start, citation.end), text=citation.text
+        ):
+            return True
+    stated = [gold for gold in golds if contains_gold(evidence.quote, [gold])]
+    return (
+        bool(contains_gold(outcome.answer, stated))
+        or share_supported(evidence.quote, outcome.answer) >= _WORDS
+    )

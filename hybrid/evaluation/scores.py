@@ -1,7 +1,4 @@
-"""The scores of outcomes, what each of them means, and the table of one that statistics work on.
-
-Values only: takes nothing, gives names to numbers.
-"""
+"""The scores of outcomes, what each of them means, and the table of one that statistics work on."""
 
 from __future__ import annotations
 
@@ -50,11 +47,11 @@ class MetricCard:
     """
 
     name: str
-    low: float
-    high: float
-    higher_is_better: bool | None
     definition: str
     source: str
+    low: float = 0.0
+    high: float = 1.0
+    higher_is_better: bool | None = True
 
 
 # The slice of questions that were made by a rule and not reviewed by a person.
@@ -87,9 +84,6 @@ _ALCE = "ALCE, Gao et al. 2023 (arXiv:2305.14627), with the judge named in the s
 METRICS = (
     MetricCard(
         "correct",
-        0.0,
-        1.0,
-        True,
         "Is the answer right? A failed answer is 0. An unanswerable question is 1 if declined, else 0. An "
         "answerable one is 0 if declined; with options 1 for a gold label; for yes or no 1 for the same "
         "word; for a number 1 if it is stated; for golds of more than 12 words the token F1; else 1 if a "
@@ -98,84 +92,57 @@ METRICS = (
     ),
     MetricCard(
         "exact_match",
-        0.0,
-        1.0,
-        True,
         "1 if the normalised answer is a normalised gold answer, else 0.",
         _SQUAD,
     ),
     MetricCard(
         "contains_gold",
-        0.0,
-        1.0,
-        True,
         "1 if a gold answer stands in the answer as whole words, else 0. Long answers gain by it.",
         "has answer, Chen et al. 2017 (DrQA, arXiv:1704.00051); exact presence in ALCE",
     ),
     MetricCard(
         "token_f1",
-        0.0,
-        1.0,
-        True,
         "Harmonic mean of token precision and recall against the best gold answer.",
         _SQUAD,
     ),
     MetricCard(
         "rouge_l",
-        0.0,
-        1.0,
-        True,
         "Balanced F of the longest common subsequence of normalised tokens, best gold answer.",
         "Lin 2004",
     ),
     MetricCard(
         "numeric",
-        0.0,
-        1.0,
-        True,
         "1 if a number in the answer is the gold one after conversion of units; whole numbers must be equal, "
         "others within 0.5 %. Only where every gold answer is a number.",
         "ours, after the practice of FinQA (arXiv:2109.00122)",
     ),
     MetricCard(
         "similarity",
-        0.0,
-        1.0,
-        True,
         "Best cosine of the embedder's vectors of answer and gold answer, negative ones as 0. It tells what "
         "is talked about, not whether it is right.",
         "semantic answer similarity after Risch et al. 2021 (arXiv:2108.06130), with a bi-encoder",
     ),
     MetricCard(
         "crag",
-        -1.0,
-        1.0,
-        True,
         "+1 right, 0 declined though answerable, −1 wrong or failed; 2·correct − 1 for an answer that is "
         "partly right. Declining the unanswerable is right.",
         "CRAG, Yang et al. 2024 (arXiv:2406.04744), three-way variant",
+        low=-1.0,
     ),
     MetricCard(
         "abstained",
-        0.0,
-        1.0,
-        None,
         "1 if the arm declined to answer, else 0.",
         "RGB, Chen et al. 2023 (arXiv:2309.01431)",
+        higher_is_better=None,
     ),
     MetricCard(
         "failed",
-        0.0,
-        1.0,
-        False,
         "1 if there is an error or no text to score, else 0.",
         "ours: nothing is dropped",
+        higher_is_better=False,
     ),
     MetricCard(
         "groundedness",
-        0.0,
-        1.0,
-        True,
         "Share of the answer's claims that one of its passages supports: the judge finds that likely enough, "
         "and the passage lacks no number, unit or date of the claim and does not deny it. Only for answers "
         "with claims and passages; it says nothing about being right.",
@@ -183,77 +150,51 @@ METRICS = (
     ),
     MetricCard(
         "hallucinated",
-        0.0,
-        1.0,
-        False,
         "1 if any claim of the answer is supported by none of its passages, else 0. Same answers as "
         "groundedness.",
         "RAGTruth, Niu et al. 2024 (arXiv:2401.00396), at the level of the answer",
+        higher_is_better=False,
     ),
     MetricCard(
         "citation_precision",
-        0.0,
-        1.0,
-        True,
         "Share of citation markers whose sentence is supported by its citations, and that support it alone "
         "or are needed for it. A marker that points nowhere is wrong.",
         _ALCE,
     ),
     MetricCard(
         "citation_recall",
-        0.0,
-        1.0,
-        True,
         "Share of the answer's sentences, of those that claim something, whose citations, taken together, "
         "support all that they claim.",
         _ALCE,
     ),
     MetricCard(
         "recall",
-        0.0,
-        1.0,
-        True,
         "Share of the pieces of gold evidence that the retrieved passages hold.",
         "recall as in TREC, over pieces of evidence",
     ),
     MetricCard(
         "ndcg",
-        0.0,
-        1.0,
-        True,
         "Discounted gain at 10 of the pieces of gold evidence, each counted where it is found first, over "
         "that of the best order.",
         "Järvelin & Kekäläinen 2002",
     ),
     MetricCard(
         "reciprocal_rank",
-        0.0,
-        1.0,
-        True,
         "One over the rank of the first passage that holds gold evidence, 0 if none does.",
         "Voorhees 1999",
     ),
     MetricCard(
         "context_precision",
-        0.0,
-        1.0,
-        True,
         "Share of the retrieved passages that hold gold evidence, in whatever order.",
         _RAGCHECKER,
     ),
     MetricCard(
         "context_utilisation",
-        0.0,
-        1.0,
-        True,
         "Share of the retrieved gold evidence that the answer cites or states; if any was.",
         _RAGCHECKER,
     ),
     MetricCard(
         "average_precision",
-        0.0,
-        1.0,
-        True,
         "Mean, over the passages that hold gold evidence, of the share of such passages down to their rank; "
         "ragas calls this context precision.",
         "ragas (arXiv:2309.15217), against the gold evidence instead of a model",

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from hybrid.grounding.metrics import checked
 from hybrid.statistics import MIN_SOURCES, Bootstrap, source_places, source_weights
@@ -57,16 +56,14 @@ class Replicates:
             return Interval(value)
         pulls = [part @ by for part in self.pulls]
         together = np.concatenate(pulls)
-        spreads = [float(part @ part) * (len(part) - 1) / len(part) for part in pulls]
-        freedom = _freedom(spreads, [len(part) for part in pulls])
+        found = Bootstrap(value, np.sort(self.drawn @ by), tuple(pulls))
         differing = int(np.count_nonzero(np.abs(together - np.median(together)) > 1e-12))
+        ends = (1 - level) / 2, (1 + level) / 2
         if min(len(together), differing) >= MIN_SOURCES:
-            found = Bootstrap(value, np.sort(self.drawn @ by), together, freedom)
-            low, high = found.bound((1 - level) / 2), found.bound((1 + level) / 2)
+            low, high = (found.bound(end) for end in ends)
         else:
             unseen = sum(1 / (len(pulls) * (len(part) + 2)) ** 2 for part in pulls)
-            reach = float(special.stdtrit(freedom, (1 + level) / 2)) * np.sqrt(sum(spreads) + unseen)
-            low, high = value - reach, value + reach
+            low, high = (found.student_bound(end, unseen=unseen) for end in ends)
         least, most = float(by[by < 0].sum()), float(by[by > 0].sum())
         return Interval(value, float(np.clip(low, least, most)), float(np.clip(high, least, most)))
 
@@ -184,12 +181,3 @@ def _pulls(ranked: Sequence[_Ranked], held: Array, values: Array) -> Array:
         without = np.divide(left, pairs, out=np.full_like(pairs, value), where=pairs > 0)
         columns.append(without.mean() - without)
     return np.column_stack(columns)
-
-
-def _freedom(spreads: Sequence[float], sizes: Sequence[int]) -> float:
-    """Return the degrees of freedom of a sum of variances (Satterthwaite 1946)."""
-    whole = sum(spreads)
-    if whole <= 0:
-        return float(sum(sizes) - len(sizes))
-    parts = sum(spread**2 / (size - 1) for spread, size in zip(spreads, sizes, strict=True))
-    return max(whole**2 / parts, 1.0)

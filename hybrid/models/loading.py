@@ -12,10 +12,12 @@ import warnings
 from pathlib import Path
 
 from hybrid.config import ModelSettings
+from hybrid.errors import ConfigError
 from hybrid.models import Embedder, Generator, Reranker
 from hybrid.models.adapters import with_adapter
 from hybrid.models.device import Placement, choose_placement
 from hybrid.models.resolve import fetch
+from hybrid.trust import Endpoint, Secret
 
 
 def load_embedder(settings: ModelSettings, adapter: Path | None = None) -> Embedder:
@@ -47,9 +49,15 @@ def load_generator(settings: ModelSettings, adapter: Path | None = None) -> Gene
 
     Raises:
         AdapterError: the adapter was made for another base, is damaged, or the model is an endpoint's.
+        ConfigError: offline, and the endpoint is on another machine.
     """
     if settings.endpoint:
-        generator = _remote(settings.endpoint, settings.generator)
+        if settings.offline and not settings.endpoint.is_loopback:
+            raise ConfigError(
+                f"offline, and `models.endpoint` is on another machine: {settings.endpoint}",
+                hint="leave --offline (models.offline) out, or use an endpoint on localhost",
+            )
+        generator = _remote(settings.endpoint, settings.endpoint.login, settings.generator)
     else:
         generator = _generator(settings.generator, settings.device, settings.dtype, settings.offline)
     return generator if adapter is None else with_adapter(generator, adapter)
@@ -96,7 +104,8 @@ def _generator(name: str, device: str, dtype: str, offline: bool) -> Generator:
 
 
 @functools.lru_cache(maxsize=2)
-def _remote(endpoint: str, name: str) -> Generator:
+def _remote(endpoint: Endpoint, login: Secret, name: str) -> Generator:
+    # the login is part of the key: two addresses are equal without it
     from hybrid.models.remote import RemoteGenerator
 
     return RemoteGenerator(endpoint, model=name)

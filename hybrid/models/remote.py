@@ -1,7 +1,4 @@
-"""A generator behind any OpenAI-compatible endpoint (vLLM, llama.cpp, a gateway).
-
-Takes conversations, gives texts, over HTTP. The key comes from $HYBRID_API_KEY and is never logged.
-"""
+"""A generator behind an OpenAI-compatible endpoint (vLLM, llama.cpp, a gateway), with $HYBRID_API_KEY."""
 
 from __future__ import annotations
 
@@ -10,7 +7,6 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx2
 
@@ -19,6 +15,7 @@ from hybrid.files import hash_text
 from hybrid.models import Generation
 from hybrid.models.sampling import require_samples
 from hybrid.models.stopping import cut_at_stop, hold_back
+from hybrid.trust import Endpoint, Secret
 from hybrid.types import Message
 
 _TIMEOUT = httpx2.Timeout(120.0, connect=10.0)
@@ -35,19 +32,22 @@ class RemoteGenerator:
     """
 
     def __init__(self, endpoint: str, *, model: str, context_tokens: int = 4_096) -> None:
-        if urlsplit(endpoint).scheme not in ("http", "https"):
-            raise ConfigError(
-                f"`models.endpoint` is {endpoint!r}, expected a URL such as http://localhost:8000/v1"
-            )
-        self._url = endpoint.rstrip("/") + "/chat/completions"
-        parts = urlsplit(self._url)
-        # what errors show: a password may stand before the host
-        self._shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        self._endpoint = Endpoint(endpoint)
+        if not self._endpoint:
+            raise ConfigError("`models.endpoint` is empty, expected a URL such as http://localhost:8000/v1")
+        self._url = self._endpoint.rstrip("/") + "/chat/completions"
         self._model = model
         self._context_tokens = context_tokens
-        self._key = os.environ.get("HYBRID_API_KEY", "").strip()
-        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
-        self._client = httpx2.Client(timeout=_TIMEOUT, headers=headers)
+        key = Secret(os.environ.get("HYBRID_API_KEY", "").strip())
+        login = self._endpoint.basic
+        self._secrets = [key, self._endpoint.login, Secret(login[1] if login else "")]
+        self._client = httpx2.Client(
+            timeout=_TIMEOUT,
+            headers={"Authorization": f"Bearer {key.reveal()}"} if key else {},
+            auth=login,
+            # what is meant for this machine does not take the way over a proxy
+            trust_env=not self._endpoint.is_loopback,
+        )
 
     @property
     def name(self) -> str:
@@ -57,7 +57,7 @@ class RemoteGenerator:
     @property
     def digest(self) -> str:
         """Return a digest of endpoint and model name: an endpoint does not tell its weights."""
-        return hash_text(self._shown, self._model)
+        return hash_text(self._url, self._model)
 
     @property
     def context_tokens(self) -> int:
@@ -109,7 +109,8 @@ class RemoteGenerator:
         self, messages: Sequence[Message], *, max_new_tokens: int, stop: Sequence[str] = ()
     ) -> Iterator[str]:
         """Yield the answer in pieces as server-sent events bring them."""
-        yield from hold_back(self._pieces(messages, max_new_tokens, stop), stop)
+        pieces = self._pieces(messages, max_new_tokens, stop)
+        yield from hold_back(self._redacted_pieces(pieces), stop)
 
     def log_likelihoods(
         self, conversations: Sequence[Sequence[Message]], continuations: Sequence[Sequence[str]]
@@ -161,8 +162,9 @@ class RemoteGenerator:
         try:
             value = response.json()
             usage = value.get("usage") or {}
+            written = self._redacted(str(value["choices"][0]["message"]["content"] or ""))
             return Generation(
-                cut_at_stop(str(value["choices"][0]["message"]["content"] or ""), stop).strip(),
+                cut_at_stop(written, stop).strip(),
                 int(usage.get("prompt_tokens", 0)),
                 int(usage.get("completion_tokens", 0)),
             )
@@ -188,25 +190,37 @@ class RemoteGenerator:
 
     def _no_judge(self) -> UsageError:
         return UsageError(
-            f"{self._shown} tells no likelihood of a given text, which questions with options need",
+            f"{self._url} tells no likelihood of a given text, which questions with options need",
             hint="use a model on this machine: leave models.endpoint empty",
         )
 
     def _unreachable(self, error: Exception) -> RemoteError:
         return RemoteError(
-            f"{self._shown} did not answer: {type(error).__name__}",
+            f"{self._url} did not answer: {type(error).__name__}",
             hint="is the server running, and is models.endpoint right?",
         )
 
     def _refusal(self, response: httpx2.Response) -> RemoteError:
         return RemoteError(
-            f"{self._shown} answered {response.status_code}: {self._without_key(response.text)[:200]}",
+            f"{self._url} answered {response.status_code}: {self._redacted(response.text)[:200]}",
             hint="check models.generator, and the key in $HYBRID_API_KEY",
         )
 
     def _unreadable(self, text: str) -> RemoteError:
-        found = self._without_key(text)[:200]
-        return RemoteError(f"{self._shown} answered something that is not a chat completion: {found!r}")
+        found = self._redacted(text)[:200]
+        return RemoteError(f"{self._url} answered something that is not a chat completion: {found!r}")
 
-    def _without_key(self, text: str) -> str:
-        return text.replace(self._key, "***") if self._key else text
+    def _redacted(self, text: str) -> str:
+        """Return what the server said without what it was told in confidence: answers are written down."""
+        for secret in self._secrets:
+            text = secret.redact(text)
+        return text
+
+    def _redacted_pieces(self, pieces: Iterator[str]) -> Iterator[str]:
+        held = ""
+        for piece in pieces:
+            held = self._redacted(held + piece)
+            ready = len(held) - max(secret.begun(held) for secret in self._secrets)
+            yield held[:ready]
+            held = held[ready:]
+        yield held

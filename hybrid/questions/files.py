@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hybrid.errors import UsageError
-from hybrid.files import read_jsonl, write_atomic
+from hybrid.files import is_name, read_jsonl, write_atomic
 from hybrid.types import Evidence, Question, Span
 
 # The fields of training data that hold text.
@@ -43,7 +43,15 @@ def load_questions(path: Path) -> list[Question]:
 
 
 def save_questions(path: Path, questions: Sequence[Question]) -> None:
-    """Write a question set atomically; what is empty is left out."""
+    """Write a question set atomically; what is empty is left out.
+
+    Raises:
+        UsageError: the name of the file cannot be one.
+    """
+    if not is_name(path.name):
+        raise UsageError(
+            f"{path.name!r} is not a name for a question set", hint="use letters, digits, dashes"
+        )
     lines = [json.dumps(question_row(question), ensure_ascii=False) + "\n" for question in questions]
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, "".join(lines))

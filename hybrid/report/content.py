@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from hybrid.decision.values import Decision
 from hybrid.evaluation.outcomes import Outcome
 from hybrid.evaluation.scores import METRICS, Scores, ScoreTable
-from hybrid.evaluation.summary import ArmSummary, summarise
+from hybrid.evaluation.scoring import ArmSummary, summarise
 from hybrid.types import Question
 
 SHOWN_QUESTIONS = 20

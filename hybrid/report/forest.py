@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from hybrid.decision.values import Claim, Effect
+from hybrid.decision.values import Effect, Hypothesis
 from hybrid.report import words
 from hybrid.report.markup import Attribute, Markup, element, join
 from hybrid.report.scale import Scale, text_width
@@ -37,7 +37,7 @@ def forest_plot(effects: Sequence[Effect], *, margin: float, width: float = 760.
     for place in range(len(effects)):
         end = top + row * (place + 1)
         # where labels stand over the bars, no line runs through them
-        limit = margin if effects[place].claim is Claim.BETTER else -margin
+        limit = margin if effects[place].claim is Hypothesis.BETTER else -margin
         parts += _band(scale, limit, end - 26 if narrow else end - row, end)
     parts += _guide(scale(0.0), 31.0, top, "no difference", "zero", width)
     for place, effect in enumerate(effects):
@@ -162,5 +162,9 @@ def _effect_sentence(effect: Effect) -> str:
     )
 
 
-def _claimed(claim: Claim) -> str:
-    return "better by more than the margin" if claim is Claim.BETTER else "not worse by more than the margin"
+def _claimed(claim: Hypothesis) -> str:
+    return (
+        "better by more than the margin"
+        if claim is Hypothesis.BETTER
+        else "not worse by more than the margin"
+    )

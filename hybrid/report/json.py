@@ -11,8 +11,9 @@ import math
 from enum import StrEnum
 from typing import Any
 
-from hybrid.decision.values import ArmResult, Decision, Effect, GateResult, Interval, SliceResult
+from hybrid.decision.values import ArmResult, Decision, Effect, GateResult, SliceResult
 from hybrid.report.content import slice_arms
+from hybrid.statistics import Interval
 
 # what json.dumps takes
 Json = dict[str, Any]

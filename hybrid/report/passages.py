@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from hybrid.evaluation.outcomes import Outcome, Passage
+from hybrid.evaluation.outcomes import Outcome, Retrieved
 from hybrid.types import Question, Span
 
 SHOWN_PASSAGES = 8
@@ -44,7 +44,7 @@ class Shown:
 
 @dataclass(slots=True)
 class _Found:
-    passage: Passage
+    passage: Retrieved
     rank: int
     seen: list[str] = field(default_factory=list)
 
@@ -91,14 +91,14 @@ def _shown(entry: _Found, question: Question | None, outcomes: Sequence[Outcome]
     return Shown(passage.source, passage.span, tuple(entry.seen), stretches)
 
 
-def _within(passage: Passage, start: int, end: int) -> list[tuple[int, int]]:
+def _within(passage: Retrieved, start: int, end: int) -> list[tuple[int, int]]:
     """Return the part of a stretch of the document that lies in the passage, as offsets into its text."""
     low = max(0, start - passage.span.start)
     high = min(len(passage.text), end - passage.span.start)
     return [(low, high)] if low < high else []
 
 
-def _gold(passage: Passage, question: Question | None) -> list[tuple[int, int]]:
+def _gold(passage: Retrieved, question: Question | None) -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
     for evidence in question.evidence if question else ():
         if evidence.source != passage.source:

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hybrid.decision.values import ArmResult, Decision, GateResult, SliceResult
-from hybrid.evaluation.costs import ArmCost
-from hybrid.evaluation.summary import ArmSummary
+from hybrid.evaluation.outcomes import ArmCost
+from hybrid.evaluation.scoring import ArmSummary
 from hybrid.report import words
 from hybrid.report.blocks import bullets, figure, fold, name, paragraph, section, table
 from hybrid.report.content import GroupMeans, slice_arms

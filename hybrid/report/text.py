@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 
 from hybrid.decision.values import Decision
-from hybrid.evaluation.summary import ArmSummary
+from hybrid.evaluation.scoring import ArmSummary
 from hybrid.report import words
 from hybrid.report.content import Material, slice_arms, summaries
 from hybrid.report.markup import visible

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from hybrid.decision.values import Interval
 from hybrid.report import words
 from hybrid.report.markup import Attribute, Markup, element, join
 from hybrid.report.scale import Box, Scale, place_labels, text_width
 from hybrid.report.strokes import NARROW, SIZE, SMALL, fitted, letters, line, rect, svg, tick_points
+from hybrid.statistics import Interval
 
 _LABEL = 130.0  # room for a name
 

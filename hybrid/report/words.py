@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 
 from hybrid.decision import wording
-from hybrid.decision.values import Comparison, Gate, Interval
+from hybrid.decision.values import Gate, Side
+from hybrid.statistics import Interval
 
 NOT_MEASURED = "not measured"
 NOT_KNOWN = "not known"
@@ -95,7 +96,7 @@ def counted(count: int, noun: str) -> str:
 
 def gate_rule(gate: Gate) -> str:
     """Return a gate as it is read: hallucinated ≤ 0.1."""
-    sign = "≥" if gate.comparison is Comparison.AT_LEAST else "≤"
+    sign = "≥" if gate.comparison is Side.AT_LEAST else "≤"
     return f"{gate.measure} {sign} {plain(gate.limit)}"
 
 

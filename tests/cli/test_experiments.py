@@ -10,7 +10,7 @@ from hybrid.cli.app import run
 from hybrid.cli.experiments import find_questions, show_side_by_side
 from hybrid.config import load_settings
 from hybrid.errors import UsageError
-from hybrid.evaluation.outcomes import Outcome, Passage
+from hybrid.evaluation.outcomes import Outcome, Retrieved
 from hybrid.models.fakes import HashEmbedder, ScriptedGenerator
 from hybrid.types import Citation, Span
 
@@ -160,7 +160,7 @@ def test_one_question_is_answered_side_by_side_and_not_written_down(domain, caps
 _CITED = Outcome(
     "k", "rag", "1", "The default port of the server is 5432. [1]",
     citations=(Citation(1, "port.txt", 0, 39, "The default port of the server is 5432.", 3),),
-    passages=(Passage("port.txt", Span(0, 39), "The default port of the server is 5432.", 1.0),),
+    passages=(Retrieved("port.txt", Span(0, 39), "The default port of the server is 5432.", 1.0),),
     confidence=0.8, seconds=0.25,
 )  # fmt: skip
 _FAILED = Outcome("k", "base", "1", "", error="RuntimeError: out of \x1b[31morder", seconds=1.5)

@@ -1,5 +1,7 @@
 """Tables that somebody else measured: what is read, what is refused and where, and verdicts on real ones."""
 
+import csv
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +12,8 @@ from hybrid.decision.sequential import decide_sequentially
 from hybrid.decision.values import Policy
 from hybrid.decision.verdict import decide
 from hybrid.errors import UsageError
-from hybrid.evaluation.costs import ArmCost
+from hybrid.evaluation.outcomes import ArmCost
+from hybrid.evaluation.scores import ScoreTable
 
 NOTHING = replay.KnownArms({}, {})
 GOOD = "question,source,a,b\nq1,s1,1,0\nq2,s1,0.5,0.25\n"
@@ -70,6 +73,38 @@ def test_the_same_table_in_another_dress(read, text):
     plain, table = read(GOOD), read(text)
     assert (table.arms, table.questions, table.sources) == (plain.arms, plain.questions, plain.sources)
     assert np.array_equal(table.values, plain.values)
+
+
+@pytest.mark.parametrize(
+    "name", ['=HYPERLINK("http://x","y")', "+1", "-cmd' /C calc'!A0", "@SUM(1)", "'=1", "''+"]
+)
+def test_what_a_spreadsheet_would_run_is_written_as_text_and_read_as_it_was(tmp_path, name):
+    path = tmp_path / "outcomes.csv"
+    table = ScoreTable("right", (name, "b"), (name, "q2"), ("s", name), np.eye(2), ((name,), ()))
+    replay.write_table(path, table)
+    with path.open(newline="") as stream:
+        cells = [cell for row in csv.reader(stream) for cell in row]
+    assert cells.count(f"'{name}") == 4
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
+    found = replay.read_table(path, metric="right")
+    assert (found.arms, found.questions, found.sources) == (table.arms, table.questions, table.sources)
+    assert found.slices == table.slices
+
+
+_NAMES = (
+    st.text(st.characters(codec="utf-8", exclude_characters="|\r"), min_size=1).map(str.strip).filter(bool)
+)
+
+
+@given(st.lists(_NAMES, min_size=2, max_size=4, unique=True), _NAMES)
+def test_any_names_are_read_as_they_were_written(tmp_path_factory, questions, source):
+    path = tmp_path_factory.mktemp("table") / "outcomes.csv"
+    count = len(questions)
+    slices = tuple((name,) for name in questions)
+    table = ScoreTable("right", ("a", "b"), tuple(questions), (source,) * count, np.zeros((count, 2)), slices)
+    replay.write_table(path, table)
+    found = replay.read_table(path, metric="right")
+    assert (found.questions, found.sources, found.slices) == (table.questions, table.sources, table.slices)
 
 
 def test_without_sources_every_question_is_its_own(read):

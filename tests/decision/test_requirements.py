@@ -3,17 +3,16 @@
 import numpy as np
 import pytest
 
-from hybrid.decision.requirements import cost_measures, parse_requirements, refuse_unknown
-from hybrid.decision.values import Comparison, Gate
+from hybrid.decision.values import Gate, Side, parse_requirements, refuse_unknown
 from hybrid.errors import UsageError
-from hybrid.evaluation.costs import ArmCost
+from hybrid.evaluation.outcomes import ArmCost
 
 
 def test_gates_a_verdict_and_an_arm_are_read():
     wanted = parse_requirements(["groundedness>=0.8", " p95 <= 2e0 ", "decided", "arm=rag:k=5"])
     assert wanted.gates == (
-        Gate("groundedness", Comparison.AT_LEAST, 0.8),
-        Gate("p95", Comparison.AT_MOST, 2.0),
+        Gate("groundedness", Side.AT_LEAST, 0.8),
+        Gate("p95", Side.AT_MOST, 2.0),
     )
     assert (wanted.arm, wanted.any) == ("rag:k=5", True)
     assert parse_requirements([]).any is False
@@ -61,7 +60,7 @@ def test_what_is_unmet_is_said(make_table, rule, right):
 
 
 def test_what_is_known_of_a_cost_is_a_measure():
-    measures = cost_measures(ArmCost(p95=2.0, money=0.5))
+    measures = ArmCost(p95=2.0, money=0.5).measures()
     assert measures == {"p95": 2.0, "money": 0.5, "training_minutes": 0.0, "training_money": 0.0}
 
 

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from hybrid.decision.replay import KnownArms, contest
 from hybrid.decision.sequential import Contest, decide_sequentially, plan_looks
-from hybrid.decision.values import Claim, Comparison, Effect, Gate, Interval, Policy
+from hybrid.decision.values import Effect, Gate, Hypothesis, Policy, Side
 from hybrid.errors import UsageError
-from hybrid.evaluation.costs import ArmCost
+from hybrid.evaluation.outcomes import ArmCost
+from hybrid.statistics import Interval
 
 QUICK = Policy(replicates=1_000, margin=0.02)
 NOTHING = KnownArms({}, {})
@@ -116,7 +117,7 @@ class Warming(Recorder):
         return {arm: {"m": 0.0 if arm == self.arm and asked < self.late else 1.0} for arm in self.table.arms}
 
 
-GATED = dataclasses.replace(QUICK, gates=(Gate("m", Comparison.AT_LEAST, 0.5),))
+GATED = dataclasses.replace(QUICK, gates=(Gate("m", Side.AT_LEAST, 0.5),))
 
 
 def test_an_arm_that_fails_its_gate_to_the_end_is_not_chosen(make_table, right):
@@ -166,16 +167,16 @@ def test_one_arm_no_question_and_a_score_that_is_none_are_refused(make_table, ri
 
 
 def test_prices_that_change_places_do_not_turn_no_worse_into_better(make_table):
-    from hybrid.decision.claims import Standard, judge
+    from hybrid.decision.verdict import Standard, judge
     from hybrid.statistics import resample
 
     values = np.column_stack([np.ones(100), np.ones(100)])
     columns = resample(values, [str(row) for row in range(100)], replicates=500, seed=0)
-    shown = Effect("a", "b", 0.0, Interval(-0.01, 0.01, 0.9), Claim.NOT_WORSE, 0.01, 1.0, True)
+    shown = Effect("a", "b", 0.0, Interval(-0.01, 0.01, 0.9), Hypothesis.NOT_WORSE, 0.01, 1.0, True)
     # a was the cheaper one and not worse than b; now b is
     ((_,), (effect,)) = judge(["b", "a"], columns, Standard(0.02, 0.05), {("a", "b"): shown})
-    assert (effect.claim, effect.shown) == (Claim.BETTER, False)
-    better = dataclasses.replace(shown, claim=Claim.BETTER)
+    assert (effect.claim, effect.shown) == (Hypothesis.BETTER, False)
+    better = dataclasses.replace(shown, claim=Hypothesis.BETTER)
     ((effect,), (_,)) = judge(["a", "b"], columns, Standard(0.02, 0.05), {("a", "b"): better})
     assert effect is better
 

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.decision.values import Claim, Comparison, Gate, Policy, Verdict
+from hybrid.decision.values import Gate, Hypothesis, Policy, Side, Verdict
 from hybrid.decision.verdict import arm_results, order_by_price, simplicity
 from hybrid.errors import UsageError
-from hybrid.evaluation.costs import ArmCost
+from hybrid.evaluation.outcomes import ArmCost
 from hybrid.evaluation.scores import ScoreTable
 from hybrid.report import report_json
 
-GROUNDED = Gate("groundedness", Comparison.AT_LEAST, 0.8)
-FAST = Gate("p95", Comparison.AT_MOST, 2.0)
+GROUNDED = Gate("groundedness", Side.AT_LEAST, 0.8)
+FAST = Gate("p95", Side.AT_MOST, 2.0)
 
 
 # --- the rule -------------------------------------------------------------------------------------------
@@ -28,7 +28,7 @@ def test_a_dearer_arm_that_is_much_better_is_chosen(make_table, rule, right):
     assert (decision.verdict, decision.arm, decision.interim) == (Verdict.DECIDED, "both", "both")
     assert decision.questions_needed == 0
     (effect,) = decision.effects
-    assert (effect.arm, effect.other, effect.claim) == ("both", "base", Claim.BETTER)
+    assert (effect.arm, effect.other, effect.claim) == ("both", "base", Hypothesis.BETTER)
     assert effect.difference == pytest.approx(0.5)
     assert effect.interval.low > 0.4
     assert effect.interval.confidence == pytest.approx(0.9)
@@ -54,8 +54,8 @@ def test_the_cheapest_of_several_good_arms_is_chosen(make_table, rule, right):
     decision = rule(table)
     assert decision.arm == "rag"
     assert {effect.other: effect.claim for effect in decision.effects} == {
-        "base": Claim.BETTER,
-        "both": Claim.NOT_WORSE,
+        "base": Hypothesis.BETTER,
+        "both": Hypothesis.NOT_WORSE,
     }
 
 
@@ -388,7 +388,7 @@ def test_the_order_of_the_questions_means_nothing(rule, table, random):
 @given(tables(), st.floats(0, 1), st.integers(0, 3))
 def test_the_chosen_arm_has_passed_its_gates(rule, table, limit, skipped):
     measures = {arm: {"m": place / 3} for place, arm in enumerate(table.arms) if place != skipped}
-    decision = rule(table, measures=measures, gates=(Gate("m", Comparison.AT_LEAST, limit),), replicates=200)
+    decision = rule(table, measures=measures, gates=(Gate("m", Side.AT_LEAST, limit),), replicates=200)
     eligible = {result.arm for result in decision.arms if result.eligible}
     assert set(decision.order) == eligible
     assert decision.arm is None or decision.arm in eligible

@@ -37,7 +37,8 @@ def main(experiments, pause):
     settings = load_settings({}, environment={})
     folder = experiment.begin(contenders, QUESTIONS, experiments, settings=settings, clock=lambda: 0.0)
     print("begun", flush=True)
-    experiment.run(contenders, QUESTIONS, folder, batch=4, alone=3)
+    with experiment.opened(folder, contenders, QUESTIONS) as opened:
+        opened.ask([contender.name for contender in contenders], QUESTIONS, batch=4, alone=3)
     return folder
 
 

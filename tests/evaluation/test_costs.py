@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid.config import PriceSettings
-from hybrid.evaluation.costs import ArmCost, Meter, Reading, arm_cost
-from hybrid.evaluation.outcomes import Outcome
+from hybrid.evaluation.outcomes import ArmCost, Meter, Outcome, Reading, arm_cost
 
 
 def outcome(seconds, alone=None, prompt=0, completion=0, error=""):

@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 
 from hybrid.config import PriceSettings, load_settings
 from hybrid.errors import IndexLocked, ModelMissing, UsageError
-from hybrid.evaluation.experiment import ask, begin, run
+from hybrid.evaluation.experiment import ask, begin, opened, question_key
 from hybrid.evaluation.outcomes import load_outcomes
-from hybrid.evaluation.record import arm_costs, question_key
 from hybrid.files import folder_lock
 from hybrid.questions.files import load_questions
 from hybrid.types import Answer, Arm, Chunk, Citation, Hit, Question, Span
@@ -60,6 +59,16 @@ def experiments(tmp_path):
 def go(experiments, contenders, questions=_QUESTIONS, *, name="questions", **options):
     folder = begin(contenders, questions, experiments, settings=_SETTINGS, name=name, clock=lambda: 0.0)
     return folder, run(contenders, questions, folder, **options)
+
+
+def run(contenders, questions, folder, *, retry=False, **options):
+    with opened(folder, contenders, questions, retry=retry) as experiment:
+        return experiment.ask([contender.name for contender in contenders], questions, **options)
+
+
+def costs(contenders, outcomes, folder):
+    with opened(folder, contenders, _QUESTIONS) as experiment:
+        return experiment.costs(outcomes, PriceSettings(), {})
 
 
 def lines(folder):
@@ -346,16 +355,35 @@ def test_a_name_of_any_letters_is_a_folder(experiments):
 
 
 def test_costs_come_from_outcomes_and_meters_and_survive_a_new_run(experiments):
-    prices = PriceSettings()
-    folder, outcomes = go(experiments, [Fake(), Fake("base")], batch=5, alone=3)
-    cost = arm_costs(outcomes, folder, prices)["rag"]
+    arms = [Fake(), Fake("base")]
+    folder, outcomes = go(experiments, arms, batch=5, alone=3)
+    cost = costs(arms, outcomes, folder)["rag"]
     assert cost.p50 > 0
     assert cost.megabytes > 10
-    again, kept = go(experiments, [Fake(), Fake("base")])
-    assert arm_costs(kept, again, prices)["rag"] == cost
+    again, kept = go(experiments, arms)
+    assert costs(arms, kept, again)["rag"] == cost
     # another experiment that only takes over what is known knows the costs too
     other, taken = go(experiments, [Fake()])
-    assert arm_costs(taken, other, prices)["rag"] == cost
+    assert costs([Fake()], taken, other)["rag"] == cost
+
+
+def test_what_is_no_number_is_null_in_every_file_and_none_when_read(experiments):
+    chunk = Chunk("a.txt", 0, 0, 1, "0")
+    broken = Answer("?", "yes", Arm.RAG, "x", hits=(Hit(chunk, float("nan")),), confidence=float("nan"))
+
+    class Broken(Fake):
+        def answer_all(self, questions):
+            return [broken] * len(questions)
+
+    odd = dataclasses.replace(
+        _SETTINGS, prices=dataclasses.replace(_SETTINGS.prices, machine_hour=float("nan"))
+    )
+    folder = begin([Broken()], _QUESTIONS, experiments, settings=odd)
+    outcomes = run([Broken()], _QUESTIONS, folder)
+    assert {(o.confidence, o.passages[0].score) for o in outcomes} == {(None, None)}
+    assert sorted(lines(folder), key=str) == sorted(outcomes, key=str)
+    assert json.loads((folder / "settings.json").read_text())["settings"]["prices"]["machine_hour"] is None
+    assert not any("NaN" in path.read_text() for path in folder.glob("*.json*"))
 
 
 def test_asking_one_question_writes_nothing_down(experiments):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hybrid.errors import UsageError
 from hybrid.evaluation.outcomes import (
     Outcome,
-    Passage,
+    Retrieved,
     append_outcomes,
     load_outcomes,
     replace_outcomes,
@@ -32,7 +32,7 @@ _OUTCOMES = st.builds(
     ).map(tuple),
     passages=st.lists(
         st.builds(
-            Passage, _TEXT, st.builds(Span, st.integers(0, 9), st.integers(9, 99)), _TEXT, st.floats(-1, 1)
+            Retrieved, _TEXT, st.builds(Span, st.integers(0, 9), st.integers(9, 99)), _TEXT, st.floats(-1, 1)
         ),
         max_size=2,
     ).map(tuple),

@@ -5,15 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.evaluation.outcomes import Outcome, Passage
-from hybrid.evaluation.relevance import ContextScores, context_scores, evidence_held, holds
+from hybrid.evaluation.metrics import ContextScores, context_scores, evidence_held, holds
+from hybrid.evaluation.outcomes import Outcome, Retrieved
 from hybrid.types import Citation, Evidence, Question, Span
 
 QUOTE = "The default port of the server is 5432."
 
 
 def passage(text, source="a.md", start=0):
-    return Passage(source, Span(start, start + len(text)), text, 1.0)
+    return Retrieved(source, Span(start, start + len(text)), text, 1.0)
 
 
 def held(evidence, found):
@@ -35,7 +35,7 @@ def held(evidence, found):
 )
 def test_offsets_decide_where_they_are_known(start, end, expected):
     evidence = Evidence("a.md", "5432", Span(100, 140))
-    found = Passage("a.md", Span(start, end), "x" * (end - start), 1.0)
+    found = Retrieved("a.md", Span(start, end), "x" * (end - start), 1.0)
     assert held(evidence, found) is expected
     assert not held(evidence, dataclasses.replace(found, source="b.md"))
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid.errors import UsageError
-from hybrid.evaluation.outcomes import Outcome, Passage
+from hybrid.evaluation.outcomes import Outcome, Retrieved
 from hybrid.evaluation.scores import METRICS
 from hybrid.evaluation.scoring import automatic_slices, score_all, table
 from hybrid.grounding.calibration import UNCALIBRATED
@@ -25,7 +25,7 @@ def question(id="q", **fields):
 
 
 def outcome(answer, arm="rag", id="q", passages=(), **fields):
-    seen = tuple(Passage("a.md", Span(0, len(text)), text, 1.0) for text in passages)
+    seen = tuple(Retrieved("a.md", Span(0, len(text)), text, 1.0) for text in passages)
     return Outcome("k", arm, id, answer, passages=seen, **fields)
 
 

@@ -6,10 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid.confidence import AbstentionScores
-from hybrid.evaluation.outcomes import Outcome, Passage
+from hybrid.evaluation.outcomes import Outcome, Retrieved
 from hybrid.evaluation.scores import METRICS
-from hybrid.evaluation.scoring import score_all
-from hybrid.evaluation.summary import ConfidenceSummary, MetricMean, summarise
+from hybrid.evaluation.scoring import ConfidenceSummary, MetricMean, score_all, summarise
 from hybrid.grounding.calibration import UNCALIBRATED
 from hybrid.grounding.judging import Grounder
 from hybrid.grounding.scorers.overlap import NgramOverlap
@@ -94,7 +93,7 @@ def test_arms_come_in_their_order_and_do_not_mix():
 
 
 def test_words_are_counted_without_markers():
-    passage = Passage("a.md", Span(0, 4), "port", 1.0)
+    passage = Retrieved("a.md", Span(0, 4), "port", 1.0)
     assert summary([outcome("a", "Port 5432 [1].", passages=(passage,))]).words == 2.0
 
 

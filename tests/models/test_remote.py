@@ -1,8 +1,10 @@
 """A generator behind an OpenAI-compatible endpoint, tried against a local server."""
 
+import base64
 import json
 import socket
 import threading
+import traceback
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -13,6 +15,7 @@ from hybrid.models.loading import load_generator
 from hybrid.models.remote import RemoteGenerator
 from hybrid.types import Message, MessageRole
 
+_SECRET, _PASSWORD = "sk-secret-123", "pass-word-9"
 _ASK = [Message(MessageRole.SYSTEM, "Be short."), Message(MessageRole.USER, "Which port?")]
 
 
@@ -221,3 +224,52 @@ def test_the_digest_of_an_endpoint_follows_address_and_model():
     assert one == RemoteGenerator("http://localhost:1/v1/", model="m").digest
     assert one != RemoteGenerator("http://localhost:2/v1", model="m").digest
     assert one != RemoteGenerator("http://localhost:1/v1", model="n").digest
+
+
+_ECHOES = [
+    _SECRET,
+    base64.b64encode(_SECRET.encode()).decode(),
+    base64.urlsafe_b64encode(f"Bearer {_SECRET}".encode()).decode(),
+    base64.b64encode(b"someone:" + _PASSWORD.encode()).decode(),
+    _PASSWORD,
+    _SECRET.encode().hex(),
+]
+
+
+@pytest.mark.parametrize("echo", _ECHOES)
+def test_a_server_that_echoes_the_key_gets_it_into_no_answer(endpoint, echo, monkeypatch):
+    monkeypatch.setenv("HYBRID_API_KEY", _SECRET)
+    url = endpoint.url.replace("http://", f"http://someone:{_PASSWORD}@")
+    generator = RemoteGenerator(url, model="m")
+    endpoint.says(f"It is 5432, {echo}.")
+    endpoint.events = [_event(letter) for letter in f"It is 5432, {echo}."] + ["data: [DONE]\n\n"]
+    (written,) = generator.generate([_ASK], max_new_tokens=9)
+    streamed = "".join(generator.stream(_ASK, max_new_tokens=9))
+    assert written.text == streamed
+    assert written.text.startswith("It is 5432, ")
+    assert "***" in written.text
+    assert echo.rstrip("=") not in written.text
+    # the password is used for the request, and for nothing else
+    assert (
+        base64.b64encode(f"someone:{_PASSWORD}".encode()).decode() in endpoint.requests[0][1]["Authorization"]
+    )
+    endpoint.body, endpoint.status = f"no: {echo}".encode(), 500
+    with pytest.raises(RemoteError) as caught:
+        generator.generate([_ASK], max_new_tokens=9)
+    assert echo.rstrip("=") not in "".join(traceback.format_exception(caught.value))
+
+
+def test_an_answer_without_the_key_comes_as_it_is_and_at_once(endpoint, monkeypatch):
+    monkeypatch.setenv("HYBRID_API_KEY", _SECRET)
+    endpoint.events = [_event("It is"), _event(" a sk"), _event("y."), "data: [DONE]\n\n"]
+    pieces = list(RemoteGenerator(endpoint.url, model="m").stream(_ASK, max_new_tokens=9))
+    assert "".join(pieces) == "It is a sky."
+    assert pieces[0] == "It i"  # the s may begin the key
+
+
+def test_a_request_to_this_machine_takes_no_proxy(endpoint, monkeypatch):
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    endpoint.says("ok")
+    (written,) = RemoteGenerator(endpoint.url, model="m").generate([_ASK], max_new_tokens=9)
+    assert written.text == "ok"

@@ -8,21 +8,20 @@ import pytest
 
 from hybrid.decision.values import (
     ArmResult,
-    Claim,
-    Comparison,
     Decision,
     Effect,
     Gate,
     GateResult,
-    Interval,
+    Hypothesis,
     Policy,
+    Side,
     SliceResult,
     Verdict,
 )
-from hybrid.evaluation.costs import ArmCost
-from hybrid.evaluation.outcomes import Outcome, Passage
+from hybrid.evaluation.outcomes import ArmCost, Outcome, Retrieved
 from hybrid.evaluation.scores import Scores, ScoreTable
 from hybrid.report import Material
+from hybrid.statistics import Interval
 from hybrid.types import Citation, Evidence, Question, Span
 
 ARMS = ("base", "rag", "adapter", "both")
@@ -34,8 +33,8 @@ _COSTS = (
     ArmCost(0.95, 1.2, 2.6, 655, 60, 1490, None, 38, 0.0257, 0.07),
 )
 _GATES = (
-    Gate("groundedness", Comparison.AT_LEAST, 0.8),
-    Gate("hallucinated", Comparison.AT_MOST, 0.1),
+    Gate("groundedness", Side.AT_LEAST, 0.8),
+    Gate("hallucinated", Side.AT_MOST, 0.1),
 )
 _FOUND = ((None, 0.0), (0.93, 0.04), (0.41, 0.33), (0.9, 0.07))
 _TEXT = (
@@ -108,9 +107,7 @@ def make_decision(values, *, decided):
                     gate,
                     value,
                     value is not None
-                    and (
-                        value >= gate.limit if gate.comparison is Comparison.AT_LEAST else value <= gate.limit
-                    ),
+                    and (value >= gate.limit if gate.comparison is Side.AT_LEAST else value <= gate.limit),
                 )
                 for gate, value in zip(_GATES, _FOUND[place], strict=True)
             ),
@@ -122,10 +119,24 @@ def make_decision(values, *, decided):
     wide = 0.015 if decided else 0.062
     effects = (
         Effect(
-            "rag", "both", gap, Interval(gap - wide, gap + wide, 0.95), Claim.NOT_WORSE, 0.031, 0.44, decided
+            "rag",
+            "both",
+            gap,
+            Interval(gap - wide, gap + wide, 0.95),
+            Hypothesis.NOT_WORSE,
+            0.031,
+            0.44,
+            decided,
         ),
         Effect(
-            "rag", "base", float(means[1]), Interval(0.61, 0.79, 0.95), Claim.BETTER, 0.0001, 0.0001, True
+            "rag",
+            "base",
+            float(means[1]),
+            Interval(0.61, 0.79, 0.95),
+            Hypothesis.BETTER,
+            0.0001,
+            0.0001,
+            True,
         ),
     )
     slices = tuple(
@@ -228,8 +239,8 @@ def _outcome(question, arm):
     start = 1_000
     low = start + _TEXT.index(_QUOTE)
     passages = (
-        Passage("wal-configuration.html", Span(start, start + len(_TEXT)), _TEXT, 0.91),
-        Passage("runtime-config-wal.html", Span(0, len(_OTHER)), _OTHER, 0.62),
+        Retrieved("wal-configuration.html", Span(start, start + len(_TEXT)), _TEXT, 0.91),
+        Retrieved("runtime-config-wal.html", Span(0, len(_OTHER)), _OTHER, 0.62),
     )
     if not question.answerable and arm == "rag":
         return Outcome("k", arm, question.id, "The documents do not say.", abstained=True, passages=passages)

@@ -3,13 +3,14 @@ import math
 
 from lxml import etree
 
-from hybrid.decision.values import Claim, Effect, Interval
+from hybrid.decision.values import Effect, Hypothesis
 from hybrid.report.forest import forest_plot
+from hybrid.statistics import Interval
 
 _SVG = "{http://www.w3.org/2000/svg}"
 
 
-def effect(difference, half, *, shown=True, arm="rag", other="both", claim=Claim.NOT_WORSE):
+def effect(difference, half, *, shown=True, arm="rag", other="both", claim=Hypothesis.NOT_WORSE):
     interval = Interval(difference - half, difference + half, 0.95)
     return Effect(arm, other, difference, interval, claim, 0.03, 0.2, shown)
 
@@ -23,7 +24,7 @@ def one(svg, kind):
 
 
 def test_each_claim_has_its_own_line_to_clear():
-    worse, better = effect(-0.01, 0.03), dataclasses.replace(effect(-0.01, 0.03), claim=Claim.BETTER)
+    worse, better = effect(-0.01, 0.03), dataclasses.replace(effect(-0.01, 0.03), claim=Hypothesis.BETTER)
     svg = drawn([worse])
     assert "no difference" in [node.text for node in svg.iter(f"{_SVG}text")]
     assert float(one(svg, "margin")[0].get("x1")) < float(one(svg, "zero")[0].get("x1"))
@@ -39,7 +40,7 @@ def test_a_claim_that_is_not_shown_has_an_open_square_and_says_so():
 
 
 def test_the_description_tells_every_effect_in_words():
-    svg = drawn([effect(-0.01, 0.03), effect(0.7, 0.1, other="base", claim=Claim.BETTER)])
+    svg = drawn([effect(-0.01, 0.03), effect(0.7, 0.1, other="base", claim=Hypothesis.BETTER)])
     told = svg.find(f"{_SVG}desc").text
     assert "rag minus both: −1.0 points, 95\u00a0% interval −4.0 to +2.0" in told
     assert "rag minus base: +70.0 points" in told

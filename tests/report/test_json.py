@@ -2,8 +2,9 @@ import dataclasses
 import json
 import math
 
-from hybrid.decision.values import Interval, Look
+from hybrid.decision.values import Look
 from hybrid.report import report_json
+from hybrid.statistics import Interval
 
 _KEYS = {
     "verdict", "arm", "sentence", "interim", "effects", "intervals", "costs", "currency", "gates", "reasons",

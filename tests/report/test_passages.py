@@ -1,4 +1,4 @@
-from hybrid.evaluation.outcomes import Outcome, Passage
+from hybrid.evaluation.outcomes import Outcome, Retrieved
 from hybrid.report.passages import missed_evidence, shown_passages
 from hybrid.types import Citation, Evidence, Question, Span
 
@@ -10,7 +10,7 @@ def outcome(arm, *passages, cites=()):
 
 
 def passage(source="a.md", start=100, text=_TEXT):
-    return Passage(source, Span(start, start + len(text)), text, 1.0)
+    return Retrieved(source, Span(start, start + len(text)), text, 1.0)
 
 
 def cite(start, end, number=1, source="a.md"):

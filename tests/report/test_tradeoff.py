@@ -3,8 +3,8 @@ import itertools
 import pytest
 from lxml import etree
 
-from hybrid.decision.values import Interval
 from hybrid.report.tradeoff import CostPoint, Standing, interval_strip, mark, quality_cost_plot
+from hybrid.statistics import Interval
 
 _SVG = "{http://www.w3.org/2000/svg}"
 

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.decision.values import Comparison, Gate, Interval
+from hybrid.decision.values import Gate, Side
 from hybrid.report import words
+from hybrid.statistics import Interval
 
 
 def test_points_have_one_decimal_and_a_real_minus_sign():
@@ -68,7 +69,7 @@ def test_a_small_p_value_is_not_zero():
 
 
 def test_a_gate_reads_as_a_rule():
-    assert words.gate_rule(Gate("hallucinated", Comparison.AT_MOST, 0.1)) == "hallucinated ≤ 0.1"
+    assert words.gate_rule(Gate("hallucinated", Side.AT_MOST, 0.1)) == "hallucinated ≤ 0.1"
 
 
 @given(st.text(max_size=80), st.integers(1, 60))

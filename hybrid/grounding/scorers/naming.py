@@ -18,6 +18,7 @@ from hybrid.models import Embedder
 from hybrid.models.device import choose_placement
 from hybrid.models.loading import load_embedder, load_generator
 from hybrid.models.resolve import fetch
+from hybrid.trust import Endpoint
 
 KINDS = (
     "overlap (words in common, no weights)",
@@ -86,7 +87,9 @@ def scorer_for(
         case "judge", _:
             from hybrid.grounding.scorers.judge import GeneratorJudge
 
-            chosen = dataclasses.replace(settings, generator=model, endpoint="") if model else settings
+            chosen = (
+                dataclasses.replace(settings, generator=model, endpoint=Endpoint()) if model else settings
+            )
             return GeneratorJudge(load_generator(chosen), language=language)
     raise UsageError(f"there is no scorer {name!r}", hint=f"scorers: {'; '.join(KINDS)}")
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
-from hybrid.evaluation.spending import spend
+from hybrid.decision.sequential import spend
 
 
 def crossings(shares, levels, *, paths=200_000):
