@@ -1,8 +1,4 @@
-"""Arms by name, and what answers by them.
-
-Takes a text such as ``rag:reader=generator:k=5``, settings and models, gives a contender: it answers
-questions, and tells all that decides its answers. Knows nothing about gold answers.
-"""
+"""Arms: what their names mean, which models each needs, and what answers by one."""
 
 from __future__ import annotations
 
@@ -12,8 +8,9 @@ import functools
 import json
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -50,11 +47,6 @@ class ArmSpec:
     def retrieves(self) -> bool:
         """Tell whether it sees passages."""
         return self.arm in (Arm.RAG, Arm.BOTH)
-
-    @property
-    def adapts(self) -> bool:
-        """Tell whether its generator is an adapted one."""
-        return self.arm in (Arm.ADAPTER, Arm.BOTH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,20 +94,56 @@ class Contender(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DomainArm:
-    """An arm on one domain; ``retriever`` is None where it retrieves nothing."""
+    """An arm on one domain, with the models that it needs; ``retriever`` is None where it retrieves nothing.
+
+    ``labels`` says that questions with options will be asked, which takes the generator whatever reads.
+    """
 
     spec: ArmSpec
-    identity: Mapping[str, str]
     answerer: Answerer
     retriever: Retriever | None
-    training_minutes: float = 0.0
+    adapters: ArmAdapters
+    labels: bool = False
 
     @property
     def name(self) -> str:
         """Return the name of the arm."""
         return self.spec.name
+
+    @property
+    def training_minutes(self) -> float:
+        """Return what the making of its adapters took."""
+        return self.adapters.training_minutes
+
+    @cached_property
+    def identity(self) -> Mapping[str, str]:
+        """Return all that decides its answers; what writes them is loaded for it."""
+        generation = self.answerer.settings
+        generates = self.retriever is None or generation.reader is not Reader.EXTRACTIVE
+        identity = {
+            "version": versions()["hybrid-assistant"],
+            "arm": str(self.spec.arm),
+            "prompts": load_prompts(generation.language).digest,
+            # its weights are in the digest of the generator
+            "adapter": self.adapters.generator.name if self.adapters.generator is not None else "",
+        }
+        if generates or self.labels:
+            generator = self.answerer.generator()
+            identity |= {"generator": generator.name, "generator_digest": generator.digest}
+        if self.retriever is None:
+            return identity | {"reader": "generator", "max_new_tokens": str(generation.max_new_tokens)}
+        index = self.retriever.index
+        return identity | {
+            "reader": str(generation.reader),
+            "generation": _text(generation),
+            "retrieval": _text(self.spec.settings.retrieval),
+            "embedder": " ".join(self.retriever.embedder.fingerprint.identity),
+            "reranker": _reranker_text(self.spec, self.retriever.reranker),
+            "index_generation": index.manifest.generation,
+            "index_digest": hash_file(index.folder / "manifest.json"),
+        }
 
     def prepare(self, questions: Sequence[Question]) -> None:
         """Load the weights, and ask whether the generator can judge options if there are any."""
@@ -124,12 +152,17 @@ class DomainArm:
         if any(question.options for question in questions):
             self.answerer.generator().log_likelihoods([], [])
 
-    def answer_all(self, questions: Sequence[Question]) -> list[Answer]:
-        """Answer every question: by likelihood where it has options, by the reader where it has none."""
+    def answer_all(
+        self, questions: Sequence[Question], *, where: Mapping[str, str] | None = None
+    ) -> list[Answer]:
+        """Answer every question: by likelihood where it has options, by the reader where it has none.
+
+        Args:
+            questions: with the sources that each may not find.
+            where: conditions on the documents, alike for all of them.
+        """
         texts = [valid_utf8(question.text) for question in questions]
-        hits: list[list[Hit]] = [[] for _ in questions]
-        if self.retriever is not None:
-            hits = self.retriever.search_all(texts, exclude=[question.withheld for question in questions])
+        hits = self._hits(questions, where)
         labelled = [place for place, question in enumerate(questions) if question.options]
         open_ended = [place for place, question in enumerate(questions) if not question.options]
         chosen = self.answerer.choose_all(
@@ -142,7 +175,23 @@ class DomainArm:
             [texts[place] for place in open_ended], [hits[place] for place in open_ended], arm=self.spec.arm
         )
         answers = dict(zip([*labelled, *open_ended], [*chosen, *written], strict=True))
-        return [answers[place] for place in range(len(questions))]
+        return [dataclasses.replace(answers[place], variant=self.name) for place in range(len(questions))]
+
+    def stream(self, question: Question, *, where: Mapping[str, str] | None = None) -> Iterator[str | Answer]:
+        """Return the answer to an open question in pieces of text, and at last as an ``Answer``."""
+        (hits,) = self._hits([question], where)
+        return map(self._named, self.answerer.stream(valid_utf8(question.text), hits, arm=self.spec.arm))
+
+    def _hits(self, questions: Sequence[Question], where: Mapping[str, str] | None) -> list[list[Hit]]:
+        if self.retriever is None:
+            return [[] for _ in questions]
+        withheld = [question.withheld for question in questions]
+        return self.retriever.search_all(
+            [question.text for question in questions], where=where, exclude=withheld
+        )
+
+    def _named(self, part: str | Answer) -> str | Answer:
+        return dataclasses.replace(part, variant=self.name) if isinstance(part, Answer) else part
 
 
 def parse_arms(text: str, settings: Settings) -> list[ArmSpec]:
@@ -172,6 +221,8 @@ def parse_arm(text: str, settings: Settings) -> ArmSpec:
     if kind.strip() not in list(Arm):
         raise UsageError(f"there is no arm {kind!r}, expected one of: {', '.join(Arm)}", hint=_HINT)
     arm = Arm(kind.strip())
+    if not options:
+        return ArmSpec(str(arm), arm, settings)
     names = [str(arm)]
     values = settings_dict(settings)
     for option in options:
@@ -192,23 +243,23 @@ def domain_arm(
     index: Callable[[Embedder], Index],
     own: OwnModels,
     usual: ModelSettings,
-    labels: bool,
-    adapters: ArmAdapters | None = None,
+    adapters: ArmAdapters,
+    labels: bool = False,
 ) -> DomainArm:
-    """Return what answers by an arm; its models are loaded as far as its identity needs them.
+    """Return what answers by an arm; what writes its answers is loaded when it is first needed.
 
     Args:
         spec: the arm.
         index: opens the index of the domain that an embedder made; called if the arm retrieves.
         own: models that serve where the arm names none.
         usual: the models that the arm would have without a word on them.
-        labels: whether questions with options will be asked, which takes the generator whatever reads.
         adapters: those that the arm is served with.
+        labels: whether questions with options will be asked.
 
     Raises:
-        AdapterError: an adapter cannot serve with its base.
+        AdapterError: the embedder's adapter cannot serve with its base.
+        IndexMissing: the arm retrieves, and nothing was indexed with its embedder.
     """
-    adapters = adapters or ArmAdapters()
     models = spec.settings.models
     embedder = _embedder(models, own.embedder, usual, adapters.embedder)
 
@@ -222,12 +273,8 @@ def domain_arm(
     if spec.retrieves:
         reranker = (models.reranker == usual.reranker and own.reranker) or load_reranker(models)
         retriever = Retriever(index(embedder), embedder, spec.settings.retrieval, reranker)
-    generation = read_by(spec.settings.generation, spec.arm, adapters.reader)
-    answerer = Answerer(embedder, generator, generation)
-    generates = not spec.retrieves or generation.reader is not Reader.EXTRACTIVE
-    writer = generator() if generates or labels else None
-    identity = _identity(spec, generation, retriever, writer, adapters)
-    return DomainArm(spec, identity, answerer, retriever, adapters.training_minutes)
+    answerer = Answerer(embedder, generator, read_by(spec.settings.generation, spec.arm, adapters.reader))
+    return DomainArm(spec, answerer, retriever, adapters, labels)
 
 
 def read_by(generation: GenerationSettings, arm: Arm, reader: Reader | None) -> GenerationSettings:
@@ -261,36 +308,6 @@ def _place(key: str, text: str) -> tuple[str, str]:
         hint = f"did you mean `{near[0]}`?" if near else f"keys: {', '.join(sections)}"
         raise ConfigError(f"the arm {text!r}: unknown setting `{key}`", hint=hint)
     return places[key]
-
-
-def _identity(
-    spec: ArmSpec,
-    generation: GenerationSettings,
-    retriever: Retriever | None,
-    generator: Generator | None,
-    adapters: ArmAdapters,
-) -> dict[str, str]:
-    identity = {
-        "version": versions()["hybrid-assistant"],
-        "arm": str(spec.arm),
-        "prompts": load_prompts(generation.language).digest,
-        # its weights are in the digest of the generator
-        "adapter": adapters.generator.name if adapters.generator is not None else "",
-    }
-    if generator is not None:
-        identity |= {"generator": generator.name, "generator_digest": generator.digest}
-    if retriever is None:
-        return identity | {"reader": "generator", "max_new_tokens": str(generation.max_new_tokens)}
-    manifest = retriever.index.manifest
-    return identity | {
-        "reader": str(generation.reader),
-        "generation": _text(generation),
-        "retrieval": _text(spec.settings.retrieval),
-        "embedder": " ".join(retriever.embedder.fingerprint.identity),
-        "reranker": _reranker_text(spec, retriever.reranker),
-        "index_generation": manifest.generation,
-        "index_digest": hash_file(retriever.index.folder / "manifest.json"),
-    }
 
 
 def _reranker_text(spec: ArmSpec, reranker: Reranker | None) -> str:

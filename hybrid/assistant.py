@@ -1,12 +1,7 @@
-"""The façade that a chatbot imports: index a folder, search it, ask it.
-
-Takes names, settings or models of your own, gives hits and answers. Models are loaded when they are
-first needed and kept; a new generation of the index is picked up at the next question.
-"""
+"""The façade: one domain, and every verb that the command has."""
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,34 +10,31 @@ from typing import TYPE_CHECKING
 from hybrid.adaptation.store.card import AdapterKind, Card
 from hybrid.adaptation.store.serving import embedder_card, generator_card
 from hybrid.adaptation.store.versions import AdapterStore
-from hybrid.arms import ArmAdapters, DomainArm, OwnModels, domain_arm, parse_arms, read_by
+from hybrid.arms import ArmAdapters, ArmSpec, DomainArm, OwnModels, domain_arm, parse_arm, parse_arms
 from hybrid.config import ModelSettings, Settings, load_settings
 from hybrid.errors import UsageError
-from hybrid.files import folder_lock, is_name, valid_utf8
-from hybrid.generation.answering import Answerer
+from hybrid.files import folder_lock, is_name
 from hybrid.index import Index, Manifest, rollback
 from hybrid.index.generations import current
 from hybrid.index.reembedding import generation_for
 from hybrid.index.sync import Progress
 from hybrid.ingestion import IngestEstimate, Ingestor, IngestReport
 from hybrid.models import Embedder, Generator, Reranker
-from hybrid.models.adapters import with_adapter
-from hybrid.models.loading import load_embedder, load_generator, load_reranker
+from hybrid.models.loading import load_embedder, load_generator
 from hybrid.retrieval import Retriever
 from hybrid.types import Answer, Arm, Hit, Question
 
 if TYPE_CHECKING:
     from hybrid.comparison import Comparison
     from hybrid.decision.values import Gate
+    from hybrid.evaluation.outcomes import Outcome
     from hybrid.grounding.judging import Grounder, Grounding
     from hybrid.grounding.sampling import Uncertainty
+    from hybrid.questions.sets import QuestionSets
     from hybrid.tuning import EmbedderWorkshop, Workshop
 
-# So many generations are kept open: the one in force, and those of other embedders that it is compared with.
+# So many arms are kept ready and generations open: what is asked now, and what it is compared with.
 _OPEN = 4
-# Of samples that are compared: at 1 hardly two answers of a small generator mean the same, and their entropy
-# told wrong answers with an AUROC of .49 instead of .60 (on the 40 questions on which this was chosen).
-_TEMPERATURE = 0.5
 
 
 class Assistant:
@@ -80,10 +72,7 @@ class Assistant:
         self.folder = Path(self.settings.indexes) / domain
         self.adapters = AdapterStore(self.folder)
         self._own = OwnModels(embedder, generator, reranker)
-        self._generator = generator
-        self._reranker = reranker
-        self._open: tuple[str, Retriever] | None = None
-        self._adapted: tuple[Path, Generator] | None = None
+        self._arms: list[tuple[tuple[ArmSpec, ArmAdapters, str], DomainArm]] = []
         self._grounder: Grounder | None = None
         self._indexes: dict[str, Index] = {}
 
@@ -99,9 +88,7 @@ class Assistant:
     @property
     def generator(self) -> Generator:
         """Return the generator without an adapter, loaded now if it was not."""
-        if self._generator is None:
-            self._generator = load_generator(self.settings.models)
-        return self._generator
+        return self._own.generator or load_generator(self.settings.models)
 
     @property
     def retriever(self) -> Retriever:
@@ -111,19 +98,27 @@ class Assistant:
             IndexMissing: nothing was indexed yet.
             IndexMismatch: the index was built with another embedder.
         """
-        generation = current(self.folder)
-        if self._open is None or self._open[0] != generation:
-            if self._reranker is None:
-                self._reranker = load_reranker(self.settings.models)
-            embedder = self.embedder
-            retriever = Retriever(self._index(embedder), embedder, self.settings.retrieval, self._reranker)
-            self._open = (generation, retriever)
-        return self._open[1]
+        retriever = self._serving(Arm.RAG).retriever
+        assert retriever is not None, "rag retrieves"
+        return retriever
 
     @property
-    def answerer(self) -> Answerer:
-        """Return what turns hits into answers in the arms without an adapter."""
-        return self._answerer(Arm.RAG)
+    def questions(self) -> QuestionSets:
+        """Return the question sets of the domain: to make, find and check them."""
+        from hybrid.questions.sets import QuestionSets
+
+        return QuestionSets(self.folder, lambda: self.retriever, lambda: self._serving(Arm.BASE).answerer)
+
+    @property
+    def decided(self) -> ArmSpec | None:
+        """Return the arm that was decided on for the domain, None if none was.
+
+        Raises:
+            UsageError: ``DECISION`` names no arm, or one that may not be used with these settings.
+        """
+        from hybrid.decision.adopted import adopted
+
+        return adopted(self.folder, self.settings)
 
     def index(
         self, folder: str | Path, *, rebuild: bool = False, progress: Progress | None = None
@@ -150,29 +145,39 @@ class Assistant:
         """
         return self.retriever.search(question, where=where)
 
-    def ask(self, question: str, *, arm: Arm = Arm.RAG, where: Mapping[str, str] | None = None) -> Answer:
-        """Answer a question with citations that hold, or abstain.
+    def ask(
+        self, question: str, *, arm: Arm | str | None = None, where: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Answer a question with citations that hold, or abstain; ``answer.variant`` says by which arm.
+
+        Args:
+            question: in plain words.
+            arm: such as ``Arm.BASE`` or ``"rag:reader=generator:k=3"``; without it the one that was decided
+                on for the domain, else ``rag``.
+            where: conditions on the documents, such as ``{"source": "guide/*"}``.
 
         Raises:
+            UsageError: an empty question, or an arm that there is not.
             AdapterError: the arm needs an adapter, and none is in use; or it cannot serve with the generator.
         """
-        return self.ask_all([question], arm=arm, where=where)[0]
+        return self._serving(arm).answer_all(_asked([question]), where=where)[0]
 
     def ask_all(
-        self, questions: Sequence[str], *, arm: Arm = Arm.RAG, where: Mapping[str, str] | None = None
+        self,
+        questions: Sequence[str],
+        *,
+        arm: Arm | str | None = None,
+        where: Mapping[str, str] | None = None,
     ) -> list[Answer]:
-        """Answer several questions in batches."""
-        questions = [valid_utf8(question) for question in questions]
-        answerer = self._answerer(arm)
-        return answerer.answer_all(questions, self._hits(questions, arm, where), arm=arm)
+        """Answer several questions in batches, as ``ask`` does each."""
+        return self._serving(arm).answer_all(_asked(questions), where=where)
 
     def stream(
-        self, question: str, *, arm: Arm = Arm.RAG, where: Mapping[str, str] | None = None
+        self, question: str, *, arm: Arm | str | None = None, where: Mapping[str, str] | None = None
     ) -> Iterator[str | Answer]:
-        """Yield the answer in pieces of text, and at last as an ``Answer``."""
-        question = valid_utf8(question)
-        answerer = self._answerer(arm)
-        return answerer.stream(question, self._hits([question], arm, where)[0], arm=arm)
+        """Return the answer of ``ask`` in pieces of text, and at last as an ``Answer``."""
+        (asked,) = _asked([question])
+        return self._serving(arm).stream(asked, where=where)
 
     def check(self, answer: Answer) -> Grounding | None:
         """Judge what an answer asserts, claim by claim, against the passages it was given.
@@ -192,7 +197,7 @@ class Assistant:
         return self.grounder.ground(answer.text, [hit.chunk.text for hit in answer.hits])
 
     def uncertainty(
-        self, answer: Answer, *, samples: int = 5, temperature: float = _TEMPERATURE, seed: int = 0
+        self, answer: Answer, *, samples: int = 5, temperature: float = 0.5, seed: int = 0
     ) -> Uncertainty | None:
         """Tell how sure the generator is of an answer that has no passages, by what else it would say.
 
@@ -212,36 +217,19 @@ class Assistant:
         return self.uncertainty_all([answer], samples=samples, temperature=temperature, seed=seed)[0]
 
     def uncertainty_all(
-        self, answers: Sequence[Answer], *, samples: int = 5, temperature: float = _TEMPERATURE, seed: int = 0
+        self, answers: Sequence[Answer], *, samples: int = 5, temperature: float = 0.5, seed: int = 0
     ) -> list[Uncertainty | None]:
         """Tell how sure the generator is of several answers, which are sampled in batches."""
-        from hybrid.grounding.sampling import uncertainty
+        from hybrid.grounding.sampling import sampled
 
-        if any(answer.arm in (Arm.RAG, Arm.BOTH) for answer in answers):
-            raise UsageError(
-                "samples tell of answers without passages; one with passages is checked against them",
-                hint="ask with --arm base or --arm adapter, or leave --samples out",
-            )
-        found: dict[int, Uncertainty] = {}
-        for arm in (Arm.BASE, Arm.ADAPTER):
-            places = [place for place, one in enumerate(answers) if one.arm is arm and not one.abstained]
-            if not places:
-                continue
-            asserted, answerer = [answers[place] for place in places], self._answerer(arm)
-            drawn = answerer.sample_all(asserted, samples, temperature=temperature, seed=seed)
-            logs: list[list[float]] = [[] for _ in places]
-            # an endpoint tells none
-            with contextlib.suppress(UsageError):
-                logs = answerer.log_probabilities(asserted)
-            # without the question, whose words align in every pair
-            for place, others, tokens in zip(places, drawn, logs, strict=True):
-                found[place] = uncertainty(
-                    answers[place].text,
-                    [other.text for other in others],
-                    self.grounder.scorer,
-                    log_probabilities=tokens,
-                )
-        return [found.get(place) for place in range(len(answers))]
+        return sampled(
+            answers,
+            lambda: self.grounder.scorer,
+            lambda arm: self._serving(arm).answerer,
+            samples=samples,
+            temperature=temperature,
+            seed=seed,
+        )
 
     @property
     def grounder(self) -> Grounder:
@@ -271,29 +259,13 @@ class Assistant:
             AdapterError: an arm needs an adapter that is not there.
         """
         labels = any(question.options for question in questions)
-        return [
-            domain_arm(
-                spec,
-                index=self._index,
-                own=self._own,
-                usual=self.settings.models,
-                labels=labels,
-                adapters=self._adapters(spec.arm, spec.settings.models),
-            )
+        found = [
+            self._domain_arm(spec, self._adapters(spec.arm, spec.settings.models), labels=labels)
             for spec in parse_arms(arms, self.settings)
         ]
-
-    def pinned(self, arm: str) -> str:
-        """Return an arm with the adapter of its generator named, so that it stays what was measured.
-
-        Args:
-            arm: for example ``both``, which becomes ``both:generator_adapter=generator-001``.
-        """
-        (spec,) = parse_arms(arm, self.settings)
-        adapters = self._adapters(spec.arm, spec.settings.models)
-        if adapters.generator is None or "generator_adapter=" in spec.name:
-            return spec.name
-        return f"{spec.name}:generator_adapter={adapters.generator.name}"
+        for contender in found:
+            assert contender.identity, "what cannot be loaded for it is an error before anything is asked"
+        return found
 
     def compare(
         self,
@@ -342,6 +314,44 @@ class Assistant:
             training={one.name: one.training_minutes for one in contenders},
         )
 
+    def side_by_side(self, question: str, *, arms: str = "base,rag") -> list[Outcome]:
+        """Ask several arms one question, write nothing down, and return what each answered.
+
+        Args:
+            question: in plain words.
+            arms: with commas, such as ``base,rag,rag:reader=generator:k=3``.
+
+        Raises:
+            UsageError: an arm that there is not.
+            ModelError: a model cannot be loaded; nothing was asked then.
+        """
+        from hybrid.evaluation.experiment import ask
+
+        asked = _asked([question])
+        contenders = self.contenders(arms, asked)
+        for contender in contenders:
+            contender.prepare(asked)
+        return [ask(contender, asked[0]) for contender in contenders]
+
+    def adopt(self, comparison: Comparison) -> str | None:
+        """Answer by the arm that a comparison chose from now on; an undecided one changes nothing.
+
+        Returns:
+            The arm, with the adapter of its generator named so that it stays what was measured; None if none
+            was chosen.
+        """
+        from hybrid.decision.adopted import adopt
+
+        decision = comparison.decision
+        if decision is None or decision.arm is None:
+            return None
+        arm = parse_arm(decision.arm, self.settings)
+        adapter, name = self._adapters(arm.arm, arm.settings.models).generator, arm.name
+        if adapter is not None and not arm.settings.models.generator_adapter:
+            name = f"{name}:generator_adapter={adapter.name}"
+        adopt(self.folder, name, experiment=comparison.folder.name, sentence=decision.sentence)
+        return name
+
     def workshop(self) -> Workshop:
         """Return where adapters of this domain are made.
 
@@ -384,27 +394,31 @@ class Assistant:
             (self.folder / "CURRENT").unlink()
         shutil.rmtree(self.folder)
 
-    def _hits(self, questions: Sequence[str], arm: Arm, where: Mapping[str, str] | None) -> list[list[Hit]]:
-        if not all(question.strip() for question in questions):
-            raise UsageError("the question is empty", hint='ask something: hybrid ask "..."')
-        if arm in (Arm.BASE, Arm.ADAPTER):
-            return [[] for _ in questions]
-        return self.retriever.search_all(questions, where=where)
-
-    def _answerer(self, arm: Arm) -> Answerer:
-        adapters = self._adapters(arm, self.settings.models)
-        generation = read_by(self.settings.generation, arm, adapters.reader)
+    def _serving(self, arm: Arm | str | None) -> DomainArm:
+        """Return what answers by an arm: the same one as long as index and adapters are the same."""
+        if arm is None:
+            spec = self.decided or parse_arm(Arm.RAG, self.settings)
+        else:
+            spec = parse_arm(arm, self.settings)
+        adapters = self._adapters(spec.arm, spec.settings.models)
         # what retrieves nothing works without an index, and whatever became of one
-        retrieves = arm in (Arm.RAG, Arm.BOTH)
-        embedder = self.embedder if retrieves else self._own.embedder or load_embedder(self.settings.models)
-        return Answerer(embedder, lambda: self._with_adapter(adapters.generator), generation)
+        key = (spec, adapters, current(self.folder) if spec.retrieves else "")
+        for known, one in self._arms:
+            if known == key:
+                return one
+        found = self._domain_arm(spec, adapters)
+        self._arms = [*self._arms[1 - _OPEN :], (key, found)]
+        return found
 
-    def _with_adapter(self, folder: Path | None) -> Generator:
-        if folder is None:
-            return self.generator
-        if self._adapted is None or self._adapted[0] != folder:
-            self._adapted = (folder, with_adapter(self.generator, folder))
-        return self._adapted[1]
+    def _domain_arm(self, spec: ArmSpec, adapters: ArmAdapters, *, labels: bool = False) -> DomainArm:
+        return domain_arm(
+            spec,
+            index=self._index,
+            own=self._own,
+            usual=self.settings.models,
+            adapters=adapters,
+            labels=labels,
+        )
 
     def _adapters(self, arm: Arm, models: ModelSettings) -> ArmAdapters:
         """Return the adapters of an arm: those that the settings name, else those in use."""
@@ -442,3 +456,10 @@ class Assistant:
     @property
     def _ingestor(self) -> Ingestor:
         return Ingestor(self.folder, self.embedder, self.settings.documents, self.settings.chunks)
+
+
+def _asked(texts: Sequence[str]) -> list[Question]:
+    """Return texts as questions without gold."""
+    if not all(text.strip() for text in texts):
+        raise UsageError("the question is empty", hint='ask something: hybrid ask "..."')
+    return [Question(str(number), text) for number, text in enumerate(texts, start=1)]

@@ -17,6 +17,7 @@ from typing import Protocol
 
 from hybrid.config import ChunkSettings
 from hybrid.errors import ConfigError
+from hybrid.text.sentences import sentence_spans, stripped
 from hybrid.types import Block, BlockKind, Chunk, Document, Span
 
 # Changes with the way of splitting: files are split again when it does.
@@ -127,21 +128,6 @@ def token_limit(settings: ChunkSettings, max_tokens: int) -> int:
             hint=f"set it to {max_tokens} or less, or to 0",
         )
     return settings.max_tokens or min(max_tokens, _SENSIBLE_TOKENS)
-
-
-def sentence_spans(text: str) -> list[Span]:
-    """Return the sentences of a text, without the white space around them."""
-    from sentencex import get_sentence_boundaries
-
-    spans = [Span(found["start_index"], found["end_index"]) for found in get_sentence_boundaries("en", text)]
-    return [stripped for span in spans if (stripped := _strip(text, span))]
-
-
-def _strip(text: str, span: Span) -> Span | None:
-    inner = text[span.start : span.end]
-    start = span.start + len(inner) - len(inner.lstrip())
-    end = span.end - (len(inner) - len(inner.rstrip()))
-    return Span(start, end) if start < end else None
 
 
 def _sections(document: Document) -> Iterator[_Section]:
@@ -259,7 +245,7 @@ def _hard_split(text: str, part: Span, counter: TokenCounter, budget: int) -> li
             last = apart[-1] if apart else last
         end = len(inner) if last == len(tokens) else tokens[last].start
         start = 0 if first == 0 else tokens[first].start
-        if span := _strip(inner, Span(start, end)):
+        if span := stripped(inner, start, end):
             pieces.append((Span(part.start + span.start, part.start + span.end), last - first))
         first = last
     # a stretch that the tokeniser ignores altogether still belongs to the text
@@ -301,5 +287,5 @@ def _halved(
         return [(span, tokens)]
     inner = document.text[span.start : span.end]
     cut = span.start + (inner.rfind(" ", 1, len(inner) // 2) + 1 or len(inner) // 2)
-    halves = [_strip(document.text, half) for half in (Span(span.start, cut), Span(cut, span.end))]
+    halves = [stripped(document.text, span.start, cut), stripped(document.text, cut, span.end)]
     return [fit for half in halves if half for fit in _halved(document, half, headings, counter, limit)]

@@ -36,7 +36,7 @@ from hybrid.evaluation.scoring import (
 from hybrid.files import write_atomic, write_json
 from hybrid.grounding.judging import Grounder
 from hybrid.models import Embedder
-from hybrid.report import Material, report_html, report_json
+from hybrid.report import ReportMaterial, report_html, report_json
 from hybrid.statistics import Array
 from hybrid.types import Question
 
@@ -65,11 +65,11 @@ class Comparison:
     decision: Decision | None
 
     @property
-    def material(self) -> Material:
+    def material(self) -> ReportMaterial:
         """Return what the report shows beside the decision."""
         # the folder keeps the settings that the experiment began with; scores are taken anew at every run
         settings = _run_settings(self.folder) | {"judge": self.judge}
-        return Material(self.questions, self.outcomes, self.scores, settings)
+        return ReportMaterial(self.questions, self.outcomes, self.scores, settings)
 
 
 @dataclass(frozen=True, slots=True)

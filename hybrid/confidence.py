@@ -101,11 +101,6 @@ def augrc(confidences: Sequence[float], losses: Sequence[float]) -> float | None
     return float(np.mean((missed[1:] + missed[:-1]) / 2))
 
 
-def coverage_at_risk(confidences: Sequence[float], losses: Sequence[float], risk: float) -> float:
-    """Return the greatest coverage whose risk is at most the given one, 0 if none is; higher is better."""
-    return max((p.coverage for p in risk_coverage(confidences, losses) if p.risk <= risk), default=0.0)
-
-
 def brier(confidences: Sequence[float], scores: Sequence[float]) -> float | None:
     """Return the mean squared difference of confidence and score; None of nothing.
 

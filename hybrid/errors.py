@@ -4,6 +4,7 @@
 
     HybridError                 1  something unexpected
     ├── UsageError              2  a call or a command that makes no sense
+    │   └── LikelihoodMissing      the generator judges no given texts, as chat endpoints do not
     ├── ConfigError             3  a setting that is unknown or out of range
     ├── IndexError_             4  the index on disk
     │   ├── IndexMissing           there is none
@@ -53,6 +54,10 @@ class UsageError(HybridError):
     """A call whose arguments do not fit together."""
 
     exit_code = 2
+
+
+class LikelihoodMissing(UsageError):
+    """The generator writes texts and does not tell how likely given ones are."""
 
 
 class ConfigError(HybridError):

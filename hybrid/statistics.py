@@ -44,6 +44,12 @@ class Estimate:
     interval: Interval | None = None
 
 
+def decimal(value: float, digits: int, *, signed: bool = False) -> str:
+    """Return how a number reads: a real minus sign, and no sign before what rounds to zero."""
+    text = f"{value:{'+' if signed else ''},.{digits}f}"
+    return (text if text.strip("+-0.,") else text.lstrip("+-")).replace("-", "\u2212")
+
+
 def source_places(sources: Sequence[str]) -> NDArray[np.int64]:
     """Return the place of the source of each item among the different ones in the order of their names."""
     names = {name: place for place, name in enumerate(sorted(set(sources)))}

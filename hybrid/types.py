@@ -179,7 +179,8 @@ class Answer:
     ``abstained`` is true when it declined; ``text`` then says so and ``citations`` is empty.
     ``dropped_sentences`` were written by the generator but not supported by the passages,
     ``dropped_markers`` pointed at no passage; both are counted, never shown. ``confidence`` is from 0
-    to 1 and not calibrated; None where the reader has none.
+    to 1 and not calibrated; None where the reader has none. ``variant`` is the arm with all that its name
+    sets, such as ``rag:k=3``; empty where it was not asked by name.
     """
 
     question: str
@@ -195,6 +196,7 @@ class Answer:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     seconds: float = 0.0
+    variant: str = ""
 
 
 class MessageRole(StrEnum):

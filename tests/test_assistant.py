@@ -1,13 +1,14 @@
 """The façade: index, search, ask, with models of one's own."""
 
 import dataclasses
+import json
 import shutil
 
 import pytest
 
 from hybrid import Answer, Arm, Assistant, load_settings
 from hybrid.adaptation.store.card import AdapterKind, read_card
-from hybrid.errors import AdapterError, IndexMismatch, IndexMissing, UsageError
+from hybrid.errors import AdapterError, IndexMismatch, IndexMissing, LikelihoodMissing, UsageError
 from hybrid.grounding import loading
 from hybrid.grounding.loading import load_grounder
 from hybrid.grounding.values import Status
@@ -97,11 +98,21 @@ def test_samples_of_many_answers_are_those_of_each_and_what_declined_has_none(ad
 def test_a_generator_that_judges_no_text_still_samples():
     class Endpoint(ScriptedGenerator):
         def log_probabilities(self, conversations, continuations):
-            raise UsageError("an endpoint tells none")
+            raise LikelihoodMissing("an endpoint tells none")
 
     assistant = Assistant("none", embedder=HashEmbedder(), generator=Endpoint(["Paris."]))
     found = assistant.uncertainty(assistant.ask("The capital of France?", arm=Arm.BASE))
     assert (found.agreement, found.log_probability, found.least_log_probability) == (1.0, None, None)
+
+
+def test_another_error_of_the_generator_is_not_taken_for_that():
+    class Full(ScriptedGenerator):
+        def log_probabilities(self, conversations, continuations):
+            raise UsageError("a prompt of 9 tokens and an answer of 9 do not fit")
+
+    assistant = Assistant("none", embedder=HashEmbedder(), generator=Full(["Paris."]))
+    with pytest.raises(UsageError, match="do not fit"):
+        assistant.uncertainty(assistant.ask("The capital of France?", arm=Arm.BASE))
 
 
 def test_answers_with_passages_are_checked_and_not_sampled(assistant):
@@ -160,12 +171,84 @@ def test_settings_name_an_adapter_or_none(adapted):
         named("none").ask("what?", arm=Arm.ADAPTER)
 
 
-def test_a_pinned_arm_stays_what_it_was(adapted):
-    assert adapted.pinned("rag:k=2") == "rag:k=2"
-    assert adapted.pinned("both:k=2") == "both:k=2:generator_adapter=generator-001"
-    assert adapted.pinned("adapter:generator_adapter=generator-002") == (
-        "adapter:generator_adapter=generator-002"
-    )
+# --- the arm that was decided on -------------------------------------------------------------------
+
+_PORT = "What is the default port of the server?"
+
+
+def _decide(assistant, arm):
+    (assistant.folder / "DECISION").write_text(json.dumps({"arm": arm, "experiment": "x"}))
+
+
+def _all_ways(assistant, **given):
+    *_, streamed = assistant.stream(_PORT, **given)
+    return [assistant.ask(_PORT, **given), assistant.ask_all([_PORT], **given)[0], streamed]
+
+
+def test_without_a_decision_rag_answers(assistant):
+    assert assistant.decided is None
+    assert [answer.variant for answer in _all_ways(assistant)] == ["rag"] * 3
+
+
+def test_a_question_without_an_arm_is_answered_by_the_decision(assistant):
+    _decide(assistant, "rag:reader=generator:k=2")
+    assert assistant.decided.name == "rag:reader=generator:k=2"
+    for answer in _all_ways(assistant):
+        assert (answer.variant, answer.arm, answer.reader) == (
+            "rag:reader=generator:k=2", Arm.RAG, "generator",
+        )  # fmt: skip
+        assert len(answer.hits) == 2
+    _decide(assistant, "base")
+    assert [answer.hits for answer in _all_ways(assistant)] == [()] * 3
+
+
+def test_an_arm_that_is_named_wins_over_the_decision(assistant):
+    _decide(assistant, "base")
+    for arm in (Arm.RAG, "rag:k=1"):
+        for answer in _all_ways(assistant, arm=arm):
+            assert (answer.variant, answer.reader) == (arm, "extractive")
+    with pytest.raises(UsageError, match="there is no arm 'ragg'"):
+        assistant.ask(_PORT, arm="ragg")
+
+
+def test_what_a_comparison_chose_is_adopted_and_an_undecided_one_changes_nothing(assistant):
+    assistant.generator.replies = ["I would not know the number."]
+    asked = [Question(f"q{n}", f"{_PORT} ({n})", ("5432",), source=f"s{n}") for n in range(40)]
+    chosen = assistant.compare(asked, arms="base,rag:k=2")
+    assert chosen.decision.arm == "rag:k=2"
+    assert assistant.adopt(chosen) == "rag:k=2"
+    assert assistant.ask(_PORT).variant == "rag:k=2"
+    undecided = dataclasses.replace(chosen, decision=dataclasses.replace(chosen.decision, arm=None))
+    assert assistant.adopt(undecided) is assistant.adopt(dataclasses.replace(chosen, decision=None)) is None
+    assert assistant.decided.name == "rag:k=2"
+
+
+def _adopted(assistant, arm):
+    """Return what is written down when this arm was chosen."""
+
+    class Chosen:
+        folder = assistant.folder / "experiments" / "x"
+
+        class decision:
+            sentence = "Run it."
+
+    Chosen.decision.arm = arm
+    return assistant.adopt(Chosen)
+
+
+def test_an_adopted_arm_stays_what_it_was(adapted):
+    assert _adopted(adapted, "rag:k=2") == "rag:k=2"
+    assert _adopted(adapted, "both:k=2") == "both:k=2:generator_adapter=generator-001"
+    named = "adapter:generator_adapter=generator-002"
+    assert _adopted(adapted, named) == named
+    assert adapted.ask(_PORT).text == "The second."
+
+
+def test_one_question_is_asked_of_several_arms_and_nothing_is_written_down(assistant):
+    base, rag = assistant.side_by_side(_PORT, arms="base,rag:k=1")
+    assert (base.arm, base.passages, base.answer) == ("base", (), "It is 5432 [1].")
+    assert (rag.arm, len(rag.passages)) == ("rag:k=1", 1)
+    assert not (assistant.folder / "experiments").exists()
 
 
 def test_a_comparison_counts_what_training_took(adapted, keep_adapter):

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hybrid.chunking import chunk_document, sentence_spans, token_limit
+from hybrid.chunking import chunk_document, token_limit
 from hybrid.config import ChunkSettings, ModelSettings
 from hybrid.errors import ConfigError
 from hybrid.models.fakes import HashEmbedder
+from hybrid.text.sentences import sentence_spans
 from hybrid.types import Block, BlockKind, Document, Span
 
 _COUNTER = HashEmbedder(8)

@@ -15,7 +15,6 @@ from hybrid.confidence import (
     aurc,
     brier,
     calibration_error,
-    coverage_at_risk,
     excess_aurc,
     risk_coverage,
 )
@@ -46,11 +45,6 @@ def test_a_curve_by_hand():
     assert excess_aurc(sure, lost) == pytest.approx(area - (0 + 0 + 1 / 3 + 2 / 4 + 3 / 5) / 5)
 
 
-@pytest.mark.parametrize(("risk", "coverage"), [(0.0, 0.2), (0.5, 0.8), (0.49, 0.2), (0.6, 1.0), (-1.0, 0.0)])
-def test_coverage_at_risk_by_hand(risk, coverage):
-    assert coverage_at_risk([0.6, 0.9, 0.1, 0.8, 0.6], [0, 0, 1, 1, 1], risk) == coverage
-
-
 def test_the_generalised_area_by_hand():
     # cumulated losses over 4: 0, 0, 1/4, 1/4, 2/4 at coverages 0, 1/4, … 1, joined by straight lines
     assert augrc([0.9, 0.8, 0.7, 0.6], [0, 1, 0, 1]) == pytest.approx((0 + 0.125 + 0.25 + 0.375) / 4)
@@ -77,7 +71,7 @@ def test_minus_infinity_comes_last():
 def test_nothing_is_none():
     assert aurc([], []) is None and augrc([], []) is None and excess_aurc([], []) is None
     assert brier([], []) is None and calibration_error([], []) is None
-    assert risk_coverage([], []) == [] and coverage_at_risk([], [], 0.5) == 0.0
+    assert risk_coverage([], []) == []
 
 
 def test_brier_by_hand():

@@ -13,16 +13,15 @@ from hybrid import __version__
 from hybrid.cli import (
     adapt,
     adapters,
-    bench,
+    ask,
     console,
-    corpus,
     decide,
     doctor,
-    experiments,
+    evaluate,
     grounding,
+    index,
     judging,
     questions,
-    questionsets,
     repairing,
     setup,
 )
@@ -37,16 +36,16 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     rich_markup_mode=None,
 )
-app.command()(corpus.index)
-app.command()(questions.search)
-app.command()(questions.ask)
-app.command()(questions.chat)
-app.command()(experiments.evaluate)
-app.command()(experiments.compare)
+app.command()(index.index)
+app.command()(ask.search)
+app.command()(ask.ask)
+app.command()(ask.chat)
+app.command()(evaluate.evaluate)
+app.command()(evaluate.compare)
 app.command()(decide.decide)
-app.command()(corpus.status)
-app.command()(corpus.rollback)
-app.command()(corpus.remove)
+app.command()(index.status)
+app.command()(index.rollback)
+app.command()(index.remove)
 app.command()(doctor.doctor)
 app.command()(setup.completion)
 adapters.app.command("check")(judging.check)
@@ -59,8 +58,8 @@ app.add_typer(adapters.app, name="adapters")
 app.add_typer(grounding.app, name="grounding")
 app.add_typer(setup.models_app, name="models")
 app.add_typer(setup.config_app, name="config")
-app.add_typer(bench.app, name="bench")
-app.add_typer(questionsets.app, name="questions")
+app.add_typer(evaluate.bench_app, name="bench")
+app.add_typer(questions.app, name="questions")
 
 
 def _version(value: bool) -> None:

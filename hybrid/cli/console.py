@@ -185,21 +185,34 @@ def progress() -> Iterator[Progress]:
         yield show
 
 
+class Pace:
+    """Let a line of progress through every so many seconds, and the last one."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._shown = seconds, time.monotonic()
+
+    def due(self, *, last: bool) -> bool:
+        """Tell whether a line is to be shown now."""
+        now = time.monotonic()
+        if not last and now - self._shown < self._seconds:
+            return False
+        self._shown = now
+        return True
+
+
 class _PlainProgress:
     """One line every few seconds, for logs."""
 
     def __init__(self) -> None:
         self._stage: Stage | None = None
-        self._begun = self._shown = time.monotonic()
+        self._begun, self._pace = time.monotonic(), Pace(_PLAIN_EVERY_SECONDS)
 
     def __call__(self, stage: Stage, done: int, total: int) -> None:
-        now = time.monotonic()
         if stage is not self._stage:
-            self._stage, self._begun, self._shown = stage, now, now
-        if done < total and now - self._shown < _PLAIN_EVERY_SECONDS:
+            self._stage, self._begun, self._pace = stage, time.monotonic(), Pace(_PLAIN_EVERY_SECONDS)
+        if not self._pace.due(last=done == total):
             return
-        self._shown = now
-        spent = now - self._begun
+        spent = time.monotonic() - self._begun
         left = f", {spent / done * (total - done):.0f} s left" if 0 < done < total else ""
         rate = f", {done / spent:.0f}/s" if spent > 1 else ""
         note(f"{stage}: {done} of {total}{rate}{left}")

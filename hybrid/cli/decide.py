@@ -8,24 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hybrid.cli import console
-from hybrid.cli.experiments import DEFAULT_ARMS, Retry, run_comparison, told_failures
-from hybrid.cli.options import (
-    Config,
-    Domain,
-    EffortOption,
-    Indexes,
-    Json,
-    Offline,
-    assistant_for,
-    settings_from,
-)
+from hybrid.cli.evaluate import DEFAULT_ARMS, Retry, run_comparison, told_failures
+from hybrid.cli.options import Context, shared
 from hybrid.errors import EXIT_GATE_FAILED, EXIT_PARTIAL, UsageError
 
 if TYPE_CHECKING:
-    from hybrid.assistant import Assistant
-    from hybrid.decision.values import Decision, Policy
-    from hybrid.evaluation.scores import ScoreTable
-    from hybrid.report import Material
+    from hybrid.decision.values import Decision
+    from hybrid.report import ReportMaterial
 
 From = Annotated[
     Path | None,
@@ -56,7 +45,9 @@ Require = Annotated[
 Report = Annotated[Path | None, typer.Option("--report", help="Write the report, one HTML file.")]
 
 
+@shared()
 def decide(
+    context: Context,
     questions: Annotated[str | None, typer.Argument(help="A question set: a file, or a name.")] = None,
     table: From = None,
     gold: Gold = None,
@@ -70,37 +61,32 @@ def decide(
     report: Report = None,
     retry: Retry = False,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of the resampling.")] = None,
-    domain: Domain = None,
-    as_json: Json = False,
-    config: Config = None,
-    indexes: Indexes = None,
-    effort: EffortOption = None,
-    offline: Offline = False,
 ) -> int:
     """Decide which arm to run, with evidence: from a question set, or from a table of outcomes."""
     from hybrid.comparison import policy_from, write
+    from hybrid.decision.replay import decide_from
     from hybrid.decision.values import parse_requirements, refuse_unknown
-    from hybrid.report import Material, report_html
+    from hybrid.report import ReportMaterial, report_html
 
-    settings = settings_from(
-        config,
-        indexes=indexes,
-        effort=effort,
-        offline=offline,
-        decision={"margin": margin, "level": level, "metric": metric, "seed": seed},
-    )
+    settings = context.settings(decision={"margin": margin, "level": level, "metric": metric, "seed": seed})
     requirements = parse_requirements(require or ())
     if report is not None:
         _make_room(report)
     if table is not None:
         if questions is not None:
             raise UsageError("give a question set or --from, not both")
-        names = tuple(name.strip() for name in arms.split(",")) if arms is not None else ()
-        policy = policy_from(settings, requirements.gates)
-        decision, scores = _replay(table, gold, costs, names, policy, budget, metric)
+        decision, scores = decide_from(
+            table,
+            policy=policy_from(settings, requirements.gates),
+            arms=tuple(name.strip() for name in arms.split(",")) if arms is not None else (),
+            metric=metric or "score",
+            gold=gold,
+            costs=costs,
+            budget=budget,
+        )
         if report is not None:
             _save(report, report_html(decision, table=scores, title=table.stem))
-        _show(decision, Material(), as_json)
+        _show(context, decision, ReportMaterial())
         return _gate(requirements.unmet(decision))
     if questions is None:
         raise UsageError(
@@ -113,7 +99,7 @@ def decide(
         raise UsageError(
             f"a decision needs two arms or more, found: {named}", hint="name several with --arms"
         )
-    assistant = assistant_for(settings, domain)
+    assistant = context.assistant(settings)
     refuse_unknown(requirements.gates)
     comparison = run_comparison(
         assistant, questions, named, gates=requirements.gates, budget=budget, retry=retry
@@ -123,20 +109,13 @@ def decide(
     console.note(f"report: {page}")
     if report is not None:
         _save(report, page.read_text(encoding="utf-8"))
-    _show(comparison.decision, comparison.material, as_json)
+    _show(context, comparison.decision, comparison.material)
     failed = told_failures(comparison)
     unmet = requirements.unmet(comparison.decision)
-    if not unmet:
-        _adopt(assistant, comparison.decision, comparison.folder.name)
+    adopted = None if unmet else assistant.adopt(comparison)
+    if adopted is not None:
+        console.note(f"`hybrid ask` uses {adopted} from now on; another with --arm")
     return _gate(unmet) or (EXIT_PARTIAL if failed else 0)
-
-
-def _adopt(assistant: Assistant, decision: Decision, experiment: str) -> None:
-    from hybrid.decision.adopted import adopt
-
-    arm = adopt(assistant.folder, decision, experiment=experiment, pinned=assistant.pinned)
-    if arm is not None:
-        console.note(f"`hybrid ask` uses {arm} from now on; another with --arm")
 
 
 def _make_room(path: Path) -> None:
@@ -160,38 +139,10 @@ def _save(path: Path, page: str) -> None:
     console.note(f"report: {path}")
 
 
-def _replay(
-    path: Path,
-    gold: Path | None,
-    costs: Path | None,
-    arms: tuple[str, ...],
-    policy: Policy,
-    budget: int | None,
-    metric: str | None,
-) -> tuple[Decision, ScoreTable | None]:
-    from hybrid.decision import replay
-    from hybrid.decision.sequential import decide_sequentially
-    from hybrid.decision.verdict import decide
-
-    table = replay.read_table(path, arms=arms, metric=metric or "score")
-    known = (
-        replay.read_costs(costs, replay.read_arms(path)) if costs is not None else replay.KnownArms({}, {})
-    )
-    if budget is not None:
-        if gold is not None:
-            raise UsageError("--gold needs all questions, so it does not go with --budget")
-        contest = replay.contest(table, known)
-        # the report may not show what was not asked
-        return decide_sequentially(contest, policy=policy, budget=budget), None
-    if gold is not None:
-        table = replay.join_gold(table, replay.read_table(gold, arms=table.arms, metric=table.metric))
-    return decide(table, costs=known.costs, measures=known.gate_measures(), policy=policy), table
-
-
-def _show(decision: Decision, material: Material, as_json: bool) -> None:
+def _show(context: Context, decision: Decision, material: ReportMaterial) -> None:
     from hybrid.report import report_json, report_text
 
-    if as_json:
+    if context.as_json:
         console.json_document(report_json(decision))
     else:
         console.data(report_text(decision, material=material, width=console.width()))

@@ -1,4 +1,4 @@
-"""Commands on what judges answers: grounding evaluate, grounding calibrate, grounding train."""
+"""Commands on what judges answers: grounding evaluate, grounding calibrate."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from hybrid.errors import EXIT_GATE_FAILED, UsageError
 if TYPE_CHECKING:
     from hybrid.config import Settings
     from hybrid.grounding.cards import CalibrationCard
-    from hybrid.grounding.data.values import Dataset
     from hybrid.grounding.figures import Fitted, MeanResult, MetaEvaluation
     from hybrid.grounding.labelled import LabelledClaim, Scores
 
@@ -32,15 +31,13 @@ DEFAULT = "trained"
 COMPARED = ("overlap", "align", DEFAULT)
 _TOLD_EVERY_SECONDS = 5.0
 
-Data = Annotated[Path, typer.Argument(help="Labelled claims: a file or folder of a known set, or your own.")]
+Data = Annotated[Path, typer.Argument(help="Labelled claims: a file or a folder.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="At most so many claims, whole documents.")]
 
 
 @app.command("evaluate")
 def evaluate(
-    data: Annotated[
-        list[Path], typer.Argument(help="Labelled claims: files or folders of known sets, or your own.")
-    ],
+    data: Annotated[list[Path], typer.Argument(help="Labelled claims: files or folders.")],
     scorer: Annotated[
         list[str] | None, typer.Option("--scorer", help="A scorer by name; may be repeated.")
     ] = None,
@@ -139,97 +136,13 @@ def calibrate(
     return 0 if card.better else EXIT_GATE_FAILED
 
 
-@app.command("train")
-def train(
-    out: Annotated[Path, typer.Option("--out", help="The folder to write: use it as trained:FOLDER.")],
-    data: Annotated[
-        list[Path] | None,
-        typer.Argument(help="Labelled claims: files or folders of known sets, or your own."),
-    ] = None,
-    documents: Annotated[
-        list[Path] | None, typer.Option("--documents", help="A folder whose sentences are edited to pairs.")
-    ] = None,
-    pairs: Annotated[int, typer.Option("--pairs", min=2, help="Examples made of each folder.")] = 4_000,
-    heads: Annotated[int, typer.Option("--heads", min=1, max=9, help="How many are averaged.")] = 3,
-    epochs: Annotated[int, typer.Option("--epochs", min=1, help="How often all examples are seen.")] = 4,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Another one gives another model.")] = 0,
-    as_json: Json = False,
-    config: Config = None,
-    offline: Offline = False,
-) -> int:
-    """Train the scorer; ends with 7, and writes nothing, if its heads add nothing to what words tell."""
-    from hybrid.grounding.building import build
-    from hybrid.grounding.scorers.trained import ENCODER, LAYERS
-    from hybrid.grounding.tokens import TokenEncoder
-    from hybrid.grounding.training import TrainingSettings
-    from hybrid.models.device import choose_placement
-    from hybrid.models.resolve import fetch
-
-    settings = settings_from(config, offline=offline)
-    if out.exists():
-        raise UsageError(f"{out} is there already", hint="name a folder that is not there yet")
-    sets = [*map(_dataset, data or ()), *(_made(each, pairs, seed, settings) for each in documents or ())]
-    if not sets:
-        raise UsageError("there is nothing to train on", hint="give labelled claims, --documents, or both")
-    placement = choose_placement(settings.models.device, settings.models.dtype)
-    built = build(
-        sets,
-        TokenEncoder(fetch(ENCODER, offline=settings.models.offline), placement, layers=LAYERS),
-        TrainingSettings(epochs=epochs, seed=seed),
-        out=out,
-        heads=heads,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        note=console.note,
-    )
-    found = built.worth
-    if as_json:
-        console.json_document(
-            {"stored": str(out) if found.shown else None, "leaks": built.leaks, "worth": found}
-        )
-    else:
-        for name, leaks in built.leaks.items():
-            console.data(f"AUROC of overlap and length  {leaks.overlap:.2f} {leaks.length:.2f}  {name}")
-        for label, part in (("AUROC on domains not seen", found.auroc), ("above words", found.above_words)):
-            console.data(f"{label:<28} {part.value:+.3f} ({part.low:+.3f} to {part.high:+.3f})")
-        console.data(f"stored {out}" if found.shown else "not stored: it adds nothing to what words tell")
-    return 0 if found.shown else EXIT_GATE_FAILED
-
-
-def _dataset(path: Path) -> Dataset:
-    from hybrid.grounding.data.loaders import load
-
-    return load(path)
-
-
-def _made(folder: Path, count: int, seed: int, settings: Settings) -> Dataset:
-    """Return examples made of the documents of a folder."""
-    from hybrid.documents import read, scan
-    from hybrid.grounding.data.making import make_examples
-    from hybrid.grounding.data.values import Dataset
-    from hybrid.types import Document
-
-    found = scan(folder, settings.documents)
-    texts = [
-        (item.source, item.text)
-        for file in found.files
-        for batch in read(file, settings.documents)
-        for item in batch.items
-        if isinstance(item, Document)
-    ]
-    if not texts:
-        raise UsageError(f"{folder} holds no document that can be read")
-    examples = make_examples(texts, count=count, seed=seed, domain=folder.name)
-    return Dataset(folder.name, tuple(examples))
-
-
 def _claims(path: Path, limit: int | None) -> tuple[str, list[LabelledClaim]]:
     """Return the name of a labelled set and its claims."""
+    from hybrid.grounding.examples import load_labelled
     from hybrid.grounding.labelled import labelled, limited
 
-    dataset = _dataset(path)
+    dataset = load_labelled(path)
     name = dataset.name or path.stem
-    if dataset.left_out:
-        console.note(f"{name}: {dataset.left_out} rows are no examples and are left out")
     claims = labelled(dataset.examples)
     if not claims:
         raise UsageError(f"{path} holds no labelled claims")

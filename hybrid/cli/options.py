@@ -73,15 +73,16 @@ class Context:
             console.note(f"settings: {CONFIG_FILE} of this folder sets {', '.join(loaded.by_folder)}")
         return loaded.settings
 
-    def assistant(self, settings: Settings | None = None) -> Assistant:
-        """Return an assistant for the domain that is meant, which exists.
+    def assistant(self, settings: Settings | None = None, *, indexed: bool = True) -> Assistant:
+        """Return an assistant for the domain that is meant; it exists unless ``indexed`` is False.
 
         Raises:
             IndexMissing: there is none.
             UsageError: there are several and none is named.
         """
         settings = settings or self.settings()
-        return Assistant(self.existing_domain(settings), settings=settings)
+        name = self.existing_domain(settings) if indexed else self.domain or settings.domain or "none"
+        return Assistant(name, settings=settings)
 
     def existing_domain(self, settings: Settings) -> str:
         """Return the domain that is meant: the one named, the one in the settings, or the only one.

@@ -1,284 +1,186 @@
-"""Commands that answer: search, ask, chat."""
+"""Commands for question sets: questions make, questions check, questions review."""
 
 from __future__ import annotations
 
 import sys
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hybrid.arms import parse_arm
-from hybrid.assistant import Assistant
-from hybrid.cli import carrying, console
-from hybrid.cli.options import (
-    Config,
-    Count,
-    Domain,
-    EffortOption,
-    Indexes,
-    Json,
-    Mode,
-    Offline,
-    Reranker,
-    Where,
-    assistant_for,
-    conditions,
-    existing_domain,
-    settings_from,
-)
-from hybrid.config import Effort, RetrievalMode
-from hybrid.config import Reader as ReaderKind
-from hybrid.decision.adopted import adopted
-from hybrid.errors import HybridError, ModelMissing, UsageError
-from hybrid.types import Answer, Arm, Citation
+from hybrid.cli import console
+from hybrid.cli.options import Context, shared
+from hybrid.errors import EXIT_GATE_FAILED, UsageError
+from hybrid.types import Question
 
 if TYPE_CHECKING:
-    from hybrid.grounding.judging import Grounding
+    from hybrid.questions.making import MadeSet
+    from hybrid.questions.reviewing import Review
 
-Question = Annotated[str, typer.Argument(help="In plain words; - reads it from stdin.")]
-ArmOption = Annotated[
-    Arm | None,
-    typer.Option(
-        "--arm",
-        help="base: the generator alone; rag: with passages; adapter, both: the same with the adapted "
-        "generator; default: as decided, or rag.",
-    ),
-]
-Reader = Annotated[ReaderKind | None, typer.Option("--reader", help="Who writes the answer of rag and both.")]
-GeneratorAdapter = Annotated[
-    str | None,
-    typer.Option("--generator-adapter", help="Another adapter than the one in use; without --arm: both."),
-]
-NoCheck = Annotated[
-    bool, typer.Option("--no-check", help="Do not say which sentences the passages carry; faster.")
-]
-Samples = Annotated[
-    int | None,
-    typer.Option(
-        "--samples",
-        min=1,
-        help="Draw so many other answers and say whether they agree; for base and adapter, which have no "
-        "passages to be checked against.",
-    ),
-]
+app = typer.Typer(help="Make, check and review question sets.", no_args_is_help=True, rich_markup_mode=None)
 
-_SNIPPET = 160
+QuestionSet = Annotated[Path, typer.Argument(help="A question set, JSON lines.")]
+
+_KEYS = "[a]ccept [e]dit [d]rop [s]kip [q]uit > "
+_EVIDENCE_WIDTH = 1_200
 
 
-def search(
-    question: Question,
-    domain: Domain = None,
-    k: Count = None,
-    mode: Mode = None,
-    where: Where = None,
-    reranker: Reranker = None,
-    as_json: Json = False,
-    config: Config = None,
-    indexes: Indexes = None,
-    effort: EffortOption = None,
-    offline: Offline = False,
+@app.command("make")
+@shared()
+def make(
+    context: Context,
+    count: Annotated[int, typer.Option("--count", "-n", help="How many questions.")] = 200,
+    out: Annotated[Path | None, typer.Option("--out", help="Default: made.jsonl of the domain.")] = None,
+    unanswerable: Annotated[float, typer.Option(help="Share of questions without an answer.")] = 0.15,
+    foreign: Annotated[Path | None, typer.Option(help="A set of another domain: unanswerable here.")] = None,
+    hold_out: Annotated[float, typer.Option(help="Share of documents no adapter may learn from.")] = 0.2,
+    seed: Annotated[int, typer.Option(help="Another one makes another set.")] = 0,
+    closed_book: Annotated[bool, typer.Option(help="Label what the generator knows by itself.")] = True,
+    generator: Annotated[
+        bool, typer.Option("--generator", help="The generator words the questions.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
-    """Show the passages nearest to a question, with the scores of each side."""
-    retrieval = {"k": k, "mode": mode}
-    settings = settings_from(
-        config,
-        indexes=indexes,
-        effort=effort,
-        offline=offline,
-        retrieval=retrieval,
-        models={"reranker": reranker},
-    )
-    hits = assistant_for(settings, domain).search(_text(question), where=conditions(where))
-    if as_json:
-        console.json_document({"question": question, "hits": hits})
-        return
-    if not hits:
-        console.note("nothing was found")
-    for rank, hit in enumerate(hits, start=1):
-        chunk = hit.chunk
-        lexical = f"{hit.lexical:.2f}" if hit.lexical is not None else "-"
-        rerank = f"  rerank {hit.rerank:.3f}" if hit.rerank is not None else ""
-        place = console.place(chunk.source, chunk.page, chunk.start, chunk.end)
-        console.data(
-            f"{rank:2}. {hit.score:.3f}  dense {hit.dense or 0:.3f}  lexical {lexical}{rerank}  {place}"
-        )
-        path = " > ".join(chunk.headings)
-        if path:
-            console.data(f"    {console.one_line(path, _SNIPPET)}")
-        console.data(f"    {console.one_line(chunk.text, _SNIPPET)}")
+    """Make questions with checked answers from the documents of a domain."""
+    from hybrid.questions.files import load_questions, save_questions
+    from hybrid.questions.making import MakingSettings
 
-
-def ask(
-    question: Question,
-    domain: Domain = None,
-    arm: ArmOption = None,
-    generator_adapter: GeneratorAdapter = None,
-    reader: Reader = None,
-    where: Where = None,
-    k: Count = None,
-    reranker: Reranker = None,
-    no_check: NoCheck = False,
-    samples: Samples = None,
-    as_json: Json = False,
-    config: Config = None,
-    indexes: Indexes = None,
-    effort: EffortOption = None,
-    offline: Offline = False,
-) -> None:
-    """Answer a question with citations that hold, or say that the documents do not answer it.
-
-    Then say of each sentence whether the passages carry it, and with what; without passages, whether sampled
-    answers agree.
-    """
-    assistant, used = _assistant(
-        config, indexes, effort, offline, domain, arm, reader, k, reranker, generator_adapter
-    )
-    if samples and used in (Arm.RAG, Arm.BOTH):
+    settings = context.settings()
+    wanted = MakingSettings(count, unanswerable, hold_out, settings.retrieval.k, seed)
+    sets = context.assistant(settings).questions
+    path = out or sets.folder / "made.jsonl"
+    if path.exists() and not force:
         raise UsageError(
-            f"--samples does not go with the arm {used}: its answers are checked against their passages",
-            hint="use --arm base or --arm adapter",
+            f"{path} is there already", hint="replace it with --force, or name another with --out"
         )
-    text = _text(question)
-    if as_json:
-        answer = assistant.ask(text, arm=used, where=conditions(where))
-        sure = assistant.uncertainty(answer, samples=samples) if samples else None
-        console.json_document(carrying.values(answer, _checked(assistant, answer, no_check), sure))
-        return
-    _answer(assistant, text, used, conditions(where), no_check, samples)
+    others = load_questions(foreign) if foreign else []
+    made = sets.make(wanted, foreign=others, closed_book=closed_book, worded=generator, note=console.note)
+    save_questions(path, made.questions)
+    _show_made(made, wanted.count)
+    context.show({"path": str(path), "kinds": dict(made.kinds()), "dropped": made.dropped}, str(path))
 
 
-def chat(
-    domain: Domain = None,
-    arm: ArmOption = None,
-    generator_adapter: GeneratorAdapter = None,
-    reader: Reader = None,
-    no_check: NoCheck = False,
-    as_json: Json = False,
-    config: Config = None,
-    indexes: Indexes = None,
-    effort: EffortOption = None,
-    offline: Offline = False,
+def _show_made(made: MadeSet, wanted: int) -> None:
+    console.note(f"{len(made.questions)} questions: " + _counts(made.kinds()))
+    labels = Counter(label for question in made.questions for label in question.slices)
+    console.note("slices: " + (_counts(sorted(labels.items())) or "none"))
+    for dropped in made.dropped:
+        console.note(f"left out {dropped.count}, {dropped.reason}")
+    if len(made.questions) < wanted:
+        console.note(f"the documents gave no more than {len(made.questions)} of {wanted}")
+
+
+def _counts(pairs: Iterable[tuple[str, int]]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in pairs)
+
+
+@app.command("check")
+@shared()
+def check(
+    context: Context,
+    questions: QuestionSet,
+    against: Annotated[
+        list[Path] | None, typer.Option("--against", help="JSON lines that an adapter was trained on.")
+    ] = None,
 ) -> None:
-    """Answer question after question from stdin; each stands alone. With --json one line an answer."""
-    assistant, used = _assistant(
-        config, indexes, effort, offline, domain, arm, reader, None, None, generator_adapter
+    """Find duplicates, leaks and label errors; exit code 7 when there are errors."""
+    from hybrid.questions.checking import check_questions
+    from hybrid.questions.files import load_questions, load_texts
+
+    asked = load_questions(questions)
+    seen = [text for path in against or () for text in load_texts(path)]
+    if context.domain is None:
+        findings = check_questions(asked, seen=seen)
+    else:
+        findings = context.assistant().questions.check(asked, seen=seen)
+    context.show(
+        {"file": str(questions), "errors": findings.errors, "findings": findings},
+        *(
+            f"{each.severity}: {each.question}: {each.kind}: {console.printable(each.found)}\n"
+            f"  → {each.advice}"
+            for each in findings.findings
+        ),
     )
-    asked = sys.stdin.isatty() and not as_json
-    if asked:
-        console.note(f"Asking {assistant.domain}. Ctrl-D ends.")
+    if not context.as_json:
+        console.note(
+            f"{findings.questions} questions: {findings.errors} errors, {findings.warnings} warnings"
+        )
+    if findings.errors:
+        raise typer.Exit(EXIT_GATE_FAILED)
+
+
+@app.command("review")
+@shared("as_json")
+def review(context: Context, questions: QuestionSet) -> None:
+    """Look through a set, one question at a time; every step is saved, and the next time goes on."""
+    from hybrid.questions.reviewing import Review
+
+    reviewing = Review(questions)
+    waiting = reviewing.open_questions()
+    for place, question in enumerate(waiting, start=1):
+        _show_question(question, place, len(waiting))
+        if not _decide(reviewing, question):
+            break
+    left = len(reviewing.open_questions())
+    context.show({"file": str(questions), "questions": len(reviewing), "open": left})
+    if not context.as_json:
+        console.note(f"{len(reviewing)} questions, {left} of them not reviewed yet: {questions}")
+
+
+def _show_question(question: Question, place: int, total: int) -> None:
+    console.note(f"\n({place} of {total}) {question.id}  {question.made}  {', '.join(question.slices)}")
+    console.note(f"Q: {console.printable(question.text)}")
+    for option in question.options:
+        console.note(f"   - {console.printable(option)}")
+    answers = " | ".join(question.answers) if question.answerable else "(no answer in the corpus)"
+    console.note(f"A: {console.printable(answers)}")
+    for source in question.withheld:
+        console.note(f"withheld: {console.printable(source)}")
+    for evidence in question.evidence:
+        quote = evidence.quote
+        shown = quote if len(quote) <= _EVIDENCE_WIDTH else f"{quote[:_EVIDENCE_WIDTH]}…"
+        console.note(f"{console.printable(evidence.source)}:\n{console.printable(shown)}")
+
+
+def _decide(reviewing: Review, question: Question) -> bool:
+    """Ask what to do until it is done; return whether to go on."""
     while True:
-        if asked:
-            console.prompt("> ")
-        line = sys.stdin.readline()
-        if not line:
-            return
-        if not line.strip():
-            continue
-        if as_json:
-            answer = assistant.ask(line.strip(), arm=used)
-            console.json_line(carrying.values(answer, _checked(assistant, answer, no_check)))
+        key = _line(_KEYS)
+        if key is None or key.lower() in ("q", "quit"):
+            return False
+        if key.lower() in ("s", "skip"):
+            return True
+        if key.lower() in ("a", "accept"):
+            reviewing.accept(question)
+            return True
+        if key.lower() in ("d", "drop"):
+            reviewing.drop(question)
+            return True
+        if key.lower() in ("e", "edit"):
+            question = _edit(question)
         else:
-            _answer(assistant, line.strip(), used, {}, no_check)
+            console.note("expected one of a, e, d, s, q")
 
 
-def _assistant(
-    config: Path | None,
-    indexes: str | None,
-    effort: Effort | None,
-    offline: bool,
-    domain: str | None,
-    arm: Arm | None,
-    reader: ReaderKind | None,
-    k: int | None,
-    reranker: str | None,
-    generator_adapter: str | None,
-) -> tuple[Assistant, Arm]:
-    """Return the assistant and the arm: the one named, else the one decided on, else rag."""
-    if generator_adapter is not None:
-        arm = arm or Arm.BOTH
-        if arm in (Arm.BASE, Arm.RAG):
-            raise UsageError(
-                f"--generator-adapter does not go with --arm {arm}", hint="use --arm adapter or --arm both"
-            )
-    settings = settings_from(
-        config,
-        indexes=indexes,
-        effort=effort,
-        offline=offline,
-        retrieval={"k": k, "mode": RetrievalMode.FUSION if reranker else None},
-        generation={"reader": reader},
-        models={"reranker": reranker, "generator_adapter": generator_adapter},
-    )
-    if arm is Arm.BASE and domain is None:
-        # the generator alone needs no index
-        return Assistant(settings.domain or "none", settings=settings), arm
-    name = existing_domain(settings, domain)
-    # what is named on the command line wins over what was decided
-    named = [value for value in (arm, reader, k, reranker) if value is not None]
-    folder = Path(settings.indexes) / name
-    chosen = None if named else adopted(folder)
-    if chosen is None:
-        return Assistant(name, settings=settings), arm or Arm.RAG
-    try:
-        spec = parse_arm(chosen, settings)
-    except HybridError as error:
-        raise UsageError(
-            f"{folder / 'DECISION'} names an arm that cannot be used: {error}",
-            hint="run `hybrid decide` again, or name one with --arm",
-        ) from error
-    console.note(f"arm: {chosen}, as decided for {name}")
-    return Assistant(name, settings=spec.settings), spec.arm
+def _edit(question: Question) -> Question:
+    """Ask for another text and other answers; show what is wrong with them, and let the reader decide."""
+    from hybrid.questions.checking import check_questions
+    from hybrid.questions.reviewing import edited
+
+    text = _line("question (empty keeps it): ") or ""
+    answers = (_line("answers, separated by | (empty keeps them): ") or "") if question.answerable else ""
+    changed = edited(question, text=text, answers=answers.split("|"))
+    for finding in check_questions([changed]).findings:
+        if finding.kind != "one question only":
+            console.note(f"{finding.severity}: {console.printable(finding.found)}")
+    console.note(f"Q: {console.printable(changed.text)}\nA: {console.printable(' | '.join(changed.answers))}")
+    return changed
 
 
-def _answer(
-    assistant: Assistant,
-    question: str,
-    arm: Arm,
-    where: dict[str, str],
-    no_check: bool,
-    samples: int | None = None,
-) -> None:
-    for part in assistant.stream(question, arm=arm, where=where):
-        if isinstance(part, Answer):
-            console.piece("\n")
-            _show_sources(part)
-            for line in carrying.lines(part, _checked(assistant, part, no_check)):
-                console.data(line)
-            sure = assistant.uncertainty(part, samples=samples) if samples else None
-            if sure is not None:
-                console.data(carrying.agreement(sure))
-        else:
-            console.piece(part)
-
-
-def _checked(assistant: Assistant, answer: Answer, no_check: bool) -> Grounding | None:
-    if no_check:
-        return None
-    try:
-        return assistant.check(answer)
-    except ModelMissing as error:  # the answer is there and cited all the same
-        console.note(f"not checked: {error}")
-        return None
-
-
-def _show_sources(answer: Answer) -> None:
-    for citation in answer.citations:
-        console.data(f"  [{citation.number}] {_cited_place(citation)}")
-    if answer.dropped_sentences:
-        console.note(f"{len(answer.dropped_sentences)} sentences left out: no passage supports them")
-    if answer.dropped_markers:
-        console.note(f"{answer.dropped_markers} citation markers left out: they pointed at no passage")
-    if answer.arm in (Arm.BASE, Arm.ADAPTER) and not answer.abstained:
-        console.note("note: written from the model's memory, without any document")
-
-
-def _cited_place(citation: Citation) -> str:
-    return console.place(citation.source, citation.page, citation.start, citation.end)
-
-
-def _text(question: str) -> str:
-    text = sys.stdin.read() if question == "-" else question
-    if not text.strip():
-        raise UsageError("the question is empty", hint='ask something: hybrid ask "..."')
-    return text.strip()
+def _line(prompt: str) -> str | None:
+    """Return what is typed, or None at the end of the input."""
+    console.prompt(prompt)
+    line = sys.stdin.readline()
+    return line.strip() if line else None

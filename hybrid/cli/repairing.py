@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from hybrid.adaptation.forgetting.general import Suite
     from hybrid.adaptation.store.repair import Assessment, Attempt
     from hybrid.config import AdaptationSettings
-    from hybrid.report.pareto import Tried
+    from hybrid.report import Tried
     from hybrid.tuning import Material, Workshop
 
 DataFiles = Annotated[
@@ -94,13 +94,13 @@ def tradeoff(
 ) -> None:
     """Show what each adapter gained in the domain against what it lost in general, and which are best."""
     from hybrid.files import write_atomic
-    from hybrid.report.pareto import pareto, pareto_html, pareto_json, pareto_text
+    from hybrid.report import pareto_front, pareto_html, pareto_json, pareto_text
 
     assistant = assistant_for(settings_from(config, indexes=indexes), domain)
     budget = budget_of(assistant)
     # a point of nDCG, which is counted from 0 to 1, is a hundredth
     limit = budget.nats if kind is AdapterKind.GENERATOR else budget.points / 100
-    found = pareto(_tried(assistant, kind), budget=limit)
+    found = pareto_front(_tried(assistant, kind), budget=limit)
     if report is not None:
         write_atomic(report, pareto_html(found, title=f"{assistant.domain}: the {kind}"))
         console.note(f"report: {report}")
@@ -112,7 +112,7 @@ def tradeoff(
 
 def _tried(assistant: Assistant, kind: AdapterKind) -> list[Tried]:
     """Return the adapters whose gain and loss were measured alike: by what most of them have."""
-    from hybrid.report.pareto import Tried
+    from hybrid.report import Tried
 
     cards = [card for card in assistant.adapters.cards() if card.kind is kind]
     measured = [

@@ -1,50 +1,46 @@
-"""The arm that a domain answers by, because a decision chose it.
-
-Takes the folder of a domain, gives the name of an arm, or writes it. Knows nothing about how it was chosen.
-"""
+"""The arm that a domain answers by, because a decision chose it: the file ``DECISION`` of its folder."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Callable
 from pathlib import Path
 
-from hybrid.decision.values import Decision
-from hybrid.errors import UsageError
+from hybrid.arms import ArmSpec, parse_arm
+from hybrid.config import ModelSettings, Settings
+from hybrid.errors import HybridError, UsageError
 from hybrid.files import write_json
 
 _FILE = "DECISION"
+_HINT = "run `hybrid decide` again, name an arm with --arm, or remove the file"
+_ROLES = ("embedder", "generator", "reranker")
+_ADAPTERS = ("generator_adapter", "embedder_adapter")
 
 
-def adopt(
-    domain: Path,
-    decision: Decision,
-    *,
-    experiment: str,
-    pinned: Callable[[str], str] = lambda arm: arm,
-) -> str | None:
-    """Make the chosen arm the one that the domain answers by; return it, None if there was no choice.
-
-    An undecided verdict leaves in force what was decided before.
+def adopt(domain: Path, arm: str, *, experiment: str, sentence: str) -> None:
+    """Make an arm the one that the domain answers by.
 
     Args:
         domain: its folder.
-        decision: the verdict.
+        arm: under a name that will mean the same tomorrow.
         experiment: the name of the experiment that it rests on.
-        pinned: gives an arm under the name that will mean the same tomorrow.
+        sentence: why.
     """
-    if decision.arm is None:
-        return None
-    arm = pinned(decision.arm)
-    write_json(domain / _FILE, {"arm": arm, "experiment": experiment, "sentence": decision.sentence})
-    return arm
+    write_json(domain / _FILE, {"arm": arm, "experiment": experiment, "sentence": sentence})
 
 
-def adopted(domain: Path) -> str | None:
+def adopted(domain: Path, settings: Settings) -> ArmSpec | None:
     """Return the arm that was chosen for the domain, None if nothing was decided yet.
 
+    The folder of a domain may come from anyone. So its file sets how passages are found and answers made,
+    and which adapter of the domain serves; which models and endpoints are used only the user's settings say.
+
+    Args:
+        domain: its folder.
+        settings: those of the user, which hold for all that the arm does not name.
+
     Raises:
-        UsageError: the file is not what ``adopt`` writes.
+        UsageError: the file is not what ``adopt`` writes, or names an arm that cannot be used here.
     """
     path = domain / _FILE
     try:
@@ -52,7 +48,26 @@ def adopted(domain: Path) -> str | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(
-            f"{path} does not name an arm", hint="run `hybrid decide` again, or remove the file"
-        ) from error
-    return str(arm)
+        raise UsageError(f"{path} does not name an arm", hint=_HINT) from error
+    if not isinstance(arm, str) or not arm.isprintable():
+        raise UsageError(f"{path} does not name an arm: {arm!a}", hint=_HINT)
+    try:
+        spec = parse_arm(arm, settings)
+    except HybridError as error:
+        raise UsageError(f"{path} names an arm that cannot be used: {error}", hint=_HINT) from error
+    _refuse_foreign(path, spec.settings.models, settings.models)
+    return spec
+
+
+def _refuse_foreign(path: Path, named: ModelSettings, own: ModelSettings) -> None:
+    """Raise unless each model that the file names is one of the settings, or an adapter of the domain."""
+    known = {"", *(getattr(own, role) for role in _ROLES)}
+    for field in dataclasses.fields(ModelSettings):
+        key, value, before = field.name, getattr(named, field.name), getattr(own, field.name)
+        # an adapter is looked for by its name among those of the domain
+        if value != before and key not in _ADAPTERS and not (key in _ROLES and value in known):
+            raise UsageError(
+                f"{path} wants models.{key} = {str(value)!r} and the settings say {str(before)!r}: "
+                "the folder of a domain does not choose models or endpoints",
+                hint=f"set models.{key} yourself to have it so, name an arm with --arm, or remove the file",
+            )

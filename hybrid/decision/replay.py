@@ -21,7 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid.decision.sequential import Contest
+from hybrid.decision.sequential import Contest, decide_sequentially
+from hybrid.decision.values import Decision, Policy
+from hybrid.decision.verdict import decide
 from hybrid.errors import UsageError
 from hybrid.evaluation.outcomes import ArmCost
 from hybrid.evaluation.scores import ScoreTable
@@ -47,6 +49,44 @@ class KnownArms:
         return {
             arm: self.costs.get(arm, ArmCost()).measures() | dict(self.measures.get(arm, {})) for arm in arms
         }
+
+
+def decide_from(
+    path: Path,
+    *,
+    policy: Policy,
+    arms: Sequence[str] = (),
+    metric: str = "score",
+    gold: Path | None = None,
+    costs: Path | None = None,
+    budget: int | None = None,
+) -> tuple[Decision, ScoreTable | None]:
+    """Decide on a table of outcomes that somebody else measured.
+
+    Args:
+        path: the table, see ``read_table``.
+        policy: margin, level, gates.
+        arms: which columns; all if none are named.
+        metric: the name of the score.
+        gold: a table of the judgements of people for some of its questions.
+        costs: what the arms cost, see ``read_costs``.
+        budget: ask in growing batches, at most so many answers, and stop when it is settled.
+
+    Returns:
+        The decision, and the scores that it rests on; None with a budget, as not all of them were asked.
+
+    Raises:
+        UsageError: a file is missing or is not such a table; or gold with a budget.
+    """
+    table = read_table(path, arms=arms, metric=metric)
+    known = read_costs(costs, read_arms(path)) if costs is not None else KnownArms({}, {})
+    if budget is not None:
+        if gold is not None:
+            raise UsageError("--gold needs all questions, so it does not go with --budget")
+        return decide_sequentially(contest(table, known), policy=policy, budget=budget), None
+    if gold is not None:
+        table = join_gold(table, read_table(gold, arms=table.arms, metric=table.metric))
+    return decide(table, costs=known.costs, measures=known.gate_measures(), policy=policy), table
 
 
 def read_table(path: Path, *, arms: Sequence[str] = (), metric: str = "score") -> ScoreTable:

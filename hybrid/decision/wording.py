@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hybrid.decision.values import ArmResult, Decision, Effect, GateResult, Hypothesis, Side
-from hybrid.statistics import MIN_SOURCES, Interval
+from hybrid.statistics import MIN_SOURCES, Interval, decimal
 
 _MANY = 10_000
 _SIGNS = {Side.AT_LEAST: "≥", Side.AT_MOST: "≤"}
@@ -17,8 +17,7 @@ _SIGNS = {Side.AT_LEAST: "≥", Side.AT_MOST: "≤"}
 
 def points(value: float, *, sign: bool = False) -> str:
     """Return a share as points, one decimal; a minus is a minus sign."""
-    text = f"{100 * value:+.1f}" if sign else f"{100 * value:.1f}"
-    return ("0.0" if float(text) == 0 else text).replace("-", "−")
+    return decimal(100 * value, 1, signed=sign)
 
 
 def interval_text(interval: Interval, *, sign: bool = True) -> str:

@@ -77,11 +77,6 @@ class TextBuilder:
         self._length = 0
         self.first_heading = ""
 
-    @property
-    def is_empty(self) -> bool:
-        """Return whether no block was added yet."""
-        return not self._blocks
-
     def add(self, kind: BlockKind, text: str, *, level: int = 0) -> None:
         """Append a block; what is blank adds nothing."""
         text = "\n".join(line.rstrip() for line in clean(text).split("\n")).strip()

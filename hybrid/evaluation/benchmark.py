@@ -1,12 +1,11 @@
-"""Run a benchmark: retrieval over a BEIR folder.
-
-Takes a collection and something that searches, gives a table of means.
-"""
+"""Retrieval benchmarks in the format of BEIR."""
 
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +15,14 @@ from hybrid.config import (
     FusionMethod,
     RetrievalMode,
     RetrievalSettings,
+    Settings,
 )
 from hybrid.index import Index
 from hybrid.index.sync import Progress
 from hybrid.ingestion import Ingestor
 from hybrid.models import Embedder, Reranker
-from hybrid.questions.collections import Collection
+from hybrid.models.loading import load_embedder, load_reranker
+from hybrid.questions.collections import Collection, load_beir
 from hybrid.ranking import RankingScores, score_rankings
 from hybrid.retrieval import Retriever
 from hybrid.types import Hit
@@ -35,6 +36,40 @@ class RetrievalRow:
 
     mode: str
     scores: RankingScores
+
+
+def bench_folder(
+    folder: Path,
+    settings: Settings,
+    *,
+    split: str = "test",
+    keep: Path | None = None,
+    progress: Progress | None = None,
+) -> list[RetrievalRow]:
+    """Score every mode of retrieval on a BEIR folder, with the models of the settings.
+
+    Args:
+        folder: with corpus, queries and judgements.
+        settings: which models, how documents are split and searched.
+        split: which judgements; several joined by +.
+        keep: where the index stays; without it the index is thrown away.
+        progress: told how far indexing is.
+
+    Raises:
+        UsageError: the folder is not in that format.
+        ModelMissing: a model is nowhere.
+    """
+    collection = load_beir(folder, split=split)
+    with nullcontext(str(keep)) if keep else tempfile.TemporaryDirectory(prefix="hybrid-bench-") as index:
+        return bench_retrieval(
+            collection,
+            Path(index),
+            embedder=load_embedder(settings.models),
+            chunks=settings.chunks,
+            retrieval=settings.retrieval,
+            reranker=load_reranker(settings.models),
+            progress=progress,
+        )
 
 
 def bench_retrieval(

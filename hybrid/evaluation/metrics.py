@@ -6,6 +6,7 @@ where there is no gold. Several golds are alternatives: the best one counts.
 
 from __future__ import annotations
 
+import math
 import re
 import string
 from collections import Counter
@@ -15,13 +16,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from hybrid.evaluation.outcomes import Outcome, Retrieved
-from hybrid.generation.support import content_words, share_supported
 from hybrid.models import Embedder
 from hybrid.ranking import average_precision, ndcg, precision, recall, reciprocal_rank
+from hybrid.text.numbers import Quantity, lone_quantity, quantities
+from hybrid.text.words import contains, content_words, share_supported
 from hybrid.types import Evidence, Question, Span
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
+_LONGER = re.compile(r"(?<!\w)[-−]?\d+[.,]\d[\d.,]*|(?<![\w)])[-−]\d+")
+# 127 and 128, one step apart where settings are powers of two, are further apart than this.
+TOLERANCE = 0.005
 _POLAR = re.compile(r"\b(?:yes|no)\b")
 # A passage that ends in the middle of the evidence holds it if it has this share of it.
 _OVERLAP = 0.5
@@ -40,12 +45,7 @@ def normalise(text: str) -> str:
 
 def contains_gold(answer: str, golds: Sequence[str]) -> float:
     """Return 1 if a gold answer stands in the answer as whole words, in any case and spacing, else 0."""
-    there = " ".join(answer.lower().split())
-    for gold in golds:
-        wanted = " ".join(gold.lower().split())
-        if wanted and re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", there):
-            return 1.0
-    return 0.0
+    return float(any(contains(answer, gold) for gold in golds))
 
 
 def exact_match(answer: str, golds: Sequence[str]) -> float:
@@ -98,6 +98,37 @@ def polar_match(answer: str, golds: Sequence[str]) -> float:
     begins = _words(answer)[:1]
     meant = {begins[0]} if begins and begins[0] in ("yes", "no") else set(said)
     return float(len(meant) == 1 and meant <= {_label(gold) for gold in golds})
+
+
+def is_numeric(golds: Sequence[str]) -> bool:
+    """Tell whether every gold answer is a quantity and nothing else; false if there are none."""
+    return bool(golds) and all(lone_quantity(gold) is not None for gold in golds)
+
+
+def numeric_match(answer: str, golds: Sequence[str], *, tolerance: float = TOLERANCE) -> float:
+    """Return 1 if the answer states a gold quantity, else 0.
+
+    An answer that gives several numbers matches if the gold one is among them. Units of one kind are
+    converted; of two kinds they do not match; a unit that is missing on one side matches any, and the
+    numbers are then compared as written. Golds that are not lone quantities are passed over.
+
+    Args:
+        answer: a text.
+        golds: alternatives.
+        tolerance: the accepted difference as a share of the gold value, at least 0. Whole numbers of the
+            same unit and magnitude must be equal: a port, a year or a count is not "about right".
+    """
+    wanted = [quantity for gold in golds if (quantity := lone_quantity(gold)) is not None]
+    given = quantities(answer, terse=True) if wanted else []
+    return float(any(_equal(one, gold, tolerance) for one in given for gold in wanted))
+
+
+def contains_numeral(answer: str, golds: Sequence[str]) -> float:
+    """Return 1 if a gold stands in the answer as whole words and not as a part of a longer numeral, else 0.
+
+    It finds the year in a date and the number in a name, which are no quantities; 5 is not in 5.5 or −5.
+    """
+    return contains_gold(_LONGER.sub("#", answer), golds)
 
 
 def similarities(answers: Sequence[str], golds: Sequence[Sequence[str]], embedder: Embedder) -> list[float]:
@@ -204,6 +235,35 @@ def evidence_held(question: Question, passages: Sequence[Retrieved]) -> list[fro
         )
         for passage in passages
     ]
+
+
+def _equal(one: Quantity, gold: Quantity, tolerance: float) -> bool:
+    if not (one.units and gold.units):
+        return _same_as_written(one, gold, tolerance)
+    return any(
+        _same_as_written(one, gold, tolerance)
+        if mine == theirs
+        else _close(_value(one) * mine.size, _value(gold) * theirs.size, tolerance)
+        for mine in one.units
+        for theirs in gold.units
+        if mine.kind == theirs.kind
+    )
+
+
+def _same_as_written(one: Quantity, gold: Quantity, tolerance: float) -> bool:
+    whole = one.number.is_integer() and gold.number.is_integer()
+    if whole and one.magnitude == gold.magnitude:
+        return one.number == gold.number
+    return _close(_value(one), _value(gold), tolerance)
+
+
+def _value(quantity: Quantity) -> float:
+    return quantity.number * quantity.magnitude
+
+
+def _close(one: float, gold: float, tolerance: float) -> bool:
+    # the least share is that of a conversion between units, which must not fail by rounding
+    return math.isfinite(one) and math.isfinite(gold) and abs(one - gold) <= max(tolerance, 1e-9) * abs(gold)
 
 
 def _cosine(one: np.ndarray, other: np.ndarray) -> float:

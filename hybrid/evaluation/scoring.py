@@ -17,16 +17,18 @@ from hybrid.errors import UsageError
 from hybrid.evaluation.metrics import (
     ContextScores,
     contains_gold,
+    contains_numeral,
     context_scores,
     exact_match,
+    is_numeric,
     is_polar,
     label_accuracy,
+    numeric_match,
     polar_match,
     rouge_l,
     similarities,
     token_f1,
 )
-from hybrid.evaluation.numbers import contains_numeral, is_numeric, numeric_match
 from hybrid.evaluation.outcomes import Outcome
 from hybrid.evaluation.scores import METRICS, SYNTHETIC, MetricCard, Scores, ScoreTable
 from hybrid.generation.citations import without_markers

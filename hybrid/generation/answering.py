@@ -1,8 +1,4 @@
-"""The arms: what is asked of whom, and what is shown.
-
-Takes a question and hits, gives an answer whose citations hold, or an abstention; of a question with
-options the likeliest one. Finds no hits.
-"""
+"""Readers: from a question and hits to an answer whose citations hold, or an abstention."""
 
 from __future__ import annotations
 
@@ -19,13 +15,22 @@ from hybrid.generation.focus import focus_all
 from hybrid.generation.packing import pack, passage_of
 from hybrid.generation.prompts import Passage, Prompts, load_prompts
 from hybrid.generation.quoting import cite_quoted, parse
-from hybrid.generation.written import STOP, Written, declines
+from hybrid.generation.written import STOP, declines
 from hybrid.models import Embedder, Generation, Generator
 from hybrid.tracing import span
 from hybrid.types import Answer, Arm, Hit, Message
 
 # A reader that has learned to decline is asked unless hardly a word of the question is in the passages.
 _FAR_BELOW = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """What the generator is asked, and what becomes of its text: while it grows, and when it is there."""
+
+    messages: Sequence[Message]
+    finish: Callable[[Generation], Answer]
+    ready: Callable[[str], str] = str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +58,17 @@ class Answerer:
         """
         begun = time.perf_counter()
         with span("answer", {"openinference.span.kind": "CHAIN", "hybrid.arm": str(arm)}):
-            reader = self._reader(arm)
-            if reader is None:
-                answers = self._closed_book(questions)
-            elif reader is Reader.EXTRACTIVE:
-                answers = [self._extracted(q, h) for q, h in zip(questions, hits, strict=True)]
-            elif reader is Reader.QUOTING:
-                answers = self._quoted(questions, hits)
-            else:
-                answers = self._generated(questions, hits)
+            turns = self._turns(questions, hits, arm)
+            asked = [turn.messages for turn in turns if isinstance(turn, _Turn)]
+            written: Iterator[Generation] = iter(())
+            if asked:
+                generator = self.generator()
+                about = {"openinference.span.kind": "LLM", "gen_ai.request.model": generator.name}
+                with span("generate", about):
+                    written = iter(
+                        generator.generate(asked, max_new_tokens=self.settings.max_new_tokens, stop=STOP)
+                    )
+            answers = [turn.finish(next(written)) if isinstance(turn, _Turn) else turn for turn in turns]
         return _by_arm(answers, arm, begun)
 
     def choose_all(
@@ -133,7 +140,7 @@ class Answerer:
         """Return for each answer without passages the log-probabilities of its tokens.
 
         Raises:
-            UsageError: the generator tells none.
+            LikelihoodMissing: the generator tells none.
         """
         conversations = [self._prompts.base(answer.question) for answer in answers]
         found = self.generator().log_probabilities(conversations, [[answer.text] for answer in answers])
@@ -147,16 +154,28 @@ class Answerer:
         quoting reader, whose answer stands behind its quote, it comes as a whole.
         """
         begun = time.perf_counter()
-        reader = self._reader(arm)
-        if reader is None:
-            parts = self._stream_closed_book(question)
-        elif reader is Reader.GENERATOR and self._relevant(self._extract(question, hits)):
-            parts = self._stream_generated(question, hits)
+        if self._reader(arm) in (None, Reader.GENERATOR):
+            (turn,) = self._turns([question], [hits], arm)
+            if isinstance(turn, _Turn):
+                return self._streamed(turn, arm, begun)
+            (answer,) = _by_arm([turn], arm, begun)
         else:
             answer = self.answer(question, hits, arm=arm)
-            parts = iter([answer.text, answer])
-        for part in parts:
-            yield _by_arm([part], arm, begun)[0] if isinstance(part, Answer) else part
+        return iter([answer.text, answer])
+
+    def _streamed(self, turn: _Turn, arm: Arm, begun: float) -> Iterator[str | Answer]:
+        generator, tokens = self.generator(), self.settings.max_new_tokens
+        text, shown, pieces = "", "", 0
+        for piece in generator.stream(turn.messages, max_new_tokens=tokens, stop=STOP):
+            text, pieces = text + piece, pieces + 1
+            ready = turn.ready(text)
+            if ready.startswith(shown) and ready != shown:
+                yield ready[len(shown) :]
+                shown = ready
+        # a piece of the stream is about a token
+        answer = turn.finish(Generation(text, generator.count_prompt_tokens(turn.messages), pieces))
+        yield answer.text[len(shown) :] if answer.text.startswith(shown) else f"\n{answer.text}"
+        yield _by_arm([answer], arm, begun)[0]
 
     def _reader(self, arm: Arm) -> Reader | None:
         """Return who reads the passages; None where there are none."""
@@ -165,38 +184,24 @@ class Answerer:
         extracts = self.settings.reader is Reader.EXTRACTIVE
         return Reader.GENERATOR if extracts and arm is Arm.BOTH else self.settings.reader
 
-    def _stream_closed_book(self, question: str) -> Iterator[str | Answer]:
-        written = Written(self.generator(), self._prompts.base(question), self.settings.max_new_tokens)
-        yield from written
-        answer = self._plain(question, written.generation())
-        if answer.text != written.text:
-            yield answer.text
-        yield answer
-
-    def _stream_generated(self, question: str, hits: Sequence[Hit]) -> Iterator[str | Answer]:
-        passages = self._pack_for(question, hits)
-        messages = self._prompts.rag(question, passages)
-        written = Written(self.generator(), messages, self.settings.max_new_tokens)
-        shown = ""
-        for _ in written:
-            # the last sentence is being written, and the marker of the one before may still be to come
-            finished = " ".join(split_generated(written.text)[:-2])
-            so_far = cite_generated(question, finished, passages, threshold=self.settings.support).text
-            if not declines(written.text) and so_far.startswith(shown) and so_far != shown:
-                yield so_far[len(shown) :]
-                shown = so_far
-        answer = self._checked(question, hits, passages, written.generation())
-        yield answer.text[len(shown) :] if answer.text.startswith(shown) else f"\n{answer.text}"
-        yield answer
+    def _turns(
+        self, questions: Sequence[str], hits: Sequence[Sequence[Hit]], arm: Arm
+    ) -> list[Answer | _Turn]:
+        """Return for each question its answer, or what the generator is asked for one."""
+        reader = self._reader(arm)
+        if reader is None:
+            return [self._closed_book(question) for question in questions]
+        if reader is Reader.QUOTING:
+            return self._quoting(questions, hits)
+        read = self._extracted if reader is Reader.EXTRACTIVE else self._generating
+        return [read(question, ranking) for question, ranking in zip(questions, hits, strict=True)]
 
     @property
     def _prompts(self) -> Prompts:
         return load_prompts(self.settings.language)
 
-    def _closed_book(self, questions: Sequence[str]) -> list[Answer]:
-        conversations = [self._prompts.base(question) for question in questions]
-        written = self._generate(conversations)
-        return [self._plain(question, text) for question, text in zip(questions, written, strict=True)]
+    def _closed_book(self, question: str) -> _Turn:
+        return _Turn(self._prompts.base(question), lambda written: self._plain(question, written))
 
     def _plain(self, question: str, written: Generation) -> Answer:
         abstained = declines(written.text)
@@ -218,22 +223,26 @@ class Answerer:
             answer = self._cited(question, join_cited(found.cited), hits, "extractive")
         return dataclasses.replace(answer, confidence=found.relevance)
 
-    def _generated(self, questions: Sequence[str], hits: Sequence[Sequence[Hit]]) -> list[Answer]:
-        answers: dict[int, Answer] = {}
-        asked: list[int] = []
-        for place, (question, ranking) in enumerate(zip(questions, hits, strict=True)):
-            # the same gate for both readers: what the passages do not touch is not asked at all
-            if self._relevant(self._extract(question, ranking)):
-                asked.append(place)
-            else:
-                answers[place] = self._abstention(question, ranking, "generator")
-        packed = {place: self._pack_for(questions[place], hits[place]) for place in asked}
-        conversations = [self._prompts.rag(questions[place], packed[place]) for place in asked]
-        for place, written in zip(asked, self._generate(conversations), strict=True):
-            answers[place] = self._checked(questions[place], hits[place], packed[place], written)
-        return [answers[place] for place in range(len(questions))]
+    def _generating(self, question: str, hits: Sequence[Hit]) -> Answer | _Turn:
+        # the same gate for both readers: what the passages do not touch is not asked at all
+        if not self._relevant(self._extract(question, hits)):
+            return self._abstention(question, hits, "generator")
+        passages = self._pack(hits, lambda shown: self._prompts.rag(question, shown))
 
-    def _quoted(self, questions: Sequence[str], hits: Sequence[Sequence[Hit]]) -> list[Answer]:
+        def cited(text: str) -> CitedText:
+            return cite_generated(question, text, passages, threshold=self.settings.support)
+
+        def ready(text: str) -> str:
+            # the last sentence is being written, and the marker of the one before may still be to come
+            return "" if declines(text) else cited(" ".join(split_generated(text)[:-2])).text
+
+        def finish(written: Generation) -> Answer:
+            declined = declines(written.text)
+            return self._counted(question, hits, cited(written.text), written, "generator", declined=declined)
+
+        return _Turn(self._prompts.rag(question, passages), finish, ready)
+
+    def _quoting(self, questions: Sequence[str], hits: Sequence[Sequence[Hit]]) -> list[Answer | _Turn]:
         shown = focus_all(
             questions,
             hits,
@@ -242,21 +251,21 @@ class Answerer:
             tokens=self.settings.passage_tokens,
         )
         gate = _FAR_BELOW * self.settings.abstain_below
-        asked = [place for place, focus in enumerate(shown) if focus.passages and focus.relevance >= gate]
-        fitting = [self._fitting(questions[place], shown[place].passages) for place in asked]
-        written = self._generate(
-            [
-                self._prompts.quoting(questions[place], passages)
-                for place, passages in zip(asked, fitting, strict=True)
-            ]
-        )
-        answers = [
-            self._abstention(question, ranking, "quoting")
-            for question, ranking in zip(questions, hits, strict=True)
+        return [
+            self._quoted(question, ranking, self._fitting(question, focus.passages))
+            if focus.passages and focus.relevance >= gate
+            else self._abstention(question, ranking, "quoting")
+            for question, ranking, focus in zip(questions, hits, shown, strict=True)
         ]
-        for place, passages, text in zip(asked, fitting, written, strict=True):
-            answers[place] = self._checked_quote(questions[place], hits[place], passages, text)
-        return answers
+
+    def _quoted(self, question: str, hits: Sequence[Hit], passages: Sequence[Passage]) -> _Turn:
+        def finish(written: Generation) -> Answer:
+            quoted = parse(written.text, passages)
+            cited = cite_quoted(question, quoted, passages, threshold=self.settings.support)
+            declined = declines(written.text) or declines(quoted.answer)
+            return self._counted(question, hits, cited, written, "quoting", declined=declined)
+
+        return _Turn(self._prompts.quoting(question, passages), finish)
 
     def _fitting(self, question: str, passages: Sequence[Passage]) -> Sequence[Passage]:
         """Return as many of the passages as the context takes."""
@@ -265,21 +274,6 @@ class Answerer:
         while passages and generator.count_prompt_tokens(self._prompts.quoting(question, passages)) > budget:
             passages = passages[:-1]
         return passages
-
-    def _checked_quote(
-        self, question: str, hits: Sequence[Hit], passages: Sequence[Passage], written: Generation
-    ) -> Answer:
-        quoted = parse(written.text, passages)
-        cited = cite_quoted(question, quoted, passages, threshold=self.settings.support)
-        declined = declines(written.text) or declines(quoted.answer)
-        return self._counted(question, hits, cited, written, "quoting", declined=declined)
-
-    def _checked(
-        self, question: str, hits: Sequence[Hit], passages: Sequence[Passage], written: Generation
-    ) -> Answer:
-        cited = cite_generated(question, written.text, passages, threshold=self.settings.support)
-        declined = declines(written.text)
-        return self._counted(question, hits, cited, written, "generator", declined=declined)
 
     def _counted(
         self,
@@ -311,9 +305,6 @@ class Answerer:
     def _relevant(self, found: Extract) -> bool:
         return bool(found.cited) and found.relevance >= self.settings.abstain_below
 
-    def _pack_for(self, question: str, hits: Sequence[Hit]) -> list[Passage]:
-        return self._pack(hits, lambda passages: self._prompts.rag(question, passages))
-
     def _choice(self, question: str, labels: Sequence[str], hits: Sequence[Hit]) -> tuple[Message, ...]:
         passages = self._pack(hits, lambda shown: self._prompts.choice(question, labels, shown))
         return self._prompts.choice(question, labels, passages)
@@ -331,17 +322,6 @@ class Answerer:
     def _budget(self, generator: Generator) -> int:
         """Return how many tokens a prompt may have."""
         return min(self.settings.context_tokens, generator.context_tokens - self.settings.max_new_tokens)
-
-    def _generate(self, conversations: Sequence[Sequence[Message]]) -> list[Generation]:
-        if not conversations:
-            return []
-        generator = self.generator()
-        with span("generate", {"openinference.span.kind": "LLM", "gen_ai.request.model": generator.name}):
-            return generator.generate(
-                conversations,
-                max_new_tokens=self.settings.max_new_tokens,
-                stop=STOP,
-            )
 
     def _cited(self, question: str, cited: CitedText, hits: Sequence[Hit], reader: str) -> Answer:
         return Answer(

@@ -1,8 +1,6 @@
-"""Sentences with markers become text with citations that hold.
+"""Sentences with markers become text with citations that hold (attribution by token overlap).
 
-Takes what a generator wrote and the passages it saw, gives the text with one marker a sentence and
-the offsets behind each marker. A marker that points nowhere is removed and counted; a sentence that
-no passage supports is taken out.
+A marker that points nowhere is removed and counted; a sentence that no passage supports is taken out.
 """
 
 from __future__ import annotations
@@ -11,12 +9,23 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hybrid.chunking import sentence_spans
 from hybrid.generation.prompts import Passage
-from hybrid.generation.support import Support, best_support, content_words
-from hybrid.types import Citation
+from hybrid.text.sentences import sentence_spans
+from hybrid.text.words import content_words, share_supported
+from hybrid.types import Citation, Span
 
 _MARKER = re.compile(r"\s*\[\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\s*\]")
+# A longer stretch is not a citation any more.
+_WINDOW = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """The stretch of a passage that supports a sentence best; ``share`` is from 0 to 1."""
+
+    passage: Passage
+    span: Span
+    share: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +76,22 @@ def cite_generated(question: str, text: str, passages: Sequence[Passage], *, thr
             kept.append(Cited(plain, support))
     cited = join_cited(kept)
     return CitedText(cited.text, cited.citations, tuple(dropped), dropped_markers)
+
+
+def best_support(sentence: str, passages: Sequence[Passage]) -> Support | None:
+    """Return the shortest stretch of whole sentences that supports the sentence best."""
+    best: Support | None = None
+    for passage in passages:
+        spans = sentence_spans(passage.text)
+        for length in range(1, _WINDOW + 1):
+            for first in range(len(spans) - length + 1):
+                inner = Span(spans[first].start, spans[first + length - 1].end)
+                share = share_supported(sentence, passage.text[inner.start : inner.end])
+                # shorter stretches and better passages come first, so only a real gain replaces them
+                if share > 0 and (best is None or share > best.share + 0.05 * (length > 1)):
+                    offset = passage.span.start
+                    best = Support(passage, Span(offset + inner.start, offset + inner.end), share)
+    return best
 
 
 def join_cited(kept: Sequence[Cited]) -> CitedText:

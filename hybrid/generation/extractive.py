@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hybrid.generation.citations import Cited
+from hybrid.generation.citations import Cited, Support
 from hybrid.generation.prompts import Passage
-from hybrid.generation.sentences import overlaps, pieces, unwrapped
-from hybrid.generation.support import Support
 from hybrid.models import Embedder, Vectors
+from hybrid.text.sentences import pieces, unwrapped
+from hybrid.text.words import overlaps
 from hybrid.types import Hit, Span
 
 # Chosen on 400 XQuAD questions and on the example questions, where a broad plateau around them does
@@ -81,8 +81,10 @@ def extract(
         return Extract((), 0.0)
     wider = [_with_the_one_before(candidates, place) for place in range(len(candidates))]
     cosines = embedder.embed_documents(wider) @ embedder.embed_queries([question])[0]
-    alone = overlaps(question, [f"{c.passage.title} {c.text}" for c in candidates])
-    around = overlaps(question, wider)
+    alone = np.array(
+        overlaps(question, [f"{c.passage.title} {c.text}" for c in candidates]), dtype=np.float32
+    )
+    around = np.array(overlaps(question, wider), dtype=np.float32)
     scores = (
         _COSINE * cosines
         + _WORDS * alone

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from hybrid.generation.prompts import Passage
-from hybrid.generation.sentences import overlaps, pieces
 from hybrid.models import Embedder, TokenCounter, Vectors
+from hybrid.text.sentences import pieces
+from hybrid.text.words import overlaps
 from hybrid.types import Chunk, Evidence, Hit, Span
 
 # As the extractive reader weighs them: cosine 1, words 0.4.
@@ -137,7 +138,7 @@ def _windows(
     if not titled:
         return [], 0.0
     cosines = vectors[[piece.place for own in parts for piece in own]] @ asked
-    words = overlaps(question, titled)
+    words = np.array(overlaps(question, titled), dtype=np.float32)
     scores = cosines + _WORDS * words
     best = max(hit.score for hit in hits)
     windows: list[_Window] = []

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from hybrid.chunking import sentence_spans
 from hybrid.generation.prompts import Passage
+from hybrid.text.sentences import sentence_spans
 from hybrid.types import Hit, Span
 
 Measure = Callable[[Sequence[Passage]], int]

@@ -14,14 +14,15 @@ from dataclasses import dataclass
 from hybrid.generation.citations import (
     Cited,
     CitedText,
+    Support,
     cite_generated,
     is_about,
     join_cited,
     stretch_of,
 )
 from hybrid.generation.prompts import Passage
-from hybrid.generation.sentences import unwrapped
-from hybrid.generation.support import Support, content_words, share_supported
+from hybrid.text.sentences import unwrapped
+from hybrid.text.words import content_words, share_supported
 from hybrid.types import Span
 
 _OPENING = "\"“”„«'‘"

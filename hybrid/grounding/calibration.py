@@ -9,13 +9,11 @@ known from other data, that of the new labels starts from it: few labels move it
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -187,33 +185,6 @@ def cross_fitted(
         curve = fit_calibration(values[~held], flags[~held], method=method, prior=prior)
         found[held] = curve.probabilities(values[held])
     return found
-
-
-def calibration_values(calibration: Calibration) -> dict[str, Any]:
-    """Return a calibration as plain JSON values."""
-    return dataclasses.asdict(calibration)
-
-
-def parse_calibration(values: Mapping[str, Any]) -> Calibration:
-    """Return the calibration that was written as these values.
-
-    Raises:
-        UsageError: a value is unknown, missing or of the wrong kind, or they are no curve that never falls.
-    """
-    from pydantic import TypeAdapter, ValidationError
-
-    known = {field.name for field in dataclasses.fields(Calibration)}
-    if unknown := sorted(values.keys() - known):
-        raise UsageError(f"this is no calibration: unknown {', '.join(unknown)}")
-    try:
-        return TypeAdapter(Calibration).validate_python(dict(values))
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise UsageError(
-            f"this is no calibration: `{place}`: {first['msg']}",
-            hint="fit it again with `hybrid grounding calibrate`",
-        ) from None
 
 
 def _checked(logits: ArrayLike, supported: ArrayLike) -> tuple[Array, Flags]:

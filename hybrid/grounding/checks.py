@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from hybrid.generation.support import content_words
-from hybrid.grounding.dates import Date, dates
 from hybrid.grounding.polarity import nearest_sentence, turned_around
-from hybrid.grounding.quantities import Quantity, implied_numbers, quantities, same_number, same_quantity
 from hybrid.grounding.values import Doubt, Finding
-from hybrid.grounding.words import MONTHS, terms, word_set
+from hybrid.text.abbreviations import initials
+from hybrid.text.dates import MONTHS, Date, dates
+from hybrid.text.numbers import Quantity, implied_numbers, quantities, same_number, same_quantity
+from hybrid.text.words import content_words, terms, word_set
 from hybrid.types import Span
 
 # What cannot be rounded or said in other words, so that its absence speaks against a claim by itself.
@@ -41,8 +41,6 @@ _NO_NAMES = word_set(
     "president king queen prime minister senator professor doctor state university city county company",
     "the a an this that it he she they we in on at ad bc am pm usa us uk eu un english american british",
 )
-# What an abbreviation leaves out.
-_UNABBREVIATED = word_set("and of the for in")
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ class Facts:
     @cached_property
     def initials(self) -> str:
         """Return the first letters of the words that an abbreviation does not leave out."""
-        return "".join([word[0] for word in self._spoken if word not in _UNABBREVIATED])
+        return initials(self._spoken)
 
     @cached_property
     def digits(self) -> frozenset[str]:
@@ -109,11 +107,6 @@ class _Stated:
 def facts_of(text: str) -> Facts:
     """Return what a text states."""
     return Facts(text)
-
-
-def findings(claim_text: str, evidence_text: str) -> tuple[Finding, ...]:
-    """Return what is doubtful about a claim beside a piece of evidence, in the order of the claim."""
-    return in_order([*missing(claim_text, facts_of(evidence_text)), *denials(claim_text, evidence_text)])
 
 
 def in_order(found: Iterable[Finding]) -> tuple[Finding, ...]:

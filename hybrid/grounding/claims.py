@@ -16,12 +16,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hybrid.generation.citations import markers, without_markers
-from hybrid.generation.support import content_words
 from hybrid.generation.written import declines
 from hybrid.grounding.appeals import appeal_start
 from hybrid.grounding.clauses import clause_spans
 from hybrid.grounding.values import Claim
-from hybrid.grounding.words import sentences
+from hybrid.text.sentences import sentence_spans
+from hybrid.text.words import content_words
 from hybrid.types import Span
 
 QUESTION = "question"
@@ -171,7 +171,7 @@ def _numbers(answer: str, span: Span) -> tuple[int, ...]:
 
 def _lines(answer: str) -> Iterator[Span]:
     """Yield sentences, cut around lines that are units of their own and behind lines that announce."""
-    for span in sentences(answer):
+    for span in sentence_spans(answer):
         start = line = span.start
         while (end := answer.find("\n", line, span.end)) >= 0:
             own = _OWN_LINE.match(answer, line) or _OWN_LINE.match(answer, end + 1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from hybrid.grounding.words import word_set
+from hybrid.text.words import word_set
 from hybrid.types import Span
 
 _JOINT = re.compile(r";\s+|,\s+(?:and|but)\s+|,?\s+while\s+")

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from hybrid.errors import UsageError
 from hybrid.grounding.checks import HARD, contradictions, in_order
 from hybrid.grounding.values import Claim, Doubt, Evidence, Finding, Status, Verdict
-from hybrid.grounding.words import MONTHS, terms
+from hybrid.text.dates import MONTHS
+from hybrid.text.words import terms
 
 # A sentence is shown instead of the passage around it if it has as much support but for this.
 _AS_GOOD = 0.1
@@ -129,11 +130,6 @@ def hallucinated(verdicts: Sequence[Verdict]) -> float | None:
     """
     share = share_supported(verdicts)
     return None if share is None else float(share < 1)
-
-
-def worst(verdicts: Sequence[Verdict]) -> Verdict | None:
-    """Return the judged claim with the least support, the first of equals; None if none was judged."""
-    return min(judged_of(verdicts), key=lambda verdict: verdict.support or 0.0, default=None)
 
 
 def judged_of(verdicts: Sequence[Verdict]) -> list[Verdict]:

@@ -33,7 +33,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid.grounding.values import Evidence
-from hybrid.grounding.words import count_words, reading_units, terms, tokens, word_spans
+from hybrid.text.sentences import pieces
+from hybrid.text.words import count_words, terms, tokens, word_spans
 from hybrid.types import Span
 
 _EMPHASIS = 1.3
@@ -230,26 +231,9 @@ class SearchedPassage:
         return Evidence(number, spans, " ".join(self.text[span.start : span.end] for span in spans))
 
 
-def recall(found: Sequence[Span], gold: Sequence[Span]) -> float | None:
-    """Return the share of gold stretches that are covered by half or more; None without gold.
-
-    Args:
-        found: what was selected, which may overlap.
-        gold: stretches of the same text, none of them empty.
-    """
-    if not gold:
-        return None
-    covered = {place for span in found for place in range(span.start, span.end)}
-    hits = [
-        2 * sum(place in covered for place in range(span.start, span.end)) >= span.end - span.start
-        for span in gold
-    ]
-    return sum(hits) / len(hits)
-
-
 def _units(text: str, max_words: int) -> Iterator[tuple[Span, int]]:
     """Yield sentences, and what is too long for one in stretches that overlap by half; with their words."""
-    for span in reading_units(text):
+    for span in pieces(text):
         if not any(character.isalnum() for character in text[span.start : span.end]):
             continue
         count = count_words(text, span)

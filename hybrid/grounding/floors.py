@@ -15,10 +15,10 @@ from typing import TypeAlias
 import numpy as np
 from scipy import special
 
-from hybrid.generation.support import content_words
 from hybrid.grounding.folds import grouped_folds
 from hybrid.grounding.labelled import Array, Flags, LabelledClaim, Scores, labels_of, sources_of
 from hybrid.statistics import source_places
+from hybrid.text.words import content_words, share_held
 
 WORD_OVERLAP = "word overlap"
 
@@ -51,8 +51,7 @@ def _overlap(claim: LabelledClaim) -> float:
     """Return the share of the claim's content words that stand in its evidence, as a logit."""
     said = content_words(claim.claim)
     there = {word for text in claim.evidence for word in content_words(text)}
-    share = sum(word in there for word in said) / len(said) if said else 0.0
-    return float(special.logit(min(max(share, 0.01), 0.99)))
+    return float(special.logit(min(max(share_held(said, there), 0.01), 0.99)))
 
 
 def _by_words(texts: Sequence[str], labels: Flags) -> _Learner:

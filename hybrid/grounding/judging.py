@@ -24,10 +24,10 @@ from hybrid.grounding.checks import denials, facts_of, in_order, missing
 from hybrid.grounding.claims import claims_of
 from hybrid.grounding.deciding import DEFAULT_THRESHOLDS, Candidate, Judged, Thresholds, decide
 from hybrid.grounding.evidence import DEFAULT_LIMIT, Limit, SearchedPassage
-from hybrid.grounding.languages import ENGLISH, language_of
 from hybrid.grounding.matrices import SupportMatrix
 from hybrid.grounding.scorers.protocol import Scorer
 from hybrid.grounding.values import Claim, Pair, Status, Verdict
+from hybrid.text.languages import ENGLISH, language_of
 
 # Passages that several claims or answers share are read once, if they come one after the other.
 _KEPT = 64

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid.grounding.data.values import Example, Label
+from hybrid.grounding.examples import Example, Label
 from hybrid.questions.splits import unit_hash
 
 Array = NDArray[np.float64]

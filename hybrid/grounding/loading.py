@@ -15,9 +15,9 @@ from hybrid.grounding.cards import CALIBRATION, card_file, card_path, read_card
 from hybrid.grounding.deciding import DEFAULT_THRESHOLDS, Thresholds
 from hybrid.grounding.figures import Fitted
 from hybrid.grounding.judging import Grounder
-from hybrid.grounding.languages import ENGLISH
 from hybrid.grounding.scorers.naming import SHIPPED, TRAINED, scorer_for, weights_folder
 from hybrid.models import Embedder
+from hybrid.text.languages import ENGLISH
 
 # What was measured in English alone; of a model that someone names nobody here knows what it reads.
 _ENGLISH_ONLY = ("overlap", "align", TRAINED)

@@ -7,7 +7,6 @@ input. A score that reaches the threshold is taken for positive.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,18 +105,6 @@ def choose_threshold(scores: ArrayLike, positive: ArrayLike) -> float:
     lower = float(curve.scores[place + 1])
     middle = lower / 2 + upper / 2
     return middle if lower < middle else upper
-
-
-def evidence_recall(ranked: Sequence[int], gold: Sequence[Collection[int]], k: int) -> float | None:
-    """Return the share of the evidence that stands among the first k; None without evidence.
-
-    Args:
-        ranked: places of sentences, the best first.
-        gold: sets of places, each of which is enough alone: the one that is found best counts.
-        k: how many count.
-    """
-    first = set(ranked[:k])
-    return max((len(first & set(places)) / len(set(places)) for places in gold if places), default=None)
 
 
 def checked(scores: ArrayLike, positive: ArrayLike) -> tuple[Array, Flags]:

@@ -14,12 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from hybrid.generation.support import stem
-from hybrid.grounding.words import sentences, word_set
+from hybrid.text.sentences import sentence_spans
+from hybrid.text.words import NEGATORS, are_opposite, opposites_of, stem, word_set
 from hybrid.types import Span
 
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
-_NEGATORS = word_set("not no never without neither nor none nobody nothing cannot hardly scarcely unable")
 # They deny as well, but not always the word behind them: where one is, nothing can be said for certain.
 _MURKY = re.compile(
     r"lack\w*|deficien\w*|absen\w+|fail\w*|refus\w+|knockout|null|depleti?\w*|loss|few|little|rarely?|unlikely|prevent\w*"
@@ -35,40 +34,8 @@ _REACH = 4
 _NEAR = 4
 # A claim that repeats all of so many words is about the same, whatever else it says.
 _REPEATED = 3
-# Verbs without their endings, and other words as they are; a line is one side against the other.
-_OPPOSITES = """
-increas enhanc elevat | decreas reduc lower declin diminish
-higher | lower
-more | less fewer
-rise rises rose rising | fall falls fell falling drop drops dropped
-gain gains gained win wins won | lose loses lost
-promot enhanc induc activat stimulat accelerat | inhibit suppress block prevent impair slow
-upregulat | downregulat
-positive positively | negative negatively inverse inversely
-before | after
-accept approv | reject declin
-allow permit | forbid forbids forbidden prohibit ban bans banned
-always | never rarely seldom
-with | without
-first | last
-improv | worsen
-early earlier | late later
-strong stronger | weak weaker
-better best | worse worst
-largest biggest most | smallest least
-majority | minority
-true | false
-safe | dangerous
-present presence | absent absence
-start begin begins began | end stop stops stopped
-open | clos
-buy buys bought | sell sells sold
-agree agrees agreed | disagree disagrees disagreed
-"""
-_ENDINGS = ("", "e", "es", "s", "ed", "d", "ing")
 # Texts repeat their words: so many are looked up rather than read again.
 _KNOWN = 1 << 15
-_PREFIXES = ("un", "in", "im", "ir", "il", "non", "dis")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +46,6 @@ class _Word:
     stem: str
     span: Span
     denied: bool
-
-
-def _opposites() -> dict[str, frozenset[str]]:
-    table: dict[str, set[str]] = {}
-    for line in _OPPOSITES.strip().split("\n"):
-        one, other = (
-            frozenset(w + end for w in side.split() for end in _ENDINGS) for side in line.split("|")
-        )
-        for here, there in ((one, other), (other, one)):
-            for word in here:
-                table.setdefault(word, set()).update(there)
-    return {word: frozenset(others) for word, others in table.items()}
-
-
-_OPPOSITE = _opposites()
 
 
 def nearest_sentence(claim: str, evidence: str, *, alike: float) -> str:
@@ -114,7 +66,7 @@ def nearest_sentence(claim: str, evidence: str, *, alike: float) -> str:
     everything = _stems(evidence)
     if len(stems & everything) / len(stems) < alike and len(said & everything) < _REPEATED:
         return ""
-    texts = [evidence[span.start : span.end] for span in sentences(evidence)]
+    texts = [evidence[span.start : span.end] for span in sentence_spans(evidence)]
     held = [_stems(text) for text in texts]
     shares = [max(len(stems & there) / len(stems), _whole(there, said)) for there in held]
     place = max(range(len(texts)), key=lambda at: shares[at], default=-1)
@@ -187,7 +139,7 @@ def _opposed(said: Sequence[_Word], nearest: Sequence[_Word]) -> list[_Word]:
         and not any(_are_alike(word.text, other.text) for other in nearest)
         and any(
             other.stem not in mine
-            and _are_opposite(word.text, other.text)
+            and are_opposite(word.text, other.text)
             and _around(said, place) & _around(nearest, at)
             for at, other in enumerate(nearest)
         )
@@ -195,7 +147,7 @@ def _opposed(said: Sequence[_Word], nearest: Sequence[_Word]) -> list[_Word]:
 
 
 def _are_alike(one: str, other: str) -> bool:
-    return bool(_OPPOSITE.get(one, frozenset()) & _OPPOSITE.get(other, frozenset()))
+    return bool(opposites_of(one) & opposites_of(other))
 
 
 def _around(words: Sequence[_Word], place: int) -> set[str]:
@@ -203,15 +155,8 @@ def _around(words: Sequence[_Word], place: int) -> set[str]:
     return {word.stem for word in near if _is_content(word.text)}
 
 
-def _are_opposite(one: str, other: str) -> bool:
-    if other in _OPPOSITE.get(one, ()):
-        return True
-    longer, shorter = (one, other) if len(one) > len(other) else (other, one)
-    return len(shorter) > 3 and any(longer == prefix + shorter for prefix in _PREFIXES)
-
-
 def _is_content(word: str) -> bool:
-    return word in _OPPOSITE or (len(word) > 2 and word not in _LIGHT and word not in _NEGATORS)
+    return bool(opposites_of(word)) or (len(word) > 2 and word not in _LIGHT and word not in NEGATORS)
 
 
 @lru_cache(maxsize=512)  # a claim is compared with many sentences
@@ -240,4 +185,4 @@ def _stem(word: str) -> str:
 
 
 def _is_negator(word: str) -> bool:
-    return word in _NEGATORS or word.endswith("n't")
+    return word in NEGATORS or word.endswith("n't")

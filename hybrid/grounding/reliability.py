@@ -1,4 +1,4 @@
-"""Do probabilities hold? Debiased calibration error with its null value, log-loss, the table behind them.
+"""Do probabilities hold? Debiased calibration error with its null value, and log-loss.
 
 Takes probabilities and labels, gives figures; never NaN. Groups are of equal mass and never part equal
 probabilities, so that no figure depends on the order of the input; a probability of 0 counts like any other.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special, stats
+from scipy import special
 
 from hybrid.confidence import BINS
 from hybrid.errors import UsageError
@@ -20,17 +20,6 @@ Array = NDArray[np.float64]
 SIMULATIONS = 500
 # A probability nearer to 0 or 1 counts as this one, or a single mistake would be an infinite loss.
 _NEAREST = 1e-6
-
-
-@dataclass(frozen=True, slots=True)
-class Bin:
-    """A group of claims: their number, mean probability, share supported, and the interval of that share."""
-
-    count: int
-    probability: float
-    share: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,22 +72,6 @@ def calibration_error(
     return CalibrationError(
         float(error[0]), float(plain[0]), float(null.mean()), float(np.quantile(null, 0.95))
     )
-
-
-def reliability_table(
-    probabilities: ArrayLike, supported: ArrayLike, *, bins: int = BINS, level: float = 0.95
-) -> tuple[Bin, ...]:
-    """Return the groups from the least to the most probable, with Wilson's interval of each share."""
-    chances, flags = _checked(probabilities, supported)
-    if not len(chances):
-        return ()
-    groups = _Groups.of(chances, bins)
-    shares = groups.means(flags[groups.order][None, :].astype(np.float64))[0]
-    rows = []
-    for size, chance, share in zip(groups.sizes, groups.chances, shares, strict=True):
-        found = stats.binomtest(round(share * size), int(size)).proportion_ci(level, method="wilson")
-        rows.append(Bin(int(size), float(chance), float(share), float(found.low), float(found.high)))
-    return tuple(rows)
 
 
 def log_loss(probabilities: ArrayLike, supported: ArrayLike) -> float | None:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid.chunking import sentence_spans
 from hybrid.files import valid_utf8
 from hybrid.models.device import Placement
+from hybrid.text.sentences import sentence_spans
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

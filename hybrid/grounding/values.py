@@ -6,6 +6,7 @@ given, so that nothing can be judged that is not in the answer.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -110,3 +111,24 @@ class Verdict:
     support: float | None = None
     evidence: Evidence | None = None
     findings: tuple[Finding, ...] = ()
+
+
+def merged_spans(spans: Iterable[Span], *, length: int, text: str = "") -> tuple[Span, ...]:
+    """Return the same stretches in order, cut to the length, without overlaps and without empty ones.
+
+    Args:
+        spans: in any order.
+        length: of the text that they point into.
+        text: if given, stretches with nothing but white space between them are joined.
+    """
+    joined: list[Span] = []
+    for span in sorted(spans, key=lambda span: (span.start, span.end)):
+        start, end = max(span.start, 0), min(span.end, length)
+        if start >= end:
+            continue
+        near = joined and (start <= joined[-1].end or (text and not text[joined[-1].end : start].strip()))
+        if near:
+            joined[-1] = Span(joined[-1].start, max(joined[-1].end, end))
+        else:
+            joined.append(Span(start, end))
+    return tuple(joined)

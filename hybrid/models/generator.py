@@ -179,32 +179,6 @@ class TransformersGenerator:
                 results[index] = Generation(text.strip(), lengths[index], len(ids))
         return [results[index] for index in range(len(prompts))]
 
-    def generate_mixed(
-        self,
-        conversations: Sequence[Sequence[Message]],
-        adapters: Sequence[Path | None],
-        *,
-        max_new_tokens: int,
-        stop: Sequence[str] = (),
-    ) -> list[Generation]:
-        """Answer every conversation with an adapter of its own, None for the base; as single calls would.
-
-        Raises:
-            AdapterError: one of the adapters cannot serve; nothing was written then.
-        """
-        places: dict[Path | None, list[int]] = {}
-        for place, (_, folder) in enumerate(zip(conversations, adapters, strict=True)):
-            places.setdefault(folder, []).append(place)
-        for folder in filter(None, places):
-            read_adapter(folder, self.base_weights, base=self._name)
-        results: dict[int, Generation] = {}
-        for folder, group in places.items():
-            view = self._without_adapter() if folder is None else self.adapted(folder)
-            asked = [conversations[place] for place in group]
-            written = view.generate(asked, max_new_tokens=max_new_tokens, stop=stop)
-            results.update(zip(group, written, strict=True))
-        return [results[place] for place in range(len(conversations))]
-
     def stream(
         self, messages: Sequence[Message], *, max_new_tokens: int, stop: Sequence[str] = ()
     ) -> Iterator[str]:

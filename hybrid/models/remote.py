@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx2
 
-from hybrid.errors import ConfigError, RemoteError, UsageError
+from hybrid.errors import ConfigError, LikelihoodMissing, RemoteError
 from hybrid.files import hash_text
 from hybrid.models import Generation
 from hybrid.models.sampling import require_samples
@@ -118,7 +118,7 @@ class RemoteGenerator:
         """Refuse: chat endpoints write texts, they do not judge given ones.
 
         Raises:
-            UsageError: always.
+            LikelihoodMissing: always.
         """
         raise self._no_judge()
 
@@ -128,7 +128,7 @@ class RemoteGenerator:
         """Refuse, as ``log_likelihoods`` does.
 
         Raises:
-            UsageError: always.
+            LikelihoodMissing: always.
         """
         raise self._no_judge()
 
@@ -188,8 +188,8 @@ class RemoteGenerator:
         except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
             raise self._unreadable(line) from error
 
-    def _no_judge(self) -> UsageError:
-        return UsageError(
+    def _no_judge(self) -> LikelihoodMissing:
+        return LikelihoodMissing(
             f"{self._url} tells no likelihood of a given text, which questions with options need",
             hint="use a model on this machine: leave models.endpoint empty",
         )

@@ -17,7 +17,8 @@ from hybrid.questions.numbers import number_candidates
 from hybrid.questions.outline import outline
 from hybrid.questions.tables import table_candidates
 from hybrid.questions.values import Candidate, Section, Topic
-from hybrid.questions.wording import contains, topic_of
+from hybrid.questions.wording import topic_of
+from hybrid.text.words import contains
 from hybrid.types import Chunk, Document
 
 Rule: TypeAlias = Callable[[str, Section, Topic], Iterator[Candidate]]

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from hybrid.questions.likeness import Seen, key_of, runs_of, words_of
+from hybrid.questions.likeness import Seen, key_of, runs_of
 from hybrid.questions.splits import FRESH
-from hybrid.questions.wording import contains
+from hybrid.text.words import contains, tokens
 from hybrid.types import Document, Evidence, Question
 
 # Eight words in a row are hardly shared by chance; Brown et al. 2020 used 8 to 13 to find contamination.
@@ -101,7 +101,7 @@ def _warning(question: Question, kind: str, found: str, advice: str) -> Finding:
 
 def _alone(question: Question) -> Iterator[Finding]:
     """Yield what is wrong with a question by itself."""
-    if not words_of(question.text):
+    if not tokens(question.text):
         yield _error(
             question, "empty question", f"the text is {question.text!r}", "write it or drop the line"
         )

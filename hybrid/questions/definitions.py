@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from hybrid.questions.sentences import independent_sentences
 from hybrid.questions.values import Candidate, Layout, Section, Topic
 from hybrid.questions.wording import (
+    NOT_A_TERM,
+    NOT_IN_A_TERM,
     asked_in,
     first_clause,
     is_base_verb,
@@ -20,7 +21,8 @@ from hybrid.questions.wording import (
     plain,
     sentence_body,
 )
-from hybrid.questions.words import NOT_A_TERM, NOT_IN_A_TERM
+from hybrid.text.abbreviations import long_form
+from hybrid.text.sentences import independent_sentences
 from hybrid.types import Span
 
 _TERM = r"[`“\"]?(?P<term>[A-Za-z][\w./+-]*(?:[ ][\w./+-]+){0,4}?)[`”\"]?"
@@ -38,7 +40,6 @@ _SHORT_FIRST = re.compile(
     r"\b(?P<short>[A-Z]{2,7})\s+\((?P<long>[A-Z][\w’'-]*(?:[ -][A-Za-z][\w’'-]*){1,7})\)"
 )
 _NAME_LINE = re.compile(r"`?(?P<name>[\w.+-]{2,40}(?: [\w.+-]{1,20})?)`? [—–-]+ (?P<does>[^\n.]{12,140})\.?")
-_SMALL = frozenset(("of", "the", "and", "for", "to", "in", "a", "on", "with"))
 # "a good fit" praises, it does not define.
 _PRAISE = re.compile(
     r"(?:an?|the) (?:very |quite |really )?(?:good|great|best|bad|important|fundamental|common|useful|nice|"
@@ -129,23 +130,7 @@ def _called(text: str, sentence: Span, topic: Topic) -> Iterator[Candidate]:
 def _abbreviation(text: str, sentence: Span, topic: Topic) -> Iterator[Candidate]:
     inner = text[sentence.start : sentence.end]
     for found in [*_SHORT_FOR.finditer(inner), *_SHORT_FIRST.finditer(inner)]:
-        long = _spelled_out(found["long"].split(), found["short"])
+        long = long_form(found["short"], found["long"].split())
         if long:
             question = asked_in(topic, f"what does {found['short']} stand for?", answer=long, alone=True)
             yield Candidate("cloze:definition", question, (long,), sentence)
-
-
-def _spelled_out(words: list[str], short: str) -> str:
-    """Return the last words whose initials are the abbreviation, or nothing."""
-    letters = short.lower()
-    for first in range(len(words)):
-        chosen = words[first:]
-        if chosen[0].lower() in _SMALL:
-            continue
-        parts = [part for word in chosen for part in word.split("-") if part]
-        if letters in (
-            "".join(part[0].lower() for part in parts),
-            "".join(part[0].lower() for part in parts if part.lower() not in _SMALL),
-        ):
-            return " ".join(chosen)
-    return ""

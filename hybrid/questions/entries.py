@@ -9,11 +9,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hybrid.chunking import sentence_spans
 from hybrid.questions.numbers import UNITS
 from hybrid.questions.values import Candidate, Layout, Piece, Section, Topic
-from hybrid.questions.wording import asked_in, contains, plain, sentence_body, which
-from hybrid.questions.words import FUNCTION_WORDS, NO_VALUE
+from hybrid.questions.wording import NO_VALUE, asked_in, plain, sentence_body, which
+from hybrid.text.numbers import SMALL_NUMBERS
+from hybrid.text.sentences import sentence_spans
+from hybrid.text.words import STOP_WORDS, contains
 from hybrid.types import Span
 
 _ITEM = re.compile(
@@ -36,7 +37,7 @@ _CONSTANT = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*")
 _DEFAULT = re.compile(
     rf"(?:(?:The|the|its|by) default(?: value| setting)?(?: of \S+)?(?: is|:)|[Dd]efaults to|[Dd]efault:)\s+"
     rf"[`“\"']?(?P<value>-?\d+(?:[.,]\d+)*(?:\s?{UNITS})?"
-    rf"|(?:one|two|three|four|five|six|seven|eight|nine|ten) {UNITS}"
+    rf"|(?:{'|'.join(SMALL_NUMBERS[1:11])}) {UNITS}"
     rf"|[A-Za-z_/$][\w./$-]*[\w$])[`”\"']?(?:\s+\([^()]*\))?(?=[.,;)\s]*(?:$|[.,;)]))"
 )
 _VALUE_DEFAULT = re.compile(
@@ -90,7 +91,7 @@ def _entries(text: str, piece: Piece) -> Iterator[Entry]:
         for found in _ITEM.finditer(text, piece.span.start, piece.span.end):
             if len(found["name"].split()) <= 5:
                 name = found["name"].strip()
-                if not _NUMBERED.match(name) and name.split()[-1] not in FUNCTION_WORDS:
+                if not _NUMBERED.match(name) and name.split()[-1] not in STOP_WORDS:
                     yield Entry((name,), found.start("bullet"), Span(found.start("text"), found.end()))
 
 

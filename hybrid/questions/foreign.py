@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from hybrid.files import hash_text
-from hybrid.generation.support import share_supported
-from hybrid.questions.wording import contains
+from hybrid.text.words import contains, share_supported
 from hybrid.types import Hit, Question
 
 # A passage that holds so much of a question's content words is about the same thing.

@@ -12,10 +12,10 @@ import dataclasses
 from collections.abc import Iterator
 from itertools import islice
 
-from hybrid.generation.support import share_supported
 from hybrid.models import Generator
 from hybrid.questions.spreading import Placed
-from hybrid.questions.wording import contains, short_title
+from hybrid.questions.wording import short_title
+from hybrid.text.words import contains, share_supported
 from hybrid.types import Message, MessageRole
 
 _BATCH = 16

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hybrid.questions.sentences import independent_sentences
 from hybrid.questions.values import Candidate, Layout, Section, Topic
-from hybrid.questions.wording import bare_heading, contains, is_specific, sentence_body
+from hybrid.questions.wording import bare_heading, is_specific, sentence_body
+from hybrid.text.sentences import independent_sentences
+from hybrid.text.words import contains
 from hybrid.types import Span
 
 # Evidence is read by people: heading and sentence must be near each other.

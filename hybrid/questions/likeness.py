@@ -5,28 +5,23 @@ Takes texts, gives shares and duplicates. Knows nothing about meaning: a paraphr
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 
-_WORD = re.compile(r"\w+")
+from hybrid.text.words import tokens
+
 _SHINGLE = 3
 NEAR = 0.8
 
 
-def words_of(text: str) -> list[str]:
-    """Return the words in small letters."""
-    return _WORD.findall(text.lower())
-
-
 def key_of(text: str) -> str:
     """Return what two spellings of the same text have in common: the words, without case and marks."""
-    return " ".join(words_of(text))
+    return " ".join(tokens(text))
 
 
 def shingles(text: str, *, length: int = _SHINGLE) -> frozenset[tuple[str, ...]]:
     """Return the runs of so many words; of a shorter text the whole of it, of an empty one nothing."""
-    words = words_of(text)
+    words = tokens(text)
     count = max(len(words) - length + 1, 1)
     return frozenset(tuple(words[place : place + length]) for place in range(count)) if words else frozenset()
 
@@ -67,6 +62,6 @@ def runs_of(texts: Iterable[str], length: int) -> frozenset[tuple[str, ...]]:
     """Return all runs of so many words; shorter texts have none."""
     found: set[tuple[str, ...]] = set()
     for text in texts:
-        words = words_of(text)
+        words = tokens(text)
         found.update(tuple(words[place : place + length]) for place in range(len(words) - length + 1))
     return frozenset(found)

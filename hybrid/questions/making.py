@@ -26,7 +26,8 @@ from hybrid.questions.foreign import foreign_questions
 from hybrid.questions.likeness import Seen, key_of
 from hybrid.questions.splits import FRESH, held_out
 from hybrid.questions.spreading import Placed
-from hybrid.questions.wording import contains, short_title
+from hybrid.questions.wording import short_title
+from hybrid.text.words import contains
 from hybrid.types import Evidence, Hit, Question, Span
 
 Search: TypeAlias = Callable[[Sequence[str]], list[list[Hit]]]

@@ -8,11 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from hybrid.questions.sentences import independent_sentences
 from hybrid.questions.values import Candidate, Layout, Section, Topic
 from hybrid.questions.wording import asked_in, lower_first, plain, sentence_body
+from hybrid.text.numbers import SMALL_NUMBERS
+from hybrid.text.sentences import independent_sentences
 from hybrid.types import Span
 
+# What an answer takes along behind its number: units, and what is counted without being one.
 UNITS = (
     r"(?:%|percent|milliseconds?|microseconds?|seconds?|minutes?|hours?|days?|weeks?|months?|years?|ms|"
     r"bytes?|bits?|kilobytes?|megabytes?|gigabytes?|terabytes?|[kKMGT]i?B|kB|pages?|blocks?|characters?|"
@@ -21,7 +23,6 @@ UNITS = (
 _NUMBER = rf"(?<!\w[(\[])(?<!= )(?<![\w.,:/#=$^~+-])-?\d+(?:[.,]\d+)*(?:\s?{UNITS})?(?![\w/:=^-]|[.,]\d)"
 _ANY_DIGIT = re.compile(r"\d")
 _FIND = re.compile(_NUMBER)
-_NUMERIC = re.compile(r"[-+~]?[$€£]?\s?\d[\d.,:]*(?:\s?(?:[A-Za-z%°€$]+))?")
 _IS = re.compile(
     rf"(?P<subject>(?:The|A|An) [^,;:()]{{6,110}}?) (?P<verb>is|are|was|were) "
     rf"(?:set to |limited to |exactly |about )?(?P<number>{_NUMBER})"
@@ -30,7 +31,7 @@ _IS = re.compile(
 _HAS = re.compile(
     r"(?P<subject>[^,;:()]{3,90}?) (?P<verb>has|have|takes?|contains?|uses?|requires?|supports?|allows?|"
     r"holds?|needs?|provides?|occupies|occupy|defines?|returns?) "
-    r"(?P<number>\d[\d,]*|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve) "
+    rf"(?P<number>\d[\d,]*|{'|'.join(SMALL_NUMBERS[2:13])}) "
     r"(?P<rest>[a-z][^,;:()]{3,90}?)(?=[.,;:]|$)"
 )
 _BASE = {"has": "have", "occupies": "occupy"}
@@ -48,11 +49,6 @@ _ADVERB = re.compile(r" (?:also|currently|only|already|usually|typically|always|
 _VAGUE = frozenset(("things", "ways", "ones", "cases", "kinds", "times"))
 _GAP = "____"
 _ENOUGH_WORDS = 8
-
-
-def is_numeric(answer: str) -> bool:
-    """Tell whether an answer is a number, with or without a unit."""
-    return _NUMERIC.fullmatch(answer.strip()) is not None
 
 
 def number_candidates(text: str, section: Section, topic: Topic) -> Iterator[Candidate]:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 from hybrid.models import TokenCounter
-from hybrid.questions.numbers import is_numeric
+from hybrid.text.numbers import lone_quantity
 
 NUMERIC = "numeric"
 UNANSWERABLE = "unanswerable"
@@ -17,14 +17,15 @@ JARGON = "jargon"
 HARD_TO_FIND = "hard to find"
 KNOWN = "known without the corpus"
 
+_DIGIT = re.compile(r"\d")
 _WORD = re.compile(r"[^\W\d_][\w.-]*")
 # Plain English has 1.0 to 1.3 pieces a word; a third of a text in names and codes doubles that.
 _JARGON_PIECES = 1.7
 
 
 def numeric(answers: Sequence[str]) -> bool:
-    """Tell whether every gold answer is a number, with or without a unit."""
-    return bool(answers) and all(is_numeric(answer) for answer in answers)
+    """Tell whether every gold answer is a number in digits, with or without a unit or what it counts."""
+    return bool(answers) and all(map(_is_numeral, answers))
 
 
 def jargon(texts: Sequence[str], counter: TokenCounter) -> list[bool]:
@@ -39,3 +40,7 @@ def jargon(texts: Sequence[str], counter: TokenCounter) -> list[bool]:
     counts = iter(counter.count_tokens([word for group in words for word in group]))
     means = [sum(next(counts) for _ in group) / max(len(group), 1) for group in words]
     return [mean >= _JARGON_PIECES for mean in means]
+
+
+def _is_numeral(answer: str) -> bool:
+    return bool(_DIGIT.search(answer)) and lone_quantity(answer, counting=True) is not None

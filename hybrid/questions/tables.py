@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hybrid.questions.values import Candidate, Layout, Section, Topic
-from hybrid.questions.wording import asked_in, contains, lower_first, plain
+from hybrid.questions.wording import asked_in, lower_first, plain
+from hybrid.text.words import contains
 from hybrid.types import Span
 
 _SEPARATOR = " | "

@@ -10,8 +10,75 @@ import re
 from pathlib import PurePosixPath
 
 from hybrid.questions.values import Section, Topic
-from hybrid.questions.words import BASE_VERBS, EMPTY, GENERIC
+from hybrid.text.words import contains, word_set
 from hybrid.types import Document
+
+# Headings that say what kind of text follows, not what it is about.
+GENERIC = word_set(
+    """
+    abstract arguments background configuration contents description details diagnostics environment
+    example examples exit files general installation introduction limitations name note notes options
+    output overview parameters preface prerequisites purpose rationale remarks return returns see
+    settings setup summary synopsis syntax usage values warning
+    """
+)
+
+# What adds nothing to a heading.
+EMPTY = word_set(
+    """
+    about all and are can does for from get how its more not other own the this use using via what when
+    where which who why with works you your
+    """
+)
+
+# What a description begins with that says what something does.
+BASE_VERBS = word_set(
+    """
+    accept add adjust allow analyze append apply assign attempt avoid block build calculate call change
+    check choose clean clear close collect combine compare compress compute configure connect contain
+    control convert copy count create declare decode define delete deny describe determine disable
+    discard display drop dump echo edit embed enable encode ensure evaluate exclude execute exit expand
+    export extract fetch filter find fix force format generate get give group handle hide hold identify
+    ignore include indicate initialize insert inspect install join keep let limit list load locate log
+    look maintain make manage map mark match measure merge modify monitor move name offer omit open
+    output override parse pass perform pick pin prefix prepare prevent print process produce prompt
+    provide prune pull push put query rank read rebuild receive record recover recreate refer reindex
+    reject reload remove rename render replace report represent request require reset resolve restart
+    restore restrict retrieve return revert rewrite route run save scan search select send separate
+    serve set share shorten show sign skip sort specify split start stop store stream suppress switch
+    take tell terminate test trace track transform translate truncate turn undo unset update upgrade
+    upload validate verify view wait walk warn watch wrap write
+    """
+)
+
+# What is no name of anything, or only together with the sentence before.
+NOT_A_TERM = word_set(
+    """
+    advantage aim alternative answer approach argument benefit case command comment consequence default
+    description difference disadvantage downside drawback effect example exception file function goal
+    idea intent intention issue it key line list main method name note nothing number object one option
+    order output parameter part point problem process purpose query reason result rule same setting
+    solution step system table that there thing this time tool type use user value way what where which
+    who
+    """
+)
+
+# What is in no name.
+NOT_IN_A_TERM = word_set(
+    """
+    about after all and any as at because before but by can could do does each every following for from
+    had has have how if in into it its may more most must no not of on only or other our out over same
+    shall should so some such than that the their them then there these they this those through to under
+    until up was were what when where which while who will with within without would you your
+    """
+)
+
+# What stands behind "the default is" and is no value.
+NO_VALUE = word_set(
+    """
+    a also always an determined empty no none not platform same system taken that the to used usually
+    """
+)
 
 _NUMBERING = re.compile(r"^(?:(?:Chapter|Appendix|Section|Part)\s+)?(?:[A-Z]\.)?(?:\d+\.)*\d*\.?\s+(?=\S)")
 _SUFFIX = re.compile(r"\s+[—–|]\s+.*$")
@@ -98,13 +165,6 @@ def asked_in(topic: Topic, question: str, *, answer: str, alone: bool = False) -
         return f"In “{title}” (“{section}”), {question}"
     place = title or section
     return f"In “{place}”, {question}" if place else question[:1].upper() + question[1:]
-
-
-def contains(text: str, words: str) -> bool:
-    """Tell whether the words stand in a text as whole words, in any case and spacing."""
-    wanted = " ".join(words.lower().split())
-    there = " ".join(text.lower().split())
-    return bool(wanted) and re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", there) is not None
 
 
 def lower_first(text: str) -> str:

@@ -1,12 +1,20 @@
-"""Show a decision: one offline HTML file, a text for the terminal, JSON.
+"""Show a decision, or what tuning bought: one offline HTML file, a text for the terminal, JSON."""
 
-``html`` builds the page from ``sections``, ``cases`` and ``method``; ``forest`` and ``tradeoff`` draw,
-``content`` and ``passages`` select, ``text`` and ``json`` are for terminals and programs.
-"""
+from hybrid.report.html import pareto_html, report_html
+from hybrid.report.json import pareto_json, report_json
+from hybrid.report.pareto import Pareto, Tried, pareto_front
+from hybrid.report.text import pareto_text, report_text
+from hybrid.report.view import ReportMaterial
 
-from hybrid.report.content import Material
-from hybrid.report.html import report_html
-from hybrid.report.json import report_json
-from hybrid.report.text import report_text
-
-__all__ = ["Material", "report_html", "report_json", "report_text"]
+__all__ = [
+    "Pareto",
+    "ReportMaterial",
+    "Tried",
+    "pareto_front",
+    "pareto_html",
+    "pareto_json",
+    "pareto_text",
+    "report_html",
+    "report_json",
+    "report_text",
+]

@@ -1,23 +1,22 @@
-"""The report as one HTML file: verdict first, then what it rests on.
-
-Takes a decision and what is known beside it, gives a page that needs no network and no script. All
-text from outside is escaped.
-"""
+"""Reports as one HTML file that needs no network and no script; all text from outside is escaped."""
 
 from __future__ import annotations
 
-from hybrid.decision.values import ArmResult, Decision, Verdict
-from hybrid.evaluation.scores import ScoreTable
-from hybrid.report import words
-from hybrid.report.blocks import bullets, name, paragraph
-from hybrid.report.cases import cases
-from hybrid.report.content import Material, by_origin, measures, rows_of, summaries
-from hybrid.report.markup import Markup, element
-from hybrid.report.method import method, metrics, settings
-from hybrid.report.page import page
-from hybrid.report.sections import arms, effects, flips, gates, looks, origins, price_and_quality, slices
+import base64
+import functools
+import hashlib
+from importlib import resources
+from typing import TYPE_CHECKING
 
-_NOTHING = Material()
+from hybrid.decision.values import Decision
+from hybrid.evaluation.outcomes import Outcome
+from hybrid.evaluation.scores import METRICS, ScoreTable
+from hybrid.report import charts, pareto, view, words
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_NOTHING = view.ReportMaterial()
 _LONGEST_TITLE = 120
 
 
@@ -25,11 +24,11 @@ def report_html(
     decision: Decision,
     *,
     table: ScoreTable | None = None,
-    material: Material = _NOTHING,
+    material: view.ReportMaterial = _NOTHING,
     title: str = "",
     made: str = "",
 ) -> str:
-    """Return the page.
+    """Return the page: the verdict first, then what it rests on.
 
     Args:
         decision: the verdict and what stands behind it.
@@ -38,98 +37,67 @@ def report_html(
         title: what was decided about, such as the name of the domain.
         made: when the report was made; without it the same input gives the same bytes.
     """
-    rows = rows_of(decision, table, material)
-    found = summaries(material)
-    parts = [
-        effects(decision),
-        arms(decision, found),
-        price_and_quality(decision),
-        gates(decision),
-        flips(decision),
-        slices(decision),
-        origins(decision, by_origin(rows, material)),
-        looks(decision),
-        cases(decision, rows, material),
-        method(decision),
-        metrics(decision, measures(decision, found)),
-        settings(material),
-    ]
-    head = words.shortened(title or "Which arm to run", _LONGEST_TITLE)
-    return page(f"{_badge_text(decision)}: {head}", _verdict(decision, head), *parts, made=made)
-
-
-def _verdict(decision: Decision, title: str) -> Markup:
-    decided = decision.verdict is Verdict.DECIDED
-    badge = element(
-        "p",
-        {"class": f"badge {'decided' if decided else 'undecided'}"},
-        _badge_mark(decided=decided),
-        _badge_text(decision),
-    )
-    pieces = [
-        paragraph(title, "title"),
-        badge,
-        element("h1", {"dir": "auto"}, decision.sentence),
-        _facts(decision),
-    ]
-    why = bullets(decision.reasons, "reasons")
-    if why:
-        pieces.append(element("div", {"id": "why"}, element("h2", None, "Why"), why))
-    return element("header", None, *pieces)
-
-
-def _badge_text(decision: Decision) -> str:
-    return "Decided" if decision.verdict is Verdict.DECIDED else "Undecided"
-
-
-def _badge_mark(*, decided: bool) -> Markup:
-    stroke = "M4 9.5l3.5 3.5l6.5 -8" if decided else "M4 9h10"
-    return element(
-        "svg",
-        {"aria-hidden": "true", "focusable": "false", "width": 18, "height": 18, "viewBox": "0 0 18 18"},
-        element("path", {"d": stroke, "class": "stroke"}),
-    )
-
-
-def _facts(decision: Decision) -> Markup:
-    named = decision.arm or decision.interim
-    result = next((result for result in decision.arms if result.arm == named), None)
-    facts: list[tuple[str, str, str]] = []
-    if result is not None:
-        facts.append(("Run" if decision.arm else "Run for now", name(words.shortened(result.arm, 32)), ""))
-        facts.append(("Mean score of 100", words.points(result.mean), words.span(result.interval)))
-        facts += _price_facts(result, decision.policy.currency)
-    elif decision.arm is None:
-        facts.append(("Run for now", "no arm", "none passes its gates"))
-    if decision.arm is None:
-        facts.append(_needed(decision))
-    basis = words.counted(decision.sources, "source")
-    if decision.synthetic:
-        basis += f", {decision.synthetic:,} of the questions made by a rule"
-    facts.append(("Rests on", words.counted(decision.questions, "question"), f"from {basis}"))
-    items = [
-        element(
-            "div",
-            None,
-            element("dt", None, label),
-            element("dd", None, value, *([element("small", None, more)] if more else [])),
+    rows = view.rows_of(decision, table, material)
+    found = view.summaries(material)
+    measures = view.measures(decision, found)
+    shown = {decision.policy.metric, *(row.name for row in measures)}
+    arms = [result.arm for result in decision.arms]
+    subject = view.subject(decision) if rows else None
+    outcomes: dict[str, dict[str, Outcome]] = {}
+    for outcome in material.outcomes:
+        outcomes.setdefault(outcome.question, {})[outcome.arm] = outcome
+    return (
+        environment()
+        .get_template("decision.html.j2")
+        .render(
+            d=decision,
+            arms=arms,
+            title=words.shortened(title or "Which arm to run", _LONGEST_TITLE),
+            made=made,
+            found=found,
+            origins=view.by_origin(rows, material),
+            subject=subject,
+            worst=() if subject is None else view.worst(rows, arms.index(subject)),
+            contested=view.contested(rows),
+            questions={question.id: question for question in material.questions},
+            outcomes=outcomes,
+            measures=measures,
+            metrics=[card for card in METRICS if card.name in shown],
+            settings=material.settings,
         )
-        for label, value, more in facts
-    ]
-    return element("dl", {"class": "facts"}, *items)
+    )
 
 
-def _price_facts(result: ArmResult, currency: str) -> list[tuple[str, str, str]]:
-    facts = []
-    if result.cost.money is not None:
-        facts.append(("Price", words.money(result.cost.money, currency), "per 1,000 answers"))
-    if result.cost.p50 is not None:
-        more = f"half of the answers; 95 in 100 within {words.seconds(result.cost.p95)}"
-        facts.append(("A user waits", words.seconds(result.cost.p50), more if result.cost.p95 else ""))
-    return facts
+def pareto_html(found: pareto.Pareto, *, title: str = "", made: str = "") -> str:
+    """Return one page with the drawing and the table of what was tried; the arguments are as above."""
+    head = words.shortened(title or "What tuning bought, and what it cost", _LONGEST_TITLE)
+    return environment().get_template("pareto.html.j2").render(found=found, title=head, made=made)
 
 
-def _needed(decision: Decision) -> tuple[str, str, str]:
-    if decision.questions_needed is None:
-        return ("To settle it", "other questions", "no number of these would")
-    return ("To settle it", f"{decision.questions_needed:,}", "more questions, if effects are as they look")
+@functools.cache
+def environment() -> Environment:
+    """Return what renders the templates: they escape all texts, and a name that they lack is an error."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    found = Environment(
+        loader=PackageLoader("hybrid.report"),
+        extensions=["jinja2.ext.do"],
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_written,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style = resources.files("hybrid.report").joinpath("style.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    found.globals |= {"charts": charts, "pareto": pareto, "view": view, "words": words}
+    found.globals |= {"style": style, "digest": digest}
+    found.filters |= {"clipped": words.clipped, "rule": words.gate_rule, "share": words.share}
+    return found
+
+
+def _written(value: object) -> object:
+    """Return what a template writes: markup as it is, texts that steer no display, short numbers."""
+    if isinstance(value, str) and not hasattr(value, "__html__"):
+        return words.visible(value)
+    return words.place(value) if isinstance(value, float) else value

@@ -1,8 +1,4 @@
-"""A decision as one JSON object, for programs.
-
-Takes a decision, gives plain values: shares from 0 to 1, never NaN or infinity (null instead). Keys are
-a promise; new ones may come, none changes its meaning.
-"""
+"""A decision or a Pareto front as one JSON object, for programs: keys are a promise, no NaN or infinity."""
 
 from __future__ import annotations
 
@@ -11,8 +7,8 @@ import math
 from enum import StrEnum
 from typing import Any
 
-from hybrid.decision.values import ArmResult, Decision, Effect, GateResult, SliceResult
-from hybrid.report.content import slice_arms
+from hybrid.decision.values import Decision, Effect, GateResult, SliceResult
+from hybrid.report.pareto import Pareto
 from hybrid.statistics import Interval
 
 # what json.dumps takes
@@ -20,23 +16,23 @@ Json = dict[str, Any]
 
 
 def report_json(decision: Decision) -> Json:
-    """Return the decision as one object; ``arm`` is None (null) when undecided."""
+    """Return the decision as one object, shares from 0 to 1; ``arm`` is None (null) when undecided."""
     policy = decision.policy
     whole: Json = {
         "verdict": decision.verdict,
         "arm": decision.arm,
         "sentence": decision.sentence,
         "interim": decision.interim,
-        "effects": [_effect(effect) for effect in decision.effects],
+        "effects": [_flat(effect) for effect in decision.effects],
         "intervals": [
-            {"arm": result.arm, "mean": result.mean} | _interval(result.interval) for result in decision.arms
+            {"arm": result.arm, "mean": result.mean} | _flat(result.interval) for result in decision.arms
         ],
-        "costs": [_cost(result) for result in decision.arms],
+        "costs": [{"arm": result.arm} | dataclasses.asdict(result.cost) for result in decision.arms],
         "currency": policy.currency,
-        "gates": [_gate(gate) for result in decision.arms for gate in result.gates],
+        "gates": [_flat(gate) for result in decision.arms for gate in result.gates],
         "reasons": decision.reasons,
         "flips": decision.flips,
-        "slices": [_slice(part, slice_arms(decision)) for part in decision.slices],
+        "slices": [_slice(part) for part in decision.slices],
         "questions_needed": decision.questions_needed,
         "margin_needed": decision.margin_needed,
         "detectable": decision.detectable,
@@ -56,49 +52,22 @@ def report_json(decision: Decision) -> Json:
     return {key: _plain(value) for key, value in whole.items()}
 
 
-def _effect(effect: Effect) -> Json:
-    return {
-        "arm": effect.arm,
-        "other": effect.other,
-        "difference": effect.difference,
-        **_interval(effect.interval),
-        "claim": effect.claim,
-        "p": effect.p,
-        "permutation_p": effect.permutation_p,
-        "shown": effect.shown,
-    }
+def pareto_json(found: Pareto) -> Json:
+    """Return the points, the axes and the budget; what is no finite number is None (null)."""
+    return {key: _plain(value) for key, value in dataclasses.asdict(found).items()}
 
 
-def _interval(interval: Interval) -> Json:
-    return {"low": interval.low, "high": interval.high, "confidence": interval.confidence}
+def _flat(value: Effect | GateResult | Interval | SliceResult) -> Json:
+    """Return the fields of a value; those of its gate and of its interval stand in its place."""
+    fields: Json = {}
+    for key, inner in ((each.name, getattr(value, each.name)) for each in dataclasses.fields(value)):
+        fields |= dataclasses.asdict(inner) if key in {"gate", "interval"} else {key: inner}
+    return fields
 
 
-def _cost(result: ArmResult) -> Json:
-    return {"arm": result.arm} | dataclasses.asdict(result.cost)
-
-
-def _gate(result: GateResult) -> Json:
-    return {
-        "arm": result.arm,
-        "measure": result.gate.measure,
-        "comparison": result.gate.comparison,
-        "limit": result.gate.limit,
-        "value": result.value,
-        "passed": result.passed,
-    }
-
-
-def _slice(part: SliceResult, arms: tuple[str, ...]) -> Json:
-    return {
-        "name": part.name,
-        "questions": part.questions,
-        "sources": part.sources,
-        "means": dict(zip(arms, part.means, strict=True)),
-        "best": part.best,
-        "difference": part.difference,
-        **_interval(part.interval),
-        "exception": part.exception,
-    }
+def _slice(part: SliceResult) -> Json:
+    fields = _flat(part) | {"means": dict(zip(part.arms, part.means, strict=True))}
+    return {key: value for key, value in fields.items() if key != "arms"}
 
 
 def _plain(value: Any) -> Any:

@@ -1,8 +1,4 @@
-"""The report as text for a terminal: the verdict, and tables of fixed width.
-
-Takes a decision, gives lines no wider than asked. Control characters are written out, so that no name
-steers the terminal.
-"""
+"""Reports as text for a terminal: tables of fixed width, in which no name steers the display."""
 
 from __future__ import annotations
 
@@ -12,16 +8,15 @@ from collections.abc import Mapping, Sequence
 
 from hybrid.decision.values import Decision
 from hybrid.evaluation.scoring import ArmSummary
-from hybrid.report import words
-from hybrid.report.content import Material, slice_arms, summaries
-from hybrid.report.markup import visible
+from hybrid.report import pareto, words
+from hybrid.report.view import ReportMaterial, summaries
 
 _LEAST = 60
 _NAME = 24
-_NOTHING = Material()
+_NOTHING = ReportMaterial()
 
 
-def report_text(decision: Decision, *, material: Material = _NOTHING, width: int = 88) -> str:
+def report_text(decision: Decision, *, material: ReportMaterial = _NOTHING, width: int = 88) -> str:
     """Return the verdict, the arms, their differences, gates and slices.
 
     Args:
@@ -42,30 +37,35 @@ def report_text(decision: Decision, *, material: Material = _NOTHING, width: int
     return "\n\n".join("\n".join(part) for part in parts if part)
 
 
+def pareto_text(found: pareto.Pareto) -> str:
+    """Return what every setting gained and lost, as a table."""
+    head = f"Gain: {found.gained}, in {found.gain_unit}. Loss: {found.lost}, in {found.loss_unit}."
+    rows = [[_flat(cell) for cell in row] for row in (pareto.HEADER, *pareto.cells(found))]
+    return "\n".join([head, "", *_aligned(rows, [False] * len(pareto.HEADER))])
+
+
 def _arms(decision: Decision, found: Mapping[str, ArmSummary]) -> list[list[str]]:
-    currency = decision.policy.currency
-    header = ["arm", "score", "interval", "per 1,000", "p50", "p95"] + (
-        ["failed", "declined"] if found else []
-    )
-    rows = [header]
+    counted = ["failed", "declined"] if found else []
+    rows = [["arm", "score", "interval", "per 1,000", "p50", "p95", *counted]]
     for result in decision.arms:
-        row = [
-            _named(result.arm),
-            words.points(result.mean),
-            words.span(result.interval),
-            words.money(result.cost.money, currency) if result.cost.money is not None else "-",
-            words.seconds(result.cost.p50) if result.cost.p50 is not None else "-",
-            words.seconds(result.cost.p95) if result.cost.p95 is not None else "-",
-        ]
-        if found:
-            own = found.get(result.arm)
-            row += [str(own.failed), str(own.declined)] if own else ["-", "-"]
-        rows.append(row)
-    return _without_empty(rows)
+        own, cost = found.get(result.arm), result.cost
+        counts = [str(own.failed), str(own.declined)] if own else ["-" for _ in counted]
+        rows.append(
+            [
+                _named(result.arm),
+                words.points(result.mean),
+                words.span(result.interval),
+                "-" if cost.money is None else words.money(cost.money, decision.policy.currency),
+                "-" if cost.p50 is None else words.seconds(cost.p50),
+                "-" if cost.p95 is None else words.seconds(cost.p95),
+                *counts,
+            ]
+        )
+    kept = [place for place in range(len(rows[0])) if any(row[place] != "-" for row in rows[1:])]
+    return [[row[place] for place in kept] for row in rows]
 
 
 def _effects(decision: Decision) -> list[list[str]]:
-    header = ["difference", "effect", "interval", "p", "claim", ""]
     rows = [
         [
             f"{_named(effect.arm)} − {_named(effect.other)}",
@@ -77,7 +77,7 @@ def _effects(decision: Decision) -> list[list[str]]:
         ]
         for effect in decision.effects
     ]
-    return [header, *rows] if rows else []
+    return [["difference", "effect", "interval", "p", "claim", ""], *rows]
 
 
 def _gates(decision: Decision) -> list[list[str]]:
@@ -85,18 +85,16 @@ def _gates(decision: Decision) -> list[list[str]]:
         [
             _named(gate.arm),
             words.gate_rule(gate.gate),
-            words.NOT_MEASURED if gate.value is None else words.plain(gate.value),
+            words.plain(gate.value),
             "passed" if gate.passed else "failed",
         ]
         for result in decision.arms
         for gate in result.gates
     ]
-    return [["arm", "gate", "found", ""], *rows] if rows else []
+    return [["arm", "gate", "found", ""], *rows]
 
 
 def _slices(decision: Decision) -> list[list[str]]:
-    if not decision.slices:
-        return []
     rows = [
         [
             _named(part.name),
@@ -106,57 +104,54 @@ def _slices(decision: Decision) -> list[list[str]]:
         ]
         for part in decision.slices
     ]
-    return [["slice", "questions", *(_named(arm) for arm in slice_arms(decision)), ""], *rows]
-
-
-def _named(name: str) -> str:
-    return words.shortened(" ".join(visible(name).split()), _NAME)
-
-
-def _without_empty(rows: list[list[str]]) -> list[list[str]]:
-    kept = [place for place in range(len(rows[0])) if any(row[place] != "-" for row in rows[1:])]
-    return [[row[place] for place in kept] for row in rows]
+    arms = decision.slices[0].arms if rows else ()
+    return [["slice", "questions", *(_named(arm) for arm in arms), ""], *rows]
 
 
 def _listed(heading: str, rows: Sequence[Sequence[str]], width: int) -> list[str]:
-    if not rows:
+    """Return a table; what is too wide for one stands one under the other, as names and values."""
+    header, *body = rows
+    if not body:
         return []
-    columns = list(zip(*rows, strict=True))
-    widths = [max(map(_cells, column)) for column in columns]
-    numeric = [all(_is_number(cell) for cell in column[1:]) for column in columns]
-    if sum(widths) + 2 * (len(widths) - 1) > width:
-        return [heading, *_records(rows, width)]
-    lines = [
-        "  ".join(
-            _padded(cell, room, right=right) for cell, room, right in zip(row, widths, numeric, strict=True)
-        ).rstrip()
-        for row in rows
-    ]
-    return [heading, *lines]
-
-
-def _records(rows: Sequence[Sequence[str]], width: int) -> list[str]:
-    """Return rows that are too wide for a table one under the other, as name and values."""
-    lines: list[str] = []
-    for row in rows[1:]:
-        cells = [f"{label} {cell}".strip() for label, cell in zip(rows[0][1:], row[1:], strict=True) if cell]
+    lines = _aligned(rows, [all(map(_is_number, column)) for column in zip(*body, strict=True)])
+    if sum(max(map(_cells, column)) + 2 for column in zip(*rows, strict=True)) - 2 <= width:
+        return [heading, *lines]
+    lines = [heading]
+    for row in body:
+        cells = [f"{label} {cell}".strip() for label, cell in zip(header[1:], row[1:], strict=True) if cell]
         lines += [row[0], *_wrapped("; ".join(cells), width, "  ")]
     return lines
 
 
+def _aligned(rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> list[str]:
+    """Return rows whose columns stand under each other, numbers at the right."""
+    widths = [max(map(_cells, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        spaces = [" " * (room - _cells(cell)) for room, cell in zip(widths, row, strict=True)]
+        cells = zip(row, spaces, numeric, strict=True)
+        lines.append("  ".join(s + cell if right else cell + s for cell, s, right in cells).rstrip())
+    return lines
+
+
 def _bullets(heading: str, lines: Sequence[str], width: int) -> list[str]:
-    if not lines:
-        return []
-    return [heading, *(piece for line in lines for piece in _wrapped(line, width, "- "))]
+    return [heading, *(piece for line in lines for piece in _wrapped(line, width, "- "))] if lines else []
 
 
 def _wrapped(text: str, width: int, lead: str) -> list[str]:
-    flat = " ".join(visible(text).split())
+    flat = _flat(text)
     # letters of double width take two columns: wrapped at half of it they stay inside in any case
     room = width if _cells(flat) == len(flat) else width // 2
-    return textwrap.wrap(flat, room, initial_indent=lead, subsequent_indent=" " * len(lead)) or [
-        lead.rstrip()
-    ]
+    lines = textwrap.wrap(flat, room, initial_indent=lead, subsequent_indent=" " * len(lead))
+    return lines or [lead.rstrip()]
+
+
+def _flat(text: str) -> str:
+    return " ".join(words.visible(text).split())
+
+
+def _named(name: str) -> str:
+    return words.shortened(_flat(name), _NAME)
 
 
 def _cells(text: str) -> int:
@@ -164,11 +159,6 @@ def _cells(text: str) -> int:
     return sum(
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
     )
-
-
-def _padded(cell: str, room: int, *, right: bool) -> str:
-    space = " " * (room - _cells(cell))
-    return space + cell if right else cell + space
 
 
 def _is_number(cell: str) -> bool:

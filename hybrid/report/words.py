@@ -1,28 +1,29 @@
-"""How numbers read: points, seconds, money, counts.
-
-Takes numbers, gives short texts with a real minus sign; a number that is none reads "not known".
-Knows nothing about HTML.
-"""
+"""How numbers and outside texts read; a number that is none is "not known"."""
 
 from __future__ import annotations
 
 import math
+import unicodedata
 
 from hybrid.decision import wording
 from hybrid.decision.values import Gate, Side
-from hybrid.statistics import Interval
+from hybrid.statistics import Interval, decimal
 
 NOT_MEASURED = "not measured"
 NOT_KNOWN = "not known"
-_MINUS = "\u2212"
-_THIN = "\u00a0"
+_SPACE = "\u00a0"  # which no line is broken at
+# Unicode characters that turn the order of the text around them: a document could fake a sentence with them.
+_BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def points(share: float | None, *, signed: bool = False) -> str:
     """Return a share as points of 100: 0.713 reads 71.3."""
-    if share is None or not math.isfinite(share):
-        return NOT_KNOWN
-    return wording.points(share, sign=signed)
+    return NOT_KNOWN if share is None or not math.isfinite(share) else wording.points(share, sign=signed)
+
+
+def tick(share: float, *, signed: bool = False) -> str:
+    """Return points without needless decimals, as beside an axis."""
+    return points(share, signed=signed).removesuffix(".0")
 
 
 def span(interval: Interval, *, signed: bool = False) -> str:
@@ -30,38 +31,44 @@ def span(interval: Interval, *, signed: bool = False) -> str:
     return f"{points(interval.low, signed=signed)} to {points(interval.high, signed=signed)}"
 
 
+def share(value: float | None) -> str:
+    """Return a mean of shares as it stands in a table of measures: 0.713."""
+    return "–" if value is None else decimal(value, 3)
+
+
+def place(value: float) -> str:
+    """Return a place on a drawing, as short as an attribute needs it."""
+    text = f"{value:.2f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
 def percent(share: float) -> str:
     """Return a share as per cent, one decimal where it needs one."""
-    return f"{round(100 * share, 1):g}{_THIN}%" if math.isfinite(share) else NOT_KNOWN
+    return f"{round(100 * share, 1):g}{_SPACE}%" if math.isfinite(share) else NOT_KNOWN
 
 
 def probability(p: float) -> str:
     """Return a p-value with three decimals."""
-    if not math.isfinite(p):
-        return NOT_KNOWN
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+    return NOT_KNOWN if not math.isfinite(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def plain(value: float | None) -> str:
+def plain(value: float | None, *, signed: bool = False) -> str:
     """Return a number of any size with about three significant digits."""
     if value is None or not math.isfinite(value):
         return NOT_MEASURED if value is None else NOT_KNOWN
     if value == 0:
         return "0"
     size = abs(value)
-    decimals = 0 if size >= 100 else min(12, 2 - math.floor(math.log10(size)))
-    text = f"{value:,.{decimals}f}"
-    return (text.rstrip("0").rstrip(".") if "." in text else text).replace("-", _MINUS)
+    text = decimal(value, 0 if size >= 100 else min(12, 2 - math.floor(math.log10(size))), signed=signed)
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def money(value: float | None, currency: str) -> str:
     """Return an amount: two decimals from 1 on, two significant digits below."""
     if value is None or not math.isfinite(value) or value == 0:
         return f"0 {currency}" if value == 0 else plain(value)
-    text = (
-        f"{value:,.2f}" if abs(value) >= 1 else f"{value:.{min(12, 1 - math.floor(math.log10(abs(value))))}f}"
-    )
-    return f"{text.replace('-', _MINUS)}{_THIN}{currency}"
+    digits = 2 if abs(value) >= 1 else min(12, 1 - math.floor(math.log10(abs(value))))
+    return f"{decimal(value, digits)}{_SPACE}{currency}"
 
 
 def seconds(value: float | None) -> str:
@@ -69,24 +76,22 @@ def seconds(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return plain(value)
     if value < 0.9995:
-        return (
-            f"{1000 * value:.0f}{_THIN}ms" if value >= 0.001 or value == 0 else f"{1000 * value:.2g}{_THIN}ms"
-        )
+        return f"{1000 * value:{'.0f' if value >= 0.001 or value == 0 else '.2g'}}{_SPACE}ms"
     if value < 120:
-        return f"{value:.{1 if value < 10 else 0}f}{_THIN}s"
-    return f"{value / 60:.1f}{_THIN}min"
+        return f"{value:.{1 if value < 10 else 0}f}{_SPACE}s"
+    return f"{value / 60:.1f}{_SPACE}min"
 
 
 def megabytes(value: float | None) -> str:
     """Return a size of memory."""
     if value is None or not math.isfinite(value):
         return plain(value)
-    return f"{value / 1024:.1f}{_THIN}GB" if value >= 1024 else f"{value:.0f}{_THIN}MB"
+    return f"{value / 1024:.1f}{_SPACE}GB" if value >= 1024 else f"{value:.0f}{_SPACE}MB"
 
 
 def joules(value: float | None) -> str:
     """Return an energy."""
-    return plain(value) if value is None or not math.isfinite(value) else f"{plain(value)}{_THIN}J"
+    return plain(value) if value is None or not math.isfinite(value) else f"{plain(value)}{_SPACE}J"
 
 
 def counted(count: int, noun: str) -> str:
@@ -96,8 +101,7 @@ def counted(count: int, noun: str) -> str:
 
 def gate_rule(gate: Gate) -> str:
     """Return a gate as it is read: hallucinated ≤ 0.1."""
-    sign = "≥" if gate.comparison is Side.AT_LEAST else "≤"
-    return f"{gate.measure} {sign} {plain(gate.limit)}"
+    return f"{gate.measure} {'≥' if gate.comparison is Side.AT_LEAST else '≤'} {plain(gate.limit)}"
 
 
 def shortened(text: str, length: int) -> str:
@@ -106,3 +110,23 @@ def shortened(text: str, length: int) -> str:
         return text
     tail = max(0, (length - 1) // 3)
     return f"{text[: max(1, length - 1 - tail)]}…{text[len(text) - tail :] if tail else ''}"
+
+
+def clipped(text: str, length: int) -> str:
+    """Return the beginning of a text, and how much is left out."""
+    return text if len(text) <= length else f"{text[:length]} … ({len(text) - length:,} more characters)"
+
+
+def visible(text: str) -> str:
+    """Return text in which what steers a display is written out: control and bidi characters."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    return "".join(c if c.isprintable() or c in "\n\t" else _written_out(c) for c in lines)
+
+
+def _written_out(character: str) -> str:
+    if character in "\u2028\u2029":
+        return "\n"
+    if character in _BIDI_CONTROLS or unicodedata.category(character) in {"Cc", "Cs", "Cn"}:
+        return f"\\x{ord(character):02x}" if ord(character) < 256 else f"\\u{ord(character):04x}"
+    # spaces of any width, joiners and soft hyphens belong to writing; private characters do no harm
+    return character

@@ -12,10 +12,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hybrid.chunking import chunk_document, sentence_spans
+from hybrid.chunking import chunk_document
 from hybrid.config import load_settings
 from hybrid.documents import SourceFile, read, scan
 from hybrid.models import Embedder
+from hybrid.text.sentences import sentence_spans
 from hybrid.types import Document
 
 # A passage: one or two sentences, 30 to 40 tokens.

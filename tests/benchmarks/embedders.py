@@ -33,7 +33,8 @@ from measure import Target, note, print_verdicts
 from hybrid.adaptation.examples.material import split_sources
 from hybrid.adaptation.forgetting.collection import Judged, general_set
 from hybrid.adaptation.forgetting.general import shipped_suite
-from hybrid.adaptation.forgetting.retrieval_gate import Side, general_changes, judged_change
+from hybrid.adaptation.forgetting.pairing import paired_change
+from hybrid.adaptation.forgetting.retrieval_gate import Side, general_changes
 from hybrid.adaptation.queries.pairs import PairSettings, make_pairs
 from hybrid.adaptation.store.card import AdapterKind, Card, write_card
 from hybrid.adaptation.training.embedder import TunedEmbedder, tune_embedder
@@ -48,6 +49,7 @@ from hybrid.models import Embedder
 from hybrid.models.device import choose_placement
 from hybrid.models.loading import load_embedder
 from hybrid.models.resolve import fetch, weights_digest
+from hybrid.ranking import ndcg
 from hybrid.retrieval import Retriever
 
 _CORPORA = ("scifact", "cranfield", "medquad")
@@ -187,7 +189,7 @@ class Bench:
         reembed(domain, embedder)
         before = Side(Index.built_with(domain, self._base.fingerprint), self._base)
         after = Side(Index.built_with(domain, embedder.fingerprint), embedder)
-        change = judged_change(before, after, self._queries[name], name=name)
+        change = judged_change(before, after, self._queries[name], name)
         before.index.close()
         after.index.close()
         discard(domain, embedder.fingerprint.adapter)
@@ -210,6 +212,23 @@ class Bench:
             Judged(text, {sources[name]: grade for name, grade in found.items() if name in sources}, text)
             for text, found in corpus.queries.items()
         ]
+
+
+def judged_change(before: Side, after: Side, queries: Sequence[Judged], name: str) -> Change:
+    """Return the change of nDCG@10 of dense retrieval on judged queries."""
+    units = [query.unit for query in queries]
+    columns = [_gains(side, queries) for side in (before, after)]
+    return paired_change(
+        f"dense retrieval, {name}", *columns, units, unit="nDCG", higher_is_better=True, seed=0
+    )
+
+
+def _gains(side: Side, queries: Sequence[Judged]) -> list[float]:
+    found = []
+    for query, vector in zip(queries, side.embedder.embed_queries([q.text for q in queries]), strict=True):
+        hits = side.index.chunks([scored.position for scored in side.index.search_dense(vector, 120)])
+        found.append(ndcg(list(dict.fromkeys(chunk.source for chunk in hits))[:10], query.grades, 10))
+    return found
 
 
 def _table(rows: Sequence[Row]) -> str:

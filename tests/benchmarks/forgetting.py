@@ -46,7 +46,7 @@ from hybrid.models.generator import TransformersGenerator
 from hybrid.models.loading import generator_folder, load_generator
 from hybrid.models.resolve import cache_folder
 from hybrid.questions.splits import unit_hash
-from hybrid.report.pareto import Tried, pareto, pareto_html
+from hybrid.report import Tried, pareto_front, pareto_html
 from hybrid.types import Document
 
 _NONE = "none"
@@ -276,7 +276,7 @@ def main() -> None:
     print_verdicts([_target(gains, losses, budget)])
     if options.html:
         tried = [Tried(name, gains[name], _text(losses[name])) for name in gains]
-        options.html.write_text(pareto_html(pareto(tried, budget=budget.nats)), encoding="utf-8")
+        options.html.write_text(pareto_html(pareto_front(tried, budget=budget.nats)), encoding="utf-8")
     if options.json:
         rows = {
             name: {

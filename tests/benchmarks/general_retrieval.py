@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from hybrid.chunking import sentence_spans
+from hybrid.text.sentences import sentence_spans
 
 _KINDS = ("news", "podcast", "qmsumm", "sales_call", "samsum")
 _STRETCH = 420

@@ -2,9 +2,9 @@
 
     python tests/benchmarks/grounding.py DATA [--weights FOLDER] [--judge N] [--json FILE]
 
-DATA is a folder of public sets (see ``grounding_sets.py``). Sets that the scorer was trained on are judged by
-what heads said that never saw their domain, which lies beside the weights; the other sets by the scorer as it
-is. Thresholds come from other domains of the set, or from other sets. Intervals are resampled by document.
+DATA is a folder of public sets (see ``recipes/grounding/public.py``). Sets that the scorer was trained on are
+judged by what heads said that never saw their domain, which the recipe keeps; the other sets by the scorer as
+it is. Thresholds come from other domains of the set, or from other sets. Intervals are resampled by document.
 ``--judge`` also asks the default generator about so many claims of each set. About 20 minutes on one core.
 """
 
@@ -20,16 +20,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from grounding_sets import labelled_sets, made_sets, unseen_sets
 from measure import Target, note, print_table, print_verdicts
 from numpy.typing import NDArray
 
 from hybrid.config import ModelSettings
-from hybrid.grounding.building import HELD_OUT
 from hybrid.grounding.calibration import Calibration, Method, cross_fitted, fit_calibration
 from hybrid.grounding.cards import CALIBRATION, read_card
-from hybrid.grounding.data.values import Dataset, Example
-from hybrid.grounding.evidence import SearchedPassage, recall
+from hybrid.grounding.evidence import SearchedPassage
+from hybrid.grounding.examples import Dataset, Example
 from hybrid.grounding.figures import Fitted
 from hybrid.grounding.intervals import Interval, mean_over, resampled_aurocs
 from hybrid.grounding.judging import Case, Grounder
@@ -41,12 +39,16 @@ from hybrid.grounding.reliability import CalibrationError, calibration_error
 from hybrid.grounding.scorers.naming import SHIPPED, scorer_for
 from hybrid.grounding.scorers.protocol import Scorer
 from hybrid.grounding.scorers.trained import TrainedScorer, load_trained
-from hybrid.grounding.words import word_spans
 from hybrid.questions.splits import unit_hash
+from hybrid.text.words import word_spans
 from hybrid.types import Span
+from recipes.grounding.building import held_out_of
+from recipes.grounding.public import labelled_sets, made_sets, unseen_sets
+from recipes.grounding.sets import load, recall, wice_gold
 
 Array = NDArray[np.float64]
 Words = tuple[Array, NDArray[np.bool_]]
+Gold = dict[str, tuple[tuple[Span, ...], ...]]
 
 _TRAINED = "trained"
 _SCORERS = ("overlap", "align", "head", _TRAINED)
@@ -82,7 +84,7 @@ class Judges:
         settings = ModelSettings(offline=True)
         self.trained: TrainedScorer = load_trained(settings, weights)
         self._words: dict[str, Scorer] = {name: scorer_for(name, settings) for name in _SCORERS[:2]}
-        rows = map(json.loads, (weights / HELD_OUT).read_text(encoding="utf-8").splitlines())
+        rows = map(json.loads, held_out_of(weights).read_text(encoding="utf-8").splitlines())
         self._held = {row["id"]: (row["logit"], row["head"]) for row in rows}
         self.speeds: dict[str, list[float]] = defaultdict(list)
 
@@ -257,14 +259,13 @@ def f1_of(said: NDArray[np.bool_], wrong: NDArray[np.bool_]) -> float:
     return 2 * float((said & wrong).sum()) / max(float(said.sum() + wrong.sum()), 1.0)
 
 
-def evidence_recall(dataset: Dataset) -> float:
+def evidence_recall(dataset: Dataset, gold: Gold) -> float:
     """Return the recall of gold sentences among the first five; the best gold set counts."""
     values = []
     for example in dataset.examples:
-        gold = [each.spans for each in example.carried_by if each.spans]
-        if gold:
+        if gold[example.id]:
             found = SearchedPassage(example.evidence[0], max_words=10_000).best(example.claim, 5)
-            values.append(max(recall(found, spans) or 0.0 for spans in gold))
+            values.append(max(recall(found, spans) or 0.0 for spans in gold[example.id]))
     return float(np.mean(values))
 
 
@@ -332,7 +333,7 @@ def main() -> int:
     cut = best_f1(*words_of(judges.trained, train))
     chances, wrong = words_of(judges.trained, dev)
     f1, fixed = f1_of(chances >= cut, wrong), f1_of(chances >= 0.5, wrong)
-    found5 = evidence_recall(wice)
+    found5 = evidence_recall(wice, wice_gold(options.data / "wice" / "dev.jsonl"))
     print_table(
         ("WiCE dev", "value"),
         [
@@ -431,8 +432,6 @@ def _q2(tables: Sequence[Table]) -> float:
 
 
 def _marked(data: Path) -> tuple[Dataset, Dataset]:
-    from hybrid.grounding.data.loaders import load
-
     names = ("non_supported_tokens_train.jsonl", "non_supported_tokens_dev.jsonl")
     train, dev = (load(data / "wice" / name) for name in names)
     return train, dev

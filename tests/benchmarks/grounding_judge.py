@@ -2,10 +2,10 @@
 
     python tests/benchmarks/grounding_judge.py DATA [--examples N] [--words N] [--claims N] [--json FILE]
 
-DATA is what ``grounding_sets.py`` reads. The adapter learns SummEdits, SciFact and pairs made by rules; it is
-asked about FactCheckGPT, COVID-Fact and Q², none of which it has seen, with as many words of evidence as it
-learned with. ``trained + tuned judge`` adds what both say, each over its own spread. 4,000 examples take
-about 45 minutes on one core, the questions among them.
+DATA is what ``recipes/grounding/public.py`` reads. The adapter learns SummEdits, SciFact and pairs made by
+rules; it is asked about FactCheckGPT, COVID-Fact and Q², none of which it has seen, with as many words of
+evidence as it learned with. ``trained + tuned judge`` adds what both say, each over its own spread. 4,000
+examples take about 45 minutes on one core, the questions among them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from pathlib import Path
 
 import numpy as np
 from grounding import Judges, told
-from grounding_sets import labelled_sets, training_sets, unseen_sets
 from labels import tuned
 from measure import note, print_table
 from numpy.typing import NDArray
@@ -29,9 +28,9 @@ from hybrid.adaptation.training.generator import Base
 from hybrid.adaptation.values import Example, ExampleKind, Examples
 from hybrid.config import AdaptationSettings, ModelSettings
 from hybrid.generation.prompts import GroundingPrompt, load_grounding_prompt
-from hybrid.grounding.data.values import Dataset
-from hybrid.grounding.data.values import Example as Labelled
 from hybrid.grounding.evidence import SearchedPassage
+from hybrid.grounding.examples import Dataset
+from hybrid.grounding.examples import Example as Labelled
 from hybrid.grounding.intervals import resampled_aurocs
 from hybrid.grounding.labelled import LabelledClaim, labelled, labels_of, limited, sources_of
 from hybrid.grounding.measuring import measured
@@ -40,6 +39,7 @@ from hybrid.grounding.scorers.naming import SHIPPED
 from hybrid.models.device import cpu_has_bf16
 from hybrid.models.loading import generator_folder, load_generator
 from hybrid.questions.splits import unit_hash
+from recipes.grounding.public import labelled_sets, training_sets, unseen_sets
 
 _TUNED, _UNTUNED, _SHIPS, _BOTH = "tuned judge", "untuned judge", "trained", "trained + tuned judge"
 _VALIDATION = 96

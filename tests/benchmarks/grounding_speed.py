@@ -17,15 +17,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from grounding_data import documents_of
 from measure import Target, note, print_json, print_verdicts
 
-from hybrid.chunking import sentence_spans
 from hybrid.config import load_settings
 from hybrid.grounding.judging import Case, Grounder
 from hybrid.grounding.loading import load_grounder
 from hybrid.grounding.metrics import auroc
 from hybrid.grounding.values import Pair
+from hybrid.text.sentences import sentence_spans
+from recipes.grounding.look import documents_of
 
 _WORDS = 160
 _SENTENCES = 3

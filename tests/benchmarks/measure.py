@@ -20,6 +20,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+# recipes, which some import, are run from a checkout: nothing installs them
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
 Values = dict[str, Any]
 Step = Callable[[Values], Values]
 

@@ -7,9 +7,9 @@ import sys
 import pytest
 
 from hybrid import Assistant, load_settings
-from hybrid.cli import console, questions
+from hybrid.cli import console, options
 from hybrid.cli.app import run
-from hybrid.cli.carrying import lines, values
+from hybrid.cli.ask import lines, values
 from hybrid.models.fakes import HashEmbedder, ScriptedGenerator
 from hybrid.types import Answer, Arm, Chunk, Citation, Hit
 
@@ -123,7 +123,7 @@ def asked(tmp_path, write_files, monkeypatch):
             return super().check(answer)
 
     Scripted("manual").index(tmp_path / "docs")
-    monkeypatch.setattr(questions, "Assistant", Scripted)
+    monkeypatch.setattr(options, "Assistant", Scripted)
     return checks
 
 

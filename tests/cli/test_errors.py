@@ -57,7 +57,7 @@ def test_an_empty_folder_is_refused(tmp_path, capsys):
 
 
 def test_a_bug_is_reported_as_one(capsys, monkeypatch):
-    monkeypatch.setattr("hybrid.cli.questions.assistant_for", lambda *_: 1 / 0)
+    monkeypatch.setattr("hybrid.cli.options.Context.assistant", lambda *_: 1 / 0)
     assert run(["search", "x"]) == 1
     assert "this is a bug" in capsys.readouterr().err
 
@@ -66,7 +66,7 @@ def test_an_interrupt_has_its_code(capsys, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("hybrid.cli.questions.assistant_for", interrupt)
+    monkeypatch.setattr("hybrid.cli.options.Context.assistant", interrupt)
     assert run(["search", "x"]) == 130
 
 

@@ -1,8 +1,6 @@
 """The commands on scorers of grounding, as a user types them; scorers and sets are fakes."""
 
 import json
-from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 import pytest
@@ -10,40 +8,12 @@ import pytest
 from hybrid.cli.app import run
 from hybrid.errors import UsageError
 from hybrid.grounding.cards import CALIBRATION, read_card
+from hybrid.grounding.examples import Dataset, Example, Label
 from hybrid.grounding.scorers.naming import SHIPPED
 from hybrid.grounding.values import Logits
 
 
-class Label(StrEnum):
-    SUPPORTED = "supported"
-    REFUTED = "refuted"
-    NEUTRAL = "neutral"
-
-
-@dataclass(frozen=True)
-class Example:
-    id: str
-    claim: str
-    evidence: tuple
-    label: Label
-    source: str
-    domain: str = ""
-    task: str = ""
-    kind: str = ""
-
-    @property
-    def unsupported(self):
-        return self.label is not Label.SUPPORTED
-
-
-@dataclass(frozen=True)
-class Dataset:
-    name: str
-    examples: tuple
-    left_out: int = 0
-
-
-def dataset(name, count, *, sources=30, left_out=0, first=0):
+def dataset(name, count, *, sources=30, first=0):
     """Return claims whose last word stands in the evidence if they are supported; one in eight is wrong."""
     examples = []
     for place in range(count):
@@ -61,7 +31,7 @@ def dataset(name, count, *, sources=30, left_out=0, first=0):
                 kind="" if label is Label.SUPPORTED else "swap",
             )
         )
-    return Dataset(name, tuple(examples), left_out)
+    return Dataset(name, tuple(examples))
 
 
 class Fake:
@@ -85,7 +55,7 @@ def fakes(monkeypatch):
         "one.jsonl": dataset("one", 240),
         "two.jsonl": dataset("two", 120, sources=20),
         "other.jsonl": dataset("other", 120, first=100),
-        "half.jsonl": dataset("half", 120, first=15, left_out=3),
+        "half.jsonl": dataset("half", 120, first=15),
         "small.jsonl": dataset("small", 8, sources=8),
         "empty.jsonl": dataset("empty", 0),
     }
@@ -102,7 +72,7 @@ def fakes(monkeypatch):
             raise UsageError(f"there is no scorer {name!r}")
         return Fake(name, 40.0 if name == "loud" else 4.0)
 
-    monkeypatch.setattr("hybrid.grounding.data.loaders.load", load)
+    monkeypatch.setattr("hybrid.grounding.examples.load_labelled", load)
     monkeypatch.setattr("hybrid.grounding.scorers.naming.scorer_for", scorer_for)
     return asked
 
@@ -176,7 +146,6 @@ def test_a_threshold_is_fixed_on_other_data(fakes, capsys):
     assert found["fitted_on"] == "other data"
     assert found["floors"]["word overlap"]["fitted_on"] == "other sources of the same data"
     told = said(capsys, "evaluate", "one.jsonl", "--scorer", "good", "--threshold-from", "half.jsonl")
-    assert "half: 3 rows are no examples" in told.err
     assert "half: 60 claims of documents that are judged are left out" in told.err
     told = said(capsys, "evaluate", "one.jsonl", "--scorer", "good", "--threshold-from", "two.jsonl", code=2)
     assert "all documents of two.jsonl are judged too" in told.err

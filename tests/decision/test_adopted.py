@@ -1,24 +1,81 @@
-import dataclasses
+"""The file that says by which arm a domain answers: written by us, and read as if by anyone."""
+
+import json
 
 import pytest
 
+from hybrid.config import load_settings
 from hybrid.decision.adopted import adopt, adopted
-from hybrid.decision.values import Verdict
 from hybrid.errors import UsageError
 
-
-def test_a_chosen_arm_is_kept_and_an_undecided_verdict_leaves_it(tmp_path, rule, make_table, right):
-    decision = rule(make_table({"base": right(20, of=100), "rag": right(90, of=100)}))
-    assert adopted(tmp_path) is None
-    assert adopt(tmp_path, decision, experiment="first")
-    assert adopted(tmp_path) == "rag"
-    undecided = dataclasses.replace(decision, arm=None, verdict=Verdict.UNDECIDED)
-    assert not adopt(tmp_path, undecided, experiment="second")
-    assert adopted(tmp_path) == "rag"
+SETTINGS = load_settings({"models": {"generator": "mine", "reranker": "judge"}}, environment={})
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"arms": "rag"}', "rag"])
+def named(folder, arm):
+    (folder / "DECISION").write_text(json.dumps({"arm": arm, "experiment": "x"}))
+    return adopted(folder, SETTINGS)
+
+
+def test_a_chosen_arm_is_kept(tmp_path):
+    assert adopted(tmp_path, SETTINGS) is None
+    adopt(tmp_path, "rag:k=4", experiment="first", sentence="Run rag:k=4.")
+    found = adopted(tmp_path, SETTINGS)
+    assert (found.name, found.settings.retrieval.k) == ("rag:k=4", 4)
+    assert found.settings.models == SETTINGS.models
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"arms": "rag"}', "rag", '{"arm": 3}', '{"arm": ["rag"]}'])
 def test_a_file_that_names_no_arm_is_refused(tmp_path, text):
     (tmp_path / "DECISION").write_text(text)
-    with pytest.raises(UsageError, match="does not name an arm"):
-        adopted(tmp_path)
+    with pytest.raises(UsageError, match="does not name an arm") as caught:
+        adopted(tmp_path, SETTINGS)
+    assert "hybrid decide" in caught.value.hint
+
+
+@pytest.mark.parametrize("arm", ["oracle", "rag:kk=3", "rag:k=0", "rag:reader=oracle"])
+def test_an_arm_that_there_is_not_is_refused(tmp_path, arm):
+    with pytest.raises(UsageError, match="names an arm that cannot be used"):
+        named(tmp_path, arm)
+
+
+@pytest.mark.parametrize(
+    ("option", "found"),
+    [
+        (
+            "reader=generator:endpoint=http://127.0.0.1:8099/v1",
+            "models.endpoint = 'http://127.0.0.1:8099/v1'",
+        ),
+        ("models.endpoint=https://example.org", "models.endpoint"),
+        ("generator=/tmp/evil", "models.generator = '/tmp/evil'"),
+        ("embedder=./evil", "models.embedder = './evil'"),
+        ("reranker=evil/cross-encoder", "models.reranker"),
+        ("device=cuda:0", "models.device"),
+        ("offline=true", "models.offline"),
+    ],
+)
+def test_models_and_endpoints_are_not_the_folders_to_choose(tmp_path, option, found):
+    with pytest.raises(UsageError, match="does not choose models or endpoints") as caught:
+        named(tmp_path, f"rag:{option}")
+    assert found in str(caught.value)
+    assert "the settings say" in str(caught.value)
+    assert "set models." in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "arm",
+    [
+        "rag:reader=generator:k=3:abstain_below=0.1",
+        "both:generator_adapter=generator-002",
+        "rag:embedder_adapter=none",
+        "rag:generator=mine:reranker=judge",
+        "rag:reranker=",
+    ],
+)
+def test_retrieval_generation_adapters_and_the_users_own_models_are(tmp_path, arm):
+    assert named(tmp_path, arm).name == arm
+
+
+def test_what_would_steer_a_terminal_is_refused_and_not_repeated(tmp_path):
+    with pytest.raises(UsageError, match="does not name an arm") as caught:
+        named(tmp_path, "rag:k=4:generator=\x1b]0;owned\x07x")
+    assert str(caught.value).isprintable()

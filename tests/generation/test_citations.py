@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.generation.citations import cite_generated, markers, without_markers
+from hybrid.generation.citations import best_support, cite_generated, markers, without_markers
 from hybrid.generation.prompts import Passage
 from hybrid.types import Span
 
@@ -11,6 +11,10 @@ PASSAGES = [
     Passage(1, "a.txt", "Ports", DOCUMENT[9:41], Span(9, 41)),
     Passage(2, "a.txt", "Backups", DOCUMENT[42:84], Span(42, 84), page=3),
 ]
+
+
+def passage(text, number=1, start=0):
+    return Passage(number, "a.txt", "Title", text, Span(start, start + len(text)))
 
 
 def test_a_marker_becomes_offsets_in_the_document():
@@ -79,3 +83,18 @@ def test_every_citation_shown_holds_whatever_was_written(text):
     assert set(markers(cited.text)) == {c.number for c in cited.citations}
     for citation in cited.citations:
         assert DOCUMENT[citation.start : citation.end] == citation.text
+
+
+def test_the_shortest_supporting_stretch_is_named_by_offsets_in_the_document():
+    text = "Cats sleep. The port is 5432. Dogs bark."
+    found = best_support("The port is 5432.", [passage("Nothing here."), passage(text, 2, start=100)])
+    assert found is not None
+    assert found.passage.number == 2
+    assert text[found.span.start - 100 : found.span.end - 100] == "The port is 5432."
+
+
+def test_two_sentences_are_taken_when_only_both_support():
+    text = "The server listens on a port. Its default is 5432. Dogs bark."
+    found = best_support("The server listens on port 5432.", [passage(text)])
+    assert found is not None
+    assert text[found.span.start : found.span.end] == "The server listens on a port. Its default is 5432."

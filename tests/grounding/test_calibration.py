@@ -1,4 +1,3 @@
-import json
 import math
 
 import numpy as np
@@ -15,11 +14,9 @@ from hybrid.grounding.calibration import (
     Calibration,
     Knot,
     Method,
-    calibration_values,
     cross_fitted,
     fit_calibration,
     method_for,
-    parse_calibration,
 )
 
 logits = st.floats(allow_nan=False, allow_infinity=False, width=32)
@@ -255,36 +252,18 @@ def test_no_other_sigmoid_fits_better(rows):
         assert best <= cross_entropy(targets, other) + 1e-6
 
 
-@settings(max_examples=60)
-@given(labelled, st.sampled_from([Method.TEMPERATURE, Method.PLATT, Method.ISOTONIC]))
-def test_what_is_written_is_read_back(rows, method):
-    fitted = fit_calibration([value for value, _ in rows], [flag for _, flag in rows], method=method)
-    assert parse_calibration(json.loads(json.dumps(calibration_values(fitted)))) == fitted
-
-
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("curve", "message"),
     [
-        ({"slope": -1.0}, "never fall|slope from 0"),
-        ({"slope": math.nan}, "this is no platt calibration"),
-        ({"slope": "steep"}, "`slope`"),
-        ({"method": "magic"}, "`method`"),
-        ({"curve": 1}, "unknown curve"),
-        ({"method": "isotonic"}, "this is no isotonic calibration"),
-        ({"method": "isotonic", "knots": [[0.0, 0.5], [1.0, 0.4]]}, "this is no|knots"),
-        (
-            {
-                "method": "isotonic",
-                "knots": [{"logit": 0.0, "probability": 0.5}, {"logit": 1.0, "probability": 0.4}],
-            },
-            "never fall",
-        ),
+        ((Method.PLATT, -1.0), "never fall|slope from 0"),
+        ((Method.PLATT, math.nan), "this is no platt calibration"),
+        ((Method.ISOTONIC, 1.0), "this is no isotonic calibration"),
+        ((Method.ISOTONIC, 1.0, 0.0, (Knot(0.0, 0.5), Knot(1.0, 0.4))), "never fall"),
     ],
 )
-def test_a_file_that_holds_no_curve_is_refused(changes, message):
-    values = calibration_values(Calibration(Method.PLATT, 2.0, 1.0, labels=60))
+def test_numbers_that_are_no_curve_are_refused(curve, message):
     with pytest.raises(UsageError, match=message):
-        parse_calibration(values | changes)
+        Calibration(*curve)
 
 
 # --- cross-fitting ------------------------------------------------------------------------------------------

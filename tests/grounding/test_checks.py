@@ -2,8 +2,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.grounding.checks import contradictions, facts_of, findings, missing
+from hybrid.grounding.checks import contradictions, denials, facts_of, in_order, missing
 from hybrid.grounding.values import Doubt
+
+
+def findings(claim, evidence):
+    return in_order([*missing(claim, facts_of(evidence)), *denials(claim, evidence)])
 
 
 def doubts(claim, evidence):

@@ -8,7 +8,6 @@ from hybrid.grounding.deciding import (
     decide,
     hallucinated,
     share_supported,
-    worst,
 )
 from hybrid.grounding.values import Claim, Doubt, Evidence, Finding, Status, Verdict
 from hybrid.types import Span
@@ -100,10 +99,9 @@ def test_figures_of_an_answer_by_hand():
     two = verdicts(0.9, 0.2)
     assert share_supported(two) == 0.5
     assert hallucinated(two) == 1.0 and hallucinated(two[:1]) == 0.0
-    assert worst(two) is two[1]
 
 
 def test_what_was_not_judged_counts_nowhere():
     others = [Verdict(CLAIM, Status.NOT_CHECKABLE), Verdict(CLAIM, Status.ABSTAINED)]
-    assert share_supported(others) is None and hallucinated(others) is None and worst(others) is None
+    assert share_supported(others) is None and hallucinated(others) is None
     assert share_supported([*others, *verdicts(0.9)]) == 1.0

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.grounding.evidence import Limit, SearchedPassage, recall
-from hybrid.grounding.words import word_spans
+from hybrid.grounding.evidence import Limit, SearchedPassage
+from hybrid.text.words import word_spans
 from hybrid.types import Span
 
 PASSAGE = (
@@ -137,11 +137,3 @@ def test_odd_texts_are_searched_in_time(text):
     passage = SearchedPassage(text, max_words=50)
     passage.candidates("a claim")
     passage.candidates(text)
-
-
-def test_recall_counts_what_is_covered_by_half():
-    gold = [Span(0, 10), Span(10, 20), Span(20, 30)]
-    assert recall([Span(0, 10), Span(10, 15)], gold) == pytest.approx(2 / 3)
-    assert recall([Span(0, 5), Span(3, 8), Span(24, 28)], gold) == pytest.approx(1 / 3)
-    assert recall([], gold) == 0.0
-    assert recall([Span(0, 5)], []) is None

@@ -12,7 +12,6 @@ from hybrid.grounding.metrics import (
     average_precision,
     balanced_accuracy,
     choose_threshold,
-    evidence_recall,
     f1,
     tpr_at_fpr,
 )
@@ -75,17 +74,6 @@ def test_the_decided_figures_by_hand():
 )
 def test_a_threshold_by_hand(scores, flags, threshold):
     assert choose_threshold(scores, flags) == threshold
-
-
-def test_evidence_by_hand():
-    assert evidence_recall([4, 2, 7, 1], [{2, 1}], 3) == 0.5
-    assert evidence_recall([4, 2, 7, 1], [{2, 1}], 4) == 1.0
-    # sets that are each enough alone
-    assert evidence_recall([4, 2, 7, 1], [{2, 1}, {7}], 3) == 1.0
-    assert evidence_recall([], [{0}], 5) == 0.0
-    assert evidence_recall([1], [], 5) is None
-    assert evidence_recall([1], [set()], 5) is None
-    assert evidence_recall([1, 1], [[3, 3]], 2) == 0.0
 
 
 def test_what_cannot_be_measured_is_none():

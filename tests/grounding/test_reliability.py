@@ -9,11 +9,9 @@ from sklearn.metrics import log_loss as reference_loss
 
 from hybrid.errors import UsageError
 from hybrid.grounding.reliability import (
-    Bin,
     calibration_error,
     log_loss,
     log_loss_skill,
-    reliability_table,
 )
 
 levels = st.sampled_from([0.0, 0.2, 0.5, 0.7, 1.0])
@@ -55,15 +53,6 @@ def test_a_probability_of_nothing_counts():
 def test_equal_probabilities_are_never_parted():
     found = calibration_error([0.5] * 40, [True, False] * 20)
     assert (found.plain, found.error) == (0.0, 0.0)
-    assert len(reliability_table([0.5] * 40, [True, False] * 20)) == 1
-
-
-def test_the_table_by_hand():
-    chances = [0.0] * 5 + [0.5] * 5
-    flags = [True] + [False] * 4 + [True] * 4 + [False]
-    low, high = reliability_table(chances, flags)
-    assert low == Bin(5, 0.0, 0.2, pytest.approx(0.036, abs=1e-3), pytest.approx(0.624, abs=1e-3))
-    assert (high.count, high.probability, high.share) == (5, 0.5, 0.8)
 
 
 def test_the_loss_by_hand():
@@ -82,10 +71,9 @@ def test_nothing_is_none():
     assert calibration_error([], []) is None
     assert log_loss([], []) is None and log_loss_skill([], []) is None
     assert log_loss_skill([0.5, 0.6], [True, True]) is None
-    assert reliability_table([], []) == ()
 
 
-@pytest.mark.parametrize("figure", [calibration_error, log_loss, log_loss_skill, reliability_table])
+@pytest.mark.parametrize("figure", [calibration_error, log_loss, log_loss_skill])
 def test_what_is_no_probability_is_an_error_and_not_dropped(figure):
     for bad in (-0.1, 1.1, math.nan, math.inf):
         with pytest.raises(UsageError, match="expected from 0 to 1"):
@@ -132,10 +120,6 @@ def test_no_figure_depends_on_the_order_and_all_stay_in_range(found, data):
     assert (first.error, first.plain, first.null) == pytest.approx((second.error, second.plain, second.null))
     assert 0 <= first.error <= first.plain <= 1 and 0 <= first.null <= first.null_high <= 1
     assert log_loss(*one) == pytest.approx(log_loss(*other))
-    table = reliability_table(*one)
-    assert sum(row.count for row in table) == len(found)
-    assert all(row.low - 1e-9 <= row.share <= row.high + 1e-9 for row in table)
-    assert [row.probability for row in table] == sorted(row.probability for row in table)
 
 
 @settings(max_examples=40)

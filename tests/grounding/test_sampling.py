@@ -10,7 +10,6 @@ from hypothesis import given
 
 from hybrid.grounding.sampling import (
     least_log_probability,
-    length_baseline,
     mean_log_probability,
     meanings,
     uncertainty,
@@ -97,7 +96,6 @@ def test_the_order_of_samples_does_not_matter(samples, random):
     scorer = Table(by_letter)
     one, other = (uncertainty("a", drawn, scorer) for drawn in (samples, shuffled))
     assert dataclasses.replace(one, samples=()) == dataclasses.replace(other, samples=())
-    assert length_baseline(samples) == length_baseline(shuffled)
 
 
 @given(TEXTS, st.sampled_from([Table(by_letter), NONE, ALL]))
@@ -129,17 +127,10 @@ def test_log_probabilities_of_tokens():
     assert least_log_probability([-1.0, -3.0]) == -3.0
 
 
-def test_shorter_answers_are_surer_for_the_baseline():
-    assert length_baseline(["one two, three"]) == -3.0
-    assert length_baseline(["one", "one two three"]) == -2.0
-    assert length_baseline([""]) == 0.0
-
-
 def test_of_nothing_nothing_is_said():
     assert meanings([], ALL) == ()
     assert mean_log_probability([]) is None
     assert least_log_probability([]) is None
-    assert length_baseline([]) is None
 
 
 def test_an_answer_is_compared_with_samples_and_counts_in_none_of_the_numbers():

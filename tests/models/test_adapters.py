@@ -228,25 +228,6 @@ def test_all_that_a_generator_does_is_done_with_the_adapter(base, tiny_adapter_f
     assert served.log_likelihoods([_ask("a")], options) != base.log_likelihoods([_ask("a")], options)
 
 
-def test_a_mixed_batch_is_its_single_runs(base, tiny_adapter_folder, other_adapter_folder):
-    folders = [tiny_adapter_folder, None, other_adapter_folder, tiny_adapter_folder]
-    texts = [*TEXTS, "in the server"]
-    mixed = base.generate_mixed([_ask(text) for text in texts], folders, max_new_tokens=12)
-    single = [
-        (base if folder is None else base.adapted(folder)).generate([_ask(text)], max_new_tokens=12)[0]
-        for text, folder in zip(texts, folders, strict=True)
-    ]
-    assert mixed == single
-    view = base.adapted(other_adapter_folder)
-    assert view.generate_mixed([_ask(text) for text in texts], folders, max_new_tokens=12) == single
-
-
-def test_a_mixed_batch_with_a_bad_adapter_writes_nothing(base, tiny_adapter_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(TransformersGenerator, "generate", lambda *_, **__: pytest.fail("it was asked"))
-    with pytest.raises(AdapterError, match="there is no adapter in"):
-        base.generate_mixed([_ask("a"), _ask("b")], [tiny_adapter_folder, tmp_path / "no"], max_new_tokens=4)
-
-
 def test_two_threads_with_different_adapters_do_not_meet(base, tiny_adapter_folder, other_adapter_folder):
     generators = [base, base.adapted(tiny_adapter_folder), base.adapted(other_adapter_folder)]
     wanted = [_generate(generator) for generator in generators]

@@ -10,7 +10,7 @@ from hybrid.models.fakes import HashEmbedder
 from hybrid.questions.candidates import find_candidates
 from hybrid.questions.outline import layout_of, outline
 from hybrid.questions.values import Layout
-from hybrid.questions.wording import contains
+from hybrid.text.words import contains
 from hybrid.types import Block, BlockKind, Document
 
 

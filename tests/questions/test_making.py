@@ -14,7 +14,7 @@ from hybrid.questions.slices import jargon, numeric
 from hybrid.questions.splits import held_out
 from hybrid.questions.spreading import Placed, spread
 from hybrid.questions.values import Candidate
-from hybrid.questions.wording import contains
+from hybrid.text.words import contains
 from hybrid.types import Document, Question, Span
 
 SETTINGS = MakingSettings(count=12, unanswerable=0.25, hold_out=0.4, k=3, seed=0)

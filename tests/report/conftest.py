@@ -20,7 +20,7 @@ from hybrid.decision.values import (
 )
 from hybrid.evaluation.outcomes import ArmCost, Outcome, Retrieved
 from hybrid.evaluation.scores import Scores, ScoreTable
-from hybrid.report import Material
+from hybrid.report import ReportMaterial
 from hybrid.statistics import Interval
 from hybrid.types import Citation, Evidence, Question, Span
 
@@ -55,7 +55,7 @@ class Compared:
 
     decision: Decision
     table: ScoreTable
-    material: Material
+    material: ReportMaterial
 
 
 def make_comparison(*, decided=True, questions=60):
@@ -89,7 +89,7 @@ def make_comparison(*, decided=True, questions=60):
         "version": "0.1.0",
     }
     return Compared(
-        make_decision(values, decided=decided), table, Material(asked, outcomes, scores, settings)
+        make_decision(values, decided=decided), table, ReportMaterial(asked, outcomes, scores, settings)
     )
 
 

@@ -1,19 +1,52 @@
+"""The page: what it shows, that it loads nothing, and that no text breaks out of it."""
+
 import base64
 import dataclasses
 import hashlib
+import json
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jinja2 import UndefinedError
 from lxml import etree
 
 from hybrid.decision.values import Look
-from hybrid.report import Material, report_html
+from hybrid.report import ReportMaterial, report_html, words
+from hybrid.report.html import environment
 from hybrid.types import Evidence
 
 _HOSTILE = (
     "</style></title><script>alert(1)</script><img src=https://evil.example/x onerror=alert(1)> \"'`{}"
     "\x00\x1b[31m \u202egnp.exe\u202c \ud800 " + "longword" * 80
 )
+
+_NUMBER = r"-?\d+(\.\d+)?"
+_WHOLE = {"blockquote", "q"}
+_INLINE = {
+    "p",
+    "span",
+    "bdi",
+    "b",
+    "mark",
+    "dd",
+    "dt",
+    "h3",
+    "small",
+    "summary",
+    "td",
+    "th",
+    "li",
+    "figcaption",
+}
+
+
+def written_by(template, text):
+    return environment().from_string(template).render(text=text)
 
 
 def parsed(page):
@@ -237,4 +270,87 @@ def test_metrics_are_defined_where_they_are_used(page):
 
 
 def test_an_empty_material_is_as_good_as_none(decided):
-    assert report_html(decided.decision, material=Material()) == report_html(decided.decision)
+    assert report_html(decided.decision, material=ReportMaterial()) == report_html(decided.decision)
+
+
+@given(st.text())
+def test_any_text_becomes_the_text_of_an_element_and_never_markup(text):
+    written = written_by('<p title="{{ text }}">{{ text }}</p>', text)
+    node = etree.fromstring(written)
+    assert len(node) == 0
+    assert (node.text or "") == words.visible(text)
+    assert written.encode("utf-8").decode("utf-8") == written
+
+
+def test_markup_stays_and_text_is_escaped():
+    written = written_by(
+        "<p>{% set inner %}<b>{{ text }}</b>{% endset %}{{ inner }}{{ ' & c' }}</p>", "a < b"
+    )
+    assert written == "<p><b>a &lt; b</b> &amp; c</p>"
+
+
+def test_a_quote_does_not_end_an_attribute():
+    assert etree.fromstring(written_by('<p title="{{ text }}"/>', '" onclick="x')).attrib == {
+        "title": '" onclick="x'
+    }
+
+
+def test_names_and_what_stands_between_them_are_escaped():
+    names = '{% from "parts.html.j2" import names %}<p>{{ names(["a", text], " < ") }}</p>'
+    assert told(etree.fromstring(written_by(names, "<b>x</b>"))) == "a < <b>x</b>"
+
+
+def test_a_name_that_the_template_lacks_is_an_error():
+    with pytest.raises(UndefinedError, match="absent"):
+        written_by("{{ absent }}", "")
+
+
+def test_no_template_lets_text_past_the_escaping():
+    names = environment().list_templates()
+    assert "decision.html.j2" in names
+    unescaped = {
+        name: re.findall(r"\| *safe|autoescape", environment().loader.get_source(environment(), name)[0])
+        for name in names
+    }
+    assert {name: found for name, found in unescaped.items() if found} == {"page.html.j2": ["| safe"]}
+
+
+def test_an_answer_needs_no_report_and_a_report_no_templates_until_there_is_a_page():
+    code = (
+        "import sys, hybrid.assistant, hybrid.cli.questions; assert 'hybrid.report' not in sys.modules\n"
+        "import hybrid.report; assert 'jinja2' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def canonical(node):
+    """Return the elements and the texts of a page, without the white space between blocks."""
+    whole = node.tag in _WHOLE or node.get("class") == "said"
+    for key, value in sorted(node.attrib.items()):
+        # coordinates count, not how they are written
+        yield f"{key}={re.sub(_NUMBER, lambda n: f'{float(n[0]):g}', value) if key == 'd' else value}"
+    for child in [None, *node]:
+        if child is not None:
+            yield f"<{child.tag}>"
+            yield from canonical(child)
+        text = (node.text if child is None else child.tail) or ""
+        text = text if whole else re.sub(r"[ \n\t]+", " ", text)
+        if text.strip(" ") or (text and node.tag in _INLINE):
+            yield text
+
+
+def test_the_pages_are_what_they_were(decided, undecided):
+    pages = {
+        "decided": everything(decided, title="harbour handbook"),
+        "undecided": everything(undecided, made="2025-02-14"),
+        "alone": report_html(decided.decision),
+    }
+    found = {
+        name: {
+            node.get("id", node.tag): hashlib.sha256("\n".join(canonical(node)).encode()).hexdigest()[:16]
+            for node in parsed(page).iter("header", "section", "footer")
+        }
+        for name, page in pages.items()
+    }
+    golden = Path(__file__).with_name("golden.json")
+    assert found == json.loads(golden.read_text(encoding="utf-8"))

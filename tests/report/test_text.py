@@ -1,9 +1,16 @@
+"""Reports as text, and how numbers and outside texts read."""
+
 import dataclasses
+import math
 import unicodedata
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from hybrid.report import report_text
+from hybrid.decision.values import Gate, Side
+from hybrid.report import report_text, words
+from hybrid.statistics import Interval
 
 
 def cells(line):
@@ -59,3 +66,92 @@ def test_gates_slices_and_flips_are_told(decided):
 
 def test_the_same_decision_gives_the_same_text(decided):
     assert report_text(decided.decision) == report_text(decided.decision)
+
+
+def test_points_have_one_decimal_and_a_real_minus_sign():
+    assert words.points(0.7126) == "71.3"
+    assert words.points(-0.021, signed=True) == "−2.1"
+    assert words.points(0.021, signed=True) == "+2.1"
+    assert words.points(-0.0001, signed=True) == "0.0"
+
+
+def test_an_interval_names_both_ends():
+    assert words.span(Interval(-0.01, 0.2, 0.95), signed=True) == "−1.0 to +20.0"
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        (None, "not measured"),
+        (0, "0 USD"),
+        (0.000123, "0.00012 USD"),
+        (0.0251, "0.025 USD"),
+        (12.5, "12.50 USD"),
+        (1234.5, "1,234.50 USD"),
+    ],
+)
+def test_money_keeps_two_digits_that_matter(value, read):
+    assert words.money(value, "USD").replace("\u00a0", " ") == read
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        (0.0004, "0.4 ms"),
+        (0.34, "340 ms"),
+        (0.9996, "1.0 s"),
+        (1.24, "1.2 s"),
+        (45.2, "45 s"),
+        (300, "5.0 min"),
+    ],
+)
+def test_seconds_choose_their_unit(value, read):
+    assert words.seconds(value).replace("\u00a0", " ") == read
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_no_number_reads_not_known(value):
+    for read in (words.points, words.plain, words.seconds, words.megabytes, words.probability, words.percent):
+        assert read(value) == "not known"
+    assert words.money(value, "USD") == "not known"
+
+
+@pytest.mark.parametrize(
+    ("value", "read"), [(0, "0"), (0.1, "0.1"), (0.0123, "0.0123"), (1234.4, "1,234"), (-0.5, "−0.5")]
+)
+def test_plain_numbers_have_three_digits_that_matter(value, read):
+    assert words.plain(value) == read
+
+
+def test_a_small_p_value_is_not_zero():
+    assert (words.probability(0.0), words.probability(0.0312)) == ("< 0.001", "0.031")
+
+
+def test_a_gate_reads_as_a_rule():
+    assert words.gate_rule(Gate("hallucinated", Side.AT_MOST, 0.1)) == "hallucinated ≤ 0.1"
+
+
+@given(st.text(max_size=80), st.integers(1, 60))
+def test_a_shortened_text_has_its_length_and_both_ends(text, length):
+    short = words.shortened(text, length)
+    assert len(short) <= max(length, 2)
+    assert short == text if len(text) <= length else short.startswith(text[0])
+
+
+def test_control_and_bidi_characters_are_written_out():
+    assert words.visible("a\x00b\x1b[31m \u202egnp.exe\u2066") == "a\\x00b\\x1b[31m \\u202egnp.exe\\u2066"
+    assert words.visible("lone \ud800 half") == "lone \\ud800 half"
+
+
+def test_line_ends_of_any_system_are_line_ends():
+    assert words.visible("a\r\nb\rc\u2028d") == "a\nb\nc\nd"
+
+
+def test_writing_of_other_languages_is_kept():
+    # a joiner, a soft hyphen, accents and an emoji belong to texts
+    text = "95\u00a0% می\u200cخواهم Donau\u00addampf é 👩‍🔬 日本"
+    assert words.visible(text) == text
+
+
+def test_numbers_in_attributes_are_short():
+    assert (words.place(1.5), words.place(2.0), words.place(-0.001)) == ("1.5", "2", "0")

@@ -106,20 +106,6 @@ def load_examples(path: Path) -> list[Example]:
     return _load(path, _example)
 
 
-def save_pairs(path: Path, pairs: Sequence[Pair]) -> None:
-    """Write pairs atomically, one a line; what is empty is left out."""
-    _save(path, [_pair_row(pair) for pair in pairs])
-
-
-def load_pairs(path: Path) -> list[Pair]:
-    """Read what ``save_pairs`` wrote.
-
-    Raises:
-        UsageError: the file is missing, or a line is no such pair; the message names the line.
-    """
-    return _load(path, _pair)
-
-
 class _Line:
     """The object on a line, asked for its fields; what is missing or of another kind is an error."""
 
@@ -251,16 +237,6 @@ def _pair(line: _Line) -> Pair:
         line.texts("negatives"),
         line.numbers("margins"),
     )
-
-
-def _pair_row(pair: Pair) -> dict[str, Any]:
-    optional: dict[str, Any] = {
-        "source": pair.source,
-        "negatives": list(pair.negatives),
-        "margins": list(pair.margins),
-    }
-    row: dict[str, Any] = {"query": pair.query, "passage": pair.passage}
-    return row | {key: value for key, value in optional.items() if value} | {"made": pair.made}
 
 
 def _save(path: Path, rows: Sequence[dict[str, Any]]) -> None:

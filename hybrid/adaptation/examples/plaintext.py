@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 from hybrid.adaptation.values import Example, ExampleKind
-from hybrid.chunking import sentence_spans
+from hybrid.text.sentences import sentence_spans
 from hybrid.types import Document, Span
 
 # Tokens of each text, as the generator counts them.

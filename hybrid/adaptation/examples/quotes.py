@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from hybrid.generation.quoting import bears_out, locate
-from hybrid.generation.sentences import overlaps, pieces
 from hybrid.models import TokenCounter
-from hybrid.questions.wording import contains
+from hybrid.text.sentences import pieces
+from hybrid.text.words import contains, overlaps
 from hybrid.types import Chunk, Document, Evidence, Question, Span
 
 # A quote is what one reads at a glance: so many tokens of several sentences, or one sentence with a few more.
@@ -92,7 +92,7 @@ def _stretches(question: Question, text: str, span: Span, counter: TokenCounter)
     texts = [text[run.start : run.end] for run, _ in runs]
     shares = overlaps(question.text, texts)
     worth = [
-        any(contains(quote, answer) for answer in question.answers) + float(share) - _TOKEN_WORTH * tokens
+        any(contains(quote, answer) for answer in question.answers) + share - _TOKEN_WORTH * tokens
         for quote, share, (_, tokens) in zip(texts, shares, runs, strict=True)
     ]
     for place in sorted(range(len(runs)), key=lambda place: -worth[place]):

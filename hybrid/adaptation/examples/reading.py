@@ -26,8 +26,8 @@ from hybrid.generation.prompts import Passage, load_prompts
 from hybrid.generation.quoting import completion
 from hybrid.questions.corpus import chunks_of
 from hybrid.questions.splits import unit_hash
-from hybrid.questions.wording import contains
 from hybrid.retrieval import Retriever
+from hybrid.text.words import contains
 from hybrid.types import Chunk, Document, Hit, Question
 
 # So many hits are looked through for passages that do not hold the answer.

@@ -18,10 +18,10 @@ import numpy as np
 
 from hybrid.adaptation.examples.files import load_examples, save_examples
 from hybrid.adaptation.values import Example, ExampleKind
-from hybrid.chunking import sentence_spans
 from hybrid.files import hash_text
 from hybrid.models.dialogue import Dialogue
 from hybrid.models.sampling import draw
+from hybrid.text.sentences import sentence_spans
 from hybrid.types import Message, MessageRole
 
 if TYPE_CHECKING:

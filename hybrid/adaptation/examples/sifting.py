@@ -7,7 +7,7 @@ out for which reason.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from hybrid.adaptation.values import Example, ExampleKind, LeftOut
 from hybrid.files import hash_text
@@ -121,22 +121,6 @@ class _Before:
             self._near.add(text, "before")
         self._said[own] = example.completion
         return ""
-
-
-def sift_length(
-    examples: Sequence[Example], count: Callable[[Example], int], *, max_tokens: int
-) -> tuple[list[Example], list[LeftOut]]:
-    """Return the examples that fit, and how many do not.
-
-    Args:
-        examples: of any kind.
-        count: tokens of prompt and completion together, as they are trained on.
-        max_tokens: how many there may be.
-    """
-    reason = f"too long: more than {max_tokens} tokens (`adaptation.max_tokens`)"
-    sizes = [count(example) for example in examples]
-    kept = [example for example, size in zip(examples, sizes, strict=True) if size <= max_tokens]
-    return kept, counted([reason if size > max_tokens else "" for size in sizes])
 
 
 def counted(reasons: Sequence[str]) -> list[LeftOut]:

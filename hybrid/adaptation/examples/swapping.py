@@ -14,8 +14,7 @@ import numpy as np
 
 from hybrid.adaptation.examples.quotes import Quote
 from hybrid.generation.prompts import Passage
-from hybrid.generation.support import content_words
-from hybrid.questions.wording import contains
+from hybrid.text.words import contains, content_words
 
 # So often one of the same kind is looked for that fits.
 _TRIES = 8

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from hybrid.adaptation.forgetting.measurement import Measure
 from hybrid.adaptation.values import Change
+from hybrid.statistics import decimal
 
 # What must be shown to be small, not just not shown to be large.
 STRICT = frozenset({Measure.TEXT, Measure.PAIRS, Measure.CHOICES})
@@ -79,16 +80,12 @@ def judge(changes: Sequence[Change], budget: Budget) -> Verdict:
 def describe(breach: Breach) -> str:
     """Return a breach in one sentence."""
     digits = 3 if breach.unit == "nats" else 1
-    loss, low, high = (_signed(value, digits) for value in (breach.loss, breach.low, breach.high))
+    loss, low, high = (decimal(value, digits) for value in (breach.loss, breach.low, breach.high))
     found = "lost more than it may" if breach.forgot else "not shown to stay inside the budget"
     return (
         f"{breach.measure}: {found}: a loss of {loss} {breach.unit} (90 % interval {low} to {high}), "
         f"allowed {breach.limit:g}"
     )
-
-
-def _signed(value: float, digits: int) -> str:
-    return f"{value:.{digits}f}".replace("-", "\u2212")
 
 
 def _breach(change: Change, budget: Budget) -> Breach | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -55,14 +55,6 @@ def made_change(before: Side, after: Side, pairs: Sequence[Pair], *, seed: int =
     """
     columns = [_made_scores(side, pairs) for side in (before, after)]
     return _change("dense retrieval, made queries of held-out documents", columns, _units(pairs), seed)
-
-
-def judged_change(
-    before: Side, after: Side, queries: Sequence[Judged], *, name: str = "given queries", seed: int = 0
-) -> Change:
-    """Return the change of nDCG@10 on judged queries, such as those of a question set."""
-    columns = [_scores(_ranked_in(side), queries) for side in (before, after)]
-    return _change(f"dense retrieval, {name}", columns, [query.unit for query in queries], seed)
 
 
 def general_changes(
@@ -152,19 +144,6 @@ def _made_scores(side: Side, pairs: Sequence[Pair]) -> list[float]:
 def _gain(better: int) -> float:
     """Return the nDCG of the only relevant document below so many others."""
     return 1.0 / math.log2(better + 2) if better < _K else 0.0
-
-
-def _ranked_in(side: Side) -> Rank:
-    def rank(queries: Sequence[str]) -> list[list[str]]:
-        return list(_ranked(side, queries))
-
-    return rank
-
-
-def _ranked(side: Side, queries: Sequence[str]) -> Iterator[list[str]]:
-    for query in side.embedder.embed_queries(queries):
-        hits = side.index.search_dense(query, _DEPTH)
-        yield _best([chunk.source for chunk in side.index.chunks([scored.position for scored in hits])])
 
 
 def _scores(rank: Rank, queries: Sequence[Judged]) -> list[float]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hybrid.models import Embedder, TokenCounter, Vectors
-from hybrid.questions.words import FUNCTION_WORDS, LEANING
+from hybrid.text.words import LEANING, STOP_WORDS
 
 _WORD = re.compile(r"[^\W\d_][\w-]*[^\W_]")
 _SHORTEST = 3
@@ -78,7 +78,7 @@ def domain_terms(texts: Iterable[str], counter: TokenCounter, *, common: Iterabl
         counter: of the embedder.
         common: texts about anything, whose words are nobody's jargon.
     """
-    known = {word for text in common for word in _words(text)} | FUNCTION_WORDS | LEANING
+    known = {word for text in common for word in _words(text)} | STOP_WORDS | LEANING
     counts = Counter(word for text in texts for word in _words(text))
     words = sorted(
         (word for word, count in counts.items() if count >= _OFTEN and word not in known),

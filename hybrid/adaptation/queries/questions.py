@@ -15,12 +15,12 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from hybrid.adaptation.queries.acronyms import find_acronyms
-from hybrid.chunking import sentence_spans
 from hybrid.questions.candidates import find_candidates
 from hybrid.questions.splits import unit_hash
 from hybrid.questions.wording import bare_heading, plain, sentence_body
-from hybrid.questions.words import LEANING
+from hybrid.text.abbreviations import find_abbreviations
+from hybrid.text.sentences import sentence_spans
+from hybrid.text.words import LEANING
 from hybrid.types import Chunk, Document, Span
 
 HEADING = "heading"
@@ -139,7 +139,7 @@ def _sentences(chunks: Sequence[Chunk], *, seed: int) -> Iterator[Draft]:
 
 def _in_other_words(document: Document, drafts: Sequence[Draft]) -> Iterator[Draft]:
     """Ask again with the long form of an abbreviation instead of the short one, and the other way round."""
-    acronyms = find_acronyms(document.text)
+    acronyms = find_abbreviations(document.text)
     for draft in drafts:
         for acronym in acronyms:
             if (query := acronym.swapped(draft.query)) is not None:

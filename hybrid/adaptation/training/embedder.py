@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from hybrid.adaptation.training import contrast
 from hybrid.adaptation.training.fused import fuse, fused
 from hybrid.adaptation.training.lessons import EmbedderSettings, Encoder, Lesson
 from hybrid.adaptation.training.loop import Fit, Schedule, fit
@@ -40,6 +39,8 @@ if TYPE_CHECKING:
 MIN_PAIRS = 8
 _RANK = 16
 _RATE = 5e-4
+# a similarity that is not compared
+_NEVER = -1e4
 _METHODS = (Method.LORA, Method.RSLORA, Method.DORA)
 
 
@@ -134,7 +135,7 @@ class EmbedderTask:
         loss = self._compared(lesson, part.rows, vectors[0], vectors[1])
         if part.held:
             base = torch.from_numpy(self._base_general[list(part.held)]).to(vectors[2])
-            loss = loss + self._settings.hold * contrast.moved(vectors[2], base)
+            loss = loss + self._settings.hold * moved(vectors[2], base)
         return loss
 
     def validate(self) -> tuple[float, float | None]:
@@ -154,7 +155,6 @@ class EmbedderTask:
 
     def _compared(self, lesson: Lesson, rows: Sequence[int], queries: Tensor, passages: Tensor) -> Tensor:
         """Return the loss of the vectors of some pairs."""
-        settings = self._settings
         places, chosen = np.array([lesson.own[row] for row in rows]), list(rows)
         listed = lesson.listed.places[chosen]
         frozen = torch.from_numpy(lesson.passages[np.maximum(listed, 0)]).to(queries)
@@ -163,29 +163,40 @@ class EmbedderTask:
             [lesson.teacher.similarities(chosen, places.tolist()), lesson.listed.similarities[chosen]], axis=1
         )
         teacher = torch.from_numpy(taught).to(student)
-        right = torch.arange(len(chosen), device=student.device)
         # a passage of the batch is compared by its own vector, not once more by that of the base
         others = torch.from_numpy((listed >= 0) & ~np.isin(listed, places)).to(student.device)
         apart = ~torch.eye(len(chosen), dtype=torch.bool, device=student.device)
         compared = torch.cat([apart, others], dim=1)
-        loss = student.new_zeros(())
-        if settings.teacher:
-            # where the query was cut from a passage, words say too much about the two
-            loss = loss + settings.teacher * contrast.listwise(
-                student, teacher, compared, scale=settings.scale
-            )
-        if settings.contrast:
-            kept = contrast.not_false(teacher, right, margin=settings.false_margin)
-            loss = loss + settings.contrast * contrast.in_batch(
-                student, right, compared & kept, scale=settings.scale
-            )
-        return loss
+        # where the query was cut from a passage, words say too much about the two
+        return listwise(student, teacher, compared, scale=self._settings.scale)
 
     def _autocast(self) -> contextlib.AbstractContextManager[Any]:
         """Compute layers whose weights are of another format than the base's in that of the base."""
         if self._placement.dtype == "float32" or fused(self.module):
             return contextlib.nullcontext()
         return torch.autocast(self._placement.device.partition(":")[0], self._placement.torch_dtype())
+
+
+def listwise(student: Tensor, teacher: Tensor, compared: Tensor, *, scale: float) -> Tensor:
+    """Return KL(teacher ‖ student) of the distributions over the compared passages, averaged over queries.
+
+    A query with nothing to compare adds nothing.
+
+    Args:
+        student: similarities of shape (queries, passages).
+        teacher: likewise.
+        compared: booleans, likewise.
+        scale: what similarities are multiplied with before the softmax, the inverse of a temperature.
+    """
+    own = (student * scale).masked_fill(~compared, _NEVER).log_softmax(-1)
+    other = (teacher * scale).masked_fill(~compared, _NEVER).log_softmax(-1)
+    apart = (other.exp() * (other - own)).masked_fill(~compared, 0.0).sum(-1)
+    return apart.mean()
+
+
+def moved(vectors: Tensor, base: Tensor) -> Tensor:
+    """Return how far unit vectors are from where the base puts them: the mean of 1 − cosine."""
+    return (1.0 - (vectors * base).sum(-1)).mean()
 
 
 def tune_embedder(

@@ -32,23 +32,18 @@ class EmbedderSettings:
     """What there is to choose beside what all adapters have.
 
     ``batch`` queries are compared at once, in groups of ``neighbours`` whose passages are alike; with
-    ``listed`` further passages each. ``teacher``, ``contrast`` and ``hold`` are weights: of the fused
-    ranking, of the passage that a query was made from, and of general texts staying where they are.
-    ``scale`` is what cosines are multiplied with before the softmax, ``false_margin`` how much less similar
-    than the right passage a wrong one must be. ``max_tokens`` are those of a text that training sees.
-    ``strengths`` are tried on validation.
+    ``listed`` further passages each. ``hold`` is what general texts staying where they are weighs beside
+    the ranking. ``scale`` is what cosines are multiplied with before the softmax.
+    ``max_tokens`` are those of a text that training sees. ``strengths`` are tried on validation.
     """
 
     batch: int = 32
     neighbours: int = 4
     listed: int = 32
-    teacher: float = 1.0
-    contrast: float = 0.0
     hold: float = 1.0
     held_texts: int = 8
     dense_weight: float = 0.5
     scale: float = 20.0
-    false_margin: float = 0.05
     max_tokens: int = 192
     layers: float = 0.5
     warmup: float = 0.1

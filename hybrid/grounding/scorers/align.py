@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid.generation.support import content_words
 from hybrid.grounding.scorers.overlap import logit_of
 from hybrid.grounding.values import Logits, Pair
 from hybrid.models import Embedder
+from hybrid.text.words import content_words
 
 _WORD = re.compile(r"\d+(?:[.,]\d+)*|\w+(?:['’]\w+)*")
 # What is longer is a hash or noise; its beginning says as much, and an embedder would read no more of it.

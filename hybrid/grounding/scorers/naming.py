@@ -23,7 +23,7 @@ from hybrid.trust import Endpoint
 KINDS = (
     "overlap (words in common, no weights)",
     "align (word alignment by the embedder)",
-    "trained (what ships) or trained:FOLDER (of `hybrid grounding train`)",
+    "trained (what ships) or trained:FOLDER (of `python -m recipes.grounding.own`)",
     "nli:MODEL or hf:MODEL (a classifier of pairs: NLI, HHEM, MiniCheck, AlignScore)",
     "tokens:MODEL (a classifier of tokens: LettuceDetect)",
     "judge or judge:GENERATOR (yes or no by a generator)",

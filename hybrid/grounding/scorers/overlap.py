@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hybrid.grounding.values import Logits, Pair
-from hybrid.grounding.words import tokens
+from hybrid.text.words import tokens
 
 # Keeps the logarithm of the odds finite at 0 and 1: a share of 1 is odds of 99 to 1.
 _SQUEEZE = 0.01

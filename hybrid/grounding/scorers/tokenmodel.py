@@ -22,8 +22,7 @@ from hybrid.errors import ModelError
 from hybrid.grounding.scorers.checkpoint import Checkpoint, Head
 from hybrid.grounding.scorers.labels import Labels, checked_labels, known_pairs, settled_labels
 from hybrid.grounding.scorers.windows import cut_pair
-from hybrid.grounding.spans import merged_spans
-from hybrid.grounding.values import Logits, Pair
+from hybrid.grounding.values import Logits, Pair, merged_spans
 from hybrid.models.device import Placement
 from hybrid.types import Span
 

@@ -24,10 +24,9 @@ from hybrid.grounding.head import AlignmentHead, Shape
 from hybrid.grounding.lexicon import Lexicon, lexicon_of
 from hybrid.grounding.reading import judge, read
 from hybrid.grounding.signals import WORD_SIGNALS, word_signals
-from hybrid.grounding.spans import merged_spans
 from hybrid.grounding.stack import Stack, stack_of
 from hybrid.grounding.tokens import TokenEncoder
-from hybrid.grounding.values import Logits, Pair
+from hybrid.grounding.values import Logits, Pair, merged_spans
 from hybrid.models.device import choose_placement
 from hybrid.models.resolve import fetch, weights_digest
 from hybrid.types import Span
@@ -140,7 +139,7 @@ def load_trained(settings: ModelSettings, folder: Path) -> TrainedScorer:
     card_path = folder / _CARD
     if not card_path.is_file():
         raise ModelMissing(
-            f"there is no grounding model in {folder}", hint="make one: hybrid grounding train"
+            f"there is no grounding model in {folder}", hint="make one: python -m recipes.grounding.own"
         )
     card: dict[str, Any] = json.loads(card_path.read_text(encoding="utf-8"))
     source = fetch(str(card["encoder"]), offline=settings.offline)
@@ -148,7 +147,7 @@ def load_trained(settings: ModelSettings, folder: Path) -> TrainedScorer:
         raise ModelError(
             f"the grounding model was made for {card['encoder']} with the digest "
             f"{card['encoder_digest']}, and the one here has {found}",
-            hint="get the same weights, or train for these: hybrid grounding train",
+            hint="get the same weights, or train for these: python -m recipes.grounding.own",
         )
     encoder = TokenEncoder(
         source, choose_placement(settings.device, settings.dtype), layers=tuple(card["layers"])
@@ -166,7 +165,7 @@ def load_trained(settings: ModelSettings, folder: Path) -> TrainedScorer:
     if stack.names != SIGNALS:
         raise ModelError(
             f"the grounding model in {folder} weighs {', '.join(stack.names)}: expected {', '.join(SIGNALS)}",
-            hint="it was made by another version; train it again: hybrid grounding train",
+            hint="it was made by another version; train it again: python -m recipes.grounding.own",
         )
     return TrainedScorer(heads, stack, encoder, name=f"trained {card['version']}")
 

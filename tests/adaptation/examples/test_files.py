@@ -7,10 +7,8 @@ from hypothesis import given
 from hybrid.adaptation.examples.files import (
     load_examples,
     load_given,
-    load_pairs,
     require_examples,
     save_examples,
-    save_pairs,
 )
 from hybrid.adaptation.values import Example, ExampleKind, Pair
 from hybrid.errors import UsageError
@@ -120,25 +118,13 @@ EXAMPLES = st.builds(
     st.text(),
     st.lists(st.text(), max_size=3).map(tuple),
 )
-FILLED = st.text(min_size=1).filter(str.strip)
-PAIRS = st.builds(
-    Pair,
-    FILLED,
-    FILLED,
-    st.text(),
-    st.text(),
-    st.lists(st.text(), max_size=3).map(tuple),
-    st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=3).map(tuple),
-)
 
 
-@given(st.lists(EXAMPLES, max_size=5), st.lists(PAIRS, max_size=5))
-def test_what_is_saved_is_read_as_it_was(tmp_path_factory, examples, pairs):
+@given(st.lists(EXAMPLES, max_size=5))
+def test_what_is_saved_is_read_as_it_was(tmp_path_factory, examples):
     folder = tmp_path_factory.mktemp("saved")
     save_examples(folder / "more" / "examples.jsonl", examples)
     assert load_examples(folder / "more" / "examples.jsonl") == examples
-    save_pairs(folder / "pairs.jsonl", pairs)
-    assert load_pairs(folder / "pairs.jsonl") == pairs
 
 
 def test_saved_examples_can_be_checked_against_a_question_set(tmp_path):

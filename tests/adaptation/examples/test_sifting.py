@@ -1,4 +1,4 @@
-from hybrid.adaptation.examples.sifting import Sieve, counted, sift_examples, sift_length, sift_questions
+from hybrid.adaptation.examples.sifting import Sieve, counted, sift_examples, sift_questions
 from hybrid.adaptation.values import Example, ExampleKind, LeftOut
 from hybrid.types import Evidence, Message, MessageRole, Question, Span
 
@@ -82,15 +82,6 @@ def test_questions_on_the_same_text_are_no_duplicates_of_each_other():
     for kind in (ExampleKind.READING, ExampleKind.ABSTENTION, ExampleKind.LABEL):
         both = [example(f"{LONG} {LONG}. Which {word}?", "x", kind) for word in ("one", "other")]
         assert sift_examples(both, Sieve([]))[0] == both
-
-
-def test_what_is_too_long_is_counted():
-    short, long = example("a"), example("a" * 50)
-    kept, (left_out,) = sift_length([short, long], lambda e: len(e.prompt[0].content), max_tokens=10)
-    assert kept == [short]
-    assert left_out.count == 1
-    assert "10 tokens" in left_out.reason
-    assert sift_length([short], lambda _: 10, max_tokens=10) == ([short], [])
 
 
 def test_reasons_are_counted_in_order():

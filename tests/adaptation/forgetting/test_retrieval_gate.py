@@ -10,7 +10,6 @@ from hybrid.adaptation.forgetting.gate import Budget
 from hybrid.adaptation.forgetting.retrieval_gate import (
     Side,
     general_changes,
-    judged_change,
     made_change,
     pool_scores,
     reasons_against,
@@ -64,18 +63,6 @@ def test_a_document_is_found_by_the_passage_of_the_pair_and_not_by_its_own_chunk
     pairs = held_out_pairs(tools, frozenset(tools.index.sources()), count=40, seed=0)
     elsewhere = [dataclasses.replace(pair, passage="nothing of the kind at all") for pair in pairs]
     assert made_change(base, base, elsewhere).before < made_change(base, base, pairs).before / 2
-
-
-def test_judged_queries_count_by_document(tools, sides):
-    base, worse = sides
-    queries = [
-        Judged(f"pause of the {source.removesuffix('.md').capitalize()}", {source: 1}, source)
-        for source in tools.index.sources()
-    ]
-    change = judged_change(base, worse, queries)
-    assert change.before > 0.9
-    assert change.high < 0
-    assert change.items == 12
 
 
 def _set(name="other"):

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from hybrid.adaptation.training.contrast import in_batch, listwise, moved, not_false
+from hybrid.adaptation.training.embedder import listwise, moved
 
 _ALL = torch.ones(2, 3, dtype=torch.bool)
 
@@ -30,40 +30,6 @@ def test_what_is_not_compared_has_no_say():
 def test_a_query_with_nothing_to_compare_adds_nothing():
     loss = listwise(torch.rand(1, 3), torch.rand(1, 3), torch.zeros(1, 3, dtype=torch.bool), scale=20)
     assert float(loss) == 0
-
-
-def test_in_batch_negatives_are_those_of_sentence_transformers():
-    from sentence_transformers import util
-
-    torch.manual_seed(0)
-    queries, passages = torch.randn(4, 8), torch.randn(4, 8)
-    scores = util.cos_sim(queries, passages)
-    right = torch.arange(4)
-    compared = torch.ones(4, 4, dtype=torch.bool)
-    expected = torch.nn.functional.cross_entropy(scores * 20, right)
-    assert torch.allclose(in_batch(scores, right, compared, scale=20), expected)
-    both = in_batch(scores, right, compared, scale=20, symmetric=True)
-    backward = torch.nn.functional.cross_entropy(scores.t() * 20, right)
-    assert torch.allclose(both, (expected + backward) / 2)
-
-
-def test_a_false_negative_is_not_pushed_away():
-    scores = torch.tensor([[0.8, 0.79, 0.1]], requires_grad=True)
-    right = torch.tensor([0])
-    kept = not_false(scores.detach(), right, margin=0.05)
-    assert kept.tolist() == [[True, False, True]]
-    in_batch(scores, right, kept, scale=20).backward()
-    assert float(scores.grad[0, 1]) == 0
-    assert float(scores.grad[0, 2]) > 0
-
-
-def test_the_right_passage_always_counts():
-    loss = in_batch(
-        torch.tensor([[0.2, 0.2]]), torch.tensor([1]), torch.zeros(1, 2, dtype=torch.bool), scale=20
-    )
-    assert float(loss) == 0
-    kept = not_false(torch.tensor([[-0.5, -0.1]]), torch.tensor([0]), margin=0.05)
-    assert kept.tolist() == [[True, False]]
 
 
 def test_moved_is_one_minus_the_cosine():

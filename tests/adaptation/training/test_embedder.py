@@ -24,7 +24,7 @@ from hybrid.models.resolve import weights_digest
 
 _CPU = Placement("cpu", "float32", "test")
 _GENERAL = ("the port", "a server is default", "to be in the", "and of a server", "is it", "in a port")
-_SMALL = EmbedderSettings(batch=8, neighbours=2, listed=6, contrast=1.0, hold=0.1, held_texts=2, layers=1.0)
+_SMALL = EmbedderSettings(batch=8, neighbours=2, listed=6, hold=0.1, held_texts=2, layers=1.0)
 _FAST = AdaptationSettings(epochs=12, learning_rate=1e-2, rank=4)
 _TEXTS = ["the port of a server", "zq xv", "is the default in the server", "aaa"]
 

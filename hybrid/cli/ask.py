@@ -1,0 +1,323 @@
+"""Commands that answer: search, ask, chat; and how an answer and its verdicts are shown."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hybrid.assistant import Assistant
+from hybrid.cli import console
+from hybrid.cli.options import Context, Count, Reranker, shared
+from hybrid.config import Reader as ReaderKind
+from hybrid.config import RetrievalMode
+from hybrid.errors import ModelMissing, UsageError
+from hybrid.types import Answer, Arm
+
+if TYPE_CHECKING:
+    from hybrid.grounding.judging import Grounding
+    from hybrid.grounding.sampling import Uncertainty
+    from hybrid.grounding.values import Evidence, Verdict
+
+Question = Annotated[str, typer.Argument(help="In plain words; - reads it from stdin.")]
+Where = Annotated[
+    list[str] | None,
+    typer.Option("--where", help="Only documents with KEY=VALUE; source and title take * and ?."),
+]
+ArmOption = Annotated[
+    str | None,
+    typer.Option(
+        "--arm",
+        help="base: the generator alone; rag: with passages; adapter, both: the same with the adapted "
+        "generator; or one with settings, such as rag:reader=generator:k=3; default: as decided, or rag.",
+    ),
+]
+Reader = Annotated[ReaderKind | None, typer.Option("--reader", help="Who writes the answer of rag and both.")]
+GeneratorAdapter = Annotated[
+    str | None,
+    typer.Option("--generator-adapter", help="Another adapter than the one in use; without --arm: both."),
+]
+NoCheck = Annotated[
+    bool, typer.Option("--no-check", help="Do not say which sentences the passages carry; faster.")
+]
+Samples = Annotated[
+    int | None,
+    typer.Option(
+        "--samples",
+        min=1,
+        help="Draw so many other answers and say whether they agree; for base and adapter, which have no "
+        "passages to be checked against.",
+    ),
+]
+
+_SNIPPET = 160
+_WORDS = {
+    "supported": "supported",
+    "contradicted": "contradicted",
+    "not in evidence": "not in the passages",
+    "unsupported language": "not checked, for its language",
+}
+_MARGIN = "  "
+
+
+@shared()
+def search(
+    context: Context,
+    question: Question,
+    k: Count = None,
+    mode: Annotated[
+        RetrievalMode | None, typer.Option("--mode", help="Which side finds the passages.")
+    ] = None,
+    where: Where = None,
+    reranker: Reranker = None,
+) -> None:
+    """Show the passages nearest to a question, with the scores of each side."""
+    settings = context.settings(retrieval={"k": k, "mode": mode}, models={"reranker": reranker})
+    hits = context.assistant(settings).search(_text(question), where=_conditions(where))
+    if context.as_json:
+        console.json_document({"question": question, "hits": hits})
+        return
+    if not hits:
+        console.note("nothing was found")
+    for rank, hit in enumerate(hits, start=1):
+        chunk = hit.chunk
+        lexical = f"{hit.lexical:.2f}" if hit.lexical is not None else "-"
+        rerank = f"  rerank {hit.rerank:.3f}" if hit.rerank is not None else ""
+        place = console.place(chunk.source, chunk.page, chunk.start, chunk.end)
+        console.data(
+            f"{rank:2}. {hit.score:.3f}  dense {hit.dense or 0:.3f}  lexical {lexical}{rerank}  {place}"
+        )
+        path = " > ".join(chunk.headings)
+        if path:
+            console.data(f"    {console.one_line(path, _SNIPPET)}")
+        console.data(f"    {console.one_line(chunk.text, _SNIPPET)}")
+
+
+@shared()
+def ask(
+    context: Context,
+    question: Question,
+    arm: ArmOption = None,
+    generator_adapter: GeneratorAdapter = None,
+    reader: Reader = None,
+    where: Where = None,
+    k: Count = None,
+    reranker: Reranker = None,
+    no_check: NoCheck = False,
+    samples: Samples = None,
+) -> None:
+    """Answer a question with citations that hold, or say that the documents do not answer it.
+
+    Then say of each sentence whether the passages carry it, and with what; without passages, whether sampled
+    answers agree.
+    """
+    assistant, used = _assistant(context, arm, generator_adapter, reader, k, reranker)
+    if samples and used.partition(":")[0] in (Arm.RAG, Arm.BOTH):
+        raise UsageError(
+            f"--samples does not go with the arm {used}: its answers are checked against their passages",
+            hint="use --arm base or --arm adapter",
+        )
+    text, conditions = _text(question), _conditions(where)
+    if context.as_json:
+        answer = assistant.ask(text, arm=used, where=conditions)
+        sure = assistant.uncertainty(answer, samples=samples) if samples else None
+        console.json_document(values(answer, _checked(assistant, answer, no_check), sure))
+        return
+    for part in assistant.stream(text, arm=used, where=conditions):
+        _show(assistant, part, no_check, samples)
+
+
+@shared()
+def chat(
+    context: Context,
+    arm: ArmOption = None,
+    generator_adapter: GeneratorAdapter = None,
+    reader: Reader = None,
+    no_check: NoCheck = False,
+) -> None:
+    """Answer question after question from stdin; each stands alone. With --json one line an answer."""
+    assistant, used = _assistant(context, arm, generator_adapter, reader)
+    asked = sys.stdin.isatty() and not context.as_json
+    if asked:
+        console.note(f"Asking {assistant.domain}. Ctrl-D ends.")
+    while True:
+        if asked:
+            console.prompt("> ")
+        line = sys.stdin.readline()
+        if not line:
+            return
+        if not line.strip():
+            continue
+        if context.as_json:
+            answer = assistant.ask(line.strip(), arm=used)
+            console.json_line(values(answer, _checked(assistant, answer, no_check)))
+        else:
+            for part in assistant.stream(line.strip(), arm=used):
+                _show(assistant, part, no_check)
+
+
+def _assistant(
+    context: Context,
+    arm: str | None,
+    generator_adapter: str | None,
+    reader: ReaderKind | None,
+    k: int | None = None,
+    reranker: str | None = None,
+) -> tuple[Assistant, str]:
+    """Return the assistant and the arm: the one named, else the one decided on, else rag."""
+    if generator_adapter is not None:
+        arm = arm or Arm.BOTH
+        if arm.partition(":")[0] in (Arm.BASE, Arm.RAG):
+            raise UsageError(
+                f"--generator-adapter does not go with --arm {arm}", hint="use --arm adapter or --arm both"
+            )
+    settings = context.settings(
+        retrieval={"k": k, "mode": RetrievalMode.FUSION if reranker else None},
+        generation={"reader": reader},
+        models={"reranker": reranker, "generator_adapter": generator_adapter},
+    )
+    # the generator alone needs no index
+    assistant = context.assistant(settings, indexed=arm != Arm.BASE or context.domain is not None)
+    # what is named on the command line wins over what was decided
+    named = [value for value in (arm, reader, k, reranker) if value is not None]
+    decided = None if named else assistant.decided
+    if decided is not None:
+        console.note(f"arm: {decided.name}, as decided for {assistant.domain}")
+    return assistant, decided.name if decided is not None else arm or Arm.RAG
+
+
+def _show(assistant: Assistant, part: str | Answer, no_check: bool, samples: int | None = None) -> None:
+    """Write a piece of an answer, and at its end what it rests on."""
+    if isinstance(part, str):
+        console.piece(part)
+        return
+    console.piece("\n")
+    for citation in part.citations:
+        place = console.place(citation.source, citation.page, citation.start, citation.end)
+        console.data(f"  [{citation.number}] {place}")
+    if part.dropped_sentences:
+        console.note(f"{len(part.dropped_sentences)} sentences left out: no passage supports them")
+    if part.dropped_markers:
+        console.note(f"{part.dropped_markers} citation markers left out: they pointed at no passage")
+    if part.arm in (Arm.BASE, Arm.ADAPTER) and not part.abstained:
+        console.note("note: written from the model's memory, without any document")
+    for line in lines(part, _checked(assistant, part, no_check)):
+        console.data(line)
+    sure = assistant.uncertainty(part, samples=samples) if samples else None
+    if sure is not None:
+        console.data(_agreement(sure))
+
+
+def _checked(assistant: Assistant, answer: Answer, no_check: bool) -> Grounding | None:
+    if no_check:
+        return None
+    try:
+        return assistant.check(answer)
+    except ModelMissing as error:  # the answer is there and cited all the same
+        console.note(f"not checked: {error}")
+        return None
+
+
+def lines(answer: Answer, grounding: Grounding | None) -> Iterator[str]:
+    """Yield what is said of each claim; one that asserts nothing is passed over.
+
+    What the passages carry is told with the place that says it; what they do not is underlined.
+    """
+    for verdict in grounding.verdicts if grounding else ():
+        if verdict.status in _WORDS:
+            yield from _told(answer, verdict)
+
+
+def values(answer: Answer, grounding: Grounding | None, sure: Uncertainty | None = None) -> dict[str, Any]:
+    """Return an answer as JSON values, with its ``claims`` and its ``uncertainty``.
+
+    The claims are null where nothing was checked, the uncertainty where nothing was sampled.
+
+    ``evidence.passage`` is a place among the hits, from 0, and the spans are offsets into its text.
+    """
+    claims = None if grounding is None else [_claim(answer, verdict) for verdict in grounding.verdicts]
+    return {**console.plain(answer), "claims": claims, "uncertainty": console.plain(sure)}
+
+
+def _agreement(sure: Uncertainty) -> str:
+    """Return in one line how far the samples of an answer agree with it."""
+    count = len(sure.samples)
+    groups = f"{sure.meanings} meaning{'s' if sure.meanings > 1 else ''}, entropy {sure.entropy:.2f}"
+    return f"agreement {sure.agreement:.2f} over {count} sample{'s' if count > 1 else ''} ({groups})"
+
+
+def _claim(answer: Answer, verdict: Verdict) -> dict[str, Any]:
+    evidence = verdict.evidence
+    source = {} if evidence is None else {"source": answer.hits[evidence.passage].chunk.source}
+    return {
+        "text": verdict.claim.text,
+        "span": console.plain(verdict.claim.span),
+        "status": verdict.status.value,
+        "reason": verdict.claim.reason,
+        "support": verdict.support,
+        "evidence": None if evidence is None else source | console.plain(evidence),
+        "findings": console.plain(verdict.findings),
+    }
+
+
+def _told(answer: Answer, verdict: Verdict) -> Iterator[str]:
+    carried = verdict.status == "supported"
+    likely = "" if verdict.support is None else f" ({verdict.support:.2f})"
+    label = f"{_MARGIN}{_WORDS[verdict.status]}{likely}: "
+    said = console.one_line(verdict.claim.text, max(console.width() - len(label) - 2, 20))
+    yield f'{label}"{said if carried or not likely else console.underlined(said)}"'
+    doubts = [f"{found.doubt} {console.one_line(found.text, 40)}" for found in verdict.findings]
+    if doubts and not carried:
+        yield f"{2 * _MARGIN}in doubt: {', '.join(doubts)}"
+    # what is nowhere has only a nearest stretch, which would look like evidence
+    if verdict.evidence is not None and verdict.status != "not in evidence":
+        yield from _shown(answer, verdict.evidence, verdict.claim.text)
+
+
+def _shown(answer: Answer, evidence: Evidence, claim: str) -> Iterator[str]:
+    """Yield where the evidence stands, and what it says if the claim does not say just that."""
+    chunk = answer.hits[evidence.passage].chunk
+    start, end = (chunk.start + place for place in (evidence.spans[0].start, evidence.spans[-1].end))
+    cited = [
+        f"[{one.number}]"
+        for one in answer.citations
+        if one.source == chunk.source and one.start <= start and end <= one.end
+    ]
+    where = cited[0] if cited else console.place(chunk.source, chunk.page, start, end)
+    verbatim = evidence.text.split() == claim.split()
+    quote = "" if verbatim else f'"{console.one_line(evidence.text, console.width() - 12)}"'
+    if quote and not cited:
+        yield f"{2 * _MARGIN}{where}"
+        yield f"{2 * _MARGIN}{quote}"
+    else:
+        yield f"{2 * _MARGIN}{where} {quote}".rstrip()
+
+
+def _conditions(where: list[str] | None) -> dict[str, str]:
+    """Return KEY=VALUE options as a mapping.
+
+    Raises:
+        UsageError: one has no ``=``, or a key is there twice.
+    """
+    parsed: dict[str, str] = {}
+    for text in where or ():
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise UsageError(
+                f"--where {text!r} is not KEY=VALUE", hint="for example: --where 'source=guide/*'"
+            )
+        if key in parsed:
+            raise UsageError(
+                f"--where {key} is given twice", hint="one condition a key; patterns take * and ?"
+            )
+        parsed[key] = value
+    return parsed
+
+
+def _text(question: str) -> str:
+    text = sys.stdin.read() if question == "-" else question
+    if not text.strip():
+        raise UsageError("the question is empty", hint='ask something: hybrid ask "..."')
+    return text.strip()

@@ -1,0 +1,269 @@
+"""Commands that measure: evaluate one arm, compare several, bench retrieval."""
+
+from __future__ import annotations
+
+import dataclasses
+import textwrap
+from collections.abc import Callable, Sequence
+from itertools import zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hybrid.assistant import Assistant
+from hybrid.cli import console
+from hybrid.cli.options import Context, Reranker, shared
+from hybrid.errors import EXIT_PARTIAL
+
+if TYPE_CHECKING:
+    from hybrid.comparison import Comparison
+    from hybrid.decision.values import Gate
+    from hybrid.evaluation.outcomes import Outcome
+    from hybrid.evaluation.scoring import ArmSummary
+
+bench_app = typer.Typer(
+    help="Measure on questions with gold answers.", no_args_is_help=True, rich_markup_mode=None
+)
+
+Arms = Annotated[
+    str, typer.Option("--arms", help="With commas: ARM[:KEY=VALUE...], such as base,rag:reader=generator.")
+]
+ArmText = Annotated[str, typer.Option("--arm", help="ARM[:KEY=VALUE...], such as rag:reader=generator:k=3.")]
+Retry = Annotated[bool, typer.Option("--retry", help="Ask again what failed before.")]
+
+DEFAULT_ARMS = "base,rag"
+
+_COLUMN = 38
+_GAP = 3
+_EVIDENCE_LETTERS = 300
+
+
+@shared()
+def evaluate(
+    context: Context,
+    questions: Annotated[str, typer.Argument(help="A question set: a file, or a name in the domain.")],
+    arm: ArmText = "rag",
+    retry: Retry = False,
+) -> int:
+    """Ask one arm all questions of a set and show its metrics; what was asked before is not asked again."""
+    return _finish(context, run_comparison(context.assistant(), questions, arm, retry=retry))
+
+
+@shared()
+def compare(
+    context: Context,
+    questions: Annotated[str, typer.Argument(help="A question set: a file, or a name; or one question.")],
+    arms: Arms = DEFAULT_ARMS,
+    retry: Retry = False,
+) -> int:
+    """Ask several arms all questions of a set, show metrics and verdict; or one question, side by side."""
+    assistant = context.assistant()
+    named = Path(questions).is_file() or questions.endswith(".jsonl")
+    if not named and (len(questions.split()) > 1 or "?" in questions):
+        text = questions.strip()
+        outcomes = assistant.side_by_side(text, arms=arms)
+        if context.as_json:
+            console.json_document({"question": text, "arms": outcomes})
+        else:
+            show_side_by_side(outcomes, width=console.width())
+        return EXIT_PARTIAL if any(outcome.error for outcome in outcomes) else 0
+    comparison = run_comparison(assistant, questions, arms, retry=retry)
+    if comparison.decision is not None:
+        from hybrid.comparison import write
+
+        console.note(f"report: {write(comparison, title=assistant.domain)}")
+    return _finish(context, comparison)
+
+
+@bench_app.command("retrieval")
+@shared("as_json", "config", "effort", "offline")
+def retrieval(
+    context: Context,
+    folder: Annotated[Path, typer.Argument(help="A folder in BEIR's format.")],
+    split: Annotated[str, typer.Option("--split", help="Which judgements; several joined by +.")] = "test",
+    keep: Annotated[Path | None, typer.Option("--keep", help="Keep the index in this folder.")] = None,
+    reranker: Reranker = None,
+) -> None:
+    """Score dense, lexical and fused retrieval: nDCG@10, recall, MRR."""
+    from hybrid.evaluation.benchmark import bench_folder
+
+    settings = context.settings(models={"reranker": reranker})
+    with console.progress() as progress:
+        rows = bench_folder(folder, settings, split=split, keep=keep, progress=progress)
+    if context.as_json:
+        console.json_document({"folder": str(folder), "split": split, "rows": rows})
+        return
+    console.table(
+        ("mode", "queries", "nDCG@10", "recall@10", "recall@100", "MRR"),
+        [
+            (
+                row.mode,
+                str(row.scores.queries),
+                f"{row.scores.ndcg_at_10:.3f}",
+                f"{row.scores.recall_at_10:.3f}",
+                f"{row.scores.recall_at_100:.3f}",
+                f"{row.scores.mrr:.3f}",
+            )
+            for row in rows
+        ],
+    )
+
+
+def run_comparison(
+    assistant: Assistant,
+    questions: str,
+    arms: str,
+    *,
+    gates: Sequence[Gate] = (),
+    budget: int | None = None,
+    retry: bool = False,
+) -> Comparison:
+    """Run the experiment of these arms on a question set, score what came out, and decide."""
+    from hybrid.questions.files import load_questions
+
+    path = assistant.questions.find(questions)
+    return assistant.compare(
+        load_questions(path),
+        arms=arms,
+        name=path.stem,
+        gates=gates,
+        budget=budget,
+        retry=retry,
+        progress=_progress(),
+    )
+
+
+def _progress() -> Callable[[str, int, int], None]:
+    """Return what tells how far an arm is: at its end, and every few seconds until then."""
+    pace = console.Pace(10)
+
+    def tell(arm: str, done: int, total: int) -> None:
+        if pace.due(last=done == total):
+            console.note(f"{arm}: {done} of {total}")
+
+    return tell
+
+
+def _finish(context: Context, comparison: Comparison) -> int:
+    if context.as_json:
+        console.json_document(_document(comparison))
+    else:
+        show_arms(comparison)
+        if comparison.decision is not None:
+            console.data(f"\n{comparison.decision.sentence}")
+    console.note(f"outcomes: {comparison.folder}")
+    return EXIT_PARTIAL if told_failures(comparison) else 0
+
+
+def told_failures(comparison: Comparison) -> int:
+    """Say how many answers failed, and why; return their number."""
+    errors = [outcome.error for outcome in comparison.outcomes if outcome.error]
+    if errors:
+        first = console.one_line(errors[0], 200)
+        console.note(f"{len(errors)} answers failed and score as failures; the first: {first}")
+        console.note("  → ask them again with --retry")
+    return len(errors)
+
+
+def _document(comparison: Comparison) -> dict[str, object]:
+    from hybrid.report import report_json
+
+    document: dict[str, object] = {
+        "experiment": str(comparison.folder),
+        "questions": len(comparison.questions),
+        "judge": comparison.judge,
+        "arms": [
+            {"arm": summary.arm, "metrics": summary, "cost": comparison.costs[summary.arm]}
+            for summary in comparison.summaries
+        ],
+    }
+    decision = comparison.decision
+    return document | ({"decision": report_json(decision)} if decision is not None else {})
+
+
+def show_arms(comparison: Comparison) -> None:
+    """Write the table of an experiment: a row a metric or cost, a column an arm."""
+    rows = [*_metric_rows(comparison.summaries), *_cost_rows(comparison)]
+    known = [row for row in rows if any(cell != "-" for cell in row[1:])]
+    console.table(("", *(console.one_line(summary.arm, 60) for summary in comparison.summaries)), known)
+
+
+def _metric_rows(summaries: Sequence[ArmSummary]) -> list[list[str]]:
+    from hybrid.evaluation.scores import METRICS
+
+    rows = []
+    for card in METRICS:
+        means = [summary.mean(card.name) for summary in summaries]
+        part = [f" of {mean.scored}" if mean.scored < mean.total else "" for mean in means]
+        rows.append(
+            [card.name, *(_two(m.mean) + (p if m.scored else "") for m, p in zip(means, part, strict=True))]
+        )
+    rows.append(["declined, answerable", *(_two(summary.abstention.false_rate) for summary in summaries)])
+    rows.append(["declined, unanswerable", *(_two(summary.abstention.recall) for summary in summaries)])
+    rows.append(["aurc", *(_two(summary.confidence.aurc) for summary in summaries)])
+    rows.append(["calibration error", *(_two(summary.confidence.calibration_error) for summary in summaries)])
+    rows.append(["words", *(_number(summary.words, 0) for summary in summaries)])
+    return rows
+
+
+def _cost_rows(comparison: Comparison) -> list[list[str]]:
+    shown = [
+        ("seconds, in batches", "seconds", 2),
+        ("seconds alone, p50", "p50", 2),
+        ("seconds alone, p95", "p95", 2),
+        ("prompt tokens", "prompt_tokens", 0),
+        ("completion tokens", "completion_tokens", 0),
+        ("peak MB", "megabytes", 0),
+        ("joules", "joules", 1),
+        ("money per 1,000", "money", 4),
+    ]
+    citations = {
+        summary.arm: sum(len(o.citations) for o in comparison.outcomes if o.arm == summary.arm)
+        for summary in comparison.summaries
+    }
+    rows = [["citations", *(str(count) for count in citations.values())]]
+    values = [dataclasses.asdict(comparison.costs[summary.arm]) for summary in comparison.summaries]
+    rows += [[title, *(_number(value[name], digits) for value in values)] for title, name, digits in shown]
+    return rows
+
+
+def show_side_by_side(outcomes: Sequence[Outcome], *, width: int) -> None:
+    """Write the answers of several arms to one question: in columns, or below each other if it is narrow."""
+    column = (width - _GAP * (len(outcomes) - 1)) // len(outcomes)
+    if column < _COLUMN:
+        for outcome in outcomes:
+            console.data("\n".join([*_told(outcome, width), ""]))
+        return
+    for cells in zip_longest(*(_told(outcome, column) for outcome in outcomes), fillvalue=""):
+        console.data((" " * _GAP).join(cell.ljust(column) for cell in cells).rstrip())
+
+
+def _told(outcome: Outcome, width: int) -> list[str]:
+    """Return an answer, its evidence and its time as lines."""
+    said = f"failed: {outcome.error}" if outcome.error else outcome.answer
+    parts = [outcome.arm, "-" * min(len(outcome.arm), width), said, ""]
+    for citation in outcome.citations:
+        page = f", page {citation.page}" if citation.page else ""
+        place = f"[{citation.number}] {citation.source}{page}, characters {citation.start}-{citation.end}"
+        parts += [f"{place}: {console.one_line(citation.text, _EVIDENCE_LETTERS)}"]
+    if not outcome.citations:
+        parts += [
+            f"no citation; {len(outcome.passages)} passages found" if outcome.passages else "no passages"
+        ]
+    sure = f", relevance or probability {outcome.confidence:.2f}" if outcome.confidence is not None else ""
+    parts += ["", f"{outcome.seconds:.2f} s{sure}"]
+    return [line for part in parts for line in _wrapped(part, width)]
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    lines = console.printable(text).split("\n")
+    return [piece for line in lines for piece in textwrap.wrap(line, width) or [""]]
+
+
+def _two(value: float | None) -> str:
+    return _number(value, 2)
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"

@@ -1,0 +1,340 @@
+"""Labelled claims in files: JSON lines, a JSON list or CSV, each row checked and named by its line.
+
+A label says what the evidence does to the claim, by whoever labelled it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from hybrid.errors import UsageError
+from hybrid.files import hash_text
+from hybrid.grounding.values import merged_spans
+from hybrid.types import Span
+
+Shape = TypeVar("Shape")
+_SUFFIXES = (".json", ".jsonl", ".csv")
+_LONGEST_FIELD = 2**31 - 1
+_SHOWN = 3
+_EXPECTED = (
+    "expected rows with `claim` or `answer`, `evidence` or `passages`, and `label`; public sets become such "
+    "rows by `python -m recipes.grounding.sets SET` in a checkout of hybrid"
+)
+
+
+class Label(StrEnum):
+    """What the evidence does to the claim.
+
+    ``supported``: it carries all of it. ``refuted``: it says otherwise. ``neutral``: it does neither, the
+    claim is not in it. ``unsupported``: one of the last two, or both in parts; the set does not say which.
+    """
+
+    SUPPORTED = "supported"
+    REFUTED = "refuted"
+    NEUTRAL = "neutral"
+    UNSUPPORTED = "unsupported"
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A claim, its evidence and a label.
+
+    ``evidence`` are the texts of the passages. ``source`` is the document behind it: examples of one source
+    are not independent, so they are split and resampled together. ``task`` says what wrote the claim (qa,
+    summary, dialogue, data-to-text, fact-check), ``kind`` what is wrong with it (the type of edit or of
+    hallucination; "" if nothing is, or nobody said). ``unsupported_spans`` are the stretches of the claim
+    that the evidence does not carry, in order and apart, () if there are none; None = unknown.
+
+    Raises:
+        UsageError: spans that are empty, overlap, are out of order or leave the claim.
+    """
+
+    id: str
+    claim: str
+    evidence: tuple[str, ...]
+    label: Label
+    source: str
+    domain: str = ""
+    task: str = ""
+    kind: str = ""
+    unsupported_spans: tuple[Span, ...] | None = None
+    licence: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse spans that are not stretches of the claim."""
+        last = 0
+        for span in self.unsupported_spans or ():
+            if not last <= span.start < span.end <= len(self.claim):
+                raise UsageError(
+                    f"example {self.id}: the stretch {span.start}–{span.end} is empty, out of order, or "
+                    f"leaves the claim of {len(self.claim)} characters"
+                )
+            last = span.end
+
+    @property
+    def unsupported(self) -> bool:
+        """Tell whether anything in the claim is not carried: the binary view of every label."""
+        return self.label is not Label.SUPPORTED
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Examples of one set."""
+
+    name: str
+    examples: tuple[Example, ...]
+
+
+_WORDS = {
+    Label.SUPPORTED: ("supported", "support", "supports", "faithful", "consistent", "true", "yes", "1"),
+    Label.REFUTED: (
+        "refuted",
+        "refute",
+        "refutes",
+        "contradicted",
+        "contradict",
+        "contradicts",
+        "contradiction",
+    ),
+    Label.NEUTRAL: ("neutral", "not in evidence", "irrelevant", "not enough info"),
+    Label.UNSUPPORTED: ("unsupported", "not supported", "hallucinated", "inconsistent", "false", "no", "0"),
+}
+_LABELS = {word: label for label, words in _WORDS.items() for word in words}
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A stretch of the claim, in characters."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A row. One of ``claim`` and ``answer``, one of ``evidence`` and ``passages``, and ``label``."""
+
+    label: bool | int | str
+    claim: str = ""
+    answer: str = ""
+    evidence: str | tuple[str, ...] = ()
+    passages: str | tuple[str, ...] = ()
+    id: str | int = ""
+    source: str = ""
+    domain: str = ""
+    task: str = ""
+    kind: str = ""
+    licence: str = ""
+    unsupported_spans: tuple[Stretch, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """A row as it was found; ``number`` is its line, or its place in the list, from 1."""
+
+    path: Path
+    number: int
+    value: Any
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """Return the names of its fields; none if it is no object."""
+        return frozenset(self.value) if isinstance(self.value, dict) else frozenset()
+
+    @property
+    def where(self) -> str:
+        """Return what a message calls the place."""
+        return f"{self.path}, line {self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Row(Generic[Shape]):
+    """A row whose fields are what they should be."""
+
+    number: int
+    where: str
+    value: Shape
+
+
+def load_labelled(path: Path) -> Dataset:
+    """Read a user's own labelled claims in a file, or in the files of a folder (not below it).
+
+    Raises:
+        UsageError: there are none, or a row is not as it should be; the message names what was found and what
+            was expected.
+    """
+    if path.is_dir():
+        files = tables_in(path)
+        own = [file for file in files if (first := first_row(file)) and is_own(first)]
+        if not own:
+            raise UsageError(
+                f"{path} holds no labelled claims: {len(files)} files of JSON or CSV", hint=_EXPECTED
+            )
+        return load_own(own)
+    if not path.is_file():
+        raise UsageError(f"there is no file or folder {path}", hint="name the file with the labelled claims")
+    first = first_row(path)
+    if first is None or not is_own(first):
+        fields = ", ".join(sorted(first.fields)) if first else ""
+        found = (
+            f"its first row has {f'the fields {fields}' if fields else 'no fields'}"
+            if first
+            else "it is empty"
+        )
+        raise UsageError(f"{path} holds no labelled claims: {found}", hint=_EXPECTED)
+    return load_own((path,))
+
+
+def tables_in(folder: Path) -> list[Path]:
+    """Return the files of a folder that may hold rows, by their names."""
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() in _SUFFIXES and file.is_file())
+
+
+def first_row(path: Path) -> Raw | None:
+    """Return the first row of a file; None if it has none."""
+    return next(raw_rows(path), None)
+
+
+def is_own(row: Raw) -> bool:
+    """Tell whether a row has the fields of a labelled claim."""
+    fields = row.fields
+    return (
+        "label" in fields and bool(fields & {"claim", "answer"}) and bool(fields & {"evidence", "passages"})
+    )
+
+
+def load_own(paths: Sequence[Path]) -> Dataset:
+    """Read rows; without a source, rows with the same passages count as one document.
+
+    A label is true or false, 1 or 0, or a word: supported, refuted, neutral ("not in evidence"), or
+    unsupported where it is not known which of the last two.
+
+    Raises:
+        UsageError: a row without a claim, evidence or a label that is known; the message names the line.
+    """
+    examples = tuple(_example(path, row) for path in paths for row in checked_rows(path, Labelled))
+    return Dataset(paths[0].stem if paths else "", examples)
+
+
+def _example(path: Path, row: Row[Labelled]) -> Example:
+    value = row.value
+    claim = value.claim or value.answer
+    found = value.evidence or value.passages
+    passages = (found,) if isinstance(found, str) else tuple(found)
+    label = _LABELS.get(" ".join(str(value.label).lower().replace("_", " ").split()))
+    if not claim.strip():
+        raise UsageError(f"{row.where}: there is no claim; expected a text in `claim` or `answer`")
+    if not passages:
+        raise UsageError(
+            f"{row.where}: there is no evidence; expected a text or a list of texts in `evidence` or "
+            f"`passages`"
+        )
+    if label is None:
+        raise UsageError(
+            f"{row.where}: the label is {value.label!r}, expected true or false, 1 or 0, or one of "
+            f"{', '.join(label.value for label in Label)}"
+        )
+    spans: tuple[Span, ...] | None = None if label is not Label.SUPPORTED else ()
+    if value.unsupported_spans is not None:
+        marked = (Span(stretch.start, stretch.end) for stretch in value.unsupported_spans)
+        spans = merged_spans(marked, length=len(claim))
+    return Example(
+        id=str(value.id) or f"{path.stem}-{row.number}",
+        claim=claim,
+        evidence=passages,
+        label=label,
+        source=value.source or document_name("\n".join(passages)),
+        domain=value.domain,
+        task=value.task,
+        kind=value.kind,
+        unsupported_spans=spans,
+        licence=value.licence,
+    )
+
+
+def raw_rows(path: Path) -> Iterator[Raw]:
+    """Yield the rows of a file: of JSON lines, of a JSON list, or of a table (CSV).
+
+    Raises:
+        UsageError: it cannot be read as any of these; the message names the line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read as text: {error}") from error
+    values = _table(text) if path.suffix.lower() == ".csv" else _objects(path, text)
+    yield from (Raw(path, number, value) for number, value in values)
+
+
+def checked_rows(path: Path, shape: type[Shape]) -> Iterator[Row[Shape]]:
+    """Yield the rows of a file in a shape, a dataclass; fields that it does not name are passed over.
+
+    Raises:
+        UsageError: a field is missing or of another kind; the message names the line and the field.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    adapter = TypeAdapter(shape)
+    for raw in raw_rows(path):
+        try:
+            yield Row(raw.number, raw.where, adapter.validate_python(raw.value))
+        except ValidationError as error:
+            wrong = [
+                f"`{'.'.join(str(part) for part in found['loc']) or 'row'}`: {found['msg']}"
+                for found in error.errors()[:_SHOWN]
+            ]
+            raise UsageError(
+                f"{raw.where}: {'; '.join(wrong)}; found the fields {', '.join(sorted(raw.fields)) or 'none'}"
+            ) from error
+
+
+def document_name(text: str) -> str:
+    """Return a name for a document of which only the text is known."""
+    return f"text-{hash_text(text)[:12]}"
+
+
+def _objects(path: Path, text: str) -> Iterator[tuple[int, Any]]:
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    if text.lstrip()[:1] == "[" or len(lines) == 1 or (lines and not _is_json(lines[0][1])):
+        yield from enumerate(_items(path, text), start=1)
+        return
+    for number, line in lines:
+        try:
+            yield number, json.loads(line)
+        except json.JSONDecodeError as error:
+            raise UsageError(f"{path}, line {number}: not JSON ({error.msg})") from error
+
+
+def _is_json(line: str) -> bool:
+    try:
+        json.loads(line)
+    except json.JSONDecodeError:
+        return False
+    return True
+
+
+def _items(path: Path, text: str) -> list[Any]:
+    """Return what one JSON document holds: its items, or itself."""
+    try:
+        value: Any = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UsageError(f"{path}, line {error.lineno}: not JSON ({error.msg})") from error
+    return value if isinstance(value, list) else [value]
+
+
+def _table(text: str) -> Iterator[tuple[int, Any]]:
+    # whole documents stand in a field, more than the module allows by default
+    limit = csv.field_size_limit(_LONGEST_FIELD)
+    try:
+        reader = csv.DictReader(io.StringIO(text, newline=""))
+        rows = [(reader.line_num, row) for row in reader]
+    finally:
+        csv.field_size_limit(limit)
+    yield from rows

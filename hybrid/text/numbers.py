@@ -1,0 +1,342 @@
+"""Numbers with their units as they stand in a text (quantity recognition and normalisation).
+
+Read are numerals (``1,234.5``, ``1.234,5``, ``1 234`` with a narrow space, ``2e-3``, ``1.5×10^6``), words
+(``twenty-one``, ``two hundred``), magnitudes (``1.2 million``, ``10k``), ordinals, versions, percent, money
+and common units. What is a part of a name (``COVID-19``, ``B12``, ``5G``) is no quantity.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Set
+from dataclasses import dataclass
+
+from hybrid.types import Span
+
+_ONES = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_TEENS = (
+    *("ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen"),
+    "nineteen",
+)
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+# The words from zero to nineteen, each at its value.
+SMALL_NUMBERS = ("zero", *_ONES, *_TEENS)
+_VALUES = {word: value for value, word in enumerate(SMALL_NUMBERS)}
+_VALUES |= {word: 10 * value for value, word in enumerate(_TENS, start=2)}
+_VALUES |= {word: value for value, word in enumerate(_ORDINALS, start=1)}
+_MAGNITUDES = {"hundred": 1e2, "thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12}
+_SHORT_MAGNITUDES = {"k": 1e3, "m": 1e6, "mn": 1e6, "bn": 1e9, "b": 1e9, "tn": 1e12}
+# "One of the", "second only to", "a third", "several hundred", and what a reader counts by himself: where a
+# supported claim has such a word, the evidence lacks it as often as where a claim is not supported.
+_WEAK = {"zero", "one", "two", "three", *_ORDINALS, *_MAGNITUDES}
+# What says a number without being a numeral; taken from evidence only.
+_IMPLIED: dict[str, tuple[float, ...]] = {
+    **dict.fromkeys(
+        ("both", "pair", "couple", "twin", "twins", "duo", "dual", "twice", "double", "doubled"), (2.0,)
+    ),
+    **dict.fromkeys(("a", "an", "single", "once", "sole", "only"), (1.0,)),
+    **dict.fromkeys(("triple", "tripled", "trio", "thrice"), (3.0,)),
+    **dict.fromkeys(("no", "none", "never"), (0.0,)),
+    "half": (0.5, 50.0),
+    "quarter": (0.25, 25.0),
+    "dozen": (12.0,),
+    "decade": (10.0,),
+    "century": (100.0,),
+    "centenary": (100.0,),
+    "all": (100.0,),
+    **{name: (size,) for name, size in _MAGNITUDES.items()},
+}
+# A kind of unit, then its names with how many of the base unit each is; an underscore is a space. Letters
+# with other uses ("m" for millions) are left out.
+_UNIT_TABLE = """
+percent %=1 percent=1 per_cent=1 percentage_point=1 pct=1
+second ns=1e-9 nanosecond=1e-9 µs=1e-6 μs=1e-6 microsecond=1e-6 usec=1e-6 ms=1e-3 msec=1e-3
+second millisecond=1e-3 s=1 sec=1 second=1
+second min=60 minute=60 h=3600 hr=3600 hour=3600 day=86400 week=604800 month=2629800 yr=31557600 year=31557600
+second decade=315576000
+metre nm=1e-9 nanometre=1e-9 nanometer=1e-9 µm=1e-6 μm=1e-6 micrometre=1e-6 micrometer=1e-6 mm=1e-3 cm=1e-2
+metre millimetre=1e-3 millimeter=1e-3 centimetre=1e-2 centimeter=1e-2 metre=1 meter=1 km=1e3 kilometre=1e3
+metre kilometer=1e3 inch=.0254 inche=.0254 foot=.3048 feet=.3048 ft=.3048 yard=.9144 mile=1609.344
+gram ng=1e-9 nanogram=1e-9 µg=1e-6 μg=1e-6 mcg=1e-6 microgram=1e-6 mg=1e-3 milligram=1e-3 g=1 gram=1 kg=1e3
+gram kilogram=1e3 kilo=1e3 tonne=1e6 lb=453.592 pound=453.592 ounce=28.3495 oz=28.3495
+litre µl=1e-6 μl=1e-6 microlitre=1e-6 microliter=1e-6 ml=1e-3 millilitre=1e-3 milliliter=1e-3 dl=.1 litre=1
+litre liter=1 gallon=3.78541
+molar nm=1e-9 µm=1e-6 μm=1e-6 mm=1e-3
+byte byte=1 kb=1e3 mb=1e6 gb=1e9 tb=1e12 kilobyte=1e3 megabyte=1e6 gigabyte=1e9 terabyte=1e12
+byte kb=1024 mb=1048576 gb=1073741824 tb=1099511627776 kib=1024 mib=1048576 gib=1073741824 tib=1099511627776
+byte kilobyte=1024 megabyte=1048576 gigabyte=1073741824 terabyte=1099511627776
+byte kibibyte=1024 mebibyte=1048576 gibibyte=1073741824 tebibyte=1099511627776
+bit bit=1 kbit=1e3 mbit=1e6 gbit=1e9 kilobit=1e3 megabit=1e6 gigabit=1e9
+hertz hz=1 hertz=1 khz=1e3 mhz=1e6 ghz=1e9 kilohertz=1e3 megahertz=1e6 gigahertz=1e9
+watt watt=1 kw=1e3 kilowatt=1e3 mw=1e6 megawatt=1e6 gw=1e9 gigawatt=1e9
+volt volt=1 mv=1e-3 millivolt=1e-3 kv=1e3 kilovolt=1e3
+celsius °c=1 celsius=1 degree_celsius=1 degrees_celsius=1
+fahrenheit °f=1 fahrenheit=1 degree_fahrenheit=1 degrees_fahrenheit=1
+dollar $=1 dollar=1 usd=1 cent=.01
+euro €=1 euro=1 eur=1
+sterling £=1 pound=1 pound_sterling=1 pounds_sterling=1 gbp=1
+yen ¥=1 yen=1 jpy=1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One meaning of a unit: a kind, such as gram, and how many of it the unit is."""
+
+    kind: str
+    size: float
+
+
+def _units() -> dict[str, tuple[Unit, ...]]:
+    known: dict[str, tuple[Unit, ...]] = {}
+    for line in _UNIT_TABLE.strip().split("\n"):
+        kind, *names = line.split()
+        for entry in names:
+            name, size = entry.replace("_", " ").split("=")
+            known[name] = (*known.get(name, ()), Unit(kind, float(size)))
+    return known
+
+
+# The meanings of each name in lower case and without a plural s: several of "pound" and of "kB".
+_UNITS = _units()
+_TERSE_UNITS = {"b": (Unit("byte", 1.0),), "d": (Unit("second", 86_400.0),)}
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A number as it was written, and what it counts.
+
+    ``number`` is NaN for a version such as 1.2.3, which is only compared as ``written``; ``magnitude`` is
+    that of words such as million, else 1; ``step`` is what its last digit counts. ``units`` are the meanings
+    of its unit, none without. ``weak`` marks words that often count nothing, such as "one"; ``loose`` a
+    number behind "about" or "more than".
+    """
+
+    span: Span
+    written: str
+    number: float
+    magnitude: float = 1.0
+    step: float = 1.0
+    units: tuple[Unit, ...] = ()
+    weak: bool = False
+    loose: bool = False
+
+    @property
+    def value(self) -> float | None:
+        """Return how many of its unit it is; None for a version."""
+        return None if math.isnan(self.number) else self.number * self.magnitude
+
+
+_MAGNITUDE = rf"(?:{'|'.join(_MAGNITUDES)})"
+# Below a hundred; then so many hundreds or thousands; then the whole: only behind a magnitude it goes on.
+_BELOW = rf"(?:(?:{'|'.join(_TENS)})(?:[\s-](?:{'|'.join(_ONES)})\b|-(?:{'|'.join(_ORDINALS[:9])}))?"
+_BELOW += rf"|{'|'.join(sorted((*SMALL_NUMBERS, *_ORDINALS), key=len, reverse=True))})\b"
+_PART = rf"(?:{_BELOW}(?:[\s-]{_MAGNITUDE}\b)+|{_MAGNITUDE}\b(?:[\s-]{_MAGNITUDE}\b)*)"
+_JOIN = r"(?:[\s-]|\sand\s)"
+_MORE = rf"(?:[\s-]{_MAGNITUDE}\b)*(?:{_JOIN}{_PART})*(?:{_JOIN}{_BELOW})?"
+_SPOKEN = rf"\b(?:{_BELOW}(?:[\s-]{_MAGNITUDE}\b{_MORE})?|{_MAGNITUDE}\b{_MORE})"
+_GAPS = "_'’\u00a0\u2009\u202f"
+# 1.234.567 and 1.234,5; with a point only, 1.234 is a decimal
+_DOTTED = r"\d{1,3}(?:(?:\.\d{3})+,\d+|(?:\.\d{3}){2})(?!\.?\d)"
+_NUMERAL = (
+    rf"(?:\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?|\d{{1,3}}(?P<gap>[{_GAPS}])\d{{3}}(?:(?P=gap)\d{{3}})*(?:\.\d+)?"
+    rf"|(?P<dotted>{_DOTTED})|(?P<comma>\d+,\d+)|\d*\.\d+|\d+)(?![.,_]?\d)"
+)
+_POWER = (
+    r"(?:e(?P<exponent>[-+]?\d{1,3})(?!\d)|(?:(?P<times>\s?[×x*·]\s?10)|(?<=\b10)(?<![.,]10))"
+    r"(?:(?:\^|\*\*)(?P<plain>[-−]?\d{1,3})(?!\d)|(?P<raised>⁻?[⁰¹²³⁴-⁹]{1,3})))?"
+)
+_RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻−", "0123456789--")
+
+
+_UNIT = "|".join(sorted(map(re.escape, (*_UNITS, *_TERSE_UNITS)), key=len, reverse=True))
+# What no quantity begins with is passed over at once: most characters of a text are.
+_WORD_BEGINS = "".join(
+    f"[{''.join(sorted({word[at] for word in (*_VALUES, *_MAGNITUDES)}))}]" for at in range(3)
+)
+_QUANTITY = re.compile(
+    rf"(?=[\d.$€£¥]|\b{_WORD_BEGINS})"
+    rf"(?:(?P<version>(?<![\w.])(?!{_DOTTED})\d+(?:\.\d+){{2,}}(?![\w.]*\d))"
+    r"|(?:(?P<money>[$€£¥])\s?)?"
+    rf"(?P<said>(?<![\w.,])(?<![^\W\d_]-)(?P<numeral>{_NUMERAL}){_POWER}"
+    rf"(?:(?P<ordinal>st|nd|rd|th)\b|(?P<powers>(?:[\s-]?{_MAGNITUDE}\b)+|(?:\s?(?:bn|mn|tn|k)|(?<=\d)[mb])\b)?)"
+    rf"|(?P<words>{_SPOKEN})))"
+    rf"(?:[\s-]?(?P<unit>{_UNIT})s?(?![^\W\d_]))?",
+    re.IGNORECASE,
+)
+_LOOSE = re.compile(
+    r"(?:about|around|approximately|approx\.?|roughly|nearly|almost|over|more than|less than|fewer than"
+    r"|at least|at most|up to|some|under|below|above|exceed(?:s|ed|ing)?|estimated|close to|just|circa|c\."
+    r"|[~≈<>≤≥])\s*(?:US)?$",
+    re.IGNORECASE,
+)
+_SIGN = re.compile(r"(?:(?P<minus>(?<![\w)])[-−]|\b(?:minus|negative)\s)|(?<![\w)])\+)\s?$", re.IGNORECASE)
+_LOOSELY = 0.15
+_REACH = 24
+# In an answer a date, a time of day, a version and a hexadecimal number count nothing.
+_COMPOSED = re.compile(
+    r"\b\d+([-/.])\d+\1\d+(?:\1\d+)*\b(?!,\d)|\b\d+:\d\d(?::\d\d)?\b|\b0x[\da-f]+\b", re.IGNORECASE
+)
+_ABOUT = re.compile(r"(?:about|approximately|approx|around|roughly|[\s.,;:!~≈\"'“”()])*", re.IGNORECASE)
+_COUNTED = re.compile(r"\s?[^\W\d_]+")
+_APOSTROPHES = ("'", "’")
+_OF = re.compile(r"\s+of\b", re.IGNORECASE)
+
+
+def quantities(text: str, *, terse: bool = False) -> list[Quantity]:
+    """Return every quantity in the order of the text.
+
+    Args:
+        text: of any length.
+        terse: read it as an answer, which is short and means what it counts: a dash before a number is a
+            minus, ``5b`` are bytes and ``5d`` days, letters behind a number are a unit that is not known, and
+            parts of dates and times, versions, ordinals in words and the one of "one of them" are no
+            quantities. In prose a dash is a dash, ``5b`` are billions and ``5G`` is a name, and a part of a
+            date is a number that evidence has.
+    """
+    matches: Iterator[re.Match[str]] = _QUANTITY.finditer(text)
+    if terse:
+        composed = [match.span() for match in _COMPOSED.finditer(text)]
+        matches = (
+            match
+            for match in matches
+            if _is_counted(text, match)
+            if match["dotted"] or not any(s < match.end() and match.start() < e for s, e in composed)
+        )
+    return [found for match in matches for found in _read(text, match, terse=terse)]
+
+
+def lone_quantity(text: str, *, counting: bool = False) -> Quantity | None:
+    """Return the quantity that a whole answer is, but for an "about" and punctuation, else None.
+
+    Args:
+        text: read as terse.
+        counting: let one word behind the number say what is counted, such as "connections".
+    """
+    found = quantities(text, terse=True)
+    if len(found) != 1:
+        return None
+    before, behind = text[: found[0].span.start], text[found[0].span.end :]
+    counted = _COUNTED.match(behind) if counting else None
+    return found[0] if _ABOUT.fullmatch(before + behind[counted.end() if counted else 0 :]) else None
+
+
+def implied_numbers(words: Set[str]) -> frozenset[float]:
+    """Return the numbers that lower-case words say without a numeral: "both", "half", "a dozen"."""
+    return frozenset(value for word in words & _IMPLIED.keys() for value in _IMPLIED[word])
+
+
+def same_number(claimed: Quantity, found: Quantity) -> bool:
+    """Tell whether a number is another as written, or rounded to the digits of the claimed one."""
+    if claimed.value is None or found.value is None:
+        return claimed.written == found.written
+    return _is_close(claimed, claimed.value, found.value, claimed.step if found.step < claimed.step else 0.0)
+
+
+def same_quantity(claimed: Quantity, found: Quantity) -> bool:
+    """Tell whether numbers and units agree; a missing unit agrees with any, units of a kind are converted."""
+    if not claimed.units or not found.units or claimed.value is None or found.value is None:
+        return same_number(claimed, found)
+    return any(
+        _is_close(claimed, claimed.value * mine.size, found.value * theirs.size, claimed.step * mine.size)
+        for mine in claimed.units
+        for theirs in found.units
+        if mine.kind == theirs.kind
+        if mine.size != theirs.size or same_number(claimed, found)
+    )
+
+
+def _is_close(claimed: Quantity, one: float, other: float, step: float) -> bool:
+    # 127 and 128 are two settings: without a rounded digit only the error of a conversion is forgiven
+    allowed = max(step / 2, 1e-9 * abs(other), _LOOSELY * abs(other) * claimed.loose)
+    return math.isfinite(one) and math.isfinite(other) and abs(one - other) <= allowed * (1 + 1e-9)
+
+
+def _read(text: str, match: re.Match[str], *, terse: bool) -> Iterator[Quantity]:
+    begins = next(name for name in ("version", "money", "said") if match[name])
+    start = match.start(begins)
+    units, end = _unit_of(text, match, terse=terse)
+    loose = _LOOSE.search(text, max(start - _REACH, 0), start) is not None
+    signed = _SIGN.search(text, max(start - _REACH, 0), start) if terse else None
+    sign = -1.0 if signed and signed["minus"] else 1.0
+    start = signed.start() if signed else start
+    if match["version"]:
+        yield Quantity(Span(*match.span("version")), match["version"], math.nan)
+    elif match["words"]:
+        words = re.findall(r"[a-z]+", match["words"].lower())
+        number, magnitude = _spoken(words)
+        weak = len(words) == 1 and words[0] in _WEAK
+        yield Quantity(
+            Span(start, end), match["words"].lower(), sign * number, magnitude, 1.0, units, weak, loose
+        )
+    elif terse or not text[end : end + 1].isalpha():
+        written, power = _as_float(match)
+        magnitude = _magnitude(match["powers"] or "", terse=terse)
+        number = sign * float(f"{written}e{power}")
+        step = magnitude * float(f"1e{power - len(written.partition('.')[2])}")
+        if math.isfinite(number * magnitude):
+            yield Quantity(Span(start, end), written, number, magnitude, step, units, False, loose)
+
+
+def _is_counted(text: str, match: re.Match[str]) -> bool:
+    """Tell whether an answer counts something by a number: no version, no ordinal, no "one of them"."""
+    words = (match["words"] or "").lower().replace("-", " ").split()
+    picks = len(words) == 1 and _OF.match(text, match.end("words")) is not None
+    return not (match["version"] or picks or any(word in _ORDINALS for word in words))
+
+
+def _unit_of(text: str, match: re.Match[str], *, terse: bool) -> tuple[tuple[Unit, ...], int]:
+    """Return the meanings of a quantity's unit, and where the quantity ends."""
+    powers, unit = (match["powers"] or "").lower(), (match["unit"] or "").lower()
+    if terse and powers == "b":
+        return _TERSE_UNITS["b"], match.end("powers")
+    if terse and (powers == "m" or match["ordinal"]):
+        return (), match.start("powers" if powers else "ordinal")
+    if unit in _TERSE_UNITS and not terse:
+        return _UNITS.get(match["money"] or "", ()), match.end("said")
+    is_letter = len(unit) == 1 and match["unit"].isupper()
+    if unit and not terse and (is_letter or text.startswith(_APOSTROPHES, match.end())):
+        # what was read as a unit is a name, or the beginning of one
+        return (), match.start("unit")
+    name = unit or match["money"] or ""
+    return _UNITS.get(name, _TERSE_UNITS.get(name, ())), match.end()
+
+
+def _as_float(match: re.Match[str]) -> tuple[str, int]:
+    """Return a numeral as ``float`` reads it, and its power of ten."""
+    numeral = match["numeral"]
+    if match["dotted"]:
+        numeral = numeral.replace(".", "").replace(",", ".")
+    elif match["comma"]:
+        numeral = numeral.replace(",", ".")
+    raised = match["plain"] or match["raised"]
+    if raised and not match["times"]:  # a power of ten alone
+        numeral = "1"
+    power = match["exponent"] or (raised or "0").translate(_RAISED)
+    return re.sub(r"[^\d.]", "", numeral), int(power)
+
+
+def _magnitude(powers: str, *, terse: bool) -> float:
+    size = 1.0
+    for word in re.findall(r"[a-z]+", powers.lower()):
+        known = _MAGNITUDES.get(word) or _SHORT_MAGNITUDES.get(word, 1.0)
+        size *= 1.0 if terse and word in ("m", "b") else known
+    return size
+
+
+def _spoken(words: list[str]) -> tuple[float, float]:
+    """Return the number that words say, and the magnitude that it ends with."""
+    total = current = 0.0
+    magnitude = 1.0
+    for word in words:
+        if word in _VALUES:
+            current += _VALUES[word]
+        elif word == "hundred":
+            current = max(current, 1.0) * 100
+        elif word in _MAGNITUDES:
+            total += max(current, 1.0) * _MAGNITUDES[word]
+            current = 0.0
+        magnitude = magnitude * _MAGNITUDES[word] if word in _MAGNITUDES else 1.0
+    return (total + current) / magnitude, magnitude

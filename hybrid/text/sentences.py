@@ -1,0 +1,91 @@
+"""Sentences of a text, and those that can be read alone (sentence boundary detection)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from hybrid.text.words import LEANING, STOP_WORDS
+from hybrid.types import Span
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+# Indented lines, comments, prompts, items and cells: on one line they would mean something else.
+_LINES_MATTER = re.compile(r"\n(?=[ \t]|[#$>|*-]|.* \| )|^[#$>|].*\n|^.* \| .*\n", re.MULTILINE)
+_LONGEST = 400
+_LEANING_PHRASES = re.compile(
+    r"\b(?:this|these|those|such(?! as)|we|our|above|below|previous|following|aforementioned|latter|former|"
+    r"preceding|mentioned|see|refer|consult|chapter|example|e\.g\.|i\.e\.|however|as follows)\b",
+    re.IGNORECASE,
+)
+# Listings and prompts are no sentences.
+_CODE = re.compile(
+    r"(?:^|\n)\s*[#$>%/\[]|^\d{1,2} [A-Z]|[{}|]|[=-]>|==|::| = |\$\(|\"\"\"|\bdef |;$"
+    # a short line and then a capital: an entry or a listing, not a paragraph that was wrapped
+    r"|(?:^|\n)[^\n]{1,50}[^\n.,:;]\n\s*[A-Z]"
+)
+# "dpkg is", "createdb creates": a name in small letters, and not the rest of a sentence
+_VERB = re.compile(r"\w+s|are|can|will|may|must")
+_WORDS = range(6, 36)
+
+
+def sentence_spans(text: str) -> list[Span]:
+    """Return the sentences of a text, without the white space around them; of lone surrogates too."""
+    from sentencex import get_sentence_boundaries
+
+    # half a character, of which a splitter that speaks UTF-8 wants to know nothing; offsets stay
+    whole = _SURROGATE.sub("\ufffd", text)
+    found = [stripped(text, s["start_index"], s["end_index"]) for s in get_sentence_boundaries("en", whole)]
+    return [span for span in found if span is not None]
+
+
+def stripped(text: str, start: int, end: int) -> Span | None:
+    """Return a stretch without the white space around it; None where nothing is left."""
+    inner = text[start:end]
+    begin, stop = start + len(inner) - len(inner.lstrip()), start + len(inner.rstrip())
+    return Span(begin, stop) if begin < stop else None
+
+
+def pieces(text: str) -> list[Span]:
+    """Return sentences; what is too long for one, such as a table, by lines."""
+    found: list[Span] = []
+    for span in sentence_spans(text):
+        if span.end - span.start <= _LONGEST:
+            found.append(span)
+            continue
+        start = span.start
+        for line in text[span.start : span.end].split("\n"):
+            found += filter(None, [stripped(text, start, start + len(line))])
+            start += len(line) + 1
+    return found
+
+
+def unwrapped(text: str) -> str:
+    """Return prose on one line, which reads better; a listing as it is."""
+    return text if _LINES_MATTER.search(text) else " ".join(text.split())
+
+
+def independent_sentences(text: str, span: Span, *, strict: bool = True) -> Iterator[Span]:
+    """Yield sentences of a sensible length that do not lean on the one before them.
+
+    Args:
+        text: of the document.
+        span: of a piece of prose.
+        strict: leave out also those that point elsewhere in the middle ("this", "above").
+    """
+    for found in sentence_spans(text[span.start : span.end]):
+        sentence = Span(span.start + found.start, span.start + found.end)
+        inner = text[sentence.start : sentence.end]
+        if _stands_alone(inner) and not (strict and _LEANING_PHRASES.search(inner)):
+            yield sentence
+
+
+def _stands_alone(sentence: str) -> bool:
+    words = sentence.split()
+    if len(words) not in _WORDS or not sentence.rstrip("0123456789 ").endswith("."):
+        return False
+    first = re.sub(r"\W", "", words[0]).lower()
+    if first in LEANING or words[0] in STOP_WORDS or _CODE.search(sentence):
+        return False
+    if "?" in sentence or (words[0].islower() and words[0].isalpha() and not _VERB.fullmatch(words[1])):
+        return False
+    return sentence.count("(") == sentence.count(")") and sentence.count("“") == sentence.count("”")

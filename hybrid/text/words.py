@@ -1,0 +1,212 @@
+"""Words of a text: those of content, their stems, the terms of a comparison, opposites (lexical analysis)."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
+from itertools import chain
+
+from hybrid.text.dates import MONTHS
+from hybrid.types import Span
+
+
+def word_set(*lines: str) -> frozenset[str]:
+    """Return the words of a list that is written as text."""
+    return frozenset(word for line in lines for word in line.split())
+
+
+# What carries no meaning of its own.
+STOP_WORDS = word_set(
+    """
+    a about above after again all also am an and any are as at be because been before being below
+    between both but by can could did do does doing down during each few for from further had has have
+    having he her here hers him his how i if in into is it its itself just me more most my no nor not
+    now of off on once only or other our out over own same she should so some such than that the their
+    them then there these they this those through to too under until up use used uses using very was we
+    were what when where which while who whom why will with would you your
+    """
+)
+# What a sentence begins with when it speaks of something said before.
+LEANING = word_set(
+    """
+    accordingly additionally again also and another both but consequently each either examples finally
+    first former furthermore he hence her here his however i instead it its latter likewise meanwhile
+    moreover neither next note one or others otherwise our second see she similarly so such that their
+    them then there therefore these they third this those thus we what which yet you your
+    """
+)
+NEGATORS = word_set("not no never without neither nor none nobody nothing cannot hardly scarcely unable")
+# Verbs without their endings, and other words as they are; a line is one side against the other.
+_OPPOSITES = """
+increas enhanc elevat | decreas reduc lower declin diminish
+higher | lower
+more | less fewer
+rise rises rose rising | fall falls fell falling drop drops dropped
+gain gains gained win wins won | lose loses lost
+promot enhanc induc activat stimulat accelerat | inhibit suppress block prevent impair slow
+upregulat | downregulat
+positive positively | negative negatively inverse inversely
+before | after
+accept approv | reject declin
+allow permit | forbid forbids forbidden prohibit ban bans banned
+always | never rarely seldom
+with | without
+first | last
+improv | worsen
+early earlier | late later
+strong stronger | weak weaker
+better best | worse worst
+largest biggest most | smallest least
+majority | minority
+true | false
+safe | dangerous
+present presence | absent absence
+start begin begins began | end stop stops stopped
+open | clos
+buy buys bought | sell sells sold
+agree agrees agreed | disagree disagrees disagreed
+"""
+_ENDINGS = ("", "e", "es", "s", "ed", "d", "ing")
+_PREFIXES = ("un", "in", "im", "ir", "il", "non", "dis")
+
+# Scripts without spaces between words: every character counts as a word, two neighbours are a term.
+_DENSE = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+# What has no end of its own, such as a long hash or a line of dashes, is not one word to a model.
+_READ_WORD = re.compile(rf"[{_DENSE}]|[^\s{_DENSE}]{{1,20}}")
+_DENSE_RUN = re.compile(rf"[{_DENSE}]+")
+_TOKEN = re.compile(r"\w+")
+_WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)*|\w+")
+_ISO_DATE = re.compile(r"\b(\d{4})-(\d\d)-(\d\d)")
+_SHORT_MONTHS = {name[:3]: name for name in MONTHS} | {"sept": "september"}
+# So many letters of a word are compared: it finds "orchestr-al" in "orchestr-a" where endings do not.
+_PREFIX = 5
+# Texts repeat what stands between spaces: so many are looked up rather than read again, none of them longer.
+_KNOWN = 1 << 14
+_LONGEST = 40
+
+
+def content_words(text: str) -> list[str]:
+    """Return the words that carry meaning, lower case, with the commonest endings taken off."""
+    words = [match.group().lower() for match in _WORD.finditer(text)]
+    return [stem(word) for word in words if word not in STOP_WORDS]
+
+
+@lru_cache(maxsize=1 << 15)  # texts repeat their words
+def stem(word: str) -> str:
+    """Take off a plural or verb ending; crude, and alike for both sides of a comparison."""
+    for ending in ("ies", "ing", "ed", "es", "s"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return word[: -len(ending)] + ("y" if ending == "ies" else "")
+    return word[:-1] if word.endswith("e") and len(word) > 4 else word
+
+
+def tokens(text: str) -> list[str]:
+    """Return all words of a text in lower case, without punctuation."""
+    return _TOKEN.findall(text.lower())
+
+
+def terms(text: str) -> list[str]:
+    """Return what two texts are compared by: beginnings of content words, numbers, names of months.
+
+    ``2021-03-05`` gives the same terms as ``5 March 2021``. Of scripts without spaces each pair of
+    neighbouring characters is a term.
+    """
+    # no term reaches over white space
+    parts = text.split()
+    read = _known_terms if max(map(len, parts), default=0) <= _LONGEST else _terms
+    return list(chain.from_iterable(map(read, parts)))
+
+
+def contains(text: str, words: str) -> bool:
+    """Tell whether the words stand in a text as whole words, in any case and spacing."""
+    wanted = " ".join(words.lower().split())
+    there = " ".join(text.lower().split())
+    return bool(wanted) and re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", there) is not None
+
+
+def share_held(words: Sequence[str], there: Collection[str]) -> float:
+    """Return the share of words that are there, from 0 to 1; 0 of no words."""
+    return sum(word in there for word in words) / len(words) if words else 0.0
+
+
+def share_supported(sentence: str, text: str) -> float:
+    """Return the share of content words of the sentence that stand in the text; a foreign number is 0.
+
+    This is token overlap and named as such: it sees invented names and numbers, it does not see a negation
+    turned around. The trained grounding evaluator stands above it.
+    """
+    words, there = content_words(sentence), set(content_words(text))
+    foreign = any(word[0].isdigit() and word not in there for word in words)
+    return 0.0 if foreign else share_held(words, there)
+
+
+def overlaps(question: str, texts: Sequence[str]) -> list[float]:
+    """Return the share of the question's words in each text, from 0 to 1; a rare word counts for more."""
+    words = set(content_words(question))
+    bags = [set(content_words(text)) & words for text in texts]
+    frequency = Counter(word for bag in bags for word in bag)
+    weight = {word: math.log(1 + len(bags) / (1 + frequency[word])) for word in words}
+    # exact sums: the order of a set is another one in every process
+    total = math.fsum(weight.values()) or 1.0
+    return [math.fsum(weight[word] for word in bag) / total for bag in bags]
+
+
+def word_spans(text: str, within: Span) -> list[Span]:
+    """Return where the words of a stretch stand; a word has 20 characters at the most."""
+    return [Span(match.start(), match.end()) for match in _READ_WORD.finditer(text, within.start, within.end)]
+
+
+def count_words(text: str, within: Span) -> int:
+    """Return how many words a stretch has."""
+    return len(_READ_WORD.findall(text, within.start, within.end))
+
+
+def opposites_of(word: str) -> frozenset[str]:
+    """Return the words that say the opposite of a lower-case word, as far as they are listed."""
+    return _OPPOSITE.get(word, frozenset())
+
+
+def are_opposite(one: str, other: str) -> bool:
+    """Tell whether two lower-case words are opposites: listed ones, or one is the other behind "un-"."""
+    if other in opposites_of(one):
+        return True
+    longer, shorter = (one, other) if len(one) > len(other) else (other, one)
+    return len(shorter) > 3 and any(longer == prefix + shorter for prefix in _PREFIXES)
+
+
+def _read_opposites() -> dict[str, frozenset[str]]:
+    table: dict[str, set[str]] = {}
+    for line in _OPPOSITES.strip().split("\n"):
+        one, other = (
+            frozenset(word + end for word in side.split() for end in _ENDINGS) for side in line.split("|")
+        )
+        for here, there in ((one, other), (other, one)):
+            for word in here:
+                table.setdefault(word, set()).update(there)
+    return {word: frozenset(others) for word, others in table.items()}
+
+
+_OPPOSITE = _read_opposites()
+
+
+@lru_cache(maxsize=_KNOWN)
+def _known_terms(part: str) -> tuple[str, ...]:
+    return tuple(_terms(part))
+
+
+def _terms(part: str) -> Iterator[str]:
+    for word in content_words(_ISO_DATE.sub(_spelled, part)):
+        if _DENSE_RUN.search(word):
+            yield from (word[place : place + 2] for place in range(max(len(word) - 1, 1)))
+        else:
+            word = _SHORT_MONTHS.get(word, word)
+            yield word if word[0].isdigit() else word[:_PREFIX]
+
+
+def _spelled(match: re.Match[str]) -> str:
+    month = int(match[2])
+    name = MONTHS[month - 1] if 1 <= month <= len(MONTHS) else match[2]
+    return f"{match[1]} {name} {int(match[3])}"

@@ -1,0 +1,1 @@
+"""How the weights that ship were made, one package each; nothing here is installed."""

@@ -1,0 +1,107 @@
+"""From labelled sets to a folder that serves, or to nothing."""
+
+import json
+
+import numpy as np
+import pytest
+
+from hybrid.config import ModelSettings
+from hybrid.errors import UsageError
+from hybrid.grounding.cards import CALIBRATION, read_card
+from hybrid.grounding.examples import Dataset, Example, Label
+from hybrid.grounding.loading import fitted_for
+from hybrid.grounding.scorers.naming import scorer_for
+from hybrid.grounding.values import Pair
+from recipes.grounding.building import HELD_OUT, build, tolerant_threshold
+from recipes.grounding.training import TrainingSettings
+
+_SETTINGS = TrainingSettings(epochs=6, batch=16, warmup=5)
+_ROADS = ("north", "south", "east", "west", "upper", "lower")
+
+
+def examples(count, domain):
+    """Claims about roads whose words are all in the evidence: which road is closed is a matter of order."""
+    made = []
+    for n in range(count):
+        one, other = _ROADS[n % 6], _ROADS[(n + 1 + n % 5) % 6]
+        text = f"The {one} road is closed and the {other} road is open. It has been so for {n + 2} days."
+        for road, label in ((one, Label.SUPPORTED), (other, Label.REFUTED)):
+            claim = f"The {road} road is closed."
+            made.append(Example(f"{domain}{n}/{road}", claim, (text,), label, f"{domain}{n}", domain=domain))
+    return made
+
+
+@pytest.fixture(scope="module")
+def built(encoder, tmp_path_factory):
+    sets = [Dataset(name, tuple(examples(30, name))) for name in ("a", "b", "c")]
+    said = []
+    out = tmp_path_factory.mktemp("made") / "weights"
+    return build(sets, encoder, _SETTINGS, out=out, heads=1, note=said.append), out, said
+
+
+def test_a_folder_comes_out_that_serves_with_its_calibration(built):
+    found, out, _ = built
+    assert found.worth.shown and found.worth.auroc.value > 0.8
+    scorer = scorer_for(f"trained:{out}", ModelSettings(offline=True))
+    new = [each for each in examples(60, "new") if int(each.source[3:]) >= 30]
+    support = scorer.score([Pair(each.evidence[0], each.claim) for each in new]).support
+    assert np.mean(support[::2] > support[1::2]) > 0.8
+    fitted = fitted_for(f"trained:{out}")
+    assert fitted == read_card(out / CALIBRATION).fitted == found.calibration.fitted
+
+
+def test_what_was_said_of_each_example_by_others_is_kept(built):
+    _, out, _ = built
+    rows = [json.loads(line) for line in (out / HELD_OUT).read_text().splitlines()]
+    assert len(rows) == 180
+    right = [row["head"] for row in rows[::2]]
+    wrong = [row["head"] for row in rows[1::2]]
+    assert np.mean(np.array(right) > np.array(wrong)) > 0.75
+
+
+def test_a_set_that_gives_its_labels_away_is_refused(encoder, tmp_path):
+    leaking = [
+        Example(
+            f"{n}", "It is here now." if n % 2 else "Zebras do not fly.", ("It is here now.",), label, f"d{n}"
+        )
+        for n, label in ((n, Label.SUPPORTED if n % 2 else Label.REFUTED) for n in range(80))
+    ]
+    with pytest.raises(UsageError, match="gives its labels away"):
+        build([Dataset("leaking", tuple(leaking))], encoder, _SETTINGS, out=tmp_path / "w")
+    assert not (tmp_path / "w").exists()
+
+
+def test_nothing_is_written_where_heads_add_nothing_to_words(encoder, tmp_path):
+    chance = np.random.default_rng(0)
+    # labels drawn by lot: nothing can be learned of them
+    drawn = [
+        Example(
+            each.id,
+            each.claim,
+            each.evidence,
+            Label.SUPPORTED if lot else Label.REFUTED,
+            each.source,
+            each.domain,
+        )
+        for each in examples(40, "a")
+        for lot in [chance.random() < 0.5]
+    ]
+    found = build(
+        [Dataset("drawn", tuple(drawn))],
+        encoder,
+        TrainingSettings(epochs=1),
+        out=tmp_path / "w",
+        heads=1,
+    )
+    assert not found.worth.shown
+    assert not (tmp_path / "w").exists()
+
+
+def test_the_tolerant_threshold_lets_so_many_supported_claims_of_each_domain_fall_below():
+    few = examples(10, "few")
+    many = examples(100, "many")
+    logits = np.array([*range(20), *range(1000, 1200)], dtype=np.float64)
+    found = tolerant_threshold([*few, *many], logits, 0.25)
+    below = [logits[place] < found for place, each in enumerate([*few, *many]) if not each.unsupported]
+    # a quarter of both together is half of the few
+    assert np.mean(below[:10]) == pytest.approx(0.5) and not any(below[10:])

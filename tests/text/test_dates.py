@@ -1,0 +1,79 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hybrid.text.dates import dates
+
+
+def read(text):
+    return [(found.year, found.month, found.day) for found in dates(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2021-03-05", [(2021, 3, 5)]),
+        ("2021-03-05T10:00", [(2021, 3, 5)]),
+        ("March 5, 2021", [(2021, 3, 5)]),
+        ("March 5th", [(None, 3, 5)]),
+        ("5 March 2021", [(2021, 3, 5)]),
+        ("5th of March", [(None, 3, 5)]),
+        ("MAR. 2021", [(2021, 3, None)]),
+        ("Sept. 2019", [(2019, 9, None)]),
+        ("in May", [(None, 5, None)]),
+        ("3/5/2021", [(2021, 3, 5), (2021, 5, 3)]),
+        ("25/12/2021", [(2021, 12, 25)]),
+        ("5.5.98", [(1998, 5, 5)]),
+        ("2003–04", [(2003, None, None), (2004, None, None)]),
+        ("2003-2013", [(2003, None, None), (2013, None, None)]),
+        ("1984", [(1984, None, None)]),
+        # what is none
+        ("May be", []),
+        ("they march on", []),
+        ("$2000", []),
+        ("1,999 and 1999.5", []),
+        ("12:30", []),
+        ("99/99/2021", []),
+        ("", []),
+    ],
+)
+def test_a_date_is_read(text, expected):
+    assert read(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "last"),
+    [("1990s", 1990, 1999), ("the 20th century", 1900, 2000), ("nineteenth-century", 1800, 1900)],
+)
+def test_a_decade_and_a_century_last(text, first, last):
+    (found,) = dates(text)
+    assert (found.year, found.until) == (first, last)
+
+
+def test_days_from_to():
+    (found,) = dates("June 3–5, 2020")
+    assert (found.month, found.day, found.last_day) == (6, 3, 5)
+
+
+@given(st.text(st.characters(), max_size=60))
+def test_any_text_is_read_within_itself(text):
+    for found in dates(text):
+        assert 0 <= found.span.start < found.span.end <= len(text)
+        assert found.month is None or 1 <= found.month <= 12
+
+
+@given(st.dates())
+def test_a_day_is_the_same_in_every_form(day):
+    if day.year >= 1000 and day.year < 2100:
+        wanted = (day.year, day.month, day.day)
+        assert read(day.isoformat()) == [wanted]
+        assert read(f"{day:%B} {day.day}, {day.year}") == [wanted]
+        assert read(f"{day.day} {day:%b} {day.year}") == [wanted]
+        assert wanted in read(f"{day.day}/{day.month}/{day.year}")
+
+
+@pytest.mark.parametrize(
+    "text", ["1999 " * 20_000, "1-" * 50_000, "May " * 25_000, "2" * 100_000, "1/1/" * 25_000]
+)
+def test_odd_texts_are_read_in_time(text):
+    dates(text)

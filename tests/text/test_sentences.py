@@ -1,0 +1,46 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hybrid.text.sentences import independent_sentences, pieces, sentence_spans, unwrapped
+from hybrid.types import Span
+
+
+def read(text, cut):
+    return [text[span.start : span.end] for span in cut(text)]
+
+
+def test_what_is_too_long_for_a_sentence_is_cut_into_lines():
+    table = "\n".join(f"  row {number} | {'value ' * 10}" for number in range(8))
+    assert read(table, pieces) == [line.strip() for line in table.split("\n")]
+    assert len(sentence_spans(table)) == 1
+
+
+def test_half_a_character_is_no_reason_to_fail():
+    assert read("One \ud800 here. Two there.", sentence_spans) == ["One \ud800 here.", "Two there."]
+
+
+def test_prose_is_unwrapped_and_a_listing_is_not():
+    assert unwrapped("It is\nwrapped.") == "It is wrapped."
+    for listing in ("$ ls\nfile", "def f():\n    return 1", "a | b\nc | d"):
+        assert unwrapped(listing) == listing
+
+
+def test_sentences_that_lean_on_others_are_not_independent():
+    text = "The server listens on one port only. It is 5432 by default and can be set. "
+    text += "Clients of the port see this."
+    whole = Span(0, len(text))
+    strict, loose = (
+        [text[s.start : s.end] for s in independent_sentences(text, whole, strict=strict)]
+        for strict in (True, False)
+    )
+    assert strict == ["The server listens on one port only."]
+    assert loose == [*strict, "Clients of the port see this."]
+
+
+@given(st.text(st.characters(), max_size=80))
+def test_any_text_is_cut_without_losing_a_letter(text):
+    for cut in (sentence_spans, pieces):
+        spans = cut(text)
+        assert all(0 <= span.start < span.end <= len(text) for span in spans)
+        kept = "".join(text[span.start : span.end] for span in spans)
+        assert [x for x in kept if not x.isspace()] == [x for x in text if not x.isspace()]
