@@ -20,6 +20,8 @@ from hybrid.files import hash_file, valid_utf8
 from hybrid.generation.answering import Answerer
 from hybrid.generation.prompts import load_prompts
 from hybrid.index import Index
+from hybrid.index.generations import current
+from hybrid.index.reembedding import generation_for
 from hybrid.models import Embedder, Generator, Reranker
 from hybrid.models.adapters import with_adapter
 from hybrid.models.loading import load_embedder, load_generator, load_reranker
@@ -33,6 +35,8 @@ from hybrid.types import Answer, Arm, Hit, Question
 _SECTIONS = ("retrieval", "generation", "models")
 _HINT = "an arm is ARM[:KEY=VALUE...], for example rag:reader=generator:k=5"
 _NO_FILE = Path(os.devnull)
+# So many arms are kept ready and generations open: what is asked now, and what it is compared with.
+_KEPT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,44 +241,86 @@ def parse_arm(text: str, settings: Settings) -> ArmSpec:
     return ArmSpec(":".join(names), arm, load_settings(values, file=_NO_FILE, environment={}))
 
 
-def domain_arm(
-    spec: ArmSpec,
-    *,
-    index: Callable[[Embedder], Index],
-    own: OwnModels,
-    usual: ModelSettings,
-    adapters: ArmAdapters,
-    labels: bool = False,
-) -> DomainArm:
-    """Return what answers by an arm; what writes its answers is loaded when it is first needed.
+class DomainArms:
+    """What answers on one domain by each arm; the same one as long as index and adapters are the same.
 
     Args:
-        spec: the arm.
-        index: opens the index of the domain that an embedder made; called if the arm retrieves.
-        own: models that serve where the arm names none.
-        usual: the models that the arm would have without a word on them.
-        adapters: those that the arm is served with.
-        labels: whether questions with options will be asked.
-
-    Raises:
-        AdapterError: the embedder's adapter cannot serve with its base.
-        IndexMissing: the arm retrieves, and nothing was indexed with its embedder.
+        domain: its folder.
+        settings: those that hold where an arm names nothing.
+        own: models that serve where an arm names none.
+        adapters: returns those that an arm is served with.
     """
-    models = spec.settings.models
-    embedder = _embedder(models, own.embedder, usual, adapters.embedder)
 
-    @functools.cache
-    def generator() -> Generator:
-        same = (models.generator, models.endpoint) == (usual.generator, usual.endpoint)
-        base = (same and own.generator) or load_generator(models)
-        return with_adapter(base, adapters.generator) if adapters.generator is not None else base
+    def __init__(
+        self,
+        domain: Path,
+        settings: Settings,
+        own: OwnModels,
+        adapters: Callable[[ArmSpec], ArmAdapters],
+    ) -> None:
+        self._domain, self._settings, self._own, self._adapters = domain, settings, own, adapters
+        self._made: list[tuple[tuple[ArmSpec, ArmAdapters, str], DomainArm]] = []
+        self._indexes: dict[str, Index] = {}
 
-    retriever = None
-    if spec.retrieves:
-        reranker = (models.reranker == usual.reranker and own.reranker) or load_reranker(models)
-        retriever = Retriever(index(embedder), embedder, spec.settings.retrieval, reranker)
-    answerer = Answerer(embedder, generator, read_by(spec.settings.generation, spec.arm, adapters.reader))
-    return DomainArm(spec, answerer, retriever, adapters, labels)
+    def serving(self, spec: ArmSpec) -> DomainArm:
+        """Return what answers by an arm now; what writes its answers is loaded when it is first needed.
+
+        Raises:
+            AdapterError: the arm needs an adapter, and none is in use; or it cannot serve with its base.
+            IndexMissing: the arm retrieves, and nothing was indexed with its embedder.
+        """
+        adapters = self._adapters(spec)
+        # what retrieves nothing works without an index, and whatever became of one
+        key = (spec, adapters, current(self._domain) if spec.retrieves else "")
+        for known, one in self._made:
+            if known == key:
+                return one
+        self._made = [*self._made[1 - _KEPT :], (key, self._arm(spec, adapters, labels=False))]
+        return self._made[-1][1]
+
+    def contender(self, spec: ArmSpec, *, labels: bool) -> DomainArm:
+        """Return an arm for an experiment, with all loaded that decides its answers.
+
+        Args:
+            spec: the arm.
+            labels: whether questions with options will be asked, which takes the generator.
+
+        Raises:
+            AdapterError, IndexMissing: as ``serving``.
+            ModelError: a model cannot be loaded.
+        """
+        arm = self._arm(spec, self._adapters(spec), labels=labels)
+        assert arm.identity, "what cannot be loaded for it is an error before anything is asked"
+        return arm
+
+    def _arm(self, spec: ArmSpec, adapters: ArmAdapters, *, labels: bool) -> DomainArm:
+        models, usual, own = spec.settings.models, self._settings.models, self._own
+        embedder = _embedder(models, own.embedder, usual, adapters.embedder)
+
+        @functools.cache
+        def generator() -> Generator:
+            same = (models.generator, models.endpoint) == (usual.generator, usual.endpoint)
+            base = (same and own.generator) or load_generator(models)
+            return with_adapter(base, adapters.generator) if adapters.generator is not None else base
+
+        retriever = None
+        if spec.retrieves:
+            reranker = (models.reranker == usual.reranker and own.reranker) or load_reranker(models)
+            retriever = Retriever(self._index(embedder), embedder, spec.settings.retrieval, reranker)
+        answerer = Answerer(embedder, generator, read_by(spec.settings.generation, spec.arm, adapters.reader))
+        return DomainArm(spec, answerer, retriever, adapters, labels)
+
+    def _index(self, embedder: Embedder) -> Index:
+        """Return the generation that an embedder made of what is in force, or the one in force itself."""
+        name = generation_for(self._domain, embedder.fingerprint)
+        if name is None and embedder.fingerprint.adapter:
+            return Index.built_with(self._domain, embedder.fingerprint)
+        name = name or current(self._domain)
+        if name not in self._indexes:
+            while len(self._indexes) >= _KEPT:
+                del self._indexes[next(iter(self._indexes))]
+            self._indexes[name] = Index(self._domain, name)
+        return self._indexes[name]
 
 
 def read_by(generation: GenerationSettings, arm: Arm, reader: Reader | None) -> GenerationSettings:

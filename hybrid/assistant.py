@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING
 from hybrid.adaptation.store.card import AdapterKind, Card
 from hybrid.adaptation.store.serving import embedder_card, generator_card
 from hybrid.adaptation.store.versions import AdapterStore
-from hybrid.arms import ArmAdapters, ArmSpec, DomainArm, OwnModels, domain_arm, parse_arm, parse_arms
+from hybrid.arms import ArmAdapters, ArmSpec, DomainArm, DomainArms, OwnModels, parse_arm, parse_arms
 from hybrid.config import ModelSettings, Settings, load_settings
 from hybrid.errors import UsageError
 from hybrid.files import folder_lock, is_name
 from hybrid.index import Index, Manifest, rollback
 from hybrid.index.generations import current
-from hybrid.index.reembedding import generation_for
 from hybrid.index.sync import Progress
-from hybrid.ingestion import IngestEstimate, Ingestor, IngestReport
+from hybrid.ingestion import IndexStatus, IngestEstimate, Ingestor, IngestReport, index_status
 from hybrid.models import Embedder, Generator, Reranker
 from hybrid.models.loading import load_embedder, load_generator
 from hybrid.retrieval import Retriever
@@ -30,11 +29,9 @@ if TYPE_CHECKING:
     from hybrid.evaluation.outcomes import Outcome
     from hybrid.grounding.judging import Grounder, Grounding
     from hybrid.grounding.sampling import Uncertainty
+    from hybrid.grounding.service import ScorerCalibrated
     from hybrid.questions.sets import QuestionSets
     from hybrid.tuning import EmbedderWorkshop, Workshop
-
-# So many arms are kept ready and generations open: what is asked now, and what it is compared with.
-_OPEN = 4
 
 
 class Assistant:
@@ -72,9 +69,8 @@ class Assistant:
         self.folder = Path(self.settings.indexes) / domain
         self.adapters = AdapterStore(self.folder)
         self._own = OwnModels(embedder, generator, reranker)
-        self._arms: list[tuple[tuple[ArmSpec, ArmAdapters, str], DomainArm]] = []
+        self._arms = DomainArms(self.folder, self.settings, self._own, self._adapters)
         self._grounder: Grounder | None = None
-        self._indexes: dict[str, Index] = {}
 
     @property
     def embedder(self) -> Embedder:
@@ -135,6 +131,15 @@ class Assistant:
     def estimate(self, folder: str | Path, *, rebuild: bool = False) -> IngestEstimate:
         """Say what ``index`` would do, how big the result and how long it would take."""
         return self._ingestor.estimate(Path(folder), rebuild=rebuild)
+
+    def status(self, *, files: bool = False, verify: bool = False) -> IndexStatus:
+        """Say what is indexed, with which embedder, and what was rejected; no model is needed for it.
+
+        Args:
+            files: list every document.
+            verify: check every file against its checksum.
+        """
+        return index_status(self.folder, files=files, verify=verify)
 
     def search(self, question: str, *, where: Mapping[str, str] | None = None) -> list[Hit]:
         """Return the best hits, best first.
@@ -246,6 +251,36 @@ class Assistant:
             self._grounder = load_grounder(self.settings, self.folder, embedder=self._own.embedder)
         return self._grounder
 
+    def calibrate(
+        self,
+        data: Path,
+        *,
+        scorer: str = "trained",
+        out: Path | None = None,
+        limit: int | None = None,
+        progress: Callable[[str, int, int], None] = lambda scorer, done, total: None,
+    ) -> ScorerCalibrated:
+        """Fit what judges the answers of the domain to your labels; it is kept only if that gains something.
+
+        Args:
+            data: a file or folder of labelled claims.
+            scorer: by name.
+            out: another file than that of the domain.
+            limit: at most so many claims, whole documents.
+            progress: told the scorer, how many claims it has judged and how many there are.
+
+        Raises:
+            UsageError: too few labels, all alike, or all of one source; or there is no such scorer.
+            ModelMissing: its weights are nowhere.
+        """
+        from hybrid.grounding.calibration import card_path
+        from hybrid.grounding.service import calibrate_scorer
+
+        kept, self._grounder = out or card_path(self.folder, scorer), None
+        return calibrate_scorer(
+            data, kept, self.settings.models, scorer=scorer, limit=limit, progress=progress
+        )
+
     def contenders(self, arms: str, questions: Sequence[Question]) -> list[DomainArm]:
         """Return what answers by each of the arms, for an experiment or one at a time.
 
@@ -259,13 +294,7 @@ class Assistant:
             AdapterError: an arm needs an adapter that is not there.
         """
         labels = any(question.options for question in questions)
-        found = [
-            self._domain_arm(spec, self._adapters(spec.arm, spec.settings.models), labels=labels)
-            for spec in parse_arms(arms, self.settings)
-        ]
-        for contender in found:
-            assert contender.identity, "what cannot be loaded for it is an error before anything is asked"
-        return found
+        return [self._arms.contender(spec, labels=labels) for spec in parse_arms(arms, self.settings)]
 
     def compare(
         self,
@@ -346,8 +375,8 @@ class Assistant:
         if decision is None or decision.arm is None:
             return None
         arm = parse_arm(decision.arm, self.settings)
-        adapter, name = self._adapters(arm.arm, arm.settings.models).generator, arm.name
-        if adapter is not None and not arm.settings.models.generator_adapter:
+        adapter, name = self._adapters(arm).generator, arm.name
+        if adapter is not None and ":generator_adapter=" not in name:
             name = f"{name}:generator_adapter={adapter.name}"
         adopt(self.folder, name, experiment=comparison.folder.name, sentence=decision.sentence)
         return name
@@ -395,37 +424,15 @@ class Assistant:
         shutil.rmtree(self.folder)
 
     def _serving(self, arm: Arm | str | None) -> DomainArm:
-        """Return what answers by an arm: the same one as long as index and adapters are the same."""
-        if arm is None:
-            spec = self.decided or parse_arm(Arm.RAG, self.settings)
-        else:
-            spec = parse_arm(arm, self.settings)
-        adapters = self._adapters(spec.arm, spec.settings.models)
-        # what retrieves nothing works without an index, and whatever became of one
-        key = (spec, adapters, current(self.folder) if spec.retrieves else "")
-        for known, one in self._arms:
-            if known == key:
-                return one
-        found = self._domain_arm(spec, adapters)
-        self._arms = [*self._arms[1 - _OPEN :], (key, found)]
-        return found
+        decided = self.decided if arm is None else None
+        return self._arms.serving(decided or parse_arm(Arm.RAG if arm is None else arm, self.settings))
 
-    def _domain_arm(self, spec: ArmSpec, adapters: ArmAdapters, *, labels: bool = False) -> DomainArm:
-        return domain_arm(
-            spec,
-            index=self._index,
-            own=self._own,
-            usual=self.settings.models,
-            adapters=adapters,
-            labels=labels,
-        )
-
-    def _adapters(self, arm: Arm, models: ModelSettings) -> ArmAdapters:
+    def _adapters(self, spec: ArmSpec) -> ArmAdapters:
         """Return the adapters of an arm: those that the settings name, else those in use."""
-        cards = []
-        if arm in (Arm.ADAPTER, Arm.BOTH):
+        cards, models = [], spec.settings.models
+        if spec.arm in (Arm.ADAPTER, Arm.BOTH):
             cards.append(generator_card(self.adapters, models.generator_adapter))
-        if arm in (Arm.RAG, Arm.BOTH) and (card := self._embedder_card(models)) is not None:
+        if spec.retrieves and (card := self._embedder_card(models)) is not None:
             cards.append(card)
         folders = {card.kind: self.adapters.folder(card.name) for card in cards}
         return ArmAdapters(
@@ -440,18 +447,6 @@ class Assistant:
         if self._own.embedder is not None and not models.embedder_adapter:
             return None
         return embedder_card(self.adapters, models.embedder_adapter)
-
-    def _index(self, embedder: Embedder) -> Index:
-        """Return the generation that an embedder made of what is in force, or the one in force itself."""
-        name = generation_for(self.folder, embedder.fingerprint)
-        if name is None and embedder.fingerprint.adapter:
-            return Index.built_with(self.folder, embedder.fingerprint)
-        name = name or current(self.folder)
-        if name not in self._indexes:
-            while len(self._indexes) >= _OPEN:
-                del self._indexes[next(iter(self._indexes))]
-            self._indexes[name] = Index(self.folder, name)
-        return self._indexes[name]
 
     @property
     def _ingestor(self) -> Ingestor:

@@ -13,12 +13,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from hybrid.config import ChunkSettings
 from hybrid.errors import ConfigError
 from hybrid.text.sentences import sentence_spans, stripped
-from hybrid.types import Block, BlockKind, Chunk, Document, Span
+from hybrid.types import Block, BlockKind, Chunk, Document, Span, TokenCounter
 
 # Changes with the way of splitting: files are split again when it does.
 CHUNKING_VERSION = 1
@@ -31,18 +30,6 @@ _RIGID = (BlockKind.CODE, BlockKind.TABLE)
 _FULL_ENOUGH = 0.5
 
 
-class TokenCounter(Protocol):
-    """Count tokens as the embedder does."""
-
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Return the number of tokens of each text."""
-        ...
-
-    def token_spans(self, text: str) -> list[Span]:
-        """Return the stretch of each token, in order."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class SizedChunk:
     """A chunk and the number of tokens of its embedded text."""
@@ -52,7 +39,7 @@ class SizedChunk:
 
 
 @dataclass(frozen=True, slots=True)
-class _Unit:
+class _Atom:
     """The smallest stretch that is kept whole.
 
     ``opens`` marks the first of a block, ``rigid`` a block of code or a table.
@@ -67,7 +54,7 @@ class _Unit:
 
 
 @dataclass(frozen=True, slots=True)
-class _Section:
+class _Headed:
     """A stretch below one heading path; ``title`` is where its own heading stands."""
 
     headings: tuple[str, ...]
@@ -130,7 +117,7 @@ def token_limit(settings: ChunkSettings, max_tokens: int) -> int:
     return settings.max_tokens or min(max_tokens, _SENSIBLE_TOKENS)
 
 
-def _sections(document: Document) -> Iterator[_Section]:
+def _sections(document: Document) -> Iterator[_Headed]:
     """Group the blocks below their headings."""
     path: list[tuple[int, str]] = [(0, document.title)] if document.title else []
     title: Block | None = None
@@ -141,13 +128,13 @@ def _sections(document: Document) -> Iterator[_Section]:
             continue
         # a heading without a body is in the path of what is below it, or else a section of its own
         if body or (title is not None and block.level <= title.level):
-            yield _Section(_titles(path), title, tuple(body))
+            yield _Headed(_titles(path), title, tuple(body))
         level = max(block.level, 1)
         path = [entry for entry in path if entry[0] < level]
         path.append((level, " ".join(document.text[block.start : block.end].split())))
         title, body = block, []
     if body or title is not None:
-        yield _Section(_titles(path), title, tuple(body))
+        yield _Headed(_titles(path), title, tuple(body))
 
 
 def _titles(path: list[tuple[int, str]]) -> tuple[str, ...]:
@@ -181,7 +168,7 @@ def _fitting_path(headings: tuple[str, ...], counter: TokenCounter, budget: int)
 
 def _section_spans(
     text: str,
-    section: _Section,
+    section: _Headed,
     headings: tuple[str, ...],
     counter: TokenCounter,
     settings: ChunkSettings,
@@ -196,7 +183,7 @@ def _section_spans(
     return _pack(units, budget, settings.overlap_tokens)
 
 
-def _units(text: str, blocks: Sequence[Block], counter: TokenCounter, budget: int) -> list[_Unit]:
+def _units(text: str, blocks: Sequence[Block], counter: TokenCounter, budget: int) -> list[_Atom]:
     """Cut blocks into the stretches that are kept whole, none above the budget."""
     spans: list[list[Span]] = []
     for block in blocks:
@@ -204,7 +191,7 @@ def _units(text: str, blocks: Sequence[Block], counter: TokenCounter, budget: in
         parts = sentence_spans(inner) if block.kind is BlockKind.PARAGRAPH else _lines(inner)
         spans.append([Span(block.start + part.start, block.start + part.end) for part in parts])
     counts = iter(counter.count_tokens([text[part.start : part.end] for parts in spans for part in parts]))
-    units: list[_Unit] = []
+    units: list[_Atom] = []
     for block, parts in zip(blocks, spans, strict=True):
         sized = [(part, next(counts)) for part in parts]
         whole = sum(tokens for _, tokens in sized)
@@ -214,7 +201,7 @@ def _units(text: str, blocks: Sequence[Block], counter: TokenCounter, budget: in
             for piece in ([(part, tokens)] if tokens <= budget else _hard_split(text, part, counter, budget))
         ]
         units.extend(
-            _Unit(part.start, part.end, tokens, place == 0, block.kind in _RIGID, whole)
+            _Atom(part.start, part.end, tokens, place == 0, block.kind in _RIGID, whole)
             for place, (part, tokens) in enumerate(pieces)
         )
     return units
@@ -252,7 +239,7 @@ def _hard_split(text: str, part: Span, counter: TokenCounter, budget: int) -> li
     return pieces or [(part, 1)]
 
 
-def _pack(units: list[_Unit], budget: int, overlap: int) -> Iterator[Span]:
+def _pack(units: list[_Atom], budget: int, overlap: int) -> Iterator[Span]:
     """Fill chunks greedily; each but the first begins with the end of the one before."""
     first, tokens = 0, 0
     for place, unit in enumerate(units):
@@ -269,7 +256,7 @@ def _pack(units: list[_Unit], budget: int, overlap: int) -> Iterator[Span]:
         yield Span(units[first].start, units[-1].end)
 
 
-def _step_back(units: list[_Unit], begun: int, place: int, room: int) -> tuple[int, int]:
+def _step_back(units: list[_Atom], begun: int, place: int, room: int) -> tuple[int, int]:
     """Return where the next chunk begins and how many tokens it has before the unit at ``place``."""
     first, tokens = place, 0
     while first > begun + 1 and tokens + units[first - 1].tokens <= room:

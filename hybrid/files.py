@@ -11,6 +11,7 @@ import os
 import shutil
 import sqlite3
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ _REFUSED = {
 }
 # What to do about an index whose files are not what they were.
 REPAIR = "rebuild with `hybrid index FOLDER --rebuild`, or go back with `hybrid rollback`"
+_LOCK_SECONDS = 0.1
 
 
 def hash_text(*parts: str) -> str:
@@ -67,9 +69,13 @@ def storage_errors(what: str) -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         # a disk without a single free block shows itself as an I/O error, for lack of a journal
-        if "full" not in str(error) and "disk I/O error" not in str(error):
-            raise
-        raise _no_space(what) from error
+        if "full" in str(error) or "disk I/O error" in str(error):
+            raise _no_space(what) from error
+        if "locked" in str(error) or "busy" in str(error):
+            raise IndexLocked(
+                f"another program holds {what}", hint="wait until it is done, or close it, and run again"
+            ) from error
+        raise
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise _no_space(what) from error
@@ -210,8 +216,12 @@ def verify_checksum(path: Path, expected: str) -> None:
 
 
 @contextlib.contextmanager
-def folder_lock(folder: Path) -> Iterator[None]:
+def folder_lock(folder: Path, *, wait: bool = False) -> Iterator[None]:
     """Hold the folder for one writer; the lock dies with the process.
+
+    Args:
+        folder: made if it is not there.
+        wait: for another process that holds it, instead of refusing.
 
     Raises:
         IndexLocked: another process holds it; the message names its process number.
@@ -220,7 +230,9 @@ def folder_lock(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         stream = (folder / "lock").open("a+b")
     with stream:
-        if not _try_lock(stream.fileno()):
+        while wait and not _try_lock(stream.fileno()):
+            time.sleep(_LOCK_SECONDS)
+        if not wait and not _try_lock(stream.fileno()):
             stream.seek(0)
             owner = stream.read(32).decode("ascii", "replace").strip() or "unknown"
             raise IndexLocked(

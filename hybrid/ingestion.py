@@ -11,6 +11,7 @@ import dataclasses
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,8 @@ from hybrid.config import ChunkSettings, DocumentSettings
 from hybrid.documents import READERS_VERSION, ReaderPool, Scan, SourceFile, scan
 from hybrid.errors import IndexMismatch, IndexMissing, UsageError
 from hybrid.files import hash_file, hash_text
-from hybrid.index import Manifest, read_state, require_embedder
+from hybrid.index import Index, Manifest, read_state, require_embedder
+from hybrid.index.generations import finished
 from hybrid.index.store import FileContent, FileState, IndexedDocument
 from hybrid.index.sync import Plan, Progress, apply_update, fingerprint_key, plan_update
 from hybrid.models import Embedder
@@ -28,6 +30,46 @@ from hybrid.types import Document, Rejected
 _SAMPLE_CHUNKS = 64
 # On disk a chunk has its vector twice in half or single precision, its text and its words.
 _BYTES_A_CHUNK_BESIDE_VECTORS = 2_600
+
+
+@dataclass(frozen=True, slots=True)
+class IndexStatus:
+    """What a domain holds: the manifest in force, whole generations oldest first, and what was rejected.
+
+    ``verified`` says that every file was checked against its checksum; ``sources`` is None unless asked for.
+    """
+
+    domain: str
+    manifest: Manifest
+    generations: tuple[str, ...]
+    rejected: tuple[Rejected, ...]
+    verified: bool
+    sources: tuple[str, ...] | None = None
+
+
+def index_status(folder: Path, *, files: bool = False, verify: bool = False) -> IndexStatus:
+    """Return what is indexed in the folder of a domain.
+
+    Args:
+        folder: of the domain.
+        files: list every document.
+        verify: check every file against its checksum.
+
+    Raises:
+        IndexMissing: nothing was indexed yet.
+        IndexCorrupt: a file is missing or changed.
+    """
+    with closing(Index.open(folder)) as index:
+        if verify:
+            index.verify()
+        return IndexStatus(
+            domain=folder.name,
+            manifest=index.manifest,
+            generations=tuple(finished(folder)),
+            rejected=tuple(index.rejected()),
+            verified=verify,
+            sources=tuple(index.sources()) if files else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,16 +283,16 @@ class Ingestor:
             )
         return FileContent(file.source, tuple(documents), tuple(rejected), last)
 
-    def _sample(self, found: Scan, todo: Sequence[str]) -> tuple[list[_Sampled], list[str]]:
+    def _sample(self, found: Scan, todo: Sequence[str]) -> tuple[list[_SampledChunk], list[str]]:
         """Read files spread over the whole list until there are enough chunks to time."""
         step = max(len(todo) // 16, 1)
         order = [source for start in range(step) for source in todo[start::step]]
-        sampled: list[_Sampled] = []
+        sampled: list[_SampledChunk] = []
         read: list[str] = []
         for content in self._loader(found)(order):
             for document in content.documents:
                 sampled.extend(
-                    _Sampled(chunk.embedded_text, tokens)
+                    _SampledChunk(chunk.embedded_text, tokens)
                     for chunk, tokens in zip(document.chunks, document.tokens, strict=True)
                 )
             if content.last:
@@ -261,7 +303,7 @@ class Ingestor:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sampled:
+class _SampledChunk:
     text: str
     tokens: int
 

@@ -43,6 +43,20 @@ class Estimate:
     value: float
     interval: Interval | None = None
 
+    @property
+    def low(self) -> float | None:
+        """Return the lower end, None without an interval."""
+        return None if self.interval is None else self.interval.low
+
+    @property
+    def high(self) -> float | None:
+        """Return the upper end, None without an interval."""
+        return None if self.interval is None else self.interval.high
+
+    def flat(self) -> dict[str, float | None]:
+        """Return value and ends side by side, as files have them."""
+        return {"value": self.value, "low": self.low, "high": self.high}
+
 
 def decimal(value: float, digits: int, *, signed: bool = False) -> str:
     """Return how a number reads: a real minus sign, and no sign before what rounds to zero."""

@@ -6,9 +6,10 @@ models or indexes. All character offsets are into ``Document.text``, half-open `
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
 
 class Arm(StrEnum):
@@ -46,6 +47,18 @@ class Span:
 
     start: int
     end: int
+
+
+class TokenCounter(Protocol):
+    """Count in the tokens of one model, without special tokens and without truncation."""
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Return the number of tokens of each text."""
+        ...
+
+    def token_spans(self, text: str) -> list[Span]:
+        """Return the stretch of each token, in order."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import pytest
 from hybrid.comparison import Judges, compare, policy_from, write
 from hybrid.config import load_settings
 from hybrid.decision.replay import read_table
-from hybrid.decision.values import Gate, Side, Verdict
+from hybrid.decision.values import Bound, Gate, Verdict
 from hybrid.decision.verdict import decide
 from hybrid.errors import UsageError
 from hybrid.grounding.calibration import UNCALIBRATED
@@ -133,12 +133,12 @@ def test_failed_answers_score_as_failures_and_are_counted(tmp_path):
 
 
 def test_gates_are_held_against_metrics_and_costs(tmp_path):
-    gate = Gate("exact_match", Side.AT_LEAST, 0.5)
+    gate = Gate("exact_match", Bound.AT_LEAST, 0.5)
     found = go(tmp_path, [Knows("base", 20), Knows("rag", 70)], gates=[gate])
     assert found.decision.order == ()
     assert found.decision.verdict is Verdict.UNDECIDED
     assert found.decision.ungated == "rag"
-    free = Gate("money", Side.AT_LEAST, 0.0)
+    free = Gate("money", Bound.AT_LEAST, 0.0)
     assert go(tmp_path, [Knows("base", 20), Knows("rag", 70)], gates=[free]).decision.arm == "rag"
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from hybrid.confidence import (
@@ -85,24 +86,88 @@ def test_brier_is_that_of_sklearn(rows):
     assert brier(sure, right) == pytest.approx(brier_score_loss(right, sure, labels=[0, 1]))
 
 
-def test_calibration_error_by_hand():
-    # two bins of two: (1.0, 0.8) with scores (1, 0): |.5 − .9|; (0.2, 0.0) with (0, 1): |.5 − .1|
-    assert calibration_error([0.0, 1.0, 0.2, 0.8], [1, 1, 0, 0], bins=2) == pytest.approx(0.4)
-    # one bin: |2/4 − 2/4|
-    assert calibration_error([0.0, 1.0, 0.2, 0.8], [1, 1, 0, 0], bins=1) == pytest.approx(0.0)
-    # more bins than items: each by itself, also the confidence of 0
-    assert calibration_error([0.0, 1.0], [1, 1], bins=10) == pytest.approx(0.5)
-    assert calibration_error([0.0], [1]) == 1.0
-    # equal confidences are one group, however they are cut
-    assert calibration_error([0.5] * 4, [1, 1, 0, 0], bins=4) == pytest.approx(0.0)
+def perfect(count, seed):
+    generator = np.random.default_rng(seed)
+    chances = generator.random(count)
+    return chances, generator.random(count) < chances
+
+
+def test_the_error_by_hand():
+    # ten claims make two groups of five: 1 of 5 at .0, 4 of 5 at .5
+    chances = [0.0] * 5 + [0.5] * 5
+    flags = [True] + [False] * 4 + [True] * 4 + [False]
+    found = calibration_error(chances, flags)
+    assert found.plain == pytest.approx((0.2 + 0.3) / 2)
+    spread = math.sqrt(0.2 * 0.8 / 5)
+    folded = [stats.foldnorm(gap / spread, scale=spread).mean() for gap in (0.2, 0.3)]
+    assert found.error == pytest.approx(
+        sum(2 * gap - fold for gap, fold in zip((0.2, 0.3), folded, strict=True)) / 2
+    )
+
+
+def test_a_probability_of_nothing_counts():
+    # five certain mistakes among ten
+    found = calibration_error([0.0] * 5 + [1.0] * 5, [True] * 5 + [True] * 5)
+    assert (found.plain, found.error, found.null, found.null_high) == (0.5, 0.5, 0.0, 0.0)
+
+
+def test_equal_probabilities_are_never_parted():
+    found = calibration_error([0.5] * 40, [True, False] * 20)
+    assert (found.plain, found.error) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("count", [100, 400, 2_000])
+def test_a_perfect_predictor_shows_its_null_value(count):
+    found = [calibration_error(*perfect(count, seed), simulations=100) for seed in range(60)]
+    mean = np.mean([each.error for each in found])
+    assert mean == pytest.approx(np.mean([each.null for each in found]), rel=0.15)
+    # far less than without the correction, and 95 % below the upper null value
+    assert mean < 0.75 * np.mean([each.plain for each in found])
+    assert np.mean([each.error <= each.null_high for each in found]) >= 0.85
+
+
+def test_the_plain_null_of_a_hundred_labels_is_as_large_as_is_told():
+    # reference/evaluation: 0.115 for 10 groups of equal width; of equal mass it is near that
+    assert np.mean([calibration_error(*perfect(100, seed)).plain for seed in range(30)]) == pytest.approx(
+        0.1, abs=0.02
+    )
+
+
+def test_a_wrong_calibration_is_seen_in_full():
+    chances, flags = perfect(4_000, 1)
+    found = calibration_error(chances * 0.5, flags)
+    assert found.error == pytest.approx(0.25, abs=0.02)
+    assert found.error > found.null_high
+
+
+def test_the_null_value_is_the_same_at_every_run():
+    chances, flags = perfect(200, 3)
+    assert calibration_error(chances, flags) == calibration_error(chances, flags)
+    assert calibration_error(chances, flags).null != calibration_error(chances, flags, seed=1).null
+
+
+@given(st.lists(st.tuples(levels, st.booleans()), min_size=1, max_size=30), st.data())
+def test_the_calibration_error_depends_on_no_order_and_stays_in_range(rows, data):
+    both = split(rows), split(data.draw(st.permutations(rows)))
+    first, second = (calibration_error(*each, simulations=5) for each in both)
+    assert (first.error, first.plain, first.null) == pytest.approx((second.error, second.plain, second.null))
+    assert 0 <= first.error <= first.plain <= 1 and 0 <= first.null <= first.null_high <= 1
+
+
+def test_scores_between_right_and_wrong_vary_by_what_they_are():
+    # the mean of a group is half, whether all are half right or half of them are right
+    sure = [0.8] * 10
+    even, mixed = calibration_error(sure, [0.5] * 10), calibration_error(sure, [0.0, 1.0] * 5)
+    assert even.plain == mixed.plain == pytest.approx(0.3)
+    assert even.error == pytest.approx(0.3)
+    assert mixed.error < 0.3
 
 
 @given(answers)
-def test_calibration_with_as_many_bins_as_items_is_that_of_the_groups(rows):
+def test_the_plain_error_of_one_group_is_that_of_the_means(rows):
     sure, right = split(rows)
-    groups = {level: [score for other, score in rows if other == level] for level in sure}
-    expected = sum(len(g) * abs(np.mean(g) - level) for level, g in groups.items()) / len(rows)
-    assert calibration_error(sure, right, bins=len(rows)) == pytest.approx(expected)
+    expected = abs(np.mean(sure) - np.mean(right))
+    assert calibration_error(sure, right, bins=1, simulations=1).plain == pytest.approx(expected)
 
 
 @given(st.lists(st.tuples(st.sampled_from([0.1, 0.5]), st.sampled_from([0.0, 1.0])), min_size=1, max_size=6))
@@ -118,7 +183,7 @@ def test_the_area_is_the_mean_over_all_orders_of_ties(rows):
 @given(answers, st.data())
 def test_no_figure_depends_on_the_order_and_all_stay_in_range(rows, data):
     other = data.draw(st.permutations(rows))
-    for metric in (aurc, augrc, excess_aurc, brier, calibration_error):
+    for metric in (aurc, augrc, excess_aurc, brier):
         value = metric(*split(rows))
         assert 0.0 <= value <= 1.0
         assert metric(*split(other)) == pytest.approx(value)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from hybrid.statistics import detectable_effect, holm, questions_for, resample, source_weights
+from hybrid.statistics import decimal, detectable_effect, holm, questions_for, resample, source_weights
 
 UNEQUAL = np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 0.0], [1.0, 0.5]])
 OF_UNEQUAL = ("a", "b", "b", "b")
@@ -334,3 +334,12 @@ def test_many_sources_are_resampled_in_blocks_without_a_seam():
     assert resampling.bootstrap.std() == pytest.approx(spread, rel=0.1)
     assert resampling.bootstrap.mean() == pytest.approx(values.mean(), abs=spread / 10)
     assert resampling.flips[:, 1].std() == pytest.approx(math.sqrt(count), rel=0.1)
+
+
+@given(st.floats(-1e6, 1e6), st.integers(0, 4), st.booleans())
+def test_a_number_reads_as_it_is_and_has_a_sign_only_where_it_is_not_zero(value, digits, signed):
+    text = decimal(value, digits, signed=signed)
+    read = float(text.replace("\u2212", "-").replace(",", ""))
+    assert read == float(f"{value:.{digits}f}")
+    assert text[0] == ("\u2212" if read < 0 else "+" if read > 0 and signed else text[0])
+    assert text[0].isdigit() or read

@@ -80,7 +80,7 @@ class Pairs:
 
 
 @dataclass(frozen=True, slots=True)
-class CurvePoint:
+class LossPoint:
     """What validation said at a step; lower is better. ``general`` is None where it was not measured."""
 
     step: int

@@ -153,7 +153,7 @@ def generator(
     workshop = assistant.workshop()
     if rank == "auto":
         workshop = workshop.with_best_rank(material, progress=console.note)
-    card = workshop.tune(material, name=name, progress=_Progress())
+    card = workshop.tune(material, name=name, progress=_TrainingProgress())
     if not card.name:
         return 0  # a further process of the same training: the first one says and keeps what came of it
     console.note(f"{card.name}: {told(card.gain, named=True)}; trained in {card.seconds / 60:.1f} min")
@@ -188,7 +188,7 @@ def embedder(
         name=name,
         licence=licence,
         note=console.note,
-        progress=_Progress(),
+        progress=_TrainingProgress(),
     )
     console.note(f"{card.name}: strength {card.strength:g}; trained in {card.seconds / 60:.1f} min")
     _tell_jargon(assistant, workshop, card.name)
@@ -345,7 +345,7 @@ def _try_out(assistant: Assistant, material: Material, *, shown: bool) -> dict[s
     return {"examples": rendered, "training": trial}
 
 
-class _Progress:
+class _TrainingProgress:
     """Tell how far training is, every few seconds, with the time that is left."""
 
     def __init__(self) -> None:

@@ -16,7 +16,6 @@ from hybrid.cli import (
     ask,
     console,
     decide,
-    doctor,
     evaluate,
     grounding,
     index,
@@ -46,7 +45,7 @@ app.command()(decide.decide)
 app.command()(index.status)
 app.command()(index.rollback)
 app.command()(index.remove)
-app.command()(doctor.doctor)
+app.command()(setup.doctor)
 app.command()(setup.completion)
 adapters.app.command("check")(judging.check)
 adapters.app.command("promote")(judging.promote)

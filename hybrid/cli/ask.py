@@ -19,7 +19,7 @@ from hybrid.types import Answer, Arm
 if TYPE_CHECKING:
     from hybrid.grounding.judging import Grounding
     from hybrid.grounding.sampling import Uncertainty
-    from hybrid.grounding.values import Evidence, Verdict
+    from hybrid.grounding.values import ClaimVerdict, Excerpt
 
 Question = Annotated[str, typer.Argument(help="In plain words; - reads it from stdin.")]
 Where = Annotated[
@@ -248,7 +248,7 @@ def _agreement(sure: Uncertainty) -> str:
     return f"agreement {sure.agreement:.2f} over {count} sample{'s' if count > 1 else ''} ({groups})"
 
 
-def _claim(answer: Answer, verdict: Verdict) -> dict[str, Any]:
+def _claim(answer: Answer, verdict: ClaimVerdict) -> dict[str, Any]:
     evidence = verdict.evidence
     source = {} if evidence is None else {"source": answer.hits[evidence.passage].chunk.source}
     return {
@@ -262,7 +262,7 @@ def _claim(answer: Answer, verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _told(answer: Answer, verdict: Verdict) -> Iterator[str]:
+def _told(answer: Answer, verdict: ClaimVerdict) -> Iterator[str]:
     carried = verdict.status == "supported"
     likely = "" if verdict.support is None else f" ({verdict.support:.2f})"
     label = f"{_MARGIN}{_WORDS[verdict.status]}{likely}: "
@@ -276,7 +276,7 @@ def _told(answer: Answer, verdict: Verdict) -> Iterator[str]:
         yield from _shown(answer, verdict.evidence, verdict.claim.text)
 
 
-def _shown(answer: Answer, evidence: Evidence, claim: str) -> Iterator[str]:
+def _shown(answer: Answer, evidence: Excerpt, claim: str) -> Iterator[str]:
     """Yield where the evidence stands, and what it says if the claim does not say just that."""
     chunk = answer.hits[evidence.passage].chunk
     start, end = (chunk.start + place for place in (evidence.spans[0].start, evidence.spans[-1].end))

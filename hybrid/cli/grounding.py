@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hybrid.cli import console
-from hybrid.cli.options import Config, Domain, Indexes, Json, Offline, existing_domain, settings_from
+from hybrid.cli.options import Context, shared
 from hybrid.errors import EXIT_GATE_FAILED, UsageError
 
 if TYPE_CHECKING:
-    from hybrid.config import Settings
     from hybrid.grounding.cards import CalibrationCard
-    from hybrid.grounding.figures import Fitted, MeanResult, MetaEvaluation
-    from hybrid.grounding.labelled import LabelledClaim, Scores
+    from hybrid.grounding.measure import MeanResult, MetaEvaluation
 
 app = typer.Typer(
     help="What judges whether an answer is carried by its passages: measure it, fit it to your data.",
@@ -26,17 +22,13 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-DEFAULT = "trained"
-# The rows of a page where none is named.
-COMPARED = ("overlap", "align", DEFAULT)
-_TOLD_EVERY_SECONDS = 5.0
-
-Data = Annotated[Path, typer.Argument(help="Labelled claims: a file or a folder.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="At most so many claims, whole documents.")]
 
 
 @app.command("evaluate")
+@shared("as_json", "config", "offline")
 def evaluate(
+    context: Context,
     data: Annotated[list[Path], typer.Argument(help="Labelled claims: files or folders.")],
     scorer: Annotated[
         list[str] | None, typer.Option("--scorer", help="A scorer by name; may be repeated.")
@@ -50,162 +42,74 @@ def evaluate(
     ] = None,
     limit: Limit = None,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Write a page in Markdown.")] = False,
-    as_json: Json = False,
-    config: Config = None,
-    offline: Offline = False,
 ) -> None:
     """Measure scorers on labelled claims, beside the floors that they have to beat."""
-    from hybrid.grounding.labelled import labels_of
-    from hybrid.grounding.meta import evaluate, fit, mean_over_sets
+    from hybrid.grounding.service import COMPARED, measure_scorers
 
-    if as_json and as_markdown:
+    if context.as_json and as_markdown:
         raise UsageError("--json and --markdown exclude each other")
-    if threshold_from is not None and calibration is not None:
-        raise UsageError("--threshold-from and --calibration exclude each other")
-    settings = settings_from(config, offline=offline)
-    names = tuple(dict.fromkeys(scorer or COMPARED))
-    sets = {}
-    for path in data:
-        name, claims = _claims(path, limit)
-        if name in sets:
-            raise UsageError(
-                f"two sets are called {name!r}: {path} is the second", hint="name each of them once"
-            )
-        sets[name] = claims
-    others = [] if threshold_from is None else _apart(threshold_from, sets.values())
-    fitted = {} if calibration is None else _kept(calibration, names)
-    *judged, learned = _scores(settings, names, [*sets.values(), others])
-    if others:
-        fitted |= {each.name: fit(each.logits, labels_of(others)) for each in learned}
-    found = [
-        evaluate(claims, scores, name=name, fitted=fitted, seed=place)
-        for place, ((name, claims), scores) in enumerate(zip(sets.items(), judged, strict=True))
-    ]
-    means = mean_over_sets(found) if len(found) > 1 else ()
-    if as_json:
-        console.json_document(_document(found, means))
+    found = measure_scorers(
+        data,
+        context.settings().models,
+        scorers=scorer or COMPARED,
+        threshold_from=threshold_from,
+        calibration=calibration,
+        limit=limit,
+        note=console.note,
+        progress=_progress(),
+    )
+    if context.as_json:
+        console.json_document(_document(found.sets, found.means))
     elif as_markdown:
-        from hybrid.grounding.rendering import markdown
+        from hybrid.grounding.table import markdown
 
-        console.piece(markdown(found, means))
+        console.piece(markdown(found.sets, found.means))
     else:
-        _show(found, means)
+        _show(found.sets, found.means)
 
 
 @app.command("calibrate")
+@shared()
 def calibrate(
-    data: Data,
-    scorer: Annotated[str, typer.Option("--scorer", help="The scorer by name.")] = DEFAULT,
+    context: Context,
+    data: Annotated[Path, typer.Argument(help="Labelled claims: a file or a folder.")],
+    scorer: Annotated[str, typer.Option("--scorer", help="The scorer by name.")] = "trained",
     out: Annotated[
         Path | None, typer.Option("--out", help="The file to write; default: in the folder of the domain.")
     ] = None,
     limit: Limit = None,
-    domain: Domain = None,
-    as_json: Json = False,
-    config: Config = None,
-    indexes: Indexes = None,
-    offline: Offline = False,
 ) -> int:
     """Fit a scorer's probabilities to your labels; ends with 7, and keeps nothing, if that gains nothing."""
-    from hybrid.grounding.calibration import UNCALIBRATED
-    from hybrid.grounding.cards import calibrated, card_path, write_card
-    from hybrid.grounding.loading import fitted_for
+    from hybrid.grounding.cards import card_values
 
-    settings = settings_from(config, indexes=indexes, offline=offline)
-    # before the work, which takes its time
-    path = out or card_path(Path(settings.indexes) / existing_domain(settings, domain), scorer)
-    # what ships, not what these or other labels made of it
-    shipped = fitted_for(scorer)
-    name, claims = _claims(data, limit)
-    ((scores,),) = _scores(settings, (scorer,), [claims])
-    card = calibrated(
-        claims,
-        scores,
-        before=UNCALIBRATED if shipped is None else shipped.calibration,
-        data=name,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
-    if card.better:
-        write_card(path, card)
-    if as_json:
-        stored = str(path) if card.better else None
-        console.json_document({"scorer": scorer, "better": card.better, "stored": stored, "card": card})
+    # before the work, which takes its time: with --out no domain is needed
+    assistant = context.assistant(indexed=out is None)
+    found = assistant.calibrate(data, scorer=scorer, out=out, limit=limit, progress=_progress())
+    card, stored = found.card, str(found.path) if found.path is not None else None
+    if context.as_json:
+        console.json_document(
+            {"scorer": scorer, "better": card.better, "stored": stored, "card": card_values(card)}
+        )
     else:
         _tell(card)
-        console.data(f"stored    {path}" if card.better else "not stored: the Brier score is not better")
+        console.data(f"stored    {stored}" if stored else "not stored: the Brier score is not better")
     return 0 if card.better else EXIT_GATE_FAILED
 
 
-def _claims(path: Path, limit: int | None) -> tuple[str, list[LabelledClaim]]:
-    """Return the name of a labelled set and its claims."""
-    from hybrid.grounding.examples import load_labelled
-    from hybrid.grounding.labelled import labelled, limited
+def _progress() -> Callable[[str, int, int], None]:
+    """Return what tells how far a scorer is: at its end, and every few seconds until then."""
+    pace = console.Pace(5)
 
-    dataset = load_labelled(path)
-    name = dataset.name or path.stem
-    claims = labelled(dataset.examples)
-    if not claims:
-        raise UsageError(f"{path} holds no labelled claims")
-    return name, claims if limit is None else limited(claims, limit)
+    def tell(scorer: str, done: int, total: int) -> None:
+        if pace.due(last=done == total):
+            console.note(f"{console.one_line(scorer, 60)}: {done} of {total} claims")
 
-
-def _scores(
-    settings: Settings, names: Sequence[str], sets: Sequence[Sequence[LabelledClaim]]
-) -> list[list[Scores]]:
-    """Return what each scorer says of each set; it is let go before the next one is loaded."""
-    from hybrid.grounding.measuring import measured
-    from hybrid.grounding.scorers.naming import scorer_for
-
-    found: list[list[Scores]] = [[] for _ in sets]
-    for name in names:
-        scorer = scorer_for(name, settings.models)
-        for own, claims in zip(found, sets, strict=True):
-            own.append(measured(name, scorer, claims, progress=_Progress(name)))
-    return found
-
-
-def _apart(path: Path, judged: Iterable[Sequence[LabelledClaim]]) -> list[LabelledClaim]:
-    """Return the claims to fit on: those of documents that are not judged."""
-    name, claims = _claims(path, None)
-    sources = {claim.source for each in judged for claim in each if claim.source}
-    apart = [claim for claim in claims if claim.source not in sources]
-    if shared := len(claims) - len(apart):
-        console.note(f"{name}: {shared} claims of documents that are judged are left out of the fitting")
-    if not apart:
-        raise UsageError(
-            f"all documents of {path} are judged too: a threshold is fixed on other data",
-            hint="leave --threshold-from away: then each fold of documents is judged by the others",
-        )
-    return apart
-
-
-def _kept(path: Path, names: Sequence[str]) -> dict[str, Fitted]:
-    """Return the calibration of a file, by its scorer."""
-    from hybrid.grounding.cards import read_card
-
-    card = read_card(path)
-    if card.scorer not in names:
-        raise UsageError(f"{path} is of the scorer {card.scorer}", hint=f"add --scorer {card.scorer}")
-    return {card.scorer: card.fitted}
-
-
-class _Progress:
-    """Tell how far a scorer is: at its end, and every few seconds until then."""
-
-    def __init__(self, scorer: str) -> None:
-        self._scorer = scorer
-        self._shown = time.monotonic()
-
-    def __call__(self, done: int, total: int) -> None:
-        now = time.monotonic()
-        if done == total or now - self._shown >= _TOLD_EVERY_SECONDS:
-            self._shown = now
-            console.note(f"{console.one_line(self._scorer, 60)}: {done} of {total} claims")
+    return tell
 
 
 def _document(found: Sequence[MetaEvaluation], means: Sequence[MeanResult]) -> dict[str, object]:
     """Return one set as it is, with the figures of its only scorer at the top; several below each other."""
-    from hybrid.grounding.rendering import mean_values, result_values, set_values
+    from hybrid.grounding.table import mean_values, result_values, set_values
 
     if len(found) > 1:
         return {"sets": [set_values(each) for each in found], "mean": mean_values(means)}
@@ -215,8 +119,8 @@ def _document(found: Sequence[MetaEvaluation], means: Sequence[MeanResult]) -> d
 
 
 def _show(found: Sequence[MetaEvaluation], means: Sequence[MeanResult]) -> None:
-    from hybrid.grounding.figures import Dimension
-    from hybrid.grounding.rendering import HEADER, by_part, over_sets, overview, told
+    from hybrid.grounding.measure import Dimension
+    from hybrid.grounding.table import HEADER, by_part, over_sets, overview, told
 
     for each in found:
         console.data(f"{console.one_line(each.name, 60)}: {told(each)}")

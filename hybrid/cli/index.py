@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,31 +11,19 @@ import typer
 
 from hybrid.assistant import Assistant
 from hybrid.cli import console
-from hybrid.cli.options import (
-    Config,
-    Context,
-    Domain,
-    EffortOption,
-    Indexes,
-    Json,
-    Offline,
-    assistant_for,
-    existing_domain,
-    new_domain,
-    settings_from,
-    shared,
-)
+from hybrid.cli.options import Context, shared
+from hybrid.config import Settings
 from hybrid.errors import EXIT_PARTIAL, HybridError, UsageError
-from hybrid.index import Index
-from hybrid.index.generations import domains, finished
-from hybrid.ingestion import IngestEstimate, IngestReport
+from hybrid.index.generations import domains
+from hybrid.ingestion import IndexStatus, IngestEstimate, IngestReport
 
 _SHOWN_FILES = 10
 
 
+@shared()
 def index(
+    context: Context,
     folder: Annotated[Path, typer.Argument(help="A folder of documents, or one file.")],
-    domain: Domain = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done, how big, how long.")
     ] = False,
@@ -43,56 +32,48 @@ def index(
     text_field: Annotated[
         str | None, typer.Option("--text-field", help="Field of a CSV or JSONL row.")
     ] = None,
-    as_json: Json = False,
-    config: Config = None,
-    indexes: Indexes = None,
-    effort: EffortOption = None,
-    offline: Offline = False,
 ) -> int:
     """Index a folder: only what is new or changed is read and embedded."""
-    documents = {"exclude": exclude or None, "text_field": text_field}
-    settings = settings_from(config, indexes=indexes, effort=effort, offline=offline, documents=documents)
-    assistant = Assistant(new_domain(settings, domain, folder), settings=settings)
+    settings = context.settings(documents={"exclude": exclude or None, "text_field": text_field})
+    assistant = Assistant(_new_domain(context, settings, folder), settings=settings)
     if dry_run:
-        _show_estimate(assistant.domain, assistant.estimate(folder, rebuild=rebuild), as_json=as_json)
+        _show_estimate(context, assistant.domain, assistant.estimate(folder, rebuild=rebuild))
         return 0
     with console.progress() as progress:
         report = assistant.index(folder, rebuild=rebuild, progress=progress)
-    if as_json:
+    if context.as_json:
         console.json_document({"domain": assistant.domain, "report": report})
     else:
         _show_report(assistant.domain, report)
     return EXIT_PARTIAL if report.rejected else 0
 
 
+@shared()
 def status(
-    domain: Domain = None,
+    context: Context,
     files: Annotated[bool, typer.Option("--files", help="List every document.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Check every file against its checksum.")] = False,
-    as_json: Json = False,
-    config: Config = None,
-    indexes: Indexes = None,
-) -> None:
-    """Show what is indexed, with which embedder, and what was rejected."""
-    settings = settings_from(config, indexes=indexes)
-    root = Path(settings.indexes)
-    names = list(domains(root))
-    if domain or settings.domain or len(names) <= 1:
-        names = [existing_domain(settings, domain)]
-    described = []
+) -> int:
+    """Show what is indexed, with which embedder, and what was rejected; 6 where an index is damaged."""
+    settings = context.settings()
+    names = list(domains(Path(settings.indexes)))
+    if context.domain or settings.domain or len(names) <= 1:
+        names = [context.existing_domain(settings)]
+    described, damaged = [], []
     for name in names:
         try:
-            described.append(_describe(root / name, files=files, verify=verify))
+            described.append(Assistant(name, settings=settings).status(files=files, verify=verify))
         except HybridError as error:
             if len(names) == 1:
                 raise
             # one damaged domain must not hide the others
-            console.note(f"error: {name}: {error}")
-    if as_json:
-        console.json_document({"domains": described})
-        return
-    for entry in described:
-        _show_status(entry)
+            damaged.append({"domain": name, "error": str(error), "hint": error.hint})
+            console.note(f"error: {name}: {error}\n  → {error.hint}")
+    context.show(
+        {"domains": described, "damaged": damaged},
+        *(line for each in described for line in _status_lines(each)),
+    )
+    return EXIT_PARTIAL if damaged else 0
 
 
 @shared()
@@ -102,38 +83,30 @@ def rollback(context: Context) -> None:
     context.show(manifest, f"generation {manifest.generation} of {manifest.created} is in force")
 
 
+@shared()
 def remove(
+    context: Context,
     patterns: Annotated[list[str] | None, typer.Argument(help="Sources or patterns such as 'old/*'.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Remove the whole domain.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    domain: Domain = None,
-    as_json: Json = False,
-    config: Config = None,
-    indexes: Indexes = None,
-    offline: Offline = False,
 ) -> None:
     """Take documents out of the index; they come back with the next `index` unless they are gone."""
     if bool(patterns) == everything:
         raise UsageError("name what to remove, or give --all for the whole domain")
-    assistant = assistant_for(settings_from(config, indexes=indexes, offline=offline), domain)
-    if everything:
-        if not yes and not sys.stdin.isatty():
-            raise UsageError("nobody is there to confirm", hint="give --yes to remove the whole domain")
-        if not yes:
-            typer.confirm(
-                f"Remove the domain {assistant.domain!r} with all its generations?", abort=True, err=True
-            )
-        assistant.delete()
-        if as_json:
-            console.json_document({"domain": assistant.domain, "removed": True})
-        else:
-            console.data(f"removed the domain {assistant.domain!r}")
+    assistant = context.assistant()
+    name = assistant.domain
+    if not everything:
+        manifest = assistant.remove(patterns or [])
+        counts = manifest.counts
+        left = f"{counts.documents} documents, {counts.chunks} chunks are left"
+        context.show({"domain": name, "manifest": manifest}, left)
         return
-    manifest = assistant.remove(patterns or [])
-    if as_json:
-        console.json_document({"domain": assistant.domain, "manifest": manifest})
-    else:
-        console.data(f"{manifest.counts.documents} documents, {manifest.counts.chunks} chunks are left")
+    if not yes and not sys.stdin.isatty():
+        raise UsageError("nobody is there to confirm", hint="give --yes to remove the whole domain")
+    if not yes:
+        typer.confirm(f"Remove the domain {name!r} with all its generations?", abort=True, err=True)
+    assistant.delete()
+    context.show({"domain": name, "removed": True}, f"removed the domain {name!r}")
 
 
 def _show_report(domain: str, report: IngestReport) -> None:
@@ -150,8 +123,8 @@ def _show_report(domain: str, report: IngestReport) -> None:
     console.note(f'Next: hybrid ask "..." --domain {domain}')
 
 
-def _show_estimate(domain: str, estimate: IngestEstimate, *, as_json: bool) -> None:
-    if as_json:
+def _show_estimate(context: Context, domain: str, estimate: IngestEstimate) -> None:
+    if context.as_json:
         console.json_document({"domain": domain, "estimate": estimate})
         return
     plan = estimate.plan
@@ -171,36 +144,26 @@ def _show_estimate(domain: str, estimate: IngestEstimate, *, as_json: bool) -> N
     )
 
 
-def _describe(folder: Path, *, files: bool, verify: bool) -> dict[str, object]:
-    index = Index.open(folder)
-    try:
-        if verify:
-            index.verify()
-        entry: dict[str, object] = {
-            "domain": folder.name,
-            "manifest": index.manifest,
-            "generations": finished(folder),
-            "rejected": index.rejected(),
-            "verified": verify,
-        }
-        return entry | {"sources": index.sources()} if files else entry
-    finally:
-        index.close()
+def _status_lines(status: IndexStatus) -> list[str]:
+    manifest, counts = status.manifest, status.manifest.counts
+    return [
+        f"{console.one_line(status.domain, 100)}: generation {manifest.generation} of {manifest.created}",
+        f"  from       {console.one_line(manifest.folder, 200)}",
+        f"  holds      {counts.documents} documents, {counts.chunks} chunks",
+        f"  embedder   {manifest.embedder.name} ({manifest.embedder.weights[:12]})",
+        f"  search     {manifest.dense.kind}, recall@10 {manifest.dense.recall_at_10:.3f}",
+        f"  rejected   {len(status.rejected)}",
+        *(
+            f"    {console.one_line(item.source, 60)}: {console.one_line(item.reason, 200)}"
+            for item in status.rejected
+        ),
+        *(f"  {console.one_line(source, 200)}" for source in status.sources or ()),
+    ]
 
 
-def _show_status(entry: dict[str, object]) -> None:
-    manifest, rejected = console.plain(entry["manifest"]), console.plain(entry["rejected"])
-    counts = manifest["counts"]
-    domain = console.one_line(str(entry["domain"]), 100)
-    console.data(f"{domain}: generation {manifest['generation']} of {manifest['created']}")
-    console.data(f"  from       {console.one_line(manifest['folder'], 200)}")
-    console.data(f"  holds      {counts['documents']} documents, {counts['chunks']} chunks")
-    console.data(f"  embedder   {manifest['embedder']['name']} ({manifest['embedder']['weights'][:12]})")
-    console.data(
-        f"  search     {manifest['dense']['kind']}, recall@10 {manifest['dense']['recall_at_10']:.3f}"
-    )
-    console.data(f"  rejected   {len(rejected)}")
-    for item in rejected:
-        console.data(f"    {console.one_line(item['source'], 60)}: {console.one_line(item['reason'], 200)}")
-    for source in console.plain(entry.get("sources", [])):
-        console.data(f"  {console.one_line(source, 200)}")
+def _new_domain(context: Context, settings: Settings, folder: Path) -> str:
+    """Return the name for the domain of a folder: the one given, or the folder's own."""
+    if context.domain or settings.domain:
+        return context.domain or settings.domain
+    own = re.sub(r"[^\w.-]+", "-", folder.resolve().stem if folder.is_file() else folder.resolve().name)
+    return own.strip("-.") or "documents"

@@ -1,4 +1,4 @@
-"""Commands on the set-up: models, config, completion."""
+"""Commands on the set-up: models, config, doctor, completion."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Annotated
 import typer
 
 from hybrid.cli import console
-from hybrid.cli.options import Config, EffortOption, Json, Offline, settings_from
+from hybrid.cli.options import Context, shared
 from hybrid.config import load, settings_dict, settings_schema
+from hybrid.doctor import Health, configured_models, diagnose
 from hybrid.errors import UsageError
-from hybrid.models.resolve import Origin, fetch, how_to_get, locate
+from hybrid.models.resolve import Origin, fetch, how_to_get
 
 models_app = typer.Typer(help="Where models come from.", no_args_is_help=True, rich_markup_mode=None)
 config_app = typer.Typer(
@@ -21,61 +22,53 @@ _SHELLS = ("bash", "zsh", "fish")
 
 
 @models_app.command("list")
-def models_list(as_json: Json = False, config: Config = None, offline: Offline = False) -> None:
+@shared("as_json", "config", "offline")
+def models_list(context: Context) -> None:
     """Show for each configured model where it would come from and whether it is there."""
-    settings = settings_from(config, offline=offline).models
-    names = {"embedder": settings.embedder, "generator": settings.generator, "reranker": settings.reranker}
-    rows = []
-    for role, name in names.items():
-        if not name:
-            continue
-        location = locate(name, offline=settings.offline)
-        if role == "generator" and settings.endpoint:
-            rows.append(
-                {"role": role, "name": name, "origin": "endpoint", "path": settings.endpoint, "here": True}
-            )
-            continue
-        here = location.path is not None
-        rows.append(
-            {
-                "role": role,
-                "name": name,
-                "origin": location.origin,
-                "path": str(location.path or ""),
-                "here": here,
-            }
-        )
-    if as_json:
-        console.json_document({"models": rows})
+    models = configured_models(context.settings().models)
+    if context.as_json:
+        console.json_document({"models": models})
         return
-    for row in rows:
-        state = "here" if row["here"] else ("to be fetched" if row["origin"] is Origin.HUB else "missing")
-        console.data(f"{row['role']:9}  {row['name']}  {row['origin']}  {state}")
-        if not row["here"]:
-            console.note(f"  → {how_to_get(str(row['name']))}")
+    for model in models:
+        state = "here" if model.here else ("to be fetched" if model.origin == Origin.HUB else "missing")
+        console.data(f"{model.role:9}  {model.name}  {model.origin}  {state}")
+        if not model.here:
+            console.note(f"  → {how_to_get(model.name)}")
 
 
 @models_app.command("get")
+@shared("as_json", "config", "offline")
 def models_get(
-    name: Annotated[str, typer.Argument(help="A name on the hub, or a folder.")],
-    as_json: Json = False,
-    config: Config = None,
-    offline: Offline = False,
+    context: Context, name: Annotated[str, typer.Argument(help="A name on the hub, or a folder.")]
 ) -> None:
     """Make a model available on this machine, and say where it lies."""
-    path = fetch(name, offline=settings_from(config, offline=offline).models.offline)
-    if as_json:
-        console.json_document({"name": name, "path": str(path)})
-    else:
-        console.data(str(path))
+    path = str(fetch(name, offline=context.settings().models.offline))
+    context.show({"name": name, "path": path}, path)
+
+
+@shared("as_json", "config", "indexes", "offline")
+def doctor(context: Context) -> int:
+    """Check Python, device, models, extras, disk and every index; the exit code is 1 if one check is bad."""
+    found = diagnose(context.settings())
+    bad = any(each.verdict is Health.BAD for each in found)
+    context.show(
+        {"healthy": not bad, "checks": found},
+        *(
+            f"{number:2}. {each.verdict:4}  {each.name}: {each.found}"
+            + (f"\n          → {each.mend}" if each.mend else "")
+            for number, each in enumerate(found, start=1)
+        ),
+    )
+    return int(bad)
 
 
 @config_app.command("show")
-def config_show(as_json: Json = False, config: Config = None, effort: EffortOption = None) -> None:
+@shared("as_json", "config", "effort")
+def config_show(context: Context) -> None:
     """Show the settings in force, and where those come from that are not the default."""
-    loaded = load({"effort": effort}, file=config)
+    loaded = load({"effort": context.effort}, file=context.config)
     values = settings_dict(loaded.settings)
-    if as_json:
+    if context.as_json:
         console.json_document(values)
         return
     for key, value in values.items():
@@ -88,24 +81,22 @@ def config_show(as_json: Json = False, config: Config = None, effort: EffortOpti
 
 
 @config_app.command("check")
-def config_check(as_json: Json = False, config: Config = None) -> None:
+@shared("as_json", "config")
+def config_check(context: Context) -> None:
     """Check the settings; the exit code is 3 when something is wrong."""
-    settings_from(config)
-    if as_json:
-        console.json_document({"valid": True})
-    else:
-        console.data("the settings are valid")
+    context.settings()
+    context.show({"valid": True}, "the settings are valid")
 
 
 @config_app.command("schema")
-def config_schema(as_json: Json = False) -> None:
+@shared("as_json")
+def config_schema(context: Context) -> None:
     """Write the JSON schema of hybrid.toml."""
     console.json_document(settings_schema())
 
 
-def completion(
-    shell: Annotated[str, typer.Argument(help="bash, zsh or fish.")], as_json: Json = False
-) -> None:
+@shared("as_json")
+def completion(context: Context, shell: Annotated[str, typer.Argument(help="bash, zsh or fish.")]) -> None:
     """Write the completion script of a shell, to be sourced by it."""
     if shell not in _SHELLS:
         raise UsageError(f"{shell!r} is not a known shell", hint=f"one of: {', '.join(_SHELLS)}")
@@ -113,10 +104,7 @@ def completion(
     from typer._completion_shared import get_completion_script
 
     script = get_completion_script(prog_name="hybrid", complete_var="_HYBRID_COMPLETE", shell=shell)
-    if as_json:
-        console.json_document({"shell": shell, "script": script})
-    else:
-        console.data(script.rstrip())
+    context.show({"shell": shell, "script": script}, script.rstrip())
 
 
 def _assigned(key: str, value: object, origin: str | None) -> str:

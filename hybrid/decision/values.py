@@ -30,7 +30,7 @@ class Verdict(StrEnum):
     UNDECIDED = "undecided"
 
 
-class Side(StrEnum):
+class Bound(StrEnum):
     """Which side of its limit a gate wants."""
 
     AT_LEAST = ">="
@@ -42,7 +42,7 @@ class Gate:
     """A condition that an arm must meet to be chosen, such as ``hallucination <= 0.1``."""
 
     measure: str
-    comparison: Side
+    comparison: Bound
     limit: float
 
 
@@ -209,7 +209,7 @@ def parse_requirements(texts: Sequence[str]) -> Requirements:
     arm: str | None = None
     for text in texts:
         if match := _GATE.fullmatch(text):
-            gates.append(Gate(match[1], Side(match[2]), _number(match[3], text)))
+            gates.append(Gate(match[1], Bound(match[2]), _number(match[3], text)))
         elif text.startswith(_ARM) and len(text) > len(_ARM):
             named = text.removeprefix(_ARM)
             if arm not in (None, named):

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from hybrid.decision import wording
 from hybrid.decision.values import (
     ArmResult,
+    Bound,
     Decision,
     Effect,
     Gate,
@@ -24,7 +25,6 @@ from hybrid.decision.values import (
     Hypothesis,
     Look,
     Policy,
-    Side,
     SliceResult,
     Verdict,
 )
@@ -249,7 +249,7 @@ def _hold(arm: str, gate: Gate, measures: Mapping[str, float]) -> GateResult:
     value = measures.get(gate.measure)
     if value is None:
         return GateResult(arm, gate, None, passed=False)
-    passed = value >= gate.limit if gate.comparison is Side.AT_LEAST else value <= gate.limit
+    passed = value >= gate.limit if gate.comparison is Bound.AT_LEAST else value <= gate.limit
     return GateResult(arm, gate, value, passed)
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hybrid.decision.values import ArmResult, Decision, Effect, GateResult, Hypothesis, Side
+from hybrid.decision.values import ArmResult, Bound, Decision, Effect, GateResult, Hypothesis
 from hybrid.statistics import MIN_SOURCES, Interval, decimal
 
 _MANY = 10_000
-_SIGNS = {Side.AT_LEAST: "≥", Side.AT_MOST: "≤"}
+_SIGNS = {Bound.AT_LEAST: "≥", Bound.AT_MOST: "≤"}
 
 
 def points(value: float, *, sign: bool = False) -> str:

@@ -1,5 +1,1 @@
-"""Measure retrieval and answers against gold: question sets, metrics, benchmarks.
-
-``questions`` loads sets, ``metrics`` scores answers, ``ranking`` scores rankings, ``benchmark`` runs
-both over a domain.
-"""
+"""Arms × questions against gold: what came out and what it cost, scored, and retrieval over a benchmark."""

@@ -60,7 +60,8 @@ class ConfidenceSummary:
     """How well an arm's confidences tell right from wrong; each None where none was given.
 
     ``aurc`` and ``excess_aurc`` are over all answers but abstentions; what failed or has no confidence
-    is ranked last. ``brier`` and ``calibration_error`` are over the ``given`` answers with a confidence.
+    is ranked last. ``brier`` and the debiased ``calibration_error`` are over the ``given`` answers with a
+    confidence.
     """
 
     given: int
@@ -394,6 +395,7 @@ def _confidence(rows: Sequence[tuple[Outcome, Scores]]) -> ConfidenceSummary:
     if not given:
         return ConfidenceSummary(0, None, None, None, None)
     sure, right = [confidence for confidence, _ in given], [score for _, score in given]
+    error = calibration_error(sure, right)
     asserted = [(outcome, score) for outcome, score in rows if not score.abstained]
     order = [_rank(outcome, score) for outcome, score in asserted]
     losses = [1.0 - score.correct for _, score in asserted]
@@ -402,7 +404,7 @@ def _confidence(rows: Sequence[tuple[Outcome, Scores]]) -> ConfidenceSummary:
         aurc=aurc(order, losses),
         excess_aurc=excess_aurc(order, losses),
         brier=brier(sure, right),
-        calibration_error=calibration_error(sure, right),
+        calibration_error=None if error is None else error.error,
     )
 
 

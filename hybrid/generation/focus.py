@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from hybrid.generation.prompts import Passage
-from hybrid.models import Embedder, TokenCounter, Vectors
+from hybrid.models import Embedder, Vectors
 from hybrid.text.sentences import pieces
 from hybrid.text.words import overlaps
-from hybrid.types import Chunk, Evidence, Hit, Span
+from hybrid.types import Chunk, Evidence, Hit, Span, TokenCounter
 
 # As the extractive reader weighs them: cosine 1, words 0.4.
 _WORDS = 0.4

@@ -1,6 +1,6 @@
 """From a scorer's logits to probabilities that hold: Platt's sigmoid, a temperature, or an isotonic curve.
 
-Takes logits and labels, gives a frozen curve that never falls. Which kind is fitted depends on how many
+Which kind is fitted depends on how many
 labels there are: a temperature, one number, below 50; Platt's sigmoid, two numbers; an isotonic curve above
 500, which is not better than Platt's with fewer (Niculescu-Mizil & Caruana 2005). Labels are smoothed as
 Platt (1999) did, so that labels which a threshold separates give no probability of 0 or 1. Where a sigmoid is
@@ -10,21 +10,27 @@ known from other data, that of the new labels starts from it: few labels move it
 from __future__ import annotations
 
 import itertools
+import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from hybrid.errors import UsageError
-from hybrid.grounding.folds import FOLDS, grouped_folds
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
+# Of the file: a reader of another version says so instead of guessing.
+SCHEMA_VERSION = 1
+# Its name beside the weights that it belongs to.
+CALIBRATION = "calibration.json"
+FOLDS = 5
 LEAST_LABELS = 10
 PLATT_LABELS = 50
 ISOTONIC_LABELS = 500
@@ -39,7 +45,7 @@ _SHIFT_SPREAD = 0.8
 _STEPS = 100
 
 
-class Method(StrEnum):
+class CurveKind(StrEnum):
     """What kind of curve it is; ``none`` takes the scorer at its word."""
 
     NONE = "none"
@@ -67,7 +73,7 @@ class Calibration:
         UsageError: the numbers are no such curve.
     """
 
-    method: Method = Method.NONE
+    method: CurveKind = CurveKind.NONE
     slope: float = 1.0
     intercept: float = 0.0
     knots: tuple[Knot, ...] = ()
@@ -79,7 +85,7 @@ class Calibration:
         numbers = [self.slope, self.intercept, *logits, *heights]
         falls = any(one > other for row in (logits, heights) for one, other in itertools.pairwise(row))
         outside = any(not 0.0 <= height <= 1.0 for height in heights)
-        bare = (self.method is Method.ISOTONIC) != bool(self.knots)
+        bare = (self.method is CurveKind.ISOTONIC) != bool(self.knots)
         if not all(map(math.isfinite, numbers)) or self.slope < 0 or falls or outside or bare:
             raise UsageError(
                 f"this is no {self.method} calibration: expected a slope from 0 upwards, and for an isotonic "
@@ -100,17 +106,58 @@ class Calibration:
         if self.knots:
             places = [knot.logit for knot in self.knots]
             return np.asarray(np.interp(values, places, [knot.probability for knot in self.knots]))
-        return np.asarray(special.expit(self.slope * values + self.intercept), dtype=np.float64)
+        return _expit(self.slope * values + self.intercept)
 
 
 UNCALIBRATED = Calibration()
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What a scorer's logits become: probabilities, and supported what reaches the threshold."""
+
+    calibration: Calibration
+    threshold: float
+    scorer: str = ""
+
+
+def card_path(folder: Path, scorer: str) -> Path:
+    """Return where the calibration of a scorer is kept below the folder of a domain."""
+    return folder / "grounding" / card_file(scorer)
+
+
+def card_file(scorer: str) -> str:
+    """Return the name of the file of a scorer's calibration."""
+    return f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', scorer).strip('.-') or 'scorer'}.json"
+
+
+def read_fitted(path: Path) -> Fitted:
+    """Return what judges by the calibration card in a file; what else it tells is for people.
+
+    Raises:
+        UsageError: there is none, or it is damaged or of another version.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    hint = "make one with: hybrid grounding calibrate DATA"
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(values, dict) or values.get("schema_version") != SCHEMA_VERSION:
+            raise UsageError(f"{path} is no calibration of format {SCHEMA_VERSION}", hint=hint)
+        return TypeAdapter(Fitted).validate_python(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"{path} is no calibration: `{place}`: {first['msg']}", hint=hint) from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read as a calibration: {error}", hint=hint) from error
 
 
 def fit_calibration(
     logits: ArrayLike,
     supported: ArrayLike,
     *,
-    method: Method | None = None,
+    method: CurveKind | None = None,
     prior: Calibration = UNCALIBRATED,
 ) -> Calibration:
     """Return the curve for labelled claims; the kind follows from the number of labels unless it is given.
@@ -130,32 +177,32 @@ def fit_calibration(
     """
     values, flags = _checked(logits, supported)
     method = method or _kind(len(flags), prior)
-    if method is Method.NONE:
+    if method is CurveKind.NONE:
         return UNCALIBRATED
     targets = _smoothed(flags)
-    if method is Method.ISOTONIC:
+    if method is CurveKind.ISOTONIC:
         return Calibration(method, knots=_isotonic(values, targets), labels=len(flags))
-    if method is Method.PLATT and _is_start(prior):
+    if method is CurveKind.PLATT and _is_start(prior):
         slope, intercept = _moved(values, targets, prior)
     else:
-        slope, intercept = _sigmoid(values, targets, shifted=method is Method.PLATT)
+        slope, intercept = _sigmoid(values, targets, shifted=method is CurveKind.PLATT)
     return Calibration(method, slope, intercept, labels=len(flags))
 
 
-def method_for(labels: int) -> Method:
+def method_for(labels: int) -> CurveKind:
     """Return the kind of curve that so many labels can carry."""
     if labels < PLATT_LABELS:
-        return Method.TEMPERATURE
-    return Method.PLATT if labels <= ISOTONIC_LABELS else Method.ISOTONIC
+        return CurveKind.TEMPERATURE
+    return CurveKind.PLATT if labels <= ISOTONIC_LABELS else CurveKind.ISOTONIC
 
 
-def _kind(labels: int, prior: Calibration) -> Method:
+def _kind(labels: int, prior: Calibration) -> CurveKind:
     """Return the kind of curve of so many labels: with a start, two numbers need no more than the least."""
     return method_for(max(labels, PLATT_LABELS)) if _is_start(prior) else method_for(labels)
 
 
 def _is_start(prior: Calibration) -> bool:
-    return prior.method is Method.PLATT and prior.slope > 0
+    return prior.method is CurveKind.PLATT and prior.slope > 0
 
 
 def cross_fitted(
@@ -163,7 +210,7 @@ def cross_fitted(
     supported: ArrayLike,
     sources: Sequence[str],
     *,
-    method: Method | None = None,
+    method: CurveKind | None = None,
     prior: Calibration = UNCALIBRATED,
     folds: int = FOLDS,
     seed: int = 0,
@@ -185,6 +232,38 @@ def cross_fitted(
         curve = fit_calibration(values[~held], flags[~held], method=method, prior=prior)
         found[held] = curve.probabilities(values[held])
     return found
+
+
+def grouped_folds(
+    supported: ArrayLike, sources: Sequence[str], *, folds: int = FOLDS, seed: int = 0
+) -> NDArray[np.int64]:
+    """Return the fold of each example, from 0; all examples of a source are in one.
+
+    The folds are about alike in size and in their share of supported examples. There are as many folds as
+    sources if these are fewer.
+
+    Raises:
+        UsageError: there are fewer than two sources, or not one for each example.
+    """
+    flags = np.asarray(supported, dtype=np.bool_)
+    if len(flags) != len(sources):
+        raise UsageError(f"{len(sources)} sources and {len(flags)} labels: expected a source for each label")
+    names, places = np.unique(np.asarray(sources), return_inverse=True)
+    if len(names) < 2:
+        raise UsageError(
+            f"{len(flags)} examples of {len(names)} source cannot be parted: they depend on each other",
+            hint="give examples from two documents at least, and say in each which it is from",
+        )
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    folds = min(folds, len(names))
+    # too few of one label cannot be dealt out
+    kinds = flags if min(flags.sum(), (~flags).sum()) >= folds else np.zeros_like(flags)
+    dealt = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(flags, kinds, places)
+    fold_of = np.empty(len(flags), dtype=np.int64)
+    for fold, (_, held) in enumerate(dealt):
+        fold_of[held] = fold
+    return fold_of
 
 
 def _checked(logits: ArrayLike, supported: ArrayLike) -> tuple[Array, Flags]:
@@ -221,7 +300,7 @@ def _sigmoid(values: Array, targets: Array, *, shifted: bool) -> tuple[float, fl
     """Return slope and intercept of the greatest likelihood with a slope from 0 upwards."""
     centre = float(values.mean()) if shifted else 0.0
     spread = float(np.sqrt(np.mean((values - centre) ** 2)))
-    level = float(special.logit(targets.mean())) if shifted else 0.0
+    level = float(np.log(targets.mean() / (1 - targets.mean()))) if shifted else 0.0
     if spread < 1e-12:
         return 0.0, level
     scaled = (values - centre) / spread
@@ -259,7 +338,7 @@ def _newton(design: Array, targets: Array, expected: Array | None = None, pull: 
     weights, least = start, loss(start)
     count = len(targets)
     for _ in range(_STEPS):
-        chances = special.expit(design @ weights)
+        chances = _expit(design @ weights)
         slope = design.T @ (chances - targets) + count * pull * (weights - start)
         if float(np.abs(slope).max()) < 1e-10 * count:
             break
@@ -280,21 +359,15 @@ def _newton(design: Array, targets: Array, expected: Array | None = None, pull: 
 
 def _isotonic(values: Array, targets: Array) -> tuple[Knot, ...]:
     """Pool adjacent violators (Ayer et al. 1955): each block of logits has the mean of its targets."""
-    levels, group, sizes = np.unique(values, return_inverse=True, return_counts=True)
-    sums = np.bincount(group, weights=targets)
-    # of a block: first level, last level, sum of targets, size
-    blocks: list[tuple[int, int, float, int]] = []
-    for place in range(len(levels)):
-        first, total, size = place, float(sums[place]), int(sizes[place])
-        while blocks and blocks[-1][2] * size >= total * blocks[-1][3]:
-            first, _, below, more = blocks.pop()
-            total, size = total + below, size + more
-        blocks.append((first, place, total, size))
-    knots: list[Knot] = []
-    height = 0.0
-    for first, last, total, size in blocks:
-        # the means rise but for rounding
-        height = min(max(height, total / size), 1.0)
-        ends = dict.fromkeys((float(levels[first]), float(levels[last])))
-        knots += [Knot(logit, height) for logit in ends]
-    return tuple(knots)
+    from sklearn.isotonic import IsotonicRegression
+
+    curve = IsotonicRegression(y_min=0.0, y_max=1.0).fit(values, targets)
+    return tuple(
+        Knot(float(logit), float(height))
+        for logit, height in zip(curve.X_thresholds_, curve.y_thresholds_, strict=True)
+    )
+
+
+def _expit(values: Array) -> Array:
+    with np.errstate(over="ignore"):
+        return np.asarray(1 / (1 + np.exp(-values)), dtype=np.float64)

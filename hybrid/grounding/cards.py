@@ -1,13 +1,8 @@
-"""A calibration that is kept, with what it was fitted on and what it gained; refused if it gained nothing.
-
-Takes labelled claims and what a scorer said of them, gives a card, and a file of JSON from it and back.
-"""
+"""The card of a calibration: what it was fitted on, and what it gained by it."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,20 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from hybrid.errors import UsageError
+from hybrid.confidence import CalibrationError, calibration_error
 from hybrid.files import hash_text, write_json
-from hybrid.grounding.calibration import UNCALIBRATED, Calibration, Method, cross_fitted, fit_calibration
-from hybrid.grounding.figures import Fitted
-from hybrid.grounding.intervals import LEVEL, REPLICATES, Interval
-from hybrid.grounding.labelled import LabelledClaim, Scores, labels_of, sources_of
-from hybrid.grounding.metrics import choose_threshold
-from hybrid.grounding.reliability import CalibrationError, calibration_error
-from hybrid.statistics import resample
-
-# Of the file: a reader of another version says so instead of guessing.
-SCHEMA_VERSION = 1
-# Its name beside the weights that it belongs to.
-CALIBRATION = "calibration.json"
+from hybrid.grounding.calibration import (
+    SCHEMA_VERSION,
+    UNCALIBRATED,
+    Calibration,
+    CurveKind,
+    Fitted,
+    cross_fitted,
+    fit_calibration,
+)
+from hybrid.grounding.labelled import LabelledClaim, ScorerLogits, labels_of, sources_of
+from hybrid.grounding.metrics import LEVEL, REPLICATES, choose_threshold
+from hybrid.statistics import Estimate, resample
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +45,7 @@ class CalibrationCard:
     sources: int
     brier_before: float
     brier_after: float
-    gain: Interval
+    gain: Estimate
     error_before: CalibrationError
     error_after: CalibrationError
     data: str = ""
@@ -66,15 +61,15 @@ class CalibrationCard:
     @property
     def fitted(self) -> Fitted:
         """Return what turns logits of the scorer into probabilities and decisions."""
-        return Fitted(self.calibration, self.threshold)
+        return Fitted(self.calibration, self.threshold, self.scorer)
 
 
 def calibrated(
     claims: Sequence[LabelledClaim],
-    scores: Scores,
+    scores: ScorerLogits,
     *,
     before: Calibration = UNCALIBRATED,
-    method: Method | None = None,
+    method: CurveKind | None = None,
     threshold: float | None = None,
     data: str = "",
     created: str = "",
@@ -94,7 +89,7 @@ def calibrated(
     old = before.probabilities(scores.logits)
     new = cross_fitted(scores.logits, labels, sources, method=method, prior=before, seed=seed)
     losses = np.column_stack([(old - labels) ** 2, (new - labels) ** 2])
-    gain = resample(losses, sources, replicates=REPLICATES, seed=seed).contrast([1.0, -1.0])
+    gain = resample(losses, sources, replicates=REPLICATES, seed=seed).difference(0, 1)
     errors = [calibration_error(chances, labels, seed=seed) for chances in (old, new)]
     assert errors[0] is not None and errors[1] is not None
     return CalibrationCard(
@@ -106,7 +101,7 @@ def calibrated(
         sources=len(set(sources)),
         brier_before=float(losses[:, 0].mean()),
         brier_after=float(losses[:, 1].mean()),
-        gain=Interval(gain.estimate, gain.bound((1 - LEVEL) / 2), gain.bound((1 + LEVEL) / 2)),
+        gain=Estimate(gain.estimate, gain.interval((1 - LEVEL) / 2)),
         error_before=errors[0],
         error_after=errors[1],
         data=data,
@@ -114,16 +109,6 @@ def calibrated(
         created=created,
         before=before,
     )
-
-
-def card_path(folder: Path, scorer: str) -> Path:
-    """Return where the calibration of a scorer is kept below the folder of a domain."""
-    return folder / "grounding" / card_file(scorer)
-
-
-def card_file(scorer: str) -> str:
-    """Return the name of the file of a scorer's calibration."""
-    return f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', scorer).strip('.-') or 'scorer'}.json"
 
 
 def write_card(path: Path, card: CalibrationCard) -> None:
@@ -134,29 +119,7 @@ def write_card(path: Path, card: CalibrationCard) -> None:
 
 def card_values(card: CalibrationCard) -> dict[str, Any]:
     """Return the card as plain JSON values."""
-    return {"schema_version": SCHEMA_VERSION} | dataclasses.asdict(card)
-
-
-def read_card(path: Path) -> CalibrationCard:
-    """Return the card in a file.
-
-    Raises:
-        UsageError: there is none, or it is damaged or of another version.
-    """
-    from pydantic import TypeAdapter, ValidationError
-
-    hint = "make one with: hybrid grounding calibrate DATA"
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(values, dict) or values.pop("schema_version", None) != SCHEMA_VERSION:
-            raise UsageError(f"{path} is no calibration of format {SCHEMA_VERSION}", hint=hint)
-        return TypeAdapter(CalibrationCard).validate_python(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"{path} is no calibration: `{place}`: {first['msg']}", hint=hint) from None
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read as a calibration: {error}", hint=hint) from error
+    return {"schema_version": SCHEMA_VERSION} | dataclasses.asdict(card) | {"gain": card.gain.flat()}
 
 
 def _parts(claim: LabelledClaim) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ _NO_NAMES = word_set(
 
 
 @dataclass(frozen=True)
-class Facts:
+class TextFacts:
     """What a text states that can be looked up: compared with many claims, and each kind read once.
 
     A kind that no claim asks for is never read.
@@ -104,9 +104,9 @@ class _Stated:
     names: dict[Span, tuple[str, ...]]
 
 
-def facts_of(text: str) -> Facts:
+def facts_of(text: str) -> TextFacts:
     """Return what a text states."""
-    return Facts(text)
+    return TextFacts(text)
 
 
 def in_order(found: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -161,7 +161,7 @@ def _context(text: str, span: Span) -> tuple[str, str]:
     return (before[-1] if before else "", behind[0] if behind else "")
 
 
-def missing(claim_text: str, facts: Facts) -> list[Finding]:
+def missing(claim_text: str, facts: TextFacts) -> list[Finding]:
     """Return the numbers, units, dates and names of a claim that are nowhere among the facts."""
     stated = _stated(claim_text)
     found: dict[Span, Finding] = {}
@@ -206,7 +206,7 @@ def _is_bare_year(date: Date) -> bool:
     return date.month is None and date.year == date.until
 
 
-def _number_doubt(quantity: Quantity, facts: Facts) -> Doubt | None:
+def _number_doubt(quantity: Quantity, facts: TextFacts) -> Doubt | None:
     if quantity.weak or any(same_quantity(quantity, other) for other in facts.numbers):
         return None
     if any(same_number(quantity, other) for other in facts.numbers):
@@ -216,11 +216,11 @@ def _number_doubt(quantity: Quantity, facts: Facts) -> Doubt | None:
     return Doubt.NUMBER
 
 
-def _is_dated(date: Date, facts: Facts) -> bool:
+def _is_dated(date: Date, facts: TextFacts) -> bool:
     return _has_year(date, facts) and _has_month(date, facts)
 
 
-def _has_year(date: Date, facts: Facts) -> bool:
+def _has_year(date: Date, facts: TextFacts) -> bool:
     if date.year is None or date.until is None:
         return True
     known = [int(digits) for digits in facts.digits if len(digits) == 4]
@@ -230,7 +230,7 @@ def _has_year(date: Date, facts: Facts) -> bool:
     )
 
 
-def _has_month(date: Date, facts: Facts) -> bool:
+def _has_month(date: Date, facts: TextFacts) -> bool:
     if date.month is None:
         return True
     same = [other for other in facts.dates if other.month == date.month]
@@ -272,7 +272,7 @@ def _telling(name: str) -> tuple[str, ...]:
     )
 
 
-def _is_named(parts: Sequence[str], facts: Facts) -> bool:
+def _is_named(parts: Sequence[str], facts: TextFacts) -> bool:
     """Tell whether a word of a name is there, or its initials, or what the name abbreviates."""
     if not parts or any(
         part.lower() in facts.words or facts.terms.intersection(terms(part)) for part in parts

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from hybrid.errors import UsageError
 from hybrid.grounding.checks import HARD, contradictions, in_order
-from hybrid.grounding.values import Claim, Doubt, Evidence, Finding, Status, Verdict
+from hybrid.grounding.values import Claim, ClaimVerdict, Doubt, Excerpt, Finding, Status
 from hybrid.text.dates import MONTHS
 from hybrid.text.words import terms
 
@@ -66,7 +66,7 @@ class Candidate:
     ``lacking`` is what its whole passage lacks of the claim, ``denied`` what the evidence itself denies.
     """
 
-    evidence: Evidence
+    evidence: Excerpt
     lacking: tuple[Finding, ...] = ()
     denied: tuple[Finding, ...] = ()
 
@@ -94,26 +94,26 @@ class Judged:
     opposed: bool = False
 
 
-def decide(claim: Claim, judged: Sequence[Judged], thresholds: Thresholds) -> Verdict:
+def decide(claim: Claim, judged: Sequence[Judged], thresholds: Thresholds) -> ClaimVerdict:
     """Return the verdict on a checkable claim; without candidates it is not in evidence, with support 0."""
     if not judged:
-        return Verdict(claim, Status.NOT_IN_EVIDENCE, 0.0)
+        return ClaimVerdict(claim, Status.NOT_IN_EVIDENCE, 0.0)
     best = min(judged, key=_better)
     if best.support >= thresholds.supported:
         shown = _shortest(judged, max(thresholds.supported, best.support - _AS_GOOD)).candidate
-        return Verdict(claim, Status.SUPPORTED, best.support, shown.evidence, _findings(shown))
+        return ClaimVerdict(claim, Status.SUPPORTED, best.support, shown.evidence, _findings(shown))
     candidate = best.candidate
     found = _findings(candidate)
     if best.opposed:
-        return Verdict(claim, Status.CONTRADICTED, best.support, candidate.evidence, found)
+        return ClaimVerdict(claim, Status.CONTRADICTED, best.support, candidate.evidence, found)
     closest = _closest(claim.text, judged)
     against = contradictions(claim.text, closest.text, alike=thresholds.close)
     if against:
-        return Verdict(claim, Status.CONTRADICTED, best.support, closest, against)
-    return Verdict(claim, Status.NOT_IN_EVIDENCE, best.support, candidate.evidence, found)
+        return ClaimVerdict(claim, Status.CONTRADICTED, best.support, closest, against)
+    return ClaimVerdict(claim, Status.NOT_IN_EVIDENCE, best.support, candidate.evidence, found)
 
 
-def share_supported(verdicts: Sequence[Verdict]) -> float | None:
+def share_supported(verdicts: Sequence[ClaimVerdict]) -> float | None:
     """Return the share of judged claims that are supported; None if none was judged.
 
     From 0 to 1, higher is better (faithfulness of ragas and RAGChecker).
@@ -122,7 +122,7 @@ def share_supported(verdicts: Sequence[Verdict]) -> float | None:
     return sum(verdict.status is Status.SUPPORTED for verdict in judged) / len(judged) if judged else None
 
 
-def hallucinated(verdicts: Sequence[Verdict]) -> float | None:
+def hallucinated(verdicts: Sequence[ClaimVerdict]) -> float | None:
     """Return 1 if any judged claim is not supported, else 0; None if none was judged.
 
     Lower is better; its mean is the rate of answers with a claim that the passages do not carry
@@ -132,7 +132,7 @@ def hallucinated(verdicts: Sequence[Verdict]) -> float | None:
     return None if share is None else float(share < 1)
 
 
-def judged_of(verdicts: Sequence[Verdict]) -> list[Verdict]:
+def judged_of(verdicts: Sequence[ClaimVerdict]) -> list[ClaimVerdict]:
     """Return the verdicts on claims that could be checked."""
     return [verdict for verdict in verdicts if verdict.status in _JUDGED]
 
@@ -154,7 +154,7 @@ def _better(judged: Judged) -> tuple[float, float, int, str, list[tuple[int, str
     return (-judged.support, -judged.logit, len(text), text, lacking)
 
 
-def _closest(claim: str, judged: Sequence[Judged]) -> Evidence:
+def _closest(claim: str, judged: Sequence[Judged]) -> Excerpt:
     """Return the candidate with most words of the claim, numbers and months apart; the shortest of equals."""
     said = {term for term in terms(claim) if not term[0].isdigit()} - _MONTHS
     texts = {found.candidate.evidence.text: found.candidate.evidence for found in reversed(judged)}

@@ -32,7 +32,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid.grounding.values import Evidence
+from hybrid.grounding.values import Excerpt
 from hybrid.text.sentences import pieces
 from hybrid.text.words import count_words, terms, tokens, word_spans
 from hybrid.types import Span
@@ -116,7 +116,7 @@ class SearchedPassage:
         """Return up to so many sentences that share something with a claim, the best first."""
         return [self.units[place] for place in self._ranked(claim, self._matrix(claim), count)]
 
-    def candidates(self, claim: str, number: int = 0, limit: Limit = DEFAULT_LIMIT) -> list[Evidence]:
+    def candidates(self, claim: str, number: int = 0, limit: Limit = DEFAULT_LIMIT) -> list[Excerpt]:
         """Return what could carry the claim; nothing only of a passage without a word.
 
         Args:
@@ -227,8 +227,8 @@ class SearchedPassage:
     def _between(self, first: int, last: int) -> tuple[Span, ...]:
         return (Span(self.units[first].start, self.units[last].end),)
 
-    def _evidence(self, number: int, spans: tuple[Span, ...]) -> Evidence:
-        return Evidence(number, spans, " ".join(self.text[span.start : span.end] for span in spans))
+    def _evidence(self, number: int, spans: tuple[Span, ...]) -> Excerpt:
+        return Excerpt(number, spans, " ".join(self.text[span.start : span.end] for span in spans))
 
 
 def _units(text: str, max_words: int) -> Iterator[tuple[Span, int]]:

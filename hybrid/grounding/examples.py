@@ -155,7 +155,7 @@ class Raw:
 
 
 @dataclass(frozen=True, slots=True)
-class Row(Generic[Shape]):
+class CheckedRow(Generic[Shape]):
     """A row whose fields are what they should be."""
 
     number: int
@@ -223,7 +223,7 @@ def load_own(paths: Sequence[Path]) -> Dataset:
     return Dataset(paths[0].stem if paths else "", examples)
 
 
-def _example(path: Path, row: Row[Labelled]) -> Example:
+def _example(path: Path, row: CheckedRow[Labelled]) -> Example:
     value = row.value
     claim = value.claim or value.answer
     found = value.evidence or value.passages
@@ -273,7 +273,7 @@ def raw_rows(path: Path) -> Iterator[Raw]:
     yield from (Raw(path, number, value) for number, value in values)
 
 
-def checked_rows(path: Path, shape: type[Shape]) -> Iterator[Row[Shape]]:
+def checked_rows(path: Path, shape: type[Shape]) -> Iterator[CheckedRow[Shape]]:
     """Yield the rows of a file in a shape, a dataclass; fields that it does not name are passed over.
 
     Raises:
@@ -284,7 +284,7 @@ def checked_rows(path: Path, shape: type[Shape]) -> Iterator[Row[Shape]]:
     adapter = TypeAdapter(shape)
     for raw in raw_rows(path):
         try:
-            yield Row(raw.number, raw.where, adapter.validate_python(raw.value))
+            yield CheckedRow(raw.number, raw.where, adapter.validate_python(raw.value))
         except ValidationError as error:
             wrong = [
                 f"`{'.'.join(str(part) for part in found['loc']) or 'row'}`: {found['msg']}"

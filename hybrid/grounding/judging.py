@@ -26,7 +26,7 @@ from hybrid.grounding.deciding import DEFAULT_THRESHOLDS, Candidate, Judged, Thr
 from hybrid.grounding.evidence import DEFAULT_LIMIT, Limit, SearchedPassage
 from hybrid.grounding.matrices import SupportMatrix
 from hybrid.grounding.scorers.protocol import Scorer
-from hybrid.grounding.values import Claim, Pair, Status, Verdict
+from hybrid.grounding.values import Claim, ClaimVerdict, Pair, Status
 from hybrid.text.languages import ENGLISH, language_of
 
 # Passages that several claims or answers share are read once, if they come one after the other.
@@ -60,7 +60,7 @@ class Grounding:
     are.
     """
 
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[ClaimVerdict, ...]
     matrix: SupportMatrix = field(compare=False)
 
 
@@ -185,7 +185,7 @@ class Grounder:
         self, case: Case, claims: Sequence[tuple[Claim, Status | None]], judged: Sequence[Sequence[Judged]]
     ) -> Grounding:
         verdicts = [
-            decide(claim, found, self.thresholds) if status is None else Verdict(claim, status)
+            decide(claim, found, self.thresholds) if status is None else ClaimVerdict(claim, status)
             for (claim, status), found in zip(claims, judged, strict=True)
         ]
         return Grounding(tuple(verdicts), matrix_of(judged, len(case.passages)))

@@ -6,8 +6,8 @@ Takes the pieces of a vocabulary, gives flags. English words; in other languages
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +33,8 @@ class Lexicon:
     mark: NDArray[np.bool_]
 
 
-def lexicon_of(pieces: Sequence[str]) -> Lexicon:
+@lru_cache(maxsize=2)
+def lexicon_of(pieces: tuple[str, ...]) -> Lexicon:
     """Return the flags of word pieces, which are given in the order of their ids."""
     bare = [piece.removeprefix("##") for piece in pieces]
     stop, negations = frozenset(_STOP.split()), frozenset(_NEGATIONS.split())

@@ -10,10 +10,15 @@ import dataclasses
 from pathlib import Path
 
 from hybrid.config import Settings
-from hybrid.grounding.calibration import UNCALIBRATED
-from hybrid.grounding.cards import CALIBRATION, card_file, card_path, read_card
+from hybrid.grounding.calibration import (
+    CALIBRATION,
+    UNCALIBRATED,
+    Fitted,
+    card_file,
+    card_path,
+    read_fitted,
+)
 from hybrid.grounding.deciding import DEFAULT_THRESHOLDS, Thresholds
-from hybrid.grounding.figures import Fitted
 from hybrid.grounding.judging import Grounder
 from hybrid.grounding.scorers.naming import SHIPPED, TRAINED, scorer_for, weights_folder
 from hybrid.models import Embedder
@@ -51,7 +56,7 @@ def fitted_for(scorer: str, domain: Path | None = None) -> Fitted | None:
     weights = weights_folder(scorer)
     for path in (*own, SHIPPED / card_file(scorer) if weights is None else weights / CALIBRATION):
         if path.is_file():
-            return read_card(path).fitted
+            return read_fitted(path)
     return None
 
 

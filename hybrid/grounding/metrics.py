@@ -1,21 +1,29 @@
-"""How well do scores tell positives from negatives? By ranks, and by what is decided at a threshold.
+"""How well do scores tell positives from negatives, by ranks, thresholds and probabilities, and how surely?
 
-Takes scores and flags, gives figures; None where there is nothing to measure, never NaN. What is positive is
-for the caller to say. Items of equal score cannot be told apart, so no figure depends on the order of the
-input. A score that reaches the threshold is taken for positive.
+None where there is nothing to measure, never NaN. What is positive is for the caller to say. Items of equal
+score cannot be told apart, so no figure depends on the order of the input. A score that reaches the threshold
+is taken for positive. AUROCs differ in pairs: each replicate holds the same sources for all scorers.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import special
 
 from hybrid.errors import UsageError
+from hybrid.statistics import MIN_SOURCES, Bootstrap, Estimate, Interval, source_places, source_weights
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+
+REPLICATES = 1_000
+LEVEL = 0.95
+# A probability nearer to 0 or 1 counts as this one, or a single mistake would be an infinite loss.
+_NEAREST = 1e-6
 
 
 def auroc(scores: ArrayLike, positive: ArrayLike) -> float | None:
@@ -23,13 +31,12 @@ def auroc(scores: ArrayLike, positive: ArrayLike) -> float | None:
 
     From 0 to 1, 0.5 is chance (the area under the ROC curve by ranks; Mann & Whitney 1947).
     """
-    values, flags = checked(scores, positive)
-    lower = np.sort(values[~flags])
-    upper = values[flags]
-    if not len(lower) or not len(upper):
+    ranks, flags = _ranks(scores, positive)
+    if flags.all() or not flags.any():
         return None
-    below = np.searchsorted(lower, upper, side="left") + np.searchsorted(lower, upper, side="right")
-    return float(below.sum() / 2 / len(lower) / len(upper))
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(flags, ranks))
 
 
 def average_precision(scores: ArrayLike, positive: ArrayLike) -> float | None:
@@ -37,11 +44,12 @@ def average_precision(scores: ArrayLike, positive: ArrayLike) -> float | None:
 
     From 0 to 1; chance is the share of positives.
     """
-    curve = _counts(*checked(scores, positive))
-    if not curve.positives:
+    ranks, flags = _ranks(scores, positive)
+    if not flags.any():
         return None
-    gained = np.diff(curve.right, prepend=0.0) / curve.positives
-    return float(gained @ (curve.right / curve.taken))
+    from sklearn.metrics import average_precision_score
+
+    return float(average_precision_score(flags, ranks))
 
 
 def tpr_at_fpr(scores: ArrayLike, positive: ArrayLike, rate: float = 0.05) -> float | None:
@@ -49,12 +57,13 @@ def tpr_at_fpr(scores: ArrayLike, positive: ArrayLike, rate: float = 0.05) -> fl
 
     From 0 to 1; None without one of each. Nothing between two thresholds is interpolated.
     """
-    curve = _counts(*checked(scores, positive))
-    negatives = len(curve.scores) and curve.taken[-1] - curve.positives
-    if not curve.positives or not negatives:
+    ranks, flags = _ranks(scores, positive)
+    if flags.all() or not flags.any():
         return None
-    allowed = curve.taken - curve.right <= rate * negatives + 1e-9
-    return float(curve.right[allowed].max(initial=0.0) / curve.positives)
+    from sklearn.metrics import roc_curve
+
+    false, true, _ = roc_curve(flags, ranks, drop_intermediate=False)
+    return float(true[false <= rate + 1e-9].max())
 
 
 def balanced_accuracy(decided: ArrayLike, positive: ArrayLike) -> float | None:
@@ -66,15 +75,41 @@ def balanced_accuracy(decided: ArrayLike, positive: ArrayLike) -> float | None:
     _alike(len(taken), len(flags))
     if flags.all() or not flags.any():
         return None
-    return float((taken[flags].mean() + 1.0 - taken[~flags].mean()) / 2)
+    from sklearn.metrics import balanced_accuracy_score
+
+    return float(balanced_accuracy_score(flags, taken))
 
 
 def f1(decided: ArrayLike, positive: ArrayLike) -> float | None:
     """Return the harmonic mean of precision and recall of the positives; None if none is there or decided."""
     taken, flags = _flags(decided), _flags(positive)
     _alike(len(taken), len(flags))
-    whole = int(taken.sum()) + int(flags.sum())
-    return 2 * int((taken & flags).sum()) / whole if whole else None
+    if not (taken.any() or flags.any()):
+        return None
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(flags, taken))
+
+
+def log_loss(probabilities: ArrayLike, supported: ArrayLike) -> float | None:
+    """Return the mean negative log-likelihood in nats; None of nothing. From 0 upwards, lower is better."""
+    chances, flags = _chances(probabilities, supported)
+    if not len(chances):
+        return None
+    chances = np.clip(chances, _NEAREST, 1 - _NEAREST)
+    return float(-np.mean(np.where(flags, np.log(chances), np.log1p(-chances))))
+
+
+def log_loss_skill(probabilities: ArrayLike, supported: ArrayLike) -> float | None:
+    """Return 1 − log-loss / log-loss of the share of supported claims; None where all labels are alike.
+
+    1 is perfect, 0 is as good as knowing only the share, below 0 is worse than that.
+    """
+    _, flags = _chances(probabilities, supported)
+    share = float(flags.mean()) if len(flags) else 0.0
+    loss = log_loss(probabilities, supported)
+    prior = float(special.entr(share) + special.entr(1 - share))
+    return None if loss is None or prior <= 0 else 1.0 - loss / prior
 
 
 def choose_threshold(scores: ArrayLike, positive: ArrayLike) -> float:
@@ -92,19 +127,108 @@ def choose_threshold(scores: ArrayLike, positive: ArrayLike) -> float:
             f"all {len(flags)} labels are alike: a threshold needs supported and unsupported claims",
             hint="add labelled claims of the other kind",
         )
-    curve = _counts(values, flags)
+    from sklearn.metrics import roc_curve
+
+    levels, ranks = np.unique(values, return_inverse=True)
+    false, true, places = roc_curve(flags, ranks, drop_intermediate=False)
     # twice the balanced accuracy times both sizes, in whole numbers, so that equal ones are equal
-    positives, negatives = int(curve.positives), len(flags) - int(curve.positives)
-    right, taken = curve.right.astype(np.int64), curve.taken.astype(np.int64)
-    quality = right * negatives + (negatives - (taken - right)) * positives
+    positives, negatives = int(flags.sum()), int((~flags).sum())
+    right, wrong = np.rint(true * positives).astype(np.int64), np.rint(false * negatives).astype(np.int64)
+    # the first one takes nothing at all
+    quality = (right * negatives + (negatives - wrong) * positives)[1:]
     best = np.flatnonzero(quality == quality.max())
-    place = int(best[(len(best) - 1) // 2])
-    upper = float(curve.scores[place])
-    if place + 1 == len(curve.scores):
+    place = int(places[1:][best[(len(best) - 1) // 2]])
+    upper = float(levels[place])
+    if not place:
         return upper
-    lower = float(curve.scores[place + 1])
+    lower = float(levels[place - 1])
     middle = lower / 2 + upper / 2
     return middle if lower < middle else upper
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Replicates:
+    """The AUROCs of several scorers, and what resampling by source gave of them.
+
+    ``values`` has shape (scorers,), ``drawn`` (replicates, scorers), and each of ``pulls`` (sources,
+    scorers): what the sources of one set add to the values, by the jackknife.
+    """
+
+    values: Array
+    drawn: Array
+    pulls: tuple[Array, ...]
+
+    def interval(self, weights: Sequence[float], *, level: float = LEVEL) -> Estimate:
+        """Return a weighted sum of the AUROCs, such as one minus another, with its two-sided interval.
+
+        It is the bias-corrected and accelerated bootstrap (Efron 1987), widened for few sources (Hesterberg
+        2015). Of fewer than ten sources, or of fewer than ten that differ, it is the interval of Student over
+        the jackknife with one source more won and one lost half, for the tails are not known then.
+        """
+        by = np.asarray(weights, dtype=np.float64)
+        value = float(self.values @ by)
+        if min(len(part) for part in self.pulls) < 2:
+            return Estimate(value)
+        pulls = [part @ by for part in self.pulls]
+        together = np.concatenate(pulls)
+        found = Bootstrap(value, np.sort(self.drawn @ by), tuple(pulls))
+        differing = int(np.count_nonzero(np.abs(together - np.median(together)) > 1e-12))
+        ends = (1 - level) / 2, (1 + level) / 2
+        if min(len(together), differing) >= MIN_SOURCES:
+            low, high = (found.bound(end) for end in ends)
+        else:
+            unseen = sum(1 / (len(pulls) * (len(part) + 2)) ** 2 for part in pulls)
+            low, high = (found.student_bound(end, unseen=unseen) for end in ends)
+        least, most = float(by[by < 0].sum()), float(by[by > 0].sum())
+        return Estimate(
+            value, Interval(float(np.clip(low, least, most)), float(np.clip(high, least, most)), level)
+        )
+
+
+def resampled_aurocs(
+    scores: ArrayLike,
+    positive: ArrayLike,
+    sources: Sequence[str],
+    *,
+    replicates: int = REPLICATES,
+    seed: int = 0,
+) -> Replicates | None:
+    """Return the AUROCs of scorers on the same items, shape (scorers, items); None without one of each label.
+
+    Whole sources are drawn. A draw without positives or without negatives has no AUROC; one of the others
+    stands in for it, the same for all scorers.
+    """
+    rows = [checked(row, positive)[0] for row in np.asarray(scores, dtype=np.float64)]
+    flags = np.asarray(positive, dtype=np.bool_)
+    if flags.all() or not flags.any():
+        return None
+    places = source_places(sources)
+    held = np.stack([np.bincount(places, weights=kind).astype(np.float64) for kind in (flags, ~flags)])
+    ranked = [_Ranked.of(row, flags, places) for row in rows]
+    blocks = []
+    for weights in source_weights(held.shape[1], replicates=replicates, seed=seed, width=len(flags)):
+        pairs = (weights @ held[0]) * (weights @ held[1])
+        there = pairs > 0
+        wins = np.stack([each.wins(weights[there]) for each in ranked], axis=1)
+        blocks.append(wins / pairs[there, None])
+    drawn = np.concatenate(blocks)
+    ones = np.ones((1, held.shape[1]))
+    values = np.array([each.wins(ones)[0] for each in ranked]) / (held[0].sum() * held[1].sum())
+    drawn = drawn[np.arange(replicates) % len(drawn)] if len(drawn) else np.tile(values, (replicates, 1))
+    return Replicates(values, drawn, (_pulls(ranked, held, values),))
+
+
+def mean_over(parts: Sequence[Replicates]) -> Replicates:
+    """Return the AUROCs of each scorer averaged over sets, every set counting alike.
+
+    The sets are resampled apart, so the interval is about new sources of these sets, not about new sets.
+    Give every set a seed of its own.
+    """
+    return Replicates(
+        np.mean([part.values for part in parts], axis=0),
+        np.mean([part.drawn for part in parts], axis=0),
+        tuple(pulls / len(parts) for part in parts for pulls in part.pulls),
+    )
 
 
 def checked(scores: ArrayLike, positive: ArrayLike) -> tuple[Array, Flags]:
@@ -121,22 +245,10 @@ def checked(scores: ArrayLike, positive: ArrayLike) -> tuple[Array, Flags]:
     return values, flags
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class _Curve:
-    """At each different score, the greatest first: how many reach it, and how many of them are positive."""
-
-    scores: Array
-    taken: Array
-    right: Array
-    positives: float
-
-
-def _counts(values: Array, flags: Flags) -> _Curve:
-    order = np.argsort(-values, kind="stable")
-    ordered = values[order]
-    last = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True)) if len(ordered) else np.array([], int)
-    right = np.cumsum(flags[order], dtype=np.float64)
-    return _Curve(ordered[last], (last + 1).astype(np.float64), right[last], float(flags.sum()))
+def _ranks(scores: ArrayLike, positive: ArrayLike) -> tuple[NDArray[np.int64], Flags]:
+    """Return the ranks of the scores, which may be infinite, and the flags."""
+    values, flags = checked(scores, positive)
+    return np.unique(values, return_inverse=True)[1], flags
 
 
 def _flags(values: ArrayLike) -> Flags:
@@ -146,3 +258,83 @@ def _flags(values: ArrayLike) -> Flags:
 def _alike(one: int, other: int) -> None:
     if one != other:
         raise UsageError(f"{one} scores and {other} labels: expected one label for each score")
+
+
+def _chances(probabilities: ArrayLike, supported: ArrayLike) -> tuple[Array, NDArray[np.bool_]]:
+    chances = np.asarray(probabilities, dtype=np.float64)
+    flags = np.asarray(supported, dtype=np.bool_)
+    if len(chances) != len(flags):
+        raise UsageError(f"{len(chances)} probabilities and {len(flags)} labels: expected one label for each")
+    outside = ~((chances >= 0) & (chances <= 1))
+    if outside.any():
+        raise UsageError(f"a probability of {chances[outside][0]}: expected from 0 to 1")
+    return chances, flags
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Ranked:
+    """Positives and negatives of one scorer: the negatives in order, and where the positives stand in them.
+
+    ``own`` is how many pairs within each source the positive wins, ties half.
+    """
+
+    lower: NDArray[np.int64]
+    upper: NDArray[np.int64]
+    below: NDArray[np.int64]
+    upto: NDArray[np.int64]
+    own: Array
+
+    @classmethod
+    def of(cls, scores: Array, flags: NDArray[np.bool_], places: NDArray[np.int64]) -> _Ranked:
+        levels, ranks = np.unique(scores, return_inverse=True)
+        order = np.argsort(ranks[~flags], kind="stable")
+        sorted_ranks = ranks[~flags][order]
+        # within a source: the same over keys that put the source first
+        keys = places * len(levels) + ranks
+        own_lower = np.sort(keys[~flags])
+        first = np.searchsorted(own_lower, places[flags] * len(levels))
+        own = np.searchsorted(own_lower, keys[flags], "left") + np.searchsorted(
+            own_lower, keys[flags], "right"
+        )
+        return cls(
+            places[~flags][order],
+            places[flags],
+            np.searchsorted(sorted_ranks, ranks[flags], "left"),
+            np.searchsorted(sorted_ranks, ranks[flags], "right"),
+            np.bincount(places[flags], own / 2 - first, minlength=int(places.max()) + 1).astype(np.float64),
+        )
+
+    def wins(self, weights: Array) -> Array:
+        """Return the weighted number of pairs that positives win, for each row of weights of the sources."""
+        found = self._placements(weights)
+        return np.asarray(np.einsum("ij,ij->i", found, weights[:, self.upper]))
+
+    def lost_without(self, sources: int) -> Array:
+        """Return how many won pairs each source takes part in."""
+        ones = np.ones((1, sources))
+        of_upper = np.bincount(self.upper, weights=self._placements(ones)[0], minlength=sources)
+        # a negative is beaten by all positives from its place on; ties half
+        beaten = [
+            np.cumsum(np.bincount(at, minlength=len(self.lower) + 1)[::-1])[::-1][1:]
+            for at in (self.below, self.upto)
+        ]
+        of_lower = np.bincount(self.lower, weights=(beaten[0] + beaten[1]) / 2, minlength=sources)
+        return np.asarray(of_upper + of_lower - self.own)
+
+    def _placements(self, weights: Array) -> Array:
+        """Return the weight of the negatives below each positive."""
+        sums = np.zeros((len(weights), len(self.lower) + 1))
+        np.cumsum(weights[:, self.lower], axis=1, out=sums[:, 1:])
+        return np.asarray((sums[:, self.below] + sums[:, self.upto]) / 2)
+
+
+def _pulls(ranked: Sequence[_Ranked], held: Array, values: Array) -> Array:
+    """Return the mean of the jackknife minus the AUROCs without each source; 0 where nothing is left."""
+    whole = held.sum(axis=1)
+    pairs = (whole[0] - held[0]) * (whole[1] - held[1])
+    columns = []
+    for each, value in zip(ranked, values, strict=True):
+        left = value * whole[0] * whole[1] - each.lost_without(held.shape[1])
+        without = np.divide(left, pairs, out=np.full_like(pairs, value), where=pairs > 0)
+        columns.append(without.mean() - without)
+    return np.column_stack(columns)

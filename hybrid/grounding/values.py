@@ -49,7 +49,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class Excerpt:
     """Stretches of one passage that are read together, in their order; ``text`` is what a scorer reads."""
 
     passage: int
@@ -98,7 +98,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ClaimVerdict:
     """A judged claim.
 
     ``support`` is the calibrated probability from 0 to 1 that the passages carry the claim, None where
@@ -109,7 +109,7 @@ class Verdict:
     claim: Claim
     status: Status
     support: float | None = None
-    evidence: Evidence | None = None
+    evidence: Excerpt | None = None
     findings: tuple[Finding, ...] = ()
 
 

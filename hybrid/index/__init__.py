@@ -11,14 +11,15 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from hybrid.errors import IndexMismatch, IndexMissing
-from hybrid.files import verify_checksum
+from hybrid.errors import IndexCorrupt, IndexMismatch, IndexMissing
+from hybrid.files import REPAIR, verify_checksum
 from hybrid.index.dense import DenseIndex, Scored
 from hybrid.index.generations import (
     Manifest,
     current,
     domains,
     folder_of,
+    open_store,
     previous,
     read_manifest,
     switch,
@@ -58,7 +59,7 @@ def read_state(domain: Path) -> IndexState:
     """
     generation = current(domain)
     manifest = read_manifest(domain, generation)
-    with closing(Store(folder_of(domain, generation) / "store.sqlite", read_only=True)) as store:
+    with closing(open_store(domain, manifest)) as store:
         return IndexState(manifest, store.file_states(), tuple(store.rejected()))
 
 
@@ -95,13 +96,14 @@ class Index:
     def __init__(self, domain: Path, generation: str) -> None:
         self.manifest: Manifest = read_manifest(domain, generation)
         self.folder = folder_of(domain, generation)
+        for name, checksum in self.manifest.sha256.items():
+            if name not in ("store.sqlite", "dense.faiss"):  # verified where they are opened
+                verify_checksum(self.folder / name, checksum)
         self._dense = DenseIndex(
-            self.folder / "dense.faiss",
-            self.manifest.dense,
-            checksum=self.manifest.sha256.get("dense.faiss", ""),
+            self.folder / "dense.faiss", self.manifest.dense, checksum=self.manifest.sha256["dense.faiss"]
         )
         self._lexical = TantivyIndex(self.folder / "lexical")
-        self._store = Store(self.folder / "store.sqlite", read_only=True)
+        self._store: Store = open_store(domain, self.manifest)
 
     @classmethod
     def open(cls, domain: Path) -> Index:
@@ -109,7 +111,7 @@ class Index:
 
         Raises:
             IndexMissing: the domain has none.
-            IndexCorrupt: the vectors are not those that were built.
+            IndexCorrupt: a file is not the one that was built.
         """
         return cls(domain, current(domain))
 
@@ -139,7 +141,12 @@ class Index:
 
     def search_lexical(self, text: str, k: int, *, among: Sequence[int] | None = None) -> list[Scored]:
         """Return the k positions that match the words of a question best, with BM25 scores."""
-        return self._lexical.search(text, k, among=among)
+        found = self._lexical.search(text, k, among=among)
+        if any(hit.position >= self.manifest.counts.chunks for hit in found):
+            raise IndexCorrupt(
+                f"{self.folder / 'lexical'} is of another index: it has more places", hint=REPAIR
+            )
+        return found
 
     def cosines(self, vector: Vectors, positions: Sequence[int]) -> list[float]:
         """Return the cosine of a query vector with each position."""

@@ -23,11 +23,11 @@ from pathlib import Path
 from hybrid.config import ChunkSettings
 from hybrid.errors import IndexCorrupt, IndexError_, IndexMissing
 from hybrid.files import hash_text, storage_errors, verify_checksum
+from hybrid.index.database import VectorCache
 from hybrid.index.dense import DenseKind, DenseReport, build_dense
 from hybrid.index.generations import Manifest, current, finish, folder_of, next_name, read_manifest
 from hybrid.index.lexical import build_lexical
 from hybrid.index.store import Store
-from hybrid.index.vectors import VectorCache
 from hybrid.models import Embedder, EmbedderFingerprint
 from hybrid.tracing import span
 

@@ -1,25 +1,36 @@
-"""Generations of an index: immutable folders, one of them in force.
+"""Generations of an index: immutable folders, one of them in force by a small file that is renamed.
 
-Takes a finished folder, gives it a manifest and switches to it by renaming one small file. Knows
-nothing about what is inside. Readers keep the generation that they opened.
+Readers keep the generation that they opened.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from hybrid.config import ChunkSettings
 from hybrid.errors import IndexCorrupt, IndexError_, IndexMismatch, IndexMissing
-from hybrid.files import checksums, fsync_file, fsync_folder, write_atomic, write_json
+from hybrid.files import (
+    REPAIR,
+    checksums,
+    fsync_file,
+    fsync_folder,
+    verify_checksum,
+    write_atomic,
+    write_json,
+)
 from hybrid.index.dense import DenseKind, DenseReport
-from hybrid.index.store import SCHEMA_VERSION, Counts
+from hybrid.index.store import SCHEMA_VERSION, Counts, Store
 from hybrid.models import EmbedderFingerprint
+
+_STORE = "store.sqlite"
+_NAME_BYTES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +61,21 @@ def current(domain: Path) -> str:
             f"there is no index for the domain {domain.name!r} in {domain.parent}",
             hint="build one with: hybrid index FOLDER" + (f" --domain {domain.name}" if domain.name else ""),
         )
-    name = pointer.read_text(encoding="utf-8", errors="replace").strip()
-    if not name.isdigit():
+    try:
+        name = pointer.read_bytes()[:_NAME_BYTES].decode("utf-8", "replace").strip()
+    except OSError as error:
+        raise IndexCorrupt(f"{pointer} cannot be read: {error.strerror}", hint=REPAIR) from error
+    if not is_generation(name):
         raise IndexCorrupt(
             f"{pointer} names no generation: {name[:40]!r}",
             hint="rebuild with: hybrid index FOLDER --rebuild",
         )
     return name
+
+
+def is_generation(name: str) -> bool:
+    """Tell whether a name is one that ``next_name`` gives: digits and nothing else."""
+    return name.isascii() and name.isdigit()
 
 
 def folder_of(domain: Path, generation: str) -> Path:
@@ -73,14 +92,14 @@ def read_manifest(domain: Path, generation: str) -> Manifest:
     """
     path = folder_of(domain, generation) / "manifest.json"
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        value = json.loads(text)
         version = value["schema_version"]
-        if version == SCHEMA_VERSION:
-            return _manifest(value)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        if version == SCHEMA_VERSION or type(version) is not int:
+            return _manifest(value, text, generation)
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise IndexCorrupt(
-            f"{path} cannot be read: {type(error).__name__}: {error}",
-            hint="go back with `hybrid rollback`, or rebuild with `hybrid index FOLDER --rebuild`",
+            f"{path} cannot be read: {type(error).__name__}: {_first_line(error)}", hint=REPAIR
         ) from error
     raise IndexMismatch(
         f"{path} has format {version}, this version reads format {SCHEMA_VERSION}",
@@ -115,7 +134,8 @@ def finished(domain: Path) -> list[str]:
 def next_name(domain: Path) -> str:
     """Return a name that was never used, so that names order by age."""
     folder = domain / "generations"
-    numbers = [int(path.name) for path in folder.iterdir() if path.name.isdigit()] if folder.is_dir() else []
+    there = folder.iterdir() if folder.is_dir() else ()
+    numbers = [int(path.name[:_NAME_BYTES]) for path in there if is_generation(path.name)]
     return f"{max(numbers, default=0) + 1:06d}"
 
 
@@ -175,7 +195,25 @@ def domains(indexes: Path) -> Iterator[str]:
         yield from sorted(path.name for path in indexes.iterdir() if (path / "CURRENT").is_file())
 
 
-def _manifest(value: dict[str, Any]) -> Manifest:
+def open_store(domain: Path, manifest: Manifest) -> Store:
+    """Open the store of a generation for reading, after its checksum was found right.
+
+    Raises:
+        IndexCorrupt: it is missing or changed, or is not what the manifest says.
+    """
+    path = folder_of(domain, manifest.generation) / _STORE
+    verify_checksum(path, manifest.sha256[_STORE])
+    store = Store(path, read_only=True)
+    try:
+        store.require_positions(manifest.counts.chunks)
+    except IndexCorrupt:
+        store.close()
+        raise
+    return store
+
+
+def _manifest(value: dict[str, Any], text: str, generation: str) -> Manifest:
+    """Return a manifest whose every value is of its type and agrees with the others."""
     dense = value["dense"] | {"kind": DenseKind(value["dense"]["kind"])}
     parts = {
         "embedder": EmbedderFingerprint(**value["embedder"]),
@@ -183,4 +221,35 @@ def _manifest(value: dict[str, Any]) -> Manifest:
         "counts": Counts(**value["counts"]),
         "dense": DenseReport(**dense),
     }
-    return Manifest(**(value | parts))
+    # no key is unknown and none is missing; now the types
+    Manifest(**(value | parts))
+    manifest: Manifest = _adapter().validate_json(text, strict=True)
+    counts, built = dataclasses.astuple(manifest.counts), manifest.dense
+    if manifest.generation != generation or (manifest.previous and not is_generation(manifest.previous)):
+        raise ValueError(f"it is of the generation {manifest.generation!r}, after {manifest.previous!r}")
+    if (built.dimension, built.vectors) != (manifest.embedder.dimension, manifest.counts.chunks):
+        raise ValueError(
+            f"{built.vectors} vectors of {built.dimension} dimensions for {manifest.counts.chunks} chunks of "
+            f"{manifest.embedder.dimension}"
+        )
+    if min(*counts, built.dimension - 1, built.effort) < 0 or not 0 <= built.recall_at_10 <= 1:
+        raise ValueError(f"a count below zero: {counts}, {built}")
+    if not {_STORE, "dense.faiss"} <= manifest.sha256.keys():
+        raise ValueError("it has no checksum of the store or of the vectors")
+    if any(PurePosixPath(name).is_absolute() or ".." in name.split("/") for name in manifest.sha256):
+        raise ValueError("it names files outside of its folder")
+    return manifest
+
+
+@functools.cache
+def _adapter() -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Manifest)
+
+
+def _first_line(error: Exception) -> str:
+    if errors := getattr(error, "errors", None):  # of pydantic
+        first = errors()[0]
+        return f"`{'.'.join(map(str, first['loc']))}`: {first['msg']}"
+    return (str(error).splitlines() or [""])[0]

@@ -1,13 +1,10 @@
-"""The lexical side of an index: BM25 by tantivy.
-
-Takes texts with their positions, gives positions and BM25 scores. Knows nothing about vectors.
-A query is built from terms, never parsed: what a user writes is not query syntax.
-"""
+"""The lexical side of an index: BM25 by tantivy. A query is built of terms, never parsed."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +37,7 @@ def build_lexical(folder: Path, rows: Iterable[Row]) -> None:
             writer.commit()
             writer.wait_merging_threads()
         except ValueError as error:  # how tantivy reports a failed write
-            if "space" in str(error):
+            if "space" in str(error) or "too large" in str(error):
                 raise OSError(errno.ENOSPC, str(error)) from error
             raise
 
@@ -51,11 +48,13 @@ class TantivyIndex:
     def __init__(self, folder: Path) -> None:
         import tantivy
 
-        try:
+        with _damage(folder):
             self._index = tantivy.Index.open(str(folder))
-        except ValueError as error:
-            raise IndexCorrupt(f"{folder} cannot be opened: {error}", hint=REPAIR) from error
-        self._searcher = self._index.searcher()
+            self._searcher = self._index.searcher()
+            # a foreign index has other fields
+            tantivy.Query.term_query(self._index.schema, "text", "x")
+            tantivy.Query.term_query(self._index.schema, "position", 0)
+        self._folder = folder
         self._analyser = _analyser()
 
     def search(self, text: str, k: int, *, among: Sequence[int] | None = None) -> list[Scored]:
@@ -78,14 +77,28 @@ class TantivyIndex:
             allowed = tantivy.Query.term_set_query(schema, "position", list(among))
             only = tantivy.Query.const_score_query(allowed, 0.0)
             query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), (tantivy.Occur.Must, only)])
-        try:
+        with _damage(self._folder):
             found = self._searcher.search(query, limit=k, count=False).hits
             return [
                 Scored(int(self._searcher.doc(address)["position"][0]), float(score))
                 for score, address in found
             ]
-        except ValueError as error:
-            raise IndexCorrupt(f"the lexical index cannot be read: {error}", hint=REPAIR) from error
+
+
+@contextlib.contextmanager
+def _damage(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        # on some damage tantivy panics, which Python sees as an exception outside of Exception
+        if (
+            not isinstance(error, (ValueError, LookupError, TypeError))
+            and type(error).__name__ != "PanicException"
+        ):
+            raise
+        raise IndexCorrupt(f"{folder} cannot be opened or read: {error}", hint=REPAIR) from error
 
 
 def terms_of(texts: Iterable[str]) -> list[list[str]]:

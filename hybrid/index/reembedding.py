@@ -23,17 +23,18 @@ from hybrid.index.building import (
     open_staging,
     remove_staging,
 )
+from hybrid.index.database import VectorCache
 from hybrid.index.generations import (
     Manifest,
     current,
     finished,
     folder_of,
+    open_store,
     read_manifest,
     same_base,
     switch,
 )
-from hybrid.index.store import FileState, Store
-from hybrid.index.vectors import VectorCache
+from hybrid.index.store import FileState
 from hybrid.models import Embedder, EmbedderFingerprint
 from hybrid.tracing import span
 
@@ -156,7 +157,7 @@ def discard(domain: Path, adapter: str) -> None:
 
 
 def _files(domain: Path, generation: str) -> dict[str, FileState]:
-    with closing(Store(folder_of(domain, generation) / "store.sqlite", read_only=True)) as store:
+    with closing(open_store(domain, read_manifest(domain, generation))) as store:
         return store.file_states()
 
 

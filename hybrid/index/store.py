@@ -1,27 +1,27 @@
 """The SQLite side of an index: files, documents, chunks.
 
-Takes documents with their chunks, gives rows back. Knows nothing about FAISS, BM25 or generations.
-A chunk's text is not stored twice: it is cut from its document, where it stands by definition.
+A chunk's text is not stored twice: it is cut from its document, where it stands by definition. What is read
+is checked, for another program may have written it.
 """
 
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from hybrid.errors import IndexCorrupt, UsageError
-from hybrid.files import hash_text, storage_errors
-from hybrid.index.vectors import VectorCache, decode_vectors
+from hybrid.files import REPAIR, hash_text, storage_errors
+from hybrid.index.database import VectorCache, connect, database_errors, decode_vectors
 from hybrid.models import Vectors
 from hybrid.types import Chunk, Document, Rejected
 
 SCHEMA_VERSION = 1
+_Kind = TypeVar("_Kind", list[Any], dict[str, Any])
 _REKEYED = 1_000
 
 _SCHEMA = """
@@ -94,23 +94,8 @@ class Store:
 
     def __init__(self, path: Path, *, read_only: bool) -> None:
         self.path = path
-        address = (
-            f"{path.resolve().as_uri()}?mode=ro&immutable=1" if read_only else f"{path.resolve().as_uri()}"
-        )
-        try:
-            # readers are shared by the threads of a server; SQLite itself serialises them
-            self._db = sqlite3.connect(address, uri=True, check_same_thread=False)
-            self._db.execute("PRAGMA foreign_keys = ON")
-            self._db.execute("SELECT count(*) FROM sqlite_master")
-        except sqlite3.DatabaseError as error:
-            raise IndexCorrupt(
-                f"{path} cannot be read: {error}",
-                hint="go back with `hybrid rollback`, or rebuild with `hybrid index FOLDER --rebuild`",
-            ) from error
-        if not read_only:
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            self._db.executescript(_SCHEMA)
+        self._read_only = read_only
+        self._db = connect(path, _SCHEMA, read_only=read_only)
 
     def close(self) -> None:
         """Close the file."""
@@ -120,17 +105,17 @@ class Store:
 
     def keys(self) -> Iterator[bytes]:
         """Yield the content key of every chunk."""
-        for (key,) in self._db.execute("SELECT key FROM chunks"):
+        for (key,) in self._rows("SELECT key FROM chunks"):
             yield key
 
     def file_states(self) -> dict[str, FileState]:
         """Return the state of every file that was read to its end."""
-        rows = self._db.execute("SELECT source, digest, limits FROM files WHERE complete")
-        return {source: FileState(digest, limits) for source, digest, limits in rows}
+        rows = self._rows("SELECT source, digest, limits FROM files WHERE complete")
+        return {self._text(row[0]): FileState(self._text(row[1]), self._text(row[2])) for row in rows}
 
     def files_with_rejections(self) -> set[str]:
         """Return the sources of files of which something was rejected."""
-        return {source for (source,) in self._db.execute("SELECT DISTINCT file FROM rejected")}
+        return {self._text(source) for (source,) in self._rows("SELECT DISTINCT file FROM rejected")}
 
     def remove_files(self, sources: Iterable[str]) -> None:
         """Forget files with all that came from them."""
@@ -253,17 +238,17 @@ class Store:
         # a document's text is read once a window, however many of its chunks are in it
         found: dict[bytes, str] = {}
         for document, group in groupby(sorted(rows, key=itemgetter(1)), key=itemgetter(1)):
-            (text,) = self._db.execute("SELECT text FROM documents WHERE id = ?", (document,)).fetchone()
+            _, text, _ = self._document(document)
             for key, _, start, stop, headings in group:
-                chunk = Chunk("", 0, start, stop, text[start:stop], tuple(json.loads(headings)))
-                found[key] = chunk.embedded_text
+                found[key] = self._chunk("", text, {}, (0, start, stop, headings, None)).embedded_text
         return [(row[0], found[row[0]]) for row in rows]
 
     def vectors_in_order(self, vectors: VectorCache, block: int) -> Iterator[Vectors]:
         """Yield the vectors of all chunks in the order of their positions."""
         self._attach(vectors)
         cursor = self._db.execute(
-            "SELECT v.vector FROM chunks c JOIN cache.vectors v ON v.key = c.key ORDER BY c.position"
+            """SELECT CAST(v.vector AS BLOB) FROM chunks c JOIN cache.vectors v ON v.key = c.key
+               ORDER BY c.position"""
         )
         while rows := cursor.fetchmany(block):
             yield decode_vectors([vector for (vector,) in rows])
@@ -280,56 +265,66 @@ class Store:
         query = """SELECT (SELECT count(*) FROM files), (SELECT count(*) FROM documents),
                           (SELECT count(*) FROM chunks), (SELECT count(*) FROM rejected),
                           (SELECT coalesce(sum(length(text)), 0) FROM documents)"""
-        return Counts(*self._db.execute(query).fetchone())
+        return Counts(*next(self._rows(query)))
+
+    def require_positions(self, chunks: int) -> None:
+        """Refuse a store whose chunks do not have each of so many positions once.
+
+        Raises:
+            IndexCorrupt: with the repair.
+        """
+        query = """SELECT count(*), count(DISTINCT position), coalesce(min(position), 0),
+                          coalesce(max(position) + 1, 0),
+                          count(CASE typeof(position) WHEN 'integer' THEN 1 END) FROM chunks"""
+        found = next(self._rows(query))
+        if found != (chunks, chunks, 0, chunks, chunks):
+            places = f"{found[0]} chunks at the places {found[2]} to {found[3]}"
+            raise self._damaged(f"{places}, the manifest says {chunks}")
 
     def rejected(self) -> list[Rejected]:
         """Return the files and rows that failed, with their reasons."""
-        rows = self._db.execute("SELECT source, reason FROM rejected ORDER BY source")
-        return [Rejected(source, reason) for source, reason in rows]
+        rows = self._rows("SELECT source, reason FROM rejected ORDER BY source")
+        return [Rejected(self._text(source), self._text(reason)) for source, reason in rows]
 
     def sources(self) -> list[str]:
         """Return the sources of all documents."""
-        return [source for (source,) in self._db.execute("SELECT source FROM documents ORDER BY source")]
+        return [
+            self._text(source) for (source,) in self._rows("SELECT source FROM documents ORDER BY source")
+        ]
 
     def document(self, source: str) -> Document | None:
         """Return a document without its blocks, or None."""
-        row = self._db.execute(
-            "SELECT title, text, pages, metadata FROM documents WHERE source = ?", (source,)
-        ).fetchone()
-        if row is None:
-            return None
-        title, text, pages, metadata = row
-        return Document(source, text, title, pages=tuple(json.loads(pages)), metadata=json.loads(metadata))
+        query = "SELECT title, text, pages, metadata FROM documents WHERE source = ?"
+        for title, text, pages, metadata in self._rows(query, (source,)):
+            starts = tuple(self._parsed(pages, list, int))
+            values = self._parsed(metadata, dict, str)
+            return Document(source, self._text(text), self._text(title), pages=starts, metadata=values)
+        return None
 
     def chunks(self, positions: Sequence[int]) -> list[Chunk]:
         """Return the chunks at the positions, in the order asked for."""
         marks = ",".join("?" * len(positions))
-        rows = self._db.execute(
-            f"""SELECT document, position, ordinal, start, stop, headings, page FROM chunks
-                WHERE position IN ({marks}) ORDER BY document""",
-            list(positions),
-        ).fetchall()
+        query = f"""SELECT document, position, ordinal, start, stop, headings, page FROM chunks
+                    WHERE position IN ({marks}) ORDER BY document"""
         found: dict[int, Chunk] = {}
-        for document, group in groupby(rows, key=itemgetter(0)):
-            query = "SELECT source, text, metadata FROM documents WHERE id = ?"
-            source, text, metadata = self._db.execute(query, (document,)).fetchone()
+        for document, group in groupby(list(self._rows(query, list(positions))), key=itemgetter(0)):
+            source, text, metadata = self._document(document)
             for row in group:
-                found[row[1]] = _chunk(source, text, json.loads(metadata), row[2:])
+                found[row[1]] = self._chunk(source, text, metadata, row[2:])
+        missing = [position for position in positions if position not in found]
+        if missing:
+            raise IndexCorrupt(f"{self.path} has no chunk at the place {missing[0]}", hint=REPAIR)
         return [found[position] for position in positions]
 
     def all_chunks(self) -> Iterator[Row]:
         """Yield every chunk in the order of the positions."""
         # one document at a time: cutting each chunk in SQL would walk a long text once a chunk
-        documents = self._db.execute("SELECT id, source, text, metadata FROM documents ORDER BY source")
-        for identity, source, text, metadata in documents:
-            values = json.loads(metadata)
-            rows = self._db.execute(
-                """SELECT position, ordinal, start, stop, headings, page FROM chunks
-                   WHERE document = ? ORDER BY ordinal""",
-                (identity,),
-            )
-            for position, *row in rows:
-                yield Row(position, _chunk(source, text, values, row))
+        for (document,) in self._rows("SELECT id FROM documents ORDER BY source"):
+            source, text, metadata = self._document(document)
+            query = """SELECT position, ordinal, start, stop, headings, page FROM chunks
+                       WHERE document = ? ORDER BY ordinal"""
+            for position, *row in self._rows(query, (document,)):
+                yield Row(position, self._chunk(source, text, metadata, row))
 
     def positions_where(self, where: Mapping[str, str]) -> list[int]:
         """Return the positions of chunks whose document matches every condition.
@@ -356,12 +351,12 @@ class Store:
             values.append(value)
         query = f"""SELECT c.position FROM chunks c JOIN documents d ON d.id = c.document
                     WHERE {" AND ".join(conditions) or "1"} ORDER BY c.position"""
-        return [position for (position,) in self._db.execute(query, values)]
+        return [position for (position,) in self._rows(query, values)]
 
     def _refuse_unknown_key(self, key: str) -> None:
         known = {
             name
-            for (name,) in self._db.execute(
+            for (name,) in self._rows(
                 "SELECT DISTINCT j.key FROM documents d, json_each(d.metadata) j WHERE d.metadata != '{}'"
             )
         }
@@ -369,11 +364,48 @@ class Store:
             valid = ", ".join(["source", "title", *sorted(known)[:20]])
             raise UsageError(f"no document has the key {key!r}", hint=f"keys to filter by: {valid}")
 
+    # --- what was read is what it should be ---------------------------------------------------------
+
+    def _rows(self, query: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        with database_errors(self.path, read_only=self._read_only):
+            yield from self._db.execute(query, values)
+
+    def _document(self, identity: int) -> tuple[str, str, Mapping[str, str]]:
+        """Return source, text and metadata."""
+        query = "SELECT source, text, metadata FROM documents WHERE id = ?"
+        for source, text, metadata in self._rows(query, (identity,)):
+            return self._text(source), self._text(text), self._parsed(metadata, dict, str)
+        raise self._damaged(f"there is no document {identity!r}")
+
+    def _chunk(self, source: str, text: str, metadata: Mapping[str, str], row: Sequence[Any]) -> Chunk:
+        ordinal, start, stop, headings, page = row
+        whole = all(type(number) is int for number in (ordinal, start, stop, page or 0))
+        if not whole or not 0 <= start <= stop <= len(text):
+            raise self._damaged(f"a chunk of {source!r} stands at {start!r} to {stop!r} of {len(text)}")
+        titles = tuple(self._parsed(headings, list, str))
+        return Chunk(source, ordinal, start, stop, text[start:stop], titles, page, metadata)
+
+    def _text(self, value: object) -> str:
+        if not isinstance(value, str):
+            raise self._damaged(f"expected a text, found {type(value).__name__}")
+        return value
+
+    def _parsed(self, value: object, kind: type[_Kind], of: type) -> _Kind:
+        """Return a JSON list or object whose values are all of one type."""
+        try:
+            found = json.loads(self._text(value))
+        except (ValueError, RecursionError) as error:
+            raise self._damaged(f"expected JSON, found {str(value)[:40]!r}") from error
+        if not isinstance(found, kind):
+            raise self._damaged(f"expected a JSON {kind.__name__}, found {str(value)[:40]!r}")
+        items = found.values() if isinstance(found, dict) else found
+        if not all(type(item) is of for item in items):
+            raise self._damaged(f"expected {of.__name__} in {str(value)[:40]!r}")
+        return found
+
+    def _damaged(self, found: str) -> IndexCorrupt:
+        return IndexCorrupt(f"{self.path} is damaged: {found}", hint=REPAIR)
+
 
 def _key(fingerprint: str, chunk: Chunk) -> bytes:
     return bytes.fromhex(hash_text(fingerprint, chunk.embedded_text))
-
-
-def _chunk(source: str, text: str, metadata: Mapping[str, str], row: Sequence[Any]) -> Chunk:
-    ordinal, start, stop, headings, page = row
-    return Chunk(source, ordinal, start, stop, text[start:stop], tuple(json.loads(headings)), page, metadata)

@@ -17,6 +17,7 @@ them, and an embedder; gives a new generation. Reads no documents and loads no m
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from hybrid.config import ChunkSettings
-from hybrid.errors import IndexMissing, UsageError
+from hybrid.errors import IndexCorrupt, IndexMissing, UsageError
 from hybrid.files import folder_lock, storage_errors
 from hybrid.index.building import (
     Progress,
@@ -35,9 +36,9 @@ from hybrid.index.building import (
     open_staging,
     remove_staging,
 )
-from hybrid.index.generations import Manifest, current, folder_of, prune, read_manifest, switch
+from hybrid.index.database import VectorCache
+from hybrid.index.generations import Manifest, current, open_store, prune, read_manifest, switch
 from hybrid.index.store import FileContent, FileState, Store
-from hybrid.index.vectors import VectorCache
 from hybrid.models import Embedder, EmbedderFingerprint
 from hybrid.tracing import span
 
@@ -71,7 +72,7 @@ class Update:
 def plan_update(domain: Path, wanted: Mapping[str, FileState]) -> Plan:
     """Compare the files that should be in the index with those that are."""
     try:
-        store = Store(folder_of(domain, current(domain)) / "store.sqlite", read_only=True)
+        store = open_store(domain, read_manifest(domain, current(domain)))
     except IndexMissing:
         return _compare({}, wanted)
     with closing(store):
@@ -204,5 +205,8 @@ def _clean(domain: Path, plan: Plan) -> None:
 
 def _keys(generations: Sequence[Path]) -> Iterator[bytes]:
     for folder in generations:
-        with closing(Store(folder / "store.sqlite", read_only=True)) as store:
-            yield from store.keys()
+        with (
+            contextlib.suppress(IndexCorrupt),
+            closing(Store(folder / "store.sqlite", read_only=True)) as store,
+        ):
+            yield from store.keys()  # of a damaged one nothing is used again

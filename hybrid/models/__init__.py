@@ -9,12 +9,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid.types import Message, Span
+from hybrid.types import Message, Span, TokenCounter
 
 Vectors: TypeAlias = NDArray[np.float32]
 
@@ -51,18 +51,6 @@ class Generation:
     completion_tokens: int
 
 
-class TokenCounter(Protocol):
-    """Count in the tokens of one model, without special tokens and without truncation."""
-
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Return the number of tokens of each text."""
-        ...
-
-    def token_spans(self, text: str) -> list[Span]:
-        """Return the stretch of each token, in order."""
-        ...
-
-
 class Embedder(TokenCounter, Protocol):
     """Turn texts into unit vectors whose inner product is the similarity."""
 
@@ -82,6 +70,34 @@ class Embedder(TokenCounter, Protocol):
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
         """Return unit vectors of shape (len(texts), dimension), float32."""
+        ...
+
+
+@runtime_checkable
+class TokenEmbedder(Embedder, Protocol):
+    """An embedder that also tells the states of single tokens, such as a judge of claims reads."""
+
+    @property
+    def pieces(self) -> tuple[str, ...]:
+        """Return the word piece of each token, by its number."""
+        ...
+
+    def tokens(self, texts: Sequence[str]) -> list[tuple[list[int], list[Span]]]:
+        """Return numbers and stretches of the tokens of each text, without markers and without truncation."""
+        ...
+
+    def states(self, rows: Sequence[Sequence[int]], layers: Sequence[int]) -> list[NDArray[np.float16]]:
+        """Return the states of the tokens of each row, those of several layers side by side.
+
+        What else is read changes no bit of them.
+
+        Args:
+            rows: numbers of tokens, without markers; as many as the model sees at most.
+            layers: 0 is what goes into the first one.
+
+        Returns:
+            For each row a matrix of shape (tokens, layers * dimension).
+        """
         ...
 
 

@@ -1,12 +1,10 @@
-"""Adapters on disk, read with suspicion before anything is loaded.
-
-Takes the folder of an adapter and the digest of a base, gives files that are safe to load, or a clear
-refusal. Knows nothing about what is done with the weights.
-"""
+"""Adapters on disk (PEFT's format), read with suspicion before anything is loaded."""
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -22,6 +20,19 @@ WEIGHTS = "adapter_model.safetensors"
 FULL_WEIGHTS = "model.safetensors"
 MAKE_AGAIN = "make it again with `hybrid adapt`, or remove it with `hybrid adapters remove`"
 _CARD = "card.json"
+# Settings of PEFT that name modules; some it takes as regular expressions.
+_NAMES = (
+    "target_modules",
+    "exclude_modules",
+    "modules_to_save",
+    "feedforward_modules",
+    "target_parameters",
+    "layers_pattern",
+    "rank_pattern",
+    "alpha_pattern",
+)
+_PLAIN = re.compile(r"[\w.-]+")
+_SHOWN = 60
 _UNSAFE = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt"})
 
 
@@ -90,13 +101,14 @@ def read_adapter(folder: Path, base_digest: str, *, base: str = "this model") ->
         )
     full = not (folder / WEIGHTS).exists() and (folder / FULL_WEIGHTS).exists()
     if not full:
-        _read_object(folder / CONFIG)
+        _require_plain(_read_object(folder / CONFIG), folder)
     _require_readable(folder / (FULL_WEIGHTS if full else WEIGHTS))
-    digest = weights_digest(folder)
-    if card.get("weights") not in (digest, "", None):
+    # cards made before the configuration was told too have the digest of the weights alone
+    digest, weights = saved_digest(folder), weights_digest(folder)
+    if card.get("weights") not in (digest, weights, "", None):
         raise AdapterError(
-            f"the weights in {folder} are not those that were saved: their digest is {digest[:12]}…, "
-            f"the card says {str(card['weights'])[:12]}…",
+            f"weights and settings in {folder} are not those that were saved: their digest is "
+            f"{digest[:12]}…, the card says {str(card['weights'])[:12]}…",
             hint=MAKE_AGAIN,
         )
     return AdapterFiles(folder, folder.name, adapter_digest(folder), full)
@@ -106,6 +118,30 @@ def adapter_digest(folder: Path) -> str:
     """Return a digest of weights and configuration: all that decides what an adapter does."""
     config = folder / CONFIG
     return hash_text(weights_digest(folder), hash_file(config) if config.is_file() else "")
+
+
+def saved_digest(folder: Path) -> str:
+    """Return what a card remembers: a digest of weights and configuration, whatever name the base has."""
+    config = _read_object(folder / CONFIG) if (folder / CONFIG).is_file() else {}
+    told = {key: value for key, value in config.items() if key != "base_model_name_or_path"}
+    return hash_text(weights_digest(folder), json.dumps(told, sort_keys=True))
+
+
+def _require_plain(config: Mapping[str, Any], folder: Path) -> None:
+    """Refuse what PEFT would run: a pattern of a stranger over every name, or a module named by its path."""
+    for key in _NAMES:
+        value = config.get(key)
+        names = value if isinstance(value, list) else list(value) if isinstance(value, dict) else [value]
+        for name in names:
+            if name is not None and not (isinstance(name, str | int) and _PLAIN.fullmatch(str(name))):
+                raise AdapterError(
+                    f"{folder / CONFIG}: `{key}` has {str(name)[:_SHOWN]!r}, expected plain names of modules",
+                    hint="list the modules, such as q_proj and v_proj: patterns are not run",
+                )
+    if config.get("megatron_config") is not None:
+        raise AdapterError(
+            f"{folder / CONFIG} names code to run (`megatron_config`), which is not done", hint=MAKE_AGAIN
+        )
 
 
 def _read_object(path: Path) -> dict[str, Any]:

@@ -1,26 +1,30 @@
-"""A sentence-transformers model as an embedder, by itself or with an adapter.
+"""Bi-encoders that embed, by themselves or with an adapter, and cross-encoders that rerank.
 
-Takes texts, gives unit vectors. Knows nothing about chunks or indexes. The weights are loaded at
-the first text, not before: a command that finds nothing to embed never waits for them. An adapter is merged
-when they are, so it costs no time afterwards; one embedder has one adapter, for an index has one embedder.
+Weights are loaded at the first text: a command that finds nothing to embed never waits for them. An adapter
+is merged then, so it costs no time afterwards; one embedder has one adapter, for an index has one embedder.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from hybrid.errors import AdapterError, ModelMissing
+from hybrid.errors import AdapterError, ModelError, ModelMissing, StorageError
 from hybrid.files import hash_text, write_json
 from hybrid.models import EmbedderFingerprint, Vectors
 from hybrid.models.adapters import AdapterFiles, read_adapter
 from hybrid.models.device import Placement
+from hybrid.models.layout import prefixes, read_layout
+from hybrid.models.pretrained import LOADING, quiet, refusal, require_whole_module, unloadable
 from hybrid.models.resolve import cache_folder, weights_digest
 from hybrid.types import Span
 
@@ -29,7 +33,9 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from torch.nn import Module
 
-# Measured on two cores with bf16 on chunks of 200 tokens: 4: 73, 8: 82, 16: 82, 32: 97, 64: 96 chunks/s.
+    from hybrid.models.encoder import Encoder
+
+# Of the library, measured on two cores in bf16 on chunks of 200 tokens: 4: 73, 16: 82, 32: 97 chunks/s.
 _BATCH = 32
 # Models without a limit of their own still need one for chunks.
 _NO_LIMIT = 512
@@ -37,7 +43,7 @@ _NO_LIMIT = 512
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Facts:
-    """What is known of a model once it was loaded, kept beside its digest in our cache."""
+    """What is known of a model that had to be loaded for it, kept beside its digest in our cache."""
 
     dimension: int
     pooling: str
@@ -48,6 +54,9 @@ class _Facts:
 
 class SentenceTransformerEmbedder:
     """Any sentence-transformers model; its own prompts are used where it names them.
+
+    A BERT with a usual pooling is read by our own encoder, which gives the same vectors, and the states of
+    tokens; any other model by the library.
 
     Args:
         folder: where the model lies.
@@ -68,6 +77,7 @@ class SentenceTransformerEmbedder:
         self._placement = placement
         self._digest = weights_digest(folder)
         self._adapter = read_adapter(adapter, self._digest, base=name) if adapter is not None else None
+        self._layout = read_layout(folder)
 
     @cached_property
     def fingerprint(self) -> EmbedderFingerprint:
@@ -88,6 +98,15 @@ class SentenceTransformerEmbedder:
         """Return how many tokens of a text the model sees."""
         return self._facts.max_tokens
 
+    @cached_property
+    def pieces(self) -> tuple[str, ...]:
+        """Return the word piece of each token, by its number."""
+        vocabulary = self._tokenizer.get_vocab()
+        names = [""] * (max(vocabulary.values()) + 1)
+        for piece, number in vocabulary.items():
+            names[number] = piece
+        return tuple(names)
+
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Return the number of tokens of each text."""
         encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
@@ -97,6 +116,27 @@ class SentenceTransformerEmbedder:
         """Return the stretch of each token, in order."""
         offsets = self._tokenizer.encode(text, add_special_tokens=False).offsets
         return [Span(start, end) for start, end in offsets]
+
+    def tokens(self, texts: Sequence[str]) -> list[tuple[list[int], list[Span]]]:
+        """Return numbers and stretches of the tokens of each text."""
+        encodings = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        return [(list(found.ids), [Span(start, end) for start, end in found.offsets]) for found in encodings]
+
+    def states(self, rows: Sequence[Sequence[int]], layers: Sequence[int]) -> list[NDArray[np.float16]]:
+        """Return the states of the tokens of each row; one that an adapter was merged into has its own.
+
+        Raises:
+            ModelError: the model is no BERT, or was saved in a way of its own.
+        """
+        encoder = self._encoder
+        if encoder is None:
+            raise ModelError(
+                f"{self._name} does not tell the states of its tokens",
+                hint="name a BERT that embeds, as sentence-transformers/all-MiniLM-L6-v2",
+            )
+        first, *_, last = self._tokenizer.encode("").ids
+        marked = [[first, *row, last] for row in rows]
+        return [found[1:-1] for found in encoder.states(marked, layers)]
 
     def embed_documents(self, texts: Sequence[str]) -> Vectors:
         """Return unit vectors of the texts; similar lengths share a batch, so little is padding."""
@@ -109,89 +149,175 @@ class SentenceTransformerEmbedder:
     def _embed(self, texts: Sequence[str], prefix: str) -> Vectors:
         if not texts:
             return np.empty((0, self._facts.dimension), dtype=np.float32)
-        vectors = self._model.encode(
-            list(texts), prompt=prefix, batch_size=_BATCH, show_progress_bar=False, convert_to_numpy=True
-        )
+        if self._encoder is not None:
+            whole = self._cutting.encode_batch_fast([prefix + text for text in texts])
+            vectors = self._encoder.pooled([encoding.ids for encoding in whole])
+        else:
+            vectors = self._model.encode(
+                list(texts),
+                prompt=prefix,
+                batch_size=_BATCH,
+                show_progress_bar=False,
+                convert_to_numpy=True,
+            )
         # bf16 leaves a norm of 1 only to two digits: normalise again in float32
         unit: Vectors = np.ascontiguousarray(vectors, dtype=np.float32)
         unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
         return unit
 
     @cached_property
+    def _encoder(self) -> Encoder | None:
+        if self._layout is None:
+            return None
+        from hybrid.models.encoder import load_encoder
+
+        with LOADING:
+            try:
+                encoder = load_encoder(self._layout, self._placement(), self._digest)
+            except unloadable() as error:
+                raise refusal(self._folder, "sentence-transformers model", error) from error
+            if encoder is None or self._adapter is None:
+                return encoder
+            from hybrid.models.merging import merged_weights
+
+            return encoder.changed(merged_weights(encoder.model, self._adapter.folder).tensors)
+
+    @cached_property
     def _model(self) -> SentenceTransformer:
-        model = load_sentence_transformer(self._folder, self._placement())
-        if self._adapter is not None:
-            _merge(transformer_of(model), self._adapter)
-        return model
+        with LOADING:
+            model = load_sentence_transformer(self._folder, self._placement())
+            if self._adapter is not None:
+                _merge(transformer_of(model), self._adapter)
+            return model
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
-        from tokenizers import Tokenizer
+        return _bare(self._tokenizer_text)
 
-        saved = self._folder / "tokenizer.json"
-        if saved.is_file():
-            tokenizer = Tokenizer.from_file(str(saved))
-        else:
-            # a copy: the model switches truncation and padding on in the original at every call
-            tokenizer = Tokenizer.from_str(self._model.tokenizer.backend_tokenizer.to_str())
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
+    @cached_property
+    def _cutting(self) -> Tokenizer:
+        """Return the tokenizer of what the encoder reads: with markers, and not longer than it may be."""
+        from tokenizers import normalizers
+
+        assert self._layout is not None, "the encoder has one"
+        tokenizer = _bare(self._tokenizer_text)
+        if self._layout.lower:
+            own = [tokenizer.normalizer] if tokenizer.normalizer is not None else []
+            tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase(), *own])
+        tokenizer.enable_truncation(self._layout.max_length)
         return tokenizer
 
     @cached_property
+    def _tokenizer_text(self) -> str:
+        saved = self._layout.tokenizer if self._layout is not None else self._folder / "tokenizer.json"
+        if saved.is_file():
+            return saved.read_text(encoding="utf-8")
+        # a copy: the model switches truncation and padding on in the original at every call
+        return str(self._model.tokenizer.backend_tokenizer.to_str())
+
+    @cached_property
     def _facts(self) -> _Facts:
+        if self._layout is not None:
+            known = self._layout
+            return self._facts_of(
+                known.shape.hidden_size,
+                known.pooling,
+                (known.query_prefix, known.document_prefix),
+                known.max_length,
+            )
         configs = [path.read_text(encoding="utf-8") for path in sorted(self._folder.rglob("*config*.json"))]
-        known = cache_folder() / "embedders" / f"{hash_text(self._digest, *configs)[:24]}.json"
-        if known.is_file():
-            try:
-                return _Facts(**json.loads(known.read_text(encoding="utf-8")))
-            except (TypeError, ValueError):
-                known.unlink(missing_ok=True)  # of another version of this package
+        name = f"{hash_text(self._digest, *configs)[:24]}.json"
+        # none, of another version of this package, or no cache
+        with contextlib.suppress(OSError, TypeError, ValueError, StorageError):
+            return _Facts(**json.loads((cache_folder() / "embedders" / name).read_text(encoding="utf-8")))
         facts = self._measure()
-        known.parent.mkdir(parents=True, exist_ok=True)
-        write_json(known, dataclasses.asdict(facts))
+        # a cache that cannot be written only costs the time to measure again
+        with contextlib.suppress(OSError, StorageError):
+            folder = cache_folder() / "embedders"
+            folder.mkdir(parents=True, exist_ok=True)
+            write_json(folder / name, dataclasses.asdict(facts))
         return facts
 
     def _measure(self) -> _Facts:
         model = self._model
-        prompts = model.prompts or {}
-        default = prompts.get(model.default_prompt_name or "") or ""
-        query = prompts.get("query") or default
-        document = prompts.get("document") or prompts.get("passage") or default
-        special = len(self._tokenizer.encode("").ids)
         modes = [getattr(module, "pooling_mode", None) for module in model]
-        return _Facts(
-            dimension=int(model.get_embedding_dimension() or 0),
-            pooling=next((str(mode) for mode in modes if mode), "model's own"),
-            query_prefix=query,
-            document_prefix=document,
-            max_tokens=int(model.max_seq_length or _NO_LIMIT)
-            - special
-            - max(self.count_tokens([query, document])),
+        length = model.max_seq_length or 0
+        return self._facts_of(
+            int(model.get_embedding_dimension() or 0),
+            next((str(mode) for mode in modes if mode), "model's own"),
+            prefixes(model.prompts or {}, model.default_prompt_name),
+            int(length) if 0 < length < math.inf else _NO_LIMIT,
         )
+
+    def _facts_of(self, dimension: int, pooling: str, prompts: tuple[str, str], length: int) -> _Facts:
+        special = len(self._tokenizer.encode("").ids)
+        room = length - special - max(self.count_tokens(prompts))
+        return _Facts(dimension, pooling, *prompts, room)
+
+
+class CrossEncoderReranker:
+    """Any cross-encoder with one output, by name or folder."""
+
+    def __init__(self, folder: Path, *, name: str, placement: Placement) -> None:
+        from sentence_transformers import CrossEncoder
+
+        quiet()
+        with LOADING:
+            try:
+                self._model = CrossEncoder(
+                    str(folder),
+                    device=placement.device,
+                    local_files_only=True,
+                    trust_remote_code=False,
+                    model_kwargs=_options(placement),
+                )
+            except unloadable() as error:
+                raise refusal(folder, "cross-encoder", error) from error
+            require_whole_module(self._model.model, folder, "cross-encoder")
+        if self._model.num_labels != 1:
+            raise ModelMissing(
+                f"{name} has {self._model.num_labels} outputs, a reranker has 1",
+                hint="choose a cross-encoder that was trained for passage ranking",
+            )
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        """Return the name under which it was loaded."""
+        return self._name
+
+    def score(self, query: str, passages: Sequence[str]) -> list[float]:
+        """Return one score a passage, higher is better."""
+        if not passages:
+            return []
+        pairs = [(query, passage) for passage in passages]
+        scores = self._model.predict(pairs, show_progress_bar=False, convert_to_numpy=True)
+        return [float(score) for score in scores]
 
 
 def load_sentence_transformer(folder: Path, placement: Placement) -> SentenceTransformer:
-    """Return a model of a folder, ready to embed.
+    """Return a model of a folder, ready to embed or to be trained.
 
     Raises:
-        ModelMissing: the folder is none, or damaged.
+        ModelMissing: the folder is none, damaged, lacks weights, or needs code of its own.
     """
-    from safetensors import SafetensorError
     from sentence_transformers import SentenceTransformer
 
-    try:
-        model = SentenceTransformer(
-            str(folder),
-            device=placement.device,
-            local_files_only=True,
-            model_kwargs={"dtype": placement.torch_dtype(), "use_safetensors": True},
-        )
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise ModelMissing(
-            f"{folder} cannot be loaded as a sentence-transformers model: {error}",
-            hint="the folder needs config.json, a tokenizer and model.safetensors",
-        ) from error
+    quiet()
+    with LOADING:
+        try:
+            model = SentenceTransformer(
+                str(folder),
+                device=placement.device,
+                local_files_only=True,
+                trust_remote_code=False,
+                model_kwargs=_options(placement),
+            )
+        except unloadable() as error:
+            raise refusal(folder, "sentence-transformers model", error) from error
+        transformer: Any = getattr(model[0], "auto_model", None)
+        if transformer is not None:
+            require_whole_module(transformer, Path(transformer.config.name_or_path or folder), "embedder")
     return model.eval()
 
 
@@ -208,6 +334,20 @@ def transformer_of(model: SentenceTransformer) -> Module:
             hint="set models.embedder to a model with a transformer",
         )
     return transformer
+
+
+def _options(placement: Placement) -> dict[str, Any]:
+    # other sizes are refused afterwards, by the names of the tensors
+    return {"dtype": placement.torch_dtype(), "use_safetensors": True, "ignore_mismatched_sizes": True}
+
+
+def _bare(text: str) -> Tokenizer:
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_str(text)
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
 
 
 def _merge(transformer: Module, adapter: AdapterFiles) -> None:

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from hybrid.errors import ModelMissing, UsageError
+from hybrid.errors import UsageError
 from hybrid.files import hash_file, hash_text
 from hybrid.models import Generation
 from hybrid.models.adapters import AdapterFiles, read_adapter
@@ -23,6 +23,7 @@ from hybrid.models.device import Placement
 from hybrid.models.dialogue import Dialogue
 from hybrid.models.merging import Merged, Swap
 from hybrid.models.padding import Rectangle, left_padded
+from hybrid.models.pretrained import load_causal, load_tokenizer
 from hybrid.models.resolve import weights_digest
 from hybrid.models.sampling import Draws, chance, require_samples
 from hybrid.models.stopping import cut_at_stop, hold_back, in_loop
@@ -44,26 +45,12 @@ class TransformersGenerator:
     """Any Hugging Face causal language model; a chat template is used where the model has one."""
 
     def __init__(self, folder: Path, *, name: str, placement: Placement) -> None:
-        from safetensors import SafetensorError
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-
-        try:
-            self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            self._model = AutoModelForCausalLM.from_pretrained(
-                folder, dtype=placement.torch_dtype(), local_files_only=True, use_safetensors=True
-            ).to(placement.device)
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
-            raise ModelMissing(
-                f"{folder} cannot be loaded as a causal language model: {error}",
-                hint="the folder needs config.json, a tokenizer and safetensors weights",
-            ) from error
-        self._model.eval()
+        self._tokenizer = load_tokenizer(folder)
+        self._model = load_causal(folder, dtype=placement.torch_dtype()).to(placement.device).eval()
         self._swap = Swap(self._model)
         self._adapter: AdapterFiles | None = None
         self._merged: Merged | None = None
         self._strength = 1.0
-        if self._tokenizer.pad_token is None:
-            self._tokenizer.pad_token = self._tokenizer.eos_token
         self.dialogue = Dialogue(self._tokenizer)
         self._name = name
         self._folder = folder

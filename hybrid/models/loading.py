@@ -1,14 +1,9 @@
-"""Settings become models, each loaded when it is first needed and never twice.
-
-Takes ``ModelSettings``, gives an embedder, a reranker, a generator.
-"""
+"""Settings become models, each loaded when it is first needed and never twice, by whichever thread."""
 
 from __future__ import annotations
 
 import functools
-import logging
 import os
-import warnings
 from pathlib import Path
 
 from hybrid.config import ModelSettings
@@ -16,6 +11,7 @@ from hybrid.errors import ConfigError
 from hybrid.models import Embedder, Generator, Reranker
 from hybrid.models.adapters import with_adapter
 from hybrid.models.device import Placement, choose_placement
+from hybrid.models.pretrained import LOADING, converted
 from hybrid.models.resolve import fetch
 from hybrid.trust import Endpoint, Secret
 
@@ -30,14 +26,16 @@ def load_embedder(settings: ModelSettings, adapter: Path | None = None) -> Embed
     Raises:
         AdapterError: the adapter was made for another base, or is damaged.
     """
-    return _embedder(settings.embedder, settings.device, settings.dtype, settings.offline, adapter)
+    with LOADING:
+        return _embedder(settings.embedder, settings.device, settings.dtype, settings.offline, adapter)
 
 
 def load_reranker(settings: ModelSettings) -> Reranker | None:
     """Return the reranker, or None when no one is named."""
     if not settings.reranker:
         return None
-    return _reranker(settings.reranker, settings.device, settings.dtype, settings.offline)
+    with LOADING:
+        return _reranker(settings.reranker, settings.device, settings.dtype, settings.offline)
 
 
 def load_generator(settings: ModelSettings, adapter: Path | None = None) -> Generator:
@@ -51,15 +49,16 @@ def load_generator(settings: ModelSettings, adapter: Path | None = None) -> Gene
         AdapterError: the adapter was made for another base, is damaged, or the model is an endpoint's.
         ConfigError: offline, and the endpoint is on another machine.
     """
-    if settings.endpoint:
-        if settings.offline and not settings.endpoint.is_loopback:
-            raise ConfigError(
-                f"offline, and `models.endpoint` is on another machine: {settings.endpoint}",
-                hint="leave --offline (models.offline) out, or use an endpoint on localhost",
-            )
-        generator = _remote(settings.endpoint, settings.endpoint.login, settings.generator)
+    if not settings.endpoint:
+        with LOADING:
+            generator = _generator(settings.generator, settings.device, settings.dtype, settings.offline)
+    elif settings.offline and not settings.endpoint.is_loopback:
+        raise ConfigError(
+            f"offline, and `models.endpoint` is on another machine: {settings.endpoint}",
+            hint="leave --offline (models.offline) out, or use an endpoint on localhost",
+        )
     else:
-        generator = _generator(settings.generator, settings.device, settings.dtype, settings.offline)
+        generator = _remote(settings.endpoint, settings.endpoint.login, settings.generator)
     return generator if adapter is None else with_adapter(generator, adapter)
 
 
@@ -75,7 +74,7 @@ def _embedder(name: str, device: str, dtype: str, offline: bool, adapter: Path |
 
 @functools.lru_cache(maxsize=2)
 def _reranker(name: str, device: str, dtype: str, offline: bool) -> Reranker:
-    from hybrid.models.reranker import CrossEncoderReranker
+    from hybrid.models.embedder import CrossEncoderReranker
 
     folder = fetch(name, offline=offline)
     return CrossEncoderReranker(folder, name=name, placement=_placement(device, dtype))
@@ -89,8 +88,6 @@ def generator_folder(name: str, *, offline: bool) -> Path:
     """
     path = fetch(name, offline=offline)
     if path.suffix == ".gguf":
-        from hybrid.models.gguf import converted
-
         return converted(path)
     return path
 
@@ -112,22 +109,8 @@ def _remote(endpoint: Endpoint, login: Secret, name: str) -> Generator:
 
 
 def _placement(device: str, dtype: str, *, exact: bool = False) -> Placement:
-    _quiet()
-    return choose_placement(device, dtype, exact=exact)
-
-
-def _quiet() -> None:
-    """Keep progress bars and advice of the libraries off the user's terminal."""
     # read when torch loads OpenMP: idle threads that spin make a query on shared cores ten times slower
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    # peft asks transformers by an older name
-    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`", category=FutureWarning)
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    # bitsandbytes, which peft imports where it is installed, tells of kernels that it does without
-    for name in ("sentence_transformers", "bitsandbytes"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    return choose_placement(device, dtype, exact=exact)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from hybrid.errors import AdapterError
 from hybrid.models.adapters import FULL_WEIGHTS, MAKE_AGAIN, WEIGHTS, AdapterFiles
+from hybrid.models.pretrained import LOADING, quiet
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -103,7 +104,7 @@ class Swap:
     def merged(self, files: AdapterFiles, strength: float = 1.0) -> Merged:
         """Return the parameters with an adapter; the last few are kept, so coming back costs nothing."""
         key = (files.digest, strength)
-        with self.using(None):
+        with LOADING, self.using(None):
             if key not in self._kept:
                 self._kept[key] = merged_weights(self._module, files.folder, strength)
             self._kept.move_to_end(key)
@@ -140,6 +141,8 @@ class Swap:
 def _with_peft(module: Module, folder: Path) -> Any:
     """Return a copy of the module with the adapter merged by PEFT."""
     import torch
+
+    quiet()
     from peft import PeftConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
     from safetensors.torch import load_file
 
@@ -150,7 +153,7 @@ def _with_peft(module: Module, folder: Path) -> Any:
             if parameter is not None:
                 part._parameters[name] = torch.nn.Parameter(parameter.data, requires_grad=False)
     try:
-        config = PeftConfig.from_pretrained(str(folder), local_files_only=True)
+        config = PeftConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
         if config.is_prompt_learning:
             raise AdapterError(
                 f"{folder} holds an adapter of the kind {config.peft_type}, which changes no weights",

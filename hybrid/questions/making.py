@@ -19,7 +19,6 @@ from typing import TypeAlias
 
 from hybrid.errors import UsageError
 from hybrid.files import hash_text
-from hybrid.models import TokenCounter
 from hybrid.questions import slices
 from hybrid.questions.candidates import is_usable
 from hybrid.questions.foreign import foreign_questions
@@ -28,7 +27,7 @@ from hybrid.questions.splits import FRESH, held_out
 from hybrid.questions.spreading import Placed
 from hybrid.questions.wording import short_title
 from hybrid.text.words import contains
-from hybrid.types import Evidence, Hit, Question, Span
+from hybrid.types import Evidence, Hit, Question, Span, TokenCounter
 
 Search: TypeAlias = Callable[[Sequence[str]], list[list[Hit]]]
 ClosedBook: TypeAlias = Callable[[Sequence[str]], list[str]]

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from hybrid.models import TokenCounter
 from hybrid.text.numbers import lone_quantity
+from hybrid.types import TokenCounter
 
 NUMERIC = "numeric"
 UNANSWERABLE = "unanswerable"

@@ -37,34 +37,30 @@ def report_html(
         title: what was decided about, such as the name of the domain.
         made: when the report was made; without it the same input gives the same bytes.
     """
-    rows = view.rows_of(decision, table, material)
-    found = view.summaries(material)
+    arms = [result.arm for result in decision.arms]
+    rows, found = view.rows_of(decision, table, material), view.summaries(material)
+    subject = view.subject(decision) if rows else None
     measures = view.measures(decision, found)
     shown = {decision.policy.metric, *(row.name for row in measures)}
-    arms = [result.arm for result in decision.arms]
-    subject = view.subject(decision) if rows else None
     outcomes: dict[str, dict[str, Outcome]] = {}
     for outcome in material.outcomes:
         outcomes.setdefault(outcome.question, {})[outcome.arm] = outcome
-    return (
-        environment()
-        .get_template("decision.html.j2")
-        .render(
-            d=decision,
-            arms=arms,
-            title=words.shortened(title or "Which arm to run", _LONGEST_TITLE),
-            made=made,
-            found=found,
-            origins=view.by_origin(rows, material),
-            subject=subject,
-            worst=() if subject is None else view.worst(rows, arms.index(subject)),
-            contested=view.contested(rows),
-            questions={question.id: question for question in material.questions},
-            outcomes=outcomes,
-            measures=measures,
-            metrics=[card for card in METRICS if card.name in shown],
-            settings=material.settings,
-        )
+    page = environment().get_template("decision.html.j2")
+    return page.render(
+        d=decision,
+        arms=arms,
+        title=words.shortened(title or "Which arm to run", _LONGEST_TITLE),
+        made=made,
+        found=found,
+        origins=view.by_origin(rows, material),
+        subject=subject,
+        worst=() if subject is None else view.worst(rows, arms.index(subject)),
+        contested=view.contested(rows),
+        questions={question.id: question for question in material.questions},
+        outcomes=outcomes,
+        measures=measures,
+        metrics=[card for card in METRICS if card.name in shown],
+        settings=material.settings,
     )
 
 
@@ -92,7 +88,8 @@ def environment() -> Environment:
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     found.globals |= {"charts": charts, "pareto": pareto, "view": view, "words": words}
     found.globals |= {"style": style, "digest": digest}
-    found.filters |= {"clipped": words.clipped, "rule": words.gate_rule, "share": words.share}
+    found.filters |= {"clipped": words.clipped, "percent": words.percent}
+    found.filters |= {"rule": words.gate_rule, "share": words.share}
     return found
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from hybrid.decision.values import Decision, Gate
+from hybrid.decision.values import Decision
 from hybrid.evaluation.outcomes import ArmCost, Outcome, Retrieved
 from hybrid.evaluation.scores import METRICS, Scores, ScoreTable
 from hybrid.evaluation.scoring import ArmSummary, summarise
@@ -191,6 +191,11 @@ def prices(decision: Decision) -> dict[str, dict[str, tuple[str, ...]]]:
     return {label: column for label, column in columns.items() if {*column.values()} - nothing}
 
 
+def unpriced(columns: Mapping[str, Mapping[str, tuple[str, ...]]]) -> bool:
+    """Tell whether a price of an arm is missing."""
+    return any((MISSING,) in column.values() for column in columns.values())
+
+
 def _price_lines(cost: ArmCost, currency: str) -> dict[str, tuple[str, ...]]:
     p95 = "" if cost.p95 is None else words.seconds(cost.p95)
     tokens = cost.prompt_tokens, cost.completion_tokens
@@ -221,35 +226,6 @@ def price_axis(decision: Decision) -> tuple[str, list[float | None]]:
     known = [(label, values) for label, values in choices if any(value is not None for value in values)]
     telling = [(label, values) for label, values in known if len({*values} - {None}) > 1]
     return (telling or known or choices)[0]
-
-
-def gates(decision: Decision) -> list[Gate]:
-    """Return the gates that were set, each once."""
-    return list(dict.fromkeys(found.gate for result in decision.arms for found in result.gates))
-
-
-def counts(summary: ArmSummary | None) -> list[str]:
-    """Return how many answers of an arm failed, and how many declined."""
-    if summary is None:
-        return [MISSING, MISSING]
-    return [f"{n} of {summary.total}" if n else "0" for n in (summary.failed, summary.declined)]
-
-
-def confidence(decision: Decision) -> str:
-    """Return the levels of the intervals of the arms."""
-    return " and ".join(sorted({words.percent(result.interval.confidence) for result in decision.arms}))
-
-
-def grade(value: float | None) -> str:
-    """Return whether a score is good, bad, something between, or none."""
-    return "none" if value is None else "good" if value >= 1 else "bad" if value <= 0 else "part"
-
-
-def score(value: float | None) -> str:
-    """Return a score with the sign of its grade, so that colour alone tells nothing."""
-    if value is None:
-        return "not asked"
-    return {"good": "✓ ", "bad": "✕ ", "part": ""}[grade(value)] + words.tick(value)
 
 
 def shown_passages(question: Question | None, outcomes: Sequence[Outcome]) -> tuple[ShownPassage, ...]:

@@ -6,7 +6,7 @@ import math
 import unicodedata
 
 from hybrid.decision import wording
-from hybrid.decision.values import Gate, Side
+from hybrid.decision.values import Bound, Gate
 from hybrid.statistics import Interval, decimal
 
 NOT_MEASURED = "not measured"
@@ -101,7 +101,7 @@ def counted(count: int, noun: str) -> str:
 
 def gate_rule(gate: Gate) -> str:
     """Return a gate as it is read: hallucinated ≤ 0.1."""
-    return f"{gate.measure} {'≥' if gate.comparison is Side.AT_LEAST else '≤'} {plain(gate.limit)}"
+    return f"{gate.measure} {'≥' if gate.comparison is Bound.AT_LEAST else '≤'} {plain(gate.limit)}"
 
 
 def shortened(text: str, length: int) -> str:

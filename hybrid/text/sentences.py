@@ -12,6 +12,8 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 # Indented lines, comments, prompts, items and cells: on one line they would mean something else.
 _LINES_MATTER = re.compile(r"\n(?=[ \t]|[#$>|*-]|.* \| )|^[#$>|].*\n|^.* \| .*\n", re.MULTILINE)
 _LONGEST = 400
+# The splitter takes 5 ms for so many letters at the worst.
+_BLOCK = 4_000
 _LEANING_PHRASES = re.compile(
     r"\b(?:this|these|those|such(?! as)|we|our|above|below|previous|following|aforementioned|latter|former|"
     r"preceding|mentioned|see|refer|consult|chapter|example|e\.g\.|i\.e\.|however|as follows)\b",
@@ -30,12 +32,29 @@ _WORDS = range(6, 36)
 
 def sentence_spans(text: str) -> list[Span]:
     """Return the sentences of a text, without the white space around them; of lone surrogates too."""
-    from sentencex import get_sentence_boundaries
-
     # half a character, of which a splitter that speaks UTF-8 wants to know nothing; offsets stay
     whole = _SURROGATE.sub("\ufffd", text)
-    found = [stripped(text, s["start_index"], s["end_index"]) for s in get_sentence_boundaries("en", whole)]
-    return [span for span in found if span is not None]
+    return list(filter(None, (stripped(text, start, end) for start, end in _boundaries(whole))))
+
+
+def _boundaries(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where each sentence begins and ends, block by block.
+
+    The splitter is quadratic in quotation marks that do not close, and hears no Ctrl-C. A block begins with a
+    sentence, so it is cut as the whole would be; a sentence that fills a block is cut at a line or a word.
+    """
+    from sentencex import get_sentence_boundaries
+
+    start = 0
+    while start < len(text):
+        block = text[start : start + _BLOCK]
+        found = [(one["start_index"], one["end_index"]) for one in get_sentence_boundaries("en", block)]
+        if start + len(block) < len(text):
+            cut = max(block.rfind("\n"), 0) or max(block.rfind(" "), 0) or len(block)
+            # the last one may go on behind the block
+            found = found[:-1] or [(0, cut)]
+        yield from ((start + begin, start + end) for begin, end in found)
+        start += max((end for _, end in found), default=len(block))
 
 
 def stripped(text: str, start: int, end: int) -> Span | None:

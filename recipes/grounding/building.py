@@ -17,17 +17,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hybrid.config import ModelSettings
 from hybrid.errors import EXIT_GATE_FAILED
 from hybrid.files import write_atomic
-from hybrid.grounding.calibration import Method
-from hybrid.grounding.cards import CALIBRATION, CalibrationCard, calibrated, write_card
+from hybrid.grounding.calibration import CALIBRATION, CurveKind
+from hybrid.grounding.cards import CalibrationCard, calibrated, write_card
 from hybrid.grounding.examples import Dataset, Example
-from hybrid.grounding.labelled import Scores, labelled
+from hybrid.grounding.labelled import ScorerLogits, labelled
 from hybrid.grounding.scorers.naming import SHIPPED, TRAINED
-from hybrid.grounding.scorers.trained import ENCODER, LAYERS, save_trained
+from hybrid.grounding.scorers.trained import frozen_encoder, save_trained
 from hybrid.grounding.tokens import TokenEncoder
-from hybrid.models.device import choose_placement
-from hybrid.models.resolve import fetch
 from recipes.grounding.leaks import Leaks, require_fair
 from recipes.grounding.making import MADE
 from recipes.grounding.recipe import Note, Trained, Worth, evenly, train_scorer, worth
@@ -86,8 +85,8 @@ def build(
     found = worth(examples, trained, seed=settings.seed)
     card = calibrated(
         labelled([examples[place] for place in kept]),
-        Scores(TRAINED, trained.held_out[kept]),
-        method=Method.PLATT,
+        ScorerLogits(TRAINED, trained.held_out[kept]),
+        method=CurveKind.PLATT,
         threshold=tolerant_threshold(examples, trained.held_out, FALSE_ALARMS),
         data=", ".join(each.name for each in sets),
         created=created,
@@ -99,12 +98,18 @@ def build(
             "licences": sorted({example.licence for example in examples if example.licence}),
             "examples": len(examples),
             "settings": dataclasses.asdict(settings),
-            "auroc": dataclasses.asdict(found.auroc),
-            "above_words": dataclasses.asdict(found.above_words),
+            "auroc": found.auroc.flat(),
+            "above_words": found.above_words.flat(),
             "created": created,
         }
         save_trained(
-            out, trained.heads, trained.stack, encoder.folder, version=out.name, licence=licence, made=made
+            out,
+            trained.heads,
+            trained.stack,
+            encoder.embedder.fingerprint.weights,
+            version=out.name,
+            licence=licence,
+            made=made,
         )
         write_card(out / CALIBRATION, card)
         write_atomic(out / HELD_OUT, _lines(examples, trained, kept))
@@ -115,7 +120,7 @@ def built_on_disk(
     sets: Sequence[Dataset], settings: TrainingSettings, *, out: Path, heads: int, licence: str = ""
 ) -> int:
     """Build with the encoder that the scorer is read with, print what came of it, return the exit code."""
-    encoder = TokenEncoder(fetch(ENCODER, offline=True), choose_placement("cpu", "auto"), layers=LAYERS)
+    encoder = frozen_encoder(ModelSettings(device="cpu", offline=True))
     built = build(
         sets,
         encoder,

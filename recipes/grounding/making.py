@@ -20,10 +20,10 @@ from hybrid.files import hash_text
 from hybrid.grounding.examples import Example, Label
 from hybrid.questions.splits import unit_hash
 from hybrid.types import Span
-from recipes.grounding.documents import Material, read_material
 from recipes.grounding.edits import Edit, Kind, Surroundings, edit
 from recipes.grounding.leaks import equalise
 from recipes.grounding.paraphrases import merged, paraphrase
+from recipes.grounding.prose import Material, read_material
 
 # The task of what was made.
 MADE = "made"

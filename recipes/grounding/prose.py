@@ -7,16 +7,16 @@ Headings, list items, table rows, code and speeches stay pieces of evidence but 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from hybrid.files import valid_utf8
 from hybrid.questions.wording import BASE_VERBS
 from hybrid.text.sentences import sentence_spans
-from hybrid.text.words import LEANING
-from recipes.grounding.edits.english import is_english, word_set
-from recipes.grounding.edits.surroundings import LONGEST
-from recipes.grounding.edits.verbs import BASES, THIRD, has_verb
+from hybrid.text.words import LEANING, word_set
+from recipes.grounding.edits.english import BASES, THIRD, has_verb, is_english, stems
+from recipes.grounding.edits.values import LONGEST
 
 _BULLET = re.compile(r"\s*(?:[-*•+–·]|\d{1,2}[.)]|[a-z][.)]|::|\|)\s|\s{4,}|\t|.* \| ")
 _SPEECH = re.compile(r"[A-Z#][\w .'-]{0,25}:\s")
@@ -120,3 +120,57 @@ def _paragraphs(text: str) -> Iterator[tuple[list[str], bool]]:
             ):
                 yield run, True
                 run = []
+
+
+@dataclass(frozen=True)
+class Material:
+    """A document in pieces; ``claims`` are the places of those that can stand as a claim."""
+
+    source: str
+    pieces: tuple[Piece, ...]
+    claims: tuple[int, ...]
+
+    @cached_property
+    def stems(self) -> list[frozenset[str]]:
+        """Return the stems of every piece."""
+        return [stems(piece.text) for piece in self.pieces]
+
+    def passage(self, places: Sequence[int]) -> str:
+        """Return pieces as one text: a blank between sentences of a paragraph, else a line end."""
+        parts: list[str] = []
+        for number, place in enumerate(places):
+            if number:
+                same = self.pieces[place].paragraph == self.pieces[places[number - 1]].paragraph
+                parts.append(" " if same else "\n")
+            parts.append(self.pieces[place].text)
+        return "".join(parts)
+
+    def carriers(self, claim: str, share: float) -> frozenset[int]:
+        """Return the places of pieces that hold at least such a share of the stems of a claim."""
+        wanted = stems(claim)
+        return frozenset(
+            place for place, there in enumerate(self.stems) if len(wanted & there) >= share * len(wanted)
+        )
+
+    def nearest(self, claim: str, *, length: int, without: Collection[int]) -> tuple[int, ...]:
+        """Return the window of so many pieces that shares most stems with a claim, without those left out."""
+        wanted = stems(claim)
+        best: tuple[int, ...] = ()
+        most = 0
+        for start in range(0, len(self.pieces), max(length // 2, 1)):
+            window = range(start, min(start + length, len(self.pieces)))
+            places = tuple(place for place in window if place not in without)
+            shared = len(wanted & frozenset[str]().union(*(self.stems[place] for place in places)))
+            if shared > most:
+                best, most = places, shared
+        return best
+
+
+def read_material(source: str, text: str) -> Material:
+    """Return a document in pieces; a sentence that stands in it twice is a claim once."""
+    pieces = tuple(pieces_of(text))
+    first: dict[str, int] = {}
+    for place, piece in enumerate(pieces):
+        first.setdefault(piece.text, place)
+    claims = tuple(place for text, place in first.items() if is_claim(pieces[place]))
+    return Material(source, pieces, claims)

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from hybrid.errors import UsageError
+from hybrid.grounding.calibration import grouped_folds
 from hybrid.grounding.examples import Example
-from hybrid.grounding.folds import grouped_folds
 from hybrid.grounding.head import AlignmentHead
-from hybrid.grounding.intervals import Interval, resampled_aurocs
 from hybrid.grounding.lexicon import lexicon_of
+from hybrid.grounding.metrics import resampled_aurocs
 from hybrid.grounding.reading import judge
 from hybrid.grounding.scorers.trained import LAYERS, SIGNALS
 from hybrid.grounding.signals import word_signals
@@ -28,6 +28,7 @@ from hybrid.grounding.stack import Stack
 from hybrid.grounding.tokens import TokenEncoder
 from hybrid.grounding.values import Pair
 from hybrid.questions.splits import unit_hash
+from hybrid.statistics import Estimate
 from recipes.grounding.making import MADE
 from recipes.grounding.training import TrainingSettings, lessons_of, train_head
 
@@ -49,8 +50,8 @@ _RIDGE = 1e-3
 class Worth:
     """The AUROC of the stack on documents its heads never saw, and how much that is above words alone."""
 
-    auroc: Interval
-    above_words: Interval
+    auroc: Estimate
+    above_words: Estimate
 
     @property
     def shown(self) -> bool:

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from pathlib import Path
 
 from hybrid.errors import UsageError
 from hybrid.grounding.examples import (
+    CheckedRow,
     Dataset,
     Example,
     Label,
-    Row,
     checked_rows,
     document_name,
     first_row,
@@ -29,7 +31,6 @@ from hybrid.grounding.examples import (
 )
 from hybrid.grounding.values import merged_spans
 from hybrid.types import Span
-from recipes.grounding.diffs import diff_spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ def load_scifact(paths: Sequence[Path]) -> Dataset:
     return Dataset("SciFact", tuple(example for row in rows for example in _abstracts(row, known, corpus)))
 
 
-def _abstracts(row: Row[CitingClaim], known: dict[str, Abstract], corpus: Path) -> Iterator[Example]:
+def _abstracts(row: CheckedRow[CitingClaim], known: dict[str, Abstract], corpus: Path) -> Iterator[Example]:
     labels = {str(rationale.doc_id): rationale.label for rationale in row.value.evidence}
     for name in dict.fromkeys([*map(str, row.value.cited_doc_ids), *labels]):
         abstract = known.get(name)
@@ -207,7 +208,7 @@ def recall(found: Sequence[Span], gold: Sequence[Span]) -> float | None:
     return sum(hits) / len(hits)
 
 
-def _page_claim(row: Row[PageClaim]) -> Example:
+def _page_claim(row: CheckedRow[PageClaim]) -> Example:
     value = row.value
     label = _CARRIED.get(value.label)
     if label is None:
@@ -232,7 +233,7 @@ def _wice_id(value: PageClaim) -> str:
     return f"wice-{value.meta.id}"
 
 
-def _gold(row: Row[PageClaim]) -> Iterator[tuple[Span, ...]]:
+def _gold(row: CheckedRow[PageClaim]) -> Iterator[tuple[Span, ...]]:
     sentences = row.value.evidence
     starts = [0]
     for sentence in sentences:
@@ -244,7 +245,7 @@ def _gold(row: Row[PageClaim]) -> Iterator[tuple[Span, ...]]:
             yield tuple(Span(starts[place], starts[place] + len(sentences[place])) for place in places)
 
 
-def _marked(row: Row[PageClaim]) -> tuple[Span, ...]:
+def _marked(row: CheckedRow[PageClaim]) -> tuple[Span, ...]:
     value, spans, end = row.value, [], 0
     if len(value.claim_tokens) != len(value.non_supported_spans):
         raise UsageError(
@@ -460,3 +461,46 @@ def main() -> int:
 
 if __name__ == "__main__":
     sys.exit(main())
+
+
+_WORD = re.compile(r"\w+(?:[.,’'-]\w+)*|[$€£%°]")
+# Longer stretches without a common end are not compared word by word: that would take minutes.
+_MOST_WORDS = 1_500
+
+
+def diff_spans(original: str, edited: str) -> tuple[Span, ...]:
+    """Return the stretches of ``edited`` whose words are not in ``original`` at their place.
+
+    Words are compared without case and marks. Where something was only taken out, the word behind the gap
+    stands for it, or the last word. Neighbouring new words make one stretch. Nothing new gives ().
+    """
+    old, new = list(_WORD.finditer(original)), list(_WORD.finditer(edited))
+    before, after = [word.group().casefold() for word in old], [word.group().casefold() for word in new]
+    if not new:
+        return ()
+    changed: set[int] = set()
+    for first, last in _changes(before, after):
+        # of what was taken out nothing is left to point at but its neighbour
+        changed.update(range(first, last) if last > first else (min(first, len(new) - 1),))
+    return merged_spans(
+        (Span(new[place].start(), new[place].end()) for place in sorted(changed)),
+        length=len(edited),
+        text=edited,
+    )
+
+
+def _changes(before: Sequence[str], after: Sequence[str]) -> list[tuple[int, int]]:
+    """Return the runs of places in ``after`` that are new; an empty run is where something is missing."""
+    head = 0
+    while head < min(len(before), len(after)) and before[head] == after[head]:
+        head += 1
+    tail = 0
+    while tail < min(len(before), len(after)) - head and before[-1 - tail] == after[-1 - tail]:
+        tail += 1
+    old, new = before[head : len(before) - tail], after[head : len(after) - tail]
+    if not old and not new:
+        return []
+    if max(len(old), len(new)) > _MOST_WORDS:
+        return [(head, head + len(new))]
+    matcher = SequenceMatcher(None, old, new, autojunk=False)
+    return [(head + first, head + last) for tag, _, _, first, last in matcher.get_opcodes() if tag != "equal"]

@@ -3,7 +3,7 @@
 import pytest
 
 from hybrid.adaptation.store.card import AdapterKind, Card
-from hybrid.adaptation.values import Change, CurvePoint, Data
+from hybrid.adaptation.values import Change, Data, LossPoint
 from hybrid.config import Method, Reader
 
 
@@ -31,7 +31,7 @@ def make_card(gain):
             "method": Method.LORA,
             "data": Data("d" * 64, "CC0-1.0", {"reading": 30, "abstention": 6}),
             "settings": {"rank": 8, "rate": 5e-4, "dora": False, "layers": "top third"},
-            "curve": (CurvePoint(0, 2.0, 3.1), CurvePoint(10, 1.5)),
+            "curve": (LossPoint(0, 2.0, 3.1), LossPoint(10, 1.5)),
             "reader": Reader.QUOTING,
             "gain": gain,
             "created": "2026-01-02T03:04:05Z",

@@ -23,23 +23,37 @@ import numpy as np
 from measure import Target, note, print_table, print_verdicts
 from numpy.typing import NDArray
 
+from hybrid.confidence import CalibrationError, calibration_error
 from hybrid.config import ModelSettings
-from hybrid.grounding.calibration import Calibration, Method, cross_fitted, fit_calibration
-from hybrid.grounding.cards import CALIBRATION, read_card
+from hybrid.grounding.calibration import (
+    CALIBRATION,
+    Calibration,
+    CurveKind,
+    Fitted,
+    cross_fitted,
+    fit_calibration,
+    read_fitted,
+)
 from hybrid.grounding.evidence import SearchedPassage
 from hybrid.grounding.examples import Dataset, Example
-from hybrid.grounding.figures import Fitted
-from hybrid.grounding.intervals import Interval, mean_over, resampled_aurocs
 from hybrid.grounding.judging import Case, Grounder
-from hybrid.grounding.labelled import LabelledClaim, labelled, labels_of, limited, sources_of
-from hybrid.grounding.measuring import Support, best_passage, measured
-from hybrid.grounding.meta import fit
-from hybrid.grounding.metrics import auroc, balanced_accuracy
-from hybrid.grounding.reliability import CalibrationError, calibration_error
+from hybrid.grounding.labelled import (
+    LabelledClaim,
+    Support,
+    best_passage,
+    labelled,
+    labels_of,
+    limited,
+    measured,
+    sources_of,
+)
+from hybrid.grounding.measure import fit
+from hybrid.grounding.metrics import auroc, balanced_accuracy, mean_over, resampled_aurocs
 from hybrid.grounding.scorers.naming import SHIPPED, scorer_for
 from hybrid.grounding.scorers.protocol import Scorer
 from hybrid.grounding.scorers.trained import TrainedScorer, load_trained
 from hybrid.questions.splits import unit_hash
+from hybrid.statistics import Estimate
 from hybrid.text.words import word_spans
 from hybrid.types import Span
 from recipes.grounding.building import held_out_of
@@ -126,7 +140,7 @@ def best_passage_head(scorer: TrainedScorer, claims: Sequence[LabelledClaim]) ->
     return np.array([part.max() for part in np.split(heads, ends)[: len(claims)]])
 
 
-def interval(table: Table, rows: Sequence[str], weights: Sequence[float], against: str = "") -> Interval:
+def interval(table: Table, rows: Sequence[str], weights: Sequence[float], against: str = "") -> Estimate:
     """Return a contrast of AUROCs, of all claims or of those of one contrast."""
     kept = [
         n for n, each in enumerate(table.claims) if each.supported or not against or each.against == against
@@ -138,7 +152,7 @@ def interval(table: Table, rows: Sequence[str], weights: Sequence[float], agains
     return found.interval(weights)
 
 
-def mean_gain(tables: Sequence[Table], other: str) -> Interval:
+def mean_gain(tables: Sequence[Table], other: str) -> Estimate:
     """Return how much the default is above another scorer, as a mean over tables."""
     parts = []
     for number, table in enumerate(tables):
@@ -155,7 +169,7 @@ def elsewhere(table: Table, tables: Sequence[Table], scorer: str) -> Fitted:
     others = sisters or [each for each in tables if each.set != table.set]
     logits = np.concatenate([each.logits[scorer] for each in others])
     labels = np.concatenate([each.labels for each in others])
-    return fit(logits, labels, method=Method.PLATT)
+    return fit(logits, labels, method=CurveKind.PLATT)
 
 
 def accuracy(table: Table, tables: Sequence[Table], scorer: str) -> float:
@@ -171,7 +185,7 @@ def shipped_curve(table: Table, tables: Sequence[Table]) -> Calibration:
     others = [each for each in tables if each.learned and each is not table]
     logits = np.concatenate([each.logits[_TRAINED] for each in others])
     labels = np.concatenate([each.labels for each in others])
-    return fit_calibration(logits, labels, method=Method.PLATT)
+    return fit_calibration(logits, labels, method=CurveKind.PLATT)
 
 
 def seen_error(table: Table, tables: Sequence[Table]) -> CalibrationError:
@@ -278,7 +292,7 @@ def as_answers(scorer: Scorer, fitted: Fitted, claims: Sequence[LabelledClaim]) 
     )
 
 
-def told(found: Interval) -> str:
+def told(found: Estimate) -> str:
     """Return a value with its interval."""
     if found.low is None or found.high is None:
         return f"{found.value:.3f}"
@@ -296,7 +310,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     judges = Judges(options.weights)
-    fitted = read_card(options.weights / CALIBRATION).fitted
+    fitted = read_fitted(options.weights / CALIBRATION)
     trained_on, unseen = labelled_sets(options.data), unseen_sets(options.data)
     tables = []
     for dataset in (*trained_on, *unseen):
@@ -412,9 +426,9 @@ def _set_rows(tables: Sequence[Table]) -> list[tuple[str, ...]]:
     return rows
 
 
-def _contrasts(tables: Sequence[Table]) -> dict[str, list[Interval]]:
+def _contrasts(tables: Sequence[Table]) -> dict[str, list[Estimate]]:
     """Return supported against refuted, and against what is not in the evidence, where a set tells."""
-    found: dict[str, list[Interval]] = {}
+    found: dict[str, list[Estimate]] = {}
     for table in tables:
         for against in ("refuted", "not in evidence"):
             if any(claim.against == against for claim in table.claims):

@@ -31,9 +31,8 @@ from hybrid.generation.prompts import GroundingPrompt, load_grounding_prompt
 from hybrid.grounding.evidence import SearchedPassage
 from hybrid.grounding.examples import Dataset
 from hybrid.grounding.examples import Example as Labelled
-from hybrid.grounding.intervals import resampled_aurocs
-from hybrid.grounding.labelled import LabelledClaim, labelled, labels_of, limited, sources_of
-from hybrid.grounding.measuring import measured
+from hybrid.grounding.labelled import LabelledClaim, labelled, labels_of, limited, measured, sources_of
+from hybrid.grounding.metrics import resampled_aurocs
 from hybrid.grounding.scorers.judge import GeneratorJudge
 from hybrid.grounding.scorers.naming import SHIPPED
 from hybrid.models.device import cpu_has_bf16

@@ -107,18 +107,19 @@ def _task(method: str) -> object:
     """Return the task of all label examples of the contracts domain."""
     from hybrid.adaptation.examples.instructions import label_examples
     from hybrid.adaptation.training.encoding import encode
-    from hybrid.adaptation.training.generator import GeneratorTask, tokenizer_of
+    from hybrid.adaptation.training.generator import GeneratorTask
     from hybrid.adaptation.training.methods import attach, load_base, plan_for
     from hybrid.config import AdaptationSettings, Method, ModelSettings
     from hybrid.generation.prompts import load_prompts
     from hybrid.models.device import choose_placement
     from hybrid.models.dialogue import Dialogue
     from hybrid.models.loading import generator_folder
+    from hybrid.models.pretrained import load_tokenizer
     from hybrid.questions.files import load_questions
 
     placement = choose_placement()
     folder = generator_folder(ModelSettings().generator, offline=True)
-    dialogue = Dialogue(tokenizer_of(folder))
+    dialogue = Dialogue(load_tokenizer(folder))
     examples = label_examples(load_questions(_QUESTIONS), load_prompts("en"))
     settings = AdaptationSettings(method=Method(method), rank=16)
     encoded = encode(examples, dialogue, max_tokens=640).encoded

@@ -24,11 +24,12 @@ import numpy as np
 from hybrid import Assistant, load_settings
 from hybrid.adaptation.forgetting.general import shipped_suite
 from hybrid.evaluation.metrics import contains_gold
-from hybrid.grounding.intervals import Interval, resampled_aurocs
+from hybrid.grounding.metrics import resampled_aurocs
 from hybrid.grounding.sampling import Uncertainty
 from hybrid.models.device import cpu_has_bf16
 from hybrid.questions.files import load_questions
 from hybrid.questions.splits import unit_hash
+from hybrid.statistics import Estimate
 from hybrid.types import Arm, Question
 
 _ARTICLE = re.compile(r"^(an?|the) ")
@@ -59,7 +60,7 @@ def questions_of(file: Path | None, count: int) -> list[Question]:
 
 def compared(
     wrong: Sequence[bool], found: Sequence[Uncertainty]
-) -> dict[str, tuple[Interval, Interval | None]]:
+) -> dict[str, tuple[Estimate, Estimate | None]]:
     """Return of each signal the AUROC, and how far it is above that of its baseline; of one kind nothing."""
     names = list(_SIGNALS)
     table = np.array([[_SIGNALS[name][0](sure) for sure in found] for name in names])
@@ -123,7 +124,7 @@ def main() -> None:
         print(f"| {name} | {_cell(value, '.2f')} | {'' if above is None else _cell(above, '+.2f')} |")
 
 
-def _cell(found: Interval, form: str) -> str:
+def _cell(found: Estimate, form: str) -> str:
     if found.low is None or found.high is None:
         return f"{found.value:{form}}"
     return f"{found.value:{form}} ({found.low:{form}} to {found.high:{form}})"

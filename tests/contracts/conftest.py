@@ -31,7 +31,7 @@ def embedder(request):
 def reranker(request):
     if request.param == "fake":
         return OverlapReranker()
-    from hybrid.models.reranker import CrossEncoderReranker
+    from hybrid.models.embedder import CrossEncoderReranker
 
     return CrossEncoderReranker(request.getfixturevalue("tiny_reranker_folder"), name="tiny", placement=_CPU)
 

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.decision.values import Gate, Hypothesis, Policy, Side, Verdict
+from hybrid.decision.values import Bound, Gate, Hypothesis, Policy, Verdict
 from hybrid.decision.verdict import arm_results, order_by_price, simplicity
 from hybrid.errors import UsageError
 from hybrid.evaluation.outcomes import ArmCost
 from hybrid.evaluation.scores import ScoreTable
 from hybrid.report import report_json
 
-GROUNDED = Gate("groundedness", Side.AT_LEAST, 0.8)
-FAST = Gate("p95", Side.AT_MOST, 2.0)
+GROUNDED = Gate("groundedness", Bound.AT_LEAST, 0.8)
+FAST = Gate("p95", Bound.AT_MOST, 2.0)
 
 
 # --- the rule -------------------------------------------------------------------------------------------
@@ -388,7 +388,7 @@ def test_the_order_of_the_questions_means_nothing(rule, table, random):
 @given(tables(), st.floats(0, 1), st.integers(0, 3))
 def test_the_chosen_arm_has_passed_its_gates(rule, table, limit, skipped):
     measures = {arm: {"m": place / 3} for place, arm in enumerate(table.arms) if place != skipped}
-    decision = rule(table, measures=measures, gates=(Gate("m", Side.AT_LEAST, limit),), replicates=200)
+    decision = rule(table, measures=measures, gates=(Gate("m", Bound.AT_LEAST, limit),), replicates=200)
     eligible = {result.arm for result in decision.arms if result.eligible}
     assert set(decision.order) == eligible
     assert decision.arm is None or decision.arm in eligible

@@ -4,22 +4,20 @@ import numpy as np
 import pytest
 
 from hybrid.config import ModelSettings
-from hybrid.grounding.labelled import LabelledClaim, Scores
+from hybrid.grounding.labelled import LabelledClaim, ScorerLogits
 from hybrid.grounding.lexicon import lexicon_of
-from hybrid.grounding.scorers.trained import ENCODER, LAYERS
-from hybrid.grounding.tokens import TokenEncoder
-from hybrid.models.device import Placement
-from hybrid.models.resolve import fetch
+from hybrid.grounding.scorers.trained import ENCODER, frozen_encoder
+from hybrid.models.resolve import fetch, weights_digest
 
 
 @pytest.fixture(scope="session")
-def encoder_folder():
-    return fetch(ENCODER, offline=True)
+def encoder_digest():
+    return weights_digest(fetch(ENCODER, offline=True))
 
 
 @pytest.fixture(scope="session")
-def encoder(encoder_folder):
-    return TokenEncoder(encoder_folder, Placement("cpu", "float32", "test"), layers=LAYERS)
+def encoder():
+    return frozen_encoder(ModelSettings(device="cpu", dtype="float32", offline=True))
 
 
 @pytest.fixture(scope="session")
@@ -61,7 +59,7 @@ def scored():
 
     def call(claims, name, reach, *, seed=0):
         noise = np.random.default_rng(seed).normal(size=len(claims))
-        return Scores(name, noise + reach * np.array([claim.supported for claim in claims]))
+        return ScorerLogits(name, noise + reach * np.array([claim.supported for claim in claims]))
 
     return call
 

@@ -1,4 +1,6 @@
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -12,10 +14,11 @@ from hybrid.errors import UsageError
 from hybrid.grounding.calibration import (
     UNCALIBRATED,
     Calibration,
+    CurveKind,
     Knot,
-    Method,
     cross_fitted,
     fit_calibration,
+    grouped_folds,
     method_for,
 )
 
@@ -47,11 +50,11 @@ def cross_entropy(targets, chances):
 @pytest.mark.parametrize(
     ("count", "method"),
     [
-        (10, Method.TEMPERATURE),
-        (49, Method.TEMPERATURE),
-        (50, Method.PLATT),
-        (500, Method.PLATT),
-        (501, Method.ISOTONIC),
+        (10, CurveKind.TEMPERATURE),
+        (49, CurveKind.TEMPERATURE),
+        (50, CurveKind.PLATT),
+        (500, CurveKind.PLATT),
+        (501, CurveKind.ISOTONIC),
     ],
 )
 def test_the_number_of_labels_decides_and_is_told(count, method):
@@ -63,14 +66,14 @@ def test_the_number_of_labels_decides_and_is_told(count, method):
 
 # --- from a curve that is known -----------------------------------------------------------------------------
 
-_KNOWN = Calibration(Method.PLATT, 1.5, -0.5, labels=5_000)
+_KNOWN = Calibration(CurveKind.PLATT, 1.5, -0.5, labels=5_000)
 
 
 def test_few_labels_move_a_known_curve_little_and_many_do_not_feel_it():
     for count, most in ((20, 0.7), (20_000, 1.01)):
         values, flags = drawn(count, slope=3.0, shift=2.0)
-        free = fit_calibration(values, flags, method=Method.PLATT)
-        held = fit_calibration(values, flags, prior=_KNOWN, method=Method.PLATT)
+        free = fit_calibration(values, flags, method=CurveKind.PLATT)
+        held = fit_calibration(values, flags, prior=_KNOWN, method=CurveKind.PLATT)
         for own, alone, known in (
             (held.slope, free.slope, _KNOWN.slope),
             (held.intercept, free.intercept, _KNOWN.intercept),
@@ -89,23 +92,25 @@ def test_where_logits_mean_nothing_the_base_rate_still_starts_from_the_known_one
 
 def test_a_known_curve_makes_few_labels_enough_for_a_sigmoid():
     values, flags = drawn(20)
-    assert fit_calibration(values, flags).method is Method.TEMPERATURE
-    assert fit_calibration(values, flags, prior=_KNOWN).method is Method.PLATT
+    assert fit_calibration(values, flags).method is CurveKind.TEMPERATURE
+    assert fit_calibration(values, flags, prior=_KNOWN).method is CurveKind.PLATT
 
 
 def test_after_few_labels_it_is_nearer_to_the_truth_than_labels_alone():
-    truth = Calibration(Method.PLATT, 1.2, 0.0)
+    truth = Calibration(CurveKind.PLATT, 1.2, 0.0)
     places = np.linspace(-3, 3, 61)
     errors = np.zeros(2)
     for seed in range(40):
         values, flags = drawn(40, slope=1.2, shift=0.0, seed=seed)
         for number, prior in enumerate((UNCALIBRATED, _KNOWN)):
-            fitted = fit_calibration(values, flags, method=Method.PLATT, prior=prior)
+            fitted = fit_calibration(values, flags, method=CurveKind.PLATT, prior=prior)
             errors[number] += np.abs(fitted.probabilities(places) - truth.probabilities(places)).mean()
     assert errors[1] < 0.8 * errors[0]
 
 
-@pytest.mark.parametrize("prior", [Calibration(Method.TEMPERATURE, 9.0), Calibration(Method.PLATT, 0.0)])
+@pytest.mark.parametrize(
+    "prior", [Calibration(CurveKind.TEMPERATURE, 9.0), Calibration(CurveKind.PLATT, 0.0)]
+)
 def test_another_kind_of_curve_is_no_start(prior):
     values, flags = drawn(100)
     assert fit_calibration(values, flags, prior=prior) == fit_calibration(values, flags)
@@ -114,7 +119,7 @@ def test_another_kind_of_curve_is_no_start(prior):
 # --- against the truth and other implementations ------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", [Method.PLATT, Method.ISOTONIC])
+@pytest.mark.parametrize("method", [CurveKind.PLATT, CurveKind.ISOTONIC])
 def test_the_truth_is_found(method):
     values, flags = drawn(20_000)
     fitted = fit_calibration(values, flags, method=method)
@@ -124,7 +129,7 @@ def test_the_truth_is_found(method):
 
 def test_a_temperature_finds_a_slope_alone():
     values, flags = drawn(20_000, slope=0.4, shift=0.0)
-    fitted = fit_calibration(values, flags, method=Method.TEMPERATURE)
+    fitted = fit_calibration(values, flags, method=CurveKind.TEMPERATURE)
     assert (fitted.slope, fitted.intercept) == (pytest.approx(0.4, abs=0.04), 0.0)
 
 
@@ -149,7 +154,7 @@ def test_isotonic_is_that_of_sklearn_on_the_same_targets(rows):
     values, flags = [value for value, _ in rows], [flag for _, flag in rows]
     if all(flags) or not any(flags):
         return
-    fitted = fit_calibration(values, flags, method=Method.ISOTONIC)
+    fitted = fit_calibration(values, flags, method=CurveKind.ISOTONIC)
     reference = IsotonicRegression(out_of_bounds="clip").fit(values, smoothed(flags))
     places = np.linspace(-4, 3, 29)
     assert fitted.probabilities(places) == pytest.approx(reference.predict(places))
@@ -160,7 +165,7 @@ def test_isotonic_by_hand():
     values = [0.0, 1.0, 2.0, 3.0, 4.0] * 4
     flags = [False, True, False, False, True] * 2 + [False, False, False, True, True] * 2
     low, high = 1 / (12 + 2), (8 + 1) / (8 + 2)
-    fitted = fit_calibration(values, flags, method=Method.ISOTONIC)
+    fitted = fit_calibration(values, flags, method=CurveKind.ISOTONIC)
     pooled = (4 * high + 8 * low) / 12
     assert fitted.knots[0] == Knot(0.0, pytest.approx(low))
     assert fitted.knots[-1] == Knot(4.0, pytest.approx(high))
@@ -175,7 +180,7 @@ def test_isotonic_by_hand():
 # --- what is hard -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", [Method.TEMPERATURE, Method.PLATT, Method.ISOTONIC])
+@pytest.mark.parametrize("method", [CurveKind.TEMPERATURE, CurveKind.PLATT, CurveKind.ISOTONIC])
 def test_labels_that_a_threshold_separates_give_no_certainty(method):
     values = np.arange(-20.0, 20.0)
     fitted = fit_calibration(values, values >= 0, method=method)
@@ -183,7 +188,7 @@ def test_labels_that_a_threshold_separates_give_no_certainty(method):
     assert 0.0 < chances[0] < 0.1 < 0.9 < chances[2] < 1.0
 
 
-@pytest.mark.parametrize("method", [Method.TEMPERATURE, Method.PLATT, Method.ISOTONIC])
+@pytest.mark.parametrize("method", [CurveKind.TEMPERATURE, CurveKind.PLATT, CurveKind.ISOTONIC])
 def test_a_scorer_that_points_the_wrong_way_is_worth_nothing(method):
     values, flags = drawn(100, slope=-3.0, shift=0.0)
     chances = fit_calibration(values, flags, method=method).probabilities([-3.0, 0.0, 3.0])
@@ -191,11 +196,13 @@ def test_a_scorer_that_points_the_wrong_way_is_worth_nothing(method):
     assert chances[0] == pytest.approx(0.5, abs=0.1)
 
 
-@pytest.mark.parametrize("method", [Method.TEMPERATURE, Method.PLATT, Method.ISOTONIC])
+@pytest.mark.parametrize("method", [CurveKind.TEMPERATURE, CurveKind.PLATT, CurveKind.ISOTONIC])
 def test_logits_that_are_all_alike_say_nothing(method):
     flags = [True] * 30 + [False] * 10
     chance = fit_calibration([7.0] * 40, flags, method=method).probabilities([7.0])[0]
-    assert chance == pytest.approx(0.5 if method is Method.TEMPERATURE else smoothed(flags).mean(), abs=0.3)
+    assert chance == pytest.approx(
+        0.5 if method is CurveKind.TEMPERATURE else smoothed(flags).mean(), abs=0.3
+    )
 
 
 def test_one_absurd_logit_does_not_break_the_rest():
@@ -232,7 +239,9 @@ def test_a_logit_that_is_not_a_number_has_no_probability():
 
 
 @settings(max_examples=60)
-@given(labelled, st.sampled_from([Method.TEMPERATURE, Method.PLATT, Method.ISOTONIC]), st.lists(logits))
+@given(
+    labelled, st.sampled_from([CurveKind.TEMPERATURE, CurveKind.PLATT, CurveKind.ISOTONIC]), st.lists(logits)
+)
 def test_probabilities_never_fall_and_stay_in_range(rows, method, places):
     fitted = fit_calibration([value for value, _ in rows], [flag for _, flag in rows], method=method)
     chances = fitted.probabilities(sorted(places))
@@ -245,7 +254,7 @@ def test_probabilities_never_fall_and_stay_in_range(rows, method, places):
 def test_no_other_sigmoid_fits_better(rows):
     values, flags = np.clip([value for value, _ in rows], -50, 50), [flag for _, flag in rows]
     targets = smoothed(flags)
-    fitted = fit_calibration(values, flags, method=Method.PLATT)
+    fitted = fit_calibration(values, flags, method=CurveKind.PLATT)
     best = cross_entropy(targets, fitted.probabilities(values).clip(1e-300, 1 - 1e-16))
     for slope, intercept in ((0.0, special.logit(targets.mean())), (1.0, 0.0), (0.1, -0.5), (5.0, 1.0)):
         other = special.expit(slope * values + intercept).clip(1e-300, 1 - 1e-16)
@@ -255,10 +264,10 @@ def test_no_other_sigmoid_fits_better(rows):
 @pytest.mark.parametrize(
     ("curve", "message"),
     [
-        ((Method.PLATT, -1.0), "never fall|slope from 0"),
-        ((Method.PLATT, math.nan), "this is no platt calibration"),
-        ((Method.ISOTONIC, 1.0), "this is no isotonic calibration"),
-        ((Method.ISOTONIC, 1.0, 0.0, (Knot(0.0, 0.5), Knot(1.0, 0.4))), "never fall"),
+        ((CurveKind.PLATT, -1.0), "never fall|slope from 0"),
+        ((CurveKind.PLATT, math.nan), "this is no platt calibration"),
+        ((CurveKind.ISOTONIC, 1.0), "this is no isotonic calibration"),
+        ((CurveKind.ISOTONIC, 1.0, 0.0, (Knot(0.0, 0.5), Knot(1.0, 0.4))), "never fall"),
     ],
 )
 def test_numbers_that_are_no_curve_are_refused(curve, message):
@@ -288,3 +297,61 @@ def test_cross_fitting_needs_two_sources():
     values, flags = drawn(40)
     with pytest.raises(UsageError, match="cannot be parted"):
         cross_fitted(values, flags, ["a"] * 40)
+
+
+def test_a_calibration_is_read_with_numpy_alone():
+    code = (
+        "import sys, hybrid.grounding.calibration as c; "
+        "c.Calibration(c.CurveKind.PLATT, 2.0).probabilities([0.5]); "
+        "heavy = {'scipy', 'sklearn', 'torch', 'pydantic'} & set(sys.modules); "
+        "rooms = {m for m in sys.modules if m.startswith('hybrid.')} - "
+        "{'hybrid.errors', 'hybrid.grounding', 'hybrid.grounding.calibration'}; "
+        "print(sorted(heavy | rooms))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+rows = st.lists(st.tuples(st.booleans(), st.sampled_from("abcdefg")), min_size=2, max_size=30).filter(
+    lambda found: len({source for _, source in found}) > 1
+)
+
+
+def split(found):
+    return [flag for flag, _ in found], [source for _, source in found]
+
+
+@given(rows)
+def test_no_source_is_parted_and_no_fold_is_empty(found):
+    flags, sources = split(found)
+    folds = grouped_folds(flags, sources, folds=3)
+    assert all(len(set(folds[[s == name for s in sources]])) == 1 for name in sources)
+    assert set(folds) == set(range(min(3, len(set(sources)))))
+
+
+def test_folds_are_alike_in_size_and_labels():
+    flags = [place % 3 == 0 for place in range(300)]
+    sources = [f"{place // 5}" for place in range(300)]
+    folds = grouped_folds(flags, sources)
+    sizes = np.bincount(folds)
+    shares = np.bincount(folds, weights=flags) / sizes
+    assert sizes.max() - sizes.min() <= 10
+    assert shares.max() - shares.min() < 0.05
+
+
+def test_a_seed_deals_otherwise_and_always_alike():
+    flags, sources = [True, False] * 20, [str(place) for place in range(40)]
+    first = grouped_folds(flags, sources, seed=1)
+    assert (first == grouped_folds(flags, sources, seed=1)).all()
+    assert (first != grouped_folds(flags, sources, seed=2)).any()
+
+
+@pytest.mark.parametrize("count", [0, 1, 4])
+def test_one_source_cannot_be_parted(count):
+    with pytest.raises(UsageError, match="cannot be parted"):
+        grouped_folds([True] * count, ["a"] * count)
+
+
+def test_every_example_has_a_source():
+    with pytest.raises(UsageError, match="a source for each"):
+        grouped_folds([True, False], ["a"])

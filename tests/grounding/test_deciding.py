@@ -9,14 +9,14 @@ from hybrid.grounding.deciding import (
     hallucinated,
     share_supported,
 )
-from hybrid.grounding.values import Claim, Doubt, Evidence, Finding, Status, Verdict
+from hybrid.grounding.values import Claim, ClaimVerdict, Doubt, Excerpt, Finding, Status
 from hybrid.types import Span
 
 CLAIM = Claim("The port is 5432.", Span(0, 17))
 
 
 def judged(support, text="The port is 5432.", *, passage=0, logit=0.0, opposed=False):
-    return Judged(Candidate(Evidence(passage, (Span(0, len(text)),), text)), support, logit, opposed)
+    return Judged(Candidate(Excerpt(passage, (Span(0, len(text)),), text)), support, logit, opposed)
 
 
 def found(doubt):
@@ -25,7 +25,7 @@ def found(doubt):
 
 def verdicts(*supports):
     statuses = [Status.SUPPORTED if s >= 0.5 else Status.NOT_IN_EVIDENCE for s in supports]
-    return [Verdict(CLAIM, status, support) for status, support in zip(statuses, supports, strict=True)]
+    return [ClaimVerdict(CLAIM, status, support) for status, support in zip(statuses, supports, strict=True)]
 
 
 def test_the_best_candidate_decides():
@@ -39,7 +39,7 @@ def test_support_at_the_threshold_is_enough():
 
 
 def test_without_candidates_it_is_not_in_evidence():
-    assert decide(CLAIM, [], Thresholds()) == Verdict(CLAIM, Status.NOT_IN_EVIDENCE, 0.0)
+    assert decide(CLAIM, [], Thresholds()) == ClaimVerdict(CLAIM, Status.NOT_IN_EVIDENCE, 0.0)
 
 
 def test_of_equals_the_shorter_text_is_shown_wherever_it_stands():
@@ -78,7 +78,7 @@ def test_another_number_in_a_close_sentence_is_a_contradiction_even_if_it_is_not
 
 
 def test_a_doubt_leaves_little_and_a_missing_name_less():
-    evidence = Evidence(0, (Span(0, 1),), "x")
+    evidence = Excerpt(0, (Span(0, 1),), "x")
     rules = Thresholds(doubted=0.1, unnamed=0.25)
     assert Candidate(evidence).lessened(0.8, rules) == 0.8
     assert Candidate(evidence, (found(Doubt.NUMBER),)).lessened(0.8, rules) == pytest.approx(0.08)
@@ -102,6 +102,6 @@ def test_figures_of_an_answer_by_hand():
 
 
 def test_what_was_not_judged_counts_nowhere():
-    others = [Verdict(CLAIM, Status.NOT_CHECKABLE), Verdict(CLAIM, Status.ABSTAINED)]
+    others = [ClaimVerdict(CLAIM, Status.NOT_CHECKABLE), ClaimVerdict(CLAIM, Status.ABSTAINED)]
     assert share_supported(others) is None and hallucinated(others) is None
     assert share_supported([*others, *verdicts(0.9)]) == 1.0

@@ -5,10 +5,17 @@ import pytest
 from hybrid.config import load_settings
 from hybrid.errors import UsageError
 from hybrid.grounding import loading
-from hybrid.grounding.calibration import UNCALIBRATED, Calibration, Method
-from hybrid.grounding.cards import card_file, card_path, read_card, write_card
+from hybrid.grounding.calibration import (
+    UNCALIBRATED,
+    Calibration,
+    CurveKind,
+    card_file,
+    card_path,
+    read_fitted,
+)
+from hybrid.grounding.cards import write_card
 from hybrid.grounding.deciding import DEFAULT_THRESHOLDS
-from hybrid.grounding.labelled import LabelledClaim, Scores
+from hybrid.grounding.labelled import LabelledClaim, ScorerLogits
 from hybrid.grounding.loading import fitted_for, load_grounder
 from hybrid.models.fakes import HashEmbedder
 
@@ -21,8 +28,8 @@ def kept(path, slope):
 
     claims = [LabelledClaim(f"c{n}", "a", ("a",), n % 3 > 0, f"s{n // 2}") for n in range(60)]
     logits = [slope * (1.0 if claim.supported else -1.0) + (n % 7) / 3 for n, claim in enumerate(claims)]
-    write_card(path, calibrated(claims, Scores("overlap", logits)))
-    return read_card(path)
+    write_card(path, calibrated(claims, ScorerLogits("overlap", logits)))
+    return read_fitted(path)
 
 
 def test_a_scorer_without_a_calibration_is_taken_at_its_word(monkeypatch, tmp_path):
@@ -53,9 +60,9 @@ def test_the_calibration_of_the_domain_wins_over_the_one_that_ships(monkeypatch,
 
 
 def test_what_is_doubted_never_supports_however_low_the_threshold(monkeypatch, tmp_path):
-    from hybrid.grounding.figures import Fitted
+    from hybrid.grounding.calibration import Fitted
 
-    low = Fitted(Calibration(Method.PLATT, 1.0, -4.0, labels=60), 0.0)
+    low = Fitted(Calibration(CurveKind.PLATT, 1.0, -4.0, labels=60), 0.0)
     monkeypatch.setattr(loading, "fitted_for", lambda *_: low)
     found = load_grounder(SETTINGS).thresholds
     assert found.doubted < found.supported < 0.1

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hybrid.config import load_settings
-from hybrid.grounding.cards import CALIBRATION, read_card
+from hybrid.grounding.calibration import CALIBRATION, read_fitted
 from hybrid.grounding.loading import load_grounder
 from hybrid.grounding.scorers.naming import SHIPPED
 from hybrid.grounding.scorers.trained import load_trained
@@ -95,9 +95,9 @@ def test_it_is_small_and_of_permissive_data():
 
 
 def test_its_calibration_is_better_than_none_and_its_threshold_is_told():
-    card = read_card(SHIPPED / CALIBRATION)
-    assert card.better and card.gain.low > 0
-    assert 0 < card.calibration.probabilities([card.threshold])[0] < 1
+    card, fitted = json.loads((SHIPPED / CALIBRATION).read_text()), read_fitted(SHIPPED / CALIBRATION)
+    assert card["brier_after"] < card["brier_before"] and card["gain"]["low"] > 0
+    assert 0 < fitted.calibration.probabilities([fitted.threshold])[0] < 1
 
 
 @pytest.mark.real_model

@@ -8,8 +8,8 @@ import pytest
 
 from hybrid.errors import UsageError
 from hybrid.index import Index
+from hybrid.index.database import VectorCache, decode_vectors
 from hybrid.index.store import FileContent, FileState, IndexedDocument, Store
-from hybrid.index.vectors import VectorCache, decode_vectors
 from hybrid.types import Chunk, Document, Rejected
 
 _STATE = FileState("digest", "limits")

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from hybrid.errors import HybridError, IndexCorrupt, IndexLocked, StorageError, UsageError
 from hybrid.files import folder_lock, write_atomic
 from hybrid.index import Index, building, sync
+from hybrid.index.database import VectorCache
 from hybrid.index.generations import current
 from hybrid.index.store import Store
 from hybrid.index.sync import Stage, apply_update, plan_update
-from hybrid.index.vectors import VectorCache
 from hybrid.models.fakes import HashEmbedder
 
 _SOURCES = st.sampled_from(["a.txt", "b.txt", "sub/c.txt", "sub/d.txt", "é.txt"])

@@ -9,7 +9,7 @@ import pytest
 
 from hybrid.errors import AdapterError
 from hybrid.models import fakes
-from hybrid.models.adapters import WEIGHTS, read_adapter, with_adapter
+from hybrid.models.adapters import WEIGHTS, read_adapter, saved_digest, with_adapter
 from hybrid.models.generator import TransformersGenerator
 from hybrid.models.merging import Swap, merged_weights
 from hybrid.models.resolve import weights_digest
@@ -311,6 +311,37 @@ def test_truncated_weights_are_refused(copied, digest, keep):
 def test_weights_that_changed_after_they_were_saved_are_refused(copied, other_adapter_folder, digest):
     shutil.copy(other_adapter_folder / WEIGHTS, copied)
     with pytest.raises(AdapterError, match="not those that were saved"):
+        read_adapter(copied, digest)
+
+
+def test_settings_that_changed_after_they_were_saved_are_refused(copied, digest):
+    _card(copied, weights=saved_digest(copied))
+    config = copied / "adapter_config.json"
+    saved = json.loads(config.read_text())
+    config.write_text(json.dumps(saved | {"base_model_name_or_path": "elsewhere"}))
+    read_adapter(copied, digest)
+    config.write_text(json.dumps(saved | {"lora_alpha": 9}))
+    with pytest.raises(AdapterError, match="not those that were saved"):
+        read_adapter(copied, digest)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"target_modules": "(a+)+$"},
+        {"target_modules": ".*q_proj"},
+        {"target_modules": ["q_proj", "(x|y)*"]},
+        {"exclude_modules": ".*"},
+        {"rank_pattern": {"(a+)+$": 4}},
+        {"layers_pattern": ["(a+)+"]},
+        {"target_modules": [["q_proj"]]},
+        {"megatron_config": {"x": 1}, "megatron_core": "antigravity"},
+    ],
+)
+def test_no_pattern_and_no_module_of_a_stranger_is_run(copied, digest, values):
+    config = copied / "adapter_config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | values))
+    with pytest.raises(AdapterError, match=r"plain names of modules|names code to run"):
         read_adapter(copied, digest)
 
 

@@ -83,13 +83,29 @@ print(embedder.fingerprint, embedder.max_tokens, embedder.count_tokens(["the por
     assert done.stdout.strip() == f"{known} {tiny.max_tokens} [2] False"
 
 
-def test_damaged_facts_are_measured_again(tiny_embedder_folder, cpu, tmp_path, monkeypatch):
+@pytest.fixture
+def unusual(tiny_embedder_folder, tmp_path):
+    """The same model with a layout that only the library knows, so that it must be loaded to be known."""
+    folder = shutil.copytree(tiny_embedder_folder, tmp_path / "unusual")
+    pooling = folder / "1_Pooling" / "config.json"
+    pooling.write_text(json.dumps(json.loads(pooling.read_text()) | {"pooling_mode": "weightedmean"}))
+    return folder
+
+
+@pytest.mark.parametrize("cache", ["/dev/null/cache", "~nobody-of-this-name/cache"])
+def test_without_a_cache_it_goes_on(unusual, cpu, monkeypatch, cache):
+    monkeypatch.setenv("HYBRID_CACHE", cache)
+    embedder = SentenceTransformerEmbedder(unusual, name="tiny", placement=lambda: cpu)
+    assert (embedder.fingerprint.pooling, embedder.embed_queries(["a"]).shape) == ("weightedmean", (1, 32))
+
+
+def test_damaged_facts_are_measured_again(unusual, cpu, tmp_path, monkeypatch):
     monkeypatch.setenv("HYBRID_CACHE", str(tmp_path / "facts"))
-    first = SentenceTransformerEmbedder(tiny_embedder_folder, name="tiny", placement=lambda: cpu).fingerprint
+    first = SentenceTransformerEmbedder(unusual, name="tiny", placement=lambda: cpu).fingerprint
     (saved,) = (tmp_path / "facts" / "embedders").iterdir()
     for content in ("{", "{}", "[]", json.dumps({"more": 1})):
         saved.write_text(content)
-        again = SentenceTransformerEmbedder(tiny_embedder_folder, name="tiny", placement=lambda: cpu)
+        again = SentenceTransformerEmbedder(unusual, name="tiny", placement=lambda: cpu)
         assert again.fingerprint == first
 
 

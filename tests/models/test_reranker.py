@@ -4,8 +4,8 @@ import pytest
 
 from hybrid.config import ModelSettings
 from hybrid.errors import ModelMissing
+from hybrid.models.embedder import CrossEncoderReranker
 from hybrid.models.loading import load_reranker
-from hybrid.models.reranker import CrossEncoderReranker
 
 
 def test_no_name_is_no_reranker():

@@ -47,12 +47,10 @@ def hub_cache(tmp_path, monkeypatch):
     return snapshot
 
 
-def test_a_folder_beats_a_package_beats_the_hub_cache_beats_the_hub(
+def test_a_package_beats_the_hub_cache_beats_the_hub_and_a_namesake_beats_none(
     tmp_path, package, hub_cache, monkeypatch
 ):
     (tmp_path / "org" / "model").mkdir(parents=True)
-    assert locate("org/model").origin is Origin.FOLDER
-    (tmp_path / "org" / "model").rmdir()
     assert locate("org/model") == resolve.ModelLocation("org/model", Origin.PACKAGE, package)
     package.rmdir()
     cached = locate("org/model")
@@ -60,6 +58,9 @@ def test_a_folder_beats_a_package_beats_the_hub_cache_beats_the_hub(
     assert cached.path.resolve() == hub_cache.resolve()
     (hub_cache / "model.safetensors").unlink()
     assert locate("org/model").origin is Origin.NOWHERE
+    with pytest.raises(ModelMissing, match="the folder org/model in the current folder is none") as caught:
+        fetch("org/model")
+    assert "./org/model" in caught.value.hint
     monkeypatch.delenv("HF_HUB_OFFLINE")
     monkeypatch.delenv("TRANSFORMERS_OFFLINE")
     assert locate("org/model").origin is Origin.HUB

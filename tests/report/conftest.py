@@ -8,13 +8,13 @@ import pytest
 
 from hybrid.decision.values import (
     ArmResult,
+    Bound,
     Decision,
     Effect,
     Gate,
     GateResult,
     Hypothesis,
     Policy,
-    Side,
     SliceResult,
     Verdict,
 )
@@ -33,8 +33,8 @@ _COSTS = (
     ArmCost(0.95, 1.2, 2.6, 655, 60, 1490, None, 38, 0.0257, 0.07),
 )
 _GATES = (
-    Gate("groundedness", Side.AT_LEAST, 0.8),
-    Gate("hallucinated", Side.AT_MOST, 0.1),
+    Gate("groundedness", Bound.AT_LEAST, 0.8),
+    Gate("hallucinated", Bound.AT_MOST, 0.1),
 )
 _FOUND = ((None, 0.0), (0.93, 0.04), (0.41, 0.33), (0.9, 0.07))
 _TEXT = (
@@ -107,7 +107,7 @@ def make_decision(values, *, decided):
                     gate,
                     value,
                     value is not None
-                    and (value >= gate.limit if gate.comparison is Side.AT_LEAST else value <= gate.limit),
+                    and (value >= gate.limit if gate.comparison is Bound.AT_LEAST else value <= gate.limit),
                 )
                 for gate, value in zip(_GATES, _FOUND[place], strict=True)
             ),

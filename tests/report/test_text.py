@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.decision.values import Gate, Side
+from hybrid.decision.values import Bound, Gate
 from hybrid.report import report_text, words
 from hybrid.statistics import Interval
 
@@ -128,7 +128,7 @@ def test_a_small_p_value_is_not_zero():
 
 
 def test_a_gate_reads_as_a_rule():
-    assert words.gate_rule(Gate("hallucinated", Side.AT_MOST, 0.1)) == "hallucinated ≤ 0.1"
+    assert words.gate_rule(Gate("hallucinated", Bound.AT_MOST, 0.1)) == "hallucinated ≤ 0.1"
 
 
 @given(st.text(max_size=80), st.integers(1, 60))

@@ -1,3 +1,6 @@
+import time
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,3 +47,29 @@ def test_any_text_is_cut_without_losing_a_letter(text):
         assert all(0 <= span.start < span.end <= len(text) for span in spans)
         kept = "".join(text[span.start : span.end] for span in spans)
         assert [x for x in kept if not x.isspace()] == [x for x in text if not x.isspace()]
+
+
+@pytest.mark.parametrize(
+    "unit", ["\u201ca", "'", "\u2018a", "«a", "`", '"', "(", "e.g. ", "x", "\n", "a\u201d "]
+)
+def test_no_text_takes_long_however_it_is_made(unit):
+    text = unit * (150_000 // len(unit))
+    began = time.process_time()
+    spans = sentence_spans(text)
+    assert time.process_time() - began < 5
+    kept = "".join(text[span.start : span.end] for span in spans)
+    assert "".join(kept.split()) == "".join(text.split())
+
+
+def test_a_long_text_is_cut_as_a_short_one():
+    sentences = [f"The server said “it is {number}.5 today” to Mr. Miller. " for number in range(400)]
+    text = "".join(sentences)
+    assert len(text) > 10_000
+    assert read(text, sentence_spans) == [sentence.strip() for sentence in sentences]
+    assert read("Short. " + text, sentence_spans)[1:] == read(text, sentence_spans)
+
+
+def test_what_is_longer_than_any_sentence_is_cut_between_words():
+    text = "word " * 3_000
+    assert all(set(found.split()) == {"word"} for found in read(text, sentence_spans))
+    assert len(read(text, sentence_spans)) > 1

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from hybrid.generation.quoting import bears_out, locate
-from hybrid.models import TokenCounter
 from hybrid.text.sentences import pieces
 from hybrid.text.words import contains, overlaps
-from hybrid.types import Chunk, Document, Evidence, Question, Span
+from hybrid.types import Chunk, Document, Evidence, Question, Span, TokenCounter
 
 # A quote is what one reads at a glance: so many tokens of several sentences, or one sentence with a few more.
 QUOTE_TOKENS = 40

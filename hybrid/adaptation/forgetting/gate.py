@@ -58,7 +58,7 @@ class Breach:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class GateVerdict:
     """Whether the adapter may be used, what stands against it, and what to do about that."""
 
     passed: bool
@@ -66,15 +66,15 @@ class Verdict:
     advice: tuple[str, ...]
 
 
-def judge(changes: Sequence[Change], budget: Budget) -> Verdict:
+def judge(changes: Sequence[Change], budget: Budget) -> GateVerdict:
     """Return whether the losses stay inside the budget; a larger budget never refuses more.
 
     Nothing that must be shown to be small was measured: that is no proof, and refused.
     """
     breaches = tuple(found for change in changes if (found := _breach(change, budget)) is not None)
     if not any(change.measure in STRICT for change in changes):
-        return Verdict(passed=False, breaches=breaches, advice=(_nothing(),))
-    return Verdict(passed=not breaches, breaches=breaches, advice=_advice(breaches))
+        return GateVerdict(passed=False, breaches=breaches, advice=(_nothing(),))
+    return GateVerdict(passed=not breaches, breaches=breaches, advice=_advice(breaches))
 
 
 def describe(breach: Breach) -> str:

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hybrid.models import Embedder, TokenCounter, Vectors
+from hybrid.models import Embedder, Vectors
 from hybrid.text.words import LEANING, STOP_WORDS
+from hybrid.types import TokenCounter
 
 _WORD = re.compile(r"[^\W\d_][\w-]*[^\W_]")
 _SHORTEST = 3

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from hybrid.adaptation.values import Change, CurvePoint, Data
+from hybrid.adaptation.values import Change, Data, LossPoint
 from hybrid.config import Method, Reader
 from hybrid.errors import AdapterError
 from hybrid.files import write_json
@@ -52,7 +52,7 @@ class Card:
     method: Method
     data: Data
     settings: Mapping[str, Setting] = field(default_factory=dict)
-    curve: tuple[CurvePoint, ...] = ()
+    curve: tuple[LossPoint, ...] = ()
     strength: float = 1.0
     reader: Reader | None = None
     gain: Change | None = None

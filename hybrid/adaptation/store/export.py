@@ -22,7 +22,10 @@ from hybrid.adaptation.store.card import AdapterKind, Card, card_values, read_ca
 from hybrid.errors import UsageError
 from hybrid.files import fsync_file, fsync_folder, storage_errors
 from hybrid.models.adapters import CONFIG, FULL_WEIGHTS, WEIGHTS, read_adapter
+from hybrid.models.device import Placement
+from hybrid.models.embedder import load_sentence_transformer
 from hybrid.models.merging import Swap
+from hybrid.models.pretrained import load_causal, load_tokenizer
 from hybrid.models.resolve import weights_digest
 
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
@@ -47,22 +50,14 @@ def merge(adapter: Path, base: Path, out: Path) -> Path:
     files = read_adapter(adapter, weights_digest(base), base=base.name)
     with _new_folder(out) as beside:
         if card.kind is AdapterKind.GENERATOR:
-            from transformers import AutoModelForCausalLM, AutoTokenizer
-
-            model = AutoModelForCausalLM.from_pretrained(
-                base, dtype="auto", local_files_only=True, use_safetensors=True
-            )
+            model = load_causal(base, dtype="auto")
             swap = Swap(model.eval())
             with swap.using(swap.merged(files)):
                 _untie_if_apart(model)
                 model.save_pretrained(beside)
-            AutoTokenizer.from_pretrained(base, local_files_only=True).save_pretrained(beside)
+            load_tokenizer(base).save_pretrained(beside)
         else:
-            from sentence_transformers import SentenceTransformer
-
-            encoder = SentenceTransformer(
-                str(base), device="cpu", local_files_only=True, model_kwargs={"use_safetensors": True}
-            )
+            encoder = load_sentence_transformer(base, Placement("cpu", "float32", "exact"))
             transformer: Any = encoder[0]
             swap = Swap(transformer.auto_model)
             with swap.using(swap.merged(files)):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hybrid.adaptation.forgetting.gate import Budget, Verdict, judge
+from hybrid.adaptation.forgetting.gate import Budget, GateVerdict, judge
 from hybrid.adaptation.forgetting.measurement import Measure
 from hybrid.adaptation.values import Change
 from hybrid.errors import UsageError
@@ -40,7 +40,7 @@ class Attempt:
     strength: float
     rehearsal: float | None
     assessment: Assessment
-    verdict: Verdict
+    verdict: GateVerdict
     kept: float | None
 
     @property
@@ -156,7 +156,7 @@ def _kept(gain: Change | None, first: Change | None) -> float | None:
     return benefit(gain) / benefit(first)
 
 
-def _reasons(verdict: Verdict) -> str:
+def _reasons(verdict: GateVerdict) -> str:
     return ", ".join(breach.measure for breach in verdict.breaches) or "want of a measure"
 
 

@@ -21,7 +21,7 @@ from hybrid.adaptation.store.card import CARD, AdapterKind, Card, read_card, wri
 from hybrid.adaptation.values import Change
 from hybrid.errors import AdapterError, IndexLocked, UsageError
 from hybrid.files import folder_lock, fsync_file, fsync_folder, storage_errors, write_json
-from hybrid.models.resolve import weights_digest
+from hybrid.models.adapters import saved_digest
 
 # Letters, digits, dashes, dots, low lines; no dot in front: such folders are being made or removed.
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
@@ -114,7 +114,7 @@ class AdapterStore:
             StorageError: the disk is full.
         """
         self.require_free(name)
-        card = dataclasses.replace(card, name=name, weights=weights_digest(built))
+        card = dataclasses.replace(card, name=name, weights=saved_digest(built))
         with self._writing():
             self.require_free(name)
             beside = self._folder / f".{name}.new"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hybrid.adaptation.values import CurvePoint
+from hybrid.adaptation.values import LossPoint
 from hybrid.files import fsync_file, storage_errors, write_json
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Progress:
     """Where a run stands: steps taken, what validation said, and how often in a row it said no."""
 
     step: int
-    curve: tuple[CurvePoint, ...]
+    curve: tuple[LossPoint, ...]
     best: int
     worse: int
     drifted: int
@@ -52,7 +52,7 @@ class Checkpoint:
             if value["run"] != self.run:
                 return None
             tensors = load_file(self.folder / value["tensors"])
-            curve = tuple(CurvePoint(**point) for point in value["curve"])
+            curve = tuple(LossPoint(**point) for point in value["curve"])
         except (OSError, ValueError, KeyError, TypeError, SafetensorError):
             return None  # none, or of another version: the run begins anew
         numbers = {name: value[name] for name in ("step", "best", "worse", "drifted", "seconds")}

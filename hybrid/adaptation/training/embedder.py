@@ -23,7 +23,7 @@ import torch
 from hybrid.adaptation.training.fused import fuse, fused
 from hybrid.adaptation.training.lessons import EmbedderSettings, Encoder, Lesson
 from hybrid.adaptation.training.loop import Fit, Schedule, fit
-from hybrid.adaptation.training.methods import Plan, linear_layers, top_layers
+from hybrid.adaptation.training.methods import AdapterPlan, linear_layers, top_layers
 from hybrid.adaptation.training.strength import Held, Strength, choose_strength, set_strength, try_strengths
 from hybrid.adaptation.values import Pair, Pairs
 from hybrid.config import AdaptationSettings, Method
@@ -49,7 +49,7 @@ class TunedEmbedder:
     """An adapter that was trained and not yet stored; ``strength`` is already part of its weights."""
 
     folder: Path
-    plan: Plan
+    plan: AdapterPlan
     fit: Fit
     strength: float
     strengths: tuple[Strength, ...]
@@ -239,7 +239,7 @@ def tune_embedder(
     check = Lesson(pairs.validation, encoder, settings) if len(pairs.validation) >= MIN_PAIRS else None
     held = encoder.encode(general, encoder.query_prompt)
     rank = adaptation.rank or _RANK
-    plan = Plan(adaptation.method, rank, 2 * rank, adaptation.learning_rate or _RATE)
+    plan = AdapterPlan(adaptation.method, rank, 2 * rank, adaptation.learning_rate or _RATE)
     tuned = _attach(transformer_of(model), plan, adaptation, layers=min(adaptation.layers, settings.layers))
     task = EmbedderTask(
         encoder, lesson, check, general, held, settings, seed=adaptation.seed, placement=placement
@@ -283,7 +283,7 @@ def _refuse_unfit(pairs: Sequence[Pair], method: Method) -> None:
         )
 
 
-def _attach(transformer: Any, plan: Plan, adaptation: AdaptationSettings, *, layers: float) -> Any:
+def _attach(transformer: Any, plan: AdapterPlan, adaptation: AdaptationSettings, *, layers: float) -> Any:
     """Return the transformer with an adapter, which alone is trained; the model that holds it has it too."""
     from peft import LoraConfig, get_peft_model
 

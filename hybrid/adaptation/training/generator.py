@@ -20,13 +20,14 @@ import numpy as np
 from hybrid.adaptation.examples.files import require_examples
 from hybrid.adaptation.training.encoding import Encoded, by_length, collate, encode, grouped
 from hybrid.adaptation.training.loop import Fit, Schedule, fit, is_main
-from hybrid.adaptation.training.methods import Plan, attach, load_base, plan_for
+from hybrid.adaptation.training.methods import AdapterPlan, attach, load_base, plan_for
 from hybrid.adaptation.training.proof import gain_of, halve, worth
 from hybrid.adaptation.values import Change, Example, Examples, LeftOut
 from hybrid.config import AdaptationSettings, Method
 from hybrid.files import hash_text
 from hybrid.models.device import Placement
 from hybrid.models.dialogue import Dialogue
+from hybrid.models.pretrained import load_tokenizer
 from hybrid.models.resolve import weights_digest
 
 # A step of more tokens is computed in parts: it bounds the memory.
@@ -57,7 +58,7 @@ class TunedGenerator:
     """An adapter that was trained and not yet stored; its strength is in its weights."""
 
     folder: Path
-    plan: Plan
+    plan: AdapterPlan
     fit: Fit
     strength: float
     gain: Change | None
@@ -233,7 +234,7 @@ def tune_generator(
     import torch
 
     require_examples(examples.train, made_from="the training data")
-    dialogue = Dialogue(tokenizer_of(base.folder))
+    dialogue = Dialogue(load_tokenizer(base.folder))
     train = encode(examples.train, dialogue, max_tokens=settings.max_tokens)
     short = [item.example for item in train.encoded]
     require_examples(short, made_from="what is short enough")
@@ -297,16 +298,6 @@ def save_adapter(module: Any, base: Base, method: Method, out: Path) -> None:
     # the vocabulary is never changed; left to find out, PEFT would ask the hub
     module.save_pretrained(out, safe_serialization=True, save_embedding_layers=False)
     (out / "README.md").unlink(missing_ok=True)  # an empty model card; ours is card.json
-
-
-def tokenizer_of(folder: Path) -> Any:
-    """Return the tokenizer of a model folder, with a token for padding."""
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return tokenizer
 
 
 def _rehearsal(mixed: Sequence[Encoded], tokens: int, share: float) -> list[Encoded]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hybrid.adaptation.training.checkpoint import Checkpoint, Progress
-from hybrid.adaptation.values import CurvePoint
+from hybrid.adaptation.values import LossPoint
 from hybrid.errors import TrainingFailed
 from hybrid.files import hash_text
 
@@ -53,7 +53,7 @@ class Fit:
     """What training did: the curve begins with the untrained point, ``best`` is the step that was kept."""
 
     steps: int
-    curve: tuple[CurvePoint, ...]
+    curve: tuple[LossPoint, ...]
     best: int
     ended: str
     seconds: float
@@ -175,7 +175,7 @@ class _Run:
         found = self._checkpoint.load() if self._checkpoint is not None else None
         if found is None:
             domain, general = self._validate()
-            self.at = Progress(0, (CurvePoint(0, domain, general),), 0, 0, 0, 0.0)
+            self.at = Progress(0, (LossPoint(0, domain, general),), 0, 0, 0, 0.0)
             return
         self.at, tensors = found
         self._restore(tensors)
@@ -216,7 +216,7 @@ class _Run:
             self._best = self._copy()
         self.at = Progress(
             step,
-            (*self.at.curve, CurvePoint(step, domain, general)),
+            (*self.at.curve, LossPoint(step, domain, general)),
             step if better else self.at.best,
             0 if better else self.at.worse + 1,
             self.at.drifted + 1 if drifted else 0,

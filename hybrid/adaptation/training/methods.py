@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hybrid.config import AdaptationSettings, Method
-from hybrid.errors import ExtraMissing, ModelMissing, UsageError
+from hybrid.errors import ExtraMissing, UsageError
 from hybrid.models.device import Placement
+from hybrid.models.pretrained import load_causal
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -28,7 +29,7 @@ _LAYER = re.compile(r"\.(\d+)\.")
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class AdapterPlan:
     """What the settings leave open, chosen: rank and learning rate."""
 
     method: Method
@@ -37,11 +38,11 @@ class Plan:
     learning_rate: float
 
 
-def plan_for(settings: AdaptationSettings, *, tokens: int) -> Plan:
+def plan_for(settings: AdaptationSettings, *, tokens: int) -> AdapterPlan:
     """Return rank and learning rate for so many tokens of training data in all epochs."""
     rank = settings.rank or next((rank for limit, rank in _RANKS if tokens < limit), _LARGEST_RANK)
     rate = settings.learning_rate or _RATES.get(settings.method, _RATE)
-    return Plan(settings.method, rank, 2 * rank, rate)
+    return AdapterPlan(settings.method, rank, 2 * rank, rate)
 
 
 def load_base(folder: Path, method: Method, placement: Placement) -> Any:
@@ -49,22 +50,14 @@ def load_base(folder: Path, method: Method, placement: Placement) -> Any:
 
     Raises:
         ExtraMissing: a base in 4 bits needs a package that is not installed.
-        ModelMissing: the folder is no causal language model.
+        ModelMissing: the folder is no causal language model, or lacks weights.
     """
     import torch
-    from transformers import AutoModelForCausalLM
 
-    options: dict[str, Any] = {"dtype": placement.torch_dtype()}
-    if method is Method.FULL:
-        options["dtype"] = torch.float32  # small steps vanish in bf16
-    if method is Method.QLORA:
-        options["quantization_config"] = _four_bits(placement)
-    try:
-        model = AutoModelForCausalLM.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, **options
-        )
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelMissing(f"{folder} cannot be loaded as a causal language model: {error}") from error
+    # small steps vanish in bf16
+    dtype = torch.float32 if method is Method.FULL else placement.torch_dtype()
+    quantisation = _four_bits(placement) if method is Method.QLORA else None
+    model = load_causal(folder, dtype=dtype, quantisation=quantisation)
     return _differentiable(model) if method is Method.QLORA else model.to(placement.device)
 
 
@@ -82,7 +75,7 @@ def _differentiable(model: Any) -> Any:
     return model
 
 
-def attach(model: Any, plan: Plan, settings: AdaptationSettings) -> Any:
+def attach(model: Any, plan: AdapterPlan, settings: AdaptationSettings) -> Any:
     """Return the model with the parameters of the method, which alone are trainable."""
     if plan.method is Method.FULL:
         return _tune_layers(model, settings.layers)

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from hybrid.adaptation.training.encoding import Encoded, encode
-from hybrid.adaptation.training.generator import Base, GeneratorTask, Step, tokenizer_of, tune_generator
+from hybrid.adaptation.training.generator import Base, GeneratorTask, Step, tune_generator
 from hybrid.adaptation.training.loop import Schedule, fit
 from hybrid.adaptation.training.methods import attach, load_base, plan_for
 from hybrid.adaptation.values import Example, Examples
@@ -24,6 +24,7 @@ from hybrid.config import AdaptationSettings
 from hybrid.errors import UsageError
 from hybrid.models.device import Placement
 from hybrid.models.dialogue import Dialogue
+from hybrid.models.pretrained import load_tokenizer
 
 _STEPS = 3
 _RANKS_TRIED = (4, 16, 64)
@@ -55,7 +56,7 @@ class Rendered:
 
 def render(examples: Sequence[Example], base: Base, *, max_tokens: int) -> list[Rendered]:
     """Return examples with their layout; the tokens of ``given`` are masked: no loss falls on them."""
-    dialogue = Dialogue(tokenizer_of(base.folder))
+    dialogue = Dialogue(load_tokenizer(base.folder))
     return [_rendered(item, dialogue) for item in encode(examples, dialogue, max_tokens=max_tokens).encoded]
 
 
@@ -68,7 +69,7 @@ def try_out(
     rehearsal: Sequence[Example] = (),
 ) -> Trial:
     """Take a few steps and say what all of them would take; validation is not counted."""
-    dialogue = Dialogue(tokenizer_of(base.folder))
+    dialogue = Dialogue(load_tokenizer(base.folder))
     everything = encode([*examples.train, *rehearsal], dialogue, max_tokens=settings.max_tokens)
     left_out = sum(left.count for left in everything.left_out)
     plan = plan_for(settings, tokens=round(everything.tokens * settings.epochs))
@@ -78,7 +79,7 @@ def try_out(
     steps = max(1, round(len(batches) * settings.epochs))
     # the longest ones, for the memory; their time is scaled by their tokens
     longest = sorted(batches, key=lambda parts: -sum(len(row.ids) for part in parts for row in part.rows))
-    tried = _Tried(task, longest[:_STEPS])
+    tried = _TriedTask(task, longest[:_STEPS])
     tokens = sum(len(row.ids) for parts in tried.chosen for part in parts for row in part.rows)
     begun = time.perf_counter()
     fit(tried, Schedule(plan.learning_rate, 1.0, looks=1), seed=settings.seed)
@@ -116,7 +117,7 @@ def best_rank(
     return min(found, key=lambda rank: (found[rank], rank))
 
 
-class _Tried:
+class _TriedTask:
     """A generator task with a few batches and no validation."""
 
     def __init__(self, task: GeneratorTask, chosen: list[list[Step]]) -> None:

@@ -16,16 +16,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 
 from hybrid.errors import ModelMissing
 from hybrid.files import hash_text, valid_utf8
 from hybrid.grounding.scorers.labels import Labels
 from hybrid.models.device import Placement
+from hybrid.models.pretrained import LOADING, quiet, refusal, require_whole, unloadable
 from hybrid.models.resolve import weights_digest
 
-# What the libraries raise for a folder that is damaged, incomplete, or holds something else.
-_UNLOADABLE = (OSError, ValueError, KeyError, AttributeError, ImportError, RuntimeError, SafetensorError)
 # So many rows at once, as long as all their tokens, with padding, stay below the limit.
 _BATCH_ROWS = 32
 _BATCH_TOKENS = 8_192
@@ -48,7 +46,7 @@ class Head(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TokenRow:
     """A pair as the model reads it; ``types`` is empty where the model has none."""
 
     ids: tuple[int, ...]
@@ -111,22 +109,22 @@ class Checkpoint:
         pairs = list(firsts) if seconds is None else list(zip(firsts, seconds, strict=True))
         return self.tokenizer(pairs, truncation=False, padding=False, return_offsets_mapping=True)
 
-    def rows(self, encoding: Any) -> list[Row]:
+    def rows(self, encoding: Any) -> list[TokenRow]:
         """Return what the model is given of an encoding."""
         ids = encoding["input_ids"]
         types: Sequence[Sequence[int]] = [()] * len(ids)
         if getattr(self.config, "type_vocab_size", 0) > 1 and "token_type_ids" in encoding:
             types = encoding["token_type_ids"]
-        return [Row(tuple(row), tuple(kinds)) for row, kinds in zip(ids, types, strict=True)]
+        return [TokenRow(tuple(row), tuple(kinds)) for row, kinds in zip(ids, types, strict=True)]
 
-    def outputs(self, rows: Sequence[Row]) -> list[NDArray[np.float32]]:
+    def outputs(self, rows: Sequence[TokenRow]) -> list[NDArray[np.float32]]:
         """Return the raw outputs of each row, of shape (outputs,), or (tokens, outputs) for ``TOKENS``."""
-        found: dict[Row, NDArray[np.float32]] = {}
+        found: dict[TokenRow, NDArray[np.float32]] = {}
         for batch in _batches(set(rows)):
             found.update(zip(batch, self._run(batch), strict=True))
         return [found[row] for row in rows]
 
-    def _run(self, batch: Sequence[Row]) -> Iterator[NDArray[np.float32]]:
+    def _run(self, batch: Sequence[TokenRow]) -> Iterator[NDArray[np.float32]]:
         import torch
 
         width = max(len(row.ids) for row in batch)
@@ -147,9 +145,9 @@ class Checkpoint:
                 yield values[0] if values.ndim == 2 else values
 
 
-def _batches(rows: set[Row]) -> Iterator[list[Row]]:
+def _batches(rows: set[TokenRow]) -> Iterator[list[TokenRow]]:
     """Yield rows of similar length, in an order of their own: that of the caller changes no last bit."""
-    batch: list[Row] = []
+    batch: list[TokenRow] = []
     for row in sorted(rows, key=lambda row: (len(row.ids), row.ids, row.types)):
         # sorted: the next one is the longest, to which all others are padded
         if batch and (len(batch) == _BATCH_ROWS or (len(batch) + 1) * len(row.ids) > _BATCH_TOKENS):
@@ -167,35 +165,31 @@ def _load(folder: Path, head: Head, placement: Placement, trust_remote_code: boo
         AutoModelForTokenClassification,
         AutoTokenizer,
     )
-    from transformers.utils import logging
 
-    # its bars and tables are not for the user's terminal
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    trusted = {"local_files_only": True, "trust_remote_code": trust_remote_code}
-    try:
-        config = AutoConfig.from_pretrained(folder, **trusted)
-        tokenizer = AutoTokenizer.from_pretrained(folder, **trusted)
-        by_token = _classifies_tokens(config, head, folder)
-        loader = AutoModelForTokenClassification if by_token else AutoModelForSequenceClassification
-        model, report = loader.from_pretrained(
-            folder, dtype=placement.torch_dtype(), use_safetensors=True, output_loading_info=True, **trusted
-        )
-    except _UNLOADABLE as error:
-        if "trust_remote_code" in str(error):
-            raise ModelMissing(
-                f"{folder} brings code of its own, which was not run",
-                hint="if you have read that code, pass trust_remote_code=True: it runs with your rights",
-            ) from error
-        raise ModelMissing(
-            f"{folder} cannot be loaded as a {head}: {error}",
-            hint="the folder needs config.json, a tokenizer.json and safetensors weights",
-        ) from error
-    if lacking := sorted(report["missing_keys"]):
-        raise ModelMissing(
-            f"{folder} lacks {len(lacking)} weights of a {head}, such as {lacking[0]}",
-            hint="choose a model that was trained to classify, not the base that it was made from",
-        )
+    quiet()
+    with LOADING:
+        try:
+            config = AutoConfig.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=trust_remote_code
+            )
+            tokenizer = AutoTokenizer.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=trust_remote_code
+            )
+            by_token = _classifies_tokens(config, head, folder)
+            loader = AutoModelForTokenClassification if by_token else AutoModelForSequenceClassification
+            model, report = loader.from_pretrained(
+                folder,
+                dtype=placement.torch_dtype(),
+                use_safetensors=True,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
+                local_files_only=True,
+                trust_remote_code=trust_remote_code,
+            )
+        except unloadable() as error:
+            hint = "if you have read that code, pass trust_remote_code=True: it runs with your rights"
+            raise refusal(folder, str(head), error, code=hint) from error
+    require_whole(report, folder, str(head))
     return tokenizer, model.to(placement.device).eval()
 
 

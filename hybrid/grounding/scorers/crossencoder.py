@@ -14,7 +14,7 @@ from string import Template
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid.grounding.scorers.checkpoint import Checkpoint, Head, Row
+from hybrid.grounding.scorers.checkpoint import Checkpoint, Head, TokenRow
 from hybrid.grounding.scorers.labels import Labels, checked_labels, known_pairs, settled_labels
 from hybrid.grounding.scorers.windows import cut_pair
 from hybrid.grounding.values import Logits, Pair
@@ -93,7 +93,7 @@ class CrossEncoderScorer:
     def _length(self, pair: Pair) -> int:
         return len(self._rows([pair])[0].ids)
 
-    def _rows(self, pairs: Sequence[Pair]) -> list[Row]:
+    def _rows(self, pairs: Sequence[Pair]) -> list[TokenRow]:
         source = self._checkpoint
         firsts = [source.plain(pair.evidence) for pair in pairs]
         seconds = [source.plain(pair.claim) for pair in pairs]

@@ -27,8 +27,8 @@ from hybrid.grounding.signals import WORD_SIGNALS, word_signals
 from hybrid.grounding.stack import Stack, stack_of
 from hybrid.grounding.tokens import TokenEncoder
 from hybrid.grounding.values import Logits, Pair, merged_spans
-from hybrid.models.device import choose_placement
-from hybrid.models.resolve import fetch, weights_digest
+from hybrid.models import TokenEmbedder
+from hybrid.models.loading import load_embedder
 from hybrid.types import Span
 
 SIGNALS = ("head", *WORD_SIGNALS)
@@ -127,6 +127,15 @@ class TrainedScorer:
         return lexicon_of(self._encoder.pieces)
 
 
+def frozen_encoder(
+    settings: ModelSettings, name: str = ENCODER, layers: tuple[int, ...] = LAYERS
+) -> TokenEncoder:
+    """Return the encoder that heads read; its weights are those of whoever embeds with this model."""
+    embedder = load_embedder(dataclasses.replace(settings, embedder=name))
+    assert isinstance(embedder, TokenEmbedder), "every local embedder is"
+    return TokenEncoder(embedder, layers=layers)
+
+
 def load_trained(settings: ModelSettings, folder: Path) -> TrainedScorer:
     """Return the scorer of a folder.
 
@@ -142,16 +151,13 @@ def load_trained(settings: ModelSettings, folder: Path) -> TrainedScorer:
             f"there is no grounding model in {folder}", hint="make one: python -m recipes.grounding.own"
         )
     card: dict[str, Any] = json.loads(card_path.read_text(encoding="utf-8"))
-    source = fetch(str(card["encoder"]), offline=settings.offline)
-    if (found := weights_digest(source)) != card["encoder_digest"]:
+    encoder = frozen_encoder(settings, str(card["encoder"]), tuple(card["layers"]))
+    if (found := encoder.embedder.fingerprint.weights) != card["encoder_digest"]:
         raise ModelError(
             f"the grounding model was made for {card['encoder']} with the digest "
             f"{card['encoder_digest']}, and the one here has {found}",
             hint="get the same weights, or train for these: python -m recipes.grounding.own",
         )
-    encoder = TokenEncoder(
-        source, choose_placement(settings.device, settings.dtype), layers=tuple(card["layers"])
-    )
     lexicon = lexicon_of(encoder.pieces)
     shape = Shape(**card["shape"])
     tensors = load_file(folder / _WEIGHTS)
@@ -174,7 +180,7 @@ def save_trained(
     folder: Path,
     heads: Sequence[AlignmentHead],
     stack: Stack,
-    encoder: Path,
+    encoder_digest: str,
     *,
     version: str,
     licence: str,
@@ -186,7 +192,7 @@ def save_trained(
         folder: made if it is not there.
         heads: of one shape.
         stack: over ``SIGNALS``.
-        encoder: the folder of the encoder that they were trained on.
+        encoder_digest: of the weights of the encoder that they were trained on.
         version: stands in the scorer's name beside every figure.
         licence: of the weights.
         made: what the card says of data and settings.
@@ -204,7 +210,7 @@ def save_trained(
         "version": version,
         "licence": licence,
         "encoder": ENCODER,
-        "encoder_digest": weights_digest(encoder),
+        "encoder_digest": encoder_digest,
         "layers": list(LAYERS),
         "shape": dataclasses.asdict(heads[0].shape),
         "heads": len(heads),

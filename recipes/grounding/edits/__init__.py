@@ -8,7 +8,6 @@ its spans are exactly what is new.
 from __future__ import annotations
 
 from recipes.grounding.edits.making import edit
-from recipes.grounding.edits.surroundings import Surroundings
-from recipes.grounding.edits.values import Edit, Kind
+from recipes.grounding.edits.values import Edit, Kind, Surroundings
 
 __all__ = ["Edit", "Kind", "Surroundings", "edit"]

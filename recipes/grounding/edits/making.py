@@ -13,20 +13,12 @@ from itertools import islice
 import numpy as np
 
 from hybrid.files import hash_text
-from recipes.grounding.edits.clauses import appended
-from recipes.grounding.edits.dates import dates
-from recipes.grounding.edits.degrees import degrees
+from recipes.grounding.edits.clauses import appended, fusions
 from recipes.grounding.edits.english import is_english, stems
-from recipes.grounding.edits.fusion import fusions
-from recipes.grounding.edits.names import names
-from recipes.grounding.edits.negation import negations
-from recipes.grounding.edits.numbers import numbers
-from recipes.grounding.edits.opposites import antonyms, directions
-from recipes.grounding.edits.relations import relations
-from recipes.grounding.edits.roles import roles
-from recipes.grounding.edits.surroundings import LONGEST, Surroundings
-from recipes.grounding.edits.units import units
-from recipes.grounding.edits.values import Candidate, Edit, Kind, apply
+from recipes.grounding.edits.names import names, roles
+from recipes.grounding.edits.quantities import dates, numbers, units
+from recipes.grounding.edits.swaps import antonyms, degrees, directions, negations, relations
+from recipes.grounding.edits.values import LONGEST, Candidate, Edit, Kind, Surroundings, apply
 
 _Rule = Callable[[str, Surroundings, np.random.Generator], Iterator[Candidate]]
 _RULES: dict[Kind, _Rule] = {

@@ -7,7 +7,7 @@ import pytest
 
 from hybrid.config import ModelSettings
 from hybrid.errors import UsageError
-from hybrid.grounding.cards import CALIBRATION, read_card
+from hybrid.grounding.calibration import CALIBRATION, read_fitted
 from hybrid.grounding.examples import Dataset, Example, Label
 from hybrid.grounding.loading import fitted_for
 from hybrid.grounding.scorers.naming import scorer_for
@@ -47,7 +47,7 @@ def test_a_folder_comes_out_that_serves_with_its_calibration(built):
     support = scorer.score([Pair(each.evidence[0], each.claim) for each in new]).support
     assert np.mean(support[::2] > support[1::2]) > 0.8
     fitted = fitted_for(f"trained:{out}")
-    assert fitted == read_card(out / CALIBRATION).fitted == found.calibration.fitted
+    assert fitted == read_fitted(out / CALIBRATION) == found.calibration.fitted
 
 
 def test_what_was_said_of_each_example_by_others_is_kept(built):

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recipes.grounding.diffs import diff_spans
+from recipes.grounding.sets import diff_spans
 
 WORDS = st.lists(st.sampled_from(["a", "cat", "sat", "not", "5", "mats", "—", "👍"]), max_size=12).map(
     " ".join

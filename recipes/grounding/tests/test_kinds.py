@@ -5,7 +5,7 @@ import pytest
 from hybrid.types import Span
 from recipes.grounding.edits import Kind, Surroundings, edit
 from recipes.grounding.edits.names import find_names
-from recipes.grounding.edits.numbers import find_numbers
+from recipes.grounding.edits.quantities import find_numbers
 from recipes.grounding.edits.values import Replacement, apply, begins_with_vowel
 
 SEEDS = range(30)

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from hybrid.config import ModelSettings
-from hybrid.grounding.intervals import Interval
 from hybrid.grounding.scorers.naming import scorer_for
 from hybrid.grounding.values import Pair
+from hybrid.statistics import Estimate, Interval
 from recipes.grounding.__main__ import main
 from recipes.grounding.building import HELD_OUT
 from recipes.grounding.public import made_sets, training_sets
@@ -56,7 +56,7 @@ def data(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_the_command_makes_weights_that_serve(data, tmp_path, monkeypatch, capsys):
-    shown = Worth(Interval(0.9, 0.8, 1.0), Interval(0.1, 0.05, 0.15))
+    shown = Worth(Estimate(0.9, Interval(0.8, 1.0, 0.95)), Estimate(0.1, Interval(0.05, 0.15, 0.95)))
     monkeypatch.setattr("recipes.grounding.building.worth", lambda examples, trained, seed: shown)
     out = tmp_path / "weights"
     assert main([str(data), "--out", str(out), "--heads", "1", "--epochs", "1"]) == 0

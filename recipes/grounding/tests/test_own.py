@@ -6,7 +6,7 @@ import re
 import pytest
 
 from hybrid.cli.app import run
-from hybrid.grounding.intervals import Interval
+from hybrid.statistics import Estimate, Interval
 from recipes.grounding.own import main
 from recipes.grounding.recipe import Worth
 
@@ -44,7 +44,7 @@ def test_heads_that_add_nothing_are_not_kept(labels, tmp_path, monkeypatch, caps
 
 def test_what_is_kept_scores_by_its_folder(labels, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("recipes.grounding.leaks.MOST_OVERLAP", 1.0)
-    shown = Worth(Interval(0.9, 0.8, 1.0), Interval(0.1, 0.05, 0.15))
+    shown = Worth(Estimate(0.9, Interval(0.8, 1.0, 0.95)), Estimate(0.1, Interval(0.05, 0.15, 0.95)))
     monkeypatch.setattr("recipes.grounding.building.worth", lambda examples, trained, seed: shown)
     out = tmp_path / "model"
     assert _train(labels, "--out", out) == 0

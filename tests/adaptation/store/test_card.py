@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid.adaptation.store.card import AdapterKind, Card, card_values, parse_card, read_card, write_card
-from hybrid.adaptation.values import Change, CurvePoint, Data
+from hybrid.adaptation.values import Change, Data, LossPoint
 from hybrid.config import Method, Reader
 from hybrid.errors import AdapterError
 
@@ -26,9 +26,7 @@ _CARD = st.builds(
     method=st.sampled_from(Method),
     data=st.builds(Data, _TEXT, _TEXT, st.dictionaries(_TEXT, st.integers(0), max_size=3)),
     settings=st.dictionaries(_TEXT, st.one_of(st.booleans(), st.integers(), _NUMBER, _TEXT), max_size=4),
-    curve=st.lists(st.builds(CurvePoint, st.integers(0), _NUMBER, st.none() | _NUMBER), max_size=3).map(
-        tuple
-    ),
+    curve=st.lists(st.builds(LossPoint, st.integers(0), _NUMBER, st.none() | _NUMBER), max_size=3).map(tuple),
     strength=_NUMBER,
     reader=st.none() | st.sampled_from(Reader),
     gain=st.none() | _CHANGE,

@@ -16,7 +16,7 @@ from hybrid.adaptation.store.card import AdapterKind
 from hybrid.adaptation.store.versions import AdapterStore
 from hybrid.errors import AdapterError, IndexLocked, ModelMissing, StorageError, UsageError
 from hybrid.files import folder_lock
-from hybrid.models.resolve import weights_digest
+from hybrid.models.adapters import saved_digest
 
 
 def _passes(card):
@@ -62,7 +62,7 @@ def test_an_empty_domain_has_no_adapters(store, domain):
 
 def test_what_was_added_is_there_with_name_and_digest(store, domain, build, make_card):
     built = build()
-    digest = weights_digest(built)
+    digest = saved_digest(built)
     card = store.add("mine", built, make_card(name="", weights=""))
     assert (card.name, card.weights) == ("mine", digest)
     assert store.card("mine") == card
@@ -109,7 +109,7 @@ def test_a_name_that_is_taken_is_refused_and_nothing_is_lost(store, add, build, 
     with pytest.raises(UsageError, match="there is an adapter 'a' already"):
         store.add("a", built, make_card())
     assert (built / "adapter_model.safetensors").exists()
-    assert store.card("a").weights == weights_digest(store.folder("a"))
+    assert store.card("a").weights == saved_digest(store.folder("a"))
 
 
 def test_a_folder_that_is_no_adapter_is_not_overwritten(store, domain, build, make_card):
@@ -163,7 +163,7 @@ def test_weights_from_another_disk_are_copied(store, build, make_card, monkeypat
 
     monkeypatch.setattr(Path, "hardlink_to", other_disk)
     card = store.add("a", build(), make_card())
-    assert weights_digest(store.folder("a")) == card.weights
+    assert saved_digest(store.folder("a")) == card.weights
 
 
 def test_a_process_that_dies_while_saving_leaves_no_half_adapter(store, domain, add, build, make_card):

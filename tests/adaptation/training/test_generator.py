@@ -150,8 +150,9 @@ def test_the_loss_is_the_mean_over_completion_tokens_whatever_the_parts(base, mo
     from hybrid.adaptation.training.encoding import encode
     from hybrid.adaptation.training.methods import attach, load_base, plan_for
     from hybrid.models.dialogue import Dialogue
+    from hybrid.models.pretrained import load_tokenizer
 
-    dialogue = Dialogue(module.tokenizer_of(base.folder))
+    dialogue = Dialogue(load_tokenizer(base.folder))
     encoded = encode(_labels(8), dialogue, max_tokens=200).encoded
     model = attach(load_base(base.folder, Method.LORA, _CPU), plan_for(_SETTINGS, tokens=100), _SETTINGS)
     settings = dataclasses.replace(_SETTINGS, batch=8)
@@ -166,12 +167,12 @@ def test_the_loss_is_the_mean_over_completion_tokens_whatever_the_parts(base, mo
 
 @pytest.mark.parametrize("divergence", [0.0, 2.0])
 def test_what_is_taught_weighs_the_same_however_long_rehearsal_is(base, divergence):
-    import hybrid.adaptation.training.generator as module
     from hybrid.adaptation.training.encoding import encode
     from hybrid.adaptation.training.methods import attach, load_base, plan_for
     from hybrid.models.dialogue import Dialogue
+    from hybrid.models.pretrained import load_tokenizer
 
-    dialogue = Dialogue(module.tokenizer_of(base.folder))
+    dialogue = Dialogue(load_tokenizer(base.folder))
     settings = dataclasses.replace(_SETTINGS, batch=8, rehearsal=0.25, divergence=divergence)
     model = attach(load_base(base.folder, Method.LORA, _CPU), plan_for(settings, tokens=100), settings)
     taught = encode(_labels(8), dialogue, max_tokens=200).encoded

@@ -25,9 +25,9 @@ def heads(lexicon):
 
 
 @pytest.fixture
-def folder(tmp_path, heads, encoder_folder):
+def folder(tmp_path, heads, encoder_digest):
     save_trained(
-        tmp_path / "weights", heads, _STACK, encoder_folder, version="test", licence="MIT", made={"sets": []}
+        tmp_path / "weights", heads, _STACK, encoder_digest, version="test", licence="MIT", made={"sets": []}
     )
     return tmp_path / "weights"
 

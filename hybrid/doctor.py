@@ -1,0 +1,173 @@
+"""What this machine has, what is missing, and the mend for each."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from hybrid.config import ModelSettings, Settings
+from hybrid.errors import HybridError
+from hybrid.files import free_bytes
+from hybrid.index import Index
+from hybrid.index.generations import domains
+from hybrid.models.device import choose_placement, describe_compute
+from hybrid.models.resolve import Origin, cache_folder, how_to_get, is_offline, locate
+
+_LITTLE_SPACE = 2_000_000_000
+_EXTRAS = {"office": ("docx", "pptx"), "pdf": ("cryptography",), "gguf": ("gguf", "accelerate")}
+
+
+class Health(StrEnum):
+    """How a check went."""
+
+    OK = "ok"
+    NOTE = "note"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What a check found; ``mend`` says what to do about it."""
+
+    name: str
+    verdict: Health
+    found: str
+    mend: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredModel:
+    """A model that the settings name: where it would come from, and whether it is there."""
+
+    role: str
+    name: str
+    origin: str
+    path: str
+    here: bool
+
+
+def diagnose(settings: Settings) -> list[Diagnosis]:
+    """Check Python, device, models, extras, disk and every index."""
+    steps = (_python, _device, _openmp, _models, _extras, _disk, _indexes)
+    return [found for step in steps for found in step(settings)]
+
+
+def configured_models(models: ModelSettings) -> list[ConfiguredModel]:
+    """Return embedder, generator and reranker, as far as they are named."""
+    found = []
+    for role, name in (
+        ("embedder", models.embedder),
+        ("generator", models.generator),
+        ("reranker", models.reranker),
+    ):
+        if role == "generator" and models.endpoint:
+            found.append(ConfiguredModel(role, name, "endpoint", str(models.endpoint), here=True))
+        elif name:
+            place = locate(name, offline=models.offline)
+            here = place.path is not None
+            found.append(ConfiguredModel(role, name, place.origin, str(place.path or ""), here=here))
+    return found
+
+
+def _python(settings: Settings) -> list[Diagnosis]:
+    return [
+        Diagnosis(
+            "python", Health.OK, f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+        )
+    ]
+
+
+def _device(settings: Settings) -> list[Diagnosis]:
+    try:
+        embedder = choose_placement(settings.models.device, settings.models.dtype)
+        generator = choose_placement(settings.models.device, settings.models.dtype, exact=True)
+    except HybridError as error:
+        return [Diagnosis("device", Health.BAD, str(error), error.hint)]
+    return [
+        Diagnosis("device", Health.OK, f"{embedder.device}; {describe_compute()}"),
+        Diagnosis("embedder format", Health.OK, f"{embedder.dtype}: {embedder.reason}"),
+        Diagnosis("generator format", Health.OK, f"{generator.dtype}: {generator.reason}"),
+    ]
+
+
+def _openmp(settings: Settings) -> list[Diagnosis]:
+    policy = os.environ.get("OMP_WAIT_POLICY", "unset")
+    if policy.upper() == "PASSIVE":
+        return [Diagnosis("OpenMP", Health.OK, "OMP_WAIT_POLICY is PASSIVE")]
+    mend = "export OMP_WAIT_POLICY=PASSIVE before Python starts"
+    return [
+        Diagnosis(
+            "OpenMP",
+            Health.NOTE,
+            f"OMP_WAIT_POLICY is {policy}: decoding may collapse on shared cores",
+            mend,
+        )
+    ]
+
+
+def _models(settings: Settings) -> list[Diagnosis]:
+    checks = []
+    for model in configured_models(settings.models):
+        name = f"model {model.name}"
+        if model.origin == "endpoint":
+            continue
+        if model.here:
+            checks.append(Diagnosis(name, Health.OK, model.origin))
+        elif model.origin == Origin.HUB:
+            checks.append(
+                Diagnosis(name, Health.NOTE, "will be fetched from the hub", how_to_get(model.name))
+            )
+        else:
+            checks.append(Diagnosis(name, Health.BAD, "missing, and the hub is off", how_to_get(model.name)))
+    state = "off" if is_offline(settings.models.offline) else "on"
+    return [*checks, Diagnosis("hub", Health.OK, state)]
+
+
+def _extras(settings: Settings) -> list[Diagnosis]:
+    checks = []
+    for extra, modules in _EXTRAS.items():
+        missing = [module for module in modules if importlib.util.find_spec(module) is None]
+        mend = f"pip install 'hybrid-assistant[{extra}]'" if missing else ""
+        found = f"without {', '.join(missing)}" if missing else "installed"
+        checks.append(Diagnosis(f"extra {extra}", Health.NOTE if missing else Health.OK, found, mend))
+    return checks
+
+
+def _disk(settings: Settings) -> list[Diagnosis]:
+    checks = []
+    for name, folder in (("indexes", Path(settings.indexes)), ("cache", cache_folder())):
+        there = folder
+        while not there.exists():
+            there = there.parent
+        if not os.access(there, os.W_OK):
+            checks.append(
+                Diagnosis(
+                    f"disk for {name}", Health.BAD, f"{folder} cannot be written", "choose another folder"
+                )
+            )
+            continue
+        free = free_bytes(folder)
+        verdict = Health.OK if free > _LITTLE_SPACE else Health.NOTE
+        checks.append(Diagnosis(f"disk for {name}", verdict, f"{free / 1e9:.0f} GB free at {folder}"))
+    return checks
+
+
+def _indexes(settings: Settings) -> list[Diagnosis]:
+    checks = []
+    root = Path(settings.indexes)
+    for name in domains(root):
+        try:
+            index = Index.open(root / name)
+            index.verify()
+            counts = index.manifest.counts
+            index.close()
+            checks.append(
+                Diagnosis(f"index {name}", Health.OK, f"{counts.chunks} chunks, every checksum right")
+            )
+        except HybridError as error:
+            checks.append(Diagnosis(f"index {name}", Health.BAD, str(error), error.hint))
+    return checks or [Diagnosis("indexes", Health.NOTE, f"none in {root}", "hybrid index FOLDER")]

@@ -1,0 +1,183 @@
+"""Measure judges on files of labelled claims, and calibrate one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeAlias
+
+from hybrid.config import ModelSettings
+from hybrid.errors import UsageError
+from hybrid.grounding.calibration import UNCALIBRATED, Fitted, read_fitted
+from hybrid.grounding.cards import CalibrationCard, calibrated, write_card
+from hybrid.grounding.examples import load_labelled
+from hybrid.grounding.labelled import LabelledClaim, ScorerLogits, labelled, labels_of, limited, measured
+from hybrid.grounding.loading import fitted_for
+from hybrid.grounding.measure import MeanResult, MetaEvaluation, evaluate, fit, mean_over_sets
+from hybrid.grounding.scorers.naming import scorer_for
+
+# Told a scorer, how many claims it has judged and how many there are.
+Progress: TypeAlias = Callable[[str, int, int], None]
+
+DEFAULT = "trained"
+# What is compared where no scorer is named.
+COMPARED = ("overlap", "align", DEFAULT)
+
+
+@dataclass(frozen=True, slots=True)
+class ScorersMeasured:
+    """The figures of scorers on each set, and their means if there are several sets."""
+
+    sets: tuple[MetaEvaluation, ...]
+    means: tuple[MeanResult, ...]
+
+
+def measure_scorers(
+    data: Sequence[Path],
+    models: ModelSettings,
+    *,
+    scorers: Sequence[str] = COMPARED,
+    threshold_from: Path | None = None,
+    calibration: Path | None = None,
+    limit: int | None = None,
+    note: Callable[[str], None] = lambda said: None,
+    progress: Progress = lambda scorer, done, total: None,
+) -> ScorersMeasured:
+    """Measure scorers on labelled claims, beside the floors that they have to beat.
+
+    Args:
+        data: files or folders of labelled claims, each a set.
+        models: where weights may come from.
+        scorers: by name; each is let go before the next one is loaded.
+        threshold_from: labelled claims to fit calibration and threshold on; without it each fold of
+            documents is judged by the others.
+        calibration: a file of ``calibrate_scorer`` to judge by instead.
+        limit: at most so many claims of each set, whole documents.
+        note: told what is left out.
+        progress: told how far a scorer is.
+
+    Raises:
+        UsageError: a file holds no labelled claims, two sets have one name, there is no such scorer, or
+            nothing is left to fit on.
+        ModelMissing: the weights of a scorer are nowhere.
+    """
+    if threshold_from is not None and calibration is not None:
+        raise UsageError("--threshold-from and --calibration exclude each other")
+    names = tuple(dict.fromkeys(scorers))
+    sets: dict[str, list[LabelledClaim]] = {}
+    for path in data:
+        name, claims = _claims(path, limit)
+        if name in sets:
+            raise UsageError(
+                f"two sets are called {name!r}: {path} is the second", hint="name each of them once"
+            )
+        sets[name] = claims
+    others = [] if threshold_from is None else _apart(threshold_from, sets.values(), note)
+    fitted = {} if calibration is None else _kept(calibration, names)
+    *judged, learned = _scores(names, [*sets.values(), others], models, progress)
+    if others:
+        fitted |= {each.name: fit(each.logits, labels_of(others)) for each in learned}
+    found = [
+        evaluate(claims, scores, name=name, fitted=fitted, seed=place)
+        for place, ((name, claims), scores) in enumerate(zip(sets.items(), judged, strict=True))
+    ]
+    return ScorersMeasured(tuple(found), tuple(mean_over_sets(found)) if len(found) > 1 else ())
+
+
+@dataclass(frozen=True, slots=True)
+class ScorerCalibrated:
+    """What a calibration came to; ``path`` is where it is kept, None if it gained nothing."""
+
+    card: CalibrationCard
+    path: Path | None
+
+
+def calibrate_scorer(
+    data: Path,
+    out: Path,
+    models: ModelSettings,
+    *,
+    scorer: str = DEFAULT,
+    limit: int | None = None,
+    progress: Progress = lambda scorer, done, total: None,
+) -> ScorerCalibrated:
+    """Fit a scorer's probabilities to labelled claims, and keep what that gained, if it gained anything.
+
+    Args:
+        data: a file or folder of labelled claims.
+        out: the file to write.
+        models: where weights may come from.
+        scorer: by name.
+        limit: at most so many claims, whole documents.
+        progress: told how far the scorer is.
+
+    Raises:
+        UsageError: too few labels, all alike, or all of one source; or there is no such scorer.
+        ModelMissing: its weights are nowhere.
+    """
+    # what ships, not what these or other labels made of it
+    shipped = fitted_for(scorer)
+    name, claims = _claims(data, limit)
+    ((scores,),) = _scores((scorer,), [claims], models, progress)
+    card = calibrated(
+        claims,
+        scores,
+        before=UNCALIBRATED if shipped is None else shipped.calibration,
+        data=name,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    if card.better:
+        write_card(out, card)
+    return ScorerCalibrated(card, out if card.better else None)
+
+
+def _claims(path: Path, limit: int | None) -> tuple[str, list[LabelledClaim]]:
+    """Return the name of a labelled set and its claims."""
+    dataset = load_labelled(path)
+    claims = labelled(dataset.examples)
+    if not claims:
+        raise UsageError(f"{path} holds no labelled claims")
+    return dataset.name or path.stem, claims if limit is None else limited(claims, limit)
+
+
+def _scores(
+    names: Sequence[str], sets: Sequence[Sequence[LabelledClaim]], models: ModelSettings, progress: Progress
+) -> list[list[ScorerLogits]]:
+    """Return what each scorer says of each set; it is let go before the next one is loaded."""
+    found: list[list[ScorerLogits]] = [[] for _ in sets]
+    for name in names:
+        scorer = scorer_for(name, models)
+
+        def tell(done: int, total: int, name: str = name) -> None:
+            progress(name, done, total)
+
+        for own, claims in zip(found, sets, strict=True):
+            own.append(measured(name, scorer, claims, progress=tell))
+    return found
+
+
+def _apart(
+    path: Path, judged: Iterable[Sequence[LabelledClaim]], note: Callable[[str], None]
+) -> list[LabelledClaim]:
+    """Return the claims to fit on: those of documents that are not judged."""
+    name, claims = _claims(path, None)
+    sources = {claim.source for each in judged for claim in each if claim.source}
+    apart = [claim for claim in claims if claim.source not in sources]
+    if shared := len(claims) - len(apart):
+        note(f"{name}: {shared} claims of documents that are judged are left out of the fitting")
+    if not apart:
+        raise UsageError(
+            f"all documents of {path} are judged too: a threshold is fixed on other data",
+            hint="leave --threshold-from away: then each fold of documents is judged by the others",
+        )
+    return apart
+
+
+def _kept(path: Path, names: Sequence[str]) -> dict[str, Fitted]:
+    """Return the calibration of a file, by its scorer."""
+    fitted = read_fitted(path)
+    if fitted.scorer not in names:
+        raise UsageError(f"{path} is of the scorer {fitted.scorer}", hint=f"add --scorer {fitted.scorer}")
+    return {fitted.scorer: fitted}

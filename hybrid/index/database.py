@@ -1,0 +1,130 @@
+"""The SQLite files of an index: opened with the tables that we wrote and no others; vectors by content."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hybrid.errors import IndexCorrupt
+from hybrid.files import REPAIR, storage_errors
+from hybrid.models import Vectors
+
+_VECTORS = "CREATE TABLE IF NOT EXISTS vectors(key BLOB PRIMARY KEY, vector BLOB NOT NULL);"
+# One writer holds the folder, so who else holds a file is no part of this program.
+_BUSY_SECONDS = 2.0
+_CACHE_REPAIR = "remove {}: it holds nothing that cannot be computed again"
+
+
+def connect(path: Path, schema: str, *, read_only: bool) -> sqlite3.Connection:
+    """Open a file that holds exactly the tables of a schema: a view or a trigger is somebody else's program.
+
+    Raises:
+        IndexCorrupt: it is no database, or one of other tables.
+        IndexLocked: another program holds it.
+    """
+    mode = "?mode=ro&immutable=1" if read_only else ""
+    # readers are shared by the threads of a server; SQLite itself serialises them
+    connection = sqlite3.connect(
+        path.resolve().as_uri() + mode, uri=True, check_same_thread=False, timeout=_BUSY_SECONDS
+    )
+    try:
+        with database_errors(path, read_only=read_only):
+            connection.execute("PRAGMA trusted_schema = OFF")
+            connection.execute("PRAGMA foreign_keys = ON")
+            if not read_only and not _objects(connection):
+                connection.executescript(schema)
+            found = _objects(connection)
+            if not read_only:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = NORMAL")
+        _require_tables(path, found, schema)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+@contextlib.contextmanager
+def database_errors(path: Path, *, read_only: bool) -> Iterator[None]:
+    """Turn what SQLite says of damage into IndexCorrupt, of a full disk and a lock as elsewhere."""
+    with storage_errors(str(path)):
+        try:
+            yield
+        except sqlite3.ProgrammingError:
+            raise  # a mistake of ours, such as a closed file
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError) and not read_only:
+                raise
+            raise IndexCorrupt(f"{path} cannot be read: {error}", hint=REPAIR) from error
+
+
+def _require_tables(path: Path, found: set[tuple[str, ...]], schema: str) -> None:
+    if found != _expected(schema):
+        raise IndexCorrupt(f"{path} has other tables than those of an index", hint=REPAIR)
+
+
+def _objects(connection: sqlite3.Connection) -> set[tuple[str, ...]]:
+    rows = connection.execute("SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master")
+    return {tuple(" ".join(str(value).split()) for value in row) for row in rows}
+
+
+@functools.cache
+def _expected(schema: str) -> set[tuple[str, ...]]:
+    connection = sqlite3.connect(":memory:")
+    connection.executescript(schema)
+    return _objects(connection)
+
+
+class VectorCache:
+    """Vectors by content key, shared by all generations of a domain.
+
+    Half precision: the models compute in 8 to 11 bits of mantissa, so it costs a ranking nothing
+    (a cosine moves by less than 0.0005) and halves the disk.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._db = connect(path, _VECTORS, read_only=False)
+        except IndexCorrupt:  # begun anew: all that is lost with it is time
+            for name in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
+                name.unlink(missing_ok=True)
+            self._db = connect(path, _VECTORS, read_only=False)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def add(self, keys: Sequence[bytes], vectors: Vectors) -> None:
+        """Store vectors; they are on disk when this returns."""
+        rows = [(key, vector.tobytes()) for key, vector in zip(keys, vectors.astype(np.float16), strict=True)]
+        with storage_errors(str(self.path)), self._db:
+            self._db.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", rows)
+
+    def keep_only(self, used: Iterable[bytes]) -> None:
+        """Drop the vectors whose keys are not among these."""
+        with storage_errors(str(self.path)), self._db:
+            self._db.execute("CREATE TEMP TABLE used(key BLOB PRIMARY KEY)")
+            self._db.executemany("INSERT OR IGNORE INTO used VALUES (?)", ((key,) for key in used))
+            self._db.execute("DELETE FROM vectors WHERE key NOT IN (SELECT key FROM used)")
+            self._db.execute("DROP TABLE used")
+
+
+def decode_vectors(blobs: Sequence[bytes]) -> Vectors:
+    """Return stored vectors as unit vectors in float32.
+
+    Raises:
+        IndexCorrupt: they are of different lengths, or hold what is no number.
+    """
+    if len({len(blob) for blob in blobs}) != 1 or len(blobs[0]) % 2:
+        raise IndexCorrupt("the stored vectors are damaged", hint=_CACHE_REPAIR.format("vectors.sqlite"))
+    vectors = np.frombuffer(b"".join(blobs), dtype=np.float16).reshape(len(blobs), -1).astype(np.float32)
+    if not np.isfinite(vectors).all():
+        raise IndexCorrupt("the stored vectors are damaged", hint=_CACHE_REPAIR.format("vectors.sqlite"))
+    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return vectors

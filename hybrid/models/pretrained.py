@@ -1,0 +1,265 @@
+"""Models of any architecture by transformers: whole, from this machine, and without code of their own.
+
+Also where GGUF weights are converted, once, into a clean folder in our cache: reading them takes 16-25 s and
+leaves a quantiser on the model, with which it can be neither trained nor saved.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import logging
+import os
+import re
+import shutil
+import struct
+import tempfile
+import threading
+import warnings
+from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from hybrid.errors import ExtraMissing, ModelMissing, StorageError
+from hybrid.files import folder_lock, hash_file, storage_errors
+from hybrid.models.resolve import cache_folder
+
+# One load at a time: the libraries set the number format of new tensors for the whole process meanwhile, and
+# threads that ask first would each load a copy.
+LOADING = threading.RLock()
+_SHOWN_TENSORS = 4
+# A pooler is in the model class, and no embedder of sentence-transformers reads it.
+_UNREAD = re.compile(r"(^|\.)pooler\.")
+
+
+def unloadable() -> tuple[type[Exception], ...]:
+    """Return what the libraries raise for a folder that is damaged, incomplete, or holds something else."""
+    from safetensors import SafetensorError
+
+    return (
+        OSError,
+        ValueError,
+        KeyError,
+        AttributeError,
+        ImportError,
+        RuntimeError,
+        SafetensorError,
+        struct.error,
+    )
+
+
+def refusal(
+    folder: Path,
+    kind: str,
+    error: Exception,
+    *,
+    code: str = "choose a model of an architecture that transformers has",
+) -> ModelMissing:
+    """Return why a folder cannot be loaded as a model of a kind; ``code`` is the hint if it has Python."""
+    if "trust_remote_code" in str(error):
+        return ModelMissing(f"{folder} brings code of its own, which was not run", hint=code)
+    return ModelMissing(
+        f"{folder} cannot be loaded as a {kind}: {error}",
+        hint="the folder needs config.json, a tokenizer and safetensors weights",
+    )
+
+
+def load_causal(folder: Path, *, dtype: Any, quantisation: Any = None) -> Any:
+    """Return the causal language model of a folder, on the CPU.
+
+    Args:
+        folder: with config.json and safetensors.
+        dtype: of torch, or "auto" for that of the file.
+        quantisation: the configuration of a base in few bits.
+
+    Raises:
+        ModelMissing: it is none, damaged, lacks weights, or needs code of its own.
+    """
+    quiet()
+    kind = "causal language model"
+    with LOADING:
+        from transformers import AutoModelForCausalLM
+
+        try:
+            model, report = AutoModelForCausalLM.from_pretrained(
+                folder,
+                dtype=dtype,
+                local_files_only=True,
+                use_safetensors=True,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # they are refused below, by their names
+                trust_remote_code=False,
+                **({} if quantisation is None else {"quantization_config": quantisation}),
+            )
+        except unloadable() as error:
+            raise refusal(folder, kind, error) from error
+    require_whole(report, folder, kind)
+    return model
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """Return the tokenizer of a model folder; where none is named, the end of a text is its padding.
+
+    Raises:
+        ModelMissing: there is none, or it needs code of its own.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except unloadable() as error:
+        raise refusal(folder, "tokenizer", error) from error
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def require_whole(report: Mapping[str, Any], folder: Path, kind: str) -> None:
+    """Refuse a model of which weights were not in the files: the libraries draw them at random.
+
+    Args:
+        report: what transformers tells with ``output_loading_info``; what is tied or only a buffer is not
+            in it.
+        folder: of the model, for the message.
+        kind: of the model, for the message.
+
+    Raises:
+        ModelMissing: naming the tensors.
+    """
+    lacking = sorted(report["missing_keys"])
+    wrong = sorted(str(key[0]) for key in report["mismatched_keys"])
+    if not lacking and not wrong:
+        return
+    said = [
+        f"{what} {len(names)} weights of a {kind}: {_some(names)}"
+        for what, names in (("lacks", lacking), ("has other sizes for", wrong))
+        if names
+    ]
+    extra = sorted(report["unexpected_keys"])
+    unknown = f"; it has others that the model does not know ({_some(extra)})" if lacking and extra else ""
+    raise ModelMissing(
+        f"{folder} {'; '.join(said)}{unknown}",
+        hint=f"choose a folder that was saved as a {kind}, or fetch it again: what is missing would be drawn "
+        "at random",
+    )
+
+
+def require_whole_module(module: Any, folder: Path, kind: str) -> None:
+    """Refuse a model of transformers that another library loaded, and did not tell what was missing.
+
+    Raises:
+        ModelMissing: naming the tensors.
+    """
+    with LOADING:
+        # nothing is read but the names
+        _, report = type(module).from_pretrained(
+            folder,
+            config=module.config,
+            device_map="meta",
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            trust_remote_code=False,
+        )
+    missing = {key for key in report["missing_keys"] if kind != "embedder" or not _UNREAD.search(key)}
+    require_whole({**report, "missing_keys": missing}, folder, kind)
+
+
+def quiet() -> None:
+    """Keep progress bars and advice of the libraries off the user's terminal."""
+    # peft asks transformers by an older name
+    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`", category=FutureWarning)
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    # bitsandbytes, which peft imports where it is installed, tells of kernels that it does without
+    for name in ("sentence_transformers", "bitsandbytes"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def converted(path: Path) -> Path:
+    """Return the converted folder of a GGUF file, converting it on the first call.
+
+    The number format is float32, which holds the dequantised values exactly. Another process that converts
+    is waited for. Without a cache that can be written it is converted for this process alone.
+
+    Raises:
+        ExtraMissing: the packages that read GGUF are not installed.
+        ModelMissing: the file is damaged or of an architecture that transformers does not read.
+        StorageError: the disk is full.
+    """
+    models = _writable()
+    target = models / f"{path.stem}-{hash_file(path)[:12]}"
+    if (target / "config.json").is_file():
+        return target
+    with LOADING, folder_lock(models, wait=True):
+        if not (target / "config.json").is_file():
+            beside = models / f"{target.name}.{os.getpid()}.tmp"
+            try:
+                with storage_errors(str(beside)):
+                    _convert(path, beside)
+                    beside.rename(target)
+            finally:
+                shutil.rmtree(beside, ignore_errors=True)
+    return target
+
+
+def _writable() -> Path:
+    """Return where converted models are kept: in the cache, or as long as this process runs."""
+    with contextlib.suppress(OSError, StorageError):
+        models = cache_folder() / "models"
+        models.mkdir(parents=True, exist_ok=True)
+        if os.access(models, os.W_OK):
+            return models
+    return _temporary()
+
+
+@functools.cache
+def _temporary() -> Path:
+    models = Path(tempfile.mkdtemp(prefix="hybrid-models-"))
+    atexit.register(shutil.rmtree, models, ignore_errors=True)
+    return models
+
+
+def _convert(path: Path, target: Path) -> None:
+    missing = [module for module in ("gguf", "accelerate") if find_spec(module) is None]
+    if missing:
+        raise ExtraMissing(
+            f"reading {path.name} needs: {', '.join(missing)}", hint="pip install 'hybrid-assistant[gguf]'"
+        )
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    try:
+        loaded, report = AutoModelForCausalLM.from_pretrained(
+            path.parent,
+            gguf_file=path.name,
+            dtype=torch.float32,
+            local_files_only=True,
+            output_loading_info=True,
+            trust_remote_code=False,
+        )
+        tokenizer = AutoTokenizer.from_pretrained(
+            path.parent, gguf_file=path.name, local_files_only=True, trust_remote_code=False
+        )
+    except unloadable() as error:
+        raise ModelMissing(
+            f"{path} cannot be read as GGUF: {error}", hint="fetch the file again, or use safetensors weights"
+        ) from error
+    require_whole(report, path, "causal language model")
+    config = loaded.config
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    clean = AutoModelForCausalLM.from_config(config, dtype=torch.float32, trust_remote_code=False)
+    clean.load_state_dict(loaded.state_dict(), strict=True)
+    clean.save_pretrained(target)
+    tokenizer.save_pretrained(target)
+
+
+def _some(names: Iterable[str]) -> str:
+    names = list(names)
+    return ", ".join(names[:_SHOWN_TENSORS]) + (", …" if len(names) > _SHOWN_TENSORS else "")

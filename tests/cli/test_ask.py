@@ -1,0 +1,223 @@
+"""What `hybrid ask` says of the sentences of an answer, with models that need no weights."""
+
+import io
+import json
+import sys
+
+import pytest
+
+from hybrid import Assistant, load_settings
+from hybrid.cli import console, options
+from hybrid.cli.app import run
+from hybrid.cli.ask import lines, values
+from hybrid.models.fakes import HashEmbedder, ScriptedGenerator
+from hybrid.types import Answer, Arm, Chunk, Citation, Hit
+
+PORT = "Connections are made here. The default port of the server is 5432 on every machine."
+SETTINGS = load_settings(
+    {
+        "grounding": {"scorer": "overlap"},
+        "generation": {"reader": "generator", "support": 0.3, "abstain_below": 0.0},
+        "documents": {"workers": 1},
+    },
+    environment={},
+)
+
+
+def answered(text, **values):
+    hit = Hit(Chunk("port.md", 0, 100, 100 + len(PORT), PORT, page=3), 1.0)
+    return Answer("which port?", text, Arm.RAG, "generator", hits=(hit,), **values)
+
+
+def told(text, **values):
+    answer = answered(text, **values)
+    assistant = Assistant("manual", settings=SETTINGS, embedder=HashEmbedder())
+    return list(lines(answer, assistant.check(answer)))
+
+
+def test_what_is_carried_shows_its_evidence():
+    first, second, third = told("The default port of the server is 5432.")
+    assert first == '  supported (1.00): "The default port of the server is 5432."'
+    assert second == "    port.md, page 3, characters 127-183"
+    assert third == '    "The default port of the server is 5432 on every machine."'
+
+
+def test_what_stands_there_word_by_word_is_not_said_twice():
+    citation = Citation(1, "port.md", 100, 126, PORT[:26], 3)
+    assert told("Connections are made here. [1]")[1] == "    port.md, page 3, characters 100-126"
+    assert told("Connections are made here. [1]", citations=(citation,))[1] == "    [1]"
+
+
+def test_what_is_not_carried_is_marked_in_words_where_there_is_no_terminal():
+    first, doubt, _, against, other = told("The default port of the server is 5433. Cats sleep all day.")
+    assert first.startswith("  contradicted (0.10): ")
+    assert first.endswith(': "The default port of the server is 5433."')
+    assert doubt == "    in doubt: number 5433"
+    assert "5432" in against
+    assert other.startswith("  not in the passages (0.0") and other.endswith(': "Cats sleep all day."')
+
+
+def test_what_asserts_nothing_is_passed_over_and_another_language_is_named():
+    assert told("Is it so? Hello!") == []
+    (line,) = told("Der Server lauscht auf dem Port 5433 und nicht auf einem anderen.")
+    assert line.startswith("  not checked, for its language: ")
+
+
+@pytest.mark.parametrize(
+    ("terminal", "variables", "expected"),
+    [
+        (True, {}, "\x1b[4mtext\x1b[24m"),
+        (False, {}, "text"),
+        (True, {"NO_COLOR": "1"}, "text"),
+        (True, {"TERM": "dumb"}, "text"),
+    ],
+)
+def test_a_terminal_that_takes_it_is_underlined(monkeypatch, terminal, variables, expected):
+    for name in ("NO_COLOR", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal, raising=False)
+    assert console.underlined("text") == expected
+
+
+def test_only_what_is_not_carried_is_underlined(monkeypatch):
+    monkeypatch.setattr(console, "underlined", lambda text: f"_{text}_")
+    shown = told("The default port of the server is 5432. Cats sleep all day.")
+    assert [line for line in shown if "_" in line] == [shown[-1]]
+    assert shown[-1].endswith('"_Cats sleep all day._"')
+
+
+def test_an_answer_cannot_steer_the_terminal():
+    assert not any("\x1b" in line for line in told("Cats \x1b[31m sleep all day."))
+
+
+def test_json_values_have_claims_whose_offsets_hold():
+    answer = answered("The default port of the server is 5433. [1]")
+    assistant = Assistant("manual", settings=SETTINGS, embedder=HashEmbedder())
+    found = json.loads(json.dumps(values(answer, assistant.check(answer))))
+    (claim,) = found["claims"]
+    assert (claim["status"], claim["text"]) == ("contradicted", "The default port of the server is 5433.")
+    assert answer.text[claim["span"]["start"] : claim["span"]["end"]].startswith(claim["text"])
+    evidence = claim["evidence"]
+    assert (evidence["source"], evidence["passage"]) == ("port.md", 0)
+    assert evidence["text"] == " ".join(PORT[one["start"] : one["end"]] for one in evidence["spans"])
+    assert [(one["doubt"], one["text"]) for one in claim["findings"]] == [("number", "5433")]
+    assert found["text"] == answer.text
+    assert values(answer, None)["claims"] is None
+
+
+@pytest.fixture
+def asked(tmp_path, write_files, monkeypatch):
+    """A domain whose questions are answered by a script; the list counts the checks."""
+    write_files(tmp_path / "docs", {"port.md": PORT})
+    generator = ScriptedGenerator(["The default port of the server is 5432 on Sundays."])
+    checks = []
+
+    class Scripted(Assistant):
+        def __init__(self, domain, *, settings=None):
+            super().__init__(domain, settings=SETTINGS, embedder=HashEmbedder(), generator=generator)
+
+        def check(self, answer):
+            checks.append(answer)
+            return super().check(answer)
+
+    Scripted("manual").index(tmp_path / "docs")
+    monkeypatch.setattr(options, "Assistant", Scripted)
+    return checks
+
+
+def test_ask_streams_then_cites_then_checks(asked, capsys):
+    assert run(["ask", "Which port of the server?"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.index("on Sundays.") < shown.index("  [1] port.md") < shown.index("  supported (")
+    assert len(asked) == 1
+
+
+def test_no_check_leaves_it_out(asked, capsys):
+    assert run(["ask", "Which port of the server?", "--no-check"]) == 0
+    shown = capsys.readouterr().out
+    assert "[1] port.md" in shown and "supported" not in shown
+    assert run(["ask", "Which port of the server?", "--no-check", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["claims"] is None
+    assert asked == []
+
+
+def test_json_has_the_claims(asked, capsys, monkeypatch):
+    assert run(["ask", "Which port of the server?", "--json"]) == 0
+    (claim,) = json.loads(capsys.readouterr().out)["claims"]
+    assert (claim["status"], claim["evidence"]["source"]) == ("supported", "port.md")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("Which port of the server?\n"))
+    assert run(["chat", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["claims"] == [claim]
+
+
+def test_an_answer_from_memory_is_not_checked(asked, capsys):
+    assert run(["ask", "Which port of the server?", "--arm", "base"]) == 0
+    shown = capsys.readouterr()
+    assert "supported" not in shown.out and "not in the passages" not in shown.out
+    assert "from the model's memory" in shown.err
+
+
+def test_an_answer_from_memory_is_held_against_its_samples(asked, capsys):
+    ask = ["ask", "Which port of the server?", "--arm", "base", "--samples", "3"]
+    assert run(ask) == 0
+    shown = capsys.readouterr().out
+    assert shown.endswith("on Sundays.\nagreement 1.00 over 3 samples (1 meaning, entropy 0.00)\n")
+    assert run([*ask, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["claims"] is None
+    assert found["uncertainty"]["samples"] == [found["text"]] * 3
+    assert found["uncertainty"]["log_probability"] < 0
+
+
+def test_samples_do_not_go_with_passages(asked, capsys):
+    assert run(["ask", "Which port of the server?", "--samples", "3"]) == 2
+    assert "checked against their passages" in capsys.readouterr().err
+    assert run(["ask", "Which port of the server?", "--arm", "base", "--samples", "0"]) == 2
+    assert values(answered("Yes."), None)["uncertainty"] is None
+
+
+def test_ask_and_chat_obey_the_decision_and_say_so(asked, capsys, monkeypatch, tmp_path):
+    (tmp_path / "indexes" / "manual" / "DECISION").write_text('{"arm": "rag:reader=extractive:k=1"}')
+    assert run(["ask", "Which port of the server?", "--json"]) == 0
+    shown = capsys.readouterr()
+    found = json.loads(shown.out)
+    assert (found["variant"], found["reader"]) == ("rag:reader=extractive:k=1", "extractive")
+    assert "arm: rag:reader=extractive:k=1, as decided for manual" in shown.err
+    monkeypatch.setattr(sys, "stdin", io.StringIO("Which port of the server?\n"))
+    assert run(["chat"]) == 0
+    shown = capsys.readouterr()
+    assert "on every machine. [1]" in shown.out
+    assert "as decided for manual" in shown.err
+
+
+@pytest.mark.parametrize(
+    ("flags", "variant"),
+    [
+        (["--arm", "rag:k=2"], "rag:k=2"),
+        (["--arm", "base"], "base"),
+        (["--reader", "generator"], "rag"),
+        (["-k", "2"], "rag"),
+    ],
+)
+def test_what_is_named_wins_over_the_decision(asked, capsys, tmp_path, flags, variant):
+    (tmp_path / "indexes" / "manual" / "DECISION").write_text('{"arm": "rag:reader=extractive"}')
+    assert run(["ask", "Which port of the server?", "--no-check", "--json", *flags]) == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["variant"] == variant
+    assert "as decided" not in shown.err
+
+
+def test_an_endpoint_of_the_folder_is_refused_by_the_command(asked, capsys, tmp_path):
+    arm = "rag:reader=generator:endpoint=http://127.0.0.1:8099/v1"
+    (tmp_path / "indexes" / "manual" / "DECISION").write_text(json.dumps({"arm": arm}))
+    assert run(["ask", "Which port of the server?"]) == 2
+    shown = capsys.readouterr()
+    assert "does not choose models or endpoints" in shown.err
+    assert shown.out == ""
+
+
+def test_an_arm_that_there_is_not_is_named(asked, capsys):
+    assert run(["ask", "Which port of the server?", "--arm", "ragg"]) == 2
+    assert "there is no arm 'ragg', expected one of: base, rag, adapter, both" in capsys.readouterr().err

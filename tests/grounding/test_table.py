@@ -1,0 +1,98 @@
+import json
+
+import pytest
+
+from hybrid.grounding.labelled import WORD_OVERLAP
+from hybrid.grounding.measure import Dimension, evaluate, mean_over_sets
+from hybrid.grounding.table import (
+    HEADER,
+    by_part,
+    markdown,
+    mean_values,
+    over_sets,
+    overview,
+    result_values,
+    set_values,
+    told,
+)
+
+FIGURES = (
+    "auroc", "low", "high", "n", "balanced_accuracy", "average_precision", "f1", "brier", "ece", "ece_null",
+)  # fmt: skip
+
+
+@pytest.fixture
+def sets(labelled, scored):
+    found = []
+    for seed, name in enumerate(("first", "se|cond")):
+        claims = labelled(120)
+        scores = [scored(claims, "good|one", 2.0, seed=seed), scored(claims, "bad", 0.0, seed=seed + 5)]
+        found.append(evaluate(claims, scores, name=name, replicates=60, seed=seed))
+    return found
+
+
+def test_json_has_an_object_for_each_scorer_and_no_nan(sets):
+    text = json.dumps(set_values(sets[0]), allow_nan=False)
+    document = json.loads(text)
+    assert list(document["scorers"]) == ["good|one", "bad"]
+    assert next(iter(document["floors"])) == WORD_OVERLAP
+    for found in [*document["scorers"].values(), *document["floors"].values()]:
+        assert set(FIGURES) <= found.keys()
+        assert {"pairs_per_second", "megabytes", "tasks", "domains", "contrasts", "kinds"} <= found.keys()
+        for part in [*found["tasks"].values(), *found["kinds"].values()]:
+            assert set(FIGURES) <= part.keys()
+    good = document["scorers"]["good|one"]
+    assert good["low"] < good["auroc"] < good["high"]
+    assert good["gain"]["value"] == pytest.approx(good["auroc"] - document["floors"][WORD_OVERLAP]["auroc"])
+    assert result_values(sets[0].results[0])["fitted_on"] == "other sources of the same data"
+
+
+def test_word_overlap_is_the_first_row(sets):
+    rows = overview(sets[0])
+    assert rows[0][0] == f"{WORD_OVERLAP} (floor)" and rows[-2][0] == "good|one"
+    assert all(len(row) == len(HEADER) for row in rows)
+    assert rows[0][HEADER.index("gain")] == "-"
+    assert rows[-2][HEADER.index("gain")].startswith("+0.")
+
+
+def test_parts_are_shown_beside_word_overlap(sets):
+    header, law, news, mean = by_part(sets[0], Dimension.DOMAIN)
+    assert header == ("domain", "n", "supported", f"{WORD_OVERLAP} (floor)", "good|one", "bad")
+    assert (law[0], news[0], mean[0]) == ("law", "news", "mean")
+    assert float(mean[4]) == pytest.approx((float(law[4]) + float(news[4])) / 2, abs=0.001)
+    assert len(by_part(sets[0], Dimension.KIND)) == 3
+
+
+def test_one_part_is_not_shown(labelled, scored, without_labels):
+    claims = without_labels(labelled(60))
+    found = evaluate(claims, [scored(claims, "good", 1.0)], replicates=60)
+    assert all(by_part(found, dimension) == [] for dimension in Dimension)
+
+
+def test_what_was_measured_on_is_told(sets):
+    how = "calibration and threshold from other sources of the same data"
+    assert told(sets[0]) == f"120 claims of 40 sources, 67% supported; {how}"
+
+
+def test_markdown_is_a_table_for_each_set_and_the_mean(sets):
+    text = markdown(sets, mean_over_sets(sets))
+    lines = text.splitlines()
+    assert [line for line in lines if line.startswith("#")] == [
+        "### first",
+        "### se\\|cond",
+        "### Mean over 2 sets",
+    ]
+    assert any(line.startswith("| good\\|one | 0.") for line in lines)
+    tables = [line for line in lines if line.startswith("|")]
+    assert all(line.endswith("|") for line in tables) and text.endswith("|\n")
+    assert markdown(sets[:1]).count("Mean over") == 0
+
+
+def test_means_over_sets_are_values_and_rows(sets):
+    means = mean_over_sets(sets)
+    document = json.loads(json.dumps(mean_values(means), allow_nan=False))
+    assert document["good|one"]["gain"]["low"] < document["good|one"]["gain"]["value"]
+    assert document[WORD_OVERLAP]["floor"] is True
+    header, first, *rest = over_sets(means)
+    assert len(header) == len(first) and first[0] == WORD_OVERLAP
+    assert {row[0] for row in rest} >= {"good|one", "bad"}

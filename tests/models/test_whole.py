@@ -1,0 +1,140 @@
+"""What is missing in a folder of weights is never drawn at random, whoever loads it."""
+
+import json
+import shutil
+
+import pytest
+from safetensors.torch import load_file, save_file
+
+from hybrid.adaptation.training.methods import load_base
+from hybrid.config import Method, ModelSettings
+from hybrid.errors import ModelMissing
+from hybrid.grounding.scorers.checkpoint import Checkpoint, Head
+from hybrid.models.device import Placement
+from hybrid.models.embedder import (
+    CrossEncoderReranker,
+    SentenceTransformerEmbedder,
+    load_sentence_transformer,
+)
+from hybrid.models.generator import TransformersGenerator
+from hybrid.models.loading import load_generator
+from hybrid.models.pretrained import load_causal
+
+_CPU = Placement("cpu", "float32", "test")
+
+
+def _without(part):
+    return lambda weights: {name: value for name, value in weights.items() if part not in name}
+
+
+def _renamed(weights):
+    return {f"language_{name}": value for name, value in weights.items()}
+
+
+def _cut(part):
+    def change(weights):
+        return {name: value[:-1].clone() if part in name else value for name, value in weights.items()}
+
+    return change
+
+
+def _embed(folder):
+    SentenceTransformerEmbedder(folder, name="m", placement=lambda: _CPU).embed_queries(["a"])
+
+
+def _generate(folder):
+    TransformersGenerator(folder, name="m", placement=_CPU)
+
+
+def _rerank(folder):
+    CrossEncoderReranker(folder, name="m", placement=_CPU)
+
+
+def _score(folder):
+    Checkpoint(folder, head=Head.PAIR, placement=_CPU)
+
+
+def _train(folder):
+    load_base(folder, Method.LORA, _CPU)
+
+
+def _train_embedder(folder):
+    load_sentence_transformer(folder, _CPU)
+
+
+@pytest.mark.parametrize(
+    ("model", "load", "change", "tensor"),
+    [
+        ("tiny_embedder_folder", _embed, _without("layer.1.output"), "encoder.layer.1.output.LayerNorm.bias"),
+        ("tiny_embedder_folder", _embed, _renamed, "embeddings.LayerNorm.weight"),
+        ("tiny_embedder_folder", _embed, _cut("layer.0.output.dense.bias"), "layer.0.output.dense.bias"),
+        (
+            "tiny_embedder_folder",
+            _train_embedder,
+            _without("layer.1.output"),
+            "layer.1.output.LayerNorm.bias",
+        ),
+        ("tiny_generator_folder", _generate, _without("lm_head"), "lm_head.weight"),
+        ("tiny_generator_folder", _generate, _without(".layers.1."), "model.layers.1."),
+        ("tiny_generator_folder", _generate, _renamed, "model.layers.0."),
+        (
+            "tiny_generator_folder",
+            _generate,
+            _cut("layers.0.mlp.up_proj"),
+            "model.layers.0.mlp.up_proj.weight",
+        ),
+        ("tiny_generator_folder", _train, _without("lm_head"), "lm_head.weight"),
+        ("tiny_reranker_folder", _rerank, _without("classifier"), "classifier.weight"),
+        ("tiny_reranker_folder", _rerank, _without("layer.1.output"), "layer.1.output.dense.weight"),
+        ("tiny_classifier_folder", _score, _without("classifier"), "classifier.weight"),
+        ("tiny_classifier_folder", _score, _cut("classifier.weight"), "classifier.weight"),
+    ],
+)
+def test_missing_tensors_are_named_and_refused(request, tmp_path, model, load, change, tensor):
+    folder = shutil.copytree(request.getfixturevalue(model), tmp_path / "model")
+    load(folder)
+    weights = change(load_file(folder / "model.safetensors"))
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ModelMissing) as caught:
+        load(folder)
+    assert caught.value.exit_code == 5
+    assert tensor in str(caught.value) and str(folder) in str(caught.value)
+    assert "at random" in caught.value.hint or "config.json" in caught.value.hint
+
+
+def test_an_embedder_is_no_reranker(tiny_embedder_folder):
+    with pytest.raises(ModelMissing, match=r"lacks 2 weights .*classifier\.bias, classifier\.weight"):
+        _rerank(tiny_embedder_folder)
+
+
+def test_an_embedder_without_a_pooler_is_whole(tiny_embedder_folder, tmp_path):
+    folder = shutil.copytree(tiny_embedder_folder, tmp_path / "model")
+    weights = _without("pooler")(load_file(folder / "model.safetensors"))
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    for load in (_embed, _train_embedder):
+        load(folder)
+
+
+def test_tied_weights_are_not_missing(tiny_generator_folder, tmp_path):
+    folder = shutil.copytree(tiny_generator_folder, tmp_path / "model")
+    config = folder / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"tie_word_embeddings": True}))
+    weights = _without("lm_head")(load_file(folder / "model.safetensors"))
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    model = load_causal(folder, dtype="auto")
+    assert model.lm_head.weight.data_ptr() == model.get_input_embeddings().weight.data_ptr()
+
+
+def test_code_in_a_folder_is_not_run_and_nobody_is_asked(tiny_generator_folder, tmp_path, monkeypatch):
+    folder = shutil.copytree(tiny_generator_folder, tmp_path / "model")
+    (folder / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    config = folder / "config.json"
+    mapped = {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.OwnModel"}
+    changed = json.loads(config.read_text()) | {"model_type": "own", "auto_map": mapped}
+    config.write_text(json.dumps(changed))
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("a question was asked on stdin"))
+    settings = ModelSettings(generator=str(folder), device="cpu", offline=True)
+    with pytest.raises(ModelMissing, match="brings code of its own, which was not run") as caught:
+        load_generator(settings)
+    assert caught.value.exit_code == 5
+    assert not (tmp_path / "ran").exists()

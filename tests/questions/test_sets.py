@@ -1,0 +1,78 @@
+"""The question sets of a domain, from Python."""
+
+import pytest
+
+from hybrid.config import GenerationSettings
+from hybrid.errors import UsageError
+from hybrid.generation.answering import Answerer
+from hybrid.models.fakes import HashEmbedder, ScriptedGenerator
+from hybrid.questions.files import save_questions
+from hybrid.questions.making import MakingSettings
+from hybrid.questions.sets import QuestionSets
+from hybrid.questions.slices import KNOWN
+from hybrid.types import Evidence, Question
+
+_PORT = """# Connections
+
+The maximum length of a host name is 63 bytes.
+
+## Options
+
+- `--port`: Specifies the TCP port of the listener. Defaults to `5432`.
+- `--host`: Specifies the address of the network interface. Defaults to `localhost`.
+"""
+_WANTED = MakingSettings(count=3, unanswerable=0.0, hold_out=0.0)
+
+
+@pytest.fixture
+def sets(retriever_over):
+    retriever = retriever_over({"port.md": _PORT})
+    generator = ScriptedGenerator(["It is 5432, I think."])
+    answerer = Answerer(HashEmbedder(), lambda: generator, GenerationSettings())
+    return QuestionSets(retriever.index.folder.parent.parent, lambda: retriever, lambda: answerer)
+
+
+def test_questions_are_made_with_answers_that_stand_in_the_documents(sets):
+    said = []
+    made = sets.make(_WANTED, note=said.append)
+    assert made.questions
+    assert all(answer in _PORT for question in made.questions for answer in question.answers)
+    assert said == [f"asking the generator {len(made.questions)} questions without the corpus"]
+    assert sets.make(_WANTED).questions == made.questions
+    known = [question.answers for question in made.questions if KNOWN in question.slices]
+    assert known == [question.answers for question in made.questions if "5432" in question.answers]
+
+
+def test_without_the_closed_book_no_generator_is_asked(sets):
+    asked = sets.answerer().generator().history
+    assert sets.make(_WANTED, closed_book=False).questions
+    assert asked == []
+
+
+def test_a_generator_that_words_no_question_leaves_none(sets):
+    with pytest.raises(UsageError, match="holds nothing that a question can be made of"):
+        sets.make(_WANTED, worded=True)
+
+
+def test_a_set_is_found_by_path_and_by_name(sets, tmp_path):
+    question = Question("q", "Which port?", ("5432",))
+    own, elsewhere = sets.folder / "made.jsonl", tmp_path / "mine.jsonl"
+    own.parent.mkdir(parents=True, exist_ok=True)
+    save_questions(own, [question])
+    save_questions(elsewhere, [question])
+    assert sets.find("made") == sets.find("made.jsonl") == own
+    assert sets.find(str(elsewhere)) == elsewhere
+    with pytest.raises(UsageError, match="no question set 'maid'") as caught:
+        sets.find("maid")
+    assert caught.value.hint == "sets that are there: made"
+    own.unlink()
+    with pytest.raises(UsageError) as caught:
+        sets.find("made")
+    assert "hybrid questions make" in caught.value.hint
+
+
+def test_evidence_is_looked_up_in_the_documents(sets):
+    good = Question("g", "Which port?", ("5432",), evidence=(Evidence("port.md", "Defaults to `5432`"),))
+    gone = Question("b", "Which host?", ("here",), evidence=(Evidence("host.md", "here"),))
+    assert sets.check([good, Question("o", "Which host?", ("localhost",))]).errors == 0
+    assert [finding.question for finding in sets.check([good, gone]).findings if finding.question == "b"]
