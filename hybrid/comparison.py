@@ -6,9 +6,10 @@ report as one HTML file.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,9 +24,10 @@ from hybrid.decision.verdict import Measures, decide
 from hybrid.errors import UsageError
 from hybrid.evaluation.experiment import Experiment, Progress, begin, opened, silent
 from hybrid.evaluation.outcomes import ArmCost, Outcome
-from hybrid.evaluation.scores import Scores, ScoreTable
+from hybrid.evaluation.scores import METRICS, Scores, ScoreTable
 from hybrid.evaluation.scoring import (
     ArmSummary,
+    MetricMean,
     automatic_slices,
     deciding_card,
     require_gold,
@@ -43,6 +45,24 @@ from hybrid.types import Question
 REPORT = "report.html"
 _DECISION = "decision.json"
 _TABLE = "outcomes.csv"
+# What a table for people has beside the metrics: its title, digits behind the point, and where it is found.
+_SUMMED: tuple[tuple[str, int, Callable[[ArmSummary], float | None]], ...] = (
+    ("declined, answerable", 2, lambda arm: arm.abstention.false_rate),
+    ("declined, unanswerable", 2, lambda arm: arm.abstention.recall),
+    ("aurc", 2, lambda arm: arm.confidence.aurc),
+    ("calibration error", 2, lambda arm: arm.confidence.calibration_error),
+    ("words", 0, lambda arm: arm.words),
+)
+_COSTS = (
+    ("seconds, in batches", 2, "seconds"),
+    ("seconds alone, p50", 2, "p50"),
+    ("seconds alone, p95", 2, "p95"),
+    ("prompt tokens", 0, "prompt_tokens"),
+    ("completion tokens", 0, "completion_tokens"),
+    ("peak MB", 0, "megabytes"),
+    ("joules", 1, "joules"),
+    ("money per 1,000", 4, "money"),
+)
 _RIGHT_OR_WRONG = ("correct", "exact_match", "contains_gold")
 
 
@@ -70,6 +90,25 @@ class Comparison:
         # the folder keeps the settings that the experiment began with; scores are taken anew at every run
         settings = _run_settings(self.folder) | {"judge": self.judge}
         return ReportMaterial(self.questions, self.outcomes, self.scores, settings)
+
+    def figures(self) -> list[list[str]]:
+        """Return a table for people: the names of the arms, then a row a metric or cost; ``-`` is unknown."""
+        arms = self.summaries
+        rows = [[card.name, *(_scored(arm.mean(card.name)) for arm in arms)] for card in METRICS]
+        rows += [[title, *(_number(of(arm), digits) for arm in arms)] for title, digits, of in _SUMMED]
+        cited = [sum(len(o.citations) for o in self.outcomes if o.arm == arm.arm) for arm in arms]
+        rows += [["citations", *map(str, cited)]]
+        costs = [dataclasses.asdict(self.costs[arm.arm]) for arm in arms]
+        rows += [[title, *(_number(cost[name], digits) for cost in costs)] for title, digits, name in _COSTS]
+        known = [row for row in rows if any(cell != "-" for cell in row[1:])]
+        return [["", *(arm.arm for arm in arms)], *known]
+
+    def document(self) -> dict[str, object]:
+        """Return all figures, and the decision if there is one, as values for JSON."""
+        arms = [{"arm": s.arm, "metrics": s, "cost": self.costs[s.arm]} for s in self.summaries]
+        about = {"experiment": str(self.folder), "questions": len(self.questions), "judge": self.judge}
+        decided = {} if self.decision is None else {"decision": report_json(self.decision)}
+        return about | {"arms": arms} | decided
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +284,14 @@ def _guessing(questions: Sequence[Question], metric: str) -> float | None:
 
 def _run_settings(folder: Path) -> dict[str, str]:
     """Return the settings of the experiment as lines for the report."""
-    content = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
+    path = folder / "settings.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{path} cannot be read: {error}",
+            hint="remove it; the next run writes it again",
+        ) from error
     return dict(_flat("", content))
 
 
@@ -255,3 +301,12 @@ def _flat(prefix: str, value: object) -> list[tuple[str, str]]:
     if isinstance(value, list):
         return [pair for place, inner in enumerate(value, 1) for pair in _flat(f"{prefix}{place}.", inner)]
     return [(prefix.rstrip("."), str(value))]
+
+
+def _scored(mean: MetricMean) -> str:
+    part = f" of {mean.scored}" if 0 < mean.scored < mean.total else ""
+    return _number(mean.mean, 2) + part
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"

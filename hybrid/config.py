@@ -300,7 +300,7 @@ def load(
     file: Path | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Loaded:
-    """Merge every source, as ``load_settings`` does, and tell where each key comes from."""
+    """Do as ``load_settings`` does, and tell where each key comes from."""
     environment = os.environ if environment is None else environment
     named = file or (Path(environment["HYBRID_CONFIG"]) if "HYBRID_CONFIG" in environment else None)
     user = _user_file(environment)
@@ -407,31 +407,17 @@ def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _sections() -> dict[str, set[str]]:
-    """Return section -> keys; the top level is the section ''."""
-    defaults = Settings()
-    sections: dict[str, set[str]] = {"": set()}
-    for entry in dataclasses.fields(Settings):
-        value = getattr(defaults, entry.name)
-        if dataclasses.is_dataclass(value):
-            sections[entry.name] = {inner.name for inner in dataclasses.fields(value)}
-        else:
-            sections[""].add(entry.name)
-    return sections
-
-
 def _refuse_unknown(values: Mapping[str, Any], source: str) -> None:
-    sections = _sections()
+    known = list(_flat(settings_dict(Settings())))
+    sections = dict.fromkeys(key.partition(".")[0] for key in known if "." in key)
     for key, value in values.items():
-        if key in sections[""]:
-            continue
-        if key not in sections:
-            raise _unknown(key, [*sections[""], *filter(None, sections)], source)
-        if not isinstance(value, Mapping):
+        if key in sections and not isinstance(value, Mapping):
             raise ConfigError(f"{source}: `{key}` is a section with keys of its own, found {value!r}")
-        for inner in value:
-            if inner not in sections[key]:
-                raise _unknown(f"{key}.{inner}", [f"{key}.{name}" for name in sections[key]], source)
+        if key not in sections and key not in known:
+            raise _unknown(key, [*(name for name in known if "." not in name), *sections], source)
+        for inner in value if key in sections else ():
+            if f"{key}.{inner}" not in known:
+                raise _unknown(f"{key}.{inner}", [n for n in known if n.startswith(f"{key}.")], source)
 
 
 def _unknown(key: str, valid: list[str], source: str) -> ConfigError:

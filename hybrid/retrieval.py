@@ -5,7 +5,6 @@ Takes an index, an embedder and settings, gives hits. Knows nothing about what i
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +15,12 @@ from hybrid.config import FusionMethod, RetrievalMode, RetrievalSettings
 from hybrid.files import valid_utf8
 from hybrid.index import Index, Scored, require_embedder
 from hybrid.models import Embedder, Reranker, Vectors
+from hybrid.text.words import tokens
 from hybrid.tracing import span
 from hybrid.types import Chunk, Hit
 
 # Cormack, Clarke & Buettcher 2009.
 _RANK_CONSTANT = 60
-_WORD = re.compile(r"\w+")
 _SHINGLE = 5
 
 
@@ -185,7 +184,7 @@ def drop_near_duplicates(hits: Sequence[Hit], overlap: float) -> list[Hit]:
 
 
 def _shingles(chunk: Chunk) -> frozenset[tuple[str, ...]]:
-    words = _WORD.findall(chunk.text.lower())
+    words = tokens(chunk.text)
     count = max(len(words) - _SHINGLE + 1, 1)
     return frozenset(tuple(words[place : place + _SHINGLE]) for place in range(count))
 

@@ -156,14 +156,14 @@ class Endpoint(str):
 
 def _forms(value: str) -> Iterator[str]:
     """Yield how a secret may stand in a text, from the longest kind to the shortest."""
-    raw = value.encode()
+    raw = value.encode("utf-8", "surrogatepass")
     yield raw.hex()
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         # inside a longer text it begins at one of three places, and the letters at its ends hold others too
         for before in range(3):
             coded = encode(b"\0" * before + raw).decode().rstrip("=")
             yield coded[(0, 2, 3)[before] : len(coded) - ((before + len(raw)) % 3 > 0)]
-    yield quote(value, safe="")
+    yield quote(raw, safe="")
     yield json.dumps(value)[1:-1]
     yield value
 

@@ -79,7 +79,7 @@ def other_embedder():
     """A fake whose fingerprint names other weights than the usual one of 16 dimensions."""
     import dataclasses
 
-    from hybrid.models.fakes import HashEmbedder
+    from hybrid.testing import HashEmbedder
 
     class OtherEmbedder(HashEmbedder):
         @property
@@ -326,8 +326,8 @@ def retriever_over(tmp_path, write_files):
     from hybrid.config import ChunkSettings, DocumentSettings, RetrievalSettings
     from hybrid.index import Index
     from hybrid.ingestion import Ingestor
-    from hybrid.models.fakes import HashEmbedder
     from hybrid.retrieval import Retriever
+    from hybrid.testing import HashEmbedder
 
     opened = []
 

@@ -8,7 +8,7 @@ from hybrid.arms import parse_arm, parse_arms
 from hybrid.assistant import Assistant
 from hybrid.config import Reader, load_settings, settings_dict
 from hybrid.errors import AdapterError, ConfigError, IndexMissing, ModelMissing, UsageError
-from hybrid.models.fakes import HashEmbedder, OverlapReranker, ScriptedGenerator
+from hybrid.testing import HashEmbedder, OverlapReranker, ScriptedGenerator
 from hybrid.types import Arm, Question
 
 _FILES = {

@@ -13,8 +13,8 @@ from hybrid.grounding import loading
 from hybrid.grounding.loading import load_grounder
 from hybrid.grounding.values import Status
 from hybrid.index.reembedding import put_in_force, reembed
-from hybrid.models.fakes import HashEmbedder, OverlapReranker, ScriptedGenerator
 from hybrid.models.loading import load_embedder
+from hybrid.testing import HashEmbedder, OverlapReranker, ScriptedGenerator
 from hybrid.types import Question
 
 _FILES = {
@@ -258,6 +258,21 @@ def test_a_comparison_counts_what_training_took(adapted, keep_adapter):
     assert (costs["base"].training_minutes, costs["base"].training_money) == (0.0, 0.0)
     assert costs["adapter"].training_minutes == 30.0
     assert costs["adapter"].training_money == pytest.approx(adapted.settings.prices.training_hour / 2)
+
+
+def test_a_comparison_is_a_table_and_a_document(assistant):
+    found = assistant.compare([Question("q", _PORT, ("5432",))], arms="base,rag:k=1")
+    header, *rows = found.figures()
+    cells = {row[0]: row[1:] for row in rows}
+    assert header == ["", "base", "rag:k=1"]
+    assert cells["contains_gold"] == ["1.00", "1.00"]
+    assert cells["citations"] == ["0", "1"]
+    assert "joules" not in cells or "-" not in cells["joules"]
+    document = found.document()
+    assert [arm["arm"] for arm in document["arms"]] == ["base", "rag:k=1"]
+    assert document["decision"]["verdict"] == found.decision.verdict
+    (alone,) = assistant.compare([Question("q", _PORT, ("5432",))], arms="rag").document()["arms"]
+    assert alone["arm"] == "rag"
 
 
 def test_answers_are_judged_by_the_scorer_of_the_settings(adapted):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hybrid.chunking import chunk_document, token_limit
 from hybrid.config import ChunkSettings, ModelSettings
 from hybrid.errors import ConfigError
-from hybrid.models.fakes import HashEmbedder
+from hybrid.testing import HashEmbedder
 from hybrid.text.sentences import sentence_spans
 from hybrid.types import Block, BlockKind, Document, Span
 

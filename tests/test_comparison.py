@@ -177,6 +177,18 @@ def test_synthetic_questions_are_counted(tmp_path):
     assert go(tmp_path, [Knows("base", 20), Knows("rag", 70)], made).decision.synthetic == 30
 
 
+def test_damaged_settings_say_what_to_do_and_the_next_run_mends_them(tmp_path):
+    found = go(tmp_path, [Knows("base", 20), Knows("rag", 70)])
+    (found.folder / "settings.json").write_text("{")
+    with pytest.raises(UsageError, match=r"settings\.json cannot be read") as error:
+        write(found, title="manual")
+    assert "remove it" in error.value.hint
+    (found.folder / "settings.json").unlink()
+    arms = [Knows("base", 20), Knows("rag", 70)]
+    assert write(go(tmp_path, arms), title="manual").is_file()
+    assert [arm.asked for arm in arms] == [0, 0]
+
+
 _OLD = Path(__file__).parent / "golden" / "experiment"
 
 

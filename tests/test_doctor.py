@@ -5,7 +5,7 @@ import dataclasses
 from hybrid.assistant import Assistant
 from hybrid.config import load_settings
 from hybrid.doctor import Health, configured_models, diagnose
-from hybrid.models.fakes import HashEmbedder
+from hybrid.testing import HashEmbedder
 
 
 def _named(found, name):

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import os
 import subprocess
 import sys
@@ -46,6 +47,23 @@ def test_hash_of_a_file_is_that_of_its_bytes(tmp_path):
     assert files.hash_file(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
+@pytest.mark.parametrize("name", ["manual", "Ä b-c_1.2", "日本語"])
+def test_a_name_is_printable_and_on_one_level(name):
+    assert files.is_name(name)
+    for bad in (
+        "",
+        f".{name}",
+        f" {name}",
+        f"{name}\n",
+        f"{name}/x",
+        f"x\\{name}",
+        f"{name}\x1b",
+        f"{name}\u202e",
+    ):
+        assert not files.is_name(bad)
+    assert not files.is_name(name * 100)
+
+
 # --- atomic writes ---------------------------------------------------------------------------------
 
 
@@ -55,6 +73,24 @@ def test_write_atomic_replaces_and_leaves_nothing_beside(tmp_path):
     files.write_atomic(path, b"two")
     assert path.read_bytes() == b"two"
     assert [found.name for found in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such limit there")
+def test_a_file_larger_than_allowed_is_a_storage_error_and_leaves_the_old_one(tmp_path):
+    import resource
+
+    path = tmp_path / "a"
+    files.write_atomic(path, "old")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
+    try:
+        with pytest.raises(StorageError, match="larger than") as caught:
+            files.write_atomic(path, "x" * 100_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "ulimit" in caught.value.hint
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("where", ["fsync", "replace"])
@@ -208,3 +244,25 @@ def test_rows_with_letters_outside_ascii_are_written_as_they_are(tmp_path):
     files.append_jsonl(path, [{"a": "ü\u2028z"}])
     assert "ü" in path.read_text(encoding="utf-8")
     assert json.loads(path.read_text(encoding="utf-8")) == {"a": "ü\u2028z"}
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(_VALUES)
+def test_what_is_no_number_is_null_in_json_and_the_rest_as_it_was(value):
+    def refuse(name):
+        raise AssertionError(f"{name} is not JSON")
+
+    def finite(found):
+        if isinstance(found, float) and not math.isfinite(found):
+            return None
+        if isinstance(found, list):
+            return [finite(each) for each in found]
+        return {key: finite(each) for key, each in found.items()} if isinstance(found, dict) else found
+
+    assert json.loads(files.json_text(value), parse_constant=refuse) == finite(value)

@@ -9,7 +9,7 @@ from hybrid.config import ChunkSettings, DocumentSettings
 from hybrid.errors import ConfigError, IndexMismatch, IndexMissing, UsageError
 from hybrid.index import Index
 from hybrid.ingestion import Ingestor
-from hybrid.models.fakes import HashEmbedder
+from hybrid.testing import HashEmbedder
 
 _FILES = {
     "a.txt": "The default port is 5432.",

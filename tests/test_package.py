@@ -56,11 +56,22 @@ def test_indexing_and_searching_with_own_models_loads_no_torch(tmp_path, write_f
     script = """
 import sys
 from hybrid import Assistant
-from hybrid.models.fakes import HashEmbedder
+from hybrid.testing import HashEmbedder
 assistant = Assistant("d", embedder=HashEmbedder())
 assistant.index("docs")
 assert assistant.search("port")
 print([name for name in ("torch", "transformers", "sentence_transformers") if name in sys.modules])
+"""
+    assert _run(script).strip() == "[]"
+
+
+def test_nothing_of_ours_loads_scikit_learn_before_something_is_measured():
+    script = f"""
+import importlib, sys
+for name in {_modules()}:
+    importlib.import_module(name)
+assert "sentence_transformers" not in sys.modules
+print([name for name in ("sklearn", "scipy.stats") if name in sys.modules])
 """
     assert _run(script).strip() == "[]"
 

@@ -11,7 +11,6 @@ from hybrid.config import ChunkSettings, DocumentSettings, FusionMethod, Retriev
 from hybrid.errors import IndexMismatch, UsageError
 from hybrid.index import Index, Scored
 from hybrid.ingestion import Ingestor
-from hybrid.models.fakes import HashEmbedder, OverlapReranker
 from hybrid.retrieval import (
     Retriever,
     drop_near_duplicates,
@@ -19,6 +18,7 @@ from hybrid.retrieval import (
     rerank,
     weighted_fusion,
 )
+from hybrid.testing import HashEmbedder, OverlapReranker
 from hybrid.types import Chunk, Hit
 
 _DOCS = {

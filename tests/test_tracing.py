@@ -31,7 +31,7 @@ def test_without_a_tracer_a_span_is_nothing():
 
 def test_stages_are_spans_without_any_text(recorder, tmp_path):
     from hybrid import Assistant
-    from hybrid.models.fakes import HashEmbedder, ScriptedGenerator
+    from hybrid.testing import HashEmbedder, ScriptedGenerator
 
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "a.txt").write_text("The secret port is 5432.")

@@ -1,22 +1,27 @@
 """A folder is data, a secret never prints, an address has no login."""
 
+import ast
 import base64
 import copy
 import dataclasses
 import json
 import pickle
 import traceback
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import hybrid
 from hybrid.arms import parse_arm
 from hybrid.cli.app import run
 from hybrid.config import ModelSettings, load, load_settings, settings_dict
 from hybrid.errors import ConfigError
+from hybrid.evaluation.experiment import begin
 from hybrid.models.loading import load_generator
 from hybrid.trust import Endpoint, Secret
+from hybrid.types import Question
 
 KEY = "sk-secret-123"
 URL = "http://someone:p%40ss-word@127.0.0.1:8099/v1"
@@ -282,3 +287,23 @@ def test_no_command_shows_a_secret(command, as_json, monkeypatch, capsys):
     assert "ss-word" not in shown
     assert KEY not in shown
     assert command[1] == "schema" or "http://127.0.0.1:8099/v1" in shown or not as_json
+
+
+def test_an_experiment_stores_no_secret(tmp_path, monkeypatch):
+    monkeypatch.setenv("HYBRID_API_KEY", KEY)
+    settings = load_settings({"models": {"endpoint": URL}}, environment={})
+    begin([], [Question("q1", "Which port?")], tmp_path / "experiments", settings=settings, name="q")
+    stored = "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
+    assert "http://127.0.0.1:8099/v1" in stored
+    assert not any(part in stored for part in (KEY, "ss-word", "someone"))
+
+
+def test_every_process_of_ours_keeps_the_current_folder_off_its_path():
+    started = []
+    for path in Path(hybrid.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.List) and node.elts and ast.unparse(node.elts[0]) == "sys.executable":
+                started.append((path.name, ast.unparse(node.elts[1])))
+            # no other way of starting Python
+            assert not (isinstance(node, ast.Import) and node.names[0].name in ("multiprocessing", "pty"))
+    assert started == [("child.py", "'-P'")]

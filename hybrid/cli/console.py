@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import os
 import re
 import shutil
@@ -19,6 +18,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from hybrid.files import json_text
 from hybrid.index.sync import Progress, Stage
 from hybrid.types import Rejected
 
@@ -68,7 +68,7 @@ def prompt(text: str) -> None:
 
 
 def plain(value: object) -> Any:
-    """Return dataclasses, tuples and enumerations as JSON values; what is no finite number is null."""
+    """Return dataclasses, tuples and enumerations as JSON values."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
@@ -77,15 +77,12 @@ def plain(value: object) -> Any:
         return value.value
     if isinstance(value, (list, tuple, set, frozenset)):
         return [plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
     return value
 
 
 def _json(value: object, *, indent: int | None = None) -> str:
-    text = json.dumps(plain(value), ensure_ascii=False, allow_nan=False, indent=indent)
     # inside of a string only: the document itself is spaces, line ends and ASCII
-    return _written_out(text, "\n", lambda letter: json.dumps(letter)[1:-1])
+    return _written_out(json_text(plain(value), indent=indent), "\n", lambda letter: json.dumps(letter)[1:-1])
 
 
 def printable(text: str) -> str:

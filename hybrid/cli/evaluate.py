@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import textwrap
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from hybrid.comparison import Comparison
     from hybrid.decision.values import Gate
     from hybrid.evaluation.outcomes import Outcome
-    from hybrid.evaluation.scoring import ArmSummary
 
 bench_app = typer.Typer(
     help="Measure on questions with gold answers.", no_args_is_help=True, rich_markup_mode=None
@@ -147,9 +145,10 @@ def _progress() -> Callable[[str, int, int], None]:
 
 def _finish(context: Context, comparison: Comparison) -> int:
     if context.as_json:
-        console.json_document(_document(comparison))
+        console.json_document(comparison.document())
     else:
-        show_arms(comparison)
+        header, *rows = comparison.figures()
+        console.table([console.one_line(arm, 60) for arm in header], rows)
         if comparison.decision is not None:
             console.data(f"\n{comparison.decision.sentence}")
     console.note(f"outcomes: {comparison.folder}")
@@ -164,68 +163,6 @@ def told_failures(comparison: Comparison) -> int:
         console.note(f"{len(errors)} answers failed and score as failures; the first: {first}")
         console.note("  → ask them again with --retry")
     return len(errors)
-
-
-def _document(comparison: Comparison) -> dict[str, object]:
-    from hybrid.report import report_json
-
-    document: dict[str, object] = {
-        "experiment": str(comparison.folder),
-        "questions": len(comparison.questions),
-        "judge": comparison.judge,
-        "arms": [
-            {"arm": summary.arm, "metrics": summary, "cost": comparison.costs[summary.arm]}
-            for summary in comparison.summaries
-        ],
-    }
-    decision = comparison.decision
-    return document | ({"decision": report_json(decision)} if decision is not None else {})
-
-
-def show_arms(comparison: Comparison) -> None:
-    """Write the table of an experiment: a row a metric or cost, a column an arm."""
-    rows = [*_metric_rows(comparison.summaries), *_cost_rows(comparison)]
-    known = [row for row in rows if any(cell != "-" for cell in row[1:])]
-    console.table(("", *(console.one_line(summary.arm, 60) for summary in comparison.summaries)), known)
-
-
-def _metric_rows(summaries: Sequence[ArmSummary]) -> list[list[str]]:
-    from hybrid.evaluation.scores import METRICS
-
-    rows = []
-    for card in METRICS:
-        means = [summary.mean(card.name) for summary in summaries]
-        part = [f" of {mean.scored}" if mean.scored < mean.total else "" for mean in means]
-        rows.append(
-            [card.name, *(_two(m.mean) + (p if m.scored else "") for m, p in zip(means, part, strict=True))]
-        )
-    rows.append(["declined, answerable", *(_two(summary.abstention.false_rate) for summary in summaries)])
-    rows.append(["declined, unanswerable", *(_two(summary.abstention.recall) for summary in summaries)])
-    rows.append(["aurc", *(_two(summary.confidence.aurc) for summary in summaries)])
-    rows.append(["calibration error", *(_two(summary.confidence.calibration_error) for summary in summaries)])
-    rows.append(["words", *(_number(summary.words, 0) for summary in summaries)])
-    return rows
-
-
-def _cost_rows(comparison: Comparison) -> list[list[str]]:
-    shown = [
-        ("seconds, in batches", "seconds", 2),
-        ("seconds alone, p50", "p50", 2),
-        ("seconds alone, p95", "p95", 2),
-        ("prompt tokens", "prompt_tokens", 0),
-        ("completion tokens", "completion_tokens", 0),
-        ("peak MB", "megabytes", 0),
-        ("joules", "joules", 1),
-        ("money per 1,000", "money", 4),
-    ]
-    citations = {
-        summary.arm: sum(len(o.citations) for o in comparison.outcomes if o.arm == summary.arm)
-        for summary in comparison.summaries
-    }
-    rows = [["citations", *(str(count) for count in citations.values())]]
-    values = [dataclasses.asdict(comparison.costs[summary.arm]) for summary in comparison.summaries]
-    rows += [[title, *(_number(value[name], digits) for value in values)] for title, name, digits in shown]
-    return rows
 
 
 def show_side_by_side(outcomes: Sequence[Outcome], *, width: int) -> None:
@@ -259,11 +196,3 @@ def _told(outcome: Outcome, width: int) -> list[str]:
 def _wrapped(text: str, width: int) -> list[str]:
     lines = console.printable(text).split("\n")
     return [piece for line in lines for piece in textwrap.wrap(line, width) or [""]]
-
-
-def _two(value: float | None) -> str:
-    return _number(value, 2)
-
-
-def _number(value: float | None, digits: int) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"

@@ -59,7 +59,9 @@ def evaluate(
         progress=_progress(),
     )
     if context.as_json:
-        console.json_document(_document(found.sets, found.means))
+        from hybrid.grounding.table import document
+
+        console.json_document(document(found.sets, found.means))
     elif as_markdown:
         from hybrid.grounding.table import markdown
 
@@ -105,17 +107,6 @@ def _progress() -> Callable[[str, int, int], None]:
             console.note(f"{console.one_line(scorer, 60)}: {done} of {total} claims")
 
     return tell
-
-
-def _document(found: Sequence[MetaEvaluation], means: Sequence[MeanResult]) -> dict[str, object]:
-    """Return one set as it is, with the figures of its only scorer at the top; several below each other."""
-    from hybrid.grounding.table import mean_values, result_values, set_values
-
-    if len(found) > 1:
-        return {"sets": [set_values(each) for each in found], "mean": mean_values(means)}
-    scorers = [result for result in found[0].results if not result.floor]
-    only = result_values(scorers[0]) if len(scorers) == 1 else {}
-    return only | set_values(found[0])
 
 
 def _show(found: Sequence[MetaEvaluation], means: Sequence[MeanResult]) -> None:

@@ -1,7 +1,6 @@
 """A decision in plain words: one sentence to act on, the reasons, and what would change it.
 
-Takes a decision whose figures are there, gives texts. Computes nothing but differences of figures that
-the decision holds.
+Nothing is computed here but differences of figures that the decision holds.
 """
 
 from __future__ import annotations

@@ -27,7 +27,8 @@ _KEEP = frozenset(("html", "body", "main", "article"))
 _NAME = re.compile(
     r"(?:[a-z0-9]+[-_])*"
     r"(?:nav|navbar|navigation|navheader|navfooter|menu|menubar|sidebar|sidenav|breadcrumbs?|footer|toc"
-    r"|pagination|pager|cookies?|skiplink|skip-link|related|share|social|advert|ads|searchbox|linenos?|editsection)"
+    r"|pagination|pager|cookies?|skiplink|skip-link|related|share|social|advert|ads|searchbox|linenos?"
+    r"|editsection)"
     r"(?:[-_](?:wrapper|container|list|bar|box|inner|links?|area|items?|menu))?"
 )
 _HIDDEN_STYLE = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden)")

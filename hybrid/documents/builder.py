@@ -16,9 +16,9 @@ SEPARATOR = "\n\n"
 _TITLE_LENGTH = 300
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _HTML_TAG = re.compile(
-    r"</?(?:a|abbr|b|big|body|br|center|code|div|em|embed|font|form|h[1-6]|head|hr|html|i|iframe|img|input|kbd"
-    r"|li|link|math|meta|object|ol|p|pre|s|script|small|span|strike|strong|style|sub|sup|svg|table|td|th|tr"
-    r"|title|tt|u|ul|video)(?:[\s/][^<>]*)?>",
+    r"</?(?:a|abbr|b|big|body|br|center|code|div|em|embed|font|form|h[1-6]|head|hr|html|i|iframe|img|input"
+    r"|kbd|li|link|math|meta|object|ol|p|pre|s|script|small|span|strike|strong|style|sub|sup|svg|table|td|th"
+    r"|tr|title|tt|u|ul|video)(?:[\s/][^<>]*)?>",
     re.IGNORECASE,
 )
 

@@ -144,7 +144,8 @@ class _Walk:
             self.skipped += 1
 
     def _file(self, relative: str, path: str, size: int) -> None:
-        suffix = os.path.splitext(relative)[1].lower()  # noqa: PTH122  `relative` is a name, not a path on disk
+        # `relative` is a name, not a path on disk
+        suffix = os.path.splitext(relative)[1].lower()  # noqa: PTH122
         if suffix not in supported_suffixes() or self.excluded(relative):
             self.skipped += 1
             return

@@ -1,9 +1,8 @@
 """Join a few judgements of people with many automatic scores: PPI++ (Angelopoulos et al. 2023).
 
-Takes automatic scores of all questions and gold scores of some, gives sums by source whose mean is the
-prediction-powered one; everything that is done with plain scores can be done with them. A judge that
-agrees with people narrows the interval, one that does not is left out by its weight; neither biases
-the estimate, as long as the questions for people were drawn at random.
+The mean of the sums by source is the prediction-powered one; everything that is done with plain scores can be
+done with them. A judge that agrees with people narrows the interval, one that does not is left out by its
+weight; neither biases the estimate, as long as the questions for people were drawn at random.
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""A reader without a generator: the sentences of the passages that answer the question, verbatim.
-
-Takes a question, passages and an embedder, gives sentences with what supports them: themselves.
-Nothing can be invented this way, and a citation always holds.
-"""
+"""A reader without a generator: sentences of the passages, verbatim, so that nothing is invented."""
 
 from __future__ import annotations
 
@@ -15,6 +11,7 @@ import numpy as np
 from hybrid.generation.citations import Cited, Support
 from hybrid.generation.prompts import Passage
 from hybrid.models import Embedder, Vectors
+from hybrid.text.numbers import SMALL_NUMBERS
 from hybrid.text.sentences import pieces, unwrapped
 from hybrid.text.words import overlaps
 from hybrid.types import Hit, Span
@@ -40,8 +37,7 @@ _ASKS_IDENTIFIER = re.compile(
 )
 _ASKS_NAME = re.compile(r"\b(who|whom|whose|where)\b|\bwhich (person|city|country|team|company)\b")
 _NUMBER = re.compile(
-    r"\d|\b(one|two|three|four|five|six|seven|eight|nine|ten|hundred|thousand|million|billion|zero|half|twice"
-    r"|once|double)\b",
+    rf"\d|\b({'|'.join(SMALL_NUMBERS[:11])}|hundred|thousand|million|billion|half|twice|once|double)\b",
     re.IGNORECASE,
 )
 _IDENTIFIER = re.compile(r"\b\w+_\w+|\B--?\w|\w\.\w|/\w|[A-Z]{2,}")

@@ -1,8 +1,4 @@
-"""What a reader with little room is shown of each hit: the part that has most to do with the question.
-
-Takes questions and hits, gives numbered passages, each a window of whole sentences of one chunk within a
-budget of tokens, and how much they have to do with the question. Knows nothing about prompts.
-"""
+"""What a reader with little room is shown of each hit: the sentences nearest to the question."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What a claim states that its evidence lacks or turns around, found without a model.
 
-Takes two texts, gives findings with their places in the claim. Numbers, units, dates and names are looked
-for anywhere in the evidence; a negation is compared with the sentence nearest to the claim. Knows no scores.
+Numbers, units, dates and names are looked for anywhere in the evidence; a negation is compared with the
+sentence nearest to the claim.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from hybrid.grounding.values import Doubt, Finding
 from hybrid.text.abbreviations import initials
 from hybrid.text.dates import MONTHS, Date, dates
 from hybrid.text.numbers import Quantity, implied_numbers, quantities, same_number, same_quantity
-from hybrid.text.words import content_words, terms, word_set
+from hybrid.text.words import content_words, terms, tokens, word_set
 from hybrid.types import Span
 
 # What cannot be rounded or said in other words, so that its absence speaks against a claim by itself.
@@ -89,7 +89,7 @@ class TextFacts:
 
     @cached_property
     def _spoken(self) -> list[str]:
-        return _WORD.findall(self.text.lower())
+        return tokens(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ def _stands_alike(context: tuple[str, str], before: Set[str], behind: Set[str]) 
 
 
 def _context(text: str, span: Span) -> tuple[str, str]:
-    before = _WORD.findall(text[max(span.start - _CONTEXT, 0) : span.start].lower())
+    before = tokens(text[max(span.start - _CONTEXT, 0) : span.start])
     behind = _LETTERS.findall(text[span.start : span.end + _CONTEXT].lower())
     return (before[-1] if before else "", behind[0] if behind else "")
 

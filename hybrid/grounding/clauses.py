@@ -1,7 +1,6 @@
-"""Where a sentence coordinates clauses that stand alone.
+"""Where a sentence coordinates clauses that stand alone: by word lists, English (clause segmentation).
 
-Takes a stretch of a text, gives the stretches of its clauses. English, by lists of words, and on the safe
-side: a sentence that is not certainly two is one.
+On the safe side: a sentence that is not certainly two is one.
 """
 
 from __future__ import annotations

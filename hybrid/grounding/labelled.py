@@ -8,7 +8,6 @@ supported claims is ranks none of them.
 from __future__ import annotations
 
 import math
-import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -24,7 +23,7 @@ from hybrid.grounding.scorers.protocol import Scorer
 from hybrid.grounding.values import Logits, Pair
 from hybrid.questions.splits import unit_hash
 from hybrid.statistics import source_places
-from hybrid.text.words import content_words, share_held
+from hybrid.text.words import content_words, share_held, tokens
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -33,7 +32,6 @@ _Learner: TypeAlias = Callable[[Flags, Flags], Array]
 
 WORD_OVERLAP = "word overlap"
 
-_WORD = re.compile(r"\w+")
 # What a claim without evidence gets: no scorer has to be asked.
 NO_EVIDENCE = -20.0
 _BLOCK = 32
@@ -218,7 +216,7 @@ def _overlap(claim: LabelledClaim) -> float:
 
 def _by_words(texts: Sequence[str], labels: Flags) -> _Learner:
     """Naive Bayes over the words that a claim holds."""
-    words = [frozenset(_WORD.findall(text.lower())) for text in texts]
+    words = [frozenset(tokens(text)) for text in texts]
 
     def learn(known: Flags, asked: Flags) -> Array:
         sides = (known & labels, known & ~labels)
@@ -237,7 +235,7 @@ def _by_words(texts: Sequence[str], labels: Flags) -> _Learner:
 
 def _by_length(texts: Sequence[str], labels: Flags) -> _Learner:
     """Linear discriminant over the logarithm of the number of words, whichever way it points."""
-    lengths = np.log1p([len(_WORD.findall(text)) for text in texts])
+    lengths = np.log1p([len(tokens(text)) for text in texts])
 
     def learn(known: Flags, asked: Flags) -> Array:
         upper, lower = lengths[known & labels], lengths[known & ~labels]

@@ -21,6 +21,7 @@ Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 REPLICATES = 1_000
+_BLOCK_CELLS = 4_000_000
 LEVEL = 0.95
 # A probability nearer to 0 or 1 counts as this one, or a single mistake would be an infinite loss.
 _NEAREST = 1e-6
@@ -205,17 +206,25 @@ def resampled_aurocs(
     places = source_places(sources)
     held = np.stack([np.bincount(places, weights=kind).astype(np.float64) for kind in (flags, ~flags)])
     ranked = [_Ranked.of(row, flags, places) for row in rows]
-    blocks = []
-    for weights in source_weights(held.shape[1], replicates=replicates, seed=seed, width=len(flags)):
-        pairs = (weights @ held[0]) * (weights @ held[1])
-        there = pairs > 0
-        wins = np.stack([each.wins(weights[there]) for each in ranked], axis=1)
-        blocks.append(wins / pairs[there, None])
-    drawn = np.concatenate(blocks)
-    ones = np.ones((1, held.shape[1]))
-    values = np.array([each.wins(ones)[0] for each in ranked]) / (held[0].sum() * held[1].sum())
+
+    def found(weights: Array) -> Array:
+        """Return the AUROCs by each row of weights of the sources; NaN where there is none."""
+        pairs = ((weights @ held[0]) * (weights @ held[1]))[:, None]
+        wins = np.stack([each.wins(weights) for each in ranked], axis=1)
+        return np.asarray(np.divide(wins, pairs, out=np.full_like(wins, np.nan), where=pairs > 0))
+
+    count, width = held.shape[1], max(held.shape[1], len(flags))
+    values = found(np.ones((1, count)))[0]
+    blocks = source_weights(count, replicates=replicates, seed=seed, width=width)
+    drawn = np.concatenate([found(weights) for weights in blocks])
+    drawn = drawn[~np.isnan(drawn[:, 0])]
     drawn = drawn[np.arange(replicates) % len(drawn)] if len(drawn) else np.tile(values, (replicates, 1))
-    return Replicates(values, drawn, (_pulls(ranked, held, values),))
+    # the jackknife: each source left out in turn, and nothing is pulled where nothing is left
+    step = max(_BLOCK_CELLS // width, 1)
+    left = [found(1.0 - np.eye(min(step, count - at), count, k=at)) for at in range(0, count, step)]
+    without = np.concatenate(left)
+    without = np.where(np.isnan(without), values, without)
+    return Replicates(values, drawn, (without.mean(axis=0) - without,))
 
 
 def mean_over(parts: Sequence[Replicates]) -> Replicates:
@@ -273,68 +282,27 @@ def _chances(probabilities: ArrayLike, supported: ArrayLike) -> tuple[Array, NDA
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Ranked:
-    """Positives and negatives of one scorer: the negatives in order, and where the positives stand in them.
-
-    ``own`` is how many pairs within each source the positive wins, ties half.
-    """
+    """The sources of the negatives of one scorer in order, those of the positives, and where these stand."""
 
     lower: NDArray[np.int64]
     upper: NDArray[np.int64]
     below: NDArray[np.int64]
     upto: NDArray[np.int64]
-    own: Array
 
     @classmethod
-    def of(cls, scores: Array, flags: NDArray[np.bool_], places: NDArray[np.int64]) -> _Ranked:
-        levels, ranks = np.unique(scores, return_inverse=True)
-        order = np.argsort(ranks[~flags], kind="stable")
-        sorted_ranks = ranks[~flags][order]
-        # within a source: the same over keys that put the source first
-        keys = places * len(levels) + ranks
-        own_lower = np.sort(keys[~flags])
-        first = np.searchsorted(own_lower, places[flags] * len(levels))
-        own = np.searchsorted(own_lower, keys[flags], "left") + np.searchsorted(
-            own_lower, keys[flags], "right"
-        )
+    def of(cls, scores: Array, flags: Flags, places: NDArray[np.int64]) -> _Ranked:
+        order = np.argsort(scores[~flags], kind="stable")
+        negatives = scores[~flags][order]
         return cls(
             places[~flags][order],
             places[flags],
-            np.searchsorted(sorted_ranks, ranks[flags], "left"),
-            np.searchsorted(sorted_ranks, ranks[flags], "right"),
-            np.bincount(places[flags], own / 2 - first, minlength=int(places.max()) + 1).astype(np.float64),
+            np.searchsorted(negatives, scores[flags], "left"),
+            np.searchsorted(negatives, scores[flags], "right"),
         )
 
     def wins(self, weights: Array) -> Array:
-        """Return the weighted number of pairs that positives win, for each row of weights of the sources."""
-        found = self._placements(weights)
-        return np.asarray(np.einsum("ij,ij->i", found, weights[:, self.upper]))
-
-    def lost_without(self, sources: int) -> Array:
-        """Return how many won pairs each source takes part in."""
-        ones = np.ones((1, sources))
-        of_upper = np.bincount(self.upper, weights=self._placements(ones)[0], minlength=sources)
-        # a negative is beaten by all positives from its place on; ties half
-        beaten = [
-            np.cumsum(np.bincount(at, minlength=len(self.lower) + 1)[::-1])[::-1][1:]
-            for at in (self.below, self.upto)
-        ]
-        of_lower = np.bincount(self.lower, weights=(beaten[0] + beaten[1]) / 2, minlength=sources)
-        return np.asarray(of_upper + of_lower - self.own)
-
-    def _placements(self, weights: Array) -> Array:
-        """Return the weight of the negatives below each positive."""
+        """Return the weighted pairs that positives win, ties half, for each row of weights of the sources."""
         sums = np.zeros((len(weights), len(self.lower) + 1))
         np.cumsum(weights[:, self.lower], axis=1, out=sums[:, 1:])
-        return np.asarray((sums[:, self.below] + sums[:, self.upto]) / 2)
-
-
-def _pulls(ranked: Sequence[_Ranked], held: Array, values: Array) -> Array:
-    """Return the mean of the jackknife minus the AUROCs without each source; 0 where nothing is left."""
-    whole = held.sum(axis=1)
-    pairs = (whole[0] - held[0]) * (whole[1] - held[1])
-    columns = []
-    for each, value in zip(ranked, values, strict=True):
-        left = value * whole[0] * whole[1] - each.lost_without(held.shape[1])
-        without = np.divide(left, pairs, out=np.full_like(pairs, value), where=pairs > 0)
-        columns.append(without.mean() - without)
-    return np.column_stack(columns)
+        beaten = (sums[:, self.below] + sums[:, self.upto]) / 2
+        return np.asarray(np.einsum("ij,ij->i", beaten, weights[:, self.upper]))

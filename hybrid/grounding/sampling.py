@@ -8,7 +8,6 @@ Two answers mean the same if each carries the other. Whatever is judged by these
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -16,9 +15,8 @@ from hybrid.errors import LikelihoodMissing, UsageError
 from hybrid.generation.answering import Answerer
 from hybrid.grounding.scorers.protocol import Scorer
 from hybrid.grounding.values import Pair
+from hybrid.text.words import tokens
 from hybrid.types import Answer, Arm
-
-_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +87,9 @@ def sampled(
         except LikelihoodMissing:
             logs = [[] for _ in places]
         # without the question, whose words align in every pair
-        for place, others, tokens in zip(places, drawn, logs, strict=True):
+        for place, others, log in zip(places, drawn, logs, strict=True):
             said = [other.text for other in others]
-            found[place] = uncertainty(answers[place].text, said, scorer(), log_probabilities=tokens)
+            found[place] = uncertainty(answers[place].text, said, scorer(), log_probabilities=log)
     return [found.get(place) for place in range(len(answers))]
 
 
@@ -120,7 +118,7 @@ def uncertainty(
         entropy=_entropy(sizes),
         log_probability=mean_log_probability(log_probabilities),
         least_log_probability=least_log_probability(log_probabilities),
-        words=len(_WORD.findall(answer)),
+        words=len(tokens(answer)),
     )
 
 

@@ -31,6 +31,15 @@ HEADER = (
 NOTHING = "-"
 
 
+def document(found: Sequence[MetaEvaluation], means: Sequence[MeanResult]) -> dict[str, Any]:
+    """Return all sets as JSON values: of a single one the figures of its only scorer stand at the top."""
+    if len(found) > 1:
+        return {"sets": [set_values(each) for each in found], "mean": mean_values(means)}
+    scorers = [result for result in found[0].results if not result.floor]
+    only = result_values(scorers[0]) if len(scorers) == 1 else {}
+    return only | set_values(found[0])
+
+
 def set_values(found: MetaEvaluation) -> dict[str, Any]:
     """Return a meta-evaluation as JSON values: ``scorers`` and ``floors`` by name, each with its figures."""
     return {

@@ -61,6 +61,8 @@ def database_errors(path: Path, *, read_only: bool) -> Iterator[None]:
             if isinstance(error, sqlite3.OperationalError) and not read_only:
                 raise
             raise IndexCorrupt(f"{path} cannot be read: {error}", hint=REPAIR) from error
+        except UnicodeDecodeError as error:  # SQLite's own message, which quotes the damage
+            raise IndexCorrupt(f"{path} cannot be read: {error.reason}", hint=REPAIR) from error
 
 
 def _require_tables(path: Path, found: set[tuple[str, ...]], schema: str) -> None:

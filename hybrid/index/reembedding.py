@@ -15,22 +15,20 @@ from pathlib import Path
 
 from hybrid.errors import IndexError_, IndexMismatch, IndexMissing
 from hybrid.files import folder_lock, storage_errors
-from hybrid.index.building import (
-    Progress,
-    build_generation,
-    embed_missing,
-    fingerprint_key,
-    open_staging,
-    remove_staging,
-)
 from hybrid.index.database import VectorCache
 from hybrid.index.generations import (
     Manifest,
+    Progress,
+    build_generation,
     current,
+    embed_missing,
+    fingerprint_key,
     finished,
     folder_of,
+    open_staging,
     open_store,
     read_manifest,
+    remove_staging,
     same_base,
     switch,
 )

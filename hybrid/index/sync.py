@@ -27,17 +27,22 @@ from pathlib import Path
 from hybrid.config import ChunkSettings
 from hybrid.errors import IndexCorrupt, IndexMissing, UsageError
 from hybrid.files import folder_lock, storage_errors
-from hybrid.index.building import (
+from hybrid.index.database import VectorCache
+from hybrid.index.generations import (
+    Manifest,
     Progress,
     Stage,
     build_generation,
+    current,
     embed_missing,
     fingerprint_key,
     open_staging,
+    open_store,
+    prune,
+    read_manifest,
     remove_staging,
+    switch,
 )
-from hybrid.index.database import VectorCache
-from hybrid.index.generations import Manifest, current, open_store, prune, read_manifest, switch
 from hybrid.index.store import FileContent, FileState, Store
 from hybrid.models import Embedder, EmbedderFingerprint
 from hybrid.tracing import span

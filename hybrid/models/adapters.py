@@ -1,18 +1,32 @@
-"""Adapters on disk (PEFT's format), read with suspicion before anything is loaded."""
+"""Adapters (PEFT's format): read with suspicion before anything is loaded, merged once, swapped per call.
+
+A module is not wrapped: its parameters are exchanged for the merged ones while a call runs and put back after
+it, so without an adapter it is the base bit for bit, and with one it is as fast as the base.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import json
 import re
-from collections.abc import Mapping
+import threading
+import warnings
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from hybrid.errors import AdapterError
 from hybrid.files import hash_file, hash_text
 from hybrid.models import Generator
+from hybrid.models.pretrained import LOADING, quiet
 from hybrid.models.resolve import weights_digest
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Module, Parameter
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
@@ -34,6 +48,11 @@ _NAMES = (
 _PLAIN = re.compile(r"[\w.-]+")
 _SHOWN = 60
 _UNSAFE = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt"})
+# Merged tensors are about as large as the model, so few are kept.
+_KEPT = 2
+_PROBE_TOKENS = 16
+_SHOWN_KEYS = 4
+_SHOWN_CHARACTERS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,3 +192,238 @@ def _lacks(path: Path) -> AdapterError:
     return AdapterError(
         f"{path.parent} is no adapter that can be served: it has no {path.name}", hint=MAKE_AGAIN
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Merged:
+    """The parameters that an adapter changes, by their names in the module, with the change in them."""
+
+    parameters: Mapping[str, Parameter]
+
+    @property
+    def tensors(self) -> Mapping[str, Tensor]:
+        """Return the same as plain tensors."""
+        return {name: parameter.data for name, parameter in self.parameters.items()}
+
+
+def merged_weights(module: Module, folder: Path, strength: float = 1.0) -> Merged:
+    """Return the parameters that differ once the adapter is merged; the module stays as it is.
+
+    Args:
+        module: a Hugging Face model that shows its base weights; ``Swap.merged`` sees to that.
+        folder: of the adapter.
+        strength: what the change of the weights is multiplied by.
+
+    Raises:
+        AdapterError: the adapter does not fit the module, cannot be merged, or changes nothing.
+    """
+    import torch
+
+    with torch.inference_mode(False), torch.no_grad():
+        if not (folder / WEIGHTS).exists() and (folder / FULL_WEIGHTS).exists():
+            twin = _with_all_weights(module, folder)
+        else:
+            twin = _with_peft(module, folder)
+        after = dict(twin.named_parameters(remove_duplicate=False))
+        changed = {
+            name: after[name].data
+            for name, before in module.named_parameters(remove_duplicate=False)
+            if not torch.equal(before, after[name])
+        }
+        _require_effect(module, twin, changed, folder)
+        if strength != 1:
+            own = dict(module.named_parameters(remove_duplicate=False))
+            changed = {name: _towards(own[name].data, value, strength) for name, value in changed.items()}
+        return Merged(
+            {name: torch.nn.Parameter(value, requires_grad=False) for name, value in changed.items()}
+        )
+
+
+class Swap:
+    """The one owner of a module's parameters: shows the base's, or those with an adapter, one at a time.
+
+    Calls with different weights wait for each other. Whoever touches the module past this object sees
+    whatever is shown just then.
+
+    Args:
+        module: the model; its tree must not be changed afterwards.
+    """
+
+    def __init__(self, module: Module) -> None:
+        self._module = module
+        self._lock = threading.RLock()
+        self._shown: Merged | None = None
+        self._kept: OrderedDict[tuple[str, float], Merged] = OrderedDict()
+        places = {
+            f"{path}.{name}" if path else name: (part._parameters, name)
+            for path, part in module.named_modules(remove_duplicate=False)
+            for name in part._parameters
+        }
+        self._places: Mapping[str, tuple[dict[str, Parameter | None], str]] = places
+        self._own = {path: parameters[name] for path, (parameters, name) in places.items()}
+
+    def merged(self, files: AdapterFiles, strength: float = 1.0) -> Merged:
+        """Return the parameters with an adapter; the last few are kept, so coming back costs nothing."""
+        key = (files.digest, strength)
+        with LOADING, self.using(None):
+            if key not in self._kept:
+                self._kept[key] = merged_weights(self._module, files.folder, strength)
+            self._kept.move_to_end(key)
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+            return self._kept[key]
+
+    @contextlib.contextmanager
+    def using(self, merged: Merged | None) -> Iterator[None]:
+        """Show the parameters of an adapter, or the base's for None, as long as the block runs."""
+        with self._lock:
+            before = self._shown
+            self._show(merged)
+            try:
+                yield
+            finally:
+                self._show(before)
+
+    def _show(self, merged: Merged | None) -> None:
+        if merged is self._shown:
+            return
+        if self._shown is not None:
+            self._put({name: self._own[name] for name in self._shown.parameters})
+        if merged is not None:
+            self._put(merged.parameters)
+        self._shown = merged
+
+    def _put(self, parameters: Mapping[str, Parameter | None]) -> None:
+        for path, parameter in parameters.items():
+            holder, name = self._places[path]
+            holder[name] = parameter
+
+
+def _with_peft(module: Module, folder: Path) -> Any:
+    """Return a copy of the module with the adapter merged by PEFT."""
+    import torch
+
+    quiet()
+    from peft import PeftConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+    from safetensors.torch import load_file
+
+    twin = copy.deepcopy(module).eval()
+    # what is tied in the base may differ with the adapter: PEFT assigns to one of them only
+    for part in twin.modules():
+        for name, parameter in part._parameters.items():
+            if parameter is not None:
+                part._parameters[name] = torch.nn.Parameter(parameter.data, requires_grad=False)
+    try:
+        config = PeftConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+        if config.is_prompt_learning:
+            raise AdapterError(
+                f"{folder} holds an adapter of the kind {config.peft_type}, which changes no weights",
+                hint="expected LoRA or another method that can be merged",
+            )
+        config.inference_mode, config.task_type, config.base_model_name_or_path = True, None, None
+        # the initial values are drawn, and then replaced: nobody else's random numbers may shift by it
+        with torch.random.fork_rng():
+            wrapped = get_peft_model(twin, config)
+        expected = get_peft_model_state_dict(wrapped, save_embedding_layers=False).keys()
+        own = wrapped.state_dict()
+        # an adapter on the embeddings is saved together with those of the base
+        weights = {
+            name: value
+            for name, value in load_file(folder / WEIGHTS).items()
+            if name in expected or name not in own or not torch.equal(own[name], value)
+        }
+        _require_same_keys(expected, weights.keys(), folder)
+        result: Any = set_peft_model_state_dict(wrapped, weights)
+        _require_same_keys((), result.unexpected_keys, folder)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Input and output embeddings are no longer tied")
+            return wrapped.merge_and_unload(safe_merge=True)
+    except (TypeError, ValueError, KeyError, RuntimeError, AttributeError, NotImplementedError) as error:
+        raise AdapterError(
+            f"{folder} cannot be merged into the model: {_short(error)}", hint=MAKE_AGAIN
+        ) from error
+
+
+def _with_all_weights(module: Module, folder: Path) -> Any:
+    """Return a copy of the module with the tensors of a file in the place of its own."""
+    from safetensors.torch import load_file
+
+    twin = copy.deepcopy(module).eval()
+    places = dict(twin.named_parameters(remove_duplicate=False))
+    for name, value in load_file(folder / FULL_WEIGHTS).items():
+        if name not in places:
+            _require_same_keys((), [name], folder)
+        if places[name].shape != value.shape:
+            raise AdapterError(
+                f"{folder / FULL_WEIGHTS}: {name} is {tuple(value.shape)}, "
+                f"in the model it is {tuple(places[name].shape)}",
+                hint=MAKE_AGAIN,
+            )
+        # what is tied stays tied
+        places[name].data = value.to(places[name], copy=True)
+    return twin
+
+
+def _require_same_keys(expected: Iterable[str], found: Iterable[str], folder: Path) -> None:
+    missing, unknown = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
+    if missing or unknown:
+        parts = [
+            f"{len(keys)} {what} ({', '.join(keys[:_SHOWN_KEYS])}{', …' if len(keys) > _SHOWN_KEYS else ''})"
+            for what, keys in (("missing", missing), ("unknown to the model", unknown))
+            if keys
+        ]
+        raise AdapterError(
+            f"the weights in {folder} do not cover the model: {'; '.join(parts)}", hint=MAKE_AGAIN
+        )
+
+
+def _require_effect(module: Module, twin: Any, changed: Mapping[str, Tensor], folder: Path) -> None:
+    """Refuse an adapter that does nothing, or gives what is not a number."""
+    import torch
+
+    inactive = AdapterError(
+        f"the adapter in {folder} changes nothing: with it the model says what the base says",
+        hint="it was not trained, or its strength is 0; " + MAKE_AGAIN,
+    )
+    if not changed:
+        raise inactive
+    ids = _probe(module, changed)
+    if ids is None:
+        return
+    with torch.inference_mode():
+        mask = torch.ones_like(ids)
+        before, after = (part(input_ids=ids, attention_mask=mask)[0] for part in (module, twin))
+    if not torch.isfinite(after).all():
+        raise AdapterError(
+            f"with the adapter in {folder} the model gives what is not a number", hint=MAKE_AGAIN
+        )
+    if torch.equal(before, after):
+        raise inactive
+
+
+def _probe(module: Any, changed: Mapping[str, Tensor]) -> Tensor | None:
+    """Return some tokens from all over the vocabulary, first those whose embeddings changed."""
+    import torch
+
+    size = getattr(getattr(module, "config", None), "vocab_size", None)
+    if not size:
+        return None
+    own = dict(module.named_parameters(remove_duplicate=False))
+    rows = [
+        (own[name] != value).any(-1).nonzero().flatten().cpu()
+        for name, value in changed.items()
+        if value.dim() == 2 and value.shape[0] == size
+    ]
+    spread = torch.arange(_PROBE_TOKENS) * (size // _PROBE_TOKENS)
+    ids = torch.cat([*(part[:_SHOWN_KEYS] for part in rows), spread])[:_PROBE_TOKENS]
+    return ids[None].to(next(iter(own.values())).device)
+
+
+def _towards(before: Tensor, after: Tensor, strength: float) -> Tensor:
+    """Return what lies between both at a strength of 0 to 1, and beyond from 1 on."""
+    return (before.float() + strength * (after.float() - before.float())).to(before.dtype)
+
+
+def _short(error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"

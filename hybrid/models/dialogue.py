@@ -1,15 +1,29 @@
-"""How a conversation becomes tokens: the same for asking, judging and tuning.
+"""Decoding: a conversation becomes tokens, tokens are chosen, and their text ends where it should.
 
-Takes a tokenizer, gives texts and tokens. A generator that is tuned on another layout than it is served with
-repeats itself or never stops, so there is this one place. Knows nothing about weights.
+The same for asking, judging and tuning: a generator that is tuned on another layout than it is served with
+repeats itself or never stops.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from hybrid.errors import UsageError
+from hybrid.files import hash_text
 from hybrid.types import Message
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# Of the likeliest tokens those that make up 95 %: the long tail holds what no one would say.
+_MASS = 0.95
+_LIKELIEST = 512
+# A loop: the last words are the same stretch of this many tokens, this many times in a row.
+_LOOP_LENGTHS = range(4, 33)
+_LOOP_REPEATS = 3
 
 
 class Dialogue:
@@ -49,3 +63,116 @@ class Dialogue:
         for token in self.tokenizer.all_special_tokens:
             content = content.replace(token, f"{token[:1]} {token[1:]}")
         return content
+
+
+@dataclass(frozen=True, slots=True)
+class Rectangle:
+    """Tokens and what of them is real (1) or padding (0), both of shape (rows, longest)."""
+
+    ids: Any
+    mask: Any
+
+
+def left_padded(rows: Sequence[Sequence[int]], *, filler: int, device: Any) -> Rectangle:
+    """Return the rows as tensors, filled up on the left, where an answer does not begin.
+
+    A tokenizer could do it too, but would remember it: another thread that just wants the bare tokens gets
+    them padded.
+    """
+    import torch
+
+    width = max(len(row) for row in rows)
+    empty = [width - len(row) for row in rows]
+    ids = [[filler] * count + list(row) for count, row in zip(empty, rows, strict=True)]
+    mask = [[0] * count + [1] * len(row) for count, row in zip(empty, rows, strict=True)]
+    return Rectangle(torch.tensor(ids, device=device), torch.tensor(mask, device=device))
+
+
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """Draw for several rows, each from a source of its own, so that none depends on the others.
+
+    Args:
+        temperature: 1 takes the model as it is, less makes the likely likelier.
+        chances: for each row what ``chance`` gave.
+    """
+
+    temperature: float
+    chances: Sequence[Any]
+
+    def __call__(self, logits: Tensor, rows: Sequence[int]) -> Tensor:
+        """Return one token for each of some of the rows."""
+        import torch
+
+        cold = logits.float().cpu() / self.temperature
+        drawn = [draw(cold[place : place + 1], self.chances[row]) for place, row in enumerate(rows)]
+        return torch.cat(drawn).to(logits.device)
+
+
+def chance(seed: int, number: int, prompt: str) -> Any:
+    """Return the source of chance of one sample: the same for the same seed, number and prompt."""
+    import torch
+
+    return torch.Generator().manual_seed(int(hash_text(str(seed), str(number), prompt)[:15], 16))
+
+
+def draw(logits: Tensor, chance: Any) -> Tensor:
+    """Return one token a row, drawn from the likeliest that together have the mass."""
+    import torch
+
+    likely, tokens = logits.softmax(-1).topk(min(_LIKELIEST, logits.shape[-1]), dim=-1)
+    before = likely.cumsum(-1) - likely
+    drawn = torch.multinomial(likely * (before < _MASS), 1, generator=chance)
+    return tokens.gather(-1, drawn)[:, 0]
+
+
+def require_samples(count: int, temperature: float) -> None:
+    """Refuse what cannot be sampled.
+
+    Raises:
+        UsageError: less than one sample, or a temperature that is not above 0.
+    """
+    if count < 1 or not 0 < temperature < math.inf:
+        raise UsageError(
+            f"{count} samples at a temperature of {temperature}: expected at least one, and more than 0",
+            hint="without chance there is one answer: leave sampling out",
+        )
+
+
+def in_loop(ids: Sequence[int]) -> bool:
+    """Tell whether the sequence ends in the same stretch several times over."""
+    for length in _LOOP_LENGTHS:
+        if len(ids) < length * _LOOP_REPEATS:
+            return False
+        last = ids[-length:]
+        if all(ids[-length * (back + 1) : -length * back] == last for back in range(1, _LOOP_REPEATS)):
+            return True
+    return False
+
+
+def cut_at_stop(text: str, stop: Sequence[str]) -> str:
+    """Return the text before the first stop string in it."""
+    ends = [position for position in (text.find(mark) for mark in stop) if position >= 0]
+    return text[: min(ends)] if ends else text
+
+
+def hold_back(pieces: Iterator[str], stop: Sequence[str]) -> Iterator[str]:
+    """Yield what can no longer become part of a stop string; end before the first of them."""
+    longest = max((len(mark) for mark in stop), default=0)
+    pending, started = "", False
+    for piece in pieces:
+        pending += piece
+        if not started:  # generate() strips the text, so the stream begins with its first letter
+            pending = pending.lstrip()
+            started = bool(pending)
+        if any(mark in pending for mark in stop):
+            break
+        ready = len(pending) - max(longest - 1, 0)
+        # white space waits too: it may be the end of the text, which generate() strips
+        ready = len(pending[: max(ready, 0)].rstrip())
+        if ready > 0:
+            yield pending[:ready]
+            pending = pending[ready:]
+    rest = cut_at_stop(pending, stop).rstrip()
+    if rest:
+        yield rest

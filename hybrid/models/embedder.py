@@ -178,7 +178,7 @@ class SentenceTransformerEmbedder:
                 raise refusal(self._folder, "sentence-transformers model", error) from error
             if encoder is None or self._adapter is None:
                 return encoder
-            from hybrid.models.merging import merged_weights
+            from hybrid.models.adapters import merged_weights
 
             return encoder.changed(merged_weights(encoder.model, self._adapter.folder).tensors)
 
@@ -259,9 +259,9 @@ class CrossEncoderReranker:
     """Any cross-encoder with one output, by name or folder."""
 
     def __init__(self, folder: Path, *, name: str, placement: Placement) -> None:
+        quiet()
         from sentence_transformers import CrossEncoder
 
-        quiet()
         with LOADING:
             try:
                 self._model = CrossEncoder(
@@ -301,9 +301,9 @@ def load_sentence_transformer(folder: Path, placement: Placement) -> SentenceTra
     Raises:
         ModelMissing: the folder is none, damaged, lacks weights, or needs code of its own.
     """
+    quiet()
     from sentence_transformers import SentenceTransformer
 
-    quiet()
     with LOADING:
         try:
             model = SentenceTransformer(
@@ -351,7 +351,7 @@ def _bare(text: str) -> Tokenizer:
 
 
 def _merge(transformer: Module, adapter: AdapterFiles) -> None:
-    from hybrid.models.merging import merged_weights
+    from hybrid.models.adapters import merged_weights
 
     own = dict(transformer.named_parameters(remove_duplicate=False))
     for name, value in merged_weights(transformer, adapter.folder).tensors.items():

@@ -18,15 +18,21 @@ from typing import Any, TypeAlias
 from hybrid.errors import UsageError
 from hybrid.files import hash_file, hash_text
 from hybrid.models import Generation
-from hybrid.models.adapters import AdapterFiles, read_adapter
+from hybrid.models.adapters import AdapterFiles, Merged, Swap, read_adapter
 from hybrid.models.device import Placement
-from hybrid.models.dialogue import Dialogue
-from hybrid.models.merging import Merged, Swap
-from hybrid.models.padding import Rectangle, left_padded
+from hybrid.models.dialogue import (
+    Dialogue,
+    Draws,
+    Rectangle,
+    chance,
+    cut_at_stop,
+    hold_back,
+    in_loop,
+    left_padded,
+    require_samples,
+)
 from hybrid.models.pretrained import load_causal, load_tokenizer
 from hybrid.models.resolve import weights_digest
-from hybrid.models.sampling import Draws, chance, require_samples
-from hybrid.models.stopping import cut_at_stop, hold_back, in_loop
 from hybrid.types import Message
 
 # Measured on two cores in float32, a step of 1, 8, 16, 32, 60 rows: 39, 77, 85, 152, 232 ms. So many rows

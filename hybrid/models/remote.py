@@ -13,8 +13,7 @@ import httpx2
 from hybrid.errors import ConfigError, LikelihoodMissing, RemoteError
 from hybrid.files import hash_text
 from hybrid.models import Generation
-from hybrid.models.sampling import require_samples
-from hybrid.models.stopping import cut_at_stop, hold_back
+from hybrid.models.dialogue import cut_at_stop, hold_back, require_samples
 from hybrid.trust import Endpoint, Secret
 from hybrid.types import Message
 
@@ -39,6 +38,9 @@ class RemoteGenerator:
         self._model = model
         self._context_tokens = context_tokens
         key = Secret(os.environ.get("HYBRID_API_KEY", "").strip())
+        if not (key.reveal().isascii() and key.reveal().isprintable()):
+            # a library would refuse it, and quote it
+            raise ConfigError("$HYBRID_API_KEY holds a letter that no request can carry", hint="copy it anew")
         login = self._endpoint.basic
         self._secrets = [key, self._endpoint.login, Secret(login[1] if login else "")]
         self._client = httpx2.Client(

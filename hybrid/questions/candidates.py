@@ -1,8 +1,4 @@
-"""What a document lets one ask: all rules over all sections.
-
-Takes a document and its chunks, gives candidates whose answers are verbatim parts of their evidence.
-Knows nothing about retrieval: whether a candidate is a good question for the corpus is checked later.
-"""
+"""What a document lets one ask: all rules over all sections; answers are verbatim (cloze generation)."""
 
 from __future__ import annotations
 

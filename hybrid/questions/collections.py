@@ -1,7 +1,4 @@
-"""Test collections for retrieval: folders in BEIR's format.
-
-Takes a path, gives queries and judgements. Knows nothing about who will search.
-"""
+"""Test collections for retrieval: folders in BEIR's format."""
 
 from __future__ import annotations
 

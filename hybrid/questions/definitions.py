@@ -1,7 +1,4 @@
-"""Questions from sentences that define something: "X is a Y", "X (Full Name)", "is called X", "X — does Y".
-
-Takes a section, gives candidates whose answer is what is defined.
-"""
+"""Questions from sentences that define: "X is a Y", "X (Full Name)", "is called X", "X — does Y"."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Questions from lists that explain names: options, settings, variables, "name: description" items.
-
-Takes a section, gives candidates: which name does this, what is its default.
-"""
+"""Questions from lists that explain names: options, settings, variables, and their defaults."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Read and write question sets, JSON lines.
-
-Takes paths, gives questions. Knows nothing about who will answer.
-"""
+"""Read and write question sets, JSON lines."""
 
 from __future__ import annotations
 

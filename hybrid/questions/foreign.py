@@ -1,7 +1,4 @@
-"""Questions that belong to another corpus, as unanswerable ones for this one.
-
-Takes the questions of another set, gives those about which this corpus says nothing.
-"""
+"""Questions that belong to another corpus, as unanswerable ones for this one."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Questions for the section that says something.
-
-Takes a section, gives a candidate whose answer is its heading.
-"""
+"""Questions for the section that says something: the answer is its heading."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""How alike two texts are, by their words.
-
-Takes texts, gives shares and duplicates. Knows nothing about meaning: a paraphrase is another text.
-"""
+"""How alike two texts are, by their words: shingles and near-duplicates (Broder 1997)."""
 
 from __future__ import annotations
 

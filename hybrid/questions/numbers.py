@@ -1,7 +1,4 @@
-"""Questions from sentences that state a number.
-
-Takes a section, gives candidates whose answer is a number, with its unit where it has one.
-"""
+"""Questions from sentences that state a number, with its unit where it has one."""
 
 from __future__ import annotations
 
@@ -18,7 +15,8 @@ from hybrid.types import Span
 UNITS = (
     r"(?:%|percent|milliseconds?|microseconds?|seconds?|minutes?|hours?|days?|weeks?|months?|years?|ms|"
     r"bytes?|bits?|kilobytes?|megabytes?|gigabytes?|terabytes?|[kKMGT]i?B|kB|pages?|blocks?|characters?|"
-    r"rows?|columns?|lines?|tokens?|words?|times|metres?|meters?|km|cm|mm|kg|degrees?|°C|USD|EUR|€|\$)(?![A-Za-z])"
+    r"rows?|columns?|lines?|tokens?|words?|times|metres?|meters?|km|cm|mm|kg|degrees?|°C|USD|EUR|€|\$)"
+    r"(?![A-Za-z])"
 )
 _NUMBER = rf"(?<!\w[(\[])(?<!= )(?<![\w.,:/#=$^~+-])-?\d+(?:[.,]\d+)*(?:\s?{UNITS})?(?![\w/:=^-]|[.,]\d)"
 _ANY_DIGIT = re.compile(r"\d")
@@ -37,13 +35,14 @@ _HAS = re.compile(
 _BASE = {"has": "have", "occupies": "occupy"}
 # A number behind one of these counts nothing: it names a section, a version, a standard.
 _NAMED_BY = re.compile(
-    r"(?:section|chapter|table|figure|page|version|versions|release|rfc|step|part|appendix|item|example|note|v|"
-    r"level|type|iso|utf|sha|python|c\+\+|copyright|©|since|(?-i:[A-Z]\w*))[\s`\"-]*$",
+    r"(?:section|chapter|table|figure|page|version|versions|release|rfc|step|part|appendix|item|example|note|"
+    r"v|level|type|iso|utf|sha|python|c\+\+|copyright|©|since|(?-i:[A-Z]\w*))[\s`\"-]*$",
     re.IGNORECASE,
 )
 _CODE = re.compile(r"[{};=<>]|\w\(|[\"“]$")
 _BEHIND_A_NOUN = re.compile(
-    r"\b(?:in|for|to|and|or|on|at|with|from|by|that|which|per|as|when|if|is|are|into|while|than|instead|each)\b"
+    r"\b(?:in|for|to|and|or|on|at|with|from|by|that|which|per|as|when|if|is|are|into|while|than|instead|"
+    r"each)\b"
 )
 _ADVERB = re.compile(r" (?:also|currently|only|already|usually|typically|always|now|normally|generally)$")
 _VAGUE = frozenset(("things", "ways", "ones", "cases", "kinds", "times"))

@@ -1,7 +1,4 @@
-"""The kinds of questions that a report looks at on their own.
-
-Takes a question, gives labels. Knows nothing about how it was made.
-"""
+"""The kinds of questions that a report looks at on their own."""
 
 from __future__ import annotations
 

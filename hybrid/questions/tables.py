@@ -1,7 +1,4 @@
-"""Questions from tables: the cell of a row and a column, or the row that a cell describes.
-
-Takes a section, gives candidates whose answer is one cell.
-"""
+"""Questions from tables: the cell of a row and a column, or the row that a cell describes."""
 
 from __future__ import annotations
 

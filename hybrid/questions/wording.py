@@ -1,7 +1,7 @@
-"""How questions are worded: the place asked about, plain text, verbs.
+"""How questions are worded: the place asked about, plain text, verbs (template question generation).
 
-Takes pieces of text, gives pieces of text. English only: a corpus in another language gives fewer and
-poorer questions, and a set by people or by a generator is the better choice there.
+English only: a corpus in another language gives fewer and poorer questions, and a set by people or by a
+generator is the better choice there.
 """
 
 from __future__ import annotations
@@ -88,10 +88,12 @@ _MANUAL = re.compile(r"\(\d\)$")
 _SHORT = 70
 _TOP = 400
 _FINITE = re.compile(
-    r"\b(?:is|are|was|were|may|might|must|can|could|should|will|would|shall|has|have|had|does|do|did|means|contains?|includes?)\b"
+    r"\b(?:is|are|was|were|may|might|must|can|could|should|will|would|shall|has|have|had|does|do|did|means|"
+    r"contains?|includes?)\b"
 )
 _PREPOSITION = re.compile(
-    r"\b(?:of|to|in|for|on|at|with|from|by|used|that|which|within|between|where|when|as|inserting|containing)\b|[,;:(]"
+    r"\b(?:of|to|in|for|on|at|with|from|by|used|that|which|within|between|where|when|as|inserting|"
+    r"containing)\b|[,;:(]"
 )
 _JOINT = re.compile(r"; |, (?:but|so|yet) |, (?P<and>and) ")
 _CLAUSE = re.compile(

@@ -161,7 +161,8 @@ _QUANTITY = re.compile(
     rf"(?:(?P<version>(?<![\w.])(?!{_DOTTED})\d+(?:\.\d+){{2,}}(?![\w.]*\d))"
     r"|(?:(?P<money>[$€£¥])\s?)?"
     rf"(?P<said>(?<![\w.,])(?<![^\W\d_]-)(?P<numeral>{_NUMERAL}){_POWER}"
-    rf"(?:(?P<ordinal>st|nd|rd|th)\b|(?P<powers>(?:[\s-]?{_MAGNITUDE}\b)+|(?:\s?(?:bn|mn|tn|k)|(?<=\d)[mb])\b)?)"
+    rf"(?:(?P<ordinal>st|nd|rd|th)\b|(?P<powers>(?:[\s-]?{_MAGNITUDE}\b)+"
+    rf"|(?:\s?(?:bn|mn|tn|k)|(?<=\d)[mb])\b)?)"
     rf"|(?P<words>{_SPOKEN})))"
     rf"(?:[\s-]?(?P<unit>{_UNIT})s?(?![^\W\d_]))?",
     re.IGNORECASE,

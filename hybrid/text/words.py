@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
 
@@ -127,8 +127,8 @@ def contains(text: str, words: str) -> bool:
     return bool(wanted) and re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", there) is not None
 
 
-def share_held(words: Sequence[str], there: Collection[str]) -> float:
-    """Return the share of words that are there, from 0 to 1; 0 of no words."""
+def share_held(words: Sequence[Hashable], there: Collection[Hashable]) -> float:
+    """Return the share of words, or of runs of them, that are there, from 0 to 1; 0 of none."""
     return sum(word in there for word in words) / len(words) if words else 0.0
 
 

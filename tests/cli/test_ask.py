@@ -10,7 +10,7 @@ from hybrid import Assistant, load_settings
 from hybrid.cli import console, options
 from hybrid.cli.app import run
 from hybrid.cli.ask import lines, values
-from hybrid.models.fakes import HashEmbedder, ScriptedGenerator
+from hybrid.testing import HashEmbedder, ScriptedGenerator
 from hybrid.types import Answer, Arm, Chunk, Citation, Hit
 
 PORT = "Connections are made here. The default port of the server is 5432 on every machine."

@@ -11,7 +11,7 @@ from hybrid.cli.evaluate import show_side_by_side
 from hybrid.cli.options import Context
 from hybrid.config import load_settings
 from hybrid.evaluation.outcomes import Outcome, Retrieved
-from hybrid.models.fakes import HashEmbedder, ScriptedGenerator
+from hybrid.testing import HashEmbedder, ScriptedGenerator
 from hybrid.types import Citation, Span
 
 _FILES = {

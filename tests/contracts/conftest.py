@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hybrid.models.device import Placement
-from hybrid.models.fakes import HashEmbedder, OverlapReranker, ScriptedGenerator
+from hybrid.testing import HashEmbedder, OverlapReranker, ScriptedGenerator
 
 _CPU = Placement("cpu", "float32", "test")
 

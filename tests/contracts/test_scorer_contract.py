@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hybrid.grounding.scorers.align import WordAlignment
 from hybrid.grounding.scorers.overlap import NgramOverlap
 from hybrid.grounding.values import Pair
-from hybrid.models.fakes import HashEmbedder
+from hybrid.testing import HashEmbedder
 
 SCORERS = [NgramOverlap(), NgramOverlap(size=1), WordAlignment(HashEmbedder(dimension=32))]
 PAIRS = [

@@ -2,8 +2,8 @@ import json
 
 from hybrid.config import ChunkSettings, RetrievalSettings
 from hybrid.evaluation.benchmark import bench_retrieval
-from hybrid.models.fakes import HashEmbedder, OverlapReranker
 from hybrid.questions.collections import load_beir
+from hybrid.testing import HashEmbedder, OverlapReranker
 
 TEXTS = {
     "d1": "The default port of the server is 5432.",

@@ -27,7 +27,7 @@ from hybrid.evaluation.metrics import (
     token_f1,
 )
 from hybrid.evaluation.outcomes import Outcome, Retrieved
-from hybrid.models.fakes import HashEmbedder
+from hybrid.testing import HashEmbedder
 from hybrid.types import Citation, Evidence, Question, Span
 
 TEXT_METRICS = (contains_gold, exact_match, token_f1, rouge_l, label_accuracy, polar_match)

@@ -23,7 +23,7 @@ from hybrid.evaluation.scoring import (
 from hybrid.grounding.calibration import UNCALIBRATED
 from hybrid.grounding.judging import Grounder
 from hybrid.grounding.scorers.overlap import NgramOverlap
-from hybrid.models.fakes import HashEmbedder
+from hybrid.testing import HashEmbedder
 from hybrid.types import Citation, Evidence, Question, Span
 
 PORT = "The default port of the server is 5432."

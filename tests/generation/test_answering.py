@@ -4,7 +4,7 @@ import pytest
 
 from hybrid.config import GenerationSettings, Reader
 from hybrid.generation.answering import Answerer
-from hybrid.models.fakes import HashEmbedder, ScriptedGenerator
+from hybrid.testing import HashEmbedder, ScriptedGenerator
 from hybrid.types import Answer, Arm, Chunk, Hit
 
 TEXT = "The default port of the server is 5432. Cats sleep all day."

@@ -1,6 +1,6 @@
 from hybrid.generation.extractive import extract
 from hybrid.generation.packing import passage_of
-from hybrid.models.fakes import HashEmbedder
+from hybrid.testing import HashEmbedder
 from hybrid.types import Chunk, Hit
 
 TEXT = (

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 
 from hybrid.generation.focus import focus_all
-from hybrid.models.fakes import HashEmbedder
+from hybrid.testing import HashEmbedder
 from hybrid.types import Chunk, Evidence, Hit, Span
 
 EMBEDDER = HashEmbedder(dimension=256)

@@ -13,7 +13,7 @@ from hybrid.grounding.scorers.align import WordAlignment
 from hybrid.grounding.scorers.naming import scorer_for
 from hybrid.grounding.scorers.overlap import NgramOverlap
 from hybrid.grounding.values import Status
-from hybrid.models.fakes import HashEmbedder
+from hybrid.testing import HashEmbedder
 
 # One line for each scorer that is to withstand all of this.
 SCORERS = {

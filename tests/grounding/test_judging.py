@@ -11,7 +11,7 @@ from hybrid.grounding.judging import Case, Grounder
 from hybrid.grounding.scorers.align import WordAlignment
 from hybrid.grounding.scorers.overlap import NgramOverlap
 from hybrid.grounding.values import Doubt, Logits, Status
-from hybrid.models.fakes import HashEmbedder
+from hybrid.testing import HashEmbedder
 
 
 class Sigmoid:

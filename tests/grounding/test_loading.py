@@ -17,7 +17,7 @@ from hybrid.grounding.cards import write_card
 from hybrid.grounding.deciding import DEFAULT_THRESHOLDS
 from hybrid.grounding.labelled import LabelledClaim, ScorerLogits
 from hybrid.grounding.loading import fitted_for, load_grounder
-from hybrid.models.fakes import HashEmbedder
+from hybrid.testing import HashEmbedder
 
 SETTINGS = load_settings({"grounding": {"scorer": "overlap"}}, environment={})
 

@@ -11,7 +11,7 @@ from hybrid.files import hash_text
 from hybrid.index import Index, read_state
 from hybrid.index.store import FileContent, FileState, IndexedDocument
 from hybrid.index.sync import apply_update
-from hybrid.models.fakes import HashEmbedder
+from hybrid.testing import HashEmbedder
 from hybrid.types import Document, Rejected
 
 _CHUNKS = ChunkSettings(max_tokens=12, overlap_tokens=3, heading_tokens=4)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from hybrid.assistant import Assistant
 from hybrid.config import load_settings
-from hybrid.index import building, sync
-from hybrid.models.fakes import HashEmbedder
+from hybrid.index import generations, sync
+from hybrid.testing import HashEmbedder
 
 _PAUSES = {sync.Stage.READ: 0.0005, sync.Stage.EMBED: 0.01, sync.Stage.BUILD: 0.02}
 
@@ -22,7 +22,7 @@ class SlowEmbedder(HashEmbedder):
 
 
 def main(domain, folder, stages):
-    building.WINDOW = 32
+    generations.WINDOW = 32
     settings = load_settings(
         {"indexes": str(domain.parent), "chunks": {"max_tokens": 30}, "documents": {"workers": 1}}
     )

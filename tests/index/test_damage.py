@@ -122,6 +122,9 @@ DAMAGES = {
     **{f"a view {table}": _sql(VIEW.format(table=table)) for table in ("documents", "files", "rejected")},
     "a trigger": _sql("CREATE TRIGGER t AFTER DELETE ON documents BEGIN DELETE FROM files; END"),
     "a column more": _sql("ALTER TABLE chunks ADD COLUMN more TEXT"),
+    "a name that is no unicode": _bytes(
+        "store.sqlite", lambda raw: raw.replace(b"chunks_key", b"chunk\xff_key")
+    ),
     # rows
     "positions shifted": _sql("UPDATE chunks SET position = position + 1"),
     "positions twice": _sql("UPDATE chunks SET position = 0 WHERE position = 1"),
@@ -280,6 +283,21 @@ def test_one_damaged_domain_hides_no_other(corpus, folder, domain, capsys):
     assert run(["status", "--domain", "broken"]) == 4
     assert run(["doctor"]) == 1
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_what_a_manifest_or_a_folder_is_called_does_not_steer_the_terminal(corpus, folder, domain, capsys):
+    path = folder / "manifest.json"
+    value = json.loads(path.read_text())
+    value |= {"folder": "docs\x1b]0;owned\x07\n  forged   line", "created": "\u202e2026\x9b31m"}
+    value["embedder"]["name"] = "\x1b[2Jmodel"
+    path.write_text(json.dumps(value))
+    shutil.copytree(domain, domain.with_name("b\x1b]0;owned\x07"))
+    for arguments in (["status"], ["status", "--json"], ["ask", "x"], ["doctor"]):
+        run(arguments)
+        shown = "".join(capsys.readouterr())
+        assert "owned" in shown
+        assert not set("\x1b\x07\x9b\u202e") & set(shown)
+        assert "\n  forged" not in shown
 
 
 # --- what is shared by generations -----------------------------------------------------------------

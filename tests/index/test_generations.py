@@ -10,7 +10,7 @@ from hybrid.errors import HybridError, IndexCorrupt, IndexLocked, IndexMismatch,
 from hybrid.files import folder_lock
 from hybrid.index import Index, domains, require_embedder, rollback
 from hybrid.index.generations import current, finished, read_manifest, switch
-from hybrid.models.fakes import HashEmbedder
+from hybrid.testing import HashEmbedder
 
 
 def _texts(index):

@@ -12,7 +12,7 @@ from hybrid.assistant import Assistant
 from hybrid.config import load_settings
 from hybrid.index import Index
 from hybrid.index.generations import current
-from hybrid.models.fakes import HashEmbedder
+from hybrid.testing import HashEmbedder
 
 _CHILD = Path(__file__).with_name("killed_child.py")
 _FILES = 200

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hybrid.errors import IndexCorrupt, IndexMismatch, IndexMissing, StorageError
-from hybrid.index import Index, building, read_state, require_embedder, rollback
+from hybrid.index import Index, generations, read_state, require_embedder, rollback
 from hybrid.index.generations import current, finished, read_manifest
 from hybrid.index.reembedding import discard, generation_for, put_in_force, reembed
 from hybrid.index.store import Store
-from hybrid.models.fakes import HashEmbedder
+from hybrid.testing import HashEmbedder
 
 _TEXTS = {"a.txt": "alpha port server. " * 6, "b.txt": "beta zebra", "c.txt": "reject: damaged"}
 
@@ -199,11 +199,11 @@ def test_an_interrupted_run_leaves_what_is_in_force_and_is_resumed(corpus, domai
         raise Stopped
 
     with monkeypatch.context() as patch:
-        patch.setattr(building, "WINDOW", 1)
+        patch.setattr(generations, "WINDOW", 1)
         target = {
             "rekey": (Store, "rekey"),
-            "build": (building, "build_dense"),
-            "manifest": (building, "finish"),
+            "build": (generations, "build_dense"),
+            "manifest": (generations, "finish"),
         }
         if where in target:
             patch.setattr(*target[where], stop)
@@ -223,7 +223,7 @@ def test_what_was_staged_for_another_state_is_not_gone_on_with(corpus, domain, m
     corpus.update(domain, {"a": "one"})
     corpus.update(domain, {"a": "two"})
     with monkeypatch.context() as patch:
-        patch.setattr(building, "build_dense", lambda *a, **k: 1 / 0)
+        patch.setattr(generations, "build_dense", lambda *a, **k: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             reembed(domain, Tuned())
     rollback(domain)

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 from hybrid.errors import HybridError, IndexCorrupt, IndexLocked, StorageError, UsageError
 from hybrid.files import folder_lock, write_atomic
-from hybrid.index import Index, building, sync
+from hybrid.index import Index, generations, sync
 from hybrid.index.database import VectorCache
 from hybrid.index.generations import current
 from hybrid.index.store import Store
 from hybrid.index.sync import Stage, apply_update, plan_update
-from hybrid.models.fakes import HashEmbedder
+from hybrid.testing import HashEmbedder
 
 _SOURCES = st.sampled_from(["a.txt", "b.txt", "sub/c.txt", "sub/d.txt", "é.txt"])
 _WORDS = st.sampled_from(["alpha", "port", "server", "zebra", "default", "5432.", "Is", "a", "naïve"])
@@ -258,7 +258,7 @@ class _Interrupt(BaseException):
 
 @pytest.mark.parametrize("stage", list(Stage))
 def test_an_interrupted_update_leaves_the_old_generation_and_is_resumed(corpus, domain, stage, monkeypatch):
-    monkeypatch.setattr(building, "WINDOW", 2)
+    monkeypatch.setattr(generations, "WINDOW", 2)
     old = {"a": "alpha"}
     new = {f"{number:02}": f"text {number} port" for number in range(10)}
     corpus.update(domain, old)
@@ -483,7 +483,7 @@ from hybrid.errors import StorageError
 from hybrid.ingestion import Ingestor
 from hybrid.config import DocumentSettings
 from hybrid.index import Index
-from hybrid.models.fakes import HashEmbedder
+from hybrid.testing import HashEmbedder
 
 disk, docs = Path(sys.argv[1]), Path(sys.argv[2])
 domain = disk / "domain"

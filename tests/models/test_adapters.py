@@ -7,11 +7,10 @@ import threading
 
 import pytest
 
+from hybrid import testing
 from hybrid.errors import AdapterError
-from hybrid.models import fakes
-from hybrid.models.adapters import WEIGHTS, read_adapter, saved_digest, with_adapter
+from hybrid.models.adapters import WEIGHTS, Swap, merged_weights, read_adapter, saved_digest, with_adapter
 from hybrid.models.generator import TransformersGenerator
-from hybrid.models.merging import Swap, merged_weights
 from hybrid.models.resolve import weights_digest
 from hybrid.types import Message, MessageRole
 
@@ -200,10 +199,10 @@ def test_the_base_comes_back_after_an_error(base, tiny_adapter_folder):
 
 
 def test_switching_loads_nothing_again(base, tiny_adapter_folder, monkeypatch):
-    from hybrid.models import merging
+    from hybrid.models import adapters
 
     first = base.adapted(tiny_adapter_folder)
-    monkeypatch.setattr(merging, "merged_weights", lambda *_: pytest.fail("it was merged before"))
+    monkeypatch.setattr(adapters, "merged_weights", lambda *_: pytest.fail("it was merged before"))
     again = base.adapted(tiny_adapter_folder)
     assert again._model is first._model is base._model
     assert again._merged is first._merged
@@ -432,7 +431,7 @@ def test_settings_and_a_folder_give_a_generator_on_the_one_base(tiny_generator_f
 
 
 def test_the_fake_with_an_adapter_answers_by_its_name(tiny_adapter_folder):
-    fake = fakes.ScriptedGenerator(["base"], tuned={"first": ["tuned"]})
+    fake = testing.ScriptedGenerator(["base"], tuned={"first": ["tuned"]})
     served = with_adapter(fake, tiny_adapter_folder)
     assert (served.name, _generate(served, ["a"]), _generate(fake, ["a"])) == (
         "fake/scripted + first",

@@ -1,6 +1,9 @@
 """GGUF weights become a clean folder, once."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -42,3 +45,42 @@ def test_the_converted_model_is_clean_and_can_be_saved(tmp_path):
     assert not hasattr(model, "hf_quantizer") or model.hf_quantizer is None
     model.save_pretrained(tmp_path / "again")
     assert (tmp_path / "again" / "model.safetensors").is_file()
+
+
+@pytest.mark.parametrize("cache", ["/dev/null/cache", "~nobody-of-this-name/cache"])
+def test_without_a_cache_a_file_is_converted_for_this_process(tmp_path, monkeypatch, cache):
+    monkeypatch.setenv("HYBRID_CACHE", cache)
+    monkeypatch.setattr(pretrained, "_convert", _converted_at_once)
+    (tmp_path / "model.gguf").write_bytes(b"GGUF")
+    folder = pretrained.converted(tmp_path / "model.gguf")
+    assert (folder / "config.json").is_file()
+    assert pretrained.converted(tmp_path / "model.gguf") == folder
+
+
+def _converted_at_once(path, target):
+    target.mkdir()
+    (target / "config.json").write_text("{}")
+
+
+def test_a_second_process_waits_for_the_first_and_takes_what_it_made(tmp_path):
+    (tmp_path / "model.gguf").write_bytes(b"GGUF")
+    script = f"""
+import time
+from pathlib import Path
+from hybrid.models import pretrained
+def convert(path, target):
+    time.sleep(1)
+    target.mkdir()
+    (target / "config.json").write_text("{{}}")
+    print("made", flush=True)
+pretrained._convert = convert
+assert (pretrained.converted(Path({str(tmp_path / "model.gguf")!r})) / "config.json").is_file()
+"""
+    environment = os.environ | {"HYBRID_CACHE": str(tmp_path / "cache")}
+    started = [
+        subprocess.Popen([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE)
+        for _ in range(3)
+    ]
+    said = [process.communicate(timeout=120)[0] for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0]
+    assert b"".join(said).count(b"made") == 1

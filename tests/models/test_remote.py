@@ -267,6 +267,14 @@ def test_an_answer_without_the_key_comes_as_it_is_and_at_once(endpoint, monkeypa
     assert pieces[0] == "It i"  # the s may begin the key
 
 
+@pytest.mark.parametrize("key", ["sk-secret\n-123", "sk-sécret-123", "sk-secret\x7f", "sk\udcff-secret"])
+def test_a_key_that_no_header_can_carry_is_refused_and_not_quoted(key, monkeypatch):
+    monkeypatch.setenv("HYBRID_API_KEY", key)
+    with pytest.raises(ConfigError, match="HYBRID_API_KEY") as caught:
+        RemoteGenerator("http://localhost:1/v1", model="m")
+    assert "cret" not in "".join(traceback.format_exception(caught.value)).replace("remote.py", "")
+
+
 def test_a_request_to_this_machine_takes_no_proxy(endpoint, monkeypatch):
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")

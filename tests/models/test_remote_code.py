@@ -28,7 +28,7 @@ def _loads(called):
 
 def test_every_call_that_loads_a_model_is_found():
     found = {path.name for path, _ in _calls()}
-    assert {"pretrained.py", "embedder.py", "merging.py", "checkpoint.py"} <= found
+    assert {"pretrained.py", "embedder.py", "adapters.py", "checkpoint.py"} <= found
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from hybrid.chunking import chunk_document
 from hybrid.config import ChunkSettings
-from hybrid.models.fakes import HashEmbedder
 from hybrid.questions.candidates import find_candidates
 from hybrid.questions.outline import layout_of, outline
 from hybrid.questions.values import Layout
+from hybrid.testing import HashEmbedder
 from hybrid.text.words import contains
 from hybrid.types import Block, BlockKind, Document
 

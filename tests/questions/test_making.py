@@ -5,7 +5,6 @@ import dataclasses
 import pytest
 
 from hybrid.errors import UsageError
-from hybrid.models.fakes import HashEmbedder, ScriptedGenerator
 from hybrid.questions.corpus import chunks_of, deep_search, read_candidates
 from hybrid.questions.files import load_questions, save_questions
 from hybrid.questions.generating import reworded
@@ -14,6 +13,7 @@ from hybrid.questions.slices import jargon, numeric
 from hybrid.questions.splits import held_out
 from hybrid.questions.spreading import Placed, spread
 from hybrid.questions.values import Candidate
+from hybrid.testing import HashEmbedder, ScriptedGenerator
 from hybrid.text.words import contains
 from hybrid.types import Document, Question, Span
 

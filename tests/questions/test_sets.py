@@ -5,11 +5,11 @@ import pytest
 from hybrid.config import GenerationSettings
 from hybrid.errors import UsageError
 from hybrid.generation.answering import Answerer
-from hybrid.models.fakes import HashEmbedder, ScriptedGenerator
 from hybrid.questions.files import save_questions
 from hybrid.questions.making import MakingSettings
 from hybrid.questions.sets import QuestionSets
 from hybrid.questions.slices import KNOWN
+from hybrid.testing import HashEmbedder, ScriptedGenerator
 from hybrid.types import Evidence, Question
 
 _PORT = """# Connections

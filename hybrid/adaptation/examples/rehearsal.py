@@ -19,8 +19,7 @@ import numpy as np
 from hybrid.adaptation.examples.files import load_examples, save_examples
 from hybrid.adaptation.values import Example, ExampleKind
 from hybrid.files import hash_text
-from hybrid.models.dialogue import Dialogue
-from hybrid.models.sampling import draw
+from hybrid.models.dialogue import Dialogue, draw
 from hybrid.text.sentences import sentence_spans
 from hybrid.types import Message, MessageRole
 

@@ -28,8 +28,8 @@ from hybrid.adaptation.training.proof import gain_of, halve, worth
 from hybrid.adaptation.values import Change
 from hybrid.config import Settings
 from hybrid.index import Index
-from hybrid.index.building import Progress
 from hybrid.index.reembedding import reembed
+from hybrid.index.sync import Progress
 from hybrid.models import Embedder
 from hybrid.retrieval import Retriever
 from hybrid.types import Question

@@ -21,10 +21,9 @@ from typing import Any, BinaryIO
 from hybrid.adaptation.store.card import AdapterKind, Card, card_values, read_card
 from hybrid.errors import UsageError
 from hybrid.files import fsync_file, fsync_folder, storage_errors
-from hybrid.models.adapters import CONFIG, FULL_WEIGHTS, WEIGHTS, read_adapter
+from hybrid.models.adapters import CONFIG, FULL_WEIGHTS, WEIGHTS, Swap, read_adapter
 from hybrid.models.device import Placement
 from hybrid.models.embedder import load_sentence_transformer
-from hybrid.models.merging import Swap
 from hybrid.models.pretrained import load_causal, load_tokenizer
 from hybrid.models.resolve import weights_digest
 

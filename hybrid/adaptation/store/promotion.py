@@ -14,8 +14,8 @@ from hybrid.adaptation.forgetting.retrieval_gate import reasons_against
 from hybrid.adaptation.store.card import AdapterKind, Card
 from hybrid.adaptation.values import Change
 from hybrid.index import Manifest
-from hybrid.index.building import Progress
 from hybrid.index.reembedding import put_in_force, reembed
+from hybrid.index.sync import Progress
 from hybrid.models import Embedder
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hybrid.grounding.values import Logits, Pair
-from hybrid.text.words import tokens
+from hybrid.text.words import share_held, tokens
 
 # Keeps the logarithm of the odds finite at 0 and 1: a share of 1 is odds of 99 to 1.
 _SQUEEZE = 0.01
@@ -66,8 +66,7 @@ def _share(said: Sequence[str], there: Sequence[str], size: int) -> float:
     size = min(size, len(said))
     if not size:
         return 0.0
-    grams, known = _grams(said, size), set(_grams(there, size))
-    return sum(gram in known for gram in grams) / len(grams)
+    return share_held(_grams(said, size), set(_grams(there, size)))
 
 
 def _grams(words: Sequence[str], size: int) -> list[tuple[str, ...]]:

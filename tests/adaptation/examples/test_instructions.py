@@ -6,7 +6,7 @@ from hybrid.config import GenerationSettings
 from hybrid.generation.answering import Answerer
 from hybrid.generation.packing import passage_of
 from hybrid.generation.prompts import load_prompts
-from hybrid.models.fakes import HashEmbedder, ScriptedGenerator
+from hybrid.testing import HashEmbedder, ScriptedGenerator
 from hybrid.types import Arm, Chunk, Hit, Question
 
 PROMPTS = load_prompts("en")

@@ -17,12 +17,12 @@ from hybrid.adaptation.examples.sifting import Sieve
 from hybrid.adaptation.values import Example, ExampleKind
 from hybrid.config import load_settings
 from hybrid.errors import UsageError
-from hybrid.models.fakes import HashEmbedder
 from hybrid.questions.corpus import deep_search, read_candidates
 from hybrid.questions.files import save_questions
 from hybrid.questions.making import MakingSettings, make_questions
 from hybrid.questions.splits import held_out
 from hybrid.questions.spreading import spread
+from hybrid.testing import HashEmbedder
 from hybrid.types import Message, MessageRole, Question
 
 COUNT = HashEmbedder().count_tokens

@@ -3,7 +3,7 @@ from hypothesis import given
 
 from hybrid.adaptation.examples.plaintext import text_examples, windows
 from hybrid.adaptation.values import ExampleKind
-from hybrid.models.fakes import HashEmbedder
+from hybrid.testing import HashEmbedder
 from hybrid.types import Document
 
 COUNT = HashEmbedder().count_tokens

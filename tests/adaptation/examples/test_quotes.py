@@ -1,7 +1,7 @@
 import pytest
 
 from hybrid.adaptation.examples.quotes import QUOTE_TOKENS, find_quote
-from hybrid.models.fakes import HashEmbedder
+from hybrid.testing import HashEmbedder
 from hybrid.types import Chunk, Document, Evidence, Question, Span
 
 COUNTER = HashEmbedder()

@@ -9,8 +9,8 @@ from hybrid.adaptation.values import ExampleKind
 from hybrid.assistant import Assistant
 from hybrid.config import load_settings
 from hybrid.generation.answering import Answerer
-from hybrid.models.fakes import ScriptedGenerator
 from hybrid.questions.files import load_questions
+from hybrid.testing import ScriptedGenerator
 from hybrid.types import Arm
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "postgres"

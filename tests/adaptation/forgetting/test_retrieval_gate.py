@@ -17,7 +17,7 @@ from hybrid.adaptation.forgetting.retrieval_gate import (
 from hybrid.adaptation.queries.pairs import held_out_pairs
 from hybrid.index import Index
 from hybrid.index.reembedding import reembed
-from hybrid.models.fakes import HashEmbedder
+from hybrid.testing import HashEmbedder
 from hybrid.types import Document
 
 

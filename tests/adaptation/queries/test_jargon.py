@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid.adaptation.queries.jargon import Term, domain_terms, report_jargon
-from hybrid.models.fakes import HashEmbedder
+from hybrid.testing import HashEmbedder
 
 
 class Letters(HashEmbedder):

@@ -73,8 +73,7 @@ def test_a_merged_embedder_is_loaded_by_sentence_transformers_alone(
     import numpy as np
     from sentence_transformers import SentenceTransformer
 
-    from hybrid.models.adapters import read_adapter
-    from hybrid.models.merging import Swap
+    from hybrid.models.adapters import Swap, read_adapter
     from hybrid.models.resolve import weights_digest
 
     out = merge(tiny_embedder_adapter_folder, tiny_embedder_folder, tmp_path / "merged")

@@ -8,7 +8,7 @@ from transformers import AutoModelForCausalLM
 
 from hybrid.adaptation.store.scaling import scale
 from hybrid.errors import AdapterError, UsageError
-from hybrid.models.merging import merged_weights
+from hybrid.models.adapters import merged_weights
 
 
 @pytest.mark.parametrize("strength", [0.25, 0.5, 1.0])

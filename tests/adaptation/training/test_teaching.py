@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from hybrid.adaptation.training.teaching import Teacher, Words
 from hybrid.index import Scored
-from hybrid.models.fakes import HashEmbedder
 from hybrid.retrieval import weighted_fusion
+from hybrid.testing import HashEmbedder
 
 _PASSAGES = [
     "the port of the server is 5432",

@@ -4,7 +4,7 @@ import pytest
 from hybrid.grounding.scorers.align import WordAlignment
 from hybrid.grounding.scorers.overlap import logit_of
 from hybrid.grounding.values import Pair
-from hybrid.models.fakes import HashEmbedder
+from hybrid.testing import HashEmbedder
 
 
 class AxisEmbedder(HashEmbedder):

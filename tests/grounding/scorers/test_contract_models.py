@@ -8,7 +8,7 @@ from hybrid.grounding.scorers.judge import GeneratorJudge
 from hybrid.grounding.scorers.labels import KNOWN
 from hybrid.grounding.scorers.tokenmodel import TokenScorer
 from hybrid.grounding.values import Pair
-from hybrid.models.fakes import ScriptedGenerator
+from hybrid.testing import ScriptedGenerator
 
 NLI = ("entailment", "neutral", "contradiction")
 

@@ -7,7 +7,7 @@ from hybrid.errors import ModelMissing, UsageError
 from hybrid.grounding.scorers.labels import KNOWN
 from hybrid.grounding.scorers.naming import scorer_for
 from hybrid.grounding.values import Pair
-from hybrid.models.fakes import HashEmbedder
+from hybrid.testing import HashEmbedder
 
 NLI = ("entailment", "neutral", "contradiction")
 SETTINGS = ModelSettings(device="cpu", dtype="float32", offline=True)

@@ -18,8 +18,7 @@ import numpy as np
 
 from hybrid.files import hash_text
 from hybrid.models import EmbedderFingerprint, Generation, Vectors
-from hybrid.models.sampling import require_samples
-from hybrid.models.stopping import cut_at_stop
+from hybrid.models.dialogue import cut_at_stop, require_samples
 from hybrid.types import Message, Span
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")

@@ -5,11 +5,11 @@ import sys
 
 import numpy as np
 
-from hybrid.models.fakes import HashEmbedder, OverlapReranker, ScriptedGenerator
+from hybrid.testing import HashEmbedder, OverlapReranker, ScriptedGenerator
 from hybrid.types import Message, MessageRole
 
 _SCRIPT = (
-    "from hybrid.models.fakes import HashEmbedder; import hashlib;"
+    "from hybrid.testing import HashEmbedder; import hashlib;"
     "print(hashlib.sha256(HashEmbedder(16).embed_documents(['alpha beta', 'ü', '']).tobytes()).hexdigest())"
 )
 
