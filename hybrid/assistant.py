@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hybrid.adaptation.store.card import AdapterKind, Card
-from hybrid.adaptation.store.serving import embedder_card, generator_card
-from hybrid.adaptation.store.versions import AdapterStore
+from hybrid.adaptation.gate import budget_of
+from hybrid.adaptation.store import AdapterStore, embedder_card, generator_card
+from hybrid.adaptation.values import AdapterKind, Card
 from hybrid.arms import ArmAdapters, ArmSpec, DomainArm, DomainArms, OwnModels, parse_arm, parse_arms
 from hybrid.config import ModelSettings, Settings, load_settings
 from hybrid.errors import UsageError
 from hybrid.files import folder_lock, is_name
-from hybrid.index import Index, Manifest, rollback
+from hybrid.index import Manifest, rollback
 from hybrid.index.generations import current
 from hybrid.index.sync import Progress
 from hybrid.ingestion import IndexStatus, IngestEstimate, Ingestor, IngestReport, index_status
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from hybrid.grounding.sampling import Uncertainty
     from hybrid.grounding.service import ScorerCalibrated
     from hybrid.questions.sets import QuestionSets
-    from hybrid.tuning import EmbedderWorkshop, Workshop
+    from hybrid.tuning import Adaptation
 
 
 class Assistant:
@@ -67,7 +67,7 @@ class Assistant:
         self.settings = settings or load_settings()
         self.domain = domain
         self.folder = Path(self.settings.indexes) / domain
-        self.adapters = AdapterStore(self.folder)
+        self.adapters = AdapterStore(self.folder, budget_of(self.settings.adaptation))
         self._own = OwnModels(embedder, generator, reranker)
         self._arms = DomainArms(self.folder, self.settings, self._own, self._adapters)
         self._grounder: Grounder | None = None
@@ -381,32 +381,18 @@ class Assistant:
         adopt(self.folder, name, experiment=comparison.folder.name, sentence=decision.sentence)
         return name
 
-    def workshop(self) -> Workshop:
-        """Return where adapters of this domain are made.
+    @property
+    def adaptation(self) -> Adaptation:
+        """Return what makes, checks, promotes and repairs the adapters of the domain."""
+        from hybrid.tuning import Adaptation
 
-        Raises:
-            UsageError: the generator's weights are not on this machine.
-        """
-        from hybrid.models.generator import TransformersGenerator
-        from hybrid.tuning import Workshop
-
-        generator = self.generator
-        if not isinstance(generator, TransformersGenerator):
-            raise UsageError(
-                f"the generator {generator.name!r} cannot be tuned: its weights are not on this machine",
-                hint="unset models.endpoint, and name a model of the hub or a folder as models.generator",
-            )
-        return Workshop(self.folder, self.settings, generator, lambda: self.retriever)
-
-    def embedder_workshop(self) -> EmbedderWorkshop:
-        """Return where embedder adapters of this domain are made, beginning from the base."""
-        from hybrid.index.reembedding import reembed
-        from hybrid.tuning import EmbedderWorkshop
-
-        base = self._own.embedder or load_embedder(self.settings.models)
-        reembed(self.folder, base)
-        index = Index.built_with(self.folder, base.fingerprint)
-        return EmbedderWorkshop(self.folder, self.settings, Retriever(index, base, self.settings.retrieval))
+        return Adaptation(
+            self.adapters,
+            self.settings,
+            generator=lambda: self.generator,
+            embedder=lambda: self._own.embedder or load_embedder(self.settings.models),
+            retriever=lambda: self.retriever,
+        )
 
     def remove(self, patterns: Sequence[str]) -> Manifest:
         """Take documents out of the index, by source or pattern; they come back with the next ``index``."""

@@ -16,11 +16,12 @@
     │   ├── ExtraMissing           an optional package is not installed
     │   ├── RemoteError            the endpoint did not answer as it should (retryable)
     │   └── AdapterError           an adapter is missing, unsafe, inactive, or was made for another base
+    ├── GateFailed              7  an adapter that the gate does not let into use
     ├── TrainingFailed          1  the loss became something that is not a number
     └── StorageError            1  the disk is full or refuses (retryable)
 
-Exit codes 6 (partial: some files were rejected, or answers failed) and 7 (a gate failed) belong to
-results, not to exceptions. A caller writes::
+Exit code 6 (partial: some files were rejected, or answers failed) belongs to results, not to exceptions, and
+so does 7 where a command only asks what a gate says. A caller writes::
 
     try:
         assistant.index("docs")
@@ -122,3 +123,14 @@ class AdapterError(ModelError):
 
 class TrainingFailed(HybridError):
     """Training that cannot go on; what was there before is untouched."""
+
+
+class GateFailed(HybridError):
+    """An adapter that may not be put in use: what stands against it, and what to do about that."""
+
+    exit_code = EXIT_GATE_FAILED
+
+    def __init__(self, message: str, *, against: tuple[str, ...], advice: tuple[str, ...]) -> None:
+        super().__init__(message, hint=next(iter(advice), "put it in use all the same with force"))
+        self.against = against
+        self.advice = advice

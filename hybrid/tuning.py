@@ -1,135 +1,132 @@
-"""Make an adapter for a domain: ties examples, training and the adapter store together.
-
-Takes a domain with its index, models and settings, gives an adapter with its card. The parts know nothing of
-each other; as ``comparison`` does for arms, this module knows their order.
-"""
+"""The adaptation service of a domain: adapters are made, measured, put in use, repaired and taken away."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hybrid.adaptation.examples.files import Given
-from hybrid.adaptation.examples.material import Objective, make_examples, split_for
-from hybrid.adaptation.examples.rehearsal import rehearsal_examples
-from hybrid.adaptation.examples.sifting import Sieve
-from hybrid.adaptation.forgetting.general import probe_texts, shipped_suite
-from hybrid.adaptation.queries.pairs import PairSettings, make_pairs
-from hybrid.adaptation.store.card import AdapterKind, Card, Setting
-from hybrid.adaptation.store.versions import AdapterStore
-from hybrid.adaptation.training.embedder import tune_embedder
-from hybrid.adaptation.training.encoding import encode
-from hybrid.adaptation.training.generator import Base, TunedGenerator, tune_generator
-from hybrid.adaptation.training.lessons import EmbedderSettings
-from hybrid.adaptation.training.loop import is_main
-from hybrid.adaptation.training.trial import Rendered, Trial, best_rank, render, try_out
-from hybrid.adaptation.values import Data, Example, ExampleKind, Examples, Pair, Pairs
-from hybrid.config import Reader, Settings
-from hybrid.files import folder_lock, hash_text
-from hybrid.models.device import Placement, choose_placement
-from hybrid.models.generator import TransformersGenerator
-from hybrid.models.loading import generator_folder
-from hybrid.models.provenance import versions
-from hybrid.models.resolve import cache_folder, fetch, weights_digest
+from hybrid.adaptation.examples.files import Given, load_given
+from hybrid.adaptation.examples.material import Objective, question_sets
+from hybrid.adaptation.gate import Reasons
+from hybrid.adaptation.store import AdapterStore, in_use, still_in_use
+from hybrid.adaptation.values import AdapterKind, Card, QueryPair
+from hybrid.config import AdaptationSettings, Settings
+from hybrid.errors import UsageError
+from hybrid.generation.prompts import load_prompts
+from hybrid.index import Index
+from hybrid.index.reembedding import discard, put_in_force, reembed
+from hybrid.index.sync import Progress
+from hybrid.models import Embedder, EmbedderFingerprint, Generator
+from hybrid.models.adapters import adapter_digest
+from hybrid.models.loading import generator_folder, load_embedder
+from hybrid.models.resolve import fetch
 from hybrid.retrieval import Retriever
 from hybrid.types import Question
 
-Steps = Callable[[int, int, float], None]
+if TYPE_CHECKING:
+    from hybrid.adaptation.forgetting.general import Suite
+    from hybrid.adaptation.queries.jargon import JargonReport
+    from hybrid.adaptation.repair import Repair
+    from hybrid.adaptation.training.trial import Rendered, Trial
+    from hybrid.adaptation.workshop import EmbedderWorkshop, GeneratorWorkshop, Material, Steps
+    from hybrid.models.generator import TransformersGenerator
+    from hybrid.report import Pareto
 
-# Where training is written down while it runs; a dot in front: no adapter.
-_WORK = ".work"
+Note = Callable[[str], None]
+
 _UNKNOWN = "not stated"
-# Short texts of our own in the general suite; the rest of it are excerpts of those documents too.
-_PROSE = "prose"
-# A pair costs a fraction of what an example for a generator costs.
-_PAIRS_AN_EXAMPLE = 4
+
+
+def _silent(said: str) -> None:
+    """Say nothing."""
+
+
+def _unseen(step: int, steps: int, loss: float) -> None:
+    """Show nothing."""
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
-    """What an adapter is made of: examples, rehearsal, general texts to look at, and the licence."""
+class Adaptation:
+    """The adapters of a domain, and all that is done with them.
 
-    examples: Examples
-    rehearsal: tuple[Example, ...]
-    probe: tuple[Example, ...]
-    objectives: tuple[Objective, ...]
-    licence: str = _UNKNOWN
+    What training and measuring need is loaded when they are asked for. Question sets that lie in the domain
+    never leak into what is trained on.
 
-    @property
-    def data(self) -> Data:
-        """Return what the card says of it."""
-        train = self.examples.train
-        rows = [repr(dataclasses.astuple(example)) for example in (*train, *self.rehearsal)]
-        counts = Counter(str(example.kind) for example in train)
-        return Data(hash_text(*rows), self.licence, dict(sorted(counts.items())))
+    Args:
+        store: keeps the adapters, and has the gate that each of them must pass.
+        settings: of models, retrieval, generation and adaptation.
+        generator: gives the generator without an adapter.
+        embedder: gives the embedder without an adapter.
+        retriever: gives a search over the domain as it is in force.
 
+    Example:
+        >>> adaptation = Assistant("manual").adaptation           # doctest: +SKIP
+        >>> card = adaptation.tune_generator(adaptation.material())  # doctest: +SKIP
+        >>> adaptation.promote(card.name)                         # doctest: +SKIP
+    """
 
-@dataclass(frozen=True, slots=True)
-class Workshop:
-    """Where adapters of a domain are made."""
-
-    domain: Path
+    store: AdapterStore
     settings: Settings
-    generator: TransformersGenerator
+    generator: Callable[[], Generator]
+    embedder: Callable[[], Embedder]
     retriever: Callable[[], Retriever]
+
+    # --- made
+
+    def given(self, paths: Sequence[Path]) -> Given:
+        """Return the user's own data of all files together.
+
+        Raises:
+            UsageError: a file is missing or empty, or a line is no example; the message names the line.
+        """
+        prompts = load_prompts(self.settings.generation.language)
+        parts = [load_given(path, prompts) for path in paths]
+        return Given(
+            tuple(question for part in parts for question in part.questions),
+            tuple(example for part in parts for example in part.examples),
+            tuple(pair for part in parts for pair in part.pairs),
+        )
 
     def material(
         self,
-        objectives: Sequence[Objective],
+        objectives: Sequence[str] = (),
         *,
         against: Sequence[Question] = (),
         apart: Sequence[Question] = (),
         given: Given | None = None,
         licence: str = _UNKNOWN,
+        note: Note = _silent,
     ) -> Material:
         """Make what a generator is trained on.
 
         Args:
-            objectives: what it is to learn.
-            against: question sets that must not leak.
-            apart: question sets whose documents are not trained on at all.
+            objectives: what it is to learn: reading, instruction, label or text. Without one, labels where
+                the given data has some, else reading.
+            against: questions that must not leak, beside those of the domain.
+            apart: questions whose documents are not trained on at all.
             given: the user's own data.
             licence: of the documents and the data, for the card.
+            note: told what is being made.
 
         Raises:
-            UsageError: there is too little, or all labels are equal.
+            UsageError: an objective that there is not, too little to train on, or all labels are equal.
         """
-        dialogue, adaptation = self.generator.dialogue, self.settings.adaptation
-        examples = make_examples(
-            self.retriever(),
-            self.settings,
-            objectives,
-            count=lambda texts: [len(ids) for ids in dialogue.tokens(texts)],
-            against=against,
+        learned = _objectives(objectives, given or Given())
+        note(f"making examples: {', '.join(learned)}")
+        return self._workshop.material(
+            learned,
+            against=self._against(against),
             apart=apart,
             given=given,
+            licence=licence,
         )
-        tokens = encode(examples.train, dialogue, max_tokens=adaptation.max_tokens).tokens
-        with self.generator.lent() as module:
-            rehearsal = rehearsal_examples(
-                module,
-                dialogue,
-                digest=self.generator.base_weights,
-                tokens=round(tokens * adaptation.rehearsal / (1 - adaptation.rehearsal)),
-                seed=adaptation.seed,
-                cache=cache_folder(),
-            )
-        probe = [Example(ExampleKind.TEXT, (), text, made="general") for text in probe_texts()]
-        return Material(examples, tuple(rehearsal), tuple(probe), tuple(objectives), licence)
 
-    def tune(
-        self,
-        material: Material,
-        *,
-        name: str = "",
-        parent: str = "",
-        progress: Steps = lambda step, steps, loss: None,
+    def tune_generator(
+        self, material: Material, *, name: str = "", parent: str = "", progress: Steps = _unseen
     ) -> Card:
         """Train a generator adapter and store it; what was interrupted goes on where it was.
 
@@ -145,116 +142,24 @@ class Workshop:
             IndexLocked: another process trains an adapter of this domain.
             StorageError: the disk is full; no earlier adapter is touched.
         """
-        settings, base = self.settings.adaptation, self._base
-        store = AdapterStore(self.domain)
-        if name:
-            store.require_free(name)
-        work = self.domain / "adapters" / _WORK
-        # of several processes that share the training one writes
-        with folder_lock(work) if is_main() else contextlib.nullcontext():
-            if is_main():
-                shutil.rmtree(work / "built", ignore_errors=True)
-            made = tune_generator(
-                base,
-                material.examples,
-                settings,
-                out=work / "built",
-                placement=self._placement,
-                rehearsal=material.rehearsal,
-                probe=material.probe,
-                state=work / "state",
-                progress=progress,
-            )
-            card = self._card(base, material, made, parent)
-            if not is_main():
-                return card
-            return store.add(name or store.new_name(AdapterKind.GENERATOR), made.folder, card)
+        return self._workshop.tune(material, name=name, parent=parent, progress=progress)
 
-    def try_out(self, material: Material, shown: int) -> tuple[list[Rendered], Trial]:
-        """Return some examples as the model sees them, and what training on all would take."""
-        settings = self.settings.adaptation
-        train = material.examples.train
-        some = train[:: max(1, len(train) // shown)][:shown]
-        trial = try_out(
-            self._base, material.examples, settings, self._placement, rehearsal=material.rehearsal
-        )
-        return render(some, self._base, max_tokens=settings.max_tokens), trial
-
-    def with_best_rank(self, material: Material, *, progress: Callable[[str], None]) -> Workshop:
-        """Return a workshop whose rank validates best after a part of the training with each of a few."""
-        best = best_rank(
-            self._base,
-            material.examples,
-            self.settings.adaptation,
-            placement=self._placement,
-            progress=progress,
-        )
-        adaptation = dataclasses.replace(self.settings.adaptation, rank=best)
-        return dataclasses.replace(self, settings=dataclasses.replace(self.settings, adaptation=adaptation))
-
-    @property
-    def _base(self) -> Base:
-        models = self.settings.models
-        return Base(generator_folder(models.generator, offline=models.offline), models.generator)
-
-    @property
-    def _placement(self) -> Placement:
-        return choose_placement(self.settings.models.device, self.settings.models.dtype)
-
-    def _card(self, base: Base, material: Material, made: TunedGenerator, parent: str) -> Card:
-        reads = Objective.READING in material.objectives
-        chosen: dict[str, Setting] = {
-            "rank": made.plan.rank,
-            "alpha": made.plan.alpha,
-            "learning_rate": made.plan.learning_rate,
-            "objectives": ", ".join(material.objectives),
-            "ended": made.fit.ended,
-            "tokens": made.tokens,
-        }
-        return Card(
-            name="",
-            kind=AdapterKind.GENERATOR,
-            base=base.name,
-            base_digest=base.digest,
-            method=made.plan.method,
-            data=material.data,
-            settings=_plain(self.settings) | chosen,
-            curve=made.fit.curve,
-            strength=made.strength,
-            reader=Reader.QUOTING if reads else Reader.GENERATOR,
-            gain=made.gain,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            seconds=made.fit.seconds,
-            parent=parent,
-            seed=self.settings.adaptation.seed,
-            versions=versions(),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class EmbedderWorkshop:
-    """Where embedder adapters of a domain are made; ``retriever`` searches with the base."""
-
-    domain: Path
-    settings: Settings
-    retriever: Retriever
-
-    def tune(
+    def tune_embedder(
         self,
         *,
         against: Sequence[Question] = (),
         apart: Sequence[Question] = (),
-        given: Sequence[Pair] = (),
+        given: Sequence[QueryPair] = (),
         name: str = "",
         licence: str = _UNKNOWN,
-        note: Callable[[str], None] = lambda said: None,
-        progress: Steps = lambda step, steps, loss: None,
+        note: Note = _silent,
+        progress: Steps = _unseen,
     ) -> Card:
-        """Make query–passage pairs, train an embedder adapter on them, and store it.
+        """Make query-passage pairs, train an embedder adapter on them, and store it.
 
         Args:
-            against: question sets that must not leak.
-            apart: question sets whose documents are not trained on at all.
+            against: questions that must not leak, beside those of the domain.
+            apart: questions whose documents are not trained on at all.
             given: the user's own pairs, for training.
             name: of the adapter; without it the next free one.
             licence: of the documents, for the card.
@@ -265,64 +170,337 @@ class EmbedderWorkshop:
             UsageError: too few pairs, or the name is taken.
             TrainingFailed: the loss is not a number, or validation got no better.
         """
-        settings, models = self.settings.adaptation, self.settings.models
-        store = AdapterStore(self.domain)
-        if name:
-            store.require_free(name)
-        split = split_for(self.retriever.index, self.settings, against, apart)
-        wanted = PairSettings(_PAIRS_AN_EXAMPLE * settings.examples, seed=settings.seed)
-        made = make_pairs(self.retriever, split, wanted, sieve=Sieve([*against, *apart]))
-        pairs = dataclasses.replace(made, train=(*made.train, *given))
-        note(f"{len(pairs.train)} pairs to train on, {len(pairs.validation)} to validate")
-        for left in pairs.left_out:
-            note(f"left out {left.count}, {left.reason}")
-        folder = fetch(models.embedder, offline=models.offline)
-        work = self.domain / "adapters" / _WORK
-        with folder_lock(work):
-            shutil.rmtree(work / "built", ignore_errors=True)
-            tuned = tune_embedder(
-                folder,
-                models.embedder,
-                pairs,
-                settings,
-                out=work / "built",
-                placement=choose_placement(models.device, models.dtype),
-                # the probes stand in the set that measures general retrieval: those it is held by are others
-                general=[passage.text for passage in shipped_suite().passages if passage.kind == _PROSE],
-                settings=EmbedderSettings(dense_weight=self.settings.retrieval.dense_weight),
-                state=work / "state",
-                progress=progress,
+        return self._embedder_workshop.tune(
+            against=self._against(against),
+            apart=apart,
+            given=given,
+            name=name,
+            licence=licence,
+            note=note,
+            progress=progress,
+        )
+
+    def try_out(self, material: Material, shown: int) -> tuple[list[Rendered], Trial]:
+        """Return some examples as the model sees them, and what training on all would take."""
+        return self._workshop.try_out(material, shown)
+
+    def with_best_rank(self, material: Material, *, note: Note = _silent) -> Adaptation:
+        """Return a service whose rank validates best after a part of the training with each of a few."""
+        return self._with(self._workshop.with_best_rank(material, progress=note).settings.adaptation)
+
+    def jargon(self, name: str) -> JargonReport:
+        """Return into what pieces the words of the domain break, and whose neighbours an adapter changed."""
+        from hybrid.adaptation.forgetting.general import probe_texts
+        from hybrid.adaptation.queries.jargon import domain_terms, report_jargon
+
+        retriever = self._base_retriever()
+        index, base = retriever.index, retriever.embedder
+        documents = (index.document(source) for source in index.sources())
+        texts = [document.text for document in documents if document is not None]
+        return report_jargon(domain_terms(texts, base, common=probe_texts()), base, self._embedder(name))
+
+    # --- measured
+
+    def check(
+        self,
+        name: str,
+        *,
+        suites: Sequence[Path] = (),
+        items: int | None = None,
+        tasks: Sequence[str] = (),
+        note: Note = _silent,
+        progress: Progress | None = None,
+    ) -> Card:
+        """Measure what an adapter cost, and of an embedder what it gained; write it into its card.
+
+        Args:
+            name: of the adapter.
+            suites: items of one's own, files or folders; what ships is taken for the kinds they have not. For
+                an embedder, collections in BEIR's format beside the general one.
+            items: at most so many of each kind; for a generator.
+            tasks: of lm-eval, measured as well; for a generator.
+            note: told what is being measured.
+            progress: told how far embedding is; for an embedder.
+
+        Returns:
+            The card as it is now.
+
+        Raises:
+            AdapterError: there is no such adapter, or it cannot serve with the model.
+            ExtraMissing: tasks are named, and the harness is not installed.
+            UsageError: a suite or a task that cannot be measured, or one that is not for this kind.
+        """
+        from hybrid.adaptation import checking
+
+        if self.store.card(name).kind is AdapterKind.GENERATOR:
+            return checking.check_generator(
+                self.store,
+                name,
+                self.tunable,
+                _suite(suites),
+                tasks=tasks,
+                items=items,
+                seed=self.settings.adaptation.seed,
+                progress=lambda doing: note(f"measuring {doing}"),
             )
-            return store.add(
-                name or store.new_name(AdapterKind.EMBEDDER),
-                tuned.folder,
-                Card(
-                    name="",
-                    kind=AdapterKind.EMBEDDER,
-                    base=models.embedder,
-                    base_digest=weights_digest(folder),
-                    method=tuned.plan.method,
-                    data=_pair_data(pairs, licence),
-                    settings=_plain(self.settings) | {"rank": tuned.plan.rank, "alpha": tuned.plan.alpha},
-                    curve=tuned.fit.curve,
-                    strength=tuned.strength,
-                    created=datetime.now(UTC).isoformat(timespec="seconds"),
-                    seconds=tuned.fit.seconds,
-                    seed=settings.seed,
-                    versions=versions(),
-                ),
+        if items is not None or tasks:
+            raise UsageError("--items and --task are for adapters of the generator")
+        from hybrid.adaptation.forgetting.collection import general_set, read_collection
+
+        return checking.check_embedder(
+            self.store,
+            name,
+            self.embedder(),
+            self._embedder(name),
+            self.settings,
+            general=[general_set(), *(read_collection(path) for path in suites)],
+            against=self._against(()),
+            progress=progress,
+        )
+
+    def tradeoff(self, kind: AdapterKind, *, note: Note = _silent) -> Pareto:
+        """Return what adapters gained against what they lost, of those that were measured alike.
+
+        Raises:
+            UsageError: none has both a gain and a loss.
+        """
+        from hybrid.report import Tried, pareto_front
+
+        cards = [card for card in self.store.cards() if card.kind is kind]
+        measured = [
+            Tried(card.name, card.gain, card.general_loss)
+            for card in cards
+            if card.gain is not None and card.general_loss is not None
+        ]
+        alike = Counter((one.gain.measure, one.loss.measure) for one in measured)
+        usual = [measures for measures, _ in alike.most_common(1)]
+        chosen = [one for one in measured if (one.gain.measure, one.loss.measure) in usual]
+        if left := [card.name for card in cards if card.name not in {one.name for one in chosen}]:
+            note(f"not measured, or not in the same way: {', '.join(left)}")
+        if not chosen:
+            raise UsageError(
+                f"no adapter of the {kind} has both a gain and a loss",
+                hint="measure one: hybrid adapters check NAME",
             )
+        # a point of nDCG, which is counted from 0 to 1, is a hundredth
+        points, nats = self.store.budget.points / 100, self.store.budget.nats
+        return pareto_front(chosen, budget=nats if kind is AdapterKind.GENERATOR else points)
+
+    # --- put in use, and taken away
+
+    def promote(
+        self, name: str, *, force: bool = False, note: Note = _silent, progress: Progress | None = None
+    ) -> Reasons:
+        """Put an adapter in use if the gate lets it through; one that was never checked is checked first.
+
+        An embedder is in use when the domain is searched with it, so the domain is embedded with it, unless
+        it is already. Until the last moment the generation in force answers.
+
+        Args:
+            name: of an adapter.
+            force: put it in use whatever stands against it, unmeasured too.
+            note: told what is being measured.
+            progress: told how far embedding is.
+
+        Returns:
+            What was overruled by force; nothing else can stand against it.
+
+        Raises:
+            GateFailed: something stands against it; what was in use stays in use.
+            AdapterError: there is no such adapter.
+        """
+        if not force:
+            if not self.store.card(name).forgetting:
+                self.check(name, note=note, progress=progress)
+            self.store.require_passed(name)
+        if self.store.card(name).kind is AdapterKind.GENERATOR:
+            return self.store.promote(name, force=force)
+        fingerprint = self._embedded(name, progress)
+        overruled = self.store.promote(name, force=force)
+        put_in_force(self.store.domain, fingerprint)
+        return overruled
+
+    def rollback(self, kind: AdapterKind, *, progress: Progress | None = None) -> str | None:
+        """Put the adapter that was in use before back in use; return its name, None for the base.
+
+        Raises:
+            UsageError: none is in use.
+        """
+        before = self.store.before(kind)
+        if kind is AdapterKind.EMBEDDER:
+            put_in_force(self.store.domain, self._embedded(before, progress))
+        return self.store.rollback(kind)
+
+    def remove(self, name: str) -> None:
+        """Remove an adapter that is not in use, with what it embedded.
+
+        Raises:
+            UsageError: it is in use.
+            AdapterError: there is no such adapter.
+        """
+        card = self.store.card(name)
+        if in_use(self.store, card.kind) == name:
+            raise still_in_use(name, card.kind)
+        digest = adapter_digest(self.store.folder(name))
+        self.store.remove(name)
+        if card.kind is AdapterKind.EMBEDDER:
+            discard(self.store.domain, digest)
+
+    def merge(self, name: str, out: Path) -> Path:
+        """Write base and adapter as one model, which loads without this package; return its folder.
+
+        Raises:
+            AdapterError: there is no such adapter, or it does not fit the base.
+            UsageError: ``out`` is there, or the base is not on this machine.
+        """
+        from hybrid.adaptation.export import merge
+
+        folder, models = self.store.folder(name), self.settings.models
+        if self.store.card(name).kind is AdapterKind.EMBEDDER:
+            return merge(folder, fetch(models.embedder, offline=models.offline), out)
+        if models.endpoint:
+            raise UsageError("the generator is an endpoint's", hint="unset models.endpoint to merge")
+        return merge(folder, generator_folder(models.generator, offline=models.offline), out)
+
+    def export(self, name: str, out: Path) -> Path:
+        """Write an adapter in PEFT's format with its card: a folder, or an archive by its name.
+
+        Raises:
+            AdapterError: there is no such adapter.
+            UsageError: ``out`` is there.
+        """
+        from hybrid.adaptation.export import export
+
+        return export(self.store.folder(name), out)
+
+    # --- repaired
+
+    def repair(
+        self,
+        name: str,
+        *,
+        given: Given | None = None,
+        train: bool = True,
+        suites: Sequence[Path] = (),
+        items: int | None = None,
+        note: Note = _silent,
+    ) -> Repair:
+        """Try smaller strength, then more rehearsal, until a generator adapter forgets no more than it may.
+
+        What is found is kept with what was measured of it, under a name of its own unless nothing had to be
+        changed; it is not put in use.
+
+        Args:
+            name: of the adapter.
+            given: the user's own data, as it was trained on.
+            train: tune anew with more rehearsal if strength is not enough.
+            suites: items of one's own, as for ``check``.
+            items: at most so many of each kind.
+            note: told every attempt.
+
+        Raises:
+            AdapterError: there is no such adapter.
+            UsageError: it is the embedder's, whose strength was chosen when it was tuned.
+        """
+        from hybrid.adaptation.repair import Bench, repair, settings_of, tell
+
+        card, usual = self.store.card(name), self.settings.adaptation
+        if card.kind is AdapterKind.EMBEDDER:
+            raise UsageError(
+                f"{name} is the embedder's, whose strength was chosen when it was tuned",
+                hint="tune again: hybrid adapt embedder",
+            )
+        suite = _suite(suites)
+        bench = Bench(
+            self._with(settings_of(card, usual))._workshop,
+            card,
+            suite if items is None else suite.sample(items, seed=usual.seed),
+            given=given or Given(),
+            against=self._against(()),
+            seed=usual.seed,
+            note=note,
+        )
+        found = repair(
+            self.store.folder(name),
+            bench.assess,
+            budget=self.store.budget,
+            retrain=bench.retrain if train else None,
+            progress=lambda attempt: note(tell(attempt)),
+        )
+        return found if found.best is None else dataclasses.replace(found, kept=bench.keep(found.best))
+
+    def _with(self, adaptation: AdaptationSettings) -> Adaptation:
+        return dataclasses.replace(self, settings=dataclasses.replace(self.settings, adaptation=adaptation))
+
+    # --- what all of them need
+
+    @property
+    def tunable(self) -> TransformersGenerator:
+        """Return the generator without an adapter, whose weights are on this machine.
+
+        Raises:
+            UsageError: they are not.
+        """
+        from hybrid.models.generator import TransformersGenerator
+
+        generator = self.generator()
+        if not isinstance(generator, TransformersGenerator):
+            raise UsageError(
+                f"the generator {generator.name!r} cannot be tuned: its weights are not on this machine",
+                hint="unset models.endpoint, and name a model of the hub or a folder as models.generator",
+            )
+        return generator
+
+    @property
+    def _workshop(self) -> GeneratorWorkshop:
+        from hybrid.adaptation.workshop import GeneratorWorkshop
+
+        return GeneratorWorkshop(self.store, self.settings, self.tunable, self.retriever)
+
+    @property
+    def _embedder_workshop(self) -> EmbedderWorkshop:
+        from hybrid.adaptation.workshop import EmbedderWorkshop
+
+        return EmbedderWorkshop(self.store, self.settings, self._base_retriever())
+
+    def _base_retriever(self) -> Retriever:
+        """Return a search with the embedder without an adapter, whichever is in force."""
+        base = self.embedder()
+        reembed(self.store.domain, base)
+        index = Index.built_with(self.store.domain, base.fingerprint)
+        return Retriever(index, base, self.settings.retrieval)
+
+    def _embedded(self, name: str | None, progress: Progress | None) -> EmbedderFingerprint:
+        """Embed the domain with an adapter, or without one, unless it is; return what did it."""
+        found = self.embedder() if name is None else self._embedder(name)
+        reembed(self.store.domain, found, progress=progress)
+        return found.fingerprint
+
+    def _embedder(self, name: str) -> Embedder:
+        return load_embedder(self.settings.models, self.store.folder(name))
+
+    def _against(self, further: Sequence[Question]) -> list[Question]:
+        """Return the questions that may not leak: those of the domain and further ones."""
+        return [*question_sets(self.store.domain / "questions"), *further]
 
 
-def _pair_data(pairs: Pairs, licence: str) -> Data:
-    rows = [repr(dataclasses.astuple(pair)) for pair in pairs.train]
-    counts = Counter(pair.made for pair in pairs.train)
-    return Data(hash_text(*rows), licence, dict(sorted(counts.items())))
+def _objectives(named: Sequence[str], given: Given) -> list[Objective]:
+    for name in named:
+        if name not in list(Objective):
+            raise UsageError(
+                f"--learn {name!r} is not one of: {', '.join(Objective)}", hint="for example --learn reading"
+            )
+    if named:
+        return [Objective(name) for name in dict.fromkeys(named)]
+    labelled = any(question.options for question in given.questions) or any(e.options for e in given.examples)
+    return [Objective.LABEL if labelled else Objective.READING]
 
 
-def _plain(settings: Settings) -> dict[str, Setting]:
-    """Return the settings of adaptation as a card keeps them."""
-    return {
-        key: value if isinstance(value, (bool, int, float)) else str(value)
-        for key, value in dataclasses.asdict(settings.adaptation).items()
-    }
+def _suite(paths: Sequence[Path]) -> Suite:
+    """Return the items of one's own, with those that ship for the kinds that are not among them."""
+    from hybrid.adaptation.checking import with_own
+    from hybrid.adaptation.forgetting import general
+    from hybrid.adaptation.forgetting.benchmark_files import load_suite
+
+    shipped = general.shipped_suite()
+    return with_own(shipped, load_suite(*paths)) if paths else shipped

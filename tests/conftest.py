@@ -239,8 +239,8 @@ def make_adapter():
         from peft import LoraConfig, get_peft_model
         from transformers import AutoModel, AutoModelForCausalLM
 
-        from hybrid.adaptation.store.card import AdapterKind, Card, write_card
-        from hybrid.adaptation.values import Data
+        from hybrid.adaptation.store import write_card
+        from hybrid.adaptation.values import AdapterKind, Card, Data
         from hybrid.config import Method, Reader
         from hybrid.models.resolve import weights_digest
 
@@ -280,9 +280,8 @@ def keep_adapter(tmp_path):
         import numpy as np
         from safetensors.numpy import save_file
 
-        from hybrid.adaptation.store.card import AdapterKind, Card
-        from hybrid.adaptation.store.versions import AdapterStore
-        from hybrid.adaptation.values import Data
+        from hybrid.adaptation.store import AdapterStore
+        from hybrid.adaptation.values import AdapterKind, Card, Data
         from hybrid.config import Method
 
         built = tmp_path / "built"
@@ -293,7 +292,7 @@ def keep_adapter(tmp_path):
         store = AdapterStore(domain)
         card = store.add(name, built, card)
         if promote:
-            store.promote(name, lambda _: ())
+            store.promote(name, force=True)
         return card
 
     return call

@@ -7,7 +7,8 @@ import shutil
 import pytest
 
 from hybrid import Answer, Arm, Assistant, load_settings
-from hybrid.adaptation.store.card import AdapterKind, read_card
+from hybrid.adaptation.store import read_card
+from hybrid.adaptation.values import AdapterKind
 from hybrid.errors import AdapterError, IndexMismatch, IndexMissing, LikelihoodMissing, UsageError
 from hybrid.grounding import loading
 from hybrid.grounding.loading import load_grounder
@@ -142,7 +143,7 @@ def test_the_arm_adapter_asks_the_adapter_in_use_and_base_the_base(adapted):
     asked = "What is the default port?"
     assert adapted.ask(asked, arm=Arm.ADAPTER).text == "The first."
     assert adapted.ask(asked, arm=Arm.BASE).text == "It is 5432 [1]."
-    adapted.adapters.promote("generator-002", lambda card: ())
+    adapted.adapters.promote("generator-002", force=True)
     *_, answer = adapted.stream(asked, arm=Arm.ADAPTER)
     assert (answer.text, answer.arm) == ("The second.", Arm.ADAPTER)
     adapted.adapters.rollback(AdapterKind.GENERATOR)

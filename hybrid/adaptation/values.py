@@ -1,12 +1,16 @@
-"""What adaptation works on: examples, pairs, curves, measured changes. Frozen, without behaviour."""
+"""What adaptation works on: examples, query-passage pairs, measured changes, the card of an adapter."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeAlias
 
+from hybrid.config import Method, Reader
 from hybrid.types import Message
+
+Setting: TypeAlias = bool | int | float | str
 
 
 class ExampleKind(StrEnum):
@@ -38,7 +42,7 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class QueryPair:
     """A query and a passage that answers it, for an embedder.
 
     ``negatives`` are passages that retrieval confuses with it. ``margins`` are how much better the teacher
@@ -74,8 +78,8 @@ class Examples:
 class Pairs:
     """The same for an embedder."""
 
-    train: tuple[Pair, ...]
-    validation: tuple[Pair, ...]
+    train: tuple[QueryPair, ...]
+    validation: tuple[QueryPair, ...]
     left_out: tuple[LeftOut, ...] = ()
 
 
@@ -92,8 +96,9 @@ class LossPoint:
 class Change:
     """A measure before and after tuning, paired by item.
 
-    ``change`` is after − before; ``low`` and ``high`` are its one-sided 95 % bounds (a 90 % interval).
-    ``unit`` is what it is counted in: "nats", "points", "nDCG".
+    ``change`` is after − before; ``low`` and ``high`` are its one-sided 95 % bounds (a 90 % interval). A
+    bound that is not known is not a number, and passes no gate. ``unit`` is what it is counted in: "nats",
+    "points", "nDCG".
     """
 
     measure: str
@@ -114,3 +119,61 @@ class Data:
     digest: str
     licence: str
     counts: Mapping[str, int]
+
+
+class Measure(StrEnum):
+    """What is measured; the names that reports show."""
+
+    TEXT = "general text"
+    BYTES = "general text by bytes"
+    DIVERGENCE = "divergence from the base"
+    PAIRS = "minimal pairs"
+    PAIRS_RIGHT = "minimal pairs right"
+    CHOICES = "multiple choice"
+    CHOICES_RIGHT = "multiple choice right"
+    FORMATS = "formats followed"
+
+
+class AdapterKind(StrEnum):
+    """What an adapter changes."""
+
+    GENERATOR = "generator"
+    EMBEDDER = "embedder"
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What is known of an adapter.
+
+    ``base`` is the name of the model that it was trained on and ``base_digest`` the digest of that model's
+    weights; ``weights`` is the digest of the adapter's own. ``strength`` is what its change was multiplied by
+    after training, already part of the weights. ``reader`` is who answers from passages in the arm ``both``,
+    None for an embedder. ``gain`` is on held-out documents, ``forgetting`` on general text and tasks; None
+    and empty mean that it was not measured. ``seconds`` is the time of training, ``created`` a time in ISO
+    8601, ``parent`` the adapter that it was made from, ``versions`` those of the libraries.
+    """
+
+    name: str
+    kind: AdapterKind
+    base: str
+    base_digest: str
+    method: Method
+    data: Data
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+    curve: tuple[LossPoint, ...] = ()
+    strength: float = 1.0
+    reader: Reader | None = None
+    gain: Change | None = None
+    forgetting: tuple[Change, ...] = ()
+    created: str = ""
+    seconds: float = 0.0
+    parent: str = ""
+    seed: int = 0
+    versions: Mapping[str, str] = field(default_factory=dict)
+    weights: str = ""
+
+    @property
+    def general_loss(self) -> Change | None:
+        """Return the change of general text, or the first that was measured elsewhere."""
+        text = [change for change in self.forgetting if change.measure == Measure.TEXT]
+        return next(iter([*text, *self.forgetting]), None)

@@ -1,4 +1,4 @@
-"""Commands on the adapters of a domain: adapters list, show, remove, merge, export."""
+"""Commands on the adapters of a domain: list, show, check, promote, roll back, repair, take away."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ from typing import Annotated
 
 import typer
 
-from hybrid.adaptation.store.card import AdapterKind, Card
-from hybrid.adaptation.store.serving import in_use
-from hybrid.adaptation.values import Change
+from hybrid.adaptation.gate import Reasons
+from hybrid.adaptation.store import in_use
+from hybrid.adaptation.values import AdapterKind, Card, Change
 from hybrid.assistant import Assistant
 from hybrid.cli import console
-from hybrid.cli.options import Config, Domain, Indexes, Json, Offline, assistant_for, settings_from
-from hybrid.errors import AdapterError, HybridError, UsageError
-from hybrid.index.reembedding import discard
-from hybrid.models.adapters import adapter_digest
+from hybrid.cli.options import Context, shared
+from hybrid.errors import EXIT_GATE_FAILED, AdapterError, GateFailed, HybridError
 
 app = typer.Typer(
     help="What was tuned: list, check, put in use, take away.", no_args_is_help=True, rich_markup_mode=None
@@ -23,69 +21,63 @@ app = typer.Typer(
 
 Name = Annotated[str, typer.Argument(help="The name of an adapter.")]
 Out = Annotated[Path, typer.Option("--out", help="Where to; it must not be there yet.")]
+Suites = Annotated[
+    list[Path] | None,
+    typer.Option("--suite", help="Items of your own, a file or a folder, for the kinds that are in it."),
+]
+Items = Annotated[int | None, typer.Option("--items", help="At most so many of each kind.")]
+_Kind = typer.Argument(help="generator or embedder.", case_sensitive=False)
 
-_GENERAL_TEXT = "general text"
 _DIGITS = {"points": 1, "nats": 3, "bits": 3}
 
 
 @app.command("list")
-def list_(
-    domain: Domain = None, as_json: Json = False, config: Config = None, indexes: Indexes = None
-) -> None:
+@shared()
+def list_(context: Context) -> None:
     """Show the adapters of a domain: what each gained, what it cost, and which is in use."""
-    assistant = assistant_for(settings_from(config, indexes=indexes), domain)
-    store = assistant.adapters
+    assistant = context.assistant()
     used = {kind: _in_use(assistant, kind) for kind in AdapterKind}
     cards = []
-    for name in store.names():
+    for name in assistant.adapters.names():
         try:
-            cards.append(store.card(name))
+            cards.append(assistant.adapters.card(name))
         except AdapterError as error:
             # one damaged card must not hide the others
             console.note(f"error: {console.printable(str(error))}")
-    if as_json:
+    if context.as_json:
         rows = [
             {"in_use": used[card.kind] == card.name, "bytes": _size(assistant, card.name), "card": card}
             for card in cards
         ]
         console.json_document({"domain": assistant.domain, "adapters": rows})
-        return
-    if not cards:
+    elif not cards:
         console.note("no adapters yet; make one with: hybrid adapt generator, or hybrid adapt embedder")
-        return
-    console.table(
-        ("name", "of the", "method", "gain", "general loss", "in use", "MB", "made"),
-        [
-            (
-                card.name,
-                card.kind,
-                card.method,
-                told(card.gain),
-                told(general_of(card)),
-                "yes" if used[card.kind] == card.name else "",
-                f"{_size(assistant, card.name) / 1e6:.1f}",
-                card.created[:10],
-            )
-            for card in cards
-        ],
-    )
+    else:
+        console.table(
+            ("name", "of the", "method", "gain", "general loss", "in use", "MB", "made"),
+            [
+                (
+                    card.name,
+                    card.kind,
+                    card.method,
+                    told(card.gain),
+                    told(card.general_loss),
+                    "yes" if used[card.kind] == card.name else "",
+                    f"{_size(assistant, card.name) / 1e6:.1f}",
+                    card.created[:10],
+                )
+                for card in cards
+            ],
+        )
 
 
 @app.command("show")
-def show(
-    name: Name,
-    domain: Domain = None,
-    as_json: Json = False,
-    config: Config = None,
-    indexes: Indexes = None,
-) -> None:
+@shared()
+def show(context: Context, name: Name) -> None:
     """Show the card of an adapter: base, data, settings, curve, gain and forgetting."""
-    assistant = assistant_for(settings_from(config, indexes=indexes), domain)
+    assistant = context.assistant()
     card = assistant.adapters.card(name)
     serves = _in_use(assistant, card.kind) == name
-    if as_json:
-        console.json_document({"in_use": serves, "bytes": _size(assistant, name), "card": card})
-        return
     lines = [
         ("adapter", f"{card.name}, of the {card.kind}" + (", in use" if serves else "")),
         ("base", f"{card.base} (weights {card.base_digest[:12]})"),
@@ -101,77 +93,164 @@ def show(
         *(("curve", f"step {p.step}: {p.domain:.4f}{_of_general(p.general)}") for p in card.curve),
         ("made with", ", ".join(f"{package} {version}" for package, version in card.versions.items())),
     ]
-    for label, text in lines:
-        if text:
-            console.data(f"{label:<11} {console.one_line(text, 200)}")
+    context.show(
+        {"in_use": serves, "bytes": _size(assistant, name), "card": card},
+        *(f"{label:<11} {console.one_line(text, 200)}" for label, text in lines if text),
+    )
+
+
+@app.command("check")
+@shared()
+def check(
+    context: Context,
+    name: Name,
+    suite: Suites = None,
+    items: Items = None,
+    task: Annotated[
+        list[str] | None,
+        typer.Option("--task", help="A task of lm-eval, measured as well; may be repeated."),
+    ] = None,
+) -> int:
+    """Measure what an adapter made the model forget, and write it into its card; ends with 7 if too much."""
+    assistant = context.assistant()
+    with console.progress() as progress:
+        card = assistant.adaptation.check(
+            name,
+            suites=suite or (),
+            items=items,
+            tasks=task or (),
+            note=console.note,
+            progress=progress,
+        )
+    found = assistant.adapters.reasons(name)
+    if context.as_json:
+        console.json_document({"adapter": name, "passed": not found.against, "found": found, "card": card})
+    else:
+        _show(card)
+        _explain(found)
+    return EXIT_GATE_FAILED if found.against else 0
+
+
+@app.command("promote")
+@shared()
+def promote(
+    context: Context,
+    name: Name,
+    force: Annotated[bool, typer.Option("--force", help="Whatever stands against it.")] = False,
+) -> int:
+    """Put an adapter in use if it gained and did not forget too much; checked first if it never was."""
+    return put_in_use(context, context.assistant(), name, force=force)
+
+
+@app.command("rollback")
+@shared()
+def rollback(context: Context, kind: Annotated[AdapterKind, _Kind]) -> None:
+    """Put the adapter that was in use before back in use, or the base if there was none."""
+    assistant = context.assistant()
+    with console.progress() as progress:
+        name = assistant.adaptation.rollback(kind, progress=progress)
+    context.show(
+        {"domain": assistant.domain, "kind": kind, "in_use": name},
+        f"in use for the {kind}: {name or 'the base'}",
+    )
+
+
+@app.command("repair")
+@shared()
+def repair(
+    context: Context,
+    name: Name,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option("--data", help="Your own examples, as they were given to `hybrid adapt`."),
+    ] = None,
+    train: Annotated[
+        bool, typer.Option(help="Tune anew with more rehearsal if strength is not enough.")
+    ] = True,
+    suite: Suites = None,
+    items: Items = None,
+) -> int:
+    """Try smaller strength, then more rehearsal, until the adapter forgets no more than it may."""
+    service = context.assistant().adaptation
+    found = service.repair(
+        name,
+        given=service.given(data or ()),
+        train=train,
+        suites=suite or (),
+        items=items,
+        note=console.note,
+    )
+    tried = [{"tried": attempt.name, "attempt": attempt} for attempt in found.attempts]
+    context.show(
+        {"adapter": name, "repaired": found.kept or None, "attempts": tried},
+        f"{found.kept} stays inside the budget; put it in use: hybrid adapters promote {found.kept}"
+        if found.kept
+        else f"{name} is not repaired: nothing that was tried stays inside the budget and still gains",
+    )
+    return 0 if found.kept else EXIT_GATE_FAILED
+
+
+@app.command("tradeoff")
+@shared()
+def tradeoff(
+    context: Context,
+    kind: Annotated[AdapterKind, _Kind] = AdapterKind.GENERATOR,
+    report: Annotated[Path | None, typer.Option("--report", help="Write it as one HTML file.")] = None,
+) -> None:
+    """Show what each adapter gained in the domain against what it lost in general, and which are best."""
+    from hybrid.files import write_atomic
+    from hybrid.report import pareto_html, pareto_json, pareto_text
+
+    assistant = context.assistant()
+    found = assistant.adaptation.tradeoff(kind, note=console.note)
+    if report is not None:
+        write_atomic(report, pareto_html(found, title=f"{assistant.domain}: the {kind}"))
+        console.note(f"report: {report}")
+    context.show(pareto_json(found), pareto_text(found))
 
 
 @app.command("remove")
-def remove(
-    name: Name,
-    domain: Domain = None,
-    as_json: Json = False,
-    config: Config = None,
-    indexes: Indexes = None,
-) -> None:
+@shared()
+def remove(context: Context, name: Name) -> None:
     """Remove an adapter that is not in use."""
-    assistant = assistant_for(settings_from(config, indexes=indexes), domain)
-    card = assistant.adapters.card(name)
-    if _in_use(assistant, card.kind) == name:
-        raise UsageError(
-            f"{name} is in use and cannot be removed",
-            hint=f"go back first: hybrid adapters rollback {card.kind}",
-        )
-    digest = adapter_digest(assistant.adapters.folder(name))
-    assistant.adapters.remove(name)
-    if card.kind is AdapterKind.EMBEDDER:
-        discard(assistant.folder, digest)
-    if as_json:
-        console.json_document({"domain": assistant.domain, "removed": name})
-    else:
-        console.data(f"removed {name}")
+    assistant = context.assistant()
+    assistant.adaptation.remove(name)
+    context.show({"domain": assistant.domain, "removed": name}, f"removed {name}")
 
 
 @app.command("merge")
-def merge(
-    name: Name,
-    out: Out,
-    domain: Domain = None,
-    as_json: Json = False,
-    config: Config = None,
-    indexes: Indexes = None,
-    offline: Offline = False,
-) -> None:
+@shared()
+def merge(context: Context, name: Name, out: Out) -> None:
     """Write base and adapter as one model, which loads without this package."""
-    from hybrid.adaptation.store.export import merge
-    from hybrid.models.loading import generator_folder
-    from hybrid.models.resolve import fetch
-
-    assistant = assistant_for(settings_from(config, indexes=indexes, offline=offline), domain)
-    models = assistant.settings.models
-    if assistant.adapters.card(name).kind is AdapterKind.GENERATOR:
-        if models.endpoint:
-            raise UsageError("the generator is an endpoint's", hint="unset models.endpoint to merge")
-        base = generator_folder(models.generator, offline=models.offline)
-    else:
-        base = fetch(models.embedder, offline=models.offline)
-    _written(merge(assistant.adapters.folder(name), base, out), as_json=as_json)
+    path = context.assistant().adaptation.merge(name, out)
+    context.show({"path": str(path)}, str(path))
 
 
 @app.command("export")
-def export(
-    name: Name,
-    out: Out,
-    domain: Domain = None,
-    as_json: Json = False,
-    config: Config = None,
-    indexes: Indexes = None,
-) -> None:
+@shared()
+def export(context: Context, name: Name, out: Out) -> None:
     """Write an adapter in PEFT's format with its card: a folder, or an archive (.zip, .tar, .tar.gz)."""
-    from hybrid.adaptation.store.export import export
+    path = context.assistant().adaptation.export(name, out)
+    context.show({"path": str(path)}, str(path))
 
-    assistant = assistant_for(settings_from(config, indexes=indexes), domain)
-    _written(export(assistant.adapters.folder(name), out), as_json=as_json)
+
+def put_in_use(context: Context, assistant: Assistant, name: str, *, force: bool = False) -> int:
+    """Promote an adapter unless something stands against it; say so, and return the exit code."""
+    card = assistant.adapters.card(name)
+    refused = False
+    with console.progress() as progress:
+        try:
+            found = assistant.adaptation.promote(name, force=force, note=console.note, progress=progress)
+        except GateFailed as error:
+            refused, found = True, Reasons(error.against, error.advice)
+    if context.as_json:
+        console.json_document({"adapter": name, "in_use": not refused, "found": found})
+    else:
+        if not card.forgetting and not force:
+            _show(assistant.adapters.card(name))  # measured just now
+        _explain(found)
+        console.data(f"{name} is not put in use" if refused else f"in use for the {card.kind}: {name}")
+    return EXIT_GATE_FAILED if refused else 0
 
 
 def told(change: Change | None, *, named: bool = False) -> str:
@@ -196,12 +275,6 @@ def _in_use(assistant: Assistant, kind: AdapterKind) -> str | None:
         return None
 
 
-def general_of(card: Card) -> Change | None:
-    """Return the change of general text, or the first that was measured."""
-    named = [change for change in card.forgetting if change.measure == _GENERAL_TEXT]
-    return next(iter([*named, *card.forgetting]), None)
-
-
 def _of_general(value: float | None) -> str:
     return "" if value is None else f", general {value:.4f}"
 
@@ -210,8 +283,22 @@ def _size(assistant: Assistant, name: str) -> int:
     return sum(path.stat().st_size for path in assistant.adapters.folder(name).rglob("*") if path.is_file())
 
 
-def _written(path: Path, *, as_json: bool) -> None:
-    if as_json:
-        console.json_document({"path": str(path)})
-    else:
-        console.data(str(path))
+def _show(card: Card) -> None:
+    rows = [
+        (
+            change.measure,
+            f"{change.before:.{_DIGITS.get(change.unit, 1)}f}",
+            f"{change.after:.{_DIGITS.get(change.unit, 1)}f}",
+            told(change),
+            str(change.items),
+        )
+        for change in (*([card.gain] if card.gain else []), *card.forgetting)
+    ]
+    console.table(("measure", "before", "after", "change (90 % interval)", "items"), rows)
+
+
+def _explain(found: Reasons) -> None:
+    for line in found.against:
+        console.note(f"against it: {line}")
+    for line in found.advice:
+        console.note(f"  → {line}")

@@ -19,9 +19,7 @@ from hybrid.cli import (
     evaluate,
     grounding,
     index,
-    judging,
     questions,
-    repairing,
     setup,
 )
 from hybrid.errors import EXIT_INTERRUPTED, HybridError
@@ -47,11 +45,6 @@ app.command()(index.rollback)
 app.command()(index.remove)
 app.command()(setup.doctor)
 app.command()(setup.completion)
-adapters.app.command("check")(judging.check)
-adapters.app.command("promote")(judging.promote)
-adapters.app.command("rollback")(judging.rollback)
-adapters.app.command("repair")(repairing.repair)
-adapters.app.command("tradeoff")(repairing.tradeoff)
 app.add_typer(adapt.app, name="adapt")
 app.add_typer(adapters.app, name="adapters")
 app.add_typer(grounding.app, name="grounding")

@@ -237,7 +237,8 @@ def values(answer: Answer, grounding: Grounding | None, sure: Uncertainty | None
 
     ``evidence.passage`` is a place among the hits, from 0, and the spans are offsets into its text.
     """
-    claims = None if grounding is None else [_claim(answer, verdict) for verdict in grounding.verdicts]
+    sources = [hit.chunk.source for hit in answer.hits]
+    claims = None if grounding is None else [verdict.document(sources) for verdict in grounding.verdicts]
     return {**console.plain(answer), "claims": claims, "uncertainty": console.plain(sure)}
 
 
@@ -246,20 +247,6 @@ def _agreement(sure: Uncertainty) -> str:
     count = len(sure.samples)
     groups = f"{sure.meanings} meaning{'s' if sure.meanings > 1 else ''}, entropy {sure.entropy:.2f}"
     return f"agreement {sure.agreement:.2f} over {count} sample{'s' if count > 1 else ''} ({groups})"
-
-
-def _claim(answer: Answer, verdict: ClaimVerdict) -> dict[str, Any]:
-    evidence = verdict.evidence
-    source = {} if evidence is None else {"source": answer.hits[evidence.passage].chunk.source}
-    return {
-        "text": verdict.claim.text,
-        "span": console.plain(verdict.claim.span),
-        "status": verdict.status.value,
-        "reason": verdict.claim.reason,
-        "support": verdict.support,
-        "evidence": None if evidence is None else source | console.plain(evidence),
-        "findings": console.plain(verdict.findings),
-    }
 
 
 def _told(answer: Answer, verdict: ClaimVerdict) -> Iterator[str]:

@@ -197,6 +197,17 @@ class Pace:
         return True
 
 
+def counting(seconds: float, unit: str = "") -> Callable[[str, int, int], None]:
+    """Return what tells how far something is, by name: at its end, and every so many seconds until then."""
+    pace = Pace(seconds)
+
+    def tell(name: str, done: int, total: int) -> None:
+        if pace.due(last=done == total):
+            note(f"{one_line(name, 60)}: {done} of {total} {unit}".rstrip())
+
+    return tell
+
+
 class _PlainProgress:
     """One line every few seconds, for logs."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -128,19 +128,8 @@ def run_comparison(
         gates=gates,
         budget=budget,
         retry=retry,
-        progress=_progress(),
+        progress=console.counting(10),
     )
-
-
-def _progress() -> Callable[[str, int, int], None]:
-    """Return what tells how far an arm is: at its end, and every few seconds until then."""
-    pace = console.Pace(10)
-
-    def tell(arm: str, done: int, total: int) -> None:
-        if pace.due(last=done == total):
-            console.note(f"{arm}: {done} of {total}")
-
-    return tell
 
 
 def _finish(context: Context, comparison: Comparison) -> int:
@@ -181,13 +170,12 @@ def _told(outcome: Outcome, width: int) -> list[str]:
     said = f"failed: {outcome.error}" if outcome.error else outcome.answer
     parts = [outcome.arm, "-" * min(len(outcome.arm), width), said, ""]
     for citation in outcome.citations:
-        page = f", page {citation.page}" if citation.page else ""
-        place = f"[{citation.number}] {citation.source}{page}, characters {citation.start}-{citation.end}"
-        parts += [f"{place}: {console.one_line(citation.text, _EVIDENCE_LETTERS)}"]
+        place = console.place(citation.source, citation.page, citation.start, citation.end)
+        said = console.one_line(citation.text, _EVIDENCE_LETTERS)
+        parts += [f"[{citation.number}] {place}: {said}"]
     if not outcome.citations:
-        parts += [
-            f"no citation; {len(outcome.passages)} passages found" if outcome.passages else "no passages"
-        ]
+        found = len(outcome.passages)
+        parts += [f"no citation; {found} passages found" if found else "no passages"]
     sure = f", relevance or probability {outcome.confidence:.2f}" if outcome.confidence is not None else ""
     parts += ["", f"{outcome.seconds:.2f} s{sure}"]
     return [line for part in parts for line in _wrapped(part, width)]

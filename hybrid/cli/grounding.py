@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,7 +56,7 @@ def evaluate(
         calibration=calibration,
         limit=limit,
         note=console.note,
-        progress=_progress(),
+        progress=console.counting(5, "claims"),
     )
     if context.as_json:
         from hybrid.grounding.table import document
@@ -86,7 +86,9 @@ def calibrate(
 
     # before the work, which takes its time: with --out no domain is needed
     assistant = context.assistant(indexed=out is None)
-    found = assistant.calibrate(data, scorer=scorer, out=out, limit=limit, progress=_progress())
+    found = assistant.calibrate(
+        data, scorer=scorer, out=out, limit=limit, progress=console.counting(5, "claims")
+    )
     card, stored = found.card, str(found.path) if found.path is not None else None
     if context.as_json:
         console.json_document(
@@ -96,17 +98,6 @@ def calibrate(
         _tell(card)
         console.data(f"stored    {stored}" if stored else "not stored: the Brier score is not better")
     return 0 if card.better else EXIT_GATE_FAILED
-
-
-def _progress() -> Callable[[str, int, int], None]:
-    """Return what tells how far a scorer is: at its end, and every few seconds until then."""
-    pace = console.Pace(5)
-
-    def tell(scorer: str, done: int, total: int) -> None:
-        if pace.due(last=done == total):
-            console.note(f"{console.one_line(scorer, 60)}: {done} of {total} claims")
-
-    return tell
 
 
 def _show(found: Sequence[MetaEvaluation], means: Sequence[MeanResult]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 import typer
@@ -108,14 +109,6 @@ def completion(context: Context, shell: Annotated[str, typer.Argument(help="bash
 
 
 def _assigned(key: str, value: object, origin: str | None) -> str:
-    return f"{key} = {_toml(value)}" + (f"  # {console.one_line(origin, 100)}" if origin else "")
-
-
-def _toml(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (int, float)):
-        return repr(value)
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
-    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+    # what JSON writes for text, numbers, truth and lists is TOML as well
+    line = f"{key} = {json.dumps(value, ensure_ascii=False)}"
+    return f"{line}  # {console.one_line(origin, 100)}" if origin else line

@@ -54,10 +54,10 @@ class PageWalk:
         """Return the number of words that were found."""
         return sum(len(piece.text.split()) for piece in self._pieces)
 
-    def add_to(self, builder: TextBuilder, *, deeper: int = 0) -> None:
-        """Append what was found; headings go ``deeper`` by so many levels."""
+    def add_to(self, builder: TextBuilder) -> None:
+        """Append what was found."""
         for piece in self._pieces:
-            builder.add(piece.kind, piece.text, level=piece.level + deeper if piece.level else 0)
+            builder.add(piece.kind, piece.text, level=piece.level)
 
     def _walk(self, top: Element) -> None:
         steps = etree.iterwalk(top, events=("start", "end"))

@@ -6,9 +6,11 @@ given, so that nothing can be judged that is not in the answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import dataclasses
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,6 +113,24 @@ class ClaimVerdict:
     support: float | None = None
     evidence: Excerpt | None = None
     findings: tuple[Finding, ...] = ()
+
+    def document(self, sources: Sequence[str]) -> dict[str, Any]:
+        """Return it as values for JSON: the claim's parts at the top, the evidence with its source.
+
+        Args:
+            sources: of the passages that it was judged by.
+        """
+        found = self.evidence
+        evidence = {} if found is None else {"source": sources[found.passage]} | dataclasses.asdict(found)
+        return {
+            "text": self.claim.text,
+            "span": dataclasses.asdict(self.claim.span),
+            "status": self.status,
+            "reason": self.claim.reason,
+            "support": self.support,
+            "evidence": evidence or None,
+            "findings": [dataclasses.asdict(finding) for finding in self.findings],
+        }
 
 
 def merged_spans(spans: Iterable[Span], *, length: int, text: str = "") -> tuple[Span, ...]:

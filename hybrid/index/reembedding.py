@@ -8,7 +8,6 @@ opens it meanwhile; ``put_in_force`` switches to it. Knows nothing about adapter
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,7 +63,6 @@ def reembed(
     embedder: Embedder,
     *,
     progress: Progress | None = None,
-    now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Manifest:
     """Build a generation with the chunks in force and the vectors of another embedder, unless there is one.
 
@@ -75,7 +73,6 @@ def reembed(
         domain: the folder of the domain.
         embedder: the one in force with another adapter, or without one.
         progress: told how far each stage is.
-        now: gives the time for the manifest.
 
     Raises:
         IndexMissing: the domain has no index.
@@ -105,7 +102,7 @@ def reembed(
                 folder=source.folder,
                 chunks=source.chunks,
                 report=report,
-                created=now(),
+                created=datetime.now(UTC),
             )
         finally:
             vectors.close()

@@ -16,11 +16,13 @@ def key_of(text: str) -> str:
     return " ".join(tokens(text))
 
 
-def shingles(text: str, *, length: int = _SHINGLE) -> frozenset[tuple[str, ...]]:
+def shingles(text: str) -> frozenset[tuple[str, ...]]:
     """Return the runs of so many words; of a shorter text the whole of it, of an empty one nothing."""
     words = tokens(text)
-    count = max(len(words) - length + 1, 1)
-    return frozenset(tuple(words[place : place + length]) for place in range(count)) if words else frozenset()
+    count = max(len(words) - _SHINGLE + 1, 1)
+    return (
+        frozenset(tuple(words[place : place + _SHINGLE]) for place in range(count)) if words else frozenset()
+    )
 
 
 class Seen:
@@ -60,5 +62,5 @@ def runs_of(texts: Iterable[str], length: int) -> frozenset[tuple[str, ...]]:
     found: set[tuple[str, ...]] = set()
     for text in texts:
         words = tokens(text)
-        found.update(tuple(words[place : place + length]) for place in range(len(words) - length + 1))
+        found.update(tuple(words[place : place + _SHINGLE]) for place in range(len(words) - length + 1))
     return frozenset(found)

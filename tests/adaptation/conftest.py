@@ -2,8 +2,7 @@
 
 import pytest
 
-from hybrid.adaptation.store.card import AdapterKind, Card
-from hybrid.adaptation.values import Change, Data, LossPoint
+from hybrid.adaptation.values import AdapterKind, Card, Change, Data, LossPoint
 from hybrid.config import Method, Reader
 
 

@@ -31,15 +31,15 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 from measure import Target, note, print_verdicts
 
 from hybrid.adaptation.examples.material import split_sources
-from hybrid.adaptation.forgetting.collection import Judged, general_set
+from hybrid.adaptation.forgetting.collection import JudgedQuery, general_set
 from hybrid.adaptation.forgetting.general import shipped_suite
 from hybrid.adaptation.forgetting.pairing import paired_change
-from hybrid.adaptation.forgetting.retrieval_gate import Side, general_changes
+from hybrid.adaptation.forgetting.retrieval import Side, general_changes
 from hybrid.adaptation.queries.pairs import PairSettings, make_pairs
-from hybrid.adaptation.store.card import AdapterKind, Card, write_card
+from hybrid.adaptation.store import write_card
 from hybrid.adaptation.training.embedder import TunedEmbedder, tune_embedder
 from hybrid.adaptation.training.lessons import EmbedderSettings
-from hybrid.adaptation.values import Change, Data
+from hybrid.adaptation.values import AdapterKind, Card, Change, Data
 from hybrid.config import ChunkSettings, DocumentSettings, Settings, load_settings
 from hybrid.files import read_jsonl
 from hybrid.index import Index
@@ -120,7 +120,7 @@ class Bench:
         self._work, self._settings, self._pairs = work, settings, pairs
         self._base: Embedder = load_embedder(settings.models)
         self._corpora = {corpus.name: corpus for corpus in corpora}
-        self._queries: dict[str, list[Judged]] = {}
+        self._queries: dict[str, list[JudgedQuery]] = {}
         for corpus in corpora:
             note(f"indexing {corpus.name}")
             documents = DocumentSettings(text_field="text")
@@ -199,7 +199,7 @@ class Bench:
     def _domain(self, name: str) -> Path:
         return self._work / "indexes" / name
 
-    def _judged(self, corpus: Corpus) -> list[Judged]:
+    def _judged(self, corpus: Corpus) -> list[JudgedQuery]:
         """Return the queries with the sources that the index has for the documents."""
         index = Index.open(self._domain(corpus.name))
         sources = {}
@@ -209,12 +209,14 @@ class Bench:
             sources[document.metadata.get("id", source)] = source
         index.close()
         return [
-            Judged(text, {sources[name]: grade for name, grade in found.items() if name in sources}, text)
+            JudgedQuery(
+                text, {sources[name]: grade for name, grade in found.items() if name in sources}, text
+            )
             for text, found in corpus.queries.items()
         ]
 
 
-def judged_change(before: Side, after: Side, queries: Sequence[Judged], name: str) -> Change:
+def judged_change(before: Side, after: Side, queries: Sequence[JudgedQuery], name: str) -> Change:
     """Return the change of nDCG@10 of dense retrieval on judged queries."""
     units = [query.unit for query in queries]
     columns = [_gains(side, queries) for side in (before, after)]
@@ -223,7 +225,7 @@ def judged_change(before: Side, after: Side, queries: Sequence[Judged], name: st
     )
 
 
-def _gains(side: Side, queries: Sequence[Judged]) -> list[float]:
+def _gains(side: Side, queries: Sequence[JudgedQuery]) -> list[float]:
     found = []
     for query, vector in zip(queries, side.embedder.embed_queries([q.text for q in queries]), strict=True):
         hits = side.index.chunks([scored.position for scored in side.index.search_dense(vector, 120)])

@@ -29,16 +29,15 @@ from measure import Target, note, print_table, print_verdicts
 from hybrid.adaptation.examples.plaintext import text_examples
 from hybrid.adaptation.examples.rehearsal import rehearsal_examples
 from hybrid.adaptation.forgetting.benchmark_files import load_suite
-from hybrid.adaptation.forgetting.gate import Budget, judge
 from hybrid.adaptation.forgetting.general import Suite, shipped_suite
-from hybrid.adaptation.forgetting.likelihood import Stretch, Subject, log_likelihoods
+from hybrid.adaptation.forgetting.likelihood import Subject, TokenStretch, log_likelihoods
 from hybrid.adaptation.forgetting.measurement import COUNTINGS, Item, Measure, changes, measure
 from hybrid.adaptation.forgetting.pairing import paired_change
-from hybrid.adaptation.store.card import AdapterKind, Card
-from hybrid.adaptation.store.versions import AdapterStore
+from hybrid.adaptation.gate import Budget, judge
+from hybrid.adaptation.store import AdapterStore
 from hybrid.adaptation.training.encoding import Encoded, encode
 from hybrid.adaptation.training.generator import Base, tune_generator
-from hybrid.adaptation.values import Change, Data, Example, Examples
+from hybrid.adaptation.values import AdapterKind, Card, Change, Data, Example, Examples
 from hybrid.config import AdaptationSettings, ModelSettings
 from hybrid.files import read_jsonl
 from hybrid.models.device import choose_placement
@@ -113,7 +112,7 @@ def _rehearsal(generator: TransformersGenerator, train: Sequence[Example]) -> li
 
 
 def _losses_of(subject: Subject, texts: Sequence[Encoded]) -> list[float]:
-    sums = log_likelihoods(subject, [Stretch(item.ids, item.start) for item in texts])
+    sums = log_likelihoods(subject, [TokenStretch(item.ids, item.start) for item in texts])
     return [-value / item.completion_tokens for value, item in zip(sums, texts, strict=True)]
 
 

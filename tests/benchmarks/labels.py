@@ -26,11 +26,10 @@ from hybrid.adaptation.forgetting.benchmark_files import load_suite
 from hybrid.adaptation.forgetting.general import Suite, shipped_suite
 from hybrid.adaptation.forgetting.measurement import measure
 from hybrid.adaptation.forgetting.pairing import paired_change
-from hybrid.adaptation.store.card import AdapterKind, Card
-from hybrid.adaptation.store.versions import AdapterStore
+from hybrid.adaptation.store import AdapterStore
 from hybrid.adaptation.training.encoding import encode
 from hybrid.adaptation.training.generator import Base, tune_generator
-from hybrid.adaptation.values import Change, Data, Example, Examples
+from hybrid.adaptation.values import AdapterKind, Card, Change, Data, Example, Examples
 from hybrid.config import AdaptationSettings, Method, ModelSettings
 from hybrid.files import read_jsonl
 from hybrid.generation.prompts import load_prompts

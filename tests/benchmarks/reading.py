@@ -57,10 +57,10 @@ def tune(assistant: Assistant, name: str, objective: Objective, apart: Sequence[
     """Make an adapter unless it is there from an earlier run."""
     if name in assistant.adapters.names():
         return
-    workshop = assistant.workshop()
-    material = workshop.material([objective], against=apart, apart=apart)
+    service = assistant.adaptation
+    material = service.material([objective], against=apart, apart=apart)
     print(f"{name}: {dict(material.data.counts)}", flush=True)
-    card = workshop.tune(material, name=name)
+    card = service.tune_generator(material, name=name)
     print(f"{name}: {card.seconds:.0f} s, {card.gain}", flush=True)
 
 
@@ -93,7 +93,7 @@ def follows_the_passage(assistant: Assistant, adapter: str, questions: Sequence[
         )
         if example.made == SWAPPED
     ]
-    generator = assistant.workshop().generator.adapted(assistant.adapters.folder(adapter))
+    generator = assistant.adaptation.tunable.adapted(assistant.adapters.folder(adapter))
     written = generator.generate([example.prompt for example in examples], max_new_tokens=96)
     wanted = [example.completion.rpartition("\n")[2].lower() for example in examples]
     right = sum(want in text.text.lower() for want, text in zip(wanted, written, strict=True))
@@ -147,12 +147,12 @@ def abstracts(options: argparse.Namespace, folder: Path) -> list[dict[str, objec
         if name not in assistant.adapters.names():
             from hybrid.adaptation.examples.files import Given
 
-            workshop = assistant.workshop()
-            material = workshop.material(
+            service = assistant.adaptation
+            material = service.material(
                 [Objective.LABEL, Objective.READING], against=test, apart=test, given=Given(tuple(train))
             )
             print(f"{name}: {dict(material.data.counts)}", flush=True)
-            workshop.tune(material, name=name)
+            service.tune_generator(material, name=name)
         arms = ["base", "rag", f"adapter:generator_adapter={name}", f"both:generator_adapter={name}"]
         found = assistant.compare(test, arms=",".join(arms), name=f"fold {fold}")
         results.append(show(found, f"fold {fold} ({len(test)})", "rag"))

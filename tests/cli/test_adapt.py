@@ -141,13 +141,13 @@ def test_an_interrupted_training_goes_on_and_loses_no_earlier_adapter(domain, tm
             if step == 6:
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "_Progress", Dying)
+    monkeypatch.setattr(module, "_TrainingProgress", Dying)
     assert run(arguments) == 130
     assert list((domain / "adapters" / ".work" / "state").glob("*.safetensors"))
     told = capsys.readouterr().err
     assert "interrupted" in told
     steps = []
-    monkeypatch.setattr(module, "_Progress", lambda: lambda step, *_: steps.append(step))
+    monkeypatch.setattr(module, "_TrainingProgress", lambda: lambda step, *_: steps.append(step))
     assert run(arguments) == 0
     assert steps[0] > 1
     assert len(capsys.readouterr().out.splitlines()) == 1
@@ -156,7 +156,7 @@ def test_an_interrupted_training_goes_on_and_loses_no_earlier_adapter(domain, tm
 def test_a_disk_that_is_full_at_the_end_loses_no_earlier_adapter(domain, tmp_path, capsys, monkeypatch):
     import errno
 
-    import hybrid.adaptation.store.versions as store
+    import hybrid.adaptation.store as store
 
     data = labels(tmp_path / "data.jsonl")
     arguments = ["adapt", "generator", "--data", data, "--no-check", "--epochs", "0.3"]

@@ -7,9 +7,8 @@ import shutil
 import pytest
 
 from hybrid.adaptation.forgetting.general import Suite
-from hybrid.adaptation.store.card import AdapterKind
-from hybrid.adaptation.store.versions import AdapterStore
-from hybrid.adaptation.values import Change
+from hybrid.adaptation.store import AdapterStore
+from hybrid.adaptation.values import AdapterKind, Change
 from hybrid.cli.app import run
 
 GAIN = Change("label accuracy", 50.0, 70.0, 20.0, 12.0, 27.5, "points", 120, True)
@@ -126,7 +125,7 @@ def test_what_is_in_use_is_not_removed(domain, keep_adapter, capsys):
 @pytest.fixture
 def tuned(domain, tiny_generator_folder, make_adapter, monkeypatch, tmp_path):
     """Adapters that did little and much, with a gain, and the name of a suite of texts."""
-    from hybrid.adaptation.store.card import read_card
+    from hybrid.adaptation.store import read_card
 
     monkeypatch.setenv("HYBRID_MODELS__GENERATOR", str(tiny_generator_folder))
     for name, size in (("gentle", 1e-4), ("brutal", 1.0)):
@@ -193,7 +192,7 @@ def test_a_generator_elsewhere_cannot_be_checked(tuned, monkeypatch, capsys):
 @pytest.fixture
 def embedded(tmp_path, tiny_embedder_folder, tiny_embedder_adapter_folder, write_files, monkeypatch, capsys):
     """A domain with an index by the tiny embedder, and an adapter for that whose card passes the gate."""
-    from hybrid.adaptation.store.card import read_card
+    from hybrid.adaptation.store import read_card
 
     monkeypatch.setenv("HYBRID_MODELS__EMBEDDER", str(tiny_embedder_folder))
     monkeypatch.setenv("HYBRID_MODELS__DTYPE", "float32")
@@ -349,7 +348,7 @@ def test_export_writes_a_folder_or_an_archive_once(domain, keep_adapter, capsys,
 def test_merge_writes_a_model(domain, tiny_generator_folder, make_adapter, monkeypatch, capsys, tmp_path):
     from transformers import AutoModelForCausalLM
 
-    from hybrid.adaptation.store.card import read_card
+    from hybrid.adaptation.store import read_card
 
     built = make_adapter(tiny_generator_folder, tmp_path / "built")
     AdapterStore(domain).add("a", built, read_card(built))
@@ -376,11 +375,11 @@ def test_an_adapter_goes_with_arms_that_have_one(domain, capsys):
 
 
 def test_the_arm_adapter_is_asked(domain, tiny_generator_folder, make_adapter, monkeypatch, capsys, tmp_path):
-    from hybrid.adaptation.store.card import read_card
+    from hybrid.adaptation.store import read_card
 
     built = make_adapter(tiny_generator_folder, tmp_path / "built")
     AdapterStore(domain).add("a", built, read_card(built))
-    AdapterStore(domain).promote("a", lambda card: ())
+    AdapterStore(domain).promote("a", force=True)
     monkeypatch.setenv("HYBRID_MODELS__GENERATOR", str(tiny_generator_folder))
     monkeypatch.setenv("HYBRID_GENERATION__MAX_NEW_TOKENS", "8")
     answer = document(capsys, "ask", "port?", "--arm", "adapter")

@@ -450,8 +450,8 @@ def test_an_adapter_trained_on_a_base_in_4_bits_is_merged_into_the_full_one(
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-    from hybrid.adaptation.store.card import AdapterKind, Card, write_card
-    from hybrid.adaptation.values import Data
+    from hybrid.adaptation.store import write_card
+    from hybrid.adaptation.values import AdapterKind, Card, Data
     from hybrid.config import Method
 
     small = AutoModelForCausalLM.from_pretrained(

@@ -317,7 +317,7 @@ def test_no_template_lets_text_past_the_escaping():
 
 def test_an_answer_needs_no_report_and_a_report_no_templates_until_there_is_a_page():
     code = (
-        "import sys, hybrid.assistant, hybrid.cli.questions; assert 'hybrid.report' not in sys.modules\n"
+        "import sys, hybrid.assistant, hybrid.cli.ask; assert 'hybrid.report' not in sys.modules\n"
         "import hybrid.report; assert 'jinja2' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

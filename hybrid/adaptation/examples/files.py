@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hybrid.adaptation.values import Example, ExampleKind, Pair
+from hybrid.adaptation.values import Example, ExampleKind, QueryPair
 from hybrid.errors import UsageError
 from hybrid.files import read_jsonl, write_atomic
 from hybrid.generation.prompts import Prompts
@@ -33,7 +33,7 @@ class Given:
 
     questions: tuple[Question, ...] = ()
     examples: tuple[Example, ...] = ()
-    pairs: tuple[Pair, ...] = ()
+    pairs: tuple[QueryPair, ...] = ()
 
 
 def load_given(path: Path, prompts: Prompts) -> Given:
@@ -54,7 +54,7 @@ def load_given(path: Path, prompts: Prompts) -> Given:
     """
     questions: list[Question] = []
     examples: list[Example] = []
-    pairs: list[Pair] = []
+    pairs: list[QueryPair] = []
     for number, value in _rows(path):
         line = _Line(value, path, number)
         if "question" in line:
@@ -228,8 +228,8 @@ def _example_row(example: Example) -> dict[str, Any]:
     return row | {"completion": example.completion, "made": example.made}
 
 
-def _pair(line: _Line) -> Pair:
-    return Pair(
+def _pair(line: _Line) -> QueryPair:
+    return QueryPair(
         line.text("query"),
         line.text("passage"),
         line.text("source", default=""),

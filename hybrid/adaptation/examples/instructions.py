@@ -9,26 +9,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hybrid.adaptation.values import Example, ExampleKind
-from hybrid.generation.prompts import Passage, Prompts
+from hybrid.generation.prompts import Prompts
 from hybrid.types import Question
 
 
-def label_examples(
-    questions: Sequence[Question], prompts: Prompts, *, passages: Sequence[Sequence[Passage]] | None = None
-) -> list[Example]:
+def label_examples(questions: Sequence[Question], prompts: Prompts) -> list[Example]:
     """Return one example for every question with options whose answer is among them.
 
     Args:
         questions: those without options are passed over.
         prompts: of the language that is served.
-        passages: for each question what it is asked with, for the arm ``both``; None asks without.
     """
-    shown = passages if passages is not None else [()] * len(questions)
     examples: list[Example] = []
-    for question, seen in zip(questions, shown, strict=True):
+    for question in questions:
         right = [answer for answer in question.answers if answer in question.options]
         if right:
-            prompt = prompts.choice(question.text, question.options, seen)
+            prompt = prompts.choice(question.text, question.options)
             examples.append(
                 Example(
                     ExampleKind.LABEL,

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from hybrid.adaptation.forgetting.general import LEAST_ITEMS, Choice, Passage, Suite, choice_of
+from hybrid.adaptation.forgetting.general import LEAST_ITEMS, Choice, Suite, SuitePassage, choice_of
 from hybrid.adaptation.forgetting.grammar import MinimalPair
 from hybrid.errors import UsageError
 from hybrid.files import read_jsonl
@@ -129,7 +129,7 @@ def _from_instruction(row: Mapping[str, Any]) -> tuple[str, list[str], int] | No
     return question, options, int(answer[1]) - 1
 
 
-def _passages(file: Path, name: str) -> Iterator[Passage]:
+def _passages(file: Path, name: str) -> Iterator[SuitePassage]:
     """Yield stretches of whole paragraphs; those of one document have one source."""
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
@@ -142,7 +142,7 @@ def _passages(file: Path, name: str) -> Iterator[Passage]:
         if gathered and (ended or len(gathered) + len(line or "") > _PASSAGE_CHARACTERS):
             if len(gathered) >= _SHORTEST_PASSAGE:
                 number += 1
-                yield Passage(f"{name}:{number}", "", gathered.strip(), source)
+                yield SuitePassage(f"{name}:{number}", "", gathered.strip(), source)
             gathered = ""
         if title is not None:
             source = f"{name}: {title[1]}"

@@ -20,7 +20,7 @@ GENERAL = "general"
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedQuery:
     """A query and the grades of the documents that it should find, by source; 0 and less are not relevant.
 
     Queries of one ``unit`` are not independent: it is the document that they were made from, or their own.
@@ -37,7 +37,7 @@ class RetrievalSet:
 
     name: str
     documents: tuple[Document, ...]
-    queries: tuple[Judged, ...]
+    queries: tuple[JudgedQuery, ...]
 
 
 def general_set() -> RetrievalSet:
@@ -68,7 +68,7 @@ def read_collection(folder: Path, *, split: str = "test", name: str = "") -> Ret
     if not documents:
         raise UsageError(f"{collection.corpus} holds no document", hint="one JSON object a line: _id, text")
     judged = tuple(
-        Judged(text, collection.qrels[query], _unit(query, collection.qrels[query]))
+        JudgedQuery(text, collection.qrels[query], _unit(query, collection.qrels[query]))
         for query, text in collection.queries.items()
     )
     return RetrievalSet(name or folder.name, documents, judged)

@@ -28,7 +28,7 @@ _Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class SuitePassage:
     """A text of a kind; passages of one source are not independent."""
 
     id: str
@@ -66,7 +66,7 @@ class Suite:
     """Everything that one measurement asks; a kind may be empty."""
 
     name: str
-    passages: tuple[Passage, ...] = ()
+    passages: tuple[SuitePassage, ...] = ()
     pairs: tuple[MinimalPair, ...] = ()
     choices: tuple[Choice, ...] = ()
     probes: tuple[Probe, ...] = ()
@@ -133,11 +133,11 @@ def choice_of(question: str, right: str, wrong: Sequence[str]) -> Choice:
     return Choice(question, question, options, options.index(right))
 
 
-def _passages(split: str) -> tuple[Passage, ...]:
+def _passages(split: str) -> tuple[SuitePassage, ...]:
     rows = [*_rows("excerpts.jsonl"), *_rows("prose.jsonl")]
     wanted = (row for row in rows if row["split"] == split)
     # each is from a document of its own
-    return tuple(Passage(row["id"], row["kind"], row["text"], row["id"]) for row in wanted)
+    return tuple(SuitePassage(row["id"], row["kind"], row["text"], row["id"]) for row in wanted)
 
 
 def _choices() -> tuple[Choice, ...]:

@@ -48,7 +48,7 @@ class Subject(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class TokenStretch:
     """The tokens of a text; those from ``start`` on are judged."""
 
     ids: tuple[int, ...]
@@ -80,17 +80,17 @@ def number_format(subject: Subject) -> str:
     return choose_placement(parameter.device.type).dtype
 
 
-def pieces(subject: Subject, text: str) -> list[Stretch]:
+def pieces(subject: Subject, text: str) -> list[TokenStretch]:
     """Return a plain text as stretches that fit: all of its tokens are judged, each once."""
     (ids,) = subject.dialogue.tokens([subject.dialogue.plain(text)])
     lead = _lead(subject.dialogue)
     size = min(_PIECE_TOKENS, subject.context_tokens) - len(lead)
     parts = [ids[first : first + size] for first in range(0, len(ids), size)]
     # a token that nothing stands before cannot be judged
-    return [Stretch((*lead, *part), len(lead) or 1) for part in parts if len(lead) + len(part) > 1]
+    return [TokenStretch((*lead, *part), len(lead) or 1) for part in parts if len(lead) + len(part) > 1]
 
 
-def continuation(subject: Subject, before: str, text: str) -> Stretch:
+def continuation(subject: Subject, before: str, text: str) -> TokenStretch:
     """Return a text of which only what comes after ``before`` is judged.
 
     Raises:
@@ -101,7 +101,7 @@ def continuation(subject: Subject, before: str, text: str) -> Stretch:
     head = (*_lead(dialogue), *first)
     if not head:
         head, last = tuple(last[:1]), last[1:]
-    stretch = Stretch((*head, *last), len(head))
+    stretch = TokenStretch((*head, *last), len(head))
     if not last or len(stretch.ids) > subject.context_tokens:
         raise UsageError(
             f"{text[:60]!r} has {len(last)} tokens to judge behind {len(head)}, expected 1 or more, and at "
@@ -111,7 +111,7 @@ def continuation(subject: Subject, before: str, text: str) -> Stretch:
     return stretch
 
 
-def log_likelihoods(subject: Subject, stretches: Sequence[Stretch]) -> list[float]:
+def log_likelihoods(subject: Subject, stretches: Sequence[TokenStretch]) -> list[float]:
     """Return the log-likelihood of the judged tokens of each stretch, summed."""
     import torch
 
@@ -127,7 +127,7 @@ def log_likelihoods(subject: Subject, stretches: Sequence[Stretch]) -> list[floa
     return values
 
 
-def compare(base: Subject, adapted: Subject, stretches: Sequence[Stretch]) -> list[Apart]:
+def compare(base: Subject, adapted: Subject, stretches: Sequence[TokenStretch]) -> list[Apart]:
     """Return how two models with one tokenizer judge each stretch, and how far apart they are on it."""
     import torch
 
@@ -145,7 +145,7 @@ def compare(base: Subject, adapted: Subject, stretches: Sequence[Stretch]) -> li
     return values
 
 
-def _apart(first: Tensor, second: Tensor, stretch: Stretch) -> Apart:
+def _apart(first: Tensor, second: Tensor, stretch: TokenStretch) -> Apart:
     before = after = divergence = 0.0
     for (chosen, logs), (others, other_logs) in zip(
         _rows(first, stretch), _rows(second, stretch), strict=True
@@ -156,7 +156,7 @@ def _apart(first: Tensor, second: Tensor, stretch: Stretch) -> Apart:
     return Apart(before, after, divergence)
 
 
-def _rows(logits: Tensor, stretch: Stretch) -> Iterator[tuple[Tensor, Tensor]]:
+def _rows(logits: Tensor, stretch: TokenStretch) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield log-likelihoods of the judged tokens and of all tokens there, some rows at a time."""
     import torch
 
@@ -168,7 +168,7 @@ def _rows(logits: Tensor, stretch: Stretch) -> Iterator[tuple[Tensor, Tensor]]:
         yield logs.gather(-1, part[:, None])[:, 0], logs
 
 
-def _logits(module: Any, batch: Sequence[Stretch], form: str) -> list[Tensor]:
+def _logits(module: Any, batch: Sequence[TokenStretch], form: str) -> list[Tensor]:
     """Return for each stretch the logits of its judged tokens, shape (judged, vocabulary)."""
     import torch
 
@@ -210,7 +210,7 @@ def _lead(dialogue: Dialogue) -> tuple[int, ...]:
     return tuple(dialogue.tokens(["\n"])[0])
 
 
-def _batches(stretches: Sequence[Stretch]) -> Iterator[list[int]]:
+def _batches(stretches: Sequence[TokenStretch]) -> Iterator[list[int]]:
     """Yield places of stretches of similar length."""
     batch: list[int] = []
     for place in sorted(range(len(stretches)), key=lambda place: len(stretches[place].ids)):

@@ -20,7 +20,6 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
@@ -28,8 +27,8 @@ import numpy as np
 
 from hybrid.adaptation.forgetting.general import Choice, Suite
 from hybrid.adaptation.forgetting.likelihood import (
-    Stretch,
     Subject,
+    TokenStretch,
     compare,
     continuation,
     log_likelihoods,
@@ -37,7 +36,7 @@ from hybrid.adaptation.forgetting.likelihood import (
     pieces,
 )
 from hybrid.adaptation.forgetting.pairing import paired_change
-from hybrid.adaptation.values import Change
+from hybrid.adaptation.values import Change, Measure
 from hybrid.errors import AdapterError, UsageError
 from hybrid.files import hash_text, storage_errors, write_json
 from hybrid.models import Generation
@@ -45,19 +44,6 @@ from hybrid.models.resolve import cache_folder
 from hybrid.types import Message, MessageRole
 
 _ANSWER_TOKENS = 20
-
-
-class Measure(StrEnum):
-    """What is measured; the names that reports show."""
-
-    TEXT = "general text"
-    BYTES = "general text by bytes"
-    DIVERGENCE = "divergence from the base"
-    PAIRS = "minimal pairs"
-    PAIRS_RIGHT = "minimal pairs right"
-    CHOICES = "multiple choice"
-    CHOICES_RIGHT = "multiple choice right"
-    FORMATS = "formats followed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +254,7 @@ def _answers(suite: Suite, before: Answers, after: Answers) -> list[Item]:
     return [*soft, *hard]
 
 
-def _options(model: Subject, choice: Choice) -> list[Stretch]:
+def _options(model: Subject, choice: Choice) -> list[TokenStretch]:
     # the layout that base and instruct models of this size do best with, by the sum over tokens
     head = f"Question: {choice.question}\nAnswer:"
     return [continuation(model, head, f" {option}") for option in choice.options]

@@ -27,7 +27,7 @@ from hybrid.adaptation.queries.questions import (
     Draft,
     draft_queries,
 )
-from hybrid.adaptation.values import Pair, Pairs
+from hybrid.adaptation.values import Pairs, QueryPair
 from hybrid.errors import UsageError
 from hybrid.index import Index
 from hybrid.questions.corpus import chunks_of, deep_search
@@ -88,7 +88,7 @@ def make_pairs(
 
 def held_out_pairs(
     retriever: Retriever, sources: frozenset[str], *, count: int, seed: int, sieve: Sieve | None = None
-) -> list[Pair]:
+) -> list[QueryPair]:
     """Return pairs of documents that no training saw, to measure a gain on; they have no negatives."""
     settings = PairSettings(count, 0, negatives=0, seed=seed)
     return _Making(retriever, settings, sieve, frozenset()).pairs(sources, count)
@@ -106,10 +106,10 @@ class _Making:
         self._seen = Seen()
         self.left_out: list[str] = []
 
-    def pairs(self, sources: frozenset[str], wanted: int) -> list[Pair]:
+    def pairs(self, sources: frozenset[str], wanted: int) -> list[QueryPair]:
         """Return so many pairs of these documents, fewer where they give no more."""
         drafts = self._fresh(_spread(self._index, sources, seed=self._settings.seed))
-        kept: list[Pair] = []
+        kept: list[QueryPair] = []
         while len(kept) < wanted and (batch := list(islice(drafts, min(_BATCH, wanted - len(kept))))):
             found = self._search([draft.query for draft in batch])
             for draft, hits in zip(batch, found, strict=True):
@@ -133,14 +133,14 @@ class _Making:
             return ""
         return self._sieve.question(Question("", draft.query, source=draft.chunk.source))
 
-    def _checked(self, draft: Draft, hits: Sequence[Hit]) -> Pair | None:
+    def _checked(self, draft: Draft, hits: Sequence[Hit]) -> QueryPair | None:
         source = draft.chunk.source
         own = next((hit for hit in hits[:ROUND_TRIP] if hit.chunk.source == source), None)
         if own is None:
             self.left_out.append(_LOST)
             return None
         confused = self._confused(own, hits)
-        return Pair(
+        return QueryPair(
             query=draft.query,
             passage=draft.passage,
             source=source,

@@ -25,7 +25,7 @@ from hybrid.adaptation.training.lessons import EmbedderSettings, Encoder, Lesson
 from hybrid.adaptation.training.loop import Fit, Schedule, fit
 from hybrid.adaptation.training.methods import AdapterPlan, linear_layers, top_layers
 from hybrid.adaptation.training.strength import Held, Strength, choose_strength, set_strength, try_strengths
-from hybrid.adaptation.values import Pair, Pairs
+from hybrid.adaptation.values import Pairs, QueryPair
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import TrainingFailed, UsageError
 from hybrid.files import hash_text, storage_errors
@@ -266,7 +266,7 @@ def tune_embedder(
     return TunedEmbedder(out, plan, done, strength, strengths, len(pairs.train))
 
 
-def _refuse_unfit(pairs: Sequence[Pair], method: Method) -> None:
+def _refuse_unfit(pairs: Sequence[QueryPair], method: Method) -> None:
     if method not in _METHODS:
         raise UsageError(
             f"an embedder is not tuned by {method}", hint=f"expected one of: {', '.join(_METHODS)}"

@@ -55,7 +55,7 @@ class EncodedSet:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class TokenBatch:
     """Examples side by side.
 
     ``ids``, ``mask`` and ``positions`` have the shape (rows, width). ``targets`` has the shape (rows, kept):
@@ -118,7 +118,7 @@ def by_length(encoded: Sequence[Encoded], size: int) -> list[list[int]]:
     return [order[first : first + size] for first in range(0, len(order), size)]
 
 
-def collate(rows: Sequence[Encoded], *, pad: int, device: str = "cpu") -> Batch:
+def collate(rows: Sequence[Encoded], *, pad: int, device: str = "cpu") -> TokenBatch:
     """Return the examples as one batch, padded on the left."""
     import torch
 
@@ -133,7 +133,7 @@ def collate(rows: Sequence[Encoded], *, pad: int, device: str = "cpu") -> Batch:
         targets[place, kept - row.completion_tokens :] = row.ids[row.start :]
     positions = np.maximum(mask.cumsum(-1) - 1, 0)
     to = torch.device(device)
-    return Batch(
+    return TokenBatch(
         torch.from_numpy(ids).to(to),
         torch.from_numpy(mask).to(to),
         torch.from_numpy(positions).to(to),

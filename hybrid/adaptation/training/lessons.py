@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn import functional
 
 from hybrid.adaptation.training.teaching import Listed, Teacher
-from hybrid.adaptation.values import Pair
+from hybrid.adaptation.values import QueryPair
 from hybrid.models import Vectors
 
 if TYPE_CHECKING:
@@ -113,15 +113,12 @@ class Lesson:
         pairs: whose queries are asked.
         encoder: before it is trained.
         settings: how much is listed.
-        beside: passages without a query that are in the pool too.
     """
 
-    def __init__(
-        self, pairs: Sequence[Pair], encoder: Encoder, settings: EmbedderSettings, beside: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, pairs: Sequence[QueryPair], encoder: Encoder, settings: EmbedderSettings) -> None:
         self.pairs = tuple(pairs)
         negatives = [text for pair in pairs for text in pair.negatives]
-        texts = dict.fromkeys([*(pair.passage for pair in pairs), *negatives, *beside])
+        texts = dict.fromkeys([*(pair.passage for pair in pairs), *negatives])
         self.texts = tuple(texts)
         places = {text: place for place, text in enumerate(self.texts)}
         self.own = [places[pair.passage] for pair in pairs]

@@ -59,7 +59,7 @@ class Fit:
     seconds: float
 
 
-class Task(Protocol):
+class TrainingTask(Protocol):
     """What is trained."""
 
     @property
@@ -98,7 +98,7 @@ def is_main() -> bool:
 
 
 def fit(
-    task: Task,
+    task: TrainingTask,
     schedule: Schedule,
     *,
     seed: int,
@@ -146,7 +146,7 @@ class _Run:
     """A training under way."""
 
     def __init__(
-        self, task: Task, schedule: Schedule, seed: int, state: Path | None, accelerator: Any
+        self, task: TrainingTask, schedule: Schedule, seed: int, state: Path | None, accelerator: Any
     ) -> None:
         import torch
 

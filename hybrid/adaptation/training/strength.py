@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from hybrid.adaptation.forgetting.retrieval_gate import pool_scores
+from hybrid.adaptation.forgetting.retrieval import pool_scores
 from hybrid.adaptation.training.lessons import Encoder, Lesson
 from hybrid.models import Vectors
 

@@ -28,25 +28,21 @@ class WordAlignment:
 
     Args:
         embedder: only ``embed_documents`` is used.
-        even: the mean from 0 to 1 whose logit is 0.
         max_words: it could read any length; the more words there are, the more likely one is similar.
     """
 
-    def __init__(self, embedder: Embedder, *, even: float = 0.75, max_words: int = 200) -> None:
+    # the mean whose logit is 0
+    even = 0.75
+
+    def __init__(self, embedder: Embedder, *, max_words: int = 200) -> None:
         self._embedder = embedder
         self._vectors: dict[str, NDArray[np.float32]] = {}
-        self.even = even
-        self._max_words = max_words
+        self.max_words = max_words
 
     @property
     def name(self) -> str:
         """Return "word alignment" and the embedder."""
         return f"word alignment, {self._embedder.fingerprint.name}"
-
-    @property
-    def max_words(self) -> int:
-        """Return the number given at construction."""
-        return self._max_words
 
     def score(self, pairs: Sequence[Pair]) -> Logits:
         """Return the logits of the means; a claim without content words has a mean of 0."""

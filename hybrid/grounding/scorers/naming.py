@@ -46,9 +46,6 @@ def scorer_for(
     settings: ModelSettings,
     *,
     embedder: Embedder | None = None,
-    language: str = "en",
-    prompt: str = "",
-    trust_remote_code: bool = False,
 ) -> Scorer:
     """Return the scorer of a name.
 
@@ -57,9 +54,6 @@ def scorer_for(
             its outputs, counted from 0: ``#SUPPORT`` or ``#SUPPORT,CONTRADICTION``.
         settings: device, number format, whether the hub is out of bounds; embedder and generator.
         embedder: that aligns words, instead of the one in the settings.
-        language: of what a generator is asked as a judge.
-        prompt: how evidence and claim become the text that a classifier reads, see there.
-        trust_remote_code: run the Python that lies beside the weights of a classifier of pairs.
 
     Raises:
         UsageError: there is no such scorer; the message names those that there are.
@@ -81,22 +75,20 @@ def scorer_for(
 
             return load_trained(settings, Path(model) if model else SHIPPED)
         case "nli" | "hf", True:
-            return _pair_classifier(name, model, settings, prompt, trust_remote_code)
+            return _pair_classifier(name, model, settings)
         case "tokens", True:
-            return _token_classifier(name, model, settings, prompt)
+            return _token_classifier(name, model, settings)
         case "judge", _:
             from hybrid.grounding.scorers.judge import GeneratorJudge
 
             chosen = (
                 dataclasses.replace(settings, generator=model, endpoint=Endpoint()) if model else settings
             )
-            return GeneratorJudge(load_generator(chosen), language=language)
+            return GeneratorJudge(load_generator(chosen))
     raise UsageError(f"there is no scorer {name!r}", hint=f"scorers: {'; '.join(KINDS)}")
 
 
-def _pair_classifier(
-    name: str, model: str, settings: ModelSettings, prompt: str, trust_remote_code: bool
-) -> Scorer:
+def _pair_classifier(name: str, model: str, settings: ModelSettings) -> Scorer:
     from hybrid.grounding.scorers.crossencoder import CrossEncoderScorer
 
     return CrossEncoderScorer(
@@ -104,12 +96,10 @@ def _pair_classifier(
         name=_PLACES.sub("", name),
         placement=choose_placement(settings.device, settings.dtype),
         labels=_labels(model),
-        prompt=prompt,
-        trust_remote_code=trust_remote_code,
     )
 
 
-def _token_classifier(name: str, model: str, settings: ModelSettings, prompt: str) -> Scorer:
+def _token_classifier(name: str, model: str, settings: ModelSettings) -> Scorer:
     from hybrid.grounding.scorers.tokenmodel import TokenScorer
 
     return TokenScorer(
@@ -117,7 +107,6 @@ def _token_classifier(name: str, model: str, settings: ModelSettings, prompt: st
         name=_PLACES.sub("", name),
         placement=choose_placement(settings.device, settings.dtype),
         labels=_labels(model),
-        prompt=prompt,
     )
 
 

@@ -10,7 +10,7 @@ from hybrid.adaptation.examples.files import (
     require_examples,
     save_examples,
 )
-from hybrid.adaptation.values import Example, ExampleKind, Pair
+from hybrid.adaptation.values import Example, ExampleKind, QueryPair
 from hybrid.errors import UsageError
 from hybrid.generation.prompts import load_prompts
 from hybrid.questions.files import load_texts
@@ -49,7 +49,7 @@ def test_lines_of_all_kinds_are_read(tmp_path):
     assert found.examples[2].prompt == (Message(MessageRole.USER, "Hello"),)
     assert found.examples[2].completion == "Good day."
     assert found.examples[3].prompt == ()
-    assert found.pairs == (Pair("goats", "Goats climb.", negatives=("Cats sleep.",)),)
+    assert found.pairs == (QueryPair("goats", "Goats climb.", negatives=("Cats sleep.",)),)
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,9 @@ from hybrid.adaptation.examples.instructions import as_sentence, instruction_exa
 from hybrid.adaptation.values import ExampleKind
 from hybrid.config import GenerationSettings
 from hybrid.generation.answering import Answerer
-from hybrid.generation.packing import passage_of
 from hybrid.generation.prompts import load_prompts
 from hybrid.testing import HashEmbedder, ScriptedGenerator
-from hybrid.types import Arm, Chunk, Hit, Question
+from hybrid.types import Arm, Question
 
 PROMPTS = load_prompts("en")
 LABELLED = Question("q1", "Is it a goat?", ("yes",), options=("yes", "no"), source="a.txt", made="gold")
@@ -29,13 +28,6 @@ def test_labels_are_asked_as_the_arm_asks():
     assert example.prompt == asked_by_the_arm(LABELLED, Arm.ADAPTER)
     assert (example.kind, example.completion, example.options) == (ExampleKind.LABEL, "yes", ("yes", "no"))
     assert (example.source, example.made) == ("a.txt", "gold")
-
-
-def test_labels_may_be_asked_with_passages():
-    text = "A goat is an animal."
-    hit = Hit(Chunk("a.txt", 0, 0, len(text), text), 1.0)
-    (example,) = label_examples([LABELLED], PROMPTS, passages=[[passage_of(1, hit)]])
-    assert example.prompt == asked_by_the_arm(LABELLED, Arm.BOTH, [hit])
 
 
 def test_a_label_that_is_no_option_gives_no_example():

@@ -6,9 +6,9 @@ from hybrid.adaptation.examples.rehearsal import instructions
 from hybrid.adaptation.forgetting.general import (
     Choice,
     MinimalPair,
-    Passage,
     Probe,
     Suite,
+    SuitePassage,
     choice_of,
     probe_texts,
     shipped_suite,
@@ -113,7 +113,7 @@ def test_options_must_differ():
 
 
 def test_an_empty_suite_has_a_digest_too():
-    one = Suite("x", passages=(Passage("a", "", "text", "a"),))
+    one = Suite("x", passages=(SuitePassage("a", "", "text", "a"),))
     other = Suite("x", pairs=(MinimalPair("a", "", "text", "a"),))
     assert len({Suite("x").digest, one.digest, other.digest}) == 3
     assert not Probe("a", "", "say a", "^a$").followed("b")

@@ -7,8 +7,8 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from hybrid.adaptation.forgetting import harness
-from hybrid.adaptation.forgetting.gate import Budget, judge
 from hybrid.adaptation.forgetting.harness import measure_tasks
+from hybrid.adaptation.gate import Budget, judge
 from hybrid.errors import ExtraMissing, UsageError
 
 

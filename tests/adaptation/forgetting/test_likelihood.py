@@ -7,7 +7,7 @@ import torch
 
 from hybrid.adaptation.forgetting import likelihood
 from hybrid.adaptation.forgetting.likelihood import (
-    Stretch,
+    TokenStretch,
     compare,
     continuation,
     log_likelihoods,
@@ -140,4 +140,4 @@ def test_the_number_format_is_one_for_base_and_adapter(
 def test_no_texts_no_values(tiny_generator):
     assert log_likelihoods(tiny_generator, []) == []
     assert compare(tiny_generator, tiny_generator, []) == []
-    assert Stretch((1, 2, 3), 1).judged == 2
+    assert TokenStretch((1, 2, 3), 1).judged == 2

@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid.adaptation.forgetting import measurement
-from hybrid.adaptation.forgetting.gate import Budget, judge
-from hybrid.adaptation.forgetting.general import Passage, Probe, Suite, choice_of, shipped_suite
+from hybrid.adaptation.forgetting.general import Probe, Suite, SuitePassage, choice_of, shipped_suite
 from hybrid.adaptation.forgetting.grammar import minimal_pairs
 from hybrid.adaptation.forgetting.likelihood import compare, pieces
 from hybrid.adaptation.forgetting.measurement import (
@@ -25,6 +24,7 @@ from hybrid.adaptation.forgetting.measurement import (
     changes,
     measure,
 )
+from hybrid.adaptation.gate import Budget, judge
 from hybrid.errors import AdapterError, UsageError
 
 _WORDS = ["the port", "a server", "the default", "of it", "in a port", "to the server"]
@@ -34,7 +34,7 @@ _WORDS = ["the port", "a server", "the default", "of it", "in a port", "to the s
 def suite():
     """A small suite that fits into 256 characters of context."""
     passages = tuple(
-        Passage(
+        SuitePassage(
             f"p{number}",
             "odd" if number % 2 else "even",
             f"{_WORDS[number % 6]} is {number} and {_WORDS[-1]}",

@@ -11,11 +11,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hybrid.adaptation.store.card import AdapterKind, write_card
+from hybrid.adaptation.store import write_card
 from hybrid.adaptation.training.embedder import tune_embedder
 from hybrid.adaptation.training.lessons import EmbedderSettings, Encoder, Lesson
 from hybrid.adaptation.training.strength import Strength, choose_strength
-from hybrid.adaptation.values import Pair, Pairs
+from hybrid.adaptation.values import AdapterKind, Pairs, QueryPair
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import AdapterError, TrainingFailed, UsageError
 from hybrid.models.device import Placement
@@ -37,7 +37,7 @@ def _pairs(count, first=0):
     """Return pairs whose query and passage share one word of several."""
     words = [[_word(n * step + 1) for step in (1, 2, 3, 5, 7)] for n in range(first, first + count)]
     return tuple(
-        Pair(f"{own} {other}", f"the {three} is {own} in a {two} of {seven}", f"d{n}", "made")
+        QueryPair(f"{own} {other}", f"the {three} is {own} in a {two} of {seven}", f"d{n}", "made")
         for n, (own, two, three, other, seven) in enumerate(words, start=first)
     )
 

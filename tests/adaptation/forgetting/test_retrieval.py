@@ -1,18 +1,16 @@
-"""Whether a tuned embedder finds more in its domain, and still finds what it found elsewhere."""
+"""What a tuned embedder finds in its domain and elsewhere."""
 
 import dataclasses
 
 import numpy as np
 import pytest
 
-from hybrid.adaptation.forgetting.collection import Judged, RetrievalSet, general_set
-from hybrid.adaptation.forgetting.gate import Budget
-from hybrid.adaptation.forgetting.retrieval_gate import (
+from hybrid.adaptation.forgetting.collection import JudgedQuery, RetrievalSet, general_set
+from hybrid.adaptation.forgetting.retrieval import (
     Side,
     general_changes,
     made_change,
     pool_scores,
-    reasons_against,
 )
 from hybrid.adaptation.queries.pairs import held_out_pairs
 from hybrid.index import Index
@@ -70,7 +68,7 @@ def _set(name="other"):
         Document(f"d{n}", f"number {n} tells of thing{n} and of place{n * 7} in its own words", f"Page {n}")
         for n in range(24)
     )
-    queries = tuple(Judged(f"thing{n} of place{n * 7}", {f"d{n}": 1}, f"d{n}") for n in range(24))
+    queries = tuple(JudgedQuery(f"thing{n} of place{n * 7}", {f"d{n}": 1}, f"d{n}") for n in range(24))
     return RetrievalSet(name, documents, queries)
 
 
@@ -91,20 +89,6 @@ def test_the_shipped_set_can_be_searched():
     (change,) = general_changes(base, base, [general_set()])
     assert change.before > 0.3
     assert change.items == len(general_set().queries)
-
-
-def test_the_gate_wants_a_gain_that_is_shown_and_a_loss_inside_the_budget(gain):
-    better = dataclasses.replace(gain, unit="nDCG", change=0.03, low=0.01, high=0.05)
-    kept = dataclasses.replace(gain, unit="nDCG", change=-0.003, low=-0.009, high=0.002)
-    assert reasons_against(better, [kept], Budget()) == ()
-    unsure = dataclasses.replace(better, low=-0.001)
-    assert "no gain is shown" in reasons_against(unsure, [kept], Budget())[0]
-    lost = dataclasses.replace(kept, change=-0.004, low=-0.011)
-    assert "lost more than 0.01" in reasons_against(better, [kept, lost], Budget())[0]
-    assert reasons_against(better, [lost], Budget(points=2)) == ()
-    unknown = dataclasses.replace(kept, low=float("nan"))
-    assert len(reasons_against(unsure, [unknown], Budget())) == 2
-    assert len(reasons_against(None, [], Budget())) == 2
 
 
 def test_rivals_of_the_same_document_do_not_count():

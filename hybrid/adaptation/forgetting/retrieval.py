@@ -1,8 +1,6 @@
-"""Whether a tuned embedder finds more in its domain, and still finds what it found elsewhere.
+"""What a tuned embedder finds in its domain and elsewhere, in nDCG@10: paired changes of dense retrieval.
 
-Takes queries and embedders before and after tuning, gives measured changes of nDCG@10 and the reasons against
-the adapter. Retrieval is dense alone: what words find does not change by tuning. Knows nothing about
-training.
+What words find does not change by tuning, so retrieval is dense alone.
 """
 
 from __future__ import annotations
@@ -15,10 +13,9 @@ from typing import TypeAlias
 
 import numpy as np
 
-from hybrid.adaptation.forgetting.collection import Judged, RetrievalSet
-from hybrid.adaptation.forgetting.gate import Budget
+from hybrid.adaptation.forgetting.collection import JudgedQuery, RetrievalSet
 from hybrid.adaptation.forgetting.pairing import paired_change
-from hybrid.adaptation.values import Change, Pair
+from hybrid.adaptation.values import Change, QueryPair
 from hybrid.chunking import chunk_document
 from hybrid.config import ChunkSettings
 from hybrid.index import Index
@@ -41,7 +38,7 @@ class Side:
     embedder: Embedder
 
 
-def made_change(before: Side, after: Side, pairs: Sequence[Pair], *, seed: int = 0) -> Change:
+def made_change(before: Side, after: Side, pairs: Sequence[QueryPair], *, seed: int = 0) -> Change:
     """Return the change of nDCG@10 on made queries of held-out documents.
 
     The document that a query was made from stands in the index with the words of the query in it, which no
@@ -68,28 +65,6 @@ def general_changes(
         units = [query.unit for query in queries]
         found.append(_change(f"dense retrieval, {collection.name}", columns, units, seed))
     return tuple(found)
-
-
-def reasons_against(gain: Change | None, general: Sequence[Change], budget: Budget) -> tuple[str, ...]:
-    """Return what stands against a tuned embedder; nothing if it may be used.
-
-    The gain must be shown, by its lower bound. What general retrieval lost may not exceed the budget, by the
-    bound on that side, a point being 0.01 of nDCG.
-    """
-    against = []
-    if gain is None:
-        against.append("its gain was not measured: there was nothing held out to measure it on")
-    elif not gain.low > 0:
-        against.append(f"{gain.measure}: no gain is shown: {_words(gain)}")
-    limit = budget.points / 100
-    if not general:
-        against.append("what it lost elsewhere was not measured")
-    against += [
-        f"{change.measure}: it may have lost more than {limit:g}: {_words(change)}"
-        for change in general
-        if not change.low >= -limit
-    ]
-    return tuple(against)
 
 
 def rank_over(collection: RetrievalSet, embedder: Embedder) -> Rank:
@@ -129,7 +104,7 @@ def pool_scores(
     ]
 
 
-def _made_scores(side: Side, pairs: Sequence[Pair]) -> list[float]:
+def _made_scores(side: Side, pairs: Sequence[QueryPair]) -> list[float]:
     queries = side.embedder.embed_queries([pair.query for pair in pairs])
     passages = side.embedder.embed_documents([pair.passage for pair in pairs])
     found = []
@@ -146,7 +121,7 @@ def _gain(better: int) -> float:
     return 1.0 / math.log2(better + 2) if better < _K else 0.0
 
 
-def _scores(rank: Rank, queries: Sequence[Judged]) -> list[float]:
+def _scores(rank: Rank, queries: Sequence[JudgedQuery]) -> list[float]:
     rankings = rank([query.text for query in queries])
     return [ndcg(ranking, query.grades, _K) for ranking, query in zip(rankings, queries, strict=True)]
 
@@ -159,7 +134,7 @@ def _top(scores: Vectors, count: int) -> Sequence[int]:
     return [int(place) for place in np.argsort(-scores, kind="stable")[:count]]
 
 
-def _units(pairs: Sequence[Pair]) -> list[str]:
+def _units(pairs: Sequence[QueryPair]) -> list[str]:
     return [pair.source for pair in pairs]
 
 
@@ -167,7 +142,3 @@ def _change(measure: str, columns: Sequence[Sequence[float]], units: Sequence[st
     before, after = columns
     change = paired_change(measure, before, after, units, unit=_UNIT, higher_is_better=True, seed=seed)
     return dataclasses.replace(change, measure=f"{measure}: nDCG@10")
-
-
-def _words(change: Change) -> str:
-    return f"{change.change:+.3f} (90 % interval {change.low:+.3f} to {change.high:+.3f})"

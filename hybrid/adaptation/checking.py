@@ -1,8 +1,4 @@
-"""Measure what a stored adapter gained and what it cost, and write it into its card.
-
-Takes the adapters of a domain and the models with and without one of them. Knows nothing about training, nor
-about what is little enough.
-"""
+"""What a stored adapter gained and what it cost, measured into its card."""
 
 from __future__ import annotations
 
@@ -17,15 +13,14 @@ from hybrid.adaptation.examples.sifting import Sieve
 from hybrid.adaptation.forgetting.collection import RetrievalSet
 from hybrid.adaptation.forgetting.general import Suite
 from hybrid.adaptation.forgetting.harness import measure_tasks
-from hybrid.adaptation.forgetting.likelihood import Stretch, Subject, log_likelihoods
+from hybrid.adaptation.forgetting.likelihood import Subject, TokenStretch, log_likelihoods
 from hybrid.adaptation.forgetting.measurement import Model, measure
-from hybrid.adaptation.forgetting.retrieval_gate import Side, general_changes, made_change
+from hybrid.adaptation.forgetting.retrieval import Side, general_changes, made_change
 from hybrid.adaptation.queries.pairs import held_out_pairs
-from hybrid.adaptation.store.card import Card
-from hybrid.adaptation.store.versions import AdapterStore
+from hybrid.adaptation.store import AdapterStore
 from hybrid.adaptation.training.encoding import Encoded
 from hybrid.adaptation.training.proof import gain_of, halve, worth
-from hybrid.adaptation.values import Change
+from hybrid.adaptation.values import Card, Change
 from hybrid.config import Settings
 from hybrid.index import Index
 from hybrid.index.reembedding import reembed
@@ -46,7 +41,7 @@ class Measurable(Model, Protocol):
         ...
 
 
-def check(
+def check_generator(
     store: AdapterStore,
     name: str,
     generator: Measurable,
@@ -101,7 +96,7 @@ def gain_in_service(base: Subject, adapted: Subject, validation: Sequence[Encode
 
 
 def _losses(subject: Subject, encoded: Sequence[Encoded]) -> list[float]:
-    sums = log_likelihoods(subject, [Stretch(item.ids, item.start) for item in encoded])
+    sums = log_likelihoods(subject, [TokenStretch(item.ids, item.start) for item in encoded])
     return [-value / item.completion_tokens for value, item in zip(sums, encoded, strict=True)]
 
 

@@ -1,8 +1,6 @@
-"""The adapters of a domain: folders that never change, and two pointers to the ones in use.
+"""The adapters of a domain: cards, folders that never change, and the gate before two pointers in use.
 
-Takes a finished folder and its card, keeps them under a name in ``<domain>/adapters``. An adapter appears as
-a whole, by one rename, so a kill or a full disk leaves all others and no half one. Knows nothing about what
-is inside the weights.
+An adapter appears as a whole, by one rename, so a kill or a full disk leaves all others and no half one.
 """
 
 from __future__ import annotations
@@ -10,18 +8,28 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import math
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-from hybrid.adaptation.store.card import CARD, AdapterKind, Card, read_card, write_card
-from hybrid.adaptation.values import Change
-from hybrid.errors import AdapterError, IndexLocked, UsageError
+from hybrid.adaptation.gate import Budget, Reasons, reasons
+from hybrid.adaptation.values import AdapterKind, Card, Change
+from hybrid.errors import AdapterError, GateFailed, IndexLocked, UsageError
 from hybrid.files import folder_lock, fsync_file, fsync_folder, storage_errors, write_json
-from hybrid.models.adapters import saved_digest
+from hybrid.index.generations import current, read_manifest
+from hybrid.models.adapters import adapter_digest, saved_digest
+
+CARD = "card.json"
+# Of the card: a reader of another version says so instead of guessing.
+SCHEMA_VERSION = 1
+# Of a change and of a point of the curve: null in a card where they are not known.
+_NUMBERS = frozenset({"before", "after", "change", "low", "high", "domain"})
 
 # Letters, digits, dashes, dots, low lines; no dot in front: such folders are being made or removed.
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
@@ -45,10 +53,12 @@ class AdapterStore:
 
     Args:
         domain: the folder of the domain; it is made when the first adapter is.
+        budget: how much an adapter that is put in use may have forgotten.
     """
 
-    def __init__(self, domain: Path) -> None:
+    def __init__(self, domain: Path, budget: Budget | None = None) -> None:
         self.domain = domain
+        self.budget = budget or Budget()
         self._folder = domain / "adapters"
 
     def names(self) -> list[str]:
@@ -161,26 +171,49 @@ class AdapterStore:
         self.folder(name)
         return name
 
-    def promote(
-        self, name: str, refusals: Callable[[Card], Sequence[str]], *, force: bool = False
-    ) -> tuple[str, ...]:
-        """Put an adapter in use, unless there are reasons against it; return the reasons.
+    def reasons(self, name: str) -> Reasons:
+        """Return what stands against an adapter, by the gate of its kind; one that was never checked fails.
+
+        Raises:
+            AdapterError: there is no such adapter, or its card is damaged.
+        """
+        return reasons(self.card(name), self.budget)
+
+    def require_passed(self, name: str) -> None:
+        """Refuse an adapter that the gate does not let through.
+
+        Raises:
+            GateFailed: with all that stands against it.
+            AdapterError: there is no such adapter, or its card is damaged.
+        """
+        found = self.reasons(name)
+        if found.against:
+            raise GateFailed(
+                f"{name} may not be put in use: {'; '.join(found.against)}",
+                against=found.against,
+                advice=found.advice,
+            )
+
+    def promote(self, name: str, *, force: bool = False) -> Reasons:
+        """Put an adapter in use if the gate lets it through; return what was overruled.
 
         Args:
             name: of an adapter.
-            refusals: gives the reasons against an adapter by its card, none if it passes.
-            force: put it in use whatever the reasons.
+            force: put it in use whatever stands against it.
+
+        Raises:
+            GateFailed: something stands against it, or it was never checked; what was in use stays in use.
+            AdapterError: there is no such adapter, or its card is damaged.
         """
         with self._writing():
+            if not force:
+                self.require_passed(name)
             card = self.card(name)
-            reasons = tuple(refusals(card))
-            if reasons and not force:
-                return reasons
             now = self._pointer(card.kind)
             if now.name != name:
                 before = (*now.previous, now.name) if now.name else now.previous
                 self._point(card.kind, _Pointer(name, before))
-            return reasons
+            return reasons(card, self.budget)
 
     def before(self, kind: AdapterKind) -> str | None:
         """Return the adapter that ``rollback`` would put in use, None for the base.
@@ -222,10 +255,7 @@ class AdapterStore:
             folder = self.folder(name)
             for kind in AdapterKind:
                 if self._pointer(kind).name == name:
-                    raise UsageError(
-                        f"{name} is in use and cannot be removed",
-                        hint=f"go back first: hybrid adapters rollback {kind}",
-                    )
+                    raise still_in_use(name, kind)
             beside = self._folder / f".{name}.old"
             shutil.rmtree(beside, ignore_errors=True)
             with storage_errors(str(folder)):
@@ -285,6 +315,13 @@ class AdapterStore:
             yield
 
 
+def still_in_use(name: str, kind: AdapterKind) -> UsageError:
+    """Return the error of removing what serves."""
+    return UsageError(
+        f"{name} is in use and cannot be removed", hint=f"go back first: hybrid adapters rollback {kind}"
+    )
+
+
 def _copy(source: Path, target: Path) -> None:
     """Give the files a second name, durably; copy them where that cannot be, as on another disk."""
     target.mkdir()
@@ -298,3 +335,149 @@ def _copy(source: Path, target: Path) -> None:
         except OSError:
             shutil.copy2(path, copy)
         fsync_file(copy)
+
+
+def generator_card(store: AdapterStore, name: str = "") -> Card:
+    """Return the card of the adapter of the generator: the named one, else the promoted one.
+
+    Raises:
+        AdapterError: none is in use, there is no such one, or it is the embedder's.
+    """
+    name = name or store.promoted(AdapterKind.GENERATOR) or NO_ADAPTER
+    if name != NO_ADAPTER:
+        return _of_kind(store, AdapterKind.GENERATOR, name)
+    there = [one for one in store.names() if store.card(one).kind is AdapterKind.GENERATOR]
+    known = f"; there are: {', '.join(there)}" if there else ""
+    raise AdapterError(
+        "the arms adapter and both need a generator adapter, and none is in use in the domain "
+        f"{store.domain.name!r}{known}",
+        hint=f"hybrid adapters promote {there[-1]}" if there else "make one with: hybrid adapt generator",
+    )
+
+
+def embedder_card(store: AdapterStore, name: str = "") -> Card | None:
+    """Return the card of the adapter of the embedder: the named one, else the one that made the index.
+
+    None is the embedder without one.
+
+    Raises:
+        AdapterError: there is no such one, it is the generator's, or the one that made the index is gone.
+    """
+    if name == NO_ADAPTER:
+        return None
+    if name:
+        return _of_kind(store, AdapterKind.EMBEDDER, name)
+    if not (store.domain / "CURRENT").is_file():
+        return None
+    digest = read_manifest(store.domain, current(store.domain)).embedder.adapter
+    if not digest:
+        return None
+    for there in store.names():
+        if adapter_digest(store.folder(there)) == digest:
+            return store.card(there)
+    raise AdapterError(
+        f"the index in force was embedded with an adapter (digest {digest[:12]}…) that the domain "
+        f"{store.domain.name!r} no longer has",
+        hint="go back with `hybrid rollback`, or embed anew without it: "
+        "HYBRID_MODELS__EMBEDDER_ADAPTER=none hybrid index FOLDER --rebuild",
+    )
+
+
+def in_use(store: AdapterStore, kind: AdapterKind) -> str | None:
+    """Return the name of the adapter that serves where no setting names one, None for the base."""
+    if kind is AdapterKind.GENERATOR:
+        return store.promoted(kind)
+    card = embedder_card(store)
+    return None if card is None else card.name
+
+
+def _of_kind(store: AdapterStore, kind: AdapterKind, name: str) -> Card:
+    card = store.card(name)
+    if card.kind is not kind:
+        raise AdapterError(
+            f"{name} is an adapter of the {card.kind}, and cannot serve the {kind}",
+            hint="`hybrid adapters list` shows which is which",
+        )
+    return card
+
+
+def read_card(folder: Path) -> Card:
+    """Return the card in a folder.
+
+    Raises:
+        AdapterError: there is none, or it is damaged.
+    """
+    path = folder / CARD
+    try:
+        return parse_card(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise AdapterError(
+            f"{folder} is no adapter of this package: it has no {CARD}",
+            hint="adapters are made with `hybrid adapt`, and listed with `hybrid adapters list`",
+        ) from error
+    except (OSError, ValueError) as error:
+        raise AdapterError(
+            f"{path} cannot be read as the card of an adapter: {error}",
+            hint="remove the adapter with `hybrid adapters remove`, or put back the file as it was written",
+        ) from error
+
+
+def write_card(folder: Path, card: Card) -> None:
+    """Write the card atomically."""
+    write_json(folder / CARD, card_values(card))
+
+
+def card_values(card: Card) -> dict[str, Any]:
+    """Return the card as plain JSON values; what is no finite number is null, for not known."""
+    values: dict[str, Any] = _known(dataclasses.asdict(card))
+    return {"schema_version": SCHEMA_VERSION} | values
+
+
+def parse_card(text: str) -> Card:
+    """Return the card that was written as this text.
+
+    Raises:
+        ValueError: it is not JSON, of another version, or a value is missing or of the wrong kind.
+    """
+    from pydantic import ValidationError
+
+    values = json.loads(text)
+    if not isinstance(values, dict):
+        raise ValueError(f"expected an object, found {type(values).__name__}")  # noqa: TRY004 - of a file
+    version = values.pop("schema_version", None)
+    if version != SCHEMA_VERSION:
+        raise ValueError(f"format {version!r}, this version reads format {SCHEMA_VERSION}")
+    if unknown := values.keys() - {entry.name for entry in dataclasses.fields(Card)}:
+        raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
+    try:
+        card: Card = _adapter().validate_python(_numbers(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(f"`{'.'.join(str(part) for part in first['loc'])}`: {first['msg']}") from None
+    return card
+
+
+@cache
+def _adapter() -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Card)
+
+
+def _known(value: Any) -> Any:
+    """Return JSON values with null for every number that is none or endless."""
+    if isinstance(value, dict):
+        return {key: _known(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_known(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _numbers(value: Any) -> Any:
+    """Return what ``_known`` wrote with no number where one is not known."""
+    if isinstance(value, dict):
+        return {
+            key: math.nan if inner is None and key in _NUMBERS else _numbers(inner)
+            for key, inner in value.items()
+        }
+    return [_numbers(inner) for inner in value] if isinstance(value, list) else value

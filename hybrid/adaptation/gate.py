@@ -1,10 +1,7 @@
-"""Whether an adapter forgot more than it may: measured losses against a budget.
+"""The gate of an adapter: a gain that is shown, and nothing lost beyond the budget.
 
-Takes changes, gives a verdict with the knobs to turn. Knows nothing about models or about how changes were
-measured.
-
-What is measured finely enough must be *shown* to stay inside the budget: the upper one-sided 95 % bound of
-the loss counts, of general text in nats a token, and of minimal pairs and multiple choice in points of their
+What can be measured finely enough must be *shown* to stay inside the budget: the upper one-sided 95 % bound
+of the loss counts, of general text in nats a token, of minimal pairs and multiple choice in points of their
 soft score. All of them must pass, so no correction for several tests is needed. What knows only right and
 wrong (the hard scores, formats, tasks of the harness) would need thousands of items for that; there an
 adapter is refused if the loss is shown to be above the budget, by its lower bound.
@@ -16,8 +13,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hybrid.adaptation.forgetting.measurement import Measure
-from hybrid.adaptation.values import Change
+from hybrid.adaptation.values import AdapterKind, Card, Change, Measure
+from hybrid.config import AdaptationSettings
 from hybrid.statistics import decimal
 
 # What must be shown to be small, not just not shown to be large.
@@ -59,11 +56,41 @@ class Breach:
 
 @dataclass(frozen=True, slots=True)
 class GateVerdict:
-    """Whether the adapter may be used, what stands against it, and what to do about that."""
+    """Whether what was forgotten is inside the budget, what is not, and what to do about that."""
 
     passed: bool
     breaches: tuple[Breach, ...]
     advice: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reasons:
+    """What stands against an adapter, and what to do about it; both are empty if nothing does."""
+
+    against: tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()
+
+
+def reasons(card: Card, budget: Budget) -> Reasons:
+    """Return what stands against an adapter, by the gate of its kind.
+
+    Args:
+        card: with its gain and, if it was checked, with what it forgot.
+        budget: how much may be forgotten.
+    """
+    gain = _of_gain(card.gain)
+    if card.kind is AdapterKind.EMBEDDER:
+        return Reasons((*gain, *_of_retrieval(card.forgetting, budget)))
+    verdict = judge(card.forgetting, budget)
+    forgot = tuple(describe(breach) for breach in verdict.breaches)
+    if not verdict.passed and not forgot:
+        forgot = ("what it forgot was not measured",)
+    return Reasons((*gain, *forgot), verdict.advice if gain or forgot else ())
+
+
+def budget_of(settings: AdaptationSettings) -> Budget:
+    """Return how much may be forgotten, by the settings."""
+    return Budget(settings.budget_nats, settings.budget_points)
 
 
 def judge(changes: Sequence[Change], budget: Budget) -> GateVerdict:
@@ -86,6 +113,11 @@ def describe(breach: Breach) -> str:
         f"{breach.measure}: {found}: a loss of {loss} {breach.unit} (90 % interval {low} to {high}), "
         f"allowed {breach.limit:g}"
     )
+
+
+def gained(change: Change) -> bool:
+    """Tell whether a change for the better is shown: its bound is on the good side of 0."""
+    return change.low > 0 if change.higher_is_better else change.high < 0
 
 
 def _breach(change: Change, budget: Budget) -> Breach | None:
@@ -132,3 +164,28 @@ def _advice(breaches: Sequence[Breach]) -> tuple[str, ...]:
             "fewer layers: tune with --layers 0.34",
         ]
     return tuple(lines)
+
+
+def _of_gain(gain: Change | None) -> tuple[str, ...]:
+    if gain is None:
+        return ("its gain was not measured: there was nothing held out to measure it on",)
+    if gained(gain):
+        return ()
+    return (f"{gain.measure}: no gain is shown: {_interval(gain)}",)
+
+
+def _of_retrieval(general: Sequence[Change], budget: Budget) -> tuple[str, ...]:
+    """Return what an embedder may have lost elsewhere, by the bound on that side; a point is 0.01 of nDCG."""
+    if not general:
+        return ("what it lost elsewhere was not measured",)
+    limit = budget.points / 100
+    return tuple(
+        f"{change.measure}: it may have lost more than {limit:g}: {_interval(change)}"
+        for change in general
+        if not change.low >= -limit
+    )
+
+
+def _interval(change: Change) -> str:
+    bounds = f"{change.low:+.3g} to {change.high:+.3g}"
+    return f"{change.change:+.3g} {change.unit} (90 % interval {bounds})"

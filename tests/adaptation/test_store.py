@@ -1,7 +1,9 @@
-"""The adapters of a domain: whole or not there, promoted by reasons, and never lost."""
+"""The adapters of a domain: whole or not there, put in use by the gate alone, and never lost."""
 
+import dataclasses
 import errno
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -10,17 +12,17 @@ import threading
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from hybrid.adaptation.store import versions as module
-from hybrid.adaptation.store.card import AdapterKind
-from hybrid.adaptation.store.versions import AdapterStore
-from hybrid.errors import AdapterError, IndexLocked, ModelMissing, StorageError, UsageError
+from hybrid.adaptation import store as module
+from hybrid.adaptation.gate import Budget, reasons
+from hybrid.adaptation.store import AdapterStore, card_values, parse_card, read_card, write_card
+from hybrid.adaptation.values import AdapterKind, Card, Change, Data, LossPoint
+from hybrid.config import Method, Reader
+from hybrid.errors import AdapterError, GateFailed, IndexLocked, ModelMissing, StorageError, UsageError
 from hybrid.files import folder_lock
 from hybrid.models.adapters import saved_digest
-
-
-def _passes(card):
-    return ()
 
 
 @pytest.fixture
@@ -172,13 +174,12 @@ def test_a_process_that_dies_while_saving_leaves_no_half_adapter(store, domain, 
     script = """
 import os, sys
 from pathlib import Path
-from hybrid.adaptation.store import versions
-from hybrid.adaptation.store.card import Card, AdapterKind
-from hybrid.adaptation.values import Data
+from hybrid.adaptation import store
+from hybrid.adaptation.values import AdapterKind, Card, Data
 from hybrid.config import Method
-versions.write_card = lambda *_: os._exit(9)
+store.write_card = lambda *_: os._exit(9)
 card = Card("new", AdapterKind.GENERATOR, "b", "d", Method.LORA, Data("", "", {}))
-versions.AdapterStore(Path(sys.argv[1])).add("new", Path(sys.argv[2]), card)
+store.AdapterStore(Path(sys.argv[1])).add("new", Path(sys.argv[2]), card)
 """
     done = subprocess.run([sys.executable, "-c", script, domain, built], check=False)
     assert done.returncode == 9
@@ -215,27 +216,57 @@ def test_a_writer_that_never_ends_is_named(store, domain, monkeypatch):
 # --- promoting -------------------------------------------------------------------------------------
 
 
-def test_promoted_is_what_passes_the_gate(store, add):
-    add("a", seconds=1.0)
-    add("b", seconds=9.0)
-
-    def slow(card):
-        return () if card.seconds < 5 else ("it took too long",)
-
-    assert store.promote("a", slow) == ()
+def test_an_adapter_that_was_never_checked_is_not_put_in_use_without_force(store, add):
+    add("a")
+    with pytest.raises(GateFailed, match="a may not be put in use: what it forgot") as caught:
+        store.promote("a")
+    assert caught.value.exit_code == 7
+    assert caught.value.against == ("what it forgot was not measured",)
+    assert "measure on a suite" in caught.value.hint
+    assert store.promoted(AdapterKind.GENERATOR) is None
+    assert store.promote("a", force=True).against == caught.value.against
     assert store.promoted(AdapterKind.GENERATOR) == "a"
-    assert store.promote("b", slow) == ("it took too long",)
-    assert store.promoted(AdapterKind.GENERATOR) == "a"
-    assert store.promote("b", slow, force=True) == ("it took too long",)
-    assert store.promoted(AdapterKind.GENERATOR) == "b"
-    assert store.promoted(AdapterKind.EMBEDDER) is None
+
+
+@pytest.mark.parametrize("kind", AdapterKind)
+def test_what_passes_the_gate_is_put_in_use(store, add, gain, loss, kind):
+    kept = dataclasses.replace(gain, measure="elsewhere", change=0.001, low=0.0, high=0.002)
+    add("a", kind=kind, forgetting=(loss if kind is AdapterKind.GENERATOR else kept,))
+    assert store.promote("a").against == ()
+    assert store.promoted(kind) == "a"
+
+
+@pytest.mark.parametrize("kind", AdapterKind)
+def test_each_kind_is_refused_by_its_own_gate_with_all_reasons(store, add, gain, loss, kind):
+    unsure = dataclasses.replace(gain, low=-1.0)
+    lost = dataclasses.replace(loss, change=0.2, low=0.15, high=0.25)
+    if kind is AdapterKind.EMBEDDER:
+        lost = dataclasses.replace(gain, measure="elsewhere", change=-0.1, low=-0.15, high=-0.05)
+    add("good", kind=kind)
+    store.promote("good", force=True)
+    add("a", kind=kind, gain=unsure, forgetting=(lost,))
+    with pytest.raises(GateFailed) as caught:
+        store.promote("a")
+    no_gain, too_much = caught.value.against
+    assert "no gain is shown" in no_gain
+    assert "lost more than" in too_much
+    assert all(reason in str(caught.value) for reason in caught.value.against)
+    assert store.promoted(kind) == "good"
+
+
+def test_the_gate_of_a_store_has_the_budget_of_the_settings(domain, add, loss):
+    add("a", forgetting=(dataclasses.replace(loss, change=0.2, low=0.15, high=0.25),))
+    with pytest.raises(GateFailed, match=r"allowed 0\.05"):
+        AdapterStore(domain).promote("a")
+    AdapterStore(domain, Budget(nats=0.3)).promote("a")
+    assert AdapterStore(domain).promoted(AdapterKind.GENERATOR) == "a"
 
 
 def test_rollback_goes_back_one_by_one_to_the_base(store, add):
     for name in ("a", "b", "c"):
         add(name)
-        store.promote(name, _passes)
-    store.promote("c", _passes)
+        store.promote(name, force=True)
+    store.promote("c", force=True)
     assert [store.rollback(AdapterKind.GENERATOR) for _ in range(3)] == ["b", "a", None]
     assert store.promoted(AdapterKind.GENERATOR) is None
     with pytest.raises(UsageError, match="no generator adapter is in use"):
@@ -245,14 +276,14 @@ def test_rollback_goes_back_one_by_one_to_the_base(store, add):
 def test_rollback_passes_over_what_was_removed(store, add):
     for name in ("a", "b", "c"):
         add(name)
-        store.promote(name, _passes)
+        store.promote(name, force=True)
     store.remove("b")
     assert store.rollback(AdapterKind.GENERATOR) == "a"
 
 
 def test_what_is_in_use_cannot_be_removed(store, add):
     add("a")
-    store.promote("a", _passes)
+    store.promote("a", force=True)
     with pytest.raises(UsageError, match="a is in use") as caught:
         store.remove("a")
     assert "hybrid adapters rollback generator" in caught.value.hint
@@ -264,8 +295,8 @@ def test_what_is_in_use_cannot_be_removed(store, add):
 def test_each_kind_has_its_own_pointer(store, add):
     add("a")
     add("e", kind=AdapterKind.EMBEDDER)
-    store.promote("a", _passes)
-    store.promote("e", _passes)
+    store.promote("a", force=True)
+    store.promote("e", force=True)
     assert [store.promoted(kind) for kind in AdapterKind] == ["a", "e"]
     assert store.rollback(AdapterKind.EMBEDDER) is None
     assert store.promoted(AdapterKind.GENERATOR) == "a"
@@ -273,7 +304,7 @@ def test_each_kind_has_its_own_pointer(store, add):
 
 def test_a_promoted_adapter_whose_folder_is_gone_is_an_error(store, add):
     add("a")
-    store.promote("a", _passes)
+    store.promote("a", force=True)
     shutil.rmtree(store.folder("a"))
     with pytest.raises(AdapterError, match="there is no adapter 'a'"):
         store.promoted(AdapterKind.GENERATOR)
@@ -290,11 +321,11 @@ def test_a_damaged_pointer_is_named(store, domain, add, text):
 def test_a_full_disk_while_promoting_keeps_what_was_in_use(store, add, monkeypatch):
     for name in ("a", "b"):
         add(name)
-    store.promote("a", _passes)
+    store.promote("a", force=True)
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", _no_space)
         with pytest.raises(StorageError):
-            store.promote("b", _passes)
+            store.promote("b", force=True)
     assert store.promoted(AdapterKind.GENERATOR) == "a"
 
 
@@ -335,5 +366,117 @@ def test_a_damaged_card_does_not_hide_the_others(store, add):
 
 def test_the_pointer_is_readable(store, domain, add):
     add("a")
-    store.promote("a", _passes)
+    store.promote("a", force=True)
     assert json.loads((domain / "adapters" / "GENERATOR").read_text()) == {"name": "a", "previous": []}
+
+
+# --- the card
+
+_NUMBER = st.floats(allow_nan=False, allow_infinity=False)
+_TEXT = st.text(max_size=12)
+_CHANGE = st.builds(
+    Change, _TEXT, _NUMBER, _NUMBER, _NUMBER, _NUMBER, _NUMBER, _TEXT, st.integers(0), st.booleans()
+)
+_CARD = st.builds(
+    Card,
+    name=_TEXT,
+    kind=st.sampled_from(AdapterKind),
+    base=_TEXT,
+    base_digest=_TEXT,
+    method=st.sampled_from(Method),
+    data=st.builds(Data, _TEXT, _TEXT, st.dictionaries(_TEXT, st.integers(0), max_size=3)),
+    settings=st.dictionaries(_TEXT, st.one_of(st.booleans(), st.integers(), _NUMBER, _TEXT), max_size=4),
+    curve=st.lists(st.builds(LossPoint, st.integers(0), _NUMBER, st.none() | _NUMBER), max_size=3).map(tuple),
+    strength=_NUMBER,
+    reader=st.none() | st.sampled_from(Reader),
+    gain=st.none() | _CHANGE,
+    forgetting=st.lists(_CHANGE, max_size=2).map(tuple),
+    created=_TEXT,
+    seconds=_NUMBER,
+    parent=_TEXT,
+    seed=st.integers(0),
+    versions=st.dictionaries(_TEXT, _TEXT, max_size=2),
+    weights=_TEXT,
+)
+
+
+@given(_CARD)
+def test_a_card_is_read_as_it_was_written(card):
+    again = parse_card(json.dumps(card_values(card)))
+    assert again == card
+    assert {name: type(value) for name, value in again.settings.items()} == {
+        name: type(value) for name, value in card.settings.items()
+    }
+
+
+def test_a_card_goes_into_its_folder_and_back(tmp_path, make_card):
+    write_card(tmp_path, make_card())
+    assert read_card(tmp_path) == make_card()
+    assert [path.name for path in tmp_path.iterdir()] == ["card.json"]
+
+
+def test_a_card_holds_no_path_of_this_machine(make_card):
+    assert "/" not in json.dumps(card_values(make_card()))
+
+
+def test_a_folder_without_a_card_is_no_adapter(tmp_path):
+    with pytest.raises(AdapterError, match=r"is no adapter of this package: it has no card\.json"):
+        read_card(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text[:-20], "Expecting"),
+        (lambda text: "[]", "expected an object, found list"),
+        (lambda text: "\x00", "Expecting value"),
+        (
+            lambda text: text.replace('"schema_version": 1', '"schema_version": 2'),
+            "format 2, this version reads",
+        ),
+        (lambda text: text.replace('"base_digest"', '"base_digst"'), "unknown: base_digst"),
+        (lambda text: text.replace('"kind": "generator"', '"kind": "reranker"'), "`kind`"),
+        (lambda text: text.replace('"seconds": 61.5', '"seconds": "long"'), "`seconds`"),
+        (lambda text: text.replace('"before": 50.0,', ""), "`gain.before`"),
+    ],
+)
+def test_a_damaged_card_says_what_is_wrong(tmp_path, make_card, change, message):
+    write_card(tmp_path, make_card())
+    path = tmp_path / "card.json"
+    changed = change(path.read_text())
+    path.write_text(changed)
+    with pytest.raises(AdapterError, match=message) as caught:
+        read_card(tmp_path)
+    assert str(path) in str(caught.value)
+    assert path.read_text() == changed
+
+
+def test_a_card_is_a_value(make_card):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        make_card().name = "other"
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("kind", AdapterKind)
+def test_what_is_no_finite_number_is_null_in_a_card_and_passes_no_gate(
+    tmp_path, make_card, gain, loss, number, kind
+):
+    part = loss if kind is AdapterKind.GENERATOR else gain
+    unknown = dataclasses.replace(part, low=number, high=number)
+    curve = (LossPoint(0, number, number),)
+    write_card(tmp_path, make_card(kind=kind, gain=unknown, forgetting=(unknown,), curve=curve))
+    text = (tmp_path / "card.json").read_text()
+    values = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert values["gain"]["low"] is None
+    card = read_card(tmp_path)
+    assert math.isnan(card.gain.low) and math.isnan(card.forgetting[0].high)
+    assert math.isnan(card.curve[0].domain) and card.curve[0].general is None
+    assert len(reasons(card, Budget()).against) == 2
+
+
+def test_a_card_of_before_with_numbers_that_are_none_is_read(tmp_path, make_card):
+    write_card(tmp_path, make_card())
+    path = tmp_path / "card.json"
+    path.write_text(path.read_text().replace('"low": 12.0', '"low": NaN').replace("27.5", "Infinity"))
+    gain = read_card(tmp_path).gain
+    assert math.isnan(gain.low) and gain.high == math.inf

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from hybrid.adaptation.forgetting.gate import Budget
-from hybrid.adaptation.forgetting.measurement import Measure
-from hybrid.adaptation.store.repair import Assessment, repair, tell
-from hybrid.adaptation.values import Change
+from hybrid.adaptation.gate import Budget
+from hybrid.adaptation.repair import Assessment, repair, tell
+from hybrid.adaptation.values import Change, Measure
 from hybrid.errors import UsageError
 
 _FIRST = Path("first")

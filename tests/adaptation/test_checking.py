@@ -4,13 +4,12 @@ import shutil
 
 import pytest
 
-from hybrid.adaptation.forgetting.general import Choice, Passage, Suite
-from hybrid.adaptation.store.card import AdapterKind, Card, read_card, write_card
-from hybrid.adaptation.store.checking import check, gain_in_service, with_own
-from hybrid.adaptation.store.versions import AdapterStore
+from hybrid.adaptation.checking import check_generator, gain_in_service, with_own
+from hybrid.adaptation.forgetting.general import Choice, Suite, SuitePassage
+from hybrid.adaptation.store import AdapterStore, read_card, write_card
 from hybrid.adaptation.training.encoding import encode
 from hybrid.adaptation.training.generator import Base, tune_generator
-from hybrid.adaptation.values import Data, Example, ExampleKind, Examples
+from hybrid.adaptation.values import AdapterKind, Card, Data, Example, ExampleKind, Examples
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import AdapterError, UsageError
 from hybrid.models.device import Placement
@@ -23,7 +22,7 @@ WORDS = ("the port of the server", "a server is in the port", "to the server and
 SUITE = Suite(
     "small",
     passages=tuple(
-        Passage(f"p{n}", "prose", f"{WORDS[n % 4]} {n} {WORDS[(n + 1) % 4]}", f"d{n}") for n in range(12)
+        SuitePassage(f"p{n}", "prose", f"{WORDS[n % 4]} {n} {WORDS[(n + 1) % 4]}", f"d{n}") for n in range(12)
     ),
     choices=tuple(Choice(f"c{n}", f"what is {n}?", ("a port", "the server"), n % 2) for n in range(12)),
 )
@@ -39,7 +38,7 @@ def stored(tmp_path, tiny_adapter_folder):
 
 def test_a_check_is_written_into_the_card(stored, tiny_generator):
     said = []
-    card = check(stored, "a", tiny_generator, SUITE, progress=said.append)
+    card = check_generator(stored, "a", tiny_generator, SUITE, progress=said.append)
     assert card == stored.card("a")
     assert {"general text", "multiple choice"} <= {change.measure for change in card.forgetting}
     assert said
@@ -47,23 +46,23 @@ def test_a_check_is_written_into_the_card(stored, tiny_generator):
     text = next(change for change in card.forgetting if change.measure == "general text")
     assert text.change != 0
     assert text.items == 12
-    again = check(stored, "a", tiny_generator, SUITE)
+    again = check_generator(stored, "a", tiny_generator, SUITE)
     assert again.forgetting == card.forgetting
 
 
 def test_fewer_items_are_drawn_on_demand(stored, tiny_generator):
-    card = check(stored, "a", tiny_generator, SUITE, items=10)
+    card = check_generator(stored, "a", tiny_generator, SUITE, items=10)
     assert {change.items for change in card.forgetting} == {10}
     with pytest.raises(UsageError, match="too few"):
-        check(stored, "a", tiny_generator, SUITE, items=2)
+        check_generator(stored, "a", tiny_generator, SUITE, items=2)
 
 
 def test_a_check_that_fails_leaves_the_card(stored, tiny_generator):
     before = stored.card("a")
     with pytest.raises(UsageError, match="has no items"):
-        check(stored, "a", tiny_generator, Suite("none"))
+        check_generator(stored, "a", tiny_generator, Suite("none"))
     with pytest.raises(AdapterError, match="there is no adapter 'b'"):
-        check(stored, "b", tiny_generator, SUITE)
+        check_generator(stored, "b", tiny_generator, SUITE)
     assert stored.card("a") == before
 
 

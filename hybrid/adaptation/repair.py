@@ -1,19 +1,30 @@
-"""Bring an adapter that forgot back into its budget: smaller strength first, then more rehearsal.
+"""Repair of an adapter that forgot: smaller strength first, then more rehearsal, until it passes.
 
-Takes functions that assess and retrain, gives what each step bought and the best that passes. Knows nothing
-about models: a strength costs one measurement, a rehearsal share one training.
+A strength costs one measurement, a share of rehearsal one training.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-from hybrid.adaptation.forgetting.gate import Budget, GateVerdict, judge
-from hybrid.adaptation.forgetting.measurement import Measure
-from hybrid.adaptation.values import Change
+from hybrid.adaptation.checking import gain_in_service
+from hybrid.adaptation.examples.files import Given
+from hybrid.adaptation.examples.material import Objective
+from hybrid.adaptation.export import scale
+from hybrid.adaptation.forgetting.general import Suite
+from hybrid.adaptation.forgetting.measurement import measure
+from hybrid.adaptation.gate import Budget, GateVerdict, judge
+from hybrid.adaptation.training.encoding import encode
+from hybrid.adaptation.values import AdapterKind, Card, Change, Measure
+from hybrid.adaptation.workshop import GeneratorWorkshop, Material
+from hybrid.config import AdaptationSettings
 from hybrid.errors import UsageError
+from hybrid.types import Question
 
 STRENGTHS = (0.75, 0.5, 0.25)
 REHEARSALS = (0.3, 0.5)
@@ -54,10 +65,14 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """Everything that was tried, in this order, and the best that passes; None where none does."""
+    """Everything that was tried, in this order, and the best that passes; None where none does.
+
+    ``kept`` is the name of the adapter that the best became, empty before it was kept.
+    """
 
     attempts: tuple[Attempt, ...]
     best: Attempt | None
+    kept: str = ""
 
 
 def repair(
@@ -125,6 +140,93 @@ def tell(attempt: Attempt) -> str:
 def benefit(change: Change) -> float:
     """Return how much better it became, in its unit."""
     return change.change if change.higher_is_better else -change.change
+
+
+def settings_of(card: Card, usual: AdaptationSettings) -> AdaptationSettings:
+    """Return the settings that an adapter was made with, as its card has them, else the usual ones."""
+    from pydantic import TypeAdapter
+
+    kept = {key: value for key, value in card.settings.items() if key in AdaptationSettings.__slots__}
+    return TypeAdapter(AdaptationSettings).validate_python(dataclasses.asdict(usual) | kept)
+
+
+class Bench:
+    """An adapter under repair: how it was made, what it learned from, and what it is measured on.
+
+    Args:
+        workshop: with the settings that it was made with.
+        card: of the adapter.
+        suite: of general ability.
+        given: the user's own data that it learned from.
+        against: question sets that must not leak.
+        seed: of measuring.
+        note: told what is trained.
+    """
+
+    def __init__(
+        self,
+        workshop: GeneratorWorkshop,
+        card: Card,
+        suite: Suite,
+        *,
+        given: Given,
+        against: Sequence[Question],
+        seed: int,
+        note: Callable[[str], None],
+    ) -> None:
+        self._workshop, self._card, self._suite = workshop, card, suite
+        self._given, self._against, self._seed, self._note = given, against, seed, note
+        self._validation = self._material(workshop).examples.validation
+
+    def assess(self, folder: Path, strength: float) -> Assessment:
+        """Measure the adapter of a folder at a strength, on held-out examples and in general."""
+        generator, limit = self._workshop.generator, self._workshop.settings.adaptation.max_tokens
+        encoded = encode(self._validation, generator.dialogue, max_tokens=limit).encoded
+        adapted = generator.adapted(folder, strength=strength)
+        gain = gain_in_service(generator, adapted, encoded)
+        return Assessment(gain, measure(generator, adapted, self._suite, seed=self._seed).changes)
+
+    def retrain(self, rehearsal: float) -> Path:
+        """Tune the adapter anew with a share of rehearsal; return its folder."""
+        self._note(f"tuning anew with {100 * rehearsal:g} % rehearsal")
+        settings = self._workshop.settings
+        adaptation = dataclasses.replace(settings.adaptation, rehearsal=rehearsal)
+        workshop = dataclasses.replace(
+            self._workshop, settings=dataclasses.replace(settings, adaptation=adaptation)
+        )
+        made = workshop.tune(self._material(workshop), parent=self._card.name)
+        return workshop.store.folder(made.name)
+
+    def keep(self, best: Attempt) -> str:
+        """Keep the best attempt with what was measured of it; return the name of its adapter."""
+        store, found = self._workshop.store, best.assessment
+        if best.strength == 1:
+            return store.annotate(best.folder.name, gain=found.gain, forgetting=found.general).name
+        name = store.new_name(AdapterKind.GENERATOR)
+        card = store.card(best.folder.name)
+        built = store.domain / "adapters" / f".{name}.scaled"
+        try:
+            scale(best.folder, best.strength, built, base=self._workshop.base.folder)
+            weaker = dataclasses.replace(
+                card,
+                strength=card.strength * best.strength,
+                parent=card.name,
+                gain=found.gain,
+                forgetting=found.general,
+                created=datetime.now(UTC).isoformat(timespec="seconds"),
+            )
+            return store.add(name, built, weaker).name
+        finally:
+            shutil.rmtree(built, ignore_errors=True)
+
+    def _material(self, workshop: GeneratorWorkshop) -> Material:
+        objectives = str(self._card.settings.get("objectives", Objective.READING)).split(", ")
+        return workshop.material(
+            [Objective(objective) for objective in objectives],
+            against=self._against,
+            given=self._given,
+            licence=self._card.data.licence,
+        )
 
 
 def _settled(attempts: Iterator[Attempt]) -> bool:

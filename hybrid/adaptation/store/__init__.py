@@ -1,1 +1,0 @@
-"""Adapters at rest: kept in versions, loaded, scaled, checked, promoted, repaired and exported."""

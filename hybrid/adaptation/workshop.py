@@ -1,0 +1,293 @@
+"""Make an adapter: from the documents of a domain to examples, training, and a card in the store."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+import shutil
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from hybrid.adaptation.examples.files import Given
+from hybrid.adaptation.examples.material import Objective, make_examples, split_for
+from hybrid.adaptation.examples.rehearsal import rehearsal_examples
+from hybrid.adaptation.examples.sifting import Sieve
+from hybrid.adaptation.forgetting.general import probe_texts, shipped_suite
+from hybrid.adaptation.queries.pairs import PairSettings, make_pairs
+from hybrid.adaptation.store import AdapterStore
+from hybrid.adaptation.training.embedder import tune_embedder
+from hybrid.adaptation.training.encoding import encode
+from hybrid.adaptation.training.generator import Base, TunedGenerator, tune_generator
+from hybrid.adaptation.training.lessons import EmbedderSettings
+from hybrid.adaptation.training.loop import is_main
+from hybrid.adaptation.training.trial import Rendered, Trial, best_rank, render, try_out
+from hybrid.adaptation.values import (
+    AdapterKind,
+    Card,
+    Data,
+    Example,
+    ExampleKind,
+    Examples,
+    Pairs,
+    QueryPair,
+    Setting,
+)
+from hybrid.config import Reader, Settings
+from hybrid.files import folder_lock, hash_text
+from hybrid.models.device import Placement, choose_placement
+from hybrid.models.generator import TransformersGenerator
+from hybrid.models.loading import generator_folder
+from hybrid.models.provenance import versions
+from hybrid.models.resolve import cache_folder, fetch, weights_digest
+from hybrid.retrieval import Retriever
+from hybrid.types import Question
+
+Steps = Callable[[int, int, float], None]
+
+# Where training is written down while it runs; a dot in front: no adapter.
+_WORK = ".work"
+_UNKNOWN = "not stated"
+# Short texts of our own in the general suite; the rest of it are excerpts of those documents too.
+_PROSE = "prose"
+# A pair costs a fraction of what an example for a generator costs.
+_PAIRS_AN_EXAMPLE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What an adapter is made of: examples, rehearsal, general texts to look at, and the licence."""
+
+    examples: Examples
+    rehearsal: tuple[Example, ...]
+    probe: tuple[Example, ...]
+    objectives: tuple[Objective, ...]
+    licence: str = _UNKNOWN
+
+    @property
+    def data(self) -> Data:
+        """Return what the card says of it."""
+        train = self.examples.train
+        rows = [repr(dataclasses.astuple(example)) for example in (*train, *self.rehearsal)]
+        counts = Counter(str(example.kind) for example in train)
+        return Data(hash_text(*rows), self.licence, dict(sorted(counts.items())))
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorWorkshop:
+    """Where generator adapters of a domain are made."""
+
+    store: AdapterStore
+    settings: Settings
+    generator: TransformersGenerator
+    retriever: Callable[[], Retriever]
+
+    def material(
+        self,
+        objectives: Sequence[Objective],
+        *,
+        against: Sequence[Question] = (),
+        apart: Sequence[Question] = (),
+        given: Given | None = None,
+        licence: str = _UNKNOWN,
+    ) -> Material:
+        """Make what a generator is trained on; ``hybrid.tuning`` says of what."""
+        dialogue, adaptation = self.generator.dialogue, self.settings.adaptation
+        examples = make_examples(
+            self.retriever(),
+            self.settings,
+            objectives,
+            count=lambda texts: [len(ids) for ids in dialogue.tokens(texts)],
+            against=against,
+            apart=apart,
+            given=given,
+        )
+        tokens = encode(examples.train, dialogue, max_tokens=adaptation.max_tokens).tokens
+        with self.generator.lent() as module:
+            rehearsal = rehearsal_examples(
+                module,
+                dialogue,
+                digest=self.generator.base_weights,
+                tokens=round(tokens * adaptation.rehearsal / (1 - adaptation.rehearsal)),
+                seed=adaptation.seed,
+                cache=cache_folder(),
+            )
+        probe = [Example(ExampleKind.TEXT, (), text, made="general") for text in probe_texts()]
+        return Material(examples, tuple(rehearsal), tuple(probe), tuple(objectives), licence)
+
+    def tune(
+        self,
+        material: Material,
+        *,
+        name: str = "",
+        parent: str = "",
+        progress: Steps = lambda step, steps, loss: None,
+    ) -> Card:
+        """Train a generator adapter and store it; what was interrupted goes on where it was."""
+        settings, base, store = self.settings.adaptation, self.base, self.store
+        if name:
+            store.require_free(name)
+        work = self.store.domain / "adapters" / _WORK
+        # of several processes that share the training one writes
+        with folder_lock(work) if is_main() else contextlib.nullcontext():
+            if is_main():
+                shutil.rmtree(work / "built", ignore_errors=True)
+            made = tune_generator(
+                base,
+                material.examples,
+                settings,
+                out=work / "built",
+                placement=self._placement,
+                rehearsal=material.rehearsal,
+                probe=material.probe,
+                state=work / "state",
+                progress=progress,
+            )
+            card = self._card(base, material, made, parent)
+            if not is_main():
+                return card
+            return store.add(name or store.new_name(AdapterKind.GENERATOR), made.folder, card)
+
+    def try_out(self, material: Material, shown: int) -> tuple[list[Rendered], Trial]:
+        """Return some examples as the model sees them, and what training on all would take."""
+        settings = self.settings.adaptation
+        train = material.examples.train
+        some = train[:: max(1, len(train) // shown)][:shown]
+        trial = try_out(self.base, material.examples, settings, self._placement, rehearsal=material.rehearsal)
+        return render(some, self.base, max_tokens=settings.max_tokens), trial
+
+    def with_best_rank(self, material: Material, *, progress: Callable[[str], None]) -> GeneratorWorkshop:
+        """Return a workshop whose rank validates best after a part of the training with each of a few."""
+        best = best_rank(
+            self.base,
+            material.examples,
+            self.settings.adaptation,
+            placement=self._placement,
+            progress=progress,
+        )
+        adaptation = dataclasses.replace(self.settings.adaptation, rank=best)
+        return dataclasses.replace(self, settings=dataclasses.replace(self.settings, adaptation=adaptation))
+
+    @property
+    def base(self) -> Base:
+        """Return the model that is tuned."""
+        models = self.settings.models
+        return Base(generator_folder(models.generator, offline=models.offline), models.generator)
+
+    @property
+    def _placement(self) -> Placement:
+        return choose_placement(self.settings.models.device, self.settings.models.dtype)
+
+    def _card(self, base: Base, material: Material, made: TunedGenerator, parent: str) -> Card:
+        reads = Objective.READING in material.objectives
+        chosen: dict[str, Setting] = {
+            "rank": made.plan.rank,
+            "alpha": made.plan.alpha,
+            "learning_rate": made.plan.learning_rate,
+            "objectives": ", ".join(material.objectives),
+            "ended": made.fit.ended,
+            "tokens": made.tokens,
+        }
+        return Card(
+            name="",
+            kind=AdapterKind.GENERATOR,
+            base=base.name,
+            base_digest=base.digest,
+            method=made.plan.method,
+            data=material.data,
+            settings=_plain(self.settings) | chosen,
+            curve=made.fit.curve,
+            strength=made.strength,
+            reader=Reader.QUOTING if reads else Reader.GENERATOR,
+            gain=made.gain,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            seconds=made.fit.seconds,
+            parent=parent,
+            seed=self.settings.adaptation.seed,
+            versions=versions(),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedderWorkshop:
+    """Where embedder adapters of a domain are made; ``retriever`` searches with the base."""
+
+    store: AdapterStore
+    settings: Settings
+    retriever: Retriever
+
+    def tune(
+        self,
+        *,
+        against: Sequence[Question] = (),
+        apart: Sequence[Question] = (),
+        given: Sequence[QueryPair] = (),
+        name: str = "",
+        licence: str = _UNKNOWN,
+        note: Callable[[str], None] = lambda said: None,
+        progress: Steps = lambda step, steps, loss: None,
+    ) -> Card:
+        """Make query-passage pairs, train an embedder adapter on them, and store it."""
+        settings, models = self.settings.adaptation, self.settings.models
+        store = self.store
+        if name:
+            store.require_free(name)
+        split = split_for(self.retriever.index, self.settings, against, apart)
+        wanted = PairSettings(_PAIRS_AN_EXAMPLE * settings.examples, seed=settings.seed)
+        made = make_pairs(self.retriever, split, wanted, sieve=Sieve([*against, *apart]))
+        pairs = dataclasses.replace(made, train=(*made.train, *given))
+        note(f"{len(pairs.train)} pairs to train on, {len(pairs.validation)} to validate")
+        for left in pairs.left_out:
+            note(f"left out {left.count}, {left.reason}")
+        folder = fetch(models.embedder, offline=models.offline)
+        work = self.store.domain / "adapters" / _WORK
+        with folder_lock(work):
+            shutil.rmtree(work / "built", ignore_errors=True)
+            tuned = tune_embedder(
+                folder,
+                models.embedder,
+                pairs,
+                settings,
+                out=work / "built",
+                placement=choose_placement(models.device, models.dtype),
+                # the probes stand in the set that measures general retrieval: those it is held by are others
+                general=[passage.text for passage in shipped_suite().passages if passage.kind == _PROSE],
+                settings=EmbedderSettings(dense_weight=self.settings.retrieval.dense_weight),
+                state=work / "state",
+                progress=progress,
+            )
+            return store.add(
+                name or store.new_name(AdapterKind.EMBEDDER),
+                tuned.folder,
+                Card(
+                    name="",
+                    kind=AdapterKind.EMBEDDER,
+                    base=models.embedder,
+                    base_digest=weights_digest(folder),
+                    method=tuned.plan.method,
+                    data=_pair_data(pairs, licence),
+                    settings=_plain(self.settings) | {"rank": tuned.plan.rank, "alpha": tuned.plan.alpha},
+                    curve=tuned.fit.curve,
+                    strength=tuned.strength,
+                    created=datetime.now(UTC).isoformat(timespec="seconds"),
+                    seconds=tuned.fit.seconds,
+                    seed=settings.seed,
+                    versions=versions(),
+                ),
+            )
+
+
+def _pair_data(pairs: Pairs, licence: str) -> Data:
+    rows = [repr(dataclasses.astuple(pair)) for pair in pairs.train]
+    counts = Counter(pair.made for pair in pairs.train)
+    return Data(hash_text(*rows), licence, dict(sorted(counts.items())))
+
+
+def _plain(settings: Settings) -> dict[str, Setting]:
+    """Return the settings of adaptation as a card keeps them."""
+    return {
+        key: value if isinstance(value, (bool, int, float)) and math.isfinite(value) else str(value)
+        for key, value in dataclasses.asdict(settings.adaptation).items()
+    }

@@ -1,0 +1,211 @@
+"""The adaptation service, from Python: adapters are checked, put in use by the gate, and repaired."""
+
+import dataclasses
+import shutil
+
+import pytest
+
+from hybrid import Assistant, load_settings
+from hybrid.adaptation.examples.files import Given
+from hybrid.adaptation.forgetting.general import Suite
+from hybrid.adaptation.store import read_card
+from hybrid.adaptation.values import AdapterKind, Change, Example, ExampleKind
+from hybrid.errors import AdapterError, GateFailed, UsageError
+from hybrid.testing import HashEmbedder, ScriptedGenerator
+from hybrid.types import Message, MessageRole, Question
+
+GAIN = Change("label accuracy", 50.0, 70.0, 20.0, 12.0, 27.5, "points", 120, True)
+
+
+def _settings(models, **adaptation):
+    values = {
+        "models": {"dtype": "float32"} | models,
+        "chunks": {"overlap_tokens": 0, "heading_tokens": 4},
+        "documents": {"workers": 1},
+        "grounding": {"scorer": "align"},
+        "adaptation": {"max_tokens": 200, "rehearsal": 0.0, "epochs": 0.4, "hold_out": 0.0} | adaptation,
+    }
+    return load_settings(values, environment={})
+
+
+@pytest.fixture
+def domain(tmp_path, tiny_generator_folder, tiny_embedder_folder, write_files):
+    """An indexed domain served by the tiny models."""
+    models = {"generator": str(tiny_generator_folder), "embedder": str(tiny_embedder_folder)}
+    assistant = Assistant("manual", settings=_settings(models))
+    docs = {"port.txt": "The port is 5432.", "night.txt": "The server is in the port."}
+    assistant.index(write_files(tmp_path / "docs", docs))
+    return assistant
+
+
+@pytest.fixture
+def suite(tmp_path, monkeypatch, write_files):
+    """Texts that forgetting is measured on, instead of those that ship."""
+    words = (
+        "the port of the server",
+        "a server is in the port",
+        "the default is a port",
+        "and to the server",
+    )
+    texts = {
+        f"{n}.txt": " ".join(words[(n + step) % 4] for step in range(n % 3 + 12)) + f" number {n}."
+        for n in range(12)
+    }
+    monkeypatch.setattr("hybrid.adaptation.forgetting.general.shipped_suite", lambda: Suite("general"))
+    return [write_files(tmp_path / "suite", texts)]
+
+
+@pytest.fixture
+def kept(domain, tiny_generator_folder, make_adapter, tmp_path):
+    """Two adapters with a gain that nobody checked: one that does little, and one that breaks the model."""
+    for name, size in (("gentle", 1e-4), ("brutal", 1.0)):
+        built = make_adapter(tiny_generator_folder, tmp_path / name, size=size)
+        domain.adapters.add(name, built, dataclasses.replace(read_card(built), gain=GAIN))
+    return domain
+
+
+def test_the_gate_has_the_budget_of_the_settings_and_stands_before_use(kept, suite):
+    with pytest.raises(GateFailed, match="was not measured"):
+        kept.adapters.promote("gentle")
+    service = kept.adaptation
+    said = []
+    assert service.check("gentle", suites=suite, note=said.append).forgetting
+    assert said and said[0].startswith("measuring ")
+    assert service.promote("gentle").against == ()
+    service.check("brutal", suites=suite)
+    with pytest.raises(GateFailed, match="general text: lost more than it may") as caught:
+        service.promote("brutal")
+    assert caught.value.advice
+    assert kept.adapters.promoted(AdapterKind.GENERATOR) == "gentle"
+    assert service.promote("brutal", force=True).against == caught.value.against
+    assert service.rollback(AdapterKind.GENERATOR) == "gentle"
+    assert service.rollback(AdapterKind.GENERATOR) is None
+    generous = dataclasses.replace(kept.settings.adaptation, budget_nats=1e3, budget_points=100.0)
+    settings = dataclasses.replace(kept.settings, adaptation=generous)
+    assert Assistant("manual", settings=settings).adaptation.promote("brutal").against == ()
+
+
+def test_what_was_never_checked_is_checked_by_the_service_first(kept, suite, monkeypatch):
+    from hybrid.adaptation.forgetting.benchmark_files import load_suite
+
+    monkeypatch.setattr("hybrid.adaptation.forgetting.general.shipped_suite", lambda: load_suite(*suite))
+    kept.adaptation.promote("gentle")
+    assert kept.adapters.card("gentle").forgetting
+    assert kept.adapters.promoted(AdapterKind.GENERATOR) == "gentle"
+    with pytest.raises(GateFailed):
+        kept.adaptation.promote("brutal")
+
+
+def test_an_embedder_is_searched_with_from_its_promotion_to_its_rollback(
+    domain, tiny_embedder_adapter_folder, tmp_path
+):
+    loss = Change("dense retrieval, general", 0.5, 0.4, -0.1, -0.15, -0.05, "nDCG", 40, True)
+    built = shutil.copytree(tiny_embedder_adapter_folder, tmp_path / "built")
+    card = dataclasses.replace(read_card(built), gain=dataclasses.replace(GAIN, unit="nDCG"))
+    domain.adapters.add("embedder-001", built, dataclasses.replace(card, forgetting=(loss,)))
+    before, service = domain.search("port"), domain.adaptation
+    generations = list((domain.folder / "generations").iterdir())
+    with pytest.raises(GateFailed, match=r"lost more than 0\.01"):
+        service.promote("embedder-001")
+    # refused before anything was embedded
+    assert list((domain.folder / "generations").iterdir()) == generations
+    domain.adapters.annotate("embedder-001", forgetting=[dataclasses.replace(loss, low=-0.001)])
+    service.promote("embedder-001")
+    assert [hit.dense for hit in domain.search("port")] != [hit.dense for hit in before]
+    with pytest.raises(UsageError, match="is in use"):
+        service.remove("embedder-001")
+    assert service.rollback(AdapterKind.EMBEDDER) is None
+    assert domain.search("port") == before
+    service.remove("embedder-001")
+    assert domain.adapters.names() == []
+
+
+def _labels(count=40):
+    return Given(
+        examples=tuple(
+            Example(
+                ExampleKind.LABEL,
+                (Message(MessageRole.USER, f"is {'port' if n % 2 else 'server'} {n * 37 % 101} a port"),),
+                "yes" if n % 2 else "no",
+                f"s{n}",
+                options=("yes", "no"),
+            )
+            for n in range(count)
+        )
+    )
+
+
+def test_an_adapter_is_made_from_given_labels_and_exported(domain, tmp_path):
+    service, said = domain.adaptation, []
+    material = service.material(given=_labels(), licence="CC0-1.0", note=said.append)
+    assert said == ["making examples: label"]
+    card = service.tune_generator(material, name="mine")
+    assert (card.name, card.data.licence) == ("mine", "CC0-1.0")
+    assert domain.adapters.card("mine") == card
+    assert service.export("mine", tmp_path / "away.zip").is_file()
+    assert (service.merge("mine", tmp_path / "merged") / "config.json").is_file()
+    with pytest.raises(AdapterError, match="there is no adapter 'other'"):
+        service.check("other")
+
+
+def test_questions_of_the_domain_never_leak_into_material(domain):
+    (domain.folder / "questions").mkdir()
+    asked = [
+        Question(f"q{n}", example.prompt[0].content, (example.completion,))
+        for n, example in enumerate(_labels(10).examples)
+    ]
+    from hybrid.questions.files import save_questions
+
+    save_questions(domain.folder / "questions" / "set.jsonl", asked)
+    examples = domain.adaptation.material(given=_labels()).examples
+    told = {turn.content for example in examples.train for turn in example.prompt}
+    assert len(examples.train) + len(examples.validation) == 30
+    assert not told & {question.text for question in asked}
+
+
+def test_an_objective_that_there_is_not_is_refused(domain):
+    with pytest.raises(UsageError, match="reading, instruction, label, text"):
+        domain.adaptation.material(["wisdom"])
+
+
+def test_an_adapter_inside_its_budget_is_kept_as_it_is_by_repair(domain, suite):
+    generous = dataclasses.replace(
+        domain.settings.adaptation,
+        rank=4,
+        learning_rate=1e-2,
+        epochs=6.0,
+        batch=4,
+        validation=0.5,
+        budget_nats=1e3,
+        budget_points=100.0,
+    )
+    settings = dataclasses.replace(domain.settings, adaptation=generous)
+    service, said = Assistant("manual", settings=settings).adaptation, []
+    card = service.tune_generator(service.material(given=_labels(80)), name="mine")
+    assert card.gain.change > 0
+    found = service.repair("mine", given=_labels(80), train=False, suites=suite, note=said.append)
+    assert (found.kept, [attempt.name for attempt in found.attempts]) == ("mine", ["as tuned"])
+    assert said[-1].startswith("as tuned: gain") and said[-1].endswith("passes")
+    assert domain.adapters.card("mine").forgetting == found.best.assessment.general
+    with pytest.raises(UsageError, match="too few"):
+        service.repair("mine", given=_labels(80), suites=suite, items=1)
+
+
+def test_the_tradeoff_is_that_of_adapters_that_were_measured_alike(domain, keep_adapter):
+    loss = Change("general text", 3.10, 3.12, 0.02, 0.01, 0.03, "nats", 200, False)
+    keep_adapter(domain.folder, "gentle", gain=GAIN, forgetting=(loss,))
+    keep_adapter(domain.folder, "unchecked", gain=GAIN)
+    said = []
+    found = domain.adaptation.tradeoff(AdapterKind.GENERATOR, note=said.append)
+    assert [(point.name, point.front, point.inside) for point in found.points] == [("gentle", True, True)]
+    assert found.budget == domain.settings.adaptation.budget_nats
+    assert said == ["not measured, or not in the same way: unchecked"]
+    with pytest.raises(UsageError, match="no adapter of the embedder"):
+        domain.adaptation.tradeoff(AdapterKind.EMBEDDER)
+
+
+def test_a_generator_elsewhere_is_not_tuned(tmp_path):
+    own = {"embedder": HashEmbedder(64), "generator": ScriptedGenerator(["x"])}
+    service = Assistant("manual", settings=_settings({}), **own).adaptation
+    with pytest.raises(UsageError, match="weights are not on this machine"):
+        service.material()
