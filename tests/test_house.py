@@ -121,7 +121,7 @@ def measured() -> dict[str, int]:
         "files": len(modules()),
         "lines": lines(),
         "lines of the command": lines("cli"),
-        "lines of the report": lines("report", (".py", ".j2")),
+        "lines of the report": lines("report"),
         "class names with two meanings": len(double_names(later=False)),
         "dead names": len(dead_names(frozenset(hybrid.__all__))),
     }

@@ -1,8 +1,8 @@
 """Does a change leave alone what users rely on? What the command answers, before and after, in one file.
 
-Everything is asked through ``python -m hybrid``, so that the same script runs on an older checkout (put it first
-on ``PYTHONPATH``): answers, citations and verdicts on both example domains, a replayed decision on the golden
-table, retrieval on a BEIR folder. About four minutes on two cores.
+Everything is asked through ``python -m hybrid``, so that the same script runs on an older checkout (put it
+first on ``PYTHONPATH``): answers, citations and verdicts on both example domains, a replayed decision on the
+golden table, retrieval on a BEIR folder. About four minutes on two cores.
 
     python tests/benchmarks/guards.py --out after.json [--against before.json] [--beir FOLDER]
 """
@@ -96,7 +96,7 @@ def _differences(place: str, before: Any, after: Any) -> Iterator[str]:
 
 def main() -> None:
     """Collect, write, compare."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--against", type=Path, help="what an older checkout wrote")
     parser.add_argument("--beir", type=Path)
