@@ -1,8 +1,8 @@
 """The size of the house and what an answer costs in it: every row beside its limit.
 
 Files, lines and names are read from the source; calls are the frames of the package between `hybrid ask` and
-the model; CPU seconds and resident memory are those of processes of their own. `--suite` runs the fast tests as
-well. About three minutes on two quiet cores, five with the tests.
+the model; CPU seconds and resident memory are those of processes of their own. `--suite` runs the fast tests
+too. About three minutes on two quiet cores, five with the tests.
 
     python tests/benchmarks/house.py [--suite]
 """
