@@ -23,8 +23,7 @@ from hybrid.adaptation.training.proof import gain_of, halve, worth
 from hybrid.adaptation.values import Card, Change
 from hybrid.config import Settings
 from hybrid.index import Index
-from hybrid.index.reembedding import reembed
-from hybrid.index.sync import Progress
+from hybrid.index.sync import Progress, reembed
 from hybrid.models import Embedder
 from hybrid.retrieval import Retriever
 from hybrid.types import Question

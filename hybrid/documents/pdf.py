@@ -1,8 +1,4 @@
-"""PDF files: their text page by page, as far as they hold any.
-
-Takes a PDF file, gives one document with page offsets. Knows nothing about how lines become
-paragraphs (``layout`` does) and reads no scanned pages.
-"""
+"""PDF files: their text page by page, as far as they hold any; scanned pages are not read."""
 
 from __future__ import annotations
 

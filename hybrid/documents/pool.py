@@ -145,13 +145,11 @@ class _Lane:
 
     def drop_cancelled(self) -> None:
         """Kill the child if nobody waits for what it is reading."""
-        ticket = self._ticket
-        if ticket is not None and ticket.cancelled:
+        if (ticket := self._ticket) is not None and ticket.cancelled:
             self._kill()
 
     def _kill(self) -> None:
-        child = self._child
-        if child is not None:
+        if (child := self._child) is not None:
             child.kill()
 
     def _serve(self) -> None:

@@ -1,8 +1,4 @@
-"""One file becomes documents: the table of readers by suffix, and what guards them.
-
-Takes a file found by ``scan``, gives batches of ``Document | Rejected``. Knows nothing about the
-formats themselves: each has a module, loaded when its first file comes.
-"""
+"""One file becomes documents: the table of readers by suffix, and what guards them."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -187,7 +188,10 @@ class Answerer:
         """Return for each question its answer, or what the generator is asked for one."""
         reader = self._reader(arm)
         if reader is None:
-            return [self._closed_book(question) for question in questions]
+            return [
+                _Turn(self._prompts.base(question), functools.partial(self._plain, question))
+                for question in questions
+            ]
         if reader is Reader.QUOTING:
             return self._quoting(questions, hits)
         read = self._extracted if reader is Reader.EXTRACTIVE else self._generating
@@ -196,9 +200,6 @@ class Answerer:
     @property
     def _prompts(self) -> Prompts:
         return load_prompts(self.settings.language)
-
-    def _closed_book(self, question: str) -> _Turn:
-        return _Turn(self._prompts.base(question), lambda written: self._plain(question, written))
 
     def _plain(self, question: str, written: Generation) -> Answer:
         abstained = declines(written.text)

@@ -18,7 +18,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -342,13 +342,12 @@ def build_generation(
     folder: str,
     chunks: ChunkSettings,
     report: Progress,
-    created: datetime,
 ) -> Manifest:
     """Write what is staged as a generation; a failure leaves nothing of it."""
     target = folder_of(domain, next_name(domain))
     draft = Manifest(
         generation=target.name,
-        created=created.isoformat(timespec="seconds"),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
         folder=folder,
         embedder=fingerprint,
         chunks=chunks,

@@ -14,7 +14,7 @@ from hybrid.adaptation.forgetting.retrieval import (
 )
 from hybrid.adaptation.queries.pairs import held_out_pairs
 from hybrid.index import Index
-from hybrid.index.reembedding import reembed
+from hybrid.index.sync import reembed
 from hybrid.testing import HashEmbedder
 from hybrid.types import Document
 
