@@ -14,8 +14,6 @@ from hybrid.documents.source import SourceFile, printable
 from hybrid.errors import UsageError
 from hybrid.types import Rejected
 
-__all__ = ["Scan", "SourceFile", "scan"]
-
 
 @dataclass(frozen=True, slots=True)
 class Scan:

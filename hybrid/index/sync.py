@@ -21,12 +21,12 @@ from hybrid.index.generations import (
     current,
     embed_missing,
     fingerprint_key,
-    finished,
     folder_of,
     open_staging,
     open_store,
     prune,
     read_manifest,
+    readable,
     remove_staging,
     same_base,
     switch,
@@ -211,13 +211,11 @@ def generation_for(domain: Path, fingerprint: EmbedderFingerprint) -> str | None
     if read_manifest(domain, now).embedder.identity == fingerprint.identity:
         return now
     held = _files(domain, now)
-    for name in reversed(finished(domain)):
-        try:
-            built = read_manifest(domain, name).embedder
-            if built.identity == fingerprint.identity and _files(domain, name) == held:
-                return name
-        except IndexError_:
-            continue  # damaged, or of another version of the format
+    for manifest in reversed(list(readable(domain))):
+        if manifest.embedder.identity == fingerprint.identity:
+            with contextlib.suppress(IndexError_):  # its store is damaged
+                if _files(domain, manifest.generation) == held:
+                    return manifest.generation
     return None
 
 
@@ -304,15 +302,10 @@ def discard(domain: Path, adapter: str) -> None:
     """
     with folder_lock(domain):
         now = read_manifest(domain, current(domain))
-        for name in finished(domain):
-            if name in (now.generation, now.previous):
-                continue
-            try:
-                built = read_manifest(domain, name).embedder
-            except IndexError_:
-                continue  # of whom it is cannot be told; the next update removes it
-            if adapter and built.adapter == adapter:
-                shutil.rmtree(folder_of(domain, name), ignore_errors=True)
+        for manifest in readable(domain):
+            in_force = manifest.generation in (now.generation, now.previous)
+            if adapter and manifest.embedder.adapter == adapter and not in_force:
+                shutil.rmtree(folder_of(domain, manifest.generation), ignore_errors=True)
 
 
 def _files(domain: Path, generation: str) -> dict[str, FileState]:

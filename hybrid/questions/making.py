@@ -249,9 +249,9 @@ def make_questions(
     """Make a set; every question is checked by round trip.
 
     Its answers are verbatim parts of its evidence, retrieval finds the evidence, the question does not hold
-    the answer, and nothing is asked twice. A question that retrieval finds only far down stays in the set, and so
+    the answer, and nothing is asked twice. A question that retrieval finds only far down stays in the set, so
     does one that the bare generator answers: dropping either would make an arm look better than it is. Both
-    are labelled instead.
+    are labelled.
 
     Args:
         candidates: in the order in which they are wanted, as ``spread`` yields them.
