@@ -84,7 +84,7 @@ def check(
     against: Annotated[
         list[Path] | None, typer.Option("--against", help="JSON lines that an adapter was trained on.")
     ] = None,
-) -> None:
+) -> int:
     """Find duplicates, leaks and label errors; exit code 7 when there are errors."""
     from hybrid.questions.checking import check_questions
     from hybrid.questions.files import load_questions, load_texts
@@ -107,8 +107,7 @@ def check(
         console.note(
             f"{findings.questions} questions: {findings.errors} errors, {findings.warnings} warnings"
         )
-    if findings.errors:
-        raise typer.Exit(EXIT_GATE_FAILED)
+    return EXIT_GATE_FAILED if findings.errors else 0
 
 
 @app.command("review")

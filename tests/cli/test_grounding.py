@@ -9,7 +9,7 @@ from hybrid.cli.app import run
 from hybrid.errors import UsageError
 from hybrid.grounding.calibration import CALIBRATION, read_fitted
 from hybrid.grounding.examples import Dataset, Example, Label
-from hybrid.grounding.scorers.naming import SHIPPED
+from hybrid.grounding.scorers.names import SHIPPED
 from hybrid.grounding.values import Logits
 
 
@@ -213,7 +213,7 @@ def test_a_calibration_starts_from_the_one_that_ships(fakes, capsys, monkeypatch
 
 
 def test_a_calibration_that_gains_nothing_is_refused(fakes, capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr("hybrid.grounding.cards.CalibrationCard.better", False)
+    monkeypatch.setattr("hybrid.grounding.service.CalibrationCard.better", False)
     told = said(capsys, "calibrate", "one.jsonl", "--scorer", "good", "--out", "kept.json", code=7)
     assert "not stored: the Brier score is not better" in told.out
     assert not (tmp_path / "kept.json").exists()

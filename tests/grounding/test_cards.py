@@ -5,8 +5,8 @@ import pytest
 
 from hybrid.errors import UsageError
 from hybrid.grounding.calibration import Calibration, CurveKind, card_path, cross_fitted, read_fitted
-from hybrid.grounding.cards import calibrated, card_values, write_card
 from hybrid.grounding.labelled import ScorerLogits, sources_of
+from hybrid.grounding.service import calibrated, card_values, write_card
 
 
 def test_a_scorer_that_is_too_sure_is_calibrated_and_the_gain_is_cross_fitted(labelled, scored):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.grounding.clauses import clause_spans
+from hybrid.grounding.claims import clause_spans
 from hybrid.types import Span
 
 

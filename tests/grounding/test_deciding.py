@@ -1,7 +1,7 @@
 import pytest
 
 from hybrid.errors import UsageError
-from hybrid.grounding.deciding import (
+from hybrid.grounding.judge import (
     Candidate,
     Judged,
     Thresholds,

@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid.errors import ModelError
-from hybrid.grounding.judging import Case, Grounder
-from hybrid.grounding.scorers.align import WordAlignment
-from hybrid.grounding.scorers.overlap import NgramOverlap
+from hybrid.grounding.judge import Case, Grounder
+from hybrid.grounding.scorers.baselines import NgramOverlap, WordAlignment
 from hybrid.grounding.values import Doubt, Logits, Status
 from hybrid.testing import HashEmbedder
 
@@ -208,7 +207,10 @@ def test_answers_do_not_mind_each_other(pairs):
 )
 @given(answer=answers)
 def test_what_an_answer_copies_is_supported(scorer, answer):
-    for verdict in grounder(scorer).ground(answer, ["Noise.", answer]).verdicts:
+    copied = f"The port is 5432. {answer}"
+    verdicts = grounder(scorer).ground(copied, ["Noise.", copied]).verdicts
+    assert verdicts[0].status is Status.SUPPORTED
+    for verdict in verdicts:
         assert verdict.status in (Status.SUPPORTED, Status.NOT_CHECKABLE)
 
 
@@ -229,11 +231,13 @@ HOSTILE = [
 
 @pytest.mark.parametrize("answer", HOSTILE)
 def test_odd_texts_are_judged_without_an_error(answer):
-    grounding = grounder().ground(answer, HOSTILE)
-    assert all(v.support is None or 0 <= v.support <= 1 for v in grounding.verdicts)
+    verdicts = grounder().ground(answer, HOSTILE).verdicts
+    assert verdicts or not any(map(str.isalnum, answer))
+    assert all(v.support is None or 0 <= v.support <= 1 for v in verdicts)
 
 
 @given(st.text(max_size=50), st.lists(st.text(max_size=50), max_size=3))
 def test_any_text_is_judged(answer, texts):
-    for verdict in grounder().ground(answer, texts).verdicts:
-        assert verdict.support is None or 0 <= verdict.support <= 1
+    verdicts = grounder().ground(f"{answer}\n\nThe port is open.", [*texts, "A lamp."]).verdicts
+    assert any(verdict.support is not None for verdict in verdicts)
+    assert all(verdict.support is None or 0 <= verdict.support <= 1 for verdict in verdicts)

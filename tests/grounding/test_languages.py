@@ -1,7 +1,6 @@
 from hybrid.grounding.calibration import UNCALIBRATED
-from hybrid.grounding.deciding import hallucinated, share_supported
-from hybrid.grounding.judging import Grounder
-from hybrid.grounding.scorers.overlap import NgramOverlap
+from hybrid.grounding.judge import Grounder, hallucinated, share_supported
+from hybrid.grounding.scorers.baselines import NgramOverlap
 from hybrid.grounding.values import Status
 
 GERMAN = "Der Server lauscht auf dem Port 5433 und nicht auf einem anderen."

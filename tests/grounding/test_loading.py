@@ -4,7 +4,7 @@ import pytest
 
 from hybrid.config import load_settings
 from hybrid.errors import UsageError
-from hybrid.grounding import loading
+from hybrid.grounding import judge
 from hybrid.grounding.calibration import (
     UNCALIBRATED,
     Calibration,
@@ -13,10 +13,9 @@ from hybrid.grounding.calibration import (
     card_path,
     read_fitted,
 )
-from hybrid.grounding.cards import write_card
-from hybrid.grounding.deciding import DEFAULT_THRESHOLDS
+from hybrid.grounding.judge import DEFAULT_THRESHOLDS, fitted_for, load_grounder
 from hybrid.grounding.labelled import LabelledClaim, ScorerLogits
-from hybrid.grounding.loading import fitted_for, load_grounder
+from hybrid.grounding.service import write_card
 from hybrid.testing import HashEmbedder
 
 SETTINGS = load_settings({"grounding": {"scorer": "overlap"}}, environment={})
@@ -24,7 +23,7 @@ SETTINGS = load_settings({"grounding": {"scorer": "overlap"}}, environment={})
 
 def kept(path, slope):
     """Write a calibration of 60 labels whose curve rises so fast."""
-    from hybrid.grounding.cards import calibrated
+    from hybrid.grounding.service import calibrated
 
     claims = [LabelledClaim(f"c{n}", "a", ("a",), n % 3 > 0, f"s{n // 2}") for n in range(60)]
     logits = [slope * (1.0 if claim.supported else -1.0) + (n % 7) / 3 for n, claim in enumerate(claims)]
@@ -33,7 +32,7 @@ def kept(path, slope):
 
 
 def test_a_scorer_without_a_calibration_is_taken_at_its_word(monkeypatch, tmp_path):
-    monkeypatch.setattr(loading, "SHIPPED", tmp_path)
+    monkeypatch.setattr(judge, "SHIPPED", tmp_path)
     grounder = load_grounder(SETTINGS)
     assert grounder.scorer.name == "2-gram overlap"
     assert grounder.calibration == UNCALIBRATED
@@ -48,7 +47,7 @@ def test_words_are_aligned_by_an_embedder_that_is_given():
 
 
 def test_the_calibration_of_the_domain_wins_over_the_one_that_ships(monkeypatch, tmp_path):
-    monkeypatch.setattr(loading, "SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr(judge, "SHIPPED", tmp_path / "shipped")
     domain = tmp_path / "manual"
     shipped = kept(tmp_path / "shipped" / card_file("overlap"), 1.0)
     assert load_grounder(SETTINGS, domain).calibration == shipped.calibration
@@ -63,7 +62,7 @@ def test_what_is_doubted_never_supports_however_low_the_threshold(monkeypatch, t
     from hybrid.grounding.calibration import Fitted
 
     low = Fitted(Calibration(CurveKind.PLATT, 1.0, -4.0, labels=60), 0.0)
-    monkeypatch.setattr(loading, "fitted_for", lambda *_: low)
+    monkeypatch.setattr(judge, "fitted_for", lambda *_: low)
     found = load_grounder(SETTINGS).thresholds
     assert found.doubted < found.supported < 0.1
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from hybrid.grounding.matrices import SupportMatrix
+from hybrid.grounding.values import SupportMatrix
 
 MATRIX = SupportMatrix(np.array([[0.9, 0.2, 0.0], [0.4, 0.6, 0.0]]))
 

@@ -96,7 +96,7 @@ def test_a_calibration_that_gains_is_kept_and_can_be_judged_by(claims, tmp_path)
 
 
 def test_a_calibration_that_gains_nothing_is_not(claims, tmp_path, monkeypatch):
-    monkeypatch.setattr("hybrid.grounding.cards.CalibrationCard.better", False)
+    monkeypatch.setattr("hybrid.grounding.service.CalibrationCard.better", False)
     found = calibrate_scorer(claims("one"), tmp_path / "kept.json", MODELS, scorer="loud")
     assert found.path is None
     assert not (tmp_path / "kept.json").exists()

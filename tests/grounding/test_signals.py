@@ -1,7 +1,7 @@
 import pytest
 
-from hybrid.grounding.reading import read
-from hybrid.grounding.signals import WORD_SIGNALS, word_signals
+from hybrid.grounding.head import read
+from hybrid.grounding.scorers.trained import WORD_SIGNALS, word_signals
 from hybrid.grounding.values import Pair
 
 _MANUAL = "The pump weighs 40 kilograms and runs on diesel. Anna Berg built it in May 1987."
@@ -53,4 +53,6 @@ def test_where_there_is_nothing_to_compare_nothing_is_held_against_it(signals, c
 
 def test_each_is_a_share(signals):
     odd = "In 1999, 12 % of 7,000 Norse sailors (Olaf, Sven) did not — 3.5 km/h — drown?"
-    assert all(0.0 <= value <= 1.0 for value in signals(odd).values())
+    found = signals(odd)
+    assert tuple(found) == WORD_SIGNALS
+    assert all(0.0 <= value <= 1.0 for value in found.values())

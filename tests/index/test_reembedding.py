@@ -271,6 +271,7 @@ def test_whatever_the_order_an_index_holds_the_vectors_of_its_own_embedder(corpu
         index = Index.open(domain)
         model = Tuned() if index.manifest.embedder.adapter else HashEmbedder(16)
         everything = range(index.manifest.counts.chunks)
+        assert len(everything) >= len(_TEXTS)
         vectors = model.embed_documents([chunk.embedded_text for chunk in index.chunks(everything)])
         for vector, position in zip(vectors, everything, strict=True):
             assert index.cosines(vector, [position])[0] == pytest.approx(1, abs=1e-3)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.text.abbreviations import Abbreviation, find_abbreviations
+from hybrid.text.words import Abbreviation, find_abbreviations
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,10 @@ def test_one_form_stands_for_the_other():
 
 @given(st.text(alphabet="ab AB(),.\n1-", max_size=80))
 def test_any_text_is_read_and_what_is_found_stands_in_it(text):
-    for acronym in find_abbreviations(text):
+    text = f"{text}\nThe Write-Ahead Log (WAL) grows."
+    found = find_abbreviations(text)
+    assert "WAL" in {acronym.short for acronym in found}
+    for acronym in found:
         assert acronym.short in text
         letters = [letter.lower() for letter in acronym.short if letter.isalnum()]
         rest = iter(acronym.long.lower())

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.text.languages import language_of
+from hybrid.text.words import language_of
 
 GERMAN = "Der Server lauscht auf dem Port 5433 und nicht auf einem anderen."
 

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from hybrid.grounding.scorers.align import WordAlignment
-from hybrid.grounding.scorers.overlap import logit_of
+from hybrid.grounding.scorers.baselines import WordAlignment, logit_of
 from hybrid.grounding.values import Pair
 from hybrid.testing import HashEmbedder
 

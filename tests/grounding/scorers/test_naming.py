@@ -5,7 +5,7 @@ import pytest
 from hybrid.config import ModelSettings
 from hybrid.errors import ModelMissing, UsageError
 from hybrid.grounding.scorers.labels import KNOWN
-from hybrid.grounding.scorers.naming import scorer_for
+from hybrid.grounding.scorers.names import scorer_for
 from hybrid.grounding.values import Pair
 from hybrid.testing import HashEmbedder
 

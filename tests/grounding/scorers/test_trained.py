@@ -6,8 +6,7 @@ import torch
 
 from hybrid.errors import ModelError, ModelMissing
 from hybrid.grounding.head import AlignmentHead, Shape
-from hybrid.grounding.scorers.trained import SIGNALS, TrainedScorer, load_trained, save_trained
-from hybrid.grounding.stack import Stack
+from hybrid.grounding.scorers.trained import SIGNALS, Stack, TrainedScorer, load_trained, save_trained
 from hybrid.grounding.values import Pair
 
 _STACK = Stack(SIGNALS, (1.0, 2.0, 1.0, 0.5, 0.5, 0.5), -2.0)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from hybrid.errors import UsageError
-from hybrid.grounding.scorers.windows import cut_pair, windows
+from hybrid.grounding.evidence import cut_pair, windows
 from hybrid.grounding.values import Pair
 
 
