@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hybrid.adaptation.examples.files import Given, load_given
-from hybrid.adaptation.examples.material import Objective, question_sets
+from hybrid.adaptation.data.files import Given, load_given
+from hybrid.adaptation.data.material import Objective, question_sets
 from hybrid.adaptation.gate import Reasons
 from hybrid.adaptation.serving import in_use
 from hybrid.adaptation.store import AdapterStore, still_in_use
@@ -29,10 +29,10 @@ from hybrid.retrieval import Retriever
 from hybrid.types import Question
 
 if TYPE_CHECKING:
-    from hybrid.adaptation.forgetting.general import Suite
-    from hybrid.adaptation.queries.jargon import JargonReport
-    from hybrid.adaptation.repair import Repair
-    from hybrid.adaptation.training.trial import Rendered, Trial
+    from hybrid.adaptation.checking import Repair
+    from hybrid.adaptation.data.jargon import JargonReport
+    from hybrid.adaptation.forgetting.suites import Suite
+    from hybrid.adaptation.training.generator import Rendered, Trial
     from hybrid.adaptation.workshop import EmbedderWorkshop, GeneratorWorkshop, Material, Steps
     from hybrid.models.generator import TransformersGenerator
     from hybrid.report import Pareto
@@ -191,8 +191,8 @@ class Adaptation:
 
     def jargon(self, name: str) -> JargonReport:
         """Return into what pieces the words of the domain break, and whose neighbours an adapter changed."""
-        from hybrid.adaptation.forgetting.general import probe_texts
-        from hybrid.adaptation.queries.jargon import domain_terms, report_jargon
+        from hybrid.adaptation.data.jargon import domain_terms, report_jargon
+        from hybrid.adaptation.forgetting.suites import probe_texts
 
         retriever = self._base_retriever()
         index, base = retriever.index, retriever.embedder
@@ -403,7 +403,7 @@ class Adaptation:
             AdapterError: there is no such adapter.
             UsageError: it is the embedder's, whose strength was chosen when it was tuned.
         """
-        from hybrid.adaptation.repair import Bench, repair, settings_of, tell
+        from hybrid.adaptation.checking import Bench, repair, settings_of, tell
 
         card, usual = self.store.card(name), self.settings.adaptation
         if card.kind is AdapterKind.EMBEDDER:
@@ -500,8 +500,7 @@ def _objectives(named: Sequence[str], given: Given) -> list[Objective]:
 def _suite(paths: Sequence[Path]) -> Suite:
     """Return the items of one's own, with those that ship for the kinds that are not among them."""
     from hybrid.adaptation.checking import with_own
-    from hybrid.adaptation.forgetting import general
-    from hybrid.adaptation.forgetting.benchmark_files import load_suite
+    from hybrid.adaptation.forgetting.suites import load_suite, shipped_suite
 
-    shipped = general.shipped_suite()
+    shipped = shipped_suite()
     return with_own(shipped, load_suite(*paths)) if paths else shipped

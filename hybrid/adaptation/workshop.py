@@ -11,19 +11,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from hybrid.adaptation.examples.files import Given
-from hybrid.adaptation.examples.material import Objective, make_examples, split_for
-from hybrid.adaptation.examples.rehearsal import rehearsal_examples
-from hybrid.adaptation.examples.sifting import Sieve
-from hybrid.adaptation.forgetting.general import probe_texts, shipped_suite
-from hybrid.adaptation.queries.pairs import PairSettings, make_pairs
+from hybrid.adaptation.data.examples import Sieve
+from hybrid.adaptation.data.files import Given
+from hybrid.adaptation.data.material import Objective, make_examples, split_for
+from hybrid.adaptation.data.pairs import PairSettings, make_pairs
+from hybrid.adaptation.data.rehearsal import rehearsal_examples
+from hybrid.adaptation.forgetting.suites import probe_texts, shipped_suite
 from hybrid.adaptation.store import AdapterStore
 from hybrid.adaptation.training.embedder import tune_embedder
 from hybrid.adaptation.training.encoding import encode
-from hybrid.adaptation.training.generator import Base, TunedGenerator, tune_generator
+from hybrid.adaptation.training.generator import (
+    Base,
+    Rendered,
+    Trial,
+    TunedGenerator,
+    best_rank,
+    render,
+    try_out,
+    tune_generator,
+)
 from hybrid.adaptation.training.lessons import EmbedderSettings
 from hybrid.adaptation.training.loop import is_main
-from hybrid.adaptation.training.trial import Rendered, Trial, best_rank, render, try_out
 from hybrid.adaptation.values import (
     AdapterKind,
     Card,

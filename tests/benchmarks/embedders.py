@@ -30,11 +30,11 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from measure import Target, note, print_verdicts
 
-from hybrid.adaptation.examples.material import split_sources
-from hybrid.adaptation.forgetting.general import shipped_suite
-from hybrid.adaptation.forgetting.pairing import paired_change
+from hybrid.adaptation.data.material import split_sources
+from hybrid.adaptation.data.pairs import PairSettings, make_pairs
+from hybrid.adaptation.forgetting.measure import paired_change
 from hybrid.adaptation.forgetting.retrieval import JudgedQuery, Side, general_changes, general_set
-from hybrid.adaptation.queries.pairs import PairSettings, make_pairs
+from hybrid.adaptation.forgetting.suites import shipped_suite
 from hybrid.adaptation.store import write_card
 from hybrid.adaptation.training.embedder import TunedEmbedder, tune_embedder
 from hybrid.adaptation.training.lessons import EmbedderSettings

@@ -21,9 +21,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hybrid import Assistant, load_settings
-from hybrid.adaptation.examples.material import Objective, split_for
-from hybrid.adaptation.examples.reading import SWAPPED, reading_examples
-from hybrid.adaptation.forgetting.pairing import paired_change
+from hybrid.adaptation.data.material import Objective, split_for
+from hybrid.adaptation.data.reading import SWAPPED, reading_examples
+from hybrid.adaptation.forgetting.measure import paired_change
 from hybrid.comparison import Comparison
 from hybrid.config import Settings
 from hybrid.files import read_jsonl
@@ -144,7 +144,7 @@ def abstracts(options: argparse.Namespace, folder: Path) -> list[dict[str, objec
         assistant.index(texts)
         name = f"labels-{fold}"
         if name not in assistant.adapters.names():
-            from hybrid.adaptation.examples.files import Given
+            from hybrid.adaptation.data.files import Given
 
             service = assistant.adaptation
             material = service.material(

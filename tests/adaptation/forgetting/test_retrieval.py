@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from hybrid.adaptation.data.pairs import held_out_pairs
 from hybrid.adaptation.forgetting.retrieval import (
     JudgedQuery,
     RetrievalSet,
@@ -16,7 +17,6 @@ from hybrid.adaptation.forgetting.retrieval import (
     pool_scores,
     read_collection,
 )
-from hybrid.adaptation.queries.pairs import held_out_pairs
 from hybrid.errors import UsageError
 from hybrid.index import Index
 from hybrid.index.reembedding import reembed
@@ -107,9 +107,6 @@ def test_rivals_of_the_same_document_do_not_count():
     many = np.tile(passages[1], (10, 1))
     crowd = np.concatenate([passages[:1], many])
     assert pool_scores(queries, crowd, [0], ["a", *(str(n) for n in range(10))]) == [0.0]
-
-
-# --- the sets
 
 
 def _write(
