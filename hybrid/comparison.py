@@ -1,8 +1,4 @@
-"""Compare arms on questions and decide: plan, ask, score, decide, and write it all down.
-
-The folder of the experiment gets the decision as JSON, the scores as a table that can be replayed, and the
-report as one HTML file.
-"""
+"""Compare arms on questions and decide: plan, ask, score, decide, and write it all down."""
 
 from __future__ import annotations
 

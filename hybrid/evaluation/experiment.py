@@ -1,8 +1,4 @@
-"""Ask every arm every question, once, and hold what is known: arms × questions, resumable.
-
-Whatever ends a run, the next one goes on where it was; what an arm has answered in any experiment of the
-domain is not asked again. Nothing here knows gold answers.
-"""
+"""Experiments: every arm asked every question once, resumable; what a sibling knows is not asked again."""
 
 from __future__ import annotations
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from hybrid.grounding.values import Doubt, Finding
-from hybrid.text.abbreviations import initials
 from hybrid.text.dates import MONTHS, Date, dates
 from hybrid.text.numbers import Quantity, implied_numbers, quantities, same_number, same_quantity
 from hybrid.text.sentences import sentence_spans
@@ -16,6 +15,7 @@ from hybrid.text.words import (
     NEGATORS,
     are_opposite,
     content_words,
+    initials,
     opposites_of,
     stem,
     terms,

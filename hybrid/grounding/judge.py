@@ -29,8 +29,7 @@ from hybrid.grounding.scorers.names import SHIPPED, TRAINED, Scorer, scorer_for,
 from hybrid.grounding.values import Claim, ClaimVerdict, Doubt, Excerpt, Finding, Pair, Status, SupportMatrix
 from hybrid.models import Embedder
 from hybrid.text.dates import MONTHS
-from hybrid.text.languages import ENGLISH, language_of
-from hybrid.text.words import terms
+from hybrid.text.words import ENGLISH, language_of, terms
 
 # A sentence is shown instead of the passage around it if it has as much support but for this.
 _AS_GOOD = 0.1

@@ -42,16 +42,13 @@ def unloadable() -> tuple[type[Exception], ...]:
     )
 
 
-def refusal(
-    folder: Path,
-    kind: str,
-    error: Exception,
-    *,
-    code: str = "choose a model of an architecture that transformers has",
-) -> ModelMissing:
-    """Return why a folder cannot be loaded as a model of a kind; ``code`` is the hint if it has Python."""
+def refusal(folder: Path, kind: str, error: Exception) -> ModelMissing:
+    """Return why a folder cannot be loaded as a model of a kind."""
     if "trust_remote_code" in str(error):
-        return ModelMissing(f"{folder} brings code of its own, which was not run", hint=code)
+        return ModelMissing(
+            f"{folder} brings code of its own, which was not run",
+            hint="choose a model of an architecture that transformers has",
+        )
     return ModelMissing(
         f"{folder} cannot be loaded as a {kind}: {error}",
         hint="the folder needs config.json, a tokenizer and safetensors weights",

@@ -20,10 +20,9 @@ from hybrid.questions.wording import (
     plain,
     sentence_body,
 )
-from hybrid.text.abbreviations import long_form
 from hybrid.text.numbers import SMALL_NUMBERS
 from hybrid.text.sentences import independent_sentences
-from hybrid.text.words import contains
+from hybrid.text.words import contains, long_form
 from hybrid.types import Span
 
 _TERM = r"[`“\"]?(?P<term>[A-Za-z][\w./+-]*(?:[ ][\w./+-]+){0,4}?)[`”\"]?"

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hybrid.errors import ModelError, ModelMissing
-from hybrid.files import hash_text, valid_utf8
+from hybrid.files import valid_utf8
 from hybrid.grounding.evidence import cut_pair
 from hybrid.grounding.scorers.labels import Labels, checked_labels, known_pairs, settled_labels
 from hybrid.grounding.values import Logits, Pair, merged_spans
@@ -70,18 +69,15 @@ class Checkpoint:
         head: what it classifies. A T5 encoder that classifies tokens serves for ``PAIR`` with its first one,
             as HHEM-2.1 does.
         placement: device and number format.
-        trust_remote_code: run the Python that lies in the folder.
 
     Raises:
         ModelMissing: the folder holds no such model, or needs code of its own.
     """
 
-    def __init__(
-        self, folder: Path, *, head: Head, placement: Placement, trust_remote_code: bool = False
-    ) -> None:
+    def __init__(self, folder: Path, *, head: Head, placement: Placement) -> None:
         self._head = head
         self._stamp = f"{placement.dtype}, weights {weights_digest(folder)[:8]}"
-        self.tokenizer, self._model = _load(folder, head, placement, trust_remote_code)
+        self.tokenizer, self._model = _load(folder, head, placement)
         if not self.tokenizer.is_fast:
             raise ModelMissing(f"{folder} has a slow tokenizer, expected one with a tokenizer.json")
         self.names = [str(self.config.id2label[place]) for place in sorted(self.config.id2label)]
@@ -90,10 +86,9 @@ class Checkpoint:
         special = sorted(filter(None, self.tokenizer.all_special_tokens), key=len, reverse=True)
         self._special = re.compile("|".join(re.escape(token) for token in special) or r"(?!)")
 
-    def told(self, name: str, labels: Labels, prompt: str) -> str:
-        """Return a name with all that decides the scores: outputs, number format, weights, prompt."""
-        asked = f", prompt {hash_text(prompt)[:8]}" if prompt else ""
-        return f"{name}#{labels} ({self._stamp}{asked})"
+    def told(self, name: str, labels: Labels) -> str:
+        """Return a name with all that decides the scores: outputs, number format, weights."""
+        return f"{name}#{labels} ({self._stamp})"
 
     @property
     def config(self) -> Any:
@@ -110,10 +105,31 @@ class Checkpoint:
         """Return a text of the same length without control tokens and halves of characters."""
         return self._special.sub(lambda found: f" {found.group()[1:]}", valid_utf8(text))
 
-    def encode(self, firsts: Sequence[str], seconds: Sequence[str] | None = None) -> Any:
-        """Return the tokenizer's encoding, with offsets and uncut; texts go through ``plain`` before."""
-        pairs = list(firsts) if seconds is None else list(zip(firsts, seconds, strict=True))
-        return self.tokenizer(pairs, truncation=False, padding=False, return_offsets_mapping=True)
+    def encode(self, pairs: Sequence[Pair]) -> Any:
+        """Return the tokenizer's encoding of pairs, evidence first, with offsets and uncut."""
+        texts = [(self.plain(pair.evidence), self.plain(pair.claim)) for pair in pairs]
+        return self.tokenizer(texts, truncation=False, padding=False, return_offsets_mapping=True)
+
+    def length(self, pair: Pair) -> int:
+        """Return how many tokens a pair takes."""
+        return len(self.encode([pair])["input_ids"][0])
+
+    def cut(self, pairs: Sequence[Pair]) -> list[list[Pair]]:
+        """Return each pair in parts that the model can read, see ``cut_pair``."""
+        return [cut_pair(pair, self.length, self.max_tokens) for pair in pairs]
+
+    def settled(
+        self, labels: Labels | None, name: str, outputs: Callable[[Sequence[Pair]], NDArray[np.float64]]
+    ) -> Labels:
+        """Return the labels, or what the names of the outputs and known pairs tell of them.
+
+        Raises:
+            ModelError: the model has no such outputs, or they cannot be told apart.
+        """
+        if labels is None:
+            known = known_pairs(name, self.length, self.max_tokens)
+            labels = settled_labels(name, self.names, outputs(known))
+        return checked_labels(labels, name, self.names)
 
     def rows(self, encoding: Any) -> list[TokenRow]:
         """Return what the model is given of an encoding."""
@@ -164,7 +180,7 @@ def _batches(rows: set[TokenRow]) -> Iterator[list[TokenRow]]:
         yield batch
 
 
-def _load(folder: Path, head: Head, placement: Placement, trust_remote_code: bool) -> tuple[Any, Any]:
+def _load(folder: Path, head: Head, placement: Placement) -> tuple[Any, Any]:
     from transformers import (
         AutoConfig,
         AutoModelForSequenceClassification,
@@ -175,12 +191,8 @@ def _load(folder: Path, head: Head, placement: Placement, trust_remote_code: boo
     quiet()
     with LOADING:
         try:
-            config = AutoConfig.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=trust_remote_code
-            )
-            tokenizer = AutoTokenizer.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=trust_remote_code
-            )
+            config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
             by_token = _classifies_tokens(config, head, folder)
             loader = AutoModelForTokenClassification if by_token else AutoModelForSequenceClassification
             model, report = loader.from_pretrained(
@@ -190,11 +202,10 @@ def _load(folder: Path, head: Head, placement: Placement, trust_remote_code: boo
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,
                 local_files_only=True,
-                trust_remote_code=trust_remote_code,
+                trust_remote_code=False,
             )
         except unloadable() as error:
-            hint = "if you have read that code, pass trust_remote_code=True: it runs with your rights"
-            raise refusal(folder, str(head), error, code=hint) from error
+            raise refusal(folder, str(head), error) from error
     require_whole(report, folder, str(head))
     return tokenizer, model.to(placement.device).eval()
 
@@ -244,9 +255,6 @@ class CrossEncoderScorer:
         name: under which it was asked for.
         placement: device and number format.
         labels: the places of its outputs; without them its names are read and checked on known pairs.
-        prompt: how evidence and claim become one text, with ``$evidence`` and ``$claim``, for a model that
-            was trained so; without it they are the two texts of a pair.
-        trust_remote_code: run the Python that lies in the folder.
 
     Raises:
         ModelMissing: there is no such model in the folder, or it needs code of its own.
@@ -254,30 +262,16 @@ class CrossEncoderScorer:
     """
 
     def __init__(
-        self,
-        folder: Path,
-        *,
-        name: str,
-        placement: Placement,
-        labels: Labels | None = None,
-        prompt: str = "",
-        trust_remote_code: bool = False,
+        self, folder: Path, *, name: str, placement: Placement, labels: Labels | None = None
     ) -> None:
-        self._checkpoint = Checkpoint(
-            folder, head=Head.PAIR, placement=placement, trust_remote_code=trust_remote_code
-        )
-        self._prompt = prompt
+        self._checkpoint = Checkpoint(folder, head=Head.PAIR, placement=placement)
         self._name = name
-        names = self._checkpoint.names
-        if labels is None:
-            known = known_pairs(name, self._length, self._checkpoint.max_tokens)
-            labels = settled_labels(name, names, self._outputs(known))
-        self.labels = checked_labels(labels, name, names)
+        self.labels = self._checkpoint.settled(labels, name, self._outputs)
 
     @property
     def name(self) -> str:
         """Return the name, the outputs that are read, the number format and a digest of the weights."""
-        return self._checkpoint.told(self._name, self.labels, self._prompt)
+        return self._checkpoint.told(self._name, self.labels)
 
     @property
     def max_words(self) -> int:
@@ -290,7 +284,7 @@ class CrossEncoderScorer:
         Raises:
             UsageError: a claim is too long for the model, whatever the evidence.
         """
-        cut = [cut_pair(pair, self._length, self._checkpoint.max_tokens) for pair in pairs]
+        cut = self._checkpoint.cut(pairs)
         if not cut:
             return self.labels.logits(np.empty((0, len(self._checkpoint.names))))
         found = self.labels.logits(self._outputs([part for parts in cut for part in parts]))
@@ -299,20 +293,8 @@ class CrossEncoderScorer:
         return Logits(np.maximum.reduceat(found.support, begins), against)
 
     def _outputs(self, pairs: Sequence[Pair]) -> NDArray[np.float64]:
-        return np.stack(self._checkpoint.outputs(self._rows(pairs))).astype(np.float64)
-
-    def _length(self, pair: Pair) -> int:
-        return len(self._rows([pair])[0].ids)
-
-    def _rows(self, pairs: Sequence[Pair]) -> list[TokenRow]:
         source = self._checkpoint
-        firsts = [source.plain(pair.evidence) for pair in pairs]
-        seconds = [source.plain(pair.claim) for pair in pairs]
-        if not self._prompt:
-            return source.rows(source.encode(firsts, seconds))
-        asked = Template(self._prompt)
-        texts = [asked.safe_substitute(evidence=a, claim=b) for a, b in zip(firsts, seconds, strict=True)]
-        return source.rows(source.encode(texts))
+        return np.stack(source.outputs(source.rows(source.encode(pairs)))).astype(np.float64)
 
 
 class TokenScorer:
@@ -329,7 +311,6 @@ class TokenScorer:
         placement: device and number format.
         labels: the place of the output that says supported; without it the names are read and checked on
             known pairs.
-        prompt: what stands where the evidence does, with ``$evidence``, for a model that was trained so.
 
     Raises:
         ModelMissing: there is no such model in the folder.
@@ -337,33 +318,21 @@ class TokenScorer:
     """
 
     def __init__(
-        self,
-        folder: Path,
-        *,
-        name: str,
-        placement: Placement,
-        labels: Labels | None = None,
-        prompt: str = "",
+        self, folder: Path, *, name: str, placement: Placement, labels: Labels | None = None
     ) -> None:
         self._checkpoint = Checkpoint(folder, head=Head.TOKENS, placement=placement)
-        self._prompt = prompt
         self._name = name
-        names = self._checkpoint.names
-        if len(names) != 2:
+        if len(names := self._checkpoint.names) != 2:
             raise ModelError(
                 f"{name} has {len(names)} outputs ({', '.join(names)}), expected supported and not supported",
                 hint="choose a model that marks hallucinated tokens",
             )
-        if labels is None:
-            known = known_pairs(name, self._length, self._checkpoint.max_tokens)
-            means = [outputs.mean(axis=0) for _, outputs in self._read(known)]
-            labels = settled_labels(name, names, np.stack(means).astype(np.float64))
-        self.labels = checked_labels(labels, name, names)
+        self.labels = self._checkpoint.settled(labels, name, self._means)
 
     @property
     def name(self) -> str:
         """Return the name, the output that is read, the number format and a digest of the weights."""
-        return self._checkpoint.told(self._name, self.labels, self._prompt)
+        return self._checkpoint.told(self._name, self.labels)
 
     @property
     def max_words(self) -> int:
@@ -401,8 +370,7 @@ class TokenScorer:
 
     def _judge(self, pairs: Sequence[Pair]) -> list[tuple[Spans, NDArray[np.float32]]]:
         """Return the tokens of each claim, and their log-odds of support by some window of evidence."""
-        limit = self._checkpoint.max_tokens
-        cut = [cut_pair(pair, self._length, limit) for pair in pairs]
+        cut = self._checkpoint.cut(pairs)
         reads = iter(self._read([part for parts in cut for part in parts]))
         judged = []
         for parts in cut:
@@ -415,7 +383,7 @@ class TokenScorer:
         """Return the tokens of each claim, and their raw outputs, of shape (tokens, outputs)."""
         if not pairs:
             return []
-        encoding = self._encode(pairs)
+        encoding = self._checkpoint.encode(pairs)
         outputs = self._checkpoint.outputs(self._checkpoint.rows(encoding))
         reads = []
         for place, values in enumerate(outputs):
@@ -424,13 +392,8 @@ class TokenScorer:
             reads.append((spans, values[inside]))
         return reads
 
-    def _length(self, pair: Pair) -> int:
-        return len(self._encode([pair])["input_ids"][0])
-
-    def _encode(self, pairs: Sequence[Pair]) -> Any:
-        source, asked = self._checkpoint, Template(self._prompt or "$evidence")
-        firsts = [asked.safe_substitute(evidence=source.plain(pair.evidence)) for pair in pairs]
-        return source.encode(firsts, [source.plain(pair.claim) for pair in pairs])
+    def _means(self, pairs: Sequence[Pair]) -> NDArray[np.float64]:
+        return np.stack([outputs.mean(axis=0) for _, outputs in self._read(pairs)]).astype(np.float64)
 
 
 def _worst(claim: str, spans: Spans, support: NDArray[np.float32]) -> float:

@@ -86,7 +86,7 @@ def filler(count):
 def test_a_token_counts_as_its_best_window_says(made):
     fact = PAIRS[2]
     long = Pair(f"{filler(150)} {fact.evidence} {filler(150)}", fact.claim)
-    parts = cut_pair(long, made._length, 96)
+    parts = cut_pair(long, made._checkpoint.length, 96)
     assert len(parts) > 2
     ((spans, together),), alone = made._judge([long]), made._judge(parts)
     assert spans == alone[0][0]
@@ -106,16 +106,6 @@ def test_a_claim_without_words_has_a_number_and_no_spans(made):
     assert np.isfinite(made.score(pairs).support).all()
     assert made.score(pairs).support[0] == 0
     assert [made.unsupported(pair) for pair in pairs] == [(), (), ()]
-
-
-def test_evidence_can_stand_in_a_prompt(taught, cpu):
-    made = scorer(taught("bert-tokens", *BLANK), cpu, prompt="the green $evidence in", labels=Labels(0))
-    encoding = made._encode([Pair("[SEP] $evidence lamp", "seven")])
-    tokens = made._checkpoint.tokenizer.convert_ids_to_tokens(encoding["input_ids"][0])
-    assert tokens[1:3] == ["the", "green"]
-    assert tokens.count("[SEP]") == 2
-    assert tokens[-4:] == ["in", "[SEP]", "seven", "[SEP]"]
-    assert "prompt" in made.name
 
 
 @settings(max_examples=40)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hybrid.errors import UsageError
-from hybrid.evaluation.prediction_powered import MIN_GOLD, power_weight, powered
+from hybrid.evaluation.scores import MIN_GOLD, power_weight, powered
 from hybrid.statistics import resample
 
 QUESTIONS, JUDGED = 400, 100
