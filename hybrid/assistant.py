@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hybrid.adaptation.gate import budget_of
-from hybrid.adaptation.store import AdapterStore, embedder_card, generator_card
-from hybrid.adaptation.values import AdapterKind, Card
+from hybrid.adaptation.serving import arm_adapters
+from hybrid.adaptation.store import AdapterStore
 from hybrid.arms import ArmAdapters, ArmSpec, DomainArm, DomainArms, OwnModels, parse_arm, parse_arms
-from hybrid.config import ModelSettings, Settings, load_settings
+from hybrid.config import Settings, load_settings
 from hybrid.errors import UsageError
 from hybrid.files import folder_lock, is_name
 from hybrid.index import Manifest, rollback
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from hybrid.comparison import Comparison
     from hybrid.decision.values import Gate
     from hybrid.evaluation.outcomes import Outcome
-    from hybrid.grounding.judging import Grounder, Grounding
+    from hybrid.grounding.judge import Grounder, Grounding
     from hybrid.grounding.sampling import Uncertainty
     from hybrid.grounding.service import ScorerCalibrated
     from hybrid.questions.sets import QuestionSets
@@ -75,11 +75,10 @@ class Assistant:
     @property
     def embedder(self) -> Embedder:
         """Return the embedder, which loads its weights at the first text."""
-        models = self.settings.models
-        if self._own.embedder is not None and not models.embedder_adapter:
+        adapter = self._adapters(parse_arm(Arm.RAG, self.settings)).embedder
+        if adapter is None and self._own.embedder is not None:
             return self._own.embedder
-        card = self._embedder_card(models)
-        return load_embedder(models, None if card is None else self.adapters.folder(card.name))
+        return load_embedder(self.settings.models, adapter)
 
     @property
     def generator(self) -> Generator:
@@ -148,7 +147,8 @@ class Assistant:
             question: in plain words.
             where: conditions on the documents, such as ``{"source": "guide/*"}``.
         """
-        return self.retriever.search(question, where=where)
+        (asked,) = _asked([question])
+        return self.retriever.search(asked.text, where=where)
 
     def ask(
         self, question: str, *, arm: Arm | str | None = None, where: Mapping[str, str] | None = None
@@ -245,7 +245,7 @@ class Assistant:
             ModelMissing: its weights are nowhere.
         """
         if self._grounder is None:
-            from hybrid.grounding.loading import load_grounder
+            from hybrid.grounding.judge import load_grounder
 
             # the base, not an adapter of it: its cosines are what the calibration was fitted to
             self._grounder = load_grounder(self.settings, self.folder, embedder=self._own.embedder)
@@ -298,7 +298,7 @@ class Assistant:
 
     def compare(
         self,
-        questions: Sequence[Question],
+        questions: Sequence[Question] | str,
         *,
         arms: str = "base,rag",
         name: str = "questions",
@@ -312,9 +312,9 @@ class Assistant:
         What an arm has answered before is not asked again. One arm alone is measured without a decision.
 
         Args:
-            questions: with gold answers.
+            questions: with gold answers; or a set of them, by its file or its name in the domain.
             arms: with commas, such as ``base,rag,rag:reader=generator:k=3``.
-            name: of the question set, for people.
+            name: of the question set, for people; a set in a file has its own.
             gates: conditions that the chosen arm must meet.
             budget: ask in growing batches, at most so many answers, and stop when it is settled.
             retry: ask again what failed before.
@@ -327,7 +327,11 @@ class Assistant:
         """
         import hybrid.comparison as comparison
         from hybrid.evaluation.experiment import silent
+        from hybrid.questions.files import load_questions
 
+        if isinstance(questions, str):
+            path = self.questions.find(questions)
+            questions, name = load_questions(path), path.stem
         contenders = self.contenders(arms, questions)
         return comparison.compare(
             contenders,
@@ -414,25 +418,7 @@ class Assistant:
         return self._arms.serving(decided or parse_arm(Arm.RAG if arm is None else arm, self.settings))
 
     def _adapters(self, spec: ArmSpec) -> ArmAdapters:
-        """Return the adapters of an arm: those that the settings name, else those in use."""
-        cards, models = [], spec.settings.models
-        if spec.arm in (Arm.ADAPTER, Arm.BOTH):
-            cards.append(generator_card(self.adapters, models.generator_adapter))
-        if spec.retrieves and (card := self._embedder_card(models)) is not None:
-            cards.append(card)
-        folders = {card.kind: self.adapters.folder(card.name) for card in cards}
-        return ArmAdapters(
-            generator=folders.get(AdapterKind.GENERATOR),
-            embedder=folders.get(AdapterKind.EMBEDDER),
-            reader=next((card.reader for card in cards if card.kind is AdapterKind.GENERATOR), None),
-            training_minutes=sum(card.seconds for card in cards) / 60,
-        )
-
-    def _embedder_card(self, models: ModelSettings) -> Card | None:
-        """Return the card of the adapter of the embedder, None for an embedder without or of one's own."""
-        if self._own.embedder is not None and not models.embedder_adapter:
-            return None
-        return embedder_card(self.adapters, models.embedder_adapter)
+        return arm_adapters(self.adapters, spec, own_embedder=self._own.embedder is not None)
 
     @property
     def _ingestor(self) -> Ingestor:

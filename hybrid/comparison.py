@@ -1,8 +1,4 @@
-"""Compare arms on questions and decide: plan, ask, score, decide, and write it all down.
-
-The folder of the experiment gets the decision as JSON, the scores as a table that can be replayed, and the
-report as one HTML file.
-"""
+"""Compare arms on questions and decide: plan, ask, score, decide, and write it all down."""
 
 from __future__ import annotations
 
@@ -36,7 +32,7 @@ from hybrid.evaluation.scoring import (
     table,
 )
 from hybrid.files import write_atomic, write_json
-from hybrid.grounding.judging import Grounder
+from hybrid.grounding.judge import Grounder
 from hybrid.models import Embedder
 from hybrid.report import ReportMaterial, report_html, report_json
 from hybrid.statistics import Array

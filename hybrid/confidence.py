@@ -1,8 +1,4 @@
-"""Does it know when it is right? Selective prediction, calibration and abstention.
-
-None where there is nothing to measure. Items of equal confidence cannot be told apart, so no figure depends
-on the order of the input.
-"""
+"""Selective prediction, calibration and abstention: does it know when it is right?"""
 
 from __future__ import annotations
 
@@ -15,6 +11,7 @@ from scipy import special
 
 from hybrid.errors import UsageError
 
+# Items of equal confidence cannot be told apart, so no figure depends on the order of the input.
 BINS = 10
 SIMULATIONS = 500
 

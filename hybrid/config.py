@@ -1,12 +1,4 @@
-"""Settings: flag > HYBRID_* variable > ``hybrid.toml`` here > the user's own file > default, checked once.
-
-A variable is spelled ``HYBRID_<SECTION>__<KEY>``, for example ``HYBRID_RETRIEVAL__K=5``, and
-``HYBRID_<KEY>`` for the keys without a section. The user's own file is ``hybrid/hybrid.toml`` below
-``$XDG_CONFIG_HOME`` or ``~/.config``.
-
-The file in the current folder came with that folder, and is not trusted (``hybrid.trust`` has the rule). The
-user's own file is, and so is one that the user named with ``--config`` or ``$HYBRID_CONFIG``.
-"""
+"""Settings: flag > HYBRID_* variable > ``hybrid.toml`` here > the user's own file > default, checked once."""
 
 from __future__ import annotations
 
@@ -282,6 +274,10 @@ def load_settings(
 ) -> Settings:
     """Merge every source and check the result.
 
+    A variable is ``HYBRID_<SECTION>__<KEY>``, such as ``HYBRID_RETRIEVAL__K=5``, and ``HYBRID_<KEY>`` for
+    keys without a section. The user's own file is ``hybrid/hybrid.toml`` below ``$XDG_CONFIG_HOME`` or
+    ``~/.config``; it is trusted, as is one that the user named, and that of the current folder is not.
+
     Args:
         flags: nested like the file; a value of None means "not given".
         file: the TOML file; without it $HYBRID_CONFIG, or ``hybrid.toml`` if it is there.
@@ -365,15 +361,13 @@ def _read_environment(environment: Mapping[str, str]) -> dict[str, Any]:
             inner = values.setdefault(section, {})
             if not isinstance(inner, dict):
                 raise ConfigError(f"${_PREFIX}{section.upper()} is set, but `{section}` is a section of keys")
-            inner[key] = _parse_list(section, key, environment[name])
+            text = environment[name]
+            # the only list among the settings; a variable spells it with commas
+            is_list = (section, key) == ("documents", "exclude")
+            inner[key] = [part for part in text.split(",") if part] if is_list else text
         else:
             values[section] = environment[name]
     return values
-
-
-def _parse_list(section: str, key: str, text: str) -> Any:
-    # the only list among the settings; a variable spells it with commas
-    return [part for part in text.split(",") if part] if (section, key) == ("documents", "exclude") else text
 
 
 def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -140,15 +140,16 @@ def write_json(path: Path, value: object) -> None:
 
 def json_text(value: object, *, indent: int | None = None) -> str:
     """Return a value as JSON; null for what is no finite number, which other readers of JSON refuse."""
-    return json.dumps(_finite(value), ensure_ascii=False, indent=indent)
+    return json.dumps(finite(value), ensure_ascii=False, indent=indent)
 
 
-def _finite(value: object) -> object:
+def finite(value: object) -> object:
+    """Return a value for JSON: lists for tuples, null for what is no finite number."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {key: _finite(inner) for key, inner in value.items()}
-    return [_finite(inner) for inner in value] if isinstance(value, (list, tuple)) else value
+        return {key: finite(inner) for key, inner in value.items()}
+    return [finite(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
 def append_jsonl(path: Path, rows: list[Mapping[str, object]]) -> None:

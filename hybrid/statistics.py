@@ -1,13 +1,4 @@
-"""Paired comparison on the same questions, resampled by source: estimates, intervals, p-values.
-
-Questions of one source (document) are not independent, so whole sources are drawn, never single questions.
-
-The bootstrap is the bias-corrected and accelerated one (BCa, Efron 1987) of a ratio of sums, with its
-levels expanded for few sources (Hesterberg 2015, *What Teachers Should Know About the Bootstrap*, §3.3):
-without that, intervals from 20 sources cover too little. Where nearly all sources agree, what has not
-happened yet matters more than what has, and resampling cannot know it: there a score test stands in, whose
-error is that of rare losses at the tested value (Nam 1997; for a mean it is the interval of Wilson 1927).
-"""
+"""Paired comparison on the same questions, resampled by source: estimates, intervals, p-values."""
 
 from __future__ import annotations
 
@@ -92,6 +83,9 @@ def source_weights(sources: int, *, replicates: int, seed: int, width: int = 0) 
 class Bootstrap:
     """What resampling gave of one quantity; its bounds are corrected for bias, skewness and few sources.
 
+    BCa (Efron 1987) with its levels expanded for few sources (Hesterberg 2015, *What Teachers Should Know
+    About the Bootstrap*, §3.3): without that, intervals from 20 sources cover too little.
+
     Args:
         estimate: the value on all sources.
         ordered: the values of the replicates, in ascending order.
@@ -105,7 +99,9 @@ class Bootstrap:
 
     def bound(self, level: float) -> float:
         """Return the lower one-sided confidence bound that is above the truth with chance ``level``."""
-        share = special.ndtr(self._adjust(special.ndtri(self._expand(level))))
+        wide = float(special.ndtr(self._widening * special.stdtrit(self._freedom, level)))
+        shifted = self._bias + special.ndtri(wide)
+        share = special.ndtr(self._bias + shifted / (1.0 - self._acceleration * shifted))
         return float(np.quantile(self.ordered, float(np.clip(share, 0.0, 1.0))))
 
     def student_bound(self, level: float, *, unseen: float = 0.0) -> float:
@@ -151,13 +147,6 @@ class Bootstrap:
         pulls = np.concatenate(self.pulls)
         spread = float(pulls @ pulls)
         return float((pulls**3).sum() / (6.0 * spread**1.5)) if spread > 0 else 0.0
-
-    def _adjust(self, z: float) -> float:
-        shifted = self._bias + z
-        return self._bias + shifted / (1.0 - self._acceleration * shifted)
-
-    def _expand(self, level: float) -> float:
-        return float(special.ndtr(self._widening * special.stdtrit(self._freedom, level)))
 
     def _share_below(self, value: float) -> float:
         low, high = np.searchsorted(self.ordered, [value - 1e-12, value + 1e-12])
@@ -239,7 +228,12 @@ class Resampling:
 
 @dataclass(frozen=True, eq=False)
 class Contrast:
-    """One quantity, such as the mean of arm A minus that of arm B, with its uncertainty."""
+    """One quantity, such as the mean of arm A minus that of arm B, with its uncertainty.
+
+    Where nearly all sources agree, what has not happened yet matters more than what has, and resampling
+    cannot know it: there a score test stands in, whose error is that of rare losses at the tested value (Nam
+    1997; for a mean it is the interval of Wilson 1927).
+    """
 
     resampling: Resampling
     weights: Array

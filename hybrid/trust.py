@@ -1,9 +1,4 @@
-"""Who is trusted with what: secrets, addresses, and what the file of a folder may set.
-
-A folder is data. What lies in it says how its documents are searched and answered, and nothing about where
-questions, passages and the API key go, which files are taken for models, or where outside of it something is
-written. That is said by a flag, a variable, the user's own settings file, or a file that the user named.
-"""
+"""Who is trusted with what: secrets, addresses, and what the file of a folder may set."""
 
 from __future__ import annotations
 
@@ -175,6 +170,10 @@ def names_files(model: object) -> bool:
 
 def refuse_untrusted(values: Mapping[str, object], source: str) -> None:
     """Refuse what the file of a folder may not set.
+
+    A folder is data: it says how its documents are searched and answered, and nothing about where questions,
+    passages and the API key go, which files are taken for models, or where outside of it something is
+    written.
 
     Args:
         values: by key, such as ``models.endpoint``; only those that the user did not set alike.

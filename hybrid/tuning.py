@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hybrid.adaptation.examples.files import Given, load_given
-from hybrid.adaptation.examples.material import Objective, question_sets
+from hybrid.adaptation.data.files import Given, load_given
+from hybrid.adaptation.data.material import Objective, question_sets
 from hybrid.adaptation.gate import Reasons
-from hybrid.adaptation.store import AdapterStore, in_use, still_in_use
+from hybrid.adaptation.serving import in_use
+from hybrid.adaptation.store import AdapterStore, still_in_use
 from hybrid.adaptation.values import AdapterKind, Card, QueryPair
 from hybrid.config import AdaptationSettings, Settings
 from hybrid.errors import UsageError
 from hybrid.generation.prompts import load_prompts
 from hybrid.index import Index
-from hybrid.index.reembedding import discard, put_in_force, reembed
-from hybrid.index.sync import Progress
+from hybrid.index.sync import Progress, discard, put_in_force, reembed
 from hybrid.models import Embedder, EmbedderFingerprint, Generator
 from hybrid.models.adapters import adapter_digest
 from hybrid.models.loading import generator_folder, load_embedder
@@ -28,11 +28,11 @@ from hybrid.retrieval import Retriever
 from hybrid.types import Question
 
 if TYPE_CHECKING:
-    from hybrid.adaptation.forgetting.general import Suite
-    from hybrid.adaptation.queries.jargon import JargonReport
-    from hybrid.adaptation.repair import Repair
-    from hybrid.adaptation.training.trial import Rendered, Trial
-    from hybrid.adaptation.workshop import EmbedderWorkshop, GeneratorWorkshop, Material, Steps
+    from hybrid.adaptation.checking import Repair
+    from hybrid.adaptation.data.jargon import JargonReport
+    from hybrid.adaptation.forgetting.suites import Suite
+    from hybrid.adaptation.training.generator import Rendered, Trial
+    from hybrid.adaptation.workshop import GeneratorWorkshop, Material, Steps
     from hybrid.models.generator import TransformersGenerator
     from hybrid.report import Pareto
 
@@ -170,7 +170,12 @@ class Adaptation:
             UsageError: too few pairs, or the name is taken.
             TrainingFailed: the loss is not a number, or validation got no better.
         """
-        return self._embedder_workshop.tune(
+        from hybrid.adaptation.workshop import make_embedder
+
+        return make_embedder(
+            self.store,
+            self.settings,
+            self._base_retriever(),
             against=self._against(against),
             apart=apart,
             given=given,
@@ -190,8 +195,8 @@ class Adaptation:
 
     def jargon(self, name: str) -> JargonReport:
         """Return into what pieces the words of the domain break, and whose neighbours an adapter changed."""
-        from hybrid.adaptation.forgetting.general import probe_texts
-        from hybrid.adaptation.queries.jargon import domain_terms, report_jargon
+        from hybrid.adaptation.data.jargon import domain_terms, report_jargon
+        from hybrid.adaptation.forgetting.suites import probe_texts
 
         retriever = self._base_retriever()
         index, base = retriever.index, retriever.embedder
@@ -245,7 +250,7 @@ class Adaptation:
             )
         if items is not None or tasks:
             raise UsageError("--items and --task are for adapters of the generator")
-        from hybrid.adaptation.forgetting.collection import general_set, read_collection
+        from hybrid.adaptation.forgetting.retrieval import general_set, read_collection
 
         return checking.check_embedder(
             self.store,
@@ -402,7 +407,7 @@ class Adaptation:
             AdapterError: there is no such adapter.
             UsageError: it is the embedder's, whose strength was chosen when it was tuned.
         """
-        from hybrid.adaptation.repair import Bench, repair, settings_of, tell
+        from hybrid.adaptation.checking import Bench, repair, settings_of, tell
 
         card, usual = self.store.card(name), self.settings.adaptation
         if card.kind is AdapterKind.EMBEDDER:
@@ -457,12 +462,6 @@ class Adaptation:
 
         return GeneratorWorkshop(self.store, self.settings, self.tunable, self.retriever)
 
-    @property
-    def _embedder_workshop(self) -> EmbedderWorkshop:
-        from hybrid.adaptation.workshop import EmbedderWorkshop
-
-        return EmbedderWorkshop(self.store, self.settings, self._base_retriever())
-
     def _base_retriever(self) -> Retriever:
         """Return a search with the embedder without an adapter, whichever is in force."""
         base = self.embedder()
@@ -499,8 +498,7 @@ def _objectives(named: Sequence[str], given: Given) -> list[Objective]:
 def _suite(paths: Sequence[Path]) -> Suite:
     """Return the items of one's own, with those that ship for the kinds that are not among them."""
     from hybrid.adaptation.checking import with_own
-    from hybrid.adaptation.forgetting import general
-    from hybrid.adaptation.forgetting.benchmark_files import load_suite
+    from hybrid.adaptation.forgetting.suites import load_suite, shipped_suite
 
-    shipped = general.shipped_suite()
+    shipped = shipped_suite()
     return with_own(shipped, load_suite(*paths)) if paths else shipped

@@ -1,7 +1,9 @@
 """What every test gets: no network, no settings from outside, a cache of its own, tiny models."""
 
+import contextlib
 import os
 import socket
+import time
 from pathlib import Path
 
 # read when the libraries are imported, so before any test
@@ -70,6 +72,19 @@ def write_files():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(text if isinstance(text, bytes) else text.encode())
         return folder
+
+    return call
+
+
+@pytest.fixture
+def within():
+    """Say how many CPU seconds a stretch may take: with within(2): read("1-" * 50_000)."""
+
+    @contextlib.contextmanager
+    def call(seconds):
+        begun = time.process_time()
+        yield
+        assert time.process_time() - begun < seconds
 
     return call
 

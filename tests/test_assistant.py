@@ -10,10 +10,10 @@ from hybrid import Answer, Arm, Assistant, load_settings
 from hybrid.adaptation.store import read_card
 from hybrid.adaptation.values import AdapterKind
 from hybrid.errors import AdapterError, IndexMismatch, IndexMissing, LikelihoodMissing, UsageError
-from hybrid.grounding import loading
-from hybrid.grounding.loading import load_grounder
+from hybrid.grounding import judge
+from hybrid.grounding.judge import load_grounder
 from hybrid.grounding.values import Status
-from hybrid.index.reembedding import put_in_force, reembed
+from hybrid.index.sync import put_in_force, reembed
 from hybrid.models.loading import load_embedder
 from hybrid.testing import HashEmbedder, OverlapReranker, ScriptedGenerator
 from hybrid.types import Question
@@ -53,7 +53,8 @@ def test_index_search_and_ask(assistant, tmp_path):
     assert assistant.folder.resolve() == tmp_path / "indexes" / "manual"
     assert assistant.search("default port")[0].chunk.source == "port.txt"
     answer = assistant.ask("What is the default port of the server?")
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, Answer) and not answer.abstained
+    assert [citation.source for citation in answer.citations] == ["port.txt"]
     for citation in answer.citations:
         document = assistant.retriever.index.document(citation.source)
         assert document.text[citation.start : citation.end] == citation.text
@@ -317,7 +318,7 @@ def test_the_judge_is_loaded_once_with_the_embedder_of_ones_own_and_only_if_ther
         loaded.append((domain, embedder))
         return load_grounder(settings, domain, embedder=embedder)
 
-    monkeypatch.setattr(loading, "load_grounder", load)
+    monkeypatch.setattr(judge, "load_grounder", load)
     answer = assistant.ask("What is the default port of the server?")
     assert assistant.check(dataclasses.replace(answer, abstained=True)) is None
     assert assistant.check(assistant.ask("what?", arm=Arm.BASE)) is None
@@ -381,7 +382,8 @@ def test_a_reranker_of_ones_own_is_used(assistant):
     own = Assistant(
         "manual", settings=assistant.settings, embedder=HashEmbedder(64), reranker=OverlapReranker()
     )
-    assert all(hit.rerank is not None for hit in own.search("default port"))
+    hits = own.search("default port")
+    assert hits and all(hit.rerank is not None for hit in hits)
 
 
 def test_the_readme_in_five_lines_with_the_settings_of_the_folder(docs, tmp_path):

@@ -1,9 +1,10 @@
 """Chunks: stretches of the document within the budget, along its structure."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hybrid.chunking import chunk_document, token_limit
@@ -50,6 +51,16 @@ def _documents(draw):
         else ()
     )
     return Document("a.md", text, title, tuple(blocks), pages)
+
+
+_WHOLE = (BlockKind.CODE, BlockKind.TABLE)
+_SHORT = st.lists(_WORDS, min_size=1, max_size=3).map(" ".join)
+
+
+def _followed_by(document, text, kind):
+    start = len(document.text) + 2
+    block = Block(kind, start, start + len(text), 0)
+    return replace(document, text=f"{document.text}\n\n{text}", blocks=(*document.blocks, block))
 
 
 _SETTINGS = st.builds(
@@ -112,23 +123,27 @@ def test_any_text_without_blocks_is_split_without_loss(text, options):
 @given(_documents(), _SETTINGS)
 def test_a_stretch_is_in_two_chunks_only_as_overlap(document, options):
     sized = _chunks(document, options)
+    assume(len(sized) > 1)
     for before, after in pairwise(sized):
         shared = document.text[after.chunk.start : before.chunk.end]
         assert _COUNTER.count_tokens([shared])[0] <= options.overlap_tokens
 
 
 @settings(max_examples=80)
-@given(_documents(), st.integers(20, 40), st.integers(0, 12))
-def test_code_and_tables_are_whole_where_they_fit(document, limit, overlap):
+@given(_documents(), _SHORT, st.sampled_from(_WHOLE), st.integers(20, 40), st.integers(0, 12))
+def test_code_and_tables_are_whole_where_they_fit(document, short, kind, limit, overlap):
+    document = _followed_by(document, short, kind)
     options = ChunkSettings(max_tokens=limit, overlap_tokens=overlap, heading_tokens=4)
     sized = _chunks(document, options)
-    for block in document.blocks:
-        text = document.text[block.start : block.end]
-        # the path may take up to its own budget and a separator
-        if block.kind in (BlockKind.CODE, BlockKind.TABLE) and _COUNTER.count_tokens([text])[0] <= limit - 6:
-            assert any(item.chunk.start <= block.start and block.end <= item.chunk.end for item in sized), (
-                text
-            )
+    blocks = [block for block in document.blocks if block.kind in _WHOLE]
+    texts = {block: document.text[block.start : block.end] for block in blocks}
+    # the path may take up to its own budget and a separator
+    fitting = [block for block in blocks if _COUNTER.count_tokens([texts[block]])[0] <= limit - 6]
+    assume(document.blocks[-1] in fitting)
+    for block in fitting:
+        assert any(item.chunk.start <= block.start and block.end <= item.chunk.end for item in sized), texts[
+            block
+        ]
 
 
 @pytest.mark.parametrize("kind", [BlockKind.CODE, BlockKind.TABLE])

@@ -14,8 +14,8 @@ from hybrid.decision.values import Bound, Gate, Verdict
 from hybrid.decision.verdict import decide
 from hybrid.errors import UsageError
 from hybrid.grounding.calibration import UNCALIBRATED
-from hybrid.grounding.judging import Grounder
-from hybrid.grounding.scorers.overlap import NgramOverlap
+from hybrid.grounding.judge import Grounder
+from hybrid.grounding.scorers.baselines import NgramOverlap
 from hybrid.questions.files import load_questions
 from hybrid.types import Answer, Arm, Question
 

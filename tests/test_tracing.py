@@ -25,8 +25,11 @@ def recorder():
 
 
 def test_without_a_tracer_a_span_is_nothing():
-    with tracing.span("x", {"a": 1}):
-        pass
+    with tracing.span("x", {"a": 1}) as nothing:
+        done = True
+    assert done and nothing is None
+    with pytest.raises(ValueError, match="its own"), tracing.span("x"):
+        raise ValueError("its own")
 
 
 def test_stages_are_spans_without_any_text(recorder, tmp_path):

@@ -6,8 +6,8 @@ import shutil
 import pytest
 
 from hybrid import Assistant, load_settings
-from hybrid.adaptation.examples.files import Given
-from hybrid.adaptation.forgetting.general import Suite
+from hybrid.adaptation.data.files import Given
+from hybrid.adaptation.forgetting.suites import Suite
 from hybrid.adaptation.store import read_card
 from hybrid.adaptation.values import AdapterKind, Change, Example, ExampleKind
 from hybrid.errors import AdapterError, GateFailed, UsageError
@@ -51,7 +51,7 @@ def suite(tmp_path, monkeypatch, write_files):
         f"{n}.txt": " ".join(words[(n + step) % 4] for step in range(n % 3 + 12)) + f" number {n}."
         for n in range(12)
     }
-    monkeypatch.setattr("hybrid.adaptation.forgetting.general.shipped_suite", lambda: Suite("general"))
+    monkeypatch.setattr("hybrid.adaptation.forgetting.suites.shipped_suite", lambda: Suite("general"))
     return [write_files(tmp_path / "suite", texts)]
 
 
@@ -86,9 +86,9 @@ def test_the_gate_has_the_budget_of_the_settings_and_stands_before_use(kept, sui
 
 
 def test_what_was_never_checked_is_checked_by_the_service_first(kept, suite, monkeypatch):
-    from hybrid.adaptation.forgetting.benchmark_files import load_suite
+    from hybrid.adaptation.forgetting.suites import load_suite
 
-    monkeypatch.setattr("hybrid.adaptation.forgetting.general.shipped_suite", lambda: load_suite(*suite))
+    monkeypatch.setattr("hybrid.adaptation.forgetting.suites.shipped_suite", lambda: load_suite(*suite))
     kept.adaptation.promote("gentle")
     assert kept.adapters.card("gentle").forgetting
     assert kept.adapters.promoted(AdapterKind.GENERATOR) == "gentle"

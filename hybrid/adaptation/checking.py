@@ -1,36 +1,45 @@
-"""What a stored adapter gained and what it cost, measured into its card."""
+"""Adapters measured and repaired: gain, forgetting, a smaller strength, more rehearsal."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from hybrid.adaptation.examples.material import split_for
-from hybrid.adaptation.examples.sifting import Sieve
-from hybrid.adaptation.forgetting.collection import RetrievalSet
-from hybrid.adaptation.forgetting.general import Suite
-from hybrid.adaptation.forgetting.harness import measure_tasks
+from hybrid.adaptation.data.examples import Sieve
+from hybrid.adaptation.data.files import Given
+from hybrid.adaptation.data.material import Objective, split_for
+from hybrid.adaptation.data.pairs import held_out_pairs
+from hybrid.adaptation.export import scale
 from hybrid.adaptation.forgetting.likelihood import Subject, TokenStretch, log_likelihoods
-from hybrid.adaptation.forgetting.measurement import Model, measure
-from hybrid.adaptation.forgetting.retrieval import Side, general_changes, made_change
-from hybrid.adaptation.queries.pairs import held_out_pairs
+from hybrid.adaptation.forgetting.measure import Model, measure, measure_tasks
+from hybrid.adaptation.forgetting.retrieval import RetrievalSet, Side, general_changes, made_change
+from hybrid.adaptation.forgetting.suites import Suite
+from hybrid.adaptation.gate import Budget, GateVerdict, judge
 from hybrid.adaptation.store import AdapterStore
-from hybrid.adaptation.training.encoding import Encoded
-from hybrid.adaptation.training.proof import gain_of, halve, worth
-from hybrid.adaptation.values import Card, Change
-from hybrid.config import Settings
+from hybrid.adaptation.training.encoding import Encoded, encode, gain_of, halve, worth
+from hybrid.adaptation.values import AdapterKind, Card, Change, Measure
+from hybrid.adaptation.workshop import GeneratorWorkshop, Material
+from hybrid.config import AdaptationSettings, Settings
+from hybrid.errors import UsageError
 from hybrid.index import Index
-from hybrid.index.reembedding import reembed
-from hybrid.index.sync import Progress
+from hybrid.index.sync import Progress, reembed
 from hybrid.models import Embedder
 from hybrid.retrieval import Retriever
 from hybrid.types import Question
 
 # At most so many made queries of held-out documents tell a gain of retrieval.
 _HELD_OUT_QUERIES = 300
+
+STRENGTHS = (0.75, 0.5, 0.25)
+REHEARSALS = (0.3, 0.5)
+# A smaller strength that keeps less of the gain than this is kept as a last resort only.
+_WORTH = 0.5
 
 
 class Measurable(Model, Protocol):
@@ -150,3 +159,237 @@ def check_embedder(
     )
     gain = made_change(before, after, pairs, seed=seed) if pairs else None
     return store.annotate(name, gain=gain, forgetting=general_changes(base, tuned, general, seed=seed))
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What an adapter gains on held-out documents, None if that cannot be measured, and what it costs."""
+
+    gain: Change | None
+    general: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try: the adapter in ``folder`` at a strength; ``rehearsal`` is None where nothing was retrained.
+
+    ``kept`` is the share of the first gain that is left, None where that is not known or was no gain.
+    """
+
+    folder: Path
+    strength: float
+    rehearsal: float | None
+    assessment: Assessment
+    verdict: GateVerdict
+    kept: float | None
+
+    @property
+    def name(self) -> str:
+        """Return what was tried, in a few words."""
+        parts = [] if self.rehearsal is None else [f"rehearsal {100 * self.rehearsal:g} %"]
+        if self.strength != 1:
+            parts.append(f"strength {self.strength:g}")
+        return ", ".join(parts) or "as tuned"
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """Everything that was tried, in this order, and the best that passes; None where none does.
+
+    ``kept`` is the name of the adapter that the best became, empty before it was kept.
+    """
+
+    attempts: tuple[Attempt, ...]
+    best: Attempt | None
+    kept: str = ""
+
+
+def repair(
+    folder: Path,
+    assess: Callable[[Path, float], Assessment],
+    *,
+    budget: Budget,
+    strengths: Sequence[float] = STRENGTHS,
+    retrain: Callable[[float], Path] | None = None,
+    rehearsals: Sequence[float] = REHEARSALS,
+    progress: Callable[[Attempt], None] = lambda attempt: None,
+) -> Repair:
+    """Try smaller strengths, then retraining with more rehearsal, until one passes and is worth it.
+
+    The best is the one that passes with the largest gain; without a measured gain, the first that passes. An
+    adapter that passes but no longer gains anything is none.
+
+    Args:
+        folder: of the adapter.
+        assess: measures the adapter of a folder at a strength, in the domain and in general.
+        budget: how much may be forgotten.
+        strengths: to try, below 1, from large to small.
+        retrain: makes the adapter anew with a share of rehearsal, None where that cannot be done.
+        rehearsals: shares to try, from small to large.
+        progress: told every attempt.
+
+    Raises:
+        UsageError: a strength or a share that makes no sense.
+    """
+    _require(strengths, rehearsals)
+    attempts: list[Attempt] = []
+
+    def tried(path: Path, rehearsal: float | None) -> Iterator[Attempt]:
+        for strength in (1.0, *strengths):
+            found = assess(path, strength)
+            first = attempts[0].assessment.gain if attempts else found.gain
+            kept = _kept(found.gain, first)
+            attempts.append(Attempt(path, strength, rehearsal, found, judge(found.general, budget), kept))
+            progress(attempts[-1])
+            yield attempts[-1]
+
+    if _settled(tried(folder, None)):
+        return Repair(tuple(attempts), _best(attempts))
+    for share in rehearsals if retrain is not None else ():
+        assert retrain is not None, "asked above"
+        if _settled(tried(retrain(share), share)):
+            break
+    return Repair(tuple(attempts), _best(attempts))
+
+
+def tell(attempt: Attempt) -> str:
+    """Return in one line what an attempt bought."""
+    text = next((c for c in attempt.assessment.general if c.measure == Measure.TEXT), None)
+    gain = attempt.assessment.gain
+    parts = []
+    if gain is not None:
+        share = "" if attempt.kept is None else f" ({100 * attempt.kept:.0f} % of the first)"
+        parts.append(f"gain {benefit(gain):+.3g} {gain.unit}{share}")
+    if text is not None:
+        parts.append(f"general text {text.change:+.3f} nats, at most {text.high:+.3f}")
+    breached = ", ".join(breach.measure for breach in attempt.verdict.breaches) or "want of a measure"
+    parts.append("passes" if attempt.verdict.passed else f"refused for {breached}")
+    return f"{attempt.name}: {'; '.join(parts)}".replace("-", "\u2212")
+
+
+def benefit(change: Change) -> float:
+    """Return how much better it became, in its unit."""
+    return change.change if change.higher_is_better else -change.change
+
+
+def settings_of(card: Card, usual: AdaptationSettings) -> AdaptationSettings:
+    """Return the settings that an adapter was made with, as its card has them, else the usual ones."""
+    from pydantic import TypeAdapter
+
+    kept = {key: value for key, value in card.settings.items() if key in AdaptationSettings.__slots__}
+    return TypeAdapter(AdaptationSettings).validate_python(dataclasses.asdict(usual) | kept)
+
+
+class Bench:
+    """An adapter under repair: how it was made, what it learned from, and what it is measured on.
+
+    Args:
+        workshop: with the settings that it was made with.
+        card: of the adapter.
+        suite: of general ability.
+        given: the user's own data that it learned from.
+        against: question sets that must not leak.
+        seed: of measuring.
+        note: told what is trained.
+    """
+
+    def __init__(
+        self,
+        workshop: GeneratorWorkshop,
+        card: Card,
+        suite: Suite,
+        *,
+        given: Given,
+        against: Sequence[Question],
+        seed: int,
+        note: Callable[[str], None],
+    ) -> None:
+        self._workshop, self._card, self._suite = workshop, card, suite
+        self._given, self._against, self._seed, self._note = given, against, seed, note
+        self._validation = self._material(workshop).examples.validation
+
+    def assess(self, folder: Path, strength: float) -> Assessment:
+        """Measure the adapter of a folder at a strength, on held-out examples and in general."""
+        generator, limit = self._workshop.generator, self._workshop.settings.adaptation.max_tokens
+        encoded = encode(self._validation, generator.dialogue, max_tokens=limit).encoded
+        adapted = generator.adapted(folder, strength=strength)
+        gain = gain_in_service(generator, adapted, encoded)
+        return Assessment(gain, measure(generator, adapted, self._suite, seed=self._seed).changes)
+
+    def retrain(self, rehearsal: float) -> Path:
+        """Tune the adapter anew with a share of rehearsal; return its folder."""
+        self._note(f"tuning anew with {100 * rehearsal:g} % rehearsal")
+        settings = self._workshop.settings
+        adaptation = dataclasses.replace(settings.adaptation, rehearsal=rehearsal)
+        workshop = dataclasses.replace(
+            self._workshop, settings=dataclasses.replace(settings, adaptation=adaptation)
+        )
+        made = workshop.tune(self._material(workshop), parent=self._card.name)
+        return workshop.store.folder(made.name)
+
+    def keep(self, best: Attempt) -> str:
+        """Keep the best attempt with what was measured of it; return the name of its adapter."""
+        store, found = self._workshop.store, best.assessment
+        if best.strength == 1:
+            return store.annotate(best.folder.name, gain=found.gain, forgetting=found.general).name
+        name = store.new_name(AdapterKind.GENERATOR)
+        card = store.card(best.folder.name)
+        built = store.domain / "adapters" / f".{name}.scaled"
+        try:
+            scale(best.folder, best.strength, built, base=self._workshop.base.folder)
+            weaker = dataclasses.replace(
+                card,
+                strength=card.strength * best.strength,
+                parent=card.name,
+                gain=found.gain,
+                forgetting=found.general,
+                created=datetime.now(UTC).isoformat(timespec="seconds"),
+            )
+            return store.add(name, built, weaker).name
+        finally:
+            shutil.rmtree(built, ignore_errors=True)
+
+    def _material(self, workshop: GeneratorWorkshop) -> Material:
+        objectives = str(self._card.settings.get("objectives", Objective.READING)).split(", ")
+        return workshop.material(
+            [Objective(objective) for objective in objectives],
+            against=self._against,
+            given=self._given,
+            licence=self._card.data.licence,
+        )
+
+
+def _settled(attempts: Iterator[Attempt]) -> bool:
+    """Go down in strength to the first that passes; tell whether it is worth stopping there."""
+    for attempt in attempts:
+        if attempt.verdict.passed:
+            return attempt.kept is None or attempt.kept >= _WORTH
+    return False
+
+
+def _best(attempts: Sequence[Attempt]) -> Attempt | None:
+    passing = [attempt for attempt in attempts if attempt.verdict.passed]
+    gaining = [
+        attempt
+        for attempt in passing
+        if attempt.assessment.gain is None or benefit(attempt.assessment.gain) > 0
+    ]
+    return max(gaining, key=_worth, default=None)
+
+
+def _worth(attempt: Attempt) -> float:
+    gain = attempt.assessment.gain
+    return attempt.strength if gain is None else benefit(gain)
+
+
+def _kept(gain: Change | None, first: Change | None) -> float | None:
+    if gain is None or first is None or benefit(first) <= 0:
+        return None
+    return benefit(gain) / benefit(first)
+
+
+def _require(strengths: Sequence[float], rehearsals: Sequence[float]) -> None:
+    if any(not 0 < strength < 1 for strength in strengths) or list(strengths) != sorted(strengths)[::-1]:
+        raise UsageError(f"strengths to try are {list(strengths)}, expected falling numbers between 0 and 1")
+    if any(not 0 < share < 1 for share in rehearsals) or list(rehearsals) != sorted(rehearsals):
+        raise UsageError(f"rehearsals to try are {list(rehearsals)}, expected rising shares between 0 and 1")

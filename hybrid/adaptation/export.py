@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from hybrid.adaptation.store import CARD, card_values, read_card
 from hybrid.adaptation.values import AdapterKind, Card
 from hybrid.errors import AdapterError, UsageError
-from hybrid.files import fsync_file, fsync_folder, storage_errors
+from hybrid.files import fsync_file, fsync_folder, json_text, storage_errors
 from hybrid.models.adapters import CONFIG, FULL_WEIGHTS, WEIGHTS, Swap, read_adapter
 from hybrid.models.device import Placement
 from hybrid.models.embedder import load_sentence_transformer
@@ -195,7 +195,7 @@ def _untie_if_apart(model: Any) -> None:
 
 
 def _text(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+    return json_text(value, indent=2) + "\n"
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,11 +1,4 @@
-"""The gate of an adapter: a gain that is shown, and nothing lost beyond the budget.
-
-What can be measured finely enough must be *shown* to stay inside the budget: the upper one-sided 95 % bound
-of the loss counts, of general text in nats a token, of minimal pairs and multiple choice in points of their
-soft score. All of them must pass, so no correction for several tests is needed. What knows only right and
-wrong (the hard scores, formats, tasks of the harness) would need thousands of items for that; there an
-adapter is refused if the loss is shown to be above the budget, by its lower bound.
-"""
+"""The promotion gate: a gain that is shown, and no loss beyond the forgetting budget."""
 
 from __future__ import annotations
 
@@ -21,6 +14,7 @@ from hybrid.statistics import decimal
 STRICT = frozenset({Measure.TEXT, Measure.PAIRS, Measure.CHOICES})
 _NOT_JUDGED = frozenset({Measure.DIVERGENCE, Measure.BYTES})
 _MANY = 100_000
+_NOTHING = "measure on a suite with general text, minimal pairs or multiple choice: nothing here is a proof"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +90,17 @@ def budget_of(settings: AdaptationSettings) -> Budget:
 def judge(changes: Sequence[Change], budget: Budget) -> GateVerdict:
     """Return whether the losses stay inside the budget; a larger budget never refuses more.
 
+    What can be measured finely enough must be *shown* to stay inside the budget: the upper one-sided 95 %
+    bound of the loss counts, of general text in nats a token, of minimal pairs and multiple choice in points
+    of their soft score. All of them must pass, so no correction for several tests is needed. What knows only
+    right and wrong (the hard scores, formats, tasks of the harness) would need thousands of items for that;
+    there an adapter is refused if the loss is shown to be above the budget, by its lower bound.
+
     Nothing that must be shown to be small was measured: that is no proof, and refused.
     """
     breaches = tuple(found for change in changes if (found := _breach(change, budget)) is not None)
     if not any(change.measure in STRICT for change in changes):
-        return GateVerdict(passed=False, breaches=breaches, advice=(_nothing(),))
+        return GateVerdict(passed=False, breaches=breaches, advice=(_NOTHING,))
     return GateVerdict(passed=not breaches, breaches=breaches, advice=_advice(breaches))
 
 
@@ -141,10 +141,6 @@ def _items(items: int, loss: float, high: float, limit: float) -> int | None:
         return None
     needed = items * ((high - loss) / (limit - loss)) ** 2
     return math.ceil(needed) if needed < _MANY else None
-
-
-def _nothing() -> str:
-    return "measure on a suite with general text, minimal pairs or multiple choice: nothing here is a proof"
 
 
 def _advice(breaches: Sequence[Breach]) -> tuple[str, ...]:

@@ -1,7 +1,4 @@
-"""The adapters of a domain: cards, folders that never change, and the gate before two pointers in use.
-
-An adapter appears as a whole, by one rename, so a kill or a full disk leaves all others and no half one.
-"""
+"""The adapter store of a domain: cards, folders that never change, and the promotion gate."""
 
 from __future__ import annotations
 
@@ -22,8 +19,7 @@ from hybrid.adaptation.gate import Budget, Reasons, reasons
 from hybrid.adaptation.values import AdapterKind, Card, Change
 from hybrid.errors import AdapterError, GateFailed, IndexLocked, UsageError
 from hybrid.files import folder_lock, fsync_file, fsync_folder, storage_errors, write_json
-from hybrid.index.generations import current, read_manifest
-from hybrid.models.adapters import adapter_digest, saved_digest
+from hybrid.models.adapters import saved_digest
 
 CARD = "card.json"
 # Of the card: a reader of another version says so instead of guessing.
@@ -111,6 +107,8 @@ class AdapterStore:
 
     def add(self, name: str, built: Path, card: Card) -> Card:
         """Move a finished folder in under a name; return the card as it is kept, with name and digest.
+
+        It appears as a whole, by one rename, so a kill or a full disk leaves all others and no half one.
 
         Args:
             name: from ``new_name``, or the user's own.
@@ -337,70 +335,6 @@ def _copy(source: Path, target: Path) -> None:
         fsync_file(copy)
 
 
-def generator_card(store: AdapterStore, name: str = "") -> Card:
-    """Return the card of the adapter of the generator: the named one, else the promoted one.
-
-    Raises:
-        AdapterError: none is in use, there is no such one, or it is the embedder's.
-    """
-    name = name or store.promoted(AdapterKind.GENERATOR) or NO_ADAPTER
-    if name != NO_ADAPTER:
-        return _of_kind(store, AdapterKind.GENERATOR, name)
-    there = [one for one in store.names() if store.card(one).kind is AdapterKind.GENERATOR]
-    known = f"; there are: {', '.join(there)}" if there else ""
-    raise AdapterError(
-        "the arms adapter and both need a generator adapter, and none is in use in the domain "
-        f"{store.domain.name!r}{known}",
-        hint=f"hybrid adapters promote {there[-1]}" if there else "make one with: hybrid adapt generator",
-    )
-
-
-def embedder_card(store: AdapterStore, name: str = "") -> Card | None:
-    """Return the card of the adapter of the embedder: the named one, else the one that made the index.
-
-    None is the embedder without one.
-
-    Raises:
-        AdapterError: there is no such one, it is the generator's, or the one that made the index is gone.
-    """
-    if name == NO_ADAPTER:
-        return None
-    if name:
-        return _of_kind(store, AdapterKind.EMBEDDER, name)
-    if not (store.domain / "CURRENT").is_file():
-        return None
-    digest = read_manifest(store.domain, current(store.domain)).embedder.adapter
-    if not digest:
-        return None
-    for there in store.names():
-        if adapter_digest(store.folder(there)) == digest:
-            return store.card(there)
-    raise AdapterError(
-        f"the index in force was embedded with an adapter (digest {digest[:12]}…) that the domain "
-        f"{store.domain.name!r} no longer has",
-        hint="go back with `hybrid rollback`, or embed anew without it: "
-        "HYBRID_MODELS__EMBEDDER_ADAPTER=none hybrid index FOLDER --rebuild",
-    )
-
-
-def in_use(store: AdapterStore, kind: AdapterKind) -> str | None:
-    """Return the name of the adapter that serves where no setting names one, None for the base."""
-    if kind is AdapterKind.GENERATOR:
-        return store.promoted(kind)
-    card = embedder_card(store)
-    return None if card is None else card.name
-
-
-def _of_kind(store: AdapterStore, kind: AdapterKind, name: str) -> Card:
-    card = store.card(name)
-    if card.kind is not kind:
-        raise AdapterError(
-            f"{name} is an adapter of the {card.kind}, and cannot serve the {kind}",
-            hint="`hybrid adapters list` shows which is which",
-        )
-    return card
-
-
 def read_card(folder: Path) -> Card:
     """Return the card in a folder.
 
@@ -428,9 +362,8 @@ def write_card(folder: Path, card: Card) -> None:
 
 
 def card_values(card: Card) -> dict[str, Any]:
-    """Return the card as plain JSON values; what is no finite number is null, for not known."""
-    values: dict[str, Any] = _known(dataclasses.asdict(card))
-    return {"schema_version": SCHEMA_VERSION} | values
+    """Return the card as plain values; as JSON, what is no finite number is null, for not known."""
+    return {"schema_version": SCHEMA_VERSION} | dataclasses.asdict(card)
 
 
 def parse_card(text: str) -> Card:
@@ -464,17 +397,8 @@ def _adapter() -> Any:
     return TypeAdapter(Card)
 
 
-def _known(value: Any) -> Any:
-    """Return JSON values with null for every number that is none or endless."""
-    if isinstance(value, dict):
-        return {key: _known(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_known(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def _numbers(value: Any) -> Any:
-    """Return what ``_known`` wrote with no number where one is not known."""
+    """Return the values of a card with no number where it has null for one that is not known."""
     if isinstance(value, dict):
         return {
             key: math.nan if inner is None and key in _NUMBERS else _numbers(inner)

@@ -75,7 +75,7 @@ def examples(
         "left_out": material.examples.left_out,
     }
     if out is not None:
-        from hybrid.adaptation.examples.files import save_examples
+        from hybrid.adaptation.data.files import save_examples
 
         save_examples(out, material.examples.train)
         console.note(f"written: {out}")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hybrid.adaptation.gate import Reasons
-from hybrid.adaptation.store import in_use
+from hybrid.adaptation.serving import in_use
 from hybrid.adaptation.values import AdapterKind, Card, Change
 from hybrid.assistant import Assistant
 from hybrid.cli import console
@@ -43,7 +43,7 @@ def list_(context: Context) -> None:
             cards.append(assistant.adapters.card(name))
         except AdapterError as error:
             # one damaged card must not hide the others
-            console.note(f"error: {console.printable(str(error))}")
+            console.note(f"error: {error}")
     if context.as_json:
         rows = [
             {"in_use": used[card.kind] == card.name, "bytes": _size(assistant, card.name), "card": card}
@@ -271,7 +271,7 @@ def _in_use(assistant: Assistant, kind: AdapterKind) -> str | None:
     try:
         return in_use(assistant.adapters, kind)
     except HybridError as error:
-        console.note(f"error: {console.printable(str(error))}")
+        console.note(f"error: {error}")
         return None
 
 

@@ -17,7 +17,7 @@ from hybrid.errors import ModelMissing, UsageError
 from hybrid.types import Answer, Arm
 
 if TYPE_CHECKING:
-    from hybrid.grounding.judging import Grounding
+    from hybrid.grounding.judge import Grounding
     from hybrid.grounding.sampling import Uncertainty
     from hybrid.grounding.values import ClaimVerdict, Excerpt
 
@@ -75,7 +75,7 @@ def search(
 ) -> None:
     """Show the passages nearest to a question, with the scores of each side."""
     settings = context.settings(retrieval={"k": k, "mode": mode}, models={"reranker": reranker})
-    hits = context.assistant(settings).search(_text(question), where=_conditions(where))
+    hits = context.assistant(settings).search(_read(question), where=_conditions(where))
     if context.as_json:
         console.json_document({"question": question, "hits": hits})
         return
@@ -119,7 +119,7 @@ def ask(
             f"--samples does not go with the arm {used}: its answers are checked against their passages",
             hint="use --arm base or --arm adapter",
         )
-    text, conditions = _text(question), _conditions(where)
+    text, conditions = _read(question), _conditions(where)
     if context.as_json:
         answer = assistant.ask(text, arm=used, where=conditions)
         sure = assistant.uncertainty(answer, samples=samples) if samples else None
@@ -207,7 +207,9 @@ def _show(assistant: Assistant, part: str | Answer, no_check: bool, samples: int
         console.data(line)
     sure = assistant.uncertainty(part, samples=samples) if samples else None
     if sure is not None:
-        console.data(_agreement(sure))
+        many = "s" if len(sure.samples) > 1 else ""
+        groups = f"{sure.meanings} meaning{'s' if sure.meanings > 1 else ''}, entropy {sure.entropy:.2f}"
+        console.data(f"agreement {sure.agreement:.2f} over {len(sure.samples)} sample{many} ({groups})")
 
 
 def _checked(assistant: Assistant, answer: Answer, no_check: bool) -> Grounding | None:
@@ -240,13 +242,6 @@ def values(answer: Answer, grounding: Grounding | None, sure: Uncertainty | None
     sources = [hit.chunk.source for hit in answer.hits]
     claims = None if grounding is None else [verdict.document(sources) for verdict in grounding.verdicts]
     return {**console.plain(answer), "claims": claims, "uncertainty": console.plain(sure)}
-
-
-def _agreement(sure: Uncertainty) -> str:
-    """Return in one line how far the samples of an answer agree with it."""
-    count = len(sure.samples)
-    groups = f"{sure.meanings} meaning{'s' if sure.meanings > 1 else ''}, entropy {sure.entropy:.2f}"
-    return f"agreement {sure.agreement:.2f} over {count} sample{'s' if count > 1 else ''} ({groups})"
 
 
 def _told(answer: Answer, verdict: ClaimVerdict) -> Iterator[str]:
@@ -303,8 +298,5 @@ def _conditions(where: list[str] | None) -> dict[str, str]:
     return parsed
 
 
-def _text(question: str) -> str:
-    text = sys.stdin.read() if question == "-" else question
-    if not text.strip():
-        raise UsageError("the question is empty", hint='ask something: hybrid ask "..."')
-    return text.strip()
+def _read(question: str) -> str:
+    return (sys.stdin.read() if question == "-" else question).strip()

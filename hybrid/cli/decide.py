@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from hybrid.cli import console
-from hybrid.cli.evaluate import DEFAULT_ARMS, Retry, run_comparison, told_failures
+from hybrid.cli.evaluate import DEFAULT_ARMS, Retry, told_failures
 from hybrid.cli.options import Context, shared
 from hybrid.errors import EXIT_GATE_FAILED, EXIT_PARTIAL, UsageError
-
-if TYPE_CHECKING:
-    from hybrid.decision.values import Decision
-    from hybrid.report import ReportMaterial
 
 From = Annotated[
     Path | None,
@@ -66,7 +62,7 @@ def decide(
     from hybrid.comparison import policy_from, write
     from hybrid.decision.replay import decide_from
     from hybrid.decision.values import parse_requirements, refuse_unknown
-    from hybrid.report import ReportMaterial, report_html
+    from hybrid.report import report_html, report_json, report_text
 
     settings = context.settings(decision={"margin": margin, "level": level, "metric": metric, "seed": seed})
     requirements = parse_requirements(require or ())
@@ -86,7 +82,7 @@ def decide(
         )
         if report is not None:
             _save(report, report_html(decision, table=scores, title=table.stem))
-        _show(context, decision, ReportMaterial())
+        context.show(report_json(decision), report_text(decision, width=console.width()))
         return _gate(requirements.unmet(decision))
     if questions is None:
         raise UsageError(
@@ -101,15 +97,21 @@ def decide(
         )
     assistant = context.assistant(settings)
     refuse_unknown(requirements.gates)
-    comparison = run_comparison(
-        assistant, questions, named, gates=requirements.gates, budget=budget, retry=retry
+    comparison = assistant.compare(
+        questions,
+        arms=named,
+        gates=requirements.gates,
+        budget=budget,
+        retry=retry,
+        progress=console.counting(10),
     )
     assert comparison.decision is not None, "several arms are decided on"
     page = write(comparison, title=assistant.domain)
     console.note(f"report: {page}")
     if report is not None:
         _save(report, page.read_text(encoding="utf-8"))
-    _show(context, comparison.decision, comparison.material)
+    text = report_text(comparison.decision, material=comparison.material, width=console.width())
+    context.show(report_json(comparison.decision), text)
     failed = told_failures(comparison)
     unmet = requirements.unmet(comparison.decision)
     adopted = None if unmet else assistant.adopt(comparison)
@@ -137,15 +139,6 @@ def _save(path: Path, page: str) -> None:
 
     write_atomic(path, page)
     console.note(f"report: {path}")
-
-
-def _show(context: Context, decision: Decision, material: ReportMaterial) -> None:
-    from hybrid.report import report_json, report_text
-
-    if context.as_json:
-        console.json_document(report_json(decision))
-    else:
-        console.data(report_text(decision, material=material, width=console.width()))
 
 
 def _gate(unmet: list[str]) -> int:

@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hybrid.assistant import Assistant
 from hybrid.cli import console
 from hybrid.cli.options import Context, Reranker, shared
 from hybrid.errors import EXIT_PARTIAL
 
 if TYPE_CHECKING:
     from hybrid.comparison import Comparison
-    from hybrid.decision.values import Gate
     from hybrid.evaluation.outcomes import Outcome
 
 bench_app = typer.Typer(
@@ -45,7 +43,9 @@ def evaluate(
     retry: Retry = False,
 ) -> int:
     """Ask one arm all questions of a set and show its metrics; what was asked before is not asked again."""
-    return _finish(context, run_comparison(context.assistant(), questions, arm, retry=retry))
+    assistant = context.assistant()
+    found = assistant.compare(questions, arms=arm, retry=retry, progress=console.counting(10))
+    return _finish(context, found)
 
 
 @shared()
@@ -66,7 +66,7 @@ def compare(
         else:
             show_side_by_side(outcomes, width=console.width())
         return EXIT_PARTIAL if any(outcome.error for outcome in outcomes) else 0
-    comparison = run_comparison(assistant, questions, arms, retry=retry)
+    comparison = assistant.compare(questions, arms=arms, retry=retry, progress=console.counting(10))
     if comparison.decision is not None:
         from hybrid.comparison import write
 
@@ -105,30 +105,6 @@ def retrieval(
             )
             for row in rows
         ],
-    )
-
-
-def run_comparison(
-    assistant: Assistant,
-    questions: str,
-    arms: str,
-    *,
-    gates: Sequence[Gate] = (),
-    budget: int | None = None,
-    retry: bool = False,
-) -> Comparison:
-    """Run the experiment of these arms on a question set, score what came out, and decide."""
-    from hybrid.questions.files import load_questions
-
-    path = assistant.questions.find(questions)
-    return assistant.compare(
-        load_questions(path),
-        arms=arms,
-        name=path.stem,
-        gates=gates,
-        budget=budget,
-        retry=retry,
-        progress=console.counting(10),
     )
 
 
@@ -178,9 +154,5 @@ def _told(outcome: Outcome, width: int) -> list[str]:
         parts += [f"no citation; {found} passages found" if found else "no passages"]
     sure = f", relevance or probability {outcome.confidence:.2f}" if outcome.confidence is not None else ""
     parts += ["", f"{outcome.seconds:.2f} s{sure}"]
-    return [line for part in parts for line in _wrapped(part, width)]
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    lines = console.printable(text).split("\n")
+    lines = [line for part in parts for line in console.printable(part).split("\n")]
     return [piece for line in lines for piece in textwrap.wrap(line, width) or [""]]

@@ -13,8 +13,8 @@ from hybrid.cli.options import Context, shared
 from hybrid.errors import EXIT_GATE_FAILED, UsageError
 
 if TYPE_CHECKING:
-    from hybrid.grounding.cards import CalibrationCard
     from hybrid.grounding.measure import MeanResult, MetaEvaluation
+    from hybrid.grounding.service import CalibrationCard
 
 app = typer.Typer(
     help="What judges whether an answer is carried by its passages: measure it, fit it to your data.",
@@ -82,7 +82,7 @@ def calibrate(
     limit: Limit = None,
 ) -> int:
     """Fit a scorer's probabilities to your labels; ends with 7, and keeps nothing, if that gains nothing."""
-    from hybrid.grounding.cards import card_values
+    from hybrid.grounding.service import card_values
 
     # before the work, which takes its time: with --out no domain is needed
     assistant = context.assistant(indexed=out is None)

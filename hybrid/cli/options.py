@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ import typer
 
 from hybrid.assistant import Assistant
 from hybrid.cli import console
-from hybrid.config import CONFIG_FILE, Effort, RetrievalMode, Settings, load
+from hybrid.config import CONFIG_FILE, Effort, Settings, load
 from hybrid.errors import IndexMissing, UsageError
 from hybrid.index.generations import domains
 
@@ -28,6 +27,9 @@ Config = Annotated[Path | None, typer.Option("--config", help="Settings file ins
 Indexes = Annotated[str | None, typer.Option("--indexes", help="Folder that holds the domains.")]
 EffortOption = Annotated[Effort | None, typer.Option("--effort", help="One dial for speed against quality.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Never ask the hub for a model.")]
+# Of several commands, and not of all.
+Count = Annotated[int | None, typer.Option("-k", help="How many hits.")]
+Reranker = Annotated[str | None, typer.Option("--reranker", help="A cross-encoder, by name or folder.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +76,7 @@ class Context:
         return loaded.settings
 
     def assistant(self, settings: Settings | None = None, *, indexed: bool = True) -> Assistant:
-        """Return an assistant for the domain that is meant; it exists unless ``indexed`` is False.
-
-        Raises:
-            IndexMissing: there is none.
-            UsageError: there are several and none is named.
-        """
+        """Return an assistant for the domain that is meant, which has to exist if ``indexed``."""
         settings = settings or self.settings()
         name = self.existing_domain(settings) if indexed else self.domain or settings.domain or "none"
         return Assistant(name, settings=settings)
@@ -148,77 +145,3 @@ def shared(*names: str) -> Callable[[Callable[..., _Result]], Callable[..., _Res
         return call
 
     return with_context
-
-
-# --- for the commands that are not on the context yet
-
-Where = Annotated[
-    list[str] | None,
-    typer.Option("--where", help="Only documents with KEY=VALUE; source and title take * and ?."),
-]
-Mode = Annotated[RetrievalMode | None, typer.Option("--mode", help="Which side finds the passages.")]
-Count = Annotated[int | None, typer.Option("-k", help="How many hits.")]
-Reranker = Annotated[str | None, typer.Option("--reranker", help="A cross-encoder, by name or folder.")]
-
-
-def settings_from(
-    config: Path | None,
-    *,
-    indexes: str | None = None,
-    effort: Effort | None = None,
-    offline: bool = False,
-    documents: dict[str, Any] | None = None,
-    retrieval: dict[str, Any] | None = None,
-    generation: dict[str, Any] | None = None,
-    models: dict[str, Any] | None = None,
-    decision: dict[str, Any] | None = None,
-    adaptation: dict[str, Any] | None = None,
-) -> Settings:
-    """Merge the flags of a command with file, environment and defaults."""
-    return Context(config=config, indexes=indexes, effort=effort, offline=offline).settings(
-        documents=documents,
-        retrieval=retrieval,
-        generation=generation,
-        models=models,
-        decision=decision,
-        adaptation=adaptation,
-    )
-
-
-def existing_domain(settings: Settings, name: str | None) -> str:
-    """Return the domain that is meant: the one named, the one in the settings, or the only one."""
-    return Context(domain=name).existing_domain(settings)
-
-
-def new_domain(settings: Settings, name: str | None, folder: Path) -> str:
-    """Return the name for the domain of a folder: the one given, or the folder's own."""
-    if name or settings.domain:
-        return name or settings.domain
-    own = re.sub(r"[^\w.-]+", "-", folder.resolve().stem if folder.is_file() else folder.resolve().name)
-    return own.strip("-.") or "documents"
-
-
-def conditions(where: list[str] | None) -> dict[str, str]:
-    """Return KEY=VALUE options as a mapping.
-
-    Raises:
-        UsageError: one has no ``=``.
-    """
-    parsed: dict[str, str] = {}
-    for text in where or ():
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise UsageError(
-                f"--where {text!r} is not KEY=VALUE", hint="for example: --where 'source=guide/*'"
-            )
-        if key in parsed:
-            raise UsageError(
-                f"--where {key} is given twice", hint="one condition a key; patterns take * and ?"
-            )
-        parsed[key] = value
-    return parsed
-
-
-def assistant_for(settings: Settings, domain: str | None) -> Assistant:
-    """Return an assistant for an existing domain."""
-    return Assistant(existing_domain(settings, domain), settings=settings)

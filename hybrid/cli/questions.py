@@ -16,8 +16,8 @@ from hybrid.errors import EXIT_GATE_FAILED, UsageError
 from hybrid.types import Question
 
 if TYPE_CHECKING:
+    from hybrid.questions.checking import Review
     from hybrid.questions.making import MadeSet
-    from hybrid.questions.reviewing import Review
 
 app = typer.Typer(help="Make, check and review question sets.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -84,7 +84,7 @@ def check(
     against: Annotated[
         list[Path] | None, typer.Option("--against", help="JSON lines that an adapter was trained on.")
     ] = None,
-) -> None:
+) -> int:
     """Find duplicates, leaks and label errors; exit code 7 when there are errors."""
     from hybrid.questions.checking import check_questions
     from hybrid.questions.files import load_questions, load_texts
@@ -107,15 +107,14 @@ def check(
         console.note(
             f"{findings.questions} questions: {findings.errors} errors, {findings.warnings} warnings"
         )
-    if findings.errors:
-        raise typer.Exit(EXIT_GATE_FAILED)
+    return EXIT_GATE_FAILED if findings.errors else 0
 
 
 @app.command("review")
 @shared("as_json")
 def review(context: Context, questions: QuestionSet) -> None:
     """Look through a set, one question at a time; every step is saved, and the next time goes on."""
-    from hybrid.questions.reviewing import Review
+    from hybrid.questions.checking import Review
 
     reviewing = Review(questions)
     waiting = reviewing.open_questions()
@@ -166,8 +165,7 @@ def _decide(reviewing: Review, question: Question) -> bool:
 
 def _edit(question: Question) -> Question:
     """Ask for another text and other answers; show what is wrong with them, and let the reader decide."""
-    from hybrid.questions.checking import check_questions
-    from hybrid.questions.reviewing import edited
+    from hybrid.questions.checking import check_questions, edited
 
     text = _line("question (empty keeps it): ") or ""
     answers = (_line("answers, separated by | (empty keeps them): ") or "") if question.answerable else ""

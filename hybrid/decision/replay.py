@@ -1,9 +1,4 @@
-"""Tables of outcomes as files: what we measured or somebody else did, per question, and what its arms cost.
-
-Every cell must be a number from 0 to 1: a hole is an error and never a silent zero, for only the user knows
-whether the answer failed. What a spreadsheet would take for a formula is written behind a ``'`` and read
-without it.
-"""
+"""Tables of outcomes as files: what we measured or somebody else did, and what its arms cost."""
 
 from __future__ import annotations
 
@@ -90,7 +85,7 @@ def decide_from(
 
 
 def read_table(path: Path, *, arms: Sequence[str] = (), metric: str = "score") -> ScoreTable:
-    """Read a table of outcomes.
+    """Read a table of outcomes; a hole is an error, for only the user knows whether the answer failed.
 
     Args:
         path: CSV (comma, semicolon or tab) with a header: ``question``, optionally ``source`` (the unit

@@ -1,9 +1,4 @@
-"""Ask in growing batches and stop when the verdict is settled: alpha spending (Lan & DeMets 1983).
-
-Valid however early it stops: every look spends its own share of the level. A claim once shown stays shown.
-Arms that have no hope of the verdict, and against which nothing is left to show, leave the race; stopping or
-leaving without hope costs no level.
-"""
+"""Sequential decisions: growing batches until it is settled (alpha spending, Lan & DeMets 1983)."""
 
 from __future__ import annotations
 
@@ -108,6 +103,9 @@ def decide_sequentially(
     guessing: float | None = None,
 ) -> Decision:
     """Ask, look, drop what is out, and stop when it is settled, hopeless, or the budget is spent.
+
+    Valid however early it stops: every look spends its own share of the level, and leaving without hope costs
+    none. A claim once shown stays shown.
 
     Args:
         contest: the questions and who answers them.

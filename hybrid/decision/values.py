@@ -1,7 +1,4 @@
-"""The values of a decision: policy and requirements in, verdict out.
-
-Effects and margins are differences of mean scores, from −1 to 1; texts show them in points (hundredths).
-"""
+"""The values of a decision; effects and margins are differences of mean scores, from −1 to 1."""
 
 from __future__ import annotations
 

@@ -1,10 +1,4 @@
-"""The rule: among arms that pass the gates, the cheapest that is not worse than the best, or undecided.
-
-Prices order the arms; where they are equal or unknown the simpler arm is the cheaper one. Against a cheaper
-arm a candidate must be *better* by more than the margin, for less is not worth a price; against a dearer one
-it must be *not worse* by more than the margin. All these claims must hold together (Berger 1982), each at
-its level after Holm, so that a wrong verdict takes a false claim about one and the same pair.
-"""
+"""The rule: among arms that pass the gates, the cheapest that is not worse than the best, or undecided."""
 
 from __future__ import annotations
 
@@ -30,8 +24,7 @@ from hybrid.decision.values import (
 )
 from hybrid.errors import UsageError
 from hybrid.evaluation.outcomes import ArmCost
-from hybrid.evaluation.prediction_powered import powered
-from hybrid.evaluation.scores import SYNTHETIC, ScoreTable
+from hybrid.evaluation.scores import SYNTHETIC, ScoreTable, powered
 from hybrid.statistics import (
     MIN_SOURCES,
     Array,
@@ -77,6 +70,11 @@ def decide(
     guessing: float | None = None,
 ) -> Decision:
     """Return the verdict on a full table.
+
+    Against a cheaper arm a candidate must be *better* by more than the margin, for less is not worth a price;
+    against a dearer one it must be *not worse* by more than the margin. All these claims must hold together
+    (Berger 1982), each at its level after Holm, so that a wrong verdict takes a false claim about one and the
+    same pair.
 
     Args:
         table: a score for every question and arm.

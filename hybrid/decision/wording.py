@@ -1,7 +1,4 @@
-"""A decision in plain words: one sentence to act on, the reasons, and what would change it.
-
-Nothing is computed here but differences of figures that the decision holds.
-"""
+"""A decision in plain words: one sentence to act on, the reasons, and what would change it."""
 
 from __future__ import annotations
 
@@ -33,7 +30,8 @@ def sentence(decision: Decision) -> str:
 
 def _verdict(decision: Decision) -> str:
     if not decision.order:
-        return f"No arm passes the gates, so none can be chosen: {_gate_list(decision)}."
+        failed = [_gate_line(gate).rstrip(".") for gate in _failed_gates(decision)]
+        return f"No arm passes the gates, so none can be chosen: {'; '.join(failed)}."
     if decision.arm is None:
         return _undecided(decision)
     result = _result(decision, decision.arm)
@@ -59,9 +57,10 @@ def _found(decision: Decision, closest: Effect) -> str:
             f"others, and it is the {_superlative(decision)} arm"
         )
     behind = points(-closest.difference, sign=True)
+    turned = Interval(-closest.interval.high, -closest.interval.low, closest.interval.confidence)
     return (
         f"and no dearer arm is better by the margin of {points(decision.policy.margin)} points: "
-        f"{closest.other} is {behind} ({interval_text(_turned(closest.interval))})"
+        f"{closest.other} is {behind} ({interval_text(turned)})"
     )
 
 
@@ -88,7 +87,7 @@ def reasons(decision: Decision) -> tuple[str, ...]:
         lines.append(
             f"{decision.sources} sources are too few for any claim; at least {MIN_SOURCES} are needed."
         )
-    lines += [_gate_line(gate) for result in decision.arms for gate in result.gates if not gate.passed]
+    lines += map(_gate_line, _failed_gates(decision))
     lines += [
         f"Exception: on the slice “{part.name}” ({part.questions} questions) {part.best} is better by "
         f"{points(part.difference)} points ({interval_text(part.interval)})."
@@ -142,9 +141,10 @@ def _undecided(decision: Decision) -> str:
     if decision.sources < MIN_SOURCES:
         few = f"{decision.sources} source{'s are' if decision.sources != 1 else ' is'} too few"
         return f"Undecided between {rivals}: {few} for any claim; ask {_ask(decision)}, and {advice}."
-    hardest = _hardest(decision)
+    open_claims = [effect for effect in decision.effects if not effect.shown]
     found = ""
-    if hardest is not None:
+    if open_claims:
+        hardest = max(open_claims, key=lambda effect: effect.p)
         found = (
             f" ({hardest.arm} against {hardest.other}: {points(hardest.difference, sign=True)} points, "
             f"{interval_text(hardest.interval)})"
@@ -212,11 +212,6 @@ def _closest(decision: Decision) -> Effect | None:
     return min(better or decision.effects, key=lambda effect: effect.difference, default=None)
 
 
-def _hardest(decision: Decision) -> Effect | None:
-    open_claims = [effect for effect in decision.effects if not effect.shown]
-    return max(open_claims, key=lambda effect: effect.p, default=None)
-
-
 def _effect_line(decision: Decision, effect: Effect) -> str:
     margin = points(decision.policy.margin)
     wanted = f"gain more than {margin}" if effect.claim is Hypothesis.BETTER else f"lose less than {margin}"
@@ -233,11 +228,8 @@ def _gate_line(gate: GateResult) -> str:
     return f"{gate.arm} fails a gate: {gate.gate.measure} {value}, {wanted}."
 
 
-def _gate_list(decision: Decision) -> str:
-    failed = [
-        _gate_line(gate).rstrip(".") for result in decision.arms for gate in result.gates if not gate.passed
-    ]
-    return "; ".join(failed)
+def _failed_gates(decision: Decision) -> list[GateResult]:
+    return [gate for result in decision.arms for gate in result.gates if not gate.passed]
 
 
 def _price(decision: Decision, result: ArmResult) -> str:
@@ -247,10 +239,6 @@ def _price(decision: Decision, result: ArmResult) -> str:
     if result.cost.p50 is not None:
         parts.append(f"{result.cost.p50:.2g} s an answer")
     return f"; it costs {' and '.join(parts)}" if parts else ""
-
-
-def _turned(interval: Interval) -> Interval:
-    return Interval(-interval.high, -interval.low, interval.confidence)
 
 
 def _result(decision: Decision, arm: str) -> ArmResult:

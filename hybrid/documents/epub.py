@@ -1,8 +1,4 @@
-"""Electronic books (EPUB): the pages of the archive in the order of its spine.
-
-Takes an EPUB file, gives one document. Knows nothing about the pages themselves: the HTML reader
-reads them.
-"""
+"""Electronic books (EPUB): the pages of the archive in the order of its spine."""
 
 from __future__ import annotations
 
@@ -14,11 +10,9 @@ from urllib.parse import unquote
 from lxml import etree
 
 from hybrid.config import DocumentSettings
-from hybrid.documents.boilerplate import Element
 from hybrid.documents.builder import TextBuilder
-from hybrid.documents.html import add_page
-from hybrid.documents.limits import Unreadable, check_pages, open_zip
-from hybrid.documents.source import SourceFile
+from hybrid.documents.html import Element, add_page
+from hybrid.documents.source import SourceFile, Unreadable, check_pages, open_zip
 from hybrid.types import Document
 
 _PAGE_TYPES = frozenset(("application/xhtml+xml", "text/html"))

@@ -1,8 +1,4 @@
-"""Plain text, and the headings that reStructuredText and AsciiDoc draw with punctuation.
-
-Takes a text file, gives one document whose lines are as in the file. Knows nothing about the finer
-points of either markup.
-"""
+"""Plain text, and the headings that reStructuredText and AsciiDoc draw with punctuation."""
 
 from __future__ import annotations
 
@@ -14,8 +10,7 @@ from pathlib import Path
 
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import TextBuilder, clean
-from hybrid.documents.limits import Unreadable
-from hybrid.documents.source import SourceFile
+from hybrid.documents.source import SourceFile, Unreadable
 from hybrid.types import BlockKind, Document
 
 _BOMS = (

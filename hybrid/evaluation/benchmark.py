@@ -22,7 +22,7 @@ from hybrid.index.sync import Progress
 from hybrid.ingestion import Ingestor
 from hybrid.models import Embedder, Reranker
 from hybrid.models.loading import load_embedder, load_reranker
-from hybrid.questions.collections import Collection, load_beir
+from hybrid.questions.files import Collection, load_beir
 from hybrid.ranking import RankingScores, score_rankings
 from hybrid.retrieval import Retriever
 from hybrid.types import Hit

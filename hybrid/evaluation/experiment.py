@@ -1,8 +1,4 @@
-"""Ask every arm every question, once, and hold what is known: arms × questions, resumable.
-
-Whatever ends a run, the next one goes on where it was; what an arm has answered in any experiment of the
-domain is not asked again. Nothing here knows gold answers.
-"""
+"""Experiments: every arm asked every question once, resumable; what a sibling knows is not asked again."""
 
 from __future__ import annotations
 
@@ -34,7 +30,7 @@ from hybrid.evaluation.outcomes import (
 )
 from hybrid.evaluation.scores import Scores
 from hybrid.files import folder_lock, hash_text, storage_errors, write_json
-from hybrid.models.provenance import describe_machine, versions
+from hybrid.models.device import describe_machine, versions
 from hybrid.questions.files import question_row, save_questions
 from hybrid.types import Answer, Question, Span
 

@@ -1,8 +1,4 @@
-"""Score one answer against its gold, and its passages against the gold evidence.
-
-All numbers are from 0 to 1, higher is better, never NaN. An empty answer scores 0, and so does any answer
-where there is no gold. Several golds are alternatives: the best one counts.
-"""
+"""Score one answer, and its passages, against gold: from 0 to 1, higher is better, never NaN."""
 
 from __future__ import annotations
 
@@ -22,6 +18,7 @@ from hybrid.text.numbers import Quantity, lone_quantity, quantities
 from hybrid.text.words import contains, content_words, share_supported
 from hybrid.types import Evidence, Question, Span
 
+# An empty answer scores 0, and so does any where there is no gold; of several golds the best one counts.
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _LONGER = re.compile(r"(?<!\w)[-−]?\d+[.,]\d[\d.,]*|(?<![\w)])[-−]\d+")

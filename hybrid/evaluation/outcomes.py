@@ -1,7 +1,4 @@
-"""What an arm did with a question, line by line, and what that cost: time, tokens, memory, energy, money.
-
-Scores are computed from these lines, so that a better metric never costs another run.
-"""
+"""What an arm did with a question, line by line, and what that cost: time, tokens, memory, energy, money."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Score outcomes against their questions: each by itself, by arm, and as the table that statistics work on.
-
-Nothing is NaN and nothing is dropped: a failed answer scores as a wrong one. A mean says over how many
-answers it is; None where there is none.
-"""
+"""Score outcomes against their questions, by arm, and as the table that statistics work on."""
 
 from __future__ import annotations
 
@@ -33,8 +29,7 @@ from hybrid.evaluation.outcomes import Outcome
 from hybrid.evaluation.scores import METRICS, SYNTHETIC, MetricCard, Scores, ScoreTable
 from hybrid.generation.citations import without_markers
 from hybrid.grounding.citing import CitationScores, CitedAnswer, citation_scores
-from hybrid.grounding.deciding import hallucinated, share_supported
-from hybrid.grounding.judging import Case, Grounder, Grounding
+from hybrid.grounding.judge import Case, Grounder, Grounding, hallucinated, share_supported
 from hybrid.models import Embedder
 from hybrid.types import Question
 
@@ -100,7 +95,7 @@ def score_all(
     grounder: Grounder,
     embedder: Embedder | None = None,
 ) -> list[Scores]:
-    """Score outcomes in their order; an arm retrieves if any of its outcomes has passages.
+    """Score outcomes in their order, failed ones as wrong; an arm retrieves if any outcome has passages.
 
     Args:
         questions: what was asked, with their golds.
@@ -215,7 +210,8 @@ def table(
                 )
             value: float | None = getattr(found, metric)
             scored += value is not None
-            values[row, column] = _utility(card, value, question, found)
+            declined = 0.0 if question.answerable else found.abstained
+            values[row, column] = declined if value is None else card.share(value)
     if not scored:
         raise UsageError(
             f"no answer has the score {metric!r}: it applies to none of these questions and arms",
@@ -351,13 +347,6 @@ def _can_apply(metric: str, question: Question) -> bool:
     if metric == "numeric":
         return is_numeric(question.answers)
     return metric not in _RETRIEVAL or bool(question.evidence)
-
-
-def _utility(card: MetricCard, value: float | None, question: Question, scores: Scores) -> float:
-    if value is None:
-        return 0.0 if question.answerable else scores.abstained
-    share = (value - card.low) / (card.high - card.low)
-    return share if card.higher_is_better else 1.0 - share
 
 
 def _summary(arm: str, rows: Sequence[tuple[Outcome, Scores]], answerable: dict[str, bool]) -> ArmSummary:

@@ -1,8 +1,4 @@
-"""Prompts as data: one TOML file a language.
-
-Takes a language, gives the texts. Retrieved text enters a prompt numbered, delimited and with the
-delimiters taken out of it, so that it cannot end its own quotation (spotlighting, Hines et al. 2024).
-"""
+"""Prompts as data, one TOML file a language, and the passages that fit into one."""
 
 from __future__ import annotations
 
@@ -10,7 +6,7 @@ import dataclasses
 import functools
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from string import Template
@@ -18,7 +14,8 @@ from typing import Any
 
 from hybrid.errors import ConfigError
 from hybrid.files import hash_text
-from hybrid.types import Message, MessageRole, Span
+from hybrid.text.sentences import sentence_spans
+from hybrid.types import Hit, Message, MessageRole, Span
 
 _DELIMITER = re.compile(r"<(?=/?\s*passage)", re.IGNORECASE)
 _JUDGED = re.compile(r"<(?=/?\s*(?:passage|claim))", re.IGNORECASE)
@@ -53,29 +50,22 @@ class Prompts:
 
     def base(self, question: str) -> tuple[Message, ...]:
         """Return the conversation of an arm without retrieval."""
-        user = Template(self.base_user).safe_substitute(question=question)
-        return (Message(MessageRole.SYSTEM, self.base_system), Message(MessageRole.USER, user))
+        return _conversation(self.base_system, self.base_user, question)
 
     def rag(self, question: str, passages: Sequence[Passage]) -> tuple[Message, ...]:
         """Return the conversation of an arm with retrieval."""
-        quoted = "\n".join(_quote(passage) for passage in passages)
-        user = Template(self.rag_user).safe_substitute(question=question, passages=quoted)
-        return (Message(MessageRole.SYSTEM, self.rag_system), Message(MessageRole.USER, user))
+        return _conversation(self.rag_system, self.rag_user, question, passages)
 
     def quoting(self, question: str, passages: Sequence[Passage]) -> tuple[Message, ...]:
         """Return the conversation in which a quote is to stand before the answer."""
-        quoted = "\n".join(_quote(passage) for passage in passages)
-        user = Template(self.quoting_user).safe_substitute(question=question, passages=quoted)
-        return (Message(MessageRole.SYSTEM, self.quoting_system), Message(MessageRole.USER, user))
+        return _conversation(self.quoting_system, self.quoting_user, question, passages)
 
     def choice(
         self, question: str, options: Sequence[str], passages: Sequence[Passage] = ()
     ) -> tuple[Message, ...]:
         """Return the conversation that ends where one of the labels is to follow."""
-        quoted = "\n".join(_quote(passage) for passage in passages)
-        text = self.choice_rag_user if passages else self.choice_base_user
-        user = Template(text).safe_substitute(question=question, passages=quoted, options=", ".join(options))
-        return (Message(MessageRole.SYSTEM, self.choice_system), Message(MessageRole.USER, user))
+        user = self.choice_rag_user if passages else self.choice_base_user
+        return _conversation(self.choice_system, user, question, passages, options)
 
     @property
     def digest(self) -> str:
@@ -116,18 +106,9 @@ def load_prompts(language: str) -> Prompts:
         ConfigError: there are none for it; the message names those that there are.
     """
     value = _texts(language)
-    return Prompts(
-        abstention=value["abstention"],
-        base_system=value["base"]["system"],
-        base_user=value["base"]["user"],
-        rag_system=value["rag"]["system"],
-        rag_user=value["rag"]["user"],
-        choice_system=value["choice"]["system"],
-        choice_base_user=value["choice"]["base_user"],
-        choice_rag_user=value["choice"]["rag_user"],
-        quoting_system=value["quoting"]["system"],
-        quoting_user=value["quoting"]["user"],
-    )
+    arms = ("base", "rag", "choice", "quoting")
+    texts = {f"{arm}_{name}": text for arm in arms for name, text in value[arm].items()}
+    return Prompts(value["abstention"], **texts)
 
 
 @functools.cache
@@ -137,8 +118,7 @@ def load_grounding_prompt(language: str) -> GroundingPrompt:
     Raises:
         ConfigError: there is none for it; the message names those that there are.
     """
-    value = _texts(language)["grounding"]
-    return GroundingPrompt(system=value["system"], user=value["user"], yes=value["yes"], no=value["no"])
+    return GroundingPrompt(**_texts(language)["grounding"])
 
 
 def _texts(language: str) -> dict[str, Any]:
@@ -151,10 +131,75 @@ def _texts(language: str) -> dict[str, Any]:
     return tomllib.loads((folder / f"{language}.toml").read_text(encoding="utf-8"))
 
 
+def _conversation(
+    system: str, user: str, question: str, passages: Sequence[Passage] = (), options: Sequence[str] = ()
+) -> tuple[Message, ...]:
+    quoted = "\n".join(map(_quote, passages))
+    asked = Template(user).safe_substitute(question=question, passages=quoted, options=", ".join(options))
+    return (Message(MessageRole.SYSTEM, system), Message(MessageRole.USER, asked))
+
+
 def _quote(passage: Passage) -> str:
-    title = _plain(" ".join(passage.title.split())).replace('"', "'")
-    return f'<passage number="{passage.number}" title="{title}">\n{_plain(passage.text)}\n</passage>'
+    """Return a passage numbered, and without delimiters of its own, so that it cannot end its quotation.
+
+    Spotlighting, Hines et al. 2024.
+    """
+    title = _DELIMITER.sub("‹", " ".join(passage.title.split())).replace('"', "'")
+    text = _DELIMITER.sub("‹", passage.text)
+    return f'<passage number="{passage.number}" title="{title}">\n{text}\n</passage>'
 
 
-def _plain(text: str) -> str:
-    return _DELIMITER.sub("‹", text)
+Measure = Callable[[Sequence[Passage]], int]
+
+
+def pack(hits: Sequence[Hit], measure: Measure, budget: int) -> list[Passage]:
+    """Return the passages that fit, numbered in the order of their rank, whole chunks first.
+
+    A chunk that does not fit as a whole is left to the end, and then cut after a sentence.
+
+    Args:
+        hits: best first.
+        measure: the length of the whole prompt with these passages, in tokens.
+        budget: what it may be at the most.
+    """
+    chosen: list[Hit] = []
+    left_out: list[Hit] = []
+    for hit in hits:
+        fits = measure(_number([*chosen, hit])) <= budget
+        (chosen if fits else left_out).append(hit)
+    passages = _number(chosen)
+    if left_out:
+        passages = _with_a_part(passages, left_out[0], measure, budget)
+    return passages
+
+
+def passage_of(number: int, hit: Hit) -> Passage:
+    """Return a whole chunk as a passage."""
+    chunk = hit.chunk
+    title = chunk.headings[-1] if chunk.headings else chunk.source
+    return Passage(number, chunk.source, title, chunk.text, Span(chunk.start, chunk.end), chunk.page)
+
+
+def _number(hits: Sequence[Hit]) -> list[Passage]:
+    return [passage_of(number, hit) for number, hit in enumerate(hits, start=1)]
+
+
+def _with_a_part(passages: list[Passage], hit: Hit, measure: Measure, budget: int) -> list[Passage]:
+    """Add as many first sentences of the chunk as fit."""
+    whole = passage_of(len(passages) + 1, hit)
+    for sentence in reversed(sentence_spans(whole.text)):
+        span = Span(whole.span.start, whole.span.start + sentence.end)
+        part = dataclasses.replace(whole, text=whole.text[: sentence.end], span=span)
+        if measure([*passages, part]) <= budget:
+            return [*passages, part]
+    return passages
+
+
+# Where a small model begins to talk to itself.
+STOP = ("\nQuestion:", "\nAnswer:", "\nPassage", "<passage", "</passage", "\n\n\n")
+_DECLINED = ("i don't know", "i do not know", "das weiß ich nicht", "ich weiß es nicht")
+
+
+def declines(text: str) -> bool:
+    """Tell whether a text begins by saying that the answer is not known."""
+    return text.strip().lower().replace("’", "'").startswith(_DECLINED)

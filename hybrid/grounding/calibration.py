@@ -1,11 +1,4 @@
-"""From a scorer's logits to probabilities that hold: Platt's sigmoid, a temperature, or an isotonic curve.
-
-Which kind is fitted depends on how many
-labels there are: a temperature, one number, below 50; Platt's sigmoid, two numbers; an isotonic curve above
-500, which is not better than Platt's with fewer (Niculescu-Mizil & Caruana 2005). Labels are smoothed as
-Platt (1999) did, so that labels which a threshold separates give no probability of 0 or 1. Where a sigmoid is
-known from other data, that of the new labels starts from it: few labels move it little.
-"""
+"""Calibration of a scorer's logits: Platt's sigmoid, a temperature, or an isotonic curve."""
 
 from __future__ import annotations
 
@@ -162,8 +155,10 @@ def fit_calibration(
 ) -> Calibration:
     """Return the curve for labelled claims; the kind follows from the number of labels unless it is given.
 
-    Where higher logits do not go with more support, the slope is 0 and the probability the same for all, but
-    for few labels whose curve starts from a prior.
+    Above 500 labels it is isotonic, which is not better than Platt's with fewer (Niculescu-Mizil & Caruana
+    2005). Labels are smoothed as Platt (1999) did, so that those which a threshold separates give no
+    probability of 0 or 1. Where higher logits do not go with more support, the slope is 0 and the probability
+    the same for all, but for few labels whose curve starts from a prior.
 
     Args:
         logits: what the scorer said.
@@ -176,7 +171,7 @@ def fit_calibration(
         UsageError: fewer than 10 labels, all labels are alike, or a logit is not finite.
     """
     values, flags = _checked(logits, supported)
-    method = method or _kind(len(flags), prior)
+    method = method or method_for(len(flags), prior)
     if method is CurveKind.NONE:
         return UNCALIBRATED
     targets = _smoothed(flags)
@@ -189,16 +184,11 @@ def fit_calibration(
     return Calibration(method, slope, intercept, labels=len(flags))
 
 
-def method_for(labels: int) -> CurveKind:
-    """Return the kind of curve that so many labels can carry."""
-    if labels < PLATT_LABELS:
+def method_for(labels: int, prior: Calibration = UNCALIBRATED) -> CurveKind:
+    """Return the kind of curve that so many labels can carry; from a prior two numbers need few."""
+    if labels < PLATT_LABELS and not _is_start(prior):
         return CurveKind.TEMPERATURE
     return CurveKind.PLATT if labels <= ISOTONIC_LABELS else CurveKind.ISOTONIC
-
-
-def _kind(labels: int, prior: Calibration) -> CurveKind:
-    """Return the kind of curve of so many labels: with a start, two numbers need no more than the least."""
-    return method_for(max(labels, PLATT_LABELS)) if _is_start(prior) else method_for(labels)
 
 
 def _is_start(prior: Calibration) -> bool:
@@ -225,7 +215,7 @@ def cross_fitted(
     """
     values, flags = _checked(logits, supported)
     fold_of = grouped_folds(flags, sources, folds=folds, seed=seed)
-    method = method or _kind(len(flags), prior)
+    method = method or method_for(len(flags), prior)
     found = np.empty(len(values))
     for fold in range(int(fold_of.max()) + 1):
         held = fold_of == fold

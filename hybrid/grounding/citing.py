@@ -1,9 +1,4 @@
-"""Do the citations of an answer carry its sentences? Recall and precision after ALCE.
-
-Takes answers with their ``[n]`` markers and the citations behind them, gives two numbers each from 0 to 1,
-higher is better (Gao et al. 2023, arXiv:2305.14627). What is judged are sentences: one that holds several
-claims is carried by what carries each of them. Knows no gold answers.
-"""
+"""Citation recall and precision (ALCE, Gao et al. 2023, arXiv:2305.14627)."""
 
 from __future__ import annotations
 
@@ -14,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid.grounding.claims import Statement, statements_of
-from hybrid.grounding.judging import Grounder, Task, matrix_of
+from hybrid.grounding.judge import Grounder, Task, matrix_of
 from hybrid.types import Citation
 
 Members = frozenset[int]
@@ -86,6 +81,7 @@ def judged_sets(citations: int) -> list[Members]:
 def citation_scores(answers: Sequence[CitedAnswer], grounder: Grounder) -> list[CitationScores]:
     """Judge every marker, and every sentence that asserts something, with one call of the scorer.
 
+    A sentence that holds several claims is carried by what carries each of them.
     A marker on a sentence that asserts nothing, such as a greeting, carries nothing and counts as wrong.
     Unlike the script of ALCE, a marker that points nowhere does not undo the others of its sentence.
     """

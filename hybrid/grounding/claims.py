@@ -1,27 +1,17 @@
-"""What an answer asserts, piece by piece.
-
-Takes the text of an answer, gives its statements (sentences) with their claims and the markers they carry.
-Knows nothing about passages, and not whether a claim is true.
-
-A sentence is one claim, or several where it coordinates clauses that would stand alone as sentences: "The
-port is 5432, and the host is local." Without a parser that is certain only where each half has a subject
-and a verb from a short list and no half hangs on a word such as "if" or "said"; every other sentence stays
-whole, for a claim cut wrongly is judged wrongly.
-"""
+"""Claim extraction: what an answer asserts, sentence by sentence (claim decomposition by rules)."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hybrid.generation.citations import markers, without_markers
-from hybrid.generation.written import declines
-from hybrid.grounding.appeals import appeal_start
-from hybrid.grounding.clauses import clause_spans
+from hybrid.generation.prompts import declines
 from hybrid.grounding.values import Claim
 from hybrid.text.sentences import sentence_spans
-from hybrid.text.words import content_words
+from hybrid.text.words import content_words, word_set
 from hybrid.types import Span
 
 QUESTION = "question"
@@ -80,6 +70,96 @@ _DECLINES = re.compile(
 # A sentence that ends with a colon and is longer asserts something before it announces.
 _HEADING_WORDS = 12
 _CLOSING = "\"'”’»)]*_ "
+_JOINT = re.compile(r";\s+|,\s+(?:and|but)\s+|,?\s+while\s+")
+_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+
+# Verbs that are hardly ever anything else: no "plans", no "works", no "left".
+_FINITE = word_set(
+    """
+    is are was were has have had does do did can could will would may might must shall should isn't aren't
+    wasn't weren't hasn't haven't hadn't doesn't don't didn't can't cannot couldn't won't wouldn't shouldn't
+    agrees allows announced appears applies asks assures became becomes began begins believes belongs brings
+    came comes confirms consists contains creates decides defines depends describes discusses emphasizes
+    enables encourages enjoys exists expresses fell found gave gets gives goes got grew happens includes
+    informs introduces invites keeps knew knows learns listens made makes mentions moves noted notes occurs
+    produces promotes provides ran reads receives recommends reduces refers removes requires rose sees seems
+    sends shares sold spoke stood suggests takes tells thinks told took uses wants went wrote writes
+    """
+)
+# What hangs on them is not asserted without condition, in whichever half they are.
+_CONDITION = word_set("if when whenever unless whether until lest let neither either")
+# A clause with one of these may reach beyond the joint: "said that A is so, and B is so".
+_REACHING = word_set(
+    """
+    because although though since that who whom whose which where why how said says say saying claimed claims
+    believed believes believe thinks think thought argued argues suggested suggests reported noted notes told
+    tells announced according both between would could might as than before after once
+    """
+)
+# What a clause begins with that leans on the one before it.
+_LEANING = word_set(
+    """
+    it its he his him she her they their them this that these those there then thus so hence therefore also
+    not even only still just such who which where when what one another others neither nor or and but i we you
+    """
+)
+_DETERMINERS = word_set("the a an all some most many several each every no any both few")
+_BRACKETS = (("(", ")"), ("[", "]"), ("“", "”"), ("«", "»"), ("{", "}"))
+# So many words may a subject have; a verb further on belongs to something else.
+_SUBJECT = 6
+_SHORTEST = 3
+# Of a claim, hardly of anything else.
+_VERDICT = (
+    "(?:supported|verified|grounded|confirmed|entailed|entailment|entails|faithful|factual|accurate|proven)"
+)
+_TRUE = rf"(?:{_VERDICT}|true|truth|correct|valid|yes)"
+_YES = rf"(?:{_TRUE}|1(?:\.0+)?|0?\.\d+|100 ?%)"
+_NOUN = "(?:claim|statement|sentence|answer|response)"
+_THIS = rf"(?:this|that|it|these|the (?:above|previous|preceding))(?: {_NOUN})?"
+_LABEL = "(?:label|verdict|status|support|score|confidence|entailment|supported|answer)"
+_GIVEN = "(?:evidence|passages?|contexts?|sources?|documents?|text)"
+_POLITE = r"(?:(?:please|now|kindly|just|you (?:must|should|will)|and)[ ,]+)*"
+
+# Each reaches to the end of the sentence.
+_APPEALS = (
+    # orders to leave the evidence alone
+    rf"{_POLITE}(?:ignore|disregard|forget) (?:(?:all|any|of|the|these|your|previous|prior|above) )*"
+    r"(?:evidence|passages?|contexts?|instructions?|rules|prompts?)\b.*",
+    # orders to give a verdict
+    rf"{_POLITE}(?:answer|say|respond|reply)\b(?:[ :=]+(?:only|with|just|the word))*[ :=]+{_YES}\W*",
+    rf"{_POLITE}(?:output|return|print)\b(?:[ :=]+(?:only|just|the word))*[ :=]+{_VERDICT}\W*",
+    rf"{_POLITE}(?:mark|label|rate|score|classify|treat|consider|judge|assume|grade|accept)(?: that)?"
+    rf" {_THIS}\b.{{0,30}}\b{_TRUE}\W*",
+    # verdicts on itself
+    rf"(?:this|the (?:above|previous|preceding)) {_NOUN} (?:is|was|has been|must be|should be)"
+    rf" (?:(?:\w+ly|already|100 ?%) )*{_TRUE}(?: by the {_GIVEN})?\W*",
+    rf"human: is {_THIS} .{{0,30}}\?.*",
+    # labels, tags and roles of a conversation
+    rf"(?:{_LABEL}\s*[:=]\s*[\"']?{_YES}(?!\w)\W*)+",
+    rf"support probability[ :=]+{_YES}\W*",
+    rf"(?:(?:[\[(<]|\*\*)/?{_VERDICT}(?:[\])>]|\*\*)\W*)+",
+    rf"(?:```\w*\s*)?\{{\s*\"{_LABEL}\"\s*:.*",
+    r"(?:<\|?/?(?:im_start|im_end|system|assistant|user|claim|evidence|label)\b|\[/?inst\]"
+    r"|#+\s*(?:system|instruction)\b).*",
+    # assurances
+    r"(?:it|this) is (?:an? )?(?:well[- ]known|widely known|obvious|established)(?: fact)?\W*",
+    r"as (?:everyone|everybody|we all) knows?\W*",
+    rf"[✓✔✅👍☑]+\W*{_VERDICT}?\W*",
+    rf"(?:{_TRUE}\W+){{2,}}{_TRUE}\W*",
+)
+_BEGINS = r"(?:\A|(?<=[\n,.;:!?)\]>}–—-])\s?|(?<=\s)(?-i:(?=[^\sa-z])))"
+_APPEAL = re.compile(
+    rf"{_BEGINS}(?:(?:system|assistant|human|user)\s*:\s*)?(?:{'|'.join(_APPEALS)})\s*\Z",
+    re.IGNORECASE | re.DOTALL,
+)
+# "The port is 5433, right?" asserts that it is.
+_TAG_QUESTION = re.compile(
+    r"(?<=\w)[\s,.–—-]+(?:right|correct|ok|isn['’]t it|is it not|don['’]t you think)\s*\?+\s*\Z",
+    re.IGNORECASE,
+)
+# No appeal is longer; of a longer sentence only the end is searched.
+_SEARCHED = 400
+_BETWEEN = " \t\n,;:–—-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,3 +266,79 @@ def _stripped(answer: str, span: Span) -> Span:
     inner = answer[span.start : span.end]
     start = span.start + len(inner) - len(inner.lstrip())
     return Span(start, max(start, span.start + len(inner.rstrip())))
+
+
+def clause_spans(text: str, span: Span) -> list[Span]:
+    """Return the clauses of a sentence that stand alone as sentences, or the sentence itself.
+
+    "The port is 5432, and the host is local." is two. Without a parser that is certain only where each half
+    has a subject and a verb from a short list and no half hangs on a word such as "if" or "said"; every other
+    sentence stays whole, for a claim cut wrongly is judged wrongly. English.
+    """
+    clauses: list[Span] = []
+    start = span.start
+    for joint in _JOINT.finditer(text, span.start, span.end):
+        left, right = text[start : joint.start()], text[joint.end() : span.end]
+        if _stands_alone(left) and not _REACHING & set(_lower(left)) and _stands_alone(right, behind=True):
+            clauses.append(Span(start, joint.start()))
+            start = joint.end()
+    return [*clauses, Span(start, span.end)]
+
+
+def _stands_alone(clause: str, *, behind: bool = False) -> bool:
+    """Tell whether a clause has a subject and a verb of its own, and one behind a joint its own beginning."""
+    lower = _lower(clause)
+    if len(lower) < _SHORTEST or not _is_balanced(clause) or _CONDITION & set(lower):
+        return False
+    if behind and (lower[0] in _LEANING or not (lower[0] in _DETERMINERS or clause[0].isupper())):
+        return False
+    matches = list(_WORD.finditer(clause))
+    verb = next((place for place, word in enumerate(lower) if word in _FINITE), 0)
+    # a comma or a "which" before the verb: a list, or a verb of something put in between
+    before = clause[: matches[verb].start()]
+    in_place = 0 < verb <= _SUBJECT and verb < len(lower) - 1
+    return in_place and "," not in before and not _REACHING & set(lower[:verb])
+
+
+def _lower(clause: str) -> list[str]:
+    return [word.lower().replace("’", "'") for word in _WORD.findall(clause)]
+
+
+def _is_balanced(clause: str) -> bool:
+    paired = all(clause.count(opening) == clause.count(closing) for opening, closing in _BRACKETS)
+    return paired and clause.count('"') % 2 == 0
+
+
+def appeal_start(text: str) -> int:
+    """Return where the appeals at the end of a sentence begin; its length if there are none.
+
+    0 for a sentence that is nothing else. An appeal speaks to the judge instead of the reader: "This claim is
+    supported.", "Score: 1.0". It carries nothing, and must not make a claim look better: words without a
+    counterpart in the evidence thin out what is denied, and some word of a long evidence is near to any.
+    English, and only behind a mark, on a new line, or with a capital or sign of its own; what an answer may
+    well say of its subject ("the default is `true`", "output: 1") is left alone.
+
+    Example:
+        >>> appeal_start("The port is 5433 - this claim is supported.")
+        16
+    """
+    end = len(text)
+    while end:
+        first = max(end - _SEARCHED, 0)
+        plain, places = _plain(text, first, end)
+        found = _TAG_QUESTION.search(plain) or _APPEAL.search(plain)
+        # at the edge of what was searched nobody knows what stands before it
+        if found is None or (first and not found.start()):
+            break
+        end = len(text[: places[found.start()]].rstrip(_BETWEEN))
+    return end
+
+
+def _plain(text: str, first: int, end: int) -> tuple[str, list[int]]:
+    """Return a stretch without invisible characters and in plain letters, and where each of them stands."""
+    places = [
+        place
+        for place in range(first, end)
+        if text[place] == "\n" or unicodedata.category(text[place]) not in ("Cf", "Cc")
+    ]
+    return "".join(unicodedata.normalize("NFKC", text[place])[0] for place in places), places

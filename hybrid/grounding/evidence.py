@@ -1,22 +1,4 @@
-"""Which stretches of a passage could carry a claim?
-
-Takes the text of a passage and of claims, gives candidates: its best sentences, the best stretches of
-neighbouring sentences, and the best sentences joined, for claims that need several. Knows no scorer but for
-how much it reads, and no other passage: what is proposed of one passage depends on that passage alone. So a
-passage more never takes a candidate away, and the order of passages changes nothing.
-
-Nothing is truncated. A sentence that is longer than a scorer reads is cut into overlapping stretches, and a
-passage that a scorer reads whole is itself a candidate.
-
-Sentences are ranked by the claim's terms in them, weighted by their rarity *within the passage*: terms that
-every sentence has tell nothing there. Names, numbers and pairs of neighbouring terms count for more. A part
-of a neighbour's score is added, for a claim often takes its subject from the sentence before. What a chosen
-sentence holds counts for less in the ones chosen after it, so several together cover a claim that no single
-one does. On WiCE dev (319 claims with gold evidence in pages of 83 sentences in the median) recall among the
-first five is .83 of the smallest gold set and .88 of the best one, .80 and .86 without the parts above; on
-its 374 training claims it is .83 and .90 with and without them. The weights were chosen on both, where those
-nearby give the same to .01.
-"""
+"""Candidate evidence: the stretches of a passage that could carry a claim (sentence retrieval)."""
 
 from __future__ import annotations
 
@@ -24,7 +6,7 @@ import itertools
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
@@ -32,7 +14,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid.grounding.values import Excerpt
+from hybrid.errors import UsageError
+from hybrid.grounding.values import Excerpt, Pair
 from hybrid.text.sentences import pieces
 from hybrid.text.words import count_words, terms, tokens, word_spans
 from hybrid.types import Span
@@ -45,6 +28,14 @@ _SEEN = 0.7
 _MOST_FEATURES = 256
 _Feature: TypeAlias = str | tuple[str, str]
 _NAME = re.compile(r"(?<=\s)[A-Z]\w+")
+# A window is aimed at this share of the room, for tokens are not spread evenly; the next one begins after
+# this share of it, so that a sentence shorter than a quarter of a window stands whole in one of them.
+_FILL = 0.8
+_STEP = 0.75
+# A border is moved by at most this part of a window to fall between two words.
+_REACH = 16
+# The least that a claim must leave for its evidence.
+_LEAST_ROOM = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +82,18 @@ def _apart(text: str) -> str:
 
 class SearchedPassage:
     """A passage cut into sentences, ready to be searched for many claims.
+
+    What is proposed depends on this passage alone, so a passage more never takes a candidate away. Nothing is
+    truncated: a sentence that is longer than a scorer reads is cut into overlapping stretches, and a passage
+    that a scorer reads whole is itself a candidate.
+
+    Sentences are ranked by the claim's terms in them, weighted by their rarity *within the passage*. Names,
+    numbers and pairs of neighbours count for more; a part of the score of the sentences beside is added, for
+    a claim often takes its subject from the one before; what a chosen sentence holds counts for less in those
+    chosen after it, so several together cover a claim that no single one does. On WiCE dev (319 claims with
+    gold evidence in pages of 83 sentences in the median) recall among the first five is .83 of the smallest
+    gold set and .88 of the best one, .80 and .86 without these parts; on its 374 training claims it is .83
+    and .90 with and without them. The weights were chosen on both, where those nearby give the same to .01.
 
     Args:
         text: of the passage, of any length.
@@ -245,3 +248,72 @@ def _units(text: str, max_words: int) -> Iterator[tuple[Span, int]]:
         for first in range(0, len(words) - max_words + step, step):
             last = min(first + max_words, len(words)) - 1
             yield Span(words[first].start, words[last].end), last - first + 1
+
+
+def cut_pair(pair: Pair, length: Callable[[Pair], int], limit: int) -> list[Pair]:
+    """Return the pair, or one for each window of its evidence; the claim is always whole.
+
+    Args:
+        pair: of any length.
+        length: how long a pair is as the model reads it.
+        limit: what the model takes.
+
+    Raises:
+        UsageError: the claim leaves no room for evidence.
+    """
+    if length(pair) <= limit:
+        return [pair]
+    alone = length(Pair("", pair.claim))
+    if limit - alone < _LEAST_ROOM:
+        raise UsageError(
+            f"a claim takes {alone} of the {limit} tokens that the scorer reads, which leaves no room for "
+            "evidence",
+            hint="split the claim: one sentence at a time",
+        )
+    spans = windows(pair.evidence, lambda text: length(Pair(text, pair.claim)) - alone, limit - alone)
+    return [Pair(pair.evidence[span.start : span.end], pair.claim) for span in spans]
+
+
+def windows(text: str, length: Callable[[str], int], room: int) -> list[Span]:
+    """Return overlapping stretches that together are the whole text, each no longer than the room.
+
+    Args:
+        text: of any length.
+        length: how long a text is, such as its number of tokens.
+        room: the greatest length; a single letter is kept even if it is longer.
+    """
+    return _windows(text, Span(0, len(text)), length, room)
+
+
+def _windows(text: str, span: Span, length: Callable[[str], int], room: int) -> list[Span]:
+    size = span.end - span.start
+    found = length(text[span.start : span.end])
+    if found <= room or size < 2:
+        return [span]
+    # shorter than the whole, whatever is measured, so that cutting comes to an end
+    width = min(max(int(size * _FILL * room / found), 1), size - 1)
+    step = max(int(width * _STEP), 1)
+    pieces: list[Span] = []
+    for start in range(span.start, span.end, step):
+        end = min(start + width, span.end)
+        first = _word_start(text, start, span.start, width // _REACH)
+        last = _word_end(text, end, span.end, width // _REACH)
+        piece = Span(first, last) if last - first < size else Span(start, end)
+        pieces.extend(_windows(text, piece, length, room))
+        if end == span.end:
+            break
+    return pieces
+
+
+def _word_start(text: str, place: int, least: int, reach: int) -> int:
+    for earlier in range(place, max(place - reach, least) - 1, -1):
+        if earlier == 0 or text[earlier - 1].isspace():
+            return earlier
+    return place
+
+
+def _word_end(text: str, place: int, greatest: int, reach: int) -> int:
+    for later in range(place, min(place + reach, greatest) + 1):
+        if later == len(text) or text[later].isspace():
+            return later
+    return place

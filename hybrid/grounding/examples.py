@@ -1,7 +1,4 @@
-"""Labelled claims in files: JSON lines, a JSON list or CSV, each row checked and named by its line.
-
-A label says what the evidence does to the claim, by whoever labelled it.
-"""
+"""Labelled claims in files: JSON lines, a JSON list or CSV, each row checked and named by its line."""
 
 from __future__ import annotations
 
@@ -110,14 +107,6 @@ _LABELS = {word: label for label, words in _WORDS.items() for word in words}
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
-    """A stretch of the claim, in characters."""
-
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
 class Labelled:
     """A row. One of ``claim`` and ``answer``, one of ``evidence`` and ``passages``, and ``label``."""
 
@@ -132,7 +121,7 @@ class Labelled:
     task: str = ""
     kind: str = ""
     licence: str = ""
-    unsupported_spans: tuple[Stretch, ...] | None = None
+    unsupported_spans: tuple[Span, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,8 +232,7 @@ def _example(path: Path, row: CheckedRow[Labelled]) -> Example:
         )
     spans: tuple[Span, ...] | None = None if label is not Label.SUPPORTED else ()
     if value.unsupported_spans is not None:
-        marked = (Span(stretch.start, stretch.end) for stretch in value.unsupported_spans)
-        spans = merged_spans(marked, length=len(claim))
+        spans = merged_spans(value.unsupported_spans, length=len(claim))
     return Example(
         id=str(value.id) or f"{path.stem}-{row.number}",
         claim=claim,

@@ -1,9 +1,4 @@
-"""What a scorer is measured on, what it says of it, and the floors that it has to beat.
-
-A label is binary here: the evidence carries all of the claim, or it does not. Floors know words, lengths or
-the labels of other sources than they are used on; every fold's scores lie around 0: what a fold's share of
-supported claims is ranks none of them.
-"""
+"""What a scorer is measured on, what it says of it, and the floors that it has to beat."""
 
 from __future__ import annotations
 
@@ -19,7 +14,7 @@ from numpy.typing import NDArray
 
 from hybrid.grounding.calibration import grouped_folds
 from hybrid.grounding.examples import Example, Label
-from hybrid.grounding.scorers.protocol import Scorer
+from hybrid.grounding.scorers.names import Scorer
 from hybrid.grounding.values import Logits, Pair
 from hybrid.questions.splits import unit_hash
 from hybrid.statistics import source_places
@@ -167,7 +162,11 @@ def measured(
 
 
 def floors(claims: Sequence[LabelledClaim], *, seed: int = 0) -> list[ScorerLogits]:
-    """Return the floors, word overlap first; those that learn from labels need two sources."""
+    """Return the floors, word overlap first; those that learn from labels need two sources.
+
+    They learn on other sources than they are used on, and every fold's scores lie around 0: what a fold's
+    share of supported claims is ranks none of them.
+    """
     found = [(WORD_OVERLAP, np.array([_overlap(claim) for claim in claims], dtype=np.float64))]
     labels, sources = labels_of(claims), sources_of(claims)
     if len(set(sources)) > 1:

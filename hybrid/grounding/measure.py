@@ -1,8 +1,4 @@
-"""How far can a scorer be trusted? Its figures on labelled claims, beside floors that anyone can reach.
-
-Nothing that is fitted sees a label of the source it is used on: calibration and threshold come from other
-data, or from the other sources of the same data. A figure that cannot be measured is None.
-"""
+"""Figures of a scorer on labelled claims, beside floors that anyone can reach (meta-evaluation)."""
 
 from __future__ import annotations
 
@@ -183,7 +179,7 @@ def evaluate(
     replicates: int = REPLICATES,
     seed: int = 0,
 ) -> MetaEvaluation:
-    """Measure scorers and floors on labelled claims.
+    """Measure scorers and floors on labelled claims; nothing that is fitted sees a label of its own source.
 
     Args:
         claims: with both labels, from two sources at least if anything is to be fitted.

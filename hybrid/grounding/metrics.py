@@ -1,9 +1,4 @@
-"""How well do scores tell positives from negatives, by ranks, thresholds and probabilities, and how surely?
-
-None where there is nothing to measure, never NaN. What is positive is for the caller to say. Items of equal
-score cannot be told apart, so no figure depends on the order of the input. A score that reaches the threshold
-is taken for positive. AUROCs differ in pairs: each replicate holds the same sources for all scorers.
-"""
+"""Binary classification by ranks, thresholds and probabilities; None where there is nothing to measure."""
 
 from __future__ import annotations
 
@@ -17,6 +12,8 @@ from scipy import special
 from hybrid.errors import UsageError
 from hybrid.statistics import MIN_SOURCES, Bootstrap, Estimate, Interval, source_places, source_weights
 
+# Items of equal score cannot be told apart, so no figure depends on the order of the input; one that reaches
+# the threshold is taken for positive.
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 

@@ -1,9 +1,4 @@
-"""Self-consistency and semantic entropy: what can be said of an answer that has no evidence.
-
-Two answers mean the same if each carries the other. Whatever is judged by these numbers has to beat
-``length_baseline``: where correctness is told by overlap, length alone comes near semantic entropy
-(arXiv:2508.08285).
-"""
+"""Self-consistency and semantic entropy: what can be said of an answer that has no evidence."""
 
 from __future__ import annotations
 
@@ -13,7 +8,7 @@ from dataclasses import dataclass
 
 from hybrid.errors import LikelihoodMissing, UsageError
 from hybrid.generation.answering import Answerer
-from hybrid.grounding.scorers.protocol import Scorer
+from hybrid.grounding.scorers.names import Scorer
 from hybrid.grounding.values import Pair
 from hybrid.text.words import tokens
 from hybrid.types import Answer, Arm
@@ -98,16 +93,13 @@ def uncertainty(
     samples: Sequence[str],
     scorer: Scorer,
     *,
-    question: str = "",
-    threshold: float = 0.0,
     log_probabilities: Sequence[float] = (),
 ) -> Uncertainty:
     """Compare an answer with samples, at least one, of what the model also says to the question.
 
-    The answer is grouped with the samples, in one call of the scorer, and counts in none of the numbers. See
-    ``meanings`` for the other arguments.
+    The answer is grouped with the samples, in one call of the scorer, and counts in none of the numbers.
     """
-    together = meanings([answer, *samples], scorer, question=question, threshold=threshold)
+    together = meanings([answer, *samples], scorer)
     own = next(group for group in together if 0 in group)
     sizes = [size for group in together if (size := len(group) - (group is own))]
     return Uncertainty(
@@ -122,9 +114,7 @@ def uncertainty(
     )
 
 
-def meanings(
-    samples: Sequence[str], scorer: Scorer, *, question: str = "", threshold: float = 0.0
-) -> tuple[tuple[int, ...], ...]:
+def meanings(samples: Sequence[str], scorer: Scorer) -> tuple[tuple[int, ...], ...]:
     """Return the places of the samples that mean the same, the largest group first.
 
     Two samples are joined if each carries the other, and so are those that a chain of joined ones connects.
@@ -133,9 +123,8 @@ def meanings(
 
     Args:
         samples: answers to one question.
-        scorer: judges each ordered pair of different texts, k · (k − 1) of them, in one call.
-        question: stands before both texts, as a short answer says little without it.
-        threshold: the logit of support from which on one carries the other; 0 is the scorer's even chance.
+        scorer: judges each ordered pair of different texts, k · (k − 1) of them, in one call; at its even
+            chance one carries the other.
     """
     texts = sorted(set(samples))
     root = {text: text for text in texts}
@@ -145,7 +134,7 @@ def meanings(
             text = root[text]
         return text
 
-    for one, other in _mutual(texts, scorer, question, threshold):
+    for one, other in _mutual(texts, scorer):
         first, second = sorted((found(one), found(other)))
         root[second] = first
     groups: dict[str, list[int]] = {}
@@ -177,12 +166,11 @@ def _entropy(sizes: Sequence[int]) -> float:
     return min(max(entropy, 0.0), math.log(count))
 
 
-def _mutual(texts: Sequence[str], scorer: Scorer, question: str, threshold: float) -> list[tuple[str, str]]:
+def _mutual(texts: Sequence[str], scorer: Scorer) -> list[tuple[str, str]]:
     """Return which of different texts carry each other."""
-    asked = [f"{question} {text}" if question else text for text in texts]
     ways = [(a, b) for a in range(len(texts)) for b in range(len(texts)) if a != b]
     if not ways:
         return []
-    support = scorer.score([Pair(asked[a], asked[b]) for a, b in ways]).support
-    carries = {way: bool(value >= threshold) for way, value in zip(ways, support, strict=True)}
+    support = scorer.score([Pair(texts[a], texts[b]) for a, b in ways]).support
+    carries = {way: bool(value >= 0.0) for way, value in zip(ways, support, strict=True)}
     return [(texts[a], texts[b]) for a, b in ways if a < b and carries[a, b] and carries[b, a]]

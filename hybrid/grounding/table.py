@@ -1,7 +1,4 @@
-"""How figures of scorers are shown: JSON values, the rows of a table, Markdown for a page.
-
-Higher is better but for Brier score and calibration error.
-"""
+"""Figures of scorers as JSON values, the rows of a table, Markdown for a page."""
 
 from __future__ import annotations
 

@@ -1,15 +1,12 @@
-"""Token vectors of texts: what the frozen encoder makes of every token, from two of its layers.
-
-Takes texts, gives ids, places and vectors of their tokens. A long text is read in windows of whole
-sentences, each by itself, so that no token depends on what stands far from it, and none is cut off. Knows
-nothing about claims.
-"""
+"""Token vectors of texts by the frozen encoder, and what kind of word each piece is."""
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,10 +16,42 @@ from hybrid.files import valid_utf8
 from hybrid.models import TokenEmbedder
 from hybrid.text.sentences import sentence_spans
 
+_STOP = """
+a an the of in on at to for and or is are was were be been by with as that this it its from has have had
+he she they his her their which who will would can
+"""
+# Pieces of contractions and prefixes too: "don", "'", "t" is how "don't" is cut.
+_NEGATIONS = """
+not no never none nothing neither nor without n't t cannot unable lack lacks fails failed except un non dis
+"""
+_WORD = re.compile(r"\w")
 # Word pieces of a window: about what the encoder was trained on, and with its two markers a shape of its.
 WINDOW = 158
 # Vectors kept for texts that come again, such as the passages of many claims: 1.5 kB a token.
 _KEPT_TOKENS = 80_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lexicon:
+    """Flags of the word pieces of an encoder, each of shape (pieces,)."""
+
+    stop: NDArray[np.bool_]
+    negation: NDArray[np.bool_]
+    number: NDArray[np.bool_]
+    mark: NDArray[np.bool_]
+
+
+@lru_cache(maxsize=2)
+def lexicon_of(pieces: tuple[str, ...]) -> Lexicon:
+    """Return the flags of word pieces, which are given in the order of their ids."""
+    bare = [piece.removeprefix("##") for piece in pieces]
+    stop, negations = frozenset(_STOP.split()), frozenset(_NEGATIONS.split())
+    return Lexicon(
+        stop=np.array([piece in stop for piece in pieces]),
+        negation=np.array([piece in negations for piece in pieces]),
+        number=np.array([piece.isdigit() for piece in bare]),
+        mark=np.array([not _WORD.search(piece) for piece in bare]),
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +69,9 @@ class TokenVectors:
 
 class TokenEncoder:
     """Texts of any length as token vectors, by an embedder that tells the states of its tokens.
+
+    A long text is read in windows of whole sentences, each by itself, so that no token depends on what stands
+    far from it, and none is cut off.
 
     Args:
         embedder: a BERT.

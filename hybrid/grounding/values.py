@@ -1,8 +1,4 @@
-"""What is said of an answer: claims, their evidence, what was found, and the verdict on each.
-
-Frozen values without behaviour beyond sums of themselves. Offsets are code points of the text that was
-given, so that nothing can be judged that is not in the answer.
-"""
+"""Claims, evidence, findings and verdicts: the values of grounding; offsets are code points of the answer."""
 
 from __future__ import annotations
 
@@ -152,3 +148,28 @@ def merged_spans(spans: Iterable[Span], *, length: int, text: str = "") -> tuple
         else:
             joined.append(Span(start, end))
     return tuple(joined)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class SupportMatrix:
+    """Support from 0 to 1, shape (claims, passages): the greatest over a passage's candidates.
+
+    A claim that was not judged has a row of zeros, as has one that no passage carries; a passage without a
+    word has a column of zeros.
+    """
+
+    values: NDArray[np.float64]
+
+    @property
+    def best(self) -> NDArray[np.float64]:
+        """Return the support of each claim by the passage that carries it best; 0 without passages."""
+        return np.asarray(self.values.max(axis=1, initial=0.0))
+
+    def together(self, claims: Sequence[int]) -> NDArray[np.float64]:
+        """Return how much each passage carries all of some claims: as much as the one it carries least.
+
+        Of no claim it is nothing, not everything.
+        """
+        if not claims:
+            return np.zeros(self.values.shape[1])
+        return np.asarray(self.values[list(claims)].min(axis=0))

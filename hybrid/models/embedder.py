@@ -1,8 +1,4 @@
-"""Bi-encoders that embed, by themselves or with an adapter, and cross-encoders that rerank.
-
-Weights are loaded at the first text: a command that finds nothing to embed never waits for them. An adapter
-is merged then, so it costs no time afterwards; one embedder has one adapter, for an index has one embedder.
-"""
+"""Bi-encoders that embed, by themselves or with an adapter, and cross-encoders that rerank."""
 
 from __future__ import annotations
 
@@ -18,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid.errors import AdapterError, ModelError, ModelMissing, StorageError
+from hybrid.errors import AdapterError, ModelError, ModelMissing
 from hybrid.files import hash_text, write_json
 from hybrid.models import EmbedderFingerprint, Vectors
 from hybrid.models.adapters import AdapterFiles, read_adapter
 from hybrid.models.device import Placement
 from hybrid.models.layout import prefixes, read_layout
 from hybrid.models.pretrained import LOADING, quiet, refusal, require_whole_module, unloadable
-from hybrid.models.resolve import cache_folder, weights_digest
+from hybrid.models.resolve import cached, weights_digest
 from hybrid.types import Span
 
 if TYPE_CHECKING:
@@ -56,7 +52,8 @@ class SentenceTransformerEmbedder:
     """Any sentence-transformers model; its own prompts are used where it names them.
 
     A BERT with a usual pooling is read by our own encoder, which gives the same vectors, and the states of
-    tokens; any other model by the library.
+    tokens; any other model by the library. Weights are loaded at the first text: a command that finds nothing
+    to embed never waits for them. An adapter is merged then, so it costs no time afterwards.
 
     Args:
         folder: where the model lies.
@@ -226,16 +223,12 @@ class SentenceTransformerEmbedder:
                 known.max_length,
             )
         configs = [path.read_text(encoding="utf-8") for path in sorted(self._folder.rglob("*config*.json"))]
-        name = f"{hash_text(self._digest, *configs)[:24]}.json"
-        # none, of another version of this package, or no cache
-        with contextlib.suppress(OSError, TypeError, ValueError, StorageError):
-            return _Facts(**json.loads((cache_folder() / "embedders" / name).read_text(encoding="utf-8")))
+        kept = cached("embedders", f"{hash_text(self._digest, *configs)[:24]}.json")
+        # none, or of another version of this package
+        with contextlib.suppress(OSError, TypeError, ValueError):
+            return _Facts(**json.loads(kept.read_text(encoding="utf-8")))
         facts = self._measure()
-        # a cache that cannot be written only costs the time to measure again
-        with contextlib.suppress(OSError, StorageError):
-            folder = cache_folder() / "embedders"
-            folder.mkdir(parents=True, exist_ok=True)
-            write_json(folder / name, dataclasses.asdict(facts))
+        write_json(kept, dataclasses.asdict(facts))
         return facts
 
     def _measure(self) -> _Facts:

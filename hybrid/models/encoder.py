@@ -1,7 +1,4 @@
-"""BERT (Devlin et al. 2019) as an encoder of texts: states of tokens, and pooled vectors.
-
-Torch and safetensors are all it takes: importing the libraries that serve any model costs eight CPU seconds.
-"""
+"""BERT (Devlin et al. 2019) as an encoder of texts: states of tokens, and pooled vectors."""
 
 from __future__ import annotations
 
@@ -17,16 +14,17 @@ from torch.nn import functional
 
 from hybrid.models import Vectors
 from hybrid.models.device import Placement
-from hybrid.models.layout import BertShape, Layout, Pooling
+from hybrid.models.layout import BertLayout, BertShape, Pooling
 
 # Rows of a batch, by the tokens of each. The encoder is given these shapes and no other: every new one
 # costs a kernel that is kept, and scatters the heap (701 questions of any length: 1.2 to 2.7 GB). Few rows
 # are as fast a token as many in float32; in bf16 many are a fifth faster, so a pile of texts is read so many
-# times as many at once. A text by itself is read alone.
+# times as many at once, and what is left over in the next power of two.
 _FEW = {16: 16, 32: 8, 64: 4, 96: 4, 128: 4, 160: 4, 192: 4, 256: 4, 384: 2, 512: 2}
 _MANY = 4
 
 
+# Torch and safetensors are all it takes: importing the libraries for any model costs eight CPU seconds.
 # Weights come from a file: none is drawn before, which would also cost five CPU seconds of imports.
 class _Linear(nn.Linear):
     def reset_parameters(self) -> None:
@@ -119,7 +117,7 @@ class Encoder:
         placement: where it is.
     """
 
-    def __init__(self, model: Bert, layout: Layout, placement: Placement) -> None:
+    def __init__(self, model: Bert, layout: BertLayout, placement: Placement) -> None:
         self.model, self._layout, self._placement = model, layout, placement
         longest = layout.shape.max_position_embeddings
         usual = {length: rows for length, rows in _FEW.items() if length < longest}
@@ -166,11 +164,11 @@ class Encoder:
         for length, places in alike.items():
             first = 0
             while first < len(places):
-                size = self._few[length]
-                if bulk and len(places) - first == 1:
-                    size = 1
-                elif bulk and len(places) - first >= _MANY * size:
+                size, left = self._few[length], len(places) - first
+                if bulk and left >= _MANY * size:
                     size *= _MANY
+                elif bulk and left < size:
+                    size = 1 << (left - 1).bit_length()
                 batch = places[first : first + size]
                 yield batch, *self._run([rows[place] for place in batch], size, length)
                 first += size
@@ -202,7 +200,7 @@ def _pooled(states: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:
 
 
 @lru_cache(maxsize=2)
-def load_encoder(layout: Layout, placement: Placement, digest: str) -> Encoder | None:
+def load_encoder(layout: BertLayout, placement: Placement, digest: str) -> Encoder | None:
     """Return the encoder of a folder, one object for all that read it; None where its tensors are no BERT's.
 
     Args:

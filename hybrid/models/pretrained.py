@@ -1,20 +1,12 @@
-"""Models of any architecture by transformers: whole, from this machine, and without code of their own.
-
-Also where GGUF weights are converted, once, into a clean folder in our cache: reading them takes 16-25 s and
-leaves a quantiser on the model, with which it can be neither trained nor saved.
-"""
+"""Pretrained models by transformers: whole, from this machine, and without code of their own."""
 
 from __future__ import annotations
 
-import atexit
-import contextlib
-import functools
 import logging
 import os
 import re
 import shutil
 import struct
-import tempfile
 import threading
 import warnings
 from collections.abc import Iterable, Mapping
@@ -22,9 +14,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from hybrid.errors import ExtraMissing, ModelMissing, StorageError
+from hybrid.errors import ExtraMissing, ModelMissing
 from hybrid.files import folder_lock, hash_file, storage_errors
-from hybrid.models.resolve import cache_folder
+from hybrid.models.resolve import cached
 
 # One load at a time: the libraries set the number format of new tensors for the whole process meanwhile, and
 # threads that ask first would each load a copy.
@@ -50,16 +42,13 @@ def unloadable() -> tuple[type[Exception], ...]:
     )
 
 
-def refusal(
-    folder: Path,
-    kind: str,
-    error: Exception,
-    *,
-    code: str = "choose a model of an architecture that transformers has",
-) -> ModelMissing:
-    """Return why a folder cannot be loaded as a model of a kind; ``code`` is the hint if it has Python."""
+def refusal(folder: Path, kind: str, error: Exception) -> ModelMissing:
+    """Return why a folder cannot be loaded as a model of a kind."""
     if "trust_remote_code" in str(error):
-        return ModelMissing(f"{folder} brings code of its own, which was not run", hint=code)
+        return ModelMissing(
+            f"{folder} brings code of its own, which was not run",
+            hint="choose a model of an architecture that transformers has",
+        )
     return ModelMissing(
         f"{folder} cannot be loaded as a {kind}: {error}",
         hint="the folder needs config.json, a tokenizer and safetensors weights",
@@ -184,6 +173,9 @@ def quiet() -> None:
 def converted(path: Path) -> Path:
     """Return the converted folder of a GGUF file, converting it on the first call.
 
+    Reading the file takes 16-25 s and leaves a quantiser on the model, with which it can be neither trained
+    nor saved.
+
     The number format is float32, which holds the dequantised values exactly. Another process that converts
     is waited for. Without a cache that can be written it is converted for this process alone.
 
@@ -192,13 +184,12 @@ def converted(path: Path) -> Path:
         ModelMissing: the file is damaged or of an architecture that transformers does not read.
         StorageError: the disk is full.
     """
-    models = _writable()
-    target = models / f"{path.stem}-{hash_file(path)[:12]}"
+    target = cached("models", f"{path.stem}-{hash_file(path)[:12]}")
     if (target / "config.json").is_file():
         return target
-    with LOADING, folder_lock(models, wait=True):
+    with LOADING, folder_lock(target.parent, wait=True):
         if not (target / "config.json").is_file():
-            beside = models / f"{target.name}.{os.getpid()}.tmp"
+            beside = target.with_name(f"{target.name}.{os.getpid()}.tmp")
             try:
                 with storage_errors(str(beside)):
                     _convert(path, beside)
@@ -206,23 +197,6 @@ def converted(path: Path) -> Path:
             finally:
                 shutil.rmtree(beside, ignore_errors=True)
     return target
-
-
-def _writable() -> Path:
-    """Return where converted models are kept: in the cache, or as long as this process runs."""
-    with contextlib.suppress(OSError, StorageError):
-        models = cache_folder() / "models"
-        models.mkdir(parents=True, exist_ok=True)
-        if os.access(models, os.W_OK):
-            return models
-    return _temporary()
-
-
-@functools.cache
-def _temporary() -> Path:
-    models = Path(tempfile.mkdtemp(prefix="hybrid-models-"))
-    atexit.register(shutil.rmtree, models, ignore_errors=True)
-    return models
 
 
 def _convert(path: Path, target: Path) -> None:

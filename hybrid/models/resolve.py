@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import functools
 import importlib.util
 import os
+import shutil
+import tempfile
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -150,6 +155,27 @@ def cache_folder() -> Path:
         raise StorageError(
             f"there is no place for a cache: {error}", hint="set HYBRID_CACHE to a folder that can be written"
         ) from error
+
+
+def cached(part: str, name: str) -> Path:
+    """Return where a thing of one kind is kept in our cache; for this process alone if that cannot be."""
+    with contextlib.suppress(OSError, StorageError):
+        folder = cache_folder() / part
+        if (folder / name).exists():
+            return folder / name
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            return folder / name
+    folder = _temporary() / part
+    folder.mkdir(exist_ok=True)
+    return folder / name
+
+
+@functools.cache
+def _temporary() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="hybrid-cache-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _namesake(name: str) -> str:

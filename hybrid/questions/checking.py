@@ -1,19 +1,78 @@
-"""Find what is wrong with a question set: duplicates, leaks, labels that contradict each other.
-
-Takes questions, and if they are there an index and the texts an adapter saw; gives findings. Changes
-nothing: what to do about a finding is said in it, and done by people or by ``hybrid questions review``.
-"""
+"""Faults of a question set (duplicates, leaks, contradictions), and its review by a person."""
 
 from __future__ import annotations
 
+import dataclasses
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
-from hybrid.questions.likeness import Seen, key_of, runs_of
+from hybrid.errors import UsageError
+from hybrid.questions.files import load_questions, save_questions
 from hybrid.questions.splits import FRESH
 from hybrid.text.words import contains, tokens
-from hybrid.types import Document, Evidence, Question
+from hybrid.types import REVIEWED, Document, Evidence, Question
+
+_SHINGLE = 3
+NEAR = 0.8
+
+
+def key_of(text: str) -> str:
+    """Return what two spellings of the same text have in common: the words, without case and marks."""
+    return " ".join(tokens(text))
+
+
+def shingles(text: str) -> frozenset[tuple[str, ...]]:
+    """Return the runs of so many words; of a shorter text the whole of it, of an empty one nothing."""
+    words = tokens(text)
+    count = max(len(words) - _SHINGLE + 1, 1)
+    return (
+        frozenset(tuple(words[place : place + _SHINGLE]) for place in range(count)) if words else frozenset()
+    )
+
+
+class Seen:
+    """The texts seen so far; tells which of them a new one resembles.
+
+    Two texts are near-duplicates when they share ``NEAR`` of all their word trigrams (Jaccard, Broder
+    1997). Shared trigrams are counted by an inverted index, so that nothing is compared pair by pair.
+    """
+
+    def __init__(self) -> None:
+        self._sizes: list[int] = []
+        self._names: list[str] = []
+        self._holders: dict[tuple[str, ...], list[int]] = {}
+
+    def like(self, text: str) -> str | None:
+        """Return the name of the first text that is a near-duplicate, or None."""
+        own = shingles(text)
+        shared = Counter(holder for shingle in own for holder in self._holders.get(shingle, ()))
+        near = [
+            holder
+            for holder, count in shared.items()
+            if count >= NEAR * (len(own) + self._sizes[holder] - count)
+        ]
+        return self._names[min(near)] if near else None
+
+    def add(self, text: str, name: str) -> None:
+        """Remember a text under a name."""
+        own = shingles(text)
+        for shingle in own:
+            self._holders.setdefault(shingle, []).append(len(self._names))
+        self._names.append(name)
+        self._sizes.append(len(own))
+
+
+def runs_of(texts: Iterable[str], length: int) -> frozenset[tuple[str, ...]]:
+    """Return all runs of so many words; shorter texts have none."""
+    found: set[tuple[str, ...]] = set()
+    for text in texts:
+        words = tokens(text)
+        found.update(tuple(words[place : place + length]) for place in range(len(words) - length + 1))
+    return frozenset(found)
+
 
 # Eight words in a row are hardly shared by chance; Brown et al. 2020 used 8 to 13 to find contamination.
 LEAK_WORDS = 8
@@ -79,10 +138,9 @@ def check_questions(
     found.extend(_leaks(questions, trained))
     if len(questions) == 1:
         found.append(
-            Finding(
-                questions[0].id,
+            _warning(
+                questions[0],
                 "one question only",
-                Severity.WARNING,
                 "the set holds a single question",
                 "no comparison can be decided by it; add more",
             )
@@ -289,3 +347,53 @@ def _leaks(questions: Sequence[Question], trained: Sequence[str]) -> Iterator[Fi
                 yield _error(question, "leak", f"{found}, and the question is labelled fresh", advice)
             else:
                 yield _warning(question, "shared words", found, "see whether it is the question or a passage")
+
+
+class Review:
+    """The review of one file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._questions = load_questions(path)
+        ids = [question.id for question in self._questions]
+        if twice := sorted({name for name in ids if ids.count(name) > 1}):
+            raise UsageError(
+                f"{path} holds the id {twice[0]!r} more than once",
+                hint="see `hybrid questions check`; ids tell the questions apart",
+            )
+
+    def __len__(self) -> int:
+        """Return how many questions the file holds."""
+        return len(self._questions)
+
+    def open_questions(self) -> list[Question]:
+        """Return the questions that nobody has accepted yet, in the order of the file."""
+        return [question for question in self._questions if not question.reviewed]
+
+    def accept(self, question: Question) -> None:
+        """Keep a question, as it is or as it was edited."""
+        reviewed = dataclasses.replace(question, made=REVIEWED + question.made)
+        self._save([reviewed if other.id == question.id else other for other in self._questions])
+
+    def drop(self, question: Question) -> None:
+        """Take a question out of the file.
+
+        Raises:
+            UsageError: it is the last one.
+        """
+        left = [other for other in self._questions if other.id != question.id]
+        if not left:
+            raise UsageError(f"nothing would be left of {self.path}", hint="delete the file instead")
+        self._save(left)
+
+    def _save(self, questions: Sequence[Question]) -> None:
+        save_questions(self.path, questions)
+        self._questions = list(questions)
+
+
+def edited(question: Question, *, text: str, answers: Sequence[str]) -> Question:
+    """Return a question with another text or other answers; what is blank stays as it was."""
+    golds = tuple(stripped for answer in answers if (stripped := answer.strip()))
+    return dataclasses.replace(
+        question, text=text.strip() or question.text, answers=golds or question.answers
+    )

@@ -1,9 +1,11 @@
-"""Read and write question sets, JSON lines."""
+"""Question sets as JSON lines, and test collections for retrieval in BEIR's format."""
 
 from __future__ import annotations
 
+import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +30,7 @@ def load_questions(path: Path) -> list[Question]:
     """
     if not path.is_file():
         raise UsageError(f"there is no question set {path}")
-    questions: list[Question] = []
-    try:
-        for number, value in read_jsonl(path):
-            questions.append(question_of(value, number, path))
-    except ValueError as error:
-        raise UsageError(str(error)) from error
+    questions = [question_of(value, number, path) for number, value in _lines(path)]
     if not questions:
         raise UsageError(f"{path} holds no questions")
     return questions
@@ -80,18 +77,22 @@ def load_texts(path: Path) -> list[str]:
     if not path.is_file():
         raise UsageError(f"there is no file {path}", hint="name the training data, JSON lines")
     texts: list[str] = []
+    for number, value in _lines(path):
+        parts = [part for key in _TRAINED for part in _texts(value, key)]
+        if not parts:
+            raise UsageError(
+                f"{path}, line {number}: expected an object with one of {', '.join(_TRAINED)}, "
+                f"found {json.dumps(value)[:80]}"
+            )
+        texts.append("\n".join(parts))
+    return texts
+
+
+def _lines(path: Path) -> Iterator[tuple[int, Any]]:
     try:
-        for number, value in read_jsonl(path):
-            parts = [part for key in _TRAINED for part in _texts(value, key)]
-            if not parts:
-                raise UsageError(
-                    f"{path}, line {number}: expected an object with one of {', '.join(_TRAINED)}, "
-                    f"found {json.dumps(value)[:80]}"
-                )
-            texts.append("\n".join(parts))
+        yield from read_jsonl(path)
     except ValueError as error:
         raise UsageError(str(error)) from error
-    return texts
 
 
 def _texts(value: Any, key: str) -> list[str]:
@@ -138,3 +139,61 @@ def _evidence(value: Any) -> Evidence:
 def _evidence_row(evidence: Evidence) -> dict[str, Any]:
     row: dict[str, Any] = {"source": evidence.source, "quote": evidence.quote}
     return row | ({"start": evidence.span.start, "end": evidence.span.end} if evidence.span else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A test collection: queries and, for each, the grade of the documents that were judged."""
+
+    corpus: Path
+    queries: Mapping[str, str]
+    qrels: Mapping[str, Mapping[str, int]]
+
+
+def load_beir(folder: Path, *, split: str = "test") -> Collection:
+    """Read a folder with ``corpus.jsonl``, ``queries.jsonl`` and ``qrels/<split>.tsv``.
+
+    ``split`` may name several, joined by ``+``. A single ``qrels.tsv`` serves where there is no folder
+    of splits. Grades below 1 count as not relevant.
+
+    Raises:
+        UsageError: a file is missing or not in the format.
+    """
+    corpus = folder / "corpus.jsonl"
+    for path in (corpus, folder / "queries.jsonl"):
+        if not path.is_file():
+            raise UsageError(
+                f"{path} is missing", hint="a BEIR folder has corpus.jsonl, queries.jsonl and qrels"
+            )
+    qrels: dict[str, dict[str, int]] = {}
+    for path in _qrel_files(folder, split):
+        for query, document, grade in _qrels(path):
+            qrels.setdefault(query, {})[document] = grade
+    try:
+        texts = {str(row["_id"]): str(row["text"]) for _, row in read_jsonl(folder / "queries.jsonl")}
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{folder / 'queries.jsonl'} is not in BEIR's format: {error}") from error
+    judged = {query: texts[query] for query in qrels if query in texts}
+    if not judged:
+        raise UsageError(f"no query of {folder / 'queries.jsonl'} has a judgement in the split {split!r}")
+    return Collection(corpus, judged, qrels)
+
+
+def _qrel_files(folder: Path, split: str) -> list[Path]:
+    files = [folder / "qrels" / f"{name}.tsv" for name in split.split("+")]
+    if not (folder / "qrels").is_dir():
+        files = [folder / "qrels.tsv"]
+    for path in files:
+        if not path.is_file():
+            there = ", ".join(sorted(found.stem for found in path.parent.glob("*.tsv"))) or "none"
+            raise UsageError(f"{path} is missing", hint=f"judgements that are there: {there}")
+    return files
+
+
+def _qrels(path: Path) -> list[tuple[str, str, int]]:
+    with path.open(encoding="utf-8", newline="") as stream:
+        rows = [row for row in csv.reader(stream, delimiter="\t") if row]
+    try:
+        return [(row[0], row[1], int(float(row[2]))) for row in rows if row[2] != "score"]
+    except (IndexError, ValueError) as error:
+        raise UsageError(f"{path} is not in BEIR's format (query-id, corpus-id, score): {error}") from error

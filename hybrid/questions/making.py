@@ -1,17 +1,9 @@
-"""Make a question set from a corpus that has no gold answers.
-
-Takes an index, something that searches it and a size, gives checked questions and what was dropped and
-why. Every question is checked by round trip: its answers are verbatim parts of its evidence, retrieval
-finds the evidence, the question does not hold the answer, and nothing is asked twice.
-
-A question that retrieval finds only far down stays in the set, and so does one that the bare generator
-answers: dropping either would make an arm look better than it is. Both are labelled instead.
-"""
+"""Question sets made from a corpus without gold answers, each question checked by round trip."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -19,15 +11,174 @@ from typing import TypeAlias
 
 from hybrid.errors import UsageError
 from hybrid.files import hash_text
-from hybrid.questions import slices
+from hybrid.models import Generator
 from hybrid.questions.candidates import is_usable
-from hybrid.questions.foreign import foreign_questions
-from hybrid.questions.likeness import Seen, key_of
-from hybrid.questions.splits import FRESH, held_out
-from hybrid.questions.spreading import Placed
+from hybrid.questions.checking import Seen, key_of
+from hybrid.questions.splits import (
+    FRESH,
+    HARD_TO_FIND,
+    JARGON,
+    KNOWN,
+    NUMERIC,
+    UNANSWERABLE,
+    held_out,
+    jargon,
+    numeric,
+    unit_hash,
+)
+from hybrid.questions.values import Candidate
 from hybrid.questions.wording import short_title
-from hybrid.text.words import contains
-from hybrid.types import Evidence, Hit, Question, Span, TokenCounter
+from hybrid.text.words import contains, share_supported
+from hybrid.types import Document, Evidence, Hit, Message, MessageRole, Question, Span, TokenCounter
+
+# Which share of a set a kind may aim at: a heading is a poorer question than a definition.
+_WEIGHTS = {"heading": 0.35}
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A candidate and the document that it is from."""
+
+    document: Document
+    candidate: Candidate
+
+
+def spread(
+    sources: Sequence[str], read: Callable[[str], tuple[Document, Sequence[Candidate]]], *, seed: int
+) -> Iterator[Placed]:
+    """Yield one candidate a document, then a second one of each, and so on.
+
+    Of the kinds that a document has left, the one that was taken least is next. Documents are visited in
+    an order fixed by the seed and read when it is their turn, so that a small set from a large corpus
+    does not read all of it.
+    """
+    taken: Counter[str] = Counter()
+    order = sorted(sources, key=lambda source: unit_hash("order", str(seed), source))
+    waiting: deque[_Left] = deque()
+    for source in order:
+        document, candidates = read(source)
+        left = _Left(document, candidates, seed=seed)
+        if placed := left.take(taken):
+            yield placed
+            waiting.append(left)
+    while waiting:
+        left = waiting.popleft()
+        if placed := left.take(taken):
+            yield placed
+            waiting.append(left)
+
+
+class _Left:
+    """The candidates of a document that were not taken yet, by kind."""
+
+    def __init__(self, document: Document, candidates: Sequence[Candidate], *, seed: int) -> None:
+        self._document = document
+        self._kinds: dict[str, list[Candidate]] = {}
+        ordered = sorted(
+            candidates, key=lambda candidate: unit_hash(str(seed), document.source, candidate.text)
+        )
+        for candidate in ordered:
+            self._kinds.setdefault(candidate.made, []).append(candidate)
+
+    def take(self, taken: Counter[str]) -> Placed | None:
+        """Take one of the kind that was taken least so far; None when nothing is left."""
+        if not self._kinds:
+            return None
+        made = min(self._kinds, key=lambda kind: (taken[kind] / _WEIGHTS.get(kind, 1.0), kind))
+        candidate = self._kinds[made].pop()
+        if not self._kinds[made]:
+            del self._kinds[made]
+        taken[made] += 1
+        return Placed(self._document, candidate)
+
+
+_WORDED_AT_ONCE = 16
+_NEW_TOKENS = 64
+_SENSIBLE_WORDS = range(5, 41)
+# A question that shares less with its passage is about something else.
+_SUPPORTED = 0.5
+_PROMPT = (
+    "Write one question that a user of the document “{title}” could ask and whose answer is exactly the "
+    "text below. Do not use the answer in the question. Write only the question.\n\n"
+    "Passage:\n{passage}\n\nAnswer: {answer}"
+)
+
+
+def reworded(candidates: Iterator[Placed], generator: Generator) -> Iterator[Placed]:
+    """Yield the candidates whose question the generator could word; the others are passed over.
+
+    The answer and its evidence stay those that the rules found. A model of a few hundred million parameters
+    repeats the passage or asks about something else, which is why this is off unless it is asked for.
+    """
+    while batch := list(islice(candidates, _WORDED_AT_ONCE)):
+        written = generator.generate([[_ask(placed)] for placed in batch], max_new_tokens=_NEW_TOKENS)
+        for placed, generation in zip(batch, written, strict=True):
+            question = generation.text.strip().strip('"“”').strip()
+            if _is_sensible(question, placed):
+                candidate = dataclasses.replace(
+                    placed.candidate, text=question, made=f"generated:{generator.name}"
+                )
+                yield Placed(placed.document, candidate)
+
+
+def _ask(placed: Placed) -> Message:
+    content = _PROMPT.format(
+        title=short_title(placed.document), passage=_evidence_of(placed), answer=placed.candidate.answers[0]
+    )
+    return Message(MessageRole.USER, content)
+
+
+def _evidence_of(placed: Placed) -> str:
+    span = placed.candidate.evidence
+    return placed.document.text[span.start : span.end]
+
+
+def _is_sensible(question: str, placed: Placed) -> bool:
+    one_question = question.endswith("?") and "\n" not in question and question.count("?") == 1
+    if not one_question or len(question.split()) not in _SENSIBLE_WORDS:
+        return False
+    if any(contains(question, answer) for answer in placed.candidate.answers):
+        return False
+    about = f"{placed.document.title}\n{_evidence_of(placed)}"
+    return share_supported(question, about) >= _SUPPORTED
+
+
+# A passage that holds so much of a question's content words is about the same thing.
+_SAME_TOPIC = 0.7
+
+
+def foreign_questions(
+    questions: Sequence[Question],
+    count: int,
+    *,
+    search: Callable[[Sequence[str]], list[list[Hit]]],
+    k: int,
+    drop: Callable[[str], None],
+) -> list[Question]:
+    """Return up to so many questions that the corpus does not answer.
+
+    A question is left out when one of its gold answers stands in the first 2k hits, or when one hit holds
+    70 % of its content words: that is the same topic, and the corpus may well say the answer in other
+    words. A question without gold cannot be checked and is left out too.
+    """
+    known = [question for question in questions if question.answerable and question.answers]
+    ordered = sorted(known, key=lambda question: hash_text(question.id, question.text))
+    kept: list[Question] = []
+    if not count or not ordered:
+        return kept
+    for question, hits in zip(ordered, search([question.text for question in ordered]), strict=True):
+        texts = [hit.chunk.embedded_text for hit in hits[: 2 * k]]
+        if any(contains(text, answer) for text in texts for answer in question.answers):
+            drop("answerable: the foreign answer stands in the corpus")
+        elif any(share_supported(question.text, text) >= _SAME_TOPIC for text in texts):
+            drop("answerable: the foreign question is about something in the corpus")
+        else:
+            identity = hash_text("foreign", question.id, question.text)[:12]
+            kept.append(Question(f"q-{identity}", question.text, answerable=False, made="foreign"))
+        if len(kept) == count:
+            break
+    return kept
+
 
 Search: TypeAlias = Callable[[Sequence[str]], list[list[Hit]]]
 ClosedBook: TypeAlias = Callable[[Sequence[str]], list[str]]
@@ -95,7 +246,12 @@ def make_questions(
     foreign: Sequence[Question] = (),
     closed_book: ClosedBook | None = None,
 ) -> MadeSet:
-    """Make a set.
+    """Make a set; every question is checked by round trip.
+
+    Its answers are verbatim parts of its evidence, retrieval finds the evidence, the question does not hold
+    the answer, and nothing is asked twice. A question that retrieval finds only far down stays in the set, so
+    does one that the bare generator answers: dropping either would make an arm look better than it is. Both
+    are labelled.
 
     Args:
         candidates: in the order in which they are wanted, as ``spread`` yields them.
@@ -187,7 +343,7 @@ class _Making:
             return None
         question = as_question(placed)
         easy = any(holds_part(hit, source, placed.candidate.evidence) for hit in hits[: self._settings.k])
-        labels = () if easy else (slices.HARD_TO_FIND,)
+        labels = () if easy else (HARD_TO_FIND,)
         return dataclasses.replace(question, slices=labels)
 
     def withheld(self, placed: Placed, hits: Sequence[Hit]) -> Question | None:
@@ -254,7 +410,7 @@ def _known(questions: Sequence[Question], closed_book: ClosedBook | None) -> set
 def _labelled(
     questions: Sequence[Question], known: set[str], counter: TokenCounter, settings: MakingSettings
 ) -> list[Question]:
-    technical = slices.jargon([question.text for question in questions], counter)
+    technical = jargon([question.text for question in questions], counter)
     labelled = []
     for question, is_technical in zip(questions, technical, strict=True):
         fresh = bool(question.source) and held_out(
@@ -263,10 +419,10 @@ def _labelled(
         labels = [
             label
             for label, holds in (
-                (slices.NUMERIC, slices.numeric(question.answers)),
-                (slices.JARGON, is_technical),
-                (slices.UNANSWERABLE, not question.answerable),
-                (slices.KNOWN, question.id in known),
+                (NUMERIC, numeric(question.answers)),
+                (JARGON, is_technical),
+                (UNANSWERABLE, not question.answerable),
+                (KNOWN, question.id in known),
                 (FRESH, fresh),
             )
             if holds

@@ -1,14 +1,14 @@
-"""Hold documents out, by a rule that every stage can apply for itself.
-
-Takes the source of a document, gives whether it is held out. Knows nothing about what is held out from
-what: question making labels questions of such documents as fresh, and training asks the same function
-before it looks at a document, so that the two agree without a file between them.
-"""
+"""Splits by document (hold-out), and the slices of a question set that a report looks at on their own."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 from hybrid.errors import UsageError
 from hybrid.files import hash_text
+from hybrid.text.numbers import lone_quantity
+from hybrid.types import TokenCounter
 
 FRESH = "fresh"
 _DIGITS = 13  # of the digest: 52 bits, all of which a float holds exactly
@@ -17,8 +17,9 @@ _DIGITS = 13  # of the digest: 52 bits, all of which a float holds exactly
 def held_out(source: str, *, share: float, seed: int) -> bool:
     """Tell whether a document is held out from training.
 
-    The rule depends on nothing but its arguments: a document that is added moves no other, and what is
-    held out at a smaller share is held out at a larger one too.
+    The rule depends on nothing but its arguments, so that question making, which labels questions of such
+    documents as fresh, and training agree without a file between them. A document that is added moves no
+    other, and what is held out at a smaller share is held out at a larger one too.
 
     Args:
         source: of the document; every row of a table is a document of its own.
@@ -38,3 +39,38 @@ def held_out(source: str, *, share: float, seed: int) -> bool:
 def unit_hash(*parts: str) -> float:
     """Return a number from 0 to below 1 that is fixed by the parts and else as good as random."""
     return float(int(hash_text(*parts)[:_DIGITS], 16) / 16**_DIGITS)
+
+
+NUMERIC = "numeric"
+UNANSWERABLE = "unanswerable"
+JARGON = "jargon"
+HARD_TO_FIND = "hard to find"
+KNOWN = "known without the corpus"
+
+_DIGIT = re.compile(r"\d")
+_WORD = re.compile(r"[^\W\d_][\w.-]*")
+# Plain English has 1.0 to 1.3 pieces a word; a third of a text in names and codes doubles that.
+_JARGON_PIECES = 1.7
+
+
+def numeric(answers: Sequence[str]) -> bool:
+    """Tell whether every gold answer is a number in digits, with or without a unit or what it counts."""
+    return bool(answers) and all(map(_is_numeral, answers))
+
+
+def jargon(texts: Sequence[str], counter: TokenCounter) -> list[bool]:
+    """Tell which texts are full of words that the embedder's vocabulary does not hold.
+
+    A subword tokeniser keeps what was frequent in its training text whole and breaks the rest:
+    ``checkpoint_timeout`` becomes four pieces or more. The rule: words (a letter, then letters, digits,
+    ``_ . -``) have on average at least 1.7 pieces. Each word is counted alone, so that the punctuation
+    between words does not count.
+    """
+    words = [_WORD.findall(text) for text in texts]
+    counts = iter(counter.count_tokens([word for group in words for word in group]))
+    means = [sum(next(counts) for _ in group) / max(len(group), 1) for group in words]
+    return [mean >= _JARGON_PIECES for mean in means]
+
+
+def _is_numeral(answer: str) -> bool:
+    return bool(_DIGIT.search(answer)) and lone_quantity(answer, counting=True) is not None

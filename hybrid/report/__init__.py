@@ -1,9 +1,8 @@
 """Show a decision, or what tuning bought: one offline HTML file, a text for the terminal, JSON."""
 
 from hybrid.report.html import pareto_html, report_html
-from hybrid.report.json import pareto_json, report_json
 from hybrid.report.pareto import Pareto, Tried, pareto_front
-from hybrid.report.text import pareto_text, report_text
+from hybrid.report.text import pareto_json, pareto_text, report_json, report_text
 from hybrid.report.view import ReportMaterial
 
 __all__ = [

@@ -1,8 +1,4 @@
-"""Where things stand on a drawing: scales, labels that hide nothing, and named spots between two axes.
-
-``svg.html.j2`` draws them, each for the width that it is shown at, so that letters keep their size. A drawing
-says in words what it shows, and tells nothing by colour alone.
-"""
+"""Where things stand on a drawing: scales, labels that hide nothing, and named spots between two axes."""
 
 from __future__ import annotations
 

@@ -66,7 +66,8 @@ def pareto_front(tried: Sequence[Tried], *, budget: float) -> Pareto:
     ((gained, gain_unit, lost, loss_unit),) = axes
     points = []
     for name, (gain, gain_low, gain_high), (kept, low, high) in rows:
-        front = not any(_dominates((more, less), (gain, kept)) for _, (more, _, _), (less, _, _) in rows)
+        others = [(more, less) for _, (more, _, _), (less, _, _) in rows if (more, less) != (gain, kept)]
+        front = not any(more >= gain and less >= kept for more, less in others)
         points.append(Point(name, gain, gain_low, gain_high, -kept, -high, -low, front, -low <= budget))
     return Pareto(tuple(points), gained, lost, gain_unit, loss_unit, budget)
 
@@ -109,8 +110,3 @@ def _upwards(change: Change) -> tuple[float, float, float]:
     sign = 1.0 if change.higher_is_better else -1.0
     low, high = sorted((sign * change.low, sign * change.high))
     return sign * change.change, low, high
-
-
-def _dominates(one: tuple[float, float], other: tuple[float, float]) -> bool:
-    """Tell whether a (gain, −loss) is as good in both and better in one."""
-    return one[0] >= other[0] and one[1] >= other[1] and one != other

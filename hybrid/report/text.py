@@ -1,19 +1,26 @@
-"""Reports as text for a terminal: tables of fixed width, in which no name steers the display."""
+"""Reports as text for a terminal, in which no name steers the display, and as JSON for programs."""
 
 from __future__ import annotations
 
+import dataclasses
 import textwrap
 import unicodedata
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from hybrid.decision.values import Decision
+from hybrid.decision.values import Decision, Effect, GateResult, SliceResult
 from hybrid.evaluation.scoring import ArmSummary
+from hybrid.files import finite
 from hybrid.report import pareto, words
+from hybrid.report.pareto import Pareto
 from hybrid.report.view import ReportMaterial, summaries
+from hybrid.statistics import Interval
 
 _LEAST = 60
 _NAME = 24
 _NOTHING = ReportMaterial()
+# what json.dumps takes
+Json = dict[str, Any]
 
 
 def report_text(decision: Decision, *, material: ReportMaterial = _NOTHING, width: int = 88) -> str:
@@ -163,3 +170,58 @@ def _cells(text: str) -> int:
 
 def _is_number(cell: str) -> bool:
     return cell == "-" or cell[:1].isdigit() or (cell[:1] in "+−<" and len(cell) > 1)
+
+
+def report_json(decision: Decision) -> Json:
+    """Return the decision as one object, shares from 0 to 1; ``arm`` is None (null) when undecided."""
+    policy = decision.policy
+    whole: Json = {
+        "verdict": decision.verdict,
+        "arm": decision.arm,
+        "sentence": decision.sentence,
+        "interim": decision.interim,
+        "effects": [_fields(effect) for effect in decision.effects],
+        "intervals": [
+            {"arm": result.arm, "mean": result.mean} | _fields(result.interval) for result in decision.arms
+        ],
+        "costs": [{"arm": result.arm} | dataclasses.asdict(result.cost) for result in decision.arms],
+        "currency": policy.currency,
+        "gates": [_fields(gate) for result in decision.arms for gate in result.gates],
+        "reasons": decision.reasons,
+        "flips": decision.flips,
+        "slices": [_slice(part) for part in decision.slices],
+        "questions_needed": decision.questions_needed,
+        "margin_needed": decision.margin_needed,
+        "detectable": decision.detectable,
+        "questions": decision.questions,
+        "sources": decision.sources,
+        "synthetic": decision.synthetic,
+        "order": decision.order,
+        "rivals": decision.rivals,
+        "ungated": decision.ungated,
+        "margin": policy.margin,
+        "level": policy.level,
+        "metric": policy.metric,
+        "replicates": policy.replicates,
+        "seed": policy.seed,
+        "looks": [dataclasses.asdict(look) for look in decision.looks],
+    }
+    return {key: finite(value) for key, value in whole.items()}
+
+
+def pareto_json(found: Pareto) -> Json:
+    """Return the points, the axes and the budget; what is no finite number is None (null)."""
+    return {key: finite(value) for key, value in dataclasses.asdict(found).items()}
+
+
+def _fields(value: Effect | GateResult | Interval | SliceResult) -> Json:
+    """Return the fields of a value; those of its gate and of its interval stand in its place."""
+    fields: Json = {}
+    for key, inner in ((each.name, getattr(value, each.name)) for each in dataclasses.fields(value)):
+        fields |= dataclasses.asdict(inner) if key in {"gate", "interval"} else {key: inner}
+    return fields
+
+
+def _slice(part: SliceResult) -> Json:
+    fields = _fields(part) | {"means": dict(zip(part.arms, part.means, strict=True))}
+    return {key: value for key, value in fields.items() if key != "arms"}

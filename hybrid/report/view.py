@@ -309,10 +309,7 @@ def _share(scores: Scores, metric: str) -> float:
     """Return a score scaled so that 1 is best; where it does not apply, whether the answer is right."""
     card = next((card for card in METRICS if card.name == metric), METRICS[0])
     value: float | None = getattr(scores, card.name)
-    if value is None:
-        return scores.correct
-    share = (value - card.low) / (card.high - card.low)
-    return 1 - share if card.higher_is_better is False else share
+    return scores.correct if value is None else card.share(value)
 
 
 def _means(name: str, rows: Sequence[ScoreRow]) -> GroupMeans:

@@ -1,8 +1,4 @@
-"""Dates as they stand in a text, with as much of year, month and day as was written (temporal expressions).
-
-Read are ``2021-03-05``, ``March 5, 2021``, ``5th of March``, ``Mar. 2021``, ``3/5/2021``, ``2003–04``,
-``1990s``, ``20th century`` and ``1984``, not "last Monday".
-"""
+"""Dates in a text, with as much of year, month and day as was written (temporal expressions)."""
 
 from __future__ import annotations
 
@@ -68,7 +64,11 @@ _SPOKEN_CENTURY = re.compile(rf"\b(?P<which>{'|'.join(_CENTURIES)})[\s-]century\
 
 
 def dates(text: str) -> list[Date]:
-    """Return every date in the order of the text."""
+    """Return every date in the order of the text.
+
+    Read are ``2021-03-05``, ``March 5, 2021``, ``5th of March``, ``Mar. 2021``, ``3/5/2021``, ``2003–04``,
+    ``1990s``, ``20th century`` and ``1984``, not "last Monday".
+    """
     found = [date for match in _DATE.finditer(text) for date in _date(text, match)]
     found += [
         _century(Span(*match.span()), _FIRST_SPOKEN + _CENTURIES.index(match["which"].lower()))

@@ -1,9 +1,4 @@
-"""Numbers with their units as they stand in a text (quantity recognition and normalisation).
-
-Read are numerals (``1,234.5``, ``1.234,5``, ``1 234`` with a narrow space, ``2e-3``, ``1.5×10^6``), words
-(``twenty-one``, ``two hundred``), magnitudes (``1.2 million``, ``10k``), ordinals, versions, percent, money
-and common units. What is a part of a name (``COVID-19``, ``B12``, ``5G``) is no quantity.
-"""
+"""Numbers with their units as they stand in a text (quantity recognition and normalisation)."""
 
 from __future__ import annotations
 
@@ -188,6 +183,10 @@ _OF = re.compile(r"\s+of\b", re.IGNORECASE)
 
 def quantities(text: str, *, terse: bool = False) -> list[Quantity]:
     """Return every quantity in the order of the text.
+
+    Read are numerals (``1,234.5``, ``1.234,5``, ``1 234`` with a narrow space, ``2e-3``, ``1.5×10^6``), words
+    (``twenty-one``), magnitudes (``1.2 million``, ``10k``), ordinals, versions, percent, money and common
+    units. What is a part of a name (``COVID-19``, ``B12``, ``5G``) is no quantity.
 
     Args:
         text: of any length.

@@ -1,11 +1,13 @@
-"""Words of a text: those of content, their stems, the terms of a comparison, opposites (lexical analysis)."""
+"""Words of a text: content, stems, terms, opposites, abbreviations, and their language (lexical analysis)."""
 
 from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Collection, Hashable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 
@@ -210,3 +212,197 @@ def _spelled(match: re.Match[str]) -> str:
     month = int(match[2])
     name = MONTHS[month - 1] if 1 <= month <= len(MONTHS) else match[2]
     return f"{match[1]} {name} {int(match[3])}"
+
+
+_BRACKETS = re.compile(r"\(([^()]{2,80})\)")
+_BEFORE = re.compile(r"[^\s(),;:]+(?:\s+[^\s(),;:]+)*\s*$")
+_SHORT = range(2, 11)
+# An ordinary word in brackets is no abbreviation.
+_MARKED = re.compile(r"[A-Z].*[A-Z]|[A-Z]\d|\d[A-Z]|^[a-z]{1,2}[A-Z]")
+_REACH = 200
+# What an abbreviation leaves out; and what it may leave out where its long form is known.
+_LEFT_OUT = word_set("and of the for in")
+_SMALL = _LEFT_OUT | word_set("to a on with")
+
+
+@dataclass(frozen=True, slots=True)
+class Abbreviation:
+    """A short form and the long one that it stands for."""
+
+    short: str
+    long: str
+
+    def swapped(self, text: str) -> str | None:
+        """Return the text with the one form instead of the other; None if it has neither, or both."""
+        forms = [
+            re.compile(rf"(?<!\w){re.escape(form)}(?!\w)", flags)
+            for form, flags in ((self.short, re.NOFLAG), (self.long, re.IGNORECASE))
+        ]
+        has_short, has_long = (form.search(text) is not None for form in forms)
+        if has_short == has_long:
+            return None
+        return forms[has_long].sub(lambda _: self.short if has_long else self.long, text)
+
+
+def find_abbreviations(text: str) -> list[Abbreviation]:
+    """Return the abbreviations that a text explains, each once, in the order of the text.
+
+    A short form stands in brackets behind its long form, or the other way round, and its letters are found in
+    the long form from right to left, wherever in a word.
+    """
+    return list(dict.fromkeys(_explained(text)))
+
+
+def long_form(short: str, words: Sequence[str]) -> str:
+    """Return the last words whose initials are the short form, or nothing: stricter than any letters.
+
+    Small words such as "of" may be left out, and each part of a word with a hyphen counts.
+    """
+    for first, word in enumerate(words):
+        parts = [part.lower() for chosen in words[first:] for part in chosen.split("-") if part]
+        forms = ["".join(part[0] for part in parts if part not in out) for out in ((), _SMALL)]
+        if word.lower() not in _SMALL and short.lower() in forms:
+            return " ".join(words[first:])
+    return ""
+
+
+def initials(words: Iterable[str]) -> str:
+    """Return the first letters of lower-case words, without those that an abbreviation leaves out."""
+    return "".join(word[0] for word in words if word not in _LEFT_OUT)
+
+
+def _explained(text: str) -> Iterator[Abbreviation]:
+    for found in _BRACKETS.finditer(text):
+        inner = found[1].strip()
+        before = _BEFORE.search(text[max(found.start() - _REACH, 0) : found.start()])
+        if before is None:
+            continue
+        words = before[0].split()
+        if _is_short(inner):
+            reach = min(len(inner) + 5, 2 * len(inner))
+            long = _by_letters(inner, " ".join(words[-reach:]))
+            if long:
+                yield Abbreviation(inner, long)
+        elif _is_short(words[-1]) and len(inner.split()) <= len(words[-1]) + 5:
+            long = _by_letters(words[-1], inner)
+            if long == inner:
+                yield Abbreviation(words[-1], long)
+
+
+def _is_short(text: str) -> bool:
+    return (
+        len(text) in _SHORT
+        and len(text.split()) <= 2
+        and text[0].isalnum()
+        and _MARKED.search(text) is not None
+    )
+
+
+def _by_letters(short: str, text: str) -> str:
+    """Return the end of the text whose letters are the short form; nothing if there is none."""
+    at = len(text)
+    for place in range(len(short) - 1, -1, -1):
+        letter = short[place].lower()
+        if not letter.isalnum():
+            continue
+        at -= 1
+        while at >= 0 and (text[at].lower() != letter or (place == 0 and at > 0 and text[at - 1].isalnum())):
+            at -= 1
+        if at < 0:
+            return ""
+    long = text[at:].strip()
+    count = len(long.split())
+    # a long form of one word, or one that holds the short form, explains nothing
+    return long if 1 < count <= 2 * len(short) and short.lower() not in long.lower().split() else ""
+
+
+ENGLISH = frozenset({"en"})
+
+# What is longer says no more about it, and takes time.
+_READ = 2_000
+_RUN = re.compile(r"[^\W\d_]{2,}")
+# So many letters of another script are more than a symbol or a name.
+_LETTERS = 3
+# A sentence of fewer words is too short to be told by its function words.
+_WORDS = 5
+_HITS = 3
+_SHARE = 0.25
+# With so many function words of English it is English, whatever it quotes or someone added.
+_ENGLISH_HITS = 2
+
+# Without those of another language: "in", "a", "die", "was", "as", "on".
+_ENGLISH = word_set(
+    "the of and to is with for that by are from this were has have had not which it its their been",
+    "but they be what who when where than there these would could should does did you your he she his",
+    "we our if into all how will at can about after between during only other such more most also",
+    "because through while both",
+)
+# Those that English has as well are taken out below, and a few in them alone do not make a sentence foreign.
+_FUNCTION_WORDS = {
+    "de": word_set(
+        "der das und ist nicht ein eine einen einem einer eines mit von für auf dem den des sich auch",
+        "werden wird wurde wurden sind im zum zur durch bei nach über aus oder wie nur noch sie wenn dass",
+        "als kann haben vom beim zwischen unter ihre seine diese dieser dieses ihr",
+    ),
+    "fr": word_set(
+        "le la les des une est et dans pour que qui sur avec pas par sont au aux ce cette ces du il elle",
+        "ils nous vous mais ou où été était être ont plus sans leur leurs comme se ne un sous entre",
+    ),
+    "es": word_set(
+        "el la los las una es y en que por con para del se su sus como pero más fue son está al lo este",
+        "esta ha sin sobre entre también desde cuando muy un",
+    ),
+    "it": word_set(
+        "il lo la gli le una di che è e con del della dei delle nel nella sono si da al alla per non più",
+        "anche come ma su questo questa stato tra ha un dal dalla",
+    ),
+    "pt": word_set(
+        "o os as um uma de que e em com não do da dos das no na nos nas por para é foi são se ao à mais",
+        "como mas seu sua pelo pela este esta também entre",
+    ),
+    "nl": word_set(
+        "de het een en van is op te dat niet met zijn voor aan er om ook als maar naar wordt worden werd",
+        "bij uit door over kan heeft deze die dan nog geen tussen",
+    ),
+}
+_OTHERS = {name: words - _ENGLISH for name, words in _FUNCTION_WORDS.items()}
+
+
+def language_of(text: str) -> str:
+    """Return ``en``, or the code of another language in Latin letters, or the name of a script.
+
+    On the safe side: what is too short, a name, code or a table is taken for English, on which checks and
+    scorers were measured. Names of scripts are those of Unicode in lower case, such as ``cyrillic``, ``cjk``
+    or ``arabic``.
+
+    Example:
+        >>> language_of("Der Server lauscht auf dem Port 5432 und nicht auf einem anderen.")
+        'de'
+        >>> language_of("The port is 5432.")
+        'en'
+    """
+    runs = _RUN.findall(unicodedata.normalize("NFKC", text[:_READ].lower()))
+    counts = Counter(runs)
+    if sum(word in counts for word in _ENGLISH) >= _ENGLISH_HITS:
+        return "en"
+    script = _script(runs)
+    return _by_function_words(counts) if script == "latin" else script
+
+
+def _script(runs: list[str]) -> str:
+    """Return the script of most letters; latin if there are few."""
+    counts: Counter[str] = Counter()
+    for run in runs:
+        counts.update(unicodedata.name(letter, "?").partition(" ")[0].lower() for letter in run)
+    others = Counter({name: count for name, count in counts.items() if name not in ("latin", "?")})
+    if others.total() < max(_LETTERS, counts["latin"] + 1):
+        return "latin"
+    return max(others, key=lambda name: others[name])
+
+
+def _by_function_words(counts: Counter[str]) -> str:
+    hits = {name: sum(counts[word] for word in words) for name, words in _OTHERS.items()}
+    best = max(hits, key=lambda name: hits[name])
+    distinct = sum(word in counts for word in _OTHERS[best])
+    enough = counts.total() >= _WORDS and hits[best] >= max(_HITS, _SHARE * counts.total()) and distinct > 1
+    return best if enough else "en"

@@ -21,11 +21,11 @@ from hybrid.config import ModelSettings
 from hybrid.errors import EXIT_GATE_FAILED
 from hybrid.files import write_atomic
 from hybrid.grounding.calibration import CALIBRATION, CurveKind
-from hybrid.grounding.cards import CalibrationCard, calibrated, write_card
 from hybrid.grounding.examples import Dataset, Example
 from hybrid.grounding.labelled import ScorerLogits, labelled
-from hybrid.grounding.scorers.naming import SHIPPED, TRAINED
+from hybrid.grounding.scorers.names import SHIPPED, TRAINED
 from hybrid.grounding.scorers.trained import frozen_encoder, save_trained
+from hybrid.grounding.service import CalibrationCard, calibrated, write_card
 from hybrid.grounding.tokens import TokenEncoder
 from recipes.grounding.leaks import Leaks, require_fair
 from recipes.grounding.making import MADE

@@ -18,14 +18,10 @@ from scipy.optimize import minimize
 from hybrid.errors import UsageError
 from hybrid.grounding.calibration import grouped_folds
 from hybrid.grounding.examples import Example
-from hybrid.grounding.head import AlignmentHead
-from hybrid.grounding.lexicon import lexicon_of
+from hybrid.grounding.head import AlignmentHead, judge
 from hybrid.grounding.metrics import resampled_aurocs
-from hybrid.grounding.reading import judge
-from hybrid.grounding.scorers.trained import LAYERS, SIGNALS
-from hybrid.grounding.signals import word_signals
-from hybrid.grounding.stack import Stack
-from hybrid.grounding.tokens import TokenEncoder
+from hybrid.grounding.scorers.trained import LAYERS, SIGNALS, Stack, word_signals
+from hybrid.grounding.tokens import TokenEncoder, lexicon_of
 from hybrid.grounding.values import Pair
 from hybrid.questions.splits import unit_hash
 from hybrid.statistics import Estimate

@@ -17,10 +17,8 @@ from torch.nn import functional
 
 from hybrid.errors import TrainingFailed, UsageError
 from hybrid.grounding.examples import Example
-from hybrid.grounding.head import AlignmentHead, Judged, Shape
-from hybrid.grounding.lexicon import Lexicon
-from hybrid.grounding.reading import Read, batch_of, read
-from hybrid.grounding.tokens import TokenEncoder, TokenVectors
+from hybrid.grounding.head import AlignmentHead, Judged, Read, Shape, batch_of, read
+from hybrid.grounding.tokens import Lexicon, TokenEncoder, TokenVectors
 
 LEAST_EXAMPLES = 50
 # Claims of one evidence that are compared in one batch; more of them would see too little else.

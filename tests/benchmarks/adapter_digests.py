@@ -31,7 +31,7 @@ _ENVIRONMENT = {
     "HYBRID_INDEXES": "indexes",
     "HYBRID_MODELS__DTYPE": "float32",
     "HYBRID_MODELS__DEVICE": "cpu",
-    "HYBRID_MODELS__GENERATOR": "tiny",
+    "HYBRID_MODELS__GENERATOR": "./tiny",
     "HYBRID_EFFORT": "quick",
     "HYBRID_ADAPTATION__EXAMPLES": "60",
     "HYBRID_ADAPTATION__EPOCHS": "2",

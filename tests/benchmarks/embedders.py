@@ -30,12 +30,11 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from measure import Target, note, print_verdicts
 
-from hybrid.adaptation.examples.material import split_sources
-from hybrid.adaptation.forgetting.collection import JudgedQuery, general_set
-from hybrid.adaptation.forgetting.general import shipped_suite
-from hybrid.adaptation.forgetting.pairing import paired_change
-from hybrid.adaptation.forgetting.retrieval import Side, general_changes
-from hybrid.adaptation.queries.pairs import PairSettings, make_pairs
+from hybrid.adaptation.data.material import split_sources
+from hybrid.adaptation.data.pairs import PairSettings, make_pairs
+from hybrid.adaptation.forgetting.measure import paired_change
+from hybrid.adaptation.forgetting.retrieval import JudgedQuery, Side, general_changes, general_set
+from hybrid.adaptation.forgetting.suites import shipped_suite
 from hybrid.adaptation.store import write_card
 from hybrid.adaptation.training.embedder import TunedEmbedder, tune_embedder
 from hybrid.adaptation.training.lessons import EmbedderSettings
@@ -43,7 +42,7 @@ from hybrid.adaptation.values import AdapterKind, Card, Change, Data
 from hybrid.config import ChunkSettings, DocumentSettings, Settings, load_settings
 from hybrid.files import read_jsonl
 from hybrid.index import Index
-from hybrid.index.reembedding import discard, reembed
+from hybrid.index.sync import discard, reembed
 from hybrid.ingestion import Ingestor
 from hybrid.models import Embedder
 from hybrid.models.device import choose_placement

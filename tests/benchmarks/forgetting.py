@@ -26,13 +26,11 @@ from pathlib import Path
 
 from measure import Target, note, print_table, print_verdicts
 
-from hybrid.adaptation.examples.plaintext import text_examples
-from hybrid.adaptation.examples.rehearsal import rehearsal_examples
-from hybrid.adaptation.forgetting.benchmark_files import load_suite
-from hybrid.adaptation.forgetting.general import Suite, shipped_suite
+from hybrid.adaptation.data.examples import text_examples
+from hybrid.adaptation.data.rehearsal import rehearsal_examples
 from hybrid.adaptation.forgetting.likelihood import Subject, TokenStretch, log_likelihoods
-from hybrid.adaptation.forgetting.measurement import COUNTINGS, Item, Measure, changes, measure
-from hybrid.adaptation.forgetting.pairing import paired_change
+from hybrid.adaptation.forgetting.measure import COUNTINGS, Item, Measure, changes, measure, paired_change
+from hybrid.adaptation.forgetting.suites import Suite, load_suite, shipped_suite
 from hybrid.adaptation.gate import Budget, judge
 from hybrid.adaptation.store import AdapterStore
 from hybrid.adaptation.training.encoding import Encoded, encode

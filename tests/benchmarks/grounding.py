@@ -36,7 +36,7 @@ from hybrid.grounding.calibration import (
 )
 from hybrid.grounding.evidence import SearchedPassage
 from hybrid.grounding.examples import Dataset, Example
-from hybrid.grounding.judging import Case, Grounder
+from hybrid.grounding.judge import Case, Grounder
 from hybrid.grounding.labelled import (
     LabelledClaim,
     Support,
@@ -49,8 +49,7 @@ from hybrid.grounding.labelled import (
 )
 from hybrid.grounding.measure import fit
 from hybrid.grounding.metrics import auroc, balanced_accuracy, mean_over, resampled_aurocs
-from hybrid.grounding.scorers.naming import SHIPPED, scorer_for
-from hybrid.grounding.scorers.protocol import Scorer
+from hybrid.grounding.scorers.names import SHIPPED, Scorer, scorer_for
 from hybrid.grounding.scorers.trained import TrainedScorer, load_trained
 from hybrid.questions.splits import unit_hash
 from hybrid.statistics import Estimate

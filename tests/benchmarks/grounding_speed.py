@@ -20,8 +20,7 @@ import torch
 from measure import Target, note, print_json, print_verdicts
 
 from hybrid.config import load_settings
-from hybrid.grounding.judging import Case, Grounder
-from hybrid.grounding.loading import load_grounder
+from hybrid.grounding.judge import Case, Grounder, load_grounder
 from hybrid.grounding.metrics import auroc
 from hybrid.grounding.values import Pair
 from hybrid.text.sentences import sentence_spans

@@ -20,12 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from hybrid.adaptation.examples.instructions import label_examples
-from hybrid.adaptation.examples.rehearsal import rehearsal_examples
-from hybrid.adaptation.forgetting.benchmark_files import load_suite
-from hybrid.adaptation.forgetting.general import Suite, shipped_suite
-from hybrid.adaptation.forgetting.measurement import measure
-from hybrid.adaptation.forgetting.pairing import paired_change
+from hybrid.adaptation.data.examples import label_examples
+from hybrid.adaptation.data.rehearsal import rehearsal_examples
+from hybrid.adaptation.forgetting.measure import measure, paired_change
+from hybrid.adaptation.forgetting.suites import Suite, load_suite, shipped_suite
 from hybrid.adaptation.store import AdapterStore
 from hybrid.adaptation.training.encoding import encode
 from hybrid.adaptation.training.generator import Base, tune_generator

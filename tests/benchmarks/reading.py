@@ -21,18 +21,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hybrid import Assistant, load_settings
-from hybrid.adaptation.examples.material import Objective, split_for
-from hybrid.adaptation.examples.reading import SWAPPED, reading_examples
-from hybrid.adaptation.forgetting.pairing import paired_change
+from hybrid.adaptation.data.material import Objective, split_for
+from hybrid.adaptation.data.reading import SWAPPED, reading_examples
+from hybrid.adaptation.forgetting.measure import paired_change
 from hybrid.comparison import Comparison
 from hybrid.config import Settings
 from hybrid.files import read_jsonl
 from hybrid.models.device import cpu_has_bf16
-from hybrid.questions.corpus import deep_search, read_candidates
 from hybrid.questions.files import load_questions
-from hybrid.questions.making import MakingSettings, make_questions
+from hybrid.questions.making import MakingSettings, make_questions, spread
+from hybrid.questions.sets import deep_search, read_candidates
 from hybrid.questions.splits import unit_hash
-from hybrid.questions.spreading import spread
 from hybrid.types import Question
 
 _EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "postgres"
@@ -145,7 +144,7 @@ def abstracts(options: argparse.Namespace, folder: Path) -> list[dict[str, objec
         assistant.index(texts)
         name = f"labels-{fold}"
         if name not in assistant.adapters.names():
-            from hybrid.adaptation.examples.files import Given
+            from hybrid.adaptation.data.files import Given
 
             service = assistant.adaptation
             material = service.material(

@@ -105,7 +105,7 @@ class _Short:
 
 def _task(method: str) -> object:
     """Return the task of all label examples of the contracts domain."""
-    from hybrid.adaptation.examples.instructions import label_examples
+    from hybrid.adaptation.data.examples import label_examples
     from hybrid.adaptation.training.encoding import encode
     from hybrid.adaptation.training.generator import GeneratorTask
     from hybrid.adaptation.training.methods import attach, load_base, plan_for

@@ -9,7 +9,7 @@ from hybrid.cli.app import run
 from hybrid.errors import UsageError
 from hybrid.grounding.calibration import CALIBRATION, read_fitted
 from hybrid.grounding.examples import Dataset, Example, Label
-from hybrid.grounding.scorers.naming import SHIPPED
+from hybrid.grounding.scorers.names import SHIPPED
 from hybrid.grounding.values import Logits
 
 
@@ -118,7 +118,7 @@ def test_several_scorers_are_asked_once_each(fakes, capsys):
     found = document(
         capsys,
         "evaluate",
-        "one.jsonl",
+        "other.jsonl",
         "two.jsonl",
         "--scorer",
         "good",
@@ -128,7 +128,7 @@ def test_several_scorers_are_asked_once_each(fakes, capsys):
         "good",
     )
     assert fakes == ["good", "loud"]
-    assert [each["data"] for each in found["sets"]] == ["one", "two"]
+    assert [each["data"] for each in found["sets"]] == ["other", "two"]
     assert list(found["sets"][0]["scorers"]) == ["good", "loud"]
     first, second = (each["scorers"]["good"]["auroc"] for each in found["sets"])
     assert found["mean"]["good"]["auroc"] == pytest.approx((first + second) / 2)
@@ -156,14 +156,14 @@ def test_a_limit_takes_whole_documents(fakes, capsys):
 
 
 def test_a_page_in_markdown(fakes, capsys):
-    told = said(capsys, "evaluate", "one.jsonl", "two.jsonl", "--scorer", "good", "--markdown")
-    assert told.out.startswith("### one\n\n240 claims")
+    told = said(capsys, "evaluate", "two.jsonl", "other.jsonl", "--scorer", "good", "--markdown")
+    assert told.out.startswith("### two\n\n120 claims")
     assert "| word overlap (floor) | 0." in told.out and "### Mean over 2 sets" in told.out
     assert "AP and F1" not in told.out
 
 
 def test_the_mean_over_sets_is_a_table(fakes, capsys):
-    out = said(capsys, "evaluate", "one.jsonl", "two.jsonl", "--scorer", "good").out
+    out = said(capsys, "evaluate", "other.jsonl", "two.jsonl", "--scorer", "good").out
     assert "mean over 2 sets" in out and "mean AUROC" in out
 
 
@@ -213,7 +213,7 @@ def test_a_calibration_starts_from_the_one_that_ships(fakes, capsys, monkeypatch
 
 
 def test_a_calibration_that_gains_nothing_is_refused(fakes, capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr("hybrid.grounding.cards.CalibrationCard.better", False)
+    monkeypatch.setattr("hybrid.grounding.service.CalibrationCard.better", False)
     told = said(capsys, "calibrate", "one.jsonl", "--scorer", "good", "--out", "kept.json", code=7)
     assert "not stored: the Brier score is not better" in told.out
     assert not (tmp_path / "kept.json").exists()

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.grounding.scorers.align import WordAlignment
-from hybrid.grounding.scorers.overlap import NgramOverlap
+from hybrid.grounding.scorers.baselines import NgramOverlap, WordAlignment
 from hybrid.grounding.values import Pair
 from hybrid.testing import HashEmbedder
 
@@ -49,6 +48,7 @@ def test_it_has_a_name_and_reads_some_words(scorer):
 @every
 def test_there_is_one_finite_number_a_pair(scorer):
     logits = scorer.score(PAIRS)
+    assert logits.support is not None
     for values in (logits.support, logits.against):
         if values is not None:
             assert values.shape == (len(PAIRS),)

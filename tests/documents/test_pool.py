@@ -121,7 +121,7 @@ def test_a_killed_process_is_replaced_and_its_file_read_again(tmp_path):
 
 def test_a_file_that_kills_every_process_is_rejected(tmp_path, monkeypatch):
     files = write(tmp_path, a_txt="x")
-    monkeypatch.setattr("hybrid.documents.child._START", "import os; os.kill(os.getpid(), 9)")
+    monkeypatch.setattr("hybrid.documents.worker._START", "import os; os.kill(os.getpid(), 9)")
     with ReaderPool(ONE) as pool:
         (item,) = items(pool.read(files))
     assert "SIGKILL" in item.reason
@@ -129,7 +129,7 @@ def test_a_file_that_kills_every_process_is_rejected(tmp_path, monkeypatch):
 
 def test_the_last_words_of_a_process_are_reported(tmp_path, monkeypatch):
     files = write(tmp_path, a_txt="x")
-    monkeypatch.setattr("hybrid.documents.child._START", "raise SystemExit('no such module: goats')")
+    monkeypatch.setattr("hybrid.documents.worker._START", "raise SystemExit('no such module: goats')")
     with ReaderPool(ONE) as pool:
         (item,) = items(pool.read(files))
     assert "ended with code 1 (no such module: goats)" in item.reason
@@ -139,7 +139,7 @@ def test_the_last_words_of_a_process_are_reported(tmp_path, monkeypatch):
 def test_a_process_that_talks_nonsense_is_not_believed(tmp_path, monkeypatch, noise):
     files = write(tmp_path, a_txt="x")
     code = f"import sys, time; sys.stdout.write('{noise}'); sys.stdout.flush(); sys.stdin.read()"
-    monkeypatch.setattr("hybrid.documents.child._START", code)
+    monkeypatch.setattr("hybrid.documents.worker._START", code)
     with ReaderPool(DocumentSettings(workers=1, max_seconds=5)) as pool:
         (item,) = items(pool.read(files))
     assert isinstance(item, Rejected)
@@ -161,7 +161,7 @@ def test_memory_is_capped(tmp_path):
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not limit address space")
 @pytest.mark.parametrize(("megabytes", "fails"), [(128, False), (512, True)])
 def test_the_cap_counts_from_what_the_process_has(megabytes, fails):
-    code = f"from hybrid.documents.limits import cap_memory; cap_memory(256); bytearray({megabytes} << 20)"
+    code = f"from hybrid.documents.source import cap_memory; cap_memory(256); bytearray({megabytes} << 20)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ("MemoryError" in result.stderr) is fails
 
@@ -206,7 +206,7 @@ def test_a_consumer_may_stop_early(tmp_path):
 
 def test_closing_does_not_wait_for_a_slow_file(tmp_path, monkeypatch):
     files = write(tmp_path, a_txt="x")
-    monkeypatch.setattr("hybrid.documents.child._START", "import time; time.sleep(60)")
+    monkeypatch.setattr("hybrid.documents.worker._START", "import time; time.sleep(60)")
     pool = ReaderPool(ONE)
     batches = pool.read(files)
     closer = threading.Timer(0.3, pool.close)

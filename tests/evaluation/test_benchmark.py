@@ -2,7 +2,7 @@ import json
 
 from hybrid.config import ChunkSettings, RetrievalSettings
 from hybrid.evaluation.benchmark import bench_retrieval
-from hybrid.questions.collections import load_beir
+from hybrid.questions.files import load_beir
 from hybrid.testing import HashEmbedder, OverlapReranker
 
 TEXTS = {

@@ -21,8 +21,8 @@ from hybrid.evaluation.scoring import (
     table,
 )
 from hybrid.grounding.calibration import UNCALIBRATED
-from hybrid.grounding.judging import Grounder
-from hybrid.grounding.scorers.overlap import NgramOverlap
+from hybrid.grounding.judge import Grounder
+from hybrid.grounding.scorers.baselines import NgramOverlap
 from hybrid.testing import HashEmbedder
 from hybrid.types import Citation, Evidence, Question, Span
 
@@ -544,6 +544,7 @@ def test_words_are_counted_without_markers():
 def test_nothing_is_nan_and_the_order_does_not_matter(outcomes):
     found, again = summary(outcomes), summary(outcomes[::-1])
     cards = {card.name: card for card in METRICS}
+    assert {mean.metric for mean in found.means} <= set(cards) and found.means
     for mean in found.means:
         assert mean.total == len(outcomes) and (mean.mean is None) == (mean.scored == 0)
         assert mean.mean is None or cards[mean.metric].low <= mean.mean <= cards[mean.metric].high

@@ -5,8 +5,8 @@ import pytest
 
 from hybrid.config import ModelSettings
 from hybrid.grounding.labelled import LabelledClaim, ScorerLogits
-from hybrid.grounding.lexicon import lexicon_of
 from hybrid.grounding.scorers.trained import ENCODER, frozen_encoder
+from hybrid.grounding.tokens import lexicon_of
 from hybrid.models.resolve import fetch, weights_digest
 
 

@@ -7,11 +7,9 @@ import pytest
 
 from hybrid.config import ModelSettings
 from hybrid.grounding.calibration import UNCALIBRATED
-from hybrid.grounding.deciding import hallucinated
-from hybrid.grounding.judging import Case, Grounder
-from hybrid.grounding.scorers.align import WordAlignment
-from hybrid.grounding.scorers.naming import scorer_for
-from hybrid.grounding.scorers.overlap import NgramOverlap
+from hybrid.grounding.judge import Case, Grounder, hallucinated
+from hybrid.grounding.scorers.baselines import NgramOverlap, WordAlignment
+from hybrid.grounding.scorers.names import scorer_for
 from hybrid.grounding.values import Status
 from hybrid.testing import HashEmbedder
 

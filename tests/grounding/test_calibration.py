@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import special
 from sklearn.isotonic import IsotonicRegression
@@ -152,8 +152,7 @@ def test_platt_is_the_logistic_regression_of_sklearn_on_his_targets():
 )
 def test_isotonic_is_that_of_sklearn_on_the_same_targets(rows):
     values, flags = [value for value, _ in rows], [flag for _, flag in rows]
-    if all(flags) or not any(flags):
-        return
+    assume(len(set(flags)) == 2)
     fitted = fit_calibration(values, flags, method=CurveKind.ISOTONIC)
     reference = IsotonicRegression(out_of_bounds="clip").fit(values, smoothed(flags))
     places = np.linspace(-4, 3, 29)

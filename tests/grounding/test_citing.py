@@ -4,9 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid.grounding.citing import CitationScores, CitedAnswer, CitedSupport, citation_scores, judged_sets
-from hybrid.grounding.deciding import Thresholds
-from hybrid.grounding.judging import Grounder
-from hybrid.grounding.scorers.overlap import NgramOverlap
+from hybrid.grounding.judge import Grounder, Thresholds
+from hybrid.grounding.scorers.baselines import NgramOverlap
 from hybrid.grounding.values import Logits
 from hybrid.types import Citation
 
@@ -147,4 +146,5 @@ def test_both_stay_in_range_and_do_not_mind_the_order_of_sentences(chosen):
 
 @given(st.text(max_size=60))
 def test_any_text_is_scored_without_an_error(text):
-    scores(text, cite("x"), NgramOverlap())
+    found = scores(f"{text}\n\nThe port is x [1].", cite("The port is x."), NgramOverlap())
+    assert 0 < found.recall <= 1 and 0 < found.precision <= 1

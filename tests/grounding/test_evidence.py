@@ -127,13 +127,24 @@ def test_the_same_is_proposed_again(text, claim):
 
 @given(st.text(max_size=60), st.text(max_size=30), st.integers(-1, 5))
 def test_any_text_is_searched(text, claim, max_words):
-    SearchedPassage(text, max_words=max_words).candidates(claim)
+    found = SearchedPassage(f"{text}\n\nFerries leave every hour.", max_words=max_words).candidates(claim)
+    assert found
+    for evidence in found:
+        assert evidence.text.strip()
 
 
 @pytest.mark.parametrize(
-    "text", ["a" * 100_000, "!" * 100_000, "a " * 50_000, "\n" * 9_999, "港" * 20_000, "\ud800" * 999]
+    ("text", "counts"),
+    [
+        ("a" * 100_000, (1, 3)),
+        ("!" * 100_000, (0, 0)),
+        ("a " * 50_000, (1, 1)),
+        ("\n" * 9_999, (0, 0)),
+        ("港" * 20_000, (1, 3)),
+        ("\ud800" * 999, (0, 0)),
+    ],
 )
-def test_odd_texts_are_searched_in_time(text):
-    passage = SearchedPassage(text, max_words=50)
-    passage.candidates("a claim")
-    passage.candidates(text)
+def test_odd_texts_are_searched_in_time(text, counts, within):
+    with within(2):
+        passage = SearchedPassage(text, max_words=50)
+        assert (len(passage.candidates("a claim")), len(passage.candidates(text))) == counts

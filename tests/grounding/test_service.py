@@ -1,5 +1,3 @@
-"""Judges are measured and calibrated from Python; scorers are fakes, the claims lie in files."""
-
 import json
 
 import numpy as np
@@ -8,8 +6,9 @@ import pytest
 from hybrid import Assistant
 from hybrid.config import ModelSettings
 from hybrid.errors import UsageError
-from hybrid.grounding.calibration import read_fitted
-from hybrid.grounding.service import calibrate_scorer, measure_scorers
+from hybrid.grounding.calibration import Calibration, CurveKind, card_path, cross_fitted, read_fitted
+from hybrid.grounding.labelled import ScorerLogits, sources_of
+from hybrid.grounding.service import calibrate_scorer, calibrated, card_values, measure_scorers, write_card
 from hybrid.grounding.values import Logits
 
 MODELS = ModelSettings()
@@ -96,7 +95,7 @@ def test_a_calibration_that_gains_is_kept_and_can_be_judged_by(claims, tmp_path)
 
 
 def test_a_calibration_that_gains_nothing_is_not(claims, tmp_path, monkeypatch):
-    monkeypatch.setattr("hybrid.grounding.cards.CalibrationCard.better", False)
+    monkeypatch.setattr("hybrid.grounding.service.CalibrationCard.better", False)
     found = calibrate_scorer(claims("one"), tmp_path / "kept.json", MODELS, scorer="loud")
     assert found.path is None
     assert not (tmp_path / "kept.json").exists()
@@ -109,3 +108,98 @@ def test_the_judge_of_a_domain_is_calibrated_in_its_folder(claims):
     assert found.path == assistant.folder / "grounding" / "loud.json"
     assert found.path.is_file()
     assert assistant.grounder is not before
+
+
+def test_a_scorer_that_is_too_sure_is_calibrated_and_the_gain_is_cross_fitted(labelled, scored):
+    claims = labelled(200)
+    scores = scored(claims, "sure", 1.0)
+    loud = ScorerLogits("sure", scores.logits * 20 - 30)
+    card = calibrated(claims, loud, data="mine", created="2026-01-02T03:04:05+00:00")
+    assert (card.scorer, card.labels, card.sources, card.data) == ("sure", 200, 40, "mine")
+    assert card.calibration.method is CurveKind.PLATT and card.better
+    labels = np.array([claim.supported for claim in claims])
+    fresh = cross_fitted(loud.logits, labels, sources_of(claims))
+    assert card.brier_after == pytest.approx(np.mean((fresh - labels) ** 2))
+    assert card.gain.value == pytest.approx(card.brier_before - card.brier_after)
+    assert 0 < card.gain.low < card.gain.value < card.gain.high
+    assert card.error_after.error < card.error_before.error
+    assert card.fitted.calibration is card.calibration
+
+
+def test_what_gains_nothing_is_told(labelled):
+    claims = labelled(120)
+    # what it says holds already
+    labels = np.array([claim.supported for claim in claims])
+    card = calibrated(claims, ScorerLogits("right", np.where(labels, 9.0, -9.0)))
+    assert not card.better
+    # even against the calibration that it replaces
+    assert (
+        calibrated(
+            claims, ScorerLogits("right", np.where(labels, 9.0, -9.0)), before=card.calibration
+        ).gain.value
+        < 0.01
+    )
+
+
+def test_few_labels_start_from_the_calibration_before_them(labelled, scored):
+    claims = labelled(30)
+    scores = scored(claims, "few", 1.0)
+    known = Calibration(CurveKind.PLATT, 0.5, 1.0, labels=5_000)
+    alone, started = calibrated(claims, scores), calibrated(claims, scores, before=known)
+    assert alone.calibration.method is CurveKind.TEMPERATURE
+    assert started.calibration.method is CurveKind.PLATT and started.before == known
+    free = calibrated(claims, scores, method=CurveKind.PLATT).calibration
+    assert abs(started.calibration.slope - known.slope) < 0.8 * abs(free.slope - known.slope)
+    labels = np.array([claim.supported for claim in claims])
+    fresh = cross_fitted(scores.logits, labels, sources_of(claims), prior=known)
+    assert started.brier_after == pytest.approx(np.mean((fresh - labels) ** 2))
+
+
+def test_what_is_written_is_read_back(labelled, scored, tmp_path):
+    claims = labelled(600)
+    card = calibrated(claims, scored(claims, "isotonic", 1.0))
+    path = card_path(tmp_path, "hf:some/model#1,0")
+    assert path == tmp_path / "grounding" / "hf-some-model-1-0.json"
+    write_card(path, card)
+    assert card.calibration.method is CurveKind.ISOTONIC
+    assert read_fitted(path) == card.fitted
+    written = json.loads(path.read_text())
+    assert written["gain"] == {"value": card.gain.value, "low": card.gain.low, "high": card.gain.high}
+    assert written == json.loads(json.dumps(card_values(card)))
+
+
+@pytest.mark.parametrize("name", ["", "..", "../../etc", "ä/ö", ".hidden"])
+def test_no_name_leaves_the_folder(name, tmp_path):
+    path = card_path(tmp_path, name)
+    assert path.parent == tmp_path / "grounding"
+    assert path.name.strip(".") not in ("", "json")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "cannot be read"),
+        ("[]", "no calibration of format 1"),
+        ("{}", "no calibration of format 1"),
+        ('{"schema_version": 2}', "no calibration of format 1"),
+        ('{"schema_version": 1}', "`calibration`"),
+        (b"\xff", "cannot be read"),
+        (None, "cannot be read"),
+    ],
+)
+def test_a_damaged_file_is_refused(text, message, tmp_path):
+    path = tmp_path / "card.json"
+    if text is not None:
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(UsageError, match=message) as error:
+        read_fitted(path)
+    assert "hybrid grounding calibrate" in error.value.hint
+
+
+def test_a_file_whose_curve_falls_is_refused(labelled, scored, tmp_path):
+    claims = labelled(60)
+    values = card_values(calibrated(claims, scored(claims, "good", 1.0)))
+    values["calibration"]["slope"] = -1.0
+    (tmp_path / "card.json").write_text(json.dumps(values))
+    with pytest.raises(UsageError, match="no platt calibration"):
+        read_fitted(tmp_path / "card.json")

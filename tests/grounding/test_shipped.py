@@ -1,14 +1,16 @@
 """The scorer that ships: small, of permissive data, calibrated, and no mere counter of words."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
+from hybrid import Arm, Assistant
 from hybrid.config import load_settings
 from hybrid.grounding.calibration import CALIBRATION, read_fitted
-from hybrid.grounding.loading import load_grounder
-from hybrid.grounding.scorers.naming import SHIPPED
+from hybrid.grounding.judge import load_grounder
+from hybrid.grounding.scorers.names import SHIPPED
 from hybrid.grounding.scorers.trained import load_trained
 from hybrid.grounding.values import Pair, Status
 
@@ -127,3 +129,29 @@ def test_it_shows_which_words_are_not_carried(scorer):
     words = " ".join(claim[span.start : span.end] for span in found)
     assert "queen" in words or "Denmark" in words
     assert "1932" not in words
+
+
+@pytest.mark.real_model
+def test_it_judges_what_an_assistant_answers(tmp_path, write_files):
+    manual = {
+        "port.md": "# Connections\n\nThe default port of the server is 5432. It listens on localhost.\n",
+        "vacuum.md": "# Maintenance\n\nVACUUM removes dead rows. Autovacuum runs it every minute.\n",
+    }
+    assistant = Assistant("manual", settings=SETTINGS)
+    assistant.index(write_files(tmp_path / "manual", manual))
+    answer = assistant.ask("What is the default port of the server?", arm=Arm.RAG)
+    assert answer.citations[0].text == "The default port of the server is 5432."
+    assert {verdict.status for verdict in assistant.check(answer).verdicts} == {Status.SUPPORTED}
+    # what another model might have made of the same passages
+    said = (
+        "The default port of the server is 5432 [1]. The default port of the server is 5433 [1]. "
+        "Elephants are the largest animals on land [1]."
+    )
+    grounding = assistant.check(dataclasses.replace(answer, text=said))
+    assert [verdict.status for verdict in grounding.verdicts] == [
+        Status.SUPPORTED,
+        Status.CONTRADICTED,
+        Status.NOT_IN_EVIDENCE,
+    ]
+    supported, _, unrelated = (verdict.support for verdict in grounding.verdicts)
+    assert supported > 0.7 and unrelated < 0.3

@@ -232,6 +232,7 @@ def test_verify_finds_every_changed_file(corpus, domain):
     corpus.update(domain, {"a": "alpha"})
     index = Index.open(domain)
     index.verify()
+    assert index.manifest.sha256
     for name in index.manifest.sha256:
         path = index.folder / name
         raw = path.read_bytes()
@@ -258,7 +259,11 @@ def test_another_embedder_is_refused_with_what_differs_and_the_repair(corpus, do
 
 def test_the_same_weights_under_another_name_are_the_same_embedder(corpus, domain):
     manifest = corpus.update(domain, {"a": "alpha"}).manifest
-    require_embedder(manifest, dataclasses.replace(manifest.embedder, name="a/path/here"))
+    renamed = dataclasses.replace(manifest.embedder, name="a/path/here")
+    assert renamed != manifest.embedder
+    require_embedder(manifest, renamed)
+    with pytest.raises(IndexMismatch, match="is now 'others'"):
+        require_embedder(manifest, dataclasses.replace(renamed, weights="others"))
 
 
 def test_switching_is_one_rename(corpus, domain):

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hybrid.errors import IndexCorrupt, IndexMismatch, IndexMissing, StorageError
 from hybrid.index import Index, generations, read_state, require_embedder, rollback
 from hybrid.index.generations import current, finished, read_manifest
-from hybrid.index.reembedding import discard, generation_for, put_in_force, reembed
 from hybrid.index.store import Store
+from hybrid.index.sync import discard, generation_for, put_in_force, reembed
 from hybrid.testing import HashEmbedder
 
 _TEXTS = {"a.txt": "alpha port server. " * 6, "b.txt": "beta zebra", "c.txt": "reject: damaged"}
@@ -271,6 +271,7 @@ def test_whatever_the_order_an_index_holds_the_vectors_of_its_own_embedder(corpu
         index = Index.open(domain)
         model = Tuned() if index.manifest.embedder.adapter else HashEmbedder(16)
         everything = range(index.manifest.counts.chunks)
+        assert len(everything) >= len(_TEXTS)
         vectors = model.embed_documents([chunk.embedded_text for chunk in index.chunks(everything)])
         for vector, position in zip(vectors, everything, strict=True):
             assert index.cosines(vector, [position])[0] == pytest.approx(1, abs=1e-3)

@@ -131,7 +131,9 @@ def test_strength_moves_the_weights_by_its_share(tiny_generator_folder, tiny_ada
     model = AutoModelForCausalLM.from_pretrained(tiny_generator_folder)
     own = dict(model.named_parameters())
     half = merged_weights(model, tiny_adapter_folder, 0.5).tensors
-    for name, value in merged_weights(model, tiny_adapter_folder).tensors.items():
+    whole = merged_weights(model, tiny_adapter_folder).tensors
+    assert whole and whole.keys() == half.keys()
+    for name, value in whole.items():
         assert torch.allclose(half[name], (own[name] + value) / 2, atol=1e-6)
 
 

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from hybrid.adaptation.training.methods import load_base
 from hybrid.config import Method, ModelSettings
 from hybrid.errors import ModelMissing
-from hybrid.grounding.scorers.checkpoint import Checkpoint, Head
+from hybrid.grounding.scorers.classifier import Checkpoint, Head
 from hybrid.models.device import Placement
 from hybrid.models.embedder import (
     CrossEncoderReranker,
@@ -39,7 +39,7 @@ def _cut(part):
 
 
 def _embed(folder):
-    SentenceTransformerEmbedder(folder, name="m", placement=lambda: _CPU).embed_queries(["a"])
+    return SentenceTransformerEmbedder(folder, name="m", placement=lambda: _CPU).embed_queries(["a"])
 
 
 def _generate(folder):
@@ -59,7 +59,8 @@ def _train(folder):
 
 
 def _train_embedder(folder):
-    load_sentence_transformer(folder, _CPU)
+    model = load_sentence_transformer(folder, _CPU)
+    return model.encode(["a"], prompt_name="query", normalize_embeddings=True)
 
 
 @pytest.mark.parametrize(
@@ -111,8 +112,8 @@ def test_an_embedder_without_a_pooler_is_whole(tiny_embedder_folder, tmp_path):
     folder = shutil.copytree(tiny_embedder_folder, tmp_path / "model")
     weights = _without("pooler")(load_file(folder / "model.safetensors"))
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
-    for load in (_embed, _train_embedder):
-        load(folder)
+    served, trained = _embed(folder), _train_embedder(folder)
+    assert served == pytest.approx(trained, abs=1e-2)
 
 
 def test_tied_weights_are_not_missing(tiny_generator_folder, tmp_path):

@@ -5,13 +5,10 @@ import dataclasses
 import pytest
 
 from hybrid.errors import UsageError
-from hybrid.questions.corpus import chunks_of, deep_search, read_candidates
 from hybrid.questions.files import load_questions, save_questions
-from hybrid.questions.generating import reworded
-from hybrid.questions.making import MakingSettings, make_questions
-from hybrid.questions.slices import jargon, numeric
-from hybrid.questions.splits import held_out
-from hybrid.questions.spreading import Placed, spread
+from hybrid.questions.making import MakingSettings, Placed, make_questions, reworded, spread
+from hybrid.questions.sets import chunks_of, deep_search, read_candidates
+from hybrid.questions.splits import held_out, jargon, numeric
 from hybrid.questions.values import Candidate
 from hybrid.testing import HashEmbedder, ScriptedGenerator
 from hybrid.text.words import contains
@@ -94,11 +91,13 @@ def test_what_another_document_answers_cannot_be_withheld(retriever):
 
 
 def test_fresh_are_the_questions_of_documents_that_are_held_out(retriever):
-    for question in make(retriever).questions:
-        out = held_out(question.source, share=SETTINGS.hold_out, seed=SETTINGS.seed)
-        assert ("fresh" in question.slices) == out
-    none = make(retriever, dataclasses.replace(SETTINGS, hold_out=0.0))
-    assert not any("fresh" in question.slices for question in none.questions)
+    fresh = {question.source: "fresh" in question.slices for question in make(retriever).questions}
+    assert set(fresh.values()) == {True, False}
+    assert fresh == {
+        source: held_out(source, share=SETTINGS.hold_out, seed=SETTINGS.seed) for source in fresh
+    }
+    none = make(retriever, dataclasses.replace(SETTINGS, hold_out=0.0)).questions
+    assert none and not any("fresh" in question.slices for question in none)
 
 
 def test_foreign_questions_are_half_of_the_unanswerable_and_checked_against_the_corpus(retriever):

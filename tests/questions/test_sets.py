@@ -8,7 +8,7 @@ from hybrid.generation.answering import Answerer
 from hybrid.questions.files import save_questions
 from hybrid.questions.making import MakingSettings
 from hybrid.questions.sets import QuestionSets
-from hybrid.questions.slices import KNOWN
+from hybrid.questions.splits import KNOWN
 from hybrid.testing import HashEmbedder, ScriptedGenerator
 from hybrid.types import Evidence, Question
 

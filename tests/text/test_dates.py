@@ -1,3 +1,5 @@
+from datetime import date
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,23 +59,33 @@ def test_days_from_to():
 
 @given(st.text(st.characters(), max_size=60))
 def test_any_text_is_read_within_itself(text):
-    for found in dates(text):
+    text = f"{text}\n\nIt was 1 May 1999."
+    known = dates(text)
+    assert (known[-1].year, known[-1].month, known[-1].day) == (1999, 5, 1)
+    for found in known:
         assert 0 <= found.span.start < found.span.end <= len(text)
         assert found.month is None or 1 <= found.month <= 12
 
 
-@given(st.dates())
+@given(st.dates(date(1000, 1, 1), date(2099, 12, 31)))
 def test_a_day_is_the_same_in_every_form(day):
-    if day.year >= 1000 and day.year < 2100:
-        wanted = (day.year, day.month, day.day)
-        assert read(day.isoformat()) == [wanted]
-        assert read(f"{day:%B} {day.day}, {day.year}") == [wanted]
-        assert read(f"{day.day} {day:%b} {day.year}") == [wanted]
-        assert wanted in read(f"{day.day}/{day.month}/{day.year}")
+    wanted = (day.year, day.month, day.day)
+    assert read(day.isoformat()) == [wanted]
+    assert read(f"{day:%B} {day.day}, {day.year}") == [wanted]
+    assert read(f"{day.day} {day:%b} {day.year}") == [wanted]
+    assert wanted in read(f"{day.day}/{day.month}/{day.year}")
 
 
 @pytest.mark.parametrize(
-    "text", ["1999 " * 20_000, "1-" * 50_000, "May " * 25_000, "2" * 100_000, "1/1/" * 25_000]
+    ("text", "count"),
+    [
+        ("1999 " * 20_000, 20_000),
+        ("1-" * 50_000, 0),
+        ("May " * 25_000, 0),
+        ("2" * 100_000, 0),
+        ("1/1/" * 25_000, 0),
+    ],
 )
-def test_odd_texts_are_read_in_time(text):
-    dates(text)
+def test_odd_texts_are_read_in_time(text, count, within):
+    with within(3):
+        assert len(dates(text)) == count

@@ -3,9 +3,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid.text.words import (
+    Abbreviation,
     are_opposite,
     contains,
     content_words,
+    find_abbreviations,
+    language_of,
     overlaps,
     share_supported,
     terms,
@@ -14,6 +17,8 @@ from hybrid.text.words import (
     word_spans,
 )
 from hybrid.types import Span
+
+GERMAN = "Der Server lauscht auf dem Port 5433 und nicht auf einem anderen."
 
 
 @pytest.mark.parametrize(
@@ -115,3 +120,100 @@ def test_opposites_are_listed_or_stand_behind_a_prefix(one, other, opposed):
 def test_tokens_are_in_small_letters(text):
     assert all(token == token.lower() for token in tokens(text) if token.isascii())
     assert tokens(text) == tokens(text.lower())
+
+
+@pytest.mark.parametrize(
+    ("text", "short", "long"),
+    [
+        ("We used magnetic resonance imaging (MRI) here.", "MRI", "magnetic resonance imaging"),
+        ("after heat shock transcription factor (HSTF) binds", "HSTF", "heat shock transcription factor"),
+        ("The write-ahead log (WAL) is kept.", "WAL", "write-ahead log"),
+        ("MVCC (Multiversion Concurrency Control) helps.", "MVCC", "Multiversion Concurrency Control"),
+        ("of the endoplasmic reticulum (ER) stress", "ER", "endoplasmic reticulum"),
+    ],
+)
+def test_what_is_explained_is_found(text, short, long):
+    assert find_abbreviations(text) == [Abbreviation(short, long)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "as shown before (see below)",
+        "in the year (1998) it was",
+        "a group of patients (n = 12) was",
+        "nothing that fits at all (XYZ) here",
+        "the MRI (MRI)",
+        "((()))",
+        "(AB",
+        "",
+    ],
+)
+def test_other_brackets_are_not(text):
+    assert find_abbreviations(text) == []
+
+
+def test_each_is_told_once_in_the_order_of_the_text():
+    text = "body mass index (BMI) and blood pressure (BP); again body mass index (BMI)."
+    assert [item.short for item in find_abbreviations(text)] == ["BMI", "BP"]
+
+
+def test_one_form_stands_for_the_other():
+    acronym = Abbreviation("WAL", "write-ahead log")
+    assert acronym.swapped("how big may the WAL grow") == "how big may the write-ahead log grow"
+    assert acronym.swapped("The Write-ahead log grows") == "The WAL grows"
+    assert acronym.swapped("the wall grows") is None
+    assert acronym.swapped("the write-ahead log (WAL) grows") is None
+    assert Abbreviation("A\\1", "a b").swapped("a b") == "A\\1"
+
+
+@given(st.text(alphabet="ab AB(),.\n1-", max_size=80))
+def test_any_text_is_read_and_what_is_found_stands_in_it(text):
+    text = f"{text}\nThe Write-Ahead Log (WAL) grows."
+    found = find_abbreviations(text)
+    assert "WAL" in {acronym.short for acronym in found}
+    for acronym in found:
+        assert acronym.short in text
+        letters = [letter.lower() for letter in acronym.short if letter.isalnum()]
+        rest = iter(acronym.long.lower())
+        assert all(letter in rest for letter in letters)
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        (GERMAN, "de"),
+        ("Le serveur écoute sur le port 5433 et pas sur un autre.", "fr"),
+        ("El servidor escucha en el puerto 5433 y no en otro de los puertos.", "es"),
+        ("Il server ascolta sulla porta 5433 e non su una delle altre, come è noto.", "it"),
+        ("O servidor escuta na porta 5433 e não em uma das outras portas.", "pt"),
+        ("De server luistert op poort 5433 en niet op een van de andere.", "nl"),
+        ("Der Film The Wall ist von einer Band aus England und nicht von einem Regisseur.", "de"),
+        ("Сервер слушает порт 5433.", "cyrillic"),
+        ("港口是 5433。", "cjk"),
+        ("השרת מאזין בפורט 5433.", "hebrew"),
+        ("يستمع الخادم على المنفذ 5433.", "arabic"),
+        # English, or too little to say: names, quotations, symbols, code, tables
+        ("The port is 5433.", "en"),
+        ("", "en"),
+        ("5433", "en"),
+        ("Der Spiegel", "en"),
+        ("Charles de Gaulle, Les Invalides, Paris", "en"),
+        ("La Casa de las Flores is a Mexican series of the year 2018.", "en"),
+        ("α-Synuclein binds β-sheets with Kd of 5 μM.", "en"),
+        ("The word Москва is the Russian name of the city.", "en"),
+        ("for (const de of la) { en += el; }", "en"),
+        ("| port | 5432 |", "en"),
+        ("SELECT count(*) FROM orders WHERE id IN (1, 2, 3);", "en"),
+        # what someone adds does not make English foreign
+        ("The port of the server is 5433 und das ist nicht der Hafen von einer Stadt mit dem Schiff.", "en"),
+        ("The port of the server is 5433 " + "港口" * 50, "en"),
+    ],
+)
+def test_languages(text, language):
+    assert language_of(text) == language
+
+
+@given(st.text(max_size=80))
+def test_any_text_has_one(text):
+    assert language_of(text)

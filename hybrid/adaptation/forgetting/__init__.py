@@ -1,1 +1,1 @@
-"""What an adapter cost: text, pairs, choices, formats and retrieval before and after, and the gate."""
+"""Forgetting: general ability and retrieval before and after tuning."""

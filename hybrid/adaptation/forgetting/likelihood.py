@@ -1,9 +1,4 @@
-"""How likely texts are to a causal language model, and how far two models are apart on them.
-
-Takes generators that lend their model, gives sums of log-likelihoods in nats. Batches hold texts of similar
-length, padded on the right, where a causal model does not see it; the number format is that in which the
-machine is fastest, always the same for two models that are compared. Knows nothing about suites.
-"""
+"""Log-likelihood of texts under a causal language model, and the KL divergence of two models on them."""
 
 from __future__ import annotations
 
@@ -12,14 +7,14 @@ import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
 
 from hybrid.errors import UsageError
 from hybrid.models.device import choose_placement
 from hybrid.models.dialogue import Dialogue
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 # Their logits are 200 MB in float32 at a vocabulary of 49,152; more at once are no faster on a CPU.
 _BATCH_TOKENS = 1_024
@@ -71,8 +66,6 @@ class Apart:
 
 def number_format(subject: Subject) -> str:
     """Return the number format to measure in: the model's own, or bf16 where float32 would be slower."""
-    import torch
-
     with subject.lent() as module:
         parameter = next(module.parameters())
     if parameter.dtype != torch.float32:
@@ -113,8 +106,6 @@ def continuation(subject: Subject, before: str, text: str) -> TokenStretch:
 
 def log_likelihoods(subject: Subject, stretches: Sequence[TokenStretch]) -> list[float]:
     """Return the log-likelihood of the judged tokens of each stretch, summed."""
-    import torch
-
     values = [0.0] * len(stretches)
     form = number_format(subject)
     for places in _batches(stretches):
@@ -129,8 +120,6 @@ def log_likelihoods(subject: Subject, stretches: Sequence[TokenStretch]) -> list
 
 def compare(base: Subject, adapted: Subject, stretches: Sequence[TokenStretch]) -> list[Apart]:
     """Return how two models with one tokenizer judge each stretch, and how far apart they are on it."""
-    import torch
-
     values = [Apart(0.0, 0.0, 0.0)] * len(stretches)
     form = number_format(base)
     for places in _batches(stretches):
@@ -158,8 +147,6 @@ def _apart(first: Tensor, second: Tensor, stretch: TokenStretch) -> Apart:
 
 def _rows(logits: Tensor, stretch: TokenStretch) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield log-likelihoods of the judged tokens and of all tokens there, some rows at a time."""
-    import torch
-
     targets = torch.tensor(stretch.ids[stretch.start :], device=logits.device)
     # the logits kept are those of the last columns of the widest stretch, from where the first judging begins
     for first in range(0, len(targets), _ROWS):
@@ -169,9 +156,10 @@ def _rows(logits: Tensor, stretch: TokenStretch) -> Iterator[tuple[Tensor, Tenso
 
 
 def _logits(module: Any, batch: Sequence[TokenStretch], form: str) -> list[Tensor]:
-    """Return for each stretch the logits of its judged tokens, shape (judged, vocabulary)."""
-    import torch
+    """Return for each stretch the logits of its judged tokens, shape (judged, vocabulary).
 
+    Texts are padded on the right, where a causal model does not see it.
+    """
     width = max(len(stretch.ids) for stretch in batch)
     device = next(module.parameters()).device
     padded = [[*stretch.ids, *[stretch.ids[-1]] * (width - len(stretch.ids))] for stretch in batch]
@@ -179,7 +167,8 @@ def _logits(module: Any, batch: Sequence[TokenStretch], form: str) -> list[Tenso
     skipped = min(stretch.start for stretch in batch) - 1
     options: dict[str, Any] = {"logits_to_keep": width - skipped, "use_cache": False}
     known = inspect.signature(module.forward).parameters
-    with _cast(module, device.type, form):
+    own, wanted = next(module.parameters()).dtype, getattr(torch, form)
+    with contextlib.nullcontext() if own == wanted else torch.autocast(device.type, wanted):
         logits = module(input_ids=ids, **{name: options[name] for name in options if name in known}).logits
     # a model that keeps all of them is served as well
     logits = logits[:, -(width - skipped) :]
@@ -187,14 +176,6 @@ def _logits(module: Any, batch: Sequence[TokenStretch], form: str) -> list[Tenso
         row[stretch.start - 1 - skipped : len(stretch.ids) - 1 - skipped]
         for row, stretch in zip(logits, batch, strict=True)
     ]
-
-
-def _cast(module: Any, device: str, form: str) -> AbstractContextManager[Any]:
-    import torch
-
-    own = next(module.parameters()).dtype
-    wanted: torch.dtype = getattr(torch, form)
-    return contextlib.nullcontext() if own == wanted else torch.autocast(device, wanted)
 
 
 def _lead(dialogue: Dialogue) -> tuple[int, ...]:

@@ -1,33 +1,30 @@
-"""What a tuned embedder finds in its domain and elsewhere, in nDCG@10: paired changes of dense retrieval.
-
-What words find does not change by tuning, so retrieval is dense alone.
-"""
+"""Paired changes of dense retrieval in nDCG@10, in the domain and on collections in BEIR's format."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from importlib import resources
+from pathlib import Path
 
 import numpy as np
 
-from hybrid.adaptation.forgetting.collection import JudgedQuery, RetrievalSet
-from hybrid.adaptation.forgetting.pairing import paired_change
+from hybrid.adaptation.forgetting.measure import paired_change
 from hybrid.adaptation.values import Change, QueryPair
 from hybrid.chunking import chunk_document
 from hybrid.config import ChunkSettings
+from hybrid.errors import UsageError
+from hybrid.files import read_jsonl
 from hybrid.index import Index
 from hybrid.models import Embedder, Vectors
+from hybrid.questions.files import load_beir
 from hybrid.ranking import ndcg
+from hybrid.types import Document
 
 _K = 10
 # Chunks that are looked at for the ten best documents.
 _DEPTH = 120
-_UNIT = "nDCG"
-
-Rank: TypeAlias = Callable[[Sequence[str]], list[list[str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +38,8 @@ class Side:
 def made_change(before: Side, after: Side, pairs: Sequence[QueryPair], *, seed: int = 0) -> Change:
     """Return the change of nDCG@10 on made queries of held-out documents.
 
+    Retrieval is dense alone, since what words find does not change by tuning.
+
     The document that a query was made from stands in the index with the words of the query in it, which no
     reader's question has. So it is represented by the passage of the pair, from which they were taken.
 
@@ -51,7 +50,9 @@ def made_change(before: Side, after: Side, pairs: Sequence[QueryPair], *, seed: 
         seed: of the resampling.
     """
     columns = [_made_scores(side, pairs) for side in (before, after)]
-    return _change("dense retrieval, made queries of held-out documents", columns, _units(pairs), seed)
+    return _change(
+        "dense retrieval, made queries of held-out documents", columns, [pair.source for pair in pairs], seed
+    )
 
 
 def general_changes(
@@ -60,29 +61,10 @@ def general_changes(
     """Return the change of nDCG@10 on collections from elsewhere, each embedded here and now."""
     found = []
     for collection in sets:
-        queries = collection.queries
-        columns = [_scores(rank_over(collection, embedder), queries) for embedder in (before, after)]
-        units = [query.unit for query in queries]
+        columns = [_scores(collection, embedder) for embedder in (before, after)]
+        units = [query.unit for query in collection.queries]
         found.append(_change(f"dense retrieval, {collection.name}", columns, units, seed))
     return tuple(found)
-
-
-def rank_over(collection: RetrievalSet, embedder: Embedder) -> Rank:
-    """Return a dense search over documents in memory; a document ranks where its best chunk does."""
-    texts, sources = [], []
-    for document in collection.documents:
-        for sized in chunk_document(document, embedder, ChunkSettings(), max_tokens=embedder.max_tokens):
-            texts.append(sized.chunk.embedded_text)
-            sources.append(document.source)
-    vectors = embedder.embed_documents(texts)
-
-    def rank(queries: Sequence[str]) -> list[list[str]]:
-        return [
-            _best([sources[place] for place in _top(vectors @ query, _DEPTH)])
-            for query in embedder.embed_queries(queries)
-        ]
-
-    return rank
 
 
 def pool_scores(
@@ -121,24 +103,85 @@ def _gain(better: int) -> float:
     return 1.0 / math.log2(better + 2) if better < _K else 0.0
 
 
-def _scores(rank: Rank, queries: Sequence[JudgedQuery]) -> list[float]:
-    rankings = rank([query.text for query in queries])
-    return [ndcg(ranking, query.grades, _K) for ranking, query in zip(rankings, queries, strict=True)]
-
-
-def _best(sources: Sequence[str]) -> list[str]:
-    return list(dict.fromkeys(sources))[:_K]
-
-
-def _top(scores: Vectors, count: int) -> Sequence[int]:
-    return [int(place) for place in np.argsort(-scores, kind="stable")[:count]]
-
-
-def _units(pairs: Sequence[QueryPair]) -> list[str]:
-    return [pair.source for pair in pairs]
+def _scores(collection: RetrievalSet, embedder: Embedder) -> list[float]:
+    """Return the nDCG@10 of each query by a search in memory; a document ranks where its best chunk does."""
+    texts, sources = [], []
+    for document in collection.documents:
+        for sized in chunk_document(document, embedder, ChunkSettings(), max_tokens=embedder.max_tokens):
+            texts.append(sized.chunk.embedded_text)
+            sources.append(document.source)
+    vectors = embedder.embed_documents(texts)
+    found = []
+    asked = embedder.embed_queries([query.text for query in collection.queries])
+    for query, vector in zip(collection.queries, asked, strict=True):
+        nearest = np.argsort(-(vectors @ vector), kind="stable")[:_DEPTH]
+        ranking = list(dict.fromkeys(sources[place] for place in nearest))[:_K]
+        found.append(ndcg(ranking, query.grades, _K))
+    return found
 
 
 def _change(measure: str, columns: Sequence[Sequence[float]], units: Sequence[str], seed: int) -> Change:
     before, after = columns
-    change = paired_change(measure, before, after, units, unit=_UNIT, higher_is_better=True, seed=seed)
-    return dataclasses.replace(change, measure=f"{measure}: nDCG@10")
+    named = f"{measure}: nDCG@10"
+    return paired_change(named, before, after, units, unit="nDCG", higher_is_better=True, seed=seed)
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedQuery:
+    """A query and the grades of the documents that it should find, by source; 0 and less are not relevant.
+
+    Queries of one ``unit`` are not independent: it is the document that they were made from, or their own.
+    """
+
+    text: str
+    grades: Mapping[str, int]
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetrievalSet:
+    """A collection of documents with judged queries."""
+
+    name: str
+    documents: tuple[Document, ...]
+    queries: tuple[JudgedQuery, ...]
+
+
+def general_set() -> RetrievalSet:
+    """Return the set that ships: 102 documents of five kinds, and sentences of their summaries as queries."""
+    with resources.as_file(resources.files("hybrid.adaptation") / "suite" / "retrieval") as folder:
+        return read_collection(folder, name="general")
+
+
+def read_collection(folder: Path, *, split: str = "test", name: str = "") -> RetrievalSet:
+    """Read a folder with ``corpus.jsonl``, ``queries.jsonl`` and ``qrels/<split>.tsv`` or ``qrels.tsv``.
+
+    Args:
+        folder: in BEIR's format.
+        split: one or several with +.
+        name: of the set, else that of the folder.
+
+    Raises:
+        UsageError: a file is missing or not in the format.
+    """
+    collection = load_beir(folder, split=split)
+    try:
+        documents = tuple(
+            Document(str(row["_id"]), str(row["text"]), str(row.get("title") or ""))
+            for _, row in read_jsonl(collection.corpus)
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"{collection.corpus} is not in BEIR's format: {error}") from error
+    if not documents:
+        raise UsageError(f"{collection.corpus} holds no document", hint="one JSON object a line: _id, text")
+    judged = tuple(
+        JudgedQuery(text, collection.qrels[query], _unit(query, collection.qrels[query]))
+        for query, text in collection.queries.items()
+    )
+    return RetrievalSet(name or folder.name, documents, judged)
+
+
+def _unit(query: str, grades: Mapping[str, int]) -> str:
+    """Return the one document that a query should find, else the query itself."""
+    relevant = [document for document, grade in grades.items() if grade > 0]
+    return relevant[0] if len(relevant) == 1 else f"query {query}"

@@ -1,1 +1,1 @@
-"""One loop that trains generators and embedders, and what is told apart for each."""
+"""Training of adapters: one loop, generators and embedders."""

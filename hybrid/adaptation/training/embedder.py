@@ -1,16 +1,7 @@
-"""Tune an embedder on query-passage pairs, and choose how strong the change may be.
-
-Takes the folder of any sentence-transformers model, pairs and settings, gives a folder in PEFT's own format.
-Knows nothing about where pairs come from, nor whether the result may be used.
-
-What is trained: the dense ranking of every query towards the fused one (``teaching``), over the passages of
-its batch and those that the teacher ranks first. A batch is made of neighbours, so that what it compares is
-hard to tell apart. General texts are held where the base puts them.
-"""
+"""Contrastive tuning of an embedder by listwise distillation, and the strength of its change."""
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,15 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from hybrid.adaptation.training.fused import fuse, fused
-from hybrid.adaptation.training.lessons import EmbedderSettings, Encoder, Lesson
+from hybrid.adaptation.forgetting.retrieval import pool_scores
+from hybrid.adaptation.training.lessons import EmbedderSettings, Lesson, VectorModel
 from hybrid.adaptation.training.loop import Fit, Schedule, fit
-from hybrid.adaptation.training.methods import AdapterPlan, linear_layers, top_layers
-from hybrid.adaptation.training.strength import Held, Strength, choose_strength, set_strength, try_strengths
+from hybrid.adaptation.training.methods import AdapterPlan, attach_lora, precision, save_lora
 from hybrid.adaptation.values import Pairs, QueryPair
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import TrainingFailed, UsageError
-from hybrid.files import hash_text, storage_errors
+from hybrid.files import hash_text
 from hybrid.models import Vectors
 from hybrid.models.device import Placement
 from hybrid.models.embedder import load_sentence_transformer, transformer_of
@@ -65,7 +55,11 @@ class Part:
 
 
 class EmbedderTask:
-    """What an embedder is trained on.
+    """What an embedder is trained on: the dense ranking of every query towards the fused one.
+
+    Compared are the passages of its batch and those that the teacher ranks first. A batch is made of
+    neighbours, so that what it compares is hard to tell apart. General texts are held where the base puts
+    them.
 
     Args:
         encoder: with the adapter attached.
@@ -79,7 +73,7 @@ class EmbedderTask:
 
     def __init__(
         self,
-        encoder: Encoder,
+        encoder: VectorModel,
         lesson: Lesson,
         check: Lesson | None,
         general: Sequence[str],
@@ -93,6 +87,7 @@ class EmbedderTask:
         self._lesson, self._check = lesson, check
         self._general, self._base_general = tuple(general), base_general
         self._settings, self._seed, self._placement = settings, seed, placement
+        self._autocast = precision(encoder, placement)
 
     @property
     def looked_at(self) -> Held:
@@ -170,12 +165,6 @@ class EmbedderTask:
         # where the query was cut from a passage, words say too much about the two
         return listwise(student, teacher, compared, scale=self._settings.scale)
 
-    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
-        """Compute layers whose weights are of another format than the base's in that of the base."""
-        if self._placement.dtype == "float32" or fused(self.module):
-            return contextlib.nullcontext()
-        return torch.autocast(self._placement.device.partition(":")[0], self._placement.torch_dtype())
-
 
 def listwise(student: Tensor, teacher: Tensor, compared: Tensor, *, scale: float) -> Tensor:
     """Return KL(teacher ‖ student) of the distributions over the compared passages, averaged over queries.
@@ -234,13 +223,21 @@ def tune_embedder(
     settings = settings or EmbedderSettings()
     _refuse_unfit(pairs.train, adaptation.method)
     model = load_sentence_transformer(folder, placement)
-    encoder = Encoder(model, max_tokens=settings.max_tokens)
+    encoder = VectorModel(model, max_tokens=settings.max_tokens)
     lesson = Lesson(pairs.train, encoder, settings)
     check = Lesson(pairs.validation, encoder, settings) if len(pairs.validation) >= MIN_PAIRS else None
     held = encoder.encode(general, encoder.query_prompt)
     rank = adaptation.rank or _RANK
     plan = AdapterPlan(adaptation.method, rank, 2 * rank, adaptation.learning_rate or _RATE)
-    tuned = _attach(transformer_of(model), plan, adaptation, layers=min(adaptation.layers, settings.layers))
+    with torch.random.fork_rng():
+        torch.manual_seed(adaptation.seed)
+        tuned = attach_lora(
+            transformer_of(model),
+            plan,
+            dropout=adaptation.dropout,
+            layers=min(adaptation.layers, settings.layers),
+            task=None,
+        )
     task = EmbedderTask(
         encoder, lesson, check, general, held, settings, seed=adaptation.seed, placement=placement
     )
@@ -262,7 +259,7 @@ def tune_embedder(
     strengths = try_strengths(encoder, tuned, check, task.looked_at, tried) if check is not None else ()
     strength = choose_strength(strengths)
     set_strength(tuned, strength, forever=True)
-    _save(tuned, name, out)
+    save_lora(tuned, name, out)
     return TunedEmbedder(out, plan, done, strength, strengths, len(pairs.train))
 
 
@@ -283,30 +280,79 @@ def _refuse_unfit(pairs: Sequence[QueryPair], method: Method) -> None:
         )
 
 
-def _attach(transformer: Any, plan: AdapterPlan, adaptation: AdaptationSettings, *, layers: float) -> Any:
-    """Return the transformer with an adapter, which alone is trained; the model that holds it has it too."""
-    from peft import LoraConfig, get_peft_model
+@dataclass(frozen=True, slots=True)
+class Strength:
+    """What a strength gave on validation: nDCG@10 of made queries, and how far general texts moved."""
 
-    config = LoraConfig(
-        r=plan.rank,
-        lora_alpha=plan.alpha,
-        lora_dropout=adaptation.dropout,
-        target_modules=linear_layers(transformer),
-        layers_to_transform=top_layers(transformer, layers),
-        use_rslora=plan.method is Method.RSLORA,
-        use_dora=plan.method is Method.DORA,
-    )
-    with torch.random.fork_rng():
-        torch.manual_seed(adaptation.seed)
-        tuned = get_peft_model(transformer, config)
-    fuse(tuned)
-    return tuned
+    strength: float
+    domain: float
+    moved: float
 
 
-def _save(tuned: Any, name: str, out: Path) -> None:
-    """Write the adapter; the base is named as people know it, so that the folder can be moved."""
-    tuned.peft_config["default"].base_model_name_or_path = name
-    with storage_errors(str(out)):
-        out.mkdir(parents=True, exist_ok=True)
-        tuned.save_pretrained(out, safe_serialization=True, save_embedding_layers=False)
-    (out / "README.md").unlink(missing_ok=True)  # an empty model card; ours is card.json
+@dataclass(frozen=True, slots=True, eq=False)
+class Held:
+    """Texts about anything, and where the base puts them."""
+
+    texts: tuple[str, ...]
+    base: Vectors
+
+    def moved(self, encoder: VectorModel) -> float:
+        """Return the mean of 1 − cosine to where they were; 0 where there are none."""
+        if not self.texts:
+            return 0.0
+        found = encoder.encode(self.texts, encoder.query_prompt)
+        return float(1.0 - (found * self.base).sum(-1).mean())
+
+
+def try_strengths(
+    encoder: VectorModel, tuned: Any, lesson: Lesson, held: Held, strengths: Sequence[float]
+) -> tuple[Strength, ...]:
+    """Return what each strength reaches, that of the base first; the adapter is left at full strength.
+
+    Args:
+        encoder: whose transformer has the adapter.
+        tuned: the PEFT model.
+        lesson: validation pairs.
+        held: general texts.
+        strengths: to try.
+    """
+    # a passage is of the document of its pair; others are their own
+    sources = [f"passage {place}" for place in range(len(lesson.texts))]
+    for pair, place in zip(lesson.pairs, lesson.own, strict=True):
+        sources[place] = pair.source or sources[place]
+    found = []
+    for strength in (0.0, *strengths):
+        set_strength(tuned, strength)
+        queries = encoder.encode([pair.query for pair in lesson.pairs], encoder.query_prompt)
+        passages = encoder.encode(lesson.texts, encoder.passage_prompt)
+        scores = pool_scores(queries, passages, lesson.own, sources)
+        found.append(Strength(strength, float(np.mean(scores)), held.moved(encoder)))
+    set_strength(tuned, 1.0)
+    return tuple(found)
+
+
+def choose_strength(strengths: Sequence[Strength]) -> float:
+    """Return the best strength on validation, the smaller of two that are equal; 1 if none was tried."""
+    tried = [item for item in strengths if item.strength > 0]
+    if not tried:
+        return 1.0
+    return max(tried, key=lambda item: (item.domain, -item.strength)).strength
+
+
+def set_strength(tuned: Any, strength: float, *, forever: bool = False) -> None:
+    """Multiply the change that an adapter makes.
+
+    Args:
+        tuned: the PEFT model.
+        strength: 0 is the base, 1 what was trained.
+        forever: put it into the weights instead, so that the adapter is saved with it.
+    """
+    from peft.tuners.lora import LoraLayer
+
+    layers: list[Any] = [layer for layer in tuned.modules() if isinstance(layer, LoraLayer)]
+    for layer in layers:
+        for name in layer.lora_B:
+            layer.set_scale(name, 1.0 if forever else strength)
+            if forever:
+                with torch.no_grad():
+                    layer.lora_B[name].weight.mul_(strength)

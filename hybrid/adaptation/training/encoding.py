@@ -1,25 +1,28 @@
-"""Examples become tokens, and tokens batches: loss on the completion alone, little padding.
-
-Takes examples and a dialogue, gives batches padded on the left, so that all completions end at the same
-column and logits are needed for the last ones only. Knows nothing about losses.
-"""
+"""Token batches with loss on the completion alone, and the paired test of held-out loss and accuracy."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from hybrid.adaptation.values import Example, ExampleKind, LeftOut
+from hybrid.adaptation.forgetting.measure import paired_change
+from hybrid.adaptation.values import Change, Example, ExampleKind, LeftOut
+from hybrid.files import hash_text
 from hybrid.models.dialogue import Dialogue
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
 TOO_LONG = "longer than the tokens that an example may have"
+
+
+# So many validation examples tell when to stop; the others, never looked at while training, prove the gain.
+_STOP_EXAMPLES = 48
+_PROOF_EXAMPLES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +122,10 @@ def by_length(encoded: Sequence[Encoded], size: int) -> list[list[int]]:
 
 
 def collate(rows: Sequence[Encoded], *, pad: int, device: str = "cpu") -> TokenBatch:
-    """Return the examples as one batch, padded on the left."""
-    import torch
+    """Return the examples as one batch, padded on the left.
 
+    So all completions end at the same column, and logits are needed for the last ones only.
+    """
     width = max(len(row.ids) for row in rows)
     kept = max(row.completion_tokens for row in rows)
     ids = np.full((len(rows), width), pad, dtype=np.int64)
@@ -133,9 +137,70 @@ def collate(rows: Sequence[Encoded], *, pad: int, device: str = "cpu") -> TokenB
         targets[place, kept - row.completion_tokens :] = row.ids[row.start :]
     positions = np.maximum(mask.cumsum(-1) - 1, 0)
     to = torch.device(device)
-    return TokenBatch(
-        torch.from_numpy(ids).to(to),
-        torch.from_numpy(mask).to(to),
-        torch.from_numpy(positions).to(to),
-        torch.from_numpy(targets).to(to),
+    return TokenBatch(*(torch.from_numpy(part).to(to) for part in (ids, mask, positions, targets)))
+
+
+# Gives for each example the mean loss of its completion tokens.
+Losses: TypeAlias = Callable[[Sequence[Encoded]], list[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Validation examples in two parts that share no document: for stopping, and for the proof."""
+
+    stop: tuple[Encoded, ...]
+    proof: tuple[Encoded, ...]
+
+
+def halve(checked: Sequence[Encoded]) -> Checked:
+    """Return what tells when to stop and what proves the gain; no document is in both."""
+    sources = sorted({_unit(item) for item in checked}, key=lambda source: hash_text("half", source))
+    stop: list[Encoded] = []
+    chosen: set[str] = set()
+    for source in sources:
+        if len(stop) >= min(_STOP_EXAMPLES, len(checked) // 2):
+            break
+        chosen.add(source)
+        stop.extend(item for item in checked if _unit(item) == source)
+    proof = [item for item in checked if _unit(item) not in chosen]
+    return Checked(tuple(stop), tuple(proof[:_PROOF_EXAMPLES]))
+
+
+def _unit(item: Encoded) -> str:
+    return item.example.source or hash_text(
+        item.example.completion, *(m.content for m in item.example.prompt)
+    )
+
+
+def worth(losses: Losses, proof: Sequence[Encoded], dialogue: Dialogue) -> list[float]:
+    """Return what the gain is measured by: rights where there are labels, else losses."""
+    labelled = [item for item in proof if item.example.options]
+    if not labelled:
+        return losses(proof)
+    examples = [item.example for item in labelled]
+    asked = [dataclasses.replace(each, completion=option) for each in examples for option in each.options]
+    encoded = encode(asked, dialogue, max_tokens=10**9).encoded
+    found = zip(losses(encoded), encoded, strict=True)
+    sums = iter(loss * item.completion_tokens for loss, item in found)
+    # the likeliest of its options
+    chosen = [min((next(sums), option) for option in each.options)[1] for each in examples]
+    return [float(said == each.completion) for said, each in zip(chosen, examples, strict=True)]
+
+
+def gain_of(before: Sequence[float], after: Sequence[float], proof: Sequence[Encoded]) -> Change | None:
+    """Return how much better the adapter is on what it never looked at, or None without such examples."""
+    labelled = [item for item in proof if item.example.options]
+    if not proof:
+        return None
+    units = [_unit(item) for item in labelled or proof]
+    named, unit = ("label accuracy", "points") if labelled else ("loss of held-out examples", "nats")
+    return paired_change(
+        named,
+        before,
+        after,
+        units,
+        unit=unit,
+        higher_is_better=bool(labelled),
+        scale=100 if labelled else 1,
+        bounded=bool(labelled),
     )

@@ -1,14 +1,12 @@
-"""Tune a generator on examples: labels, reading, instructions, plain text, with rehearsal among them.
-
-Takes a base, examples and settings, gives a folder in PEFT's own format with its measured gain. Knows nothing
-about where examples come from, nor whether the result may be used.
-"""
+"""Causal language models tuned on examples with rehearsal: the loss, the strength, a trial of a few steps."""
 
 from __future__ import annotations
 
-import contextlib
+import dataclasses
 import inspect
 import math
+import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,14 +14,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
+import torch
+from torch.nn import functional
 
-from hybrid.adaptation.examples.files import require_examples
-from hybrid.adaptation.training.encoding import Encoded, by_length, collate, encode, grouped
+from hybrid.adaptation.data.files import require_examples
+from hybrid.adaptation.training.encoding import (
+    Encoded,
+    by_length,
+    collate,
+    encode,
+    gain_of,
+    grouped,
+    halve,
+    worth,
+)
 from hybrid.adaptation.training.loop import Fit, Schedule, fit, is_main
-from hybrid.adaptation.training.methods import AdapterPlan, attach, load_base, plan_for
-from hybrid.adaptation.training.proof import gain_of, halve, worth
+from hybrid.adaptation.training.methods import AdapterPlan, attach, load_base, plan_for, precision, save_lora
 from hybrid.adaptation.values import Change, Example, Examples, LeftOut
 from hybrid.config import AdaptationSettings, Method
+from hybrid.errors import UsageError
 from hybrid.files import hash_text
 from hybrid.models.device import Placement
 from hybrid.models.dialogue import Dialogue
@@ -38,6 +48,10 @@ _HOPELESS = 4.0
 # Of the budget on the few probe texts, so that the bound on the whole suite is inside it.
 _WITHIN = 0.6
 _STRENGTHS = (0.85, 0.7, 0.55, 0.4, 0.25)
+
+_STEPS = 3
+_RANKS_TRIED = (4, 16, 64)
+_SHORT = 1 / 3  # of the training
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +110,7 @@ class GeneratorTask:
         self.module = module
         self._train, self._stop, self._probe = tuple(train), tuple(stop), tuple(probe)
         self._settings, self._placement = settings, placement
+        self._autocast = precision(module, placement)
         self._pad = int(dialogue.tokenizer.pad_token_id or dialogue.end)
 
     @cached_property
@@ -120,8 +135,6 @@ class GeneratorTask:
 
     def loss(self, module: Any, part: Step) -> Any:
         """Return the share of a part in the loss of its batch."""
-        from torch.nn import functional
-
         batch = collate(part.rows, pad=self._pad, device=self._placement.device)
         logits = self._logits(module, batch)
         if self._settings.divergence and part.rows[0].rehearses:
@@ -145,9 +158,6 @@ class GeneratorTask:
 
     def losses(self, encoded: Sequence[Encoded]) -> list[float]:
         """Return for each example the mean loss of its completion tokens, in nats."""
-        import torch
-        from torch.nn import functional
-
         values = [0.0] * len(encoded)
         for places in by_length(encoded, _MEASURE_ROWS):
             batch = collate([encoded[p] for p in places], pad=self._pad, device=self._placement.device)
@@ -162,8 +172,6 @@ class GeneratorTask:
 
     def _divergence(self, batch: Any, logits: Any) -> Any:
         """Return KL(base ‖ adapted) at every kept position, shape (rows, kept)."""
-        import torch
-
         with torch.no_grad(), self.module.disable_adapter():
             base = self._logits(self.module, batch)
         own, other = logits.float().log_softmax(-1), base.float().log_softmax(-1)
@@ -171,8 +179,6 @@ class GeneratorTask:
         return apart * (batch.targets >= 0)
 
     def _logits(self, module: Any, batch: Any) -> Any:
-        import torch
-
         width, kept = batch.ids.shape[1], batch.targets.shape[1]
         # as places, not as a number: of a slice the output layer would be copied for each row
         columns = torch.arange(width - kept - 1, width - 1, device=batch.ids.device)
@@ -186,20 +192,6 @@ class GeneratorTask:
     def _takes(self) -> frozenset[str]:
         inner = self.module.get_base_model() if hasattr(self.module, "get_base_model") else self.module
         return frozenset(inspect.signature(inner.forward).parameters)
-
-    @cached_property
-    def _mixed(self) -> bool:
-        """Tell whether layers compute with weights of another format than the base's."""
-        from hybrid.adaptation.training.fused import fused
-
-        return not fused(self.module)
-
-    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
-        import torch
-
-        if self._placement.dtype == "float32" or not self._mixed:
-            return contextlib.nullcontext()
-        return torch.autocast(self._placement.device.partition(":")[0], self._placement.torch_dtype())
 
 
 def tune_generator(
@@ -231,8 +223,6 @@ def tune_generator(
         UsageError: too few examples, or labels that are all equal.
         TrainingFailed: the loss is not a number.
     """
-    import torch
-
     require_examples(examples.train, made_from="the training data")
     dialogue = Dialogue(load_tokenizer(base.folder))
     train = encode(examples.train, dialogue, max_tokens=settings.max_tokens)
@@ -283,21 +273,15 @@ def weaken(task: GeneratorTask, method: Method, limit: float) -> float:
 
 
 def save_adapter(module: Any, base: Base, method: Method, out: Path) -> None:
-    """Write the weights: an adapter in PEFT's format, or the tuned tensors where all were tuned.
-
-    The base is named as people know it, never by its path, so that the folder can be moved.
-    """
+    """Write the weights: an adapter in PEFT's format, or the tuned tensors where all were tuned."""
     from safetensors.torch import save_file
 
-    out.mkdir(parents=True, exist_ok=True)
-    if method is Method.FULL:
-        tuned = {name: p.detach().contiguous() for name, p in module.named_parameters() if p.requires_grad}
-        save_file(tuned, out / "model.safetensors")
+    if method is not Method.FULL:
+        save_lora(module, base.name, out)
         return
-    module.peft_config["default"].base_model_name_or_path = base.name
-    # the vocabulary is never changed; left to find out, PEFT would ask the hub
-    module.save_pretrained(out, safe_serialization=True, save_embedding_layers=False)
-    (out / "README.md").unlink(missing_ok=True)  # an empty model card; ours is card.json
+    out.mkdir(parents=True, exist_ok=True)
+    tuned = {name: p.detach().contiguous() for name, p in module.named_parameters() if p.requires_grad}
+    save_file(tuned, out / "model.safetensors")
 
 
 def _rehearsal(mixed: Sequence[Encoded], tokens: int, share: float) -> list[Encoded]:
@@ -331,5 +315,117 @@ def _parts(group: Sequence[Encoded], held: float) -> list[Step]:
 
 def _mean(values: Sequence[float], encoded: Sequence[Encoded]) -> float:
     """Return the mean over all completion tokens."""
-    weights = [item.completion_tokens for item in encoded]
-    return float(np.average(values, weights=weights))
+    return float(np.average(values, weights=[item.completion_tokens for item in encoded]))
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What training takes: ``steps`` and ``tokens`` in all epochs, seconds, and megabytes of memory."""
+
+    steps: int
+    tokens: int
+    seconds: float
+    megabytes: float
+    left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """An example as the model sees it: what is given, what it is to write, and how many tokens both have."""
+
+    kind: str
+    source: str
+    given: str
+    learned: str
+    given_tokens: int
+    learned_tokens: int
+
+
+def render(examples: Sequence[Example], base: Base, *, max_tokens: int) -> list[Rendered]:
+    """Return examples with their layout; the tokens of ``given`` are masked: no loss falls on them."""
+    dialogue = Dialogue(load_tokenizer(base.folder))
+    decode = dialogue.tokenizer.decode
+    return [
+        Rendered(
+            str(item.example.kind),
+            item.example.source,
+            given=decode(item.ids[: item.start]),
+            learned=decode(item.ids[item.start :]),
+            given_tokens=item.start,
+            learned_tokens=item.completion_tokens,
+        )
+        for item in encode(examples, dialogue, max_tokens=max_tokens).encoded
+    ]
+
+
+def try_out(
+    base: Base,
+    examples: Examples,
+    settings: AdaptationSettings,
+    placement: Placement,
+    *,
+    rehearsal: Sequence[Example] = (),
+) -> Trial:
+    """Take a few steps and say what all of them would take; validation is not counted."""
+    dialogue = Dialogue(load_tokenizer(base.folder))
+    everything = encode([*examples.train, *rehearsal], dialogue, max_tokens=settings.max_tokens)
+    left_out = sum(left.count for left in everything.left_out)
+    plan = plan_for(settings, tokens=round(everything.tokens * settings.epochs))
+    module = attach(load_base(base.folder, settings.method, placement), plan, settings)
+    task = GeneratorTask(module, dialogue, everything.encoded, [], [], settings, placement)
+    batches = task.batches(0)
+    steps = max(1, round(len(batches) * settings.epochs))
+    # the longest ones, for the memory; their time is scaled by their tokens
+    longest = sorted(batches, key=lambda parts: -sum(len(row.ids) for part in parts for row in part.rows))
+    tried = _TriedTask(task, longest[:_STEPS])
+    tokens = sum(len(row.ids) for parts in tried.chosen for part in parts for row in part.rows)
+    begun = time.perf_counter()
+    fit(tried, Schedule(plan.learning_rate, 1.0, looks=1), seed=settings.seed)
+    seconds = time.perf_counter() - begun
+    total = round(everything.tokens * settings.epochs)
+    memory = psutil.Process().memory_info()
+    return Trial(steps, total, seconds / tokens * total, memory.rss / 1e6, left_out)
+
+
+def best_rank(
+    base: Base,
+    examples: Examples,
+    settings: AdaptationSettings,
+    *,
+    placement: Placement,
+    progress: Callable[[str], None] = lambda said: None,
+) -> int:
+    """Return the rank whose short training validates best; of equal ones the smallest.
+
+    Raises:
+        UsageError: there are no validation examples to tell by.
+    """
+    if not examples.validation:
+        raise UsageError(
+            "a rank is chosen on validation examples, and there are none", hint="name one: --rank 16"
+        )
+    short = dataclasses.replace(settings, epochs=max(settings.epochs * _SHORT, _SHORT))
+    found: dict[int, float] = {}
+    for rank in _RANKS_TRIED:
+        with tempfile.TemporaryDirectory() as folder:
+            own = dataclasses.replace(short, rank=rank)
+            made = tune_generator(base, examples, own, out=Path(folder) / "out", placement=placement)
+        found[rank] = min(point.domain for point in made.fit.curve)
+        progress(f"rank {rank}: validation loss {found[rank]:.4f}")
+    return min(found, key=lambda rank: (found[rank], rank))
+
+
+class _TriedTask:
+    """A generator task with a few batches and no validation."""
+
+    def __init__(self, task: GeneratorTask, chosen: list[list[Step]]) -> None:
+        self.module, self.digest, self.loss = task.module, task.digest, task.loss
+        self.chosen = chosen
+
+    def batches(self, epoch: int) -> list[list[Step]]:
+        """Return the chosen batches."""
+        return self.chosen
+
+    def validate(self) -> tuple[float, float | None]:
+        """Return nothing: only the steps are of interest."""
+        return float("nan"), None

@@ -1,31 +1,32 @@
-"""The one training loop: any model, any loss, early stop, resumable, on one process or several.
-
-Takes a task, which knows what is trained on what and how good it is, and a schedule; leaves the best weights
-in the task's parameters and gives the curve. Knows nothing about examples, adapters or text: generators
-and embedders are tuned by it, and a further method is a task of its own.
-"""
+"""The training loop: early stopping, checkpoints that go on after a kill, data parallelism."""
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import math
 import os
+import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from hybrid.adaptation.training.checkpoint import Checkpoint, Progress
+import torch
+from torch import Tensor
+
 from hybrid.adaptation.values import LossPoint
 from hybrid.errors import TrainingFailed
-from hybrid.files import hash_text
+from hybrid.files import fsync_file, hash_text, storage_errors, write_json
 
 if TYPE_CHECKING:
-    from torch import Tensor
     from torch.nn import Module
 
 # The general loss must exceed its limit at so many looks in a row: one may be noise.
 _DRIFTED = 2
+
+_VALUES = "state.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +149,6 @@ class _Run:
     def __init__(
         self, task: TrainingTask, schedule: Schedule, seed: int, state: Path | None, accelerator: Any
     ) -> None:
-        import torch
-
         self._task, self._schedule, self._seed, self._accelerator = task, schedule, seed, accelerator
         self._tuned = {name: p for name, p in task.module.named_parameters() if p.requires_grad}
         self._optimizer = torch.optim.AdamW(
@@ -182,8 +181,6 @@ class _Run:
 
     def step(self, step: int) -> float:
         """Take a step; return its loss."""
-        import torch
-
         for group in self._optimizer.param_groups:
             group["lr"] = self._schedule.learning_rate * _pace(step, self.steps, self._schedule.warmup)
         # by the step, so that a run that goes on draws the dropout that it would have drawn
@@ -232,8 +229,6 @@ class _Run:
 
     def keep_best(self) -> None:
         """Put the best weights into the model and forget the state of the run."""
-        import torch
-
         with torch.no_grad():
             for name, parameter in self._tuned.items():
                 parameter.copy_(self._best[name])
@@ -251,8 +246,6 @@ class _Run:
 
     def _validate(self) -> tuple[float, float | None]:
         """Ask the first process alone: all of them must come to the same end."""
-        import torch
-
         said = torch.full((2,), math.nan, dtype=torch.float64)
         if self._accelerator.is_main_process:
             self._task.module.eval()
@@ -279,8 +272,6 @@ class _Run:
         return state
 
     def _restore(self, tensors: dict[str, Tensor]) -> None:
-        import torch
-
         with torch.no_grad():
             for name, parameter in self._tuned.items():
                 parameter.copy_(tensors[f"now.{name}"])
@@ -297,3 +288,71 @@ def _pace(step: int, steps: int, warmup: float) -> float:
     if step <= rising:
         return step / rising
     return 0.5 * (1.0 + math.cos(math.pi * (step - rising) / max(1, steps - rising + 1)))
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a run stands: steps taken, what validation said, and how often in a row it said no."""
+
+    step: int
+    curve: tuple[LossPoint, ...]
+    best: int
+    worse: int
+    drifted: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The folder of one run; ``run`` is a digest of all that decides it.
+
+    Its values name the file of tensors and are written last, so a kill at any moment leaves the state before.
+    """
+
+    folder: Path
+    run: str
+
+    def load(self) -> tuple[Progress, dict[str, Tensor]] | None:
+        """Return where the run was, or None if there is nothing of this run."""
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            value = json.loads((self.folder / _VALUES).read_text(encoding="utf-8"))
+            if value["run"] != self.run:
+                return None
+            tensors = load_file(self.folder / value["tensors"])
+            # null is a loss that no validation told
+            points = [
+                {**point, "domain": math.nan} if point["domain"] is None else point
+                for point in value["curve"]
+            ]
+            curve = tuple(LossPoint(**point) for point in points)
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError):
+            return None  # none, or of another version: the run begins anew
+        numbers = {name: value[name] for name in ("step", "best", "worse", "drifted", "seconds")}
+        return Progress(curve=curve, **numbers), tensors
+
+    def save(self, progress: Progress, tensors: Mapping[str, Tensor]) -> None:
+        """Write the state beside the one before, then let it take its place.
+
+        Raises:
+            StorageError: the disk is full.
+        """
+        from safetensors.torch import save_file
+
+        name = f"step-{progress.step}.safetensors"
+        with storage_errors(str(self.folder)):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            save_file(
+                {key: tensor.detach().contiguous() for key, tensor in tensors.items()}, self.folder / name
+            )
+            fsync_file(self.folder / name)
+        write_json(self.folder / _VALUES, {"run": self.run, "tensors": name} | dataclasses.asdict(progress))
+        for path in self.folder.glob("step-*.safetensors"):
+            if path.name != name:
+                path.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Forget the run."""
+        shutil.rmtree(self.folder, ignore_errors=True)

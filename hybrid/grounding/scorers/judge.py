@@ -1,8 +1,4 @@
-"""A generator as a judge: is "Yes" likelier than "No" after the claim and its evidence?
-
-Takes pairs, gives the log-odds of the two answers. Nothing is written and nothing parsed: a judge that is
-asked for text answers with something else now and then, and one that is asked for likelihoods cannot.
-"""
+"""A generator as a judge: is "Yes" likelier than "No" after the claim and its evidence?"""
 
 from __future__ import annotations
 
@@ -12,7 +8,7 @@ import numpy as np
 
 from hybrid.files import valid_utf8
 from hybrid.generation.prompts import load_grounding_prompt
-from hybrid.grounding.scorers.windows import cut_pair
+from hybrid.grounding.evidence import cut_pair
 from hybrid.grounding.values import Logits, Pair
 from hybrid.models import Generator
 from hybrid.types import Message
@@ -30,7 +26,8 @@ class GeneratorJudge:
     """Any generator that tells likelihoods; evidence beyond its context is read in overlapping windows.
 
     The support is log p(yes) − log p(no), of the best window; there is no ``against``: a generator that says
-    no does not say why.
+    no does not say why. Nothing is written and parsed: a judge that is asked for text answers with something
+    else now and then.
 
     Args:
         generator: only ``log_likelihoods`` and ``count_prompt_tokens`` are used.

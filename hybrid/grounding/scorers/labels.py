@@ -1,9 +1,4 @@
-"""Which output of somebody's classifier says "supported"?
-
-Takes the names that a model gives its outputs and what it says of pairs whose answer is known, gives the
-places of the outputs. Where the two disagree, or the known pairs are not told apart, the model is refused: a
-model whose labels are read in the wrong order looks like a model. Knows nothing about how a model is run.
-"""
+"""Which output of somebody's classifier says "supported"? By its names and by pairs that are known."""
 
 from __future__ import annotations
 
@@ -165,6 +160,8 @@ def checked_labels(labels: Labels, name: str, names: Sequence[str]) -> Labels:
 
 def settled_labels(name: str, names: Sequence[str], outputs: Array) -> Labels:
     """Return the labels on which the names of the outputs and the known pairs agree.
+
+    A model whose labels are read in the wrong order looks like a model, so it is refused where they do not.
 
     Args:
         name: of the model, for the message.

@@ -9,8 +9,8 @@ from hybrid.config import ModelSettings
 from hybrid.errors import UsageError
 from hybrid.grounding.calibration import CALIBRATION, read_fitted
 from hybrid.grounding.examples import Dataset, Example, Label
-from hybrid.grounding.loading import fitted_for
-from hybrid.grounding.scorers.naming import scorer_for
+from hybrid.grounding.judge import fitted_for
+from hybrid.grounding.scorers.names import scorer_for
 from hybrid.grounding.values import Pair
 from recipes.grounding.building import HELD_OUT, build, tolerant_threshold
 from recipes.grounding.training import TrainingSettings

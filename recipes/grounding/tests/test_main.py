@@ -5,7 +5,7 @@ import json
 import pytest
 
 from hybrid.config import ModelSettings
-from hybrid.grounding.scorers.naming import scorer_for
+from hybrid.grounding.scorers.names import scorer_for
 from hybrid.grounding.values import Pair
 from hybrid.statistics import Estimate, Interval
 from recipes.grounding.__main__ import main

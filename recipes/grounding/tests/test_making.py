@@ -89,10 +89,11 @@ def test_some_supported_claims_are_copies_and_some_are_not():
 
 
 def test_claims_without_their_evidence_are_not_in_it():
-    for example in MADE:
-        if example.kind in (DELETED, DISTRACTOR):
-            assert example.label is Label.NEUTRAL
-            assert example.claim not in " ".join(example.evidence)
+    found = [example for example in MADE if example.kind in (DELETED, DISTRACTOR)]
+    assert {example.kind for example in found} == {DELETED, DISTRACTOR}
+    for example in found:
+        assert example.label is Label.NEUTRAL
+        assert example.claim not in " ".join(example.evidence)
 
 
 def test_the_same_arguments_give_the_same_examples_and_another_seed_others():

@@ -61,7 +61,9 @@ def test_sentences_are_reworded_in_known_ways(text, expected):
     ],
 )
 def test_what_matters_is_not_touched(text, never):
-    assert not any(never in one for one in all_of(text))
+    found = all_of(text)
+    assert len(found) > 1  # each is said in another way
+    assert not any(never in one for one in found)
 
 
 @given(

@@ -58,8 +58,10 @@ def test_heads_see_all_that_people_labelled_and_shares_of_what_rules_made():
 
 def test_where_people_labelled_little_every_head_is_taught_everything():
     rules = [dataclasses.replace(one, task=MADE) for one in _examples(200)]
-    assert all(share.all() for share in shares_of_heads(rules, 3))
-    assert all(share.all() for share in shares_of_heads([*_examples(40), *rules], 3))
+    for taught in (rules, [*_examples(40), *rules]):
+        shares = shares_of_heads(taught, 3)
+        assert len(shares) == 3
+        assert all(len(share) == len(taught) and share.all() for share in shares)
 
 
 def test_people_who_labelled_one_domain_alone_do_not_stop_the_training(encoder, monkeypatch):

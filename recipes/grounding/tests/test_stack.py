@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hybrid.errors import UsageError
-from hybrid.grounding.stack import stack_of
+from hybrid.grounding.scorers.trained import stack_of
 from recipes.grounding.recipe import fit_stack
 
 _NAMES = ("good", "noise", "inverse")

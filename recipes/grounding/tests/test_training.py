@@ -6,7 +6,7 @@ import torch
 
 from hybrid.errors import TrainingFailed, UsageError
 from hybrid.grounding.examples import Example, Label
-from hybrid.grounding.reading import focus, judge, read
+from hybrid.grounding.head import focus, judge, read
 from hybrid.types import Span
 from recipes.grounding.training import TrainingSettings, batches, lessons_of, train_head
 
@@ -51,7 +51,9 @@ def test_it_tells_a_copied_number_from_a_changed_one_in_documents_it_never_saw(h
 
 def test_it_marks_the_word_that_is_wrong(head, encoder, lexicon):
     fresh = lessons_of(_examples(range(80, 90)), encoder, lexicon, evidence_tokens=400)[1::2]
-    for place, judged in judge(head, [item.read for item in fresh]):
+    found = list(judge(head, [item.read for item in fresh]))
+    assert len(found) == 10
+    for place, judged in found:
         item = fresh[place]
         logits = judged.unsupported[: len(item.read.claim)].numpy()
         assert item.wrong[int(logits.argmax())]

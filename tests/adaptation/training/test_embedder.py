@@ -12,9 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hybrid.adaptation.store import write_card
-from hybrid.adaptation.training.embedder import tune_embedder
-from hybrid.adaptation.training.lessons import EmbedderSettings, Encoder, Lesson
-from hybrid.adaptation.training.strength import Strength, choose_strength
+from hybrid.adaptation.training.embedder import Strength, choose_strength, listwise, moved, tune_embedder
+from hybrid.adaptation.training.lessons import EmbedderSettings, Lesson, VectorModel
 from hybrid.adaptation.values import AdapterKind, Pairs, QueryPair
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import AdapterError, TrainingFailed, UsageError
@@ -27,6 +26,8 @@ _GENERAL = ("the port", "a server is default", "to be in the", "and of a server"
 _SMALL = EmbedderSettings(batch=8, neighbours=2, listed=6, hold=0.1, held_texts=2, layers=1.0)
 _FAST = AdaptationSettings(epochs=12, learning_rate=1e-2, rank=4)
 _TEXTS = ["the port of a server", "zq xv", "is the default in the server", "aaa"]
+
+_ALL = torch.ones(2, 3, dtype=torch.bool)
 
 
 def _word(number):
@@ -93,14 +94,15 @@ def test_the_folder_is_pefts_own_and_can_be_moved(tuned):
     assert (config["peft_type"], config["base_model_name_or_path"]) == ("LORA", "tiny")
 
 
-def test_the_same_seed_gives_the_same_weights_and_another_one_others(
-    tiny_embedder_folder, tmp_path, pairs, tuned
-):
-    again = _tune(tiny_embedder_folder, tmp_path / "again", pairs)
-    assert weights_digest(again.folder) == weights_digest(tuned.folder)
-    assert again.strengths == tuned.strengths
-    other = _tune(tiny_embedder_folder, tmp_path / "b", pairs, dataclasses.replace(_FAST, seed=1))
-    assert weights_digest(other.folder) != weights_digest(tuned.folder)
+def test_the_same_seed_gives_the_same_weights_and_another_one_others(tiny_embedder_folder, tmp_path, pairs):
+    short = dataclasses.replace(_FAST, epochs=2)
+    first, again, other = (
+        _tune(tiny_embedder_folder, tmp_path / name, pairs, dataclasses.replace(short, seed=seed))
+        for name, seed in (("first", 0), ("again", 0), ("other", 1))
+    )
+    assert weights_digest(again.folder) == weights_digest(first.folder)
+    assert again.strengths == first.strengths
+    assert weights_digest(other.folder) != weights_digest(first.folder)
 
 
 def test_the_base_is_left_as_it_was(tiny_embedder_folder, tuned):
@@ -175,10 +177,12 @@ def test_what_is_reloaded_gives_the_vectors_that_were_trained(
         kept["model"] = tuned
         save(tuned, name, out)
 
-    save = module._save
-    monkeypatch.setattr(module, "_save", remember)
+    save = module.save_lora
+    monkeypatch.setattr(module, "save_lora", remember)
     encoders = []
-    monkeypatch.setattr(module, "Encoder", lambda *a, **k: encoders.append(Encoder(*a, **k)) or encoders[-1])
+    monkeypatch.setattr(
+        module, "VectorModel", lambda *a, **k: encoders.append(VectorModel(*a, **k)) or encoders[-1]
+    )
     tuned = _tune(tiny_embedder_folder, tmp_path / "a", pairs)
     folder = _stored(tuned, tiny_embedder_folder, tmp_path / "kept", make_card)
     served = _embedder(tiny_embedder_folder, folder)
@@ -238,7 +242,7 @@ def test_an_index_of_another_embedder_is_refused_until_it_is_embedded_anew(
     from hybrid.config import ChunkSettings, DocumentSettings, RetrievalSettings
     from hybrid.errors import IndexMismatch
     from hybrid.index import Index
-    from hybrid.index.reembedding import put_in_force, reembed
+    from hybrid.index.sync import put_in_force, reembed
     from hybrid.ingestion import Ingestor
     from hybrid.retrieval import Retriever
 
@@ -268,7 +272,7 @@ def test_an_index_of_another_embedder_is_refused_until_it_is_embedded_anew(
 
 @pytest.fixture(scope="module")
 def encoder(tiny_embedder_folder):
-    return Encoder(load_sentence_transformer(tiny_embedder_folder, _CPU), max_tokens=40)
+    return VectorModel(load_sentence_transformer(tiny_embedder_folder, _CPU), max_tokens=40)
 
 
 def test_the_encoder_embeds_as_the_embedder_does(tiny_embedder_folder, encoder):
@@ -329,3 +333,33 @@ def test_the_best_strength_is_taken_and_the_smaller_of_two_alike():
     assert choose_strength(tried) == 0.75
     assert choose_strength(()) == 1.0
     assert choose_strength(tried[:1]) == 1.0
+
+
+def test_who_says_what_the_teacher_says_loses_nothing():
+    said = torch.tensor([[0.1, 0.5, 0.2], [0.3, 0.3, 0.9]])
+    assert float(listwise(said, said, _ALL, scale=20)) == pytest.approx(0, abs=1e-6)
+    # a softmax knows differences alone
+    assert float(listwise(said + 0.2, said, _ALL, scale=20)) == pytest.approx(0, abs=1e-6)
+    assert float(listwise(said.flip(1), said, _ALL, scale=20)) > 0.1
+
+
+def test_what_is_not_compared_has_no_say():
+    student = torch.tensor([[0.1, 0.5, 0.9]], requires_grad=True)
+    teacher = torch.tensor([[0.4, 0.2, -5.0]])
+    loss = listwise(student, teacher, torch.tensor([[True, True, False]]), scale=20)
+    loss.backward()
+    assert float(student.grad[0, 2]) == 0
+    assert float(student.grad[0, 0]) < 0 < float(student.grad[0, 1])
+
+
+def test_a_query_with_nothing_to_compare_adds_nothing():
+    loss = listwise(torch.rand(1, 3), torch.rand(1, 3), torch.zeros(1, 3, dtype=torch.bool), scale=20)
+    assert float(loss) == 0
+
+
+def test_moved_is_one_minus_the_cosine():
+    one = torch.eye(2)
+    assert float(moved(one, one)) == 0
+    assert float(moved(one, one.flip(0))) == 1
+    turned = torch.tensor([[math.sqrt(0.5), math.sqrt(0.5)]])
+    assert float(moved(turned, one[:1])) == pytest.approx(1 - math.sqrt(0.5), abs=1e-6)

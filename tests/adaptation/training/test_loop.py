@@ -105,6 +105,21 @@ def test_a_run_that_was_interrupted_ends_as_if_it_had_not_been(tmp_path, dies_at
     assert not state.exists()
 
 
+def test_a_run_without_validation_goes_on_with_losses_that_are_not_known(tmp_path):
+    def unknown(look, weight):
+        return math.nan
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(Line(domain=unknown, dies_at=60), _FAST, seed=5, state=tmp_path / "state")
+    (kept,) = (tmp_path / "state").glob("*.json")
+    assert "NaN" not in kept.read_text()
+    again = Line(domain=unknown)
+    curve = fit(again, _FAST, seed=5, state=tmp_path / "state").curve
+    assert again.losses < 160
+    assert len(curve) > 2
+    assert [math.isnan(point.domain) for point in curve] == [True] * len(curve)
+
+
 def test_the_state_of_another_run_is_not_gone_on_with(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         fit(Line(dies_at=33), _FAST, seed=5, state=tmp_path)

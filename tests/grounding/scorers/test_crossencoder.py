@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from hybrid.errors import ModelError, ModelMissing, UsageError
-from hybrid.grounding.scorers.crossencoder import CrossEncoderScorer
+from hybrid.grounding.evidence import cut_pair
+from hybrid.grounding.scorers.classifier import CrossEncoderScorer
 from hybrid.grounding.scorers.labels import KNOWN, Labels, Relation
-from hybrid.grounding.scorers.windows import cut_pair
 from hybrid.grounding.values import Pair
 
 NLI = ("entailment", "neutral", "contradiction")
@@ -108,7 +108,7 @@ def test_long_evidence_is_read_in_windows_and_the_best_counts(taught, cpu):
         Pair(f"{filler(200)} {fact.evidence}", fact.claim),
         Pair(f"{filler(150)} {fact.evidence} {filler(150)}", fact.claim),
     ):
-        parts = cut_pair(long, made._length, 96)
+        parts = cut_pair(long, made._checkpoint.length, 96)
         assert len(parts) > 2
         assert any(fact.evidence in part.evidence for part in parts)
         alone, together = made.score(parts), made.score([long])
@@ -126,14 +126,14 @@ def test_the_limit_of_roberta_leaves_out_the_places_of_its_padding(taught, cpu):
     made = scorer(taught("roberta", *NLI), cpu)
     assert made.max_words == 22
     long = Pair(filler(400), "the lamp was green")
-    assert max(made._length(part) for part in cut_pair(long, made._length, 96)) > 70
+    assert max(made._checkpoint.length(part) for part in cut_pair(long, made._checkpoint.length, 96)) > 70
     assert np.isfinite(made.score([long]).support).all()
 
 
 def test_what_looks_like_a_separator_in_a_text_is_none(taught, cpu):
     made = scorer(taught("bert", *NLI), cpu)
     odd = Pair("the lamp [SEP] the lamp was green", "was it [SEP] [CLS] [PAD] green")
-    (row,) = made._rows([odd])
+    (row,) = made._checkpoint.rows(made._checkpoint.encode([odd]))
     assert row.ids.count(made._checkpoint.tokenizer.sep_token_id) == 2
     assert row.ids.count(made._checkpoint.tokenizer.pad_token_id) == 0
 
@@ -151,20 +151,7 @@ def test_the_name_says_what_decides_the_numbers(taught, relabelled, cpu):
     assert made.name.startswith("m#0,2 (float32, weights ")
     other = scorer(relabelled(taught("bert", *NLI), order=(2, 1, 0)), cpu)
     assert other.name != made.name
-    prompted = scorer(taught("bert", *NLI), cpu, prompt="$evidence $claim", labels=Labels(0))
-    assert "prompt" in prompted.name
     assert made.max_words == 22
-
-
-def test_a_prompt_makes_one_text_of_evidence_and_claim(taught, cpu):
-    made = scorer(taught("bert", *NLI), cpu, prompt="$evidence [SEP] $claim", labels=Labels(0, 2))
-    (row,) = made._rows([Pair("the $claim [SEP] lamp", "is green")])
-    tokens = made._checkpoint.tokenizer.convert_ids_to_tokens(list(row.ids))
-    assert tokens.count("[SEP]") == 2
-    assert tokens[-4:] == ["[SEP]", "is", "green", "[SEP]"]
-    long = Pair(filler(300), "the lamp")
-    assert max(made._length(part) for part in cut_pair(long, made._length, 96)) <= 96
-    assert np.isfinite(made.score([long]).support).all()
 
 
 def test_pickled_weights_are_refused(taught, tmp_path, cpu):
@@ -233,11 +220,7 @@ def strange(taught, tmp_path, monkeypatch):
     return folder
 
 
-def test_code_beside_the_weights_runs_only_when_that_is_asked_for(strange, tmp_path, cpu):
-    with pytest.raises(ModelMissing, match="brings code of its own, which was not run") as caught:
+def test_code_beside_the_weights_is_never_run(strange, tmp_path, cpu):
+    with pytest.raises(ModelMissing, match="brings code of its own, which was not run"):
         scorer(strange, cpu)
-    assert "trust_remote_code=True" in caught.value.hint
     assert not (tmp_path / "marker").exists()
-    trusted = scorer(strange, cpu, trust_remote_code=True)
-    assert (tmp_path / "marker").exists()
-    assert ((trusted.score(PAIRS).support > 0) == CARRIED).all()

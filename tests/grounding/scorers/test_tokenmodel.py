@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 
 from hybrid.errors import ModelError, ModelMissing, UsageError
+from hybrid.grounding.evidence import cut_pair
+from hybrid.grounding.scorers.classifier import TokenScorer
 from hybrid.grounding.scorers.labels import KNOWN, Labels, Relation
-from hybrid.grounding.scorers.tokenmodel import TokenScorer
-from hybrid.grounding.scorers.windows import cut_pair
 from hybrid.grounding.values import Pair
 from hybrid.types import Span
 
@@ -86,14 +86,14 @@ def filler(count):
 def test_a_token_counts_as_its_best_window_says(made):
     fact = PAIRS[2]
     long = Pair(f"{filler(150)} {fact.evidence} {filler(150)}", fact.claim)
-    parts = cut_pair(long, made._length, 96)
+    parts = cut_pair(long, made._checkpoint.length, 96)
     assert len(parts) > 2
-    (together,), alone = made._judge([long]), made._judge(parts)
-    assert together.spans == alone[0].spans
-    best = np.max([tokens.support for tokens in alone], axis=0)
-    assert together.support == pytest.approx(best, abs=1e-4)
+    ((spans, together),), alone = made._judge([long]), made._judge(parts)
+    assert spans == alone[0][0]
+    best = np.max([support for _, support in alone], axis=0)
+    assert together == pytest.approx(best, abs=1e-4)
     # a window without the evidence doubts what the one with it supports
-    assert min(tokens.support.min() for tokens in alone) < together.support.min()
+    assert min(support.min() for _, support in alone) < together.min()
 
 
 def test_a_claim_beyond_the_limit_is_refused(made):
@@ -108,20 +108,13 @@ def test_a_claim_without_words_has_a_number_and_no_spans(made):
     assert [made.unsupported(pair) for pair in pairs] == [(), (), ()]
 
 
-def test_evidence_can_stand_in_a_prompt(taught, cpu):
-    made = scorer(taught("bert-tokens", *BLANK), cpu, prompt="the green $evidence in", labels=Labels(0))
-    encoding = made._encode([Pair("[SEP] $evidence lamp", "seven")])
-    tokens = made._checkpoint.tokenizer.convert_ids_to_tokens(encoding["input_ids"][0])
-    assert tokens[1:3] == ["the", "green"]
-    assert tokens.count("[SEP]") == 2
-    assert tokens[-4:] == ["in", "[SEP]", "seven", "[SEP]"]
-    assert "prompt" in made.name
-
-
 @settings(max_examples=40)
 @given(claim=st.text(max_size=60), threshold=st.floats(0, 1))
 def test_spans_are_whole_words_of_the_claim_in_order_and_apart(made, claim, threshold):
-    spans = made.unsupported(Pair("The company sold its factory in Norway.", claim), threshold=threshold)
+    claim = f"the lamp is seven {claim}"
+    pair = Pair("The company sold its factory in Norway.", claim)
+    assert made.unsupported(pair, threshold=1.0)[0].start == 0  # nothing is as sure as that
+    spans = made.unsupported(pair, threshold=threshold)
     ends = 0
     for span in spans:
         assert isinstance(span, Span)

@@ -1,0 +1,1 @@
+"""Training data: examples, query-passage pairs and rehearsal, made from documents or given by users."""

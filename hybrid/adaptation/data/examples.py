@@ -1,0 +1,227 @@
+"""Training examples: labels, short answers and plain text, sifted of leaks and duplicates."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeAlias
+
+from hybrid.adaptation.values import Example, ExampleKind, LeftOut
+from hybrid.files import hash_text
+from hybrid.generation.prompts import Prompts
+from hybrid.questions.checking import LEAK_WORDS, Seen, key_of, runs_of
+from hybrid.questions.splits import FRESH
+from hybrid.text.sentences import sentence_spans
+from hybrid.types import Document, Evidence, Question, Span
+
+# Tokens of each text, as the generator counts them.
+Count: TypeAlias = Callable[[Sequence[str]], list[int]]
+
+# What is shorter says nothing of how a text of the domain goes on.
+_LEAST_TOKENS = 24
+
+_SAME = "leak: a question set asks the same, or nearly the same"
+_HOLDS = "leak: the text holds a question of a question set"
+_PLACE = "leak: a question set asks for the same place of a document"
+_RUNS = f"leak: {LEAK_WORDS} words in a row are shared with a question on a held-out document"
+_TWICE = "duplicate: there already in the same or nearly the same words"
+_CONTRADICTS = "contradiction: there already with another answer"
+# A question as short as "what is it?" stands in many a text by accident.
+_TELLING_WORDS = 4
+
+
+def label_examples(questions: Sequence[Question], prompts: Prompts) -> list[Example]:
+    """Return one example for every question with options whose answer is among them.
+
+    Args:
+        questions: those without options are passed over.
+        prompts: of the language that is served.
+    """
+    examples: list[Example] = []
+    for question in questions:
+        right = [answer for answer in question.answers if answer in question.options]
+        if right:
+            prompt, options = prompts.choice(question.text, question.options), question.options
+            examples.append(
+                Example(ExampleKind.LABEL, prompt, right[0], question.unit, question.made, options)
+            )
+    return examples
+
+
+def instruction_examples(questions: Sequence[Question], prompts: Prompts) -> list[Example]:
+    """Return one example for every open-ended question: its first answer, or that it is not known."""
+    examples: list[Example] = []
+    for question in questions:
+        if question.options:
+            continue
+        prompt = prompts.base(question.text)
+        kind, said = ExampleKind.ABSTENTION, prompts.abstention
+        if question.answerable:
+            answers = [answer for answer in question.answers if answer.strip()]
+            if not answers:
+                continue
+            kind, said = ExampleKind.INSTRUCTION, as_sentence(answers[0])
+        examples.append(Example(kind, prompt, said, question.unit, question.made))
+    return examples
+
+
+def as_sentence(answer: str) -> str:
+    """Return several words as a sentence; a name, a number or a command stays as it is."""
+    plain = " ".join(answer.split())
+    first = plain.split(" ", 1)[0]
+    if len(plain.split()) < 2 or not first.isalpha():
+        return plain
+    raised = plain[:1].upper() + plain[1:] if first.islower() else plain
+    return f"{raised}." if raised[-1].isalnum() else raised
+
+
+def text_examples(documents: Iterable[Document], count: Count, *, max_tokens: int) -> Iterator[Example]:
+    """Yield the text of documents in windows of at most so many tokens; together they are nearly all of it.
+
+    Args:
+        documents: those that may be trained on.
+        count: counts the tokens of texts.
+        max_tokens: of a window. A sentence with more is cut.
+    """
+    for document in documents:
+        for window in windows(document.text, count, max_tokens=max_tokens):
+            text = document.text[window.start : window.end]
+            yield Example(ExampleKind.TEXT, (), text, source=document.source, made="text")
+
+
+def windows(text: str, count: Count, *, max_tokens: int) -> Iterator[Span]:
+    """Yield stretches of whole sentences that fill the budget, without those that are too short."""
+    parts = sentence_spans(text)
+    sized = list(_sized(text, parts, count, max_tokens))
+    begun, size = 0, 0
+    for place, (_, tokens) in enumerate(sized):
+        if place > begun and size + tokens > max_tokens:
+            if size >= _LEAST_TOKENS:
+                yield Span(sized[begun][0].start, sized[place - 1][0].end)
+            begun, size = place, 0
+        # what stands between two sentences is a token at the most
+        size += tokens + 1
+    if size >= _LEAST_TOKENS:
+        yield Span(sized[begun][0].start, sized[-1][0].end)
+
+
+def _sized(text: str, parts: Sequence[Span], count: Count, max_tokens: int) -> Iterator[tuple[Span, int]]:
+    """Yield stretches that fit, with their tokens: sentences, or halves of what is too long for one."""
+    counts = count([text[part.start : part.end] for part in parts]) if parts else []
+    for part, tokens in zip(parts, counts, strict=True):
+        if tokens < max_tokens or part.end - part.start < 2:
+            yield part, tokens
+            continue
+        middle = (part.start + part.end) // 2
+        space = text.rfind(" ", part.start + 1, middle)
+        middle = space if space > 0 else middle
+        yield from _sized(text, [Span(part.start, middle), Span(middle, part.end)], count, max_tokens)
+
+
+class Sieve:
+    """Question sets, laid out so that a text can be held against all of them at once."""
+
+    def __init__(self, questions: Sequence[Question]) -> None:
+        self._near = Seen()
+        self._keys: set[str] = set()
+        self._openings: dict[tuple[str, ...], list[str]] = {}
+        self._places: dict[str, list[tuple[Evidence, frozenset[str]]]] = {}
+        fresh = [question for question in questions if FRESH in question.slices]
+        texts = [f"{question.text} {answer}" for question in fresh for answer in question.answers or ("",)]
+        self._runs = runs_of(texts, LEAK_WORDS)
+        for question in questions:
+            self._near.add(question.text, question.id)
+            key = key_of(question.text)
+            self._keys.add(key)
+            if len(words := key.split()) >= _TELLING_WORDS:
+                self._openings.setdefault(tuple(words[:_TELLING_WORDS]), []).append(key)
+            answers = frozenset(key_of(answer) for answer in question.answers)
+            for evidence in question.evidence:
+                self._places.setdefault(evidence.source, []).append((evidence, answers))
+
+    def question(self, question: Question) -> str:
+        """Return why a question may not be trained on; empty if it may."""
+        if key_of(question.text) in self._keys or self._near.like(question.text):
+            return _SAME
+        answers = {key_of(answer) for answer in question.answers}
+        for own in question.evidence:
+            for other, others in self._places.get(own.source, ()):
+                if answers & others and _overlap(own, other):
+                    return _PLACE
+        texts = [f"{question.text} {answer}" for answer in question.answers or ("",)]
+        return _RUNS if self._runs & runs_of(texts, LEAK_WORDS) else ""
+
+    def example(self, example: Example) -> str:
+        """Return why an example may not be trained on; empty if it may."""
+        turns = [message.content for message in example.prompt]
+        if any(self._near.like(text) for text in (*turns, example.completion)):
+            return _SAME
+        text = "\n".join((*turns, example.completion))
+        key = f" {key_of(text)} "
+        begun = runs_of([text], _TELLING_WORDS) & self._openings.keys()
+        if any(f" {own} " in key for opening in begun for own in self._openings[opening]):
+            return _HOLDS
+        return _RUNS if self._runs & runs_of([text], LEAK_WORDS) else ""
+
+
+def sift_questions(questions: Sequence[Question], sieve: Sieve) -> tuple[list[Question], list[LeftOut]]:
+    """Return the questions that may be trained on, and how many may not."""
+    reasons = [sieve.question(question) for question in questions]
+    kept = [question for question, reason in zip(questions, reasons, strict=True) if not reason]
+    return kept, counted(reasons)
+
+
+def sift_examples(
+    examples: Sequence[Example], sieve: Sieve, *, after: Sequence[Example] = ()
+) -> tuple[list[Example], list[LeftOut]]:
+    """Return the examples that may be trained on, each once, and how many were left out.
+
+    Near-duplicates are looked for among instructions and plain texts. What is read or labelled is mostly made
+    of a text that several questions share, and the same question with and without its passage is there on
+    purpose.
+
+    Args:
+        examples: in the order in which they are wanted.
+        sieve: the question sets.
+        after: examples that are there already, such as those of training where these are of validation.
+    """
+    before = _Before()
+    for example in after:
+        before.repeats(example)
+    reasons = [sieve.example(example) or before.repeats(example) for example in examples]
+    kept = [example for example, reason in zip(examples, reasons, strict=True) if not reason]
+    return kept, counted(reasons)
+
+
+class _Before:
+    """The examples so far."""
+
+    def __init__(self) -> None:
+        self._near = Seen()
+        self._said: dict[str, str] = {}
+
+    def repeats(self, example: Example) -> str:
+        """Return why an example adds nothing; empty if it does, and then remember it."""
+        asked = hash_text(*(message.content for message in example.prompt)) if example.prompt else ""
+        own = asked or key_of(example.completion)
+        if own in self._said:
+            return _TWICE if self._said[own] == example.completion or not asked else _CONTRADICTS
+        if example.kind in (ExampleKind.INSTRUCTION, ExampleKind.TEXT):
+            text = f"{example.prompt[-1].content if example.prompt else ''}\n{example.completion}"
+            if self._near.like(text):
+                return _TWICE
+            self._near.add(text, "before")
+        self._said[own] = example.completion
+        return ""
+
+
+def counted(reasons: Sequence[str]) -> list[LeftOut]:
+    """Return how often each reason was given; an empty one is none."""
+    return [LeftOut(reason, count) for reason, count in sorted(Counter(reasons).items()) if reason]
+
+
+def _overlap(one: Evidence, other: Evidence) -> bool:
+    if one.span and other.span:
+        return one.span.start < other.span.end and other.span.start < one.span.end
+    first, second = key_of(one.quote), key_of(other.quote)
+    return bool(first and second) and (first in second or second in first)

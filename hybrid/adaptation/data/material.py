@@ -1,0 +1,281 @@
+"""Training and validation examples of a domain, split by document; what is held out is in neither."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from hybrid.adaptation.data.examples import (
+    Count,
+    Sieve,
+    counted,
+    instruction_examples,
+    label_examples,
+    sift_examples,
+    sift_questions,
+    text_examples,
+)
+from hybrid.adaptation.data.files import Given, require_examples
+from hybrid.adaptation.data.reading import NEAR_MISS_SHARE, WITHOUT_SHARE, reading_examples, shortened
+from hybrid.adaptation.values import Example, ExampleKind, Examples, LeftOut
+from hybrid.config import Settings
+from hybrid.errors import UsageError
+from hybrid.generation.prompts import load_prompts
+from hybrid.index import Index
+from hybrid.questions.files import load_questions
+from hybrid.questions.making import MakingSettings, Placed, as_question, make_questions, spread
+from hybrid.questions.sets import deep_search, read_candidates
+from hybrid.questions.splits import FRESH, held_out, unit_hash
+from hybrid.retrieval import Retriever
+from hybrid.types import Document, Question
+
+# What `hybrid questions make` holds out unless it is told otherwise: another seed of training moves no
+# document out of a question set's reach.
+HOLD_OUT_SEED = 0
+
+
+class Objective(StrEnum):
+    """What a generator is to learn: to read passages, to answer without them, to choose, to go on writing."""
+
+    READING = "reading"
+    INSTRUCTION = "instruction"
+    LABEL = "label"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The documents of a domain in three parts."""
+
+    training: frozenset[str]
+    validation: frozenset[str]
+    held_out: frozenset[str]
+
+
+def split_sources(
+    sources: Iterable[str], *, hold_out: float, validation: float, seed: int, also: Iterable[str] = ()
+) -> Split:
+    """Split documents by their names alone, so that one that is added moves no other.
+
+    Args:
+        sources: all documents.
+        hold_out: share that is never trained on; the same documents whatever the seed.
+        validation: share of the others that tells when to stop; one at least where there are two.
+        seed: another one takes other documents for validation.
+        also: documents that are held out in any case.
+    """
+    everything, extra = set(sources), set(also)
+    apart = {
+        source
+        for source in everything
+        if source in extra or held_out(source, share=hold_out, seed=HOLD_OUT_SEED)
+    }
+    drawn = {source: unit_hash("validation", str(seed), source) for source in sorted(everything - apart)}
+    chosen = {source for source, place in drawn.items() if place < validation}
+    if len(drawn) > 1 and validation > 0:
+        order = sorted(drawn, key=drawn.__getitem__)
+        chosen = (chosen or {order[0]}) - {order[-1]}
+    return Split(frozenset(set(drawn) - chosen), frozenset(chosen), frozenset(apart))
+
+
+def question_sets(folder: Path) -> list[Question]:
+    """Return the questions of all sets in a folder, ``<domain>/questions``; none where there is no folder.
+
+    Raises:
+        UsageError: a set cannot be read.
+    """
+    return [question for path in sorted(folder.glob("*.jsonl")) for question in load_questions(path)]
+
+
+def split_for(
+    index: Index, settings: Settings, against: Sequence[Question], apart: Sequence[Question]
+) -> Split:
+    """Return how the documents of an index are split for training.
+
+    Args:
+        index: of the domain.
+        settings: shares and seed.
+        against: question sets; documents of their fresh questions are held out.
+        apart: questions all of whose documents are held out.
+    """
+    fresh = [question for question in against if FRESH in question.slices]
+    return split_sources(
+        index.sources(),
+        hold_out=settings.adaptation.hold_out,
+        validation=settings.adaptation.validation,
+        seed=settings.adaptation.seed,
+        also={source for question in (*fresh, *apart) for source in _sources_of(question)},
+    )
+
+
+def make_examples(
+    retriever: Retriever,
+    settings: Settings,
+    objectives: Sequence[Objective],
+    *,
+    count: Count,
+    against: Sequence[Question] = (),
+    apart: Sequence[Question] = (),
+    given: Given | None = None,
+) -> Examples:
+    """Make the examples of a domain: as many of each objective as the settings say, and all that is given.
+
+    Args:
+        retriever: over the domain, with the settings that will serve.
+        settings: of adaptation, and of generation for the layout.
+        objectives: what to make. Labels are only there where the user gives them.
+        count: tokens of texts in those of the generator.
+        against: the question sets of the domain; what leaks from them is left out.
+        apart: question sets whose documents are held out as a whole.
+        given: the user's own data.
+
+    Raises:
+        UsageError: there is too little to train on, or all labels are equal.
+    """
+    split = split_for(retriever.index, settings, against, apart)
+    making = _Making(retriever, settings, split, Sieve([*against, *apart]), count)
+    wanted, share = settings.adaptation.examples, settings.adaptation.validation
+    own = given or Given()
+    mine, checked = making.given(own, objectives)
+    train, left_out = sift_examples([*making.part(split.training, objectives, wanted), *mine], making.sieve)
+    looks = max(round(wanted * share / (1 - share)), 1)
+    validation, left_out_too = sift_examples(
+        [*making.part(split.validation, objectives, looks), *checked], making.sieve, after=train
+    )
+    require_examples(train, made_from="the training data" if own != Given() else "the corpus")
+    total: Counter[str] = Counter()
+    for part in (*making.left_out, *left_out, *left_out_too):
+        total[part.reason] += part.count
+    dropped = tuple(LeftOut(reason, count) for reason, count in sorted(total.items()))
+    return Examples(tuple(train), tuple(validation), dropped)
+
+
+class _Making:
+    """What the parts share, and what was left out so far."""
+
+    def __init__(
+        self, retriever: Retriever, settings: Settings, split: Split, sieve: Sieve, count: Count
+    ) -> None:
+        self.split, self.sieve = split, sieve
+        self.left_out: list[LeftOut] = []
+        self._retriever, self._settings, self._count = retriever, settings, count
+        self._prompts = load_prompts(settings.generation.language)
+
+    def part(self, sources: frozenset[str], objectives: Sequence[Objective], wanted: int) -> list[Example]:
+        """Return the examples made from some of the documents."""
+        examples: list[Example] = []
+        reading = max(1, round(wanted * (1 - WITHOUT_SHARE - NEAR_MISS_SHARE)))
+        if Objective.READING in objectives or Objective.INSTRUCTION in objectives:
+            needed = wanted if Objective.INSTRUCTION in objectives else reading
+            questions = self._questions(sources, needed)
+            if Objective.READING in objectives:
+                examples += self._reading(questions[:reading], sources)
+            if Objective.INSTRUCTION in objectives:
+                examples += instruction_examples(questions, self._prompts)
+        if Objective.TEXT in objectives:
+            examples += self._texts(sources, wanted)
+        return examples
+
+    def given(self, given: Given, objectives: Sequence[Objective]) -> tuple[list[Example], list[Example]]:
+        """Return what a user's data gives for training and for validation."""
+        questions, left_out = sift_questions(given.questions, self.sieve)
+        usable = [q for q in questions if not self.split.held_out.intersection(_sources_of(q))]
+        parts: tuple[list[Example], list[Example]] = ([], [])
+        for place, examples in enumerate(parts):
+            asked = [question for question in usable if self._is_checked(question.unit) == bool(place)]
+            if Objective.LABEL in objectives:
+                examples += label_examples(asked, self._prompts)
+            if Objective.INSTRUCTION in objectives:
+                examples += instruction_examples(asked, self._prompts)
+            if Objective.READING in objectives:
+                open_ended = [question for question in asked if not question.options]
+                shown = self.split.training | (self.split.validation if place else frozenset())
+                examples += self._reading(open_ended, shown)
+        own = [example for example in given.examples if example.source not in self.split.held_out]
+        for example in own:
+            parts[self._is_checked(example.source or _said(example))].append(example)
+        apart = len(questions) - len(usable) + len(given.examples) - len(own)
+        self.left_out += [
+            *left_out,
+            *counted(["held out: given, and of a document that is held out"] * apart),
+        ]
+        return parts
+
+    def _is_checked(self, unit: str) -> bool:
+        """Tell whether what is given belongs to validation; what is of no document is drawn by its name."""
+        if unit in self.split.training or unit in self.split.validation:
+            return unit in self.split.validation
+        adaptation = self._settings.adaptation
+        return unit_hash("validation", str(adaptation.seed), unit) < adaptation.validation
+
+    def _questions(self, sources: frozenset[str], wanted: int) -> list[Question]:
+        """Return questions made from documents, without those that a question set asks."""
+        index, adaptation = self._retriever.index, self._settings.adaptation
+        if not sources:
+            return []
+        leaks: list[str] = []
+
+        def fresh() -> Iterator[Placed]:
+            documents = spread(
+                sorted(sources), lambda source: read_candidates(index, source), seed=adaptation.seed
+            )
+            for placed in documents:
+                reason = self.sieve.question(as_question(placed))
+                leaks.append(reason)
+                if not reason:
+                    yield placed
+
+        making = MakingSettings(
+            wanted, unanswerable=0.0, hold_out=0.0, k=self._settings.retrieval.k, seed=adaptation.seed
+        )
+        embedder = self._retriever.embedder
+        try:
+            made = make_questions(fresh(), making, search=deep_search(self._retriever), counter=embedder)
+        except UsageError:
+            # one part of a small corpus may hold nothing to ask; too little in all is an error later
+            return []
+        finally:
+            self.left_out += counted(leaks)
+        self.left_out += [LeftOut(dropped.reason, dropped.count) for dropped in made.dropped]
+        return list(made.questions)
+
+    def _reading(self, questions: Sequence[Question], sources: frozenset[str]) -> list[Example]:
+        if not questions:
+            return []
+        seed = self._settings.adaptation.seed
+        worded = shortened(questions, self._retriever, self.sieve, seed=seed)
+        # validation sees passages of all documents that are not held out, as a reader would
+        shown = sources if sources <= self.split.training else sources | self.split.training
+        examples = reading_examples(
+            worded, self._retriever, self._settings.generation, seed=seed, sources=shown
+        )
+        asked = sum(question.answerable for question in questions)
+        read = sum(example.kind is ExampleKind.READING for example in examples)
+        self.left_out += counted(
+            ["no quote: no sentence of the evidence bears the answer out"] * (asked - read)
+        )
+        return examples
+
+    def _texts(self, sources: frozenset[str], wanted: int) -> list[Example]:
+        index, adaptation = self._retriever.index, self._settings.adaptation
+        documents = (index.document(source) for source in sorted(sources))
+        there: Iterator[Document] = (document for document in documents if document is not None)
+        found = list(text_examples(there, self._count, max_tokens=adaptation.max_tokens))
+        if len(found) <= wanted:
+            return found
+        self.left_out += counted(["not needed: there is more plain text"] * (len(found) - wanted))
+        chosen = sorted(
+            range(len(found)), key=lambda n: unit_hash(str(adaptation.seed), found[n].source, str(n))
+        )
+        return [found[place] for place in sorted(chosen[:wanted])]
+
+
+def _sources_of(question: Question) -> set[str]:
+    return {question.unit, *(evidence.source for evidence in question.evidence), *question.withheld}
+
+
+def _said(example: Example) -> str:
+    return "\n".join((*(turn.content for turn in example.prompt), example.completion))

@@ -1,0 +1,407 @@
+"""Reading comprehension with quotes: passages, a verbatim quote and the answer, or the abstention."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+import numpy as np
+
+from hybrid.adaptation.data.examples import Sieve
+from hybrid.adaptation.values import Example, ExampleKind
+from hybrid.config import GenerationSettings
+from hybrid.files import hash_text
+from hybrid.generation.prompts import Passage, load_prompts
+from hybrid.generation.quoting import bears_out, completion, locate
+from hybrid.generation.ranking import focus_all
+from hybrid.questions.making import holds_part
+from hybrid.questions.sets import chunks_of
+from hybrid.questions.splits import unit_hash
+from hybrid.retrieval import Retriever
+from hybrid.text.sentences import pieces
+from hybrid.text.words import contains, content_words, overlaps
+from hybrid.types import Chunk, Document, Evidence, Hit, Question, Span, TokenCounter
+
+# So many hits are looked through for passages that do not hold the answer.
+_DEPTH = 24
+# What is shown is picked from so many of them, as a reader picks the best of its hits.
+_POOL = 4
+# How often fewer passages are shown than the reader will see, to teach it not to count.
+_FEWER = 0.3
+
+# What the examples are made by whose passages say something else than the document.
+SWAPPED = "swapped"
+WITHOUT_SHARE = 0.2
+NEAR_MISS_SHARE = 0.1
+# What the examples without the passage that answers are made by.
+WITHOUT = "without"
+NEAR_MISS = "near-miss"
+
+# A quote is what one reads at a glance: so many tokens of several sentences, or one sentence with a few more.
+QUOTE_TOKENS = 40
+_WHOLE_SENTENCE = 56
+# How many of the question's words a token more has to bring, as a share.
+_TOKEN_WORTH = 0.004
+_SENTENCES = 3
+# Stands between the cells of a table.
+_CELLS = " | "
+
+# So often one of the same kind is looked for that fits.
+_TRIES = 8
+
+_PLACE = re.compile(r"^In “[^”]*”(?: \(“[^”]*”\))?, ")
+# Whose evidence is among the first so many hits needs no title to be found.
+_FIRST = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """A question with hits to show; the first one holds the quote, where there is one."""
+
+    question: Question
+    hits: tuple[Hit, ...]
+    quote: Quote | None = None
+    made: str = ""
+
+
+def reading_examples(
+    questions: Sequence[Question],
+    retriever: Retriever,
+    settings: GenerationSettings,
+    *,
+    seed: int,
+    sources: frozenset[str] | None = None,
+    without: float = WITHOUT_SHARE,
+    near_miss: float = NEAR_MISS_SHARE,
+    swaps: float = 0.15,
+) -> list[Example]:
+    """Return what teaches to read (after RAFT, Zhang et al. 2024, arXiv:2403.10131).
+
+    Every question is asked with the passage that answers it among others that retrieval confuses with it.
+    Some are asked a second time without: the same question has an answer or none, as the passages have it, so
+    that there is nothing to learn from the question alone. One without a short enough quote gives nothing.
+
+    Args:
+        questions: with evidence. Unanswerable ones are asked with what retrieval brings all the same.
+        retriever: the one that will serve.
+        settings: how many passages of how many tokens the reader sees, and in which language it is told so.
+        seed: another one picks and shuffles differently.
+        sources: the documents that passages may be taken from; None takes them from all.
+        without: share of the examples that show only passages of other documents, none with the answer.
+        near_miss: share that show other passages of the right document; both end in the abstention.
+        swaps: share of those with an answer where another answer was put into passage and quote.
+    """
+    answerable = [question for question in questions if question.answerable and question.evidence]
+    quotes = _quotes(answerable, retriever, settings)
+    open_ = [question for question in questions if not question.answerable]
+    hits = _hits([*(quote.question for quote in quotes), *open_], retriever, sources)
+    found, brought = hits[: len(quotes)], hits[len(quotes) :]
+    share = 1 / max(1 - without - near_miss, 0.1)
+    near = round(len(quotes) * near_miss * share)
+    far = round(len(quotes) * without * share)
+    order = sorted(
+        range(len(quotes)), key=lambda place: unit_hash("reading", str(seed), quotes[place].question.id)
+    )
+    asks = [_with_golden(quote, ranking) for quote, ranking in zip(quotes, found, strict=True)]
+    asks += [_near_miss(quotes[place], found[place], retriever) for place in order[:near]]
+    asks += [_without(quotes[place], found[place]) for place in order[near : near + far]]
+    asks += [_Ask(own, tuple(ranking), made=own.made) for own, ranking in zip(open_, brought, strict=True)]
+    return _examples([ask for ask in asks if ask.hits], retriever, settings, seed, swaps)
+
+
+def _quotes(questions: Sequence[Question], retriever: Retriever, settings: GenerationSettings) -> list[Quote]:
+    """Return the quotes of the questions that have one; each document is read once."""
+    documents: dict[str, tuple[Document | None, list[Chunk]]] = {}
+    found: list[Quote] = []
+    for question in questions:
+        source = question.evidence[0].source
+        if source not in documents:
+            document = retriever.index.document(source)
+            documents[source] = document, chunks_of(retriever.index, source) if document else []
+        document, chunks = documents[source]
+        if document is not None:
+            quote = find_quote(question, document, chunks, retriever.embedder, support=settings.support)
+            found += [quote] if quote else []
+    return found
+
+
+def _hits(
+    questions: Sequence[Question], retriever: Retriever, sources: frozenset[str] | None
+) -> list[list[Hit]]:
+    deep = dataclasses.replace(retriever.settings, k=max(_DEPTH, retriever.settings.k))
+    search = dataclasses.replace(retriever, settings=deep).search_all
+    found = search(
+        [question.text for question in questions], exclude=[question.withheld for question in questions]
+    )
+    return [[hit for hit in hits if sources is None or hit.chunk.source in sources] for hits in found]
+
+
+def _with_golden(quote: Quote, found: Sequence[Hit]) -> _Ask:
+    others = [hit for hit in found if _is_other(hit.chunk, quote)]
+    return _Ask(quote.question, (Hit(quote.chunk, 1.0), *others[:_POOL]), quote, quote.question.made)
+
+
+def _near_miss(quote: Quote, found: Sequence[Hit], retriever: Retriever) -> _Ask:
+    """Show the right document: what retrieval finds of it, then what stands around the quote."""
+    source = quote.evidence.source
+    hits = [hit for hit in found if hit.chunk.source == source]
+    known = {hit.chunk.ordinal for hit in hits}
+    around = sorted(
+        chunks_of(retriever.index, source), key=lambda chunk: abs(chunk.ordinal - quote.chunk.ordinal)
+    )
+    hits += [Hit(chunk, 0.0) for chunk in around if chunk.ordinal not in known]
+    return _Ask(
+        quote.question, tuple(hit for hit in hits if _is_other(hit.chunk, quote))[:_POOL], made=NEAR_MISS
+    )
+
+
+def _without(quote: Quote, found: Sequence[Hit]) -> _Ask:
+    source = quote.evidence.source
+    others = [hit for hit in found if hit.chunk.source != source and not _answers(hit.chunk, quote.question)]
+    return _Ask(quote.question, tuple(others[:_POOL]), made=WITHOUT)
+
+
+def _is_other(chunk: Chunk, quote: Quote) -> bool:
+    """Tell whether a chunk neither holds the quote nor an answer."""
+    span = quote.evidence.span
+    assert span is not None, "quotes are made with their offsets"
+    overlapping = chunk.source == quote.evidence.source and chunk.start < span.end and span.start < chunk.end
+    return not overlapping and not _answers(chunk, quote.question)
+
+
+def _answers(chunk: Chunk, question: Question) -> bool:
+    return any(contains(chunk.embedded_text, answer) for answer in question.answers)
+
+
+def _examples(
+    asks: Sequence[_Ask], retriever: Retriever, settings: GenerationSettings, seed: int, swaps: float
+) -> list[Example]:
+    """Cut the hits to passages as the reader will get them, all in one call, and put them in any order."""
+    focused = focus_all(
+        [ask.question.text for ask in asks],
+        [ask.hits[: _POOL + 1] for ask in asks],
+        retriever.embedder,
+        passages=_POOL + 1,
+        tokens=settings.passage_tokens,
+        holding=[ask.quote.evidence if ask.quote else None for ask in asks],
+    )
+    quotes, prompts = [ask.quote for ask in asks if ask.quote], load_prompts(settings.language)
+    examples: list[Example] = []
+    for ask, focus in zip(asks, focused, strict=True):
+        # a source of chance that no other question moves
+        chance = np.random.default_rng(int(hash_text(str(seed), ask.made, ask.question.id)[:16], 16))
+        most = settings.passages
+        count = most if chance.random() >= _FEWER else int(chance.integers(1, most + 1))
+        if ask.quote is None:
+            passages, _ = _shuffled(focus.passages[:count], chance)
+            prompt, said = prompts.quoting(ask.question.text, passages), prompts.abstention
+            examples.append(Example(ExampleKind.ABSTENTION, prompt, said, ask.question.unit, ask.made))
+            continue
+        # a quote that begins behind the end of its passage is longer than a passage may be
+        for golden in [passage for passage in focus.passages if _holds(passage, ask.quote)][:1]:
+            others = [passage for passage in focus.passages if passage is not golden]
+            other = other_answer(ask.quote, quotes, chance) if chance.random() < swaps else ""
+            own = (golden, ask.quote.evidence.quote)
+            passage, quoted = swapped(golden, ask.quote, other) if other else own
+            passages, number = _shuffled([passage, *others][:count], chance)
+            said = completion(quoted, number, other or ask.quote.answer)
+            made = SWAPPED if other else ask.made
+            prompt = prompts.quoting(ask.question.text, passages)
+            examples.append(Example(ExampleKind.READING, prompt, said, ask.question.unit, made))
+    return examples
+
+
+def _shuffled(passages: Sequence[Passage], chance: np.random.Generator) -> tuple[list[Passage], int]:
+    """Return the passages in any order, numbered, and the number of the one that was first."""
+    order = chance.permutation(len(passages))
+    shown = [
+        dataclasses.replace(passages[place], number=number) for number, place in enumerate(order, start=1)
+    ]
+    return shown, int(np.argmin(order)) + 1
+
+
+def _holds(passage: Passage, quote: Quote) -> bool:
+    span = quote.evidence.span
+    assert span is not None, "quotes are made with their offsets"
+    inside = passage.span.start <= span.start and span.end <= passage.span.end
+    return inside and passage.source == quote.evidence.source
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A question, the stretch that answers it, the chunk that holds it, and the answer in short."""
+
+    question: Question
+    evidence: Evidence
+    chunk: Chunk
+    answer: str
+
+
+def find_quote(
+    question: Question, document: Document, chunks: Sequence[Chunk], counter: TokenCounter, *, support: float
+) -> Quote | None:
+    """Return the quote that shares most with the question; None where no stretch bears an answer out.
+
+    Args:
+        question: with evidence.
+        document: that the evidence is from.
+        chunks: of the document; a quote lies in one of them.
+        counter: counts the tokens of a quote.
+        support: the share of its content words that an answer must find in the quote.
+    """
+    for evidence in question.evidence:
+        span = evidence.span or locate(evidence.quote, document.text)
+        if evidence.source != document.source or span is None:
+            continue
+        for stretch in _stretches(question, document.text, span, counter):
+            quote = document.text[stretch.start : stretch.end]
+            chunk = next((c for c in chunks if c.start <= stretch.start and stretch.end <= c.end), None)
+            answer = chunk and _answer(question, quote, chunk, support)
+            if chunk and answer:
+                return Quote(question, Evidence(document.source, quote, stretch), chunk, answer)
+    return None
+
+
+def _answer(question: Question, quote: str, chunk: Chunk, support: float) -> str:
+    """Return the first answer that stands in the quote, or is borne out by it; empty if none is."""
+    whole = [answer for answer in question.answers if contains(quote, answer)]
+    parts = [answer for answer in question.answers if answer and answer in quote]
+    title = " ".join(chunk.headings)
+    others = [a for a in question.answers if bears_out(f"{title}\n{quote}", a, threshold=support)]
+    return next(iter((*whole, *parts, *others)), "")
+
+
+def _stretches(question: Question, text: str, span: Span, counter: TokenCounter) -> Iterator[Span]:
+    """Yield runs of sentences of the evidence that are short enough, those with an answer first."""
+    inner = text[span.start : span.end]
+    rows = [row for piece in pieces(inner) for row in _rows(inner, piece)]
+    own = [Span(span.start + row.start, span.start + row.end) for row in rows]
+    counts = counter.count_tokens([text[piece.start : piece.end] for piece in own]) if own else []
+    runs: list[tuple[Span, int]] = []
+    for first, piece in enumerate(own):
+        if counts[first] > _WHOLE_SENTENCE:
+            runs.append((_cut(question, text, piece, counter), QUOTE_TOKENS))
+            continue
+        runs.append((piece, counts[first]))
+        tokens = counts[first]
+        for last in range(first + 1, min(first + _SENTENCES, len(own))):
+            tokens += counts[last]
+            # a row of a table is quoted alone
+            if tokens > QUOTE_TOKENS or _CELLS in text[piece.start : own[last].end]:
+                break
+            runs.append((Span(piece.start, own[last].end), tokens))
+    texts = [text[run.start : run.end] for run, _ in runs]
+    shares = overlaps(question.text, texts)
+    worth = [
+        any(contains(quote, answer) for answer in question.answers) + share - _TOKEN_WORTH * tokens
+        for quote, share, (_, tokens) in zip(texts, shares, runs, strict=True)
+    ]
+    for place in sorted(range(len(runs)), key=lambda place: -worth[place]):
+        yield runs[place][0]
+
+
+def _rows(text: str, piece: Span) -> list[Span]:
+    """Return the rows of a table, each of which says something alone; of anything else the whole."""
+    lines = text[piece.start : piece.end].split("\n")
+    if len(lines) < 2 or not all(_CELLS in line for line in lines):
+        return [piece]
+    starts = list(accumulate((len(line) + 1 for line in lines), initial=piece.start))
+    return [Span(start, start + len(line)) for start, line in zip(starts, lines, strict=False)]
+
+
+def _cut(question: Question, text: str, piece: Span, counter: TokenCounter) -> Span:
+    """Return the part of a long sentence that ends with an answer, or begins the sentence."""
+    inner = text[piece.start : piece.end]
+    tokens = counter.token_spans(inner)
+    ends = [inner.find(answer) + len(answer) for answer in question.answers if answer in inner]
+    end = min(ends, default=0)
+    # whole words, and some of what follows the answer: it may be the half that tells what is meant
+    last = next((n for n, token in enumerate(tokens) if token.end >= end), 0)
+    first = max(0, min(last - QUOTE_TOKENS // 2, len(tokens) - QUOTE_TOKENS))
+    first = 0 if last < QUOTE_TOKENS else first
+    begin = _word_start(inner, tokens[first].start)
+    stop = _word_start(inner, tokens[min(first + QUOTE_TOKENS, len(tokens)) - 1].end)
+    return Span(piece.start + begin, piece.start + max(stop, min(end, len(inner)), begin + 1))
+
+
+def _word_start(text: str, place: int) -> int:
+    """Return the nearest border of a word at or before a place."""
+    while 0 < place < len(text) and not text[place - 1].isspace() and not text[place].isspace():
+        place -= 1
+    return place
+
+
+def other_answer(quote: Quote, quotes: Sequence[Quote], chance: np.random.Generator) -> str:
+    """Return the answer to another question of the same kind; empty where none fits.
+
+    Who learns from passages with another answer takes it from the passage and not from memory.
+
+    Args:
+        quote: whose answer is to be exchanged.
+        quotes: to take another answer from.
+        chance: picks one.
+    """
+    alike = [other for other in quotes if other.question.made == quote.question.made]
+    if not _is_exchangeable(quote) or len(alike) < 2:
+        return ""
+    for place in chance.integers(0, len(alike), size=_TRIES):
+        answer = alike[int(place)].answer
+        apart = not set(content_words(answer)) & set(content_words(f"{quote.answer} {quote.question.text}"))
+        if apart and _is_word(answer) == _is_word(quote.answer):
+            return answer
+    return ""
+
+
+def swapped(passage: Passage, quote: Quote, answer: str) -> tuple[Passage, str]:
+    """Return passage and quote with another answer in every place of the old one."""
+    old = re.compile(rf"(?<![\w-]){re.escape(quote.answer)}(?!\w)")
+    text = old.sub(lambda _: answer, passage.text)
+    return dataclasses.replace(passage, text=text), old.sub(lambda _: answer, quote.evidence.quote)
+
+
+def _is_exchangeable(quote: Quote) -> bool:
+    """Tell whether the answer stands in the quote, and in nothing else that names the place."""
+    named = f"{quote.question.text} {' '.join(quote.chunk.headings)}"
+    there = re.search(rf"(?<![\w-]){re.escape(quote.answer)}(?!\w)", quote.evidence.quote)
+    return there is not None and not contains(named, quote.answer)
+
+
+def _is_word(answer: str) -> bool:
+    """Tell words from numbers, so that one does not stand where the other is expected."""
+    return answer[:1].isalpha()
+
+
+def shortened(
+    questions: Sequence[Question], retriever: Retriever, sieve: Sieve, *, seed: int, share: float = 0.6
+) -> list[Question]:
+    """Return the questions, so many of them without their title, as far as retrieval finds them all the same.
+
+    Args:
+        questions: of any kind; those that begin with no title stay as they are.
+        retriever: tells whether the evidence is still found.
+        sieve: keeps the long form of what would be asked as in a question set.
+        seed: another one shortens others.
+        share: of the questions with a title, from 0 to 1.
+    """
+    short: dict[str, Question] = {}
+    for question in questions:
+        bare = _PLACE.sub("", question.text)
+        drawn = unit_hash("short", str(seed), question.id) < share
+        if bare != question.text and drawn:
+            text = bare[:1].upper() + bare[1:]
+            short[question.id] = dataclasses.replace(question, text=text)
+    hits = retriever.search_all([question.text for question in short.values()])
+    found = {
+        question.id: question
+        for question, ranking in zip(short.values(), hits, strict=True)
+        if not sieve.question(question)
+        and any(
+            evidence.span is not None and holds_part(hit, evidence.source, evidence.span)
+            for hit in ranking[:_FIRST]
+            for evidence in question.evidence
+        )
+    }
+    return [found.get(question.id, question) for question in questions]

@@ -1,0 +1,427 @@
+"""Catastrophic forgetting: paired changes of general ability, on suites and on tasks of lm-eval."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from pydantic import TypeAdapter
+
+from hybrid.adaptation.forgetting.likelihood import (
+    Subject,
+    TokenStretch,
+    compare,
+    continuation,
+    log_likelihoods,
+    number_format,
+    pieces,
+)
+from hybrid.adaptation.forgetting.suites import Choice, Suite
+from hybrid.adaptation.values import Change, Measure
+from hybrid.errors import AdapterError, ExtraMissing, UsageError
+from hybrid.files import hash_text, write_json
+from hybrid.models import Generator
+from hybrid.models.resolve import cached
+from hybrid.statistics import resample
+from hybrid.types import Message, MessageRole
+
+_ANSWER_TOKENS = 20
+
+_LEVEL = 0.95
+_REPLICATES = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """How a measure counts: its unit, which direction is good, and whether it knows only right and wrong."""
+
+    unit: str
+    higher_is_better: bool
+    bounded: bool = False
+
+    @property
+    def scale(self) -> float:
+        """Return what item values are multiplied with."""
+        return 100.0 if self.unit == "points" else 1.0
+
+
+POINTS = Counting("points", higher_is_better=True)
+RIGHTS = Counting("points", higher_is_better=True, bounded=True)
+COUNTINGS: Mapping[str, Counting] = {
+    Measure.TEXT: Counting("nats", higher_is_better=False),
+    Measure.BYTES: Counting("bits", higher_is_better=False),
+    Measure.DIVERGENCE: Counting("nats", higher_is_better=False),
+    Measure.PAIRS: POINTS,
+    Measure.PAIRS_RIGHT: RIGHTS,
+    Measure.CHOICES: POINTS,
+    Measure.CHOICES_RIGHT: RIGHTS,
+    Measure.FORMATS: RIGHTS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One item before and after: a value for each unit of its weight, such as nats for each token."""
+
+    measure: str
+    id: str
+    group: str
+    source: str
+    before: float
+    after: float
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What one model says to a suite, in the order of its items: what may be kept for the base."""
+
+    margins: tuple[float, ...]
+    options: tuple[tuple[float, ...], ...]
+    followed: tuple[bool, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Forgetting:
+    """What was measured: changes over all items, those by kind of text and by phenomenon, and the items."""
+
+    suite: str
+    digest: str
+    number_format: str
+    changes: tuple[Change, ...]
+    groups: tuple[Change, ...]
+    items: tuple[Item, ...]
+
+
+class Model(Subject, Generator, Protocol):
+    """A generator that lends its model and answers: ``TransformersGenerator``, with and without adapter."""
+
+
+def measure(
+    base: Model,
+    adapted: Model,
+    suite: Suite,
+    *,
+    seed: int = 0,
+    progress: Callable[[str], None] = lambda doing: None,
+) -> Forgetting:
+    """Return what the adapter changed; the base's answers are kept in the cache folder.
+
+    Right or wrong is too coarse to see a loss of one point: of 500 pairs a handful change sides, in both
+    directions. So pairs and choices are also scored softly, by the probability that the model gives to the
+    right one when it has to choose, which moves with every item. It also rises when a model only becomes
+    surer of itself, so both are reported.
+
+    Items are resampled, a document of several passages as a whole. The phenomena of the minimal pairs are
+    not: they are what grammar means here, each with as many pairs as the others, and the pairs are the
+    sample. The bounds speak about further pairs of these phenomena, not about other phenomena.
+
+    Args:
+        base: the generator without the adapter.
+        adapted: the same with it.
+        suite: what is asked.
+        seed: of the resampling.
+        progress: told what is being measured.
+
+    Raises:
+        UsageError: the suite is empty, or has an item that the model cannot read.
+        AdapterError: the adapted model says something that is not a number.
+    """
+    if not (suite.passages or suite.pairs or suite.choices or suite.probes):
+        raise UsageError(f"the suite {suite.name!r} has no items", hint="name a folder that has some")
+    form = number_format(base)
+    progress("general text")
+    items = _texts(base, adapted, suite)
+    progress("the base on pairs, choices and formats")
+    before = _kept(base, suite, form)
+    progress("the adapter on pairs, choices and formats")
+    items += _answers(suite, before, answers(adapted, suite))
+    _require_numbers(items)
+    return Forgetting(
+        suite=suite.name,
+        digest=suite.digest,
+        number_format=form,
+        changes=changes(items, COUNTINGS, seed=seed),
+        groups=by_group(items, seed=seed),
+        items=tuple(items),
+    )
+
+
+def answers(model: Model, suite: Suite) -> Answers:
+    """Return what a model says to pairs, choices and formats."""
+    sentences = [continuation(model, "", text) for pair in suite.pairs for text in (pair.good, pair.bad)]
+    asked = [stretch for choice in suite.choices for stretch in _options(model, choice)]
+    values = log_likelihoods(model, [*sentences, *asked])
+    good, bad = values[0 : len(sentences) : 2], values[1 : len(sentences) : 2]
+    rest = iter(values[len(sentences) :])
+    options = tuple(tuple(next(rest) for _ in choice.options) for choice in suite.choices)
+    written = model.generate(
+        [[Message(MessageRole.USER, probe.prompt)] for probe in suite.probes], max_new_tokens=_ANSWER_TOKENS
+    )
+    followed = (probe.followed(answer.text) for probe, answer in zip(suite.probes, written, strict=True))
+    return Answers(tuple(one - other for one, other in zip(good, bad, strict=True)), options, tuple(followed))
+
+
+def changes(items: Iterable[Item], countings: Mapping[str, Counting], *, seed: int = 0) -> tuple[Change, ...]:
+    """Return the change of each measure over its items, in the order in which measures appear."""
+    by_measure: dict[str, list[Item]] = {}
+    for item in items:
+        by_measure.setdefault(item.measure, []).append(item)
+    return tuple(_change(name, found, countings[name], seed) for name, found in by_measure.items())
+
+
+def by_group(items: Iterable[Item], *, seed: int = 0) -> tuple[Change, ...]:
+    """Return the changes of general text by its kind, and of minimal pairs by phenomenon."""
+    groups: dict[tuple[str, str], list[Item]] = {}
+    for item in items:
+        if item.measure in (Measure.TEXT, Measure.PAIRS) and item.group:
+            groups.setdefault((item.measure, item.group), []).append(item)
+    return tuple(
+        _change(f"{name}: {group}", found, COUNTINGS[name], seed) for (name, group), found in groups.items()
+    )
+
+
+def _change(name: str, items: Sequence[Item], counting: Counting, seed: int) -> Change:
+    # weighted so that the mean over items is that over all tokens; how many these are is not drawn anew
+    weights = np.array([item.weight for item in items])
+    weights = weights / weights.mean()
+    return paired_change(
+        name,
+        [item.before * weight for item, weight in zip(items, weights, strict=True)],
+        [item.after * weight for item, weight in zip(items, weights, strict=True)],
+        [item.source for item in items],
+        unit=counting.unit,
+        higher_is_better=counting.higher_is_better,
+        scale=counting.scale,
+        bounded=counting.bounded,
+        seed=seed,
+    )
+
+
+def _texts(base: Model, adapted: Model, suite: Suite) -> list[Item]:
+    """Return cross-entropy by token and by byte, and divergence, of each passage."""
+    cut = [pieces(base, passage.text) for passage in suite.passages]
+    apart = iter(compare(base, adapted, [stretch for stretches in cut for stretch in stretches]))
+    items: dict[Measure, list[Item]] = {Measure.TEXT: [], Measure.BYTES: [], Measure.DIVERGENCE: []}
+    for passage, stretches in zip(suite.passages, cut, strict=True):
+        found = [next(apart) for _ in stretches]
+        tokens = sum(stretch.judged for stretch in stretches)
+        if not tokens:
+            continue
+        before, after = sum(each.before for each in found), sum(each.after for each in found)
+        size = len(passage.text.encode("utf-8", "replace"))
+        values = {
+            Measure.TEXT: (before / tokens, after / tokens, tokens),
+            Measure.BYTES: (before / math.log(2) / size, after / math.log(2) / size, size),
+            Measure.DIVERGENCE: (0.0, sum(each.divergence for each in found) / tokens, tokens),
+        }
+        for measured, (one, other, weight) in values.items():
+            items[measured].append(
+                Item(measured, passage.id, passage.kind, passage.source, one, other, float(weight))
+            )
+    return [item for found in items.values() for item in found]
+
+
+def _answers(suite: Suite, before: Answers, after: Answers) -> list[Item]:
+    soft, hard = [], []
+    for pair, one, other in zip(suite.pairs, before.margins, after.margins, strict=True):
+        named = (pair.id, pair.phenomenon, pair.id)
+        soft.append(Item(Measure.PAIRS, *named, _share((one, 0.0), 0), _share((other, 0.0), 0)))
+        hard.append(Item(Measure.PAIRS_RIGHT, *named, float(one > 0), float(other > 0)))
+    for choice, these, those in zip(suite.choices, before.options, after.options, strict=True):
+        named, right = (choice.id, "", choice.id), choice.right
+        soft.append(Item(Measure.CHOICES, *named, _share(these, right), _share(those, right)))
+        hard.append(Item(Measure.CHOICES_RIGHT, *named, _first(these, right), _first(those, right)))
+    for probe, was, now in zip(suite.probes, before.followed, after.followed, strict=True):
+        hard.append(Item(Measure.FORMATS, probe.id, probe.kind, probe.id, float(was), float(now)))
+    return [*soft, *hard]
+
+
+def _options(model: Subject, choice: Choice) -> list[TokenStretch]:
+    # the layout that base and instruct models of this size do best with, by the sum over tokens
+    head = f"Question: {choice.question}\nAnswer:"
+    return [continuation(model, head, f" {option}") for option in choice.options]
+
+
+def _share(values: Sequence[float], place: int) -> float:
+    """Return the probability of one of several options, given their log-likelihoods."""
+    top = max(values)
+    shares = [math.exp(value - top) for value in values]
+    return shares[place] / sum(shares)
+
+
+def _first(values: Sequence[float], place: int) -> float:
+    return float(max(range(len(values)), key=values.__getitem__) == place)
+
+
+def _kept(base: Model, suite: Suite, form: str) -> Answers:
+    """Return the base's answers, from the cache if they are there."""
+    key = hash_text(base.digest, suite.digest, form, torch.__version__, str(torch.get_num_threads()))
+    path = cached("general", f"{key[:32]}.json")
+    found = _read(path, suite)
+    if found is None:
+        found = answers(base, suite)
+        write_json(path, dataclasses.asdict(found))
+    return found
+
+
+def _read(path: Path, suite: Suite) -> Answers | None:
+    """Return what is kept, or None where it is missing or not what it should be: then it is measured anew."""
+    try:
+        found = TypeAdapter(Answers).validate_json(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    sizes = (len(found.margins), len(found.options), len(found.followed))
+    return found if sizes == (len(suite.pairs), len(suite.choices), len(suite.probes)) else None
+
+
+def _require_numbers(items: Iterable[Item]) -> None:
+    for item in items:
+        if not math.isfinite(item.before) or not math.isfinite(item.after):
+            raise AdapterError(
+                f"{item.measure}, item {item.id!r}: {item.before} before, {item.after} after, not numbers",
+                hint="the weights are damaged or the learning rate was far too high: tune the adapter again",
+            )
+
+
+def paired_change(
+    measure: str,
+    before: Sequence[float],
+    after: Sequence[float],
+    sources: Sequence[str],
+    *,
+    unit: str,
+    higher_is_better: bool,
+    scale: float = 1.0,
+    bounded: bool = False,
+    seed: int = 0,
+) -> Change:
+    """Return means, their difference, and its one-sided 95 % bounds, resampled by source.
+
+    Args:
+        measure: its name.
+        before: a value an item.
+        after: the same items.
+        sources: for each item what it was drawn with: items of one source are not independent.
+        unit: what the result is counted in.
+        higher_is_better: whether a fall is a loss.
+        scale: what values are multiplied with, 100 for points.
+        bounded: whether values are rights and wrongs from 0 to 1, whose rare differences may not have been
+            seen yet; else their spread is what was seen.
+        seed: of the resampling.
+    """
+    assert len(before) == len(after) == len(sources) > 0, "a change is measured on something"
+    table = np.column_stack([np.asarray(before, dtype=np.float64), np.asarray(after, dtype=np.float64)])
+    resampling = resample(table, sources, replicates=_REPLICATES, seed=seed)
+    contrast = resampling.difference(1, 0)
+    ends = contrast.interval(1 - _LEVEL, rare=bounded)
+    low, high = sorted((ends.low, ends.high))
+    means = resampling.means
+    return Change(
+        measure=measure,
+        before=float(means[0]) * scale,
+        after=float(means[1]) * scale,
+        change=contrast.estimate * scale,
+        low=low * scale,
+        high=high * scale,
+        unit=unit,
+        items=len(before),
+        higher_is_better=higher_is_better,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """What one run of the harness said: a value for each measure and document, and which measures rise."""
+
+    values: Mapping[tuple[str, str], float]
+    higher_is_better: Mapping[str, bool]
+
+
+def measure_tasks(
+    base: Subject, adapted: Subject, tasks: Sequence[str], *, items: int | None = None, seed: int = 0
+) -> tuple[Change, ...]:
+    """Return the changes of every metric of these tasks that is a number from 0 to 1 for each document.
+
+    Args:
+        base: the generator without the adapter.
+        adapted: the same with it.
+        tasks: as the harness names them.
+        items: at most so many documents of a task, its first ones; None takes all.
+        seed: of the resampling.
+
+    Raises:
+        ExtraMissing: the harness is not installed.
+        UsageError: it does not know a task, cannot get its data, or the task has no such metric.
+    """
+    if find_spec("lm_eval") is None:
+        raise ExtraMissing(
+            f"measuring {', '.join(tasks)} needs: lm-eval", hint="pip install 'hybrid-assistant[harness]'"
+        )
+    before, after = (_run(subject, tasks, items, seed) for subject in (base, adapted))
+    found = [
+        Item(measure, document, "", document, value, after.values[measure, document])
+        for (measure, document), value in before.values.items()
+        if (measure, document) in after.values
+    ]
+    if not found:
+        raise UsageError(
+            f"{', '.join(tasks)}: no metric is a number from 0 to 1 for each document, so none can be paired",
+            hint="choose tasks that are scored by accuracy or exact match",
+        )
+    rising = before.higher_is_better
+    countings = {name: Counting("points", higher_is_better=rising[name], bounded=True) for name in rising}
+    return changes(found, countings, seed=seed)
+
+
+def _run(subject: Subject, tasks: Sequence[str], items: int | None, seed: int) -> Sampled:
+    from lm_eval import simple_evaluate
+    from lm_eval.models.huggingface import HFLM
+
+    with subject.lent() as module:
+        model = HFLM(pretrained=module, tokenizer=subject.dialogue.tokenizer, batch_size=8)
+        try:
+            results = simple_evaluate(
+                model=model,
+                tasks=list(tasks),
+                limit=items,
+                log_samples=True,
+                bootstrap_iters=0,
+                random_seed=seed,
+                numpy_random_seed=seed,
+                torch_random_seed=seed,
+                fewshot_random_seed=seed,
+            )
+        except (KeyError, ValueError, OSError) as error:
+            raise UsageError(
+                f"lm-eval cannot run {', '.join(tasks)}: {error}",
+                hint="`lm-eval ls tasks` shows what it knows; it fetches data sets from the hub",
+            ) from error
+    return _sampled(results)
+
+
+def _sampled(results: Mapping[str, Any]) -> Sampled:
+    values: dict[tuple[str, str], float] = {}
+    rising: dict[str, bool] = {}
+    for task, samples in results["samples"].items():
+        directions = results.get("higher_is_better", {}).get(task, {})
+        filters = {sample.get("filter", "none") for sample in samples}
+        for sample in samples:
+            behind = f", {sample['filter']}" if len(filters) > 1 else ""
+            for metric in sample.get("metrics", ()):
+                value = sample[metric]
+                if not isinstance(value, (bool, int, float)) or not 0 <= value <= 1:
+                    continue
+                if directions.get(metric) is None:
+                    continue
+                measure = f"{task}: {metric}{behind}"
+                rising[measure] = bool(directions[metric])
+                values[measure, str(sample["doc_id"])] = float(value)
+    return Sampled(values, rising)

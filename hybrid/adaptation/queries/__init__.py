@@ -1,1 +1,0 @@
-"""What an embedder is taught: queries with the passages they should find, made from the texts alone."""

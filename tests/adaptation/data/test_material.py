@@ -1,0 +1,226 @@
+import dataclasses
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from hybrid.adaptation.data.examples import Sieve
+from hybrid.adaptation.data.files import Given
+from hybrid.adaptation.data.material import (
+    Objective,
+    make_examples,
+    question_sets,
+    split_for,
+    split_sources,
+)
+from hybrid.adaptation.data.reading import shortened
+from hybrid.adaptation.values import Example, ExampleKind
+from hybrid.config import load_settings
+from hybrid.errors import UsageError
+from hybrid.questions.files import save_questions
+from hybrid.questions.making import MakingSettings, make_questions, spread
+from hybrid.questions.sets import deep_search, read_candidates
+from hybrid.questions.splits import held_out
+from hybrid.testing import HashEmbedder
+from hybrid.types import Message, MessageRole, Question
+
+COUNT = HashEmbedder().count_tokens
+ALL = (Objective.READING, Objective.INSTRUCTION, Objective.TEXT)
+
+
+def settings(**adaptation):
+    given = {"examples": 30, "max_tokens": 64} | adaptation
+    return load_settings({"adaptation": given, "generation": {"passage_tokens": 40}}, environment={})
+
+
+def examples_of(retriever, objectives=ALL, **options):
+    adaptation = options.pop("adaptation", {})
+    return make_examples(retriever, settings(**adaptation), objectives, count=COUNT, **options)
+
+
+def kinds(examples):
+    return {example.kind for example in examples}
+
+
+def test_all_objectives_are_made_of_documents_that_may_be_trained_on(tools):
+    made = examples_of(tools)
+    split = split_for(tools.index, settings(), (), ())
+    assert split.held_out
+    assert {example.source for example in made.train} <= split.training
+    assert {example.source for example in made.validation} <= split.validation
+    expected = {
+        ExampleKind.READING,
+        ExampleKind.ABSTENTION,
+        ExampleKind.INSTRUCTION,
+        ExampleKind.TEXT,
+    }
+    assert kinds(made.train) == kinds(made.validation) == expected
+
+
+def test_what_is_held_out_is_in_no_example_not_even_as_a_passage(tools):
+    made = examples_of(tools)
+    split = split_for(tools.index, settings(), (), ())
+    titles = [source.removesuffix(".md").capitalize() for source in split.held_out]
+    everything = "\n".join(
+        text
+        for example in (*made.train, *made.validation)
+        for text in (example.completion, *(turn.content for turn in example.prompt))
+    )
+    assert titles
+    assert not any(f'title="{title} >' in everything for title in titles)
+    titles = [source.removesuffix(".md").capitalize() for source in split.validation]
+    trained = "\n".join(turn.content for example in made.train for turn in example.prompt)
+    assert not any(f'title="{title} >' in trained for title in titles)
+
+
+def test_only_what_is_wanted_is_made(tools):
+    assert kinds(examples_of(tools, [Objective.TEXT]).train) == {ExampleKind.TEXT}
+    assert kinds(examples_of(tools, [Objective.INSTRUCTION]).train) == {ExampleKind.INSTRUCTION}
+    reading = examples_of(tools, [Objective.READING], adaptation={"examples": 20}).train
+    assert kinds(reading) == {ExampleKind.READING, ExampleKind.ABSTENTION}
+    assert len(reading) <= 22
+    text = examples_of(tools, [Objective.TEXT], adaptation={"examples": 9})
+    assert len(text.train) == 9
+    assert any("more plain text" in part.reason for part in text.left_out)
+
+
+def test_the_same_settings_give_the_same_examples(tools):
+    assert examples_of(tools) == examples_of(tools)
+    assert examples_of(tools).train != examples_of(tools, adaptation={"seed": 1}).train
+
+
+def own_questions(retriever):
+    index = retriever.index
+    candidates = spread(index.sources(), lambda source: read_candidates(index, source), seed=0)
+    return make_questions(
+        candidates,
+        MakingSettings(60, unanswerable=0.0),
+        search=deep_search(retriever),
+        counter=retriever.embedder,
+    ).questions
+
+
+def test_what_a_question_set_asks_is_left_out_and_counted(tools):
+    asked = own_questions(tools)[::2]
+    made = examples_of(tools, [Objective.INSTRUCTION], against=asked)
+    texts = {example.prompt[-1].content for example in made.train}
+    assert not texts & {question.text for question in asked}
+    assert any("leak" in part.reason for part in made.left_out)
+    untouched = examples_of(tools, [Objective.INSTRUCTION])
+    assert {example.prompt[-1].content for example in untouched.train} & {q.text for q in asked}
+
+
+def test_fresh_questions_and_sets_set_apart_hold_their_documents_out(tools):
+    sources = tools.index.sources()
+    fresh = Question("f", "How?", ("so",), source=sources[0], slices=("fresh",))
+    apart = Question("a", "Why?", ("thus",), source=sources[1])
+    split = split_for(tools.index, settings(hold_out=0.0), [fresh], [apart])
+    assert split.held_out == {sources[0], sources[1]}
+    made = examples_of(tools, adaptation={"hold_out": 0.0}, against=[fresh], apart=[apart])
+    assert not {example.source for example in (*made.train, *made.validation)} & split.held_out
+
+
+def labelled(number, source=""):
+    label = "yes" if number % 2 else "no"
+    text = f"Is number {number} of the long list of numbers odd?"
+    return Question(f"q{number}", text, (label,), options=("yes", "no"), source=source)
+
+
+def test_given_questions_become_what_is_wanted(tools):
+    questions = tuple(labelled(number) for number in range(40))
+    made = examples_of(tools, [Objective.LABEL], given=Given(questions))
+    assert kinds(made.train) == {ExampleKind.LABEL}
+    assert len(made.train) + len(made.validation) == 40
+    assert made.validation
+    asked = [example.prompt for example in made.train]
+    assert not any(example.prompt in asked for example in made.validation)
+
+
+def test_given_questions_with_evidence_are_read(tools):
+    questions = [q for q in own_questions(tools) if q.made == "list"]
+    given = tuple(dataclasses.replace(q, text=f"Tell me: {q.text}", made="gold") for q in questions)
+    made = examples_of(tools, [Objective.READING], given=Given(given), adaptation={"examples": 1})
+    assert sum(example.made == "gold" for example in made.train) > 8
+    assert any("held out: given" in part.reason for part in made.left_out)
+
+
+def test_given_examples_are_taken_as_they_are(tools):
+    own = tuple(
+        Example(ExampleKind.INSTRUCTION, (Message(MessageRole.USER, f"Say number {n}."),), f"It is {n}.")
+        for n in range(30)
+    )
+    made = examples_of(tools, [Objective.LABEL], given=Given(examples=own))
+    assert {*made.train, *made.validation} == set(own)
+    source = tools.index.sources()
+    split = split_for(tools.index, settings(), (), ())
+    placed = tuple(
+        dataclasses.replace(example, source=source[n % len(source)]) for n, example in enumerate(own)
+    )
+    made = examples_of(tools, [Objective.LABEL], given=Given(examples=placed))
+    assert {example.source for example in made.train} <= split.training
+    assert {example.source for example in made.validation} <= split.validation
+
+
+def test_too_little_to_train_on_is_an_error(retriever_over, tools):
+    with pytest.raises(UsageError, match="the training data gives 3 examples"):
+        given = Given(tuple(labelled(number) for number in (1, 2, 3)))
+        examples_of(tools, [Objective.LABEL], given=given, adaptation={"validation": 0.0})
+    with pytest.raises(UsageError, match="same label"):
+        given = Given(tuple(labelled(2 * number) for number in range(20)))
+        examples_of(tools, [Objective.LABEL], given=given)
+    with pytest.raises(UsageError, match="the corpus gives 0 examples"):
+        examples_of(tools, [Objective.LABEL])
+
+
+def test_a_corpus_with_nothing_to_ask_is_an_error(retriever_over):
+    bare = retriever_over({"a.md": "Hello.\n", "b.md": "Good day.\n", "c.md": "Good night.\n"})
+    with pytest.raises(UsageError, match="the corpus gives 0 examples"):
+        examples_of(bare)
+
+
+def test_question_sets_of_a_domain_are_found(tmp_path):
+    assert question_sets(tmp_path / "questions") == []
+    save_questions(tmp_path / "questions" / "b.jsonl", [Question("2", "Why?", ("so",))])
+    save_questions(tmp_path / "questions" / "a.jsonl", [Question("1", "How?", ("so",))])
+    assert [question.id for question in question_sets(tmp_path / "questions")] == ["1", "2"]
+
+
+SHARES = st.floats(0, 0.9)
+
+
+@given(st.lists(st.text(min_size=1), unique=True), SHARES, SHARES, st.integers(0, 9))
+def test_documents_are_split_into_three_parts_that_share_none(sources, hold_out, validation, seed):
+    split = split_sources(sources, hold_out=hold_out, validation=validation, seed=seed)
+    parts = (split.training, split.validation, split.held_out)
+    assert frozenset().union(*parts) == set(sources)
+    assert sum(map(len, parts)) == len(sources)
+    # what `hybrid questions make` calls fresh is held out whatever the seed of training
+    assert all(held_out(source, share=hold_out, seed=0) == (source in split.held_out) for source in sources)
+    if validation and len(split.training | split.validation) > 1:
+        assert split.training
+        assert split.validation
+    if not validation:
+        assert not split.validation
+
+
+@given(st.lists(st.text(min_size=1), unique=True, min_size=8), st.text(min_size=1))
+def test_a_document_that_is_added_is_held_out_or_not_for_itself(sources, added):
+    before = split_sources(sources, hold_out=0.3, validation=0.2, seed=0)
+    after = split_sources([*sources, added], hold_out=0.3, validation=0.2, seed=0)
+    assert before.held_out <= after.held_out
+
+
+def test_titles_are_left_out_where_the_evidence_is_found_all_the_same(tools):
+    questions = own_questions(tools)
+    short = shortened(questions, tools, Sieve([]), seed=0, share=1.0)
+    changed = [(q, s) for q, s in zip(questions, short, strict=True) if q != s]
+    assert changed
+    for question, without in changed:
+        assert question.text.endswith(without.text[1:])
+        assert not without.text.startswith("In “")
+        hits = tools.search(without.text)
+        assert any(hit.chunk.source == question.source for hit in hits)
+    assert shortened(questions, tools, Sieve([]), seed=0, share=0.0) == list(questions)
+    asked = Sieve([dataclasses.replace(changed[0][1], evidence=())])
+    again = shortened([changed[0][0]], tools, asked, seed=0, share=1.0)
+    assert again == [changed[0][0]]
