@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,16 +16,18 @@ import hybrid
 PACKAGE = Path(__file__).resolve().parents[1] / "hybrid"
 # The present values. What fell is written here; what would rise says why in the changelog, and here.
 AT_MOST = {
-    "files": 235,
+    "files": 163,
     "lines": 36_500,
     "lines of the command": 2_300,
-    "lines of the report": 1_400,
-    "class names with two meanings": 12,
+    "lines of the report": 1_300,
+    "class names with two meanings": 0,
     "dead names": 0,
 }
 # what may lie between a value and its limit before the limit has to follow
 _SLACK = {"lines": 250, "lines of the command": 60, "lines of the report": 60}
 _LONGEST_LINE = 110
+# asked for from outside of the package: by users, by the recipe that writes what the package reads, by torch
+_ASKED_OUTSIDE = frozenset({"set_tracer", "OpenTelemetryTracer", "save_trained", "reset_parameters"})
 # their merges come with the issues that rewrite them; a name that is said twice only there may wait for these
 LATER = ("adaptation", "documents", "generation", "grounding", "questions")
 
@@ -80,13 +83,15 @@ def dead_names(public: frozenset[str]) -> list[Defined]:
     Args:
         public: names that users import from the package itself.
 
-    A decorated function counts as asked for (a command, a property); so does a name that stands in a string.
+    A decorated function counts as asked for (a command, a property); so does a name that stands in a string or in
+    a template, and a method of what is public.
     """
     defined: list[Defined] = []
-    used: Counter[str] = Counter()
+    templates = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.j2"))
+    used = Counter(re.findall(r"\w+", templates))
     for module, text in modules().items():
         tree = ast.parse(text)
-        defined += [Defined(name, module) for name in _public(tree)]
+        defined += [Defined(name, module) for name in _public(tree, public)]
         for node in ast.walk(tree):
             if isinstance(node, ast.Name):
                 used[node.id] += 1
@@ -99,9 +104,9 @@ def dead_names(public: frozenset[str]) -> list[Defined]:
     ]
 
 
-def _public(tree: ast.Module) -> Iterator[str]:
+def _public(tree: ast.Module, public: frozenset[str]) -> Iterator[str]:
     for node in tree.body:
-        if isinstance(node, ast.ClassDef):
+        if isinstance(node, ast.ClassDef) and node.name not in public:
             yield from (
                 inner.name
                 for inner in node.body
@@ -123,7 +128,7 @@ def measured() -> dict[str, int]:
         "lines of the command": lines("cli"),
         "lines of the report": lines("report"),
         "class names with two meanings": len(double_names(later=False)),
-        "dead names": len(dead_names(frozenset(hybrid.__all__))),
+        "dead names": len(dead_names(frozenset(hybrid.__all__) | _ASKED_OUTSIDE)),
     }
 
 
