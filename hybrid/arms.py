@@ -21,7 +21,7 @@ from hybrid.generation.answering import Answerer
 from hybrid.generation.prompts import load_prompts
 from hybrid.index import Index
 from hybrid.index.generations import current
-from hybrid.index.reembedding import generation_for
+from hybrid.index.sync import generation_for
 from hybrid.models import Embedder, Generator, Reranker
 from hybrid.models.adapters import with_adapter
 from hybrid.models.device import versions

@@ -19,8 +19,7 @@ from hybrid.config import AdaptationSettings, Settings
 from hybrid.errors import UsageError
 from hybrid.generation.prompts import load_prompts
 from hybrid.index import Index
-from hybrid.index.reembedding import discard, put_in_force, reembed
-from hybrid.index.sync import Progress
+from hybrid.index.sync import Progress, discard, put_in_force, reembed
 from hybrid.models import Embedder, EmbedderFingerprint, Generator
 from hybrid.models.adapters import adapter_digest
 from hybrid.models.loading import generator_folder, load_embedder

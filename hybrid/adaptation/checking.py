@@ -28,8 +28,7 @@ from hybrid.adaptation.workshop import GeneratorWorkshop, Material
 from hybrid.config import AdaptationSettings, Settings
 from hybrid.errors import UsageError
 from hybrid.index import Index
-from hybrid.index.reembedding import reembed
-from hybrid.index.sync import Progress
+from hybrid.index.sync import Progress, reembed
 from hybrid.models import Embedder
 from hybrid.retrieval import Retriever
 from hybrid.types import Question

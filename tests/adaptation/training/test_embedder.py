@@ -242,7 +242,7 @@ def test_an_index_of_another_embedder_is_refused_until_it_is_embedded_anew(
     from hybrid.config import ChunkSettings, DocumentSettings, RetrievalSettings
     from hybrid.errors import IndexMismatch
     from hybrid.index import Index
-    from hybrid.index.reembedding import put_in_force, reembed
+    from hybrid.index.sync import put_in_force, reembed
     from hybrid.ingestion import Ingestor
     from hybrid.retrieval import Retriever
 
