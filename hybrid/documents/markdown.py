@@ -17,8 +17,8 @@ from hybrid.types import BlockKind, Document
 _HTML_NAMES = (
     "a|abbr|article|aside|audio|b|big|blockquote|br|button|caption|center|cite|code|col|colgroup|dd|del"
     "|details|dfn|div|dl|dt|em|figcaption|figure|font|footer|form|h[1-6]|header|hr|i|iframe|img|input|ins"
-    "|kbd|label|li|main|mark|nav|ol|p|picture|pre|q|s|samp|script|section|small|source|span|strike|strong|style|sub"
-    "|summary|sup|svg|table|tbody|td|tfoot|th|thead|tr|tt|u|ul|var|video"
+    "|kbd|label|li|main|mark|nav|ol|p|picture|pre|q|s|samp|script|section|small|source|span"
+    "|strike|strong|style|sub|summary|sup|svg|table|tbody|td|tfoot|th|thead|tr|tt|u|ul|var|video"
 )
 _ATTRIBUTES = r"""(?:[^<>{}"']|"[^"]*"|'[^']*'|\{(?:[^{}]|\{[^{}]*\})*\})*"""
 _HTML_TAG = re.compile(rf"</?(?:{_HTML_NAMES})(?![\w.\-:@]){_ATTRIBUTES}>", re.IGNORECASE)
