@@ -83,8 +83,8 @@ def dead_names(public: frozenset[str]) -> list[Defined]:
     Args:
         public: names that users import from the package itself.
 
-    A decorated function counts as asked for (a command, a property); so does a name that stands in a string or
-    in a template, and a method of what is public.
+    A decorated function counts as asked for (a command, a property); so does a name that stands in a string
+    or in a template, and a method of what is public.
     """
     defined: list[Defined] = []
     templates = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.j2"))
