@@ -21,11 +21,11 @@ from hybrid.generation.answering import Answerer
 from hybrid.generation.prompts import load_prompts
 from hybrid.index import Index
 from hybrid.index.generations import current
-from hybrid.index.reembedding import generation_for
+from hybrid.index.sync import generation_for
 from hybrid.models import Embedder, Generator, Reranker
 from hybrid.models.adapters import with_adapter
+from hybrid.models.device import versions
 from hybrid.models.loading import load_embedder, load_generator, load_reranker
-from hybrid.models.provenance import versions
 from hybrid.models.resolve import fetch, weights_digest
 from hybrid.retrieval import Retriever
 from hybrid.trust import Endpoint

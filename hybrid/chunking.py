@@ -1,12 +1,4 @@
-"""Split documents into chunks along their structure, within a budget of tokens.
-
-Takes a document and something that counts tokens, gives chunks. Knows nothing about models beyond
-their token count. ``chunk.text == document.text[chunk.start:chunk.end]``, always.
-
-Headings are not part of a chunk's text: they stand in its path, which is embedded before the text.
-Inside a section, sentences, list items, table rows and lines of code are packed greedily; a block
-that fits into a chunk of its own is not torn apart for the sake of filling the one before it.
-"""
+"""Documents are split into chunks along their structure, within a budget of tokens."""
 
 from __future__ import annotations
 
@@ -65,7 +57,11 @@ class _Headed:
 def chunk_document(
     document: Document, counter: TokenCounter, settings: ChunkSettings, *, max_tokens: int
 ) -> list[SizedChunk]:
-    """Split a document.
+    """Split a document; ``chunk.text == document.text[chunk.start:chunk.end]``, always.
+
+    Headings are not part of a chunk's text: they stand in its path, which is embedded before the text. Inside
+    a section, sentences, list items, table rows and lines of code are packed greedily; a block that fits into
+    a chunk of its own is not torn apart for the sake of filling the one before it.
 
     Args:
         document: with its blocks; without any, paragraphs are found by blank lines.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -73,101 +74,80 @@ def configured_models(models: ModelSettings) -> list[ConfiguredModel]:
     return found
 
 
-def _python(settings: Settings) -> list[Diagnosis]:
-    return [
-        Diagnosis(
-            "python", Health.OK, f"{platform.python_version()} on {platform.system()} {platform.machine()}"
-        )
-    ]
+def _python(settings: Settings) -> Iterator[Diagnosis]:
+    found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    yield Diagnosis("python", Health.OK, found)
 
 
-def _device(settings: Settings) -> list[Diagnosis]:
+def _device(settings: Settings) -> Iterator[Diagnosis]:
     try:
         embedder = choose_placement(settings.models.device, settings.models.dtype)
         generator = choose_placement(settings.models.device, settings.models.dtype, exact=True)
     except HybridError as error:
-        return [Diagnosis("device", Health.BAD, str(error), error.hint)]
-    return [
-        Diagnosis("device", Health.OK, f"{embedder.device}; {describe_compute()}"),
-        Diagnosis("embedder format", Health.OK, f"{embedder.dtype}: {embedder.reason}"),
-        Diagnosis("generator format", Health.OK, f"{generator.dtype}: {generator.reason}"),
-    ]
+        yield Diagnosis("device", Health.BAD, str(error), error.hint)
+        return
+    yield Diagnosis("device", Health.OK, f"{embedder.device}; {describe_compute()}")
+    yield Diagnosis("embedder format", Health.OK, f"{embedder.dtype}: {embedder.reason}")
+    yield Diagnosis("generator format", Health.OK, f"{generator.dtype}: {generator.reason}")
 
 
-def _openmp(settings: Settings) -> list[Diagnosis]:
+def _openmp(settings: Settings) -> Iterator[Diagnosis]:
     policy = os.environ.get("OMP_WAIT_POLICY", "unset")
     if policy.upper() == "PASSIVE":
-        return [Diagnosis("OpenMP", Health.OK, "OMP_WAIT_POLICY is PASSIVE")]
+        yield Diagnosis("OpenMP", Health.OK, "OMP_WAIT_POLICY is PASSIVE")
+        return
     mend = "export OMP_WAIT_POLICY=PASSIVE before Python starts"
-    return [
-        Diagnosis(
-            "OpenMP",
-            Health.NOTE,
-            f"OMP_WAIT_POLICY is {policy}: decoding may collapse on shared cores",
-            mend,
-        )
-    ]
+    found = f"OMP_WAIT_POLICY is {policy}: decoding may collapse on shared cores"
+    yield Diagnosis("OpenMP", Health.NOTE, found, mend)
 
 
-def _models(settings: Settings) -> list[Diagnosis]:
-    checks = []
+def _models(settings: Settings) -> Iterator[Diagnosis]:
     for model in configured_models(settings.models):
         name = f"model {model.name}"
         if model.origin == "endpoint":
             continue
         if model.here:
-            checks.append(Diagnosis(name, Health.OK, model.origin))
+            yield Diagnosis(name, Health.OK, model.origin)
         elif model.origin == Origin.HUB:
-            checks.append(
-                Diagnosis(name, Health.NOTE, "will be fetched from the hub", how_to_get(model.name))
-            )
+            yield Diagnosis(name, Health.NOTE, "will be fetched from the hub", how_to_get(model.name))
         else:
-            checks.append(Diagnosis(name, Health.BAD, "missing, and the hub is off", how_to_get(model.name)))
-    state = "off" if is_offline(settings.models.offline) else "on"
-    return [*checks, Diagnosis("hub", Health.OK, state)]
+            yield Diagnosis(name, Health.BAD, "missing, and the hub is off", how_to_get(model.name))
+    yield Diagnosis("hub", Health.OK, "off" if is_offline(settings.models.offline) else "on")
 
 
-def _extras(settings: Settings) -> list[Diagnosis]:
-    checks = []
+def _extras(settings: Settings) -> Iterator[Diagnosis]:
     for extra, modules in _EXTRAS.items():
         missing = [module for module in modules if importlib.util.find_spec(module) is None]
         mend = f"pip install 'hybrid-assistant[{extra}]'" if missing else ""
         found = f"without {', '.join(missing)}" if missing else "installed"
-        checks.append(Diagnosis(f"extra {extra}", Health.NOTE if missing else Health.OK, found, mend))
-    return checks
+        yield Diagnosis(f"extra {extra}", Health.NOTE if missing else Health.OK, found, mend)
 
 
-def _disk(settings: Settings) -> list[Diagnosis]:
-    checks = []
+def _disk(settings: Settings) -> Iterator[Diagnosis]:
     for name, folder in (("indexes", Path(settings.indexes)), ("cache", cache_folder())):
         there = folder
         while not there.exists():
             there = there.parent
         if not os.access(there, os.W_OK):
-            checks.append(
-                Diagnosis(
-                    f"disk for {name}", Health.BAD, f"{folder} cannot be written", "choose another folder"
-                )
-            )
+            found = f"{folder} cannot be written"
+            yield Diagnosis(f"disk for {name}", Health.BAD, found, "choose another folder")
             continue
         free = free_bytes(folder)
         verdict = Health.OK if free > _LITTLE_SPACE else Health.NOTE
-        checks.append(Diagnosis(f"disk for {name}", verdict, f"{free / 1e9:.0f} GB free at {folder}"))
-    return checks
+        yield Diagnosis(f"disk for {name}", verdict, f"{free / 1e9:.0f} GB free at {folder}")
 
 
-def _indexes(settings: Settings) -> list[Diagnosis]:
-    checks = []
+def _indexes(settings: Settings) -> Iterator[Diagnosis]:
     root = Path(settings.indexes)
-    for name in domains(root):
+    names = list(domains(root))
+    for name in names:
         try:
             index = Index.open(root / name)
             index.verify()
             counts = index.manifest.counts
             index.close()
-            checks.append(
-                Diagnosis(f"index {name}", Health.OK, f"{counts.chunks} chunks, every checksum right")
-            )
+            yield Diagnosis(f"index {name}", Health.OK, f"{counts.chunks} chunks, every checksum right")
         except HybridError as error:
-            checks.append(Diagnosis(f"index {name}", Health.BAD, str(error), error.hint))
-    return checks or [Diagnosis("indexes", Health.NOTE, f"none in {root}", "hybrid index FOLDER")]
+            yield Diagnosis(f"index {name}", Health.BAD, str(error), error.hint)
+    if not names:
+        yield Diagnosis("indexes", Health.NOTE, f"none in {root}", "hybrid index FOLDER")

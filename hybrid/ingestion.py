@@ -1,9 +1,4 @@
-"""A folder becomes an index: files, documents, chunks, vectors, each only if it is new.
-
-Takes a folder and an embedder, gives what was done and what failed. Reading, splitting and storing
-are done elsewhere; here they are tied together and streamed, so that memory does not grow with the
-number of documents.
-"""
+"""A folder becomes an index: files, documents, chunks, vectors, each only if it is new."""
 
 from __future__ import annotations
 
@@ -13,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from hybrid.chunking import CHUNKING_VERSION, chunk_document, token_limit
@@ -190,20 +186,19 @@ class Ingestor:
             self.embedder.embed_documents(["warm"])
         once = time.perf_counter() - begun
         begun = time.perf_counter()
-        chunks, read = self._sample(found, todo)
-        tokens = [item.tokens for item in chunks]
+        texts, read = self._sample(found, todo)
         reading = time.perf_counter() - begun
         begun = time.perf_counter()
-        if chunks:
-            self.embedder.embed_documents([item.text for item in chunks])
+        if texts:
+            self.embedder.embed_documents(texts)
         embedding = time.perf_counter() - begun
         share = sum(sizes[source] for source in todo) / max(sum(sizes[source] for source in read), 1)
-        count = round(len(tokens) * share)
+        count = round(len(texts) * share)
         kept = 1.0 - len(todo) / max(len(wanted), 1)
         total = count / max(1.0 - kept, 1e-9) if todo else 0
         size = total * (_BYTES_A_CHUNK_BESIDE_VECTORS + 6 * self.embedder.fingerprint.dimension) / 1e6
         return IngestEstimate(
-            plan, found.skipped, count, size, once + share * (reading + embedding), len(tokens)
+            plan, found.skipped, count, size, once + share * (reading + embedding), len(texts)
         )
 
     def _survey(self, folder: Path) -> tuple[Scan, dict[str, FileState]]:
@@ -283,18 +278,14 @@ class Ingestor:
             )
         return FileContent(file.source, tuple(documents), tuple(rejected), last)
 
-    def _sample(self, found: Scan, todo: Sequence[str]) -> tuple[list[_SampledChunk], list[str]]:
-        """Read files spread over the whole list until there are enough chunks to time."""
+    def _sample(self, found: Scan, todo: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Return texts of chunks, enough to time, and the files they are from, spread over the whole list."""
         step = max(len(todo) // 16, 1)
         order = [source for start in range(step) for source in todo[start::step]]
-        sampled: list[_SampledChunk] = []
+        sampled: list[str] = []
         read: list[str] = []
         for content in self._loader(found)(order):
-            for document in content.documents:
-                sampled.extend(
-                    _SampledChunk(chunk.embedded_text, tokens)
-                    for chunk, tokens in zip(document.chunks, document.tokens, strict=True)
-                )
+            sampled += [chunk.embedded_text for item in content.documents for chunk in item.chunks]
             if content.last:
                 read.append(content.source)
                 if len(sampled) >= _SAMPLE_CHUNKS:
@@ -302,15 +293,7 @@ class Ingestor:
         return sampled, read
 
 
-@dataclass(frozen=True, slots=True)
-class _SampledChunk:
-    text: str
-    tokens: int
-
-
 def _matches(source: str, pattern: str) -> bool:
-    from fnmatch import fnmatchcase
-
     return source == pattern or fnmatchcase(source, pattern)
 
 

@@ -1,7 +1,4 @@
-"""From a question to hits: dense, lexical or both, reranked, without near-duplicates.
-
-Takes an index, an embedder and settings, gives hits. Knows nothing about what is done with them.
-"""
+"""From a question to hits: dense, lexical or both, reranked, without near-duplicates."""
 
 from __future__ import annotations
 

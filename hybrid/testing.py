@@ -1,8 +1,4 @@
-"""Deterministic models without weights, for tests and for trying things out.
-
-They are public: whoever builds on the package can test with them. A fake proves the plumbing and
-nothing about quality.
-"""
+"""Deterministic models without weights, for tests of what is built on the package."""
 
 from __future__ import annotations
 

@@ -19,8 +19,7 @@ from hybrid.config import AdaptationSettings, Settings
 from hybrid.errors import UsageError
 from hybrid.generation.prompts import load_prompts
 from hybrid.index import Index
-from hybrid.index.reembedding import discard, put_in_force, reembed
-from hybrid.index.sync import Progress
+from hybrid.index.sync import Progress, discard, put_in_force, reembed
 from hybrid.models import Embedder, EmbedderFingerprint, Generator
 from hybrid.models.adapters import adapter_digest
 from hybrid.models.loading import generator_folder, load_embedder
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from hybrid.adaptation.data.jargon import JargonReport
     from hybrid.adaptation.forgetting.suites import Suite
     from hybrid.adaptation.training.generator import Rendered, Trial
-    from hybrid.adaptation.workshop import EmbedderWorkshop, GeneratorWorkshop, Material, Steps
+    from hybrid.adaptation.workshop import GeneratorWorkshop, Material, Steps
     from hybrid.models.generator import TransformersGenerator
     from hybrid.report import Pareto
 
@@ -171,7 +170,12 @@ class Adaptation:
             UsageError: too few pairs, or the name is taken.
             TrainingFailed: the loss is not a number, or validation got no better.
         """
-        return self._embedder_workshop.tune(
+        from hybrid.adaptation.workshop import make_embedder
+
+        return make_embedder(
+            self.store,
+            self.settings,
+            self._base_retriever(),
             against=self._against(against),
             apart=apart,
             given=given,
@@ -457,12 +461,6 @@ class Adaptation:
         from hybrid.adaptation.workshop import GeneratorWorkshop
 
         return GeneratorWorkshop(self.store, self.settings, self.tunable, self.retriever)
-
-    @property
-    def _embedder_workshop(self) -> EmbedderWorkshop:
-        from hybrid.adaptation.workshop import EmbedderWorkshop
-
-        return EmbedderWorkshop(self.store, self.settings, self._base_retriever())
 
     def _base_retriever(self) -> Retriever:
         """Return a search with the embedder without an adapter, whichever is in force."""

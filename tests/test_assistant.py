@@ -13,7 +13,7 @@ from hybrid.errors import AdapterError, IndexMismatch, IndexMissing, LikelihoodM
 from hybrid.grounding import judge
 from hybrid.grounding.judge import load_grounder
 from hybrid.grounding.values import Status
-from hybrid.index.reembedding import put_in_force, reembed
+from hybrid.index.sync import put_in_force, reembed
 from hybrid.models.loading import load_embedder
 from hybrid.testing import HashEmbedder, OverlapReranker, ScriptedGenerator
 from hybrid.types import Question

@@ -28,8 +28,7 @@ from hybrid.adaptation.workshop import GeneratorWorkshop, Material
 from hybrid.config import AdaptationSettings, Settings
 from hybrid.errors import UsageError
 from hybrid.index import Index
-from hybrid.index.reembedding import reembed
-from hybrid.index.sync import Progress
+from hybrid.index.sync import Progress, reembed
 from hybrid.models import Embedder
 from hybrid.retrieval import Retriever
 from hybrid.types import Question
@@ -263,7 +262,8 @@ def tell(attempt: Attempt) -> str:
         parts.append(f"gain {benefit(gain):+.3g} {gain.unit}{share}")
     if text is not None:
         parts.append(f"general text {text.change:+.3f} nats, at most {text.high:+.3f}")
-    parts.append("passes" if attempt.verdict.passed else f"refused for {_reasons(attempt.verdict)}")
+    breached = ", ".join(breach.measure for breach in attempt.verdict.breaches) or "want of a measure"
+    parts.append("passes" if attempt.verdict.passed else f"refused for {breached}")
     return f"{attempt.name}: {'; '.join(parts)}".replace("-", "\u2212")
 
 
@@ -386,10 +386,6 @@ def _kept(gain: Change | None, first: Change | None) -> float | None:
     if gain is None or first is None or benefit(first) <= 0:
         return None
     return benefit(gain) / benefit(first)
-
-
-def _reasons(verdict: GateVerdict) -> str:
-    return ", ".join(breach.measure for breach in verdict.breaches) or "want of a measure"
 
 
 def _require(strengths: Sequence[float], rehearsals: Sequence[float]) -> None:

@@ -1,7 +1,4 @@
-"""The adapters of a domain: cards, folders that never change, and the gate before two pointers in use.
-
-An adapter appears as a whole, by one rename, so a kill or a full disk leaves all others and no half one.
-"""
+"""The adapter store of a domain: cards, folders that never change, and the promotion gate."""
 
 from __future__ import annotations
 
@@ -110,6 +107,8 @@ class AdapterStore:
 
     def add(self, name: str, built: Path, card: Card) -> Card:
         """Move a finished folder in under a name; return the card as it is kept, with name and digest.
+
+        It appears as a whole, by one rename, so a kill or a full disk leaves all others and no half one.
 
         Args:
             name: from ``new_name``, or the user's own.

@@ -39,16 +39,14 @@ from hybrid.adaptation.values import (
     Example,
     ExampleKind,
     Examples,
-    Pairs,
     QueryPair,
     Setting,
 )
 from hybrid.config import Reader, Settings
 from hybrid.files import folder_lock, hash_text
-from hybrid.models.device import Placement, choose_placement
+from hybrid.models.device import Placement, choose_placement, versions
 from hybrid.models.generator import TransformersGenerator
 from hybrid.models.loading import generator_folder
-from hybrid.models.provenance import versions
 from hybrid.models.resolve import cache_folder, fetch, weights_digest
 from hybrid.retrieval import Retriever
 from hybrid.types import Question
@@ -218,79 +216,71 @@ class GeneratorWorkshop:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class EmbedderWorkshop:
-    """Where embedder adapters of a domain are made; ``retriever`` searches with the base."""
+def make_embedder(
+    store: AdapterStore,
+    settings: Settings,
+    retriever: Retriever,
+    *,
+    against: Sequence[Question],
+    apart: Sequence[Question],
+    given: Sequence[QueryPair],
+    name: str,
+    licence: str,
+    note: Callable[[str], None],
+    progress: Steps,
+) -> Card:
+    """Make query-passage pairs, train an embedder adapter on them, and store it.
 
-    store: AdapterStore
-    settings: Settings
-    retriever: Retriever
-
-    def tune(
-        self,
-        *,
-        against: Sequence[Question] = (),
-        apart: Sequence[Question] = (),
-        given: Sequence[QueryPair] = (),
-        name: str = "",
-        licence: str = _UNKNOWN,
-        note: Callable[[str], None] = lambda said: None,
-        progress: Steps = lambda step, steps, loss: None,
-    ) -> Card:
-        """Make query-passage pairs, train an embedder adapter on them, and store it."""
-        settings, models = self.settings.adaptation, self.settings.models
-        store = self.store
-        if name:
-            store.require_free(name)
-        split = split_for(self.retriever.index, self.settings, against, apart)
-        wanted = PairSettings(_PAIRS_AN_EXAMPLE * settings.examples, seed=settings.seed)
-        made = make_pairs(self.retriever, split, wanted, sieve=Sieve([*against, *apart]))
-        pairs = dataclasses.replace(made, train=(*made.train, *given))
-        note(f"{len(pairs.train)} pairs to train on, {len(pairs.validation)} to validate")
-        for left in pairs.left_out:
-            note(f"left out {left.count}, {left.reason}")
-        folder = fetch(models.embedder, offline=models.offline)
-        work = self.store.domain / "adapters" / _WORK
-        with folder_lock(work):
-            shutil.rmtree(work / "built", ignore_errors=True)
-            tuned = tune_embedder(
-                folder,
-                models.embedder,
-                pairs,
-                settings,
-                out=work / "built",
-                placement=choose_placement(models.device, models.dtype),
-                # the probes stand in the set that measures general retrieval: those it is held by are others
-                general=[passage.text for passage in shipped_suite().passages if passage.kind == _PROSE],
-                settings=EmbedderSettings(dense_weight=self.settings.retrieval.dense_weight),
-                state=work / "state",
-                progress=progress,
-            )
-            return store.add(
-                name or store.new_name(AdapterKind.EMBEDDER),
-                tuned.folder,
-                Card(
-                    name="",
-                    kind=AdapterKind.EMBEDDER,
-                    base=models.embedder,
-                    base_digest=weights_digest(folder),
-                    method=tuned.plan.method,
-                    data=_pair_data(pairs, licence),
-                    settings=_plain(self.settings) | {"rank": tuned.plan.rank, "alpha": tuned.plan.alpha},
-                    curve=tuned.fit.curve,
-                    strength=tuned.strength,
-                    created=datetime.now(UTC).isoformat(timespec="seconds"),
-                    seconds=tuned.fit.seconds,
-                    seed=settings.seed,
-                    versions=versions(),
-                ),
-            )
-
-
-def _pair_data(pairs: Pairs, licence: str) -> Data:
+    ``retriever`` searches with the base; ``hybrid.tuning`` says what the rest is.
+    """
+    adaptation, models = settings.adaptation, settings.models
+    if name:
+        store.require_free(name)
+    split = split_for(retriever.index, settings, against, apart)
+    wanted = PairSettings(_PAIRS_AN_EXAMPLE * adaptation.examples, seed=adaptation.seed)
+    made = make_pairs(retriever, split, wanted, sieve=Sieve([*against, *apart]))
+    pairs = dataclasses.replace(made, train=(*made.train, *given))
+    note(f"{len(pairs.train)} pairs to train on, {len(pairs.validation)} to validate")
+    for left in pairs.left_out:
+        note(f"left out {left.count}, {left.reason}")
     rows = [repr(dataclasses.astuple(pair)) for pair in pairs.train]
     counts = Counter(pair.made for pair in pairs.train)
-    return Data(hash_text(*rows), licence, dict(sorted(counts.items())))
+    folder = fetch(models.embedder, offline=models.offline)
+    work = store.domain / "adapters" / _WORK
+    with folder_lock(work):
+        shutil.rmtree(work / "built", ignore_errors=True)
+        tuned = tune_embedder(
+            folder,
+            models.embedder,
+            pairs,
+            adaptation,
+            out=work / "built",
+            placement=choose_placement(models.device, models.dtype),
+            # the probes stand in the set that measures general retrieval: those it is held by are others
+            general=[passage.text for passage in shipped_suite().passages if passage.kind == _PROSE],
+            settings=EmbedderSettings(dense_weight=settings.retrieval.dense_weight),
+            state=work / "state",
+            progress=progress,
+        )
+        return store.add(
+            name or store.new_name(AdapterKind.EMBEDDER),
+            tuned.folder,
+            Card(
+                name="",
+                kind=AdapterKind.EMBEDDER,
+                base=models.embedder,
+                base_digest=weights_digest(folder),
+                method=tuned.plan.method,
+                data=Data(hash_text(*rows), licence, dict(sorted(counts.items()))),
+                settings=_plain(settings) | {"rank": tuned.plan.rank, "alpha": tuned.plan.alpha},
+                curve=tuned.fit.curve,
+                strength=tuned.strength,
+                created=datetime.now(UTC).isoformat(timespec="seconds"),
+                seconds=tuned.fit.seconds,
+                seed=adaptation.seed,
+                versions=versions(),
+            ),
+        )
 
 
 def _plain(settings: Settings) -> dict[str, Setting]:

@@ -1,7 +1,4 @@
-"""What the terminal shows: data on stdout, progress and notes on stderr, and nothing that steers it.
-
-Names, documents and answers are other people's text: whatever is written here is made printable here.
-"""
+"""The terminal: data on stdout, progress and notes on stderr, all of it made printable."""
 
 from __future__ import annotations
 

@@ -1,19 +1,11 @@
-"""Files become documents, or a reason why not.
-
-Takes a folder and limits, gives ``Document | Rejected`` in a stable order. Knows nothing about
-chunks, models or indexes. The libraries that read the formats are loaded on first use, normally in
-a capped child process::
-
-    scan(folder) ──> SourceFile ──> ReaderPool ──> ReadBatch(file, items, last)
-                                      │ length-prefixed JSON
-                                      └──> worker: read() ──> one reader by suffix
-"""
+"""Files become documents, or a reason why not, in a stable order, read in capped child processes."""
 
 from __future__ import annotations
 
-from hybrid.documents.folder import Scan, SourceFile, scan
+from hybrid.documents.folder import Scan, scan
 from hybrid.documents.pool import ReaderPool
 from hybrid.documents.reading import READERS_VERSION, ReadBatch, read, supported_suffixes
+from hybrid.documents.source import SourceFile
 
 __all__ = [
     "READERS_VERSION",

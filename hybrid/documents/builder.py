@@ -1,8 +1,4 @@
-"""A text under construction, and the blocks that it is made of.
-
-Takes pieces of text in reading order, gives a ``Document`` whose block offsets are right by
-construction. Knows nothing about formats.
-"""
+"""A text under construction and its blocks, whose offsets are right by construction."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Electronic books (EPUB): the pages of the archive in the order of its spine.
-
-Takes an EPUB file, gives one document. Knows nothing about the pages themselves: the HTML reader
-reads them.
-"""
+"""Electronic books (EPUB): the pages of the archive in the order of its spine."""
 
 from __future__ import annotations
 

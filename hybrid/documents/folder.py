@@ -1,9 +1,4 @@
-"""The files below a folder, without opening them.
-
-Takes a folder and patterns to leave out, gives the files that a reader exists for, sorted. Knows
-nothing about their contents. Hidden files, special files and links that lead out of the folder are
-not followed.
-"""
+"""The files below a folder, without opening them; no hidden ones and no links that lead out of it."""
 
 from __future__ import annotations
 
@@ -18,8 +13,6 @@ from hybrid.documents.reading import supported_suffixes
 from hybrid.documents.source import SourceFile, printable
 from hybrid.errors import UsageError
 from hybrid.types import Rejected
-
-__all__ = ["Scan", "SourceFile", "scan"]
 
 
 @dataclass(frozen=True, slots=True)

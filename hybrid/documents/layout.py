@@ -1,11 +1,4 @@
-"""Lines on pages become headings, paragraphs, lists and listings.
-
-Takes the lines of every page with their place and size, gives blocks. Knows nothing about PDF.
-
-A border between two lines is where the step down is larger than usual, the size or the weight
-changes, a line is indented, or an item begins. A paragraph may run over the end of a column or a
-page. Lines that return at the edge of most pages are headers and footers.
-"""
+"""Lines on pages become headings, paragraphs, lists and listings (layout analysis)."""
 
 from __future__ import annotations
 
@@ -118,6 +111,8 @@ class _Layout:
             self._builder.start_page()
 
     def _is_border(self, group: _Group, line: Line, *, new_page: bool) -> bool:
+        # where the step down is larger than usual, size or weight changes, a line is indented, or an item
+        # begins; a paragraph may run over the end of a column or a page
         last = group.lines[-1]
         if not new_page and abs(line.y - last.y) < 0.3 * last.size and line.x > last.x:
             return False  # one line in several pieces, or the cells of a row

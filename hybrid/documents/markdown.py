@@ -17,8 +17,8 @@ from hybrid.types import BlockKind, Document
 _HTML_NAMES = (
     "a|abbr|article|aside|audio|b|big|blockquote|br|button|caption|center|cite|code|col|colgroup|dd|del"
     "|details|dfn|div|dl|dt|em|figcaption|figure|font|footer|form|h[1-6]|header|hr|i|iframe|img|input|ins"
-    "|kbd|label|li|main|mark|nav|ol|p|picture|pre|q|s|samp|script|section|small|source|span|strike|strong|style|sub"
-    "|summary|sup|svg|table|tbody|td|tfoot|th|thead|tr|tt|u|ul|var|video"
+    "|kbd|label|li|main|mark|nav|ol|p|picture|pre|q|s|samp|script|section|small|source|span"
+    "|strike|strong|style|sub|summary|sup|svg|table|tbody|td|tfoot|th|thead|tr|tt|u|ul|var|video"
 )
 _ATTRIBUTES = r"""(?:[^<>{}"']|"[^"]*"|'[^']*'|\{(?:[^{}]|\{[^{}]*\})*\})*"""
 _HTML_TAG = re.compile(rf"</?(?:{_HTML_NAMES})(?![\w.\-:@]){_ATTRIBUTES}>", re.IGNORECASE)
@@ -216,12 +216,7 @@ class _Parser:
         return int(_RULE.fullmatch(lines[0]) is not None or _DEFINITION.fullmatch(lines[0]) is not None)
 
     def _table(self, lines: list[str]) -> int:
-        if (
-            len(lines) < 2
-            or "|" not in lines[0]
-            or "-" not in lines[1]
-            or not _TABLE_RULE.fullmatch(lines[1])
-        ):
+        if not self._starts_table(lines):
             return 0
         end = next((i for i, line in enumerate(lines) if i > 1 and "|" not in line), len(lines))
         rows = [lines[0], *lines[2:end]]
@@ -237,7 +232,7 @@ class _Parser:
 
     def _paragraph(self, lines: list[str]) -> int:
         end = 1
-        while end < len(lines) and not (self._is_border(lines[end]) or _is_table_at(lines, end)):
+        while end < len(lines) and not (self._is_border(lines[end]) or self._starts_table(lines[end:])):
             end += 1
         if end < len(lines) and _SETEXT.fullmatch(lines[end]) and end > 1:
             end -= 1  # the last line is the heading that is underlined
@@ -247,9 +242,8 @@ class _Parser:
     def _is_border(self, line: str) -> bool:
         return any(pattern.fullmatch(line) for pattern in (_ATX, _SETEXT, _RULE)) or bool(_ITEM.match(line))
 
-
-def _is_table_at(lines: list[str], index: int) -> bool:
-    return "|" in lines[index] and index + 1 < len(lines) and bool(_TABLE_RULE.fullmatch(lines[index + 1]))
+    def _starts_table(self, lines: list[str]) -> bool:
+        return len(lines) > 1 and "|" in lines[0] and bool(_TABLE_RULE.fullmatch(lines[1]))
 
 
 def _table_row(line: str) -> str:

@@ -1,8 +1,4 @@
-"""PDF files: their text page by page, as far as they hold any.
-
-Takes a PDF file, gives one document with page offsets. Knows nothing about how lines become
-paragraphs (``layout`` does) and reads no scanned pages.
-"""
+"""PDF files: their text page by page, as far as they hold any; scanned pages are not read."""
 
 from __future__ import annotations
 
@@ -28,15 +24,7 @@ _WORD_GAP = 160
 _SURE_GAP = 1_000
 _MONOSPACED = ("mono", "courier", "consol", "menlo", "cmtt", "typewriter")
 _BOLD = ("bold", "black", "heavy", "cmbx")
-_LIGATURES = {
-    0xFB00: "ff",
-    0xFB01: "fi",
-    0xFB02: "fl",
-    0xFB03: "ffi",
-    0xFB04: "ffl",
-    0xFB05: "st",
-    0xFB06: "st",
-}
+_LIGATURES = dict(enumerate(("ff", "fi", "fl", "ffi", "ffl", "st", "st"), start=0xFB00))
 # Below this share of letters and digits, a font has no mapping to characters and the text is noise.
 _MIN_LEGIBLE = 0.3
 _GLYPH_NAMES = re.compile(r"/[A-Za-z]{0,8}\d{1,5}(?=/|\s|$)")

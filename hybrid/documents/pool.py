@@ -1,11 +1,4 @@
-"""A pool of capped child processes that read files: a hostile file costs a reason, not the run.
-
-Takes files, gives their batches in the same order. Knows nothing about formats::
-
-    consumer ──tickets──> lane (thread) ──frames──> worker (process)
-        ^                   │
-        └── bounded queue ──┘      one lane a worker; a slow consumer slows the lanes down
-"""
+"""A pool of capped child processes that read files: a hostile file costs a reason, not the run."""
 
 from __future__ import annotations
 
@@ -50,7 +43,11 @@ class ReaderPool:
 
     The processes start with the first file and live until the pool is closed; one that dies or
     hangs is replaced. A file whose process died before it gave anything is tried once more in a
-    fresh one, so that it does not pay for its predecessors.
+    fresh one, so that it does not pay for its predecessors::
+
+        consumer ──tickets──> lane (thread) ──frames──> worker (process)
+            ^                   │
+            └── bounded queue ──┘      one lane a worker; a slow consumer slows the lanes down
 
     >>> with ReaderPool(DocumentSettings()) as pool:
     ...     for batch in pool.read(scan(Path("docs"), settings).files):
@@ -145,13 +142,11 @@ class _Lane:
 
     def drop_cancelled(self) -> None:
         """Kill the child if nobody waits for what it is reading."""
-        ticket = self._ticket
-        if ticket is not None and ticket.cancelled:
+        if (ticket := self._ticket) is not None and ticket.cancelled:
             self._kill()
 
     def _kill(self) -> None:
-        child = self._child
-        if child is not None:
+        if (child := self._child) is not None:
             child.kill()
 
     def _serve(self) -> None:

@@ -1,8 +1,4 @@
-"""One file becomes documents: the table of readers by suffix, and what guards them.
-
-Takes a file found by ``scan``, gives batches of ``Document | Rejected``. Knows nothing about the
-formats themselves: each has a module, loaded when its first file comes.
-"""
+"""One file becomes documents: the table of readers by suffix, and what guards them."""
 
 from __future__ import annotations
 
@@ -23,28 +19,16 @@ READERS_VERSION = 1
 _BATCH_ITEMS = 512
 _BATCH_CHARACTERS = 1 << 20
 
-_MODULES = {
-    ".txt": "text",
-    ".text": "text",
-    ".rst": "text",
-    ".adoc": "text",
-    ".asciidoc": "text",
-    ".md": "markdown",
-    ".markdown": "markdown",
-    ".mdx": "markdown",
-    ".html": "html",
-    ".htm": "html",
-    ".xhtml": "html",
-    ".pdf": "pdf",
-    ".docx": "office",
-    ".pptx": "office",
-    ".epub": "epub",
-    ".csv": "tables",
-    ".tsv": "tables",
-    ".jsonl": "tables",
-    ".ndjson": "tables",
+_SUFFIXES = {
+    "text": (".txt", ".text", ".rst", ".adoc", ".asciidoc"),
+    "markdown": (".md", ".markdown", ".mdx"),
+    "html": (".html", ".htm", ".xhtml"),
+    "pdf": (".pdf",),
+    "office": (".docx", ".pptx"),
+    "epub": (".epub",),
+    "tables": (".csv", ".tsv", ".jsonl", ".ndjson"),
 }
-_ROW_MODULES = frozenset({"tables"})
+_MODULES = {suffix: name for name, suffixes in _SUFFIXES.items() for suffix in suffixes}
 
 _Items = Iterator[Document | Rejected]
 _Reader = Callable[[SourceFile, DocumentSettings], _Items]
@@ -102,18 +86,15 @@ def _guarded(file: SourceFile, settings: DocumentSettings) -> _Items:
 
 def _open(file: SourceFile, settings: DocumentSettings) -> _Items:
     name = _MODULES[file.path.suffix.lower()]
+    has_rows = name == "tables"
     # the size on disk now, not at the time of the scan
-    check_size(file.path.stat().st_size, settings, factor=ROW_FILE_FACTOR if name in _ROW_MODULES else 1)
-    if name in _ROW_MODULES:
-        return _reader(name)(file, settings)
+    check_size(file.path.stat().st_size, settings, factor=ROW_FILE_FACTOR if has_rows else 1)
+    reader: _Reader = importlib.import_module(f"hybrid.documents.{name}").read
+    if has_rows:
+        return reader(file, settings)
     # a single document: nothing is gained by streaming it, and no library may talk meanwhile
     with _quiet():
-        return iter(list(_reader(name)(file, settings)))
-
-
-def _reader(name: str) -> _Reader:
-    reader: _Reader = importlib.import_module(f"hybrid.documents.{name}").read
-    return reader
+        return iter(list(reader(file, settings)))
 
 
 @contextlib.contextmanager

@@ -27,11 +27,8 @@ class SourceFile:
 
 def printable(name: str) -> str:
     """Return a name from the file system as text that UTF-8 can hold."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace") if _has_surrogates(name) else name
-
-
-def _has_surrogates(name: str) -> bool:
-    return any("\ud800" <= character <= "\udfff" for character in name)
+    has_surrogates = any("\ud800" <= character <= "\udfff" for character in name)
+    return os.fsencode(name).decode("utf-8", "backslashreplace") if has_surrogates else name
 
 
 MEGABYTE = 1 << 20

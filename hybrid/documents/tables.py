@@ -1,10 +1,4 @@
-"""Files whose rows are documents: CSV, TSV, JSON lines.
-
-Takes a table and the name of its text field, gives one document a row, streamed. Knows nothing
-about what the columns mean beyond title, id and text.
-
-The source of a row is ``path#number``: the line for JSON lines, the row below the header for CSV.
-"""
+"""Files whose rows are documents, streamed: CSV, TSV, JSON lines."""
 
 from __future__ import annotations
 
@@ -26,7 +20,10 @@ _NAMES_SHOWN = 12
 
 
 def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document | Rejected]:
-    """Yield one document or one reason a row."""
+    """Yield one document or one reason a row.
+
+    Its source is ``path#number``: the line for JSON lines, the row below the header for CSV.
+    """
     rows = _read_json_lines if file.path.suffix.lower() in (".jsonl", ".ndjson") else _read_delimited
     empty = True
     for item in rows(file, settings):

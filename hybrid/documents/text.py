@@ -1,8 +1,4 @@
-"""Plain text, and the headings that reStructuredText and AsciiDoc draw with punctuation.
-
-Takes a text file, gives one document whose lines are as in the file. Knows nothing about the finer
-points of either markup.
-"""
+"""Plain text, and the headings that reStructuredText and AsciiDoc draw with punctuation."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ from hybrid.evaluation.outcomes import (
 )
 from hybrid.evaluation.scores import Scores
 from hybrid.files import folder_lock, hash_text, storage_errors, write_json
-from hybrid.models.provenance import describe_machine, versions
+from hybrid.models.device import describe_machine, versions
 from hybrid.questions.files import question_row, save_questions
 from hybrid.types import Answer, Question, Span
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +20,7 @@ from hybrid.types import Answer, Arm, Hit, Message
 
 # A reader that has learned to decline is asked unless hardly a word of the question is in the passages.
 _FAR_BELOW = 0.5
+_NOTHING = CitedText("", ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,11 @@ class Answerer:
         with span("choose", {"openinference.span.kind": "CHAIN", "hybrid.arm": str(arm)}):
             shown: Sequence[Sequence[Hit]] = hits if _retrieves(arm) else [()] * len(questions)
             conversations = [
-                self._choice(question, labels, ranking)
+                self._prompts.choice(
+                    question,
+                    labels,
+                    self._pack(ranking, functools.partial(self._prompts.choice, question, labels)),
+                )
                 for question, labels, ranking in zip(questions, options, shown, strict=True)
             ]
             generator = self.generator()
@@ -187,7 +193,10 @@ class Answerer:
         """Return for each question its answer, or what the generator is asked for one."""
         reader = self._reader(arm)
         if reader is None:
-            return [self._closed_book(question) for question in questions]
+            return [
+                _Turn(self._prompts.base(question), functools.partial(self._plain, question))
+                for question in questions
+            ]
         if reader is Reader.QUOTING:
             return self._quoting(questions, hits)
         read = self._extracted if reader is Reader.EXTRACTIVE else self._generating
@@ -196,9 +205,6 @@ class Answerer:
     @property
     def _prompts(self) -> Prompts:
         return load_prompts(self.settings.language)
-
-    def _closed_book(self, question: str) -> _Turn:
-        return _Turn(self._prompts.base(question), lambda written: self._plain(question, written))
 
     def _plain(self, question: str, written: Generation) -> Answer:
         abstained = declines(written.text)
@@ -214,17 +220,15 @@ class Answerer:
 
     def _extracted(self, question: str, hits: Sequence[Hit]) -> Answer:
         found = self._extract(question, hits)
-        if not self._relevant(found):
-            answer = self._abstention(question, hits, "extractive")
-        else:
-            answer = self._cited(question, join_cited(found.cited), hits, "extractive")
+        cited = join_cited(found.cited) if self._relevant(found) else _NOTHING
+        answer = self._checked(question, hits, cited, "extractive")
         return dataclasses.replace(answer, confidence=found.relevance)
 
     def _generating(self, question: str, hits: Sequence[Hit]) -> Answer | _Turn:
         # the same gate for both readers: what the passages do not touch is not asked at all
         if not self._relevant(self._extract(question, hits)):
-            return self._abstention(question, hits, "generator")
-        passages = self._pack(hits, lambda shown: self._prompts.rag(question, shown))
+            return self._checked(question, hits, _NOTHING, "generator")
+        passages = self._pack(hits, functools.partial(self._prompts.rag, question))
 
         def cited(text: str) -> CitedText:
             return cite_generated(question, text, passages, threshold=self.settings.support)
@@ -251,7 +255,7 @@ class Answerer:
         return [
             self._quoted(question, ranking, self._fitting(question, focus.passages))
             if focus.passages and focus.relevance >= gate
-            else self._abstention(question, ranking, "quoting")
+            else self._checked(question, ranking, _NOTHING, "quoting")
             for question, ranking, focus in zip(questions, hits, shown, strict=True)
         ]
 
@@ -282,15 +286,9 @@ class Answerer:
         *,
         declined: bool,
     ) -> Answer:
-        """Return what passed the check, or an abstention, and what was written and dropped for it."""
-        if declined or not cited.text:
-            answer = self._abstention(question, hits, reader)
-        else:
-            answer = self._cited(question, cited, hits, reader)
+        """Return what passed the check, or an abstention, and what was written for it."""
         return dataclasses.replace(
-            answer,
-            dropped_sentences=cited.dropped_sentences,
-            dropped_markers=cited.dropped_markers,
+            self._checked(question, hits, cited, reader, declined=declined),
             prompt_tokens=written.prompt_tokens,
             completion_tokens=written.completion_tokens,
         )
@@ -301,10 +299,6 @@ class Answerer:
 
     def _relevant(self, found: Extract) -> bool:
         return bool(found.cited) and found.relevance >= self.settings.abstain_below
-
-    def _choice(self, question: str, labels: Sequence[str], hits: Sequence[Hit]) -> tuple[Message, ...]:
-        passages = self._pack(hits, lambda shown: self._prompts.choice(question, labels, shown))
-        return self._prompts.choice(question, labels, passages)
 
     def _pack(
         self, hits: Sequence[Hit], prompt: Callable[[Sequence[Passage]], Sequence[Message]]
@@ -320,19 +314,22 @@ class Answerer:
         """Return how many tokens a prompt may have."""
         return min(self.settings.context_tokens, generator.context_tokens - self.settings.max_new_tokens)
 
-    def _cited(self, question: str, cited: CitedText, hits: Sequence[Hit], reader: str) -> Answer:
+    def _checked(
+        self, question: str, hits: Sequence[Hit], cited: CitedText, reader: str, *, declined: bool = False
+    ) -> Answer:
+        """Return what passed the check, or an abstention where nothing did, and what was dropped for it."""
+        abstained = declined or not cited.text
         return Answer(
             question,
-            cited.text,
+            self._prompts.abstention if abstained else cited.text,
             Arm.RAG,
             reader,
-            citations=cited.citations,
+            citations=() if abstained else cited.citations,
             hits=tuple(hits),
-            abstained=False,
+            abstained=abstained,
+            dropped_sentences=cited.dropped_sentences,
+            dropped_markers=cited.dropped_markers,
         )
-
-    def _abstention(self, question: str, hits: Sequence[Hit], reader: str) -> Answer:
-        return Answer(question, self._prompts.abstention, Arm.RAG, reader, hits=tuple(hits), abstained=True)
 
 
 def _retrieves(arm: Arm) -> bool:

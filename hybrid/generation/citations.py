@@ -1,7 +1,4 @@
-"""Sentences with markers become text with citations that hold (attribution by token overlap).
-
-A marker that points nowhere is removed and counted; a sentence that no passage supports is taken out.
-"""
+"""Sentences with markers become text with citations that hold (attribution by token overlap)."""
 
 from __future__ import annotations
 
@@ -49,7 +46,8 @@ class Cited:
 def cite_generated(question: str, text: str, passages: Sequence[Passage], *, threshold: float) -> CitedText:
     """Check every sentence against the passages and mark it with the one that supports it best.
 
-    A sentence also goes when what supports it has no word of the question: a small model that obeys
+    A marker that points nowhere is removed and counted; a sentence that no passage supports is taken out. A
+    sentence also goes when what supports it has no word of the question: a small model that obeys
     an instruction in a document writes what stands there, but not what was asked.
 
     Args:

@@ -50,29 +50,22 @@ class Prompts:
 
     def base(self, question: str) -> tuple[Message, ...]:
         """Return the conversation of an arm without retrieval."""
-        user = Template(self.base_user).safe_substitute(question=question)
-        return (Message(MessageRole.SYSTEM, self.base_system), Message(MessageRole.USER, user))
+        return _conversation(self.base_system, self.base_user, question)
 
     def rag(self, question: str, passages: Sequence[Passage]) -> tuple[Message, ...]:
         """Return the conversation of an arm with retrieval."""
-        quoted = "\n".join(_quote(passage) for passage in passages)
-        user = Template(self.rag_user).safe_substitute(question=question, passages=quoted)
-        return (Message(MessageRole.SYSTEM, self.rag_system), Message(MessageRole.USER, user))
+        return _conversation(self.rag_system, self.rag_user, question, passages)
 
     def quoting(self, question: str, passages: Sequence[Passage]) -> tuple[Message, ...]:
         """Return the conversation in which a quote is to stand before the answer."""
-        quoted = "\n".join(_quote(passage) for passage in passages)
-        user = Template(self.quoting_user).safe_substitute(question=question, passages=quoted)
-        return (Message(MessageRole.SYSTEM, self.quoting_system), Message(MessageRole.USER, user))
+        return _conversation(self.quoting_system, self.quoting_user, question, passages)
 
     def choice(
         self, question: str, options: Sequence[str], passages: Sequence[Passage] = ()
     ) -> tuple[Message, ...]:
         """Return the conversation that ends where one of the labels is to follow."""
-        quoted = "\n".join(_quote(passage) for passage in passages)
-        text = self.choice_rag_user if passages else self.choice_base_user
-        user = Template(text).safe_substitute(question=question, passages=quoted, options=", ".join(options))
-        return (Message(MessageRole.SYSTEM, self.choice_system), Message(MessageRole.USER, user))
+        user = self.choice_rag_user if passages else self.choice_base_user
+        return _conversation(self.choice_system, user, question, passages, options)
 
     @property
     def digest(self) -> str:
@@ -113,18 +106,9 @@ def load_prompts(language: str) -> Prompts:
         ConfigError: there are none for it; the message names those that there are.
     """
     value = _texts(language)
-    return Prompts(
-        abstention=value["abstention"],
-        base_system=value["base"]["system"],
-        base_user=value["base"]["user"],
-        rag_system=value["rag"]["system"],
-        rag_user=value["rag"]["user"],
-        choice_system=value["choice"]["system"],
-        choice_base_user=value["choice"]["base_user"],
-        choice_rag_user=value["choice"]["rag_user"],
-        quoting_system=value["quoting"]["system"],
-        quoting_user=value["quoting"]["user"],
-    )
+    arms = ("base", "rag", "choice", "quoting")
+    texts = {f"{arm}_{name}": text for arm in arms for name, text in value[arm].items()}
+    return Prompts(value["abstention"], **texts)
 
 
 @functools.cache
@@ -134,8 +118,7 @@ def load_grounding_prompt(language: str) -> GroundingPrompt:
     Raises:
         ConfigError: there is none for it; the message names those that there are.
     """
-    value = _texts(language)["grounding"]
-    return GroundingPrompt(system=value["system"], user=value["user"], yes=value["yes"], no=value["no"])
+    return GroundingPrompt(**_texts(language)["grounding"])
 
 
 def _texts(language: str) -> dict[str, Any]:
@@ -148,20 +131,31 @@ def _texts(language: str) -> dict[str, Any]:
     return tomllib.loads((folder / f"{language}.toml").read_text(encoding="utf-8"))
 
 
+def _conversation(
+    system: str, user: str, question: str, passages: Sequence[Passage] = (), options: Sequence[str] = ()
+) -> tuple[Message, ...]:
+    quoted = "\n".join(map(_quote, passages))
+    asked = Template(user).safe_substitute(question=question, passages=quoted, options=", ".join(options))
+    return (Message(MessageRole.SYSTEM, system), Message(MessageRole.USER, asked))
+
+
 def _quote(passage: Passage) -> str:
-    title = _plain(" ".join(passage.title.split())).replace('"', "'")
-    return f'<passage number="{passage.number}" title="{title}">\n{_plain(passage.text)}\n</passage>'
+    """Return a passage numbered, and without delimiters of its own, so that it cannot end its quotation.
 
-
-def _plain(text: str) -> str:
-    return _DELIMITER.sub("‹", text)
+    Spotlighting, Hines et al. 2024.
+    """
+    title = _DELIMITER.sub("‹", " ".join(passage.title.split())).replace('"', "'")
+    text = _DELIMITER.sub("‹", passage.text)
+    return f'<passage number="{passage.number}" title="{title}">\n{text}\n</passage>'
 
 
 Measure = Callable[[Sequence[Passage]], int]
 
 
 def pack(hits: Sequence[Hit], measure: Measure, budget: int) -> list[Passage]:
-    """Return the passages that fit, numbered in the order of their rank.
+    """Return the passages that fit, numbered in the order of their rank, whole chunks first.
+
+    A chunk that does not fit as a whole is left to the end, and then cut after a sentence.
 
     Args:
         hits: best first.
@@ -194,15 +188,8 @@ def _with_a_part(passages: list[Passage], hit: Hit, measure: Measure, budget: in
     """Add as many first sentences of the chunk as fit."""
     whole = passage_of(len(passages) + 1, hit)
     for sentence in reversed(sentence_spans(whole.text)):
-        start = whole.span.start
-        part = Passage(
-            whole.number,
-            whole.source,
-            whole.title,
-            whole.text[: sentence.end],
-            Span(start, start + sentence.end),
-            whole.page,
-        )
+        span = Span(whole.span.start, whole.span.start + sentence.end)
+        part = dataclasses.replace(whole, text=whole.text[: sentence.end], span=span)
         if measure([*passages, part]) <= budget:
             return [*passages, part]
     return passages

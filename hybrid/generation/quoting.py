@@ -1,9 +1,4 @@
-r"""A verbatim quote with its number, and below it a short answer: written, read, and checked.
-
-Takes what a generator wrote and the passages it saw, gives a text whose citation is the quote itself. The
-form is ``"<quote>" [n]``, a new line, ``<answer>``: examples are written in it and answers are read by it.
-Reading is tolerant, checking is not: what is in no passage is not shown.
-"""
+"""A verbatim quote with its number, and below it a short answer: written, read, and checked."""
 
 from __future__ import annotations
 
@@ -28,6 +23,7 @@ from hybrid.types import Span
 _OPENING = "\"“”„«'‘"
 _CLOSING = "\"”“»'’"
 _MARK = r"\s*[(\[]\s*(\d{1,3})\s*[)\]]"
+# Written is ``"<quote>" [n]``, a new line, ``<answer>``. Reading it is tolerant, checking it is not.
 # The quote may hold marks and numbers itself: those at the end of its line are its own.
 _WHOLE_LINE = re.compile(rf"[{_OPENING}](?P<quote>.+)[{_CLOSING}]{_MARK}[.:]?$")
 _ONE_LINE = re.compile(rf"[{_OPENING}](?P<quote>.+?)[{_CLOSING}]{_MARK}(?P<answer>.*)$")

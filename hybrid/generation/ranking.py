@@ -1,4 +1,4 @@
-"""The sentences of passages ranked by a question (extractive reading, and the focus of a quoting reader)."""
+"""Sentences ranked by a question: those that an extractive reader quotes, and those that a model is shown."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from hybrid.types import Chunk, Evidence, Hit, Span, TokenCounter
 
 # Chosen on 400 XQuAD questions and on the example questions, where a broad plateau around them does
 # equally well; `hybrid evaluate` shows what they reach.
-_COSINE = 1.0
 _WORDS = 0.4
 _WORDS_BEFORE = 0.4
 _PASSAGE = 0.7
@@ -75,30 +74,48 @@ def extract(
     candidates = _candidates(hits, passages)
     if not candidates:
         return Extract((), 0.0)
-    wider = [_with_the_one_before(candidates, place) for place in range(len(candidates))]
+    # a sentence below its title and after its neighbour: "it" and "the default" refer to them
+    wider = [
+        f"{own.passage.title}: {before.text} {own.text}"
+        if before is not None and before.passage is own.passage
+        else f"{own.passage.title}: {own.text}"
+        for before, own in zip([None, *candidates], candidates, strict=False)
+    ]
     cosines = embedder.embed_documents(wider) @ embedder.embed_queries([question])[0]
-    alone = np.array(
-        overlaps(question, [f"{c.passage.title} {c.text}" for c in candidates]), dtype=np.float32
-    )
-    around = np.array(overlaps(question, wider), dtype=np.float32)
+    around = _shared(question, wider)
     scores = (
-        _COSINE * cosines
-        + _WORDS * alone
+        cosines
+        + _WORDS * _shared(question, [f"{own.passage.title} {own.text}" for own in candidates])
         + _WORDS_BEFORE * around
         + _PASSAGE * np.array([candidate.rank_score for candidate in candidates])
         + _KIND * _fits_kind(question, candidates)
     )
     order = np.argsort(-scores, kind="stable")[:sentences]
     chosen = [candidates[place] for place in order if scores[place] >= _NEAR_BEST * scores[order[0]]]
-    relevance = float(np.clip((cosines.max() + around.max()) / 2, 0.0, 1.0))
-    return Extract(tuple(_cited(candidate) for candidate in chosen), relevance)
+    cited = (Cited(unwrapped(own.text), Support(own.passage, own.span, 1.0)) for own in chosen)
+    return Extract(tuple(cited), _relevance(cosines, around))
+
+
+def _shared(question: str, texts: Sequence[str]) -> Vectors:
+    """Return the weighted share of the question's words in each text."""
+    return np.array(overlaps(question, texts), dtype=np.float32)
+
+
+def _relevance(cosines: Vectors, words: Vectors) -> float:
+    """Return how sure one can be that something is about the question, from 0 to 1."""
+    return float(np.clip((cosines.max() + words.max()) / 2, 0.0, 1.0))
+
+
+def _ranks(hits: Sequence[Hit]) -> list[float]:
+    """Return the score of each hit as a share of the best one."""
+    best = max((hit.score for hit in hits), default=0.0)
+    return [hit.score / best if best > 0 else 0.0 for hit in hits]
 
 
 def _candidates(hits: Sequence[Hit], passages: Sequence[Passage]) -> list[_Candidate]:
-    best = max((hit.score for hit in hits), default=0.0)
     found: list[_Candidate] = []
     seen: set[tuple[str, int]] = set()
-    for hit, passage in zip(hits, passages, strict=True):
+    for rank, passage in zip(_ranks(hits), passages, strict=True):
         for span in pieces(passage.text):
             text = passage.text[span.start : span.end]
             place = Span(passage.span.start + span.start, passage.span.start + span.end)
@@ -106,18 +123,8 @@ def _candidates(hits: Sequence[Hit], passages: Sequence[Passage]) -> list[_Candi
             if (passage.source, place.start) in seen or not any(letter.isalpha() for letter in text):
                 continue
             seen.add((passage.source, place.start))
-            found.append(_Candidate(passage, place, text, hit.score / best if best > 0 else 0.0))
+            found.append(_Candidate(passage, place, text, rank))
     return found
-
-
-def _with_the_one_before(candidates: Sequence[_Candidate], place: int) -> str:
-    """Return a sentence below its title and after its neighbour: "it" and "the default" refer to them."""
-    candidate = candidates[place]
-    before = candidates[place - 1] if place else None
-    text = candidate.text
-    if before is not None and before.passage is candidate.passage:
-        text = f"{before.text} {text}"
-    return f"{candidate.passage.title}: {text}"
 
 
 def _fits_kind(question: str, candidates: Sequence[_Candidate]) -> Vectors:
@@ -129,14 +136,6 @@ def _fits_kind(question: str, candidates: Sequence[_Candidate]) -> Vectors:
     return np.array(found, dtype=np.float32)
 
 
-def _cited(candidate: _Candidate) -> Cited:
-    return Cited(unwrapped(candidate.text), Support(candidate.passage, candidate.span, 1.0))
-
-
-# As the extractive reader weighs them: cosine 1, words 0.4.
-_FOCUS_WORDS = 0.4
-# How much the rank that retrieval gave counts where fewer passages are shown than there are hits.
-_FOCUS_PASSAGE = 1.0
 # The best sentence of a window counts for more than several fair ones.
 _SHARPNESS = 0.1
 
@@ -254,20 +253,19 @@ def _windows(
     if not titled:
         return [], 0.0
     cosines = vectors[[piece.place for own in parts for piece in own]] @ asked
-    words = np.array(overlaps(question, titled), dtype=np.float32)
-    scores = cosines + _FOCUS_WORDS * words
-    best = max(hit.score for hit in hits)
+    words = _shared(question, titled)
+    scores = cosines + _WORDS * words
     windows: list[_Window] = []
     begun = 0
-    for hit, own in zip(hits, parts, strict=True):
+    for hit, rank, own in zip(hits, _ranks(hits), parts, strict=True):
         scored = scores[begun : begun + len(own)]
         begun += len(own)
         if own:
             first, last = _best(own, scored, tokens, _covering(hit.chunk, own, keep))
             span = Span(own[first].span.start, own[last].span.end)
-            rank = hit.score / best if best > 0 else 0.0
+            # the rank that retrieval gave counts where fewer passages are shown than there are hits
             windows.append(_Window(hit.chunk, span, float(scored[first : last + 1].max()) + rank))
-    return windows, float(np.clip((cosines.max() + words.max()) / 2, 0.0, 1.0))
+    return windows, _relevance(cosines, words)
 
 
 def _numbered(windows: Sequence[_Window], passages: int) -> tuple[Passage, ...]:
@@ -277,7 +275,8 @@ def _numbered(windows: Sequence[_Window], passages: int) -> tuple[Passage, ...]:
         chunk = window.chunk
         span = Span(chunk.start + window.span.start, chunk.start + window.span.end)
         # chunks overlap: what stands in a better passage is not shown twice
-        if len(shown) == passages or any(_within(span, chunk.source, passage) for passage in shown):
+        held = [passage.span for passage in shown if passage.source == chunk.source]
+        if len(shown) == passages or any(s.start <= span.start and span.end <= s.end for s in held):
             continue
         text = chunk.text[window.span.start : window.span.end]
         shown.append(Passage(len(shown) + 1, chunk.source, _title(chunk), text, span, chunk.page))
@@ -307,10 +306,6 @@ def _best(own: Sequence[_Piece], scores: Vectors, tokens: int, covered: range | 
         if covers and float(worth[first : last + 1].sum()) > best:
             best, chosen = float(worth[first : last + 1].sum()), (first, last)
     return chosen
-
-
-def _within(span: Span, source: str, passage: Passage) -> bool:
-    return passage.source == source and passage.span.start <= span.start and span.end <= passage.span.end
 
 
 def _title(chunk: Chunk) -> str:

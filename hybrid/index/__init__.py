@@ -1,8 +1,4 @@
-"""The only door to what lies on disk for a domain.
-
-``Index`` reads one generation and keeps it, whatever is written meanwhile; ``hybrid.index.sync``
-writes the next one, and ``hybrid.index.reembedding`` one with the vectors of another embedder beside it.
-"""
+"""The only door to what lies on disk for a domain: one generation of its index, open for reading."""
 
 from __future__ import annotations
 
@@ -12,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hybrid.errors import IndexCorrupt, IndexMismatch, IndexMissing
-from hybrid.files import REPAIR, verify_checksum
+from hybrid.files import REPAIR, folder_lock, verify_checksum
 from hybrid.index.dense import DenseIndex, Scored
 from hybrid.index.generations import (
     Manifest,
@@ -25,8 +21,8 @@ from hybrid.index.generations import (
     switch,
 )
 from hybrid.index.lexical import TantivyIndex
-from hybrid.index.reembedding import generation_for
 from hybrid.index.store import FileState, Store
+from hybrid.index.sync import generation_for
 from hybrid.models import EmbedderFingerprint, Vectors
 from hybrid.types import Chunk, Document, Rejected
 
@@ -189,8 +185,6 @@ def rollback(domain: Path) -> Manifest:
         IndexMissing: there is none.
         IndexCorrupt: a file of it changed since it was built.
     """
-    from hybrid.files import folder_lock
-
     with folder_lock(domain):
         older = Index(domain, previous(domain))
         older.verify()

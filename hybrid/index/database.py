@@ -65,14 +65,14 @@ def database_errors(path: Path, *, read_only: bool) -> Iterator[None]:
             raise IndexCorrupt(f"{path} cannot be read: {error.reason}", hint=REPAIR) from error
 
 
-def _require_tables(path: Path, found: set[tuple[str, ...]], schema: str) -> None:
-    if found != _expected(schema):
-        raise IndexCorrupt(f"{path} has other tables than those of an index", hint=REPAIR)
-
-
 def _objects(connection: sqlite3.Connection) -> set[tuple[str, ...]]:
     rows = connection.execute("SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master")
     return {tuple(" ".join(str(value).split()) for value in row) for row in rows}
+
+
+def _require_tables(path: Path, found: set[tuple[str, ...]], schema: str) -> None:
+    if found != _expected(schema):
+        raise IndexCorrupt(f"{path} has other tables than those of an index", hint=REPAIR)
 
 
 @functools.cache

@@ -1,11 +1,4 @@
-"""The dense side of an index: FAISS.
-
-Takes unit vectors in the order of their positions, gives positions and cosines. Knows nothing about
-texts. The type follows the size: exact while that is fast, then a graph (HNSW, Malkov & Yashunin
-2018), then inverted lists with scalar quantisation (Jégou et al. 2011). For the approximate ones
-recall@10 against exact search is measured at build time, and the search effort raised until it is
-high enough.
-"""
+"""The dense side of an index: FAISS."""
 
 from __future__ import annotations
 
@@ -65,7 +58,11 @@ class DenseReport:
 
 
 def kind_for(vectors: int) -> DenseKind:
-    """Return the type that fits the number of vectors."""
+    """Return the type that fits the number of vectors.
+
+    Exact while that is fast, then a graph (HNSW, Malkov & Yashunin 2018), then inverted lists with scalar
+    quantisation (Jégou et al. 2011).
+    """
     if vectors <= EXACT_UP_TO:
         return DenseKind.EXACT
     return DenseKind.HNSW if vectors <= GRAPH_UP_TO else DenseKind.IVF

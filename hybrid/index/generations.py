@@ -1,14 +1,4 @@
-"""Generations of an index: made beside the one in force, finished, put in force by renaming a small file.
-
-::
-
-    staging.sqlite   chunks of the generation to come      (resumes where a kill stopped it)
-    vectors.sqlite   vectors by content, never made twice  (resumes too)
-         │
-    generations/<new>/ store.sqlite, dense.faiss, lexical/, manifest.json last
-         │
-    CURRENT          its name; readers keep the generation that they opened
-"""
+"""Generations of an index: made beside the one in force, finished, put in force by renaming a small file."""
 
 from __future__ import annotations
 
@@ -18,7 +8,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -148,6 +138,16 @@ def finished(domain: Path) -> list[str]:
     return sorted(path.name for path in there if (path / "manifest.json").is_file())
 
 
+def readable(domain: Path) -> Iterator[Manifest]:
+    """Yield the manifests of whole generations, oldest first, but of those that nobody can open."""
+    for name in finished(domain):
+        try:
+            manifest = read_manifest(domain, name)
+        except IndexError_:
+            continue  # damaged, or of another version of the format
+        yield manifest
+
+
 def next_name(domain: Path) -> str:
     """Return a name that was never used, so that names order by age."""
     folder = domain / "generations"
@@ -196,13 +196,10 @@ def prune(domain: Path) -> list[Path]:
 
 def _other_adapters(domain: Path, now: Manifest) -> Iterable[str]:
     latest: dict[str, str] = {}
-    for name in finished(domain):
-        try:
-            built = read_manifest(domain, name).embedder
-        except IndexError_:
-            continue  # damaged, or of another version of the format: nobody can open it
+    for manifest in readable(domain):
+        built = manifest.embedder
         if same_base(built, now.embedder) and built.adapter != now.embedder.adapter:
-            latest[built.adapter] = name
+            latest[built.adapter] = manifest.generation
     return latest.values()
 
 
@@ -273,6 +270,13 @@ def _first_line(error: Exception) -> str:
 
 
 # --- how one is made -----------------------------------------------------------------------------------
+#
+# staging.sqlite   chunks of the generation to come      (resumes where a kill stopped it)
+# vectors.sqlite   vectors by content, never made twice  (resumes too)
+#      │
+# generations/<new>/ store.sqlite, dense.faiss, lexical/, manifest.json last
+#      │
+# CURRENT          its name; readers keep the generation that they opened
 
 
 class Stage(StrEnum):
@@ -342,13 +346,12 @@ def build_generation(
     folder: str,
     chunks: ChunkSettings,
     report: Progress,
-    created: datetime,
 ) -> Manifest:
     """Write what is staged as a generation; a failure leaves nothing of it."""
     target = folder_of(domain, next_name(domain))
     draft = Manifest(
         generation=target.name,
-        created=created.isoformat(timespec="seconds"),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
         folder=folder,
         embedder=fingerprint,
         chunks=chunks,

@@ -1,8 +1,4 @@
-"""The SQLite side of an index: files, documents, chunks.
-
-A chunk's text is not stored twice: it is cut from its document, where it stands by definition. What is read
-is checked, for another program may have written it.
-"""
+"""The SQLite side of an index: files, documents, chunks; what is read is checked."""
 
 from __future__ import annotations
 
@@ -378,6 +374,7 @@ class Store:
         raise self._damaged(f"there is no document {identity!r}")
 
     def _chunk(self, source: str, text: str, metadata: Mapping[str, str], row: Sequence[Any]) -> Chunk:
+        # a chunk's text is not stored twice: it is cut from its document, where it stands by definition
         ordinal, start, stop, headings, page = row
         whole = all(type(number) is int for number in (ordinal, start, stop, page or 0))
         if not whole or not 0 <= start <= stop <= len(text):

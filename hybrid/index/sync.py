@@ -1,31 +1,16 @@
-"""Bring an index up to date: plan, apply, switch.
-
-Takes the files that should be in the index and their digests, a way to get the content of some of
-them, and an embedder; gives a new generation. Reads no documents and loads no model.
-
-::
-
-    wanted ──plan──> added, changed, removed, kept
-                         │
-    staging.sqlite <── content of added and changed      (resumes where a kill stopped it)
-    vectors.sqlite <── vectors of contents that are new  (resumes too; a moved file costs nothing)
-                         │
-    generations/<new>/ store.sqlite, dense.faiss, lexical/, manifest.json last
-                         │
-    CURRENT <── renamed                                  (until here the old one is in force)
-"""
+"""An index brought up to date (plan, apply, switch), or given the vectors of another embedder."""
 
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from hybrid.config import ChunkSettings
-from hybrid.errors import IndexCorrupt, IndexMissing, UsageError
+from hybrid.errors import IndexCorrupt, IndexError_, IndexMismatch, IndexMissing, UsageError
 from hybrid.files import folder_lock, storage_errors
 from hybrid.index.database import VectorCache
 from hybrid.index.generations import (
@@ -36,11 +21,14 @@ from hybrid.index.generations import (
     current,
     embed_missing,
     fingerprint_key,
+    folder_of,
     open_staging,
     open_store,
     prune,
     read_manifest,
+    readable,
     remove_staging,
+    same_base,
     switch,
 )
 from hybrid.index.store import FileContent, FileState, Store
@@ -94,7 +82,6 @@ def apply_update(
     chunks: ChunkSettings,
     rebuild: bool = False,
     progress: Progress | None = None,
-    now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Update:
     """Build the generation that holds exactly the wanted files, and put it in force.
 
@@ -107,7 +94,6 @@ def apply_update(
         chunks: the settings with which ``load`` splits, for the manifest.
         rebuild: start from nothing; vectors of known contents are still used again.
         progress: told how far each stage is.
-        now: gives the time for the manifest.
 
     Raises:
         IndexLocked: another process is writing this domain.
@@ -128,7 +114,7 @@ def apply_update(
         with storage_errors(str(domain)):
             staging = _stage(domain, wanted, load, fingerprint, rebuild=rebuild, report=report)
             vectors = VectorCache(domain / "vectors.sqlite")
-        try:
+        with closing(staging), closing(vectors):
             if staging.counts().documents == 0 and not plan.removed:
                 failed = "; ".join(f"{item.source}: {item.reason}" for item in staging.rejected()[:3])
                 raise UsageError(f"no file of {folder} could be indexed: {failed}")
@@ -141,11 +127,7 @@ def apply_update(
                 folder=folder,
                 chunks=chunks,
                 report=report,
-                created=now(),
             )
-        finally:
-            vectors.close()
-            staging.close()
         switch(domain, manifest.generation)
         _clean(domain, plan)
         return Update(plan, manifest, embedded)
@@ -215,3 +197,117 @@ def _keys(generations: Sequence[Path]) -> Iterator[bytes]:
             closing(Store(folder / "store.sqlite", read_only=True)) as store,
         ):
             yield from store.keys()  # of a damaged one nothing is used again
+
+
+def generation_for(domain: Path, fingerprint: EmbedderFingerprint) -> str | None:
+    """Return the latest generation with what is in force, embedded by this embedder; None if there is none.
+
+    A generation of an earlier state of the documents is none: what it finds is not what is there now.
+
+    Raises:
+        IndexMissing: the domain has no index.
+    """
+    now = current(domain)
+    if read_manifest(domain, now).embedder.identity == fingerprint.identity:
+        return now
+    held = _files(domain, now)
+    for manifest in reversed(list(readable(domain))):
+        if manifest.embedder.identity == fingerprint.identity:
+            with contextlib.suppress(IndexError_):  # its store is damaged
+                if _files(domain, manifest.generation) == held:
+                    return manifest.generation
+    return None
+
+
+def reembed(
+    domain: Path,
+    embedder: Embedder,
+    *,
+    progress: Progress | None = None,
+) -> Manifest:
+    """Build a generation with the chunks in force and the vectors of another embedder, unless there is one.
+
+    A run that was killed is resumed from the vectors that it left; the generation in force answers all the
+    time. Of documents that were embedded before, nothing is embedded again.
+
+    Args:
+        domain: the folder of the domain.
+        embedder: the one in force with another adapter, or without one.
+        progress: told how far each stage is.
+
+    Raises:
+        IndexMissing: the domain has no index.
+        IndexMismatch: the embedder would split the documents into other chunks.
+        IndexLocked: another process is writing the domain.
+        StorageError: the disk is full.
+    """
+    report = progress or (lambda stage, done, total: None)
+    fingerprint = embedder.fingerprint
+    with folder_lock(domain), span("index.reembed", {"hybrid.domain": domain.name}):
+        source = read_manifest(domain, current(domain))
+        if (there := generation_for(domain, fingerprint)) is not None:
+            return read_manifest(domain, there)
+        if not same_base(source.embedder, fingerprint):
+            raise IndexMismatch(
+                f"the index was built with {source.embedder.name!r}, and {fingerprint.name!r} is another "
+                "model, not the same one with an adapter",
+                hint=f"rebuild with: hybrid index {source.folder} --rebuild",
+            )
+        key = fingerprint_key(fingerprint)
+        with storage_errors(str(domain)):
+            staging = open_staging(domain, f"{key} of {source.generation}", empty=False)
+            vectors = VectorCache(domain / "vectors.sqlite")
+        with closing(staging), closing(vectors):
+            staging.rekey(key)
+            embed_missing(staging, vectors, embedder, report)
+            manifest = build_generation(
+                domain,
+                staging,
+                vectors,
+                fingerprint,
+                folder=source.folder,
+                chunks=source.chunks,
+                report=report,
+            )
+        remove_staging(domain)
+        return manifest
+
+
+def put_in_force(domain: Path, fingerprint: EmbedderFingerprint) -> Manifest:
+    """Switch to the generation of this embedder; ``hybrid rollback`` goes back.
+
+    Raises:
+        IndexMissing: there is none with the documents as they are now.
+    """
+    with folder_lock(domain):
+        name = generation_for(domain, fingerprint)
+        if name is None:
+            raise IndexMissing(
+                f"the domain {domain.name!r} has no index of its documents with this embedder "
+                f"(adapter {fingerprint.adapter[:12] or 'none'})",
+                hint="embed it first: hybrid adapters promote does so",
+            )
+        manifest = read_manifest(domain, name)
+        if name != current(domain):
+            switch(domain, name)
+        return manifest
+
+
+def discard(domain: Path, adapter: str) -> None:
+    """Remove the generations that an adapter embedded, but for the one in force and the one before it.
+
+    Args:
+        domain: the folder of the domain.
+        adapter: its digest, as a fingerprint names it.
+    """
+    with folder_lock(domain):
+        now = read_manifest(domain, current(domain))
+        for manifest in readable(domain):
+            in_force = manifest.generation in (now.generation, now.previous)
+            if adapter and manifest.embedder.adapter == adapter and not in_force:
+                shutil.rmtree(folder_of(domain, manifest.generation), ignore_errors=True)
+
+
+def _files(domain: Path, generation: str) -> dict[str, FileState]:
+    with closing(open_store(domain, read_manifest(domain, generation))) as store:
+        return store.file_states()

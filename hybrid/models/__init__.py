@@ -1,8 +1,4 @@
-"""What a model must offer: embedder, reranker, generator, each as a protocol.
-
-Every implementation here and every object of a user that has these members will do. Loading a
-model is the business of ``hybrid.models.loading``; this module loads nothing.
-"""
+"""Protocols of the models: embedder, reranker, generator; every object with these members will do."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Adapters (PEFT's format): read with suspicion before anything is loaded, merged once, swapped per call.
-
-A module is not wrapped: its parameters are exchanged for the merged ones while a call runs and put back after
-it, so without an adapter it is the base bit for bit, and with one it is as fast as the base.
-"""
+"""Adapters in PEFT's format: read with suspicion, merged once, swapped per call."""
 
 from __future__ import annotations
 
@@ -241,6 +237,9 @@ def merged_weights(module: Module, folder: Path, strength: float = 1.0) -> Merge
 
 class Swap:
     """The one owner of a module's parameters: shows the base's, or those with an adapter, one at a time.
+
+    A module is not wrapped: its parameters are exchanged for the merged ones while a call runs and put back
+    after it, so without an adapter it is the base bit for bit, and with one it is as fast as the base.
 
     Calls with different weights wait for each other. Whoever touches the module past this object sees
     whatever is shown just then.

@@ -1,12 +1,12 @@
-"""Where to compute and in which number format.
-
-Takes a wish ("auto", "cpu", "cuda", ..., "float32", "bfloat16"), gives what this machine is best at.
-"""
+"""Device, number format, and what figures were taken with: the machine and the libraries."""
 
 from __future__ import annotations
 
 import os
+import platform
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hybrid.errors import ConfigError, ModelError
@@ -15,6 +15,20 @@ if TYPE_CHECKING:
     import torch
 
 _DTYPES = ("float32", "bfloat16", "float16")
+_LIBRARIES = (
+    "hybrid-assistant",
+    "torch",
+    "transformers",
+    "peft",
+    "sentence-transformers",
+    "tokenizers",
+    "faiss-cpu",
+    "tantivy",
+    "numpy",
+)
+# What decides the speed of models on a processor, by its own names.
+_FLAGS = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8", "asimd", "bf16", "sve")
+_CPU = Path("/proc/cpuinfo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +118,38 @@ def _choose_device(device: str) -> tuple[str, str]:
             hint="set it to auto to let it choose",
         )
     return device, f"{device} as set"
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that decide answers and their speed."""
+    found = {"python": platform.python_version()}
+    for library in _LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            found[library] = "not installed"
+    return found
+
+
+def describe_machine() -> dict[str, str]:
+    """Return system, processor, threads and memory; where the system does not tell, the entry is empty."""
+    import psutil
+
+    return {
+        "system": platform.platform(),
+        "processor": platform.machine(),
+        "compute": describe_compute(),
+        "cores": str(psutil.cpu_count(logical=False) or ""),
+        "memory": f"{psutil.virtual_memory().total / 2**30:.1f} GiB",
+        "instructions": " ".join(_instructions()),
+    }
+
+
+def _instructions() -> list[str]:
+    if not _CPU.is_file():
+        return []
+    for line in _CPU.read_text(encoding="utf-8", errors="replace").splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() in ("flags", "Features"):
+            return [flag for flag in _FLAGS if flag in value.split()]
+    return []

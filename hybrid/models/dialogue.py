@@ -1,8 +1,4 @@
-"""Decoding: a conversation becomes tokens, tokens are chosen, and their text ends where it should.
-
-The same for asking, judging and tuning: a generator that is tuned on another layout than it is served with
-repeats itself or never stops.
-"""
+"""Decoding: chat templates, padding, sampling, stop strings."""
 
 from __future__ import annotations
 
@@ -27,7 +23,11 @@ _LOOP_REPEATS = 3
 
 
 class Dialogue:
-    """The layout of conversations for one tokenizer; a chat template is used where it has one."""
+    """The layout of conversations for one tokenizer; a chat template is used where it has one.
+
+    It is the same for asking, judging and tuning: a generator that is tuned on another layout than it is
+    served with repeats itself or never stops.
+    """
 
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer

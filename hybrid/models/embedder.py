@@ -1,8 +1,4 @@
-"""Bi-encoders that embed, by themselves or with an adapter, and cross-encoders that rerank.
-
-Weights are loaded at the first text: a command that finds nothing to embed never waits for them. An adapter
-is merged then, so it costs no time afterwards; one embedder has one adapter, for an index has one embedder.
-"""
+"""Bi-encoders that embed, by themselves or with an adapter, and cross-encoders that rerank."""
 
 from __future__ import annotations
 
@@ -56,7 +52,8 @@ class SentenceTransformerEmbedder:
     """Any sentence-transformers model; its own prompts are used where it names them.
 
     A BERT with a usual pooling is read by our own encoder, which gives the same vectors, and the states of
-    tokens; any other model by the library.
+    tokens; any other model by the library. Weights are loaded at the first text: a command that finds nothing
+    to embed never waits for them. An adapter is merged then, so it costs no time afterwards.
 
     Args:
         folder: where the model lies.

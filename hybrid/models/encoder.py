@@ -1,7 +1,4 @@
-"""BERT (Devlin et al. 2019) as an encoder of texts: states of tokens, and pooled vectors.
-
-Torch and safetensors are all it takes: importing the libraries that serve any model costs eight CPU seconds.
-"""
+"""BERT (Devlin et al. 2019) as an encoder of texts: states of tokens, and pooled vectors."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from torch.nn import functional
 
 from hybrid.models import Vectors
 from hybrid.models.device import Placement
-from hybrid.models.layout import BertShape, Layout, Pooling
+from hybrid.models.layout import BertLayout, BertShape, Pooling
 
 # Rows of a batch, by the tokens of each. The encoder is given these shapes and no other: every new one
 # costs a kernel that is kept, and scatters the heap (701 questions of any length: 1.2 to 2.7 GB). Few rows
@@ -27,6 +24,7 @@ _FEW = {16: 16, 32: 8, 64: 4, 96: 4, 128: 4, 160: 4, 192: 4, 256: 4, 384: 2, 512
 _MANY = 4
 
 
+# Torch and safetensors are all it takes: importing the libraries for any model costs eight CPU seconds.
 # Weights come from a file: none is drawn before, which would also cost five CPU seconds of imports.
 class _Linear(nn.Linear):
     def reset_parameters(self) -> None:
@@ -119,7 +117,7 @@ class Encoder:
         placement: where it is.
     """
 
-    def __init__(self, model: Bert, layout: Layout, placement: Placement) -> None:
+    def __init__(self, model: Bert, layout: BertLayout, placement: Placement) -> None:
         self.model, self._layout, self._placement = model, layout, placement
         longest = layout.shape.max_position_embeddings
         usual = {length: rows for length, rows in _FEW.items() if length < longest}
@@ -202,7 +200,7 @@ def _pooled(states: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:
 
 
 @lru_cache(maxsize=2)
-def load_encoder(layout: Layout, placement: Placement, digest: str) -> Encoder | None:
+def load_encoder(layout: BertLayout, placement: Placement, digest: str) -> Encoder | None:
     """Return the encoder of a folder, one object for all that read it; None where its tensors are no BERT's.
 
     Args:

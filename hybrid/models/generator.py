@@ -1,8 +1,4 @@
-"""A causal language model as a generator: greedy, batched, streaming, sampling; or as a judge of given texts.
-
-Takes conversations, gives texts or likelihoods, by the base or with an adapter. Knows nothing about passages
-or citations.
-"""
+"""A causal language model as a generator: greedy, batched, streaming, sampling; or as a judge of texts."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""What a model folder says of a BERT that embeds: sizes, pooling, prompts.
-
-Read from the folder's own JSON. A folder that says anything more is left to sentence-transformers: the two
-must never differ.
-"""
+"""The layout of a BERT that embeds, as its folder's JSON tells it: sizes, pooling, prompts."""
 
 from __future__ import annotations
 
@@ -42,7 +38,7 @@ class BertShape:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class BertLayout:
     """A folder with a BERT, one pooling and perhaps a normalisation.
 
     ``max_length`` counts markers too; ``lower`` lowers a text before the tokenizer's own normalisation.
@@ -58,15 +54,18 @@ class Layout:
     weights: Path
 
 
-def read_layout(folder: Path) -> Layout | None:
-    """Return the layout of a folder, or None where it is another one, or damaged."""
+def read_layout(folder: Path) -> BertLayout | None:
+    """Return the layout of a folder, or None where it is another one, or damaged.
+
+    A folder that says anything more is left to sentence-transformers: the two must never differ.
+    """
     try:
         return _layout(folder)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None  # whoever loads it then says what is wrong
 
 
-def _layout(folder: Path) -> Layout | None:
+def _layout(folder: Path) -> BertLayout | None:
     modules = _object(folder / "modules.json")
     kinds = [str(module["type"]) for module in modules]
     names = [kind.rpartition(".")[2] for kind in kinds]
@@ -89,7 +88,7 @@ def _layout(folder: Path) -> Layout | None:
     weights = inner / "model.safetensors"
     if not weights.is_file() or not 2 < length <= shape.max_position_embeddings:
         return None
-    return Layout(shape, pooling, length, query, document, lower, inner / "tokenizer.json", weights)
+    return BertLayout(shape, pooling, length, query, document, lower, inner / "tokenizer.json", weights)
 
 
 def prefixes(prompts: Mapping[str, str | None], default_name: str | None) -> tuple[str, str]:

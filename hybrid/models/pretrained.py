@@ -1,8 +1,4 @@
-"""Models of any architecture by transformers: whole, from this machine, and without code of their own.
-
-Also where GGUF weights are converted, once, into a clean folder in our cache: reading them takes 16-25 s and
-leaves a quantiser on the model, with which it can be neither trained nor saved.
-"""
+"""Pretrained models by transformers: whole, from this machine, and without code of their own."""
 
 from __future__ import annotations
 
@@ -176,6 +172,9 @@ def quiet() -> None:
 
 def converted(path: Path) -> Path:
     """Return the converted folder of a GGUF file, converting it on the first call.
+
+    Reading the file takes 16-25 s and leaves a quantiser on the model, with which it can be neither trained
+    nor saved.
 
     The number format is float32, which holds the dequantised values exactly. Another process that converts
     is waited for. Without a cache that can be written it is converted for this process alone.

@@ -138,10 +138,9 @@ def check_questions(
     found.extend(_leaks(questions, trained))
     if len(questions) == 1:
         found.append(
-            Finding(
-                questions[0].id,
+            _warning(
+                questions[0],
                 "one question only",
-                Severity.WARNING,
                 "the set holds a single question",
                 "no comparison can be decided by it; add more",
             )

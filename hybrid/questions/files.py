@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,12 +30,7 @@ def load_questions(path: Path) -> list[Question]:
     """
     if not path.is_file():
         raise UsageError(f"there is no question set {path}")
-    questions: list[Question] = []
-    try:
-        for number, value in read_jsonl(path):
-            questions.append(question_of(value, number, path))
-    except ValueError as error:
-        raise UsageError(str(error)) from error
+    questions = [question_of(value, number, path) for number, value in _lines(path)]
     if not questions:
         raise UsageError(f"{path} holds no questions")
     return questions
@@ -82,18 +77,22 @@ def load_texts(path: Path) -> list[str]:
     if not path.is_file():
         raise UsageError(f"there is no file {path}", hint="name the training data, JSON lines")
     texts: list[str] = []
+    for number, value in _lines(path):
+        parts = [part for key in _TRAINED for part in _texts(value, key)]
+        if not parts:
+            raise UsageError(
+                f"{path}, line {number}: expected an object with one of {', '.join(_TRAINED)}, "
+                f"found {json.dumps(value)[:80]}"
+            )
+        texts.append("\n".join(parts))
+    return texts
+
+
+def _lines(path: Path) -> Iterator[tuple[int, Any]]:
     try:
-        for number, value in read_jsonl(path):
-            parts = [part for key in _TRAINED for part in _texts(value, key)]
-            if not parts:
-                raise UsageError(
-                    f"{path}, line {number}: expected an object with one of {', '.join(_TRAINED)}, "
-                    f"found {json.dumps(value)[:80]}"
-                )
-            texts.append("\n".join(parts))
+        yield from read_jsonl(path)
     except ValueError as error:
         raise UsageError(str(error)) from error
-    return texts
 
 
 def _texts(value: Any, key: str) -> list[str]:

@@ -105,7 +105,11 @@ _PROMPT = (
 
 
 def reworded(candidates: Iterator[Placed], generator: Generator) -> Iterator[Placed]:
-    """Yield the candidates whose question the generator could word; the others are passed over."""
+    """Yield the candidates whose question the generator could word; the others are passed over.
+
+    The answer and its evidence stay those that the rules found. A model of a few hundred million parameters
+    repeats the passage or asks about something else, which is why this is off unless it is asked for.
+    """
     while batch := list(islice(candidates, _WORDED_AT_ONCE)):
         written = generator.generate([[_ask(placed)] for placed in batch], max_new_tokens=_NEW_TOKENS)
         for placed, generation in zip(batch, written, strict=True):
@@ -242,7 +246,12 @@ def make_questions(
     foreign: Sequence[Question] = (),
     closed_book: ClosedBook | None = None,
 ) -> MadeSet:
-    """Make a set.
+    """Make a set; every question is checked by round trip.
+
+    Its answers are verbatim parts of its evidence, retrieval finds the evidence, the question does not hold
+    the answer, and nothing is asked twice. A question that retrieval finds only far down stays in the set, so
+    does one that the bare generator answers: dropping either would make an arm look better than it is. Both
+    are labelled.
 
     Args:
         candidates: in the order in which they are wanted, as ``spread`` yields them.

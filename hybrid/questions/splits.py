@@ -17,8 +17,9 @@ _DIGITS = 13  # of the digest: 52 bits, all of which a float holds exactly
 def held_out(source: str, *, share: float, seed: int) -> bool:
     """Tell whether a document is held out from training.
 
-    The rule depends on nothing but its arguments: a document that is added moves no other, and what is
-    held out at a smaller share is held out at a larger one too.
+    The rule depends on nothing but its arguments, so that question making, which labels questions of such
+    documents as fresh, and training agree without a file between them. A document that is added moves no
+    other, and what is held out at a smaller share is held out at a larger one too.
 
     Args:
         source: of the document; every row of a table is a document of its own.

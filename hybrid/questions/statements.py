@@ -78,7 +78,7 @@ def _name_line(line: re.Match[str], span: Span, topic: Topic) -> Iterator[Candid
         question = f"what is {does} called?"
     else:
         question = f"what is the name of this: {does}?"
-    yield Candidate("cloze:definition", asked_in(topic, question, answer=name, alone=True), (name,), span)
+    yield _cloze("definition", question, name, span, topic)
 
 
 def _is_a(text: str, sentence: Span, topic: Topic) -> Iterator[Candidate]:
@@ -92,7 +92,7 @@ def _is_a(text: str, sentence: Span, topic: Topic) -> Iterator[Candidate]:
         question = f"what {verb} {rest} called?"
     else:
         question = f"which term fits this definition: “{rest}”?"
-    yield Candidate("cloze:definition", asked_in(topic, question, answer=term, alone=True), (term,), sentence)
+    yield _cloze("definition", question, term, sentence, topic)
 
 
 def _is_name(term: str, article: str, verb: str) -> bool:
@@ -119,12 +119,7 @@ def _called(text: str, sentence: Span, topic: Topic) -> Iterator[Candidate]:
     if subject.startswith("the ") and len(subject.split()) < _SAYS_ENOUGH:
         return
     question = f"what {found['verb']} {subject} called?"
-    yield Candidate(
-        "cloze:definition",
-        asked_in(topic, question, answer=found["term"], alone=True),
-        (found["term"],),
-        sentence,
-    )
+    yield _cloze("definition", question, found["term"], sentence, topic)
 
 
 def _abbreviation(text: str, sentence: Span, topic: Topic) -> Iterator[Candidate]:
@@ -132,8 +127,7 @@ def _abbreviation(text: str, sentence: Span, topic: Topic) -> Iterator[Candidate
     for found in [*_SHORT_FOR.finditer(inner), *_SHORT_FIRST.finditer(inner)]:
         long = long_form(found["short"], found["long"].split())
         if long:
-            question = asked_in(topic, f"what does {found['short']} stand for?", answer=long, alone=True)
-            yield Candidate("cloze:definition", question, (long,), sentence)
+            yield _cloze("definition", f"what does {found['short']} stand for?", long, sentence, topic)
 
 
 # What an answer takes along behind its number: units, and what is counted without being one.
@@ -195,7 +189,7 @@ def _is(inner: str, sentence: Span, topic: Topic) -> Candidate | None:
         return None
     subject = lower_first(plain(found["subject"]))
     question = f"what {found['verb']} {subject}?"
-    return _candidate(question, found["number"], sentence, topic)
+    return _cloze("number", question, found["number"], sentence, topic)
 
 
 def _has(inner: str, sentence: Span, topic: Topic) -> Candidate | None:
@@ -211,7 +205,7 @@ def _has(inner: str, sentence: Span, topic: Topic) -> Candidate | None:
         return None
     subject = _ADVERB.sub("", lower_first(plain(found["subject"])))
     question = f"how many {noun} {helper} {subject} {verb}{rest}?"
-    return _candidate(question, found["number"], sentence, topic)
+    return _cloze("number", question, found["number"], sentence, topic)
 
 
 def _noun_and_rest(text: str) -> tuple[str, str]:
@@ -236,12 +230,12 @@ def _gap(inner: str, sentence: Span, topic: Topic) -> Candidate | None:
         return None
     gapped = sentence_body(f"{before}{_GAP}{inner[number.end() :]}".replace(_GAP, "\0")).replace("\0", _GAP)
     question = f"which number belongs in the gap: “{gapped}”?"
-    return _candidate(question, number.group(), sentence, topic)
+    return _cloze("number", question, number.group(), sentence, topic)
 
 
-def _candidate(question: str, number: str, sentence: Span, topic: Topic) -> Candidate:
+def _cloze(kind: str, question: str, answer: str, evidence: Span, topic: Topic) -> Candidate:
     return Candidate(
-        "cloze:number", asked_in(topic, question, answer=number, alone=True), (number,), sentence
+        f"cloze:{kind}", asked_in(topic, question, answer=answer, alone=True), (answer,), evidence
     )
 
 

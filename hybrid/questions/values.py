@@ -1,7 +1,4 @@
-"""What question making works on: sections of a document, their pieces, and candidates.
-
-Frozen, without behaviour. All spans are into ``Document.text``.
-"""
+"""Sections of a document, their pieces, and the candidates that they give; spans are into its text."""
 
 from __future__ import annotations
 

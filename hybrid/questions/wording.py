@@ -1,8 +1,4 @@
-"""How questions are worded: the place asked about, plain text, verbs (template question generation).
-
-English only: a corpus in another language gives fewer and poorer questions, and a set by people or by a
-generator is the better choice there.
-"""
+"""How questions are worded: the place asked about, plain text, verbs (template question generation)."""
 
 from __future__ import annotations
 
@@ -12,6 +8,9 @@ from pathlib import PurePosixPath
 from hybrid.questions.values import Section, Topic
 from hybrid.text.words import contains, word_set
 from hybrid.types import Document
+
+# English only: a corpus in another language gives fewer and poorer questions, and a set by people or by a
+# generator is the better choice there.
 
 # Headings that say what kind of text follows, not what it is about.
 GENERIC = word_set(

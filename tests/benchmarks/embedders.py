@@ -42,7 +42,7 @@ from hybrid.adaptation.values import AdapterKind, Card, Change, Data
 from hybrid.config import ChunkSettings, DocumentSettings, Settings, load_settings
 from hybrid.files import read_jsonl
 from hybrid.index import Index
-from hybrid.index.reembedding import discard, reembed
+from hybrid.index.sync import discard, reembed
 from hybrid.ingestion import Ingestor
 from hybrid.models import Embedder
 from hybrid.models.device import choose_placement

@@ -118,7 +118,7 @@ def test_several_scorers_are_asked_once_each(fakes, capsys):
     found = document(
         capsys,
         "evaluate",
-        "one.jsonl",
+        "other.jsonl",
         "two.jsonl",
         "--scorer",
         "good",
@@ -128,7 +128,7 @@ def test_several_scorers_are_asked_once_each(fakes, capsys):
         "good",
     )
     assert fakes == ["good", "loud"]
-    assert [each["data"] for each in found["sets"]] == ["one", "two"]
+    assert [each["data"] for each in found["sets"]] == ["other", "two"]
     assert list(found["sets"][0]["scorers"]) == ["good", "loud"]
     first, second = (each["scorers"]["good"]["auroc"] for each in found["sets"])
     assert found["mean"]["good"]["auroc"] == pytest.approx((first + second) / 2)
@@ -156,14 +156,14 @@ def test_a_limit_takes_whole_documents(fakes, capsys):
 
 
 def test_a_page_in_markdown(fakes, capsys):
-    told = said(capsys, "evaluate", "one.jsonl", "two.jsonl", "--scorer", "good", "--markdown")
-    assert told.out.startswith("### one\n\n240 claims")
+    told = said(capsys, "evaluate", "two.jsonl", "other.jsonl", "--scorer", "good", "--markdown")
+    assert told.out.startswith("### two\n\n120 claims")
     assert "| word overlap (floor) | 0." in told.out and "### Mean over 2 sets" in told.out
     assert "AP and F1" not in told.out
 
 
 def test_the_mean_over_sets_is_a_table(fakes, capsys):
-    out = said(capsys, "evaluate", "one.jsonl", "two.jsonl", "--scorer", "good").out
+    out = said(capsys, "evaluate", "other.jsonl", "two.jsonl", "--scorer", "good").out
     assert "mean over 2 sets" in out and "mean AUROC" in out
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hybrid.errors import IndexCorrupt, IndexMismatch, IndexMissing, StorageError
 from hybrid.index import Index, generations, read_state, require_embedder, rollback
 from hybrid.index.generations import current, finished, read_manifest
-from hybrid.index.reembedding import discard, generation_for, put_in_force, reembed
 from hybrid.index.store import Store
+from hybrid.index.sync import discard, generation_for, put_in_force, reembed
 from hybrid.testing import HashEmbedder
 
 _TEXTS = {"a.txt": "alpha port server. " * 6, "b.txt": "beta zebra", "c.txt": "reject: damaged"}

@@ -1,11 +1,14 @@
-"""Where to compute, and in which format."""
+"""Where to compute, in which format, and what figures were taken with."""
 
+import platform
+
+import numpy
 import pytest
 import torch
 
 from hybrid.errors import ConfigError, ModelError
 from hybrid.models import device
-from hybrid.models.device import choose_placement
+from hybrid.models.device import choose_placement, describe_machine, versions
 
 
 @pytest.fixture
@@ -56,3 +59,17 @@ def test_a_device_that_is_not_there_is_a_model_error(machine, name):
 def test_an_unknown_format_is_a_config_error():
     with pytest.raises(ConfigError, match="int3"):
         choose_placement("cpu", "int3")
+
+
+def test_versions_are_those_that_run():
+    found = versions()
+    assert found["python"] == platform.python_version()
+    assert found["numpy"] == numpy.__version__
+    assert all(found.values())
+
+
+def test_the_machine_has_texts_only():
+    machine = describe_machine()
+    assert "threads of" in machine["compute"]
+    assert machine["memory"].endswith("GiB")
+    assert all(isinstance(value, str) for value in machine.values())

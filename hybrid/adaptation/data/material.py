@@ -146,7 +146,11 @@ def make_examples(
         [*making.part(split.validation, objectives, looks), *checked], making.sieve, after=train
     )
     require_examples(train, made_from="the training data" if own != Given() else "the corpus")
-    return Examples(tuple(train), tuple(validation), _merged([*making.left_out, *left_out, *left_out_too]))
+    total: Counter[str] = Counter()
+    for part in (*making.left_out, *left_out, *left_out_too):
+        total[part.reason] += part.count
+    dropped = tuple(LeftOut(reason, count) for reason, count in sorted(total.items()))
+    return Examples(tuple(train), tuple(validation), dropped)
 
 
 class _Making:
@@ -275,10 +279,3 @@ def _sources_of(question: Question) -> set[str]:
 
 def _said(example: Example) -> str:
     return "\n".join((*(turn.content for turn in example.prompt), example.completion))
-
-
-def _merged(left_out: Iterable[LeftOut]) -> tuple[LeftOut, ...]:
-    total: Counter[str] = Counter()
-    for part in left_out:
-        total[part.reason] += part.count
-    return tuple(LeftOut(reason, count) for reason, count in sorted(total.items()))

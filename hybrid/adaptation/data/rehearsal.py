@@ -8,19 +8,18 @@ from collections.abc import Iterator, Sequence
 from importlib import resources
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from hybrid.adaptation.data.files import load_examples, save_examples
 from hybrid.adaptation.values import Example, ExampleKind
 from hybrid.files import hash_text
-from hybrid.models.dialogue import Dialogue, draw
+from hybrid.models.dialogue import Dialogue, draw, left_padded
 from hybrid.text.sentences import sentence_spans
 from hybrid.types import Message, MessageRole
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 # Changes with the way of sampling: what was made in another way is made again.
 _VERSION = "1"
@@ -148,60 +147,36 @@ def sample(
         seed: the same one gives the same texts.
         end: whether it may come to an end; if not, that token is never taken.
     """
-    import torch
-
     chance = torch.Generator().manual_seed(seed)
-    module.eval()
-    for first in range(0, len(prompts), _ROWS):
-        rows = prompts[first : first + _ROWS]
-        with torch.inference_mode():
-            written = _decode(module, dialogue, rows, max_new_tokens, temperature, chance, end=end)
-        for ids in written.tolist():
-            ended = dialogue.end in ids
-            yield ids[: ids.index(dialogue.end)] if ended else ids, ended
-
-
-def _decode(
-    module: Any,
-    dialogue: Dialogue,
-    rows: Sequence[Sequence[int]],
-    max_new_tokens: int,
-    temperature: float,
-    chance: Any,
-    *,
-    end: bool,
-) -> Tensor:
-    """Return the tokens written for a batch of prompts, of the shape (rows, tokens)."""
-    import torch
-
-    width = max(map(len, rows))
-    padded = [[dialogue.end] * (width - len(row)) + list(row) for row in rows]
-    ids = torch.tensor(padded, device=module.device)
-    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=module.device)
-    written: list[Tensor] = []
-    going = torch.ones(len(rows), dtype=torch.bool)
-    cache = None
     # logits of a whole prompt are 200 KB a token; models of other makers may not know the option
     keep = {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(module.forward).parameters else {}
-    for _ in range(max_new_tokens):
-        positions = (mask.cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :]
-        output = module(
-            input_ids=ids,
-            attention_mask=mask,
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
-            **keep,
-        )
-        cache = output.past_key_values
-        logits = output.logits[:, -1].float().cpu() / temperature
-        if not end:
-            logits[:, dialogue.end] = -torch.inf
-        drawn = draw(logits, chance)
-        written.append(torch.where(going, drawn, dialogue.end))
-        going = going & (drawn != dialogue.end)
-        if not going.any():
-            break
-        ids = written[-1][:, None].to(module.device)
-        mask = torch.cat([mask, torch.ones_like(ids)], dim=1)
-    return torch.stack(written, dim=1)
+    module.eval()
+    for first in range(0, len(prompts), _ROWS):
+        rows = left_padded(prompts[first : first + _ROWS], filler=dialogue.end, device=module.device)
+        ids, mask, cache = rows.ids, rows.mask, None
+        written: list[Tensor] = []
+        going = torch.ones(len(ids), dtype=torch.bool)
+        with torch.inference_mode():
+            for _ in range(max_new_tokens):
+                output = module(
+                    input_ids=ids,
+                    attention_mask=mask,
+                    position_ids=(mask.cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :],
+                    past_key_values=cache,
+                    use_cache=True,
+                    **keep,
+                )
+                cache = output.past_key_values
+                logits = output.logits[:, -1].float().cpu() / temperature
+                if not end:
+                    logits[:, dialogue.end] = -torch.inf
+                drawn = draw(logits, chance)
+                written.append(torch.where(going, drawn, dialogue.end))
+                going = going & (drawn != dialogue.end)
+                if not going.any():
+                    break
+                ids = written[-1][:, None].to(module.device)
+                mask = torch.cat([mask, torch.ones_like(ids)], dim=1)
+        for row in torch.stack(written, dim=1).tolist():
+            ended = dialogue.end in row
+            yield row[: row.index(dialogue.end)] if ended else row, ended

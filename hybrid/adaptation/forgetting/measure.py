@@ -27,7 +27,7 @@ from hybrid.adaptation.forgetting.suites import Choice, Suite
 from hybrid.adaptation.values import Change, Measure
 from hybrid.errors import AdapterError, ExtraMissing, UsageError
 from hybrid.files import hash_text, write_json
-from hybrid.models import Generation
+from hybrid.models import Generator
 from hybrid.models.resolve import cached
 from hybrid.statistics import resample
 from hybrid.types import Message, MessageRole
@@ -100,19 +100,8 @@ class Forgetting:
     items: tuple[Item, ...]
 
 
-class Model(Subject, Protocol):
+class Model(Subject, Generator, Protocol):
     """A generator that lends its model and answers: ``TransformersGenerator``, with and without adapter."""
-
-    @property
-    def digest(self) -> str:
-        """Return what decides its words."""
-        ...
-
-    def generate(
-        self, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int, stop: Sequence[str] = ()
-    ) -> list[Generation]:
-        """Answer every conversation."""
-        ...
 
 
 def measure(

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 
@@ -26,8 +25,6 @@ from hybrid.types import Document
 _K = 10
 # Chunks that are looked at for the ten best documents.
 _DEPTH = 120
-
-Rank: TypeAlias = Callable[[Sequence[str]], list[list[str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,25 +67,6 @@ def general_changes(
     return tuple(found)
 
 
-def rank_over(collection: RetrievalSet, embedder: Embedder) -> Rank:
-    """Return a dense search over documents in memory; a document ranks where its best chunk does."""
-    texts, sources = [], []
-    for document in collection.documents:
-        for sized in chunk_document(document, embedder, ChunkSettings(), max_tokens=embedder.max_tokens):
-            texts.append(sized.chunk.embedded_text)
-            sources.append(document.source)
-    vectors = embedder.embed_documents(texts)
-
-    def rank(queries: Sequence[str]) -> list[list[str]]:
-        nearest = [
-            np.argsort(-(vectors @ query), kind="stable")[:_DEPTH]
-            for query in embedder.embed_queries(queries)
-        ]
-        return [list(dict.fromkeys(sources[place] for place in places))[:_K] for places in nearest]
-
-    return rank
-
-
 def pool_scores(
     queries: Vectors, passages: Vectors, own: Sequence[int], sources: Sequence[str]
 ) -> list[float]:
@@ -126,9 +104,20 @@ def _gain(better: int) -> float:
 
 
 def _scores(collection: RetrievalSet, embedder: Embedder) -> list[float]:
-    rankings = rank_over(collection, embedder)([query.text for query in collection.queries])
-    judged = zip(rankings, collection.queries, strict=True)
-    return [ndcg(ranking, query.grades, _K) for ranking, query in judged]
+    """Return the nDCG@10 of each query by a search in memory; a document ranks where its best chunk does."""
+    texts, sources = [], []
+    for document in collection.documents:
+        for sized in chunk_document(document, embedder, ChunkSettings(), max_tokens=embedder.max_tokens):
+            texts.append(sized.chunk.embedded_text)
+            sources.append(document.source)
+    vectors = embedder.embed_documents(texts)
+    found = []
+    asked = embedder.embed_queries([query.text for query in collection.queries])
+    for query, vector in zip(collection.queries, asked, strict=True):
+        nearest = np.argsort(-(vectors @ vector), kind="stable")[:_DEPTH]
+        ranking = list(dict.fromkeys(sources[place] for place in nearest))[:_K]
+        found.append(ndcg(ranking, query.grades, _K))
+    return found
 
 
 def _change(measure: str, columns: Sequence[Sequence[float]], units: Sequence[str], seed: int) -> Change:

@@ -177,17 +177,14 @@ def worth(losses: Losses, proof: Sequence[Encoded], dialogue: Dialogue) -> list[
     labelled = [item for item in proof if item.example.options]
     if not labelled:
         return losses(proof)
-    chosen = _choose(losses, [item.example for item in labelled], dialogue)
-    return [float(said == item.example.completion) for said, item in zip(chosen, labelled, strict=True)]
-
-
-def _choose(losses: Losses, examples: Sequence[Example], dialogue: Dialogue) -> list[str]:
-    """Return for each example the likeliest of its options."""
+    examples = [item.example for item in labelled]
     asked = [dataclasses.replace(each, completion=option) for each in examples for option in each.options]
     encoded = encode(asked, dialogue, max_tokens=10**9).encoded
     found = zip(losses(encoded), encoded, strict=True)
     sums = iter(loss * item.completion_tokens for loss, item in found)
-    return [min((next(sums), option) for option in each.options)[1] for each in examples]
+    # the likeliest of its options
+    chosen = [min((next(sums), option) for option in each.options)[1] for each in examples]
+    return [float(said == each.completion) for said, each in zip(chosen, examples, strict=True)]
 
 
 def gain_of(before: Sequence[float], after: Sequence[float], proof: Sequence[Encoded]) -> Change | None:

@@ -18,6 +18,7 @@ from torch.nn import functional
 from hybrid.adaptation.values import QueryPair
 from hybrid.index.lexical import terms_of
 from hybrid.models import Vectors
+from hybrid.models.layout import prefixes
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -71,10 +72,7 @@ class VectorModel(nn.Module):
     def __init__(self, model: SentenceTransformer, *, max_tokens: int) -> None:
         super().__init__()
         self.model = model
-        prompts = model.prompts or {}
-        default = prompts.get(model.default_prompt_name or "") or ""
-        self.query_prompt = prompts.get("query") or default
-        self.passage_prompt = prompts.get("document") or prompts.get("passage") or default
+        self.query_prompt, self.passage_prompt = prefixes(model.prompts or {}, model.default_prompt_name)
         model.max_seq_length = min(max_tokens, int(model.max_seq_length or max_tokens))
 
     def forward(self, groups: Sequence[Mapping[str, Tensor]]) -> list[Tensor]:
@@ -139,7 +137,11 @@ class Lesson:
             self.passages,
             dense_weight=settings.dense_weight,
         )
-        self.listed: Listed = self.teacher.best(settings.listed, self._same_source())
+        of: dict[str, set[int]] = {}
+        for row, place in enumerate(self.own):
+            of.setdefault(self._unit(row), set()).add(place)
+        same_source = [sorted(of[self._unit(row)]) for row in range(len(self.pairs))]
+        self.listed: Listed = self.teacher.best(settings.listed, same_source)
 
     @cached_property
     def rows_of(self) -> Mapping[int, tuple[int, ...]]:
@@ -186,12 +188,6 @@ class Lesson:
 
     def _unit(self, row: int) -> str:
         return self.pairs[row].source or f"pair {row}"
-
-    def _same_source(self) -> list[list[int]]:
-        of: dict[str, set[int]] = {}
-        for row, place in enumerate(self.own):
-            of.setdefault(self._unit(row), set()).add(place)
-        return [sorted(of[self._unit(row)]) for row in range(len(self.pairs))]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,7 +2,7 @@ import json
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from hybrid.adaptation.data.files import (
     load_examples,
@@ -120,6 +120,7 @@ EXAMPLES = st.builds(
 )
 
 
+@settings(max_examples=50)  # as many files
 @given(st.lists(EXAMPLES, max_size=5))
 def test_what_is_saved_is_read_as_it_was(tmp_path_factory, examples):
     folder = tmp_path_factory.mktemp("saved")

@@ -19,7 +19,7 @@ from hybrid.adaptation.forgetting.retrieval import (
 )
 from hybrid.errors import UsageError
 from hybrid.index import Index
-from hybrid.index.reembedding import reembed
+from hybrid.index.sync import reembed
 from hybrid.testing import HashEmbedder
 from hybrid.types import Document
 

@@ -94,14 +94,15 @@ def test_the_folder_is_pefts_own_and_can_be_moved(tuned):
     assert (config["peft_type"], config["base_model_name_or_path"]) == ("LORA", "tiny")
 
 
-def test_the_same_seed_gives_the_same_weights_and_another_one_others(
-    tiny_embedder_folder, tmp_path, pairs, tuned
-):
-    again = _tune(tiny_embedder_folder, tmp_path / "again", pairs)
-    assert weights_digest(again.folder) == weights_digest(tuned.folder)
-    assert again.strengths == tuned.strengths
-    other = _tune(tiny_embedder_folder, tmp_path / "b", pairs, dataclasses.replace(_FAST, seed=1))
-    assert weights_digest(other.folder) != weights_digest(tuned.folder)
+def test_the_same_seed_gives_the_same_weights_and_another_one_others(tiny_embedder_folder, tmp_path, pairs):
+    short = dataclasses.replace(_FAST, epochs=2)
+    first, again, other = (
+        _tune(tiny_embedder_folder, tmp_path / name, pairs, dataclasses.replace(short, seed=seed))
+        for name, seed in (("first", 0), ("again", 0), ("other", 1))
+    )
+    assert weights_digest(again.folder) == weights_digest(first.folder)
+    assert again.strengths == first.strengths
+    assert weights_digest(other.folder) != weights_digest(first.folder)
 
 
 def test_the_base_is_left_as_it_was(tiny_embedder_folder, tuned):
@@ -241,7 +242,7 @@ def test_an_index_of_another_embedder_is_refused_until_it_is_embedded_anew(
     from hybrid.config import ChunkSettings, DocumentSettings, RetrievalSettings
     from hybrid.errors import IndexMismatch
     from hybrid.index import Index
-    from hybrid.index.reembedding import put_in_force, reembed
+    from hybrid.index.sync import put_in_force, reembed
     from hybrid.ingestion import Ingestor
     from hybrid.retrieval import Retriever
 

@@ -126,6 +126,7 @@ def test_only_the_upper_layers_are_tuned_when_asked(base, tmp_path):
         assert {name.split("layers.")[1][0] for name in file.keys()} == {"1"}  # noqa: SIM118
 
 
+@pytest.mark.slow
 def test_rehearsal_keeps_the_model_while_it_learns(base, tmp_path):
     text = [Example(ExampleKind.REHEARSAL, (), f"the default port of server {n} is a") for n in range(400)]
     endless = dataclasses.replace(_SETTINGS, budget_nats=9.0)
