@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-from hybrid.config import GenerationSettings, ModelSettings, Reader, Settings, load_settings, settings_dict
+from hybrid.config import GenerationSettings, Reader, Settings, load_settings, settings_dict
 from hybrid.errors import ConfigError, UsageError
 from hybrid.files import hash_file, valid_utf8
 from hybrid.generation.answering import Answerer
@@ -295,7 +295,8 @@ class DomainArms:
 
     def _arm(self, spec: ArmSpec, adapters: ArmAdapters, *, labels: bool) -> DomainArm:
         models, usual, own = spec.settings.models, self._settings.models, self._own
-        embedder = _embedder(models, own.embedder, usual, adapters.embedder)
+        usual_one = None if adapters.embedder or models.embedder != usual.embedder else own.embedder
+        embedder = load_embedder(models, adapters.embedder) if usual_one is None else usual_one
 
         @functools.cache
         def generator() -> Generator:
@@ -334,14 +335,6 @@ def read_by(generation: GenerationSettings, arm: Arm, reader: Reader | None) -> 
     if arm is not Arm.BOTH or generation.reader is not Reader.EXTRACTIVE:
         return generation
     return dataclasses.replace(generation, reader=reader or Reader.GENERATOR)
-
-
-def _embedder(
-    models: ModelSettings, own: Embedder | None, usual: ModelSettings, adapter: Path | None
-) -> Embedder:
-    if own is not None and adapter is None and models.embedder == usual.embedder:
-        return own
-    return load_embedder(models, adapter)
 
 
 def _place(key: str, text: str) -> tuple[str, str]:

@@ -203,7 +203,8 @@ class Experiment:
         progress(contender.name, done, len(questions))
         # those alone come last, when the models are warm
         ones = ([question] for question in fresh if question.id in single)
-        for asked in itertools.chain(_parts(together, batch), ones):
+        parts = (together[first : first + batch] for first in range(0, len(together), batch))
+        for asked in itertools.chain(parts, ones):
             with Meter() as meter:
                 outcomes = _ask_all(contender, asked)
             if asked[0].id in single:
@@ -360,10 +361,6 @@ def _finite(value: float | None) -> float | None:
 
 def _timed(outcome: Outcome) -> Outcome:
     return outcome if outcome.error else dataclasses.replace(outcome, alone=outcome.seconds)
-
-
-def _parts(questions: Sequence[Question], size: int) -> Iterator[Sequence[Question]]:
-    return (questions[first : first + size] for first in range(0, len(questions), size))
 
 
 def _refuse_twins(kind: str, names: Sequence[str]) -> None:

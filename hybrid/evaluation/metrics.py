@@ -56,7 +56,10 @@ def exact_match(answer: str, golds: Sequence[str]) -> float:
 
 def token_f1(answer: str, golds: Sequence[str]) -> float:
     """Return the best harmonic mean of token precision and recall over the gold answers (SQuAD)."""
-    return max((_f1(_words(answer), _words(gold)) for gold in golds), default=0.0)
+    said = Counter(words := _words(answer))
+    return max(
+        (_harmonic((said & Counter(gold)).total(), words, gold) for gold in map(_words, golds)), default=0.0
+    )
 
 
 def rouge_l(answer: str, golds: Sequence[str]) -> float:
@@ -149,7 +152,11 @@ def similarities(answers: Sequence[str], golds: Sequence[Sequence[str]], embedde
     rows = {text: vectors[place] for place, text in enumerate(texts)}
     return [
         max(
-            (_cosine(rows[answer], rows[gold]) for gold in group if answer in rows and gold in rows),
+            (
+                min(max(float(rows[answer] @ rows[gold]), 0.0), 1.0)
+                for gold in group
+                if answer in rows and gold in rows
+            ),
             default=0.0,
         )
         for answer, group in zip(answers, golds, strict=True)
@@ -263,10 +270,6 @@ def _close(one: float, gold: float, tolerance: float) -> bool:
     return math.isfinite(one) and math.isfinite(gold) and abs(one - gold) <= max(tolerance, 1e-9) * abs(gold)
 
 
-def _cosine(one: np.ndarray, other: np.ndarray) -> float:
-    return min(max(float(one @ other), 0.0), 1.0)
-
-
 def _words(text: str) -> list[str]:
     return normalise(text).split() or text.lower().split()
 
@@ -274,10 +277,6 @@ def _words(text: str) -> list[str]:
 def _label(text: str) -> str:
     bare = text.strip().strip("\"'“”‘’`").strip()
     return bare.rstrip(".!").rstrip("\"'”’`").strip().casefold() or bare.casefold()
-
-
-def _f1(answer: list[str], gold: list[str]) -> float:
-    return _harmonic(sum((Counter(answer) & Counter(gold)).values()), answer, gold)
 
 
 def _harmonic(common: int, answer: list[str], gold: list[str]) -> float:

@@ -86,7 +86,10 @@ def citation_scores(answers: Sequence[CitedAnswer], grounder: Grounder) -> list[
     Unlike the script of ALCE, a marker that points nowhere does not undo the others of its sentence.
     """
     found = [
-        [(statement, _is_read(statement, grounder)) for statement in statements_of(answer.text)]
+        [
+            (statement, all(grounder.reads(claim.text) for claim in statement.claims))
+            for statement in statements_of(answer.text)
+        ]
         for answer in answers
     ]
     tasks = [
@@ -114,10 +117,6 @@ def citation_scores(answers: Sequence[CitedAnswer], grounder: Grounder) -> list[
             right += cited.right_markers()
         scores.append(CitationScores(_share(carried), _share(right)))
     return scores
-
-
-def _is_read(statement: Statement, grounder: Grounder) -> bool:
-    return all(grounder.reads(claim.text) for claim in statement.claims)
 
 
 def _tasks(statement: Statement, citations: Sequence[Citation]) -> Iterator[Task]:

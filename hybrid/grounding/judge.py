@@ -99,7 +99,8 @@ class Candidate:
         if self.denied or doubts & HARD:
             return probability * thresholds.doubted
         if Doubt.NAME in doubts:
-            return _with_odds(probability, thresholds.unnamed)
+            left = probability * thresholds.unnamed
+            return left / (1 - probability + left) if left > 0 else 0.0
         return probability
 
 
@@ -141,7 +142,7 @@ def share_supported(verdicts: Sequence[ClaimVerdict]) -> float | None:
 
     From 0 to 1, higher is better (faithfulness of ragas and RAGChecker).
     """
-    judged = judged_of(verdicts)
+    judged = [verdict for verdict in verdicts if verdict.status in _JUDGED]
     return sum(verdict.status is Status.SUPPORTED for verdict in judged) / len(judged) if judged else None
 
 
@@ -153,11 +154,6 @@ def hallucinated(verdicts: Sequence[ClaimVerdict]) -> float | None:
     """
     share = share_supported(verdicts)
     return None if share is None else float(share < 1)
-
-
-def judged_of(verdicts: Sequence[ClaimVerdict]) -> list[ClaimVerdict]:
-    """Return the verdicts on claims that could be checked."""
-    return [verdict for verdict in verdicts if verdict.status in _JUDGED]
 
 
 def _findings(candidate: Candidate) -> tuple[Finding, ...]:
@@ -182,12 +178,6 @@ def _closest(claim: str, judged: Sequence[Judged]) -> Excerpt:
     said = {term for term in terms(claim) if not term[0].isdigit()} - _MONTHS
     texts = {found.candidate.evidence.text: found.candidate.evidence for found in reversed(judged)}
     return texts[min(texts, key=lambda text: (-len(said.intersection(terms(text))), len(text), text))]
-
-
-def _with_odds(probability: float, factor: float) -> float:
-    """Return the probability whose odds are so many times those of another one."""
-    left = probability * factor
-    return left / (1 - probability + left) if left > 0 else 0.0
 
 
 class Calibrator(Protocol):

@@ -336,6 +336,9 @@ class _Readings:
         sure = np.where(decided, chances, 1 - chances)
         losses = (decided != labels).astype(np.float64)
         listed = sure.tolist(), losses.tolist()
+        curve = risk_coverage(*listed)
+        # the first point at each coverage or beyond, each once
+        risks = dict.fromkeys(next(p for p in curve if p.coverage >= at - 1e-9) for at in _COVERAGES)
         return Figures(
             n=len(labels),
             supported=float(labels.mean()),
@@ -352,14 +355,8 @@ class _Readings:
             calibration=calibration_error(chances, labels, seed=self.seed),
             aurc=aurc(*listed),
             augrc=augrc(*listed),
-            risks=_risks(risk_coverage(*listed)),
+            risks=tuple(risks),
         )
-
-
-def _risks(curve: Sequence[CurvePoint]) -> tuple[CurvePoint, ...]:
-    """Return the first point of the curve at each coverage or beyond, each once."""
-    found = [next(point for point in curve if point.coverage >= at - 1e-9) for at in _COVERAGES]
-    return tuple(dict.fromkeys(found))
 
 
 def _contrast(drawn: Replicates | None, place: int, minus: int | None = None) -> Estimate | None:

@@ -83,7 +83,8 @@ def _date(text: str, match: re.Match[str]) -> Iterator[Date]:
         yield from _checked(span, int(match["iso_year"]), int(match["iso_month"]), int(match["iso_day"]))
     elif match["mark"]:
         # both orders, since nobody says which
-        year = _full_year(match["short_year"])
+        year = int(match["short_year"])
+        year += 0 if year > 99 else 2000 if year < 50 else 1900
         one, two = int(match["one"]), int(match["two"])
         yield from _checked(span, year, one, two)
         if one != two:
@@ -126,11 +127,6 @@ def _checked(
 
 def _century(span: Span, number: int) -> Date:
     return Date(span, 100 * (number - 1), 100 * number)
-
-
-def _full_year(digits: str) -> int:
-    year = int(digits)
-    return year if year > 99 else year + (2000 if year < 50 else 1900)
 
 
 def _name(month: str) -> str:

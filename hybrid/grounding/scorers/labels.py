@@ -129,7 +129,8 @@ def widened(outputs: Array) -> Array:
 
 def named_labels(names: Sequence[str]) -> Labels | None:
     """Return what the names of the outputs tell, None if they leave it open, as LABEL_0 does."""
-    roles = [_role(name) for name in names]
+    found = [[role for role, pattern in _NAMES if pattern.search(name.strip().lower())] for name in names]
+    roles = [roles[0] if roles else _Role.UNKNOWN for roles in found]
     supports, others = roles.count(_Role.SUPPORT), [role for role in roles if role is not _Role.UNKNOWN]
     if len(names) == 1 and len(others) == 1:
         return Labels(1 if supports else 0)
@@ -198,11 +199,6 @@ def settled_labels(name: str, names: Sequence[str], outputs: Array) -> Labels:
             "#SUPPORT or #SUPPORT,CONTRADICTION, such as #2,0",
         )
     return measured
-
-
-def _role(name: str) -> _Role:
-    plain = name.strip().lower()
-    return next((role for role, pattern in _NAMES if pattern.search(plain)), _Role.UNKNOWN)
 
 
 def _measured(wide: Array) -> Labels:
