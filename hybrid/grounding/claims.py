@@ -226,7 +226,7 @@ def _reason(answer: str, span: Span, core: Span) -> str:
         return DECLINES
     rest = answer[core.end : core.end + 2]
     numbers_an_item = _ITEM_NUMBER.fullmatch(text) and rest.startswith(" ") and rest.strip()
-    return "" if content_words(text) and not numbers_an_item else EMPTY
+    return "" if _WORD.search(text) and content_words(text) and not numbers_an_item else EMPTY
 
 
 def _cited_sentences(answer: str) -> Iterator[tuple[Span, tuple[int, ...]]]:

@@ -285,7 +285,7 @@ def _explained(text: str) -> Iterator[Abbreviation]:
                 yield Abbreviation(inner, long)
         elif _is_short(words[-1]) and len(inner.split()) <= len(words[-1]) + 5:
             long = _by_letters(words[-1], inner)
-            if long == inner:
+            if long and long == inner:
                 yield Abbreviation(words[-1], long)
 
 

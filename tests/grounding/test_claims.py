@@ -1,7 +1,7 @@
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hybrid.generation.citations import split_generated, without_markers
@@ -114,6 +114,7 @@ pieces = st.sampled_from((PIECES + MORE_PIECES).split("|"))
 answers = st.one_of(st.lists(pieces, max_size=12).map("".join), st.text(max_size=60))
 
 
+@example("_")
 @given(answers)
 def test_a_claim_is_what_stands_in_the_answer(answer):
     claims = claims_of(answer)

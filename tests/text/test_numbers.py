@@ -261,7 +261,7 @@ def test_a_word_behind_a_number_may_say_what_is_counted():
 
 @given(st.text(st.characters(), max_size=60))
 def test_any_answer_is_read_within_itself(text):
-    text = f"{text}\n\n7,777 kg"
+    text = f"{text} and 7,777 kg"
     known = quantities(text, terse=True)
     assert known[-1].value == 7_777
     for found in known:

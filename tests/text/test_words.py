@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hybrid.text.words import (
@@ -167,6 +167,7 @@ def test_one_form_stands_for_the_other():
     assert Abbreviation("A\\1", "a b").swapped("a b") == "A\\1"
 
 
+@example("1A(  )")
 @given(st.text(alphabet="ab AB(),.\n1-", max_size=80))
 def test_any_text_is_read_and_what_is_found_stands_in_it(text):
     text = f"{text}\nThe Write-Ahead Log (WAL) grows."
