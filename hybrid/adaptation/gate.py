@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from hybrid.adaptation.values import AdapterKind, Card, Change, Measure
 from hybrid.config import AdaptationSettings
-from hybrid.statistics import decimal
 
 # What must be shown to be small, not just not shown to be large.
 STRICT = frozenset({Measure.TEXT, Measure.PAIRS, Measure.CHOICES})
@@ -107,6 +106,9 @@ def judge(changes: Sequence[Change], budget: Budget) -> GateVerdict:
 def describe(breach: Breach) -> str:
     """Return a breach in one sentence."""
     digits = 3 if breach.unit == "nats" else 1
+    # scipy comes with it, which no answer needs
+    from hybrid.statistics import decimal
+
     loss, low, high = (decimal(value, digits) for value in (breach.loss, breach.low, breach.high))
     found = "lost more than it may" if breach.forgot else "not shown to stay inside the budget"
     return (

@@ -12,8 +12,10 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 # Indented lines, comments, prompts, items and cells: on one line they would mean something else.
 _LINES_MATTER = re.compile(r"\n(?=[ \t]|[#$>|*-]|.* \| )|^[#$>|].*\n|^.* \| .*\n", re.MULTILINE)
 _LONGEST = 400
-# The splitter takes 5 ms for so many letters at the worst.
-_BLOCK = 4_000
+# The splitter takes 5 ms for a block at the worst, and a third of a second for a text of so many marks times
+# letters.
+_BLOCK, _WHOLE = 4_000, 3 * 10**8
+_MARKS = re.compile("[\"'`´“”„‟‘’‚‛«»‹›「」『』()\\[\\]]")
 _LEANING_PHRASES = re.compile(
     r"\b(?:this|these|those|such(?! as)|we|our|above|below|previous|following|aforementioned|latter|former|"
     r"preceding|mentioned|see|refer|consult|chapter|example|e\.g\.|i\.e\.|however|as follows)\b",
@@ -38,16 +40,19 @@ def sentence_spans(text: str) -> list[Span]:
 
 
 def _boundaries(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where each sentence begins and ends, block by block.
+    """Yield where each sentence begins and ends; where marks abound, block by block.
 
     The splitter is quadratic in quotation marks that do not close, and hears no Ctrl-C. A block begins with a
-    sentence, so it is cut as the whole would be; a sentence that fills a block is cut at a line or a word.
+    sentence, so but for marks left open it is cut as the whole would be; a sentence that fills a block is cut
+    at a line or a word.
     """
     from sentencex import get_sentence_boundaries
 
-    start = 0
+    start, size = 0, len(text)
+    if len(_MARKS.findall(text)) * size > _WHOLE:
+        size = _BLOCK
     while start < len(text):
-        block = text[start : start + _BLOCK]
+        block = text[start : start + size]
         found = [(one["start_index"], one["end_index"]) for one in get_sentence_boundaries("en", block)]
         if start + len(block) < len(text):
             cut = max(block.rfind("\n"), 0) or max(block.rfind(" "), 0) or len(block)

@@ -69,7 +69,8 @@ def test_a_long_text_is_cut_as_a_short_one():
     assert read("Short. " + text, sentence_spans)[1:] == read(text, sentence_spans)
 
 
-def test_what_is_longer_than_any_sentence_is_cut_between_words():
-    text = "word " * 3_000
-    assert all(set(found.split()) == {"word"} for found in read(text, sentence_spans))
-    assert len(read(text, sentence_spans)) > 1
+def test_what_is_longer_than_any_sentence_is_cut_between_words_where_marks_abound():
+    assert read("word " * 3_000, sentence_spans) == [("word " * 3_000).strip()]
+    found = read("“word " * 20_000, sentence_spans)
+    assert len(found) > 1
+    assert all(set(one.split()) == {"“word"} for one in found)
