@@ -7,6 +7,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,7 @@ def _public(tree: ast.Module, public: frozenset[str]) -> Iterator[str]:
             yield node.name
 
 
+@cache
 def measured() -> dict[str, int]:
     """Return what the ratchet holds against its limits."""
     return {

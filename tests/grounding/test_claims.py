@@ -143,12 +143,12 @@ def test_sentences_and_markers_are_those_of_the_citations(parts):
 @pytest.mark.parametrize(
     ("answer", "count"),
     [
-        ("a" * 100_000, 25),
-        ("!" * 100_000, 25),
+        ("a" * 100_000, 1),
+        ("!" * 100_000, 1),
         ("[1]" * 20_000, 15),
         ("\n" * 1_000, 0),
-        ("- " * 30_000, 16),
-        ("a, and " * 10_000, 18),
+        ("- " * 30_000, 1),
+        ("a, and " * 10_000, 1),
     ],
 )
 def test_odd_texts_are_read_in_time(answer, count, within):
