@@ -290,7 +290,7 @@ class DomainArms:
             ModelError: a model cannot be loaded.
         """
         arm = self._arm(spec, self._adapters(spec), labels=labels)
-        assert arm.identity, "what cannot be loaded for it is an error before anything is asked"
+        _ = arm.identity  # loads: what cannot be loaded is an error before anything is asked
         return arm
 
     def _arm(self, spec: ArmSpec, adapters: ArmAdapters, *, labels: bool) -> DomainArm:
