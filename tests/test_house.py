@@ -17,8 +17,8 @@ import hybrid
 PACKAGE = Path(__file__).resolve().parents[1] / "hybrid"
 # The present values. What fell is written here; what would rise says why in the changelog, and here.
 AT_MOST = {
-    "files": 163,
-    "lines": 36_500,
+    "files": 164,
+    "lines": 36_600,
     "lines of the command": 2_300,
     "lines of the report": 1_300,
     "class names with two meanings": 0,

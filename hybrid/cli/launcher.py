@@ -5,6 +5,7 @@ Runs before anything heavy is imported, because OpenMP reads its variables once.
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import sys
@@ -14,6 +15,10 @@ def main() -> None:
     """Run the command line and leave with its exit code."""
     # Two-thread decoding on shared cores collapses when idle threads spin: 182-734 ms a token against 46-65.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # A query is too small to be shared, and the idle thread spins: a quarter of a second of a cold answer.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # What is imported stays: looking through it again and again takes as long.
+    gc.set_threshold(100_000, 50, 100)
     for stream in (sys.stdout, sys.stderr):
         # a terminal that cannot show a letter shows its number
         if isinstance(stream, io.TextIOWrapper):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -29,6 +30,8 @@ _LIBRARIES = (
 # What decides the speed of models on a processor, by its own names.
 _FLAGS = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8", "asimd", "bf16", "sve")
 _CPU = Path("/proc/cpuinfo")
+# NVIDIA, AMD, and either of them inside Windows.
+_DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,12 @@ def choose_placement(device: str = "auto", dtype: str = "auto", *, exact: bool =
     return Placement(
         "cpu", "float32", f"{why_device}; this CPU has no bf16 instructions, bf16 would be slower"
     )
+
+
+def is_cpu(device: str) -> bool:
+    """Tell, without importing torch, whether models surely run on the CPU: an accelerator has a driver."""
+    no_driver = sys.platform == "linux" and not any(Path(path).exists() for path in _DRIVERS)
+    return device == "cpu" or (device == "auto" and no_driver)
 
 
 def cpu_has_bf16() -> bool:

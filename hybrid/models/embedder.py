@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
     from hybrid.models.encoder import Encoder
+    from hybrid.models.plain import PlainEncoder
 
 # Of the library, measured on two cores in bf16 on chunks of 200 tokens: 4: 73, 16: 82, 32: 97 chunks/s.
 _BATCH = 32
@@ -60,6 +61,8 @@ class SentenceTransformerEmbedder:
         name: the name under which an index remembers it.
         placement: gives device and number format; called when the weights are loaded.
         adapter: the folder of an adapter that was made for these weights.
+        plain: whether queries may be read on the CPU in float32 whatever the placement, which a small BERT
+            does without torch.
 
     Raises:
         AdapterError: the adapter is not safe to read, damaged, or was made for another model; or, when the
@@ -67,7 +70,13 @@ class SentenceTransformerEmbedder:
     """
 
     def __init__(
-        self, folder: Path, *, name: str, placement: Callable[[], Placement], adapter: Path | None = None
+        self,
+        folder: Path,
+        *,
+        name: str,
+        placement: Callable[[], Placement],
+        adapter: Path | None = None,
+        plain: bool = False,
     ) -> None:
         self._folder = folder
         self._name = name
@@ -75,6 +84,7 @@ class SentenceTransformerEmbedder:
         self._digest = weights_digest(folder)
         self._adapter = read_adapter(adapter, self._digest, base=name) if adapter is not None else None
         self._layout = read_layout(folder)
+        self._plainly = plain and adapter is None
 
     @cached_property
     def fingerprint(self) -> EmbedderFingerprint:
@@ -137,18 +147,19 @@ class SentenceTransformerEmbedder:
 
     def embed_documents(self, texts: Sequence[str]) -> Vectors:
         """Return unit vectors of the texts; similar lengths share a batch, so little is padding."""
-        return self._embed(texts, self._facts.document_prefix)
+        return self._embed(texts, self._facts.document_prefix, plain=False)
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
         """Return unit vectors of the queries."""
-        return self._embed(texts, self._facts.query_prefix)
+        return self._embed(texts, self._facts.query_prefix, plain=True)
 
-    def _embed(self, texts: Sequence[str], prefix: str) -> Vectors:
+    def _embed(self, texts: Sequence[str], prefix: str, *, plain: bool) -> Vectors:
         if not texts:
             return np.empty((0, self._facts.dimension), dtype=np.float32)
-        if self._encoder is not None:
+        encoder = (plain and self._plain) or self._encoder
+        if encoder is not None:
             whole = self._cutting.encode_batch_fast([prefix + text for text in texts])
-            vectors = self._encoder.pooled([encoding.ids for encoding in whole])
+            vectors = encoder.pooled([encoding.ids for encoding in whole])
         else:
             vectors = self._model.encode(
                 list(texts),
@@ -161,6 +172,15 @@ class SentenceTransformerEmbedder:
         unit: Vectors = np.ascontiguousarray(vectors, dtype=np.float32)
         unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
         return unit
+
+    @cached_property
+    def _plain(self) -> PlainEncoder | None:
+        if self._layout is None or not self._plainly:
+            return None
+        from hybrid.models.plain import load_plain
+
+        with LOADING:
+            return load_plain(self._layout, self._digest)
 
     @cached_property
     def _encoder(self) -> Encoder | None:

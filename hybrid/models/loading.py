@@ -10,7 +10,7 @@ from hybrid.config import ModelSettings
 from hybrid.errors import ConfigError
 from hybrid.models import Embedder, Generator, Reranker
 from hybrid.models.adapters import with_adapter
-from hybrid.models.device import Placement, choose_placement
+from hybrid.models.device import Placement, choose_placement, is_cpu
 from hybrid.models.pretrained import LOADING, converted
 from hybrid.models.resolve import fetch
 from hybrid.trust import Endpoint, Secret
@@ -68,7 +68,11 @@ def _embedder(name: str, device: str, dtype: str, offline: bool, adapter: Path |
 
     folder = fetch(name, offline=offline)
     return SentenceTransformerEmbedder(
-        folder, name=name, placement=lambda: _placement(device, dtype), adapter=adapter
+        folder,
+        name=name,
+        placement=lambda: _placement(device, dtype),
+        adapter=adapter,
+        plain=is_cpu(device) and dtype in ("auto", "float32"),
     )
 
 

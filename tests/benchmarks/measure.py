@@ -100,8 +100,9 @@ def run_step(script: Path, step: str, arguments: Values, *, python: str = sys.ex
 
 
 def environment() -> dict[str, str]:
-    """Return the environment of everything that is measured."""
-    return os.environ | _ENVIRONMENT
+    """Return the environment of everything that is measured, which keeps bytecode as an install does."""
+    own = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return own | _ENVIRONMENT
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -29,9 +29,11 @@ _TEXTS = (
 )
 
 
-def _embedder(folder, dtype="float32", adapter=None):
-    placement = Placement("cpu", dtype, "test")
-    return SentenceTransformerEmbedder(folder, name="m", placement=lambda: placement, adapter=adapter)
+def _embedder(folder, dtype="float32", adapter=None, plain=False):
+    def placement():
+        return Placement("cpu", dtype, "test")
+
+    return SentenceTransformerEmbedder(folder, name="m", placement=placement, adapter=adapter, plain=plain)
 
 
 def _by_the_library(folder, dtype="float32", prompt=None):
@@ -58,6 +60,38 @@ def test_the_default_embedder_is_read_as_the_library_reads_it(dtype, least):
     assert embedder._encoder is not None
     own = embedder.embed_documents(_TEXTS)
     assert (own * _by_the_library(folder, dtype)).sum(1).min() >= least
+
+
+@pytest.mark.real_model
+def test_a_query_needs_no_torch_and_has_the_vector_that_torch_gives_it():
+    folder = fetch(DEFAULT_EMBEDDER, offline=True)
+    plain = _embedder(folder, plain=True).embed_queries(_TEXTS)
+    assert np.abs(plain - _embedder(folder).embed_queries(_TEXTS)).max() < 1e-6
+
+
+@pytest.mark.parametrize("kept", [0, 5, 8, 300, -8])
+def test_a_damaged_file_is_refused_by_name_wherever_it_ends(tiny_embedder_folder, tmp_path, kept):
+    folder = _edited(tiny_embedder_folder, tmp_path / "model")
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:kept])
+    with pytest.raises(ModelMissing, match="model"):
+        _embedder(folder, plain=True).embed_queries(["the port"])
+
+
+@pytest.mark.parametrize(("prefix", "half"), [("bert.", False), ("", True)])
+def test_a_query_of_weights_saved_in_another_way_is_read_all_the_same(
+    tiny_embedder_folder, tmp_path, prefix, half
+):
+    from safetensors.torch import load_file, save_file
+
+    folder = _edited(tiny_embedder_folder, tmp_path / "model")
+    stored = load_file(folder / "model.safetensors")
+    saved = {prefix + name: tensor.half() if half else tensor for name, tensor in stored.items()}
+    save_file(saved, folder / "model.safetensors", {"format": "pt"})
+    embedder = _embedder(folder, plain=True)
+    assert (embedder._plain is None) == half
+    before = _embedder(tiny_embedder_folder).embed_queries(["the port"])
+    assert embedder.embed_queries(["the port"]) == pytest.approx(before, abs=1e-3)
 
 
 @pytest.mark.real_model
@@ -88,12 +122,13 @@ def test_the_fingerprint_of_the_default_embedder_is_that_of_indexes_made_before(
 )
 def test_a_bert_of_any_usual_layout_is_read_as_the_library_reads_it(tiny_embedder_folder, tmp_path, files):
     folder = _edited(tiny_embedder_folder, tmp_path / "model", **files)
-    own, other = _embedder(folder), _embedder(folder)
+    own, other, plain = _embedder(folder), _embedder(folder), _embedder(folder, plain=True)
     other._layout = None
-    assert own._encoder is not None
+    assert own._encoder is not None and plain._plain is not None
     assert (own.fingerprint, own.max_tokens) == (other.fingerprint, other.max_tokens)
     for mine, theirs in (
         (own.embed_queries(_TEXTS), other.embed_queries(_TEXTS)),
+        (plain.embed_queries(_TEXTS), other.embed_queries(_TEXTS)),
         (own.embed_documents(_TEXTS), other.embed_documents(_TEXTS)),
     ):
         assert (mine * theirs).sum(1).min() >= 0.99999

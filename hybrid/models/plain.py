@@ -1,0 +1,130 @@
+"""BERT in NumPy, for a query: reading a dozen tokens takes a hundredth of the time of importing torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from hybrid.models import Vectors
+from hybrid.models.layout import BertLayout
+
+# Beyond, reading the layers takes longer than importing torch, and they would lie in memory twice.
+_LARGEST_BYTES = 200_000_000
+_TABLES = tuple(f"embeddings.{name}_embeddings.weight" for name in ("word", "position", "token_type"))
+
+
+class PlainEncoder:
+    """A BERT that reads one row of tokens after the other, in float32.
+
+    Args:
+        layout: of its folder.
+        weights: its tensors, by their names.
+    """
+
+    def __init__(self, layout: BertLayout, weights: Mapping[str, Vectors]) -> None:
+        self._layout = layout
+        self._tables = [weights[name] for name in _TABLES]
+        self._weights = weights
+
+    def fits(self) -> bool:
+        """Tell whether the weights are of the sizes that the layout tells; if not, reading may also fail."""
+        shape = self._layout.shape
+        rows = (shape.vocab_size, shape.max_position_embeddings, shape.type_vocab_size)
+        read = self.pooled([[0, shape.vocab_size - 1]])
+        return [len(table) for table in self._tables] == list(rows) and read.shape == (1, shape.hidden_size)
+
+    def pooled(self, rows: Sequence[Sequence[int]]) -> Vectors:
+        """Return one vector a row of tokens, pooled as the layout says, and not normalised."""
+        states = [self._states(row) for row in rows]
+        if self._layout.pooling == "cls":
+            return np.stack([found[0] for found in states])
+        return np.stack(
+            [found.max(0) if self._layout.pooling == "max" else found.mean(0) for found in states]
+        )
+
+    def _states(self, row: Sequence[int]) -> Vectors:
+        words, places, kinds = self._tables
+        states = self._norm("embeddings", words[row] + kinds[0] + places[: len(row)])
+        for number in range(self._layout.shape.num_hidden_layers):
+            layer = f"encoder.layer.{number}"
+            seen = self._attention(f"{layer}.attention.self", states)
+            states = self._added(f"{layer}.attention.output", seen, states)
+            inner = _gelu(self._linear(f"{layer}.intermediate.dense", states))
+            states = self._added(f"{layer}.output", inner, states)
+        return states
+
+    def _attention(self, name: str, states: Vectors) -> Vectors:
+        query, key, value = (
+            self._linear(f"{name}.{part}", states)
+            .reshape(len(states), self._layout.shape.num_attention_heads, -1)
+            .swapaxes(0, 1)
+            for part in ("query", "key", "value")
+        )
+        weights = query @ key.swapaxes(1, 2) / np.float32(query.shape[-1] ** 0.5)
+        weights = np.exp(weights - weights.max(-1, keepdims=True))
+        seen: Vectors = (weights / weights.sum(-1, keepdims=True)) @ value
+        return seen.swapaxes(0, 1).reshape(states.shape)
+
+    def _added(self, name: str, new: Vectors, before: Vectors) -> Vectors:
+        return self._norm(name, self._linear(f"{name}.dense", new) + before)
+
+    def _linear(self, name: str, states: Vectors) -> Vectors:
+        product: Vectors = states @ self._weights[f"{name}.weight"].T
+        return product + self._weights[f"{name}.bias"]
+
+    def _norm(self, name: str, states: Vectors) -> Vectors:
+        centred = states - states.mean(-1, keepdims=True)
+        spread = np.sqrt((centred**2).mean(-1, keepdims=True) + self._layout.shape.layer_norm_eps)
+        scaled: Vectors = centred / spread * self._weights[f"{name}.LayerNorm.weight"]
+        return scaled + self._weights[f"{name}.LayerNorm.bias"]
+
+
+@lru_cache(maxsize=2)
+def load_plain(layout: BertLayout, digest: str) -> PlainEncoder | None:
+    """Return the encoder of a folder, one object for all that read it; None where it takes torch.
+
+    That is where the file is large, damaged, in another format than float32, or holds no such BERT.
+
+    Args:
+        layout: of the folder.
+        digest: of the weights: other ones are loaded anew.
+    """
+    if layout.weights.stat().st_size > _LARGEST_BYTES:
+        return None
+    try:
+        encoder = PlainEncoder(layout, _tensors(layout.weights))
+        fits = encoder.fits()
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None
+    return encoder if fits else None
+
+
+def _tensors(path: Path) -> dict[str, Vectors]:
+    # read and not mapped: somebody may write another model into the file while this one serves
+    data = path.read_bytes()
+    first = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:first])
+    header.pop("__metadata__", None)
+    tensors = {}
+    for name, told in header.items():
+        start, end = told["data_offsets"]
+        if told["dtype"] == "F32":
+            numbers: Vectors = np.frombuffer(data, np.float32, (end - start) // 4, first + start)
+            tensors[name.removeprefix("bert.")] = numbers.reshape(told["shape"])
+    return tensors
+
+
+def _gelu(states: Vectors) -> Vectors:
+    """Return x Φ(x); the error function by Abramowitz and Stegun 7.1.26, wrong by 1.5e-7 at most."""
+    size = np.abs(states) / np.float32(2**0.5)
+    part = 1 / (1 + 0.3275911 * size)
+    series = np.zeros_like(size)
+    for factor in (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592):
+        series = (series + factor) * part
+    beyond = np.copysign(1 - series * np.exp(-size * size), states)
+    gelu: Vectors = 0.5 * states * (1 + beyond)
+    return gelu
