@@ -14,13 +14,17 @@ import typer
 from hybrid.assistant import Assistant
 from hybrid.cli import console
 from hybrid.config import CONFIG_FILE, Effort, Settings, load
+from hybrid.domains import Assistants
 from hybrid.errors import IndexMissing, UsageError
 from hybrid.index.generations import domains
 
 _Result = TypeVar("_Result")
 
 Domain = Annotated[
-    str | None, typer.Option("--domain", "-d", help="The domain; default: the only one there is.")
+    str | None,
+    typer.Option(
+        "--domain", "-d", help="The domain; default: the only one. `ask` takes several, with commas."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Write one JSON document to stdout.")]
 Config = Annotated[Path | None, typer.Option("--config", help="Settings file instead of hybrid.toml.")]
@@ -80,6 +84,14 @@ class Context:
         settings = settings or self.settings()
         name = self.existing_domain(settings) if indexed else self.domain or settings.domain or "none"
         return Assistant(name, settings=settings)
+
+    def assistants(self, settings: Settings | None = None) -> Assistants | None:
+        """Return what answers over several domains; None where one is named, set, or the only one there is."""
+        settings = settings or self.settings()
+        named = [name.strip() for name in (self.domain or settings.domain).split(",") if name.strip()]
+        if len(named) == 1 or (not named and len(list(domains(Path(settings.indexes)))) < 2):
+            return None
+        return Assistants(domains=named or None, settings=settings)
 
     def existing_domain(self, settings: Settings) -> str:
         """Return the domain that is meant: the one named, the one in the settings, or the only one.
