@@ -137,6 +137,7 @@ def measured() -> dict[str, int]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", AT_MOST)
 def test_the_house_only_becomes_smaller(what):
     found = measured()[what]

@@ -51,6 +51,7 @@ def _all(domain):
     return chunks, vectors
 
 
+@pytest.mark.slow
 def test_a_folder_becomes_an_index(docs, ingest, tmp_path):
     report, embedded = ingest(docs)
     assert report.plan.added == ("a.txt", "b.md", "rows.jsonl", "sub/c.txt")
@@ -63,6 +64,7 @@ def test_a_folder_becomes_an_index(docs, ingest, tmp_path):
     assert index.manifest.folder == str(docs.resolve())
 
 
+@pytest.mark.slow
 def test_an_unchanged_folder_costs_nothing(docs, ingest):
     first, _ = ingest(docs)
     os.utime(docs / "a.txt", (1, 1))  # time tells nothing
@@ -71,6 +73,7 @@ def test_an_unchanged_folder_costs_nothing(docs, ingest):
     assert second.manifest == first.manifest
 
 
+@pytest.mark.slow
 def test_a_moved_file_embeds_nothing(docs, ingest, tmp_path):
     ingest(docs)
     (docs / "a.txt").rename(docs / "sub" / "renamed.txt")
@@ -79,6 +82,7 @@ def test_a_moved_file_embeds_nothing(docs, ingest, tmp_path):
     assert "sub/renamed.txt" in Index.open(tmp_path / "manual").sources()
 
 
+@pytest.mark.slow
 def test_moving_every_file_of_the_same_folder_is_an_update(docs, ingest, tmp_path, write_files):
     only = write_files(tmp_path / "only", {"old.txt": "The default port is 5432."})
     ingest(only)
@@ -88,6 +92,7 @@ def test_moving_every_file_of_the_same_folder_is_an_update(docs, ingest, tmp_pat
     assert Index.open(tmp_path / "manual").sources() == ["new.txt"]
 
 
+@pytest.mark.slow
 def test_swapped_contents_follow_their_names(docs, ingest, tmp_path):
     ingest(docs)
     one, other = (docs / "a.txt").read_text(), (docs / "sub/c.txt").read_text()
@@ -125,12 +130,14 @@ def test_a_history_of_changes_equals_a_fresh_build(docs, ingest, tmp_path):
 # --- what decides that a file is read again --------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_other_chunk_settings_split_every_file_again(docs, ingest):
     ingest(docs)
     report, _ = ingest(docs, chunks=ChunkSettings(max_tokens=10))
     assert len(report.plan.changed) == 4
 
 
+@pytest.mark.slow
 def test_other_limits_read_only_what_had_failed(docs, ingest):
     (docs / "big.txt").write_text("word " * 3_000)
     report, _ = ingest(docs, max_megabytes=0.01)
@@ -143,6 +150,7 @@ def test_other_limits_read_only_what_had_failed(docs, ingest):
     assert wider.rejected == ()
 
 
+@pytest.mark.slow
 def test_another_text_field_reads_again(docs, ingest):
     ingest(docs)
     report, _ = ingest(docs, text_field="body")
@@ -163,6 +171,7 @@ def test_an_empty_folder_is_a_usage_error(ingest, tmp_path):
         ingest(tmp_path / "empty")
 
 
+@pytest.mark.slow
 def test_another_folder_does_not_empty_the_domain(docs, ingest, tmp_path, write_files):
     ingest(docs)
     other = write_files(tmp_path / "other", {"x.txt": "something else"})
@@ -175,6 +184,7 @@ def test_another_folder_does_not_empty_the_domain(docs, ingest, tmp_path, write_
     assert report.manifest.counts.files == 1
 
 
+@pytest.mark.slow
 def test_another_embedder_is_refused_until_a_rebuild(docs, ingest, other_embedder):
     ingest(docs)
     other = other_embedder
@@ -193,6 +203,7 @@ def test_chunks_larger_than_the_embedder_takes_are_refused_before_anything_is_re
 # --- difficult files -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_rejected_files_are_named_with_reasons_and_the_rest_is_indexed(docs, ingest):
     (docs / "nul.txt").write_bytes(b"\0" * 5_000)
     (docs / "empty.txt").write_text("")
@@ -203,6 +214,7 @@ def test_rejected_files_are_named_with_reasons_and_the_rest_is_indexed(docs, ing
     assert report.manifest.counts.documents == 5
 
 
+@pytest.mark.slow
 def test_a_name_with_newlines_and_emoji_is_a_source_like_any_other(docs, ingest, tmp_path):
     (docs / "line\nbreak 😀 'quote\".txt").write_text("odd name here")
     (docs / os.fsdecode(b"latin-\xe9.txt")).write_text("another odd name")
@@ -212,6 +224,7 @@ def test_a_name_with_newlines_and_emoji_is_a_source_like_any_other(docs, ingest,
     assert any(source.startswith("latin-") for source in sources)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["before\0after the nul", "before \ud800 after", "x\x1b[31m red"])
 def test_characters_that_stores_cannot_hold_are_no_crash(docs, ingest, tmp_path, text):
     (docs / "rows.jsonl").write_text(json.dumps({"text": text, "title": text}) + "\n")
@@ -251,6 +264,7 @@ def ingestor(docs, tmp_path):
     return ingestor
 
 
+@pytest.mark.slow
 def test_removing_takes_files_out_by_name_and_by_pattern(ingestor, docs):
     manifest = ingestor.remove(["a.txt", "sub/*"])
     assert manifest.counts.files == 2
@@ -283,6 +297,7 @@ def test_removing_keeps_the_chunk_settings_in_the_manifest(ingestor):
     assert other.remove(["a.txt"]).chunks == ChunkSettings()
 
 
+@pytest.mark.slow
 def test_an_estimate_plans_and_writes_nothing(ingestor, docs, tmp_path):
     assert ingestor.estimate(docs).plan.nothing_to_do
     (docs / "new.txt").write_text("Some more text. " * 200)

@@ -51,6 +51,7 @@ def test_import_loads_nothing_heavy():
     )
 
 
+@pytest.mark.slow
 def test_indexing_and_searching_with_own_models_loads_no_torch(tmp_path, write_files):
     write_files(tmp_path / "docs", {"a.txt": "The default port is 5432."})
     script = """
@@ -65,6 +66,7 @@ print([name for name in ("torch", "transformers", "sentence_transformers") if na
     assert _run(script).strip() == "[]"
 
 
+@pytest.mark.slow
 def test_nothing_of_ours_loads_scikit_learn_before_something_is_measured():
     script = f"""
 import importlib, sys
