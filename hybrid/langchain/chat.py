@@ -127,9 +127,11 @@ class HybridRunnable(Runnable[str, Any]):
         **kwargs: Any,
     ) -> list[Answer]:
         """Answer several questions; where exceptions are to be returned, each by itself."""
+        answers: list[Answer]
         if return_exceptions:
-            return super().batch(inputs, config, return_exceptions=True)
-        answers: list[Answer] = self._batch_with_config(self._ask_all, inputs, config)
+            answers = super().batch(inputs, config, return_exceptions=True)
+        else:
+            answers = self._batch_with_config(self._ask_all, inputs, config)
         return answers
 
     def stream(
