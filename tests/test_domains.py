@@ -1,4 +1,4 @@
-"""Several domains behind one door: the right one answers, none answers a stranger, and domains come and go."""
+"""Several domains behind one door: the right one answers, none a stranger, and domains come and go."""
 
 import json
 import shutil

@@ -86,7 +86,7 @@ class Context:
         return Assistant(name, settings=settings)
 
     def assistants(self, settings: Settings | None = None) -> Assistants | None:
-        """Return what answers over several domains; None where one is named, set, or the only one there is."""
+        """Return what answers over several domains; None where one is named, set or alone."""
         settings = settings or self.settings()
         named = [name.strip() for name in (self.domain or settings.domain).split(",") if name.strip()]
         if len(named) == 1 or (not named and len(list(domains(Path(settings.indexes)))) < 2):

@@ -76,14 +76,15 @@ class PlainEncoder:
         return self._norm(name, self._linear(f"{name}.dense", new) + before)
 
     def _linear(self, name: str, states: Vectors) -> Vectors:
-        product: Vectors = states @ self._weights[f"{name}.weight"].T
-        return product + self._weights[f"{name}.bias"]
+        product: Vectors = states @ self._weights[f"{name}.weight"].T + self._weights[f"{name}.bias"]
+        return product
 
     def _norm(self, name: str, states: Vectors) -> Vectors:
         centred = states - states.mean(-1, keepdims=True)
         spread = np.sqrt((centred**2).mean(-1, keepdims=True) + self._layout.shape.layer_norm_eps)
-        scaled: Vectors = centred / spread * self._weights[f"{name}.LayerNorm.weight"]
-        return scaled + self._weights[f"{name}.LayerNorm.bias"]
+        weight, bias = (self._weights[f"{name}.LayerNorm.{part}"] for part in ("weight", "bias"))
+        normal: Vectors = centred / spread * weight + bias
+        return normal
 
 
 @lru_cache(maxsize=2)
@@ -126,7 +127,7 @@ def _tensors(path: Path) -> dict[str, Any]:
 
 
 class _Rows:
-    """The table of words, half of a small model: it stays in its file, of which a query reads a dozen rows."""
+    """The table of words, half of a small model: it stays in its file, and a query reads a dozen rows."""
 
     def __init__(self, file: FileIO, start: int, rows: int, width: int) -> None:
         self._file, self._start, self._rows, self._width = file, start, rows, width
