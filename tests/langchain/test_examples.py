@@ -34,6 +34,7 @@ def test_the_graph_shows_what_is_carried_and_declines_the_rest(manual, example):
     assert graph.invoke({"question": "When does the server restart?"})["text"] != declined["text"]
 
 
+@pytest.mark.slow
 def test_llamaindex_finds_and_answers_what_the_domain_does(manual, example):
     pytest.importorskip("llama_index.core")
     module, asked = example("llamaindex_retriever"), "What is the default port of the server?"
@@ -46,6 +47,7 @@ def test_llamaindex_finds_and_answers_what_the_domain_does(manual, example):
     assert embedding.get_text_embedding(asked) == pytest.approx(manual.embedder.embed_documents([asked])[0])
 
 
+@pytest.mark.slow
 def test_haystack_finds_and_answers_what_the_domain_does(manual, example, monkeypatch):
     monkeypatch.setenv("HAYSTACK_TELEMETRY_ENABLED", "False")
     pytest.importorskip("haystack")
