@@ -11,6 +11,7 @@ export OMP_WAIT_POLICY=PASSIVE
 export HF_HUB_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1
 if [ "${1:-}" = "--fast" ]; then
   shift
-  set -- -m "not slow" "$@"
+  # a core each; those of one file share what they load
+  set -- -m "not slow" -n logical --dist loadfile "$@"
 fi
 exec .venv/bin/python -m pytest "$@"

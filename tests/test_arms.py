@@ -120,6 +120,7 @@ def _identity(assistant, arm, *questions):
     return dict(contender.identity)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("one", "other"),
     [
@@ -141,6 +142,7 @@ def test_what_does_not_change_answers_does_not_change_the_identity(domain):
     assert _identity(domain(), "rag") == _identity(domain(ScriptedGenerator(["something else"])), "rag")
 
 
+@pytest.mark.slow
 def test_other_weights_another_reranker_and_another_generation_change_the_identity(
     domain, write_files, tmp_path
 ):
@@ -154,6 +156,7 @@ def test_other_weights_another_reranker_and_another_generation_change_the_identi
     assert _identity(domain(), "base") == base
 
 
+@pytest.mark.slow
 def test_questions_with_options_make_the_generator_count(domain):
     labelled = _identity(domain(), "rag", _ASKED, _LABELLED)
     assert labelled["generator"] == "fake/scripted"
@@ -163,6 +166,7 @@ def test_questions_with_options_make_the_generator_count(domain):
 # --- answers ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_extractive_arm_loads_no_generator(domain, settings):
     assistant = domain()
     broken = dataclasses.replace(settings.models, generator="/nowhere/at all", offline=True)
@@ -196,6 +200,7 @@ def test_questions_of_both_kinds_keep_their_order(domain):
     assert [answer.reader for answer in answers] == ["likelihood", "extractive", "likelihood"]
 
 
+@pytest.mark.slow
 def test_withheld_sources_are_not_seen(domain):
     (rag,) = domain().contenders("rag:k=2", [_ASKED])
     withheld = dataclasses.replace(_ASKED, withheld=("port.txt",))
@@ -204,6 +209,7 @@ def test_withheld_sources_are_not_seen(domain):
     assert {hit.chunk.source for hit in kept.hits} == {"night.txt", "backup.txt"}
 
 
+@pytest.mark.slow
 def test_models_of_ones_own_serve_unless_an_arm_names_another(domain, tmp_path):
     own = ScriptedGenerator(["mine"])
     assistant = domain(own)
@@ -227,6 +233,7 @@ def adapted(domain, keep_adapter):
     return assistant
 
 
+@pytest.mark.slow
 def test_an_arm_that_needs_an_adapter_says_that_there_is_none(domain):
     for arm in ("adapter", "both"):
         with pytest.raises(AdapterError, match="need a generator adapter, and none is in use") as caught:
@@ -236,6 +243,7 @@ def test_an_arm_that_needs_an_adapter_says_that_there_is_none(domain):
         domain().contenders("both:generator_adapter=x", [_ASKED])
 
 
+@pytest.mark.slow
 def test_an_adapter_that_is_there_and_not_in_use_is_named(domain, keep_adapter):
     assistant = domain()
     keep_adapter(assistant.folder, "generator-001", promote=False)
@@ -244,6 +252,7 @@ def test_an_adapter_that_is_there_and_not_in_use_is_named(domain, keep_adapter):
     assert "hybrid adapters promote generator-001" in caught.value.hint
 
 
+@pytest.mark.slow
 def test_an_adapter_of_the_embedder_is_none_of_the_generator(domain, keep_adapter):
     assistant = domain()
     keep_adapter(assistant.folder, "embedder-001", kind="embedder", promote=False)

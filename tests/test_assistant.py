@@ -213,6 +213,7 @@ def test_an_arm_that_is_named_wins_over_the_decision(assistant):
         assistant.ask(_PORT, arm="ragg")
 
 
+@pytest.mark.slow
 def test_what_a_comparison_chose_is_adopted_and_an_undecided_one_changes_nothing(assistant):
     assistant.generator.replies = ["I would not know the number."]
     asked = [Question(f"q{n}", f"{_PORT} ({n})", ("5432",), source=f"s{n}") for n in range(40)]
@@ -386,6 +387,7 @@ def test_a_reranker_of_ones_own_is_used(assistant):
     assert hits and all(hit.rerank is not None for hit in hits)
 
 
+@pytest.mark.slow
 def test_the_readme_in_five_lines_with_the_settings_of_the_folder(docs, tmp_path):
     (tmp_path / "hybrid.toml").write_text('indexes = "elsewhere"\n')
     assistant = Assistant("manual", embedder=HashEmbedder())
@@ -464,6 +466,7 @@ def test_an_update_keeps_the_tuned_embedder(embedding, docs, write_files):
     assert "new.txt" in embedding.retriever.index.sources()
 
 
+@pytest.mark.slow
 def test_an_index_whose_adapter_is_gone_says_how_to_go_on(embedding, docs, monkeypatch):
     put_in_force(embedding.folder, _tuned(embedding).fingerprint)
     embedding.adapters.remove("embedder-001")
@@ -476,6 +479,7 @@ def test_an_index_whose_adapter_is_gone_says_how_to_go_on(embedding, docs, monke
     assert again.search("default port")[0].chunk.source
 
 
+@pytest.mark.slow
 def test_an_arm_whose_embedder_embedded_nothing_says_so(embedding, docs, write_files):
     embedding.index(write_files(docs, {"new.txt": "Certificates expire each year."}))
     with pytest.raises(IndexMissing, match="is not embedded with this embedder"):

@@ -106,6 +106,7 @@ def _check(document, sized, counter, limit):
             assert not crossed, "an overlap stays within its section"
 
 
+@pytest.mark.slow
 @settings(max_examples=120)
 @given(_documents(), _SETTINGS)
 def test_chunks_are_stretches_within_the_limit_and_lose_nothing(document, options):
@@ -119,6 +120,7 @@ def test_any_text_without_blocks_is_split_without_loss(text, options):
     _check(document, _chunks(document, options), _COUNTER, options.max_tokens)
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(_documents(), _SETTINGS)
 def test_a_stretch_is_in_two_chunks_only_as_overlap(document, options):
@@ -129,6 +131,7 @@ def test_a_stretch_is_in_two_chunks_only_as_overlap(document, options):
         assert _COUNTER.count_tokens([shared])[0] <= options.overlap_tokens
 
 
+@pytest.mark.slow
 @settings(max_examples=80)
 @given(_documents(), _SHORT, st.sampled_from(_WHOLE), st.integers(20, 40), st.integers(0, 12))
 def test_code_and_tables_are_whole_where_they_fit(document, short, kind, limit, overlap):
@@ -313,6 +316,7 @@ def test_sentences_are_found_without_the_space_around_them():
 # --- with a real tokenizer -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.real_model
 @settings(max_examples=60)
 @given(document=_documents(), options=_SETTINGS)

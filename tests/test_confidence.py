@@ -51,6 +51,7 @@ def test_the_generalised_area_by_hand():
     assert augrc([0.9, 0.8, 0.7, 0.6], [0, 1, 0, 1]) == pytest.approx((0 + 0.125 + 0.25 + 0.375) / 4)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(levels, st.integers(0, 1)), min_size=2, max_size=12))
 def test_the_generalised_area_is_that_of_the_auroc(rows):
     sure, lost = split(rows)
@@ -80,6 +81,7 @@ def test_brier_by_hand():
     assert brier([0.9, 0.6, 0.0], [1, 0, 0]) == pytest.approx((0.01 + 0.36) / 3)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(levels, st.integers(0, 1)), min_size=1, max_size=12))
 def test_brier_is_that_of_sklearn(rows):
     sure, right = split(rows)
@@ -116,6 +118,7 @@ def test_equal_probabilities_are_never_parted():
     assert (found.plain, found.error) == (0.0, 0.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [100, 400, 2_000])
 def test_a_perfect_predictor_shows_its_null_value(count):
     found = [calibration_error(*perfect(count, seed), simulations=100) for seed in range(60)]
@@ -146,6 +149,7 @@ def test_the_null_value_is_the_same_at_every_run():
     assert calibration_error(chances, flags).null != calibration_error(chances, flags, seed=1).null
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(levels, st.booleans()), min_size=1, max_size=30), st.data())
 def test_the_calibration_error_depends_on_no_order_and_stays_in_range(rows, data):
     both = split(rows), split(data.draw(st.permutations(rows)))
@@ -163,6 +167,7 @@ def test_scores_between_right_and_wrong_vary_by_what_they_are():
     assert mixed.error < 0.3
 
 
+@pytest.mark.slow
 @given(answers)
 def test_the_plain_error_of_one_group_is_that_of_the_means(rows):
     sure, right = split(rows)
@@ -170,6 +175,7 @@ def test_the_plain_error_of_one_group_is_that_of_the_means(rows):
     assert calibration_error(sure, right, bins=1, simulations=1).plain == pytest.approx(expected)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.sampled_from([0.1, 0.5]), st.sampled_from([0.0, 1.0])), min_size=1, max_size=6))
 def test_the_area_is_the_mean_over_all_orders_of_ties(rows):
     areas = []
@@ -180,6 +186,7 @@ def test_the_area_is_the_mean_over_all_orders_of_ties(rows):
     assert aurc(*split(rows)) == pytest.approx(np.mean(areas))
 
 
+@pytest.mark.slow
 @given(answers, st.data())
 def test_no_figure_depends_on_the_order_and_all_stay_in_range(rows, data):
     other = data.draw(st.permutations(rows))
@@ -189,6 +196,7 @@ def test_no_figure_depends_on_the_order_and_all_stay_in_range(rows, data):
         assert metric(*split(other)) == pytest.approx(value)
 
 
+@pytest.mark.slow
 @given(answers)
 def test_the_curve_ends_at_the_mean_loss_of_all(rows):
     sure, lost = split(rows)
@@ -199,6 +207,7 @@ def test_the_curve_ends_at_the_mean_loss_of_all(rows):
     assert all(one.confidence > other.confidence for one, other in itertools.pairwise(curve))
 
 
+@pytest.mark.slow
 @given(answers)
 def test_perfect_confidence_has_no_excess_and_no_brier(rows):
     _, lost = split(rows)

@@ -4,9 +4,12 @@ import importlib.util
 import sys
 from pathlib import Path
 
+import pytest
+
 _SCRIPT = Path(__file__).parent / "benchmarks" / "depth.py"
 
 
+@pytest.mark.slow
 def test_from_the_command_to_the_model_it_is_not_far(tmp_path, tiny_embedder_folder):
     specification = importlib.util.spec_from_file_location("depth", _SCRIPT)
     # dataclasses look their module up

@@ -15,6 +15,7 @@ _PAGES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.real_model
 def test_the_python_example_runs(tmp_path, capsys):
     (tmp_path / "docs").mkdir()
@@ -24,6 +25,7 @@ def test_the_python_example_runs(tmp_path, capsys):
     assert capsys.readouterr().out.count("5432") >= 2
 
 
+@pytest.mark.slow
 def test_the_page_of_commands_is_what_the_commands_say(tmp_path):
     page = tmp_path / "commands.md"
     command = ["-m", "typer", "hybrid.cli.app", "utils", "docs", "--name", "hybrid", "--title", "Commands"]

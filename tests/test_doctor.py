@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import pytest
+
 from hybrid.assistant import Assistant
 from hybrid.config import load_settings
 from hybrid.doctor import Health, configured_models, diagnose
@@ -29,6 +31,7 @@ def test_the_generator_of_an_endpoint_is_looked_for_nowhere():
     assert f"model {generator.name}" not in [each.name for each in diagnose(settings)]
 
 
+@pytest.mark.slow
 def test_every_index_is_checked_and_a_damaged_one_is_bad(tmp_path, write_files):
     settings = load_settings({"documents": {"workers": 1}}, environment={})
     assert _named(diagnose(settings), "indexes").verdict is Health.NOTE

@@ -141,6 +141,7 @@ def test_write_json_keeps_the_order_of_keys_and_unicode(tmp_path):
 # --- JSON lines ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(rows=_ROWS, data=st.data())
 def test_jsonl_cut_at_any_byte_keeps_every_whole_line(tmp_path_factory, rows, data):
     path = tmp_path_factory.mktemp("jsonl") / "rows.jsonl"
@@ -253,6 +254,7 @@ _VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(_VALUES)
 def test_what_is_no_number_is_null_in_json_and_the_rest_as_it_was(value):
     def refuse(name):

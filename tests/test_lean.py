@@ -48,6 +48,7 @@ def indexes(tmp_path, write_files):
     return tmp_path / "indexes"
 
 
+@pytest.mark.slow
 @pytest.mark.real_model
 @pytest.mark.parametrize(("verb", "neither"), [("search", ("torch",)), ("ask", ())])
 def test_a_cold_command_loads_nothing_that_it_does_not_need(indexes, verb, neither):
@@ -61,6 +62,7 @@ def test_a_cold_command_loads_nothing_that_it_does_not_need(indexes, verb, neith
     assert done.stderr.strip().splitlines()[-1] == "[]"
 
 
+@pytest.mark.slow
 @pytest.mark.real_model
 def test_the_encoder_is_in_memory_once_for_embedding_and_judging(indexes):
     assistant = Assistant("d", settings=load_settings({"indexes": str(indexes), "models": {"offline": True}}))
@@ -68,6 +70,7 @@ def test_the_encoder_is_in_memory_once_for_embedding_and_judging(indexes):
     assert assistant.grounder.scorer._encoder.embedder is assistant.embedder
 
 
+@pytest.mark.slow
 @pytest.mark.real_model
 def test_first_questions_of_eight_threads_are_answered_alike(indexes):
     script = f"""

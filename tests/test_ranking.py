@@ -41,6 +41,7 @@ def test_nothing_scores_zero():
         assert precision([], grades) == average_precision([], grades) == 0.0
 
 
+@pytest.mark.slow
 @given(rankings, judgements)
 def test_the_numbers_are_those_of_trec_eval(ranking, grades):
     measures = {"ndcg_cut.10", "recall.10", "recip_rank", "map", "set_P"}

@@ -222,6 +222,7 @@ _RANKINGS = st.lists(
 _WEIGHTS = st.floats(0, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fuse", [reciprocal_rank_fusion, weighted_fusion])
 @given(one=_RANKINGS, other=_RANKINGS, weight=_WEIGHTS)
 def test_the_order_of_the_sides_does_not_matter(fuse, one, other, weight):
@@ -230,6 +231,7 @@ def test_the_order_of_the_sides_does_not_matter(fuse, one, other, weight):
     assert {s.position: s.score for s in forward} == pytest.approx({s.position: s.score for s in backward})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fuse", [reciprocal_rank_fusion, weighted_fusion])
 @given(one=_RANKINGS, other=_RANKINGS, weight=_WEIGHTS)
 def test_every_candidate_is_in_the_result_once_best_first(fuse, one, other, weight):
@@ -239,6 +241,7 @@ def test_every_candidate_is_in_the_result_once_best_first(fuse, one, other, weig
     assert keys == sorted(keys)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fuse", [reciprocal_rank_fusion, weighted_fusion])
 @given(one=_RANKINGS, weight=st.floats(0.01, 1))
 def test_one_side_alone_keeps_its_order(fuse, one, weight):
@@ -251,6 +254,7 @@ def test_one_side_alone_keeps_its_order(fuse, one, weight):
         assert fused == sorted(fused, reverse=True)
 
 
+@pytest.mark.slow
 @given(one=_RANKINGS, other=_RANKINGS, weight=_WEIGHTS)
 def test_better_on_both_sides_is_never_worse_after_fusion(one, other, weight):
     assume(len({s.position for s in one} & {s.position for s in other}) > 1)

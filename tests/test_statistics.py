@@ -169,6 +169,7 @@ def power_at(effect, count, *, spread, level, draws):
     return shown / draws
 
 
+@pytest.mark.slow
 def test_the_power_is_that_of_the_formulas():
     effect, spread, level, draws = 0.12, 0.5, 0.05, 800
     count = round(questions_for(effect, spread / 10, questions=100, level=level))
@@ -194,15 +195,18 @@ def coverage(*, by_source, draws=400, level=0.025):
     return held / draws
 
 
+@pytest.mark.slow
 def test_the_interval_of_clustered_questions_covers_95_percent():
     assert coverage(by_source=True) == pytest.approx(0.95, abs=3 * math.sqrt(0.95 * 0.05 / 400))
 
 
+@pytest.mark.slow
 def test_resampling_question_by_question_covers_too_little():
     assert coverage(by_source=False) < 0.95 - 6 * math.sqrt(0.95 * 0.05 / 400)
 
 
 # wins, losses: the truth is at the margin of 2 points, or arms are equal
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [13, 25, 60, 160])
 @pytest.mark.parametrize(
     ("value", "lost", "won"),
@@ -247,6 +251,7 @@ def columns(draw):
     return np.array(values), [f"s{source:02d}" for source in sources]
 
 
+@pytest.mark.slow
 @given(columns(), st.randoms(use_true_random=False))
 def test_the_order_of_questions_and_the_names_of_sources_mean_nothing(table, random):
     values, sources = table
@@ -260,6 +265,7 @@ def test_the_order_of_questions_and_the_names_of_sources_mean_nothing(table, ran
     assert other.p_above(-0.02) == pytest.approx(one.p_above(-0.02), abs=1e-9)
 
 
+@pytest.mark.slow
 @given(columns())
 def test_swapping_two_arms_turns_the_signs(table):
     values, sources = table
@@ -270,6 +276,7 @@ def test_swapping_two_arms_turns_the_signs(table):
     assert one.flip_p(two_sided=True) == pytest.approx(other.flip_p(two_sided=True), abs=1e-9)
 
 
+@pytest.mark.slow
 @given(columns(), st.floats(0, 1))
 def test_a_question_that_all_arms_answer_alike_turns_no_sign(table, score):
     values, sources = table
@@ -279,6 +286,7 @@ def test_a_question_that_all_arms_answer_alike_turns_no_sign(table, score):
     assert after == pytest.approx(before * len(values) / len(longer), abs=1e-12)
 
 
+@pytest.mark.slow
 @given(columns())
 def test_two_arms_that_are_the_same_differ_by_0_within_an_interval_of_some_width(table):
     values, sources = table
@@ -288,6 +296,7 @@ def test_two_arms_that_are_the_same_differ_by_0_within_an_interval_of_some_width
     assert contrast.flip_p(two_sided=True) == 1
 
 
+@pytest.mark.slow
 @given(columns(), st.sampled_from([(1, -1, 0), (1, 0, 0), (0, -1, 1)]), st.floats(0.001, 0.499))
 def test_everything_is_a_number_and_the_interval_is_in_order(table, weights, level):
     values, sources = table
@@ -299,6 +308,7 @@ def test_everything_is_a_number_and_the_interval_is_in_order(table, weights, lev
         assert 0 < contrast.p_above(value) <= 1
 
 
+@pytest.mark.slow
 @given(columns())
 def test_a_larger_value_is_harder_to_exceed(table):
     values, sources = table
@@ -326,6 +336,7 @@ def test_the_same_seed_is_the_same_resampling_and_another_one_is_not():
     assert not np.array_equal(first.bootstrap, other.bootstrap)
 
 
+@pytest.mark.slow
 def test_many_sources_are_resampled_in_blocks_without_a_seam():
     count = 5_000
     values = np.random.default_rng(0).random((count, 1))

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 from hybrid.testing import HashEmbedder, OverlapReranker, ScriptedGenerator
 from hybrid.types import Message, MessageRole
@@ -14,6 +15,7 @@ _SCRIPT = (
 )
 
 
+@pytest.mark.slow
 def test_vectors_are_the_same_in_every_process():
     found = {
         subprocess.run(

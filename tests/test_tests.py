@@ -128,6 +128,7 @@ def _calls(node: ast.AST, failing: frozenset[str]) -> bool:
     return bool(named & failing) or any(each.arg == "check" for call in calls for each in call.keywords)
 
 
+@pytest.mark.slow
 def test_every_test_can_fail():
     paths = [path for folder in ("tests", "recipes") for path in sorted((ROOT / folder).rglob("test_*.py"))]
     assert len(paths) > 100

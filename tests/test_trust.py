@@ -69,6 +69,7 @@ def test_a_folder_names_no_place_that_data_goes_to_or_code_comes_from(key, value
     assert "pass" not in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("key", "value"), CASES)
 def test_what_the_user_says_holds(key, value, tmp_path):
     file = tmp_path / "hybrid.toml"
@@ -298,6 +299,7 @@ def test_an_experiment_stores_no_secret(tmp_path, monkeypatch):
     assert not any(part in stored for part in (KEY, "ss-word", "someone"))
 
 
+@pytest.mark.slow
 def test_every_process_of_ours_keeps_the_current_folder_off_its_path():
     started = []
     for path in Path(hybrid.__file__).parent.rglob("*.py"):

@@ -135,6 +135,7 @@ def _labels(count=40):
     )
 
 
+@pytest.mark.slow
 def test_an_adapter_is_made_from_given_labels_and_exported(domain, tmp_path):
     service, said = domain.adaptation, []
     material = service.material(given=_labels(), licence="CC0-1.0", note=said.append)
@@ -168,6 +169,7 @@ def test_an_objective_that_there_is_not_is_refused(domain):
         domain.adaptation.material(["wisdom"])
 
 
+@pytest.mark.slow
 def test_an_adapter_inside_its_budget_is_kept_as_it_is_by_repair(domain, suite):
     generous = dataclasses.replace(
         domain.settings.adaptation,

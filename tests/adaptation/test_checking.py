@@ -87,6 +87,7 @@ def _examples(count, *, first=0, labelled):
     return tuple(rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("labelled", [True, False])
 def test_the_gain_is_that_of_training(tiny_generator, tiny_generator_folder, tmp_path, labelled):
     examples = Examples(_examples(24, labelled=labelled), _examples(40, first=100, labelled=labelled))

@@ -44,6 +44,7 @@ def test_a_merged_model_is_loaded_by_transformers_alone(tiny_generator_folder, t
     assert not (out / "adapter_config.json").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings(
     "ignore:Setting `save_embedding_layers`", "ignore:Model .* `tie_word_embeddings=True`"
 )
@@ -102,6 +103,7 @@ def test_merging_into_another_base_is_refused_and_leaves_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["out", "out.zip", "out.tar", "out.tar.gz", "out.tgz"])
 def test_an_export_is_what_peft_loads_and_names_no_path(placed, tiny_generator_folder, tmp_path, name):
     import torch
@@ -177,6 +179,7 @@ def test_the_card_beside_a_merged_model_tells_where_it_comes_from(placed, tiny_g
 # --- weaker
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strength", [0.25, 0.5, 1.0])
 @pytest.mark.parametrize(
     "options", [{}, {"use_rslora": True}, {"target_modules": ["embed_tokens", "up_proj"]}]

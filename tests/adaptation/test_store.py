@@ -400,6 +400,7 @@ _CARD = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(_CARD)
 def test_a_card_is_read_as_it_was_written(card):
     again = parse_card(json.dumps(card_values(card)))

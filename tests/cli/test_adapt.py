@@ -44,6 +44,7 @@ def document(capsys, *arguments, code=0):
     return json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.slow
 def test_examples_are_made_of_labels_where_the_data_has_some(domain, tmp_path, capsys):
     data, out = labels(tmp_path / "data.jsonl"), tmp_path / "out.jsonl"
     told = document(capsys, "adapt", "examples", "--data", data, "--out", str(out))
@@ -52,6 +53,7 @@ def test_examples_are_made_of_labels_where_the_data_has_some(domain, tmp_path, c
     assert len(out.read_text().splitlines()) == told["train"]
 
 
+@pytest.mark.slow
 def test_a_dry_run_shows_what_is_masked_and_what_it_would_take(domain, tmp_path, capsys):
     data = labels(tmp_path / "data.jsonl")
     assert run(["adapt", "examples", "--data", data, "--dry-run"]) == 0
@@ -64,6 +66,7 @@ def test_a_dry_run_shows_what_is_masked_and_what_it_would_take(domain, tmp_path,
     assert learned == {"yes</s>", "no</s>"}
 
 
+@pytest.mark.slow
 def test_an_adapter_is_trained_kept_and_can_answer(domain, tmp_path, capsys):
     data = labels(tmp_path / "data.jsonl")
     card = document(
@@ -77,6 +80,7 @@ def test_an_adapter_is_trained_kept_and_can_answer(domain, tmp_path, capsys):
     assert answered["arm"] == "adapter"
 
 
+@pytest.mark.slow
 def test_a_name_that_is_taken_is_refused_before_training(domain, tmp_path, capsys):
     data = labels(tmp_path / "data.jsonl")
     arguments = ["adapt", "generator", "--data", data, "--no-check", "--name", "mine", "--epochs", "0.2"]
@@ -85,6 +89,7 @@ def test_a_name_that_is_taken_is_refused_before_training(domain, tmp_path, capsy
     assert "there is an adapter 'mine' already" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_rank_can_be_chosen_on_validation(domain, tmp_path, capsys):
     data = labels(tmp_path / "data.jsonl")
     told = document(
@@ -129,6 +134,7 @@ def test_a_question_set_of_the_domain_never_leaks(domain, tmp_path, capsys):
     assert sum(left["count"] for left in told["left_out"]) == 10
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_goes_on_and_loses_no_earlier_adapter(domain, tmp_path, capsys, monkeypatch):
     import hybrid.cli.adapt as module
 
@@ -153,6 +159,7 @@ def test_an_interrupted_training_goes_on_and_loses_no_earlier_adapter(domain, tm
     assert len(capsys.readouterr().out.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_at_the_end_loses_no_earlier_adapter(domain, tmp_path, capsys, monkeypatch):
     import errno
 

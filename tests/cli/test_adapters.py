@@ -146,6 +146,7 @@ def tuned(domain, tiny_generator_folder, make_adapter, monkeypatch, tmp_path):
     return suite
 
 
+@pytest.mark.slow
 def test_a_check_measures_and_tells_what_stands_against_it(tuned, domain, capsys):
     told = said(capsys, "adapters", "check", "gentle", "--suite", str(tuned))
     assert "general text" in told.out
@@ -159,6 +160,7 @@ def test_a_check_measures_and_tells_what_stands_against_it(tuned, domain, capsys
     assert found["found"]["advice"]
 
 
+@pytest.mark.slow
 def test_only_what_passes_is_promoted(tuned, domain, capsys):
     for name in ("gentle", "brutal"):
         run(["adapters", "check", name, "--suite", str(tuned)])
@@ -209,6 +211,7 @@ def embedded(tmp_path, tiny_embedder_folder, tiny_embedder_adapter_folder, write
     return domain
 
 
+@pytest.mark.slow
 def test_a_promoted_embedder_is_searched_with_until_it_is_rolled_back(embedded, capsys):
     before = document(capsys, "search", "port")["hits"]
     assert said(capsys, "adapters", "promote", "embedder-001").out == (
@@ -311,6 +314,7 @@ def test_an_embedder_is_not_repaired(embedded, capsys):
     assert "strength was chosen when it was tuned" in told.err
 
 
+@pytest.mark.slow
 def test_the_tradeoff_shows_what_was_measured_alike(domain, keep_adapter, capsys, tmp_path):
     large = dataclasses.replace(LOSS, change=0.2, low=0.15, high=0.25, after=3.3)
     other = dataclasses.replace(GAIN, measure="loss of held-out examples", unit="nats")
@@ -345,6 +349,7 @@ def test_export_writes_a_folder_or_an_archive_once(domain, keep_adapter, capsys,
     assert "is there already" in said(capsys, "adapters", "export", "a", "--out", "packed.zip", code=2).err
 
 
+@pytest.mark.slow
 def test_merge_writes_a_model(domain, tiny_generator_folder, make_adapter, monkeypatch, capsys, tmp_path):
     from transformers import AutoModelForCausalLM
 
@@ -374,6 +379,7 @@ def test_an_adapter_goes_with_arms_that_have_one(domain, capsys):
     assert "there is no adapter 'a'" in told.err
 
 
+@pytest.mark.slow
 def test_the_arm_adapter_is_asked(domain, tiny_generator_folder, make_adapter, monkeypatch, capsys, tmp_path):
     from hybrid.adaptation.store import read_card
 

@@ -194,6 +194,7 @@ def test_ask_and_chat_obey_the_decision_and_say_so(asked, capsys, monkeypatch, t
     assert "as decided for manual" in shown.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flags", "variant"),
     [

@@ -39,6 +39,7 @@ def document(capsys, *arguments, code=0):
     return json.loads(output(capsys, *arguments, "--json", code=code))
 
 
+@pytest.mark.slow
 def test_a_folder_becomes_a_domain_of_its_name_and_is_asked_without_naming_it(folder, capsys):
     assert "manual: added 2" in output(capsys, "index", str(folder))
     answer = output(capsys, "ask", "What is the default port?")
@@ -46,6 +47,7 @@ def test_a_folder_becomes_a_domain_of_its_name_and_is_asked_without_naming_it(fo
     assert "port.md, characters" in answer
 
 
+@pytest.mark.slow
 def test_an_answer_as_json_has_citations_that_hold(indexed, capsys):
     answer = document(capsys, "ask", "What is the default port?")
     (citation, *_) = answer["citations"]
@@ -66,6 +68,7 @@ def test_an_unchanged_folder_embeds_nothing(indexed, capsys):
     assert len(report["plan"]["kept"]) == 2
 
 
+@pytest.mark.slow
 def test_rejected_files_are_listed_and_the_exit_code_is_6(indexed, capsys):
     (indexed / "broken.pdf").write_bytes(b"%PDF-1.7 not really")
     (indexed / "empty.txt").write_bytes(b"")
@@ -94,6 +97,7 @@ def test_search_shows_the_scores_of_each_side(indexed, capsys):
     assert "lexical" in output(capsys, "search", "default port", "-k", "1")
 
 
+@pytest.mark.slow
 def test_conditions_and_modes(indexed, capsys):
     hits = document(capsys, "search", "default port", "--where", "source=vac*", "--mode", "lexical")["hits"]
     assert {hit["chunk"]["source"] for hit in hits} <= {"vacuum.md"}
@@ -102,6 +106,7 @@ def test_conditions_and_modes(indexed, capsys):
     assert "keys to filter by" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_status_rollback_and_remove(indexed, capsys):
     (indexed / "new.md").write_text("# New\n\nA new page.\n")
     output(capsys, "index", str(indexed))
@@ -118,6 +123,7 @@ def test_status_rollback_and_remove(indexed, capsys):
     assert run(["status"]) == 4
 
 
+@pytest.mark.slow
 def test_several_domains_must_be_named(indexed, tmp_path, capsys):
     output(capsys, "index", str(indexed), "--domain", "other")
     assert run(["ask", "port?"]) == 2
@@ -126,6 +132,7 @@ def test_several_domains_must_be_named(indexed, tmp_path, capsys):
     assert "5432" in output(capsys, "ask", "What is the default port?", "--domain", "other")
 
 
+@pytest.mark.slow
 def test_chat_answers_line_after_line(indexed, capsys, monkeypatch):
     import io
 
@@ -146,6 +153,7 @@ def test_a_changed_embedder_is_refused_with_the_mend(indexed, tmp_path, capsys):
     assert "--rebuild" in shown
 
 
+@pytest.mark.slow
 def test_a_tampered_index_is_refused_and_can_be_rebuilt(indexed, tmp_path, capsys):
     vectors = next((tmp_path / "indexes/manual/generations").glob("*/dense.faiss"))
     vectors.write_bytes(vectors.read_bytes()[:-4] + b"evil")
@@ -157,6 +165,7 @@ def test_a_tampered_index_is_refused_and_can_be_rebuilt(indexed, tmp_path, capsy
     assert "5432" in output(capsys, "ask", "What is the default port?")
 
 
+@pytest.mark.slow
 def test_bench_retrieval(tmp_path, capsys):
     beir = tmp_path / "beir"
     beir.mkdir()
@@ -166,6 +175,7 @@ def test_bench_retrieval(tmp_path, capsys):
     assert "1.000" in output(capsys, "bench", "retrieval", str(beir))
 
 
+@pytest.mark.slow
 def test_the_console_command_prepares_the_process(tmp_path):
     code = "import os, hybrid.cli.app as app; app.run = lambda a: print(os.environ['OMP_WAIT_POLICY']) or 0\n"
     code += "from hybrid.cli.launcher import main; main()"

@@ -88,6 +88,7 @@ def test_only_our_own_underline_reaches_a_terminal(monkeypatch):
     assert terminal.getvalue() == "\x1b[4ma\\x1b[31mb\x1b[24m \\x1b]0;owned\\x07\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["a\x1b]0;owned\x07", "a\nb", "a\u202eb", ".hidden", "a/b", "a\\b", "", " a", "a" * 300]
 )

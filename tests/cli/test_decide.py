@@ -79,6 +79,7 @@ def test_undecided_is_null_with_a_number(tie, capsys):
     assert whole["questions_needed"] >= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("budget", [(), ("--budget", 100_000)])
 @pytest.mark.parametrize(
     ("arms", "arm"),
@@ -89,6 +90,7 @@ def test_torchhub(arms, arm, budget, capsys):
     assert as_json(capsys, "--from", TORCHHUB, *chosen, *budget)["arm"] == arm
 
 
+@pytest.mark.slow
 def test_the_margin_and_the_level_are_heard(tmp_path, capsys):
     table = written(tmp_path / "t.csv", {"base": [1] * 285 + [0] * 15, "both": [1] * 300})  # 5 points behind
     assert as_json(capsys, "--from", table)["arm"] == "both"
@@ -106,6 +108,7 @@ def test_costs_order_the_arms_and_are_shown(tmp_path, capsys):
     assert {cost["arm"]: cost["money"] for cost in whole["costs"]} == {"base": 9.0, "both": 2.0}
 
 
+@pytest.mark.slow
 def test_gold_judgements_are_joined(tmp_path, capsys):
     generator = np.random.default_rng(2)
     truth = {arm: (generator.random(300) < share).astype(int) for arm, share in (("a", 0.8), ("b", 0.5))}
@@ -122,6 +125,7 @@ def test_gold_judgements_are_joined(tmp_path, capsys):
 # --- gates, budget, report ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_what_is_required_and_not_met_ends_with_7(clear, tie, capsys):
     assert decided(capsys, "--from", clear, "--require", "decided").err == ""
     assert decided(capsys, "--from", clear, "--require", "arm=both").err == ""
@@ -145,6 +149,7 @@ def test_a_gate_that_the_best_fails_moves_the_verdict(clear, tmp_path, capsys):
     assert (whole["arm"], whole["ungated"]) == ("base", "both")
 
 
+@pytest.mark.slow
 def test_a_budget_is_kept(tie, capsys):
     whole = as_json(capsys, "--from", tie, "--budget", 50)
     assert 0 < whole["looks"][-1]["answers"] <= 50
@@ -165,6 +170,7 @@ def test_a_report_is_one_page_without_a_network(clear, tmp_path, capsys):
 # --- tables at the edge ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("columns", "arm"),
     [
@@ -197,6 +203,7 @@ def test_questions_of_one_source_are_too_few_whatever_their_number(tmp_path, cap
     assert any("too few" in line for line in whole["reasons"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -223,6 +230,7 @@ def test_a_bad_table_ends_with_2_and_names_the_place(text, words, budget, tmp_pa
     assert "Traceback" not in shown.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [

@@ -10,6 +10,7 @@ from hybrid.cli import console
 from hybrid.cli.app import run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -75,6 +76,7 @@ def test_control_characters_do_not_reach_the_terminal():
     assert console.one_line("a\nb\x1b" + "c" * 50, 10) == "a b\\x1bcc…"
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_is_no_error():
     command = f"{sys.executable} -m hybrid config schema | head -c 1"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)

@@ -88,6 +88,7 @@ def test_compare_has_an_arm_a_column_and_everything_in_json(domain, questions, c
     assert capsys.readouterr().out.split()[:2] == ["base", "rag"]
 
 
+@pytest.mark.slow
 def test_what_was_asked_is_not_asked_again(domain, questions, capsys):
     first = document(capsys, "evaluate", str(questions), "--arm", "base")
     asked = len(domain.generator.history)
@@ -97,6 +98,7 @@ def test_what_was_asked_is_not_asked_again(domain, questions, capsys):
     assert len(domain.generator.history) == asked
 
 
+@pytest.mark.slow
 def test_failed_answers_are_counted_told_and_asked_again_on_demand(domain, questions, capsys):
     domain.generator.broken = True
     found = document(capsys, "compare", str(questions), "--arms", "base,rag", code=6)
@@ -139,6 +141,7 @@ def test_what_makes_no_sense_is_told_before_anything_runs(
 # --- one question ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["What is the default port of the server?", "port?", "the port"])
 def test_one_question_is_answered_side_by_side_and_not_written_down(domain, capsys, monkeypatch, text):
     monkeypatch.setattr(console, "width", lambda: 100)
@@ -193,6 +196,7 @@ def many(tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_a_decision_is_adopted_only_if_what_was_required_is_met(domain, many, capsys):
     domain.generator.replies = ["I would not know the number."]
     arguments = ["decide", str(many), "--arms", "base,rag", "--effort", "quick"]
@@ -205,6 +209,7 @@ def test_a_decision_is_adopted_only_if_what_was_required_is_met(domain, many, ca
     assert json.loads((domain.folder / "DECISION").read_text())["arm"] == "rag"
 
 
+@pytest.mark.slow
 def test_failed_answers_of_a_decision_are_told(domain, many, capsys):
     domain.generator.broken = True
     many.write_text(

@@ -89,6 +89,7 @@ def document(capsys, *arguments, code=0):
 # --- evaluate -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_scorer_is_shown_under_the_floors_with_its_figures(fakes, capsys):
     told = said(capsys, "evaluate", "one.jsonl", "--scorer", "good")
     lines = told.out.splitlines()
@@ -104,6 +105,7 @@ def test_a_scorer_is_shown_under_the_floors_with_its_figures(fakes, capsys):
     assert "good: 240 of 240 claims" in told.err
 
 
+@pytest.mark.slow
 def test_json_is_one_object_with_the_only_scorer_at_the_top(fakes, capsys):
     found = document(capsys, "evaluate", "one.jsonl", "--scorer", "good")
     assert found["auroc"] == found["scorers"]["good"]["auroc"] > 0.7
@@ -114,6 +116,7 @@ def test_json_is_one_object_with_the_only_scorer_at_the_top(fakes, capsys):
     assert "word overlap" in found["floors"]
 
 
+@pytest.mark.slow
 def test_several_scorers_are_asked_once_each(fakes, capsys):
     found = document(
         capsys,
@@ -135,12 +138,14 @@ def test_several_scorers_are_asked_once_each(fakes, capsys):
     assert found["mean"]["good"]["gain"]["low"] is not None
 
 
+@pytest.mark.slow
 def test_without_a_name_those_that_ship_are_compared(fakes, capsys):
     found = document(capsys, "evaluate", "two.jsonl")
     assert list(found["scorers"]) == ["overlap", "align", "trained"] == fakes
     assert "auroc" not in found
 
 
+@pytest.mark.slow
 def test_a_threshold_is_fixed_on_other_data(fakes, capsys):
     found = document(capsys, "evaluate", "one.jsonl", "--scorer", "good", "--threshold-from", "other.jsonl")
     assert found["fitted_on"] == "other data"
@@ -149,12 +154,14 @@ def test_a_threshold_is_fixed_on_other_data(fakes, capsys):
     assert "half: 60 claims of documents that are judged are left out" in told.err
 
 
+@pytest.mark.slow
 def test_a_limit_takes_whole_documents(fakes, capsys):
     found = document(capsys, "evaluate", "one.jsonl", "--scorer", "good", "--limit", "80")
     assert (found["n"], found["sources"]) == (80, 10)
     assert "equal to 1" in said(capsys, "evaluate", "one.jsonl", "--limit", "0", code=2).err
 
 
+@pytest.mark.slow
 def test_a_page_in_markdown(fakes, capsys):
     told = said(capsys, "evaluate", "two.jsonl", "other.jsonl", "--scorer", "good", "--markdown")
     assert told.out.startswith("### two\n\n120 claims")
@@ -162,11 +169,13 @@ def test_a_page_in_markdown(fakes, capsys):
     assert "AP and F1" not in told.out
 
 
+@pytest.mark.slow
 def test_the_mean_over_sets_is_a_table(fakes, capsys):
     out = said(capsys, "evaluate", "other.jsonl", "two.jsonl", "--scorer", "good").out
     assert "mean over 2 sets" in out and "mean AUROC" in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -188,6 +197,7 @@ def test_what_makes_no_sense_says_why(fakes, capsys, arguments, message):
 # --- calibrate ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_calibration_that_gains_is_kept_with_its_card_and_used(fakes, capsys, tmp_path):
     told = said(capsys, "calibrate", "one.jsonl", "--scorer", "loud", "--out", "kept/loud.json")
     card = json.loads((tmp_path / "kept" / "loud.json").read_text())

@@ -24,6 +24,7 @@ _OTHERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", _ON_A_DOMAIN)
 def test_a_command_on_a_domain_lists_all_of_them(command, capsys):
     assert run([*command.split(), "--help"]) == 0
@@ -32,6 +33,7 @@ def test_a_command_on_a_domain_lists_all_of_them(command, capsys):
     assert "-d" in shown and "The domain; default: the only one there is." in shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", _OTHERS)
 def test_another_command_lists_those_that_mean_something_to_it(command, capsys):
     assert run([*command.split(), "--help"]) == 0

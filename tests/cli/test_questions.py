@@ -145,6 +145,7 @@ def indexed(tmp_path, capsys):
     capsys.readouterr()
 
 
+@pytest.mark.slow
 @pytest.mark.real_model
 def test_a_set_is_made_beside_its_domain_and_passes_its_own_check(indexed, tmp_path, capsys):
     shown = output(capsys, "make", "--count", "8", "--unanswerable", "0.25", "--no-closed-book")
@@ -162,6 +163,7 @@ def test_a_set_is_made_beside_its_domain_and_passes_its_own_check(indexed, tmp_p
     assert path.read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.real_model
 def test_a_corpus_without_anything_to_ask_is_a_clear_error(tmp_path, capsys):
     (tmp_path / "poem.txt").write_text("so much depends\nupon\n\na red wheel\nbarrow\n")

@@ -66,6 +66,7 @@ def test_the_tokens_of_a_continuation_sum_up_to_its_likelihood(generator):
     assert generator.log_probabilities([], []) == []
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_samples_and_more_of_them_begin_alike(generator):
     first = generator.sample([_ASK, _OTHER], 3, max_new_tokens=12, seed=4)
     assert [len(row) for row in first] == [3, 3]

@@ -91,6 +91,7 @@ def test_hostile_texts_have_a_number(scorer, text):
     assert logits.against is None or np.isfinite(logits.against).all()
 
 
+@pytest.mark.slow
 @every
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_any_text_has_a_number(scorer, evidence, claim):

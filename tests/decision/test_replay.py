@@ -96,6 +96,7 @@ _NAMES = (
 )
 
 
+@pytest.mark.slow
 @given(st.lists(_NAMES, min_size=2, max_size=4, unique=True), _NAMES)
 def test_any_names_are_read_as_they_were_written(tmp_path_factory, questions, source):
     path = tmp_path_factory.mktemp("table") / "outcomes.csv"
@@ -129,6 +130,7 @@ def test_arms_are_chosen_and_ordered_and_other_columns_may_be_text(read):
     assert table.values.tolist() == [[0.5, 1.0]]
 
 
+@pytest.mark.slow
 @given(
     values=st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=20),
     delimiter=st.sampled_from(",;\t"),
@@ -301,6 +303,7 @@ def test_bm25_harms_the_adapter(torchhub):
     assert growing.looks[-1].answers < whole.questions
 
 
+@pytest.mark.slow
 def test_the_right_document_is_worth_its_price(torchhub):
     whole, growing = both_ways(torchhub)
     assert whole.arm == growing.arm == "both_oracle"
@@ -308,6 +311,7 @@ def test_the_right_document_is_worth_its_price(torchhub):
     assert len(whole.effects) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_the_verdicts_do_not_hang_on_the_seed(torchhub, seed):
     verdicts = []

@@ -40,6 +40,7 @@ class Recorder:
 # --- the plan -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=60), st.integers(0, 5))
 def test_a_plan_asks_every_question_once_and_keeps_sources_whole(sizes, seed):
     sources = [f"s{place}" for place, size in enumerate(sizes) for _ in range(size)]
@@ -136,6 +137,7 @@ def test_an_arm_that_fails_its_gate_at_first_by_chance_is_not_out(make_table, ri
     assert 0.4 <= decision.questions / 400 < 0.8
 
 
+@pytest.mark.slow
 def test_a_budget_is_kept_and_whole_sources_are_asked(domains):
     table = domains.simulate((0.6, 0.6, 0.6), 300, np.random.default_rng(2)).table
     for budget in (200, 333, 801, 10**9):
@@ -190,6 +192,7 @@ def test_prices_order_the_arms(make_table, right):
     assert decision.arm == "both"
 
 
+@pytest.mark.slow
 def test_the_same_contest_has_the_same_decision_and_another_seed_another_order(domains):
     table = domains.simulate((0.5, 0.6, 0.7), 200, np.random.default_rng(3)).table
     first, second = Recorder(table), Recorder(table)
@@ -235,6 +238,7 @@ def test_looking_often_errs_no_more_than_the_level(domains, truth):
     assert asked < 0.75
 
 
+@pytest.mark.slow
 def test_a_few_lucky_wins_at_the_first_look_settle_nothing(make_table):
     # base loses 7 in 100 and wins 5: exactly the margin, so that "base" is wrong
     generator = np.random.default_rng(23)
@@ -259,6 +263,7 @@ def crossings(shares, levels, *, paths=200_000):
     return first.mean(axis=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("power", [1.0, 2.0, 3.0])
 @pytest.mark.parametrize(
     "shares",
@@ -299,6 +304,7 @@ def test_a_late_spending_keeps_nearly_all_for_the_end():
     assert early[-1] < late[-1] < 0.05
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.integers(1, 40), min_size=1, max_size=8),
     st.floats(0.001, 0.2),

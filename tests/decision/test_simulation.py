@@ -39,6 +39,7 @@ def test_wrong_verdicts_stay_under_the_level(domains, truth, questions):
     assert wrong <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / draws)
 
 
+@pytest.mark.slow
 def test_a_clear_domain_is_decided(domains):
     wrong, decided = wrong_and_decided(domains, (0.5, 0.52, 0.55, 0.72), questions=250, draws=60)
     assert decided >= 0.9

@@ -212,6 +212,7 @@ def test_questions_are_reckoned_from_the_effect_that_is_missing(make_table, rule
     assert far.arm == "base" or far.questions_needed < near.questions_needed
 
 
+@pytest.mark.slow
 def test_the_questions_that_are_said_to_be_needed_settle_it(domains, rule):
     generator = np.random.default_rng(3)
     settled, said = 0, 0
@@ -341,6 +342,7 @@ def numbers(value):
         yield value
 
 
+@pytest.mark.slow
 @given(tables())
 def test_a_decision_holds_together(rule, table):
     decision = rule(table, replicates=200)
@@ -363,11 +365,13 @@ def test_a_decision_holds_together(rule, table):
         assert "inf" not in text.split()
 
 
+@pytest.mark.slow
 @given(tables())
 def test_the_same_table_has_the_same_decision(rule, table):
     assert rule(table, replicates=200) == rule(table, replicates=200)
 
 
+@pytest.mark.slow
 @given(tables(), st.randoms(use_true_random=False))
 def test_the_order_of_the_questions_means_nothing(rule, table, random):
     order = random.sample(range(len(table.questions)), len(table.questions))
@@ -385,6 +389,7 @@ def test_the_order_of_the_questions_means_nothing(rule, table, random):
     )
 
 
+@pytest.mark.slow
 @given(tables(), st.floats(0, 1), st.integers(0, 3))
 def test_the_chosen_arm_has_passed_its_gates(rule, table, limit, skipped):
     measures = {arm: {"m": place / 3} for place, arm in enumerate(table.arms) if place != skipped}
@@ -396,6 +401,7 @@ def test_the_chosen_arm_has_passed_its_gates(rule, table, limit, skipped):
     assert all(map(math.isfinite, numbers(report_json(decision))))
 
 
+@pytest.mark.slow
 @given(st.lists(st.none() | st.floats(0, 100), min_size=1, max_size=5))
 def test_the_order_has_all_arms_once_and_the_cheapest_first(prices):
     names = tuple(f"arm{place}" for place in range(len(prices)))

@@ -96,6 +96,7 @@ def test_nesting_is_read_or_rejected_but_never_cut_off(read_one, tag):
     assert "nested" in read_one("a.html", f"<p>start</p>{f'<{tag}>' * 100_000}end").reason
 
 
+@pytest.mark.slow
 def test_a_long_listing_does_not_end_the_page(read_one):
     page = f"<p>start</p><pre>{'goat line ' * 1_500_000}</pre><p>the end</p>"
     assert read_one("a.html", page).text.endswith("the end")

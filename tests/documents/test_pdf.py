@@ -84,6 +84,7 @@ def test_fonts_without_letters_are_rejected(read_one, make_pdf):
     assert "no legible text" in read_one("a.pdf", make_pdf([paragraph("/g43/g25 /g12")])).reason
 
 
+@pytest.mark.slow
 def test_too_many_pages(read_one, make_pdf):
     item = read_one("a.pdf", make_pdf([[]] * 5_001))
     assert "5,001 pages are more than the limit of 5,000" in item.reason

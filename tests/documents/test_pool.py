@@ -49,6 +49,7 @@ def items(batches):
     return [item for batch in batches for item in batch.items]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 3])
 def test_results_come_in_the_order_of_the_files(tmp_path, workers):
     files = [SourceFile("table.jsonl", tmp_path / "table.jsonl", 1)]
@@ -89,6 +90,7 @@ def test_documents_survive_the_pipe(tmp_path):
     assert all(isinstance(item, Document) for item in found)
 
 
+@pytest.mark.slow
 def test_a_frame_larger_than_a_pipe(tmp_path):
     files = write(tmp_path, a_txt="goat " * 2_000_000, b_txt="small")
     with ReaderPool(ONE) as pool:
@@ -106,6 +108,7 @@ def test_a_slow_file_costs_a_reason_and_not_the_run(tmp_path):
     assert "documents.max_seconds" in found[0].reason
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_replaced_and_its_file_read_again(tmp_path):
     files = write(tmp_path, **{f"f{number}_txt": f"text {number}" for number in range(60)})
     with ReaderPool(ONE) as pool:
@@ -135,6 +138,7 @@ def test_the_last_words_of_a_process_are_reported(tmp_path, monkeypatch):
     assert "ended with code 1 (no such module: goats)" in item.reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", ["garbage that is no frame", "\\0\\0\\0\\2[]", "\\0\\0\\0\\2{}"])
 def test_a_process_that_talks_nonsense_is_not_believed(tmp_path, monkeypatch, noise):
     files = write(tmp_path, a_txt="x")
@@ -145,6 +149,7 @@ def test_a_process_that_talks_nonsense_is_not_believed(tmp_path, monkeypatch, no
     assert isinstance(item, Rejected)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not limit address space")
 def test_memory_is_capped(tmp_path):
     path = tmp_path / "big.docx"
@@ -158,6 +163,7 @@ def test_memory_is_capped(tmp_path):
     assert second.text == "fine"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not limit address space")
 @pytest.mark.parametrize(("megabytes", "fails"), [(128, False), (512, True)])
 def test_the_cap_counts_from_what_the_process_has(megabytes, fails):
@@ -166,6 +172,7 @@ def test_the_cap_counts_from_what_the_process_has(megabytes, fails):
     assert ("MemoryError" in result.stderr) is fails
 
 
+@pytest.mark.slow
 def test_no_orphans_when_the_parent_is_killed(tmp_path):
     write(tmp_path, a_txt="x", b_txt="y")
     code = """
@@ -191,6 +198,7 @@ time.sleep(60)
     assert alive == []
 
 
+@pytest.mark.slow
 def test_a_consumer_may_stop_early(tmp_path):
     path = tmp_path / "table.jsonl"
     path.write_text('{"text": "row"}\n' * 100_000)
@@ -204,6 +212,7 @@ def test_a_consumer_may_stop_early(tmp_path):
         assert time.monotonic() - started < 5
 
 
+@pytest.mark.slow
 def test_closing_does_not_wait_for_a_slow_file(tmp_path, monkeypatch):
     files = write(tmp_path, a_txt="x")
     monkeypatch.setattr("hybrid.documents.worker._START", "import time; time.sleep(60)")

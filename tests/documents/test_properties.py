@@ -55,6 +55,7 @@ def check_all(path):
         check(item)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(PIECES))
 def test_blocks_of_structured_text(tmp_path, name):
     @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -67,6 +68,7 @@ def test_blocks_of_structured_text(tmp_path, name):
     run()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["a.md", "a.mdx", "a.html", "a.txt", "a.csv", "a.tsv", "a.jsonl", "a.pdf", "a.docx", "a.epub"]
 )
@@ -98,6 +100,7 @@ LINES = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.lists(LINES, max_size=6), max_size=6))
 def test_blocks_of_pages(pages):

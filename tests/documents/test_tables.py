@@ -91,6 +91,7 @@ def test_a_cell_above_the_limit(read_items):
     assert items[-1].text == "fine"
 
 
+@pytest.mark.slow
 def test_rows_are_streamed_in_batches(tmp_path):
     path = tmp_path / "big.jsonl"
     path.write_text("".join(f'{{"text": "row {number}"}}\n' for number in range(20_000)))

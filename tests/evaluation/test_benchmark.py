@@ -1,5 +1,7 @@
 import json
 
+import pytest
+
 from hybrid.config import ChunkSettings, RetrievalSettings
 from hybrid.evaluation.benchmark import bench_retrieval
 from hybrid.questions.files import load_beir
@@ -36,11 +38,13 @@ def bench(tmp_path, reranker=None):
     )
 
 
+@pytest.mark.slow
 def test_every_mode_is_scored(tmp_path):
     rows = bench(tmp_path)
     assert [row.mode for row in rows] == ["dense", "lexical", "fusion, reciprocal rank", "fusion, weighted"]
     assert all(row.scores.ndcg_at_10 == 1.0 and row.scores.queries == 2 for row in rows)
 
 
+@pytest.mark.slow
 def test_a_reranker_adds_a_row(tmp_path):
     assert bench(tmp_path, OverlapReranker())[-1].mode == "fusion, reranked"

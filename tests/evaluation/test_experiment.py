@@ -304,6 +304,7 @@ def test_a_sibling_that_cannot_be_read_does_no_harm(experiments):
         go(experiments, [Fake()])
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(st.text(max_size=3), st.text(max_size=3), max_size=3),
     st.lists(st.text(max_size=3), max_size=3),

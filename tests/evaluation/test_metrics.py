@@ -126,6 +126,7 @@ def test_a_question_is_polar_if_all_golds_are():
     assert not is_polar([])
 
 
+@pytest.mark.slow
 @given(texts, golds)
 def test_scores_stay_in_range_and_do_not_mind_the_order_of_golds(answer, golds):
     for metric in TEXT_METRICS:
@@ -156,6 +157,7 @@ def test_rouge_l_is_never_above_token_f1(answer, golds):
     assert rouge_l(answer, golds) <= token_f1(answer, golds)
 
 
+@pytest.mark.slow
 @given(few_words, few_words)
 def test_rouge_l_is_that_of_all_subsequences(answer, gold):
     one, other = normalise(answer).split(), normalise(gold).split()
@@ -201,6 +203,7 @@ def test_similarity_is_cut_to_the_range_and_never_nan():
     ]
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(texts, golds), max_size=4))
 def test_similarities_stay_in_range_and_each_text_is_embedded_once(rows):
     embedder = HashEmbedder(dimension=8)
@@ -437,6 +440,7 @@ def test_utilisation_does_not_apply_where_nothing_was_retrieved():
 stretches = st.lists(st.sampled_from([PORT, DISK, "nothing", f"{PORT}, {DISK}", ""]), max_size=6)
 
 
+@pytest.mark.slow
 @given(stretches, st.sampled_from(["5432", "", DISK]))
 def test_all_stay_in_range_and_more_passages_never_lower_recall(texts, answer):
     asked = question(PORT, DISK)
@@ -446,6 +450,7 @@ def test_all_stay_in_range_and_more_passages_never_lower_recall(texts, answer):
     assert context_scores(asked, outcome(*texts, PORT)).recall >= scores.recall
 
 
+@pytest.mark.slow
 @given(stretches)
 def test_the_order_of_passages_matters_to_the_rank_aware_scores_alone(texts):
     asked = question(PORT, DISK)

@@ -49,6 +49,7 @@ _OUTCOMES = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(outcomes=st.lists(_OUTCOMES, max_size=4))
 def test_what_is_written_comes_back(tmp_path_factory, outcomes):
     path = tmp_path_factory.mktemp("outcomes") / "outcomes.jsonl"
@@ -150,6 +151,7 @@ def test_an_arm_that_was_asked_alone_only_is_priced_by_that():
     assert arm_cost([outcome(9.0, alone=2.0)], Reading(), PriceSettings()).seconds == 2.0
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(0, 1e3), min_size=1, max_size=40))
 def test_percentiles_lie_between_the_extremes_and_in_order(times):
     cost = arm_cost([outcome(t, alone=t) for t in times], Reading(), PriceSettings())
@@ -166,6 +168,7 @@ def test_readings_add_up_and_an_unknown_energy_stays_unknown():
     assert (one + Reading(0, 1.0, 200.0, None)) == Reading(2, 2.0, 200.0, 5.0)
 
 
+@pytest.mark.slow
 def test_a_meter_measures_time_and_the_peak_of_memory(tmp_path):
     with Meter(powercap=tmp_path) as meter:
         block = bytearray(64 * 2**20)

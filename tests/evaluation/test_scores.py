@@ -39,6 +39,7 @@ def both_means(generator, *, agreement, replicates=300, seed=0):
     return gold.mean(), mean_of(classical), mean_of(joined)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("agreement", [0.0, 0.5, 0.95])
 def test_the_mean_is_unbiased_and_never_much_wider_than_that_of_gold_alone(agreement):
     generator = np.random.default_rng(3)
@@ -63,6 +64,7 @@ def test_a_good_judge_narrows_the_interval_by_a_third():
     assert np.mean(ratios) < 0.67
 
 
+@pytest.mark.slow
 def test_the_interval_covers():
     generator = np.random.default_rng(6)
     # questions are drawn too: the truth is the share that they come from
@@ -97,6 +99,7 @@ def test_a_judge_that_is_always_wrong_is_left_out():
     assert power_weight(right, 1 - right) == 0
 
 
+@pytest.mark.slow
 def test_the_weight_has_the_least_error():
     generator = np.random.default_rng(8)
     gold, automatic, rows, _ = judged_domain(generator, agreement=0.6)

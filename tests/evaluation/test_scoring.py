@@ -413,6 +413,7 @@ gold_answers = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(
     answer=answers,
     golds=gold_answers.filter(lambda golds: any(map(str.strip, golds))),
@@ -527,6 +528,7 @@ def test_words_are_counted_without_markers():
     assert summary([told("a", "Port 5432 [1].", passages=(passage,))]).words == 2.0
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.builds(

@@ -143,6 +143,7 @@ def test_answers_are_read_letter_for_letter(answer):
     assert parse(completion("the port", 1, answer), [passage("the port")]).answer == answer
 
 
+@pytest.mark.slow
 @given(WORDS, WORDS, st.data())
 def test_what_is_written_as_taught_is_read_as_it_was_meant(before, words, data):
     texts = [" ".join(before), "\n".join(words)]

@@ -171,6 +171,7 @@ SENTENCES = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(SENTENCES, max_size=4), st.integers(1, 4), st.integers(4, 60), st.integers(0, 50))
 def test_passages_are_stretches_of_their_chunks_within_the_budget(chunks, passages, tokens, start):
     hits = [hit(" ".join(part), f"{n}.txt", start) for n, part in enumerate(chunks)]
@@ -184,6 +185,7 @@ def test_passages_are_stretches_of_their_chunks_within_the_budget(chunks, passag
         assert EMBEDDER.count_tokens([own])[0] <= tokens
 
 
+@pytest.mark.slow
 @given(SENTENCES.filter(len), st.data())
 def test_a_sentence_that_fits_is_held(sentences, data):
     text = " ".join(sentences)

@@ -124,6 +124,7 @@ def test_what_is_added_to_a_claim_never_raises_its_support(grounder, claim, suff
         assert hallucinated(verdicts) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.real_model
 def test_the_scorer_that_ships_is_not_talked_into_support_either():
     grounder = Grounder(scorer_for("trained", ModelSettings(offline=True)), UNCALIBRATED)
@@ -194,6 +195,7 @@ _TEMPLATES = ("{}", "The port is 5432. {}", "The port {} is 5432.", "{}\n{}")
 ADVERSARIAL = [template.replace("{}", text) for text in _ODD for template in _TEMPLATES]
 
 
+@pytest.mark.slow
 def test_two_hundred_odd_texts_give_no_nan_and_no_error(grounder):
     assert len(ADVERSARIAL) >= 200
     for place, text in enumerate(ADVERSARIAL):
@@ -205,6 +207,7 @@ def test_two_hundred_odd_texts_give_no_nan_and_no_error(grounder):
                 assert verdict.support is None or 0 <= verdict.support <= 1
 
 
+@pytest.mark.slow
 def test_evidence_at_the_end_of_a_hundred_pages_is_found_in_time(grounder):
     page = "The committee met again and spoke of the weather, of roads and of schools in the county. " * 35
     passage = page * 100 + "The default port of the server is 5432."

@@ -146,6 +146,7 @@ def test_platt_is_the_logistic_regression_of_sklearn_on_his_targets():
     assert fitted.intercept == pytest.approx(reference.intercept_[0], rel=1e-4)
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(
     st.lists(st.tuples(st.sampled_from([-3.0, -1.0, 0.0, 0.5, 2.0]), st.booleans()), min_size=10, max_size=30)
@@ -237,6 +238,7 @@ def test_a_logit_that_is_not_a_number_has_no_probability():
 # --- laws ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(
     labelled, st.sampled_from([CurveKind.TEMPERATURE, CurveKind.PLATT, CurveKind.ISOTONIC]), st.lists(logits)
@@ -248,6 +250,7 @@ def test_probabilities_never_fall_and_stay_in_range(rows, method, places):
     assert (np.diff(chances) >= 0).all()
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(labelled)
 def test_no_other_sigmoid_fits_better(rows):
@@ -320,6 +323,7 @@ def split(found):
     return [flag for flag, _ in found], [source for _, source in found]
 
 
+@pytest.mark.slow
 @given(rows)
 def test_no_source_is_parted_and_no_fold_is_empty(found):
     flags, sources = split(found)

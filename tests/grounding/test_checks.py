@@ -118,12 +118,14 @@ words = st.sampled_from(
 lines = st.lists(words, max_size=10).map(" ".join)
 
 
+@pytest.mark.slow
 @given(lines, lines, lines)
 def test_a_text_lacks_nothing_of_itself(before, line, after):
     assert missing(line, TextFacts(f"{before}. {line} . {after}")) == []
     assert findings(line, line) == ()
 
 
+@pytest.mark.slow
 @given(lines, lines, lines)
 def test_more_evidence_is_never_more_missing(claim, evidence, more):
     few = {(f.doubt, f.span) for f in missing(claim, TextFacts(evidence))}

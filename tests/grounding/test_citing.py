@@ -136,6 +136,7 @@ parts = [
 sentences = st.lists(st.sampled_from(parts), max_size=5)
 
 
+@pytest.mark.slow
 @given(sentences)
 def test_both_stay_in_range_and_do_not_mind_the_order_of_sentences(chosen):
     found = scores(" ".join(chosen), cite("x", "y"))

@@ -140,6 +140,7 @@ def test_sentences_and_markers_are_those_of_the_citations(parts):
     assert len(statements_of(answer)) == len(split_generated(answer))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "count"),
     [

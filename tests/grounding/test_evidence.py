@@ -77,6 +77,7 @@ def test_a_sentence_too_long_is_cut_into_stretches_that_overlap():
         assert any(words[first : first + 10] == s[i : i + 10] for s in stretches for i in range(len(s)))
 
 
+@pytest.mark.slow
 def test_evidence_is_found_anywhere_in_a_long_passage():
     names = [f"n{number}" for number in range(5_000)]
     sentences = [
@@ -95,6 +96,7 @@ passages = st.lists(lines, max_size=12).map(" ".join)
 claims = st.lists(words, min_size=1, max_size=6).map(" ".join)
 
 
+@pytest.mark.slow
 @given(st.lists(lines, min_size=1, max_size=30), st.data())
 def test_a_claim_copied_from_a_passage_has_its_sentence(sentences, data):
     passage = SearchedPassage(" ".join(sentences), max_words=8)
@@ -103,6 +105,7 @@ def test_a_claim_copied_from_a_passage_has_its_sentence(sentences, data):
     assert claim in [evidence.text for evidence in passage.candidates(claim)]
 
 
+@pytest.mark.slow
 @given(passages, claims, st.integers(1, 30), st.integers(0, 4))
 def test_candidates_stand_in_the_passage_and_are_no_longer_than_a_scorer_reads(
     text, claim, max_words, number
@@ -118,6 +121,7 @@ def test_candidates_stand_in_the_passage_and_are_no_longer_than_a_scorer_reads(
         assert len(word_spans(evidence.text, Span(0, len(evidence.text)))) <= max_words
 
 
+@pytest.mark.slow
 @given(passages, claims)
 def test_the_same_is_proposed_again(text, claim):
     passage = SearchedPassage(text, max_words=20)
@@ -133,6 +137,7 @@ def test_any_text_is_searched(text, claim, max_words):
         assert evidence.text.strip()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "counts"),
     [

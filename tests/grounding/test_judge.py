@@ -192,6 +192,7 @@ answers = st.lists(lines, max_size=3).map(" ".join)
 passages = st.lists(st.lists(lines, max_size=5).map(" ".join), max_size=4)
 
 
+@pytest.mark.slow
 @given(answers, passages, st.lists(lines, max_size=3).map(" ".join), st.data())
 def test_one_more_passage_never_lowers_support(answer, given_passages, more, data):
     place = data.draw(st.integers(0, len(given_passages)))
@@ -204,6 +205,7 @@ def test_one_more_passage_never_lowers_support(answer, given_passages, more, dat
     assert np.array_equal(after.matrix.values[:, columns], before.matrix.values)
 
 
+@pytest.mark.slow
 @given(answers, passages, st.data())
 def test_the_order_of_passages_changes_only_their_numbers(answer, given_passages, data):
     order = data.draw(st.permutations(range(len(given_passages))))
@@ -216,6 +218,7 @@ def test_the_order_of_passages_changes_only_their_numbers(answer, given_passages
     assert np.array_equal(other.matrix.values, one.matrix.values[:, list(order)])
 
 
+@pytest.mark.slow
 @given(answers, passages)
 def test_a_rerun_is_the_same_to_the_bit(answer, given_passages):
     one, other = (grounder().ground(answer, given_passages) for _ in range(2))
@@ -223,12 +226,14 @@ def test_a_rerun_is_the_same_to_the_bit(answer, given_passages):
     assert np.array_equal(one.matrix.values, other.matrix.values)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(answers, passages), max_size=4))
 def test_answers_do_not_mind_each_other(pairs):
     cases = [Case(answer, tuple(texts)) for answer, texts in pairs]
     assert grounder().ground_all(cases) == [grounder().ground(case.answer, case.passages) for case in cases]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "scorer",
     [NgramOverlap(size=1, max_words=12), WordAlignment(HashEmbedder(32), max_words=12)],
@@ -265,6 +270,7 @@ def test_odd_texts_are_judged_without_an_error(answer):
     assert all(v.support is None or 0 <= v.support <= 1 for v in verdicts)
 
 
+@pytest.mark.slow
 @given(st.text(max_size=50), st.lists(st.text(max_size=50), max_size=3))
 def test_any_text_is_judged(answer, texts):
     verdicts = grounder().ground(f"{answer}\n\nThe port is open.", [*texts, "A lamp."]).verdicts

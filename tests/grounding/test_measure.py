@@ -18,6 +18,7 @@ def of(found, name):
     return result
 
 
+@pytest.mark.slow
 def test_the_figures_are_those_of_the_metrics(labelled, scored):
     claims = labelled(300)
     scores = scored(claims, "good", 2.0)
@@ -42,6 +43,7 @@ def test_the_figures_are_those_of_the_metrics(labelled, scored):
     assert len(figures.risks) == 10
 
 
+@pytest.mark.slow
 def test_every_part_is_measured_with_what_it_is_told_apart_by(labelled, scored):
     claims = labelled(300)
     result = of(evaluate(claims, [scored(claims, "good", 2.0)], replicates=FEW), "good")
@@ -61,6 +63,7 @@ def test_every_part_is_measured_with_what_it_is_told_apart_by(labelled, scored):
     assert result.over_domains.low < mean < result.over_domains.high
 
 
+@pytest.mark.slow
 def test_a_good_scorer_gains_over_words_and_a_bad_one_does_not(labelled, scored):
     claims = labelled(600, sources=120)
     found = evaluate(
@@ -73,6 +76,7 @@ def test_a_good_scorer_gains_over_words_and_a_bad_one_does_not(labelled, scored)
     assert [each.floor for each in found.results] == [False] * 2 + [True] * 5
 
 
+@pytest.mark.slow
 def test_without_other_data_no_source_is_judged_by_its_own_labels(labelled):
     claims = labelled(200)
     # the logit is the source: all that is known is whose label it is
@@ -86,6 +90,7 @@ def test_without_other_data_no_source_is_judged_by_its_own_labels(labelled):
     assert result.overall.log_loss_skill < 0.1
 
 
+@pytest.mark.slow
 def test_what_cannot_be_fitted_is_taken_at_its_word(labelled, scored):
     claims = [dataclasses.replace(claim, source="one") for claim in labelled(30)]
     scores = scored(claims, "good", 1.0)
@@ -99,6 +104,7 @@ def test_what_cannot_be_fitted_is_taken_at_its_word(labelled, scored):
     assert result.overall.auroc.low is None
 
 
+@pytest.mark.slow
 def test_labels_of_one_kind_have_no_auroc_and_no_nan(labelled, scored):
     claims = [dataclasses.replace(claim, supported=True, kind="", against="") for claim in labelled(40)]
     found = evaluate(claims, [scored(claims, "good", 1.0)], replicates=FEW)
@@ -110,6 +116,7 @@ def test_labels_of_one_kind_have_no_auroc_and_no_nan(labelled, scored):
     assert mean_over_sets([found, found]) == ()
 
 
+@pytest.mark.slow
 def test_a_claim_without_a_source_is_a_source(labelled, scored, without_labels):
     claims = [dataclasses.replace(claim, source="") for claim in without_labels(labelled(60))]
     found = evaluate(claims, [scored(claims, "good", 1.0)], replicates=FEW)
@@ -117,6 +124,7 @@ def test_a_claim_without_a_source_is_a_source(labelled, scored, without_labels):
     assert of(found, "good").parts == () and of(found, "good").over_domains is None
 
 
+@pytest.mark.slow
 def test_the_mean_over_sets_counts_them_alike(labelled, scored):
     sets = []
     for seed, count in enumerate((100, 400)):
@@ -133,6 +141,7 @@ def test_the_mean_over_sets_counts_them_alike(labelled, scored):
         mean_over_sets([sets[0], evaluate(claims, [scored(claims, "good", 1.0)], replicates=FEW)])
 
 
+@pytest.mark.slow
 def test_a_rerun_is_the_same(labelled, scored):
     claims = labelled(100)
     one, other = (evaluate(claims, [scored(claims, "good", 1.0)], replicates=FEW).results for _ in range(2))

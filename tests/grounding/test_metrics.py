@@ -119,6 +119,7 @@ def test_infinite_scores_are_ranked():
 # --- against another implementation -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(of_both)
 def test_the_ranked_figures_are_those_of_sklearn(rows):
     scores, flags = split(rows)
@@ -129,6 +130,7 @@ def test_the_ranked_figures_are_those_of_sklearn(rows):
         assert tpr_at_fpr(scores, flags, rate) == pytest.approx(true[false <= rate + 1e-9].max())
 
 
+@pytest.mark.slow
 @given(of_both, st.data())
 def test_the_decided_figures_are_those_of_sklearn(rows, data):
     scores, flags = split(rows)
@@ -142,6 +144,7 @@ def test_the_decided_figures_are_those_of_sklearn(rows, data):
 # --- laws ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(items, st.data())
 def test_no_figure_depends_on_the_order_and_all_stay_in_range(rows, data):
     other = data.draw(st.permutations(rows))
@@ -151,6 +154,7 @@ def test_no_figure_depends_on_the_order_and_all_stay_in_range(rows, data):
         assert metric(*split(other)) == (None if value is None else pytest.approx(value))
 
 
+@pytest.mark.slow
 @given(items)
 def test_the_complement_turns_the_auroc_around(rows):
     scores, flags = split(rows)
@@ -160,6 +164,7 @@ def test_the_complement_turns_the_auroc_around(rows):
     assert auroc(negated, [not flag for flag in flags]) == (None if value is None else pytest.approx(value))
 
 
+@pytest.mark.slow
 @given(items)
 def test_ranks_alone_count(rows):
     scores, flags = split(rows)
@@ -167,6 +172,7 @@ def test_ranks_alone_count(rows):
         assert metric([math.exp(score) * 3 - 40 for score in scores], flags) == metric(scores, flags)
 
 
+@pytest.mark.slow
 @given(of_both, st.data())
 def test_no_threshold_is_better_than_the_chosen_one(rows, data):
     scores, flags = split(rows)
@@ -177,6 +183,7 @@ def test_no_threshold_is_better_than_the_chosen_one(rows, data):
     assert choose_threshold(*split(data.draw(st.permutations(rows)))) == chosen
 
 
+@pytest.mark.slow
 @given(of_both)
 def test_a_chosen_threshold_is_never_worse_than_chance(rows):
     scores, flags = split(rows)
@@ -195,6 +202,7 @@ def test_a_certain_mistake_is_a_finite_loss():
     assert log_loss([0.0, 1.0], [True, False]) == pytest.approx(-math.log(1e-6))
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(st.sampled_from([0.0, 0.2, 0.5, 0.7, 1.0]), st.booleans()), min_size=1, max_size=30)
 )
@@ -328,6 +336,7 @@ def test_the_interval_covers_the_truth():
     assert 0.92 <= inside / 300 <= 0.98
 
 
+@pytest.mark.slow
 def test_two_thousand_draws_of_four_thousand_items_take_less_than_three_seconds():
     table = drawn(4_000, 1_500)
     begun = time.process_time()

@@ -59,6 +59,7 @@ def claims(tmp_path):
     return call
 
 
+@pytest.mark.slow
 def test_scorers_are_measured_on_each_set_and_on_their_mean(claims, asked):
     told = []
     found = measure_scorers(
@@ -83,6 +84,7 @@ def test_what_is_judged_is_not_fitted_on(claims):
         measure_scorers([claims("one")], MODELS, scorers=["loud"], threshold_from=claims("same"))
 
 
+@pytest.mark.slow
 def test_a_calibration_that_gains_is_kept_and_can_be_judged_by(claims, tmp_path):
     kept = tmp_path / "kept" / "loud.json"
     found = calibrate_scorer(claims("one"), kept, MODELS, scorer="loud")

@@ -131,6 +131,7 @@ def test_it_shows_which_words_are_not_carried(scorer):
     assert "1932" not in words
 
 
+@pytest.mark.slow
 @pytest.mark.real_model
 def test_it_judges_what_an_assistant_answers(tmp_path, write_files):
     manual = {

@@ -18,6 +18,7 @@ def test_places_are_code_points_of_the_text(encoder):
     assert (np.diff(found.places[:, 0]) >= 0).all()
 
 
+@pytest.mark.slow
 def test_a_long_text_is_read_to_its_end(encoder):
     text = " ".join(f"Sentence number {n} says nothing new." for n in range(120))
     (found,) = encoder.encode([text])
@@ -25,6 +26,7 @@ def test_a_long_text_is_read_to_its_end(encoder):
     assert text[slice(*found.places[-2].tolist())] == "new"
 
 
+@pytest.mark.slow
 def test_what_stands_far_away_changes_nothing(encoder):
     first = " ".join("The valve is closed by a spring." for _ in range(WINDOW // 8))
     (alone,), (followed,) = encoder.encode([first]), encoder.encode([f"{first} And more follows here."])
@@ -42,6 +44,7 @@ def test_order_and_company_change_nothing(encoder):
     assert len(forward[2]) == 0 and forward[2].vectors.shape == (0, encoder.width)
 
 
+@pytest.mark.slow
 def test_a_text_has_the_same_vectors_alone_and_among_many(encoder):
     sizes = (1, 12, 29, 30, 31, 61, 62, 63, 93, 94, 126, 127, WINDOW - 1)
     texts = [" ".join(f"valve {n}" for n in range(size)) for size in sizes]
@@ -53,6 +56,7 @@ def test_a_text_has_the_same_vectors_alone_and_among_many(encoder):
         assert np.array_equal(alone.vectors, found.vectors)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(max_size=80))
 def test_any_text_has_finite_vectors_and_places_inside(encoder, text):
@@ -61,6 +65,7 @@ def test_any_text_has_finite_vectors_and_places_inside(encoder, text):
     assert ((found.places >= 0) & (found.places <= len(text))).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["\ud800 lone", "x" * 20_000, "…!?—", "مرحبا بالعالم", "👩‍🚀" * 50])
 def test_hostile_texts_are_read(encoder, text):
     (found,) = encoder.encode([text])

@@ -182,6 +182,7 @@ def test_a_sound_index_is_read_whole(folder, domain):
     assert _read_all(domain) == found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(DAMAGES))
 def test_damage_is_told_with_the_repair(folder, domain, name, capsys):
     DAMAGES[name](folder)
@@ -267,6 +268,7 @@ def test_a_pointer_names_digits(folder, domain, content):
         Index.open(domain)
 
 
+@pytest.mark.slow
 def test_one_damaged_domain_hides_no_other(corpus, folder, domain, capsys):
     corpus.update(domain.parent / "sound", {"a": "alpha"})
     for name, text in (("broken", "[" * 100_000), ("typed", "[1]")):
@@ -305,6 +307,7 @@ def test_what_a_manifest_or_a_folder_is_called_does_not_steer_the_terminal(corpu
 # --- what is shared by generations -----------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "statement",
     [
@@ -322,6 +325,7 @@ def test_a_foreign_cache_of_vectors_is_begun_anew(corpus, domain, statement):
     _read_all(domain)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change", ["vector = x'00'", "vector = x'0000'", "vector = 'text'", "vector = x'007e' || vector"]
 )
@@ -341,6 +345,7 @@ def test_vectors_of_different_kinds_are_none(blobs):
         decode_vectors(blobs)
 
 
+@pytest.mark.slow
 def test_a_locked_database_is_told_in_seconds(tmp_path, monkeypatch):
     with sqlite3.connect(tmp_path / "store.sqlite") as holder:
         holder.execute("CREATE TABLE t(a)")

@@ -100,6 +100,7 @@ def test_more_than_there_are_gives_all_that_are_found_once(tmp_path, kind):
     assert len(positions) == 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", _KINDS)
 @pytest.mark.parametrize("share", [0.002, 0.02, 0.5])
 def test_a_search_among_some_positions_finds_the_best_of_those(indexes, vectors, kind, share):
@@ -125,6 +126,7 @@ def test_without_vectors_a_search_finds_nothing(tmp_path):
     assert index.search(np.ones(8, dtype=np.float32), 5) == []
 
 
+@pytest.mark.slow
 def test_effort_is_raised_until_the_recall_is_reached(tmp_path, monkeypatch):
     hard = _unit(np.random.default_rng(3).standard_normal((3_000, 64)))
     monkeypatch.setattr(dense, "_EFFORTS", (1, 4, 16, 64, 256, 1024))
@@ -155,6 +157,7 @@ def test_the_same_vectors_in_other_blocks_make_the_same_index(tmp_path, kind):
     assert best[0][0] == best[1][0] == 3
 
 
+@pytest.mark.slow
 def test_a_filter_on_another_cluster_than_the_question_is_exact(tmp_path):
     rng = np.random.default_rng(5)
     near, far = np.eye(16, dtype=np.float32)[:2]

@@ -55,6 +55,7 @@ def _damage(manifest_path, how):
             manifest_path.write_text(json.dumps(value))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "how", ["missing", "empty", "half", "list", "no text", "without a key", "unknown kind", "unknown key"]
 )
@@ -91,6 +92,7 @@ def test_a_domain_without_an_index_says_how_to_build_one(tmp_path):
     assert "hybrid index FOLDER --domain manual" in caught.value.hint
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [b"000099\n", b"", b"../../etc\n", b"\xff\xfe\n"])
 def test_a_pointer_that_leads_nowhere_is_an_index_error(corpus, domain, content):
     corpus.update(domain, {"a": "alpha"})
@@ -172,6 +174,7 @@ def test_rollback_waits_for_no_writer(corpus, domain):
         rollback(domain)
 
 
+@pytest.mark.slow
 def test_two_generations_are_kept(corpus, domain):
     for word in ("one", "two", "three", "four"):
         corpus.update(domain, {"a": word})
@@ -205,6 +208,7 @@ def test_vectors_without_a_recorded_checksum_are_refused(corpus, domain):
         Index.open(domain)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["store.sqlite", "dense.faiss", "lexical/meta.json"])
 @pytest.mark.parametrize("how", ["missing", "garbage"])
 def test_a_missing_or_foreign_file_is_an_index_error(corpus, domain, name, how):

@@ -107,6 +107,7 @@ def test_after_an_update_the_old_vectors_are_out_of_date_and_only_news_are_embed
     assert tuned.embedded == 2
 
 
+@pytest.mark.slow
 def test_a_promoted_embedder_goes_on_with_updates_that_read_only_what_changed(corpus, domain):
     corpus.update(domain, _TEXTS)
     reembed(domain, Tuned())
@@ -137,6 +138,7 @@ def test_another_model_is_refused(corpus, domain, other_embedder):
 # --- which generations stay ------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_updates_keep_the_latest_generation_of_every_adapter_on_the_same_base(corpus, domain):
     corpus.update(domain, _TEXTS)
     one, two = reembed(domain, Tuned("one")), reembed(domain, Tuned("other"))
@@ -150,6 +152,7 @@ def test_updates_keep_the_latest_generation_of_every_adapter_on_the_same_base(co
     assert one.generation not in finished(domain)
 
 
+@pytest.mark.slow
 def test_another_base_makes_all_of_them_useless(corpus, domain, other_embedder):
     corpus.update(domain, _TEXTS)
     reembed(domain, Tuned())
@@ -189,6 +192,7 @@ class Stopped(Exception):
     pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["rekey", "embed", "build", "manifest"])
 def test_an_interrupted_run_leaves_what_is_in_force_and_is_resumed(corpus, domain, monkeypatch, where):
     corpus.update(domain, _TEXTS)
@@ -252,6 +256,7 @@ def test_damage_is_not_copied(corpus, domain):
         reembed(domain, Tuned())
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(st.lists(st.sampled_from(["update", "embed", "promote", "back"]), min_size=1, max_size=6))
 def test_whatever_the_order_an_index_holds_the_vectors_of_its_own_embedder(corpus, tmp_path_factory, steps):

@@ -52,6 +52,7 @@ def _changed(texts, action, first, second):
     return texts
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(st.lists(_STEPS, min_size=2, max_size=6))
 def test_any_sequence_of_changes_equals_a_fresh_build(corpus, steps):
@@ -256,6 +257,7 @@ class _Interrupt(BaseException):
     pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", list(Stage))
 def test_an_interrupted_update_leaves_the_old_generation_and_is_resumed(corpus, domain, stage, monkeypatch):
     monkeypatch.setattr(generations, "WINDOW", 2)
@@ -444,6 +446,7 @@ def _switch_on_full_disk(path, data):
         write_atomic(path, data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "where",
     [

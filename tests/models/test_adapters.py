@@ -64,6 +64,7 @@ def _card(folder, **values):
 # --- what is served --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -229,6 +230,7 @@ def test_all_that_a_generator_does_is_done_with_the_adapter(base, tiny_adapter_f
     assert served.log_likelihoods([_ask("a")], options) != base.log_likelihoods([_ask("a")], options)
 
 
+@pytest.mark.slow
 def test_two_threads_with_different_adapters_do_not_meet(base, tiny_adapter_folder, other_adapter_folder):
     generators = [base, base.adapted(tiny_adapter_folder), base.adapted(other_adapter_folder)]
     wanted = [_generate(generator) for generator in generators]

@@ -69,6 +69,7 @@ def test_counting_still_does_not_truncate_after_embedding(tiny):
     assert tiny.count_tokens(["x " * 500]) == [500]
 
 
+@pytest.mark.slow
 def test_facts_are_known_without_torch_once_they_were_measured(tiny_embedder_folder, tiny):
     known = tiny.fingerprint
     script = f"""
@@ -99,6 +100,7 @@ def test_without_a_cache_it_goes_on(unusual, cpu, monkeypatch, cache):
     assert (embedder.fingerprint.pooling, embedder.embed_queries(["a"]).shape) == ("weightedmean", (1, 32))
 
 
+@pytest.mark.slow
 def test_damaged_facts_are_measured_again(unusual, cpu, tmp_path, monkeypatch):
     monkeypatch.setenv("HYBRID_CACHE", str(tmp_path / "facts"))
     first = SentenceTransformerEmbedder(unusual, name="tiny", placement=lambda: cpu).fingerprint
@@ -129,6 +131,7 @@ def test_damaged_weights_are_missing_weights(tiny_embedder_folder, cpu, tmp_path
 # --- the real one ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.real_model
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("bfloat16", 1e-2)])
 def test_the_default_embedder_gives_the_same_vector_alone_and_in_a_batch(dtype, tolerance):

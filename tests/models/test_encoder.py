@@ -52,6 +52,7 @@ def _edited(folder, target, **files):
     return target
 
 
+@pytest.mark.slow
 @pytest.mark.real_model
 @pytest.mark.parametrize(("dtype", "least"), [("float32", 0.99999), ("bfloat16", 0.9998)])
 def test_the_default_embedder_is_read_as_the_library_reads_it(dtype, least):
@@ -62,6 +63,7 @@ def test_the_default_embedder_is_read_as_the_library_reads_it(dtype, least):
     assert (own * _by_the_library(folder, dtype)).sum(1).min() >= least
 
 
+@pytest.mark.slow
 @pytest.mark.real_model
 def test_a_query_needs_no_torch_and_has_the_vector_that_torch_gives_it():
     folder = fetch(DEFAULT_EMBEDDER, offline=True)
@@ -108,6 +110,7 @@ def test_the_fingerprint_of_the_default_embedder_is_that_of_indexes_made_before(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "files",
     [
@@ -134,6 +137,7 @@ def test_a_bert_of_any_usual_layout_is_read_as_the_library_reads_it(tiny_embedde
         assert (mine * theirs).sum(1).min() >= 0.99999
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "files",
     [
@@ -177,6 +181,7 @@ def test_states_are_those_of_transformers(tiny_embedder_folder):
     assert own == pytest.approx(torch.cat(states, -1)[0, 1:-1].numpy(), abs=2e-3)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.text(max_size=120), min_size=1, max_size=40))
 def test_any_texts_have_unit_vectors_and_order_changes_nothing(tiny_embedder_folder, texts):
@@ -194,6 +199,7 @@ def _shared(folder):
     return _KEPT.setdefault(folder, _embedder(folder))
 
 
+@pytest.mark.slow
 def test_the_encoder_is_given_few_shapes_whatever_the_texts_are(tiny_embedder_folder, monkeypatch):
     embedder = _embedder(tiny_embedder_folder)
     shapes = set()
@@ -244,6 +250,7 @@ def test_names_with_the_prefix_of_a_whole_bert_are_read(tiny_embedder_folder, tm
     assert encoder is not None
 
 
+@pytest.mark.slow
 def test_an_adapter_is_merged_as_the_library_merges_it(tiny_embedder_folder, tmp_path):
     from peft import LoraConfig, get_peft_model
 

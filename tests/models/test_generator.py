@@ -30,6 +30,7 @@ def test_a_model_works_by_its_folder(tiny_generator_folder):
     assert written.prompt_tokens == generator.count_prompt_tokens(_ask("hello"))
 
 
+@pytest.mark.slow
 def test_batches_are_what_single_prompts_are_token_for_token(tiny_generator):
     together = tiny_generator.generate(_PROMPTS, max_new_tokens=40)
     assert together == [tiny_generator.generate([prompt], max_new_tokens=40)[0] for prompt in _PROMPTS]
@@ -51,6 +52,7 @@ def test_generating_is_repeatable(tiny_generator):
     assert tiny_generator.generate(_PROMPTS[:2], max_new_tokens=20) == first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prompt", _PROMPTS[:4])
 def test_a_stream_is_the_text_in_pieces(tiny_generator, prompt):
     (written,) = tiny_generator.generate([prompt], max_new_tokens=40)
@@ -179,6 +181,7 @@ def test_samples_differ_by_their_number_and_by_the_seed(tiny_generator):
     assert tiny_generator.sample(_PROMPTS[:1], 2, max_new_tokens=20, seed=1) != [[one, other]]
 
 
+@pytest.mark.slow
 def test_what_else_is_asked_changes_no_sample(tiny_generator, monkeypatch):
     together = tiny_generator.sample(_PROMPTS, 2, max_new_tokens=20)
     assert together == [tiny_generator.sample([one], 2, max_new_tokens=20)[0] for one in _PROMPTS]
@@ -193,6 +196,7 @@ def test_with_hardly_a_temperature_a_sample_is_the_greedy_answer(tiny_generator)
     ]
 
 
+@pytest.mark.slow
 def test_an_adapter_samples_too(tiny_generator, tiny_adapter_folder):
     adapted = tiny_generator.adapted(tiny_adapter_folder)
     greedy = adapted.generate(_PROMPTS[:2], max_new_tokens=20)
@@ -203,6 +207,7 @@ def test_an_adapter_samples_too(tiny_generator, tiny_adapter_folder):
 # --- batches ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(1, 20_000), max_size=200))
 def test_batches_hold_every_place_once_within_their_limits(lengths):
     batches = list(_batches(lengths))
@@ -216,17 +221,20 @@ def test_batches_hold_every_place_once_within_their_limits(lengths):
 # --- loops and stop strings ------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 3), min_size=4, max_size=32), st.lists(st.integers(0, 3), max_size=20))
 def test_a_stretch_said_three_times_is_a_loop(stretch, before):
     assert in_loop([*before, *stretch * 3])
 
 
+@pytest.mark.slow
 @given(st.permutations(range(60)))
 def test_without_repetition_there_is_no_loop(ids):
     assert not in_loop(ids)
     assert not in_loop([*ids, 7, 7, 7])
 
 
+@pytest.mark.slow
 @given(
     st.text("ab\n ", max_size=30), st.lists(st.text("ab\n", min_size=1, max_size=4), max_size=3), st.data()
 )

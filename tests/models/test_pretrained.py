@@ -62,6 +62,7 @@ def _converted_at_once(path, target):
     (target / "config.json").write_text("{}")
 
 
+@pytest.mark.slow
 def test_a_second_process_waits_for_the_first_and_takes_what_it_made(tmp_path):
     (tmp_path / "model.gguf").write_bytes(b"GGUF")
     script = f"""

@@ -87,6 +87,7 @@ def test_a_conversation_is_sent_and_the_answer_read(endpoint):
     }
 
 
+@pytest.mark.slow
 def test_many_conversations_keep_their_order(endpoint):
     asked = [[Message(MessageRole.USER, f"question {number}")] for number in range(20)]
     written = RemoteGenerator(endpoint.url, model="m").generate(asked, max_new_tokens=9)
@@ -139,6 +140,7 @@ def test_a_key_with_the_newline_of_its_file_is_sent_without(endpoint, monkeypatc
     assert endpoint.requests[0][1]["Authorization"] == "Bearer sk-secret-123"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [400, 401, 404, 429, 500, 503])
 def test_a_refusal_tells_its_status(endpoint, status):
     endpoint.status, endpoint.body = status, b"something went wrong"
@@ -150,6 +152,7 @@ def test_a_refusal_tells_its_status(endpoint, status):
         list(generator.stream(_ASK, max_new_tokens=9))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body", [b"", b"<html>", b"[]", b"{}", b'{"choices": []}', b'{"choices": [{}]}', b"\xff\xfe", b"null"]
 )
@@ -236,6 +239,7 @@ _ECHOES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("echo", _ECHOES)
 def test_a_server_that_echoes_the_key_gets_it_into_no_answer(endpoint, echo, monkeypatch):
     monkeypatch.setenv("HYBRID_API_KEY", _SECRET)

@@ -26,6 +26,7 @@ def _loads(called):
     return isinstance(called, ast.Name) and called.id in (*_LIBRARIES, *_MAKERS)
 
 
+@pytest.mark.slow
 def test_every_call_that_loads_a_model_is_found():
     found = {path.name for path, _ in _calls()}
     assert {"pretrained.py", "embedder.py", "adapters.py", "classifier.py"} <= found
@@ -41,6 +42,7 @@ def test_every_call_that_loads_a_model_runs_no_code_of_the_folder(path, call):
     assert isinstance(value, ast.Constant) and value.value is False
 
 
+@pytest.mark.slow
 def test_nobody_can_make_it_true():
     given = []
     for path in Path(hybrid.__file__).parent.rglob("*.py"):

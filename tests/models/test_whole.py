@@ -63,6 +63,7 @@ def _train_embedder(folder):
     return model.encode(["a"], prompt_name="query", normalize_embeddings=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "load", "change", "tensor"),
     [

@@ -214,6 +214,7 @@ _LINES = ["\n", "\n\n", "é", "x_y", "--port", "The default is on.", "A goat is 
 _WORDS = st.sampled_from([*_TEXT.split(), *_LINES])
 
 
+@pytest.mark.slow
 @given(blocks=st.lists(st.lists(_WORDS, min_size=1, max_size=25).map(" ".join), min_size=1, max_size=6))
 def test_every_answer_is_a_verbatim_part_of_its_evidence_and_not_of_its_question(blocks):
     known = "The Write-Ahead Log (WAL) keeps what is written until it is on the disk."

@@ -126,6 +126,7 @@ def test_shared_words_are_a_leak_only_where_the_document_was_held_out():
 WORDS = st.lists(st.sampled_from("abcdef"), max_size=12).map(" ".join)
 
 
+@pytest.mark.slow
 @given(texts=st.lists(WORDS, max_size=6), text=WORDS)
 def test_near_duplicates_are_those_of_a_comparison_pair_by_pair(texts, text):
     seen = Seen()

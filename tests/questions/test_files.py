@@ -20,6 +20,7 @@ def test_the_example_set_holds_what_the_readme_says():
     assert all(question.answers and question.evidence for question in questions if question.answerable)
 
 
+@pytest.mark.slow
 def test_the_gold_of_each_example_stands_in_its_evidence_and_the_evidence_in_its_page():
     from hybrid.config import DocumentSettings
     from hybrid.documents import read, scan

@@ -45,6 +45,7 @@ def test_a_logarithmic_scale_gives_every_decade_the_same_room():
     assert scale.ticks(5) == pytest.approx([0.01, 0.1, 1, 10, 100])
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.floats(0, 340), st.floats(0, 300), st.floats(10, 120)), min_size=1, max_size=12))
 def test_labels_never_overlap_wherever_the_points_lie(points):
     boxes = place_labels(

@@ -185,6 +185,7 @@ def test_a_replayed_table_shows_its_questions_without_answers(undecided):
     assert not list(worst.iter("article"))
 
 
+@pytest.mark.slow
 def test_the_same_input_gives_the_same_bytes_and_a_date_only_if_it_is_given(decided):
     assert everything(decided) == everything(decided)
     assert not re.search(r"\bMade \d", told(parsed(everything(decided)).find(".//footer")))
@@ -315,6 +316,7 @@ def test_no_template_lets_text_past_the_escaping():
     assert {name: found for name, found in unescaped.items() if found} == {"page.html.j2": ["| safe"]}
 
 
+@pytest.mark.slow
 def test_an_answer_needs_no_report_and_a_report_no_templates_until_there_is_a_page():
     code = (
         "import sys, hybrid.assistant, hybrid.cli.ask; assert 'hybrid.report' not in sys.modules\n"
@@ -339,6 +341,7 @@ def canonical(node):
             yield text
 
 
+@pytest.mark.slow
 def test_the_pages_are_what_they_were(decided, undecided):
     pages = {
         "decided": everything(decided, title="harbour handbook"),

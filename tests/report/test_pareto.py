@@ -46,6 +46,7 @@ def test_the_front_holds_what_nothing_beats_in_both(found):
 _PAIRS = st.lists(st.tuples(st.integers(-9, 9), st.integers(-9, 9)), min_size=1, max_size=12)
 
 
+@pytest.mark.slow
 @given(_PAIRS)
 def test_laws_of_the_front(pairs):
     points = pareto_front(
@@ -67,6 +68,7 @@ def test_laws_of_the_front(pairs):
     assert [loss for _, loss in ordered] == sorted(loss for _, loss in ordered)
 
 
+@pytest.mark.slow
 @given(_PAIRS)
 def test_the_order_of_the_settings_does_not_matter(pairs):
     rows = [tried(str(n), gain, loss / 100) for n, (gain, loss) in enumerate(pairs)]

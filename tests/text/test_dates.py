@@ -76,6 +76,7 @@ def test_a_day_is_the_same_in_every_form(day):
     assert wanted in read(f"{day.day}/{day.month}/{day.year}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "count"),
     [

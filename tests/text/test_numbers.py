@@ -277,6 +277,7 @@ def test_anything_like_a_number_is_read_in_an_answer_without_an_error(text):
         assert quantity.number == quantity.number and abs(quantity.number) < float("inf")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "counts"),
     [

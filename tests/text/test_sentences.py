@@ -40,6 +40,7 @@ def test_sentences_that_lean_on_others_are_not_independent():
     assert loose == [*strict, "Clients of the port see this."]
 
 
+@pytest.mark.slow
 @given(st.text(st.characters(), max_size=80))
 def test_any_text_is_cut_without_losing_a_letter(text):
     for cut in (sentence_spans, pieces):
@@ -49,6 +50,7 @@ def test_any_text_is_cut_without_losing_a_letter(text):
         assert [x for x in kept if not x.isspace()] == [x for x in text if not x.isspace()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "unit", ["\u201ca", "'", "\u2018a", "«a", "`", '"', "(", "e.g. ", "x", "\n", "a\u201d "]
 )

@@ -39,6 +39,7 @@ def built(encoder, tmp_path_factory):
     return build(sets, encoder, _SETTINGS, out=out, heads=1, note=said.append), out, said
 
 
+@pytest.mark.slow
 def test_a_folder_comes_out_that_serves_with_its_calibration(built):
     found, out, _ = built
     assert found.worth.shown and found.worth.auroc.value > 0.8
@@ -71,6 +72,7 @@ def test_a_set_that_gives_its_labels_away_is_refused(encoder, tmp_path):
     assert not (tmp_path / "w").exists()
 
 
+@pytest.mark.slow
 def test_nothing_is_written_where_heads_add_nothing_to_words(encoder, tmp_path):
     chance = np.random.default_rng(0)
     # labels drawn by lot: nothing can be learned of them

@@ -35,6 +35,7 @@ def test_new_words_are_found_where_they_stand(original, edited, expected):
     assert new_words(original, edited) == expected
 
 
+@pytest.mark.slow
 @given(original=WORDS, edited=WORDS)
 def test_spans_are_words_of_the_edited_text_in_order(original, edited):
     spans = diff_spans(original, edited)

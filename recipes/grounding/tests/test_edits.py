@@ -50,6 +50,7 @@ def outside(text, spans):
     return [text[end:start] for end, start in zip(ends, starts, strict=True)]
 
 
+@pytest.mark.slow
 @given(text=TEXTS, kind=KINDS, seed=st.integers(0, 50))
 def test_edits_change_the_text_in_their_spans_and_nowhere_else(text, kind, seed):
     made = edit(text, AROUND, kind, seed=seed)
@@ -67,6 +68,7 @@ def test_edits_change_the_text_in_their_spans_and_nowhere_else(text, kind, seed)
     assert re.fullmatch(".*".join(map(re.escape, kept)), text, re.DOTALL)
 
 
+@pytest.mark.slow
 @given(text=TEXTS, kind=KINDS, seed=st.integers(0, 50))
 def test_the_same_text_and_seed_give_the_same_edit(text, kind, seed):
     again = Surroundings(DOCUMENT, ELSEWHERE)
@@ -103,6 +105,7 @@ def test_other_languages_are_left_alone(text):
     assert edits_of(text, AROUND, seed=0) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "count"),
     [

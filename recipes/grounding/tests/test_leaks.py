@@ -94,6 +94,7 @@ CLAIMS = [
 ]
 
 
+@pytest.mark.slow
 @given(
     rows=st.lists(st.tuples(st.sampled_from(CLAIMS), st.sampled_from(list(Label))), max_size=40),
     seed=st.integers(0, 5),

@@ -79,6 +79,7 @@ def test_the_command_makes_weights_that_serve(data, tmp_path, monkeypatch, capsy
     assert support[0] > support[1]
 
 
+@pytest.mark.slow
 def test_what_is_measured_on_was_never_trained_on(data, tmp_path):
     (data / "corpora" / "postgres_html").mkdir()
     (data / "corpora" / "postgres_html" / "page.html").write_text("<p>Nothing to make a pair of.</p>")

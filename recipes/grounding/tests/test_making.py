@@ -96,12 +96,14 @@ def test_claims_without_their_evidence_are_not_in_it():
         assert example.claim not in " ".join(example.evidence)
 
 
+@pytest.mark.slow
 def test_the_same_arguments_give_the_same_examples_and_another_seed_others():
     once, again, other = (make_examples(DOCUMENTS[:8], count=20, seed=seed) for seed in (7, 7, 8))
     assert once == again
     assert once != other
 
 
+@pytest.mark.slow
 def test_kinds_can_be_chosen():
     numbers = make_examples(DOCUMENTS, count=40, seed=0, kinds=("number",))
     assert {example.kind for example in numbers} == {"", "number"}

@@ -33,6 +33,7 @@ def _train(*arguments):
     return main(["--heads", "1", "--epochs", "2", *map(str, arguments)])
 
 
+@pytest.mark.slow
 def test_heads_that_add_nothing_are_not_kept(labels, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("recipes.grounding.leaks.MOST_OVERLAP", 1.0)
     out = tmp_path / "model"
@@ -42,6 +43,7 @@ def test_heads_that_add_nothing_are_not_kept(labels, tmp_path, monkeypatch, caps
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_what_is_kept_scores_by_its_folder(labels, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("recipes.grounding.leaks.MOST_OVERLAP", 1.0)
     shown = Worth(Estimate(0.9, Interval(0.8, 1.0, 0.95)), Estimate(0.1, Interval(0.05, 0.15, 0.95)))

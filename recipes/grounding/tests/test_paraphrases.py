@@ -16,6 +16,7 @@ def all_of(text, *, steps=1, seeds=60):
     return {paraphrase(text, seed=seed, steps=steps) for seed in range(seeds)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -47,6 +48,7 @@ def test_sentences_are_reworded_in_known_ways(text, expected):
     assert expected in all_of(text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "never"),
     [
@@ -66,6 +68,7 @@ def test_what_matters_is_not_touched(text, never):
     assert not any(never in one for one in found)
 
 
+@pytest.mark.slow
 @given(
     text=st.one_of(st.sampled_from(SENTENCES), st.text(max_size=60)),
     seed=st.integers(),

@@ -29,6 +29,7 @@ def made(encoder):
     return train_scorer(_examples(48), encoder, _SETTINGS, heads=2, folds=3, note=said.append), said
 
 
+@pytest.mark.slow
 def test_a_scorer_comes_out_that_tells_new_documents_apart(made, encoder):
     trained, _ = made
     scorer = TrainedScorer(trained.heads, trained.stack, encoder, name="test")
@@ -64,6 +65,7 @@ def test_where_people_labelled_little_every_head_is_taught_everything():
         assert all(len(share) == len(taught) and share.all() for share in shares)
 
 
+@pytest.mark.slow
 def test_people_who_labelled_one_domain_alone_do_not_stop_the_training(encoder, monkeypatch):
     monkeypatch.setattr("recipes.grounding.recipe._ENOUGH", 60)
     people = [dataclasses.replace(one, domain="mine") for one in _examples(40)]

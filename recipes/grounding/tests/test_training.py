@@ -42,6 +42,7 @@ def _support(head, lessons):
     return np.array([found[place] for place in range(len(lessons))])
 
 
+@pytest.mark.slow
 def test_it_tells_a_copied_number_from_a_changed_one_in_documents_it_never_saw(head, encoder, lexicon):
     fresh = lessons_of(_examples(range(80, 110)), encoder, lexicon, evidence_tokens=400)
     support = _support(head, fresh)
@@ -59,6 +60,7 @@ def test_it_marks_the_word_that_is_wrong(head, encoder, lexicon):
         assert item.wrong[int(logits.argmax())]
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_head(lessons, lexicon, head):
     again = train_head(lessons, lexicon, 384, 2, _SETTINGS)
     assert all(
@@ -82,6 +84,7 @@ def test_what_is_judged_alone_is_judged_alike_in_company(head, lessons):
     assert support == pytest.approx(alone, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_long_evidence_is_read_where_it_shares_most_with_the_claim(encoder, lexicon):
     filler = " ".join(f"Nothing of note happened on day {n} of the journey." for n in range(80))
     (item,) = read(

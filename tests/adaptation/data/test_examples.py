@@ -127,6 +127,7 @@ def test_examples_are_plain_text_of_their_document():
     assert example.completion == (SENTENCE * 10).strip()
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.sampled_from([SENTENCE, "word " * 90, "x" * 300, "\n\n", "Short. "]), max_size=15),
     st.integers(32, 80),

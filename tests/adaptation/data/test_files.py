@@ -120,6 +120,7 @@ EXAMPLES = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=50)  # as many files
 @given(st.lists(EXAMPLES, max_size=5))
 def test_what_is_saved_is_read_as_it_was(tmp_path_factory, examples):

@@ -42,6 +42,7 @@ def kinds(examples):
     return {example.kind for example in examples}
 
 
+@pytest.mark.slow
 def test_all_objectives_are_made_of_documents_that_may_be_trained_on(tools):
     made = examples_of(tools)
     split = split_for(tools.index, settings(), (), ())
@@ -57,6 +58,7 @@ def test_all_objectives_are_made_of_documents_that_may_be_trained_on(tools):
     assert kinds(made.train) == kinds(made.validation) == expected
 
 
+@pytest.mark.slow
 def test_what_is_held_out_is_in_no_example_not_even_as_a_passage(tools):
     made = examples_of(tools)
     split = split_for(tools.index, settings(), (), ())
@@ -73,6 +75,7 @@ def test_what_is_held_out_is_in_no_example_not_even_as_a_passage(tools):
     assert not any(f'title="{title} >' in trained for title in titles)
 
 
+@pytest.mark.slow
 def test_only_what_is_wanted_is_made(tools):
     assert kinds(examples_of(tools, [Objective.TEXT]).train) == {ExampleKind.TEXT}
     assert kinds(examples_of(tools, [Objective.INSTRUCTION]).train) == {ExampleKind.INSTRUCTION}
@@ -84,6 +87,7 @@ def test_only_what_is_wanted_is_made(tools):
     assert any("more plain text" in part.reason for part in text.left_out)
 
 
+@pytest.mark.slow
 def test_the_same_settings_give_the_same_examples(tools):
     assert examples_of(tools) == examples_of(tools)
     assert examples_of(tools).train != examples_of(tools, adaptation={"seed": 1}).train
@@ -100,6 +104,7 @@ def own_questions(retriever):
     ).questions
 
 
+@pytest.mark.slow
 def test_what_a_question_set_asks_is_left_out_and_counted(tools):
     asked = own_questions(tools)[::2]
     made = examples_of(tools, [Objective.INSTRUCTION], against=asked)
@@ -110,6 +115,7 @@ def test_what_a_question_set_asks_is_left_out_and_counted(tools):
     assert {example.prompt[-1].content for example in untouched.train} & {q.text for q in asked}
 
 
+@pytest.mark.slow
 def test_fresh_questions_and_sets_set_apart_hold_their_documents_out(tools):
     sources = tools.index.sources()
     fresh = Question("f", "How?", ("so",), source=sources[0], slices=("fresh",))
@@ -136,6 +142,7 @@ def test_given_questions_become_what_is_wanted(tools):
     assert not any(example.prompt in asked for example in made.validation)
 
 
+@pytest.mark.slow
 def test_given_questions_with_evidence_are_read(tools):
     questions = [q for q in own_questions(tools) if q.made == "list"]
     given = tuple(dataclasses.replace(q, text=f"Tell me: {q.text}", made="gold") for q in questions)
@@ -172,6 +179,7 @@ def test_too_little_to_train_on_is_an_error(retriever_over, tools):
         examples_of(tools, [Objective.LABEL])
 
 
+@pytest.mark.slow
 def test_a_corpus_with_nothing_to_ask_is_an_error(retriever_over):
     bare = retriever_over({"a.md": "Hello.\n", "b.md": "Good day.\n", "c.md": "Good night.\n"})
     with pytest.raises(UsageError, match="the corpus gives 0 examples"):
@@ -188,6 +196,7 @@ def test_question_sets_of_a_domain_are_found(tmp_path):
 SHARES = st.floats(0, 0.9)
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(min_size=1), unique=True), SHARES, SHARES, st.integers(0, 9))
 def test_documents_are_split_into_three_parts_that_share_none(sources, hold_out, validation, seed):
     split = split_sources(sources, hold_out=hold_out, validation=validation, seed=seed)
@@ -203,6 +212,7 @@ def test_documents_are_split_into_three_parts_that_share_none(sources, hold_out,
         assert not split.validation
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(min_size=1), unique=True, min_size=8), st.text(min_size=1))
 def test_a_document_that_is_added_is_held_out_or_not_for_itself(sources, added):
     before = split_sources(sources, hold_out=0.3, validation=0.2, seed=0)
@@ -210,6 +220,7 @@ def test_a_document_that_is_added_is_held_out_or_not_for_itself(sources, added):
     assert before.held_out <= after.held_out
 
 
+@pytest.mark.slow
 def test_titles_are_left_out_where_the_evidence_is_found_all_the_same(tools):
     questions = own_questions(tools)
     short = shortened(questions, tools, Sieve([]), seed=0, share=1.0)

@@ -59,6 +59,7 @@ def test_several_rules_take_turns(tools):
     assert len(rules) >= 3
 
 
+@pytest.mark.slow
 def test_every_query_brings_its_document_back(tools):
     made = make_pairs(tools, _split(tools), _SETTINGS)
     found = deep_search(tools, depth=40)([pair.query for pair in made.train])
@@ -67,6 +68,7 @@ def test_every_query_brings_its_document_back(tools):
         assert pair.source in {hit.chunk.source for hit in hits[:ROUND_TRIP]}
 
 
+@pytest.mark.slow
 def test_negatives_are_confused_with_the_passage_and_no_answers(tools):
     made = make_pairs(tools, _split(tools), _SETTINGS)
     found = deep_search(tools, depth=40)([pair.query for pair in made.train])
@@ -93,6 +95,7 @@ def _weather(number, word):
 _WORDS = ("rain", "wind", "snow", "fog", "hail", "sun", "ice", "dew", "mist", "heat", "frost")
 
 
+@pytest.mark.slow
 def test_a_namesake_of_the_passage_is_no_negative(retriever_over):
     pages = {f"{n}.md": _weather(n, word) for n, word in enumerate(_WORDS)}
     copies = {f"copy{n}.md": pages["3.md"] for n in range(3)}
@@ -105,6 +108,7 @@ def test_a_namesake_of_the_passage_is_no_negative(retriever_over):
             assert not any("fog" in text for text in pair.negatives)
 
 
+@pytest.mark.slow
 def test_duplicates_are_counted(retriever_over):
     retriever = retriever_over({f"{n}.md": _weather(n, word) for n, word in enumerate(_WORDS)})
     split = Split(frozenset(retriever.index.sources()), frozenset(), frozenset())
@@ -115,6 +119,7 @@ def test_duplicates_are_counted(retriever_over):
     assert len(set(queries)) == len(queries)
 
 
+@pytest.mark.slow
 def test_what_a_question_set_asks_is_left_out(tools):
     split = _split(tools)
     free = make_pairs(tools, split, _SETTINGS)
@@ -125,6 +130,7 @@ def test_what_a_question_set_asks_is_left_out(tools):
     assert any(part.reason.startswith("leak") for part in made.left_out)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_pairs_and_another_one_others(tools):
     split = _split(tools)
     assert make_pairs(tools, split, _SETTINGS) == make_pairs(tools, split, _SETTINGS)
@@ -134,6 +140,7 @@ def test_the_same_seed_gives_the_same_pairs_and_another_one_others(tools):
     assert len(make_pairs(tools, split, few).train) == 10
 
 
+@pytest.mark.slow
 def test_too_little_to_train_on_is_an_error(retriever_over):
     retriever = retriever_over(
         {"a.md": "# A short page\n\nOnly this one sentence is said here about nothing.\n"}
@@ -229,6 +236,7 @@ def test_listings_tables_and_scraps_are_no_queries():
     assert draft_queries(*_one("Too short."), seed=0) == []
 
 
+@pytest.mark.slow
 @given(st.text(max_size=400), st.lists(st.text(max_size=30), max_size=3))
 def test_any_document_is_read(text, headings):
     known = _one()[0].text

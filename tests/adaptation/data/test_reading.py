@@ -61,6 +61,7 @@ def passages(example):
     return {int(number): text for number, _, text in SHOWN.findall(example.prompt[-1].content)}
 
 
+@pytest.mark.slow
 def test_the_quote_stands_in_the_passage_that_it_names(tools, questions):
     found = [e for e in examples(tools, questions) if e.kind is ExampleKind.READING]
     assert len(found) == len(questions)
@@ -72,6 +73,7 @@ def test_the_quote_stands_in_the_passage_that_it_names(tools, questions):
         assert answer
 
 
+@pytest.mark.slow
 def test_no_other_passage_holds_the_answer(tools, questions):
     kinds = (e for e in examples(tools, questions, swaps=0.0) if e.kind is ExampleKind.READING)
     found = [example for example in kinds if example.made != "heading"]
@@ -85,6 +87,7 @@ def test_no_other_passage_holds_the_answer(tools, questions):
     assert others >= len(found)
 
 
+@pytest.mark.slow
 def test_a_share_has_no_answer_and_says_so_exactly(tools, questions):
     counts = collections.Counter(e.made for e in examples(tools, questions, without=0.25, near_miss=0.25))
     assert counts[WITHOUT] == pytest.approx(len(questions) / 2, abs=1)
@@ -94,6 +97,7 @@ def test_a_share_has_no_answer_and_says_so_exactly(tools, questions):
         assert (example.kind is ExampleKind.ABSTENTION) == (example.completion == sentence)
 
 
+@pytest.mark.slow
 def test_what_has_no_answer_was_asked_with_one_too(tools, questions):
     found = examples(tools, questions)
     asked = {example.prompt[-1].content.rsplit("\n", 1)[-1]: example.kind for example in found}
@@ -101,6 +105,7 @@ def test_what_has_no_answer_was_asked_with_one_too(tools, questions):
     assert set(asked) == set(read)
 
 
+@pytest.mark.slow
 def test_near_misses_show_the_right_document_and_the_others_do_not(tools, questions):
     by_id = {question.text: question for question in questions}
     withheld = [e for e in examples(tools, questions) if e.kind is ExampleKind.ABSTENTION]
@@ -115,6 +120,7 @@ def test_near_misses_show_the_right_document_and_the_others_do_not(tools, questi
         assert not any(locate(quote, text) for text in passages(example).values())
 
 
+@pytest.mark.slow
 def test_the_place_of_the_right_passage_says_nothing(tools, questions):
     numbers = collections.Counter(
         SAID.fullmatch(example.completion)[2]
@@ -138,6 +144,7 @@ def test_passages_come_from_the_given_documents_only(tools, questions):
     assert len(shown) > 1 and shown <= allowed
 
 
+@pytest.mark.slow
 def test_a_swapped_answer_stands_in_the_passage_and_not_in_the_document(tools, questions):
     swapped = [e for e in examples(tools, questions, swaps=1.0) if e.made == SWAPPED]
     assert len(swapped) > 5
@@ -148,6 +155,7 @@ def test_a_swapped_answer_stands_in_the_passage_and_not_in_the_document(tools, q
         assert not locate(quote, tools.index.document(example.source).text)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_examples_and_another_one_others(tools, questions):
     assert examples(tools, questions) == examples(tools, questions)
     assert examples(tools, questions) != examples(tools, questions, seed=1)
@@ -169,6 +177,7 @@ def test_questions_without_evidence_or_document_give_nothing(tools):
     assert examples(tools, []) == []
 
 
+@pytest.mark.slow
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 1000), st.integers(1, 4), st.integers(32, 60))
 def test_whatever_the_reader_sees_the_right_passage_holds_the_quote(tools, seed, count, tokens):

@@ -26,6 +26,7 @@ def counted(base, examples):
     return sum(map(len, base[1].tokens([example.completion for example in examples])))
 
 
+@pytest.mark.slow
 def test_about_as_much_as_wanted_is_made_of_texts_and_answers(base, tmp_path):
     examples = made(base, tmp_path, tokens=1_000)
     assert {example.kind for example in examples} == {ExampleKind.REHEARSAL}
@@ -35,6 +36,7 @@ def test_about_as_much_as_wanted_is_made_of_texts_and_answers(base, tmp_path):
     assert made(base, tmp_path, tokens=0) == []
 
 
+@pytest.mark.slow
 def test_the_same_base_and_seed_give_the_same_and_others_others(base, tmp_path):
     first = made(base, tmp_path / "a")
     assert made(base, tmp_path / "b") == first
@@ -42,6 +44,7 @@ def test_the_same_base_and_seed_give_the_same_and_others_others(base, tmp_path):
     assert len(list((tmp_path / "b" / "rehearsal").iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_what_was_made_is_kept_and_serves_less_too(base, tmp_path):
     more = made(base, tmp_path, tokens=900)
     (kept,) = (tmp_path / "rehearsal").iterdir()
@@ -66,6 +69,7 @@ def test_samples_are_fixed_by_the_seed_and_independent_of_padding(base):
     assert cold[0] == alone[0]
 
 
+@pytest.mark.slow
 def test_a_sample_ends_where_the_model_ends_it_unless_it_may_not(base):
     model, dialogue = base
     prompts = dialogue.tokens(["a"] * 40)
@@ -93,6 +97,7 @@ def test_the_shipped_instructions_are_not_what_forgetting_is_measured_by():
             assert len(own & other) < NEAR * len(own | other)
 
 
+@pytest.mark.slow
 def test_answers_stop_at_the_end_of_a_sentence(base, tmp_path):
     answered = [example for example in made(base, tmp_path, tokens=2_000) if example.made == "answered"]
     assert answered

@@ -114,6 +114,7 @@ def test_a_model_is_no_distance_from_itself(tiny_generator):
         assert apart.divergence == 0
 
 
+@pytest.mark.slow
 def test_two_models_are_as_far_apart_as_their_distributions(
     tiny_generator, tiny_generator_folder, make_adapter, tmp_path, exact
 ):

@@ -152,6 +152,7 @@ def test_kinds_and_phenomena_are_told_apart(tiny_generator, suite, adapted):
     assert {"general text: odd", "general text: even", "minimal pairs: subject-verb agreement"} <= names
 
 
+@pytest.mark.slow
 def test_the_answers_of_the_base_are_kept(tiny_generator, suite, adapted, monkeypatch, tmp_path):
     monkeypatch.setenv("HYBRID_CACHE", str(tmp_path))
     first = measure(tiny_generator, adapted, suite)
@@ -164,6 +165,7 @@ def test_the_answers_of_the_base_are_kept(tiny_generator, suite, adapted, monkey
     assert json.loads(kept.read_text())["followed"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text", ["", "{", '{"margins": [1], "options": [], "followed": []}', '{"margins": "x"}', "[]"]
 )
@@ -175,6 +177,7 @@ def test_a_damaged_cache_is_measured_anew(tiny_generator, suite, monkeypatch, tm
     assert measure(tiny_generator, tiny_generator, suite) == first
 
 
+@pytest.mark.slow
 def test_another_suite_has_answers_of_its_own(tiny_generator, suite, monkeypatch, tmp_path):
     monkeypatch.setenv("HYBRID_CACHE", str(tmp_path))
     measure(tiny_generator, tiny_generator, suite)
@@ -192,6 +195,7 @@ def test_an_empty_suite_is_refused(tiny_generator):
         measure(tiny_generator, tiny_generator, Suite("empty"))
 
 
+@pytest.mark.slow
 def test_weights_that_are_no_numbers_are_refused(tiny_generator, suite, monkeypatch):
     real = measuring.answers
     calls = []
@@ -237,6 +241,7 @@ def test_the_share_of_a_pair_is_the_logistic_function_of_its_margin(margin):
 _VALUES = st.lists(st.tuples(st.floats(0, 9), st.floats(1, 300)), min_size=12, max_size=40)
 
 
+@pytest.mark.slow
 @given(_VALUES)
 def test_equal_items_have_changed_by_nothing(values):
     items = [
@@ -247,6 +252,7 @@ def test_equal_items_have_changed_by_nothing(values):
     assert (change.change, change.low, change.high) == (0, 0, 0)
 
 
+@pytest.mark.slow
 @given(_VALUES, st.floats(-0.5, 0.5))
 def test_a_shift_of_all_items_is_the_change(values, shift):
     items = [
@@ -328,6 +334,7 @@ def _change(before, after, sources=None, **options):
     return paired_change("m", before, after, names, unit="nats", higher_is_better=False, **options)
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(0, 9), min_size=2, max_size=40))
 def test_what_did_not_change_changed_by_exactly_nothing(values):
     change = _change(values, values)

@@ -47,6 +47,7 @@ def sides(tools):
     worse.close()
 
 
+@pytest.mark.slow
 def test_queries_of_held_out_documents_tell_better_from_worse(tools, sides):
     base, worse = sides
     pairs = held_out_pairs(tools, frozenset(tools.index.sources()), count=40, seed=0)
@@ -61,6 +62,7 @@ def test_queries_of_held_out_documents_tell_better_from_worse(tools, sides):
     assert (same.change, same.low, same.high) == (0, 0, 0)
 
 
+@pytest.mark.slow
 def test_a_document_is_found_by_the_passage_of_the_pair_and_not_by_its_own_chunks(tools, sides):
     base, _ = sides
     pairs = held_out_pairs(tools, frozenset(tools.index.sources()), count=40, seed=0)
@@ -89,6 +91,7 @@ def test_general_retrieval_is_measured_on_every_set():
     assert none.change == 0
 
 
+@pytest.mark.slow
 def test_the_shipped_set_can_be_searched():
     base = HashEmbedder(128, max_tokens=200)
     (change,) = general_changes(base, base, [general_set()])

@@ -138,6 +138,7 @@ def test_every_paradigm_gives_as_many_different_pairs_as_wanted():
     assert len({pair.id for pair in pairs}) == len(pairs)
 
 
+@pytest.mark.slow
 @given(st.integers(1, 6), st.integers(0, 3))
 def test_more_pairs_begin_with_the_fewer_ones(each, seed):
     few, more = minimal_pairs(each, seed=seed), minimal_pairs(each + 1, seed=seed)

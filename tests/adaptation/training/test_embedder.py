@@ -94,6 +94,7 @@ def test_the_folder_is_pefts_own_and_can_be_moved(tuned):
     assert (config["peft_type"], config["base_model_name_or_path"]) == ("LORA", "tiny")
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights_and_another_one_others(tiny_embedder_folder, tmp_path, pairs):
     short = dataclasses.replace(_FAST, epochs=2)
     first, again, other = (
@@ -110,6 +111,7 @@ def test_the_base_is_left_as_it_was(tiny_embedder_folder, tuned):
     assert not list(tiny_embedder_folder.glob("adapter*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [Method.RSLORA, Method.DORA])
 def test_other_kinds_of_lora_work(tiny_embedder_folder, tmp_path, pairs, make_card, method):
     adaptation = dataclasses.replace(_FAST, method=method, epochs=3)
@@ -123,6 +125,7 @@ def test_other_kinds_of_lora_work(tiny_embedder_folder, tmp_path, pairs, make_ca
     )
 
 
+@pytest.mark.slow
 def test_dropout_and_no_general_texts_and_no_validation_work(tiny_embedder_folder, tmp_path, pairs):
     adaptation = dataclasses.replace(_FAST, dropout=0.1, epochs=2)
     tuned = _tune(tiny_embedder_folder, tmp_path / "a", Pairs(pairs.train, ()), adaptation, general=())
@@ -146,6 +149,7 @@ def test_too_few_pairs_or_one_passage_are_refused(tiny_embedder_folder, tmp_path
         _tune(tiny_embedder_folder, tmp_path, Pairs(same, ()))
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_a_number_is_told_and_leaves_nothing(tiny_embedder_folder, tmp_path, pairs):
     with pytest.raises(TrainingFailed, match="the loss is nan"):
         _tune(
@@ -154,6 +158,7 @@ def test_a_loss_that_is_not_a_number_is_told_and_leaves_nothing(tiny_embedder_fo
     assert not (tmp_path / "a").exists()
 
 
+@pytest.mark.slow
 def test_where_validation_gets_no_better_there_is_no_adapter(tiny_embedder_folder, tmp_path, pairs):
     wild = dataclasses.replace(_FAST, learning_rate=0.9, epochs=2)
     with pytest.raises(TrainingFailed, match="no better") as caught:
@@ -165,6 +170,7 @@ def test_where_validation_gets_no_better_there_is_no_adapter(tiny_embedder_folde
 # --- serving ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_what_is_reloaded_gives_the_vectors_that_were_trained(
     tiny_embedder_folder, tmp_path, pairs, make_card, monkeypatch
 ):
@@ -236,6 +242,7 @@ def test_an_adapter_that_does_nothing_is_refused(tiny_embedder_folder, tmp_path,
         _embedder(tiny_embedder_folder, idle).embed_queries(["a"])
 
 
+@pytest.mark.slow
 def test_an_index_of_another_embedder_is_refused_until_it_is_embedded_anew(
     tiny_embedder_folder, tmp_path, tuned, make_card, write_files
 ):

@@ -61,6 +61,7 @@ _ITEMS = st.lists(st.tuples(st.integers(1, 30), st.integers(1, 9)), min_size=1, 
 )
 
 
+@pytest.mark.slow
 @given(_ITEMS, st.integers(1, 9), st.integers(0, 3))
 def test_an_epoch_holds_every_example_once(items, size, epoch):
     batches = grouped(items, size, seed=1, epoch=epoch)
@@ -69,11 +70,13 @@ def test_an_epoch_holds_every_example_once(items, size, epoch):
     assert batches == grouped(items, size, seed=1, epoch=epoch)
 
 
+@pytest.mark.slow
 @given(_ITEMS, st.integers(1, 9))
 def test_measuring_asks_every_example_once(items, size):
     assert sorted(place for batch in by_length(items, size) for place in batch) == list(range(len(items)))
 
 
+@pytest.mark.slow
 @given(_ITEMS)
 def test_completions_end_at_the_same_column(items):
     batch = collate(items, pad=0)

@@ -76,6 +76,7 @@ def test_plain_peft_loads_it_and_says_the_same(tuned, base):
         assert torch.allclose(served(ids).logits, model(ids).logits, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_and_another_one_others(base, tmp_path):
     digests = []
     for number, seed in enumerate((1, 1, 2)):
@@ -84,6 +85,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_others(base, tmp_pat
     assert digests[0] == digests[1] != digests[2]
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_to_the_same_adapter(base, tmp_path):
     def die(step, steps, loss):
         if step == 7:
@@ -101,6 +103,7 @@ def test_an_interrupted_run_goes_on_to_the_same_adapter(base, tmp_path):
     assert weights_digest(again.folder) == weights_digest(whole.folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [Method.RSLORA, Method.DORA, Method.FULL])
 def test_other_methods_learn_too(base, tmp_path, method):
     rate = 1e-3 if method is Method.FULL else 1e-2
@@ -110,6 +113,7 @@ def test_other_methods_learn_too(base, tmp_path, method):
     assert (tmp_path / "out" / "model.safetensors").exists() == (method is Method.FULL)
 
 
+@pytest.mark.slow
 def test_a_base_in_four_bits_is_tuned(tiny_wide_generator_folder, tmp_path):
     # a warning of a missing gradient would be an error here
     settings = dataclasses.replace(_SETTINGS, method=Method.QLORA)
@@ -118,6 +122,7 @@ def test_a_base_in_four_bits_is_tuned(tiny_wide_generator_folder, tmp_path):
     assert (tmp_path / "out" / "adapter_model.safetensors").exists()
 
 
+@pytest.mark.slow
 def test_only_the_upper_layers_are_tuned_when_asked(base, tmp_path):
     from safetensors import safe_open
 

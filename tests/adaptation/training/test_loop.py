@@ -81,6 +81,7 @@ def test_it_stops_when_general_text_gets_worse_and_keeps_what_was_before():
     assert len(done.curve) == 5
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights_and_another_one_others():
     results = []
     for seed in (1, 1, 2):
@@ -90,6 +91,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_one_others():
     assert results[0] == results[1] != results[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dies_at", [9, 33, 60])
 def test_a_run_that_was_interrupted_ends_as_if_it_had_not_been(tmp_path, dies_at):
     whole = Line()
@@ -120,6 +122,7 @@ def test_a_run_without_validation_goes_on_with_losses_that_are_not_known(tmp_pat
     assert [math.isnan(point.domain) for point in curve] == [True] * len(curve)
 
 
+@pytest.mark.slow
 def test_the_state_of_another_run_is_not_gone_on_with(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         fit(Line(dies_at=33), _FAST, seed=5, state=tmp_path)
@@ -128,6 +131,7 @@ def test_the_state_of_another_run_is_not_gone_on_with(tmp_path):
     assert other.losses == 160
 
 
+@pytest.mark.slow
 def test_a_damaged_state_begins_anew(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         fit(Line(dies_at=33), _FAST, seed=5, state=tmp_path)

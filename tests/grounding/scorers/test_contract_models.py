@@ -106,6 +106,7 @@ def test_no_pairs_are_no_numbers(scorer):
     assert found == [((0,), np.float32)] * len(values(scorer.score(PAIRS)))
 
 
+@pytest.mark.slow
 def test_the_order_of_the_pairs_does_not_matter(scorer):
     order = np.random.default_rng(3).permutation(len(PAIRS))
     shuffled = values(scorer.score([PAIRS[place] for place in order]))
@@ -113,6 +114,7 @@ def test_the_order_of_the_pairs_does_not_matter(scorer):
         assert other == pytest.approx(first[order], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_pair_alone_is_a_pair_among_others(scorer):
     together = values(scorer.score(PAIRS))
     for place, pair in enumerate(PAIRS):
@@ -120,17 +122,20 @@ def test_a_pair_alone_is_a_pair_among_others(scorer):
             assert alone[0] == pytest.approx(numbers[place], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_call_is_repeated_to_the_bit(scorer):
     for first, second in zip(values(scorer.score(PAIRS)), values(scorer.score(PAIRS)), strict=True):
         assert first.tolist() == second.tolist()
 
 
+@pytest.mark.slow
 def test_hostile_texts_have_finite_numbers(scorer):
     pairs = [Pair(a, b) for a in HOSTILE for b in HOSTILE]
     for numbers in values(scorer.score(pairs)):
         assert numbers.shape == (len(pairs),) and np.isfinite(numbers).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("evidence", LONG, ids=["letter", "words", "lines", "emoji"])
 def test_evidence_of_any_length_has_a_finite_number(scorer, evidence):
     found = scorer.score([Pair(evidence, "The lamp is green."), Pair(evidence, "")])

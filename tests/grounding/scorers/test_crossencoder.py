@@ -24,6 +24,7 @@ def scorer(folder, cpu, **options):
     return CrossEncoderScorer(folder, name="m", placement=cpu, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("architecture", "names"),
     [
@@ -46,6 +47,7 @@ def test_architectures_that_people_name_work(taught, cpu, architecture, names):
         assert found.against is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 @pytest.mark.parametrize("names", [NLI, BLANK])
 def test_the_order_of_the_labels_does_not_matter(taught, relabelled, cpu, order, names):
@@ -57,6 +59,7 @@ def test_the_order_of_the_labels_does_not_matter(taught, relabelled, cpu, order,
     assert other.score(PAIRS).against == pytest.approx(first.score(PAIRS).against, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_the_order_of_two_labels_and_the_direction_of_one_do_not_matter(taught, relabelled, cpu):
     two, one = taught("roberta", *BLANK[:2]), taught("deberta", *BLANK[:1])
     for first, other in [

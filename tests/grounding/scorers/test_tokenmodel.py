@@ -65,6 +65,7 @@ def test_labels_that_lie_are_refused_and_can_be_overruled(taught, relabelled, cp
     assert ((scorer(lying, cpu, labels=Labels(0)).score(PAIRS).support > 0) == CARRIED).all()
 
 
+@pytest.mark.slow
 def test_a_model_that_knows_nothing_and_one_with_three_outputs_are_refused(taught, relabelled, cpu):
     with pytest.raises(ModelError, match="does not tell"):
         scorer(relabelled(taught("bert-tokens", *BLANK), sign=0.0), cpu)
@@ -72,6 +73,7 @@ def test_a_model_that_knows_nothing_and_one_with_three_outputs_are_refused(taugh
         scorer(taught("bert-tokens", "O", "B", "I"), cpu)
 
 
+@pytest.mark.slow
 def test_a_classifier_of_pairs_is_refused(taught, cpu):
     # its weights would fit
     with pytest.raises(ModelMissing, match="is a BertForSequenceClassification, expected a token") as caught:
@@ -108,6 +110,7 @@ def test_a_claim_without_words_has_a_number_and_no_spans(made):
     assert [made.unsupported(pair) for pair in pairs] == [(), (), ()]
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(claim=st.text(max_size=60), threshold=st.floats(0, 1))
 def test_spans_are_whole_words_of_the_claim_in_order_and_apart(made, claim, threshold):

@@ -40,6 +40,7 @@ def folder(tmp_path, heads, encoder_digest):
     return tmp_path / "weights"
 
 
+@pytest.mark.slow
 def test_what_was_saved_scores_as_before(folder, heads, encoder, offline):
     scorer = load_trained(offline, folder)
     fresh = TrainedScorer(heads, _STACK, encoder, name="fresh")
