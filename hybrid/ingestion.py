@@ -154,11 +154,11 @@ class Ingestor:
         try:
             state = read_state(self.domain)
         except IndexMissing:
-            files, folder, chunks = {}, "", self.chunks
+            files, folder, chunks, over = {}, "", self.chunks, ""
         else:
             require_embedder(state.manifest, self.embedder.fingerprint)
             files, folder = dict(state.files), state.manifest.folder
-            chunks = state.manifest.chunks
+            chunks, over = state.manifest.chunks, state.manifest.generation
         new = {document.source: document for document in documents}
         for source in [*new, *removed]:
             if source in files and files[source].limits != _ADDED:
@@ -177,6 +177,7 @@ class Ingestor:
             self.embedder,
             folder=folder,
             chunks=chunks,
+            over=over,
         ).manifest
 
     def remove(self, patterns: Sequence[str]) -> Manifest:
@@ -210,6 +211,7 @@ class Ingestor:
             self.embedder,
             folder=folder,
             chunks=state.manifest.chunks,
+            over=state.manifest.generation,
         )
         return update.manifest
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 
 from hybrid.config import ChunkSettings, DocumentSettings
-from hybrid.errors import ConfigError, IndexCorrupt, IndexMismatch, IndexMissing, UsageError
-from hybrid.index import Index
+from hybrid.errors import ConfigError, IndexCorrupt, IndexLocked, IndexMismatch, IndexMissing, UsageError
+from hybrid.index import Index, read_state
 from hybrid.ingestion import Ingestor
 from hybrid.testing import HashEmbedder
 from hybrid.types import Document
@@ -339,6 +339,7 @@ def added():
     return Document("added:1", "The archive is on tape.", metadata={"by": "Ann"})
 
 
+@pytest.mark.slow
 def test_a_document_that_came_from_no_file_stays_beside_the_folder(docs, fresh, added):
     fresh.update([added])
     report = fresh.ingest(docs)
@@ -348,6 +349,7 @@ def test_a_document_that_came_from_no_file_stays_beside_the_folder(docs, fresh, 
     assert fresh.estimate(docs).plan.nothing_to_do
 
 
+@pytest.mark.slow
 def test_such_a_document_can_be_the_first_the_last_and_the_only_one(fresh, added):
     with pytest.raises(UsageError, match="no document to put into the index"):
         fresh.update([])
@@ -356,6 +358,7 @@ def test_such_a_document_can_be_the_first_the_last_and_the_only_one(fresh, added
     assert fresh.update([added]).counts.chunks == 1
 
 
+@pytest.mark.slow
 def test_one_of_the_same_source_takes_its_place(fresh, added):
     fresh.update([added])
     changed = dataclasses.replace(added, metadata={"by": "Bob"})
@@ -378,6 +381,17 @@ def test_a_file_is_not_replaced_and_not_removed_by_it(docs, fresh):
         fresh.update([], removed=["a.txt"])
 
 
+def test_what_another_process_wrote_meanwhile_is_not_undone(fresh, added, monkeypatch):
+    fresh.update([added])
+    stale = read_state(fresh.domain)
+    fresh.update([Document("added:2", "from elsewhere")])
+    monkeypatch.setattr("hybrid.ingestion.read_state", lambda domain: stale)
+    with pytest.raises(IndexLocked, match="meanwhile"):
+        fresh.update([Document("added:3", "too late")])
+    assert set(_documents(fresh.domain)) == {"added:1", "added:2"}
+
+
+@pytest.mark.slow
 def test_it_goes_by_a_pattern_too(docs, fresh, added):
     fresh.ingest(docs)
     fresh.update([added])
@@ -386,6 +400,7 @@ def test_it_goes_by_a_pattern_too(docs, fresh, added):
     assert fresh.ingest(docs).plan.nothing_to_do
 
 
+@pytest.mark.slow
 def test_a_rebuild_keeps_it_and_embeds_it_with_the_new_embedder(docs, fresh, added, other_embedder):
     fresh.ingest(docs)
     fresh.update([added])
@@ -396,6 +411,7 @@ def test_a_rebuild_keeps_it_and_embeds_it_with_the_new_embedder(docs, fresh, add
     assert "added:1" in report.plan.added and _documents(fresh.domain)["added:1"] == added
 
 
+@pytest.mark.slow
 def test_other_chunk_settings_split_it_again_where_it_is_long(docs, fresh):
     long = Document("added:long", " ".join(f"Sentence {number} is short." for number in range(40)))
     fresh.update([long])
@@ -405,6 +421,7 @@ def test_other_chunk_settings_split_it_again_where_it_is_long(docs, fresh):
     assert "added:long" in report.plan.changed and report.manifest.counts.chunks > before
 
 
+@pytest.mark.slow
 def test_of_a_damaged_index_a_rebuild_keeps_what_the_folder_holds(docs, fresh, added):
     fresh.ingest(docs)
     generation = fresh.update([added]).generation
@@ -414,6 +431,7 @@ def test_of_a_damaged_index_a_rebuild_keeps_what_the_folder_holds(docs, fresh, a
     assert fresh.ingest(docs, rebuild=True).manifest.counts.files == len(_FILES)
 
 
+@pytest.mark.slow
 def test_another_folder_is_still_refused(docs, fresh, added, tmp_path, write_files):
     fresh.ingest(docs)
     fresh.update([dataclasses.replace(added, source=f"added:{number}") for number in range(9)])
@@ -421,7 +439,8 @@ def test_another_folder_is_still_refused(docs, fresh, added, tmp_path, write_fil
         fresh.ingest(write_files(tmp_path / "other", {"x.txt": "Something else."}))
 
 
-@settings(max_examples=15)
+@pytest.mark.slow
+@settings(max_examples=10)
 @given(
     steps=st.lists(
         st.dictionaries(st.sampled_from("abc"), st.none() | st.sampled_from(["one", "two", ""]), min_size=1),

@@ -1,6 +1,9 @@
 """One small domain over the public fakes; the async tests of LangChain's suites are marked as such."""
 
 import inspect
+import os
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -22,21 +25,29 @@ def pytest_pycollect_makeitem(name, obj):
         pytest.mark.asyncio(obj)
 
 
-def small_domain(name, replies=("It is 5432.",)):
-    """Return a domain of the fakes, below the current folder."""
-    settings = load_settings({"documents": {"workers": 1}, "grounding": {"scorer": "align"}}, environment={})
+def small_domain(name, indexes):
+    """Return a domain of the fakes."""
+    values = {"indexes": str(indexes), "documents": {"workers": 1}, "grounding": {"scorer": "align"}}
+    settings = load_settings(values, file=Path(os.devnull), environment={})
     return Assistant(
-        name, settings=settings, embedder=HashEmbedder(64), generator=ScriptedGenerator(list(replies))
+        name, settings=settings, embedder=HashEmbedder(64), generator=ScriptedGenerator(["It is 5432."])
     )
 
 
 @pytest.fixture
-def empty():
-    return small_domain("notes")
+def empty(tmp_path):
+    return small_domain("notes", tmp_path)
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory):
+    """The folder of a domain, built once."""
+    assistant = small_domain("manual", tmp_path_factory.mktemp("indexes"))
+    assistant.update([Document(source, text) for source, text in FILES.items()])
+    return assistant.folder
 
 
 @pytest.fixture
-def manual():
-    assistant = small_domain("manual")
-    assistant.update([Document(source, text) for source, text in FILES.items()])
-    return assistant
+def manual(built, tmp_path):
+    shutil.copytree(built, tmp_path / "indexes" / "manual")
+    return small_domain("manual", tmp_path / "indexes")

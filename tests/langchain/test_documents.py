@@ -7,7 +7,7 @@ pytest.importorskip("langchain_core")
 from langchain_core.documents import Document
 from langchain_core.embeddings import DeterministicFakeEmbedding
 
-from hybrid import Assistant, load_settings
+from hybrid import Assistant
 from hybrid.errors import ConfigError, IndexMismatch, UsageError
 from hybrid.langchain import HybridEmbeddings, HybridRetriever, HybridVectorStore
 from hybrid.testing import HashEmbedder
@@ -54,6 +54,7 @@ def test_many_changes_make_one_generation(store, empty):
     assert _generation(empty) == "000001"
 
 
+@pytest.mark.slow
 def test_as_soon_as_a_thousand_changes_wait_they_are_written(store, empty):
     store.add_texts([f"text {number}" for number in range(999)])
     assert not empty.folder.exists()
@@ -67,6 +68,7 @@ def test_leaving_the_with_block_writes_what_waits(empty):
     assert empty.status(files=True).sources == ("langchain:port",)
 
 
+@pytest.mark.slow
 def test_added_texts_are_found_by_asking_and_stay_when_the_files_are_indexed_again(
     empty, tmp_path, write_files
 ):
@@ -112,6 +114,7 @@ def test_scores_are_cosines_and_relevance_is_from_0_to_1(store):
     assert all(0 <= one <= 1 for _, one in found)
 
 
+@pytest.mark.slow
 def test_the_last_document_may_go_and_others_come(store, empty):
     store.add_texts(["one"], ids=["1"])
     assert len(store.similarity_search("one")) == 1
@@ -142,7 +145,7 @@ def test_a_store_may_begin_with_its_texts_and_serve_as_a_retriever(empty):
 
 def test_what_waits_stays_waiting_where_it_cannot_be_written(empty):
     HybridVectorStore.from_texts(["one"], HybridEmbeddings(empty.embedder), assistant=empty)
-    other = Assistant("notes", settings=load_settings({}, environment={}), embedder=HashEmbedder(16))
+    other = Assistant("notes", settings=empty.settings, embedder=HashEmbedder(16))
     store = HybridVectorStore(other)
     store.add_texts(["two"], ids=["2"])
     for _ in range(2):

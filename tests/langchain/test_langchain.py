@@ -18,6 +18,7 @@ def test_without_the_extra_the_import_names_it(monkeypatch):
     assert raised.value.hint == "pip install 'hybrid-assistant[langchain]'"
 
 
+@pytest.mark.slow
 def test_the_facade_and_the_command_import_no_langchain():
     program = "import sys, hybrid.assistant, hybrid.cli.app; print(*sys.modules, sep='\\n')"
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -15,6 +15,8 @@ from langchain_tests.unit_tests import ChatModelUnitTests, EmbeddingsUnitTests
 from hybrid.langchain import ChatHybrid, HybridEmbeddings, HybridRetriever, HybridVectorStore
 from hybrid.testing import HashEmbedder
 
+pytestmark = pytest.mark.slow
+
 
 class TestRetriever(RetrieversIntegrationTests):
     @pytest.fixture(autouse=True)
