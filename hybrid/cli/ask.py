@@ -112,7 +112,7 @@ def ask(
     """Answer a question with citations that hold, or say that the documents do not answer it.
 
     Then say of each sentence whether the passages carry it, and with what; without passages, whether sampled
-    answers agree.
+    answers agree. With several domains, or a list of them with commas, the router chooses one or none.
     """
     assistant, used = _assistant(context, arm, generator_adapter, reader, k, reranker)
     if samples and isinstance(assistant, Assistants):

@@ -21,10 +21,7 @@ from hybrid.index.generations import domains
 _Result = TypeVar("_Result")
 
 Domain = Annotated[
-    str | None,
-    typer.Option(
-        "--domain", "-d", help="The domain; default: the only one. `ask` takes several, with commas."
-    ),
+    str | None, typer.Option("--domain", "-d", help="The domain; default: the only one there is.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Write one JSON document to stdout.")]
 Config = Annotated[Path | None, typer.Option("--config", help="Settings file instead of hybrid.toml.")]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import weakref
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -110,34 +110,36 @@ def load_plain(layout: BertLayout, digest: str) -> PlainEncoder | None:
 
 def _tensors(path: Path) -> dict[str, Any]:
     # read and not mapped: somebody may write another model into the file while this one serves
-    file = path.open("rb", buffering=0)
-    first = 8 + int.from_bytes(file.read(8), "little")
-    header = json.loads(file.read(min(first, _LARGEST_BYTES) - 8))
-    header.pop("__metadata__", None)
     tensors: dict[str, Any] = {}
-    for name, told in header.items():
-        start, end = told["data_offsets"]
-        own = name.removeprefix("bert.")
-        if told["dtype"] == "F32" and own == _TABLES[0]:
-            tensors[own] = _Rows(file, first + start, *told["shape"])
-        elif told["dtype"] == "F32":
-            data = os.pread(file.fileno(), end - start, first + start)
-            tensors[own] = np.frombuffer(data, np.float32).reshape(told["shape"])
+    with path.open("rb") as file:
+        first = 8 + int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(min(first, _LARGEST_BYTES) - 8))
+        header.pop("__metadata__", None)
+        for name, told in header.items():
+            start, end = told["data_offsets"]
+            own = name.removeprefix("bert.")
+            if told["dtype"] == "F32" and own == _TABLES[0]:
+                tensors[own] = _Rows(path, first + start, *told["shape"])
+            elif told["dtype"] == "F32":
+                file.seek(first + start)
+                tensors[own] = np.frombuffer(file.read(end - start), np.float32).reshape(told["shape"])
     return tensors
 
 
 class _Rows:
     """The table of words, half of a small model: it stays in its file, and a query reads a dozen rows."""
 
-    def __init__(self, file: FileIO, start: int, rows: int, width: int) -> None:
-        self._file, self._start, self._rows, self._width = file, start, rows, width
+    def __init__(self, path: Path, start: int, rows: int, width: int) -> None:
+        self._start, self._rows, self._width = start, rows, width
+        self._file = os.open(path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._file)
 
     def __len__(self) -> int:
         return self._rows
 
     def __getitem__(self, tokens: Sequence[int]) -> Vectors:
         size = 4 * self._width
-        rows = (os.pread(self._file.fileno(), size, self._start + size * token) for token in tokens)
+        rows = (os.pread(self._file, size, self._start + size * token) for token in tokens)
         return np.frombuffer(b"".join(rows), np.float32).reshape(len(tokens), self._width)
 
 
