@@ -128,6 +128,7 @@ def _asked():
 
 
 def test_a_question_is_answered_by_the_domain_it_belongs_to(assistants):
+    assert len(_asked()) == 12
     for question, name in _asked():
         answer = assistants.ask(question)
         assert (answer.domain, answer.route.domain) == (name, name)
@@ -183,12 +184,12 @@ def test_a_domain_without_labels_is_known_by_its_passages(indexes):
     assert [route.domain for route, _ in routes] == [name for _, name in routes]
 
 
-def test_a_router_that_was_never_fitted_works_by_passages(indexes):
+def test_a_router_that_was_never_fitted_knows_the_nearer_domain(indexes):
     (indexes / ROUTER_FILE).unlink()
     with _opened(indexes) as opened:
-        assert [opened.route(question).chances[0].domain or "none" for question, _ in _asked()[:4]] == [
-            "garden"
-        ] * 4
+        for question, name in _asked():
+            chances = opened.route(question).chances
+            assert next(one.domain for one in chances if one.domain) == name
 
 
 def test_a_domain_may_come_without_a_new_fit(assistants, tmp_path):

@@ -252,7 +252,7 @@ def questions_hash(questions: Sequence[LabelledQuestion]) -> str:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Asked:
+class _RouterCase:
     """Features of a question among some domains; ``truth`` is 0 for none, else the place of its domain."""
 
     question: int
@@ -266,7 +266,7 @@ def _cases(
     questions: Sequence[LabelledQuestion],
     vectors: Mapping[str, Vectors],
     domains: Mapping[str, Routable],
-) -> list[_Asked]:
+) -> list[_RouterCase]:
     asked = questions[place]
     own = {name: vectors[name][place] for name in domains}
     others = [
@@ -281,13 +281,13 @@ def _cases(
     rest = {name: domain for name, domain in domains.items() if name != asked.domain}
     truth = list(domains).index(asked.domain) + 1
     return [
-        _Asked(place, features(asked.text, own, among, known), right, bool(known))
+        _RouterCase(place, features(asked.text, own, among, known), right, bool(known))
         for known in (labelled, {})
         for among, right in ((domains, truth), (rest, 0))
     ]
 
 
-def _fitted(cases: Sequence[_Asked]) -> RouterWeights:
+def _fitted(cases: Sequence[_RouterCase]) -> RouterWeights:
     """Return the weights of least log loss with a small penalty, by L-BFGS."""
     from scipy.optimize import minimize
 
