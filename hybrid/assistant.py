@@ -21,7 +21,8 @@ from hybrid.ingestion import IndexStatus, IngestEstimate, Ingestor, IngestReport
 from hybrid.models import Embedder, Generator, Reranker
 from hybrid.models.loading import load_embedder, load_generator
 from hybrid.retrieval import Retriever
-from hybrid.types import Answer, Arm, Document, Hit, Question
+from hybrid.routing.followups import Conversation, standalone, understood
+from hybrid.types import Answer, Arm, Document, Hit, Message, Question
 
 if TYPE_CHECKING:
     from hybrid.comparison import Comparison
@@ -171,7 +172,12 @@ class Assistant:
         return retriever.search(asked.text, where=where)
 
     def ask(
-        self, question: str, *, arm: Arm | str | None = None, where: Mapping[str, str] | None = None
+        self,
+        question: str,
+        *,
+        arm: Arm | str | None = None,
+        where: Mapping[str, str] | None = None,
+        history: Sequence[Message] = (),
     ) -> Answer:
         """Answer a question with citations that hold, or abstain; ``answer.variant`` says by which arm.
 
@@ -180,12 +186,22 @@ class Assistant:
             arm: such as ``Arm.BASE`` or ``"rag:reader=generator:k=3"``; without it the one that was decided
                 on for the domain, else ``rag``.
             where: conditions on the documents, such as ``{"source": "guide/*"}``.
+            history: the turns before it, the oldest first; a follow-up is understood with them.
 
         Raises:
             UsageError: an empty question, or an arm that there is not.
             AdapterError: the arm needs an adapter, and none is in use; or it cannot serve with the generator.
         """
-        return self._serving(arm).answer_all(_asked([question]), where=where)[0]
+        _asked([question])
+        meant = standalone(question, history)
+        (answer,) = self._serving(arm).answer_all(_asked([meant]), where=where)
+        return understood(answer, question, meant)
+
+    def chat(self, *, arm: Arm | str | None = None, where: Mapping[str, str] | None = None) -> Conversation:
+        """Return a conversation with the domain, which remembers its turns."""
+        return Conversation(
+            lambda question, history: self.ask(question, arm=arm, where=where, history=history)
+        )
 
     def ask_all(
         self,
@@ -198,11 +214,21 @@ class Assistant:
         return self._serving(arm).answer_all(_asked(questions), where=where)
 
     def stream(
-        self, question: str, *, arm: Arm | str | None = None, where: Mapping[str, str] | None = None
+        self,
+        question: str,
+        *,
+        arm: Arm | str | None = None,
+        where: Mapping[str, str] | None = None,
+        history: Sequence[Message] = (),
     ) -> Iterator[str | Answer]:
         """Return the answer of ``ask`` in pieces of text, and at last as an ``Answer``."""
-        (asked,) = _asked([question])
-        return self._serving(arm).stream(asked, where=where)
+        _asked([question])
+        meant = standalone(question, history)
+        (asked,) = _asked([meant])
+        return (
+            understood(part, question, meant) if isinstance(part, Answer) else part
+            for part in self._serving(arm).stream(asked, where=where)
+        )
 
     def check(self, answer: Answer) -> Grounding | None:
         """Judge what an answer asserts, claim by claim, against the passages it was given.
