@@ -14,6 +14,7 @@ from pathlib import Path
 from hybrid.chunking import CHUNKING_VERSION, chunk_document, token_limit
 from hybrid.config import ChunkSettings, DocumentSettings
 from hybrid.documents import READERS_VERSION, ReaderPool, Scan, SourceFile, scan
+from hybrid.documents.principals import Principals, rule_for
 from hybrid.errors import IndexMismatch, IndexMissing, UsageError
 from hybrid.files import hash_file, hash_text
 from hybrid.index import Index, Manifest, read_state, require_embedder
@@ -104,6 +105,7 @@ class Ingestor:
     embedder: Embedder
     documents: DocumentSettings
     chunks: ChunkSettings
+    principals: Principals | None = None
 
     def ingest(
         self, folder: Path, *, rebuild: bool = False, progress: Progress | None = None
@@ -216,14 +218,19 @@ class Ingestor:
         limits = dataclasses.replace(self.documents, workers=0, exclude=())
         limits_digest = hash_text(json.dumps(dataclasses.asdict(limits)))
         wanted: dict[str, FileState] = {}
+        files: list[SourceFile] = []
         unreadable: list[Rejected] = []
         for file in found.files:
             try:
-                wanted[file.source] = FileState(hash_text(recipe, hash_file(file.path)), limits_digest)
+                content = hash_file(file.path)
             except OSError as error:
                 unreadable.append(Rejected(file.source, f"cannot be read: {error.strerror}"))
-        files = tuple(file for file in found.files if file.source in wanted)
-        return Scan(files, (*found.rejected, *unreadable), found.skipped), wanted
+                continue
+            rule = rule_for(file, self.principals)
+            digest = hash_text(recipe, content, *(() if rule is None else ("principals", *rule)))
+            wanted[file.source] = FileState(digest, limits_digest)
+            files.append(dataclasses.replace(file, principals=rule))
+        return Scan(tuple(files), (*found.rejected, *unreadable), found.skipped), wanted
 
     def _require_same(self, folder: Path, wanted: Mapping[str, FileState]) -> None:
         """Refuse to empty a domain by mistake: another folder, or an unmounted one."""
@@ -272,6 +279,8 @@ class Ingestor:
             if isinstance(item, Rejected):
                 rejected.append(item)
                 continue
+            if file.principals is not None:
+                item = dataclasses.replace(item, principals=file.principals)
             sized = chunk_document(item, self.embedder, self.chunks, max_tokens=self.embedder.max_tokens)
             documents.append(
                 IndexedDocument(item, tuple(s.chunk for s in sized), tuple(s.tokens for s in sized))

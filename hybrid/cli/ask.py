@@ -26,6 +26,12 @@ Where = Annotated[
     list[str] | None,
     typer.Option("--where", help="Only documents with KEY=VALUE; source and title take * and ?."),
 ]
+AsUser = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--as-user", help="Who asks, and again for each group of that user; finds what they may read."
+    ),
+]
 ArmOption = Annotated[
     str | None,
     typer.Option(
@@ -72,10 +78,13 @@ def search(
     ] = None,
     where: Where = None,
     reranker: Reranker = None,
+    as_user: AsUser = None,
 ) -> None:
     """Show the passages nearest to a question, with the scores of each side."""
     settings = context.settings(retrieval={"k": k, "mode": mode}, models={"reranker": reranker})
-    hits = context.assistant(settings).search(_read(question), where=_conditions(where))
+    hits = context.assistant(settings).search(
+        _read(question), where=_conditions(where), as_user=as_user or None
+    )
     if context.as_json:
         console.json_document({"question": question, "hits": hits})
         return
@@ -103,6 +112,7 @@ def ask(
     generator_adapter: GeneratorAdapter = None,
     reader: Reader = None,
     where: Where = None,
+    as_user: AsUser = None,
     k: Count = None,
     reranker: Reranker = None,
     no_check: NoCheck = False,
@@ -121,11 +131,11 @@ def ask(
         )
     text, conditions = _read(question), _conditions(where)
     if context.as_json:
-        answer = assistant.ask(text, arm=used, where=conditions)
+        answer = assistant.ask(text, arm=used, where=conditions, as_user=as_user or None)
         sure = assistant.uncertainty(answer, samples=samples) if samples else None
         console.json_document(values(answer, _checked(assistant, answer, no_check), sure))
         return
-    for part in assistant.stream(text, arm=used, where=conditions):
+    for part in assistant.stream(text, arm=used, where=conditions, as_user=as_user or None):
         _show(assistant, part, no_check, samples)
 
 
@@ -135,6 +145,7 @@ def chat(
     arm: ArmOption = None,
     generator_adapter: GeneratorAdapter = None,
     reader: Reader = None,
+    as_user: AsUser = None,
     no_check: NoCheck = False,
 ) -> None:
     """Answer question after question from stdin; each stands alone. With --json one line an answer."""
@@ -151,10 +162,10 @@ def chat(
         if not line.strip():
             continue
         if context.as_json:
-            answer = assistant.ask(line.strip(), arm=used)
+            answer = assistant.ask(line.strip(), arm=used, as_user=as_user or None)
             console.json_line(values(answer, _checked(assistant, answer, no_check)))
         else:
-            for part in assistant.stream(line.strip(), arm=used):
+            for part in assistant.stream(line.strip(), arm=used, as_user=as_user or None):
                 _show(assistant, part, no_check)
 
 
