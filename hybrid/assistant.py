@@ -23,7 +23,7 @@ from hybrid.ingestion import IndexStatus, IngestEstimate, Ingestor, IngestReport
 from hybrid.models import Embedder, Generator, Reranker
 from hybrid.models.loading import load_embedder, load_generator
 from hybrid.retrieval import Retriever
-from hybrid.types import Answer, Arm, Hit, Question
+from hybrid.types import Answer, Arm, Document, Hit, Question
 
 if TYPE_CHECKING:
     from hybrid.comparison import Comparison
@@ -161,6 +161,7 @@ class Assistant:
         self,
         question: str,
         *,
+        arm: Arm | str = Arm.RAG,
         where: Mapping[str, str] | None = None,
         as_user: str | Sequence[str] | None = None,
     ) -> list[Hit]:
@@ -168,16 +169,20 @@ class Assistant:
 
         Args:
             question: in plain words.
+            arm: the one whose hits they are, such as ``"rag:k=3:mode=dense"``.
             where: conditions on the documents, such as ``{"source": "guide/*"}``.
             as_user: who asks, or who and the groups of that user, such as ``("anna", "staff")``: only what
                 says that one of them may read it is found.
 
         Raises:
-            UsageError: an empty question; or no user, and a document says who may read it.
+            UsageError: an empty question, or an arm that does not retrieve; or no user, and a document says
+                who may read it.
+            IndexMissing: nothing was indexed yet.
         """
         (asked,) = _asked([question])
-        retriever = self._asked_by(as_user, Arm.RAG).retriever
-        assert retriever is not None, "rag retrieves"
+        retriever = self._asked_by(as_user, arm).retriever
+        if retriever is None:
+            raise UsageError(f"the arm {arm!s} does not retrieve", hint="name rag or both")
         return retriever.search(asked.text, where=where, principals=_principals(as_user))
 
     def ask(
@@ -443,8 +448,24 @@ class Assistant:
             retriever=lambda: self.retriever,
         )
 
+    def update(self, documents: Sequence[Document], *, removed: Sequence[str] = ()) -> Manifest:
+        """Put documents that came from no file into the index and take others out, in one generation.
+
+        They stay whatever ``index`` makes of the folder; of a damaged index ``rebuild`` saves none.
+
+        Args:
+            documents: each in place of the one with its source; one that fits the embedder is a single chunk.
+            removed: sources of such documents; one that is not there is no error.
+
+        Raises:
+            UsageError: the index has a file of that source.
+            IndexMismatch: the domain was built with another embedder.
+            IndexLocked: another process is writing the domain.
+        """
+        return self._ingestor.update(documents, removed=removed)
+
     def remove(self, patterns: Sequence[str]) -> Manifest:
-        """Take documents out of the index, by source or pattern; they come back with the next ``index``."""
+        """Take documents out of the index, by source or pattern; files come back with the next ``index``."""
         return self._ingestor.remove(patterns)
 
     def rollback(self) -> Manifest:

@@ -15,15 +15,17 @@ from hybrid.chunking import CHUNKING_VERSION, chunk_document, token_limit
 from hybrid.config import ChunkSettings, DocumentSettings
 from hybrid.documents import READERS_VERSION, ReaderPool, Scan, SourceFile, scan
 from hybrid.documents.principals import Principals, rule_for
-from hybrid.errors import IndexMismatch, IndexMissing, UsageError
+from hybrid.errors import IndexError_, IndexMismatch, IndexMissing, UsageError
 from hybrid.files import hash_file, hash_text
 from hybrid.index import Index, Manifest, read_state, require_embedder
 from hybrid.index.generations import finished
 from hybrid.index.store import FileContent, FileState, IndexedDocument
 from hybrid.index.sync import Plan, Progress, apply_update, fingerprint_key, plan_update
 from hybrid.models import Embedder
-from hybrid.types import Document, Rejected
+from hybrid.types import Chunk, Document, Rejected
 
+# What stands where a file has its limits, of a document that came from no file.
+_ADDED = "added"
 _SAMPLE_CHUNKS = 64
 # On disk a chunk has its vector twice in half or single precision, its text and its words.
 _BYTES_A_CHUNK_BESIDE_VECTORS = 2_600
@@ -110,7 +112,7 @@ class Ingestor:
     def ingest(
         self, folder: Path, *, rebuild: bool = False, progress: Progress | None = None
     ) -> IngestReport:
-        """Make the index hold exactly what the folder holds.
+        """Make the index hold exactly what the folder holds, beside the documents that came from no file.
 
         Raises:
             UsageError: the folder is missing or has nothing to index.
@@ -124,6 +126,8 @@ class Ingestor:
         if not wanted and found.rejected:
             reasons = "; ".join(f"{item.source}: {item.reason}" for item in found.rejected[:3])
             raise UsageError(f"nothing of {folder} can be indexed: {reasons}")
+        # a rebuild mends a damaged index, of which nothing can be kept
+        wanted |= self._added(missing=IndexError_ if rebuild else IndexMissing)
         update = apply_update(
             self.domain,
             wanted,
@@ -137,6 +141,46 @@ class Ingestor:
         rejected = (*found.rejected, *read_state(self.domain).rejected)
         seconds = time.perf_counter() - begun
         return IngestReport(update.plan, update.manifest, rejected, found.skipped, update.embedded, seconds)
+
+    def update(self, documents: Sequence[Document], *, removed: Sequence[str] = ()) -> Manifest:
+        """Put documents that came from no file into the index and take others out, in one generation.
+
+        Args:
+            documents: each in place of the one with its source; one that fits the embedder is a single chunk.
+            removed: sources of such documents; one that is not there is no error.
+
+        Raises:
+            UsageError: the index has a file of that source.
+            IndexMismatch: the index was built with another embedder.
+        """
+        try:
+            state = read_state(self.domain)
+        except IndexMissing:
+            files, folder, chunks, over = {}, "", self.chunks, ""
+        else:
+            require_embedder(state.manifest, self.embedder.fingerprint)
+            files, folder = dict(state.files), state.manifest.folder
+            chunks, over = state.manifest.chunks, state.manifest.generation
+        new = {document.source: document for document in documents}
+        for source in [*new, *removed]:
+            if source in files and files[source].limits != _ADDED:
+                raise UsageError(
+                    f"{source!r} is a file of {folder}",
+                    hint="name the document in another way, or change the file",
+                )
+        wanted = {source: known for source, known in files.items() if source not in removed}
+        wanted |= {source: self._state(document) for source, document in new.items()}
+        if not wanted and not files:
+            raise UsageError("there is no document to put into the index", hint="give one at least")
+        return apply_update(
+            self.domain,
+            wanted,
+            lambda sources: (self._whole(new[source]) for source in sources),
+            self.embedder,
+            folder=folder,
+            chunks=chunks,
+            over=over,
+        ).manifest
 
     def remove(self, patterns: Sequence[str]) -> Manifest:
         """Take documents out of the index, by source or by a pattern such as ``old/*``.
@@ -169,6 +213,7 @@ class Ingestor:
             self.embedder,
             folder=folder,
             chunks=state.manifest.chunks,
+            over=state.manifest.generation,
         )
         return update.manifest
 
@@ -179,9 +224,9 @@ class Ingestor:
             plan = Plan(tuple(wanted), (), (), ())
         else:
             self._require_same(folder, wanted)
-            plan = plan_update(self.domain, wanted)
-        todo = [*plan.added, *plan.changed]
+            plan = plan_update(self.domain, wanted | self._added())
         sizes = {file.source: file.size for file in found.files}
+        todo = [source for source in (*plan.added, *plan.changed) if source in sizes]
         begun = time.perf_counter()
         if todo:
             # what is paid once must not be multiplied: libraries and weights
@@ -207,14 +252,7 @@ class Ingestor:
         """Find the files and say what each one is: its bytes and all that decides what becomes of them."""
         found = scan(folder, self.documents)
         token_limit(self.chunks, self.embedder.max_tokens)
-        recipe = hash_text(
-            str(READERS_VERSION),
-            str(CHUNKING_VERSION),
-            json.dumps(dataclasses.asdict(self.chunks)),
-            self.documents.text_field,
-            # an adapter changes vectors and not how a text is split
-            fingerprint_key(dataclasses.replace(self.embedder.fingerprint, adapter="")),
-        )
+        recipe = self._recipe
         limits = dataclasses.replace(self.documents, workers=0, exclude=())
         limits_digest = hash_text(json.dumps(dataclasses.asdict(limits)))
         wanted: dict[str, FileState] = {}
@@ -232,6 +270,49 @@ class Ingestor:
             files.append(dataclasses.replace(file, principals=rule))
         return Scan(tuple(files), (*found.rejected, *unreadable), found.skipped), wanted
 
+    @property
+    def _recipe(self) -> str:
+        return hash_text(
+            str(READERS_VERSION),
+            str(CHUNKING_VERSION),
+            json.dumps(dataclasses.asdict(self.chunks)),
+            self.documents.text_field,
+            # an adapter changes vectors and not how a text is split
+            fingerprint_key(dataclasses.replace(self.embedder.fingerprint, adapter="")),
+        )
+
+    def _state(self, document: Document) -> FileState:
+        """Say what a document is that came from no file."""
+        rule = () if document.principals is None else (document.principals,)
+        content = json.dumps([document.title, document.text, dict(document.metadata), *rule], sort_keys=True)
+        return FileState(hash_text(self._recipe, content), _ADDED)
+
+    def _added(self, *, missing: type[IndexError_] = IndexMissing) -> dict[str, FileState]:
+        """Return what the documents in the index that came from no file are by the settings of now."""
+        try:
+            files = read_state(self.domain).files
+            sources = [source for source, state in files.items() if state.limits == _ADDED]
+            return {document.source: self._state(document) for document in self._stored(sources)}
+        except missing:
+            return {}
+
+    def _stored(self, sources: Sequence[str]) -> Iterator[Document]:
+        if not sources:
+            return
+        with closing(Index.open(self.domain)) as index:
+            for source in sources:
+                document = index.document(source)
+                assert document is not None, "its state is stored with it"
+                yield document
+
+    def _whole(self, document: Document) -> FileContent:
+        """Return a document as one chunk if the embedder takes it; a longer one is split as any other."""
+        (count,) = self.embedder.count_tokens([document.text])
+        if count > self.embedder.max_tokens or not document.text.strip():
+            return self._content(document.source, [document], last=True)
+        whole = Chunk(document.source, 0, 0, len(document.text), document.text, metadata=document.metadata)
+        return FileContent(document.source, (IndexedDocument(document, (whole,), (count,)),), ())
+
     def _require_same(self, folder: Path, wanted: Mapping[str, FileState]) -> None:
         """Refuse to empty a domain by mistake: another folder, or an unmounted one."""
         try:
@@ -243,12 +324,13 @@ class Ingestor:
         # the same folder may have changed altogether, though an empty one is rather not mounted; a folder
         # that was moved has most names in common, while a README.md is in every one
         same_place = built_from == str(folder.resolve())
-        shared = len(state.files.keys() & wanted.keys())
-        mistaken = not wanted if same_place else 2 * shared < len(state.files)
-        if state.files and mistaken:
+        files = {source for source, known in state.files.items() if known.limits != _ADDED}
+        shared = len(files & wanted.keys())
+        mistaken = not wanted if same_place else 2 * shared < len(files)
+        if files and mistaken:
             raise IndexMismatch(
                 f"the domain {self.domain.name!r} was built from {built_from}; "
-                f"{shared} of its {len(state.files)} files are in {folder}",
+                f"{shared} of its {len(files)} files are in {folder}",
                 hint="name another domain with --domain, or replace this one with --rebuild",
             )
 
@@ -268,24 +350,34 @@ class Ingestor:
 
         def load(sources: Sequence[str]) -> Iterator[FileContent]:
             with ReaderPool(self.documents) as pool:
-                for batch in pool.read([files[source] for source in sources]):
-                    yield self._content(batch.file, batch.items, last=batch.last)
+                for batch in pool.read([files[source] for source in sources if source in files]):
+                    yield self._content(
+                        batch.file.source, batch.items, last=batch.last, principals=batch.file.principals
+                    )
+            yield from map(self._whole, self._stored([source for source in sources if source not in files]))
 
         return load
 
-    def _content(self, file: SourceFile, items: Sequence[Document | Rejected], *, last: bool) -> FileContent:
+    def _content(
+        self,
+        file: str,
+        items: Sequence[Document | Rejected],
+        *,
+        last: bool,
+        principals: tuple[str, ...] | None = None,
+    ) -> FileContent:
         documents, rejected = [], []
         for item in items:
             if isinstance(item, Rejected):
                 rejected.append(item)
                 continue
-            if file.principals is not None:
-                item = dataclasses.replace(item, principals=file.principals)
+            if principals is not None:
+                item = dataclasses.replace(item, principals=principals)
             sized = chunk_document(item, self.embedder, self.chunks, max_tokens=self.embedder.max_tokens)
             documents.append(
                 IndexedDocument(item, tuple(s.chunk for s in sized), tuple(s.tokens for s in sized))
             )
-        return FileContent(file.source, tuple(documents), tuple(rejected), last)
+        return FileContent(file, tuple(documents), tuple(rejected), last)
 
     def _sample(self, found: Scan, todo: Sequence[str]) -> tuple[list[str], list[str]]:
         """Return texts of chunks, enough to time, and the files they are from, spread over the whole list."""

@@ -17,8 +17,8 @@ import hybrid
 PACKAGE = Path(__file__).resolve().parents[1] / "hybrid"
 # The present values. What fell is written here; what would rise says why in the changelog, and here.
 AT_MOST = {
-    "files": 164,
-    "lines": 36_600,
+    "files": 168,
+    "lines": 37_340,
     "lines of the command": 2_300,
     "lines of the report": 1_300,
     "class names with two meanings": 0,
@@ -100,8 +100,11 @@ def dead_names(public: frozenset[str]) -> list[Defined]:
                 used[node.attr] += 1
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 used[node.value] += 1
+    # whole rooms for others: the fakes, and the methods that LangChain calls
     return [
-        one for one in defined if not used[one.name] and one.name not in public and one.module != "testing.py"
+        one
+        for one in defined
+        if not used[one.name] and one.name not in public and one.room not in ("testing.py", "langchain")
     ]
 
 

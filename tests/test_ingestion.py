@@ -1,15 +1,19 @@
 """A folder of real files becomes an index, and stays up to date."""
 
+import dataclasses
 import json
 import os
 
+import hypothesis.strategies as st
 import pytest
+from hypothesis import given, settings
 
 from hybrid.config import ChunkSettings, DocumentSettings
-from hybrid.errors import ConfigError, IndexMismatch, IndexMissing, UsageError
-from hybrid.index import Index
+from hybrid.errors import ConfigError, IndexCorrupt, IndexLocked, IndexMismatch, IndexMissing, UsageError
+from hybrid.index import Index, read_state
 from hybrid.ingestion import Ingestor
 from hybrid.testing import HashEmbedder
+from hybrid.types import Document
 
 _FILES = {
     "a.txt": "The default port is 5432.",
@@ -313,3 +317,147 @@ def test_an_estimate_of_an_empty_folder_is_no_crash(tmp_path):
     (tmp_path / "empty").mkdir()
     ingestor = Ingestor(tmp_path / "none", HashEmbedder(16), DocumentSettings(workers=1), ChunkSettings())
     assert ingestor.estimate(tmp_path / "empty").chunks == 0
+
+
+# --- documents that came from no file ----------------------------------------------------------
+
+
+def _documents(domain):
+    index = Index.open(domain)
+    found = {source: index.document(source) for source in index.sources()}
+    index.close()
+    return found
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    return Ingestor(tmp_path / "manual", HashEmbedder(16), DocumentSettings(workers=1), ChunkSettings())
+
+
+@pytest.fixture
+def added():
+    return Document("added:1", "The archive is on tape.", metadata={"by": "Ann"})
+
+
+@pytest.mark.slow
+def test_a_document_that_came_from_no_file_stays_beside_the_folder(docs, fresh, added):
+    fresh.update([added])
+    report = fresh.ingest(docs)
+    assert report.plan.kept == ("added:1",)
+    assert fresh.ingest(docs).plan.nothing_to_do
+    assert _documents(fresh.domain)["added:1"] == added
+    assert fresh.estimate(docs).plan.nothing_to_do
+
+
+@pytest.mark.slow
+def test_such_a_document_can_be_the_first_the_last_and_the_only_one(fresh, added):
+    with pytest.raises(UsageError, match="no document to put into the index"):
+        fresh.update([])
+    fresh.update([added])
+    assert fresh.update([], removed=["added:1", "never there"]).counts.documents == 0
+    assert fresh.update([added]).counts.chunks == 1
+
+
+@pytest.mark.slow
+def test_one_of_the_same_source_takes_its_place(fresh, added):
+    fresh.update([added])
+    changed = dataclasses.replace(added, metadata={"by": "Bob"})
+    fresh.update([added, changed])
+    assert _documents(fresh.domain) == {"added:1": changed}
+
+
+def test_it_is_embedded_once_and_a_repeated_update_makes_no_generation(fresh, added):
+    before = fresh.embedder.embedded
+    generation = fresh.update([added]).generation
+    assert fresh.update([added]).generation == generation
+    assert fresh.embedder.embedded == before + 1
+
+
+def test_a_file_is_not_replaced_and_not_removed_by_it(docs, fresh):
+    fresh.ingest(docs)
+    with pytest.raises(UsageError, match=r"'a\.txt' is a file of"):
+        fresh.update([Document("a.txt", "other")])
+    with pytest.raises(UsageError, match=r"'a\.txt' is a file of"):
+        fresh.update([], removed=["a.txt"])
+
+
+def test_what_another_process_wrote_meanwhile_is_not_undone(fresh, added, monkeypatch):
+    fresh.update([added])
+    stale = read_state(fresh.domain)
+    fresh.update([Document("added:2", "from elsewhere")])
+    monkeypatch.setattr("hybrid.ingestion.read_state", lambda domain: stale)
+    with pytest.raises(IndexLocked, match="meanwhile"):
+        fresh.update([Document("added:3", "too late")])
+    assert set(_documents(fresh.domain)) == {"added:1", "added:2"}
+
+
+@pytest.mark.slow
+def test_it_goes_by_a_pattern_too(docs, fresh, added):
+    fresh.ingest(docs)
+    fresh.update([added])
+    fresh.remove(["added:*"])
+    assert "added:1" not in _documents(fresh.domain)
+    assert fresh.ingest(docs).plan.nothing_to_do
+
+
+@pytest.mark.slow
+def test_a_rebuild_keeps_it_and_embeds_it_with_the_new_embedder(docs, fresh, added, other_embedder):
+    fresh.ingest(docs)
+    fresh.update([added])
+    other = dataclasses.replace(fresh, embedder=other_embedder)
+    with pytest.raises(IndexMismatch):
+        other.update([added])
+    report = other.ingest(docs, rebuild=True)
+    assert "added:1" in report.plan.added and _documents(fresh.domain)["added:1"] == added
+
+
+@pytest.mark.slow
+def test_other_chunk_settings_split_it_again_where_it_is_long(docs, fresh):
+    long = Document("added:long", " ".join(f"Sentence {number} is short." for number in range(40)))
+    fresh.update([long])
+    before = fresh.ingest(docs).manifest.counts.chunks
+    finer = dataclasses.replace(fresh, chunks=ChunkSettings(max_tokens=32, overlap_tokens=0))
+    report = finer.ingest(docs)
+    assert "added:long" in report.plan.changed and report.manifest.counts.chunks > before
+
+
+@pytest.mark.slow
+def test_of_a_damaged_index_a_rebuild_keeps_what_the_folder_holds(docs, fresh, added):
+    fresh.ingest(docs)
+    generation = fresh.update([added]).generation
+    (fresh.domain / "generations" / generation / "store.sqlite").write_bytes(b"damage")
+    with pytest.raises(IndexCorrupt):
+        fresh.ingest(docs)
+    assert fresh.ingest(docs, rebuild=True).manifest.counts.files == len(_FILES)
+
+
+@pytest.mark.slow
+def test_another_folder_is_still_refused(docs, fresh, added, tmp_path, write_files):
+    fresh.ingest(docs)
+    fresh.update([dataclasses.replace(added, source=f"added:{number}") for number in range(9)])
+    with pytest.raises(IndexMismatch, match=f"0 of its {len(_FILES)} files"):
+        fresh.ingest(write_files(tmp_path / "other", {"x.txt": "Something else."}))
+
+
+@pytest.mark.slow
+@settings(max_examples=10)
+@given(
+    steps=st.lists(
+        st.dictionaries(st.sampled_from("abc"), st.none() | st.sampled_from(["one", "two", ""]), min_size=1),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_a_history_of_updates_leaves_what_was_said_last(tmp_path_factory, steps):
+    domain = tmp_path_factory.mktemp("domain")
+    fresh = Ingestor(domain, HashEmbedder(16), DocumentSettings(workers=1), ChunkSettings())
+    fresh.update([Document("kept", "a first text")])
+    expected = {"kept": "a first text"}
+    for step in steps:
+        fresh.update(
+            [Document(name, text) for name, text in step.items() if text is not None],
+            removed=[name for name, text in step.items() if text is None],
+        )
+        expected |= step
+    left = {name: text for name, text in expected.items() if text is not None}
+    assert {source: document.text for source, document in _documents(domain).items()} == left

@@ -20,6 +20,9 @@ from hybrid.index import Index
 from hybrid.index.generations import current, read_manifest
 from hybrid.testing import HashEmbedder, ScriptedGenerator
 from hybrid.tracing import set_tracer
+from hybrid.types import Document
+
+pytestmark = pytest.mark.slow
 
 _WORDS = ["port", "server", "night", "archive", "query", "folder"]
 _PEOPLE = ["anna", "bob", "staff", "guests"]
@@ -87,7 +90,6 @@ _page = st.tuples(_rules, st.lists(st.sampled_from(_WORDS), min_size=2, max_size
 _user = st.sampled_from([*_PEOPLE, "stranger", ""]) | st.lists(st.sampled_from(_PEOPLE))
 
 
-@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(
     pages=st.lists(_page, min_size=4, max_size=10),
@@ -252,6 +254,16 @@ def test_a_document_whose_own_rule_is_broken_is_read_by_nobody_and_reported(assi
     assert [item.source for item in report.rejected] == ["anna.md"]
     assert "who may read it" in report.rejected[0].reason
     assert assistant.search("port", as_user="anna") == []
+
+
+def test_a_document_that_came_from_no_file_keeps_its_rule(assistant, docs):
+    mine = Document("mine", "The port of the server is mine.", principals=("anna",))
+    assistant.update([mine])
+    assistant.index(docs, rebuild=True)
+    assert _sources(assistant.search("port", as_user="anna")) == {"anna.md", "mine"}
+    assistant.update([dataclasses.replace(mine, principals=("bob",))])
+    assert _sources(assistant.search("port", as_user="anna")) == {"anna.md"}
+    assert _sources(assistant.search("port", as_user="bob")) == {"mine"}
 
 
 # --- indexes of before -----------------------------------------------------------------------------

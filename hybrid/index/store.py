@@ -304,12 +304,19 @@ class Store:
         ]
 
     def document(self, source: str) -> Document | None:
-        """Return a document without its blocks and principals, or None."""
-        query = "SELECT title, text, pages, metadata FROM documents WHERE source = ?"
-        for title, text, pages, metadata in self._rows(query, (source,)):
+        """Return a document without its blocks, or None."""
+        query = "SELECT title, text, pages, metadata, id FROM documents WHERE source = ?"
+        for title, text, pages, metadata, identity in self._rows(query, (source,)):
             starts = tuple(self._parsed(pages, list, int))
             values = self._parsed(metadata, dict, str)
-            return Document(source, self._text(text), self._text(title), pages=starts, metadata=values)
+            return Document(
+                source,
+                self._text(text),
+                self._text(title),
+                pages=starts,
+                metadata=values,
+                principals=self._principals(identity),
+            )
         return None
 
     def chunks(self, positions: Sequence[int]) -> list[Chunk]:
@@ -379,6 +386,10 @@ class Store:
         if key not in known or '"' in key:
             valid = ", ".join(["source", "title", *sorted(known)[:20]])
             raise UsageError(f"no document has the key {key!r}", hint=f"keys to filter by: {valid}")
+
+    def _principals(self, document: int) -> tuple[str, ...] | None:
+        rows = list(self._rows("SELECT principal FROM principals WHERE document = ?", (document,)))
+        return tuple(sorted(self._text(name) for (name,) in rows if name is not None)) if rows else None
 
     # --- what was read is what it should be ---------------------------------------------------------
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hybrid.config import ChunkSettings
-from hybrid.errors import IndexCorrupt, IndexError_, IndexMismatch, IndexMissing, UsageError
+from hybrid.errors import IndexCorrupt, IndexError_, IndexLocked, IndexMismatch, IndexMissing, UsageError
 from hybrid.files import folder_lock, storage_errors
 from hybrid.index.database import VectorCache
 from hybrid.index.generations import (
@@ -80,6 +80,7 @@ def apply_update(
     *,
     folder: str,
     chunks: ChunkSettings,
+    over: str | None = None,
     rebuild: bool = False,
     progress: Progress | None = None,
 ) -> Update:
@@ -92,16 +93,20 @@ def apply_update(
         embedder: must be the one that built the index, unless ``rebuild``.
         folder: where the files come from, for the manifest.
         chunks: the settings with which ``load`` splits, for the manifest.
+        over: the generation that ``wanted`` was made from, empty if there was none; another one in force by
+            now is not undone but an error.
         rebuild: start from nothing; vectors of known contents are still used again.
         progress: told how far each stage is.
 
     Raises:
-        IndexLocked: another process is writing this domain.
+        IndexLocked: another process is writing this domain, or has written it meanwhile.
         IndexMismatch: the index was built with another embedder.
         StorageError: the disk is full; the old generation stays in force.
     """
     report = progress or (lambda stage, done, total: None)
     with folder_lock(domain), span("index.update", {"hybrid.domain": domain.name}):
+        if over is not None:
+            _require_in_force(domain, over)
         plan = _compare({}, wanted) if rebuild else plan_update(domain, wanted)
         if plan.nothing_to_do and not rebuild:
             try:
@@ -131,6 +136,15 @@ def apply_update(
         switch(domain, manifest.generation)
         _clean(domain, plan)
         return Update(plan, manifest, embedded)
+
+
+def _require_in_force(domain: Path, generation: str) -> None:
+    try:
+        now = current(domain)
+    except IndexMissing:
+        now = ""
+    if now != generation:
+        raise IndexLocked(f"another process wrote {domain} meanwhile", hint="do it once more")
 
 
 def _compare(have: Mapping[str, FileState], wanted: Mapping[str, FileState]) -> Plan:

@@ -1,0 +1,186 @@
+"""A domain as LangChain's chat model, and as a step of a chain or a graph."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import Any
+
+from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables.config import run_in_executor
+
+from hybrid.assistant import Assistant
+from hybrid.errors import UsageError
+from hybrid.langchain.documents import refuse
+from hybrid.models.dialogue import cut_at_stop
+from hybrid.types import Answer, Arm
+
+
+class ChatHybrid(BaseChatModel):
+    """Answer the last question of a conversation with citations that hold, or decline.
+
+    The text keeps its ``[n]``; ``response_metadata["citations"]`` says for each n the source, the offsets and
+    the quoted text, and ``abstained`` whether it declined. Earlier turns are not read: a question has to
+    stand alone. What is read from passages comes in whole sentences, as they pass the check. How an answer
+    is generated is said by the arm: ``temperature`` and its like have no effect at construction, and a call
+    refuses them.
+
+    Args:
+        assistant: the domain.
+        model: an arm of it, such as ``"rag:k=3"``; empty, the one that was decided on. A call may name one.
+        stop: where the text ends; with it, an answer is streamed as one piece.
+
+    Example:
+        >>> ChatHybrid(assistant=Assistant("manual"), model="rag").invoke("Which port?")  # doctest: +SKIP
+    """
+
+    assistant: Assistant
+    model: str = ""
+    stop: list[str] | None = None
+
+    @property
+    def _llm_type(self) -> str:
+        return "hybrid"
+
+    @property
+    def _identifying_params(self) -> Mapping[str, str]:
+        return {"domain": str(self.assistant.folder), "model": self.model}
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        *,
+        model: str | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        refuse(kwargs)
+        answer = self.assistant.ask(_question(messages), arm=self._arm(model))
+        text = cut_at_stop(answer.text, stop or self.stop or ())
+        message = AIMessage(text, response_metadata=_about(answer), usage_metadata=_usage(answer))
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        *,
+        model: str | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        refuse(kwargs)
+        ends = stop or self.stop or ()
+        for part in self.assistant.stream(_question(messages), arm=self._arm(model)):
+            if isinstance(part, Answer):
+                chunk = AIMessageChunk(
+                    content=cut_at_stop(part.text, ends) if ends else "",
+                    response_metadata=_about(part),
+                    usage_metadata=_usage(part),
+                    chunk_position="last",
+                )
+            elif ends or not part:
+                continue
+            else:
+                chunk = AIMessageChunk(content=part)
+            piece = ChatGenerationChunk(message=chunk)
+            if run_manager is not None:
+                run_manager.on_llm_new_token(piece.text, chunk=piece)
+            yield piece
+
+    def _arm(self, named: str | None) -> str | None:
+        return (self.model if named is None else named) or None
+
+
+class HybridRunnable(Runnable[str, Any]):
+    """Ask a domain as a step of a chain or a graph: a question in, an ``Answer`` out.
+
+    ``batch`` asks in batches of the generator; ``stream`` gives pieces of text, and at last the ``Answer``.
+
+    Args:
+        assistant: the domain.
+        arm: such as ``"rag:k=3"``; without it the one that was decided on.
+
+    Example:
+        >>> (HybridRunnable(assistant) | (lambda answer: answer.text)).invoke("Which port?")  # doctest: +SKIP
+    """
+
+    def __init__(self, assistant: Assistant, *, arm: Arm | str | None = None) -> None:
+        self.assistant, self.arm = assistant, arm
+
+    def invoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> Answer:
+        """Answer a question."""
+        answer: Answer = self._call_with_config(self._ask, input, config)
+        return answer
+
+    def batch(
+        self,
+        inputs: list[str],
+        config: RunnableConfig | list[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> list[Answer]:
+        """Answer several questions; where exceptions are to be returned, each by itself."""
+        answers: list[Answer]
+        if return_exceptions:
+            answers = super().batch(inputs, config, return_exceptions=True)
+        else:
+            answers = self._batch_with_config(self._ask_all, inputs, config)
+        return answers
+
+    def stream(
+        self, input: str, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Iterator[str | Answer]:
+        """Return the answer in pieces of text, and at last as an ``Answer``."""
+        yield from self._transform_stream_with_config(iter([input]), self._pieces, config)
+
+    async def astream(
+        self, input: str, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[str | Answer]:
+        """Return the same from another thread."""
+        pieces = self.stream(input, config)
+        while (piece := await run_in_executor(config, next, pieces, None)) is not None:
+            yield piece
+
+    def _ask(self, question: str) -> Answer:
+        return self.assistant.ask(question, arm=self.arm)
+
+    def _ask_all(self, questions: list[str]) -> list[Any]:
+        return self.assistant.ask_all(questions, arm=self.arm)
+
+    def _pieces(self, questions: Iterator[str]) -> Iterator[str | Answer]:
+        for question in questions:
+            yield from self.assistant.stream(question, arm=self.arm)
+
+
+def _question(messages: Sequence[BaseMessage]) -> str:
+    """Return what is asked: the last message of a person."""
+    asked = next((message for message in reversed(messages) if isinstance(message, HumanMessage)), None)
+    if asked is None:
+        raise UsageError("no message of a person in the conversation", hint="end it with a HumanMessage")
+    kinds = {block["type"] for block in asked.content_blocks} - {"text"}
+    if kinds:
+        raise UsageError(f"the question holds {', '.join(sorted(kinds))}", hint="only text is read")
+    text: str = asked.text
+    return text
+
+
+def _about(answer: Answer) -> dict[str, Any]:
+    return {
+        "model_name": answer.variant,
+        "model_provider": "hybrid",
+        "abstained": answer.abstained,
+        "confidence": answer.confidence,
+        "citations": [dataclasses.asdict(citation) for citation in answer.citations],
+    }
+
+
+def _usage(answer: Answer) -> Any:
+    read, written = answer.prompt_tokens, answer.completion_tokens
+    return {"input_tokens": read, "output_tokens": written, "total_tokens": read + written}

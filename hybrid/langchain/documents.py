@@ -1,0 +1,294 @@
+"""LangChain's documents: found in a domain, embedded as it does, kept in its index beside the files."""
+
+from __future__ import annotations
+
+import json
+import threading
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
+
+from langchain_core.callbacks import CallbackManagerForRetrieverRun
+from langchain_core.documents import Document as LangChainDocument
+from langchain_core.embeddings import Embeddings
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.vectorstores import VectorStore
+
+from hybrid.assistant import Assistant
+from hybrid.errors import IndexMissing, UsageError
+from hybrid.models import Embedder
+from hybrid.types import Arm, Document, Hit
+
+_SOURCE = "langchain:"
+# An added document keeps its metadata whole under this key, and what can be filtered by as texts beside it.
+_METADATA = "langchain"
+# Two texts of one wording are two documents, and nothing but the cosine orders them.
+_BY_COSINE = f"{Arm.RAG}:mode=dense:duplicate_overlap=1"
+_WAITING = 1_000
+
+
+class HybridRetriever(BaseRetriever):
+    """Find the passages of a domain.
+
+    Args:
+        assistant: the domain.
+        arm: the one whose hits they are, such as ``"rag:mode=dense"``.
+        k: how many, instead of what the arm says; ``invoke(question, k=3)`` wins over it.
+        where: conditions on the documents, such as ``{"source": "guide/*"}``.
+
+    Example:
+        >>> HybridRetriever(assistant=Assistant("manual"), k=3).invoke("Which port?")  # doctest: +SKIP
+    """
+
+    assistant: Assistant
+    arm: str = Arm.RAG.value
+    k: int | None = None
+    where: dict[str, str] | None = None
+
+    def _get_relevant_documents(
+        self, query: str, *, run_manager: CallbackManagerForRetrieverRun, k: int | None = None
+    ) -> list[LangChainDocument]:
+        wanted = self.k if k is None else k
+        arm = self.arm if wanted is None else f"{self.arm}:k={wanted}"
+        return [_found(hit) for hit in self.assistant.search(query, arm=arm, where=self.where)]
+
+
+class HybridEmbeddings(Embeddings):
+    """Embed texts as a domain does: its model, its adapter, its prefixes.
+
+    Example:
+        >>> HybridEmbeddings(Assistant("manual").embedder).embed_query("Which port?")  # doctest: +SKIP
+    """
+
+    def __init__(self, embedder: Embedder) -> None:
+        self.embedder = embedder
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """Return a unit vector for each text."""
+        return [[float(value) for value in vector] for vector in self.embedder.embed_documents(texts)]
+
+    def embed_query(self, text: str) -> list[float]:
+        """Return the unit vector of a question."""
+        return [float(value) for value in self.embedder.embed_queries([text])[0]]
+
+
+class HybridVectorStore(VectorStore):
+    """Keep LangChain's documents in the index of a domain, beside the files that were indexed.
+
+    A text becomes a document with the source ``langchain:<id>``, which searching and asking find like any
+    other; ``hybrid index`` leaves it in place. What is added or deleted waits in memory, so that many calls
+    make one generation of the index: it is written by ``persist``, at the end of ``with``, by the next read,
+    and as soon as 1,000 changes wait.
+
+    Only added documents are found here. Scores are cosines.
+
+    Args:
+        assistant: the domain; it need not have an index yet.
+
+    Example:
+        >>> with HybridVectorStore(Assistant("notes")) as store:  # doctest: +SKIP
+        ...     store.add_texts(["The port is 5432."], [{"page": 3}], ids=["port"])
+    """
+
+    def __init__(self, assistant: Assistant) -> None:
+        self.assistant = assistant
+        self._waiting: dict[str, Document | None] = {}
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.persist()
+
+    @property
+    def embeddings(self) -> HybridEmbeddings:
+        """Return the embeddings of the domain."""
+        return HybridEmbeddings(self.assistant.embedder)
+
+    @classmethod
+    def from_texts(
+        cls,
+        texts: list[str],
+        embedding: Embeddings,
+        metadatas: list[dict[str, Any]] | None = None,
+        *,
+        ids: list[str] | None = None,
+        assistant: Assistant | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Add texts to a domain and write them.
+
+        Args:
+            texts: to add.
+            embedding: those of the domain.
+            metadatas: one a text.
+            ids: one a text.
+            assistant: the domain, which has to be named.
+            kwargs: none.
+
+        Raises:
+            UsageError: no domain, or embeddings that are not the domain's.
+        """
+        refuse(kwargs)
+        if assistant is None:
+            raise UsageError("no domain to add the texts to", hint="name it: assistant=Assistant('notes')")
+        own = assistant.embedder.fingerprint
+        if not isinstance(embedding, HybridEmbeddings) or embedding.embedder.fingerprint != own:
+            raise UsageError(
+                f"{type(embedding).__name__} are not the embeddings of the domain {assistant.domain!r}",
+                hint="give HybridEmbeddings(assistant.embedder)",
+            )
+        with cls(assistant) as store:
+            store.add_texts(texts, metadatas, ids=ids)
+        return store
+
+    def add_texts(
+        self,
+        texts: Iterable[str],
+        metadatas: list[dict[str, Any]] | None = None,
+        *,
+        ids: Sequence[str | None] | None = None,
+        **kwargs: Any,
+    ) -> list[str]:
+        """Add texts, or replace those of the same ids; they are written later, see the class.
+
+        Args:
+            texts: to add.
+            metadatas: one a text, of values that JSON can hold.
+            ids: one a text; for None one is made.
+            kwargs: none.
+
+        Returns:
+            The ids.
+
+        Raises:
+            UsageError: another number of metadatas or ids than of texts, or values that JSON cannot hold.
+        """
+        texts = list(texts)
+        values = [{} for _ in texts] if metadatas is None else metadatas
+        names = [str(uuid.uuid4()) if name is None else name for name in ids or [None] * len(texts)]
+        refuse(kwargs)
+        if not len(texts) == len(values) == len(names):
+            raise UsageError(
+                f"{len(texts)} texts, {len(values)} metadatas and {len(names)} ids",
+                hint="give as many of each",
+            )
+        self._change(
+            {
+                name: Document(_SOURCE + name, text, metadata=_stored(value))
+                for name, text, value in zip(names, texts, values, strict=True)
+            }
+        )
+        return names
+
+    def delete(self, ids: list[str] | None = None, **kwargs: Any) -> bool:
+        """Take documents out; an id that is not there is no error, and without ids nothing is deleted."""
+        self._change(dict.fromkeys(ids or ()))
+        return True
+
+    def persist(self) -> None:
+        """Write what waits, as one generation of the index."""
+        with self._lock:
+            changes = self._waiting
+            new = [document for document in changes.values() if document is not None]
+            gone = [_SOURCE + name for name, document in changes.items() if document is None]
+            if new or (gone and self._holds_any(gone)):
+                self.assistant.update(new, removed=gone)
+            self._waiting = {}
+
+    def get_by_ids(self, ids: Sequence[str], /) -> list[LangChainDocument]:
+        """Return the documents of these ids that there are, whole."""
+        self.persist()
+        try:
+            index = self.assistant.retriever.index
+        except IndexMissing:  # nothing was added yet
+            return []
+        found = [index.document(_SOURCE + name) for name in ids]
+        return [_document(one.source, one.text, one.metadata) for one in found if one is not None]
+
+    def similarity_search(
+        self, query: str, k: int = 4, *, where: Mapping[str, str] | None = None, **kwargs: Any
+    ) -> list[LangChainDocument]:
+        """Return the k documents nearest to a question, best first.
+
+        Args:
+            query: in plain words.
+            k: how many.
+            where: conditions on the metadata, such as ``{"page": "3"}``, met before k is filled.
+            kwargs: none.
+        """
+        return [
+            document for document, _ in self.similarity_search_with_score(query, k, where=where, **kwargs)
+        ]
+
+    def similarity_search_with_score(
+        self, query: str, k: int = 4, *, where: Mapping[str, str] | None = None, **kwargs: Any
+    ) -> list[tuple[LangChainDocument, float]]:
+        """Return the same with their cosines, from −1 to 1."""
+        refuse(kwargs)
+        self.persist()
+        added = dict(where or {}) | {"source": f"{_SOURCE}*"}
+        try:
+            hits = self.assistant.search(query, arm=f"{_BY_COSINE}:k={k}", where=added)
+        except IndexMissing:  # nothing was added yet
+            return []
+        return [(_found(hit), hit.dense or 0.0) for hit in hits]
+
+    def _select_relevance_score_fn(self) -> Any:
+        # a cosine below zero is as far from a question as can be
+        return lambda cosine: min(max(cosine, 0.0), 1.0)
+
+    def _change(self, changes: Mapping[str, Document | None]) -> None:
+        with self._lock:
+            self._waiting |= changes
+            if len(self._waiting) >= _WAITING:
+                self.persist()
+
+    def _holds_any(self, sources: Sequence[str]) -> bool:
+        try:
+            index = self.assistant.retriever.index
+        except IndexMissing:
+            return False
+        return any(index.document(source) is not None for source in sources)
+
+
+def refuse(options: Mapping[str, object]) -> None:
+    """Refuse what other models and stores know and this one would not follow."""
+    if options:
+        raise UsageError(
+            f"options without an effect here: {', '.join(options)}",
+            hint="what an arm does stands in its name, such as rag:k=3; what is searched, in where={...}",
+        )
+
+
+def _found(hit: Hit) -> LangChainDocument:
+    chunk = hit.chunk
+    if chunk.source.startswith(_SOURCE):
+        return _document(chunk.source, chunk.text, chunk.metadata)
+    place = {
+        "source": chunk.source,
+        "start_index": chunk.start,
+        "end_index": chunk.end,
+        "page": chunk.page,
+        "headings": list(chunk.headings),
+        "score": hit.score,
+    }
+    identity = f"{chunk.source}#{chunk.ordinal}"
+    return LangChainDocument(id=identity, page_content=chunk.text, metadata=dict(chunk.metadata) | place)
+
+
+def _document(source: str, text: str, stored: Mapping[str, str]) -> LangChainDocument:
+    """Return an added document as it was given."""
+    metadata = json.loads(stored[_METADATA])
+    return LangChainDocument(id=source.removeprefix(_SOURCE), page_content=text, metadata=metadata)
+
+
+def _stored(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """Return the metadata of a document as texts."""
+    try:
+        whole = json.dumps(metadata, ensure_ascii=False)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"metadata that JSON cannot hold: {error}", hint="give plain values") from error
+    plain = {key: str(value) for key, value in metadata.items() if isinstance(value, str | int | float)}
+    return plain | {_METADATA: whole}
