@@ -28,6 +28,7 @@ from hybrid.types import Answer, Arm, Document, Hit, Question
 if TYPE_CHECKING:
     from hybrid.comparison import Comparison
     from hybrid.decision.values import Gate
+    from hybrid.domains import Assistants
     from hybrid.evaluation.outcomes import Outcome
     from hybrid.grounding.judge import Grounder, Grounding
     from hybrid.grounding.sampling import Uncertainty
@@ -73,6 +74,15 @@ class Assistant:
         self._own = OwnModels(embedder, generator, reranker)
         self._arms = DomainArms(self.folder, self.settings, self._own, self._adapters)
         self._grounder: Grounder | None = None
+
+    @staticmethod
+    def load(
+        indexes: str | Path, domains: Sequence[str] | None = None, *, settings: Settings | None = None
+    ) -> Assistants:
+        """Open all domains of a folder, or those named, behind one router, see ``Assistants``."""
+        from hybrid.domains import Assistants
+
+        return Assistants(indexes, domains, settings=settings)
 
     @property
     def embedder(self) -> Embedder:
@@ -183,7 +193,7 @@ class Assistant:
         retriever = self._asked_by(as_user, arm).retriever
         if retriever is None:
             raise UsageError(f"the arm {arm!s} does not retrieve", hint="name rag or both")
-        return retriever.search(asked.text, where=where, principals=_principals(as_user))
+        return retriever.search(asked.text, where=where, principals=principals_of(as_user))
 
     def ask(
         self,
@@ -218,7 +228,7 @@ class Assistant:
         as_user: str | Sequence[str] | None = None,
     ) -> list[Answer]:
         """Answer several questions in batches, as ``ask`` does each."""
-        asked, principals = _asked(questions), _principals(as_user)
+        asked, principals = _asked(questions), principals_of(as_user)
         return self._asked_by(as_user, arm).answer_all(asked, where=where, principals=principals)
 
     def stream(
@@ -231,7 +241,7 @@ class Assistant:
     ) -> Iterator[str | Answer]:
         """Return the answer of ``ask`` in pieces of text, and at last as an ``Answer``."""
         (asked,) = _asked([question])
-        principals = _principals(as_user)
+        principals = principals_of(as_user)
         return self._asked_by(as_user, arm).stream(asked, where=where, principals=principals)
 
     def check(self, answer: Answer) -> Grounding | None:
@@ -483,15 +493,22 @@ class Assistant:
         decided = self.decided if arm is None else None
         return self._arms.serving(decided or parse_arm(Arm.RAG if arm is None else arm, self.settings))
 
-    def _asked_by(self, as_user: str | Sequence[str] | None, arm: Arm | str | None) -> DomainArm:
-        """Return what answers a user; nobody at all is asked for where a document is not for all."""
-        serving = self._serving(arm)
-        # the generator alone has seen no document
-        if as_user is None and serving.spec.arm is not Arm.BASE and is_restricted(self.folder):
+    def require_user(self, as_user: str | Sequence[str] | None) -> None:
+        """Refuse to be asked in nobody's name where a document says who may read it.
+
+        Raises:
+            UsageError: there is such a document, and no user.
+        """
+        if as_user is None and is_restricted(self.folder):
             raise UsageError(
                 f"documents of the domain {self.domain!r} say who may read them, and nobody asks",
                 hint="say who does: as_user=, --as-user on the command",
             )
+
+    def _asked_by(self, as_user: str | Sequence[str] | None, arm: Arm | str | None) -> DomainArm:
+        serving = self._serving(arm)
+        if serving.spec.arm is not Arm.BASE:  # the generator alone has seen no document
+            self.require_user(as_user)
         return serving
 
     def _adapters(self, spec: ArmSpec) -> ArmAdapters:
@@ -502,7 +519,8 @@ class Assistant:
         return Ingestor(self.folder, self.embedder, self.settings.documents, self.settings.chunks)
 
 
-def _principals(as_user: str | Sequence[str] | None) -> tuple[str, ...] | None:
+def principals_of(as_user: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    """Return a user, or a user and the groups of that user, as principals; None where nobody asks."""
     return (as_user,) if isinstance(as_user, str) else None if as_user is None else tuple(as_user)
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hybrid import Assistant, load_settings
+from hybrid import Assistant, Assistants, load_settings
 from hybrid.config import RetrievalMode
 from hybrid.errors import IndexMismatch, UsageError
 from hybrid.index import Index
@@ -264,6 +264,48 @@ def test_a_document_that_came_from_no_file_keeps_its_rule(assistant, docs):
     assistant.update([dataclasses.replace(mine, principals=("bob",))])
     assert _sources(assistant.search("port", as_user="anna")) == {"anna.md"}
     assert _sources(assistant.search("port", as_user="bob")) == {"mine"}
+
+
+# --- several domains --------------------------------------------------------------------------------
+
+
+def test_the_router_knows_of_a_domain_what_the_user_may_read(tmp_path):
+    embedder, generator = HashEmbedder(64), ScriptedGenerator(["It is so [1]."])
+    values = {"documents": {"workers": 1}, "indexes": str(tmp_path / "indexes")}
+    options = {
+        "settings": load_settings(values, environment={}),
+        "embedder": embedder,
+        "generator": generator,
+    }
+    rules = {"secret.txt": ["bob"], "known.txt": ["anna", "bob"], "garden.txt": ["anna"]}
+    for name, pages in {
+        "port": {
+            "secret.txt": "The zanzibar needs a pilot at the quay.",
+            "known.txt": "Boats wait at the quay.",
+        },
+        "home": {"garden.txt": "Roses need water in the garden."},
+    }.items():
+        Assistant(name, **options).index(_pages(tmp_path / name, pages), principals=rules.get)
+    question = "Which pilot does the zanzibar need?"
+    with Assistants(**options) as assistants:
+        seen = assistants.route(question, as_user="anna")
+        assert [one.domain for one in assistants.route(question, as_user="bob").chances if one.domain] == [
+            "port"
+        ]
+        assert assistants.route(question, as_user="eve").domain == ""
+        assert assistants.ask(question, as_user="eve").abstained
+        with pytest.raises(UsageError, match="nobody asks"):
+            assistants.ask(question)
+        for answer in (
+            assistants.ask("roses in the garden?", domain="home", as_user="anna"),
+            *assistants.ask_all(["roses in the garden?"], domain="home", as_user="anna"),
+            list(assistants.stream("roses in the garden?", domain="home", as_user="anna"))[-1],
+        ):
+            assert _sources(answer.hits) == {"garden.txt"}
+    # without the forbidden document the router of the others says just the same
+    Assistant("port", **options).remove(["secret.txt"])
+    with Assistants(**options) as assistants:
+        assert assistants.route(question, as_user="anna") == seen
 
 
 # --- indexes of before -----------------------------------------------------------------------------

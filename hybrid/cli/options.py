@@ -14,6 +14,7 @@ import typer
 from hybrid.assistant import Assistant
 from hybrid.cli import console
 from hybrid.config import CONFIG_FILE, Effort, Settings, load
+from hybrid.domains import Assistants
 from hybrid.errors import IndexMissing, UsageError
 from hybrid.index.generations import domains
 
@@ -28,6 +29,12 @@ Indexes = Annotated[str | None, typer.Option("--indexes", help="Folder that hold
 EffortOption = Annotated[Effort | None, typer.Option("--effort", help="One dial for speed against quality.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Never ask the hub for a model.")]
 # Of several commands, and not of all.
+AsUser = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--as-user", help="Who asks, and again for each group of that user; finds what they may read."
+    ),
+]
 Count = Annotated[int | None, typer.Option("-k", help="How many hits.")]
 Reranker = Annotated[str | None, typer.Option("--reranker", help="A cross-encoder, by name or folder.")]
 
@@ -80,6 +87,14 @@ class Context:
         settings = settings or self.settings()
         name = self.existing_domain(settings) if indexed else self.domain or settings.domain or "none"
         return Assistant(name, settings=settings)
+
+    def assistants(self, settings: Settings | None = None) -> Assistants | None:
+        """Return what answers over several domains; None where one is named, set or alone."""
+        settings = settings or self.settings()
+        named = [name.strip() for name in (self.domain or settings.domain).split(",") if name.strip()]
+        if len(named) == 1 or (not named and len(list(domains(Path(settings.indexes)))) < 2):
+            return None
+        return Assistants(domains=named or None, settings=settings)
 
     def existing_domain(self, settings: Settings) -> str:
         """Return the domain that is meant: the one named, the one in the settings, or the only one.
