@@ -31,3 +31,20 @@ echo
 echo "== which arm fits: alone, with retrieval, tuned, or both? Asks in growing batches and stops when it is settled"
 "$hybrid" decide examples/postgres/questions.jsonl --domain postgres --budget 240 \
   --arms base,rag,adapter:generator_adapter=quick,both:generator_adapter=quick
+
+echo
+echo "== one assistant over two domains: each question goes to the one that it belongs to, or to none"
+"$hybrid" index examples/contracts/corpus --domain contracts
+for domain in postgres contracts; do
+  mkdir -p "indexes/$domain/questions"
+  cp "examples/$domain/questions.jsonl" "indexes/$domain/questions/example.jsonl"
+done
+"$hybrid" router fit
+for question in \
+  "Which file makes a server start as a standby?" \
+  "Which clause forbids a party to assign the agreement to a third party without consent?" \
+  "At what oven temperature should sourdough bread be baked?"; do
+  echo
+  echo "== $question"
+  "$hybrid" ask "$question"
+done

@@ -128,6 +128,13 @@ class Assistant:
 
         return adopted(self.folder, self.settings)
 
+    @property
+    def decided_because(self) -> str:
+        """Return the sentence of the decision that the domain's arm rests on, empty where none was made."""
+        from hybrid.decision.adopted import reason
+
+        return reason(self.folder)
+
     def index(
         self,
         folder: str | Path,

@@ -114,6 +114,9 @@ def ask(
     reranker: Reranker = None,
     no_check: NoCheck = False,
     samples: Samples = None,
+    why: Annotated[
+        bool, typer.Option("--why", help="Say why: the domain, the arm and its evidence, the passages.")
+    ] = False,
 ) -> None:
     """Answer a question with citations that hold, or say that the documents do not answer it.
 
@@ -136,6 +139,8 @@ def ask(
         return
     for part in assistant.stream(text, arm=used, where=conditions, as_user=as_user or None):
         _show(assistant, part, no_check, samples)
+        for line in _why(assistant, part) if why and isinstance(part, Answer) else ():
+            console.data(line)
 
 
 @shared()
@@ -240,6 +245,28 @@ def _show(
         many = "s" if len(sure.samples) > 1 else ""
         groups = f"{sure.meanings} meaning{'s' if sure.meanings > 1 else ''}, entropy {sure.entropy:.2f}"
         console.data(f"agreement {sure.agreement:.2f} over {len(sure.samples)} sample{many} ({groups})")
+
+
+def _why(assistant: Assistant | Assistants, answer: Answer) -> Iterator[str]:
+    """Yield what an answer rests on: the chances of the domains, the arm and why it, and the passages."""
+    yield "why:"
+    for one in answer.route.chances if answer.route else ():
+        yield f"{_MARGIN}{one.probability:.3f}  {one.domain or 'none of these'}"
+    own = (
+        (assistant[answer.domain] if answer.domain else None)
+        if isinstance(assistant, Assistants)
+        else assistant
+    )
+    if own is not None:
+        because = own.decided_because or "nothing was decided yet"
+        yield f"{_MARGIN}arm {answer.variant or answer.arm}: {because}"
+    for rank, hit in enumerate(answer.hits, start=1):
+        chunk = hit.chunk
+        where = console.place(chunk.source, chunk.page, chunk.start, chunk.end)
+        yield f"{_MARGIN}{rank}. {hit.score:.3f}  {where}"
+    sure = "none" if answer.confidence is None else f"{answer.confidence:.2f}, not calibrated"
+    tokens = f"{answer.prompt_tokens} tokens read, {answer.completion_tokens} written"
+    yield f"{_MARGIN}confidence {sure}; {tokens}, {answer.seconds:.2f} s"
 
 
 def _sure(assistant: Assistant | Assistants, answer: Answer, samples: int | None) -> Uncertainty | None:

@@ -59,6 +59,15 @@ def adopted(domain: Path, settings: Settings) -> ArmSpec | None:
     return spec
 
 
+def reason(domain: Path) -> str:
+    """Return why the arm of a domain was chosen: the sentence of the decision, empty where there is none."""
+    try:
+        told = json.loads((domain / _FILE).read_text(encoding="utf-8"))
+        return f"{told['sentence']} (experiment {told['experiment']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
 def _refuse_foreign(path: Path, named: ModelSettings, own: ModelSettings) -> None:
     """Raise unless each model that the file names is one of the settings, or an adapter of the domain."""
     known = {"", *(getattr(own, role) for role in _ROLES)}

@@ -224,3 +224,60 @@ def test_an_endpoint_of_the_folder_is_refused_by_the_command(asked, capsys, tmp_
 def test_an_arm_that_there_is_not_is_named(asked, capsys):
     assert run(["ask", "Which port of the server?", "--arm", "ragg"]) == 2
     assert "there is no arm 'ragg', expected one of: base, rag, adapter, both" in capsys.readouterr().err
+
+
+def test_why_shows_the_arm_and_its_reason_and_the_passages(asked, capsys, tmp_path):
+    told = {"arm": "rag:reader=extractive:k=1", "experiment": "e1", "sentence": "Use rag, it is right."}
+    (tmp_path / "indexes" / "manual" / "DECISION").write_text(json.dumps(told))
+    assert run(["ask", "Which port of the server?", "--why", "--no-check"]) == 0
+    shown = capsys.readouterr().out.partition("why:\n")[2].splitlines()
+    assert shown[0] == "  arm rag:reader=extractive:k=1: Use rag, it is right. (experiment e1)"
+    assert shown[1].startswith("  1. ") and "port.md" in shown[1]
+    assert len(shown) == 3
+
+
+@pytest.fixture
+def several(tmp_path, monkeypatch):
+    """Two small domains in the current folder, with the small models."""
+    monkeypatch.chdir(tmp_path)
+    for name, text in (
+        ("pumps", "The pump P7 weighs 40 kg. Its oil is changed each May."),
+        ("tea", "Green tea is brewed at 70 degrees for two minutes."),
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "page.md").write_text(f"# {name}\n\n{text}\n")
+        assert run(["index", name, "--offline"]) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.real_model
+def test_with_several_domains_the_right_one_answers_or_none(several, capsys):
+    capsys.readouterr()
+    assert run(["ask", "How much does the pump P7 weigh?", "--json", "--no-check", "--offline"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["domain"], found["route"]["domain"]) == ("pumps", "pumps")
+    assert "40 kg" in found["text"]
+    assert run(["ask", "Who is the queen of Denmark?", "-d", "pumps,tea", "--why", "--offline"]) == 0
+    shown = capsys.readouterr()
+    assert "None of these domains covers the question: pumps, tea." in shown.out
+    assert "domain: none of the domains" in shown.err
+    assert run(["router", "route", "How hot is green tea brewed?", "--json", "--offline"]) == 0
+    assert json.loads(capsys.readouterr().out)["domain"] == "tea"
+    assert run(["router", "fit", "--offline"]) == 2
+    assert "too few labelled questions" in capsys.readouterr().err
+    assert run(["ask", "Where?", "-d", "pumps,moon", "--offline"]) == 4
+    assert "there is no domain 'moon'" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.real_model
+def test_a_chat_understands_a_follow_up(several, capsys, monkeypatch):
+    capsys.readouterr()
+    monkeypatch.setattr(
+        sys, "stdin", io.StringIO("How much does the pump P7 weigh?\nand when is its oil changed?\n")
+    )
+    assert run(["chat", "-d", "pumps", "--json", "--no-check", "--offline"]) == 0
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert first["standalone"] == ""
+    assert second["standalone"] == "How much does the pump P7 weigh? and when is its oil changed?"
+    assert "May" in second["text"]
