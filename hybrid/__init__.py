@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hybrid.assistant import Assistant
     from hybrid.config import Settings, load_settings
+    from hybrid.domains import Assistants
     from hybrid.errors import HybridError
     from hybrid.types import Answer, Arm, Chunk, Citation, Document, Hit, Question, Rejected
 
@@ -18,6 +19,7 @@ _HOMES = {
     "Answer": "hybrid.types",
     "Arm": "hybrid.types",
     "Assistant": "hybrid.assistant",
+    "Assistants": "hybrid.domains",
     "Chunk": "hybrid.types",
     "Citation": "hybrid.types",
     "Document": "hybrid.types",
@@ -33,6 +35,7 @@ __all__ = [
     "Answer",
     "Arm",
     "Assistant",
+    "Assistants",
     "Chunk",
     "Citation",
     "Document",

@@ -8,6 +8,7 @@ import functools
 import json
 import os
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -259,6 +260,7 @@ class DomainArms:
         adapters: Callable[[ArmSpec], ArmAdapters],
     ) -> None:
         self._domain, self._settings, self._own, self._adapters = domain, settings, own, adapters
+        self._lock = threading.RLock()
         self._made: list[tuple[tuple[ArmSpec, ArmAdapters, str], DomainArm]] = []
         self._indexes: dict[str, Index] = {}
 
@@ -272,11 +274,13 @@ class DomainArms:
         adapters = self._adapters(spec)
         # what retrieves nothing works without an index, and whatever became of one
         key = (spec, adapters, current(self._domain) if spec.retrieves else "")
-        for known, one in self._made:
-            if known == key:
-                return one
-        self._made = [*self._made[1 - _KEPT :], (key, self._arm(spec, adapters, labels=False))]
-        return self._made[-1][1]
+        with self._lock:
+            for known, one in self._made:
+                if known == key:
+                    return one
+            made = self._arm(spec, adapters, labels=False)
+            self._made = [*self._made[1 - _KEPT :], (key, made)]
+            return made
 
     def contender(self, spec: ArmSpec, *, labels: bool) -> DomainArm:
         """Return an arm for an experiment, with all loaded that decides its answers.

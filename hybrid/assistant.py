@@ -26,6 +26,7 @@ from hybrid.types import Answer, Arm, Document, Hit, Question
 if TYPE_CHECKING:
     from hybrid.comparison import Comparison
     from hybrid.decision.values import Gate
+    from hybrid.domains import Assistants
     from hybrid.evaluation.outcomes import Outcome
     from hybrid.grounding.judge import Grounder, Grounding
     from hybrid.grounding.sampling import Uncertainty
@@ -72,6 +73,15 @@ class Assistant:
         self._own = OwnModels(embedder, generator, reranker)
         self._arms = DomainArms(self.folder, self.settings, self._own, self._adapters)
         self._grounder: Grounder | None = None
+
+    @staticmethod
+    def load(
+        indexes: str | Path, domains: Sequence[str] | None = None, *, settings: Settings | None = None
+    ) -> Assistants:
+        """Open all domains of a folder, or those named, behind one router, see ``Assistants``."""
+        from hybrid.domains import Assistants
+
+        return Assistants(indexes, domains, settings=settings)
 
     @property
     def embedder(self) -> Embedder:

@@ -186,6 +186,29 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
+class DomainChance:
+    """How likely a question belongs to a domain, from 0 to 1; the empty name stands for none of them."""
+
+    domain: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The domain that a question was sent to, empty for none of them, and what speaks for it.
+
+    ``margin`` is the probability less that of the runner-up; ``chances`` are those of all domains and of
+    none, the likeliest first.
+    """
+
+    domain: str
+    probability: float
+    margin: float
+    reason: str
+    chances: tuple[DomainChance, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What an arm said.
 
@@ -193,7 +216,8 @@ class Answer:
     ``dropped_sentences`` were written by the generator but not supported by the passages,
     ``dropped_markers`` pointed at no passage; both are counted, never shown. ``confidence`` is from 0
     to 1 and not calibrated; None where the reader has none. ``variant`` is the arm with all that its name
-    sets, such as ``rag:k=3``; empty where it was not asked by name.
+    sets, such as ``rag:k=3``; empty where it was not asked by name. ``domain`` and ``route`` are of an
+    assistant over several domains: which one answered, and why it was that one if the router chose.
     """
 
     question: str
@@ -210,6 +234,8 @@ class Answer:
     completion_tokens: int = 0
     seconds: float = 0.0
     variant: str = ""
+    domain: str = ""
+    route: Route | None = None
 
 
 class MessageRole(StrEnum):

@@ -21,6 +21,7 @@ from hybrid.cli import (
     grounding,
     index,
     questions,
+    router,
     setup,
 )
 from hybrid.errors import EXIT_INTERRUPTED, HybridError
@@ -54,6 +55,7 @@ app.add_typer(setup.models_app, name="models")
 app.add_typer(setup.config_app, name="config")
 app.add_typer(evaluate.bench_app, name="bench")
 app.add_typer(questions.app, name="questions")
+app.add_typer(router.app, name="router")
 
 
 def _version(value: bool) -> None:

@@ -13,6 +13,7 @@ from hybrid.cli import console
 from hybrid.cli.options import Context, Count, Reranker, shared
 from hybrid.config import Reader as ReaderKind
 from hybrid.config import RetrievalMode
+from hybrid.domains import Assistants
 from hybrid.errors import ModelMissing, UsageError
 from hybrid.types import Answer, Arm
 
@@ -111,10 +112,12 @@ def ask(
     """Answer a question with citations that hold, or say that the documents do not answer it.
 
     Then say of each sentence whether the passages carry it, and with what; without passages, whether sampled
-    answers agree.
+    answers agree. With several domains, or a list of them with commas, the router chooses one or none.
     """
     assistant, used = _assistant(context, arm, generator_adapter, reader, k, reranker)
-    if samples and used.partition(":")[0] in (Arm.RAG, Arm.BOTH):
+    if samples and isinstance(assistant, Assistants):
+        raise UsageError("--samples goes with one domain", hint="name it with --domain")
+    if samples and (used or Arm.RAG).partition(":")[0] in (Arm.RAG, Arm.BOTH):
         raise UsageError(
             f"--samples does not go with the arm {used}: its answers are checked against their passages",
             hint="use --arm base or --arm adapter",
@@ -122,7 +125,7 @@ def ask(
     text, conditions = _read(question), _conditions(where)
     if context.as_json:
         answer = assistant.ask(text, arm=used, where=conditions)
-        sure = assistant.uncertainty(answer, samples=samples) if samples else None
+        sure = _sure(assistant, answer, samples)
         console.json_document(values(answer, _checked(assistant, answer, no_check), sure))
         return
     for part in assistant.stream(text, arm=used, where=conditions):
@@ -141,7 +144,8 @@ def chat(
     assistant, used = _assistant(context, arm, generator_adapter, reader)
     asked = sys.stdin.isatty() and not context.as_json
     if asked:
-        console.note(f"Asking {assistant.domain}. Ctrl-D ends.")
+        names = assistant.domains if isinstance(assistant, Assistants) else [assistant.domain]
+        console.note(f"Asking {', '.join(names)}. Ctrl-D ends.")
     while True:
         if asked:
             console.prompt("> ")
@@ -165,8 +169,11 @@ def _assistant(
     reader: ReaderKind | None,
     k: int | None = None,
     reranker: str | None = None,
-) -> tuple[Assistant, str]:
-    """Return the assistant and the arm: the one named, else the one decided on, else rag."""
+) -> tuple[Assistant | Assistants, str | None]:
+    """Return the assistant and the arm: the one named, else the one decided on, else rag.
+
+    Over several domains each takes its own, and None is returned.
+    """
     if generator_adapter is not None:
         arm = arm or Arm.BOTH
         if arm.partition(":")[0] in (Arm.BASE, Arm.RAG):
@@ -178,22 +185,30 @@ def _assistant(
         generation={"reader": reader},
         models={"reranker": reranker, "generator_adapter": generator_adapter},
     )
+    named = [value for value in (arm, reader, k, reranker) if value is not None]
+    several = context.assistants(settings) if arm != Arm.BASE else None
+    if several is not None:
+        return several, arm or (Arm.RAG if named else None)
     # the generator alone needs no index
     assistant = context.assistant(settings, indexed=arm != Arm.BASE or context.domain is not None)
     # what is named on the command line wins over what was decided
-    named = [value for value in (arm, reader, k, reranker) if value is not None]
     decided = None if named else assistant.decided
     if decided is not None:
         console.note(f"arm: {decided.name}, as decided for {assistant.domain}")
     return assistant, decided.name if decided is not None else arm or Arm.RAG
 
 
-def _show(assistant: Assistant, part: str | Answer, no_check: bool, samples: int | None = None) -> None:
+def _show(
+    assistant: Assistant | Assistants, part: str | Answer, no_check: bool, samples: int | None = None
+) -> None:
     """Write a piece of an answer, and at its end what it rests on."""
     if isinstance(part, str):
         console.piece(part)
         return
     console.piece("\n")
+    if part.route is not None:
+        where = part.domain or "none of the domains"
+        console.note(f"domain: {where} ({part.route.probability:.2f}; {part.route.reason})")
     for citation in part.citations:
         place = console.place(citation.source, citation.page, citation.start, citation.end)
         console.data(f"  [{citation.number}] {place}")
@@ -205,14 +220,20 @@ def _show(assistant: Assistant, part: str | Answer, no_check: bool, samples: int
         console.note("note: written from the model's memory, without any document")
     for line in lines(part, _checked(assistant, part, no_check)):
         console.data(line)
-    sure = assistant.uncertainty(part, samples=samples) if samples else None
+    sure = _sure(assistant, part, samples)
     if sure is not None:
         many = "s" if len(sure.samples) > 1 else ""
         groups = f"{sure.meanings} meaning{'s' if sure.meanings > 1 else ''}, entropy {sure.entropy:.2f}"
         console.data(f"agreement {sure.agreement:.2f} over {len(sure.samples)} sample{many} ({groups})")
 
 
-def _checked(assistant: Assistant, answer: Answer, no_check: bool) -> Grounding | None:
+def _sure(assistant: Assistant | Assistants, answer: Answer, samples: int | None) -> Uncertainty | None:
+    if not samples or isinstance(assistant, Assistants):
+        return None
+    return assistant.uncertainty(answer, samples=samples)
+
+
+def _checked(assistant: Assistant | Assistants, answer: Answer, no_check: bool) -> Grounding | None:
     if no_check:
         return None
     try:

@@ -148,7 +148,7 @@ def _status_lines(status: IndexStatus) -> list[str]:
     manifest, counts = status.manifest, status.manifest.counts
     return [
         f"{console.one_line(status.domain, 100)}: generation {manifest.generation} of {manifest.created}",
-        f"  from       {console.one_line(manifest.folder, 200)}",
+        f"  from       {console.one_line(manifest.folder or 'no folder', 200)}",
         f"  holds      {counts.documents} documents, {counts.chunks} chunks",
         f"  embedder   {manifest.embedder.name} ({manifest.embedder.weights[:12]})",
         f"  search     {manifest.dense.kind}, recall@10 {manifest.dense.recall_at_10:.3f}",

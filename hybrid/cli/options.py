@@ -14,6 +14,7 @@ import typer
 from hybrid.assistant import Assistant
 from hybrid.cli import console
 from hybrid.config import CONFIG_FILE, Effort, Settings, load
+from hybrid.domains import Assistants
 from hybrid.errors import IndexMissing, UsageError
 from hybrid.index.generations import domains
 
@@ -80,6 +81,14 @@ class Context:
         settings = settings or self.settings()
         name = self.existing_domain(settings) if indexed else self.domain or settings.domain or "none"
         return Assistant(name, settings=settings)
+
+    def assistants(self, settings: Settings | None = None) -> Assistants | None:
+        """Return what answers over several domains; None where one is named, set or alone."""
+        settings = settings or self.settings()
+        named = [name.strip() for name in (self.domain or settings.domain).split(",") if name.strip()]
+        if len(named) == 1 or (not named and len(list(domains(Path(settings.indexes)))) < 2):
+            return None
+        return Assistants(domains=named or None, settings=settings)
 
     def existing_domain(self, settings: Settings) -> str:
         """Return the domain that is meant: the one named, the one in the settings, or the only one.

@@ -144,6 +144,10 @@ class Index:
             )
         return found
 
+    def word_shares(self, text: str) -> dict[str, float]:
+        """Return for each term of a text the share of the chunks that have it, from 0 to 1."""
+        return self._lexical.word_shares(text)
+
     def cosines(self, vector: Vectors, positions: Sequence[int]) -> list[float]:
         """Return the cosine of a query vector with each position."""
         return [float(value) for value in self._dense.vectors(positions) @ vector]

@@ -84,6 +84,13 @@ class TantivyIndex:
                 for score, address in found
             ]
 
+    def word_shares(self, text: str) -> dict[str, float]:
+        """Return for each term of a text the share of the chunks that have it, from 0 to 1."""
+        terms = list(dict.fromkeys(self._analyser.analyze(valid_utf8(text))))[:_MAX_TERMS]
+        chunks = max(self._searcher.num_docs, 1)
+        with _damage(self._folder):
+            return {term: self._searcher.doc_freq("text", term) / chunks for term in terms}
+
 
 @contextlib.contextmanager
 def _damage(folder: Path) -> Iterator[None]:

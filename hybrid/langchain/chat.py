@@ -14,6 +14,7 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import run_in_executor
 
 from hybrid.assistant import Assistant
+from hybrid.domains import Assistants
 from hybrid.errors import UsageError
 from hybrid.langchain.documents import refuse
 from hybrid.models.dialogue import cut_at_stop
@@ -30,15 +31,15 @@ class ChatHybrid(BaseChatModel):
     refuses them.
 
     Args:
-        assistant: the domain.
-        model: an arm of it, such as ``"rag:k=3"``; empty, the one that was decided on. A call may name one.
+        assistant: the domain, or several: ``response_metadata`` then holds ``domain`` and ``route``.
+        model: an arm, such as ``"rag:k=3"``; empty, the one that was decided on. A call may name one.
         stop: where the text ends; with it, an answer is streamed as one piece.
 
     Example:
         >>> ChatHybrid(assistant=Assistant("manual"), model="rag").invoke("Which port?")  # doctest: +SKIP
     """
 
-    assistant: Assistant
+    assistant: Assistant | Assistants
     model: str = ""
     stop: list[str] | None = None
 
@@ -48,7 +49,9 @@ class ChatHybrid(BaseChatModel):
 
     @property
     def _identifying_params(self) -> Mapping[str, str]:
-        return {"domain": str(self.assistant.folder), "model": self.model}
+        own = self.assistant
+        place = own.folder if isinstance(own, Assistant) else own.indexes
+        return {"domain": str(place), "model": self.model}
 
     def _generate(
         self,
@@ -60,7 +63,7 @@ class ChatHybrid(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         refuse(kwargs)
-        answer = self.assistant.ask(_question(messages), arm=self._arm(model))
+        answer = self.assistant.ask(question_of(messages), arm=self._arm(model))
         text = cut_at_stop(answer.text, stop or self.stop or ())
         message = AIMessage(text, response_metadata=_about(answer), usage_metadata=_usage(answer))
         return ChatResult(generations=[ChatGeneration(message=message)])
@@ -76,7 +79,7 @@ class ChatHybrid(BaseChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         refuse(kwargs)
         ends = stop or self.stop or ()
-        for part in self.assistant.stream(_question(messages), arm=self._arm(model)):
+        for part in self.assistant.stream(question_of(messages), arm=self._arm(model)):
             if isinstance(part, Answer):
                 chunk = AIMessageChunk(
                     content=cut_at_stop(part.text, ends) if ends else "",
@@ -103,14 +106,14 @@ class HybridRunnable(Runnable[str, Any]):
     ``batch`` asks in batches of the generator; ``stream`` gives pieces of text, and at last the ``Answer``.
 
     Args:
-        assistant: the domain.
+        assistant: the domain, or several.
         arm: such as ``"rag:k=3"``; without it the one that was decided on.
 
     Example:
         >>> (HybridRunnable(assistant) | (lambda answer: answer.text)).invoke("Which port?")  # doctest: +SKIP
     """
 
-    def __init__(self, assistant: Assistant, *, arm: Arm | str | None = None) -> None:
+    def __init__(self, assistant: Assistant | Assistants, *, arm: Arm | str | None = None) -> None:
         self.assistant, self.arm = assistant, arm
 
     def invoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> Answer:
@@ -159,15 +162,22 @@ class HybridRunnable(Runnable[str, Any]):
             yield from self.assistant.stream(question, arm=self.arm)
 
 
-def _question(messages: Sequence[BaseMessage]) -> str:
-    """Return what is asked: the last message of a person."""
-    asked = next((message for message in reversed(messages) if isinstance(message, HumanMessage)), None)
-    if asked is None:
+def question_of(asked: object) -> str:
+    """Return what is asked: a text, or in messages the last one of a person.
+
+    Raises:
+        UsageError: there is none, or it holds more than text.
+    """
+    if isinstance(asked, str):
+        return asked
+    messages = asked if isinstance(asked, Sequence) else [asked]
+    last = next((message for message in reversed(messages) if isinstance(message, HumanMessage)), None)
+    if last is None:
         raise UsageError("no message of a person in the conversation", hint="end it with a HumanMessage")
-    kinds = {block["type"] for block in asked.content_blocks} - {"text"}
+    kinds = {block["type"] for block in last.content_blocks} - {"text"}
     if kinds:
         raise UsageError(f"the question holds {', '.join(sorted(kinds))}", hint="only text is read")
-    text: str = asked.text
+    text: str = last.text
     return text
 
 
@@ -177,6 +187,8 @@ def _about(answer: Answer) -> dict[str, Any]:
         "model_provider": "hybrid",
         "abstained": answer.abstained,
         "confidence": answer.confidence,
+        "domain": answer.domain,
+        "route": None if answer.route is None else dataclasses.asdict(answer.route),
         "citations": [dataclasses.asdict(citation) for citation in answer.citations],
     }
 

@@ -17,9 +17,12 @@ from pydantic import ConfigDict
 
 from hybrid.arms import parse_arm
 from hybrid.assistant import Assistant
+from hybrid.domains import Assistants
 from hybrid.errors import UsageError
+from hybrid.langchain.chat import question_of
 
 WHICH_ARM = "Which arm answers questions of this domain best?"
+WHICH_DOMAIN = "Which domain does this question belong to?"
 IS_CARRIED = "Is this claim carried by these passages?"
 NONE_OF_THESE = "none_of_the_above"
 
@@ -33,9 +36,12 @@ class HybridDecisionModel(BaseDecisionModel):
       for the domain, whatever the state. Its probability is 1 minus the level of ``settings.decision``, the
       accepted chance of a wrong verdict; the others share the rest. With ``NONE_OF_THESE`` among the labels
       that is chosen where the decided arm is not among them.
+    - ``Choice(instructions=WHICH_DOMAIN, criteria={"manual": ..., "none_of_the_above": ...})`` on a question
+      or the messages that end with it, of several domains: what the router says. ``NONE_OF_THESE`` stands for
+      all that is no label; without it the probabilities are those of a question that is of one of the labels.
 
     Args:
-        assistant: the domain.
+        assistant: the domain; for ``WHICH_DOMAIN`` several.
 
     Example:
         >>> asked = {"which": Choice(instructions=WHICH_ARM, criteria={"rag": None, "base": None})}
@@ -46,7 +52,7 @@ class HybridDecisionModel(BaseDecisionModel):
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
-    assistant: Assistant
+    assistant: Assistant | Assistants
     model: str = "hybrid"
 
     @property
@@ -64,14 +70,46 @@ class HybridDecisionModel(BaseDecisionModel):
             return NoulAnswer(type="noul", noul=self._carried(*_claim_and_passages(state)))
         if isinstance(question, Choice) and question.instructions == WHICH_ARM:
             return self._arm(list(question.criteria))
+        if isinstance(question, Choice) and question.instructions == WHICH_DOMAIN:
+            return self._domain(list(question.criteria), state)
         raise UsageError(
             f"nothing is known that would answer the {getattr(question, 'type', 'unknown')} question "
             f"{getattr(question, 'instructions', question)!r}",
-            hint="ask hybrid.langchain.WHICH_ARM as a Choice, or IS_CARRIED as a Noul without criteria",
+            hint="ask WHICH_ARM or WHICH_DOMAIN as a Choice, or IS_CARRIED as a Noul without criteria",
+        )
+
+    @property
+    def _one(self) -> Assistant:
+        if isinstance(self.assistant, Assistant):
+            return self.assistant
+        raise UsageError("the question is about one domain", hint="give one of them: assistants['manual']")
+
+    def _domain(self, labels: Sequence[str], state: object) -> ChoiceAnswer:
+        if isinstance(self.assistant, Assistant):
+            raise UsageError("the question is about several domains", hint="give them: Assistants('indexes')")
+        found = self.assistant.route(question_of(state))
+        chances = {chance.domain: chance.probability for chance in found.chances if chance.domain}
+        named = [label for label in labels if label != NONE_OF_THESE]
+        if unknown := [label for label in named if label not in chances]:
+            raise UsageError(
+                f"no domain {', '.join(unknown)}", hint=f"there are: {', '.join(sorted(chances))}"
+            )
+        total = sum(chances[label] for label in named)
+        whole = 1.0 if NONE_OF_THESE in labels else total
+        if whole <= 0:
+            raise UsageError(
+                "the question is of none of the labels", hint=f"put {NONE_OF_THESE!r} among them"
+            )
+        shares = {
+            label: chances[label] / whole if label in chances else max(1 - total, 0.0) for label in labels
+        }
+        choice = max(shares, key=lambda label: shares[label])
+        return ChoiceAnswer(
+            type="choice", choice=choice, probabilities=shares, confidence=min(shares[choice], 1.0)
         )
 
     def _carried(self, claim: str, passages: Sequence[str]) -> float:
-        verdicts = self.assistant.grounder.ground(claim, passages).verdicts
+        verdicts = self._one.grounder.ground(claim, passages).verdicts
         supports = [verdict.support for verdict in verdicts if verdict.support is not None]
         if not supports:
             found = ", ".join(sorted({verdict.status for verdict in verdicts})) or "empty"
@@ -79,10 +117,11 @@ class HybridDecisionModel(BaseDecisionModel):
         return min(supports)
 
     def _arm(self, labels: Sequence[str]) -> ChoiceAnswer:
-        decided, settings = self.assistant.decided, self.assistant.settings
+        assistant = self._one
+        decided, settings = assistant.decided, assistant.settings
         if decided is None:
             raise UsageError(
-                f"no arm was decided on for the domain {self.assistant.domain!r}",
+                f"no arm was decided on for the domain {assistant.domain!r}",
                 hint="run `hybrid decide`, or Assistant.compare and Assistant.adopt",
             )
         arms = {label: parse_arm(label, settings) for label in labels if label != NONE_OF_THESE}

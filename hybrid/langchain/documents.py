@@ -149,6 +149,7 @@ class HybridVectorStore(VectorStore):
         metadatas: list[dict[str, Any]] | None = None,
         *,
         ids: Sequence[str | None] | None = None,
+        batch_size: int = 0,
         **kwargs: Any,
     ) -> list[str]:
         """Add texts, or replace those of the same ids; they are written later, see the class.
@@ -157,6 +158,7 @@ class HybridVectorStore(VectorStore):
             texts: to add.
             metadatas: one a text, of values that JSON can hold.
             ids: one a text; for None one is made.
+            batch_size: how many LangChain's ``index`` would send at once; here they wait all the same.
             kwargs: none.
 
         Returns:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import weakref
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +28,7 @@ class PlainEncoder:
         weights: its tensors, by their names.
     """
 
-    def __init__(self, layout: BertLayout, weights: Mapping[str, Vectors]) -> None:
+    def __init__(self, layout: BertLayout, weights: Mapping[str, Any]) -> None:
         self._layout = layout
         self._tables = [weights[name] for name in _TABLES]
         self._weights = weights
@@ -73,27 +76,29 @@ class PlainEncoder:
         return self._norm(name, self._linear(f"{name}.dense", new) + before)
 
     def _linear(self, name: str, states: Vectors) -> Vectors:
-        product: Vectors = states @ self._weights[f"{name}.weight"].T
-        return product + self._weights[f"{name}.bias"]
+        product: Vectors = states @ self._weights[f"{name}.weight"].T + self._weights[f"{name}.bias"]
+        return product
 
     def _norm(self, name: str, states: Vectors) -> Vectors:
         centred = states - states.mean(-1, keepdims=True)
         spread = np.sqrt((centred**2).mean(-1, keepdims=True) + self._layout.shape.layer_norm_eps)
-        scaled: Vectors = centred / spread * self._weights[f"{name}.LayerNorm.weight"]
-        return scaled + self._weights[f"{name}.LayerNorm.bias"]
+        weight, bias = (self._weights[f"{name}.LayerNorm.{part}"] for part in ("weight", "bias"))
+        normal: Vectors = centred / spread * weight + bias
+        return normal
 
 
 @lru_cache(maxsize=2)
 def load_plain(layout: BertLayout, digest: str) -> PlainEncoder | None:
     """Return the encoder of a folder, one object for all that read it; None where it takes torch.
 
-    That is where the file is large, damaged, in another format than float32, or holds no such BERT.
+    That is where the file is large, damaged, in another format than float32, or holds no such BERT; and on
+    Windows.
 
     Args:
         layout: of the folder.
         digest: of the weights: other ones are loaded anew.
     """
-    if layout.weights.stat().st_size > _LARGEST_BYTES:
+    if layout.weights.stat().st_size > _LARGEST_BYTES or not hasattr(os, "pread"):
         return None
     try:
         encoder = PlainEncoder(layout, _tensors(layout.weights))
@@ -103,19 +108,39 @@ def load_plain(layout: BertLayout, digest: str) -> PlainEncoder | None:
     return encoder if fits else None
 
 
-def _tensors(path: Path) -> dict[str, Vectors]:
+def _tensors(path: Path) -> dict[str, Any]:
     # read and not mapped: somebody may write another model into the file while this one serves
-    data = path.read_bytes()
-    first = 8 + int.from_bytes(data[:8], "little")
-    header = json.loads(data[8:first])
-    header.pop("__metadata__", None)
-    tensors = {}
-    for name, told in header.items():
-        start, end = told["data_offsets"]
-        if told["dtype"] == "F32":
-            numbers: Vectors = np.frombuffer(data, np.float32, (end - start) // 4, first + start)
-            tensors[name.removeprefix("bert.")] = numbers.reshape(told["shape"])
+    tensors: dict[str, Any] = {}
+    with path.open("rb") as file:
+        first = 8 + int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(min(first, _LARGEST_BYTES) - 8))
+        header.pop("__metadata__", None)
+        for name, told in header.items():
+            start, end = told["data_offsets"]
+            own = name.removeprefix("bert.")
+            if told["dtype"] == "F32" and own == _TABLES[0]:
+                tensors[own] = _Rows(path, first + start, *told["shape"])
+            elif told["dtype"] == "F32":
+                file.seek(first + start)
+                tensors[own] = np.frombuffer(file.read(end - start), np.float32).reshape(told["shape"])
     return tensors
+
+
+class _Rows:
+    """The table of words, half of a small model: it stays in its file, and a query reads a dozen rows."""
+
+    def __init__(self, path: Path, start: int, rows: int, width: int) -> None:
+        self._start, self._rows, self._width = start, rows, width
+        self._file = os.open(path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._file)
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def __getitem__(self, tokens: Sequence[int]) -> Vectors:
+        size = 4 * self._width
+        rows = (os.pread(self._file, size, self._start + size * token) for token in tokens)
+        return np.frombuffer(b"".join(rows), np.float32).reshape(len(tokens), self._width)
 
 
 def _gelu(states: Vectors) -> Vectors:

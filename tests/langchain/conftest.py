@@ -7,14 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from hybrid import Assistant, load_settings
+from hybrid import Assistant, Assistants, load_settings
 from hybrid.testing import HashEmbedder, ScriptedGenerator
 from hybrid.types import Document
 
 FILES = {
-    "port.txt": "The default port of the server is 5432.",
-    "night.txt": "The server restarts every night at two.",
-    "guide/backup.txt": "Backups are written to the archive folder each hour.",
+    "manual": {
+        "port.txt": "The default port of the server is 5432.",
+        "night.txt": "The server restarts every night at two.",
+        "guide/backup.txt": "Backups are written to the archive folder each hour.",
+    },
+    "kitchen": {"oven.txt": "The oven bakes the dough.", "pan.txt": "Butter melts in the pan."},
 }
 
 
@@ -41,13 +44,20 @@ def empty(tmp_path):
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory):
-    """The folder of a domain, built once."""
-    assistant = small_domain("manual", tmp_path_factory.mktemp("indexes"))
-    assistant.update([Document(source, text) for source, text in FILES.items()])
-    return assistant.folder
+    """A folder with two domains, built once."""
+    indexes = tmp_path_factory.mktemp("indexes")
+    for name, texts in FILES.items():
+        small_domain(name, indexes).update([Document(source, text) for source, text in texts.items()])
+    return indexes
 
 
 @pytest.fixture
 def manual(built, tmp_path):
-    shutil.copytree(built, tmp_path / "indexes" / "manual")
+    shutil.copytree(built, tmp_path / "indexes")
     return small_domain("manual", tmp_path / "indexes")
+
+
+@pytest.fixture
+def several(manual):
+    generator = ScriptedGenerator(["It is 5432."])
+    return Assistants(settings=manual.settings, embedder=HashEmbedder(64), generator=generator)

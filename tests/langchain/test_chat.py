@@ -73,6 +73,14 @@ def test_the_last_question_of_a_person_is_asked(manual):
     assert chat.invoke([*messages, AIMessage("5432")]).text == manual.ask(_ASKED, arm="rag").text
 
 
+def test_of_several_domains_the_right_one_answers(several):
+    about = ChatHybrid(assistant=several).invoke(_ASKED).response_metadata
+    assert (about["domain"], about["citations"][0]["source"]) == ("manual", "port.txt")
+    assert about["route"]["domain"] == "manual" and about["route"]["probability"] > 0.5
+    answer = HybridRunnable(several).invoke("How does the oven bake the dough?")
+    assert (answer.domain, answer.hits[0].chunk.source) == ("kitchen", "oven.txt")
+
+
 def test_what_cannot_be_read_is_refused(manual):
     chat = ChatHybrid(assistant=manual)
     picture = {"type": "image", "base64": "AAAA", "mime_type": "image/png"}

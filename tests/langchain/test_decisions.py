@@ -5,9 +5,10 @@ import pytest
 pytest.importorskip("langchain_core")
 
 from langchain_core.decisions import Box, Choice, Noul, NoulCriteria, Score
+from langchain_core.messages import AIMessage, HumanMessage
 
 from hybrid.errors import UsageError
-from hybrid.langchain import IS_CARRIED, NONE_OF_THESE, WHICH_ARM, HybridDecisionModel
+from hybrid.langchain import IS_CARRIED, NONE_OF_THESE, WHICH_ARM, WHICH_DOMAIN, HybridDecisionModel
 
 _PASSAGES = ["The default port of the server is 5432.", "The server restarts every night at two."]
 _CLAIM = {"claim": "The default port of the server is 5432.", "passages": _PASSAGES}
@@ -86,6 +87,41 @@ def test_where_nothing_was_decided_no_arm_is_named(model):
 def test_a_label_that_is_no_arm_is_refused(decided):
     with pytest.raises(UsageError, match="there is no arm 'billing'"):
         decided.invoke({"state": "", "questions": {"arm": _arms("rag:k=3", "billing")}})
+
+
+def _domains(model, *labels, state="What is the default port of the server?"):
+    asked = {"domain": Choice(instructions=WHICH_DOMAIN, criteria=dict.fromkeys(labels))}
+    return model.invoke({"state": state, "questions": asked}).choices["domain"]
+
+
+def test_the_domain_is_the_router_s_with_its_probabilities(several):
+    model = HybridDecisionModel(assistant=several)
+    found = several.route("What is the default port of the server?")
+    chances = {chance.domain or NONE_OF_THESE: chance.probability for chance in found.chances}
+    answer = _domains(model, "manual", "kitchen", NONE_OF_THESE)
+    assert answer.choice == "manual" and answer.probabilities == pytest.approx(chances)
+    assert answer.confidence == pytest.approx(chances["manual"])
+    talk = [HumanMessage("Hello"), AIMessage("Hello."), HumanMessage("How does butter melt in the pan?")]
+    assert _domains(model, "manual", "kitchen", state=talk).choice == "kitchen"
+
+
+def test_what_is_no_label_is_none_of_the_labels_or_is_left_out(several):
+    model = HybridDecisionModel(assistant=several)
+    whole = _domains(model, "manual", "kitchen", NONE_OF_THESE).probabilities
+    rest = _domains(model, "kitchen", NONE_OF_THESE).probabilities
+    assert rest == pytest.approx({"kitchen": whole["kitchen"], NONE_OF_THESE: 1 - whole["kitchen"]})
+    named = _domains(model, "manual", "kitchen").probabilities
+    assert sum(named.values()) == pytest.approx(1)
+    assert named["manual"] / named["kitchen"] == pytest.approx(whole["manual"] / whole["kitchen"])
+
+
+def test_one_domain_and_several_are_asked_different_questions(several, model):
+    with pytest.raises(UsageError, match="about several domains"):
+        _domains(model, "manual")
+    with pytest.raises(UsageError, match="no domain garage"):
+        _domains(HybridDecisionModel(assistant=several), "manual", "garage")
+    with pytest.raises(UsageError, match="about one domain"):
+        _carried(HybridDecisionModel(assistant=several), _CLAIM["claim"])
 
 
 @pytest.mark.parametrize(

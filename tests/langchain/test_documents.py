@@ -6,6 +6,7 @@ pytest.importorskip("langchain_core")
 
 from langchain_core.documents import Document
 from langchain_core.embeddings import DeterministicFakeEmbedding
+from langchain_core.indexing import InMemoryRecordManager, index
 
 from hybrid import Assistant
 from hybrid.errors import ConfigError, IndexMismatch, UsageError
@@ -80,6 +81,20 @@ def test_added_texts_are_found_by_asking_and_stay_when_the_files_are_indexed_aga
     (citation,) = empty.ask("What is the default port of the server?").citations
     assert citation.source == "langchain:port"
     assert [one.id for one in store.similarity_search("server night", k=5)] == ["port"]
+
+
+def test_the_index_of_langchain_adds_and_removes_in_it(store, empty):
+    manager = InMemoryRecordManager(namespace="notes")
+    manager.create_schema()
+    texts = [Document(text, metadata={"source": "a"}) for text in ("one", "two", "three")]
+    counted = index(texts, manager, store, cleanup="full", source_id_key="source", key_encoder="sha256")
+    assert (counted["num_added"], counted["num_skipped"]) == (3, 0)
+    store.persist()
+    before = empty.embedder.embedded
+    counted = index(texts[:2], manager, store, cleanup="full", source_id_key="source", key_encoder="sha256")
+    assert (counted["num_skipped"], counted["num_deleted"]) == (2, 1)
+    assert {one.page_content for one in store.similarity_search("one", k=4)} == {"one", "two"}
+    assert empty.embedder.embedded == before
 
 
 def test_metadata_come_back_as_they_were_and_filter_as_texts(store):

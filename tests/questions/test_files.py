@@ -41,6 +41,32 @@ def test_the_gold_of_each_example_stands_in_its_evidence_and_the_evidence_in_its
     assert missing == []
 
 
+def test_each_follow_up_has_a_conversation_before_it_and_its_evidence_in_its_page():
+    from hybrid.config import DocumentSettings
+    from hybrid.documents import read, scan
+
+    lines = (EXAMPLES / "followups.jsonl").read_text(encoding="utf-8").splitlines()
+    followups = [json.loads(line) for line in lines]
+    assert len(followups) == 60
+    assert sum(followup["kind"] == "new subject" for followup in followups) == 8
+    wanted = {followup["source"] for followup in followups}
+    texts = {}
+    for file in scan(EXAMPLES / "pages", DocumentSettings()).files:
+        if file.source in wanted:
+            (batch,) = read(file, DocumentSettings())
+            texts[file.source] = " ".join(batch.items[0].text.split())
+    kinds = {"pronoun", "ellipsis", "yes", "why", "comparison", "new subject"}
+    for followup in followups:
+        assert set(followup) == {"history", "question", "source", "evidence", "kind"}
+        assert followup["kind"] in kinds and followup["question"]
+        turns = followup["history"]
+        assert [turn["role"] for turn in turns] == ["user", "assistant"] * (len(turns) // 2) and turns
+        assert all(turn["content"].endswith("[1]") for turn in turns[1::2]), followup["question"]
+        assert followup["evidence"] and followup["evidence"] in texts[followup["source"]], followup[
+            "question"
+        ]
+
+
 @pytest.mark.parametrize("line", ["{", "[]", '{"id": 1}', '{"question": "q", "evidence": [1]}'])
 def test_a_bad_line_is_named(tmp_path, line):
     path = tmp_path / "q.jsonl"

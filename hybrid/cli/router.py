@@ -1,0 +1,48 @@
+"""The commands about the router over all domains."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from hybrid.cli import console
+from hybrid.cli.options import Context, shared
+from hybrid.domains import Assistants
+from hybrid.routing.domains import RouterCard
+
+app = typer.Typer(help="Which domain a question belongs to.", no_args_is_help=True)
+
+
+@app.command("fit")
+@shared("as_json", "config", "indexes", "offline")
+def fit(context: Context) -> None:
+    """Fit the router to the question sets of all domains, and say how well it does on those left out."""
+    with Assistants(settings=context.settings()) as assistants:
+        card = assistants.fit_router()
+        context.show(card, *_told(card, assistants))
+
+
+@app.command("route")
+@shared("as_json", "config", "indexes", "offline")
+def route(context: Context, question: Annotated[str, typer.Argument(help="In plain words.")]) -> None:
+    """Say which domain a question belongs to, and what speaks for it."""
+    with Assistants(settings=context.settings()) as assistants:
+        found = assistants.route(question)
+        for name, reason in assistants.left_out().items():
+            console.note(f"left out: {name}: {reason}")
+    chances = [f"  {one.probability:.3f}  {one.domain or 'none of these'}" for one in found.chances]
+    context.show(found, f"{found.domain or 'none of these'}: {found.reason}", *chances)
+
+
+def _told(card: RouterCard, assistants: Assistants) -> list[str]:
+    found = card.reliability
+    unlabelled = [name for name in assistants.domains if name not in card.domains]
+    lines = [f"{name}: {told.count} labelled questions" for name, told in card.domains.items()]
+    lines += [f"{name}: by its passages alone" for name in unlabelled]
+    right = f"right {found.right:.0%}, AUROC of in and out of the domains {found.separation:.3f}"
+    lines.append(
+        f"{found.questions} questions, each left out, and asked again without its domain: {right}, "
+        f"calibration error {found.error:.3f}"
+    )
+    return lines

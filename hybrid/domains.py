@@ -1,0 +1,338 @@
+"""Several domains behind one door: shared models, a router, and the arm that each domain decided on."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from hybrid.assistant import Assistant
+from hybrid.config import Settings, load_settings
+from hybrid.errors import HybridError, IndexMissing, UsageError
+from hybrid.index.generations import domains as indexed_domains
+from hybrid.models import Embedder, Generator, Reranker
+from hybrid.questions.files import load_questions
+from hybrid.retrieval import Retriever
+from hybrid.routing.domains import (
+    ROUTER_FILE,
+    UNFITTED,
+    DomainRouter,
+    FittedRouter,
+    LabelledQuestion,
+    RouterCard,
+    fit_router,
+    load_router,
+    questions_hash,
+    require_router,
+    save_router,
+)
+from hybrid.types import Answer, Arm, Route
+
+if TYPE_CHECKING:
+    from hybrid.grounding.judge import Grounding
+
+
+class Assistants:
+    """All domains of a folder, or those named: a question goes to the one that it belongs to, or to none.
+
+    The domains share embedder, generator and reranker, so memory grows with their indexes and not with
+    models. It may be used from several threads. What becomes of a domain meanwhile is seen: a new one is
+    asked, a removed one is not.
+
+    Args:
+        indexes: the folder that holds the domains; default: that of the settings.
+        domains: their names; default: all that have an index.
+        settings: instead of those from ``hybrid.toml`` and the environment.
+        embedder: a model of your own instead of the one in the settings.
+        generator: likewise.
+        reranker: likewise.
+
+    Raises:
+        IndexMissing: there is no domain, or one that is named is not there.
+
+    Example:
+        >>> assistants = Assistants("indexes")                        # doctest: +SKIP
+        >>> answer = assistants.ask("Which port is the default?")     # doctest: +SKIP
+        >>> answer.domain, answer.route.probability                   # doctest: +SKIP
+        ('postgres', 0.98)
+    """
+
+    def __init__(
+        self,
+        indexes: str | Path | None = None,
+        domains: Sequence[str] | None = None,
+        *,
+        settings: Settings | None = None,
+        embedder: Embedder | None = None,
+        generator: Generator | None = None,
+        reranker: Reranker | None = None,
+    ) -> None:
+        settings = settings or load_settings()
+        self.settings = settings if indexes is None else dataclasses.replace(settings, indexes=str(indexes))
+        self.indexes = Path(self.settings.indexes)
+        self._named = None if domains is None else tuple(dict.fromkeys(domains))
+        self._own = (embedder, generator, reranker)
+        self._lock = threading.RLock()
+        self._open: dict[str, Assistant] = {}
+        self._router: tuple[tuple[object, ...], FittedRouter | None] | None = None
+        self._closed = False
+        there = self.domains
+        if lacking := [name for name in self._named or () if name not in there]:
+            raise IndexMissing(
+                f"there is no domain {', '.join(map(repr, lacking))} in {self.indexes}; "
+                f"domains: {', '.join(indexed_domains(self.indexes)) or 'none'}",
+                hint="hybrid index FOLDER --domain NAME",
+            )
+        self._require_some(there)
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """Return the names of the domains that have an index now, in order."""
+        return tuple(
+            name for name in indexed_domains(self.indexes) if self._named is None or name in self._named
+        )
+
+    def __getitem__(self, domain: str) -> Assistant:
+        """Return the assistant of one domain.
+
+        Raises:
+            IndexMissing: there is none of that name.
+            UsageError: this was closed.
+        """
+        if self._closed:
+            raise UsageError("these assistants were closed", hint="open them again: Assistants(FOLDER)")
+        known = self._named is None or domain in self._named
+        if not known or not (self.indexes / domain / "CURRENT").is_file():
+            raise IndexMissing(
+                f"there is no domain {domain!r}; domains: {', '.join(self.domains) or 'none'}",
+                hint="hybrid index FOLDER --domain NAME",
+            )
+        with self._lock:
+            if domain not in self._open:
+                embedder, generator, reranker = self._own
+                self._open[domain] = Assistant(
+                    domain,
+                    settings=self.settings,
+                    embedder=embedder,
+                    generator=generator,
+                    reranker=reranker,
+                )
+            return self._open[domain]
+
+    def route(self, question: str) -> Route:
+        """Return the domain that a question belongs to, or none of these; nothing is generated for it.
+
+        A domain whose index cannot be read is left out, and ``left_out`` says why.
+
+        Raises:
+            IndexMissing: no domain can be read.
+            IndexMismatch: the router was fitted to what has changed since.
+            UsageError: an empty question.
+        """
+        if not question.strip():
+            raise UsageError("the question is empty", hint='ask something: hybrid ask "..."')
+        retrievers = self._retrievers()
+        fitted = self._fitted(retrievers)
+        vectors, by_embedder = {}, {}
+        for name, retriever in retrievers.items():
+            identity = retriever.embedder.fingerprint.identity
+            if identity not in by_embedder:
+                by_embedder[identity] = retriever.embedder.embed_queries([question])[0]
+            vectors[name] = by_embedder[identity]
+        router = DomainRouter(fitted.card.weights if fitted else UNFITTED, fitted.labelled if fitted else {})
+        return router.route(question, vectors, {name: one.index for name, one in retrievers.items()})
+
+    def ask(
+        self,
+        question: str,
+        *,
+        domain: str | None = None,
+        arm: Arm | str | None = None,
+        where: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Answer a question by the domain it belongs to; decline where it belongs to none.
+
+        Args:
+            question: in plain words.
+            domain: instead of the router's choice.
+            arm: as for ``Assistant.ask``: default is what the domain decided on.
+            where: conditions on the documents, such as ``{"source": "guide/*"}``.
+
+        Raises:
+            IndexMissing: there is no such domain.
+            UsageError: an empty question, or an arm that there is not.
+        """
+        route = None if domain is not None else self.route(question)
+        chosen = domain if route is None else route.domain
+        if not chosen:
+            return self._declined(question, route)
+        answer = self[chosen].ask(question, arm=arm, where=where)
+        return dataclasses.replace(answer, domain=chosen, route=route)
+
+    def ask_all(
+        self,
+        questions: Sequence[str],
+        *,
+        domain: str | None = None,
+        arm: Arm | str | None = None,
+        where: Mapping[str, str] | None = None,
+    ) -> list[Answer]:
+        """Answer several questions, those of one domain in batches, in the given order."""
+        routes = [None if domain is not None else self.route(question) for question in questions]
+        chosen = [domain if route is None else route.domain for route in routes]
+        answers: dict[int, Answer] = {}
+        for name in dict.fromkeys(chosen):
+            places = [place for place, own in enumerate(chosen) if own == name]
+            if not name:
+                found = [self._declined(questions[place], routes[place]) for place in places]
+            else:
+                asked = [questions[place] for place in places]
+                found = [
+                    dataclasses.replace(answer, domain=name, route=routes[place])
+                    for place, answer in zip(
+                        places, self[name].ask_all(asked, arm=arm, where=where), strict=True
+                    )
+                ]
+            answers.update(zip(places, found, strict=True))
+        return [answers[place] for place in range(len(questions))]
+
+    def stream(
+        self,
+        question: str,
+        *,
+        domain: str | None = None,
+        arm: Arm | str | None = None,
+        where: Mapping[str, str] | None = None,
+    ) -> Iterator[str | Answer]:
+        """Return the answer of ``ask`` in pieces of text, and at last as an ``Answer``."""
+        route = None if domain is not None else self.route(question)
+        chosen = domain if route is None else route.domain
+        if not chosen:
+            declined = self._declined(question, route)
+            return iter([declined.text, declined])
+        return (
+            dataclasses.replace(part, domain=chosen, route=route) if isinstance(part, Answer) else part
+            for part in self[chosen].stream(question, arm=arm, where=where)
+        )
+
+    def check(self, answer: Answer) -> Grounding | None:
+        """Judge what an answer asserts by the judge of its domain, see ``Assistant.check``."""
+        return self[answer.domain].check(answer) if answer.domain else None
+
+    def fit_router(self) -> RouterCard:
+        """Fit the router to the question sets of the domains, keep it beside them, and say how well it does.
+
+        A domain without a set stays known by its passages.
+
+        Raises:
+            UsageError: less than two domains, or too few questions of one.
+        """
+        retrievers = self._retrievers()
+        questions = [question for name in retrievers for question in self._questions(name)]
+        texts = [question.text for question in questions]
+        by_embedder = {one.embedder.fingerprint.identity: one.embedder for one in retrievers.values()}
+        vectors = {identity: own.embed_queries(texts) for identity, own in by_embedder.items()}
+        identities = {name: one.embedder.fingerprint.identity for name, one in retrievers.items()}
+        router = fit_router(
+            questions,
+            {name: vectors[identity] for name, identity in identities.items()},
+            {name: one.index for name, one in retrievers.items()},
+            embedders={name: " ".join(identity) for name, identity in identities.items()},
+        )
+        save_router(self.indexes, router)
+        return router.card
+
+    def left_out(self) -> dict[str, str]:
+        """Return the domains that cannot be read now, each with the reason."""
+        reasons = {}
+        for name in self.domains:
+            try:
+                _ = self[name].retriever
+            except HybridError as error:
+                reasons[name] = str(error)
+        return reasons
+
+    def close(self) -> None:
+        """Let go of all domains; the models stay, for others may use them."""
+        with self._lock:
+            self._closed = True
+            self._open.clear()
+            self._router = None
+
+    def __enter__(self) -> Self:
+        """Return these assistants, which are closed at the end of the block."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close them."""
+        self.close()
+
+    def _retrievers(self) -> dict[str, Retriever]:
+        found, reasons = {}, {}
+        for name in self.domains:
+            try:
+                found[name] = self[name].retriever
+            except HybridError as error:
+                reasons[name] = str(error)
+        if not found and reasons:
+            raise IndexMissing(
+                "no domain can be read: " + "; ".join(f"{name}: {why}" for name, why in reasons.items()),
+                hint="hybrid status",
+            )
+        self._require_some(found)
+        return found
+
+    def _require_some(self, there: Sequence[str] | Mapping[str, object]) -> None:
+        if not there:
+            raise IndexMissing(
+                f"there is no index in the folder {str(self.indexes)!r}",
+                hint="build one with: hybrid index FOLDER",
+            )
+
+    def _fitted(self, retrievers: Mapping[str, Retriever]) -> FittedRouter | None:
+        """Return the router in force, if it fits what is there; read anew when its file has changed."""
+        stamp = self._stamp(retrievers)
+        with self._lock:
+            if self._router is None or self._router[0] != stamp:
+                fitted = load_router(self.indexes)
+                if fitted is not None:
+                    identities = {
+                        name: " ".join(one.embedder.fingerprint.identity) for name, one in retrievers.items()
+                    }
+                    hashes = {name: questions_hash(self._questions(name)) for name in retrievers}
+                    require_router(fitted.card, identities, hashes)
+                self._router = (stamp, fitted)
+            return self._router[1]
+
+    def _stamp(self, retrievers: Mapping[str, Retriever]) -> tuple[object, ...]:
+        """Return what the fit of the router depends on, without reading it."""
+        files = [self.indexes / ROUTER_FILE]
+        files += [path for name in retrievers for path in self._sets(name)]
+        told = [(path, path.stat().st_mtime_ns, path.stat().st_size) for path in files if path.is_file()]
+        return (*told, *((name, one.embedder.fingerprint.identity) for name, one in retrievers.items()))
+
+    def _sets(self, domain: str) -> list[Path]:
+        return sorted(self[domain].questions.folder.glob("*.jsonl"))
+
+    def _questions(self, domain: str) -> list[LabelledQuestion]:
+        """Return the questions of the sets of a domain that its documents answer, each once."""
+        asked = [question for path in self._sets(domain) for question in load_questions(path)]
+        return list(
+            {
+                question.text: LabelledQuestion(question.text, domain, question.unit)
+                for question in asked
+                if question.answerable
+            }.values()
+        )
+
+    def _declined(self, question: str, route: Route | None) -> Answer:
+        said = f"None of these domains covers the question: {', '.join(self.domains)}."
+        return Answer(question, said, Arm.RAG, "router", abstained=True, route=route)
