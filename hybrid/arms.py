@@ -158,16 +158,21 @@ class DomainArm:
             self.answerer.generator().log_likelihoods([], [])
 
     def answer_all(
-        self, questions: Sequence[Question], *, where: Mapping[str, str] | None = None
+        self,
+        questions: Sequence[Question],
+        *,
+        where: Mapping[str, str] | None = None,
+        principals: Sequence[str] | None = None,
     ) -> list[Answer]:
         """Answer every question: by likelihood where it has options, by the reader where it has none.
 
         Args:
             questions: with the sources that each may not find.
             where: conditions on the documents, alike for all of them.
+            principals: who asks; without it every document is read.
         """
         texts = [valid_utf8(question.text) for question in questions]
-        hits = self._hits(questions, where)
+        hits = self._hits(questions, where, principals)
         labelled = [place for place, question in enumerate(questions) if question.options]
         open_ended = [place for place, question in enumerate(questions) if not question.options]
         chosen = self.answerer.choose_all(
@@ -182,17 +187,28 @@ class DomainArm:
         answers = dict(zip([*labelled, *open_ended], [*chosen, *written], strict=True))
         return [dataclasses.replace(answers[place], variant=self.name) for place in range(len(questions))]
 
-    def stream(self, question: Question, *, where: Mapping[str, str] | None = None) -> Iterator[str | Answer]:
+    def stream(
+        self,
+        question: Question,
+        *,
+        where: Mapping[str, str] | None = None,
+        principals: Sequence[str] | None = None,
+    ) -> Iterator[str | Answer]:
         """Return the answer to an open question in pieces of text, and at last as an ``Answer``."""
-        (hits,) = self._hits([question], where)
+        (hits,) = self._hits([question], where, principals)
         return map(self._named, self.answerer.stream(valid_utf8(question.text), hits, arm=self.spec.arm))
 
-    def _hits(self, questions: Sequence[Question], where: Mapping[str, str] | None) -> list[list[Hit]]:
+    def _hits(
+        self,
+        questions: Sequence[Question],
+        where: Mapping[str, str] | None,
+        principals: Sequence[str] | None,
+    ) -> list[list[Hit]]:
         if self.retriever is None:
             return [[] for _ in questions]
         withheld = [question.withheld for question in questions]
         return self.retriever.search_all(
-            [question.text for question in questions], where=where, exclude=withheld
+            [question.text for question in questions], where=where, exclude=withheld, principals=principals
         )
 
     def _named(self, part: str | Answer) -> str | Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,9 +13,10 @@ from hybrid.adaptation.serving import arm_adapters
 from hybrid.adaptation.store import AdapterStore
 from hybrid.arms import ArmAdapters, ArmSpec, DomainArm, DomainArms, OwnModels, parse_arm, parse_arms
 from hybrid.config import Settings, load_settings
+from hybrid.documents.principals import Principals
 from hybrid.errors import UsageError
 from hybrid.files import folder_lock, is_name
-from hybrid.index import Manifest, rollback
+from hybrid.index import Manifest, is_restricted, rollback
 from hybrid.index.generations import current
 from hybrid.index.sync import Progress
 from hybrid.ingestion import IndexStatus, IngestEstimate, Ingestor, IngestReport, index_status
@@ -98,7 +100,7 @@ class Assistant:
 
     @property
     def retriever(self) -> Retriever:
-        """Return a retriever over the generation in force.
+        """Return a retriever over the generation in force, which finds all of it, whoever may read it.
 
         Raises:
             IndexMissing: nothing was indexed yet.
@@ -127,16 +129,31 @@ class Assistant:
         return adopted(self.folder, self.settings)
 
     def index(
-        self, folder: str | Path, *, rebuild: bool = False, progress: Progress | None = None
+        self,
+        folder: str | Path,
+        *,
+        rebuild: bool = False,
+        progress: Progress | None = None,
+        principals: Principals | None = None,
     ) -> IngestReport:
         """Make the index hold exactly what the folder (or the single file) holds; only news are embedded.
 
+        Args:
+            folder: or one file.
+            rebuild: start from nothing.
+            progress: told how far each stage is.
+            principals: gives who may read the document of a source, or None where it says nothing; it goes
+                before a file beside the document, and that before what the document says itself. Give it at
+                every ``index``: what nothing is said of, nobody reads in a domain that says it of another.
+
         Raises:
-            UsageError: the folder is missing or holds nothing to index.
+            UsageError: the folder is missing or holds nothing to index; or what says who may read a file
+                cannot be read.
             IndexMismatch: the domain was built with another embedder or from another folder.
             IndexLocked: another process is writing the domain.
         """
-        return self._ingestor.ingest(Path(folder), rebuild=rebuild, progress=progress)
+        ingestor = dataclasses.replace(self._ingestor, principals=principals)
+        return ingestor.ingest(Path(folder), rebuild=rebuild, progress=progress)
 
     def estimate(self, folder: str | Path, *, rebuild: bool = False) -> IngestEstimate:
         """Say what ``index`` would do, how big the result and how long it would take."""
@@ -152,7 +169,12 @@ class Assistant:
         return index_status(self.folder, files=files, verify=verify)
 
     def search(
-        self, question: str, *, arm: Arm | str = Arm.RAG, where: Mapping[str, str] | None = None
+        self,
+        question: str,
+        *,
+        arm: Arm | str = Arm.RAG,
+        where: Mapping[str, str] | None = None,
+        as_user: str | Sequence[str] | None = None,
     ) -> list[Hit]:
         """Return the best hits, best first.
 
@@ -160,19 +182,27 @@ class Assistant:
             question: in plain words.
             arm: the one whose hits they are, such as ``"rag:k=3:mode=dense"``.
             where: conditions on the documents, such as ``{"source": "guide/*"}``.
+            as_user: who asks, or who and the groups of that user, such as ``("anna", "staff")``: only what
+                says that one of them may read it is found.
 
         Raises:
-            UsageError: an empty question, or an arm that does not retrieve.
+            UsageError: an empty question, or an arm that does not retrieve; or no user, and a document says
+                who may read it.
             IndexMissing: nothing was indexed yet.
         """
         (asked,) = _asked([question])
-        retriever = self._serving(arm).retriever
+        retriever = self._asked_by(as_user, arm).retriever
         if retriever is None:
             raise UsageError(f"the arm {arm!s} does not retrieve", hint="name rag or both")
-        return retriever.search(asked.text, where=where)
+        return retriever.search(asked.text, where=where, principals=principals_of(as_user))
 
     def ask(
-        self, question: str, *, arm: Arm | str | None = None, where: Mapping[str, str] | None = None
+        self,
+        question: str,
+        *,
+        arm: Arm | str | None = None,
+        where: Mapping[str, str] | None = None,
+        as_user: str | Sequence[str] | None = None,
     ) -> Answer:
         """Answer a question with citations that hold, or abstain; ``answer.variant`` says by which arm.
 
@@ -181,12 +211,14 @@ class Assistant:
             arm: such as ``Arm.BASE`` or ``"rag:reader=generator:k=3"``; without it the one that was decided
                 on for the domain, else ``rag``.
             where: conditions on the documents, such as ``{"source": "guide/*"}``.
+            as_user: who asks, as in ``search``; an adapter still knows whatever it was trained on.
 
         Raises:
-            UsageError: an empty question, or an arm that there is not.
+            UsageError: an empty question, or an arm that there is not; or no user, and a document says who
+                may read it.
             AdapterError: the arm needs an adapter, and none is in use; or it cannot serve with the generator.
         """
-        return self.ask_all([question], arm=arm, where=where)[0]
+        return self.ask_all([question], arm=arm, where=where, as_user=as_user)[0]
 
     def ask_all(
         self,
@@ -194,23 +226,33 @@ class Assistant:
         *,
         arm: Arm | str | None = None,
         where: Mapping[str, str] | None = None,
+        as_user: str | Sequence[str] | None = None,
     ) -> list[Answer]:
         """Answer several questions in batches, as ``ask`` does each."""
-        asked, serving = _asked(questions), self._serving(arm)
+        asked, principals = _asked(questions), principals_of(as_user)
+        serving = self._asked_by(as_user, arm)
         bound = self._bound(serving)
-        return [self._held(answer, bound) for answer in serving.answer_all(asked, where=where)]
+        answers = serving.answer_all(asked, where=where, principals=principals)
+        return [self._held(answer, bound) for answer in answers]
 
     def stream(
-        self, question: str, *, arm: Arm | str | None = None, where: Mapping[str, str] | None = None
+        self,
+        question: str,
+        *,
+        arm: Arm | str | None = None,
+        where: Mapping[str, str] | None = None,
+        as_user: str | Sequence[str] | None = None,
     ) -> Iterator[str | Answer]:
         """Return the answer of ``ask`` in pieces of text, and at last as an ``Answer``."""
         (asked,) = _asked([question])
-        serving = self._serving(arm)
+        principals = principals_of(as_user)
+        serving = self._asked_by(as_user, arm)
         bound = self._bound(serving)
         if bound is None:
-            return serving.stream(asked, where=where)
+            return serving.stream(asked, where=where, principals=principals)
         # whether it may be said is known only when it is all there
-        (answer,) = (self._held(one, bound) for one in serving.answer_all([asked], where=where))
+        (answer,) = serving.answer_all([asked], where=where, principals=principals)
+        answer = self._held(answer, bound)
         return iter((answer.text, answer))
 
     def check(self, answer: Answer) -> Grounding | None:
@@ -543,12 +585,35 @@ class Assistant:
         judge = self.grounder.scorer.name if score is AnswerScore.JUDGE else ""
         return identity_digest(serving.identity, judge)
 
+    def require_user(self, as_user: str | Sequence[str] | None) -> None:
+        """Refuse to be asked in nobody's name where a document says who may read it.
+
+        Raises:
+            UsageError: there is such a document, and no user.
+        """
+        if as_user is None and is_restricted(self.folder):
+            raise UsageError(
+                f"documents of the domain {self.domain!r} say who may read them, and nobody asks",
+                hint="say who does: as_user=, --as-user on the command",
+            )
+
+    def _asked_by(self, as_user: str | Sequence[str] | None, arm: Arm | str | None) -> DomainArm:
+        serving = self._serving(arm)
+        if serving.spec.arm is not Arm.BASE:  # the generator alone has seen no document
+            self.require_user(as_user)
+        return serving
+
     def _adapters(self, spec: ArmSpec) -> ArmAdapters:
         return arm_adapters(self.adapters, spec, own_embedder=self._own.embedder is not None)
 
     @property
     def _ingestor(self) -> Ingestor:
         return Ingestor(self.folder, self.embedder, self.settings.documents, self.settings.chunks)
+
+
+def principals_of(as_user: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    """Return a user, or a user and the groups of that user, as principals; None where nobody asks."""
+    return (as_user,) if isinstance(as_user, str) else None if as_user is None else tuple(as_user)
 
 
 def _asked(texts: Sequence[str]) -> list[Question]:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from hybrid.assistant import Assistant
+from hybrid.assistant import Assistant, principals_of
 from hybrid.config import Settings, load_settings
 from hybrid.errors import HybridError, IndexMissing, UsageError
+from hybrid.index import Index, Scored
 from hybrid.index.generations import domains as indexed_domains
-from hybrid.models import Embedder, Generator, Reranker
+from hybrid.models import Embedder, Generator, Reranker, Vectors
 from hybrid.questions.files import load_questions
 from hybrid.retrieval import Retriever
 from hybrid.routing.domains import (
@@ -22,6 +24,7 @@ from hybrid.routing.domains import (
     DomainRouter,
     FittedRouter,
     LabelledQuestion,
+    Routable,
     RouterCard,
     fit_router,
     load_router,
@@ -33,6 +36,31 @@ from hybrid.types import Answer, Arm, Route
 
 if TYPE_CHECKING:
     from hybrid.grounding.judge import Grounding
+
+
+@dataclass(frozen=True, slots=True)
+class ReadableIndex:
+    """The index of a domain as a router reads it for a user: the places that the user may read."""
+
+    index: Index
+    positions: Sequence[int]
+
+    def search_dense(self, vector: Vectors, k: int) -> list[Scored]:
+        """Return the k nearest of these positions with their cosines."""
+        return self.index.search_dense(vector, k, among=self.positions)
+
+    def word_shares(self, text: str) -> Mapping[str, float]:
+        """Return for each term of a text the share of these chunks that have it."""
+        return self.index.word_shares(text, among=self.positions)
+
+
+def _readable(retrievers: Mapping[str, Retriever], principals: Sequence[str]) -> dict[str, Routable]:
+    found = {name: one.index.positions_where({}, principals=principals) for name, one in retrievers.items()}
+    return {
+        name: ReadableIndex(retrievers[name].index, positions)
+        for name, positions in found.items()
+        if positions
+    }
 
 
 class Assistants:
@@ -122,28 +150,37 @@ class Assistants:
                 )
             return self._open[domain]
 
-    def route(self, question: str) -> Route:
+    def route(self, question: str, *, as_user: str | Sequence[str] | None = None) -> Route:
         """Return the domain that a question belongs to, or none of these; nothing is generated for it.
 
-        A domain whose index cannot be read is left out, and ``left_out`` says why.
+        A domain whose index cannot be read is left out, and ``left_out`` says why. For a user a domain is
+        what that user may read of it, its passages and words, and no labelled questions.
 
         Raises:
             IndexMissing: no domain can be read.
             IndexMismatch: the router was fitted to what has changed since.
-            UsageError: an empty question.
+            UsageError: an empty question; or no user, and a document says who may read it.
         """
         if not question.strip():
             raise UsageError("the question is empty", hint='ask something: hybrid ask "..."')
         retrievers = self._retrievers()
+        for name in retrievers:
+            self[name].require_user(as_user)
         fitted = self._fitted(retrievers)
+        indexes: dict[str, Routable] = {name: one.index for name, one in retrievers.items()}
+        labelled = fitted.labelled if fitted else {}
+        if (principals := principals_of(as_user)) is not None:
+            indexes, labelled = _readable(retrievers, principals), {}
+        if not indexes:
+            return Route("", 1.0, 1.0, "this user may read nothing", ())
         vectors, by_embedder = {}, {}
         for name, retriever in retrievers.items():
             identity = retriever.embedder.fingerprint.identity
             if identity not in by_embedder:
                 by_embedder[identity] = retriever.embedder.embed_queries([question])[0]
             vectors[name] = by_embedder[identity]
-        router = DomainRouter(fitted.card.weights if fitted else UNFITTED, fitted.labelled if fitted else {})
-        return router.route(question, vectors, {name: one.index for name, one in retrievers.items()})
+        router = DomainRouter(fitted.card.weights if fitted else UNFITTED, labelled)
+        return router.route(question, vectors, indexes)
 
     def ask(
         self,
@@ -152,6 +189,7 @@ class Assistants:
         domain: str | None = None,
         arm: Arm | str | None = None,
         where: Mapping[str, str] | None = None,
+        as_user: str | Sequence[str] | None = None,
     ) -> Answer:
         """Answer a question by the domain it belongs to; decline where it belongs to none.
 
@@ -160,16 +198,18 @@ class Assistants:
             domain: instead of the router's choice.
             arm: as for ``Assistant.ask``: default is what the domain decided on.
             where: conditions on the documents, such as ``{"source": "guide/*"}``.
+            as_user: who asks, as for ``Assistant.search``.
 
         Raises:
             IndexMissing: there is no such domain.
-            UsageError: an empty question, or an arm that there is not.
+            UsageError: an empty question, or an arm that there is not; or no user, and a document says who
+                may read it.
         """
-        route = None if domain is not None else self.route(question)
+        route = None if domain is not None else self.route(question, as_user=as_user)
         chosen = domain if route is None else route.domain
         if not chosen:
             return self._declined(question, route)
-        answer = self[chosen].ask(question, arm=arm, where=where)
+        answer = self[chosen].ask(question, arm=arm, where=where, as_user=as_user)
         return dataclasses.replace(answer, domain=chosen, route=route)
 
     def ask_all(
@@ -179,9 +219,12 @@ class Assistants:
         domain: str | None = None,
         arm: Arm | str | None = None,
         where: Mapping[str, str] | None = None,
+        as_user: str | Sequence[str] | None = None,
     ) -> list[Answer]:
         """Answer several questions, those of one domain in batches, in the given order."""
-        routes = [None if domain is not None else self.route(question) for question in questions]
+        routes = [
+            None if domain is not None else self.route(question, as_user=as_user) for question in questions
+        ]
         chosen = [domain if route is None else route.domain for route in routes]
         answers: dict[int, Answer] = {}
         for name in dict.fromkeys(chosen):
@@ -193,7 +236,7 @@ class Assistants:
                 found = [
                     dataclasses.replace(answer, domain=name, route=routes[place])
                     for place, answer in zip(
-                        places, self[name].ask_all(asked, arm=arm, where=where), strict=True
+                        places, self[name].ask_all(asked, arm=arm, where=where, as_user=as_user), strict=True
                     )
                 ]
             answers.update(zip(places, found, strict=True))
@@ -206,16 +249,17 @@ class Assistants:
         domain: str | None = None,
         arm: Arm | str | None = None,
         where: Mapping[str, str] | None = None,
+        as_user: str | Sequence[str] | None = None,
     ) -> Iterator[str | Answer]:
         """Return the answer of ``ask`` in pieces of text, and at last as an ``Answer``."""
-        route = None if domain is not None else self.route(question)
+        route = None if domain is not None else self.route(question, as_user=as_user)
         chosen = domain if route is None else route.domain
         if not chosen:
             declined = self._declined(question, route)
             return iter([declined.text, declined])
         return (
             dataclasses.replace(part, domain=chosen, route=route) if isinstance(part, Answer) else part
-            for part in self[chosen].stream(question, arm=arm, where=where)
+            for part in self[chosen].stream(question, arm=arm, where=where, as_user=as_user)
         )
 
     def check(self, answer: Answer) -> Grounding | None:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from hybrid.chunking import CHUNKING_VERSION, chunk_document, token_limit
 from hybrid.config import ChunkSettings, DocumentSettings
-from hybrid.documents import READERS_VERSION, ReaderPool, Scan, scan
+from hybrid.documents import READERS_VERSION, ReaderPool, Scan, SourceFile, scan
+from hybrid.documents.principals import Principals, rule_for
 from hybrid.errors import IndexError_, IndexMismatch, IndexMissing, UsageError
 from hybrid.files import hash_file, hash_text
 from hybrid.index import Index, Manifest, read_state, require_embedder
@@ -106,6 +107,7 @@ class Ingestor:
     embedder: Embedder
     documents: DocumentSettings
     chunks: ChunkSettings
+    principals: Principals | None = None
 
     def ingest(
         self, folder: Path, *, rebuild: bool = False, progress: Progress | None = None
@@ -254,14 +256,19 @@ class Ingestor:
         limits = dataclasses.replace(self.documents, workers=0, exclude=())
         limits_digest = hash_text(json.dumps(dataclasses.asdict(limits)))
         wanted: dict[str, FileState] = {}
+        files: list[SourceFile] = []
         unreadable: list[Rejected] = []
         for file in found.files:
             try:
-                wanted[file.source] = FileState(hash_text(recipe, hash_file(file.path)), limits_digest)
+                content = hash_file(file.path)
             except OSError as error:
                 unreadable.append(Rejected(file.source, f"cannot be read: {error.strerror}"))
-        files = tuple(file for file in found.files if file.source in wanted)
-        return Scan(files, (*found.rejected, *unreadable), found.skipped), wanted
+                continue
+            rule = rule_for(file, self.principals)
+            digest = hash_text(recipe, content, *(() if rule is None else ("principals", *rule)))
+            wanted[file.source] = FileState(digest, limits_digest)
+            files.append(dataclasses.replace(file, principals=rule))
+        return Scan(tuple(files), (*found.rejected, *unreadable), found.skipped), wanted
 
     @property
     def _recipe(self) -> str:
@@ -276,7 +283,8 @@ class Ingestor:
 
     def _state(self, document: Document) -> FileState:
         """Say what a document is that came from no file."""
-        content = json.dumps([document.title, document.text, dict(document.metadata)], sort_keys=True)
+        rule = () if document.principals is None else (document.principals,)
+        content = json.dumps([document.title, document.text, dict(document.metadata), *rule], sort_keys=True)
         return FileState(hash_text(self._recipe, content), _ADDED)
 
     def _added(self, *, missing: type[IndexError_] = IndexMissing) -> dict[str, FileState]:
@@ -343,17 +351,28 @@ class Ingestor:
         def load(sources: Sequence[str]) -> Iterator[FileContent]:
             with ReaderPool(self.documents) as pool:
                 for batch in pool.read([files[source] for source in sources if source in files]):
-                    yield self._content(batch.file.source, batch.items, last=batch.last)
+                    yield self._content(
+                        batch.file.source, batch.items, last=batch.last, principals=batch.file.principals
+                    )
             yield from map(self._whole, self._stored([source for source in sources if source not in files]))
 
         return load
 
-    def _content(self, file: str, items: Sequence[Document | Rejected], *, last: bool) -> FileContent:
+    def _content(
+        self,
+        file: str,
+        items: Sequence[Document | Rejected],
+        *,
+        last: bool,
+        principals: tuple[str, ...] | None = None,
+    ) -> FileContent:
         documents, rejected = [], []
         for item in items:
             if isinstance(item, Rejected):
                 rejected.append(item)
                 continue
+            if principals is not None:
+                item = dataclasses.replace(item, principals=principals)
             sized = chunk_document(item, self.embedder, self.chunks, max_tokens=self.embedder.max_tokens)
             documents.append(
                 IndexedDocument(item, tuple(s.chunk for s in sized), tuple(s.tokens for s in sized))

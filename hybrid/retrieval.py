@@ -38,9 +38,15 @@ class Retriever:
         """Refuse an embedder other than the one that built the index."""
         require_embedder(self.index.manifest, self.embedder.fingerprint)
 
-    def search(self, question: str, *, where: Mapping[str, str] | None = None) -> list[Hit]:
+    def search(
+        self,
+        question: str,
+        *,
+        where: Mapping[str, str] | None = None,
+        principals: Sequence[str] | None = None,
+    ) -> list[Hit]:
         """Return the best hits, best first; none for a question without words."""
-        return self.search_all([question], where=where)[0]
+        return self.search_all([question], where=where, principals=principals)[0]
 
     def search_all(
         self,
@@ -48,6 +54,7 @@ class Retriever:
         *,
         where: Mapping[str, str] | None = None,
         exclude: Sequence[Sequence[str]] | None = None,
+        principals: Sequence[str] | None = None,
     ) -> list[list[Hit]]:
         """Return the hits of every question; the questions are embedded in one batch.
 
@@ -56,12 +63,15 @@ class Retriever:
             where: conditions on the documents, alike for all questions.
             exclude: for each question the sources that it may not find, ``*`` and ``?`` as in ``where``;
                 what is excluded makes room for the next best, so it costs no hits.
+            principals: a user and the groups of that user, who find only what one of them may read; without
+                it all is found, which is for who runs the domain: ``Assistant`` asks for users.
         """
         questions = [valid_utf8(question) for question in questions]
         withheld = exclude if exclude is not None else [()] * len(questions)
         asked = [question for question in questions if question.strip()]
         with span("retrieval", {"openinference.span.kind": "RETRIEVER", "hybrid.questions": len(asked)}):
-            among = self.index.positions_where(where) if where else None
+            filtered = where or principals is not None
+            among = self.index.positions_where(where or {}, principals=principals) if filtered else None
             vectors = iter(self.embedder.embed_queries(asked))
             return [
                 self._search_one(question, next(vectors), among, self._positions(sources))

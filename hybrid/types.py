@@ -67,7 +67,8 @@ class Document:
 
     ``source`` is the path below the indexed folder with ``/``, and ``path#row`` for a row of a
     table. ``blocks`` are in order and do not overlap. ``pages`` holds the offset at which each
-    page begins (page 1 first) and is empty where the format has no pages.
+    page begins (page 1 first) and is empty where the format has no pages. ``principals`` are those who may
+    read it: None where nothing says so, empty for nobody.
     """
 
     source: str
@@ -76,6 +77,7 @@ class Document:
     blocks: tuple[Block, ...] = ()
     pages: tuple[int, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
+    principals: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

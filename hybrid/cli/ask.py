@@ -10,7 +10,7 @@ import typer
 
 from hybrid.assistant import Assistant
 from hybrid.cli import console
-from hybrid.cli.options import Context, Count, Reranker, shared
+from hybrid.cli.options import AsUser, Context, Count, Reranker, shared
 from hybrid.config import Reader as ReaderKind
 from hybrid.config import RetrievalMode
 from hybrid.domains import Assistants
@@ -73,10 +73,13 @@ def search(
     ] = None,
     where: Where = None,
     reranker: Reranker = None,
+    as_user: AsUser = None,
 ) -> None:
     """Show the passages nearest to a question, with the scores of each side."""
     settings = context.settings(retrieval={"k": k, "mode": mode}, models={"reranker": reranker})
-    hits = context.assistant(settings).search(_read(question), where=_conditions(where))
+    hits = context.assistant(settings).search(
+        _read(question), where=_conditions(where), as_user=as_user or None
+    )
     if context.as_json:
         console.json_document({"question": question, "hits": hits})
         return
@@ -104,6 +107,7 @@ def ask(
     generator_adapter: GeneratorAdapter = None,
     reader: Reader = None,
     where: Where = None,
+    as_user: AsUser = None,
     k: Count = None,
     reranker: Reranker = None,
     no_check: NoCheck = False,
@@ -124,11 +128,11 @@ def ask(
         )
     text, conditions = _read(question), _conditions(where)
     if context.as_json:
-        answer = assistant.ask(text, arm=used, where=conditions)
+        answer = assistant.ask(text, arm=used, where=conditions, as_user=as_user or None)
         sure = _sure(assistant, answer, samples)
         console.json_document(values(answer, _checked(assistant, answer, no_check), sure))
         return
-    for part in assistant.stream(text, arm=used, where=conditions):
+    for part in assistant.stream(text, arm=used, where=conditions, as_user=as_user or None):
         _show(assistant, part, no_check, samples)
 
 
@@ -138,6 +142,7 @@ def chat(
     arm: ArmOption = None,
     generator_adapter: GeneratorAdapter = None,
     reader: Reader = None,
+    as_user: AsUser = None,
     no_check: NoCheck = False,
 ) -> None:
     """Answer question after question from stdin; each stands alone. With --json one line an answer."""
@@ -155,10 +160,10 @@ def chat(
         if not line.strip():
             continue
         if context.as_json:
-            answer = assistant.ask(line.strip(), arm=used)
+            answer = assistant.ask(line.strip(), arm=used, as_user=as_user or None)
             console.json_line(values(answer, _checked(assistant, answer, no_check)))
         else:
-            for part in assistant.stream(line.strip(), arm=used):
+            for part in assistant.stream(line.strip(), arm=used, as_user=as_user or None):
                 _show(assistant, part, no_check)
 
 

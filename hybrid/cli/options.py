@@ -29,6 +29,12 @@ Indexes = Annotated[str | None, typer.Option("--indexes", help="Folder that hold
 EffortOption = Annotated[Effort | None, typer.Option("--effort", help="One dial for speed against quality.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Never ask the hub for a model.")]
 # Of several commands, and not of all.
+AsUser = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--as-user", help="Who asks, and again for each group of that user; finds what they may read."
+    ),
+]
 Count = Annotated[int | None, typer.Option("-k", help="How many hits.")]
 Reranker = Annotated[str | None, typer.Option("--reranker", help="A cross-encoder, by name or folder.")]
 

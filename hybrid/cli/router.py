@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hybrid.cli import console
-from hybrid.cli.options import Context, shared
+from hybrid.cli.options import AsUser, Context, shared
 from hybrid.domains import Assistants
 from hybrid.routing.domains import RouterCard
 
@@ -25,10 +25,14 @@ def fit(context: Context) -> None:
 
 @app.command("route")
 @shared("as_json", "config", "indexes", "offline")
-def route(context: Context, question: Annotated[str, typer.Argument(help="In plain words.")]) -> None:
+def route(
+    context: Context,
+    question: Annotated[str, typer.Argument(help="In plain words.")],
+    as_user: AsUser = None,
+) -> None:
     """Say which domain a question belongs to, and what speaks for it."""
     with Assistants(settings=context.settings()) as assistants:
-        found = assistants.route(question)
+        found = assistants.route(question, as_user=as_user or None)
         for name, reason in assistants.left_out().items():
             console.note(f"left out: {name}: {reason}")
     chances = [f"  {one.probability:.3f}  {one.domain or 'none of these'}" for one in found.chances]

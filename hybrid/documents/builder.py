@@ -99,7 +99,12 @@ class TextBuilder:
             self._pages.append(self._length + len(SEPARATOR) if self._parts else 0)
 
     def document(
-        self, source: str, *, title: str = "", metadata: Mapping[str, str] | None = None
+        self,
+        source: str,
+        *,
+        title: str = "",
+        metadata: Mapping[str, str] | None = None,
+        principals: tuple[str, ...] | None = None,
     ) -> Document:
         """Return the document; the title is the first heading where none is given.
 
@@ -115,6 +120,7 @@ class TextBuilder:
             blocks=tuple(self._blocks),
             pages=tuple(min(page, self._length) for page in self._pages),
             metadata=plain_metadata(metadata or {}),
+            principals=principals,
         )
 
     def _append(self, text: str) -> int:

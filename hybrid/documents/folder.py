@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hybrid.config import DocumentSettings
+from hybrid.documents.principals import RULE_SUFFIX
 from hybrid.documents.reading import supported_suffixes
 from hybrid.documents.source import SourceFile, printable
 from hybrid.errors import UsageError
@@ -141,6 +142,9 @@ class _Walk:
         suffix = os.path.splitext(relative)[1].lower()  # noqa: PTH122
         if suffix not in supported_suffixes() or self.excluded(relative):
             self.skipped += 1
+            if suffix == RULE_SUFFIX and not (self.root / relative[: -len(suffix)]).exists():
+                # a name mistyped would leave open what was meant to be closed
+                self._reject(relative, "says who may read a document, and there is none of that name")
             return
         source = printable(relative)
         if source in self.files:

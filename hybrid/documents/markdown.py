@@ -6,10 +6,12 @@ import html
 import re
 import textwrap
 from collections.abc import Callable, Iterator
+from itertools import takewhile
 
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import TextBuilder
-from hybrid.documents.source import SourceFile
+from hybrid.documents.principals import is_rule, rule_of
+from hybrid.documents.source import SourceFile, Unreadable
 from hybrid.documents.text import decode
 from hybrid.types import BlockKind, Document
 
@@ -107,24 +109,37 @@ _METADATA_LENGTH = 500
 def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
     """Yield the document of a Markdown file."""
     lines = decode(file.path.read_bytes()).split("\n")
-    fields, rest = front_matter(lines)
+    fields, rule, rest = front_matter(lines)
     builder = TextBuilder(settings.max_characters)
     _Parser(builder, is_mdx=file.path.suffix.lower() == ".mdx").run(rest)
     title = fields.pop("title", "")
-    yield builder.document(file.source, title=title, metadata=fields)
+    yield builder.document(file.source, title=title, metadata=fields, principals=rule)
 
 
-def front_matter(lines: list[str]) -> tuple[dict[str, str], list[str]]:
-    """Return the ``key: value`` lines between two ``---`` at the top, and the lines below them."""
+def front_matter(lines: list[str]) -> tuple[dict[str, str], tuple[str, ...] | None, list[str]]:
+    """Return the ``key: value`` lines between two ``---`` at the top, who may read it, and the rest."""
     if not lines or lines[0].rstrip() != "---":
-        return {}, lines
+        return {}, None, lines
     end = next((index for index, line in enumerate(lines) if index and line.rstrip() in ("---", "...")), 0)
+    if not end and any(_rules(list(takewhile(str.strip, lines[1:])))):
+        raise Unreadable("its front matter says who may read it and has no end; write --- below it")
+    rule = rule_of(_rules(lines[1:end]))
     fields: dict[str, str] = {}
     for line in lines[1:end]:
         if (match := _FIELD.fullmatch(line.rstrip())) and (value := _unquoted(match["value"] or "")):
             fields[match["name"].strip()] = value[:_METADATA_LENGTH]
+    fields = {name: value for name, value in fields.items() if not is_rule(name)}
     # a rule at the top of a page without front matter looks the same, but no fields follow it
-    return (fields, lines[end + 1 :]) if fields else ({}, lines)
+    return (fields, rule, lines[end + 1 :]) if fields or rule is not None else ({}, None, lines)
+
+
+def _rules(lines: list[str]) -> Iterator[tuple[str, object]]:
+    """Yield the fields that say who may read the page, on one line or as a list below it."""
+    for place, line in enumerate(lines):
+        name, colon, value = line.partition(":")
+        if colon and is_rule(name):
+            below = takewhile(lambda item: item.lstrip().startswith("-"), lines[place + 1 :])
+            yield name, value.strip() or [_unquoted(item.strip()[1:]) for item in below]
 
 
 def _unquoted(value: str) -> str:

@@ -17,12 +17,14 @@ class SourceFile:
     """One file found below the folder.
 
     ``source`` is its path relative to the folder with ``/``; bytes of a name that are not UTF-8 are
-    written out in hexadecimal, so it can always be encoded and stored. ``path`` opens the file.
+    written out in hexadecimal, so it can always be encoded and stored. ``path`` opens the file. Who may read
+    it by ``principals`` goes before what the document says itself.
     """
 
     source: str
     path: Path
     size: int
+    principals: tuple[str, ...] | None = None
 
 
 def printable(name: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import TextBuilder
+from hybrid.documents.principals import is_rule, rule_of
 from hybrid.documents.source import SourceFile, Unreadable
 from hybrid.documents.text import encoding_of
 from hybrid.types import BlockKind, Document, Rejected
@@ -59,8 +60,8 @@ def _json_document(source: str, line: str, settings: DocumentSettings) -> Docume
         raise Unreadable(f"no field `{name}`, found {_names(row)}; set documents.text_field to one of them")
     if not isinstance(row[name], str):
         raise Unreadable(f"the field `{name}` is {_kind(row[name])}, expected a string")
-    values = {key: _plain(value) for key, value in row.items() if key != name}
-    return _row_document(source, row[name], values, settings)
+    values = {key: _plain(value) for key, value in row.items() if key != name and not is_rule(key)}
+    return _row_document(source, row[name], values, settings, rule_of(row.items()))
 
 
 def _read_delimited(file: SourceFile, settings: DocumentSettings) -> Iterator[Document | Rejected]:
@@ -95,31 +96,41 @@ def _read_delimited(file: SourceFile, settings: DocumentSettings) -> Iterator[Do
 def _delimited_document(
     source: str, header: list[str], row: list[str], settings: DocumentSettings
 ) -> Document:
+    # a row may end before the column: then it names nobody
+    rule = rule_of((name, row[place] if place < len(row) else "") for place, name in enumerate(header))
     names = [name or f"column {index}" for index, name in enumerate(header, start=1)]
     names += [f"column {index}" for index in range(len(names) + 1, len(row) + 1)]
     # two columns of one name are two columns: the second must not take the place of the first
     names = [
         name if names.index(name) == place else f"{name} ({place + 1})" for place, name in enumerate(names)
     ]
-    values = dict(zip(names, row, strict=False))
+    values = {name: value for name, value in zip(names, row, strict=False) if not is_rule(name)}
     if settings.text_field in values:
-        return _row_document(source, values.pop(settings.text_field), values, settings)
+        return _row_document(source, values.pop(settings.text_field), values, settings, rule)
     text = "\n".join(f"{name}: {value.strip()}" for name, value in values.items() if value.strip())
     builder = TextBuilder(settings.max_characters)
     builder.add(BlockKind.PARAGRAPH, text)
     # a long cell is in the text already; as a filter it would be useless
     metadata = {name: value for name, value in values.items() if len(value) <= _LONG_VALUE}
-    return builder.document(source, title=values.get("title", ""), metadata=_with_id(metadata))
+    return builder.document(
+        source, title=values.get("title", ""), metadata=_with_id(metadata), principals=rule
+    )
 
 
-def _row_document(source: str, text: str, values: Mapping[str, str], settings: DocumentSettings) -> Document:
+def _row_document(
+    source: str,
+    text: str,
+    values: Mapping[str, str],
+    settings: DocumentSettings,
+    rule: tuple[str, ...] | None,
+) -> Document:
     builder = TextBuilder(settings.max_characters)
     title = values.get("title", "")
     builder.add(BlockKind.HEADING, " ".join(title.split()), level=1)
     for paragraph in text.replace("\r\n", "\n").split("\n\n"):
         builder.add(BlockKind.PARAGRAPH, paragraph)
     metadata = {name: value for name, value in values.items() if name != "title"}
-    return builder.document(source, title=title, metadata=_with_id(metadata))
+    return builder.document(source, title=title, metadata=_with_id(metadata), principals=rule)
 
 
 def _with_id(metadata: dict[str, str]) -> dict[str, str]:

@@ -262,6 +262,7 @@ def _pack_item(item: Document | Rejected) -> dict[str, Any]:
         "blocks": [(block.kind.value, block.start, block.end, block.level) for block in item.blocks],
         "pages": item.pages,
         "metadata": dict(item.metadata),
+        "principals": item.principals,
     }
 
 
@@ -277,4 +278,5 @@ def _unpack_item(value: dict[str, Any]) -> Document | Rejected:
         ),
         pages=tuple(value["pages"]),
         metadata=value["metadata"],
+        principals=None if value["principals"] is None else tuple(value["principals"]),
     )

@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from hybrid.errors import IndexCorrupt, IndexMismatch, IndexMissing
+from hybrid.errors import IndexCorrupt, IndexMismatch, IndexMissing, UsageError
 from hybrid.files import REPAIR, folder_lock, verify_checksum
 from hybrid.index.dense import DenseIndex, Scored
 from hybrid.index.generations import (
@@ -15,6 +15,7 @@ from hybrid.index.generations import (
     current,
     domains,
     folder_of,
+    is_restricted,
     open_store,
     previous,
     read_manifest,
@@ -32,6 +33,7 @@ __all__ = [
     "Manifest",
     "Scored",
     "domains",
+    "is_restricted",
     "read_state",
     "require_embedder",
     "rollback",
@@ -144,17 +146,19 @@ class Index:
             )
         return found
 
-    def word_shares(self, text: str) -> dict[str, float]:
+    def word_shares(self, text: str, *, among: Sequence[int] | None = None) -> dict[str, float]:
         """Return for each term of a text the share of the chunks that have it, from 0 to 1."""
-        return self._lexical.word_shares(text)
+        return self._lexical.word_shares(text, among=among)
 
     def cosines(self, vector: Vectors, positions: Sequence[int]) -> list[float]:
         """Return the cosine of a query vector with each position."""
         return [float(value) for value in self._dense.vectors(positions) @ vector]
 
-    def positions_where(self, where: Mapping[str, str]) -> list[int]:
-        """Return the positions of the chunks that match every condition."""
-        return self._store.positions_where(where)
+    def positions_where(
+        self, where: Mapping[str, str], *, principals: Sequence[str] | None = None
+    ) -> list[int]:
+        """Return the positions of the chunks that match every condition, and that one of them may read."""
+        return self._store.positions_where(where, principals=principals)
 
     def chunks(self, positions: Sequence[int]) -> list[Chunk]:
         """Return the chunks at the positions, in the order asked for."""
@@ -183,15 +187,21 @@ class Index:
 
 
 def rollback(domain: Path) -> Manifest:
-    """Put the generation before the one in force back in force.
+    """Put the generation before the one in force back in force, with who might read what then.
 
     Raises:
         IndexMissing: there is none.
         IndexCorrupt: a file of it changed since it was built.
+        UsageError: it is from before the domain was restricted, so it would be open to all.
     """
     with folder_lock(domain):
         older = Index(domain, previous(domain))
         older.verify()
         older.close()
+        if is_restricted(domain) and not older.manifest.restricted:
+            raise UsageError(
+                f"in generation {older.manifest.generation} no document says who may read it, so all could",
+                hint="index again instead, or remove the whole domain with: hybrid remove --all",
+            )
         switch(domain, older.manifest.generation)
         return older.manifest

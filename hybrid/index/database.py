@@ -20,8 +20,14 @@ _BUSY_SECONDS = 2.0
 _CACHE_REPAIR = "remove {}: it holds nothing that cannot be computed again"
 
 
-def connect(path: Path, schema: str, *, read_only: bool) -> sqlite3.Connection:
+def connect(path: Path, schema: str, *, read_only: bool, added: str = "") -> sqlite3.Connection:
     """Open a file that holds exactly the tables of a schema: a view or a trigger is somebody else's program.
+
+    Args:
+        path: of the file.
+        schema: its tables.
+        read_only: it is not written any more, by nobody.
+        added: tables that a file of an earlier version lacks; it gets them, in memory if it is read-only.
 
     Raises:
         IndexCorrupt: it is no database, or one of other tables.
@@ -36,13 +42,17 @@ def connect(path: Path, schema: str, *, read_only: bool) -> sqlite3.Connection:
         with database_errors(path, read_only=read_only):
             connection.execute("PRAGMA trusted_schema = OFF")
             connection.execute("PRAGMA foreign_keys = ON")
-            if not read_only and not _objects(connection):
-                connection.executescript(schema)
             found = _objects(connection)
+            if not read_only and (not found or found == _expected(schema)):
+                connection.executescript(schema + added)
+                found = _objects(connection)
             if not read_only:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = NORMAL")
-        _require_tables(path, found, schema)
+        if added and found == _expected(schema):
+            connection.executescript(added.replace("CREATE TABLE IF NOT EXISTS", "CREATE TEMP TABLE"))
+        else:
+            _require_tables(path, found, schema + added)
     except BaseException:
         connection.close()
         raise

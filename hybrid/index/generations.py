@@ -41,7 +41,10 @@ _BLOCK = 8_192
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a generation is; written last, so its presence means that the generation is whole."""
+    """What a generation is; written last, so its presence means that the generation is whole.
+
+    ``restricted`` says that a document says who may read it, in it or in a generation before it.
+    """
 
     generation: str
     created: str
@@ -52,6 +55,7 @@ class Manifest:
     dense: DenseReport
     sha256: dict[str, str]
     previous: str = ""
+    restricted: bool = False
     schema_version: int = SCHEMA_VERSION
 
 
@@ -101,7 +105,7 @@ def read_manifest(domain: Path, generation: str) -> Manifest:
         text = path.read_text(encoding="utf-8")
         value = json.loads(text)
         version = value["schema_version"]
-        if version == SCHEMA_VERSION or type(version) is not int:
+        if version in (1, SCHEMA_VERSION) or type(version) is not int:  # 1 knows no principals
             return _manifest(value, text, generation)
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise IndexCorrupt(
@@ -111,6 +115,14 @@ def read_manifest(domain: Path, generation: str) -> Manifest:
         f"{path} has format {version}, this version reads format {SCHEMA_VERSION}",
         hint="rebuild with: hybrid index FOLDER --rebuild",
     )
+
+
+def is_restricted(domain: Path) -> bool:
+    """Tell whether a domain may only be asked in somebody's name; one that holds nothing yet is not."""
+    try:
+        return read_manifest(domain, current(domain)).restricted
+    except IndexMissing:
+        return False
 
 
 def finish(folder: Path, manifest: Manifest) -> Manifest:
@@ -359,6 +371,8 @@ def build_generation(
         dense=DenseReport(DenseKind.EXACT, fingerprint.dimension, 0, 0, 1.0),
         sha256={},
         previous=_predecessor(domain),
+        # who takes the last rule away, or forgets to give the rules, does not open the rest to all
+        restricted=staging.has_principals() or any(manifest.restricted for manifest in readable(domain)),
     )
     with storage_errors(str(target)):
         try:

@@ -84,12 +84,23 @@ class TantivyIndex:
                 for score, address in found
             ]
 
-    def word_shares(self, text: str) -> dict[str, float]:
+    def word_shares(self, text: str, *, among: Sequence[int] | None = None) -> dict[str, float]:
         """Return for each term of a text the share of the chunks that have it, from 0 to 1."""
+        import tantivy
+
         terms = list(dict.fromkeys(self._analyser.analyze(valid_utf8(text))))[:_MAX_TERMS]
         chunks = max(self._searcher.num_docs, 1)
         with _damage(self._folder):
-            return {term: self._searcher.doc_freq("text", term) / chunks for term in terms}
+            if among is None:
+                return {term: self._searcher.doc_freq("text", term) / chunks for term in terms}
+            schema, must, shares = self._index.schema, tantivy.Occur.Must, dict[str, float]()
+            searcher: Any = self._searcher
+            only = tantivy.Query.term_set_query(schema, "position", list(among))
+            for term in terms:
+                has = tantivy.Query.term_query(schema, "text", term)
+                query = tantivy.Query.boolean_query([(must, has), (must, only)])
+                shares[term] = searcher.search(query, limit=1).count / max(len(among), 1)
+            return shares
 
 
 @contextlib.contextmanager

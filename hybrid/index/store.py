@@ -16,7 +16,8 @@ from hybrid.index.database import VectorCache, connect, database_errors, decode_
 from hybrid.models import Vectors
 from hybrid.types import Chunk, Document, Rejected
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+_MAY_READ = "d.id IN (SELECT document FROM principals WHERE principal IN (SELECT value FROM json_each(?)))"
 _Kind = TypeVar("_Kind", list[Any], dict[str, Any])
 _REKEYED = 1_000
 
@@ -36,6 +37,13 @@ CREATE TABLE IF NOT EXISTS chunks(
     PRIMARY KEY(document, ordinal));
 CREATE INDEX IF NOT EXISTS chunks_position ON chunks(position);
 CREATE INDEX IF NOT EXISTS chunks_key ON chunks(key);
+"""
+# Since version 2: a row for each who may read a document. A rule that names nobody is a row of NULL, which
+# equals nothing; a document without a rule has no row.
+_PRINCIPALS = """
+CREATE TABLE IF NOT EXISTS principals(
+    document INTEGER NOT NULL REFERENCES documents(id) ON DELETE CASCADE, principal TEXT);
+CREATE INDEX IF NOT EXISTS principals_document ON principals(document);
 """
 
 
@@ -91,7 +99,7 @@ class Store:
     def __init__(self, path: Path, *, read_only: bool) -> None:
         self.path = path
         self._read_only = read_only
-        self._db = connect(path, _SCHEMA, read_only=read_only)
+        self._db = connect(path, _SCHEMA, read_only=read_only, added=_PRINCIPALS)
 
     def close(self) -> None:
         """Close the file."""
@@ -154,6 +162,9 @@ class Store:
                 json.dumps(dict(document.metadata), ensure_ascii=False),
             ),
         )
+        if document.principals is not None:
+            rows = [(cursor.lastrowid, principal) for principal in document.principals or (None,)]
+            self._db.executemany("INSERT INTO principals VALUES (?, ?)", rows)
         self._db.executemany(
             "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)",
             [
@@ -263,6 +274,10 @@ class Store:
                           (SELECT coalesce(sum(length(text)), 0) FROM documents)"""
         return Counts(*next(self._rows(query)))
 
+    def has_principals(self) -> bool:
+        """Tell whether any document says who may read it."""
+        return bool(next(self._rows("SELECT EXISTS (SELECT 1 FROM principals)"))[0])
+
     def require_positions(self, chunks: int) -> None:
         """Refuse a store whose chunks do not have each of so many positions once.
 
@@ -290,11 +305,18 @@ class Store:
 
     def document(self, source: str) -> Document | None:
         """Return a document without its blocks, or None."""
-        query = "SELECT title, text, pages, metadata FROM documents WHERE source = ?"
-        for title, text, pages, metadata in self._rows(query, (source,)):
+        query = "SELECT title, text, pages, metadata, id FROM documents WHERE source = ?"
+        for title, text, pages, metadata, identity in self._rows(query, (source,)):
             starts = tuple(self._parsed(pages, list, int))
             values = self._parsed(metadata, dict, str)
-            return Document(source, self._text(text), self._text(title), pages=starts, metadata=values)
+            return Document(
+                source,
+                self._text(text),
+                self._text(title),
+                pages=starts,
+                metadata=values,
+                principals=self._principals(identity),
+            )
         return None
 
     def chunks(self, positions: Sequence[int]) -> list[Chunk]:
@@ -322,16 +344,24 @@ class Store:
             for position, *row in self._rows(query, (document,)):
                 yield Row(position, self._chunk(source, text, metadata, row))
 
-    def positions_where(self, where: Mapping[str, str]) -> list[int]:
+    def positions_where(
+        self, where: Mapping[str, str], *, principals: Sequence[str] | None = None
+    ) -> list[int]:
         """Return the positions of chunks whose document matches every condition.
 
-        ``source`` and ``title`` take a pattern with ``*`` and ``?``; any other key is compared
-        with the metadata for equality.
+        Args:
+            where: ``source`` and ``title`` take a pattern with ``*`` and ``?``; any other key is compared
+                with the metadata for equality.
+            principals: one of them may read the document by its rule; None asks for no rule.
 
         Raises:
-            UsageError: a key that no document has.
+            UsageError: a key that no document has, or none that may be read.
         """
         conditions, values = [], []
+        if principals is not None:
+            conditions.append(_MAY_READ)
+            values.append(json.dumps(list(principals)))
+        readable = (" AND ".join(conditions) or "1", tuple(values))
         for key, value in where.items():
             if key in ("source", "title"):
                 # rows of a table are meant with their file
@@ -341,7 +371,7 @@ class Store:
                 value = value.replace("[", "[[]")  # only * and ? are special, a name may hold brackets
                 values += [value] if key == "source" else []
             else:
-                self._refuse_unknown_key(key)
+                self._refuse_unknown_key(key, *readable)
                 conditions.append("json_extract(d.metadata, ?) = ?")
                 values.append(f'$."{key}"')
             values.append(value)
@@ -349,16 +379,17 @@ class Store:
                     WHERE {" AND ".join(conditions) or "1"} ORDER BY c.position"""
         return [position for (position,) in self._rows(query, values)]
 
-    def _refuse_unknown_key(self, key: str) -> None:
-        known = {
-            name
-            for (name,) in self._rows(
-                "SELECT DISTINCT j.key FROM documents d, json_each(d.metadata) j WHERE d.metadata != '{}'"
-            )
-        }
+    def _refuse_unknown_key(self, key: str, readable: str, values: Sequence[str]) -> None:
+        query = f"""SELECT DISTINCT j.key FROM documents d, json_each(d.metadata) j
+                    WHERE d.metadata != '{{}}' AND {readable}"""
+        known = {name for (name,) in self._rows(query, values)}
         if key not in known or '"' in key:
             valid = ", ".join(["source", "title", *sorted(known)[:20]])
             raise UsageError(f"no document has the key {key!r}", hint=f"keys to filter by: {valid}")
+
+    def _principals(self, document: int) -> tuple[str, ...] | None:
+        rows = list(self._rows("SELECT principal FROM principals WHERE document = ?", (document,)))
+        return tuple(sorted(self._text(name) for (name,) in rows if name is not None)) if rows else None
 
     # --- what was read is what it should be ---------------------------------------------------------
 

@@ -33,6 +33,7 @@ class ChatHybrid(BaseChatModel):
     Args:
         assistant: the domain, or several: ``response_metadata`` then holds ``domain`` and ``route``.
         model: an arm, such as ``"rag:k=3"``; empty, the one that was decided on. A call may name one.
+        as_user: who asks, and the groups of that user; only what one of them may read is answered from.
         stop: where the text ends; with it, an answer is streamed as one piece.
 
     Example:
@@ -41,6 +42,7 @@ class ChatHybrid(BaseChatModel):
 
     assistant: Assistant | Assistants
     model: str = ""
+    as_user: str | list[str] | None = None
     stop: list[str] | None = None
 
     @property
@@ -63,7 +65,7 @@ class ChatHybrid(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         refuse(kwargs)
-        answer = self.assistant.ask(question_of(messages), arm=self._arm(model))
+        answer = self.assistant.ask(question_of(messages), arm=self._arm(model), as_user=self.as_user)
         text = cut_at_stop(answer.text, stop or self.stop or ())
         message = AIMessage(text, response_metadata=_about(answer), usage_metadata=_usage(answer))
         return ChatResult(generations=[ChatGeneration(message=message)])
@@ -79,7 +81,8 @@ class ChatHybrid(BaseChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         refuse(kwargs)
         ends = stop or self.stop or ()
-        for part in self.assistant.stream(question_of(messages), arm=self._arm(model)):
+        asked, arm = question_of(messages), self._arm(model)
+        for part in self.assistant.stream(asked, arm=arm, as_user=self.as_user):
             if isinstance(part, Answer):
                 chunk = AIMessageChunk(
                     content=cut_at_stop(part.text, ends) if ends else "",
@@ -108,13 +111,20 @@ class HybridRunnable(Runnable[str, Any]):
     Args:
         assistant: the domain, or several.
         arm: such as ``"rag:k=3"``; without it the one that was decided on.
+        as_user: who asks, and the groups of that user.
 
     Example:
         >>> (HybridRunnable(assistant) | (lambda answer: answer.text)).invoke("Which port?")  # doctest: +SKIP
     """
 
-    def __init__(self, assistant: Assistant | Assistants, *, arm: Arm | str | None = None) -> None:
-        self.assistant, self.arm = assistant, arm
+    def __init__(
+        self,
+        assistant: Assistant | Assistants,
+        *,
+        arm: Arm | str | None = None,
+        as_user: str | Sequence[str] | None = None,
+    ) -> None:
+        self.assistant, self.arm, self.as_user = assistant, arm, as_user
 
     def invoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> Answer:
         """Answer a question."""
@@ -152,14 +162,14 @@ class HybridRunnable(Runnable[str, Any]):
             yield piece
 
     def _ask(self, question: str) -> Answer:
-        return self.assistant.ask(question, arm=self.arm)
+        return self.assistant.ask(question, arm=self.arm, as_user=self.as_user)
 
     def _ask_all(self, questions: list[str]) -> list[Any]:
-        return self.assistant.ask_all(questions, arm=self.arm)
+        return self.assistant.ask_all(questions, arm=self.arm, as_user=self.as_user)
 
     def _pieces(self, questions: Iterator[str]) -> Iterator[str | Answer]:
         for question in questions:
-            yield from self.assistant.stream(question, arm=self.arm)
+            yield from self.assistant.stream(question, arm=self.arm, as_user=self.as_user)
 
 
 def question_of(asked: object) -> str:

@@ -42,6 +42,7 @@ class HybridDecisionModel(BaseDecisionModel):
 
     Args:
         assistant: the domain; for ``WHICH_DOMAIN`` several.
+        as_user: who asks ``WHICH_DOMAIN``, and the groups of that user.
 
     Example:
         >>> asked = {"which": Choice(instructions=WHICH_ARM, criteria={"rag": None, "base": None})}
@@ -54,6 +55,7 @@ class HybridDecisionModel(BaseDecisionModel):
 
     assistant: Assistant | Assistants
     model: str = "hybrid"
+    as_user: str | list[str] | None = None
 
     @property
     def _provider(self) -> str:
@@ -87,7 +89,7 @@ class HybridDecisionModel(BaseDecisionModel):
     def _domain(self, labels: Sequence[str], state: object) -> ChoiceAnswer:
         if isinstance(self.assistant, Assistant):
             raise UsageError("the question is about several domains", hint="give them: Assistants('indexes')")
-        found = self.assistant.route(question_of(state))
+        found = self.assistant.route(question_of(state), as_user=self.as_user)
         chances = {chance.domain: chance.probability for chance in found.chances if chance.domain}
         named = [label for label in labels if label != NONE_OF_THESE]
         if unknown := [label for label in named if label not in chances]:

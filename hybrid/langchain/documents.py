@@ -14,7 +14,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.vectorstores import VectorStore
 
-from hybrid.assistant import Assistant
+from hybrid.assistant import Assistant, principals_of
 from hybrid.errors import IndexMissing, UsageError
 from hybrid.models import Embedder
 from hybrid.types import Arm, Document, Hit
@@ -35,6 +35,7 @@ class HybridRetriever(BaseRetriever):
         arm: the one whose hits they are, such as ``"rag:mode=dense"``.
         k: how many, instead of what the arm says; ``invoke(question, k=3)`` wins over it.
         where: conditions on the documents, such as ``{"source": "guide/*"}``.
+        as_user: who asks, and the groups of that user; only what one of them may read is found.
 
     Example:
         >>> HybridRetriever(assistant=Assistant("manual"), k=3).invoke("Which port?")  # doctest: +SKIP
@@ -44,13 +45,15 @@ class HybridRetriever(BaseRetriever):
     arm: str = Arm.RAG.value
     k: int | None = None
     where: dict[str, str] | None = None
+    as_user: str | list[str] | None = None
 
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, k: int | None = None
     ) -> list[LangChainDocument]:
         wanted = self.k if k is None else k
         arm = self.arm if wanted is None else f"{self.arm}:k={wanted}"
-        return [_found(hit) for hit in self.assistant.search(query, arm=arm, where=self.where)]
+        hits = self.assistant.search(query, arm=arm, where=self.where, as_user=self.as_user)
+        return [_found(hit) for hit in hits]
 
 
 class HybridEmbeddings(Embeddings):
@@ -84,14 +87,23 @@ class HybridVectorStore(VectorStore):
 
     Args:
         assistant: the domain; it need not have an index yet.
+        as_user: who reads, and the groups of that user.
+        principals: who may read what is added here; without it what is added has no rule.
 
     Example:
         >>> with HybridVectorStore(Assistant("notes")) as store:  # doctest: +SKIP
         ...     store.add_texts(["The port is 5432."], [{"page": 3}], ids=["port"])
     """
 
-    def __init__(self, assistant: Assistant) -> None:
-        self.assistant = assistant
+    def __init__(
+        self,
+        assistant: Assistant,
+        *,
+        as_user: str | Sequence[str] | None = None,
+        principals: Sequence[str] | None = None,
+    ) -> None:
+        self.assistant, self.as_user = assistant, as_user
+        self._principals = None if principals is None else tuple(principals)
         self._waiting: dict[str, Document | None] = {}
         self._lock = threading.RLock()
 
@@ -178,7 +190,7 @@ class HybridVectorStore(VectorStore):
             )
         self._change(
             {
-                name: Document(_SOURCE + name, text, metadata=_stored(value))
+                name: Document(_SOURCE + name, text, metadata=_stored(value), principals=self._principals)
                 for name, text, value in zip(names, texts, values, strict=True)
             }
         )
@@ -206,8 +218,14 @@ class HybridVectorStore(VectorStore):
             index = self.assistant.retriever.index
         except IndexMissing:  # nothing was added yet
             return []
+        self.assistant.require_user(self.as_user)
+        asking = principals_of(self.as_user)
         found = [index.document(_SOURCE + name) for name in ids]
-        return [_document(one.source, one.text, one.metadata) for one in found if one is not None]
+        return [
+            _document(one.source, one.text, one.metadata)
+            for one in found
+            if one is not None and (asking is None or set(asking).intersection(one.principals or ()))
+        ]
 
     def similarity_search(
         self, query: str, k: int = 4, *, where: Mapping[str, str] | None = None, **kwargs: Any
@@ -232,7 +250,7 @@ class HybridVectorStore(VectorStore):
         self.persist()
         added = dict(where or {}) | {"source": f"{_SOURCE}*"}
         try:
-            hits = self.assistant.search(query, arm=f"{_BY_COSINE}:k={k}", where=added)
+            hits = self.assistant.search(query, arm=f"{_BY_COSINE}:k={k}", where=added, as_user=self.as_user)
         except IndexMissing:  # nothing was added yet
             return []
         return [(_found(hit), hit.dense or 0.0) for hit in hits]

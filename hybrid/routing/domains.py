@@ -44,7 +44,7 @@ _FIT = "make it anew with: hybrid router fit; or remove the file"
 class Routable(Protocol):
     """The index of a domain, as far as a router reads it."""
 
-    def search_dense(self, vector: Vectors, k: int, *, among: Sequence[int] | None = None) -> list[Scored]:
+    def search_dense(self, vector: Vectors, k: int) -> list[Scored]:
         """Return the k nearest positions with their cosines."""
         ...
 

@@ -1,5 +1,6 @@
 """The commands as a user types them, with the real embedder on a small folder."""
 
+import io
 import json
 import subprocess
 import sys
@@ -104,6 +105,26 @@ def test_conditions_and_modes(indexed, capsys):
     assert run(["search", "x", "--where", "nonsense"]) == 2
     assert run(["search", "x", "--where", "colour=red"]) == 2
     assert "keys to filter by" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_restricted_domain_is_asked_in_a_users_name(indexed, capsys, monkeypatch):
+    (indexed / "vacuum.md.principals").write_text("anna")
+    assert run(["index", str(indexed)]) == 0
+    capsys.readouterr()
+    assert run(["search", "dead rows"]) == 2
+    assert "--as-user" in capsys.readouterr().err
+    user = ("--as-user", "x", "--as-user", "anna")
+    hits = document(capsys, "search", "default port", *user)["hits"]
+    assert {hit["chunk"]["source"] for hit in hits} == {"vacuum.md"}
+    question = "What does VACUUM remove?"
+    assert "vacuum.md" in output(capsys, "ask", question, "--no-check", *user)
+    assert document(capsys, "ask", question, "--no-check", "--as-user", "bob")["abstained"]
+    for name, found in (("anna", True), ("bob", False)):
+        monkeypatch.setattr("sys.stdin", io.StringIO(question))
+        assert ("vacuum.md" in output(capsys, "chat", "--no-check", "--as-user", name)) is found
+        monkeypatch.setattr("sys.stdin", io.StringIO(question))
+        assert document(capsys, "chat", "--no-check", "--as-user", name)["abstained"] is not found
 
 
 @pytest.mark.slow

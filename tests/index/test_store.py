@@ -63,6 +63,21 @@ def test_documents_and_chunks_come_back_as_they_were(store, tmp_path):
         )
 
 
+@pytest.mark.parametrize("principals", [None, (), ("anna", "staff")])
+def test_who_may_read_a_document_comes_back_and_goes_with_it(store, principals):
+    for source in ("a.txt", "b.txt"):
+        document = Document(source, "some text here", "A title", principals=principals)
+        store.add(_content(source, document=document), _STATE, fingerprint="f")
+    store.number_chunks()
+    assert store.document("a.txt").principals == principals
+    assert store.has_principals() is (principals is not None)
+    found = store.positions_where({"source": "b*"}, principals=["anna", "bob"])
+    assert found == ([2, 3] if principals else [])
+    assert store.positions_where({}, principals=[]) == []
+    store.remove_files(["a.txt", "b.txt"])
+    assert not store.has_principals()
+
+
 def test_a_finished_store_cannot_be_written(store, tmp_path):
     store.copy_to(tmp_path / "copy.sqlite")
     with (

@@ -13,7 +13,7 @@ from langchain_core.runnables import RunnableLambda
 from hybrid import Assistant
 from hybrid.errors import UsageError
 from hybrid.langchain import ChatHybrid, HybridRunnable
-from hybrid.types import Answer
+from hybrid.types import Answer, Document
 
 _ASKED = "What is the default port of the server?"
 
@@ -153,3 +153,14 @@ async def _awaited(runnable):
 
 def _same(one, other):
     return dataclasses.replace(one, seconds=0.0) == dataclasses.replace(other, seconds=0.0)
+
+
+def test_who_asks_is_told_to_the_domain(manual):
+    manual.update([Document("secret.txt", "The password of the vault is swordfish.", principals=("ann",))])
+    asked = "What is the password of the vault?"
+    for one in (ChatHybrid(assistant=manual, as_user="ann"), HybridRunnable(manual, as_user="ann")):
+        assert "swordfish" in one.invoke(asked).text
+    for one in (ChatHybrid(assistant=manual, as_user="bob"), HybridRunnable(manual, as_user="bob")):
+        assert "swordfish" not in str(one.invoke(asked)) + str(list(one.stream(asked)))
+    with pytest.raises(UsageError, match="nobody asks"):
+        ChatHybrid(assistant=manual).invoke(asked)

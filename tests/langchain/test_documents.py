@@ -166,3 +166,28 @@ def test_what_waits_stays_waiting_where_it_cannot_be_written(empty):
     for _ in range(2):
         with pytest.raises(IndexMismatch):
             store.persist()
+
+
+def test_nobody_reads_what_another_may(empty):
+    anns = HybridVectorStore(empty, as_user="ann", principals=["ann"])
+    HybridVectorStore.from_texts(
+        ["open to all without a rule"], anns.embeddings, ids=["open"], assistant=empty
+    )
+    anns.add_texts(["the secret of the archive"], ids=["secret"])
+    assert [one.id for one in anns.similarity_search("secret archive", k=4)] == ["secret"]
+    assert [one.id for one in anns.get_by_ids(["secret", "open"])] == ["secret"]
+    bobs = HybridVectorStore(empty, as_user=["bob", "staff"])
+    assert bobs.similarity_search("secret archive", k=4) == bobs.get_by_ids(["secret", "*"]) == []
+    assert HybridRetriever(assistant=empty, as_user="bob").invoke("secret archive") == []
+    assert [one.id for one in HybridRetriever(assistant=empty, as_user="ann").invoke("secret")] == ["secret"]
+
+
+def test_nobody_at_all_is_refused_where_there_are_rules(empty):
+    store = HybridVectorStore(empty, principals=["ann"])
+    store.add_texts(["the secret"], ids=["secret"])
+    with pytest.raises(UsageError, match="nobody asks"):
+        store.get_by_ids(["secret"])
+    with pytest.raises(UsageError, match="nobody asks"):
+        store.similarity_search("secret")
+    with pytest.raises(UsageError, match="nobody asks"):
+        HybridRetriever(assistant=empty).invoke("secret")
