@@ -23,7 +23,8 @@ from hybrid.ingestion import IndexStatus, IngestEstimate, Ingestor, IngestReport
 from hybrid.models import Embedder, Generator, Reranker
 from hybrid.models.loading import load_embedder, load_generator
 from hybrid.retrieval import Retriever
-from hybrid.types import Answer, Arm, Document, Hit, Question
+from hybrid.routing.followups import Conversation, standalone, understood
+from hybrid.types import Answer, Arm, Document, Hit, Message, Question
 
 if TYPE_CHECKING:
     from hybrid.comparison import Comparison
@@ -202,6 +203,7 @@ class Assistant:
         *,
         arm: Arm | str | None = None,
         where: Mapping[str, str] | None = None,
+        history: Sequence[Message] = (),
         as_user: str | Sequence[str] | None = None,
     ) -> Answer:
         """Answer a question with citations that hold, or abstain; ``answer.variant`` says by which arm.
@@ -211,6 +213,7 @@ class Assistant:
             arm: such as ``Arm.BASE`` or ``"rag:reader=generator:k=3"``; without it the one that was decided
                 on for the domain, else ``rag``.
             where: conditions on the documents, such as ``{"source": "guide/*"}``.
+            history: the turns before it, the oldest first; a follow-up is understood with them.
             as_user: who asks, as in ``search``; an adapter still knows whatever it was trained on.
 
         Raises:
@@ -218,7 +221,23 @@ class Assistant:
                 may read it.
             AdapterError: the arm needs an adapter, and none is in use; or it cannot serve with the generator.
         """
-        return self.ask_all([question], arm=arm, where=where, as_user=as_user)[0]
+        meant = standalone(question, history)
+        (answer,) = self.ask_all([meant], arm=arm, where=where, as_user=as_user)
+        return understood(answer, question, meant)
+
+    def chat(
+        self,
+        *,
+        arm: Arm | str | None = None,
+        where: Mapping[str, str] | None = None,
+        as_user: str | Sequence[str] | None = None,
+    ) -> Conversation:
+        """Return a conversation with the domain, which remembers its turns."""
+        return Conversation(
+            lambda question, history: self.ask(
+                question, arm=arm, where=where, history=history, as_user=as_user
+            )
+        )
 
     def ask_all(
         self,
@@ -241,18 +260,23 @@ class Assistant:
         *,
         arm: Arm | str | None = None,
         where: Mapping[str, str] | None = None,
+        history: Sequence[Message] = (),
         as_user: str | Sequence[str] | None = None,
     ) -> Iterator[str | Answer]:
         """Return the answer of ``ask`` in pieces of text, and at last as an ``Answer``."""
-        (asked,) = _asked([question])
+        meant = standalone(question, history)
+        (asked,) = _asked([meant])
         principals = principals_of(as_user)
         serving = self._asked_by(as_user, arm)
         bound = self._bound(serving)
         if bound is None:
-            return serving.stream(asked, where=where, principals=principals)
+            return (
+                understood(part, question, meant) if isinstance(part, Answer) else part
+                for part in serving.stream(asked, where=where, principals=principals)
+            )
         # whether it may be said is known only when it is all there
         (answer,) = serving.answer_all([asked], where=where, principals=principals)
-        answer = self._held(answer, bound)
+        answer = understood(self._held(answer, bound), question, meant)
         return iter((answer.text, answer))
 
     def check(self, answer: Answer) -> Grounding | None:
