@@ -32,7 +32,8 @@ from hybrid.routing.domains import (
     require_router,
     save_router,
 )
-from hybrid.types import Answer, Arm, Route
+from hybrid.routing.followups import Conversation, standalone, understood
+from hybrid.types import Answer, Arm, Message, Route
 
 if TYPE_CHECKING:
     from hybrid.grounding.judge import Grounding
@@ -189,6 +190,7 @@ class Assistants:
         domain: str | None = None,
         arm: Arm | str | None = None,
         where: Mapping[str, str] | None = None,
+        history: Sequence[Message] = (),
         as_user: str | Sequence[str] | None = None,
     ) -> Answer:
         """Answer a question by the domain it belongs to; decline where it belongs to none.
@@ -198,6 +200,7 @@ class Assistants:
             domain: instead of the router's choice.
             arm: as for ``Assistant.ask``: default is what the domain decided on.
             where: conditions on the documents, such as ``{"source": "guide/*"}``.
+            history: the turns before it, the oldest first; a follow-up is understood, and routed, with them.
             as_user: who asks, as for ``Assistant.search``.
 
         Raises:
@@ -205,12 +208,27 @@ class Assistants:
             UsageError: an empty question, or an arm that there is not; or no user, and a document says who
                 may read it.
         """
-        route = None if domain is not None else self.route(question, as_user=as_user)
+        meant = standalone(question, history)
+        route = None if domain is not None else self.route(meant, as_user=as_user)
         chosen = domain if route is None else route.domain
         if not chosen:
-            return self._declined(question, route)
-        answer = self[chosen].ask(question, arm=arm, where=where, as_user=as_user)
-        return dataclasses.replace(answer, domain=chosen, route=route)
+            return understood(self._declined(question, route), question, meant)
+        answer = self[chosen].ask(meant, arm=arm, where=where, as_user=as_user)
+        return understood(dataclasses.replace(answer, domain=chosen, route=route), question, meant)
+
+    def chat(
+        self,
+        *,
+        domain: str | None = None,
+        arm: Arm | str | None = None,
+        as_user: str | Sequence[str] | None = None,
+    ) -> Conversation:
+        """Return a conversation, which remembers its turns; each question is routed by itself."""
+        return Conversation(
+            lambda question, history: self.ask(
+                question, domain=domain, arm=arm, history=history, as_user=as_user
+            )
+        )
 
     def ask_all(
         self,
@@ -249,17 +267,21 @@ class Assistants:
         domain: str | None = None,
         arm: Arm | str | None = None,
         where: Mapping[str, str] | None = None,
+        history: Sequence[Message] = (),
         as_user: str | Sequence[str] | None = None,
     ) -> Iterator[str | Answer]:
         """Return the answer of ``ask`` in pieces of text, and at last as an ``Answer``."""
-        route = None if domain is not None else self.route(question, as_user=as_user)
+        meant = standalone(question, history)
+        route = None if domain is not None else self.route(meant, as_user=as_user)
         chosen = domain if route is None else route.domain
         if not chosen:
-            declined = self._declined(question, route)
+            declined = understood(self._declined(question, route), question, meant)
             return iter([declined.text, declined])
         return (
-            dataclasses.replace(part, domain=chosen, route=route) if isinstance(part, Answer) else part
-            for part in self[chosen].stream(question, arm=arm, where=where, as_user=as_user)
+            understood(dataclasses.replace(part, domain=chosen, route=route), question, meant)
+            if isinstance(part, Answer)
+            else part
+            for part in self[chosen].stream(meant, arm=arm, where=where, as_user=as_user)
         )
 
     def check(self, answer: Answer) -> Grounding | None:

@@ -220,6 +220,7 @@ class Answer:
     to 1 and not calibrated; None where the reader has none. ``variant`` is the arm with all that its name
     sets, such as ``rag:k=3``; empty where it was not asked by name. ``domain`` and ``route`` are of an
     assistant over several domains: which one answered, and why it was that one if the router chose.
+    ``standalone`` is what a follow-up was understood to ask; empty where the question stood by itself.
     """
 
     question: str
@@ -238,6 +239,7 @@ class Answer:
     variant: str = ""
     domain: str = ""
     route: Route | None = None
+    standalone: str = ""
 
 
 class MessageRole(StrEnum):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +16,8 @@ from hybrid.config import Reader as ReaderKind
 from hybrid.config import RetrievalMode
 from hybrid.domains import Assistants
 from hybrid.errors import ModelMissing, UsageError
-from hybrid.types import Answer, Arm
+from hybrid.routing.followups import turns
+from hybrid.types import Answer, Arm, Message
 
 if TYPE_CHECKING:
     from hybrid.grounding.judge import Grounding
@@ -145,12 +147,16 @@ def chat(
     as_user: AsUser = None,
     no_check: NoCheck = False,
 ) -> None:
-    """Answer question after question from stdin; each stands alone. With --json one line an answer."""
+    """Answer question after question from stdin; a follow-up is understood with what was asked before it.
+
+    With --json one line an answer.
+    """
     assistant, used = _assistant(context, arm, generator_adapter, reader)
     asked = sys.stdin.isatty() and not context.as_json
     if asked:
         names = assistant.domains if isinstance(assistant, Assistants) else [assistant.domain]
         console.note(f"Asking {', '.join(names)}. Ctrl-D ends.")
+    history: deque[Message] = deque(maxlen=64)
     while True:
         if asked:
             console.prompt("> ")
@@ -159,12 +165,14 @@ def chat(
             return
         if not line.strip():
             continue
-        if context.as_json:
-            answer = assistant.ask(line.strip(), arm=used, as_user=as_user or None)
-            console.json_line(values(answer, _checked(assistant, answer, no_check)))
-        else:
-            for part in assistant.stream(line.strip(), arm=used, as_user=as_user or None):
+        told = tuple(history)
+        for part in assistant.stream(line.strip(), arm=used, history=told, as_user=as_user or None):
+            if not context.as_json:
                 _show(assistant, part, no_check)
+            elif isinstance(part, Answer):
+                console.json_line(values(part, _checked(assistant, part, no_check)))
+            if isinstance(part, Answer):
+                history.extend(turns(line.strip(), part))
 
 
 def _assistant(
@@ -211,6 +219,8 @@ def _show(
         console.piece(part)
         return
     console.piece("\n")
+    if part.standalone:
+        console.note(f"understood as: {part.standalone}")
     if part.route is not None:
         where = part.domain or "none of the domains"
         console.note(f"domain: {where} ({part.route.probability:.2f}; {part.route.reason})")

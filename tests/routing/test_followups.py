@@ -1,0 +1,152 @@
+"""A follow-up is understood with what came before it, and what stands by itself is left alone."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hybrid import Assistant, load_settings
+from hybrid.routing.followups import Conversation, standalone
+from hybrid.testing import HashEmbedder
+from hybrid.types import Answer, Arm, Message, MessageRole
+
+_EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "postgres"
+
+
+def _history(*texts):
+    roles = (MessageRole.USER, MessageRole.ASSISTANT)
+    return [Message(roles[place % 2], text) for place, text in enumerate(texts)]
+
+
+_K100 = _history("How heavy is the K200?", "The K200 weighs 12 kg. [1]")
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "and of the K100?",
+        "how long is it?",
+        "why?",
+        "why is that so?",
+        "what about its price?",
+        "without the battery?",
+        "Which of them is older?",
+    ],
+)
+def test_a_follow_up_is_put_behind_what_it_follows(question):
+    assert standalone(question, _K100) == f"How heavy is the K200? {question}"
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Which TCP port does the server listen on?",
+        "How long does the server wait on a lock before it checks for a deadlock?",
+        "ok, something else: what is it made of?",
+        "Another question: why?",
+        "When should pg_resetwal be used?",
+        "What is the default RADIUS port?",
+    ],
+)
+def test_a_question_that_stands_by_itself_and_a_new_subject_are_left_alone(question):
+    assert standalone(question, _K100) == question
+    assert standalone(f"  {question}\n", _K100) == question
+
+
+@pytest.mark.parametrize("assent", ["yes", "Yes please", "sure, tell me", "ok", "please do"])
+def test_assent_asks_what_was_offered(assent):
+    history = _history("Is md5 safe?", "It is not. Do you want to know how the move is eased? [1]")
+    assert standalone(assent, history) == "Is md5 safe? Do you want to know how the move is eased?"
+
+
+def test_assent_to_nothing_keeps_the_subject():
+    assert standalone("ok", _K100) == "How heavy is the K200? ok"
+
+
+def test_a_chain_of_follow_ups_keeps_its_subject():
+    history = [*_K100, *_history("and the K100?", "It weighs 9 kg. [1]")]
+    assert standalone("why?", history) == "How heavy is the K200? and the K100? why?"
+
+
+def test_nothing_before_it_changes_nothing():
+    assert standalone("and of the K100?", []) == "and of the K100?"
+
+
+@given(st.lists(st.text(max_size=60), max_size=9), st.text(max_size=80))
+def test_whatever_was_said_the_question_ends_what_is_asked_and_nothing_is_invented(texts, question):
+    history = _history(*texts)
+    found = standalone(question, history)
+    said = " ".join([*texts, question]).split()
+    assert set(found.split()) <= set(said) | {word for text in texts for word in text.split()}
+    assert standalone(question, []) == question.strip()
+
+
+def test_ten_thousand_turns_take_no_longer_than_a_few(within):
+    history = _history(*["How heavy is the K200?", "It weighs 12 kg. [1]"] * 5_000)
+    with within(1):
+        assert standalone("why?", history).endswith("How heavy is the K200? why?")
+
+
+def test_a_conversation_remembers_a_bounded_number_of_turns():
+    heard = []
+
+    def ask(question, history):
+        heard.append(len(history))
+        return Answer(question, "Yes.", Arm.RAG, "fake")
+
+    chat = Conversation(ask)
+    for number in range(50):
+        chat.ask(f"Question {number}?")
+    assert heard[:3] == [0, 2, 4] and heard[-1] == 64
+    assert [turn.content for turn in chat.history[-2:]] == ["Question 49?", "Yes."]
+
+
+@pytest.fixture
+def assistant(tmp_path, write_files):
+    files = {
+        "k200.txt": "The K200 is a pump. The K200 weighs 12 kg. The K200 was built in Oslo.",
+        "radio.txt": "The radio has two knobs. The radio was designed by a committee.",
+    }
+    settings = load_settings(
+        {"documents": {"workers": 1}, "indexes": str(tmp_path / "indexes")}, environment={}
+    )
+    assistant = Assistant("manual", settings=settings, embedder=HashEmbedder(128))
+    assistant.index(write_files(tmp_path / "docs", files))
+    return assistant
+
+
+def test_a_chat_finds_what_a_follow_up_asks_for(assistant):
+    chat = assistant.chat()
+    assert chat.ask("How much does the pump K200 weigh?").standalone == ""
+    answer = chat.ask("where was it built?")
+    assert answer.question == "where was it built?"
+    assert answer.standalone == "How much does the pump K200 weigh? where was it built?"
+    assert answer.hits[0].chunk.source == "k200.txt"
+    other = chat.ask("Who designed the radio with the knobs?")
+    assert other.standalone == "" and other.hits[0].chunk.source == "radio.txt"
+    history = _history("How much does the pump K200 weigh?", "12 kg. [1]")
+    *_, streamed = assistant.stream("where was it built?", history=history)
+    assert (streamed.standalone, streamed.text) == (answer.standalone, answer.text)
+
+
+@pytest.mark.slow
+@pytest.mark.real_model
+def test_the_right_passage_is_found_for_the_follow_ups_that_ship(tmp_path):
+    settings = load_settings({"indexes": str(tmp_path), "models": {"offline": True}}, environment={})
+    assistant = Assistant("postgres", settings=settings)
+    assistant.index(_EXAMPLE / "pages")
+    rows = [json.loads(line) for line in (_EXAMPLE / "followups.jsonl").read_text().splitlines()]
+    found = [
+        any(
+            hit.chunk.source == row["source"]
+            and " ".join(row["evidence"].split()) in " ".join(hit.chunk.text.split())
+            for hit in assistant.search(
+                standalone(row["question"], _history(*(turn["content"] for turn in row["history"])))
+            )
+        )
+        for row in rows
+    ]
+    assert len(found) == 60
+    assert sum(found) / len(found) >= 0.8
