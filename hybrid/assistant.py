@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from hybrid.grounding.sampling import Uncertainty
     from hybrid.grounding.service import ScorerCalibrated
     from hybrid.questions.sets import QuestionSets
+    from hybrid.routing.abstention import AnswerScore, ArmBound, Risk
     from hybrid.tuning import Adaptation
 
 
@@ -255,7 +256,10 @@ class Assistant:
     ) -> list[Answer]:
         """Answer several questions in batches, as ``ask`` does each."""
         asked, principals = _asked(questions), principals_of(as_user)
-        return self._asked_by(as_user, arm).answer_all(asked, where=where, principals=principals)
+        serving = self._asked_by(as_user, arm)
+        bound = self._bound(serving)
+        answers = serving.answer_all(asked, where=where, principals=principals)
+        return [self._held(answer, bound) for answer in answers]
 
     def stream(
         self,
@@ -270,10 +274,17 @@ class Assistant:
         meant = standalone(question, history)
         (asked,) = _asked([meant])
         principals = principals_of(as_user)
-        return (
-            understood(part, question, meant) if isinstance(part, Answer) else part
-            for part in self._asked_by(as_user, arm).stream(asked, where=where, principals=principals)
-        )
+        serving = self._asked_by(as_user, arm)
+        bound = self._bound(serving)
+        if bound is None:
+            return (
+                understood(part, question, meant) if isinstance(part, Answer) else part
+                for part in serving.stream(asked, where=where, principals=principals)
+            )
+        # whether it may be said is known only when it is all there
+        (answer,) = serving.answer_all([asked], where=where, principals=principals)
+        answer = understood(self._held(answer, bound), question, meant)
+        return iter((answer.text, answer))
 
     def check(self, answer: Answer) -> Grounding | None:
         """Judge what an answer asserts, claim by claim, against the passages it was given.
@@ -438,6 +449,56 @@ class Assistant:
             training={one.name: one.training_minutes for one in contenders},
         )
 
+    def abstention(
+        self,
+        questions: Sequence[Question] | str,
+        *,
+        alpha: float,
+        delta: float = 0.1,
+        risk: Risk | None = None,
+        arm: Arm | str | None = None,
+        score: AnswerScore | None = None,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> ArmBound:
+        """Bound the share of wrong answers: from then on ``ask`` declines what scores below a threshold.
+
+        The bound is kept only if there is a threshold; ``bound.sentence`` says so in words.
+
+        Args:
+            questions: with gold answers, as for ``compare``; what was asked before is not asked again.
+            alpha: the share of wrong answers that is accepted.
+            delta: the chance that the bound does not hold.
+            risk: of the answers given (the default), or of all questions.
+            arm: as for ``ask``; its answers alone are held to it.
+            score: what an answer is held by; without it the best is chosen on a half of the sources.
+            progress: as for ``compare``.
+
+        Raises:
+            UsageError: a number out of range, or a score that the arm does not have.
+        """
+        from hybrid.routing import abstention
+
+        serving = self._serving(arm)
+        found = self.compare(questions, arms=serving.name, progress=progress)
+        scores = abstention.graded(found.questions, found.outcomes, found.scores)
+        if score is not None and score not in scores:
+            raise UsageError(
+                f"the arm {serving.name} has no {score} score", hint=f"it has {', '.join(scores)}"
+            )
+        named = scores if score is None else {str(score): scores[score]}
+        chosen, bound = abstention.choose(
+            named,
+            alpha=alpha,
+            delta=delta,
+            risk=risk or abstention.Risk.ANSWERED,
+            seed=self.settings.decision.seed,
+        )
+        by = abstention.AnswerScore(chosen)
+        made = abstention.ArmBound(serving.name, self._digest(serving, by), by, bound)
+        if bound.threshold is not None:
+            abstention.save_bound(self.folder, made)
+        return made
+
     def side_by_side(self, question: str, *, arms: str = "base,rag") -> list[Outcome]:
         """Ask several arms one question, write nothing down, and return what each answered.
 
@@ -524,6 +585,37 @@ class Assistant:
         decided = self.decided if arm is None else None
         return self._arms.serving(decided or parse_arm(Arm.RAG if arm is None else arm, self.settings))
 
+    def _bound(self, serving: DomainArm) -> ArmBound | None:
+        """Return what the answers of an arm are held to, None if nothing was set for it."""
+        if not (self.folder / "router").is_dir():
+            return None
+        from hybrid.routing.abstention import load_bound, refuse_changed
+
+        bound = load_bound(self.folder)
+        if bound is None or bound.arm != serving.name:
+            return None
+        refuse_changed(bound, self._digest(serving, bound.score))
+        return bound
+
+    def _held(self, answer: Answer, bound: ArmBound | None) -> Answer:
+        if bound is None:
+            return answer
+        from hybrid.routing.abstention import held
+
+        return held(answer, bound, self._support)
+
+    def _support(self, answer: Answer) -> float | None:
+        from hybrid.grounding.judge import share_supported
+
+        grounding = self.check(answer)
+        return None if grounding is None else share_supported(grounding.verdicts)
+
+    def _digest(self, serving: DomainArm, score: AnswerScore) -> str:
+        from hybrid.routing.abstention import AnswerScore, identity_digest
+
+        judge = self.grounder.scorer.name if score is AnswerScore.JUDGE else ""
+        return identity_digest(serving.identity, judge)
+
     def require_user(self, as_user: str | Sequence[str] | None) -> None:
         """Refuse to be asked in nobody's name where a document says who may read it.
 
@@ -532,8 +624,8 @@ class Assistant:
         """
         if as_user is None and is_restricted(self.folder):
             raise UsageError(
-                f"documents of the domain {self.domain!r} say who may read them, and nobody asks",
-                hint="say who does: as_user=, --as-user on the command",
+                f"documents of the domain {self.domain!r} say who may read them, and no user asks",
+                hint="say who asks: as_user=, or --as-user on the command",
             )
 
     def _asked_by(self, as_user: str | Sequence[str] | None, arm: Arm | str | None) -> DomainArm:
@@ -551,7 +643,7 @@ class Assistant:
 
 
 def principals_of(as_user: str | Sequence[str] | None) -> tuple[str, ...] | None:
-    """Return a user, or a user and the groups of that user, as principals; None where nobody asks."""
+    """Return a user, or a user and the groups of that user, as principals; None where no user asks."""
     return (as_user,) if isinstance(as_user, str) else None if as_user is None else tuple(as_user)
 
 

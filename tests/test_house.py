@@ -17,9 +17,9 @@ import hybrid
 PACKAGE = Path(__file__).resolve().parents[1] / "hybrid"
 # The present values. What fell is written here; what would rise says why in the changelog, and here.
 AT_MOST = {
-    "files": 174,
-    "lines": 38_950,
-    "lines of the command": 2_420,
+    "files": 176,
+    "lines": 39_420,
+    "lines of the command": 2_450,
     "lines of the report": 1_300,
     "class names with two meanings": 0,
     "dead names": 0,

@@ -11,6 +11,7 @@ import typer
 
 from hybrid import __version__
 from hybrid.cli import (
+    abstain,
     adapt,
     adapters,
     ask,
@@ -41,6 +42,7 @@ app.command()(ask.chat)
 app.command()(evaluate.evaluate)
 app.command()(evaluate.compare)
 app.command()(decide.decide)
+app.command()(abstain.abstain)
 app.command()(index.status)
 app.command()(index.rollback)
 app.command()(index.remove)

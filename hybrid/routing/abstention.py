@@ -1,0 +1,348 @@
+"""Selective answering with a guarantee: learn-then-test, and conformal risk control, one unit a source."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hybrid.errors import UsageError
+from hybrid.files import hash_text, storage_errors, write_json
+from hybrid.types import Answer, Question
+
+if TYPE_CHECKING:
+    from hybrid.evaluation.outcomes import Outcome
+    from hybrid.evaluation.scores import Scores
+
+_SCHEMA = 1
+_FILE = Path("router") / "abstention.json"
+_MEND = "make it again with `hybrid abstain QUESTIONS --risk ALPHA`, or remove the file to answer without it"
+# The walk begins where a third of the answers is given: the first few alone leave no room for one mistake.
+_START = 3
+# An answer that is scored by overlap with a long gold is right from here on.
+_RIGHT = 0.5
+
+
+class Risk(StrEnum):
+    """Which share of wrong answers is bounded: of the answers given, or of all questions."""
+
+    ANSWERED = "answered"
+    ALL = "all"
+
+
+class AnswerScore(StrEnum):
+    """What an answer is held by: its best passage, its reader, or the share of claims the judge supports."""
+
+    RETRIEVAL = "retrieval"
+    CONFIDENCE = "confidence"
+    JUDGE = "judge"
+
+
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """A question that was asked: the score of its answer, None where none was given, and if that is right."""
+
+    score: float | None
+    right: bool
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerBound:
+    """A threshold: what scores at least as much is answered, and the risk is then at most ``alpha``.
+
+    ``delta`` is the chance that this is not so; of the risk over all questions only the mean is bounded, and
+    it is not used. ``units`` are sources, ``needed`` how many answers of different sources it takes if none
+    is wrong, ``given`` how many there were. ``answered`` is the share of the units that is still answered,
+    ``bound`` what was reached: the upper confidence limit of the risk, or its conformal bound. Without a
+    threshold nothing may be answered, ``answered`` is 0 and ``bound`` None.
+    """
+
+    risk: Risk
+    alpha: float
+    delta: float
+    threshold: float | None
+    units: int
+    given: int
+    needed: int
+    answered: float
+    bound: float | None
+
+    @property
+    def sentence(self) -> str:
+        """Say in words what holds, or what is missing."""
+        of = "the answers given" if self.risk is Risk.ANSWERED else "all questions"
+        aim = f"at most {self.alpha:.1%} of {of} wrong"
+        sure = f" (confidence {1 - self.delta:.0%})" if self.risk is Risk.ANSWERED else " (on average)"
+        if self.threshold is not None:
+            share = f"{self.answered:.0%} of {self.units} sources are answered"
+            return (
+                f"{aim}{sure}: answer from a score of {self.threshold:.4g}; {share}, bound {self.bound:.1%}"
+            )
+        if self.given < self.needed:
+            return (
+                f"{aim}{sure} cannot be shown: it takes {self.needed} answers of different sources without "
+                f"a mistake, and there are {self.given}"
+            )
+        return f"{aim}{sure} cannot be shown: too many of the best answers of {self.given} sources are wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class ArmBound:
+    """A bound and what it holds for: an arm, a digest of all that decides its answers, and a score."""
+
+    arm: str
+    identity: str
+    score: AnswerScore
+    bound: AnswerBound
+
+
+def certify(
+    items: Sequence[Graded],
+    *,
+    alpha: float,
+    delta: float = 0.1,
+    risk: Risk = Risk.ANSWERED,
+    seed: int = 0,
+) -> AnswerBound:
+    """Return the lowest threshold at which the risk is shown to be at most ``alpha``.
+
+    *P(wrong | answered)* is not monotone in the threshold: learn-then-test (Angelopoulos et al. 2021,
+    arXiv:2110.01052) with exact binomial p-values along descending thresholds, until one fails: a fixed
+    sequence costs no power. Of every source one question is drawn. Questions of one source are not
+    independent and these are, so that the binomial law is exact for a question drawn from a new source. The
+    walk begins where the fewest answers that can pass are given, or a third of them, both known before a
+    label is read. With thresholds that are scores of the sample this is exact where lower scores are not more
+    often right; a score that ranks wrongly can exceed ``delta`` by a little.
+
+    *P(wrong and answered)* falls with the threshold: conformal risk control (Angelopoulos et al. 2022,
+    arXiv:2208.02814) on the share of each source's questions that is answered wrongly, in expectation.
+
+    Args:
+        items: any order; it changes nothing.
+        alpha: the risk, above 0 and below 1.
+        delta: the chance that the bound does not hold, above 0 and below 1.
+        risk: which.
+        seed: draws the question of each source.
+
+    Raises:
+        UsageError: alpha or delta out of range, or a score that is not finite.
+    """
+    if not (0 < alpha < 1 and 0 < delta < 1):
+        raise UsageError(
+            f"a risk of {alpha} with delta {delta}", hint="both lie between 0 and 1, such as 0.05 and 0.1"
+        )
+    if not all(math.isfinite(item.score) for item in items if item.score is not None):
+        raise UsageError("a score is not finite", hint="give None where no answer was given")
+    return (_tested if risk is Risk.ANSWERED else _conformal)(_by_source(items), alpha, delta, seed)
+
+
+def choose(
+    scores: Mapping[str, Sequence[Graded]],
+    *,
+    alpha: float,
+    delta: float = 0.1,
+    risk: Risk = Risk.ANSWERED,
+    seed: int = 0,
+) -> tuple[str, AnswerBound]:
+    """Return the score that answers most at the bound, with its bound.
+
+    It is chosen on a half of the sources, ties by the area under the risk-coverage curve, and certified on
+    the other half, so that choosing does not break the guarantee. A single score keeps all sources.
+
+    Args:
+        scores: by name, the same answers in the same order.
+        alpha: the risk, as for ``certify``.
+        delta: likewise.
+        risk: likewise.
+        seed: likewise; it also draws the halves.
+    """
+    from hybrid.confidence import aurc
+
+    if not scores:
+        raise UsageError("there is no score to hold the answers by", hint="name an arm that has one")
+    names = sorted(scores)
+    if len(names) == 1:
+        return names[0], certify(scores[names[0]], alpha=alpha, delta=delta, risk=risk, seed=seed)
+    sources = sorted({item.source for item in scores[names[0]]}, key=lambda one: hash_text(str(seed), one))
+    first = frozenset(sources[: len(sources) // 2])
+
+    def merit(name: str) -> tuple[float, float]:
+        part = [item for item in scores[name] if item.source in first]
+        found = certify(part, alpha=alpha, delta=delta, risk=risk, seed=seed)
+        sure = [-math.inf if item.score is None else item.score for item in part]
+        return found.answered, -(aurc(sure, [float(not item.right) for item in part]) or 0.0)
+
+    best = max(names, key=merit)
+    rest = [item for item in scores[best] if item.source not in first]
+    return best, certify(rest, alpha=alpha, delta=delta, risk=risk, seed=seed)
+
+
+def graded(
+    questions: Sequence[Question], outcomes: Sequence[Outcome], scores: Sequence[Scores]
+) -> dict[str, list[Graded]]:
+    """Return the answers of one arm under each score that any of them has.
+
+    An answer counts as right from a ``correct`` of one half; what failed was not given.
+    """
+    units = {question.id: question.unit for question in questions}
+    found: dict[str, list[Graded]] = {str(name): [] for name in AnswerScore}
+    for outcome, score in zip(outcomes, scores, strict=True):
+        given = not (outcome.failed or outcome.abstained)
+        values = {
+            AnswerScore.RETRIEVAL: outcome.passages[0].score if outcome.passages else None,
+            AnswerScore.CONFIDENCE: outcome.confidence,
+            AnswerScore.JUDGE: score.groundedness,
+        }
+        for name, value in values.items():
+            right = score.correct >= _RIGHT
+            found[name].append(Graded(value if given else None, right, units[outcome.question]))
+    return {name: items for name, items in found.items() if any(item.score is not None for item in items)}
+
+
+def identity_digest(identity: Mapping[str, str], judge: str) -> str:
+    """Return a digest of all that decides an answer and its score; ``judge`` is empty where none is asked."""
+    return hash_text(json.dumps(dict(identity), sort_keys=True), judge)
+
+
+def save_bound(domain: Path, bound: ArmBound) -> Path:
+    """Put a bound in force for the domain; return its file."""
+    path = domain / _FILE
+    with storage_errors(str(path.parent)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, {"schema": _SCHEMA} | asdict(bound))
+    return path
+
+
+def load_bound(domain: Path) -> ArmBound | None:
+    """Return the bound in force for the domain, None if there is none.
+
+    Raises:
+        UsageError: the file is damaged or of another version.
+    """
+    path = domain / _FILE
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read: {error}", hint=_MEND) from error
+    schema = content.pop("schema", None) if isinstance(content, dict) else None
+    if schema != _SCHEMA:
+        raise UsageError(f"{path} is of schema {schema!r}, expected {_SCHEMA}", hint=_MEND)
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        found = TypeAdapter(ArmBound).validate_json(json.dumps(content), strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise UsageError(f"{path} is damaged: `{key}`: {first['msg']}", hint=_MEND) from error
+    if not math.isfinite(math.nan if found.bound.threshold is None else found.bound.threshold):
+        raise UsageError(f"{path} is damaged: `bound.threshold` is not a number", hint=_MEND)
+    return found
+
+
+def refuse_changed(bound: ArmBound, digest: str) -> None:
+    """Raise where the arm, its index or the judge is no longer what the bound was made with."""
+    if bound.identity != digest:
+        raise UsageError(
+            f"the bound on wrong answers was made for another state of {bound.arm}: its index, models, "
+            "settings or judge have changed since, and nothing is known of the answers now",
+            hint=f"{_MEND} ({_FILE.as_posix()} in the folder of the domain)",
+        )
+
+
+def held(answer: Answer, bound: ArmBound, judge: Callable[[Answer], float | None]) -> Answer:
+    """Return the answer if its score reaches the threshold, else one that declines and says why."""
+    if answer.abstained:
+        return answer
+    if bound.score is AnswerScore.JUDGE:
+        score = judge(answer)
+    elif bound.score is AnswerScore.CONFIDENCE:
+        score = answer.confidence
+    else:
+        score = answer.hits[0].score if answer.hits else None
+    limit = bound.bound.threshold
+    assert limit is not None, "only a bound with a threshold is loaded"
+    if score is not None and score >= limit:
+        return answer
+    found = "there is none" if score is None else f"it is {score:.3g}"
+    of = "the answers given" if bound.bound.risk is Risk.ANSWERED else "all questions"
+    text = (
+        f"I do not answer this: the {bound.score} score has to be at least {limit:.3g} so that at most "
+        f"{bound.bound.alpha:.1%} of {of} are answered wrongly, and {found}."
+    )
+    return replace(answer, text=text, abstained=True, citations=())
+
+
+def _by_source(items: Sequence[Graded]) -> dict[str, list[Graded]]:
+    """Return the items of each source in an order of their own; of equal scores the wrong come first."""
+    units: dict[str, list[Graded]] = {}
+    for item in sorted(items, key=lambda one: (one.score is not None, one.score or 0.0, one.right)):
+        units.setdefault(item.source, []).append(item)
+    return units
+
+
+def _tested(units: Mapping[str, Sequence[Graded]], alpha: float, delta: float, seed: int) -> AnswerBound:
+    from scipy.stats import beta, binom
+
+    drawn = [rows[_place(source, seed, len(rows))] for source, rows in units.items()]
+    given = sorted(((one.score, one.right) for one in drawn if one.score is not None), reverse=True)
+    needed = math.ceil(math.log(delta) / math.log1p(-alpha))
+    wrong = np.cumsum([not right for _, right in given])
+    kept, first = 0, max(needed, math.ceil(len(given) / _START))
+    for count in range(first, len(given) + 1):
+        if count < len(given) and given[count][0] == given[count - 1][0]:
+            continue  # equal scores are answered together
+        if binom.cdf(wrong[count - 1], count, alpha) > delta:
+            break
+        kept = count
+    return AnswerBound(
+        risk=Risk.ANSWERED,
+        alpha=alpha,
+        delta=delta,
+        threshold=float(given[kept - 1][0]) if kept else None,
+        units=len(units),
+        given=len(given),
+        needed=needed,
+        answered=kept / len(units) if kept else 0.0,
+        bound=float(beta.ppf(1 - delta, wrong[kept - 1] + 1, kept - wrong[kept - 1])) if kept else None,
+    )
+
+
+def _conformal(units: Mapping[str, Sequence[Graded]], alpha: float, delta: float, seed: int) -> AnswerBound:
+    weighed = [
+        (one.score, one.right, 1 / len(rows))
+        for rows in units.values()
+        for one in rows
+        if one.score is not None
+    ]
+    given = sorted(weighed, reverse=True)
+    risk = (np.cumsum([0.0 if right else weight for _, right, weight in given]) + 1) / (len(units) + 1)
+    ends = [at for at in range(len(given)) if at + 1 == len(given) or given[at + 1][0] < given[at][0]]
+    kept = max((at + 1 for at in ends if risk[at] <= alpha), default=0)
+    return AnswerBound(
+        risk=Risk.ALL,
+        alpha=alpha,
+        delta=delta,
+        threshold=float(given[kept - 1][0]) if kept else None,
+        units=len(units),
+        given=sum(any(one.score is not None for one in rows) for rows in units.values()),
+        needed=math.ceil(1 / alpha) - 1,
+        answered=math.fsum(weight for _, _, weight in given[:kept]) / len(units) if kept else 0.0,
+        bound=float(risk[kept - 1]) if kept else None,
+    )
+
+
+def _place(source: str, seed: int, count: int) -> int:
+    """Draw one of so many questions of a source, whatever the other sources are."""
+    digest = hashlib.sha256(f"{seed} {source}".encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:8], "little") % count

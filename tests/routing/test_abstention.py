@@ -1,0 +1,361 @@
+"""Abstention with a guarantee: the threshold, its promise, its file, and an assistant that keeps to it."""
+
+import dataclasses
+import json
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from hybrid import Assistant, load_settings
+from hybrid.cli.app import run
+from hybrid.errors import UsageError
+from hybrid.routing.abstention import (
+    AnswerScore,
+    ArmBound,
+    Graded,
+    Risk,
+    certify,
+    choose,
+    load_bound,
+    save_bound,
+)
+from hybrid.testing import HashEmbedder, ScriptedGenerator
+from hybrid.types import Question
+
+
+def rows(scores, right):
+    """One question a source."""
+    return [
+        Graded(score, bool(good), f"s{number}")
+        for number, (score, good) in enumerate(zip(scores, right, strict=True))
+    ]
+
+
+def drawn(generator, sources, *, most=4, share=0.85):
+    """Questions that are alike within a source; the higher the score, the more often right."""
+    items = []
+    for source in range(sources):
+        ease = generator.normal(0, 0.15)
+        for _ in range(int(generator.integers(1, most + 1))):
+            score = float(generator.random())
+            chance = min(max(share * (0.5 + 0.6 * score) + ease, 0.0), 1.0)
+            items.append(Graded(score, bool(generator.random() < chance), f"s{source}"))
+    return items
+
+
+_RATES = st.floats(0.02, 0.6)
+_ITEMS = st.lists(
+    st.tuples(st.integers(0, 10_000), st.booleans(), st.integers(0, 80)),
+    max_size=120,
+    unique_by=lambda one: one[0],
+).map(lambda found: [Graded(score / 10_000, right, f"s{source}") for score, right, source in found])
+
+
+def test_as_many_sources_as_it_takes_and_one_less():
+    assert certify(rows(np.linspace(0.1, 1, 45), [True] * 45), alpha=0.05).threshold == pytest.approx(0.1)
+    short = certify(rows(np.linspace(0.1, 1, 44), [True] * 44), alpha=0.05)
+    assert (short.threshold, short.bound, short.answered, short.needed, short.given) == (
+        None,
+        None,
+        0,
+        45,
+        44,
+    )
+    assert "it takes 45 answers of different sources without a mistake, and there are 44" in short.sentence
+
+
+def test_questions_of_one_source_count_once():
+    items = [Graded(0.5 + number / 1_000, True, f"s{number % 10}") for number in range(200)]
+    found = certify(items, alpha=0.05)
+    assert (found.units, found.threshold) == (10, None)
+
+
+def test_what_was_not_given_is_no_answer():
+    items = [*rows(np.linspace(0, 1, 60), [True] * 60), *(Graded(None, False, f"n{n}") for n in range(60))]
+    found = certify(items, alpha=0.05)
+    assert (found.units, found.given, found.answered) == (120, 60, 0.5)
+
+
+def test_equal_scores_are_answered_together():
+    items = rows([0.9] * 60 + [0.5] * 60, [True] * 60 + [False] * 60)
+    found = certify(items, alpha=0.05)
+    assert (found.threshold, found.answered) == (0.9, 0.5)
+
+
+def test_the_share_of_all_questions_by_hand():
+    # with 19 sources without a mistake the conformal bound is 1/20
+    fine = certify(rows(np.linspace(0, 1, 19), [True] * 19), alpha=0.05, risk=Risk.ALL)
+    assert (fine.threshold, fine.answered, fine.bound) == (0.0, 1.0, pytest.approx(0.05))
+    assert certify(rows(np.linspace(0, 1, 18), [True] * 18), alpha=0.05, risk=Risk.ALL).threshold is None
+    # 39 sources, the lowest three wrong: one of them may be answered
+    some = certify(rows(range(39), [False] * 3 + [True] * 36), alpha=0.05, risk=Risk.ALL)
+    assert (some.threshold, some.bound) == (2, pytest.approx(2 / 40))
+
+
+@given(_ITEMS, _RATES, st.sampled_from(Risk), st.randoms())
+def test_the_order_of_the_items_changes_nothing(items, alpha, risk, random):
+    other = list(items)
+    random.shuffle(other)
+    assert certify(other, alpha=alpha, risk=risk) == certify(items, alpha=alpha, risk=risk)
+
+
+@given(_ITEMS, _RATES, st.sampled_from(Risk), st.integers(0, 200))
+def test_one_more_mistake_never_lets_more_be_answered(items, alpha, risk, place):
+    assume(items)
+    worse = list(items)
+    worse[place % len(items)] = dataclasses.replace(worse[place % len(items)], right=False)
+    assert certify(worse, alpha=alpha, risk=risk).answered <= certify(items, alpha=alpha, risk=risk).answered
+
+
+@given(_ITEMS, _RATES, _RATES, st.sampled_from(Risk))
+def test_a_looser_risk_never_lets_less_be_answered(items, one, other, risk):
+    strict, loose = sorted((one, other))
+    assert certify(items, alpha=strict, risk=risk).answered <= certify(items, alpha=loose, risk=risk).answered
+
+
+@given(_ITEMS, _RATES, st.sampled_from(Risk))
+def test_the_bound_that_was_reached_is_within_the_risk(items, alpha, risk):
+    found = certify(items, alpha=alpha, risk=risk)
+    assert (found.bound is None) == (found.threshold is None)
+    assert (found.bound or 0.0) <= alpha + 1e-9
+
+
+@given(_ITEMS, _RATES, st.floats(0.5, 3), st.sampled_from(Risk))
+def test_only_the_order_of_the_scores_counts(items, alpha, power, risk):
+    bent = [dataclasses.replace(item, score=(1 + item.score) ** power) for item in items]
+    assert certify(bent, alpha=alpha, risk=risk).answered == certify(items, alpha=alpha, risk=risk).answered
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("alpha", [0.15, 0.25])
+def test_the_bound_holds_as_often_as_it_says(alpha):
+    generator = np.random.default_rng(7)
+    risk = _risk(drawn(generator, 20_000, share=0.95))
+    bounds = [
+        certify(drawn(generator, 120, share=0.95), alpha=alpha, delta=0.1, seed=seed) for seed in range(400)
+    ]
+    found = [bound.threshold for bound in bounds if bound.threshold is not None]
+    assert len(found) > 100
+    assert sum(risk(one) > alpha for one in found) / 400 <= 0.1 + 2 * math.sqrt(0.1 * 0.9 / 400)
+
+
+@pytest.mark.slow
+def test_the_mean_share_of_wrong_answers_holds():
+    generator = np.random.default_rng(8)
+    shares = []
+    for seed in range(400):
+        bound = certify(drawn(generator, 60), alpha=0.1, risk=Risk.ALL, seed=seed)
+        fresh = drawn(generator, 20)
+        assert bound.threshold is not None
+        shares.append(np.mean([not one.right and one.score >= bound.threshold for one in fresh]))
+    assert 0.05 < np.mean(shares) <= 0.1 + 2 * np.std(shares) / 20
+
+
+def _risk(items):
+    """Return by threshold the chance that an answer to a question drawn from a random source is wrong."""
+    sizes = Counter(item.source for item in items)
+    weights = np.array([1 / sizes[item.source] for item in items])
+    scores, right = np.array([item.score for item in items]), np.array([item.right for item in items])
+
+    def risk(threshold):
+        kept = weights * (scores >= threshold)
+        return (kept * ~right).sum() / kept.sum()
+
+    return risk
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_the_threshold_is_that_of_mapie():
+    control = pytest.importorskip("mapie.risk_control", reason="the oracle, of the extra [test]")
+    wrong_if_answered = control.BinaryRisk(
+        risk_occurrence=lambda truth, answered: (truth == 0).ravel(),
+        risk_condition=lambda truth, answered: answered.ravel() == 1,
+        higher_is_better=False,
+    )
+    shares = []
+    for seed in range(30):
+        generator = np.random.default_rng(seed)
+        items = [
+            Graded(score, bool(generator.random() < 0.55 + 0.45 * score), f"s{number}")
+            for number, score in enumerate(generator.permutation(150) / 150)
+        ]
+        scores, right = np.array([i.score for i in items]), np.array([i.right for i in items])
+        ours = certify(items, alpha=0.2, delta=0.1)
+        walked = np.sort(scores)[::-1][49:]  # a third of them, and then one after the other
+        wrong = [np.mean(~right[scores >= one]) for one in walked]
+        if np.mean(np.diff(wrong)) <= 0:
+            continue  # MAPIE walks the other way there
+        controller = control.BinaryClassificationController(
+            lambda x: np.column_stack([1 - x[:, 0], x[:, 0]]),
+            risk=wrong_if_answered,
+            target_level=0.2,
+            confidence_level=0.9,
+            best_predict_param_choice="recall",
+            list_predict_params=walked,
+            fwer_method="fixed_sequence",
+        ).calibrate(scores[:, None], right.astype(int))
+        valid = controller.valid_predict_params
+        # where n times the mean of the mistakes is not exact, it counts one more
+        theirs = np.mean(scores >= min(valid)) if len(valid) else 0.0
+        assert theirs <= ours.answered
+        shares.append((ours.answered, theirs))
+    assert len(shares) > 20
+    assert sum(ours == theirs for ours, theirs in shares) >= 0.8 * len(shares)
+    assert sum(theirs for _, theirs in shares) >= 0.9 * sum(ours for ours, _ in shares) > 0
+
+
+def test_the_score_that_ranks_is_chosen_on_other_sources():
+    generator = np.random.default_rng(3)
+    good, noise = [], []
+    for number in range(300):
+        score = float(generator.random())
+        right = bool(generator.random() < 0.6 + 0.4 * score)
+        good.append(Graded(score, right, f"s{number}"))
+        noise.append(Graded(float(generator.random()), right, f"s{number}"))
+    name, bound = choose({"noise": noise, "good": good}, alpha=0.15)
+    assert (name, bound.units) == ("good", 150)
+    assert bound.threshold is not None
+    assert choose({"good": good}, alpha=0.15)[1].units == 300
+    with pytest.raises(UsageError, match="no score"):
+        choose({}, alpha=0.1)
+
+
+@pytest.mark.parametrize(("alpha", "delta"), [(0, 0.1), (1, 0.1), (0.1, 0), (0.1, 1), (math.nan, 0.1)])
+def test_a_number_out_of_range_is_refused(alpha, delta):
+    with pytest.raises(UsageError, match="between 0 and 1") as error:
+        certify([], alpha=alpha, delta=delta)
+    assert error.value.exit_code == 2
+
+
+def test_a_score_that_is_no_number_is_refused():
+    with pytest.raises(UsageError, match="not finite"):
+        certify([Graded(math.nan, True, "a")], alpha=0.1)
+
+
+def test_the_file_holds_all_of_it(tmp_path):
+    made = ArmBound("rag", "digest", AnswerScore.JUDGE, certify(rows(range(45), [True] * 45), alpha=0.05))
+    assert load_bound(tmp_path) is None
+    save_bound(tmp_path, made)
+    assert load_bound(tmp_path) == made
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("schema", 2, "schema 2, expected 1"),
+        ("score", "mood", "`score`"),
+        ("bound", {}, "`bound.risk`"),
+        ("bound", None, "`bound`"),
+        ("bound.threshold", None, "`bound.threshold`"),
+        ("bound.threshold", math.nan, "`bound.threshold`"),
+    ],
+)
+def test_a_damaged_file_is_told(tmp_path, key, value, message):
+    made = ArmBound("rag", "digest", AnswerScore.JUDGE, certify(rows(range(45), [True] * 45), alpha=0.05))
+    path = save_bound(tmp_path, made)
+    content = json.loads(path.read_text())
+    place, last = (content[key.split(".")[0]], key.split(".")[1]) if "." in key else (content, key)
+    place[last] = value
+    path.write_text(json.dumps(content))
+    with pytest.raises(UsageError, match=message) as error:
+        load_bound(tmp_path)
+    assert "hybrid abstain" in error.value.hint
+
+
+def test_a_file_that_was_cut_short_is_told(tmp_path):
+    (tmp_path / "router").mkdir()
+    (tmp_path / "router" / "abstention.json").write_text('{"schema": 1')
+    with pytest.raises(UsageError, match="cannot be read"):
+        load_bound(tmp_path)
+
+
+@pytest.fixture
+def assistant(tmp_path, write_files):
+    """A domain of 60 pages about 60 things, each with a number of its own."""
+    pages = {
+        f"p{n}.txt": f"The default port of the machine called {_name(n)} is {5000 + n}." for n in range(60)
+    }
+    settings = load_settings({"documents": {"workers": 1}, "grounding": {"scorer": "align"}}, environment={})
+    made = Assistant(
+        "manual", settings=settings, embedder=HashEmbedder(256), generator=ScriptedGenerator(["It is 1."])
+    )
+    made.index(write_files(tmp_path / "docs", pages))
+    return made
+
+
+def _name(number):
+    return "".join("abcdefghij"[int(digit)] for digit in f"{number:03}") + "quux"
+
+
+def _questions():
+    return [
+        Question(
+            f"q{n}",
+            f"What is the default port of the machine called {_name(n)}?",
+            answers=(str(5000 + n),),
+            source=f"p{n}.txt",
+        )
+        for n in range(60)
+    ]
+
+
+def test_an_assistant_keeps_to_its_bound(assistant, tmp_path, write_files):
+    free = assistant.ask(_questions()[3].text)
+    assert not free.abstained
+    made = assistant.abstention(_questions(), alpha=0.05, score=AnswerScore.CONFIDENCE)
+    assert made.bound.threshold is not None and made.bound.units == 60
+    assert made == load_bound(assistant.folder)
+    assert assistant.ask(_questions()[3].text).text == free.text
+    # the same with a bar that nothing reaches
+    save_bound(
+        assistant.folder,
+        dataclasses.replace(made, bound=dataclasses.replace(made.bound, threshold=1e6)),
+    )
+    silent = assistant.ask(_questions()[3].text)
+    assert silent.abstained and not silent.citations
+    assert "at most 5.0% of the answers given are answered wrongly" in silent.text
+    *pieces, last = assistant.stream(_questions()[3].text)
+    assert ("".join(pieces), last.abstained) == (silent.text, True)
+    assert not assistant.ask(_questions()[3].text, arm="rag:k=3").abstained, "another arm is not held to it"
+    (tmp_path / "docs" / "new.txt").write_text("The server restarts at two.")
+    assistant.index(tmp_path / "docs")
+    with pytest.raises(UsageError, match="made for another state of rag") as error:
+        assistant.ask(_questions()[3].text)
+    assert "hybrid abstain" in error.value.hint
+
+
+@pytest.mark.parametrize("score", AnswerScore)
+def test_every_score_of_an_experiment_is_that_of_the_answer(assistant, score):
+    made = assistant.abstention(_questions(), alpha=0.05, score=score)
+    assert made.bound.threshold is not None
+    answered = assistant.ask_all([question.text for question in _questions()])
+    assert sum(not answer.abstained for answer in answered) == round(made.bound.answered * 60)
+
+
+def test_too_few_questions_change_nothing(assistant):
+    made = assistant.abstention(_questions()[:20], alpha=0.05)
+    assert made.bound.threshold is None
+    assert load_bound(assistant.folder) is None
+
+
+def test_a_score_that_the_arm_does_not_have_is_told(assistant):
+    with pytest.raises(UsageError, match="the arm base has no retrieval score"):
+        assistant.abstention(_questions()[:5], alpha=0.5, arm="base", score=AnswerScore.RETRIEVAL)
+
+
+def test_the_command_says_what_is_missing(assistant, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr("hybrid.cli.options.Context.assistant", lambda self: assistant)
+    lines = [
+        json.dumps({"id": q.id, "question": q.text, "answers": list(q.answers), "source": q.source})
+        for q in _questions()
+    ]
+    path = tmp_path / "set.jsonl"
+    path.write_text("\n".join(lines))
+    assert run(["abstain", str(path), "--risk", "0.01", "--score", "confidence"]) == 7
+    assert "it takes 230 answers of different sources" in capsys.readouterr().out
+    assert run(["abstain", str(path), "--risk", "0.05", "--score", "confidence", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["bound"]["units"] == 60
