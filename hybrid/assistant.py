@@ -617,8 +617,8 @@ class Assistant:
         """
         if as_user is None and is_restricted(self.folder):
             raise UsageError(
-                f"documents of the domain {self.domain!r} say who may read them, and nobody asks",
-                hint="say who does: as_user=, --as-user on the command",
+                f"documents of the domain {self.domain!r} say who may read them, and no user asks",
+                hint="say who asks: as_user=, or --as-user on the command",
             )
 
     def _asked_by(self, as_user: str | Sequence[str] | None, arm: Arm | str | None) -> DomainArm:
@@ -636,7 +636,7 @@ class Assistant:
 
 
 def principals_of(as_user: str | Sequence[str] | None) -> tuple[str, ...] | None:
-    """Return a user, or a user and the groups of that user, as principals; None where nobody asks."""
+    """Return a user, or a user and the groups of that user, as principals; None where no user asks."""
     return (as_user,) if isinstance(as_user, str) else None if as_user is None else tuple(as_user)
 
 

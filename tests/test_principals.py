@@ -210,7 +210,7 @@ def test_a_domain_stays_restricted_when_its_last_rule_goes(assistant, docs, rebu
     (docs / "staff.txt.principals").unlink()
     (docs / "anna.md").unlink()
     assistant.index(docs, rebuild=rebuild)
-    with pytest.raises(UsageError, match="nobody asks"):
+    with pytest.raises(UsageError, match="no user asks"):
         assistant.search("port")
     assert assistant.search("port", as_user="staff") == []
 
@@ -294,7 +294,7 @@ def test_the_router_knows_of_a_domain_what_the_user_may_read(tmp_path):
         ]
         assert assistants.route(question, as_user="eve").domain == ""
         assert assistants.ask(question, as_user="eve").abstained
-        with pytest.raises(UsageError, match="nobody asks"):
+        with pytest.raises(UsageError, match="no user asks"):
             assistants.ask(question)
         for answer in (
             assistants.ask("roses in the garden?", domain="home", as_user="anna"),

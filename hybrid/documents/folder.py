@@ -140,11 +140,13 @@ class _Walk:
     def _file(self, relative: str, path: str, size: int) -> None:
         # `relative` is a name, not a path on disk
         suffix = os.path.splitext(relative)[1].lower()  # noqa: PTH122
-        if suffix not in supported_suffixes() or self.excluded(relative):
-            self.skipped += 1
-            if suffix == RULE_SUFFIX and not (self.root / relative[: -len(suffix)]).exists():
+        if suffix == RULE_SUFFIX:
+            if not (self.root / relative[: -len(suffix)]).exists():
                 # a name mistyped would leave open what was meant to be closed
                 self._reject(relative, "says who may read a document, and there is none of that name")
+            return
+        if suffix not in supported_suffixes() or self.excluded(relative):
+            self.skipped += 1
             return
         source = printable(relative)
         if source in self.files:

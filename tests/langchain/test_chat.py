@@ -162,5 +162,5 @@ def test_who_asks_is_told_to_the_domain(manual):
         assert "swordfish" in one.invoke(asked).text
     for one in (ChatHybrid(assistant=manual, as_user="bob"), HybridRunnable(manual, as_user="bob")):
         assert "swordfish" not in str(one.invoke(asked)) + str(list(one.stream(asked)))
-    with pytest.raises(UsageError, match="nobody asks"):
+    with pytest.raises(UsageError, match="no user asks"):
         ChatHybrid(assistant=manual).invoke(asked)

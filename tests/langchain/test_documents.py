@@ -185,9 +185,9 @@ def test_nobody_reads_what_another_may(empty):
 def test_nobody_at_all_is_refused_where_there_are_rules(empty):
     store = HybridVectorStore(empty, principals=["ann"])
     store.add_texts(["the secret"], ids=["secret"])
-    with pytest.raises(UsageError, match="nobody asks"):
+    with pytest.raises(UsageError, match="no user asks"):
         store.get_by_ids(["secret"])
-    with pytest.raises(UsageError, match="nobody asks"):
+    with pytest.raises(UsageError, match="no user asks"):
         store.similarity_search("secret")
-    with pytest.raises(UsageError, match="nobody asks"):
+    with pytest.raises(UsageError, match="no user asks"):
         HybridRetriever(assistant=empty).invoke("secret")
