@@ -13,7 +13,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid.confidence import calibration_error
 from hybrid.errors import IndexMismatch, UsageError
 from hybrid.files import hash_text, write_atomic
 from hybrid.index.dense import Scored
@@ -209,6 +208,9 @@ def fit_router(
     Raises:
         UsageError: less than two domains, a question of none of them, or too few questions of one.
     """
+    # scipy, which a question that is only asked does not need
+    from hybrid.confidence import calibration_error
+
     questions, vectors = _bounded(questions, vectors)
     _require(questions, domains)
     cases = [case for place in range(len(questions)) for case in _cases(place, questions, vectors, domains)]
