@@ -14,7 +14,7 @@ from hybrid.adaptation.store import AdapterStore
 from hybrid.arms import ArmAdapters, ArmSpec, DomainArm, DomainArms, OwnModels, parse_arm, parse_arms
 from hybrid.config import Settings, load_settings
 from hybrid.documents.principals import Principals
-from hybrid.errors import UsageError
+from hybrid.errors import IndexError_, UsageError
 from hybrid.files import folder_lock, is_name
 from hybrid.index import Manifest, is_restricted, rollback
 from hybrid.index.generations import current
@@ -630,8 +630,14 @@ class Assistant:
 
     def _asked_by(self, as_user: str | Sequence[str] | None, arm: Arm | str | None) -> DomainArm:
         serving = self._serving(arm)
-        if serving.spec.arm is not Arm.BASE:  # the generator alone has seen no document
+        if serving.spec.arm is Arm.BASE:  # the generator alone has seen no document
+            return serving
+        try:
             self.require_user(as_user)
+        except IndexError_:
+            # an adapter answers without an index, and whatever became of one
+            if serving.spec.retrieves:
+                raise
         return serving
 
     def _adapters(self, spec: ArmSpec) -> ArmAdapters:

@@ -156,6 +156,7 @@ def test_a_domain_that_is_named_is_asked_whatever_the_router_would_say(assistant
         assistants.ask("What?", domain="moon")
 
 
+@pytest.mark.slow
 def test_one_and_many_and_streamed_are_the_same(assistants):
     questions = [question for question, _ in _asked()] + _STRANGERS
     together = assistants.ask_all(questions)
@@ -192,6 +193,7 @@ def test_a_router_that_was_never_fitted_knows_the_nearer_domain(indexes):
     assert nearest == [name for _, name in _asked()]
 
 
+@pytest.mark.slow
 def test_a_domain_may_come_without_a_new_fit(assistants, tmp_path):
     words = ["violin", "cello", "oboe", "timpani", "baton", "sonata"]
     _index(tmp_path, "music", words)
@@ -258,6 +260,7 @@ def test_an_empty_question_is_refused(assistants, question):
         assistants.ask(question)
 
 
+@pytest.mark.slow
 def test_a_pasted_text_is_routed_as_well(assistants):
     text = f"{_question('rose', 'tulip')} " * 2_500
     assert len(text) > 100_000
@@ -274,6 +277,7 @@ def test_other_labels_refuse_the_router(assistants, indexes):
     assert assistants.ask(_asked()[0][0]).domain == "garden"
 
 
+@pytest.mark.slow
 def test_another_embedder_refuses_the_router(assistants, indexes, tmp_path, write_files, other_embedder):
     shutil.rmtree(indexes / "garden")
     docs = write_files(tmp_path / "again", _documents(_WORDS["garden"]))

@@ -147,7 +147,7 @@ def test_status_rollback_and_remove(indexed, capsys):
 @pytest.mark.slow
 def test_several_domains_must_be_named(indexed, tmp_path, capsys):
     output(capsys, "index", str(indexed), "--domain", "other")
-    assert run(["ask", "port?"]) == 2
+    assert run(["search", "port?"]) == 2
     assert "--domain" in capsys.readouterr().err
     assert len(document(capsys, "status")["domains"]) == 2
     assert "5432" in output(capsys, "ask", "What is the default port?", "--domain", "other")

@@ -96,6 +96,7 @@ def test_the_share_of_all_questions_by_hand():
     assert (some.threshold, some.bound) == (2, pytest.approx(2 / 40))
 
 
+@pytest.mark.slow
 @given(_ITEMS, _RATES, st.sampled_from(Risk), st.randoms())
 def test_the_order_of_the_items_changes_nothing(items, alpha, risk, random):
     other = list(items)
@@ -103,6 +104,7 @@ def test_the_order_of_the_items_changes_nothing(items, alpha, risk, random):
     assert certify(other, alpha=alpha, risk=risk) == certify(items, alpha=alpha, risk=risk)
 
 
+@pytest.mark.slow
 @given(_ITEMS, _RATES, st.sampled_from(Risk), st.integers(0, 200))
 def test_one_more_mistake_never_lets_more_be_answered(items, alpha, risk, place):
     assume(items)
@@ -168,6 +170,7 @@ def _risk(items):
     return risk
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_the_threshold_is_that_of_mapie():
     control = pytest.importorskip("mapie.risk_control", reason="the oracle, of the extra [test]")
@@ -303,6 +306,7 @@ def _questions():
     ]
 
 
+@pytest.mark.slow
 def test_an_assistant_keeps_to_its_bound(assistant, tmp_path, write_files):
     free = assistant.ask(_questions()[3].text)
     assert not free.abstained
@@ -328,6 +332,7 @@ def test_an_assistant_keeps_to_its_bound(assistant, tmp_path, write_files):
     assert "hybrid abstain" in error.value.hint
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("score", AnswerScore)
 def test_every_score_of_an_experiment_is_that_of_the_answer(assistant, score):
     made = assistant.abstention(_questions(), alpha=0.05, score=score)
@@ -336,6 +341,7 @@ def test_every_score_of_an_experiment_is_that_of_the_answer(assistant, score):
     assert sum(not answer.abstained for answer in answered) == round(made.bound.answered * 60)
 
 
+@pytest.mark.slow
 def test_too_few_questions_change_nothing(assistant):
     made = assistant.abstention(_questions()[:20], alpha=0.05)
     assert made.bound.threshold is None
@@ -347,6 +353,7 @@ def test_a_score_that_the_arm_does_not_have_is_told(assistant):
         assistant.abstention(_questions()[:5], alpha=0.5, arm="base", score=AnswerScore.RETRIEVAL)
 
 
+@pytest.mark.slow
 def test_the_command_says_what_is_missing(assistant, monkeypatch, capsys, tmp_path):
     monkeypatch.setattr("hybrid.cli.options.Context.assistant", lambda self: assistant)
     lines = [

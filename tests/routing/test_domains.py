@@ -87,6 +87,7 @@ def test_the_reliability_is_that_of_questions_left_out(fitted):
     assert 0.8 < told.right <= 1 and 0.9 < told.separation <= 1 and 0 <= told.error < 0.2
 
 
+@pytest.mark.slow
 @given(
     rows=st.lists(
         st.lists(st.floats(-5, 5), min_size=len(FEATURES), max_size=len(FEATURES)), min_size=1, max_size=6

@@ -74,6 +74,7 @@ def test_nothing_before_it_changes_nothing():
     assert standalone("and of the K100?", []) == "and of the K100?"
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(max_size=60), max_size=9), st.text(max_size=80))
 def test_whatever_was_said_the_question_ends_what_is_asked_and_nothing_is_invented(texts, question):
     history = _history(*texts)
