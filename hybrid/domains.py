@@ -55,6 +55,11 @@ class ReadableIndex:
         return self.index.word_shares(text, among=self.positions)
 
 
+def _embedders(retrievers: Mapping[str, Retriever]) -> dict[str, str]:
+    """Return the identity of the embedder of each domain, as the router's file names it."""
+    return {name: " ".join(one.embedder.fingerprint.identity) for name, one in retrievers.items()}
+
+
 def _readable(retrievers: Mapping[str, Retriever], principals: Sequence[str]) -> dict[str, Routable]:
     found = {name: one.index.positions_where({}, principals=principals) for name, one in retrievers.items()}
     return {
@@ -306,20 +311,14 @@ class Assistants:
             questions,
             {name: vectors[identity] for name, identity in identities.items()},
             {name: one.index for name, one in retrievers.items()},
-            embedders={name: " ".join(identity) for name, identity in identities.items()},
+            embedders=_embedders(retrievers),
         )
         save_router(self.indexes, router)
         return router.card
 
     def left_out(self) -> dict[str, str]:
         """Return the domains that cannot be read now, each with the reason."""
-        reasons = {}
-        for name in self.domains:
-            try:
-                _ = self[name].retriever
-            except HybridError as error:
-                reasons[name] = str(error)
-        return reasons
+        return self._tried()[1]
 
     def close(self) -> None:
         """Let go of all domains; the models stay, for others may use them."""
@@ -341,13 +340,18 @@ class Assistants:
         """Close them."""
         self.close()
 
-    def _retrievers(self) -> dict[str, Retriever]:
+    def _tried(self) -> tuple[dict[str, Retriever], dict[str, str]]:
+        """Return the retrievers of the domains that can be read, and why the others cannot."""
         found, reasons = {}, {}
         for name in self.domains:
             try:
                 found[name] = self[name].retriever
             except HybridError as error:
                 reasons[name] = str(error)
+        return found, reasons
+
+    def _retrievers(self) -> dict[str, Retriever]:
+        found, reasons = self._tried()
         if not found and reasons:
             raise IndexMissing(
                 "no domain can be read: " + "; ".join(f"{name}: {why}" for name, why in reasons.items()),
@@ -370,11 +374,8 @@ class Assistants:
             if self._router is None or self._router[0] != stamp:
                 fitted = load_router(self.indexes)
                 if fitted is not None:
-                    identities = {
-                        name: " ".join(one.embedder.fingerprint.identity) for name, one in retrievers.items()
-                    }
                     hashes = {name: questions_hash(self._questions(name)) for name in retrievers}
-                    require_router(fitted.card, identities, hashes)
+                    require_router(fitted.card, _embedders(retrievers), hashes)
                 self._router = (stamp, fitted)
             return self._router[1]
 
@@ -383,7 +384,7 @@ class Assistants:
         files = [self.indexes / ROUTER_FILE]
         files += [path for name in retrievers for path in self._sets(name)]
         told = [(path, path.stat().st_mtime_ns, path.stat().st_size) for path in files if path.is_file()]
-        return (*told, *((name, one.embedder.fingerprint.identity) for name, one in retrievers.items()))
+        return (*told, *_embedders(retrievers).items())
 
     def _sets(self, domain: str) -> list[Path]:
         return sorted(self[domain].questions.folder.glob("*.jsonl"))

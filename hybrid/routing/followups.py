@@ -75,10 +75,8 @@ def _joined(topic: str, question: str, offer: str) -> str:
 def _leans(question: str) -> bool:
     """Tell whether a question cannot be understood by itself."""
     own = content_words(question)
-    if _OPENING.match(question) or _AGREEING.match(question):
-        return len(own) <= _LEANING_AT_MOST
     pointing = any(word in _POINTING for word in re.findall(r"\w+", question.lower()))
-    if pointing:
+    if pointing or _OPENING.match(question) or _AGREEING.match(question):
         return len(own) <= _LEANING_AT_MOST
     return len(own) <= _SHORT and not _NAME.search(question)
 
