@@ -49,6 +49,7 @@ INDEX_FEATURES = (
     "share of rare words",
     "share of unknown words",
 )
+_WIDTHS = (len(QUESTION_FEATURES), len(QUESTION_FEATURES + INDEX_FEATURES))
 _PASSAGES = 5
 _RARE = 0.01
 # So many questions are asked what became of them, and so many average ones are added.
@@ -170,6 +171,8 @@ class FittedArmRouter:
         arms, features, known = len(self.card.arms), len(self.card.features), len(self.vectors)
         numbers = (self.scores, self.logit.bias, self.logit.weights, self.logit.means, self.logit.scales)
         shapes = [(known, arms), (arms,), (features, arms), (features,), (features,)]
+        if self.card.features not in (_names(self.card.arms, width) for width in _WIDTHS):
+            raise ValueError("it goes by features of another version")
         if [one.shape for one in numbers] != shapes or not all(np.isfinite(one).all() for one in numbers):
             raise ValueError(f"its numbers are not those of {arms} arms and {features} features")
 
@@ -246,11 +249,10 @@ def fit_arm_router(
     # as they are kept, so that what is loaded chooses as what was fitted
     kept = vectors[order].astype(np.float16).astype(np.float32)
     known = _Known(features[order], (kept @ kept.T).astype(np.float64), source_places(sources), scores)
-    names = (*QUESTION_FEATURES, *INDEX_FEATURES)[: features.shape[1]]
     data = [f"{texts[place]}\0{table.sources[place]}\0{table.values[place].tolist()}" for place in order]
     card = ArmRouterCard(
         arms=table.arms,
-        features=(*names, *(f"{arm} near by" for arm in table.arms)),
+        features=_names(table.arms, features.shape[1]),
         metric=table.metric,
         data=hash_text(table.metric, *table.arms, *data),
         routing=_routing(known, table.arms, sources, retrieving, policy, learners),
@@ -259,6 +261,11 @@ def fit_arm_router(
     learner = _better(known, everything, learners, policy.seed)
     card = replace(card, routing=replace(card.routing, learner=learner))
     return FittedArmRouter(card, _logit(known, everything), kept, scores)
+
+
+def _names(arms: Sequence[str], width: int) -> tuple[str, ...]:
+    """Return what the columns are, with so many of the features of a question."""
+    return (*(QUESTION_FEATURES + INDEX_FEATURES)[:width], *(f"{arm} near by" for arm in arms))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

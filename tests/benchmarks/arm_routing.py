@@ -142,7 +142,7 @@ def main() -> None:
             (
                 asked.name,
                 f"{one.questions}, {one.sources}",
-                f"{one.single} {points(asked.table.values.mean(0).max())}",
+                f"{one.single} {points(asked.table.values[:, asked.table.arms.index(one.single)].mean())}",
                 name,
                 _told(one.gain),
                 _told(one.ceiling),

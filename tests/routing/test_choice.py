@@ -160,7 +160,7 @@ def test_the_file_does_not_choose_models(routed):
     file = routed.folder / "router" / "arms.safetensors"
     content = file.read_bytes()
     # a name of the same length, so that the header stays whole
-    file.write_bytes(content.replace(b'\\"adapter\\"', b'\\"adaptor\\"'))
+    file.write_bytes(content.replace(b"adapter", b"adaptor"))
     refused(routed, "an arm that cannot answer now (")
 
 
@@ -177,6 +177,8 @@ def test_a_damaged_file_is_told(routed):
     refused("schema 2, expected 1", {}, told | {"schema": 2})
     refused("cannot be read", {}, told | {"card": {}})
     refused("cannot be read", {}, told | {"origin": {"arms": 1}})
+    card = told["card"]
+    refused("features of another version", {}, told | {"card": card | {"features": card["features"][1:]}})
     for name, tensor in tensors.items():
         refused("cannot be read: its numbers are not those of 2 arms", {name: tensor[:-1]}, told)
     refused("cannot be read: its numbers", {"means": tensors["means"] * np.nan}, told)
@@ -237,3 +239,25 @@ def test_the_commands_say_what_it_is_worth_and_why_it_chose(assistant, monkeypat
     found = json.loads(capsys.readouterr().out)
     assert found["arm_route"]["arm"] == "adapter" and len(found["arm_route"]["chances"]) == 2
     assert found["otherwise"]["rag"]["seconds"] >= 0
+
+
+@pytest.mark.real_model
+def test_a_router_of_small_real_models(tmp_path, write_files):
+    animals = "lion bear otter zebra camel moose hyena koala lemur tapir bison gecko"
+    pages = {
+        f"{name}.md": f"# {name}\n\nThe {name} of the zoo weighs {20 + place} kg. It eats at {place} o'clock."
+        for place, name in enumerate(animals.split())
+    }
+    asked = [
+        Question(f"q{place}", f"How heavy is the {path[:-3]}?", answers=(f"{20 + place} kg",), source=path)
+        for place, path in enumerate(pages)
+    ]
+    settings = load_settings({"documents": {"workers": 1}, "models": {"offline": True}}, environment={})
+    made = Assistant("zoo", settings=settings)
+    made.index(write_files(tmp_path / "docs", pages))
+    card = made.fit_arm_router(asked, arms="rag,rag:mode=lexical:k=1")
+    assert card.routing.questions == 12 and not card.routing.shipped
+    assert card.routing.retrieval == 1.0
+    answer = made.ask("How heavy is the otter?")
+    assert "22 kg" in answer.text and answer.arm_route is None
+    assert made.arm_router == card
