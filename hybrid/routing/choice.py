@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hybrid.arms import DomainArms, parse_arm
+from hybrid.arms import ArmSpec, DomainArms, parse_arm
 from hybrid.config import Settings
 from hybrid.decision.adopted import usable
 from hybrid.errors import HybridError, IndexMissing, UsageError
@@ -63,6 +63,7 @@ class ArmChooser:
     ) -> None:
         self._domain, self._settings, self._arms, self._embedder = domain, settings, arms, embedder
         self._read: tuple[tuple[int, int], FittedArmRouter, ArmRouterOrigin] | None = None
+        self._specs: dict[str, ArmSpec] = {}
 
     @property
     def card(self) -> ArmRouterCard | None:
@@ -181,8 +182,9 @@ class ArmChooser:
             differ += ["the index"] if _generation(retriever) != origin.index else []
             differ += ["the embedder"] if _identity(embedder) != origin.embedder else []
             for arm in arms:
-                spec = usable(self._domain / _FILE, arm, self._settings)
-                if _digest(self._arms.serving(spec).identity) != origin.arms.get(arm):
+                if arm not in self._specs:  # reading a name takes longer than all the rest
+                    self._specs[arm] = usable(self._domain / _FILE, arm, self._settings)
+                if _digest(self._arms.serving(self._specs[arm]).identity) != origin.arms.get(arm):
                     differ.append(f"the arm {arm}")
         except HybridError as error:
             differ.append(f"an arm that cannot answer now ({error})")
