@@ -16,7 +16,8 @@ from hybrid.config import Settings, load_settings
 from hybrid.documents.principals import Principals
 from hybrid.errors import IndexError_, UsageError
 from hybrid.files import folder_lock, is_name
-from hybrid.index import Manifest, is_restricted, rollback
+from hybrid.index import ExternalStore, Manifest, is_restricted, rollback
+from hybrid.index.external import withdraw
 from hybrid.index.generations import current
 from hybrid.index.sync import Progress
 from hybrid.ingestion import IndexStatus, IngestEstimate, Ingestor, IngestReport, index_status
@@ -49,6 +50,8 @@ class Assistant:
         embedder: a model of your own instead of the one in the settings.
         generator: likewise.
         reranker: likewise.
+        vectors: a vector store that searches the vectors of the domain instead of a file of its index, such
+            as ``hybrid.langchain.StoreVectors``; to be given whenever the domain is opened.
 
     Example:
         >>> assistant = Assistant("manual")                      # doctest: +SKIP
@@ -65,6 +68,7 @@ class Assistant:
         embedder: Embedder | None = None,
         generator: Generator | None = None,
         reranker: Reranker | None = None,
+        vectors: ExternalStore | None = None,
     ) -> None:
         if not is_name(domain):
             raise UsageError(
@@ -75,7 +79,8 @@ class Assistant:
         self.folder = Path(self.settings.indexes) / domain
         self.adapters = AdapterStore(self.folder, budget_of(self.settings.adaptation))
         self._own = OwnModels(embedder, generator, reranker)
-        self._arms = DomainArms(self.folder, self.settings, self._own, self._adapters)
+        self._vectors = vectors
+        self._arms = DomainArms(self.folder, self.settings, self._own, self._adapters, vectors)
         self._grounder: Grounder | None = None
 
     @staticmethod
@@ -555,12 +560,14 @@ class Assistant:
 
     def rollback(self) -> Manifest:
         """Go back to the generation before the one in force."""
-        return rollback(self.folder)
+        return rollback(self.folder, self._vectors)
 
     def delete(self) -> None:
         """Remove the domain with all that belongs to it."""
         current(self.folder)
         with folder_lock(self.folder):
+            if self._vectors is not None:
+                withdraw(self.folder, self._vectors, keep=())
             (self.folder / "CURRENT").unlink()
         shutil.rmtree(self.folder)
 
@@ -600,7 +607,13 @@ class Assistant:
 
     @property
     def _ingestor(self) -> Ingestor:
-        return Ingestor(self.folder, self.embedder, self.settings.documents, self.settings.chunks)
+        return Ingestor(
+            self.folder,
+            self.embedder,
+            self.settings.documents,
+            self.settings.chunks,
+            external=self._vectors,
+        )
 
 
 def principals_of(as_user: str | Sequence[str] | None) -> tuple[str, ...] | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 from hybrid.assistant import Assistant, principals_of
 from hybrid.config import Settings, load_settings
 from hybrid.errors import HybridError, IndexMissing, UsageError
-from hybrid.index import Index, Scored
+from hybrid.index import ExternalStore, Index, Scored
 from hybrid.index.generations import domains as indexed_domains
 from hybrid.models import Embedder, Generator, Reranker, Vectors
 from hybrid.questions.files import load_questions
@@ -83,6 +83,7 @@ class Assistants:
         embedder: a model of your own instead of the one in the settings.
         generator: likewise.
         reranker: likewise.
+        vectors: by domain, the vector stores of those that have one, see ``Assistant``.
 
     Raises:
         IndexMissing: there is no domain, or one that is named is not there.
@@ -103,12 +104,14 @@ class Assistants:
         embedder: Embedder | None = None,
         generator: Generator | None = None,
         reranker: Reranker | None = None,
+        vectors: Mapping[str, ExternalStore] | None = None,
     ) -> None:
         settings = settings or load_settings()
         self.settings = settings if indexes is None else dataclasses.replace(settings, indexes=str(indexes))
         self.indexes = Path(self.settings.indexes)
         self._named = None if domains is None else tuple(dict.fromkeys(domains))
         self._own = (embedder, generator, reranker)
+        self._vectors = dict(vectors or {})
         self._lock = threading.RLock()
         self._open: dict[str, Assistant] = {}
         self._router: tuple[tuple[object, ...], FittedRouter | None] | None = None
@@ -153,6 +156,7 @@ class Assistants:
                     embedder=embedder,
                     generator=generator,
                     reranker=reranker,
+                    vectors=self._vectors.get(domain),
                 )
             return self._open[domain]
 
