@@ -607,13 +607,8 @@ class Assistant:
 
     @property
     def _ingestor(self) -> Ingestor:
-        return Ingestor(
-            self.folder,
-            self.embedder,
-            self.settings.documents,
-            self.settings.chunks,
-            external=self._vectors,
-        )
+        own = self.settings
+        return Ingestor(self.folder, self.embedder, own.documents, own.chunks, external=self._vectors)
 
 
 def principals_of(as_user: str | Sequence[str] | None) -> tuple[str, ...] | None:

@@ -12,7 +12,7 @@ import numpy as np
 from hybrid.errors import IndexMismatch
 from hybrid.files import hash_text
 from hybrid.index.dense import DenseIndex, Scored
-from hybrid.index.generations import Manifest, content_keys, folder_of, open_dense, open_store, readable
+from hybrid.index.generations import Manifest, content_keys, finished, open_dense, open_store, readable
 from hybrid.models import Vectors
 from hybrid.tracing import span
 
@@ -51,13 +51,7 @@ class ExternalDense:
 
     Only what the generation holds is a hit, with its exact cosine, whatever the store names: what is
     forbidden, of another generation or of somebody else makes room for the next. What a store cannot give is
-    compared here, with the vectors that the generation has of its own.
-
-    Args:
-        store: searches.
-        own: the vectors of the generation, in a file.
-        positions_of: gives the positions of the chunks with some keys.
-        chunks: how many there are.
+    compared here, with the generation's own vectors.
     """
 
     def __init__(
@@ -102,12 +96,12 @@ def require_store(manifest: Manifest, store: ExternalStore | None) -> None:
             f"the vectors of generation {manifest.generation} are searched in a vector store, and no such "
             "store is given",
             hint="give it: Assistant(DOMAIN, vectors=...); or search here again: "
-            f"hybrid index {manifest.folder} --rebuild",
+            f"hybrid index {manifest.folder or 'FOLDER'} --rebuild",
         )
     if store is not None and not is_sealed(manifest, store):
         raise IndexMismatch(
             f"the vector store does not hold generation {manifest.generation}, which is in force",
-            hint=f"write what it lacks: Assistant(DOMAIN, vectors=...).index({manifest.folder!r})",
+            hint="write what it lacks: Assistant(DOMAIN, vectors=...).update([])",
         )
 
 
@@ -124,8 +118,8 @@ def publish(domain: Path, manifest: Manifest, store: ExternalStore) -> None:
     """
     if is_sealed(manifest, store):
         return
-    others = [one for one in readable(domain) if one.generation != manifest.generation]
-    held = set(_keys(domain, [one for one in others if is_sealed(one, store)]))
+    sealed = [one.generation for one in readable(domain) if is_sealed(one, store)]
+    held = set(content_keys(domain, sealed))
     with closing(open_store(domain, manifest)) as chunks:
         fresh = {key: position for position, key in enumerate(chunks.keys()) if key not in held}
     own = open_dense(domain, manifest)
@@ -137,12 +131,12 @@ def publish(domain: Path, manifest: Manifest, store: ExternalStore) -> None:
 
 def withdraw(domain: Path, store: ExternalStore, *, keep: Container[str]) -> None:
     """Let a store forget the generations that are not kept, and the vectors that no kept one has."""
-    there = list(readable(domain))
-    going = [manifest for manifest in there if manifest.generation not in keep]
+    going = [manifest for manifest in readable(domain) if manifest.generation not in keep]
     # the seals first: one that is there says that all vectors are
     store.remove([seal_of(manifest) for manifest in going if is_sealed(manifest, store)])
-    kept = set(_keys(domain, [manifest for manifest in there if manifest.generation in keep]))
-    for block in _blocks([key for key in set(_keys(domain, going)) if key not in kept]):
+    kept = set(content_keys(domain, [name for name in finished(domain) if name in keep]))
+    gone = set(content_keys(domain, [manifest.generation for manifest in going])) - kept
+    for block in _blocks(sorted(gone)):
         store.remove([key.hex() for key in block])
 
 
@@ -155,10 +149,6 @@ def seal_of(manifest: Manifest) -> str:
 def _seal_vector(manifest: Manifest) -> Vectors:
     drawn = np.random.default_rng(int(seal_of(manifest), 16)).standard_normal(manifest.embedder.dimension)
     return (drawn / np.linalg.norm(drawn)).astype(np.float32)
-
-
-def _keys(domain: Path, manifests: Sequence[Manifest]) -> Iterator[bytes]:
-    return content_keys([folder_of(domain, manifest.generation) for manifest in manifests])
 
 
 def _blocks(keys: Sequence[bytes]) -> Iterator[Sequence[bytes]]:

@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -206,19 +206,17 @@ def kept_generations(domain: Path) -> set[str]:
     return {now.generation, now.previous, *_other_adapters(domain, now)}
 
 
-def prune(domain: Path) -> list[Path]:
-    """Remove all other generations; return the folders that stay."""
-    keep = kept_generations(domain)
+def prune(domain: Path, keep: Container[str]) -> None:
+    """Remove all other generations."""
     for path in (domain / "generations").iterdir():
         if path.name not in keep:
             shutil.rmtree(path, ignore_errors=True)
-    return [folder_of(domain, name) for name in finished(domain)]
 
 
-def content_keys(generations: Iterable[Path]) -> Iterator[bytes]:
+def content_keys(domain: Path, generations: Iterable[str]) -> Iterator[bytes]:
     """Yield the content keys of all chunks of some generations; of a damaged one nothing is used again."""
-    for folder in generations:
-        with contextlib.suppress(IndexCorrupt), closing(Store(folder / _STORE, read_only=True)) as store:
+    for path in (folder_of(domain, name) / _STORE for name in generations):
+        with contextlib.suppress(IndexCorrupt), closing(Store(path, read_only=True)) as store:
             yield from store.keys()
 
 

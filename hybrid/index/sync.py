@@ -23,6 +23,7 @@ from hybrid.index.generations import (
     current,
     embed_missing,
     fingerprint_key,
+    finished,
     folder_of,
     kept_generations,
     open_staging,
@@ -232,12 +233,13 @@ def _stage(
 def _clean(domain: Path, plan: Plan, external: ExternalStore | None) -> None:
     """Remove what the switch made useless; a kill in here costs only disk until the next update."""
     remove_staging(domain)
+    keep = kept_generations(domain)
     if external is not None:
-        withdraw(domain, external, keep=kept_generations(domain))
-    kept = prune(domain)
+        withdraw(domain, external, keep=keep)
+    prune(domain, keep)
     if plan.changed or plan.removed:
         with closing(VectorCache(domain / "vectors.sqlite")) as vectors:
-            vectors.keep_only(content_keys(kept))
+            vectors.keep_only(content_keys(domain, finished(domain)))
 
 
 def generation_for(domain: Path, fingerprint: EmbedderFingerprint) -> str | None:

@@ -65,12 +65,8 @@ class ChatHybrid(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         refuse(kwargs)
-        answer = self.assistant.ask(
-            question_of(messages),
-            arm=self._arm(model),
-            history=history_of(messages),
-            as_user=self.as_user,
-        )
+        asked, before, arm = question_of(messages), history_of(messages), self._arm(model)
+        answer = self.assistant.ask(asked, arm=arm, history=before, as_user=self.as_user)
         text = cut_at_stop(answer.text, stop or self.stop or ())
         message = AIMessage(text, response_metadata=_about(answer), usage_metadata=_usage(answer))
         return ChatResult(generations=[ChatGeneration(message=message)])

@@ -18,76 +18,66 @@ from hybrid.models import Vectors
 _VECTOR = "vector:"
 
 
-class StoreVectors:
-    """Let a LangChain vector store search the vectors of a domain.
+class StoreVectors(Embeddings):
+    """Let a LangChain vector store search the vectors of a domain, to which these are its embeddings.
 
     Of the store nothing is asked but ``add_texts``, ``delete`` and ``similarity_search``: it is given vectors
     that the domain made, each with a key for a text, and neither texts nor metadata. It needs no filters.
 
     Args:
-        make: given the embeddings that hand out those vectors, returns the store. Its collection is of one
-            domain and holds nothing else; it compares by cosine. Called once, at the first vector.
+        make: given these embeddings, returns the store. Its collection is of one domain, holds nothing else
+            and compares by cosine. Called once, at the first vector.
 
     Example:
-        >>> vectors = StoreVectors(lambda embeddings: QdrantVectorStore(client, "manual", embeddings))
-        ... # doctest: +SKIP
+        >>> vectors = StoreVectors(lambda own: QdrantVectorStore(client, "manual", own))  # doctest: +SKIP
         >>> Assistant("manual", vectors=vectors).index("docs")  # doctest: +SKIP
     """
 
     def __init__(self, make: Callable[[Embeddings], VectorStore]) -> None:
-        self._make = make
-        self._lock = threading.Lock()
-        self._opened: tuple[VectorStore, DomainVectors] | None = None
+        self._make, self._lock = make, threading.Lock()
+        self._store: VectorStore | None = None
+        self._waiting: Mapping[str, list[float]] = {}
+        # for a store that tries its embeddings with a text of its own
+        self._any: list[float] = []
 
     def nearest(self, vector: Vectors, k: int) -> list[str]:
         """Return the keys of the k nearest vectors."""
         with _answering():
-            store, _ = self._open(len(vector))
-            return [document.page_content for document in store.similarity_search(_written(vector), k=k)]
+            found = self._opened(len(vector)).similarity_search(_written(vector), k=k)
+            return [document.page_content for document in found]
 
     def add(self, keys: Sequence[str], vectors: Vectors) -> None:
         """Keep a vector for each key."""
         with _answering():
-            store, embeddings = self._open(vectors.shape[1])
-            embeddings.waiting = dict(zip(keys, vectors.tolist(), strict=True))
+            store = self._opened(vectors.shape[1])
+            self._waiting = dict(zip(keys, vectors.tolist(), strict=True))
             store.add_texts(list(keys), ids=_ids(keys))
-            embeddings.waiting = {}
+            self._waiting = {}
 
     def remove(self, keys: Sequence[str]) -> None:
         """Forget keys."""
-        assert self._opened is not None, "what is removed was looked for"
+        assert self._store is not None, "what is removed was looked for"
         if keys:
             with _answering():
-                self._opened[0].delete(_ids(keys))
-
-    def _open(self, dimension: int) -> tuple[VectorStore, DomainVectors]:
-        with self._lock:
-            if self._opened is None:
-                embeddings = DomainVectors(dimension)
-                self._opened = self._make(embeddings), embeddings
-            return self._opened
-
-
-class DomainVectors(Embeddings):
-    """Hand out vectors that are there: those that wait for their keys, and a question that is written as one.
-
-    A store that tries its embeddings with a text of its own gets a vector of the right length.
-    """
-
-    def __init__(self, dimension: int) -> None:
-        self.waiting: Mapping[str, list[float]] = {}
-        self._any = [1.0] + [0.0] * (dimension - 1)
+                self._store.delete(_ids(keys))
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Return the vectors of keys."""
-        return [self.waiting.get(text, self._any) for text in texts]
+        """Return the vectors that wait for their keys."""
+        return [self._waiting.get(text, self._any) for text in texts]
 
     def embed_query(self, text: str) -> list[float]:
-        """Return the vector that a text is."""
+        """Return the vector that is written as a text."""
         if not text.startswith(_VECTOR):
             return self._any
         vector: list[float] = np.frombuffer(base64.b64decode(text[len(_VECTOR) :]), np.float32).tolist()
         return vector
+
+    def _opened(self, dimension: int) -> VectorStore:
+        with self._lock:
+            self._any = [1.0] + [0.0] * (dimension - 1)
+            if self._store is None:
+                self._store = self._make(self)
+            return self._store
 
 
 def _written(vector: Vectors) -> str:

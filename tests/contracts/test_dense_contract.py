@@ -149,7 +149,9 @@ def test_what_only_words_find_has_its_cosine(tmp_path, anywhere):
     assistant = _assistant(tmp_path, anywhere)
     assistant.update(_documents())
     vector = HashEmbedder(_DIMENSION).embed_queries([_ASKED[0]])[0]
-    for hit in assistant.search(_ASKED[0], arm="rag:mode=lexical"):
+    hits = assistant.search(_ASKED[0], arm="rag:mode=lexical")
+    assert len(hits) == 3
+    for hit in hits:
         (own,) = HashEmbedder(_DIMENSION).embed_documents([hit.chunk.embedded_text])
         assert hit.dense == pytest.approx(float(own @ vector), abs=1e-3)
 
