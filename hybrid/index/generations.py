@@ -106,19 +106,12 @@ def read_manifest(domain: Path, generation: str) -> Manifest:
     """
     path = folder_of(domain, generation) / "manifest.json"
     try:
-        text = path.read_text(encoding="utf-8")
-        value = json.loads(text)
-        version = value["schema_version"]
-        if version in (1, SCHEMA_VERSION) or type(version) is not int:  # 1 knows no principals
-            return _manifest(value, text, generation)
+        state = path.stat()
+        return _read(path, generation, state.st_mtime_ns, state.st_size, state.st_ino)
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise IndexCorrupt(
             f"{path} cannot be read: {type(error).__name__}: {_first_line(error)}", hint=REPAIR
         ) from error
-    raise IndexMismatch(
-        f"{path} has format {version}, this version reads format {SCHEMA_VERSION}",
-        hint="rebuild with: hybrid index FOLDER --rebuild",
-    )
 
 
 def is_restricted(domain: Path) -> bool:
@@ -260,6 +253,20 @@ def open_dense(domain: Path, manifest: Manifest) -> DenseIndex:
     """
     path = folder_of(domain, manifest.generation) / _DENSE
     return DenseIndex(path, manifest.dense, checksum=manifest.sha256[_DENSE])
+
+
+@functools.lru_cache(maxsize=64)
+def _read(path: Path, generation: str, *_: int) -> Manifest:
+    """Read a manifest once as long as its file is the same: every question asks what is in force."""
+    text = path.read_text(encoding="utf-8")
+    value = json.loads(text)
+    version = value["schema_version"]
+    if version in (1, SCHEMA_VERSION) or type(version) is not int:  # 1 knows no principals
+        return _manifest(value, text, generation)
+    raise IndexMismatch(
+        f"{path} has format {version}, this version reads format {SCHEMA_VERSION}",
+        hint="rebuild with: hybrid index FOLDER --rebuild",
+    )
 
 
 def _manifest(value: dict[str, Any], text: str, generation: str) -> Manifest:

@@ -262,7 +262,7 @@ def test_a_run_killed_while_the_store_is_written_is_taken_up_again(tmp_path, sto
 # --- a store of another state ----------------------------------------------------------------------
 
 
-def test_a_store_that_holds_another_generation_is_refused_and_mended_by_indexing(
+def test_a_store_that_holds_another_generation_is_refused_and_mended_by_an_update(
     tmp_path, store, write_files
 ):
     folder = write_files(tmp_path / "docs", _PAGES)
@@ -271,7 +271,8 @@ def test_a_store_that_holds_another_generation_is_refused_and_mended_by_indexing
     assistant = _assistant(tmp_path, lost)
     with pytest.raises(IndexMismatch, match="does not hold generation 000001") as raised:
         assistant.search(_ASKED[0])
-    assert f"vectors=...).index({str(folder)!r})" in raised.value.hint
+    assert "vectors=...).update([])" in raised.value.hint
+    assert assistant.update([]).generation == "000001" and len(lost.given) == 61
     assert assistant.index(folder).embedded == 0 and len(lost.given) == 61
     assert _sources(assistant) == _sources(_assistant(tmp_path, store))
 
