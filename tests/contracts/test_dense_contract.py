@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -259,6 +261,48 @@ def test_a_run_killed_while_the_store_is_written_is_taken_up_again(tmp_path, sto
     assert _sources(assistant) == before
 
 
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from langchain_qdrant import QdrantVectorStore
+from qdrant_client import QdrantClient
+from hybrid import Assistant, load_settings
+from hybrid.index import sync
+from hybrid.langchain import StoreVectors
+from hybrid.testing import HashEmbedder
+
+sync.switch = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+settings = load_settings({"indexes": "indexes", "documents": {"workers": 1}}, environment={})
+store = StoreVectors(lambda own: QdrantVectorStore(QdrantClient(path="qdrant"), "manual", own))
+Assistant("manual", settings=settings, embedder=HashEmbedder(64), vectors=store).index("docs")
+"""
+
+
+def test_killed_between_the_store_and_current_the_old_generation_answers(tmp_path, write_files):
+    def opened():
+        client = QdrantClient(path=str(tmp_path / "qdrant"))
+        if not client.collection_exists("manual"):
+            client.create_collection("manual", VectorParams(size=_DIMENSION, distance=Distance.COSINE))
+        return client, _assistant(
+            tmp_path, StoreVectors(lambda own: QdrantVectorStore(client, "manual", own))
+        )
+
+    folder = write_files(tmp_path / "docs", _PAGES)
+    client, assistant = opened()
+    assistant.index(folder)
+    before = _sources(assistant)
+    client.close()  # one process at a time holds the folder
+    (folder / "07.txt").write_text("Server number 7 is switched off.")
+    killed = subprocess.run([sys.executable, "-c", _KILLED], cwd=tmp_path, capture_output=True)
+    assert killed.returncode == -9, killed.stderr.decode()
+    client, assistant = opened()
+    with closing(client):
+        assert len(finished(assistant.folder)) == 2 and current(assistant.folder) == "000001"
+        assert _sources(assistant) == before and before[0][0] == "07.txt"
+        assert assistant.index(folder).embedded == 0  # what the killed run embedded is kept
+        assert _sources(assistant)[0][0] != "07.txt"
+
+
 # --- a store of another state ----------------------------------------------------------------------
 
 
@@ -365,7 +409,9 @@ def test_what_others_put_into_the_store_is_no_hit_and_costs_none(tmp_path, store
     for number in range(40):
         names = [f"{name}{number}" for name in ("ab", "somebody's text", "ff" * 30)]
         store.store.add([_hex(name) for name in names], nearest)
+    store.forget()
     assert _sources(assistant) == before
+    assert store.asked[:3] == [6, 24, 96]  # until three are of the domain
 
 
 def _hex(name):
