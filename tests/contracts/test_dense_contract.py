@@ -1,5 +1,6 @@
 """The dense side of a domain, whoever searches it: FAISS, or a vector store that nobody trusts."""
 
+import dataclasses
 import os
 import shutil
 import subprocess
@@ -490,3 +491,24 @@ def test_what_reads_the_index_by_itself_needs_no_store(tmp_path, store):
     with closing(Index.open(assistant.folder)) as index:  # as the checks of an adapter do
         vector = HashEmbedder(_DIMENSION).embed_queries([_ASKED[0]])[0]
         assert index.chunks([index.search_dense(vector, 1)[0].position])[0].source == "07.txt"
+
+
+def test_an_embedder_put_in_force_beside_the_store_is_written_by_an_update(tmp_path, store):
+    class Adapted(HashEmbedder):
+        @property
+        def fingerprint(self):
+            return dataclasses.replace(super().fingerprint, adapter="a" * 64)
+
+    assistant = _assistant(tmp_path, store)
+    assistant.update(_documents())
+    adapted = Adapted(_DIMENSION)
+    sync.reembed(assistant.folder, adapted)
+    tuned = Assistant("manual", settings=assistant.settings, embedder=adapted, vectors=store)
+    store.forget()
+    assert len(tuned.search(_ASKED[0])) == 3 and not store.asked  # tried beside it, it is searched here
+    sync.put_in_force(assistant.folder, adapted.fingerprint)
+    with pytest.raises(IndexMismatch, match="does not hold generation 000002"):
+        tuned.search(_ASKED[0])
+    tuned.update([])
+    assert tuned.search(_ASKED[0])[0].chunk.source == "07.txt" and len(store.given) == 61
+    assert assistant.search(_ASKED[0])[0].chunk.source == "07.txt"
