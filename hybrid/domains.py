@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 from hybrid.assistant import Assistant, principals_of
 from hybrid.config import Settings, load_settings
 from hybrid.errors import HybridError, IndexMissing, UsageError
-from hybrid.index import Index, Scored
+from hybrid.index import ExternalStore, Index, Scored
 from hybrid.index.generations import domains as indexed_domains
 from hybrid.models import Embedder, Generator, Reranker, Vectors
 from hybrid.questions.files import load_questions
@@ -32,7 +32,7 @@ from hybrid.routing.domains import (
     require_router,
     save_router,
 )
-from hybrid.routing.followups import Conversation, standalone, understood
+from hybrid.routing.followups import Conversation, understood
 from hybrid.types import Answer, Arm, Message, Route
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ class Assistants:
         embedder: a model of your own instead of the one in the settings.
         generator: likewise.
         reranker: likewise.
+        vectors: by domain, the vector stores of those that have one, see ``Assistant``.
 
     Raises:
         IndexMissing: there is no domain, or one that is named is not there.
@@ -103,12 +104,14 @@ class Assistants:
         embedder: Embedder | None = None,
         generator: Generator | None = None,
         reranker: Reranker | None = None,
+        vectors: Mapping[str, ExternalStore] | None = None,
     ) -> None:
         settings = settings or load_settings()
         self.settings = settings if indexes is None else dataclasses.replace(settings, indexes=str(indexes))
         self.indexes = Path(self.settings.indexes)
         self._named = None if domains is None else tuple(dict.fromkeys(domains))
         self._own = (embedder, generator, reranker)
+        self._vectors = dict(vectors or {})
         self._lock = threading.RLock()
         self._open: dict[str, Assistant] = {}
         self._router: tuple[tuple[object, ...], FittedRouter | None] | None = None
@@ -153,6 +156,7 @@ class Assistants:
                     embedder=embedder,
                     generator=generator,
                     reranker=reranker,
+                    vectors=self._vectors.get(domain),
                 )
             return self._open[domain]
 
@@ -213,9 +217,7 @@ class Assistants:
             UsageError: an empty question, or an arm that there is not; or no user, and a document says who
                 may read it.
         """
-        meant = standalone(question, history)
-        route = None if domain is not None else self.route(meant, as_user=as_user)
-        chosen = domain if route is None else route.domain
+        meant, route, chosen = self._placed(question, domain, history, as_user)
         if not chosen:
             return understood(self._declined(question, route), question, meant)
         answer = self[chosen].ask(meant, arm=arm, where=where, as_user=as_user)
@@ -230,7 +232,7 @@ class Assistants:
     ) -> Conversation:
         """Return a conversation, which remembers its turns; each question is routed by itself."""
         return Conversation(
-            lambda question, history: self.ask(
+            lambda question, history: self.stream(
                 question, domain=domain, arm=arm, history=history, as_user=as_user
             )
         )
@@ -276,9 +278,7 @@ class Assistants:
         as_user: str | Sequence[str] | None = None,
     ) -> Iterator[str | Answer]:
         """Return the answer of ``ask`` in pieces of text, and at last as an ``Answer``."""
-        meant = standalone(question, history)
-        route = None if domain is not None else self.route(meant, as_user=as_user)
-        chosen = domain if route is None else route.domain
+        meant, route, chosen = self._placed(question, domain, history, as_user)
         if not chosen:
             declined = understood(self._declined(question, route), question, meant)
             return iter([declined.text, declined])
@@ -399,6 +399,21 @@ class Assistants:
                 if question.answerable
             }.values()
         )
+
+    def _placed(
+        self,
+        question: str,
+        domain: str | None,
+        history: Sequence[Message],
+        as_user: str | Sequence[str] | None,
+    ) -> tuple[str, Route | None, str]:
+        """Return what a question asks with the turns before it, its route if none was named, its domain."""
+        meant = question.strip()
+        if history:
+            self._require_some(there := self.domains)
+            meant = self[domain or there[0]].standalone(question, history)
+        route = None if domain is not None else self.route(meant, as_user=as_user)
+        return meant, route, domain or (route.domain if route else "")
 
     def _declined(self, question: str, route: Route | None) -> Answer:
         said = f"None of these domains covers the question: {', '.join(self.domains)}."

@@ -35,7 +35,7 @@ class EmbedderFingerprint:
     @property
     def identity(self) -> tuple[str, ...]:
         """Return what decides the vectors: all but the name, which may be a path on another machine."""
-        return tuple(str(value) for key, value in dataclasses.asdict(self).items() if key != "name")
+        return tuple(str(getattr(self, one.name)) for one in dataclasses.fields(self) if one.name != "name")
 
 
 @dataclass(frozen=True, slots=True)
