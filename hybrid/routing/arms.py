@@ -248,7 +248,7 @@ def fit_arm_router(
     sources, scores = [table.sources[place] for place in order], table.values[order]
     # as they are kept, so that what is loaded chooses as what was fitted
     kept = vectors[order].astype(np.float16).astype(np.float32)
-    known = _Known(features[order], (kept @ kept.T).astype(np.float64), source_places(sources), scores)
+    known = _ArmCases(features[order], (kept @ kept.T).astype(np.float64), source_places(sources), scores)
     data = [f"{texts[place]}\0{table.sources[place]}\0{table.values[place].tolist()}" for place in order]
     card = ArmRouterCard(
         arms=table.arms,
@@ -269,7 +269,7 @@ def _names(arms: Sequence[str], width: int) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Known:
+class _ArmCases:
     """Features, cosines, places of the sources, and scores of all questions, one row each."""
 
     features: Rows
@@ -295,7 +295,7 @@ def _outcomes_near(cosines: Rows, scores: Rows) -> Rows:
     return means
 
 
-def _logit(cases: _Known, known: Places) -> ArmLogit:
+def _logit(cases: _ArmCases, known: Places) -> ArmLogit:
     """Return the fit to known questions; a score between 0 and 1 counts as that share of a right answer."""
     from sklearn.linear_model import LogisticRegression
 
@@ -313,7 +313,7 @@ def _logit(cases: _Known, known: Places) -> ArmLogit:
     return ArmLogit(*(part.round(6) for part in (*parts, means, scales)))
 
 
-def _expected(cases: _Known, known: Places, asked: Places, learner: ArmLearner) -> Rows:
+def _expected(cases: _ArmCases, known: Places, asked: Places, learner: ArmLearner) -> Rows:
     near, rows = cases.rows(asked, known)
     return near if learner is ArmLearner.NEAREST else _logit(cases, known).expected(rows)
 
@@ -325,7 +325,7 @@ def _folds(sources: Places, count: int, seed: int) -> Iterator[NDArray[np.bool_]
     yield from (dealt[own] == fold for fold in range(count))
 
 
-def _better(cases: _Known, known: Places, learners: Sequence[ArmLearner], seed: int) -> ArmLearner:
+def _better(cases: _ArmCases, known: Places, learners: Sequence[ArmLearner], seed: int) -> ArmLearner:
     """Return the learner whose choices score more on inner folds."""
 
     def merit(learner: ArmLearner) -> float:
@@ -339,7 +339,7 @@ def _better(cases: _Known, known: Places, learners: Sequence[ArmLearner], seed: 
 
 
 def _routing(
-    cases: _Known,
+    cases: _ArmCases,
     arms: Sequence[str],
     sources: Sequence[str],
     retrieving: Collection[str],
