@@ -10,6 +10,8 @@ import numpy as np
 
 from hybrid.confidence import AbstentionScores, abstention, aurc, brier, calibration_error, excess_aurc
 from hybrid.errors import UsageError
+from hybrid.evaluation.correctness import Correctness, exactly, grade_of, refuses, rivals_of
+from hybrid.evaluation.facts import FactKind
 from hybrid.evaluation.metrics import (
     ContextScores,
     contains_gold,
@@ -33,8 +35,6 @@ from hybrid.grounding.judge import Case, Grounder, Grounding, hallucinated, shar
 from hybrid.models import Embedder
 from hybrid.types import Question
 
-# A gold answer that is longer is a text; no answer contains it word for word.
-_LONG = 12
 _RETRIEVAL = frozenset(
     ("recall", "ndcg", "reciprocal_rank", "context_precision", "context_utilisation", "average_precision")
 )
@@ -147,20 +147,35 @@ def require_gold(question: Question) -> None:
 
 def correct(question: Question, outcome: Outcome) -> float:
     """Return whether the answer is right, from 0 to 1; ``METRICS`` has the rule in words."""
-    if outcome.failed:
-        return 0.0
-    if outcome.abstained or not question.answerable:
-        return float(outcome.abstained and not question.answerable)
+    return correctness(question, outcome).grade
+
+
+def correctness(question: Question, outcome: Outcome) -> Correctness:
+    """Return whether the answer is right, with the facts of the gold that it carries, misses or contradicts.
+
+    Labels, yes or no and lone numbers are one fact, right or wrong.
+    """
     text, golds = answer_text(outcome), question.answers
+    gold = golds[0] if golds else ""
+    if outcome.failed:
+        return Correctness(0.0, gold)
+    if declined(outcome) or not question.answerable:
+        return Correctness(
+            float(declined(outcome) and not question.answerable), gold, refused=declined(outcome)
+        )
     if question.options:
-        return label_accuracy(text, golds)
+        return exactly(gold, FactKind.WORD, label_accuracy(text, golds))
     if is_polar(golds):
-        return polar_match(text, golds)
+        return exactly(gold, FactKind.POLARITY, polar_match(text, golds))
     if is_numeric(golds):
-        return max(numeric_match(text, golds), contains_numeral(text, golds))
-    if min(len(gold.split()) for gold in golds if gold.strip()) > _LONG:
-        return token_f1(text, golds)
-    return contains_gold(text, golds)
+        match = max(numeric_match(text, golds), contains_numeral(text, golds))
+        return exactly(gold, FactKind.NUMBER, match, rivals_of(question.text, text, golds) if match else ())
+    return grade_of(question.text, text, golds)
+
+
+def declined(outcome: Outcome) -> bool:
+    """Tell whether an answer declines: it says so by a flag, or in words of its own and nothing else."""
+    return outcome.abstained or refuses(outcome.answer)
 
 
 def answer_text(outcome: Outcome) -> str:
@@ -275,7 +290,7 @@ def _scores(
         numeric=numeric_match(text, golds) if golds is not None and is_numeric(golds) else None,
         similarity=None if golds is None or similarity is None else similarity * _is_shown(outcome),
         crag=_crag(question, outcome, right),
-        abstained=float(outcome.abstained and not outcome.failed),
+        abstained=float(declined(outcome) and not outcome.failed),
         failed=float(outcome.failed),
         groundedness=share_supported(grounding.verdicts),
         hallucinated=hallucinated(grounding.verdicts),
@@ -292,7 +307,7 @@ def _scores(
 
 def _is_shown(outcome: Outcome) -> bool:
     """Tell whether there is an answer; what failed or declined says nothing, whatever stands in it."""
-    return not (outcome.failed or outcome.abstained)
+    return not (outcome.failed or declined(outcome))
 
 
 def _case(outcome: Outcome) -> Case:
@@ -308,7 +323,7 @@ def _cited_answer(outcome: Outcome) -> CitedAnswer:
 
 
 def _crag(question: Question, outcome: Outcome, right: float) -> float:
-    if outcome.abstained and question.answerable and not outcome.failed:
+    if declined(outcome) and question.answerable and not outcome.failed:
         return 0.0
     return 2.0 * right - 1.0
 
