@@ -411,7 +411,13 @@ def _in_the_same_frame(gold: str, reading: Said) -> Iterator[str]:
     for sentence in reading.sentences:
         rest = {word for word in sentence.stems if not word[0].isdigit()} - STOP_WORDS
         others = [one for one in sentence.quantities if _of_a_kind(value, one)]
-        alike_to = any(len(rest & one.stems) >= _SAME_FRAME * len(rest) for one in holding if rest)
+        # what says it of another thing than the question asks of, such as another machine, is no rival
+        alike_to = any(
+            len(rest & one.stems) >= _SAME_FRAME * len(rest)
+            and (one.stems & reading.asked) - STOP_WORDS <= sentence.stems
+            for one in holding
+            if rest
+        )
         if sentence not in holding and others and alike_to:
             yield sentence.text[others[0].span.start : others[0].span.end]
 
