@@ -17,7 +17,7 @@ from hybrid.decision.replay import write_table
 from hybrid.decision.sequential import Contest, decide_sequentially
 from hybrid.decision.values import Decision, Gate, Policy
 from hybrid.decision.verdict import Measures, decide
-from hybrid.errors import UsageError
+from hybrid.errors import ModelError, UsageError
 from hybrid.evaluation.experiment import Experiment, Progress, begin, opened, silent
 from hybrid.evaluation.outcomes import ArmCost, Outcome
 from hybrid.evaluation.scores import METRICS, Scores, ScoreTable
@@ -160,7 +160,7 @@ def compare(
 
     Raises:
         UsageError: a question without gold, or a metric that does not apply.
-        ModelError: a model cannot be loaded; nothing was asked then.
+        ModelError: a model cannot be loaded, and nothing was asked then; or an arm answered nothing at all.
     """
     for question in questions:
         require_gold(question)
@@ -201,6 +201,8 @@ def compare(
                 whole = scored(questions, arms)
                 decision = decide(whole, costs=costs(), measures=measures(), policy=policy, guessing=guessing)
         outcomes, scores = experiment.scored()
+        if decision is not None:
+            _require_answers(arms, outcomes)
         return Comparison(
             folder=folder,
             questions=tuple(questions),
@@ -212,6 +214,22 @@ def compare(
             table=whole,
             decision=decision,
         )
+
+
+def _require_answers(arms: Sequence[str], outcomes: Sequence[Outcome]) -> None:
+    """Refuse to decide against an arm of which no answer was ever seen: it is broken, not worse.
+
+    Raises:
+        ModelError: all that an arm was asked failed.
+    """
+    for arm in arms:
+        asked = [outcome for outcome in outcomes if outcome.arm == arm]
+        if asked and all(outcome.failed for outcome in asked):
+            why = asked[0].error or "it said nothing"
+            raise ModelError(
+                f"the arm {arm} answered none of {len(asked)} questions: {why}",
+                hint="mend it and run again with --retry, which keeps what is answered, or leave it out",
+            )
 
 
 def write(comparison: Comparison, *, title: str) -> Path:

@@ -27,9 +27,11 @@ _FORM, _DERIVED = 0.95, 0.8
 _OTHER_DAY = 0.3
 _NAME = re.compile(r"[^\W\d_a-z][\w’'.-]*(?:\s+(?:(?:of|de|the|von|van|del|di)\s+)?[^\W\d_a-z][\w’'.-]*)*")
 _CODE = re.compile(
-    r"(?<![\w./-])(?:--?[^\W\d][\w=-]*|[\w%:.-]*[^\W_](?:_[\w%.-]+|(?:[/\\][\w%.-]+){2,})|/[\w%./-]+"
-    r"|[^\W\d]\w*(?:\.[^\W\d_]\w+)+|[^\W\d_]+\d+(?:[\w]|\.\d)*|\d+[A-Z]+\d\w*)(?:\(\))?(?![\w/-])"
+    r"(?<![\w./-])(?:[A-Z][+#]{1,2}(?![+#])|\.[A-Z]{2,}|^[A-Z]$"  # C++, .NET, the label A
+    r"|--?[^\W\d][\w=-]*|[\w%:.-]*[^\W_]_[\w%.-]+|[\w%:.-]*[^\W_](?:[/\\][\w%.-]+){2,}|/[\w%./-]+"
+    r"|[^\W\d]\w*(?:\.[^\W\d_]\w+)+|[^\W\d_]+\d+(?:\w|\.\d)*|\d+[A-Z]+\d\w*)(?:\(\))?(?![\w/-])"
 )
+_INITIALS = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]{2,}|(?:[^\W\d_]\.)+[^\W\d_]?")
 _INITIAL = re.compile(r"(?<![^\W\d_])([^\W\d_a-z])\.")
 _VERBS = word_set("is are was were do does did has have had could would should ca wo must need")
 _ASKING = word_set("is are was were do does did has have had can could will would should may must am")
@@ -192,7 +194,7 @@ def outside(found: list[Quantity], apart: list[Date]) -> list[Quantity]:
 
 def facts_of(gold: str, reading: Said) -> list[Fact]:
     """Return the facts of a gold answer and whether the answer carries them, values first."""
-    codes = [match for match in _CODE.finditer(gold) if not match.group().replace(".", "").isupper()]
+    codes = [match for match in _CODE.finditer(gold) if not _INITIALS.fullmatch(match.group())]
     found = [_code(match.group(), reading) for match in codes]
     rest = list(gold)
     for match in codes:
@@ -223,10 +225,13 @@ def facts_of(gold: str, reading: Said) -> list[Fact]:
 
 
 def _code(code: str, reading: Said) -> Fact:
-    bare = re.escape(typed(code.removesuffix("()")).casefold())
-    said = re.search(rf"(?<![\w.-]){bare}(?![\w-]|\.\w|/\w)", typed(reading.text).casefold()) is not None
+    bare = re.escape(typed(code.removesuffix("()")))
+    # a letter that is a label is one in its case
+    flags = re.NOFLAG if len(code) == 1 else re.IGNORECASE
+    place = re.compile(rf"(?<![\w.+#-]){bare}(?![\w+#-]|\.\w|/\w)", flags)
+    said = place.search(typed(reading.text)) is not None
     state = State.CARRIED if said else State.MISSING
-    return Fact(code, FactKind.CODE, float(said), state, bare in typed(reading.question).casefold())
+    return Fact(code, FactKind.CODE, float(said), state, place.search(typed(reading.question)) is not None)
 
 
 def _word(word: str, named: bool, reading: Said, *, said: bool) -> Fact:

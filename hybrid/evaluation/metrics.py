@@ -27,6 +27,8 @@ _UNTYPED = re.compile(r"[…·•「」『』、。，！？；：（）【】�
 _LONGER = re.compile(r"(?<!\w)[-−]?\d+[.,]\d[\d.,]*|(?<![\w)])[-−]\d+")
 # 127 and 128, one step apart where settings are powers of two, are further apart than this.
 TOLERANCE = 0.005
+_GROUPED = re.compile(r"(?<=\d) (?=\d{3}(?!\d))(?<![\d.,]{4} )")
+_METRES = re.compile(r"(\d)\s?m\b")
 _POLAR = re.compile(r"\b(?:yes|no)\b")
 # A passage that ends in the middle of the evidence holds it if it has this share of it.
 _OVERLAP = 0.5
@@ -127,7 +129,10 @@ def numeric_match(answer: str, golds: Sequence[str], *, tolerance: float = TOLER
             same unit and magnitude must be equal: a port, a year or a count is not "about right".
     """
     wanted = [quantity for gold in golds if (quantity := lone_quantity(gold)) is not None]
-    given = quantities(answer, terse=True) if wanted else []
+    plain = _GROUPED.sub("", answer)
+    if any(unit.kind == "metre" for gold in wanted for unit in gold.units):
+        plain = _METRES.sub(r"\1 metres", plain)  # elsewhere millions
+    given = quantities(plain, terse=True) if wanted else []
     return float(any(_equal(one, gold, tolerance) for one in given for gold in wanted))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -35,6 +36,8 @@ from hybrid.grounding.judge import Case, Grounder, Grounding, hallucinated, shar
 from hybrid.models import Embedder
 from hybrid.types import Question
 
+# Written by an arm that was shown nothing; in "a[1]" a bracket is what it is.
+_LOOSE_MARKER = re.compile(r"(?<!\S)\[\d+\](?!\w)")
 _RETRIEVAL = frozenset(
     ("recall", "ndcg", "reciprocal_rank", "context_precision", "context_utilisation", "average_precision")
 )
@@ -159,10 +162,9 @@ def correctness(question: Question, outcome: Outcome) -> Correctness:
     gold = golds[0] if golds else ""
     if outcome.failed:
         return Correctness(0.0, gold)
-    if declined(outcome) or not question.answerable:
-        return Correctness(
-            float(declined(outcome) and not question.answerable), gold, refused=declined(outcome)
-        )
+    refused = declined(question, outcome)
+    if refused or not question.answerable:
+        return Correctness(float(refused and not question.answerable), gold, refused=refused)
     if question.options:
         return exactly(gold, FactKind.WORD, label_accuracy(text, golds))
     if is_polar(golds):
@@ -170,18 +172,22 @@ def correctness(question: Question, outcome: Outcome) -> Correctness:
     if is_numeric(golds):
         match = max(numeric_match(text, golds), contains_numeral(text, golds))
         return exactly(gold, FactKind.NUMBER, match, rivals_of(question.text, text, golds) if match else ())
+    if exact_match(text, golds):
+        return exactly(gold, FactKind.WORD, 1.0)
     return grade_of(question.text, text, golds)
 
 
-def declined(outcome: Outcome) -> bool:
-    """Tell whether an answer declines: it says so by a flag, or in words of its own and nothing else."""
-    return outcome.abstained or refuses(outcome.answer)
+def declined(question: Question, outcome: Outcome) -> bool:
+    """Tell whether an answer declines: by a flag, or in words of its own that are no gold answer."""
+    return outcome.abstained or (
+        refuses(outcome.answer) and not contains_gold(outcome.answer, question.answers)
+    )
 
 
 def answer_text(outcome: Outcome) -> str:
     """Return the answer without its citation markers, which are no part of what it says."""
     cites = outcome.citations or outcome.passages
-    return without_markers(outcome.answer) if cites else outcome.answer
+    return without_markers(outcome.answer) if cites else _LOOSE_MARKER.sub("", outcome.answer)
 
 
 def table(
@@ -290,7 +296,7 @@ def _scores(
         numeric=numeric_match(text, golds) if golds is not None and is_numeric(golds) else None,
         similarity=None if golds is None or similarity is None else similarity * _is_shown(outcome),
         crag=_crag(question, outcome, right),
-        abstained=float(declined(outcome) and not outcome.failed),
+        abstained=float(declined(question, outcome) and not outcome.failed),
         failed=float(outcome.failed),
         groundedness=share_supported(grounding.verdicts),
         hallucinated=hallucinated(grounding.verdicts),
@@ -307,7 +313,7 @@ def _scores(
 
 def _is_shown(outcome: Outcome) -> bool:
     """Tell whether there is an answer; what failed or declined says nothing, whatever stands in it."""
-    return not (outcome.failed or declined(outcome))
+    return not (outcome.failed or outcome.abstained)
 
 
 def _case(outcome: Outcome) -> Case:
@@ -323,7 +329,7 @@ def _cited_answer(outcome: Outcome) -> CitedAnswer:
 
 
 def _crag(question: Question, outcome: Outcome, right: float) -> float:
-    if declined(outcome) and question.answerable and not outcome.failed:
+    if declined(question, outcome) and question.answerable and not outcome.failed:
         return 0.0
     return 2.0 * right - 1.0
 

@@ -11,12 +11,14 @@ _TYPED = str.maketrans(
     dict.fromkeys("’‘‛`´ʼʹ′", "'")
     | dict.fromkeys("“”„‟«»″", '"')
     | dict.fromkeys("‐‑‒–—―−", "-")
-    | {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "\u00ad": ""}
+    | {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"}
+    | {"\u00ad": ""}
 )
-# Scripts that are written without blanks: Thai, Lao, Burmese, Khmer, kana, Chinese characters.
+# Scripts that are written without blanks, or join endings to a name: Thai, Lao, Burmese, Khmer, kana,
+# Chinese characters, Hangul.
 _UNSPACED = (
-    r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-    r"\U00020000-\U0003ffff"
+    r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
+    r"\uf900-\ufaff\U00020000-\U0003ffff"
 )
 _WORD = re.compile(
     rf"\d+(?:[.,]\d+)*|[{_UNSPACED}]|(?<![^\W\d_])[^\W\d_](?:\.[^\W\d_])+(?![^\W\d_])"
