@@ -73,6 +73,18 @@ def test_arms_are_asked_scored_and_decided(tmp_path):
     assert found.costs["rag"].money is not None
 
 
+def test_arms_unlike_those_that_people_judged_ask_for_judgements(tmp_path):
+    plain = go(tmp_path, [Knows("base", 20), Knows("rag", 70)])
+    assert plain.caution == "" and "caution" not in plain.material.settings
+    long = [
+        dataclasses.replace(q, answers=(f"{q.answers[0]} because the pump of the heater was cold",))
+        for q in _QUESTIONS
+    ]
+    found = go(tmp_path, [Knows("base", 20), Knows("rag", 70)], long)
+    assert "the gold answers have 10 words. Judge 80 answers of each arm" in found.caution
+    assert found.material.settings["caution"] == found.caution == found.document()["caution"]
+
+
 def test_one_arm_is_measured_without_a_decision(tmp_path):
     found = go(tmp_path, [Knows("rag", 70)])
     assert found.decision is None

@@ -107,7 +107,7 @@ def decide(
     )
     assert comparison.decision is not None, "several arms are decided on"
     page = write(comparison, title=assistant.domain)
-    console.note(f"report: {page}")
+    console.note("\n".join(filter(None, (f"report: {page}", comparison.caution))))
     if report is not None:
         _save(report, page.read_text(encoding="utf-8"))
     text = report_text(comparison.decision, material=comparison.material, width=console.width())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 
 from hybrid.evaluation.facts import (
@@ -20,11 +20,10 @@ from hybrid.evaluation.facts import (
     reduced,
     turned,
 )
+from hybrid.evaluation.rivals import is_denied, rivals_in
 from hybrid.text.folding import fold, folded_words
-from hybrid.text.numbers import Quantity, lone_quantity, same_quantity
 from hybrid.text.sentences import sentence_spans
 from hybrid.text.words import STOP_WORDS, share_held
-from hybrid.types import Span
 
 # What somebody says who does not know; the first sentence of a refusal says it.
 _REFUSAL = re.compile(
@@ -37,7 +36,6 @@ _REFUSAL = re.compile(
     r"|\b(?:please|could you)(?: \w+)? (?:provide|clarify|specify)\b"
     r"|\bmore (?:context|information) (?:is|to)\b"
 )
-_JOINED = re.compile(r"(?:\s*,)?\s+(?:or|and|as well as)\s+(?:the\s+)?|\s*/\s*|\s*,\s+")
 # So many words that answer nothing are free: a few sentences of context. Each doubling costs.
 _FREE, _DOUBLING, _LEAST = 60, 0.15, 0.5
 # A chance so near to 0 or 1 is that: people differ by more among each other.
@@ -46,15 +44,12 @@ _UNSURE = 0.03
 _LOST, _ABOUT = 0.6, 3.0
 # What is left of a gold that is named to deny it.
 _DENIED = 0.2
-_DENYING = re.compile(r"\b(?:not|rather than|instead of|other than|except|unlike|never)\s+(?:the\s+)?$", re.I)
 # From so many facts on a gold begins to be a text, and is one.
 _FEW, _MANY = 3, 7
 # A gold and its answer that are little longer are read as they stand: nothing around them to be about.
 _TERSE, _PHRASE = 6, 3
 # So many letters tell words of a question apart: "invented" and "inventor" are about one thing.
 _STEM = 5
-# Two sentences that share so much but for a value say it of the same thing.
-_SAME_FRAME = 0.75
 _VALUES = (FactKind.NUMBER, FactKind.DATE)
 
 
@@ -236,7 +231,7 @@ def held_against(question: str, answer: str, golds: Sequence[str]) -> list[Again
     """Return an answer against each of its golds; nothing if the answer has no word."""
     reading = Said(question, answer)
     golds = [gold for gold in golds if gold.strip()]
-    rivals = _rivals_of_any(reading, golds)
+    rivals = rivals_in(reading, golds)
     return [_against(gold, reading, len(golds), rivals) for gold in golds] if reading.words else []
 
 
@@ -327,105 +322,10 @@ def _against(gold: str, reading: Said, count: int, rivals: tuple[str, ...]) -> A
         facts=tuple(facts),
         signals=_signals(gold, reading, facts, math.log(count)),
         rivals=rivals,
-        denied=_is_denied(gold, reading),
+        denied=is_denied(gold, reading),
         spare=_spare(facts, reading),
         adrift=_adrift(facts, folded_words(gold), reading),
     )
-
-
-def rivals_of(question: str, answer: str, golds: Sequence[str]) -> tuple[str, ...]:
-    """Return the values that an answer offers instead of one of the golds.
-
-    Those are what it joins to the gold, where it first has that, by "or" or "and" and is of its kind, a name
-    or a number, and the values of sentences that are alike but for the value. What another gold or the
-    question says is none.
-    """
-    return _rivals_of_any(Said(question, answer), golds)
-
-
-def _rivals_of_any(reading: Said, golds: Sequence[str]) -> tuple[str, ...]:
-    return max((_rivals(gold, reading, golds) for gold in golds if gold.strip()), key=len, default=())
-
-
-def _rivals(gold: str, reading: Said, golds: Sequence[str]) -> tuple[str, ...]:
-    forms = [frozenset(map(reduced, folded_words(one))) for one in golds]
-    known = reading.asked.union(*forms)
-    # golds that share no word are several answers, of which there may be more than were written down
-    several = any(not forms[0] & other for other in forms[1:])
-    found = [*_joined(gold, reading, several=several), *_in_the_same_frame(gold, reading)]
-    return tuple(
-        dict.fromkeys(one for one in found if not set(map(reduced, folded_words(one))) <= known | STOP_WORDS)
-    )
-
-
-def _joined(gold: str, reading: Said, *, several: bool) -> list[str]:
-    """Return the other members of the list that the gold first stands in.
-
-    One of a list has to be joined by "or", or by "and" where one answer is right.
-    """
-    found = _place(gold, reading)
-    if found is None:
-        return []
-    value = lone_quantity(gold, counting=True)
-    spans = [one.span for one in reading.names if value is None]
-    spans += [one.span for one in reading.quantities if value is not None and _of_a_kind(value, one)]
-    members: list[str] = []
-    joints: list[str] = []
-    start, end = found.start, found.end
-    for span in sorted(spans, key=lambda span: span.start):
-        if span.start >= end and (joint := _JOINED.fullmatch(reading.text, end, span.start)):
-            members.append(reading.text[span.start : span.end].partition(". ")[0].rstrip("."))
-            joints.append(joint.group())
-            end = span.end
-    for span in sorted(spans, key=lambda span: -span.end):
-        if span.end <= start and (joint := _JOINED.fullmatch(reading.text, span.end, start)):
-            members.append(reading.text[span.start : span.end].partition(". ")[0].rstrip("."))
-            joints.append(joint.group())
-            start = span.start
-    joining = {joint.strip(" ,") for joint in joints} - ({"", "and", "as well as"} if several else {""})
-    return members if joining else []
-
-
-def _is_denied(gold: str, reading: Said) -> bool:
-    place = _place(gold, reading)
-    return (
-        place is not None and _DENYING.search(reading.text, max(place.start - 20, 0), place.start) is not None
-    )
-
-
-def _place(gold: str, reading: Said) -> Span | None:
-    """Return where a gold first stands in an answer, a lone number in whatever notation."""
-    if value := lone_quantity(gold, counting=True):
-        return next((one.span for one in reading.quantities if same_quantity(value, one)), None)
-    words = re.findall(r"\w+", gold)
-    joined = r"\W{1,3}".join(map(re.escape, words))
-    found = re.search(rf"(?<!\w){joined}(?!\w)", reading.text, re.IGNORECASE) if words else None
-    return found and Span(*found.span())
-
-
-def _of_a_kind(one: Quantity, other: Quantity) -> bool:
-    kinds, others = ({unit.kind for unit in each.units} for each in (one, other))
-    return not kinds or not others or bool(kinds & others)
-
-
-def _in_the_same_frame(gold: str, reading: Said) -> Iterator[str]:
-    """Yield the values of other sentences that say of the same thing what the one with the gold says."""
-    value = lone_quantity(gold, counting=True)
-    if value is None:
-        return
-    holding = [one for one in reading.sentences if any(same_quantity(value, x) for x in one.quantities)]
-    for sentence in reading.sentences:
-        rest = {word for word in sentence.stems if not word[0].isdigit()} - STOP_WORDS
-        others = [one for one in sentence.quantities if _of_a_kind(value, one)]
-        # what says it of another thing than the question asks of, such as another machine, is no rival
-        alike_to = any(
-            len(rest & one.stems) >= _SAME_FRAME * len(rest)
-            and (one.stems & reading.asked) - STOP_WORDS <= sentence.stems
-            for one in holding
-            if rest
-        )
-        if sentence not in holding and others and alike_to:
-            yield sentence.text[others[0].span.start : others[0].span.end]
 
 
 def _spare(facts: Sequence[Fact], reading: Said) -> int:
