@@ -12,11 +12,13 @@ from hybrid.adaptation.gate import budget_of
 from hybrid.adaptation.serving import arm_adapters
 from hybrid.adaptation.store import AdapterStore
 from hybrid.arms import ArmAdapters, ArmSpec, DomainArm, DomainArms, OwnModels, parse_arm, parse_arms
-from hybrid.config import Settings, load_settings
+from hybrid.config import Rewriting, Settings, load_settings
 from hybrid.documents.principals import Principals
 from hybrid.errors import IndexError_, UsageError
 from hybrid.files import folder_lock, is_name
-from hybrid.index import Manifest, is_restricted, rollback
+from hybrid.generation.prompts import load_followup_prompt
+from hybrid.index import ExternalStore, Manifest, is_restricted, rollback
+from hybrid.index.external import withdraw
 from hybrid.index.generations import current
 from hybrid.index.sync import Progress
 from hybrid.ingestion import IndexStatus, IngestEstimate, Ingestor, IngestReport, index_status
@@ -25,7 +27,7 @@ from hybrid.models.loading import load_embedder, load_generator
 from hybrid.retrieval import Retriever
 from hybrid.routing.abstention import AnswerScore, Risk
 from hybrid.routing.bounds import ArmBound, BoundArm, bound_arm, fit_bound, save_bound
-from hybrid.routing.followups import Conversation, standalone, understood
+from hybrid.routing.followups import Conversation, rewritten, standalone, understood
 from hybrid.types import Answer, Arm, Document, Hit, Message, Question
 
 if TYPE_CHECKING:
@@ -49,6 +51,8 @@ class Assistant:
         embedder: a model of your own instead of the one in the settings.
         generator: likewise.
         reranker: likewise.
+        vectors: a vector store that searches the vectors of the domain instead of a file of its index, such
+            as ``hybrid.langchain.StoreVectors``; to be given whenever the domain is opened.
 
     Example:
         >>> assistant = Assistant("manual")                      # doctest: +SKIP
@@ -65,6 +69,7 @@ class Assistant:
         embedder: Embedder | None = None,
         generator: Generator | None = None,
         reranker: Reranker | None = None,
+        vectors: ExternalStore | None = None,
     ) -> None:
         if not is_name(domain):
             raise UsageError(
@@ -75,7 +80,8 @@ class Assistant:
         self.folder = Path(self.settings.indexes) / domain
         self.adapters = AdapterStore(self.folder, budget_of(self.settings.adaptation))
         self._own = OwnModels(embedder, generator, reranker)
-        self._arms = DomainArms(self.folder, self.settings, self._own, self._adapters)
+        self._vectors = vectors
+        self._arms = DomainArms(self.folder, self.settings, self._own, self._adapters, vectors)
         self._grounder: Grounder | None = None
 
     @staticmethod
@@ -229,9 +235,19 @@ class Assistant:
                 may read it.
             AdapterError: the arm needs an adapter, and none is in use; or it cannot serve with the generator.
         """
-        meant = standalone(question, history)
+        meant = self.standalone(question, history)
         (answer,) = self.ask_all([meant], arm=arm, where=where, as_user=as_user)
         return understood(answer, question, meant)
+
+    def standalone(self, question: str, history: Sequence[Message]) -> str:
+        """Return what a question asks when nobody has heard the turns before it, the oldest first.
+
+        It is read by rules, or by the generator where ``conversation.rewriting`` says so.
+        """
+        if self.settings.conversation.rewriting is Rewriting.RULES:
+            return standalone(question, history)
+        prompt = load_followup_prompt(self.settings.generation.language)
+        return rewritten(question, history, self.generator, prompt)
 
     def chat(
         self,
@@ -242,7 +258,7 @@ class Assistant:
     ) -> Conversation:
         """Return a conversation with the domain, which remembers its turns."""
         return Conversation(
-            lambda question, history: self.ask(
+            lambda question, history: self.stream(
                 question, arm=arm, where=where, history=history, as_user=as_user
             )
         )
@@ -270,7 +286,7 @@ class Assistant:
         as_user: str | Sequence[str] | None = None,
     ) -> Iterator[str | Answer]:
         """Return the answer of ``ask`` in pieces of text, and at last as an ``Answer``."""
-        meant = standalone(question, history)
+        meant = self.standalone(question, history)
         (asked,) = _asked([meant])
         serving = self._bound(self._asked_by(as_user, arm))
         parts = serving.stream(asked, where=where, principals=principals_of(as_user))
@@ -555,12 +571,14 @@ class Assistant:
 
     def rollback(self) -> Manifest:
         """Go back to the generation before the one in force."""
-        return rollback(self.folder)
+        return rollback(self.folder, self._vectors)
 
     def delete(self) -> None:
         """Remove the domain with all that belongs to it."""
         current(self.folder)
         with folder_lock(self.folder):
+            if self._vectors is not None:
+                withdraw(self.folder, self._vectors, keep=())
             (self.folder / "CURRENT").unlink()
         shutil.rmtree(self.folder)
 
@@ -600,7 +618,8 @@ class Assistant:
 
     @property
     def _ingestor(self) -> Ingestor:
-        return Ingestor(self.folder, self.embedder, self.settings.documents, self.settings.chunks)
+        own = self.settings
+        return Ingestor(self.folder, self.embedder, own.documents, own.chunks, external=self._vectors)
 
 
 def principals_of(as_user: str | Sequence[str] | None) -> tuple[str, ...] | None:
