@@ -38,8 +38,8 @@ assistant = Assistant("postgres", settings=SETTINGS)
 indexed = assistant.index("../postgres/pages")  # the second time only what changed
 chat = assistant.chat()  # remembers its turns
 answers = [
-    chat.ask("Which password authentication methods does the server offer?"),
-    chat.ask("which of them is the most secure?"),  # a follow-up
+    chat.ask("What does auth_delay do?"),
+    chat.ask("does it also help against denial of service?"),  # a follow-up
     chat.ask("On which port does the server listen by default?"),  # another subject
     chat.ask("At what oven temperature should sourdough bread be baked?"),  # nothing here answers that
 ]

@@ -11,11 +11,11 @@
 #
 # The same sixty questions about the PostgreSQL manual are put to four arms: the generator **base** as it
 # is, with retrieval (**rag**), tuned on the pages by LoRA (**adapter**), and **both** at once. None of the
-# pages that the questions are about was trained on. Every claim below has passed a paired test on the same
-# questions; questions about one page count as one piece of evidence.
+# pages that the questions are about was trained on. All arms answer the same questions, so differences are
+# paired; questions about one page count as one piece of evidence.
 #
-# The first run trains the adapter and asks all arms (a quarter of an hour on two cores); what was made is
-# kept in `work`, and the next run takes a minute.
+# The first run trains the adapter and asks all arms: 23 minutes on two cores that were busy with other
+# work. What was made is kept in `work`, and the next run takes a minute or two.
 
 # %%
 import os
@@ -77,17 +77,18 @@ show.bars(axes, scores, title="Right, of 100 questions, with 90 % intervals", ch
 plt.show()
 
 # %% [markdown]
-# What stands against what, on the same questions. An interval that excludes 0 is a difference.
+# What stands against what, on the same questions. The verdict needs each of these claims, and each is
+# tested by itself.
 
 # %%
 show.table(
-    ("difference", "points", "90 % interval", "shown"),
+    ("difference", "points", "90 % interval", "claim"),
     [
         (
             f"{effect.arm} − {effect.other}",
             f"{100 * effect.difference:+.1f}",
             f"{100 * effect.interval.low:+.1f} to {100 * effect.interval.high:+.1f}",
-            "yes" if effect.shown else "no",
+            f"{effect.claim}: {'shown' if effect.shown else 'not shown'}",
         )
         for effect in decision.effects
     ],
