@@ -183,7 +183,10 @@ show.numbers(
         "verdict": decision.verdict,
         "arm": str(decision.arm),
         "questions": (decision.questions, 0),
-        **{f"{row.label}, right": (row.value, 3 if row.label == "rag" else 10) for row in scores},
+        **{
+            f"{row.label}, right": (row.value, 3 if row.label == "rag" else 20 if QUICK else 10)
+            for row in scores
+        },
         **{f"rag, {bar.label}": (bar.value, 3) for bar in show.causes(comparison, "rag")},
     }
 )

@@ -213,7 +213,10 @@ show.numbers(
     {
         **{f"{name}: arm": str(decision.arm) for name, decision in decisions.items()},
         **{
-            f"{name}: {row.label}, right": (row.value, 3 if (name, row.label) == ("postgres", "rag") else 12)
+            f"{name}: {row.label}, right": (
+                row.value,
+                3 if (name, row.label) == ("postgres", "rag") else 25 if QUICK else 12,
+            )
             for name, comparison in comparisons.items()
             for row in show.arms(comparison)
         },
