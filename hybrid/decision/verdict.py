@@ -26,13 +26,13 @@ from hybrid.errors import UsageError
 from hybrid.evaluation.outcomes import ArmCost
 from hybrid.evaluation.scores import SYNTHETIC, ScoreTable, powered
 from hybrid.statistics import (
-    MIN_SOURCES,
     Array,
     Contrast,
     Interval,
     Resampling,
     detectable_effect,
     holm,
+    least_sources,
     questions_for,
     resample,
 )
@@ -51,6 +51,20 @@ _MARGIN_STEP = 0.005
 _WIDEST_MARGIN = 0.3
 # When the tests refuse where the formula says that there are enough, so much more is asked for.
 _LEAST_MORE = 0.1
+# Of fewer questions a source, new questions bring new sources with them.
+_SEVERAL = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shortfall:
+    """The comparison that keeps the nearest verdict from being settled, and how much more would settle it.
+
+    ``sources`` is how many further ones the ``questions`` have to come from, 0 where any will do.
+    """
+
+    effect: Effect
+    questions: int
+    sources: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,14 +218,15 @@ def conclude(
         looks: of a sequential decision.
     """
     policy = dataclasses.replace(policy, metric=table.metric)
-    winner = settled(judgement) if columns.sources >= MIN_SOURCES else None
+    winner = settled(judgement)
     rivals = _rivals(order, columns, policy)
-    leader = winner if winner is not None else (order.index(rivals[0]) if rivals else None)
+    leader = winner if winner is not None else _safest(order, rivals, judgement)
     against = {effect.other: effect for effect in judgement[leader]} if leader is not None else {}
     if leader is not None:
         against |= {other: e for (arm, other), e in (earlier or {}).items() if arm == order[leader]}
     asked = len(table.questions)
-    needed = questions_needed(asked, columns, judgement, policy) if winner is None else 0
+    short = shortfall(asked, columns, judgement, policy) if winner is None else None
+    lacking = None if short is None else short.questions
     draft = Decision(
         verdict=Verdict.DECIDED if winner is not None else Verdict.UNDECIDED,
         arm=order[winner] if winner is not None else None,
@@ -225,7 +240,7 @@ def conclude(
         ungated=_without_gates(table, results, policy),
         effects=tuple(against.values()),
         slices=_slices(table, order, leader, policy),
-        questions_needed=needed,
+        questions_needed=lacking if winner is None else 0,
         margin_needed=None if winner is not None or looks else margin_needed(order, columns, leader, policy),
         detectable=detectable(columns, leader, policy),
         questions=asked,
@@ -234,6 +249,8 @@ def conclude(
         guessing=guessing,
         policy=policy,
         looks=looks,
+        sources_needed=0 if short is None else short.sources,
+        blocking=None if short is None else short.effect,
     )
     return dataclasses.replace(
         draft,
@@ -261,6 +278,21 @@ def _rivals(order: Sequence[str], columns: Resampling, policy: Policy) -> tuple[
             columns.difference(other, arm).p_above(0.0) <= policy.level for other in places if other != arm
         )
     )
+
+
+def _safest(
+    order: Sequence[str], rivals: Sequence[str], judgement: Sequence[Sequence[Effect]]
+) -> int | None:
+    """Return the arm whose largest plausible loss against any other is smallest, of equals the cheapest.
+
+    One that another was shown to be better than is out, unless that is so of all (claims may form a ring).
+    """
+    places = [place for place, arm in enumerate(order) if arm in rivals or not rivals]
+
+    def loss(place: int) -> float:
+        return round(max((-effect.interval.low for effect in judgement[place]), default=0.0), 3)
+
+    return min(places, key=loss, default=None)
 
 
 def _without_gates(table: ScoreTable, results: Sequence[ArmResult], policy: Policy) -> str | None:
@@ -312,7 +344,7 @@ def _slice(
         difference=contrast.estimate,
         interval=wide,
         arms=table.arms,
-        exception=wide.low > 0 and columns.sources >= MIN_SOURCES,
+        exception=contrast.p_above(0.0) <= level,
     )
 
 
@@ -372,10 +404,10 @@ def settled(judgement: Sequence[Sequence[Effect]]) -> int | None:
     return None
 
 
-def questions_needed(
+def shortfall(
     asked: int, columns: Resampling, judgement: Sequence[Sequence[Effect]], policy: Policy
-) -> int | None:
-    """Return the further questions for the verdict that is nearest to being settled, None if there is none.
+) -> Shortfall | None:
+    """Return what the verdict that is nearest to being settled lacks, None if no number of questions helps.
 
     Args:
         asked: how many questions there were.
@@ -383,14 +415,26 @@ def questions_needed(
         judgement: the effects that the verdict for each arm needs.
         policy: margin and level.
     """
-    needs = [
-        max((_need(columns, place, effects, asked, policy)), default=0.0)
+    hardest = [
+        max(needs, key=lambda need: need[0])
         for place, effects in enumerate(judgement)
+        if (needs := _needs(columns, place, effects, policy))
     ]
-    # too few sources for any claim: at the questions a source so far
-    floor = MIN_SOURCES * asked / columns.sources
-    nearest = max(min(needs, default=math.inf), floor)
-    return max(math.ceil(nearest - asked), math.ceil(_LEAST_MORE * asked)) if math.isfinite(nearest) else None
+    times, effect, between = min(hardest, key=lambda need: need[0], default=(math.inf, None, 0.0))
+    if effect is None or not math.isfinite(times):
+        return None
+    claims = max(sum(not each.shown for each in effects) for effects in judgement)
+    least = least_sources(policy.level, claims) / columns.sources
+    times = max(times, least, 1 + _LEAST_MORE)
+    # what questions of the same sources would have to come to, if they alone could do it
+    room = 1 / times - between
+    alike = asked >= _SEVERAL * columns.sources
+    if alike and (least > 1 or 2 * times * between > 1 + between):
+        return Shortfall(
+            effect, math.ceil((times - 1) * asked), math.ceil(round((times - 1) * columns.sources, 6))
+        )
+    more = (1 - between) / room - 1 if alike else times - 1
+    return Shortfall(effect, math.ceil(round(more * asked, 6)), 0)
 
 
 def margin_needed(
@@ -398,7 +442,7 @@ def margin_needed(
 ) -> float | None:
     """Return the margin, on a grid of half points, at which the cheapest arm is shown to be good enough."""
     # of a dearer arm it is not only asked to be good enough, and that is harder with a wider margin
-    if leader != 0 or columns.sources < MIN_SOURCES:
+    if leader != 0:
         return None
 
     def enough(steps: int) -> bool:
@@ -423,9 +467,10 @@ def detectable(columns: Resampling, leader: int | None, policy: Policy) -> float
     return min(detectable_effect(error, sources=columns.sources, level=policy.level), 1.0)
 
 
-def _need(
-    columns: Resampling, place: int, effects: Sequence[Effect], asked: int, policy: Policy
-) -> list[float]:
+def _needs(
+    columns: Resampling, place: int, effects: Sequence[Effect], policy: Policy
+) -> list[tuple[float, Effect, float]]:
+    """Return of every open claim how many times the evidence it needs, and the share between sources."""
     others = [other for other in range(len(effects) + 1) if other != place]
     # all open claims must be shown: Holm shares the level among them, and their powers multiply
     still_open = max(sum(not effect.shown for effect in effects), 1)
@@ -438,5 +483,6 @@ def _need(
             # as good as it looks, or equal: reckoned with an estimate right at the margin, no number would do
             difference_then = max(contrast.estimate, 0.0) if other > place else contrast.estimate
             distance, error = difference_then - excluded, contrast.error_at(excluded)
-            needs.append(questions_for(distance, error, questions=asked, level=level, power=power))
+            times = questions_for(distance, error, questions=1, level=level, power=power)
+            needs.append((times, effect, contrast.between))
     return needs
