@@ -13,8 +13,8 @@ Array = NDArray[np.float64]
 
 # An upper limit of the correlation is one that is above it with this chance. More than so many sources are
 # not believed to have shown how alike sources are: losses of whole sources come on top of single ones. A
-# source has shown it in full with its third difference, for the first one alone is alike to none. These three
-# were chosen by tests/benchmarks/coverage.py; what rests on them is how wide intervals of rare differences are.
+# source has shown it in full with its third difference, for the first one alone is alike to none. All three
+# were chosen by tests/benchmarks/coverage.py; how wide intervals of rare differences are rests on them.
 _SURE = 0.8
 _MOST_SOURCES = 8.0
 _SHOWN_AFTER = 2.0
@@ -125,7 +125,7 @@ class Clustered:
         """
         side = 1.0 if level > 0.5 else -1.0
         sure = max(level, 1 - level)
-        plain = side * self.estimate + special.stdtrit(len(self.sizes) - 1 or 1, sure) * self.standard_error
+        plain = side * self.estimate + special.stdtrit(self._freedom, sure) * self.standard_error
         widening = special.stdtrit(self._rare_freedom, sure) ** 2 / self.effective
         return np.asarray(
             side * np.minimum(np.maximum(plain, _score_limit(side * self.estimate, widening)), 1.0)
@@ -137,10 +137,8 @@ class Clustered:
         rare = self._rare_error(value)
         score = np.where(behind < 0, -np.inf, 0.5)
         score = np.divide(behind, rare, out=np.asarray(score, dtype=np.float64), where=rare > 0)
-        return np.maximum(
-            special.stdtr(len(self.sizes) - 1 or 1, behind / self.standard_error),
-            special.stdtr(self._rare_freedom, score),
-        )
+        plain = special.stdtr(self._freedom, behind / self.standard_error)
+        return np.asarray(np.maximum(plain, special.stdtr(self._rare_freedom, score)))
 
     def _rare_error(self, value: float) -> Array:
         rate = min(abs(value), 1.0)
@@ -148,7 +146,12 @@ class Clustered:
 
     @cached_property
     def _rare_freedom(self) -> Array:
-        return np.maximum(np.maximum(self.effective, len(self.sizes)) - 1, 1.0)
+        return np.asarray(np.maximum(np.maximum(self.effective, len(self.sizes)) - 1, 1.0))
+
+    @cached_property
+    def _freedom(self) -> float:
+        """Return one less than the sources of equal size that would vary as much (Kish 1965), at least 1."""
+        return max(float(self.sizes.sum()) ** 2 / float(self.sizes @ self.sizes) - 1, 1.0)
 
     @cached_property
     def _pulls(self) -> Array:

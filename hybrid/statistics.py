@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from hybrid.clustered import Array, Clustered, Correlation, pooled
+from hybrid.clustered import Clustered, Correlation, pooled
+
+Array = NDArray[np.float64]
 
 # A bootstrap of fewer sources, or of fewer that differ at all, knows nothing about its tails.
 MIN_SOURCES = 10
@@ -177,6 +179,11 @@ class Resampling:
         """Return how many sources there are."""
         return len(self.sizes)
 
+    @property
+    def enumerated(self) -> bool:
+        """Tell whether the sign flips are all there are."""
+        return 2.0**self.sources <= self.replicates
+
     @cached_property
     def means(self) -> Array:
         """Return the mean of each column over all questions, shape (columns,)."""
@@ -200,8 +207,11 @@ class Resampling:
     def flips(self) -> Array:
         """Return the sums of all columns and of the sizes with random signs for the sources.
 
-        Shape (replicates, columns + 1).
+        Shape (replicates, columns + 1); of sources so few that there are no more signs, with all of them.
         """
+        if self.enumerated:
+            signs = np.arange(2**self.sources)[:, None] >> np.arange(self.sources) & 1
+            return np.asarray((2.0 * signs - 1.0) @ np.column_stack([self.sums, self.sizes]))
         generator = np.random.default_rng([self.seed, 2])
         extended = np.column_stack([self.sums, self.sizes])
         totals = np.empty((self.replicates, extended.shape[1]))
@@ -261,7 +271,8 @@ class Contrast:
     def between(self) -> float:
         """Return which share of the variance more questions of the same sources would leave, 0 to 1."""
         sizes = self.resampling.sizes
-        return float(self._units.correlation_limit * self._units.effective * (sizes @ sizes) / sizes.sum() ** 2)
+        kept = self._units.correlation_limit * self._units.effective
+        return float(kept * (sizes @ sizes) / sizes.sum() ** 2)
 
     def error_at(self, value: float) -> float:
         """Return the standard error if ``value`` is the truth: at least that of rare losses of 1."""
@@ -313,7 +324,9 @@ class Contrast:
         # a sum that is equal but for rounding is as extreme
         slack = 1e-9 * float(np.abs(shifted).sum())
         beyond = np.abs(totals) - abs(observed) if two_sided else totals - observed
-        return float((np.count_nonzero(beyond >= -slack) + 1) / (len(totals) + 1))
+        # the signs as they are count among those drawn
+        extra = 0 if self.resampling.enumerated else 1
+        return float((np.count_nonzero(beyond >= -slack) + extra) / (len(totals) + extra))
 
     def clustered(self, pool: Correlation | None) -> Clustered:
         """Return it as sums by source, with what other quantities show of the correlation."""

@@ -77,8 +77,8 @@ def _yet_better(decision: Decision, closest: Effect) -> str:
 def reasons(decision: Decision) -> tuple[str, ...]:
     """Return what the verdict rests on, most important first."""
     lines = [
-        f"{decision.questions} questions from {decision.sources} sources, metric "
-        f"{decision.policy.metric}; whole sources were resampled."
+        f"{decision.questions} questions from {_sources(decision.sources)}, metric {decision.policy.metric}; "
+        f"those of one source count as alike as they may be."
     ]
     if decision.synthetic:
         lines.append(
@@ -95,7 +95,7 @@ def reasons(decision: Decision) -> tuple[str, ...]:
         lines.append(f"A true difference of {seen} points is seen in 80 % of comparisons of this size.")
     if decision.sources < (least := least_sources(decision.policy.level)):
         lines.append(
-            f"{_sources(decision.sources)} are too few for any claim at this level; {least} is the least."
+            f"Too few for any claim at this level: {_sources(decision.sources)}; {least} are the least."
         )
     lines += map(_gate_line, _failed_gates(decision))
     lines += [
