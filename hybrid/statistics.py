@@ -182,7 +182,7 @@ class Resampling:
     @property
     def enumerated(self) -> bool:
         """Tell whether the sign flips are all there are."""
-        return 2.0**self.sources <= self.replicates
+        return 2**self.sources <= self.replicates
 
     @cached_property
     def means(self) -> Array:
@@ -307,15 +307,19 @@ class Contrast:
 
         The larger one of the interval's (by inverting its bound) and of the sign-flip test's, so that the
         asymmetry of few sources cannot make a claim alone: it takes five sources to show anything at 5 %.
+        Ties of the sign-flip test count half (mid-p, Lancaster 1961) unless sources are so few that all signs
+        are tried: right or wrong answers tie often, and the other test is cautious enough.
         """
-        return max(float(self._units.p_above(value)), self.flip_p(value))
+        ties = 1.0 if self.resampling.enumerated else 0.5
+        return max(float(self._units.p_above(value)), self.flip_p(value, ties=ties))
 
-    def flip_p(self, value: float = 0.0, *, two_sided: bool = False) -> float:
+    def flip_p(self, value: float = 0.0, *, two_sided: bool = False, ties: float = 1.0) -> float:
         """Return the p-value of the sign-flip permutation test by source (Dror et al. 2018), never 0.
 
         Args:
             value: the one under the null.
             two_sided: whether sums far below count too.
+            ties: what sums count that are exactly as extreme, 0.5 or 1.
         """
         shifted = self._sums - value * self.resampling.sizes
         observed = float(shifted.sum())
@@ -326,7 +330,8 @@ class Contrast:
         beyond = np.abs(totals) - abs(observed) if two_sided else totals - observed
         # the signs as they are count among those drawn
         extra = 0 if self.resampling.enumerated else 1
-        return float((np.count_nonzero(beyond >= -slack) + extra) / (len(totals) + extra))
+        more, equal = np.count_nonzero(beyond > slack), np.count_nonzero(np.abs(beyond) <= slack)
+        return float((more + ties * (equal + extra)) / (len(totals) + extra))
 
     def clustered(self, pool: Correlation | None) -> Clustered:
         """Return it as sums by source, with what other quantities show of the correlation."""

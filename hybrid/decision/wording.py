@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hybrid.decision.values import ArmResult, Bound, Decision, Effect, GateResult, Hypothesis
 from hybrid.statistics import Interval, decimal, least_sources
 
-# A tie in practice: an interval that reaches no further than so many margins to either side.
+# A tie in practice: an interval about 0 that reaches no further than so many margins to either side.
 _TIE_MARGINS = 3.0
 _SIGNS = {Bound.AT_LEAST: "≥", Bound.AT_MOST: "≤"}
 
@@ -197,9 +197,9 @@ def _sources(count: int) -> str:
 
 
 def _tied(decision: Decision) -> bool:
-    """Tell whether even the ends of what blocks the verdict are hardly worth a price."""
+    """Tell whether what blocks the verdict is shown neither way, and even its ends are hardly worth a price."""
     blocking, reach = decision.blocking, _TIE_MARGINS * decision.policy.margin
-    return blocking is not None and -reach <= blocking.interval.low <= blocking.interval.high <= reach
+    return blocking is not None and (-reach <= blocking.interval.low <= 0 <= blocking.interval.high <= reach)
 
 
 def _undecided_flips(decision: Decision) -> list[str]:
