@@ -1,4 +1,4 @@
-"""Paired comparison on the same questions, resampled by source: estimates, intervals, p-values."""
+"""Paired comparison on the same questions, by source: estimates, intervals, p-values, resampling."""
 
 from __future__ import annotations
 

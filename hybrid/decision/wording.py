@@ -197,7 +197,7 @@ def _sources(count: int) -> str:
 
 
 def _tied(decision: Decision) -> bool:
-    """Tell whether what blocks the verdict is shown neither way, and even its ends are hardly worth a price."""
+    """Tell whether the pair that blocks is shown neither way, and even its ends are hardly worth a price."""
     blocking, reach = decision.blocking, _TIE_MARGINS * decision.policy.margin
     return blocking is not None and (-reach <= blocking.interval.low <= 0 <= blocking.interval.high <= reach)
 
