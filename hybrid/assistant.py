@@ -12,18 +12,22 @@ from hybrid.adaptation.gate import budget_of
 from hybrid.adaptation.serving import arm_adapters
 from hybrid.adaptation.store import AdapterStore
 from hybrid.arms import ArmAdapters, ArmSpec, DomainArm, DomainArms, OwnModels, parse_arm, parse_arms
-from hybrid.config import Settings, load_settings
+from hybrid.config import Rewriting, Settings, load_settings
 from hybrid.documents.principals import Principals
 from hybrid.errors import IndexError_, UsageError
 from hybrid.files import folder_lock, is_name
-from hybrid.index import Manifest, is_restricted, rollback
+from hybrid.generation.prompts import load_followup_prompt
+from hybrid.index import ExternalStore, Manifest, is_restricted, rollback
+from hybrid.index.external import withdraw
 from hybrid.index.generations import current
 from hybrid.index.sync import Progress
 from hybrid.ingestion import IndexStatus, IngestEstimate, Ingestor, IngestReport, index_status
 from hybrid.models import Embedder, Generator, Reranker
 from hybrid.models.loading import load_embedder, load_generator
 from hybrid.retrieval import Retriever
-from hybrid.routing.followups import Conversation, standalone, understood
+from hybrid.routing.abstention import AnswerScore, Risk
+from hybrid.routing.bounds import ArmBound, BoundArm, bound_arm, fit_bound, save_bound
+from hybrid.routing.followups import Conversation, rewritten, standalone, understood
 from hybrid.types import Answer, Arm, Document, Hit, Message, Question
 
 if TYPE_CHECKING:
@@ -35,7 +39,6 @@ if TYPE_CHECKING:
     from hybrid.grounding.sampling import Uncertainty
     from hybrid.grounding.service import ScorerCalibrated
     from hybrid.questions.sets import QuestionSets
-    from hybrid.routing.abstention import AnswerScore, ArmBound, Risk
     from hybrid.tuning import Adaptation
 
 
@@ -48,6 +51,8 @@ class Assistant:
         embedder: a model of your own instead of the one in the settings.
         generator: likewise.
         reranker: likewise.
+        vectors: a vector store that searches the vectors of the domain instead of a file of its index, such
+            as ``hybrid.langchain.StoreVectors``; to be given whenever the domain is opened.
 
     Example:
         >>> assistant = Assistant("manual")                      # doctest: +SKIP
@@ -64,6 +69,7 @@ class Assistant:
         embedder: Embedder | None = None,
         generator: Generator | None = None,
         reranker: Reranker | None = None,
+        vectors: ExternalStore | None = None,
     ) -> None:
         if not is_name(domain):
             raise UsageError(
@@ -74,7 +80,8 @@ class Assistant:
         self.folder = Path(self.settings.indexes) / domain
         self.adapters = AdapterStore(self.folder, budget_of(self.settings.adaptation))
         self._own = OwnModels(embedder, generator, reranker)
-        self._arms = DomainArms(self.folder, self.settings, self._own, self._adapters)
+        self._vectors = vectors
+        self._arms = DomainArms(self.folder, self.settings, self._own, self._adapters, vectors)
         self._grounder: Grounder | None = None
 
     @staticmethod
@@ -228,9 +235,19 @@ class Assistant:
                 may read it.
             AdapterError: the arm needs an adapter, and none is in use; or it cannot serve with the generator.
         """
-        meant = standalone(question, history)
+        meant = self.standalone(question, history)
         (answer,) = self.ask_all([meant], arm=arm, where=where, as_user=as_user)
         return understood(answer, question, meant)
+
+    def standalone(self, question: str, history: Sequence[Message]) -> str:
+        """Return what a question asks when nobody has heard the turns before it, the oldest first.
+
+        It is read by rules, or by the generator where ``conversation.rewriting`` says so.
+        """
+        if self.settings.conversation.rewriting is Rewriting.RULES:
+            return standalone(question, history)
+        prompt = load_followup_prompt(self.settings.generation.language)
+        return rewritten(question, history, self.generator, prompt)
 
     def chat(
         self,
@@ -241,7 +258,7 @@ class Assistant:
     ) -> Conversation:
         """Return a conversation with the domain, which remembers its turns."""
         return Conversation(
-            lambda question, history: self.ask(
+            lambda question, history: self.stream(
                 question, arm=arm, where=where, history=history, as_user=as_user
             )
         )
@@ -256,10 +273,8 @@ class Assistant:
     ) -> list[Answer]:
         """Answer several questions in batches, as ``ask`` does each."""
         asked, principals = _asked(questions), principals_of(as_user)
-        serving = self._asked_by(as_user, arm)
-        bound = self._bound(serving)
-        answers = serving.answer_all(asked, where=where, principals=principals)
-        return [self._held(answer, bound) for answer in answers]
+        serving = self._bound(self._asked_by(as_user, arm))
+        return serving.answer_all(asked, where=where, principals=principals)
 
     def stream(
         self,
@@ -271,20 +286,11 @@ class Assistant:
         as_user: str | Sequence[str] | None = None,
     ) -> Iterator[str | Answer]:
         """Return the answer of ``ask`` in pieces of text, and at last as an ``Answer``."""
-        meant = standalone(question, history)
+        meant = self.standalone(question, history)
         (asked,) = _asked([meant])
-        principals = principals_of(as_user)
-        serving = self._asked_by(as_user, arm)
-        bound = self._bound(serving)
-        if bound is None:
-            return (
-                understood(part, question, meant) if isinstance(part, Answer) else part
-                for part in serving.stream(asked, where=where, principals=principals)
-            )
-        # whether it may be said is known only when it is all there
-        (answer,) = serving.answer_all([asked], where=where, principals=principals)
-        answer = understood(self._held(answer, bound), question, meant)
-        return iter((answer.text, answer))
+        serving = self._bound(self._asked_by(as_user, arm))
+        parts = serving.stream(asked, where=where, principals=principals_of(as_user))
+        return (understood(part, question, meant) if isinstance(part, Answer) else part for part in parts)
 
     def check(self, answer: Answer) -> Grounding | None:
         """Judge what an answer asserts, claim by claim, against the passages it was given.
@@ -455,7 +461,7 @@ class Assistant:
         *,
         alpha: float,
         delta: float = 0.1,
-        risk: Risk | None = None,
+        risk: Risk = Risk.ANSWERED,
         arm: Arm | str | None = None,
         score: AnswerScore | None = None,
         progress: Callable[[str, int, int], None] | None = None,
@@ -476,27 +482,20 @@ class Assistant:
         Raises:
             UsageError: a number out of range, or a score that the arm does not have.
         """
-        from hybrid.routing import abstention
-
         serving = self._serving(arm)
         found = self.compare(questions, arms=serving.name, progress=progress)
-        scores = abstention.graded(found.questions, found.outcomes, found.scores)
-        if score is not None and score not in scores:
-            raise UsageError(
-                f"the arm {serving.name} has no {score} score", hint=f"it has {', '.join(scores)}"
-            )
-        named = scores if score is None else {str(score): scores[score]}
-        chosen, bound = abstention.choose(
-            named,
+        made = fit_bound(
+            serving,
+            lambda: self.grounder,
+            (found.questions, found.outcomes, found.scores),
             alpha=alpha,
             delta=delta,
-            risk=risk or abstention.Risk.ANSWERED,
+            risk=risk,
+            score=score,
             seed=self.settings.decision.seed,
         )
-        by = abstention.AnswerScore(chosen)
-        made = abstention.ArmBound(serving.name, self._digest(serving, by), by, bound)
-        if bound.threshold is not None:
-            abstention.save_bound(self.folder, made)
+        if made.bound.threshold is not None:
+            save_bound(self.folder, made)
         return made
 
     def side_by_side(self, question: str, *, arms: str = "base,rag") -> list[Outcome]:
@@ -572,12 +571,14 @@ class Assistant:
 
     def rollback(self) -> Manifest:
         """Go back to the generation before the one in force."""
-        return rollback(self.folder)
+        return rollback(self.folder, self._vectors)
 
     def delete(self) -> None:
         """Remove the domain with all that belongs to it."""
         current(self.folder)
         with folder_lock(self.folder):
+            if self._vectors is not None:
+                withdraw(self.folder, self._vectors, keep=())
             (self.folder / "CURRENT").unlink()
         shutil.rmtree(self.folder)
 
@@ -585,36 +586,8 @@ class Assistant:
         decided = self.decided if arm is None else None
         return self._arms.serving(decided or parse_arm(Arm.RAG if arm is None else arm, self.settings))
 
-    def _bound(self, serving: DomainArm) -> ArmBound | None:
-        """Return what the answers of an arm are held to, None if nothing was set for it."""
-        if not (self.folder / "router").is_dir():
-            return None
-        from hybrid.routing.abstention import load_bound, refuse_changed
-
-        bound = load_bound(self.folder)
-        if bound is None or bound.arm != serving.name:
-            return None
-        refuse_changed(bound, self._digest(serving, bound.score))
-        return bound
-
-    def _held(self, answer: Answer, bound: ArmBound | None) -> Answer:
-        if bound is None:
-            return answer
-        from hybrid.routing.abstention import held
-
-        return held(answer, bound, self._support)
-
-    def _support(self, answer: Answer) -> float | None:
-        from hybrid.grounding.judge import share_supported
-
-        grounding = self.check(answer)
-        return None if grounding is None else share_supported(grounding.verdicts)
-
-    def _digest(self, serving: DomainArm, score: AnswerScore) -> str:
-        from hybrid.routing.abstention import AnswerScore, identity_digest
-
-        judge = self.grounder.scorer.name if score is AnswerScore.JUDGE else ""
-        return identity_digest(serving.identity, judge)
+    def _bound(self, serving: DomainArm) -> BoundArm:
+        return bound_arm(self.folder, serving, lambda: self.grounder)
 
     def require_user(self, as_user: str | Sequence[str] | None) -> None:
         """Refuse to be asked in nobody's name where a document says who may read it.
@@ -645,7 +618,8 @@ class Assistant:
 
     @property
     def _ingestor(self) -> Ingestor:
-        return Ingestor(self.folder, self.embedder, self.settings.documents, self.settings.chunks)
+        own = self.settings
+        return Ingestor(self.folder, self.embedder, own.documents, own.chunks, external=self._vectors)
 
 
 def principals_of(as_user: str | Sequence[str] | None) -> tuple[str, ...] | None:

@@ -59,6 +59,13 @@ class Reader(StrEnum):
     QUOTING = "quoting"
 
 
+class Rewriting(StrEnum):
+    """Who makes a question of its own of a follow-up: rules, or the generator, which has to be able to."""
+
+    RULES = "rules"
+    GENERATOR = "generator"
+
+
 class Method(StrEnum):
     """How weights are changed: a low-rank adapter in one of its kinds, or all of them."""
 
@@ -195,6 +202,13 @@ class GroundingSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ConversationSettings:
+    """How a follow-up is understood with the turns before it."""
+
+    rewriting: Rewriting = Rewriting.RULES
+
+
+@dataclass(frozen=True, slots=True)
 class DecisionSettings:
     """How arms are compared: ``margin`` is how much worse is still as good, as a share of the score.
 
@@ -235,6 +249,7 @@ class Settings:
     generation: GenerationSettings = field(default_factory=GenerationSettings)
     adaptation: AdaptationSettings = field(default_factory=AdaptationSettings)
     grounding: GroundingSettings = field(default_factory=GroundingSettings)
+    conversation: ConversationSettings = field(default_factory=ConversationSettings)
     decision: DecisionSettings = field(default_factory=DecisionSettings)
     prices: PriceSettings = field(default_factory=PriceSettings)
 

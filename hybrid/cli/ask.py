@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,8 +15,7 @@ from hybrid.config import Reader as ReaderKind
 from hybrid.config import RetrievalMode
 from hybrid.domains import Assistants
 from hybrid.errors import ModelMissing, UsageError
-from hybrid.routing.followups import turns
-from hybrid.types import Answer, Arm, Message
+from hybrid.types import Answer, Arm
 
 if TYPE_CHECKING:
     from hybrid.grounding.judge import Grounding
@@ -161,7 +159,7 @@ def chat(
     if asked:
         names = assistant.domains if isinstance(assistant, Assistants) else [assistant.domain]
         console.note(f"Asking {', '.join(names)}. Ctrl-D ends.")
-    history: deque[Message] = deque(maxlen=64)
+    conversation = assistant.chat(arm=used, as_user=as_user or None)
     while True:
         if asked:
             console.prompt("> ")
@@ -170,14 +168,11 @@ def chat(
             return
         if not line.strip():
             continue
-        told = tuple(history)
-        for part in assistant.stream(line.strip(), arm=used, history=told, as_user=as_user or None):
+        for part in conversation.stream(line.strip()):
             if not context.as_json:
                 _show(assistant, part, no_check)
             elif isinstance(part, Answer):
                 console.json_line(values(part, _checked(assistant, part, no_check)))
-            if isinstance(part, Answer):
-                history.extend(turns(line.strip(), part))
 
 
 def _assistant(

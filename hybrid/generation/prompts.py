@@ -98,6 +98,20 @@ class GroundingPrompt:
         return hash_text(*dataclasses.astuple(self))
 
 
+@dataclass(frozen=True, slots=True)
+class FollowupPrompt:
+    """How a generator is asked, in one language, to make a question of its own of a follow-up."""
+
+    system: str
+    user: str
+
+    def conversation(self, question: str, turns: Sequence[Message]) -> tuple[Message, ...]:
+        """Return the conversation that ends where the question is to follow."""
+        told = "\n".join(f"{turn.role}: {turn.content}" for turn in turns)
+        user = Template(self.user).safe_substitute(question=question, conversation=told)
+        return (Message(MessageRole.SYSTEM, self.system), Message(MessageRole.USER, user))
+
+
 @functools.cache
 def load_prompts(language: str) -> Prompts:
     """Return the prompts of a language.
@@ -119,6 +133,16 @@ def load_grounding_prompt(language: str) -> GroundingPrompt:
         ConfigError: there is none for it; the message names those that there are.
     """
     return GroundingPrompt(**_texts(language)["grounding"])
+
+
+@functools.cache
+def load_followup_prompt(language: str) -> FollowupPrompt:
+    """Return the prompt of a language.
+
+    Raises:
+        ConfigError: there is none for it; the message names those that there are.
+    """
+    return FollowupPrompt(**_texts(language)["followup"])
 
 
 def _texts(language: str) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import threading
 import weakref
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from hybrid.models import Vectors
 from hybrid.models.layout import BertLayout
@@ -18,6 +21,40 @@ from hybrid.models.layout import BertLayout
 # Beyond, reading the layers takes longer than importing torch, and they would lie in memory twice.
 _LARGEST_BYTES = 200_000_000
 _TABLES = tuple(f"embeddings.{name}_embeddings.weight" for name in ("word", "position", "token_type"))
+
+
+class _OneThread:
+    """Hold NumPy's BLAS to one thread while any query is read, and then give it back what it had.
+
+    The products of a query are too small to share: threads that wait for each other take nine times as long
+    beside other work. What is held is counted, since queries of several threads of a process overlap.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._had = contextlib.ExitStack()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._had.enter_context(_blas().limit(limits=1))
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._had.close()
+
+
+@lru_cache(maxsize=1)
+def _blas() -> ThreadpoolController:
+    # with OpenMP the number is each thread's own, and the last reader is another thread than the first
+    return ThreadpoolController().select(threading_layer="pthreads")
+
+
+_ONE_THREAD = _OneThread()
 
 
 class PlainEncoder:
@@ -42,7 +79,8 @@ class PlainEncoder:
 
     def pooled(self, rows: Sequence[Sequence[int]]) -> Vectors:
         """Return one vector a row of tokens, pooled as the layout says, and not normalised."""
-        states = [self._states(row) for row in rows]
+        with _ONE_THREAD:
+            states = [self._states(row) for row in rows]
         if self._layout.pooling == "cls":
             return np.stack([found[0] for found in states])
         return np.stack(

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hybrid.errors import UsageError
-from hybrid.files import hash_text, storage_errors, write_json
-from hybrid.types import Answer, Question
+from hybrid.files import hash_text
+from hybrid.types import Question
 
 if TYPE_CHECKING:
     from hybrid.evaluation.outcomes import Outcome
     from hybrid.evaluation.scores import Scores
 
-_SCHEMA = 1
-_FILE = Path("router") / "abstention.json"
-_MEND = "make it again with `hybrid abstain QUESTIONS --risk ALPHA`, or remove the file to answer without it"
 # The walk begins where a third of the answers is given: the first few alone leave no room for one mistake.
 _START = 3
 # An answer that is scored by overlap with a long gold is right from here on.
@@ -92,16 +87,6 @@ class AnswerBound:
                 f"a mistake, and there are {self.given}"
             )
         return f"{aim}{sure} cannot be shown: too many of the best answers of {self.given} sources are wrong"
-
-
-@dataclass(frozen=True, slots=True)
-class ArmBound:
-    """A bound and what it holds for: an arm, a digest of all that decides its answers, and a score."""
-
-    arm: str
-    identity: str
-    score: AnswerScore
-    bound: AnswerBound
 
 
 def certify(
@@ -205,82 +190,6 @@ def graded(
             right = score.correct >= _RIGHT
             found[name].append(Graded(value if given else None, right, units[outcome.question]))
     return {name: items for name, items in found.items() if any(item.score is not None for item in items)}
-
-
-def identity_digest(identity: Mapping[str, str], judge: str) -> str:
-    """Return a digest of all that decides an answer and its score; ``judge`` is empty where none is asked."""
-    return hash_text(json.dumps(dict(identity), sort_keys=True), judge)
-
-
-def save_bound(domain: Path, bound: ArmBound) -> Path:
-    """Put a bound in force for the domain; return its file."""
-    path = domain / _FILE
-    with storage_errors(str(path.parent)):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, {"schema": _SCHEMA} | asdict(bound))
-    return path
-
-
-def load_bound(domain: Path) -> ArmBound | None:
-    """Return the bound in force for the domain, None if there is none.
-
-    Raises:
-        UsageError: the file is damaged or of another version.
-    """
-    path = domain / _FILE
-    try:
-        content = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read: {error}", hint=_MEND) from error
-    schema = content.pop("schema", None) if isinstance(content, dict) else None
-    if schema != _SCHEMA:
-        raise UsageError(f"{path} is of schema {schema!r}, expected {_SCHEMA}", hint=_MEND)
-    from pydantic import TypeAdapter, ValidationError
-
-    try:
-        found = TypeAdapter(ArmBound).validate_json(json.dumps(content), strict=True)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        raise UsageError(f"{path} is damaged: `{key}`: {first['msg']}", hint=_MEND) from error
-    if not math.isfinite(math.nan if found.bound.threshold is None else found.bound.threshold):
-        raise UsageError(f"{path} is damaged: `bound.threshold` is not a number", hint=_MEND)
-    return found
-
-
-def refuse_changed(bound: ArmBound, digest: str) -> None:
-    """Raise where the arm, its index or the judge is no longer what the bound was made with."""
-    if bound.identity != digest:
-        raise UsageError(
-            f"the bound on wrong answers was made for another state of {bound.arm}: its index, models, "
-            "settings or judge have changed since, and nothing is known of the answers now",
-            hint=f"{_MEND} ({_FILE.as_posix()} in the folder of the domain)",
-        )
-
-
-def held(answer: Answer, bound: ArmBound, judge: Callable[[Answer], float | None]) -> Answer:
-    """Return the answer if its score reaches the threshold, else one that declines and says why."""
-    if answer.abstained:
-        return answer
-    if bound.score is AnswerScore.JUDGE:
-        score = judge(answer)
-    elif bound.score is AnswerScore.CONFIDENCE:
-        score = answer.confidence
-    else:
-        score = answer.hits[0].score if answer.hits else None
-    limit = bound.bound.threshold
-    assert limit is not None, "only a bound with a threshold is loaded"
-    if score is not None and score >= limit:
-        return answer
-    found = "there is none" if score is None else f"it is {score:.3g}"
-    of = "the answers given" if bound.bound.risk is Risk.ANSWERED else "all questions"
-    text = (
-        f"I do not answer this: the {bound.score} score has to be at least {limit:.3g} so that at most "
-        f"{bound.bound.alpha:.1%} of {of} are answered wrongly, and {found}."
-    )
-    return replace(answer, text=text, abstained=True, citations=())
 
 
 def _by_source(items: Sequence[Graded]) -> dict[str, list[Graded]]:

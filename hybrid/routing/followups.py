@@ -1,14 +1,16 @@
-"""Conversational query rewriting by rule: a follow-up becomes a question of its own before retrieval."""
+"""Conversational query rewriting: a follow-up becomes a question of its own before retrieval."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+from hybrid.generation.prompts import FollowupPrompt
+from hybrid.models import Generator
 from hybrid.text.sentences import sentence_spans
-from hybrid.text.words import content_words, word_set
+from hybrid.text.words import content_words, share_supported, word_set
 from hybrid.types import Answer, Message, MessageRole
 
 # A conversation is followed so many questions back: what it was about before has been said again since.
@@ -38,6 +40,9 @@ _ANOTHER = re.compile(
 )
 _MARKER = re.compile(r"\s*\[\d+\]")
 _NAME = re.compile(r"\w*[_\d]\w*|\w+[A-Z]\w*")
+_NAMES_AT_MOST = 3
+# What a generator may make of a follow-up: so many tokens and characters, and so much of it from the turns.
+_REWRITTEN_TOKENS, _REWRITTEN, _KNOWN = 96, 400, 0.7
 
 
 def standalone(question: str, history: Sequence[Message]) -> str:
@@ -45,8 +50,9 @@ def standalone(question: str, history: Sequence[Message]) -> str:
 
     A follow-up is told by words that point back (it, those, the other), by how it begins (and, why, what
     about), by assent to what was offered last, or by having hardly a word of its own; it is put behind the
-    question that it follows. Any other question, and one that says that it changes the subject, stands as it
-    is.
+    question that it follows and, where it points back, behind the names that the answer to that brought up.
+    Any other question, and one that says that it changes the subject, stands as it is. The passages of the
+    answer before it are found again by this, in the index of now and for who asks now.
 
     Args:
         question: in plain words.
@@ -56,29 +62,60 @@ def standalone(question: str, history: Sequence[Message]) -> str:
     said = [turn.content for turn in history if turn.role is MessageRole.ASSISTANT]
     topic = ""
     for place, earlier in enumerate([*asked, question]):
-        last = place == len(asked)
-        offer = _offer(said[-1]) if last and said else ""
-        topic = _joined(topic, earlier, offer)
+        topic = _joined(topic, earlier, said[-1] if place == len(asked) and said else "")
     return topic
 
 
-def _joined(topic: str, question: str, offer: str) -> str:
+def rewritten(question: str, history: Sequence[Message], generator: Generator, prompt: FollowupPrompt) -> str:
+    """Return what a question asks in the words of a generator, as far as that holds.
+
+    Taken is one line that keeps the words of the question and invents no name, no number and few words, with
+    which a generator that is too small cannot do worse than the rules: in place of any other text stands
+    what ``standalone`` returns.
+    """
+    if not history:
+        return question.strip()
+    told = history[-2 * _TURNS :]
+    (found,) = generator.generate(
+        [prompt.conversation(question, told)], max_new_tokens=_REWRITTEN_TOKENS, stop=("\n",)
+    )
+    text = found.text.strip().strip('"')
+    known = " ".join([question, *(turn.content for turn in told)])
+    invented = set(_NAME.findall(text)) - set(_NAME.findall(known))
+    kept = set(content_words(question)) <= set(content_words(text))
+    if invented or not kept or len(text) > _REWRITTEN or share_supported(text, known) < _KNOWN:
+        return standalone(question, history)
+    return text
+
+
+def _joined(topic: str, question: str, answer: str) -> str:
     text = question.strip()
     if not topic or _ANOTHER.search(text):
         return text
-    if offer and _AGREEING.match(text):
+    if _AGREEING.match(text) and (offer := _offer(answer)):
         rest = content_words(_AGREEING.sub("", text, count=1))
         return " ".join([topic, offer, *([text] if rest else [])])
-    return f"{topic} {text}" if _leans(text) else text
+    return " ".join([topic, *_names(answer, topic, text), text]) if _leans(text) else text
 
 
 def _leans(question: str) -> bool:
     """Tell whether a question cannot be understood by itself."""
     own = content_words(question)
-    pointing = any(word in _POINTING for word in re.findall(r"\w+", question.lower()))
-    if pointing or _OPENING.match(question) or _AGREEING.match(question):
+    if _points(question) or _OPENING.match(question) or _AGREEING.match(question):
         return len(own) <= _LEANING_AT_MOST
     return len(own) <= _SHORT and not _NAME.search(question)
+
+
+def _names(answer: str, topic: str, question: str) -> list[str]:
+    """Return the names that an answer brought up, if a question that names nothing points back at them."""
+    if not _points(question) or _NAME.search(question):
+        return []
+    said = [name for name in _NAME.findall(_MARKER.sub("", answer)) if any(map(str.isalpha, name))]
+    return [name for name in dict.fromkeys(said) if name.lower() not in topic.lower()][:_NAMES_AT_MOST]
+
+
+def _points(question: str) -> bool:
+    return any(word in _POINTING for word in re.findall(r"\w+", question.lower()))
 
 
 def _offer(answer: str) -> str:
@@ -93,11 +130,11 @@ class Conversation:
     """Questions that follow each other: each is understood with the turns before it.
 
     Args:
-        ask: answers a question after a history, the oldest turn first.
+        answer: answers a question after a history, the oldest turn first, in pieces and at last as a whole.
     """
 
-    def __init__(self, ask: Callable[[str, Sequence[Message]], Answer]) -> None:
-        self._ask = ask
+    def __init__(self, answer: Callable[[str, Sequence[Message]], Iterator[str | Answer]]) -> None:
+        self._answer = answer
         self._turns: deque[Message] = deque(maxlen=_KEPT)
 
     @property
@@ -107,14 +144,17 @@ class Conversation:
 
     def ask(self, question: str) -> Answer:
         """Answer a question and remember both; ``answer.standalone`` is what was understood."""
-        answer = self._ask(question, self.history)
-        self._turns.extend(turns(question, answer))
+        *_, answer = self.stream(question)
+        assert isinstance(answer, Answer), "a stream ends with the answer"
         return answer
 
-
-def turns(question: str, answer: Answer) -> tuple[Message, Message]:
-    """Return a question and its answer as the turns of a conversation."""
-    return Message(MessageRole.USER, question), Message(MessageRole.ASSISTANT, answer.text)
+    def stream(self, question: str) -> Iterator[str | Answer]:
+        """Yield the answer in pieces of text, and at last as an ``Answer``; then it is remembered."""
+        for part in self._answer(question, self.history):
+            if isinstance(part, Answer):
+                said = Message(MessageRole.ASSISTANT, part.text)
+                self._turns.extend((Message(MessageRole.USER, question), said))
+            yield part
 
 
 def understood(answer: Answer, question: str, meant: str) -> Answer:

@@ -1,6 +1,6 @@
 """Are the passages found that a follow-up asks for, with the conversation before it and without?
 
-python tests/benchmarks/followups.py [--indexes FOLDER]
+python tests/benchmarks/followups.py [--indexes FOLDER] [--generator]
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from pathlib import Path
 from measure import Target, note, print_json, print_table, print_verdicts
 
 from hybrid import Assistant, load_settings
-from hybrid.routing.followups import standalone
+from hybrid.generation.prompts import load_followup_prompt
+from hybrid.routing.followups import rewritten, standalone
 from hybrid.types import Message, MessageRole
 
 _EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "postgres"
@@ -25,19 +26,26 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--indexes", type=Path, help="keep the index here, and take it if it is there")
+    parser.add_argument("--generator", action="store_true", help="also in the words of the default generator")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         settings = load_settings({"indexes": str(options.indexes or folder), "models": {"offline": True}})
         assistant = Assistant("postgres", settings=settings)
         if not (assistant.folder / "CURRENT").is_file():
             assistant.index(_EXAMPLE / "pages")
-        found: dict[str, list[tuple[bool, bool]]] = defaultdict(list)
+        ways = ["alone", "with history", *(["by the generator"] if options.generator else [])]
+        found: dict[str, list[list[bool]]] = defaultdict(list)
         for line in (_EXAMPLE / "followups.jsonl").read_text(encoding="utf-8").splitlines():
             row = json.loads(line)
             history = [Message(MessageRole(turn["role"]), turn["content"]) for turn in row["history"]]
             whole = standalone(row["question"], history)
-            hits = [_found(assistant, text, row) for text in (row["question"], whole)]
-            found[row["kind"]].append((hits[0], hits[1]))
+            texts = [row["question"], whole]
+            if options.generator:
+                prompt = load_followup_prompt(settings.generation.language)
+                texts.append(rewritten(row["question"], history, assistant.generator, prompt))
+                note(f"{row['question']} -> {texts[-1]}")
+            hits = [_found(assistant, text, row) for text in texts]
+            found[row["kind"]].append(hits)
             if not hits[1]:
                 note(f"{row['kind']}: {whole!r} does not find {row['source']}")
     everything = [pair for pairs in found.values() for pair in pairs]
@@ -45,12 +53,12 @@ def main() -> None:
         (
             kind,
             str(len(pairs)),
-            *(f"{sum(pair[place] for pair in pairs) / len(pairs):.2f}" for place in (0, 1)),
+            *(f"{sum(pair[place] for pair in pairs) / len(pairs):.2f}" for place in range(len(ways))),
         )
         for kind, pairs in [*sorted(found.items()), ("all", everything)]
     ]
-    print_table(("kind", "questions", "alone", "with history"), rows)
-    share = sum(with_it for _, with_it in everything) / len(everything)
+    print_table(("kind", "questions", *ways), rows)
+    share = sum(hits[1] for hits in everything) / len(everything)
     print_verdicts([Target("right passage found with history", share, _LEAST, at_least=True)])
     print_json({"benchmark": "followups", "rows": [list(row) for row in rows]})
 

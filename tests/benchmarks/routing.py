@@ -2,7 +2,7 @@
 
 Seven real corpora are indexed, twenty questions of each are labelled, the others are asked, with questions of
 XQuAD and SciFact as none of these. The peers get the same labels and the same encoder: TF-IDF with logistic
-regression, and the highest cosine to a labelled question.
+regression, the highest cosine to a labelled question, and the package semantic-router where it is installed.
 
     python tests/benchmarks/routing.py DATA [--documents 400] [--indexes FOLDER]
 """
@@ -143,6 +143,30 @@ def cosine(labelled: Sequence[tuple[str, str]], embed: Callable[[list[str]], np.
     return route
 
 
+def semantic_router(labelled: Sequence[tuple[str, str]], embed: Callable) -> dict[str, Callable]:
+    """Return the package's router over the same questions and encoder, nothing where it is not installed."""
+    try:
+        from semantic_router import IndexedRouter, Route
+        from semantic_router.encoders import DenseEncoder
+    except ImportError as error:
+        note(f"without semantic-router: {error}")
+        return {}
+
+    class Encoder(DenseEncoder):
+        def __call__(self, docs: list) -> list[list[float]]:
+            return embed(list(docs)).tolist()
+
+    names = dict.fromkeys(name for _, name in labelled)
+    routes = [Route(name=one, utterances=[text for text, own in labelled if own == one]) for one in names]
+    router = IndexedRouter(encoder=Encoder(name="the same encoder"), routes=routes)
+
+    def route(question: str) -> Routed:
+        found = router(question, limit=1)
+        return Routed(float(found.confidence or 0.0), found.name or "")
+
+    return {"semantic-router": route}
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -175,6 +199,7 @@ def main() -> None:
                 "hybrid": lambda text: _ours(assistants, text),
                 "TF-IDF + logistic regression": tfidf(labelled),
                 "highest cosine": cosine(labelled, embed),
+                **semantic_router(labelled, embed),
             }
             begun = time.perf_counter()
             table = {name: [route(text) for text, _ in asked] for name, route in routers.items()}

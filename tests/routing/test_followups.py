@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid import Assistant, load_settings
-from hybrid.routing.followups import Conversation, standalone
-from hybrid.testing import HashEmbedder
+from hybrid.domains import Assistants
+from hybrid.generation.prompts import load_followup_prompt
+from hybrid.routing.followups import Conversation, rewritten, standalone
+from hybrid.testing import HashEmbedder, ScriptedGenerator
 from hybrid.types import Answer, Arm, Message, MessageRole
 
 _EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "postgres"
@@ -70,6 +72,57 @@ def test_a_chain_of_follow_ups_keeps_its_subject():
     assert standalone("why?", history) == "How heavy is the K200? and the K100? why?"
 
 
+def test_a_question_that_points_back_takes_the_names_that_the_answer_brought_up():
+    history = _history("Which pump is for cold rooms?", "The K200 is. Its manual is pump_2.pdf. [1]")
+    assert standalone("how heavy is it?", history) == (
+        "Which pump is for cold rooms? K200 pump_2 how heavy is it?"
+    )
+    # a name of its own, or no pointing word: nothing is carried over
+    assert standalone("and the K100?", history) == "Which pump is for cold rooms? and the K100?"
+    assert standalone("why?", history) == "Which pump is for cold rooms? why?"
+
+
+@pytest.mark.parametrize(
+    ("written", "taken"),
+    [
+        ("How heavy is the pump K200?", True),
+        ('  "How heavy is the pump K200?"\nIt weighs 12 kg.', True),
+        ("How heavy is the pump K900?", False),  # a name that nobody said
+        ("How heavy is the blue submarine engine?", False),  # words that nobody said
+        ("Which pump is for cold rooms?", False),  # not the question
+        ("", False),
+        ("it?", False),
+        ("how heavy " * 60, False),
+    ],
+)
+def test_a_generator_rewrites_and_what_it_invents_is_not_taken(written, taken):
+    history = _history("Which pump is for cold rooms?", "The K200 is. [1]")
+    generator = ScriptedGenerator([written])
+    found = rewritten("how heavy is it?", history, generator, load_followup_prompt("en"))
+    by_rule = standalone("how heavy is it?", history)
+    assert found == ("How heavy is the pump K200?" if taken else by_rule)
+    assert rewritten(" why? ", [], generator, load_followup_prompt("en")) == "why?"
+
+
+def test_the_settings_say_who_rewrites(tmp_path, write_files):
+    settings = load_settings(
+        {
+            "documents": {"workers": 1},
+            "indexes": str(tmp_path / "indexes"),
+            "conversation": {"rewriting": "generator"},
+        },
+        environment={},
+    )
+    own = ScriptedGenerator(["How heavy is the pump K200?"])
+    assistant = Assistant("manual", settings=settings, embedder=HashEmbedder(128), generator=own)
+    assistant.index(write_files(tmp_path / "docs", {"k200.txt": "The K200 is a pump. It weighs 12 kg."}))
+    history = _history("Which pump is for cold rooms?", "The K200 is. [1]")
+    assert assistant.ask("how heavy is it?", history=history).standalone == "How heavy is the pump K200?"
+    with Assistants(settings=settings, embedder=HashEmbedder(128), generator=own) as both:
+        found = both.ask("how heavy is it?", history=history, domain="manual")
+    assert found.standalone == "How heavy is the pump K200?"
+
+
 def test_nothing_before_it_changes_nothing():
     assert standalone("and of the K100?", []) == "and of the K100?"
 
@@ -93,11 +146,12 @@ def test_ten_thousand_turns_take_no_longer_than_a_few(within):
 def test_a_conversation_remembers_a_bounded_number_of_turns():
     heard = []
 
-    def ask(question, history):
+    def answer(question, history):
         heard.append(len(history))
-        return Answer(question, "Yes.", Arm.RAG, "fake")
+        yield "Yes."
+        yield Answer(question, "Yes.", Arm.RAG, "fake")
 
-    chat = Conversation(ask)
+    chat = Conversation(answer)
     for number in range(50):
         chat.ask(f"Question {number}?")
     assert heard[:3] == [0, 2, 4] and heard[-1] == 64
