@@ -182,7 +182,7 @@ class Resampling:
     @property
     def enumerated(self) -> bool:
         """Tell whether the sign flips are all there are."""
-        return 2**self.sources <= self.replicates
+        return 1 << self.sources <= self.replicates
 
     @cached_property
     def means(self) -> Array:
