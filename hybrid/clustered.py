@@ -11,12 +11,12 @@ from scipy import special
 
 Array = NDArray[np.float64]
 
-# An upper limit of the correlation is one that is above it with this chance. More than so many sources are
-# not believed to have shown how alike sources are: losses of whole sources come on top of single ones. A
-# source has shown it in full with its third difference, for the first one alone is alike to none. All three
-# were chosen by tests/benchmarks/coverage.py; how wide intervals of rare differences are rests on them.
+# An upper limit of the correlation is one that is above it with this chance. More sources than so many, and
+# than this share of all, are not believed to have shown how alike sources are: losses of whole sources come
+# on top of single ones. A source has shown it in full with its third difference, for the first one alone is
+# alike to none. How wide intervals of rare differences are rests on these: tests/benchmarks/coverage.py.
 _SURE = 0.8
-_MOST_SOURCES = 8.0
+_MOST_SOURCES, _MOST_OF_ALL = 8.0, 0.4
 _SHOWN_AFTER = 2.0
 _NOTHING = 1e-12
 
@@ -71,7 +71,7 @@ class Clustered:
         together = (self._pulls**2 - self._scatter).sum(axis=-1)
         value = np.clip(np.where(pairs > _NOTHING, together / np.maximum(pairs, _NOTHING), 0.0), 0.0, 1.0)
         shown = np.clip((self._scatter - 1) / _SHOWN_AFTER, 0.0, 1.0).sum(axis=-1)
-        return Correlation(value, np.minimum(shown, _MOST_SOURCES))
+        return Correlation(value, np.minimum(shown, min(_MOST_SOURCES, _MOST_OF_ALL * len(self.sizes))))
 
     @cached_property
     def correlation_limit(self) -> Array:
