@@ -17,7 +17,8 @@ from hybrid.evaluation.scores import METRICS
 SCORE = "score"
 # measures of an answer that say nothing of whether it is right: they gate, and no verdict goes by them
 GATED = frozenset(
-    {"abstained", "failed", "groundedness", "hallucinated", "hallucination", "refusal", "refused"}
+    {"groundedness", "hallucination", "refusal", "refused", "seconds", "latency", "cost", "tokens"}
+    | {card.name for card in METRICS if not card.higher_is_better}
 )
 _MEASURES = GATED | {SCORE, "accuracy", "em", "f1"} | {card.name for card in METRICS}
 _KEYS = ("question", "source", "slices")
