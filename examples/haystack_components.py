@@ -1,11 +1,8 @@
-"""A domain as Haystack's components: one finds passages, one answers. Haystack reports its use elsewhere
-unless HAYSTACK_TELEMETRY_ENABLED=False is set."""
-
-from __future__ import annotations
+"""A domain as Haystack's components; it reports its use unless HAYSTACK_TELEMETRY_ENABLED=False is set."""
 
 import sys
 
-from haystack import Document, GeneratedAnswer, Pipeline, component
+from haystack import Document, GeneratedAnswer, component
 
 from hybrid import Assistant, Hit
 
@@ -13,8 +10,7 @@ from hybrid import Assistant, Hit
 def document(hit: Hit) -> Document:
     chunk = hit.chunk
     about = {"source": chunk.source, "page": chunk.page, "start": chunk.start, "end": chunk.end}
-    identity = f"{chunk.source}#{chunk.ordinal}"
-    return Document(id=identity, content=chunk.text, meta=about, score=hit.score)
+    return Document(id=f"{chunk.source}#{chunk.ordinal}", content=chunk.text, meta=about, score=hit.score)
 
 
 @component
@@ -25,7 +21,7 @@ class DomainRetriever:
     @component.output_types(documents=list[Document])
     def run(self, query: str, top_k: int | None = None) -> dict[str, list[Document]]:
         hits = self.assistant.search(query, arm=f"rag:k={top_k or self.top_k}")
-        return {"documents": [document(hit) for hit in hits]}
+        return {"documents": [*map(document, hits)]}
 
 
 @component
@@ -37,16 +33,8 @@ class DomainAnswerer:
     def run(self, query: str) -> dict[str, list[GeneratedAnswer]]:
         answer = self.assistant.ask(query, arm=self.arm)
         about = {"arm": answer.variant, "abstained": answer.abstained}
-        found = [document(hit) for hit in answer.hits]
-        return {"answers": [GeneratedAnswer(answer.text, query, documents=found, meta=about)]}
-
-
-def pipeline(assistant: Assistant) -> Pipeline:
-    steps = Pipeline()
-    steps.add_component("answerer", DomainAnswerer(assistant))
-    return steps
+        return {"answers": [GeneratedAnswer(answer.text, query, [*map(document, answer.hits)], about)]}
 
 
 if __name__ == "__main__":  # python examples/haystack_components.py manual "Which port is the default?"
-    found = pipeline(Assistant(sys.argv[1])).run({"answerer": {"query": sys.argv[2]}})
-    print(found["answerer"]["answers"][0].data)
+    print(DomainAnswerer(Assistant(sys.argv[1])).run(sys.argv[2])["answers"][0].data)

@@ -1,7 +1,5 @@
 """A LangGraph graph that answers from a domain and lets no answer out which its passages do not carry."""
 
-from __future__ import annotations
-
 import sys
 from typing import TypedDict
 
@@ -22,23 +20,19 @@ class Asked(TypedDict, total=False):
 def graph(assistant: Assistant, *, least: float = 0.5) -> CompiledStateGraph:
     answering, decisions = HybridRunnable(assistant), HybridDecisionModel(assistant=assistant)
 
-    def carried(state: Asked) -> str:
-        answer = state["answer"]
-        if answer.abstained or not answer.hits:
-            return "decline"
-        evidence = {"claim": answer.text, "passages": [hit.chunk.text for hit in answer.hits]}
-        asked = {"carried": Noul(instructions=IS_CARRIED)}
-        found = decisions.invoke({"state": evidence, "questions": asked})
-        return "show" if found.nouls["carried"].noul >= least else "decline"
+    def check(state: Asked) -> Asked:
+        answer, carried = state["answer"], 0.0
+        if answer.hits and not answer.abstained:
+            evidence = {"claim": answer.text, "passages": [hit.chunk.text for hit in answer.hits]}
+            asked = {"carried": Noul(instructions=IS_CARRIED)}
+            carried = decisions.invoke({"state": evidence, "questions": asked}).nouls["carried"].noul
+        return {"text": answer.text if carried >= least else "The documents do not say."}
 
     steps = StateGraph(Asked)
     steps.add_node("answer", lambda state: {"answer": answering.invoke(state["question"])})
-    steps.add_node("show", lambda state: {"text": state["answer"].text})
-    steps.add_node("decline", lambda state: {"text": "The documents do not say."})
-    steps.add_edge(START, "answer")
-    steps.add_conditional_edges("answer", carried, ["show", "decline"])
-    steps.add_edge("show", END)
-    steps.add_edge("decline", END)
+    steps.add_node("check", check)
+    for step, following in ((START, "answer"), ("answer", "check"), ("check", END)):
+        steps.add_edge(step, following)
     return steps.compile()
 
 

@@ -1,12 +1,9 @@
-"""A domain as LlamaIndex's retriever and embedding, and a query engine whose answers the domain writes."""
-
-from __future__ import annotations
+"""A domain as LlamaIndex's retriever, and a query engine whose answers the domain writes."""
 
 import sys
 
 from llama_index.core import QueryBundle
 from llama_index.core.base.response.schema import Response
-from llama_index.core.embeddings import BaseEmbedding
 from llama_index.core.query_engine import CustomQueryEngine
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, TextNode
@@ -28,19 +25,6 @@ class DomainRetriever(BaseRetriever):
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         return [node(hit) for hit in self.assistant.search(query_bundle.query_str, arm=f"rag:k={self.k}")]
-
-
-class DomainEmbedding(BaseEmbedding):
-    assistant: Assistant
-
-    def _get_query_embedding(self, query: str) -> list[float]:
-        return self.assistant.embedder.embed_queries([query])[0].tolist()
-
-    def _get_text_embedding(self, text: str) -> list[float]:
-        return self.assistant.embedder.embed_documents([text])[0].tolist()
-
-    async def _aget_query_embedding(self, query: str) -> list[float]:
-        return self._get_query_embedding(query)
 
 
 class DomainQueryEngine(CustomQueryEngine):

@@ -20,8 +20,8 @@ from hybrid.errors import ConfigError, UsageError
 from hybrid.files import hash_file, valid_utf8
 from hybrid.generation.answering import Answerer
 from hybrid.generation.prompts import load_prompts
-from hybrid.index import Index
-from hybrid.index.generations import current
+from hybrid.index import ExternalStore, Index, require_store
+from hybrid.index.generations import current, read_manifest
 from hybrid.index.sync import generation_for
 from hybrid.models import Embedder, Generator, Reranker
 from hybrid.models.adapters import with_adapter
@@ -266,6 +266,7 @@ class DomainArms:
         settings: those that hold where an arm names nothing.
         own: models that serve where an arm names none.
         adapters: returns those that an arm is served with.
+        external: the vector store that searches what is in force; what is tried beside it is searched here.
     """
 
     def __init__(
@@ -274,11 +275,14 @@ class DomainArms:
         settings: Settings,
         own: OwnModels,
         adapters: Callable[[ArmSpec], ArmAdapters],
+        external: ExternalStore | None = None,
     ) -> None:
         self._domain, self._settings, self._own, self._adapters = domain, settings, own, adapters
+        self._external = external
         self._lock = threading.RLock()
         self._made: list[tuple[tuple[ArmSpec, ArmAdapters, str], DomainArm]] = []
-        self._indexes: dict[str, Index] = {}
+        # by generation, and whether it was in force
+        self._indexes: dict[tuple[str, bool], Index] = {}
 
     def serving(self, spec: ArmSpec) -> DomainArm:
         """Return what answers by an arm now; what writes its answers is loaded when it is first needed.
@@ -336,12 +340,16 @@ class DomainArms:
         name = generation_for(self._domain, embedder.fingerprint)
         if name is None and embedder.fingerprint.adapter:
             return Index.built_with(self._domain, embedder.fingerprint)
-        name = name or current(self._domain)
-        if name not in self._indexes:
+        now = current(self._domain)
+        key = (name or now, name in (None, now))
+        if key not in self._indexes:
+            external = self._external if key[1] else None
+            if key[1]:
+                require_store(read_manifest(self._domain, now), external)
             while len(self._indexes) >= _KEPT:
                 del self._indexes[next(iter(self._indexes))]
-            self._indexes[name] = Index(self._domain, name)
-        return self._indexes[name]
+            self._indexes[key] = Index(self._domain, key[0], external=external)
+        return self._indexes[key]
 
 
 def read_by(generation: GenerationSettings, arm: Arm, reader: Reader | None) -> GenerationSettings:

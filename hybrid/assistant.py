@@ -17,7 +17,8 @@ from hybrid.documents.principals import Principals
 from hybrid.errors import IndexError_, UsageError
 from hybrid.files import folder_lock, is_name
 from hybrid.generation.prompts import load_followup_prompt
-from hybrid.index import Manifest, is_restricted, rollback
+from hybrid.index import ExternalStore, Manifest, is_restricted, rollback
+from hybrid.index.external import withdraw
 from hybrid.index.generations import current
 from hybrid.index.sync import Progress
 from hybrid.ingestion import IndexStatus, IngestEstimate, Ingestor, IngestReport, index_status
@@ -26,18 +27,20 @@ from hybrid.models.loading import load_embedder, load_generator
 from hybrid.retrieval import Retriever
 from hybrid.routing.abstention import AnswerScore, Risk
 from hybrid.routing.bounds import ArmBound, BoundArm, bound_arm, fit_bound, save_bound
+from hybrid.routing.choice import ArmChooser
 from hybrid.routing.followups import Conversation, rewritten, standalone, understood
-from hybrid.types import Answer, Arm, Document, Hit, Message, Question
+from hybrid.types import Answer, Arm, ArmRoute, Document, Hit, Message, Question
 
 if TYPE_CHECKING:
     from hybrid.comparison import Comparison
     from hybrid.decision.values import Gate
     from hybrid.domains import Assistants
-    from hybrid.evaluation.outcomes import Outcome
+    from hybrid.evaluation.outcomes import ArmCost, Outcome
     from hybrid.grounding.judge import Grounder, Grounding
     from hybrid.grounding.sampling import Uncertainty
     from hybrid.grounding.service import ScorerCalibrated
     from hybrid.questions.sets import QuestionSets
+    from hybrid.routing.arms import ArmRouterCard
     from hybrid.tuning import Adaptation
 
 
@@ -50,6 +53,8 @@ class Assistant:
         embedder: a model of your own instead of the one in the settings.
         generator: likewise.
         reranker: likewise.
+        vectors: a vector store that searches the vectors of the domain instead of a file of its index, such
+            as ``hybrid.langchain.StoreVectors``; to be given whenever the domain is opened.
 
     Example:
         >>> assistant = Assistant("manual")                      # doctest: +SKIP
@@ -66,6 +71,7 @@ class Assistant:
         embedder: Embedder | None = None,
         generator: Generator | None = None,
         reranker: Reranker | None = None,
+        vectors: ExternalStore | None = None,
     ) -> None:
         if not is_name(domain):
             raise UsageError(
@@ -76,7 +82,9 @@ class Assistant:
         self.folder = Path(self.settings.indexes) / domain
         self.adapters = AdapterStore(self.folder, budget_of(self.settings.adaptation))
         self._own = OwnModels(embedder, generator, reranker)
-        self._arms = DomainArms(self.folder, self.settings, self._own, self._adapters)
+        self._vectors = vectors
+        self._arms = DomainArms(self.folder, self.settings, self._own, self._adapters, vectors)
+        self._chooser = ArmChooser(self.folder, self.settings, self._arms, lambda: self.embedder)
         self._grounder: Grounder | None = None
 
     @staticmethod
@@ -137,6 +145,19 @@ class Assistant:
         from hybrid.decision.adopted import reason
 
         return reason(self.folder)
+
+    @property
+    def arm_router(self) -> ArmRouterCard | None:
+        """Return what the router of the domain's arms is worth, used or not; None where none was fitted."""
+        return self._chooser.card
+
+    @property
+    def arm_costs(self) -> dict[str, ArmCost]:
+        """Return what an answer by each arm took in the experiment that the choice of the arm rests on."""
+        from hybrid.decision.adopted import arm_costs, experiment
+
+        rests_on = self._chooser.experiment or experiment(self.folder)
+        return arm_costs(self.folder, rests_on, self.settings.prices) if rests_on else {}
 
     def index(
         self,
@@ -219,8 +240,8 @@ class Assistant:
 
         Args:
             question: in plain words.
-            arm: such as ``Arm.BASE`` or ``"rag:reader=generator:k=3"``; without it the one that was decided
-                on for the domain, else ``rag``.
+            arm: such as ``Arm.BASE`` or ``"rag:reader=generator:k=3"``; without it the router's choice if the
+                domain has one that gains, else the one that was decided on, else ``rag``.
             where: conditions on the documents, such as ``{"source": "guide/*"}``.
             history: the turns before it, the oldest first; a follow-up is understood with them.
             as_user: who asks, as in ``search``; an adapter still knows whatever it was trained on.
@@ -268,8 +289,18 @@ class Assistant:
     ) -> list[Answer]:
         """Answer several questions in batches, as ``ask`` does each."""
         asked, principals = _asked(questions), principals_of(as_user)
-        serving = self._bound(self._asked_by(as_user, arm))
-        return serving.answer_all(asked, where=where, principals=principals)
+        routes = self._routes(asked, arm, where, as_user)
+        named = [arm if route is None else route.arm or None for route in routes]
+        answers: dict[int, Answer] = {}
+        for one in dict.fromkeys(named):
+            places = [place for place, name in enumerate(named) if name == one]
+            serving = self._bound(self._asked_by(as_user, one))
+            found = serving.answer_all([asked[place] for place in places], where=where, principals=principals)
+            answers |= {
+                place: dataclasses.replace(answer, arm_route=routes[place])
+                for place, answer in zip(places, found, strict=True)
+            }
+        return [answers[place] for place in range(len(asked))]
 
     def stream(
         self,
@@ -283,9 +314,16 @@ class Assistant:
         """Return the answer of ``ask`` in pieces of text, and at last as an ``Answer``."""
         meant = self.standalone(question, history)
         (asked,) = _asked([meant])
-        serving = self._bound(self._asked_by(as_user, arm))
+        (route,) = self._routes([asked], arm, where, as_user)
+        named = arm if route is None else route.arm or None
+        serving = self._bound(self._asked_by(as_user, named))
         parts = serving.stream(asked, where=where, principals=principals_of(as_user))
-        return (understood(part, question, meant) if isinstance(part, Answer) else part for part in parts)
+        return (
+            understood(dataclasses.replace(part, arm_route=route), question, meant)
+            if isinstance(part, Answer)
+            else part
+            for part in parts
+        )
 
     def check(self, answer: Answer) -> Grounding | None:
         """Judge what an answer asserts, claim by claim, against the passages it was given.
@@ -493,6 +531,29 @@ class Assistant:
             save_bound(self.folder, made)
         return made
 
+    def fit_arm_router(
+        self,
+        questions: Sequence[Question] | str,
+        *,
+        arms: str = "base,rag,adapter,both",
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> ArmRouterCard:
+        """Fit a router of the arms: from then on ``ask`` answers each question by its own, if that gains.
+
+        It gains if the lower bound of its score over that of the best single arm, on questions of sources
+        that it was not fitted to, is above 0; ``card.routing.sentence`` says so in words.
+
+        Args:
+            questions: with gold answers, as for ``compare``; what was asked before is not asked again.
+            arms: two or more, with commas, from simple to costly.
+            progress: as for ``compare``.
+
+        Raises:
+            UsageError: as for ``compare``; one arm alone, or questions of fewer than ten sources.
+        """
+        path = self.questions.find(questions) if isinstance(questions, str) else None
+        return self._chooser.fit(self.compare(questions, arms=arms, progress=progress), path)
+
     def side_by_side(self, question: str, *, arms: str = "base,rag") -> list[Outcome]:
         """Ask several arms one question, write nothing down, and return what each answered.
 
@@ -566,12 +627,14 @@ class Assistant:
 
     def rollback(self) -> Manifest:
         """Go back to the generation before the one in force."""
-        return rollback(self.folder)
+        return rollback(self.folder, self._vectors)
 
     def delete(self) -> None:
         """Remove the domain with all that belongs to it."""
         current(self.folder)
         with folder_lock(self.folder):
+            if self._vectors is not None:
+                withdraw(self.folder, self._vectors, keep=())
             (self.folder / "CURRENT").unlink()
         shutil.rmtree(self.folder)
 
@@ -581,6 +644,20 @@ class Assistant:
 
     def _bound(self, serving: DomainArm) -> BoundArm:
         return bound_arm(self.folder, serving, lambda: self.grounder)
+
+    def _routes(
+        self,
+        asked: Sequence[Question],
+        arm: Arm | str | None,
+        where: Mapping[str, str] | None,
+        as_user: str | Sequence[str] | None,
+    ) -> Sequence[ArmRoute | None]:
+        """Return why each question is answered by its arm; None where that is not the router's to say."""
+        if arm is not None or not asked:
+            return [None] * len(asked)
+        texts = [question.text for question in asked]
+        found = self._chooser.routes(texts, where=where, for_user=as_user is not None)
+        return found or [None] * len(asked)
 
     def require_user(self, as_user: str | Sequence[str] | None) -> None:
         """Refuse to be asked in nobody's name where a document says who may read it.
@@ -611,7 +688,8 @@ class Assistant:
 
     @property
     def _ingestor(self) -> Ingestor:
-        return Ingestor(self.folder, self.embedder, self.settings.documents, self.settings.chunks)
+        own = self.settings
+        return Ingestor(self.folder, self.embedder, own.documents, own.chunks, external=self._vectors)
 
 
 def principals_of(as_user: str | Sequence[str] | None) -> tuple[str, ...] | None:

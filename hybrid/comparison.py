@@ -105,8 +105,8 @@ class Comparison:
             f"`correct` was held against people on answers of {ANSWER_WORDS[0]:.0f} to {ANSWER_WORDS[1]:.0f} "
             f"words and golds of a few; here {' and '.join(found.reasons)}. Judge {found.judgements} answers "
             "of each arm by hand, to questions drawn at random, and decide again with --from and --gold. If "
-            f"it were off by {100 * BIAS:.0f} points between the arms, as between the systems that it was tried "
-            f"on, the verdict {'would stand' if stands else 'could turn'}."
+            f"it were off by {100 * BIAS:.0f} points between the arms, as between the systems that it was "
+            f"tried on, the verdict {'would stand' if stands else 'could turn'}."
         )
 
     def figures(self) -> list[list[str]]:

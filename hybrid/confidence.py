@@ -55,6 +55,15 @@ class CalibrationError:
     null_high: float
 
 
+@dataclass(frozen=True, slots=True)
+class ReliabilityBin:
+    """Items of similar confidence: the mean of it, the mean of their scores, and how many they are."""
+
+    confidence: float
+    score: float
+    items: int
+
+
 def risk_coverage(confidences: Sequence[float], losses: Sequence[float]) -> list[CurvePoint]:
     """Return one point for every confidence at which a cut can be made, the most confident first.
 
@@ -161,6 +170,23 @@ def calibration_error(
     null, _ = groups.errors(drawn.astype(np.float64))
     return CalibrationError(
         float(error[0]), float(plain[0]), float(null.mean()), float(np.quantile(null, 0.95))
+    )
+
+
+def reliability(confidences: ArrayLike, scores: ArrayLike) -> tuple[ReliabilityBin, ...]:
+    """Return the groups of ``calibration_error`` as a table, the least sure first; none of nothing.
+
+    Raises:
+        UsageError: a confidence outside 0 to 1, or not one score for each.
+    """
+    sure, right = _checked(confidences, scores)
+    if not len(sure):
+        return ()
+    groups = _Groups.of(sure, BINS)
+    means = np.add.reduceat(right[groups.order], groups.starts) / groups.sizes
+    return tuple(
+        ReliabilityBin(float(confidence), float(mean), int(size))
+        for confidence, mean, size in zip(groups.confidences, means, groups.sizes, strict=True)
     )
 
 

@@ -10,7 +10,8 @@
     │   ├── IndexMissing           there is none
     │   ├── IndexCorrupt           its files are not what its manifest says
     │   ├── IndexMismatch          it was built with another embedder or schema
-    │   └── IndexLocked            another process is writing (retryable)
+    │   ├── IndexLocked            another process is writing (retryable)
+    │   └── VectorsUnreachable     the vector store of the domain does not answer (retryable)
     ├── ModelError              5  a model, an optional package or memory is missing
     │   ├── ModelMissing           nowhere to be found, or damaged
     │   ├── ExtraMissing           an optional package is not installed
@@ -87,6 +88,12 @@ class IndexMismatch(IndexError_):
 
 class IndexLocked(IndexError_):
     """Another process is writing this domain."""
+
+    retryable = True
+
+
+class VectorsUnreachable(IndexError_):
+    """The vector store that searches a domain's vectors does not answer, or refuses."""
 
     retryable = True
 

@@ -17,7 +17,7 @@ from hybrid.documents import READERS_VERSION, ReaderPool, Scan, SourceFile, scan
 from hybrid.documents.principals import Principals, rule_for
 from hybrid.errors import IndexError_, IndexMismatch, IndexMissing, UsageError
 from hybrid.files import hash_file, hash_text
-from hybrid.index import Index, Manifest, read_state, require_embedder
+from hybrid.index import ExternalStore, Index, Manifest, read_state, require_embedder
 from hybrid.index.generations import finished
 from hybrid.index.store import FileContent, FileState, IndexedDocument
 from hybrid.index.sync import Plan, Progress, apply_update, fingerprint_key, plan_update
@@ -108,6 +108,7 @@ class Ingestor:
     documents: DocumentSettings
     chunks: ChunkSettings
     principals: Principals | None = None
+    external: ExternalStore | None = None
 
     def ingest(
         self, folder: Path, *, rebuild: bool = False, progress: Progress | None = None
@@ -136,6 +137,7 @@ class Ingestor:
             folder=str(folder.resolve()),
             chunks=self.chunks,
             rebuild=rebuild,
+            external=self.external,
             progress=progress,
         )
         rejected = (*found.rejected, *read_state(self.domain).rejected)
@@ -180,6 +182,7 @@ class Ingestor:
             folder=folder,
             chunks=chunks,
             over=over,
+            external=self.external,
         ).manifest
 
     def remove(self, patterns: Sequence[str]) -> Manifest:
@@ -214,6 +217,7 @@ class Ingestor:
             folder=folder,
             chunks=state.manifest.chunks,
             over=state.manifest.generation,
+            external=self.external,
         )
         return update.manifest
 

@@ -211,6 +211,27 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class ArmChance:
+    """What an arm is expected to score on a question, from 0 to 1."""
+
+    arm: str
+    expected: float
+
+
+@dataclass(frozen=True, slots=True)
+class ArmRoute:
+    """The arm that a question was sent to and why; ``chances`` are those of all arms, the best first.
+
+    ``arm`` is empty, and there are no chances, where the router of the domain was not asked: ``reason`` says
+    why, and the arm that was decided on answered.
+    """
+
+    arm: str
+    reason: str
+    chances: tuple[ArmChance, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What an arm said.
 
@@ -221,6 +242,7 @@ class Answer:
     sets, such as ``rag:k=3``; empty where it was not asked by name. ``domain`` and ``route`` are of an
     assistant over several domains: which one answered, and why it was that one if the router chose.
     ``standalone`` is what a follow-up was understood to ask; empty where the question stood by itself.
+    ``arm_route`` says why it was this arm if the domain has a router of its arms and none was named.
     """
 
     question: str
@@ -240,6 +262,7 @@ class Answer:
     domain: str = ""
     route: Route | None = None
     standalone: str = ""
+    arm_route: ArmRoute | None = None
 
 
 class MessageRole(StrEnum):

@@ -17,6 +17,7 @@ from hybrid.confidence import (
     brier,
     calibration_error,
     excess_aurc,
+    reliability,
     risk_coverage,
 )
 from hybrid.errors import UsageError
@@ -242,3 +243,18 @@ def test_abstention_by_hand():
     assert abstention(answerable, [False] * 6) == AbstentionScores(0.0, 0.0, None)
     assert abstention([True], [True]) == AbstentionScores(1.0, None, 0.0)
     assert abstention([], []) == AbstentionScores(None, None, None)
+
+
+@pytest.mark.slow
+@given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 1)), min_size=1, max_size=60))
+def test_the_reliability_table_is_that_of_the_calibration_error(rows):
+    sure, right = split(rows)
+    table = reliability(sure, right)
+    assert sum(one.items for one in table) == len(rows)
+    gaps = [one.items * abs(one.score - one.confidence) for one in table]
+    assert sum(gaps) / len(rows) == pytest.approx(calibration_error(sure, right).plain, abs=1e-9)
+    assert [one.confidence for one in table] == sorted(one.confidence for one in table)
+
+
+def test_nothing_has_no_reliability():
+    assert reliability([], []) == ()

@@ -18,6 +18,7 @@ from hybrid.errors import ModelMissing, UsageError
 from hybrid.types import Answer, Arm
 
 if TYPE_CHECKING:
+    from hybrid.evaluation.outcomes import ArmCost
     from hybrid.grounding.judge import Grounding
     from hybrid.grounding.sampling import Uncertainty
     from hybrid.grounding.values import ClaimVerdict, Excerpt
@@ -126,14 +127,16 @@ def ask(
         raise UsageError("--samples goes with one domain", hint="name it with --domain")
     if samples and (used or Arm.RAG).partition(":")[0] in (Arm.RAG, Arm.BOTH):
         raise UsageError(
-            f"--samples does not go with the arm {used}: its answers are checked against their passages",
+            f"--samples does not go with the arm {used or Arm.RAG}: its answers are checked against their "
+            "passages",
             hint="use --arm base or --arm adapter",
         )
     text, conditions = _read(question), _conditions(where)
     if context.as_json:
         answer = assistant.ask(text, arm=used, where=conditions, as_user=as_user or None)
         sure = _sure(assistant, answer, samples)
-        console.json_document(values(answer, _checked(assistant, answer, no_check), sure))
+        costs = {"otherwise": console.plain(_costs(assistant, answer))} if why else {}
+        console.json_document(values(answer, _checked(assistant, answer, no_check), sure) | costs)
         return
     for part in assistant.stream(text, arm=used, where=conditions, as_user=as_user or None):
         _show(assistant, part, no_check, samples)
@@ -185,7 +188,7 @@ def _assistant(
 ) -> tuple[Assistant | Assistants, str | None]:
     """Return the assistant and the arm: the one named, else the one decided on, else rag.
 
-    Over several domains each takes its own, and None is returned.
+    Over several domains each takes its own, and with a router each question; None is returned then.
     """
     if generator_adapter is not None:
         arm = arm or Arm.BOTH
@@ -206,6 +209,9 @@ def _assistant(
     assistant = context.assistant(settings, indexed=arm != Arm.BASE or context.domain is not None)
     # what is named on the command line wins over what was decided
     decided = None if named else assistant.decided
+    router = None if named else assistant.arm_router
+    if router is not None and router.routing.shipped:
+        return assistant, None
     if decided is not None:
         console.note(f"arm: {decided.name}, as decided for {assistant.domain}")
     return assistant, decided.name if decided is not None else arm or Arm.RAG
@@ -219,11 +225,7 @@ def _show(
         console.piece(part)
         return
     console.piece("\n")
-    if part.standalone:
-        console.note(f"understood as: {part.standalone}")
-    if part.route is not None:
-        where = part.domain or "none of the domains"
-        console.note(f"domain: {where} ({part.route.probability:.2f}; {part.route.reason})")
+    _routed(part)
     for citation in part.citations:
         place = console.place(citation.source, citation.page, citation.start, citation.end)
         console.data(f"  [{citation.number}] {place}")
@@ -242,19 +244,30 @@ def _show(
         console.data(f"agreement {sure.agreement:.2f} over {len(sure.samples)} sample{many} ({groups})")
 
 
+def _routed(answer: Answer) -> None:
+    """Note what a question was understood to ask, and where the routers sent it."""
+    if answer.standalone:
+        console.note(f"understood as: {answer.standalone}")
+    if answer.route is not None:
+        where = answer.domain or "none of the domains"
+        console.note(f"domain: {where} ({answer.route.probability:.2f}; {answer.route.reason})")
+    if answer.arm_route is not None:
+        console.note(f"arm: {answer.variant} ({answer.arm_route.reason})")
+
+
 def _why(assistant: Assistant | Assistants, answer: Answer) -> Iterator[str]:
     """Yield what an answer rests on: the chances of the domains, the arm and why it, and the passages."""
     yield "why:"
     for one in answer.route.chances if answer.route else ():
         yield f"{_MARGIN}{one.probability:.3f}  {one.domain or 'none of these'}"
-    own = (
-        (assistant[answer.domain] if answer.domain else None)
-        if isinstance(assistant, Assistants)
-        else assistant
-    )
+    own = _own(assistant, answer)
     if own is not None:
-        because = own.decided_because or "nothing was decided yet"
+        route, router = answer.arm_route, own.arm_router
+        because = route.reason if route else own.decided_because or "nothing was decided yet"
         yield f"{_MARGIN}arm {answer.variant or answer.arm}: {because}"
+        for chance in route.chances if route else ():
+            yield f"{_MARGIN}{chance.expected:.3f}  {chance.arm}"
+        yield from [f"{_MARGIN}{router.routing.sentence}"] if router else []
     for rank, hit in enumerate(answer.hits, start=1):
         chunk = hit.chunk
         where = console.place(chunk.source, chunk.page, chunk.start, chunk.end)
@@ -262,6 +275,22 @@ def _why(assistant: Assistant | Assistants, answer: Answer) -> Iterator[str]:
     sure = "none" if answer.confidence is None else f"{answer.confidence:.2f}, not calibrated"
     tokens = f"{answer.prompt_tokens} tokens read, {answer.completion_tokens} written"
     yield f"{_MARGIN}confidence {sure}; {tokens}, {answer.seconds:.2f} s"
+    for arm, cost in _costs(assistant, answer).items():
+        tokens = f"{cost.prompt_tokens:.0f} tokens read, {cost.completion_tokens:.0f} written"
+        yield f"{_MARGIN}on average {arm}: {tokens}, {cost.seconds:.2f} s"
+
+
+def _costs(assistant: Assistant | Assistants, answer: Answer) -> dict[str, ArmCost]:
+    """Return what an answer by each arm took when the arms were compared; nothing where they were not."""
+    own = _own(assistant, answer)
+    return {} if own is None else own.arm_costs
+
+
+def _own(assistant: Assistant | Assistants, answer: Answer) -> Assistant | None:
+    """Return the assistant of the domain that answered, None if none did."""
+    if isinstance(assistant, Assistant):
+        return assistant
+    return assistant[answer.domain] if answer.domain else None
 
 
 def _sure(assistant: Assistant | Assistants, answer: Answer, samples: int | None) -> Uncertainty | None:

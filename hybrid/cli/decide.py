@@ -14,7 +14,7 @@ from hybrid.errors import EXIT_GATE_FAILED, EXIT_PARTIAL, UsageError
 
 From = Annotated[
     Path | None,
-    typer.Option("--from", help="A table of outcomes (CSV): question, source, arms."),
+    typer.Option("--from", help="Outcomes (CSV, JSON, JSON lines, a folder): question, source, arms."),
 ]
 Gold = Annotated[
     Path | None, typer.Option("--gold", help="With --from: judgements of people for some of its questions.")

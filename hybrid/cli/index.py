@@ -151,7 +151,9 @@ def _status_lines(status: IndexStatus) -> list[str]:
         f"  from       {console.one_line(manifest.folder or 'no folder', 200)}",
         f"  holds      {counts.documents} documents, {counts.chunks} chunks",
         f"  embedder   {manifest.embedder.name} ({manifest.embedder.weights[:12]})",
-        f"  search     {manifest.dense.kind}, recall@10 {manifest.dense.recall_at_10:.3f}",
+        "  search     in a vector store"
+        if manifest.external
+        else f"  search     {manifest.dense.kind}, recall@10 {manifest.dense.recall_at_10:.3f}",
         f"  rejected   {len(status.rejected)}",
         *(
             f"    {console.one_line(item.source, 60)}: {console.one_line(item.reason, 200)}"

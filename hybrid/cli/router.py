@@ -1,4 +1,4 @@
-"""The commands about the router over all domains."""
+"""The commands about the routers: over all domains, and over the arms of one."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import typer
 from hybrid.cli import console
 from hybrid.cli.options import AsUser, Context, shared
 from hybrid.domains import Assistants
+from hybrid.errors import EXIT_GATE_FAILED
 from hybrid.routing.domains import RouterCard
 
-app = typer.Typer(help="Which domain a question belongs to.", no_args_is_help=True)
+app = typer.Typer(help="Which domain a question belongs to, and which arm answers it.", no_args_is_help=True)
 
 
 @app.command("fit")
@@ -37,6 +38,30 @@ def route(
             console.note(f"left out: {name}: {reason}")
     chances = [f"  {one.probability:.3f}  {one.domain or 'none of these'}" for one in found.chances]
     context.show(found, f"{found.domain or 'none of these'}: {found.reason}", *chances)
+
+
+@app.command("arms")
+@shared()
+def arms(
+    context: Context,
+    questions: Annotated[str, typer.Argument(help="A question set with golds: a file, or a name.")],
+    among: Annotated[str, typer.Option("--arms", help="The arms to choose from, from simple to costly.")] = (
+        "base,rag,adapter,both"
+    ),
+) -> int:
+    """Answer each question by an arm of its own from now on, if that gains over the best one; 7 if not.
+
+    Whether it gains is measured on questions of documents that the router was not fitted to.
+    """
+    assistant = context.assistant()
+    card = assistant.fit_arm_router(questions, arms=among, progress=console.counting(10))
+    found = card.routing
+    table = [
+        f"  expected {one.confidence:.2f}, was {one.score:.2f}  ({one.items})" for one in found.reliability
+    ]
+    told = {"sentence": found.sentence, "used": found.shipped} | console.plain(card)
+    context.show(told, found.sentence, f"calibration error {found.error:.3f}; the score of its arms:", *table)
+    return 0 if found.shipped else EXIT_GATE_FAILED
 
 
 def _told(card: RouterCard, assistants: Assistants) -> list[str]:

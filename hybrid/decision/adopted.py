@@ -7,8 +7,9 @@ import json
 from pathlib import Path
 
 from hybrid.arms import ArmSpec, parse_arm
-from hybrid.config import ModelSettings, Settings
+from hybrid.config import ModelSettings, PriceSettings, Settings
 from hybrid.errors import HybridError, UsageError
+from hybrid.evaluation.outcomes import ArmCost, Outcome, Reading, arm_cost, load_outcomes
 from hybrid.files import write_json
 
 _FILE = "DECISION"
@@ -49,6 +50,20 @@ def adopted(domain: Path, settings: Settings) -> ArmSpec | None:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path} does not name an arm", hint=_HINT) from error
+    return usable(path, arm, settings)
+
+
+def usable(path: Path, arm: object, settings: Settings) -> ArmSpec:
+    """Return an arm that a file in the folder of a domain names, which may come from anyone.
+
+    Args:
+        path: the file.
+        arm: what it names.
+        settings: those of the user, which alone choose models and endpoints.
+
+    Raises:
+        UsageError: it is no arm that can be used here.
+    """
     if not isinstance(arm, str) or not arm.isprintable():
         raise UsageError(f"{path} does not name an arm: {arm!a}", hint=_HINT)
     try:
@@ -66,6 +81,31 @@ def reason(domain: Path) -> str:
         return f"{told['sentence']} (experiment {told['experiment']})"
     except (OSError, ValueError, KeyError, TypeError):
         return ""
+
+
+def experiment(domain: Path) -> str:
+    """Return the name of the experiment that the decision rests on, empty where there is none."""
+    try:
+        return str(json.loads((domain / _FILE).read_text(encoding="utf-8"))["experiment"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def arm_costs(domain: Path, experiment: str, prices: PriceSettings) -> dict[str, ArmCost]:
+    """Return what an answer by each arm took in an experiment of a domain; nothing where it is gone.
+
+    Args:
+        domain: its folder.
+        experiment: its name, which may come from anyone.
+        prices: the price table.
+    """
+    path = domain / "experiments" / experiment / "outcomes.jsonl"
+    if Path(experiment).name != experiment or not path.is_file():
+        return {}
+    arms: dict[str, list[Outcome]] = {}
+    for outcome in load_outcomes(path):
+        arms.setdefault(outcome.arm, []).append(outcome)
+    return {arm: arm_cost(rows, Reading(), prices) for arm, rows in arms.items()}
 
 
 def _refuse_foreign(path: Path, named: ModelSettings, own: ModelSettings) -> None:

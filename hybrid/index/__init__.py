@@ -10,12 +10,14 @@ from pathlib import Path
 from hybrid.errors import IndexCorrupt, IndexMismatch, IndexMissing, UsageError
 from hybrid.files import REPAIR, folder_lock, verify_checksum
 from hybrid.index.dense import DenseIndex, Scored
+from hybrid.index.external import ExternalDense, ExternalStore, publish, require_store
 from hybrid.index.generations import (
     Manifest,
     current,
     domains,
     folder_of,
     is_restricted,
+    open_dense,
     open_store,
     previous,
     read_manifest,
@@ -28,6 +30,7 @@ from hybrid.models import EmbedderFingerprint, Vectors
 from hybrid.types import Chunk, Document, Rejected
 
 __all__ = [
+    "ExternalStore",
     "Index",
     "IndexState",
     "Manifest",
@@ -36,6 +39,7 @@ __all__ = [
     "is_restricted",
     "read_state",
     "require_embedder",
+    "require_store",
     "rollback",
 ]
 
@@ -85,23 +89,31 @@ def require_embedder(manifest: Manifest, fingerprint: EmbedderFingerprint) -> No
 class Index:
     """One generation of a domain, open for reading.
 
+    Args:
+        domain: its folder.
+        generation: by name.
+        external: the vector store that searches its vectors, instead of a file of the generation.
+
     Example:
         >>> index = Index.open(Path("indexes/manual"))  # doctest: +SKIP
         >>> index.manifest.counts.chunks                # doctest: +SKIP
         1208
     """
 
-    def __init__(self, domain: Path, generation: str) -> None:
+    def __init__(self, domain: Path, generation: str, *, external: ExternalStore | None = None) -> None:
         self.manifest: Manifest = read_manifest(domain, generation)
         self.folder = folder_of(domain, generation)
         for name, checksum in self.manifest.sha256.items():
             if name not in ("store.sqlite", "dense.faiss"):  # verified where they are opened
                 verify_checksum(self.folder / name, checksum)
-        self._dense = DenseIndex(
-            self.folder / "dense.faiss", self.manifest.dense, checksum=self.manifest.sha256["dense.faiss"]
-        )
+        self._vectors = open_dense(domain, self.manifest)
         self._lexical = TantivyIndex(self.folder / "lexical")
         self._store: Store = open_store(domain, self.manifest)
+        self._dense: DenseIndex | ExternalDense = (
+            self._vectors
+            if external is None
+            else ExternalDense(external, self._vectors, self._store.positions_of, self.manifest.counts.chunks)
+        )
 
     @classmethod
     def open(cls, domain: Path) -> Index:
@@ -152,7 +164,7 @@ class Index:
 
     def cosines(self, vector: Vectors, positions: Sequence[int]) -> list[float]:
         """Return the cosine of a query vector with each position."""
-        return [float(value) for value in self._dense.vectors(positions) @ vector]
+        return [float(value) for value in self._vectors.vectors(positions) @ vector]
 
     def positions_where(
         self, where: Mapping[str, str], *, principals: Sequence[str] | None = None
@@ -186,8 +198,12 @@ class Index:
             verify_checksum(self.folder / name, checksum)
 
 
-def rollback(domain: Path) -> Manifest:
+def rollback(domain: Path, external: ExternalStore | None = None) -> Manifest:
     """Put the generation before the one in force back in force, with who might read what then.
+
+    Args:
+        domain: its folder.
+        external: the vector store of the domain; it is given what it lacks of that generation.
 
     Raises:
         IndexMissing: there is none.
@@ -203,5 +219,7 @@ def rollback(domain: Path) -> Manifest:
                 f"in generation {older.manifest.generation} no document says who may read it, so all could",
                 hint="index again instead, or remove the whole domain with: hybrid remove --all",
             )
+        if external is not None:
+            publish(domain, older.manifest, external)
         switch(domain, older.manifest.generation)
         return older.manifest

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -27,13 +29,13 @@ from hybrid.files import (
     write_json,
 )
 from hybrid.index.database import VectorCache
-from hybrid.index.dense import DenseKind, DenseReport, build_dense
+from hybrid.index.dense import DenseIndex, DenseKind, DenseReport, build_dense
 from hybrid.index.lexical import build_lexical
 from hybrid.index.store import SCHEMA_VERSION, Counts, Store
 from hybrid.models import Embedder, EmbedderFingerprint
 from hybrid.tracing import span
 
-_STORE = "store.sqlite"
+_STORE, _DENSE = "store.sqlite", "dense.faiss"
 _NAME_BYTES = 100
 WINDOW = 1_024
 _BLOCK = 8_192
@@ -43,7 +45,8 @@ _BLOCK = 8_192
 class Manifest:
     """What a generation is; written last, so its presence means that the generation is whole.
 
-    ``restricted`` says that a document says who may read it, in it or in a generation before it.
+    ``restricted`` says that a document says who may read it, in it or in a generation before it;
+    ``external``, that its vectors are searched in a vector store.
     """
 
     generation: str
@@ -56,6 +59,7 @@ class Manifest:
     sha256: dict[str, str]
     previous: str = ""
     restricted: bool = False
+    external: bool = False
     schema_version: int = SCHEMA_VERSION
 
 
@@ -184,19 +188,29 @@ def same_base(one: EmbedderFingerprint, other: EmbedderFingerprint) -> bool:
     return bare[0] == bare[1]
 
 
-def prune(domain: Path) -> list[Path]:
-    """Remove generations that nobody goes back to; return the folders that stay.
+def kept_generations(domain: Path) -> set[str]:
+    """Return the generations that somebody may go back to.
 
-    There stay the one in force, the one before it, and the latest of every other adapter on the embedder in
+    They are the one in force, the one before it, and the latest of every other adapter on the embedder in
     force, or of that embedder without one: an experiment may still compare them, and from their vectors the
     next one is made by embedding only what is new.
     """
     now = read_manifest(domain, current(domain))
-    keep = {now.generation, now.previous, *_other_adapters(domain, now)}
+    return {now.generation, now.previous, *_other_adapters(domain, now)}
+
+
+def prune(domain: Path, keep: Container[str]) -> None:
+    """Remove all other generations."""
     for path in (domain / "generations").iterdir():
         if path.name not in keep:
             shutil.rmtree(path, ignore_errors=True)
-    return [folder_of(domain, name) for name in finished(domain)]
+
+
+def content_keys(domain: Path, generations: Iterable[str]) -> Iterator[bytes]:
+    """Yield the content keys of all chunks of some generations; of a damaged one nothing is used again."""
+    for path in (folder_of(domain, name) / _STORE for name in generations):
+        with contextlib.suppress(IndexCorrupt), closing(Store(path, read_only=True)) as store:
+            yield from store.keys()
 
 
 def _other_adapters(domain: Path, now: Manifest) -> Iterable[str]:
@@ -229,6 +243,16 @@ def open_store(domain: Path, manifest: Manifest) -> Store:
         store.close()
         raise
     return store
+
+
+def open_dense(domain: Path, manifest: Manifest) -> DenseIndex:
+    """Open the vectors of a generation, after their checksum was found right.
+
+    Raises:
+        IndexCorrupt: they are missing or changed, or are not what the manifest says.
+    """
+    path = folder_of(domain, manifest.generation) / _DENSE
+    return DenseIndex(path, manifest.dense, checksum=manifest.sha256[_DENSE])
 
 
 @functools.lru_cache(maxsize=64)
@@ -267,7 +291,7 @@ def _manifest(value: dict[str, Any], text: str, generation: str) -> Manifest:
         )
     if min(*counts, built.dimension - 1, built.effort) < 0 or not 0 <= built.recall_at_10 <= 1:
         raise ValueError(f"a count below zero: {counts}, {built}")
-    if not {_STORE, "dense.faiss"} <= manifest.sha256.keys():
+    if not {_STORE, _DENSE} <= manifest.sha256.keys():
         raise ValueError("it has no checksum of the store or of the vectors")
     if any(PurePosixPath(name).is_absolute() or ".." in name.split("/") for name in manifest.sha256):
         raise ValueError("it names files outside of its folder")
@@ -364,6 +388,7 @@ def build_generation(
     *,
     folder: str,
     chunks: ChunkSettings,
+    external: bool,
     report: Progress,
 ) -> Manifest:
     """Write what is staged as a generation; a failure leaves nothing of it."""
@@ -380,6 +405,7 @@ def build_generation(
         previous=_predecessor(domain),
         # who takes the last rule away, or forgets to give the rules, does not open the rest to all
         restricted=staging.has_principals() or any(manifest.restricted for manifest in readable(domain)),
+        external=external,
     )
     with storage_errors(str(target)):
         try:
@@ -410,10 +436,11 @@ def _fill(target: Path, draft: Manifest, staging: Store, vectors: VectorCache, r
     staging.copy_to(target / "store.sqlite")
     report(Stage.BUILD, 1, 3)
     dense = build_dense(
-        target / "dense.faiss",
+        target / _DENSE,
         lambda: staging.vectors_in_order(vectors, _BLOCK),
         dimension=draft.embedder.dimension,
         vectors=total,
+        kind=DenseKind.EXACT if draft.external else None,
     )
     report(Stage.BUILD, 2, 3)
     build_lexical(target / "lexical", staging.all_chunks())

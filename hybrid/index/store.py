@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
@@ -19,7 +20,8 @@ from hybrid.types import Chunk, Document, Rejected
 SCHEMA_VERSION = 2
 _MAY_READ = "d.id IN (SELECT document FROM principals WHERE principal IN (SELECT value FROM json_each(?)))"
 _Kind = TypeVar("_Kind", list[Any], dict[str, Any])
-_REKEYED = 1_000
+_AT_ONCE = 1_000
+_KEY = re.compile("[0-9a-f]{64}")
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS files(
@@ -108,8 +110,8 @@ class Store:
     # --- writing -------------------------------------------------------------------------------
 
     def keys(self) -> Iterator[bytes]:
-        """Yield the content key of every chunk."""
-        for (key,) in self._rows("SELECT key FROM chunks"):
+        """Yield the content key of every chunk, in the order of their positions."""
+        for (key,) in self._rows("SELECT key FROM chunks ORDER BY position"):
             yield key
 
     def file_states(self) -> dict[str, FileState]:
@@ -186,7 +188,7 @@ class Store:
         """Let every chunk stand for a vector of another embedder; nothing else changes."""
         with storage_errors(str(self.path)), self._db:
             rows = self.all_chunks()
-            while group := list(islice(rows, _REKEYED)):
+            while group := list(islice(rows, _AT_ONCE)):
                 self._db.executemany(
                     "UPDATE chunks SET key = ? WHERE position = ?",
                     [(_key(fingerprint, row.chunk), row.position) for row in group],
@@ -318,6 +320,16 @@ class Store:
                 principals=self._principals(identity),
             )
         return None
+
+    def positions_of(self, keys: Sequence[str]) -> list[int]:
+        """Return the positions of all chunks with these content keys, in order; what is no key has none."""
+        known = [bytes.fromhex(key) for key in keys if _KEY.fullmatch(key)]
+        found: list[int] = []
+        for start in range(0, len(known), _AT_ONCE):
+            block = known[start : start + _AT_ONCE]
+            query = f"SELECT position FROM chunks WHERE key IN ({','.join('?' * len(block))})"
+            found += [position for (position,) in self._rows(query, block)]
+        return sorted(found)
 
     def chunks(self, positions: Sequence[int]) -> list[Chunk]:
         """Return the chunks at the positions, in the order asked for."""

@@ -10,18 +10,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hybrid.config import ChunkSettings
-from hybrid.errors import IndexCorrupt, IndexError_, IndexLocked, IndexMismatch, IndexMissing, UsageError
+from hybrid.errors import IndexError_, IndexLocked, IndexMismatch, IndexMissing, UsageError
 from hybrid.files import folder_lock, storage_errors
 from hybrid.index.database import VectorCache
+from hybrid.index.external import ExternalStore, publish, require_store, withdraw
 from hybrid.index.generations import (
     Manifest,
     Progress,
     Stage,
     build_generation,
+    content_keys,
     current,
     embed_missing,
     fingerprint_key,
+    finished,
     folder_of,
+    kept_generations,
     open_staging,
     open_store,
     prune,
@@ -82,6 +86,7 @@ def apply_update(
     chunks: ChunkSettings,
     over: str | None = None,
     rebuild: bool = False,
+    external: ExternalStore | None = None,
     progress: Progress | None = None,
 ) -> Update:
     """Build the generation that holds exactly the wanted files, and put it in force.
@@ -96,25 +101,24 @@ def apply_update(
         over: the generation that ``wanted`` was made from, empty if there was none; another one in force by
             now is not undone but an error.
         rebuild: start from nothing; vectors of known contents are still used again.
+        external: the vector store that is to search the vectors; it has them all before the generation is in
+            force. It stays that of the domain until a rebuild without it.
         progress: told how far each stage is.
 
     Raises:
         IndexLocked: another process is writing this domain, or has written it meanwhile.
-        IndexMismatch: the index was built with another embedder.
+        IndexMismatch: the index was built with another embedder, or its vector store is not given.
         StorageError: the disk is full; the old generation stays in force.
+        VectorsUnreachable: the vector store does not answer; likewise.
     """
     report = progress or (lambda stage, done, total: None)
     with folder_lock(domain), span("index.update", {"hybrid.domain": domain.name}):
         if over is not None:
             _require_in_force(domain, over)
+            remove_staging(domain)  # a killed run may have staged what nothing here can load
         plan = _compare({}, wanted) if rebuild else plan_update(domain, wanted)
-        if plan.nothing_to_do and not rebuild:
-            try:
-                return Update(plan, read_manifest(domain, current(domain)), 0)
-            except IndexMissing:
-                raise UsageError(
-                    f"there is nothing to index in {folder}", hint="is it the right folder?"
-                ) from None
+        if not rebuild and (there := _in_place(domain, plan, external, folder)) is not None:
+            return Update(plan, there, 0)
         fingerprint = embedder.fingerprint
         with storage_errors(str(domain)):
             staging = _stage(domain, wanted, load, fingerprint, rebuild=rebuild, report=report)
@@ -131,10 +135,13 @@ def apply_update(
                 fingerprint,
                 folder=folder,
                 chunks=chunks,
+                external=external is not None,
                 report=report,
             )
+        if external is not None:
+            _give(domain, manifest, external)
         switch(domain, manifest.generation)
-        _clean(domain, plan)
+        _clean(domain, plan, external)
         return Update(plan, manifest, embedded)
 
 
@@ -145,6 +152,34 @@ def _require_in_force(domain: Path, generation: str) -> None:
         now = ""
     if now != generation:
         raise IndexLocked(f"another process wrote {domain} meanwhile", hint="do it once more")
+
+
+def _in_place(domain: Path, plan: Plan, external: ExternalStore | None, folder: str) -> Manifest | None:
+    """Return what is in force where nothing is to be built, its vectors where they are to be searched."""
+    try:
+        manifest = read_manifest(domain, current(domain))
+    except IndexMissing:
+        if plan.nothing_to_do:
+            raise UsageError(
+                f"there is nothing to index in {folder}", hint="is it the right folder?"
+            ) from None
+        return None
+    if external is None:
+        require_store(manifest, None)
+    if not plan.nothing_to_do or manifest.external is (external is None):
+        return None
+    if external is not None:
+        publish(domain, manifest, external)
+    return manifest
+
+
+def _give(domain: Path, manifest: Manifest, external: ExternalStore) -> None:
+    try:
+        publish(domain, manifest, external)
+    except BaseException:
+        # tried again and again while a store is away, it would fill the disk
+        shutil.rmtree(folder_of(domain, manifest.generation), ignore_errors=True)
+        raise
 
 
 def _compare(have: Mapping[str, FileState], wanted: Mapping[str, FileState]) -> Plan:
@@ -195,22 +230,16 @@ def _stage(
     return store
 
 
-def _clean(domain: Path, plan: Plan) -> None:
+def _clean(domain: Path, plan: Plan, external: ExternalStore | None) -> None:
     """Remove what the switch made useless; a kill in here costs only disk until the next update."""
     remove_staging(domain)
-    kept = prune(domain)
+    keep = kept_generations(domain)
+    if external is not None:
+        withdraw(domain, external, keep=keep)
+    prune(domain, keep)
     if plan.changed or plan.removed:
         with closing(VectorCache(domain / "vectors.sqlite")) as vectors:
-            vectors.keep_only(_keys(kept))
-
-
-def _keys(generations: Sequence[Path]) -> Iterator[bytes]:
-    for folder in generations:
-        with (
-            contextlib.suppress(IndexCorrupt),
-            closing(Store(folder / "store.sqlite", read_only=True)) as store,
-        ):
-            yield from store.keys()  # of a damaged one nothing is used again
+            vectors.keep_only(content_keys(domain, finished(domain)))
 
 
 def generation_for(domain: Path, fingerprint: EmbedderFingerprint) -> str | None:
@@ -281,6 +310,7 @@ def reembed(
                 fingerprint,
                 folder=source.folder,
                 chunks=source.chunks,
+                external=source.external,
                 report=report,
             )
         remove_staging(domain)

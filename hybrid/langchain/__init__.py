@@ -15,6 +15,7 @@ if find_spec("langchain_core") is None or find_spec("langchain_core.decisions") 
 from hybrid.langchain.chat import ChatHybrid, HybridRunnable
 from hybrid.langchain.decisions import IS_CARRIED, NONE_OF_THESE, WHICH_ARM, WHICH_DOMAIN, HybridDecisionModel
 from hybrid.langchain.documents import HybridEmbeddings, HybridRetriever, HybridVectorStore
+from hybrid.langchain.vectors import StoreVectors
 
 __all__ = [
     "IS_CARRIED",
@@ -27,4 +28,5 @@ __all__ = [
     "HybridRetriever",
     "HybridRunnable",
     "HybridVectorStore",
+    "StoreVectors",
 ]

@@ -8,7 +8,7 @@ from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ChatMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import run_in_executor
@@ -18,17 +18,17 @@ from hybrid.domains import Assistants
 from hybrid.errors import UsageError
 from hybrid.langchain.documents import refuse
 from hybrid.models.dialogue import cut_at_stop
-from hybrid.types import Answer, Arm
+from hybrid.types import Answer, Arm, Message, MessageRole
 
 
 class ChatHybrid(BaseChatModel):
     """Answer the last question of a conversation with citations that hold, or decline.
 
-    The text keeps its ``[n]``; ``response_metadata["citations"]`` says for each n the source, the offsets and
-    the quoted text, and ``abstained`` whether it declined. Earlier turns are not read: a question has to
-    stand alone. What is read from passages comes in whole sentences, as they pass the check. How an answer
-    is generated is said by the arm: ``temperature`` and its like have no effect at construction, and a call
-    refuses them.
+    The text keeps its ``[n]``; ``response_metadata["citations"]`` says for each n the source, the offsets
+    and the quoted text, and ``abstained`` whether it declined. A follow-up is understood with what a person
+    and the model said before it, and ``standalone`` says how. What is read from passages comes in whole
+    sentences, as they pass the check. How an answer is generated is said by the arm: ``temperature`` and its
+    like have no effect at construction, and a call refuses them.
 
     Args:
         assistant: the domain, or several: ``response_metadata`` then holds ``domain`` and ``route``.
@@ -65,7 +65,8 @@ class ChatHybrid(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         refuse(kwargs)
-        answer = self.assistant.ask(question_of(messages), arm=self._arm(model), as_user=self.as_user)
+        asked, before, arm = question_of(messages), history_of(messages), self._arm(model)
+        answer = self.assistant.ask(asked, arm=arm, history=before, as_user=self.as_user)
         text = cut_at_stop(answer.text, stop or self.stop or ())
         message = AIMessage(text, response_metadata=_about(answer), usage_metadata=_usage(answer))
         return ChatResult(generations=[ChatGeneration(message=message)])
@@ -81,8 +82,8 @@ class ChatHybrid(BaseChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         refuse(kwargs)
         ends = stop or self.stop or ()
-        asked, arm = question_of(messages), self._arm(model)
-        for part in self.assistant.stream(asked, arm=arm, as_user=self.as_user):
+        asked, before, arm = question_of(messages), history_of(messages), self._arm(model)
+        for part in self.assistant.stream(asked, arm=arm, history=before, as_user=self.as_user):
             if isinstance(part, Answer):
                 chunk = AIMessageChunk(
                     content=cut_at_stop(part.text, ends) if ends else "",
@@ -181,7 +182,7 @@ def question_of(asked: object) -> str:
     if isinstance(asked, str):
         return asked
     messages = asked if isinstance(asked, Sequence) else [asked]
-    last = next((message for message in reversed(messages) if isinstance(message, HumanMessage)), None)
+    last = next((message for message in reversed(messages) if _role(message) is MessageRole.USER), None)
     if last is None:
         raise UsageError("no message of a person in the conversation", hint="end it with a HumanMessage")
     kinds = {block["type"] for block in last.content_blocks} - {"text"}
@@ -191,11 +192,28 @@ def question_of(asked: object) -> str:
     return text
 
 
+def history_of(asked: object) -> list[Message]:
+    """Return what a person and a model said before the last question; a text has nothing before it."""
+    messages = list(asked) if isinstance(asked, Sequence) and not isinstance(asked, str) else []
+    roles = [_role(message) for message in messages]
+    while roles and roles.pop() is not MessageRole.USER:
+        pass
+    return [Message(role, message.text) for role, message in zip(roles, messages, strict=False) if role]
+
+
+def _role(message: object) -> MessageRole | None:
+    named = message.role if isinstance(message, ChatMessage) else ""
+    if isinstance(message, HumanMessage) or named in ("human", "user"):
+        return MessageRole.USER
+    return MessageRole.ASSISTANT if isinstance(message, AIMessage) or named in ("ai", "assistant") else None
+
+
 def _about(answer: Answer) -> dict[str, Any]:
     return {
         "model_name": answer.variant,
         "model_provider": "hybrid",
         "abstained": answer.abstained,
+        "standalone": answer.standalone,
         "confidence": answer.confidence,
         "domain": answer.domain,
         "route": None if answer.route is None else dataclasses.asdict(answer.route),

@@ -19,7 +19,8 @@ from hybrid.arms import parse_arm
 from hybrid.assistant import Assistant
 from hybrid.domains import Assistants
 from hybrid.errors import UsageError
-from hybrid.langchain.chat import question_of
+from hybrid.langchain.chat import history_of, question_of
+from hybrid.routing.followups import standalone
 
 WHICH_ARM = "Which arm answers questions of this domain best?"
 WHICH_DOMAIN = "Which domain does this question belong to?"
@@ -89,7 +90,8 @@ class HybridDecisionModel(BaseDecisionModel):
     def _domain(self, labels: Sequence[str], state: object) -> ChoiceAnswer:
         if isinstance(self.assistant, Assistant):
             raise UsageError("the question is about several domains", hint="give them: Assistants('indexes')")
-        found = self.assistant.route(question_of(state), as_user=self.as_user)
+        asked = standalone(question_of(state), history_of(state))
+        found = self.assistant.route(asked, as_user=self.as_user)
         chances = {chance.domain: chance.probability for chance in found.chances if chance.domain}
         named = [label for label in labels if label != NONE_OF_THESE]
         if unknown := [label for label in named if label not in chances]:

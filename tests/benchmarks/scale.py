@@ -128,7 +128,8 @@ def _parts(assistant, questions: list[str]) -> Values:
     retriever = assistant.retriever
     depth = retriever.settings.candidates
     begun = time.perf_counter()
-    vectors = [retriever.embedder.embed_queries([question])[0] for question in questions]
+    # the questions themselves are remembered
+    vectors = [retriever.embedder.embed_queries([f"{question}?"])[0] for question in questions]
     embedded = time.perf_counter()
     dense = [retriever.index.search_dense(vector, depth) for vector in vectors]
     near = time.perf_counter()

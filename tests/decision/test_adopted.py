@@ -5,8 +5,9 @@ import json
 import pytest
 
 from hybrid.config import load_settings
-from hybrid.decision.adopted import adopt, adopted
+from hybrid.decision.adopted import adopt, adopted, arm_costs, experiment
 from hybrid.errors import UsageError
+from hybrid.evaluation.outcomes import Outcome, append_outcomes
 
 SETTINGS = load_settings({"models": {"generator": "mine", "reranker": "judge"}}, environment={})
 
@@ -79,3 +80,17 @@ def test_what_would_steer_a_terminal_is_refused_and_not_repeated(tmp_path):
     with pytest.raises(UsageError, match="does not name an arm") as caught:
         named(tmp_path, "rag:k=4:generator=\x1b]0;owned\x07x")
     assert str(caught.value).isprintable()
+
+
+def test_what_the_arms_took_is_read_from_the_experiment_of_the_decision(tmp_path):
+    assert experiment(tmp_path) == ""
+    adopt(tmp_path, "rag", experiment="first", sentence="Run rag.")
+    assert experiment(tmp_path) == "first"
+    assert arm_costs(tmp_path, "first", SETTINGS.prices) == {}
+    folder = tmp_path / "experiments" / "first"
+    folder.mkdir(parents=True)
+    took = [Outcome("k", "rag", f"q{n}", "yes", prompt_tokens=100 * n, seconds=float(n)) for n in (1, 3)]
+    append_outcomes(folder / "outcomes.jsonl", [*took, Outcome("k", "base", "q1", "no", completion_tokens=7)])
+    found = arm_costs(tmp_path, "first", SETTINGS.prices)
+    assert (found["rag"].seconds, found["rag"].prompt_tokens, found["base"].completion_tokens) == (2, 200, 7)
+    assert arm_costs(tmp_path / "experiments", "../experiments/first", SETTINGS.prices) == {}

@@ -4,10 +4,15 @@ import asyncio
 import dataclasses
 
 import pytest
-
-pytest.importorskip("langchain_core")
-
-from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    ChatMessage,
+    HumanMessage,
+    HumanMessageChunk,
+    SystemMessage,
+    ToolMessage,
+)
 from langchain_core.runnables import RunnableLambda
 
 from hybrid import Assistant
@@ -71,6 +76,49 @@ def test_the_last_question_of_a_person_is_asked(manual):
     chat = ChatHybrid(assistant=manual, model="rag")
     assert chat.invoke(messages).text == manual.ask(_ASKED, arm="rag").text
     assert chat.invoke([*messages, AIMessage("5432")]).text == manual.ask(_ASKED, arm="rag").text
+
+
+_LEANING = "And when does it restart?"
+_TURNS = [("human", _ASKED), ("ai", "The default port of the server is 5432. [1]"), ("human", _LEANING)]
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        _TURNS,
+        [{"role": "user", "content": _ASKED}, {"role": "user", "content": _LEANING}],
+        [ChatMessage(role="user", content=_ASKED), ChatMessage(role="human", content=_LEANING)],
+        [
+            HumanMessageChunk(_ASKED),
+            AIMessageChunk("5432"),
+            HumanMessage([{"type": "text", "text": _LEANING}]),
+        ],
+        [
+            SystemMessage("Be brief."),
+            HumanMessage(_ASKED),
+            AIMessage("", tool_calls=[{"name": "look", "args": {}, "id": "1"}]),
+            ToolMessage("Nobody reads this about the oven.", tool_call_id="1"),
+            HumanMessage(_LEANING),
+            AIMessage("Every"),
+        ],
+    ],
+    ids=["pairs", "dicts", "named roles", "chunks and blocks", "tools"],
+)
+def test_a_follow_up_is_understood_with_the_turns_before_it(manual, messages):
+    chat = ChatHybrid(assistant=manual, model="rag:k=1")
+    message, streamed = chat.invoke(messages), _whole(chat.stream(messages))
+    alone = chat.invoke(_LEANING)
+    understood = f"{_ASKED} {_LEANING}"
+    assert message.response_metadata["standalone"] == understood
+    assert message.text == streamed.text == manual.ask(understood, arm="rag:k=1").text != alone.text
+    assert streamed.response_metadata == message.response_metadata
+    assert alone.response_metadata["standalone"] != understood
+
+
+def test_a_new_subject_leaves_the_turns_before_it(manual):
+    messages = [*_TURNS[:2], ("human", "To which folder are the backups of the archive written?")]
+    message = ChatHybrid(assistant=manual, model="rag").invoke(messages)
+    assert "archive folder" in message.text and not message.response_metadata["standalone"]
 
 
 def test_of_several_domains_the_right_one_answers(several):

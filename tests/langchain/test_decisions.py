@@ -1,9 +1,6 @@
 """The decision model: what the domain has evidence for, and a refusal of all else."""
 
 import pytest
-
-pytest.importorskip("langchain_core")
-
 from langchain_core.decisions import Box, Choice, Noul, NoulCriteria, Score
 from langchain_core.messages import AIMessage, HumanMessage
 
@@ -103,6 +100,13 @@ def test_the_domain_is_the_router_s_with_its_probabilities(several):
     assert answer.confidence == pytest.approx(chances["manual"])
     talk = [HumanMessage("Hello"), AIMessage("Hello."), HumanMessage("How does butter melt in the pan?")]
     assert _domains(model, "manual", "kitchen", state=talk).choice == "kitchen"
+    follow_up = [*talk, AIMessage("Slowly."), HumanMessage("And then?")]
+    understood = several.route("How does butter melt in the pan? And then?")
+    assert _domains(
+        model, "manual", "kitchen", NONE_OF_THESE, state=follow_up
+    ).probabilities == pytest.approx(
+        {chance.domain or NONE_OF_THESE: chance.probability for chance in understood.chances}
+    )
 
 
 def test_what_is_no_label_is_none_of_the_labels_or_is_left_out(several):

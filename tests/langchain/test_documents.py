@@ -1,9 +1,6 @@
 """The retriever and the vector store beside the files of a domain."""
 
 import pytest
-
-pytest.importorskip("langchain_core")
-
 from langchain_core.documents import Document
 from langchain_core.embeddings import DeterministicFakeEmbedding
 from langchain_core.indexing import InMemoryRecordManager, index

@@ -1,9 +1,6 @@
 """LangChain's own suites for retrievers, embeddings, vector stores and chat models."""
 
 import pytest
-
-pytest.importorskip("langchain_tests")
-
 from langchain_tests.integration_tests import (
     ChatModelIntegrationTests,
     EmbeddingsIntegrationTests,

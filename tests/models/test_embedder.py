@@ -50,6 +50,25 @@ def test_a_batch_is_what_single_texts_are(tiny):
     assert np.linalg.norm(together, axis=1) == pytest.approx(1, abs=1e-5)
 
 
+def test_a_query_that_was_read_is_not_read_again(tiny_embedder_folder, cpu, monkeypatch):
+    embedder = SentenceTransformerEmbedder(tiny_embedder_folder, name="tiny", placement=lambda: cpu)
+    read = []
+    embed = embedder._embed
+    monkeypatch.setattr(
+        embedder, "_embed", lambda texts, *_, **__: read.extend(texts) or embed(texts, *_, **__)
+    )
+    monkeypatch.setattr("hybrid.models.embedder._REMEMBERED", 2)
+    first = embedder.embed_queries(["a", "b"])
+    again = embedder.embed_queries(["b", "c", "b"])
+    assert read == ["a", "b", "c"]
+    assert np.array_equal(again[0], first[1]) and np.array_equal(again[0], again[2])
+    again[:] = 0
+    assert np.array_equal(embedder.embed_queries(["b"])[0], first[1]), "what was handed out is a copy"
+    embedder.embed_queries(["a"])
+    assert read == ["a", "b", "c", "a"], "the last two are kept"
+    assert embedder.embed_queries([]).shape == (0, 32)
+
+
 def test_a_text_at_the_limit_is_seen_to_its_end(tiny):
     text = "x " * (tiny.max_tokens - 1)
     one, other = tiny.embed_documents([text + "a", text + "z"])
