@@ -17,7 +17,8 @@ from hybrid.decision.replay import write_table
 from hybrid.decision.sequential import Contest, decide_sequentially
 from hybrid.decision.values import Decision, Gate, Policy
 from hybrid.decision.verdict import Measures, decide
-from hybrid.errors import UsageError
+from hybrid.errors import ModelError, UsageError
+from hybrid.evaluation.covered import ANSWER_WORDS, BIAS, uncovered
 from hybrid.evaluation.experiment import Experiment, Progress, begin, opened, silent
 from hybrid.evaluation.outcomes import ArmCost, Outcome
 from hybrid.evaluation.scores import METRICS, Scores, ScoreTable
@@ -59,6 +60,7 @@ _COSTS = (
     ("joules", 1, "joules"),
     ("money per 1,000", 4, "money"),
 )
+_JUDGED_BY_FACTS = ("correct", "crag")
 _RIGHT_OR_WRONG = ("correct", "exact_match", "contains_gold")
 
 
@@ -85,7 +87,27 @@ class Comparison:
         """Return what the report shows beside the decision."""
         # the folder keeps the settings that the experiment began with; scores are taken anew at every run
         settings = _run_settings(self.folder) | {"judge": self.judge}
+        if self.caution:
+            settings |= {"caution": self.caution}
         return ReportMaterial(self.questions, self.outcomes, self.scores, settings)
+
+    @property
+    def caution(self) -> str:
+        """Return what to judge by hand before one relies on the verdict, if it could turn; or nothing."""
+        if self.decision is None or self.decision.policy.metric not in _JUDGED_BY_FACTS:
+            return ""
+        found = uncovered(self.summaries, self.questions, self.decision.policy.margin)
+        if found is None:
+            return ""
+        claims = [effect for effect in self.decision.effects if effect.shown]
+        stands = all(min(abs(one.interval.low), abs(one.interval.high)) > BIAS for one in claims)
+        return (
+            f"`correct` was held against people on answers of {ANSWER_WORDS[0]:.0f} to {ANSWER_WORDS[1]:.0f} "
+            f"words and golds of a few; here {' and '.join(found.reasons)}. Judge {found.judgements} answers "
+            "of each arm by hand, to questions drawn at random, and decide again with --from and --gold. If "
+            f"it were off by {100 * BIAS:.0f} points between the arms, as between the systems that it was "
+            f"tried on, the verdict {'would stand' if stands else 'could turn'}."
+        )
 
     def figures(self) -> list[list[str]]:
         """Return a table for people: the names of the arms, then a row a metric or cost; ``-`` is unknown."""
@@ -103,7 +125,9 @@ class Comparison:
         """Return all figures, and the decision if there is one, as values for JSON."""
         arms = [{"arm": s.arm, "metrics": s, "cost": self.costs[s.arm]} for s in self.summaries]
         about = {"experiment": str(self.folder), "questions": len(self.questions), "judge": self.judge}
-        decided = {} if self.decision is None else {"decision": report_json(self.decision)}
+        decided: dict[str, object] = {}
+        if self.decision is not None:
+            decided = {"decision": report_json(self.decision), "caution": self.caution}
         return about | {"arms": arms} | decided
 
 
@@ -160,7 +184,7 @@ def compare(
 
     Raises:
         UsageError: a question without gold, or a metric that does not apply.
-        ModelError: a model cannot be loaded; nothing was asked then.
+        ModelError: a model cannot be loaded, and nothing was asked then; or an arm answered nothing at all.
     """
     for question in questions:
         require_gold(question)
@@ -201,6 +225,8 @@ def compare(
                 whole = scored(questions, arms)
                 decision = decide(whole, costs=costs(), measures=measures(), policy=policy, guessing=guessing)
         outcomes, scores = experiment.scored()
+        if decision is not None:
+            _require_answers(arms, outcomes)
         return Comparison(
             folder=folder,
             questions=tuple(questions),
@@ -212,6 +238,22 @@ def compare(
             table=whole,
             decision=decision,
         )
+
+
+def _require_answers(arms: Sequence[str], outcomes: Sequence[Outcome]) -> None:
+    """Refuse to decide against an arm of which no answer was ever seen: it is broken, not worse.
+
+    Raises:
+        ModelError: all that an arm was asked failed.
+    """
+    for arm in arms:
+        asked = [outcome for outcome in outcomes if outcome.arm == arm]
+        if asked and all(outcome.failed for outcome in asked):
+            why = asked[0].error or "it said nothing"
+            raise ModelError(
+                f"the arm {arm} answered none of {len(asked)} questions: {why}",
+                hint="mend it and run again with --retry, which keeps what is answered, or leave it out",
+            )
 
 
 def write(comparison: Comparison, *, title: str) -> Path:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -58,6 +59,17 @@ class ReadableIndex:
 def _embedders(retrievers: Mapping[str, Retriever]) -> dict[str, str]:
     """Return the identity of the embedder of each domain, as the router's file names it."""
     return {name: " ".join(one.embedder.fingerprint.identity) for name, one in retrievers.items()}
+
+
+def _states(folder: Path, names: Collection[str] = ()) -> tuple[tuple[str, int, int], ...]:
+    """Return name, time and size of the named files of a folder, or of its question sets."""
+    try:
+        with os.scandir(folder) as entries:
+            wanted = [one for one in entries if (one.name in names if names else one.name.endswith(".jsonl"))]
+            states = [(one.name, one.stat()) for one in wanted]
+    except OSError:  # there is none, or it goes just now
+        return ()
+    return tuple(sorted((name, state.st_mtime_ns, state.st_size) for name, state in states))
 
 
 def _readable(retrievers: Mapping[str, Retriever], principals: Sequence[str]) -> dict[str, Routable]:
@@ -147,18 +159,7 @@ class Assistants:
                 f"there is no domain {domain!r}; domains: {', '.join(self.domains) or 'none'}",
                 hint="hybrid index FOLDER --domain NAME",
             )
-        with self._lock:
-            if domain not in self._open:
-                embedder, generator, reranker = self._own
-                self._open[domain] = Assistant(
-                    domain,
-                    settings=self.settings,
-                    embedder=embedder,
-                    generator=generator,
-                    reranker=reranker,
-                    vectors=self._vectors.get(domain),
-                )
-            return self._open[domain]
+        return self._assistant(domain)
 
     def route(self, question: str, *, as_user: str | Sequence[str] | None = None) -> Route:
         """Return the domain that a question belongs to, or none of these; nothing is generated for it.
@@ -175,7 +176,7 @@ class Assistants:
             raise UsageError("the question is empty", hint='ask something: hybrid ask "..."')
         retrievers = self._retrievers()
         for name in retrievers:
-            self[name].require_user(as_user)
+            self._assistant(name).require_user(as_user)
         fitted = self._fitted(retrievers)
         indexes: dict[str, Routable] = {name: one.index for name, one in retrievers.items()}
         labelled = fitted.labelled if fitted else {}
@@ -340,6 +341,21 @@ class Assistants:
         """Close them."""
         self.close()
 
+    def _assistant(self, domain: str) -> Assistant:
+        """Return the assistant of a domain that is there."""
+        with self._lock:
+            if domain not in self._open:
+                embedder, generator, reranker = self._own
+                self._open[domain] = Assistant(
+                    domain,
+                    settings=self.settings,
+                    embedder=embedder,
+                    generator=generator,
+                    reranker=reranker,
+                    vectors=self._vectors.get(domain),
+                )
+            return self._open[domain]
+
     def _tried(self) -> tuple[dict[str, Retriever], dict[str, str]]:
         """Return the retrievers of the domains that can be read, and why the others cannot."""
         found, reasons = {}, {}
@@ -381,17 +397,16 @@ class Assistants:
 
     def _stamp(self, retrievers: Mapping[str, Retriever]) -> tuple[object, ...]:
         """Return what the fit of the router depends on, without reading it."""
-        files = [self.indexes / ROUTER_FILE]
-        files += [path for name in retrievers for path in self._sets(name)]
-        told = [(path, path.stat().st_mtime_ns, path.stat().st_size) for path in files if path.is_file()]
-        return (*told, *_embedders(retrievers).items())
-
-    def _sets(self, domain: str) -> list[Path]:
-        return sorted(self[domain].questions.folder.glob("*.jsonl"))
+        told: list[object] = [_states(self.indexes, {ROUTER_FILE})]
+        for name, retriever in retrievers.items():
+            sets = _states(self._assistant(name).questions.folder)
+            told.append((name, retriever.embedder.fingerprint.identity, sets))
+        return tuple(told)
 
     def _questions(self, domain: str) -> list[LabelledQuestion]:
         """Return the questions of the sets of a domain that its documents answer, each once."""
-        asked = [question for path in self._sets(domain) for question in load_questions(path)]
+        sets = sorted(self._assistant(domain).questions.folder.glob("*.jsonl"))
+        asked = [question for path in sets for question in load_questions(path)]
         return list(
             {
                 question.text: LabelledQuestion(question.text, domain, question.unit)

@@ -1,4 +1,4 @@
-"""Paired comparison on the same questions, resampled by source: estimates, intervals, p-values."""
+"""Paired comparison on the same questions, by source: estimates, intervals, p-values, resampling."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
+
+from hybrid.clustered import Clustered, Correlation, pooled
 
 Array = NDArray[np.float64]
 
@@ -161,12 +163,14 @@ class Resampling:
     Args:
         sizes: questions a source, shape (sources,).
         sums: sum of each column over the questions of a source, shape (sources, columns).
+        products: the same of the products of any two columns, shape (sources, columns, columns).
         replicates: number of bootstrap and of sign-flip replicates.
         seed: of the one generator behind both.
     """
 
     sizes: Array
     sums: Array
+    products: Array
     replicates: int
     seed: int
 
@@ -174,6 +178,11 @@ class Resampling:
     def sources(self) -> int:
         """Return how many sources there are."""
         return len(self.sizes)
+
+    @property
+    def enumerated(self) -> bool:
+        """Tell whether the sign flips are all there are."""
+        return 1 << self.sources <= self.replicates
 
     @cached_property
     def means(self) -> Array:
@@ -198,8 +207,11 @@ class Resampling:
     def flips(self) -> Array:
         """Return the sums of all columns and of the sizes with random signs for the sources.
 
-        Shape (replicates, columns + 1).
+        Shape (replicates, columns + 1); of sources so few that there are no more signs, with all of them.
         """
+        if self.enumerated:
+            signs = np.arange(2**self.sources)[:, None] >> np.arange(self.sources) & 1
+            return np.asarray((2.0 * signs - 1.0) @ np.column_stack([self.sums, self.sizes]))
         generator = np.random.default_rng([self.seed, 2])
         extended = np.column_stack([self.sums, self.sizes])
         totals = np.empty((self.replicates, extended.shape[1]))
@@ -211,6 +223,13 @@ class Resampling:
             # up or down: twice those that stay up, minus all
             totals[first : first + rows] = 2.0 * (up.astype(np.float64) @ extended) - extended.sum(axis=0)
         return totals
+
+    @cached_property
+    def correlation(self) -> Correlation:
+        """Return how alike the differences of any two columns are within a source, all pairs together."""
+        count = len(self.means)
+        pairs = [self.difference(one, other) for one in range(count) for other in range(one)]
+        return pooled([pair.clustered(None) for pair in pairs] or [self.mean(0).clustered(None)])
 
     def contrast(self, weights: Sequence[float]) -> Contrast:
         """Return a weighted sum of the columns as a quantity of its own: a mean, or a difference of two."""
@@ -228,48 +247,36 @@ class Resampling:
 
 @dataclass(frozen=True, eq=False)
 class Contrast:
-    """One quantity, such as the mean of arm A minus that of arm B, with its uncertainty.
-
-    Where nearly all sources agree, what has not happened yet matters more than what has, and resampling
-    cannot know it: there a score test stands in, whose error is that of rare losses at the tested value (Nam
-    1997; for a mean it is the interval of Wilson 1927).
-    """
+    """One quantity, such as the mean of arm A minus that of arm B, with its uncertainty."""
 
     resampling: Resampling
     weights: Array
 
-    @cached_property
+    @property
     def estimate(self) -> float:
         """Return the value on the questions that were asked."""
-        return float(self.resampling.means @ self.weights)
+        return float(self._units.estimate)
 
-    @cached_property
+    @property
     def standard_error(self) -> float:
-        """Return the standard error over sources, linearised for a ratio; never 0.
+        """Return the standard error over sources, never 0."""
+        return float(self._units.standard_error)
 
-        One half source won and one half lost are added to the variance (Agresti & Min 2005): arms
-        that never differed so far may still differ at the next question.
-        """
-        sizes, count = self.resampling.sizes, self.resampling.sources
-        residuals = self._sums - self.estimate * sizes
-        spread = float(residuals @ residuals) / float(sizes.sum()) ** 2
-        correction = count / (count - 1) if count > 1 else 1.0
-        return float(np.sqrt(spread * correction + 1.0 / (count + 2) ** 2))
+    @property
+    def effective(self) -> float:
+        """Return how many independent questions of this quantity the sample is worth."""
+        return float(self._units.effective)
 
-    @cached_property
-    def differing(self) -> int:
-        """Return how many sources differ from the usual one: for two arms, where one of them wins."""
-        means = self._sums / self.resampling.sizes
-        return int(np.count_nonzero(np.abs(means - np.median(means)) > 1e-12))
+    @property
+    def between(self) -> float:
+        """Return which share of the variance more questions of the same sources would leave, 0 to 1."""
+        sizes = self.resampling.sizes
+        kept = self._units.correlation_limit * self._units.effective
+        return float(kept * (sizes @ sizes) / sizes.sum() ** 2)
 
     def error_at(self, value: float) -> float:
-        """Return the standard error if ``value`` is the truth: at least that of rare losses of 1.
-
-        Scores from 0 to 1 whose differences are mostly 0 may lose a whole source at the rate ``value``
-        without one such loss so far; other differences vary more than that anyway.
-        """
-        rate = min(abs(value), 1.0)
-        return max(self.standard_error, float(np.sqrt(rate * (1.0 - rate) / self._equal_sources)))
+        """Return the standard error if ``value`` is the truth: at least that of rare losses of 1."""
+        return float(self._units.error_at(value))
 
     def bound(self, level: float, *, rare: bool = True) -> float:
         """Return the lower one-sided confidence bound that is above the truth with chance ``level``.
@@ -279,19 +286,17 @@ class Contrast:
         Args:
             level: the chance.
             rare: whether the columns are rights and wrongs from 0 to 1, whose rare differences may not have
-                been seen yet; else their spread is what was seen.
+                been seen yet; else their spread is what was seen, and it is resampled.
         """
-        if self._enough:
-            return self._bootstrap.bound(level)
-        if not rare:
-            if self.resampling.sources < 2:
-                return math.copysign(math.inf, level - 0.5) if self.estimate else 0.0
-            return self._bootstrap.student_bound(level)
-        reach = float(special.stdtrit(self._freedom, level))
-        side = math.copysign(1.0, reach)
-        plain = side * self.estimate + abs(reach) * self.standard_error
-        limit = _score_limit(side * self.estimate, reach**2 / self._equal_sources)
-        return side * min(max(plain, limit), 1.0)
+        if rare:
+            return float(self._units.bound(level))
+        if self.resampling.sources < 2:
+            return math.copysign(math.inf, level - 0.5) if self.estimate else 0.0
+        left_out = self.resampling.jackknife @ self.weights
+        pulls = left_out.mean() - left_out
+        drawn = Bootstrap(self.estimate, np.sort(self.resampling.bootstrap @ self.weights), (pulls,))
+        differing = int(np.count_nonzero(np.abs(pulls - np.median(pulls)) > 1e-12))
+        return drawn.bound(level) if differing >= MIN_SOURCES else drawn.student_bound(level)
 
     def interval(self, level: float, *, rare: bool = True) -> Interval:
         """Return the interval whose ends are the one-sided bounds at this level, as is usual for margins."""
@@ -300,14 +305,13 @@ class Contrast:
     def p_above(self, value: float) -> float:
         """Return the p-value of "it is at most ``value``": small means it is shown to be larger.
 
-        The largest one of the bootstrap's (by inverting its bound), of the sign-flip test's and of the
-        score test's, so that neither the asymmetry of few sources, nor that of their sizes, nor losses too
-        rare to have been seen can make a claim alone. Ties of the sign-flip test count half (mid-p, Lancaster
-        1961): right or wrong answers tie often, and the other two tests are cautious enough.
+        The larger one of the interval's (by inverting its bound) and of the sign-flip test's, so that the
+        asymmetry of few sources cannot make a claim alone: it takes five sources to show anything at 5 %.
+        Ties of the sign-flip test count half (mid-p, Lancaster 1961) unless sources are so few that all signs
+        are tried: right or wrong answers tie often, and the other test is cautious enough.
         """
-        score = float(special.stdtr(self._freedom, (value - self.estimate) / self.error_at(value)))
-        bootstrap = self._bootstrap.p_above(value) if self._enough else 0.0
-        return max(score, bootstrap, self.flip_p(value, ties=0.5))
+        ties = 1.0 if self.resampling.enumerated else 0.5
+        return max(float(self._units.p_above(value)), self.flip_p(value, ties=ties))
 
     def flip_p(self, value: float = 0.0, *, two_sided: bool = False, ties: float = 1.0) -> float:
         """Return the p-value of the sign-flip permutation test by source (Dror et al. 2018), never 0.
@@ -324,50 +328,34 @@ class Contrast:
         # a sum that is equal but for rounding is as extreme
         slack = 1e-9 * float(np.abs(shifted).sum())
         beyond = np.abs(totals) - abs(observed) if two_sided else totals - observed
+        # the signs as they are count among those drawn
+        extra = 0 if self.resampling.enumerated else 1
         more, equal = np.count_nonzero(beyond > slack), np.count_nonzero(np.abs(beyond) <= slack)
-        return float((more + ties * (equal + 1)) / (len(totals) + 1))
+        return float((more + ties * (equal + extra)) / (len(totals) + extra))
+
+    def clustered(self, pool: Correlation | None) -> Clustered:
+        """Return it as sums by source, with what other quantities show of the correlation."""
+        squares = np.einsum("i,sij,j->s", self.weights, self.resampling.products, self.weights)
+        return Clustered(self.resampling.sizes, self._sums, squares, pool)
+
+    @cached_property
+    def _units(self) -> Clustered:
+        return self.clustered(self.resampling.correlation)
 
     @property
     def _sums(self) -> Array:
         return np.asarray(self.resampling.sums @ self.weights)
-
-    @property
-    def _enough(self) -> bool:
-        return min(self.resampling.sources, self.differing) >= MIN_SOURCES
-
-    @property
-    def _equal_sources(self) -> float:
-        """Return how many sources of equal size vary as much (Kish 1965)."""
-        sizes = self.resampling.sizes
-        return float(sizes.sum() ** 2 / (sizes @ sizes))
-
-    @property
-    def _freedom(self) -> int:
-        return max(self.resampling.sources - 1, 1)
-
-    @cached_property
-    def _bootstrap(self) -> Bootstrap:
-        left_out = self.resampling.jackknife @ self.weights
-        drawn = np.sort(self.resampling.bootstrap @ self.weights)
-        return Bootstrap(self.estimate, drawn, (left_out.mean() - left_out,))
 
 
 def resample(values: Array, sources: Sequence[str], *, replicates: int, seed: int) -> Resampling:
     """Return the resampling of a table of shape (questions, columns), one source a question."""
     places = source_places(sources)
     sizes = np.bincount(places).astype(np.float64)
-    sums = np.zeros((len(sizes), values.shape[1]))
+    columns = values.shape[1]
+    sums, products = np.zeros((len(sizes), columns)), np.zeros((len(sizes), columns, columns))
     np.add.at(sums, places, values)
-    return Resampling(sizes, sums, replicates, seed)
-
-
-def _score_limit(estimate: float, widening: float) -> float:
-    """Return the largest v with (v − estimate)² = widening · |v| · (1 − |v|), Wilson's limit for v > 0."""
-    above = widening * (widening / 4 + estimate * (1 - estimate))
-    if above >= 0:
-        return (estimate + widening / 2 + math.sqrt(above)) / (1 + widening)
-    below = widening * (widening / 4 - estimate * (1 + estimate))
-    return (estimate - widening / 2 + math.sqrt(max(below, 0.0))) / (1 + widening)
+    np.add.at(products, places, values[:, :, None] * values[:, None, :])
+    return Resampling(sizes, sums, products, replicates, seed)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -379,6 +367,16 @@ def holm(p_values: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, p_values[place] * (len(p_values) - rank)))
         adjusted[place] = largest
     return adjusted
+
+
+def least_sources(level: float, claims: int = 1) -> int:
+    """Return how many sources the sign-flip test needs to show anything: all of n alike have a chance of 2⁻ⁿ.
+
+    Args:
+        level: one-sided level of all claims together.
+        claims: how many share it.
+    """
+    return math.ceil(math.log2(max(claims, 1) / level) - 1e-9)
 
 
 def detectable_effect(standard_error: float, *, sources: int, level: float, power: float = 0.8) -> float:

@@ -12,7 +12,7 @@ from hybrid.config import load_settings
 from hybrid.decision.replay import read_table
 from hybrid.decision.values import Bound, Gate, Verdict
 from hybrid.decision.verdict import decide
-from hybrid.errors import UsageError
+from hybrid.errors import ModelError, UsageError
 from hybrid.grounding.calibration import UNCALIBRATED
 from hybrid.grounding.judge import Grounder
 from hybrid.grounding.scorers.baselines import NgramOverlap
@@ -73,6 +73,18 @@ def test_arms_are_asked_scored_and_decided(tmp_path):
     assert found.costs["rag"].money is not None
 
 
+def test_arms_unlike_those_that_people_judged_ask_for_judgements(tmp_path):
+    plain = go(tmp_path, [Knows("base", 20), Knows("rag", 70)])
+    assert plain.caution == "" and "caution" not in plain.material.settings
+    long = [
+        dataclasses.replace(q, answers=(f"{q.answers[0]} because the pump of the heater was cold",))
+        for q in _QUESTIONS
+    ]
+    found = go(tmp_path, [Knows("base", 20), Knows("rag", 70)], long)
+    assert "the gold answers have 10 words. Judge 80 answers of each arm" in found.caution
+    assert found.material.settings["caution"] == found.caution == found.document()["caution"]
+
+
 def test_one_arm_is_measured_without_a_decision(tmp_path):
     found = go(tmp_path, [Knows("rag", 70)])
     assert found.decision is None
@@ -125,11 +137,21 @@ def test_a_clear_case_takes_a_fraction_of_the_answers(tmp_path):
 
 
 def test_failed_answers_score_as_failures_and_are_counted(tmp_path):
-    every = [question.id for question in _QUESTIONS]
-    found = go(tmp_path, [Knows("base", 40), Knows("rag", 70, fails=every)])
+    most = [question.id for question in _QUESTIONS[1:]]
+    found = go(tmp_path, [Knows("base", 40), Knows("rag", 70, fails=most)])
     assert found.decision.arm == "base"
-    assert [summary.failed for summary in found.summaries] == [0, 80]
-    assert found.decision.arms[1].mean == 0
+    assert [summary.failed for summary in found.summaries] == [0, 79]
+    assert found.decision.arms[1].mean <= 1 / 80
+
+
+@pytest.mark.parametrize("budget", [None, 120])
+def test_an_arm_without_a_single_answer_is_not_decided_against(tmp_path, budget):
+    every = [question.id for question in _QUESTIONS]
+    with pytest.raises(
+        ModelError, match=r"rag answered none of \d+ questions: ValueError: out of order"
+    ) as error:
+        go(tmp_path, [Knows("base", 40), Knows("rag", 70, fails=every)], budget=budget)
+    assert "--retry" in error.value.hint
 
 
 def test_gates_are_held_against_metrics_and_costs(tmp_path):

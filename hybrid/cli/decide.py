@@ -14,7 +14,7 @@ from hybrid.errors import EXIT_GATE_FAILED, EXIT_PARTIAL, UsageError
 
 From = Annotated[
     Path | None,
-    typer.Option("--from", help="A table of outcomes (CSV): question, source, arms."),
+    typer.Option("--from", help="Outcomes (CSV, JSON, JSON lines, a folder): question, source, arms."),
 ]
 Gold = Annotated[
     Path | None, typer.Option("--gold", help="With --from: judgements of people for some of its questions.")
@@ -107,7 +107,7 @@ def decide(
     )
     assert comparison.decision is not None, "several arms are decided on"
     page = write(comparison, title=assistant.domain)
-    console.note(f"report: {page}")
+    console.note("\n".join(filter(None, (f"report: {page}", comparison.caution))))
     if report is not None:
         _save(report, page.read_text(encoding="utf-8"))
     text = report_text(comparison.decision, material=comparison.material, width=console.width())

@@ -71,6 +71,8 @@ def compare(
         from hybrid.comparison import write
 
         console.note(f"report: {write(comparison, title=assistant.domain)}")
+        if comparison.caution:
+            console.note(comparison.caution)
     return _finish(context, comparison)
 
 

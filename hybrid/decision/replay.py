@@ -6,7 +6,6 @@ import csv
 import dataclasses
 import io
 import math
-import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hybrid.decision.reading import GATED, SCORE, ArmRow, defused, read_rows
 from hybrid.decision.sequential import Contest, decide_sequentially
 from hybrid.decision.values import Decision, Policy
 from hybrid.decision.verdict import decide
@@ -24,11 +24,18 @@ from hybrid.evaluation.outcomes import ArmCost
 from hybrid.evaluation.scores import ScoreTable
 from hybrid.files import write_atomic
 
-_KEYS = ("question", "source", "slices")
 # no cost comes near; it also keeps infinity out
 _HUGE = 1e15
-# What a spreadsheet runs as a formula if a cell begins with it, and our own mark in front of that.
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_TRUTHS = {"true": 1.0, "false": 0.0}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Replay:
+    """Outcomes of others: the scores that decide, the same by each other metric, and measures for gates."""
+
+    table: ScoreTable
+    others: tuple[ScoreTable, ...]
+    measures: Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +66,7 @@ def decide_from(
     """Decide on a table of outcomes that somebody else measured.
 
     Args:
-        path: the table, see ``read_table``.
+        path: the outcomes, see ``read_replay``.
         policy: margin, level, gates.
         arms: which columns; all if none are named.
         metric: the name of the score.
@@ -73,77 +80,171 @@ def decide_from(
     Raises:
         UsageError: a file is missing or is not such a table; or gold with a budget.
     """
-    table = read_table(path, arms=arms, metric=metric)
-    known = read_costs(costs, read_arms(path)) if costs is not None else KnownArms({}, {})
+    rows = read_rows(path)
+    named = tuple(dict.fromkeys(row.arm for row in rows))
+    replay = _replay(path, rows, arms=arms, metric=metric)
+    table = replay.table
+    known = read_costs(costs, named) if costs is not None else KnownArms({}, {})
+    measures = {arm: {**replay.measures[arm], **known.measures.get(arm, {})} for arm in table.arms}
+    known = KnownArms(known.costs, measures)
     if budget is not None:
         if gold is not None:
             raise UsageError("--gold needs all questions, so it does not go with --budget")
         return decide_sequentially(contest(table, known), policy=policy, budget=budget), None
     if gold is not None:
         table = join_gold(table, read_table(gold, arms=table.arms, metric=table.metric))
-    return decide(table, costs=known.costs, measures=known.gate_measures(), policy=policy), table
+    measures = known.gate_measures()
+    decision = decide(table, costs=known.costs, measures=measures, policy=policy)
+    told = []
+    for other in replay.others:
+        by_other = decide(other, costs=known.costs, measures=measures, policy=policy)
+        if by_other.interim != decision.interim:
+            told.append(f"The metrics of the table disagree. By {other.metric}: {by_other.sentence}")
+    return dataclasses.replace(decision, reasons=(*told, *decision.reasons)), table
 
 
-def read_table(path: Path, *, arms: Sequence[str] = (), metric: str = "score") -> ScoreTable:
-    """Read a table of outcomes; a hole is an error, for only the user knows whether the answer failed.
+def read_table(path: Path, *, arms: Sequence[str] = (), metric: str = SCORE) -> ScoreTable:
+    """Read the scores that decide, see ``read_replay``."""
+    return read_replay(path, arms=arms, metric=metric).table
+
+
+def read_replay(path: Path, *, arms: Sequence[str] = (), metric: str = SCORE) -> Replay:
+    """Read outcomes; a hole is an error, for only the user knows whether the answer failed.
 
     Args:
-        path: CSV (comma, semicolon or tab) with a header: ``question``, optionally ``source`` (the unit
-            that is resampled) and ``slices`` (separated by ``|``), and one column an arm.
-        arms: which columns; all others if none are named, from simple to costly.
-        metric: the name of the score.
+        path: see ``read_rows``. Each question has a name, optionally ``source`` (the unit that is resampled)
+            and ``slices`` (separated by ``|``), and of every arm a score from 0 to 1 (or true, false).
+            Further columns of an arm are metrics too if all of them are from 0 to 1, else measures for gates.
+        arms: which ones; all if none are named, from simple to costly.
+        metric: the score that decides, or its name where there is only one.
 
     Raises:
-        UsageError: no such file, or not such a table; the message names line and column.
+        UsageError: no such file, or not such outcomes; the message names line and column.
     """
-    header, rows = _read(path)
-    if "question" not in header:
-        raise UsageError(
-            f"{path} has no column `question`; found: {', '.join(header)}",
-            hint="columns: question, source (optional), and one per arm with a score from 0 to 1",
-        )
-    names = tuple(arms) or tuple(name for name in header if name not in _KEYS)
-    for name in names:
-        if name not in header or name in _KEYS:
-            there = ", ".join(column for column in header if column not in _KEYS)
-            raise UsageError(f"{path} has no arm {name!r}; found: {there or 'none'}", hint="check --arms")
-    if len(set(names)) < len(names):
-        raise UsageError(f"an arm is named twice: {', '.join(names)}", hint="name each arm once")
-    if not rows:
-        raise UsageError(f"{path} has a header and no rows")
-    values = np.array([[_score(path, line, name, row[name]) for name in names] for line, row in rows])
-    questions = tuple(_name(path, line, "question", row["question"]) for line, row in rows)
-    _refuse_repeats(path, [line for line, _ in rows], questions)
-    # without sources every question stands for itself
-    sources = tuple(_name(path, line, "source", row.get("source", row["question"])) for line, row in rows)
-    slices = tuple(
-        tuple(part.strip() for part in row.get("slices", "").split("|") if part.strip()) for _, row in rows
+    return _replay(path, read_rows(path), arms=arms, metric=metric)
+
+
+def _replay(path: Path, rows: Sequence[ArmRow], *, arms: Sequence[str], metric: str) -> Replay:
+    chosen = _chosen(path, rows, arms)
+    names = tuple(chosen)
+    questions = _same_questions(path, chosen)
+    columns = list(
+        dict.fromkeys(key for part in chosen.values() for row in part.values() for key in row.values)
     )
-    return ScoreTable(metric, names, questions, sources, values, slices)
+    deciding = _deciding(path, columns, metric)
+    first = next(iter(chosen.values()), {})
+    sources = _sources(path, chosen, questions)
+    slices = tuple(first[question].slices for question in questions)
+
+    def table(column: str, name: str) -> ScoreTable:
+        cells = [[_score(path, chosen[arm][q], column) for arm in names] for q in questions]
+        return ScoreTable(name, names, questions, sources, np.array(cells), slices)
+
+    others = []
+    for column in columns:
+        if column != deciding and column.lower() not in GATED:
+            try:
+                others.append(table(column, column))
+            except UsageError:  # no score of every answer: a measure, or a note
+                continue
+    return Replay(
+        table(deciding, metric if deciding == SCORE else deciding),
+        tuple(others),
+        {arm: _means(list(part.values()), columns) for arm, part in chosen.items()},
+    )
+
+
+def _chosen(path: Path, rows: Sequence[ArmRow], arms: Sequence[str]) -> dict[str, dict[str, ArmRow]]:
+    """Return the rows of the arms that are named, or of all, by question."""
+    by_arm: dict[str, dict[str, ArmRow]] = {}
+    for row in rows:
+        asked = by_arm.setdefault(row.arm, {})
+        if row.question in asked:
+            raise UsageError(
+                f"{path}, {row.place}: the question {row.question[:60]!r} is also in "
+                f"{asked[row.question].place}",
+                hint="one row a question and arm; questions that belong together share a `source`",
+            )
+        asked[row.question] = row
+    there = ", ".join(by_arm) or "none"
+    if not by_arm:
+        raise UsageError(f"{path}: a decision needs two arms or more, found: none", hint="a column an arm")
+    for name in arms:
+        if name not in by_arm:
+            raise UsageError(f"{path} has no arm {name!r}; found: {there}", hint="check --arms")
+    if len(set(arms)) < len(arms):
+        raise UsageError(f"an arm is named twice: {', '.join(arms)}", hint="name each arm once")
+    return {name: by_arm[name] for name in arms or by_arm}
+
+
+def _same_questions(path: Path, chosen: Mapping[str, Mapping[str, ArmRow]]) -> tuple[str, ...]:
+    """Return the questions of the arms, and refuse means that are over different ones."""
+    fullest = max(chosen.values(), key=len, default={})
+    for arm, rows in chosen.items():
+        for asked in (fullest, *chosen.values()):
+            missing = next((row for question, row in asked.items() if question not in rows), None)
+            if missing is not None:
+                raise UsageError(
+                    f"{path}, {missing.place}: {missing.arm} has the question {missing.question[:60]!r} and "
+                    f"{arm} has not ({len(asked)} and {len(rows)} questions)",
+                    hint="a failed answer is 0; a question that an arm was not asked must go for all arms",
+                )
+    return tuple(fullest)
+
+
+def _sources(
+    path: Path, chosen: Mapping[str, Mapping[str, ArmRow]], questions: Sequence[str]
+) -> tuple[str, ...]:
+    """Return the source of each question; without sources every question stands for itself."""
+    found = []
+    for question in questions:
+        rows = [part[question] for part in chosen.values()]
+        named = {row.source for row in rows if row.source is not None}
+        if len(named) > 1:
+            raise UsageError(
+                f"{path}, {rows[-1].place}: two sources of one question: {', '.join(sorted(named))}"
+            )
+        found.append(named.pop() if named else question)
+    return tuple(found)
+
+
+def _deciding(path: Path, columns: Sequence[str], metric: str) -> str:
+    """Return the column that decides: the one that is named, or the only one that may."""
+    for name in (metric, SCORE):
+        if name in columns:
+            return name
+    able = [column for column in columns if column.lower() not in GATED]
+    if len(able) == 1 and metric == SCORE:
+        return able[0]
+    raise UsageError(
+        f"{path} has no score {metric!r}; found: {', '.join(columns) or 'none'}",
+        hint=f"name the one that decides: --metric {able[0] if able else 'NAME'}",
+    )
+
+
+def _means(rows: Sequence[ArmRow], columns: Sequence[str]) -> dict[str, float]:
+    """Return the mean of every column of numbers over the answers that it applies to."""
+    means = {}
+    for column in columns:
+        cells = [row.values[column] for row in rows if row.values.get(column, "").strip()]
+        numbers = [number for cell in cells if (number := _number(cell)) is not None]
+        if numbers and len(numbers) == len(cells) and all(map(math.isfinite, numbers)):
+            means[column.lower()] = math.fsum(numbers) / len(numbers)
+    return means
 
 
 def write_table(path: Path, table: ScoreTable) -> None:
     """Write a table as ``read_table`` reads it, atomically."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["question", "source", "slices", *map(_defused, table.arms)])
+    writer.writerow(["question", "source", "slices", *map(defused, table.arms)])
     slices = table.slices or [()] * len(table.questions)
     for question, source, labels, row in zip(
         table.questions, table.sources, slices, table.values, strict=True
     ):
-        named = [_defused(cell) for cell in (question, source, "|".join(labels))]
+        named = [defused(cell) for cell in (question, source, "|".join(labels))]
         writer.writerow([*named, *(f"{value:.6g}" for value in row)])
     write_atomic(path, text.getvalue())
-
-
-def read_arms(path: Path) -> tuple[str, ...]:
-    """Return the names of all columns that may be arms.
-
-    Raises:
-        UsageError: the file cannot be read.
-    """
-    header, _ = _read(path)
-    return tuple(name for name in header if name not in _KEYS)
 
 
 def contest(table: ScoreTable, known: KnownArms) -> Contest:
@@ -209,89 +310,37 @@ def read_costs(path: Path, arms: Sequence[str]) -> KnownArms:
     return KnownArms(costs, measures)
 
 
-def _defused(cell: str) -> str:
-    """Return a text that no spreadsheet runs."""
-    return f"'{cell}" if _FORMULA.match(cell) else cell
-
-
-def _plain(cell: str) -> str:
-    """Return the text that ``_defused`` was given."""
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell, 1) else cell
-
-
-def _read(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise UsageError(f"there is no file {path}", hint="check --from") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read as UTF-8 text: {error}") from error
-    first = text.partition("\n")[0]
-    delimiter = max(",;\t", key=first.count)
-    # lines end as files have it: other separators of Unicode belong to the cell that they stand in
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    try:
-        header = [_plain(name.strip()) for name in next(reader, [])]
-        header = [name.lower() if name.lower() in _KEYS else name for name in header]
-        _check_header(path, header)
-        rows = []
-        for cells in reader:
-            if not any(cell.strip() for cell in cells):
-                continue
-            if len(cells) != len(header):
-                raise UsageError(
-                    f"{path}, line {reader.line_num}: expected {len(header)} columns, found {len(cells)}",
-                    hint="put text with separators into quotes",
-                )
-            rows.append((reader.line_num, dict(zip(header, map(_plain, cells), strict=True))))
-    except csv.Error as error:
-        raise UsageError(f"{path}, line {reader.line_num}: not CSV ({error})") from error
-    return header, rows
-
-
-def _check_header(path: Path, header: Sequence[str]) -> None:
-    if not any(header):
-        raise UsageError(f"{path} is empty", hint="the first line names the columns: question, source, arms")
-    if "" in header or len(set(header)) < len(header):
-        raise UsageError(f"{path}: a column has no name or that of another one: {', '.join(header)}")
-
-
-def _name(path: Path, line: int, column: str, cell: str) -> str:
-    if not cell.strip():
-        raise UsageError(f"{path}, line {line}: `{column}` is empty", hint="every row needs one")
-    return cell.strip()
-
-
-def _score(path: Path, line: int, arm: str, cell: str) -> float:
+def _score(path: Path, row: ArmRow, column: str) -> float:
+    place = f"{path}, {row.place}: {row.arm}"
+    cell = row.values.get(column, "")
     if not cell.strip():
         raise UsageError(
-            f"{path}, line {line}: {arm} has no score",
+            f"{place} has no {column}",
             hint="a failed answer is 0; a question that an arm was not asked must go for all arms",
         )
-    try:
-        value = float(cell.replace("_", "?"))  # Python reads 0_1 as 1
-    except ValueError:
+    value = _number(cell)
+    if value is None:
         raise UsageError(
-            f"{path}, line {line}: {arm} is {cell.strip()[:40]!r}, expected a number from 0 to 1",
+            f"{place} is {cell.strip()[:40]!r}, expected a number from 0 to 1",
             hint="if the column is not an arm, name the arms with --arms",
-        ) from None
-    if not math.isfinite(value) or not 0 <= value <= 1:
+        )
+    if not 0 <= value <= 1:
         raise UsageError(
-            f"{path}, line {line}: {arm} is {cell.strip()}, expected a number from 0 to 1",
+            f"{place} is {cell.strip()}, expected a number from 0 to 1",
             hint="scale the scores to [0, 1]; if the column is not an arm, name the arms with --arms",
         )
     return value
 
 
-def _refuse_repeats(path: Path, lines: Sequence[int], questions: Sequence[str]) -> None:
-    seen: dict[str, int] = {}
-    for line, question in zip(lines, questions, strict=True):
-        if question in seen:
-            raise UsageError(
-                f"{path}, line {line}: the question {question[:60]!r} is also in line {seen[question]}",
-                hint="one row a question; questions that belong together share a `source`",
-            )
-        seen[question] = line
+def _number(cell: str) -> float | None:
+    """Return the number of a cell, None if it is none."""
+    word = cell.strip().lower()
+    if word in _TRUTHS:
+        return _TRUTHS[word]
+    try:
+        return float(word.replace("_", "?"))  # Python reads 0_1 as 1
+    except ValueError:
+        return None
 
 
 def _numbers(path: Path, arm: str, values: Any) -> dict[str, float]:

@@ -26,12 +26,13 @@ from hybrid.decision.verdict import (
 from hybrid.errors import UsageError
 from hybrid.evaluation.outcomes import ArmCost
 from hybrid.evaluation.scores import ScoreTable
-from hybrid.statistics import MIN_SOURCES, Resampling
+from hybrid.statistics import Resampling
 
 # Each look has that many times the questions of the one before; the last one has them all.
 _GROWTH = 1.22
 _LOOKS = 12
 _LEAST_GROWTH = 0.02
+_FIRST_SOURCES = 10
 _SPENDING = 1.0
 # Of the integral over what an earlier look may have seen.
 _GRID = 401
@@ -80,7 +81,7 @@ def plan_looks(sources: Sequence[str], *, level: float, seed: int) -> LookPlan:
     order = tuple(row for name in names for row in rows[name])
     sizes = np.cumsum([len(rows[name]) for name in names])
     wanted = [len(names) / _GROWTH ** (_LOOKS - 1 - look) for look in range(_LOOKS)]
-    counts = sorted({min(max(round(count), MIN_SOURCES), len(names)) for count in wanted})
+    counts = sorted({min(max(round(count), _FIRST_SOURCES), len(names)) for count in wanted})
     ends = _worth_a_look([int(sizes[count - 1]) for count in counts])
     shares = [end / len(sources) for end in ends]
     return LookPlan(order, ends, tuple(spend(shares, level=level, power=_SPENDING)))
@@ -187,8 +188,7 @@ class _Race:
         self.columns: Resampling = in_order(self.part, self.order, self.policy)
         standard = Standard(self.policy.margin, level)
         self.judgement = judge(self.order, self.columns, standard, self.shown)
-        if self.columns.sources >= MIN_SOURCES:
-            self.shown |= {(e.arm, e.other): e for effects in self.judgement for e in effects if e.shown}
+        self.shown |= {(e.arm, e.other): e for effects in self.judgement for e in effects if e.shown}
         self.looks.append(Look(len(self.values), self.answers, self.racing, level))
 
     @property
@@ -198,7 +198,7 @@ class _Race:
         Gates are held against at every look, and a measure may miss its limit by chance: an arm that fails
         is not out before all questions are asked, and until then nothing is decided without it.
         """
-        winner = settled(self.judgement) if self.columns.sources >= MIN_SOURCES else None
+        winner = settled(self.judgement)
         return winner is not None and self.order[winner] in self._eligible()
 
     def hopeful(self) -> list[int]:

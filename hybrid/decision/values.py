@@ -142,16 +142,18 @@ class Look:
 class Decision:
     """The verdict and all that stands behind it.
 
-    ``arm`` is None when undecided; ``interim`` is then what to run until more is known, None if no arm
-    passes its gates. ``questions_needed`` is the number of further questions that would settle it with a
-    power of 80 %, if effects are as they look now and dearer arms that look better by about the margin are
-    in truth no better; 0 when decided, None where no number would (no arm passes). ``margin_needed`` is the
-    margin at which ``interim`` would be chosen on these questions, None where decided or where none would do.
-    ``detectable`` is the smallest effect that these questions show with a power of 80 %. ``flips`` say what
-    would change the verdict. ``order`` has the arms that may be chosen, from cheap to dear; ``rivals`` those
-    of them that no other arm was shown to be better than. ``ungated`` is what would have been chosen
-    without the gates. ``guessing`` is what answers drawn at random would score, known where every question
-    has options. ``looks`` are those of a sequential decision.
+    ``arm`` is None when undecided; ``interim`` is then what to run until more is known: the arm whose
+    largest plausible loss is smallest, None if no arm passes its gates. ``questions_needed`` is the number
+    of further questions that would settle it with a power of 80 %, if effects are as they look now and
+    dearer arms that look better by about the margin are in truth no better; 0 when decided, None where no
+    number would (no arm passes). They have to come from ``sources_needed`` further sources, 0 where
+    questions of the same ones do as well; ``blocking`` is the comparison that needs them. ``margin_needed``
+    is the margin at which ``interim`` would be chosen on these questions, None where decided or where none
+    would do. ``detectable`` is the smallest effect that these questions show with a power of 80 %. ``flips``
+    say what would change the verdict. ``order`` has the arms that may be chosen, from cheap to dear;
+    ``rivals`` those of them that no other arm was shown to be better than. ``ungated`` is what would have
+    been chosen without the gates. ``guessing`` is what answers drawn at random would score, known where
+    every question has options. ``looks`` are those of a sequential decision.
     """
 
     verdict: Verdict
@@ -175,6 +177,8 @@ class Decision:
     guessing: float | None
     policy: Policy
     looks: tuple[Look, ...] = ()
+    sources_needed: int = 0
+    blocking: Effect | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hybrid.decision import wording
+from hybrid.decision.planning import detectable, shortfall
 from hybrid.decision.values import (
     ArmResult,
     Bound,
@@ -26,14 +26,11 @@ from hybrid.errors import UsageError
 from hybrid.evaluation.outcomes import ArmCost
 from hybrid.evaluation.scores import SYNTHETIC, ScoreTable, powered
 from hybrid.statistics import (
-    MIN_SOURCES,
     Array,
     Contrast,
     Interval,
     Resampling,
-    detectable_effect,
     holm,
-    questions_for,
     resample,
 )
 
@@ -46,11 +43,8 @@ _SIMPLICITY = {"base": 0, "rag": 1, "adapter": 1, "both": 2}
 _UNKNOWN_SIMPLICITY = 1
 _FIRST_WORD = re.compile(r"[a-z]+")
 _SLICE_REPLICATES = 2_000
-_POWER = 0.8
 _MARGIN_STEP = 0.005
 _WIDEST_MARGIN = 0.3
-# When the tests refuse where the formula says that there are enough, so much more is asked for.
-_LEAST_MORE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,14 +198,15 @@ def conclude(
         looks: of a sequential decision.
     """
     policy = dataclasses.replace(policy, metric=table.metric)
-    winner = settled(judgement) if columns.sources >= MIN_SOURCES else None
+    winner = settled(judgement)
     rivals = _rivals(order, columns, policy)
-    leader = winner if winner is not None else (order.index(rivals[0]) if rivals else None)
+    leader = winner if winner is not None else _safest(order, rivals, judgement)
     against = {effect.other: effect for effect in judgement[leader]} if leader is not None else {}
     if leader is not None:
         against |= {other: e for (arm, other), e in (earlier or {}).items() if arm == order[leader]}
     asked = len(table.questions)
-    needed = questions_needed(asked, columns, judgement, policy) if winner is None else 0
+    short = shortfall(asked, columns, judgement, policy) if winner is None else None
+    lacking = None if short is None else short.questions
     draft = Decision(
         verdict=Verdict.DECIDED if winner is not None else Verdict.UNDECIDED,
         arm=order[winner] if winner is not None else None,
@@ -225,7 +220,7 @@ def conclude(
         ungated=_without_gates(table, results, policy),
         effects=tuple(against.values()),
         slices=_slices(table, order, leader, policy),
-        questions_needed=needed,
+        questions_needed=lacking if winner is None else 0,
         margin_needed=None if winner is not None or looks else margin_needed(order, columns, leader, policy),
         detectable=detectable(columns, leader, policy),
         questions=asked,
@@ -234,6 +229,8 @@ def conclude(
         guessing=guessing,
         policy=policy,
         looks=looks,
+        sources_needed=0 if short is None else short.sources,
+        blocking=None if short is None else short.effect,
     )
     return dataclasses.replace(
         draft,
@@ -261,6 +258,19 @@ def _rivals(order: Sequence[str], columns: Resampling, policy: Policy) -> tuple[
             columns.difference(other, arm).p_above(0.0) <= policy.level for other in places if other != arm
         )
     )
+
+
+def _safest(order: Sequence[str], rivals: Sequence[str], judgement: Sequence[Sequence[Effect]]) -> int | None:
+    """Return the arm whose largest plausible loss against any other is smallest, of equals the cheapest.
+
+    One that another was shown to be better than is out, unless that is so of all (claims may form a ring).
+    """
+    places = [place for place, arm in enumerate(order) if arm in rivals or not rivals]
+
+    def loss(place: int) -> float:
+        return round(max((-effect.interval.low for effect in judgement[place]), default=0.0), 3)
+
+    return min(places, key=loss, default=None)
 
 
 def _without_gates(table: ScoreTable, results: Sequence[ArmResult], policy: Policy) -> str | None:
@@ -312,7 +322,7 @@ def _slice(
         difference=contrast.estimate,
         interval=wide,
         arms=table.arms,
-        exception=wide.low > 0 and columns.sources >= MIN_SOURCES,
+        exception=contrast.p_above(0.0) <= level,
     )
 
 
@@ -372,33 +382,12 @@ def settled(judgement: Sequence[Sequence[Effect]]) -> int | None:
     return None
 
 
-def questions_needed(
-    asked: int, columns: Resampling, judgement: Sequence[Sequence[Effect]], policy: Policy
-) -> int | None:
-    """Return the further questions for the verdict that is nearest to being settled, None if there is none.
-
-    Args:
-        asked: how many questions there were.
-        columns: their resampling, arms from cheap to dear.
-        judgement: the effects that the verdict for each arm needs.
-        policy: margin and level.
-    """
-    needs = [
-        max((_need(columns, place, effects, asked, policy)), default=0.0)
-        for place, effects in enumerate(judgement)
-    ]
-    # too few sources for any claim: at the questions a source so far
-    floor = MIN_SOURCES * asked / columns.sources
-    nearest = max(min(needs, default=math.inf), floor)
-    return max(math.ceil(nearest - asked), math.ceil(_LEAST_MORE * asked)) if math.isfinite(nearest) else None
-
-
 def margin_needed(
     order: Sequence[str], columns: Resampling, leader: int | None, policy: Policy
 ) -> float | None:
     """Return the margin, on a grid of half points, at which the cheapest arm is shown to be good enough."""
     # of a dearer arm it is not only asked to be good enough, and that is harder with a wider margin
-    if leader != 0 or columns.sources < MIN_SOURCES:
+    if leader != 0:
         return None
 
     def enough(steps: int) -> bool:
@@ -412,31 +401,3 @@ def margin_needed(
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle, high)
     return high * _MARGIN_STEP
-
-
-def detectable(columns: Resampling, leader: int | None, policy: Policy) -> float:
-    """Return the smallest difference to the leader that would be seen, for the arm that varies most."""
-    if leader is None:
-        return 1.0
-    pairs = [columns.difference(other, leader) for other in range(len(columns.means)) if other != leader]
-    error = max((pair.standard_error for pair in pairs), default=0.0)
-    return min(detectable_effect(error, sources=columns.sources, level=policy.level), 1.0)
-
-
-def _need(
-    columns: Resampling, place: int, effects: Sequence[Effect], asked: int, policy: Policy
-) -> list[float]:
-    others = [other for other in range(len(effects) + 1) if other != place]
-    # all open claims must be shown: Holm shares the level among them, and their powers multiply
-    still_open = max(sum(not effect.shown for effect in effects), 1)
-    level, power = policy.level / still_open, 1 - (1 - _POWER) / still_open
-    needs = []
-    for other, effect in zip(others, effects, strict=True):
-        if not effect.shown:
-            contrast = columns.difference(place, other)
-            excluded = -policy.margin if other > place else policy.margin
-            # as good as it looks, or equal: reckoned with an estimate right at the margin, no number would do
-            difference_then = max(contrast.estimate, 0.0) if other > place else contrast.estimate
-            distance, error = difference_then - excluded, contrast.error_at(excluded)
-            needs.append(questions_for(distance, error, questions=asked, level=level, power=power))
-    return needs

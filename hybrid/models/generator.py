@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from hybrid.errors import UsageError
+from hybrid.errors import ModelError, UsageError
 from hybrid.files import hash_file, hash_text
 from hybrid.models import Generation
 from hybrid.models.adapters import AdapterFiles, Merged, Swap, read_adapter
@@ -287,6 +287,11 @@ class TransformersGenerator:
         with self._swap.using(self._merged):
             output = self._model(input_ids=ids, attention_mask=mask, **options)
         output.logits = output.logits[:, -keep:]
+        if output.logits[:, -1].isnan().any():
+            raise ModelError(
+                f"{self._name} computes what is no number (NaN)",
+                hint="its weights or its adapter are damaged, or too large for this number format",
+            )
         return output
 
     def _encode(self, prompts: list[str], max_new_tokens: int) -> Rectangle:

@@ -11,6 +11,7 @@ from typing import Any
 
 from hybrid.errors import UsageError
 from hybrid.files import is_name, read_jsonl, write_atomic
+from hybrid.questions.shapes import as_row, rows_of
 from hybrid.types import Evidence, Question, Span
 
 # The fields of training data that hold text.
@@ -18,7 +19,7 @@ _TRAINED = ("prompt", "completion", "question", "answers", "text", "messages")
 
 
 def load_questions(path: Path) -> list[Question]:
-    """Read a question set.
+    """Read a question set: JSON lines, or one JSON list; rows of the common public sets too (``shapes``).
 
     Each line is an object with ``question``, and optionally ``id``, ``answers`` (strings, several
     are alternatives), ``answerable``, ``options`` (labels to choose from), ``evidence`` (objects with
@@ -30,7 +31,7 @@ def load_questions(path: Path) -> list[Question]:
     """
     if not path.is_file():
         raise UsageError(f"there is no question set {path}")
-    questions = [question_of(value, number, path) for number, value in _lines(path)]
+    questions = [question_of(value, number, path) for number, value in _rows(path)]
     if not questions:
         raise UsageError(f"{path} holds no questions")
     return questions
@@ -91,8 +92,22 @@ def load_texts(path: Path) -> list[str]:
 def _lines(path: Path) -> Iterator[tuple[int, Any]]:
     try:
         yield from read_jsonl(path)
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise UsageError(
+            f"{path}, about line {line}: not UTF-8 ({error.reason})", hint="save the file as UTF-8"
+        ) from error
     except ValueError as error:
         raise UsageError(str(error)) from error
+
+
+def _rows(path: Path) -> Iterator[tuple[int, Any]]:
+    """Yield the rows of a set by their number: lines, or items of a file that is one JSON value."""
+    try:
+        whole = rows_of(json.loads(path.read_text(encoding="utf-8-sig")))
+    except ValueError:  # lines, or not JSON at all, which is told by line
+        whole = None
+    return _lines(path) if whole is None else enumerate(whole, start=1)
 
 
 def _texts(value: Any, key: str) -> list[str]:
@@ -108,27 +123,35 @@ def question_of(value: Any, number: int, path: Path) -> Question:
     Raises:
         UsageError: it is no such object; the message names the line.
     """
+    place = f"{path}, line {number}"
+    row = as_row(value, place)
     try:
         return Question(
-            id=str(value.get("id", number)),
-            text=str(value["question"]),
-            answers=_strings(value, "answers"),
-            answerable=bool(value.get("answerable", True)),
-            evidence=tuple(_evidence(item) for item in value.get("evidence", ())),
-            slices=_strings(value, "slices"),
-            options=_strings(value, "options"),
-            source=str(value.get("source", "")),
-            withheld=_strings(value, "withheld"),
-            made=str(value.get("made", "gold")),
+            id=str(row.get("id") if row.get("id") is not None else number),
+            text=row["question"],
+            answers=tuple(row.get("answers", ())),
+            answerable=row.get("answerable", True),
+            evidence=tuple(_evidence(item) for item in row.get("evidence", ())),
+            slices=_strings(row, "slices", place),
+            options=_strings(row, "options", place),
+            source=str(row.get("source") or ""),
+            withheld=_strings(row, "withheld", place),
+            made=str(row.get("made", "gold")),
         )
     except (AttributeError, KeyError, TypeError) as error:
         raise UsageError(
-            f"{path}, line {number}: expected an object with `question`, found {json.dumps(value)[:80]}"
+            f"{place}: expected an object with `question`, found {json.dumps(value)[:80]}"
         ) from error
 
 
-def _strings(value: Any, key: str) -> tuple[str, ...]:
-    return tuple(str(item) for item in value.get(key, ()))
+def _strings(row: Any, key: str, place: str) -> tuple[str, ...]:
+    found = row.get(key) or ()
+    if isinstance(found, str) or not all(isinstance(item, str) for item in found):
+        raise UsageError(
+            f"{place}, `{key}`: expected a list of texts, found {json.dumps(found)[:80]}",
+            hint=f'write it as "{key}": ["...", "..."]',
+        )
+    return tuple(found)
 
 
 def _evidence(value: Any) -> Evidence:

@@ -191,6 +191,8 @@ def report_json(decision: Decision) -> Json:
         "flips": decision.flips,
         "slices": [_slice(part) for part in decision.slices],
         "questions_needed": decision.questions_needed,
+        "sources_needed": decision.sources_needed,
+        "blocking": None if decision.blocking is None else _fields(decision.blocking),
         "margin_needed": decision.margin_needed,
         "detectable": decision.detectable,
         "questions": decision.questions,

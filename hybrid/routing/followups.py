@@ -22,6 +22,10 @@ _POINTING = word_set(
     "it its itself they them their theirs this that these those one ones former latter other others both two",
     "he him his she her then there too instead same such",
 )
+# "there is" points at nothing
+_EXISTS = re.compile(
+    r"\bthere(?:'s| (?:is|are|was|were|be|exists?)\b)|\b(?:is|are|was|were|be) there\b", re.IGNORECASE
+)
 _OPENING = re.compile(
     r"(?:so\b|and\b|or\b|but\b|also\b|with\b|without\b|what about\b|how about\b|what if\b|why\b|how come\b"
     r"|how so\b|for what reason\b|what else\b|what for\b|since when\b)",
@@ -103,19 +107,21 @@ def _leans(question: str) -> bool:
     own = content_words(question)
     if _points(question) or _OPENING.match(question) or _AGREEING.match(question):
         return len(own) <= _LEANING_AT_MOST
-    return len(own) <= _SHORT and not _NAME.search(question)
+    return len(own) <= (1 if _EXISTS.search(question) else _SHORT) and not _NAME.search(question)
 
 
 def _names(answer: str, topic: str, question: str) -> list[str]:
-    """Return the names that an answer brought up, if a question that names nothing points back at them."""
+    """Return the names that an answer begins with, if a question that names nothing points back at them."""
     if not _points(question) or _NAME.search(question):
         return []
-    said = [name for name in _NAME.findall(_MARKER.sub("", answer)) if any(map(str.isalpha, name))]
+    text = _MARKER.sub("", answer)
+    first = next((text[span.start : span.end] for span in sentence_spans(text)), "")
+    said = [name for name in _NAME.findall(first) if any(map(str.isalpha, name))]
     return [name for name in dict.fromkeys(said) if name.lower() not in topic.lower()][:_NAMES_AT_MOST]
 
 
 def _points(question: str) -> bool:
-    return any(word in _POINTING for word in re.findall(r"\w+", question.lower()))
+    return any(word in _POINTING for word in re.findall(r"\w+", _EXISTS.sub(" ", question.lower())))
 
 
 def _offer(answer: str) -> str:

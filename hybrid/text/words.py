@@ -12,6 +12,7 @@ from functools import lru_cache
 from itertools import chain
 
 from hybrid.text.dates import MONTHS
+from hybrid.text.folding import spaced, typed
 from hybrid.types import Span
 
 
@@ -123,9 +124,11 @@ def terms(text: str) -> list[str]:
 
 
 def contains(text: str, words: str) -> bool:
-    """Tell whether the words stand in a text as whole words, in any case and spacing."""
-    wanted = " ".join(words.lower().split())
-    there = " ".join(text.lower().split())
+    """Tell whether the words stand in a text as whole words, in any case, spacing, quotes and dashes.
+
+    In a script without blanks any characters are whole words.
+    """
+    wanted, there = (" ".join(spaced(typed(one).lower()).split()) for one in (words, text))
     return bool(wanted) and re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", there) is not None
 
 

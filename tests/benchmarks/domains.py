@@ -6,12 +6,13 @@ and their indexes on disk. What routing adds is the median of the times of quest
 before, less the median of those that are only embedded; and from four threads at once the same answers have
 to come as from one.
 
-    python tests/benchmarks/domains.py INDEXES QUESTIONS      a folder of domains; texts, one a line
+    python tests/benchmarks/domains.py INDEXES      a folder of domains, such as routing.py --indexes keeps
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,7 @@ from measure import Target, Values, note, print_json, print_table, print_verdict
 from hybrid import Assistants, load_settings
 from hybrid.index.generations import domains as indexed_domains
 
+_QUESTIONS = Path(__file__).with_name("routing_questions.jsonl")
 _MEMORY, _MILLISECONDS = 1.3, 5.0
 _WARM, _MIXED, _THREADS = 5, 200, 4
 
@@ -82,14 +84,13 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("indexes", type=Path)
-    parser.add_argument("questions", type=Path)
     options = parser.parse_args()
     names = list(indexed_domains(options.indexes))
     if len(names) < 2:
         sys.exit(f"{options.indexes} holds {len(names)} domains, expected two at least")
     sizes = {name: _megabytes(options.indexes / name) for name in names}
     largest = max(names, key=lambda name: sizes[name])
-    questions = list(dict.fromkeys(options.questions.read_text(encoding="utf-8").splitlines()))
+    questions = [json.loads(line)["question"] for line in _QUESTIONS.read_text("utf-8").splitlines()]
     values = {"indexes": str(options.indexes.resolve()), "domains": names, "questions": questions}
     few = {**values, "questions": questions[:10]}
     note("memory")

@@ -200,7 +200,8 @@ def test_questions_of_one_source_are_too_few_whatever_their_number(tmp_path, cap
     table = written(tmp_path / "t.csv", {"base": [0] * 80, "both": [1] * 80}, sources=["page"] * 80)
     whole = as_json(capsys, "--from", table)
     assert whole["arm"] is None
-    assert any("too few" in line for line in whole["reasons"])
+    assert any("Too few" in line for line in whole["reasons"])
+    assert (whole["sources_needed"], whole["blocking"]["other"]) == (4, "base")
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hybrid.decision import replay
 from hybrid.decision.sequential import decide_sequentially
-from hybrid.decision.values import Policy
+from hybrid.decision.values import Bound, Gate, Policy
 from hybrid.decision.verdict import decide
 from hybrid.errors import UsageError
 from hybrid.evaluation.outcomes import ArmCost
@@ -142,6 +142,133 @@ def test_every_table_that_is_written_is_read_again(tmp_path_factory, values, del
     assert replay.read_table(path).values.tolist() == [list(pair) for pair in values]
 
 
+# --- other shapes ---------------------------------------------------------------------------------------
+
+SHAPES = {
+    "long.csv": "arm,question,source,score\na,q1,s1,1\na,q2,s1,0.5\nb,q2,s1,0.25\nb,q1,s1,0\n",
+    "systems.csv": "id;system;score;source\nq1;a;1;s1\nq1;b;0;s1\nq2;a;0,5;s1\nq2;b;0,25;s1\n",
+    "told.csv": "sep=;\nquestion;source;a;b\nq1;s1;1;0\nq2;s1;0,5;0,25\n",
+    "numbered.csv": ",question,source,a,b\n0,q1,s1,1,0\n1,q2,s1,0.5,0.25\n",
+    "truths.csv": "question,source,a,b\nq1,s1,True,false\nq2,s1,0.5,0.25\n",
+    "dotted.csv": "question,source,a.score,b.score\nq1,s1,1,0\nq2,s1,0.5,0.25\n",
+    "wide.jsonl": """{"question":"q1","source":"s1","a":1,"b":false}\n
+        {"question":"q2","source":"s1","a":0.5,"b":0.25}\n""",
+    "list.json": """[{"question":"q1","source":"s1","a":{"score":1},"b":{"score":0}},
+        {"question":"q2","source":"s1","a":{"score":0.5},"b":{"score":0.25}}]""",
+    "results.json": """{"results": [{"id":"q1","source":"s1","model":"a","score":1},
+        {"id":"q1","source":"s1","model":"b","score":0}, {"id":"q2","source":"s1","model":"a","score":0.5},
+        {"id":"q2","source":"s1","model":"b","score":0.25}]}""",
+    "arms.json": """{"a": [{"question":"q1","source":"s1","score":1},
+        {"question":"q2","source":"s1","score":0.5}],
+        "b": [{"question":"q1","score":0}, {"question":"q2","score":0.25}]}""",
+    "questions.json": """{"a": {"q1": {"score": 1, "source": "s1"}, "q2": {"score": 0.5, "source": "s1"}},
+        "b": {"q1": 0, "q2": 0.25}}""",
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("bom", [False, True])
+def test_the_same_outcomes_in_other_shapes(tmp_path, name, bom):
+    path = tmp_path / name
+    path.write_text(SHAPES[name], encoding="utf-8-sig" if bom else "utf-8")
+    table = replay.read_table(path)
+    assert (table.arms, table.questions, table.sources) == (("a", "b"), ("q1", "q2"), ("s1", "s1"))
+    assert table.values.tolist() == [[1.0, 0.0], [0.5, 0.25]]
+
+
+def test_a_folder_has_a_file_an_arm(tmp_path):
+    (tmp_path / "b.jsonl").write_text('{"question":"q2","score":0.25}\n{"question":"q1","score":0}\n')
+    (tmp_path / "a.jsonl").write_text('{"question":"q1","correct":1}\n{"question":"q2","correct":0.5}\n')
+    with pytest.raises(UsageError, match="a has no score"):
+        replay.read_table(tmp_path)
+    (tmp_path / "a.jsonl").write_text('{"question":"q1","score":1}\n{"question":"q2","score":0.5}\n')
+    table = replay.read_table(tmp_path)
+    assert (table.arms, table.questions) == (("a", "b"), ("q1", "q2"))
+    assert table.values.tolist() == [[1.0, 0.0], [0.5, 0.25]]
+
+
+LONG = (
+    "arm,question,correct,f1,refusal,groundedness,seconds,note\n"
+    "a,x,1,0.2,0,0.5,2,fine\na,y,1,0.2,0,,4,\nb,x,0,0.9,1,1,1,\nb,y,0,0.9,0,1,1,\n"
+)
+
+
+def test_other_columns_of_an_arm_are_metrics_or_measures(tmp_path):
+    path = tmp_path / "long.csv"
+    path.write_text(LONG)
+    with pytest.raises(UsageError, match="no score 'score'; found: correct, f1, refusal") as caught:
+        replay.read_replay(path)
+    assert "--metric correct" in caught.value.hint
+    found = replay.read_replay(path, metric="correct")
+    assert (found.table.metric, found.table.values.tolist()) == ("correct", [[1, 0], [1, 0]])
+    assert [(other.metric, other.values.tolist()) for other in found.others] == [
+        ("f1", [[0.2, 0.9], [0.2, 0.9]])
+    ]
+    assert found.measures["a"] == {
+        "correct": 1.0,
+        "f1": pytest.approx(0.2),
+        "refusal": 0.0,
+        "groundedness": 0.5,
+        "seconds": 3.0,
+    }
+    assert found.measures["b"]["refusal"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        (
+            "t.csv",
+            "arm,question,score\na,x,1\na,y,0\nb,x,1\n",
+            "line 3: a has the question 'y' and b has not",
+        ),
+        ("t.csv", "arm,question,score\na,x,1\na,x,0\n", "line 3: the question 'x' is also in line 2"),
+        (
+            "t.csv",
+            "arm,question,source,score\na,x,s,1\nb,x,t,1\n",
+            "line 3: two sources of one question: s, t",
+        ),
+        ("t.csv", "arm,question,score\na,x,1\nb,x,\n", "line 3: b has no score"),
+        ("t.csv", "arm,question,score\n,x,1\n", "line 2: `arm` is empty"),
+        ("t.jsonl", '{"question":"x","a":1,"b":0}\n{"question":', ", line 2: not JSON"),
+        ("t.jsonl", '{"question":"x","a":1,"b":null}\n', "line 1: b has no score"),
+        ("t.jsonl", "[1]\n", "line 1: expected a JSON object"),
+        ("t.jsonl", "\n", "is empty"),
+        (
+            "t.json",
+            '{"a": {"q1": 1, "q2": 0}, "b": {"q1": 1}}',
+            "a, q2: a has the question 'q2' and b has not",
+        ),
+        ("t.json", "[", "not JSON"),
+        ("t.json", "3", "expected a JSON object"),
+        ("t.json", '[{"text":"x","a":1}]', "no column `question`; found: text, a"),
+    ],
+)
+def test_other_shapes_are_refused_with_the_place(tmp_path, name, text, words):
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(UsageError) as caught:
+        replay.read_table(path)
+    assert words in str(caught.value)
+
+
+def test_two_metrics_that_disagree_are_told_and_measures_gate(tmp_path):
+    path = tmp_path / "long.csv"
+    rows = ["arm,question,correct,f1,refusal"]
+    for row in range(80):
+        rows += [f"a,q{row},{row % 5 > 3:d},0.9,0.1", f"b,q{row},{row % 5 > 0:d},0.2,{row % 2}"]
+    path.write_text("\n".join(rows) + "\n")
+    decision, _ = replay.decide_from(path, policy=Policy(replicates=500), metric="correct")
+    assert decision.arm == "b"
+    assert decision.reasons[0].startswith("The metrics of the table disagree. By f1: Run a")
+    gate = Gate("refusal", Bound.AT_MOST, 0.2)
+    gated, _ = replay.decide_from(path, policy=Policy(replicates=500, gates=(gate,)), metric="correct")
+    assert (gated.arm, gated.ungated) == ("a", "b")
+    # of one mind with itself
+    alone, _ = replay.decide_from(path, policy=Policy(replicates=500), metric="f1")
+    assert alone.arm == "a"
+
+
 # --- what is refused ------------------------------------------------------------------------------------
 
 
@@ -164,7 +291,7 @@ def test_every_table_that_is_written_is_read_again(tmp_path_factory, values, del
         ("question,a,b\nx,1,1.01\n", "line 2: b is 1.01"),
         ("question,a,b\nx,-0.5,1\n", "line 2: a is -0.5"),
         ("question,a,b\nx,right,1\n", "line 2: a is 'right', expected a number from 0 to 1"),
-        ("question;a;b\nx;0,5;1\n", "line 2: a is '0,5'"),
+        ("question;a;b\nx;0,5,5;1\n", "line 2: a is '0,5,5'"),
         ("question,a,b\nx,0_1,1\n", "line 2: a is '0_1'"),
         ("question,a,b\nx,1e999,1\n", "line 2: a is 1e999"),
         ("question,a,note,b\nx,1,fine,0\n", "line 2: note is 'fine'"),
@@ -287,13 +414,15 @@ def test_torchhub_has_186_questions_of_78_sources(torchhub):
 
 
 @pytest.mark.parametrize("arms", [("adapter", "both_dense"), ("both_dense", "adapter")])
-def test_an_adapter_with_and_without_dense_retrieval_is_a_tie(torchhub, arms):
+def test_between_an_adapter_with_and_without_dense_retrieval_nothing_is_shown(torchhub, arms):
     whole, growing = both_ways(torchhub, *arms)
     assert (whole.arm, growing.arm) == (None, None)
     assert whole.questions_needed > 1_000
     assert growing.questions_needed >= 1
-    assert whole.interim == growing.interim == "adapter"
-    assert whole.effects[0].difference == pytest.approx(-0.011, abs=0.001)
+    # it may lose 5 points, the adapter without retrieval 7: too far from 0 to be called a tie
+    assert whole.interim == "both_dense"
+    assert "tie" not in whole.sentence
+    assert abs(whole.effects[0].difference) == pytest.approx(0.011, abs=0.001)
 
 
 def test_bm25_harms_the_adapter(torchhub):

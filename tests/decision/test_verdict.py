@@ -46,7 +46,8 @@ def test_a_dearer_arm_must_be_shown_to_be_better_not_only_to_be_no_worse(make_ta
     decision = rule(make_table({"base": base, "both": both}))
     assert decision.arm is None
     assert decision.questions_needed >= 1
-    assert decision.interim == "base"
+    # every question is its own source, so that more questions are asked for
+    assert decision.sources_needed == 0
 
 
 def test_the_cheapest_of_several_good_arms_is_chosen(make_table, rule, right):
@@ -184,22 +185,94 @@ def test_gates_that_all_pass_change_nothing(make_table, rule, right):
 # --- too little -----------------------------------------------------------------------------------------
 
 
-def test_few_sources_show_nothing_however_many_questions_they_have(make_table, rule, right):
+def test_four_sources_show_nothing_however_many_questions_they_have(make_table, rule, right):
     values = {"base": right(0, of=900), "both": right(900, of=900)}
-    table = make_table(values, sources=[f"s{row % 9}" for row in range(900)])
-    decision = rule(table)
+    decision = rule(make_table(values, sources=[f"s{row % 4}" for row in range(900)]))
     assert decision.arm is None
-    # the tenth source, at 100 questions a source
-    assert decision.questions_needed == 100
-    assert "too few" in decision.sentence
-    assert rule(make_table(values, sources=[f"s{row % 10}" for row in range(900)])).arm == "both"
+    # the fifth source, at 225 questions a source
+    assert (decision.sources_needed, decision.questions_needed) == (1, 225)
+    assert "4 sources limit this: ask 1 more, about 220 questions" in decision.sentence
+    assert any("Too few for any claim" in line for line in decision.reasons)
+    assert rule(make_table(values, sources=[f"s{row % 5}" for row in range(900)])).arm == "both"
 
 
 def test_one_question_is_undecided_with_a_number(make_table, rule):
     decision = rule(make_table({"base": [0.0], "both": [1.0]}))
     assert decision.arm is None
-    assert decision.questions_needed >= 9
+    assert decision.questions_needed >= 4
     assert decision.interim in ("base", "both")
+
+
+# --- what to run until then, and what blocks ------------------------------------------------------------
+
+
+def differing(lost, won, *, of):
+    """Return the columns of two arms of which the second loses and wins so many of the answers."""
+    first = [1.0] * lost + [0.0] * won + [1.0] * (of - lost - won)
+    second = [0.0] * lost + [1.0] * won + [1.0] * (of - lost - won)
+    return {"base": first, "adapter": second}
+
+
+def test_until_then_the_arm_is_run_that_can_lose_least(make_table, rule):
+    # +1 point or so, and less than nothing is not excluded
+    better = rule(make_table(differing(18, 25, of=600)), margin=0.02)
+    assert better.arm is None
+    assert better.interim == "adapter"
+    worse = rule(make_table(differing(25, 18, of=600)), margin=0.02)
+    assert worse.interim == "base"
+    (effect,) = better.effects
+    assert f"which can lose least: {-100 * effect.interval.low:.1f} points at most, against base" in (
+        better.sentence
+    )
+
+
+def test_an_arm_that_is_shown_to_be_worse_is_not_run_until_then(make_table, rule):
+    decision = rule(make_table(differing(2, 22, of=600)), margin=0.03)
+    assert decision.arm is None
+    assert (decision.rivals, decision.interim) == (("adapter",), "adapter")
+    assert "run adapter, which is behind no other arm" in decision.sentence
+
+
+def test_a_chosen_arm_that_is_shown_to_be_worse_by_less_than_the_margin_says_so(make_table, rule):
+    base = np.zeros(2_000)
+    rag, both = np.r_[np.ones(1_000), base[:1_000]], np.r_[np.ones(1_020), base[:980]]
+    decision = rule(make_table({"base": base, "rag": rag, "both": both}), margin=0.05)
+    assert decision.arm == "rag"
+    assert "Better, but by less than the margin of 5.0 points: both." in decision.sentence
+
+
+def test_the_pair_that_blocks_is_named_and_where_sources_limit_these_are_asked_for(make_table, rule):
+    generator = np.random.default_rng(4)
+    rows, count = 1_000, 20
+    base = generator.random(rows) < 0.3
+    # two arms far ahead of it, and of these two now one is ahead in whole sources, now the other
+    adapter = generator.random(rows) < 0.8
+    belongs = np.arange(rows) % count
+    both = np.where(belongs < 3, adapter | (generator.random(rows) < 0.8), adapter)
+    both = np.where((belongs >= 3) & (belongs < 6), adapter & (generator.random(rows) < 0.5), both)
+    table = make_table(
+        {"base": base, "adapter": adapter, "both": both}, sources=[f"s{place}" for place in belongs]
+    )
+    decision = rule(table)
+    assert decision.arm is None
+    assert {decision.blocking.arm, decision.blocking.other} == {"adapter", "both"}
+    assert f"{decision.blocking.arm} against {decision.blocking.other} blocks it" in decision.sentence
+    assert decision.sources_needed > 0
+    assert decision.questions_needed == pytest.approx(decision.sources_needed * 50, rel=0.1)
+    assert "20 sources limit this" in decision.sentence
+
+
+def test_a_tie_is_only_what_lies_within_three_margins(make_table, rule):
+    wide = rule(make_table(differing(100, 101, of=400)), margin=0.02)
+    assert wide.arm is None
+    assert "tie" not in wide.sentence
+    shown = rule(make_table(differing(10, 28, of=600)), margin=0.02)
+    assert shown.arm is None
+    assert "tie" not in shown.sentence
+    narrow = rule(make_table(differing(100, 115, of=1_500)), margin=0.01)
+    assert narrow.arm is None
+    assert abs(narrow.blocking.interval.low) < 0.03
+    assert "in practice a tie" in narrow.sentence
 
 
 def test_questions_are_reckoned_from_the_effect_that_is_missing(make_table, rule, right):
@@ -267,7 +340,7 @@ def test_a_slice_that_contradicts_the_verdict_is_an_exception(make_table, rule, 
 
 def test_a_slice_of_few_sources_is_no_exception(make_table, rule, right):
     table = with_slice(make_table, right)
-    sources = [*table.sources[:240], *(f"s{row % 9:04d}" for row in range(60))]
+    sources = [*table.sources[:240], *(f"s{row % 4:04d}" for row in range(60))]
     decision = rule(dataclasses.replace(table, sources=tuple(sources)))
     assert {part.name: part.exception for part in decision.slices}["numeric"] is False
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid.config import ModelSettings
-from hybrid.errors import ModelMissing, UsageError
+from hybrid.errors import ModelError, ModelMissing, UsageError
 from hybrid.models.device import Placement
 from hybrid.models.generator import TransformersGenerator, _batches, cut_at_stop, hold_back, in_loop
 from hybrid.models.loading import load_generator
@@ -41,6 +41,16 @@ def test_more_prompts_than_a_batch_keep_their_order(tiny_generator):
     many = (_PROMPTS * 10)[::-1]
     once = tiny_generator.generate(_PROMPTS, max_new_tokens=6)
     assert tiny_generator.generate(many, max_new_tokens=6) == (once * 10)[::-1]
+
+
+def test_what_is_no_number_is_no_answer(tiny_generator_folder, cpu):
+    broken = TransformersGenerator(tiny_generator_folder, name="broken", placement=cpu)
+    for weights in broken._model.parameters():
+        weights.data.fill_(float("nan"))
+    with pytest.raises(ModelError, match="broken computes what is no number"):
+        broken.generate([_ask("hello")], max_new_tokens=4)
+    with pytest.raises(ModelError, match="no number"):
+        broken.log_likelihoods([_ask("hello")], [["a", "b"]])
 
 
 def test_nothing_asked_nothing_answered(tiny_generator):

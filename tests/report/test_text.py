@@ -13,8 +13,9 @@ from hybrid.statistics import Interval
 
 _KEYS = {
     "verdict", "arm", "sentence", "interim", "effects", "intervals", "costs", "currency", "gates", "reasons",
-    "flips", "slices", "questions_needed", "margin_needed", "detectable", "questions", "sources", "synthetic",
-    "order", "rivals", "ungated", "margin", "level", "metric", "replicates", "seed", "looks",
+    "flips", "slices", "questions_needed", "sources_needed", "blocking", "margin_needed",
+    "detectable", "questions", "sources", "synthetic", "order", "rivals", "ungated",
+    "margin", "level", "metric", "replicates", "seed", "looks",
 }  # fmt: skip
 
 
