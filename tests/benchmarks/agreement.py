@@ -6,7 +6,7 @@
 DATA holds ``evouna/nq.jsonl`` (answers of five systems to Natural Questions, judged by people; EVOUNA, Wang
 et al. 2023, Apache-2.0) and ``tatqa/questions.jsonl`` (Zhu et al. 2021, CC BY 4.0), of which answers in other
 words and wrong ones are made. Questions are split by a hash of their id: two thirds to fit, one third to
-report.
+report. Last come the 60 answers of the arm rag to `examples/postgres`, judged by hand.
 """
 
 from __future__ import annotations
@@ -32,9 +32,11 @@ from scipy.stats import rankdata
 from hybrid.evaluation.correctness import Against, Signals, held_against
 from hybrid.evaluation.outcomes import Outcome
 from hybrid.evaluation.scoring import correct
+from hybrid.questions.files import load_questions
 from hybrid.text.folding import folded_words
 from hybrid.types import Question
 
+_EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "postgres"
 NAMES = [field.name for field in fields(Signals)]
 # what may only speak for an answer, or against it, whatever a set of answers happens to say
 FOR = {"whole", "run_together", "spelled", "carried", "some", "half", "family", "given", "value", "terse"}
@@ -359,11 +361,32 @@ def report(data: Path) -> None:
     )
 
 
+def examples() -> None:
+    """Print how `correct` agrees with the judgements by hand, and where it does not."""
+    questions = {one.id: one for one in load_questions(_EXAMPLE / "questions.jsonl")}
+    judged = rows_of(_EXAMPLE / "judgements.jsonl")
+    grades = [
+        correct(
+            questions[row["question"]],
+            Outcome("k", "rag", row["question"], row["answer"], abstained=row["abstained"]),
+        )
+        for row in judged
+    ]
+    right = np.array([row["right"] for row in judged])
+    agree = (np.array(grades) >= 0.5) == right
+    rows = [("rag", str(len(right)), *(f"{x:.3f}" for x in (right.mean(), np.mean(grades), agree.mean())))]
+    print_table(("examples/postgres", "answers", "by hand right", "`correct`", "agreement"), rows)
+    for row, grade, same in zip(judged, grades, agree, strict=True):
+        if not same:
+            print(f"{row['question']}: {grade:.2f}, by hand {'right' if row['right'] else 'wrong'}")
+
+
 def main() -> None:
     """Report, or fit and print the weights."""
     data = Path(sys.argv[1])
     if "--fit" not in sys.argv:
         report(data)
+        examples()
         return
     terms = fit([one for one in people(data) if not one.held_out], set(NAMES) - TERM_ONLY, weigh=False)
     texts = fit([one for one in made(data) if not one.held_out], TEXT_ONLY, weigh=True)
