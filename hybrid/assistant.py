@@ -642,7 +642,7 @@ class Assistant:
         decided = self.decided if arm is None else None
         return self._arms.serving(decided or parse_arm(Arm.RAG if arm is None else arm, self.settings))
 
-    def _bound(self, serving: DomainArm) -> BoundArm:
+    def _bound(self, serving: DomainArm) -> DomainArm | BoundArm:
         return bound_arm(self.folder, serving, lambda: self.grounder)
 
     def _routes(

@@ -180,8 +180,8 @@ Markdown(
 # %% tags=["check"]
 show.numbers(
     {
-        "verdict": decision.verdict,
-        "arm": str(decision.arm),
+        # a dozen questions may leave it open, or not
+        **({} if QUICK else {"verdict": decision.verdict, "arm": str(decision.arm)}),
         "questions": (decision.questions, 0),
         **{
             f"{row.label}, right": (row.value, 3 if row.label == "rag" else 20 if QUICK else 10)

@@ -37,13 +37,13 @@ class ArmBound:
 
 @dataclass(frozen=True, slots=True)
 class BoundArm:
-    """An arm of a domain whose answers are held to its bound, where it has one.
+    """An arm of a domain whose answers are held to its bound.
 
     ``grounder`` gives the judge of the domain; it is asked only if the bound goes by it.
     """
 
     arm: DomainArm
-    bound: ArmBound | None
+    bound: ArmBound
     grounder: Callable[[], Grounder]
 
     def answer_all(
@@ -55,7 +55,7 @@ class BoundArm:
     ) -> list[Answer]:
         """Answer every question as the arm does, or decline it and say why."""
         answers = self.arm.answer_all(questions, where=where, principals=principals)
-        return answers if self.bound is None else [self._held(answer, self.bound) for answer in answers]
+        return [self._held(answer) for answer in answers]
 
     def stream(
         self,
@@ -64,25 +64,23 @@ class BoundArm:
         where: Mapping[str, str] | None = None,
         principals: Sequence[str] | None = None,
     ) -> Iterator[str | Answer]:
-        """Return the answer in pieces of text, and at last as an ``Answer``; in one piece if it is bound."""
-        if self.bound is None:
-            return self.arm.stream(question, where=where, principals=principals)
+        """Return the text of the answer in one piece, and then the ``Answer``."""
         # whether it may be said is known only when it is all there
         (answer,) = self.answer_all([question], where=where, principals=principals)
         return iter((answer.text, answer))
 
-    def _held(self, answer: Answer, made: ArmBound) -> Answer:
+    def _held(self, answer: Answer) -> Answer:
         if answer.abstained:
             return answer
-        bound, score = made.bound, self._score(answer, made.score)
+        bound, score = self.bound.bound, self._score(answer, self.bound.score)
         assert bound.threshold is not None, "only a bound with a threshold is loaded"
         if score is not None and score >= bound.threshold:
             return answer
         found = "there is none" if score is None else f"it is {score:.3g}"
         of = "the answers given" if bound.risk is Risk.ANSWERED else "all questions"
         text = (
-            f"I do not answer this: the {made.score} score has to be at least {bound.threshold:.3g} so that "
-            f"at most {bound.alpha:.1%} of {of} are answered wrongly, and {found}."
+            f"I do not answer this: the {self.bound.score} score has to be at least {bound.threshold:.3g} "
+            f"so that at most {bound.alpha:.1%} of {of} are answered wrongly, and {found}."
         )
         return replace(answer, text=text, abstained=True, citations=())
 
@@ -99,7 +97,7 @@ class BoundArm:
         return share_supported(self.grounder().ground(answer.text, passages).verdicts)
 
 
-def bound_arm(domain: Path, arm: DomainArm, grounder: Callable[[], Grounder]) -> BoundArm:
+def bound_arm(domain: Path, arm: DomainArm, grounder: Callable[[], Grounder]) -> DomainArm | BoundArm:
     """Return an arm as it answers for a domain: held to the bound in force, if that is of this arm.
 
     Args:
@@ -113,7 +111,7 @@ def bound_arm(domain: Path, arm: DomainArm, grounder: Callable[[], Grounder]) ->
     """
     bound = load_bound(domain)
     if bound is None or bound.arm != arm.name:
-        return BoundArm(arm, None, grounder)
+        return arm
     if bound.identity != _digest(arm, bound.score, grounder):
         raise UsageError(
             f"the bound on wrong answers was made for another state of {bound.arm}: its index, models, "
