@@ -9,9 +9,11 @@ bash .ci/setup.sh all,test
 # read once, when OpenMP is loaded: idle threads that spin starve the others on shared cores
 export OMP_WAIT_POLICY=PASSIVE
 export HF_HUB_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1
+# a core each; those of one file share what they load
 if [ "${1:-}" = "--fast" ]; then
   shift
-  # a core each; those of one file share what they load
   set -- -m "not slow" -n logical --dist loadfile "$@"
+elif [ $# -eq 0 ]; then
+  set -- -n logical --dist loadfile
 fi
 exec .venv/bin/python -m pytest "$@"
