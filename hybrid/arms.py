@@ -17,7 +17,7 @@ from typing import Protocol
 
 from hybrid.config import GenerationSettings, Reader, Settings, load_settings, settings_dict
 from hybrid.errors import ConfigError, UsageError
-from hybrid.files import hash_file, valid_utf8
+from hybrid.files import hash_file, hash_text, valid_utf8
 from hybrid.generation.answering import Answerer
 from hybrid.generation.prompts import load_prompts
 from hybrid.index import ExternalStore, Index, require_store
@@ -213,6 +213,11 @@ class DomainArm:
 
     def _named(self, part: str | Answer) -> str | Answer:
         return dataclasses.replace(part, variant=self.name) if isinstance(part, Answer) else part
+
+
+def identity_digest(identity: Mapping[str, str], *further: str) -> str:
+    """Return a digest of all that decides the answers of an arm, and of what else is told."""
+    return hash_text(json.dumps(dict(identity), sort_keys=True), *further)
 
 
 def parse_arms(text: str, settings: Settings) -> list[ArmSpec]:

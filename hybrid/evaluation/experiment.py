@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from hybrid.arms import Contender
+from hybrid.arms import Contender, identity_digest
 from hybrid.config import PriceSettings, Settings, settings_dict
 from hybrid.errors import UsageError
 from hybrid.evaluation.outcomes import (
@@ -132,7 +132,7 @@ class Experiment:
         self._folder = folder
         self._contenders = {contender.name: contender for contender in contenders}
         self._keys = {(c.name, q.id): question_key(c.identity, q) for c in contenders for q in questions}
-        self._identities = {c.name: _digest(c.identity) for c in contenders}
+        self._identities = {c.name: identity_digest(c.identity) for c in contenders}
         self._read(retry)
         self._reuse()
 
@@ -282,7 +282,7 @@ def ask(contender: Contender, question: Question) -> Outcome:
 def question_key(identity: Mapping[str, str], question: Question) -> str:
     """Return a digest of all that decides the answer to a question."""
     asked = [question.text, list(question.options), list(question.withheld)]
-    return hash_text(json.dumps(dict(identity), sort_keys=True), json.dumps(asked))
+    return identity_digest(identity, json.dumps(asked))
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,10 +311,6 @@ def _load_meters(folder: Path) -> dict[str, _Metered]:
         return TypeAdapter(dict[str, _Metered]).validate_json(path.read_bytes())
     except ValidationError as error:
         raise UsageError(f"{path} holds no meter readings", hint="delete it; costs are lost") from error
-
-
-def _digest(identity: Mapping[str, str]) -> str:
-    return hash_text(json.dumps(dict(identity), sort_keys=True))
 
 
 def _ask_all(contender: Contender, questions: Sequence[Question]) -> list[Outcome]:

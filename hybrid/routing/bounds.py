@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hybrid.arms import DomainArm
+from hybrid.arms import DomainArm, identity_digest
 from hybrid.errors import UsageError
-from hybrid.files import hash_text, storage_errors, write_json
+from hybrid.files import storage_errors, write_json
 from hybrid.routing.abstention import AnswerBound, AnswerScore, Risk, choose, graded
 from hybrid.types import Answer, Question
 
@@ -159,7 +159,7 @@ def fit_bound(
 def _digest(arm: DomainArm, score: AnswerScore, grounder: Callable[[], Grounder]) -> str:
     """Return a digest of all that decides an answer and its score."""
     judge = grounder().scorer.name if score is AnswerScore.JUDGE else ""
-    return hash_text(json.dumps(dict(arm.identity), sort_keys=True), judge)
+    return identity_digest(arm.identity, judge)
 
 
 def save_bound(domain: Path, bound: ArmBound) -> Path:

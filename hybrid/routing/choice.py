@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hybrid.arms import ArmSpec, DomainArms, parse_arm
+from hybrid.arms import ArmSpec, DomainArms, identity_digest, parse_arm
 from hybrid.config import Settings
 from hybrid.decision.adopted import usable
 from hybrid.errors import HybridError, IndexMissing, UsageError
-from hybrid.files import hash_file, hash_text, storage_errors, write_atomic
+from hybrid.files import hash_file, storage_errors, write_atomic
 from hybrid.index import is_restricted
 from hybrid.models import Embedder
 from hybrid.types import Arm, ArmRoute, Question
@@ -142,7 +142,7 @@ class ArmChooser:
             policy=made.decision.policy,
         )
         origin = ArmRouterOrigin(
-            arms={spec.name: _digest(self._arms.serving(spec).identity) for spec in specs},
+            arms={spec.name: identity_digest(self._arms.serving(spec).identity) for spec in specs},
             embedder=_identity(embedder),
             index=_generation(retriever),
             questions="" if questions is None else str(questions.absolute()),
@@ -184,7 +184,7 @@ class ArmChooser:
             for arm in arms:
                 if arm not in self._specs:  # reading a name takes longer than all the rest
                     self._specs[arm] = usable(self._domain / _FILE, arm, self._settings)
-                if _digest(self._arms.serving(self._specs[arm]).identity) != origin.arms.get(arm):
+                if identity_digest(self._arms.serving(self._specs[arm]).identity) != origin.arms.get(arm):
                     differ.append(f"the arm {arm}")
         except HybridError as error:
             differ.append(f"an arm that cannot answer now ({error})")
@@ -247,10 +247,6 @@ def _allowed(retriever: Retriever | None, question: Question) -> list[int] | Non
     index = retriever.index
     out = {place for source in question.withheld for place in index.positions_where({"source": source})}
     return [place for place in index.positions_where({}) if place not in out]
-
-
-def _digest(identity: Mapping[str, str]) -> str:
-    return hash_text(json.dumps(dict(identity), sort_keys=True))
 
 
 def _identity(embedder: Embedder) -> str:
