@@ -1,7 +1,7 @@
 """From labelled sets to a folder that serves as a scorer: checked for leaks, trained, calibrated, or refused.
 
 Takes sets and a frozen encoder, writes heads, their card, the calibration, and what each example was given by
-heads that never saw its domain. Nothing is written if heads add nothing to what words alone tell.
+heads and a stack that never saw its kind. Nothing is written if heads add nothing to what words alone tell.
 """
 
 from __future__ import annotations
@@ -20,21 +20,19 @@ from numpy.typing import NDArray
 from hybrid.config import ModelSettings
 from hybrid.errors import EXIT_GATE_FAILED
 from hybrid.files import write_atomic
-from hybrid.grounding.calibration import CALIBRATION, CurveKind
+from hybrid.grounding.calibration import CALIBRATION, Calibration, CurveKind
 from hybrid.grounding.examples import Dataset, Example
 from hybrid.grounding.labelled import ScorerLogits, labelled
 from hybrid.grounding.scorers.names import SHIPPED, TRAINED
 from hybrid.grounding.scorers.trained import frozen_encoder, save_trained
 from hybrid.grounding.service import CalibrationCard, calibrated, write_card
 from hybrid.grounding.tokens import TokenEncoder
+from hybrid.questions.splits import unit_hash
 from recipes.grounding.leaks import Leaks, require_fair
-from recipes.grounding.making import MADE
-from recipes.grounding.recipe import Note, Trained, Worth, evenly, train_scorer, worth
+from recipes.grounding.recipe import MADE_SHARES, Kind, Note, Worth, train_scorer, worth
 from recipes.grounding.training import TrainingSettings
 
 HELD_OUT = "held_out.jsonl"
-# Of supported claims of domains that are new, at most so many are shown as not supported.
-FALSE_ALARMS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,9 @@ def build(
     settings: TrainingSettings,
     *,
     out: Path,
-    heads: int = 3,
+    judged: Sequence[Dataset] = (),
+    heads: int = len(MADE_SHARES),
+    work: Path | None = None,
     licence: str = "",
     created: str = "",
     note: Note = lambda said: None,
@@ -60,11 +60,13 @@ def build(
     """Train a scorer of labelled sets and write it, if its heads add something to words.
 
     Args:
-        sets: each with both labels, and not to be told apart by overlap or length alone.
+        sets: to teach heads, each with both labels, and not to be told apart by overlap or length alone.
         encoder: frozen; the scorer belongs to it.
         settings: of the training.
         out: the folder to write.
+        judged: sets that teach no head, and that the stack has to serve.
         heads: how many are averaged.
+        work: where finished heads are kept, so that a run that was stopped goes on.
         licence: of the weights, for the card.
         created: when, for the card.
         note: told what is being done.
@@ -74,30 +76,29 @@ def build(
         TrainingFailed: the loss is not a number.
     """
     leaks: dict[str, Leaks] = {}
-    examples: list[Example] = []
     for each in sets:
         leaks[each.name] = require_fair(each.examples)
         note(f"{each.name}: {len(each.examples)} examples")
-        examples += each.examples
-    kept = _judged_by_people(examples)
-    weights = stack_weights([len(each.examples) for each in sets], kept)
-    trained = train_scorer(examples, encoder, settings, weights=weights, heads=heads, note=note)
-    found = worth(examples, trained, seed=settings.seed)
+    shares = [MADE_SHARES[number % len(MADE_SHARES)] for number in range(heads)]
+    trained = train_scorer(sets, encoder, settings, judged=judged, shares=shares, work=work, note=note)
+    found = worth(trained.kinds, seed=settings.seed)
+    claims, logits = evened(trained.kinds)
     card = calibrated(
-        labelled([examples[place] for place in kept]),
-        ScorerLogits(TRAINED, trained.held_out[kept]),
+        labelled(claims),
+        ScorerLogits(TRAINED, logits),
         method=CurveKind.PLATT,
-        threshold=tolerant_threshold(examples, trained.held_out, FALSE_ALARMS),
-        data=", ".join(each.name for each in sets),
+        data=", ".join(kind.dataset.name for kind in trained.kinds),
         created=created,
         seed=settings.seed,
     )
+    # words follow the probability
+    card = dataclasses.replace(card, threshold=even_logit(card.calibration))
     if found.shown:
         made = {
-            "sets": {each.name: len(each.examples) for each in sets},
-            "licences": sorted({example.licence for example in examples if example.licence}),
-            "examples": len(examples),
+            "sets": {each.name: len(each.examples) for each in (*sets, *judged)},
+            "licences": sorted({one.licence for each in sets for one in each.examples if one.licence}),
             "settings": dataclasses.asdict(settings),
+            "shares_of_made": shares,
             "auroc": found.auroc.flat(),
             "above_words": found.above_words.flat(),
             "created": created,
@@ -112,12 +113,19 @@ def build(
             made=made,
         )
         write_card(out / CALIBRATION, card)
-        write_atomic(out / HELD_OUT, _lines(examples, trained, kept))
+        write_atomic(out / HELD_OUT, _lines(trained.kinds))
     return Built(leaks, found, card)
 
 
 def built_on_disk(
-    sets: Sequence[Dataset], settings: TrainingSettings, *, out: Path, heads: int, licence: str = ""
+    sets: Sequence[Dataset],
+    settings: TrainingSettings,
+    *,
+    out: Path,
+    heads: int,
+    judged: Sequence[Dataset] = (),
+    work: Path | None = None,
+    licence: str = "",
 ) -> int:
     """Build with the encoder that the scorer is read with, print what came of it, return the exit code."""
     encoder = frozen_encoder(ModelSettings(device="cpu", offline=True))
@@ -126,7 +134,9 @@ def built_on_disk(
         encoder,
         settings,
         out=out,
+        judged=judged,
         heads=heads,
+        work=work,
         licence=licence,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         note=lambda said: print(said, file=sys.stderr, flush=True),
@@ -134,30 +144,34 @@ def built_on_disk(
     found = built.worth
     for name, leaks in built.leaks.items():
         print(f"{name}: AUROC of overlap {leaks.overlap:.3f}, of length {leaks.length:.3f}")
-    for label, part in (("AUROC on domains not seen", found.auroc), ("above words", found.above_words)):
+    for label, part in (("AUROC on kinds not seen", found.auroc), ("above words", found.above_words)):
         print(f"{label:<28} {part.value:+.3f} ({part.low:+.3f} to {part.high:+.3f})")
     print(f"calibration: {built.calibration.calibration}, threshold {built.calibration.threshold:.3f}")
     print(f"stored {out}" if found.shown else "not stored: it adds nothing to what words tell")
     return 0 if found.shown else EXIT_GATE_FAILED
 
 
-def stack_weights(sizes: Sequence[int], kept: Sequence[int]) -> NDArray[np.float64]:
-    """Return what each example weighs in the stack: all sets alike, and only those examples that are kept.
+def evened(kinds: Sequence[Kind]) -> tuple[list[Example], NDArray[np.float64]]:
+    """Return examples and logits of which every kind gives as many, and as many of both labels.
 
-    What rules made is easy for heads: beside it nothing else would get a weight.
+    How often claims of a new kind are carried nobody knows; sets were made with a third or with two thirds.
     """
-    of_set = np.repeat(np.arange(len(sizes)), sizes)
-    counts = np.bincount(of_set[list(kept)], minlength=len(sizes))
-    weights = np.zeros(len(of_set))
-    weights[list(kept)] = 1 / counts[of_set[list(kept)]]
-    return weights
+    sides = [np.flatnonzero(kind.supported == side) for kind in kinds for side in (True, False)]
+    least = min(map(len, sides))
+    chosen: list[Example] = []
+    logits: list[float] = []
+    for number, side in enumerate(sides):
+        kind = kinds[number // 2]
+        examples = kind.dataset.examples
+        for place in sorted(side.tolist(), key=lambda n: unit_hash("even", examples[n].id))[:least]:
+            chosen.append(examples[place])
+            logits.append(float(kind.logits[place]))
+    return chosen, np.array(logits)
 
 
-def _judged_by_people(examples: Sequence[Example]) -> list[int]:
-    """Return the places of examples that no rule made; all if there are none of both labels."""
-    places = [place for place, each in enumerate(examples) if each.task != MADE]
-    sides = {examples[place].unsupported for place in places}
-    return places if len(sides) == 2 else list(range(len(examples)))
+def even_logit(curve: Calibration) -> float:
+    """Return the logit whose probability is one half; 0 of a curve that is flat."""
+    return -curve.intercept / curve.slope if curve.slope > 0 else 0.0
 
 
 def held_out_of(weights: Path) -> Path:
@@ -168,25 +182,17 @@ def held_out_of(weights: Path) -> Path:
     return (Path(__file__).parent if weights == SHIPPED else weights) / HELD_OUT
 
 
-def _lines(examples: Sequence[Example], trained: Trained, places: Sequence[int]) -> str:
-    """Return a line for each place: what the stack and the head said that never saw its domain."""
+def _lines(kinds: Sequence[Kind]) -> str:
+    """Return a line for each example: what was said that never saw its kind, or never its domain."""
     rows = (
         {
-            "id": examples[place].id,
-            "logit": round(float(trained.held_out[place]), 4),
-            "head": round(float(trained.signals[place, 0]), 4),
+            "id": example.id,
+            "kind": round(float(kind.logits[place]), 4),
+            "kind_head": round(float(kind.heads[place]), 4),
+            "logit": round(float(kind.domain_logits[place]), 4),
+            "head": round(float(kind.domain_heads[place]), 4),
         }
-        for place in places
+        for kind in kinds
+        for place, example in enumerate(kind.dataset.examples)
     )
     return "".join(json.dumps(row) + "\n" for row in rows)
-
-
-def tolerant_threshold(
-    examples: Sequence[Example], logits: NDArray[np.float64], false_alarms: float
-) -> float:
-    """Return the logit below which so large a share of supported claims lies, all domains weighing alike."""
-    right = np.array([not example.unsupported for example in examples])
-    weights = evenly([example for example in examples if not example.unsupported])
-    order = np.argsort(logits[right])
-    below = np.cumsum(weights[order]) / weights.sum()
-    return float(logits[right][order][int(np.searchsorted(below, false_alarms))])

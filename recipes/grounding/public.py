@@ -15,6 +15,7 @@ from hybrid.files import read_jsonl
 from hybrid.grounding.examples import Dataset, Example
 from hybrid.questions.splits import unit_hash
 from hybrid.types import Document
+from recipes.grounding.extracts import extracts
 from recipes.grounding.making import make_examples
 from recipes.grounding.sets import load
 
@@ -27,6 +28,15 @@ _DOCUMENTS = (
     ("corpora/haystack_mdx", "haystack", "Apache-2.0", 2_000),
     ("scifact/corpus.jsonl", "scifact", "ODC-By", 4_000),
 )
+# Folder or file, domain, licence: long documents that extracts are made of.
+_EXTRACTED = (
+    ("medquad/medquad.jsonl", "medquad", "CC BY 4.0"),
+    ("corpora/haystack_mdx", "haystack", "Apache-2.0"),
+    ("corpora/postgres_html", "postgres", "PostgreSQL"),
+    ("scifact/corpus.jsonl", "scifact", "ODC-By"),
+)
+_EXTRACTS = 600
+_LONG = 1_500
 _UNSEEN = (
     ("pubmedqa/pubmedqa_dev.jsonl", "pubmedqa", "MIT"),
     ("corpora/postgres_html", "postgres", "PostgreSQL"),
@@ -39,6 +49,15 @@ _NAME_FIELDS = ("_id", "id", "source")
 def labelled_sets(data: Path) -> list[Dataset]:
     """Return the labelled sets that are trained on; their order deals domains to folds."""
     return [load(data / "summedits"), load(data / _FACTCHECK), load(data / "scifact")]
+
+
+def judged_sets(data: Path, *, seed: int = 0) -> list[Dataset]:
+    """Return sets that teach no head, for overlap tells their labels: the stack has to serve them."""
+    made: list[Example] = []
+    for path, domain, licence in _EXTRACTED:
+        texts = [(source, text) for source, text in documents_of(data / path) if len(text) > _LONG]
+        made += extracts(texts, count=_EXTRACTS, seed=seed, domain=f"extracts of {domain}", licence=licence)
+    return [load(data / "begin/begin.jsonl"), Dataset("extracts", tuple(made))]
 
 
 def training_sets(data: Path, *, seed: int = 0) -> list[Dataset]:

@@ -1,50 +1,58 @@
-"""The whole way from labelled examples to a scorer: heads on folds for an honest stack, then heads on all.
+"""The whole way from labelled sets to a scorer: heads by folds of kinds, and a stack that no kind regrets.
 
-Takes examples and an encoder, gives heads and their stack. The stack is fitted on what heads say of documents
-that they never saw, so that it trusts them no more than they deserve. Knows nothing about files.
+A kind is a set: its texts, its mistakes and how they were found. Heads of a fold never saw a kind, so what
+they say of it is what to expect of kinds that are new. The stack is fitted on that, and chosen by the kind
+that it serves worst (group robustness, Sagawa et al. 2020, by regret).
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
 from scipy.optimize import minimize
 
 from hybrid.errors import UsageError
+from hybrid.files import hash_text
 from hybrid.grounding.calibration import grouped_folds
-from hybrid.grounding.examples import Example
-from hybrid.grounding.head import AlignmentHead, judge
-from hybrid.grounding.metrics import resampled_aurocs
+from hybrid.grounding.examples import Dataset, Example, Label
+from hybrid.grounding.head import AlignmentHead, Shape, judge
+from hybrid.grounding.metrics import mean_over, resampled_aurocs
 from hybrid.grounding.scorers.trained import LAYERS, SIGNALS, Stack, word_signals
 from hybrid.grounding.tokens import TokenEncoder, lexicon_of
 from hybrid.grounding.values import Pair
 from hybrid.questions.splits import unit_hash
 from hybrid.statistics import Estimate
 from recipes.grounding.making import MADE
-from recipes.grounding.training import TrainingSettings, lessons_of, train_head
+from recipes.grounding.training import Lesson, TrainingSettings, lessons_of, train_head
 
 Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 Note = Callable[[str], None]
-_FOLDS = 5
-# What rules made teaches contradictions, and costs elsewhere: a head that sees none of it is the best on
-# whole pages and the worst on refuted claims of new kinds, and no share is best everywhere. The mean of heads
-# with different shares comes near the best of them on each set.
-_MADE_SHARES = (0.0, 0.25, 0.6)
+# Parts that the domains of one set, or the documents of a single set, are dealt into.
+_PARTS = 5
+# What rules made teaches contradictions, and costs elsewhere: no share is best everywhere, see the ablation
+# on the page of figures. The mean of heads with different shares comes near the best of them on each kind.
+MADE_SHARES = (0.0, 0.25, 0.6)
 _ENOUGH = 1_000
-# A stack is fitted on so many labels or more.
+_BLOCK = 256
+# A group is fitted on so many labels or more.
 _LEAST = 20
 # A weak pull towards 0: signals that say the same share their weight.
-_RIDGE = 1e-3
+_RIDGE = 1e-2
+# Regrets nearer to each other than this, in nats, weigh about alike.
+_SOFT = 1e-2
 
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """The AUROC of the stack on documents its heads never saw, and how much that is above words alone."""
+    """The AUROC of the stack on kinds its heads never saw, and how much that is above words alone."""
 
     auroc: Estimate
     above_words: Estimate
@@ -56,198 +64,377 @@ class Worth:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Trained:
-    """Heads that saw all examples, and their stack.
+class Kind:
+    """A set, and what is said of its examples as of a kind that is new.
 
-    ``signals`` of an example are by a head that never saw its fold, ``held_out`` is the logit that a stack
-    which never saw it either makes of them: what to expect of domains that are new. ``parts`` are the folds,
-    ``weights`` what each example weighed in the stack.
+    ``heads`` is by heads that never saw any of it, ``logits`` and ``words`` by stacks that never did either:
+    of all signals, and of those of words alone. ``domain_heads`` and ``domain_logits`` are by heads that saw
+    other domains of the set; the same where it has one.
     """
+
+    dataset: Dataset
+    heads: Array
+    logits: Array
+    words: Array
+    domain_heads: Array
+    domain_logits: Array
+
+    @property
+    def supported(self) -> Flags:
+        """Return the labels."""
+        return np.array([not example.unsupported for example in self.dataset.examples])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trained:
+    """Heads that saw all that is taught, their stack, and what is to be expected of it, kind by kind."""
 
     heads: tuple[AlignmentHead, ...]
     stack: Stack
-    signals: Array
-    held_out: Array
-    parts: NDArray[np.int64]
-    weights: Array
+    kinds: tuple[Kind, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fold:
+    """Which examples heads are taught, and which they then judge as new."""
+
+    name: str
+    taught: Flags
+    judged: Flags
 
 
 def train_scorer(
-    examples: Sequence[Example],
+    taught: Sequence[Dataset],
     encoder: TokenEncoder,
     settings: TrainingSettings,
     *,
-    weights: Array | None = None,
-    heads: int = 3,
-    folds: int = _FOLDS,
+    judged: Sequence[Dataset] = (),
+    shares: Sequence[float] = MADE_SHARES,
+    work: Path | None = None,
     note: Note = lambda said: None,
 ) -> Trained:
-    """Train heads and fit their stack; the same examples and settings give the same result.
+    """Train heads and fit their stack; the same sets and settings give the same result.
 
     Args:
-        examples: with their sources: no fold parts one.
+        taught: sets that heads learn from, those made by rules among them; with sources, which no fold parts.
         encoder: frozen.
         settings: of every head; the seed is that of the first.
-        weights: what each example weighs in the stack, from 0; None for all domains alike.
-        heads: how many are averaged, each of another seed and with another share of what rules made.
-        folds: how many parts the stack's examples are cut into.
+        judged: sets that no head learns from, such as those whose words give the labels away: kinds that the
+            stack has to serve.
+        shares: of what rules made, from 0 to 1, one for each head; each head has another seed.
+        work: a folder where finished heads are kept, so that a run that was stopped goes on.
         note: told what is being trained.
 
     Raises:
         UsageError: too few examples, or all of one label.
         TrainingFailed: the loss is not a number.
     """
-    lexicon = lexicon_of(encoder.pieces)
-    lessons = lessons_of(examples, encoder, lexicon, evidence_tokens=settings.evidence_tokens)
-    width = encoder.width // len(LAYERS)
+    school = _School(taught, encoder, settings, shares, work, note)
+    kinds, domains = folds_of(taught, seed=settings.seed)
+    by_kind = school.as_new(kinds)
+    # what has one domain was judged as a kind
+    by_domain = school.as_new(domains, np.array(by_kind))
+    heads = school.heads(np.ones(len(school.examples), np.bool_), "all")
+    words = _words(school.examples)
+    sets: list[_Signals] = []
+    first = 0
+    for each in taught:
+        rows = slice(first, first + len(each.examples))
+        first += len(each.examples)
+        if any(example.task != MADE for example in each.examples):
+            sets.append(_Signals.of(each, by_kind[rows], by_domain[rows], words[rows]))
+    if not sets:
+        # of what rules made alone: the folds are of documents
+        sets = [_Signals.of(Dataset("made", tuple(school.examples)), by_kind, by_domain, words)]
+    for each in judged:
+        said = school.said_of(each, heads)
+        sets.append(_Signals.of(each, said, said, _words(each.examples)))
+    return Trained(heads, _stack(sets, SIGNALS), tuple(_kinds(sets)))
 
-    def trained(chosen: NDArray[np.bool_], what: str) -> tuple[AlignmentHead, ...]:
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Signals:
+    """A set, and the signals of its examples by heads that never saw it, or never saw their domain."""
+
+    dataset: Dataset
+    of_kind: Array
+    of_domain: Array
+
+    @classmethod
+    def of(cls, dataset: Dataset, by_kind: Array, by_domain: Array, words: Array) -> _Signals:
+        return cls(dataset, np.column_stack([by_kind, words]), np.column_stack([by_domain, words]))
+
+
+class _School:
+    """Heads on parts of the examples that are taught; what is frozen is read once."""
+
+    def __init__(
+        self,
+        taught: Sequence[Dataset],
+        encoder: TokenEncoder,
+        settings: TrainingSettings,
+        shares: Sequence[float],
+        work: Path | None,
+        note: Note,
+    ) -> None:
+        self.examples = [example for each in taught for example in each.examples]
+        self._encoder, self._settings, self._shares = encoder, settings, tuple(shares)
+        self._work, self._note = work, note
+        self._lexicon = lexicon_of(encoder.pieces)
+        self._lessons = self._read(self.examples)
+
+    def as_new(self, folds: Sequence[Fold], into: Array | None = None) -> Array:
+        """Return what heads of each fold say of the examples that they never saw."""
+        found = np.zeros(len(self.examples)) if into is None else into
+        for fold in folds:
+            places = np.flatnonzero(fold.judged)
+            found[places] = self._said(self.heads(fold.taught, fold.name), [self._lessons[n] for n in places])
+        return found
+
+    def heads(self, chosen: Flags, what: str) -> tuple[AlignmentHead, ...]:
         """Return all heads, each of its share of the chosen examples."""
         places = np.flatnonzero(chosen)
-        shares = shares_of_heads([examples[int(place)] for place in places], heads)
+        shares = shares_of_heads([self.examples[int(place)] for place in places], self._shares)
         return tuple(
-            train_head(
-                [lessons[place] for place in places[own]],
-                lexicon,
-                width,
-                len(LAYERS),
-                dataclasses.replace(settings, seed=settings.seed + number),
-                progress=_progress(note, f"{what}, head {number + 1}"),
-            )
+            self._head([int(place) for place in places[own]], number, f"{what}, head {number + 1}")
             for number, own in enumerate(shares)
         )
 
-    signals = np.zeros((len(examples), len(SIGNALS)))
-    signals[:, 1:] = [
-        word_signals(lesson.read, _pair(example), lexicon, len(LAYERS))
-        for lesson, example in zip(lessons, examples, strict=True)
-    ]
-    supported = np.array([lesson.supported for lesson in lessons])
-    parts = folds_of(examples, folds, seed=settings.seed)
-    for number in range(int(parts.max()) + 1):
-        held = np.flatnonzero(parts == number)
-        for head in trained(parts != number, f"fold {number + 1}"):
-            for row, judged in judge(head, [lessons[place].read for place in held]):
-                signals[held[row], 0] += float(judged.support) / heads
-    weights = evenly(examples) if weights is None else weights
-    return Trained(
-        trained(np.ones(len(examples), np.bool_), "all"),
-        fit_stack(SIGNALS, signals, supported, weights),
-        signals,
-        _held_out(SIGNALS, signals, supported, weights, parts),
-        parts,
-        weights,
-    )
+    def said_of(self, dataset: Dataset, heads: tuple[AlignmentHead, ...]) -> Array:
+        """Return what heads say of a set that none of them saw."""
+        blocks = [dataset.examples[n : n + _BLOCK] for n in range(0, len(dataset.examples), _BLOCK)]
+        # long evidence is large as token vectors: some at a time
+        return np.concatenate([self._said(heads, self._read(block)) for block in blocks])
+
+    def _read(self, examples: Sequence[Example]) -> list[Lesson]:
+        limit = self._settings.evidence_tokens
+        return lessons_of(examples, self._encoder, self._lexicon, evidence_tokens=limit)
+
+    def _said(self, heads: tuple[AlignmentHead, ...], lessons: Sequence[Lesson]) -> Array:
+        support = np.zeros(len(lessons))
+        for head in heads:
+            for row, found in judge(head, [lesson.read for lesson in lessons]):
+                support[row] += float(found.support) / len(heads)
+        return support
+
+    def _head(self, places: Sequence[int], number: int, what: str) -> AlignmentHead:
+        settings = dataclasses.replace(self._settings, seed=self._settings.seed + number)
+        shape = Shape(len(LAYERS), self._encoder.width // len(LAYERS))
+        kept = None
+        if self._work is not None:
+            kept = (
+                self._work / f"{_identity([self.examples[place] for place in places], settings)}.safetensors"
+            )
+        if kept is not None and kept.is_file():
+            head = AlignmentHead(shape, self._lexicon)
+            head.load_state_dict(load_file(kept), strict=True)
+            return head.eval()
+        head = train_head(
+            [self._lessons[place] for place in places],
+            self._lexicon,
+            shape.width,
+            shape.layers,
+            settings,
+            progress=_progress(self._note, what),
+        )
+        if kept is not None:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            tensors = {name: value.detach().contiguous() for name, value in head.state_dict().items()}
+            save_file(tensors, kept.with_suffix(".part"))
+            kept.with_suffix(".part").replace(kept)
+        return head
 
 
 def _progress(note: Note, what: str) -> Callable[[int, float, float], None]:
     return lambda epoch, loss, seconds: note(f"{what}, epoch {epoch}: {loss:.3f} ({seconds:.0f} s)")
 
 
-def _pair(example: Example) -> Pair:
-    """Return the texts of an example, all of its evidence as one, as its token vectors are."""
-    return Pair("\n".join(example.evidence), example.claim)
+def _identity(examples: Sequence[Example], settings: TrainingSettings) -> str:
+    """Return what a head is the same by: what it is taught, and how."""
+    parts = ("\0".join([one.id, one.claim, *one.evidence, one.label]) for one in examples)
+    return hash_text(repr(settings), *parts)[:20]
 
 
-def worth(examples: Sequence[Example], trained: Trained, *, seed: int = 0) -> Worth:
-    """Return what the heads add to the same stack of words alone, resampled by source.
+def _words(examples: Sequence[Example]) -> Array:
+    """Return the signals of words alone, shape (examples, signals)."""
+    rows = [word_signals(Pair("\n".join(example.evidence), example.claim)) for example in examples]
+    return np.array(rows).reshape(len(rows), len(SIGNALS) - 1)
 
-    Raises:
-        UsageError: all examples are of one label.
+
+def folds_of(sets: Sequence[Dataset], *, seed: int = 0) -> tuple[list[Fold], list[Fold]]:
+    """Return the folds of kinds, and of domains within sets that have several.
+
+    A set is left out with the pairs that rules made of the same domain. Where people labelled fewer than two
+    sets there are no kinds to leave out: parts are domains, dealt in the order in which they appear so that
+    sisters fall apart, or documents where there are too few domains.
     """
-    supported = np.array([not example.unsupported for example in examples])
-    words = _held_out(SIGNALS[1:], trained.signals[:, 1:], supported, trained.weights, trained.parts)
-    rows = np.stack([trained.held_out, words])
-    found = resampled_aurocs(rows, supported, [example.source for example in examples], seed=seed)
-    assert found is not None, "a stack is fitted on both labels"
-    return Worth(found.interval([1.0, 0.0]), found.interval([1.0, -1.0]))
+    examples = [example for each in sets for example in each.examples]
+    of_set = np.repeat(np.arange(len(sets)), [len(each.examples) for each in sets])
+    people = [n for n, each in enumerate(sets) if each.examples and each.examples[0].task != MADE]
+    if len(people) < 2:
+        parts = _dealt(examples, seed)
+        return [Fold(f"fold {n + 1}", parts != n, parts == n) for n in range(int(parts.max()) + 1)], []
+    kinds, domains = [], []
+    for number in people:
+        own = {example.domain for example in sets[number].examples}
+        kin = np.array([example.task == MADE and example.domain in own for example in examples])
+        mine = of_set == number
+        kinds.append(Fold(f"without {sets[number].name}", ~mine & ~kin, mine))
+        if len(own) > 1:
+            parts = _dealt(sets[number].examples, seed)
+            for part in range(int(parts.max()) + 1):
+                held = mine.copy()
+                held[mine] = parts == part
+                names = sorted({example.domain for example, out in zip(examples, held, strict=True) if out})
+                domains.append(Fold(f"without {', '.join(names)}", ~held, held))
+    return kinds, domains
 
 
-def shares_of_heads(examples: Sequence[Example], heads: int) -> list[NDArray[np.bool_]]:
+def _dealt(examples: Sequence[Example], seed: int) -> NDArray[np.int64]:
+    domains = list(dict.fromkeys(example.domain for example in examples))
+    if len(domains) > 1:
+        dealt = {domain: place % _PARTS for place, domain in enumerate(domains)}
+        return np.array([dealt[example.domain] for example in examples])
+    supported = [not example.unsupported for example in examples]
+    return grouped_folds(supported, [example.source for example in examples], folds=_PARTS, seed=seed)
+
+
+def shares_of_heads(examples: Sequence[Example], shares: Sequence[float]) -> list[Flags]:
     """Return which examples each head is taught: all that people labelled, and a share of what rules made.
 
     A single head is taught everything, and so are all where people labelled too few to teach one alone. Whole
     documents are left out, as pairs belong together.
     """
     people = np.array([example.task != MADE for example in examples])
-    if heads == 1 or int(people.sum()) < _ENOUGH:
-        return [np.ones(len(examples), np.bool_)] * heads
+    if len(shares) == 1 or int(people.sum()) < _ENOUGH:
+        return [np.ones(len(examples), np.bool_)] * len(shares)
     places = np.array([unit_hash("made", example.source) for example in examples])
-    return [
-        np.asarray(people | (places < _MADE_SHARES[number % len(_MADE_SHARES)]), np.bool_)
-        for number in range(heads)
-    ]
+    return [np.asarray(people | (places < share), np.bool_) for share in shares]
 
 
-def folds_of(examples: Sequence[Example], folds: int, *, seed: int = 0) -> NDArray[np.int64]:
-    """Return the fold of each example: whole domains where there are enough, for it is new ones that come.
+@dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """Signals and labels that one stack has to serve: a kind, or one of its contrasts."""
 
-    Domains are dealt in the order in which they first appear, so that those of one set fall apart and a new
-    domain is judged by what was learned from its sisters. With fewer domains than folds no source is parted.
+    signals: Array
+    supported: Flags
+
+
+def _groups(dataset: Dataset, signals: Array) -> Iterator[Group]:
+    """Yield a set as a group, or two: against what is refuted, and against the rest.
+
+    What is refuted has the words of the evidence, what is on something else has not: together one would hide
+    behind the other.
     """
-    domains = list(dict.fromkeys(example.domain for example in examples))
-    if len(domains) >= folds:
-        dealt = {domain: place % folds for place, domain in enumerate(domains)}
-        return np.array([dealt[example.domain] for example in examples])
-    supported = [not example.unsupported for example in examples]
-    return grouped_folds(supported, [example.source for example in examples], folds=folds, seed=seed)
+    labels = [example.label for example in dataset.examples]
+    supported = np.array([label is Label.SUPPORTED for label in labels])
+    refuted = np.array([label is Label.REFUTED for label in labels])
+    rest = ~supported & ~refuted
+    parts = [supported | refuted, supported | rest] if refuted.any() and rest.any() else [supported | True]
+    for part in parts:
+        yield Group(signals[part], supported[part])
 
 
-def _held_out(
-    names: tuple[str, ...],
-    signals: Array,
-    supported: NDArray[np.bool_],
-    weights: Array,
-    parts: NDArray[np.int64],
-) -> Array:
-    """Return the logit of each example by a stack that was fitted on the other folds."""
-    logits = np.zeros(len(signals))
-    for number in range(int(parts.max()) + 1):
-        held = parts == number
-        own = weights[~held]
-        # all that weighs anything may be in one fold
-        stack = fit_stack(names, signals[~held], supported[~held], own if own.any() else None)
-        logits[held] = stack.logits(signals[held])
-    return logits
+def _stack(sets: Sequence[_Signals], names: tuple[str, ...]) -> Stack:
+    columns = [SIGNALS.index(name) for name in names]
+    return fit_stack(names, [one for each in sets for one in _groups(each.dataset, each.of_kind[:, columns])])
 
 
-def evenly(examples: Sequence[Example]) -> Array:
-    """Return what each example weighs so that every domain weighs the same."""
-    counts = Counter(example.domain for example in examples)
-    return np.array([1 / counts[example.domain] for example in examples])
+def _kinds(sets: Sequence[_Signals]) -> Iterator[Kind]:
+    for number, one in enumerate(sets):
+        others = [other for place, other in enumerate(sets) if place != number] or list(sets)
+        whole = _stack(others, SIGNALS)
+        yield Kind(
+            one.dataset,
+            heads=one.of_kind[:, 0],
+            logits=whole.logits(one.of_kind),
+            words=_stack(others, SIGNALS[1:]).logits(one.of_kind[:, 1:]),
+            domain_heads=one.of_domain[:, 0],
+            domain_logits=whole.logits(one.of_domain),
+        )
 
 
-def fit_stack(
-    names: tuple[str, ...], signals: Array, supported: NDArray[np.bool_], rows: Array | None = None
-) -> Stack:
-    """Return the stack of greatest likelihood whose weights are not negative.
+def worth(kinds: Sequence[Kind], *, seed: int = 0) -> Worth:
+    """Return what the heads add to the same stack of words alone, a mean over kinds, resampled by source."""
+    parts = []
+    for number, kind in enumerate(kinds):
+        sources = [example.source for example in kind.dataset.examples]
+        found = resampled_aurocs([kind.logits, kind.words], kind.supported, sources, seed=seed + number)
+        assert found is not None, "a stack is fitted on both labels"
+        parts.append(found)
+    found = mean_over(parts)
+    return Worth(found.interval([1.0, 0.0]), found.interval([1.0, -1.0]))
+
+
+def fit_stack(names: tuple[str, ...], groups: Sequence[Group]) -> Stack:
+    """Return the stack of least greatest regret over groups, whose weights are not negative.
+
+    The regret of a group is how much greater its cross entropy is than with the weights that are best for it
+    alone, both labels weighing alike. Each group has an intercept of its own while weights are fitted, for
+    only the order within it matters; the stack gets their mean, and calibration the rest. The greatest is
+    softened: regrets within a hundredth of a nat share the say.
 
     Args:
         names: of the signals.
-        signals: shape (claims, names).
-        supported: the labels.
-        rows: what each claim weighs, so that large sets do not drown small ones; None for all alike.
+        groups: signals of shape (claims, names), and labels.
 
     Raises:
-        UsageError: too few claims, or all of one label.
+        UsageError: a group with too few claims, or all of one label.
     """
-    count = len(supported)
-    if count < _LEAST or supported.all() or not supported.any():
-        raise UsageError(
-            f"{count} labels, {int(supported.sum())} supported: expected {_LEAST} or more of both"
-        )
-    shares = np.full(count, 1 / count) if rows is None else np.asarray(rows, np.float64) / np.sum(rows)
-    centre, spread = signals.mean(0), np.maximum(signals.std(0), 1e-9)
-    scaled = (signals - centre) / spread
-    signs = np.where(supported, 1.0, -1.0)
+    for group in groups:
+        count, right = len(group.supported), int(group.supported.sum())
+        if count < _LEAST or right in (0, count):
+            raise UsageError(f"{count} labels, {right} supported: expected {_LEAST} or more of both")
+    width = len(names)
+    centre = np.mean([group.signals.mean(0) for group in groups], axis=0)
+    spread = np.maximum(np.mean([group.signals.std(0) for group in groups], axis=0), 1e-9)
+    scaled = [_Scaled.of(group, centre, spread) for group in groups]
+    least = np.array([_minimised(each.loss, np.zeros(width + 1), width).fun for each in scaled])
 
-    def loss(values: Array) -> tuple[float, Array]:
-        margins = signs * (scaled @ values[:-1] + values[-1])
-        wrong = -signs * shares / (1 + np.exp(np.clip(margins, -500, 500)))
-        value = float(shares @ np.logaddexp(0, -margins) + _RIDGE * values[:-1] @ values[:-1])
-        return value, np.append(wrong @ scaled + 2 * _RIDGE * values[:-1], wrong.sum())
+    def regret(values: Array) -> tuple[float, Array]:
+        weights, shifts = values[:width], values[width:]
+        found = [each.entropy(weights, shift) for each, shift in zip(scaled, shifts, strict=True)]
+        over = (np.array([value for value, _, _ in found]) - least) / _SOFT
+        says = np.exp(over - over.max())
+        total = says.sum()
+        says /= total
+        slope = sum(say * own for say, (_, own, _) in zip(says, found, strict=True)) + 2 * _RIDGE * weights
+        pull = says * np.array([shift for _, _, shift in found])
+        value = _SOFT * (float(np.log(total)) + float(over.max())) + _RIDGE * float(weights @ weights)
+        return value, np.concatenate([slope, pull])
 
-    bounds = [(0.0, None)] * len(names) + [(None, None)]
-    found = minimize(loss, np.zeros(len(names) + 1), jac=True, bounds=bounds, method="L-BFGS-B").x
-    weights = found[:-1] / spread
-    return Stack(names, tuple(map(float, weights)), float(found[-1] - weights @ centre))
+    found = _minimised(regret, np.zeros(width + len(groups)), width).x
+    weights = found[:width] / spread
+    return Stack(names, tuple(map(float, weights)), float(found[width:].mean() - weights @ centre))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Scaled:
+    """A group whose signals have the spread of one, and whose labels weigh alike."""
+
+    signals: Array
+    signs: Array
+    shares: Array
+
+    @classmethod
+    def of(cls, group: Group, centre: Array, spread: Array) -> _Scaled:
+        right = group.supported
+        shares = np.where(right, 0.5 / right.sum(), 0.5 / (~right).sum())
+        return cls((group.signals - centre) / spread, np.where(right, 1.0, -1.0), shares)
+
+    def entropy(self, weights: Array, shift: float) -> tuple[float, Array, float]:
+        """Return the cross entropy in nats, and how it changes with the weights and the shift."""
+        margins = self.signs * (self.signals @ weights + shift)
+        wrong = -self.signs * self.shares / (1 + np.exp(np.clip(margins, -500, 500)))
+        return float(self.shares @ np.logaddexp(0, -margins)), wrong @ self.signals, float(wrong.sum())
+
+    def loss(self, values: Array) -> tuple[float, Array]:
+        """Return the entropy with a weak pull to 0, and its slope."""
+        value, slope, shift = self.entropy(values[:-1], float(values[-1]))
+        weights = values[:-1]
+        return value + _RIDGE * float(weights @ weights), np.append(slope + 2 * _RIDGE * weights, shift)
+
+
+def _minimised(loss: Callable[[Array], tuple[float, Array]], start: Array, width: int) -> Any:
+    bounds = [(0.0, None)] * width + [(None, None)] * (len(start) - width)
+    return minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B")

@@ -372,6 +372,59 @@ def load_q2(paths: Sequence[Path]) -> Dataset:
     return Dataset("Q² Wizard of Wikipedia", examples)
 
 
+_ATTRIBUTED = {
+    "Fully attributable": Label.SUPPORTED,
+    "Not fully attributable": Label.UNSUPPORTED,
+    "Generic": None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class KnownReply:
+    """A reply of a model to a message, and the knowledge that it was given."""
+
+    part: str
+    model: str
+    evidence: str
+    claim: str
+    begin_label: str
+
+
+def load_begin(paths: Sequence[Path]) -> Dataset:
+    """Read replies of models (Dziri et al. 2022, arXiv:2105.00071; CC BY 4.0); the source is the knowledge.
+
+    A reply that asserts nothing ("generic") is neither and is left out.
+
+    Raises:
+        UsageError: a label that is none of the three.
+    """
+    examples: list[Example] = []
+    for path in paths:
+        for row in checked_rows(path, KnownReply):
+            value = row.value
+            if value.begin_label not in _ATTRIBUTED:
+                raise UsageError(
+                    f"{row.where}: the label is {value.begin_label!r}, expected {', '.join(_ATTRIBUTED)}"
+                )
+            label = _ATTRIBUTED[value.begin_label]
+            if label is None:
+                continue
+            examples.append(
+                Example(
+                    id=f"begin-{row.number}",
+                    claim=value.claim,
+                    evidence=(value.evidence,),
+                    label=label,
+                    source=document_name(value.evidence),
+                    domain="begin",
+                    task="dialogue",
+                    unsupported_spans=() if label is Label.SUPPORTED else None,
+                    licence="CC BY 4.0",
+                )
+            )
+    return Dataset("BEGIN", tuple(examples))
+
+
 @dataclass(frozen=True, slots=True)
 class Format:
     """A set and the fields that its rows have; ``load`` takes all files of it."""
@@ -391,6 +444,7 @@ FORMATS = (
     _format("SummEdits", "doc summary label original_summary", load_summedits),
     _format("SciFact", "id claim cited_doc_ids evidence", load_scifact),
     _format("FactCheckGPT", "claim evidence stance", load_factcheck),
+    _format("BEGIN", "part model evidence claim begin_label", load_begin),
     _format("Q² Wizard of Wikipedia", "id context message text label", load_q2),
     _format("Covid-Fact", "id context text label source", load_covid_fact),
 )

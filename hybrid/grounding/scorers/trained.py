@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -13,31 +15,72 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn import functional
 
 from hybrid.config import ModelSettings
 from hybrid.errors import ModelError, ModelMissing
 from hybrid.files import write_json
 from hybrid.grounding.checks import HARD, TextFacts, contradictions, missing
-from hybrid.grounding.head import AlignmentHead, Read, Shape, judge, read
+from hybrid.grounding.head import AlignmentHead, Shape, judge, read
 from hybrid.grounding.tokens import Lexicon, TokenEncoder, lexicon_of
 from hybrid.grounding.values import Doubt, Logits, Pair, merged_spans
 from hybrid.models import TokenEmbedder
 from hybrid.models.loading import load_embedder
+from hybrid.text.sentences import sentence_spans
+from hybrid.text.words import content_words, tokens
 from hybrid.types import Span
 
-WORD_SIGNALS = ("alignment", "bigrams", "numbers", "names", "agreement")
-# Alignment tells whether evidence is on the subject; what is above says nothing more of edited summaries,
-# whose words are all there, and would drown what the heads say. Chosen on domains held out of training.
-_SAME_SUBJECT = 0.75
+WORD_SIGNALS = ("together", "copied", "numbers", "names", "agreement")
+# So many places of a word are looked at: what has it more often is no text that a claim could be copied from.
+_STARTS = 256
 # The share of a claim's words that a sentence must hold to speak against it. Looser than where a verdict
 # hangs on it: here it is one signal among others, and weighed.
 _ALIKE = 0.45
 # More things lacking than these say nothing more.
 _LACKING = 2
 
-# The same passage comes with one claim after the other.
-_facts = lru_cache(maxsize=64)(TextFacts)
+
+class _Evidence:
+    """What a passage is compared by; it comes with one claim after the other, and is read once."""
+
+    def __init__(self, text: str) -> None:
+        self.facts = TextFacts(text)
+        self.words = tokens(text)
+        self.places: dict[str, list[int]] = {}
+        for place, word in enumerate(self.words):
+            self.places.setdefault(word, []).append(place)
+        bags = [frozenset(content_words(text[span.start : span.end])) for span in sentence_spans(text)]
+        self.neighbours = [*bags, *(one | other for one, other in itertools.pairwise(bags))]
+
+    def together(self, claim: str) -> float:
+        """Return the greatest share of the claim's content words in two neighbouring sentences."""
+        said = frozenset(content_words(claim))
+        return max((len(said & bag) for bag in self.neighbours), default=0) / max(len(said), 1)
+
+    def copied(self, claim: str) -> float:
+        """Return how far the claim is copied in long runs: 1 is word for word.
+
+        The root of the density of extractive fragments over the claim's length (Grusky, Naaman & Artzi 2018):
+        runs are taken greedily, the longest at each word, and weigh by the square of their length.
+        """
+        said = tokens(claim)
+        place = total = 0
+        while place < len(said):
+            starts = self.places.get(said[place], [])[:_STARTS]
+            longest = max((self._run(said, place, start) for start in starts), default=0)
+            total += longest * longest
+            place += max(longest, 1)
+        return math.sqrt(total) / max(len(said), 1)
+
+    def _run(self, said: Sequence[str], place: int, start: int) -> int:
+        """Return how many words from a place on stand at a start of the passage."""
+        length = 1
+        most = min(len(said) - place, len(self.words) - start)
+        while length < most and said[place + length] == self.words[start + length]:
+            length += 1
+        return length
+
+
+_evidence = lru_cache(maxsize=64)(_Evidence)
 Array = NDArray[np.float64]
 SIGNALS = ("head", *WORD_SIGNALS)
 # Of the encoder: one that still knows the order of words, and the last.
@@ -55,32 +98,21 @@ _BLOCK = 256
 _MARKED = 0.5
 
 
-def word_signals(item: Read, pair: Pair, lexicon: Lexicon, layers: int) -> NDArray[np.float64]:
+def word_signals(pair: Pair) -> NDArray[np.float64]:
     """Return the signals of a pair in the order of ``WORD_SIGNALS``, each from 0 to 1.
 
-    ``alignment`` is the mean, over the content tokens of the claim, of the best cosine with a token of the
-    evidence (BERTScore's recall, Zhang et al. 2020), up to .75; ``bigrams`` the share of the claim's pairs of
-    neighbours that stand in the evidence; ``numbers`` is 1 if the evidence has all numbers, units and dates
-    of the claim, .5 if it lacks one, 0 if more; ``names`` likewise; ``agreement`` is 0 if the sentence of the
-    evidence nearest to the claim denies it or has another number in its place, else 1.
+    ``together`` is the greatest share of the claim's content words in two neighbouring sentences of the
+    evidence; ``copied`` how far it is copied in long runs; ``numbers`` is 1 if the evidence has all numbers,
+    units and dates of the claim, .5 if it lacks one, 0 if more; ``names`` likewise; ``agreement`` is 0 if the
+    sentence of the evidence nearest to the claim denies it or has another number in its place, else 1.
     """
-    claim, evidence = item.claim, item.evidence
-    content = ~lexicon.stop[claim.ids] & ~lexicon.mark[claim.ids]
-    if not content.any() or not len(evidence):
-        return np.array([0.0, 0.0, 1.0, 1.0, 1.0])
-    width = claim.vectors.shape[1] // layers
-    own = functional.normalize(torch.from_numpy(claim.vectors[content, -width:]).float(), dim=-1)
-    other = functional.normalize(torch.from_numpy(evidence.vectors[:, -width:]).float(), dim=-1)
-    aligned = min(float((own @ other.T).amax(1).clamp(0, 1).mean()), _SAME_SUBJECT)
-    known = set(zip(evidence.ids[:-1].tolist(), evidence.ids[1:].tolist(), strict=True))
-    said = list(zip(claim.ids[:-1].tolist(), claim.ids[1:].tolist(), strict=True))
-    bigrams = sum(neighbours in known for neighbours in said) / len(said) if said else 0.0
-    lacking = [finding.doubt for finding in missing(pair.claim, _facts(pair.evidence))]
+    there = _evidence(pair.evidence)
+    lacking = [finding.doubt for finding in missing(pair.claim, there.facts)]
     disagrees = bool(contradictions(pair.claim, pair.evidence, alike=_ALIKE))
     return np.array(
         [
-            aligned,
-            bigrams,
+            there.together(pair.claim),
+            there.copied(pair.claim),
             _left(sum(doubt in HARD for doubt in lacking)),
             _left(lacking.count(Doubt.NAME)),
             float(not disagrees),
@@ -186,7 +218,7 @@ class TrainedScorer:
                 tokens[place] += own.double().numpy() / len(self._heads)
         return [
             Judgement(
-                np.array([logit, *word_signals(item, pair, self._lexicon, len(LAYERS))]),
+                np.array([logit, *word_signals(pair)]),
                 wrong,
                 item.claim.places,
             )

@@ -7,12 +7,13 @@ import pytest
 
 from hybrid.config import ModelSettings
 from hybrid.errors import UsageError
-from hybrid.grounding.calibration import CALIBRATION, read_fitted
+from hybrid.grounding.calibration import CALIBRATION, Calibration, CurveKind, read_fitted
 from hybrid.grounding.examples import Dataset, Example, Label
 from hybrid.grounding.judge import fitted_for
 from hybrid.grounding.scorers.names import scorer_for
 from hybrid.grounding.values import Pair
-from recipes.grounding.building import HELD_OUT, build, tolerant_threshold
+from recipes.grounding.building import HELD_OUT, build, even_logit, evened
+from recipes.grounding.recipe import Kind
 from recipes.grounding.training import TrainingSettings
 
 _SETTINGS = TrainingSettings(epochs=6, batch=16, warmup=5)
@@ -20,11 +21,14 @@ _ROADS = ("north", "south", "east", "west", "upper", "lower")
 
 
 def examples(count, domain):
-    """Claims about roads whose words are all in the evidence: which road is closed is a matter of order."""
+    """Claims about roads whose words are all in the evidence: which road is closed is a matter of order.
+
+    No run of words tells it either.
+    """
     made = []
     for n in range(count):
         one, other = _ROADS[n % 6], _ROADS[(n + 1 + n % 5) % 6]
-        text = f"The {one} road is closed and the {other} road is open. It has been so for {n + 2} days."
+        text = f"The {one} road, as we hear, is closed and the {other} road, as we hear, is open for {n + 2} days."
         for road, label in ((one, Label.SUPPORTED), (other, Label.REFUTED)):
             claim = f"The {road} road is closed."
             made.append(Example(f"{domain}{n}/{road}", claim, (text,), label, f"{domain}{n}", domain=domain))
@@ -99,11 +103,22 @@ def test_nothing_is_written_where_heads_add_nothing_to_words(encoder, tmp_path):
     assert not (tmp_path / "w").exists()
 
 
-def test_the_tolerant_threshold_lets_so_many_supported_claims_of_each_domain_fall_below():
-    few = examples(10, "few")
-    many = examples(100, "many")
-    logits = np.array([*range(20), *range(1000, 1200)], dtype=np.float64)
-    found = tolerant_threshold([*few, *many], logits, 0.25)
-    below = [logits[place] < found for place, each in enumerate([*few, *many]) if not each.unsupported]
-    # a quarter of both together is half of the few
-    assert np.mean(below[:10]) == pytest.approx(0.5) and not any(below[10:])
+def test_kinds_and_labels_weigh_alike_in_the_calibration():
+    few, many = examples(10, "few"), examples(100, "many")
+    # all supported claims of the large set, and few of the others
+    uneven = [one for n, one in enumerate(many) if not one.unsupported or n < 20]
+    nothing = np.zeros(len(uneven))
+    kinds = [
+        Kind(Dataset("few", tuple(few)), *[np.arange(20.0)] * 5),
+        Kind(Dataset("many", tuple(uneven)), *[nothing] * 5),
+    ]
+    chosen, logits = evened(kinds)
+    counts = {(one.domain, one.unsupported) for one in chosen}
+    assert len(chosen) == len(logits) == 40 and len(counts) == 4
+    assert sorted(logits[:20]) == list(range(20))
+
+
+def test_the_threshold_is_where_the_probability_is_one_half():
+    curve = Calibration(CurveKind.PLATT, slope=2.0, intercept=-1.0)
+    assert curve.probabilities([even_logit(curve)])[0] == pytest.approx(0.5)
+    assert even_logit(Calibration(CurveKind.PLATT, slope=0.0)) == 0.0

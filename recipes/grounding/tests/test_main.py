@@ -15,6 +15,7 @@ from recipes.grounding.recipe import Worth
 from recipes.grounding.tests.test_making import DOCUMENTS
 
 _DOCUMENTS = DOCUMENTS[:12]
+_REPLIES = 24
 
 
 @pytest.fixture
@@ -44,6 +45,17 @@ def data(tmp_path, monkeypatch):
         page = tmp_path / "DATA" / "corpora" / "haystack_mdx" / f"{name}.md"
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text(text)
+    replies = [
+        {"part": "wow", "model": "t5", "evidence": text, "claim": claim, "begin_label": label}
+        for _, text in (*_DOCUMENTS, *_DOCUMENTS)[:_REPLIES]
+        for claim, label in (
+            (text.split("\n")[0], "Fully attributable"),
+            ("Cows eat fresh grass.", "Not fully attributable"),
+        )
+    ]
+    rows["begin/begin.jsonl"] = replies
+    (tmp_path / "DATA" / "corpora" / "postgres_html").mkdir(parents=True)
+    (tmp_path / "DATA" / "corpora" / "postgres_html" / "page.html").write_text("<p>Nothing here.</p>")
     rows |= {"scifact/claims_train.jsonl": claims, "scifact/corpus.jsonl": abstracts}
     rows |= {"medquad/medquad.jsonl": answers, "pubmedqa/pubmedqa_dev.jsonl": answers}
     for name, lines in rows.items():
@@ -57,7 +69,7 @@ def data(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_the_command_makes_weights_that_serve(data, tmp_path, monkeypatch, capsys):
     shown = Worth(Estimate(0.9, Interval(0.8, 1.0, 0.95)), Estimate(0.1, Interval(0.05, 0.15, 0.95)))
-    monkeypatch.setattr("recipes.grounding.building.worth", lambda examples, trained, seed: shown)
+    monkeypatch.setattr("recipes.grounding.building.worth", lambda kinds, seed: shown)
     out = tmp_path / "weights"
     assert main([str(data), "--out", str(out), "--heads", "1", "--epochs", "1"]) == 0
     assert "stored" in capsys.readouterr().out
@@ -69,10 +81,13 @@ def test_the_command_makes_weights_that_serve(data, tmp_path, monkeypatch, capsy
         "pairs of medquad",
         "pairs of haystack",
         "pairs of scifact",
+        "BEGIN",
+        "extracts",
     }
     # pairs made by rules are judged by their own table
-    labelled = 5 * len(_DOCUMENTS)
-    assert len((out / HELD_OUT).read_text().splitlines()) == labelled
+    labelled = 5 * len(_DOCUMENTS) + 2 * _REPLIES
+    ids = [json.loads(line)["id"] for line in (out / HELD_OUT).read_text().splitlines()]
+    assert len([one for one in ids if not one.startswith("extracts")]) == labelled
     scorer = scorer_for(f"trained:{out}", ModelSettings(offline=True))
     text = _DOCUMENTS[0][1]
     support = scorer.score([Pair(text, text.split("\n")[0]), Pair(text, "Cows eat fresh grass.")]).support
@@ -81,8 +96,6 @@ def test_the_command_makes_weights_that_serve(data, tmp_path, monkeypatch, capsy
 
 @pytest.mark.slow
 def test_what_is_measured_on_was_never_trained_on(data, tmp_path):
-    (data / "corpora" / "postgres_html").mkdir()
-    (data / "corpora" / "postgres_html" / "page.html").write_text("<p>Nothing to make a pair of.</p>")
     taught = {example.source for each in training_sets(data) for example in each.examples}
     asked = {example.source for each in made_sets(data)[:3] for example in each.examples}
     assert taught and asked and not taught & asked
