@@ -57,7 +57,8 @@ def judged_sets(data: Path, *, seed: int = 0) -> list[Dataset]:
     for path, domain, licence in _EXTRACTED:
         texts = [(source, text) for source, text in documents_of(data / path) if len(text) > _LONG]
         made += extracts(texts, count=_EXTRACTS, seed=seed, domain=f"extracts of {domain}", licence=licence)
-    return [load(data / "begin/begin.jsonl"), Dataset("extracts", tuple(made))]
+    sets = [load(data / "begin/begin.jsonl"), Dataset("extracts", tuple(made))]
+    return [each for each in sets if each.examples]
 
 
 def training_sets(data: Path, *, seed: int = 0) -> list[Dataset]:

@@ -28,7 +28,7 @@ def examples(count, domain):
     made = []
     for n in range(count):
         one, other = _ROADS[n % 6], _ROADS[(n + 1 + n % 5) % 6]
-        text = f"The {one} road, as we hear, is closed and the {other} road, as we hear, is open for {n + 2} days."
+        text = f"The {one} road, we hear, is closed and the {other} road, we hear, is open for {n + 2} days."
         for road, label in ((one, Label.SUPPORTED), (other, Label.REFUTED)):
             claim = f"The {road} road is closed."
             made.append(Example(f"{domain}{n}/{road}", claim, (text,), label, f"{domain}{n}", domain=domain))

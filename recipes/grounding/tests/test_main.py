@@ -82,12 +82,10 @@ def test_the_command_makes_weights_that_serve(data, tmp_path, monkeypatch, capsy
         "pairs of haystack",
         "pairs of scifact",
         "BEGIN",
-        "extracts",
     }
     # pairs made by rules are judged by their own table
     labelled = 5 * len(_DOCUMENTS) + 2 * _REPLIES
-    ids = [json.loads(line)["id"] for line in (out / HELD_OUT).read_text().splitlines()]
-    assert len([one for one in ids if not one.startswith("extracts")]) == labelled
+    assert len((out / HELD_OUT).read_text().splitlines()) == labelled
     scorer = scorer_for(f"trained:{out}", ModelSettings(offline=True))
     text = _DOCUMENTS[0][1]
     support = scorer.score([Pair(text, text.split("\n")[0]), Pair(text, "Cows eat fresh grass.")]).support

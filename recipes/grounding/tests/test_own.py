@@ -39,7 +39,7 @@ def test_heads_that_add_nothing_are_not_kept(labels, tmp_path, monkeypatch, caps
     out = tmp_path / "model"
     assert _train(labels, "--out", out) == 7
     told = capsys.readouterr().out
-    assert "not stored" in told and float(re.search(r"domains not seen +(\S+)", told)[1]) > 0.9
+    assert "not stored" in told and float(re.search(r"kinds not seen +(\S+)", told)[1]) > 0.9
     assert not out.exists()
 
 
@@ -47,7 +47,7 @@ def test_heads_that_add_nothing_are_not_kept(labels, tmp_path, monkeypatch, caps
 def test_what_is_kept_scores_by_its_folder(labels, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("recipes.grounding.leaks.MOST_OVERLAP", 1.0)
     shown = Worth(Estimate(0.9, Interval(0.8, 1.0, 0.95)), Estimate(0.1, Interval(0.05, 0.15, 0.95)))
-    monkeypatch.setattr("recipes.grounding.building.worth", lambda examples, trained, seed: shown)
+    monkeypatch.setattr("recipes.grounding.building.worth", lambda kinds, seed: shown)
     out = tmp_path / "model"
     assert _train(labels, "--out", out) == 0
     card = json.loads((out / "card.json").read_text())
