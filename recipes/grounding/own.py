@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--pairs", type=int, default=4_000, help="examples made of each folder")
     parser.add_argument("--heads", type=int, default=3, help="how many are averaged")
-    parser.add_argument("--epochs", type=int, default=4, help="how often all examples are seen")
+    parser.add_argument("--epochs", type=int, default=2, help="how often all examples are seen")
     parser.add_argument("--seed", type=int, default=0, help="another one gives another model")
     options = parser.parse_args(arguments)
     try:

@@ -321,7 +321,7 @@ class Group:
 
 
 def _groups(dataset: Dataset, signals: Array) -> Iterator[Group]:
-    """Yield a set as a group, or two: against what is refuted, and against the rest.
+    """Yield a set as a group, or two where it has enough of both: against what is refuted, and the rest.
 
     What is refuted has the words of the evidence, what is on something else has not: together one would hide
     behind the other.
@@ -330,8 +330,8 @@ def _groups(dataset: Dataset, signals: Array) -> Iterator[Group]:
     supported = np.array([label is Label.SUPPORTED for label in labels])
     refuted = np.array([label is Label.REFUTED for label in labels])
     rest = ~supported & ~refuted
-    parts = [supported | refuted, supported | rest] if refuted.any() and rest.any() else [supported | True]
-    for part in parts:
+    parted = min(int(refuted.sum()), int(rest.sum())) >= _LEAST
+    for part in (supported | refuted, supported | rest) if parted else (np.ones(len(labels), np.bool_),):
         yield Group(signals[part], supported[part])
 
 

@@ -35,7 +35,7 @@ class TrainingSettings:
     an unsupported token weighs beside a supported one, of which there are more.
     """
 
-    epochs: int = 4
+    epochs: int = 2
     rate: float = 1e-3
     batch: int = 48
     warmup: int = 50
