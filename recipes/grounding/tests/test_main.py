@@ -23,6 +23,7 @@ def data(tmp_path, monkeypatch):
     """DATA with 12 documents for each set of pairs and claims about them for each labelled set."""
     monkeypatch.setattr("recipes.grounding.leaks.MOST_OVERLAP", 1.0)
     monkeypatch.setattr("recipes.grounding.leaks.MOST_LENGTH", 1.0)
+    monkeypatch.setattr("recipes.grounding.recipe._LEAST", 10)
     rows = {"summedits/news.json": [], "factcheck_gpt/claim_evidence_stance.jsonl": []}
     claims, abstracts, answers = [], [], []
     for number, (name, text) in enumerate(_DOCUMENTS):
