@@ -110,6 +110,7 @@ def train_scorer(
     *,
     judged: Sequence[Dataset] = (),
     shares: Sequence[float] = MADE_SHARES,
+    domains: bool = True,
     work: Path | None = None,
     note: Note = lambda said: None,
 ) -> Trained:
@@ -122,6 +123,7 @@ def train_scorer(
         judged: sets that no head learns from, such as those whose words give the labels away: kinds that the
             stack has to serve.
         shares: of what rules made, from 0 to 1, one for each head; each head has another seed.
+        domains: whether domains of a set are left out in turn as well, beside whole sets.
         work: a folder where finished heads are kept, so that a run that was stopped goes on.
         note: told what is being trained.
 
@@ -130,10 +132,10 @@ def train_scorer(
         TrainingFailed: the loss is not a number.
     """
     school = _School(taught, encoder, settings, shares, work, note)
-    kinds, domains = folds_of(taught, seed=settings.seed)
-    by_kind = school.as_new(kinds)
+    of_kinds, of_domains = folds_of(taught, seed=settings.seed)
+    by_kind = school.as_new(of_kinds)
     # what has one domain was judged as a kind
-    by_domain = school.as_new(domains, np.array(by_kind))
+    by_domain = school.as_new(of_domains if domains else (), np.array(by_kind))
     heads = school.heads(np.ones(len(school.examples), np.bool_), "all")
     words = _words(school.examples)
     sets: list[_Signals] = []

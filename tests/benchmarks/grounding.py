@@ -56,7 +56,7 @@ from hybrid.statistics import Estimate
 from hybrid.text.words import word_spans
 from hybrid.types import Span
 from recipes.grounding.building import held_out_of
-from recipes.grounding.public import labelled_sets, made_sets, unseen_sets
+from recipes.grounding.public import judged_sets, labelled_sets, made_sets, unseen_sets
 from recipes.grounding.sets import load, recall, wice_gold
 
 Array = NDArray[np.float64]
@@ -98,20 +98,33 @@ class Judges:
         self.trained: TrainedScorer = load_trained(settings, weights)
         self._words: dict[str, Scorer] = {name: scorer_for(name, settings) for name in _SCORERS[:2]}
         rows = map(json.loads, held_out_of(weights).read_text(encoding="utf-8").splitlines())
-        self._held = {row["id"]: (row["logit"], row["head"]) for row in rows}
+        self._held = {row["id"]: row for row in rows}
         self.speeds: dict[str, list[float]] = defaultdict(list)
+
+    def kind(self, dataset: Dataset) -> Table:
+        """Return a set as one kind that neither heads nor stack ever saw."""
+        claims = labelled(dataset.examples)
+        logits, learned = self._logits(claims, "kind", "kind_head", best_passage)
+        return Table(dataset.name, "", tuple(claims), logits, learned)
+
+    def _logits(
+        self, claims: Sequence[LabelledClaim], whole: str, head: str, support: Support
+    ) -> tuple[dict[str, Array], bool]:
+        """Return what each scorer says, and whether that of the trained one was looked up."""
+        logits = {name: self._said(name, scorer, claims, support) for name, scorer in self._words.items()}
+        held = [self._held.get(claim.id) for claim in claims]
+        if all(held):
+            for name, key in ((_TRAINED, whole), ("head", head)):
+                logits[name] = np.array([row[key] for row in held if row], dtype=np.float64)
+        else:
+            logits[_TRAINED] = self._said(_TRAINED, self.trained, claims, support)
+            logits["head"] = best_passage_head(self.trained, claims)
+        return logits, all(held)
 
     def tables(self, dataset: Dataset, *, support: Support = best_passage) -> list[Table]:
         """Return a table for each domain of a set."""
         claims = labelled(dataset.examples)
-        logits = {name: self._said(name, scorer, claims, support) for name, scorer in self._words.items()}
-        held = [self._held.get(claim.id) for claim in claims]
-        if all(held):
-            found = np.array(held, dtype=np.float64)
-            logits |= {_TRAINED: found[:, 0], "head": found[:, 1]}
-        else:
-            logits[_TRAINED] = self._said(_TRAINED, self.trained, claims, support)
-            logits["head"] = best_passage_head(self.trained, claims)
+        logits, learned = self._logits(claims, "logit", "head", support)
         domains = list(dict.fromkeys(claim.domain for claim in claims))
         tables = []
         for domain in domains:
@@ -119,7 +132,7 @@ class Judges:
             kept = tuple(claim for claim in claims if claim.domain == domain)
             name = domain if len(domains) > 1 else ""
             own_logits = {key: value[own] for key, value in logits.items()}
-            tables.append(Table(dataset.name, name, kept, own_logits, learned=all(held)))
+            tables.append(Table(dataset.name, name, kept, own_logits, learned))
         return tables
 
     def _said(self, name: str, scorer: Scorer, claims: Sequence[LabelledClaim], support: Support) -> Array:
@@ -319,11 +332,17 @@ def main() -> int:
     print_table(("set", "n", *_SCORERS, "balanced acc.", "ECE seen", "null", "ECE 100", "null"), rows)
     contrasts = _contrasts(tables)
     print_table(("contrast", *_SCORERS), [(name, *map(told, each)) for name, each in contrasts.items()])
+    kinds = [judges.kind(each) for each in (*trained_on, *judged_sets(options.data), *unseen)]
+    kind_rows, worst, mean = left_out(kinds)
+    print_table(("kind left out", "n", *_SCORERS, "above the better of both"), kind_rows)
+    apart = _contrasts(kinds)
+    print_table(("kind left out", *_SCORERS), [(name, *map(told, each)) for name, each in apart.items()])
+    refuted_new = float(np.mean([each[-1].value for name, each in apart.items() if "refuted" in name]))
     made = [table for dataset in made_sets(options.data) for table in judges.tables(dataset)]
-    kinds = by_kind(made)
+    edits = by_kind(made)
     print_table(
         ("made pairs: edit", "n", *_SCORERS),
-        [(kind, str(n), *(f"{v:.3f}" for v in values)) for kind, (n, values) in kinds.items()],
+        [(kind, str(n), *(f"{v:.3f}" for v in values)) for kind, (n, values) in edits.items()],
     )
     alarms = {
         table.name: float((table.logits[_TRAINED][table.labels] < fitted.threshold).mean())
@@ -371,7 +390,7 @@ def main() -> int:
     of = {name: each[-1].value for name, each in contrasts.items()}
     irrelevant = [of[name] for name in of if "not in evidence" in name] + [_q2(tables)]
     refuted = [of[name] for name in of if "refuted" in name]
-    kind_mean = float(np.mean([values[-1] for _, values in kinds.values()]))
+    kind_mean = float(np.mean([values[-1] for _, values in edits.values()]))
     reworded = float(np.mean([alarms[table.name] for table in made]))
     seen = float(np.mean([seen_error(table, tables).error for table in tables]))
     few = float(np.nanmean([few_error(table, tables)[0] for table in tables]))
@@ -384,6 +403,9 @@ def main() -> int:
             _least("WiCE dev: evidence recall at 5", found5, 0.80),
             _least("support or irrelevant: AUROC", np.mean(irrelevant), 0.80),
             _least("support or refute: AUROC", np.mean(refuted), 0.65),
+            _least("kinds left out: least above the better of overlap and alignment", worst, -0.01),
+            _least("kinds left out: mean AUROC", mean, 0.74),
+            _least("kinds left out: support or refute, mean AUROC", refuted_new, 0.60),
             _least("made pairs, mean over edits: AUROC", kind_mean, 0.85),
             Target("made pairs, false alarms", reworded, 0.10),
             Target("ECE, kinds seen", seen, 0.05),
@@ -395,7 +417,8 @@ def main() -> int:
         document = {
             "sets": rows,
             "contrasts": {name: [dataclasses.asdict(e) for e in each] for name, each in contrasts.items()},
-            "kinds": kinds,
+            "kinds": kind_rows,
+            "edits": edits,
             "false_alarms": alarms,
             "found": caught,
             "gains": {name: dataclasses.asdict(gain) for name, gain in gains.items()},
@@ -423,6 +446,20 @@ def _set_rows(tables: Sequence[Table]) -> list[tuple[str, ...]]:
             )
         )
     return rows
+
+
+def left_out(kinds: Sequence[Table]) -> tuple[list[tuple[str, ...]], float, float]:
+    """Return a row for each kind, the least that the default is above the better floor, and its mean."""
+    rows, above, values = [], [], []
+    for kind in kinds:
+        overlap, align, head, ours = (interval(kind, [name], [1.0]) for name in _SCORERS)
+        better = "overlap" if overlap.value >= align.value else "align"
+        more = interval(kind, [_TRAINED, better], [1.0, -1.0])
+        above.append(more.value)
+        values.append(ours.value)
+        floors = (f"{overlap.value:.3f}", f"{align.value:.3f}", f"{head.value:.3f}")
+        rows.append((kind.name, str(len(kind.claims)), *floors, told(ours), told(more)))
+    return rows, min(above), float(np.mean(values))
 
 
 def _contrasts(tables: Sequence[Table]) -> dict[str, list[Estimate]]:
