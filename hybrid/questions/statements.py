@@ -69,7 +69,8 @@ def statement_candidates(text: str, section: Section, title: str) -> Iterator[Ca
             body = _body(text, sentence)
             for rule in _RULES:
                 yield from _placed(rule(body), sentence)
-            if title and (own := re.match(rf"(?:The )?`?{re.escape(title)}`? ", body, re.IGNORECASE)):
+            own = re.match(rf"(?:The )?`?{re.escape(title)}`? ", body, re.IGNORECASE) if title else None
+            if own and is_third_person(body[own.end() :]):
                 yield from _placed(_does(title, body[own.end() :]), sentence)
 
 
@@ -121,7 +122,7 @@ _ROLE = re.compile(
 # "a good fit" praises, it does not define.
 _PRAISE = re.compile(
     r"(?:an?|the|one of the) (?:very |quite |really )?(?:good|great|bad|important|fundamental|common|useful|"
-    r"nice|similar|different|separate|major|minor|key|must|lot|bit|few|little|special|specialized|result|most|"
+    r"nice|similar|different|separate|major|minor|key|must|lot|bit|few|little|special(?:ized)?|result|most|"
     r"maximum|minimum|default|total|possible|preferred|regular|\w+est)\b"
 )
 _MARKED = re.compile(r"[A-Z_.\d]")
@@ -193,7 +194,7 @@ UNITS = (
     r"rows?|columns?|lines?|tokens?|words?|times|metres?|meters?|km|cm|mm|kg|degrees?|°C|USD|EUR|€|\$)"
     r"(?![A-Za-z])"
 )
-_SMALL = "|".join(SMALL_NUMBERS[1:13])
+_SMALL = "|".join(SMALL_NUMBERS[2:13])
 _NUMBER = (
     rf"(?:[$€£]\s?)?-?\d+(?:[.,]\d+)*(?:\s(?:thousand|million|billion))?(?:\s?{UNITS})?(?: per \w+)?"
     r"(?![\w/:=^-]|[.,]\d)"
@@ -226,7 +227,8 @@ def _numbers(body: str) -> Iterator[Asked]:
         yield Asked("number", f"what {found['verb']} {lower_first(found['subject'])}", found["number"])
     if (found := _WITHIN.match(body)) and (clause := inverted(lower_first(found["clause"]))):
         yield Asked("number", f"within how many {found['unit']}{found['rest']} {clause}", found["number"])
-    if (found := _HAS.match(body)) and not re.search(r"\d", found["rest"]):
+    found = _HAS.match(body)
+    if found and not re.search(r"\d", found["rest"]) and not _CLAUSE.search(found["subject"]):
         cut = _BEHIND_A_NOUN.search(found["rest"])
         end = cut.start() if cut else len(found["rest"])
         noun, rest = found["rest"][:end], found["rest"][end:]
@@ -280,7 +282,7 @@ _CLAUSE = re.compile(
 )
 _PEOPLE = re.compile(
     r"(?:[\w-]+ ){0,3}?(?:employee|manager|officer|supervisor|director|head|administrator|member|"
-    r"(?:super)?user|owner|staff|people|department|office|committee|council|team|customer|agent|doctor|agency|board)s?\b",
+    r"(?:super)?user|owner|staff|people|department|office|committee|council|team|customer|agent|agency|board)s?\b",
     re.IGNORECASE,
 )
 _CHARGED = re.compile(r"(?P<who>[^,;:()]{3,60}?) (?P<aux>is|are) responsible for (?P<what>[^;,:()]{6,90})")
@@ -318,8 +320,8 @@ _NO_SUBJECT = re.compile(
     r"(?:\w+(?:ing|ed)|set|given|possible|necessary|true|false|not|omitted|left|no longer|in|on) "
 )
 _HAPPENS = re.compile(
-    r"(?!that |as |otherwise|only |it (?:is|may|might|can|would|will) |there (?:is|are)|(?:may|might)\b|"
-    r".{0,30}\bthe default\b)"
+    r"(?!that |as |otherwise|only |even |.*, then |it (?:is|may|might|can|would|will) |there (?:is|are)|"
+    r"(?:may|might)\b|.{0,30}\bthe default\b)"
     r"(?:.{3,60}? (?:will|would|cannot|can|must|may|might)\b|"
     r".{3,80}? (?:is|are) (?:not |automatically |then )*\w+(?:ed|en|t|n)\b|.{3,80}? fails?\b)"
 )

@@ -34,7 +34,7 @@ _VERBS = BASE_VERBS | word_set(
     """
     abort aid climb do approve approximate ask attach back begin book bring buy carry cause charge commit
     confirm consider contact cost cover customize deliver deploy detach detect develop discover download earn
-    enter establish examine exchange fail file fill finish follow forward freeze fund grant guarantee hash help hire
+    enter establish examine exchange fail file fill finish follow forward freeze fund grant guarantee help
     implement improve increase infer inform integrate introduce invoke issue lead learn leave link lock lower
     meet migrate obtain occupy order occur oversee own pay permit place plan preserve protect publish purchase
     quit raise reach reclaim redirect reduce refuse register reimburse repeat reply reserve resume review
@@ -88,16 +88,18 @@ _TOP = 400
 _AUXILIARY = word_set("is are was were can could may might must should will would shall has have had did")
 # A clause that begins so is a part of another one.
 _OPENS = word_set("if when while because although though as since unless until whether before after in for")
-_JOINT = re.compile(r"; |, (?:but|so|yet|which|although|though|whereas) |, (?P<and>and) | — | – ")
+_JOINT = re.compile(
+    r"; |, (?:but|so|yet|which|although|though|whereas|because|since) |, (?P<and>and) | — | – "
+)
 FINITE = re.compile(r"\b(?:is|are|was|were|may|must|can|will|has|have|does|do|means|contains?|includes?)\b")
 _YOU = {"you are": "I am", "yourself": "myself", "yours": "mine", "your": "my", "you": "I"}
 _PERSON = re.compile(r"\b(?:you are|yourself|yours|your|you)\b", re.IGNORECASE)
 # What speaks of something that was said before, or of the place where it stands.
 _POINTING = re.compile(
     r"^\w+ \w+ (?:its|their)\b|\b(?:it|they|them|this|these|those|he|she|his|her|here|above|below|following|"
-    r"previous|previously|earlier|former|latter|same|such|another|others?|ones?|both|either|we|our|us|examples?|"
-    r"respectively|i\.e|e\.g|etc|shown|described|mentioned|specified|given|corresponding|resulting|latter|"
-    r"first|second|third|last|then|next|new|old|current|entire|whole|actual|desired|required|appropriate|also|"
+    r"previous(?:ly)?|earlier|former|latter|same|such|another|others?|ones?|both|either|we|our|us|examples?|"
+    r"respectively|i\.e|e\.g|etc|shown|described|mentioned|specified|given|corresponding|resulting|"
+    r"first|second|third|last|then|next|new|old|current|entire|whole|actual|desired|required|also|"
     r"however|therefore|thus|instead|likewise|similarly|in particular|in addition|as well)\b",
     re.IGNORECASE,
 )
