@@ -225,6 +225,8 @@ def _show(
         console.piece(part)
         return
     console.piece("\n")
+    if part.incomplete:
+        console.note(f"incomplete: {part.incomplete}")
     _routed(part)
     for citation in part.citations:
         place = console.place(citation.source, citation.page, citation.start, citation.end)

@@ -72,12 +72,17 @@ class ConfidenceSummary:
 
 @dataclass(frozen=True, slots=True)
 class ArmSummary:
-    """One arm. ``words`` is the mean length of the answers that neither failed nor abstained."""
+    """One arm.
+
+    ``words`` is the mean length of the answers that neither failed nor abstained; ``incomplete`` is how many
+    of them end before their end, and score by what is there.
+    """
 
     arm: str
     total: int
     failed: int
     declined: int
+    incomplete: int
     means: tuple[MetricMean, ...]
     abstention: AbstentionScores
     confidence: ConfidenceSummary
@@ -378,6 +383,7 @@ def _summary(arm: str, rows: Sequence[tuple[Outcome, Scores]], answerable: dict[
         total=len(rows),
         failed=sum(bool(score.failed) for _, score in rows),
         declined=sum(bool(score.abstained) for _, score in rows),
+        incomplete=sum(bool(outcome.incomplete) for outcome in shown),
         means=tuple(_mean(card.name, [score for _, score in rows]) for card in METRICS),
         abstention=abstention(
             [answerable[outcome.question] for outcome, _ in rows],
