@@ -60,6 +60,7 @@ _WORDS = {
     "contradicted": "contradicted",
     "not in evidence": "not in the passages",
     "unsupported language": "not checked, for its language",
+    "not judged": "not checked, for the judge computed no number",
 }
 _MARGIN = "  "
 

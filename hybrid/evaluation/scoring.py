@@ -33,7 +33,14 @@ from hybrid.evaluation.rivals import rivals_of
 from hybrid.evaluation.scores import METRICS, SYNTHETIC, MetricCard, Scores, ScoreTable
 from hybrid.generation.citations import without_markers
 from hybrid.grounding.citing import CitationScores, CitedAnswer, citation_scores
-from hybrid.grounding.judge import Case, Grounder, Grounding, hallucinated, share_supported
+from hybrid.grounding.judge import (
+    Case,
+    Grounder,
+    Grounding,
+    hallucinated,
+    share_supported,
+    share_unjudged,
+)
 from hybrid.models import Embedder
 from hybrid.types import Question
 
@@ -314,6 +321,7 @@ def _scores(
         context_precision=context.precision,
         context_utilisation=context.utilisation,
         average_precision=context.average_precision,
+        unjudged=share_unjudged(grounding.verdicts),
     )
 
 
