@@ -20,7 +20,8 @@ class Status(StrEnum):
     ``supported``: the evidence carries it. ``contradicted``: the evidence is about the same and says
     otherwise. ``not in evidence``: neither. ``not checkable``: it asserts nothing (a question, a greeting,
     a heading). ``abstained``: the answer declines, so there is nothing to carry. ``unsupported language``:
-    the judge does not know the one it is in, so that a number would mean nothing.
+    the judge does not know the one it is in, so that a number would mean nothing. ``not judged``: the scorer
+    computed no number (NaN) where nothing else carries it, which says nothing about the claim.
     """
 
     SUPPORTED = "supported"
@@ -29,6 +30,7 @@ class Status(StrEnum):
     NOT_CHECKABLE = "not checkable"
     ABSTAINED = "abstained"
     UNSUPPORTED_LANGUAGE = "unsupported language"
+    NOT_JUDGED = "not judged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Logits:
-    """What a scorer says of pairs, one number a pair, finite.
+    """What a scorer says of pairs, one number a pair, finite; NaN where it failed.
 
     ``support`` is higher where the evidence carries the claim; 0 is the scorer's own even chance.
     ``against`` is higher where the evidence says the opposite; None from a scorer that cannot tell that from
