@@ -50,6 +50,7 @@ _SUMMED: tuple[tuple[str, int, Callable[[ArmSummary], float | None]], ...] = (
     ("aurc", 2, lambda arm: arm.confidence.aurc),
     ("calibration error", 2, lambda arm: arm.confidence.calibration_error),
     ("words", 0, lambda arm: arm.words),
+    ("incomplete", 0, lambda arm: arm.incomplete or None),
 )
 _COSTS = (
     ("seconds, in batches", 2, "seconds"),
@@ -262,7 +263,7 @@ def _require_answers(arms: Sequence[str], outcomes: Sequence[Outcome]) -> None:
     for arm in arms:
         asked = [outcome for outcome in outcomes if outcome.arm == arm]
         if asked and all(outcome.failed for outcome in asked):
-            why = asked[0].error or "it said nothing"
+            why = asked[0].error or asked[0].incomplete or "it said nothing"
             raise ModelError(
                 f"the arm {arm} answered none of {len(asked)} questions: {why}",
                 hint="mend it and run again with --retry, which keeps what is answered, or leave it out",

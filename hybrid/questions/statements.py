@@ -282,7 +282,7 @@ _CLAUSE = re.compile(
 )
 _PEOPLE = re.compile(
     r"(?:[\w-]+ ){0,3}?(?:employee|manager|officer|supervisor|director|head|administrator|member|"
-    r"(?:super)?user|owner|staff|people|department|office|committee|council|team|customer|agent|agency|board)s?\b",
+    r"(?:super)?user|owner|staff|people|department|office|committee|council|team|customer|agent|board)s?\b",
     re.IGNORECASE,
 )
 _CHARGED = re.compile(r"(?P<who>[^,;:()]{3,60}?) (?P<aux>is|are) responsible for (?P<what>[^;,:()]{6,90})")
