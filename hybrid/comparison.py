@@ -35,6 +35,7 @@ from hybrid.evaluation.scoring import (
 from hybrid.files import write_atomic, write_json
 from hybrid.grounding.judge import Grounder
 from hybrid.models import Embedder
+from hybrid.questions.checking import without_source
 from hybrid.report import ReportMaterial, report_html, report_json
 from hybrid.statistics import Array
 from hybrid.types import Question
@@ -49,6 +50,7 @@ _SUMMED: tuple[tuple[str, int, Callable[[ArmSummary], float | None]], ...] = (
     ("aurc", 2, lambda arm: arm.confidence.aurc),
     ("calibration error", 2, lambda arm: arm.confidence.calibration_error),
     ("words", 0, lambda arm: arm.words),
+    ("incomplete", 0, lambda arm: arm.incomplete or None),
 )
 _COSTS = (
     ("seconds, in batches", 2, "seconds"),
@@ -93,7 +95,19 @@ class Comparison:
 
     @property
     def caution(self) -> str:
-        """Return what to judge by hand before one relies on the verdict, if it could turn; or nothing."""
+        """Return what could turn the verdict: answers to judge, questions of no document; or nothing."""
+        return " ".join(filter(None, (self._style(), self._alone())))
+
+    def _alone(self) -> str:
+        alone = without_source(self.questions)
+        if self.decision is None or not alone:
+            return ""
+        return (
+            f"{len(alone)} of {len(self.questions)} questions are of no known document, and each counts as a "
+            "source of its own: if several are about one, the intervals are too narrow. Add `source`."
+        )
+
+    def _style(self) -> str:
         if self.decision is None or self.decision.policy.metric not in _JUDGED_BY_FACTS:
             return ""
         found = uncovered(self.summaries, self.questions, self.decision.policy.margin)
@@ -249,7 +263,7 @@ def _require_answers(arms: Sequence[str], outcomes: Sequence[Outcome]) -> None:
     for arm in arms:
         asked = [outcome for outcome in outcomes if outcome.arm == arm]
         if asked and all(outcome.failed for outcome in asked):
-            why = asked[0].error or "it said nothing"
+            why = asked[0].error or asked[0].incomplete or "it said nothing"
             raise ModelError(
                 f"the arm {arm} answered none of {len(asked)} questions: {why}",
                 hint="mend it and run again with --retry, which keeps what is answered, or leave it out",

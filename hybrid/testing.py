@@ -88,7 +88,7 @@ class ScriptedGenerator:
 
     Sampled answers are the replies in a circle, beginning at the seed's. Of given texts the likelier one has
     more of its words in the conversation. With an adapter it answers with the replies under the adapter's
-    name in ``tuned``.
+    name in ``tuned``. ``incomplete`` says of every reply why it ends before its end.
     """
 
     replies: Sequence[str]
@@ -98,6 +98,7 @@ class ScriptedGenerator:
     judged: list[tuple[Message, ...]] = field(default_factory=list)
     sampled: list[tuple[Message, ...]] = field(default_factory=list)
     tuned: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    incomplete: str = ""
 
     def adapted(self, folder: Path, *, strength: float = 1.0) -> ScriptedGenerator:
         """Return the generator with the adapter of a folder, of which only the name counts."""
@@ -127,9 +128,10 @@ class ScriptedGenerator:
 
     def stream(
         self, messages: Sequence[Message], *, max_new_tokens: int, stop: Sequence[str] = ()
-    ) -> Iterator[str]:
-        """Yield the reply word by word."""
-        yield from re.findall(r"\s*\S+", self._reply(messages, stop).text)
+    ) -> Iterator[str | Generation]:
+        """Yield the reply word by word, and then as a whole."""
+        written = self._reply(messages, stop)
+        yield from [*re.findall(r"\s*\S+", written.text), written]
 
     def sample(
         self,
@@ -172,7 +174,8 @@ class ScriptedGenerator:
 
     def _said(self, text: str, messages: Sequence[Message], stop: Sequence[str]) -> Generation:
         text = cut_at_stop(text, stop).strip()
-        return Generation(text, self.count_prompt_tokens(messages), len(_TOKEN.findall(text)))
+        tokens = self.count_prompt_tokens(messages), len(_TOKEN.findall(text))
+        return Generation(text, *tokens, incomplete=self.incomplete)
 
 
 def _words(text: str) -> list[str]:

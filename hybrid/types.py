@@ -236,6 +236,7 @@ class Answer:
     """What an arm said.
 
     ``abstained`` is true when it declined; ``text`` then says so and ``citations`` is empty.
+    ``incomplete`` says why it ends before its end, such as "cut at 160 tokens"; empty if it does not.
     ``dropped_sentences`` were written by the generator but not supported by the passages,
     ``dropped_markers`` pointed at no passage; both are counted, never shown. ``confidence`` is from 0
     to 1 and not calibrated; None where the reader has none. ``variant`` is the arm with all that its name
@@ -263,6 +264,7 @@ class Answer:
     route: Route | None = None
     standalone: str = ""
     arm_route: ArmRoute | None = None
+    incomplete: str = ""
 
 
 class MessageRole(StrEnum):

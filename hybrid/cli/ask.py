@@ -60,6 +60,7 @@ _WORDS = {
     "contradicted": "contradicted",
     "not in evidence": "not in the passages",
     "unsupported language": "not checked, for its language",
+    "not judged": "not checked, for the judge computed no number",
 }
 _MARGIN = "  "
 
@@ -225,6 +226,8 @@ def _show(
         console.piece(part)
         return
     console.piece("\n")
+    if part.incomplete:
+        console.note(f"incomplete: {part.incomplete}")
     _routed(part)
     for citation in part.citations:
         place = console.place(citation.source, citation.page, citation.start, citation.end)

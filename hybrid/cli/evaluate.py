@@ -123,13 +123,17 @@ def _finish(context: Context, comparison: Comparison) -> int:
 
 
 def told_failures(comparison: Comparison) -> int:
-    """Say how many answers failed, and why; return their number."""
-    errors = [outcome.error for outcome in comparison.outcomes if outcome.error]
-    if errors:
-        first = console.one_line(errors[0], 200)
-        console.note(f"{len(errors)} answers failed and score as failures; the first: {first}")
+    """Say how many answers failed or are incomplete, and why; return how many failed."""
+    failed = [outcome for outcome in comparison.outcomes if outcome.failed]
+    if failed:
+        first = console.one_line(failed[0].error or failed[0].incomplete, 200)
+        console.note(f"{len(failed)} answers failed and score as failures; the first: {first}")
         console.note("  → ask them again with --retry")
-    return len(errors)
+    cut = [outcome.incomplete for outcome in comparison.outcomes if outcome.incomplete and not outcome.failed]
+    if cut:
+        console.note(f"{len(cut)} answers are incomplete and score by what is there; the first: {cut[0]}")
+        console.note("  → those cut at a limit end with a higher generation.max_new_tokens")
+    return len(failed)
 
 
 def show_side_by_side(outcomes: Sequence[Outcome], *, width: int) -> None:
@@ -147,6 +151,7 @@ def _told(outcome: Outcome, width: int) -> list[str]:
     """Return an answer, its evidence and its time as lines."""
     said = f"failed: {outcome.error}" if outcome.error else outcome.answer
     parts = [outcome.arm, "-" * min(len(outcome.arm), width), said, ""]
+    parts += [f"incomplete: {outcome.incomplete}"] if outcome.incomplete else []
     for citation in outcome.citations:
         place = console.place(citation.source, citation.page, citation.start, citation.end)
         said = console.one_line(citation.text, _EVIDENCE_LETTERS)

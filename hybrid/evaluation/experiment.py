@@ -235,7 +235,7 @@ class Experiment:
         for outcome in lines:
             cell = (outcome.arm, outcome.question)
             stale = self._keys.get(cell, outcome.key) != outcome.key
-            if not stale and not (retry and outcome.error):
+            if not stale and not (retry and outcome.failed):
                 self.outcomes.setdefault(cell, outcome)
         if len(self.outcomes) < len(lines):
             replace_outcomes(path, list(self.outcomes.values()))
@@ -247,7 +247,7 @@ class Experiment:
             return
         wanted = set(missing.values())
         for other in sorted(self._folder.parent.glob(f"*/{_OUTCOMES}")):
-            found = {o.key: o for o in _readable(other) if o.key in wanted and not o.error}
+            found = {o.key: o for o in _readable(other) if o.key in wanted and not o.failed}
             cells = [cell for cell, key in missing.items() if key in found]
             if not cells:
                 continue
@@ -347,6 +347,7 @@ def _filled(blank: Outcome, answer: Answer, seconds: float) -> Outcome:
         prompt_tokens=answer.prompt_tokens,
         completion_tokens=answer.completion_tokens,
         seconds=seconds,
+        incomplete=answer.incomplete,
     )
 
 

@@ -41,8 +41,9 @@ class Outcome:
     """One line: an arm, a question, and what came out.
 
     ``key`` is a digest of all that decides the answer: two outcomes of one key are the same. ``error``
-    says what failed; the answer is then empty. ``seconds`` is the share of a batch, ``alone`` the time
-    of the question asked by itself, which is what a user waits; None where it was not taken.
+    says what failed; the answer is then empty. ``incomplete`` says why the answer ends before its end: it is
+    scored by what is there. ``seconds`` is the share of a batch, ``alone`` the time of the question asked by
+    itself, which is what a user waits; None where it was not taken.
     """
 
     key: str
@@ -58,6 +59,7 @@ class Outcome:
     completion_tokens: int = 0
     seconds: float = 0.0
     alone: float | None = None
+    incomplete: str = ""
 
     @property
     def failed(self) -> bool:

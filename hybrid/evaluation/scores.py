@@ -45,6 +45,7 @@ class Scores:
     context_precision: float | None
     context_utilisation: float | None
     average_precision: float | None = None
+    unjudged: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +218,13 @@ METRICS = (
         "Mean, over the passages that hold gold evidence, of the share of such passages down to their rank; "
         "ragas calls this context precision.",
         "ragas (arXiv:2309.15217), against the gold evidence instead of a model",
+    ),
+    MetricCard(
+        "unjudged",
+        "Share of the answer's claims of which the judge computed no number: they are neither supported nor "
+        "not, and count in no other metric.",
+        "ours: nothing is dropped",
+        higher_is_better=False,
     ),
 )
 

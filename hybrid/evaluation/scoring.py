@@ -33,7 +33,14 @@ from hybrid.evaluation.rivals import rivals_of
 from hybrid.evaluation.scores import METRICS, SYNTHETIC, MetricCard, Scores, ScoreTable
 from hybrid.generation.citations import without_markers
 from hybrid.grounding.citing import CitationScores, CitedAnswer, citation_scores
-from hybrid.grounding.judge import Case, Grounder, Grounding, hallucinated, share_supported
+from hybrid.grounding.judge import (
+    Case,
+    Grounder,
+    Grounding,
+    hallucinated,
+    share_supported,
+    share_unjudged,
+)
 from hybrid.models import Embedder
 from hybrid.types import Question
 
@@ -72,12 +79,17 @@ class ConfidenceSummary:
 
 @dataclass(frozen=True, slots=True)
 class ArmSummary:
-    """One arm. ``words`` is the mean length of the answers that neither failed nor abstained."""
+    """One arm.
+
+    ``words`` is the mean length of the answers that neither failed nor abstained; ``incomplete`` is how many
+    of them end before their end, and score by what is there.
+    """
 
     arm: str
     total: int
     failed: int
     declined: int
+    incomplete: int
     means: tuple[MetricMean, ...]
     abstention: AbstentionScores
     confidence: ConfidenceSummary
@@ -309,6 +321,7 @@ def _scores(
         context_precision=context.precision,
         context_utilisation=context.utilisation,
         average_precision=context.average_precision,
+        unjudged=share_unjudged(grounding.verdicts),
     )
 
 
@@ -378,6 +391,7 @@ def _summary(arm: str, rows: Sequence[tuple[Outcome, Scores]], answerable: dict[
         total=len(rows),
         failed=sum(bool(score.failed) for _, score in rows),
         declined=sum(bool(score.abstained) for _, score in rows),
+        incomplete=sum(bool(outcome.incomplete) for outcome in shown),
         means=tuple(_mean(card.name, [score for _, score in rows]) for card in METRICS),
         abstention=abstention(
             [answerable[outcome.question] for outcome, _ in rows],

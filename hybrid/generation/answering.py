@@ -168,15 +168,18 @@ class Answerer:
 
     def _streamed(self, turn: _Turn, arm: Arm, begun: float) -> Iterator[str | Answer]:
         generator, tokens = self.generator(), self.settings.max_new_tokens
-        text, shown, pieces = "", "", 0
+        text, shown, written = "", "", None
         for piece in generator.stream(turn.messages, max_new_tokens=tokens, stop=STOP):
-            text, pieces = text + piece, pieces + 1
+            if isinstance(piece, Generation):
+                written = piece
+                continue
+            text += piece
             ready = turn.ready(text)
             if ready.startswith(shown) and ready != shown:
                 yield ready[len(shown) :]
                 shown = ready
-        # a piece of the stream is about a token
-        answer = turn.finish(Generation(text, generator.count_prompt_tokens(turn.messages), pieces))
+        # a generator of one's own may end without it
+        answer = turn.finish(written or Generation(text, generator.count_prompt_tokens(turn.messages), 0))
         yield answer.text[len(shown) :] if answer.text.startswith(shown) else f"\n{answer.text}"
         yield _by_arm([answer], arm, begun)[0]
 
@@ -207,7 +210,6 @@ class Answerer:
         return load_prompts(self.settings.language)
 
     def _plain(self, question: str, written: Generation) -> Answer:
-        # nothing written is a failure, and no honest "I don't know"
         abstained = declines(written.text)
         return Answer(
             question=question,
@@ -217,6 +219,7 @@ class Answerer:
             abstained=abstained,
             prompt_tokens=written.prompt_tokens,
             completion_tokens=written.completion_tokens,
+            incomplete="" if abstained else _incomplete(written),
         )
 
     def _extracted(self, question: str, hits: Sequence[Hit]) -> Answer:
@@ -287,14 +290,19 @@ class Answerer:
         *,
         declined: bool,
     ) -> Answer:
-        """Return what passed the check, or an abstention; nothing where nothing was written, which failed."""
+        """Return what passed the check, or an abstention.
+
+        Where nothing is left of an incomplete text there is no answer: to decline takes words of its own.
+        """
         answer = self._checked(question, hits, cited, reader, declined=declined)
-        if not written.text.strip():
+        incomplete = "" if declined else _incomplete(written)
+        if incomplete and answer.abstained:
             answer = dataclasses.replace(answer, text="", abstained=False)
         return dataclasses.replace(
             answer,
             prompt_tokens=written.prompt_tokens,
             completion_tokens=written.completion_tokens,
+            incomplete=incomplete,
         )
 
     def _extract(self, question: str, hits: Sequence[Hit]) -> Extract:
@@ -334,6 +342,11 @@ class Answerer:
             dropped_sentences=cited.dropped_sentences,
             dropped_markers=cited.dropped_markers,
         )
+
+
+def _incomplete(written: Generation) -> str:
+    """Return why there is no whole answer: nothing written is a failure, and no honest "I don't know"."""
+    return written.incomplete or ("" if written.text.strip() else "nothing was written")
 
 
 def _retrieves(arm: Arm) -> bool:

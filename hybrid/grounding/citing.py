@@ -82,6 +82,7 @@ def citation_scores(answers: Sequence[CitedAnswer], grounder: Grounder) -> list[
     """Judge every marker, and every sentence that asserts something, with one call of the scorer.
 
     A sentence that holds several claims is carried by what carries each of them.
+    A sentence that the scorer says no number of is left out, with its markers.
     A marker on a sentence that asserts nothing, such as a greeting, carries nothing and counts as wrong.
     Unlike the script of ALCE, a marker that points nowhere does not undo the others of its sentence.
     """
@@ -111,6 +112,8 @@ def citation_scores(answers: Sequence[CitedAnswer], grounder: Grounder) -> list[
             if not read:
                 continue
             rows = [next(judged) for claim in statement.claims if not claim.reason]
+            if any(one.failed for row in rows for one in row):
+                continue
             support = matrix_of(rows, len(judged_sets(len(texts)))).together(range(len(rows)))
             cited = CitedSupport(len(texts), support, threshold)
             carried += [cited.is_carried(range(len(texts)))] if rows else []

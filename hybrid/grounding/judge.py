@@ -22,7 +22,7 @@ from hybrid.grounding.calibration import (
     card_path,
     read_fitted,
 )
-from hybrid.grounding.checks import HARD, TextFacts, contradictions, denials, in_order, missing
+from hybrid.grounding.checks import HARD, TextFacts, contradictions, in_order, missing, objections
 from hybrid.grounding.claims import claims_of
 from hybrid.grounding.evidence import DEFAULT_LIMIT, Limit, SearchedPassage
 from hybrid.grounding.scorers.names import SHIPPED, TRAINED, Scorer, scorer_for, weights_folder
@@ -109,13 +109,14 @@ class Judged:
     """A candidate after the scorer.
 
     ``support`` is its probability, lessened if it is doubted; ``logit`` is what the scorer said; ``opposed``
-    whether the scorer takes the evidence for the opposite of the claim.
+    whether the scorer takes the evidence for the opposite of the claim; ``failed`` whether it said no number.
     """
 
     candidate: Candidate
     support: float
     logit: float
     opposed: bool = False
+    failed: bool = False
 
 
 def decide(claim: Claim, judged: Sequence[Judged], thresholds: Thresholds) -> ClaimVerdict:
@@ -126,6 +127,8 @@ def decide(claim: Claim, judged: Sequence[Judged], thresholds: Thresholds) -> Cl
     if best.support >= thresholds.supported:
         shown = _shortest(judged, max(thresholds.supported, best.support - _AS_GOOD)).candidate
         return ClaimVerdict(claim, Status.SUPPORTED, best.support, shown.evidence, _findings(shown))
+    if any(one.failed for one in judged):
+        return ClaimVerdict(claim, Status.NOT_JUDGED)
     candidate = best.candidate
     found = _findings(candidate)
     if best.opposed:
@@ -144,6 +147,12 @@ def share_supported(verdicts: Sequence[ClaimVerdict]) -> float | None:
     """
     judged = [verdict for verdict in verdicts if verdict.status in _JUDGED]
     return sum(verdict.status is Status.SUPPORTED for verdict in judged) / len(judged) if judged else None
+
+
+def share_unjudged(verdicts: Sequence[ClaimVerdict]) -> float | None:
+    """Return the share of claims of which the scorer said no number; None if it was asked about none."""
+    asked = [one for one in verdicts if one.status in _JUDGED or one.status is Status.NOT_JUDGED]
+    return sum(one.status is Status.NOT_JUDGED for one in asked) / len(asked) if asked else None
 
 
 def hallucinated(verdicts: Sequence[ClaimVerdict]) -> float | None:
@@ -224,9 +233,11 @@ class _Opinion:
     probability: float
     logit: float
     opposed: bool
+    failed: bool
 
     def of(self, candidate: Candidate, thresholds: Thresholds) -> Judged:
-        return Judged(candidate, candidate.lessened(self.probability, thresholds), self.logit, self.opposed)
+        support = candidate.lessened(self.probability, thresholds)
+        return Judged(candidate, support, self.logit, self.opposed, self.failed)
 
 
 class _Passages:
@@ -241,10 +252,11 @@ class _Passages:
         """Return what could carry a claim, with what the checks say of it."""
         found: list[Candidate] = []
         for number, text in enumerate(task.passages):
-            proposed = self._searched(text).candidates(task.claim, number, self._limit)
+            searched = self._searched(text)
+            proposed = searched.candidates(task.claim, number, self._limit)
             lacking = in_order(missing(task.claim, self._facts(text))) if proposed else ()
             found += [
-                Candidate(evidence, lacking, tuple(denials(task.claim, evidence.text)))
+                Candidate(evidence, lacking, objections(task.claim, searched.sentences_of(evidence)))
                 for evidence in proposed
             ]
         return found
@@ -360,12 +372,12 @@ class Grounder:
                 f"{self.scorer.name} gave {len(logits.support)} logits for {len(pairs)} pairs",
                 hint="a scorer gives one number a pair, in their order",
             )
-        support = np.nan_to_num(np.asarray(logits.support, dtype=np.float64), nan=-_SUREST)
-        support = support.clip(-_SUREST, _SUREST)
+        told = np.asarray(logits.support, dtype=np.float64)
+        support = np.nan_to_num(told, nan=-_SUREST).clip(-_SUREST, _SUREST)
         likely = np.nan_to_num(self.calibration.probabilities(support), nan=0.0).clip(0.0, 1.0)
         opposed = np.zeros(len(pairs)) if logits.against is None else logits.against
-        table = zip(pairs, likely.tolist(), support.tolist(), (opposed > 0).tolist(), strict=True)
-        return {pair: _Opinion(probability, logit, against) for pair, probability, logit, against in table}
+        columns = (likely.tolist(), support.tolist(), (opposed > 0).tolist(), np.isnan(told).tolist())
+        return {pair: _Opinion(*said) for pair, *said in zip(pairs, *columns, strict=True)}
 
 
 def matrix_of(judged: Sequence[Sequence[Judged]], passages: int) -> SupportMatrix:

@@ -20,7 +20,8 @@ class Status(StrEnum):
     ``supported``: the evidence carries it. ``contradicted``: the evidence is about the same and says
     otherwise. ``not in evidence``: neither. ``not checkable``: it asserts nothing (a question, a greeting,
     a heading). ``abstained``: the answer declines, so there is nothing to carry. ``unsupported language``:
-    the judge does not know the one it is in, so that a number would mean nothing.
+    the judge does not know the one it is in, so that a number would mean nothing. ``not judged``: the scorer
+    computed no number (NaN) where nothing else carries it, which says nothing about the claim.
     """
 
     SUPPORTED = "supported"
@@ -29,6 +30,7 @@ class Status(StrEnum):
     NOT_CHECKABLE = "not checkable"
     ABSTAINED = "abstained"
     UNSUPPORTED_LANGUAGE = "unsupported language"
+    NOT_JUDGED = "not judged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Logits:
-    """What a scorer says of pairs, one number a pair, finite.
+    """What a scorer says of pairs, one number a pair, finite; NaN where it failed.
 
     ``support`` is higher where the evidence carries the claim; 0 is the scorer's own even chance.
     ``against`` is higher where the evidence says the opposite; None from a scorer that cannot tell that from
@@ -77,13 +79,22 @@ class Logits:
 
 
 class Doubt(StrEnum):
-    """What a check without a model found in a claim that the evidence lacks or turns around."""
+    """What a check without a model found in a claim that the evidence lacks, turns around or doesn't assert.
+
+    ``letters``: letters of another script stand for Latin ones in a word of the claim.
+    """
 
     NUMBER = "number"
     UNIT = "unit"
     DATE = "date"
     NAME = "name"
     NEGATION = "negation"
+    ASKED = "only asked"
+    SUPPOSED = "only supposed"
+    CONDITIONAL = "only on a condition"
+    REPORTED = "only reported"
+    PAST = "no longer so"
+    LETTERS = "letters"
 
 
 @dataclass(frozen=True, slots=True)

@@ -213,6 +213,7 @@ def _about(answer: Answer) -> dict[str, Any]:
         "model_name": answer.variant,
         "model_provider": "hybrid",
         "abstained": answer.abstained,
+        "incomplete": answer.incomplete,
         "standalone": answer.standalone,
         "confidence": answer.confidence,
         "domain": answer.domain,

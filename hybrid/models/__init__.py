@@ -47,11 +47,15 @@ class EmbedderFingerprint:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """What a generator wrote; token counts are those of its own tokenizer."""
+    """What a generator wrote; token counts are those of its own tokenizer.
+
+    ``incomplete`` says why the text ends before its end, such as "cut at 160 tokens"; empty if it does not.
+    """
 
     text: str
     prompt_tokens: int
     completion_tokens: int
+    incomplete: str = ""
 
 
 class Embedder(TokenCounter, Protocol):
@@ -147,8 +151,8 @@ class Generator(Protocol):
 
     def stream(
         self, messages: Sequence[Message], *, max_new_tokens: int, stop: Sequence[str] = ()
-    ) -> Iterator[str]:
-        """Yield the text of one answer in pieces; together they are what ``generate`` returns."""
+    ) -> Iterator[str | Generation]:
+        """Yield the text of one answer in pieces, and at last what ``generate`` returns, with all of them."""
         ...
 
     def sample(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,9 @@ _LIKELIEST = 512
 # A loop: the last words are the same stretch of this many tokens, this many times in a row.
 _LOOP_LENGTHS = range(4, 33)
 _LOOP_REPEATS = 3
+# What a reasoning model thinks before it answers; a prompt or a server may keep the opening to itself.
+THOUGHTS = "<think>"
+_THOUGHTS = re.compile(r"\A(?:.*?</think>|\s*<think>.*)", re.DOTALL)
 
 
 class Dialogue:
@@ -148,6 +152,23 @@ def in_loop(ids: Sequence[int]) -> bool:
         if all(ids[-length * (back + 1) : -length * back] == last for back in range(1, _LOOP_REPEATS)):
             return True
     return False
+
+
+def without_thoughts(text: str) -> str:
+    """Return what stands behind the thoughts; nothing if they do not end."""
+    return _THOUGHTS.sub("", text, count=1)
+
+
+def behind_thoughts(pieces: Iterator[str]) -> Iterator[str]:
+    """Yield what stands behind the thoughts, if it is thoughts that the text opens with."""
+    held = ""
+    for piece in pieces:
+        held += piece
+        if without_thoughts(held).strip() and not THOUGHTS.startswith(held.lstrip()):
+            yield without_thoughts(held)
+            yield from pieces
+            return
+    yield without_thoughts(held)
 
 
 def cut_at_stop(text: str, stop: Sequence[str]) -> str:

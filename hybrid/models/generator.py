@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import inspect
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
@@ -17,15 +18,18 @@ from hybrid.models import Generation
 from hybrid.models.adapters import AdapterFiles, Merged, Swap, read_adapter
 from hybrid.models.device import Placement
 from hybrid.models.dialogue import (
+    THOUGHTS,
     Dialogue,
     Draws,
     Rectangle,
+    behind_thoughts,
     chance,
     cut_at_stop,
     hold_back,
     in_loop,
     left_padded,
     require_samples,
+    without_thoughts,
 )
 from hybrid.models.pretrained import load_causal, load_tokenizer
 from hybrid.models.resolve import weights_digest
@@ -164,20 +168,30 @@ class TransformersGenerator:
             for row, token in self._decode(inputs, max_new_tokens, stop, choice(batch)):
                 written[row].append(token)
             for index, ids in zip(batch, written, strict=True):
-                text = cut_at_stop(self._text(ids), stop)
-                results[index] = Generation(text.strip(), lengths[index], len(ids))
+                begun = _opening(prompts[index])
+                results[index] = self._generation(begun, lengths[index], ids, max_new_tokens, stop)
         return [results[index] for index in range(len(prompts))]
 
     def stream(
         self, messages: Sequence[Message], *, max_new_tokens: int, stop: Sequence[str] = ()
-    ) -> Iterator[str]:
+    ) -> Iterator[str | Generation]:
         """Yield the answer in pieces; what might be the beginning of a stop string is held back."""
-        inputs = self._encode([self.dialogue.prompt(messages)], max_new_tokens)
-        yield from hold_back(self._pieces(self._decode(inputs, max_new_tokens, stop, _likeliest)), stop)
+        prompt = self.dialogue.prompt(messages)
+        inputs, begun, ids = self._encode([prompt], max_new_tokens), _opening(prompt), list[int]()
+        pieces = self._pieces(self._decode(inputs, max_new_tokens, stop, _likeliest), ids)
+        yield from hold_back(behind_thoughts(itertools.chain([begun], pieces)), stop)
+        yield self._generation(begun, inputs.ids.shape[1], ids, max_new_tokens, stop)
 
-    def _pieces(self, tokens: Iterator[tuple[int, int]]) -> Iterator[str]:
+    def _generation(
+        self, begun: str, prompt_tokens: int, ids: list[int], max_new_tokens: int, stop: Sequence[str]
+    ) -> Generation:
+        """Return what was written; with the last token that it may have it is hardly at its end."""
+        text = cut_at_stop(without_thoughts(begun + self._text(ids)), stop).strip()
+        cut = len(ids) == max_new_tokens and not self._ended(ids, stop)
+        return Generation(text, prompt_tokens, len(ids), f"cut at {max_new_tokens} tokens" if cut else "")
+
+    def _pieces(self, tokens: Iterator[tuple[int, int]], ids: list[int]) -> Iterator[str]:
         """Yield the text of one row as it grows, word by word: what follows may change the last one."""
-        ids: list[int] = []
         shown = ""
         for _, token in tokens:
             ids.append(token)
@@ -362,6 +376,11 @@ class TransformersGenerator:
 
     def _text(self, ids: Sequence[int]) -> str:
         return str(self._tokenizer.decode(ids, skip_special_tokens=True))
+
+
+def _opening(prompt: str) -> str:
+    """Return how a text goes on that a template began with thoughts."""
+    return THOUGHTS if prompt.rstrip().endswith(THOUGHTS) else ""
 
 
 def _likeliest(logits: Any, rows: Sequence[int]) -> Any:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import httpx2
@@ -13,7 +16,13 @@ import httpx2
 from hybrid.errors import ConfigError, LikelihoodMissing, RemoteError
 from hybrid.files import hash_text
 from hybrid.models import Generation
-from hybrid.models.dialogue import cut_at_stop, hold_back, require_samples
+from hybrid.models.dialogue import (
+    behind_thoughts,
+    cut_at_stop,
+    hold_back,
+    require_samples,
+    without_thoughts,
+)
 from hybrid.trust import Endpoint, Secret
 from hybrid.types import Message
 
@@ -22,6 +31,38 @@ _PARALLEL = 8
 # An endpoint does not tell its tokenizer: letters a token, on the safe side for English.
 _LETTERS_A_TOKEN = 3
 _TEMPLATE_TOKENS = 8
+# A server that is busy is asked again after so many seconds, or as many as it says up to the longest.
+_BUSY = (429, 503)
+_WAITS = (1.0, 2.0, 4.0)
+_LONGEST_WAIT = 30.0
+_LIMIT, _NEWER_LIMIT = "max_tokens", "max_completion_tokens"
+# Why an answer is no whole one, by the reason to finish; a stream that gave none was cut.
+_STOPPED = "stop"
+_INCOMPLETE = {"": "the stream broke off", "content_filter": "cut by a filter of the server"}
+
+
+@dataclass
+class _Reply:
+    """What is known of an answer while it comes."""
+
+    text: str = ""
+    finish: str = ""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    def add(self, value: Any, *, streamed: bool) -> str:
+        """Take in an event of a stream or a whole completion, and return its text."""
+        # a last event may carry usage and no choice
+        choice = (value["choices"] or [{}])[0]
+        said = _said(choice.get("delta") or {} if streamed else choice["message"])
+        self.text += said
+        self.finish = str(choice.get("finish_reason") or self.finish or ("" if streamed else _STOPPED))
+        usage = value.get("usage") or {}
+        self.prompt_tokens = int(usage.get("prompt_tokens", self.prompt_tokens))
+        # without a count a piece of a stream is taken for a token
+        pieces = self.completion_tokens + (streamed and said != "")
+        self.completion_tokens = int(usage.get("completion_tokens", pieces))
+        return said
 
 
 class RemoteGenerator:
@@ -30,13 +71,22 @@ class RemoteGenerator:
     Token counts before the call are estimates; those of a ``Generation`` are the endpoint's own.
     """
 
-    def __init__(self, endpoint: str, *, model: str, context_tokens: int = 4_096) -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        *,
+        model: str,
+        context_tokens: int = 4_096,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._endpoint = Endpoint(endpoint)
         if not self._endpoint:
             raise ConfigError("`models.endpoint` is empty, expected a URL such as http://localhost:8000/v1")
         self._url = self._endpoint.rstrip("/") + "/chat/completions"
         self._model = model
         self._context_tokens = context_tokens
+        self._limit = _LIMIT
+        self._sleep = sleep
         key = Secret(os.environ.get("HYBRID_API_KEY", "").strip())
         if not (key.reveal().isascii() and key.reveal().isprintable()):
             # a library would refuse it, and quote it
@@ -109,10 +159,17 @@ class RemoteGenerator:
 
     def stream(
         self, messages: Sequence[Message], *, max_new_tokens: int, stop: Sequence[str] = ()
-    ) -> Iterator[str]:
-        """Yield the answer in pieces as server-sent events bring them."""
-        pieces = self._pieces(messages, max_new_tokens, stop)
-        yield from hold_back(self._redacted_pieces(pieces), stop)
+    ) -> Iterator[str | Generation]:
+        """Yield the answer in pieces as server-sent events bring them; what comes as a whole is one piece.
+
+        Raises:
+            RemoteError: as ``generate``; once there is some text, a stream that breaks off is an answer that
+                is incomplete.
+        """
+        reply = _Reply(prompt_tokens=self.count_prompt_tokens(messages))
+        pieces = self._pieces(self._body(messages, max_new_tokens, stop) | {"stream": True}, reply)
+        yield from hold_back(behind_thoughts(self._redacted_pieces(pieces)), stop)
+        yield self._generation(reply, max_new_tokens, stop)
 
     def log_likelihoods(
         self, conversations: Sequence[Sequence[Message]], continuations: Sequence[Sequence[str]]
@@ -134,18 +191,24 @@ class RemoteGenerator:
         """
         raise self._no_judge()
 
-    def _pieces(self, messages: Sequence[Message], max_new_tokens: int, stop: Sequence[str]) -> Iterator[str]:
-        body = self._body(messages, max_new_tokens, stop) | {"stream": True}
+    def _pieces(self, body: dict[str, Any], reply: _Reply) -> Iterator[str]:
+        events, others = 0, list[str]()
         try:
-            with self._client.stream("POST", self._url, json=body) as response:
-                if response.is_error:
-                    response.read()
-                    raise self._refusal(response)
+            with self._response(body) as response:
                 for line in response.iter_lines():
-                    if line.startswith("data:") and line.removeprefix("data:").strip() != "[DONE]":
-                        yield self._delta(line.removeprefix("data:"))
+                    if not line.startswith("data:"):
+                        others.append(line)
+                        continue
+                    events += 1
+                    if line.removeprefix("data:").strip() == "[DONE]":
+                        reply.finish = reply.finish or _STOPPED
+                    else:
+                        yield self._read(reply, line.removeprefix("data:"), streamed=True)
         except httpx2.HTTPError as error:
-            raise self._unreachable(error) from error
+            if not reply.text:
+                raise self._unreachable(error) from error
+        if not events:  # the server knows no streams
+            yield self._read(reply, "\n".join(others), streamed=False)
 
     def _ask(
         self,
@@ -154,41 +217,62 @@ class RemoteGenerator:
         stop: Sequence[str],
         options: Mapping[str, float] | None = None,
     ) -> Generation:
-        body = self._body(messages, max_new_tokens, stop) | dict(options or {})
+        reply = _Reply()
         try:
-            response = self._client.post(self._url, json=body)
+            with self._response(self._body(messages, max_new_tokens, stop) | dict(options or {})) as response:
+                response.read()
         except httpx2.HTTPError as error:
             raise self._unreachable(error) from error
-        if response.is_error:
-            raise self._refusal(response)
+        self._read(reply, response.text, streamed=False)
+        return self._generation(reply, max_new_tokens, stop)
+
+    @contextmanager
+    def _response(self, body: dict[str, Any]) -> Iterator[httpx2.Response]:
+        """Yield what the server answers; it is asked again if it is busy, or knows the limit by another name.
+
+        Raises:
+            RemoteError: it refused.
+        """
+        waits = iter(_WAITS)
+        while True:
+            with self._client.stream("POST", self._url, json=body) as response:
+                if not response.is_error:
+                    yield response
+                    return
+                response.read()
+            if response.status_code == 400 and _LIMIT in body and _NEWER_LIMIT in response.text:
+                self._limit = _NEWER_LIMIT
+                body[_NEWER_LIMIT] = body.pop(_LIMIT)
+                continue
+            wait = next(waits, None) if response.status_code in _BUSY else None
+            told = response.headers.get("Retry-After", "")
+            seconds = float(told) if told.isdecimal() else wait
+            if wait is None or seconds is None or seconds > _LONGEST_WAIT:
+                raise self._refusal(response)
+            self._sleep(seconds)
+
+    def _read(self, reply: _Reply, text: str, *, streamed: bool) -> str:
         try:
-            value = response.json()
-            usage = value.get("usage") or {}
-            written = self._redacted(str(value["choices"][0]["message"]["content"] or ""))
-            return Generation(
-                cut_at_stop(written, stop).strip(),
-                int(usage.get("prompt_tokens", 0)),
-                int(usage.get("completion_tokens", 0)),
-            )
+            return reply.add(json.loads(text), streamed=streamed)
         except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-            raise self._unreadable(response.text) from error
+            raise self._unreadable(text) from error
+
+    def _generation(self, reply: _Reply, limit: int, stop: Sequence[str]) -> Generation:
+        spoken = without_thoughts(self._redacted(reply.text))
+        text = cut_at_stop(spoken, stop)
+        reasons = _INCOMPLETE | {"length": f"cut at {limit} tokens"}
+        # behind a stop string a stream is not read on
+        why = reasons.get(reply.finish, "") if text == spoken else ""
+        return Generation(text.strip(), reply.prompt_tokens, reply.completion_tokens, why)
 
     def _body(self, messages: Sequence[Message], max_new_tokens: int, stop: Sequence[str]) -> dict[str, Any]:
         body: dict[str, Any] = {
             "model": self._model,
             "messages": [{"role": str(m.role), "content": m.content} for m in messages],
-            "max_tokens": max_new_tokens,
+            self._limit: max_new_tokens,
             "temperature": 0,
         }
         return body | {"stop": list(stop)} if stop else body
-
-    def _delta(self, line: str) -> str:
-        try:
-            choices = json.loads(line)["choices"]
-            # a last event may carry usage and no choice
-            return str(choices[0].get("delta", {}).get("content") or "") if choices else ""
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-            raise self._unreadable(line) from error
 
     def _no_judge(self) -> LikelihoodMissing:
         return LikelihoodMissing(
@@ -203,9 +287,12 @@ class RemoteGenerator:
         )
 
     def _refusal(self, response: httpx2.Response) -> RemoteError:
+        busy = response.status_code in _BUSY
         return RemoteError(
             f"{self._url} answered {response.status_code}: {self._redacted(response.text)[:200]}",
-            hint="check models.generator, and the key in $HYBRID_API_KEY",
+            hint="it is busy, or a quota is used up: ask again later"
+            if busy
+            else "check models.generator, and the key in $HYBRID_API_KEY",
         )
 
     def _unreadable(self, text: str) -> RemoteError:
@@ -226,3 +313,11 @@ class RemoteGenerator:
             yield held[:ready]
             held = held[ready:]
         yield held
+
+
+def _said(message: Any) -> str:
+    """Return the text of a message, which may come in parts, or say why there is none."""
+    content = message.get("content") or message.get("refusal") or ""
+    if isinstance(content, str):
+        return content
+    return "".join(part.get("text") or "" for part in content)

@@ -10,6 +10,7 @@ from hybrid import Assistant, load_settings
 from hybrid.cli import console, options
 from hybrid.cli.app import run
 from hybrid.cli.ask import lines, values
+from hybrid.models import Generation
 from hybrid.testing import HashEmbedder, ScriptedGenerator
 from hybrid.types import Answer, Arm, Chunk, Citation, Hit
 
@@ -159,6 +160,13 @@ def test_an_answer_from_memory_is_not_checked(asked, capsys):
     shown = capsys.readouterr()
     assert "supported" not in shown.out and "not in the passages" not in shown.out
     assert "from the model's memory" in shown.err
+
+
+def test_an_answer_that_was_cut_says_so(asked, capsys, monkeypatch):
+    cut = Generation("The default port of", 9, 160, "cut at 160 tokens")
+    monkeypatch.setattr(ScriptedGenerator, "_said", lambda self, *said: cut)
+    assert run(["ask", "Which port of the server?", "--arm", "base"]) == 0
+    assert "incomplete: cut at 160 tokens\n" in capsys.readouterr().err
 
 
 def test_an_answer_from_memory_is_held_against_its_samples(asked, capsys):

@@ -113,6 +113,19 @@ def test_failed_answers_are_counted_told_and_asked_again_on_demand(domain, quest
     assert run(["compare", str(questions), "--retry"]) == 0
 
 
+def test_incomplete_answers_are_counted_and_told_and_nothing_written_is_a_failure(domain, questions, capsys):
+    domain.generator.incomplete = "cut at 160 tokens"
+    assert run(["evaluate", str(questions), "--arm", "base"]) == 0
+    shown = capsys.readouterr()
+    assert "3 answers are incomplete and score by what is there; the first: cut at 160 tokens" in shown.err
+    assert {line.split()[-1] for line in shown.out.splitlines() if line.startswith("incomplete")} == {"3"}
+    domain.generator.replies = [""]
+    assert run(["evaluate", str(questions), "--arm", "base"]) == 6
+    shown = capsys.readouterr()
+    assert "3 answers failed and score as failures; the first: cut at 160 tokens" in shown.err
+    assert "incomplete" not in shown.out
+
+
 def test_a_set_of_the_domain_is_named_without_its_path(domain, questions, capsys):
     own = domain.folder / "questions"
     own.mkdir()

@@ -21,7 +21,9 @@ def test_there_is_one_answer_a_conversation(generator):
 def test_a_text_has_no_space_around_it_and_a_stream_is_the_same_text(generator):
     (written,) = generator.generate([_ASK], max_new_tokens=12)
     assert written.text == written.text.strip()
-    assert "".join(generator.stream(_ASK, max_new_tokens=12)) == written.text
+    *pieces, whole = generator.stream(_ASK, max_new_tokens=12)
+    assert "".join(pieces) == written.text
+    assert whole == written
 
 
 def test_a_text_ends_before_the_first_stop_string(generator):
@@ -29,7 +31,9 @@ def test_a_text_ends_before_the_first_stop_string(generator):
     mark = whole.text[3:6]
     (written,) = generator.generate([_ASK], max_new_tokens=12, stop=[mark])
     assert written.text == whole.text[: whole.text.index(mark)].strip()
-    assert "".join(generator.stream(_ASK, max_new_tokens=12, stop=[mark])) == written.text
+    *pieces, streamed = generator.stream(_ASK, max_new_tokens=12, stop=[mark])
+    assert "".join(pieces) == streamed.text == written.text
+    assert not streamed.incomplete
 
 
 _OTHER = [Message(MessageRole.USER, "Is a port a number?")]

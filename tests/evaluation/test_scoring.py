@@ -138,6 +138,7 @@ def test_all_scores_of_a_grounded_and_cited_answer():
         "context_precision": 0.5,
         "context_utilisation": 1.0,
         "average_precision": 0.5,
+        "unjudged": 0.0,
     }
 
 
@@ -146,7 +147,7 @@ def test_what_does_not_apply_is_none():
     none = {field.name for field in dataclasses.fields(base) if getattr(base, field.name) is None}
     assert none == {"numeric", "similarity", "groundedness", "hallucinated", "citation_precision"} | {
         "citation_recall", "recall", "ndcg", "reciprocal_rank", "context_precision", "context_utilisation"
-    } | {"average_precision"}  # fmt: skip
+    } | {"average_precision", "unjudged"}  # fmt: skip
     declined = score(
         question(answers=(), answerable=False, evidence=(Evidence("a.md", PORT),)),
         outcome(**ABSTAINED, passages=[PORT]),
@@ -561,5 +562,5 @@ def test_a_card_says_range_direction_definition_and_source():
         assert card.low < card.high
         assert card.definition.endswith(".") and card.source
     lower = {card.name for card in METRICS if card.higher_is_better is False}
-    assert lower == {"failed", "hallucinated"}
+    assert lower == {"failed", "hallucinated", "unjudged"}
     assert [card.name for card in METRICS if card.higher_is_better is None] == ["abstained"]

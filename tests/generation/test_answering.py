@@ -76,6 +76,35 @@ def test_where_nothing_is_written_nothing_is_answered_nor_declined(written, read
     used, _ = answerer(written, reader=reader)
     answer = used.answer(QUESTION, HITS, arm=arm)
     assert not answer.abstained and not answer.text.strip()
+    assert answer.incomplete == "nothing was written"
+
+
+def cut(*replies, reader=Reader.GENERATOR):
+    used, generator = answerer(*replies, reader=reader)
+    generator.incomplete = "cut at 160 tokens"
+    return used
+
+
+@pytest.mark.parametrize("arm", [Arm.BASE, Arm.RAG])
+def test_a_text_that_was_cut_is_shown_and_marked_streamed_or_not(arm):
+    used = cut("The default port is 5432 [1]. The default port of")
+    *_, streamed = used.stream(QUESTION, HITS, arm=arm)
+    for answer in (used.answer(QUESTION, HITS, arm=arm), streamed):
+        assert "5432" in answer.text
+        assert answer.incomplete == "cut at 160 tokens"
+
+
+@pytest.mark.parametrize("reader", [Reader.GENERATOR, Reader.QUOTING])
+def test_a_cut_text_of_which_nothing_is_left_is_no_abstention(reader):
+    answer = cut("Elephants invented the port in", reader=reader).answer(QUESTION, HITS)
+    assert (answer.text, answer.abstained, answer.incomplete) == ("", False, "cut at 160 tokens")
+    assert answer.hits
+
+
+@pytest.mark.parametrize("arm", [Arm.BASE, Arm.RAG])
+def test_who_has_declined_before_the_cut_has_declined(arm):
+    answer = cut("I don't know. The passages are about cats, and").answer(QUESTION, HITS, arm=arm)
+    assert (answer.abstained, answer.incomplete) == (True, "")
 
 
 def test_the_adapter_arm_asks_as_base_does_and_goes_by_its_own_name():

@@ -29,6 +29,7 @@ from hybrid.grounding.judge import (
     hallucinated,
     load_grounder,
     share_supported,
+    share_unjudged,
 )
 from hybrid.grounding.labelled import LabelledClaim, ScorerLogits
 from hybrid.grounding.scorers.baselines import NgramOverlap, WordAlignment
@@ -171,7 +172,27 @@ def test_all_answers_are_scored_in_one_call_and_equal_pairs_once():
     assert grounder(scorer).ground_all([]) == []
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e30])
+def test_a_scorer_that_says_no_number_rejects_no_verbatim_sentence():
+    with np.errstate(over="ignore"):
+        grounding = grounder(Constant(math.nan)).ground("Dogs bark.", ["Dogs bark."])
+    (verdict,) = grounding.verdicts
+    assert (verdict.status, verdict.support, verdict.evidence) == (Status.NOT_JUDGED, None, None)
+    assert (share_supported([verdict]), hallucinated([verdict]), share_unjudged([verdict])) == (None, None, 1)
+    assert np.isfinite(grounding.matrix.values).all()
+
+
+def test_what_one_passage_carries_is_supported_whatever_becomes_of_the_others():
+    class Halting(Constant):
+        def score(self, pairs):
+            said = [math.nan if "Cats" in pair.evidence else 9.0 for pair in pairs]
+            return Logits(np.array(said, dtype=np.float32))
+
+    with np.errstate(over="ignore"):
+        judged = grounder(Halting(0.0)).ground("Dogs bark.", ["Cats and dogs bark.", "Dogs bark."])
+    assert [verdict.status for verdict in judged.verdicts] == [Status.SUPPORTED]
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, 1e30])
 def test_a_scorer_that_breaks_its_word_gives_no_nan(value):
     with np.errstate(over="ignore"):
         grounding = grounder(Constant(value)).ground("Dogs bark.", ["Dogs bark."])

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hybrid.config import ModelSettings
 from hybrid.errors import ModelError, ModelMissing, UsageError
 from hybrid.models.device import Placement
-from hybrid.models.generator import TransformersGenerator, _batches, cut_at_stop, hold_back, in_loop
+from hybrid.models.dialogue import behind_thoughts, cut_at_stop, hold_back, in_loop, without_thoughts
+from hybrid.models.generator import TransformersGenerator, _batches
 from hybrid.models.loading import load_generator
 from hybrid.types import Message, MessageRole
 
@@ -53,6 +54,49 @@ def test_what_is_no_number_is_no_answer(tiny_generator_folder, cpu):
         broken.log_likelihoods([_ask("hello")], [["a", "b"]])
 
 
+def test_a_text_that_ends_with_its_last_token_is_cut_and_one_that_ends_by_itself_is_not(tiny_generator):
+    (cut,) = tiny_generator.generate([_PROMPTS[0]], max_new_tokens=6)
+    assert (cut.completion_tokens, cut.incomplete) == (6, "cut at 6 tokens")
+    (whole,) = tiny_generator.generate([_PROMPTS[0]], max_new_tokens=6, stop=[cut.text[2:4]])
+    assert whole.incomplete == ""
+    ((drawn,),) = tiny_generator.sample([_PROMPTS[0]], 1, max_new_tokens=3)
+    assert drawn.incomplete == "cut at 3 tokens"
+
+
+def test_thoughts_that_a_template_opens_and_nothing_ends_are_no_answer(tiny_generator_folder, tmp_path, cpu):
+    folder = shutil.copytree(tiny_generator_folder, tmp_path / "thinking")
+    (folder / "chat_template.jinja").write_text("{{ messages[0].content }}<think>\n")
+    thinking = TransformersGenerator(folder, name="thinking", placement=cpu)
+    (written,) = thinking.generate([_PROMPTS[0]], max_new_tokens=6)
+    assert (written.text, written.incomplete) == ("", "cut at 6 tokens")
+    *pieces, whole = thinking.stream(_PROMPTS[0], max_new_tokens=6)
+    assert ("".join(pieces), whole) == ("", written)
+
+
+@given(st.text(alphabet="<>/think \n", max_size=40), st.lists(st.integers(1, 5), max_size=12))
+def test_a_text_in_pieces_loses_the_thoughts_that_it_opens_with(text, sizes):
+    text = f"<think>{text}" if sizes else text
+    pieces, rest = [], text
+    for size in sizes:
+        pieces, rest = [*pieces, rest[:size]], rest[size:]
+    shown = "".join(behind_thoughts(iter([*pieces, rest])))
+    assert shown.strip() == without_thoughts(text).strip() or "</think>" in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("<think>\nFive? No.\n</think>\n\nSix.", "Six."),
+        ("Five? No.\n</think>\nSix.", "Six."),
+        ("<think>\nFive, so", ""),
+        ("Six. <think> is a tag.", "Six. <think> is a tag."),
+        ("Six.", "Six."),
+    ],
+)
+def test_what_stands_behind_the_thoughts_is_left(text, left):
+    assert without_thoughts(text).strip() == left
+
+
 def test_nothing_asked_nothing_answered(tiny_generator):
     assert tiny_generator.generate([], max_new_tokens=5) == []
 
@@ -66,7 +110,9 @@ def test_generating_is_repeatable(tiny_generator):
 @pytest.mark.parametrize("prompt", _PROMPTS[:4])
 def test_a_stream_is_the_text_in_pieces(tiny_generator, prompt):
     (written,) = tiny_generator.generate([prompt], max_new_tokens=40)
-    assert "".join(tiny_generator.stream(prompt, max_new_tokens=40)) == written.text
+    *pieces, whole = tiny_generator.stream(prompt, max_new_tokens=40)
+    assert "".join(pieces) == written.text
+    assert whole == written
 
 
 def test_a_text_ends_before_the_first_stop_string(tiny_generator):
@@ -75,8 +121,9 @@ def test_a_text_ends_before_the_first_stop_string(tiny_generator):
     (written,) = tiny_generator.generate([_PROMPTS[0]], max_new_tokens=40, stop=[mark, "never there"])
     assert written.text == whole.text[: whole.text.index(mark)].strip()
     assert written.completion_tokens < whole.completion_tokens
-    streamed = "".join(tiny_generator.stream(_PROMPTS[0], max_new_tokens=40, stop=[mark, "never there"]))
-    assert streamed == written.text
+    *pieces, streamed = tiny_generator.stream(_PROMPTS[0], max_new_tokens=40, stop=[mark, "never there"])
+    assert "".join(pieces) == written.text
+    assert streamed == written
 
 
 def test_one_prompt_that_stops_early_does_not_end_the_others(tiny_generator):
@@ -303,7 +350,8 @@ def test_the_default_generator_samples_by_seed_and_without_a_temperature_greedil
 @pytest.mark.slow
 def test_the_default_generator_streams_what_it_generates(real):
     (written,) = real.generate([_ask(_REAL[1])], max_new_tokens=24)
-    assert "".join(real.stream(_ask(_REAL[1]), max_new_tokens=24)) == written.text
+    *pieces, whole = real.stream(_ask(_REAL[1]), max_new_tokens=24)
+    assert ("".join(pieces), whole) == (written.text, written)
 
 
 @pytest.mark.real_model

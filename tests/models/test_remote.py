@@ -11,6 +11,7 @@ import pytest
 
 from hybrid.config import ModelSettings
 from hybrid.errors import ConfigError, RemoteError, UsageError
+from hybrid.models import Generation
 from hybrid.models.loading import load_generator
 from hybrid.models.remote import RemoteGenerator
 from hybrid.types import Message, MessageRole
@@ -103,8 +104,9 @@ def test_a_stream_of_events_becomes_pieces(endpoint):
         'data: {"choices": [], "usage": {"prompt_tokens": 3}}\n\n',
         "data: [DONE]\n\n",
     ]
-    pieces = list(RemoteGenerator(endpoint.url, model="m").stream(_ASK, max_new_tokens=9))
+    *pieces, whole = RemoteGenerator(endpoint.url, model="m").stream(_ASK, max_new_tokens=9)
     assert [piece for piece in pieces if piece] == ["It is", " 5432."]
+    assert whole == Generation("It is 5432.", 3, 2)
     assert endpoint.requests[0][2]["stream"] is True
 
 
@@ -114,7 +116,8 @@ def test_stop_strings_hold_even_where_the_endpoint_ignores_them(endpoint):
     generator = RemoteGenerator(endpoint.url, model="m")
     (written,) = generator.generate([_ASK], max_new_tokens=9, stop=["\nQuestion:"])
     assert written.text == "It is 5432."
-    assert "".join(generator.stream(_ASK, max_new_tokens=9, stop=["\nQuestion:"])) == "It is 5432."
+    *pieces, whole = generator.stream(_ASK, max_new_tokens=9, stop=["\nQuestion:"])
+    assert ("".join(pieces), whole.text, whole.incomplete) == ("It is 5432.", "It is 5432.", "")
 
 
 def test_the_key_is_sent_and_never_shown(endpoint, monkeypatch):
@@ -140,11 +143,87 @@ def test_a_key_with_the_newline_of_its_file_is_sent_without(endpoint, monkeypatc
     assert endpoint.requests[0][1]["Authorization"] == "Bearer sk-secret-123"
 
 
+def _finished(content, reason, **more):
+    return {"choices": [{"message": {"content": content, **more}, "finish_reason": reason}]}
+
+
+@pytest.mark.parametrize(
+    ("said", "text", "incomplete"),
+    [
+        (_finished("It is 5432.", "stop"), "It is 5432.", ""),
+        (_finished("It is", "length"), "It is", "cut at 9 tokens"),
+        (_finished(None, "length", reasoning_content="well"), "", "cut at 9 tokens"),
+        (_finished("<think>It is 54", "length"), "", "cut at 9 tokens"),
+        (_finished("<think>It is?</think>\n\nIt is 5432.", "stop"), "It is 5432.", ""),
+        (_finished("It", "content_filter"), "It", "cut by a filter of the server"),
+        (_finished([{"type": "text", "text": "It is "}, {"text": "5432."}], "stop"), "It is 5432.", ""),
+        (_finished(None, "stop", refusal="I cannot help."), "I cannot help.", ""),
+    ],
+)
+def test_an_answer_comes_as_text_and_one_that_is_not_whole_says_so(endpoint, said, text, incomplete):
+    endpoint.body = said
+    generator = RemoteGenerator(endpoint.url, model="m")
+    (written,) = generator.generate([_ASK], max_new_tokens=9)
+    assert (written.text, written.incomplete) == (text, incomplete)
+    # the server knows no streams and answers as a whole
+    *pieces, whole = generator.stream(_ASK, max_new_tokens=9)
+    assert ("".join(pieces), whole.text, whole.incomplete) == (text, text, incomplete)
+
+
+@pytest.mark.parametrize(
+    ("end", "incomplete"),
+    [
+        (["data: [DONE]\n\n"], ""),
+        (['data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}\n\n'], ""),
+        (['data: {"choices": [{"delta": {}, "finish_reason": "length"}]}\n\n'], "cut at 9 tokens"),
+        ([], "the stream broke off"),
+    ],
+)
+def test_a_stream_that_ends_too_early_is_incomplete(endpoint, end, incomplete):
+    endpoint.events = [_event("It is"), _event(" 5432"), *end]
+    *pieces, whole = RemoteGenerator(endpoint.url, model="m").stream(_ASK, max_new_tokens=9)
+    assert "".join(pieces) == whole.text == "It is 5432"
+    assert whole.incomplete == incomplete
+
+
+def test_a_busy_server_is_asked_again_and_in_the_end_given_up(endpoint):
+    waited = []
+    endpoint.status, endpoint.body = 429, b"slow down"
+
+    def sleep(seconds):
+        waited.append(seconds)
+        if len(waited) == 2:
+            endpoint.status = 200
+            endpoint.says("It is 5432.")
+
+    generator = RemoteGenerator(endpoint.url, model="m", sleep=sleep)
+    assert generator.generate([_ASK], max_new_tokens=9)[0].text == "It is 5432."
+    assert waited == [1, 2]
+    endpoint.status = 429
+    with pytest.raises(RemoteError, match="answered 429") as caught:
+        list(generator.stream(_ASK, max_new_tokens=9))
+    assert waited == [1, 2, 1, 2, 4]
+    assert "ask again later" in caught.value.hint
+
+
+def test_a_server_that_knows_the_limit_by_its_newer_name_gets_it_so(endpoint):
+    endpoint.status = 400
+    endpoint.body = b"Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+    generator = RemoteGenerator(endpoint.url, model="m")
+    with pytest.raises(RemoteError, match="answered 400"):
+        generator.generate([_ASK], max_new_tokens=9)
+    endpoint.status = 200
+    endpoint.says("It is 5432.")
+    generator.generate([_ASK], max_new_tokens=9)
+    limits = [{key: body[key] for key in body if key.startswith("max_")} for _, _, body in endpoint.requests]
+    assert limits == [{"max_tokens": 9}, {"max_completion_tokens": 9}, {"max_completion_tokens": 9}]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("status", [400, 401, 404, 429, 500, 503])
 def test_a_refusal_tells_its_status(endpoint, status):
     endpoint.status, endpoint.body = status, b"something went wrong"
-    generator = RemoteGenerator(endpoint.url, model="m")
+    generator = RemoteGenerator(endpoint.url, model="m", sleep=lambda seconds: None)
     with pytest.raises(RemoteError, match=f"answered {status}: something went wrong") as caught:
         generator.generate([_ASK], max_new_tokens=9)
     assert caught.value.exit_code == 5
@@ -248,8 +327,8 @@ def test_a_server_that_echoes_the_key_gets_it_into_no_answer(endpoint, echo, mon
     endpoint.says(f"It is 5432, {echo}.")
     endpoint.events = [_event(letter) for letter in f"It is 5432, {echo}."] + ["data: [DONE]\n\n"]
     (written,) = generator.generate([_ASK], max_new_tokens=9)
-    streamed = "".join(generator.stream(_ASK, max_new_tokens=9))
-    assert written.text == streamed
+    *pieces, whole = generator.stream(_ASK, max_new_tokens=9)
+    assert written.text == "".join(pieces) == whole.text
     assert written.text.startswith("It is 5432, ")
     assert "***" in written.text
     assert echo.rstrip("=") not in written.text
@@ -266,7 +345,7 @@ def test_a_server_that_echoes_the_key_gets_it_into_no_answer(endpoint, echo, mon
 def test_an_answer_without_the_key_comes_as_it_is_and_at_once(endpoint, monkeypatch):
     monkeypatch.setenv("HYBRID_API_KEY", _SECRET)
     endpoint.events = [_event("It is"), _event(" a sk"), _event("y."), "data: [DONE]\n\n"]
-    pieces = list(RemoteGenerator(endpoint.url, model="m").stream(_ASK, max_new_tokens=9))
+    *pieces, _ = RemoteGenerator(endpoint.url, model="m").stream(_ASK, max_new_tokens=9)
     assert "".join(pieces) == "It is a sky."
     assert pieces[0] == "It i"  # the s may begin the key
 

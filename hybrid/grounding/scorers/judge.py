@@ -67,7 +67,7 @@ class GeneratorJudge:
         )
         found = {part: yes - no for part, (yes, no) in zip(parts, told, strict=True)}
         best = [max(found[part] for part in parts) for parts in cut]
-        return Logits(np.nan_to_num(np.array(best, dtype=np.float32), nan=-1e4, posinf=1e4, neginf=-1e4))
+        return Logits(np.nan_to_num(np.array(best, dtype=np.float32), nan=np.nan, posinf=1e4, neginf=-1e4))
 
     @property
     def _limit(self) -> int:

@@ -234,7 +234,7 @@ def _above(values: NDArray[np.float32], relation: Relation) -> float:
 
 def _odds(wide: Array, place: int) -> Array:
     odds = wide[:, place] - _log_sum(np.delete(wide, place, axis=1))
-    return np.asarray(np.nan_to_num(odds, nan=_LEAST))
+    return np.where(np.isnan(wide).any(axis=1), np.nan, np.nan_to_num(odds, nan=_LEAST))
 
 
 def _log_sum(values: Array) -> Array:
