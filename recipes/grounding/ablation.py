@@ -2,9 +2,9 @@
 
     python -m recipes.grounding.ablation DATA --work FOLDER [--epochs N] [--seed N]
 
-DATA is that of the recipe, and heads that it finished in the work folder are not trained again. Of each kind,
-by heads and a stack that never saw it: the AUROC with made pairs and without, and the difference with its 95 %
-interval by source; what is refuted and what is not in the evidence apart. About 25 minutes on one core.
+DATA is that of the recipe, and heads that it finished in the work folder are not trained again. Of each
+kind, by heads and a stack that never saw it: the AUROC with made pairs and without, and the difference with
+its 95 % interval by source; what is refuted and what is not in the evidence apart. 25 minutes on one core.
 """
 
 from __future__ import annotations
