@@ -94,6 +94,13 @@ def test_arms_unlike_those_that_people_judged_ask_for_judgements(tmp_path):
     assert found.material.settings["caution"] == found.caution == found.document()["caution"]
 
 
+def test_questions_of_no_known_document_are_told_beside_the_verdict(tmp_path):
+    unknown = [dataclasses.replace(q, source="", evidence=()) for q in _QUESTIONS]
+    found = go(tmp_path, [Knows("base", 20), Knows("rag", 70)], [*unknown[:8], *_QUESTIONS[8:]])
+    assert found.caution.startswith("8 of 80 questions are of no known document")
+    assert found.document()["caution"] == found.caution
+
+
 def test_one_arm_is_measured_without_a_decision(tmp_path):
     found = go(tmp_path, [Knows("rag", 70)])
     assert found.decision is None

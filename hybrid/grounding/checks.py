@@ -9,19 +9,11 @@ from functools import cached_property, lru_cache
 
 from hybrid.grounding.values import Doubt, Finding
 from hybrid.text.dates import MONTHS, Date, dates
+from hybrid.text.framing import Frame, Framed, Stance, framed, frames, without
 from hybrid.text.numbers import Quantity, implied_numbers, quantities, same_number, same_quantity
+from hybrid.text.polarity import stems, turned_around
 from hybrid.text.sentences import sentence_spans
-from hybrid.text.words import (
-    NEGATORS,
-    are_opposite,
-    content_words,
-    initials,
-    opposites_of,
-    stem,
-    terms,
-    tokens,
-    word_set,
-)
+from hybrid.text.words import content_words, initials, stem, terms, tokens, word_set
 from hybrid.types import Span
 
 # What cannot be rounded or said in other words, so that its absence speaks against a claim by itself.
@@ -46,26 +38,18 @@ _NO_NAMES = word_set(
     "president king queen prime minister senator professor doctor state university city county company",
     "the a an this that it he she they we in on at ad bc am pm usa us uk eu un english american british",
 )
-# of a sentence that may deny: "don't" is one
-_DENYING_WORD = re.compile(r"\w+(?:['’]\w+)*")
-# They deny as well, but not always the word behind them: where one is, nothing can be said for certain.
-_MURKY = re.compile(
-    r"lack\w*|deficien\w*|absen\w+|fail\w*|refus\w+|knockout|null|depleti?\w*|loss|few|little|rarely?"
-    r"|unlikely|prevent\w*"
-)
-# Words between a negator and what it denies.
-_LIGHT = word_set(
-    "a an the any to be been being is are was were have has had do does did yet also even very much more so",
-    "that it its their his her of in for by with significant significantly evidence effect longer ever only",
-    "just really able",
-)
-_REACH = 4
-# So near to a word and to its opposite the same word must stand, or they speak of two things.
-_NEAR = 4
+# A sentence that asserts a claim outweighs one that denies it unless that one holds so much more of it.
+_FULLER = 0.15
+_NO_FACT = {
+    Stance.ASKED: Doubt.ASKED,
+    Stance.SUPPOSED: Doubt.SUPPOSED,
+    Stance.CONDITIONAL: Doubt.CONDITIONAL,
+    Stance.REPORTED: Doubt.REPORTED,
+}
+_PRESENT = word_set("is are has have does do will can")
+_PASSED = word_set("was were had did been")
 # A claim that repeats all of so many words is about the same, whatever else it says.
 _REPEATED = 3
-# Texts repeat their words: so many are looked up rather than read again.
-_KNOWN = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -134,17 +118,75 @@ def in_order(found: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(found, key=lambda finding: (finding.span.start, finding.span.end, finding.doubt)))
 
 
-def denials(claim_text: str, evidence_text: str, *, alike: float = ALIKE) -> list[Finding]:
-    """Return the words of a claim that the sentence of the evidence nearest to it turns around.
+def objections(claim_text: str, evidence: Sequence[Framed], *, alike: float = ALIKE) -> tuple[Finding, ...]:
+    """Return what of a claim the sentences that say it deny, or do not state as a fact.
+
+    What is asked, supposed, reported by somebody or over is no support, but contradicts nothing. Where
+    another sentence states the claim about as fully, or claim and evidence put it alike, there is nothing.
 
     Args:
         claim_text: a sentence.
-        evidence_text: of any length.
-        alike: the share of the claim's words that the sentence must hold.
+        evidence: what is read together.
+        alike: the share of the claim's words that such a sentence must hold.
     """
-    near = nearest_sentence(claim_text, evidence_text, alike=alike)
-    turned = turned_around(claim_text, near) if near else []
-    return [_finding(Doubt.NEGATION, claim_text, span) for span in turned]
+    mine = frames(claim_text)
+    shares = _shares(without(claim_text, mine), [one.core for one in evidence])
+    found: tuple[Finding, ...] = ()
+    objecting = agreeing = 0.0
+    for share, sentence in zip(shares, evidence, strict=True):
+        if share < alike:
+            continue
+        against = _objections(claim_text, mine, sentence)
+        if not against:
+            agreeing = max(agreeing, share)
+        elif share > objecting:
+            objecting, found = share, in_order(against)
+    return found if objecting > agreeing + _FULLER else ()
+
+
+def _objections(claim: str, mine: Sequence[Frame], sentence: Framed) -> list[Finding]:
+    own, other = without(claim, mine), sentence.core
+    shared = stems(own) & stems(other)
+    ours = [one for one in mine if _is_about(one, own, shared)]
+    theirs = [one for one in sentence.frames if _is_about(one, other, shared)]
+    whole = Span(len(claim) - len(claim.lstrip()), max(len(claim.rstrip(" .!\n")), 1))
+    turned = turned_around(own, other)
+    # "it is not true that it is not open": two denials say nothing
+    if sum(one.stance is Stance.DENIED for one in (*ours, *theirs)) % 2:
+        turned = [] if turned else [whole]
+    found = [_finding(Doubt.NEGATION, claim, span) for span in turned]
+    put, said_so = {one.stance for one in theirs}, {one.stance for one in ours}
+    found += [_finding(_NO_FACT[each], claim, whole) for each in put - said_so if each in _NO_FACT]
+    if Stance.PAST in put - said_so and _is_present(own, other):
+        found.append(_finding(Doubt.PAST, claim, whole))
+    if Stance.PAST in said_so - put and _is_present(other, own):
+        found.append(_finding(Doubt.PAST, claim, whole))
+    found += [
+        _finding(_NO_FACT[one.stance], claim, one.marker)
+        for one in ours
+        if one.stance in _NO_FACT and one.stance not in put and one.stance is not Stance.CONDITIONAL
+        if one.marker.start < one.marker.end
+    ]
+    return found
+
+
+def _is_about(frame: Frame, text: str, shared: frozenset[str]) -> bool:
+    """Tell whether a frame is about what two sentences share, and they don't share what it hangs on."""
+    inside = stems(text[frame.scope.start : frame.scope.end])
+    outside = stems(text[: frame.scope.start] + " " + text[frame.scope.end :]) - inside
+    if not shared or len(shared & inside) < ALIKE * len(shared):
+        return False
+    reach = len(shared & outside)
+    return not (frame.stance is Stance.CONDITIONAL and reach and reach >= len(outside) / 2)
+
+
+def _is_present(text: str, past: str) -> bool:
+    """Tell whether a text says in the present what another one says of the past."""
+    words, others = set(tokens(text)), set(tokens(past))
+    if words & _PRESENT:
+        return True
+    ended = {stem(word) for word in others if word not in words}
+    return not words & _PASSED and any(word.endswith("s") and stem(word) in ended for word in words - others)
 
 
 def contradictions(claim_text: str, evidence_text: str, *, alike: float) -> tuple[Finding, ...]:
@@ -169,7 +211,10 @@ def contradictions(claim_text: str, evidence_text: str, *, alike: float) -> tupl
         if finding.doubt in HARD
         and any(word in side for word, side in zip(_context(claim_text, finding.span), sides, strict=True))
     ]
-    return in_order([*differing, *denials(claim_text, near, alike=alike)])
+    denied = [
+        one for one in objections(claim_text, framed([near]), alike=alike) if one.doubt is Doubt.NEGATION
+    ]
+    return in_order([*differing, *denied])
 
 
 def _context(text: str, span: Span) -> tuple[str, str]:
@@ -294,16 +339,6 @@ def _is_named(parts: Sequence[str], facts: TextFacts) -> bool:
     return all(_ACRONYM.fullmatch(part) and part.rstrip("s").lower() in facts.initials for part in parts)
 
 
-@dataclass(frozen=True, slots=True)
-class _Word:
-    """A word in lower case, its stem, where it stands, and whether it is denied."""
-
-    text: str
-    stem: str
-    span: Span
-    denied: bool
-
-
 def nearest_sentence(claim: str, evidence: str, *, alike: float) -> str:
     """Return the sentence of the evidence that holds most words of a claim; empty if not even that share.
 
@@ -313,131 +348,26 @@ def nearest_sentence(claim: str, evidence: str, *, alike: float) -> str:
         alike: the share of the claim's words, numbers apart, that the sentence must hold, from 0 to 1: what
             says something else altogether denies nothing.
     """
-    said = _stems(claim)
-    # numbers are compared elsewhere: "the port is 5433" is about the same as "the port is 5432"
-    stems = frozenset(stem for stem in said if not stem[0].isdigit()) or said
-    if not stems:
-        return ""
+    core = without(claim, frames(claim))
     # no sentence ends within a word, so none holds more than all of them: mostly nothing is cut
-    everything = _stems(evidence)
-    if len(stems & everything) / len(stems) < alike and len(said & everything) < _REPEATED:
+    if max(_shares(core, [evidence])) < alike and len(stems(core) & stems(evidence)) < _REPEATED:
         return ""
     texts = [evidence[span.start : span.end] for span in sentence_spans(evidence)]
-    held = [_stems(text) for text in texts]
-    # what a claim adds to a sentence that it repeats whole must not hide what it denies
-    whole = [len(there) >= _REPEATED and there <= said for there in held]
-    shares = [max(len(stems & there) / len(stems), every) for there, every in zip(held, whole, strict=True)]
+    shares = _shares(core, texts)
     place = max(range(len(texts)), key=lambda at: shares[at], default=-1)
     return texts[place] if texts and shares[place] >= alike else ""
 
 
-def turned_around(claim: str, sentence: str) -> list[Span]:
-    """Return the words of a claim that a sentence about the same denies, or says the opposite of.
-
-    By word lists and position, English only, and on the safe side: where both deny something, or where it is
-    not certain what is denied, nothing is found. Of judged claims, 1 in 1,000 that are supported has such a
-    word, and 4 to 6 in 100 that are refuted (SciFact, COVID-Fact): what is found can be relied on, and mostly
-    nothing is.
-    """
-    said, there = _read(claim), _read(sentence)
-    denials = _denials(said), _denials(there)
-    if not any(denials):
-        turned = _opposed(said, there)
-    else:
-        # with a denial on both sides, or one that reaches nobody knows where, they may well agree
-        turned = _denied(said, there) if 0 in denials and None not in denials else []
-    return [word.span for word in turned]
-
-
-@lru_cache(maxsize=512)  # a claim is compared with many texts, and their candidates share sentences
-def _stems(text: str) -> frozenset[str]:
-    """Return the stems of the words of weight."""
-    return frozenset(map(_stem_of, _DENYING_WORD.findall(text))) - {""}
-
-
-@lru_cache(maxsize=_KNOWN)
-def _stem_of(written: str) -> str:
-    """Return the stem of a word of weight, nothing of another one."""
-    word = _normal(written)
-    return _stem(word) if _is_content(word) else ""
-
-
-def _denials(words: Sequence[_Word]) -> int | None:
-    """Return how many negators there are; None if what is denied is not certain."""
-    if any(_MURKY.fullmatch(word.text) for word in words):
-        return None
-    return sum(_is_negator(word.text) for word in words)
-
-
-def _denied(said: Sequence[_Word], nearest: Sequence[_Word]) -> list[_Word]:
-    """Return the words of the claim that are denied throughout on one side and never on the other."""
-    mine, theirs = _denial_of_stems(said), _denial_of_stems(nearest)
+def _shares(claim: str, sentences: Sequence[str]) -> list[float]:
+    """Return the share of a claim's words that each sentence holds; 1 of one that it repeats whole."""
+    all_of_it = stems(claim)
+    # numbers are compared elsewhere: "the port is 5433" is about the same as "the port is 5432"
+    wanted = frozenset(each for each in all_of_it if not each[0].isdigit()) or all_of_it
+    if not wanted:
+        return [0.0] * len(sentences)
+    held = map(stems, sentences)
+    # what a claim adds to a sentence that it repeats whole must not hide what it denies
     return [
-        word
-        for word in said
-        if _is_content(word.text)
-        and mine[word.stem] in ({True}, {False})
-        and theirs.get(word.stem) == {not word.denied}
+        1.0 if len(there) >= _REPEATED and there <= all_of_it else len(wanted & there) / len(wanted)
+        for there in held
     ]
-
-
-def _denial_of_stems(words: Sequence[_Word]) -> dict[str, set[bool]]:
-    stems: dict[str, set[bool]] = {}
-    for word in words:
-        stems.setdefault(word.stem, set()).add(word.denied)
-    return stems
-
-
-def _opposed(said: Sequence[_Word], nearest: Sequence[_Word]) -> list[_Word]:
-    """Return the words of the claim that the other side lacks, where an opposite stands in their place."""
-    mine, theirs = ({word.stem for word in words} for words in (said, nearest))
-    return [
-        word
-        for place, word in enumerate(said)
-        if word.stem not in theirs
-        and not any(opposites_of(word.text) & opposites_of(other.text) for other in nearest)
-        and any(
-            other.stem not in mine
-            and are_opposite(word.text, other.text)
-            and _around(said, place) & _around(nearest, at)
-            for at, other in enumerate(nearest)
-        )
-    ]
-
-
-def _around(words: Sequence[_Word], place: int) -> set[str]:
-    near = (*words[max(place - _NEAR, 0) : place], *words[place + 1 : place + _NEAR + 1])
-    return {word.stem for word in near if _is_content(word.text)}
-
-
-def _is_content(word: str) -> bool:
-    return bool(opposites_of(word)) or (len(word) > 2 and word not in _LIGHT and word not in NEGATORS)
-
-
-@lru_cache(maxsize=512)  # a claim is compared with many sentences
-def _read(text: str) -> tuple[_Word, ...]:
-    """Return the words of a text; what stands behind a negator with light words between is denied."""
-    words: list[_Word] = []
-    reach = 0
-    for match in _DENYING_WORD.finditer(text):
-        word = _normal(match.group())
-        negates = _is_negator(word)
-        words.append(_Word(word, _stem(word), Span(*match.span()), denied=reach > 0 and not negates))
-        if negates:
-            reach = _REACH
-            continue
-        # the first word of weight behind a negator is what it denies
-        reach = reach - 1 if word in _LIGHT and reach else 0
-    return tuple(words)
-
-
-def _normal(written: str) -> str:
-    return written.lower().replace("’", "'")
-
-
-def _stem(word: str) -> str:
-    return word if _is_negator(word) else stem(word)
-
-
-def _is_negator(word: str) -> bool:
-    return word in NEGATORS or word.endswith("n't")

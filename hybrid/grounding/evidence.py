@@ -8,7 +8,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from hybrid.errors import UsageError
 from hybrid.grounding.values import Excerpt, Pair
+from hybrid.text.framing import Framed, framed
 from hybrid.text.sentences import pieces
 from hybrid.text.words import count_words, terms, tokens, word_spans
 from hybrid.types import Span
@@ -136,6 +137,18 @@ class SearchedPassage:
         stretches = [self._between(first, last) for first, last in chosen]
         stretches.append(self._joined(ranked[: limit.joined] or range(min(limit.joined, len(self.units)))))
         return [self._evidence(number, spans) for spans in dict.fromkeys(stretches)]
+
+    def sentences_of(self, evidence: Excerpt) -> list[Framed]:
+        """Return the sentences of an excerpt with what puts them so, by what stands behind each as well."""
+        return [
+            self._framed[place]
+            for place, unit in enumerate(self.units)
+            if any(span.start <= unit.start and unit.end <= span.end for span in evidence.spans)
+        ]
+
+    @cached_property
+    def _framed(self) -> list[Framed]:
+        return framed([self.text[unit.start : unit.end] for unit in self.units])
 
     def _matrix(self, claim: str) -> NDArray[np.float64]:
         """Return the weight of each feature of the claim in each sentence, shape (features, sentences)."""

@@ -22,7 +22,7 @@ from hybrid.grounding.calibration import (
     card_path,
     read_fitted,
 )
-from hybrid.grounding.checks import HARD, TextFacts, contradictions, denials, in_order, missing
+from hybrid.grounding.checks import HARD, TextFacts, contradictions, in_order, missing, objections
 from hybrid.grounding.claims import claims_of
 from hybrid.grounding.evidence import DEFAULT_LIMIT, Limit, SearchedPassage
 from hybrid.grounding.scorers.names import SHIPPED, TRAINED, Scorer, scorer_for, weights_folder
@@ -252,10 +252,11 @@ class _Passages:
         """Return what could carry a claim, with what the checks say of it."""
         found: list[Candidate] = []
         for number, text in enumerate(task.passages):
-            proposed = self._searched(text).candidates(task.claim, number, self._limit)
+            searched = self._searched(text)
+            proposed = searched.candidates(task.claim, number, self._limit)
             lacking = in_order(missing(task.claim, self._facts(text))) if proposed else ()
             found += [
-                Candidate(evidence, lacking, tuple(denials(task.claim, evidence.text)))
+                Candidate(evidence, lacking, objections(task.claim, searched.sentences_of(evidence)))
                 for evidence in proposed
             ]
         return found

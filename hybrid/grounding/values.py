@@ -79,13 +79,22 @@ class Logits:
 
 
 class Doubt(StrEnum):
-    """What a check without a model found in a claim that the evidence lacks or turns around."""
+    """What a check without a model found in a claim that the evidence lacks, turns around or doesn't assert.
+
+    ``letters``: letters of another script stand for Latin ones in a word of the claim.
+    """
 
     NUMBER = "number"
     UNIT = "unit"
     DATE = "date"
     NAME = "name"
     NEGATION = "negation"
+    ASKED = "only asked"
+    SUPPOSED = "only supposed"
+    CONDITIONAL = "only on a condition"
+    REPORTED = "only reported"
+    PAST = "no longer so"
+    LETTERS = "letters"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+
+from hybrid.types import Span
 
 # What one would type instead; letters that do not decompose into one letter and its accent.
 _TYPED = str.maketrans(
@@ -24,6 +28,16 @@ _WORD = re.compile(
     rf"\d+(?:[.,]\d+)*|[{_UNSPACED}]|(?<![^\W\d_])[^\W\d_](?:\.[^\W\d_])+(?![^\W\d_])"
     rf"|[^\W\d_{_UNSPACED}]+(?:'[^\W\d_{_UNSPACED}]+)*"
 )
+# Letters of other scripts that have the shape of a Latin one: Cyrillic, Armenian, Greek. Of Greek only those,
+# for names of science hold others (µg, IFN-γ).
+_SHAPES = str.maketrans(
+    "асеорхуіјѕԁԛԝһгпкмтвАВСЕНІЈКМОРЅТХУՏՕոսօցհοΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",
+    "aceopxyijsdqwhrnkmtbABCEHIJKMOPSTXYSOnuoghoABEZHIKMNOPTYX",
+)
+_WRITTEN = re.compile(r"\w+")
+_LATIN = re.compile(r"[A-Za-z]")
+# They show nothing, or strike through what is before them, and are not of the categories that say so.
+_UNSEEN = frozenset("\u034f\u115f\u1160\u3164\uffa0\u0334\u0335\u0336\u0337\u0338")
 _NO_BLANKS = re.compile(rf"[{_UNSPACED}]")
 _KNOWN = 1 << 12
 
@@ -39,6 +53,58 @@ def fold(text: str) -> str:
     # a mark of a script without blanks is a vowel, not an accent
     bare = (c for c in unicodedata.normalize("NFKD", text.casefold()) if not _is_accent(c))
     return unicodedata.normalize("NFKC", "".join(bare)).translate(_TYPED)
+
+
+@dataclass(frozen=True, slots=True)
+class Legible:
+    """A text as it looks to a reader: plain letters, nothing invisible, no look-alikes in a word.
+
+    ``places`` tells where each of its characters stands in what was given; ``mixed`` are the words in which
+    letters of another script stood for Latin ones.
+    """
+
+    text: str
+    places: Sequence[int]
+    mixed: tuple[Span, ...] = ()
+
+
+@lru_cache(maxsize=256)
+def legible(text: str) -> Legible:
+    """Return a text as it looks."""
+    if not any(map(_looks_other, set(text))):
+        return Legible(text, range(len(text)))
+    kept: list[str] = []
+    places: list[int] = []
+    for place, character in enumerate(text):
+        for plain in _plain(character):
+            joined = unicodedata.normalize("NFC", kept[-1] + plain) if kept and _is_accent(plain) else ""
+            if len(joined) == 1:
+                kept[-1] = joined
+            else:
+                kept.append(plain)
+                places.append(place)
+    shown = "".join(kept)
+    mixed = tuple(Span(*w.span()) for w in _WRITTEN.finditer(shown) if _unmasked(w.group()) != w.group())
+    return Legible(_WRITTEN.sub(lambda word: _unmasked(word.group()), shown), places, mixed)
+
+
+def _unmasked(word: str) -> str:
+    return word.translate(_SHAPES) if not word.isascii() and _LATIN.search(word) else word
+
+
+def _looks_other(character: str) -> bool:
+    return _plain(character) != character or _is_accent(character) or ord(character) in _SHAPES
+
+
+@lru_cache(maxsize=_KNOWN)
+def _plain(character: str) -> str:
+    """Return a letter or digit without its typography, nothing of what is not seen, else the character."""
+    category = unicodedata.category(character)
+    if character in "\t\n\r" or category == "Cs":
+        return character
+    if category in ("Cc", "Cf") or character in _UNSEEN or "\ufe00" <= character <= "\ufe0f":
+        return ""
+    return unicodedata.normalize("NFKC", character) if category[0] == "L" or category == "Nd" else character
 
 
 def folded_words(text: str) -> list[str]:

@@ -2,12 +2,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.grounding.checks import TextFacts, contradictions, denials, in_order, missing
+from hybrid.grounding.checks import TextFacts, contradictions, in_order, missing, objections
 from hybrid.grounding.values import Doubt
+from hybrid.text.framing import framed
+from hybrid.text.sentences import sentence_spans
 
 
 def findings(claim, evidence):
-    return in_order([*missing(claim, TextFacts(evidence)), *denials(claim, evidence)])
+    sentences = framed([evidence[span.start : span.end] for span in sentence_spans(evidence)])
+    return in_order([*missing(claim, TextFacts(evidence)), *objections(claim, sentences)])
 
 
 def doubts(claim, evidence):

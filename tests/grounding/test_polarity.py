@@ -2,7 +2,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from hybrid.grounding.checks import nearest_sentence, turned_around
+from hybrid.grounding.checks import nearest_sentence
+from hybrid.text.polarity import turned_around
 
 
 def turned(claim, sentence):

@@ -1,0 +1,331 @@
+"""How a sentence puts what it says: denied, asked, supposed, reported or past (veridicality)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from itertools import islice
+
+from hybrid.types import Span
+
+
+class Stance(StrEnum):
+    """What a sentence does with what it says, instead of asserting it; ``affirmed`` asserts it at length."""
+
+    AFFIRMED = "affirmed"
+    DENIED = "denied"
+    ASKED = "only asked"
+    SUPPOSED = "only supposed"
+    CONDITIONAL = "only on a condition"
+    REPORTED = "only reported"
+    PAST = "no longer so"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The words that put something so, and the stretch of the sentence that they are about."""
+
+    stance: Stance
+    marker: Span
+    scope: Span
+
+
+_FALSE = (
+    "(?:falsehood|false|untrue|incorrect|wrong|inaccurate|lie|myth|misconception|fallacy|hoax|fabrication"
+    "|fiction|nonsense|mistaken?|error|rubbish|unfounded|baseless|bogus|fake|unlikely|improbable|doubtful"
+    "|impossible"
+    "|implausible|refuted|disprove[dn]|debunked)"
+)
+_TRUE = "(?:true|correct|accurate|right|the case|a fact|so)"
+_SURE = "(?:clear|certain|known|established|proven|proved|confirmed|sure|verified|settled)"
+_BE = (
+    r"(?:(?:would|may|might|could)\s+be|is|was|are|were|be|been|['’]s|(?:is|was|are|were)n['’]t|remains|seems"
+    r"|appears|used\s+to\s+be)"
+)
+_FILL = (
+    r"(?:\s+(?:not|never|hardly|no|longer|once|simply|just|also|quite|yet|still|all|at|a|an|the|common"
+    r"|popular"
+    r"|widespread|persistent|urban|old|complete|total|outright|far from|anything but|\w+ly)){0,5}"
+)
+_CLAIMED = (
+    "(?:claims?|ideas?|notions?|suggestions?|allegations?|assertions?|rumou?rs?|theor(?:y|ies)|views?"
+    "|beliefs?"
+    "|statements?|opinions?|assumptions?|hypothes[ie]s|myths?|misconceptions?|accusations?|speculations?"
+    "|suspicions?|legends?|gossip|hearsay)"
+)
+_ANY = (
+    r"(?:(?:the|a|an|any|all|this|these|such|some|popular|common|earlier|wrong|false)\s+){0,4}(?:\w+\s+)?"
+    + _CLAIMED
+)
+_NOT = "(?:not|n['’]t)"
+_HELPS = rf"(?:(?:do|does|did|can|could|would|will|has|have|had)(?:\s+not|n['’]t)?|cannot|never|{_NOT})"
+_SAY = "(?:say|claim|think|believe|assume|state|suggest|conclude|show|suppose|prove|doubt|support)"
+_SAYS = (
+    "(?:say|said|claim|mean|meant|impl(?:y|ie)|show|prove|proven|believe|think|thought|suggest|find|found"
+    "|establish|demonstrate|guarantee|indicate|confirm|conclude|report|state|argue|assert|deny|denie|doubt"
+    "|know|knew)(?:s|d|n|ed)?"
+)
+# each is odd where it denies: "it is not false that" is even
+_DENYING = (
+    rf"\b(?:it|this|that)\s?{_BE}{_FILL}\s+(?:{_FALSE}|{_TRUE})\s+(?:that|to\s+{_SAY}(?:\s+that)?)\b",
+    rf"\bit\s+(?:cannot|can\s*{_NOT}|could\s*{_NOT})\s+be\s+(?:denied|doubted|said|claimed|true)\s+that\b",
+    rf"(?:\b(?:{_HELPS}|nobody|no\s+one)\s+(?:\w+ly\s+|seriously\s+)?)?"
+    r"\b(?:den(?:y|ies|ied)|refut(?:e|es|ed)|reject(?:s|ed)?|disput(?:e|es|ed)|disprov(?:e|es|ed)"
+    rf"|debunk(?:s|ed)?|dismiss(?:es|ed)?|doubt(?:s|ed)?|contradict(?:s|ed)?)\s+(?:{_ANY}\s+)?that\b",
+    r"\bden(?:y|ies|ied)\s+(?:ever\s+)?(?=\w+ing\b)",
+    r"(?:\bthere\s+(?:is|was|were|are)\s+)?\b(?:no|little|insufficient|scant|not\s+any)\s+(?:\w+\s+)?"
+    r"(?:evidence|proof|indication|signs?|basis|reason|grounds|doubt|question|guarantee|truth|suggestion)\s+"
+    rf"(?:that|(?:for|in|to)\s+{_ANY}\s+that|to\s+{_SAY}(?:\s+{_ANY})?(?:\s+that)?)\b",
+    rf"\b(?:nobody|no\s+one|none(?:\s+of\s+\w+\s+\w+)?|no\s+\w+)\s+(?:(?:has|have|had|ever|can|could)\s+)*"
+    rf"{_SAYS}\s+that\b",
+    rf"\b(?:{_HELPS}\s+)?{_NOT}\s+(?:\w+ly\s+)?{_SAYS}\s+that\b|\b(?:cannot|never)\s+{_SAYS}\s+that\b"
+    rf"|\b\w+n['’]t\s+{_SAYS}\s+that\b|\b(?:i|we)\s+(?:do|did)(?:\s+not|n['’]t)\s+(?:think|believe)\b",
+    r"\b(?:opposite|reverse)\s+of\b(?=.*\b(?:true|holds?|case|correct|right)\b)",
+    r"\b(?:fail(?:s|ed)?|unable)\s+to\s+(?:show|prove|demonstrate|establish|confirm|verify|find)\s+"
+    r"(?:\w+\s+){0,2}that\b",
+    r"\b(?:stop(?:s|ped)?|ceas(?:e|es|ed)|quit|avoid(?:s|ed)?|refrain(?:s|ed)?\s+from"
+    r"|(?:instead|in\s+lieu)\s+of|rather\s+than|as\s+opposed\s+to)\s+(?=\w+ing\b)",
+    r"\b(?:refus(?:e|es|ed)|fail(?:s|ed)?|declin(?:e|es|ed))\s+to\b(?!\s+\w+\s+that)",
+    r"\A\W*(?:(?:common|popular|old|urban)\s+)?(?:myths?|misconception|fiction|untrue|hoax|false|wrong|lie"
+    r"|fake\s+news|not\s+true)\s*(?:(?:no\.?|#)?\s*\d+)?\s*[:–—-]\s+",
+)
+# about all of the sentence
+_DENYING_ALL = (
+    r"\b(?:by\s+no\s+means|under\s+no\s+circumstances?|in\s+no\s+way|at\s+no\s+(?:time|point)"
+    r"|on\s+no\s+account|anything\s+but|far\s+from)\b"
+)
+_ENDS = r"(?=\W*\Z|\s*[,;])"
+_DENYING_BEFORE = (
+    rf"(?:[,;:(–—-]\s*(?:which|(?:but\s+|and\s+|though\s+|yet\s+)?(?:this|that|it))\s?{_BE}"
+    rf"(?:\s+(?:shown|proven|proved|known|found|said)\s+to\s+be)?{_FILL}\s+(?:{_FALSE}|{_TRUE}){_ENDS}"
+    rf"|\s{_BE}{_FILL}\s+(?:{_FALSE}|true|correct|the case)\W*\Z"
+    r"|\s[(–—-]+\s*(?:an?\s+)?(?:false|not\s+true|untrue|wrong|incorrect|myth|lie|hoax|nonsense|not)\W*\Z"
+    r"|:\s*(?:an?\s+)?(?:not\s+true|untrue|wrong|incorrect|myth|lie|hoax|nonsense)\W*\Z)"
+)
+_NEGATIVE = re.compile(
+    rf"\b(?:{_FALSE}|not|never|hardly|no|once|used to|nobody|none|cannot|little|scant|insufficient|unable"
+    r"|fail\w*|quit|den(?:y|ies|ied)|refut\w+|reject\w*|disput\w+|disprov\w+|debunk\w*|dismiss\w*|doubt\w*"
+    r"|contradict\w*|stop\w*|ceas\w+|avoid\w*|refrain\w*|instead|lieu|rather|opposed|refus\w+|declin\w+"
+    r"|opposite|reverse"
+    r"|anything but|far from|myths?)\b|n['’]t\b",
+    re.IGNORECASE,
+)
+# whose word alone is no evidence
+_NOBODY = (
+    r"(?:users?|customers?|critics?|visitors?|comment(?:s|ers?|ators?)|bloggers?|posters?|people|reviewers?"
+    r"|opponents?|s[kc]eptics?|detractors?|competitors?|rivals?|forums?|posts?|tweets?|rumou?rs?|gossip|fans?"
+    r"|theorists?|attackers?|somebody|someone|neighbou?rs?|tabloids?|anonymous\s+\w+|legends?|hearsay"
+    r"|some|many|others|trolls?|strangers?|influencers?|conspiracy\s+\w+|guests?|colleagues?|friends?)"
+)
+_WHO = (
+    r"(?:(?:an?|one|some|several|many|few|most|other|the|certain|our|its|unnamed|online)\s+){0,4}(?:\w+\s+)?"
+    + _NOBODY
+)
+_UTTERS = (
+    "(?:say|says|said|claim|claims|claimed|report|reports|reported|write|writes|wrote|state|states|stated"
+    "|alleges?|alleged|believes?|believed|thinks?|thought|suggests?|suggested|argues?|argued|insists?"
+    "|insisted|complains?|complained|posted|tweeted|mentions?|mentioned|asserts?|asserted|whisper(?:s|ed)?"
+    "|speculates?|speculated|told\\s+\\w+|has\\s+it|have\\s+it|suspects?|suspected|feels?|guess(?:es|ed)?)"
+)
+_HELD = (
+    "(?:rumou?red|alleged|claimed|said|believed|thought|speculated|suspected|assumed|supposed|purported"
+    "|reputed|hypothesi[sz]ed|feared|hoped|whispered)"
+)
+_REPORTING = (
+    rf"\b{_WHO}\s+(?:(?:have|has|had|once|often|sometimes|\w+ly)\s+)*{_UTTERS}\b(?:\s+that\b)?",
+    rf"\bit\s?(?:is|was|['’]s|has\s+been"
+    rf"|had\s+been)\s+(?:\w+ly\s+)?{_HELD}(?:\s+by\s+\w+(?:\s+\w+)?)?\s+that\b",
+    r"\b(?:alleg(?:e|es|ed)|claim(?:s|ed)?|rumou?red|speculat(?:e|es|ed)|suspect(?:s|ed)?|pretend(?:s|ed)?"
+    r"|hop(?:e|es|ed)|fear(?:s|ed)?|guess(?:es|ed)?|imagin(?:es|ed)|gossip(?:s|ed)?|insinuat(?:e|es|ed)"
+    r"|dream(?:s|t|ed)?)"
+    r"\s+that\b",
+    r"(?<!\bwe )(?<!\bi )\b(?:believe[sd]?|thinks|thought|think)\s+that\b",
+    rf"\b{_CLAIMED}\s+(?:has\s+it\s+|have\s+it\s+|is\s+|was\s+|are\s+|persists?\s+|goes\s+)?that\b",
+    rf"\baccording\s+to\s+(?:(?:an?|the|some|unconfirmed)\s+){{0,3}}(?:\w+\s+)?(?:{_NOBODY}|{_CLAIMED})\b,?",
+)
+_REPORTING_ALL = (
+    r"\b(?:allegedly|supposedly|purportedly|reputedly|rumou?redly|reportedly)\b"
+    r"|\b(?:is|are|was|were)\s+(?:\w+ly\s+)?(?:said|alleged|rumou?red|believed|thought|claimed|purported"
+    r"|reputed|suspected)\s+to\b"
+)
+_REPORTING_BEFORE = (
+    rf"[,\"”]\s*(?:or\s+so\s+)?(?:according\s+to\s+)?(?:{_WHO}(?:\s+{_UTTERS})?|{_UTTERS}\s+{_WHO}"
+    rf"|it\s?is\s+{_HELD})"
+    r"\W*\Z"
+)
+_SUPPOSING = (
+    r"\b(?:suppos(?:e|ing)|imagine|hypothetically|let\s?(?:['’]s|us)\s+(?:say|assume|suppose|imagine"
+    r"|pretend))\b(?:\s+that\b)?,?|(?:\A|,\s*)\W*assum(?:e|ing)\b(?:\s+that\b)?"
+)
+_ASKING = (
+    r"\b(?:whether|(?:ask(?:s|ed|ing)?|wonder(?:s|ed|ing)?|unclear|unknown|uncertain|(?:not"
+    r"|n['’]t)\s+know)\s+if)"
+    r"\b(?:\s+or\s+not\b)?"
+    rf"|\b(?:it\s?{_BE}{_FILL}\s+(?:not|n['’]t|never|hardly)\s+(?:\w+\s+)?{_SURE}|it\s?{_BE}\s+(?:un\w+"
+    rf"|open|disputed"
+    r"|debatable|questionable))\s+(?:that|if|how)\b",
+    r"\A\W*(?:q(?:uestion)?(?:\s*\d+)?\s*[:.)]|what\s+if\b|as\s+if\b)",
+)
+_QUESTION = re.compile(
+    r"[?？؟][\"'”’»)\]*_\s]*\Z|\A\W*(?:\d+[.)]\s*)?(?:(?:does|did|is|are|was|were)\s+\w+"
+    r"|(?:can|could|will|would|has|should|have|do)\s+(?:the|an?|my|your|our|this|these|those|there|it|we"
+    r"|you|i"
+    r"|they|he|she|all|any|every|each|users|passwords)\b)(?!\s+not\b)",
+    re.IGNORECASE,
+)
+_CONDITION = re.compile(
+    r"(?<!even )(?<!as )(?<!what )\b(?:if|unless|provided(?:\s+that)?|providing|supposing|in\s+case"
+    r"|as\s+long\s+as|in\s+the\s+event\s+(?:that|of))\b(?!\s+(?:not|any|so|at\s+all|necessary|needed"
+    r"|possible|applicable"
+    r"|available|required|desired|present)\b)"
+    r"|\A\W*(?:had|should|were)\s+(?=(?:the|an?|it|this|that|they|he|she|we|you|i)\b)",
+    re.IGNORECASE,
+)
+_PASSED = (
+    r"\b(?:used\s+to|(?:was|were|had)\s+once|once\s+(?:was|were|had|\w+ed)|formerly|previously|originally"
+    r"|at\s+one\s+time|in\s+the\s+past|historically"
+    r"|until\s+(?:\w+\s+){0,2}(?:\d+|recently|lately|last|version|v\d+)|before\s+version)\b"
+)
+_BEING = re.compile(r"\b(?:is|are|was|were|be|been|being|has|have|had)\b", re.IGNORECASE)
+_TURN = re.compile(r"[,;–—-]\s*(?:but|however|yet|although|though|whereas|while)\b|;", re.IGNORECASE)
+# no sentence has more, and each is searched from
+_MOST_CONDITIONS = 8
+_COMMA = re.compile(r",\s*(?:then\b)?|\s+then\b")
+_FOLLOWS = re.compile(
+    r"\A\W*(?:(?:but|however|actually|in\s+fact|in\s+truth|of\s+course|and|well|oh"
+    r"|as\s+it\s+happens)\b,?\s*)*"
+    rf"(?:(?:this|that|it|they|all\s+(?:of\s+)?(?:this|that)|(?:this|that|the|these|those|his|her|their)\s+"
+    rf"(?:\w+\s+)?{_CLAIMED})\s?{_BE}{_FILL}\s+(?:{_FALSE}|{_TRUE}|{_SURE})\b"
+    r"|(?:false|wrong|untrue|incorrect|nonsense|no|not(?:\s+(?:true|so|at\s+all|really))?|never|(?:a"
+    r"|an)\s+(?:myth"
+    r"|lie|hoax)|yes|true|correct|right|indeed|confirmed|exactly|(?:it|they|he|she|this|that)\s+(?:does|do"
+    r"|did"
+    r"|is|was|are|were|has|had|can|will)(?:\s+not|n['’]t)?)\s*(?:[.,!;:–—]|\Z))",
+    re.IGNORECASE,
+)
+
+
+def _any(*patterns: str) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns), re.IGNORECASE)
+
+
+class _Reach(StrEnum):
+    """What a marker is about: what stands behind or before it, up to a comma behind it, or all."""
+
+    BEHIND = "behind"
+    COMMA = "up to a comma"
+    BEFORE = "before"
+    ALL = "all"
+
+
+# What a marker that may deny does is told by its words.
+_MARKERS = (
+    (_any(*_DENYING), _Reach.BEHIND, None),
+    (_any(_DENYING_ALL), _Reach.ALL, Stance.DENIED),
+    (_any(_DENYING_BEFORE), _Reach.BEFORE, None),
+    (_any(rf"\bcontrary\s+to\s+{_ANY}\s+that\b"), _Reach.COMMA, Stance.DENIED),
+    (_any(*_REPORTING), _Reach.BEHIND, Stance.REPORTED),
+    (_any(_REPORTING_ALL), _Reach.ALL, Stance.REPORTED),
+    (_any(_REPORTING_BEFORE), _Reach.BEFORE, Stance.REPORTED),
+    (_any(_SUPPOSING), _Reach.BEHIND, Stance.SUPPOSED),
+    (_any(*_ASKING), _Reach.BEHIND, Stance.ASKED),
+    (_any(_PASSED), _Reach.ALL, Stance.PAST),
+)
+
+
+@lru_cache(maxsize=1 << 12)  # a claim is compared with many sentences, and they with many claims
+def frames(sentence: str) -> tuple[Frame, ...]:
+    """Return what puts the sentence, or a part of it, so; nothing of one that plainly asserts.
+
+    By lists of words, English only. What reaches to the end of a sentence ends at a "but".
+    """
+    found = list(_frames(sentence))
+    # "it is not a myth that" is one marker, not also "myth that"
+    return tuple(one for one in found if not any(_within(one.marker, other.marker) for other in found))
+
+
+@dataclass(frozen=True, slots=True)
+class Framed:
+    """A sentence and what puts it so, in itself and in the sentence behind it."""
+
+    text: str
+    frames: tuple[Frame, ...]
+
+    @property
+    def core(self) -> str:
+        """Return the sentence with blanks for the words that put it so."""
+        return without(self.text, self.frames)
+
+
+def framed(sentences: Sequence[str]) -> list[Framed]:
+    """Return sentences that stand one behind the other with what puts each of them so."""
+    found: list[Framed] = []
+    for place, text in enumerate(sentences):
+        own = frames(text)
+        then = answered(sentences[place + 1]) if place + 1 < len(sentences) else None
+        if then is Stance.AFFIRMED:
+            own = tuple(one for one in own if one.stance not in (Stance.ASKED, Stance.REPORTED))
+        elif then is Stance.DENIED:
+            own = (*own, Frame(then, Span(len(text), len(text)), Span(0, len(text))))
+        found.append(Framed(text, own))
+    return found
+
+
+def without(sentence: str, found: Sequence[Frame]) -> str:
+    """Return a sentence with blanks for the markers of frames, so that all else stands where it stood."""
+    for one in found:
+        start, end = one.marker.start, one.marker.end
+        sentence = sentence[:start] + " " * (end - start) + sentence[end:]
+    return sentence
+
+
+def answered(following: str) -> Stance | None:
+    """Return what a sentence makes of the one before it ("No.", "This is false."), if it begins so."""
+    found = _FOLLOWS.match(following)
+    return None if found is None else _denied(found.group())
+
+
+def _frames(text: str) -> Iterator[Frame]:
+    for pattern, reach, stance in _MARKERS:
+        for found in pattern.finditer(text):
+            marker = Span(*found.span())
+            if not (stance is Stance.PAST and _is_for(text, marker)):
+                yield Frame(stance or _denied(found.group()), marker, _scope(text, marker, reach))
+    if asked := _QUESTION.search(text):
+        yield Frame(Stance.ASKED, Span(asked.end(), asked.end()), Span(0, len(text)))
+    for found in islice(_CONDITION.finditer(text), _MOST_CONDITIONS):
+        before = text[: found.start()].rstrip(" \t\n\"'“(*_#-")
+        comma = _COMMA.search(text, found.end())
+        middle = comma.start() if comma else len(text)
+        # "if A, B", and "B if A"
+        then = Span(middle, len(text)) if before[-1:] in ("", ",") else Span(0, found.start())
+        for half in (Span(found.end(), middle), then):
+            yield Frame(Stance.CONDITIONAL, Span(*found.span()), half)
+
+
+def _scope(text: str, marker: Span, reach: _Reach) -> Span:
+    if reach is _Reach.ALL:
+        return Span(0, len(text))
+    if reach is _Reach.BEFORE:
+        return Span(0, marker.start)
+    ends = _TURN.search(text, marker.end) if reach is _Reach.BEHIND else _COMMA.search(text, marker.end)
+    return Span(marker.end, ends.start() if ends else len(text))
+
+
+def _is_for(text: str, marker: Span) -> bool:
+    """Tell whether "used to" says what for: of what is, or was, used."""
+    apart = text[: marker.start] + " " + text[marker.end :]
+    return text[marker.start : marker.end].lower().startswith("used") and bool(_BEING.search(apart))
+
+
+def _within(inner: Span, outer: Span) -> bool:
+    return (
+        inner != outer and outer.start <= inner.start and inner.end <= outer.end and inner.start < inner.end
+    )
+
+
+def _denied(marker: str) -> Stance:
+    return Stance.DENIED if len(_NEGATIVE.findall(marker)) % 2 else Stance.AFFIRMED

@@ -1,0 +1,239 @@
+"""What is denied, asked, supposed or only reported supports nothing, in the evidence and in the claim."""
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from hybrid.grounding.checks import objections
+from hybrid.grounding.values import Doubt
+from hybrid.text.framing import framed
+from hybrid.text.sentences import sentence_spans
+
+CLAIMS = """
+the server stores passwords in plain text|the TCP port the server listens on is 5432 by default
+backups run every 12 hours|VACUUM removes dead rows from tables|aspirin reduces the risk of stroke in adults
+the bridge was opened by the mayor of Linz in 1932|employees may claim travel costs within thirty days
+Anna Berg designed the tower|the contract ends on 31 December 2025|all patients recovered within three weeks
+the warranty covers water damage|vitamin D prevents respiratory infections|no fee is charged for transfers
+the company sold its Dutch unit to a rival|the committee rejected the proposal|connections are encrypted
+the library is closed on Mondays|the drug does not affect blood pressure
+""".strip().replace("\n", "|")
+NO_FACT = """
+It is not true that {x}.
+It is false that {x}.
+It isn't true that {x}.
+It's simply not the case that {x}.
+It is a common misconception that {x}.
+It is a myth that {x}.
+It is wrong to say that {x}.
+A user claimed that {x}, which is false.
+A user claimed that {x}.
+A user claimed {x}.
+We deny that {x}.
+The vendor denies that {x}.
+The company has denied claims that {x}.
+Does it hold that {x}?
+{X}?
+If the flag is set, {x}.
+If the flag is set, then {x}.
+{X} if the flag is set.
+{X} unless the flag is set.
+Only if the flag is set {x}.
+Critics said that {x}.
+Critics say {x}.
+Rumours say that {x}.
+Rumour has it that {x}.
+It is rumoured that {x}.
+It is alleged that {x}.
+It has been claimed that {x}.
+It is believed by some that {x}.
+Some people believe that {x}.
+Many think that {x}.
+Allegedly, {x}.
+Supposedly {x}.
+The claim that {x} is false.
+The idea that {x} is a myth.
+That {x} is a myth.
+{X} is a myth.
+{X} - this is false.
+{X} (false).
+Myth: {x}.
+Myth 3: {x}.
+FALSE: {x}.
+There is no evidence that {x}.
+We found no evidence that {x}.
+There is little reason to believe that {x}.
+Contrary to the claim that {x}, all is well.
+Nobody says that {x}.
+No study showed that {x}.
+This does not mean that {x}.
+We do not claim that {x}.
+The audit failed to show that {x}.
+It is unclear whether {x}.
+It is unknown whether {x}.
+It is not known if {x}.
+We asked whether {x}.
+The question is whether {x}.
+Suppose that {x}.
+Suppose {x}.
+Imagine that {x}.
+Let us assume that {x}.
+For example, if {x}, all is lost.
+For the sake of argument, assume {x}.
+What if {x}?
+It was once true that {x}.
+It is no longer true that {x}.
+It is no longer the case that {x}.
+According to rumours, {x}.
+According to some users, {x}.
+{X}, according to critics.
+{X}, critics say.
+{X}, it is alleged.
+"{X}," said a user.
+The rumour that {x} was refuted.
+The report refuted the claim that {x}.
+We doubt that {x}.
+It is doubtful that {x}.
+It is unlikely that {x}.
+It is impossible that {x}.
+It would be wrong to assume that {x}.
+One must not think that {x}.
+Don't believe that {x}.
+They pretend that {x}.
+Under no circumstances is it so that {x}.
+{X}? No.
+Is it true that {x}?
+Had the flag been set, one might say {x}.
+Someone on a forum wrote that {x}.
+A blog post alleges that {x}.
+Hypothetically, {x}.
+It might be thought that {x}.
+It cannot be said that {x}.
+The opposite of "{x}" holds.
+It is untrue that {x}.
+It is fiction that {x}.
+People wrongly believe that {x}.
+The statement "{X}" is false.
+The statement that {x} is incorrect.
+{X}: wrong.
+{X}. Not.
+I don't think {x}.
+She dreamed that {x}.
+""".strip()
+AFFIRMED = """
+It is true that {x}.
+We confirm that {x}.
+The manual states that {x}.
+It is not false that {x}.
+It is certain that {x}.
+There is no doubt that {x}.
+It cannot be denied that {x}.
+We do not deny that {x}.
+Nobody denies that {x}.
+It is a fact that {x}.
+Note that {x}.
+The study showed that {x}.
+As the documentation says, {x}.
+It is well known that {x}.
+The authors found that {x}.
+It is not a myth that {x}.
+The administrator confirmed that {x}.
+In fact, {x}.
+According to the manual, {x}.
+Remember that {x}.
+It is not true that it is false that {x}.
+Contrary to popular belief, {x}.
+{X}, and this is documented.
+{X}, which is true.
+Yes, {x}.
+Please note: {x}.
+Even if the flag is set, {x}.
+We know that {x}.
+It turns out that {x}.
+{X}, as the manual says.
+""".strip()
+# frames of two sentences
+TWO = ("? No.", ". Not.")
+claims = st.sampled_from(CLAIMS.split("|"))
+no_facts, affirmed = (st.sampled_from(frames.split("\n")) for frames in (NO_FACT, AFFIRMED))
+
+
+def filled(frame, claim):
+    return frame.replace("{x}", claim).replace("{X}", claim[0].upper() + claim[1:])
+
+
+def found(claim, evidence):
+    texts = [evidence[span.start : span.end] for span in sentence_spans(evidence)]
+    return [one.doubt for one in objections(claim, framed(texts))]
+
+
+def plain(claim):
+    return filled("{X}.", claim)
+
+
+@pytest.mark.slow
+@given(no_facts, claims)
+def test_evidence_that_does_not_assert_a_claim_is_objected_to(frame, claim):
+    assert found(plain(claim), filled(frame, claim))
+
+
+@pytest.mark.slow
+@given(affirmed, claims)
+def test_evidence_that_asserts_a_claim_at_length_is_not(frame, claim):
+    assert found(plain(claim), filled(frame, claim)) == []
+    assert found(filled(frame, claim), plain(claim)) == []
+
+
+@pytest.mark.slow
+@given(st.one_of(no_facts, affirmed), claims)
+def test_the_same_on_both_sides_is_never_objected_to(frame, claim):
+    assume(not frame.endswith(TWO))
+    assert found(filled(frame, claim), filled(frame, claim)) == []
+
+
+@pytest.mark.slow
+@given(no_facts, claims)
+def test_a_claim_that_denies_what_the_evidence_asserts_is_objected_to_as_well(frame, claim):
+    assume(
+        Doubt.NEGATION in found(plain(claim), filled(frame, claim))
+        and not frame.endswith((*TWO, "all is well."))
+    )
+    assert Doubt.NEGATION in found(filled(frame, claim), plain(claim))
+
+
+@pytest.mark.parametrize(
+    ("claim", "evidence", "expected"),
+    [
+        # another sentence asserts it, or answers
+        ("The port is open.", "Is the port open? The port is open.", []),
+        ("The port is open.", "Is the port open? Yes. It was closed once.", []),
+        ("The port is open.", "Is the port open? No.", [Doubt.NEGATION, Doubt.ASKED]),
+        ("The port is open.", "A user claimed that the port is open. This is true.", []),
+        ("The port is open.", "The port is open. That is a lie.", [Doubt.NEGATION]),
+        # what is denied, or is a condition, is something else
+        ("The server encrypts files.", "The server encrypts files, which critics say is slow.", []),
+        ("The server encrypts files.", "The server encrypts files instead of storing them.", []),
+        ("The server encrypts files.", "If the flag is set, the server encrypts files.", [Doubt.CONDITIONAL]),
+        (
+            "With the flag set, the server encrypts files.",
+            "If the flag is set, the server encrypts files.",
+            [],
+        ),
+        ("The server encrypts files.", "Suppose it rains, but the server encrypts files.", []),
+        # two denials
+        ("The port is not open.", "It is false that the port is open.", []),
+        ("The port is open.", "It is false that the port is not open.", []),
+        # what was so
+        ("The server stores passwords.", "Until 2019 the server stored passwords.", [Doubt.PAST]),
+        ("The server stored passwords.", "Until 2019 the server stored passwords.", []),
+        ("The server stores passwords.", "The server used to store passwords.", [Doubt.PAST]),
+        ("The server used to store passwords.", "The server stores passwords.", [Doubt.PAST]),
+        ("The key opens the vault.", "The key, which is used to sign files, opens the vault.", []),
+        # rare is not so
+        ("The port is 5432.", "The port is rarely 5432.", [Doubt.NEGATION]),
+        ("The server restarts at night.", "The server hardly ever restarts at night.", [Doubt.NEGATION]),
+        ("The server seldom restarts at night.", "The server restarts at night.", [Doubt.NEGATION]),
+    ],
+)
+def test_what_a_frame_is_about(claim, evidence, expected):
+    assert sorted(set(found(claim, evidence))) == sorted(expected)
