@@ -40,7 +40,7 @@ Shown = Mapping[tuple[str, str], Effect]
 Measures = Mapping[str, Mapping[str, float]]
 
 _SIMPLICITY = {"base": 0, "rag": 1, "adapter": 2, "both": 3}
-_UNKNOWN_SIMPLICITY = 1
+_UNKNOWN_SIMPLICITY = 2
 _FIRST_WORD = re.compile(r"[a-z]+")
 _SLICE_REPLICATES = 2_000
 _MARGIN_STEP = 0.005
@@ -159,7 +159,7 @@ def order_by_price(results: Sequence[ArmResult]) -> tuple[str, ...]:
 
 
 def simplicity(arm: str) -> int:
-    """Return 0 for ``base``, 1 for ``rag``, 2 for ``adapter``, 3 for ``both``; other names count as 1."""
+    """Return 0 for ``base``, 1 for ``rag``, 2 for ``adapter``, 3 for ``both``; other names count as 2."""
     word = _FIRST_WORD.match(arm.lower())
     return _SIMPLICITY.get(word.group(), _UNKNOWN_SIMPLICITY) if word else _UNKNOWN_SIMPLICITY
 

@@ -104,8 +104,8 @@ def test_prices_reorder_the_arms(make_table, rule, right):
         ("both", 3),
         ("rag:k=5", 1),
         ("Both_dense", 3),
-        ("gpt-9", 1),
-        ("7", 1),
+        ("gpt-9", 2),
+        ("7", 2),
     ],
 )
 def test_simplicity_is_read_from_the_first_word(arm, rank):
