@@ -473,6 +473,7 @@ class Assistant:
         if isinstance(questions, str):
             path = self.questions.find(questions)
             questions, name = load_questions(path), path.stem
+        questions = self.questions.attributed(questions)
         contenders = self.contenders(arms, questions)
         return comparison.compare(
             contenders,

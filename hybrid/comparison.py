@@ -35,6 +35,7 @@ from hybrid.evaluation.scoring import (
 from hybrid.files import write_atomic, write_json
 from hybrid.grounding.judge import Grounder
 from hybrid.models import Embedder
+from hybrid.questions.checking import without_source
 from hybrid.report import ReportMaterial, report_html, report_json
 from hybrid.statistics import Array
 from hybrid.types import Question
@@ -88,13 +89,27 @@ class Comparison:
         """Return what the report shows beside the decision."""
         # the folder keeps the settings that the experiment began with; scores are taken anew at every run
         settings = _run_settings(self.folder) | {"judge": self.judge}
+        if any(name.endswith(".identity.adapter") and value for name, value in settings.items()):
+            settings |= {"adapters": "merged into the weights while they were measured, as they serve"}
         if self.caution:
             settings |= {"caution": self.caution}
         return ReportMaterial(self.questions, self.outcomes, self.scores, settings)
 
     @property
     def caution(self) -> str:
-        """Return what to judge by hand before one relies on the verdict, if it could turn; or nothing."""
+        """Return what could turn the verdict: answers to judge, questions of no document; or nothing."""
+        return " ".join(filter(None, (self._style(), self._alone())))
+
+    def _alone(self) -> str:
+        alone = without_source(self.questions)
+        if self.decision is None or not alone:
+            return ""
+        return (
+            f"{len(alone)} of {len(self.questions)} questions are of no known document, and each counts as a "
+            "source of its own: if several are about one, the intervals are too narrow. Add `source`."
+        )
+
+    def _style(self) -> str:
         if self.decision is None or self.decision.policy.metric not in _JUDGED_BY_FACTS:
             return ""
         found = uncovered(self.summaries, self.questions, self.decision.policy.margin)

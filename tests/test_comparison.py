@@ -73,6 +73,15 @@ def test_arms_are_asked_scored_and_decided(tmp_path):
     assert found.costs["rag"].money is not None
 
 
+def test_the_report_says_how_adapters_were_measured(tmp_path):
+    plain = go(tmp_path, [Knows("base", 20), Knows("rag", 70)])
+    tuned = Knows("adapter", 70)
+    tuned.identity |= {"adapter": "generator-001"}
+    found = go(tmp_path, [Knows("base", 20), tuned])
+    assert "adapters" not in plain.material.settings
+    assert "merged into the weights" in found.material.settings["adapters"]
+
+
 def test_arms_unlike_those_that_people_judged_ask_for_judgements(tmp_path):
     plain = go(tmp_path, [Knows("base", 20), Knows("rag", 70)])
     assert plain.caution == "" and "caution" not in plain.material.settings
@@ -83,6 +92,13 @@ def test_arms_unlike_those_that_people_judged_ask_for_judgements(tmp_path):
     found = go(tmp_path, [Knows("base", 20), Knows("rag", 70)], long)
     assert "the gold answers have 10 words. Judge 80 answers of each arm" in found.caution
     assert found.material.settings["caution"] == found.caution == found.document()["caution"]
+
+
+def test_questions_of_no_known_document_are_told_beside_the_verdict(tmp_path):
+    unknown = [dataclasses.replace(q, source="", evidence=()) for q in _QUESTIONS]
+    found = go(tmp_path, [Knows("base", 20), Knows("rag", 70)], [*unknown[:8], *_QUESTIONS[8:]])
+    assert found.caution.startswith("8 of 80 questions are of no known document")
+    assert found.document()["caution"] == found.caution
 
 
 def test_one_arm_is_measured_without_a_decision(tmp_path):

@@ -16,7 +16,7 @@ from hybrid.errors import EXIT_GATE_FAILED, UsageError
 from hybrid.types import Question
 
 if TYPE_CHECKING:
-    from hybrid.questions.checking import Review
+    from hybrid.questions.checking import Findings, Review
     from hybrid.questions.making import MadeSet
 
 app = typer.Typer(help="Make, check and review question sets.", no_args_is_help=True, rich_markup_mode=None)
@@ -107,7 +107,21 @@ def check(
         console.note(
             f"{findings.questions} questions: {findings.errors} errors, {findings.warnings} warnings"
         )
+        _note_shares(findings)
     return EXIT_GATE_FAILED if findings.errors else 0
+
+
+def _note_shares(findings: Findings) -> None:
+    if findings.quoting:
+        console.note(
+            f"{findings.quoting} of {findings.evident} with evidence quote it: any search finds such words; "
+            "people ask in their own"
+        )
+    if findings.alone:
+        console.note(
+            f"{findings.alone} are of no known document, and each counts as a source of its own: if several "
+            "are about one, the intervals of a comparison are too narrow; add `source`"
+        )
 
 
 @app.command("review")

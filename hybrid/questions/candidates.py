@@ -1,4 +1,4 @@
-"""What a document lets one ask: all rules over all sections; answers are verbatim (cloze generation)."""
+"""What a document lets one ask, by rules; answers are its own words (question generation)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
 from hybrid.questions.listings import entry_candidates, table_candidates
-from hybrid.questions.statements import definition_candidates, heading_candidates, number_candidates
-from hybrid.questions.values import Candidate, Layout, Piece, Section, Topic
-from hybrid.questions.wording import topic_of
+from hybrid.questions.statements import statement_candidates, step_candidates
+from hybrid.questions.values import Candidate, Layout, Piece, Section
+from hybrid.questions.wording import short_title, stands_alone
 from hybrid.text.words import contains
 from hybrid.types import Chunk, Document, Span
 
@@ -82,18 +82,12 @@ def _is_term(line: str) -> bool:
     return len(bare) <= _TERM_WIDTH and not _ENTRY_END.search(bare) and len(bare.split()) <= 8
 
 
-Rule: TypeAlias = Callable[[str, Section, Topic], Iterator[Candidate]]
+Rule: TypeAlias = Callable[[str, Section, str], Iterator[Candidate]]
 
-RULES: tuple[Rule, ...] = (
-    definition_candidates,
-    entry_candidates,
-    number_candidates,
-    table_candidates,
-    heading_candidates,
-)
+RULES: tuple[Rule, ...] = (statement_candidates, step_candidates, entry_candidates, table_candidates)
 
-_QUESTION_WIDTH = range(15, 321)
-_ANSWER_WIDTH = 90
+_QUESTION_WIDTH = range(12, 161)
+_ANSWER_WIDTH = 200
 _EVIDENCE_WIDTH = 4_000
 _REMNANT = re.compile(r"\[\[|\]\]|::|\{\{|<[/a-z]+>|link:|\]\(|\\|https?://|[^\x00-\x7f]{12}")
 
@@ -106,26 +100,26 @@ def find_candidates(document: Document, chunks: Sequence[Chunk]) -> list[Candida
         chunks: all chunks of it, in order; they tell its structure.
     """
     found: dict[str, Candidate] = {}
+    title = short_title(document)
     for section in outline(document, chunks):
-        topic = topic_of(document, section)
         for rule in RULES:
-            for candidate in rule(document.text, section, topic):
+            for candidate in rule(document.text, section, title):
                 if is_usable(candidate, document.text):
                     found.setdefault(candidate.text, candidate)
     return sorted(found.values(), key=lambda candidate: candidate.evidence.start)
 
 
 def is_usable(candidate: Candidate, text: str) -> bool:
-    """Tell whether a candidate is well formed: answers in the evidence and not in the question."""
+    """Tell whether a question can be asked: alone, with answers in the evidence and not in the question."""
     quote = text[candidate.evidence.start : candidate.evidence.end]
     if len(candidate.text) not in _QUESTION_WIDTH or not 0 < len(quote) <= _EVIDENCE_WIDTH:
         return False
-    if not candidate.answers or _REMNANT.search(candidate.text):
+    if not candidate.answers or _REMNANT.search(candidate.text) or not stands_alone(candidate.text):
         return False
     return all(
         answer.strip()
         and len(answer) <= _ANSWER_WIDTH
-        and answer in quote
+        and contains(quote, answer)
         and not contains(candidate.text, answer)
         for answer in candidate.answers
     )

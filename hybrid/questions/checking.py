@@ -6,6 +6,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from enum import StrEnum
 from pathlib import Path
 
@@ -74,6 +75,31 @@ def runs_of(texts: Iterable[str], length: int) -> frozenset[tuple[str, ...]]:
     return frozenset(found)
 
 
+# A question is a quotation when so much of it, and so many words, stand in its evidence in one run.
+_QUOTED, _QUOTED_WORDS = 0.6, 5
+
+
+def shared_run(text: str, other: str) -> str:
+    """Return the longest run of words that stands in both texts."""
+    own, theirs = tokens(text), tokens(other)
+    longest = SequenceMatcher(None, own, theirs, autojunk=False).find_longest_match()
+    return " ".join(own[longest.a : longest.a + longest.size])
+
+
+def quotes(question: Question) -> bool:
+    """Tell whether a question is worded as its evidence is, so that a search for the words finds it.
+
+    That is so when one run of five words or more that makes 60 % of it stands in the evidence.
+    """
+    runs = [len(shared_run(question.text, evidence.quote).split()) for evidence in question.evidence]
+    return max(runs, default=0) >= max(_QUOTED * len(tokens(question.text)), _QUOTED_WORDS)
+
+
+def without_source(questions: Sequence[Question]) -> list[Question]:
+    """Return the answerable questions of no known document; statistics take each for a source of its own."""
+    return [q for q in questions if q.answerable and not (q.source or q.evidence)]
+
+
 # Eight words in a row are hardly shared by chance; Brown et al. 2020 used 8 to 13 to find contamination.
 LEAK_WORDS = 8
 
@@ -98,10 +124,16 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """All faults of a set, in the order of its questions."""
+    """All faults of a set, in the order of its questions.
+
+    ``quoting`` of the ``evident``, those with evidence, are worded as it is; ``alone`` are of no document.
+    """
 
     questions: int
     findings: tuple[Finding, ...]
+    evident: int = 0
+    quoting: int = 0
+    alone: int = 0
 
     @property
     def errors(self) -> int:
@@ -146,7 +178,11 @@ def check_questions(
             )
         )
     order = {question.id: place for place, question in reversed(list(enumerate(questions)))}
-    return Findings(len(questions), tuple(sorted(found, key=lambda finding: order[finding.question])))
+    ordered = tuple(sorted(found, key=lambda finding: order[finding.question]))
+    evident = [question for question in questions if question.evidence]
+    return Findings(
+        len(questions), ordered, len(evident), sum(map(quotes, evident)), len(without_source(questions))
+    )
 
 
 def _error(question: Question, kind: str, found: str, advice: str) -> Finding:

@@ -7,11 +7,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hybrid.questions.statements import UNITS
-from hybrid.questions.values import Candidate, Layout, Piece, Section, Topic
-from hybrid.questions.wording import NO_VALUE, asked_in, lower_first, plain, sentence_body, which
+from hybrid.questions.values import Candidate, Layout, Piece, Section
+from hybrid.questions.wording import (
+    FINITE,
+    NO_VALUE,
+    base_of,
+    first_clause,
+    inverted,
+    is_base_verb,
+    is_third_person,
+    lower_first,
+    plain,
+)
 from hybrid.text.numbers import SMALL_NUMBERS
 from hybrid.text.sentences import sentence_spans
-from hybrid.text.words import STOP_WORDS, contains
+from hybrid.text.words import STOP_WORDS, contains, word_set
 from hybrid.types import Span
 
 _ITEM = re.compile(
@@ -30,7 +40,6 @@ _BULLET = re.compile(r"\s*(?:[-*•]|\d{1,2}[.)])\s")
 _SHOUTED = re.compile(r"[A-Z]{2,} ")
 _SENTENCE_END = re.compile(r"[a-z0-9)”’\"'`]\.(?:\s|$)")
 _MARKED = re.compile(r"[`\[\]]")
-_CONSTANT = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*")
 _DEFAULT = re.compile(
     rf"(?:(?:The|the|its|by) default(?: value| setting)?(?: of \S+)?(?: is|:)|[Dd]efaults to|[Dd]efault:)\s+"
     rf"[`“\"']?(?P<value>-?\d+(?:[.,]\d+)*(?:\s?{UNITS})?"
@@ -52,6 +61,12 @@ _NOUNS = {
 _POINTS_ELSEWHERE = re.compile(
     r"^(?:see|same as|like|as |similar|this|these|it |ditto|if |when |note|default)", re.IGNORECASE
 )
+_CODE_NAME = re.compile(r"[a-z]_[a-z]|[a-z][A-Z]|^-")
+# A command or a class; "Replication" owns no parameters.
+_OWNER = re.compile(r"(?:[a-z][\w.-]*|[A-Z]\w*[a-z]\w*[A-Z0-9]\w*)(?: [a-z]+)?")
+# "What does it specify?"; of other verbs people ask what it does.
+_SAYING = word_set("specifies determines controls sets defines reports indicates")
+_INNER_CLAUSE = re.compile(r"\b(?:that|which|where|who|whose|when|if|how|whether)\b|[,;:(]")
 # More names than that are not spellings of one thing.
 _ALTERNATIVES = 3
 _DESCRIPTION = range(4, 34)
@@ -67,18 +82,17 @@ class Entry:
     typed: bool = False
 
 
-def entry_candidates(text: str, section: Section, topic: Topic) -> Iterator[Candidate]:
+def entry_candidates(text: str, section: Section, title: str) -> Iterator[Candidate]:
     """Yield questions for the names that a section lists."""
     entries = [entry for piece in section.pieces for entry in _entries(text, piece)]
     for entry in entries:
         sentences = sentence_spans(text[entry.text.start : entry.text.end])
-        if not sentences:
-            continue
-        first = Span(entry.text.start + sentences[0].start, entry.text.start + sentences[0].end)
+        called = _called(entry, section, title)
         # one name among several; a list of one says nothing
-        if len(entries) > 1 and len(entry.names) <= _ALTERNATIVES:
-            yield from _named(text, entry, first, _noun(entry, section), topic)
-        yield from _defaults(text, entry, topic)
+        if called and len(entries) > 1 and len(entry.names) <= _ALTERNATIVES:
+            yield from _purpose(text, entry, entry.text.start + sentences[0].end, called)
+        if called:
+            yield from _defaults(text, entry, sentences, called)
 
 
 def _entries(text: str, piece: Piece) -> Iterator[Entry]:
@@ -121,57 +135,72 @@ def _names_in(line: str) -> list[str]:
     return [bare] if bare[:1].isalpha() and not _MARKED.search(bare) else []
 
 
-def _noun(entry: Entry, section: Section) -> str:
-    name = entry.names[0]
-    if name.startswith("-"):
-        return "option"
-    heading = section.headings[-1].lower() if section.headings else ""
-    for word, noun in _NOUNS.items():
-        if " " not in name and re.search(rf"\b{word}$", heading):
-            return noun
-    if entry.typed:
-        return "parameter"
-    if _CONSTANT.fullmatch(name) and "_" in name:
-        return "name"
-    return "item"
+def _called(entry: Entry, section: Section, title: str) -> str:
+    """Return how people speak of an entry: "the option --port of pg_dump"; nothing of a nameless thing."""
+    name = plain(max(entry.names, key=lambda name: (not name.startswith("--no-"), len(name))))
+    heading = section.headings[-1].lower().split() if section.headings else []
+    noun = (
+        "option" if name[0] == "-" else _NOUNS.get(heading[-1] if heading else "", "parameter" * entry.typed)
+    )
+    # such names mean another thing elsewhere
+    owned = _OWNER.fullmatch(title) or (name[0] == "-" and " " not in title)
+    whose = f" of {title}" if owned and title != name and not name[0].isupper() else ""
+    if " " in name or not (noun or _CODE_NAME.search(name)) or (name[0] == "-" and not whose):
+        return ""
+    return f"the {noun} {name}{whose}" if noun else f"{name}{whose}"
 
 
-def _named(text: str, entry: Entry, first: Span, noun: str, topic: Topic) -> Iterator[Candidate]:
-    description = sentence_body(text[first.start : first.end])
-    # "wal_level determines how much" asks well as "which parameter determines how much"
+def _purpose(text: str, entry: Entry, end: int, called: str) -> Iterator[Candidate]:
+    description = " ".join(text[entry.text.start : end].split()).removesuffix(".")
     for name in entry.names:
-        if description.startswith(f"{name} "):
-            description = description.removeprefix(f"{name} ")
+        description = description.removeprefix(f"{name} ")
+    first, _, rest = description.partition(" ")
     if len(description.split()) not in _DESCRIPTION or _POINTS_ELSEWHERE.match(description):
         return
-    if any(contains(description, name) for name in entry.names) or ":" in description[-1:]:
+    if any(contains(description, name) for name in entry.names) or description.endswith(":"):
         return
-    answers = tuple(sorted(entry.names, key=lambda name: -len(name)))
-    question = asked_in(topic, which(noun, description), answer=answers[0])
-    yield Candidate("list", question, answers, Span(entry.start, first.end))
+    question, answer = "", description
+    if is_third_person(description) and first.lower() in _SAYING:
+        question, answer = f"What does {called} {base_of(first)}?", rest
+    elif is_base_verb(description) or is_third_person(description):
+        question = f"What does {called} do?"
+    elif first.lower() in ("the", "a", "an") and not FINITE.search(_INNER_CLAUSE.split(description)[0]):
+        question = "" if inverted(description) else f"What is {called}?"
+    if question:
+        yield Candidate("purpose", question, (first_clause(answer),), Span(entry.start, end))
 
 
-def _defaults(text: str, entry: Entry, topic: Topic) -> Iterator[Candidate]:
+def _defaults(text: str, entry: Entry, sentences: list[Span], called: str) -> Iterator[Candidate]:
     explanation = text[entry.text.start : entry.text.end]
     found = _DEFAULT.search(explanation) or _VALUE_DEFAULT.search(explanation)
-    if not found or found["value"].lower() in NO_VALUE:
-        return
-    end = next(span.end for span in sentence_spans(explanation) if span.end >= found.end("value"))
-    name = max(entry.names, key=lambda name: (not name.startswith("--no-"), len(name)))
-    question = asked_in(topic, f"what is the default of {plain(name)}?", answer=found["value"])
-    evidence = Span(entry.start, entry.text.start + end)
-    yield Candidate("cloze:default", question, (found["value"],), evidence)
+    if found and found["value"].lower() not in NO_VALUE:
+        end = next(span.end for span in sentences if span.end >= found.end("value"))
+        evidence = Span(entry.start, entry.text.start + end)
+        yield Candidate("default", f"What is the default of {called}?", (found["value"],), evidence)
 
 
+_ADDRESS = re.compile(r"https?://|www\.")
 _SEPARATOR = " | "
 _RULER = re.compile(r"[\s|:-]+")
-_LABEL_WIDTH, _CELL_WIDTH, _HEADER_WIDTH = 60, 60, 40
+_CELL_WIDTH = 60
 _HEADER_WORDS = 3
-_DESCRIPTION_WORDS = range(5, 31)
 _LETTER = re.compile(r"[^\W\d_]")
-# Whose value is the name of a link.
-_POINTER = re.compile(r"\b(?:links?|urls?|references?|homepage|website|see also)\b", re.IGNORECASE)
-_ADDRESS = re.compile(r"https?://|www\.")
+_YEAR = re.compile(r"(?:FY ?|Q[1-4] )?(?:19|20)\d\d")
+# What the head of a header or of a row's label is that asks for a value: "daily allowance", "weight".
+_ATTRIBUTES = word_set(
+    """
+    address age allowance amount area balance bonus budget capacity category charge class colour color cost
+    count country currency deadline default deposit depth discount distance duration email expense expenses
+    fee fees format frequency grade height income length level licence license limit location manager maximum
+    minimum name number office origin owner package percentage period phone population position premium price
+    profit quota range rank rate ratio revenue role salary sales score share size speed status temperature
+    term threshold time total type unit value variable variables version voltage volume wage weight width
+    """
+)
+# "The daily allowance for Germany", but "the weight of a goat".
+_GRANTED = word_set("allowance budget cost deadline deposit discount fee fees limit premium price quota rate")
+_SAYS_NOTHING = word_set("name type value number default variable variables")
+_BEHIND = re.compile(r"\b(?:of|in|for|per|by|to|at|on)\b|\(")
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,18 +211,24 @@ class _Table:
     rows: tuple[tuple[str, ...], ...]
 
 
-def table_candidates(text: str, section: Section, topic: Topic) -> Iterator[Candidate]:
-    """Yield questions for the tables of a section."""
+def table_candidates(text: str, section: Section, title: str) -> Iterator[Candidate]:
+    """Yield questions for the cells of tables: the value where a row and a column meet."""
     for piece in section.pieces:
-        if piece.layout is Layout.TABLE:
-            table = _read(text[piece.span.start : piece.span.end])
-            if table:
-                yield from _cells(table, piece.span, topic)
+        table = _read(text[piece.span.start : piece.span.end]) if piece.layout is Layout.TABLE else None
+        for row in table.rows if table else ():
+            for column, cell in enumerate(row[1:], start=1):
+                header = table.header[column] if table and table.header else title
+                answer, question = _bare(cell), _looked_up(plain(row[0]), header)
+                if answer and question and re.search(r"\w", answer) and not _ADDRESS.search(cell):
+                    yield Candidate("table", f"{question}?", (answer,), piece.span)
 
 
 def _read(inner: str) -> _Table | None:
-    kept = [line.strip().strip("|") for line in inner.split("\n") if not _RULER.fullmatch(line)]
-    lines = [line.split(_SEPARATOR) for line in kept]
+    kept = [line.strip() for line in inner.split("\n") if not _RULER.fullmatch(line)]
+    if all(line.startswith("|") for line in kept):
+        kept = [line.strip("|").strip() for line in kept]
+    # the corner of a table may be empty
+    lines = [f" {line}".split(_SEPARATOR) for line in kept]
     if lines and len(lines[0]) == 1:  # a caption
         lines = lines[1:]
     if len(lines) < 3:
@@ -204,70 +239,48 @@ def _read(inner: str) -> _Table | None:
     width = len(header) or 2
     rows = tuple(tuple(cell.strip() for cell in line) for line in lines[1:] if len(line) == width)
     labels = [row[0] for row in rows]
-    named = all(_LETTER.search(name) and len(name) <= _HEADER_WIDTH for name in header)
-    if not named or len(set(header)) < len(header) or len(set(labels)) < len(labels):
+    if len(set(header)) < len(header) or len(set(labels)) < len(labels):
         return None
     return _Table(header, rows) if len(rows) > 1 else None
 
 
 def _is_value(cell: str) -> bool:
     """Tell whether what stands in the first row is a value and no header."""
-    return len(cell.split()) > _HEADER_WORDS or bool(re.search(r"[`:\d]", cell))
+    return len(cell.split()) > _HEADER_WORDS or bool(re.search(r"[`:]|\d(?!\d{3})", cell))
 
 
-def _cells(table: _Table, span: Span, topic: Topic) -> Iterator[Candidate]:
-    if not table.header:
-        for label, cell in table.rows:
-            yield from _value(label, cell, span, topic)
-    for column in range(1, len(table.header)):
-        values = [row[column] for row in table.rows]
-        if len(set(values)) < 2:
-            continue  # the same everywhere: nothing to look up
-        for row in table.rows:
-            yield from _cell(table, row, column, values, span, topic)
+def _looked_up(label: str, header: str) -> str:
+    """Ask for a cell; which of its two names is of a property, "daily allowance", and which of a thing?"""
+    if not (label and header) or "[" in label or max(len(label), len(header)) > _CELL_WIDTH:
+        return ""
+    if _YEAR.fullmatch(header):
+        return f"What was the {lower_first(label)} in {header}" if _LETTER.search(label) else ""
+    if not (_LETTER.search(label) and _LETTER.search(header)):
+        return ""
+    if _is_attribute(header):
+        return _asked_of(header, label)
+    # a table on its side: "Daily allowance | 28 €" below "Germany"
+    return _asked_of(label, header) if _is_attribute(label) and label[0].isupper() else ""
 
 
-def _cell(
-    table: _Table, row: tuple[str, ...], column: int, values: list[str], span: Span, topic: Topic
-) -> Iterator[Candidate]:
-    label, cell, header = row[0], row[column], table.header[column]
-    if not _is_askable(label, cell):
-        return
-    answer = _bare(cell)
-    if answer and not contains(header, answer) and not contains(label, answer):
-        question = f"{_value_of(header)} {plain(label)}?"
-        yield Candidate("table", asked_in(topic, question, answer=answer), (answer,), span)
-    elif len(cell.split()) in _DESCRIPTION_WORDS and values.count(cell) == 1 and not contains(cell, label):
-        answer = _bare(label)
-        question = (
-            f"which {_as_noun(table.header[0])} has the {_as_noun(header)} “{plain(cell).rstrip('.')}”?"
-        )
-        yield Candidate("table", asked_in(topic, question, answer=answer), (answer,), span)
+def _asked_of(attribute: str, thing: str) -> str:
+    verb = "are" if _BEHIND.split(attribute)[0].rstrip().endswith("s") else "is"
+    name = _lowered(attribute)
+    granted = _BEHIND.search(attribute) or name.split()[-1] in _GRANTED
+    return f"What {verb} the {name} {'for' if granted else 'of'} {thing}"
 
 
-def _value(label: str, cell: str, span: Span, topic: Topic) -> Iterator[Candidate]:
-    answer = _bare(cell)
-    if answer and _is_askable(label, cell):
-        question = f"what does the table give for “{plain(label)}”?"
-        yield Candidate("table", asked_in(topic, question, answer=answer), (answer,), span)
+def _is_attribute(name: str) -> bool:
+    """Tell whether a name is of something that can be asked for, "overnight rate" and not "Germany"."""
+    head = _BEHIND.split(name.lower())[0].split()
+    return bool(head) and head[-1] in _ATTRIBUTES and (len(head) > 1 or head[-1] not in _SAYS_NOTHING)
 
 
-def _is_askable(label: str, cell: str) -> bool:
-    short = 0 < len(label) <= _LABEL_WIDTH and bool(_LETTER.search(label))
-    return short and not _POINTER.search(label) and bool(re.search(r"\w", cell)) and not _ADDRESS.search(cell)
+def _lowered(name: str) -> str:
+    return " ".join(lower_first(word) for word in name.rstrip(":?").split())
 
 
 def _bare(cell: str) -> str:
     """Return a short cell without the marks around it; nothing where marks are left inside."""
     bare = cell.strip("`* ")
     return bare if len(bare) <= _CELL_WIDTH and not re.search(r"[`\xa0]|\*\*", bare) else ""
-
-
-def _value_of(header: str) -> str:
-    if re.fullmatch(r"[A-Z]?[a-z]{2,}", header) and not header.endswith("s"):
-        return f"what is the {header.lower()} of"
-    return f"what does the table give as “{header}” for"
-
-
-def _as_noun(header: str) -> str:
-    return lower_first(header.rstrip(":?"))

@@ -13,13 +13,14 @@ from hybrid.errors import UsageError
 from hybrid.files import hash_text
 from hybrid.models import Generator
 from hybrid.questions.candidates import is_usable
-from hybrid.questions.checking import Seen, key_of
+from hybrid.questions.checking import Seen, key_of, quotes, shared_run
 from hybrid.questions.splits import (
     FRESH,
     HARD_TO_FIND,
     JARGON,
     KNOWN,
     NUMERIC,
+    QUOTING,
     UNANSWERABLE,
     held_out,
     jargon,
@@ -31,8 +32,7 @@ from hybrid.questions.wording import short_title
 from hybrid.text.words import contains, share_supported
 from hybrid.types import Document, Evidence, Hit, Message, MessageRole, Question, Span, TokenCounter
 
-# Which share of a set a kind may aim at: a heading is a poorer question than a definition.
-_WEIGHTS = {"heading": 0.35}
+_BEGINNING = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,8 @@ def spread(
 ) -> Iterator[Placed]:
     """Yield one candidate a document, then a second one of each, and so on.
 
-    Of the kinds that a document has left, the one that was taken least is next. Documents are visited in
+    Of the kinds that a document has left, the one that was taken least is next, and of a kind what begins as
+    few before it did: "What is the package of" suits every page of some manuals. Documents are visited in
     an order fixed by the seed and read when it is their turn, so that a small set from a large corpus
     does not read all of it.
     """
@@ -84,12 +85,18 @@ class _Left:
         """Take one of the kind that was taken least so far; None when nothing is left."""
         if not self._kinds:
             return None
-        made = min(self._kinds, key=lambda kind: (taken[kind] / _WEIGHTS.get(kind, 1.0), kind))
-        candidate = self._kinds[made].pop()
+        # kinds are in the order of their candidates, which the seed decides
+        made = min(self._kinds, key=lambda kind: taken[kind])
+        candidate = min(self._kinds[made], key=lambda left: taken[_beginning(left)])
+        self._kinds[made].remove(candidate)
         if not self._kinds[made]:
             del self._kinds[made]
-        taken[made] += 1
+        taken.update((made, _beginning(candidate)))
         return Placed(self._document, candidate)
+
+
+def _beginning(candidate: Candidate) -> str:
+    return " ".join(candidate.text.split()[:_BEGINNING])
 
 
 _WORDED_AT_ONCE = 16
@@ -188,8 +195,10 @@ ROUND_TRIP_DEPTH = 50
 _BATCH = 64
 # Asked again and again, "which package is it in" measures what is frequent and not what is read.
 _SAME_ANSWER = 4
-# What a term means is one fact, however many documents say it.
-_ONE_FACT = "cloze:definition"
+# At most one in so many questions begins with the same words.
+_SAME_BEGINNING = 10
+# So many words that another document shares with question and evidence are about the same thing.
+_SAME_WORDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +260,7 @@ def make_questions(
     Its answers are verbatim parts of its evidence, retrieval finds the evidence, the question does not hold
     the answer, and nothing is asked twice. A question that retrieval finds only far down stays in the set, so
     does one that the bare generator answers: dropping either would make an arm look better than it is. Both
-    are labelled.
+    are labelled, and so is one whose words are mostly those of its evidence, which any search finds.
 
     Args:
         candidates: in the order in which they are wanted, as ``spread`` yields them.
@@ -324,11 +333,15 @@ class _Making:
         if place in self._places or self._seen.like(candidate.text):
             self.drop("duplicate: asked already in nearly the same words, or for the same place")
             return False
-        if self._answers[answer] >= (1 if candidate.made == _ONE_FACT else _SAME_ANSWER):
+        if self._answers[answer] >= _SAME_ANSWER:
             self.drop("monotonous: the same answer too often")
             return False
+        beginning = _beginning(candidate)
+        if self._answers[beginning] >= max(self._settings.count // _SAME_BEGINNING, _SAME_ANSWER):
+            self.drop("monotonous: the same question of one thing after another")
+            return False
         self._places.add(place)
-        self._answers[answer] += 1
+        self._answers.update((answer, beginning))
         self._seen.add(candidate.text, source)
         return True
 
@@ -338,13 +351,13 @@ class _Making:
         if all(hit.chunk.source != source for hit in hits[:ROUND_TRIP_DEPTH]):
             self.drop(f"ambiguous: its document is not among the first {ROUND_TRIP_DEPTH} hits")
             return None
-        if self._has_a_namesake(placed, hits):
-            self.drop("ambiguous: another document has the same title")
-            return None
         question = as_question(placed)
+        if _is_said_elsewhere(question, hits):
+            self.drop("ambiguous: another document says something else in the same words")
+            return None
         easy = any(holds_part(hit, source, placed.candidate.evidence) for hit in hits[: self._settings.k])
-        labels = () if easy else (HARD_TO_FIND,)
-        return dataclasses.replace(question, slices=labels)
+        labels = ((HARD_TO_FIND, not easy), (QUOTING, quotes(question)))
+        return dataclasses.replace(question, slices=tuple(label for label, holds in labels if holds))
 
     def withheld(self, placed: Placed, hits: Sequence[Hit]) -> Question | None:
         """Return the question without its document, or None if another document answers it."""
@@ -357,19 +370,20 @@ class _Making:
         identity = hash_text("withheld", question.id)[:12]
         return dataclasses.replace(question, id=f"q-{identity}", withheld=(source,), made="withheld")
 
-    @staticmethod
-    def _has_a_namesake(placed: Placed, hits: Sequence[Hit]) -> bool:
-        """Tell whether a hit from another document stands below the same title.
 
-        The question names its document by title; two documents of one title would both be meant.
-        """
-        title = key_of(short_title(placed.document))
-        return any(
-            hit.chunk.source != placed.document.source
-            and hit.chunk.headings
-            and key_of(hit.chunk.headings[0]) in (title, key_of(placed.document.title))
-            for hit in hits
-        )
+def _is_said_elsewhere(question: Question, hits: Sequence[Hit]) -> bool:
+    """Tell whether another document holds the words that question and evidence share, and no answer.
+
+    "How do I run the ranker?" is answered on the page of each ranker, and by each of them otherwise.
+    """
+    shared = shared_run(question.text, question.evidence[0].quote)
+    return len(shared.split()) >= _SAME_WORDS and any(
+        # most hits lack one of the words, which is seen much sooner
+        all(word in text.lower() for word in shared.split())
+        and contains(text, shared)
+        and not any(contains(text, answer) for answer in question.answers)
+        for text in (hit.chunk.text for hit in hits if hit.chunk.source != question.source)
+    )
 
 
 def as_question(placed: Placed) -> Question:
@@ -377,7 +391,7 @@ def as_question(placed: Placed) -> Question:
     document, candidate = placed.document, placed.candidate
     span = candidate.evidence
     quote = document.text[span.start : span.end]
-    assert all(answer in quote for answer in candidate.answers), "checked by is_usable"
+    assert all(contains(quote, answer) for answer in candidate.answers), "checked by is_usable"
     return Question(
         # by content: the same corpus and seed give the same file, and an edit elsewhere moves no id
         id=f"q-{hash_text(document.source, candidate.text, *candidate.answers)[:12]}",

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from hybrid.errors import UsageError
+from hybrid.errors import IndexMissing, UsageError
 from hybrid.generation.answering import Answerer
 from hybrid.index import Index
 from hybrid.questions.candidates import find_candidates
-from hybrid.questions.checking import Findings, check_questions
+from hybrid.questions.checking import Findings, check_questions, key_of
 from hybrid.questions.making import (
     ROUND_TRIP_DEPTH,
     MadeSet,
@@ -26,6 +26,7 @@ from hybrid.questions.making import (
 )
 from hybrid.questions.values import Candidate
 from hybrid.retrieval import Retriever
+from hybrid.text.words import content_words, share_held
 from hybrid.types import Arm, Chunk, Document, Question
 
 _WINDOW = 500
@@ -59,6 +60,41 @@ def deep_search(retriever: Retriever, *, depth: int = ROUND_TRIP_DEPTH) -> Searc
         retriever.settings, k=max(depth, retriever.settings.k), duplicate_overlap=1.0, min_score=-1.0
     )
     return dataclasses.replace(retriever, settings=settings).search_all
+
+
+# So much of a question's content words stand in the document that its answer is taken from.
+_ABOUT = 0.5
+
+
+def attributed(questions: Sequence[Question], documents: Iterable[Document]) -> list[Question]:
+    """Return the questions with the source of each that named none, where a single document can be it.
+
+    That is the document of its evidence, else the only one that holds the quote, else the only one that holds
+    a gold answer and half of the question's content words. What is in none or in several, and questions with
+    options, whose golds stand anywhere, stay as they are.
+    """
+    left = {place: _needles(question) for place, question in enumerate(questions) if not question.source}
+    subjects = {place: content_words(questions[place].text) for place in left}
+    holders: dict[int, list[str]] = {place: [] for place in left}
+    for document in documents if left else ():
+        words, text = set(content_words(document.text)), f" {key_of(document.text)} "
+        for place, needles in left.items():
+            quoted = any(part.source == document.source for part in questions[place].evidence)
+            about = questions[place].evidence or share_held(subjects[place], words) >= _ABOUT
+            if quoted or (about and any(f" {needle} " in text for needle in needles)):
+                holders[place].append(document.source)
+    found = {place: sources[0] for place, sources in holders.items() if len(sources) == 1}
+    return [
+        dataclasses.replace(question, source=found[place]) if place in found else question
+        for place, question in enumerate(questions)
+    ]
+
+
+def _needles(question: Question) -> list[str]:
+    """Return the words by which the document of a question can be known."""
+    golds = () if question.options else question.answers
+    said = [part.quote for part in question.evidence] or golds
+    return [key for key in map(key_of, said) if key]
 
 
 _CLOSED_BOOK_TOKENS = 32
@@ -140,6 +176,20 @@ class QuestionSets:
             closed_book=alone if closed_book else None,
         )
 
+    def attributed(self, questions: Sequence[Question]) -> list[Question]:
+        """Return the questions with the documents they are from, which statistics resample, where found.
+
+        Without an index, as for arms that need none, they stay as they are.
+        """
+        if all(question.source for question in questions):
+            return list(questions)
+        try:
+            with closing(Index.open(self.domain)) as index:
+                documents = (index.document(source) for source in index.sources())
+                return attributed(questions, (document for document in documents if document is not None))
+        except IndexMissing:
+            return list(questions)
+
     def check(self, questions: Sequence[Question], *, seen: Sequence[str] = ()) -> Findings:
         """Return what is wrong with questions on these documents.
 
@@ -151,4 +201,5 @@ class QuestionSets:
             IndexMissing: nothing was indexed yet.
         """
         with closing(Index.open(self.domain)) as index:
-            return check_questions(questions, document=cache(index.document), seen=seen)
+            asked = self.attributed(questions)
+            return check_questions(asked, document=cache(index.document), seen=seen)

@@ -45,6 +45,7 @@ NUMERIC = "numeric"
 UNANSWERABLE = "unanswerable"
 JARGON = "jargon"
 HARD_TO_FIND = "hard to find"
+QUOTING = "quotes its evidence"
 KNOWN = "known without the corpus"
 
 _DIGIT = re.compile(r"\d")

@@ -1,133 +1,190 @@
-"""Candidates from prose: sentences that define, that state a number, that stand below a telling heading."""
+"""Candidates from prose: what a sentence defines, counts, causes, requires, or says how to do."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, TypeAlias
 
-from hybrid.questions.values import Candidate, Layout, Section, Topic
+from hybrid.questions.values import Candidate, Layout, Section
 from hybrid.questions.wording import (
-    NOT_A_TERM,
+    FINITE,
     NOT_IN_A_TERM,
-    asked_in,
+    VAGUE,
     bare_heading,
+    base_of,
     first_clause,
+    in_first_person,
+    inverted,
     is_base_verb,
-    is_noun_phrase,
-    is_specific,
     is_third_person,
     lower_first,
     plain,
-    sentence_body,
+    telling,
 )
 from hybrid.text.numbers import SMALL_NUMBERS
 from hybrid.text.sentences import independent_sentences
-from hybrid.text.words import contains, long_form
+from hybrid.text.words import long_form
 from hybrid.types import Span
 
-_TERM = r"[`“\"]?(?P<term>[A-Za-z][\w./+-]*(?:[ ][\w./+-]+){0,4}?)[`”\"]?"
-_IS_A = re.compile(
-    rf"(?P<article>(?:An?|The)\s+)?{_TERM}\s+(?P<verb>is|are)\s+(?P<rest>(?:an?|the)\s+\S+\s+\S+\s+.+)",
-    re.DOTALL,
+# Where an answer ends that points elsewhere, and what no answer is.
+_SEE = re.compile(
+    r"\s*(?:\((?:see |cf\. )?(?:Section|Chapter|Table|Figure|Appendix)\b[^)]*\)|"
+    r",? as (?:described|discussed|shown|explained)\b.*)$"
 )
-_CALLED = re.compile(
-    r"(?P<subject>[A-Z][^,;:()]{8,140}?)\s+(?P<verb>is|are)\s+(?:also\s+|usually\s+|often\s+|commonly\s+)?"
-    r"(?:called|known as|termed|referred to as)\s+(?:an?\s+|the\s+)?"
-    r"[`“\"]?(?P<term>\w[\w-]*(?:[ ]\w[\w-]*){0,2})[`”\"]?(?=[.,;])"
-)
-_SHORT_FOR = re.compile(r"(?P<long>(?:[A-Za-z][\w’'-]*[ ]){2,8}?)\((?P<short>[A-Z][A-Za-z]*[A-Z])\)")
-_SHORT_FIRST = re.compile(
-    r"\b(?P<short>[A-Z]{2,7})\s+\((?P<long>[A-Z][\w’'-]*(?:[ -][A-Za-z][\w’'-]*){1,7})\)"
+_NO_ANSWER = re.compile(
+    r"(?:(?:in|on|at) (?:the )?(?:Section|Chapter|Appendix|Table|Figure|page)|follow|see|refer|visit|check|"
+    r"read|consult|learn|remember|keep in mind|wait|it means|understand|note|consider|be|the same)\b|"
+    r".*(?:\bthat \w+$|\bdocumentation\b| \.$|\. [A-Z])",
+    re.IGNORECASE,
 )
 _NAME_LINE = re.compile(r"`?(?P<name>[\w.+-]{2,40}(?: [\w.+-]{1,20})?)`? [—–-]+ (?P<does>[^\n.]{12,140})\.?")
-# "a good fit" praises, it does not define.
-_PRAISE = re.compile(
-    r"(?:an?|the) (?:very |quite |really )?(?:good|great|best|bad|important|fundamental|common|useful|nice|"
-    r"similar|different|separate|major|minor|key|must|lot|bit|few|little|special(?:ized)? feature)\b"
-)
-_CALLED_UP_TO = 9
-_SAYS_ENOUGH = 5
 
 
-def definition_candidates(text: str, section: Section, topic: Topic) -> Iterator[Candidate]:
-    """Yield what the sentences of a section define."""
+class Asked(NamedTuple):
+    """A question without its mark, and the words of the sentence that answer it."""
+
+    kind: str
+    question: str
+    answer: str
+
+
+Rule: TypeAlias = Callable[[str], Iterator[Asked]]
+
+
+def statement_candidates(text: str, section: Section, title: str) -> Iterator[Candidate]:
+    """Yield what the sentences of a section let one ask."""
     for piece in section.pieces:
-        inner = text[piece.span.start : piece.span.end]
-        if piece.layout is Layout.PROSE and (line := _NAME_LINE.fullmatch(inner.strip())):
-            yield from _name_line(line, piece.span, topic)
         if piece.layout is Layout.TABLE:
             continue
         for sentence in independent_sentences(text, piece.span, strict=False):
-            yield from _abbreviation(text, sentence, topic)
-        if piece.layout is Layout.PROSE:
-            for sentence in independent_sentences(text, piece.span):
-                yield from _is_a(text, sentence, topic)
-                yield from _called(text, sentence, topic)
+            yield from _placed(_abbreviations(_body(text, sentence)), sentence)
+        if piece.layout is not Layout.PROSE:
+            continue
+        # what opens a manual page: "createdb — create a new database"
+        line = _NAME_LINE.fullmatch(text[piece.span.start : piece.span.end].strip())
+        if line and NOT_IN_A_TERM.isdisjoint(line["name"].lower().split()):
+            yield from _placed(_does(line["name"], line["does"]), piece.span)
+        for sentence in independent_sentences(text, piece.span):
+            body = _body(text, sentence)
+            for rule in _RULES:
+                yield from _placed(rule(body), sentence)
+            own = re.match(rf"(?:The )?`?{re.escape(title)}`? ", body, re.IGNORECASE) if title else None
+            if own and is_third_person(body[own.end() :]):
+                yield from _placed(_does(title, body[own.end() :]), sentence)
 
 
-def _name_line(line: re.Match[str], span: Span, topic: Topic) -> Iterator[Candidate]:
-    """Ask for the name that opens a manual page: "createdb — create a new database"."""
-    name, does = line["name"], lower_first(plain(line["does"]))
-    if not NOT_IN_A_TERM.isdisjoint(name.lower().split()):
+def _body(text: str, sentence: Span) -> str:
+    return " ".join(text[sentence.start : sentence.end].split()).removesuffix(".")
+
+
+def _placed(found: Iterator[Asked], evidence: Span) -> Iterator[Candidate]:
+    for asked in found:
+        question, answer = plain(asked.question), _SEE.sub("", first_clause(asked.answer)).strip(" ,;:")
+        if question and not _NO_ANSWER.match(answer):
+            yield Candidate(asked.kind, f"{question[:1].upper()}{question[1:]}?", (answer,), evidence)
+
+
+_STEPS = re.compile(r"(?:How to |(?P<ing>[A-Z][a-z]+ing) )(?P<do>.+)")
+
+
+def step_candidates(text: str, section: Section, title: str) -> Iterator[Candidate]:
+    """Yield the question that a list of steps below a heading answers: "How to claim expenses"."""
+    found = _STEPS.fullmatch(bare_heading(section.headings[-1])) if section.headings else None
+    lists = [piece.span for piece in section.pieces if piece.layout is Layout.ITEMS]
+    steps = text[lists[0].start : lists[0].end].strip() if len(lists) == 1 else ""
+    if not found or not steps.startswith(("1.", "1)")):
         return
-    if is_base_verb(does):
-        question = f"what do you use to {does}?"
-    elif is_third_person(does):
-        question = f"what {does}?"
-    elif is_noun_phrase(does):
-        question = f"what is {does} called?"
-    else:
-        question = f"what is the name of this: {does}?"
-    yield _cloze("definition", question, name, span, topic)
+    stem = (found["ing"] or "").lower().removesuffix("ing")
+    verbs = [verb for verb in (stem, f"{stem}e", stem[:-1]) if is_base_verb(verb)]
+    do = " ".join([*verbs[:1], lower_first(found["do"])])
+    if is_base_verb(do):
+        yield Candidate("steps", f"How do I {in_first_person(do)}?", (steps,), lists[0])
 
 
-def _is_a(text: str, sentence: Span, topic: Topic) -> Iterator[Candidate]:
-    found = _IS_A.match(text[sentence.start : sentence.end])
-    if not found or not _is_name(found["term"], found["article"] or "", found["verb"]):
-        return
-    rest, verb, term = first_clause(sentence_body(found["rest"])), found["verb"], found["term"]
-    if _PRAISE.match(rest):
-        return
-    if len(rest.split()) <= _CALLED_UP_TO and not (verb == "are" and is_noun_phrase(rest)):
-        question = f"what {verb} {rest} called?"
-    else:
-        question = f"which term fits this definition: “{rest}”?"
-    yield _cloze("definition", question, term, sentence, topic)
+_TERM = r"[`“\"]?(?P<term>[A-Za-z][\w./+-]*(?:[ ][\w./+-]+){0,4}?)[`”\"]?"
+_IS_A = re.compile(
+    rf"(?P<article>(?:An?|The) )?{_TERM}(?: \([A-Z]\w+\))? (?P<verb>is|are) "
+    r"(?P<rest>(?:an?|the|one of the) \S+ \S+ \S+.*)"
+)
+_CALLED = re.compile(
+    r"(?P<subject>(?:[A-Z]\w* )[^,;:()]{8,140}?) (?:is|are) (?:also |usually |often |commonly )?"
+    r"(?:called|known as|termed|referred to as) (?P<article>an? |the )?"
+    r"[`“\"]?(?P<term>\w[\w-]*(?:[ ]\w[\w-]*){0,2})[`”\"]?(?=[.,;(]|$)"
+)
+_SHORT_FOR = re.compile(r"(?P<long>(?:[A-Za-z][\w’'-]*[ ]){2,8}?)\((?P<short>[A-Z][A-Za-z]*[A-Z])\)")
+_SHORT_FIRST = re.compile(r"\b(?P<short>[A-Z]{2,7}) \((?P<long>[A-Z][\w’'-]*(?:[ -][A-Za-z][\w’'-]*){1,7})\)")
+_ROLE = re.compile(
+    rf"(?P<article>(?:An?|The) )?{_TERM} (?P<verb>specifies|determines|controls|sets|indicates|represents|"
+    r"disables|limits|prevents|guarantees|returns?|accepts?|requires?|stores?|(?:consist|depend)s? (?:of|on)|"
+    r"(?:is|are) used (?=to |for )) ?(?P<rest>.{12,})"
+)
+# "a good fit" praises, it does not define.
+_PRAISE = re.compile(
+    r"(?:an?|the|one of the) (?:very |quite |really )?(?:good|great|bad|important|fundamental|common|useful|"
+    r"nice|similar|different|separate|major|minor|key|must|lot|bit|few|little|special(?:ized)?|result|most|"
+    r"maximum|minimum|default|total|possible|preferred|regular|\w+est)\b"
+)
+_MARKED = re.compile(r"[A-Z_.\d]")
+_CODE = re.compile(r"\w_\w|[a-z][A-Z]")
+_LONGEST_TERM = 4
+_NEEDS = re.compile(r"(?:requires|needs|supports|uses|has|lists|works)\b")
 
 
-def _is_name(term: str, article: str, verb: str) -> bool:
-    """Tell whether the subject of a sentence is something that can be asked for by its definition."""
-    words = term.lower().split()
-    if words[-1] in NOT_A_TERM or not NOT_IN_A_TERM.isdisjoint(words):
+def _definitions(body: str) -> Iterator[Asked]:
+    if (found := _IS_A.match(body)) and _is_name(found) and not _PRAISE.match(found["rest"]):
+        # "Amazon Bedrock" keeps its capital, "Partial indexes" are partial indexes
+        term = found["term"] if _MARKED.search(found["term"][1:]) else lower_first(found["term"])
+        question = f"what {found['verb']} {(found['article'] or '').lower()}{term}"
+        yield Asked("definition", question, found["rest"])
+    if (found := _CALLED.match(body)) and found["term"].split()[-1].lower() not in VAGUE:
+        term = f"is {found['article']}{found['term']}" if found["article"] else f"does “{found['term']}” mean"
+        yield Asked("definition", f"what {term}", found["subject"])
+
+
+def _is_name(found: re.Match[str]) -> bool:
+    """Tell whether the subject of a sentence is something that people ask the meaning of."""
+    term, article = found["term"], found["article"]
+    words, last = term.lower().split(), term.split()[-1]
+    if (
+        (words[-1] in VAGUE and not _CODE.search(term))
+        or not NOT_IN_A_TERM.isdisjoint(words)
+        or len(words) > _LONGEST_TERM
+    ):
         return False
-    marked = any(re.search(r"[A-Z_.\d]", word[1:]) or word[:1].isupper() for word in term.split()[1:])
-    marked = marked or bool(re.search(r"[A-Z_.\d]", term[1:]))
-    if article.strip() == "The":
-        # a thing spoken of before, unless it is a name
-        return marked
-    if article:
-        return True
-    # without an article: a name or a plural; "Access is a ..." and not "If set is the ..."
-    return marked or verb == "are" or len(words) == 1
+    if len(words) > 1 and base_of(last) and not _MARKED.search(last):
+        return False
+    # "the index" is a thing spoken of before; "an index" is any, "indexes" are all; "createdb" is a name, and
+    # so is what has a short form
+    named = _MARKED.search(term[1:]) or found[0][: found.start("verb")].endswith(") ")
+    any_or_all = article in ("A ", "An ") or (not article and found["verb"].startswith("are"))
+    return bool(named or any_or_all or (term[0].islower() and not article))
 
 
-def _called(text: str, sentence: Span, topic: Topic) -> Iterator[Candidate]:
-    found = _CALLED.match(text[sentence.start : sentence.end])
-    if not found or found["term"].lower() in NOT_A_TERM:
-        return
-    subject = lower_first(plain(found["subject"]))
-    if subject.startswith("the ") and len(subject.split()) < _SAYS_ENOUGH:
-        return
-    question = f"what {found['verb']} {subject} called?"
-    yield _cloze("definition", question, found["term"], sentence, topic)
+def _abbreviations(body: str) -> Iterator[Asked]:
+    for found in [*_SHORT_FOR.finditer(body), *_SHORT_FIRST.finditer(body)]:
+        if long := long_form(found["short"], found["long"].split()):
+            yield Asked("abbreviation", f"what does {found['short']} stand for", long)
 
 
-def _abbreviation(text: str, sentence: Span, topic: Topic) -> Iterator[Candidate]:
-    inner = text[sentence.start : sentence.end]
-    for found in [*_SHORT_FOR.finditer(inner), *_SHORT_FIRST.finditer(inner)]:
-        long = long_form(found["short"], found["long"].split())
-        if long:
-            yield _cloze("definition", f"what does {found['short']} stand for?", long, sentence, topic)
+def _roles(body: str) -> Iterator[Asked]:
+    """Ask what a thing that has a name sets, needs, or is for."""
+    if (found := _ROLE.match(body)) and _is_name(found):
+        subject = f"{(found['article'] or '').lower()}{found['term']}"
+        first, _, last = found["verb"].strip().partition(" ")
+        if first in ("is", "are"):
+            yield Asked("purpose", f"what {first} {subject} used for", found["rest"])
+        else:
+            base = base_of(first)
+            question = f"what {'does' if base else 'do'} {subject} {base or first} {last}"
+            yield Asked("purpose", question, found["rest"])
+
+
+def _does(name: str, does: str) -> Iterator[Asked]:
+    """Ask what a thing does that a whole document is about."""
+    said = lower_first(plain(does))
+    if (is_base_verb(said) or is_third_person(said)) and not _NEEDS.match(said):
+        yield Asked("purpose", f"what does {name} do", does)
 
 
 # What an answer takes along behind its number: units, and what is counted without being one.
@@ -137,129 +194,163 @@ UNITS = (
     r"rows?|columns?|lines?|tokens?|words?|times|metres?|meters?|km|cm|mm|kg|degrees?|°C|USD|EUR|€|\$)"
     r"(?![A-Za-z])"
 )
-_NUMBER = rf"(?<!\w[(\[])(?<!= )(?<![\w.,:/#=$^~+-])-?\d+(?:[.,]\d+)*(?:\s?{UNITS})?(?![\w/:=^-]|[.,]\d)"
-_ANY_DIGIT = re.compile(r"\d")
-_FIND = re.compile(_NUMBER)
+_SMALL = "|".join(SMALL_NUMBERS[2:13])
+_NUMBER = (
+    rf"(?:[$€£]\s?)?-?\d+(?:[.,]\d+)*(?:\s(?:thousand|million|billion))?(?:\s?{UNITS})?(?: per \w+)?"
+    r"(?![\w/:=^-]|[.,]\d)"
+)
 _IS = re.compile(
     rf"(?P<subject>(?:The|A|An) [^,;:()]{{6,110}}?) (?P<verb>is|are|was|were) "
-    rf"(?:set to |limited to |exactly |about )?(?P<number>{_NUMBER})"
+    rf"(?:set to |limited to |exactly |about |approximately )?(?P<number>{_NUMBER}|(?:{_SMALL}) {UNITS})"
     r"(?=[.;]|$|, (?:but|which|and)| \(| by default)"
 )
 _HAS = re.compile(
     r"(?P<subject>[^,;:()]{3,90}?) (?P<verb>has|have|takes?|contains?|uses?|requires?|supports?|allows?|"
-    r"holds?|needs?|provides?|occupies|occupy|defines?|returns?) "
-    rf"(?P<number>\d[\d,]*|{'|'.join(SMALL_NUMBERS[2:13])}) "
-    r"(?P<rest>[a-z][^,;:()]{3,90}?)(?=[.,;:]|$)"
+    r"holds?|needs?|provides?|occupies|occupy|defines?|returns?|offers?|"
+    r"(?P<aux>can|may|must|should) \w+(?: over| up)?(?= at most| up to| no more than| at least| exactly))"
+    r"(?: at most| up to| no more than| at least| exactly)? "
+    rf"(?P<number>\d[\d,]*|{_SMALL}) (?P<rest>[a-z][^,;:()]{{2,90}}?)(?= \(|[,;:]|$)"
 )
-_BASE = {"has": "have", "occupies": "occupy"}
-# A number behind one of these counts nothing: it names a section, a version, a standard.
-_NAMED_BY = re.compile(
-    r"(?:section|chapter|table|figure|page|version|versions|release|rfc|step|part|appendix|item|example|note|"
-    r"v|level|type|iso|utf|sha|python|c\+\+|copyright|©|since|(?-i:[A-Z]\w*))[\s`\"-]*$",
+_WITHIN = re.compile(
+    rf"(?P<clause>[^,;:()]{{10,110}}) within (?P<number>\d+|{_SMALL}) (?P<unit>[a-z]+s)(?P<rest>\b[^,;:()]*)$"
+)
+_BEHIND_A_NOUN = re.compile(
+    r" (?:in|for|to|and|or|on|at|with|from|by|that|which|per|as|when|if|is|are|into|while|than|instead|"
+    r"each|during|of the)\b"
+)
+_ADVERB = re.compile(r" (?:currently|only|already|usually|typically|always|normally|generally)$")
+_UNCOUNTED = frozenset(("things", "ways", "ones", "cases", "kinds", "times", "types", "forms"))
+
+
+def _numbers(body: str) -> Iterator[Asked]:
+    if (found := _IS.match(body)) and "respectively" not in body and not FINITE.search(found["subject"]):
+        yield Asked("number", f"what {found['verb']} {lower_first(found['subject'])}", found["number"])
+    if (found := _WITHIN.match(body)) and (clause := inverted(lower_first(found["clause"]))):
+        yield Asked("number", f"within how many {found['unit']}{found['rest']} {clause}", found["number"])
+    found = _HAS.match(body)
+    if found and not re.search(r"\d", found["rest"]) and not _CLAUSE.search(found["subject"]):
+        cut = _BEHIND_A_NOUN.search(found["rest"])
+        end = cut.start() if cut else len(found["rest"])
+        noun, rest = found["rest"][:end], found["rest"][end:]
+        verb, base = found["verb"].strip(), base_of(found["verb"])
+        noun += "" if noun.split(" of ")[0].endswith("s") or not found["aux"] else "s"
+        subject = _ADVERB.sub("", lower_first(found["subject"]))
+        helper = found["aux"] or ("does" if base else "do")
+        asked = f"how many {noun} {helper} {subject} {base or verb.removeprefix(f'{helper} ')}{rest}"
+        if noun.split(" of ")[0].endswith("s") and noun not in _UNCOUNTED:
+            yield Asked("number", asked, found["number"])
+
+
+_TO = re.compile(
+    r"To (?P<do>[a-z-]+ [^,]{8,110}), (?:(?:then |simply )?you (?:can|must|should|need to|have to|may) "
+    r"(?:(?:also|either|simply) )?|simply |just |please )?(?P<act>.{8,})"
+)
+_USE = re.compile(r"(?P<act>[A-Z][a-z]+ [^,;:]{2,80}?) to (?P<do>[a-z]+ [^,;:]{8,110})$")
+# Whose object does what follows, "allow users to", or which leave open what is to be done: "use it".
+_OTHERS = re.compile(
+    r"(?:allow|enable|force|cause|tell|ask|let|permit|get|want|need|try|help|require|make sure|do|ensure)\b|"
+    r"\w+ (?:it|them)\b",
     re.IGNORECASE,
 )
-_CODE = re.compile(r"[{};=<>]|\w\(|[\"“]$")
-_BEHIND_A_NOUN = re.compile(
-    r"\b(?:in|for|to|and|or|on|at|with|from|by|that|which|per|as|when|if|is|are|into|while|than|instead|"
-    r"each)\b"
+# "How do I use X?" is what all of its page says.
+_BROAD = re.compile(r"use(?: \S+){1,3}")
+
+
+def _procedures(body: str) -> Iterator[Asked]:
+    for pattern in (_TO, _USE):
+        found = pattern.match(body)
+        if not found or _OTHERS.match(found["act"]) or _BROAD.fullmatch(found["do"]):
+            continue
+        if is_base_verb(found["do"]) and _is_told(found["act"]):
+            yield Asked("procedure", f"how do I {in_first_person(found['do'])}", found["act"])
+
+
+def _is_told(text: str) -> bool:
+    """Tell whether somebody is told to do something: "lock the table", not "lock acquisition will fail"."""
+    return is_base_verb(text) and not FINITE.search(" ".join(text.split()[:4]))
+
+
+_BY_SOMETHING = r"(?P<subject>[^,;:()]{3,90}?) (?P<aux>(?:can|may|must|should|has to|have to) be|is|are) "
+_MADE = r"\w+(?:ed|en)|done|made|set|built|sent|kept|found|run"
+_DONE = rf"(?!used|intended|primarily)(?:\w+ly )?(?:{_MADE})\b[^,;:()]{{0,60}}?"
+_KEPT = "stored|located|found|kept|held|saved|installed|published|submitted|filed|recorded|sent"
+_ALLOWED = r"approved|authori[sz]ed|signed|reviewed|confirmed|verified|issued|appointed|granted|led"
+_PASSIVES = {
+    "how": rf"(?P<done>{_DONE})(?<! to)(?<! for) (?P<answer>(?:by \w+ing|using|through|via) [^;]{{4,}})",
+    "where": rf"(?:also |usually )?(?P<done>{_KEPT}) (?P<answer>(?:in|at|on|to|under|with) [^;]{{4,}})",
+    "when": r"(?<=be )(?P<done>\w+(?:e[dn]|t)) (?P<answer>(?:before|after|within|until) [^;,]{4,})",
+    "who": rf"(?P<done>(?:{_ALLOWED}) by) (?P<answer>(?!\w+ing )[^;,]{{4,80}})$",
+}
+_PASSIVE = {word: re.compile(_BY_SOMETHING + rest) for word, rest in _PASSIVES.items()}
+# The verb is that of a clause in the subject, or there is no subject.
+_CLAUSE = re.compile(
+    r"\b(?:that|which|who|whose|where|how|taken|done|\w+ed to)\b|"
+    r"^(?:if|when|while|in|on|at|for|by|more|details|information|as|a detailed)\b",
+    re.IGNORECASE,
 )
-_ADVERB = re.compile(r" (?:also|currently|only|already|usually|typically|always|now|normally|generally)$")
-_VAGUE = frozenset(("things", "ways", "ones", "cases", "kinds", "times"))
-_GAP = "____"
-_ENOUGH_WORDS = 8
+_PEOPLE = re.compile(
+    r"(?:[\w-]+ ){0,3}?(?:employee|manager|officer|supervisor|director|head|administrator|member|"
+    r"(?:super)?user|owner|staff|people|department|office|committee|council|team|customer|agent|board)s?\b",
+    re.IGNORECASE,
+)
+_CHARGED = re.compile(r"(?P<who>[^,;:()]{3,60}?) (?P<aux>is|are) responsible for (?P<what>[^;,:()]{6,90})")
+_ONLY = re.compile(r"Only (?P<who>[^,;:()]{4,90}?) (?P<aux>can|may|must|should) (?P<do>[^;:()]{8,110})$")
 
 
-def number_candidates(text: str, section: Section, topic: Topic) -> Iterator[Candidate]:
-    """Yield questions for the numbers that the sentences of a section state."""
-    for piece in section.pieces:
-        if piece.layout is not Layout.PROSE:
-            continue
-        for sentence in independent_sentences(text, piece.span):
-            inner = text[sentence.start : sentence.end]
-            candidate = (
-                _is(inner, sentence, topic) or _has(inner, sentence, topic) or _gap(inner, sentence, topic)
-            )
-            if candidate:
-                yield candidate
+def _circumstances(body: str) -> Iterator[Asked]:
+    """Ask how, where, when and by whom something is done."""
+    for word, pattern in _PASSIVE.items():
+        found = pattern.match(body)
+        if found and not FINITE.search(found["subject"]) and not _CLAUSE.search(found["subject"]):
+            aux, _, be = found["aux"].partition(" ")
+            words = (word, aux, lower_first(found["subject"]), be, found["done"])
+            kind = "procedure" if word == "how" else "circumstance"
+            yield Asked(kind, " ".join(filter(None, words)), found["answer"])
+    if (found := _CHARGED.match(body)) and _PEOPLE.match(found["who"]):
+        yield Asked("circumstance", f"who {found['aux']} responsible for {found['what']}", found["who"])
+    if (found := _ONLY.match(body)) and _PEOPLE.match(found["who"]):
+        yield Asked("circumstance", f"who {found['aux']} {first_clause(found['do'])}", found["who"])
 
 
-def _is(inner: str, sentence: Span, topic: Topic) -> Candidate | None:
-    found = _IS.match(inner)
-    if not found or "respectively" in inner:
-        return None
-    subject = lower_first(plain(found["subject"]))
-    question = f"what {found['verb']} {subject}?"
-    return _cloze("number", question, found["number"], sentence, topic)
+_BECAUSE = re.compile(r"(?P<clause>[^,;:()]{10,120}?),? because (?:of )?(?P<cause>.{12,})")
+_HEDGED = re.compile(r"\b(?:not|only|just|partly|part|possibly|simply|mainly|perhaps|mostly)$")
+# "If a match is found": in how many places, and of what?
+_CLEAR = 3
+# What was once the case is a story of one case.
+_PAST = re.compile(r"(?:was|were|did|had|has|have) ")
+_IF = re.compile(
+    r"(?P<word>If|When)(?:ever)? (?P<condition>[^,;:()]{14,110}), (?:then )?"
+    r"(?:(?P<told>you (?:(?P<can>can|may)|must|should|need to|have to) (?:(?:also|either|simply) )?)|"
+    r"simply |just |please )?(?P<main>.{12,})"
+)
+# "If set", "When entering values": the subject is the one of another clause.
+_NO_SUBJECT = re.compile(
+    r"(?:\w+(?:ing|ed)|set|given|possible|necessary|true|false|not|omitted|left|no longer|in|on) "
+)
+_HAPPENS = re.compile(
+    r"(?!that |as |otherwise|only |even |.*, then |it (?:is|may|might|can|would|will) |there (?:is|are)|"
+    r"(?:may|might)\b|.{0,30}\bthe default\b)"
+    r"(?:.{3,60}? (?:will|would|cannot|can|must|may|might)\b|"
+    r".{3,80}? (?:is|are) (?:not |automatically |then )*\w+(?:ed|en|t|n)\b|.{3,80}? fails?\b)"
+)
 
 
-def _has(inner: str, sentence: Span, topic: Topic) -> Candidate | None:
-    found = _HAS.match(inner)
-    if not found or _ANY_DIGIT.search(found["rest"]):
-        return None
-    verb = found["verb"]
-    helper = "do"
-    if verb.endswith("s"):
-        helper, verb = "does", _BASE.get(verb, verb.removesuffix("s"))
-    noun, rest = _noun_and_rest(plain(found["rest"]))
-    if not noun.split(" of ")[0].endswith("s") or noun in _VAGUE:
-        return None
-    subject = _ADVERB.sub("", lower_first(plain(found["subject"])))
-    question = f"how many {noun} {helper} {subject} {verb}{rest}?"
-    return _cloze("number", question, found["number"], sentence, topic)
-
-
-def _noun_and_rest(text: str) -> tuple[str, str]:
-    """Split behind what is counted: "primary types of text | for strings"."""
-    found = _BEHIND_A_NOUN.search(text)
-    return (text[: found.start()].strip(), f" {text[found.start() :].strip()}") if found else (text, "")
-
-
-def _gap(inner: str, sentence: Span, topic: Topic) -> Candidate | None:
-    """Leave a gap in the sentence, if its number is the only one."""
-    found = list(_FIND.finditer(inner))
-    if len(found) != 1 or len(_ANY_DIGIT.findall(inner)) != len(_ANY_DIGIT.findall(found[0].group())):
-        return None
-    (number,) = found
-    before = inner[: number.start()]
-    if (
-        _NAMED_BY.search(before)
-        or not before.strip()
-        or _CODE.search(inner)
-        or len(inner.split()) < _ENOUGH_WORDS
-    ):
-        return None
-    gapped = sentence_body(f"{before}{_GAP}{inner[number.end() :]}".replace(_GAP, "\0")).replace("\0", _GAP)
-    question = f"which number belongs in the gap: “{gapped}”?"
-    return _cloze("number", question, number.group(), sentence, topic)
-
-
-def _cloze(kind: str, question: str, answer: str, evidence: Span, topic: Topic) -> Candidate:
-    return Candidate(
-        f"cloze:{kind}", asked_in(topic, question, answer=answer, alone=True), (answer,), evidence
-    )
-
-
-# Evidence is read by people: heading and sentence must be near each other.
-_NEAR = 1_500
-_TELLING_WORDS = 9
-
-
-def heading_candidates(text: str, section: Section, topic: Topic) -> Iterator[Candidate]:
-    """Yield at most one question for a section with a heading of its own."""
-    if section.heading is None or len(section.headings) < 2:
+def _reasons(body: str) -> Iterator[Asked]:
+    """Ask why something is so, and what happens or is to be done if something is the case."""
+    if (found := _BECAUSE.match(body)) and not _HEDGED.search(found["clause"]):
+        clause = inverted(lower_first(found["clause"]))
+        if telling(clause) >= _CLEAR and not _PAST.match(clause):
+            yield Asked("cause", f"why {clause}", found["cause"])
+    found = _IF.match(body)
+    if not found or _NO_SUBJECT.match(found["condition"]) or not inverted(found["condition"]):
         return
-    whole = " ".join(text[section.heading.start : section.heading.end].split())
-    bare = bare_heading(whole)
-    if not is_specific(bare) or bare.casefold() == topic.title.casefold():
-        return
-    for piece in section.pieces:
-        if piece.layout is not Layout.PROSE or piece.span.start > section.heading.end + _NEAR:
-            continue
-        for sentence in independent_sentences(text, piece.span):
-            said = sentence_body(text[sentence.start : sentence.end])
-            if contains(said, bare) or len(said.split()) < _TELLING_WORDS:
-                continue
-            question = f"Under which heading of “{topic.title}” does it say: “{said}”?"
-            answers = tuple(dict.fromkeys((bare, whole)))
-            yield Candidate("heading", question, answers, Span(section.heading.start, sentence.end))
-            return
+    if telling(found["condition"]) >= _CLEAR:
+        condition = f"{found['word'].lower()} {in_first_person(found['condition'])}"
+        if _is_told(found["main"]):
+            helper = "can" if found["can"] else "should"
+            yield Asked("condition", f"what {helper} I do {condition}", found["main"])
+        elif not found["told"] and _HAPPENS.match(found["main"]):
+            yield Asked("condition", f"what happens {condition}", found["main"])
+
+
+_RULES: tuple[Rule, ...] = (_definitions, _roles, _numbers, _procedures, _circumstances, _reasons)

@@ -39,18 +39,10 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
-class Topic:
-    """How a question names the place that it asks about: the document, and the section if that helps."""
-
-    title: str
-    section: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Candidate:
     """A question that a document seems to answer.
 
-    ``answers`` are alternatives, and each is a verbatim part of the evidence. ``made`` names the rule.
+    ``answers`` are alternatives, and each stands word for word in the evidence. ``made`` names the rule.
     """
 
     made: str

@@ -1,81 +1,80 @@
-"""How questions are worded: the place asked about, plain text, verbs (template question generation)."""
+"""How questions are worded: verbs, inversion, first person, what can be read alone (question generation)."""
 
 from __future__ import annotations
 
 import re
 from pathlib import PurePosixPath
 
-from hybrid.questions.values import Section, Topic
-from hybrid.text.words import contains, word_set
+from hybrid.text.words import STOP_WORDS, word_set
 from hybrid.types import Document
 
-# English only: a corpus in another language gives fewer and poorer questions, and a set by people or by a
+# English only: a corpus in another language gives fewer questions or none, and a set by people or by a
 # generator is the better choice there.
-
-# Headings that say what kind of text follows, not what it is about.
-GENERIC = word_set(
-    """
-    abstract arguments background configuration contents description details diagnostics environment
-    example examples exit files general installation introduction limitations name note notes options
-    output overview parameters preface prerequisites purpose rationale remarks return returns see
-    settings setup summary synopsis syntax usage values warning
-    """
-)
-
-# What adds nothing to a heading.
-EMPTY = word_set(
-    """
-    about all and are can does for from get how its more not other own the this use using via what when
-    where which who why with works you your
-    """
-)
 
 # What a description begins with that says what something does.
 BASE_VERBS = word_set(
     """
-    accept add adjust allow analyze append apply assign attempt avoid block build calculate call change
-    check choose clean clear close collect combine compare compress compute configure connect contain
-    control convert copy count create declare decode define delete deny describe determine disable
-    discard display drop dump echo edit embed enable encode ensure evaluate exclude execute exit expand
-    export extract fetch filter find fix force format generate get give group handle hide hold identify
-    ignore include indicate initialize insert inspect install join keep let limit list load locate log
-    look maintain make manage map mark match measure merge modify monitor move name offer omit open
-    output override parse pass perform pick pin prefix prepare prevent print process produce prompt
-    provide prune pull push put query rank read rebuild receive record recover recreate refer reindex
-    reject reload remove rename render replace report represent request require reset resolve restart
-    restore restrict retrieve return revert rewrite route run save scan search select send separate
-    serve set share shorten show sign skip sort specify split start stop store stream suppress switch
-    take tell terminate test trace track transform translate truncate turn undo unset update upgrade
-    upload validate verify view wait walk warn watch wrap write
+    accept add adjust allow analyze append apply assign attempt avoid block build calculate call change check
+    choose clean clear close collect combine compare compress compute configure connect contain control
+    convert copy count create declare decode define delete deny describe determine disable discard display
+    drop dump echo edit embed enable encode ensure evaluate exclude execute exit expand export extract fetch
+    filter find fix force format generate get give group handle hide hold identify ignore include indicate
+    initialize insert inspect install join keep let limit list load locate log look maintain make manage map
+    mark match measure merge modify monitor move name offer omit open output override parse pass perform pick
+    pin prefix prepare prevent print process produce prompt provide prune pull push put query rank read
+    rebuild receive record recover recreate refer reindex reject reload remove rename render replace report
+    represent request require reset resolve restart restore restrict retrieve return revert rewrite route run
+    save scan search select send separate serve set share shorten show sign skip sort specify split start stop
+    store stream suppress switch take tell terminate test trace track transform translate truncate turn undo
+    unset update upgrade upload validate verify view wait walk warn watch wrap write
+    """
+)
+
+_VERBS = BASE_VERBS | word_set(
+    """
+    abort aid climb do approve approximate ask attach back begin book bring buy carry cause charge commit
+    confirm consider contact cost cover customize deliver deploy detach detect develop discover download earn
+    enter establish examine exchange fail file fill finish follow forward freeze fund grant guarantee help
+    implement improve increase infer inform integrate introduce invoke issue lead learn leave link lock lower
+    meet migrate obtain occupy order occur oversee own pay permit place plan preserve protect publish purchase
+    quit raise reach reclaim redirect reduce refuse register reimburse repeat reply reserve resume review
+    rotate solve speed submit subscribe support tune understand unlock use visit work administer fall become
+    die exceed arrive travel miss lose need want end expire live differ claim cancel extend
     """
 )
 
 # What is no name of anything, or only together with the sentence before.
-NOT_A_TERM = word_set(
+VAGUE = word_set(
     """
-    advantage aim alternative answer approach argument benefit case command comment consequence default
-    description difference disadvantage downside drawback effect example exception file function goal
-    idea intent intention issue it key line list main method name note nothing number object one option
-    order output parameter part point problem process purpose query reason result rule same setting
-    solution step system table that there thing this time tool type use user value way what where which
-    who
+    action advantage aim alternative answer approach argument article attribute behavior behaviour benefit
+    block case category chapter choice class clause code column command comment component condition
+    consequence content context data default definition description detail difference directory disadvantage
+    document downside drawback effect element entry error event exception expression feature field figure file
+    flag form format function goal group idea information input instruction intent intention issue it item key
+    kind lines line list location main message method mode model name node note nothing number object one
+    operation operator option order output page paragraph parameter part path pattern period pipeline point
+    policy position problem procedure process program property purpose query reason report request requirement
+    response restriction result row rule same script section sequence service set setting size solution source
+    specification state statement step string structure subject syntax system table target task team term text
+    that thing time tool topic type unit use user value variable version view way what word year
     """
 )
 
 # What is in no name.
 NOT_IN_A_TERM = word_set(
     """
-    about after all and any as at because before but by can could do does each every following for from
-    had has have how if in into it its may more most must no not of on only or other our out over same
-    shall should so some such than that the their them then there these they this those through to under
-    until up was were what when where which while who will with within without would you your
+    about after all and any as at because before but by can could do does each every following for from had
+    has have how if in into it its may more most must no not of on only or other our out over same shall
+    should so some such than that the their them then there these they this those through to under until up
+    was were what when where which while who whom why will with within without would you your
     """
 )
 
 # What stands behind "the default is" and is no value.
 NO_VALUE = word_set(
     """
-    a also always an determined empty no none not platform same system taken that the to used usually
+    a also always an determined empty no none not platform same specified system taken that the to used
+    usually
     """
 )
 
@@ -86,28 +85,37 @@ _FOOTNOTE = re.compile(r"\s+\d{1,2}$")
 _MANUAL = re.compile(r"\(\d\)$")
 _SHORT = 70
 _TOP = 400
-_FINITE = re.compile(
-    r"\b(?:is|are|was|were|may|might|must|can|could|should|will|would|shall|has|have|had|does|do|did|means|"
-    r"contains?|includes?)\b"
+_AUXILIARY = word_set("is are was were can could may might must should will would shall has have had did")
+# A clause that begins so is a part of another one.
+_OPENS = word_set("if when while because although though as since unless until whether before after in for")
+_JOINT = re.compile(
+    r"; |, (?:but|so|yet|which|although|though|whereas|because|since) |, (?P<and>and) | — | – "
 )
-_PREPOSITION = re.compile(
-    r"\b(?:of|to|in|for|on|at|with|from|by|used|that|which|within|between|where|when|as|inserting|"
-    r"containing)\b|[,;:(]"
+FINITE = re.compile(r"\b(?:is|are|was|were|may|must|can|will|has|have|does|do|means|contains?|includes?)\b")
+_YOU = {"you are": "I am", "yourself": "myself", "yours": "mine", "your": "my", "you": "I"}
+_PERSON = re.compile(r"\b(?:you are|yourself|yours|your|you)\b", re.IGNORECASE)
+# What speaks of something that was said before, or of the place where it stands.
+_POINTING = re.compile(
+    r"^\w+ \w+ (?:its|their)\b|\b(?:it|they|them|this|these|those|he|she|his|her|here|above|below|following|"
+    r"previous(?:ly)?|earlier|former|latter|same|such|another|others?|ones?|both|either|we|our|us|examples?|"
+    r"respectively|i\.e|e\.g|etc|shown|described|mentioned|specified|given|corresponding|resulting|"
+    r"first|second|third|last|then|next|new|old|current|entire|whole|actual|desired|required|also|"
+    r"however|therefore|thus|instead|likewise|similarly|in particular|in addition|as well)\b",
+    re.IGNORECASE,
 )
-_JOINT = re.compile(r"; |, (?:but|so|yet) |, (?P<and>and) ")
-_CLAUSE = re.compile(
-    r"\b(?:that|which|who|whose|whom|whether|where|when|if|what|how|as|while|until|unless)\b|[;:(]"
+# The names of an example, "table t1"; two sentences run together.
+_INVENTED = re.compile(
+    r" (?:The|A|An|In|If|This) [a-z]|\b(?:[a-z]|col)\d\b|\b(?:foo|bar|my_?\w*table|mytab\w*)\b"
 )
-_ARTICLES = ("a ", "an ", "the ")
-
-
-def topic_of(document: Document, section: Section) -> Topic:
-    """Return the names of document and section without numbering, site names and empty words."""
-    title = short_title(document)
-    inner = bare_heading(section.headings[-1]) if section.headings else ""
-    generic = all(word in GENERIC for word in re.findall(r"[a-z]+", inner.lower()))
-    same = inner.casefold() in title.casefold() or title.casefold() == inner.casefold()
-    return Topic(title, "" if generic or same or len(inner) > _SHORT else inner)
+_BARE = re.compile(
+    r"\b(?:the|that) (?P<noun>[a-z]+)\b"
+    r"(?! (?:of|for|that|which|named|called|in)\b| -| \w*[_A-Z.\d])"
+)
+_FEWEST = 2
+_MEANING = re.compile(r"What (?:is|are) (?:an? |the )?[\w-]+\?|What does (?:\S+ do|“.+” mean)\?")
+_NAME = re.compile(r"\w_\w|[a-z][A-Z]|[A-Z]{2}|\d")
+# What a question says that is not what it asks about.
+_ASKING = word_set("happens happen many much long mean stand does default maximum minimum number")
 
 
 def short_title(document: Document) -> str:
@@ -125,12 +133,6 @@ def bare_heading(heading: str) -> str:
     return _MANUAL.sub("", plain(_NUMBERING.sub("", heading))).strip(" #¶:")
 
 
-def is_specific(heading: str) -> bool:
-    """Tell whether a heading says what the text is about."""
-    words = re.findall(r"[a-z]{3,}", heading.lower())
-    return sum(word not in GENERIC and word not in EMPTY for word in words) >= 2
-
-
 def plain(text: str) -> str:
     """Return text on one line, without the marks of Markdown and without a footnote's number."""
     return " ".join(_MARKS.sub("", text.replace("\xa0", " ")).split())
@@ -139,7 +141,7 @@ def plain(text: str) -> str:
 def first_clause(text: str) -> str:
     """Return text up to where a second statement begins: ", but they are", ", and it does"."""
     for joint in _JOINT.finditer(text):
-        if joint["and"] is None or _FINITE.search(text[joint.end() :]):
+        if joint["and"] is None or FINITE.search(text[joint.end() :]):
             return text[: joint.start()]
     return text
 
@@ -147,25 +149,6 @@ def first_clause(text: str) -> str:
 def sentence_body(sentence: str) -> str:
     """Return a sentence as plain text without its full stop."""
     return _FOOTNOTE.sub("", plain(sentence)).rstrip().removesuffix(".").rstrip(" :;,")
-
-
-def asked_in(topic: Topic, question: str, *, answer: str, alone: bool = False) -> str:
-    """Put the place in front of a question, but for the part of it that would give the answer away.
-
-    Args:
-        topic: the place.
-        question: without a capital.
-        answer: what may not stand in the question.
-        alone: whether the question can be asked without the title; if it cannot, the result is empty.
-    """
-    title = "" if contains(topic.title, answer) else topic.title
-    if not (title or alone):
-        return ""
-    section = "" if contains(topic.section, answer) else topic.section
-    if title and section:
-        return f"In “{title}” (“{section}”), {question}"
-    place = title or section
-    return f"In “{place}”, {question}" if place else question[:1].upper() + question[1:]
 
 
 def lower_first(text: str) -> str:
@@ -176,34 +159,69 @@ def lower_first(text: str) -> str:
 
 def is_base_verb(text: str) -> bool:
     """Tell whether a description begins like a command: "create a database"."""
-    return text.split(" ", 1)[0].lower().rstrip(",") in BASE_VERBS
+    return text.split(" ", 1)[0].lower().rstrip(",") in _VERBS
+
+
+def base_of(word: str) -> str:
+    """Return the base of a listed verb in the third person, "applies" of "apply"; else nothing."""
+    word = word.lower()
+    if word in ("has", "does") or not word.endswith("s"):
+        return {"has": "have", "does": "do"}.get(word, "")
+    stems = (word[:-1], word.removesuffix("es"), word.removesuffix("ies") + "y")
+    return next((stem for stem in stems if stem in _VERBS), "")
 
 
 def is_third_person(text: str) -> bool:
     """Tell whether a description begins like a report: "creates a database"."""
-    word, _, rest = text.lower().partition(" ")
-    # "names or addresses" and "lists of files" are nouns; "pass" is no report of "pas"
-    if word in BASE_VERBS or rest.startswith(("of ", "or ", "and ", "for ", "in ", "are ")):
+    word, _, rest = text.partition(" ")
+    # "names or addresses" and "lists of files" are nouns
+    return bool(base_of(word)) and not rest.startswith(("of ", "or ", "and ", "for ", "in ", "are "))
+
+
+def inverted(clause: str) -> str:
+    """Return a statement in the order of a question, "does it hold" of "it holds"; else nothing."""
+    words = clause.split()
+    if words[0].lower() in _OPENS:
+        return ""
+    for place, word in enumerate(words[1:], start=1):
+        subject, rest = " ".join(words[:place]), " ".join(words[place + 1 :])
+        if word in _AUXILIARY and not (
+            word in ("has", "have") and not rest.split(" ")[0].endswith(("ed", "en"))
+        ):
+            return f"{word} {subject} {rest}"
+        # "the count", "counts can be": a noun
+        if place > 1 and words[place - 1] in ("the", "a", "an", "of"):
+            continue
+        if rest.split(" ")[0] in _AUXILIARY:
+            continue
+        if base := base_of(word):
+            return f"does {subject} {base} {rest}"
+        if word in _VERBS and words[place - 1].endswith("s"):
+            return f"do {subject} {word} {rest}"
+        if word[-1] in ",;:" or word in NOT_IN_A_TERM - {"of", "in", "for", "the", "and"}:
+            break
+    return ""
+
+
+def in_first_person(text: str) -> str:
+    """Return what is said to a reader as the reader would say it."""
+    return _PERSON.sub(lambda found: _YOU[found[0].lower()], text)
+
+
+def stands_alone(question: str) -> bool:
+    """Tell whether a question can be understood without the passage that answers it."""
+    if (
+        _POINTING.search(question)
+        or _INVENTED.search(question)
+        or any(found["noun"] in VAGUE for found in _BARE.finditer(question))
+    ):
         return False
-    stems = {word.removesuffix("s"), word.removesuffix("es"), word.removesuffix("ies") + "y"}
-    return word.endswith("s") and not stems.isdisjoint(BASE_VERBS)
+    # what one word means is asked with that word
+    return telling(question) >= (1 if _MEANING.fullmatch(question) else _FEWEST)
 
 
-def is_noun_phrase(text: str) -> bool:
-    """Tell whether a description begins with an article, is no whole sentence, and names one thing."""
-    if not text.lower().startswith(_ARTICLES) or _FINITE.search(_CLAUSE.split(text)[0]):
-        return False
-    head = _PREPOSITION.split(text, maxsplit=1)[0].rstrip(" ,")
-    return not (head.endswith("s") and not head.endswith(("ss", "us", "is")))
-
-
-def which(noun: str, description: str) -> str:
-    """Ask for the name of what a description describes."""
-    lowered = lower_first(description)
-    if is_third_person(description):
-        return f"which {noun} {lowered}?"
-    if is_base_verb(description):
-        return f"which {noun} do you use to {lowered}?"
-    if is_noun_phrase(description):
-        return f"which {noun} is {lowered}?"
-    return f"which {noun} is described as “{description}”?"
+def telling(text: str) -> int:
+    """Return how many words of a text say what it is about; a name counts for two."""
+    said = {word for word in re.findall(r"[^\W\d_][\w.-]*", text) if word.lower() not in STOP_WORDS}
+    own = {word for word in said if word.lower() not in VAGUE | _ASKING}
+    return len(own) + sum(bool(_NAME.search(word)) for word in own)

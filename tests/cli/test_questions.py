@@ -63,6 +63,14 @@ def test_a_good_set_passes(questions, capsys):
     assert "3 questions: 0 errors, 0 warnings" in shown.err
 
 
+def test_a_check_tells_what_quotes_its_evidence_and_what_is_of_no_document(tmp_path, capsys):
+    quote = {"source": "port.md", "quote": "The default port of the listener is 5432."}
+    row = {**ROWS[0], "question": "What is the default port of the listener?", "evidence": [quote]}
+    shown = output(capsys, "check", written(tmp_path / "set.jsonl", [row, ROWS[2]]))
+    assert "1 of 1 with evidence quote it" in shown.err
+    assert "1 are of no known document, and each counts as a source of its own" in shown.err
+
+
 def test_errors_are_listed_with_advice_and_end_with_code_7(tmp_path, capsys):
     path = written(tmp_path / "bad.jsonl", [*ROWS, {**ROWS[0], "id": "again"}])
     shown = output(capsys, "check", path, code=7)

@@ -10,6 +10,9 @@ The listener is a process that waits for clients on a network socket.
 
 The default number of connections is 100. An idle connection occupies 12 kilobytes on the heap.
 
+To close an idle connection, send the signal HANGUP to its process. Only database administrators can change
+the limits of the server.
+
 ## Options
 
 - `--port`: Specifies the TCP port of the listener. Defaults to `5432`.
@@ -30,7 +33,7 @@ A kid is a young goat that still drinks milk from its mother.
 
 ## Climbing on steep slopes
 
-Mountain goats climb slopes of more than sixty degrees without any trouble.
+Mountain goats climb steep slopes because their hooves grip the smallest ledges of a rock.
 """
 PAGES = {
     "server.md": SERVER,

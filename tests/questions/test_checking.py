@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid.errors import UsageError
-from hybrid.questions.checking import NEAR, Review, Seen, Severity, check_questions, edited, shingles
+from hybrid.questions.checking import (
+    NEAR,
+    Review,
+    Seen,
+    Severity,
+    check_questions,
+    edited,
+    shared_run,
+    shingles,
+)
 from hybrid.questions.files import load_questions, save_questions
 from hybrid.types import Document, Evidence, Question, Span
 
@@ -121,6 +130,25 @@ def test_shared_words_are_a_leak_only_where_the_document_was_held_out():
     assert kinds([PORT, fresh], seen=["the maintainer of a package uploads"]) == []
     six = "In the end the maintainer of a package uploads nothing, and everybody goes home again."
     assert kinds([PORT, fresh], seen=[six]) == []
+
+
+def test_questions_in_the_words_of_their_evidence_and_those_of_no_document_are_counted():
+    said = Evidence("port.md", "If the server takes another port, clients must name it.")
+    quoting = Question("q", "What happens if the server takes another port?", ("clients",), evidence=(said,))
+    own = Question("o", "Where do clients learn of another port?", ("name it",), evidence=(said,))
+    alone = Question("a", "Who sings?", ("nobody",))
+    found = check_questions([quoting, own, alone])
+    assert (found.evident, found.quoting, found.alone) == (2, 1, 1)
+    assert check_questions([dataclasses.replace(alone, source="x")]).alone == 0
+    assert check_questions([Question("n", "Who sings?", answerable=False)]).alone == 0
+
+
+@given(words=st.lists(st.sampled_from("abcdef"), min_size=1, max_size=12), cut=st.integers(0, 12))
+def test_a_shared_run_stands_in_both_texts(words, cut):
+    other = words[cut:] + words[:cut]
+    run = shared_run(" ".join(words), " ".join(other))
+    assert f" {run} " in f" {' '.join(words)} " and f" {run} " in f" {' '.join(other)} "
+    assert len(run.split()) >= (len(words) + 1) // 2
 
 
 WORDS = st.lists(st.sampled_from("abcdef"), max_size=12).map(" ".join)

@@ -43,7 +43,7 @@ def test_every_answer_is_a_span_of_evidence_that_stands_at_its_offsets(retriever
         (evidence,) = question.evidence
         text = retriever.index.document(evidence.source).text
         assert text[evidence.span.start : evidence.span.end] == evidence.quote
-        assert all(answer in evidence.quote for answer in question.answers)
+        assert all(contains(evidence.quote, answer) for answer in question.answers)
         assert not any(contains(question.text, answer) for answer in question.answers)
         assert question.unit == evidence.source
 
@@ -140,12 +140,12 @@ def placed(index, text, answer, source="server.md"):
 
 def test_duplicates_and_malformed_candidates_are_left_out_and_counted(retriever):
     index = retriever.index
-    question = "Which number does the listener take as its port by default on this machine?"
+    question = "Which number does the listener take as its port by default on a machine?"
     candidates = [
         placed(index, question, "5432"),
         placed(index, question.replace("Which", "What"), "localhost"),  # nearly the same words
-        placed(index, "Where does anybody connect to this?", "5432"),  # the same place
-        placed(index, "Is it 100 or is it more than that?", "100"),  # holds its answer
+        placed(index, "Where does anybody connect to a listener?", "5432"),  # the same place
+        placed(index, "Are 100 connections fewer than all connections?", "100"),  # holds its answer
     ]
     made = make(retriever, dataclasses.replace(SETTINGS, unanswerable=0.0), iter(candidates))
     assert [item.text for item in made.questions] == [question]
@@ -177,12 +177,35 @@ def test_what_retrieval_finds_too_low_is_kept_and_labelled(retriever):
         )
 
 
-def test_a_title_that_two_documents_have_names_neither(retriever_over):
-    pages = {"a.md": "# Notes\n\nA kid is a young goat of the hills.\n"}
-    pages["b.md"] = "# Notes\n\nA cub is a young bear of the woods.\n"
+def test_what_another_document_says_otherwise_in_the_same_words_is_ambiguous(retriever_over):
+    how = "# {}\n\nTo close an idle connection, {} to its process.\n"
+    pages = {"a.md": how.format("Alpha", "send the signal HANGUP")}
     settings = dataclasses.replace(SETTINGS, unanswerable=0.0)
-    with pytest.raises(UsageError, match="another document has the same title"):
+    (one,) = make(retriever_over(pages), settings).questions
+    assert one.text == "How do I close an idle connection?"
+    pages["b.md"] = how.format("Beta", "send the letter Q")
+    with pytest.raises(UsageError, match="says something else in the same words"):
         make(retriever_over(pages), settings)
+
+
+def test_a_question_in_the_words_of_its_evidence_is_labelled(retriever):
+    every = dataclasses.replace(SETTINGS, count=40, unanswerable=0.0)
+    labels = {question.text: question.slices for question in make(retriever, every).questions}
+    assert "quotes its evidence" in labels["Why do mountain goats climb steep slopes?"]
+    assert "quotes its evidence" not in labels["What is a kid?"]
+
+
+def test_the_order_of_the_documents_makes_no_difference(retriever):
+    index = retriever.index
+
+    def read(source):
+        return read_candidates(index, source)
+
+    there, back = (
+        make(retriever, candidates=spread(sources, read, seed=0))
+        for sources in (index.sources(), index.sources()[::-1])
+    )
+    assert there == back
 
 
 def test_a_corpus_that_lets_one_ask_nothing_is_a_clear_error(retriever):

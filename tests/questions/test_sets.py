@@ -1,5 +1,7 @@
 """The question sets of a domain, from Python."""
 
+import dataclasses
+
 import pytest
 
 from hybrid.config import GenerationSettings
@@ -7,10 +9,10 @@ from hybrid.errors import UsageError
 from hybrid.generation.answering import Answerer
 from hybrid.questions.files import save_questions
 from hybrid.questions.making import MakingSettings
-from hybrid.questions.sets import QuestionSets
+from hybrid.questions.sets import QuestionSets, attributed
 from hybrid.questions.splits import KNOWN
 from hybrid.testing import HashEmbedder, ScriptedGenerator
-from hybrid.types import Evidence, Question
+from hybrid.types import Document, Evidence, Question
 
 _PORT = """# Connections
 
@@ -76,3 +78,47 @@ def test_evidence_is_looked_up_in_the_documents(sets):
     gone = Question("b", "Which host?", ("here",), evidence=(Evidence("host.md", "here"),))
     assert sets.check([good, Question("o", "Which host?", ("localhost",))]).errors == 0
     assert [finding.question for finding in sets.check([good, gone]).findings if finding.question == "b"]
+
+
+_DOCUMENTS = (
+    Document("port.md", "The listener takes the TCP port 5432 unless it is told otherwise."),
+    Document("host.md", "The listener takes the address localhost. A port below 1024 needs a privilege."),
+    Document("copy.md", "A port below 1024 needs a privilege."),
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "source"),
+    [
+        (Question("given", "Which port?", ("5432",), source="elsewhere.md"), "elsewhere.md"),
+        (Question("gold", "Which port does the listener take?", ("5432",)), "port.md"),
+        (Question("evidence", "Which?", ("x",), evidence=(Evidence("host.md", "not there"),)), "host.md"),
+        (
+            Question("quote", "Which?", ("x",), evidence=(Evidence("old", "the  address LOCALHOST"),)),
+            "host.md",
+        ),
+        (Question("twice", "What does a port below 1024 need?", ("a privilege",)), ""),
+        (Question("nowhere", "Which port does the listener take?", ("80",)), ""),
+        (Question("chance", "How many sheep sleep in the meadow?", ("5432",)), ""),
+        (Question("label", "The listener and its port?", ("localhost",), options=("localhost", "no")), ""),
+        (Question("none", "Which port does the listener take?", answerable=False), ""),
+    ],
+    ids=lambda value: getattr(value, "id", ""),
+)
+def test_a_question_gets_the_source_that_can_only_be_one(question, source):
+    (found,) = attributed([question], _DOCUMENTS)
+    assert found == dataclasses.replace(question, source=source)
+    assert attributed([question], _DOCUMENTS[::-1]) == [found]
+
+
+def test_what_is_asked_of_a_domain_is_attributed_to_its_documents(sets):
+    port = Question("p", "What does the port default to?", ("5432",))
+    assert [question.source for question in sets.attributed([port])] == ["port.md"]
+    assert sets.check([port]).alone == 0
+    assert sets.check([dataclasses.replace(port, answers=("80",))]).alone == 1
+
+
+def test_without_an_index_questions_stay_as_they_are(sets, tmp_path):
+    question = Question("p", "What does the port default to?", ("5432",))
+    elsewhere = dataclasses.replace(sets, domain=tmp_path / "none")
+    assert elsewhere.attributed([question]) == [question]

@@ -19,7 +19,7 @@ from hybrid.adaptation.data.examples import (
     text_examples,
 )
 from hybrid.adaptation.data.files import Given, require_examples
-from hybrid.adaptation.data.reading import NEAR_MISS_SHARE, WITHOUT_SHARE, reading_examples, shortened
+from hybrid.adaptation.data.reading import NEAR_MISS_SHARE, WITHOUT_SHARE, reading_examples
 from hybrid.adaptation.values import Example, ExampleKind, Examples, LeftOut
 from hybrid.config import Settings
 from hybrid.errors import UsageError
@@ -162,7 +162,7 @@ class _Making:
         self.split, self.sieve = split, sieve
         self.left_out: list[LeftOut] = []
         self._retriever, self._settings, self._count = retriever, settings, count
-        self._prompts = load_prompts(settings.generation.language)
+        self._prompts = load_prompts(settings.generation.language, settings.generation.prompt)
 
     def part(self, sources: frozenset[str], objectives: Sequence[Objective], wanted: int) -> list[Example]:
         """Return the examples made from some of the documents."""
@@ -246,11 +246,10 @@ class _Making:
         if not questions:
             return []
         seed = self._settings.adaptation.seed
-        worded = shortened(questions, self._retriever, self.sieve, seed=seed)
         # validation sees passages of all documents that are not held out, as a reader would
         shown = sources if sources <= self.split.training else sources | self.split.training
         examples = reading_examples(
-            worded, self._retriever, self._settings.generation, seed=seed, sources=shown
+            questions, self._retriever, self._settings.generation, seed=seed, sources=shown
         )
         asked = sum(question.answerable for question in questions)
         read = sum(example.kind is ExampleKind.READING for example in examples)

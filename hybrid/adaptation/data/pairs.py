@@ -276,13 +276,12 @@ def _headings(chunks: Sequence[Chunk]) -> Iterator[Draft]:
 
 
 def _asked(document: Document, chunks: Sequence[Chunk]) -> Iterator[Draft]:
-    """Ask the questions that question making finds, and for the terms that are defined."""
+    """Ask the questions that question making finds; those for the meaning of a term are of their own kind."""
     starts = [chunk.start for chunk in chunks]
     for candidate in find_candidates(document, chunks):
         chunk = chunks[max(bisect_right(starts, candidate.evidence.start) - 1, 0)]
-        yield Draft(candidate.text, chunk.embedded_text, chunk, QUESTION)
-        if candidate.made == "cloze:definition":
-            yield Draft(f"what is {candidate.answers[0]}", chunk.embedded_text, chunk, DEFINITION)
+        made = DEFINITION if candidate.made == "definition" else QUESTION
+        yield Draft(candidate.text, chunk.embedded_text, chunk, made)
 
 
 def _sentences(chunks: Sequence[Chunk], *, seed: int) -> Iterator[Draft]:

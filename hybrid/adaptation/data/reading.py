@@ -10,14 +10,12 @@ from itertools import accumulate
 
 import numpy as np
 
-from hybrid.adaptation.data.examples import Sieve
 from hybrid.adaptation.values import Example, ExampleKind
 from hybrid.config import GenerationSettings
 from hybrid.files import hash_text
 from hybrid.generation.prompts import Passage, load_prompts
 from hybrid.generation.quoting import bears_out, completion, locate
 from hybrid.generation.ranking import focus_all
-from hybrid.questions.making import holds_part
 from hybrid.questions.sets import chunks_of
 from hybrid.questions.splits import unit_hash
 from hybrid.retrieval import Retriever
@@ -51,10 +49,6 @@ _CELLS = " | "
 
 # So often one of the same kind is looked for that fits.
 _TRIES = 8
-
-_PLACE = re.compile(r"^In “[^”]*”(?: \(“[^”]*”\))?, ")
-# Whose evidence is among the first so many hits needs no title to be found.
-_FIRST = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +182,8 @@ def _examples(
         tokens=settings.passage_tokens,
         holding=[ask.quote.evidence if ask.quote else None for ask in asks],
     )
-    quotes, prompts = [ask.quote for ask in asks if ask.quote], load_prompts(settings.language)
+    quotes = [ask.quote for ask in asks if ask.quote]
+    prompts = load_prompts(settings.language, settings.prompt)
     examples: list[Example] = []
     for ask, focus in zip(asks, focused, strict=True):
         # a source of chance that no other question moves
@@ -372,36 +367,3 @@ def _is_exchangeable(quote: Quote) -> bool:
 def _is_word(answer: str) -> bool:
     """Tell words from numbers, so that one does not stand where the other is expected."""
     return answer[:1].isalpha()
-
-
-def shortened(
-    questions: Sequence[Question], retriever: Retriever, sieve: Sieve, *, seed: int, share: float = 0.6
-) -> list[Question]:
-    """Return the questions, so many of them without their title, as far as retrieval finds them all the same.
-
-    Args:
-        questions: of any kind; those that begin with no title stay as they are.
-        retriever: tells whether the evidence is still found.
-        sieve: keeps the long form of what would be asked as in a question set.
-        seed: another one shortens others.
-        share: of the questions with a title, from 0 to 1.
-    """
-    short: dict[str, Question] = {}
-    for question in questions:
-        bare = _PLACE.sub("", question.text)
-        drawn = unit_hash("short", str(seed), question.id) < share
-        if bare != question.text and drawn:
-            text = bare[:1].upper() + bare[1:]
-            short[question.id] = dataclasses.replace(question, text=text)
-    hits = retriever.search_all([question.text for question in short.values()])
-    found = {
-        question.id: question
-        for question, ranking in zip(short.values(), hits, strict=True)
-        if not sieve.question(question)
-        and any(
-            evidence.span is not None and holds_part(hit, evidence.source, evidence.span)
-            for hit in ranking[:_FIRST]
-            for evidence in question.evidence
-        )
-    }
-    return [found.get(question.id, question) for question in questions]
