@@ -144,7 +144,6 @@ def test_a_passage_without_the_number_does_not_hide_the_one_with_it():
     [
         ("The port is 5433.", "By default the port is 5432.", Doubt.NUMBER),
         ("The dose is 5 mg.", "The dose is 5 kg.", Doubt.UNIT),
-        ("It opened in 1990.", "It opened in 1991.", Doubt.DATE),
         ("The port is not open.", "The port is open.", Doubt.NEGATION),
     ],
 )
@@ -153,6 +152,11 @@ def test_a_close_sentence_that_says_otherwise_contradicts(answer, passage, doubt
     assert verdict.status is Status.CONTRADICTED
     assert verdict.evidence.text == passage
     assert [finding.doubt for finding in verdict.findings] == [doubt]
+
+
+def test_another_date_is_told_and_is_no_contradiction():
+    (verdict,) = grounder(Constant(9.0)).ground("It opened in 1990.", ["It opened in 1991."]).verdicts
+    assert (verdict.status, [one.doubt for one in verdict.findings]) == (Status.NOT_IN_EVIDENCE, [Doubt.DATE])
 
 
 def test_a_scorer_may_see_a_contradiction():
