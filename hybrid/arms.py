@@ -130,7 +130,7 @@ class DomainArm:
         identity = {
             "version": versions()["hybrid-assistant"],
             "arm": str(self.spec.arm),
-            "prompts": load_prompts(generation.language).digest,
+            "prompts": load_prompts(generation.language, generation.prompt).digest,
             # its weights are in the digest of the generator
             "adapter": self.adapters.generator.name if self.adapters.generator is not None else "",
         }
@@ -142,7 +142,8 @@ class DomainArm:
         index = self.retriever.index
         return identity | {
             "reader": str(generation.reader),
-            "generation": _text(generation),
+            # under whatever name, a prompt is what its digest says
+            "generation": _text(generation, without="prompt"),
             "retrieval": _text(self.spec.settings.retrieval),
             "embedder": " ".join(self.retriever.embedder.fingerprint.identity),
             "reranker": _reranker_text(self.spec, self.retriever.reranker),
@@ -239,7 +240,8 @@ def parse_arm(text: str, settings: Settings) -> ArmSpec:
     """Return an arm ``ARM[:KEY=VALUE...]``; a key is one of retrieval, generation or models.
 
     Args:
-        text: for example ``rag:reader=generator:k=5``; a key may carry its section, ``retrieval.k``.
+        text: for example ``rag:reader=generator:k=5``; a key may carry its section, ``retrieval.k``. Where a
+            prompt is named and no reader, the one that is told it reads.
         settings: what holds for the keys that are not named.
     """
     # a value may hold a colon, as an address does
@@ -250,7 +252,7 @@ def parse_arm(text: str, settings: Settings) -> ArmSpec:
     if not options:
         return ArmSpec(str(arm), arm, settings)
     names = [str(arm)]
-    values = settings_dict(settings)
+    values, named = settings_dict(settings), set[str]()
     for option in options:
         key, _, value = (part.strip() for part in option.partition("="))
         section, name = _place(key, text)
@@ -258,7 +260,10 @@ def parse_arm(text: str, settings: Settings) -> ArmSpec:
             own, value = settings.models.endpoint, Endpoint(value)
             value = own if value == own and not value.login else value
         values[section][name] = value
+        named.add(name)
         names.append(f"{name}={value}")
+    if "prompt" in named and "reader" not in named and values["generation"]["reader"] == Reader.EXTRACTIVE:
+        values["generation"]["reader"] = Reader.GENERATOR
     # what names every key wins over all other sources
     return ArmSpec(":".join(names), arm, load_settings(values, file=_NO_FILE, environment={}))
 
@@ -392,6 +397,7 @@ def _reranker_text(spec: ArmSpec, reranker: Reranker | None) -> str:
     return f"{reranker.name} {weights_digest(fetch(models.reranker, offline=models.offline))}"
 
 
-def _text(settings: object) -> str:
+def _text(settings: object, without: str = "") -> str:
     assert dataclasses.is_dataclass(settings) and not isinstance(settings, type)
-    return json.dumps(dataclasses.asdict(settings), sort_keys=True)
+    values = {name: value for name, value in dataclasses.asdict(settings).items() if name != without}
+    return json.dumps(values, sort_keys=True)

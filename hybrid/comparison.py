@@ -89,6 +89,8 @@ class Comparison:
         """Return what the report shows beside the decision."""
         # the folder keeps the settings that the experiment began with; scores are taken anew at every run
         settings = _run_settings(self.folder) | {"judge": self.judge}
+        if any(name.endswith(".identity.adapter") and value for name, value in settings.items()):
+            settings |= {"adapters": "merged into the weights while they were measured, as they serve"}
         if self.caution:
             settings |= {"caution": self.caution}
         return ReportMaterial(self.questions, self.outcomes, self.scores, settings)

@@ -149,12 +149,14 @@ class GenerationSettings:
     """How an answer is made from the hits.
 
     ``abstain_below`` is the relevance under which the answer is an abstention, ``support`` the
-    share of a generated sentence's content words that its passages must hold. The quoting reader sees
-    ``passages`` of ``passage_tokens`` each, the part of a hit that has most to do with the question.
+    share of a generated sentence's content words that its passages must hold. ``prompt`` is a variant of
+    the language's prompts, or a file ``*.toml`` of one's own. The quoting reader sees ``passages`` of
+    ``passage_tokens`` each, the part of a hit that has most to do with the question.
     """
 
     reader: Reader = Reader.EXTRACTIVE
     language: str = "en"
+    prompt: str = ""
     context_tokens: Annotated[int, Ge(64)] = 1_200
     max_new_tokens: Annotated[int, Gt(0), Le(4096)] = 160
     sentences: Annotated[int, Gt(0), Le(10)] = 3

@@ -83,7 +83,7 @@ class Adaptation:
         Raises:
             UsageError: a file is missing or empty, or a line is no example; the message names the line.
         """
-        prompts = load_prompts(self.settings.generation.language)
+        prompts = load_prompts(self.settings.generation.language, self.settings.generation.prompt)
         parts = [load_given(path, prompts) for path in paths]
         return Given(
             tuple(question for part in parts for question in part.questions),

@@ -1,10 +1,11 @@
 """Arms by name: what a text means, what decides an arm's answers, and how it answers."""
 
 import dataclasses
+import json
 
 import pytest
 
-from hybrid.arms import parse_arm, parse_arms
+from hybrid.arms import ArmAdapters, DomainArms, OwnModels, parse_arm, parse_arms
 from hybrid.assistant import Assistant
 from hybrid.config import Reader, load_settings, settings_dict
 from hybrid.errors import AdapterError, ConfigError, IndexMissing, ModelMissing, UsageError
@@ -112,6 +113,18 @@ def test_a_key_belongs_to_one_section_only(settings):
     assert len(keys) == len(set(keys))
 
 
+def test_a_prompt_that_is_named_is_told_to_a_reader_that_listens(settings):
+    def reader(text):
+        return parse_arm(text, settings).settings.generation.reader
+
+    assert (reader("rag"), reader("rag:prompt=terse")) == (Reader.EXTRACTIVE, Reader.GENERATOR)
+    assert reader("rag:prompt=terse:reader=quoting") is Reader.QUOTING
+    # labels are chosen by the generator, whatever reads
+    assert reader("rag:prompt=terse:reader=extractive") is Reader.EXTRACTIVE
+    with pytest.raises(UsageError, match="are the same arm"):
+        parse_arms("rag:prompt=terse,rag:reader=generator:prompt=terse", settings)
+
+
 # --- identity --------------------------------------------------------------------------------------
 
 
@@ -129,12 +142,34 @@ def _identity(assistant, arm, *questions):
         ("rag", "rag:reader=generator"),
         ("rag", "rag:abstain_below=0.1"),
         ("rag", "rag:language=de"),
+        ("rag:reader=generator", "rag:prompt=terse"),
+        ("rag", "rag:prompt=terse:reader=extractive"),
+        ("base", "base:prompt=terse"),
         ("base", "base:max_new_tokens=7"),
         ("base", "base:language=de"),
     ],
 )
 def test_what_changes_answers_changes_the_identity(domain, one, other):
     assert _identity(domain(), one) != _identity(domain(), other)
+
+
+def test_an_edited_prompt_is_another_arm_and_a_renamed_one_is_not(domain, tmp_path):
+    texts = {"one": "Be brief.", "same": "Be brief.", "edited": "Be very brief."}
+    for name, text in texts.items():
+        (tmp_path / f"{name}.toml").write_text(f'[rag]\nsystem = "{text}"\n')
+    one, same, edited = (_identity(domain(), f"rag:prompt={tmp_path / name}.toml") for name in texts)
+    assert one == same
+    assert {key for key in one if one[key] != edited[key]} == {"prompts"}
+    # what was asked before there were variants is not asked again
+    assert "prompt" not in json.loads(_identity(domain(), "rag")["generation"])
+
+
+def test_the_generator_is_told_the_prompt_of_its_arm(domain):
+    assistant = domain()
+    assistant.ask(_ASKED.text, arm="rag:prompt=terse")
+    assert assistant.generator.history[-1][0].content.startswith("Passages are quoted material")
+    assistant.ask(_ASKED.text, arm="base:prompt=terse")
+    assert "as few words as possible" in assistant.generator.history[-1][0].content
 
 
 def test_what_does_not_change_answers_does_not_change_the_identity(domain):
@@ -270,6 +305,31 @@ def test_the_arm_adapter_answers_by_the_adapted_generator_alone(adapted):
     assert one.retriever is None
     assert one.answer_all([_ASKED])[0].arm is Arm.ADAPTER
     assert [arm.training_minutes for arm in (base, one, other)] == [0.0, 1.5, 0.5]
+
+
+@pytest.mark.slow
+def test_an_adapter_is_measured_as_it_serves_in_the_layers_of_the_base(
+    settings, tmp_path, tiny_generator_folder, tiny_adapter_folder
+):
+    from hybrid.models.device import Placement
+    from hybrid.models.generator import TransformersGenerator
+
+    base = TransformersGenerator(
+        tiny_generator_folder, name="t", placement=Placement("cpu", "float32", "test")
+    )
+    own, adapters = OwnModels(HashEmbedder(), base), ArmAdapters(generator=tiny_adapter_folder)
+    arms, spec = DomainArms(tmp_path, settings, own, lambda spec: adapters), parse_arm("adapter", settings)
+    measured, serving = arms.contender(spec, labels=False), arms.serving(spec)
+    one, other = measured.answerer.generator(), serving.answerer.generator()
+    assert one.digest == other.digest != base.digest
+    with base.lent() as model:
+        layers = [(name, type(layer)) for name, layer in model.named_modules()]
+        plain = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+    for generator in (one, other):
+        with generator.lent() as model:
+            # a LoRA that is not merged adds layers, and a third of the time
+            assert [(name, type(layer)) for name, layer in model.named_modules()] == layers
+            assert any(not weight.equal(plain[name]) for name, weight in model.named_parameters())
 
 
 def test_both_reads_as_its_adapter_was_trained_to_unless_told(adapted):

@@ -73,6 +73,15 @@ def test_arms_are_asked_scored_and_decided(tmp_path):
     assert found.costs["rag"].money is not None
 
 
+def test_the_report_says_how_adapters_were_measured(tmp_path):
+    plain = go(tmp_path, [Knows("base", 20), Knows("rag", 70)])
+    tuned = Knows("adapter", 70)
+    tuned.identity |= {"adapter": "generator-001"}
+    found = go(tmp_path, [Knows("base", 20), tuned])
+    assert "adapters" not in plain.material.settings
+    assert "merged into the weights" in found.material.settings["adapters"]
+
+
 def test_arms_unlike_those_that_people_judged_ask_for_judgements(tmp_path):
     plain = go(tmp_path, [Knows("base", 20), Knows("rag", 70)])
     assert plain.caution == "" and "caution" not in plain.material.settings

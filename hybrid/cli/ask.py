@@ -57,6 +57,7 @@ Samples = Annotated[
 _SNIPPET = 160
 _WORDS = {
     "supported": "supported",
+    "unclear": "unclear from the passages",
     "contradicted": "contradicted",
     "not in evidence": "not in the passages",
     "unsupported language": "not checked, for its language",

@@ -39,8 +39,8 @@ Shown = Mapping[tuple[str, str], Effect]
 # arm -> measure -> value, for the gates
 Measures = Mapping[str, Mapping[str, float]]
 
-_SIMPLICITY = {"base": 0, "rag": 1, "adapter": 1, "both": 2}
-_UNKNOWN_SIMPLICITY = 1
+_SIMPLICITY = {"base": 0, "rag": 1, "adapter": 2, "both": 3}
+_UNKNOWN_SIMPLICITY = 2
 _FIRST_WORD = re.compile(r"[a-z]+")
 _SLICE_REPLICATES = 2_000
 _MARGIN_STEP = 0.005
@@ -144,20 +144,22 @@ def arm_results(
 def order_by_price(results: Sequence[ArmResult]) -> tuple[str, ...]:
     """Return the arms from cheap to dear.
 
-    Money decides where all of them have it, to two digits; then the simpler arm comes first, then the
-    one that was named first.
+    Money decides where all of them have it, to two digits: what the first 1,000 answers cost, with the
+    making of adapters, so that a prompt goes before an adapter unless that saves what it cost. Then the
+    simpler arm comes first, then the one that was named first.
     """
     known = all(result.cost.money is not None for result in results)
 
     def price(result: ArmResult) -> tuple[float, int]:
-        money = result.cost.money if known else None
-        return (float(f"{money:.1e}") if money is not None else 0.0), simplicity(result.arm)
+        cost = result.cost
+        money = cost.money + cost.training_money if known and cost.money is not None else 0.0
+        return float(f"{money:.1e}"), simplicity(result.arm)
 
     return tuple(result.arm for result in sorted(results, key=price))
 
 
 def simplicity(arm: str) -> int:
-    """Return 0 for ``base``, 1 for ``rag`` and ``adapter``, 2 for ``both``; other names count as 1."""
+    """Return 0 for ``base``, 1 for ``rag``, 2 for ``adapter``, 3 for ``both``; other names count as 2."""
     word = _FIRST_WORD.match(arm.lower())
     return _SIMPLICITY.get(word.group(), _UNKNOWN_SIMPLICITY) if word else _UNKNOWN_SIMPLICITY
 

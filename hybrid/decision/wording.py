@@ -89,6 +89,8 @@ def reasons(decision: Decision) -> tuple[str, ...]:
             f"Prices are unknown: simpler arms count as cheaper, then those named first. Their order: "
             f"{', '.join(decision.order)}."
         )
+    if _priced(decision) and any(result.cost.training_money for result in decision.arms):
+        lines.append("An arm's price is that of its first 1,000 answers, with the making of its adapters.")
     lines += [_effect_line(decision, effect) for effect in decision.effects]
     if decision.arm is None and decision.order:
         seen = points(decision.detectable)

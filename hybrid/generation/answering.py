@@ -207,7 +207,7 @@ class Answerer:
 
     @property
     def _prompts(self) -> Prompts:
-        return load_prompts(self.settings.language)
+        return load_prompts(self.settings.language, self.settings.prompt)
 
     def _plain(self, question: str, written: Generation) -> Answer:
         abstained = declines(written.text)

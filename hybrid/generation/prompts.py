@@ -1,4 +1,4 @@
-"""Prompts as data, one TOML file a language, and the passages that fit into one."""
+"""Prompts as data, a TOML file a language and one a variant, and the passages that fit into one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
 from string import Template
 from typing import Any
 
@@ -18,6 +20,7 @@ from hybrid.text.sentences import sentence_spans
 from hybrid.types import Hit, Message, MessageRole, Span
 
 _DELIMITER = re.compile(r"<(?=/?\s*passage)", re.IGNORECASE)
+_SUFFIX = ".toml"
 _JUDGED = re.compile(r"<(?=/?\s*(?:passage|claim))", re.IGNORECASE)
 
 
@@ -113,16 +116,25 @@ class FollowupPrompt:
 
 
 @functools.cache
-def load_prompts(language: str) -> Prompts:
-    """Return the prompts of a language.
+def load_prompts(language: str, prompt: str = "") -> Prompts:
+    """Return the prompts of a language; a file is read once.
+
+    Args:
+        language: such as ``en``.
+        prompt: a variant that ships with the language, or a file ``*.toml``, with the texts that differ.
 
     Raises:
-        ConfigError: there are none for it; the message names those that there are.
+        ConfigError: there is none of that name, and the message names those that there are; or it has a text
+            or a placeholder that it should not have.
     """
-    value = _texts(language)
-    arms = ("base", "rag", "choice", "quoting")
-    texts = {f"{arm}_{name}": text for arm in arms for name, text in value[arm].items()}
-    return Prompts(value["abstention"], **texts)
+    known = {field.name for field in dataclasses.fields(Prompts)}
+    texts = {name: text for name, text in _flat(_texts(language)).items() if name in known}
+    if prompt:
+        own = _flat(_read(_place(language, prompt)))
+        for name, text in own.items():
+            _require_alike(f"`{name}` of the prompt {prompt}", text, texts.get(name))
+        texts |= own
+    return Prompts(**texts)
 
 
 @functools.cache
@@ -146,13 +158,58 @@ def load_followup_prompt(language: str) -> FollowupPrompt:
 
 
 def _texts(language: str) -> dict[str, Any]:
-    folder = resources.files("hybrid.generation") / "prompts"
-    there = sorted(
-        entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")
-    )
+    there = [name for name in _shipped() if "." not in name]
     if language not in there:
         raise ConfigError(f"`generation.language` is {language!r}, there are prompts for: {', '.join(there)}")
-    return tomllib.loads((folder / f"{language}.toml").read_text(encoding="utf-8"))
+    return _read(_folder() / f"{language}{_SUFFIX}")
+
+
+def _folder() -> Traversable:
+    return resources.files("hybrid.generation") / "prompts"
+
+
+def _shipped() -> list[str]:
+    """Return the languages and their variants, such as ``en`` and ``en.terse``."""
+    names = [entry.name for entry in _folder().iterdir()]
+    return sorted(name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX))
+
+
+def _place(language: str, prompt: str) -> Traversable:
+    if prompt.endswith(_SUFFIX) and Path(prompt).is_file():
+        return Path(prompt)
+    there = [name.partition(".")[2] for name in _shipped() if name.startswith(f"{language}.")]
+    if prompt in there:
+        return _folder() / f"{language}.{prompt}{_SUFFIX}"
+    raise ConfigError(
+        f"`generation.prompt` is {prompt!r}, for the language {language!r} there are: {', '.join(there)}",
+        hint="name one of these, or a file of your own with the texts that differ, such as prompt=mine.toml",
+    )
+
+
+def _read(place: Traversable) -> dict[str, Any]:
+    try:
+        return tomllib.loads(place.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"the prompt {place} cannot be read as TOML: {error}") from error
+
+
+def _flat(value: dict[str, Any]) -> dict[str, Any]:
+    """Return texts by the names that ``Prompts`` gives them, such as ``rag_user``."""
+    tables = {name: table for name, table in value.items() if isinstance(table, dict)}
+    flat = {f"{name}_{key}": text for name, table in tables.items() for key, text in table.items()}
+    return flat | {name: text for name, text in value.items() if name not in tables}
+
+
+def _require_alike(where: str, text: object, usual: str | None) -> None:
+    if usual is None or not isinstance(text, str):
+        raise ConfigError(f"{where} is none of its texts", hint="tables are base, rag, quoting and choice")
+    found, wanted = (sorted(Template(one).get_identifiers()) for one in (text, usual))
+    if found != wanted:
+        raise ConfigError(
+            f"{where} has {', '.join(f'${name}' for name in found) or 'no placeholder'}, "
+            f"expected {', '.join(f'${name}' for name in wanted) or 'none'}",
+            hint="$question, $passages and $options are filled in; a dollar sign itself is $$",
+        )
 
 
 def _conversation(

@@ -17,7 +17,10 @@ from hybrid.text.words import content_words, initials, stem, terms, tokens, word
 from hybrid.types import Span
 
 # What cannot be rounded or said in other words, so that its absence speaks against a claim by itself.
-HARD = frozenset((Doubt.NUMBER, Doubt.UNIT, Doubt.DATE))
+HARD = frozenset((Doubt.NUMBER, Doubt.UNIT, Doubt.DATE, Doubt.LETTERS))
+# What is shown as a contradiction. Of judged claims (SciFact, FactCheckGPT, COVID-Fact, SummEdits) 92 % of
+# those with a denial were refuted or edited, 84 % with a number, all 5 with a unit; but 42 % with a date.
+CONTRADICTING = frozenset((Doubt.NUMBER, Doubt.UNIT, Doubt.NEGATION))
 # So much of a claim a sentence must hold for its denial to be one of the claim.
 ALIKE = 0.6
 # As far as the longest word reaches.

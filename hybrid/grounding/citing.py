@@ -101,7 +101,7 @@ def citation_scores(answers: Sequence[CitedAnswer], grounder: Grounder) -> list[
         for task in _tasks(statement, answer.citations)
     ]
     judged = iter(grounder.judge(tasks))
-    threshold = grounder.thresholds.supported
+    threshold = grounder.thresholds.carried
     scores: list[CitationScores] = []
     for answer, statements in zip(answers, found, strict=True):
         carried: list[bool] = []

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hybrid.generation.citations import markers, without_markers
 from hybrid.generation.prompts import declines
 from hybrid.grounding.values import Claim
+from hybrid.text.folding import legible
 from hybrid.text.sentences import sentence_spans
 from hybrid.text.words import content_words, word_set
 from hybrid.types import Span
@@ -69,6 +69,39 @@ _DECLINES = re.compile(
 )
 # A sentence that ends with a colon and is longer asserts something before it announces.
 _HEADING_WORDS = 12
+# "The options are the following:", "Here is how it works:"
+_ANNOUNCES = re.compile(
+    r"\b(?:following|follows|below|these|such as|for example|here (?:is|are)|there (?:is|are)|e\.g)\b",
+    re.IGNORECASE,
+)
+# a question that tells
+_TOLD = re.compile(
+    r"(?:did|do)(?:n['’]t)? you know that\b|is(?:n['’]t| it not| not) it (?:\w+ )?that\b", re.IGNORECASE
+)
+_ASKS = re.compile(
+    r"(?:(?:and|but|so|or|then|also|in|on|at|by|for|to|of|with|from) )*"
+    r"(?:what|which|who|whom|whose|when|where|why|how|is|are|was|were|do|does|did|can|could|will|would"
+    r"|shall|should"
+    r"|may|might|has|have|had|am|isn|aren|don|doesn|didn|won|any)\b",
+    re.IGNORECASE,
+)
+# "Aliens hacked the server": a verb that no list of ours holds
+_DID = re.compile(r"(?<=\w )\w+ed (?:by|the|an?|all|every|its|his|her|their|our|no|\d|in \d)\b")
+# Where something may be asserted behind a courtesy, or behind saying that nothing is known.
+_BEHIND = re.compile(
+    r"[\s,;:–—-]+(?P<turn>but|however|yet|nevertheless|nonetheless|although|though|still|except that"
+    r"|anyway)\b,?\s+"
+    r"|[,;:–—]\s+|\s-\s+|[!.]\s+",
+    re.IGNORECASE,
+)
+# of the passages still, or of who answers
+_OF_PASSAGES = re.compile(
+    r"(?:only|rather|just|instead|do|does|did|discuss|mention|describe|explain|provide|give|say|state"
+    r"|contain|include"
+    r"|refer|focus|cover|list|talk|note|suggest|indicate|show|offer|i\b|i['’])",
+    re.IGNORECASE,
+)
+_OF_ITSELF = re.compile(r"(?:and |so |please )?(?:i|we|feel|let|you)\b", re.IGNORECASE)
 _CLOSING = "\"'”’»)]*_ "
 _JOINT = re.compile(r";\s+|,\s+(?:and|but)\s+|,?\s+while\s+")
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
@@ -187,9 +220,29 @@ def statements_of(answer: str) -> list[Statement]:
 def _statement(answer: str, span: Span, cites: tuple[int, ...]) -> Statement:
     core = _core(answer, span)
     reason = _reason(answer, span, core)
-    parts = [core] if reason else clause_spans(answer, core)
-    claims = tuple(Claim(without_markers(answer[p.start : p.end]), p, cites, reason) for p in parts)
-    return Statement(span, cites, claims)
+    pieces = [(core, reason)]
+    rest = _rest(answer, core) if reason in (COURTESY, DECLINES) else None
+    if rest:
+        head = _stripped(answer, Span(core.start, rest.start))
+        pieces = [(head, reason), (rest, _reason(answer, rest, rest))]
+    claims = [
+        Claim(without_markers(answer[part.start : part.end]), part, cites, why)
+        for piece, why in pieces
+        for part in ([piece] if why else clause_spans(answer, piece))
+    ]
+    return Statement(span, cites, tuple(claims))
+
+
+def _rest(answer: str, core: Span) -> Span | None:
+    """Return what a sentence asserts behind its courtesy, or behind saying that nothing is known of it."""
+    for joint in _BEHIND.finditer(answer, core.start, core.end):
+        rest = answer[joint.end() : core.end]
+        if joint.start() == core.start or _COURTESY.match(rest) or _DECLINES.match(rest) or declines(rest):
+            continue
+        turns = joint["turn"] and len(content_words(rest)) > 1 and not _OF_PASSAGES.match(rest)
+        if turns or (asserts(rest) and not _OF_ITSELF.match(rest)):
+            return Span(joint.end(), core.end)
+    return None
 
 
 def _core(answer: str, span: Span) -> Span:
@@ -211,12 +264,13 @@ def _core(answer: str, span: Span) -> Span:
 
 def _reason(answer: str, span: Span, core: Span) -> str:
     """Return why a sentence is not checkable; empty if it is."""
-    whole = without_markers(answer[span.start : span.end])
-    text = without_markers(answer[core.start : core.end])
+    whole = legible(without_markers(answer[span.start : span.end])).text
+    text = legible(without_markers(answer[core.start : core.end])).text
     bare = text.rstrip(_CLOSING)
-    if bare.endswith(("?", "？", "؟")):
+    if bare.endswith(("?", "？", "؟")) and not _TOLD.match(text) and (_ASKS.match(text) or not asserts(text)):
         return QUESTION
-    if _HEADING.match(whole) or (text.endswith((":", "：")) and len(text.split()) <= _HEADING_WORDS):
+    titled = _HEADING.match(whole) or (text.endswith((":", "：")) and len(text.split()) <= _HEADING_WORDS)
+    if titled and (_ANNOUNCES.search(text) or not asserts(text)):
         return HEADING
     if _COURTESY.fullmatch(text) or _OPENING.fullmatch(whole):
         return COURTESY
@@ -300,6 +354,14 @@ def _stands_alone(clause: str, *, behind: bool = False) -> bool:
     return in_place and "," not in before and not _REACHING & set(lower[:verb])
 
 
+def asserts(text: str) -> bool:
+    """Tell whether a text that is no sentence by its marks has a subject, a verb, and something behind it."""
+    lower = _lower(text)
+    verb = next((place for place, word in enumerate(lower) if word in _FINITE), 0)
+    told = 0 < verb <= _SUBJECT and content_words(" ".join(lower[verb + 1 :]))
+    return bool(told or _DID.search(text)) and not _ASKS.match(text)
+
+
 def _lower(clause: str) -> list[str]:
     return [word.lower().replace("’", "'") for word in _WORD.findall(clause)]
 
@@ -325,20 +387,10 @@ def appeal_start(text: str) -> int:
     end = len(text)
     while end:
         first = max(end - _SEARCHED, 0)
-        plain, places = _plain(text, first, end)
-        found = _TAG_QUESTION.search(plain) or _APPEAL.search(plain)
+        shown = legible(text[first:end])
+        found = _TAG_QUESTION.search(shown.text) or _APPEAL.search(shown.text)
         # at the edge of what was searched nobody knows what stands before it
         if found is None or (first and not found.start()):
             break
-        end = len(text[: places[found.start()]].rstrip(_BETWEEN))
+        end = len(text[: first + shown.places[found.start()]].rstrip(_BETWEEN))
     return end
-
-
-def _plain(text: str, first: int, end: int) -> tuple[str, list[int]]:
-    """Return a stretch without invisible characters and in plain letters, and where each of them stands."""
-    places = [
-        place
-        for place in range(first, end)
-        if text[place] == "\n" or unicodedata.category(text[place]) not in ("Cf", "Cc")
-    ]
-    return "".join(unicodedata.normalize("NFKC", text[place])[0] for place in places), places

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from hybrid.errors import UsageError
 from hybrid.grounding.values import Excerpt, Pair
+from hybrid.text.folding import legible
 from hybrid.text.framing import Framed, framed
 from hybrid.text.sentences import pieces
-from hybrid.text.words import count_words, terms, tokens, word_spans
+from hybrid.text.words import NEGATORS, count_words, terms, tokens, word_set, word_spans
 from hybrid.types import Span
 
 _EMPHASIS = 1.3
@@ -37,6 +38,15 @@ _STEP = 0.75
 _REACH = 16
 # The least that a claim must leave for its evidence.
 _LEAST_ROOM = 16
+
+
+_BOUNDS = frozenset(("", *",;:.!()–—-"))
+_HANGING = NEGATORS | word_set(
+    """
+    if when whenever unless until lest whether although though because since except only than as while before
+    after that who which whom whose where why how said says say claimed claims according both either or but
+    """
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +117,11 @@ class SearchedPassage:
         counted = list(_units(text, self._max_words))
         self.units = [unit for unit, _ in counted]
         self._words = np.array([words for _, words in counted], dtype=np.int64)
-        self._tokens = [_apart(text[unit.start : unit.end]) for unit in self.units]
+        shown = [legible(text[unit.start : unit.end]).text for unit in self.units]
+        self._tokens = [_apart(each) for each in shown]
         # by how many sentences hold a term
         self._rarity = [math.log(1 + len(self.units) / (1 + held)) for held in range(len(self.units) + 1)]
-        self._terms = [terms(text[unit.start : unit.end]) for unit in self.units]
+        self._terms = [terms(each) for each in shown]
         self._holders: dict[str, list[int]] = defaultdict(list)
         for place, found in enumerate(self._terms):
             for term in dict.fromkeys(found):
@@ -138,17 +149,31 @@ class SearchedPassage:
         stretches.append(self._joined(ranked[: limit.joined] or range(min(limit.joined, len(self.units)))))
         return [self._evidence(number, spans) for spans in dict.fromkeys(stretches)]
 
+    def excerpt(self, claim: str, number: int, count: int) -> Excerpt:
+        """Return up to so many of the best sentences together, in their order; the first ones of no use."""
+        places = sorted(self._ranked(claim, self._matrix(claim), count) or range(min(count, len(self.units))))
+        return self._evidence(number, tuple(self.units[place] for place in places))
+
+    def says(self, claim: str, evidence: Excerpt) -> bool:
+        """Tell whether an excerpt says a claim word by word, as a sentence or as a clause by itself."""
+        wanted = _asked(claim).words
+        return any(
+            wanted.strip() and wanted in self._tokens[place] and _is_clause(wanted, self._framed[place])
+            for place in self._places_of(evidence)
+        )
+
+    def _places_of(self, evidence: Excerpt) -> Iterator[int]:
+        for place, unit in enumerate(self.units):
+            if any(span.start <= unit.start and unit.end <= span.end for span in evidence.spans):
+                yield place
+
     def sentences_of(self, evidence: Excerpt) -> list[Framed]:
         """Return the sentences of an excerpt with what puts them so, by what stands behind each as well."""
-        return [
-            self._framed[place]
-            for place, unit in enumerate(self.units)
-            if any(span.start <= unit.start and unit.end <= span.end for span in evidence.spans)
-        ]
+        return [self._framed[place] for place in self._places_of(evidence)]
 
     @cached_property
     def _framed(self) -> list[Framed]:
-        return framed([self.text[unit.start : unit.end] for unit in self.units])
+        return framed([legible(self.text[unit.start : unit.end]).text for unit in self.units])
 
     def _matrix(self, claim: str) -> NDArray[np.float64]:
         """Return the weight of each feature of the claim in each sentence, shape (features, sentences)."""
@@ -244,7 +269,22 @@ class SearchedPassage:
         return (Span(self.units[first].start, self.units[last].end),)
 
     def _evidence(self, number: int, spans: tuple[Span, ...]) -> Excerpt:
-        return Excerpt(number, spans, " ".join(self.text[span.start : span.end] for span in spans))
+        text = " ".join(self.text[span.start : span.end] for span in spans)
+        return Excerpt(number, spans, legible(text).text)
+
+
+def _is_clause(words: str, sentence: Framed) -> bool:
+    """Tell whether words are all of a sentence, or stand between its marks with nothing that they hang on."""
+    pattern = r"\W+".join(map(re.escape, words.split()))
+    for found in re.finditer(rf"(?<!\w){pattern}(?!\w)", sentence.text, re.IGNORECASE):
+        before, behind = sentence.text[: found.start()].rstrip(), sentence.text[found.end() :].lstrip()
+        rest = set(tokens(f"{before} {behind}"))
+        if not rest:
+            return True
+        bounded = before[-1:] in _BOUNDS and behind[:1] in _BOUNDS
+        if bounded and not sentence.frames and not rest & _HANGING:
+            return True
+    return False
 
 
 def _units(text: str, max_words: int) -> Iterator[tuple[Span, int]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
@@ -22,23 +23,41 @@ from hybrid.grounding.calibration import (
     card_path,
     read_fitted,
 )
-from hybrid.grounding.checks import HARD, TextFacts, contradictions, in_order, missing, objections
+from hybrid.grounding.checks import (
+    ALIKE,
+    CONTRADICTING,
+    HARD,
+    TextFacts,
+    contradictions,
+    in_order,
+    missing,
+    objections,
+)
 from hybrid.grounding.claims import claims_of
 from hybrid.grounding.evidence import DEFAULT_LIMIT, Limit, SearchedPassage
 from hybrid.grounding.scorers.names import SHIPPED, TRAINED, Scorer, scorer_for, weights_folder
 from hybrid.grounding.values import Claim, ClaimVerdict, Doubt, Excerpt, Finding, Pair, Status, SupportMatrix
 from hybrid.models import Embedder
 from hybrid.text.dates import MONTHS
+from hybrid.text.folding import legible
 from hybrid.text.words import ENGLISH, language_of, terms
+from hybrid.types import Span
 
 # A sentence is shown instead of the passage around it if it has as much support but for this.
 _AS_GOOD = 0.1
 _MONTHS = frozenset(terms(" ".join(MONTHS)))
-_JUDGED = frozenset((Status.SUPPORTED, Status.CONTRADICTED, Status.NOT_IN_EVIDENCE))
+_JUDGED = frozenset((Status.SUPPORTED, Status.UNCLEAR, Status.CONTRADICTED, Status.NOT_IN_EVIDENCE))
+_NOT_WRONG = frozenset((Status.SUPPORTED, Status.UNCLEAR))
+# What stands there word by word is carried, whatever a scorer makes of it.
+_VERBATIM = 0.98
+# Two passages are held together where they share a word of the claim, each adds one, and so many are there.
+_TOGETHER = 0.8
+_SENTENCES_OF_EACH = 2
 # Passages that several claims or answers share are read once, if they come one after the other.
 _KEPT = 64
 # Nothing a scorer says is surer than this; it also keeps an infinite logit from becoming no number.
 _SUREST = 1_000.0
+_EVEN = 0.5
 # What was measured in English alone; of a model that someone names nobody here knows what it reads.
 _ENGLISH_ONLY = ("overlap", "align", TRAINED)
 
@@ -53,7 +72,8 @@ class Thresholds:
     at .52. On 2,115 supported claims 3 % are doubted, and another 3 % lack a name.
 
     Args:
-        supported: the probability from which on a claim counts as supported.
+        supported: the probability that tells supported claims from others best. Words follow the probability:
+            what lies between it and an even chance is neither called supported nor not.
         doubted: what is left of the probability where a passage lacks a number, unit or date of the claim, or
             a candidate denies it: so little that such a candidate never supports.
         unnamed: what is left of the odds where a passage lacks a name of the claim. A name may be written in
@@ -78,6 +98,16 @@ class Thresholds:
                 f"left of what is doubted ({self.doubted}) than support needs ({self.supported})"
             )
 
+    @property
+    def carried(self) -> float:
+        """Return the probability from which on a claim is called supported: an even chance at the least."""
+        return max(self.supported, _EVEN)
+
+    @property
+    def unclear(self) -> float:
+        """Return the probability from which on a claim is not called unsupported."""
+        return min(self.supported, _EVEN)
+
 
 DEFAULT_THRESHOLDS = Thresholds()
 
@@ -86,18 +116,27 @@ DEFAULT_THRESHOLDS = Thresholds()
 class Candidate:
     """Evidence for a claim and what the checks say of it, before any scorer is asked.
 
-    ``lacking`` is what its whole passage lacks of the claim, ``denied`` what the evidence itself denies.
+    ``lacking`` is what its whole passage lacks of the claim, ``denied`` what the evidence itself denies, or
+    does not state as a fact; ``verbatim`` is whether it says the claim word by word.
     """
 
     evidence: Excerpt
     lacking: tuple[Finding, ...] = ()
     denied: tuple[Finding, ...] = ()
+    verbatim: bool = False
+
+    @property
+    def doubts(self) -> tuple[Finding, ...]:
+        """Return all that the checks found."""
+        return (*self.lacking, *self.denied)
 
     def lessened(self, probability: float, thresholds: Thresholds) -> float:
         """Return what is left of a scorer's probability after the checks."""
         doubts = {finding.doubt for finding in self.lacking}
         if self.denied or doubts & HARD:
             return probability * thresholds.doubted
+        if self.verbatim:
+            return max(probability, _VERBATIM)
         if Doubt.NAME in doubts:
             left = probability * thresholds.unnamed
             return left / (1 - probability + left) if left > 0 else 0.0
@@ -118,25 +157,35 @@ class Judged:
     opposed: bool = False
     failed: bool = False
 
+    @property
+    def joins(self) -> bool:
+        """Tell whether its evidence is of two passages."""
+        return self.candidate.evidence.beside is not None
+
 
 def decide(claim: Claim, judged: Sequence[Judged], thresholds: Thresholds) -> ClaimVerdict:
     """Return the verdict on a checkable claim; without candidates it is not in evidence, with support 0."""
     if not judged:
         return ClaimVerdict(claim, Status.NOT_IN_EVIDENCE, 0.0)
     best = min(judged, key=_better)
-    if best.support >= thresholds.supported:
-        shown = _shortest(judged, max(thresholds.supported, best.support - _AS_GOOD)).candidate
-        return ClaimVerdict(claim, Status.SUPPORTED, best.support, shown.evidence, _findings(shown))
+    for least, status in ((thresholds.carried, Status.SUPPORTED), (thresholds.unclear, Status.UNCLEAR)):
+        if best.support >= least:
+            shown = _shortest(judged, max(least, best.support - _AS_GOOD)).candidate
+            found = _findings(claim, shown.doubts)
+            return ClaimVerdict(claim, status, best.support, shown.evidence, found)
     if any(one.failed for one in judged):
         return ClaimVerdict(claim, Status.NOT_JUDGED)
     candidate = best.candidate
-    found = _findings(candidate)
     if best.opposed:
+        found = _findings(claim, candidate.doubts)
         return ClaimVerdict(claim, Status.CONTRADICTED, best.support, candidate.evidence, found)
-    closest = _closest(claim.text, judged)
-    against = contradictions(claim.text, closest.text, alike=thresholds.close)
-    if against:
-        return ClaimVerdict(claim, Status.CONTRADICTED, best.support, closest, against)
+    shown_text = legible(claim.text).text
+    closest = _closest(shown_text, judged)
+    against = contradictions(shown_text, closest.text, alike=thresholds.close)
+    if any(one.doubt in CONTRADICTING for one in against):
+        found = _findings(claim, against)
+        return ClaimVerdict(claim, Status.CONTRADICTED, best.support, closest, found)
+    found = _findings(claim, (*candidate.doubts, *against))
     return ClaimVerdict(claim, Status.NOT_IN_EVIDENCE, best.support, candidate.evidence, found)
 
 
@@ -156,23 +205,26 @@ def share_unjudged(verdicts: Sequence[ClaimVerdict]) -> float | None:
 
 
 def hallucinated(verdicts: Sequence[ClaimVerdict]) -> float | None:
-    """Return 1 if any judged claim is not supported, else 0; None if none was judged.
+    """Return 1 if any judged claim is contradicted or not in evidence, else 0; None if none was judged.
 
     Lower is better; its mean is the rate of answers with a claim that the passages do not carry
     (RAGTruth, Niu et al. 2024, at the level of the answer).
     """
-    share = share_supported(verdicts)
-    return None if share is None else float(share < 1)
+    judged = [verdict.status for verdict in verdicts if verdict.status in _JUDGED]
+    return float(any(status not in _NOT_WRONG for status in judged)) if judged else None
 
 
-def _findings(candidate: Candidate) -> tuple[Finding, ...]:
-    return in_order([*candidate.lacking, *candidate.denied])
+def _findings(claim: Claim, found: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return findings of what is seen of a claim as they stand in it, in its order, each once."""
+    places = legible(claim.text).places
+    spans = {one: Span(places[one.span.start], places[one.span.end - 1] + 1) for one in found}
+    return in_order({Finding(one.doubt, at, claim.text[at.start : at.end]) for one, at in spans.items()})
 
 
 def _shortest(judged: Sequence[Judged], least: float) -> Judged:
     """Return the shortest candidate of so much support: it shows where the claim stands."""
     enough = [one for one in judged if one.support >= least]
-    return min(enough, key=lambda one: (len(one.candidate.evidence.text), _better(one)))
+    return min(enough, key=lambda one: (one.joins, len(one.candidate.evidence.text), _better(one)))
 
 
 def _better(judged: Judged) -> tuple[float, float, int, str, list[tuple[int, str]]]:
@@ -220,10 +272,11 @@ class Grounding:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """The text of a claim and the passages that may carry it."""
+    """The text of a claim and the passages that may carry it, each by itself or two ``together``."""
 
     claim: str
     passages: tuple[str, ...]
+    together: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,22 +297,61 @@ class _Passages:
     """Passages cut into sentences and read for facts, once for claims that come one after the other."""
 
     def __init__(self, max_words: int, limit: Limit) -> None:
-        self._limit = limit
+        self._limit, self._max_words = limit, max_words
         self._searched = lru_cache(maxsize=_KEPT)(partial(SearchedPassage, max_words=max_words))
-        self._facts = lru_cache(maxsize=_KEPT)(TextFacts)
+        self._facts = lru_cache(maxsize=_KEPT)(lambda text: TextFacts(legible(text).text))
 
     def candidates(self, task: Task) -> list[Candidate]:
         """Return what could carry a claim, with what the checks say of it."""
+        shown = legible(task.claim)
         found: list[Candidate] = []
         for number, text in enumerate(task.passages):
             searched = self._searched(text)
-            proposed = searched.candidates(task.claim, number, self._limit)
-            lacking = in_order(missing(task.claim, self._facts(text))) if proposed else ()
-            found += [
-                Candidate(evidence, lacking, objections(task.claim, searched.sentences_of(evidence)))
-                for evidence in proposed
+            proposed = searched.candidates(shown.text, number, self._limit)
+            if not proposed:
+                continue
+            odd = [Finding(Doubt.LETTERS, at, shown.text[at.start : at.end]) for at in shown.mixed]
+            lacking = in_order([*odd, *missing(shown.text, self._facts(text))])
+            for evidence in proposed:
+                denied = objections(shown.text, searched.sentences_of(evidence))
+                found.append(Candidate(evidence, lacking, denied, searched.says(shown.text, evidence)))
+        return [*found, *(self._unions(shown.text, task.passages) if task.together else ())]
+
+    def _unions(self, claim: str, passages: Sequence[str]) -> Iterator[Candidate]:
+        """Yield two passages as one, where both speak of the same and carry a claim only together.
+
+        Whether they do hangs on these two alone, so that one more passage takes none away.
+        """
+        wanted = frozenset(terms(claim))
+        held = [wanted & self._facts(text).terms for text in passages]
+        for one, other in itertools.combinations(range(len(passages)), 2):
+            here, there = held[one], held[other]
+            if (
+                here & there
+                and here - there
+                and there - here
+                and len(here | there) >= _TOGETHER * len(wanted)
+            ):
+                yield from self._union(claim, one, other, passages)
+
+    def _union(self, claim: str, one: int, other: int, passages: Sequence[str]) -> Iterator[Candidate]:
+        # the order of passages must not matter
+        first, second = sorted((one, other), key=lambda number: passages[number])
+        parts = [
+            self._searched(passages[number]).excerpt(claim, number, _SENTENCES_OF_EACH)
+            for number in (first, second)
+        ]
+        text = f"{parts[0].text} {parts[1].text}"
+        if len(text.split()) <= self._max_words:
+            both = self._facts(f"{passages[first]}\n{passages[second]}")
+            denied = [finding for part in parts for finding in contradictions(claim, part.text, alike=ALIKE)]
+            denied += [
+                finding
+                for part in parts
+                for finding in objections(claim, self._searched(passages[part.passage]).sentences_of(part))
             ]
-        return found
+            evidence = dataclasses.replace(parts[0], text=text, beside=parts[1])
+            yield Candidate(evidence, in_order(missing(claim, both)), in_order(set(denied)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,8 +359,8 @@ class Grounder:
     """Judge with one scorer, its calibration and one policy; a claim may be carried and wrong.
 
     Two laws hold for every scorer. One more passage never lowers the support of a claim: each candidate is
-    found and judged without the other passages, and the best one counts. And the order of the passages
-    changes nothing but their numbers.
+    found and judged without the other passages, or those of two together without a third, and the best one
+    counts. And the order of the passages changes nothing but their numbers.
 
     Args:
         scorer: judges single pairs.
@@ -309,7 +401,7 @@ class Grounder:
         found = iter(
             self.judge(
                 [
-                    Task(claim.text, case.passages)
+                    Task(claim.text, case.passages, together=True)
                     for case, claims in zip(cases, said, strict=True)
                     for claim, status in claims
                     if status is None
@@ -330,7 +422,7 @@ class Grounder:
         passages = _Passages(self.scorer.max_words, self.limit)
         candidates = [passages.candidates(task) for task in tasks]
         pairs = [
-            Pair(candidate.evidence.text, task.claim)
+            Pair(candidate.evidence.text, legible(task.claim).text)
             for task, found in zip(tasks, candidates, strict=True)
             for candidate in found
         ]
@@ -381,10 +473,12 @@ class Grounder:
 
 
 def matrix_of(judged: Sequence[Sequence[Judged]], passages: int) -> SupportMatrix:
-    """Return the table of the judged candidates of each claim, with so many passages."""
+    """Return the table of the judged candidates of each claim, with so many passages, each by itself."""
     values = np.zeros((len(judged), passages))
     for row, found in enumerate(judged):
         for one in found:
+            if one.joins:
+                continue
             column = one.candidate.evidence.passage
             values[row, column] = max(values[row, column], one.support)
     return SupportMatrix(values)

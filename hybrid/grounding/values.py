@@ -18,13 +18,15 @@ class Status(StrEnum):
     """What became of a claim.
 
     ``supported``: the evidence carries it. ``contradicted``: the evidence is about the same and says
-    otherwise. ``not in evidence``: neither. ``not checkable``: it asserts nothing (a question, a greeting,
-    a heading). ``abstained``: the answer declines, so there is nothing to carry. ``unsupported language``:
-    the judge does not know the one it is in, so that a number would mean nothing. ``not judged``: the scorer
-    computed no number (NaN) where nothing else carries it, which says nothing about the claim.
+    otherwise. ``unclear``: it may carry it or not. ``not in evidence``: none of these. ``not checkable``: it
+    asserts nothing (a question, a greeting, a heading). ``abstained``: the answer declines, so there is
+    nothing to carry. ``unsupported language``: the judge does not know the one it is in, so that a number
+    would mean nothing. ``not judged``: the scorer computed no number (NaN) where nothing else carries it,
+    which says nothing about the claim.
     """
 
     SUPPORTED = "supported"
+    UNCLEAR = "unclear"
     CONTRADICTED = "contradicted"
     NOT_IN_EVIDENCE = "not in evidence"
     NOT_CHECKABLE = "not checkable"
@@ -50,11 +52,21 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """Stretches of one passage that are read together, in their order; ``text`` is what a scorer reads."""
+    """Stretches of one passage that are read together, in their order.
+
+    ``text`` is what a scorer reads: what stands there, without what nobody sees. Of two passages that carry a
+    claim together it is the text of both, and ``beside`` is the other one.
+    """
 
     passage: int
     spans: tuple[Span, ...]
     text: str
+    beside: Excerpt | None = None
+
+    def document(self, sources: Sequence[str]) -> dict[str, Any]:
+        """Return it as values for JSON, with the source of its passage."""
+        beside = self.beside and self.beside.document(sources)
+        return {"source": sources[self.passage]} | dataclasses.asdict(self) | {"beside": beside}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,15 +139,13 @@ class ClaimVerdict:
         Args:
             sources: of the passages that it was judged by.
         """
-        found = self.evidence
-        evidence = {} if found is None else {"source": sources[found.passage]} | dataclasses.asdict(found)
         return {
             "text": self.claim.text,
             "span": dataclasses.asdict(self.claim.span),
             "status": self.status,
             "reason": self.claim.reason,
             "support": self.support,
-            "evidence": evidence or None,
+            "evidence": self.evidence and self.evidence.document(sources),
             "findings": [dataclasses.asdict(finding) for finding in self.findings],
         }
 

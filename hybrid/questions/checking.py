@@ -96,8 +96,8 @@ def quotes(question: Question) -> bool:
 
 
 def without_source(questions: Sequence[Question]) -> list[Question]:
-    """Return the questions of no known document; statistics take each for a source of its own."""
-    return [question for question in questions if not (question.source or question.evidence)]
+    """Return the answerable questions of no known document; statistics take each for a source of its own."""
+    return [q for q in questions if q.answerable and not (q.source or q.evidence)]
 
 
 # Eight words in a row are hardly shared by chance; Brown et al. 2020 used 8 to 13 to find contamination.

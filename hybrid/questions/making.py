@@ -378,7 +378,10 @@ def _is_said_elsewhere(question: Question, hits: Sequence[Hit]) -> bool:
     """
     shared = shared_run(question.text, question.evidence[0].quote)
     return len(shared.split()) >= _SAME_WORDS and any(
-        contains(text, shared) and not any(contains(text, answer) for answer in question.answers)
+        # most hits lack one of the words, which is seen much sooner
+        all(word in text.lower() for word in shared.split())
+        and contains(text, shared)
+        and not any(contains(text, answer) for answer in question.answers)
         for text in (hit.chunk.text for hit in hits if hit.chunk.source != question.source)
     )
 

@@ -34,8 +34,8 @@ _SEE = re.compile(
 )
 _NO_ANSWER = re.compile(
     r"(?:(?:in|on|at) (?:the )?(?:Section|Chapter|Appendix|Table|Figure|page)|follow|see|refer|visit|check|"
-    r"read|consult|learn|remember|keep in mind|wait|it means|understand|note|consider|be)\b|"
-    r".*(?:\bthat \w+$|\bdocumentation\b| \.$)",
+    r"read|consult|learn|remember|keep in mind|wait|it means|understand|note|consider|be|the same)\b|"
+    r".*(?:\bthat \w+$|\bdocumentation\b| \.$|\. [A-Z])",
     re.IGNORECASE,
 )
 _NAME_LINE = re.compile(r"`?(?P<name>[\w.+-]{2,40}(?: [\w.+-]{1,20})?)`? [—–-]+ (?P<does>[^\n.]{12,140})\.?")
@@ -128,7 +128,7 @@ _PRAISE = re.compile(
 _MARKED = re.compile(r"[A-Z_.\d]")
 _CODE = re.compile(r"\w_\w|[a-z][A-Z]")
 _LONGEST_TERM = 4
-_NEEDS = re.compile(r"(?:requires|needs|supports|uses|has|lists)\b")
+_NEEDS = re.compile(r"(?:requires|needs|supports|uses|has|lists|works)\b")
 
 
 def _definitions(body: str) -> Iterator[Asked]:
@@ -157,7 +157,7 @@ def _is_name(found: re.Match[str]) -> bool:
     # "the index" is a thing spoken of before; "an index" is any, "indexes" are all; "createdb" is a name, and
     # so is what has a short form
     named = _MARKED.search(term[1:]) or found[0][: found.start("verb")].endswith(") ")
-    any_or_all = article in ("A ", "An ") or found["verb"].startswith("are")
+    any_or_all = article in ("A ", "An ") or (not article and found["verb"].startswith("are"))
     return bool(named or any_or_all or (term[0].islower() and not article))
 
 
@@ -246,9 +246,11 @@ _TO = re.compile(
     r"(?:(?:also|either|simply) )?|simply |just |please )?(?P<act>.{8,})"
 )
 _USE = re.compile(r"(?P<act>[A-Z][a-z]+ [^,;:]{2,80}?) to (?P<do>[a-z]+ [^,;:]{8,110})$")
-# Whose object does what follows: "allow users to", "get it to".
+# Whose object does what follows, "allow users to", or which leave open what is to be done: "use it".
 _OTHERS = re.compile(
-    r"(?:allow|enable|force|cause|tell|ask|let|permit|get|want|need|try|help|require) ", re.I
+    r"(?:allow|enable|force|cause|tell|ask|let|permit|get|want|need|try|help|require|make sure|do|ensure)\b|"
+    r"\w+ (?:it|them)\b",
+    re.IGNORECASE,
 )
 # "How do I use X?" is what all of its page says.
 _BROAD = re.compile(r"use(?: \S+){1,3}")
@@ -259,12 +261,18 @@ def _procedures(body: str) -> Iterator[Asked]:
         found = pattern.match(body)
         if not found or _OTHERS.match(found["act"]) or _BROAD.fullmatch(found["do"]):
             continue
-        if all(map(is_base_verb, found.group("do", "act"))):
+        if is_base_verb(found["do"]) and _is_told(found["act"]):
             yield Asked("procedure", f"how do I {in_first_person(found['do'])}", found["act"])
 
 
+def _is_told(text: str) -> bool:
+    """Tell whether somebody is told to do something: "lock the table", not "lock acquisition will fail"."""
+    return is_base_verb(text) and not FINITE.search(" ".join(text.split()[:4]))
+
+
 _BY_SOMETHING = r"(?P<subject>[^,;:()]{3,90}?) (?P<aux>(?:can|may|must|should|has to|have to) be|is|are) "
-_DONE = r"(?:\w+ly )?(?:\w+(?:ed|en)|done|made|set|built|sent|kept|found|run|drawn|put|read)\b[^,;:()]{0,60}?"
+_MADE = r"\w+(?:ed|en)|done|made|set|built|sent|kept|found|run"
+_DONE = rf"(?!used|intended|primarily)(?:\w+ly )?(?:{_MADE})\b[^,;:()]{{0,60}}?"
 _KEPT = "stored|located|found|kept|held|saved|installed|published|submitted|filed|recorded|sent"
 _ALLOWED = r"approved|authori[sz]ed|signed|reviewed|confirmed|verified|issued|appointed|granted|led"
 _PASSIVES = {
@@ -338,7 +346,7 @@ def _reasons(body: str) -> Iterator[Asked]:
         return
     if telling(found["condition"]) >= _CLEAR:
         condition = f"{found['word'].lower()} {in_first_person(found['condition'])}"
-        if is_base_verb(found["main"]):
+        if _is_told(found["main"]):
             helper = "can" if found["can"] else "should"
             yield Asked("condition", f"what {helper} I do {condition}", found["main"])
         elif not found["told"] and _HAPPENS.match(found["main"]):

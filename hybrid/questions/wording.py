@@ -104,7 +104,9 @@ _POINTING = re.compile(
     re.IGNORECASE,
 )
 # The names of an example, "table t1"; two sentences run together.
-_INVENTED = re.compile(r" (?:The|A|An|In|If|This) [a-z]|\b[a-z]\d\b|\b(?:foo|bar|my_?\w*table|mytab\w*)\b")
+_INVENTED = re.compile(
+    r" (?:The|A|An|In|If|This) [a-z]|\b(?:[a-z]|col)\d\b|\b(?:foo|bar|my_?\w*table|mytab\w*)\b"
+)
 _BARE = re.compile(
     r"\b(?:the|that) (?P<noun>[a-z]+)\b"
     r"(?! (?:of|for|that|which|named|called|in)\b| -| \w*[_A-Z.\d])"
@@ -187,7 +189,10 @@ def inverted(clause: str) -> str:
             word in ("has", "have") and not rest.split(" ")[0].endswith(("ed", "en"))
         ):
             return f"{word} {subject} {rest}"
-        if place > 1 and words[place - 1].lower() in ("the", "a", "an", "of"):
+        # "the count", "counts can be": a noun
+        if place > 1 and words[place - 1] in ("the", "a", "an", "of"):
+            continue
+        if rest.split(" ")[0] in _AUXILIARY:
             continue
         if base := base_of(word):
             return f"does {subject} {base} {rest}"

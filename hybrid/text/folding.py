@@ -104,7 +104,9 @@ def _plain(character: str) -> str:
         return character
     if category in ("Cc", "Cf") or character in _UNSEEN or "\ufe00" <= character <= "\ufe0f":
         return ""
-    return unicodedata.normalize("NFKC", character) if category[0] == "L" or category == "Nd" else character
+    wide = "\uff01" <= character <= "\uff5e"
+    folds = wide or category[0] == "L" or category == "Nd"
+    return unicodedata.normalize("NFKC", character) if folds else character
 
 
 def folded_words(text: str) -> list[str]:

@@ -199,7 +199,7 @@ _FOLLOWS = re.compile(
     r"|as\s+it\s+happens)\b,?\s*)*"
     rf"(?:(?:this|that|it|they|all\s+(?:of\s+)?(?:this|that)|(?:this|that|the|these|those|his|her|their)\s+"
     rf"(?:\w+\s+)?{_CLAIMED})\s?{_BE}{_FILL}\s+(?:{_FALSE}|{_TRUE}|{_SURE})\b"
-    r"|(?:false|wrong|untrue|incorrect|nonsense|no|not(?:\s+(?:true|so|at\s+all|really))?|never|(?:a"
+    r"|(?:false|wrong|untrue|incorrect|nonsense|no|not\s+(?:true|so|at\s+all|really)|never|(?:a"
     r"|an)\s+(?:myth"
     r"|lie|hoax)|yes|true|correct|right|indeed|confirmed|exactly|(?:it|they|he|she|this|that)\s+(?:does|do"
     r"|did"

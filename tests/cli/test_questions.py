@@ -66,7 +66,7 @@ def test_a_good_set_passes(questions, capsys):
 def test_a_check_tells_what_quotes_its_evidence_and_what_is_of_no_document(tmp_path, capsys):
     quote = {"source": "port.md", "quote": "The default port of the listener is 5432."}
     row = {**ROWS[0], "question": "What is the default port of the listener?", "evidence": [quote]}
-    shown = output(capsys, "check", written(tmp_path / "set.jsonl", [row, ROWS[1]]))
+    shown = output(capsys, "check", written(tmp_path / "set.jsonl", [row, ROWS[2]]))
     assert "1 of 1 with evidence quote it" in shown.err
     assert "1 are of no known document, and each counts as a source of its own" in shown.err
 

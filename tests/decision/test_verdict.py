@@ -79,8 +79,8 @@ def test_arms_that_are_always_alike_are_decided_for_the_simpler_one_if_questions
 
 def test_of_two_arms_as_simple_the_one_named_first_wins_a_tie(make_table, rule, right):
     column = right(200, of=400)
-    assert rule(make_table({"rag": column, "adapter": column})).arm == "rag"
-    assert rule(make_table({"adapter": column, "rag": column})).arm == "adapter"
+    assert rule(make_table({"rag:k=3": column, "rag:k=5": column})).arm == "rag:k=3"
+    assert rule(make_table({"rag:k=5": column, "rag:k=3": column})).arm == "rag:k=5"
 
 
 def test_prices_reorder_the_arms(make_table, rule, right):
@@ -100,12 +100,12 @@ def test_prices_reorder_the_arms(make_table, rule, right):
     [
         ("base", 0),
         ("rag", 1),
-        ("adapter", 1),
-        ("both", 2),
+        ("adapter", 2),
+        ("both", 3),
         ("rag:k=5", 1),
-        ("Both_dense", 2),
-        ("gpt-9", 1),
-        ("7", 1),
+        ("Both_dense", 3),
+        ("gpt-9", 2),
+        ("7", 2),
     ],
 )
 def test_simplicity_is_read_from_the_first_word(arm, rank):
@@ -352,6 +352,22 @@ def test_break_even_is_where_training_is_paid_back(make_table, rule, right):
     assert decision.arm == "adapter"
     # 10 once, 2 saved on every 1,000 answers
     assert any("5,000 questions" in line for line in decision.flips)
+
+
+def test_a_prompt_that_does_as_well_as_an_adapter_is_chosen_though_its_answers_cost_a_little_more(
+    make_table, rule, right
+):
+    table = make_table({"adapter": right(250, of=300), "rag:prompt=terse": right(250, of=300)})
+    costs = {"rag:prompt=terse": ArmCost(money=1.2), "adapter": ArmCost(money=1.0, training_money=0.5)}
+    decision = rule(table, costs=costs)
+    assert (decision.arm, decision.order[0]) == ("rag:prompt=terse", "rag:prompt=terse")
+    assert any("first 1,000 answers" in line for line in decision.reasons)
+    assert any("2,500 questions" in line for line in decision.flips)
+    # an adapter that saves more than it cost is the cheaper arm
+    costs["adapter"] = ArmCost(money=0.4, training_money=0.5)
+    assert rule(table, costs=costs).arm == "adapter"
+    # without prices, what needs no adapter comes first
+    assert rule(table).order == ("rag:prompt=terse", "adapter")
 
 
 def test_the_margin_that_would_change_a_verdict_does(make_table, rule):

@@ -95,6 +95,27 @@ def test_a_denial_or_a_long_announcement_is_a_claim(answer):
     assert checkable(answer) == [answer]
 
 
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("The passages do not mention it but the server was hacked.", ["the server was hacked."]),
+        ("The passages do not say; however, the server was hacked.", ["the server was hacked."]),
+        ("I cannot answer this, but aliens exploded the server.", ["aliens exploded the server."]),
+        ("I hope this helps, the server was hacked by aliens!", ["the server was hacked by aliens!"]),
+        ("The server was hacked by aliens in 1999:", ["The server was hacked by aliens in 1999:"]),
+        ("# The server was hacked by aliens", ["The server was hacked by aliens"]),
+        ("# Aliens hacked the server", ["Aliens hacked the server"]),
+        ("Did you know that the server was hacked?", ["Did you know that the server was hacked?"]),
+        ("The passages do not mention the port, but discuss hosts in general.", []),
+        ("I hope this helps, and feel free to ask more!", []),
+        ("The options are the following:", []),
+        ("# How it works", []),
+    ],
+)
+def test_what_hides_behind_courtesy_or_a_mark_is_a_claim(answer, expected):
+    assert checkable(answer) == expected
+
+
 def test_markers_belong_to_the_sentence_they_follow():
     found = claims_of("One is x [1]. [2] Two is y.[3][4] Three is z.")
     assert [claim.cites for claim in found] == [(1, 2), (3, 4), ()]

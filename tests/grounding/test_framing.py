@@ -116,7 +116,7 @@ People wrongly believe that {x}.
 The statement "{X}" is false.
 The statement that {x} is incorrect.
 {X}: wrong.
-{X}. Not.
+{X}. Not true.
 I don't think {x}.
 She dreamed that {x}.
 """.strip()
@@ -153,7 +153,7 @@ It turns out that {x}.
 {X}, as the manual says.
 """.strip()
 # frames of two sentences
-TWO = ("? No.", ". Not.")
+TWO = ("? No.", ". Not true.")
 claims = st.sampled_from(CLAIMS.split("|"))
 no_facts, affirmed = (st.sampled_from(frames.split("\n")) for frames in (NO_FACT, AFFIRMED))
 

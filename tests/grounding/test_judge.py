@@ -144,7 +144,6 @@ def test_a_passage_without_the_number_does_not_hide_the_one_with_it():
     [
         ("The port is 5433.", "By default the port is 5432.", Doubt.NUMBER),
         ("The dose is 5 mg.", "The dose is 5 kg.", Doubt.UNIT),
-        ("It opened in 1990.", "It opened in 1991.", Doubt.DATE),
         ("The port is not open.", "The port is open.", Doubt.NEGATION),
     ],
 )
@@ -153,6 +152,11 @@ def test_a_close_sentence_that_says_otherwise_contradicts(answer, passage, doubt
     assert verdict.status is Status.CONTRADICTED
     assert verdict.evidence.text == passage
     assert [finding.doubt for finding in verdict.findings] == [doubt]
+
+
+def test_another_date_is_told_and_is_no_contradiction():
+    (verdict,) = grounder(Constant(9.0)).ground("It opened in 1990.", ["It opened in 1991."]).verdicts
+    assert (verdict.status, [one.doubt for one in verdict.findings]) == (Status.NOT_IN_EVIDENCE, [Doubt.DATE])
 
 
 def test_a_scorer_may_see_a_contradiction():
@@ -174,11 +178,59 @@ def test_all_answers_are_scored_in_one_call_and_equal_pairs_once():
 
 def test_a_scorer_that_says_no_number_rejects_no_verbatim_sentence():
     with np.errstate(over="ignore"):
-        grounding = grounder(Constant(math.nan)).ground("Dogs bark.", ["Dogs bark."])
+        grounding = grounder(Constant(math.nan)).ground("Dogs bark.", ["Dogs, they say, bark."])
+        (copied,) = grounder(Constant(math.nan)).ground("Dogs bark.", ["Dogs bark."]).verdicts
+    assert (copied.status, copied.support) == (Status.SUPPORTED, 0.98)
     (verdict,) = grounding.verdicts
     assert (verdict.status, verdict.support, verdict.evidence) == (Status.NOT_JUDGED, None, None)
     assert (share_supported([verdict]), hallucinated([verdict]), share_unjudged([verdict])) == (None, None, 1)
     assert np.isfinite(grounding.matrix.values).all()
+
+
+@pytest.mark.parametrize(
+    ("passage", "support"),
+    [
+        ("Cats sleep. Dogs bark at night.", 0.98),
+        ("In the city, dogs bark at night; cats sleep.", 0.98),
+        ("If it rains, dogs bark at night.", 0.0),
+        ("Few dogs bark at night.", 0.0),
+        ("It is not true that dogs bark at night.", 0.0),
+        ("Dogs bark at night. That is a lie.", 0.0),
+    ],
+)
+def test_what_stands_there_word_by_word_is_carried_unless_something_hangs_over_it(passage, support):
+    (verdict,) = grounder(Constant(-9.0)).ground("Dogs bark at night.", [passage]).verdicts
+    assert verdict.support == pytest.approx(support, abs=0.001)
+
+
+def test_two_passages_carry_together_what_neither_does_alone():
+    one, other = "Anna Berg designed the tower in Linz.", "The tower has 80 floors."
+    claim = "Anna Berg designed the tower of 80 floors."
+    alone = grounder().ground(claim, [one]).verdicts[0]
+    for passages in ([one, other], [other, one], [other, "Dogs bark.", one]):
+        grounding = grounder().ground(claim, passages)
+        (verdict,) = grounding.verdicts
+        assert alone.status is not Status.SUPPORTED and verdict.status is Status.SUPPORTED
+        assert {verdict.evidence.passage, verdict.evidence.beside.passage} == {
+            passages.index(one),
+            passages.index(other),
+        }
+        # the table is of each passage by itself
+        assert grounding.matrix.best[0] < verdict.support
+
+
+@pytest.mark.parametrize("denial", ["n\u200bot", "n\u043et", "\uff4eot", "n\u0336ot"])
+def test_letters_are_read_as_they_look(denial):
+    (verdict,) = grounder(Constant(9.0)).ground(f"The port is {denial} open.", ["The port is open."]).verdicts
+    assert verdict.status is Status.CONTRADICTED
+    for finding in verdict.findings:
+        assert verdict.claim.text[finding.span.start : finding.span.end] == finding.text
+
+
+def test_a_word_of_two_scripts_is_found():
+    (verdict,) = grounder(Constant(9.0)).ground("The p\u043ert is open.", ["The port is open."]).verdicts
+    assert [(one.doubt, one.text) for one in verdict.findings] == [(Doubt.LETTERS, "p\u043ert")]
+    assert verdict.status is not Status.SUPPORTED
 
 
 def test_what_one_passage_carries_is_supported_whatever_becomes_of_the_others():
@@ -195,7 +247,7 @@ def test_what_one_passage_carries_is_supported_whatever_becomes_of_the_others():
 @pytest.mark.parametrize("value", [math.inf, -math.inf, 1e30])
 def test_a_scorer_that_breaks_its_word_gives_no_nan(value):
     with np.errstate(over="ignore"):
-        grounding = grounder(Constant(value)).ground("Dogs bark.", ["Dogs bark."])
+        grounding = grounder(Constant(value)).ground("Dogs bark.", ["Dogs, they say, bark."])
     (verdict,) = grounding.verdicts
     assert 0 <= verdict.support <= 1
     assert (verdict.status is Status.SUPPORTED) == (value > 0)
@@ -319,7 +371,11 @@ def test_the_best_candidate_decides():
 
 def test_support_at_the_threshold_is_enough():
     assert decide(CLAIM, [judged(0.5)], Thresholds()).status is Status.SUPPORTED
-    assert decide(CLAIM, [judged(0.5)], Thresholds(supported=0.51)).status is Status.NOT_IN_EVIDENCE
+    assert decide(CLAIM, [judged(0.5)], Thresholds(supported=0.51)).status is Status.UNCLEAR
+    # words follow the probability, however tolerant the threshold
+    tolerant = Thresholds(supported=0.25)
+    found = [decide(CLAIM, [judged(each)], tolerant).status for each in (0.2, 0.3, 0.5)]
+    assert found == [Status.NOT_IN_EVIDENCE, Status.UNCLEAR, Status.SUPPORTED]
 
 
 def test_without_candidates_it_is_not_in_evidence():

@@ -116,7 +116,7 @@ def test_it_is_the_default_judge_and_a_rerun_is_the_same():
     passages = [evidence for evidence, _, _ in PAIRS]
     answer = "The bridge was opened in 1932. The bridge was opened in 1945. Sales rose in the second quarter."
     first = grounder.ground(answer, passages)
-    assert [v.status for v in first.verdicts] == [Status.SUPPORTED, Status.CONTRADICTED, Status.SUPPORTED]
+    assert [v.status for v in first.verdicts] == [Status.SUPPORTED, Status.NOT_IN_EVIDENCE, Status.SUPPORTED]
     assert first == grounder.ground(answer, passages)
     turned = grounder.ground(answer, passages[::-1])
     assert [v.support for v in turned.verdicts] == [v.support for v in first.verdicts]

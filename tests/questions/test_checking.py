@@ -140,6 +140,7 @@ def test_questions_in_the_words_of_their_evidence_and_those_of_no_document_are_c
     found = check_questions([quoting, own, alone])
     assert (found.evident, found.quoting, found.alone) == (2, 1, 1)
     assert check_questions([dataclasses.replace(alone, source="x")]).alone == 0
+    assert check_questions([Question("n", "Who sings?", answerable=False)]).alone == 0
 
 
 @given(words=st.lists(st.sampled_from("abcdef"), min_size=1, max_size=12), cut=st.integers(0, 12))

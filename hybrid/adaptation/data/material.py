@@ -162,7 +162,7 @@ class _Making:
         self.split, self.sieve = split, sieve
         self.left_out: list[LeftOut] = []
         self._retriever, self._settings, self._count = retriever, settings, count
-        self._prompts = load_prompts(settings.generation.language)
+        self._prompts = load_prompts(settings.generation.language, settings.generation.prompt)
 
     def part(self, sources: frozenset[str], objectives: Sequence[Objective], wanted: int) -> list[Example]:
         """Return the examples made from some of the documents."""

@@ -182,7 +182,8 @@ def _examples(
         tokens=settings.passage_tokens,
         holding=[ask.quote.evidence if ask.quote else None for ask in asks],
     )
-    quotes, prompts = [ask.quote for ask in asks if ask.quote], load_prompts(settings.language)
+    quotes = [ask.quote for ask in asks if ask.quote]
+    prompts = load_prompts(settings.language, settings.prompt)
     examples: list[Example] = []
     for ask, focus in zip(asks, focused, strict=True):
         # a source of chance that no other question moves
