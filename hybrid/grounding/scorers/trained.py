@@ -39,7 +39,7 @@ _ALIKE = 0.45
 _LACKING = 2
 
 
-class _Evidence:
+class _Compared:
     """What a passage is compared by; it comes with one claim after the other, and is read once."""
 
     def __init__(self, text: str) -> None:
@@ -80,7 +80,7 @@ class _Evidence:
         return length
 
 
-_evidence = lru_cache(maxsize=64)(_Evidence)
+_compared = lru_cache(maxsize=64)(_Compared)
 Array = NDArray[np.float64]
 SIGNALS = ("head", *WORD_SIGNALS)
 # Of the encoder: one that still knows the order of words, and the last.
@@ -106,7 +106,7 @@ def word_signals(pair: Pair) -> NDArray[np.float64]:
     units and dates of the claim, .5 if it lacks one, 0 if more; ``names`` likewise; ``agreement`` is 0 if the
     sentence of the evidence nearest to the claim denies it or has another number in its place, else 1.
     """
-    there = _evidence(pair.evidence)
+    there = _compared(pair.evidence)
     lacking = [finding.doubt for finding in missing(pair.claim, there.facts)]
     disagrees = bool(contradictions(pair.claim, pair.evidence, alike=_ALIKE))
     return np.array(
