@@ -33,14 +33,8 @@ from hybrid.evaluation.rivals import rivals_of
 from hybrid.evaluation.scores import METRICS, SYNTHETIC, MetricCard, Scores, ScoreTable
 from hybrid.generation.citations import without_markers
 from hybrid.grounding.citing import CitationScores, CitedAnswer, citation_scores
-from hybrid.grounding.judge import (
-    Case,
-    Grounder,
-    Grounding,
-    hallucinated,
-    share_supported,
-    share_unjudged,
-)
+from hybrid.grounding.judge import Case, Grounder, Grounding
+from hybrid.grounding.values import hallucinated, share_supported, share_unjudged
 from hybrid.models import Embedder
 from hybrid.types import Question
 

@@ -11,7 +11,7 @@ from hybrid.grounding.values import Doubt, Finding
 from hybrid.text.dates import MONTHS, Date, dates
 from hybrid.text.framing import Frame, Framed, Stance, framed, frames, without
 from hybrid.text.numbers import Quantity, implied_numbers, quantities, same_number, same_quantity
-from hybrid.text.polarity import stems, turned_around
+from hybrid.text.polarity import denials, stems, turned_around
 from hybrid.text.sentences import sentence_spans
 from hybrid.text.words import content_words, initials, stem, terms, tokens, word_set
 from hybrid.types import Span
@@ -26,7 +26,7 @@ ALIKE = 0.6
 # As far as the longest word reaches.
 _CONTEXT = 24
 _LETTERS = re.compile(r"[^\W\d_]+")
-_DIGITS = re.compile(r"\d+")
+_DIGITS = re.compile(r"\d+(?:,\d{3}(?!\d)|\.\d+)*")
 _WORD = re.compile(r"\w+")
 _CAPITALISED = r"[^\W\d_a-z]\w*(?:[-.'’&]\w+)*"
 _NAME = re.compile(
@@ -49,7 +49,8 @@ _NO_FACT = {
     Stance.CONDITIONAL: Doubt.CONDITIONAL,
     Stance.REPORTED: Doubt.REPORTED,
 }
-_PRESENT = word_set("is are has have does do will can")
+_PRESENT = word_set("is are has have does do will can may")
+_VOWELS = re.compile("[aeiou]")
 _PASSED = word_set("was were had did been")
 # A claim that repeats all of so many words is about the same, whatever else it says.
 _REPEATED = 3
@@ -81,8 +82,9 @@ class TextFacts:
 
     @cached_property
     def digits(self) -> frozenset[str]:
-        """Return all runs of digits."""
-        return frozenset(_DIGITS.findall(self.text))
+        """Return all runs of digits; of 1,200 it is 1200, of 5.3 it is 5, of 10.0.0.1 each."""
+        runs = [run.replace(",", "").split(".") for run in _DIGITS.findall(self.text)]
+        return frozenset(part for run in runs for part in (run if len(run) > 2 else run[:1]))
 
     @cached_property
     def numbers(self) -> tuple[Quantity, ...]:
@@ -154,9 +156,9 @@ def _objections(claim: str, mine: Sequence[Frame], sentence: Framed) -> list[Fin
     theirs = [one for one in sentence.frames if _is_about(one, other, shared)]
     whole = Span(len(claim) - len(claim.lstrip()), max(len(claim.rstrip(" .!\n")), 1))
     turned = turned_around(own, other)
-    # "it is not true that it is not open": two denials say nothing
+    # "it is not true that it is not open": two denials say nothing, and of one denied otherwise nobody knows
     if sum(one.stance is Stance.DENIED for one in (*ours, *theirs)) % 2:
-        turned = [] if turned else [whole]
+        turned = [] if turned or denials(own) != denials(other) else [whole]
     found = [_finding(Doubt.NEGATION, claim, span) for span in turned]
     put, said_so = {one.stance for one in theirs}, {one.stance for one in ours}
     found += [_finding(_NO_FACT[each], claim, whole) for each in put - said_so if each in _NO_FACT]
@@ -186,10 +188,12 @@ def _is_about(frame: Frame, text: str, shared: frozenset[str]) -> bool:
 def _is_present(text: str, past: str) -> bool:
     """Tell whether a text says in the present what another one says of the past."""
     words, others = set(tokens(text)), set(tokens(past))
-    if words & _PRESENT:
+    if (words - others) & _PRESENT:
         return True
-    ended = {stem(word) for word in others if word not in words}
-    return not words & _PASSED and any(word.endswith("s") and stem(word) in ended for word in words - others)
+    # "runs" and "ran" differ by their vowels
+    ended = {_VOWELS.sub("", stem(word)) for word in others - words}
+    verbs = {_VOWELS.sub("", stem(word)) for word in words - others if word.endswith("s")}
+    return not words & _PASSED and bool(verbs & ended)
 
 
 def contradictions(claim_text: str, evidence_text: str, *, alike: float) -> tuple[Finding, ...]:

@@ -32,39 +32,33 @@ _ITEM_NUMBER = re.compile(r"\(?\d{1,3}[.)]")
 
 _PLEASANT = "yes|no|sure|certainly|of course|great question|hello|hi|hey|thanks|thank you|ja|nein|gerne|hallo"
 _SOURCE = (
-    r"(?:the )?(?:(?:given|provided|supplied|retrieved|above|following) )?"
-    r"(?:passages?|documents?|contexts?|sources?|texts?|excerpts?|search results|information)"
-    r"(?: (?:provided|given|above|\d{1,2}))*"
+    r"(?:the )?(?:(?:given|provided|supplied|retrieved|above|following) )?(?:passages?|documents?|contexts?"
+    r"|sources?|texts?|excerpts?|search results|information)(?: (?:provided|given|above|\d{1,2}))*"
 )
 _OPENING = re.compile(
-    rf"(?:(?!no\.\s*\d)(?:{_PLEASANT})\s*(?:[,.!:;–—]+\s*|$)"
-    rf"|(?:according to|based on|as (?:stated|mentioned|described) in|per) {_SOURCE}"
-    rf"(?:{_MARKERS.pattern})?\s*[,:]\s*)+",
+    rf"(?:(?!no\.\s*\d)(?:{_PLEASANT})\s*(?:[,.!:;–—]+\s*|$)|(?:according to|based on|as (?:stated|mentioned"
+    rf"|described) in|per) {_SOURCE}(?:{_MARKERS.pattern})?\s*[,:]\s*)+",
     re.IGNORECASE,
 )
 _COURTESY = re.compile(
     r"(?:(?:hello|hi|hey)(?=[,.!]| there\b| again\b| everyone\b|$)|thanks(?! to\b)|thank you"
     r"|you['’]re welcome|(?:i )?hope (?:this|that|it) helps|(?:please )?(?:let me know|feel free)"
     r"|(?:i['’]m )?(?:happy|glad) to help|here (?:is|are) (?:the|your|my) (?:answers?|summary)"
-    r"|if you have (?:any )?(?:more |other |further )?questions|as an ai(?: language)? model)"
-    r"\b[^.]{0,80}[.!:]*",
+    r"|if you have (?:any )?(?:more |other |further )?questions|as an ai(?: language)? model"
+    r"|have an? (?:nice|great|good|lovely) (?:day|one|time|week|evening))\b[^.]{0,80}[.!:]*",
     re.IGNORECASE,
 )
 _BUT = r"(?:(?:however|unfortunately|but|sorry|i['’]m sorry|leider),? (?:but )?)?"
 _DECLINES = re.compile(
-    rf"{_BUT}(?:"
-    rf"{_SOURCE} (?:(?:do|does|did) ?(?:not|n['’]t)|never) (?:\w+ )?"
-    r"(?:(?:say|state|mention|specify|answer|address|indicate|tell|explain|discuss)\b"
-    r"|(?:contain|provide|include|give) (?:\w+ ){0,3}"
-    r"(?:information|details?|answers?|mention|data|evidence)\b)"
-    r"|there is no mention of\b"
-    rf"|there is (?:no|not enough|insufficient) (?:\w+ )?(?:information|evidence|answer)\b.*\b{_SOURCE}"
-    r"|(?:i|we) (?:cannot|can['’]t|could not|couldn['’]t|(?:am|was|are|were) (?:unable|not able) to)"
-    r" (?:answer|find|determine|tell|say|provide|confirm|verify)\b"
-    r"|(?:this|that|it|the answer) is not (?:\w+ )?(?:stated|mentioned|specified|given|answered)\b"
-    rf".*\b{_SOURCE}"
-    r"|(?:die|in den) (?:passagen|texten?|dokumenten?|quellen)"
-    r" (?:sagen|nennen|erwähnen|enthalten|beantworten|steht)\b.*\b(?:nicht|nichts|keinen?)\b)",
+    rf"{_BUT}(?:{_SOURCE} (?:(?:do|does|did) ?(?:not|n['’]t)|never) (?:\w+ )?(?:(?:say|state|mention|specify"
+    rf"|answer|address|indicate|tell|explain|discuss)\b|(?:contain|provide|include"
+    rf"|give) (?:\w+ ){{0,3}}(?:information|details?|answers?|mention|data|evidence)\b)"
+    rf"|there is no mention of\b|there is (?:no|not enough|insufficient) (?:\w+ )?(?:information|evidence"
+    rf"|answer)\b.*\b{_SOURCE}|(?:i|we) (?:cannot|can['’]t|could not|couldn['’]t|(?:am|was|are"
+    rf"|were) (?:unable|not able) to) (?:answer|find|determine|tell|say|provide|confirm|verify)\b|(?:this"
+    rf"|that|it|the answer) is not (?:\w+ )?(?:stated|mentioned|specified|given|answered)\b.*\b{_SOURCE}"
+    rf"|(?:die|in den) (?:passagen|texten?|dokumenten?|quellen) (?:sagen|nennen|erwähnen|enthalten"
+    rf"|beantworten|steht)\b.*\b(?:nicht|nichts|keinen?)\b)",
     re.IGNORECASE,
 )
 # A sentence that ends with a colon and is longer asserts something before it announces.
@@ -76,13 +70,14 @@ _ANNOUNCES = re.compile(
 )
 # a question that tells
 _TOLD = re.compile(
-    r"(?:did|do)(?:n['’]t)? you know that\b|is(?:n['’]t| it not| not) it (?:\w+ )?that\b", re.IGNORECASE
+    r"did(?:n['’]t)? you know (?!(?:wh\w+|how|if|of|about)\b)|do(?:n['’]t)? you know that\b|is(?:n['’]t"
+    r"| it not| not) it (?:\w+ ){0,3}that\b",
+    re.IGNORECASE,
 )
 _ASKS = re.compile(
-    r"(?:(?:and|but|so|or|then|also|in|on|at|by|for|to|of|with|from) )*"
-    r"(?:what|which|who|whom|whose|when|where|why|how|is|are|was|were|do|does|did|can|could|will|would"
-    r"|shall|should"
-    r"|may|might|has|have|had|am|isn|aren|don|doesn|didn|won|any)\b",
+    r"(?:(?:and|but|so|or|then|also|in|on|at|by|for|to|of|with|from) )*(?:what|which|who|whom|whose|when"
+    r"|where|why|how|is|are|was|were|do|does|did|can|could|will|would|shall|should|may|might|has|have|had|am"
+    r"|isn|aren|don|doesn|didn|won|any)\b",
     re.IGNORECASE,
 )
 # "Aliens hacked the server": a verb that no list of ours holds
@@ -90,18 +85,16 @@ _DID = re.compile(r"(?<=\w )\w+ed (?:by|the|an?|all|every|its|his|her|their|our|
 # Where something may be asserted behind a courtesy, or behind saying that nothing is known.
 _BEHIND = re.compile(
     r"[\s,;:–—-]+(?P<turn>but|however|yet|nevertheless|nonetheless|although|though|still|except that"
-    r"|anyway)\b,?\s+"
-    r"|[,;:–—]\s+|\s-\s+|[!.]\s+",
+    r"|anyway)\b,?\s+|[,;:–—]\s+|\s-\s+|[!.]\s+|\s\(|(?<=\byou) that\s+|\sbecause\s+(?!they\b|these\b|it\b)",
     re.IGNORECASE,
 )
 # of the passages still, or of who answers
 _OF_PASSAGES = re.compile(
-    r"(?:only|rather|just|instead|do|does|did|discuss|mention|describe|explain|provide|give|say|state"
-    r"|contain|include"
-    r"|refer|focus|cover|list|talk|note|suggest|indicate|show|offer|i\b|i['’])",
+    r"(?:they )?(?:only|rather|just|instead|do|does|did|discuss|mention|describe|explain|provide|give|say"
+    r"|state|contain|include|refer|focus|cover|list|talk|note|suggest|indicate|show|offer|i\b|i['’])",
     re.IGNORECASE,
 )
-_OF_ITSELF = re.compile(r"(?:and |so |please )?(?:i|we|feel|let|you)\b", re.IGNORECASE)
+_OF_ITSELF = re.compile(r"(?:and |so |please )?(?:i|we|feel|let|you|nor)\b", re.IGNORECASE)
 _CLOSING = "\"'”’»)]*_ "
 _JOINT = re.compile(r";\s+|,\s+(?:and|but)\s+|,?\s+while\s+")
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
@@ -156,24 +149,24 @@ _POLITE = r"(?:(?:please|now|kindly|just|you (?:must|should|will)|and)[ ,]+)*"
 # Each reaches to the end of the sentence.
 _APPEALS = (
     # orders to leave the evidence alone
-    rf"{_POLITE}(?:ignore|disregard|forget) (?:(?:all|any|of|the|these|your|previous|prior|above) )*"
-    r"(?:evidence|passages?|contexts?|instructions?|rules|prompts?)\b.*",
+    rf"{_POLITE}(?:ignore|disregard|forget) (?:(?:all|any|of|the|these|your|previous|prior"
+    rf"|above) )*(?:evidence|passages?|contexts?|instructions?|rules|prompts?)\b.*",
     # orders to give a verdict
     rf"{_POLITE}(?:answer|say|respond|reply)\b(?:[ :=]+(?:only|with|just|the word))*[ :=]+{_YES}\W*",
     rf"{_POLITE}(?:output|return|print)\b(?:[ :=]+(?:only|just|the word))*[ :=]+{_VERDICT}\W*",
-    rf"{_POLITE}(?:mark|label|rate|score|classify|treat|consider|judge|assume|grade|accept)(?: that)?"
-    rf" {_THIS}\b.{{0,30}}\b{_TRUE}\W*",
+    rf"{_POLITE}(?:mark|label|rate|score|classify|treat|consider|judge|assume|grade"
+    rf"|accept)(?: that)? {_THIS}\b.{{0,30}}\b{_TRUE}\W*",
     # verdicts on itself
-    rf"(?:this|the (?:above|previous|preceding)) {_NOUN} (?:is|was|has been|must be|should be)"
-    rf" (?:(?:\w+ly|already|100 ?%) )*{_TRUE}(?: by the {_GIVEN})?\W*",
+    rf"(?:this|the (?:above|previous|preceding)) {_NOUN} (?:is|was|has been|must be|should be) (?:(?:\w+ly"
+    rf"|already|100 ?%) )*{_TRUE}(?: by the {_GIVEN})?\W*",
     rf"human: is {_THIS} .{{0,30}}\?.*",
     # labels, tags and roles of a conversation
     rf"(?:{_LABEL}\s*[:=]\s*[\"']?{_YES}(?!\w)\W*)+",
     rf"support probability[ :=]+{_YES}\W*",
     rf"(?:(?:[\[(<]|\*\*)/?{_VERDICT}(?:[\])>]|\*\*)\W*)+",
     rf"(?:```\w*\s*)?\{{\s*\"{_LABEL}\"\s*:.*",
-    r"(?:<\|?/?(?:im_start|im_end|system|assistant|user|claim|evidence|label)\b|\[/?inst\]"
-    r"|#+\s*(?:system|instruction)\b).*",
+    r"(?:<\|?/?(?:im_start|im_end|system|assistant|user|claim|evidence|label)\b|\[/?inst\]|#+\s*(?:system"
+    r"|instruction)\b).*",
     # assurances
     r"(?:it|this) is (?:an? )?(?:well[- ]known|widely known|obvious|established)(?: fact)?\W*",
     r"as (?:everyone|everybody|we all) knows?\W*",

@@ -276,7 +276,10 @@ class SearchedPassage:
 def _is_clause(words: str, sentence: Framed) -> bool:
     """Tell whether words are all of a sentence, or stand between its marks with nothing that they hang on."""
     pattern = r"\W+".join(map(re.escape, words.split()))
-    for found in re.finditer(rf"(?<!\w){pattern}(?!\w)", sentence.text, re.IGNORECASE):
+    # "200 people" is no clause of "1,200 people", nor "costs 5" of "costs 5.3"
+    for found in re.finditer(
+        rf"(?<!\w)(?<!\d[.,])(?<![-−–](?=\d)){pattern}(?!\w|[.,–-]\d)", sentence.text, re.IGNORECASE
+    ):
         before, behind = sentence.text[: found.start()].rstrip(), sentence.text[found.end() :].lstrip()
         rest = set(tokens(f"{before} {behind}"))
         if not rest:

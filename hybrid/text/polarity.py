@@ -13,6 +13,8 @@ from hybrid.types import Span
 
 # of a sentence that may deny: "don't" is one
 _DENYING_WORD = re.compile(r"\w+(?:['’]\w+)*")
+# it adds, and denies nothing
+_NOT_ONLY = re.compile(r"\bnot\s+(?:only|just|merely|solely)\b", re.IGNORECASE)
 _NEGATORS = NEGATORS | word_set("rarely seldom barely infrequently nowhere")
 # They deny as well, but not always the word behind them: where one is, nothing can be said for certain.
 _MURKY = re.compile(
@@ -51,12 +53,12 @@ def turned_around(claim: str, sentence: str) -> list[Span]:
     nothing is.
     """
     said, there = _read(claim), _read(sentence)
-    denials = _denials(said), _denials(there)
-    if not any(denials):
+    found = denials(claim), denials(sentence)
+    if not any(found):
         turned = _opposed(said, there)
     else:
         # with a denial on both sides, or one that reaches nobody knows where, they may well agree
-        turned = _denied(said, there) if 0 in denials and None not in denials else []
+        turned = _denied(said, there) if 0 in found and None not in found else []
     return [word.span for word in turned]
 
 
@@ -69,12 +71,13 @@ def stems(text: str) -> frozenset[str]:
 @lru_cache(maxsize=_KNOWN)
 def _stem_of(written: str) -> str:
     """Return the stem of a word of weight, nothing of another one."""
-    word = _normal(written)
+    word = fold(written)
     return _stem(word) if _is_content(word) else ""
 
 
-def _denials(words: Sequence[_Word]) -> int | None:
+def denials(text: str) -> int | None:
     """Return how many negators there are; None if what is denied is not certain."""
+    words = _read(text)
     if any(_MURKY.fullmatch(word.text) for word in words):
         return None
     return sum(_is_negator(word.text) for word in words)
@@ -130,8 +133,8 @@ def _read(text: str) -> tuple[_Word, ...]:
     """Return the words of a text; what stands behind a negator with light words between is denied."""
     words: list[_Word] = []
     reach = 0
-    for match in _DENYING_WORD.finditer(text):
-        word = _normal(match.group())
+    for match in _DENYING_WORD.finditer(_NOT_ONLY.sub(lambda found: " " * len(found.group()), text)):
+        word = fold(match.group())
         negates = _is_negator(word)
         words.append(_Word(word, _stem(word), Span(*match.span()), denied=reach > 0 and not negates))
         if negates:
@@ -142,12 +145,10 @@ def _read(text: str) -> tuple[_Word, ...]:
     return tuple(words)
 
 
-def _normal(written: str) -> str:
-    return fold(written)
-
-
 def _stem(word: str) -> str:
-    return word if _is_negator(word) else stem(word)
+    found = word if _is_negator(word) else stem(word)
+    # "cure" as "cures"
+    return found.removesuffix("e") if len(found) == len("cure") else found
 
 
 def _is_negator(word: str) -> bool:

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid.grounding.citing import CitationScores, CitedAnswer, CitedSupport, citation_scores, judged_sets
-from hybrid.grounding.judge import Grounder, Thresholds
+from hybrid.grounding.judge import Grounder
 from hybrid.grounding.scorers.baselines import NgramOverlap
-from hybrid.grounding.values import Logits
+from hybrid.grounding.values import Logits, Thresholds
 from hybrid.types import Citation
 
 

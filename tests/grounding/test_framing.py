@@ -118,6 +118,24 @@ The statement that {x} is incorrect.
 {X}: wrong.
 {X}. Not true.
 I don't think {x}.
+We doubt {x}.
+Nobody at the plant could confirm that {x}.
+Nothing suggests that {x}.
+Do not assume that {x}.
+It has yet to be shown that {x}.
+The vendor boasts that {x}.
+The union demands that {x}.
+The office denied reports that {x}.
+The board has ruled out that {x}.
+That {x} has never been verified.
+The sign saying {x} is wrong.
+"{X}" is one of the oldest myths of all.
+{X}, or so the legend goes.
+{X}, my uncle used to say.
+{X} (this has been disproved).
+{X}, but our tests found otherwise.
+True or false: {x}.
+{X}. This report was later withdrawn.
 She dreamed that {x}.
 """.strip()
 AFFIRMED = """
@@ -147,13 +165,14 @@ Contrary to popular belief, {x}.
 {X}, which is true.
 Yes, {x}.
 Please note: {x}.
+Nothing has changed: {x}.
 Even if the flag is set, {x}.
 We know that {x}.
 It turns out that {x}.
 {X}, as the manual says.
 """.strip()
 # frames of two sentences
-TWO = ("? No.", ". Not true.")
+TWO = ("? No.", ". Not true.", "later withdrawn.")
 claims = st.sampled_from(CLAIMS.split("|"))
 no_facts, affirmed = (st.sampled_from(frames.split("\n")) for frames in (NO_FACT, AFFIRMED))
 
@@ -223,7 +242,29 @@ def test_a_claim_that_denies_what_the_evidence_asserts_is_objected_to_as_well(fr
         # two denials
         ("The port is not open.", "It is false that the port is open.", []),
         ("The port is open.", "It is false that the port is not open.", []),
+        # of another thing, or of nothing
+        ("The court rejected the appeal.", "The appeal was rejected.", []),
+        ("Access needs the password.", "Access is denied if the password is wrong.", []),
+        ("The lake feeds 30,000 people.", "The lake feeds 30,000 people.", []),
+        ("The tool serves nurses and visitors.", "The tool serves nurses, visitors.", []),
+        ("The minister resigned.", "The minister, who had once denied everything, resigned.", []),
+        ("The lake feeds the river.", "The lake not only feeds the river but also the mill.", []),
+        ("Aspirin does not cure the flu.", "It is a myth that aspirin cures the flu.", []),
+        ("The shop sells bicycles.", "Unlike earlier versions of the plan, the shop sells bicycles.", []),
+        (
+            "The shop sells bicycles.",
+            "The shop was set up to sell bicycles; in reality it is a bar.",
+            [Doubt.REPORTED],
+        ),
+        ("The shop sells bicycles.", "The shop promised to sell bicycles.", [Doubt.SUPPOSED]),
+        (
+            "The lake feeds the river.",
+            "The lake once fed the river, which used to feed the mill.",
+            [Doubt.PAST],
+        ),
         # what was so
+        ("The lake contains salt.", "The lake once contained salt.", [Doubt.PAST]),
+        ("The pump runs at 40 bar.", "The pump ran at 40 bar until the 2019 refit.", [Doubt.PAST]),
         ("The server stores passwords.", "Until 2019 the server stored passwords.", [Doubt.PAST]),
         ("The server stored passwords.", "Until 2019 the server stored passwords.", []),
         ("The server stores passwords.", "The server used to store passwords.", [Doubt.PAST]),

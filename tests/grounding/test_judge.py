@@ -18,23 +18,31 @@ from hybrid.grounding.calibration import (
     read_fitted,
 )
 from hybrid.grounding.judge import (
-    DEFAULT_THRESHOLDS,
     Candidate,
     Case,
     Grounder,
     Judged,
-    Thresholds,
     decide,
     fitted_for,
-    hallucinated,
     load_grounder,
-    share_supported,
-    share_unjudged,
 )
 from hybrid.grounding.labelled import LabelledClaim, ScorerLogits
 from hybrid.grounding.scorers.baselines import NgramOverlap, WordAlignment
 from hybrid.grounding.service import write_card
-from hybrid.grounding.values import Claim, ClaimVerdict, Doubt, Excerpt, Finding, Logits, Status
+from hybrid.grounding.values import (
+    DEFAULT_THRESHOLDS,
+    Claim,
+    ClaimVerdict,
+    Doubt,
+    Excerpt,
+    Finding,
+    Logits,
+    Status,
+    Thresholds,
+    hallucinated,
+    share_supported,
+    share_unjudged,
+)
 from hybrid.testing import HashEmbedder
 from hybrid.types import Span
 
