@@ -59,8 +59,8 @@ def test_what_was_said_of_each_example_by_others_is_kept(built):
     _, out, _ = built
     rows = [json.loads(line) for line in (out / HELD_OUT).read_text().splitlines()]
     assert len(rows) == 180
-    right = [row["head"] for row in rows[::2]]
-    wrong = [row["head"] for row in rows[1::2]]
+    right = [row["kind_head"] for row in rows[::2]]
+    wrong = [row["kind_head"] for row in rows[1::2]]
     assert np.mean(np.array(right) > np.array(wrong)) > 0.75
 
 
