@@ -1,5 +1,6 @@
 """From labelled sets to a folder that serves, or to nothing."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -13,6 +14,7 @@ from hybrid.grounding.judge import fitted_for
 from hybrid.grounding.scorers.names import scorer_for
 from hybrid.grounding.values import Pair
 from recipes.grounding.building import HELD_OUT, build, even_logit, evened
+from recipes.grounding.making import MADE
 from recipes.grounding.recipe import Kind
 from recipes.grounding.training import TrainingSettings
 
@@ -111,6 +113,7 @@ def test_kinds_and_labels_weigh_alike_in_the_calibration():
     kinds = [
         Kind(Dataset("few", tuple(few)), *[np.arange(20.0)] * 5),
         Kind(Dataset("many", tuple(uneven)), *[nothing] * 5),
+        Kind(Dataset("rules", (dataclasses.replace(few[0], task=MADE),)), *[np.ones(1)] * 5),
     ]
     chosen, logits = evened(kinds)
     counts = {(one.domain, one.unsupported) for one in chosen}
