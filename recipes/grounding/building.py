@@ -155,9 +155,9 @@ def built_on_disk(
 def evened(kinds: Sequence[Kind]) -> tuple[list[Example], NDArray[np.float64]]:
     """Return examples and logits of which every kind gives as many, and as many of both labels.
 
-    How often claims of a new kind are carried nobody knows; sets were made with a third or with two thirds. Of
-    what rules made there is nothing where people labelled anything: its mistakes are all of words that are
-    there, which real ones are not, and a curve that is fitted on it doubts what is sound.
+    How often claims of a new kind are carried nobody knows; sets were made with a third or with two thirds.
+    Of what rules made there is nothing where people labelled anything: its mistakes are all of words that
+    are there, which real ones are not, and a curve that is fitted on it doubts what is sound.
     """
     people = [kind for kind in kinds if any(one.task != MADE for one in kind.dataset.examples)] or kinds
     sides = [np.flatnonzero(kind.supported == side) for kind in people for side in (True, False)]
