@@ -118,7 +118,7 @@ def train_head(
             for group in optimiser.param_groups:
                 group["lr"] = rate
             items = [lessons[place] for place in places]
-            loss = _loss(head(batch_of([item.read for item in items])), items, settings)
+            loss = loss_of(head(batch_of([item.read for item in items])), items, settings)
             if not torch.isfinite(loss):
                 raise TrainingFailed(f"the loss is {loss.item()} at step {step + 1}", hint="lower the rate")
             optimiser.zero_grad()
@@ -154,7 +154,8 @@ def batches(lessons: Sequence[Lesson], size: int, *, seed: int, epoch: int) -> I
         yield packed[number]
 
 
-def _loss(judged: Judged, items: Sequence[Lesson], settings: TrainingSettings) -> torch.Tensor:
+def loss_of(judged: Judged, items: Sequence[Lesson], settings: TrainingSettings) -> torch.Tensor:
+    """Return the loss over claims, and over tokens where people marked them."""
     labels = torch.tensor([float(item.supported) for item in items])
     loss = functional.binary_cross_entropy_with_logits(judged.support, labels)
     targets = torch.zeros_like(judged.unsupported)

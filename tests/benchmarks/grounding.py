@@ -114,8 +114,8 @@ class Judges:
         logits = {name: self._said(name, scorer, claims, support) for name, scorer in self._words.items()}
         held = [self._held.get(claim.id) for claim in claims]
         if all(held):
-            for name, key in ((_TRAINED, whole), ("head", head)):
-                logits[name] = np.array([row[key] for row in held if row], dtype=np.float64)
+            for name, key, new in ((_TRAINED, whole, "kind"), ("head", head, "kind_head")):
+                logits[name] = np.array([row.get(key, row[new]) for row in held if row], dtype=np.float64)
         else:
             logits[_TRAINED] = self._said(_TRAINED, self.trained, claims, support)
             logits["head"] = best_passage_head(self.trained, claims)

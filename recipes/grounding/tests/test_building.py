@@ -1,5 +1,6 @@
 """From labelled sets to a folder that serves, or to nothing."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -13,6 +14,7 @@ from hybrid.grounding.judge import fitted_for
 from hybrid.grounding.scorers.names import scorer_for
 from hybrid.grounding.values import Pair
 from recipes.grounding.building import HELD_OUT, build, even_logit, evened
+from recipes.grounding.making import MADE
 from recipes.grounding.recipe import Kind
 from recipes.grounding.training import TrainingSettings
 
@@ -59,8 +61,8 @@ def test_what_was_said_of_each_example_by_others_is_kept(built):
     _, out, _ = built
     rows = [json.loads(line) for line in (out / HELD_OUT).read_text().splitlines()]
     assert len(rows) == 180
-    right = [row["head"] for row in rows[::2]]
-    wrong = [row["head"] for row in rows[1::2]]
+    right = [row["kind_head"] for row in rows[::2]]
+    wrong = [row["kind_head"] for row in rows[1::2]]
     assert np.mean(np.array(right) > np.array(wrong)) > 0.75
 
 
@@ -111,6 +113,7 @@ def test_kinds_and_labels_weigh_alike_in_the_calibration():
     kinds = [
         Kind(Dataset("few", tuple(few)), *[np.arange(20.0)] * 5),
         Kind(Dataset("many", tuple(uneven)), *[nothing] * 5),
+        Kind(Dataset("rules", (dataclasses.replace(few[0], task=MADE),)), *[np.ones(1)] * 5),
     ]
     chosen, logits = evened(kinds)
     counts = {(one.domain, one.unsupported) for one in chosen}
