@@ -33,6 +33,22 @@ def test_several_sentences_are_chosen_to_cover_a_claim_together():
     assert "Ada sold maps." in best(passage, "Ada built boats in Rome and sold maps.", 2)
 
 
+@pytest.mark.parametrize(
+    ("claim", "passage", "says"),
+    [
+        ("The pier is long.", "Today it rains, the pier is long; the oak is old.", True),
+        ("200 people live there.", "In all, 200 people live there.", True),
+        ("200 people live there.", "1,200 people live there.", False),
+        ("The fine is 5.", "The fine is 5.50 euros.", False),
+        ("5 degrees were measured.", "-5 degrees were measured.", False),
+        ("The pier is long.", "They said the pier is long.", False),
+    ],
+)
+def test_a_clause_is_said_word_by_word_but_no_part_of_a_number(claim, passage, says):
+    searched = SearchedPassage(passage, max_words=200)
+    assert searched.says(claim, searched.candidates(claim)[0]) is says
+
+
 def test_a_rare_word_counts_for_more_than_a_frequent_one():
     passage = "The pier is old. The pier is long. The pier is red. The oak is old."
     assert best(passage, "the pier of oak", 1) == ["The oak is old."]

@@ -252,16 +252,11 @@ def test_a_claim_that_denies_what_the_evidence_asserts_is_objected_to_as_well(fr
         ("Aspirin does not cure the flu.", "It is a myth that aspirin cures the flu.", []),
         ("The shop sells bicycles.", "Unlike earlier versions of the plan, the shop sells bicycles.", []),
         (
-            "The shop sells bicycles.",
-            "The shop was set up to sell bicycles; in reality it is a bar.",
+            "The shop sells bread.",
+            "On paper, the shop sells bread; in reality it is a bar.",
             [Doubt.REPORTED],
         ),
         ("The shop sells bicycles.", "The shop promised to sell bicycles.", [Doubt.SUPPOSED]),
-        (
-            "The lake feeds the river.",
-            "The lake once fed the river, which used to feed the mill.",
-            [Doubt.PAST],
-        ),
         # what was so
         ("The lake contains salt.", "The lake once contained salt.", [Doubt.PAST]),
         ("The pump runs at 40 bar.", "The pump ran at 40 bar until the 2019 refit.", [Doubt.PAST]),
