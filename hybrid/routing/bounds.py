@@ -91,7 +91,7 @@ class BoundArm:
             return None
         if by is AnswerScore.RETRIEVAL:
             return answer.hits[0].score
-        from hybrid.grounding.judge import share_supported
+        from hybrid.grounding.values import share_supported
 
         passages = [hit.chunk.text for hit in answer.hits]
         return share_supported(self.grounder().ground(answer.text, passages).verdicts)

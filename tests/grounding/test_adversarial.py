@@ -7,10 +7,10 @@ import pytest
 
 from hybrid.config import ModelSettings
 from hybrid.grounding.calibration import UNCALIBRATED
-from hybrid.grounding.judge import Case, Grounder, hallucinated
+from hybrid.grounding.judge import Case, Grounder
 from hybrid.grounding.scorers.baselines import NgramOverlap, WordAlignment
 from hybrid.grounding.scorers.names import scorer_for
-from hybrid.grounding.values import Status
+from hybrid.grounding.values import Status, hallucinated
 from hybrid.testing import HashEmbedder
 
 # One line for each scorer that is to withstand all of this.
