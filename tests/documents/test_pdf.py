@@ -6,7 +6,8 @@ import pytest
 from pypdf import PdfReader, PdfWriter
 
 from hybrid.documents.builder import TextBuilder
-from hybrid.documents.layout import Line, add_lines
+from hybrid.documents.grid import Piece
+from hybrid.documents.layout import Page, add_pages
 
 
 def paragraph(*lines, x=72, y=700, size=10, font="F1"):
@@ -81,7 +82,7 @@ def test_no_text_is_rejected(read_one, make_pdf):
 
 
 def test_fonts_without_letters_are_rejected(read_one, make_pdf):
-    assert "no legible text" in read_one("a.pdf", make_pdf([paragraph("/g43/g25 /g12")])).reason
+    assert "no legible text" in read_one("a.pdf", make_pdf([paragraph("\\\\#%&/ !-.,+ ~~ x")])).reason
 
 
 @pytest.mark.slow
@@ -115,23 +116,23 @@ def test_truncated_files_are_read_or_rejected(read_one, make_pdf, share):
 def test_a_broken_page_does_not_cost_the_others(read_one, make_pdf, monkeypatch):
     from hybrid.documents import pdf
 
-    real = pdf.page_lines
+    real = pdf.read_page
 
-    def fail_on_second(page):
-        if page.page_number == 1:
+    def fail_on_second(document, index):
+        if index == 1:
             raise RecursionError
-        return real(page)
+        return real(document, index)
 
-    monkeypatch.setattr(pdf, "page_lines", fail_on_second)
+    monkeypatch.setattr(pdf, "read_page", fail_on_second)
     document = read_one("a.pdf", make_pdf([paragraph("One."), paragraph("Two."), paragraph("Three.")]))
     assert "Two" not in document.text
     assert document.metadata == {"pages": "3", "pages_unreadable": "1"}
     assert len(document.pages) == 3
 
-    def fail(page):
+    def fail(document, index):
         raise KeyError("/Contents")
 
-    monkeypatch.setattr(pdf, "page_lines", fail)
+    monkeypatch.setattr(pdf, "read_page", fail)
     assert "none of which can be read (KeyError" in read_one("a.pdf", make_pdf([paragraph("One.")])).reason
 
 
@@ -144,5 +145,6 @@ def test_libraries_stay_silent(read_one, make_pdf, capfd, caplog):
 
 def test_contents_lines_keep_their_lines():
     builder = TextBuilder(1000)
-    add_lines(builder, [[Line("Goats . . . . . . 3", 72, 700, 10), Line("Sheep . . . . . . 7", 72, 688, 10)]])
+    lines = [Piece("Goats . . . . . . 3", 72, 200, 700, 10), Piece("Sheep . . . . . . 7", 72, 200, 688, 10)]
+    add_pages(builder, [Page(lines, [])])
     assert builder.document("a").text == "Goats … 3\nSheep … 7"
