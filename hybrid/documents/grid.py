@@ -12,7 +12,9 @@ from typing import NamedTuple
 _BULLET = re.compile(r"[•◦▪‣∙·●○■–—*-]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)]|\[\d{1,3}\]")
 _CURRENCY = re.compile(r"(?:US|C|A)?[$€£¥]|(?:USD|EUR|GBP|CHF)")
 _CLOSING = re.compile(r"[)%]+|%\s*\)")
-_LEADER = re.compile(r"(?:\.\s?){4,}$")
+_LEADER = re.compile(r"\s*(?:\.\s?){4,}$|\s*(?:\.\s){3,}$")
+_LED = re.compile(r"(.*?\S)\s*(?:\.\s?){4,}(\S.*)")
+_PAGE = re.compile(r"[A-Z]?-?\d{1,4}|[ivxlc]+", re.IGNORECASE)
 _VALUE = re.compile(
     r"[(\[]?\s?[-−–+~<>≤≥±]?\s?(?:US|C|A)?[$€£¥]?\s?[-−–+(]?\s?"
     r"(?:\d{1,3}(?:[,.’' ]\d{3})+(?:[.,]\d+)?|\d+[.,]?\d*|[.,]\d+)\s?(?:%|x|bps|pts|[a-zA-Z*†]{1,2})?\s?[)\]]?[%*†]*"
@@ -24,6 +26,9 @@ _OPEN_END = re.compile(r"(?:\b(?:and|or|of|the|to|for|in|on|by|from|with|at|per|
 CAPTION = re.compile(r"(?:table|exhibit|schedule|figure|chart|tabelle|tableau)\s+[\w.-]+", re.IGNORECASE)
 _SAME_LINE = 0.35
 _MERGE_GAP = 0.9
+# Two numbers so far apart stand in two columns; the first set ends a number, the second begins one.
+NUMBER_GAP = 0.5
+NUMBER_SIGNS = ("0123456789)%", "0123456789($-")
 _GUTTER = 0.5
 _FAR = 3.5
 # Cells of a table are short; the lines of a column of prose are not.
@@ -94,6 +99,7 @@ class Cell(NamedTuple):
     text: str
     bold: bool
     is_value: bool
+    end: float
 
 
 class _Area(NamedTuple):
@@ -219,25 +225,15 @@ def join_row(row: Row) -> Piece:
 
 def _merged(row: Row, uprights: Sequence[Box]) -> Row:
     """Join what belongs together: words, a bullet and its item, a sign and its number, dots that lead."""
+    row = [part for piece in row for part in _led(piece, alone=len(row) == 1)]
     merged = row[:1]
-    for piece in row[1:]:
+    for number, piece in enumerate(row[1:], start=1):
         last = merged[-1]
-        size = max(piece.size, last.size)
-        gap = (piece.x - last.end) / size
-        near = gap <= _MERGE_GAP and not any(
-            last.end - 2 <= box.left <= piece.x + 2 and box.bottom < piece.y < box.top for box in uprights
-        )
-        if last.table or piece.table or not (
-            near
-            or (len(merged) == 1 and _BULLET.fullmatch(last.text) and gap < 5)
-            or (_CURRENCY.fullmatch(last.text) and gap < 15)
-            or (_CLOSING.fullmatch(piece.text) and gap < 3)
-            or _LEADER.search(last.text)
-            or _LEADER.match(piece.text)
-        ):
+        if not _is_one(last, piece, row[number:], uprights, first=len(merged) == 1):
             merged.append(piece)
             continue
-        tight = gap < 0.17 or _CURRENCY.fullmatch(last.text) or _CLOSING.fullmatch(piece.text)
+        signs = _CURRENCY.fullmatch(last.text) or _CLOSING.fullmatch(piece.text)
+        tight = signs or piece.x - last.end < 0.17 * max(piece.size, last.size)
         pair = [last.text, piece.text]
         if _RIGHT_TO_LEFT.search(last.text) and _RIGHT_TO_LEFT.search(piece.text):
             pair.reverse()
@@ -248,7 +244,43 @@ def _merged(row: Row, uprights: Sequence[Box]) -> Row:
             end=max(piece.end, last.end),
             bold=last.bold and piece.bold,
         )
+    if len(merged) > 1:  # dots lead to the values of a row
+        merged = [piece._replace(text=_LEADER.sub("", piece.text) or piece.text) for piece in merged]
     return merged
+
+
+def _is_one(last: Piece, piece: Piece, rest: Row, uprights: Sequence[Box], *, first: bool) -> bool:
+    """Return whether two neighbours in a row belong together, ``rest`` is the row from the second on."""
+    if last.table or piece.table:
+        return False
+    gap = (piece.x - last.end) / max(piece.size, last.size)
+    if _CURRENCY.fullmatch(last.text) and gap < 15:
+        return True
+    if _CURRENCY.fullmatch(piece.text) and len(rest) > 1 and rest[1].is_value:
+        return False
+    if _CLOSING.fullmatch(piece.text) and gap < 3:
+        return True
+    if first and _BULLET.fullmatch(last.text) and gap < 5:
+        return True
+    if _LEADER.search(last.text) and len(rest) == 1 and _PAGE.fullmatch(piece.text):
+        return True
+    least = 0.2 if piece.text[0] == "$" else NUMBER_GAP
+    if gap > least and last.text[-1] in NUMBER_SIGNS[0] and piece.text[0] in NUMBER_SIGNS[1]:
+        return False
+    return (gap <= _MERGE_GAP or bool(_LEADER.match(piece.text))) and not any(
+        last.end - 2 <= box.left <= piece.x + 2 and box.bottom < piece.y < box.top for box in uprights
+    )
+
+
+def _led(piece: Piece, *, alone: bool) -> Row:
+    """Return a label and the value that dots lead to, but not to the number of a page, as two pieces."""
+    match = _LED.fullmatch(piece.text)
+    if not match or (alone and _PAGE.fullmatch(match[2])):
+        return [piece]
+    width = (piece.end - piece.x) / len(piece.text)
+    start = piece.end - width * len(match[2])
+    label = piece._replace(text=match[1], end=piece.x + width * len(match[1]))
+    return [label, piece._replace(text=match[2], x=start)]
 
 
 def _free(row: Row) -> Iterator[tuple[float, float]]:
@@ -263,7 +295,7 @@ def _gutters(rows: list[Row]) -> list[_Gutter]:
     closed: list[_Gutter] = []
     open_: list[_Gutter] = []
     for number, row in enumerate(rows):
-        going = []
+        going: list[_Gutter] = []
         for gutter in open_:
             longer = gutter.with_row(row, number)
             (going if longer else closed).append(longer or gutter)
@@ -374,7 +406,8 @@ def _zones(rows: list[Row], gutters: list[_Gutter]) -> Iterator[tuple[int, int]]
     for first, last in zones:
         # heads that stand above all columns but the first, and lines of a cell that go on
         left = min((row[0] for row in rows[first : last + 1]), key=lambda piece: piece.x)
-        while first and first not in edges and rows[first - 1][0].x > left.end and not rows[first - 1][0].table:
+        right = max(row[-1].end for row in rows[first : last + 1])
+        while first and first not in edges and _heads(rows[first - 1], left, right):
             first -= 1
         while last + 1 < len(rows) and last + 1 not in edges and _goes_on(rows[last], rows[last + 1], left):
             last += 1
@@ -384,6 +417,13 @@ def _zones(rows: list[Row], gutters: list[_Gutter]) -> Iterator[tuple[int, int]]
                 yield start, number - 1
                 start = number
         yield start, last
+
+
+def _heads(row: Row, left: Piece, right: float) -> bool:
+    """Return whether a row stands above the columns but the first, and not above the whole table."""
+    middle = (row[0].x + row[-1].end) / 2
+    of_values, of_all = (left.end + right) / 2, (left.x + right) / 2
+    return row[0].x > left.end and not row[0].table and abs(middle - of_values) < abs(middle - of_all)
 
 
 def _goes_on(row: Row, below: Row, left: Piece) -> bool:
@@ -419,7 +459,7 @@ def _cells(row: Row, columns: list[tuple[float, float]]) -> list[Cell]:
     for piece in row:
         touched = [n for n, (left, right) in enumerate(columns) if left < piece.end and right > piece.x]
         first, last = (touched[0], touched[-1]) if touched else (0, 0)
-        cells.append(Cell(first, last, piece.text, piece.bold, piece.is_value))
+        cells.append(Cell(first, last, piece.text, piece.bold, piece.is_value, piece.end))
     return cells
 
 
@@ -459,18 +499,30 @@ def _logical(rows: list[Row], columns: list[tuple[float, float]], area: _Area | 
                     values[cell.first] = values.get(cell.first, 0) + cell.is_value
         if max(values.values(), default=0) > 1:
             whole.discard(band)
+    steps = sorted(above[0].y - row[0].y for above, row in pairwise(rows) if len(above) > 1 and len(row) > 1)
+    usual = steps[len(steps) // 2] if steps else math.inf
     lines: list[list[Cell]] = []
     has_data = False
     for number, row in enumerate(rows):
         cells = _cells(row, columns)
         joins = False
-        if number:
-            same_band = bands[number] == bands[number - 1]
-            step = (rows[number - 1][0].y - row[0].y) / row[0].size
-            if same_band and bands[number] in whole and (step < 1.7 or cells[0].first):
-                joins = True
-            elif same_band and has_data:
-                joins = _continues(lines[-1], cells, rows[number - 1][0].y - row[0].y, row[0].size)
+        if number and bands[number] == bands[number - 1]:
+            step = rows[number - 1][0].y - row[0].y
+            above = lines[-1]
+            if bands[number] in whole:
+                joins = step < 1.7 * row[0].size or cells[0].first > 0
+            elif step > 1.6 * row[0].size:
+                joins = False
+            elif len(above) == 1 and not above[0].first and not cells[0].first:
+                word = cells[0].text.split(" ", 1)[0]
+                is_full = above[0].end + 0.5 * row[0].size * (len(word) + 1) > columns[0][1]
+                # what is set off below is the rest of a label, or one of several rows below their head
+                next_row = rows[number + 1] if number + 1 < len(rows) else []
+                rest = len(next_row) < 2 or len(row) < 2 or abs(next_row[0].x - row[0].x) > 1
+                hangs = row[0].x > rows[number - 1][0].x + 3 and rest and above[0].text[-1] != ":"
+                joins = _runs_on(above[0], cells[0]) or (is_full and (step < 0.93 * usual or hangs))
+            elif has_data or cells[0].first:
+                joins = _continues(above, cells)
         if joins:
             lines[-1] = _stacked(lines[-1], cells)
         else:
@@ -479,16 +531,20 @@ def _logical(rows: list[Row], columns: list[tuple[float, float]], area: _Area | 
     return lines
 
 
-def _continues(line: list[Cell], cells: list[Cell], step: float, size: float) -> bool:
+def _runs_on(above: Cell, below: Cell) -> bool:
+    if above.text.endswith(":"):
+        return False
+    return below.text[:1].islower() or bool(_OPEN_END.search(above.text))
+
+
+def _continues(line: list[Cell], cells: list[Cell]) -> bool:
     """Return whether a row goes on with the cells of the row above it."""
-    if step > 1.6 * size or any(cell.is_value for cell in cells if cell.first):
-        # a label of two lines whose values stand beside the second
-        alone = len(line) == 1 and not line[0].first and cells[0].first == 0 and not line[0].text.endswith(":")
-        opens = bool(_OPEN_END.search(line[0].text)) or cells[0].text[:1].islower()
-        return alone and opens and step <= 1.6 * size
-    if cells[0].first:
-        return not any(cell.is_value for cell in cells)
-    return len(cells) == 1 and (cells[0].text[:1].islower() or bool(_OPEN_END.search(line[0].text)))
+    if any(cell.is_value for cell in cells):
+        return False
+    if not cells[0].first:
+        return len(cells) == 1 and _runs_on(line[0], cells[0])
+    spans = {(cell.first, cell.last): cell.is_value for cell in line}
+    return all(not spans.get((cell.first, cell.last), True) for cell in cells)
 
 
 def _stacked(above: list[Cell], below: list[Cell]) -> list[Cell]:
@@ -500,7 +556,7 @@ def _stacked(above: list[Cell], below: list[Cell]) -> list[Cell]:
                 first, last = min(other.first, cell.first), max(other.last, cell.last)
                 if (first, last) != (other.first, other.last) and len(cells) > 1:
                     first, last = other.first, other.last
-                cells[number] = Cell(first, last, text, other.bold and cell.bold, False)
+                cells[number] = Cell(first, last, text, other.bold and cell.bold, False, cell.end)
                 break
         else:
             cells.append(cell)
@@ -516,14 +572,11 @@ def _starts_anew(lines: list[list[Cell]], number: int) -> bool:
     line = lines[number]
     if len(line) == 1 and CAPTION.match(line[0].text):
         return True
-    return (
-        len(line) > 2
-        and all(cell.bold and not cell.is_value for cell in line)
-        and any(_is_data(above) for above in lines[:number])
-        and not any(cell.bold for cell in lines[number - 1])
-        and number + 1 < len(lines)
-        and _is_data(lines[number + 1])
-    )
+    if len(line) < 2 or any(cell.is_value for cell in line) or not any(map(_is_data, lines[:number])):
+        return False
+    is_set_off = all(cell.bold for cell in line) and not any(cell.bold for cell in lines[number - 1])
+    below = lines[number + 1 : number + 3]
+    return (is_set_off or line[0].first > 0) and any(map(_is_data, below))
 
 
 def _with_heads(lines: list[list[Cell]], width: int, *, ruled: bool) -> Table:
@@ -550,7 +603,7 @@ def _with_heads(lines: list[list[Cell]], width: int, *, ruled: bool) -> Table:
         for cell in line:
             for column in range(cell.first, cell.last + 1):
                 wide = any(c.first <= column <= c.last and c.first < c.last for c in heads[number - 1][:] if number)
-                names[column] += (", " if wide else "\n") * bool(names[column]) + cell.text
+                names[column] += (", " if wide else "\n") * bool(names[column]) + cell.text.removesuffix(",")
     rows = [_texts(line, width) for line in body]
     return Table(rows, tuple(names) if any(names) else (), caption)
 

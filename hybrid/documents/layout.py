@@ -333,7 +333,10 @@ def _without_edges(builder: TextBuilder, pages: list[Page]) -> list[Page]:
 
 
 def _edges(number: int, page: Page, rows: list[Row], *, top: bool) -> Iterator[_Edge]:
-    for piece in (rows[0] if top else rows[-1]) if rows else []:
+    row, inner = (rows if top else rows[::-1])[:2] if len(rows) > 1 else (*rows, [], [])[:2]
+    if 1 < len(row) <= len(inner) and abs(row[0].y - inner[0].y) < 2.2 * row[0].size:
+        return  # the heads of a table
+    for piece in row:
         height = page.height - piece.y if top else piece.y
         if height < _EDGE * page.height:
             numbers = tuple(map(_number, _NUMBERS.findall(piece.text)))
@@ -343,8 +346,8 @@ def _edges(number: int, page: Page, rows: list[Row], *, top: bool) -> Iterator[_
 def _number(text: str) -> int:
     if text.isdigit():
         return int(text[:9])
-    values = [_ROMAN[letter] for letter in text.lower()]
-    return sum(-value if value < after else value for value, after in zip(values, [*values[1:], 0], strict=True))
+    values = [*(_ROMAN[letter] for letter in text.lower()), 0]
+    return sum(-value if value < after else value for value, after in pairwise(values))
 
 
 def _repeated(edges: list[_Edge], inner: Counter[str]) -> list[_Edge]:
@@ -356,7 +359,7 @@ def _repeated(edges: list[_Edge], inner: Counter[str]) -> list[_Edge]:
         for place, value in enumerate(edge.numbers):
             rest = edge.numbers[:place] + edge.numbers[place + 1 :]
             groups[edge.pattern, rest, place, value - edge.page].append(edge)
-    found = {}
+    found: dict[tuple[int, Piece], _Edge] = {}
     for key, group in groups.items():
         on = {edge.page for edge in group}
         if len(on) >= (_MIN_REPEATS if len(key) == 3 or group[0].pattern == "#" else _MIN_REPEATS - 1):

@@ -19,7 +19,7 @@ from pypdf import PdfReader
 
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import TextBuilder
-from hybrid.documents.grid import Box, Piece
+from hybrid.documents.grid import NUMBER_GAP, NUMBER_SIGNS, Box, Piece
 from hybrid.documents.layout import Page, add_pages
 from hybrid.documents.source import SourceFile, Unreadable, check_pages
 from hybrid.types import Document
@@ -40,6 +40,8 @@ _HYPHENS = (0x02, 0xFFFE)  # PDFium's names of a hyphen at the end of a line
 _MIN_LEGIBLE = 0.3
 _LOCKED = "encrypted: it opens only with a password; save it without one"
 _UNIT = re.compile(r"(?:^|[^\w.,])(?:[kcmdµn]?m|ft|in|mi|yd|sec|[a-zA-Z]|e|R)$")
+
+_ENDS_NUMBER, _STARTS_NUMBER = (np.isin(np.arange(128), [ord(c) for c in signs]) for signs in NUMBER_SIGNS)
 
 _Floats = NDArray[np.float64]
 
@@ -262,12 +264,16 @@ class _Glyphs:
         alike = np.minimum(self.size[1:], self.size[:-1]) > 0.85 * size
         ends = (gap > _PIECE_GAP * size) | (np.diff(self.view) != 0)
         ends |= np.abs(np.diff(self.base)) > np.where(alike, 0.15, 0.6) * size
+        ends_number = _ENDS_NUMBER[np.minimum(self.codes[:-1], 127)]
+        ends |= (gap > NUMBER_GAP * size) & ends_number & _STARTS_NUMBER[np.minimum(self.codes[1:], 127)]
+        ends |= (gap > _WORD_GAP * size) & ends_number & (self.codes[1:] == ord("$"))
         for box in boxes:
             if box.is_upright:
                 crossed = (self.right[:-1] <= box.left + 2) & (self.left[1:] >= box.right - 2)
                 ends |= crossed & (self.base[1:] > box.bottom) & (self.base[1:] < box.top)
         blank = self.blank.copy()
         blank[1:] |= gap > _WORD_GAP * size
+        blank[1:] &= alike | (gap > _WORD_GAP * size)
         starts = np.flatnonzero(np.append(True, ends))
         blank[starts] = False
         stops = np.append(starts[1:], self.index.size)
@@ -300,14 +306,7 @@ class _Glyphs:
         large, text = self.size[start:stop].max(), ""
         line = self.base[start + int(self.size[start:stop].argmax())]
         for small, raised, piece in self._by_script(start, stop, float(large), float(line), blank):
-            if not (small and raised) or not text or piece[:1] == " ":
-                text += piece
-            elif re.fullmatch(r"[-−–+]?\d+", piece) and (text[-1].isdigit() or _UNIT.search(text)):
-                text += f"^{piece}"
-            elif re.fullmatch(r"\d{1,3}(?:,\s?\d{1,3})*|[a-z]", piece):
-                text += f"[{piece}]"
-            else:
-                text += piece
+            text += _marked(text, piece) if small and raised else piece
         return text
 
     def _by_script(
@@ -338,6 +337,16 @@ class _Glyphs:
             bold = weight >= _BOLD_WEIGHT or any(word in lower for word in _BOLD)
             known[font] = bold, any(word in lower for word in _MONOSPACED)
         return known[font]
+
+
+def _marked(before: str, raised: str) -> str:
+    """Return a raised text as power or as mark of a note where it would change a number or a word."""
+    number = re.search(r"(?<![\d.,])\d{1,2}$", before)
+    if re.fullmatch(r"[-−–+]\d+|\d+|[a-z]", raised) and (
+        raised[0] in "-−–+" or (number and raised not in "abcdefgho") or _UNIT.search(before)
+    ):
+        return f"^{raised}"
+    return f"[{raised}]" if before and re.fullmatch(r"\d{1,3}(?:,\s?\d{1,3})*|[a-h]", raised) else raised
 
 
 def _codes(page: pdfium.PdfTextPage, text: int) -> NDArray[np.uint32]:
