@@ -183,10 +183,11 @@ class _Layout:
         if not group.lines:
             return
         self._table = None
-        level = self._heading_level(group)
+        has_leader = _LEADER.search(group.lines[0].text)
+        level = 0 if has_leader else self._heading_level(group)
         if level:
             self._add_text(BlockKind.HEADING, group, level=level)
-        elif _LEADER.search(group.lines[0].text):
+        elif has_leader:
             self._builder.add(
                 BlockKind.LIST, "\n".join(_LEADER.sub(" … ", line.text) for line in group.lines)
             )

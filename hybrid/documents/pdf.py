@@ -58,11 +58,8 @@ _object_of = _fast(api.FPDFText_GetTextObject, _P, _P, _I)
 _box_of = _fast(api.FPDFText_GetLooseCharBox, _I, _P, _I, _P)
 _matrix_of = _fast(api.FPDFText_GetMatrix, _I, _P, _I, _P)
 _origin_of = _fast(api.FPDFText_GetCharOrigin, _I, _P, _I, _P, _P)
+_is_made_up = _fast(api.FPDFText_IsGenerated, _I, _P, _I)
 _font_of = _fast(api.FPDFTextObj_GetFont, _P, _P)
-
-
-class _PageTooLarge(Exception):  # the page is left out
-    pass
 
 
 def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
@@ -99,7 +96,7 @@ def read_page(document: pdfium.PdfDocument, index: int) -> Page:
     with contextlib.closing(page), contextlib.closing(page.get_textpage()) as text:
         count = api.FPDFPage_CountObjects(page)
         if max(count, api.FPDFText_CountChars(text)) > _MAX_OBJECTS:
-            raise _PageTooLarge(f"more than {_MAX_OBJECTS:,} objects on the page")
+            raise Unreadable(f"more than {_MAX_OBJECTS:,} objects on a page")
         width, height = page.get_width(), page.get_height()
         boxes = list(_drawn(page, min(count, _MAX_BOXES), width * height))
         glyphs = _Glyphs.of(text)
@@ -121,7 +118,8 @@ def _each_page(count: int, read_one: Callable[[int], Page]) -> tuple[list[Page],
             raise
         except Exception as error:  # noqa: BLE001  a hostile page may raise anything from a library
             pages.append(Page([], []))
-            errors.append(f"{type(error).__name__}: {error}"[:120])
+            name = "" if isinstance(error, Unreadable) else f"{type(error).__name__}: "
+            errors.append(f"{name}{error}"[:120])
     return pages, errors
 
 
@@ -208,9 +206,8 @@ class _Glyphs:
         start = boxes.ctypes.data
         deque(map(_box_of, repeat(text), index.tolist(), range(start, start + boxes.nbytes, 16)), maxlen=0)
         left, top, right, bottom = boxes.T.astype(float)
-        # characters of one font on one line have the same top and bottom, or left and right where it is turned
+        # characters of one font on one line have the same top and bottom
         apart = (np.abs(np.diff(top)) > 0.01) | (np.abs(np.diff(bottom)) > 0.01)
-        apart &= (np.abs(np.diff(left)) > 0.01) | (np.abs(np.diff(right)) > 0.01)
         runs = np.flatnonzero(np.append(True, apart))
         lengths = np.diff(np.append(runs, index.size))
         first = index[runs].tolist()
@@ -287,10 +284,13 @@ class _Glyphs:
         for number, (start, stop) in enumerate(zip(starts.tolist(), stops.tolist(), strict=True)):
             mixed = scripts[stop - 1] > scripts[start]
             text = self._with_scripts(start, stop, blank) if mixed else string[places[start] : places[stop - 1] + 1]
+            if re.match(r"\S \S \S \S\b", text):
+                text = self._tracked(start, stop, gap)
             main = start + int(self.size[start:stop].argmax()) if mixed else start
             bold, mono = self._font(start, fonts)
-            if bold:
-                bold = self._font(stop - 1, fonts)[0]
+            for at in (stop - 1, (start + stop) // 2) if bold or mono else ():
+                also = self._font(at, fonts)
+                bold, mono = bold and also[0], mono and also[1]
             yield Piece(
                 text.translate(_LIGATURES) if has_ligatures else text,
                 float(left[number]),
@@ -300,6 +300,17 @@ class _Glyphs:
                 bold,
                 mono,
             )
+
+    def _tracked(self, start: int, stop: int, gap: _Floats) -> str:
+        """Return letters that are set apart without the blanks that PDFium makes up between them."""
+        usual = np.median(gap[start : stop - 1])
+        text = chr(self.codes[start])
+        for k in range(start + 1, stop):
+            between = range(int(self.index[k - 1]) + 1, int(self.index[k]))
+            is_blank = any(not _is_made_up(self.text, at) for at in between)
+            is_blank |= bool(gap[k - 1] > usual + 0.5 * self.size[k])
+            text += " " * is_blank + chr(self.codes[k])
+        return text
 
     def _with_scripts(self, start: int, stop: int, blank: NDArray[np.bool_]) -> str:
         """Return the text with a mark where a raised number would change the number before it."""
