@@ -10,7 +10,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from hybrid.documents.builder import TextBuilder
-from hybrid.documents.grid import CAPTION, Box, Piece, Row, Table, arrange, join_row, rows_of
+from hybrid.documents.grid import CAPTION, Box, Piece, Row, Table
+from hybrid.documents.order import arrange, rows_of
 from hybrid.types import BlockKind
 
 _ITEM = re.compile(r"(?:[•◦▪‣∙·●○■–—*-]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)]|\[\d{1,3}\])\s+\S")
@@ -129,15 +130,14 @@ class _Layout:
         before, self._table = self._table, table
         goes_on = waiting and before and not table.caption and not self._above
         rows = "\n".join(" | ".join(row) for row in table.rows)
-        if goes_on and before and len(before.rows[-1]) == len(table.rows[-1]):
-            if table.columns in ((), before.columns):
-                if table.columns:
-                    self._builder.leave_out("repeated table head", len(" | ".join(table.columns)))
-                for _ in range(waiting):
-                    self._builder.start_page(inside=1)
-                self._builder.extend(rows, glue="\n")
-                self._table = table._replace(columns=before.columns)
-                return 0
+        if goes_on and before and before.goes_on_in(table):
+            if table.columns:
+                self._builder.leave_out("repeated table head", len(" | ".join(table.columns)))
+            for _ in range(waiting):
+                self._builder.start_page(inside=1)
+            self._builder.extend(rows, glue="\n")
+            self._table = table._replace(columns=before.columns)
+            return 0
         self._start_pages(waiting)
         for line in table.caption:
             self._builder.add(BlockKind.PARAGRAPH, line)
@@ -155,9 +155,9 @@ class _Layout:
             return True
         if line.bold != last.bold:
             return True
-        has_leader = bool(_LEADER.search(line.text))
-        if line.monospaced or has_leader or _LEADER.search(last.text):
-            return new_page or has_leader != bool(_LEADER.search(last.text))
+        has_leader, follows_one = _has_leader(line.text), _has_leader(last.text)
+        if line.monospaced or has_leader or follows_one:
+            return new_page or has_leader != follows_one
         if _ITEM.match(line.text):
             return True
         step, leading = last.y - line.y, self._steps.get(round(line.size), 1.2 * line.size)
@@ -183,7 +183,7 @@ class _Layout:
         if not group.lines:
             return
         self._table = None
-        has_leader = _LEADER.search(group.lines[0].text)
+        has_leader = _has_leader(group.lines[0].text)
         level = 0 if has_leader else self._heading_level(group)
         if level:
             self._add_text(BlockKind.HEADING, group, level=level)
@@ -241,13 +241,14 @@ class _Layout:
         for last, line in pairwise([*lines, ""]):
             kept, glue = self._seam(last, line)
             parts += [last[:kept], glue] if line else [last]
-        return _CJK_BLANK.sub("", "".join(parts))
+        text = "".join(parts)
+        return text if text.isascii() else _CJK_BLANK.sub("", text)
 
     def _seam(self, last: str, line: str) -> tuple[int, str]:
         """Return how many characters of a line stay before the next one, and what stands between them."""
         if _goes_on_in_cjk(last, line):
             return len(last), ""
-        broken = _BROKEN.search(last[-40:])
+        broken = _BROKEN.search(last[-40:]) if last[-1:] == "-" else None
         if not broken or _TWO_WORDS.match(line):
             return len(last), " "
         return len(last) - self._is_one_word(broken[1], line), ""
@@ -265,8 +266,12 @@ class _Layout:
         return not (are_two or self._words[f"{start.lower()}-{end}"] or _COMPOUND.fullmatch(start))
 
 
+def _has_leader(text: str) -> bool:
+    return (".." in text or ". ." in text) and _LEADER.search(text) is not None
+
+
 def _goes_on_in_cjk(last: str, line: str) -> bool:
-    return bool(re.match(_CJK, last[-1:]) and re.match(_CJK, line[:1]))
+    return last[-1:] > "\u2e80" and bool(re.match(_CJK, last[-1]) and re.match(_CJK, line[:1]))
 
 
 def _caption_in(text: str, *, is_heading: bool, before: str) -> str:
@@ -330,7 +335,9 @@ def _without_edges(builder: TextBuilder, pages: list[Page]) -> list[Page]:
                         active.append(edge.page)
     kept = [[piece for row in rest for piece in row] for rest in rows]
     # a document that repeats itself on every page has no edges but the text itself
-    return [page._replace(pieces=rest) for page, rest in zip(pages, kept, strict=True)] if any(kept) else pages
+    return (
+        [page._replace(pieces=rest) for page, rest in zip(pages, kept, strict=True)] if any(kept) else pages
+    )
 
 
 def _edges(number: int, page: Page, rows: list[Row], *, top: bool) -> Iterator[_Edge]:

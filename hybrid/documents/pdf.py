@@ -7,7 +7,7 @@ import ctypes
 import re
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from itertools import repeat
 from typing import Any
 
@@ -19,13 +19,14 @@ from pypdf import PdfReader
 
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import TextBuilder
-from hybrid.documents.grid import NUMBER_GAP, NUMBER_SIGNS, Box, Piece
+from hybrid.documents.grid import Box, Piece
 from hybrid.documents.layout import Page, add_pages
+from hybrid.documents.order import NUMBER_GAP, NUMBER_SIGNS, whole
 from hybrid.documents.source import SourceFile, Unreadable, check_pages
 from hybrid.types import Document
 
-# In sizes of the font: from the first gap on there is a blank (kerning stays below it, and the blank of a
-# tightly set line above), from the second on another piece begins (the blanks of a justified line stay below).
+# In sizes of the font: from the first gap on there is a blank (kerning stays below it, the blank of a tightly
+# set line above), from the second on another piece begins (the blanks of a justified line stay below).
 _WORD_GAP = 0.16
 _PIECE_GAP = 0.9
 # A page of more is no page for a reader, and would cost the memory of a thousand.
@@ -48,7 +49,7 @@ _Floats = NDArray[np.float64]
 
 def _fast(function: Any, result: Any, *arguments: Any) -> Any:
     """Return a function of PDFium for calls by the thousand: addresses are numbers, the GIL is kept."""
-    return ctypes.PYFUNCTYPE(result, *arguments)(ctypes.cast(function, ctypes.c_void_p).value)
+    return ctypes.PYFUNCTYPE(result, *arguments)(ctypes.cast(function, ctypes.c_void_p).value or 0)
 
 
 _P, _I = ctypes.c_void_p, ctypes.c_int
@@ -104,7 +105,7 @@ def read_page(document: pdfium.PdfDocument, index: int) -> Page:
             boxes = [box.turned(glyphs.turned) for box in boxes]
         pieces = list(glyphs.pieces(boxes)) if glyphs else []
         notes, comments = _notes(document, page, pieces)
-    return Page(pieces + notes, boxes, height, comments)
+    return Page(whole(pieces + notes, boxes), boxes, height, comments)
 
 
 def _each_page(count: int, read_one: Callable[[int], Page]) -> tuple[list[Page], list[str]]:
@@ -251,8 +252,8 @@ class _Glyphs:
         same &= np.abs(np.diff(self.index[order])) > 1
         keep = np.ones(self.codes.size, bool)
         keep[np.maximum(order[1:], order[:-1])[same]] = False
-        kept = {item.name: getattr(self, item.name) for item in fields(self)}
-        return replace(self, **{k: v[keep] for k, v in kept.items() if isinstance(v, np.ndarray)})
+        arrays = (getattr(self, item.name)[keep] for item in fields(self)[2:])
+        return _Glyphs(self.text, self.turned, *arrays)
 
     def pieces(self, boxes: list[Box]) -> Iterator[Piece]:
         """Yield the stretches of text without wide gaps."""
@@ -283,7 +284,11 @@ class _Glyphs:
         fonts: dict[int, tuple[bool, bool]] = {}
         for number, (start, stop) in enumerate(zip(starts.tolist(), stops.tolist(), strict=True)):
             mixed = scripts[stop - 1] > scripts[start]
-            text = self._with_scripts(start, stop, blank) if mixed else string[places[start] : places[stop - 1] + 1]
+            text = (
+                self._with_scripts(start, stop, blank)
+                if mixed
+                else string[places[start] : places[stop - 1] + 1]
+            )
             if re.match(r"\S \S \S \S\b", text):
                 text = self._tracked(start, stop, gap)
             main = start + int(self.size[start:stop].argmax()) if mixed else start
