@@ -33,8 +33,7 @@ from hybrid.grounding.examples import Dataset
 from hybrid.grounding.examples import Example as Labelled
 from hybrid.grounding.labelled import LabelledClaim, labelled, labels_of, limited, measured, sources_of
 from hybrid.grounding.metrics import resampled_aurocs
-from hybrid.grounding.scorers.judge import GeneratorJudge
-from hybrid.grounding.scorers.names import SHIPPED
+from hybrid.grounding.scorers.names import SHIPPED, GeneratorJudge
 from hybrid.models.device import cpu_has_bf16
 from hybrid.models.loading import generator_folder, load_generator
 from hybrid.questions.splits import unit_hash
