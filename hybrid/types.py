@@ -33,12 +33,20 @@ class BlockKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A structural stretch of a document; ``level`` is the depth of a heading, 1 = top, else 0."""
+    """A structural stretch of a document; ``level`` is the depth of a heading, 1 = top, else 0.
+
+    The text of a table has a line a row, its cells apart by `` | ``; ``columns`` names them (with unit and
+    scale) and ``caption`` the table, both as they stand in the document. ``line`` is where the block begins
+    in a text file, from 1, and 0 where the format has no lines.
+    """
 
     kind: BlockKind
     start: int
     end: int
     level: int = 0
+    caption: str = ""
+    columns: tuple[str, ...] = ()
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +70,27 @@ class TokenCounter(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What of a file is not in its document, by kind, such as "navigation" or "page without text".
+
+    ``characters`` of text, 0 where nobody can tell. ``lost`` says that it may have held content that nobody
+    read; the rest was left out because it repeats or leads elsewhere.
+    """
+
+    kind: str
+    count: int
+    characters: int = 0
+    lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """A text with its structure.
 
     ``source`` is the path below the indexed folder with ``/``, and ``path#row`` for a row of a
     table. ``blocks`` are in order and do not overlap. ``pages`` holds the offset at which each
     page begins (page 1 first) and is empty where the format has no pages. ``principals`` are those who may
-    read it: None where nothing says so, empty for nobody.
+    read it: None where nothing says so, empty for nobody. ``left_out`` is what the text of its file lacks.
     """
 
     source: str
@@ -78,6 +100,7 @@ class Document:
     pages: tuple[int, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
     principals: tuple[str, ...] | None = None
+    left_out: tuple[LeftOut, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

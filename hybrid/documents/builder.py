@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from hybrid.documents.source import Unreadable
-from hybrid.types import Block, BlockKind, Document
+from hybrid.types import Block, BlockKind, Document, LeftOut
 
 SEPARATOR = "\n\n"
 _TITLE_LENGTH = 300
@@ -70,10 +71,20 @@ class TextBuilder:
         self._parts: list[str] = []
         self._blocks: list[Block] = []
         self._pages: list[int] = []
+        self._left_out: dict[str, LeftOut] = {}
         self._length = 0
         self.first_heading = ""
 
-    def add(self, kind: BlockKind, text: str, *, level: int = 0) -> None:
+    def add(
+        self,
+        kind: BlockKind,
+        text: str,
+        *,
+        level: int = 0,
+        caption: str = "",
+        columns: tuple[str, ...] = (),
+        line: int = 0,
+    ) -> None:
         """Append a block; what is blank adds nothing."""
         text = "\n".join(line.rstrip() for line in clean(text).split("\n")).strip()
         if not text:
@@ -81,7 +92,15 @@ class TextBuilder:
         start = self._append(text)
         if kind is BlockKind.HEADING and not self.first_heading:
             self.first_heading = text
-        self._blocks.append(Block(kind, start, start + len(text), level))
+        names = tuple(map(one_line, columns))
+        self._blocks.append(Block(kind, start, start + len(text), level, one_line(caption), names, line))
+
+    def leave_out(self, kind: str, characters: int = 0, *, lost: bool = False) -> None:
+        """Count something of the file that is not added: of what kind, and how long where that is known."""
+        found = self._left_out.get(kind, LeftOut(kind, 0))
+        self._left_out[kind] = LeftOut(
+            kind, found.count + 1, found.characters + characters, found.lost or lost
+        )
 
     def extend(self, text: str, *, glue: str = " ") -> None:
         """Continue the last block, for a paragraph that runs over the end of a page."""
@@ -89,7 +108,7 @@ class TextBuilder:
         text = glue + "\n".join(line.rstrip() for line in clean(text).split("\n")).strip()
         self._count(len(text))
         self._parts.append(text)
-        self._blocks.append(Block(last.kind, last.start, last.end + len(text), last.level))
+        self._blocks.append(replace(last, end=last.end + len(text)))
 
     def start_page(self, *, inside: int | None = None) -> None:
         """Begin a page at the next block, or ``inside`` characters behind the end of the last one."""
@@ -121,6 +140,7 @@ class TextBuilder:
             pages=tuple(min(page, self._length) for page in self._pages),
             metadata=plain_metadata(metadata or {}),
             principals=principals,
+            left_out=tuple(self._left_out.values()),
         )
 
     def _append(self, text: str) -> int:

@@ -16,14 +16,14 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from hybrid.config import DocumentSettings
 from hybrid.documents.reading import ReadBatch, read
 from hybrid.documents.source import SourceFile, cap_memory
-from hybrid.types import Block, BlockKind, Document, Rejected
+from hybrid.types import Block, BlockKind, Document, LeftOut, Rejected
 
 # `-P` keeps the current folder, which may be hostile, off the path of the child; where this package
 # lies is put on it, unless it is there.
@@ -259,10 +259,11 @@ def _pack_item(item: Document | Rejected) -> dict[str, Any]:
         "source": item.source,
         "text": item.text,
         "title": item.title,
-        "blocks": [(block.kind.value, block.start, block.end, block.level) for block in item.blocks],
+        "blocks": [astuple(block) for block in item.blocks],
         "pages": item.pages,
         "metadata": dict(item.metadata),
         "principals": item.principals,
+        "left_out": [astuple(part) for part in item.left_out],
     }
 
 
@@ -274,9 +275,11 @@ def _unpack_item(value: dict[str, Any]) -> Document | Rejected:
         text=value["text"],
         title=value["title"],
         blocks=tuple(
-            Block(BlockKind(kind), start, end, level) for kind, start, end, level in value["blocks"]
+            Block(BlockKind(kind), start, end, level, caption, tuple(columns), line)
+            for kind, start, end, level, caption, columns, line in value["blocks"]
         ),
         pages=tuple(value["pages"]),
         metadata=value["metadata"],
         principals=None if value["principals"] is None else tuple(value["principals"]),
+        left_out=tuple(LeftOut(*part) for part in value["left_out"]),
     )
