@@ -17,6 +17,7 @@ from hybrid.cli import (
     ask,
     console,
     decide,
+    documents,
     evaluate,
     grounding,
     index,
@@ -48,6 +49,7 @@ app.command()(index.rollback)
 app.command()(index.remove)
 app.command()(setup.doctor)
 app.command()(setup.completion)
+app.add_typer(documents.app, name="documents")
 app.add_typer(adapt.app, name="adapt")
 app.add_typer(adapters.app, name="adapters")
 app.add_typer(grounding.app, name="grounding")
