@@ -27,8 +27,8 @@ AT_MOST = {
 # what may lie between a value and its limit before the limit has to follow
 _SLACK = {"lines": 44_091, "lines of the command": 2_637, "lines of the report": 60}
 _LONGEST_LINE = 110
-# asked for from outside of the package: by users, by the recipe that writes what the package reads, by torch
-_ASKED_OUTSIDE = frozenset({"set_tracer", "OpenTelemetryTracer", "save_trained", "reset_parameters"})
+# asked for from outside of the package: by users, by torch
+_ASKED_OUTSIDE = frozenset({"set_tracer", "OpenTelemetryTracer", "reset_parameters"})
 # their merges come with the issues that rewrite them; a name that is said twice only there may wait for these
 LATER = ("adaptation", "documents", "generation", "grounding", "questions")
 

@@ -166,10 +166,11 @@ def scorer_for(
 
             return load_trained(settings, Path(model) if model else SHIPPED)
         case "nli" | "hf" | "tokens", True:
-            from hybrid.grounding.scorers.classifier import CrossEncoderScorer, TokenScorer
+            from hybrid.grounding.scorers.classifier import ClassifierScorer, Head
 
-            return (TokenScorer if kind == "tokens" else CrossEncoderScorer)(
+            return ClassifierScorer(
                 fetch(_PLACES.sub("", model), offline=settings.offline),
+                Head.TOKENS if kind == "tokens" else Head.PAIR,
                 name=_PLACES.sub("", name),
                 placement=choose_placement(settings.device, settings.dtype),
                 labels=_labels(model),
