@@ -77,12 +77,11 @@ class GeneratorJudge:
 
     Args:
         generator: only ``log_likelihoods`` and ``count_prompt_tokens`` are used.
-        language: of the prompt.
     """
 
-    def __init__(self, generator: Generator, *, language: str = "en") -> None:
+    def __init__(self, generator: Generator) -> None:
         self._generator = generator
-        self._prompt = load_grounding_prompt(language)
+        self._prompt = load_grounding_prompt("en")
 
     @property
     def name(self) -> str:
