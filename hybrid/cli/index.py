@@ -112,6 +112,8 @@ def remove(
 def _show_report(domain: str, report: IngestReport) -> None:
     plan, counts, dense = report.plan, report.manifest.counts, report.manifest.dense
     console.rejected(report.rejected, skipped=report.skipped)
+    if report.unread:
+        console.note("no reader for " + ", ".join(f"{n} x {suffix}" for suffix, n in report.unread.items()))
     console.data(
         f"{domain}: added {len(plan.added)}, changed {len(plan.changed)}, removed {len(plan.removed)}, "
         f"kept {len(plan.kept)} files; {report.embedded} chunks embedded in {report.seconds:.1f} s"

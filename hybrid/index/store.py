@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
@@ -15,9 +15,9 @@ from hybrid.errors import IndexCorrupt, UsageError
 from hybrid.files import REPAIR, hash_text, storage_errors
 from hybrid.index.database import VectorCache, connect, database_errors, decode_vectors
 from hybrid.models import Vectors
-from hybrid.types import Chunk, Document, Rejected
+from hybrid.types import Chunk, Document, LeftOut, Rejected
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _MAY_READ = "d.id IN (SELECT document FROM principals WHERE principal IN (SELECT value FROM json_each(?)))"
 _Kind = TypeVar("_Kind", list[Any], dict[str, Any])
 _AT_ONCE = 1_000
@@ -46,6 +46,13 @@ _PRINCIPALS = """
 CREATE TABLE IF NOT EXISTS principals(
     document INTEGER NOT NULL REFERENCES documents(id) ON DELETE CASCADE, principal TEXT);
 CREATE INDEX IF NOT EXISTS principals_document ON principals(document);
+"""
+# Since version 3: what of its file a document lacks, a row for each kind.
+_LEFT_OUT = """
+CREATE TABLE IF NOT EXISTS left_out(
+    document INTEGER NOT NULL REFERENCES documents(id) ON DELETE CASCADE,
+    kind TEXT NOT NULL, count INTEGER NOT NULL, characters INTEGER NOT NULL, lost INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS left_out_document ON left_out(document);
 """
 
 
@@ -101,7 +108,7 @@ class Store:
     def __init__(self, path: Path, *, read_only: bool) -> None:
         self.path = path
         self._read_only = read_only
-        self._db = connect(path, _SCHEMA, read_only=read_only, added=_PRINCIPALS)
+        self._db = connect(path, _SCHEMA, read_only=read_only, added=(_PRINCIPALS, _LEFT_OUT))
 
     def close(self) -> None:
         """Close the file."""
@@ -167,6 +174,10 @@ class Store:
         if document.principals is not None:
             rows = [(cursor.lastrowid, principal) for principal in document.principals or (None,)]
             self._db.executemany("INSERT INTO principals VALUES (?, ?)", rows)
+        self._db.executemany(
+            "INSERT INTO left_out VALUES (?, ?, ?, ?, ?)",
+            [(cursor.lastrowid, *astuple(part)) for part in document.left_out],
+        )
         self._db.executemany(
             "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)",
             [
@@ -299,6 +310,20 @@ class Store:
         rows = self._rows("SELECT source, reason FROM rejected ORDER BY source")
         return [Rejected(self._text(source), self._text(reason)) for source, reason in rows]
 
+    def left_out(self) -> dict[str, tuple[LeftOut, ...]]:
+        """Return by file what its documents lack, kind by kind; a file that lacks nothing is not in it."""
+        query = """SELECT d.file, l.kind, sum(l.count), sum(l.characters), max(l.lost)
+                   FROM left_out l JOIN documents d ON d.id = l.document GROUP BY 1, 2 ORDER BY 1, 2"""
+        found: dict[str, tuple[LeftOut, ...]] = {}
+        for file, *part in self._rows(query):
+            found[self._text(file)] = (*found.get(file, ()), self._part(part))
+        return found
+
+    def characters(self) -> dict[str, int]:
+        """Return how many characters the documents of each file have together."""
+        query = "SELECT file, sum(length(text)) FROM documents GROUP BY file ORDER BY file"
+        return {self._text(file): count for file, count in self._rows(query)}
+
     def sources(self) -> list[str]:
         """Return the sources of all documents."""
         return [
@@ -318,6 +343,7 @@ class Store:
                 pages=starts,
                 metadata=values,
                 principals=self._principals(identity),
+                left_out=self._lacking(identity),
             )
         return None
 
@@ -403,6 +429,10 @@ class Store:
         rows = list(self._rows("SELECT principal FROM principals WHERE document = ?", (document,)))
         return tuple(sorted(self._text(name) for (name,) in rows if name is not None)) if rows else None
 
+    def _lacking(self, document: int) -> tuple[LeftOut, ...]:
+        query = "SELECT kind, count, characters, lost FROM left_out WHERE document = ? ORDER BY rowid"
+        return tuple(map(self._part, self._rows(query, (document,))))
+
     # --- what was read is what it should be ---------------------------------------------------------
 
     def _rows(self, query: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
@@ -424,6 +454,12 @@ class Store:
             raise self._damaged(f"a chunk of {source!r} stands at {start!r} to {stop!r} of {len(text)}")
         titles = tuple(self._parsed(headings, list, str))
         return Chunk(source, ordinal, start, stop, text[start:stop], titles, page, metadata)
+
+    def _part(self, row: Sequence[Any]) -> LeftOut:
+        kind, count, characters, lost = row
+        if not all(type(number) is int for number in (count, characters, lost)):
+            raise self._damaged(f"expected three numbers, found {row[1:]!r}")
+        return LeftOut(self._text(kind), count, characters, bool(lost))
 
     def _text(self, value: object) -> str:
         if not isinstance(value, str):

@@ -10,7 +10,7 @@ from hybrid.errors import UsageError
 from hybrid.index import Index
 from hybrid.index.database import VectorCache, decode_vectors
 from hybrid.index.store import FileContent, FileState, IndexedDocument, Store
-from hybrid.types import Chunk, Document, Rejected
+from hybrid.types import Chunk, Document, LeftOut, Rejected
 
 _STATE = FileState("digest", "limits")
 
@@ -76,6 +76,37 @@ def test_who_may_read_a_document_comes_back_and_goes_with_it(store, principals):
     assert store.positions_where({}, principals=[]) == []
     store.remove_files(["a.txt", "b.txt"])
     assert not store.has_principals()
+
+
+def test_what_a_document_lacks_comes_back_and_counts_by_file(store, tmp_path):
+    running, missing = LeftOut("running head", 2, 40), LeftOut("page without text", 1, lost=True)
+    for source, parts in (("a.pdf", (running, missing)), ("rows.csv#1", (running,)), ("rows.csv#2", ())):
+        document = Document(source, "some text here", left_out=parts)
+        store.add(_content(source.partition("#")[0], document=document), _STATE, fingerprint="f")
+    assert store.document("a.pdf").left_out == (running, missing)
+    assert store.left_out() == {"a.pdf": (missing, running), "rows.csv": (running,)}
+    assert store.characters() == {"a.pdf": 14, "rows.csv": 28}
+    store.remove_files(["a.pdf", "rows.csv"])
+    assert store.left_out() == {}
+
+
+def test_a_store_of_an_earlier_version_lacks_nothing_and_is_brought_up_to_date(tmp_path):
+    path = tmp_path / "old.sqlite"
+    with closing(Store(path, read_only=False)) as store:
+        store.add(_content("a.txt"), _STATE, fingerprint="f")
+        store.copy_to(tmp_path / "copy.sqlite")
+    with closing(sqlite3.connect(tmp_path / "copy.sqlite")) as database:
+        database.execute("DROP TABLE left_out")
+    with closing(Store(tmp_path / "copy.sqlite", read_only=True)) as old:
+        assert old.document("a.txt").left_out == ()
+        assert old.left_out() == {}
+    with closing(Store(tmp_path / "copy.sqlite", read_only=False)) as new:
+        new.add(
+            _content("b.txt", document=Document("b.txt", "some text here", left_out=(LeftOut("x", 1),))),
+            _STATE,
+            fingerprint="f",
+        )
+        assert new.left_out() == {"b.txt": (LeftOut("x", 1),)}
 
 
 def test_a_finished_store_cannot_be_written(store, tmp_path):
