@@ -102,6 +102,11 @@ class Document:
     principals: tuple[str, ...] | None = None
     left_out: tuple[LeftOut, ...] = ()
 
+    @property
+    def kept(self) -> float:
+        """Return the share of its file's characters that the text has, as far as they were counted."""
+        return len(self.text) / max(len(self.text) + sum(part.characters for part in self.left_out), 1)
+
 
 @dataclass(frozen=True, slots=True)
 class Rejected:

@@ -44,7 +44,8 @@ class Example:
     """A claim, its evidence and a label.
 
     ``evidence`` are the texts of the passages. ``source`` is the document behind it: examples of one source
-    are not independent, so they are split and resampled together. ``task`` says what wrote the claim (qa,
+    are not independent, so they are split and resampled together; an empty one is a source of its own.
+    ``domain`` is what the claim is about. ``task`` says what wrote the claim (qa,
     summary, dialogue, data-to-text, fact-check), ``kind`` what is wrong with it (the type of edit or of
     hallucination; "" if nothing is, or nobody said). ``unsupported_spans`` are the stretches of the claim
     that the evidence does not carry, in order and apart, () if there are none; None = unknown.
@@ -57,7 +58,7 @@ class Example:
     claim: str
     evidence: tuple[str, ...]
     label: Label
-    source: str
+    source: str = ""
     domain: str = ""
     task: str = ""
     kind: str = ""
@@ -79,6 +80,16 @@ class Example:
     def unsupported(self) -> bool:
         """Tell whether anything in the claim is not carried: the binary view of every label."""
         return self.label is not Label.SUPPORTED
+
+    @property
+    def supported(self) -> bool:
+        """Tell whether all of the claim is carried."""
+        return self.label is Label.SUPPORTED
+
+    @property
+    def against(self) -> str:
+        """Return the contrast an unsupported claim is measured by; "" where the set does not tell."""
+        return {Label.REFUTED: "refuted", Label.NEUTRAL: "not in evidence"}.get(self.label, "")
 
 
 @dataclass(frozen=True, slots=True)

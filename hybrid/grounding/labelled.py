@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hybrid.grounding.calibration import grouped_folds
-from hybrid.grounding.examples import Example, Label
+from hybrid.grounding.examples import Example
 from hybrid.grounding.scorers.names import Scorer
 from hybrid.grounding.values import Logits, Pair
 from hybrid.questions.splits import unit_hash
@@ -28,33 +28,12 @@ _Learner: TypeAlias = Callable[[Flags, Flags], Array]
 WORD_OVERLAP = "word overlap"
 
 # What a claim without evidence gets: no scorer has to be asked.
-NO_EVIDENCE = -20.0
+_NO_EVIDENCE = -20.0
 _BLOCK = 32
 
 
-@dataclass(frozen=True, slots=True)
-class LabelledClaim:
-    """A claim with the texts of its evidence and whether they carry it.
-
-    ``source`` is the document behind it: claims of one source are resampled and held out together; an empty
-    one is a source of its own. ``task`` is what the claim is part of (a summary, an answer), ``domain`` what
-    it is about. ``against`` says what the evidence does to an unsupported claim (it is refuted, or not in
-    there), ``kind`` what was done to it or is wrong with it. All are empty if unknown.
-    """
-
-    id: str
-    claim: str
-    evidence: tuple[str, ...]
-    supported: bool
-    source: str = ""
-    domain: str = ""
-    task: str = ""
-    against: str = ""
-    kind: str = ""
-
-
 # A scorer and claims in, one finite logit a claim out.
-Support: TypeAlias = Callable[[Scorer, Sequence[LabelledClaim]], NDArray[np.float64]]
+Support: TypeAlias = Callable[[Scorer, Sequence[Example]], NDArray[np.float64]]
 # How many claims are done, of how many.
 Progress: TypeAlias = Callable[[int, int], None]
 
@@ -75,37 +54,17 @@ class ScorerLogits:
     floor: bool = False
 
 
-def labelled(examples: Iterable[Example]) -> list[LabelledClaim]:
-    """Return examples as labelled claims."""
-    # what the set does not tell apart is no contrast
-    contrasts = {Label.REFUTED: "refuted", Label.NEUTRAL: "not in evidence"}
-    return [
-        LabelledClaim(
-            id=example.id,
-            claim=example.claim,
-            evidence=example.evidence,
-            supported=not example.unsupported,
-            source=example.source,
-            domain=example.domain,
-            task=example.task,
-            against=contrasts.get(example.label, ""),
-            kind=example.kind,
-        )
-        for example in examples
-    ]
-
-
-def labels_of(claims: Sequence[LabelledClaim]) -> Flags:
+def labels_of(claims: Sequence[Example]) -> Flags:
     """Return whether each claim is supported."""
     return np.array([claim.supported for claim in claims], dtype=np.bool_)
 
 
-def sources_of(claims: Sequence[LabelledClaim]) -> list[str]:
+def sources_of(claims: Sequence[Example]) -> list[str]:
     """Return the source of each claim; one without a source is its own."""
     return [claim.source or f"\0{place}" for place, claim in enumerate(claims)]
 
 
-def limited(claims: Sequence[LabelledClaim], count: int) -> list[LabelledClaim]:
+def limited(claims: Sequence[Example], count: int) -> list[Example]:
     """Return at most so many claims in their order, of sources that are drawn by their name.
 
     All claims of a source come before the next source is drawn; the last one may be cut.
@@ -115,35 +74,28 @@ def limited(claims: Sequence[LabelledClaim], count: int) -> list[LabelledClaim]:
     return [claims[place] for place in sorted(order[:count])]
 
 
-@runtime_checkable
-class Weighed(Protocol):
-    """A scorer that knows how large its weights are."""
-
-    @property
-    def megabytes(self) -> float:
-        """Return what the weights take on disk, in 10⁶ bytes."""
-        ...
-
-
-def best_passage(scorer: Scorer, claims: Sequence[LabelledClaim]) -> NDArray[np.float64]:
+def best_passage(scorer: Scorer, claims: Sequence[Example]) -> NDArray[np.float64]:
     """Return the greatest support of each claim over its passages; the order of these does not matter."""
     pairs = [Pair(text, claim.claim) for claim in claims for text in claim.evidence]
     found = scorer.score(pairs).support if pairs else np.zeros(0)
     ends = np.cumsum([len(claim.evidence) for claim in claims])
     parts = np.split(np.asarray(found, dtype=np.float64), ends)[: len(claims)]
-    return np.array([part.max() if len(part) else NO_EVIDENCE for part in parts], dtype=np.float64)
+    return np.array([part.max() if len(part) else _NO_EVIDENCE for part in parts], dtype=np.float64)
 
 
 def measured(
     name: str,
     scorer: Scorer,
-    claims: Sequence[LabelledClaim],
+    claims: Sequence[Example],
     *,
     support: Support = best_passage,
     progress: Progress | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> ScorerLogits:
-    """Return what a scorer says of claims under this name, its pairs a second and the size of its weights."""
+    """Return what a scorer says of claims under this name, its pairs a second and the size of its weights.
+
+    The size is the scorer's ``megabytes`` (10⁶ bytes on disk), None of one that has no such attribute.
+    """
     counted = _Counted(scorer)
     blocks = []
     begun = clock()
@@ -157,11 +109,11 @@ def measured(
         name,
         np.concatenate(blocks) if blocks else np.zeros(0),
         pairs_per_second=counted.pairs / spent if counted.pairs and spent > 0 else None,
-        megabytes=scorer.megabytes if isinstance(scorer, Weighed) else None,
+        megabytes=getattr(scorer, "megabytes", None),
     )
 
 
-def floors(claims: Sequence[LabelledClaim], *, seed: int = 0) -> list[ScorerLogits]:
+def floors(claims: Sequence[Example], *, seed: int = 0) -> list[ScorerLogits]:
     """Return the floors, word overlap first; those that learn from labels need two sources.
 
     They learn on other sources than they are used on, and every fold's scores lie around 0: what a fold's
@@ -205,7 +157,7 @@ class _Counted:
         return self._scorer.score(pairs)
 
 
-def _overlap(claim: LabelledClaim) -> float:
+def _overlap(claim: Example) -> float:
     """Return the share of the claim's content words that stand in its evidence, as a logit."""
     said = content_words(claim.claim)
     there = {word for text in claim.evidence for word in content_words(text)}

@@ -28,11 +28,11 @@ from hybrid.grounding.calibration import (
     grouped_folds,
     method_for,
 )
+from hybrid.grounding.examples import Example
 from hybrid.grounding.labelled import (
     WORD_OVERLAP,
     Array,
     Flags,
-    LabelledClaim,
     ScorerLogits,
     floors,
     labels_of,
@@ -171,7 +171,7 @@ def fit(logits: ArrayLike, supported: ArrayLike, *, method: CurveKind | None = N
 
 
 def evaluate(
-    claims: Sequence[LabelledClaim],
+    claims: Sequence[Example],
     scores: Sequence[ScorerLogits],
     *,
     name: str = "",
@@ -298,7 +298,7 @@ class _Held:
 class _Readings:
     """All readings of all claims."""
 
-    claims: Sequence[LabelledClaim]
+    claims: Sequence[Example]
     labels: Flags
     sources: Sequence[str]
     read: Sequence[_Judgements]

@@ -89,25 +89,18 @@ def f1(decided: ArrayLike, positive: ArrayLike) -> float | None:
     return float(f1_score(flags, taken))
 
 
-def log_loss(probabilities: ArrayLike, supported: ArrayLike) -> float | None:
-    """Return the mean negative log-likelihood in nats; None of nothing. From 0 upwards, lower is better."""
-    chances, flags = _chances(probabilities, supported)
-    if not len(chances):
-        return None
-    chances = np.clip(chances, _NEAREST, 1 - _NEAREST)
-    return float(-np.mean(np.where(flags, np.log(chances), np.log1p(-chances))))
-
-
 def log_loss_skill(probabilities: ArrayLike, supported: ArrayLike) -> float | None:
     """Return 1 − log-loss / log-loss of the share of supported claims; None where all labels are alike.
 
     1 is perfect, 0 is as good as knowing only the share, below 0 is worse than that.
     """
-    _, flags = _chances(probabilities, supported)
-    share = float(flags.mean()) if len(flags) else 0.0
-    loss = log_loss(probabilities, supported)
-    prior = float(special.entr(share) + special.entr(1 - share))
-    return None if loss is None or prior <= 0 else 1.0 - loss / prior
+    chances, flags = _chances(probabilities, supported)
+    if flags.all() or not flags.any():
+        return None
+    chances = np.clip(chances, _NEAREST, 1 - _NEAREST)
+    loss = float(-np.mean(np.where(flags, np.log(chances), np.log1p(-chances))))
+    share = float(flags.mean())
+    return 1.0 - loss / float(special.entr(share) + special.entr(1 - share))
 
 
 def choose_threshold(scores: ArrayLike, positive: ArrayLike) -> float:

@@ -22,7 +22,7 @@ from hybrid.errors import EXIT_GATE_FAILED
 from hybrid.files import write_atomic
 from hybrid.grounding.calibration import CALIBRATION, Calibration, CurveKind
 from hybrid.grounding.examples import Dataset, Example
-from hybrid.grounding.labelled import ScorerLogits, labelled
+from hybrid.grounding.labelled import ScorerLogits
 from hybrid.grounding.scorers.names import SHIPPED, TRAINED
 from hybrid.grounding.scorers.trained import frozen_encoder, save_trained
 from hybrid.grounding.service import CalibrationCard, calibrated, write_card
@@ -85,7 +85,7 @@ def build(
     found = worth(trained.kinds, seed=settings.seed)
     claims, logits = evened(trained.kinds)
     card = calibrated(
-        labelled(claims),
+        claims,
         ScorerLogits(TRAINED, logits),
         method=CurveKind.PLATT,
         data=", ".join(kind.dataset.name for kind in trained.kinds),

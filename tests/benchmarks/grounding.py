@@ -38,10 +38,8 @@ from hybrid.grounding.evidence import SearchedPassage
 from hybrid.grounding.examples import Dataset, Example
 from hybrid.grounding.judge import Case, Grounder
 from hybrid.grounding.labelled import (
-    LabelledClaim,
     Support,
     best_passage,
-    labelled,
     labels_of,
     limited,
     measured,
@@ -75,7 +73,7 @@ class Table:
 
     set: str
     domain: str
-    claims: tuple[LabelledClaim, ...]
+    claims: tuple[Example, ...]
     logits: dict[str, Array]
     learned: bool
 
@@ -103,12 +101,12 @@ class Judges:
 
     def kind(self, dataset: Dataset) -> Table:
         """Return a set as one kind that neither heads nor stack ever saw."""
-        claims = labelled(dataset.examples)
+        claims = dataset.examples
         logits, learned = self._logits(claims, "kind", "kind_head", best_passage)
         return Table(dataset.name, "", tuple(claims), logits, learned)
 
     def _logits(
-        self, claims: Sequence[LabelledClaim], whole: str, head: str, support: Support
+        self, claims: Sequence[Example], whole: str, head: str, support: Support
     ) -> tuple[dict[str, Array], bool]:
         """Return what each scorer says, and whether that of the trained one was looked up."""
         logits = {name: self._said(name, scorer, claims, support) for name, scorer in self._words.items()}
@@ -123,7 +121,7 @@ class Judges:
 
     def tables(self, dataset: Dataset, *, support: Support = best_passage) -> list[Table]:
         """Return a table for each domain of a set."""
-        claims = labelled(dataset.examples)
+        claims = dataset.examples
         logits, learned = self._logits(claims, "logit", "head", support)
         domains = list(dict.fromkeys(claim.domain for claim in claims))
         tables = []
@@ -135,14 +133,14 @@ class Judges:
             tables.append(Table(dataset.name, name, kept, own_logits, learned))
         return tables
 
-    def _said(self, name: str, scorer: Scorer, claims: Sequence[LabelledClaim], support: Support) -> Array:
+    def _said(self, name: str, scorer: Scorer, claims: Sequence[Example], support: Support) -> Array:
         found = measured(name, scorer, claims, support=support)
         if found.pairs_per_second:
             self.speeds[name].append(found.pairs_per_second)
         return found.logits
 
 
-def best_passage_head(scorer: TrainedScorer, claims: Sequence[LabelledClaim]) -> Array:
+def best_passage_head(scorer: TrainedScorer, claims: Sequence[Example]) -> Array:
     """Return what the heads alone say, of the passage that they find best."""
     from hybrid.grounding.values import Pair
 
@@ -295,7 +293,7 @@ def evidence_recall(dataset: Dataset, gold: Gold) -> float:
     return float(np.mean(values))
 
 
-def as_answers(scorer: Scorer, fitted: Fitted, claims: Sequence[LabelledClaim]) -> Array:
+def as_answers(scorer: Scorer, fitted: Fitted, claims: Sequence[Example]) -> Array:
     """Return the support of each claim as answers are judged: split, searched, checked; the worst part."""
     grounder = Grounder(scorer, fitted.calibration)
     found = grounder.ground_all([Case(claim.claim, claim.evidence) for claim in claims])

@@ -31,10 +31,9 @@ from hybrid.generation.prompts import GroundingPrompt, load_grounding_prompt
 from hybrid.grounding.evidence import SearchedPassage
 from hybrid.grounding.examples import Dataset
 from hybrid.grounding.examples import Example as Labelled
-from hybrid.grounding.labelled import LabelledClaim, labelled, labels_of, limited, measured, sources_of
+from hybrid.grounding.labelled import labels_of, limited, measured, sources_of
 from hybrid.grounding.metrics import resampled_aurocs
-from hybrid.grounding.scorers.judge import GeneratorJudge
-from hybrid.grounding.scorers.names import SHIPPED
+from hybrid.grounding.scorers.names import SHIPPED, GeneratorJudge
 from hybrid.models.device import cpu_has_bf16
 from hybrid.models.loading import generator_folder, load_generator
 from hybrid.questions.splits import unit_hash
@@ -67,7 +66,7 @@ def dealt(sets: Sequence[Dataset], count: int) -> list[Labelled]:
     return [item for each in rounds for item in each][:count]
 
 
-def shortened(claims: Sequence[LabelledClaim], words: int) -> list[LabelledClaim]:
+def shortened(claims: Sequence[Labelled], words: int) -> list[Labelled]:
     """Return the claims with one passage of so many words each."""
     return [
         dataclasses.replace(claim, evidence=(cut(claim.claim, claim.evidence, words),)) for claim in claims
@@ -111,7 +110,7 @@ def main() -> int:
         judges = {_UNTUNED: GeneratorJudge(generator), _TUNED: GeneratorJudge(generator.adapted(adapter))}
         shipped = Judges(SHIPPED)
         for each in (held, *unseen_sets(options.data)[:2]):
-            claims = limited(labelled(each.examples), options.claims)
+            claims = limited(each.examples, options.claims)
             asked = shortened(claims, options.words)
             said = {name: measured(name, judge, asked) for name, judge in judges.items()}
             kept = {claim.id for claim in claims}

@@ -17,6 +17,7 @@ from hybrid.grounding.calibration import (
     card_path,
     read_fitted,
 )
+from hybrid.grounding.examples import Example, Label
 from hybrid.grounding.judge import (
     Candidate,
     Case,
@@ -26,7 +27,7 @@ from hybrid.grounding.judge import (
     fitted_for,
     load_grounder,
 )
-from hybrid.grounding.labelled import LabelledClaim, ScorerLogits
+from hybrid.grounding.labelled import ScorerLogits
 from hybrid.grounding.scorers.baselines import NgramOverlap, WordAlignment
 from hybrid.grounding.service import write_card
 from hybrid.grounding.values import (
@@ -459,7 +460,8 @@ def kept(path, slope):
     """Write a calibration of 60 labels whose curve rises so fast."""
     from hybrid.grounding.service import calibrated
 
-    claims = [LabelledClaim(f"c{n}", "a", ("a",), n % 3 > 0, f"s{n // 2}") for n in range(60)]
+    labels = [Label.SUPPORTED if n % 3 else Label.UNSUPPORTED for n in range(60)]
+    claims = [Example(f"c{n}", "a", ("a",), label, f"s{n // 2}") for n, label in enumerate(labels)]
     logits = [slope * (1.0 if claim.supported else -1.0) + (n % 7) / 3 for n, claim in enumerate(claims)]
     write_card(path, calibrated(claims, ScorerLogits("overlap", logits)))
     return read_fitted(path)

@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hybrid.grounding.examples import Example, Label
 from hybrid.grounding.labelled import (
-    NO_EVIDENCE,
     WORD_OVERLAP,
-    LabelledClaim,
     best_passage,
     floors,
     limited,
@@ -21,10 +20,14 @@ from hybrid.grounding.values import Logits
 NAMES = [WORD_OVERLAP, "claim words", "claim length", "evidence length", "task prior"]
 
 
+def said(supported):
+    return Label.SUPPORTED if supported else Label.UNSUPPORTED
+
+
 def claim(
     place, *, supported, text="The port is open.", evidence=("The port is open.",), task="", sources=40
 ):
-    return LabelledClaim(str(place), text, evidence, supported, f"d{place % sources}", task=task)
+    return Example(str(place), text, evidence, said(supported), f"d{place % sources}", task=task)
 
 
 def values(claims, name):
@@ -103,7 +106,7 @@ odd = st.sampled_from(["", " ", "\ud800", "🙂" * 50, "אבג", "?!", "a" * 1_0
 @given(st.lists(st.tuples(odd, st.lists(odd, max_size=2), st.booleans(), st.sampled_from("abc")), min_size=1))
 def test_odd_texts_get_finite_scores(rows):
     claims = [
-        LabelledClaim(str(place), text, tuple(evidence), supported, source, task=source)
+        Example(str(place), text, tuple(evidence), said(supported), source, task=source)
         for place, (text, evidence, supported, source) in enumerate(rows)
     ]
     found = floors(claims)
@@ -137,13 +140,13 @@ class Heavy(Counting):
 
 
 def claims(*evidence):
-    return [LabelledClaim(str(place), "a b c", texts, True) for place, texts in enumerate(evidence)]
+    return [Example(str(place), "a b c", texts, Label.SUPPORTED) for place, texts in enumerate(evidence)]
 
 
 def test_the_best_passage_counts_whatever_their_order():
     found = best_passage(Counting(), claims(("a", "a b", "x"), (), ("x", "a b", "a"), ("",)))
-    assert found.tolist() == [2.0, NO_EVIDENCE, 2.0, 0.0]
-    assert best_passage(Counting(), claims((), ())).tolist() == [NO_EVIDENCE] * 2
+    assert found.tolist() == [2.0, -20.0, 2.0, 0.0]
+    assert best_passage(Counting(), claims((), ())).tolist() == [-20.0] * 2
     assert best_passage(Counting(), []).tolist() == []
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from hybrid.errors import UsageError
 from hybrid.grounding.calibration import UNCALIBRATED, Calibration, CurveKind, Fitted
+from hybrid.grounding.examples import Label
 from hybrid.grounding.labelled import WORD_OVERLAP, ScorerLogits
 from hybrid.grounding.measure import Dimension, FittedOn, evaluate, fit, mean_over_sets
 from hybrid.grounding.metrics import auroc, average_precision, balanced_accuracy, f1
@@ -82,7 +83,8 @@ def test_without_other_data_no_source_is_judged_by_its_own_labels(labelled):
     # the logit is the source: all that is known is whose label it is
     places = np.array([float(claim.source[1:]) for claim in claims])
     labelled_by_source = [
-        dataclasses.replace(each, supported=int(each.source[1:]) % 2 == 0) for each in claims
+        dataclasses.replace(each, label=Label.UNSUPPORTED if int(each.source[1:]) % 2 else Label.SUPPORTED)
+        for each in claims
     ]
     result = of(evaluate(labelled_by_source, [ScorerLogits("source", places)], replicates=FEW), "source")
     assert result.fitted_on is FittedOn.OTHER_SOURCES
@@ -106,7 +108,7 @@ def test_what_cannot_be_fitted_is_taken_at_its_word(labelled, scored):
 
 @pytest.mark.slow
 def test_labels_of_one_kind_have_no_auroc_and_no_nan(labelled, scored):
-    claims = [dataclasses.replace(claim, supported=True, kind="", against="") for claim in labelled(40)]
+    claims = [dataclasses.replace(claim, label=Label.SUPPORTED, kind="") for claim in labelled(40)]
     found = evaluate(claims, [scored(claims, "good", 1.0)], replicates=FEW)
     result = of(found, "good")
     assert (result.overall.auroc, result.gain, result.overall.balanced_accuracy) == (None, None, None)

@@ -14,7 +14,6 @@ from hybrid.grounding.metrics import (
     balanced_accuracy,
     choose_threshold,
     f1,
-    log_loss,
     log_loss_skill,
     mean_over,
     resampled_aurocs,
@@ -191,7 +190,8 @@ def test_a_chosen_threshold_is_never_worse_than_chance(rows):
 
 
 def test_the_loss_by_hand():
-    assert log_loss([0.5, 0.9], [True, True]) == pytest.approx(-(math.log(0.5) + math.log(0.9)) / 2)
+    loss = -(math.log(0.5) + math.log1p(-0.1)) / 2
+    assert log_loss_skill([0.5, 0.1], [True, False]) == pytest.approx(1 - loss / math.log(2))
     # knowing only the share is no skill
     assert log_loss_skill([0.25] * 4, [True, False, False, False]) == pytest.approx(0.0)
     assert log_loss_skill([1.0, 0.0], [True, False]) == pytest.approx(1.0, abs=1e-4)
@@ -199,7 +199,7 @@ def test_the_loss_by_hand():
 
 
 def test_a_certain_mistake_is_a_finite_loss():
-    assert log_loss([0.0, 1.0], [True, False]) == pytest.approx(-math.log(1e-6))
+    assert log_loss_skill([0.0, 1.0], [True, False]) == pytest.approx(1 + math.log(1e-6) / math.log(2))
 
 
 @pytest.mark.slow
@@ -209,18 +209,25 @@ def test_a_certain_mistake_is_a_finite_loss():
 def test_the_loss_is_that_of_sklearn(found):
     chances, flags = [chance for chance, _ in found], [flag for _, flag in found]
     clipped = np.clip(chances, 1e-6, 1 - 1e-6)
-    assert log_loss(chances, flags) == pytest.approx(reference.log_loss(flags, clipped, labels=[False, True]))
+    share = np.mean(flags)
+    if share in (0, 1):
+        assert log_loss_skill(chances, flags) is None
+        return
+    loss, prior = (
+        reference.log_loss(flags, each, labels=[False, True])
+        for each in (clipped, np.full(len(flags), share))
+    )
+    assert log_loss_skill(chances, flags) == pytest.approx(1 - loss / prior)
 
 
-@pytest.mark.parametrize("figure", [log_loss, log_loss_skill])
-def test_what_is_no_probability_is_an_error_and_not_dropped(figure):
-    assert figure([], []) is None
+def test_what_is_no_probability_is_an_error_and_not_dropped():
+    assert log_loss_skill([], []) is None
     assert log_loss_skill([0.5, 0.6], [True, True]) is None
     for bad in (-0.1, 1.1, math.nan, math.inf):
         with pytest.raises(UsageError, match="expected from 0 to 1"):
-            figure([0.5, bad], [True, False])
+            log_loss_skill([0.5, bad], [True, False])
     with pytest.raises(UsageError, match="one label for each"):
-        figure([0.5], [True, False])
+        log_loss_skill([0.5], [True, False])
 
 
 def drawn(count, sources, *, seed=0, digits=1, reach=(1.0, 0.3)):

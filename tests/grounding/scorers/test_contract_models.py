@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from hybrid.grounding.scorers.classifier import CrossEncoderScorer, TokenScorer
-from hybrid.grounding.scorers.judge import GeneratorJudge
 from hybrid.grounding.scorers.labels import KNOWN
+from hybrid.grounding.scorers.names import GeneratorJudge
 from hybrid.grounding.values import Pair
 from hybrid.testing import ScriptedGenerator
 

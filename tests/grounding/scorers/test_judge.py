@@ -7,7 +7,7 @@ import pytest
 
 from hybrid.errors import ConfigError, UsageError
 from hybrid.generation.prompts import load_grounding_prompt, load_prompts
-from hybrid.grounding.scorers.judge import GeneratorJudge
+from hybrid.grounding.scorers.names import GeneratorJudge
 from hybrid.grounding.values import Pair
 from hybrid.models.remote import RemoteGenerator
 from hybrid.testing import ScriptedGenerator
