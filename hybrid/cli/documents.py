@@ -54,7 +54,7 @@ def described(parts: tuple[LeftOut, ...]) -> str:
 
 
 def _show(item: Document | Rejected) -> None:
-    name = console.one_line(item.source, 100)
+    name = console.name(item.source, 100)
     if isinstance(item, Rejected):
         console.data(f"{name}: not read: {item.reason}")
         return

@@ -131,7 +131,7 @@ def _show_estimate(context: Context, domain: str, estimate: IngestEstimate) -> N
     changes = (("add", plan.added), ("change", plan.changed), ("remove", plan.removed))
     for word, sources in changes:
         for source in sources[:_SHOWN_FILES]:
-            console.data(f"{word}  {console.one_line(source, 100)}")
+            console.data(f"{word}  {console.name(source, 100)}")
         if len(sources) > _SHOWN_FILES:
             console.data(f"{word}  … and {len(sources) - _SHOWN_FILES} more")
     console.data(
@@ -147,8 +147,8 @@ def _show_estimate(context: Context, domain: str, estimate: IngestEstimate) -> N
 def _status_lines(status: IndexStatus) -> list[str]:
     manifest, counts = status.manifest, status.manifest.counts
     return [
-        f"{console.one_line(status.domain, 100)}: generation {manifest.generation} of {manifest.created}",
-        f"  from       {console.one_line(manifest.folder or 'no folder', 200)}",
+        f"{console.name(status.domain, 100)}: generation {manifest.generation} of {manifest.created}",
+        f"  from       {console.name(manifest.folder or 'no folder')}",
         f"  holds      {counts.documents} documents, {counts.chunks} chunks",
         f"  embedder   {manifest.embedder.name} ({manifest.embedder.weights[:12]})",
         "  search     in a vector store"
@@ -156,10 +156,10 @@ def _status_lines(status: IndexStatus) -> list[str]:
         else f"  search     {manifest.dense.kind}, recall@10 {manifest.dense.recall_at_10:.3f}",
         f"  rejected   {len(status.rejected)}",
         *(
-            f"    {console.one_line(item.source, 60)}: {console.one_line(item.reason, 200)}"
+            f"    {console.name(item.source, 60)}: {console.one_line(item.reason, 200)}"
             for item in status.rejected
         ),
-        *(f"  {console.one_line(source, 200)}" for source in status.sources or ()),
+        *(f"  {console.name(source)}" for source in status.sources or ()),
     ]
 
 
