@@ -21,7 +21,7 @@ from hybrid.types import Rejected
 class Scan:
     """What lies below a folder: files to read, files that cannot be had, and how many were left out.
 
-    ``skipped`` counts what is hidden or excluded; ``unread`` says of each suffix that no reader exists for how
+    ``skipped`` counts what is hidden or excluded; ``unread`` says of each suffix without a reader how
     many files have it, such as two of ``.xlsx``: they may hold text that nobody read.
     """
 
