@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import traceback
 from collections.abc import Sequence
 
@@ -84,6 +83,7 @@ def run(arguments: Sequence[str]) -> int:
         completion_init()
     try:
         code = app(args=list(arguments), prog_name="hybrid", standalone_mode=False)
+        console.flush()
     except HybridError as error:
         console.note(f"error: {error}")
         if error.hint:
@@ -124,6 +124,5 @@ def _report(error: Exception) -> int:
 
 
 def _reader_gone() -> int:
-    # flushing again at exit would raise once more
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    console.drop_output()
     return 0
