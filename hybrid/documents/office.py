@@ -85,7 +85,7 @@ def raw_text(element: Element) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Relation:
+class PartLink:
     """What a part refers to: of what type, by the last word of its address, and where it lies."""
 
     type: str
@@ -113,12 +113,12 @@ class Package:
             self.builder.leave_out(f"{what} that cannot be read", lost=True)
         return root
 
-    def relations(self, name: str) -> dict[str, Relation]:
+    def relations(self, name: str) -> dict[str, PartLink]:
         """Return what a part refers to within the package, by identifier; of the package itself for ""."""
         folder, base = posixpath.split(name)
         root = self.root(posixpath.join(folder, "_rels", f"{base}.rels"))
         return {
-            value(one, "Id"): Relation(
+            value(one, "Id"): PartLink(
                 value(one, "Type").rpartition("/")[2],
                 posixpath.normpath(posixpath.join("/", folder, value(one, "Target"))).lstrip("/"),
             )
@@ -216,10 +216,10 @@ def _raised(text: str, before: str) -> str:
     return f" [{mark}]" if is_note else text
 
 
-class Line:
+class RunText:
     """The text of a paragraph under construction; raised digits neither join a number nor a word.
 
-    >>> line = Line()
+    >>> line = RunText()
     >>> line.add("10"); line.add("6", raised=True); line.add(" cells, see note"); line.add("12", raised=True)
     >>> line.take()
     '10^6 cells, see note [12]'
@@ -384,7 +384,7 @@ def count_heads(rows: Sequence[Sequence[str | None]]) -> int:
     return 1
 
 
-def graphic(package: Package, frame: Element, relations: dict[str, Relation]) -> list[OfficeBlock]:
+def graphic(package: Package, frame: Element, relations: dict[str, PartLink]) -> list[OfficeBlock]:
     """Return the chart or the diagram that a drawing shows (``chart``, ``relIds``)."""
     is_chart = local(frame) == "chart"
     what = "charts" if is_chart else "diagrams"
@@ -393,7 +393,7 @@ def graphic(package: Package, frame: Element, relations: dict[str, Relation]) ->
     if root is None:
         return []
     blocks = _chart(root) if is_chart else [OfficeBlock(BlockKind.LIST, _diagram(root))]
-    if not blocks:
+    if not blocks and next(root.iter("{*}ser", "{*}data"), None) is not None:
         package.builder.leave_out(f"{what} that cannot be read", lost=True)
     return blocks
 

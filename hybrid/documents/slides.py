@@ -9,9 +9,9 @@ from hybrid.config import DocumentSettings
 from hybrid.documents.builder import one_line
 from hybrid.documents.office import (
     Element,
-    Line,
     Package,
-    Relation,
+    PartLink,
+    RunText,
     add_blocks,
     child,
     chosen,
@@ -91,7 +91,7 @@ class _Deck:
             elif target.type == "slideLayout":
                 self._add_layout(target.target)
 
-    def _add_shape(self, shape: Element, relations: dict[str, Relation]) -> None:
+    def _add_shape(self, shape: Element, relations: dict[str, PartLink]) -> None:
         kind = _placeholder(shape)
         if kind == "ftr":
             self._add_once(shape)
@@ -182,7 +182,7 @@ def _paragraphs(shape: Element) -> list[_Paragraph]:
     """Return the paragraphs of a shape or of a cell that are not blank."""
     found: list[_Paragraph] = []
     counts: dict[int, int] = {}
-    line = Line()
+    line = RunText()
     for paragraph in () if (body := child(shape, "txBody")) is None else body:
         _add_runs(line, paragraph)
         text = one_line(line.take())
@@ -210,7 +210,7 @@ def _numbered(kind: str, count: int) -> str:
     return f"{'(' if kind.endswith('Both') else ''}{numeral(count, _NUMERALS[stem])}{end} "
 
 
-def _add_runs(line: Line, parent: Element) -> None:
+def _add_runs(line: RunText, parent: Element) -> None:
     """Append the text of a paragraph, run by run."""
     for one in parent:
         match local(one):

@@ -12,9 +12,9 @@ from hybrid.documents.builder import TextBuilder, one_line
 from hybrid.documents.office import (
     REMOVED,
     Element,
-    Line,
     OfficeBlock,
     Package,
+    RunText,
     add_blocks,
     child,
     chosen,
@@ -64,7 +64,7 @@ _WRITTEN = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": 
 def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
     """Yield the document of a Word file."""
     with open_package(file, settings, root="document", what="Word document") as (package, name, root):
-        blocks = _Walk(package, name, root).blocks()
+        blocks = _WordWalk(package, name, root).blocks()
         add_blocks(package.builder, _named(blocks, package.builder))
         yield finish(package, file.source)
 
@@ -198,7 +198,7 @@ class _Field:
         return self.instruction.upper().split()
 
 
-class _Walk:
+class _WordWalk:
     """The blocks of a document, in the order of its XML."""
 
     def __init__(self, package: Package, name: str, root: Element) -> None:
@@ -228,7 +228,7 @@ class _Walk:
         self._lines: list[str] | None = None
         self._inner: list[OfficeBlock] = []
         self._graphics: list[Element] = []
-        self._line = Line()
+        self._line = RunText()
         self._raised, self._font = False, ""
         self._fields: list[_Field] = []
         self._is_caption = self._in_header = False
@@ -277,14 +277,13 @@ class _Walk:
     def _text(self, element: Element) -> str:
         """Return the text below an element: a line a paragraph, then its tables row by row."""
         text, tables = self._flat(element)
-        rows = (" | ".join(cell or "" for cell in row) for table in tables for row in table.rows)
-        return "\n".join(filter(None, (text, *rows)))
+        return f"{text}\n{_as_lines(tables)}".strip()
 
     def _flat(self, element: Element) -> tuple[str, list[OfficeBlock]]:
         """Return the paragraphs below an element, a line each, and the tables between them."""
         outside = self._lines, self._inner, self._line, self._fields, self._raised, self._font
         lines, inner = list[str](), list[OfficeBlock]()
-        self._lines, self._inner, self._line, self._fields = lines, inner, Line(), []
+        self._lines, self._inner, self._line, self._fields = lines, inner, RunText(), []
         self._raised, self._font = False, ""
         self._walk(element)
         self._end_line()
@@ -369,12 +368,10 @@ class _Walk:
         """Return what stands before a paragraph of a list, and how deep it lies."""
         own = child(properties, "numPr")
         name = value(child(own, "numId")) or value(self._styles.find(style, "pPr", "numPr", "numId"))
-        level = child(own, "ilvl")
-        level = self._styles.find(style, "pPr", "numPr", "ilvl") if level is None else level
+        level = value(child(own, "ilvl")) or value(self._styles.find(style, "pPr", "numPr", "ilvl"))
         label, depth = "", 0
         if name and name != "0":
-            depth = self._numbering.depth(name, style) if level is None else number(value(level))
-            depth = min(max(depth, 0), _MAX_DEPTH)
+            depth = _between(0, level, _MAX_DEPTH) if level else self._numbering.depth(name, style)
             label = self._numbering.label(name, depth)
         # the lists of "List Bullet 2" lie below those of "List Bullet", though each has a single level
         listed = None if name == "0" else self._styles.called(style, _LIST_STYLE)
@@ -417,70 +414,68 @@ class _Walk:
 
     def _table(self, table: Element) -> None:
         self._end_line()
-        rows = [row for row in self._inside(table, "tr") if not self._is_removed(row)]
-        rows = [row for row in rows if next(self._inside(row, "tc"), None) is not None]
-        cells = [list(self._inside(row, "tc")) for row in rows]
+        rows = [row for row in self._inside(table, "tr") if not self._is_removed(row, "trPr", "del")]
+        cells = [
+            [cell for cell in self._inside(row, "tc") if not self._is_removed(cell, "tcPr", "cellDel")]
+            for row in rows
+        ]
         if max(map(len, cells), default=0) <= 1 or (len(rows) == 1 and self._is_layout(cells[0])):
             for row in cells:
                 for cell in row:
                     self._walk(cell)
                     self._end_line()
             return
-        grid, nested = self._grid(table, rows, cells)
+        outside, self._inner = self._inner, []
+        grid = self._grid(table, rows, cells)
+        nested, self._inner = self._inner, outside
         marked = [is_on(child(row, "trPr", "tblHeader")) for row in rows]
         heads = marked.index(False) if False in marked else len(marked)
-        while len(grid) > 1 and grid[0][0] and not any(cell is not None for cell in grid[0][1:]):
+        while len(grid) > 1 and grid[0] and grid[0][0] and not any(cell is not None for cell in grid[0][1:]):
             # a row of one cell above all others is the name of the table
             self._put(OfficeBlock(BlockKind.PARAGRAPH, grid.pop(0)[0] or "", role="caption"))
             heads -= 1
         heads = heads if 0 < heads < len(grid) else count_heads(grid)
+        block = OfficeBlock(BlockKind.TABLE, "", rows=tuple(grid), heads=heads)
         if len(grid) * max(map(len, grid)) > _MAX_CELLS:
-            lines = (" | ".join(filter(None, row)) for row in grid)
-            self._put(OfficeBlock(BlockKind.PARAGRAPH, "\n".join(lines)))
-        else:
-            self._put(OfficeBlock(BlockKind.TABLE, "", rows=tuple(grid), heads=heads))
-        for block in nested:
-            self._put(block)
+            block = OfficeBlock(BlockKind.PARAGRAPH, _as_lines([block]))
+        for one in (block, *nested):
+            self._put(one)
         self._settle()
 
     def _grid(
         self, table: Element, rows: list[Element], cells: list[list[Element]]
-    ) -> tuple[list[tuple[str | None, ...]], list[OfficeBlock]]:
-        """Return the texts of a table by row and column, and the tables inside of its cells."""
-        columns = len(_below(child(table, "tblGrid"), "gridCol"))
-        width = max(columns, *map(len, cells))
+    ) -> list[tuple[str | None, ...]]:
+        """Return the texts of a table by row and column; tables inside of its cells are kept for later."""
+        width = max(len(_below(child(table, "tblGrid"), "gridCol")), *map(len, cells))
         grid: list[tuple[str | None, ...]] = []
-        nested: list[OfficeBlock] = []
         above: dict[int, str] = {}
         for row, inside in zip(rows, cells, strict=True):
-            free = width - len(inside)
-            skipped = min(max(number(value(child(row, "trPr", "gridBefore"))), 0), free)
+            skipped = _between(0, value(child(row, "trPr", "gridBefore")), width - len(inside))
+            free = width - len(inside) - skipped
             line: list[str | None] = [""] * skipped
-            free -= skipped
             for cell in inside:
                 text, tables = self._flat(cell)
-                text = one_line(text)
-                nested += tables
-                properties = child(cell, "tcPr")
-                merge = child(properties, "vMerge")
-                if merge is not None and value(merge) != "restart":
-                    text = text or above.get(len(line), "")
+                self._inner += tables
+                merge = child(cell, "tcPr", "vMerge")
+                goes_on = merge is not None and value(merge) != "restart"
+                text = one_line(text) or (above.get(len(line), "") if goes_on else "")
                 above[len(line)] = text if merge is not None else ""
-                more = min(max(number(value(child(properties, "gridSpan")), 1) - 1, 0), free)
+                more = _between(1, value(child(cell, "tcPr", "gridSpan")), free + 1) - 1
                 free -= more
                 line += [text, *[None] * more]
             grid.append(tuple(line))
-        return grid, nested
+        return grid
 
     def _is_layout(self, cells: list[Element]) -> bool:
         """Return whether the cells of a single row hold more than a line each."""
         held = [[one for one in cell if local(one) in ("p", "tbl", "sdt")] for cell in cells]
         return self._lines is not None or any(len(inside) > 1 for inside in held)
 
-    def _is_removed(self, row: Element) -> bool:
-        if child(row, "trPr", "del") is None:
+    def _is_removed(self, one: Element, *path: str) -> bool:
+        """Return whether a tracked change took a row or a cell away, after telling what it held."""
+        if child(one, *path) is None:
             return False
-        self._drop(row, "deleted text")
+        self._drop(one, "deleted text")
         return True
 
     def _inside(self, parent: Element, wanted: str) -> Iterator[Element]:
@@ -601,6 +596,14 @@ class _Walk:
 
 def _below(parent: Element | None, name: str) -> list[Element]:
     return [] if parent is None else list(parent.iterchildren(f"{{*}}{name}"))
+
+
+def _as_lines(tables: list[OfficeBlock]) -> str:
+    return "\n".join(" | ".join(filter(None, row)) for table in tables for row in table.rows)
+
+
+def _between(low: int, text: str, high: int) -> int:
+    return min(max(number(text, low), low), high)
 
 
 def _length(element: Element) -> int:
