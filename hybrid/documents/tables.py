@@ -207,7 +207,8 @@ def _read_delimited(file: SourceFile, settings: DocumentSettings) -> Iterator[Do
 
 def _sample(lines: Iterator[_Line]) -> tuple[str, list[_Line]]:
     """Return the separator that the first line may say, and the lines that show how the file is written."""
-    said, sample, size = "", [], 0
+    said, size = "", 0
+    sample: list[_Line] = []
     for line in islice(lines, _SAMPLE_LINES):
         if not sample and not said and (match := _SAID_SEPARATOR.fullmatch(line.text)):
             said = match[1]
