@@ -22,10 +22,9 @@ class Status(StrEnum):
 
     ``supported``: the evidence carries it. ``contradicted``: the evidence is about the same and says
     otherwise. ``unclear``: it may carry it or not. ``not in evidence``: none of these. ``not checkable``: it
-    asserts nothing (a question, a greeting, a heading). ``abstained``: the answer declines, so there is
-    nothing to carry. ``unsupported language``: the judge does not know the one it is in, so that a number
-    would mean nothing. ``not judged``: the scorer computed no number (NaN) where nothing else carries it,
-    which says nothing about the claim.
+    asserts nothing (a question, a greeting, a heading). ``unsupported language``: the judge does not know the
+    one it is in, so that a number would mean nothing. ``not judged``: the scorer computed no number (NaN)
+    where nothing else carries it, which says nothing about the claim.
     """
 
     SUPPORTED = "supported"
@@ -33,7 +32,6 @@ class Status(StrEnum):
     CONTRADICTED = "contradicted"
     NOT_IN_EVIDENCE = "not in evidence"
     NOT_CHECKABLE = "not checkable"
-    ABSTAINED = "abstained"
     UNSUPPORTED_LANGUAGE = "unsupported language"
     NOT_JUDGED = "not judged"
 
@@ -251,28 +249,3 @@ def merged_spans(spans: Iterable[Span], *, length: int, text: str = "") -> tuple
         else:
             joined.append(Span(start, end))
     return tuple(joined)
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class SupportMatrix:
-    """Support from 0 to 1, shape (claims, passages): the greatest over a passage's candidates.
-
-    A claim that was not judged has a row of zeros, as has one that no passage carries; a passage without a
-    word has a column of zeros.
-    """
-
-    values: NDArray[np.float64]
-
-    @property
-    def best(self) -> NDArray[np.float64]:
-        """Return the support of each claim by the passage that carries it best; 0 without passages."""
-        return np.asarray(self.values.max(axis=1, initial=0.0))
-
-    def together(self, claims: Sequence[int]) -> NDArray[np.float64]:
-        """Return how much each passage carries all of some claims: as much as the one it carries least.
-
-        Of no claim it is nothing, not everything.
-        """
-        if not claims:
-            return np.zeros(self.values.shape[1])
-        return np.asarray(self.values[list(claims)].min(axis=0))

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
 from hybrid.errors import IndexCorrupt, UsageError
-from hybrid.files import REPAIR, hash_text, storage_errors
+from hybrid.files import REPAIR, hash_text, storage_errors, valid_utf8
 from hybrid.index.database import VectorCache, connect, database_errors, decode_vectors
 from hybrid.models import Vectors
-from hybrid.types import Chunk, Document, FileLine, Rejected
+from hybrid.types import Chunk, Document, FileLine, LeftOut, Rejected
 
 SCHEMA_VERSION = 3
 _MAY_READ = "d.id IN (SELECT document FROM principals WHERE principal IN (SELECT value FROM json_each(?)))"
+# What a document has a filter for: of its own, and a value in its metadata, as it stands or as one of a list.
+_OWN = {"source": "d.source GLOB ? OR d.file GLOB ?", "title": "d.title GLOB ?"}
+_HAS = """EXISTS (SELECT 1 FROM json_each(d.metadata) m WHERE m.key = ? AND (m.value = ? OR EXISTS (
+    SELECT 1 FROM json_each(CASE WHEN json_valid(m.value) AND json_type(m.value) = 'array' THEN m.value
+                                 ELSE '[]' END) e
+    WHERE ? = CASE WHEN e.type IN ('true', 'false') THEN e.type ELSE CAST(e.value AS TEXT) END)))"""
 _Kind = TypeVar("_Kind", list[Any], dict[str, Any])
 _AT_ONCE = 1_000
 _KEY = re.compile("[0-9a-f]{64}")
@@ -48,13 +55,18 @@ CREATE TABLE IF NOT EXISTS principals(
     document INTEGER NOT NULL REFERENCES documents(id) ON DELETE CASCADE, principal TEXT);
 CREATE INDEX IF NOT EXISTS principals_document ON principals(document);
 """
-# Version 3: what stands above a chunk of a table, and where the chunk stands in the user's own file.
-_CONTEXTS = """
+# Version 3: what stands above a chunk of a table, and where the chunk stands in the user's own file; what of
+# its file a document lacks, a row for each kind.
+_CONTEXTS_AND_LEFT_OUT = """
 CREATE TABLE IF NOT EXISTS contexts(
     document INTEGER NOT NULL, ordinal INTEGER NOT NULL,
     caption TEXT NOT NULL, columns TEXT NOT NULL, lines TEXT NOT NULL,
     PRIMARY KEY(document, ordinal),
     FOREIGN KEY(document, ordinal) REFERENCES chunks(document, ordinal) ON DELETE CASCADE);
+CREATE TABLE IF NOT EXISTS left_out(
+    document INTEGER NOT NULL REFERENCES documents(id) ON DELETE CASCADE,
+    kind TEXT NOT NULL, count INTEGER NOT NULL, characters INTEGER NOT NULL, lost INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS left_out_document ON left_out(document);
 """
 # The columns of a chunk from its ordinal on, as ``_chunk`` takes them.
 _CHUNK = "c.ordinal, c.start, c.stop, c.headings, c.page, x.caption, x.columns, x.lines"
@@ -113,7 +125,8 @@ class Store:
     def __init__(self, path: Path, *, read_only: bool) -> None:
         self.path = path
         self._read_only = read_only
-        self._db = connect(path, _SCHEMA, read_only=read_only, added=(_PRINCIPALS, _CONTEXTS))
+        added = (_PRINCIPALS, _CONTEXTS_AND_LEFT_OUT)
+        self._db = connect(path, _SCHEMA, read_only=read_only, added=added)
 
     def close(self) -> None:
         """Close the file."""
@@ -179,6 +192,10 @@ class Store:
         if document.principals is not None:
             rows = [(cursor.lastrowid, principal) for principal in document.principals or (None,)]
             self._db.executemany("INSERT INTO principals VALUES (?, ?)", rows)
+        self._db.executemany(
+            "INSERT INTO left_out VALUES (?, ?, ?, ?, ?)",
+            [(cursor.lastrowid, *astuple(part)) for part in document.left_out],
+        )
         self._db.executemany(
             "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)",
             [
@@ -323,6 +340,20 @@ class Store:
         rows = self._rows("SELECT source, reason FROM rejected ORDER BY source")
         return [Rejected(self._text(source), self._text(reason)) for source, reason in rows]
 
+    def left_out(self) -> dict[str, tuple[LeftOut, ...]]:
+        """Return by file what its documents lack, kind by kind; a file that lacks nothing is not in it."""
+        query = """SELECT d.file, l.kind, sum(l.count), sum(l.characters), max(l.lost)
+                   FROM left_out l JOIN documents d ON d.id = l.document GROUP BY 1, 2 ORDER BY 1, 2"""
+        found: dict[str, tuple[LeftOut, ...]] = {}
+        for file, *part in self._rows(query):
+            found[self._text(file)] = (*found.get(file, ()), self._part(part))
+        return found
+
+    def characters(self) -> dict[str, int]:
+        """Return how many characters the documents of each file have together."""
+        query = "SELECT file, sum(length(text)) FROM documents GROUP BY file ORDER BY file"
+        return {self._text(file): count for file, count in self._rows(query)}
+
     def sources(self) -> list[str]:
         """Return the sources of all documents."""
         return [
@@ -342,6 +373,7 @@ class Store:
                 pages=starts,
                 metadata=values,
                 principals=self._principals(identity),
+                left_out=self._lacking(identity),
             )
         return None
 
@@ -385,8 +417,8 @@ class Store:
         """Return the positions of chunks whose document matches every condition.
 
         Args:
-            where: ``source`` and ``title`` take a pattern with ``*`` and ``?``; any other key is compared
-                with the metadata for equality.
+            where: ``source`` and ``title`` take a pattern with ``*`` and ``?``; these and any other key are
+                compared with the metadata for equality, a list by its elements.
             principals: one of them may read the document by its rule; None asks for no rule.
 
         Raises:
@@ -397,19 +429,15 @@ class Store:
             conditions.append(_MAY_READ)
             values.append(json.dumps(list(principals)))
         readable = (" AND ".join(conditions) or "1", tuple(values))
-        for key, value in where.items():
-            if key in ("source", "title"):
-                # rows of a table are meant with their file
-                conditions.append(
-                    "(d.source GLOB ? OR d.file GLOB ?)" if key == "source" else "d.title GLOB ?"
-                )
-                value = value.replace("[", "[[]")  # only * and ? are special, a name may hold brackets
-                values += [value] if key == "source" else []
+        for key, value in ((_written(key), _written(value)) for key, value in where.items()):
+            if key in _OWN:
+                # only * and ? are special, a name may hold brackets; rows are meant with their file
+                conditions.append(f"({_OWN[key]} OR {_HAS})")
+                values += [value.replace("[", "[[]")] * _OWN[key].count("?")
             else:
                 self._refuse_unknown_key(key, *readable)
-                conditions.append("json_extract(d.metadata, ?) = ?")
-                values.append(f'$."{key}"')
-            values.append(value)
+                conditions.append(_HAS)
+            values += [key, value, value]
         query = f"""SELECT c.position FROM chunks c JOIN documents d ON d.id = c.document
                     WHERE {" AND ".join(conditions) or "1"} ORDER BY c.position"""
         return [position for (position,) in self._rows(query, values)]
@@ -418,13 +446,17 @@ class Store:
         query = f"""SELECT DISTINCT j.key FROM documents d, json_each(d.metadata) j
                     WHERE d.metadata != '{{}}' AND {readable}"""
         known = {name for (name,) in self._rows(query, values)}
-        if key not in known or '"' in key:
+        if key not in known:
             valid = ", ".join(["source", "title", *sorted(known)[:20]])
             raise UsageError(f"no document has the key {key!r}", hint=f"keys to filter by: {valid}")
 
     def _principals(self, document: int) -> tuple[str, ...] | None:
         rows = list(self._rows("SELECT principal FROM principals WHERE document = ?", (document,)))
         return tuple(sorted(self._text(name) for (name,) in rows if name is not None)) if rows else None
+
+    def _lacking(self, document: int) -> tuple[LeftOut, ...]:
+        query = "SELECT kind, count, characters, lost FROM left_out WHERE document = ? ORDER BY rowid"
+        return tuple(map(self._part, self._rows(query, (document,))))
 
     # --- what was read is what it should be ---------------------------------------------------------
 
@@ -453,6 +485,12 @@ class Store:
         begun = tuple(FileLine(*pair) for pair in zip(numbers[::2], numbers[1::2], strict=False))
         return replace(chunk, caption=self._text(caption), columns=names, lines=begun)
 
+    def _part(self, row: Sequence[Any]) -> LeftOut:
+        kind, count, characters, lost = row
+        if not all(type(number) is int for number in (count, characters, lost)):
+            raise self._damaged(f"expected three numbers, found {row[1:]!r}")
+        return LeftOut(self._text(kind), count, characters, bool(lost))
+
     def _text(self, value: object) -> str:
         if not isinstance(value, str):
             raise self._damaged(f"expected a text, found {type(value).__name__}")
@@ -473,6 +511,11 @@ class Store:
 
     def _damaged(self, found: str) -> IndexCorrupt:
         return IndexCorrupt(f"{self.path} is damaged: {found}", hint=REPAIR)
+
+
+def _written(text: str) -> str:
+    """Return a text as readers write metadata: composed, on one line."""
+    return " ".join(unicodedata.normalize("NFC", valid_utf8(text)).split())
 
 
 def _key(fingerprint: str, chunk: Chunk) -> bytes:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from measure import Target, note, print_table, print_verdicts
 from numpy.typing import NDArray
 
@@ -36,6 +37,7 @@ from hybrid.grounding.calibration import (
 )
 from hybrid.grounding.evidence import SearchedPassage
 from hybrid.grounding.examples import Dataset, Example
+from hybrid.grounding.head import judge
 from hybrid.grounding.judge import Case, Grounder
 from hybrid.grounding.labelled import (
     Support,
@@ -49,6 +51,7 @@ from hybrid.grounding.measure import fit
 from hybrid.grounding.metrics import auroc, balanced_accuracy, mean_over, resampled_aurocs
 from hybrid.grounding.scorers.names import SHIPPED, Scorer, scorer_for
 from hybrid.grounding.scorers.trained import TrainedScorer, load_trained
+from hybrid.grounding.values import Pair
 from hybrid.questions.splits import unit_hash
 from hybrid.statistics import Estimate
 from hybrid.text.words import word_spans
@@ -142,8 +145,6 @@ class Judges:
 
 def best_passage_head(scorer: TrainedScorer, claims: Sequence[Example]) -> Array:
     """Return what the heads alone say, of the passage that they find best."""
-    from hybrid.grounding.values import Pair
-
     pairs = [Pair(text, claim.claim) for claim in claims for text in claim.evidence]
     ends = np.cumsum([len(claim.evidence) for claim in claims])
     heads = np.concatenate([scorer.signals(pairs[n : n + 64])[:, 0] for n in range(0, len(pairs), 64)])
@@ -260,11 +261,20 @@ def words_of(scorer: TrainedScorer, dataset: Dataset) -> Words:
     return np.array(chances), np.array(wrong)
 
 
-def _words(scorer: TrainedScorer, example: Example) -> Iterable[tuple[float, bool]]:
-    from hybrid.grounding.values import Pair
+def tokens_of(scorer: TrainedScorer, pair: Pair) -> tuple[list[Span], list[float]]:
+    """Return where each token of the claim stands, and how likely it is not carried, from 0 to 1."""
+    reads = scorer.reads([pair])
+    chances = np.zeros(len(reads[0].claim))
+    for head in scorer.heads:
+        for _, found in judge(head, reads):
+            own = torch.sigmoid(found.unsupported[: len(chances)])
+            chances += own.double().numpy() / len(scorer.heads)
+    return [Span(start, end) for start, end in reads[0].claim.places.tolist()], chances.tolist()
 
+
+def _words(scorer: TrainedScorer, example: Example) -> Iterable[tuple[float, bool]]:
     pair = Pair(example.evidence[0], example.claim)
-    tokens, chances = scorer.tokens(pair)
+    tokens, chances = tokens_of(scorer, pair)
     for word in word_spans(example.claim, Span(0, len(example.claim))):
         own = [c for t, c in zip(tokens, chances, strict=True) if t.start < word.end and word.start < t.end]
         spans = example.unsupported_spans or ()

@@ -1,11 +1,8 @@
-import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.grounding.values import SupportMatrix, merged_spans
+from hybrid.grounding.values import merged_spans
 from hybrid.types import Span
-
-MATRIX = SupportMatrix(np.array([[0.9, 0.2, 0.0], [0.4, 0.6, 0.0]]))
 
 
 @given(
@@ -27,15 +24,3 @@ def test_spans_apart_by_white_space_only_are_joined_if_the_text_is_given():
         Span(4, 7),
         Span(9, 12),
     )
-
-
-def test_the_best_passage_counts():
-    assert MATRIX.best.tolist() == [0.9, 0.6]
-    assert SupportMatrix(np.zeros((2, 0))).best.tolist() == [0.0, 0.0]
-    assert SupportMatrix(np.zeros((0, 3))).best.tolist() == []
-
-
-def test_several_claims_are_carried_as_well_as_the_worst_of_them():
-    assert MATRIX.together([0, 1]).tolist() == [0.4, 0.2, 0.0]
-    assert MATRIX.together([1]).tolist() == [0.4, 0.6, 0.0]
-    assert MATRIX.together([]).tolist() == [0.0, 0.0, 0.0]
