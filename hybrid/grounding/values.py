@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -228,24 +228,3 @@ def hallucinated(verdicts: Sequence[ClaimVerdict]) -> float | None:
     """
     judged = [verdict.status for verdict in verdicts if verdict.status in _JUDGED]
     return float(any(status not in _NOT_WRONG for status in judged)) if judged else None
-
-
-def merged_spans(spans: Iterable[Span], *, length: int, text: str = "") -> tuple[Span, ...]:
-    """Return the same stretches in order, cut to the length, without overlaps and without empty ones.
-
-    Args:
-        spans: in any order.
-        length: of the text that they point into.
-        text: if given, stretches with nothing but white space between them are joined.
-    """
-    joined: list[Span] = []
-    for span in sorted(spans, key=lambda span: (span.start, span.end)):
-        start, end = max(span.start, 0), min(span.end, length)
-        if start >= end:
-            continue
-        near = joined and (start <= joined[-1].end or (text and not text[joined[-1].end : start].strip()))
-        if near:
-            joined[-1] = Span(joined[-1].start, max(joined[-1].end, end))
-        else:
-            joined.append(Span(start, end))
-    return tuple(joined)

@@ -25,7 +25,7 @@ from hybrid.files import write_atomic, write_json
 from hybrid.grounding.calibration import CALIBRATION, Calibration, CurveKind
 from hybrid.grounding.examples import Dataset, Example
 from hybrid.grounding.head import AlignmentHead
-from hybrid.grounding.labelled import ScorerLogits
+from hybrid.grounding.metrics import ScorerLogits
 from hybrid.grounding.scorers.names import SHIPPED, TRAINED
 from hybrid.grounding.scorers.trained import CARD, ENCODER, LAYERS, WEIGHTS, Stack, frozen_encoder
 from hybrid.grounding.service import CalibrationCard, calibrated, write_card

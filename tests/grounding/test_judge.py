@@ -27,7 +27,7 @@ from hybrid.grounding.judge import (
     fitted_for,
     load_grounder,
 )
-from hybrid.grounding.labelled import ScorerLogits
+from hybrid.grounding.metrics import ScorerLogits
 from hybrid.grounding.scorers.baselines import NgramOverlap, WordAlignment
 from hybrid.grounding.service import write_card
 from hybrid.grounding.values import (
