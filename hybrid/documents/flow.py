@@ -51,7 +51,7 @@ _SPOKEN = frozenset(("alt", "label"))
 _SPOKEN_OF_COMPONENTS = _SPOKEN | {"title", "description", "caption", "summary", "heading"}
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|\w{2,32});")
 _UNSHOWN = re.compile(
-    r"<!--.*?(?:-->|\Z)|<![A-Za-z][^>]*>|<(script|style|svg)\b.*?(?:</\1\s*>|\Z)", re.I | re.S
+    r"<!--.*?-->|<![A-Za-z][^>]*>|<(script|style|svg)\b.*?(?:</\1\s*>|\Z)", re.I | re.S
 )
 _PRE_END = re.compile(r"</pre\s*>", re.IGNORECASE)
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
@@ -157,13 +157,14 @@ class Flow:
 
     def html(self, source: str) -> None:
         """Continue with HTML; what is no tag in it is text."""
-        place = 0
+        place, last_comment = 0, source.rfind("-->")
         while place < len(source):
             start = source.find("<", place)
             self._html_text(source[place : start if start >= 0 else len(source)])
             if start < 0:
                 return
-            if unshown := _UNSHOWN.match(source, start):
+            is_open = start > last_comment and source.startswith("<!--", start)
+            if not is_open and (unshown := _UNSHOWN.match(source, start)):
                 kind = (unshown[1] or ("comment" if unshown[0].startswith("<!--") else "declaration")).lower()
                 self.leave_out(kind, unshown[0])
                 place = unshown.end()
@@ -258,7 +259,9 @@ class Flow:
             begin = int(values["start"]) if values.get("start", "").isdecimal() else 1
             self.open(name, start=begin, spans=(_span(values.get("colspan")), _span(values.get("rowspan"))))
         if shown:
-            self.text(f" {shown} ")
+            is_apart = not self._inline or self._inline[-1][-1:].isspace()
+            self.text(shown if is_apart else f" {shown}")
+            self._is_soft = True
 
     def _end_script(self, tag: str) -> None:
         start = self._raised_at if tag == "sup" else self._lowered_at

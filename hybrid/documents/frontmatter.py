@@ -25,6 +25,8 @@ _NAME = re.compile(r"[a-z_][\w.\-]*")
 _KEY = re.compile(r"[\"']?[\w.\-]+[\"']?\s*[:=]")
 _SENTENCE = re.compile(r"\S+(?:\s+\S+){3,}[.!?]")
 _LENGTH = 500
+# A parser of YAML takes a second for this.
+_MAX_LENGTH = 20_000
 
 
 class FrontMatter(NamedTuple):
@@ -59,6 +61,7 @@ def front_matter(lines: Sequence[str]) -> FrontMatter:
         return FrontMatter({})
     held = lines[1:end]
     try:
+        _check_length(held)
         pairs = _toml("\n".join(held)) if ends == ("+++",) else _yaml("\n".join(held))
     except (ValueError, yaml.YAMLError, RecursionError) as error:
         if any(map(_says_who, held)):
@@ -73,6 +76,11 @@ def front_matter(lines: Sequence[str]) -> FrontMatter:
     fields = {name: value[:_LENGTH] for name, value in values.items() if value}
     cut = sum(max(0, len(value) - _LENGTH) for value in values.values())
     return FrontMatter(fields, rule, end + 1, cut=cut)
+
+
+def _check_length(lines: Sequence[str]) -> None:
+    if sum(map(len, lines)) > _MAX_LENGTH:
+        raise ValueError("too long")
 
 
 _Pairs = list[tuple[str, Any]]

@@ -25,9 +25,11 @@ from hybrid.types import BlockKind, Document
 # What is nested deeper is text as it stands; so is a longer paragraph, since looking for the ends of marks
 # takes time that grows faster than the length.
 _MAX_DEPTH = 40
-_MAX_LENGTH = 50_000
+_MAX_LENGTH = 20_000
 _EMBEDDED = re.compile(r"data:(\w*)[\w/.+\-]*(?:;[\w=.\-]+)*,[\w+/=%.~\-]{200,}")
 _ADMONITION = re.compile(r"[ \t]*:{3,}[ \t]*(?:\w+)?(?:\[(?P<title>[^\]]*)\])?[ \t]*(?P<rest>.*)")
+_SPECIAL = re.compile(r"[^\w\s.,;()|/%+='\"$-]")
+_ANCHOR = re.compile(r"[ \t]*\{#[\w:.\-]+[^{}]{0,100}\}$")
 _MODULE = re.compile(
     r"import\s*(?:[\"'{*]|[\w$]+(?:\s*,\s*\{[^}]*\})?\s+from\s*[\"'])"
     r"|export\s+(?:default|const|let|var|function|class|async|type|interface)\b|export\s*[*{]"
@@ -37,6 +39,8 @@ _RAW = re.compile(r"<(?:!|\?|(?:pre|script|style|textarea)\b)", re.IGNORECASE)
 _ADDRESS = re.compile(
     r"\[(?:[^\[\]\\]|\\.)+\]:\s*(?:<|[a-z][a-z0-9+.\-]*:\S|[./#?]|\S*/|\S+\.[a-z]\w{1,4}(?:\s|$))"
 )
+_SCHEME = re.compile(r"(?:https?|ftp)$", re.IGNORECASE)
+_DRIVE_TAIL = re.compile(r"(?<=\b[A-Za-z]):(?:\\[\w.$~\-]+)+")
 _URL_TAIL = re.compile(r"://(?:[^\s<>*_`\[\]()\\|&\"']|_(?=[\w/])|&(?!#?\w+;)|\([^\s()<>]*\))+")
 
 
@@ -74,7 +78,9 @@ def _add(builder: TextBuilder, text: str, *, first_line: int, is_mdx: bool) -> N
 
 
 def _take(flow: Flow, token: Token) -> None:
-    if token.type == "inline":
+    if token.type == "plain":
+        flow.text(token.content)
+    elif token.type == "inline":
         _take_inline(flow, token.children or [])
     elif token.type in ("fence", "code_block"):
         flow.line += token.type == "fence"
@@ -198,12 +204,12 @@ def _comment(state: StateInline, end: str, silent: bool) -> bool:
 
 
 def _url(state: StateInline, silent: bool) -> bool:
-    """Take the rest of an address as it is: its signs are no marks."""
-    if not state.src.startswith("://", state.pos):
+    """Take the rest of an address or a path of Windows as it is: its signs are no marks."""
+    if state.src[state.pos] != ":":
         return False
-    if not state.src[max(0, state.pos - 5) : state.pos].lower().endswith(("http", "https", "ftp")):
-        return False
-    found = _URL_TAIL.match(state.src, state.pos)
+    found = (_URL_TAIL if _SCHEME.search(state.src[max(0, state.pos - 6) : state.pos]) else _DRIVE_TAIL).match(
+        state.src, state.pos
+    )
     if not found:
         return False
     if not silent:
@@ -244,7 +250,8 @@ def _mdx_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
             stop += 1
         kind = "module code"
     elif state.src.startswith("{/*", place):
-        finish = state.src.find("*/}", place)
+        last = state.env.setdefault("last_comment", state.src.rfind("*/}"))
+        finish = state.src.find("*/}", place) if place < last else -1
         if finish < 0:
             return False
         stop = start
@@ -274,13 +281,13 @@ def _repair(state: StateCore) -> None:
         if token.type == "tr_close":
             tokens += _further_cells(tokens, lines)
         elif token.type == "inline":
+            if tokens and tokens[-1].type == "heading_open":
+                token.content = _ANCHOR.sub("", token.content)
             if ":::" in token.content:
                 shown = map(_without_admonition, token.content.split("\n"))
                 token.content = "\n".join(line for line in shown if line.strip())
-            if len(token.content) > _MAX_LENGTH:
-                text = Token("text", "", 0)
-                text.content, token.content = token.content, ""
-                token.children = [text]
+            if len(token.content) > _MAX_LENGTH or not _SPECIAL.search(token.content):
+                token.type = "plain"
         tokens.append(token)
     state.tokens = tokens
 
@@ -295,10 +302,13 @@ def _further_cells(tokens: list[Token], lines: list[str]) -> list[Token]:
     place = len(tokens) - 1
     while tokens[place].type != "tr_open":
         place -= 1
-    cells = sum(token.type == "inline" for token in tokens[place:])
+    cells = sum(token.type in ("inline", "plain") for token in tokens[place:])
     row = tokens[place].map
     assert row is not None
-    found = escapedSplit(lines[row[0]].lstrip(" \t>").rstrip())
+    line = lines[row[0]].lstrip(" \t>").rstrip()
+    if line.count("|") <= cells - 1:
+        return []
+    found = escapedSplit(line)
     found = found[1:] if found and not found[0].strip() else found
     found = found[:-1] if found and not found[-1].strip() else found
     further: list[Token] = []
