@@ -18,7 +18,9 @@ def _names(text: str) -> frozenset[str]:
 # A tag is looked for no further than this.
 TAG_LENGTH = 2_000
 _VOID = _names("area base br col embed hr img input link meta param source track wbr")
-_LONE = _names("br hr wbr p li dt dd td th tr thead tbody tfoot")
+_LONE = _names(
+    "br hr wbr p li dt dd td th tr thead tbody tfoot div section article center blockquote ul ol dl table"
+)
 _BORDERS = _names(
     "address article aside blockquote body button center dd details dir div dl dt fieldset figcaption "
     "figure footer form head header hr html legend li main menu nav ol option p pre section select "
@@ -50,9 +52,7 @@ _VALUE = re.compile(r"""\b(\w+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>{}]+))""")
 _SPOKEN = frozenset(("alt", "label"))
 _SPOKEN_OF_COMPONENTS = _SPOKEN | {"title", "description", "caption", "summary", "heading"}
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|\w{2,32});")
-_UNSHOWN = re.compile(
-    r"<!--.*?-->|<![A-Za-z][^>]*>|<(script|style|svg)\b.*?(?:</\1\s*>|\Z)", re.I | re.S
-)
+_UNSHOWN = re.compile(r"<!--.*?-->|<![A-Za-z][^>]*>|<(script|style|svg)\b.*?(?:</\1\s*>|\Z)", re.I | re.S)
 _PRE_END = re.compile(r"</pre\s*>", re.IGNORECASE)
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _LISTS = frozenset(("ul", "ol", "dl", "menu", "dir"))

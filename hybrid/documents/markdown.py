@@ -92,14 +92,14 @@ def _take(flow: Flow, token: Token) -> None:
     elif token.type == "footnote_reference_open":
         flow.start_note(token.meta["label"])
     elif token.tag and token.nesting >= 0:
-        flow.open(token.tag, start=int(token.attrs.get("start", 1)), whole=token.level == 0 and token.type in _WHOLE)
+        whole = token.level == 0 and token.type in ("heading_open", "table_open")
+        flow.open(token.tag, start=int(token.attrs.get("start", 1)), whole=whole)
     elif token.tag:
         flow.close(token.tag)
 
 
 # ``__main__`` is a name, and not a strong word
 _PYTHON = re.compile("all|call|class|dict|doc|enter|exit|file|future|init|main|name|new|repr|str|version")
-_WHOLE = ("heading_open", "table_open")
 
 
 def _take_inline(flow: Flow, tokens: Sequence[Token]) -> None:
@@ -207,9 +207,8 @@ def _url(state: StateInline, silent: bool) -> bool:
     """Take the rest of an address or a path of Windows as it is: its signs are no marks."""
     if state.src[state.pos] != ":":
         return False
-    found = (_URL_TAIL if _SCHEME.search(state.src[max(0, state.pos - 6) : state.pos]) else _DRIVE_TAIL).match(
-        state.src, state.pos
-    )
+    is_url = _SCHEME.search(state.src[max(0, state.pos - 6) : state.pos])
+    found = (_URL_TAIL if is_url else _DRIVE_TAIL).match(state.src, state.pos)
     if not found:
         return False
     if not silent:
