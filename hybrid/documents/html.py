@@ -11,8 +11,8 @@ from lxml import etree
 
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import TextBuilder, one_line
+from hybrid.documents.encoding import refuse_binary
 from hybrid.documents.source import SourceFile, Unreadable
-from hybrid.documents.text import refuse_binary
 from hybrid.types import BlockKind, Document
 
 Element = Any  # lxml has no types
