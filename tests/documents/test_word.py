@@ -442,7 +442,8 @@ def test_captions_stand_before_or_after(read_word, before, after, caption):
 
 
 CHART = """<c:chartSpace xmlns:c="c"><c:ser><c:tx><c:v>2024</c:v></c:tx><c:cat><c:strLit><c:pt idx="0">
-<c:v>North</c:v></c:pt></c:strLit></c:cat><c:val><c:numLit><c:formatCode>"USD" 0</c:formatCode><c:pt idx="0"><c:v>19.2</c:v></c:pt>
+<c:v>North</c:v></c:pt></c:strLit></c:cat><c:val><c:numLit><c:formatCode>"USD" 0</c:formatCode>
+<c:pt idx="0"><c:v>19.2</c:v></c:pt>
 </c:numLit></c:val></c:ser></c:chartSpace>"""
 
 
