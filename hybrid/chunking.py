@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hybrid.config import ChunkSettings
 from hybrid.errors import ConfigError
 from hybrid.text.sentences import sentence_spans, stripped
-from hybrid.types import Block, BlockKind, Chunk, Document, Span, TokenCounter
+from hybrid.types import Block, BlockKind, Chunk, Document, FileLine, Span, TokenCounter
 
 # Changes with the way of splitting: files are split again when it does.
-CHUNKING_VERSION = 1
+CHUNKING_VERSION = 2
 
 # What "0 = as much as the embedder takes" means for an embedder that takes whole books.
 _SENSIBLE_TOKENS = 256
 # Torn apart, a table or a program says little: they are kept whole whenever they fit.
 _RIGID = (BlockKind.CODE, BlockKind.TABLE)
+# Where so many characters name the columns a row fills chunks by itself, and no name finds its cell.
+_LONGEST_NAMES = 2_000
 # A chunk at least this full is closed rather than topped up with a part of the next block.
 _FULL_ENOUGH = 0.5
 
@@ -31,10 +33,28 @@ class SizedChunk:
 
 
 @dataclass(frozen=True, slots=True)
+class _TableHead:
+    """What stands above the rows of a table, and how many tokens it takes."""
+
+    caption: str
+    columns: tuple[str, ...]
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """A chunk that is not measured yet."""
+
+    span: Span
+    headings: tuple[str, ...]
+    head: _TableHead | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Atom:
     """The smallest stretch that is kept whole.
 
-    ``opens`` marks the first of a block, ``rigid`` a block of code or a table.
+    ``opens`` marks the first of a block, ``rigid`` a block of code or a table, ``head`` the row of a table.
     """
 
     start: int
@@ -43,6 +63,7 @@ class _Atom:
     opens: bool
     rigid: bool
     block_tokens: int
+    head: _TableHead | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,33 +94,66 @@ def chunk_document(
         ConfigError: the settings ask for more tokens than the embedder takes.
     """
     limit = token_limit(settings, max_tokens)
-    drafts: list[tuple[Span, tuple[str, ...]]] = []
+    drafts: list[_Cut] = []
     for section in _sections(document):
         headings = _fitting_path(section.headings, counter, min(settings.heading_tokens, limit // 3))
-        spans = _section_spans(document.text, section, headings, counter, settings, limit)
-        drafts.extend((span, headings) for span in spans)
+        drafts += _section_drafts(document.text, section, headings, counter, settings, limit)
     # one call for the whole document: a call costs as much as the tokens of a short chunk
-    counts = counter.count_tokens([_draft(document, *draft).embedded_text for draft in drafts])
+    counts = counter.count_tokens([_chunk(document, draft).embedded_text for draft in drafts])
     sized: list[SizedChunk] = []
-    for (span, headings), tokens in zip(drafts, counts, strict=True):
-        fits = [(span, tokens)] if tokens <= limit else _halved(document, span, headings, counter, limit)
+    for draft, tokens in zip(drafts, counts, strict=True):
+        fits = [(draft, tokens)] if tokens <= limit else _halved(document, draft, counter, limit)
         for part, part_tokens in fits:
-            chunk = _draft(document, part, headings, ordinal=len(sized))
-            sized.append(SizedChunk(chunk, part_tokens))
-    return sized
+            sized.append(SizedChunk(_chunk(document, part, ordinal=len(sized)), part_tokens))
+    return _with_lines(document, sized)
 
 
-def _draft(document: Document, span: Span, headings: tuple[str, ...], *, ordinal: int = 0) -> Chunk:
+def _chunk(document: Document, draft: _Cut, *, ordinal: int = 0) -> Chunk:
+    span, head = draft.span, draft.head
     return Chunk(
         source=document.source,
         ordinal=ordinal,
         start=span.start,
         end=span.end,
         text=document.text[span.start : span.end],
-        headings=headings,
+        headings=draft.headings,
         page=bisect_right(document.pages, span.start) or None,
         metadata=document.metadata,
+        caption=head.caption if head else "",
+        columns=head.columns if head else (),
     )
+
+
+def _with_lines(document: Document, sized: list[SizedChunk]) -> list[SizedChunk]:
+    """Return chunks that know where their blocks begin in the user's file, if it has lines."""
+    lines = list(_lines_of(document))
+    if not lines:
+        return sized
+    offsets = [line.offset for line in lines]
+    found: list[SizedChunk] = []
+    now = lines[0]
+    for item in sized:
+        start = item.chunk.start
+        first, last = bisect_right(offsets, start), bisect_left(offsets, item.chunk.end)
+        # where the chunk begins, counted on from the nearest line before that is known
+        known = max(now, lines[max(first - 1, 0)], key=lambda line: line.offset)
+        if known.offset <= start:
+            now = FileLine(start, known.number + document.text.count("\n", known.offset, start))
+        begun = (now, *lines[first:last]) if now.offset == start else tuple(lines[first:last])
+        found.append(replace(item, chunk=replace(item.chunk, lines=begun)))
+    return found
+
+
+def _lines_of(document: Document) -> Iterator[FileLine]:
+    is_row = "#" in document.source
+    for block in filter(lambda block: block.line, document.blocks):
+        yield FileLine(block.start, block.line)
+        starts = [block.start + part.start for part in _lines(document.text[block.start : block.end])]
+        if is_row:  # its fields stand on one line
+            yield from (FileLine(start, block.line) for start in starts[1:])
+        elif block.kind is BlockKind.TABLE:
+            # below the head of a table stands a line of dashes, which is no row
+            yield from (FileLine(start, block.line + 2) for start in starts[1:2])
 
 
 def token_limit(settings: ChunkSettings, max_tokens: int) -> int:
@@ -162,25 +216,29 @@ def _fitting_path(headings: tuple[str, ...], counter: TokenCounter, budget: int)
     return tuple(reversed(kept))
 
 
-def _section_spans(
+def _section_drafts(
     text: str,
     section: _Headed,
     headings: tuple[str, ...],
     counter: TokenCounter,
     settings: ChunkSettings,
     limit: int,
-) -> Iterator[Span]:
+) -> Iterator[_Cut]:
     path_tokens = counter.count_tokens([" > ".join(headings)])[0] if headings else 0
     budget = max(limit - path_tokens, 1)
     blocks = section.blocks
     if not blocks and section.title is not None:
         blocks = (section.title,)
-    units = _units(text, blocks, counter, budget)
-    return _pack(units, budget, settings.overlap_tokens)
+    units = _units(text, blocks, counter, budget, head_tokens=limit // 3)
+    for span, head in _pack(units, budget, settings.overlap_tokens):
+        yield _Cut(span, headings, head)
 
 
-def _units(text: str, blocks: Sequence[Block], counter: TokenCounter, budget: int) -> list[_Atom]:
+def _units(
+    text: str, blocks: Sequence[Block], counter: TokenCounter, budget: int, *, head_tokens: int
+) -> list[_Atom]:
     """Cut blocks into the stretches that are kept whole, none above the budget."""
+    heads = [_head(block, counter, head_tokens) for block in blocks]
     spans: list[list[Span]] = []
     for block in blocks:
         inner = text[block.start : block.end]
@@ -188,19 +246,34 @@ def _units(text: str, blocks: Sequence[Block], counter: TokenCounter, budget: in
         spans.append([Span(block.start + part.start, block.start + part.end) for part in parts])
     counts = iter(counter.count_tokens([text[part.start : part.end] for parts in spans for part in parts]))
     units: list[_Atom] = []
-    for block, parts in zip(blocks, spans, strict=True):
+    for block, head, parts in zip(blocks, heads, spans, strict=True):
+        room = budget - head.tokens if head else budget
         sized = [(part, next(counts)) for part in parts]
-        whole = sum(tokens for _, tokens in sized)
+        whole = sum(tokens for _, tokens in sized) + budget - room
         pieces = [
             piece
             for part, tokens in sized
-            for piece in ([(part, tokens)] if tokens <= budget else _hard_split(text, part, counter, budget))
+            for piece in ([(part, tokens)] if tokens <= room else _hard_split(text, part, counter, room))
         ]
         units.extend(
-            _Atom(part.start, part.end, tokens, place == 0, block.kind in _RIGID, whole)
+            _Atom(part.start, part.end, tokens, place == 0, block.kind in _RIGID, whole, head)
             for place, (part, tokens) in enumerate(pieces)
         )
     return units
+
+
+def _head(block: Block, counter: TokenCounter, budget: int) -> _TableHead | None:
+    """Return what stands above the rows of a table; what is too long for a chunk to bear is left out."""
+    if block.kind is not BlockKind.TABLE:
+        return None
+    best = _TableHead("", (), 0)
+    names = block.columns if sum(map(len, block.columns)) <= _LONGEST_NAMES else ()
+    for caption, columns in (("", names), (block.caption, ()), (block.caption, names)):
+        embedded = Chunk("", 0, 0, 0, "", caption=caption, columns=columns).embedded_text
+        tokens = counter.count_tokens([embedded])[0]
+        if tokens <= budget:
+            best = _TableHead(caption, columns, tokens)
+    return best
 
 
 def _lines(text: str) -> list[Span]:
@@ -235,40 +308,53 @@ def _hard_split(text: str, part: Span, counter: TokenCounter, budget: int) -> li
     return pieces or [(part, 1)]
 
 
-def _pack(units: list[_Atom], budget: int, overlap: int) -> Iterator[Span]:
-    """Fill chunks greedily; each but the first begins with the end of the one before."""
-    first, tokens = 0, 0
+def _pack(units: list[_Atom], budget: int, overlap: int) -> Iterator[tuple[Span, _TableHead | None]]:
+    """Fill chunks greedily; each but the first begins with the end of the one before.
+
+    Rows of two tables share a chunk only where the same stands above both.
+    """
+    first, tokens, head = 0, 0, None
     for place, unit in enumerate(units):
+        other = None not in (head, unit.head) and head != unit.head
+        own = unit.head.tokens if unit.head and not head else 0
         torn = unit.opens and tokens + unit.block_tokens > budget >= unit.block_tokens
-        close = torn and (unit.rigid or tokens >= budget * _FULL_ENOUGH)
-        full = tokens + unit.tokens > budget or close
+        close = other or (torn and (unit.rigid or tokens >= budget * _FULL_ENOUGH))
+        full = tokens + own + unit.tokens > budget or close
         whole = unit.opens and unit.block_tokens <= budget
-        needed = unit.block_tokens if whole else unit.tokens
+        needed = unit.block_tokens if whole else unit.tokens + (unit.head.tokens if unit.head else 0)
         if full and place > first:
-            yield Span(units[first].start, units[place - 1].end)
+            yield Span(units[first].start, units[place - 1].end), head
             first, tokens = _step_back(units, first, place, min(overlap, budget - needed))
+            head = None
+        if unit.head and not head:
+            head, tokens = unit.head, tokens + unit.head.tokens
         tokens += unit.tokens
     if units:
-        yield Span(units[first].start, units[-1].end)
+        yield Span(units[first].start, units[-1].end), head
 
 
 def _step_back(units: list[_Atom], begun: int, place: int, room: int) -> tuple[int, int]:
     """Return where the next chunk begins and how many tokens it has before the unit at ``place``."""
     first, tokens = place, 0
     while first > begun + 1 and tokens + units[first - 1].tokens <= room:
+        if units[first - 1].head not in (None, units[place].head):
+            break  # rows that would stand below the head of another table, or below none
         first -= 1
         tokens += units[first].tokens
     return first, tokens
 
 
-def _halved(
-    document: Document, span: Span, headings: tuple[str, ...], counter: TokenCounter, limit: int
-) -> list[tuple[Span, int]]:
+def _halved(document: Document, draft: _Cut, counter: TokenCounter, limit: int) -> list[tuple[_Cut, int]]:
     """Halve a stretch until it fits: the sum over its pieces was below the count of the whole."""
-    tokens = counter.count_tokens([_draft(document, span, headings).embedded_text])[0]
+    span = draft.span
+    tokens = counter.count_tokens([_chunk(document, draft).embedded_text])[0]
     if tokens <= limit or span.end - span.start < 2:
-        return [(span, tokens)]
+        return [(draft, tokens)]
     inner = document.text[span.start : span.end]
-    cut = span.start + (inner.rfind(" ", 1, len(inner) // 2) + 1 or len(inner) // 2)
+    middle = len(inner) // 2
+    mark = "\n" if draft.head and "\n" in inner[1:middle] else " "  # a table between rows
+    cut = span.start + (inner.rfind(mark, 1, middle) + 1 or middle)
     halves = [stripped(document.text, span.start, cut), stripped(document.text, cut, span.end)]
-    return [fit for half in halves if half for fit in _halved(document, half, headings, counter, limit)]
+    return [
+        fit for half in halves if half for fit in _halved(document, replace(draft, span=half), counter, limit)
+    ]

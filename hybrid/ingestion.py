@@ -22,7 +22,7 @@ from hybrid.index.generations import finished
 from hybrid.index.store import FileContent, FileState, IndexedDocument
 from hybrid.index.sync import Plan, Progress, apply_update, fingerprint_key, plan_update
 from hybrid.models import Embedder
-from hybrid.types import Chunk, Document, Rejected
+from hybrid.types import Chunk, Document, LeftOut, Rejected
 
 # What stands where a file has its limits, of a document that came from no file.
 _ADDED = "added"
@@ -35,7 +35,9 @@ _BYTES_A_CHUNK_BESIDE_VECTORS = 2_600
 class IndexStatus:
     """What a domain holds: the manifest in force, whole generations oldest first, and what was rejected.
 
-    ``verified`` says that every file was checked against its checksum; ``sources`` is None unless asked for.
+    ``verified`` says that every file was checked against its checksum. ``left_out`` is by file what the
+    documents lack of it. ``sources`` of all documents and ``characters``, how many of each file are in the
+    index, are None unless asked for.
     """
 
     domain: str
@@ -43,7 +45,9 @@ class IndexStatus:
     generations: tuple[str, ...]
     rejected: tuple[Rejected, ...]
     verified: bool
+    left_out: Mapping[str, tuple[LeftOut, ...]]
     sources: tuple[str, ...] | None = None
+    characters: Mapping[str, int] | None = None
 
 
 def index_status(folder: Path, *, files: bool = False, verify: bool = False) -> IndexStatus:
@@ -67,7 +71,9 @@ def index_status(folder: Path, *, files: bool = False, verify: bool = False) -> 
             generations=tuple(finished(folder)),
             rejected=tuple(index.rejected()),
             verified=verify,
+            left_out=index.left_out(),
             sources=tuple(index.sources()) if files else None,
+            characters=index.characters() if files else None,
         )
 
 
@@ -76,15 +82,37 @@ class IngestReport:
     """What an update of a domain did.
 
     ``rejected`` are all files and rows that are not in the index, also those that failed before and
-    did not change since; ``skipped`` counts hidden, excluded and binary files.
+    did not change since; ``skipped`` counts hidden and excluded files, ``unread`` by suffix those that no
+    reader exists for. By file, of all that are in the index, also of those that were kept: ``characters`` is
+    how many of it are there, ``left_out`` what is not.
     """
 
     plan: Plan
     manifest: Manifest
     rejected: tuple[Rejected, ...]
     skipped: int
+    unread: Mapping[str, int]
+    characters: Mapping[str, int]
+    left_out: Mapping[str, tuple[LeftOut, ...]]
     embedded: int
     seconds: float
+
+    @property
+    def is_partial(self) -> bool:
+        """Return whether something may hold content that is not in the index."""
+        lost = any(part.lost for parts in self.left_out.values() for part in parts)
+        return bool(self.rejected or self.unread or lost)
+
+
+def left_out_by_kind(left_out: Mapping[str, Sequence[LeftOut]]) -> tuple[LeftOut, ...]:
+    """Return what the files of an index lack together, by kind; what is lost comes first."""
+    total: dict[str, LeftOut] = {}
+    for part in (part for parts in left_out.values() for part in parts):
+        sum_ = total.get(part.kind, LeftOut(part.kind, 0))
+        total[part.kind] = LeftOut(
+            part.kind, sum_.count + part.count, sum_.characters + part.characters, sum_.lost or part.lost
+        )
+    return tuple(sorted(total.values(), key=lambda part: (not part.lost, part.kind)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +168,18 @@ class Ingestor:
             external=self.external,
             progress=progress,
         )
-        rejected = (*found.rejected, *read_state(self.domain).rejected)
-        seconds = time.perf_counter() - begun
-        return IngestReport(update.plan, update.manifest, rejected, found.skipped, update.embedded, seconds)
+        state = read_state(self.domain)
+        return IngestReport(
+            plan=update.plan,
+            manifest=update.manifest,
+            rejected=(*found.rejected, *state.rejected),
+            skipped=found.skipped,
+            unread=found.unread,
+            characters=state.characters,
+            left_out=state.left_out,
+            embedded=update.embedded,
+            seconds=time.perf_counter() - begun,
+        )
 
     def update(self, documents: Sequence[Document], *, removed: Sequence[str] = ()) -> Manifest:
         """Put documents that came from no file into the index and take others out, in one generation.
@@ -272,7 +309,8 @@ class Ingestor:
             digest = hash_text(recipe, content, *(() if rule is None else ("principals", *rule)))
             wanted[file.source] = FileState(digest, limits_digest)
             files.append(dataclasses.replace(file, principals=rule))
-        return Scan(tuple(files), (*found.rejected, *unreadable), found.skipped), wanted
+        rejected = (*found.rejected, *unreadable)
+        return dataclasses.replace(found, files=tuple(files), rejected=rejected), wanted
 
     @property
     def _recipe(self) -> str:

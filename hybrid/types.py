@@ -102,6 +102,11 @@ class Document:
     principals: tuple[str, ...] | None = None
     left_out: tuple[LeftOut, ...] = ()
 
+    @property
+    def kept(self) -> float:
+        """Return the share of its file's characters that the text has, as far as they were counted."""
+        return len(self.text) / max(len(self.text) + sum(part.characters for part in self.left_out), 1)
+
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
@@ -112,11 +117,25 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
+class FileLine:
+    """An offset into a document at which a block begins, and its line in the user's own file, from 1."""
+
+    offset: int
+    number: int
+
+
+# So many characters of column names are embedded; a table of hundreds would leave its rows no room.
+_NAMED = 300
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """A stretch of one document: ``text == document.text[start:end]``, always.
 
     ``headings`` is the path of titles above the chunk, outermost first; it is embedded with the
-    text but is not part of it. ``page`` is the page on which the chunk starts, from 1.
+    text but is not part of it. ``page`` is the page on which the chunk starts, from 1. ``caption`` and
+    ``columns`` are those of the table whose rows are in it, embedded like the path; it holds rows of no
+    other. ``lines`` is where its blocks begin in a text file, and empty where the format has no lines.
     """
 
     source: str
@@ -127,11 +146,28 @@ class Chunk:
     headings: tuple[str, ...] = ()
     page: int | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    caption: str = ""
+    columns: tuple[str, ...] = ()
+    lines: tuple[FileLine, ...] = ()
 
     @property
     def embedded_text(self) -> str:
-        """Return what the embedder and the lexical index see: the heading path, then the text."""
-        return "\n".join((" > ".join(self.headings), self.text)) if self.headings else self.text
+        """Return what the embedder and the lexical index see: heading path, caption, columns, then the text.
+
+        What the text says itself, as the first rows of a table do, stands there once.
+        """
+        caption = "" if self.caption in self.text else self.caption
+        named = all(name in self.text for name in self.columns)
+        columns = "" if named else " | ".join(filter(None, self.columns))[:_NAMED]
+        return "\n".join(filter(None, (" > ".join(self.headings), caption, columns, self.text)))
+
+    def line_at(self, offset: int) -> int | None:
+        """Return the line of the user's file at an offset into the document, None where it has no lines."""
+        before = [line for line in self.lines if line.offset <= offset]
+        if not before:
+            return None
+        begun = max(before[-1].offset - self.start, 0)
+        return before[-1].number + self.text.count("\n", begun, offset - self.start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +236,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """A marker ``[number]`` in an answer and the stretch of a document that it stands for."""
+    """A marker ``[number]`` in an answer and the stretch of a document that it stands for.
+
+    ``place`` is the heading above it, or the row of a table, and ``line`` its line in the user's own file.
+    """
 
     number: int
     source: str
@@ -208,6 +247,8 @@ class Citation:
     end: int
     text: str
     page: int | None = None
+    place: str = ""
+    line: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -229,6 +229,80 @@ def test_the_embedded_text_is_path_and_text():
     assert _chunks(document, ChunkSettings(max_tokens=20))[0].chunk.embedded_text == "A > B\ntext"
 
 
+# --- tables ----------------------------------------------------------------------------------------
+
+_COLUMNS = ("Part", "Stock in Bremen", "Price")
+
+
+def _table(rows, *, caption="", columns=_COLUMNS, line=0, at=0):
+    text = "\n".join([" | ".join(columns), *(f"P{row} | {row} | {row}.5" for row in range(rows))])
+    return text, Block(BlockKind.TABLE, at, at + len(text), caption=caption, columns=columns, line=line)
+
+
+def test_every_chunk_of_a_table_says_its_caption_and_columns_and_is_cut_between_rows():
+    text, block = _table(30, caption="Table 3: stock")
+    sized = _chunks(Document("a", text, blocks=(block,)), ChunkSettings(max_tokens=40, overlap_tokens=8))
+    lines = text.split("\n")
+    assert len(sized) > 3
+    for item in sized:
+        assert (item.chunk.caption, item.chunk.columns) == ("Table 3: stock", _COLUMNS)
+        assert set(item.chunk.text.split("\n")) <= set(lines)
+        assert item.tokens <= 40
+    assert sized[0].chunk.embedded_text == f"Table 3: stock\n{sized[0].chunk.text}"
+    second = sized[1].chunk
+    assert second.embedded_text == f"Table 3: stock\nPart | Stock in Bremen | Price\n{second.text}"
+
+
+def test_rows_of_tables_with_other_columns_share_no_chunk():
+    first, one = _table(3)
+    second, two = _table(3, columns=("Year", "Sales", "Costs"), at=len(first) + 2)
+    after = len(first) + len(second) + 4
+    document = Document(
+        "a",
+        f"{first}\n\n{second}\n\nThat is all.",
+        blocks=(one, two, Block(BlockKind.PARAGRAPH, after, after + 12)),
+    )
+    for options in (ChunkSettings(max_tokens=200), ChunkSettings(max_tokens=30, overlap_tokens=8)):
+        chunks = [item.chunk for item in _chunks(document, options, max_tokens=200)]
+        held = [
+            {name for name in ("Stock", "Sales") if f"| {name}" in chunk.embedded_text} for chunk in chunks
+        ]
+        assert max(map(len, held)) == 1, held
+        assert {chunk.columns for chunk in chunks} >= {_COLUMNS, ("Year", "Sales", "Costs")}
+
+
+def test_a_table_of_very_many_columns_is_split_as_any_text():
+    text, block = _table(3, columns=tuple(f"Column number {number}" for number in range(2_000)))
+    sized = _chunks(Document("a", text, blocks=(block,)), ChunkSettings(max_tokens=60))
+    assert max(item.tokens for item in sized) <= 60
+    assert {item.chunk.columns for item in sized} == {()}
+
+
+def test_chunks_know_the_lines_of_the_file():
+    table, block = _table(30, line=12)
+    text = f"One two.\nThree.\n\n{table}"
+    block = replace(block, start=17, end=17 + len(table))
+    document = Document("a.md", text, blocks=(Block(BlockKind.PARAGRAPH, 0, 15, line=3), block))
+    expected = {"One": 3, "Three": 4, "Part |": 12, "P0 ": 14, "P17 ": 31, "P29 ": 43}
+    chunks = [item.chunk for item in _chunks(document, ChunkSettings(max_tokens=40))]
+    found = {
+        word: chunk.line_at(chunk.start + chunk.text.index(word))
+        for chunk in chunks
+        for word in expected
+        if word in chunk.text
+    }
+    assert found == expected
+    (item,) = _chunks(Document("a", "x"), ChunkSettings())
+    assert item.chunk.line_at(0) is None
+
+
+def test_the_fields_of_a_row_stand_on_one_line_of_the_file():
+    text = "Part: P1\nStock: 5"
+    document = Document("a.csv#7", text, blocks=(Block(BlockKind.PARAGRAPH, 0, len(text), line=9),))
+    (item,) = _chunks(document, ChunkSettings())
+    assert {item.chunk.line_at(place) for place in (0, 12)} == {9}
+
+
 # --- sizes -----------------------------------------------------------------------------------------
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import traceback
 from collections.abc import Sequence
 
@@ -17,6 +16,7 @@ from hybrid.cli import (
     ask,
     console,
     decide,
+    documents,
     evaluate,
     grounding,
     index,
@@ -48,6 +48,7 @@ app.command()(index.rollback)
 app.command()(index.remove)
 app.command()(setup.doctor)
 app.command()(setup.completion)
+app.add_typer(documents.app, name="documents")
 app.add_typer(adapt.app, name="adapt")
 app.add_typer(adapters.app, name="adapters")
 app.add_typer(grounding.app, name="grounding")
@@ -82,6 +83,7 @@ def run(arguments: Sequence[str]) -> int:
         completion_init()
     try:
         code = app(args=list(arguments), prog_name="hybrid", standalone_mode=False)
+        console.flush()
     except HybridError as error:
         console.note(f"error: {error}")
         if error.hint:
@@ -122,6 +124,5 @@ def _report(error: Exception) -> int:
 
 
 def _reader_gone() -> int:
-    # flushing again at exit would raise once more
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    console.drop_output()
     return 0

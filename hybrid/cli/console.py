@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from hybrid.errors import StorageError
 from hybrid.files import json_text
 from hybrid.index.sync import Progress, Stage
 from hybrid.types import Rejected
@@ -29,18 +30,53 @@ _UNDERLINE = re.compile("(\x1b\\[2?4m)")
 
 def data(text: str) -> None:
     """Write a line of the result."""
-    sys.stdout.write(_shown(text) + "\n")
+    _write(_shown(text) + "\n")
 
 
 def piece(text: str) -> None:
     """Write a part of a line of the result at once."""
-    sys.stdout.write(_shown(text))
-    sys.stdout.flush()
+    _write(_shown(text))
+    flush()
 
 
 def note(text: str) -> None:
     """Write a line beside the result."""
     sys.stderr.write(printable(text) + "\n")
+
+
+def flush() -> None:
+    """Hand over what was written.
+
+    Raises:
+        StorageError: nobody takes it.
+    """
+    with _told():
+        sys.stdout.flush()
+
+
+def _write(text: str) -> None:
+    with _told():
+        sys.stdout.write(text)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Say what became of a result that cannot be written, as on a full disk."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        drop_output()
+        raise StorageError(
+            f"the result cannot be written to standard output: {error.strerror}",
+            hint="make room where it goes, or send it elsewhere; what the command did stands",
+        ) from error
+
+
+def drop_output() -> None:
+    """Let what is still to be written go nowhere: flushing it at exit would fail once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def width() -> int:
@@ -50,12 +86,12 @@ def width() -> int:
 
 def json_document(value: object) -> None:
     """Write one JSON document."""
-    sys.stdout.write(_json(value, indent=2) + "\n")
+    _write(_json(value, indent=2) + "\n")
 
 
 def json_line(value: object) -> None:
     """Write one JSON value on a line of its own."""
-    sys.stdout.write(_json(value) + "\n")
+    _write(_json(value) + "\n")
 
 
 def prompt(text: str) -> None:
@@ -100,14 +136,23 @@ def _written_out(text: str, kept: str, written: Callable[[str], str]) -> str:
 
 def one_line(text: str, width: int) -> str:
     """Return text on one line, shortened."""
-    flat = printable(" ".join(text.split()))
+    return _shortened(" ".join(text.split()), width)
+
+
+def name(text: str, width: int = 200) -> str:
+    """Return the name of a file or a domain on one line, shortened; its blanks are part of it."""
+    return _shortened(text.replace("\n", " ").replace("\t", " "), width)
+
+
+def _shortened(text: str, width: int) -> str:
+    flat = printable(text)
     return flat if len(flat) <= width else flat[: width - 1] + "…"
 
 
 def place(source: str, page: int | None, start: int, end: int) -> str:
     """Return where something stands in a document."""
     on_page = f", page {page}" if page else ""
-    return f"{one_line(source, 100)}{on_page}, characters {start}-{end}"
+    return f"{name(source, 100)}{on_page}, characters {start}-{end}"
 
 
 def underlined(text: str) -> str:
@@ -141,11 +186,11 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def rejected(items: Sequence[Rejected], *, skipped: int) -> None:
     """List on stderr what was not indexed and why."""
     if skipped:
-        note(f"{skipped} files skipped: hidden, excluded, or of a kind that holds no text")
+        note(f"{skipped} files skipped: hidden, excluded, or styles, scripts and fonts")
     if items:
         note(f"{len(items)} not indexed:")
     for item in items[:_SHOWN_REJECTED]:
-        note(f"  {one_line(item.source, 60)}: {one_line(item.reason, 200)}")
+        note(f"  {name(item.source, 60)}: {one_line(item.reason, 200)}")
     if len(items) > _SHOWN_REJECTED:
         note(f"  … and {len(items) - _SHOWN_REJECTED} more; `hybrid status --files` lists all")
 

@@ -9,6 +9,7 @@ import gc
 import io
 import os
 import sys
+from pathlib import Path
 
 
 def main() -> None:
@@ -19,6 +20,12 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # What is imported stays: looking through it again and again takes as long.
     gc.set_threshold(100_000, 50, 100)
+    if sys.stderr is None:  # started with it closed: notes are lost, the result is not
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  for as long as the process lives
+    if sys.stdout is None:
+        sys.stderr.write("error: standard output is closed: nobody would get the result\n")
+        sys.stderr.write("  → leave it open, or send it somewhere, as in: hybrid ... > result.txt\n")
+        sys.exit(2)
     for stream in (sys.stdout, sys.stderr):
         # a terminal that cannot show a letter shows its number
         if isinstance(stream, io.TextIOWrapper):

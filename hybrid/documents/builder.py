@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from hybrid.documents.source import Unreadable
@@ -11,6 +12,7 @@ from hybrid.types import Block, BlockKind, Document, LeftOut
 
 SEPARATOR = "\n\n"
 _TITLE_LENGTH = 300
+_LONE_BAR = re.compile(r"(?<!\S)\|(?!\S)")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _HTML_TAG = re.compile(
     r"</?(?:a|abbr|b|big|body|br|center|code|div|em|embed|font|form|h[1-6]|head|hr|html|i|iframe|img|input"
@@ -34,9 +36,27 @@ _CONTROLS = _control_characters()
 
 
 def clean(text: str) -> str:
-    r"""Return the text with ``\n`` line ends and without NULs, controls, soft hyphens or surrogates."""
+    r"""Return the text in one normal form (NFC), lines ending in ``\n``, without what nobody can see.
+
+    That is NULs, controls, soft hyphens and surrogates.
+    """
     text = text.replace("\r\n", "\n").translate(_CONTROLS)
-    return _SURROGATES.sub("\ufffd", text)
+    return unicodedata.normalize("NFC", _SURROGATES.sub("\ufffd", text))
+
+
+_EXPONENT = re.compile(r"[+\-−–]?\d+(?:[.,]\d+)?|\d*[+\-−–]")
+_UNIT = re.compile(r"(?:\b[A-Za-zµμ]|\b(?:[kcdmnµμ]m|ft|in|yd|mi|kg|sec))$")
+
+
+def raised(before: str, text: str) -> str:
+    """Return what stands above the line so that it joins no number: ``10^6``, ``m^2``, ``note [12]``."""
+    mark = text.strip()
+    if mark == "o" and re.search(r"\d\s?$", before):
+        return "°"
+    if re.search(r"[\d)\]]$", before) or _UNIT.search(before):
+        return f"^{mark}" if _EXPONENT.fullmatch(mark) else text
+    is_note = before.strip() and re.fullmatch(r"\d[\d,;\s–-]*", mark)
+    return f" [{mark}]" if is_note else text
 
 
 def one_line(text: str) -> str:
@@ -54,6 +74,22 @@ def plain_metadata(values: Mapping[str, str]) -> dict[str, str]:
     """Return the metadata without empty values, each on one line."""
     lines = {one_line(key): one_line(value) for key, value in values.items()}
     return {key: value for key, value in lines.items() if key and value}
+
+
+def _cell(text: str) -> str:
+    return _LONE_BAR.sub("¦", one_line(text))
+
+
+def _column_names(heads: Sequence[Sequence[str | None]], width: int) -> list[str]:
+    """Return the name of each column: its heads from above, one that spans columns for each of them."""
+    names: list[list[str]] = [[] for _ in range(width)]
+    for row in heads:
+        name = ""
+        for column, cell in zip(names, row, strict=True):
+            name = name if cell is None else _cell(cell)
+            if name and name not in column:
+                column.append(name)
+    return list(map(", ".join, names))
 
 
 class TextBuilder:
@@ -94,6 +130,28 @@ class TextBuilder:
             self.first_heading = text
         names = tuple(map(one_line, columns))
         self._blocks.append(Block(kind, start, start + len(text), level, one_line(caption), names, line))
+
+    def add_table(
+        self, rows: Sequence[Sequence[str | None]], *, caption: str = "", heads: int = 1, line: int = 0
+    ) -> None:
+        """Append a table, a line a row, its cells apart by `` | ``.
+
+        None is a cell that the one to its left covers; what spans rows is repeated by the caller. The first
+        ``heads`` rows become one, which is the first line and ``columns``: ``Item | 2019, Q1 | 2019, Q2``.
+        With 0 there is neither. Every line has a cell for each column: a bar between blanks, or at an end of
+        the line, parts cells; a bar that stood alone in a cell is ``¦``. Empty rows and columns go. The
+        caption is only a name: a reader adds it to the text itself, before the table.
+        """
+        width = max(map(len, rows), default=0)
+        padded = [[*row, *[""] * (width - len(row))] for row in rows]
+        table = [[_cell(cell or "") for cell in row] for row in padded]
+        names = _column_names(padded[:heads], width)
+        held = [at for at in range(width) if any(row[at] for row in table)]
+        lines = [[names[at] for at in held]] if any(names) else []
+        lines += [[row[at] for at in held] for row in table[heads:] if any(row)]
+        text = "\n".join(map(" | ".join, lines))
+        columns = tuple(lines[0]) if any(names) else ()
+        self.add(BlockKind.TABLE, text, caption=caption, columns=columns, line=line)
 
     def leave_out(self, kind: str, characters: int = 0, *, lost: bool = False) -> None:
         """Count something of the file that is not added: of what kind, and how long where that is known."""

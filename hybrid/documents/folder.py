@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,14 +16,23 @@ from hybrid.documents.source import SourceFile, printable
 from hybrid.errors import UsageError
 from hybrid.types import Rejected
 
+# What lies beside pages and holds none of their text; anything else without a reader is told.
+_WITHOUT_TEXT = frozenset((".css", ".js", ".mjs", ".map", ".ico", ".woff", ".woff2", ".ttf", ".otf", ".eot"))
+
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What lies below a folder: files to read, files that cannot be had, and how many were left out."""
+    """What lies below a folder: files to read, files that cannot be had, and how many were left out.
+
+    ``skipped`` counts what is hidden or excluded, and styles, scripts and fonts; ``unread`` says of each
+    suffix without a reader how many files have it, such as two of ``.xlsx``: they may hold text that nobody
+    read.
+    """
 
     files: tuple[SourceFile, ...]
     rejected: tuple[Rejected, ...]
     skipped: int
+    unread: Mapping[str, int] = field(default_factory=dict)
 
 
 def scan(folder: Path, settings: DocumentSettings) -> Scan:
@@ -43,7 +53,8 @@ def scan(folder: Path, settings: DocumentSettings) -> Scan:
     walk = _Walk(folder, _matcher(settings.exclude))
     walk.run()
     files = tuple(sorted(walk.files.values(), key=lambda file: file.source))
-    return Scan(files, tuple(sorted(walk.rejected, key=lambda entry: entry.source)), walk.skipped)
+    rejected = tuple(sorted(walk.rejected, key=lambda entry: entry.source))
+    return Scan(files, rejected, walk.skipped, dict(sorted(walk.unread.items())))
 
 
 def _single(path: Path, status: os.stat_result) -> Scan:
@@ -78,6 +89,7 @@ class _Walk:
     files: dict[str, SourceFile] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
     skipped: int = 0
+    unread: Counter[str] = field(default_factory=Counter)
 
     def run(self) -> None:
         real_root = os.path.realpath(self.root)
@@ -145,8 +157,11 @@ class _Walk:
                 # a name mistyped would leave open what was meant to be closed
                 self._reject(relative, "says who may read a document, and there is none of that name")
             return
-        if suffix not in supported_suffixes() or self.excluded(relative):
+        if self.excluded(relative) or suffix in _WITHOUT_TEXT:
             self.skipped += 1
+            return
+        if suffix not in supported_suffixes():
+            self.unread[printable(suffix) or "no suffix"] += 1
             return
         source = printable(relative)
         if source in self.files:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from lxml import etree
 
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import TextBuilder, one_line
+from hybrid.documents.encoding import refuse_binary
 from hybrid.documents.source import SourceFile, Unreadable
-from hybrid.documents.text import refuse_binary
 from hybrid.types import BlockKind, Document
 
 Element = Any  # lxml has no types
@@ -131,6 +131,7 @@ class _Piece(NamedTuple):
     kind: BlockKind
     text: str
     level: int = 0
+    rows: Sequence[Sequence[str]] = ()
 
 
 class PageWalk:
@@ -149,12 +150,20 @@ class PageWalk:
     @property
     def words(self) -> int:
         """Return the number of words that were found."""
-        return sum(len(piece.text.split()) for piece in self._pieces)
+        return sum(
+            len(text.split())
+            for piece in self._pieces
+            for text in (piece.text, *(cell for row in piece.rows for cell in row))
+        )
 
     def add_to(self, builder: TextBuilder) -> None:
         """Append what was found."""
         for piece in self._pieces:
-            builder.add(piece.kind, piece.text, level=piece.level)
+            if piece.kind is BlockKind.TABLE:
+                builder.add(BlockKind.PARAGRAPH, piece.text)
+                builder.add_table(piece.rows, caption=piece.text)
+            else:
+                builder.add(piece.kind, piece.text, level=piece.level)
 
     def _walk(self, top: Element) -> None:
         steps = etree.iterwalk(top, events=("start", "end"))
@@ -182,7 +191,7 @@ class PageWalk:
             return True
         if element.tag == "table" and _is_data(element):
             self._end_list()
-            self._pieces.append(_Piece(BlockKind.TABLE, "\n".join(self._rows(element))))
+            self._pieces.append(self._table(element))
             return True
         return False
 
@@ -254,13 +263,10 @@ class PageWalk:
         parts, self._inline = self._inline, []
         return _collapsed("".join(parts))
 
-    def _rows(self, table: Element) -> list[str]:
-        rows = [self._flat(caption) for caption in table.iter("caption")]
-        for row in table.iter("tr"):
-            cells = [self._flat(cell) for cell in row if cell.tag in ("td", "th")]
-            if any(cells):
-                rows.append(" | ".join(cells))
-        return rows
+    def _table(self, table: Element) -> _Piece:
+        caption = " ".join(self._flat(caption) for caption in table.iter("caption"))
+        rows = [[self._flat(cell) for cell in row if cell.tag in ("td", "th")] for row in table.iter("tr")]
+        return _Piece(BlockKind.TABLE, caption, rows=rows)
 
     def _flat(self, top: Element) -> str:
         """Return all text below an element on one line."""

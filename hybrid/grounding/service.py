@@ -25,19 +25,10 @@ from hybrid.grounding.calibration import (
     fit_calibration,
     read_fitted,
 )
-from hybrid.grounding.examples import load_labelled
+from hybrid.grounding.examples import Example, labels_of, limited, load_labelled, sources_of
 from hybrid.grounding.judge import fitted_for
-from hybrid.grounding.labelled import (
-    LabelledClaim,
-    ScorerLogits,
-    labelled,
-    labels_of,
-    limited,
-    measured,
-    sources_of,
-)
 from hybrid.grounding.measure import MeanResult, MetaEvaluation, evaluate, fit, mean_over_sets
-from hybrid.grounding.metrics import LEVEL, REPLICATES, choose_threshold
+from hybrid.grounding.metrics import LEVEL, REPLICATES, ScorerLogits, choose_threshold, measured
 from hybrid.grounding.scorers.names import scorer_for
 from hybrid.statistics import Estimate, resample
 
@@ -88,12 +79,11 @@ class CalibrationCard:
 
 
 def calibrated(
-    claims: Sequence[LabelledClaim],
+    claims: Sequence[Example],
     scores: ScorerLogits,
     *,
     before: Calibration = UNCALIBRATED,
     method: CurveKind | None = None,
-    threshold: float | None = None,
     data: str = "",
     created: str = "",
     seed: int = 0,
@@ -118,7 +108,7 @@ def calibrated(
     return CalibrationCard(
         scorer=scores.name,
         calibration=curve,
-        threshold=choose_threshold(scores.logits, labels) if threshold is None else threshold,
+        threshold=choose_threshold(scores.logits, labels),
         labels=len(claims),
         supported=float(labels.mean()),
         sources=len(set(sources)),
@@ -145,7 +135,7 @@ def card_values(card: CalibrationCard) -> dict[str, Any]:
     return {"schema_version": SCHEMA_VERSION} | dataclasses.asdict(card) | {"gain": card.gain.flat()}
 
 
-def _parts(claim: LabelledClaim) -> tuple[str, ...]:
+def _parts(claim: Example) -> tuple[str, ...]:
     return (claim.id, claim.claim, *claim.evidence, str(claim.supported), claim.source)
 
 
@@ -189,7 +179,7 @@ def measure_scorers(
     if threshold_from is not None and calibration is not None:
         raise UsageError("--threshold-from and --calibration exclude each other")
     names = tuple(dict.fromkeys(scorers))
-    sets: dict[str, list[LabelledClaim]] = {}
+    sets: dict[str, list[Example]] = {}
     for path in data:
         name, claims = _claims(path, limit)
         if name in sets:
@@ -256,17 +246,17 @@ def calibrate_scorer(
     return ScorerCalibrated(card, out if card.better else None)
 
 
-def _claims(path: Path, limit: int | None) -> tuple[str, list[LabelledClaim]]:
+def _claims(path: Path, limit: int | None) -> tuple[str, list[Example]]:
     """Return the name of a labelled set and its claims."""
     dataset = load_labelled(path)
-    claims = labelled(dataset.examples)
+    claims = list(dataset.examples)
     if not claims:
         raise UsageError(f"{path} holds no labelled claims")
     return dataset.name or path.stem, claims if limit is None else limited(claims, limit)
 
 
 def _scores(
-    names: Sequence[str], sets: Sequence[Sequence[LabelledClaim]], models: ModelSettings, progress: Progress
+    names: Sequence[str], sets: Sequence[Sequence[Example]], models: ModelSettings, progress: Progress
 ) -> list[list[ScorerLogits]]:
     """Return what each scorer says of each set; it is let go before the next one is loaded."""
     found: list[list[ScorerLogits]] = [[] for _ in sets]
@@ -281,9 +271,7 @@ def _scores(
     return found
 
 
-def _apart(
-    path: Path, judged: Iterable[Sequence[LabelledClaim]], note: Callable[[str], None]
-) -> list[LabelledClaim]:
+def _apart(path: Path, judged: Iterable[Sequence[Example]], note: Callable[[str], None]) -> list[Example]:
     """Return the claims to fit on: those of documents that are not judged."""
     name, claims = _claims(path, None)
     sources = {claim.source for each in judged for claim in each if claim.source}

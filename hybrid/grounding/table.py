@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hybrid.confidence import CalibrationError
-from hybrid.grounding.labelled import WORD_OVERLAP
 from hybrid.grounding.measure import Dimension, Figures, MeanResult, MetaEvaluation, PartFigures, Result
+from hybrid.grounding.metrics import WORD_OVERLAP
 from hybrid.statistics import Estimate
 
 HEADER = (
@@ -31,13 +31,13 @@ NOTHING = "-"
 def document(found: Sequence[MetaEvaluation], means: Sequence[MeanResult]) -> dict[str, Any]:
     """Return all sets as JSON values: of a single one the figures of its only scorer stand at the top."""
     if len(found) > 1:
-        return {"sets": [set_values(each) for each in found], "mean": mean_values(means)}
+        return {"sets": [_set_values(each) for each in found], "mean": _mean_values(means)}
     scorers = [result for result in found[0].results if not result.floor]
-    only = result_values(scorers[0]) if len(scorers) == 1 else {}
-    return only | set_values(found[0])
+    only = _result_values(scorers[0]) if len(scorers) == 1 else {}
+    return only | _set_values(found[0])
 
 
-def set_values(found: MetaEvaluation) -> dict[str, Any]:
+def _set_values(found: MetaEvaluation) -> dict[str, Any]:
     """Return a meta-evaluation as JSON values: ``scorers`` and ``floors`` by name, each with its figures."""
     return {
         "data": found.name,
@@ -45,16 +45,16 @@ def set_values(found: MetaEvaluation) -> dict[str, Any]:
         "supported": found.supported,
         "sources": found.sources,
         "positive": "unsupported, for average_precision, f1 and tpr_at_fpr",
-        "scorers": {each.name: result_values(each) for each in found.results if not each.floor},
-        "floors": {each.name: result_values(each) for each in found.results if each.floor},
+        "scorers": {each.name: _result_values(each) for each in found.results if not each.floor},
+        "floors": {each.name: _result_values(each) for each in found.results if each.floor},
     }
 
 
-def result_values(result: Result) -> dict[str, Any]:
+def _result_values(result: Result) -> dict[str, Any]:
     """Return one scorer as JSON values: its figures on all claims at the top, then those of the parts."""
     return (
         {"name": result.name}
-        | figure_values(result.overall)
+        | _figure_values(result.overall)
         | {
             "gain": _flat(result.gain),
             "fitted_on": result.fitted_on.value,
@@ -64,13 +64,13 @@ def result_values(result: Result) -> dict[str, Any]:
             "gain_over_domains": _flat(result.gain_over_domains),
         }
         | {
-            f"{dimension}s": {part.name: figure_values(part.figures) for part in result.by(dimension)}
+            f"{dimension}s": {part.name: _figure_values(part.figures) for part in result.by(dimension)}
             for dimension in Dimension
         }
     )
 
 
-def figure_values(figures: Figures) -> dict[str, Any]:
+def _figure_values(figures: Figures) -> dict[str, Any]:
     """Return figures as JSON values; the AUROC, its interval and the calibration error each by themselves."""
     plain = dataclasses.asdict(figures)
     risks, error = plain.pop("risks"), plain.pop("calibration") or {}
@@ -88,7 +88,7 @@ def figure_values(figures: Figures) -> dict[str, Any]:
     )
 
 
-def mean_values(means: Sequence[MeanResult]) -> dict[str, Any]:
+def _mean_values(means: Sequence[MeanResult]) -> dict[str, Any]:
     """Return means over sets as JSON values, by scorer."""
     return {
         each.name: _flat_auroc(each.auroc) | {"gain": each.gain.flat(), "floor": each.floor} for each in means

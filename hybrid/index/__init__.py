@@ -27,7 +27,7 @@ from hybrid.index.lexical import TantivyIndex
 from hybrid.index.store import FileState, Store
 from hybrid.index.sync import generation_for
 from hybrid.models import EmbedderFingerprint, Vectors
-from hybrid.types import Chunk, Document, Rejected
+from hybrid.types import Chunk, Document, LeftOut, Rejected
 
 __all__ = [
     "ExternalStore",
@@ -46,11 +46,16 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class IndexState:
-    """What a generation holds, read without opening its vectors or words."""
+    """What a generation holds, read without opening its vectors or words.
+
+    By file: ``characters`` is how many its documents have together, ``left_out`` what they lack of it.
+    """
 
     manifest: Manifest
     files: Mapping[str, FileState]
     rejected: tuple[Rejected, ...]
+    characters: Mapping[str, int]
+    left_out: Mapping[str, tuple[LeftOut, ...]]
 
 
 def read_state(domain: Path) -> IndexState:
@@ -62,7 +67,9 @@ def read_state(domain: Path) -> IndexState:
     generation = current(domain)
     manifest = read_manifest(domain, generation)
     with closing(open_store(domain, manifest)) as store:
-        return IndexState(manifest, store.file_states(), tuple(store.rejected()))
+        return IndexState(
+            manifest, store.file_states(), tuple(store.rejected()), store.characters(), store.left_out()
+        )
 
 
 def require_embedder(manifest: Manifest, fingerprint: EmbedderFingerprint) -> None:
@@ -183,6 +190,14 @@ class Index:
     def sources(self) -> list[str]:
         """Return the sources of all documents."""
         return self._store.sources()
+
+    def left_out(self) -> dict[str, tuple[LeftOut, ...]]:
+        """Return by file what its documents lack of it."""
+        return self._store.left_out()
+
+    def characters(self) -> dict[str, int]:
+        """Return by file how many characters its documents have."""
+        return self._store.characters()
 
     def rejected(self) -> list[Rejected]:
         """Return what could not be indexed, with reasons."""

@@ -20,14 +20,15 @@ _BUSY_SECONDS = 2.0
 _CACHE_REPAIR = "remove {}: it holds nothing that cannot be computed again"
 
 
-def connect(path: Path, schema: str, *, read_only: bool, added: str = "") -> sqlite3.Connection:
+def connect(path: Path, schema: str, *, read_only: bool, added: Sequence[str] = ()) -> sqlite3.Connection:
     """Open a file that holds exactly the tables of a schema: a view or a trigger is somebody else's program.
 
     Args:
         path: of the file.
         schema: its tables.
         read_only: it is not written any more, by nobody.
-        added: tables that a file of an earlier version lacks; it gets them, in memory if it is read-only.
+        added: the tables that each later version added; a file of an earlier one gets those that it lacks,
+            in memory if it is read-only.
 
     Raises:
         IndexCorrupt: it is no database, or one of other tables.
@@ -43,16 +44,15 @@ def connect(path: Path, schema: str, *, read_only: bool, added: str = "") -> sql
             connection.execute("PRAGMA trusted_schema = OFF")
             connection.execute("PRAGMA foreign_keys = ON")
             found = _objects(connection)
-            if not read_only and (not found or found == _expected(schema)):
-                connection.executescript(schema + added)
-                found = _objects(connection)
+            versions = ["".join((schema, *added[:count])) for count in range(len(added) + 1)]
+            known = 0 if not found and not read_only else _version(path, found, versions)
             if not read_only:
+                connection.executescript(versions[-1])
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = NORMAL")
-        if added and found == _expected(schema):
-            connection.executescript(added.replace("CREATE TABLE IF NOT EXISTS", "CREATE TEMP TABLE"))
-        else:
-            _require_tables(path, found, schema + added)
+            else:
+                lacking = "".join(added[known:])
+                connection.executescript(lacking.replace("CREATE TABLE IF NOT EXISTS", "CREATE TEMP TABLE"))
     except BaseException:
         connection.close()
         raise
@@ -80,9 +80,12 @@ def _objects(connection: sqlite3.Connection) -> set[tuple[str, ...]]:
     return {tuple(" ".join(str(value).split()) for value in row) for row in rows}
 
 
-def _require_tables(path: Path, found: set[tuple[str, ...]], schema: str) -> None:
-    if found != _expected(schema):
-        raise IndexCorrupt(f"{path} has other tables than those of an index", hint=REPAIR)
+def _version(path: Path, found: set[tuple[str, ...]], versions: Sequence[str]) -> int:
+    """Return which of the schemas a file has."""
+    for number, schema in enumerate(versions):
+        if found == _expected(schema):
+            return number
+    raise IndexCorrupt(f"{path} has other tables than those of an index", hint=REPAIR)
 
 
 @functools.cache

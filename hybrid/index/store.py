@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
 from hybrid.errors import IndexCorrupt, UsageError
-from hybrid.files import REPAIR, hash_text, storage_errors
+from hybrid.files import REPAIR, hash_text, storage_errors, valid_utf8
 from hybrid.index.database import VectorCache, connect, database_errors, decode_vectors
 from hybrid.models import Vectors
-from hybrid.types import Chunk, Document, Rejected
+from hybrid.types import Chunk, Document, FileLine, LeftOut, Rejected
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _MAY_READ = "d.id IN (SELECT document FROM principals WHERE principal IN (SELECT value FROM json_each(?)))"
+# What a document has a filter for: of its own, and a value in its metadata, as it stands or as one of a list.
+_OWN = {"source": "d.source GLOB ? OR d.file GLOB ?", "title": "d.title GLOB ?"}
+_HAS = """EXISTS (SELECT 1 FROM json_each(d.metadata) m WHERE m.key = ? AND (m.value = ? OR EXISTS (
+    SELECT 1 FROM json_each(CASE WHEN json_valid(m.value) AND json_type(m.value) = 'array' THEN m.value
+                                 ELSE '[]' END) e
+    WHERE ? = CASE WHEN e.type IN ('true', 'false') THEN e.type ELSE CAST(e.value AS TEXT) END)))"""
 _Kind = TypeVar("_Kind", list[Any], dict[str, Any])
 _AT_ONCE = 1_000
 _KEY = re.compile("[0-9a-f]{64}")
@@ -40,13 +47,30 @@ CREATE TABLE IF NOT EXISTS chunks(
 CREATE INDEX IF NOT EXISTS chunks_position ON chunks(position);
 CREATE INDEX IF NOT EXISTS chunks_key ON chunks(key);
 """
-# Since version 2: a row for each who may read a document. A rule that names nobody is a row of NULL, which
-# equals nothing; a document without a rule has no row.
+# What each version added, which a file of an earlier one lacks. Version 2: a row for each who may read a
+# document. A rule that names nobody is a row of NULL, which equals nothing; a document without a rule has no
+# row.
 _PRINCIPALS = """
 CREATE TABLE IF NOT EXISTS principals(
     document INTEGER NOT NULL REFERENCES documents(id) ON DELETE CASCADE, principal TEXT);
 CREATE INDEX IF NOT EXISTS principals_document ON principals(document);
 """
+# Version 3: what stands above a chunk of a table, and where the chunk stands in the user's own file; what of
+# its file a document lacks, a row for each kind.
+_CONTEXTS_AND_LEFT_OUT = """
+CREATE TABLE IF NOT EXISTS contexts(
+    document INTEGER NOT NULL, ordinal INTEGER NOT NULL,
+    caption TEXT NOT NULL, columns TEXT NOT NULL, lines TEXT NOT NULL,
+    PRIMARY KEY(document, ordinal),
+    FOREIGN KEY(document, ordinal) REFERENCES chunks(document, ordinal) ON DELETE CASCADE);
+CREATE TABLE IF NOT EXISTS left_out(
+    document INTEGER NOT NULL REFERENCES documents(id) ON DELETE CASCADE,
+    kind TEXT NOT NULL, count INTEGER NOT NULL, characters INTEGER NOT NULL, lost INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS left_out_document ON left_out(document);
+"""
+# The columns of a chunk from its ordinal on, as ``_chunk`` takes them.
+_CHUNK = "c.ordinal, c.start, c.stop, c.headings, c.page, x.caption, x.columns, x.lines"
+_CHUNKS = "chunks c LEFT JOIN contexts x ON x.document = c.document AND x.ordinal = c.ordinal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +125,8 @@ class Store:
     def __init__(self, path: Path, *, read_only: bool) -> None:
         self.path = path
         self._read_only = read_only
-        self._db = connect(path, _SCHEMA, read_only=read_only, added=_PRINCIPALS)
+        added = (_PRINCIPALS, _CONTEXTS_AND_LEFT_OUT)
+        self._db = connect(path, _SCHEMA, read_only=read_only, added=added)
 
     def close(self) -> None:
         """Close the file."""
@@ -168,6 +193,10 @@ class Store:
             rows = [(cursor.lastrowid, principal) for principal in document.principals or (None,)]
             self._db.executemany("INSERT INTO principals VALUES (?, ?)", rows)
         self._db.executemany(
+            "INSERT INTO left_out VALUES (?, ?, ?, ?, ?)",
+            [(cursor.lastrowid, *astuple(part)) for part in document.left_out],
+        )
+        self._db.executemany(
             "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)",
             [
                 (
@@ -181,6 +210,20 @@ class Store:
                     _key(fingerprint, chunk),
                 )
                 for chunk, tokens in zip(item.chunks, item.tokens, strict=True)
+            ],
+        )
+        self._db.executemany(
+            "INSERT INTO contexts VALUES (?, ?, ?, ?, ?)",
+            [
+                (
+                    cursor.lastrowid,
+                    chunk.ordinal,
+                    chunk.caption,
+                    json.dumps(chunk.columns, ensure_ascii=False),
+                    json.dumps([number for line in chunk.lines for number in (line.offset, line.number)]),
+                )
+                for chunk in item.chunks
+                if chunk.caption or chunk.columns or chunk.lines
             ],
         )
 
@@ -229,27 +272,25 @@ class Store:
         self._attach(vectors)
         self._db.execute("DROP TABLE IF EXISTS temp.todo")
         self._db.execute(
-            """CREATE TEMP TABLE todo AS
-               SELECT c.key, c.document, c.start, c.stop, c.headings FROM chunks c
-               WHERE c.key NOT IN (SELECT key FROM cache.vectors)
-               GROUP BY c.key ORDER BY c.tokens DESC, c.key"""
+            f"""CREATE TEMP TABLE todo AS SELECT c.key, c.document, {_CHUNK} FROM {_CHUNKS}
+                WHERE c.key NOT IN (SELECT key FROM cache.vectors)
+                GROUP BY c.key ORDER BY c.tokens DESC, c.key"""
         )
         last = 0
         while rows := self._db.execute(
-            """SELECT rowid, key, document, start, stop, headings FROM temp.todo
-               WHERE rowid > ? ORDER BY rowid LIMIT ?""",
+            "SELECT rowid, * FROM temp.todo WHERE rowid > ? ORDER BY rowid LIMIT ?",
             (last, window),
         ).fetchall():
             last = rows[-1][0]
             yield self._embedded_texts([row[1:] for row in rows])
 
-    def _embedded_texts(self, rows: list[tuple[bytes, int, int, int, str]]) -> list[tuple[bytes, str]]:
+    def _embedded_texts(self, rows: list[tuple[Any, ...]]) -> list[tuple[bytes, str]]:
         # a document's text is read once a window, however many of its chunks are in it
         found: dict[bytes, str] = {}
         for document, group in groupby(sorted(rows, key=itemgetter(1)), key=itemgetter(1)):
             _, text, _ = self._document(document)
-            for key, _, start, stop, headings in group:
-                found[key] = self._chunk("", text, {}, (0, start, stop, headings, None)).embedded_text
+            for key, _, *row in group:
+                found[key] = self._chunk("", text, {}, row).embedded_text
         return [(row[0], found[row[0]]) for row in rows]
 
     def vectors_in_order(self, vectors: VectorCache, block: int) -> Iterator[Vectors]:
@@ -299,6 +340,20 @@ class Store:
         rows = self._rows("SELECT source, reason FROM rejected ORDER BY source")
         return [Rejected(self._text(source), self._text(reason)) for source, reason in rows]
 
+    def left_out(self) -> dict[str, tuple[LeftOut, ...]]:
+        """Return by file what its documents lack, kind by kind; a file that lacks nothing is not in it."""
+        query = """SELECT d.file, l.kind, sum(l.count), sum(l.characters), max(l.lost)
+                   FROM left_out l JOIN documents d ON d.id = l.document GROUP BY 1, 2 ORDER BY 1, 2"""
+        found: dict[str, tuple[LeftOut, ...]] = {}
+        for file, *part in self._rows(query):
+            found[self._text(file)] = (*found.get(file, ()), self._part(part))
+        return found
+
+    def characters(self) -> dict[str, int]:
+        """Return how many characters the documents of each file have together."""
+        query = "SELECT file, sum(length(text)) FROM documents GROUP BY file ORDER BY file"
+        return {self._text(file): count for file, count in self._rows(query)}
+
     def sources(self) -> list[str]:
         """Return the sources of all documents."""
         return [
@@ -318,6 +373,7 @@ class Store:
                 pages=starts,
                 metadata=values,
                 principals=self._principals(identity),
+                left_out=self._lacking(identity),
             )
         return None
 
@@ -334,8 +390,8 @@ class Store:
     def chunks(self, positions: Sequence[int]) -> list[Chunk]:
         """Return the chunks at the positions, in the order asked for."""
         marks = ",".join("?" * len(positions))
-        query = f"""SELECT document, position, ordinal, start, stop, headings, page FROM chunks
-                    WHERE position IN ({marks}) ORDER BY document"""
+        query = f"""SELECT c.document, c.position, {_CHUNK} FROM {_CHUNKS}
+                    WHERE c.position IN ({marks}) ORDER BY c.document"""
         found: dict[int, Chunk] = {}
         for document, group in groupby(list(self._rows(query, list(positions))), key=itemgetter(0)):
             source, text, metadata = self._document(document)
@@ -351,8 +407,7 @@ class Store:
         # one document at a time: cutting each chunk in SQL would walk a long text once a chunk
         for (document,) in self._rows("SELECT id FROM documents ORDER BY source"):
             source, text, metadata = self._document(document)
-            query = """SELECT position, ordinal, start, stop, headings, page FROM chunks
-                       WHERE document = ? ORDER BY ordinal"""
+            query = f"SELECT c.position, {_CHUNK} FROM {_CHUNKS} WHERE c.document = ? ORDER BY c.ordinal"
             for position, *row in self._rows(query, (document,)):
                 yield Row(position, self._chunk(source, text, metadata, row))
 
@@ -362,8 +417,8 @@ class Store:
         """Return the positions of chunks whose document matches every condition.
 
         Args:
-            where: ``source`` and ``title`` take a pattern with ``*`` and ``?``; any other key is compared
-                with the metadata for equality.
+            where: ``source`` and ``title`` take a pattern with ``*`` and ``?``; these and any other key are
+                compared with the metadata for equality, a list by its elements.
             principals: one of them may read the document by its rule; None asks for no rule.
 
         Raises:
@@ -374,19 +429,15 @@ class Store:
             conditions.append(_MAY_READ)
             values.append(json.dumps(list(principals)))
         readable = (" AND ".join(conditions) or "1", tuple(values))
-        for key, value in where.items():
-            if key in ("source", "title"):
-                # rows of a table are meant with their file
-                conditions.append(
-                    "(d.source GLOB ? OR d.file GLOB ?)" if key == "source" else "d.title GLOB ?"
-                )
-                value = value.replace("[", "[[]")  # only * and ? are special, a name may hold brackets
-                values += [value] if key == "source" else []
+        for key, value in ((_written(key), _written(value)) for key, value in where.items()):
+            if key in _OWN:
+                # only * and ? are special, a name may hold brackets; rows are meant with their file
+                conditions.append(f"({_OWN[key]} OR {_HAS})")
+                values += [value.replace("[", "[[]")] * _OWN[key].count("?")
             else:
                 self._refuse_unknown_key(key, *readable)
-                conditions.append("json_extract(d.metadata, ?) = ?")
-                values.append(f'$."{key}"')
-            values.append(value)
+                conditions.append(_HAS)
+            values += [key, value, value]
         query = f"""SELECT c.position FROM chunks c JOIN documents d ON d.id = c.document
                     WHERE {" AND ".join(conditions) or "1"} ORDER BY c.position"""
         return [position for (position,) in self._rows(query, values)]
@@ -395,13 +446,17 @@ class Store:
         query = f"""SELECT DISTINCT j.key FROM documents d, json_each(d.metadata) j
                     WHERE d.metadata != '{{}}' AND {readable}"""
         known = {name for (name,) in self._rows(query, values)}
-        if key not in known or '"' in key:
+        if key not in known:
             valid = ", ".join(["source", "title", *sorted(known)[:20]])
             raise UsageError(f"no document has the key {key!r}", hint=f"keys to filter by: {valid}")
 
     def _principals(self, document: int) -> tuple[str, ...] | None:
         rows = list(self._rows("SELECT principal FROM principals WHERE document = ?", (document,)))
         return tuple(sorted(self._text(name) for (name,) in rows if name is not None)) if rows else None
+
+    def _lacking(self, document: int) -> tuple[LeftOut, ...]:
+        query = "SELECT kind, count, characters, lost FROM left_out WHERE document = ? ORDER BY rowid"
+        return tuple(map(self._part, self._rows(query, (document,))))
 
     # --- what was read is what it should be ---------------------------------------------------------
 
@@ -418,12 +473,23 @@ class Store:
 
     def _chunk(self, source: str, text: str, metadata: Mapping[str, str], row: Sequence[Any]) -> Chunk:
         # a chunk's text is not stored twice: it is cut from its document, where it stands by definition
-        ordinal, start, stop, headings, page = row
+        ordinal, start, stop, headings, page, caption, columns, lines = row
         whole = all(type(number) is int for number in (ordinal, start, stop, page or 0))
         if not whole or not 0 <= start <= stop <= len(text):
             raise self._damaged(f"a chunk of {source!r} stands at {start!r} to {stop!r} of {len(text)}")
         titles = tuple(self._parsed(headings, list, str))
-        return Chunk(source, ordinal, start, stop, text[start:stop], titles, page, metadata)
+        chunk = Chunk(source, ordinal, start, stop, text[start:stop], titles, page, metadata)
+        if caption is None:  # most chunks have no table and no lines
+            return chunk
+        names, numbers = tuple(self._parsed(columns, list, str)), self._parsed(lines, list, int)
+        begun = tuple(FileLine(*pair) for pair in zip(numbers[::2], numbers[1::2], strict=False))
+        return replace(chunk, caption=self._text(caption), columns=names, lines=begun)
+
+    def _part(self, row: Sequence[Any]) -> LeftOut:
+        kind, count, characters, lost = row
+        if not all(type(number) is int for number in (count, characters, lost)):
+            raise self._damaged(f"expected three numbers, found {row[1:]!r}")
+        return LeftOut(self._text(kind), count, characters, bool(lost))
 
     def _text(self, value: object) -> str:
         if not isinstance(value, str):
@@ -445,6 +511,11 @@ class Store:
 
     def _damaged(self, found: str) -> IndexCorrupt:
         return IndexCorrupt(f"{self.path} is damaged: {found}", hint=REPAIR)
+
+
+def _written(text: str) -> str:
+    """Return a text as readers write metadata: composed, on one line."""
+    return " ".join(unicodedata.normalize("NFC", valid_utf8(text)).split())
 
 
 def _key(fingerprint: str, chunk: Chunk) -> bytes:

@@ -144,7 +144,8 @@ _HELD = (
     "|reputed|hypothesi[sz]ed|feared|hoped|whispered)"
 )
 _REPORTING = (
-    rf"\b{_WHO}\s+(?:(?:of|from|in|on)\s+(?:\w+\s+){{1,3}}?)?(?:(?:have|has|had|once|often|sometimes|\w+ly)\s+)*{_UTTERS}\b(?:\s+that\b)?",
+    rf"\b{_WHO}\s+(?:(?:of|from|in|on)\s+(?:\w+\s+){{1,3}}?)?"
+    rf"(?:(?:have|has|had|once|often|sometimes|\w+ly)\s+)*{_UTTERS}\b(?:\s+that\b)?",
     rf"\bit\s?(?:is|was|['’]s|has\s+been|had\s+been)\s+(?:\w+ly\s+)?{_HELD}(?:\s+by\s+\w+(?:\s+\w+)?)?"
     rf"\s+that\b",
     r"\b(?:alleg(?:e|es|ed)|claim(?:s|ed)?|rumou?red|speculat(?:e|es|ed)|suspect(?:s|ed)?|pretend(?:s|ed)?"

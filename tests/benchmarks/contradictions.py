@@ -18,8 +18,8 @@ from pathlib import Path
 from measure import note, print_table
 
 from hybrid.config import load_settings
+from hybrid.grounding.examples import Example, limited
 from hybrid.grounding.judge import Case, Grounder, load_grounder
-from hybrid.grounding.labelled import LabelledClaim, labelled, limited
 from hybrid.grounding.values import Status
 from recipes.grounding.public import labelled_sets, unseen_sets
 
@@ -27,14 +27,14 @@ _BLOCK = 32
 _SIDES = ("supported", "refuted or edited", "not in there")
 
 
-def side_of(claim: LabelledClaim) -> str:
+def side_of(claim: Example) -> str:
     """Return which of the three a claim is."""
     if claim.supported:
         return _SIDES[0]
     return _SIDES[2] if claim.against == "not in evidence" else _SIDES[1]
 
 
-def counted(grounder: Grounder, claims: list[LabelledClaim]) -> Counter[tuple[str, str]]:
+def counted(grounder: Grounder, claims: list[Example]) -> Counter[tuple[str, str]]:
     """Return how many claims of each side are shown as contradicted, by each kind of finding."""
     found: Counter[tuple[str, str]] = Counter()
     for first in range(0, len(claims), _BLOCK):
@@ -61,7 +61,7 @@ def main() -> int:
     rows: list[tuple[str, ...]] = []
     total: Counter[tuple[str, str]] = Counter()
     for dataset in (*labelled_sets(options.data), *unseen_sets(options.data)[1:2]):
-        found = counted(grounder, limited(labelled(dataset.examples), options.claims))
+        found = counted(grounder, limited(dataset.examples, options.claims))
         total += found
         rows += _rows(dataset.name, found)
         note(f"{dataset.name}: judged")

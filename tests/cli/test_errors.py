@@ -1,8 +1,10 @@
 """What goes wrong says what was found, what was expected and what to do; and with which code."""
 
 import json
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -107,3 +109,29 @@ def test_models_are_listed_with_their_origin(capsys):
 def test_the_version_is_shown(capsys):
     assert run(["--version"]) == 0
     assert capsys.readouterr().out.strip() == "0.1.0"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no full device")
+@pytest.mark.parametrize(
+    "arguments", [["--version"], ["documents", "show", "a.txt"], ["documents", "show", "a.txt", "--json"]]
+)
+@pytest.mark.parametrize(
+    ("where", "code", "words"), [("> /dev/full", 1, "No space left"), (">&-", 2, "is closed")]
+)
+def test_a_result_that_nobody_takes_is_an_error(tmp_path, arguments, where, code, words):
+    (tmp_path / "a.txt").write_text("hello")
+    command = shlex.join([sys.executable, "-m", "hybrid", *arguments])
+    ended = subprocess.run(["sh", "-c", f"{command} {where}"], cwd=tmp_path, capture_output=True, text=True)
+    assert ended.returncode == code
+    assert words in ended.stderr
+    assert "Traceback" not in ended.stderr and "Exception ignored" not in ended.stderr
+
+
+@pytest.mark.slow
+def test_notes_that_nobody_takes_cost_no_result(tmp_path):
+    (tmp_path / "a  b.txt").write_text("hello")
+    command = shlex.join([sys.executable, "-m", "hybrid", "documents", "show", "."])
+    ended = subprocess.run(["sh", "-c", f"{command} 2>&-"], cwd=tmp_path, capture_output=True, text=True)
+    assert ended.returncode == 0
+    assert ended.stdout.startswith("a  b.txt: ")

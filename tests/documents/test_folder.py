@@ -32,8 +32,21 @@ def test_files_are_sorted_and_hidden_or_unknown_ones_are_left_out(tmp_path):
     found = scan(tmp_path, SETTINGS)
     assert sources(found) == ["a.md", "a/c.MD", "b.txt"]
     assert found.rejected == ()
-    assert found.skipped == 4
+    assert found.skipped == 2
     assert found.files[0].size == 6
+
+
+def test_files_without_a_reader_are_counted_by_suffix(tmp_path):
+    touch(tmp_path, "a.txt", "a.XLSX", "sub/b.xlsx", "prog.exe", "no_suffix", "drafts/c.xlsx", ".hidden.xlsx")
+    found = scan(tmp_path, DocumentSettings(exclude=("drafts/",)))
+    assert found.unread == {".exe": 1, ".xlsx": 2, "no suffix": 1}
+
+
+def test_styles_scripts_and_fonts_are_no_text_that_nobody_read(tmp_path):
+    touch(tmp_path, "a.html", "a.css", "b.JS", "font.woff2", "picture.png")
+    found = scan(tmp_path, SETTINGS)
+    assert found.skipped == 3
+    assert found.unread == {".png": 1}
 
 
 def test_exclude_is_written_as_in_gitignore(tmp_path):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from hybrid.config import ModelSettings
-from hybrid.grounding.labelled import LabelledClaim, ScorerLogits
+from hybrid.grounding.examples import Example, Label
+from hybrid.grounding.metrics import ScorerLogits
 from hybrid.grounding.scorers.trained import ENCODER, frozen_encoder
 from hybrid.grounding.tokens import lexicon_of
 from hybrid.models.resolve import fetch, weights_digest
@@ -36,15 +37,14 @@ def labelled():
 
     def call(count, *, sources=40, name="d"):
         return [
-            LabelledClaim(
+            Example(
                 id=str(place),
                 claim=f"Claim {place} says that the port is {place % 7}.",
                 evidence=(f"The port is {place % 5}.", "Nothing of this is about ports."),
-                supported=place % 3 != 0,
+                label=Label.SUPPORTED if place % 3 else (Label.REFUTED if place % 2 else Label.NEUTRAL),
                 source=f"{name}{place % sources}",
                 domain="news" if place % sources < sources // 2 else "law",
                 task="qa" if place % 4 else "summary",
-                against="" if place % 3 else ("refuted" if place % 2 else "not in evidence"),
                 kind="" if place % 3 else ("number" if place % 2 else "appended"),
             )
             for place in range(count)
@@ -69,6 +69,10 @@ def without_labels():
     """Take from claims what they are told apart by."""
 
     def call(claims):
-        return [dataclasses.replace(claim, domain="", task="", against="", kind="") for claim in claims]
+        plain = {True: Label.SUPPORTED, False: Label.UNSUPPORTED}
+        return [
+            dataclasses.replace(claim, label=plain[claim.supported], domain="", task="", kind="")
+            for claim in claims
+        ]
 
     return call

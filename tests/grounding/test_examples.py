@@ -12,12 +12,9 @@ def example(label=Label.SUPPORTED, spans=None, claim="Water boils."):
     return Example("one", claim, ("Water boils at 100 °C.",), label, "doc", unsupported_spans=spans)
 
 
-def test_everything_but_supported_is_unsupported():
-    assert [label for label in Label if example(label).unsupported] == [
-        Label.REFUTED,
-        Label.NEUTRAL,
-        Label.UNSUPPORTED,
-    ]
+def test_a_contrast_is_only_what_the_set_tells_apart():
+    assert [example(label).against for label in Label] == ["", "refuted", "not in evidence", ""]
+    assert [example(label).supported for label in Label] == [True, False, False, False]
 
 
 @pytest.mark.parametrize(

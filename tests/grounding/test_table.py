@@ -2,17 +2,15 @@ import json
 
 import pytest
 
-from hybrid.grounding.labelled import WORD_OVERLAP
 from hybrid.grounding.measure import Dimension, evaluate, mean_over_sets
+from hybrid.grounding.metrics import WORD_OVERLAP
 from hybrid.grounding.table import (
     HEADER,
     by_part,
+    document,
     markdown,
-    mean_values,
     over_sets,
     overview,
-    result_values,
-    set_values,
     told,
 )
 
@@ -32,19 +30,18 @@ def sets(labelled, scored):
 
 
 def test_json_has_an_object_for_each_scorer_and_no_nan(sets):
-    text = json.dumps(set_values(sets[0]), allow_nan=False)
-    document = json.loads(text)
-    assert list(document["scorers"]) == ["good|one", "bad"]
-    assert next(iter(document["floors"])) == WORD_OVERLAP
-    for found in [*document["scorers"].values(), *document["floors"].values()]:
+    values = json.loads(json.dumps(document(sets[:1], ()), allow_nan=False))
+    assert list(values["scorers"]) == ["good|one", "bad"]
+    assert next(iter(values["floors"])) == WORD_OVERLAP
+    for found in [*values["scorers"].values(), *values["floors"].values()]:
         assert set(FIGURES) <= found.keys()
         assert {"pairs_per_second", "megabytes", "tasks", "domains", "contrasts", "kinds"} <= found.keys()
         for part in [*found["tasks"].values(), *found["kinds"].values()]:
             assert set(FIGURES) <= part.keys()
-    good = document["scorers"]["good|one"]
+    good = values["scorers"]["good|one"]
     assert good["low"] < good["auroc"] < good["high"]
-    assert good["gain"]["value"] == pytest.approx(good["auroc"] - document["floors"][WORD_OVERLAP]["auroc"])
-    assert result_values(sets[0].results[0])["fitted_on"] == "other sources of the same data"
+    assert good["gain"]["value"] == pytest.approx(good["auroc"] - values["floors"][WORD_OVERLAP]["auroc"])
+    assert good["fitted_on"] == "other sources of the same data"
 
 
 def test_word_overlap_is_the_first_row(sets):
@@ -90,9 +87,11 @@ def test_markdown_is_a_table_for_each_set_and_the_mean(sets):
 
 def test_means_over_sets_are_values_and_rows(sets):
     means = mean_over_sets(sets)
-    document = json.loads(json.dumps(mean_values(means), allow_nan=False))
-    assert document["good|one"]["gain"]["low"] < document["good|one"]["gain"]["value"]
-    assert document[WORD_OVERLAP]["floor"] is True
+    values = json.loads(json.dumps(document(sets, means), allow_nan=False))
+    assert [each["data"] for each in values["sets"]] == ["first", "se|cond"]
+    mean = values["mean"]
+    assert mean["good|one"]["gain"]["low"] < mean["good|one"]["gain"]["value"]
+    assert mean[WORD_OVERLAP]["floor"] is True
     header, first, *rest = over_sets(means)
     assert len(header) == len(first) and first[0] == WORD_OVERLAP
     assert {row[0] for row in rest} >= {"good|one", "bad"}

@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hybrid.errors import UsageError
 from hybrid.index import Index
 from hybrid.index.database import VectorCache, decode_vectors
 from hybrid.index.store import FileContent, FileState, IndexedDocument, Store
-from hybrid.types import Chunk, Document, Rejected
+from hybrid.types import Chunk, Document, FileLine, LeftOut, Rejected
 
 _STATE = FileState("digest", "limits")
 
@@ -76,6 +77,54 @@ def test_who_may_read_a_document_comes_back_and_goes_with_it(store, principals):
     assert store.positions_where({}, principals=[]) == []
     store.remove_files(["a.txt", "b.txt"])
     assert not store.has_principals()
+
+
+def test_what_a_document_lacks_comes_back_and_counts_by_file(store, tmp_path):
+    running, missing = LeftOut("running head", 2, 40), LeftOut("page without text", 1, lost=True)
+    for source, parts in (("a.pdf", (running, missing)), ("rows.csv#1", (running,)), ("rows.csv#2", ())):
+        document = Document(source, "some text here", left_out=parts)
+        store.add(_content(source.partition("#")[0], document=document), _STATE, fingerprint="f")
+    assert store.document("a.pdf").left_out == (running, missing)
+    assert store.left_out() == {"a.pdf": (missing, running), "rows.csv": (running,)}
+    assert store.characters() == {"a.pdf": 14, "rows.csv": 28}
+    store.remove_files(["a.pdf", "rows.csv"])
+    assert store.left_out() == {}
+
+
+def _in_a_table(chunk):
+    lines = (FileLine(0, 3), FileLine(2, 7))
+    return replace(chunk, caption="Table 1", columns=("Ä", "b | c"), lines=lines)
+
+
+def test_what_stands_above_a_chunk_comes_back_is_embedded_and_goes_with_it(store, vectors):
+    (item,) = _content("a.txt").documents
+    item = replace(item, chunks=tuple(map(_in_a_table, item.chunks)))
+    store.add(FileContent("a.txt", (item,), ()), _STATE, fingerprint="f")
+    store.number_chunks()
+    assert store.chunks([0, 1]) == list(item.chunks)
+    assert [row.chunk for row in store.all_chunks()] == list(item.chunks)
+    asked = {text for texts in store.texts_without_vectors(vectors, 9) for _, text in texts}
+    assert asked == {chunk.embedded_text for chunk in item.chunks}
+    assert all("Table 1\nÄ | b | c" in text for text in asked)
+    store.remove_files(["a.txt"])
+    store.add(_content("a.txt"), _STATE, fingerprint="f")
+    store.number_chunks()
+    assert {chunk.caption for chunk in store.chunks([0, 1])} == {""}
+
+
+@pytest.mark.parametrize("lacking", [["contexts", "left_out"], ["contexts", "left_out", "principals"]])
+def test_a_store_of_an_earlier_version_is_read_and_brought_up_to_date(store, tmp_path, lacking):
+    store.add(_content("a.txt"), _STATE, fingerprint="f")
+    store.number_chunks()
+    store.copy_to(tmp_path / "copy.sqlite")
+    with closing(sqlite3.connect(tmp_path / "copy.sqlite")) as copy:
+        for table in lacking:
+            copy.execute(f"DROP TABLE {table}")
+    for read_only in (True, False, True):
+        with closing(Store(tmp_path / "copy.sqlite", read_only=read_only)) as older:
+            assert older.chunks([0, 1]) == store.chunks([0, 1])
+            assert older.positions_where({}, principals=["anna"]) == []
+            assert older.left_out() == {}
 
 
 def test_a_finished_store_cannot_be_written(store, tmp_path):
@@ -170,6 +219,50 @@ def test_conditions_select_chunks_by_their_document(filtered, where, sources):
     chunks = filtered.chunks(filtered.positions_where(where))
     assert sorted({chunk.source for chunk in chunks}) == sources
     assert len(chunks) == 2 * len(sources)
+
+
+@pytest.fixture
+def written(store):
+    metadata = {
+        "source": "wiki",
+        'q"k': "x",
+        "b\\s": "y",
+        "note": "two blanks",
+        "tags": '["a", "b c", 7, true]',
+        "broken": "[a",
+        "object": '{"a": 1}',
+        "autor": "Jos\u00e9",
+    }
+    for source, values in (("rows.jsonl#1", metadata), ("rows.jsonl#2", {"tags": "a", "source": "book"})):
+        document = Document(source, "some text here", "A title", metadata=values)
+        store.add(_content(source, document=document), _STATE, fingerprint="f")
+    store.number_chunks()
+    return store
+
+
+@pytest.mark.parametrize(
+    ("where", "rows"),
+    [
+        ({"source": "wiki"}, "1"),
+        ({"source": "rows.jsonl#*"}, "12"),
+        ({"source": "rows.jsonl#2", "tags": "a"}, "2"),
+        ({'q"k': "x"}, "1"),
+        ({"b\\s": "y"}, "1"),
+        ({"note": "two  blanks"}, "1"),
+        ({"tags": "a"}, "12"),
+        ({"tags": "b c"}, "1"),
+        ({"tags": "7"}, "1"),
+        ({"tags": "true"}, "1"),
+        ({"tags": "1"}, ""),
+        ({"broken": "[a"}, "1"),
+        ({"object": "1"}, ""),
+        ({"autor": "Jose\u0301"}, "1"),
+        ({"title": "A t*"}, "12"),
+    ],
+)
+def test_conditions_mean_what_was_written(written, where, rows):
+    chunks = written.chunks(written.positions_where(where))
+    assert {chunk.source for chunk in chunks} == {f"rows.jsonl#{row}" for row in rows}
 
 
 @pytest.mark.parametrize("key", ["autor", "", 'a"b', "$", "source; DROP TABLE chunks"])
