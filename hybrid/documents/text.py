@@ -13,7 +13,7 @@ from hybrid.documents.builder import TextBuilder, clean
 from hybrid.documents.source import SourceFile, Unreadable
 from hybrid.types import BlockKind, Document
 
-_BOMS = (
+BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -41,7 +41,7 @@ def decode(data: bytes) -> str:
     Raises:
         Unreadable: the bytes are no text.
     """
-    for mark, encoding in _BOMS:
+    for mark, encoding in BOMS:
         if data.startswith(mark):
             return clean(data.decode(encoding, "replace"))
     refuse_binary(data)
@@ -61,7 +61,7 @@ def encoding_of(path: Path) -> str:
     encoding = "utf-8-sig"
     with path.open("rb") as stream:
         start = stream.read(4)
-        for mark, marked in _BOMS:
+        for mark, marked in BOMS:
             if start.startswith(mark):
                 return marked
         stream.seek(0)
