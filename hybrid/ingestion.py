@@ -97,6 +97,23 @@ class IngestReport:
     embedded: int
     seconds: float
 
+    @property
+    def is_partial(self) -> bool:
+        """Return whether something may hold content that is not in the index."""
+        lost = any(part.lost for parts in self.left_out.values() for part in parts)
+        return bool(self.rejected or self.unread or lost)
+
+
+def left_out_by_kind(left_out: Mapping[str, Sequence[LeftOut]]) -> tuple[LeftOut, ...]:
+    """Return what the files of an index lack together, by kind; what is lost comes first."""
+    total: dict[str, LeftOut] = {}
+    for part in (part for parts in left_out.values() for part in parts):
+        sum_ = total.get(part.kind, LeftOut(part.kind, 0))
+        total[part.kind] = LeftOut(
+            part.kind, sum_.count + part.count, sum_.characters + part.characters, sum_.lost or part.lost
+        )
+    return tuple(sorted(total.values(), key=lambda part: (not part.lost, part.kind)))
+
 
 @dataclass(frozen=True, slots=True)
 class IngestEstimate:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +14,16 @@ from hybrid.config import FusionMethod, RetrievalMode, RetrievalSettings
 from hybrid.files import valid_utf8
 from hybrid.index import Index, Scored, require_embedder
 from hybrid.models import Embedder, Reranker, Vectors
-from hybrid.text.words import tokens
+from hybrid.text.words import NEGATORS, STOP_WORDS, tokens
 from hybrid.tracing import span
 from hybrid.types import Chunk, Hit
 
 # Cormack, Clarke & Buettcher 2009.
 _RANK_CONSTANT = 60
 _SHINGLE = 5
+# Where copies take the places of the best, so many times as many are looked at, and so many at the most.
+_DEEPER, _DEEPEST = 4, 10_000
+_WORD = re.compile(r"\w+(?:[.,:/'’-]\w+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,7 @@ class Retriever:
         where: Mapping[str, str] | None = None,
         principals: Sequence[str] | None = None,
     ) -> list[Hit]:
-        """Return the best hits, best first; none for a question without words."""
+        """Return the best hits, best first; none for a question without a letter or a figure."""
         return self.search_all([question], where=where, principals=principals)[0]
 
     def search_all(
@@ -66,16 +71,16 @@ class Retriever:
             principals: a user and the groups of that user, who find only what one of them may read; without
                 it all is found, which is for who runs the domain: ``Assistant`` asks for users.
         """
-        questions = [valid_utf8(question) for question in questions]
+        questions = [unicodedata.normalize("NFC", valid_utf8(question)) for question in questions]
         withheld = exclude if exclude is not None else [()] * len(questions)
-        asked = [question for question in questions if question.strip()]
+        asked = [question for question in questions if _says(question)]
         with span("retrieval", {"openinference.span.kind": "RETRIEVER", "hybrid.questions": len(asked)}):
             filtered = where or principals is not None
             among = self.index.positions_where(where or {}, principals=principals) if filtered else None
             vectors = iter(self.embedder.embed_queries(asked))
             return [
                 self._search_one(question, next(vectors), among, self._positions(sources))
-                if question.strip()
+                if _says(question)
                 else []
                 for question, sources in zip(questions, withheld, strict=True)
             ]
@@ -87,8 +92,24 @@ class Retriever:
     def _search_one(
         self, question: str, vector: Vectors, among: Sequence[int] | None, excluded: frozenset[int]
     ) -> list[Hit]:
+        wanted = max(self.settings.candidates, self.settings.k)
+        while True:
+            hits, more = self._among_best(question, vector, wanted, among, excluded)
+            if len(hits) == self.settings.k or not more or wanted >= _DEEPEST:
+                return hits
+            # the best were copies of each other
+            wanted *= _DEEPER
+
+    def _among_best(
+        self,
+        question: str,
+        vector: Vectors,
+        wanted: int,
+        among: Sequence[int] | None,
+        excluded: frozenset[int],
+    ) -> tuple[list[Hit], bool]:
+        """Return the hits among so many of the best of each side, and whether copies hid others below."""
         settings = self.settings
-        wanted = max(settings.candidates, settings.k)
         # at most so many of the best are excluded, so as many as wanted are left
         depth = wanted + len(excluded)
         dense: list[Scored] = []
@@ -97,14 +118,15 @@ class Retriever:
             dense = self.index.search_dense(vector, depth, among=among)
         if settings.mode is not RetrievalMode.DENSE:
             lexical = self.index.search_lexical(question, depth, among=among)
+        full = depth in (len(dense), len(lexical))
         if excluded:
             dense = [scored for scored in dense if scored.position not in excluded][:wanted]
             lexical = [scored for scored in lexical if scored.position not in excluded][:wanted]
         cosines = self._cosines(vector, dense, lexical)
-        fused = self._fuse(dense, lexical)
-        ranked = [scored for scored in fused if cosines[scored.position] >= settings.min_score]
+        ranked = [one for one in self._fuse(dense, lexical) if cosines[one.position] >= settings.min_score]
         bm25 = {scored.position: scored.score for scored in lexical}
-        return self._finish(question, ranked, cosines, bm25)
+        hits = self._finish(question, ranked, cosines, bm25)
+        return hits, full and len(hits) < len(ranked)
 
     def _cosines(
         self, vector: Vectors, dense: Sequence[Scored], lexical: Sequence[Scored]
@@ -128,15 +150,25 @@ class Retriever:
         self, question: str, ranked: list[Scored], cosines: Mapping[int, float], bm25: Mapping[int, float]
     ) -> list[Hit]:
         settings = self.settings
-        depth = max(settings.k, settings.rerank_depth if self.reranker else 2 * settings.k)
-        chunks = self.index.chunks([scored.position for scored in ranked[:depth]])
-        hits = [
-            Hit(chunk, scored.score, dense=cosines[scored.position], lexical=bm25.get(scored.position))
-            for scored, chunk in zip(ranked, chunks, strict=False)
-        ]
+        count = max(settings.k, settings.rerank_depth if self.reranker else 0)
+        hits = distinct(self._hits(ranked, cosines, bm25), settings.duplicate_overlap, count)
         if self.reranker is not None:
             hits = rerank(self.reranker, question, hits)
-        return drop_near_duplicates(hits, settings.duplicate_overlap)[: settings.k]
+        return hits[: settings.k]
+
+    def _hits(
+        self, ranked: Sequence[Scored], cosines: Mapping[int, float], bm25: Mapping[int, float]
+    ) -> Iterator[Hit]:
+        """Yield hits down the ranking; their texts are read as far as somebody asks."""
+        for begun in range(0, len(ranked), step := 2 * self.settings.k):
+            block = ranked[begun : begun + step]
+            chunks = self.index.chunks([scored.position for scored in block])
+            for one, chunk in zip(block, chunks, strict=True):
+                yield Hit(chunk, one.score, cosines[one.position], bm25.get(one.position))
+
+
+def _says(question: str) -> bool:
+    return any(map(str.isalnum, question))
 
 
 def reciprocal_rank_fusion(rankings: Sequence[Sequence[Scored]], weights: Sequence[float]) -> list[Scored]:
@@ -172,21 +204,30 @@ def rerank(reranker: Reranker, question: str, hits: Sequence[Hit]) -> list[Hit]:
     return sorted(scored, key=lambda hit: -hit.score)
 
 
-def drop_near_duplicates(hits: Sequence[Hit], overlap: float) -> list[Hit]:
-    """Leave out a hit most of whose word 5-grams stand in a better hit already; 1 keeps all."""
-    if overlap >= 1:
-        return list(hits)
+def distinct(hits: Iterable[Hit], overlap: float, count: int) -> list[Hit]:
+    """Return so many of the first hits, without those that say what a better one says already.
+
+    A hit is left out if so great a share of its word 5-grams, from 0 to 1, stands in a better one, and no
+    number, name or denial that the better one lacks; 1 keeps all.
+    """
     kept: list[Hit] = []
     # shingle -> the kept hits that hold it: what is shared is counted, not compared pair by pair
     holders: dict[tuple[str, ...], list[int]] = {}
-    for hit in hits:
-        shingles = _shingles(hit.chunk)
-        shared = Counter(holder for shingle in shingles for holder in holders.get(shingle, ()))
-        if shared and max(shared.values()) >= overlap * len(shingles):
-            continue
-        for shingle in shingles:
-            holders.setdefault(shingle, []).append(len(kept))
+    told: list[frozenset[str]] = []
+    for hit in hits if count else ():
+        if overlap < 1:
+            shingles, words = _shingles(hit.chunk), _words(hit.chunk)
+            telling = {word.lower() for word in words if _tells(word, word.lower())}
+            shared = Counter(holder for shingle in shingles for holder in holders.get(shingle, ()))
+            alike = (one for one, held in shared.items() if held >= overlap * len(shingles))
+            if any(telling <= told[one] for one in alike):
+                continue
+            for shingle in shingles:
+                holders.setdefault(shingle, []).append(len(kept))
+            told.append(frozenset(map(str.lower, words)))
         kept.append(hit)
+        if len(kept) == count:
+            break
     return kept
 
 
@@ -194,6 +235,19 @@ def _shingles(chunk: Chunk) -> frozenset[tuple[str, ...]]:
     words = tokens(chunk.text)
     count = max(len(words) - _SHINGLE + 1, 1)
     return frozenset(tuple(words[place : place + _SHINGLE]) for place in range(count))
+
+
+def _words(chunk: Chunk) -> list[str]:
+    """Return the words of a chunk and of what stands above it."""
+    above = (*chunk.headings, chunk.caption, *chunk.columns)
+    return [word for text in (*above, chunk.text) for word in _WORD.findall(text)]
+
+
+def _tells(word: str, lower: str) -> bool:
+    """Tell whether a word is a number, a denial, or may be a name: without capitals nobody can tell."""
+    if lower in NEGATORS or lower.endswith(("n't", "n’t")) or any(map(str.isdigit, word)):
+        return True
+    return not word[0].islower() and lower not in STOP_WORDS
 
 
 def _sorted(total: Mapping[int, float]) -> list[Scored]:

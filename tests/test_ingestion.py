@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hybrid.config import ChunkSettings, DocumentSettings
 from hybrid.errors import ConfigError, IndexCorrupt, IndexLocked, IndexMismatch, IndexMissing, UsageError
 from hybrid.index import Index, read_state
-from hybrid.ingestion import Ingestor, index_status
+from hybrid.ingestion import Ingestor, index_status, left_out_by_kind
 from hybrid.testing import HashEmbedder
 from hybrid.types import Document, LeftOut
 
@@ -225,6 +225,25 @@ def test_what_is_left_out_is_in_the_report_and_in_the_status_also_of_what_was_ke
         assert report.characters == {"a.txt": 25, "added": 15, "b.md": 36, "rows.jsonl": 19, "sub/c.txt": 28}
     assert fresh.ingest(docs).unread == {".xlsx": 1}
     assert index_status(fresh.domain).characters is None
+
+
+@pytest.mark.slow
+def test_what_nobody_read_makes_an_update_partial_and_what_only_repeats_does_not(docs, fresh):
+    assert not fresh.ingest(docs).is_partial
+    fresh.update([Document("added", "Some text here.", left_out=(LeftOut("running head", 4, 90),))])
+    assert not fresh.ingest(docs).is_partial
+    fresh.update([Document("added", "Some text.", left_out=(LeftOut("page without text", 1, lost=True),))])
+    assert fresh.ingest(docs).is_partial
+
+
+def test_what_files_lack_is_summed_by_kind_and_what_is_lost_comes_first():
+    found = left_out_by_kind(
+        {
+            "a": (LeftOut("navigation", 1, 10), LeftOut("page without text", 2, lost=True)),
+            "b": (LeftOut("navigation", 3, 5),),
+        }
+    )
+    assert found == (LeftOut("page without text", 2, lost=True), LeftOut("navigation", 4, 15))
 
 
 @pytest.mark.slow

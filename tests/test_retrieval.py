@@ -13,7 +13,7 @@ from hybrid.index import Index, Scored
 from hybrid.ingestion import Ingestor
 from hybrid.retrieval import (
     Retriever,
-    drop_near_duplicates,
+    distinct,
     reciprocal_rank_fusion,
     rerank,
     weighted_fusion,
@@ -293,19 +293,95 @@ def test_a_hit_that_a_better_one_contains_is_dropped():
     whole = _hit("one two three four five six seven eight nine ten")
     part = _hit("Two, three four five six seven!")
     other = _hit("quite another text with other words in it")
-    assert drop_near_duplicates([whole, part, other], 0.8) == [whole, other]
+    assert distinct([whole, part, other], 0.8, 9) == [whole, other]
 
 
 def test_a_hit_that_contains_a_better_one_stays():
     part = _hit("one two three four five")
     whole = _hit("one two three four five six seven eight nine ten eleven twelve")
-    assert drop_near_duplicates([part, whole], 0.8) == [part, whole]
+    assert distinct([part, whole], 0.8, 9) == [part, whole]
+
+
+_RULE = "the limit for a room in the house by the sea is {} and must be asked for by {} in writing before"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (("140 euros", "Ann"), ("140 euros", "Ann"), True),
+        (("140 euros", "Ann"), ("160 euros", "Ann"), False),
+        (("140 euros", "Ann"), ("140 euros", "Bob"), False),
+        (("140 euros", "the guest"), ("140 euros", "a guest"), True),
+        (("140 euros", "the guest"), ("not 140 euros", "the guest"), False),
+        (("140 euros", "the guest"), ("140.5 euros", "the guest"), False),
+    ],
+)
+def test_what_differs_by_a_number_a_name_or_a_denial_is_no_duplicate(one, other, same):
+    rest = " who comes with a dog or with a cat and stays for more than a night and less than a week"
+    hits = [_hit(_RULE.format(*values) + rest) for values in (one, other)]
+    assert len(distinct(hits, 0.5, 9)) == (1 if same else 2)
+
+
+def test_what_stands_under_another_title_or_table_is_no_duplicate():
+    hit = _hit("oil is to be changed every year by the workshop")
+    for other in ({"headings": ("Pump 2",)}, {"caption": "Table 2"}, {"columns": ("2019",)}):
+        assert (
+            len(
+                distinct(
+                    [hit, dataclasses.replace(hit, chunk=dataclasses.replace(hit.chunk, **other))], 0.8, 9
+                )
+            )
+            == 2
+        )
 
 
 @given(st.lists(st.text(st.sampled_from("ab \n"), max_size=12), max_size=6), st.floats(0.01, 1))
 def test_the_best_hit_always_stays_and_the_order_too(texts, overlap):
     hits = [dataclasses.replace(_hit(text), score=float(-place)) for place, text in enumerate(texts)]
-    kept = drop_near_duplicates(hits, overlap)
+    kept = distinct(hits, overlap, 9)
     assert kept[:1] == hits[:1]
     assert [hit.score for hit in kept] == sorted((hit.score for hit in kept), reverse=True)
-    assert drop_near_duplicates(kept, overlap) == kept
+    assert distinct(kept, overlap, 9) == kept
+
+
+# --- what hides others -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def copies(tmp_path_factory, embedder):
+    """Return an index in which 60 copies of a page rank above what else is there."""
+    folder = tmp_path_factory.mktemp("copies")
+    (folder / "docs").mkdir()
+    for number in range(60):
+        (folder / "docs" / f"copy{number}.txt").write_text("The hotel limit in the hotel is set by the desk.")
+    for place in ("spa", "fair", "rail", "sea"):
+        (folder / "docs" / f"{place}.txt").write_text(f"For the {place} a limit is written elsewhere.")
+    Ingestor(folder / "domain", embedder, DocumentSettings(workers=1), ChunkSettings()).ingest(
+        folder / "docs"
+    )
+    return Index.open(folder / "domain")
+
+
+@pytest.mark.parametrize("mode", list(RetrievalMode))
+@pytest.mark.parametrize("candidates", [5, 200])
+def test_copies_of_a_page_hide_nothing(copies, embedder, mode, candidates):
+    settings = RetrievalSettings(k=5, mode=mode, candidates=candidates)
+    found = _sources(Retriever(copies, embedder, settings).search("hotel limit"))
+    assert {source for source in found if not source.startswith("copy")} == {
+        "spa.txt",
+        "fair.txt",
+        "rail.txt",
+        "sea.txt",
+    }
+    assert len(found) == 5
+
+
+def test_a_reranker_reads_no_copies(copies, embedder):
+    settings = RetrievalSettings(k=2, rerank_depth=5, candidates=5)
+    hits = Retriever(copies, embedder, settings, OverlapReranker()).search("a limit elsewhere for the sea")
+    assert _sources(hits)[0] == "sea.txt"
+
+
+@pytest.mark.parametrize("question", ["?!", "...", "→ 🙂", "“”"])
+def test_a_question_of_signs_finds_nothing(search, question):
+    assert search(question) == []

@@ -186,7 +186,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def rejected(items: Sequence[Rejected], *, skipped: int) -> None:
     """List on stderr what was not indexed and why."""
     if skipped:
-        note(f"{skipped} files skipped: hidden or excluded")
+        note(f"{skipped} files skipped: hidden, excluded, or styles, scripts and fonts")
     if items:
         note(f"{len(items)} not indexed:")
     for item in items[:_SHOWN_REJECTED]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated
@@ -43,13 +44,13 @@ def show(
     return 0 if whole else EXIT_PARTIAL
 
 
-def described(parts: tuple[LeftOut, ...]) -> str:
+def described(parts: Sequence[LeftOut]) -> str:
     """Return what was left out on one line: how often of each kind, how long, and whether it is lost."""
     return "; ".join(
         f"{part.count:,} x {part.kind}"
         + (f" ({part.characters:,} characters)" if part.characters else "")
         + (", lost" if part.lost else "")
-        for part in parts
+        for part in sorted(parts, key=lambda part: not part.lost)
     )
 
 

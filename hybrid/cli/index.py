@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,11 +12,13 @@ import typer
 
 from hybrid.assistant import Assistant
 from hybrid.cli import console
+from hybrid.cli.documents import described
 from hybrid.cli.options import Context, shared
 from hybrid.config import Settings
 from hybrid.errors import EXIT_PARTIAL, HybridError, UsageError
 from hybrid.index.generations import domains
-from hybrid.ingestion import IndexStatus, IngestEstimate, IngestReport
+from hybrid.ingestion import IndexStatus, IngestEstimate, IngestReport, left_out_by_kind
+from hybrid.types import LeftOut
 
 _SHOWN_FILES = 10
 
@@ -45,7 +48,7 @@ def index(
         console.json_document({"domain": assistant.domain, "report": report})
     else:
         _show_report(assistant.domain, report)
-    return EXIT_PARTIAL if report.rejected else 0
+    return EXIT_PARTIAL if report.is_partial else 0
 
 
 @shared()
@@ -113,7 +116,12 @@ def _show_report(domain: str, report: IngestReport) -> None:
     plan, counts, dense = report.plan, report.manifest.counts, report.manifest.dense
     console.rejected(report.rejected, skipped=report.skipped)
     if report.unread:
-        console.note("no reader for " + ", ".join(f"{n} x {suffix}" for suffix, n in report.unread.items()))
+        unread = ", ".join(f"{n:,} x {suffix}" for suffix, n in report.unread.items())
+        console.note(
+            f"no reader for {console.one_line(unread, 400)}; --exclude '*.suffix' says that they may stay out"
+        )
+    for line in _left_out_lines(report.left_out, report.characters):
+        console.note(line)
     console.data(
         f"{domain}: added {len(plan.added)}, changed {len(plan.changed)}, removed {len(plan.removed)}, "
         f"kept {len(plan.kept)} files; {report.embedded} chunks embedded in {report.seconds:.1f} s"
@@ -161,8 +169,32 @@ def _status_lines(status: IndexStatus) -> list[str]:
             f"    {console.name(item.source, 60)}: {console.one_line(item.reason, 200)}"
             for item in status.rejected
         ),
+        *(f"  {line}" for line in _left_out_lines(status.left_out, status.characters or {})),
         *(f"  {console.name(source)}" for source in status.sources or ()),
     ]
+
+
+def _left_out_lines(
+    left_out: Mapping[str, Sequence[LeftOut]], characters: Mapping[str, int]
+) -> Iterator[str]:
+    """Say what the files lack: first by kind, then those that lost something, and those that kept little."""
+    if not left_out:
+        return
+    yield f"left out   {described(left_out_by_kind(left_out))}"
+    for source, parts in _worst_first(left_out)[:_SHOWN_FILES]:
+        whole = characters.get(source, 0) + sum(part.characters for part in parts)
+        kept = f"{characters[source] / max(whole, 1):.0%} kept; " if source in characters else ""
+        yield f"  {console.name(source, 60)}: {kept}{described(parts)}"
+    if len(left_out) > _SHOWN_FILES:
+        yield f"  … and {len(left_out) - _SHOWN_FILES} more files; --json lists all"
+
+
+def _worst_first(left_out: Mapping[str, Sequence[LeftOut]]) -> list[tuple[str, Sequence[LeftOut]]]:
+    def place(entry: tuple[str, Sequence[LeftOut]]) -> tuple[bool, int, str]:
+        source, parts = entry
+        return not any(part.lost for part in parts), -sum(part.characters for part in parts), source
+
+    return sorted(left_out.items(), key=place)
 
 
 def _new_domain(context: Context, settings: Settings, folder: Path) -> str:

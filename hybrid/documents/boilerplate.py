@@ -207,11 +207,15 @@ class Boilerplate:
         elif tag in HEADINGS and held.words:
             # over links only, it is a part of the navigation
             self._headings.append((above, element))
-        if tag not in _FALLBACKS or (tag != "svg" and held.says_something and not held.excuse):
+        if held.words and (
+            tag not in _FALLBACKS or (tag != "svg" and held.says_something and not held.excuse)
+        ):
             above.take(held)
 
     def _end_line(self) -> None:
         """Say of what kind the line is that ends here."""
+        if not (self._plain or self._linked):
+            return
         plain, linked, links = "".join(self._plain).strip(), "".join(self._linked).strip(), self._links
         self._plain, self._linked, self._links = [], [], 0
         if not plain and not linked:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -37,9 +38,27 @@ _CONTROLS = _control_characters()
 
 
 def clean(text: str) -> str:
-    r"""Return the text with ``\n`` line ends and without NULs, controls, soft hyphens or surrogates."""
+    r"""Return the text in one normal form (NFC), lines ending in ``\n``, without what nobody can see.
+
+    That is NULs, controls, soft hyphens and surrogates.
+    """
     text = text.replace("\r\n", "\n").translate(_CONTROLS)
-    return _SURROGATES.sub("\ufffd", text)
+    return unicodedata.normalize("NFC", _SURROGATES.sub("\ufffd", text))
+
+
+_EXPONENT = re.compile(r"[+\-−–]?\d+(?:[.,]\d+)?|\d*[+\-−–]")
+_UNIT = re.compile(r"(?:\b[A-Za-zµμ]|\b(?:[kcdmnµμ]m|ft|in|yd|mi|kg|sec))$")
+
+
+def raised(before: str, text: str) -> str:
+    """Return what stands above the line so that it joins no number: ``10^6``, ``m^2``, ``note [12]``."""
+    mark = text.strip()
+    if mark == "o" and re.search(r"\d\s?$", before):
+        return "°"
+    if re.search(r"[\d)\]]$", before) or _UNIT.search(before):
+        return f"^{mark}" if _EXPONENT.fullmatch(mark) else text
+    is_note = before.strip() and re.fullmatch(r"\d[\d,;\s–-]*", mark)
+    return f" [{mark}]" if is_note else text
 
 
 def one_line(text: str) -> str:

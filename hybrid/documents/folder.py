@@ -16,13 +16,17 @@ from hybrid.documents.source import SourceFile, printable
 from hybrid.errors import UsageError
 from hybrid.types import Rejected
 
+# What lies beside pages and holds none of their text; anything else without a reader is told.
+_WITHOUT_TEXT = frozenset((".css", ".js", ".mjs", ".map", ".ico", ".woff", ".woff2", ".ttf", ".otf", ".eot"))
+
 
 @dataclass(frozen=True, slots=True)
 class Scan:
     """What lies below a folder: files to read, files that cannot be had, and how many were left out.
 
-    ``skipped`` counts what is hidden or excluded; ``unread`` says of each suffix without a reader how
-    many files have it, such as two of ``.xlsx``: they may hold text that nobody read.
+    ``skipped`` counts what is hidden or excluded, and styles, scripts and fonts; ``unread`` says of each
+    suffix without a reader how many files have it, such as two of ``.xlsx``: they may hold text that nobody
+    read.
     """
 
     files: tuple[SourceFile, ...]
@@ -153,7 +157,7 @@ class _Walk:
                 # a name mistyped would leave open what was meant to be closed
                 self._reject(relative, "says who may read a document, and there is none of that name")
             return
-        if self.excluded(relative):
+        if self.excluded(relative) or suffix in _WITHOUT_TEXT:
             self.skipped += 1
             return
         if suffix not in supported_suffixes():

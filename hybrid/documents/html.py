@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -10,11 +11,11 @@ import webencodings
 from lxml import etree
 
 from hybrid.config import DocumentSettings
-from hybrid.documents import text as plain_text
 from hybrid.documents.boilerplate import BORDERS, HEADINGS, MACHINERY, Boilerplate, Element, tags
 from hybrid.documents.builder import TextBuilder, one_line
 from hybrid.documents.grid import Grid
 from hybrid.documents.source import SourceFile, Unreadable
+from hybrid.documents.text import decode
 from hybrid.types import BlockKind, Document
 
 _LISTS = tags("ul ol dl menu dir")
@@ -269,6 +270,8 @@ class PageWalk:
         return " ".join(names)
 
     def _line(self, element: Element) -> str:
+        if not len(element):
+            return one_line(element.text or "")
         walk = PageWalk(element, self._kind, flat=True)
         self._left += walk._left
         return walk.line() or one_line(" ".join(image.get("alt", "") for image in element.iter("img")))
@@ -470,11 +473,8 @@ def _modern_reference(match: re.Match[str]) -> str:
 
 def _decode(builder: TextBuilder, data: bytes) -> str:
     """Return the bytes as text: by their mark, by what the page declares, else as any text is read."""
-    if any(data.startswith(mark) for mark, _ in plain_text.BOMS):
-        return plain_text.decode(data)
-    if data[:2] in (b"<\0", b"\0<"):
-        return data.decode("utf-16-le" if data[0] else "utf-16-be", "replace")
-    plain_text.refuse_binary(data)
+    if b"\0" in data or data.startswith(codecs.BOM_UTF8):
+        return decode(data, builder)
     declared = _declared(data)
     # text in a single byte for each character is never UTF-8 by accident, in two it may be
     order = declared if len(declared) > 1 or declared[:1] == ("gb18030",) else ("utf-8", *declared)
@@ -487,10 +487,10 @@ def _decode(builder: TextBuilder, data: bytes) -> str:
         text = data.decode(declared[0], "replace")
         damage = text.count("\ufffd")
         if damage <= max(1, _MAX_DAMAGE * len(data.translate(None, bytes(range(128))))):
-            builder.leave_out("byte that cannot be read", damage)
+            builder.leave_out("damaged bytes", damage)
             return text
         builder.leave_out("declared encoding that does not fit")
-    return plain_text.decode(data)
+    return decode(data, builder)
 
 
 def _declared(data: bytes) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid.grounding.claims import Statement, statements_of
-from hybrid.grounding.judge import Grounder, Task, matrix_of
+from hybrid.grounding.judge import Grounder, Judged, Task
 from hybrid.types import Citation
 
 Members = frozenset[int]
@@ -114,12 +114,22 @@ def citation_scores(answers: Sequence[CitedAnswer], grounder: Grounder) -> list[
             rows = [next(judged) for claim in statement.claims if not claim.reason]
             if any(one.failed for row in rows for one in row):
                 continue
-            support = matrix_of(rows, len(judged_sets(len(texts)))).together(range(len(rows)))
+            support = _least(rows, len(judged_sets(len(texts))))
             cited = CitedSupport(len(texts), support, threshold)
             carried += [cited.is_carried(range(len(texts)))] if rows else []
             right += cited.right_markers()
         scores.append(CitationScores(_share(carried), _share(right)))
     return scores
+
+
+def _least(rows: Sequence[Sequence[Judged]], sets: int) -> NDArray[np.float64]:
+    """Return how well each set of citations carries the claim that it carries least; of no claim nothing."""
+    support = np.zeros((len(rows), sets))
+    for row, found in zip(support, rows, strict=True):
+        for one in found:
+            place = one.candidate.evidence.passage
+            row[place] = max(row[place], one.support)
+    return np.asarray(support.min(axis=0)) if rows else np.zeros(sets)
 
 
 def _tasks(statement: Statement, citations: Sequence[Citation]) -> Iterator[Task]:

@@ -22,6 +22,12 @@ from hybrid.text.sentences import pieces
 from hybrid.text.words import NEGATORS, count_words, terms, tokens, word_set, word_spans
 from hybrid.types import Span
 
+# Of a passage a claim gets so many single sentences, a window of each length up to the second number, and one
+# selection of so many sentences joined; fewer where sentences share no word with it. A scorer of 30 pairs a
+# second then needs a fifth of a second for a claim and a passage at the most. The selection holds all of a
+# gold set for 70 % of the claims of WiCE dev, some candidate for 74 %; single sentences are for scorers that
+# lose a claim among others, and for showing where it stands.
+_SENTENCES, _WINDOW, _JOINED = 3, 3, 5
 _EMPHASIS = 1.3
 _PAIR = 0.3
 _NEIGHBOUR = 0.2
@@ -47,25 +53,6 @@ _HANGING = NEGATORS | word_set(
     after that who which whom whose where why how said says say claimed claims according both either or but
     """
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """How many candidates a claim gets of one passage.
-
-    So many single sentences, one window of each length from 2, and one selection of so many sentences
-    joined: 3 + 2 + 1 by default, and fewer where sentences share no word with the claim. A scorer of 30
-    pairs a second then needs a fifth of a second for a claim and a passage at the most. The selection holds
-    all of a gold set for 70 % of the claims of WiCE dev, some candidate for 74 %; single sentences are for
-    scorers that lose a claim among others, and for showing where it stands.
-    """
-
-    sentences: int = 3
-    window: int = 3
-    joined: int = 5
-
-
-DEFAULT_LIMIT = Limit()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,22 +118,21 @@ class SearchedPassage:
         """Return up to so many sentences that share something with a claim, the best first."""
         return [self.units[place] for place in self._ranked(claim, self._matrix(claim), count)]
 
-    def candidates(self, claim: str, number: int = 0, limit: Limit = DEFAULT_LIMIT) -> list[Excerpt]:
+    def candidates(self, claim: str, number: int = 0) -> list[Excerpt]:
         """Return what could carry the claim; nothing only of a passage without a word.
 
         Args:
             claim: a text.
             number: which of the given passages this one is.
-            limit: how many.
         """
         if not self.units:
             return []
         table = self._matrix(claim)
-        ranked = self._ranked(claim, table, max(limit.sentences, limit.joined))
-        chosen = [(place, place) for place in ranked[: limit.sentences]]
-        chosen += self._windows(table, limit.window)
+        ranked = self._ranked(claim, table, max(_SENTENCES, _JOINED))
+        chosen = [(place, place) for place in ranked[:_SENTENCES]]
+        chosen += self._windows(table)
         stretches = [self._between(first, last) for first, last in chosen]
-        stretches.append(self._joined(ranked[: limit.joined] or range(min(limit.joined, len(self.units)))))
+        stretches.append(self._joined(ranked[:_JOINED] or range(min(_JOINED, len(self.units)))))
         return [self._evidence(number, spans) for spans in dict.fromkeys(stretches)]
 
     def excerpt(self, claim: str, number: int, count: int) -> Excerpt:
@@ -230,14 +216,14 @@ class SearchedPassage:
         there = [place for place, words in enumerate(self._tokens) if wanted.strip() and wanted in words]
         return sorted(there, key=lambda place: len(self._tokens[place]))[:1]
 
-    def _windows(self, table: NDArray[np.float64], longest: int) -> Iterator[tuple[int, int]]:
+    def _windows(self, table: NDArray[np.float64]) -> Iterator[tuple[int, int]]:
         """Yield the best window of each length that covers more of the claim than the shorter ones."""
         if not len(table):
             return
         covered = table
         words = self._words
         best = float(table.sum(axis=0).max())
-        for length in range(2, min(longest, len(self.units)) + 1):
+        for length in range(2, min(_WINDOW, len(self.units)) + 1):
             covered = np.maximum(covered[:, :-1], table[:, length - 1 :])
             words = words[:-1] + self._words[length - 1 :]
             scores = np.where(words <= self._max_words, covered.sum(axis=0), 0.0)

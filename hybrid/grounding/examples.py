@@ -11,15 +11,19 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hybrid.errors import UsageError
-from hybrid.files import hash_text
-from hybrid.grounding.values import merged_spans
+from hybrid.files import hash_text, read_jsonl
+from hybrid.questions.splits import unit_hash
 from hybrid.types import Span
 
 Shape = TypeVar("Shape")
 _SUFFIXES = (".json", ".jsonl", ".csv")
 _LONGEST_FIELD = 2**31 - 1
 _SHOWN = 3
+_PASSAGES = {"evidence", "passages"}
 _EXPECTED = (
     "expected rows with `claim` or `answer`, `evidence` or `passages`, and `label`; public sets become such "
     "rows by `python -m recipes.grounding.sets SET` in a checkout of hybrid"
@@ -77,13 +81,8 @@ class Example:
             last = span.end
 
     @property
-    def unsupported(self) -> bool:
-        """Tell whether anything in the claim is not carried: the binary view of every label."""
-        return self.label is not Label.SUPPORTED
-
-    @property
     def supported(self) -> bool:
-        """Tell whether all of the claim is carried."""
+        """Tell whether all of the claim is carried: the binary view of every label."""
         return self.label is Label.SUPPORTED
 
     @property
@@ -136,31 +135,32 @@ class Labelled:
 
 
 @dataclass(frozen=True, slots=True)
-class Raw:
-    """A row as it was found; ``number`` is its line, or its place in the list, from 1."""
-
-    path: Path
-    number: int
-    value: Any
-
-    @property
-    def fields(self) -> frozenset[str]:
-        """Return the names of its fields; none if it is no object."""
-        return frozenset(self.value) if isinstance(self.value, dict) else frozenset()
-
-    @property
-    def where(self) -> str:
-        """Return what a message calls the place."""
-        return f"{self.path}, line {self.number}"
-
-
-@dataclass(frozen=True, slots=True)
 class CheckedRow(Generic[Shape]):
     """A row whose fields are what they should be."""
 
     number: int
     where: str
     value: Shape
+
+
+def labels_of(claims: Sequence[Example]) -> NDArray[np.bool_]:
+    """Return whether each claim is supported."""
+    return np.array([claim.supported for claim in claims], dtype=np.bool_)
+
+
+def sources_of(claims: Sequence[Example]) -> list[str]:
+    """Return the source of each claim; one without a source is its own."""
+    return [claim.source or f"\0{place}" for place, claim in enumerate(claims)]
+
+
+def limited(claims: Sequence[Example], count: int) -> list[Example]:
+    """Return at most so many claims in their order, of sources that are drawn by their name.
+
+    All claims of a source come before the next source is drawn; the last one may be cut.
+    """
+    sources = sources_of(claims)
+    order = sorted(range(len(claims)), key=lambda place: (unit_hash("limit", sources[place]), place))
+    return [claims[place] for place in sorted(order[:count])]
 
 
 def load_labelled(path: Path) -> Dataset:
@@ -170,26 +170,12 @@ def load_labelled(path: Path) -> Dataset:
         UsageError: there are none, or a row is not as it should be; the message names what was found and what
             was expected.
     """
-    if path.is_dir():
-        files = tables_in(path)
-        own = [file for file in files if (first := first_row(file)) and is_own(first)]
-        if not own:
-            raise UsageError(
-                f"{path} holds no labelled claims: {len(files)} files of JSON or CSV", hint=_EXPECTED
-            )
-        return load_own(own)
-    if not path.is_file():
+    if not path.exists():
         raise UsageError(f"there is no file or folder {path}", hint="name the file with the labelled claims")
-    first = first_row(path)
-    if first is None or not is_own(first):
-        fields = ", ".join(sorted(first.fields)) if first else ""
-        found = (
-            f"its first row has {f'the fields {fields}' if fields else 'no fields'}"
-            if first
-            else "it is empty"
-        )
-        raise UsageError(f"{path} holds no labelled claims: {found}", hint=_EXPECTED)
-    return load_own((path,))
+    files = tables_in(path) if path.is_dir() else [path]
+    if own := [file for file in files if is_own(fields_of(file))]:
+        return load_own(own)
+    raise UsageError(f"{path} holds no labelled claims: {told_of(path)}", hint=_EXPECTED)
 
 
 def tables_in(folder: Path) -> list[Path]:
@@ -197,17 +183,26 @@ def tables_in(folder: Path) -> list[Path]:
     return sorted(file for file in folder.iterdir() if file.suffix.lower() in _SUFFIXES and file.is_file())
 
 
-def first_row(path: Path) -> Raw | None:
-    """Return the first row of a file; None if it has none."""
-    return next(raw_rows(path), None)
+def fields_of(path: Path) -> frozenset[str] | None:
+    """Return the names of the fields of the first row of a file, none if that is no object; None without."""
+    first = next(_rows(path), None)
+    return first and _fields(first[1])
 
 
-def is_own(row: Raw) -> bool:
-    """Tell whether a row has the fields of a labelled claim."""
-    fields = row.fields
-    return (
-        "label" in fields and bool(fields & {"claim", "answer"}) and bool(fields & {"evidence", "passages"})
-    )
+def is_own(fields: frozenset[str] | None) -> bool:
+    """Tell whether a row with these fields is a labelled claim."""
+    return bool(fields and "label" in fields and fields & {"claim", "answer"} and fields & _PASSAGES)
+
+
+def told_of(path: Path) -> str:
+    """Return what a message tells of a file or folder that holds nothing known."""
+    if path.is_dir():
+        return f"{len(tables_in(path))} files of JSON or CSV"
+    fields = fields_of(path)
+    if fields is None:
+        return "it is empty"
+    listed = f"the fields {', '.join(sorted(fields))}" if fields else "no fields"
+    return f"its first row has {listed}"
 
 
 def load_own(paths: Sequence[Path]) -> Dataset:
@@ -243,7 +238,7 @@ def _example(path: Path, row: CheckedRow[Labelled]) -> Example:
         )
     spans: tuple[Span, ...] | None = None if label is not Label.SUPPORTED else ()
     if value.unsupported_spans is not None:
-        spans = merged_spans(value.unsupported_spans, length=len(claim))
+        spans = value.unsupported_spans
     return Example(
         id=str(value.id) or f"{path.stem}-{row.number}",
         claim=claim,
@@ -258,20 +253,6 @@ def _example(path: Path, row: CheckedRow[Labelled]) -> Example:
     )
 
 
-def raw_rows(path: Path) -> Iterator[Raw]:
-    """Yield the rows of a file: of JSON lines, of a JSON list, or of a table (CSV).
-
-    Raises:
-        UsageError: it cannot be read as any of these; the message names the line.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read as text: {error}") from error
-    values = _table(text) if path.suffix.lower() == ".csv" else _objects(path, text)
-    yield from (Raw(path, number, value) for number, value in values)
-
-
 def checked_rows(path: Path, shape: type[Shape]) -> Iterator[CheckedRow[Shape]]:
     """Yield the rows of a file in a shape, a dataclass; fields that it does not name are passed over.
 
@@ -281,16 +262,17 @@ def checked_rows(path: Path, shape: type[Shape]) -> Iterator[CheckedRow[Shape]]:
     from pydantic import TypeAdapter, ValidationError
 
     adapter = TypeAdapter(shape)
-    for raw in raw_rows(path):
+    for number, value in _rows(path):
+        where = f"{path}, line {number}"
         try:
-            yield CheckedRow(raw.number, raw.where, adapter.validate_python(raw.value))
+            yield CheckedRow(number, where, adapter.validate_python(value))
         except ValidationError as error:
             wrong = [
                 f"`{'.'.join(str(part) for part in found['loc']) or 'row'}`: {found['msg']}"
                 for found in error.errors()[:_SHOWN]
             ]
             raise UsageError(
-                f"{raw.where}: {'; '.join(wrong)}; found the fields {', '.join(sorted(raw.fields)) or 'none'}"
+                f"{where}: {'; '.join(wrong)}; found the fields {', '.join(sorted(_fields(value))) or 'none'}"
             ) from error
 
 
@@ -299,33 +281,35 @@ def document_name(text: str) -> str:
     return f"text-{hash_text(text)[:12]}"
 
 
-def _objects(path: Path, text: str) -> Iterator[tuple[int, Any]]:
-    lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
-    if text.lstrip()[:1] == "[" or len(lines) == 1 or (lines and not _is_json(lines[0][1])):
-        yield from enumerate(_items(path, text), start=1)
-        return
-    for number, line in lines:
+def _fields(row: Any) -> frozenset[str]:
+    return frozenset(row) if isinstance(row, dict) else frozenset()
+
+
+def _rows(path: Path) -> Iterator[tuple[int, Any]]:
+    """Yield the rows of a file with their lines: of JSON lines, of a table, or items of a JSON list.
+
+    Raises:
+        UsageError: it cannot be read as any of these; the message names the line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read as text: {error}") from error
+    if path.suffix.lower() == ".csv":
+        yield from _table(text)
+    elif text.strip():
         try:
-            yield number, json.loads(line)
+            whole: Any = json.loads(text)
         except json.JSONDecodeError as error:
-            raise UsageError(f"{path}, line {number}: not JSON ({error.msg})") from error
-
-
-def _is_json(line: str) -> bool:
-    try:
-        json.loads(line)
-    except json.JSONDecodeError:
-        return False
-    return True
-
-
-def _items(path: Path, text: str) -> list[Any]:
-    """Return what one JSON document holds: its items, or itself."""
-    try:
-        value: Any = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UsageError(f"{path}, line {error.lineno}: not JSON ({error.msg})") from error
-    return value if isinstance(value, list) else [value]
+            if error.msg != "Extra data":  # else a value stands on the first line, and one on the next
+                raise UsageError(f"{path}, line {error.lineno}: not JSON ({error.msg})") from error
+        else:
+            yield from enumerate(whole if isinstance(whole, list) else [whole], start=1)
+            return
+        try:
+            yield from read_jsonl(path)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
 
 
 def _table(text: str) -> Iterator[tuple[int, Any]]:

@@ -5,19 +5,18 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hybrid.config import Settings
 from hybrid.errors import ModelError
 from hybrid.grounding.calibration import (
     CALIBRATION,
     UNCALIBRATED,
+    Calibration,
     Fitted,
     card_file,
     card_path,
@@ -34,7 +33,7 @@ from hybrid.grounding.checks import (
     objections,
 )
 from hybrid.grounding.claims import claims_of
-from hybrid.grounding.evidence import DEFAULT_LIMIT, Limit, SearchedPassage
+from hybrid.grounding.evidence import SearchedPassage
 from hybrid.grounding.scorers.names import SHIPPED, TRAINED, Scorer, scorer_for, weights_folder
 from hybrid.grounding.values import (
     DEFAULT_THRESHOLDS,
@@ -45,7 +44,6 @@ from hybrid.grounding.values import (
     Finding,
     Pair,
     Status,
-    SupportMatrix,
     Thresholds,
 )
 from hybrid.models import Embedder
@@ -115,11 +113,6 @@ class Judged:
     opposed: bool = False
     failed: bool = False
 
-    @property
-    def joins(self) -> bool:
-        """Tell whether its evidence is of two passages."""
-        return self.candidate.evidence.beside is not None
-
 
 def decide(claim: Claim, judged: Sequence[Judged], thresholds: Thresholds) -> ClaimVerdict:
     """Return the verdict on a checkable claim; without candidates it is not in evidence, with support 0."""
@@ -157,7 +150,11 @@ def _findings(claim: Claim, found: Iterable[Finding]) -> tuple[Finding, ...]:
 def _shortest(judged: Sequence[Judged], least: float) -> Judged:
     """Return the shortest candidate of so much support: it shows where the claim stands."""
     enough = [one for one in judged if one.support >= least]
-    return min(enough, key=lambda one: (one.joins, len(one.candidate.evidence.text), _better(one)))
+
+    def length(one: Judged) -> tuple[bool, int]:
+        return one.candidate.evidence.beside is not None, len(one.candidate.evidence.text)
+
+    return min(enough, key=lambda one: (length(one), _better(one)))
 
 
 def _better(judged: Judged) -> tuple[float, float, int, str, list[tuple[int, str]]]:
@@ -174,33 +171,19 @@ def _closest(claim: str, judged: Sequence[Judged]) -> Excerpt:
     return texts[min(texts, key=lambda text: (-len(said.intersection(terms(text))), len(text), text))]
 
 
-class Calibrator(Protocol):
-    """Turn logits into probabilities, each by itself, and never a greater logit into a smaller one."""
-
-    def probabilities(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the probability from 0 to 1 of each logit, in their order."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is judged: an answer, the passages it was given, and whether it declined to answer."""
+    """What is judged: an answer, and the passages it was given."""
 
     answer: str
     passages: tuple[str, ...]
-    abstained: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Grounding:
-    """What was found of an answer: a verdict for each claim in order, and the table behind them.
-
-    The rows of the table are the verdicts, the columns the passages. Groundings are equal if their verdicts
-    are.
-    """
+    """What was found of an answer: a verdict for each claim in order."""
 
     verdicts: tuple[ClaimVerdict, ...]
-    matrix: SupportMatrix = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,8 +212,8 @@ class _Opinion:
 class _Passages:
     """Passages cut into sentences and read for facts, once for claims that come one after the other."""
 
-    def __init__(self, max_words: int, limit: Limit) -> None:
-        self._limit, self._max_words = limit, max_words
+    def __init__(self, max_words: int) -> None:
+        self._max_words = max_words
         self._searched = lru_cache(maxsize=_KEPT)(partial(SearchedPassage, max_words=max_words))
         self._facts = lru_cache(maxsize=_KEPT)(lambda text: TextFacts(legible(text).text))
 
@@ -240,7 +223,7 @@ class _Passages:
         found: list[Candidate] = []
         for number, text in enumerate(task.passages):
             searched = self._searched(text)
-            proposed = searched.candidates(shown.text, number, self._limit)
+            proposed = searched.candidates(shown.text, number)
             if not proposed:
                 continue
             odd = [Finding(Doubt.LETTERS, at, shown.text[at.start : at.end]) for at in shown.mixed]
@@ -298,7 +281,6 @@ class Grounder:
         scorer: judges single pairs.
         calibration: turns its logits into probabilities.
         thresholds: where a probability becomes a status.
-        limit: how many candidates a claim gets of one passage.
         languages: those that scorer and checks know, see ``language_of``; a claim in another one is not
             judged. None judges whatever there is.
 
@@ -310,14 +292,13 @@ class Grounder:
     """
 
     scorer: Scorer
-    calibration: Calibrator
+    calibration: Calibration
     thresholds: Thresholds = DEFAULT_THRESHOLDS
-    limit: Limit = DEFAULT_LIMIT
     languages: frozenset[str] | None = ENGLISH
 
-    def ground(self, answer: str, passages: Sequence[str], *, abstained: bool = False) -> Grounding:
+    def ground(self, answer: str, passages: Sequence[str]) -> Grounding:
         """Judge one answer; see ``ground_all``."""
-        return self.ground_all([Case(answer, tuple(passages), abstained)])[0]
+        return self.ground_all([Case(answer, tuple(passages))])[0]
 
     def ground_all(self, cases: Sequence[Case]) -> list[Grounding]:
         """Judge answers with one call of the scorer, in which equal pairs stand once.
@@ -329,7 +310,7 @@ class Grounder:
         Raises:
             ModelError: the scorer did not answer for every pair.
         """
-        said = [[(claim, self._unjudged(case, claim)) for claim in claims_of(case.answer)] for case in cases]
+        said = [[(claim, self._unjudged(claim)) for claim in claims_of(case.answer)] for case in cases]
         tasks = [
             Task(claim.text, case.passages, together=True)
             for case, claims in zip(cases, said, strict=True)
@@ -338,8 +319,15 @@ class Grounder:
         ]
         found = iter(self.judge(tasks))
         return [
-            self._grounding(case, claims, [next(found) if status is None else [] for _, status in claims])
-            for case, claims in zip(cases, said, strict=True)
+            Grounding(
+                tuple(
+                    decide(claim, next(found), self.thresholds)
+                    if status is None
+                    else ClaimVerdict(claim, status)
+                    for claim, status in claims
+                )
+            )
+            for claims in said
         ]
 
     def judge(self, tasks: Sequence[Task]) -> list[list[Judged]]:
@@ -348,7 +336,7 @@ class Grounder:
         Raises:
             ModelError: the scorer did not answer for every pair.
         """
-        passages = _Passages(self.scorer.max_words, self.limit)
+        passages = _Passages(self.scorer.max_words)
         candidates = [passages.candidates(task) for task in tasks]
         pairs = [
             Pair(candidate.evidence.text, legible(task.claim).text)
@@ -367,19 +355,8 @@ class Grounder:
         """Tell whether a text is in a language that this judge knows."""
         return self.languages is None or language_of(text) in self.languages
 
-    def _grounding(
-        self, case: Case, claims: Sequence[tuple[Claim, Status | None]], judged: Sequence[Sequence[Judged]]
-    ) -> Grounding:
-        verdicts = [
-            decide(claim, found, self.thresholds) if status is None else ClaimVerdict(claim, status)
-            for (claim, status), found in zip(claims, judged, strict=True)
-        ]
-        return Grounding(tuple(verdicts), matrix_of(judged, len(case.passages)))
-
-    def _unjudged(self, case: Case, claim: Claim) -> Status | None:
+    def _unjudged(self, claim: Claim) -> Status | None:
         """Return what becomes of a claim that no scorer is asked about; None of the others."""
-        if case.abstained:
-            return Status.ABSTAINED
         if claim.reason:
             return Status.NOT_CHECKABLE
         return None if self.reads(claim.text) else Status.UNSUPPORTED_LANGUAGE
@@ -399,18 +376,6 @@ class Grounder:
         opposed = np.zeros(len(pairs)) if logits.against is None else logits.against
         columns = (likely.tolist(), support.tolist(), (opposed > 0).tolist(), np.isnan(told).tolist())
         return {pair: _Opinion(*said) for pair, *said in zip(pairs, *columns, strict=True)}
-
-
-def matrix_of(judged: Sequence[Sequence[Judged]], passages: int) -> SupportMatrix:
-    """Return the table of the judged candidates of each claim, with so many passages, each by itself."""
-    values = np.zeros((len(judged), passages))
-    for row, found in enumerate(judged):
-        for one in found:
-            if one.joins:
-                continue
-            column = one.candidate.evidence.passage
-            values[row, column] = max(values[row, column], one.support)
-    return SupportMatrix(values)
 
 
 def load_grounder(

@@ -22,37 +22,30 @@ from hybrid.errors import UsageError
 from hybrid.grounding.calibration import (
     LEAST_LABELS,
     UNCALIBRATED,
-    CurveKind,
+    Array,
     Fitted,
+    Flags,
     fit_calibration,
     grouped_folds,
     method_for,
 )
-from hybrid.grounding.examples import Example
-from hybrid.grounding.labelled import (
-    WORD_OVERLAP,
-    Array,
-    Flags,
-    ScorerLogits,
-    floors,
-    labels_of,
-    sources_of,
-)
+from hybrid.grounding.examples import Example, labels_of, sources_of
 from hybrid.grounding.metrics import (
     REPLICATES,
+    WORD_OVERLAP,
     Replicates,
-    average_precision,
-    balanced_accuracy,
+    ScorerLogits,
     choose_threshold,
-    f1,
-    log_loss_skill,
+    floors,
     mean_over,
     resampled_aurocs,
-    tpr_at_fpr,
 )
 from hybrid.statistics import Estimate
 
 _COVERAGES = tuple(place / 10 for place in range(1, 11))
+# A probability nearer to 0 or 1 counts as this one, or a single mistake would be an infinite loss.
+_NEAREST = 1e-6
+_FALSE_RATE = 0.05
 
 
 class FittedOn(StrEnum):
@@ -69,8 +62,9 @@ class Figures:
 
     ``auroc`` is the same for either label. What is found is a claim that is not supported: of
     ``average_precision``, ``f1`` and ``tpr_at_fpr`` (at a false positive rate of 5 %) that is the positive
-    class; those that end in ``_supported`` are of the other one. ``risks`` are the shares of wrong decisions
-    among the surest 10 %, 20 % … of them.
+    class; those that end in ``_supported`` are of the other one. ``log_loss_skill`` is 1 − log-loss /
+    log-loss of the share of supported claims: 1 is perfect, 0 as good as knowing only the share. ``risks``
+    are the shares of wrong decisions among the surest 10 %, 20 % … of them.
     """
 
     n: int
@@ -159,15 +153,13 @@ class MeanResult:
     gain: Estimate
 
 
-def fit(logits: ArrayLike, supported: ArrayLike, *, method: CurveKind | None = None) -> Fitted:
+def fit(logits: ArrayLike, supported: ArrayLike) -> Fitted:
     """Return the calibration and the threshold of the best balanced accuracy on these claims.
-
-    The kind of curve follows from the number of labels unless it is given.
 
     Raises:
         UsageError: fewer than 10 labels, all labels are alike, or a logit is not finite.
     """
-    return Fitted(fit_calibration(logits, supported, method=method), choose_threshold(logits, supported))
+    return Fitted(fit_calibration(logits, supported), choose_threshold(logits, supported))
 
 
 def evaluate(
@@ -331,8 +323,11 @@ class _Readings:
 
     def figures(self, place: int, held: Flags, drawn: Replicates | None) -> Figures:
         """Return the figures of one scorer on some claims."""
+        from sklearn.metrics import average_precision_score, balanced_accuracy_score, f1_score
+
         read, labels = self.read[place], self.labels[held]
         logits, chances, decided = read.logits[held], read.probabilities[held], read.decided[held]
+        good, bad = bool(labels.any()), not labels.all()
         sure = np.where(decided, chances, 1 - chances)
         losses = (decided != labels).astype(np.float64)
         listed = sure.tolist(), losses.tolist()
@@ -344,19 +339,34 @@ class _Readings:
             supported=float(labels.mean()),
             sources=len({source for source, there in zip(self.sources, held, strict=True) if there}),
             auroc=_contrast(drawn, place),
-            balanced_accuracy=balanced_accuracy(decided, labels),
-            average_precision=average_precision(-logits, ~labels),
-            average_precision_supported=average_precision(logits, labels),
-            f1=f1(~decided, ~labels),
-            f1_supported=f1(decided, labels),
-            tpr_at_fpr=tpr_at_fpr(-logits, ~labels),
+            balanced_accuracy=float(balanced_accuracy_score(labels, decided)) if good and bad else None,
+            average_precision=float(average_precision_score(~labels, -logits)) if bad else None,
+            average_precision_supported=float(average_precision_score(labels, logits)) if good else None,
+            f1=float(f1_score(~labels, ~decided)) if bad or not decided.all() else None,
+            f1_supported=float(f1_score(labels, decided)) if good or decided.any() else None,
+            tpr_at_fpr=_found_at(_FALSE_RATE, -logits, ~labels) if good and bad else None,
             brier=brier(chances.tolist(), labels.astype(np.float64).tolist()),
-            log_loss_skill=log_loss_skill(chances, labels),
+            log_loss_skill=_skill(chances, labels) if good and bad else None,
             calibration=calibration_error(chances, labels, seed=self.seed),
             aurc=aurc(*listed),
             augrc=augrc(*listed),
             risks=tuple(risks),
         )
+
+
+def _found_at(rate: float, scores: Array, positive: Flags) -> float:
+    """Return the greatest share of positives found while at most ``rate`` of the negatives is taken."""
+    from sklearn.metrics import roc_curve
+
+    false, true, _ = roc_curve(positive, scores, drop_intermediate=False)
+    return float(true[false <= rate + 1e-9].max())
+
+
+def _skill(chances: Array, labels: Flags) -> float:
+    from sklearn.metrics import log_loss
+
+    loss = log_loss(labels, np.clip(chances, _NEAREST, 1 - _NEAREST))
+    return 1.0 - float(loss / log_loss(labels, np.full(len(labels), labels.mean())))
 
 
 def _contrast(drawn: Replicates | None, place: int, minus: int | None = None) -> Estimate | None:

@@ -1,106 +1,109 @@
-"""Binary classification by ranks, thresholds and probabilities; None where there is nothing to measure."""
+"""What scorers and floors say of labelled claims, the AUROC of it by source, and the best threshold."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from hybrid.errors import UsageError
+from hybrid.grounding.calibration import Array, Flags, grouped_folds
+from hybrid.grounding.examples import Example, labels_of, sources_of
+from hybrid.grounding.scorers.names import Scorer
+from hybrid.grounding.values import Pair
 from hybrid.statistics import MIN_SOURCES, Bootstrap, Estimate, Interval, source_places, source_weights
+from hybrid.text.words import content_words, share_held, tokens
 
-# Items of equal score cannot be told apart, so no figure depends on the order of the input; one that reaches
-# the threshold is taken for positive.
-Array = NDArray[np.float64]
-Flags = NDArray[np.bool_]
+# Learns from the claims of the first flags, says something of those of the second.
+_Learner: TypeAlias = Callable[[Flags, Flags], Array]
+# How many claims are done, of how many.
+Progress: TypeAlias = Callable[[int, int], None]
 
+WORD_OVERLAP = "word overlap"
 REPLICATES = 1_000
-_BLOCK_CELLS = 4_000_000
 LEVEL = 0.95
-# A probability nearer to 0 or 1 counts as this one, or a single mistake would be an infinite loss.
-_NEAREST = 1e-6
+# What a claim without evidence gets: no scorer has to be asked.
+_NO_EVIDENCE = -20.0
+_BLOCK = 32
+_BLOCK_CELLS = 4_000_000
 
 
-def auroc(scores: ArrayLike, positive: ArrayLike) -> float | None:
-    """Return the chance that a positive scores above a negative, ties half; None without one of each.
+@dataclass(frozen=True, eq=False, slots=True)
+class ScorerLogits:
+    """What a scorer said of claims, in their order: finite logits, higher where the evidence carries them.
 
-    From 0 to 1, 0.5 is chance (the area under the ROC curve by ranks; Mann & Whitney 1947).
+    ``pairs_per_second`` is how many pairs of claim and evidence it judged, ``megabytes`` what its weights
+    take on disk; None if not measured. A ``floor`` is no scorer: it knows words, lengths or labels of other
+    claims.
     """
-    ranks, flags = _ranks(scores, positive)
-    if flags.all() or not flags.any():
-        return None
-    from sklearn.metrics import roc_auc_score
 
-    return float(roc_auc_score(flags, ranks))
+    name: str
+    logits: Array
+    pairs_per_second: float | None = None
+    megabytes: float | None = None
+    floor: bool = False
 
 
-def average_precision(scores: ArrayLike, positive: ArrayLike) -> float | None:
-    """Return the mean precision over the steps of recall, without interpolation; None without a positive.
+def best_passage(scorer: Scorer, claims: Sequence[Example]) -> NDArray[np.float64]:
+    """Return the greatest support of each claim over its passages; the order of these does not matter."""
+    pairs = [Pair(text, claim.claim) for claim in claims for text in claim.evidence]
+    found = scorer.score(pairs).support if pairs else np.zeros(0)
+    ends = np.cumsum([len(claim.evidence) for claim in claims])
+    parts = np.split(np.asarray(found, dtype=np.float64), ends)[: len(claims)]
+    return np.array([part.max() if len(part) else _NO_EVIDENCE for part in parts], dtype=np.float64)
 
-    From 0 to 1; chance is the share of positives.
+
+def measured(
+    name: str, scorer: Scorer, claims: Sequence[Example], *, progress: Progress | None = None
+) -> ScorerLogits:
+    """Return what a scorer says of claims under this name, its pairs a second and the size of its weights.
+
+    The size is the scorer's ``megabytes`` (10⁶ bytes on disk), None of one that has no such attribute.
     """
-    ranks, flags = _ranks(scores, positive)
-    if not flags.any():
-        return None
-    from sklearn.metrics import average_precision_score
+    blocks = [np.zeros(0)]
+    begun = time.perf_counter()
+    for first in range(0, len(claims), _BLOCK):
+        block = claims[first : first + _BLOCK]
+        blocks.append(best_passage(scorer, block))
+        if progress is not None:
+            progress(first + len(block), len(claims))
+    spent, pairs = time.perf_counter() - begun, sum(len(claim.evidence) for claim in claims)
+    return ScorerLogits(
+        name,
+        np.concatenate(blocks),
+        pairs_per_second=pairs / spent if pairs and spent > 0 else None,
+        megabytes=getattr(scorer, "megabytes", None),
+    )
 
-    return float(average_precision_score(flags, ranks))
 
+def floors(claims: Sequence[Example], *, seed: int = 0) -> list[ScorerLogits]:
+    """Return the floors, word overlap first; those that learn from labels need two sources.
 
-def tpr_at_fpr(scores: ArrayLike, positive: ArrayLike, rate: float = 0.05) -> float | None:
-    """Return the greatest share of positives found while at most ``rate`` of the negatives is taken.
-
-    From 0 to 1; None without one of each. Nothing between two thresholds is interpolated.
+    They learn on other sources than they are used on, and every fold's scores lie around 0: what a fold's
+    share of supported claims is ranks none of them.
     """
-    ranks, flags = _ranks(scores, positive)
-    if flags.all() or not flags.any():
-        return None
-    from sklearn.metrics import roc_curve
-
-    false, true, _ = roc_curve(flags, ranks, drop_intermediate=False)
-    return float(true[false <= rate + 1e-9].max())
-
-
-def balanced_accuracy(decided: ArrayLike, positive: ArrayLike) -> float | None:
-    """Return the mean of the shares of positives and of negatives decided rightly; None without one of each.
-
-    From 0 to 1, 0.5 is chance.
-    """
-    taken, flags = _flags(decided), _flags(positive)
-    _alike(len(taken), len(flags))
-    if flags.all() or not flags.any():
-        return None
-    from sklearn.metrics import balanced_accuracy_score
-
-    return float(balanced_accuracy_score(flags, taken))
-
-
-def f1(decided: ArrayLike, positive: ArrayLike) -> float | None:
-    """Return the harmonic mean of precision and recall of the positives; None if none is there or decided."""
-    taken, flags = _flags(decided), _flags(positive)
-    _alike(len(taken), len(flags))
-    if not (taken.any() or flags.any()):
-        return None
-    from sklearn.metrics import f1_score
-
-    return float(f1_score(flags, taken))
-
-
-def log_loss_skill(probabilities: ArrayLike, supported: ArrayLike) -> float | None:
-    """Return 1 − log-loss / log-loss of the share of supported claims; None where all labels are alike.
-
-    1 is perfect, 0 is as good as knowing only the share, below 0 is worse than that.
-    """
-    chances, flags = _chances(probabilities, supported)
-    if flags.all() or not flags.any():
-        return None
-    chances = np.clip(chances, _NEAREST, 1 - _NEAREST)
-    loss = float(-np.mean(np.where(flags, np.log(chances), np.log1p(-chances))))
-    share = float(flags.mean())
-    return 1.0 - loss / float(special.entr(share) + special.entr(1 - share))
+    found = [(WORD_OVERLAP, np.array([_overlap(claim) for claim in claims], dtype=np.float64))]
+    labels, sources = labels_of(claims), sources_of(claims)
+    if len(set(sources)) > 1:
+        fold_of = grouped_folds(labels, sources, seed=seed)
+        learners: list[tuple[str, _Learner]] = [
+            ("claim words", _by_words([claim.claim for claim in claims], labels)),
+            ("claim length", _by_length([claim.claim for claim in claims], labels)),
+            ("evidence length", _by_length([" ".join(claim.evidence) for claim in claims], labels)),
+            ("task prior", _by_share([claim.task for claim in claims], labels)),
+        ]
+        for name, learner in learners:
+            logits = np.zeros(len(claims))
+            for fold in range(int(fold_of.max()) + 1):
+                logits[fold_of == fold] = learner(fold_of != fold, fold_of == fold)
+            found.append((name, logits))
+    return [ScorerLogits(name, logits, megabytes=0.0, floor=True) for name, logits in found]
 
 
 def choose_threshold(scores: ArrayLike, positive: ArrayLike) -> float:
@@ -112,7 +115,7 @@ def choose_threshold(scores: ArrayLike, positive: ArrayLike) -> float:
     Raises:
         UsageError: there are no positives, or no negatives.
     """
-    values, flags = checked(scores, positive)
+    values, flags = _checked(scores, positive)
     if flags.all() or not flags.any():
         raise UsageError(
             f"all {len(flags)} labels are alike: a threshold needs supported and unsupported claims",
@@ -149,7 +152,7 @@ class Replicates:
     drawn: Array
     pulls: tuple[Array, ...]
 
-    def interval(self, weights: Sequence[float], *, level: float = LEVEL) -> Estimate:
+    def interval(self, weights: Sequence[float]) -> Estimate:
         """Return a weighted sum of the AUROCs, such as one minus another, with its two-sided interval.
 
         It is the bias-corrected and accelerated bootstrap (Efron 1987), widened for few sources (Hesterberg
@@ -164,7 +167,7 @@ class Replicates:
         together = np.concatenate(pulls)
         found = Bootstrap(value, np.sort(self.drawn @ by), tuple(pulls))
         differing = int(np.count_nonzero(np.abs(together - np.median(together)) > 1e-12))
-        ends = (1 - level) / 2, (1 + level) / 2
+        ends = (1 - LEVEL) / 2, (1 + LEVEL) / 2
         if min(len(together), differing) >= MIN_SOURCES:
             low, high = (found.bound(end) for end in ends)
         else:
@@ -172,7 +175,7 @@ class Replicates:
             low, high = (found.student_bound(end, unseen=unseen) for end in ends)
         least, most = float(by[by < 0].sum()), float(by[by > 0].sum())
         return Estimate(
-            value, Interval(float(np.clip(low, least, most)), float(np.clip(high, least, most)), level)
+            value, Interval(float(np.clip(low, least, most)), float(np.clip(high, least, most)), LEVEL)
         )
 
 
@@ -189,7 +192,7 @@ def resampled_aurocs(
     Whole sources are drawn. A draw without positives or without negatives has no AUROC; one of the others
     stands in for it, the same for all scorers.
     """
-    rows = [checked(row, positive)[0] for row in np.asarray(scores, dtype=np.float64)]
+    rows = [_checked(row, positive)[0] for row in np.asarray(scores, dtype=np.float64)]
     flags = np.asarray(positive, dtype=np.bool_)
     if flags.all() or not flags.any():
         return None
@@ -230,44 +233,19 @@ def mean_over(parts: Sequence[Replicates]) -> Replicates:
     )
 
 
-def checked(scores: ArrayLike, positive: ArrayLike) -> tuple[Array, Flags]:
+def _checked(scores: ArrayLike, positive: ArrayLike) -> tuple[Array, Flags]:
     """Return scores and flags as arrays.
 
     Raises:
         UsageError: there are not as many of both, or a score is not a number.
     """
-    values, flags = np.asarray(scores, dtype=np.float64), _flags(positive)
-    _alike(len(values), len(flags))
+    values, flags = np.asarray(scores, dtype=np.float64), np.asarray(positive, dtype=np.bool_)
+    if len(values) != len(flags):
+        raise UsageError(f"{len(values)} scores and {len(flags)} labels: expected one label for each score")
     if np.isnan(values).any():
         place = int(np.flatnonzero(np.isnan(values))[0])
         raise UsageError(f"score {place} of {len(values)} is not a number: every item needs one")
     return values, flags
-
-
-def _ranks(scores: ArrayLike, positive: ArrayLike) -> tuple[NDArray[np.int64], Flags]:
-    """Return the ranks of the scores, which may be infinite, and the flags."""
-    values, flags = checked(scores, positive)
-    return np.unique(values, return_inverse=True)[1], flags
-
-
-def _flags(values: ArrayLike) -> Flags:
-    return np.asarray(values, dtype=np.bool_)
-
-
-def _alike(one: int, other: int) -> None:
-    if one != other:
-        raise UsageError(f"{one} scores and {other} labels: expected one label for each score")
-
-
-def _chances(probabilities: ArrayLike, supported: ArrayLike) -> tuple[Array, NDArray[np.bool_]]:
-    chances = np.asarray(probabilities, dtype=np.float64)
-    flags = np.asarray(supported, dtype=np.bool_)
-    if len(chances) != len(flags):
-        raise UsageError(f"{len(chances)} probabilities and {len(flags)} labels: expected one label for each")
-    outside = ~((chances >= 0) & (chances <= 1))
-    if outside.any():
-        raise UsageError(f"a probability of {chances[outside][0]}: expected from 0 to 1")
-    return chances, flags
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -296,3 +274,60 @@ class _Ranked:
         np.cumsum(weights[:, self.lower], axis=1, out=sums[:, 1:])
         beaten = (sums[:, self.below] + sums[:, self.upto]) / 2
         return np.asarray(np.einsum("ij,ij->i", beaten, weights[:, self.upper]))
+
+
+def _overlap(claim: Example) -> float:
+    """Return the share of the claim's content words that stand in its evidence, as a logit."""
+    said = content_words(claim.claim)
+    there = {word for text in claim.evidence for word in content_words(text)}
+    share = min(max(share_held(said, there), 0.01), 0.99)
+    return math.log(share / (1 - share))
+
+
+def _by_words(texts: Sequence[str], labels: Flags) -> _Learner:
+    """Naive Bayes over the words that a claim holds."""
+    words = [frozenset(tokens(text)) for text in texts]
+
+    def learn(known: Flags, asked: Flags) -> Array:
+        sides = (known & labels, known & ~labels)
+        counts = [Counter(word for at in np.flatnonzero(side) for word in words[at]) for side in sides]
+        sizes = [int(side.sum()) for side in sides]
+
+        def weight(word: str) -> float:
+            more, less = ((count[word] + 0.5) / (size + 1) for count, size in zip(counts, sizes, strict=True))
+            return math.log(more / less)
+
+        # in order, for the sum of floats depends on it
+        return np.array([sum(map(weight, sorted(words[place]))) for place in np.flatnonzero(asked)])
+
+    return learn
+
+
+def _by_length(texts: Sequence[str], labels: Flags) -> _Learner:
+    """Linear discriminant over the logarithm of the number of words, whichever way it points."""
+    lengths = np.log1p([len(tokens(text)) for text in texts])
+
+    def learn(known: Flags, asked: Flags) -> Array:
+        upper, lower = lengths[known & labels], lengths[known & ~labels]
+        spread = float(lengths[known].var())
+        if not len(upper) or not len(lower) or spread < 1e-12:
+            return np.zeros(int(asked.sum()))
+        slope = (upper.mean() - lower.mean()) / spread
+        return np.asarray(slope * (lengths[asked] - (upper.mean() + lower.mean()) / 2), dtype=np.float64)
+
+    return learn
+
+
+def _by_share(tasks: Sequence[str], labels: Flags) -> _Learner:
+    """Log-odds of support of the task, over those of all tasks."""
+    names = source_places(tasks)
+
+    def learn(known: Flags, asked: Flags) -> Array:
+        size = int(names.max()) + 1
+        right = np.bincount(names[known & labels], minlength=size)
+        wrong = np.bincount(names[known & ~labels], minlength=size)
+        whole = np.log((right.sum() + 1) / (wrong.sum() + 1))
+        odds = np.where(right + wrong > 0, np.log((right + 1) / (wrong + 1)), whole) - whole
+        return np.asarray(odds[names[asked]], dtype=np.float64)
+
+    return learn

@@ -25,17 +25,10 @@ from hybrid.grounding.calibration import (
     fit_calibration,
     read_fitted,
 )
-from hybrid.grounding.examples import Example, load_labelled
+from hybrid.grounding.examples import Example, labels_of, limited, load_labelled, sources_of
 from hybrid.grounding.judge import fitted_for
-from hybrid.grounding.labelled import (
-    ScorerLogits,
-    labels_of,
-    limited,
-    measured,
-    sources_of,
-)
 from hybrid.grounding.measure import MeanResult, MetaEvaluation, evaluate, fit, mean_over_sets
-from hybrid.grounding.metrics import LEVEL, REPLICATES, choose_threshold
+from hybrid.grounding.metrics import LEVEL, REPLICATES, ScorerLogits, choose_threshold, measured
 from hybrid.grounding.scorers.names import scorer_for
 from hybrid.statistics import Estimate, resample
 
@@ -91,7 +84,6 @@ def calibrated(
     *,
     before: Calibration = UNCALIBRATED,
     method: CurveKind | None = None,
-    threshold: float | None = None,
     data: str = "",
     created: str = "",
     seed: int = 0,
@@ -116,7 +108,7 @@ def calibrated(
     return CalibrationCard(
         scorer=scores.name,
         calibration=curve,
-        threshold=choose_threshold(scores.logits, labels) if threshold is None else threshold,
+        threshold=choose_threshold(scores.logits, labels),
         labels=len(claims),
         supported=float(labels.mean()),
         sources=len(set(sources)),

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hybrid.confidence import CalibrationError
-from hybrid.grounding.labelled import WORD_OVERLAP
 from hybrid.grounding.measure import Dimension, Figures, MeanResult, MetaEvaluation, PartFigures, Result
+from hybrid.grounding.metrics import WORD_OVERLAP
 from hybrid.statistics import Estimate
 
 HEADER = (

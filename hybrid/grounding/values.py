@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -22,10 +22,9 @@ class Status(StrEnum):
 
     ``supported``: the evidence carries it. ``contradicted``: the evidence is about the same and says
     otherwise. ``unclear``: it may carry it or not. ``not in evidence``: none of these. ``not checkable``: it
-    asserts nothing (a question, a greeting, a heading). ``abstained``: the answer declines, so there is
-    nothing to carry. ``unsupported language``: the judge does not know the one it is in, so that a number
-    would mean nothing. ``not judged``: the scorer computed no number (NaN) where nothing else carries it,
-    which says nothing about the claim.
+    asserts nothing (a question, a greeting, a heading). ``unsupported language``: the judge does not know the
+    one it is in, so that a number would mean nothing. ``not judged``: the scorer computed no number (NaN)
+    where nothing else carries it, which says nothing about the claim.
     """
 
     SUPPORTED = "supported"
@@ -33,7 +32,6 @@ class Status(StrEnum):
     CONTRADICTED = "contradicted"
     NOT_IN_EVIDENCE = "not in evidence"
     NOT_CHECKABLE = "not checkable"
-    ABSTAINED = "abstained"
     UNSUPPORTED_LANGUAGE = "unsupported language"
     NOT_JUDGED = "not judged"
 
@@ -230,49 +228,3 @@ def hallucinated(verdicts: Sequence[ClaimVerdict]) -> float | None:
     """
     judged = [verdict.status for verdict in verdicts if verdict.status in _JUDGED]
     return float(any(status not in _NOT_WRONG for status in judged)) if judged else None
-
-
-def merged_spans(spans: Iterable[Span], *, length: int, text: str = "") -> tuple[Span, ...]:
-    """Return the same stretches in order, cut to the length, without overlaps and without empty ones.
-
-    Args:
-        spans: in any order.
-        length: of the text that they point into.
-        text: if given, stretches with nothing but white space between them are joined.
-    """
-    joined: list[Span] = []
-    for span in sorted(spans, key=lambda span: (span.start, span.end)):
-        start, end = max(span.start, 0), min(span.end, length)
-        if start >= end:
-            continue
-        near = joined and (start <= joined[-1].end or (text and not text[joined[-1].end : start].strip()))
-        if near:
-            joined[-1] = Span(joined[-1].start, max(joined[-1].end, end))
-        else:
-            joined.append(Span(start, end))
-    return tuple(joined)
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class SupportMatrix:
-    """Support from 0 to 1, shape (claims, passages): the greatest over a passage's candidates.
-
-    A claim that was not judged has a row of zeros, as has one that no passage carries; a passage without a
-    word has a column of zeros.
-    """
-
-    values: NDArray[np.float64]
-
-    @property
-    def best(self) -> NDArray[np.float64]:
-        """Return the support of each claim by the passage that carries it best; 0 without passages."""
-        return np.asarray(self.values.max(axis=1, initial=0.0))
-
-    def together(self, claims: Sequence[int]) -> NDArray[np.float64]:
-        """Return how much each passage carries all of some claims: as much as the one it carries least.
-
-        Of no claim it is nothing, not everything.
-        """
-        if not claims:
-            return np.zeros(self.values.shape[1])
-        return np.asarray(self.values[list(claims)].min(axis=0))

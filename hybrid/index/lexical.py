@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,11 +14,18 @@ from hybrid.errors import IndexCorrupt
 from hybrid.files import REPAIR, storage_errors, valid_utf8
 from hybrid.index.dense import Scored
 from hybrid.index.store import Row
+from hybrid.text.forms import forms, is_unspaced
 
+# Two fields: words in small letters cut to their stems, and what else a text is found by.
+_WORDS, _FORMS = "text", "forms"
 _ANALYSER = "en_stem"
 _WRITER_BYTES = 64_000_000
 # A very long question is a pasted text; its most frequent terms say little and cost much.
 _MAX_TERMS = 256
+# What no chunk has is taken for a slip in a question of so few terms, if it has so many letters.
+_TYPED, _LETTERS = 40, 4
+# What a word counts for that was meant, and a string beside its parts, which are words themselves.
+_SLIP, _BESIDE = 0.5, 0.5
 
 
 def build_lexical(folder: Path, rows: Iterable[Row]) -> None:
@@ -26,13 +35,16 @@ def build_lexical(folder: Path, rows: Iterable[Row]) -> None:
     with storage_errors(str(folder)):
         folder.mkdir(parents=True)
         index = tantivy.Index(_schema(), path=str(folder))
+        index.register_tokenizer(_FORMS, _analysers()[_FORMS])
         # one thread makes one order of segments, so the same chunks give the same scores
         writer = index.writer(heap_size=_WRITER_BYTES, num_threads=1)
         try:
             for row in rows:
                 document = tantivy.Document()
                 document.add_unsigned("position", row.position)
-                document.add_text("text", row.chunk.embedded_text)
+                text = row.chunk.embedded_text
+                document.add_text(_WORDS, text)
+                document.add_text(_FORMS, " ".join(forms(text)))
                 writer.add_document(document)
             writer.commit()
             writer.wait_merging_threads()
@@ -51,11 +63,11 @@ class TantivyIndex:
         with _damage(folder):
             self._index = tantivy.Index.open(str(folder))
             self._searcher = self._index.searcher()
-            # a foreign index has other fields
-            tantivy.Query.term_query(self._index.schema, "text", "x")
+            # a foreign index has other fields, one before format 3 has words only
             tantivy.Query.term_query(self._index.schema, "position", 0)
+            tantivy.Query.term_query(self._index.schema, _WORDS, "x")
+        self._fields = [_WORDS, *([_FORMS] if _has_field(self._index.schema, _FORMS) else [])]
         self._folder = folder
-        self._analyser = _analyser()
 
     def search(self, text: str, k: int, *, among: Sequence[int] | None = None) -> list[Scored]:
         """Return the k best positions with their BM25 scores, best first.
@@ -67,14 +79,17 @@ class TantivyIndex:
         """
         import tantivy
 
-        terms = list(dict.fromkeys(self._analyser.analyze(valid_utf8(text))))[:_MAX_TERMS]
-        if not terms or (among is not None and not among):
+        if among is not None and not among:
             return []
-        schema = self._index.schema
-        parts = [(tantivy.Occur.Should, tantivy.Query.term_query(schema, "text", term)) for term in terms]
+        with _damage(self._folder):
+            terms = self._terms(text)
+            queries = (self._query(term, slips=len(terms) <= _TYPED) for term in terms)
+            parts = [(tantivy.Occur.Should, query) for query in queries if query is not None]
+        if not parts:
+            return []
         query = tantivy.Query.boolean_query(parts)
         if among is not None:
-            allowed = tantivy.Query.term_set_query(schema, "position", list(among))
+            allowed = tantivy.Query.term_set_query(self._index.schema, "position", list(among))
             only = tantivy.Query.const_score_query(allowed, 0.0)
             query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), (tantivy.Occur.Must, only)])
         with _damage(self._folder):
@@ -88,19 +103,73 @@ class TantivyIndex:
         """Return for each term of a text the share of the chunks that have it, from 0 to 1."""
         import tantivy
 
-        terms = list(dict.fromkeys(self._analyser.analyze(valid_utf8(text))))[:_MAX_TERMS]
-        chunks = max(self._searcher.num_docs, 1)
+        chunks = max(self._searcher.num_docs if among is None else len(among), 1)
+        schema, must, shares = self._index.schema, tantivy.Occur.Must, dict[str, float]()
+        only = None if among is None else tantivy.Query.term_set_query(schema, "position", list(among))
+        words = set(self._words(text))
         with _damage(self._folder):
-            if among is None:
-                return {term: self._searcher.doc_freq("text", term) / chunks for term in terms}
-            schema, must, shares = self._index.schema, tantivy.Occur.Must, dict[str, float]()
-            searcher: Any = self._searcher
-            only = tantivy.Query.term_set_query(schema, "position", list(among))
-            for term in terms:
-                has = tantivy.Query.term_query(schema, "text", term)
-                query = tantivy.Query.boolean_query([(must, has), (must, only)])
-                shares[term] = searcher.search(query, limit=1).count / max(len(among), 1)
+            for term in self._terms(text):
+                held = self._held(term)
+                if only is not None and (query := self._query(term, slips=False)) is not None:
+                    query = tantivy.Query.boolean_query([(must, query), (must, only)])
+                    shares[term] = self._count(query) / chunks
+                # that nobody writes a string so says nothing
+                elif held or term in words:
+                    shares[term] = max(held.values(), default=0) / chunks
             return shares
+
+    def _terms(self, text: str) -> list[str]:
+        """Return what a question is searched by, each once."""
+        found = self._words(text)
+        if _FORMS in self._fields:
+            # a run of characters is no word: its pairs are searched
+            found = [term for term in found if not is_unspaced(term)]
+            found += _analysers()[_FORMS].analyze(valid_utf8(" ".join(forms(text))))
+        return list(dict.fromkeys(found))[:_MAX_TERMS]
+
+    def _words(self, text: str) -> list[str]:
+        words: list[str] = _analysers()[_WORDS].analyze(valid_utf8(text))
+        return words
+
+    def _held(self, term: str) -> dict[str, int]:
+        """Return the fields that have a term, and in how many chunks."""
+        counts = {field: self._searcher.doc_freq(field, term) for field in self._fields}
+        return {field: count for field, count in counts.items() if count}
+
+    def _query(self, term: str, *, slips: bool = True) -> Any:
+        """Return what finds a term, or what it may have been meant to be; None if nothing does."""
+        import tantivy
+
+        schema, held = self._index.schema, self._held(term)
+        if held:
+            usual = self._rarity(max(held.values()))
+            found = []
+            for field, count in held.items():
+                # another spelling is not worth more for being rare
+                weight = usual / self._rarity(count)
+                parted = _WORDS not in held and not (term.isalnum() or is_unspaced(term))
+                weight *= _BESIDE if parted else 1.0
+                query = tantivy.Query.term_query(schema, field, term)
+                found.append(query if weight == 1 else tantivy.Query.boost_query(query, weight))
+            return found[0] if len(found) == 1 else tantivy.Query.disjunction_max_query(found)
+        if not slips or _FORMS not in self._fields:
+            return None
+        if len(term) == 1 and is_unspaced(term):  # a word of one character, beside any other
+            query = tantivy.Query.regex_query(schema, _FORMS, f"{term}.|.{term}")
+        elif len(term) >= _LETTERS and term.isalpha() and not is_unspaced(term):
+            query = tantivy.Query.fuzzy_term_query(schema, _WORDS, term)
+        else:
+            return None
+        count = self._count(query)
+        return tantivy.Query.boost_query(query, _SLIP * self._rarity(count)) if count else None
+
+    def _rarity(self, count: int) -> float:
+        """Return what a word counts for that so many chunks have (BM25)."""
+        return math.log(1 + (self._searcher.num_docs - count + 0.5) / (count + 0.5))
+
+    def _count(self, query: Any) -> int:
+        searcher: Any = self._searcher
+        return int(searcher.search(query, limit=1).count)
 
 
 @contextlib.contextmanager
@@ -120,9 +189,9 @@ def _damage(folder: Path) -> Iterator[None]:
 
 
 def terms_of(texts: Iterable[str]) -> list[list[str]]:
-    """Return the terms of each text as the index knows them: words in small letters, cut to their stems."""
-    analyser = _analyser()
-    return [analyser.analyze(valid_utf8(text)) for text in texts]
+    """Return the terms of each text as the index knows them: stems of words, exact strings, spellings."""
+    words, others = _analysers()[_WORDS], _analysers()[_FORMS]
+    return [[*words.analyze(text), *others.analyze(" ".join(forms(text)))] for text in map(valid_utf8, texts)]
 
 
 def _schema() -> Any:
@@ -130,17 +199,28 @@ def _schema() -> Any:
 
     builder = tantivy.SchemaBuilder()
     builder.add_unsigned_field("position", stored=True, indexed=True, fast=True)
-    builder.add_text_field("text", stored=False, tokenizer_name=_ANALYSER, index_option="freq")
+    builder.add_text_field(_WORDS, stored=False, tokenizer_name=_ANALYSER, index_option="freq")
+    builder.add_text_field(_FORMS, stored=False, tokenizer_name=_FORMS, index_option="freq")
     return builder.build()
 
 
-def _analyser() -> Any:
+def _has_field(schema: Any, name: str) -> bool:
     import tantivy
 
-    return (
-        tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
-        .filter(tantivy.Filter.remove_long(40))
-        .filter(tantivy.Filter.lowercase())
-        .filter(tantivy.Filter.stemmer("english"))
-        .build()
-    )
+    try:
+        tantivy.Query.term_query(schema, name, "x")
+    except ValueError:
+        return False
+    return True
+
+
+@functools.cache
+def _analysers() -> dict[str, Any]:
+    import tantivy
+
+    words = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple()).filter(tantivy.Filter.remove_long(40))
+    others = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace())
+    return {
+        name: builder.filter(tantivy.Filter.lowercase()).filter(tantivy.Filter.stemmer("english")).build()
+        for name, builder in ((_WORDS, words), (_FORMS, others))
+    }

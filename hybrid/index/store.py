@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from itertools import groupby, islice
@@ -12,13 +13,19 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from hybrid.errors import IndexCorrupt, UsageError
-from hybrid.files import REPAIR, hash_text, storage_errors
+from hybrid.files import REPAIR, hash_text, storage_errors, valid_utf8
 from hybrid.index.database import VectorCache, connect, database_errors, decode_vectors
 from hybrid.models import Vectors
 from hybrid.types import Chunk, Document, FileLine, LeftOut, Rejected
 
 SCHEMA_VERSION = 3
 _MAY_READ = "d.id IN (SELECT document FROM principals WHERE principal IN (SELECT value FROM json_each(?)))"
+# What a document has a filter for: of its own, and a value in its metadata, as it stands or as one of a list.
+_OWN = {"source": "d.source GLOB ? OR d.file GLOB ?", "title": "d.title GLOB ?"}
+_HAS = """EXISTS (SELECT 1 FROM json_each(d.metadata) m WHERE m.key = ? AND (m.value = ? OR EXISTS (
+    SELECT 1 FROM json_each(CASE WHEN json_valid(m.value) AND json_type(m.value) = 'array' THEN m.value
+                                 ELSE '[]' END) e
+    WHERE ? = CASE WHEN e.type IN ('true', 'false') THEN e.type ELSE CAST(e.value AS TEXT) END)))"""
 _Kind = TypeVar("_Kind", list[Any], dict[str, Any])
 _AT_ONCE = 1_000
 _KEY = re.compile("[0-9a-f]{64}")
@@ -410,8 +417,8 @@ class Store:
         """Return the positions of chunks whose document matches every condition.
 
         Args:
-            where: ``source`` and ``title`` take a pattern with ``*`` and ``?``; any other key is compared
-                with the metadata for equality.
+            where: ``source`` and ``title`` take a pattern with ``*`` and ``?``; these and any other key are
+                compared with the metadata for equality, a list by its elements.
             principals: one of them may read the document by its rule; None asks for no rule.
 
         Raises:
@@ -422,19 +429,15 @@ class Store:
             conditions.append(_MAY_READ)
             values.append(json.dumps(list(principals)))
         readable = (" AND ".join(conditions) or "1", tuple(values))
-        for key, value in where.items():
-            if key in ("source", "title"):
-                # rows of a table are meant with their file
-                conditions.append(
-                    "(d.source GLOB ? OR d.file GLOB ?)" if key == "source" else "d.title GLOB ?"
-                )
-                value = value.replace("[", "[[]")  # only * and ? are special, a name may hold brackets
-                values += [value] if key == "source" else []
+        for key, value in ((_written(key), _written(value)) for key, value in where.items()):
+            if key in _OWN:
+                # only * and ? are special, a name may hold brackets; rows are meant with their file
+                conditions.append(f"({_OWN[key]} OR {_HAS})")
+                values += [value.replace("[", "[[]")] * _OWN[key].count("?")
             else:
                 self._refuse_unknown_key(key, *readable)
-                conditions.append("json_extract(d.metadata, ?) = ?")
-                values.append(f'$."{key}"')
-            values.append(value)
+                conditions.append(_HAS)
+            values += [key, value, value]
         query = f"""SELECT c.position FROM chunks c JOIN documents d ON d.id = c.document
                     WHERE {" AND ".join(conditions) or "1"} ORDER BY c.position"""
         return [position for (position,) in self._rows(query, values)]
@@ -443,7 +446,7 @@ class Store:
         query = f"""SELECT DISTINCT j.key FROM documents d, json_each(d.metadata) j
                     WHERE d.metadata != '{{}}' AND {readable}"""
         known = {name for (name,) in self._rows(query, values)}
-        if key not in known or '"' in key:
+        if key not in known:
             valid = ", ".join(["source", "title", *sorted(known)[:20]])
             raise UsageError(f"no document has the key {key!r}", hint=f"keys to filter by: {valid}")
 
@@ -508,6 +511,11 @@ class Store:
 
     def _damaged(self, found: str) -> IndexCorrupt:
         return IndexCorrupt(f"{self.path} is damaged: {found}", hint=REPAIR)
+
+
+def _written(text: str) -> str:
+    """Return a text as readers write metadata: composed, on one line."""
+    return " ".join(unicodedata.normalize("NFC", valid_utf8(text)).split())
 
 
 def _key(fingerprint: str, chunk: Chunk) -> bytes:

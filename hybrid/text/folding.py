@@ -20,13 +20,13 @@ _TYPED = str.maketrans(
 )
 # Scripts that are written without blanks, or join endings to a name: Thai, Lao, Burmese, Khmer, kana,
 # Chinese characters, Hangul.
-_UNSPACED = (
+UNSPACED = (
     r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
     r"\uf900-\ufaff\U00020000-\U0003ffff"
 )
 _WORD = re.compile(
-    rf"\d+(?:[.,]\d+)*|[{_UNSPACED}]|(?<![^\W\d_])[^\W\d_](?:\.[^\W\d_])+(?![^\W\d_])"
-    rf"|[^\W\d_{_UNSPACED}]+(?:'[^\W\d_{_UNSPACED}]+)*"
+    rf"\d+(?:[.,]\d+)*|[{UNSPACED}]|(?<![^\W\d_])[^\W\d_](?:\.[^\W\d_])+(?![^\W\d_])"
+    rf"|[^\W\d_{UNSPACED}]+(?:'[^\W\d_{UNSPACED}]+)*"
 )
 # Letters of other scripts that have the shape of a Latin one: Cyrillic, Armenian, Greek. Of Greek only those,
 # for names of science hold others (µg, IFN-γ).
@@ -38,7 +38,7 @@ _WRITTEN = re.compile(r"\w+")
 _LATIN = re.compile(r"[A-Za-z]")
 # They show nothing, or strike through what is before them, and are not of the categories that say so.
 _UNSEEN = frozenset("\u034f\u115f\u1160\u3164\uffa0\u0334\u0335\u0336\u0337\u0338")
-_NO_BLANKS = re.compile(rf"[{_UNSPACED}]")
+_NO_BLANKS = re.compile(rf"[{UNSPACED}]")
 _KNOWN = 1 << 12
 
 

@@ -12,7 +12,8 @@ from functools import lru_cache
 from itertools import chain
 
 from hybrid.text.dates import MONTHS
-from hybrid.text.folding import spaced, typed
+from hybrid.text.folding import UNSPACED, fold, spaced, typed
+from hybrid.text.forms import is_unspaced, pairs
 from hybrid.types import Span
 
 
@@ -75,13 +76,14 @@ agree agrees agreed | disagree disagrees disagreed
 _ENDINGS = ("", "e", "es", "s", "ed", "d", "ing")
 _PREFIXES = ("un", "in", "im", "ir", "il", "non", "dis")
 
-# Scripts without spaces between words: every character counts as a word, two neighbours are a term.
+# Of scripts without spaces between words every character counts as a word.
 _DENSE = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 # What has no end of its own, such as a long hash or a line of dashes, is not one word to a model.
 _READ_WORD = re.compile(rf"[{_DENSE}]|[^\s{_DENSE}]{{1,20}}")
-_DENSE_RUN = re.compile(rf"[{_DENSE}]+")
 _TOKEN = re.compile(r"\w+")
-_WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)*|\w+")
+_WORD = re.compile(
+    rf"\d+(?:[.,]\d+)*|[{UNSPACED}]+|[^\W\d_{UNSPACED}]+(?:['’][^\W\d_{UNSPACED}]+)*|[^\W{UNSPACED}]+"
+)
 _ISO_DATE = re.compile(r"\b(\d{4})-(\d\d)-(\d\d)")
 _SHORT_MONTHS = {name[:3]: name for name in MONTHS} | {"sept": "september"}
 # So many letters of a word are compared: it finds "orchestr-al" in "orchestr-a" where endings do not.
@@ -92,9 +94,19 @@ _LONGEST = 40
 
 
 def content_words(text: str) -> list[str]:
-    """Return the words that carry meaning, lower case, with the commonest endings taken off."""
+    """Return the words that carry meaning, folded, with the commonest endings taken off.
+
+    Of scripts without spaces each pair of neighbouring characters is one.
+    """
     words = [match.group().lower() for match in _WORD.finditer(text)]
+    if not text.isascii():
+        words = [part for word in words for part in _folded(word)]
     return [stem(word) for word in words if word not in STOP_WORDS]
+
+
+def _folded(word: str) -> list[str]:
+    folded = word if word.isascii() else fold(word)
+    return pairs(folded) if is_unspaced(folded) else [folded]
 
 
 @lru_cache(maxsize=1 << 15)  # texts repeat their words
@@ -114,8 +126,7 @@ def tokens(text: str) -> list[str]:
 def terms(text: str) -> list[str]:
     """Return what two texts are compared by: beginnings of content words, numbers, names of months.
 
-    ``2021-03-05`` gives the same terms as ``5 March 2021``. Of scripts without spaces each pair of
-    neighbouring characters is a term.
+    ``2021-03-05`` gives the same terms as ``5 March 2021``.
     """
     # no term reaches over white space
     parts = text.split()
@@ -204,11 +215,8 @@ def _known_terms(part: str) -> tuple[str, ...]:
 
 def _terms(part: str) -> Iterator[str]:
     for word in content_words(_ISO_DATE.sub(_spelled, part)):
-        if _DENSE_RUN.search(word):
-            yield from (word[place : place + 2] for place in range(max(len(word) - 1, 1)))
-        else:
-            word = _SHORT_MONTHS.get(word, word)
-            yield word if word[0].isdigit() else word[:_PREFIX]
+        word = _SHORT_MONTHS.get(word, word)
+        yield word if word[0].isdigit() else word[:_PREFIX]
 
 
 def _spelled(match: re.Match[str]) -> str:

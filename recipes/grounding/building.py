@@ -13,18 +13,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors.torch import save_file
 
 from hybrid.config import ModelSettings
 from hybrid.errors import EXIT_GATE_FAILED
-from hybrid.files import write_atomic
+from hybrid.files import write_atomic, write_json
 from hybrid.grounding.calibration import CALIBRATION, Calibration, CurveKind
 from hybrid.grounding.examples import Dataset, Example
-from hybrid.grounding.labelled import ScorerLogits
+from hybrid.grounding.head import AlignmentHead
+from hybrid.grounding.metrics import ScorerLogits
 from hybrid.grounding.scorers.names import SHIPPED, TRAINED
-from hybrid.grounding.scorers.trained import frozen_encoder, save_trained
+from hybrid.grounding.scorers.trained import CARD, ENCODER, LAYERS, WEIGHTS, Stack, frozen_encoder
 from hybrid.grounding.service import CalibrationCard, calibrated, write_card
 from hybrid.grounding.tokens import TokenEncoder
 from hybrid.questions.splits import unit_hash
@@ -176,6 +179,51 @@ def evened(kinds: Sequence[Kind]) -> tuple[list[Example], NDArray[np.float64]]:
 def even_logit(curve: Calibration) -> float:
     """Return the logit whose probability is one half; 0 of a curve that is flat."""
     return -curve.intercept / curve.slope if curve.slope > 0 else 0.0
+
+
+def save_trained(
+    folder: Path,
+    heads: Sequence[AlignmentHead],
+    stack: Stack,
+    encoder_digest: str,
+    *,
+    version: str,
+    licence: str,
+    made: dict[str, Any],
+) -> None:
+    """Write heads in half precision, and a card with what they belong to and what they were made of.
+
+    Args:
+        folder: made if it is not there.
+        heads: of one shape.
+        stack: over ``SIGNALS``.
+        encoder_digest: of the weights of the encoder that they were trained on.
+        version: stands in the scorer's name beside every figure.
+        licence: of the weights.
+        made: what the card says of data and settings.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        f"{number}.{name}": value.detach().half().contiguous()
+        for number, head in enumerate(heads)
+        for name, value in head.state_dict().items()
+    }
+    save_file(tensors, folder / WEIGHTS)
+    card = {
+        "version": version,
+        "licence": licence,
+        "encoder": ENCODER,
+        "encoder_digest": encoder_digest,
+        "layers": list(LAYERS),
+        "shape": dataclasses.asdict(heads[0].shape),
+        "heads": len(heads),
+        "stack": {
+            "weights": dict(zip(stack.names, stack.weights, strict=True)),
+            "intercept": stack.intercept,
+        },
+        "made": made,
+    }
+    write_json(folder / CARD, card)
 
 
 def held_out_of(weights: Path) -> Path:

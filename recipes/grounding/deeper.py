@@ -18,13 +18,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from hybrid.config import ModelSettings
-from hybrid.grounding.examples import Example, Label
+from hybrid.grounding.examples import Example, Label, limited
 from hybrid.grounding.head import AlignmentHead, Batch, Judged, Shape
-from hybrid.grounding.labelled import limited
-from hybrid.grounding.metrics import auroc
 from hybrid.grounding.scorers.trained import LAYERS, frozen_encoder
 from hybrid.grounding.tokens import WINDOW, lexicon_of
 from hybrid.models.resolve import fetch
@@ -129,10 +128,10 @@ def told(model: Deep, examples: Sequence[Example], lessons: Sequence[Lesson]) ->
             support[places] = model([lessons[place] for place in places]).support.numpy()
     labels = np.array([example.label for example in examples])
     right, refuted = labels == Label.SUPPORTED, labels == Label.REFUTED
-    yield "", auroc(support, right) or 0.0
+    yield "", float(roc_auc_score(right, support))
     if refuted.any() and not (right | refuted).all():
         kept = right | refuted
-        yield ": refuted", auroc(support[kept], right[kept]) or 0.0
+        yield ": refuted", float(roc_auc_score(right[kept], support[kept]))
 
 
 def main() -> int:

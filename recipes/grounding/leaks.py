@@ -13,10 +13,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn.metrics import roc_auc_score
 
 from hybrid.errors import UsageError
 from hybrid.grounding.examples import Example
-from hybrid.grounding.metrics import auroc
 
 MOST_OVERLAP = 0.80
 MOST_LENGTH = 0.60
@@ -47,7 +47,7 @@ class Leaks:
 
 def measure_leaks(examples: Sequence[Example]) -> Leaks:
     """Measure both on a set."""
-    supported = [not example.unsupported for example in examples]
+    supported = [example.supported for example in examples]
     overlaps = bigram_overlaps(examples)
     lengths = [float(len(_WORD.findall(example.claim))) for example in examples]
     return Leaks(_either_way(overlaps, supported), _either_way(lengths, supported))
@@ -88,7 +88,7 @@ def equalise(examples: Sequence[Example], *, seed: int) -> list[Example]:
     lengths = _ranges([float(len(_WORD.findall(example.claim))) for example in examples], _THIRDS)
     cells: dict[tuple[int, int], tuple[list[int], list[int]]] = {}
     for place, example in enumerate(examples):
-        cells.setdefault((overlaps[place], lengths[place]), ([], []))[example.unsupported].append(place)
+        cells.setdefault((overlaps[place], lengths[place]), ([], []))[not example.supported].append(place)
     generator = np.random.default_rng([seed, 3])
     kept: list[int] = []
     for _, sides in sorted(cells.items()):
@@ -142,5 +142,7 @@ def _grams(words: Sequence[str], size: int) -> list[_Gram]:
 
 
 def _either_way(scores: Sequence[float], positive: Sequence[bool]) -> float | None:
-    area = auroc(scores, positive)
-    return None if area is None else max(area, 1 - area)
+    if len(set(positive)) < 2:
+        return None
+    area = float(roc_auc_score(positive, scores))
+    return max(area, 1 - area)

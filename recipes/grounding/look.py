@@ -34,7 +34,7 @@ def marked(example: Example) -> str:
 
 def samples(examples: Sequence[Example], kind: str, count: int) -> Iterator[tuple[Example | None, Example]]:
     """Yield pairs of a kind: the supported claim, if it was kept, and the edited one."""
-    right = {example.id.partition("/")[0]: example for example in examples if not example.unsupported}
+    right = {example.id.partition("/")[0]: example for example in examples if example.supported}
     wrong = [example for example in examples if example.kind == kind]
     for example in wrong[:: max(len(wrong) // count, 1)][:count] if count else ():
         yield right.get(example.id.partition("/")[0]), example

@@ -128,7 +128,7 @@ def _drawn(examples: Sequence[Example], count: int) -> list[Example]:
     def drawn_by(example: Example) -> float:
         return unit_hash("drawn", example.id.partition("/")[0])
 
-    sides = ([example for example in examples if example.unsupported == side] for side in (False, True))
+    sides = ([example for example in examples if example.supported == side] for side in (True, False))
     kept = {example.id for side in sides for example in sorted(side, key=drawn_by)[: count // 2]}
     return [example for example in examples if example.id in kept]
 

@@ -82,7 +82,7 @@ class Kind:
     @property
     def supported(self) -> Flags:
         """Return the labels."""
-        return np.array([not example.unsupported for example in self.dataset.examples])
+        return np.array([example.supported for example in self.dataset.examples])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -297,7 +297,7 @@ def _dealt(examples: Sequence[Example], seed: int) -> NDArray[np.int64]:
     if len(domains) > 1:
         dealt = {domain: place % _PARTS for place, domain in enumerate(domains)}
         return np.array([dealt[example.domain] for example in examples])
-    supported = [not example.unsupported for example in examples]
+    supported = [example.supported for example in examples]
     return grouped_folds(supported, [example.source for example in examples], folds=_PARTS, seed=seed)
 
 

@@ -11,7 +11,7 @@ import dataclasses
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -24,12 +24,12 @@ from hybrid.grounding.examples import (
     Label,
     checked_rows,
     document_name,
-    first_row,
+    fields_of,
     is_own,
     load_own,
     tables_in,
+    told_of,
 )
-from hybrid.grounding.values import merged_spans
 from hybrid.types import Span
 
 
@@ -471,25 +471,39 @@ def load(path: Path) -> Dataset:
     if not formats or formats[0] is None:
         known = "; ".join(f"{each.name} ({', '.join(sorted(each.fields))})" for each in FORMATS)
         raise UsageError(
-            f"{path} holds no set that is known: {_seen(path)}",
+            f"{path} holds no set that is known: {told_of(path)}",
             hint=f"expected claims of your own (claim, evidence, label), or rows of one of: {known}",
         )
     return formats[0].load(tuple(found))
 
 
 def _format_of(path: Path) -> Format | None:
-    first = first_row(path)
-    if first is None:
+    fields = fields_of(path)
+    if fields is None:
         return None
-    known = next((each for each in FORMATS if each.fields <= first.fields), None)
-    return known or (_OWN if is_own(first) else None)
+    known = next((each for each in FORMATS if each.fields <= fields), None)
+    return known or (_OWN if is_own(fields) else None)
 
 
-def _seen(path: Path) -> str:
-    if path.is_dir():
-        return f"{len(tables_in(path))} files of JSON or CSV"
-    first = first_row(path)
-    return f"its first row has the fields {', '.join(sorted(first.fields))}" if first else "it is empty"
+def merged_spans(spans: Iterable[Span], *, length: int, text: str = "") -> tuple[Span, ...]:
+    """Return the same stretches in order, cut to the length, without overlaps and without empty ones.
+
+    Args:
+        spans: in any order.
+        length: of the text that they point into.
+        text: if given, stretches with nothing but white space between them are joined.
+    """
+    joined: list[Span] = []
+    for span in sorted(spans, key=lambda span: (span.start, span.end)):
+        start, end = max(span.start, 0), min(span.end, length)
+        if start >= end:
+            continue
+        near = joined and (start <= joined[-1].end or (text and not text[joined[-1].end : start].strip()))
+        if near:
+            joined[-1] = Span(joined[-1].start, max(joined[-1].end, end))
+        else:
+            joined.append(Span(start, end))
+    return tuple(joined)
 
 
 def row_of(example: Example) -> dict[str, object]:

@@ -68,7 +68,7 @@ def lessons_of(
         limit=evidence_tokens,
     )
     return [
-        Lesson(item, not example.unsupported, _wrong(example, item.claim))
+        Lesson(item, example.supported, _wrong(example, item.claim))
         for item, example in zip(reads, examples, strict=True)
     ]
 

@@ -18,9 +18,8 @@ from pathlib import Path
 from measure import note, print_table
 
 from hybrid.config import load_settings
-from hybrid.grounding.examples import Example
+from hybrid.grounding.examples import Example, limited
 from hybrid.grounding.judge import Case, Grounder, load_grounder
-from hybrid.grounding.labelled import limited
 from hybrid.grounding.values import Status
 from recipes.grounding.public import labelled_sets, unseen_sets
 

@@ -20,8 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from measure import Target, note, print_table, print_verdicts
 from numpy.typing import NDArray
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from hybrid.confidence import CalibrationError, calibration_error
 from hybrid.config import ModelSettings
@@ -35,20 +37,13 @@ from hybrid.grounding.calibration import (
     read_fitted,
 )
 from hybrid.grounding.evidence import SearchedPassage
-from hybrid.grounding.examples import Dataset, Example
+from hybrid.grounding.examples import Dataset, Example, labels_of, limited, sources_of
+from hybrid.grounding.head import judge
 from hybrid.grounding.judge import Case, Grounder
-from hybrid.grounding.labelled import (
-    Support,
-    best_passage,
-    labels_of,
-    limited,
-    measured,
-    sources_of,
-)
-from hybrid.grounding.measure import fit
-from hybrid.grounding.metrics import auroc, balanced_accuracy, mean_over, resampled_aurocs
+from hybrid.grounding.metrics import choose_threshold, mean_over, measured, resampled_aurocs
 from hybrid.grounding.scorers.names import SHIPPED, Scorer, scorer_for
 from hybrid.grounding.scorers.trained import TrainedScorer, load_trained
+from hybrid.grounding.values import Pair
 from hybrid.questions.splits import unit_hash
 from hybrid.statistics import Estimate
 from hybrid.text.words import word_spans
@@ -102,27 +97,25 @@ class Judges:
     def kind(self, dataset: Dataset) -> Table:
         """Return a set as one kind that neither heads nor stack ever saw."""
         claims = dataset.examples
-        logits, learned = self._logits(claims, "kind", "kind_head", best_passage)
+        logits, learned = self._logits(claims, "kind", "kind_head")
         return Table(dataset.name, "", tuple(claims), logits, learned)
 
-    def _logits(
-        self, claims: Sequence[Example], whole: str, head: str, support: Support
-    ) -> tuple[dict[str, Array], bool]:
+    def _logits(self, claims: Sequence[Example], whole: str, head: str) -> tuple[dict[str, Array], bool]:
         """Return what each scorer says, and whether that of the trained one was looked up."""
-        logits = {name: self._said(name, scorer, claims, support) for name, scorer in self._words.items()}
+        logits = {name: self._said(name, scorer, claims) for name, scorer in self._words.items()}
         held = [self._held.get(claim.id) for claim in claims]
         if all(held):
             for name, key, new in ((_TRAINED, whole, "kind"), ("head", head, "kind_head")):
                 logits[name] = np.array([row.get(key, row[new]) for row in held if row], dtype=np.float64)
         else:
-            logits[_TRAINED] = self._said(_TRAINED, self.trained, claims, support)
+            logits[_TRAINED] = self._said(_TRAINED, self.trained, claims)
             logits["head"] = best_passage_head(self.trained, claims)
         return logits, all(held)
 
-    def tables(self, dataset: Dataset, *, support: Support = best_passage) -> list[Table]:
+    def tables(self, dataset: Dataset) -> list[Table]:
         """Return a table for each domain of a set."""
         claims = dataset.examples
-        logits, learned = self._logits(claims, "logit", "head", support)
+        logits, learned = self._logits(claims, "logit", "head")
         domains = list(dict.fromkeys(claim.domain for claim in claims))
         tables = []
         for domain in domains:
@@ -133,8 +126,8 @@ class Judges:
             tables.append(Table(dataset.name, name, kept, own_logits, learned))
         return tables
 
-    def _said(self, name: str, scorer: Scorer, claims: Sequence[Example], support: Support) -> Array:
-        found = measured(name, scorer, claims, support=support)
+    def _said(self, name: str, scorer: Scorer, claims: Sequence[Example]) -> Array:
+        found = measured(name, scorer, claims)
         if found.pairs_per_second:
             self.speeds[name].append(found.pairs_per_second)
         return found.logits
@@ -142,8 +135,6 @@ class Judges:
 
 def best_passage_head(scorer: TrainedScorer, claims: Sequence[Example]) -> Array:
     """Return what the heads alone say, of the passage that they find best."""
-    from hybrid.grounding.values import Pair
-
     pairs = [Pair(text, claim.claim) for claim in claims for text in claim.evidence]
     ends = np.cumsum([len(claim.evidence) for claim in claims])
     heads = np.concatenate([scorer.signals(pairs[n : n + 64])[:, 0] for n in range(0, len(pairs), 64)])
@@ -179,15 +170,14 @@ def elsewhere(table: Table, tables: Sequence[Table], scorer: str) -> Fitted:
     others = sisters or [each for each in tables if each.set != table.set]
     logits = np.concatenate([each.logits[scorer] for each in others])
     labels = np.concatenate([each.labels for each in others])
-    return fit(logits, labels, method=CurveKind.PLATT)
+    curve = fit_calibration(logits, labels, method=CurveKind.PLATT)
+    return Fitted(curve, choose_threshold(logits, labels))
 
 
 def accuracy(table: Table, tables: Sequence[Table], scorer: str) -> float:
     """Return the balanced accuracy at a threshold of other data."""
     decided = table.logits[scorer] >= elsewhere(table, tables, scorer).threshold
-    found = balanced_accuracy(decided, table.labels)
-    assert found is not None
-    return found
+    return float(balanced_accuracy_score(table.labels, decided))
 
 
 def shipped_curve(table: Table, tables: Sequence[Table]) -> Calibration:
@@ -242,10 +232,10 @@ def by_kind(made: Sequence[Table]) -> dict[str, tuple[int, list[float]]]:
         ]
         labels = np.concatenate([table.labels[own] for table, own in kept])
         values = [
-            auroc(np.concatenate([table.logits[name][own] for table, own in kept]), labels)
+            float(roc_auc_score(labels, np.concatenate([table.logits[name][own] for table, own in kept])))
             for name in _SCORERS
         ]
-        found[kind] = int((~labels).sum()), [float("nan") if v is None else v for v in values]
+        found[kind] = int((~labels).sum()), values
     return found
 
 
@@ -260,11 +250,20 @@ def words_of(scorer: TrainedScorer, dataset: Dataset) -> Words:
     return np.array(chances), np.array(wrong)
 
 
-def _words(scorer: TrainedScorer, example: Example) -> Iterable[tuple[float, bool]]:
-    from hybrid.grounding.values import Pair
+def tokens_of(scorer: TrainedScorer, pair: Pair) -> tuple[list[Span], list[float]]:
+    """Return where each token of the claim stands, and how likely it is not carried, from 0 to 1."""
+    reads = scorer.reads([pair])
+    chances = np.zeros(len(reads[0].claim))
+    for head in scorer.heads:
+        for _, found in judge(head, reads):
+            own = torch.sigmoid(found.unsupported[: len(chances)])
+            chances += own.double().numpy() / len(scorer.heads)
+    return [Span(start, end) for start, end in reads[0].claim.places.tolist()], chances.tolist()
 
+
+def _words(scorer: TrainedScorer, example: Example) -> Iterable[tuple[float, bool]]:
     pair = Pair(example.evidence[0], example.claim)
-    tokens, chances = scorer.tokens(pair)
+    tokens, chances = tokens_of(scorer, pair)
     for word in word_spans(example.claim, Span(0, len(example.claim))):
         own = [c for t, c in zip(tokens, chances, strict=True) if t.start < word.end and word.start < t.end]
         spans = example.unsupported_spans or ()
@@ -358,8 +357,8 @@ def main() -> int:
     wice = unseen[-1]
     page = np.array(tables[-1].logits[_TRAINED])
     answers = as_answers(judges.trained, fitted, tables[-1].claims)
-    whole = auroc(page, tables[-1].labels)
-    piped = auroc(answers, tables[-1].labels)
+    whole = roc_auc_score(tables[-1].labels, page)
+    piped = roc_auc_score(tables[-1].labels, answers)
     train, dev = _marked(options.data)
     cut = best_f1(*words_of(judges.trained, train))
     chances, wrong = words_of(judges.trained, dev)
@@ -495,7 +494,7 @@ def _ask_generator(tables: Sequence[Table], count: int) -> None:
         found = measured("judge", judge, claims)
         ours = np.array([table.logits[_TRAINED][places[claim.id]] for claim in claims])
         labels = labels_of(claims)
-        values = (auroc(found.logits, labels), auroc(ours, labels), found.pairs_per_second)
+        values = (roc_auc_score(labels, found.logits), roc_auc_score(labels, ours), found.pairs_per_second)
         rows.append((table.name, str(len(claims)), *("-" if v is None else f"{v:.3f}" for v in values)))
     print_table(("set", "n", "generator as judge", _TRAINED, "pairs/s of the judge"), rows)
 

@@ -29,10 +29,9 @@ from hybrid.adaptation.values import Example, ExampleKind, Examples
 from hybrid.config import AdaptationSettings, ModelSettings
 from hybrid.generation.prompts import GroundingPrompt, load_grounding_prompt
 from hybrid.grounding.evidence import SearchedPassage
-from hybrid.grounding.examples import Dataset
+from hybrid.grounding.examples import Dataset, labels_of, limited, sources_of
 from hybrid.grounding.examples import Example as Labelled
-from hybrid.grounding.labelled import labels_of, limited, measured, sources_of
-from hybrid.grounding.metrics import resampled_aurocs
+from hybrid.grounding.metrics import measured, resampled_aurocs
 from hybrid.grounding.scorers.names import SHIPPED, GeneratorJudge
 from hybrid.models.device import cpu_has_bf16
 from hybrid.models.loading import generator_folder, load_generator
@@ -52,7 +51,7 @@ def example_of(item: Labelled, prompt: GroundingPrompt, words: int) -> Example:
     """Return a labelled claim as a question with two answers."""
     answers = prompt.yes, prompt.no
     asked = prompt.conversation(cut(item.claim, item.evidence, words), item.claim)
-    return Example(ExampleKind.LABEL, asked, answers[item.unsupported], item.source, options=answers)
+    return Example(ExampleKind.LABEL, asked, answers[not item.supported], item.source, options=answers)
 
 
 def dealt(sets: Sequence[Dataset], count: int) -> list[Labelled]:
@@ -60,7 +59,7 @@ def dealt(sets: Sequence[Dataset], count: int) -> list[Labelled]:
     heaps: list[list[Labelled]] = []
     for each in sets:
         order = sorted(each.examples, key=lambda item: unit_hash("judge", item.id))
-        heaps += [[item for item in order if item.unsupported is wrong] for wrong in (False, True)]
+        heaps += [[item for item in order if item.supported is not wrong] for wrong in (False, True)]
     most = max(map(len, heaps))
     rounds = ([heap[n] for heap in heaps if n < len(heap)] for n in range(most))
     return [item for each in rounds for item in each][:count]

@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from measure import Target, note, print_json, print_verdicts
+from sklearn.metrics import roc_auc_score
 
 from hybrid.config import load_settings
 from hybrid.grounding.judge import Case, Grounder, load_grounder
-from hybrid.grounding.metrics import auroc
 from hybrid.grounding.values import Pair
 from hybrid.text.sentences import sentence_spans
 from recipes.grounding.look import documents_of
@@ -72,7 +72,7 @@ def hidden(
         labels.append(right)
         alone.append(least(grounder, claim, texts[:1]))
         among.append(least(grounder, claim, order))
-    return auroc(alone, labels) or 0.0, auroc(among, labels) or 0.0
+    return float(roc_auc_score(labels, alone)), float(roc_auc_score(labels, among))
 
 
 def least(grounder: Grounder, answer: str, texts: Sequence[str]) -> float:

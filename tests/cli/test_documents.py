@@ -1,8 +1,13 @@
 """`hybrid documents show`, as a user types it."""
 
 import json
+from dataclasses import replace
+
+import pytest
 
 from hybrid.cli.app import run
+from hybrid.index.store import Store
+from hybrid.types import LeftOut
 
 
 def shown(capsys, *arguments, code=0):
@@ -39,3 +44,26 @@ def test_what_no_reader_is_for_names_the_suffixes_that_are_read(tmp_path, capsys
 def test_an_empty_folder_and_a_missing_file_are_errors(tmp_path, capsys):
     shown(capsys, tmp_path, code=2)
     shown(capsys, tmp_path / "nowhere.txt", code=2)
+
+
+@pytest.mark.slow
+def test_index_and_status_say_what_was_left_out_and_what_nobody_read(tmp_path, capsys, monkeypatch):
+    missing, repeated = LeftOut("page without text", 2, lost=True), LeftOut("navigation", 1, 60)
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.txt").write_text("Forty characters of a text that is kept.")
+    (tmp_path / "docs" / "mail.eml").write_text("Hello")
+    add = Store.add
+
+    def add_less(store, content, state, *, fingerprint):
+        (item,) = content.documents
+        item = replace(item, document=replace(item.document, left_out=(missing, repeated)))
+        add(store, replace(content, documents=(item,)), state, fingerprint=fingerprint)
+
+    monkeypatch.setattr(Store, "add", add_less)
+    assert run(["index", str(tmp_path / "docs")]) == 6
+    told = capsys.readouterr().err
+    assert "no reader for 1 x .eml" in told
+    assert "left out   2 x page without text, lost; 1 x navigation (60 characters)" in told
+    assert "a.txt: 40% kept; 2 x page without text" in told
+    assert run(["status"]) == 0
+    assert "  left out   2 x page without text, lost" in capsys.readouterr().out

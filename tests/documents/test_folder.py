@@ -42,6 +42,13 @@ def test_files_without_a_reader_are_counted_by_suffix(tmp_path):
     assert found.unread == {".exe": 1, ".xlsx": 2, "no suffix": 1}
 
 
+def test_styles_scripts_and_fonts_are_no_text_that_nobody_read(tmp_path):
+    touch(tmp_path, "a.html", "a.css", "b.JS", "font.woff2", "picture.png")
+    found = scan(tmp_path, SETTINGS)
+    assert found.skipped == 3
+    assert found.unread == {".png": 1}
+
+
 def test_exclude_is_written_as_in_gitignore(tmp_path):
     touch(tmp_path, "keep.txt", "drafts/a.txt", "x/drafts/b.txt", "a.log.txt", "x/important.log.txt")
     settings = DocumentSettings(exclude=("drafts/", "*.log.txt", "!important.log.txt"))

@@ -135,7 +135,7 @@ def test_a_damaged_byte_does_not_change_the_encoding(read_one):
     page = f"<meta charset='utf-8'><p>{'Größe und Länge in Łódź ' * 20}".encode() + b"\xc5</p>"
     document = read_one("a.html", page)
     assert document.text.startswith("Größe und Länge in Łódź")
-    assert [(part.kind, part.characters) for part in document.left_out] == [("byte that cannot be read", 1)]
+    assert [(part.kind, part.characters) for part in document.left_out] == [("damaged bytes", 1)]
 
 
 def test_old_character_references(read_one):

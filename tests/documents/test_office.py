@@ -2,13 +2,10 @@
 
 import io
 import itertools
-import sys
 import zipfile
 
 import docx
-import pptx
 import pytest
-from pptx.util import Inches
 
 from hybrid.types import Document, Rejected
 
@@ -50,42 +47,9 @@ def test_docx(read_one, blocks_of):
         ("heading", 2, "Food"),
         ("paragraph", 0, "They eat\ngrass."),
         ("list", 0, "- hay\n  - leaves"),
-        ("table", 0, "name | legs\ngoat |  | 4"),
+        ("table", 0, "name | legs\ngoat | 4"),
         ("paragraph", 0, "The end."),
     ]
-
-
-def test_pptx(read_one, blocks_of):
-    slides = pptx.Presentation()
-    first = slides.slides.add_slide(slides.slide_layouts[1])
-    first.shapes.title.text = "Goats"
-    first.placeholders[1].text_frame.text = "They climb"
-    first.placeholders[1].text_frame.add_paragraph().text = "Often"
-    first.notes_slide.notes_text_frame.text = "Show the picture"
-    second = slides.slides.add_slide(slides.slide_layouts[6])
-    table = second.shapes.add_table(2, 2, Inches(1), Inches(1), Inches(4), Inches(1)).table
-    for row, values in enumerate((("name", "legs"), ("goat", "4"))):
-        for column, value in enumerate(values):
-            table.cell(row, column).text = value
-    group = second.shapes.add_group_shape()
-    group.shapes.add_textbox(Inches(1), Inches(3), Inches(2), Inches(1)).text_frame.text = "In a group"
-    document = read_one("a.pptx", saved(slides))
-    assert document.title == "Goats"
-    assert blocks_of(document) == [
-        ("heading", 1, "Goats"),
-        ("list", 0, "- They climb\n- Often"),
-        ("paragraph", 0, "Show the picture"),
-        ("table", 0, "name | legs\ngoat | 4"),
-        ("paragraph", 0, "In a group"),
-    ]
-    assert document.pages == (0, document.text.index("name | legs"))
-    assert "2 slides" in read_one("a.pptx", saved(slides), max_pages=1).reason
-
-
-@pytest.mark.parametrize(("name", "library"), [("a.docx", "docx"), ("a.pptx", "pptx")])
-def test_without_the_extra(read_one, monkeypatch, name, library):
-    monkeypatch.setitem(sys.modules, library, None)
-    assert "pip install 'hybrid-assistant[office]'" in read_one(name, b"PK").reason
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import pytest
 
 from hybrid.config import ModelSettings
 from hybrid.grounding.examples import Example, Label
-from hybrid.grounding.labelled import ScorerLogits
+from hybrid.grounding.metrics import ScorerLogits
 from hybrid.grounding.scorers.trained import ENCODER, frozen_encoder
 from hybrid.grounding.tokens import lexicon_of
 from hybrid.models.resolve import fetch, weights_digest

@@ -3,16 +3,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hybrid.grounding.calibration import UNCALIBRATED
 from hybrid.grounding.citing import CitationScores, CitedAnswer, CitedSupport, citation_scores, judged_sets
 from hybrid.grounding.judge import Grounder
 from hybrid.grounding.scorers.baselines import NgramOverlap
 from hybrid.grounding.values import Logits, Thresholds
 from hybrid.types import Citation
-
-
-class Sigmoid:
-    def probabilities(self, logits):
-        return 1 / (1 + np.exp(-logits))
 
 
 class Letters:
@@ -39,7 +35,7 @@ def cite(*texts):
 
 def scores(text, citations, scorer=None):
     (found,) = citation_scores(
-        [CitedAnswer(text, tuple(citations))], Grounder(scorer or Letters(), Sigmoid())
+        [CitedAnswer(text, tuple(citations))], Grounder(scorer or Letters(), UNCALIBRATED)
     )
     return found
 
@@ -107,10 +103,10 @@ def test_support_at_the_threshold_is_enough():
 def test_all_answers_are_scored_in_one_call():
     scorer = Letters()
     answers = [CitedAnswer("Holds x [1].", cite("x")), CitedAnswer("Holds y [1].", cite("x"))]
-    found = citation_scores(answers, Grounder(scorer, Sigmoid()))
+    found = citation_scores(answers, Grounder(scorer, UNCALIBRATED))
     assert scorer.calls == 1
     assert found == [CitationScores(1.0, 1.0), CitationScores(0.0, 0.0)]
-    assert citation_scores([], Grounder(scorer, Sigmoid())) == []
+    assert citation_scores([], Grounder(scorer, UNCALIBRATED)) == []
 
 
 def test_a_sentence_in_a_language_that_the_judge_does_not_know_is_not_counted():
@@ -121,7 +117,7 @@ def test_a_sentence_in_a_language_that_the_judge_does_not_know_is_not_counted():
 
 
 def test_a_number_that_no_citation_has_is_not_carried():
-    sure = Grounder(NgramOverlap(size=1, even=0.1), Sigmoid(), Thresholds())
+    sure = Grounder(NgramOverlap(size=1, even=0.1), UNCALIBRATED, Thresholds())
     answers = [CitedAnswer("The port is 5433 [1].", cite("The port is 5432."))]
     assert citation_scores(answers, sure) == [CitationScores(0.0, 0.0)]
 

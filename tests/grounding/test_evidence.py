@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.grounding.evidence import Limit, SearchedPassage
+from hybrid.grounding.evidence import SearchedPassage
 from hybrid.text.words import word_spans
 from hybrid.types import Span
 
@@ -15,8 +15,8 @@ PASSAGE = (
 )
 
 
-def texts(passage, claim, *, max_words=200, limit=None):
-    found = SearchedPassage(passage, max_words=max_words).candidates(claim, limit=limit or Limit())
+def texts(passage, claim, *, max_words=200):
+    found = SearchedPassage(passage, max_words=max_words).candidates(claim)
     return [evidence.text for evidence in found]
 
 
@@ -76,10 +76,6 @@ def test_a_passage_without_a_matching_word_still_has_a_candidate():
 
 def test_a_passage_without_a_word_has_none():
     assert texts("", "claim") == texts(" \n ", "claim") == []
-
-
-def test_a_limit_is_kept():
-    assert len(texts(PASSAGE, "pier office Ada oak", max_words=30, limit=Limit(1, 1, 1))) <= 2
 
 
 def test_a_sentence_too_long_is_cut_into_stretches_that_overlap():

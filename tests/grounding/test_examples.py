@@ -17,14 +17,6 @@ def test_a_contrast_is_only_what_the_set_tells_apart():
     assert [example(label).supported for label in Label] == [True, False, False, False]
 
 
-def test_everything_but_supported_is_unsupported():
-    assert [label for label in Label if example(label).unsupported] == [
-        Label.REFUTED,
-        Label.NEUTRAL,
-        Label.UNSUPPORTED,
-    ]
-
-
 @pytest.mark.parametrize(
     "spans",
     [

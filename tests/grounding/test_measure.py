@@ -3,13 +3,13 @@ import math
 
 import numpy as np
 import pytest
+from sklearn import metrics as reference
 
 from hybrid.errors import UsageError
-from hybrid.grounding.calibration import UNCALIBRATED, Calibration, CurveKind, Fitted
-from hybrid.grounding.examples import Label
-from hybrid.grounding.labelled import WORD_OVERLAP, ScorerLogits
+from hybrid.grounding.calibration import UNCALIBRATED, Calibration, CurveKind, Fitted, Knot
+from hybrid.grounding.examples import Example, Label
 from hybrid.grounding.measure import Dimension, FittedOn, evaluate, fit, mean_over_sets
-from hybrid.grounding.metrics import auroc, average_precision, balanced_accuracy, f1
+from hybrid.grounding.metrics import WORD_OVERLAP, ScorerLogits
 
 FEW = 60
 
@@ -29,19 +29,69 @@ def test_the_figures_are_those_of_the_metrics(labelled, scored):
     figures = of(found, "good").overall
     assert (found.name, found.n, found.sources) == ("set", 300, 40)
     assert figures.supported == pytest.approx(labels.mean())
-    assert figures.auroc.value == pytest.approx(auroc(scores.logits, labels))
+    assert figures.auroc.value == pytest.approx(reference.roc_auc_score(labels, scores.logits))
     assert figures.auroc.low < figures.auroc.value < figures.auroc.high
     decided = scores.logits >= 0.8
-    assert figures.balanced_accuracy == balanced_accuracy(decided, labels)
+    assert figures.balanced_accuracy == reference.balanced_accuracy_score(labels, decided)
     # what is found is what is not supported
-    assert figures.f1 == f1(~decided, ~labels) != figures.f1_supported == f1(decided, labels)
-    assert figures.average_precision == average_precision(-scores.logits, ~labels)
+    assert figures.f1 == reference.f1_score(~labels, ~decided) != figures.f1_supported
+    assert figures.f1_supported == reference.f1_score(labels, decided)
+    assert figures.average_precision == reference.average_precision_score(~labels, -scores.logits)
     chances = fitted.calibration.probabilities(scores.logits)
     assert figures.brier == pytest.approx(np.mean((chances - labels) ** 2))
     # the last point of the curve is the error rate
     assert figures.risks[-1].coverage == 1.0
     assert figures.risks[-1].risk == pytest.approx(np.mean(decided != labels))
     assert len(figures.risks) == 10
+
+
+# from the top: right, wrong, (right, wrong) tied, wrong, right
+SCORES = [0.9, 0.8, 0.5, 0.5, 0.2, 0.1]
+FLAGS = [True, False, True, False, False, True]
+# a scorer whose logits are probabilities
+PLAIN = Calibration(CurveKind.ISOTONIC, knots=(Knot(0.0, 0.0), Knot(1.0, 1.0)))
+
+
+def figures(scores, flags):
+    claims = [
+        Example(str(place), "It is so.", ("It is.",), Label.SUPPORTED if flag else Label.REFUTED)
+        for place, flag in enumerate(flags)
+    ]
+    logits = ScorerLogits("by hand", np.array(scores))
+    found = evaluate(claims, [logits], fitted={"by hand": Fitted(PLAIN, 0.5)}, replicates=FEW)
+    return of(found, "by hand").overall
+
+
+def test_the_figures_by_hand():
+    found = figures(SCORES, FLAGS)
+    # pairs won of 9: the first positive 3, the second 1 + a half, the third 0
+    assert found.auroc.value == pytest.approx(4.5 / 9)
+    # recall gained 1/3 at precision 1, 1/3 at 2/4 (the tie is taken whole), 1/3 at 3/6
+    assert found.average_precision_supported == pytest.approx((1 + 2 / 4 + 3 / 6) / 3)
+    # from below: 1/3 at 1/2, at 2/4 and at 3/5
+    assert found.average_precision == pytest.approx((1 / 2 + 2 / 4 + 3 / 5) / 3)
+    # the lowest is a supported one, so none is found before one of three is taken wrongly
+    assert found.tpr_at_fpr == 0.0
+    # taken for supported are four, two of them rightly
+    assert (found.f1_supported, found.f1) == pytest.approx((2 * 2 / (4 + 3), 2 * 1 / (2 + 3)))
+    assert found.balanced_accuracy == pytest.approx((2 / 3 + 1 / 3) / 2)
+    loss = -np.mean(np.log([0.9, 0.2, 0.5, 0.5, 0.8, 0.1]))
+    assert found.log_loss_skill == pytest.approx(1 - loss / math.log(2))
+
+
+def test_what_an_unsupported_claim_alone_is_found_by():
+    # of three below all supported ones, and one among them
+    assert figures([0.1, 0.2, 0.3, 0.7, 0.6, 0.8], [False] * 4 + [True] * 2).tpr_at_fpr == pytest.approx(
+        3 / 4
+    )
+
+
+def test_a_certain_mistake_is_a_finite_loss_and_the_share_alone_no_skill():
+    assert figures([0.0, 1.0], [True, False]).log_loss_skill == pytest.approx(
+        1 + math.log(1e-6) / math.log(2)
+    )
+    assert figures([0.25] * 4, [True, False, False, False]).log_loss_skill == pytest.approx(0.0)
+    assert figures([1.0, 0.0], [True, False]).log_loss_skill == pytest.approx(1.0, abs=1e-4)
 
 
 @pytest.mark.slow
@@ -99,7 +149,7 @@ def test_what_cannot_be_fitted_is_taken_at_its_word(labelled, scored):
     result = of(evaluate(claims, [scores], replicates=FEW), "good")
     assert result.fitted_on is FittedOn.NOTHING
     labels = [claim.supported for claim in claims]
-    assert result.overall.balanced_accuracy == balanced_accuracy(scores.logits >= 0, labels)
+    assert result.overall.balanced_accuracy == reference.balanced_accuracy_score(labels, scores.logits >= 0)
     assert result.overall.brier == pytest.approx(
         np.mean((UNCALIBRATED.probabilities(scores.logits) - labels) ** 2)
     )
@@ -175,4 +225,4 @@ def test_fitting_gives_a_curve_and_the_best_threshold(labelled, scored):
     labels = [claim.supported for claim in claims]
     fitted = fit(scores.logits, labels)
     assert fitted.calibration.method is CurveKind.PLATT
-    assert balanced_accuracy(scores.logits >= fitted.threshold, labels) > 0.9
+    assert reference.balanced_accuracy_score(labels, scores.logits >= fitted.threshold) > 0.9

@@ -7,7 +7,8 @@ from hybrid import Assistant
 from hybrid.config import ModelSettings
 from hybrid.errors import UsageError
 from hybrid.grounding.calibration import Calibration, CurveKind, card_path, cross_fitted, read_fitted
-from hybrid.grounding.labelled import ScorerLogits, sources_of
+from hybrid.grounding.examples import sources_of
+from hybrid.grounding.metrics import ScorerLogits
 from hybrid.grounding.service import calibrate_scorer, calibrated, card_values, measure_scorers, write_card
 from hybrid.grounding.values import Logits
 

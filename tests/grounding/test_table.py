@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from hybrid.grounding.labelled import WORD_OVERLAP
 from hybrid.grounding.measure import Dimension, evaluate, mean_over_sets
+from hybrid.grounding.metrics import WORD_OVERLAP
 from hybrid.grounding.table import (
     HEADER,
     by_part,

@@ -95,6 +95,113 @@ def test_words_of_other_alphabets_are_found(index, question, position):
     assert _positions(index.search(question, 1)) == [position]
 
 
+_EXACT = {
+    "sha1": "The commit is d3b07384d113edec49eaa6238ad5ff00c3d4e5f6 of the branch.",
+    "sha2": f"Its digest is {'9f86' * 16} today.",
+    "v132": "Version v1.3.2 of the server was released in spring.",
+    "v213": "Version v2.1.3 of the server was released in spring.",
+    "v321": "Version v3.2.1 of the server was released in spring.",
+    "c": "The library is written in C and has a manual.",
+    "cpp": "The library is written in C++ and has a manual.",
+    "csharp": "The library is written in C# and has a manual.",
+    "net": "It runs on .NET with a manual.",
+    "one": "The address is 10.0.0.12 of the gateway.",
+    "two": "The address is 12.0.0.10 of the gateway.",
+    "s421": "Section 4.2.1 speaks of leave.",
+    "s142": "Section 1.4.2 speaks of leave.",
+    "zh": "数据库的默认端口是5432。",
+    "zh2": "会议室预约需提前三天。",
+    "th": "พอร์ตเริ่มต้นของเซิร์ฟเวอร์คือ 5432",
+    "ko": "기본 포트는 오천입니다",
+    "cafe": "The café is closed on Mondays.",
+    "muller": "Frau Müller leitet das Büro.",
+    "notice": "The notice period is four weeks.",
+    "others": "A year of other words for company.",
+}
+
+
+@pytest.fixture(scope="module")
+def exact(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exact") / "index"
+    texts = enumerate(_EXACT.values())
+    build_lexical(folder, [Row(n, Chunk("a", n, 0, len(text), text)) for n, text in texts])
+    return TantivyIndex(folder)
+
+
+@pytest.mark.parametrize(
+    ("question", "name"),
+    [
+        ("d3b07384d113edec49eaa6238ad5ff00c3d4e5f6", "sha1"),
+        ("where is " + "9F86" * 16, "sha2"),
+        ("v1.3.2", "v132"),
+        ("what came in 2.1.3?", "v213"),
+        ("version 3.2.1", "v321"),
+        ("C++ manual", "cpp"),
+        ("C# manual", "csharp"),
+        (".NET", "net"),
+        ("12.0.0.10", "two"),
+        ("section 1.4.2", "s142"),
+        ("section 4.2.1", "s421"),
+        ("默认端口", "zh"),
+        ("数据库的默认端口是什么？", "zh"),
+        ("端口 5432", "zh"),
+        ("预约", "zh2"),
+        ("约", "zh2"),
+        ("พอร์ต", "th"),
+        ("포트", "ko"),
+        ("cafe", "cafe"),
+        ("CAFÉ", "cafe"),
+        ("ｃａｆｅ", "cafe"),
+        ("Muller", "muller"),
+        ("Mueller", "muller"),
+        ("büro", "muller"),
+        ("buro", "muller"),
+        ("teh notise period", "notice"),
+        ("périod notcie", "notice"),
+    ],
+)
+def test_strings_spellings_and_slips_are_found(exact, question, name):
+    assert _positions(exact.search(question, 1)) == [list(_EXACT).index(name)]
+
+
+@pytest.mark.parametrize("question", ["P055", "10.0.0.99", "notx", "v9.9.9x"])
+def test_no_figure_and_no_short_word_is_taken_for_a_slip(exact, question):
+    found = exact.search(question, 9)
+    assert "notice" not in [list(_EXACT)[position] for position in _positions(found)]
+
+
+def test_the_shares_of_words_hold_for_spellings_and_characters(exact):
+    shares = exact.word_shares("Müller 端口 the qqqq v9.9.9")
+    assert shares["端口"] == pytest.approx(1 / len(_EXACT))
+    assert shares["muller"] == pytest.approx(1 / len(_EXACT))
+    assert shares["qqqq"] == 0 and "9.9.9" not in shares
+    among = list(range(len(_EXACT)))
+    assert exact.word_shares("Müller 端口 the", among=among) == pytest.approx(
+        exact.word_shares("Müller 端口 the")
+    )
+
+
+def test_an_index_of_an_earlier_format_keeps_its_words(tmp_path):
+    import tantivy
+
+    builder = tantivy.SchemaBuilder()
+    builder.add_unsigned_field("position", stored=True, indexed=True, fast=True)
+    builder.add_text_field("text", stored=False, tokenizer_name="en_stem", index_option="freq")
+    (tmp_path / "old").mkdir()
+    older = tantivy.Index(builder.build(), path=str(tmp_path / "old"))
+    writer = older.writer(heap_size=15_000_000, num_threads=1)
+    document = tantivy.Document()
+    document.add_unsigned("position", 0)
+    document.add_text("text", "The notice of v1.3.2 for Müller")
+    writer.add_document(document)
+    writer.commit()
+    writer.wait_merging_threads()
+    index = TantivyIndex(tmp_path / "old")
+    assert _positions(index.search("notices in 1.3.2", 3)) == [0]
+    assert index.search("notise muller", 3) == []
+    assert index.word_shares("notice qqqq") == {"notic": 1.0, "qqqq": 0.0}
+
+
 def test_a_search_among_some_positions_scores_as_without(index):
     everything = {scored.position: scored.score for scored in index.search("the port server", 10)}
     some = index.search("the port server", 10, among=[6, 1])
@@ -146,12 +253,19 @@ def test_a_folder_that_is_no_index_is_corrupt(tmp_path):
 def test_a_full_disk_is_a_storage_error(tmp_path, monkeypatch):
     import tantivy
 
-    class FullWriter:
+    class FullIndex:
+        def __init__(self, *_, **__):
+            pass
+
+        def register_tokenizer(self, *_):
+            pass
+
+        def writer(self, **__):
+            return self
+
         def add_document(self, document):
             raise ValueError("An IO error occurred: 'No space left on device (os error 28)'")
 
-    monkeypatch.setattr(
-        tantivy, "Index", lambda *_, **__: type("I", (), {"writer": lambda *_, **__: FullWriter()})()
-    )
+    monkeypatch.setattr(tantivy, "Index", FullIndex)
     with pytest.raises(StorageError, match="no space left"):
         build_lexical(tmp_path / "full", [Row(0, Chunk("a", 0, 0, 1, "x"))])

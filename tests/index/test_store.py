@@ -221,6 +221,50 @@ def test_conditions_select_chunks_by_their_document(filtered, where, sources):
     assert len(chunks) == 2 * len(sources)
 
 
+@pytest.fixture
+def written(store):
+    metadata = {
+        "source": "wiki",
+        'q"k': "x",
+        "b\\s": "y",
+        "note": "two blanks",
+        "tags": '["a", "b c", 7, true]',
+        "broken": "[a",
+        "object": '{"a": 1}',
+        "autor": "Jos\u00e9",
+    }
+    for source, values in (("rows.jsonl#1", metadata), ("rows.jsonl#2", {"tags": "a", "source": "book"})):
+        document = Document(source, "some text here", "A title", metadata=values)
+        store.add(_content(source, document=document), _STATE, fingerprint="f")
+    store.number_chunks()
+    return store
+
+
+@pytest.mark.parametrize(
+    ("where", "rows"),
+    [
+        ({"source": "wiki"}, "1"),
+        ({"source": "rows.jsonl#*"}, "12"),
+        ({"source": "rows.jsonl#2", "tags": "a"}, "2"),
+        ({'q"k': "x"}, "1"),
+        ({"b\\s": "y"}, "1"),
+        ({"note": "two  blanks"}, "1"),
+        ({"tags": "a"}, "12"),
+        ({"tags": "b c"}, "1"),
+        ({"tags": "7"}, "1"),
+        ({"tags": "true"}, "1"),
+        ({"tags": "1"}, ""),
+        ({"broken": "[a"}, "1"),
+        ({"object": "1"}, ""),
+        ({"autor": "Jose\u0301"}, "1"),
+        ({"title": "A t*"}, "12"),
+    ],
+)
+def test_conditions_mean_what_was_written(written, where, rows):
+    chunks = written.chunks(written.positions_where(where))
+    assert {chunk.source for chunk in chunks} == {f"rows.jsonl#{row}" for row in rows}
+
+
 @pytest.mark.parametrize("key", ["autor", "", 'a"b', "$", "source; DROP TABLE chunks"])
 def test_an_unknown_key_is_an_error_that_lists_those_there_are(filtered, key):
     with pytest.raises(UsageError, match="no document has the key") as caught:

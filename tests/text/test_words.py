@@ -57,6 +57,12 @@ def test_stop_words_and_endings_do_not_count():
     assert content_words("The servers are listening on the ports") == ["server", "listen", "port"]
 
 
+def test_accents_and_width_do_not_count_and_unspaced_scripts_are_read_by_pairs():
+    assert content_words("Das Café von Müller, ＰＯＲＴ") == ["das", "cafe", "von", "muller", "port"]
+    assert content_words("端口5432，포트는 ไทย") == ["端口", "5432", "포트", "트는", "ไท", "ทย"]
+    assert overlaps("数据库的默认端口是什么？", ["默认端口是5432。", "会议室预约"])[0] > 0.25
+
+
 def test_a_sentence_supports_itself():
     assert share_supported("The port is 5432.", "By default the port is 5432, not more.") == 1.0
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -17,13 +16,12 @@ from hybrid.errors import ModelError, ModelMissing
 from hybrid.files import valid_utf8
 from hybrid.grounding.evidence import cut_pair
 from hybrid.grounding.scorers.labels import Labels, checked_labels, known_pairs, settled_labels
-from hybrid.grounding.values import Logits, Pair, merged_spans
+from hybrid.grounding.values import Logits, Pair
 from hybrid.models.device import Placement
 from hybrid.models.pretrained import LOADING, quiet, refusal, require_whole, unloadable
 from hybrid.models.resolve import weights_digest
-from hybrid.types import Span
 
-Spans = tuple[Span, ...]
+Texts = tuple[str, ...]
 
 # So many rows at once, as long as all their tokens, with padding, stay below the limit.
 _BATCH_ROWS = 32
@@ -37,9 +35,6 @@ _MOST_WORDS = 350
 _LEAST_WORDS = 16
 _TOKENS_A_WORD = 1.4
 _CLAIM_TOKENS = 64
-# Scripts that leave no space between words are marked letter by letter.
-_SINGLE = r"\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\u0e00-\u0eff"
-_WORD = re.compile(rf"\d+(?:[.,]\d+)*|[{_SINGLE}]|[^\W{_SINGLE}]+(?:['’][^\W{_SINGLE}]+)*")
 
 
 class Head(StrEnum):
@@ -113,23 +108,6 @@ class Checkpoint:
     def length(self, pair: Pair) -> int:
         """Return how many tokens a pair takes."""
         return len(self.encode([pair])["input_ids"][0])
-
-    def cut(self, pairs: Sequence[Pair]) -> list[list[Pair]]:
-        """Return each pair in parts that the model can read, see ``cut_pair``."""
-        return [cut_pair(pair, self.length, self.max_tokens) for pair in pairs]
-
-    def settled(
-        self, labels: Labels | None, name: str, outputs: Callable[[Sequence[Pair]], NDArray[np.float64]]
-    ) -> Labels:
-        """Return the labels, or what the names of the outputs and known pairs tell of them.
-
-        Raises:
-            ModelError: the model has no such outputs, or they cannot be told apart.
-        """
-        if labels is None:
-            known = known_pairs(name, self.length, self.max_tokens)
-            labels = settled_labels(name, self.names, outputs(known))
-        return checked_labels(labels, name, self.names)
 
     def rows(self, encoding: Any) -> list[TokenRow]:
         """Return what the model is given of an encoding."""
@@ -242,16 +220,21 @@ def _places(table: Any) -> int:
     return int(table.num_embeddings) - skipped
 
 
-class CrossEncoderScorer:
-    """A sequence classifier with one, two or three outputs.
+class ClassifierScorer:
+    """A sequence classifier with one, two or three outputs, or a token classifier with two.
 
     Of three outputs, support is the log-odds of entailment against the other two, and ``against`` that of
-    contradiction; of two there is no ``against``; a single output is taken as the log-odds itself. Evidence
-    beyond the model's limit is read in overlapping windows, of which the best counts (as in SummaC,
-    AlignScore and MiniCheck); nothing is cut off.
+    contradiction; of two there is no ``against``; a single output is taken as the log-odds itself. A claim
+    read token by token is as well supported as the worst of its words: whoever wrote these models calls an
+    answer hallucinated as soon as one token is, and a sum over tokens would grow with the length of the
+    claim. Punctuation asserts nothing and does not count.
+
+    Evidence beyond the model's limit is read in overlapping windows, of which the best counts (as in SummaC,
+    AlignScore and MiniCheck), for each token by itself; nothing is cut off.
 
     Args:
         folder: of the model.
+        head: what it classifies.
         name: under which it was asked for.
         placement: device and number format.
         labels: the places of its outputs; without them its names are read and checked on known pairs.
@@ -262,76 +245,25 @@ class CrossEncoderScorer:
     """
 
     def __init__(
-        self, folder: Path, *, name: str, placement: Placement, labels: Labels | None = None
+        self, folder: Path, head: Head, *, name: str, placement: Placement, labels: Labels | None = None
     ) -> None:
-        self._checkpoint = Checkpoint(folder, head=Head.PAIR, placement=placement)
-        self._name = name
-        self.labels = self._checkpoint.settled(labels, name, self._outputs)
+        self._checkpoint = source = Checkpoint(folder, head=head, placement=placement)
+        self._name, self._head = name, head
+        if head is Head.TOKENS and len(source.names) != 2:
+            raise ModelError(
+                f"{name} has {len(source.names)} outputs ({', '.join(source.names)}), expected supported and "
+                "not supported",
+                hint="choose a model that marks hallucinated tokens",
+            )
+        if labels is None:
+            known = self._read(known_pairs(name, source.length, source.max_tokens))
+            outputs = np.stack([found.mean(axis=0, dtype=np.float64) for _, found in known])
+            labels = settled_labels(name, source.names, outputs)
+        self.labels = checked_labels(labels, name, source.names)
 
     @property
     def name(self) -> str:
         """Return the name, the outputs that are read, the number format and a digest of the weights."""
-        return self._checkpoint.told(self._name, self.labels)
-
-    @property
-    def max_words(self) -> int:
-        """Return how many words of evidence fit beside a claim, 350 at the most."""
-        return self._checkpoint.max_words
-
-    def score(self, pairs: Sequence[Pair]) -> Logits:
-        """Return the logits of the pairs, in their order.
-
-        Raises:
-            UsageError: a claim is too long for the model, whatever the evidence.
-        """
-        cut = self._checkpoint.cut(pairs)
-        if not cut:
-            return self.labels.logits(np.empty((0, len(self._checkpoint.names))))
-        found = self.labels.logits(self._outputs([part for parts in cut for part in parts]))
-        begins = np.cumsum([0, *(len(parts) for parts in cut[:-1])])
-        against = None if found.against is None else np.maximum.reduceat(found.against, begins)
-        return Logits(np.maximum.reduceat(found.support, begins), against)
-
-    def _outputs(self, pairs: Sequence[Pair]) -> NDArray[np.float64]:
-        source = self._checkpoint
-        return np.stack(source.outputs(source.rows(source.encode(pairs)))).astype(np.float64)
-
-
-class TokenScorer:
-    """A token classifier with two outputs, which reads evidence and claim as a pair.
-
-    A claim is as well supported as the worst of its words: whoever wrote these models calls an answer
-    hallucinated as soon as one token is, and a sum over tokens would grow with the length of the claim.
-    Punctuation asserts nothing and does not count. There is no ``against``. Of several windows of evidence
-    one that supports a token is enough: to condemn it because one lacks it is the known fault of others.
-
-    Args:
-        folder: of the model.
-        name: under which it was asked for.
-        placement: device and number format.
-        labels: the place of the output that says supported; without it the names are read and checked on
-            known pairs.
-
-    Raises:
-        ModelMissing: there is no such model in the folder.
-        ModelError: its outputs cannot be told apart; the message has the numbers.
-    """
-
-    def __init__(
-        self, folder: Path, *, name: str, placement: Placement, labels: Labels | None = None
-    ) -> None:
-        self._checkpoint = Checkpoint(folder, head=Head.TOKENS, placement=placement)
-        self._name = name
-        if len(names := self._checkpoint.names) != 2:
-            raise ModelError(
-                f"{name} has {len(names)} outputs ({', '.join(names)}), expected supported and not supported",
-                hint="choose a model that marks hallucinated tokens",
-            )
-        self.labels = self._checkpoint.settled(labels, name, self._means)
-
-    @property
-    def name(self) -> str:
-        """Return the name, the output that is read, the number format and a digest of the weights."""
         return self._checkpoint.told(self._name, self.labels)
 
     @property
@@ -345,66 +277,38 @@ class TokenScorer:
         Raises:
             UsageError: a claim is too long for the model, whatever the evidence.
         """
-        worst = [_worst(pair.claim, *tokens) for pair, tokens in zip(pairs, self._judge(pairs), strict=True)]
-        return Logits(np.array(worst, dtype=np.float32))
-
-    def unsupported(self, pair: Pair, *, threshold: float = 0.5) -> tuple[Span, ...]:
-        """Return the stretches of the claim that the evidence does not carry, whole words, none overlapping.
-
-        Args:
-            pair: evidence and claim.
-            threshold: the probability of support from 0 to 1 below which a token counts.
-
-        Raises:
-            UsageError: the claim is too long for the model, whatever the evidence.
-        """
-        ((spans, support),) = self._judge([pair])
-        least = _log_odds(threshold)
-        doubted = [span for span, value in zip(spans, support, strict=True) if value < least]
-        marked = [
-            Span(word.start(), word.end())
-            for word in _WORD.finditer(pair.claim)
-            if any(word.start() < span.end and span.start < word.end() for span in doubted)
-        ]
-        return merged_spans(marked, length=len(pair.claim), text=pair.claim)
-
-    def _judge(self, pairs: Sequence[Pair]) -> list[tuple[Spans, NDArray[np.float32]]]:
-        """Return the tokens of each claim, and their log-odds of support by some window of evidence."""
-        cut = self._checkpoint.cut(pairs)
+        source = self._checkpoint
+        cut = [cut_pair(pair, source.length, source.max_tokens) for pair in pairs]
         reads = iter(self._read([part for parts in cut for part in parts]))
-        judged = []
-        for parts in cut:
+        support = np.zeros(len(pairs), dtype=np.float32)
+        told = self._head is Head.PAIR and self.labels.against is not None
+        against = np.zeros(len(pairs), dtype=np.float32) if told else None
+        for place, parts in enumerate(cut):
             windows = [next(reads) for _ in parts]
-            odds = [self.labels.logits(outputs.astype(np.float64)).support for _, outputs in windows]
-            judged.append((windows[0][0], np.max(odds, axis=0)))
-        return judged
+            said = [self.labels.logits(outputs.astype(np.float64)) for _, outputs in windows]
+            support[place] = _worst(windows[0][0], np.max([one.support for one in said], axis=0))
+            if against is not None:
+                against[place] = np.max([one.against for one in said if one.against is not None])
+        return Logits(support, against)
 
-    def _read(self, pairs: Sequence[Pair]) -> list[tuple[Spans, NDArray[np.float32]]]:
-        """Return the tokens of each claim, and their raw outputs, of shape (tokens, outputs)."""
+    def _read(self, pairs: Sequence[Pair]) -> list[tuple[Texts, NDArray[np.float32]]]:
+        """Return what is judged of each claim, its tokens or all of it, and the raw outputs of each."""
         if not pairs:
             return []
         encoding = self._checkpoint.encode(pairs)
-        outputs = self._checkpoint.outputs(self._checkpoint.rows(encoding))
+        found = self._checkpoint.outputs(self._checkpoint.rows(encoding))
+        if self._head is Head.PAIR:
+            return [((pair.claim,), outputs[None]) for pair, outputs in zip(pairs, found, strict=True)]
         reads = []
-        for place, values in enumerate(outputs):
+        for place, (pair, outputs) in enumerate(zip(pairs, found, strict=True)):
             inside = [where for where, text in enumerate(encoding.sequence_ids(place)) if text == 1]
-            spans = tuple(Span(*encoding["offset_mapping"][place][where]) for where in inside)
-            reads.append((spans, values[inside]))
+            spans = [encoding["offset_mapping"][place][where] for where in inside]
+            reads.append((tuple(pair.claim[start:end] for start, end in spans), outputs[inside]))
         return reads
 
-    def _means(self, pairs: Sequence[Pair]) -> NDArray[np.float64]:
-        return np.stack([outputs.mean(axis=0) for _, outputs in self._read(pairs)]).astype(np.float64)
 
-
-def _worst(claim: str, spans: Spans, support: NDArray[np.float32]) -> float:
-    """Return the least support of a token with a letter or digit, or of any if there is none, else 0."""
-    parts = (claim[span.start : span.end] for span in spans)
-    says = np.array([any(letter.isalnum() for letter in part) for part in parts], dtype=bool)
+def _worst(texts: Texts, support: NDArray[np.float32]) -> float:
+    """Return the least support of a text with a letter or digit, or of any if there is none, else 0."""
+    says = np.array([any(letter.isalnum() for letter in text) for text in texts], dtype=bool)
     counted = support[says] if says.any() else support
     return float(counted.min()) if len(counted) else 0.0
-
-
-def _log_odds(probability: float) -> float:
-    if not 0 < probability < 1:
-        return -math.inf if probability <= 0 else math.inf
-    return math.log(probability / (1 - probability))

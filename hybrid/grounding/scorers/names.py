@@ -77,12 +77,11 @@ class GeneratorJudge:
 
     Args:
         generator: only ``log_likelihoods`` and ``count_prompt_tokens`` are used.
-        language: of the prompt.
     """
 
-    def __init__(self, generator: Generator, *, language: str = "en") -> None:
+    def __init__(self, generator: Generator) -> None:
         self._generator = generator
-        self._prompt = load_grounding_prompt(language)
+        self._prompt = load_grounding_prompt("en")
 
     @property
     def name(self) -> str:
@@ -166,10 +165,11 @@ def scorer_for(
 
             return load_trained(settings, Path(model) if model else SHIPPED)
         case "nli" | "hf" | "tokens", True:
-            from hybrid.grounding.scorers.classifier import CrossEncoderScorer, TokenScorer
+            from hybrid.grounding.scorers.classifier import ClassifierScorer, Head
 
-            return (TokenScorer if kind == "tokens" else CrossEncoderScorer)(
+            return ClassifierScorer(
                 fetch(_PLACES.sub("", model), offline=settings.offline),
+                Head.TOKENS if kind == "tokens" else Head.PAIR,
                 name=_PLACES.sub("", name),
                 placement=choose_placement(settings.device, settings.dtype),
                 labels=_labels(model),

@@ -13,21 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from hybrid.config import ModelSettings
 from hybrid.errors import ModelError, ModelMissing
-from hybrid.files import write_json
 from hybrid.grounding.checks import HARD, TextFacts, contradictions, missing
-from hybrid.grounding.head import AlignmentHead, Shape, judge, read
+from hybrid.grounding.head import AlignmentHead, Read, Shape, judge, read
 from hybrid.grounding.tokens import Lexicon, TokenEncoder, lexicon_of
-from hybrid.grounding.values import Doubt, Logits, Pair, merged_spans
+from hybrid.grounding.values import Doubt, Logits, Pair
 from hybrid.models import TokenEmbedder
 from hybrid.models.loading import load_embedder
 from hybrid.text.sentences import sentence_spans
 from hybrid.text.words import content_words, tokens
-from hybrid.types import Span
 
 WORD_SIGNALS = ("together", "copied", "numbers", "names", "agreement")
 # So many places of a word are looked at: what has it more often is no text that a claim could be copied from.
@@ -86,16 +83,14 @@ SIGNALS = ("head", *WORD_SIGNALS)
 # Of the encoder: one that still knows the order of words, and the last.
 LAYERS = (3, 6)
 ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
-_WEIGHTS = "heads.safetensors"
-_CARD = "card.json"
+WEIGHTS = "heads.safetensors"
+CARD = "card.json"
 # A whole passage; of a page its best stretches tell more than all of it (WiCE dev: AUROC .80 instead of .77).
 _MAX_WORDS = 400
 # Of an evidence that has more tokens those stretches are read that share most with the claim, as in training.
 _EVIDENCE_TOKENS = 640
 # Pairs whose vectors are in memory at once.
 _BLOCK = 256
-# From which probability on a token is shown as not carried.
-_MARKED = 0.5
 
 
 def word_signals(pair: Pair) -> NDArray[np.float64]:
@@ -139,28 +134,6 @@ class Stack:
         """Return a logit for each row of signals, shape (rows, names)."""
         return np.asarray(signals, np.float64) @ np.asarray(self.weights, np.float64) + self.intercept
 
-    def as_json(self) -> dict[str, Any]:
-        """Return what ``stack_of`` reads."""
-        return {"weights": dict(zip(self.names, self.weights, strict=True)), "intercept": self.intercept}
-
-
-def stack_of(value: dict[str, Any]) -> Stack:
-    """Return the stack that ``as_json`` wrote."""
-    weights = {str(name): float(weight) for name, weight in value["weights"].items()}
-    return Stack(tuple(weights), tuple(weights.values()), float(value["intercept"]))
-
-
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Judgement:
-    """What is said of a pair: ``signals`` in the order of ``SIGNALS``, the first a mean over the heads.
-
-    ``unsupported`` is the probability of each claim token, likewise; ``places`` where they stand (tokens, 2).
-    """
-
-    signals: NDArray[np.float64]
-    unsupported: NDArray[np.float64]
-    places: NDArray[np.int64]
-
 
 class TrainedScorer:
     """Judge pairs by alignment heads and their stack; the weights belong to one encoder."""
@@ -168,62 +141,35 @@ class TrainedScorer:
     def __init__(
         self, heads: Sequence[AlignmentHead], stack: Stack, encoder: TokenEncoder, *, name: str
     ) -> None:
-        self._heads, self._stack, self._encoder = tuple(heads), stack, encoder
+        self.heads, self._stack, self._encoder = tuple(heads), stack, encoder
         self.name = name
         self.max_words = _MAX_WORDS
 
     @property
     def megabytes(self) -> float:
         """Return what the weights take on disk beside the encoder, in 10⁶ bytes."""
-        return sum(2 * p.numel() for head in self._heads for p in head.parameters()) / 1e6
+        return sum(2 * p.numel() for head in self.heads for p in head.parameters()) / 1e6
 
     def score(self, pairs: Sequence[Pair]) -> Logits:
         """Return the logits of the stack."""
         return Logits(self._stack.logits(self.signals(pairs)).astype(np.float32))
 
     def signals(self, pairs: Sequence[Pair]) -> NDArray[np.float64]:
-        """Return what the stack adds up, shape (pairs, signals)."""
+        """Return what the stack adds up, shape (pairs, signals); the first is the mean over the heads."""
         signals = np.zeros((len(pairs), len(SIGNALS)))
         for first in range(0, len(pairs), _BLOCK):
-            found = self._judged(pairs[first : first + _BLOCK])
-            # into one array, for what is kept of each pair would lie scattered among what is let go
-            signals[first : first + _BLOCK] = [one.signals for one in found]
+            block = pairs[first : first + _BLOCK]
+            reads = self.reads(block)
+            for head in self.heads:
+                for place, found in judge(head, reads):
+                    signals[first + place, 0] += float(found.support) / len(self.heads)
+            signals[first : first + len(block), 1:] = [word_signals(pair) for pair in block]
         return signals
 
-    def unsupported(self, pair: Pair) -> tuple[Span, ...]:
-        """Return the stretches of the claim that the evidence does not carry, in order and apart."""
-        spans, chances = self.tokens(pair)
-        wrong = [span for span, chance in zip(spans, chances, strict=True) if chance > _MARKED]
-        return merged_spans(wrong, length=len(pair.claim), text=pair.claim)
-
-    def tokens(self, pair: Pair) -> tuple[list[Span], list[float]]:
-        """Return where each token of the claim stands, and how likely it is not carried, from 0 to 1."""
-        (found,) = self._judged([pair])
-        return [Span(start, end) for start, end in found.places.tolist()], found.unsupported.tolist()
-
-    def _judged(self, pairs: Sequence[Pair]) -> list[Judgement]:
-        reads = read(
-            [pair.claim for pair in pairs],
-            [(pair.evidence,) for pair in pairs],
-            self._encoder,
-            lexicon=self._lexicon,
-            limit=_EVIDENCE_TOKENS,
-        )
-        logits = np.zeros(len(reads))
-        tokens = [np.zeros(len(item.claim)) for item in reads]
-        for head in self._heads:
-            for place, found in judge(head, reads):
-                logits[place] += float(found.support) / len(self._heads)
-                own = torch.sigmoid(found.unsupported[: len(tokens[place])])
-                tokens[place] += own.double().numpy() / len(self._heads)
-        return [
-            Judgement(
-                np.array([logit, *word_signals(pair)]),
-                wrong,
-                item.claim.places,
-            )
-            for logit, item, pair, wrong in zip(logits, reads, pairs, tokens, strict=True)
-        ]
+    def reads(self, pairs: Sequence[Pair]) -> list[Read]:
+        """Return pairs as the heads read them."""
+        claims, evidences = [pair.claim for pair in pairs], [(pair.evidence,) for pair in pairs]
+        return read(claims, evidences, self._encoder, lexicon=self._lexicon, limit=_EVIDENCE_TOKENS)
 
     @cached_property
     def _lexicon(self) -> Lexicon:
@@ -248,7 +194,7 @@ def load_trained(settings: ModelSettings, folder: Path) -> TrainedScorer:
     """
     from safetensors.torch import load_file
 
-    card_path = folder / _CARD
+    card_path = folder / CARD
     if not card_path.is_file():
         raise ModelMissing(
             f"there is no grounding model in {folder}", hint="make one: python -m recipes.grounding.own"
@@ -263,61 +209,18 @@ def load_trained(settings: ModelSettings, folder: Path) -> TrainedScorer:
         )
     lexicon = lexicon_of(encoder.pieces)
     shape = Shape(**card["shape"])
-    tensors = load_file(folder / _WEIGHTS)
+    tensors = load_file(folder / WEIGHTS)
     heads = []
     for number in range(int(card["heads"])):
         own = {k.partition(".")[2]: v.float() for k, v in tensors.items() if k.startswith(f"{number}.")}
         head = AlignmentHead(shape, lexicon)
         head.load_state_dict(own, strict=True)
         heads.append(head.eval())
-    stack = stack_of(card["stack"])
+    weights = {str(name): float(weight) for name, weight in card["stack"]["weights"].items()}
+    stack = Stack(tuple(weights), tuple(weights.values()), float(card["stack"]["intercept"]))
     if stack.names != SIGNALS:
         raise ModelError(
             f"the grounding model in {folder} weighs {', '.join(stack.names)}: expected {', '.join(SIGNALS)}",
             hint="it was made by another version; train it again: python -m recipes.grounding.own",
         )
     return TrainedScorer(heads, stack, encoder, name=f"trained {card['version']}")
-
-
-def save_trained(
-    folder: Path,
-    heads: Sequence[AlignmentHead],
-    stack: Stack,
-    encoder_digest: str,
-    *,
-    version: str,
-    licence: str,
-    made: dict[str, Any],
-) -> None:
-    """Write heads in half precision, and a card with what they belong to and what they were made of.
-
-    Args:
-        folder: made if it is not there.
-        heads: of one shape.
-        stack: over ``SIGNALS``.
-        encoder_digest: of the weights of the encoder that they were trained on.
-        version: stands in the scorer's name beside every figure.
-        licence: of the weights.
-        made: what the card says of data and settings.
-    """
-    from safetensors.torch import save_file
-
-    folder.mkdir(parents=True, exist_ok=True)
-    tensors = {
-        f"{number}.{name}": value.detach().half().contiguous()
-        for number, head in enumerate(heads)
-        for name, value in head.state_dict().items()
-    }
-    save_file(tensors, folder / _WEIGHTS)
-    card = {
-        "version": version,
-        "licence": licence,
-        "encoder": ENCODER,
-        "encoder_digest": encoder_digest,
-        "layers": list(LAYERS),
-        "shape": dataclasses.asdict(heads[0].shape),
-        "heads": len(heads),
-        "stack": stack.as_json(),
-        "made": made,
-    }
-    write_json(folder / _CARD, card)

@@ -108,7 +108,7 @@ def test_nothing_is_written_where_heads_add_nothing_to_words(encoder, tmp_path):
 def test_kinds_and_labels_weigh_alike_in_the_calibration():
     few, many = examples(10, "few"), examples(100, "many")
     # all supported claims of the large set, and few of the others
-    uneven = [one for n, one in enumerate(many) if not one.unsupported or n < 20]
+    uneven = [one for n, one in enumerate(many) if one.supported or n < 20]
     nothing = np.zeros(len(uneven))
     kinds = [
         Kind(Dataset("few", tuple(few)), *[np.arange(20.0)] * 5),
@@ -116,7 +116,7 @@ def test_kinds_and_labels_weigh_alike_in_the_calibration():
         Kind(Dataset("rules", (dataclasses.replace(few[0], task=MADE),)), *[np.ones(1)] * 5),
     ]
     chosen, logits = evened(kinds)
-    counts = {(one.domain, one.unsupported) for one in chosen}
+    counts = {(one.domain, one.supported) for one in chosen}
     assert len(chosen) == len(logits) == 40 and len(counts) == 4
     assert sorted(logits[:20]) == list(range(20))
 

@@ -28,7 +28,7 @@ def test_half_are_supported_and_every_mistake_is_made():
     found = extracts(_documents(40), count=400, seed=0, domain="birds")
     assert len(found) >= 100
     assert sum(one.label is Label.SUPPORTED for one in found) * 2 == len(found)
-    kinds = {one.kind for one in found if one.unsupported}
+    kinds = {one.kind for one in found if not one.supported}
     assert {"fused wrongly", "condition lost", "turned wrongly", "resolved wrongly"} <= kinds
     said = {(one.claim, one.kind) for one in found}
     assert ("The heron is known for the loud call that it has in spring.", "") in said

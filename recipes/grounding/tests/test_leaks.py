@@ -104,7 +104,7 @@ def test_equalised_sets_hold_as_many_of_both_and_only_given_examples_in_their_or
     kept = equalise(examples, seed=seed)
     places = [examples.index(one) for one in kept]
     assert places == sorted(set(places))
-    assert sum(e.unsupported for e in kept) * 2 == len(kept)
+    assert sum(not e.supported for e in kept) * 2 == len(kept)
     assert equalise(examples, seed=seed) == kept
 
 

@@ -4,7 +4,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hybrid.errors import UsageError
-from hybrid.grounding.scorers.trained import stack_of
 from recipes.grounding.recipe import Group, fit_stack
 
 _NAMES = ("good", "noise", "inverse")
@@ -75,11 +74,6 @@ def test_more_of_any_signal_never_lowers_the_logit(seed, which, more):
     raised = row.copy()
     raised[0, which] += more
     assert stack.logits(raised)[0] >= stack.logits(row)[0]
-
-
-def test_a_stack_survives_json():
-    stack = _fit(_NAMES, _data(3))
-    assert stack_of(stack.as_json()) == stack
 
 
 @pytest.mark.parametrize("supported", [np.ones(40, bool), np.zeros(40, bool), np.arange(6) % 2 == 0])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hybrid.grounding.scorers.classifier import CrossEncoderScorer, TokenScorer
+from hybrid.grounding.scorers.classifier import ClassifierScorer, Head
 from hybrid.grounding.scorers.labels import KNOWN
 from hybrid.grounding.scorers.names import GeneratorJudge
 from hybrid.grounding.values import Pair
@@ -45,7 +45,7 @@ LONG = ("x" * 100_000, "lamp " * 3_000, "\n" * 5_000, "😀" * 2_000)
 )
 def scorer(request, taught, cpu):
     def pairs(*model):
-        return CrossEncoderScorer(taught(*model), name="m", placement=cpu)
+        return ClassifierScorer(taught(*model), Head.PAIR, name="m", placement=cpu)
 
     match request.param:
         case "nli bert":
@@ -59,7 +59,8 @@ def scorer(request, taught, cpu):
         case "t5 encoder":
             return pairs("t5-encoder", "hallucinated", "consistent")
         case "bert tokens":
-            return TokenScorer(taught("bert-tokens", "LABEL_0", "LABEL_1"), name="m", placement=cpu)
+            folder = taught("bert-tokens", "LABEL_0", "LABEL_1")
+            return ClassifierScorer(folder, Head.TOKENS, name="m", placement=cpu)
         case "fake judge":
             return GeneratorJudge(ScriptedGenerator([""]))
     from hybrid.models.generator import TransformersGenerator

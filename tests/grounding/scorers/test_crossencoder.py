@@ -9,7 +9,7 @@ import pytest
 
 from hybrid.errors import ModelError, ModelMissing, UsageError
 from hybrid.grounding.evidence import cut_pair
-from hybrid.grounding.scorers.classifier import CrossEncoderScorer
+from hybrid.grounding.scorers.classifier import ClassifierScorer, Head
 from hybrid.grounding.scorers.labels import KNOWN, Labels, Relation
 from hybrid.grounding.values import Pair
 
@@ -21,7 +21,7 @@ DENIED = np.array([known.relation is Relation.DENIED for known in KNOWN])
 
 
 def scorer(folder, cpu, **options):
-    return CrossEncoderScorer(folder, name="m", placement=cpu, **options)
+    return ClassifierScorer(folder, Head.PAIR, name="m", placement=cpu, **options)
 
 
 @pytest.mark.slow

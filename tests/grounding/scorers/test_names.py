@@ -30,7 +30,6 @@ def test_the_places_of_the_outputs_can_be_said(taught, relabelled):
 def test_a_classifier_of_tokens_by_its_folder(taught):
     made = scorer_for(f"tokens:{taught('bert-tokens', 'LABEL_0', 'LABEL_1')}", SETTINGS)
     assert made.score([KNOWN[6].pair]).support[0] < 0
-    assert made.unsupported(KNOWN[6].pair)
 
 
 def test_a_generator_as_judge_by_its_folder(tiny_generator_folder):
