@@ -100,6 +100,7 @@ class Package:
         self._archive = archive
         # names are alike whatever their case, and some writers part folders as Windows does
         self._names = {name.replace("\\", "/").lower(): name for name in archive.namelist()}
+        self._relations: dict[str, dict[str, PartLink]] = {}
 
     def root(self, name: str, what: str = "") -> Element | None:
         """Return the root of a part; None where it cannot be read, told as ``what`` if it holds text."""
@@ -115,9 +116,11 @@ class Package:
 
     def relations(self, name: str) -> dict[str, PartLink]:
         """Return what a part refers to within the package, by identifier; of the package itself for ""."""
+        if name in self._relations:
+            return self._relations[name]
         folder, base = posixpath.split(name)
         root = self.root(posixpath.join(folder, "_rels", f"{base}.rels"))
-        return {
+        self._relations[name] = {
             value(one, "Id"): PartLink(
                 value(one, "Type").rpartition("/")[2],
                 posixpath.normpath(posixpath.join("/", folder, value(one, "Target"))).lstrip("/"),
@@ -125,6 +128,7 @@ class Package:
             for one in (() if root is None else root.iter("{*}Relationship"))
             if value(one, "TargetMode") != "External"
         }
+        return self._relations[name]
 
     def related(self, name: str, kind: str, what: str = "") -> Element | None:
         """Return the root of the first part of a kind that a part refers to, or None."""
@@ -342,7 +346,7 @@ class OfficeBlock:
     """A block before it is added; a table has ``rows``, of which the first ``heads`` name the columns.
 
     None in a row is a cell that the one to its left covers. ``role`` tells a caption and a line of a table
-    of contents from other paragraphs.
+    of contents from other paragraphs, and a chart from other tables.
     """
 
     kind: BlockKind
@@ -368,6 +372,13 @@ def add_blocks(builder: TextBuilder, blocks: Iterable[OfficeBlock]) -> None:
 
 
 _AMOUNT = re.compile(r"[-+−(]*[$€£¥]?\s*\d[\d.,\s]*(\D*)")
+_LONGEST_AMOUNT = 40
+
+
+def _unit(cell: str | None) -> str | None:
+    """Return what follows the number that a cell begins with, None where it is no amount."""
+    amount = _AMOUNT.fullmatch(cell) if cell and len(cell) <= _LONGEST_AMOUNT else None
+    return amount[1] if amount else None
 
 
 def count_heads(rows: Sequence[Sequence[str | None]]) -> int:
@@ -376,11 +387,14 @@ def count_heads(rows: Sequence[Sequence[str | None]]) -> int:
         return 0
     first, *others = rows
     for at, cell in enumerate(first[1:], 1):
-        amount = _AMOUNT.fullmatch(cell or "")
-        if amount and not re.fullmatch(r"(?:19|20)\d\d", cell or ""):
-            below = (_AMOUNT.fullmatch(row[at] or "") for row in others if at < len(row))
-            if any(other and other[1] == amount[1] for other in below):
-                return 0
+        unit = _unit(cell)
+        is_year = re.fullmatch(r"(?:19|20)\d\d", cell or "")
+        if (
+            unit is not None
+            and not is_year
+            and any(_unit(row[at]) == unit for row in others if at < len(row))
+        ):
+            return 0
     return 1
 
 
@@ -418,7 +432,8 @@ def _chart(root: Element) -> list[OfficeBlock]:
         tuple(zip((titles.get("catAx", ""), *keys), *columns, strict=True))
         for keys, columns in groups.items()
     ]
-    blocks = [OfficeBlock(BlockKind.TABLE, "", rows=rows, heads=1, caption=caption) for rows in tables]
+    kind = BlockKind.TABLE
+    blocks = [OfficeBlock(kind, "", rows=rows, heads=1, caption=caption, role="chart") for rows in tables]
     return [OfficeBlock(BlockKind.PARAGRAPH, caption), *blocks] if blocks else []
 
 
@@ -447,7 +462,7 @@ def _points(series: Element, *names: str) -> dict[int, str]:
 
 def _formatted(text: str, code: str) -> str:
     """Return a number of a chart as its format shows it: a share in percent, a day as a date."""
-    code = re.sub(r'\[\$-[^]]*]|"[^"€$£¥]*"', "", code)
+    code = re.sub(r'\[\$-[^]]*]|"[^"€$£¥]*"', "", code[:100])
     try:
         amount = float(text)
         if re.search("[yd]", code):

@@ -216,6 +216,7 @@ class _WordWalk:
             if value(note, "type") in ("", "normal")
         }
         self._marks: dict[tuple[str, str], str] = {}
+        self._gone: set[tuple[str, str]] = set()
         self._counts: Counter[str] = Counter()
         self._formats = {"footnote": "decimal", "endnote": "lowerRoman"}
         for kind in self._formats:
@@ -256,7 +257,8 @@ class _WordWalk:
         headers, footers = self._running("header"), self._running("footer")
         self._walk(self._root)
         self._end_line()
-        notes = [OfficeBlock(BlockKind.PARAGRAPH, self._text(note)) for note in self._notes.values()]
+        others = [note for key, note in self._notes.items() if key not in self._gone]
+        notes = [OfficeBlock(BlockKind.PARAGRAPH, self._text(note)) for note in others]
         for comment in _below(self._package.related(self._name, "comments"), "comment"):
             self._builder.leave_out("comment", _length(comment))
         return [*headers, *self._blocks, *self._waiting, *notes, *footers]
@@ -324,8 +326,8 @@ class _WordWalk:
         if length := _length(element):
             self._builder.leave_out(kind, length)
         for name in ("footnote", "endnote"):
-            for mark in element.iter(f"{{*}}{name}Reference"):
-                self._notes.pop((name, value(mark, "id")), None)
+            marks = element.iter(f"{{*}}{name}Reference")
+            self._gone.update((name, value(mark, "id")) for mark in marks)
 
     def _paragraph(self, paragraph: Element) -> None:
         self._inline(paragraph)
@@ -641,7 +643,7 @@ def _named(blocks: list[OfficeBlock], builder: TextBuilder) -> Iterator[OfficeBl
     headings = {one_line(block.text) for block in blocks if block.kind is BlockKind.HEADING}
     headings |= {text.partition(" ")[2] for text in headings if text[:1].isdigit()}
     for at, block in enumerate(blocks):
-        if block.role == "contents":
+        if block.role == "contents" and len(block.text) <= _LONGEST_NAME:
             entry = one_line(re.sub(r"[\s.…]*(?:\d+|[ivxlc]+)?$", "", block.text))
             if entry in headings or entry.partition(" ")[2] in headings:
                 builder.leave_out("table of contents", len(block.text))
@@ -655,12 +657,16 @@ def _caption(blocks: list[OfficeBlock], at: int) -> str:
     """Return the lines that name a table: those right above it, else the one right below."""
     names: list[str] = []
     for block in reversed(blocks[max(0, at - 3) : at]):
-        is_name = block.role == "caption" and not _FIGURE.match(block.text)
-        if not is_name and not (block.kind is BlockKind.PARAGRAPH and _UNIT.fullmatch(block.text)):
+        is_unit = block.kind is BlockKind.PARAGRAPH and _UNIT.fullmatch(block.text)
+        if not is_unit and not _is_name(block, blocks[at]):
             break
         names.insert(0, block.text)
     below = blocks[at + 1 : at + 3]
-    if not names and below and below[0].role == "caption" and not _FIGURE.match(below[0].text):
+    if not names and below and _is_name(below[0], blocks[at]):
         is_of_next = len(below) > 1 and below[1].kind is BlockKind.TABLE
         return "" if is_of_next else below[0].text
     return " ".join(names)
+
+
+def _is_name(block: OfficeBlock, table: OfficeBlock) -> bool:
+    return block.role == "caption" and (table.role == "chart" or not _FIGURE.match(block.text))

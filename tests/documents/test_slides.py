@@ -253,3 +253,23 @@ def test_what_is_missing_is_told_and_the_rest_stays(read_one, deck, slide):
         "notes that cannot be read",
         "slides that cannot be read",
     }
+
+
+def test_comments_and_objects_are_told(read_one, deck, slide):
+    slide.shapes.add_textbox(*PLACE).text_frame.text = "Text"
+    slide.shapes.add_ole_object(io.BytesIO(b"any"), "Package", *PLACE)
+
+    def change(parts):
+        name = "ppt/slides/_rels/slide1.xml.rels"
+        kind = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/comments"
+        link = f'<Relationship Id="rId77" Type="{kind}" Target="/ppt/comments/comment1.xml"/></Relationships>'
+        parts[name] = parts[name].replace(b"</Relationships>", link.encode())
+        comments = f"<p:cmLst {NAMES}><p:cm><p:text>Really?</p:text></p:cm></p:cmLst>"
+        return parts | {"ppt/comments/comment1.xml": comments}
+
+    document = read_one("a.pptx", saved(deck, change))
+    assert document.text == "Text"
+    assert {(one.kind, one.characters, one.lost) for one in document.left_out} == {
+        ("comment", 7, False),
+        ("embedded object", 0, True),
+    }

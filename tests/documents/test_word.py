@@ -1,6 +1,11 @@
 """Word documents: what a reader of the printed page sees, whatever Word wraps it in."""
 
+import itertools
+import re
+
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from hybrid.types import Document
 
@@ -436,6 +441,20 @@ def test_captions_stand_before_or_after(read_word, before, after, caption):
     assert block.caption == caption
 
 
+CHART = """<c:chartSpace xmlns:c="c"><c:ser><c:tx><c:v>2024</c:v></c:tx><c:cat><c:strLit><c:pt idx="0">
+<c:v>North</c:v></c:pt></c:strLit></c:cat><c:val><c:numLit><c:formatCode>"USD" 0</c:formatCode>
+<c:pt idx="0"><c:v>19.2</c:v></c:pt>
+</c:numLit></c:val></c:ser></c:chartSpace>"""
+
+
+def test_a_chart_in_a_document_is_a_table(read_word):
+    shown = '<w:r><w:drawing><c:chart xmlns:c="c" r:id="chart1"/></w:drawing></w:r>'
+    document = read_word(p(t("See the chart.") + shown) + styled("Caption", "Figure 1: Sales"), chart1=CHART)
+    rows, block = table_of(document)
+    assert rows == ["| 2024", "North | 19.2"]
+    assert block.caption == "Figure 1: Sales"
+
+
 @pytest.mark.parametrize(
     ("table", "rows"),
     [
@@ -501,6 +520,45 @@ def test_strict_files_and_other_names_of_the_main_part(read_one, make_zip):
     assert read_one("a.docx", named).text == "Strict."
 
 
+def wrapped(inner, *names):
+    around = [st.builds(f"<w:{name}>{{}}</w:{name}>".format, inner) for name in names]
+    return st.one_of(*around, st.builds(control, inner), st.lists(inner, min_size=1, max_size=3).map("".join))
+
+
+def boxed(inside):
+    return f"<w:r><w:pict><v:textbox><w:txbxContent>{inside}</w:txbxContent></v:textbox></w:pict></w:r>"
+
+
+RUNS = st.recursive(
+    st.just(t("@ ")) | st.just(up("st") + t("@ ")),
+    lambda inner: wrapped(
+        inner, "ins", "moveTo", "hyperlink", "smartTag", "customXml", "fldSimple", "unknown"
+    ),
+    max_leaves=4,
+)
+BLOCKS = st.recursive(
+    st.builds(p, RUNS) | st.builds(p, RUNS, st.just("<w:rPr><w:del/></w:rPr>")),
+    lambda inner: (
+        wrapped(inner, "ins", "customXml", "unknown")
+        | st.builds(lambda inside: p(t("@ ") + boxed(inside)), inner)
+        | st.lists(
+            st.lists(inner.map(tc), min_size=1, max_size=3).map(lambda cells: row(*cells)), max_size=3
+        ).map(lambda rows: tbl(*rows))
+    ),
+    max_leaves=8,
+)
+
+
+@pytest.mark.slow
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=st.lists(BLOCKS, min_size=1, max_size=3).map("".join))
+def test_every_word_comes_once(read_word, body):
+    count = itertools.count()
+    body = re.sub("@", lambda _: f"w{next(count)}", p(t("@ ")) + body)
+    words = re.findall(r"w\d+", read_word(body).text)
+    assert sorted(words) == sorted(f"w{at}" for at in range(next(count)))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "body",
@@ -516,3 +574,13 @@ def test_strict_files_and_other_names_of_the_main_part(read_one, make_zip):
 @pytest.mark.timeout(30)
 def test_work_is_bounded(read_word, body):
     assert isinstance(read_word(body), Document)
+
+
+def test_a_note_that_moved_with_its_text_stays(read_word):
+    mark = reference("footnote", 2)
+    document = read_word(
+        p(f"<w:moveFrom>{t('Old.')}{mark}</w:moveFrom>") + p(f"<w:moveTo>{t('New.')}{mark}</w:moveTo>"),
+        footnotes=f'<w:footnote w:id="2">{p("Note.")}</w:footnote>',
+    )
+    assert lines(document) == ["New. [1]", "[1] Note."]
+    assert told(document) == {"deleted text": (1, False)}
