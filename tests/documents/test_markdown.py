@@ -136,6 +136,7 @@ def texts(document):
         ("![alt text](a.png) <img src='a' alt='logo'>", "alt text logo"),
         ("`a  b` and ``c ` d``", None),
         ("price ~~50~~ 40", None),
+        ("$$x_{1}*y*z$$ and $a_1*b*c$ for $5 and $6", None),
     ],
 )
 def test_marks_go_and_nothing_that_is_said(read_one, source, shown):
