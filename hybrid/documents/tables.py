@@ -4,26 +4,51 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, groupby, islice, repeat
+from typing import Any, TextIO
 
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import TextBuilder
+from hybrid.documents.encoding import encoding_of
 from hybrid.documents.principals import is_rule, rule_of
 from hybrid.documents.source import SourceFile, Unreadable
-from hybrid.documents.text import encoding_of
 from hybrid.types import BlockKind, Document, Rejected
 
 _ID_FIELDS = ("_id", "id")
 _LONG_VALUE = 200
 _NAMES_SHOWN = 12
+_MAX_COLUMNS = 10_000
+# Where a file shows how it is written, and where its table begins at the latest.
+_SAMPLE_LINES, _SAMPLE_CHARACTERS = 200, 1 << 18
+_LINES_BEFORE_HEADER = 20
+# A cell between quotes goes on so far at most; then its quote was never closed.
+_LINES_A_ROW, _ROW_CHARACTERS = 1_000, 1 << 22
+_SEPARATORS, _NO_SEPARATOR = "\t,;|", "\x1f"
+_SAID_SEPARATOR = re.compile(r'"?sep=([^"\r\n])"?\s*', re.IGNORECASE)
+# A comma of a number or of a sentence is rather none between cells.
+_OTHER_COMMA = re.compile(r"(?<=\d),(?=\d)|, ")
+_MONEY = "$€£¥"
+_NUMBER = re.compile(rf"[-+(]*[{_MONEY}]?\s?[-+]?\.?\d[\d.,'\s]*(?:e[-+]?\d+)?\s?[%{_MONEY})]*")
+_YEAR = re.compile(r"(?:19|20)\d\d")
+_LETTERS, _DIGITS = re.compile(r"[^\W\d_]+"), re.compile(r"\d+")
+_NOTHING = frozenset({"", "-", "–", "—", "n/a", "na", "null", "none", "nan", "?"})
+_TRUTHS = frozenset({"true", "false", "yes", "no"})
+# A column is of the kind that so many of its cells are of.
+_MOST = 0.8
+_LONGEST_NAME = 100
 
 
 def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document | Rejected]:
     """Yield one document or one reason a row.
 
-    Its source is ``path#number``: the line for JSON lines, the row below the header for CSV.
+    Its source is ``path#number``: the line for JSON lines, the row below the header for CSV, from 1. What
+    stands above the table is ``path#0``. Of a CSV all cells are in the text, with the names of their columns
+    but for the column of the text; of JSON lines the other fields are metadata only.
     """
     rows = _read_json_lines if file.path.suffix.lower() in (".jsonl", ".ndjson") else _read_delimited
     empty = True
@@ -34,117 +59,80 @@ def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document | Re
         raise Unreadable("no rows in it: nothing to index")
 
 
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line of the file, by its number from 1; what is too long has a ``length`` and no text."""
+
+    number: int
+    text: str
+    length: int = 0
+
+
+def _lines(stream: TextIO, longest: int) -> Iterator[_Line]:
+    number = 0
+    while text := stream.readline(longest):
+        number += 1
+        length, rest = len(text), text
+        while len(rest) == longest and not rest.endswith("\n"):
+            rest = stream.readline(longest)
+            length += len(rest)
+        yield _Line(number, text) if length == len(text) else _Line(number, "", length)
+
+
+def _too_long(line: _Line, settings: DocumentSettings) -> str:
+    return (
+        f"line {line.number} has {line.length:,} characters, at most {settings.max_characters:,} are read; "
+        "split it or raise documents.max_characters"
+    )
+
+
+# --- JSON lines ----------------------------------------------------------------------------------------
+
+
 def _read_json_lines(file: SourceFile, settings: DocumentSettings) -> Iterator[Document | Rejected]:
     with file.path.open(encoding=encoding_of(file.path), errors="replace", newline="\n") as stream:
-        for number, line in enumerate(stream, start=1):
-            if not line.strip():
-                continue
-            source = f"{file.source}#{number}"
-            try:
-                yield _json_document(source, line, settings)
-            except Unreadable as error:
-                yield Rejected(source, str(error))
+        for line in _lines(stream, settings.max_characters):
+            source = f"{file.source}#{line.number}"
+            if line.length:
+                yield Rejected(source, _too_long(line, settings))
+            elif line.text.strip():
+                try:
+                    yield _json_document(source, line, settings)
+                except Unreadable as error:
+                    yield Rejected(source, str(error))
 
 
-def _json_document(source: str, line: str, settings: DocumentSettings) -> Document:
+def _json_document(source: str, line: _Line, settings: DocumentSettings) -> Document:
     try:
-        row = json.loads(line)
+        row = json.loads(line.text)
     except json.JSONDecodeError as error:
         raise Unreadable(f"not JSON: {error.msg} at character {error.pos + 1}") from error
     except (RecursionError, ValueError) as error:
         raise Unreadable(f"not readable JSON: {error}") from error
     if not isinstance(row, dict):
         raise Unreadable(f"expected a JSON object on the line, found {_kind(row)}")
-    name = settings.text_field
+    text, rest = _taken(row, settings.text_field)
+    values = {key: _plain(value) for key, value in rest.items() if not is_rule(key)}
+    title = values.pop("title", "")
+    builder = TextBuilder(settings.max_characters)
+    _add_text(builder, title, text, line.number)
+    rule = rule_of(row.items())
+    return builder.document(source, title=title, metadata=_with_id(values), principals=rule)
+
+
+def _taken(row: Mapping[str, Any], field: str) -> tuple[str, dict[str, Any]]:
+    """Return the text of a field, which may be a path such as ``body.text``, and the row without it."""
+    name, _, below = (field, "", "") if field in row else field.partition(".")
     if name not in row:
-        raise Unreadable(f"no field `{name}`, found {_names(row)}; set documents.text_field to one of them")
-    if not isinstance(row[name], str):
-        raise Unreadable(f"the field `{name}` is {_kind(row[name])}, expected a string")
-    values = {key: _plain(value) for key, value in row.items() if key != name and not is_rule(key)}
-    return _row_document(source, row[name], values, settings, rule_of(row.items()))
-
-
-def _read_delimited(file: SourceFile, settings: DocumentSettings) -> Iterator[Document | Rejected]:
-    csv.field_size_limit(min(settings.max_characters, sys.maxsize))
-    with file.path.open(encoding=encoding_of(file.path), errors="replace", newline="") as stream:
-        delimiter = "\t" if file.path.suffix.lower() == ".tsv" else _delimiter(stream.readline(1 << 16))
-        stream.seek(0)
-        rows = csv.reader(stream, delimiter=delimiter)
-        try:
-            header = [name.strip() for name in next(rows, [])]
-        except csv.Error as error:
-            raise Unreadable(f"its header row is damaged: {error}") from error
-        wanted = settings.text_field
-        if wanted != DocumentSettings().text_field and wanted not in header:
-            raise Unreadable(f"no column `{wanted}`, found {', '.join(header[:_NAMES_SHOWN])}")
-        number = 0
-        while True:
-            number += 1
-            source = f"{file.source}#{number}"
-            try:
-                row = next(rows, None)
-                if row is None:
-                    return
-                if any(cell.strip() for cell in row):
-                    yield _delimited_document(source, header, row, settings)
-            except csv.Error as error:
-                yield Rejected(source, f"damaged row: {error}")
-            except Unreadable as error:
-                yield Rejected(source, str(error))
-
-
-def _delimited_document(
-    source: str, header: list[str], row: list[str], settings: DocumentSettings
-) -> Document:
-    # a row may end before the column: then it names nobody
-    rule = rule_of((name, row[place] if place < len(row) else "") for place, name in enumerate(header))
-    names = [name or f"column {index}" for index, name in enumerate(header, start=1)]
-    names += [f"column {index}" for index in range(len(names) + 1, len(row) + 1)]
-    # two columns of one name are two columns: the second must not take the place of the first
-    names = [
-        name if names.index(name) == place else f"{name} ({place + 1})" for place, name in enumerate(names)
-    ]
-    values = {name: value for name, value in zip(names, row, strict=False) if not is_rule(name)}
-    if settings.text_field in values:
-        return _row_document(source, values.pop(settings.text_field), values, settings, rule)
-    text = "\n".join(f"{name}: {value.strip()}" for name, value in values.items() if value.strip())
-    builder = TextBuilder(settings.max_characters)
-    builder.add(BlockKind.PARAGRAPH, text)
-    # a long cell is in the text already; as a filter it would be useless
-    metadata = {name: value for name, value in values.items() if len(value) <= _LONG_VALUE}
-    return builder.document(
-        source, title=values.get("title", ""), metadata=_with_id(metadata), principals=rule
-    )
-
-
-def _row_document(
-    source: str,
-    text: str,
-    values: Mapping[str, str],
-    settings: DocumentSettings,
-    rule: tuple[str, ...] | None,
-) -> Document:
-    builder = TextBuilder(settings.max_characters)
-    title = values.get("title", "")
-    builder.add(BlockKind.HEADING, " ".join(title.split()), level=1)
-    for paragraph in text.replace("\r\n", "\n").split("\n\n"):
-        builder.add(BlockKind.PARAGRAPH, paragraph)
-    metadata = {name: value for name, value in values.items() if name != "title"}
-    return builder.document(source, title=title, metadata=_with_id(metadata), principals=rule)
-
-
-def _with_id(metadata: dict[str, str]) -> dict[str, str]:
-    found = next((name for name in _ID_FIELDS if metadata.get(name)), None)
-    return (
-        metadata
-        if found is None
-        else {"id": metadata[found], **{k: v for k, v in metadata.items() if k != found}}
-    )
-
-
-def _delimiter(header: str) -> str:
-    """Return the separator that the header row has most of."""
-    return max(",;\t|", key=header.count)
+        raise Unreadable(f"no field `{field}`, found {_names(row)}; set documents.text_field to one of them")
+    found, rest = row[name], {key: value for key, value in row.items() if key != name}
+    if below and isinstance(found, dict):
+        text, left = _taken(found, below)
+        return text, {**rest, name: left}
+    if below or not isinstance(found, str):
+        wanted = "an object" if below else "a string"
+        raise Unreadable(f"the field `{name}` is {_kind(found)}, expected {wanted}")
+    return found, rest
 
 
 def _plain(value: object) -> str:
@@ -163,3 +151,321 @@ def _kind(value: object) -> str:
 def _names(row: Mapping[str, Any]) -> str:
     names = ", ".join(f"`{name[:40]}`" for name in list(row)[:_NAMES_SHOWN])
     return names + (", …" if len(row) > _NAMES_SHOWN else "") if names else "none"
+
+
+# --- CSV -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """The cells of a row and the line on which it begins; ``damage`` says what is wrong with it."""
+
+    line: int
+    cells: tuple[str, ...]
+    damage: str = ""
+
+    @property
+    def filled(self) -> int:
+        """Return how many cells hold something."""
+        return sum(1 for cell in self.cells if cell.strip())
+
+
+def _read_delimited(file: SourceFile, settings: DocumentSettings) -> Iterator[Document | Rejected]:
+    csv.field_size_limit(min(settings.max_characters, sys.maxsize))
+    with file.path.open(encoding=encoding_of(file.path), errors="replace", newline="") as stream:
+        lines = _lines(stream, settings.max_characters)
+        said, sample = _sample(lines)
+        known = said or ("\t" if file.path.suffix.lower() == ".tsv" else "")
+        separator = known or _separator(sample, settings)
+        shown = list(_rows(sample, separator, settings))
+        head, named = _head(shown, settings)
+        if len(head.cells) > _MAX_COLUMNS:
+            raise Unreadable(f"{len(head.cells):,} columns; at most {_MAX_COLUMNS:,} are read")
+        names = _column_names(head.cells if named else ("",) * len(head.cells))
+        wanted = settings.text_field
+        if wanted != DocumentSettings().text_field and wanted not in names:
+            raise Unreadable(f"no column `{wanted}`, found {', '.join(names[:_NAMES_SHOWN])}")
+        before = [row for row in shown if row.line < head.line and row.filled]
+        if text := "\n".join(separator.join(row.cells).strip(f"{separator} ") for row in before).strip():
+            builder = TextBuilder(settings.max_characters)
+            builder.add(BlockKind.PARAGRAPH, text, line=before[0].line)
+            # where rows say who may read them, nothing says it of what stands above them
+            rule = () if any(map(is_rule, head.cells)) else None
+            yield builder.document(f"{file.source}#0", title=text.split("\n")[0], principals=rule)
+        rows = _rows(chain(sample, lines), separator, settings, columns=len(head.cells))
+        below = (row for row in rows if row.line >= head.line + named)
+        for number, row in enumerate(below, start=1):
+            source = f"{file.source}#{number}"
+            if row.filled:
+                try:
+                    yield _delimited_document(source, names, row, settings)
+                except Unreadable as error:
+                    yield Rejected(source, str(error))
+            if row.damage:
+                yield Rejected(source, row.damage)
+
+
+def _sample(lines: Iterator[_Line]) -> tuple[str, list[_Line]]:
+    """Return the separator that the first line may say, and the lines that show how the file is written."""
+    said, size = "", 0
+    sample: list[_Line] = []
+    for line in islice(lines, _SAMPLE_LINES):
+        if not sample and not said and (match := _SAID_SEPARATOR.fullmatch(line.text)):
+            said = match[1]
+            continue
+        sample.append(line)
+        size += len(line.text)
+        if size > _SAMPLE_CHARACTERS:
+            break
+    return said, sample
+
+
+def _rows(
+    lines: Iterable[_Line], separator: str, settings: DocumentSettings, *, columns: int = 0
+) -> Iterator[_Row]:
+    """Yield the rows; a quote that is never closed costs its own line and no other.
+
+    Args:
+        lines: of the file.
+        separator: of the cells.
+        settings: how long a line may be.
+        columns: a row of another width in which lines of this width stand is none: its quote was not closed.
+    """
+    coming, held = iter(lines), deque[_Line]()
+    while True:
+        taken: list[_Line] = []
+        wrong = ""
+        try:
+            cells = next(csv.reader(_fed(coming, held, taken), delimiter=separator, strict=True), [])
+        except csv.Error as error:
+            wrong = str(error)
+        if not taken:
+            return
+        first, *rest = taken
+        if rest and not wrong and len(cells) != columns:
+            wrong = "rows in a cell" if any(_width(line, separator) == columns for line in rest) else ""
+        if first.length:
+            yield _Row(first.number, (), _too_long(first, settings))
+        elif not wrong:
+            yield _Row(first.number, tuple(cells))
+        else:
+            held.extendleft(reversed(rest))
+            unclosed = bool(rest) or wrong.endswith("end of data")
+            yield _damaged(first, separator, columns, unclosed=unclosed)
+
+
+def _fed(coming: Iterator[_Line], held: deque[_Line], taken: list[_Line]) -> Iterator[str]:
+    """Yield the lines of one row, as far as it may go, and remember them."""
+    size = 0
+    while line := held.popleft() if held else next(coming, None):
+        size += len(line.text)
+        if taken and (line.length or len(taken) == _LINES_A_ROW or size > _ROW_CHARACTERS):
+            held.appendleft(line)
+            return
+        taken.append(line)
+        yield line.text
+
+
+def _damaged(line: _Line, separator: str, columns: int, *, unclosed: bool) -> _Row:
+    """Return the cells of a line whose quotes are wrong, as well as they can be told."""
+    try:
+        (cells,) = csv.reader([line.text], delimiter=separator)
+        (literal,) = csv.reader([line.text], delimiter=separator, quoting=csv.QUOTE_NONE)
+    except csv.Error as error:
+        return _Row(line.number, (), f"line {line.number}: {error}")
+    if unclosed:
+        reason = f"a quote that opens in line {line.number} is never closed: the line is read as it stands"
+        return _Row(line.number, tuple(literal), reason)
+    if len(cells) == columns or not columns:
+        return _Row(line.number, tuple(cells))
+    reason = f"quotes in line {line.number} stand where none can: its cells may be cut in the wrong place"
+    return _Row(line.number, tuple(literal if len(literal) == columns else cells), reason)
+
+
+def _width(line: _Line, separator: str) -> int:
+    return len(next(csv.reader([line.text], delimiter=separator), ()))
+
+
+def _separator(sample: Sequence[_Line], settings: DocumentSettings) -> str:
+    """Return what cuts most rows into as many cells as each other; a sign of no use if nothing does."""
+    best, best_rank = _NO_SEPARATOR, (False, 0.5, 0.0, 0)
+    whole = "".join(line.text for line in sample)
+    for separator in _SEPARATORS:
+        rows = [row for row in _rows(sample, separator, settings) if row.filled]
+        widths = Counter(len(row.cells) for row in rows if len(row.cells) > 1)
+        if not widths:
+            continue
+        alone = len(rows[0].cells) == 1
+        if alone and (_is_known(rows[0], settings) or whole.count(separator) == whole.count(f"{separator} ")):
+            continue  # one column of prose
+        width = widths.most_common(1)[0][0]
+        good = [len(row.cells) == width and not any(map(_has_stray_quote, row.cells)) for row in rows]
+        since = sum(good) / (len(good) - good.index(True)) if any(good) else 0.0
+        other = separator == "," and whole.count(",") == len(_OTHER_COMMA.findall(whole))
+        rank = (not alone and _is_known(rows[0], settings), sum(good) / len(rows), since, -other)
+        if rank > best_rank or (best == _NO_SEPARATOR and not alone):
+            best, best_rank = separator, rank
+    return best
+
+
+def _has_stray_quote(cell: str) -> bool:
+    return cell.count('"') % 2 == 1
+
+
+def _is_known(row: _Row, settings: DocumentSettings) -> bool:
+    """Tell whether a row names what this reader knows the meaning of, so that it is a header."""
+    names = [cell.strip() for cell in row.cells]
+    known = {*_ID_FIELDS, "title", settings.text_field}
+    return any(is_rule(name) or name.casefold() in known or name in known for name in names)
+
+
+def _head(shown: Sequence[_Row], settings: DocumentSettings) -> tuple[_Row, bool]:
+    """Return the first row of the table, and whether it names the columns.
+
+    Raises:
+        Unreadable: there is no row.
+    """
+    filled = [row for row in shown if row.filled]
+    if not filled:
+        raise Unreadable(next((row.damage for row in shown), "") or "no rows in it: nothing to index")
+    early = [place for place, row in enumerate(shown[:_LINES_BEFORE_HEADER]) if row.filled]
+    for place in early:
+        if any(map(is_rule, shown[place].cells)):
+            return shown[place], True
+    usual = Counter(len(row.cells) for row in filled).most_common(1)[0][0]
+    least = max(min(usual, 2), usual // 2)
+    begun = [place for place in early if not _stands_before(shown[place], least)]
+    start = begun[0] if begun else early[0] if early else shown.index(filled[0])
+    best = _evidence(shown[start], shown[start + 1 :], settings)
+    for place in begun[1:]:
+        # a blank line, and below it names: what stood above it was no table
+        if not shown[place - 1].filled and len(shown) > place + 1:
+            found = _evidence(shown[place], shown[place + 1 :], settings)
+            if found > max(best, 0):
+                start, best = place, found
+    return shown[start], best > 0 or (best == 0 and _may_name(shown[start], shown[start + 1 :]))
+
+
+def _stands_before(row: _Row, least: int) -> bool:
+    """Tell whether a row is a title or a remark above a table; the names of one may lack the first."""
+    first = row.cells[0].strip()
+    return first.startswith("##") or (row.filled < least and bool(first))
+
+
+def _evidence(row: _Row, below: Sequence[_Row], settings: DocumentSettings) -> int:
+    """Return how many columns say that a row names them, less those that say it is of their kind."""
+    if _is_known(row, settings):
+        return _MAX_COLUMNS
+    cells = [_type_of(cell) for cell in row.cells]
+    counts = [int(cell) for cell in row.cells if cell.strip().isdecimal() and len(cell) < 6]
+    if len(counts) > 2 and counts in (list(range(len(counts))), list(range(1, len(counts) + 1))):
+        cells = ["text" if cell in ("number", "year") else cell for cell in cells]
+    found = 0
+    for place, kind in enumerate(cells):
+        kinds = Counter(_type_of(other.cells[place]) for other in below if place < len(other.cells))
+        del kinds[""]
+        if kinds["number"]:
+            kinds["number"] += kinds.pop("year", 0)
+        if not kinds or not kind:
+            continue
+        usual, count = kinds.most_common(1)[0]
+        if usual == "text" or count < _MOST * kinds.total():
+            continue
+        found += -1 if kind == usual else 1
+    return found
+
+
+def _may_name(row: _Row, below: Sequence[_Row]) -> bool:
+    """Tell whether a row may be names where no column speaks for or against it: no numbers, no prose."""
+    for place, cell in enumerate(row.cells):
+        prose = len(cell) > _LONGEST_NAME or (len(cell) > _LONGEST_NAME // 4 and cell.rstrip().endswith("."))
+        if prose or _type_of(cell) not in ("", "text", "truth"):
+            return False
+        if cell.strip() and any(place < len(other.cells) and other.cells[place] == cell for other in below):
+            return False
+    return True
+
+
+def _type_of(cell: str) -> str:
+    """Return what a cell looks like: nothing, a year, a number, text, or the shape of a code or a date."""
+    value = cell.strip().casefold()[:_LONGEST_NAME]
+    if value in _NOTHING:
+        return ""
+    if _YEAR.fullmatch(value):
+        return "year"
+    if _NUMBER.fullmatch(value):
+        return "number"
+    if value in _TRUTHS:
+        return "truth"
+    if len(value) > _LONGEST_NAME // 4 or not any(letter.isdigit() for letter in value):
+        return "text"
+    return _LETTERS.sub("a", _DIGITS.sub("9", value))
+
+
+def _column_names(cells: Sequence[str]) -> tuple[str, ...]:
+    """Return a name for each column; two columns of one name are two columns, two rules stay two rules."""
+    names: list[str] = []
+    taken: set[str] = set()
+    for place, cell in enumerate(cells, start=1):
+        name = cell.strip() or f"column {place}"
+        while name in taken and not is_rule(name):
+            name = f"{name} ({place})"
+        taken.add(name)
+        names.append(name)
+    return tuple(names)
+
+
+def _delimited_document(
+    source: str, names: tuple[str, ...], row: _Row, settings: DocumentSettings
+) -> Document:
+    if len(row.cells) > _MAX_COLUMNS:
+        raise Unreadable(f"line {row.line} has {len(row.cells):,} cells; at most {_MAX_COLUMNS:,} are read")
+    if len(row.cells) > len(names):
+        names = _column_names((*names, *[""] * (len(row.cells) - len(names))))
+    # a row may end before the column: then it names nobody
+    rule = rule_of(zip(names, chain(row.cells, repeat("")), strict=False))
+    cells = {name: cell.strip() for name, cell in zip(names, row.cells, strict=False)}
+    values = {name: cell for name, cell in cells.items() if cell and not is_rule(name)}
+    builder = TextBuilder(settings.max_characters)
+    title = values.get("title", "")
+    text = values.pop(settings.text_field, "")
+    key = _key(values)
+    if text:
+        _add_text(builder, values.pop("title", ""), text, row.line)
+    _add_fields(builder, values, row.line)
+    # a long cell is in the text already; as a filter it would be useless
+    metadata = {name: value for name, value in values.items() if len(value) <= _LONG_VALUE}
+    return builder.document(source, title=title or key, metadata=_with_id(metadata), principals=rule)
+
+
+def _key(values: Mapping[str, str]) -> str:
+    """Return what tells a row from the others, for a title: its identity or its first cell, unless long."""
+    name = next((name for name in values if name.casefold() in _ID_FIELDS), next(iter(values), ""))
+    value = values.get(name, "")
+    if len(value) > _LONG_VALUE:
+        return ""
+    return value if any(map(str.isalpha, value)) or not value else f"{name}: {value}"
+
+
+def _add_text(builder: TextBuilder, title: str, text: str, line: int) -> None:
+    builder.add(BlockKind.HEADING, " ".join(title.split()), level=1, line=line)
+    for paragraph in text.replace("\r\n", "\n").split("\n\n"):
+        builder.add(BlockKind.PARAGRAPH, paragraph, line=line)
+
+
+def _add_fields(builder: TextBuilder, values: Mapping[str, str], line: int) -> None:
+    """Append the cells with the names of their columns; one that is long is a paragraph of its own."""
+    for is_long, group in groupby(values.items(), key=lambda item: len(item[1]) > _LONG_VALUE):
+        kind = BlockKind.PARAGRAPH if is_long else BlockKind.LIST
+        parts = [f"{name}: {value}" for name, value in group]
+        for part in parts if is_long else ["\n".join(parts)]:
+            builder.add(kind, part, line=line)
+
+
+def _with_id(metadata: dict[str, str]) -> dict[str, str]:
+    found = next((name for name in _ID_FIELDS if metadata.get(name)), None)
+    return (
+        metadata
+        if found is None
+        else {"id": metadata[found], **{k: v for k, v in metadata.items() if k != found}}
+    )

@@ -133,4 +133,4 @@ def test_a_rule_beside_no_document_is_told(tmp_path):
     found = scan(tmp_path, DocumentSettings())
     assert [file.source for file in found.files] == ["a.txt"]
     assert [item.source for item in found.rejected] == ["b.txt.principals"]
-    assert found.skipped == 1, "a rule is read, not skipped"
+    assert (found.skipped, found.unread) == (0, {".bin": 1}), "a rule is read, not skipped"

@@ -20,7 +20,11 @@ def test_csv_without_a_text_column(read_items):
 
 def test_csv_with_a_text_column(read_items, blocks_of):
     (item,) = read_items("a.csv", "title;body;lang\nGoats;They climb.;en\n", text_field="body")
-    assert blocks_of(item) == [("heading", 1, "Goats"), ("paragraph", 0, "They climb.")]
+    assert blocks_of(item) == [
+        ("heading", 1, "Goats"),
+        ("paragraph", 0, "They climb."),
+        ("list", 0, "lang: en"),
+    ]
     assert item.title == "Goats"
     assert item.metadata == {"lang": "en"}
 
@@ -78,6 +82,157 @@ def test_a_bad_line_does_not_cost_the_others(read_items, line, reason):
     else:
         assert isinstance(bad, Rejected)
         assert reason in bad.reason
+
+
+# --- how a CSV is written ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "texts"),
+    [
+        ("Produkt;Preis (EUR, netto)\nMutter;2,10\n", ["Produkt: Mutter\nPreis (EUR, netto): 2,10"]),
+        ("Name,Tags (a;b;c;d)\nbolt,x;y\n", ["Name: bolt\nTags (a;b;c;d): x;y"]),
+        ('no;"name, first";"city, state"\n1;"L., A."; "Rome, IT"\n', None),
+        ('id;"name, first"\n1;"Ada, L."\n', ["id: 1\nname, first: Ada, L."]),
+        ("sep=;\nProdukt;Preis\nSchraube;4,50\n", ["Produkt: Schraube\nPreis: 4,50"]),
+        ('"sep=\t"\na\tb\nx\t2\n', ["a: x\nb: 2"]),
+        ("a;b\n1,5;2,5\n", ["a: 1,5\nb: 2,5"]),
+        ("1,5;2,5\n3,5;4,5\n", ["column 1: 1,5\ncolumn 2: 2,5", "column 1: 3,5\ncolumn 2: 4,5"]),
+        ("name|age\nAda|36\n", ["name: Ada\nage: 36"]),
+        ("name,age\rAda,36\r", ["name: Ada\nage: 36"]),
+        ("text\nThe pump, at five bar\nThe valve\n", ["The pump, at five bar", "The valve"]),
+        ("comment\nHello, world\nBye, all\n", ["comment: Hello, world", "comment: Bye, all"]),
+        ("a,b,c\n1,2,3,\n4,5,6,\n", ["a: 1\nb: 2\nc: 3", "a: 4\nb: 5\nc: 6"]),
+        ("a,b,a\n1,2\n4,5,6,7\n", ["a: 1\nb: 2", "a: 4\nb: 5\na (3): 6\ncolumn 4: 7"]),
+    ],
+)
+def test_the_separator_is_what_most_rows_agree_on_outside_quotes(read_items, content, texts):
+    found = [item.text for item in read_items("a.csv", content)]
+    assert found == (texts or found)
+    assert not any("\n" in name for item in read_items("a.csv", content) for name in item.metadata)
+
+
+@pytest.mark.parametrize(
+    ("content", "first"),
+    [
+        ("1001,bolt,4.50\n1002,nut,2.10\n", "column 1: 1001\ncolumn 2: bolt\ncolumn 3: 4.50"),
+        ("2024-01-01,pump\n2024-01-02,valve\n", "column 1: 2024-01-01\ncolumn 2: pump"),
+        ("PX-7781,pump\nPX-7782,valve\n", "column 1: PX-7781\ncolumn 2: pump"),
+        ("bolt,steel\nnut,steel\n", "column 1: bolt\ncolumn 2: steel"),
+        ("1001,bolt\n", "column 1: 1001\ncolumn 2: bolt"),
+        ("Region,2019,2020\nNorth,19.2,21.4\nSouth,1,2\n", "Region: North\n2019: 19.2\n2020: 21.4"),
+        ("name,city\nAda,Rome\nBob,Paris\n", "name: Ada\ncity: Rome"),
+        (",price\n0,4.5\n1,2.1\n", "column 1: 0\nprice: 4.5"),
+        ("name,1,2,3\nx,5,6,7\n", "name: x\n1: 5\n2: 6\n3: 7"),
+    ],
+)
+def test_a_first_row_of_data_is_kept_and_one_of_names_names_the_columns(read_items, content, first):
+    items = read_items("a.csv", content)
+    assert items[0].text == first
+    assert items[0].source == "a.csv#1"
+
+
+@pytest.mark.parametrize(
+    ("before", "text"),
+    [
+        ("Sales report 2024\nAll amounts in EUR, net\n\n", "Sales report 2024\nAll amounts in EUR, net"),
+        ("Sales report;\n;\n", "Sales report"),
+        ("# exported by X\n# on 2024\n", "# exported by X\n# on 2024"),
+        ("Generated;2024-01-01\n;\n", "Generated;2024-01-01"),
+    ],
+)
+def test_lines_before_the_header_are_a_document(read_items, before, text):
+    above, bolt, nut = read_items("a.csv", f"{before}Product;Price\nBolt;4,50\nNut;2,10\n")
+    assert (above.source, above.text, above.blocks[0].line) == ("a.csv#0", text, 1)
+    assert (bolt.source, bolt.text) == ("a.csv#1", "Product: Bolt\nPrice: 4,50")
+    assert nut.blocks[0].line == before.count("\n") + 3
+
+
+def test_lines_before_a_table_that_says_who_may_read_it_are_nobodys(read_items):
+    above, row = read_items("a.csv", "For the board only\nprincipals;text\nanna;secret\n")
+    assert (above.principals, row.principals) == ((), ("anna",))
+
+
+@pytest.mark.parametrize(
+    ("rows", "bad"),
+    [
+        ('1,"bolt,4.50\n2,nut,2.10\n3,"washer",0.30\n', 1),
+        ('1,bolt,4.50\n2,"nut,2.10\n3,washer,0.30\n', 2),
+        ('1,bolt,4.50\n2,nut,2.10\n3,"washer,0.30\n', 3),
+        ('1,"bolt,4.50\n2,nut,2.10\n3,washer"\n', 1),
+    ],
+)
+def test_a_quote_that_is_never_closed_is_told_and_costs_no_other_row(read_items, rows, bad):
+    items = read_items("a.csv", f"id,name,price\n{rows}")
+    texts = [item.text.replace('"', "") for item in items if isinstance(item, Document)]
+    assert [text.partition("\n")[2].split(": ")[1].partition("\n")[0] for text in texts] == [
+        "bolt",
+        "nut",
+        "washer",
+    ]
+    told = [item for item in items if isinstance(item, Rejected)]
+    assert told[0].source == f"a.csv#{bad}"
+    assert f"line {bad + 1} is never closed" in told[0].reason
+
+
+def test_quotes_inside_cells(read_items):
+    content = 'id,name,price\n1,"bolt, ""big""\nand long",4.50\n2,5" pipe,2.10\n3,"a "b" c",1\n4,"x" y,z",1\n'
+    first, second, third, fourth, told = read_items("a.csv", content)
+    assert first.text == 'id: 1\nname: bolt, "big"\nand long\nprice: 4.50'
+    assert 'name: 5" pipe' in second.text
+    assert "b" in third.text
+    assert [block.line for item in (first, second, third) for block in item.blocks] == [2, 4, 5]
+    assert "price" in fourth.text
+    assert "quotes in line 6" in told.reason
+
+
+def test_a_quote_never_closed_is_looked_for_no_further_than_a_thousand_lines(read_items):
+    items = read_items("a.csv", 'a,b\n1,"x\n' + "1,2\n" * 3_000)
+    assert len(items) == 3_002
+
+
+def test_the_other_cells_are_found_beside_the_text_and_the_key_is_the_title(read_items, blocks_of):
+    (item,) = read_items("a.csv", f"text,part,note\nThe pump.,PX-7781,{'long ' * 60}\n")
+    assert item.title == "PX-7781"
+    assert blocks_of(item)[:2] == [("paragraph", 0, "The pump."), ("list", 0, "part: PX-7781")]
+    assert blocks_of(item)[2][2].startswith("note: long")
+    assert item.metadata == {"part": "PX-7781"}
+    assert read_items("b.csv", "name,id\nbolt,7\nnut,8\n")[0].title == "id: 7"
+
+
+def test_a_line_or_a_row_too_long_is_a_reason_and_the_rest_is_read(read_items):
+    content = "a,b\n1,2\n" + "x" * 3_000 + "\n3,4\n" + "," * 900 + "\n"
+    _, reason, last = read_items("a.csv", content, max_characters=1_000)
+    assert "line 3 has 3,001 characters, at most 1,000 are read" in reason.reason
+    assert last.text == "a: 3\nb: 4"
+    (only,) = read_items("b.csv", "x" * 3_000, max_characters=1_000)
+    assert "line 1 has" in only.reason
+    (wide,) = read_items("c.csv", "a," * 10_001 + "b\n1,2\n")
+    assert "columns; at most 10,000" in wide.reason
+    long, ok = read_items("d.jsonl", '{"text": "' + "x" * 3_000 + '"}\n{"text": "ok"}', max_characters=1_000)
+    assert "line 1 has" in long.reason
+    assert ok.text == "ok"
+
+
+@pytest.mark.parametrize(
+    ("row", "field", "text", "metadata"),
+    [
+        ({"body": {"text": "Goats.", "lang": "en"}}, "body.text", "Goats.", {"body": '{"lang": "en"}'}),
+        ({"body.text": "Goats.", "body": {"text": "no"}}, "body.text", "Goats.", {"body": '{"text": "no"}'}),
+        ({"a": {"b": {"c": "Goats."}}, "id": 7}, "a.b.c", "Goats.", {"id": "7", "a": '{"b": {}}'}),
+    ],
+)
+def test_the_text_of_a_json_line_may_be_a_path(read_items, row, field, text, metadata):
+    (item,) = read_items("a.jsonl", json.dumps(row), text_field=field)
+    assert (item.text, item.metadata) == (text, metadata)
+    assert item.blocks[0].line == 1
+
+
+def test_a_path_that_leads_nowhere_says_how_far_it_went(read_items):
+    (item,) = read_items("a.jsonl", '{"body": {"lang": "en"}, "n": 1}', text_field="body.text")
+    assert "no field `text`, found `lang`" in item.reason
+    (item,) = read_items("a.jsonl", '{"body": "x"}', text_field="body.text")
+    assert "`body` is a string, expected an object" in item.reason
 
 
 def test_a_table_without_rows_is_rejected(read_items):
