@@ -19,7 +19,8 @@ def _names(text: str) -> frozenset[str]:
 TAG_LENGTH = 2_000
 _VOID = _names("area base br col embed hr img input link meta param source track wbr")
 _LONE = _names(
-    "br hr wbr p li dt dd td th tr thead tbody tfoot div section article center blockquote ul ol dl table h1 h2 h3 h4 h5 h6"
+    "br hr wbr p li dt dd td th tr thead tbody tfoot div section article center blockquote ul ol dl table "
+    "h1 h2 h3 h4 h5 h6"
 )
 _BORDERS = _names(
     "address article aside blockquote body button center dd details dir div dl dt fieldset figcaption "
