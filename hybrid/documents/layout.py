@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from hybrid.documents.builder import TextBuilder
-from hybrid.documents.grid import CAPTION, Box, Piece, Row, Table
+from hybrid.documents.cells import CAPTION, Box, Piece, Row, Table
 from hybrid.documents.order import arrange, rows_of
 from hybrid.types import BlockKind
 

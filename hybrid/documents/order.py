@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
-from hybrid.documents.grid import CAPTION, Area, Box, Piece, Row, Table, columns_of, tables_of, words_in
+from hybrid.documents.cells import CAPTION, Area, Box, Piece, Row, Table, columns_of, tables_of, words_in
 
 _BULLET = re.compile(r"[•◦▪‣∙·●○■–—*-]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)]|\[\d{1,3}\]")
 _CURRENCY = re.compile(r"(?:US|C|A)?[$€£¥]|(?:USD|EUR|GBP|CHF)")

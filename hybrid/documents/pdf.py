@@ -19,7 +19,7 @@ from pypdf import PdfReader
 
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import TextBuilder
-from hybrid.documents.grid import Box, Piece
+from hybrid.documents.cells import Box, Piece
 from hybrid.documents.layout import Page, add_pages
 from hybrid.documents.order import NUMBER_GAP, NUMBER_SIGNS, whole
 from hybrid.documents.source import SourceFile, Unreadable, check_pages

@@ -15,7 +15,7 @@ from pypdf.generic import (
 )
 
 from hybrid.documents.builder import TextBuilder
-from hybrid.documents.grid import Piece
+from hybrid.documents.cells import Piece
 from hybrid.documents.layout import Page, add_pages
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hybrid.config import DocumentSettings
 from hybrid.documents import SourceFile, read
 from hybrid.documents.builder import TextBuilder
-from hybrid.documents.grid import Box, Piece
+from hybrid.documents.cells import Box, Piece
 from hybrid.documents.layout import Page, add_pages
 from hybrid.documents.order import whole
 from hybrid.documents.source import Unreadable
