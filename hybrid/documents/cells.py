@@ -22,7 +22,7 @@ _CELL_WORDS = 7
 _CELL_STEP = 1.6
 
 
-class Box(NamedTuple):
+class Stroke(NamedTuple):
     """A line or rectangle drawn on a page, in points from its lower left corner."""
 
     left: float
@@ -35,15 +35,15 @@ class Box(NamedTuple):
         """Return whether it is a vertical line."""
         return self.right - self.left < 3 and self.top - self.bottom > 4
 
-    def turned(self, degrees: int) -> Box:
+    def turned(self, degrees: int) -> Stroke:
         """Return the box on a page turned back by so many degrees."""
         cos, sin = round(math.cos(math.radians(degrees)), 9), round(math.sin(math.radians(degrees)), 9)
         xs = [x * cos + y * sin for x in (self.left, self.right) for y in (self.bottom, self.top)]
         ys = [y * cos - x * sin for x in (self.left, self.right) for y in (self.bottom, self.top)]
-        return Box(min(xs), min(ys), max(xs), max(ys))
+        return Stroke(min(xs), min(ys), max(xs), max(ys))
 
 
-class Piece(NamedTuple):
+class TextRun(NamedTuple):
     """A stretch of text without a wide gap: from where to where, on which height, and how it looks."""
 
     text: str
@@ -78,7 +78,7 @@ class Table(NamedTuple):
         return len(self.rows[-1]) == len(other.rows[-1]) and other.columns in ((), self.columns)
 
 
-Row = list[Piece]
+Row = list[TextRun]
 
 
 class Cell(NamedTuple):
@@ -102,13 +102,13 @@ class Area(NamedTuple):
     right: float
     levels: list[float]
 
-    def holds(self, piece: Piece) -> bool:
+    def holds(self, piece: TextRun) -> bool:
         """Return whether a piece stands in it."""
         middle = (piece.x + piece.end) / 2
         height = piece.y + 0.3 * piece.size
         return self.left - 2 < middle < self.right + 2 and self.levels[-1] < height < self.levels[0]
 
-    def band(self, piece: Piece) -> int:
+    def band(self, piece: TextRun) -> int:
         """Return how many lines are above a piece."""
         return sum(level > piece.y + 0.3 * piece.size for level in self.levels)
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from hybrid.documents.builder import TextBuilder
-from hybrid.documents.cells import CAPTION, Box, Piece, Row, Table
+from hybrid.documents.cells import CAPTION, Row, Stroke, Table, TextRun
 from hybrid.documents.order import arrange, rows_of
 from hybrid.types import BlockKind
 
@@ -49,8 +49,8 @@ _LEVELS = 6
 class Page(NamedTuple):
     """What stands on a page: text, lines and rectangles, and how many characters of comments on it."""
 
-    pieces: list[Piece]
-    boxes: list[Box]
+    pieces: list[TextRun]
+    boxes: list[Stroke]
     height: float = 0.0
     comments: int = 0
 
@@ -59,7 +59,7 @@ class Page(NamedTuple):
 class _Group:
     """Lines that belong together; ``turns`` holds the line numbers at which a page begins."""
 
-    lines: list[Piece] = field(default_factory=list)
+    lines: list[TextRun] = field(default_factory=list)
     turns: list[int] = field(default_factory=list)
     step_before: float = 0.0
 
@@ -78,7 +78,7 @@ def add_pages(builder: TextBuilder, pages: list[Page]) -> None:
 
 
 class _Layout:
-    def __init__(self, builder: TextBuilder, lines: list[Piece]) -> None:
+    def __init__(self, builder: TextBuilder, lines: list[TextRun]) -> None:
         self._builder = builder
         sizes: Counter[float] = Counter()
         for line in lines:
@@ -92,7 +92,7 @@ class _Layout:
         self._above = ""
         self._table: Table | None = None
 
-    def run(self, pages: list[list[Piece]]) -> None:
+    def run(self, pages: list[list[TextRun]]) -> None:
         group = _Group()
         waiting = 0
         for page in pages:
@@ -147,7 +147,7 @@ class _Layout:
         self._above = ""
         return 0
 
-    def _is_border(self, group: _Group, line: Piece, *, new_page: bool) -> bool:
+    def _is_border(self, group: _Group, line: TextRun, *, new_page: bool) -> bool:
         # where the step down is larger than usual, size or weight changes, a line is indented, or an item
         # begins; a paragraph may run over the end of a column or a page
         last = group.lines[-1]
@@ -168,7 +168,7 @@ class _Layout:
             )
         return step > _LOOSE_STEP * leading or self._is_indented(group, line) or self._ends_early(last)
 
-    def _is_indented(self, group: _Group, line: Piece) -> bool:
+    def _is_indented(self, group: _Group, line: TextRun) -> bool:
         shift = line.x - group.lines[-1].x
         if _ITEM.match(group.lines[0].text):
             return shift < -0.8 * line.size and len(group.lines) > 1
@@ -176,7 +176,7 @@ class _Layout:
             return True
         return shift < -0.8 * line.size and len(group.lines) > 1
 
-    def _ends_early(self, line: Piece) -> bool:
+    def _ends_early(self, line: TextRun) -> bool:
         return line.text.endswith(_SENTENCE_END[:4]) and len(line.text) < 30
 
     def _add(self, group: _Group) -> None:
@@ -286,7 +286,7 @@ def _caption_in(text: str, *, is_heading: bool, before: str) -> str:
     return ""
 
 
-def _usual_steps(lines: list[Piece]) -> dict[int, float]:
+def _usual_steps(lines: list[TextRun]) -> dict[int, float]:
     """Return the most frequent step from line to line for each size of text."""
     steps: dict[int, Counter[float]] = defaultdict(Counter)
     for last, line in pairwise(lines):
@@ -296,7 +296,7 @@ def _usual_steps(lines: list[Piece]) -> dict[int, float]:
     return {size: counts.most_common(1)[0][0] for size, counts in steps.items()}
 
 
-def _indented(lines: list[Piece]) -> Iterator[str]:
+def _indented(lines: list[TextRun]) -> Iterator[str]:
     left = min(line.x for line in lines)
     for line in lines:
         # a glyph of a monospaced font is 0.6 of its size wide
@@ -308,7 +308,7 @@ class _Edge(NamedTuple):
     """A piece of the outermost row of a page at its top or bottom."""
 
     page: int
-    piece: Piece
+    piece: TextRun
     pattern: str
     numbers: tuple[int, ...]
     height: int
@@ -367,7 +367,7 @@ def _repeated(edges: list[_Edge], inner: Counter[str]) -> list[_Edge]:
         for place, value in enumerate(edge.numbers):
             rest = edge.numbers[:place] + edge.numbers[place + 1 :]
             groups[edge.pattern, rest, place, value - edge.page].append(edge)
-    found: dict[tuple[int, Piece], _Edge] = {}
+    found: dict[tuple[int, TextRun], _Edge] = {}
     for key, group in groups.items():
         on = {edge.page for edge in group}
         if len(on) >= (_MIN_REPEATS if len(key) == 3 or group[0].pattern == "#" else _MIN_REPEATS - 1):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
-from hybrid.documents.cells import CAPTION, Area, Box, Piece, Row, Table, columns_of, tables_of, words_in
+from hybrid.documents.cells import CAPTION, Area, Row, Stroke, Table, TextRun, columns_of, tables_of, words_in
 
 _BULLET = re.compile(r"[•◦▪‣∙·●○■–—*-]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)]|\[\d{1,3}\]")
 _CURRENCY = re.compile(r"(?:US|C|A)?[$€£¥]|(?:USD|EUR|GBP|CHF)")
@@ -53,7 +53,7 @@ class _Gutter(NamedTuple):
         return _Gutter(*best, min(self.first, number), max(self.last, number), self.both + inner)
 
 
-def arrange(pieces: list[Piece], boxes: list[Box]) -> list[Piece]:
+def arrange(pieces: list[TextRun], boxes: list[Stroke]) -> list[TextRun]:
     """Return the lines of a page in reading order; a table is a piece of its own."""
     for outer in _areas(boxes):
         for area in _tabular(outer, [piece for piece in pieces if outer.holds(piece)]):
@@ -66,11 +66,11 @@ def arrange(pieces: list[Piece], boxes: list[Box]) -> list[Piece]:
                 step = (area.levels[0] - area.levels[-1]) / len(tables)
                 for number, table in enumerate(tables):
                     y = area.levels[0] - inside[0].size - number * step
-                    pieces.append(Piece("", area.left, area.right, y, inside[0].size, table=table))
+                    pieces.append(TextRun("", area.left, area.right, y, inside[0].size, table=table))
     return _ordered(rows_of(pieces))
 
 
-def _tabular(area: Area, pieces: list[Piece]) -> Iterator[Area]:
+def _tabular(area: Area, pieces: list[TextRun]) -> Iterator[Area]:
     """Yield the parts of an area without the prose and headings between its lines."""
     bands: dict[int, Row] = {}
     for piece in pieces:
@@ -93,7 +93,7 @@ def _tabular(area: Area, pieces: list[Piece]) -> Iterator[Area]:
         yield area._replace(levels=levels)
 
 
-def _lengthened(area: Area, inside: list[Piece], pieces: list[Piece]) -> Area:
+def _lengthened(area: Area, inside: list[TextRun], pieces: list[TextRun]) -> Area:
     """Return the area with the row below it that has no line at its end."""
     columns = columns_of(rows_of(inside))
     last, low = min((piece for piece in inside), key=lambda p: p.y, default=None), area.levels[-1]
@@ -111,13 +111,13 @@ def _lengthened(area: Area, inside: list[Piece], pieces: list[Piece]) -> Area:
     return area._replace(levels=[*area.levels, low - 1]) if len(touched) > 1 else area
 
 
-def whole(pieces: list[Piece], boxes: list[Box]) -> list[Piece]:
+def whole(pieces: list[TextRun], boxes: list[Stroke]) -> list[TextRun]:
     """Return the pieces of a page with those joined that belong together."""
     uprights = [box for box in boxes if box.is_upright]
     return [piece for row in rows_of(pieces) for piece in _merged(row, uprights)]
 
 
-def rows_of(pieces: list[Piece]) -> list[Row]:
+def rows_of(pieces: list[TextRun]) -> list[Row]:
     """Return the pieces that stand on one height, from left to right, the highest first."""
     rows: list[Row] = []
     for piece in sorted(pieces, key=lambda piece: (-piece.y, piece.x)):
@@ -130,7 +130,7 @@ def rows_of(pieces: list[Piece]) -> list[Row]:
     return rows
 
 
-def join_row(row: Row) -> Piece:
+def join_row(row: Row) -> TextRun:
     """Return the pieces of a row as one."""
     if len(row) == 1:
         return row[0]
@@ -143,7 +143,7 @@ def join_row(row: Row) -> Piece:
     )
 
 
-def _merged(row: Row, uprights: list[Box]) -> Row:
+def _merged(row: Row, uprights: list[Stroke]) -> Row:
     """Join what belongs together: words, a bullet and its item, a sign and its number, dots that lead."""
     row = [part for piece in row for part in _led(piece, alone=len(row) == 1)]
     merged = row[:1]
@@ -170,7 +170,7 @@ def _merged(row: Row, uprights: list[Box]) -> Row:
     return [p._replace(text=_LEADER.sub("", p.text) or p.text) if p.text[-1] == "." else p for p in merged]
 
 
-def _is_one(last: Piece, piece: Piece, rest: Row, uprights: list[Box], *, first: bool) -> bool:
+def _is_one(last: TextRun, piece: TextRun, rest: Row, uprights: list[Stroke], *, first: bool) -> bool:
     """Return whether two neighbours in a row belong together; ``rest`` is the row from the second on."""
     gap = (piece.x - last.end) / max(piece.size, last.size)
     if len(last.text) < 6:
@@ -193,7 +193,7 @@ def _is_one(last: Piece, piece: Piece, rest: Row, uprights: list[Box], *, first:
     )
 
 
-def _led(piece: Piece, *, alone: bool) -> Row:
+def _led(piece: TextRun, *, alone: bool) -> Row:
     """Return a label and the value that dots lead to, but not to the number of a page, as two pieces."""
     has_dots = ".." in piece.text or ". ." in piece.text
     match = _LED.fullmatch(piece.text) if has_dots else None
@@ -241,7 +241,7 @@ def _gutters(rows: list[Row]) -> list[_Gutter]:
     return closed + open_
 
 
-def _ordered(rows: list[Row]) -> list[Piece]:
+def _ordered(rows: list[Row]) -> list[TextRun]:
     """Read columns of prose one after the other, and rows of a table as rows."""
     if all(len(row) == 1 for row in rows) and not any(
         above[0].y - row[0].y < 0.9 * row[0].size for above, row in pairwise(rows)
@@ -261,7 +261,7 @@ def _ordered(rows: list[Row]) -> list[Piece]:
             *_ordered([row for row in right if row]),
             *_ordered(rows[gutter.last + 1 :]),
         ]
-    items: list[Piece] = []
+    items: list[TextRun] = []
     done = 0
     for first, last in _zones(rows, gutters):
         tables = tables_of(rows[first : last + 1])
@@ -273,7 +273,7 @@ def _ordered(rows: list[Row]) -> list[Piece]:
     return [*items, *_lines(rows[done:])]
 
 
-def _lines(rows: list[Row]) -> Iterator[Piece]:
+def _lines(rows: list[Row]) -> Iterator[TextRun]:
     for row in rows:
         if text := [piece for piece in row if not piece.table]:
             yield join_row(text)
@@ -335,19 +335,19 @@ def _zones(rows: list[Row], gutters: list[_Gutter]) -> Iterator[tuple[int, int]]
         yield start, last
 
 
-def _heads(row: Row, left: Piece, right: float) -> bool:
+def _heads(row: Row, left: TextRun, right: float) -> bool:
     """Return whether a row stands above the columns but the first, and not above the whole table."""
     middle = (row[0].x + row[-1].end) / 2
     of_values, of_all = (left.end + right) / 2, (left.x + right) / 2
     return row[0].x > left.end and not row[0].table and abs(middle - of_values) < abs(middle - of_all)
 
 
-def _goes_on(row: Row, below: Row, left: Piece) -> bool:
+def _goes_on(row: Row, below: Row, left: TextRun) -> bool:
     near = row[0].y - below[0].y < 1.5 * below[0].size and not below[0].table
     return near and (below[0].x > left.end or (len(below) == 1 and below[0].text[:1].islower()))
 
 
-def _areas(boxes: Iterable[Box]) -> list[Area]:
+def _areas(boxes: Iterable[Stroke]) -> list[Area]:
     """Return where at least three lines or edges of the same length stand above one another."""
     edges: list[tuple[float, float, float]] = []
     for box in boxes:
@@ -382,7 +382,7 @@ def _areas(boxes: Iterable[Box]) -> list[Area]:
     ]
 
 
-def _has_labels_outside(table: Table, inside: list[Piece], pieces: list[Piece], area: Area) -> bool:
+def _has_labels_outside(table: Table, inside: list[TextRun], pieces: list[TextRun], area: Area) -> bool:
     """Return whether only the numbers stand between the lines, as with those drawn below sums."""
     if any(row[0] and row[0][-1] not in NUMBER_SIGNS[0] for row in table.rows):
         return False

@@ -19,7 +19,7 @@ from pypdf import PdfReader
 
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import TextBuilder
-from hybrid.documents.cells import Box, Piece
+from hybrid.documents.cells import Stroke, TextRun
 from hybrid.documents.layout import Page, add_pages
 from hybrid.documents.order import NUMBER_GAP, NUMBER_SIGNS, whole
 from hybrid.documents.source import SourceFile, Unreadable, check_pages
@@ -143,7 +143,9 @@ def _read_with_pypdf(
 
     def read_one(index: int) -> Page:
         lines = enumerate(reader.pages[index].extract_text().translate(_LIGATURES).split("\n"))
-        return Page([Piece(line.strip(), 0, 500, -12.0 * row, 10) for row, line in lines if line.strip()], [])
+        return Page(
+            [TextRun(line.strip(), 0, 500, -12.0 * row, 10) for row, line in lines if line.strip()], []
+        )
 
     return _each_page(len(reader.pages), read_one)
 
@@ -161,7 +163,7 @@ def _refuse_textless(pages: list[Page], errors: list[str]) -> None:
         raise Unreadable(f"no legible text: {count}, but the fonts do not name their letters; run OCR first")
 
 
-def _drawn(page: pdfium.PdfPage, count: int, area: float) -> Iterator[Box]:
+def _drawn(page: pdfium.PdfPage, count: int, area: float) -> Iterator[Stroke]:
     """Yield the boxes of the lines and rectangles drawn, but for what fills the page."""
     sides = [ctypes.c_float() for _ in range(4)]
     for index in range(count):
@@ -169,7 +171,7 @@ def _drawn(page: pdfium.PdfPage, count: int, area: float) -> Iterator[Box]:
         if api.FPDFPageObj_GetType(handle) == api.FPDF_PAGEOBJ_PATH and (
             api.FPDFPageObj_GetBounds(handle, *sides)
         ):
-            box = Box(*(side.value for side in sides))
+            box = Stroke(*(side.value for side in sides))
             if (box.right - box.left) * (box.top - box.bottom) < 0.5 * area:
                 yield box
 
@@ -255,7 +257,7 @@ class _Glyphs:
         arrays = (getattr(self, item.name)[keep] for item in fields(self)[2:])
         return _Glyphs(self.text, self.turned, *arrays)
 
-    def pieces(self, boxes: list[Box]) -> Iterator[Piece]:
+    def pieces(self, boxes: list[Stroke]) -> Iterator[TextRun]:
         """Yield the stretches of text without wide gaps."""
         size = np.maximum(self.size[1:], self.size[:-1])
         gap = np.maximum(self.left[1:] - self.right[:-1], self.left[:-1] - self.right[1:])
@@ -296,7 +298,7 @@ class _Glyphs:
             for at in (stop - 1, (start + stop) // 2) if bold or mono else ():
                 also = self._font(at, fonts)
                 bold, mono = bold and also[0], mono and also[1]
-            yield Piece(
+            yield TextRun(
                 text.translate(_LIGATURES) if has_ligatures else text,
                 float(left[number]),
                 float(right[number]),
@@ -376,10 +378,10 @@ def _codes(page: pdfium.PdfTextPage, text: int) -> NDArray[np.uint32]:
 
 
 def _notes(
-    document: pdfium.PdfDocument, page: pdfium.PdfPage, pieces: list[Piece]
-) -> tuple[list[Piece], int]:
+    document: pdfium.PdfDocument, page: pdfium.PdfPage, pieces: list[TextRun]
+) -> tuple[list[TextRun], int]:
     """Return what is filled in or written onto a page, and how many characters comments have."""
-    notes: list[Piece] = []
+    notes: list[TextRun] = []
     comments = 0
     for index in range(api.FPDFPage_GetAnnotCount(page)):
         handle = api.FPDFPage_GetAnnot(page, index)
@@ -416,7 +418,7 @@ def _field(form: pdfium.PdfFormEnv, handle: Any) -> tuple[str, str]:
     return _string(api.FPDFAnnot_GetFormFieldValue, form, handle), name
 
 
-def _placed(text: str, name: str, box: Any, pieces: list[Piece]) -> Iterator[Piece]:
+def _placed(text: str, name: str, box: Any, pieces: list[TextRun]) -> Iterator[TextRun]:
     """Yield the lines of a value: on the line of the label before it, with the field's name if none is."""
     same = [p for p in pieces if box.bottom - 3 <= p.y <= box.top and p.x < box.left]
     label = max(same, key=lambda piece: piece.end, default=None)
@@ -425,7 +427,7 @@ def _placed(text: str, name: str, box: Any, pieces: list[Piece]) -> Iterator[Pie
         text = f"{name}: {text}"
     for row, line in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n")):
         if line.strip():
-            yield Piece(line.strip(), box.left, max(box.right, box.left + 1), y - row * 1.2 * size, size)
+            yield TextRun(line.strip(), box.left, max(box.right, box.left + 1), y - row * 1.2 * size, size)
 
 
 def _string(function: Callable[..., int], *arguments: Any) -> str:

@@ -15,7 +15,7 @@ from pypdf.generic import (
 )
 
 from hybrid.documents.builder import TextBuilder
-from hybrid.documents.cells import Piece
+from hybrid.documents.cells import TextRun
 from hybrid.documents.layout import Page, add_pages
 
 
@@ -348,6 +348,9 @@ def test_libraries_stay_silent(read_one, make_pdf, capfd, caplog):
 
 def test_contents_lines_keep_their_lines():
     builder = TextBuilder(1000)
-    lines = [Piece("Goats . . . . . . 3", 72, 200, 700, 10), Piece("Sheep . . . . . . 7", 72, 200, 688, 10)]
+    lines = [
+        TextRun("Goats . . . . . . 3", 72, 200, 700, 10),
+        TextRun("Sheep . . . . . . 7", 72, 200, 688, 10),
+    ]
     add_pages(builder, [Page(lines, [])])
     assert builder.document("a").text == "Goats … 3\nSheep … 7"

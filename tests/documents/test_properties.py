@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hybrid.config import DocumentSettings
 from hybrid.documents import SourceFile, read
 from hybrid.documents.builder import TextBuilder
-from hybrid.documents.cells import Box, Piece
+from hybrid.documents.cells import Stroke, TextRun
 from hybrid.documents.layout import Page, add_pages
 from hybrid.documents.order import whole
 from hybrid.documents.source import Unreadable
@@ -90,7 +90,7 @@ def test_any_bytes(tmp_path, name):
 
 
 def piece(text, x, width, y, size, bold, monospaced):
-    return Piece(text, x, x + width, y, size, bold, monospaced)
+    return TextRun(text, x, x + width, y, size, bold, monospaced)
 
 
 PIECES_OF_PAGES = st.builds(
@@ -104,7 +104,7 @@ PIECES_OF_PAGES = st.builds(
     monospaced=st.booleans(),
 )
 BOXES = st.builds(
-    Box,
+    Stroke,
     left=st.just(60.0),
     bottom=st.sampled_from([90.0, 106.0, 118.0]),
     right=st.sampled_from([60.5, 330.0]),
