@@ -1,273 +1,324 @@
-"""Markdown and MDX: the text that a reader of the rendered page sees, with its structure."""
+"""Markdown and MDX: the text that a reader of the rendered page sees, with its structure (CommonMark)."""
 
 from __future__ import annotations
 
-import html
 import re
-import textwrap
-from collections.abc import Callable, Iterator
-from itertools import takewhile
+from collections.abc import Iterator, Sequence
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_block import StateBlock, html_block, reference
+from markdown_it.rules_block.table import escapedSplit
+from markdown_it.rules_core import StateCore
+from markdown_it.rules_inline import StateInline
+from markdown_it.token import Token
+from mdit_py_plugins.deflist import deflist_plugin
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+from mdit_py_plugins.footnote import footnote_plugin
 
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import TextBuilder
-from hybrid.documents.principals import is_rule, rule_of
-from hybrid.documents.source import SourceFile, Unreadable
+from hybrid.documents.flow import TAG_LENGTH, Flow, Tags
+from hybrid.documents.frontmatter import front_matter
+from hybrid.documents.source import SourceFile
 from hybrid.documents.text import decode
 from hybrid.types import BlockKind, Document
 
-# Tags are named, since `<path>` in a manual is a placeholder and not a tag.
-_HTML_NAMES = (
-    "a|abbr|article|aside|audio|b|big|blockquote|br|button|caption|center|cite|code|col|colgroup|dd|del"
-    "|details|dfn|div|dl|dt|em|figcaption|figure|font|footer|form|h[1-6]|header|hr|i|iframe|img|input|ins"
-    "|kbd|label|li|main|mark|nav|ol|p|picture|pre|q|s|samp|script|section|small|source|span"
-    "|strike|strong|style|sub|summary|sup|svg|table|tbody|td|tfoot|th|thead|tr|tt|u|ul|var|video"
-)
-_ATTRIBUTES = r"""(?:[^<>{}"']|"[^"]*"|'[^']*'|\{(?:[^{}]|\{[^{}]*\})*\})*"""
-_HTML_TAG = re.compile(rf"</?(?:{_HTML_NAMES})(?![\w.\-:@]){_ATTRIBUTES}>", re.IGNORECASE)
-_COMPONENT_TAG = re.compile(rf"</?(?:[A-Z][\w.]*(?![\w.\-:@]){_ATTRIBUTES})?>")
-_SPOKEN_ATTRIBUTE = re.compile(r"""\b(?:alt|label)=(?:"([^"]*)"|'([^']*)')""")
-# A stretch without a blank line that is longer than this is data; marks in it are left alone, since
-# looking for their ends takes time that grows with the square of the length.
-_MAX_LENGTH = 50_000
-_SPECIAL = re.compile(r"[*_\[<>\\&`]")
-_CODE = re.compile(r"(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
-
-_HIDDEN = re.compile(r"\0(\d+)\0")
-_IMAGE = re.compile(
-    r"!\[([^\[\]]*)\](?:\([^()\s]*(?:\([^()]*\)[^()\s]*)*(?:\s+[\"'][^\"']*[\"'])?\)|\[[^\[\]]*\])"
-)
-_LINK = re.compile(
-    r"(?<!!)\[([^\[\]]+)\](?:\([^()\s]*(?:\([^()]*\)[^()\s]*)*(?:\s+[\"'][^\"']*[\"'])?\)|\[[^\[\]]*\])"
-)
-_AUTOLINK = re.compile(r"<((?:https?|ftp|mailto):[^<>\s]+)>")
-_STRONG = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
-_EMPHASIS = re.compile(r"(?<![\w*\\])\*(?=[^\s*])([^*\n]+?)(?<=[^\s*\\])\*(?![\w*])")
-_ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
-_CLEAN_UP = ((_IMAGE, r"\1"), (_LINK, r"\1"), (_AUTOLINK, r"\1"), (_STRONG, r"\2"), (_EMPHASIS, r"\1"))
-
-
-def strip_tags(text: str, *, components: bool) -> str:
-    """Return the text without HTML tags, and without components (``<Tabs>``) where that is asked.
-
-    What a tag would show (``alt``, ``label``) stays.
-    """
-
-    def change(part: str) -> str:
-        part = _HTML_TAG.sub(_spoken, part)
-        return _COMPONENT_TAG.sub(_spoken, part) if components else part
-
-    return _outside_code(text, change)
-
-
-def plain_inline(text: str) -> str:
-    """Return Markdown without its marks: links as their text, images as their description."""
-
-    def change(part: str) -> str:
-        for pattern, replacement in _CLEAN_UP:
-            part = pattern.sub(replacement, part)
-        return html.unescape(_ESCAPE.sub(r"\1", part))
-
-    return _outside_code(text, change)
-
-
-def _spoken(tag: re.Match[str]) -> str:
-    return " ".join(double or single for double, single in _SPOKEN_ATTRIBUTE.findall(tag[0]))
-
-
-def _outside_code(text: str, change: Callable[[str], str]) -> str:
-    """Change a text around its code spans, which may stand inside of a link."""
-    if len(text) > _MAX_LENGTH or not _SPECIAL.search(text):
-        return text
-    spans: list[str] = []
-
-    def hide(match: re.Match[str]) -> str:
-        spans.append(match[0])
-        return f"\0{len(spans) - 1}\0"
-
-    text = change(_CODE.sub(hide, text.replace("\0", "")))
-    return _HIDDEN.sub(lambda match: spans[int(match[1])], text)
-
-
-_FENCE = re.compile(r"(?P<indent>[ \t]*)(?P<marks>`{3,}|~{3,})(?P<info>[^`]*)")
-_ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*")
-_SETEXT = re.compile(r" {0,3}(=+|-+)[ \t]*")
-_RULE = re.compile(r" {0,3}(?:(?:\*[ \t]*){3,}|(?:-[ \t]*){3,}|(?:_[ \t]*){3,})")
-_ITEM = re.compile(r"[ \t]*(?:[*+\-]|\d{1,9}[.)])(?:[ \t]+|$)")
-_TABLE_RULE = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*")
-_CELL_BORDER = re.compile(r"(?<!\\)\|")
-_QUOTE = re.compile(r"^(?: {0,3}>[ \t]?)+")
+# What is nested deeper is text as it stands; so is a longer paragraph, since looking for the ends of marks
+# takes time that grows faster than the length.
+_MAX_DEPTH = 40
+_MAX_LENGTH = 20_000
+_EMBEDDED = re.compile(r"data:(\w*)[\w/.+\-]*(?:;[\w=.\-]+)*,[\w+/=%.~\-]{200,}")
 _ADMONITION = re.compile(r"[ \t]*:{3,}[ \t]*(?:\w+)?(?:\[(?P<title>[^\]]*)\])?[ \t]*(?P<rest>.*)")
-_DEFINITION = re.compile(r" {0,3}\[[^\]]+\]:[ \t]*\S.*")
-_MODULE = re.compile(r"(?:import|export)[ \t]")
-_FIELD = re.compile(r"(?P<name>[A-Za-z_][\w\- ]*):(?:[ \t]+(?P<value>.*))?")
-_COMMENT = re.compile(r"<!--.*?-->|\{/\*.*?\*/\}", re.DOTALL)
-_OPEN = re.compile(r"<!--|\{/\*")
-_CLOSE = re.compile(r"-->|\*/\}")
-_METADATA_LENGTH = 500
+_SPECIAL = re.compile(r"[^\w\s.,;()|/%+='\"-]")
+_ANCHOR = re.compile(r"[ \t]*\{#[\w:.\-]+[^{}]{0,100}\}$")
+_MODULE = re.compile(
+    r"import\s*(?:[\"'{*]|[\w$]+(?:\s*,\s*\{[^}]*\})?\s+from\s*[\"'])"
+    r"|export\s+(?:default|const|let|var|function|class|async|type|interface)\b|export\s*[*{]"
+)
+_RAW = re.compile(r"<(?:!|\?|(?:pre|script|style|textarea)\b)", re.IGNORECASE)
+# Behind `[name]:` stands an address, or else it is a sentence.
+_ADDRESS = re.compile(
+    r"\[(?:[^\[\]\\]|\\.)+\]:\s*(?:<|[a-z][a-z0-9+.\-]*:\S|[./#?]|\S*/|\S+\.[a-z]\w{1,4}(?:\s|$))"
+)
+_SCHEME = re.compile(r"(?:https?|ftp)$", re.IGNORECASE)
+_DRIVE_TAIL = re.compile(r"(?<=\b[A-Za-z]):(?:\\[\w.$~\-]+)+")
+_URL_TAIL = re.compile(r"://(?:[^\s<>*_`\[\]()\\|&\"']|_(?=[\w/])|&(?!#?\w+;)|\([^\s()<>]*\))+")
 
 
 def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
     """Yield the document of a Markdown file."""
-    lines = decode(file.path.read_bytes()).split("\n")
-    fields, rule, rest = front_matter(lines)
     builder = TextBuilder(settings.max_characters)
-    _Parser(builder, is_mdx=file.path.suffix.lower() == ".mdx").run(rest)
-    title = fields.pop("title", "")
-    yield builder.document(file.source, title=title, metadata=fields, principals=rule)
+    lines = decode(file.path.read_bytes(), builder).split("\n")
+    front = front_matter(lines)
+    if front.text:
+        builder.add(BlockKind.PARAGRAPH, front.text, line=2)
+    if front.cut:
+        builder.leave_out("end of a long field of the front matter", front.cut)
+    text = "\n".join(lines[front.lines :])
+    _add(builder, text, first_line=front.lines + 1, is_mdx=file.path.suffix.lower() == ".mdx")
+    title = front.fields.pop("title", "")
+    yield builder.document(file.source, title=title, metadata=front.fields, principals=front.rule)
 
 
-def front_matter(lines: list[str]) -> tuple[dict[str, str], tuple[str, ...] | None, list[str]]:
-    """Return the ``key: value`` lines between two ``---`` at the top, who may read it, and the rest."""
-    if not lines or lines[0].rstrip() != "---":
-        return {}, None, lines
-    end = next((index for index, line in enumerate(lines) if index and line.rstrip() in ("---", "...")), 0)
-    if not end and any(_rules(list(takewhile(str.strip, lines[1:])))):
-        raise Unreadable("its front matter says who may read it and has no end; write --- below it")
-    rule = rule_of(_rules(lines[1:end]))
-    fields: dict[str, str] = {}
-    for line in lines[1:end]:
-        if (match := _FIELD.fullmatch(line.rstrip())) and (value := _unquoted(match["value"] or "")):
-            fields[match["name"].strip()] = value[:_METADATA_LENGTH]
-    fields = {name: value for name, value in fields.items() if not is_rule(name)}
-    # a rule at the top of a page without front matter looks the same, but no fields follow it
-    return (fields, rule, lines[end + 1 :]) if fields or rule is not None else ({}, None, lines)
+def _add(builder: TextBuilder, text: str, *, first_line: int, is_mdx: bool) -> None:
+    """Append the blocks of a page."""
+
+    def embedded(found: re.Match[str]) -> str:
+        kind = "embedded image" if found[1] == "image" else "embedded file"
+        builder.leave_out(kind, len(found[0]))
+        return "…"
+
+    text = _EMBEDDED.sub(embedded, text)
+    tags = Tags(text, components=is_mdx)
+    flow = Flow(builder, tags)
+    for token in _Markdown(tags, is_mdx=is_mdx).parse(text):
+        if token.map:
+            flow.line = token.map[0] + first_line
+        _take(flow, token)
+    flow.end()
 
 
-def _rules(lines: list[str]) -> Iterator[tuple[str, object]]:
-    """Yield the fields that say who may read the page, on one line or as a list below it."""
-    for place, line in enumerate(lines):
-        name, colon, value = line.partition(":")
-        if colon and is_rule(name):
-            below = takewhile(lambda item: item.lstrip().startswith("-"), lines[place + 1 :])
-            yield name, value.strip() or [_unquoted(item.strip()[1:]) for item in below]
+def _take(flow: Flow, token: Token) -> None:
+    if token.type == "plain":
+        flow.text(token.content)
+    elif token.type == "inline":
+        _take_inline(flow, token.children or [])
+    elif token.type in ("fence", "code_block"):
+        flow.line += token.type == "fence"
+        flow.code(token.content)
+    elif token.type == "math_block":
+        flow.open("p")
+        flow.text(token.markup + token.content + token.markup)
+        flow.close("p")
+    elif token.type == "html_block":
+        flow.html(token.content)
+    elif token.type == "left_out":
+        flow.leave_out(token.info, token.content)
+    elif token.type == "footnote_reference_open":
+        flow.start_note(token.meta["label"])
+    elif token.tag and token.nesting >= 0:
+        whole = token.level == 0 and token.type in ("heading_open", "table_open")
+        flow.open(token.tag, start=int(token.attrs.get("start", 1)), whole=whole)
+    elif token.tag:
+        flow.close(token.tag)
 
 
-def _unquoted(value: str) -> str:
-    value = value.strip()
-    if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
-        return value[1:-1]
-    return "" if value in ("|", ">", "|-", ">-") else value
+# ``__main__`` is a name, and not a strong word
+_PYTHON = re.compile("all|call|class|dict|doc|enter|exit|file|future|init|main|name|new|repr|str|version")
 
 
-class _Parser:
-    """Cuts lines into blocks; ``stretch`` holds the lines since the last border, outside of fences."""
+def _take_inline(flow: Flow, tokens: Sequence[Token]) -> None:
+    kept = _kept_marks(tokens)
+    for place, token in enumerate(tokens):
+        if token.type in ("code_inline", "math_inline"):
+            flow.text(token.markup + token.content + token.markup)
+        elif token.type in ("softbreak", "hardbreak"):
+            flow.new_line()
+        elif token.type == "image":
+            _take_inline(flow, token.children or [])
+        elif token.type == "html_inline":
+            flow.html(token.content)
+        elif token.type == "left_out":
+            flow.leave_out(token.info, token.content)
+        elif token.type == "footnote_ref":
+            flow.text(f"[{token.meta['label']}]")
+        elif token.type in ("text", "text_special"):
+            flow.text(_raise_digits(token.content))
+        elif place in kept:
+            flow.text(token.markup)
 
-    def __init__(self, builder: TextBuilder, *, is_mdx: bool) -> None:
-        self._builder = builder
-        self._is_mdx = is_mdx
-        self._stretch: list[str] = []
-        self._open_comments = 0
 
-    def run(self, lines: list[str]) -> None:
-        index = 0
-        while index < len(lines):
-            line = lines[index]
-            if (match := _FENCE.fullmatch(line)) and not (match["marks"][0] == "`" and "`" in match["info"]):
-                self._flush()
-                index = self._fence(lines, index, match)
-                continue
-            if not line.strip() and not self._goes_on(lines, index):
-                self._flush()
-            else:
-                self._stretch.append(line)
-                self._open_comments += len(_OPEN.findall(line)) - len(_CLOSE.findall(line))
-            index += 1
-        self._flush()
+def _kept_marks(tokens: Sequence[Token]) -> set[int]:
+    """Return the places of marks that are part of a word or a number: ``2*3*4``, ``__init__.py``."""
+    kept: set[int] = set()
+    opened: list[int] = []
+    for place, token in enumerate(tokens):
+        if token.type in ("em_open", "strong_open"):
+            opened.append(place)
+        elif token.type in ("em_close", "strong_close") and opened:
+            start = opened.pop()
+            before = tokens[start - 1].content[-1:] if start else ""
+            after = tokens[place + 1].content[:2] if place + 1 < len(tokens) else ""
+            in_word = before.isalnum() and after[:1].isalnum()
+            is_name = token.markup[0] == "_" and (before == "." or re.match(r"\(|\.\w", after))
+            is_name = is_name or (token.markup == "__" and _PYTHON.fullmatch(tokens[start + 1].content))
+            if in_word or is_name:
+                kept |= {start, place}
+    return kept
 
-    def _goes_on(self, lines: list[str], index: int) -> bool:
-        """Return whether a blank line is inside of something that it does not end."""
-        if self._open_comments > 0:
-            return True
-        following = lines[index + 1] if index + 1 < len(lines) else ""
-        in_list = bool(self._stretch) and _ITEM.match(self._stretch[0]) is not None
-        return in_list and bool(_ITEM.match(following)) and _RULE.fullmatch(following) is None
 
-    def _fence(self, lines: list[str], index: int, opening: re.Match[str]) -> int:
-        """Take a fence whole; return the index behind it. One that is never closed runs to the end."""
-        marks = opening["marks"]
-        closing = re.compile(rf"[ \t]*{re.escape(marks[0])}{{{len(marks)},}}[ \t]*")
-        end = index + 1
-        while end < len(lines) and not closing.fullmatch(lines[end]):
-            end += 1
-        self._builder.add(BlockKind.CODE, textwrap.dedent("\n".join(lines[index + 1 : end])))
-        return end + 1
+def _raise_digits(text: str) -> str:
+    if "^" in text:
+        text = re.sub(r"(?<=\d)\^([+\-−]?\d+)\^(?!\d)", r"^\1", text)
+    return re.sub(r"(?<=[A-Za-z])~(\d{1,3})~", r"\1", text) if "~" in text else text
 
-    def _flush(self) -> None:
-        if not self._stretch:
-            return
-        stretch, self._stretch, self._open_comments = self._stretch, [], 0
-        if self._is_mdx and _MODULE.match(stretch[0]):
-            return
-        text = "\n".join(stretch)
-        if _CLOSE.search(text):  # looking for an end that never comes is slow
-            text = _COMMENT.sub("", text)
-        if all(line.startswith(("    ", "\t")) or not line.strip() for line in stretch):
-            self._add_indented(text)
-            return
-        lines = [_QUOTE.sub("", line) for line in strip_tags(text, components=self._is_mdx).split("\n")]
-        self._add_lines([line for line in map(_without_admonition, lines) if line.strip()])
 
-    def _add_indented(self, text: str) -> None:
-        # four blanks are code, but below a list item they are its next paragraph: a word tells them apart
-        text = textwrap.dedent(text)
-        is_code = not self._is_mdx and not _ITEM.match(text)
-        self._builder.add(
-            BlockKind.CODE if is_code else BlockKind.PARAGRAPH, text if is_code else plain_inline(text)
+class _Markdown(MarkdownIt):
+    """CommonMark with tables, footnotes and definition lists, and with a tag only where one is."""
+
+    def __init__(self, tags: Tags, *, is_mdx: bool) -> None:
+        super().__init__("commonmark", {"maxNesting": _MAX_DEPTH + 20, "html": True})
+        self._tags = tags
+        self.enable("table")
+        self.use(deflist_plugin).use(footnote_plugin, inline=False, move_to_end=False)
+        self.use(dollarmath_plugin, allow_labels=False, allow_space=False, allow_digits=False)
+        block, inline, core = self.block.ruler, self.inline.ruler, self.core.ruler
+        block.before("table", "deep", _take_deep)
+        block.at("reference", _reference)
+        inline.at("html_inline", self._tag)
+        inline.before("escape", "url", _url)
+        core.before("inline", "repair", _repair)
+        if is_mdx:
+            self.disable("code")
+            block.at("html_block", _mdx_block, {"alt": ["paragraph", "reference", "blockquote"]})
+            inline.before("html_inline", "comment", _mdx_comment)
+
+    # an address is never shown as a link, so none is dangerous, and all stay as they are written
+    def validateLink(self, url: str) -> bool:
+        return True
+
+    def normalizeLinkText(self, link: str) -> str:
+        return link
+
+    def _tag(self, state: StateInline, silent: bool) -> bool:
+        if state.src[state.pos] != "<":
+            return False
+        if state.src.startswith("<!--", state.pos):
+            return _comment(state, "-->", silent)
+        found = self._tags.match(state.src, state.pos)
+        if not found:
+            return False
+        if not silent:
+            state.push("html_inline", "", 0).content = found[0]
+        state.pos = found.end()
+        return True
+
+
+def _mdx_comment(state: StateInline, silent: bool) -> bool:
+    return state.src.startswith("{/*", state.pos) and _comment(state, "*/}", silent)
+
+
+def _comment(state: StateInline, end: str, silent: bool) -> bool:
+    stop = state.src.find(end, state.pos + 3)
+    if stop < 0:
+        return False
+    if not silent:
+        token = state.push("left_out", "", 0)
+        token.info, token.content = "comment", state.src[state.pos : stop + 3]
+    state.pos = stop + 3
+    return True
+
+
+def _url(state: StateInline, silent: bool) -> bool:
+    """Take the rest of an address or a path of Windows as it is: its signs are no marks."""
+    if state.src[state.pos] != ":":
+        return False
+    is_url = _SCHEME.search(state.src[max(0, state.pos - 6) : state.pos])
+    found = (_URL_TAIL if is_url else _DRIVE_TAIL).match(state.src, state.pos)
+    if not found:
+        return False
+    if not silent:
+        state.pending += found[0]
+    state.pos = found.end()
+    return True
+
+
+def _reference(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    place = state.bMarks[start] + state.tShift[start]
+    return _ADDRESS.match(state.src, place, place + TAG_LENGTH) is not None and reference(
+        state, start, end, silent
+    )
+
+
+def _take_deep(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """Take what is nested too deep as one paragraph; the parser would pass over it."""
+    if silent or state.level < _MAX_DEPTH:
+        return False
+    line = start
+    while line < end and (state.isEmpty(line) or state.sCount[line] >= state.blkIndent):
+        line += 1
+    token = state.push("inline", "", 0)
+    token.map, token.children = [start, line], []
+    token.content = state.getLines(start, line, state.blkIndent, False)
+    state.line = line
+    return True
+
+
+def _mdx_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """Take a comment, code of a module, or HTML whose content is no Markdown."""
+    place = state.bMarks[start] + state.tShift[start]
+    if state.level == 0 and _MODULE.match(state.src, place, place + TAG_LENGTH):
+        if silent:
+            return False  # it does not end a paragraph
+        stop = start
+        while stop < end and not state.isEmpty(stop):
+            stop += 1
+        kind = "module code"
+    elif state.src.startswith("{/*", place):
+        last = state.env.setdefault("last_comment", state.src.rfind("*/}"))
+        finish = state.src.find("*/}", place) if place < last else -1
+        if finish < 0:
+            return False
+        stop = start
+        while stop < end and state.bMarks[stop] <= finish:
+            stop += 1
+        if state.src[finish + 3 : state.eMarks[stop - 1]].strip():
+            return False  # text goes on behind it
+        kind = "comment"
+    else:
+        is_raw = re.compile(r"<(?:!|\?|(?:pre|script|style|textarea)\b)", re.IGNORECASE).match(
+            state.src, place
         )
-
-    def _add_lines(self, lines: list[str]) -> None:
-        """Append the blocks of a stretch without blank lines."""
-        while lines:
-            taken = self._heading(lines) or self._table(lines) or self._list(lines) or self._paragraph(lines)
-            lines = lines[taken:]
-
-    def _heading(self, lines: list[str]) -> int:
-        if match := _ATX.fullmatch(lines[0]):
-            self._builder.add(BlockKind.HEADING, plain_inline(match[2] or ""), level=len(match[1]))
-            return 1
-        if len(lines) > 1 and not _ITEM.match(lines[0]) and (match := _SETEXT.fullmatch(lines[1])):
-            self._builder.add(BlockKind.HEADING, plain_inline(lines[0]), level=1 if match[1][0] == "=" else 2)
-            return 2
-        return int(_RULE.fullmatch(lines[0]) is not None or _DEFINITION.fullmatch(lines[0]) is not None)
-
-    def _table(self, lines: list[str]) -> int:
-        if not self._starts_table(lines):
-            return 0
-        end = next((i for i, line in enumerate(lines) if i > 1 and "|" not in line), len(lines))
-        rows = [lines[0], *lines[2:end]]
-        self._builder.add(BlockKind.TABLE, "\n".join(filter(None, map(_table_row, rows))))
-        return end
-
-    def _list(self, lines: list[str]) -> int:
-        if not _ITEM.match(lines[0]):
-            return 0
-        end = next((i for i, line in enumerate(lines) if i and _ATX.fullmatch(line)), len(lines))
-        self._builder.add(BlockKind.LIST, "\n".join(plain_inline(line) for line in lines[:end]))
-        return end
-
-    def _paragraph(self, lines: list[str]) -> int:
-        end = 1
-        while end < len(lines) and not (self._is_border(lines[end]) or self._starts_table(lines[end:])):
-            end += 1
-        if end < len(lines) and _SETEXT.fullmatch(lines[end]) and end > 1:
-            end -= 1  # the last line is the heading that is underlined
-        self._builder.add(BlockKind.PARAGRAPH, plain_inline("\n".join(line.strip() for line in lines[:end])))
-        return end
-
-    def _is_border(self, line: str) -> bool:
-        return any(pattern.fullmatch(line) for pattern in (_ATX, _SETEXT, _RULE)) or bool(_ITEM.match(line))
-
-    def _starts_table(self, lines: list[str]) -> bool:
-        return len(lines) > 1 and "|" in lines[0] and bool(_TABLE_RULE.fullmatch(lines[1]))
+        return is_raw is not None and html_block(state, start, end, silent)
+    if not silent:
+        token = state.push("left_out", "", 0)
+        token.map, token.info = [start, stop], kind
+        token.content = state.getLines(start, stop, 0, False)
+        state.line = stop
+    return True
 
 
-def _table_row(line: str) -> str:
-    cells = _CELL_BORDER.split(line.strip().strip("|"))
-    texts = [plain_inline(cell.replace(r"\|", "|")).strip() for cell in cells]
-    return " | ".join(texts) if any(texts) else ""
+def _repair(state: StateCore) -> None:
+    """Before marks are read: keep cells beyond the heads, drop the fences of admonitions, bound the work."""
+    lines = state.src.split("\n")
+    tokens: list[Token] = []
+    for token in state.tokens:
+        if token.type == "tr_close":
+            tokens += _further_cells(tokens, lines)
+        elif token.type == "inline":
+            if tokens and tokens[-1].type == "heading_open":
+                token.content = _ANCHOR.sub("", token.content)
+            if ":::" in token.content:
+                shown = map(_without_admonition, token.content.split("\n"))
+                token.content = "\n".join(line for line in shown if line.strip())
+            if len(token.content) > _MAX_LENGTH or not _SPECIAL.search(token.content):
+                token.type = "plain"
+        tokens.append(token)
+    state.tokens = tokens
 
 
 def _without_admonition(line: str) -> str:
-    if match := _ADMONITION.fullmatch(line):
-        return match["title"] or match["rest"] or ""
-    return line
+    match = _ADMONITION.fullmatch(line)
+    return (match["title"] or match["rest"] or "") if match else line
+
+
+def _further_cells(tokens: list[Token], lines: list[str]) -> list[Token]:
+    """Return the cells of the last row that the table has no heads for, which the parser leaves out."""
+    place = len(tokens) - 1
+    while tokens[place].type != "tr_open":
+        place -= 1
+    cells = sum(token.type in ("inline", "plain") for token in tokens[place:])
+    row = tokens[place].map
+    assert row is not None
+    line = lines[row[0]].lstrip(" \t>").rstrip()
+    if line.count("|") <= cells - 1:
+        return []
+    found = escapedSplit(line)
+    found = found[1:] if found and not found[0].strip() else found
+    found = found[:-1] if found and not found[-1].strip() else found
+    further: list[Token] = []
+    for content in found[cells:]:
+        inline = Token("inline", "", 0)
+        inline.map, inline.content, inline.children = row, content.strip(), []
+        further += (Token("td_open", "td", 1), inline, Token("td_close", "td", -1))
+    return further

@@ -1,157 +1,500 @@
-"""Word documents (DOCX), and presentations (PPTX), whose slides are pages."""
+"""Office Open XML: the parts of a package, and what Word documents and presentations share in them."""
 
 from __future__ import annotations
 
-import importlib
+import contextlib
+import html
+import posixpath
 import re
-from collections.abc import Iterator
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from itertools import groupby
 from typing import Any
 
+from lxml import etree
+
 from hybrid.config import DocumentSettings
-from hybrid.documents.builder import TextBuilder
-from hybrid.documents.source import SourceFile, Unreadable, check_pages, open_zip
+from hybrid.documents.builder import TextBuilder, one_line
+from hybrid.documents.source import SourceFile, Unreadable, open_zip
 from hybrid.types import BlockKind, Document
 
-_HEADING = re.compile(r"heading (\d)", re.IGNORECASE)
-_LIST = re.compile(r"list\b(?: (?:bullet|number))?(?: (\d))?", re.IGNORECASE)
+Element = Any
+
 # The container that Office uses for files with a password, and used before 2007.
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+# what PowerPoint writes where nobody gave a title
+_NO_TITLE = "PowerPoint Presentation"
 
 
-def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
-    """Yield the document of a DOCX or a PPTX file."""
-    builder = TextBuilder(settings.max_characters)
-    if file.path.suffix.lower() == ".docx":
-        library = _library(file, settings, "docx", part="word/document.xml", what="Word document")
-        office = library.Document(str(file.path))
-        _add_word(builder, office)
-    else:
-        library = _library(file, settings, "pptx", part="ppt/presentation.xml", what="presentation")
-        office = library.Presentation(str(file.path))
-        check_pages(len(office.slides), settings, what="slides")
-        for slide in office.slides:
-            _add_slide(builder, slide)
-    title, author = office.core_properties.title or "", office.core_properties.author or ""
-    # what PowerPoint writes where nobody gave a title
-    title = "" if title == "PowerPoint Presentation" else title
-    yield builder.document(file.source, title=title, metadata={"author": author})
+@lru_cache(10_000)
+def _local(tag: str) -> str:
+    return tag.rpartition("}")[2]
 
 
-def _library(file: SourceFile, settings: DocumentSettings, name: str, *, part: str, what: str) -> Any:
-    """Return the library that reads a file, after the file was found to be one for it."""
-    try:
-        library = importlib.import_module(name)
-    except ImportError as error:
-        raise Unreadable(f"{name.upper()} needs the extra: pip install 'hybrid-assistant[office]'") from error
+def local(element: Element) -> str:
+    """Return the name of an element without its namespace, which differs between strict and other files."""
+    tag = element.tag
+    return _local(tag) if isinstance(tag, str) else ""
+
+
+def value(element: Element | None, name: str = "val") -> str:
+    """Return an attribute by its name, whatever the namespace; empty where there is none."""
+    if element is None:
+        return ""
+    return next((str(found) for key, found in element.items() if _local(key) == name), "")
+
+
+def relation(element: Element, name: str = "id") -> str:
+    """Return the relationship that an attribute names."""
+    keys = (key for key in element.keys() if key.endswith(f"elationships}}{name}"))  # noqa: SIM118  no dict
+    return next((str(element.get(key)) for key in keys), "")
+
+
+def child(element: Element | None, *path: str) -> Element | None:
+    """Return the first element below another one on a path of names."""
+    for name in path:
+        element = None if element is None else next((one for one in element if local(one) == name), None)
+    return element
+
+
+def is_on(element: Element | None) -> bool:
+    """Return whether a switch is there and not turned off."""
+    return element is not None and value(element) not in ("0", "false", "off")
+
+
+def chosen(element: Element) -> Element:
+    """Return of alternatives the first one that holds something, else the fallback."""
+    held = ("t", "chart", "relIds", "oMath", "tbl")
+    for one in element:
+        if local(one) == "Choice" and next(one.iter(*(f"{{*}}{name}" for name in held)), None) is not None:
+            return one
+    fallback = child(element, "Fallback")
+    return element if fallback is None else fallback
+
+
+def raw_text(element: Element) -> str:
+    """Return the text of an element; an entity that nobody defined is one of HTML, or stays as it stands."""
+    text = element.text or ""
+    if len(element):
+        text = html.unescape("".join(element.itertext()))
+    return text.replace("\n", " ")
+
+
+@dataclass(frozen=True, slots=True)
+class PartLink:
+    """What a part refers to: of what type, by the last word of its address, and where it lies."""
+
+    type: str
+    target: str
+
+
+class Package:
+    """The parts of an archive, by name and by relationship; a part that cannot be read is told."""
+
+    def __init__(self, archive: zipfile.ZipFile, builder: TextBuilder) -> None:
+        self.builder = builder
+        self._archive = archive
+        # names are alike whatever their case, and some writers part folders as Windows does
+        self._names = {name.replace("\\", "/").lower(): name for name in archive.namelist()}
+        self._relations: dict[str, dict[str, PartLink]] = {}
+
+    def root(self, name: str, what: str = "") -> Element | None:
+        """Return the root of a part; None where it cannot be read, told as ``what`` if it holds text."""
+        try:
+            data = self._archive.read(self._names[name.lower()])
+        except (KeyError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
+            root = None
+        else:
+            root = self._parse(data)
+        if root is None and what:
+            self.builder.leave_out(f"{what} that cannot be read", lost=True)
+        return root
+
+    def relations(self, name: str) -> dict[str, PartLink]:
+        """Return what a part refers to within the package, by identifier; of the package itself for ""."""
+        if name in self._relations:
+            return self._relations[name]
+        folder, base = posixpath.split(name)
+        root = self.root(posixpath.join(folder, "_rels", f"{base}.rels"))
+        self._relations[name] = {
+            value(one, "Id"): PartLink(
+                value(one, "Type").rpartition("/")[2],
+                posixpath.normpath(posixpath.join("/", folder, value(one, "Target"))).lstrip("/"),
+            )
+            for one in (() if root is None else root.iter("{*}Relationship"))
+            if value(one, "TargetMode") != "External"
+        }
+        return self._relations[name]
+
+    def related(self, name: str, kind: str, what: str = "") -> Element | None:
+        """Return the root of the first part of a kind that a part refers to, or None."""
+        target = next((one.target for one in self.relations(name).values() if one.type == kind), "")
+        return self.root(target, what) if target else None
+
+    def main(self) -> str:
+        """Return the name of the part that everything hangs on."""
+        for one in self.relations("").values():
+            if one.type == "officeDocument" and one.target.lower() in self._names:
+                return one.target
+        types = self.root("[Content_Types].xml")
+        for one in () if types is None else types.iter("{*}Override"):
+            if value(one, "ContentType").endswith(".main+xml"):
+                return value(one, "PartName").lstrip("/")
+        known = ("word/document.xml", "ppt/presentation.xml")
+        return next((name for name in known if name in self._names), "")
+
+    def _parse(self, data: bytes) -> Element | None:
+        for recover in (False, True):
+            # entities of the file itself are words of its text; libxml2 bounds how far they may grow
+            parser = etree.XMLParser(
+                resolve_entities=False if recover else "internal",
+                no_network=True,
+                load_dtd=False,
+                recover=recover,
+                remove_comments=True,
+                remove_pis=True,
+            )
+            with contextlib.suppress(etree.XMLSyntaxError):
+                root = etree.fromstring(data, parser)
+                if recover and root is not None:
+                    self.builder.leave_out("damaged stretch of XML", lost=True)
+                return root
+        return None
+
+
+@contextlib.contextmanager
+def open_package(
+    file: SourceFile, settings: DocumentSettings, *, root: str, what: str
+) -> Iterator[tuple[Package, str, Element]]:
+    """Open an Office file: its parts, the name of the main one, and its root element.
+
+    Raises:
+        Unreadable: it is encrypted, damaged, or another thing than a ``what``.
+    """
     with file.path.open("rb") as stream:
         if stream.read(8) == _OLD_OFFICE:
             raise Unreadable(
                 "encrypted, or from Office before 2007; save it in the new format, without a password"
             )
     with open_zip(file.path, settings) as archive:
-        if part not in archive.namelist():
+        package = Package(archive, TextBuilder(settings.max_characters))
+        name = package.main()
+        main = package.root(name)
+        if main is None or local(main) != root:
             raise Unreadable(f"damaged: no {what} inside of the archive")
-    return library
+        yield package, name, main
 
 
-def _add_word(builder: TextBuilder, word: Any) -> None:
-    items: list[str] = []
-    for block in word.iter_inner_content():
-        item = "" if hasattr(block, "rows") else _list_item(block)
-        if item:
-            items.append(item)
-            continue
-        _end_list(builder, items)
-        if hasattr(block, "rows"):
-            builder.add(BlockKind.TABLE, _table_text(block.rows))
-        else:
-            level = _level(block)
-            text = " ".join(block.text.split()) if level else block.text
-            builder.add(BlockKind.HEADING if level else BlockKind.PARAGRAPH, text, level=level)
-    _end_list(builder, items)
+def finish(package: Package, source: str, *, hidden_slides: str = "") -> Document:
+    """Return the document of what was added, with title and author of the file's properties."""
+    core = package.related("", "core-properties")
+    title, author = (
+        "" if core is None else core.findtext(f"{{*}}{name}", default="") for name in ("title", "creator")
+    )
+    title = "" if title == _NO_TITLE else title
+    return package.builder.document(
+        source, title=title, metadata={"author": author, "hidden_slides": hidden_slides}
+    )
 
 
-def _end_list(builder: TextBuilder, items: list[str]) -> None:
-    builder.add(BlockKind.LIST, "\n".join(items))
-    items.clear()
+# what a raised number is a power of: a short number that stands alone, a unit or a letter, a term in brackets
+_BASE = re.compile(
+    r"(?:(?<![\d.,])\d{1,3}|\b(?:[A-Za-zµμ]|[kcdmnµμ]m|ft|in|yd|mi|kg|sec)|\([^()]*[-+−*/=][^()]*\))$"
+)
 
 
-def _list_item(paragraph: Any) -> str:
-    """Return the paragraph as a line of a list, or nothing where it is none."""
-    text = " ".join(paragraph.text.split())
-    properties = paragraph._p.pPr
-    numbering = properties.numPr if properties is not None else None
-    style = _LIST.match(_style_name(paragraph))
-    if not text or (numbering is None and style is None) or _level(paragraph):
+def _raised(text: str, before: str) -> str:
+    """Return what stands above the line so that it changes no number: 10^6, m^2, note [12], 1st."""
+    mark = text.strip()
+    if mark == "o" and re.search(r"\d\s?$", before):
+        return "°"
+    if re.fullmatch(r"\d*[-+−–]|[-+−–]\d+", mark):
+        return f"^{mark}"
+    if _BASE.search(before) and re.fullmatch(r"\d+(?:[.,]\d+)?|(?<!\d)[a-z]", mark):
+        return mark if mark.isalpha() and before[-1].isdigit() else f"^{mark}"
+    is_note = before.strip() and re.fullmatch(r"\d[\d,;\s–-]*", mark)
+    return f" [{mark}]" if is_note else text
+
+
+class RunText:
+    """The text of a paragraph under construction; raised digits neither join a number nor a word.
+
+    >>> line = RunText()
+    >>> line.add("10"); line.add("6", raised=True); line.add(" cells, see note"); line.add("12", raised=True)
+    >>> line.take()
+    '10^6 cells, see note [12]'
+    """
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._raised = ""
+
+    def add(self, text: str, *, raised: bool = False) -> None:
+        """Append a stretch, which stands above the line where it is ``raised``."""
+        if raised:
+            self._raised += text
+        elif text:
+            self._settle()
+            self._parts.append(text)
+
+    def take(self) -> str:
+        """Return the text and begin anew."""
+        self._settle()
+        text = "".join(self._parts)
+        self._parts.clear()
+        return text
+
+    def _settle(self) -> None:
+        if self._raised:
+            self._parts.append(_raised(self._raised, "".join(self._parts[-3:])[-80:]))
+            self._raised = ""
+
+
+_SYMBOL = dict(zip(range(0x41, 0x5B), "ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ", strict=True))
+_SYMBOL |= zip(range(0x61, 0x7B), "αβχδεφγηιϕκλμνοπθρστυϖωξψζ", strict=True)
+_SYMBOL |= zip(b"\xa3\xa5\xab\xac\xae\xb0\xb1\xb3\xb4\xb7", "≤∞↔←→°±≥×•", strict=True)
+_SYMBOL |= zip(b"\xb8\xb9\xba\xbb\xd6\xd7\xe5\xf2", "÷≠≡≈√⋅∑∫", strict=True)
+_WINGDINGS = dict(zip(b"\x6f\xa8\xfc\xfd\xfe\xfb\xe0\xdf", "☐☐✓☒☑✗→←", strict=True))
+
+
+def symbols(text: str, font: str) -> str:
+    """Return what the characters of a font of symbols look like; those of other fonts as they are."""
+    drawn = _SYMBOL if font.startswith("Symbol") else _WINGDINGS if font.startswith("Wingdings") else {}
+    if not drawn:
+        return text
+    codes = (ord(one) - 0xF000 if 0xF000 <= ord(one) <= 0xF0FF else ord(one) for one in text)
+    return "".join(drawn.get(code, chr(code) if drawn is _SYMBOL or code <= 32 else "•") for code in codes)
+
+
+def numeral(count: int, style: str) -> str:
+    """Return a number as lists count: ``3``, ``c``, ``III``, nothing for the style ``none``."""
+    if style == "none":
         return ""
-    if numbering is not None and numbering.ilvl is not None:
-        depth = int(numbering.ilvl.val)
-    else:
-        depth = int(style[1] or 1) - 1 if style else 0
-    return "  " * min(depth, 8) + "- " + text
+    text = f"{count:02}" if style == "decimalZero" else str(count)
+    if style.endswith("Letter") and 0 < count <= 26 * 9:
+        text = chr(ord("a") + (count - 1) % 26) * (1 + (count - 1) // 26)
+    if style.endswith("Roman") and 0 < count < 4000:
+        text = "".join(row[int(digit)] for row, digit in zip(_ROMAN, f"{count:04}", strict=True))
+    return text.upper() if style.startswith("upper") else text
 
 
-def _level(paragraph: Any) -> int:
-    name = _style_name(paragraph)
-    if name.lower() == "title":
-        return 1
-    match = _HEADING.match(name)
-    return int(match[1]) or 1 if match else 0
+_ROMAN = (
+    ("", "m", "mm", "mmm"),
+    ("", "c", "cc", "ccc", "cd", "d", "dc", "dcc", "dccc", "cm"),
+    ("", "x", "xx", "xxx", "xl", "l", "lx", "lxx", "lxxx", "xc"),
+    ("", "i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix"),
+)
+
+# what a tracked change took away
+REMOVED = frozenset(("del", "moveFrom"))
 
 
-def _style_name(paragraph: Any) -> str:
-    style = paragraph.style
-    return (style.name or "") if style is not None else ""
+def equation(element: Element) -> str:
+    """Return an equation on one line: ``x^2``, ``(a+b)/2``, ``√(x)``."""
+    name = local(element)
+    if name == "t":
+        return raw_text(element)
+    if name.endswith("Pr") or name in REMOVED:
+        return ""
+    pieces = [(local(one), equation(one)) for one in element]
+    if name in _TERMS:
+        return _TERMS[name](element, {key: _grouped(text) for key, text in pieces})
+    if name == "d":
+        inner = _sign(element, "sepChr", "|").join(text for key, text in pieces if key == "e")
+        return _sign(element, "begChr", "(") + inner + _sign(element, "endChr", ")")
+    texts = [text for _, text in pieces if text]
+    return _JOINED[name].join(texts) if name in _JOINED else "".join(texts)
 
 
-def _add_slide(builder: TextBuilder, slide: Any) -> None:
-    builder.start_page()
-    title = slide.shapes.title
-    if title is not None and title.has_text_frame:
-        builder.add(BlockKind.HEADING, " ".join(title.text_frame.text.split()), level=1)
-    for shape in _leaves(slide.shapes):
-        if title is not None and shape.shape_id == title.shape_id:
+def _scripts(part: dict[str, str]) -> str:
+    low = f"_{part['sub']}" if part.get("sub") else ""
+    return low + (f"^{part['sup']}" if part.get("sup") else "")
+
+
+def _grouped(text: str) -> str:
+    """Return a term in brackets where it would fall apart without."""
+    text = text.strip()
+    return text if re.fullmatch(r"[\w.,∞]*|\([^()]*\)", text) else f"({text})"
+
+
+def _sign(element: Element, name: str, usual: str) -> str:
+    found = child(element, f"{local(element)}Pr", name)
+    return usual if found is None else value(found)
+
+
+_TERMS: dict[str, Callable[[Element, dict[str, str]], str]] = {
+    "f": lambda _, part: f"{part.get('num', '')}/{part.get('den', '')}",
+    "sSup": lambda _, part: part.get("e", "") + _scripts(part),
+    "sSub": lambda _, part: part.get("e", "") + _scripts(part),
+    "sSubSup": lambda _, part: part.get("e", "") + _scripts(part),
+    "sPre": lambda _, part: _scripts(part) + part.get("e", ""),
+    "nary": lambda one, part: f"{_sign(one, 'chr', '∫')}{_scripts(part)} {part.get('e', '')}",
+    "limLow": lambda _, part: f"{part.get('e', '')}_{part.get('lim', '')}",
+    "limUpp": lambda _, part: f"{part.get('e', '')}^{part.get('lim', '')}",
+    "rad": lambda _, part: f"{part.get('deg', '')}√{part.get('e', '')}",
+    "acc": lambda one, part: part.get("e", "") + _sign(one, "chr", "\u0302"),
+}
+_JOINED = {"func": " ", "m": "; ", "mr": ", ", "eqArr": "; "}
+
+
+@dataclass(frozen=True, slots=True)
+class OfficeBlock:
+    """A block before it is added; a table has ``rows``, of which the first ``heads`` name the columns.
+
+    None in a row is a cell that the one to its left covers. ``role`` tells a caption and a line of a table
+    of contents from other paragraphs, and a chart from other tables.
+    """
+
+    kind: BlockKind
+    text: str
+    level: int = 0
+    rows: tuple[tuple[str | None, ...], ...] = ()
+    heads: int = 0
+    caption: str = ""
+    role: str = ""
+
+
+def add_blocks(builder: TextBuilder, blocks: Iterable[OfficeBlock]) -> None:
+    """Append blocks; lines of a list that follow one another are one list."""
+    for is_list, run in groupby(blocks, lambda block: block.kind is BlockKind.LIST):
+        if is_list:
+            builder.add(BlockKind.LIST, "\n".join(block.text for block in run))
             continue
-        if getattr(shape, "has_table", False):
-            builder.add(BlockKind.TABLE, _table_text(shape.table.rows))
-        elif shape.has_text_frame:
-            _add_lines(builder, shape.text_frame)
-    if slide.has_notes_slide and slide.notes_slide.notes_text_frame is not None:
-        _add_lines(builder, slide.notes_slide.notes_text_frame)
+        for block in run:
+            if block.kind is BlockKind.TABLE:
+                builder.add_table(block.rows, caption=block.caption, heads=block.heads)
+            else:
+                builder.add(block.kind, block.text, level=block.level)
 
 
-def _leaves(shapes: Any) -> Iterator[Any]:
-    """Yield the shapes, those inside of groups included."""
-    pending = list(reversed(list(shapes)))
-    while pending:
-        shape = pending.pop()
-        if hasattr(shape, "shapes"):
-            pending.extend(reversed(list(shape.shapes)))
-        else:
-            yield shape
+_AMOUNT = re.compile(r"[-+−(]*[$€£¥]?\s*\d[\d.,\s]*(\D*)")
+_LONGEST_AMOUNT = 40
 
 
-def _add_lines(builder: TextBuilder, frame: Any) -> None:
-    lines = [(paragraph.level, " ".join(paragraph.text.split())) for paragraph in frame.paragraphs]
-    lines = [(level, text) for level, text in lines if text]
-    if len(lines) == 1:
-        builder.add(BlockKind.PARAGRAPH, lines[0][1])
-    else:
-        builder.add(BlockKind.LIST, "\n".join("  " * level + "- " + text for level, text in lines))
+def _unit(cell: str | None) -> str | None:
+    """Return what follows the number that a cell begins with, None where it is no amount."""
+    amount = _AMOUNT.fullmatch(cell) if cell and len(cell) <= _LONGEST_AMOUNT else None
+    return amount[1] if amount else None
 
 
-def _table_text(rows: Any) -> str:
-    """Return the rows of a table, a line each; a merged cell counts once."""
+def count_heads(rows: Sequence[Sequence[str | None]]) -> int:
+    """Return 0 where the first row of a table is a row like the others (an amount above amounts), else 1."""
+    if len(rows) < 2 or (rows[0] and (rows[0][0] or "").endswith(":")):
+        return 0
+    first, *others = rows
+    for at, cell in enumerate(first[1:], 1):
+        unit = _unit(cell)
+        is_year = re.fullmatch(r"(?:19|20)\d\d", cell or "")
+        if (
+            unit is not None
+            and not is_year
+            and any(_unit(row[at]) == unit for row in others if at < len(row))
+        ):
+            return 0
+    return 1
+
+
+def graphic(package: Package, frame: Element, relations: dict[str, PartLink]) -> list[OfficeBlock]:
+    """Return the chart or the diagram that a drawing shows (``chart``, ``relIds``)."""
+    is_chart = local(frame) == "chart"
+    what = "charts" if is_chart else "diagrams"
+    found = relations.get(relation(frame, "id" if is_chart else "dm"))
+    root = package.root(found.target if found else "", what)
+    if root is None:
+        return []
+    blocks = _chart(root) if is_chart else [OfficeBlock(BlockKind.LIST, _diagram(root))]
+    if not blocks and next(root.iter("{*}ser", "{*}data"), None) is not None:
+        package.builder.leave_out(f"{what} that cannot be read", lost=True)
+    return blocks
+
+
+def _chart(root: Element) -> list[OfficeBlock]:
+    """Return the title and the values of a chart: a row a category, a column a series."""
+    titles = {local(one.getparent()): _joined(one, "t", "v") for one in root.iter("{*}title")}
+    title, unit = titles.get("chart", ""), titles.get("valAx", "")
+    named = {value(child(one, "dataId")): _joined(child(one, "tx"), "v") for one in root.iter("{*}series")}
+    # series over the same categories are columns of one table
+    groups: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+    for series in root.iter("{*}ser", "{*}data"):
+        names, values = _points(series, "cat", "xVal", "strDim"), _points(series, "val", "yVal", "numDim")
+        rows = sorted(names | values)
+        if not rows:
+            continue
+        name = _joined(child(series, "tx"), "v") or named.get(value(series, "id"), "")
+        column = (name, *(values.get(row, "") for row in rows))
+        groups.setdefault(tuple(names.get(row, str(row + 1)) for row in rows), []).append(column)
+    caption = f"{title} ({unit})" if title and unit else title or unit
+    tables = [
+        tuple(zip((titles.get("catAx", ""), *keys), *columns, strict=True))
+        for keys, columns in groups.items()
+    ]
+    kind = BlockKind.TABLE
+    blocks = [OfficeBlock(kind, "", rows=rows, heads=1, caption=caption, role="chart") for rows in tables]
+    return [OfficeBlock(BlockKind.PARAGRAPH, caption), *blocks] if blocks else []
+
+
+def _joined(element: Element | None, *names: str) -> str:
+    inside = () if element is None else element.iter(*(f"{{*}}{name}" for name in names))
+    return one_line(" ".join(raw_text(one) for one in inside))
+
+
+def _points(series: Element, *names: str) -> dict[int, str]:
+    """Return what a series holds, by row; names of several levels are joined, the outermost first."""
+    held = next((one for one in series if local(one) in names), series)
+    codes = [raw_text(one) for one in held.iter("{*}formatCode")]
+    found: dict[int, str] = {}
+    for level in list(held.iter("{*}lvl")) or ([] if held is series else [held]):
+        code = codes[0] if codes else value(level, "formatCode")
+        points = {
+            number(value(one, "idx")): _formatted(" ".join("".join(one.itertext()).split()), code)
+            for one in level.iter("{*}pt")
+        }
+        outer = ""
+        for row in sorted(found | points):
+            outer = points.get(row, outer)
+            found[row] = f"{outer} {found[row]}" if row in found else outer
+    return found
+
+
+def _formatted(text: str, code: str) -> str:
+    """Return a number of a chart as its format shows it: a share in percent, a day as a date."""
+    code = re.sub(r'\[\$-[^]]*]|"[^"€$£¥]*"', "", code[:100])
+    try:
+        amount = float(text)
+        if re.search("[yd]", code):
+            return (datetime(1899, 12, 30) + timedelta(days=amount)).date().isoformat()
+    except (ValueError, OverflowError):
+        return text
+    sign = re.search("[€$£¥]", code)
+    return f"{amount * 100:.15g}%" if "%" in code else f"{sign[0] if sign else ''}{amount:.15g}"
+
+
+def number(text: str, default: int = 0) -> int:
+    """Return a whole number of an attribute, or what holds without one."""
+    return int(text) if re.fullmatch(r"-?[0-9]{1,9}", text) else default
+
+
+def _diagram(root: Element) -> str:
+    """Return the words of a diagram (SmartArt) as a list, what hangs below others indented."""
+    texts = {
+        value(point, "modelId"): _joined(point, "r")
+        for point in root.iter("{*}pt")
+        if value(point, "type") in ("", "node", "asst", "doc")
+    }
+    below: dict[str, list[str]] = {}
+    for link in sorted(root.iter("{*}cxn"), key=lambda one: number(value(one, "srcOrd"))):
+        if value(link, "type") in ("", "parOf"):
+            below.setdefault(value(link, "srcId"), []).append(value(link, "destId"))
+    inner = {one for many in below.values() for one in many}
+    waiting = [(one, 0) for one in reversed(texts) if one not in inner]
     lines: list[str] = []
-    for row in rows:
-        cells: list[str] = []
-        previous = None
-        for cell in row.cells:
-            element = getattr(cell, "_tc", None)
-            if element is None or element is not previous:
-                nested = " ".join(_table_text(table.rows) for table in getattr(cell, "tables", ()))
-                cells.append(" ".join(f"{cell.text} {nested}".split()))
-            previous = element
-        if any(cells):
-            lines.append(" | ".join(cells))
-    return "\n".join(lines)
+    while waiting:
+        one, depth = waiting.pop()
+        if text := texts.pop(one, ""):
+            lines.append("  " * min(depth, 8) + "- " + text)
+        waiting += [(other, depth + bool(text)) for other in reversed(below.pop(one, []))]
+    return "\n".join([*lines, *(f"- {text}" for text in texts.values() if text)])

@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from unicodedata import normalize
 
 from hybrid.config import DocumentSettings
 
@@ -30,9 +31,9 @@ class SourceFile:
 
 
 def printable(name: str) -> str:
-    """Return a name from the file system as text that UTF-8 can hold."""
+    """Return a name from the file system as text that UTF-8 can hold, in the normal form of texts (NFC)."""
     has_surrogates = any("\ud800" <= character <= "\udfff" for character in name)
-    return os.fsencode(name).decode("utf-8", "backslashreplace") if has_surrogates else name
+    return normalize("NFC", os.fsencode(name).decode("utf-8", "backslashreplace") if has_surrogates else name)
 
 
 MEGABYTE = 1 << 20

@@ -1,5 +1,11 @@
 """Markdown and MDX."""
 
+import re
+import time
+from pathlib import Path
+
+import pytest
+
 
 def test_structure(read_one, blocks_of):
     text = """---
@@ -45,9 +51,7 @@ x = "[a](b)"
         ("heading", 1, "Goats"),
         ("paragraph", 0, "They climb mountains and a photo, see https://goats.org or `a [b](c)`."),
         ("heading", 2, "Setext"),
-        ("list", 0, "- one\n- two"),
-        ("paragraph", 0, "more of two"),
-        ("list", 0, "- three"),
+        ("list", 0, "- one\n- two\n  more of two\n- three"),
         ("table", 0, "name | legs\ngoat | 4\n`a|b` | 2"),
         ("code", 0, '# not a heading\n\nx = "[a](b)"'),
         ("code", 0, "indented()"),
@@ -109,3 +113,218 @@ def test_a_fence_that_is_never_closed_runs_to_the_end(read_one, blocks_of):
 
 def test_long_lines_are_read_in_time(read_one):
     assert len(read_one("a.md", "**a [b " * 200_000).text) > 1_000_000
+
+
+def texts(document):
+    return [document.text[block.start : block.end] for block in document.blocks]
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("one__two and a_b_c and _x_var; __bold__ **b** *i*", "one__two and a_b_c and _x_var; bold b i"),
+        ("AIRFLOW__CORE__X Foo::__construct and Bar::__destruct", None),
+        ("__init__.py, obj.__class__, __main__ and __init__(self)", None),
+        ("2*3*4 is 24 and x^2+y^2", None),
+        ("https://x.org/_static_/a__b__c/(d)?a=1&copy=2&lt=3 and C:\\_new\\.git", None),
+        ("AT&T &copy; &amp; &nope; &#8364;", "AT&T © & &nope; €"),
+        ("x <b and c> d <path> <source> [<option>]", None),
+        ("a <b>bold</b><br>next <span class='x'>y</span>", "a bold\nnext y"),
+        ("see [the manual](x.html) and <https://x.org/%20b>", "see the manual and https://x.org/%20b"),
+        ("10<sup>6</sup> and 5^3^ m<sup>2</sup>, 25<sup>o</sup>C", "10^6 and 5^3 m^2, 25°C"),
+        ("note<sup>12</sup>, H<sub>2</sub>O, H~2~O, 101<sub>2</sub>", "note [12], H2O, H2O, 101_2"),
+        ("![alt text](a.png) <img src='a' alt='logo'>", "alt text logo"),
+        ("`a  b` and ``c ` d``", None),
+        ("price ~~50~~ 40", None),
+        ("$$x_{1}*y*z$$ and $a_1*b*c$ for $5 and $6", None),
+    ],
+)
+def test_marks_go_and_nothing_that_is_said(read_one, source, shown):
+    assert read_one("a.md", source).text == (shown or source)
+
+
+def test_html_becomes_the_text_that_it_shows(read_one, blocks_of):
+    text = """| Day | Volts |
+|---|---|
+| Monday<br>Tuesday | 5 V<br/>12 V | more |
+
+<table><caption>Table 4: Sizes</caption><tr><th rowspan="2">Name</th><th colspan="2">2019</th></tr>
+<tr><th>Q1</th><th>Q2</th></tr><tr><td rowspan=2>A</td><td>1</td><td>2</td></tr><tr><td>3</td><td>4</td></tr>
+</table>
+
+<p>first par</p><p>second par</p>
+
+<ul><li>alpha</li><li>beta</li></ul>
+
+<dl><dt>Port</dt><dd>5432</dd></dl>
+
+one<hr>two
+
+## Head<br>line
+
+<details>
+<summary>More</summary>
+
+**Inside**
+
+</details>
+
+<pre>
+a  &lt;b&gt;
+</pre>
+
+<table><tr><td>
+
+left *cell*
+
+</td><td>right</td></tr>
+
+# After
+
+<!-- never closed
+"""
+    assert blocks_of(read_one("a.md", text)) == [
+        ("table", 0, "Day | Volts |\nMonday Tuesday | 5 V 12 V | more"),
+        ("paragraph", 0, "Table 4: Sizes"),
+        ("table", 0, "Name | 2019, Q1 | 2019, Q2\nA | 1 | 2\nA | 3 | 4"),
+        ("paragraph", 0, "first par"),
+        ("paragraph", 0, "second par"),
+        ("list", 0, "- alpha\n- beta"),
+        ("list", 0, "Port\n5432"),
+        ("paragraph", 0, "one"),
+        ("paragraph", 0, "two"),
+        ("heading", 2, "Head line"),
+        ("paragraph", 0, "More"),
+        ("paragraph", 0, "Inside"),
+        ("code", 0, "a  <b>"),
+        ("table", 0, "left cell | right"),
+        ("heading", 1, "After"),
+        ("paragraph", 0, "<!-- never closed"),
+    ]
+
+
+def test_footnotes_definitions_and_sentences_that_look_like_links_stay(read_one):
+    text = """Two years.[^1] Batteries not.[^bat] None.[^x]
+
+[^1]: For devices of 2021
+    five years.
+[^bat]: Six months only.
+
+[Note]: The serial number stands on the back.
+[Deadline]: 31.12.2024
+
+[ref]: https://example.org "Title"
+[//]: # (hidden)
+
+Term
+: Its meaning
+
+10. ten
+11. eleven
+"""
+    assert texts(read_one("a.md", text)) == [
+        "Two years.[1] Batteries not.[bat] None.[^x]",
+        "[1] For devices of 2021\nfive years.",
+        "[bat] Six months only.",
+        "[Note]: The serial number stands on the back.\n[Deadline]: 31.12.2024",
+        "Term\nIts meaning",
+        "10. ten\n11. eleven",
+    ]
+
+
+def test_lines_columns_and_captions(read_one):
+    text = "---\ntitle: T\n---\n\n# H\n\nTable 3: Limits (in mm)\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n"
+    text += "- x\n\n      y\n\n<div>\n\n```\ncode\n```\n"
+    document = read_one("a.md", text)
+    assert [(block.kind.value, block.line) for block in document.blocks] == [
+        ("heading", 5),
+        ("paragraph", 7),
+        ("table", 9),
+        ("list", 13),
+        ("code", 15),
+        ("code", 20),
+    ]
+    table = document.blocks[2]
+    assert (table.columns, table.caption) == (("a", "b"), "Table 3: Limits (in mm)")
+
+
+def test_what_is_left_out_is_told(read_one):
+    image = "data:image/png;base64," + "A" * 5000
+    text = f"![plan]({image}) <img src='{image}'>\n\n<!-- note -->\n\n<script>\nrun()\n</script>\n"
+    document = read_one("a.md", text)
+    assert document.text == "plan"
+    found = {item.kind: (item.count, item.characters, item.lost) for item in document.left_out}
+    assert found["embedded image"] == (2, 2 * len(image), False)
+    assert set(found) == {"embedded image", "comment", "script"}
+
+
+def test_mdx_code_goes_and_prose_like_it_stays(read_one):
+    text = """import A from "@a";
+
+import goats from the barn, and <YourName> with <Your API key>.
+
+{/* hidden
+
+words */}
+
+<Card title="Big" href="x">a</Card><Card>b</Card> <> c </>
+
+{value}
+"""
+    document = read_one("a.mdx", text)
+    assert texts(document) == [
+        "import goats from the barn, and <YourName> with <Your API key>.",
+        "Big a b  c",
+        "{value}",
+    ]
+    assert {item.kind for item in document.left_out} == {"module code", "comment"}
+
+
+def test_nothing_is_lost_where_it_is_nested_deep(read_one):
+    assert read_one("a.md", "> " * 300 + "deep words").text.endswith("deep words")
+    assert "deep" in read_one("a.md", "".join("  " * n + "- deep\n" for n in range(300))).text
+    assert "deep" in read_one("a.md", "<table><tr><td>" * 300 + "deep").text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "text",
+    [
+        "***\n" * 100_000 + "x",
+        "[" * 200_000,
+        "[a](" * 50_000,
+        "<!-- " * 50_000,
+        "<a '" * 20_000,
+        "<table><tr><td colspan=1000 rowspan=1000>a" * 1_000,
+        ">" * 50_000 + "a",
+        "[a]: http://x 'b\n" * 20_000,
+        "{/* \n\n" * 5_000,
+        "`a``b```c" * 20_000,
+        "---\n" + "a: [" * 50_000 + "\n---\nx",
+    ],
+    ids=lambda text: text[:8],
+)
+@pytest.mark.parametrize("name", ["a.md", "a.mdx"])
+def test_work_is_bounded(read_one, name, text):
+    started = time.process_time()
+    assert read_one(name, text)
+    assert time.process_time() - started < 20
+
+
+@pytest.mark.slow
+def test_every_word_of_our_own_pages_is_read(read_one):
+    root = Path(__file__).parents[2]
+    pages = [*root.glob("*.md"), *(root / "docs").rglob("*.md"), *(root / "examples").rglob("*.md")]
+    assert len(pages) > 3
+    for page in pages:
+        source = page.read_text(encoding="utf-8")
+        shown = read_one(page.name, source)
+        told = set(re.findall(r"\w+", " ".join((shown.text, *shown.metadata.values()))))
+        said = re.sub(r"(?s)\A---\n.*?\n---\n|<!--.*?-->", "", source)
+        said = re.sub(
+            r"(?m)\]\([^()\s]*\)|^ *(?:```|~~~|:::)[^\n]*|</?[a-z][^<>\n]*>|^\[[^\]]+\]: \S+", " ", said
+        )
+        lost = set(re.findall(r"[^\W_]+", said)) - {
+            part for word in told for part in (word, *word.split("_"))
+        }
+        assert not lost, (page.name, sorted(lost)[:20])

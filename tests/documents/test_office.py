@@ -2,13 +2,10 @@
 
 import io
 import itertools
-import sys
 import zipfile
 
 import docx
-import pptx
 import pytest
-from pptx.util import Inches
 
 from hybrid.types import Document, Rejected
 
@@ -50,77 +47,9 @@ def test_docx(read_one, blocks_of):
         ("heading", 2, "Food"),
         ("paragraph", 0, "They eat\ngrass."),
         ("list", 0, "- hay\n  - leaves"),
-        ("table", 0, "name | legs\ngoat |  | 4"),
+        ("table", 0, "name | legs\ngoat | 4"),
         ("paragraph", 0, "The end."),
     ]
-
-
-def test_pptx(read_one, blocks_of):
-    slides = pptx.Presentation()
-    first = slides.slides.add_slide(slides.slide_layouts[1])
-    first.shapes.title.text = "Goats"
-    first.placeholders[1].text_frame.text = "They climb"
-    first.placeholders[1].text_frame.add_paragraph().text = "Often"
-    first.notes_slide.notes_text_frame.text = "Show the picture"
-    second = slides.slides.add_slide(slides.slide_layouts[6])
-    table = second.shapes.add_table(2, 2, Inches(1), Inches(1), Inches(4), Inches(1)).table
-    for row, values in enumerate((("name", "legs"), ("goat", "4"))):
-        for column, value in enumerate(values):
-            table.cell(row, column).text = value
-    group = second.shapes.add_group_shape()
-    group.shapes.add_textbox(Inches(1), Inches(3), Inches(2), Inches(1)).text_frame.text = "In a group"
-    document = read_one("a.pptx", saved(slides))
-    assert document.title == "Goats"
-    assert blocks_of(document) == [
-        ("heading", 1, "Goats"),
-        ("list", 0, "- They climb\n- Often"),
-        ("paragraph", 0, "Show the picture"),
-        ("table", 0, "name | legs\ngoat | 4"),
-        ("paragraph", 0, "In a group"),
-    ]
-    assert document.pages == (0, document.text.index("name | legs"))
-    assert "2 slides" in read_one("a.pptx", saved(slides), max_pages=1).reason
-
-
-@pytest.mark.parametrize(("name", "library"), [("a.docx", "docx"), ("a.pptx", "pptx")])
-def test_without_the_extra(read_one, monkeypatch, name, library):
-    monkeypatch.setitem(sys.modules, library, None)
-    assert "pip install 'hybrid-assistant[office]'" in read_one(name, b"PK").reason
-
-
-CONTAINER = """<container xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><rootfiles>
-<rootfile full-path="text/book.opf"/></rootfiles></container>"""
-PACKAGE = """<package xmlns="http://www.idpf.org/2007/opf" xmlns:dc="http://purl.org/dc/elements/1.1/"><metadata>
-<dc:title>Goats</dc:title><dc:creator>Heidi</dc:creator></metadata><manifest>
-<item id="n" href="nav.xhtml" media-type="application/xhtml+xml" properties="nav"/>
-<item id="b" href="two%20b.xhtml" media-type="application/xhtml+xml"/>
-<item id="a" href="one.xhtml" media-type="application/xhtml+xml"/>
-<item id="c" href="gone.xhtml" media-type="application/xhtml+xml"/></manifest>
-<spine><itemref idref="n"/><itemref idref="a"/><itemref idref="b"/><itemref idref="c"/></spine></package>"""
-
-
-def book(**more):
-    return {
-        "mimetype": "application/epub+zip",
-        "META-INF/container.xml": CONTAINER,
-        "text/book.opf": PACKAGE,
-        "text/nav.xhtml": "<html><body><p>Contents</p></body></html>",
-        "text/two b.xhtml": "<html><body><h1>Two</h1><p>Second.</p></body></html>",
-        "text/one.xhtml": "<html><body><h1>One</h1><p>First.</p></body></html>",
-    } | more
-
-
-def test_epub(read_one, blocks_of, make_zip):
-    document = read_one("a.epub", make_zip("a.epub", book()))
-    assert document.title == "Goats"
-    assert document.metadata == {"author": "Heidi", "chapters_unreadable": "1"}
-    assert [text for _, _, text in blocks_of(document)] == ["One", "First.", "Two", "Second."]
-
-
-def test_a_protected_book_is_rejected(read_one, make_zip):
-    encryption = '<e><CipherReference URI="text/one.xhtml"/></e>'
-    path = make_zip("a.epub", book() | {"META-INF/encryption.xml": encryption})
-    assert read_one("a.epub", path).reason.startswith("encrypted")
 
 
 @pytest.fixture(scope="module")

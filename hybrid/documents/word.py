@@ -1,0 +1,669 @@
+"""Word documents (DOCX): one walk over the XML, tracked changes in their final state."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from hybrid.config import DocumentSettings
+from hybrid.documents.builder import TextBuilder, one_line
+from hybrid.documents.office import (
+    REMOVED,
+    Element,
+    OfficeBlock,
+    Package,
+    RunText,
+    add_blocks,
+    child,
+    chosen,
+    count_heads,
+    equation,
+    finish,
+    graphic,
+    is_on,
+    local,
+    number,
+    numeral,
+    open_package,
+    raw_text,
+    relation,
+    symbols,
+    value,
+)
+from hybrid.documents.source import SourceFile
+from hybrid.types import BlockKind, Document
+
+# the names of built-in styles are English where Word wrote the file, and the user's elsewhere
+_HEADING = re.compile(
+    r"(?:heading|ü?berschrift|titre|título|titolo|kop|rubrik|nagłówek|заголовок|标题|標題|見出し)\s?([1-9])\b",
+    re.IGNORECASE,
+)
+_LIST_STYLE = re.compile(r"list ?(?:bullet|number) ?(\d?)$", re.IGNORECASE)
+_CONTENTS_STYLE = re.compile(r"toc ?\d", re.IGNORECASE)
+_CAPTION_STYLE = re.compile("(?:table )?caption$", re.IGNORECASE)
+# what names a table where no style says so
+_TABLE_NAME = re.compile(
+    r"(?:table|tabelle|tableau|tabla|tabell?a|tabela?|表)\s*(?:\d|(?-i:[A-Z](?=\d|\b)|[IVX]+\b))[\d.\-]*"
+    r"(?:\s*[:.–—(].*|[^.]*)",
+    re.IGNORECASE,
+)
+_UNIT = re.compile(r"\(.{2,80}\)")
+_FIGURE = re.compile(r"fig|abb|图|圖|図", re.IGNORECASE)
+_LONGEST_NAME = 300
+_MAX_DEPTH = 8
+_MAX_FIELDS = 100
+# above this many cells a table is given as lines, which need not be of equal length
+_MAX_CELLS = 2_000_000
+_PAGE_FIELDS = ("PAGE", "NUMPAGES", "SECTIONPAGES")
+# stands for the number of a page until the line around it is known
+_PAGE = "\0"
+_WRITTEN = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-", "pgNum": _PAGE}
+
+
+def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
+    """Yield the document of a Word file."""
+    with open_package(file, settings, root="document", what="Word document") as (package, name, root):
+        blocks = _WordWalk(package, name, root).blocks()
+        add_blocks(package.builder, _named(blocks, package.builder))
+        yield finish(package, file.source)
+
+
+class _Styles:
+    """What styles are called and say, by way of those that they are based on."""
+
+    def __init__(self, root: Element | None) -> None:
+        self._styles = {value(style, "styleId"): style for style in _below(root, "style")}
+
+    def chain(self, name: str) -> Iterator[Element]:
+        """Yield a style and those that it is based on, the nearest first."""
+        seen: set[str] = set()
+        while name in self._styles and name not in seen:
+            seen.add(name)
+            yield self._styles[name]
+            name = value(child(self._styles[name], "basedOn"))
+
+    def find(self, name: str, *path: str) -> Element | None:
+        """Return the nearest property on a path below a style."""
+        return next((found for style in self.chain(name) if (found := child(style, *path)) is not None), None)
+
+    def called(self, name: str, pattern: re.Pattern[str]) -> re.Match[str] | None:
+        """Return how the name of the nearest style matches; its identifier counts where no style is known."""
+        names = [value(child(style, "name")) for style in self.chain(name)] or [name]
+        return next(filter(None, map(pattern.match, names)), None)
+
+    def level(self, name: str) -> int:
+        """Return the level of the headings of a style, 0 where it is none."""
+        for style in self.chain(name):
+            if (outline := child(style, "pPr", "outlineLvl")) is not None:
+                return _outline(outline)
+            if level := _named_level(value(child(style, "name"))):
+                return level
+        return _named_level(name) if name not in self._styles else 0
+
+
+def _named_level(name: str) -> int:
+    match = _HEADING.match(name)
+    return int(match[1]) if match else int(name.lower() == "title")
+
+
+def _outline(element: Element) -> int:
+    level = number(value(element), 9)
+    return level + 1 if 0 <= level < 9 else 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """A level of a list: its element, and where its own count begins."""
+
+    element: Element
+    start: int
+    restarts: bool
+
+    def says(self, name: str) -> str:
+        return value(child(self.element, name))
+
+
+class _Numbering:
+    """The labels of numbered paragraphs, counted in the order in which they are asked for."""
+
+    def __init__(self, root: Element | None) -> None:
+        kinds = {value(kind, "abstractNumId"): kind for kind in _below(root, "abstractNum")}
+        linked = {
+            value(link): kind for kind in kinds.values() if (link := child(kind, "styleLink")) is not None
+        }
+        self._kinds: dict[str, Element] = {}
+        self._levels: dict[tuple[str, int], _Level] = {}
+        self._counts: dict[Element, dict[int, int]] = {}
+        self._begun: set[tuple[str, int]] = set()
+        for one in _below(root, "num"):
+            name = value(one, "numId")
+            kind = kinds.get(value(child(one, "abstractNumId")))
+            self._kinds[name] = kind = linked.get(value(child(kind, "numStyleLink")), kind)
+            overrides = {value(own, "ilvl"): own for own in _below(one, "lvlOverride")}
+            for level in _below(kind, "lvl"):
+                depth = value(level, "ilvl")
+                own = child(overrides.get(depth), "lvl")
+                own = level if own is None else own
+                start = child(overrides.get(depth), "startOverride")
+                first = number(value(child(own, "start") if start is None else start))
+                self._levels[name, number(depth)] = _Level(own, first, start is not None)
+
+    def depth(self, name: str, style: str) -> int:
+        """Return the level of a list that belongs to a style, 0 where none does."""
+        levels = ((depth, self._levels.get((name, depth))) for depth in range(9))
+        return next((depth for depth, level in levels if level and level.says("pStyle") == style), 0)
+
+    def label(self, name: str, depth: int) -> str:
+        """Count a paragraph of a list and return what stands before it, such as ``2.1``, ``a)`` or ``-``."""
+        level = self._levels.get((name, depth))
+        if level is None:
+            return "-"
+        counts = self._counts.setdefault(self._kinds[name], {})
+        if level.restarts and (name, depth) not in self._begun:
+            counts.pop(depth, None)
+        self._begun.add((name, depth))
+        counts[depth] = counts.get(depth, level.start - 1) + 1
+        for deeper in [one for one in counts if one > depth]:
+            del counts[deeper]
+        if level.says("numFmt") == "bullet":
+            return "-"
+
+        def shown(match: re.Match[str]) -> str:
+            at = int(match[1]) - 1
+            upper = self._levels.get((name, at), level)
+            style = "decimal" if is_on(child(level.element, "isLgl")) else upper.says("numFmt")
+            return numeral(counts.get(at, upper.start), style)
+
+        return re.sub("%([1-9])", shown, level.says("lvlText")).strip()
+
+
+@dataclass(slots=True)
+class _Field:
+    """A field that was begun: its instruction, and the words found before its result."""
+
+    form: Element | None
+    instruction: str = ""
+    has_result: bool = False
+    is_page: bool = False
+    held: list[str] = field(default_factory=list)
+
+    @property
+    def words(self) -> list[str]:
+        """Return the words of the instruction, of which the first says what the field is."""
+        return self.instruction.upper().split()
+
+
+class _WordWalk:
+    """The blocks of a document, in the order of its XML."""
+
+    def __init__(self, package: Package, name: str, root: Element) -> None:
+        self._package = package
+        self._builder = package.builder
+        self._name = name
+        self._root = root
+        self._relations = package.relations(name)
+        self._styles = _Styles(package.related(name, "styles"))
+        self._numbering = _Numbering(package.related(name, "numbering"))
+        self._notes = {
+            (kind, value(note, "id")): note
+            for kind in ("footnote", "endnote")
+            for note in _below(package.related(name, f"{kind}s", f"{kind}s"), kind)
+            if value(note, "type") in ("", "normal")
+        }
+        self._marks: dict[tuple[str, str], str] = {}
+        self._gone: set[tuple[str, str]] = set()
+        self._counts: Counter[str] = Counter()
+        self._formats = {"footnote": "decimal", "endnote": "lowerRoman"}
+        for kind in self._formats:
+            for one in root.iter(f"{{*}}{kind}Pr"):
+                self._formats[kind] = value(child(one, "numFmt")) or self._formats[kind]
+        self._blocks: list[OfficeBlock] = []
+        # the notes of the paragraph at hand, and those of the list that is not at its end yet
+        self._new, self._waiting = list[OfficeBlock](), list[OfficeBlock]()
+        # within a cell, a note or a header, paragraphs are lines of one text
+        self._lines: list[str] | None = None
+        self._inner: list[OfficeBlock] = []
+        self._graphics: list[Element] = []
+        self._line = RunText()
+        self._raised, self._font = False, ""
+        self._fields: list[_Field] = []
+        self._is_caption = self._in_header = False
+        self._handlers: dict[str, Callable[[Element], None]] = {
+            "r": self._run,
+            "t": lambda one: self._say(symbols(raw_text(one), self._font)),
+            "sym": self._symbol,
+            "oMath": lambda one: self._say(equation(one)),
+            "fldSimple": self._simple_field,
+            "fldChar": self._field,
+            "instrText": self._instruction,
+            "footnoteReference": self._note,
+            "endnoteReference": self._note,
+            "AlternateContent": lambda one: self._inline(chosen(one)),
+            "txbxContent": lambda one: self._graphics.append(one),
+            "chart": lambda one: self._graphics.append(one),
+            "relIds": lambda one: self._graphics.append(one),
+            "textpath": lambda one: self._say(value(one, "string")),
+            "OLEObject": lambda _: self._builder.leave_out("embedded object", lost=True),
+            "rt": lambda one: self._drop(one, "reading aid above characters"),
+        }
+
+    def blocks(self) -> list[OfficeBlock]:
+        """Return the headers, the body with its notes, and the footers."""
+        headers, footers = self._running("header"), self._running("footer")
+        self._walk(self._root)
+        self._end_line()
+        others = [note for key, note in self._notes.items() if key not in self._gone]
+        notes = [OfficeBlock(BlockKind.PARAGRAPH, self._text(note)) for note in others]
+        for comment in _below(self._package.related(self._name, "comments"), "comment"):
+            self._builder.leave_out("comment", _length(comment))
+        return [*headers, *self._blocks, *self._waiting, *notes, *footers]
+
+    def _running(self, kind: str) -> list[OfficeBlock]:
+        """Return each text of the headers or of the footers once, without the numbers of pages."""
+        names = dict.fromkeys(relation(one) for one in self._root.iter(f"{{*}}{kind}Reference"))
+        texts: dict[str, None] = {}
+        self._in_header = True
+        for name in names:
+            found = self._relations.get(name)
+            root = self._package.root(found.target if found else "", f"{kind}s")
+            lines = [] if root is None else map(_without_page, self._text(root).split("\n"))
+            texts["\n".join(filter(None, lines))] = None
+        self._in_header = False
+        return [OfficeBlock(BlockKind.PARAGRAPH, text) for text in texts]
+
+    def _text(self, element: Element) -> str:
+        """Return the text below an element: a line a paragraph, then its tables row by row."""
+        text, tables = self._flat(element)
+        return f"{text}\n{_as_lines(tables)}".strip()
+
+    def _flat(self, element: Element) -> tuple[str, list[OfficeBlock]]:
+        """Return the paragraphs below an element, a line each, and the tables between them."""
+        outside = self._lines, self._inner, self._line, self._fields, self._raised, self._font
+        lines, inner = list[str](), list[OfficeBlock]()
+        self._lines, self._inner, self._line, self._fields = lines, inner, RunText(), []
+        self._raised, self._font = False, ""
+        self._walk(element)
+        self._end_line()
+        self._lines, self._inner, self._line, self._fields, self._raised, self._font = outside
+        return "\n".join(lines), inner
+
+    # blocks
+
+    def _walk(self, parent: Element) -> None:
+        for one in parent:
+            name = local(one)
+            if name == "p":
+                self._paragraph(one)
+            elif name == "tbl":
+                self._table(one)
+            elif name == "AlternateContent":
+                self._walk(chosen(one))
+            elif name in self._handlers:
+                self._inline((one,))
+            elif not self._is_left_out(one, name):
+                self._walk(one)
+
+    def _is_left_out(self, one: Element, name: str) -> bool:
+        """Return whether nothing of an element is read, after telling what it held."""
+        if name.endswith("Pr") or name == "extLst":
+            return True
+        if name in REMOVED:
+            self._drop(one, "deleted text")
+        elif name == "sdt" and is_on(child(one, "sdtPr", "showingPlcHdr")):
+            self._drop(one, "prompt of an empty field")
+        elif name in ("altChunk", "subDoc"):
+            self._builder.leave_out("inserted file", lost=True)
+        else:
+            return False
+        return True
+
+    def _drop(self, element: Element, kind: str) -> None:
+        if length := _length(element):
+            self._builder.leave_out(kind, length)
+        for name in ("footnote", "endnote"):
+            marks = element.iter(f"{{*}}{name}Reference")
+            self._gone.update((name, value(mark, "id")) for mark in marks)
+
+    def _paragraph(self, paragraph: Element) -> None:
+        self._inline(paragraph)
+        properties = child(paragraph, "pPr")
+        if any(child(properties, "rPr", name) is not None for name in REMOVED):
+            return  # its end was deleted: the next one goes on in it
+        self._end_fields()
+        self._end_paragraph(properties)
+
+    def _end_line(self) -> None:
+        """End a paragraph that nothing follows."""
+        self._end_fields()
+        self._end_paragraph(None)
+
+    def _end_paragraph(self, properties: Element | None) -> None:
+        text = self._line.take().strip(" \t\n")
+        style = value(child(properties, "pStyle"))
+        label, depth = self._label(properties, style)
+        outline = child(properties, "outlineLvl")
+        level = self._styles.level(style) if outline is None else _outline(outline)
+        numbered = f"{label} {one_line(text)}" if label not in ("", "-") else one_line(text)
+        is_caption = self._is_caption or bool(self._styles.called(style, _CAPTION_STYLE))
+        self._is_caption = False
+        if not text:
+            pass
+        elif self._lines is not None:
+            self._lines.append(text if label in ("", "-") else numbered)
+        elif level and len(text) <= _LONGEST_NAME:
+            self._put(OfficeBlock(BlockKind.HEADING, numbered, level))
+        elif self._styles.called(style, _CONTENTS_STYLE):
+            self._put(OfficeBlock(BlockKind.PARAGRAPH, text, role="contents"))
+        elif label:
+            self._put(OfficeBlock(BlockKind.LIST, f"{'  ' * depth}{label} {one_line(text)}"))
+        else:
+            is_caption = is_caption or (len(text) <= _LONGEST_NAME and bool(_TABLE_NAME.fullmatch(text)))
+            self._put(OfficeBlock(BlockKind.PARAGRAPH, text, role="caption" if is_caption else ""))
+        self._settle()
+
+    def _label(self, properties: Element | None, style: str) -> tuple[str, int]:
+        """Return what stands before a paragraph of a list, and how deep it lies."""
+        own = child(properties, "numPr")
+        name = value(child(own, "numId")) or value(self._styles.find(style, "pPr", "numPr", "numId"))
+        level = value(child(own, "ilvl")) or value(self._styles.find(style, "pPr", "numPr", "ilvl"))
+        label, depth = "", 0
+        if name and name != "0":
+            depth = _between(0, level, _MAX_DEPTH) if level else self._numbering.depth(name, style)
+            label = self._numbering.label(name, depth)
+        # the lists of "List Bullet 2" lie below those of "List Bullet", though each has a single level
+        listed = None if name == "0" else self._styles.called(style, _LIST_STYLE)
+        if not listed:
+            return label, depth
+        return label or "-", max(depth, int(listed[1] or 1) - 1)
+
+    def _put(self, block: OfficeBlock) -> None:
+        if self._lines is not None:
+            if block.rows:
+                self._inner.append(block)
+            else:
+                self._lines.append(block.text)
+            return
+        if block.kind is not BlockKind.LIST:
+            self._blocks += self._waiting
+            self._waiting.clear()
+        self._blocks.append(block)
+
+    def _settle(self) -> None:
+        """Put what hangs on the last block behind it: its notes, text boxes and charts."""
+        graphics, self._graphics = self._graphics, []
+        boxes = [one for one in graphics if local(one) == "txbxContent"]
+        shown = [one for one in graphics if local(one) != "txbxContent"]
+        if self._lines is not None:
+            self._graphics += shown
+        else:
+            self._waiting += self._new
+            self._new.clear()
+            if boxes or shown or (self._blocks and self._blocks[-1].kind is not BlockKind.LIST):
+                self._blocks += self._waiting
+                self._waiting.clear()
+            for one in shown:
+                self._blocks += graphic(self._package, one, self._relations)
+        for box in boxes:
+            self._walk(box)
+            self._end_line()
+
+    # tables
+
+    def _table(self, table: Element) -> None:
+        self._end_line()
+        rows = [row for row in self._inside(table, "tr") if not self._is_removed(row, "trPr", "del")]
+        cells = [
+            [cell for cell in self._inside(row, "tc") if not self._is_removed(cell, "tcPr", "cellDel")]
+            for row in rows
+        ]
+        if max(map(len, cells), default=0) <= 1 or (len(rows) == 1 and self._is_layout(cells[0])):
+            for row in cells:
+                for cell in row:
+                    self._walk(cell)
+                    self._end_line()
+            return
+        outside, self._inner = self._inner, []
+        grid = self._grid(table, rows, cells)
+        nested, self._inner = self._inner, outside
+        marked = [is_on(child(row, "trPr", "tblHeader")) for row in rows]
+        heads = marked.index(False) if False in marked else len(marked)
+        while len(grid) > 1 and grid[0] and grid[0][0] and not any(cell is not None for cell in grid[0][1:]):
+            # a row of one cell above all others is the name of the table
+            self._put(OfficeBlock(BlockKind.PARAGRAPH, grid.pop(0)[0] or "", role="caption"))
+            heads -= 1
+        heads = heads if 0 < heads < len(grid) else count_heads(grid)
+        block = OfficeBlock(BlockKind.TABLE, "", rows=tuple(grid), heads=heads)
+        if len(grid) * max(map(len, grid)) > _MAX_CELLS:
+            block = OfficeBlock(BlockKind.PARAGRAPH, _as_lines([block]))
+        for one in (block, *nested):
+            self._put(one)
+        self._settle()
+
+    def _grid(
+        self, table: Element, rows: list[Element], cells: list[list[Element]]
+    ) -> list[tuple[str | None, ...]]:
+        """Return the texts of a table by row and column; tables inside of its cells are kept for later."""
+        width = max(len(_below(child(table, "tblGrid"), "gridCol")), *map(len, cells))
+        grid: list[tuple[str | None, ...]] = []
+        above: dict[int, str] = {}
+        for row, inside in zip(rows, cells, strict=True):
+            skipped = _between(0, value(child(row, "trPr", "gridBefore")), width - len(inside))
+            free = width - len(inside) - skipped
+            line: list[str | None] = [""] * skipped
+            for cell in inside:
+                text, tables = self._flat(cell)
+                self._inner += tables
+                merge = child(cell, "tcPr", "vMerge")
+                goes_on = merge is not None and value(merge) != "restart"
+                text = one_line(text) or (above.get(len(line), "") if goes_on else "")
+                above[len(line)] = text if merge is not None else ""
+                more = _between(1, value(child(cell, "tcPr", "gridSpan")), free + 1) - 1
+                free -= more
+                line += [text, *[None] * more]
+            grid.append(tuple(line))
+        return grid
+
+    def _is_layout(self, cells: list[Element]) -> bool:
+        """Return whether the cells of a single row hold more than a line each."""
+        held = [[one for one in cell if local(one) in ("p", "tbl", "sdt")] for cell in cells]
+        return self._lines is not None or any(len(inside) > 1 for inside in held)
+
+    def _is_removed(self, one: Element, *path: str) -> bool:
+        """Return whether a tracked change took a row or a cell away, after telling what it held."""
+        if child(one, *path) is None:
+            return False
+        self._drop(one, "deleted text")
+        return True
+
+    def _inside(self, parent: Element, wanted: str) -> Iterator[Element]:
+        """Yield the rows of a table or the cells of a row, also those inside of controls."""
+        for one in parent:
+            name = local(one)
+            if name == wanted:
+                yield one
+            elif name == "AlternateContent":
+                yield from self._inside(chosen(one), wanted)
+            elif name == "sdt" or not self._is_left_out(one, name):
+                yield from self._inside(one, wanted)
+
+    # within a paragraph
+
+    def _inline(self, parent: Iterable[Element]) -> None:
+        for one in parent:
+            name = local(one)
+            if name in _WRITTEN:
+                self._say(_WRITTEN[name])
+            elif name in self._handlers:
+                self._handlers[name](one)
+            elif not self._is_left_out(one, name):
+                self._inline(one)
+
+    def _say(self, text: str) -> None:
+        """Append to the paragraph, unless it is part of an instruction or stands for the number of a page."""
+        pending = next((one for one in self._fields if not one.has_result), None)
+        if pending is not None:
+            pending.held.append(text)
+        elif not any(one.is_page for one in self._fields):
+            self._line.add(text, raised=self._raised)
+
+    def _run(self, run: Element) -> None:
+        properties = child(run, "rPr")
+        if properties is None:
+            self._inline(run)
+            return
+        style = value(child(properties, "rStyle"))
+        hidden, raised = (
+            self._styles.find(style, "rPr", name) if (own := child(properties, name)) is None else own
+            for name in ("vanish", "vertAlign")
+        )
+        if is_on(hidden):
+            self._drop(run, "hidden text")
+            return
+        self._raised = value(raised) == "superscript"
+        self._font = value(child(properties, "rFonts"), "ascii")
+        self._inline(run)
+        self._raised, self._font = False, ""
+
+    def _symbol(self, one: Element) -> None:
+        code = value(one, "char")
+        if re.fullmatch("[0-9A-Fa-f]{1,4}", code):
+            self._say(symbols(chr(int(code, 16)), value(one, "font")))
+
+    def _note(self, one: Element) -> None:
+        """Write the mark of a note; its text follows the paragraph."""
+        kind = local(one).removesuffix("Reference")
+        key = (kind, value(one, "id"))
+        note = self._notes.pop(key, None)
+        if note is None and key not in self._marks:
+            self._builder.leave_out(f"{kind}s that cannot be read", lost=True)
+        elif note is not None:
+            mark = "" if value(one, "customMarkFollows") in ("1", "true", "on") else self._numeral(kind)
+            self._marks[key] = mark
+            self._new.append(OfficeBlock(BlockKind.PARAGRAPH, f"{mark} {self._text(note)}"))
+        if mark := self._marks.get(key, ""):
+            self._say(f" {mark}")
+
+    def _numeral(self, kind: str) -> str:
+        self._counts[kind] += 1
+        return f"[{numeral(self._counts[kind], self._formats[kind])}]"
+
+    def _simple_field(self, one: Element) -> None:
+        begun = _Field(None, value(one, "instr"))
+        self._fields.append(begun)
+        self._begin_result(begun)
+        self._inline(one)
+        self._fields.remove(begun)
+
+    def _field(self, one: Element) -> None:
+        kind = value(one, "fldCharType")
+        if kind == "begin" and len(self._fields) < _MAX_FIELDS:
+            self._fields.append(_Field(child(one, "ffData")))
+        elif self._fields and kind == "separate":
+            self._begin_result(self._fields[-1])
+        elif self._fields and kind == "end":
+            ended = self._fields[-1]
+            if not ended.has_result:
+                self._begin_result(ended)
+                if ended.words[:1] == ["EQ"]:
+                    self._say(_equation_field(ended.instruction))
+            self._fields.pop()
+            self._say(_form_value(ended.form))
+
+    def _begin_result(self, begun: _Field) -> None:
+        begun.has_result = True
+        begun.held.clear()
+        word = begun.words[0] if begun.words else ""
+        self._is_caption = self._is_caption or word == "SEQ"
+        if self._in_header and word in _PAGE_FIELDS:
+            self._say(_PAGE)
+            begun.is_page = True
+
+    def _instruction(self, one: Element) -> None:
+        if self._fields and not self._fields[-1].has_result:
+            self._fields[-1].instruction += raw_text(one)
+
+    def _end_fields(self) -> None:
+        """Take what a field without an end held for text, rather than lose what follows its beginning."""
+        for one in self._fields:
+            if not one.has_result:
+                one.has_result = True
+                self._line.add("".join(one.held))
+        self._fields = [one for one in self._fields if not one.is_page]
+
+
+def _below(parent: Element | None, name: str) -> list[Element]:
+    return [] if parent is None else list(parent.iterchildren(f"{{*}}{name}"))
+
+
+def _as_lines(tables: list[OfficeBlock]) -> str:
+    return "\n".join(" | ".join(filter(None, row)) for table in tables for row in table.rows)
+
+
+def _between(low: int, text: str, high: int) -> int:
+    return min(max(number(text, low), low), high)
+
+
+def _length(element: Element) -> int:
+    return sum(len(one.text or "") for one in element.iter("{*}t", "{*}delText"))
+
+
+def _form_value(form: Element | None) -> str:
+    """Return what is ticked or chosen in a field of a form; typed text is the result of its field."""
+    if (box := child(form, "checkBox")) is not None:
+        own = child(box, "checked")
+        return "☒" if is_on(child(box, "default") if own is None else own) else "☐"
+    choices = child(form, "ddList")
+    own = child(choices, "result")
+    chosen_one = number(value(child(choices, "default") if own is None else own))
+    entries = _below(choices, "listEntry")
+    return value(entries[chosen_one]) if 0 <= chosen_one < len(entries) else ""
+
+
+def _equation_field(instruction: str) -> str:
+    """Return an equation that was written as an instruction, of a fraction (1)/(2)."""
+    text = re.sub(r"\\f\s*\(([^,;()]*)[,;]([^,;()]*)\)", r"(\1)/(\2)", instruction.strip()[2:])
+    return re.sub(r"\\[a-z]+\d*\s?", "", text).strip()
+
+
+def _without_page(line: str) -> str:
+    """Return a line of a header without the number of the page; nothing where it was there for that."""
+    if _PAGE not in line:
+        return line
+    rest = line.replace(_PAGE, "")
+    return "" if len(re.findall(r"\w+", rest)) <= 2 and not re.search(r"\d", rest) else one_line(rest)
+
+
+def _named(blocks: list[OfficeBlock], builder: TextBuilder) -> Iterator[OfficeBlock]:
+    """Yield the blocks, tables with their names, without lines of contents that a heading repeats."""
+    headings = {one_line(block.text) for block in blocks if block.kind is BlockKind.HEADING}
+    headings |= {text.partition(" ")[2] for text in headings if text[:1].isdigit()}
+    for at, block in enumerate(blocks):
+        if block.role == "contents" and len(block.text) <= _LONGEST_NAME:
+            entry = one_line(re.sub(r"[\s.…]*(?:\d+|[ivxlc]+)?$", "", block.text))
+            if entry in headings or entry.partition(" ")[2] in headings:
+                builder.leave_out("table of contents", len(block.text))
+                continue
+        if block.kind is BlockKind.TABLE and not block.caption:
+            block = replace(block, caption=_caption(blocks, at))
+        yield block
+
+
+def _caption(blocks: list[OfficeBlock], at: int) -> str:
+    """Return the lines that name a table: those right above it, else the one right below."""
+    names: list[str] = []
+    for block in reversed(blocks[max(0, at - 3) : at]):
+        is_unit = block.kind is BlockKind.PARAGRAPH and _UNIT.fullmatch(block.text)
+        if not is_unit and not _is_name(block, blocks[at]):
+            break
+        names.insert(0, block.text)
+    below = blocks[at + 1 : at + 3]
+    if not names and below and _is_name(below[0], blocks[at]):
+        is_of_next = len(below) > 1 and below[1].kind is BlockKind.TABLE
+        return "" if is_of_next else below[0].text
+    return " ".join(names)
+
+
+def _is_name(block: OfficeBlock, table: OfficeBlock) -> bool:
+    return block.role == "caption" and (table.role == "chart" or not _FIGURE.match(block.text))

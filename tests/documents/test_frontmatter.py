@@ -1,0 +1,86 @@
+"""The fields above a page."""
+
+import pytest
+
+from hybrid.types import Rejected
+
+
+@pytest.mark.parametrize(
+    ("head", "metadata"),
+    [
+        ("---\ntags:\n- safety\n- hydraulics\n---\n", {"tags": "safety, hydraulics"}),
+        (
+            "---\nauthors: [Ana, Bo]\ndate: 2024-03-01 # when\n---\n",
+            {"authors": "Ana, Bo", "date": "2024-03-01"},
+        ),
+        ("---\nsummary: >-\n  Long\n  one.\ndraft: false\n...\n", {"summary": "Long one.", "draft": "false"}),
+        (
+            "---\nauthor:\n  name: Ana\n  at: x\nversion: 1.10\n---\n",
+            {"author": "name: Ana, at: x", "version": "1.10"},
+        ),
+        (
+            '+++\ntags = ["a", "b"]\ndraft = true\n[params]\nlevel = 3\n+++\n',
+            {"tags": "a, b", "draft": "true", "params": "level: 3"},
+        ),
+    ],
+)
+def test_fields_are_metadata_and_no_text(read_one, head, metadata):
+    document = read_one("a.md", head + "\nText.\n")
+    assert document.text == "Text."
+    assert document.metadata == metadata
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "---\nWarning: the pump must be off.\n\nOpen the red valve.\n\n---\n\nThen close it.",
+        "---\nNote: keep it dry at all times.\n---\nMore words.",
+        "---\ntitle: Foo: bar\ntags: x\n---\nBody.",
+        "---\ntitle: &a x\ntags: *a\n---\nBody.",
+        "---\n- one\n- two\n---\nBody.",
+        "---\ntitle: no end\n\nBody.",
+        "+++\ntitle = no quotes\n+++\nBody.",
+        "---\n" + "".join(f"a{n}: long\n" for n in range(3000)) + "---\nBody.",
+    ],
+)
+def test_what_is_no_front_matter_stays(read_one, text):
+    document = read_one("a.md", text)
+    assert not document.metadata
+    kept = set(document.text.split())
+    assert {word for word in text.split() if word[0].isalnum()} <= kept
+
+
+def test_a_long_field_is_cut_and_told(read_one):
+    document = read_one("a.md", f"---\ntitle: T\nabstract: {'word ' * 200}\n---\nBody.")
+    assert len(document.metadata["abstract"]) == 499  # 100 words
+    assert document.left_out[0].characters == 499
+
+
+@pytest.mark.parametrize(
+    ("head", "names"),
+    [
+        ('+++\nprincipals = ["anna", "bob"]\n+++\n', ("anna", "bob")),
+        ("+++\ntitle = 'T'\nprincipals = []\n+++\n", ()),
+        ("---\nextra:\n  principals: anna\n---\n", ("anna",)),
+        ("---\ntags: [{principals: anna}]\n---\n", ("anna",)),
+        ("---\nprincipals: anna # only she\n---\n", ("anna",)),
+    ],
+)
+def test_who_may_read_it_holds_wherever_it_is_said(read_one, head, names):
+    assert read_one("a.md", head + "text").principals == names
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "---\ntitle: a: b\nprincipals: anna\n---\n",
+        "+++\nprincipals = anna\n+++\n",
+        "+++\nprincipals = 'a'\n\ntext",
+        '---\n"principals": anna\nprincipals: {\n---\n',
+        "---\nprincipals: anna\nmore: &a [x, *a]\n---\n",
+    ],
+)
+def test_a_rule_that_cannot_be_read_is_never_read_by_all(read_one, head):
+    item = read_one("a.md", head + "text")
+    assert isinstance(item, Rejected)
+    assert "who may read it" in item.reason
