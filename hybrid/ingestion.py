@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from unicodedata import normalize
 
 from hybrid.chunking import CHUNKING_VERSION, chunk_document, token_limit
 from hybrid.config import ChunkSettings, DocumentSettings
@@ -472,9 +473,15 @@ class Ingestor:
         return sampled, read
 
 
+<<<<<<< HEAD
 def _digest(recipe: str, content: str, file: SourceFile) -> str:
     rule = () if file.principals is None else ("principals", *file.principals)
     return hash_text(recipe, content, *rule)
+=======
+def _matches(source: str, pattern: str) -> bool:
+    pattern = normalize("NFC", pattern)
+    return source == pattern or fnmatchcase(source, pattern)
+>>>>>>> main
 
 
 def _nothing_to_load(sources: Sequence[str]) -> Iterator[FileContent]:
