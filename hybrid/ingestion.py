@@ -11,12 +11,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from unicodedata import normalize
 
 from hybrid.chunking import CHUNKING_VERSION, chunk_document, token_limit
 from hybrid.config import ChunkSettings, DocumentSettings
-from hybrid.documents import READERS_VERSION, ReaderPool, Scan, SourceFile, scan, source_name
+from hybrid.documents import READERS_VERSION, ReaderPool, Scan, SourceFile, scan
 from hybrid.documents.principals import Principals, rule_for
+from hybrid.documents.source import printable
 from hybrid.errors import IndexError_, IndexMismatch, IndexMissing, UsageError
 from hybrid.files import hash_file, hash_text
 from hybrid.freshness import Drift, changed_since, remember, seen_of
@@ -242,7 +242,7 @@ class Ingestor:
         require_embedder(state.manifest, self.embedder.fingerprint)
         files, folder = state.files, state.manifest.folder
         gone: set[str] = set()
-        for pattern in map(source_name, patterns):
+        for pattern in map(printable, patterns):
             # a name may hold what means something in a pattern
             matched = {pattern} & files.keys() or {name for name in files if fnmatchcase(name, pattern)}
             gone |= matched
@@ -473,15 +473,9 @@ class Ingestor:
         return sampled, read
 
 
-<<<<<<< HEAD
 def _digest(recipe: str, content: str, file: SourceFile) -> str:
     rule = () if file.principals is None else ("principals", *file.principals)
     return hash_text(recipe, content, *rule)
-=======
-def _matches(source: str, pattern: str) -> bool:
-    pattern = normalize("NFC", pattern)
-    return source == pattern or fnmatchcase(source, pattern)
->>>>>>> main
 
 
 def _nothing_to_load(sources: Sequence[str]) -> Iterator[FileContent]:

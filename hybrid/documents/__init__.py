@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hybrid.documents.folder import Scan, scan, source_name
+from hybrid.documents.folder import Scan, scan
 from hybrid.documents.pool import ReaderPool
 from hybrid.documents.reading import READERS_VERSION, ReadBatch, read, supported_suffixes
 from hybrid.documents.source import SourceFile
@@ -15,6 +15,5 @@ __all__ = [
     "SourceFile",
     "read",
     "scan",
-    "source_name",
     "supported_suffixes",
 ]

@@ -72,7 +72,7 @@ def scan(folder: Path, settings: DocumentSettings) -> Scan:
 
 
 def _single(path: Path, status: os.stat_result) -> Scan:
-    source = source_name(path.name)
+    source = printable(path.name)
     if not stat.S_ISREG(status.st_mode):
         return Scan((), (Rejected(source, "a device, pipe or socket; only files and folders are read"),), 0)
     if path.suffix.lower() not in supported_suffixes():
@@ -80,11 +80,6 @@ def _single(path: Path, status: os.stat_result) -> Scan:
         reason = f"no reader for a {found}; there are readers for {' '.join(supported_suffixes())}"
         return Scan((), (Rejected(source, reason),), 0)
     return Scan((SourceFile(source, path, status.st_size, status.st_mtime_ns),), (), 0)
-
-
-def source_name(name: str) -> str:
-    """Return a name from the file system or from a person as sources are written: composed (NFC)."""
-    return printable(unicodedata.normalize("NFC", name))
 
 
 def _is_own(names: Container[str]) -> bool:
@@ -218,8 +213,8 @@ class _Walk:
         """Yield the files by their sources; of two names that are one when composed, one is written out."""
         taken: set[str] = set()
         # the name that is written as its source has it first
-        for relative, path, status in sorted(self.found, key=lambda e: (source_name(e[0]) != e[0], e[0])):
-            source = source_name(relative)
+        for relative, path, status in sorted(self.found, key=lambda e: (printable(e[0]) != e[0], e[0])):
+            source = printable(relative)
             if source in taken:
                 source = relative.encode("ascii", "backslashreplace").decode()
             if source in taken:
@@ -232,7 +227,7 @@ class _Walk:
             yield SourceFile(source, path, status.st_size, modified)
 
     def _reject(self, relative: str, reason: str) -> None:
-        self.rejected.append(Rejected(source_name(relative), reason))
+        self.rejected.append(Rejected(printable(relative), reason))
 
 
 def _why(error: OSError) -> str:

@@ -123,7 +123,8 @@ def test_judgements_that_do_not_fit_are_named_by_file_and_line(tmp_path, line, t
 
 
 @pytest.mark.parametrize(
-    ("lines", "told"), [("", "in the split 'test'\\n"), ("d1\tq1\t1\nd2\tq1\t1\n", "'d1' in line 2 of test.tsv")]
+    ("lines", "told"),
+    [("", "in the split 'test'\\n"), ("d1\tq1\t1\nd2\tq1\t1\n", "'d1' in line 2 of test.tsv")],
 )
 def test_a_split_without_a_judgement_of_a_query_is_refused(tmp_path, lines, told):
     with pytest.raises(UsageError, match=f"no query of .*{told}"):
