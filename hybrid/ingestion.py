@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from unicodedata import normalize
 
 from hybrid.chunking import CHUNKING_VERSION, chunk_document, token_limit
 from hybrid.config import ChunkSettings, DocumentSettings
@@ -437,6 +438,7 @@ class Ingestor:
 
 
 def _matches(source: str, pattern: str) -> bool:
+    pattern = normalize("NFC", pattern)
     return source == pattern or fnmatchcase(source, pattern)
 
 

@@ -129,6 +129,8 @@ class TextBuilder:
         if not text:
             return
         start = self._append(text)
+        if damaged := text.count("\ufffd"):
+            self.leave_out("damaged bytes", damaged)
         if kind is BlockKind.HEADING and not self.first_heading:
             self.first_heading = text
         names = tuple(map(one_line, columns))

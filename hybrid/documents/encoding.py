@@ -25,7 +25,7 @@ _BOMS = (
 _BINARY = "binary: it holds NUL bytes, though its suffix says text"
 _WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
 _PIECE = 1 << 20
-_SAMPLE = 20_000
+_SAMPLE = 6_000
 _CUT_END = re.compile(rb"(?:[\xc2-\xdf]|[\xe0-\xef][\x80-\xbf]?|[\xf0-\xf4][\x80-\xbf]{0,2})\Z")
 # With nothing else to go by, only a byte that no older encoding puts at the end of a word is a cut character.
 _LIKELY_CUTS = b"\xc2\xc3\xc4\xc5\xce\xcf\xd0\xd1"

@@ -396,7 +396,7 @@ def _modern_reference(match: re.Match[str]) -> str:
 def _decode(builder: TextBuilder, data: bytes) -> str:
     """Return the bytes as text: by their mark, by what the page declares, else as any text is read."""
     if b"\0" in data or data.startswith(codecs.BOM_UTF8):
-        return decode(data, builder)
+        return decode(data)
     declared = declared_codecs(data)
     # text in a single byte for each character is never UTF-8 by accident, in two it may be
     order = declared if declared[1:] or declared == ("gb18030",) else ("utf-8", *declared)
@@ -409,7 +409,6 @@ def _decode(builder: TextBuilder, data: bytes) -> str:
         text = data.decode(declared[0], "replace")
         damage = text.count("\ufffd")
         if damage <= max(1, _MAX_DAMAGE * len(data.translate(None, bytes(range(128))))):
-            builder.leave_out("damaged bytes", damage)
             return text
         builder.leave_out("declared encoding that does not fit")
-    return decode(data, builder)
+    return decode(data)

@@ -145,3 +145,12 @@ def test_import_loads_no_reader():
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
     assert ".pdf" in supported_suffixes()
+
+
+def test_names_have_one_normal_form_and_open_the_file(tmp_path):
+    touch(tmp_path, "Ku\u0308ndigung.txt")
+    (found,) = scan(tmp_path, SETTINGS).files
+    assert found.source == "K\u00fcndigung.txt"
+    assert found.path.read_text() == "Goats."
+    touch(tmp_path, "K\u00fcndigung.txt")
+    assert len(scan(tmp_path, SETTINGS).files) + len(scan(tmp_path, SETTINGS).rejected) == 2
