@@ -34,7 +34,7 @@ _NAME = re.compile(
     r"(?:nav|navbar|navigation|navheader|navfooter|menu|menubar|sidebar|sidenav|breadcrumbs?|footer|toc"
     r"|pagination|pager|cookies?|consent|skiplink|skip-link|related|share|social|advert|ads|searchbox"
     r"|editsection)"
-    r"(?:[-_](?:wrapper|container|list|bar|box|inner|links?|area|menu|banner|notice|popup))?"
+    r"(?:[-_](?:wrapper|container|list|bar|box|inner|links?|area|menu|banner|notice|popup|left|right|top|bottom|main))?"
 )
 _LINE_NUMBER = re.compile(r"(?:.*[-_])?(?:linenos?|line-?numbers?|linenodiv|gutter|lineno|blob-num)")
 _HIDDEN_STYLE = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden)")
@@ -198,6 +198,7 @@ class Boilerplate:
             above.consents = above.consents or _ACCEPT.match(element.text or "") is not None
             if not _is_panel_head(element, held):
                 return
+            held.labels = held.words
         self._in_navs -= tag == "nav"
         while self._headings and self._headings[-1][0] is held:
             self._headings.pop()
@@ -207,9 +208,9 @@ class Boilerplate:
         elif tag in HEADINGS and held.words:
             # over links only, it is a part of the navigation
             self._headings.append((above, element))
-        if held.words and (
-            tag not in _FALLBACKS or (tag != "svg" and held.says_something and not held.excuse)
-        ):
+        is_drawing = tag == "svg" and element.getparent().tag != "svg"
+        is_said = tag not in _FALLBACKS or (held.says_something and not held.excuse)
+        if held.words and is_said and not is_drawing:
             above.take(held)
 
     def _end_line(self) -> None:
@@ -318,8 +319,11 @@ class Boilerplate:
             return True
         if not held.links:
             is_label = not self._in_book and held.labels <= _LABEL and held.label_lines <= 1
-            return named and is_label and not (parent.region or held.nested or held.is_heading)
-        return held.labels <= max(_LABEL, held.links) and (named or held.links >= _LABEL)
+            is_notice = held.labels == 0 and parent.region
+            return not held.is_heading and (
+                is_notice or (named and is_label and not (parent.region or held.nested))
+            )
+        return held.labels <= max(_LABEL, held.links) and (named or held.links > 1)
 
 
 def _spaced(text: str) -> str:

@@ -18,7 +18,7 @@ from hybrid.documents.html import add_page, parse
 from hybrid.documents.source import SourceFile, Unreadable, check_pages, open_zip
 from hybrid.types import Document
 
-_PAGE_TYPE = re.compile(r"text/|.*(?:html|xml)", re.IGNORECASE)
+_PAGE_TYPE = re.compile(r".*(?:html|/xml|oeb1|dtbook|svg)", re.IGNORECASE)
 _HREF = re.compile(rb"""href\s*=\s*["']([^"'#]+)""", re.IGNORECASE)
 # Fonts may be obfuscated in any book; only encrypted pages make one unreadable.
 _ENCRYPTION = "META-INF/encryption.xml"
@@ -64,7 +64,7 @@ class _Book:
         if self.spine and not read:
             raise Unreadable(f"damaged: none of its {len(self.spine)} chapters can be read")
         others = dict.fromkeys(name for name in self._pages.values() if name not in self.spine)
-        for name in others:
+        for name in (name for name in others if not name.endswith(".svg")):
             if name in self._linked:
                 self._add(name)
             elif name not in self._contents:

@@ -10,6 +10,7 @@ from hybrid.documents.boilerplate import Element
 # A table of more cells keeps them where they stand, without spans.
 _MAX_CELLS = 300_000
 _MAX_HEADS = 4
+_LONG_HEAD = 200
 # what is a number in a head: a year, a day, a length of time, thousands
 _PERIOD = re.compile(
     r"\b\d{1,2}[,.]?\s+(?:[a-z]{3,9}\.?,?\s+)?(?=(?:19|20)\d\d\b)|\b[a-z]{3,9}\.?\s*\d{1,2}\b,?"
@@ -34,7 +35,8 @@ class Grid:
         self.titles: list[str] = []
         for row in self.rows:
             _join_signs(row)
-        while len(self.rows) > 1 and _is_title(self.rows):
+        width = max(map(len, self.rows), default=0)
+        while len(self.rows) > 1 and len(self.titles) < _MAX_HEADS and _is_title(self.rows[0], width):
             self._take_title(0)
         self.heads = self._marked()
         if not self.heads and not any(cell.tag == "th" for line in self._lines[:1] for cell in line):
@@ -128,10 +130,9 @@ def _join_signs(row: _Row) -> None:
             row[at], row[above] = "", f"{row[above]}{row[at]}"
 
 
-def _is_title(rows: list[_Row]) -> bool:
-    """Return whether the first row has one cell for the whole width."""
-    first = rows[0]
-    return 1 < max(map(len, rows)) <= len(first) and bool(first[0]) and set(first[1:]) == {None}
+def _is_title(row: _Row, width: int) -> bool:
+    """Return whether a row has one cell for the whole width."""
+    return 1 < width == len(row) and bool(row[0]) and set(row[1:]) == {None}
 
 
 def _guessed(rows: list[_Row]) -> int:
@@ -152,6 +153,7 @@ def _guessed(rows: list[_Row]) -> int:
 
 
 def _is_amount(text: str) -> bool:
+    text = text[:_LONG_HEAD]
     return any(map(str.isdigit, _PERIOD.sub("", text))) or _NOTHING.fullmatch(text) is not None
 
 

@@ -7,13 +7,14 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-import webencodings
 from lxml import etree
 
 from hybrid.config import DocumentSettings
 from hybrid.documents.boilerplate import BORDERS, HEADINGS, MACHINERY, Boilerplate, Element, tags
 from hybrid.documents.builder import TextBuilder, one_line
+from hybrid.documents.encoding import declared_codecs
 from hybrid.documents.grid import Grid
+from hybrid.documents.marks import formula, is_script, local, script_text
 from hybrid.documents.source import SourceFile, Unreadable
 from hybrid.documents.text import decode
 from hybrid.types import BlockKind, Document
@@ -27,11 +28,9 @@ _CAPTION = re.compile(
     r"(?:(?:table|tabelle|tableau|tabla|exhibit)\s+[\dA-Z]|表\s*\d).{0,200}|\(?(?:amounts\s+)?in\s.{0,60}\)?",
     re.IGNORECASE,
 )
-_NUMBER_BEFORE = re.compile(r"\d\)?$")
-_GROUPED_BEFORE = re.compile(r"\d[.,]\d{3}(?:\.\d+)?$")
-_BASE_BEFORE = re.compile(r"(?:^|[^\w])(?:[^\W\d_]|[kcmµnd]m|ft|in|yd|mi|kg|mol|min|cd|sr|Hz|Pa)$|[)\]]$")
 # A list is cut between its items once it is this long: it need not stay whole.
 _LONG_LIST = 1_000
+_MAX_DEPTH = 20
 _LONG_SCRIPT = 24
 # Prose in a cell of a table without heads says that the table is there for the layout.
 _LONG_CELL = 600
@@ -115,8 +114,8 @@ class PageWalk:
     def _takes_whole(self, element: Element) -> bool:
         """Take a listing, a table, a formula or a choice at once; return whether it was one."""
         tag = element.tag
-        if tag == "math":
-            self._inline.append(_formula(element))
+        if tag.endswith("math") and local(element) == "math":
+            self._inline.append(formula(element))
         elif tag == "select":
             self._choose(element)
         elif self._heading is None and not self._flat and tag == "pre":
@@ -142,7 +141,7 @@ class PageWalk:
             self._picture(element)
         elif tag == "input":
             self._inline.append(_typed(element))
-        elif _is_script(element) and len(self._scripts) < 3:
+        elif is_script(element) and len(self._scripts) < 3:
             self._scripts.append((element, len(self._inline)))
         elif tag in ("q", "rt"):
             self._inline.append('"' if tag == "q" else "(")
@@ -188,13 +187,13 @@ class PageWalk:
             return
         before = "".join(self._inline[max(0, start - 4) : start])[-20:]
         is_link = "a" in (script.tag, script.getparent().tag) or next(script.iter("a"), None) is not None
-        self._inline[start:] = [_script("".join(parts).strip(), before, script, is_link=is_link)]
+        self._inline[start:] = [script_text("".join(parts).strip(), before, script, is_link=is_link)]
 
     def _picture(self, image: Element) -> None:
         text = one_line(image.get("alt", ""))
         words = len(text.split())
         parent = image.getparent()
-        alone = parent is not None and not (parent.text or "").strip() and len(parent) == 1
+        alone = not (parent.text or "").strip() and image.getprevious() is None and image.getnext() is None
         says = words > 2 or "=" in text or (words > 1 and any(map(str.isdigit, text)))
         if text and not _FILE_NAME.fullmatch(text) and (says or (alone and parent.tag in _NAMED_BY_PICTURE)):
             self._inline.append(f" {text} ")
@@ -202,7 +201,7 @@ class PageWalk:
             self._left.append(("image", len(text)))
 
     def _choose(self, select: Element) -> None:
-        options = list(select.iter("option"))
+        options = select.xpath("option | optgroup/option")
         chosen = [option for option in options if option.get("selected") is not None]
         if not chosen and select.get("multiple") is None:
             # a browser shows the first one, unless it is "please choose"
@@ -233,7 +232,7 @@ class PageWalk:
         if not (self._lists or self._bullet):
             self._pieces.append(_Piece(BlockKind.PARAGRAPH, text))
             return
-        depth = 2 * (len(self._lists) - 1)
+        depth = 2 * min(len(self._lists) - 1, _MAX_DEPTH)
         bullet, self._bullet = self._bullet, ""
         first, *others = text.split("\n")
         self._lines.append(" " * depth + bullet + first)
@@ -296,15 +295,14 @@ def _is_data(table: Element) -> bool:
     """Return whether a table holds data; the others are there for the layout."""
     if table.get("role") in ("presentation", "none"):
         return False
-    inside = [element for element in table.iter("*") if element is not table]
-    names = {element.tag for element in inside}
-    if "table" in names or not any(
-        sum(cell.tag in ("td", "th") for cell in row) > 1 for row in inside if row.tag == "tr"
-    ):
+    if next((inner for inner in table.iter("table") if inner is not table), None) is not None:
+        return False
+    names = {element.tag for element in table.iter("*")} - {"table"}
+    if not any(sum(cell.tag in ("td", "th") for cell in row) > 1 for row in table.iter("tr")):
         return False
     if names & {"th", "caption", "thead"}:
         return True
-    return not names & _NOT_IN_TABLES and not any(_is_prose(cell) for cell in inside if cell.tag == "td")
+    return not names & _NOT_IN_TABLES and not any(map(_is_prose, table.iter("td")))
 
 
 def _is_prose(cell: Element) -> bool:
@@ -333,82 +331,6 @@ def _typed(field: Element) -> str:
     return f" {field.get('value', '')} " if kind in _TYPED else ""
 
 
-def _is_script(element: Element) -> bool:
-    """Return whether an element is raised or lowered, as the mark of a note is."""
-    return (
-        element.tag in ("sup", "sub")
-        or (element.get("epub:type") or element.get("role")) in ("noteref", "doc-noteref")
-        or _RAISED.search(element.get("style", "")) is not None
-    )
-
-
-_RAISED = re.compile(r"vertical-align\s*:\s*(?:super|text-top)", re.IGNORECASE)
-_AS_IT_IS = re.compile(r"st|nd|rd|th|e|er|re|o|a|°|®|™|\*+|[†‡§¶]+", re.IGNORECASE)
-
-
-def _script(text: str, before: str, script: Element, *, is_link: bool) -> str:
-    if script.tag == "sub":
-        return f"_{text}" if _NUMBER_BEFORE.search(before) and text[:1].isdigit() else text
-    tail = (script.tail or "").lstrip()
-    blank = "" if not before or before[-1].isspace() else " "
-    if text.isdigit() and tail[:1] in ("/", "⁄") and not is_link:
-        return f"{blank if before[-1:].isdigit() else ''}{text}"
-    if text.strip("[]()") != text:
-        return f"{blank}{text}"
-    if text in ("o", "0", "º") and re.match(r"[CF]\b", tail) and _NUMBER_BEFORE.search(before):
-        return "°"
-    if text[0] in "+-−–" and len(text) > 1 and not is_link:
-        return f"^{text}"
-    if is_link or (text.isdigit() and _GROUPED_BEFORE.search(before)):
-        return f"{blank}[{text}]" if text.strip("*†‡§¶") else text
-    if _NUMBER_BEFORE.search(before) or _BASE_BEFORE.search(before):
-        if _AS_IT_IS.fullmatch(text):
-            return text
-        return f"^{text}" if text.isalnum() else f"^({text})"
-    return f"{blank}[{text}]" if text.isdigit() or re.fullmatch(r"\d+(?:\s*[,–-]\s*\d+)*", text) else text
-
-
-_JOINED = {("msup", 1): "^", ("msub", 1): "_", ("msubsup", 1): "_", ("msubsup", 2): "^", ("mfrac", 1): "/"}
-_JOINED |= {("mover", 1): "^", ("munder", 1): "_", ("munderover", 1): "_", ("munderover", 2): "^"}
-
-
-def _formula(math: Element) -> str:
-    """Return a formula of MathML on one line: ``x^2 + (a + b)/c``."""
-    parts: list[str] = []
-    steps = etree.iterwalk(math, events=("start", "end"))
-    for event, element in steps:
-        tag = etree.QName(element).localname if isinstance(element.tag, str) else ""
-        if tag in MACHINERY:
-            steps.skip_subtree()
-            continue
-        above = element.getparent()
-        before = element.getprevious()
-        place = 0 if before is None else 1 if before.getprevious() is None else 2
-        joined = _JOINED.get((above.tag, place), "") if element is not math else ""
-        wrapped = tag == "msqrt" or (len(element) > 1 and above.tag in ("mfrac", "msup"))
-        if event == "start":
-            parts += (joined, "√" if tag == "msqrt" else "", "(" if wrapped else "", element.text or "")
-        else:
-            parts += (")" if wrapped else "", " " if tag in ("mtd", "mtr", "mtext") else "")
-            parts.append((element.tail or "").strip() if element is not math else "")
-    return f" {' '.join(''.join(parts).split())} "
-
-
-_COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
-_CHARSET = re.compile(
-    rb"""<meta\s[^>]*?charset\s*=\s*["']?\s*([^\s"'/>;]+)|<\?xml\s[^>]*?encoding\s*=\s*["']([^"'>]+)""",
-    re.IGNORECASE,
-)
-# What a browser takes a label for may hold more than Python's codec of the same name.
-_WIDER = {
-    "gbk": ("gb18030",),
-    "gb18030": ("gb18030",),
-    "shift_jis": ("cp932", "shift_jisx0213"),
-    "big5": ("big5hkscs", "cp950"),
-    "euc-kr": ("cp949",),
-    "euc-jp": ("euc_jp", "euc_jis_2004"),
-    "iso-2022-jp": ("iso2022_jp", "iso2022_jp_2004"),
-}
 _VOID = "area|base|br|col|embed|hr|img|input|link|meta|param|source|track|wbr"
 _SELF_CLOSED = re.compile(rf"<(?!(?:{_VOID})[\s/])([A-Za-z][\w:\-]*)((?:\s[^<>]*)?)/>", re.IGNORECASE)
 _XML_DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
@@ -475,9 +397,9 @@ def _decode(builder: TextBuilder, data: bytes) -> str:
     """Return the bytes as text: by their mark, by what the page declares, else as any text is read."""
     if b"\0" in data or data.startswith(codecs.BOM_UTF8):
         return decode(data)
-    declared = _declared(data)
+    declared = declared_codecs(data)
     # text in a single byte for each character is never UTF-8 by accident, in two it may be
-    order = declared if len(declared) > 1 or declared[:1] == ("gb18030",) else ("utf-8", *declared)
+    order = declared if declared[1:] or declared == ("gb18030",) else ("utf-8", *declared)
     for codec in order:
         try:
             return data.decode(codec)
@@ -490,13 +412,3 @@ def _decode(builder: TextBuilder, data: bytes) -> str:
             return text
         builder.leave_out("declared encoding that does not fit")
     return decode(data)
-
-
-def _declared(data: bytes) -> tuple[str, ...]:
-    """Return the codecs for what the page declares as a browser reads it, none where it declares nothing."""
-    match = _CHARSET.search(_COMMENT.sub(b"", data[:4096]))
-    found = webencodings.lookup((match[1] or match[2]).decode("latin-1")) if match else None
-    if found is None:
-        return ()
-    name = "utf-8" if found.name.startswith("utf-16") else found.name
-    return _WIDER.get(name, (found.codec_info.name if name == found.name else name,))

@@ -66,6 +66,8 @@ def test_what_says_something_stays(read_one, page, kept):
         (f"<main>{{}}</main><aside><p>Fluid is toxic.</p><h3>See also</h3>{LINKS}</aside>", "navigation"),
         ("{}<footer>© 2024 Acme GmbH. All rights reserved.</footer>", "navigation"),
         ("{}<div class=nav><a href=a>Prev</a> <b>2. Tools for it</b> <a href=c>Next</a></div>", "navigation"),
+        ("{}<footer><p>© X</p><h4>See also</h4><a href=a>Home</a> <a href=b>Us</a></footer>", "navigation"),
+        ("{}<div class=sidebar-left><h3>Menu</h3><ul><li><a href=a>Home</a> (12)</ul></div>", "navigation"),
         ("<a href='#main'>Skip to main content</a>{}", "navigation"),
         (f"{{}}<div hidden>{LINKS}</div>", "hidden"),
         ("{}<p hidden>Loading</p>", "hidden"),

@@ -82,10 +82,12 @@ def test_a_table_of_contents_that_says_something_is_a_page(read_book):
 
 def test_pages_that_only_links_lead_to_come_last(read_book):
     items = {"f": ("notes/f.xhtml", PAGE, ""), "u": ("unused.xhtml", PAGE, "")}
+    items |= {"s": ("a.css", "text/css", ""), "t": ("toc.ncx", "application/x-dtbncx+xml", "")}
     pages = {
-        "one.xhtml": "<p>Word<a epub:type='noteref' href='notes/f.xhtml#n1'>1</a></p>",
+        "one.xhtml": "<link href='a.css'/><p>Word<a epub:type='noteref' href='notes/f.xhtml#n1'>1</a></p>",
         "notes/f.xhtml": "<aside epub:type='footnote'>Cf. Smith</aside>",
         "unused.xhtml": "<p>Unused</p>",
+        "a.css": "p { color: red }",
     }
     document = read_book("ab", pages, items)
     assert document.text == "Word [1]\n\nTwo\n\nSecond.\n\nCf. Smith"
