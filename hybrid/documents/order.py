@@ -28,6 +28,7 @@ _FAR = 3.5
 NUMBER_SIGNS = ("0123456789)%", "0123456789($-")
 # Cells of a table are short; the lines of a column of prose are not.
 _PROSE_WORDS = 3.6
+_CELL_WORDS = 8
 _BAND_WORDS = 20
 
 
@@ -57,6 +58,8 @@ def arrange(pieces: list[TextRun], boxes: list[Stroke]) -> list[TextRun]:
     """Return the lines of a page in reading order; a table is a piece of its own."""
     for outer in _areas(boxes):
         for area in _tabular(outer, [piece for piece in pieces if outer.holds(piece)]):
+            if len(area.levels) < 3:
+                continue
             inside = [piece for piece in pieces if area.holds(piece)]
             area = _lengthened(area, inside, pieces)
             inside = [piece for piece in pieces if area.holds(piece)]
@@ -72,25 +75,37 @@ def arrange(pieces: list[TextRun], boxes: list[Stroke]) -> list[TextRun]:
 
 def _tabular(area: Area, pieces: list[TextRun]) -> Iterator[Area]:
     """Yield the parts of an area without the prose and headings between its lines."""
+    area = area._replace(levels=list(_with_prose_apart(area, rows_of(pieces))))
     bands: dict[int, Row] = {}
     for piece in pieces:
         bands.setdefault(area.band(piece), []).append(piece)
     usual = sorted(piece.size for piece in pieces)[len(pieces) // 2] if pieces else 0.0
-    levels: list[float] = []
+    levels = area.levels[:1]
     for number, (top, bottom) in enumerate(pairwise(area.levels), start=1):
         band = bands.get(number, [])
-        rows = rows_of(band) if band else []
         alone = not band or max(piece.x for piece in band) < min(piece.end for piece in band)
-        is_title = len(rows) == 1 and (band[0].size > 1.08 * usual or CAPTION.match(band[0].text))
+        is_title = len(band) == 1 and (band[0].size > 1.08 * usual or CAPTION.match(band[0].text))
         words = sum(words_in(piece.text) for piece in band)
         if (alone and (is_title or words > _BAND_WORDS)) or (not band and top - bottom > _FAR * usual):
-            if len(levels) > 2:
-                yield area._replace(levels=levels)
-            levels = [bottom]
-        else:
-            levels += [bottom] if levels else [top, bottom]
-    if len(levels) > 2:
-        yield area._replace(levels=levels)
+            yield area._replace(levels=levels)
+            levels = []
+        levels.append(bottom)
+    yield area._replace(levels=levels)
+
+
+def _with_prose_apart(area: Area, rows: list[Row]) -> Iterator[float]:
+    """Yield the levels of an area, with one more where prose follows a row that has no line below it."""
+    width = area.right - area.left
+    for top, bottom in pairwise([*area.levels, -math.inf]):
+        yield top
+        cells: Row = []
+        for first, *others in (row for row in rows if top > row[0].y > bottom):
+            is_wide = first.end - first.x > 0.6 * width and first.x < area.left + 0.1 * width
+            if others:
+                cells = [first, *others]
+            elif cells and is_wide and words_in(first.text) > _CELL_WORDS:
+                yield cells[0].y - 0.5 * cells[0].size
+                break
 
 
 def _lengthened(area: Area, inside: list[TextRun], pieces: list[TextRun]) -> Area:
@@ -104,11 +119,12 @@ def _lengthened(area: Area, inside: list[TextRun], pieces: list[TextRun]) -> Are
         if piece.y > area.levels[-1] or piece.x > area.right or piece.end < area.left:
             continue
         on = [n for n, (left, right) in enumerate(columns) if left < piece.end and right > piece.x]
-        if len(on) != 1 or low - piece.y > 2.2 * piece.size or abs(piece.size - last.size) > 0.5:
+        far = (2.2 if touched else 5) * piece.size  # a value may stand in the middle of a high cell
+        if len(on) != 1 or low - piece.y > far or abs(piece.size - last.size) > 0.5:
             break
         touched.update(on)
         low = piece.y
-    return area._replace(levels=[*area.levels, low - 1]) if len(touched) > 1 else area
+    return area._replace(levels=[*area.levels, low - 1]) if 2 * len(touched) >= max(len(columns), 4) else area
 
 
 def whole(pieces: list[TextRun], boxes: list[Stroke]) -> list[TextRun]:
@@ -291,7 +307,7 @@ def _parts_prose(rows: list[Row], gutter: _Gutter) -> bool:
     least = 1 if gutter.both else 3
     # the rows of a table have cells on both sides
     count = gutter.last - gutter.first + 1
-    usual = _PROSE_WORDS if count < 6 or gutter.both > 0.4 * count else _PROSE_WORDS / 2
+    usual = _PROSE_WORDS if count < 6 or gutter.both > 0.4 * count else 0.75 * _PROSE_WORDS
     for side in sides:
         words = sum(usual if piece.table else words_in(piece.text) for piece in side)
         odd = sum(piece.is_value or piece.text.endswith(":") or piece.monospaced for piece in side)
