@@ -196,14 +196,15 @@ def _lines(rows: list[Row], columns: list[tuple[float, float]], area: Area | Non
     steps = sorted(above[0].y - row[0].y for above, row in pairwise(rows) if len(above) > 1 and len(row) > 1)
     usual = steps[len(steps) // 2] if steps else math.inf
     lines: list[Line] = []
-    has_data = False
+    has_data, label = False, math.inf
     for number, (row, cells) in enumerate(zip(rows, all_cells, strict=True)):
         joins = False
         if number and bands[number] == bands[number - 1]:
             step = (rows[number - 1][0].y - row[0].y) / row[0].size
             above = lines[-1]
             if bands[number] in single:
-                joins = step < _CELL_STEP or cells[0].first > 0
+                # the lines of a label follow one another
+                joins = cells[0].first > 0 or math.isinf(label) or label - row[0].y < _CELL_STEP * row[0].size
             elif step > _CELL_STEP:
                 joins = False
             elif len(above) == 1 and not above[0].first and not cells[0].first:
@@ -214,6 +215,9 @@ def _lines(rows: list[Row], columns: list[tuple[float, float]], area: Area | Non
             lines[-1] = _stacked(lines[-1], cells)
         else:
             lines.append(cells)
+            label = math.inf
+        if not cells[0].first:
+            label = row[0].y
         has_data |= _is_data(cells)
     return lines
 
