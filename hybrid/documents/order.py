@@ -57,7 +57,8 @@ class _Gutter(NamedTuple):
 def arrange(pieces: list[TextRun], boxes: list[Stroke]) -> list[TextRun]:
     """Return the lines of a page in reading order; a table is a piece of its own."""
     for outer in _areas(boxes):
-        for area in _tabular(outer, [piece for piece in pieces if outer.holds(piece)]):
+        # from below, so that none takes the rows of the next for its own
+        for area in reversed(list(_tabular(outer, [piece for piece in pieces if outer.holds(piece)]))):
             if len(area.levels) < 3:
                 continue
             inside = [piece for piece in pieces if area.holds(piece)]
@@ -120,7 +121,8 @@ def _lengthened(area: Area, inside: list[TextRun], pieces: list[TextRun]) -> Are
             continue
         on = [n for n, (left, right) in enumerate(columns) if left < piece.end and right > piece.x]
         far = (2.2 if touched else 5) * piece.size  # a value may stand in the middle of a high cell
-        if len(on) != 1 or low - piece.y > far or abs(piece.size - last.size) > 0.5:
+        is_other = piece.table or CAPTION.match(piece.text) or abs(piece.size - last.size) > 0.5
+        if is_other or len(on) != 1 or low - piece.y > far:
             break
         touched.update(on)
         low = piece.y
