@@ -60,6 +60,9 @@ _box_of = _fast(api.FPDFText_GetLooseCharBox, _I, _P, _I, _P)
 _matrix_of = _fast(api.FPDFText_GetMatrix, _I, _P, _I, _P)
 _origin_of = _fast(api.FPDFText_GetCharOrigin, _I, _P, _I, _P, _P)
 _is_made_up = _fast(api.FPDFText_IsGenerated, _I, _P, _I)
+_object_at = _fast(api.FPDFPage_GetObject, _P, _P, _I)
+_type_of = _fast(api.FPDFPageObj_GetType, _I, _P)
+_bounds_of = _fast(api.FPDFPageObj_GetBounds, _I, _P, _P, _P, _P, _P)
 _font_of = _fast(api.FPDFTextObj_GetFont, _P, _P)
 
 
@@ -165,13 +168,11 @@ def _refuse_textless(pages: list[Page], errors: list[str]) -> None:
 
 def _drawn(page: pdfium.PdfPage, count: int, area: float) -> Iterator[Stroke]:
     """Yield the boxes of the lines and rectangles drawn, but for what fills the page."""
-    sides = [ctypes.c_float() for _ in range(4)]
-    for index in range(count):
-        handle = api.FPDFPage_GetObject(page, index)
-        if api.FPDFPageObj_GetType(handle) == api.FPDF_PAGEOBJ_PATH and (
-            api.FPDFPageObj_GetBounds(handle, *sides)
-        ):
-            box = Stroke(*(side.value for side in sides))
+    sides = np.zeros(4, np.float32)
+    places = [sides.ctypes.data + 4 * side for side in range(4)]
+    for handle in map(_object_at, repeat(ctypes.cast(page.raw, _P).value), range(count)):
+        if _type_of(handle) == api.FPDF_PAGEOBJ_PATH and _bounds_of(handle, *places):
+            box = Stroke(*sides.tolist())
             if (box.right - box.left) * (box.top - box.bottom) < 0.5 * area:
                 yield box
 
@@ -241,7 +242,7 @@ class _Glyphs:
 
     def _once(self) -> _Glyphs:
         """Return the characters without those drawn again a little aside, which looks bold."""
-        height, place = np.round(self.base).astype(int), (self.left / self.size).astype(int)
+        height, place = np.round(self.base).astype(int), (self.left / (0.15 * self.size)).astype(int)
         keys = np.sort((self.codes.astype(int) << 40) + (height % (1 << 20) << 20) + place % (1 << 20))
         if not (np.diff(keys) == 0).any():
             return self
