@@ -11,6 +11,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
+import webencodings
+
 from hybrid.documents.source import Unreadable
 
 _BOMS = (
@@ -23,7 +25,7 @@ _BOMS = (
 _BINARY = "binary: it holds NUL bytes, though its suffix says text"
 _WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
 _PIECE = 1 << 20
-_SAMPLE = 20_000
+_SAMPLE = 6_000
 _CUT_END = re.compile(rb"(?:[\xc2-\xdf]|[\xe0-\xef][\x80-\xbf]?|[\xf0-\xf4][\x80-\xbf]{0,2})\Z")
 # With nothing else to go by, only a byte that no older encoding puts at the end of a word is a cut character.
 _LIKELY_CUTS = b"\xc2\xc3\xc4\xc5\xce\xcf\xd0\xd1"
@@ -112,6 +114,21 @@ _RARE = {
     "cp1255": 5,
 }
 _RARE |= dict.fromkeys(("gb18030", "cp932", "cp949", "big5", "euc-jp"), 1)
+_COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
+_CHARSET = re.compile(
+    rb"""<meta\s[^>]*?charset\s*=\s*["']?\s*([^\s"'/>;]+)|<\?xml\s[^>]*?encoding\s*=\s*["']([^"'>]+)""",
+    re.IGNORECASE,
+)
+# What a browser takes a label for may hold more than Python's codec of the same name.
+_WIDER = {
+    "gbk": ("gb18030",),
+    "gb18030": ("gb18030",),
+    "shift_jis": ("cp932", "shift_jisx0213"),
+    "big5": ("big5hkscs", "cp950"),
+    "euc-kr": ("cp949",),
+    "euc-jp": ("euc_jp", "euc_jis_2004"),
+    "iso-2022-jp": ("iso2022_jp", "iso2022_jp_2004"),
+}
 # How likely a byte is, on the mean: at least, and where UTF-8 with damage is likely as well.
 _LEAST = -6.4
 _SLACK = 5
@@ -137,10 +154,14 @@ def encoding_of(path: Path) -> str:
         return _encoding(_pieces(stream))
 
 
-def refuse_binary(data: bytes) -> None:
-    """Refuse bytes that no text holds."""
-    if b"\0" in data:
-        raise Unreadable(_BINARY)
+def declared_codecs(data: bytes) -> tuple[str, ...]:
+    """Return the codecs for what the page declares as a browser reads it, none where it declares nothing."""
+    match = _CHARSET.search(_COMMENT.sub(b"", data[:4096]))
+    found = webencodings.lookup((match[1] or match[2]).decode("latin-1")) if match else None
+    if found is None:
+        return ()
+    name = "utf-8" if found.name.startswith("utf-16") else found.name
+    return _WIDER.get(name, (found.codec_info.name if name == found.name else name,))
 
 
 def _pieces(stream: BinaryIO) -> Iterable[bytes]:

@@ -48,7 +48,7 @@ _URL_TAIL = re.compile(r"://(?:[^\s<>*_`\[\]()\\|&\"']|_(?=[\w/])|&(?!#?\w+;)|\(
 def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
     """Yield the document of a Markdown file."""
     builder = TextBuilder(settings.max_characters)
-    lines = decode(file.path.read_bytes(), builder).split("\n")
+    lines = decode(file.path.read_bytes()).split("\n")
     front = front_matter(lines)
     if front.text:
         builder.add(BlockKind.PARAGRAPH, front.text, line=2)
@@ -94,8 +94,8 @@ def _take(flow: Flow, token: Token) -> None:
         flow.html(token.content)
     elif token.type == "left_out":
         flow.leave_out(token.info, token.content)
-    elif token.type == "footnote_reference_open":
-        flow.start_note(token.meta["label"])
+    elif token.type.startswith("footnote_reference"):
+        flow.start_note(token.meta.get("label", ""))
     elif token.tag and token.nesting >= 0:
         whole = token.level == 0 and token.type in ("heading_open", "table_open")
         flow.open(token.tag, start=int(token.attrs.get("start", 1)), whole=whole)

@@ -25,22 +25,17 @@ _TITLE_LENGTH = 160
 def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
     """Yield the document of a text file."""
     builder = TextBuilder(settings.max_characters)
-    add_text(builder, decode(file.path.read_bytes(), builder))
+    add_text(builder, decode(file.path.read_bytes()))
     yield builder.document(file.source)
 
 
-def decode(data: bytes, builder: TextBuilder) -> str:
-    """Return the bytes as text, and tell the builder of those that are damaged.
+def decode(data: bytes) -> str:
+    """Return the bytes as text; what is damaged in it is U+FFFD.
 
     Raises:
         Unreadable: the bytes are no text, or none in an encoding that can be told.
     """
-    encoding = detect(data)
-    text = data.decode(encoding, "replace")
-    damaged = text.count("\ufffd") - (data.count(b"\xef\xbf\xbd") if encoding.startswith("utf-8") else 0)
-    if damaged:
-        builder.leave_out("damaged bytes", damaged)
-    return clean(text)
+    return clean(data.decode(detect(data), "replace"))
 
 
 def add_text(builder: TextBuilder, text: str) -> None:

@@ -232,6 +232,19 @@ Term
     ]
 
 
+def test_what_is_never_ended_ends_with_its_block(read_one, blocks_of):
+    text = "<h2>Head\n\nWords\n\n<center>\n\n[^1]:\n    ```\n    code\n    ```\n\n"
+    text += "After[^1]\n\n<ul><li>item\n\n# End\n"
+    assert blocks_of(read_one("a.md", text)) == [
+        ("heading", 2, "Head"),
+        ("paragraph", 0, "Words"),
+        ("code", 0, "code"),
+        ("paragraph", 0, "After[1]"),
+        ("list", 0, "- item"),
+        ("heading", 1, "End"),
+    ]
+
+
 def test_lines_columns_and_captions(read_one):
     text = "---\ntitle: T\n---\n\n# H\n\nTable 3: Limits (in mm)\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n"
     text += "- x\n\n      y\n\n<div>\n\n```\ncode\n```\n"
