@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -15,8 +16,10 @@ from hybrid.chunking import CHUNKING_VERSION, chunk_document, token_limit
 from hybrid.config import ChunkSettings, DocumentSettings
 from hybrid.documents import READERS_VERSION, ReaderPool, Scan, SourceFile, scan
 from hybrid.documents.principals import Principals, rule_for
+from hybrid.documents.source import printable
 from hybrid.errors import IndexError_, IndexMismatch, IndexMissing, UsageError
 from hybrid.files import hash_file, hash_text
+from hybrid.freshness import Drift, changed_since, remember, seen_of
 from hybrid.index import ExternalStore, Index, Manifest, read_state, require_embedder
 from hybrid.index.generations import finished
 from hybrid.index.store import FileContent, FileState, IndexedDocument
@@ -36,8 +39,9 @@ class IndexStatus:
     """What a domain holds: the manifest in force, whole generations oldest first, and what was rejected.
 
     ``verified`` says that every file was checked against its checksum. ``left_out`` is by file what the
-    documents lack of it. ``sources`` of all documents and ``characters``, how many of each file are in the
-    index, are None unless asked for.
+    documents lack of it, ``unread`` how many files of which suffix no reader exists for. ``stale`` says how
+    the folder differs from what was indexed of it. ``sources`` of all documents and ``characters``, how many
+    of each file are in the index, are None unless asked for.
     """
 
     domain: str
@@ -46,6 +50,8 @@ class IndexStatus:
     rejected: tuple[Rejected, ...]
     verified: bool
     left_out: Mapping[str, tuple[LeftOut, ...]]
+    unread: Mapping[str, int]
+    stale: Drift | None
     sources: tuple[str, ...] | None = None
     characters: Mapping[str, int] | None = None
 
@@ -65,13 +71,16 @@ def index_status(folder: Path, *, files: bool = False, verify: bool = False) -> 
     with closing(Index.open(folder)) as index:
         if verify:
             index.verify()
+        seen = seen_of(folder)
         return IndexStatus(
             domain=folder.name,
             manifest=index.manifest,
             generations=tuple(finished(folder)),
-            rejected=tuple(index.rejected()),
+            rejected=(*(seen.rejected if seen else ()), *index.rejected()),
             verified=verify,
             left_out=index.left_out(),
+            unread=seen.unread if seen else {},
+            stale=changed_since(folder),
             sources=tuple(index.sources()) if files else None,
             characters=index.characters() if files else None,
         )
@@ -160,7 +169,7 @@ class Ingestor:
         update = apply_update(
             self.domain,
             wanted,
-            self._loader(found),
+            self._loader(found, wanted),
             self.embedder,
             folder=str(folder.resolve()),
             chunks=self.chunks,
@@ -168,6 +177,7 @@ class Ingestor:
             external=self.external,
             progress=progress,
         )
+        remember(self.domain, folder, found, self.documents)
         state = read_state(self.domain)
         return IngestReport(
             plan=update.plan,
@@ -231,9 +241,12 @@ class Ingestor:
         state = read_state(self.domain)
         require_embedder(state.manifest, self.embedder.fingerprint)
         files, folder = state.files, state.manifest.folder
-        gone = {source for source in files for pattern in patterns if _matches(source, pattern)}
-        for pattern in patterns:
-            if not any(_matches(source, pattern) for source in files):
+        gone: set[str] = set()
+        for pattern in map(printable, patterns):
+            # a name may hold what means something in a pattern
+            matched = {pattern} & files.keys() or {name for name in files if fnmatchcase(name, pattern)}
+            gone |= matched
+            if not matched:
                 file = pattern.rpartition("#")[0]
                 if file in files:
                     raise UsageError(
@@ -244,7 +257,10 @@ class Ingestor:
                     hint="hybrid status --files lists what is indexed",
                 )
         if len(gone) == len(files):
-            raise UsageError("nothing would be left", hint="hybrid remove --all removes the whole domain")
+            raise UsageError(
+                "nothing would be left",
+                hint=f"hybrid remove --all --domain {self.domain.name} removes it all",
+            )
         kept = {source: state for source, state in files.items() if source not in gone}
         update = apply_update(
             self.domain,
@@ -261,11 +277,10 @@ class Ingestor:
     def estimate(self, folder: Path, *, rebuild: bool = False) -> IngestEstimate:
         """Say what ``ingest`` would do, how big the result and how long it would take."""
         found, wanted = self._survey(folder)
-        if rebuild:
-            plan = Plan(tuple(wanted), (), (), ())
-        else:
+        if not rebuild:
             self._require_same(folder, wanted)
-            plan = plan_update(self.domain, wanted | self._added())
+        added = self._added(missing=IndexError_ if rebuild else IndexMissing)
+        plan = plan_update(self.domain, wanted | added, rebuild=rebuild)
         sizes = {file.source: file.size for file in found.files}
         todo = [source for source in (*plan.added, *plan.changed) if source in sizes]
         begun = time.perf_counter()
@@ -274,7 +289,7 @@ class Ingestor:
             self.embedder.embed_documents(["warm"])
         once = time.perf_counter() - begun
         begun = time.perf_counter()
-        texts, read = self._sample(found, todo)
+        texts, read = self._sample(found, wanted, todo)
         reading = time.perf_counter() - begun
         begun = time.perf_counter()
         if texts:
@@ -304,11 +319,11 @@ class Ingestor:
                 content = hash_file(file.path)
             except OSError as error:
                 unreadable.append(Rejected(file.source, f"cannot be read: {error.strerror}"))
+                files.append(file)
                 continue
-            rule = rule_for(file, self.principals)
-            digest = hash_text(recipe, content, *(() if rule is None else ("principals", *rule)))
-            wanted[file.source] = FileState(digest, limits_digest)
-            files.append(dataclasses.replace(file, principals=rule))
+            file = dataclasses.replace(file, principals=rule_for(file, self.principals))
+            wanted[file.source] = FileState(_digest(recipe, content, file), limits_digest)
+            files.append(file)
         rejected = (*found.rejected, *unreadable)
         return dataclasses.replace(found, files=tuple(files), rejected=rejected), wanted
 
@@ -365,10 +380,18 @@ class Ingestor:
         built_from = state.manifest.folder
         # the same folder may have changed altogether, though an empty one is rather not mounted; a folder
         # that was moved has most names in common, while a README.md is in every one
-        same_place = built_from == str(folder.resolve())
+        here = str(folder.resolve())
+        same_place = built_from == here
         files = {source for source, known in state.files.items() if known.limits != _ADDED}
         shared = len(files & wanted.keys())
         mistaken = not wanted if same_place else 2 * shared < len(files)
+        if files and mistaken and same_place:
+            raise IndexMismatch(
+                f"{here} holds nothing to index, and the domain {self.domain.name!r} has {len(files)} files "
+                "of it",
+                hint="if they are gone for good, empty the index with: "
+                f"hybrid index {shlex.quote(here)} --domain {self.domain.name} --rebuild",
+            )
         if files and mistaken:
             raise IndexMismatch(
                 f"the domain {self.domain.name!r} was built from {built_from}; "
@@ -387,15 +410,27 @@ class Ingestor:
             if any(path == "." or source == path or source.startswith(f"{path}/") for path in blocked):
                 wanted.setdefault(source, known)
 
-    def _loader(self, found: Scan) -> Callable[[Sequence[str]], Iterator[FileContent]]:
+    def _loader(
+        self, found: Scan, wanted: Mapping[str, FileState]
+    ) -> Callable[[Sequence[str]], Iterator[FileContent]]:
         files = {file.source: file for file in found.files}
+        recipe = self._recipe
+
+        def changed(file: SourceFile) -> bool:
+            try:
+                return _digest(recipe, hash_file(file.path), file) != wanted[file.source].digest
+            except OSError:
+                return True
 
         def load(sources: Sequence[str]) -> Iterator[FileContent]:
             with ReaderPool(self.documents) as pool:
                 for batch in pool.read([files[source] for source in sources if source in files]):
-                    yield self._content(
-                        batch.file.source, batch.items, last=batch.last, principals=batch.file.principals
-                    )
+                    file, items, last = batch.file, batch.items, batch.last
+                    stale = last and changed(file)
+                    if stale:
+                        items = (*items, Rejected(file.source, "changed while it was read: index again"))
+                    content = self._content(file.source, items, last=last, principals=file.principals)
+                    yield dataclasses.replace(content, changed=stale)
             yield from map(self._whole, self._stored([source for source in sources if source not in files]))
 
         return load
@@ -421,13 +456,15 @@ class Ingestor:
             )
         return FileContent(file, tuple(documents), tuple(rejected), last)
 
-    def _sample(self, found: Scan, todo: Sequence[str]) -> tuple[list[str], list[str]]:
+    def _sample(
+        self, found: Scan, wanted: Mapping[str, FileState], todo: Sequence[str]
+    ) -> tuple[list[str], list[str]]:
         """Return texts of chunks, enough to time, and the files they are from, spread over the whole list."""
         step = max(len(todo) // 16, 1)
         order = [source for start in range(step) for source in todo[start::step]]
         sampled: list[str] = []
         read: list[str] = []
-        for content in self._loader(found)(order):
+        for content in self._loader(found, wanted)(order):
             sampled += [chunk.embedded_text for item in content.documents for chunk in item.chunks]
             if content.last:
                 read.append(content.source)
@@ -436,8 +473,9 @@ class Ingestor:
         return sampled, read
 
 
-def _matches(source: str, pattern: str) -> bool:
-    return source == pattern or fnmatchcase(source, pattern)
+def _digest(recipe: str, content: str, file: SourceFile) -> str:
+    rule = () if file.principals is None else ("principals", *file.principals)
+    return hash_text(recipe, content, *rule)
 
 
 def _nothing_to_load(sources: Sequence[str]) -> Iterator[FileContent]:

@@ -17,15 +17,15 @@ import hybrid
 PACKAGE = Path(__file__).resolve().parents[1] / "hybrid"
 # The present values. What fell is written here; what would rise says why in the changelog, and here.
 AT_MOST = {
-    "files": 197,
-    "lines": 46_663,
-    "lines of the command": 2_723,
+    "files": 201,
+    "lines": 47_634,
+    "lines of the command": 2_747,
     "lines of the report": 1_300,
     "class names with two meanings": 0,
     "dead names": 0,
 }
 # what may lie between a value and its limit before the limit has to follow
-_SLACK = {"lines": 46_663, "lines of the command": 2_723, "lines of the report": 60}
+_SLACK = {"lines": 47_634, "lines of the command": 2_747, "lines of the report": 60}
 _LONGEST_LINE = 110
 # asked for from outside of the package: by users, by torch
 _ASKED_OUTSIDE = frozenset({"set_tracer", "OpenTelemetryTracer", "reset_parameters"})

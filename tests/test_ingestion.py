@@ -10,6 +10,7 @@ from hypothesis import given, settings
 
 from hybrid.config import ChunkSettings, DocumentSettings
 from hybrid.errors import ConfigError, IndexCorrupt, IndexLocked, IndexMismatch, IndexMissing, UsageError
+from hybrid.freshness import Drift, changed_since
 from hybrid.index import Index, read_state
 from hybrid.ingestion import Ingestor, index_status, left_out_by_kind
 from hybrid.testing import HashEmbedder
@@ -284,6 +285,104 @@ def test_a_file_that_vanishes_during_the_run_is_a_reason(docs, ingest, monkeypat
     report, _ = ingest(docs)
     assert [item.source for item in report.rejected] == ["a.txt"]
     assert report.manifest.counts.files == 3
+
+
+# --- a folder that changes, moves, or is emptied ----------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_file_that_changes_while_it_is_read_is_told_and_read_again(docs, ingest, tmp_path, monkeypatch):
+    from hybrid import ingestion
+
+    real = ingestion.apply_update
+
+    def between(*arguments, **named):
+        (docs / "a.txt").write_text("The default port is 9999.")
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(ingestion, "apply_update", between)
+    report, _ = ingest(docs)
+    assert [(item.source, "index again" in item.reason) for item in report.rejected] == [("a.txt", True)]
+    monkeypatch.undo()
+    (docs / "a.txt").write_text(_FILES["a.txt"])
+    report, _ = ingest(docs)
+    assert (report.plan.changed, report.rejected) == (("a.txt",), ())
+    assert Index.open(tmp_path / "manual").document("a.txt").text == _FILES["a.txt"]
+
+
+@pytest.mark.slow
+def test_a_moved_folder_is_known_by_its_new_place(docs, ingest, tmp_path):
+    ingest(docs)
+    moved = docs.rename(tmp_path / "moved")
+    report, embedded = ingest(moved)
+    assert (report.manifest.folder, embedded, report.plan.nothing_to_do) == (str(moved.resolve()), 0, True)
+    (moved / "new").mkdir()
+    for path in moved.glob("*.*"):
+        path.rename(moved / "new" / path.name)
+    report, _ = ingest(moved)
+    assert "new/a.txt" in report.plan.added
+    assert ingest(moved)[0].plan.nothing_to_do
+
+
+@pytest.mark.slow
+def test_an_emptied_folder_empties_the_index_by_the_command_that_the_hint_names(docs, ingest, tmp_path):
+    ingest(docs)
+    for path in docs.rglob("*.*"):
+        path.unlink()
+    with pytest.raises(IndexMismatch, match="holds nothing to index") as caught:
+        ingest(docs)
+    assert caught.value.hint.endswith(f"hybrid index {docs.resolve()} --domain manual --rebuild")
+    report, _ = ingest(docs, rebuild=True)
+    assert report.plan.removed == ("a.txt", "b.md", "rows.jsonl", "sub/c.txt")
+    assert Index.open(tmp_path / "manual").sources() == []
+
+
+@pytest.mark.slow
+def test_an_index_older_than_its_folder_says_so(docs, ingest, tmp_path):
+    domain = tmp_path / "manual"
+    assert changed_since(domain) is None
+    ingest(docs, exclude=("drafts/",))
+    assert index_status(domain).stale is None
+    (docs / "drafts").mkdir()
+    (docs / "drafts" / "x.txt").write_text("not meant")
+    assert changed_since(domain) is None
+    (docs / "new.txt").write_text("new")
+    (docs / "sub" / "c.txt").unlink()
+    (docs / "b.md").write_text("# Changed")
+    (docs / "a.txt.principals").write_text("anna")
+    drift = index_status(domain).stale
+    assert drift == Drift(str(docs.resolve()), added=1, changed=2, removed=1)
+    ingest(docs, exclude=("drafts/",))
+    os.utime(docs / "new.txt", (1, 1))
+    assert changed_since(domain).changed == 1
+    ingest(docs, exclude=("drafts/",))  # the same bytes: no generation is made, and it is known again
+    assert changed_since(domain) is None
+    docs.rename(tmp_path / "away")
+    assert changed_since(domain) is None
+
+
+@pytest.mark.slow
+def test_the_status_tells_what_the_folder_held_that_is_not_in_the_index(docs, ingest, tmp_path):
+    (docs / "sheet.xlsx").write_bytes(b"PK")
+    (docs / "link.txt").symlink_to(tmp_path)
+    report, _ = ingest(docs)
+    status = index_status(tmp_path / "manual")
+    assert status.unread == report.unread == {".xlsx": 1}
+    assert [item.source for item in status.rejected] == ["link.txt"]
+    (tmp_path / "manual" / "folder.json").write_text("{")
+    assert index_status(tmp_path / "manual").unread == {}
+
+
+@pytest.mark.slow
+def test_a_name_is_meant_before_a_pattern_and_however_it_is_composed(tmp_path, write_files):
+    names = ("report[1].md", "report1.md", "Mu\u0308ller.md", "other.md")
+    folder = write_files(tmp_path / "docs", dict.fromkeys(names, "Some text."))
+    ingestor = Ingestor(tmp_path / "manual", HashEmbedder(16), DocumentSettings(workers=1), ChunkSettings())
+    ingestor.ingest(folder)
+    ingestor.remove(["report[1].md"])
+    assert set(read_state(ingestor.domain).files) == {"report1.md", "M\u00fcller.md", "other.md"}
+    ingestor.remove(["Mu\u0308*", "report[0-9].md"])
+    assert set(read_state(ingestor.domain).files) == {"other.md"}
 
 
 # --- remove and estimate ---------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from hybrid.config import Reader as ReaderKind
 from hybrid.config import RetrievalMode
 from hybrid.domains import Assistants
 from hybrid.errors import ModelMissing, UsageError
+from hybrid.freshness import Drift, changed_since
 from hybrid.types import Answer, Arm
 
 if TYPE_CHECKING:
@@ -80,11 +81,11 @@ def search(
 ) -> None:
     """Show the passages nearest to a question, with the scores of each side."""
     settings = context.settings(retrieval={"k": k, "mode": mode}, models={"reranker": reranker})
-    hits = context.assistant(settings).search(
-        _read(question), where=_conditions(where), as_user=as_user or None
-    )
+    assistant = context.assistant(settings)
+    hits = assistant.search(_read(question), where=_conditions(where), as_user=as_user or None)
+    stale = _stale(assistant)
     if context.as_json:
-        console.json_document({"question": question, "hits": hits})
+        console.json_document({"question": question, "hits": hits, "stale": stale})
         return
     if not hits:
         console.note("nothing was found")
@@ -134,11 +135,12 @@ def ask(
             hint="use --arm base or --arm adapter",
         )
     text, conditions = _read(question), _conditions(where)
+    stale = {"stale": console.plain(_stale(assistant))}
     if context.as_json:
         answer = assistant.ask(text, arm=used, where=conditions, as_user=as_user or None)
         sure = _sure(assistant, answer, samples)
         costs = {"otherwise": console.plain(_costs(assistant, answer))} if why else {}
-        console.json_document(values(answer, _checked(assistant, answer, no_check), sure) | costs)
+        console.json_document(values(answer, _checked(assistant, answer, no_check), sure) | costs | stale)
         return
     for part in assistant.stream(text, arm=used, where=conditions, as_user=as_user or None):
         _show(assistant, part, no_check, samples)
@@ -178,6 +180,17 @@ def chat(
                 _show(assistant, part, no_check)
             elif isinstance(part, Answer):
                 console.json_line(values(part, _checked(assistant, part, no_check)))
+
+
+def _stale(assistant: Assistant | Assistants) -> dict[str, Drift]:
+    """Return by domain how its folder changed since it was indexed, said on stderr too."""
+    if isinstance(assistant, Assistants):
+        folders = [assistant.indexes / name for name in assistant.domains]
+    else:
+        folders = [assistant.folder]
+    drifts = {folder.name: drift for folder in folders if (drift := changed_since(folder))}
+    console.older(drifts)
+    return drifts
 
 
 def _assistant(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from hybrid.errors import StorageError
 from hybrid.files import json_text
+from hybrid.freshness import Drift
 from hybrid.index.sync import Progress, Stage
 from hybrid.types import Rejected
 
@@ -193,6 +194,14 @@ def rejected(items: Sequence[Rejected], *, skipped: int) -> None:
         note(f"  {name(item.source, 60)}: {one_line(item.reason, 200)}")
     if len(items) > _SHOWN_REJECTED:
         note(f"  … and {len(items) - _SHOWN_REJECTED} more; `hybrid status --files` lists all")
+
+
+def older(drifts: Mapping[str, Drift]) -> None:
+    """Say on stderr which domains are older than the folders that they were built from."""
+    for domain, drift in drifts.items():
+        counts = f"{drift.added} new, {drift.changed} changed, {drift.removed} gone"
+        folder = one_line(drift.folder, 200)
+        note(f"note: {folder} changed since it was indexed ({counts}); hybrid index {folder} -d {domain}")
 
 
 @contextmanager

@@ -72,6 +72,7 @@ def status(
             # one damaged domain must not hide the others
             damaged.append({"domain": name, "error": str(error), "hint": error.hint})
             console.note(f"error: {name}: {error}\n  → {error.hint}")
+    console.older({each.domain: each.stale for each in described if each.stale})
     context.show(
         {"domains": described, "damaged": damaged},
         *(line for each in described for line in _status_lines(each)),
@@ -169,6 +170,7 @@ def _status_lines(status: IndexStatus) -> list[str]:
             f"    {console.name(item.source, 60)}: {console.one_line(item.reason, 200)}"
             for item in status.rejected
         ),
+        *(f"  no reader  {count:,} x {suffix}" for suffix, count in status.unread.items()),
         *(f"  {line}" for line in _left_out_lines(status.left_out, status.characters or {})),
         *(f"  {console.name(source)}" for source in status.sources or ()),
     ]

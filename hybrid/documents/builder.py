@@ -14,6 +14,8 @@ SEPARATOR = "\n\n"
 _TITLE_LENGTH = 300
 _LONE_BAR = re.compile(r"(?<!\S)\|(?!\S)")
 _SURROGATES = re.compile("[\ud800-\udfff]")
+# A table of more cells stays as it is where most of them would be empty.
+_MAX_CELLS = 1_000_000
 _HTML_TAG = re.compile(
     r"</?(?:a|abbr|b|big|body|br|center|code|div|em|embed|font|form|h[1-6]|head|hr|html|i|iframe|img|input"
     r"|kbd|li|link|math|meta|object|ol|p|pre|s|script|small|span|strike|strong|style|sub|sup|svg|table|td|th"
@@ -89,7 +91,8 @@ def _column_names(heads: Sequence[Sequence[str | None]], width: int) -> list[str
             name = name if cell is None else _cell(cell)
             if name and name not in column:
                 column.append(name)
-    return list(map(", ".join, names))
+    # "Years ended June 30," over "2019" has its comma already
+    return [", ".join((*(name.rstrip(",") for name in column[:-1]), *column[-1:])) for column in names]
 
 
 class TextBuilder:
@@ -126,6 +129,8 @@ class TextBuilder:
         if not text:
             return
         start = self._append(text)
+        if damaged := text.count("\ufffd"):
+            self.leave_out("damaged bytes", damaged)
         if kind is BlockKind.HEADING and not self.first_heading:
             self.first_heading = text
         names = tuple(map(one_line, columns))
@@ -143,14 +148,22 @@ class TextBuilder:
         caption is only a name: a reader adds it to the text itself, before the table.
         """
         width = max(map(len, rows), default=0)
+        if width * len(rows) > max(_MAX_CELLS, 8 * sum(map(len, rows))):
+            # one long row among thousands of short ones: no table, and it would take all memory
+            lines = (" | ".join(_cell(cell or "") for cell in row) for row in rows)
+            self.add(BlockKind.TABLE, "\n".join(lines), caption=caption, line=line)
+            return
         padded = [[*row, *[""] * (width - len(row))] for row in rows]
         table = [[_cell(cell or "") for cell in row] for row in padded]
         names = _column_names(padded[:heads], width)
-        held = [at for at in range(width) if any(row[at] for row in table)]
-        lines = [[names[at] for at in held]] if any(names) else []
-        lines += [[row[at] for at in held] for row in table[heads:] if any(row)]
-        text = "\n".join(map(" | ".join, lines))
-        columns = tuple(lines[0]) if any(names) else ()
+        spread = {at for row in padded[:heads] for at in range(width - 1) if row[at] and row[at + 1] is None}
+        held = [
+            at for at in range(width) if any(row[at] for row in table[0 if at not in spread else heads :])
+        ]
+        kept = [[names[at] for at in held]] if any(names) else []
+        kept += [[row[at] for at in held] for row in table[heads:] if any(row)]
+        text = "\n".join(map(" | ".join, kept))
+        columns = tuple(kept[0]) if any(names) else ()
         self.add(BlockKind.TABLE, text, caption=caption, columns=columns, line=line)
 
     def leave_out(self, kind: str, characters: int = 0, *, lost: bool = False) -> None:

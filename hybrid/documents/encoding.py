@@ -11,6 +11,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
+import webencodings
+
 from hybrid.documents.source import Unreadable
 
 _BOMS = (
@@ -23,7 +25,7 @@ _BOMS = (
 _BINARY = "binary: it holds NUL bytes, though its suffix says text"
 _WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
 _PIECE = 1 << 20
-_SAMPLE = 20_000
+_SAMPLE = 6_000
 _CUT_END = re.compile(rb"(?:[\xc2-\xdf]|[\xe0-\xef][\x80-\xbf]?|[\xf0-\xf4][\x80-\xbf]{0,2})\Z")
 # With nothing else to go by, only a byte that no older encoding puts at the end of a word is a cut character.
 _LIKELY_CUTS = b"\xc2\xc3\xc4\xc5\xce\xcf\xd0\xd1"
@@ -48,6 +50,8 @@ _LETTERS = {
     "cp1255": "יוהלרבתמאשנעםדקחפסכגטצןזךףץ",
     "cp1256": "اليمونرتبةعدسفهكقأحجشطصىخإزضغذثئءؤآظگچپژ",
     "cp874": "านรอกเงมยลวดทสตะปบคหแจพชขใัี่้ิื์ุไำูโึ็ๆฐณญถผฝฟซศษฮธภ",
+    "mac-roman": "éäöüßèêëàâçîïôûùœæáíóúñãõåøìò",
+    "cp850": "éäöüßèêëàâçîïôûùæáíóúñãõåøìò",
     "cp1257": "ąčęėįšųūžāēģīķļņõäöü",
 }
 # Encodings of two bytes a letter, with what is common in them.
@@ -90,14 +94,44 @@ _COMMON = {
     "cp932": (_KANJI, "shift_jis"),
     "euc-jp": (_KANJI, "euc-jp"),
 }
+_AMID = re.compile(r"(?<=[A-Za-z])[^\x00-\x7f](?=[A-Za-z])")
 _SIGNS = frozenset("“”„‘’‚–—…€§°«»©®™·•×±²³µ½¼¾£¥№ªº¿¡\xa0")
 _IN_WORDS = frozenset("’'·-")
 # Letters of one encoding where another one has a letter that fits.
 _ODD = re.compile(
-    r"ñ(?![aeiouáéíóú])|[êæ](?!\w)|œ(?![uiem])|[ńę][aeiouy]|ř(?=[bcdfgkpst])|ţ(?=[^aeiuăâî\W])|\bÝ"
+    r"ñ(?![aeiouáéíóú])|[êæ](?!\w)|œ(?![uiem])|Œ(?!u)|È(?=\w)|Ø(?=í)|[a-ln-z][¹²³]|[ńę][aeiouy]"
+    r"|ř(?=[bcdfgkpst])|ţ(?=[^aeiuăâî\W])|\bÝ"
 )
+# How seldom files are in an encoding; it decides where there are few bytes to go by.
+_RARE = {
+    "cp1252": 0,
+    "cp1251": 1,
+    "cp1250": 2,
+    "koi8-r": 2,
+    "mac-roman": 9,
+    "cp850": 9,
+    "iso-8859-7": 6,
+    "cp1255": 5,
+}
+_RARE |= dict.fromkeys(("gb18030", "cp932", "cp949", "big5", "euc-jp"), 1)
+_COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
+_CHARSET = re.compile(
+    rb"""<meta\s[^>]*?charset\s*=\s*["']?\s*([^\s"'/>;]+)|<\?xml\s[^>]*?encoding\s*=\s*["']([^"'>]+)""",
+    re.IGNORECASE,
+)
+# What a browser takes a label for may hold more than Python's codec of the same name.
+_WIDER = {
+    "gbk": ("gb18030",),
+    "gb18030": ("gb18030",),
+    "shift_jis": ("cp932", "shift_jisx0213"),
+    "big5": ("big5hkscs", "cp950"),
+    "euc-kr": ("cp949",),
+    "euc-jp": ("euc_jp", "euc_jis_2004"),
+    "iso-2022-jp": ("iso2022_jp", "iso2022_jp_2004"),
+}
 # How likely a byte is, on the mean: at least, and where UTF-8 with damage is likely as well.
 _LEAST = -6.4
+_SLACK = 5
 _SURE = -4.5
 
 
@@ -120,10 +154,14 @@ def encoding_of(path: Path) -> str:
         return _encoding(_pieces(stream))
 
 
-def refuse_binary(data: bytes) -> None:
-    """Refuse bytes that no text holds."""
-    if b"\0" in data:
-        raise Unreadable(_BINARY)
+def declared_codecs(data: bytes) -> tuple[str, ...]:
+    """Return the codecs for what the page declares as a browser reads it, none where it declares nothing."""
+    match = _CHARSET.search(_COMMENT.sub(b"", data[:4096]))
+    found = webencodings.lookup((match[1] or match[2]).decode("latin-1")) if match else None
+    if found is None:
+        return ()
+    name = "utf-8" if found.name.startswith("utf-16") else found.name
+    return _WIDER.get(name, (found.codec_info.name if name == found.name else name,))
 
 
 def _pieces(stream: BinaryIO) -> Iterable[bytes]:
@@ -202,7 +240,8 @@ def _likeliest(sample: bytes, least: float = _LEAST) -> str:
     """Return the encoding that makes words of a sample; none where more is asked than is usual."""
     scores = {name: _score(sample, name) for name in (*_LETTERS, *_COMMON)}
     best = max(scores, key=lambda name: scores[name])
-    if scores[best] >= least:
+    size = len(sample) - len(sample.decode("ascii", "ignore"))
+    if scores[best] + _SLACK / size >= least:
         return best
     if least > _LEAST:
         return ""
@@ -214,17 +253,19 @@ def _likeliest(sample: bytes, least: float = _LEAST) -> str:
 
 def _score(sample: bytes, encoding: str) -> float:
     """Return how likely the bytes are in an encoding: the mean logarithm for each byte above 127."""
+    rare = _RARE.get(encoding, 4)
     text = sample.decode(encoding, "replace")
     if encoding in _COMMON:
         total, size = _score_double(text, encoding)
     else:
         total, size = _score_single(text, _LETTERS[encoding])
-    return total / size if size else -20.0
+    return (total - rare) / size if size else -20.0
 
 
 def _score_double(text: str, encoding: str) -> tuple[float, int]:
     common = _common(encoding)
-    total, size = 0.0, 0
+    # between two letters of Latin there is a letter of Latin
+    total, size = -6.0 * len(_AMID.findall(text)), 0
     for sign in text:
         if sign < "\x80":
             continue
@@ -271,8 +312,8 @@ def _is_plain(sign: str, encoding: str) -> bool:
 def _score_single(text: str, letters: str) -> tuple[float, int]:
     latin = "a" < letters[0] < "\u0250"
     total, size = -6.0 * len(_ODD.findall(text)), 0
-    if "á" in text and not any(sign in text for sign in "ãçêâ"):
-        total -= 6 * (text.count("õ") + text.count("û"))  # Hungarian has them with other accents
+    if not any(sign in text for sign in "ãçêâä"):  # Hungarian has other accents beside them
+        total -= 6 * (len(re.findall("õ(?!e)", text)) + ("á" in text) * text.count("û"))
     padded = f" {text} "
     for place, (before, sign) in enumerate(pairwise(padded)):
         if sign < "\x80":

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import posixpath
+import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from urllib.parse import unquote
 
 from lxml import etree
 
 from hybrid.config import DocumentSettings
+from hybrid.documents.boilerplate import Element
 from hybrid.documents.builder import TextBuilder
-from hybrid.documents.html import Element, add_page
+from hybrid.documents.html import add_page, parse
 from hybrid.documents.source import SourceFile, Unreadable, check_pages, open_zip
 from hybrid.types import Document
 
-_PAGE_TYPES = frozenset(("application/xhtml+xml", "text/html"))
+_PAGE_TYPE = re.compile(r".*(?:html|/xml|oeb1|dtbook|svg)", re.IGNORECASE)
+_HREF = re.compile(rb"""href\s*=\s*["']([^"'#]+)""", re.IGNORECASE)
 # Fonts may be obfuscated in any book; only encrypted pages make one unreadable.
 _ENCRYPTION = "META-INF/encryption.xml"
+_UNREAD_ENTRY = (KeyError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, Unreadable)
 
 
 def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
@@ -26,21 +31,62 @@ def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
     with open_zip(file.path, settings) as archive:
         package_name = _package_name(archive)
         package = _xml(archive, package_name)
-        pages = _spine(package, posixpath.dirname(package_name))
-        check_pages(len(pages), settings, what="chapters")
-        _refuse_encrypted(archive, frozenset(pages))
-        missing = 0
-        for name in pages:
-            try:
-                add_page(builder, archive.read(name))
-            except (KeyError, zipfile.BadZipFile, Unreadable):
-                missing += 1
-        if pages and missing == len(pages):
-            raise Unreadable(f"damaged: none of its {missing} chapters can be read")
+        book = _Book(archive, builder, package, posixpath.dirname(package_name))
+        check_pages(len(book.spine), settings, what="chapters")
+        _refuse_encrypted(archive, frozenset(book.spine))
+        book.add()
     metadata = {"author": _first(package, "creator"), "language": _first(package, "language")}
-    if missing:
-        metadata["chapters_unreadable"] = str(missing)
     yield builder.document(file.source, title=_first(package, "title"), metadata=metadata)
+
+
+class _Book:
+    """The pages of a book: each of its spine once, then those that only links lead to."""
+
+    def __init__(self, archive: zipfile.ZipFile, builder: TextBuilder, package: Element, folder: str) -> None:
+        self._archive = archive
+        self._builder = builder
+        self._names = {name.lower(): name for name in archive.namelist()}
+        self._pages: dict[str, str] = {}
+        self._contents: set[str] = set()
+        self._linked: set[str] = set()
+        for item in package.iter("{*}item"):
+            if item.get("href") and _PAGE_TYPE.match(item.get("media-type") or ""):
+                name = self._pages[item.get("id") or ""] = _resolved(folder, item.get("href"))
+                if "nav" in (item.get("properties") or "").split():
+                    self._contents.add(name)
+        wanted = [one.get("idref") or "" for one in package.iter("{*}itemref")]
+        # what is read twice stands in the text once; what the list lacks is a page that nobody finds
+        self.spine = dict.fromkeys(self._pages.get(name, f"no page {name}") for name in wanted)
+
+    def add(self) -> None:
+        """Append the pages, and say which of them cannot be read."""
+        read = sum(map(self._add, self.spine))
+        if self.spine and not read:
+            raise Unreadable(f"damaged: none of its {len(self.spine)} chapters can be read")
+        others = dict.fromkeys(name for name in self._pages.values() if name not in self.spine)
+        for name in (name for name in others if not name.endswith(".svg")):
+            if name in self._linked:
+                self._add(name)
+            elif name not in self._contents:
+                self._builder.leave_out("page outside of the reading order")
+
+    def _add(self, name: str) -> bool:
+        try:
+            data = self._archive.read(self._names.get(name.lower(), name))
+            root = parse(self._builder, data)
+        except _UNREAD_ENTRY:
+            self._builder.leave_out("chapter that cannot be read", lost=True)
+            return False
+        folder = posixpath.dirname(name)
+        self._linked |= {
+            _resolved(folder, match[1].decode("utf-8", "replace")) for match in _HREF.finditer(data)
+        }
+        add_page(self._builder, root, in_book=True, is_contents=name in self._contents)
+        return True
+
+
+def _resolved(folder: str, address: str) -> str:
+    return posixpath.normpath(posixpath.join(folder, unquote(address.partition("#")[0])))
 
 
 def _package_name(archive: zipfile.ZipFile) -> str:
@@ -60,21 +106,6 @@ def _xml(archive: zipfile.ZipFile, name: str) -> Element:
     if root is None:
         raise Unreadable(f"damaged: {name} is no XML")
     return root
-
-
-def _spine(package: Element, folder: str) -> list[str]:
-    """Return the names of the pages in reading order, without the table of contents."""
-    items = {item.get("id"): item for item in package.iter("{*}item")}
-    names: list[str] = []
-    for reference in package.iter("{*}itemref"):
-        item = items.get(reference.get("idref"))
-        if item is None or item.get("media-type") not in _PAGE_TYPES or not item.get("href"):
-            continue
-        if "nav" not in (item.get("properties") or "").split():
-            names.append(
-                posixpath.normpath(posixpath.join(folder, unquote(item.get("href").partition("#")[0])))
-            )
-    return names
 
 
 def _refuse_encrypted(archive: zipfile.ZipFile, pages: frozenset[str]) -> None:

@@ -19,7 +19,8 @@ def _names(text: str) -> frozenset[str]:
 TAG_LENGTH = 2_000
 _VOID = _names("area base br col embed hr img input link meta param source track wbr")
 _LONE = _names(
-    "br hr wbr p li dt dd td th tr thead tbody tfoot div section article center blockquote ul ol dl table"
+    "br hr wbr p li dt dd td th tr thead tbody tfoot div section article center blockquote ul ol dl table "
+    "h1 h2 h3 h4 h5 h6"
 )
 _BORDERS = _names(
     "address article aside blockquote body button center dd details dir div dl dt fieldset figcaption "
@@ -150,10 +151,10 @@ class Flow:
         self._builder.leave_out(kind, len(text))
 
     def start_note(self, label: str) -> None:
-        """Begin a footnote."""
+        """Begin a footnote; without a label, end it."""
         self._end_line()
         self._end_list()
-        self._prefix = f"[{label}] "
+        self._prefix = f"[{label}] " if label else ""
 
     def html(self, source: str) -> None:
         """Continue with HTML; what is no tag in it is text."""
@@ -275,6 +276,8 @@ class Flow:
         self._raised_at = self._lowered_at = -1
 
     def _begin(self, tag: str, start: int) -> None:
+        if tag not in ("div", "center"):
+            self._level = 0  # a heading that was never ended
         if tag == "table" or tag in _HEADINGS:
             self._end_list()
             self._level = _HEADINGS.get(tag, 0)
@@ -306,7 +309,7 @@ class Flow:
         prefix, self._prefix = self._prefix, ""
         if self._level:
             self._add(BlockKind.HEADING, prefix + " ".join(text.split()), line)
-        elif self._lists or prefix in ("- ",):
+        elif self._lists or prefix == "- ":
             goes_on = not prefix and self._lists[-1][0] != "dl"
             indent = "  " * (len(self._lists) - 1 + goes_on)
             first, *others = text.split("\n")

@@ -1,11 +1,13 @@
-"""The files below a folder, without opening them; no hidden ones and no links that lead out of it."""
+"""The files below a folder: no hidden ones, none of an index, and no links that lead out of it."""
 
 from __future__ import annotations
 
+import json
 import os
 import stat
+import unicodedata
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,13 +20,25 @@ from hybrid.types import Rejected
 
 # What lies beside pages and holds none of their text; anything else without a reader is told.
 _WITHOUT_TEXT = frozenset((".css", ".js", ".mjs", ".map", ".ico", ".woff", ".woff2", ".ttf", ".otf", ".eot"))
+# What this program writes, wherever it lies, by files that stand together in a folder: gold answers must not
+# get into an index that is asked for them.
+_OWN_FOLDERS = (
+    ("CURRENT", "generations"),
+    ("staging.key", "lock"),
+    ("settings.json", "outcomes.jsonl"),
+    ("card.json", "adapter_config.json"),
+)
+_OWN_QUESTION = {"id", "question", "answers", "answerable", "made"}
+_LONGEST_QUESTION = 1 << 20
+_SETTINGS = "/hybrid.toml"
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
     """What lies below a folder: files to read, files that cannot be had, and how many were left out.
 
-    ``skipped`` counts what is hidden or excluded, and styles, scripts and fonts; ``unread`` says of each
+    ``skipped`` counts what is hidden, excluded or a file of ours (an index with its question sets and
+    experiments), and styles, scripts and fonts; ``unread`` says of each
     suffix without a reader how many files have it, such as two of ``.xlsx``: they may hold text that nobody
     read.
     """
@@ -52,7 +66,7 @@ def scan(folder: Path, settings: DocumentSettings) -> Scan:
         return _single(folder, status)
     walk = _Walk(folder, _matcher(settings.exclude))
     walk.run()
-    files = tuple(sorted(walk.files.values(), key=lambda file: file.source))
+    files = tuple(sorted(walk.named(), key=lambda file: file.source))
     rejected = tuple(sorted(walk.rejected, key=lambda entry: entry.source))
     return Scan(files, rejected, walk.skipped, dict(sorted(walk.unread.items())))
 
@@ -65,7 +79,24 @@ def _single(path: Path, status: os.stat_result) -> Scan:
         found = f"suffix `{path.suffix}`" if path.suffix else "name without a suffix"
         reason = f"no reader for a {found}; there are readers for {' '.join(supported_suffixes())}"
         return Scan((), (Rejected(source, reason),), 0)
-    return Scan((SourceFile(source, path, status.st_size),), (), 0)
+    return Scan((SourceFile(source, path, status.st_size, status.st_mtime_ns),), (), 0)
+
+
+def _is_own(names: Container[str]) -> bool:
+    """Tell by the names in a folder whether this program wrote it: a domain, an experiment, an adapter."""
+    return any(all(name in names for name in marks) for marks in _OWN_FOLDERS)
+
+
+def _is_question_set(path: str) -> bool:
+    """Tell whether the first line is a question with its gold answers, as this program writes them."""
+    with open(path, "rb") as stream:  # noqa: PTH123  a name, not a path
+        line = stream.readline(_LONGEST_QUESTION)
+    if not line.startswith(b'{"id": '):
+        return False
+    try:
+        return bool(json.loads(line).keys() >= _OWN_QUESTION)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _matcher(patterns: tuple[str, ...]) -> Callable[[str], bool]:
@@ -74,7 +105,9 @@ def _matcher(patterns: tuple[str, ...]) -> Callable[[str], bool]:
     import pathspec
 
     try:
-        return pathspec.GitIgnoreSpec.from_lines(patterns).match_file
+        lines = [unicodedata.normalize("NFC", pattern) for pattern in patterns]
+        spec = pathspec.GitIgnoreSpec.from_lines(lines)
+        return lambda path: spec.match_file(unicodedata.normalize("NFC", path))
     except ValueError as error:
         raise UsageError(
             f"exclude pattern: {error}",
@@ -86,7 +119,8 @@ def _matcher(patterns: tuple[str, ...]) -> Callable[[str], bool]:
 class _Walk:
     root: Path
     excluded: Callable[[str], bool]
-    files: dict[str, SourceFile] = field(default_factory=dict)
+    found: list[tuple[str, Path, os.stat_result]] = field(default_factory=list)
+    rules: dict[str, int] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
     skipped: int = 0
     unread: Counter[str] = field(default_factory=Counter)
@@ -101,6 +135,14 @@ class _Walk:
                     found = list(entries)
             except OSError as error:
                 self._reject(prefix.rstrip("/") or ".", f"the folder cannot be read: {_why(error)}")
+                continue
+            if _is_own({entry.name for entry in found}):
+                if not prefix:
+                    raise UsageError(
+                        f"{printable(path)} is an index or an experiment, and no folder of documents",
+                        hint="give the folder of the documents",
+                    )
+                self.skipped += 1
                 continue
             for entry in found:
                 relative = prefix + entry.name
@@ -122,7 +164,7 @@ class _Walk:
         if stat.S_ISDIR(mode) and not self.excluded(relative + "/"):
             return True
         if stat.S_ISREG(mode):
-            self._file(relative, entry.path, entry.stat().st_size)
+            self._file(relative, entry.path, entry.stat())
         else:
             self.skipped += 1
         return False
@@ -144,33 +186,45 @@ class _Walk:
             self._reject(relative, f"a link that leads nowhere: {_why(error)}")
             return
         if stat.S_ISREG(status.st_mode):
-            self._file(relative, entry.path, status.st_size)
+            self._file(relative, entry.path, status)
         else:
             # a linked folder inside is scanned under its own name, which also ends every loop
             self.skipped += 1
 
-    def _file(self, relative: str, path: str, size: int) -> None:
+    def _file(self, relative: str, path: str, status: os.stat_result) -> None:
         # `relative` is a name, not a path on disk
         suffix = os.path.splitext(relative)[1].lower()  # noqa: PTH122
         if suffix == RULE_SUFFIX:
+            self.rules[relative[: -len(suffix)]] = status.st_mtime_ns
             if not (self.root / relative[: -len(suffix)]).exists():
                 # a name mistyped would leave open what was meant to be closed
                 self._reject(relative, "says who may read a document, and there is none of that name")
             return
-        if self.excluded(relative) or suffix in _WITHOUT_TEXT:
+        own = f"/{relative}".endswith(_SETTINGS) or (suffix == ".jsonl" and _is_question_set(path))
+        if own or self.excluded(relative) or suffix in _WITHOUT_TEXT:
             self.skipped += 1
             return
         if suffix not in supported_suffixes():
             self.unread[printable(suffix) or "no suffix"] += 1
             return
-        source = printable(relative)
-        if source in self.files:
-            self._reject(
-                source,
-                "another file has the same name, as far as UTF-8 can write it; rename one",
-            )
-            return
-        self.files[source] = SourceFile(source, Path(path), size)
+        self.found.append((relative, Path(path), status))
+
+    def named(self) -> Iterator[SourceFile]:
+        """Yield the files by their sources; of two names that are one when composed, one is written out."""
+        taken: set[str] = set()
+        # the name that is written as its source has it first
+        for relative, path, status in sorted(self.found, key=lambda e: (printable(e[0]) != e[0], e[0])):
+            source = printable(relative)
+            if source in taken:
+                source = relative.encode("ascii", "backslashreplace").decode()
+            if source in taken:
+                self._reject(
+                    source, "another file has the same name, as far as it can be written; rename one"
+                )
+                continue
+            taken.add(source)
+            modified = max(status.st_mtime_ns, self.rules.get(relative, 0))
+            yield SourceFile(source, path, status.st_size, modified)
 
     def _reject(self, relative: str, reason: str) -> None:
         self.rejected.append(Rejected(printable(relative), reason))

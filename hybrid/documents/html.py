@@ -1,129 +1,39 @@
-"""HTML pages: the main text with its structure, without navigation (boilerplate removal)."""
+"""HTML pages: the text with its structure, without navigation (boilerplate removal)."""
 
 from __future__ import annotations
 
 import codecs
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from lxml import etree
 
 from hybrid.config import DocumentSettings
+from hybrid.documents.boilerplate import BORDERS, HEADINGS, MACHINERY, Boilerplate, Element, tags
 from hybrid.documents.builder import TextBuilder, one_line
-from hybrid.documents.encoding import refuse_binary
+from hybrid.documents.encoding import declared_codecs
+from hybrid.documents.grid import Grid
+from hybrid.documents.marks import formula, is_script, local, script_text
 from hybrid.documents.source import SourceFile, Unreadable
+from hybrid.documents.text import decode
 from hybrid.types import BlockKind, Document
 
-Element = Any  # lxml has no types
-
-
-def tags(names: str) -> frozenset[str]:
-    """Return a set of names that are separated by blanks."""
-    return frozenset(names.split())
-
-
-MACHINERY = tags(
-    "head script style noscript template iframe object embed applet canvas audio video button input select "
-    "option textarea datalist svg map annotation annotation-xml"
-)
-_OUTSIDE_MAIN = frozenset(("header", "aside"))
-_ROLES = tags("navigation banner contentinfo search menu menubar complementary dialog alertdialog")
-_KEEP = frozenset(("html", "body", "main", "article"))
-_NAME = re.compile(
-    r"(?:[a-z0-9]+[-_])*"
-    r"(?:nav|navbar|navigation|navheader|navfooter|menu|menubar|sidebar|sidenav|breadcrumbs?|footer|toc"
-    r"|pagination|pager|cookies?|skiplink|skip-link|related|share|social|advert|ads|searchbox|linenos?"
-    r"|editsection)"
-    r"(?:[-_](?:wrapper|container|list|bar|box|inner|links?|area|items?|menu))?"
-)
-_HIDDEN_STYLE = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden)")
-_LINK_MARKS = frozenset(("¶", "#", "§", "🔗", "⚓"))
-# What holds more of a page than this is the page, whatever its class says.
-_MAX_SHARE = 0.5
-# A main element with less of the page than this was marked by mistake.
-_MIN_MAIN_SHARE = 0.3
-
-
-class Boilerplate:
-    """Says which elements of a page are to be left out, and which one is the page."""
-
-    def __init__(self, root: Element) -> None:
-        self._root = root
-        self._words: dict[Element, int] = {}
-        # children come before their parents: each adds what it holds to the one above it
-        for element in reversed(list(root.iter("*"))):
-            below = self._words.get(element, 0) + _count(element.text)
-            self._words[element] = below if element.tag not in MACHINERY else 0
-            parent = element.getparent()
-            if parent is not None:
-                held = self._words[element] + _count(element.tail)
-                self._words[parent] = self._words.get(parent, 0) + held
-        self._main = self._find_main()
-
-    @property
-    def main(self) -> Element:
-        """Return the element that holds the text of the page."""
-        return self._main
-
-    @property
-    def words(self) -> int:
-        """Return the number of words of the whole page."""
-        return self._words[self._root]
-
-    def covers(self, element: Element) -> bool:
-        """Return whether the element is to be left out with all that is in it."""
-        tag = element.tag
-        if tag in MACHINERY or tag in _KEEP:
-            return tag in MACHINERY
-        if tag == "a":
-            return len(element) == 0 and (element.text or "").strip() in _LINK_MARKS
-        if tag == "nav" or _is_hidden(element):
-            return True
-        named = tag == "footer" or (tag in _OUTSIDE_MAIN and self._main.tag == "body")
-        if named or element.get("role", "").lower() in _ROLES or _has_name(element):
-            return self._words.get(element, 0) <= _MAX_SHARE * self._words[self._main]
-        return False
-
-    def _find_main(self) -> Element:
-        body = next(self._root.iter("body"), self._root)
-        marked = self._root.xpath("//main | //*[@role='main']") or self._root.xpath("//article")
-        if not marked:
-            return body
-        best = max(marked, key=lambda element: self._words.get(element, 0))
-        return best if self._words.get(best, 0) >= _MIN_MAIN_SHARE * self.words else body
-
-
-def _count(text: str | None) -> int:
-    return len(text.split()) if text else 0
-
-
-def _is_hidden(element: Element) -> bool:
-    if element.get("role") == "tabpanel":
-        return False  # one of several tabs is always hidden, and is text all the same
-    return (
-        element.get("hidden") is not None
-        or element.get("aria-hidden") == "true"
-        or _HIDDEN_STYLE.search(element.get("style", "").lower()) is not None
-    )
-
-
-def _has_name(element: Element) -> bool:
-    names = [*element.get("class", "").split(), element.get("id", "")]
-    return any(_NAME.fullmatch(name.lower()) for name in names if name)
-
-
-_HEADINGS = {f"h{level}": level for level in range(1, 7)}
-_LISTS = frozenset(("ul", "ol", "dl", "menu", "dir"))
-_BORDERS = tags(
-    "address article aside blockquote body caption center dd details div dl dt fieldset figcaption figure "
-    "footer form h1 h2 h3 h4 h5 h6 header hr legend li main nav ol p pre section summary table tbody td "
-    "tfoot th thead tr ul menu dir title"
-)
-_NOT_IN_TABLES = ("table", "pre", *_HEADINGS)
+_LISTS = tags("ul ol dl menu dir")
+_SILENT = tags("head style annotation annotation-xml embed rp datalist")
+_NOT_IN_TABLES = tags("table pre form textarea").union(HEADINGS)
+_TYPED = tags("text email number date tel url month week time datetime-local range search")
 _FILE_NAME = re.compile(r"\S+\.(?:png|jpe?g|gif|svg|webp|bmp|avif)", re.IGNORECASE)
+_CAPTION = re.compile(
+    r"(?:(?:table|tabelle|tableau|tabla|exhibit)\s+[\dA-Z]|表\s*\d).{0,200}|\(?(?:amounts\s+)?in\s.{0,60}\)?",
+    re.IGNORECASE,
+)
 # A list is cut between its items once it is this long: it need not stay whole.
 _LONG_LIST = 1_000
+_MAX_DEPTH = 20
+_LONG_SCRIPT = 24
+# Prose in a cell of a table without heads says that the table is there for the layout.
+_LONG_CELL = 600
 _BREAK = "\0"
 
 
@@ -131,18 +41,26 @@ class _Piece(NamedTuple):
     kind: BlockKind
     text: str
     level: int = 0
-    rows: Sequence[Sequence[str]] = ()
+    rows: Sequence[Sequence[str | None]] = ()
+    heads: int = 0
 
 
 class PageWalk:
-    """Collects the blocks below an element, without what ``leave_out`` covers."""
+    """Collects the blocks below an element and what is left out, of the kind that ``kind`` says.
 
-    def __init__(self, top: Element, leave_out: Callable[[Element], bool]) -> None:
-        self._leave_out = leave_out
+    ``flat`` is for the cells of a table: their lists have no bullets.
+    """
+
+    def __init__(self, top: Element, kind: Callable[[Element], str], *, flat: bool = False) -> None:
+        self._kind = kind
+        self._flat = flat
         self._pieces: list[_Piece] = []
+        self._left: list[tuple[str, int]] = []
         self._inline: list[str] = []
         self._lists: list[Element] = []
         self._counts: list[int] = []
+        self._scripts: list[tuple[Element, int]] = []
+        self._heading: Element | None = None
         self._bullet = ""
         self._lines: list[str] = []
         self._walk(top)
@@ -150,20 +68,22 @@ class PageWalk:
     @property
     def words(self) -> int:
         """Return the number of words that were found."""
-        return sum(
-            len(text.split())
-            for piece in self._pieces
-            for text in (piece.text, *(cell for row in piece.rows for cell in row))
-        )
+        cells = (cell or "" for piece in self._pieces for row in piece.rows for cell in row)
+        return sum(len(text.split()) for text in (*(piece.text for piece in self._pieces), *cells))
+
+    def line(self) -> str:
+        """Return all that was found on one line."""
+        return " ".join(" ".join(piece.text for piece in self._pieces).split())
 
     def add_to(self, builder: TextBuilder) -> None:
-        """Append what was found."""
+        """Append what was found, and say what was left out."""
         for piece in self._pieces:
             if piece.kind is BlockKind.TABLE:
-                builder.add(BlockKind.PARAGRAPH, piece.text)
-                builder.add_table(piece.rows, caption=piece.text)
+                builder.add_table(piece.rows, caption=piece.text, heads=piece.heads)
             else:
                 builder.add(piece.kind, piece.text, level=piece.level)
+        for kind, characters in self._left:
+            builder.leave_out(kind, characters)
 
     def _walk(self, top: Element) -> None:
         steps = etree.iterwalk(top, events=("start", "end"))
@@ -176,62 +96,128 @@ class PageWalk:
                     self._leave(element)
                 if element is not top and element.tail:
                     self._inline.append(element.tail)
-            elif (element is not top and self._leave_out(element)) or self._takes_whole(element):
+            elif (element is not top and self._leaves_out(element)) or self._takes_whole(element):
                 passed_over.add(element)
                 steps.skip_subtree()
             else:
                 self._enter(element)
         self._end_list()
 
+    def _leaves_out(self, element: Element) -> bool:
+        kind = self._kind(element)
+        if kind and element.tag not in _SILENT:
+            characters = 0 if kind == "script" else _length(element)
+            if characters > 1 or (kind == "script" and element.text):
+                self._left.append((kind, characters))
+        return bool(kind)
+
     def _takes_whole(self, element: Element) -> bool:
-        """Take a listing or a table at once; return whether it was one."""
-        if element.tag == "pre":
+        """Take a listing, a table, a formula or a choice at once; return whether it was one."""
+        tag = element.tag
+        if tag.endswith("math") and local(element) == "math":
+            self._inline.append(formula(element))
+        elif tag == "select":
+            self._choose(element)
+        elif self._heading is None and not self._flat and tag == "pre":
             self._end_list()
-            self._pieces.append(_Piece(BlockKind.CODE, _raw_text(element)))
-            return True
-        if element.tag == "table" and _is_data(element):
+            self._pieces.append(_Piece(BlockKind.CODE, self._raw_text(element)))
+        elif self._heading is None and not self._flat and tag == "table" and _is_data(element):
             self._end_list()
-            self._pieces.append(self._table(element))
-            return True
-        return False
+            self._table(element)
+        else:
+            return False
+        return True
 
     def _enter(self, element: Element) -> None:
         tag = element.tag
-        if tag in _BORDERS:
+        if self._heading is not None:
+            self._inline.append(" " if tag in BORDERS else "")
+        elif tag in BORDERS or tag == "button":
             self._end_line()
-        if tag in _HEADINGS:
+            self._open(element)
+        if tag in ("br", "hr"):
+            self._inline.append(_BREAK)
+        elif tag == "img":
+            self._picture(element)
+        elif tag == "input":
+            self._inline.append(_typed(element))
+        elif is_script(element) and len(self._scripts) < 3:
+            self._scripts.append((element, len(self._inline)))
+        elif tag in ("q", "rt"):
+            self._inline.append('"' if tag == "q" else "(")
+        if element.text:
+            self._inline.append(element.text.replace("\n", _BREAK) if tag == "textarea" else element.text)
+
+    def _open(self, element: Element) -> None:
+        tag = element.tag
+        if tag in HEADINGS:
             self._end_list()
+            self._heading = element
         elif tag in _LISTS:
             self._lists.append(element)
             self._counts.append(0)
         elif tag in ("li", "dt"):
             self._start_item(tag)
-        elif tag == "br":
-            self._inline.append(_BREAK)
-        elif tag == "img":
-            self._inline.append(_spoken(element))
-        if element.text:
-            self._inline.append(element.text)
 
     def _leave(self, element: Element) -> None:
         tag = element.tag
-        if tag in _HEADINGS:
+        if self._scripts and self._scripts[-1][0] is element:
+            self._raise(*self._scripts.pop())
+        elif tag in ("q", "rt"):
+            self._inline.append('"' if tag == "q" else ")")
+        if self._heading is element:
+            self._heading = None
             text = self._take_inline().replace("\n", " ")
-            self._pieces.append(_Piece(BlockKind.HEADING, text, _HEADINGS[tag]))
-        elif tag in _BORDERS:
+            self._pieces.append(_Piece(BlockKind.HEADING, text, HEADINGS[tag]))
+        elif self._heading is not None:
+            self._inline.append(" " if tag in BORDERS else "")
+        elif tag in BORDERS or tag == "button":
             self._end_line()
-        if tag in _LISTS and self._lists:
+        if tag in _LISTS and self._lists and self._lists[-1] is element:
             self._lists.pop()
             self._counts.pop()
             self._bullet = ""
             if not self._lists:
                 self._end_list()
 
+    def _raise(self, script: Element, start: int) -> None:
+        """Write what is raised or lowered so that it changes no number: ``10^6``, ``note [12]``."""
+        parts = self._inline[start:]
+        if len(parts) > _LONG_SCRIPT or not "".join(parts).strip():
+            return
+        before = "".join(self._inline[max(0, start - 4) : start])[-20:]
+        is_link = "a" in (script.tag, script.getparent().tag) or next(script.iter("a"), None) is not None
+        self._inline[start:] = [script_text("".join(parts).strip(), before, script, is_link=is_link)]
+
+    def _picture(self, image: Element) -> None:
+        text = one_line(image.get("alt", ""))
+        words = len(text.split())
+        parent = image.getparent()
+        alone = not (parent.text or "").strip() and image.getprevious() is None and image.getnext() is None
+        says = words > 2 or "=" in text or (words > 1 and any(map(str.isdigit, text)))
+        if text and not _FILE_NAME.fullmatch(text) and (says or (alone and parent.tag in _NAMED_BY_PICTURE)):
+            self._inline.append(f" {text} ")
+        else:
+            self._left.append(("image", len(text)))
+
+    def _choose(self, select: Element) -> None:
+        options = select.xpath("option | optgroup/option")
+        chosen = [option for option in options if option.get("selected") is not None]
+        if not chosen and select.get("multiple") is None:
+            # a browser shows the first one, unless it is "please choose"
+            chosen = [option for option in options[:1] if option.get("value") != ""]
+        texts = [one_line("".join(option.itertext())) for option in chosen]
+        self._inline.append(f" {', '.join(filter(None, texts))} ")
+        taken = set(chosen)
+        for option in options:
+            if option not in taken:
+                self._left.append(("option not chosen", _length(option)))
+
     def _start_item(self, tag: str) -> None:
         outermost = len(self._lists) <= 1
         if outermost and (tag == "dt" or sum(map(len, self._lines)) > _LONG_LIST):
             self._end_list()
-        if tag == "dt":
+        if tag == "dt" or self._flat:
             self._bullet = ""
         elif self._lists and self._lists[-1].tag == "ol":
             self._counts[-1] += 1
@@ -241,12 +227,12 @@ class PageWalk:
 
     def _end_line(self) -> None:
         text = self._take_inline()
-        if not text:
-            return
+        if text in ("", "[ ]", "[x]"):
+            return  # nothing, or a box without a word
         if not (self._lists or self._bullet):
             self._pieces.append(_Piece(BlockKind.PARAGRAPH, text))
             return
-        depth = 2 * (len(self._lists) - 1)
+        depth = 2 * min(len(self._lists) - 1, _MAX_DEPTH)
         bullet, self._bullet = self._bullet, ""
         first, *others = text.split("\n")
         self._lines.append(" " * depth + bullet + first)
@@ -261,90 +247,132 @@ class PageWalk:
 
     def _take_inline(self) -> str:
         parts, self._inline = self._inline, []
-        return _collapsed("".join(parts))
+        self._scripts.clear()
+        return "\n".join(" ".join(line.split()) for line in "".join(parts).split(_BREAK)).strip()
 
-    def _table(self, table: Element) -> _Piece:
-        caption = " ".join(self._flat(caption) for caption in table.iter("caption"))
-        rows = [[self._flat(cell) for cell in row if cell.tag in ("td", "th")] for row in table.iter("tr")]
-        return _Piece(BlockKind.TABLE, caption, rows=rows)
+    def _table(self, table: Element) -> None:
+        grid = Grid(table, self._line)
+        caption = [self._line(element) for element in table.iter("caption")]
+        named = self._named_above() if not caption else ""
+        for text in (*caption, *grid.titles):
+            self._pieces.append(_Piece(BlockKind.PARAGRAPH, text))
+        name = " ".join(filter(None, (named, *caption, *grid.titles)))
+        self._pieces.append(_Piece(BlockKind.TABLE, name, rows=grid.rows, heads=grid.heads))
 
-    def _flat(self, top: Element) -> str:
-        """Return all text below an element on one line."""
+    def _named_above(self) -> str:
+        """Return the lines right above that name a table, such as "Table 3: Sales" or "(in millions)"."""
+        names: list[str] = []
+        for piece in reversed(self._pieces[-2:]):
+            if piece.kind is not BlockKind.PARAGRAPH or not _CAPTION.fullmatch(piece.text):
+                break
+            names.insert(0, piece.text)
+        return " ".join(names)
+
+    def _line(self, element: Element) -> str:
+        if not len(element):
+            return one_line(element.text or "")
+        walk = PageWalk(element, self._kind, flat=True)
+        self._left += walk._left
+        return walk.line() or one_line(" ".join(image.get("alt", "") for image in element.iter("img")))
+
+    def _raw_text(self, top: Element) -> str:
         parts: list[str] = []
         steps = etree.iterwalk(top, events=("start", "end"))
         for event, element in steps:
-            parts.append(" " if element.tag in _BORDERS or element.tag == "br" else "")
             if event == "end":
                 parts.append((element.tail or "") if element is not top else "")
-            elif element is not top and self._leave_out(element):
+            elif element is not top and self._leaves_out(element):
                 steps.skip_subtree()
             else:
-                parts.append(_spoken(element) if element.tag == "img" else element.text or "")
-        return " ".join("".join(parts).split())
+                parts += ("\n" if element.tag == "br" else "", element.text or "")
+        return "".join(parts)
+
+
+_NAMED_BY_PICTURE = tags("td th").union(HEADINGS)
 
 
 def _is_data(table: Element) -> bool:
     """Return whether a table holds data; the others are there for the layout."""
     if table.get("role") in ("presentation", "none"):
         return False
-    if next((inner for inner in table.iter(*_NOT_IN_TABLES) if inner is not table), None) is not None:
+    if next((inner for inner in table.iter("table") if inner is not table), None) is not None:
         return False
-    return any(sum(cell.tag in ("td", "th") for cell in row) > 1 for row in table.iter("tr"))
+    names = {element.tag for element in table.iter("*")} - {"table"}
+    if not any(sum(cell.tag in ("td", "th") for cell in row) > 1 for row in table.iter("tr")):
+        return False
+    if names & {"th", "caption", "thead"}:
+        return True
+    return not names & _NOT_IN_TABLES and not any(map(_is_prose, table.iter("td")))
 
 
-def _raw_text(element: Element) -> str:
-    for line_break in element.iter("br"):
-        line_break.tail = "\n" + (line_break.tail or "")
-    return "".join(element.itertext())
+def _is_prose(cell: Element) -> bool:
+    return sum(part.tag in ("p", "ul", "ol", "dl", "div") for part in cell) > 2 or _length(cell) > _LONG_CELL
 
 
-def _spoken(image: Element) -> str:
-    text = image.get("alt", "").strip()
-    return "" if not text or _FILE_NAME.fullmatch(text) else f" {text} "
+def _length(element: Element) -> int:
+    """Return how many characters of text are in an element."""
+    read = (part for one in element.iter("*") for part in _texts(one, is_top=one is element))
+    return len(one_line("".join(read)))
 
 
-def _collapsed(text: str) -> str:
-    return "\n".join(" ".join(line.split()) for line in text.split(_BREAK)).strip()
+def _texts(element: Element, *, is_top: bool) -> tuple[str, str]:
+    text = "" if element.tag in _UNREAD else element.text
+    return text or "", "" if is_top else element.tail or ""
 
 
-_CHARSET = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?\s*([A-Za-z0-9_.:\-]+)""", re.IGNORECASE)
+_UNREAD = tags("script style")
+
+
+def _typed(field: Element) -> str:
+    """Return what a field of a form holds."""
+    kind = field.get("type", "text").lower()
+    if kind in ("checkbox", "radio"):
+        return " [x] " if field.get("checked") is not None else " [ ] "
+    return f" {field.get('value', '')} " if kind in _TYPED else ""
+
+
 _VOID = "area|base|br|col|embed|hr|img|input|link|meta|param|source|track|wbr"
 _SELF_CLOSED = re.compile(rf"<(?!(?:{_VOID})[\s/])([A-Za-z][\w:\-]*)((?:\s[^<>]*)?)/>", re.IGNORECASE)
 _XML_DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
+_OLD_REFERENCE = re.compile(r"&#(?:(1[2-5]\d)|[xX]([89][0-9a-fA-F]));?")
 # Under this share of the words of a page, leaving out navigation has left out the page.
 _MIN_SHARE = 0.1
 _MIN_WORDS = 40
+_MAX_DAMAGE = 0.02
 
 
 def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
     """Yield the document of a page."""
     builder = TextBuilder(settings.max_characters)
-    title = add_page(builder, file.path.read_bytes())
+    title = add_page(builder, parse(builder, file.path.read_bytes()))
     yield builder.document(file.source, title=title)
 
 
-def add_page(builder: TextBuilder, data: bytes) -> str:
-    """Append the blocks of a page and return its title.
+def add_page(builder: TextBuilder, root: Element, *, in_book: bool = False, is_contents: bool = False) -> str:
+    """Append the blocks of a page and return its title; a mere table of contents is left out."""
+    page = Boilerplate(root, in_book=in_book)
+    if is_contents and not page.has_sentences:
+        builder.leave_out("navigation", _length(root))
+        return page.title
+    walk = PageWalk(next(root.iter("body"), root), page.kind)
+    if walk.words < min(_MIN_WORDS, _MIN_SHARE * page.words):
+        # a page that is all links: better its navigation than nothing
+        walk = PageWalk(root, lambda element: page.kind(element) if element.tag in MACHINERY else "")
+    walk.add_to(builder)
+    return page.title
+
+
+def parse(builder: TextBuilder, data: bytes) -> Element:
+    """Return the root element of a page; what of its bytes cannot be decoded is told to the builder.
 
     Raises:
         Unreadable: there is no page in the bytes.
     """
-    root = parse(data)
-    title = one_line("".join(root.xpath("string(//title)")))
-    boilerplate = Boilerplate(root)
-    walk = PageWalk(boilerplate.main, boilerplate.covers)
-    if walk.words < min(_MIN_WORDS, _MIN_SHARE * boilerplate.words):
-        # a page that is all links: better its navigation than nothing
-        walk = PageWalk(root, lambda element: element.tag in MACHINERY)
-    walk.add_to(builder)
-    return title
-
-
-def parse(data: bytes) -> Element:
-    """Return the root element of a page."""
-    text = decode_page(data)
+    text = _decode(builder, data)
     if "<?xml" in text[:200] or "xhtml" in text[:1000].lower():
         text = _SELF_CLOSED.sub(r"<\1\2></\1>", _XML_DECLARATION.sub("", text))
+    # browsers read these as Windows-1252, whatever the page is written in
+    text = _OLD_REFERENCE.sub(_modern_reference, text)
     # without `huge_tree`, a long listing ends the text without an error
     parser = etree.HTMLParser(
         encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True, huge_tree=True
@@ -360,18 +388,27 @@ def parse(data: bytes) -> Element:
     return root
 
 
-def decode_page(data: bytes) -> str:
-    """Return the bytes as text: by their mark, as UTF-8, by what the page declares, or as Windows-1252."""
-    for mark, encoding in ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")):
-        if data.startswith(mark):
-            return data.decode(encoding, "replace")
-    refuse_binary(data)
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        pass
-    declared = _CHARSET.search(data[:4096])
-    try:
-        return data.decode(declared[1].decode("ascii") if declared else "cp1252", "replace")
-    except LookupError:
-        return data.decode("cp1252", "replace")
+def _modern_reference(match: re.Match[str]) -> str:
+    code = int(match[1]) if match[1] else int(match[2], 16)
+    return bytes([code]).decode("cp1252", "ignore") if 0x80 <= code <= 0x9F else match[0]
+
+
+def _decode(builder: TextBuilder, data: bytes) -> str:
+    """Return the bytes as text: by their mark, by what the page declares, else as any text is read."""
+    if b"\0" in data or data.startswith(codecs.BOM_UTF8):
+        return decode(data)
+    declared = declared_codecs(data)
+    # text in a single byte for each character is never UTF-8 by accident, in two it may be
+    order = declared if declared[1:] or declared == ("gb18030",) else ("utf-8", *declared)
+    for codec in order:
+        try:
+            return data.decode(codec)
+        except UnicodeDecodeError:
+            continue
+    if declared:
+        text = data.decode(declared[0], "replace")
+        damage = text.count("\ufffd")
+        if damage <= max(1, _MAX_DAMAGE * len(data.translate(None, bytes(range(128))))):
+            return text
+        builder.leave_out("declared encoding that does not fit")
+    return decode(data)

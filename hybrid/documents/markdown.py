@@ -12,6 +12,7 @@ from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from mdit_py_plugins.deflist import deflist_plugin
+from mdit_py_plugins.dollarmath import dollarmath_plugin
 from mdit_py_plugins.footnote import footnote_plugin
 
 from hybrid.config import DocumentSettings
@@ -28,7 +29,7 @@ _MAX_DEPTH = 40
 _MAX_LENGTH = 20_000
 _EMBEDDED = re.compile(r"data:(\w*)[\w/.+\-]*(?:;[\w=.\-]+)*,[\w+/=%.~\-]{200,}")
 _ADMONITION = re.compile(r"[ \t]*:{3,}[ \t]*(?:\w+)?(?:\[(?P<title>[^\]]*)\])?[ \t]*(?P<rest>.*)")
-_SPECIAL = re.compile(r"[^\w\s.,;()|/%+='\"$-]")
+_SPECIAL = re.compile(r"[^\w\s.,;()|/%+='\"-]")
 _ANCHOR = re.compile(r"[ \t]*\{#[\w:.\-]+[^{}]{0,100}\}$")
 _MODULE = re.compile(
     r"import\s*(?:[\"'{*]|[\w$]+(?:\s*,\s*\{[^}]*\})?\s+from\s*[\"'])"
@@ -47,7 +48,7 @@ _URL_TAIL = re.compile(r"://(?:[^\s<>*_`\[\]()\\|&\"']|_(?=[\w/])|&(?!#?\w+;)|\(
 def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
     """Yield the document of a Markdown file."""
     builder = TextBuilder(settings.max_characters)
-    lines = decode(file.path.read_bytes(), builder).split("\n")
+    lines = decode(file.path.read_bytes()).split("\n")
     front = front_matter(lines)
     if front.text:
         builder.add(BlockKind.PARAGRAPH, front.text, line=2)
@@ -85,12 +86,16 @@ def _take(flow: Flow, token: Token) -> None:
     elif token.type in ("fence", "code_block"):
         flow.line += token.type == "fence"
         flow.code(token.content)
+    elif token.type == "math_block":
+        flow.open("p")
+        flow.text(token.markup + token.content + token.markup)
+        flow.close("p")
     elif token.type == "html_block":
         flow.html(token.content)
     elif token.type == "left_out":
         flow.leave_out(token.info, token.content)
-    elif token.type == "footnote_reference_open":
-        flow.start_note(token.meta["label"])
+    elif token.type.startswith("footnote_reference"):
+        flow.start_note(token.meta.get("label", ""))
     elif token.tag and token.nesting >= 0:
         whole = token.level == 0 and token.type in ("heading_open", "table_open")
         flow.open(token.tag, start=int(token.attrs.get("start", 1)), whole=whole)
@@ -105,7 +110,7 @@ _PYTHON = re.compile("all|call|class|dict|doc|enter|exit|file|future|init|main|n
 def _take_inline(flow: Flow, tokens: Sequence[Token]) -> None:
     kept = _kept_marks(tokens)
     for place, token in enumerate(tokens):
-        if token.type == "code_inline":
+        if token.type in ("code_inline", "math_inline"):
             flow.text(token.markup + token.content + token.markup)
         elif token.type in ("softbreak", "hardbreak"):
             flow.new_line()
@@ -156,6 +161,7 @@ class _Markdown(MarkdownIt):
         self._tags = tags
         self.enable("table")
         self.use(deflist_plugin).use(footnote_plugin, inline=False, move_to_end=False)
+        self.use(dollarmath_plugin, allow_labels=False, allow_space=False, allow_digits=False)
         block, inline, core = self.block.ruler, self.inline.ruler, self.core.ruler
         block.before("table", "deep", _take_deep)
         block.at("reference", _reference)

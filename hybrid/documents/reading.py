@@ -14,7 +14,7 @@ from hybrid.documents.source import ROW_FILE_FACTOR, SourceFile, Unreadable, che
 from hybrid.types import Document, Rejected
 
 # Part of the change hash of an index: raise it when a reader gives another text for the same file.
-READERS_VERSION = 4
+READERS_VERSION = 5
 
 _BATCH_ITEMS = 512
 _BATCH_CHARACTERS = 1 << 20

@@ -18,13 +18,15 @@ class SourceFile:
     """One file found below the folder.
 
     ``source`` is its path relative to the folder with ``/``; bytes of a name that are not UTF-8 are
-    written out in hexadecimal, so it can always be encoded and stored. ``path`` opens the file. Who may read
-    it by ``principals`` goes before what the document says itself.
+    written out in hexadecimal, so it can always be encoded and stored, and letters are composed (NFC).
+    ``path`` opens the file. ``modified`` is when it or who may read it changed last, in nanoseconds, 0 where
+    that is unknown. Who may read it by ``principals`` goes before what the document says itself.
     """
 
     source: str
     path: Path
     size: int
+    modified: int = 0
     principals: tuple[str, ...] | None = None
 
 

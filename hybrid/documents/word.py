@@ -45,7 +45,8 @@ _CONTENTS_STYLE = re.compile(r"toc ?\d", re.IGNORECASE)
 _CAPTION_STYLE = re.compile("(?:table )?caption$", re.IGNORECASE)
 # what names a table where no style says so
 _TABLE_NAME = re.compile(
-    r"(?:table|tabelle|tableau|tabla|tabella|tabela|tabel|表)\s*[\dA-Z][\d.\-]*(?:\s*[:.–—(].*|[^.]*)",
+    r"(?:table|tabelle|tableau|tabla|tabell?a|tabela?|表)\s*(?:\d|(?-i:[A-Z](?=\d|\b)|[IVX]+\b))[\d.\-]*"
+    r"(?:\s*[:.–—(].*|[^.]*)",
     re.IGNORECASE,
 )
 _UNIT = re.compile(r"\(.{2,80}\)")
@@ -151,8 +152,8 @@ class _Numbering:
 
     def depth(self, name: str, style: str) -> int:
         """Return the level of a list that belongs to a style, 0 where none does."""
-        found = (depth for depth in range(9) if self._says(name, depth, "pStyle") == style)
-        return next(found, 0)
+        levels = ((depth, self._levels.get((name, depth))) for depth in range(9))
+        return next((depth for depth, level in levels if level and level.says("pStyle") == style), 0)
 
     def label(self, name: str, depth: int) -> str:
         """Count a paragraph of a list and return what stands before it, such as ``2.1``, ``a)`` or ``-``."""
@@ -176,10 +177,6 @@ class _Numbering:
             return numeral(counts.get(at, upper.start), style)
 
         return re.sub("%([1-9])", shown, level.says("lvlText")).strip()
-
-    def _says(self, name: str, depth: int, what: str) -> str:
-        level = self._levels.get((name, depth))
-        return level.says(what) if level else ""
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -92,13 +93,15 @@ def floors(claims: Sequence[Example], *, seed: int = 0) -> list[ScorerLogits]:
     labels, sources = labels_of(claims), sources_of(claims)
     if len(set(sources)) > 1:
         fold_of = grouped_folds(labels, sources, seed=seed)
-        learners: list[tuple[str, _Learner]] = [
-            ("claim words", _by_words([claim.claim for claim in claims], labels)),
-            ("claim length", _by_length([claim.claim for claim in claims], labels)),
-            ("evidence length", _by_length([" ".join(claim.evidence) for claim in claims], labels)),
-            ("task prior", _by_share([claim.task for claim in claims], labels)),
-        ]
-        for name, learner in learners:
+        said = [tokens(claim.claim) for claim in claims]
+        there = [tokens(" ".join(claim.evidence)) for claim in claims]
+        learners: dict[str, _Learner] = {
+            "claim words": partial(_by_words, [frozenset(words) for words in said], labels),
+            "claim length": partial(_by_length, np.log1p([len(words) for words in said]), labels),
+            "evidence length": partial(_by_length, np.log1p([len(words) for words in there]), labels),
+            "task prior": partial(_by_share, source_places([claim.task for claim in claims]), labels),
+        }
+        for name, learner in learners.items():
             logits = np.zeros(len(claims))
             for fold in range(int(fold_of.max()) + 1):
                 logits[fold_of == fold] = learner(fold_of != fold, fold_of == fold)
@@ -284,50 +287,35 @@ def _overlap(claim: Example) -> float:
     return math.log(share / (1 - share))
 
 
-def _by_words(texts: Sequence[str], labels: Flags) -> _Learner:
+def _by_words(words: list[frozenset[str]], labels: Flags, known: Flags, asked: Flags) -> Array:
     """Naive Bayes over the words that a claim holds."""
-    words = [frozenset(tokens(text)) for text in texts]
+    sides = (known & labels, known & ~labels)
+    counts = [Counter(word for at in np.flatnonzero(side) for word in words[at]) for side in sides]
+    sizes = [int(side.sum()) for side in sides]
 
-    def learn(known: Flags, asked: Flags) -> Array:
-        sides = (known & labels, known & ~labels)
-        counts = [Counter(word for at in np.flatnonzero(side) for word in words[at]) for side in sides]
-        sizes = [int(side.sum()) for side in sides]
+    def weight(word: str) -> float:
+        more, less = ((count[word] + 0.5) / (size + 1) for count, size in zip(counts, sizes, strict=True))
+        return math.log(more / less)
 
-        def weight(word: str) -> float:
-            more, less = ((count[word] + 0.5) / (size + 1) for count, size in zip(counts, sizes, strict=True))
-            return math.log(more / less)
-
-        # in order, for the sum of floats depends on it
-        return np.array([sum(map(weight, sorted(words[place]))) for place in np.flatnonzero(asked)])
-
-    return learn
+    # in order, for the sum of floats depends on it
+    return np.array([sum(map(weight, sorted(words[place]))) for place in np.flatnonzero(asked)])
 
 
-def _by_length(texts: Sequence[str], labels: Flags) -> _Learner:
+def _by_length(lengths: Array, labels: Flags, known: Flags, asked: Flags) -> Array:
     """Linear discriminant over the logarithm of the number of words, whichever way it points."""
-    lengths = np.log1p([len(tokens(text)) for text in texts])
-
-    def learn(known: Flags, asked: Flags) -> Array:
-        upper, lower = lengths[known & labels], lengths[known & ~labels]
-        spread = float(lengths[known].var())
-        if not len(upper) or not len(lower) or spread < 1e-12:
-            return np.zeros(int(asked.sum()))
-        slope = (upper.mean() - lower.mean()) / spread
-        return np.asarray(slope * (lengths[asked] - (upper.mean() + lower.mean()) / 2), dtype=np.float64)
-
-    return learn
+    upper, lower = lengths[known & labels], lengths[known & ~labels]
+    spread = float(lengths[known].var())
+    if not len(upper) or not len(lower) or spread < 1e-12:
+        return np.zeros(int(asked.sum()))
+    slope = (upper.mean() - lower.mean()) / spread
+    return np.asarray(slope * (lengths[asked] - (upper.mean() + lower.mean()) / 2), dtype=np.float64)
 
 
-def _by_share(tasks: Sequence[str], labels: Flags) -> _Learner:
+def _by_share(tasks: NDArray[np.int64], labels: Flags, known: Flags, asked: Flags) -> Array:
     """Log-odds of support of the task, over those of all tasks."""
-    names = source_places(tasks)
-
-    def learn(known: Flags, asked: Flags) -> Array:
-        size = int(names.max()) + 1
-        right = np.bincount(names[known & labels], minlength=size)
-        wrong = np.bincount(names[known & ~labels], minlength=size)
-        whole = np.log((right.sum() + 1) / (wrong.sum() + 1))
-        odds = np.where(right + wrong > 0, np.log((right + 1) / (wrong + 1)), whole) - whole
-        return np.asarray(odds[names[asked]], dtype=np.float64)
-
-    return learn
+    size = int(tasks.max()) + 1
+    right = np.bincount(tasks[known & labels], minlength=size)
+    wrong = np.bincount(tasks[known & ~labels], minlength=size)
+    whole = np.log((right.sum() + 1) / (wrong.sum() + 1))
+    odds = np.where(right + wrong > 0, np.log((right + 1) / (wrong + 1)), whole) - whole
+    return np.asarray(odds[tasks[asked]], dtype=np.float64)

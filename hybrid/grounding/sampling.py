@@ -21,9 +21,9 @@ class Uncertainty:
     ``agreement`` is the share of the samples that mean what the answer means. ``meanings`` counts what the
     samples mean, ``consistency`` is the share of those that mean what most of them mean (Wang et al. 2022,
     with meanings for exact matches). ``entropy`` is that of the meanings in nats, each sample counting alike
-    (discrete semantic entropy, Farquhar et al. 2024). ``log_probability`` is the mean of the answer's tokens,
-    ``least_log_probability`` that of the unlikeliest; None where the model tells none. ``words`` is the
-    length of the answer, which all of them have to beat.
+    (discrete semantic entropy, Farquhar et al. 2024). ``log_probability`` is the mean of the answer's tokens
+    in nats, ``least_log_probability`` that of the unlikeliest, which falls with the length of the answer;
+    None where the model tells none. ``words`` is that length, which all of them have to beat.
     """
 
     samples: tuple[str, ...]
@@ -108,8 +108,8 @@ def uncertainty(
         meanings=len(sizes),
         consistency=max(sizes) / len(samples),
         entropy=_entropy(sizes),
-        log_probability=mean_log_probability(log_probabilities),
-        least_log_probability=least_log_probability(log_probabilities),
+        log_probability=math.fsum(logs) / len(logs) if (logs := log_probabilities) else None,
+        least_log_probability=min(log_probabilities, default=None),
         words=len(tokens(answer)),
     )
 
@@ -141,22 +141,6 @@ def meanings(samples: Sequence[str], scorer: Scorer) -> tuple[tuple[int, ...], .
     for place, sample in enumerate(samples):
         groups.setdefault(found(sample), []).append(place)
     return tuple(tuple(group) for group in sorted(groups.values(), key=lambda group: (-len(group), group)))
-
-
-def mean_log_probability(log_probabilities: Sequence[float]) -> float | None:
-    """Return the mean log-probability of an answer's tokens in nats, 0 at the most; None without tokens.
-
-    Higher is surer; e to its negative is the perplexity of the answer.
-    """
-    return math.fsum(log_probabilities) / len(log_probabilities) if log_probabilities else None
-
-
-def least_log_probability(log_probabilities: Sequence[float]) -> float | None:
-    """Return the log-probability of an answer's unlikeliest token in nats, 0 at the most; None without any.
-
-    Higher is surer. It falls with the length of the answer.
-    """
-    return min(log_probabilities, default=None)
 
 
 def _entropy(sizes: Sequence[int]) -> float:

@@ -72,11 +72,6 @@ class CalibrationCard:
         """Tell whether the cross-fitted Brier score is lower than before: else it is not kept."""
         return self.brier_after < self.brier_before
 
-    @property
-    def fitted(self) -> Fitted:
-        """Return what turns logits of the scorer into probabilities and decisions."""
-        return Fitted(self.calibration, self.threshold, self.scorer)
-
 
 def calibrated(
     claims: Sequence[Example],

@@ -7,34 +7,30 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hybrid.confidence import CalibrationError
-from hybrid.grounding.measure import Dimension, Figures, MeanResult, MetaEvaluation, PartFigures, Result
+from hybrid.grounding.measure import Dimension, Figures, MeanResult, MetaEvaluation, Result
 from hybrid.grounding.metrics import WORD_OVERLAP
 from hybrid.statistics import Estimate
 
 HEADER = (
-    "scorer",
-    "AUROC",
-    "interval",
-    "gain",
-    "bal. acc.",
-    "AP",
-    "F1",
-    "Brier",
-    "ECE",
-    "null",
-    "pairs/s",
-    "MB",
+    *("scorer", "AUROC", "interval", "gain", "bal. acc.", "AP", "F1", "Brier", "ECE", "null"),
+    *("pairs/s", "MB"),
 )
 NOTHING = "-"
+# Of the calibration error in JSON: "ece", "ece_null" and so on.
+_ERRORS = ("", "_null", "_null_high", "_plain")
 
 
 def document(found: Sequence[MetaEvaluation], means: Sequence[MeanResult]) -> dict[str, Any]:
     """Return all sets as JSON values: of a single one the figures of its only scorer stand at the top."""
     if len(found) > 1:
-        return {"sets": [_set_values(each) for each in found], "mean": _mean_values(means)}
-    scorers = [result for result in found[0].results if not result.floor]
-    only = _result_values(scorers[0]) if len(scorers) == 1 else {}
-    return only | _set_values(found[0])
+        mean = {
+            each.name: _flat_auroc(each.auroc) | {"gain": each.gain.flat(), "floor": each.floor}
+            for each in means
+        }
+        return {"sets": [_set_values(each) for each in found], "mean": mean}
+    values = _set_values(found[0])
+    scorers = list(values["scorers"].values())
+    return (scorers[0] if len(scorers) == 1 else {}) | values
 
 
 def _set_values(found: MetaEvaluation) -> dict[str, Any]:
@@ -52,22 +48,19 @@ def _set_values(found: MetaEvaluation) -> dict[str, Any]:
 
 def _result_values(result: Result) -> dict[str, Any]:
     """Return one scorer as JSON values: its figures on all claims at the top, then those of the parts."""
-    return (
-        {"name": result.name}
-        | _figure_values(result.overall)
-        | {
-            "gain": _flat(result.gain),
-            "fitted_on": result.fitted_on.value,
-            "pairs_per_second": result.pairs_per_second,
-            "megabytes": result.megabytes,
-            "auroc_over_domains": _flat(result.over_domains),
-            "gain_over_domains": _flat(result.gain_over_domains),
-        }
-        | {
-            f"{dimension}s": {part.name: _figure_values(part.figures) for part in result.by(dimension)}
-            for dimension in Dimension
-        }
-    )
+    parts = {
+        f"{dimension}s": {part.name: _figure_values(part.figures) for part in result.by(dimension)}
+        for dimension in Dimension
+    }
+    own = {
+        "gain": _flat(result.gain),
+        "fitted_on": result.fitted_on.value,
+        "pairs_per_second": result.pairs_per_second,
+        "megabytes": result.megabytes,
+        "auroc_over_domains": _flat(result.over_domains),
+        "gain_over_domains": _flat(result.gain_over_domains),
+    }
+    return {"name": result.name} | _figure_values(result.overall) | own | parts
 
 
 def _figure_values(figures: Figures) -> dict[str, Any]:
@@ -75,24 +68,8 @@ def _figure_values(figures: Figures) -> dict[str, Any]:
     plain = dataclasses.asdict(figures)
     risks, error = plain.pop("risks"), plain.pop("calibration") or {}
     del plain["auroc"]
-    return (
-        _flat_auroc(figures.auroc)
-        | plain
-        | {
-            "ece": error.get("error"),
-            "ece_null": error.get("null"),
-            "ece_null_high": error.get("null_high"),
-            "ece_plain": error.get("plain"),
-            "risk_coverage": risks,
-        }
-    )
-
-
-def _mean_values(means: Sequence[MeanResult]) -> dict[str, Any]:
-    """Return means over sets as JSON values, by scorer."""
-    return {
-        each.name: _flat_auroc(each.auroc) | {"gain": each.gain.flat(), "floor": each.floor} for each in means
-    }
+    errors = {f"ece{end}": error.get(end.lstrip("_") or "error") for end in _ERRORS}
+    return _flat_auroc(figures.auroc) | plain | errors | {"risk_coverage": risks}
 
 
 def overview(found: MetaEvaluation) -> list[tuple[str, ...]]:
@@ -122,7 +99,12 @@ def by_part(found: MetaEvaluation, dimension: Dimension) -> list[tuple[str, ...]
         return []
     header = (dimension.value, "n", "supported", *map(_called, results))
     rows = [
-        (each[0].name, str(each[0].figures.n), f"{each[0].figures.supported:.2f}", *map(_auroc, each))
+        (
+            each[0].name,
+            str(each[0].figures.n),
+            f"{each[0].figures.supported:.2f}",
+            *(_of_auroc(part.figures.auroc)[0] for part in each),
+        )
         for each in zip(*parts, strict=True)
     ]
     means = [result.over_domains for result in results if result.over_domains is not None]
@@ -189,10 +171,6 @@ def _of_auroc(auroc: Estimate | None) -> tuple[str, str]:
 
 def _of_error(found: CalibrationError | None) -> tuple[str, str]:
     return (NOTHING, NOTHING) if found is None else (f"{found.error:.3f}", f"{found.null:.3f}")
-
-
-def _auroc(part: PartFigures) -> str:
-    return _of_auroc(part.figures.auroc)[0]
 
 
 def _span(found: Estimate, sign: str = "") -> str:

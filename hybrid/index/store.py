@@ -84,12 +84,16 @@ class IndexedDocument:
 
 @dataclass(frozen=True, slots=True)
 class FileContent:
-    """What was read from a file; a file of rows comes in several, ``last`` on the final one."""
+    """What was read from a file; a file of rows comes in several, ``last`` on the final one.
+
+    ``changed`` says that the file did while it was read, so that the next update reads it again.
+    """
 
     source: str
     documents: tuple[IndexedDocument, ...]
     rejected: tuple[Rejected, ...]
     last: bool = True
+    changed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +169,9 @@ class Store:
         """Store a file's content in one transaction."""
         with storage_errors(str(self.path)), self._db:
             self._db.execute(
-                """INSERT INTO files VALUES (?, ?, ?, ?)
-                   ON CONFLICT(source) DO UPDATE SET complete = excluded.complete""",
-                (content.source, state.digest, state.limits, content.last),
+                """INSERT INTO files VALUES (?, ?, ?, ?) ON CONFLICT(source)
+                   DO UPDATE SET digest = excluded.digest, complete = excluded.complete""",
+                (content.source, "" if content.changed else state.digest, state.limits, content.last),
             )
             self._db.executemany(
                 "INSERT INTO rejected VALUES (?, ?, ?)",

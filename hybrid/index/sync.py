@@ -66,14 +66,17 @@ class Update:
     embedded: int
 
 
-def plan_update(domain: Path, wanted: Mapping[str, FileState]) -> Plan:
-    """Compare the files that should be in the index with those that are."""
+def plan_update(domain: Path, wanted: Mapping[str, FileState], *, rebuild: bool = False) -> Plan:
+    """Compare the files that should be in the index with those that are; a rebuild adds all of them anew."""
     try:
-        store = open_store(domain, read_manifest(domain, current(domain)))
-    except IndexMissing:
-        return _compare({}, wanted)
-    with closing(store):
-        return _compare(_effective(store), wanted)
+        with closing(open_store(domain, read_manifest(domain, current(domain)))) as store:
+            have = _effective(store)
+    except IndexError_ as error:
+        if not rebuild and not isinstance(error, IndexMissing):
+            raise
+        have = {}  # a rebuild mends what is damaged
+    plan = _compare(have, wanted)
+    return Plan(tuple(sorted(wanted)), (), plan.removed, ()) if rebuild else plan
 
 
 def apply_update(
@@ -116,7 +119,7 @@ def apply_update(
         if over is not None:
             _require_in_force(domain, over)
             remove_staging(domain)  # a killed run may have staged what nothing here can load
-        plan = _compare({}, wanted) if rebuild else plan_update(domain, wanted)
+        plan = plan_update(domain, wanted, rebuild=rebuild)
         if not rebuild and (there := _in_place(domain, plan, external, folder)) is not None:
             return Update(plan, there, 0)
         fingerprint = embedder.fingerprint
@@ -166,7 +169,8 @@ def _in_place(domain: Path, plan: Plan, external: ExternalStore | None, folder: 
         return None
     if external is None:
         require_store(manifest, None)
-    if not plan.nothing_to_do or manifest.external is (external is None):
+    # a folder that was moved is known by its new place from the next generation on
+    if not plan.nothing_to_do or manifest.external is (external is None) or manifest.folder != folder:
         return None
     if external is not None:
         publish(domain, manifest, external)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -162,3 +163,22 @@ def _instructions() -> list[str]:
         if name.strip() in ("flags", "Features"):
             return [flag for flag in _FLAGS if flag in value.split()]
     return []
+
+
+def batches(lengths: Sequence[int], *, rows: int, tokens: int) -> Iterator[list[int]]:
+    """Yield places of similar length, so that little is padding, within the limits of a batch.
+
+    Args:
+        lengths: in tokens.
+        rows: of a batch at the most.
+        tokens: of a batch at the most, with padding; one that is longer stands alone.
+    """
+    batch: list[int] = []
+    for place in sorted(range(len(lengths)), key=lengths.__getitem__):
+        # sorted: the next one is the longest, to which all others are padded
+        if batch and (len(batch) == rows or (len(batch) + 1) * lengths[place] > tokens):
+            yield batch
+            batch = []
+        batch.append(place)
+    if batch:
+        yield batch

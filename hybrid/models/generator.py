@@ -16,7 +16,7 @@ from hybrid.errors import ModelError, UsageError
 from hybrid.files import hash_file, hash_text
 from hybrid.models import Generation
 from hybrid.models.adapters import AdapterFiles, Merged, Swap, read_adapter
-from hybrid.models.device import Placement
+from hybrid.models.device import Placement, batches
 from hybrid.models.dialogue import (
     THOUGHTS,
     Dialogue,
@@ -162,7 +162,9 @@ class TransformersGenerator:
         """Go on after every prompt; ``choice`` says how the tokens of a batch of them are chosen."""
         lengths = [len(ids) for ids in self.dialogue.tokens(prompts)]
         results: dict[int, Generation] = {}
-        for batch in _batches([length + max_new_tokens for length in lengths]):
+        for batch in batches(
+            [length + max_new_tokens for length in lengths], rows=_BATCH_ROWS, tokens=_BATCH_TOKENS
+        ):
             inputs = self._encode([prompts[index] for index in batch], max_new_tokens)
             written: list[list[int]] = [[] for _ in batch]
             for row, token in self._decode(inputs, max_new_tokens, stop, choice(batch)):
@@ -234,7 +236,7 @@ class TransformersGenerator:
             self._require_room(len(ids), longest)
             lengths.append(len(ids) + longest)
         results: dict[int, list[list[float]]] = {}
-        for batch in _batches(lengths):
+        for batch in batches(lengths, rows=_BATCH_ROWS, tokens=_BATCH_TOKENS):
             inputs = self._encode([prompts[place] for place in batch], 0)
             judged = self._judge(inputs, [tails[place] for place in batch])
             results.update(zip(batch, judged, strict=True))
@@ -386,16 +388,3 @@ def _opening(prompt: str) -> str:
 def _likeliest(logits: Any, rows: Sequence[int]) -> Any:
     """Return the token of each row that a greedy answer has there."""
     return logits.argmax(-1)
-
-
-def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Yield places of similar length, so that little is padding, within the limits of a batch."""
-    batch: list[int] = []
-    for place in sorted(range(len(lengths)), key=lengths.__getitem__):
-        # sorted: the next one is the longest, to which all others are padded
-        if batch and (len(batch) == _BATCH_ROWS or (len(batch) + 1) * lengths[place] > _BATCH_TOKENS):
-            yield batch
-            batch = []
-        batch.append(place)
-    if batch:
-        yield batch

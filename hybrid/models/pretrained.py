@@ -66,13 +66,20 @@ def load_causal(folder: Path, *, dtype: Any, quantisation: Any = None) -> Any:
     Raises:
         ModelMissing: it is none, damaged, lacks weights, or needs code of its own.
     """
-    quiet()
-    kind = "causal language model"
     with LOADING:
         from transformers import AutoModelForCausalLM
 
+        return load_whole(
+            AutoModelForCausalLM, folder, "causal language model", dtype=dtype, quantisation=quantisation
+        )
+
+
+def load_whole(loader: Any, folder: Path, kind: str, *, dtype: Any, quantisation: Any = None) -> Any:
+    """Return the model of a folder by an auto class of transformers, on the CPU; see ``load_causal``."""
+    quiet()
+    with LOADING:
         try:
-            model, report = AutoModelForCausalLM.from_pretrained(
+            model, report = loader.from_pretrained(
                 folder,
                 dtype=dtype,
                 local_files_only=True,

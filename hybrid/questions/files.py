@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -164,6 +163,9 @@ def _evidence_row(evidence: Evidence) -> dict[str, Any]:
     return row | ({"start": evidence.span.start, "end": evidence.span.end} if evidence.span else {})
 
 
+_QRELS_HINT = "a line is query-id, corpus-id, score between tabs, or TREC's query 0 document score"
+
+
 @dataclass(frozen=True, slots=True)
 class Collection:
     """A test collection: queries and, for each, the grade of the documents that were judged."""
@@ -177,29 +179,44 @@ def load_beir(folder: Path, *, split: str = "test") -> Collection:
     """Read a folder with ``corpus.jsonl``, ``queries.jsonl`` and ``qrels/<split>.tsv``.
 
     ``split`` may name several, joined by ``+``. A single ``qrels.tsv`` serves where there is no folder
-    of splits. Grades below 1 count as not relevant.
+    of splits. A judgement is query, document and grade, or as in TREC four columns of which the second says
+    nothing. Grades below 1 count as not relevant.
 
     Raises:
-        UsageError: a file is missing or not in the format.
+        UsageError: a file is missing or not in the format, or what is judged is not there; with the line.
     """
-    corpus = folder / "corpus.jsonl"
-    for path in (corpus, folder / "queries.jsonl"):
+    corpus, asked = folder / "corpus.jsonl", folder / "queries.jsonl"
+    for path in (corpus, asked):
         if not path.is_file():
             raise UsageError(
                 f"{path} is missing", hint="a BEIR folder has corpus.jsonl, queries.jsonl and qrels"
             )
-    qrels: dict[str, dict[str, int]] = {}
-    for path in _qrel_files(folder, split):
-        for query, document, grade in _qrels(path):
-            qrels.setdefault(query, {})[document] = grade
+    files = _qrel_files(folder, split)
     try:
-        texts = {str(row["_id"]): str(row["text"]) for _, row in read_jsonl(folder / "queries.jsonl")}
-    except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{folder / 'queries.jsonl'} is not in BEIR's format: {error}") from error
-    judged = {query: texts[query] for query in qrels if query in texts}
-    if not judged:
-        raise UsageError(f"no query of {folder / 'queries.jsonl'} has a judgement in the split {split!r}")
-    return Collection(corpus, judged, qrels)
+        texts = {str(row["_id"]): str(row["text"]) for _, row in read_jsonl(asked)}
+        rows = ((number, row.get("_id") or row.get("id")) for number, row in read_jsonl(corpus))
+        # a row without a name is found by its number
+        documents = {str(name or f"{corpus.name}#{number}") for number, name in rows}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"{folder} is not in BEIR's format: {error}") from error
+    qrels: dict[str, dict[str, int]] = {}
+    missed = ""
+    for path in files:
+        for number, query, document, grade in _qrels(path):
+            # judgements may be of more queries than are asked, but a document that is nowhere is never found
+            if query not in texts:
+                missed = missed or f": {query!r} in line {number} of {path.name}"
+            elif document not in documents:
+                raise UsageError(
+                    f"{path}, line {number}: the document {document!r} is not in {corpus}", hint=_QRELS_HINT
+                )
+            else:
+                qrels.setdefault(query, {})[document] = grade
+    if not qrels:
+        raise UsageError(
+            f"no query of {asked} has a judgement in the split {split!r}{missed}", hint=_QRELS_HINT
+        )
+    return Collection(corpus, {query: texts[query] for query in qrels}, qrels)
 
 
 def _qrel_files(folder: Path, split: str) -> list[Path]:
@@ -213,10 +230,23 @@ def _qrel_files(folder: Path, split: str) -> list[Path]:
     return files
 
 
-def _qrels(path: Path) -> list[tuple[str, str, int]]:
-    with path.open(encoding="utf-8", newline="") as stream:
-        rows = [row for row in csv.reader(stream, delimiter="\t") if row]
-    try:
-        return [(row[0], row[1], int(float(row[2]))) for row in rows if row[2] != "score"]
-    except (IndexError, ValueError) as error:
-        raise UsageError(f"{path} is not in BEIR's format (query-id, corpus-id, score): {error}") from error
+def _qrels(path: Path) -> Iterator[tuple[int, str, str, int]]:
+    """Yield the line, the query, the document and the grade of every judgement."""
+    with path.open(encoding="utf-8-sig") as stream:
+        for number, line in enumerate(stream, start=1):
+            cells = line.rstrip("\r\n").split("\t") if "\t" in line else line.split()
+            if not cells:
+                continue
+            wrong = "" if len(cells) in (3, 4) else f"{len(cells)} columns"
+            try:
+                grade = int(float(cells[-1]))
+            except (ValueError, OverflowError) as error:
+                if number == 1 and not wrong:
+                    continue  # the names of the columns
+                wrong = wrong or str(error)
+            if wrong:
+                raise UsageError(
+                    f"{path}, line {number} is not in BEIR's format: {wrong} in {line.strip()[:80]!r}",
+                    hint=_QRELS_HINT,
+                )
+            yield number, cells[0], cells[-2], grade

@@ -21,6 +21,9 @@ SHORT = {
     "cp1252": "Grüße €|don’t pay “more” – naïve Müller|Señor Núñez pagó 5 €|Ça coûte 5 €|25 °C|© 2024|ÜBER",
     "cp1250": "Łódź, żółw, cena 5 zł|Příliš žluťoučký kůň|Gdańsk|árvíztűrő tükörfúrógép|część zamówienia",
     "iso-8859-2": "Łódź, żółw, cena 5 zł|Příliš žluťoučký kůň",
+    "mac-roman": "Größe für Müller|Le café coûte 3 €",
+    "cp850": "Größe für Müller|Señor Núñez",
+    "cp874": "ราคาห้าสิบบาท",
     "cp1253": "Η τιμή είναι πενήντα ευρώ",
     "cp1254": "Fiyat beş yüz lira, İstanbul'da şube",
     "cp1255": "המחיר הוא חמישים",
@@ -52,8 +55,15 @@ def test_a_few_damaged_bytes_cost_themselves(read_one, ending):
 
 
 def test_whole_texts_are_told_of_nothing(read_one):
-    assert read_one("a.txt", "Größe \ufffd €").left_out == ()
+    assert read_one("a.txt", "Größe €").left_out == ()
     assert read_one("a.txt", "Größe €".encode("cp1252")).left_out == ()
+
+
+def test_damage_in_a_row_is_told_of_the_row(read_items):
+    items = read_items(
+        "a.csv", "Ort,Menge\nKöln,5\nMünchen,6\nTrier,7\n".encode().replace(b"chen", b"\xc3hen")
+    )
+    assert [[told.kind for told in item.left_out] for item in items] == [[], ["damaged bytes"], []]
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.md", "a.csv"])

@@ -132,11 +132,56 @@ def test_names_with_newlines_emoji_and_bytes_that_are_not_utf8(tmp_path):
         assert isinstance(batch.items[0], Document)
 
 
-def test_two_names_that_read_the_same(tmp_path):
-    touch(tmp_path, "caf\\xe9.txt")
-    Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.txt")).write_bytes(b"Coffee.")
+@pytest.mark.parametrize(
+    ("names", "written"),
+    [
+        (("caf\\xe9.txt", os.fsdecode(b"caf\xe9.txt")), {"caf\\xe9.txt", "caf\\udce9.txt"}),
+        (("M\u00fcller.txt", "Mu\u0308ller.txt"), {"M\u00fcller.txt", "Mu\\u0308ller.txt"}),
+        (("\u00c5.txt", "\u212b.txt"), {"\u00c5.txt", "\\u212b.txt"}),
+    ],
+)
+def test_two_names_that_read_the_same_keep_apart(tmp_path, names, written):
+    touch(tmp_path, *names)
     found = scan(tmp_path, SETTINGS)
-    assert len(found.files) == len(found.rejected) == 1
+    assert set(sources(found)) == written
+    assert found.rejected == ()
+    assert len({file.path for file in found.files}) == 2
+    assert all(file.path.read_text() == "Goats." for file in found.files)
+
+
+def test_a_decomposed_name_is_a_composed_source_and_its_path_opens_it(tmp_path):
+    touch(tmp_path, "Mu\u0308ller/u\u0308ber.txt", "drau\u0308ssen/a.txt")
+    found = scan(tmp_path, DocumentSettings(exclude=("dr\u00e4ussen/", "dra\u00fcssen/")))
+    assert sources(found) == ["M\u00fcller/\u00fcber.txt"]
+    assert found.files[0].path.read_text() == "Goats."
+    assert sources(scan(tmp_path / "Mu\u0308ller" / "u\u0308ber.txt", SETTINGS)) == ["\u00fcber.txt"]
+
+
+def test_files_of_our_own_are_left_out_wherever_they_lie(tmp_path):
+    question = '{"id": "1", "question": "Q?", "answers": ["A"], "answerable": true, "made": "gold"}\n'
+    own = (
+        "indexes/own/CURRENT",
+        "indexes/own/generations/000001/manifest.json",
+        "indexes/own/questions/made.jsonl",
+        "half/staging.key",
+        "half/lock",
+        "half/staging.txt",
+        "kept/settings.json",
+        "kept/outcomes.jsonl",
+        "kept/report.html",
+        "adapters/x/card.json",
+        "adapters/x/adapter_config.json",
+        "adapters/x/README.md",
+        "hybrid.toml",
+    )
+    touch(tmp_path, "a.txt", "b/CURRENT.txt", "rows.jsonl", "set.jsonl", "faq.jsonl", *own)
+    (tmp_path / "set.jsonl").write_text(question)
+    (tmp_path / "faq.jsonl").write_text('{"id": 1, "question": "Q?", "answers": ["A"]}\n')
+    found = scan(tmp_path, SETTINGS)
+    assert sources(found) == ["a.txt", "b/CURRENT.txt", "faq.jsonl", "rows.jsonl"]
+    assert (found.unread, found.rejected, found.skipped) == ({}, (), 6)
+    with pytest.raises(UsageError, match="is an index or an experiment"):
+        scan(tmp_path / "indexes" / "own", SETTINGS)
 
 
 def test_import_loads_no_reader():
@@ -145,3 +190,12 @@ def test_import_loads_no_reader():
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
     assert ".pdf" in supported_suffixes()
+
+
+def test_names_have_one_normal_form_and_open_the_file(tmp_path):
+    touch(tmp_path, "Ku\u0308ndigung.txt")
+    (found,) = scan(tmp_path, SETTINGS).files
+    assert found.source == "K\u00fcndigung.txt"
+    assert found.path.read_text() == "Goats."
+    touch(tmp_path, "K\u00fcndigung.txt")
+    assert len(scan(tmp_path, SETTINGS).files) + len(scan(tmp_path, SETTINGS).rejected) == 2

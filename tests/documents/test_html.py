@@ -84,10 +84,148 @@ def test_xhtml_with_closed_anchors_and_entities(read_one):
         '<meta charset="iso-8859-1"><p>Grüße</p>'.encode("latin-1"),
         "<p>Grüße</p>".encode("cp1252"),
         '<meta charset="no-such"><p>Grüße</p>'.encode("cp1252"),
+        "<p>Grüße</p>".encode("utf-16-le"),
+        '<meta charset="iso-8859-1"><p>Grüße</p>'.encode(),
+        '<!-- <meta charset="gbk"> --><meta charset="latin1"><p>Grüße</p>'.encode("latin-1"),
+        '<meta http-equiv="Content-Type" content="text/html; charset=macintosh"><p>Grüße</p>'.encode(
+            "mac_roman"
+        ),
+        '<?xml version="1.0" encoding="ISO-8859-15"?><p>Grüße</p>'.encode("iso-8859-15"),
     ],
 )
 def test_encodings(read_one, data):
-    assert read_one("a.html", data).text == "Grüße"
+    document = read_one("a.html", data)
+    assert (document.text, document.left_out) == ("Grüße", ())
+
+
+@pytest.mark.parametrize(
+    ("label", "codec", "text"),
+    [
+        ("iso-8859-1", "cp1252", "It costs € 50 – don’t pay “more”"),
+        ("us-ascii", "cp1252", "It costs € 50"),
+        ("gb2312", "gb18030", "價格 說明 € 50"),
+        ("gbk", "gb18030", "联通"),
+        ("x-sjis", "cp932", "会議室の予約は①三日前(㈱)までに。"),
+        ("euc-jp", "euc_jis_2004", "予約は①三日前までに"),
+        ("iso-2022-jp", "iso2022_jp", "会議室の予約"),
+        ("big5", "cp950", "價格 € 50"),
+        ("big5", "big5hkscs", "佢哋嘅價格"),
+        ("ks_c_5601-1987", "cp949", "똠방각하 회의실"),
+        ("koi8-r", "koi8-r", "Цена за метр"),
+        ("windows-1251", "cp1251", "Цена за метр"),
+        ("iso-8859-9", "cp1254", "Fiyat € 50 İstanbul ğ"),
+        ("tis-620", "cp874", "ราคา 50"),
+        ("utf-16", "utf-8", "Größe"),
+    ],
+)
+def test_labels_mean_what_they_mean_to_browsers(read_one, label, codec, text):
+    page = f"<meta charset='{label}'><title>{text}</title><p>{text}</p>".encode(codec)
+    document = read_one("a.html", page)
+    assert (document.title, document.text, document.left_out) == (text, text, ())
+
+
+def test_a_label_that_does_not_fit_is_told(read_one):
+    page = f"<meta charset='utf-8'><p>{'Größe und Länge für Müller ' * 20}</p>".encode("cp1252")
+    document = read_one("a.html", page)
+    assert document.text.startswith("Größe und Länge")
+    assert [part.kind for part in document.left_out] == ["declared encoding that does not fit"]
+
+
+def test_a_damaged_byte_does_not_change_the_encoding(read_one):
+    page = f"<meta charset='utf-8'><p>{'Größe und Länge in Łódź ' * 20}".encode() + b"\xc5</p>"
+    document = read_one("a.html", page)
+    assert document.text.startswith("Größe und Länge in Łódź")
+    assert [(part.kind, part.characters) for part in document.left_out] == [("damaged bytes", 1)]
+
+
+def test_old_character_references(read_one):
+    assert (
+        read_one("a.html", "<p>&#128; 50 don&#146;t &#x93;pay&#x94; &#169;</p>").text == "€ 50 don’t “pay” ©"
+    )
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("10<sup>6</sup> cells, 5<sup>3</sup> units", "10^6 cells, 5^3 units"),
+        ("H<sub>2</sub>O, CO<sub>2</sub>, log<sub>10</sub>", "H2O, CO2, log10"),
+        ("101<sub>2</sub>", "101_2"),
+        ("see note<sup>12</sup>. Next.<sup>3</sup>", "see note [12]. Next. [3]"),
+        ("in 1999<sup><a href=#f>1</a></sup>", "in 1999 [1]"),
+        ("in 1999<a href=#f><sup>1</sup></a>", "in 1999 [1]"),
+        ("in 1999<a epub:type=noteref href=#f>1</a>", "in 1999 [1]"),
+        ("in 1999<sup>[3]</sup>", "in 1999 [3]"),
+        ("sold 1,234<sup>2</sup>", "sold 1,234 [2]"),
+        ("35 m<sup>2</sup>, 9 km<sup>2</sup>, x<sup>2</sup>", "35 m^2, 9 km^2, x^2"),
+        ("4 s<sup>-1</sup> or mol<sup>−1</sup>", "4 s^-1 or mol^−1"),
+        ("2<sup>n+1</sup>, (a+b)<sup>2</sup>", "2^(n+1), (a+b)^2"),
+        ("25<sup>o</sup>C, the 1<sup>st</sup>", "25°C, the 1st"),
+        ("1 <sup>1</sup>/<sub>2</sub> and 2<sup>3</sup>⁄<sub>4</sub>", "1 1/2 and 2 3⁄4"),
+        ("10<span style='vertical-align: super'>6</span>", "10^6"),
+        ("words<sup>2, 3</sup>", "words [2, 3]"),
+        ("Smith<sup>a,b</sup>, $5<sup>99</sup>, 12.3<sup>b</sup>", "Smith [a,b], $5.99, 12.3 [b]"),
+        ("Brand<sup>®</sup> 12.3<sup>*</sup>", "Brand® 12.3*"),
+        ("2<sup>3<sup>2</sup></sup>", "2^(3^2)"),
+        ("<math><msup><mn>10</mn><mn>6</mn></msup></math>", "10^6"),
+        ("<math><mfrac><mrow><mi>a</mi><mo>+</mo><mn>1</mn></mrow><mn>2</mn></mfrac></math>", "(a+1)/2"),
+        ("<math><msub><mi>x</mi><mn>1</mn></msub><annotation>x_1</annotation></math>", "x_1"),
+        (
+            "<mml:math><mml:msup><mml:mn>10</mml:mn><mml:mn>6</mml:mn></mml:msup></mml:math> cells",
+            "10^6 cells",
+        ),
+        ("<math><msqrt><mn>2</mn></msqrt></math>", "√(2)"),
+        ("<ruby>会<rp>(</rp><rt>かい</rt><rp>)</rp></ruby>議", "会(かい)議"),
+        ("<q>Yes</q>, she said", '"Yes", she said'),
+    ],
+)
+def test_marks_and_formulas_change_no_number(read_one, html, text):
+    assert read_one("a.html", f"<p>{html}</p>").text == text
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("<textarea>one\ntwo</textarea>", "one\ntwo"),
+        ("<label>Name <input value='Jane Example'></label>", "Name Jane Example"),
+        ("<label>Born</label><input type=number value=1987>", "Born 1987"),
+        ("<select><option>red<option selected>blue</select>", "blue"),
+        ("<select multiple><option selected>a<option>b<option selected>c</select>", "a, c"),
+        ("<select><option value=''>Choose<option>b</select> now", "now"),
+        ("<input type=checkbox checked> I agree", "[x] I agree"),
+        ("<input type=radio> by post", "[ ] by post"),
+        ("<input type=checkbox><p>x</p>", "x"),
+        (
+            "<p>a</p><input type=hidden value=x><input type=password value=x><input type=submit value=Go>",
+            "a",
+        ),
+    ],
+)
+def test_forms_keep_what_was_filled_in(read_one, html, text):
+    assert read_one("a.html", f"<form>{html}</form>").text == text
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("<img alt='Turn the valve left'>", "Turn the valve left"),
+        ("<img alt='E = mc^2'>", "E = mc^2"),
+        ("a<img alt='photo one.png'>", "a"),
+        ("a<img alt=Logo>", "a"),
+        ("<h2><img alt=Brakes></h2>", "Brakes"),
+        (
+            "<table><tr><th>ABS<th>Air</tr><tr><td><img alt=yes><td><img alt=no></table>",
+            "ABS | Air\nyes | no",
+        ),
+        ("<figure><img src=a.png><figcaption>The valve</figcaption></figure>", "The valve"),
+    ],
+)
+def test_pictures_that_say_something(read_one, html, text):
+    assert read_one("a.html", html).text == text
+
+
+def test_a_block_in_a_heading_does_not_empty_it(read_one, blocks_of):
+    document = read_one("a.html", "<h2><div>Brakes</div><div>and air</div></h2><dl><dt>a<dd>b</dl>")
+    assert blocks_of(document) == [("heading", 2, "Brakes and air"), ("list", 0, "a\nb")]
 
 
 @pytest.mark.parametrize("tag", ["div", "b", "ul", "blockquote"])

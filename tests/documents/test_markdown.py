@@ -136,6 +136,7 @@ def texts(document):
         ("![alt text](a.png) <img src='a' alt='logo'>", "alt text logo"),
         ("`a  b` and ``c ` d``", None),
         ("price ~~50~~ 40", None),
+        ("$$x_{1}*y*z$$ and $a_1*b*c$ for $5 and $6", None),
     ],
 )
 def test_marks_go_and_nothing_that_is_said(read_one, source, shown):
@@ -228,6 +229,19 @@ Term
         "[Note]: The serial number stands on the back.\n[Deadline]: 31.12.2024",
         "Term\nIts meaning",
         "10. ten\n11. eleven",
+    ]
+
+
+def test_what_is_never_ended_ends_with_its_block(read_one, blocks_of):
+    text = "<h2>Head\n\nWords\n\n<center>\n\n[^1]:\n    ```\n    code\n    ```\n\n"
+    text += "After[^1]\n\n<ul><li>item\n\n# End\n"
+    assert blocks_of(read_one("a.md", text)) == [
+        ("heading", 2, "Head"),
+        ("paragraph", 0, "Words"),
+        ("code", 0, "code"),
+        ("paragraph", 0, "After[1]"),
+        ("list", 0, "- item"),
+        ("heading", 1, "End"),
     ]
 
 

@@ -52,41 +52,6 @@ def test_docx(read_one, blocks_of):
     ]
 
 
-CONTAINER = """<container xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><rootfiles>
-<rootfile full-path="text/book.opf"/></rootfiles></container>"""
-PACKAGE = """<package xmlns="http://www.idpf.org/2007/opf" xmlns:dc="http://purl.org/dc/elements/1.1/"><metadata>
-<dc:title>Goats</dc:title><dc:creator>Heidi</dc:creator></metadata><manifest>
-<item id="n" href="nav.xhtml" media-type="application/xhtml+xml" properties="nav"/>
-<item id="b" href="two%20b.xhtml" media-type="application/xhtml+xml"/>
-<item id="a" href="one.xhtml" media-type="application/xhtml+xml"/>
-<item id="c" href="gone.xhtml" media-type="application/xhtml+xml"/></manifest>
-<spine><itemref idref="n"/><itemref idref="a"/><itemref idref="b"/><itemref idref="c"/></spine></package>"""
-
-
-def book(**more):
-    return {
-        "mimetype": "application/epub+zip",
-        "META-INF/container.xml": CONTAINER,
-        "text/book.opf": PACKAGE,
-        "text/nav.xhtml": "<html><body><p>Contents</p></body></html>",
-        "text/two b.xhtml": "<html><body><h1>Two</h1><p>Second.</p></body></html>",
-        "text/one.xhtml": "<html><body><h1>One</h1><p>First.</p></body></html>",
-    } | more
-
-
-def test_epub(read_one, blocks_of, make_zip):
-    document = read_one("a.epub", make_zip("a.epub", book()))
-    assert document.title == "Goats"
-    assert document.metadata == {"author": "Heidi", "chapters_unreadable": "1"}
-    assert [text for _, _, text in blocks_of(document)] == ["One", "First.", "Two", "Second."]
-
-
-def test_a_protected_book_is_rejected(read_one, make_zip):
-    encryption = '<e><CipherReference URI="text/one.xhtml"/></e>'
-    path = make_zip("a.epub", book() | {"META-INF/encryption.xml": encryption})
-    assert read_one("a.epub", path).reason.startswith("encrypted")
-
-
 @pytest.fixture(scope="module")
 def gigabyte():
     """A gigabyte of zeros as an archive of a few megabytes, packed in a hurry."""

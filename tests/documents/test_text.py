@@ -32,6 +32,22 @@ def test_asciidoc_headings_listings_and_items(read_one, blocks_of):
     ]
 
 
+def test_tables_that_are_drawn(read_one):
+    grid = "+---+---+\n| A | B |\n+===+===+\n| 1 | 2 |\n+---+---+\n| x | y |\n|   | z |\n+---+---+\n"
+    bars = "===  ===  ===\nA    B    A or B\n===  ===  ===\n0    1    0 and\n1    2    3\n===  ===  ===\n"
+    cells = ".Table 1. Limits\n|===\n|Name |Value\n\n|Voltage |230 V\n|Current\n|16 A\n|===\n"
+    document = read_one("a.rst", f"{grid}\n{bars}\n{cells}\nEnd.\n")
+    found = [(document.text[block.start : block.end], block.columns, block.line) for block in document.blocks]
+    assert found == [
+        ("A | B\n1 | 2\nx | y z", ("A", "B"), 1),
+        ("A | B | A or B\n0 | 1 | 0 and\n1 | 2 | 3", ("A", "B", "A or B"), 10),
+        ("Table 1. Limits", (), 17),
+        ("Name | Value\nVoltage | 230 V\nCurrent | 16 A", ("Name", "Value"), 19),
+        ("End.", (), 26),
+    ]
+    assert document.blocks[3].caption == "Table 1. Limits"
+
+
 def test_a_separator_does_not_swallow_the_rest(read_one, blocks_of):
     document = read_one("a.txt", "one\n\n--------\n\ntwo\n\n--------\n\nthree\n")
     assert [text for _, _, text in blocks_of(document)] == ["one", "two", "three"]

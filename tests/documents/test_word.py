@@ -434,6 +434,10 @@ def test_tables_have_columns_and_a_caption(read_word):
         ("", styled("Caption", "Of the next") + tbl(row("one")) + tbl(row("a")), "Of the next"),
         (styled("Caption", "Figure 4: above"), "", ""),
         (p("Prose."), p("Prose."), ""),
+        (p("Table A.1 Sales"), "", "Table A.1 Sales"),
+        (p("Tableau II : ventes"), "", "Tableau II : ventes"),
+        (p("Table of contents"), "", ""),
+        (p("Table 3 shows sales. It is long."), "", ""),
     ],
 )
 def test_captions_stand_before_or_after(read_word, before, after, caption):

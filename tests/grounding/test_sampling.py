@@ -9,8 +9,6 @@ import pytest
 from hypothesis import given
 
 from hybrid.grounding.sampling import (
-    least_log_probability,
-    mean_log_probability,
     meanings,
     uncertainty,
 )
@@ -114,15 +112,8 @@ def test_samples_that_all_differ_have_the_most(texts):
     assert of(sorted(texts), ALL).entropy == 0.0
 
 
-def test_log_probabilities_of_tokens():
-    assert mean_log_probability([-1.0, -3.0]) == -2.0
-    assert least_log_probability([-1.0, -3.0]) == -3.0
-
-
 def test_of_nothing_nothing_is_said():
     assert meanings([], ALL) == ()
-    assert mean_log_probability([]) is None
-    assert least_log_probability([]) is None
 
 
 def test_an_answer_is_compared_with_samples_and_counts_in_none_of_the_numbers():

@@ -6,7 +6,7 @@ import pytest
 from hybrid import Assistant
 from hybrid.config import ModelSettings
 from hybrid.errors import UsageError
-from hybrid.grounding.calibration import Calibration, CurveKind, card_path, cross_fitted, read_fitted
+from hybrid.grounding.calibration import Calibration, CurveKind, Fitted, card_path, cross_fitted, read_fitted
 from hybrid.grounding.examples import sources_of
 from hybrid.grounding.metrics import ScorerLogits
 from hybrid.grounding.service import calibrate_scorer, calibrated, card_values, measure_scorers, write_card
@@ -89,7 +89,7 @@ def test_what_is_judged_is_not_fitted_on(claims):
 def test_a_calibration_that_gains_is_kept_and_can_be_judged_by(claims, tmp_path):
     kept = tmp_path / "kept" / "loud.json"
     found = calibrate_scorer(claims("one"), kept, MODELS, scorer="loud")
-    assert (found.path, read_fitted(kept)) == (kept, found.card.fitted)
+    assert (found.path, read_fitted(kept).threshold) == (kept, found.card.threshold)
     assert found.card.better and found.card.labels == 120
     measured = measure_scorers([claims("two")], MODELS, scorers=["loud"], calibration=kept)
     assert [str(each.fitted_on) for each in measured.sets[0].results if each.name == "loud"] == ["other data"]
@@ -126,7 +126,6 @@ def test_a_scorer_that_is_too_sure_is_calibrated_and_the_gain_is_cross_fitted(la
     assert card.gain.value == pytest.approx(card.brier_before - card.brier_after)
     assert 0 < card.gain.low < card.gain.value < card.gain.high
     assert card.error_after.error < card.error_before.error
-    assert card.fitted.calibration is card.calibration
 
 
 def test_what_gains_nothing_is_told(labelled):
@@ -165,7 +164,7 @@ def test_what_is_written_is_read_back(labelled, scored, tmp_path):
     assert path == tmp_path / "grounding" / "hf-some-model-1-0.json"
     write_card(path, card)
     assert card.calibration.method is CurveKind.ISOTONIC
-    assert read_fitted(path) == card.fitted
+    assert read_fitted(path) == Fitted(card.calibration, card.threshold, card.scorer)
     written = json.loads(path.read_text())
     assert written["gain"] == {"value": card.gain.value, "low": card.gain.low, "high": card.gain.high}
     assert written == json.loads(json.dumps(card_values(card)))

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from hybrid.config import ModelSettings
 from hybrid.errors import ModelError, ModelMissing, UsageError
-from hybrid.models.device import Placement
+from hybrid.models.device import Placement, batches
 from hybrid.models.dialogue import behind_thoughts, cut_at_stop, hold_back, in_loop, without_thoughts
-from hybrid.models.generator import TransformersGenerator, _batches
+from hybrid.models.generator import TransformersGenerator
 from hybrid.models.loading import load_generator
 from hybrid.types import Message, MessageRole
 
@@ -267,9 +267,9 @@ def test_an_adapter_samples_too(tiny_generator, tiny_adapter_folder):
 @pytest.mark.slow
 @given(st.lists(st.integers(1, 20_000), max_size=200))
 def test_batches_hold_every_place_once_within_their_limits(lengths):
-    batches = list(_batches(lengths))
-    assert sorted(place for batch in batches for place in batch) == list(range(len(lengths)))
-    for batch in batches:
+    found = list(batches(lengths, rows=64, tokens=12_288))
+    assert sorted(place for batch in found for place in batch) == list(range(len(lengths)))
+    for batch in found:
         widest = max(lengths[place] for place in batch)
         assert len(batch) <= 64
         assert len(batch) == 1 or len(batch) * widest <= 12_288

@@ -92,7 +92,7 @@ def beir(folder, qrels="q1\td1\t1\n"):
 
 
 def test_a_beir_folder_is_read(tmp_path):
-    collection = load_beir(beir(tmp_path / "b", "q1\td1\t2\nq9\td1\t1\n"))
+    collection = load_beir(beir(tmp_path / "b", "q1\td1\t2\n\n"))
     assert collection.queries == {"q1": "x?"}
     assert collection.qrels["q1"] == {"d1": 2}
 
@@ -103,8 +103,33 @@ def test_a_missing_split_names_those_there_are(tmp_path):
     assert "test" in caught.value.hint
 
 
-def test_judgements_without_queries_are_refused(tmp_path):
-    with pytest.raises(UsageError, match="no query"):
-        load_beir(beir(tmp_path / "b", "q7\td1\t1\n"))
-    with pytest.raises(UsageError, match="format"):
-        load_beir(beir(tmp_path / "c", "q1 d1\n"))
+@pytest.mark.parametrize("line", ["q1\t0\td1\t2\n", "q1 Q0 d1 2\n", "q1\td1\t2.0\r\n"])
+def test_judgements_may_have_the_four_columns_of_trec(tmp_path, line):
+    assert load_beir(beir(tmp_path / "b", line)).qrels == {"q1": {"d1": 2}}
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("q1\td7\t1\n", "line 3: the document 'd7' is not in .*corpus.jsonl"),
+        ("q1 d1\n", "line 3 is not in BEIR's format: 2 columns in 'q1 d1'"),
+        ("q1\td1\tgood\n", "line 3 is not in BEIR's format: .*good"),
+        ("q1\t0\td1\t1\tx\n", "line 3 is not in BEIR's format: 5 columns"),
+    ],
+)
+def test_judgements_that_do_not_fit_are_named_by_file_and_line(tmp_path, line, told):
+    with pytest.raises(UsageError, match=f"test.tsv, {told}"):
+        load_beir(beir(tmp_path / "b", f"q1\td1\t1\n{line}"))
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [("", "in the split 'test'\\n"), ("d1\tq1\t1\nd2\tq1\t1\n", "'d1' in line 2 of test.tsv")],
+)
+def test_a_split_without_a_judgement_of_a_query_is_refused(tmp_path, lines, told):
+    with pytest.raises(UsageError, match=f"no query of .*{told}"):
+        load_beir(beir(tmp_path / "b", lines))
+
+
+def test_judgements_of_queries_that_are_not_asked_count_nowhere(tmp_path):
+    assert load_beir(beir(tmp_path / "b", "q1\td1\t1\nq9\td1\t1\n")).qrels == {"q1": {"d1": 1}}

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from hybrid.errors import UsageError
-from hybrid.models.device import choose_placement
+from hybrid.models.device import batches, choose_placement
 from hybrid.models.dialogue import Dialogue
 
 # Their logits are 200 MB in float32 at a vocabulary of 49,152; more at once are no faster on a CPU.
@@ -108,7 +108,7 @@ def log_likelihoods(subject: Subject, stretches: Sequence[TokenStretch]) -> list
     """Return the log-likelihood of the judged tokens of each stretch, summed."""
     values = [0.0] * len(stretches)
     form = number_format(subject)
-    for places in _batches(stretches):
+    for places in _places(stretches):
         batch = [stretches[place] for place in places]
         with torch.inference_mode():
             with subject.lent() as module:
@@ -122,7 +122,7 @@ def compare(base: Subject, adapted: Subject, stretches: Sequence[TokenStretch]) 
     """Return how two models with one tokenizer judge each stretch, and how far apart they are on it."""
     values = [Apart(0.0, 0.0, 0.0)] * len(stretches)
     form = number_format(base)
-    for places in _batches(stretches):
+    for places in _places(stretches):
         batch = [stretches[place] for place in places]
         with torch.inference_mode():
             with base.lent() as module:
@@ -191,13 +191,5 @@ def _lead(dialogue: Dialogue) -> tuple[int, ...]:
     return tuple(dialogue.tokens(["\n"])[0])
 
 
-def _batches(stretches: Sequence[TokenStretch]) -> Iterator[list[int]]:
-    """Yield places of stretches of similar length."""
-    batch: list[int] = []
-    for place in sorted(range(len(stretches)), key=lambda place: len(stretches[place].ids)):
-        if batch and (len(batch) + 1) * len(stretches[place].ids) > _BATCH_TOKENS:
-            yield batch
-            batch = []
-        batch.append(place)
-    if batch:
-        yield batch
+def _places(stretches: Sequence[TokenStretch]) -> Iterator[list[int]]:
+    return batches([len(each.ids) for each in stretches], rows=len(stretches), tokens=_BATCH_TOKENS)

@@ -17,8 +17,8 @@ from hybrid.files import valid_utf8
 from hybrid.grounding.evidence import cut_pair
 from hybrid.grounding.scorers.labels import Labels, checked_labels, known_pairs, settled_labels
 from hybrid.grounding.values import Logits, Pair
-from hybrid.models.device import Placement
-from hybrid.models.pretrained import LOADING, quiet, refusal, require_whole, unloadable
+from hybrid.models.device import Placement, batches
+from hybrid.models.pretrained import load_tokenizer, load_whole, refusal, unloadable
 from hybrid.models.resolve import weights_digest
 
 Texts = tuple[str, ...]
@@ -71,30 +71,16 @@ class Checkpoint:
 
     def __init__(self, folder: Path, *, head: Head, placement: Placement) -> None:
         self._head = head
-        self._stamp = f"{placement.dtype}, weights {weights_digest(folder)[:8]}"
+        self.stamp = f"{placement.dtype}, weights {weights_digest(folder)[:8]}"
         self.tokenizer, self._model = _load(folder, head, placement)
         if not self.tokenizer.is_fast:
             raise ModelMissing(f"{folder} has a slow tokenizer, expected one with a tokenizer.json")
-        self.names = [str(self.config.id2label[place]) for place in sorted(self.config.id2label)]
+        labels = self._model.config.id2label
+        self.names = [str(labels[place]) for place in sorted(labels)]
         self.max_tokens = _limit(self.tokenizer, self._model)
         # the texts are data: what looks like a separator in them must not become one
         special = sorted(filter(None, self.tokenizer.all_special_tokens), key=len, reverse=True)
         self._special = re.compile("|".join(re.escape(token) for token in special) or r"(?!)")
-
-    def told(self, name: str, labels: Labels) -> str:
-        """Return a name with all that decides the scores: outputs, number format, weights."""
-        return f"{name}#{labels} ({self._stamp})"
-
-    @property
-    def config(self) -> Any:
-        """Return the configuration of the model."""
-        return self._model.config
-
-    @property
-    def max_words(self) -> int:
-        """Return how many words of evidence fit beside a claim of usual length, 350 at the most."""
-        room = int((self.max_tokens - _CLAIM_TOKENS) / _TOKENS_A_WORD)
-        return min(max(room, _LEAST_WORDS), _MOST_WORDS)
 
     def plain(self, text: str) -> str:
         """Return a text of the same length without control tokens and halves of characters."""
@@ -113,14 +99,17 @@ class Checkpoint:
         """Return what the model is given of an encoding."""
         ids = encoding["input_ids"]
         types: Sequence[Sequence[int]] = [()] * len(ids)
-        if getattr(self.config, "type_vocab_size", 0) > 1 and "token_type_ids" in encoding:
+        if getattr(self._model.config, "type_vocab_size", 0) > 1 and "token_type_ids" in encoding:
             types = encoding["token_type_ids"]
         return [TokenRow(tuple(row), tuple(kinds)) for row, kinds in zip(ids, types, strict=True)]
 
     def outputs(self, rows: Sequence[TokenRow]) -> list[NDArray[np.float32]]:
         """Return the raw outputs of each row, of shape (outputs,), or (tokens, outputs) for ``TOKENS``."""
         found: dict[TokenRow, NDArray[np.float32]] = {}
-        for batch in _batches(set(rows)):
+        # in an order of their own: that of the caller changes no last bit
+        order = sorted(set(rows), key=lambda row: (len(row.ids), row.ids, row.types))
+        for places in batches([len(row.ids) for row in order], rows=_BATCH_ROWS, tokens=_BATCH_TOKENS):
+            batch = [order[place] for place in places]
             found.update(zip(batch, self._run(batch), strict=True))
         return [found[row] for row in rows]
 
@@ -145,47 +134,21 @@ class Checkpoint:
                 yield values[0] if values.ndim == 2 else values
 
 
-def _batches(rows: set[TokenRow]) -> Iterator[list[TokenRow]]:
-    """Yield rows of similar length, in an order of their own: that of the caller changes no last bit."""
-    batch: list[TokenRow] = []
-    for row in sorted(rows, key=lambda row: (len(row.ids), row.ids, row.types)):
-        # sorted: the next one is the longest, to which all others are padded
-        if batch and (len(batch) == _BATCH_ROWS or (len(batch) + 1) * len(row.ids) > _BATCH_TOKENS):
-            yield batch
-            batch = []
-        batch.append(row)
-    if batch:
-        yield batch
-
-
 def _load(folder: Path, head: Head, placement: Placement) -> tuple[Any, Any]:
     from transformers import (
         AutoConfig,
         AutoModelForSequenceClassification,
         AutoModelForTokenClassification,
-        AutoTokenizer,
     )
 
-    quiet()
-    with LOADING:
-        try:
-            config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-            by_token = _classifies_tokens(config, head, folder)
-            loader = AutoModelForTokenClassification if by_token else AutoModelForSequenceClassification
-            model, report = loader.from_pretrained(
-                folder,
-                dtype=placement.torch_dtype(),
-                use_safetensors=True,
-                output_loading_info=True,
-                ignore_mismatched_sizes=True,
-                local_files_only=True,
-                trust_remote_code=False,
-            )
-        except unloadable() as error:
-            raise refusal(folder, str(head), error) from error
-    require_whole(report, folder, str(head))
-    return tokenizer, model.to(placement.device).eval()
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except unloadable() as error:
+        raise refusal(folder, str(head), error) from error
+    by_token = _classifies_tokens(config, head, folder)
+    loader = AutoModelForTokenClassification if by_token else AutoModelForSequenceClassification
+    model = load_whole(loader, folder, str(head), dtype=placement.torch_dtype())
+    return load_tokenizer(folder), model.to(placement.device).eval()
 
 
 def _classifies_tokens(config: Any, head: Head, folder: Path) -> bool:
@@ -264,12 +227,13 @@ class ClassifierScorer:
     @property
     def name(self) -> str:
         """Return the name, the outputs that are read, the number format and a digest of the weights."""
-        return self._checkpoint.told(self._name, self.labels)
+        return f"{self._name}#{self.labels} ({self._checkpoint.stamp})"
 
     @property
     def max_words(self) -> int:
-        """Return how many words of evidence fit beside a claim, 350 at the most."""
-        return self._checkpoint.max_words
+        """Return how many words of evidence fit beside a claim of usual length, 350 at the most."""
+        room = int((self._checkpoint.max_tokens - _CLAIM_TOKENS) / _TOKENS_A_WORD)
+        return min(max(room, _LEAST_WORDS), _MOST_WORDS)
 
     def score(self, pairs: Sequence[Pair]) -> Logits:
         """Return the logits of the pairs, in their order; that of a claim without a token is 0.

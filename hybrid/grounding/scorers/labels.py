@@ -82,28 +82,14 @@ KNOWN = (
 )
 
 
-class _Role(StrEnum):
-    """What the name of an output says."""
-
-    SUPPORT = "support"
-    AGAINST = "against"
-    NOT = "not supported, for whatever reason"
-    OTHER = "neither"
-    UNKNOWN = "nothing"
-
-
-# the first that is found counts: "not_entailment" and "inconsistent" are no support
-_NAMES = (
-    (
-        _Role.NOT,
-        re.compile(
-            r"hallucinat|(?:\b|_)(?:un|in|not|non|no)[ _-]?(?:entail|support|consist|faith|fact|ground)"
-        ),
-    ),
-    (_Role.AGAINST, re.compile(r"contradict|refut|conflict")),
-    (_Role.SUPPORT, re.compile(r"entail|support|consisten|faithful|factual|grounded|^aligned?$")),
-    (_Role.OTHER, re.compile(r"neutral|not[ _-]?enough|unverifiable|^nei$|unknown")),
+# What the name of an output says; the first that is found counts: "not_entailment" and "inconsistent" are no
+# support.
+_NOT = re.compile(
+    r"hallucinat|(?:\b|_)(?:un|in|not|non|no)[ _-]?(?:entail|support|consist|faith|fact|ground)"
 )
+_AGAINST = re.compile(r"contradict|refut|conflict")
+_SUPPORT = re.compile(r"entail|support|consisten|faithful|factual|grounded|^aligned?$")
+_OTHER = re.compile(r"neutral|not[ _-]?enough|unverifiable|^nei$|unknown")
 
 
 def known_pairs(name: str, length: Callable[[Pair], int], limit: int) -> list[Pair]:
@@ -129,17 +115,18 @@ def widened(outputs: Array) -> Array:
 
 def named_labels(names: Sequence[str]) -> Labels | None:
     """Return what the names of the outputs tell, None if they leave it open, as LABEL_0 does."""
-    found = [[role for role, pattern in _NAMES if pattern.search(name.strip().lower())] for name in names]
-    roles = [roles[0] if roles else _Role.UNKNOWN for roles in found]
-    supports, others = roles.count(_Role.SUPPORT), [role for role in roles if role is not _Role.UNKNOWN]
-    if len(names) == 1 and len(others) == 1:
-        return Labels(1 if supports else 0)
+    said = [name.strip().lower() for name in names]
+    patterns = (_NOT, _AGAINST, _SUPPORT, _OTHER)
+    roles = [next((each for each in patterns if each.search(name)), None) for name in said]
+    supports, told = roles.count(_SUPPORT), [role for role in roles if role is not None]
+    if len(names) == 1 and told:
+        return Labels(supports)
     if len(names) == 2 and supports == 1:
-        return Labels(roles.index(_Role.SUPPORT))
-    if len(names) == 2 and supports == 0 and len(others) == 1:
-        return Labels(1 - roles.index(others[0]))
-    if len(names) == 3 and supports == 1 == roles.count(_Role.AGAINST):
-        return Labels(roles.index(_Role.SUPPORT), roles.index(_Role.AGAINST))
+        return Labels(roles.index(_SUPPORT))
+    if len(names) == 2 and supports == 0 and len(told) == 1:
+        return Labels(1 - roles.index(told[0]))
+    if len(names) == 3 and supports == 1 == roles.count(_AGAINST):
+        return Labels(roles.index(_SUPPORT), roles.index(_AGAINST))
     return None
 
 

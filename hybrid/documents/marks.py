@@ -1,0 +1,87 @@
+"""What stands above or below the line, and formulas (MathML), as text in which no number is another."""
+
+from __future__ import annotations
+
+import re
+
+from lxml import etree
+
+from hybrid.documents.boilerplate import MACHINERY, Element
+
+_NOTES = re.compile(r"\d+(?:\s*[,–-]\s*\d+)*|[a-z](?:\s*,\s*[a-z])*")
+_NOTE_LETTERS = frozenset("bcdfgh")
+_PRICE_BEFORE = re.compile(r"[$€£¥]\s?\d[\d,]*$")
+_NUMBER_BEFORE = re.compile(r"\d\)?$")
+_GROUPED_BEFORE = re.compile(r"\d[.,]\d{3}(?:\.\d+)?$")
+_BASE_BEFORE = re.compile(r"(?:^|[^\w])(?:[^\W\d_]|[kcmµnd]m|ft|in|yd|mi|kg|mol|min|cd|sr|Hz|Pa)$|[)\]]$")
+_RAISED = re.compile(r"vertical-align\s*:\s*(?:super|text-top)", re.IGNORECASE)
+_AS_IT_IS = re.compile(r"st|nd|rd|th|e|er|re|o|a|°|®|™|\*+|[†‡§¶]+", re.IGNORECASE)
+_JOINED = {("msup", 1): "^", ("msub", 1): "_", ("msubsup", 1): "_", ("msubsup", 2): "^", ("mfrac", 1): "/"}
+_JOINED |= {("mover", 1): "^", ("munder", 1): "_", ("munderover", 1): "_", ("munderover", 2): "^"}
+
+
+def local(element: Element) -> str:
+    """Return the name of an element without its prefix, as in ``mml:math``."""
+    return str(element.tag).rpartition(":")[2]
+
+
+def is_script(element: Element) -> bool:
+    """Return whether an element is raised or lowered, as the mark of a note is."""
+    return (
+        element.tag in ("sup", "sub")
+        or (element.get("epub:type") or element.get("role")) in ("noteref", "doc-noteref")
+        or _RAISED.search(element.get("style", "")) is not None
+    )
+
+
+def script_text(text: str, before: str, script: Element, *, is_link: bool) -> str:
+    """Return what is raised or lowered behind ``before``: ``10^6``, ``note [12]``, ``H2O``, ``25°C``."""
+    if script.tag == "sub":
+        return f"_{text}" if _NUMBER_BEFORE.search(before) and text[:1].isdigit() else text
+    tail = (script.tail or "").lstrip()
+    blank = "" if not before or before[-1].isspace() else " "
+    if text.isdigit() and tail[:1] in ("/", "⁄") and not is_link:
+        return f"{blank if before[-1:].isdigit() else ''}{text}"
+    if text.strip("[]()") != text:
+        return f"{blank}{text}"
+    if text in ("o", "0", "º") and re.match(r"[CF]\b", tail) and _NUMBER_BEFORE.search(before):
+        return "°"
+    if is_link or (text.isdigit() and _GROUPED_BEFORE.search(before)):
+        return f"{blank}[{text}]" if text.strip("*†‡§¶") else text
+    return _power(text, before) or (f"{blank}[{text}]" if _NOTES.fullmatch(text) else text)
+
+
+def _power(text: str, before: str) -> str:
+    """Return what is raised as a power of what is before it, "" where it is the mark of a note."""
+    if text[0] in "+-−–" and len(text) > 1:
+        return f"^{text}"
+    if _AS_IT_IS.fullmatch(text):
+        return text
+    if _PRICE_BEFORE.search(before) and text.isdigit() and len(text) == 2:
+        return f".{text}"
+    is_base = _NUMBER_BEFORE.search(before) or _BASE_BEFORE.search(before)
+    if not is_base or text in _NOTE_LETTERS:
+        return ""
+    return f"^{text}" if text.isalnum() else f"^({text})"
+
+
+def formula(math: Element) -> str:
+    """Return a formula of MathML on one line: ``x^2 + (a + b)/c``."""
+    parts: list[str] = []
+    steps = etree.iterwalk(math, events=("start", "end"))
+    for event, element in steps:
+        tag = local(element)
+        if tag in MACHINERY:
+            steps.skip_subtree()
+            continue
+        above = element.getparent()
+        before = element.getprevious()
+        place = 0 if before is None else 1 if before.getprevious() is None else 2
+        joined = _JOINED.get((local(above), place), "") if element is not math else ""
+        wrapped = tag == "msqrt" or (len(element) > 1 and local(above) in ("mfrac", "msup"))
+        if event == "start":
+            parts += (joined, "√" if tag == "msqrt" else "", "(" if wrapped else "", element.text or "")
+        else:
+            parts += (")" if wrapped else "", " " if tag in ("mtd", "mtr", "mtext") else "")
+            parts.append((element.tail or "").strip() if element is not math else "")
+    return f" {' '.join(''.join(parts).split())} "
