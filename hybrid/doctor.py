@@ -19,7 +19,7 @@ from hybrid.models.device import choose_placement, describe_compute
 from hybrid.models.resolve import Origin, cache_folder, how_to_get, is_offline, locate
 
 _LITTLE_SPACE = 2_000_000_000
-_EXTRAS = {"pdf": ("cryptography",), "gguf": ("gguf", "accelerate")}
+_EXTRAS = {"gguf": ("gguf", "accelerate")}
 
 
 class Health(StrEnum):

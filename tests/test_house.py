@@ -17,8 +17,8 @@ import hybrid
 PACKAGE = Path(__file__).resolve().parents[1] / "hybrid"
 # The present values. What fell is written here; what would rise says why in the changelog, and here.
 AT_MOST = {
-    "files": 201,
-    "lines": 47_634,
+    "files": 203,
+    "lines": 48_730,
     "lines of the command": 2_747,
     "lines of the report": 1_300,
     "class names with two meanings": 0,

@@ -20,6 +20,7 @@ _HEAVY = (
     "pydantic",
     "numpy",
     "pypdf",
+    "pypdfium2",
     "lxml",
 )
 

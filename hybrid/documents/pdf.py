@@ -1,173 +1,439 @@
-"""PDF files: their text page by page, as far as they hold any; scanned pages are not read."""
+"""PDF files: the boxes of their characters become pieces of lines; scanned pages are not read."""
 
 from __future__ import annotations
 
-import math
+import contextlib
+import ctypes
 import re
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from itertools import repeat
 from typing import Any
 
-from pypdf import PageObject, PasswordType, PdfReader
-from pypdf.errors import DependencyError, EmptyFileError, FileNotDecryptedError
-from pypdf.generic import FloatObject
+import numpy as np
+import pypdfium2 as pdfium
+import pypdfium2.raw as api
+from numpy.typing import NDArray
+from pypdf import PdfReader
 
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import TextBuilder
-from hybrid.documents.layout import Line, add_lines
+from hybrid.documents.cells import Stroke, TextRun
+from hybrid.documents.layout import Page, add_pages
+from hybrid.documents.order import NUMBER_GAP, NUMBER_SIGNS, whole
 from hybrid.documents.source import SourceFile, Unreadable, check_pages
 from hybrid.types import Document
 
-# pypdf mistakes the width of another glyph for that of the blank in some subset fonts, and then runs
-# words together. From this gap on (in thousandths of the font size) there is a blank: kerning stays
-# below it, and the blank of a tightly set line above.
-_WORD_GAP = 160
-_SURE_GAP = 1_000
+# In sizes of the font: from the first gap on there is a blank (kerning stays below it, the blank of a tightly
+# set line above), from the second on another piece begins (the blanks of a justified line stay below).
+_WORD_GAP = 0.16
+_PIECE_GAP = 0.9
+# A page of more is no page for a reader, and would cost the memory of a thousand.
+_MAX_OBJECTS = 200_000
+_MAX_BOXES = 3_000
 _MONOSPACED = ("mono", "courier", "consol", "menlo", "cmtt", "typewriter")
-_BOLD = ("bold", "black", "heavy", "cmbx")
+_BOLD = ("bold", "black", "heavy", "cmbx", "demi")
+_BOLD_WEIGHT = 600
 _LIGATURES = dict(enumerate(("ff", "fi", "fl", "ffi", "ffl", "st", "st"), start=0xFB00))
+_HYPHENS = (0x02, 0xFFFE)  # PDFium's names of a hyphen at the end of a line
 # Below this share of letters and digits, a font has no mapping to characters and the text is noise.
 _MIN_LEGIBLE = 0.3
-_GLYPH_NAMES = re.compile(r"/[A-Za-z]{0,8}\d{1,5}(?=/|\s|$)")
+_LOCKED = "encrypted: it opens only with a password; save it without one"
+_UNIT = re.compile(r"(?:^|[^\w.,])(?:[kcmdµn]?m|ft|in|mi|yd|sec|[a-zA-Z]|e|R)$")
 
-_Numbers = Sequence[float]
+_ENDS_NUMBER, _STARTS_NUMBER = (np.isin(np.arange(128), [ord(c) for c in signs]) for signs in NUMBER_SIGNS)
+
+_Floats = NDArray[np.float64]
+
+
+def _fast(function: Any, result: Any, *arguments: Any) -> Any:
+    """Return a function of PDFium for calls by the thousand: addresses are numbers, the GIL is kept."""
+    return ctypes.PYFUNCTYPE(result, *arguments)(ctypes.cast(function, ctypes.c_void_p).value or 0)
+
+
+_P, _I = ctypes.c_void_p, ctypes.c_int
+_unicode_of = _fast(api.FPDFText_GetUnicode, ctypes.c_uint, _P, _I)
+_size_of = _fast(api.FPDFText_GetFontSize, ctypes.c_double, _P, _I)
+_object_of = _fast(api.FPDFText_GetTextObject, _P, _P, _I)
+_box_of = _fast(api.FPDFText_GetLooseCharBox, _I, _P, _I, _P)
+_matrix_of = _fast(api.FPDFText_GetMatrix, _I, _P, _I, _P)
+_origin_of = _fast(api.FPDFText_GetCharOrigin, _I, _P, _I, _P, _P)
+_is_made_up = _fast(api.FPDFText_IsGenerated, _I, _P, _I)
+_font_of = _fast(api.FPDFTextObj_GetFont, _P, _P)
 
 
 def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
     """Yield the document of a PDF file."""
-    reader = _open(file)
-    pages: list[list[Line]] = []
-    errors: list[str] = []
-    for index in range(_count_pages(reader, settings)):
-        try:
-            pages.append(page_lines(reader.pages[index]))
-        except MemoryError:
-            raise
-        except Exception as error:  # noqa: BLE001  one broken page must not cost the others
-            pages.append([])
-            errors.append(f"{type(error).__name__}: {error}"[:120])
-    _refuse_textless(pages, errors)
     builder = TextBuilder(settings.max_characters)
-    add_lines(builder, pages)
-    without_text = sum(not lines for lines in pages) - len(errors)
+    title = author = ""
+    try:
+        document = pdfium.PdfDocument(file.path)
+    except pdfium.PdfiumError as error:
+        pages, errors = _read_with_pypdf(file, settings, error)
+    else:
+        with contextlib.closing(document):
+            _check_count(len(document), settings)
+            document.init_forms()
+            title, author = (document.get_metadata_value(name) for name in ("Title", "Author"))
+            pages, errors = _each_page(len(document), lambda index: read_page(document, index))
+    _refuse_textless(pages, errors)
+    without_text = sum(not page.pieces for page in pages) - len(errors)
+    for kind, count in (("page without text", without_text), ("page that cannot be read", len(errors))):
+        for _ in range(count):
+            builder.leave_out(kind, lost=True)
+    for page in pages:
+        if page.comments:
+            builder.leave_out("comment", page.comments)
+    add_pages(builder, pages)
     counts = {"pages": len(pages), "pages_without_text": without_text, "pages_unreadable": len(errors)}
     metadata = {name: str(count) for name, count in counts.items() if count}
-    title, author = _properties(reader)
     yield builder.document(file.source, title=title, metadata={"author": author, **metadata})
 
 
-def page_lines(page: PageObject) -> list[Line]:
-    """Return the lines of a page in the order in which it draws them, which follows columns too."""
-    collector = _Collector()
-    page.extract_text(visitor_operand_before=_widen_gaps, visitor_text=collector.take)
-    collector.end_line()
-    return collector.lines
+def read_page(document: pdfium.PdfDocument, index: int) -> Page:
+    """Return the pieces of text of a page, and the lines and boxes drawn on it."""
+    page = document[index]
+    with contextlib.closing(page), contextlib.closing(page.get_textpage()) as text:
+        count = api.FPDFPage_CountObjects(page)
+        if max(count, api.FPDFText_CountChars(text)) > _MAX_OBJECTS:
+            raise Unreadable(f"more than {_MAX_OBJECTS:,} objects on a page")
+        width, height = page.get_width(), page.get_height()
+        boxes = list(_drawn(page, min(count, _MAX_BOXES), width * height))
+        glyphs = _Glyphs.of(text)
+        if glyphs and glyphs.turned:
+            boxes = [box.turned(glyphs.turned) for box in boxes]
+        pieces = list(glyphs.pieces(boxes)) if glyphs else []
+        notes, comments = _notes(document, page, pieces)
+    return Page(whole(pieces + notes, boxes), boxes, height, comments)
 
 
-def _open(file: SourceFile) -> PdfReader:
-    try:
-        reader = PdfReader(file.path, strict=False)
-        # many files are encrypted with an empty password, only to forbid printing
-        if reader.is_encrypted and reader.decrypt("") is PasswordType.NOT_DECRYPTED:
-            raise Unreadable("encrypted: it opens only with a password; save it without one")
-    except DependencyError as error:
-        raise Unreadable(
-            "encrypted with AES: needs the extra: pip install 'hybrid-assistant[pdf]'"
-        ) from error
-    except EmptyFileError as error:
-        raise Unreadable("empty: the file has no bytes") from error
-    return reader
+def _each_page(count: int, read_one: Callable[[int], Page]) -> tuple[list[Page], list[str]]:
+    """Return the pages, empty where one cannot be read, and why: one must not cost the others."""
+    pages: list[Page] = []
+    errors: list[str] = []
+    for index in range(count):
+        try:
+            pages.append(read_one(index))
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001  a hostile page may raise anything from a library
+            pages.append(Page([], []))
+            name = "" if isinstance(error, Unreadable) else f"{type(error).__name__}: "
+            errors.append(f"{name}{error}"[:120])
+    return pages, errors
 
 
-def _count_pages(reader: PdfReader, settings: DocumentSettings) -> int:
-    try:
-        pages = len(reader.pages)
-    except FileNotDecryptedError as error:
-        raise Unreadable("encrypted: it opens only with a password; save it without one") from error
+def _check_count(pages: int, settings: DocumentSettings) -> None:
     check_pages(pages, settings)
     if not pages:
         raise Unreadable("damaged or empty: a PDF without pages")
-    return pages
 
 
-def _refuse_textless(pages: list[list[Line]], errors: list[str]) -> None:
-    text = _GLYPH_NAMES.sub("", "".join(line.text for lines in pages for line in lines))
+def _read_with_pypdf(
+    file: SourceFile, settings: DocumentSettings, reason: pdfium.PdfiumError
+) -> tuple[list[Page], list[str]]:
+    """Read a file that PDFium cannot open: lines without their places on the page."""
+    if reason.err_code in (api.FPDF_ERR_PASSWORD, api.FPDF_ERR_SECURITY):
+        raise Unreadable(_LOCKED) from reason
+    reader = PdfReader(file.path, strict=False)
+    if reader.is_encrypted:
+        raise Unreadable(_LOCKED) from reason
+    _check_count(len(reader.pages), settings)
+
+    def read_one(index: int) -> Page:
+        lines = enumerate(reader.pages[index].extract_text().translate(_LIGATURES).split("\n"))
+        return Page(
+            [TextRun(line.strip(), 0, 500, -12.0 * row, 10) for row, line in lines if line.strip()], []
+        )
+
+    return _each_page(len(reader.pages), read_one)
+
+
+def _refuse_textless(pages: list[Page], errors: list[str]) -> None:
     count = f"{len(pages):,} page{'s' * (len(pages) > 1)}"
-    if errors and len(errors) == len(pages):
+    if len(errors) == len(pages):
         raise Unreadable(f"damaged: {count}, none of which can be read ({errors[0]})")
-    if not any(pages):
+    if not any(page.pieces for page in pages):
         broken = f", {len(errors):,} of them damaged" if errors else ""
         raise Unreadable(f"no text: {count}{broken}, probably scanned or drawn; run OCR first")
-    visible = [character for character in text if not character.isspace()]
-    legible = sum(character.isalnum() for character in visible)
-    if not visible or legible < _MIN_LEGIBLE * len(visible):
+    text = "".join(piece.text for page in pages for piece in page.pieces)
+    visible = len(text) - text.count(" ")
+    if sum(map(str.isalnum, text)) < _MIN_LEGIBLE * visible:
         raise Unreadable(f"no legible text: {count}, but the fonts do not name their letters; run OCR first")
 
 
-def _properties(reader: PdfReader) -> tuple[str, str]:
-    try:
-        found = reader.metadata
-        return (str(found.title or ""), str(found.author or "")) if found else ("", "")
-    except MemoryError:
-        raise
-    except Exception:  # noqa: BLE001  a title is not worth losing the text for
-        return "", ""
+def _drawn(page: pdfium.PdfPage, count: int, area: float) -> Iterator[Stroke]:
+    """Yield the boxes of the lines and rectangles drawn, but for what fills the page."""
+    sides = [ctypes.c_float() for _ in range(4)]
+    for index in range(count):
+        handle = api.FPDFPage_GetObject(page, index)
+        if api.FPDFPageObj_GetType(handle) == api.FPDF_PAGEOBJ_PATH and (
+            api.FPDFPageObj_GetBounds(handle, *sides)
+        ):
+            box = Stroke(*(side.value for side in sides))
+            if (box.right - box.left) * (box.top - box.bottom) < 0.5 * area:
+                yield box
 
 
-def _widen_gaps(operator: bytes, operands: list[Any], _cm: _Numbers, _tm: _Numbers) -> None:
-    """Make word gaps so wide that pypdf sees them, and move back by as much."""
-    if operator != b"TJ" or not operands or not isinstance(operands[0], list):
-        return
-    pieces: list[Any] = []
-    for piece in operands[0]:
-        if isinstance(piece, int | float) and -_SURE_GAP < piece <= -_WORD_GAP:
-            pieces += (FloatObject(piece - _SURE_GAP), FloatObject(_SURE_GAP))
+@dataclass(frozen=True, slots=True)
+class _Glyphs:
+    """The visible characters of a page in the order in which they are drawn, as arrays.
+
+    ``left``, ``right`` and ``base`` are turned so that a line runs to the right; ``view`` numbers the
+    directions of the lines, the most frequent first, which is ``turned`` by so many degrees.
+    """
+
+    text: int
+    turned: int
+    index: NDArray[np.int64]
+    codes: NDArray[np.uint32]
+    left: _Floats
+    right: _Floats
+    base: _Floats
+    size: _Floats
+    view: NDArray[np.int64]
+    blank: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, page: pdfium.PdfTextPage) -> _Glyphs | None:
+        """Return the characters, None where there is none to see."""
+        text = ctypes.cast(page.raw, _P).value or 0
+        codes = _codes(page, text)
+        codes[np.isin(codes, _HYPHENS)] = ord("-")
+        unseen = (codes <= 32) | ((codes >= 0x7F) & (codes <= 0xA0)) | (codes == 0xAD)
+        index = np.flatnonzero(~(unseen | ((codes >= 0x2000) & (codes <= 0x200B)) | (codes == 0x3000)))
+        if not index.size:
+            return None
+        boxes = np.zeros((index.size, 4), np.float32)
+        start = boxes.ctypes.data
+        deque(map(_box_of, repeat(text), index.tolist(), range(start, start + boxes.nbytes, 16)), maxlen=0)
+        left, top, right, bottom = boxes.T.astype(float)
+        # characters of one font on one line have the same top and bottom
+        apart = (np.abs(np.diff(top)) > 0.01) | (np.abs(np.diff(bottom)) > 0.01)
+        runs = np.flatnonzero(np.append(True, apart))
+        lengths = np.diff(np.append(runs, index.size))
+        first = index[runs].tolist()
+        matrices = np.zeros((runs.size, 6), np.float32)
+        start = matrices.ctypes.data
+        deque(map(_matrix_of, repeat(text), first, range(start, start + matrices.nbytes, 24)), maxlen=0)
+        origins = np.zeros((runs.size, 2))
+        start = origins.ctypes.data
+        places = range(start, start + origins.nbytes, 16), range(start + 8, start + origins.nbytes + 8, 16)
+        deque(map(_origin_of, repeat(text), first, *places), maxlen=0)
+        a, b, c, d = matrices.T.astype(float)[:4]
+        size = np.fromiter(map(_size_of, repeat(text), first), float, runs.size)
+        size = np.repeat(np.maximum(np.abs(size) * np.hypot(c, d), 0.1), lengths)
+        x, base = np.repeat(origins, lengths, axis=0).T
+        angle = np.repeat(np.round(np.degrees(np.arctan2(b, a))).astype(int) % 360, lengths)
+        view, turned = np.zeros(index.size, np.int64), 0
+        if angle.any():
+            angles, view, counts = np.unique(angle, return_inverse=True, return_counts=True)
+            turned = int(angles[counts.argmax()])
+            view = np.argsort(np.argsort(-counts, kind="stable"))[view]
+            cos, sin = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+            middle = (left + right) / 2 * cos + (top + bottom) / 2 * sin
+            half = np.abs((right - left) / 2 * cos) + np.abs((top - bottom) / 2 * sin)
+            # the lines of another direction stand below those of the first
+            left, right, base = middle - half, middle + half, base * cos - x * sin - 10_000.0 * view
+        blank = np.append(True, np.diff(index) > 1)
+        return cls(text, turned, index, codes[index], left, right, base, size, view, blank)._once()
+
+    def _once(self) -> _Glyphs:
+        """Return the characters without those drawn again a little aside, which looks bold."""
+        height, place = np.round(self.base).astype(int), (self.left / self.size).astype(int)
+        keys = np.sort((self.codes.astype(int) << 40) + (height % (1 << 20) << 20) + place % (1 << 20))
+        if not (np.diff(keys) == 0).any():
+            return self
+        order = np.lexsort((self.index, self.left, height, self.codes))
+        same = (np.diff(self.codes[order]) == 0) & (np.diff(height[order]) == 0)
+        width = (self.right - self.left)[order]
+        width = np.minimum(width[1:], width[:-1])
+        aside = np.clip(0.16 * self.size[order][1:], 0.3 * width, 0.7 * width)
+        same &= np.diff(self.left[order]) < aside
+        same &= np.abs(np.diff(self.index[order])) > 1
+        keep = np.ones(self.codes.size, bool)
+        keep[np.maximum(order[1:], order[:-1])[same]] = False
+        arrays = (getattr(self, item.name)[keep] for item in fields(self)[2:])
+        return _Glyphs(self.text, self.turned, *arrays)
+
+    def pieces(self, boxes: list[Stroke]) -> Iterator[TextRun]:
+        """Yield the stretches of text without wide gaps."""
+        size = np.maximum(self.size[1:], self.size[:-1])
+        gap = np.maximum(self.left[1:] - self.right[:-1], self.left[:-1] - self.right[1:])
+        alike = np.minimum(self.size[1:], self.size[:-1]) > 0.85 * size
+        ends = (gap > _PIECE_GAP * size) | (np.diff(self.view) != 0)
+        ends |= np.abs(np.diff(self.base)) > np.where(alike, 0.15, 0.6) * size
+        ends_number = _ENDS_NUMBER[np.minimum(self.codes[:-1], 127)]
+        ends |= (gap > NUMBER_GAP * size) & ends_number & _STARTS_NUMBER[np.minimum(self.codes[1:], 127)]
+        ends |= (gap > _WORD_GAP * size) & ends_number & (self.codes[1:] == ord("$"))
+        for box in boxes:
+            if box.is_upright:
+                crossed = (self.right[:-1] <= box.left + 2) & (self.left[1:] >= box.right - 2)
+                ends |= crossed & (self.base[1:] > box.bottom) & (self.base[1:] < box.top)
+        blank = self.blank.copy()
+        blank[1:] |= gap > _WORD_GAP * size
+        blank[1:] &= alike | (gap > _WORD_GAP * size)
+        starts = np.flatnonzero(np.append(True, ends))
+        blank[starts] = False
+        stops = np.append(starts[1:], self.index.size)
+        scripts = np.append(0, np.cumsum(~alike))
+        letters = np.insert(self.codes, np.flatnonzero(blank), 32).astype("<u4")
+        string = letters.tobytes().decode("utf-32-le", "replace")
+        has_ligatures = bool((letters >= 0xFB00).any())
+        places = np.arange(self.index.size) + np.cumsum(blank)
+        left, right = np.minimum.reduceat(self.left, starts), np.maximum.reduceat(self.right, starts)
+        fonts: dict[int, tuple[bool, bool]] = {}
+        for number, (start, stop) in enumerate(zip(starts.tolist(), stops.tolist(), strict=True)):
+            mixed = scripts[stop - 1] > scripts[start]
+            text = (
+                self._with_scripts(start, stop, blank)
+                if mixed
+                else string[places[start] : places[stop - 1] + 1]
+            )
+            if re.match(r"\S \S \S \S\b", text):
+                text = self._tracked(start, stop, gap)
+            main = start + int(self.size[start:stop].argmax()) if mixed else start
+            bold, mono = self._font(start, fonts)
+            for at in (stop - 1, (start + stop) // 2) if bold or mono else ():
+                also = self._font(at, fonts)
+                bold, mono = bold and also[0], mono and also[1]
+            yield TextRun(
+                text.translate(_LIGATURES) if has_ligatures else text,
+                float(left[number]),
+                float(right[number]),
+                float(self.base[main]),
+                float(self.size[main]),
+                bold,
+                mono,
+            )
+
+    def _tracked(self, start: int, stop: int, gap: _Floats) -> str:
+        """Return letters that are set apart without the blanks that PDFium makes up between them."""
+        usual = np.median(gap[start : stop - 1])
+        text = chr(self.codes[start])
+        for k in range(start + 1, stop):
+            between = range(int(self.index[k - 1]) + 1, int(self.index[k]))
+            is_blank = any(not _is_made_up(self.text, at) for at in between)
+            is_blank |= bool(gap[k - 1] > usual + 0.5 * self.size[k])
+            text += " " * is_blank + chr(self.codes[k])
+        return text
+
+    def _with_scripts(self, start: int, stop: int, blank: NDArray[np.bool_]) -> str:
+        """Return the text with a mark where a raised number would change the number before it."""
+        large, text = self.size[start:stop].max(), ""
+        line = self.base[start + int(self.size[start:stop].argmax())]
+        for small, raised, piece in self._by_script(start, stop, float(large), float(line), blank):
+            text += _marked(text, piece) if small and raised else piece
+        return text
+
+    def _by_script(
+        self, start: int, stop: int, large: float, line: float, blank: NDArray[np.bool_]
+    ) -> Iterator[tuple[bool, bool, str]]:
+        begin, state = start, (False, False)
+        text = ""
+        for k in range(start, stop):
+            small = bool(self.size[k] < 0.85 * large)
+            now = (small, small and bool(self.base[k] > line + 0.15 * large))
+            if now != state and k > begin:
+                yield (*state, text)
+                begin, text = k, ""
+            state = now
+            text += " " * bool(blank[k]) + chr(self.codes[k])
+        yield (*state, text)
+
+    def _font(self, at: int, known: dict[int, tuple[bool, bool]]) -> tuple[bool, bool]:
+        """Return whether the font of a character is bold, and whether it is monospaced."""
+        font = _font_of(_object_of(self.text, int(self.index[at]))) or 0
+        if font not in known:
+            name = ctypes.create_string_buffer(200)
+            handle = ctypes.cast(font, api.FPDF_FONT)
+            if font:
+                api.FPDFFont_GetBaseFontName(handle, name, len(name))
+            lower = name.value.decode("latin-1").lower()
+            weight = api.FPDFFont_GetWeight(handle) if font else 0
+            bold = weight >= _BOLD_WEIGHT or any(word in lower for word in _BOLD)
+            known[font] = bold, any(word in lower for word in _MONOSPACED)
+        return known[font]
+
+
+def _marked(before: str, raised: str) -> str:
+    """Return a raised text as power or as mark of a note where it would change a number or a word."""
+    number = re.search(r"(?<![\d.,])\d{1,2}$", before)
+    if re.fullmatch(r"[-−–+]\d+|\d+|[a-z]", raised) and (
+        raised[0] in "-−–+" or (number and raised not in "abcdefgho") or _UNIT.search(before)
+    ):
+        return f"^{raised}"
+    return f"[{raised}]" if before and re.fullmatch(r"\d{1,3}(?:,\s?\d{1,3})*|[a-h]", raised) else raised
+
+
+def _codes(page: pdfium.PdfTextPage, text: int) -> NDArray[np.uint32]:
+    count = api.FPDFText_CountChars(page)
+    buffer = (ctypes.c_ushort * (count + 1))()
+    if count and api.FPDFText_GetText(page, 0, count, buffer) == count + 1:
+        codes = np.frombuffer(buffer, np.uint16)[:count].astype(np.uint32)
+        if not ((codes >= 0xD800) & (codes < 0xE000)).any():
+            return codes
+    return np.fromiter(map(_unicode_of, repeat(text), range(count)), np.uint32, count)
+
+
+def _notes(
+    document: pdfium.PdfDocument, page: pdfium.PdfPage, pieces: list[TextRun]
+) -> tuple[list[TextRun], int]:
+    """Return what is filled in or written onto a page, and how many characters comments have."""
+    notes: list[TextRun] = []
+    comments = 0
+    for index in range(api.FPDFPage_GetAnnotCount(page)):
+        handle = api.FPDFPage_GetAnnot(page, index)
+        kind = api.FPDFAnnot_GetSubtype(handle)
+        hidden = api.FPDFAnnot_GetFlags(handle) & api.FPDF_ANNOT_FLAG_HIDDEN
+        if kind == api.FPDF_ANNOT_WIDGET and document.formenv and not hidden:
+            text, name = _field(document.formenv, handle)
         else:
-            pieces.append(piece)
-    operands[0][:] = pieces
+            text, name = _string(api.FPDFAnnot_GetStringValue, handle, b"Contents"), ""
+            if kind not in (api.FPDF_ANNOT_FREETEXT, api.FPDF_ANNOT_WIDGET) or hidden:
+                comments += len(text) * (kind not in (api.FPDF_ANNOT_LINK, api.FPDF_ANNOT_POPUP))
+                text = ""
+        if text.strip():
+            rectangle = api.FS_RECTF()
+            api.FPDFAnnot_GetRect(handle, rectangle)
+            notes += _placed(text, name, rectangle, pieces)
+        api.FPDFPage_CloseAnnot(handle)
+    return notes, comments
 
 
-class _Collector:
-    """Puts the fragments that pypdf reports together into lines."""
-
-    def __init__(self) -> None:
-        self.lines: list[Line] = []
-        self._texts: list[str] = []
-        self._fonts: list[str] = []
-        self._place: tuple[float, float, float] | None = None
-
-    def take(self, text: str, cm: _Numbers, tm: _Numbers, font: Any, size: float) -> None:
-        name = str((font or {}).get("/BaseFont", "")).lower()
-        for index, part in enumerate(text.translate(_LIGATURES).split("\n")):
-            if index:
-                self.end_line()
-            if not part:
-                continue
-            self._texts.append(part)
-            self._fonts += [name] * len(part.strip())
-            if self._place is None and part.strip():
-                self._place = _place(cm, tm, size)
-
-    def end_line(self) -> None:
-        text, self._texts = "".join(self._texts).strip(), []
-        fonts, self._fonts = self._fonts, []
-        place, self._place = self._place, None
-        if text and place is not None:
-            bold = _is_mostly(fonts, _BOLD)
-            self.lines.append(Line(text, *place, bold=bold, monospaced=_is_mostly(fonts, _MONOSPACED)))
+def _field(form: pdfium.PdfFormEnv, handle: Any) -> tuple[str, str]:
+    """Return the value of a form field, and its name."""
+    kind = api.FPDFAnnot_GetFormFieldType(form, handle)
+    name = _string(api.FPDFAnnot_GetFormFieldAlternateName, form, handle)
+    name = name or _string(api.FPDFAnnot_GetFormFieldName, form, handle).split(".")[-1]
+    if kind in (api.FPDF_FORMFIELD_CHECKBOX, api.FPDF_FORMFIELD_RADIOBUTTON):
+        checked = api.FPDFAnnot_IsChecked(form, handle)
+        if kind == api.FPDF_FORMFIELD_RADIOBUTTON:
+            value = _string(api.FPDFAnnot_GetFormFieldExportValue, form, handle)
+            return (f"{name}: {value}" if checked else ""), ""
+        return f"{name}: {'yes' if checked else 'no'}", ""
+    if kind in (api.FPDF_FORMFIELD_PUSHBUTTON, api.FPDF_FORMFIELD_SIGNATURE):
+        return "", ""
+    return _string(api.FPDFAnnot_GetFormFieldValue, form, handle), name
 
 
-def _place(cm: _Numbers, tm: _Numbers, size: float) -> tuple[float, float, float]:
-    """Return how far right, how high and how large the text stands, as its reader would turn the page."""
-    right = (tm[0] * cm[0] + tm[1] * cm[2], tm[0] * cm[1] + tm[1] * cm[3])
-    up = (tm[2] * cm[0] + tm[3] * cm[2], tm[2] * cm[1] + tm[3] * cm[3])
-    x, y = tm[4] * cm[0] + tm[5] * cm[2] + cm[4], tm[4] * cm[1] + tm[5] * cm[3] + cm[5]
-    if abs(right[1]) > abs(right[0]):
-        x, y = (y, -x) if right[1] > 0 else (-y, x)
-    elif right[0] < 0:
-        x, y = -x, -y
-    return x, y, abs(size) * math.hypot(*up)
+def _placed(text: str, name: str, box: Any, pieces: list[TextRun]) -> Iterator[TextRun]:
+    """Yield the lines of a value: on the line of the label before it, with the field's name if none is."""
+    same = [p for p in pieces if box.bottom - 3 <= p.y <= box.top and p.x < box.left]
+    label = max(same, key=lambda piece: piece.end, default=None)
+    y, size = (label.y, label.size) if label else (box.top - 10.0, 10.0)
+    if not label and name:
+        text = f"{name}: {text}"
+    for row, line in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n")):
+        if line.strip():
+            yield TextRun(line.strip(), box.left, max(box.right, box.left + 1), y - row * 1.2 * size, size)
 
 
-def _is_mostly(fonts: list[str], names: tuple[str, ...]) -> bool:
-    known: dict[str, bool] = {font: any(name in font for name in names) for font in set(fonts)}
-    return bool(fonts) and sum(known[font] for font in fonts) > 0.9 * len(fonts)
+def _string(function: Callable[..., int], *arguments: Any) -> str:
+    size = function(*arguments, None, 0)
+    if size <= 2:
+        return ""
+    buffer = ctypes.create_string_buffer(size)
+    function(*arguments, ctypes.cast(buffer, ctypes.POINTER(api.FPDF_WCHAR)), size)
+    return buffer.raw[: size - 2].decode("utf-16-le", "replace")

@@ -4,13 +4,42 @@ import io
 
 import pytest
 from pypdf import PdfReader, PdfWriter
+from pypdf.generic import (
+    ArrayObject,
+    DictionaryObject,
+    FloatObject,
+    NameObject,
+    NumberObject,
+    StreamObject,
+    TextStringObject,
+)
 
 from hybrid.documents.builder import TextBuilder
-from hybrid.documents.layout import Line, add_lines
+from hybrid.documents.cells import TextRun
+from hybrid.documents.layout import Page, add_pages
 
 
 def paragraph(*lines, x=72, y=700, size=10, font="F1"):
     return [(x, y - 12 * index, size, font, line) for index, line in enumerate(lines)]
+
+
+@pytest.fixture
+def drawn(make_pdf):
+    """Build a PDF of one page from drawing operators: drawn(content, change=None, **keys of the page)."""
+
+    def call(content, change=None):
+        writer = PdfWriter(clone_from=PdfReader(io.BytesIO(make_pdf([[(1, 1, 1, "F1", "x")]]))))
+        page = writer.pages[0]
+        stream = StreamObject()
+        stream.set_data(content.encode("latin-1"))
+        page[NameObject("/Contents")] = writer._add_object(stream)
+        if change:
+            change(writer, page)
+        data = io.BytesIO()
+        writer.write(data)
+        return data.getvalue()
+
+    return call
 
 
 def test_paragraphs_headings_pages_and_title(read_one, blocks_of, make_pdf):
@@ -49,6 +78,48 @@ def test_headers_footers_and_page_numbers_go(read_one, make_pdf):
     assert text.endswith("It ends.")
 
 
+def texts_of(document):
+    return [document.text[block.start : block.end] for block in document.blocks]
+
+
+@pytest.mark.parametrize(
+    ("edges", "kept"),
+    [
+        (["Patient: A", "Patient: B", "Patient: C"], True),
+        (["1500", "1730", "990"], True),
+        (["1 Introduction", "2 Methods", "4 Results"], True),
+        (["ACME 2024"] * 3, False),
+        (["i", "ii", "iii"], False),
+        (["Page 1 of 3", "Page 2 of 3", "Page 3 of 3"], False),
+        (["12 | ACME", "13 | ACME", "14 | ACME"], False),
+    ],
+)
+@pytest.mark.parametrize("y", [770, 40])
+def test_only_what_repeats_or_counts_up_is_a_running_head(read_one, make_pdf, edges, kept, y):
+    pages = [
+        [(60, y, 11, "F1", edge), *paragraph(f"The {word} page has text.", y=400)]
+        for edge, word in zip(edges, ("first", "second", "third"), strict=True)
+    ]
+    document = read_one("a.pdf", make_pdf(pages))
+    assert [edge in texts_of(document) for edge in edges] == [kept] * 3
+    left_out = {part.kind: (part.count, part.lost) for part in document.left_out}
+    assert left_out == ({} if kept else {"running head": (3, False)})
+
+
+def test_what_stands_elsewhere_too_is_no_running_head(read_one, make_pdf):
+    lines = ["Words that fill the page."] * 9
+    first = [(60, 770, 11, "F2", "Progress"), *paragraph(*lines, y=700)]
+    inside = [*paragraph(*lines, y=770), (60, 500, 11, "F2", "Progress"), *paragraph(*lines, y=470)]
+    document = read_one("a.pdf", make_pdf([first, inside, first, inside, first]))
+    assert document.text.count("Progress") == 5
+
+
+def test_a_page_without_text_is_lost(read_one, make_pdf):
+    document = read_one("a.pdf", make_pdf([paragraph("First."), [], paragraph("Third.")]))
+    (part,) = document.left_out
+    assert (part.kind, part.count, part.lost) == ("page without text", 1, True)
+
+
 def test_columns_are_read_one_after_the_other(read_one, make_pdf):
     left = paragraph("Left column starts and", "goes on to the right", y=700)
     right = paragraph("column where it ends.", x=320, y=700)
@@ -66,6 +137,139 @@ def test_a_hyphen_stays_where_the_text_has_it(read_one, make_pdf):
     )
 
 
+def test_a_hyphen_between_numbers_and_names_stays(read_one, make_pdf):
+    lines = paragraph(
+        *("The micro-", "controller of the long-", "term project is state-of-the-", "art and costs 10-"),
+        *(
+            "20 euros. E-",
+            "mail us; non-",
+            "European; see pages 5-",
+            "7 and ISO-",
+            "9001; pre-",
+            "and postwar.",
+        ),
+    )
+    assert read_one("a.pdf", make_pdf([lines])).text == (
+        "The microcontroller of the long-term project is state-of-the-art and costs 10-20 euros. E-mail us; "
+        "non-European; see pages 5-7 and ISO-9001; pre- and postwar."
+    )
+
+
+RAISED = "BT /F1 10 Tf 60 700 Td {} ET"
+UP, DOWN, BACK = "/F1 6 Tf 4 Ts", "/F1 6 Tf -2 Ts", "/F1 10 Tf 0 Ts"
+
+
+@pytest.mark.parametrize(
+    ("before", "raised", "text"),
+    [
+        ("It had 10", "6", "It had 10^6 end"),
+        ("It had 5", "3", "It had 5^3 end"),
+        ("It had 10", "-3", "It had 10^-3 end"),
+        ("It had 45 km", "2", "It had 45 km^2 end"),
+        ("See the note", "12", "See the note[12] end"),
+        ("In 2019", "1", "In 2019[1] end"),
+        ("Sales of 1,234", "a", "Sales of 1,234[a] end"),
+        ("On the 21", "st", "On the 21st end"),
+    ],
+)
+def test_a_raised_number_does_not_change_the_one_before_it(read_one, drawn, before, raised, text):
+    content = RAISED.format(f"({before}) Tj {UP} ({raised}) Tj {BACK} ( end) Tj")
+    assert read_one("a.pdf", drawn(content)).text == text
+
+
+def test_a_lowered_number_stays(read_one, drawn):
+    content = RAISED.format(f"(H) Tj {DOWN} (2) Tj {BACK} (O is water) Tj")
+    assert read_one("a.pdf", drawn(content)).text == "H2O is water"
+
+
+@pytest.mark.parametrize("aside", [(0.4, 0), (0, 0.3), (0.8, 0), (0.5, -0.3)])
+def test_what_is_drawn_twice_is_read_once(read_one, drawn, aside):
+    draw = "BT /F1 11 Tf {} {} Td (Total amount 1,122 in 11 wells) Tj ET "
+    data = drawn(draw.format(60, 740) + draw.format(60 + aside[0], 740 + aside[1]))
+    assert read_one("a.pdf", data).text == "Total amount 1,122 in 11 wells"
+
+
+def test_letters_set_apart_are_one_word(read_one, drawn):
+    data = drawn("BT /F1 12 Tf 3 Tc 60 700 Td (TRACKED TITLE) Tj ET")
+    assert read_one("a.pdf", data).text == "TRACKED TITLE"
+
+
+@pytest.mark.parametrize("matrix", ["1 0 0 1 60 {}", "0 1 -1 0 {} 60", "-1 0 0 -1 500 {}", "0 -1 1 0 {} 700"])
+def test_turned_pages_are_read_as_their_lines_run(read_one, drawn, matrix):
+    steps = (700, 688) if matrix[0] == "1" or matrix.startswith("0 -1") else (100, 112)
+    lines = zip(steps, ("The first line of it", "and the second one."), strict=True)
+    data = drawn(" ".join(f"BT /F1 10 Tf {matrix.format(at)} Tm ({line}) Tj ET" for at, line in lines))
+    assert read_one("a.pdf", data).text == "The first line of it and the second one."
+
+
+def with_fields(writer, page):
+    """Fill in four fields, and write two notes onto the page."""
+
+    def add(place, **keys):
+        rectangle = [150, place, 350, place + 20]
+        values = {"/Type": NameObject("/Annot"), "/Rect": ArrayObject(map(FloatObject, rectangle))}
+        values |= {"/Subtype": NameObject("/Widget")} | {f"/{key}": value for key, value in keys.items()}
+        added = DictionaryObject({NameObject(key): value for key, value in values.items()})
+        return writer._add_object(added)
+
+    text = TextStringObject
+    fields = [
+        add(655, FT=NameObject("/Tx"), T=text("name"), V=text("Jane Example")),
+        add(625, FT=NameObject("/Ch"), T=text("colour"), V=text("blue"), Opt=ArrayObject([text("blue")])),
+        add(595, FT=NameObject("/Btn"), T=text("agreed"), V=NameObject("/Yes"), AS=NameObject("/Yes")),
+        add(565, FT=NameObject("/Btn"), T=text("spam"), V=NameObject("/Off"), AS=NameObject("/Off")),
+    ]
+    notes = [
+        add(500, Subtype=NameObject("/FreeText"), Contents=text("Approved on 4 May")),
+        add(450, Subtype=NameObject("/Text"), Contents=text("Ask again")),
+    ]
+    page[NameObject("/Annots")] = ArrayObject(fields + notes)
+    form = DictionaryObject({NameObject("/Fields"): ArrayObject(fields)})
+    writer._root_object[NameObject("/AcroForm")] = form
+
+
+def test_what_is_filled_in_is_read(read_one, drawn):
+    labels = "BT /F1 11 Tf 60 660 Td (Name:) Tj ET BT /F1 11 Tf 60 630 Td (Colour:) Tj ET"
+    document = read_one("a.pdf", drawn(labels, with_fields))
+    lines = document.text.replace("\n\n", "\n").split("\n")
+    assert lines == ["Name: Jane Example", "Colour: blue", "agreed: yes", "spam: no", "Approved on 4 May"]
+    assert [(part.kind, part.characters, part.lost) for part in document.left_out] == [("comment", 9, False)]
+
+
+def test_a_form_that_is_all_fields_is_not_scanned(read_one, drawn):
+    assert "name: Jane Example" in read_one("a.pdf", drawn("", with_fields)).text
+
+
+def test_an_array_of_any_length_is_no_damage(read_one, drawn):
+    def fill(writer, page):
+        page[NameObject("/Long")] = ArrayObject([NumberObject(1)] * 200_000)
+
+    assert read_one("a.pdf", drawn("BT /F1 9 Tf 60 700 Td (Text.) Tj ET", fill)).text == "Text."
+
+
+def test_a_page_of_too_many_objects_is_refused(read_one, make_pdf, monkeypatch):
+    from hybrid.documents import pdf
+
+    monkeypatch.setattr(pdf, "_MAX_OBJECTS", 20)
+    pages = [paragraph("Few."), paragraph(*["Many characters."] * 9), paragraph("Few again.")]
+    document = read_one("a.pdf", make_pdf(pages))
+    assert texts_of(document) == ["Few.", "Few again."]
+    (part,) = document.left_out
+    assert (part.kind, part.count, part.lost) == ("page that cannot be read", 1, True)
+    assert "more than 20 objects" in read_one("b.pdf", make_pdf(pages[1:2])).reason
+
+
+def test_pypdf_reads_what_pdfium_cannot_open(read_one, make_pdf, monkeypatch):
+    from hybrid.documents import pdf
+
+    def refuse(path):
+        raise pdf.pdfium.PdfiumError("no", err_code=3)
+
+    monkeypatch.setattr(pdf.pdfium, "PdfDocument", refuse)
+    document = read_one("a.pdf", make_pdf([paragraph("One line", "and another."), paragraph("Next.")]))
+    assert document.text == "One line and another.\n\nNext."
+
+
 def test_tight_word_gaps_are_seen(read_one, make_pdf):
     data = make_pdf([[(72, 700, 10, "F1", "x")]])
     old = b"(x) Tj"
@@ -81,7 +285,7 @@ def test_no_text_is_rejected(read_one, make_pdf):
 
 
 def test_fonts_without_letters_are_rejected(read_one, make_pdf):
-    assert "no legible text" in read_one("a.pdf", make_pdf([paragraph("/g43/g25 /g12")])).reason
+    assert "no legible text" in read_one("a.pdf", make_pdf([paragraph("\\\\#%&/ !-.,+ ~~ x")])).reason
 
 
 @pytest.mark.slow
@@ -115,23 +319,23 @@ def test_truncated_files_are_read_or_rejected(read_one, make_pdf, share):
 def test_a_broken_page_does_not_cost_the_others(read_one, make_pdf, monkeypatch):
     from hybrid.documents import pdf
 
-    real = pdf.page_lines
+    real = pdf.read_page
 
-    def fail_on_second(page):
-        if page.page_number == 1:
+    def fail_on_second(document, index):
+        if index == 1:
             raise RecursionError
-        return real(page)
+        return real(document, index)
 
-    monkeypatch.setattr(pdf, "page_lines", fail_on_second)
+    monkeypatch.setattr(pdf, "read_page", fail_on_second)
     document = read_one("a.pdf", make_pdf([paragraph("One."), paragraph("Two."), paragraph("Three.")]))
     assert "Two" not in document.text
     assert document.metadata == {"pages": "3", "pages_unreadable": "1"}
     assert len(document.pages) == 3
 
-    def fail(page):
+    def fail(document, index):
         raise KeyError("/Contents")
 
-    monkeypatch.setattr(pdf, "page_lines", fail)
+    monkeypatch.setattr(pdf, "read_page", fail)
     assert "none of which can be read (KeyError" in read_one("a.pdf", make_pdf([paragraph("One.")])).reason
 
 
@@ -144,5 +348,9 @@ def test_libraries_stay_silent(read_one, make_pdf, capfd, caplog):
 
 def test_contents_lines_keep_their_lines():
     builder = TextBuilder(1000)
-    add_lines(builder, [[Line("Goats . . . . . . 3", 72, 700, 10), Line("Sheep . . . . . . 7", 72, 688, 10)]])
+    lines = [
+        TextRun("Goats . . . . . . 3", 72, 200, 700, 10),
+        TextRun("Sheep . . . . . . 7", 72, 200, 688, 10),
+    ]
+    add_pages(builder, [Page(lines, [])])
     assert builder.document("a").text == "Goats … 3\nSheep … 7"

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from hybrid.config import DocumentSettings
 from hybrid.documents import SourceFile, read
 from hybrid.documents.builder import TextBuilder
-from hybrid.documents.layout import Line, add_lines
+from hybrid.documents.cells import Stroke, TextRun
+from hybrid.documents.layout import Page, add_pages
+from hybrid.documents.order import whole
 from hybrid.documents.source import Unreadable
 from hybrid.types import Document, Rejected
 
@@ -87,30 +89,48 @@ def test_any_bytes(tmp_path, name):
     run()
 
 
-LINES = st.builds(
-    Line,
-    text=st.sampled_from(
-        ["Goats climb", "and", "exam-", "ple", "• item", "1. one", "3", "1 Goats . . . . . 7", "Fin."]
-    ),
+def piece(text, x, width, y, size, bold, monospaced):
+    return TextRun(text, x, x + width, y, size, bold, monospaced)
+
+
+PIECES_OF_PAGES = st.builds(
+    piece,
+    text=pieces("Goats climb~exam-~ple~• item~1. one~3~1 Goats . . . . . 7~Fin.~12~(1.5)~$~2019~Age:~%~山羊"),
     x=st.sampled_from([72.0, 90.0, 300.0]),
-    y=st.floats(0, 800),
-    size=st.sampled_from([0.0, 10.0, 18.0]),
+    width=st.sampled_from([5.0, 20.0, 250.0]),
+    y=st.sampled_from([50.0, 100.0, 112.0, 124.0, 136.0, 700.0]),
+    size=st.sampled_from([0.1, 10.0, 18.0]),
     bold=st.booleans(),
     monospaced=st.booleans(),
+)
+BOXES = st.builds(
+    Stroke,
+    left=st.just(60.0),
+    bottom=st.sampled_from([90.0, 106.0, 118.0]),
+    right=st.sampled_from([60.5, 330.0]),
+    top=st.sampled_from([118.5, 131.0, 800.0]),
 )
 
 
 @pytest.mark.slow
-@settings(max_examples=200, deadline=None)
-@given(st.lists(st.lists(LINES, max_size=6), max_size=6))
-def test_blocks_of_pages(pages):
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(st.lists(PIECES_OF_PAGES, max_size=8), st.lists(BOXES, max_size=4)), max_size=3))
+def test_blocks_of_pages(drawn):
+    pages = [Page(whole(pieces, boxes), boxes, 800.0) for pieces, boxes in drawn]
     builder = TextBuilder(100_000)
-    add_lines(builder, pages)
-    if not any(pages):
+    add_pages(builder, pages)
+    if not any(page.pieces for page in pages):
         with pytest.raises(Unreadable):
             builder.document("a.pdf")
-    else:
-        check_pages(builder.document("a.pdf"), pages)
+        return
+    document = builder.document("a.pdf")
+    check_pages(document, pages)
+    left_out = sum(part.characters for part in document.left_out)
+    assert letters(document.text) + left_out >= sum(letters(p.text) for page in pages for p in page.pieces)
+
+
+def letters(text):
+    return sum(map(str.isalnum, text))
 
 
 def check_pages(document, pages):

@@ -1,0 +1,340 @@
+"""Rows of text on a page become tables: columns, heads, cells of several lines (table structure)."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from itertools import pairwise
+from typing import NamedTuple
+
+_VALUE = re.compile(
+    r"(?:US|C|A)?\W{0,4}\d[\d.,’' ]*(?:%|x|bps|pts|[a-zA-Z]{1,2})?\W{0,4}|[-–—−*]+|N/?[AM]\*?|n\.?[am]\.?|nil"
+)
+_YEAR = re.compile(r"(?:FY\s?)?(?:19|20)\d\d[A-Z*]?")
+_OPEN_END = re.compile(
+    r"(?:\b(?:and|or|of|the|to|for|in|on|by|from|with|at|per|as|net|than|und|der|die|von)|[,&/(-])$", re.I
+)
+CAPTION = re.compile(r"(?:table|exhibit|schedule|figure|chart|tabelle|tableau)\s+[\w.-]+", re.IGNORECASE)
+# Cells of a table are short; so many words make one of prose.
+_CELL_WORDS = 7
+# In sizes of the text: lines of one cell are no further apart.
+_CELL_STEP = 1.6
+
+
+class Stroke(NamedTuple):
+    """A line or rectangle drawn on a page, in points from its lower left corner."""
+
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+    @property
+    def is_upright(self) -> bool:
+        """Return whether it is a vertical line."""
+        return self.right - self.left < 3 and self.top - self.bottom > 4
+
+    def turned(self, degrees: int) -> Stroke:
+        """Return the box on a page turned back by so many degrees."""
+        cos, sin = round(math.cos(math.radians(degrees)), 9), round(math.sin(math.radians(degrees)), 9)
+        xs = [x * cos + y * sin for x in (self.left, self.right) for y in (self.bottom, self.top)]
+        ys = [y * cos - x * sin for x in (self.left, self.right) for y in (self.bottom, self.top)]
+        return Stroke(min(xs), min(ys), max(xs), max(ys))
+
+
+class TextRun(NamedTuple):
+    """A stretch of text without a wide gap: from where to where, on which height, and how it looks."""
+
+    text: str
+    x: float
+    end: float
+    y: float
+    size: float
+    bold: bool = False
+    monospaced: bool = False
+    table: Table | None = None
+
+    @property
+    def is_value(self) -> bool:
+        """Return whether it is a number, or what stands for one in a table, but no year."""
+        if len(self.text) > 30 or (len(self.text) > 5 and self.text[:4].isalpha()):
+            return False
+        return bool(_VALUE.fullmatch(self.text)) and not _YEAR.fullmatch(self.text)
+
+
+class Table(NamedTuple):
+    """Rows of cells, the names of the columns (none where no row names them), and lines that name it.
+
+    The lines of a cell are still apart.
+    """
+
+    rows: list[list[str]]
+    columns: tuple[str, ...]
+    caption: list[str]
+
+    def goes_on_in(self, other: Table) -> bool:
+        """Return whether another table has rows of the same kind."""
+        return len(self.rows[-1]) == len(other.rows[-1]) and other.columns in ((), self.columns)
+
+
+Row = list[TextRun]
+
+
+class Cell(NamedTuple):
+    """Text in the columns ``first`` to ``last`` of a row."""
+
+    first: int
+    last: int
+    text: str
+    bold: bool
+    is_value: bool
+    end: float
+
+
+Line = list[Cell]
+
+
+class Area(NamedTuple):
+    """A part of a page between horizontal lines of the same length."""
+
+    left: float
+    right: float
+    levels: list[float]
+
+    def holds(self, piece: TextRun) -> bool:
+        """Return whether a piece stands in it."""
+        middle = (piece.x + piece.end) / 2
+        height = piece.y + 0.3 * piece.size
+        return self.left - 2 < middle < self.right + 2 and self.levels[-1] < height < self.levels[0]
+
+    def band(self, piece: TextRun) -> int:
+        """Return how many lines are above a piece."""
+        return sum(level > piece.y + 0.3 * piece.size for level in self.levels)
+
+
+def words_in(text: str) -> float:
+    """Return how many words a text has, about."""
+    words = text.count(" ") + 1
+    # Chinese and Japanese have no blanks
+    return words if text.isascii() else max(words, sum(character > "\u2e80" for character in text) / 2)
+
+
+def tables_of(rows: list[Row], area: Area | None = None) -> list[Table]:
+    """Return the rows as tables, one below the other; none where they are no table."""
+    if not rows or any(piece.table or piece.monospaced for row in rows for piece in row):
+        return []
+    columns = columns_of(rows)
+    if len(columns) < 2:
+        return []
+    lines = _lines(rows, columns, area)
+    if sum(len(line) > 1 for line in lines) < 2:
+        return []
+    body = [cell for line in lines for cell in line if cell.first]
+    short = sum(cell.is_value or words_in(cell.text) <= _CELL_WORDS for cell in body)
+    if not area and (short < 0.7 * len(body) or not _has_aligned_column(rows, columns)):
+        return []
+    labels = [line[0].text for line in lines if not line[0].first]
+    if sum(text.endswith(":") for text in labels) > 0.6 * len(labels) and len(columns) % 2 == 0:
+        return [_form(lines, len(columns))]
+    heads = [n for n in range(len(lines)) if n == 0 or _starts_anew(lines, n)]
+    return [
+        _with_heads(lines[start:stop], len(columns), ruled=area is not None)
+        for start, stop in pairwise([*heads, len(lines)])
+    ]
+
+
+def columns_of(rows: list[Row]) -> list[tuple[float, float]]:
+    """Return from where to where the columns go: as the rows with the most cells have them."""
+    columns: list[list[float]] = []
+    for row in sorted(rows, key=len, reverse=True):
+        for piece in row:
+            touched = [column for column in columns if column[0] < piece.end and column[1] > piece.x]
+            if not touched:
+                columns.append([piece.x, piece.end, 0])
+                touched = columns[-1:]
+            if len(touched) == 1:
+                touched[0][0] = min(touched[0][0], piece.x)
+                touched[0][1] = max(touched[0][1], piece.end)
+                touched[0][2] += 1
+    columns.sort()
+    kept: list[tuple[float, float]] = []
+    for left, right, count in columns:
+        if kept and count == 1 and len(rows) > 4:  # a wide blank within one cell
+            kept[-1] = kept[-1][0], right
+        else:
+            kept.append((left, right))
+    return kept
+
+
+def _has_aligned_column(rows: list[Row], columns: list[tuple[float, float]]) -> bool:
+    """Return whether the cells of a column but the first begin, end or are centred at one place."""
+    for left, right in columns[1:]:
+        cells = [piece for row in rows for piece in row if left <= piece.x and piece.end <= right]
+        for places in zip(*((p.x, p.end, (p.x + p.end) / 2) for p in cells), strict=True):
+            middle = sorted(places)[len(places) // 2]
+            near = sum(abs(place - middle) < 0.4 * cells[0].size for place in places)
+            if near > 1 and near >= 0.6 * len(places):
+                return True
+    return False
+
+
+def _cells(row: Row, columns: list[tuple[float, float]]) -> Line:
+    cells: Line = []
+    for piece in row:
+        touched = [n for n, (left, right) in enumerate(columns) if left < piece.end and right > piece.x]
+        first, last = (touched[0], touched[-1]) if touched else (0, 0)
+        cells.append(Cell(first, last, piece.text, piece.bold, piece.is_value, piece.end))
+    return cells
+
+
+def _lines(rows: list[Row], columns: list[tuple[float, float]], area: Area | None) -> list[Line]:
+    """Return the rows of cells; a cell of several lines is one."""
+    all_cells = [_cells(row, columns) for row in rows]
+    bands = [area.band(row[0]) if area else -1 for row in rows]
+    single = _single_bands(bands, all_cells)
+    steps = sorted(above[0].y - row[0].y for above, row in pairwise(rows) if len(above) > 1 and len(row) > 1)
+    usual = steps[len(steps) // 2] if steps else math.inf
+    lines: list[Line] = []
+    has_data = False
+    for number, (row, cells) in enumerate(zip(rows, all_cells, strict=True)):
+        joins = False
+        if number and bands[number] == bands[number - 1]:
+            step = (rows[number - 1][0].y - row[0].y) / row[0].size
+            above = lines[-1]
+            if bands[number] in single:
+                joins = step < _CELL_STEP or cells[0].first > 0
+            elif step > _CELL_STEP:
+                joins = False
+            elif len(above) == 1 and not above[0].first and not cells[0].first:
+                joins = _wraps(above[0], rows[number - 1 : number + 2], columns[0][1], usual)
+            elif has_data or cells[0].first:
+                joins = _continues(above, cells)
+        if joins:
+            lines[-1] = _stacked(lines[-1], cells)
+        else:
+            lines.append(cells)
+        has_data |= _is_data(cells)
+    return lines
+
+
+def _single_bands(bands: list[int], all_cells: list[Line]) -> set[int]:
+    """Return the bands between two lines that are one row: no column has two numbers in it."""
+    values = Counter(
+        (band, cell.first)
+        for band, cells in zip(bands, all_cells, strict=True)
+        for cell in cells
+        if cell.is_value
+    )
+    return set(bands) - {-1} - {band for (band, _), count in values.items() if count > 1}
+
+
+def _wraps(above: Cell, rows: list[Row], right: float, usual: float) -> bool:
+    """Return whether a label goes on in the next row; ``rows`` are its own, the next and the one below."""
+    row, below = rows[1], rows[2] if len(rows) > 2 else []
+    if above.text[-1] == ":":
+        return False
+    if _runs_on(above.text, row[0].text):
+        return True
+    word = row[0].text.split(" ", 1)[0]
+    if above.end + 0.5 * row[0].size * (len(word) + 1) < right:
+        return False  # there was room for the next word
+    # what is set off is the rest of a label, or the first of several rows below their head
+    rest = len(below) < 2 or len(row) < 2 or abs(below[0].x - row[0].x) > 1
+    hangs = row[0].x > rows[0][0].x + 3 and rest
+    return hangs or rows[0][0].y - row[0].y < 0.93 * usual
+
+
+def _runs_on(above: str, below: str) -> bool:
+    return below[:1].islower() or bool(_OPEN_END.search(above))
+
+
+def _continues(line: Line, cells: Line) -> bool:
+    """Return whether a row goes on with the cells of the row above it."""
+    if any(cell.is_value for cell in cells):
+        return False
+    if not cells[0].first:
+        return len(cells) == 1 and _runs_on(line[0].text, cells[0].text)
+    spans = {(cell.first, cell.last): cell.is_value for cell in line}
+    return all(not spans.get((cell.first, cell.last), True) for cell in cells)
+
+
+def _stacked(above: Line, below: Line) -> Line:
+    cells = list(above)
+    for cell in below:
+        for number, other in enumerate(cells):
+            if other.first <= cell.last and cell.first <= other.last:
+                text = f"{other.text}\n{cell.text}"
+                first, last = min(other.first, cell.first), max(other.last, cell.last)
+                if (first, last) != (other.first, other.last) and len(cells) > 1:
+                    first, last = other.first, other.last
+                cells[number] = Cell(first, last, text, other.bold and cell.bold, False, cell.end)
+                break
+        else:
+            cells.append(cell)
+    return sorted(cells)
+
+
+def _is_data(line: Line) -> bool:
+    return any(cell.is_value and cell.first for cell in line)
+
+
+def _starts_anew(lines: list[Line], number: int) -> bool:
+    """Return whether a row of heads stands within the rows: another table begins."""
+    line = lines[number]
+    if len(line) == 1 and CAPTION.match(line[0].text):
+        return True
+    if len(line) < 2 or any(cell.is_value for cell in line) or not any(map(_is_data, lines[:number])):
+        return False
+    is_set_off = all(cell.bold for cell in line) and not any(cell.bold for cell in lines[number - 1])
+    below = lines[number + 1 : number + 3]
+    return (is_set_off or line[0].first > 0) and any(map(_is_data, below))
+
+
+def _with_heads(lines: list[Line], width: int, *, ruled: bool) -> Table:
+    data = next((n for n, line in enumerate(lines) if _is_data(line)), None)
+    if data is None:
+        full = [n for n, line in enumerate(lines) if len(line) == width]
+        bold = [all(cell.bold for cell in line) for line in lines]
+        start = full[0] if full else 0
+        named = bool(full) and start + 1 < len(lines) and bold[start] and not all(bold[start:])
+        count = start + 1 if named and start < 3 else 0
+    else:
+        count = max((n + 1 for n in range(data) if any(cell.first for cell in lines[n])), default=0)
+    heads, body = lines[:count], lines[count:]
+    caption = []
+    while heads and len(heads[0]) == 1 and (ruled or heads[0][0].first == 0) and len(heads) > 1:
+        cell = heads[0][0]
+        centred = cell.first == width - 1 - cell.last and not heads[-1][0].first
+        if cell.first and not centred:
+            break
+        caption.append(cell.text)
+        heads = heads[1:]
+    names: list[str] = [""] * width
+    for number, line in enumerate(heads):
+        for cell in line:
+            for column in range(cell.first, cell.last + 1):
+                wide = any(
+                    c.first <= column <= c.last and c.first < c.last for c in heads[number - 1][:] if number
+                )
+                names[column] += (", " if wide else "\n") * bool(names[column]) + cell.text.removesuffix(",")
+    rows = [_texts(line, width) for line in body]
+    return Table(rows, tuple(names) if any(names) else (), caption)
+
+
+def _texts(line: Line, width: int) -> list[str]:
+    texts = [""] * width
+    for cell in line:
+        texts[cell.first] += "\n" * bool(texts[cell.first]) + cell.text
+    return texts
+
+
+def _form(lines: list[Line], width: int) -> Table:
+    """Return the pairs of label and value, a row each."""
+    pairs = []
+    for line in lines:
+        texts = _texts(line, width)
+        for label, value in zip(texts[::2], texts[1::2], strict=True):
+            if label or value:
+                pairs.append([f"{label}\n{value}".strip()])
+    return Table(pairs, (), [])
