@@ -34,7 +34,8 @@ _SAID_SEPARATOR = re.compile(r'"?sep=([^"\r\n])"?\s*', re.IGNORECASE)
 _OTHER_COMMA = re.compile(r"(?<=\d),(?=\d)|, ")
 _MONEY = "$€£¥"
 _NUMBER = re.compile(rf"[-+(]*[{_MONEY}]?\s?[-+]?\.?\d[\d.,'\s]*(?:e[-+]?\d+)?\s?[%{_MONEY})]*")
-_YEAR = re.compile(r"(?:19|20)\d\d")
+_YEAR = re.compile(r"(?:1[5-9]|20)\d\d")
+_ADDRESS = re.compile(r"\S+(?:@|://)\S+")
 _LETTERS, _DIGITS = re.compile(r"[^\W\d_]+"), re.compile(r"\d+")
 _NOTHING = frozenset({"", "-", "–", "—", "n/a", "na", "null", "none", "nan", "?"})
 _TRUTHS = frozenset({"true", "false", "yes", "no"})
@@ -371,7 +372,7 @@ def _evidence(row: _Row, below: Sequence[_Row], settings: DocumentSettings) -> i
         usual, count = kinds.most_common(1)[0]
         if usual == "text" or count < _MOST * kinds.total():
             continue
-        found += -1 if kind == usual else 1
+        found += -1 if kind == usual or (kind, usual) == ("number", "year") else 1
     return found
 
 
@@ -397,6 +398,8 @@ def _type_of(cell: str) -> str:
         return "number"
     if value in _TRUTHS:
         return "truth"
+    if _ADDRESS.fullmatch(value):
+        return "address"
     if len(value) > _LONGEST_NAME // 4 or not any(letter.isdigit() for letter in value):
         return "text"
     return _LETTERS.sub("a", _DIGITS.sub("9", value))
