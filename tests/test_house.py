@@ -17,9 +17,9 @@ import hybrid
 PACKAGE = Path(__file__).resolve().parents[1] / "hybrid"
 # The present values. What fell is written here; what would rise says why in the changelog, and here.
 AT_MOST = {
-    "files": 203,
-    "lines": 48_751,
-    "lines of the command": 2_747,
+    "files": 204,
+    "lines": 49_084,
+    "lines of the command": 2_775,
     "lines of the report": 1_300,
     "class names with two meanings": 0,
     "dead names": 0,
