@@ -29,6 +29,7 @@ from hybrid.routing.abstention import AnswerScore, Risk
 from hybrid.routing.bounds import ArmBound, BoundArm, bound_arm, fit_bound, save_bound
 from hybrid.routing.choice import ArmChooser
 from hybrid.routing.followups import Conversation, rewritten, standalone, understood
+from hybrid.text.rows import Spoken, spoken
 from hybrid.types import Answer, Arm, ArmRoute, Document, Hit, Message, Question
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from hybrid.grounding.judge import Grounder, Grounding
     from hybrid.grounding.sampling import Uncertainty
     from hybrid.grounding.service import ScorerCalibrated
+    from hybrid.grounding.values import ClaimVerdict, Excerpt
     from hybrid.questions.sets import QuestionSets
     from hybrid.routing.arms import ArmRouterCard
     from hybrid.tuning import Adaptation
@@ -340,7 +342,12 @@ class Assistant:
         """
         if answer.abstained or not answer.hits:
             return None
-        return self.grounder.ground(answer.text, [hit.chunk.text for hit in answer.hits])
+        chunks = [hit.chunk for hit in answer.hits]
+        read = [spoken(chunk.text, chunk.caption, chunk.columns) for chunk in chunks]
+        grounding = self.grounder.ground(answer.text, [passage.text for passage in read])
+        return dataclasses.replace(
+            grounding, verdicts=tuple(_in_chunks(verdict, read) for verdict in grounding.verdicts)
+        )
 
     def uncertainty(
         self, answer: Answer, *, samples: int = 5, temperature: float = 0.5, seed: int = 0
@@ -696,6 +703,16 @@ class Assistant:
 def principals_of(as_user: str | Sequence[str] | None) -> tuple[str, ...] | None:
     """Return a user, or a user and the groups of that user, as principals; None where no user asks."""
     return (as_user,) if isinstance(as_user, str) else None if as_user is None else tuple(as_user)
+
+
+def _in_chunks(verdict: ClaimVerdict, read: Sequence[Spoken]) -> ClaimVerdict:
+    """Return a verdict on what was read of chunks with its evidence where it stands in them."""
+
+    def placed(evidence: Excerpt) -> Excerpt:
+        spans = tuple(read[evidence.passage].origin(span) for span in evidence.spans)
+        return dataclasses.replace(evidence, spans=spans, beside=evidence.beside and placed(evidence.beside))
+
+    return dataclasses.replace(verdict, evidence=verdict.evidence and placed(verdict.evidence))
 
 
 def _asked(texts: Sequence[str]) -> list[Question]:

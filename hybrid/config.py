@@ -138,7 +138,7 @@ class RetrievalSettings:
     fusion: FusionMethod = FusionMethod.WEIGHTED
     k: Annotated[int, Gt(0), Le(1000)] = 6
     candidates: Annotated[int, Gt(0), Le(10_000)] = 200
-    dense_weight: Annotated[float, Ge(0), Le(1)] = 0.5
+    dense_weight: Annotated[float, Ge(0), Le(1)] = 0.45
     rerank_depth: Annotated[int, Gt(0)] = 30
     min_score: Annotated[float, Ge(-1), Le(1)] = -1.0
     duplicate_overlap: Annotated[float, Gt(0), Le(1)] = 0.8

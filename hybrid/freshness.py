@@ -19,7 +19,7 @@ _FILE = "folder.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SeenFolder:
     """What an update saw of its folder: files by source with size and time, and what it could not take.
 
     ``files`` holds bytes and nanoseconds; they tell cheaply that something changed, never that nothing did.
@@ -44,14 +44,14 @@ class Drift:
 
 def remember(domain: Path, folder: Path, found: Scan, settings: DocumentSettings) -> None:
     """Write beside an index what was seen of its folder; it is no part of a generation."""
-    seen = Seen(str(folder.resolve()), _states(found), settings.exclude, found.unread, found.rejected)
+    seen = SeenFolder(str(folder.resolve()), _states(found), settings.exclude, found.unread, found.rejected)
     write_atomic(domain / _FILE, json_text(dataclasses.asdict(seen)))
 
 
-def seen_of(domain: Path) -> Seen | None:
+def seen_of(domain: Path) -> SeenFolder | None:
     """Return what the last update saw; None where nobody knows, as of an index of an earlier version."""
     try:
-        seen: Seen = _adapter().validate_json((domain / _FILE).read_bytes())
+        seen: SeenFolder = _adapter().validate_json((domain / _FILE).read_bytes())
     except (OSError, ValueError):
         return None  # written anew by the next update
     return seen
@@ -82,4 +82,4 @@ def _states(found: Scan) -> dict[str, tuple[int, int]]:
 def _adapter() -> Any:
     from pydantic import TypeAdapter
 
-    return TypeAdapter(Seen)
+    return TypeAdapter(SeenFolder)

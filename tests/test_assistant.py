@@ -310,6 +310,24 @@ def test_an_answer_is_checked_against_its_passages(assistant):
     assert [found.status for found in assistant.check(changed).verdicts] == [Status.CONTRADICTED]
 
 
+def test_a_row_of_a_table_is_judged_as_a_sentence_and_stands_where_it_was_read(tmp_path, write_files):
+    rows = "\n".join(f"| P{row} | {row} | {row + 10} |" for row in range(80))
+    docs = write_files(
+        tmp_path / "t", {"t.md": f"# Parts\n\n| Part | Stock | Price |\n|---|---|---|\n{rows}\n"}
+    )
+    settings = load_settings({"documents": {"workers": 1}, "grounding": {"scorer": "align"}}, environment={})
+    assistant = Assistant("parts", settings=settings, embedder=HashEmbedder(64))
+    assistant.index(docs)
+    answer = assistant.ask("What is the stock of part P55?")
+    assert answer.text.startswith("P55, Stock: 55.")
+    assert answer.citations[0].line == 60
+    (verdict, *_) = assistant.check(answer).verdicts
+    chunk = answer.hits[verdict.evidence.passage].chunk
+    (span, *_) = verdict.evidence.spans
+    assert "P55: Stock 55; Price 65" in verdict.evidence.text
+    assert "P55 | 55 | 65" in chunk.text[span.start : span.end]
+
+
 def test_the_judge_is_loaded_once_with_the_embedder_of_ones_own_and_only_if_there_is_something_to_check(
     assistant, monkeypatch
 ):

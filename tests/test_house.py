@@ -17,18 +17,20 @@ import hybrid
 PACKAGE = Path(__file__).resolve().parents[1] / "hybrid"
 # The present values. What fell is written here; what would rise says why in the changelog, and here.
 AT_MOST = {
-    "files": 203,
-    "lines": 48_730,
-    "lines of the command": 2_747,
+    "files": 204,
+    "lines": 49_084,
+    "lines of the command": 2_775,
     "lines of the report": 1_300,
     "class names with two meanings": 0,
     "dead names": 0,
 }
 # what may lie between a value and its limit before the limit has to follow
-_SLACK = {"lines": 48_730, "lines of the command": 2_747, "lines of the report": 60}
+_SLACK = {"lines": 250, "lines of the command": 60, "lines of the report": 60}
 _LONGEST_LINE = 110
-# asked for from outside of the package: by users, by torch
-_ASKED_OUTSIDE = frozenset({"set_tracer", "OpenTelemetryTracer", "reset_parameters"})
+# asked for from outside of the package: by users, by torch, by markdown-it
+_ASKED_OUTSIDE = frozenset(
+    {"set_tracer", "OpenTelemetryTracer", "reset_parameters", "validateLink", "normalizeLinkText"}
+)
 # their merges come with the issues that rewrite them; a name that is said twice only there may wait for these
 LATER = ("adaptation", "documents", "generation", "grounding", "questions")
 

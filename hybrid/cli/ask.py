@@ -93,7 +93,9 @@ def search(
         chunk = hit.chunk
         lexical = f"{hit.lexical:.2f}" if hit.lexical is not None else "-"
         rerank = f"  rerank {hit.rerank:.3f}" if hit.rerank is not None else ""
-        place = console.place(chunk.source, chunk.page, chunk.start, chunk.end)
+        place = console.place(
+            chunk.source, chunk.page, chunk.start, chunk.end, line=chunk.line_at(chunk.start)
+        )
         console.data(
             f"{rank:2}. {hit.score:.3f}  dense {hit.dense or 0:.3f}  lexical {lexical}{rerank}  {place}"
         )
@@ -244,7 +246,14 @@ def _show(
         console.note(f"incomplete: {part.incomplete}")
     _routed(part)
     for citation in part.citations:
-        place = console.place(citation.source, citation.page, citation.start, citation.end)
+        place = console.place(
+            citation.source,
+            citation.page,
+            citation.start,
+            citation.end,
+            line=citation.line,
+            within=citation.place,
+        )
         console.data(f"  [{citation.number}] {place}")
     if part.dropped_sentences:
         console.note(f"{len(part.dropped_sentences)} sentences left out: no passage supports them")
@@ -287,7 +296,9 @@ def _why(assistant: Assistant | Assistants, answer: Answer) -> Iterator[str]:
         yield from [f"{_MARGIN}{router.routing.sentence}"] if router else []
     for rank, hit in enumerate(answer.hits, start=1):
         chunk = hit.chunk
-        where = console.place(chunk.source, chunk.page, chunk.start, chunk.end)
+        where = console.place(
+            chunk.source, chunk.page, chunk.start, chunk.end, line=chunk.line_at(chunk.start)
+        )
         yield f"{_MARGIN}{rank}. {hit.score:.3f}  {where}"
     sure = "none" if answer.confidence is None else f"{answer.confidence:.2f}, not calibrated"
     tokens = f"{answer.prompt_tokens} tokens read, {answer.completion_tokens} written"
@@ -371,7 +382,9 @@ def _shown(answer: Answer, evidence: Excerpt, claim: str) -> Iterator[str]:
         for one in answer.citations
         if one.source == chunk.source and one.start <= start and end <= one.end
     ]
-    where = cited[0] if cited else console.place(chunk.source, chunk.page, start, end)
+    where = (
+        cited[0] if cited else console.place(chunk.source, chunk.page, start, end, line=chunk.line_at(start))
+    )
     verbatim = evidence.text.split() == claim.split()
     quote = "" if verbatim else f'"{console.one_line(evidence.text, console.width() - 12)}"'
     if quote and not cited:

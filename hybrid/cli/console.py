@@ -150,10 +150,18 @@ def _shortened(text: str, width: int) -> str:
     return flat if len(flat) <= width else flat[: width - 1] + "…"
 
 
-def place(source: str, page: int | None, start: int, end: int) -> str:
-    """Return where something stands in a document."""
-    on_page = f", page {page}" if page else ""
-    return f"{name(source, 100)}{on_page}, characters {start}-{end}"
+def place(
+    source: str, page: int | None, start: int, end: int, *, line: int | None = None, within: str = ""
+) -> str:
+    """Return where something stands in a document: page or line, heading or row, characters."""
+    parts = [
+        name(source, 100),
+        f"page {page}" if page else "",
+        f"line {line}" if line else "",
+        f'"{one_line(within, 60)}"' if within else "",
+        f"characters {start}-{end}",
+    ]
+    return ", ".join(filter(None, parts))
 
 
 def underlined(text: str) -> str:

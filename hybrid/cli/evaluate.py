@@ -153,7 +153,14 @@ def _told(outcome: Outcome, width: int) -> list[str]:
     parts = [outcome.arm, "-" * min(len(outcome.arm), width), said, ""]
     parts += [f"incomplete: {outcome.incomplete}"] if outcome.incomplete else []
     for citation in outcome.citations:
-        place = console.place(citation.source, citation.page, citation.start, citation.end)
+        place = console.place(
+            citation.source,
+            citation.page,
+            citation.start,
+            citation.end,
+            line=citation.line,
+            within=citation.place,
+        )
         said = console.one_line(citation.text, _EVIDENCE_LETTERS)
         parts += [f"[{citation.number}] {place}: {said}"]
     if not outcome.citations:

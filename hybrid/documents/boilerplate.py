@@ -34,7 +34,8 @@ _NAME = re.compile(
     r"(?:nav|navbar|navigation|navheader|navfooter|menu|menubar|sidebar|sidenav|breadcrumbs?|footer|toc"
     r"|pagination|pager|cookies?|consent|skiplink|skip-link|related|share|social|advert|ads|searchbox"
     r"|editsection)"
-    r"(?:[-_](?:wrapper|container|list|bar|box|inner|links?|area|menu|banner|notice|popup|left|right|top|bottom|main))?"
+    r"(?:[-_](?:wrapper|container|list|bar|box|inner|links?|area|menu|banner|notice|popup|left|right|top"
+    r"|bottom|main))?"
 )
 _LINE_NUMBER = re.compile(r"(?:.*[-_])?(?:linenos?|line-?numbers?|linenodiv|gutter|lineno|blob-num)")
 _HIDDEN_STYLE = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden)")

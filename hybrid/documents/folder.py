@@ -160,11 +160,12 @@ class _Walk:
         if entry.is_symlink():
             self._visit_link(entry, relative, real_root)
             return False
-        mode = entry.stat(follow_symlinks=False).st_mode
+        status = entry.stat(follow_symlinks=False)
+        mode = status.st_mode
         if stat.S_ISDIR(mode) and not self.excluded(relative + "/"):
             return True
         if stat.S_ISREG(mode):
-            self._file(relative, entry.path, entry.stat())
+            self._file(relative, entry.path, status)
         else:
             self.skipped += 1
         return False

@@ -155,9 +155,9 @@ class PageWalk:
             self._heading = element
         elif tag in _LISTS:
             self._lists.append(element)
-            self._counts.append(0)
+            self._counts.append(_number(element, "start", 1) - 1)
         elif tag in ("li", "dt"):
-            self._start_item(tag)
+            self._start_item(element)
 
     def _leave(self, element: Element) -> None:
         tag = element.tag
@@ -213,14 +213,15 @@ class PageWalk:
             if option not in taken:
                 self._left.append(("option not chosen", _length(option)))
 
-    def _start_item(self, tag: str) -> None:
+    def _start_item(self, item: Element) -> None:
+        tag = item.tag
         outermost = len(self._lists) <= 1
         if outermost and (tag == "dt" or sum(map(len, self._lines)) > _LONG_LIST):
             self._end_list()
         if tag == "dt" or self._flat:
             self._bullet = ""
         elif self._lists and self._lists[-1].tag == "ol":
-            self._counts[-1] += 1
+            self._counts[-1] = _number(item, "value", self._counts[-1] + 1)
             self._bullet = f"{self._counts[-1]}. "
         else:
             self._bullet = "- "
@@ -321,6 +322,11 @@ def _texts(element: Element, *, is_top: bool) -> tuple[str, str]:
 
 
 _UNREAD = tags("script style")
+
+
+def _number(element: Element, name: str, default: int) -> int:
+    value = element.get(name, "").strip()
+    return int(value) if value.isdecimal() and len(value) < 10 else default
 
 
 def _typed(field: Element) -> str:

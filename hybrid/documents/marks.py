@@ -13,7 +13,10 @@ _NOTE_LETTERS = frozenset("bcdfgh")
 _PRICE_BEFORE = re.compile(r"[$€£¥]\s?\d[\d,]*$")
 _NUMBER_BEFORE = re.compile(r"\d\)?$")
 _GROUPED_BEFORE = re.compile(r"\d[.,]\d{3}(?:\.\d+)?$")
-_BASE_BEFORE = re.compile(r"(?:^|[^\w])(?:[^\W\d_]|[kcmµnd]m|ft|in|yd|mi|kg|mol|min|cd|sr|Hz|Pa)$|[)\]]$")
+_BASE_BEFORE = re.compile(
+    r"(?:^|[^\w])(?:[^\W\d_]|[kcmµnd]m|ft|in|yd|mi|kg|mol|min|cd|sr|Hz|Pa)$|[)\]]$"
+    r"|[=+−*/·×]\s*[a-zA-Z]{1,3}$|(?:^|[^\d.,])10\s$"
+)
 _RAISED = re.compile(r"vertical-align\s*:\s*(?:super|text-top)", re.IGNORECASE)
 _AS_IT_IS = re.compile(r"st|nd|rd|th|e|er|re|o|a|°|®|™|\*+|[†‡§¶]+", re.IGNORECASE)
 _JOINED = {("msup", 1): "^", ("msub", 1): "_", ("msubsup", 1): "_", ("msubsup", 2): "^", ("mfrac", 1): "/"}
@@ -48,6 +51,9 @@ def script_text(text: str, before: str, script: Element, *, is_link: bool) -> st
         return "°"
     if is_link or (text.isdigit() and _GROUPED_BEFORE.search(before)):
         return f"{blank}[{text}]" if text.strip("*†‡§¶") else text
+    below = script.getprevious()
+    if below is not None and below.tag == "sub" and not below.tail and text.isalnum():
+        return f"^{text}"
     return _power(text, before) or (f"{blank}[{text}]" if _NOTES.fullmatch(text) else text)
 
 

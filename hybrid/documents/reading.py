@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import logging
 import warnings
@@ -48,6 +49,7 @@ class ReadBatch:
     last: bool
 
 
+@functools.cache
 def supported_suffixes() -> tuple[str, ...]:
     """Return the suffixes that a reader exists for, lower case, sorted."""
     return tuple(sorted(_MODULES))

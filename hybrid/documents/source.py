@@ -32,6 +32,8 @@ class SourceFile:
 
 def printable(name: str) -> str:
     """Return a name from the file system as text that UTF-8 can hold, in the normal form of texts (NFC)."""
+    if name.isascii():
+        return name
     has_surrogates = any("\ud800" <= character <= "\udfff" for character in name)
     return normalize("NFC", os.fsencode(name).decode("utf-8", "backslashreplace") if has_surrogates else name)
 

@@ -34,7 +34,8 @@ _SAID_SEPARATOR = re.compile(r'"?sep=([^"\r\n])"?\s*', re.IGNORECASE)
 _OTHER_COMMA = re.compile(r"(?<=\d),(?=\d)|, ")
 _MONEY = "$€£¥"
 _NUMBER = re.compile(rf"[-+(]*[{_MONEY}]?\s?[-+]?\.?\d[\d.,'\s]*(?:e[-+]?\d+)?\s?[%{_MONEY})]*")
-_YEAR = re.compile(r"(?:19|20)\d\d")
+_YEAR = re.compile(r"(?:1[5-9]|20)\d\d")
+_ADDRESS = re.compile(r"\S+(?:@|://)\S+")
 _LETTERS, _DIGITS = re.compile(r"[^\W\d_]+"), re.compile(r"\d+")
 _NOTHING = frozenset({"", "-", "–", "—", "n/a", "na", "null", "none", "nan", "?"})
 _TRUTHS = frozenset({"true", "false", "yes", "no"})
@@ -60,7 +61,7 @@ def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document | Re
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class _TextLine:
     """A line of the file, by its number from 1; what is too long has a ``length`` and no text."""
 
     number: int
@@ -68,7 +69,7 @@ class _Line:
     length: int = 0
 
 
-def _lines(stream: TextIO, longest: int) -> Iterator[_Line]:
+def _lines(stream: TextIO, longest: int) -> Iterator[_TextLine]:
     number = 0
     while text := stream.readline(longest):
         number += 1
@@ -76,10 +77,10 @@ def _lines(stream: TextIO, longest: int) -> Iterator[_Line]:
         while len(rest) == longest and not rest.endswith("\n"):
             rest = stream.readline(longest)
             length += len(rest)
-        yield _Line(number, text) if length == len(text) else _Line(number, "", length)
+        yield _TextLine(number, text) if length == len(text) else _TextLine(number, "", length)
 
 
-def _too_long(line: _Line, settings: DocumentSettings) -> str:
+def _too_long(line: _TextLine, settings: DocumentSettings) -> str:
     return (
         f"line {line.number} has {line.length:,} characters, at most {settings.max_characters:,} are read; "
         "split it or raise documents.max_characters"
@@ -102,7 +103,7 @@ def _read_json_lines(file: SourceFile, settings: DocumentSettings) -> Iterator[D
                     yield Rejected(source, str(error))
 
 
-def _json_document(source: str, line: _Line, settings: DocumentSettings) -> Document:
+def _json_document(source: str, line: _TextLine, settings: DocumentSettings) -> Document:
     try:
         row = json.loads(line.text)
     except json.JSONDecodeError as error:
@@ -157,7 +158,7 @@ def _names(row: Mapping[str, Any]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class _CellRow:
     """The cells of a row and the line on which it begins; ``damage`` says what is wrong with it."""
 
     line: int
@@ -205,10 +206,10 @@ def _read_delimited(file: SourceFile, settings: DocumentSettings) -> Iterator[Do
                 yield Rejected(source, row.damage)
 
 
-def _sample(lines: Iterator[_Line]) -> tuple[str, list[_Line]]:
+def _sample(lines: Iterator[_TextLine]) -> tuple[str, list[_TextLine]]:
     """Return the separator that the first line may say, and the lines that show how the file is written."""
     said, size = "", 0
-    sample: list[_Line] = []
+    sample: list[_TextLine] = []
     for line in islice(lines, _SAMPLE_LINES):
         if not sample and not said and (match := _SAID_SEPARATOR.fullmatch(line.text)):
             said = match[1]
@@ -221,8 +222,8 @@ def _sample(lines: Iterator[_Line]) -> tuple[str, list[_Line]]:
 
 
 def _rows(
-    lines: Iterable[_Line], separator: str, settings: DocumentSettings, *, columns: int = 0
-) -> Iterator[_Row]:
+    lines: Iterable[_TextLine], separator: str, settings: DocumentSettings, *, columns: int = 0
+) -> Iterator[_CellRow]:
     """Yield the rows; a quote that is never closed costs its own line and no other.
 
     Args:
@@ -231,9 +232,9 @@ def _rows(
         settings: how long a line may be.
         columns: a row of another width in which lines of this width stand is none: its quote was not closed.
     """
-    coming, held = iter(lines), deque[_Line]()
+    coming, held = iter(lines), deque[_TextLine]()
     while True:
-        taken: list[_Line] = []
+        taken: list[_TextLine] = []
         wrong = ""
         try:
             cells = next(csv.reader(_fed(coming, held, taken), delimiter=separator, strict=True), [])
@@ -245,16 +246,16 @@ def _rows(
         if rest and not wrong and len(cells) != columns:
             wrong = "rows in a cell" if any(_width(line, separator) == columns for line in rest) else ""
         if first.length:
-            yield _Row(first.number, (), _too_long(first, settings))
+            yield _CellRow(first.number, (), _too_long(first, settings))
         elif not wrong:
-            yield _Row(first.number, tuple(cells))
+            yield _CellRow(first.number, tuple(cells))
         else:
             held.extendleft(reversed(rest))
             unclosed = bool(rest) or wrong.endswith("end of data")
             yield _damaged(first, separator, columns, unclosed=unclosed)
 
 
-def _fed(coming: Iterator[_Line], held: deque[_Line], taken: list[_Line]) -> Iterator[str]:
+def _fed(coming: Iterator[_TextLine], held: deque[_TextLine], taken: list[_TextLine]) -> Iterator[str]:
     """Yield the lines of one row, as far as it may go, and remember them."""
     size = 0
     while line := held.popleft() if held else next(coming, None):
@@ -266,27 +267,27 @@ def _fed(coming: Iterator[_Line], held: deque[_Line], taken: list[_Line]) -> Ite
         yield line.text
 
 
-def _damaged(line: _Line, separator: str, columns: int, *, unclosed: bool) -> _Row:
+def _damaged(line: _TextLine, separator: str, columns: int, *, unclosed: bool) -> _CellRow:
     """Return the cells of a line whose quotes are wrong, as well as they can be told."""
     try:
         (cells,) = csv.reader([line.text], delimiter=separator)
         (literal,) = csv.reader([line.text], delimiter=separator, quoting=csv.QUOTE_NONE)
     except csv.Error as error:
-        return _Row(line.number, (), f"line {line.number}: {error}")
+        return _CellRow(line.number, (), f"line {line.number}: {error}")
     if unclosed:
         reason = f"a quote that opens in line {line.number} is never closed: the line is read as it stands"
-        return _Row(line.number, tuple(literal), reason)
+        return _CellRow(line.number, tuple(literal), reason)
     if len(cells) == columns or not columns:
-        return _Row(line.number, tuple(cells))
+        return _CellRow(line.number, tuple(cells))
     reason = f"quotes in line {line.number} stand where none can: its cells may be cut in the wrong place"
-    return _Row(line.number, tuple(literal if len(literal) == columns else cells), reason)
+    return _CellRow(line.number, tuple(literal if len(literal) == columns else cells), reason)
 
 
-def _width(line: _Line, separator: str) -> int:
+def _width(line: _TextLine, separator: str) -> int:
     return len(next(csv.reader([line.text], delimiter=separator), ()))
 
 
-def _separator(sample: Sequence[_Line], settings: DocumentSettings) -> str:
+def _separator(sample: Sequence[_TextLine], settings: DocumentSettings) -> str:
     """Return what cuts most rows into as many cells as each other; a sign of no use if nothing does."""
     best, best_rank = _NO_SEPARATOR, (False, 0.5, 0.0, 0)
     whole = "".join(line.text for line in sample)
@@ -312,14 +313,14 @@ def _has_stray_quote(cell: str) -> bool:
     return cell.count('"') % 2 == 1
 
 
-def _is_known(row: _Row, settings: DocumentSettings) -> bool:
+def _is_known(row: _CellRow, settings: DocumentSettings) -> bool:
     """Tell whether a row names what this reader knows the meaning of, so that it is a header."""
     names = [cell.strip() for cell in row.cells]
     known = {*_ID_FIELDS, "title", settings.text_field}
     return any(is_rule(name) or name.casefold() in known or name in known for name in names)
 
 
-def _head(shown: Sequence[_Row], settings: DocumentSettings) -> tuple[_Row, bool]:
+def _head(shown: Sequence[_CellRow], settings: DocumentSettings) -> tuple[_CellRow, bool]:
     """Return the first row of the table, and whether it names the columns.
 
     Raises:
@@ -346,13 +347,13 @@ def _head(shown: Sequence[_Row], settings: DocumentSettings) -> tuple[_Row, bool
     return shown[start], best > 0 or (best == 0 and _may_name(shown[start], shown[start + 1 :]))
 
 
-def _stands_before(row: _Row, least: int) -> bool:
+def _stands_before(row: _CellRow, least: int) -> bool:
     """Tell whether a row is a title or a remark above a table; the names of one may lack the first."""
     first = row.cells[0].strip()
     return first.startswith("##") or (row.filled < least and bool(first))
 
 
-def _evidence(row: _Row, below: Sequence[_Row], settings: DocumentSettings) -> int:
+def _evidence(row: _CellRow, below: Sequence[_CellRow], settings: DocumentSettings) -> int:
     """Return how many columns say that a row names them, less those that say it is of their kind."""
     if _is_known(row, settings):
         return _MAX_COLUMNS
@@ -371,11 +372,11 @@ def _evidence(row: _Row, below: Sequence[_Row], settings: DocumentSettings) -> i
         usual, count = kinds.most_common(1)[0]
         if usual == "text" or count < _MOST * kinds.total():
             continue
-        found += -1 if kind == usual else 1
+        found += -1 if kind == usual or (kind, usual) == ("number", "year") else 1
     return found
 
 
-def _may_name(row: _Row, below: Sequence[_Row]) -> bool:
+def _may_name(row: _CellRow, below: Sequence[_CellRow]) -> bool:
     """Tell whether a row may be names where no column speaks for or against it: no numbers, no prose."""
     for place, cell in enumerate(row.cells):
         prose = len(cell) > _LONGEST_NAME or (len(cell) > _LONGEST_NAME // 4 and cell.rstrip().endswith("."))
@@ -397,6 +398,8 @@ def _type_of(cell: str) -> str:
         return "number"
     if value in _TRUTHS:
         return "truth"
+    if _ADDRESS.fullmatch(value):
+        return "address"
     if len(value) > _LONGEST_NAME // 4 or not any(letter.isdigit() for letter in value):
         return "text"
     return _LETTERS.sub("a", _DIGITS.sub("9", value))
@@ -416,7 +419,7 @@ def _column_names(cells: Sequence[str]) -> tuple[str, ...]:
 
 
 def _delimited_document(
-    source: str, names: tuple[str, ...], row: _Row, settings: DocumentSettings
+    source: str, names: tuple[str, ...], row: _CellRow, settings: DocumentSettings
 ) -> Document:
     if len(row.cells) > _MAX_COLUMNS:
         raise Unreadable(f"line {row.line} has {len(row.cells):,} cells; at most {_MAX_COLUMNS:,} are read")

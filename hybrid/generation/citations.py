@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hybrid.generation.prompts import Passage
+from hybrid.text.rows import TableRow
 from hybrid.text.sentences import sentence_spans
 from hybrid.text.words import content_words, share_supported
 from hybrid.types import Citation, Span
@@ -80,16 +81,20 @@ def best_support(sentence: str, passages: Sequence[Passage]) -> Support | None:
     """Return the shortest stretch of whole sentences that supports the sentence best."""
     best: Support | None = None
     for passage in passages:
-        spans = sentence_spans(passage.text)
+        said = passage.sayings()
         for length in range(1, _WINDOW + 1):
-            for first in range(len(spans) - length + 1):
-                inner = Span(spans[first].start, spans[first + length - 1].end)
-                share = share_supported(sentence, passage.text[inner.start : inner.end])
+            for first in range(len(said) - length + 1):
+                window = said[first : first + length]
+                share = share_supported(sentence, "\n".join(saying.text for saying in window))
                 # shorter stretches and better passages come first, so only a real gain replaces them
                 if share > 0 and (best is None or share > best.share + 0.05 * (length > 1)):
-                    offset = passage.span.start
-                    best = Support(passage, Span(offset + inner.start, offset + inner.end), share)
+                    inner = Span(window[0].span.start, window[-1].span.end)
+                    best = Support(passage, _placed(passage, inner), share)
     return best
+
+
+def _placed(passage: Passage, inner: Span) -> Span:
+    return Span(passage.span.start + inner.start, passage.span.start + inner.end)
 
 
 def join_cited(kept: Sequence[Cited]) -> CitedText:
@@ -105,10 +110,37 @@ def join_cited(kept: Sequence[Cited]) -> CitedText:
         ]
         number = same[0] if same else len(citations) + 1
         if not same:
-            text = stretch_of(cited.support)
-            citations.append(Citation(number, passage.source, span.start, span.end, text, passage.page))
+            citations.append(_citation(number, cited.support))
         parts.append(f"{cited.sentence} [{number}]")
     return CitedText(" ".join(parts), tuple(citations))
+
+
+def _citation(number: int, support: Support) -> Citation:
+    passage, span = support.passage, support.span
+    row = row_of(support)
+    return Citation(
+        number,
+        passage.source,
+        span.start,
+        span.end,
+        stretch_of(support),
+        passage.page,
+        place=row.label if row else passage.title if passage.title != passage.source else "",
+        line=passage.chunk.line_at(span.start) if passage.chunk else None,
+    )
+
+
+def row_of(support: Support) -> TableRow | None:
+    """Return the row of a table that a stretch is in."""
+    return next(
+        (
+            saying.row
+            for saying in support.passage.sayings()
+            for there in [_placed(support.passage, saying.span)]
+            if saying.row and there.start <= support.span.start and support.span.end <= there.end
+        ),
+        None,
+    )
 
 
 def markers(text: str) -> list[int]:

@@ -16,8 +16,9 @@ from typing import Any
 
 from hybrid.errors import ConfigError
 from hybrid.files import hash_text
-from hybrid.text.sentences import sentence_spans
-from hybrid.types import Hit, Message, MessageRole, Span
+from hybrid.text.rows import Saying, markdown, sayings
+from hybrid.text.sentences import pieces
+from hybrid.types import Chunk, Hit, Message, MessageRole, Span
 
 _DELIMITER = re.compile(r"<(?=/?\s*passage)", re.IGNORECASE)
 _SUFFIX = ".toml"
@@ -26,7 +27,7 @@ _JUDGED = re.compile(r"<(?=/?\s*(?:passage|claim))", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A numbered stretch of a document as the generator sees it; numbers start at 1."""
+    """A numbered stretch of a document as the generator sees it; numbers start at 1; ``chunk`` holds it."""
 
     number: int
     source: str
@@ -34,6 +35,16 @@ class Passage:
     text: str
     span: Span
     page: int | None = None
+    chunk: Chunk | None = None
+
+    @property
+    def table(self) -> tuple[str, tuple[str, ...]]:
+        """Return caption and columns of the table that has rows in it."""
+        return (self.chunk.caption, self.chunk.columns) if self.chunk else ("", ())
+
+    def sayings(self) -> list[Saying]:
+        """Return its sentences and the rows of its table as such, by offsets into its text."""
+        return sayings(self.text, *self.table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +237,7 @@ def _quote(passage: Passage) -> str:
     Spotlighting, Hines et al. 2024.
     """
     title = _DELIMITER.sub("‹", " ".join(passage.title.split())).replace('"', "'")
-    text = _DELIMITER.sub("‹", passage.text)
+    text = _DELIMITER.sub("‹", markdown(passage.text, *passage.table))
     return f'<passage number="{passage.number}" title="{title}">\n{text}\n</passage>'
 
 
@@ -258,7 +269,8 @@ def passage_of(number: int, hit: Hit) -> Passage:
     """Return a whole chunk as a passage."""
     chunk = hit.chunk
     title = chunk.headings[-1] if chunk.headings else chunk.source
-    return Passage(number, chunk.source, title, chunk.text, Span(chunk.start, chunk.end), chunk.page)
+    span = Span(chunk.start, chunk.end)
+    return Passage(number, chunk.source, title, chunk.text, span, chunk.page, chunk)
 
 
 def _number(hits: Sequence[Hit]) -> list[Passage]:
@@ -268,7 +280,7 @@ def _number(hits: Sequence[Hit]) -> list[Passage]:
 def _with_a_part(passages: list[Passage], hit: Hit, measure: Measure, budget: int) -> list[Passage]:
     """Add as many first sentences of the chunk as fit."""
     whole = passage_of(len(passages) + 1, hit)
-    for sentence in reversed(sentence_spans(whole.text)):
+    for sentence in reversed(pieces(whole.text)):
         span = Span(whole.span.start, whole.span.start + sentence.end)
         part = dataclasses.replace(whole, text=whole.text[: sentence.end], span=span)
         if measure([*passages, part]) <= budget:

@@ -13,6 +13,7 @@ from hybrid.generation.citations import (
     cite_generated,
     is_about,
     join_cited,
+    row_of,
     stretch_of,
 )
 from hybrid.generation.prompts import Passage
@@ -97,8 +98,9 @@ def cite_quoted(question: str, quoted: Quoted, passages: Sequence[Passage], *, t
         markers = quoted.dropped_markers + cited.dropped_markers
         return CitedText(cited.text, cited.citations, dropped, markers)
     stretch = stretch_of(quote)
-    borne_out = bears_out(f"{quote.passage.title}\n{stretch}", answer, threshold=threshold)
-    shown = unwrapped(stretch)
+    row = row_of(quote)
+    shown = unwrapped(row.asked(question) if row else stretch)
+    borne_out = bears_out(f"{quote.passage.title}\n{stretch}\n{shown}", answer, threshold=threshold)
     if borne_out:
         # what is no part of the quote is said beside it: one has to see why it follows
         shown = answer if _stands_in(stretch, answer) else f"{answer.rstrip(' .:')}: “{shown}”"

@@ -12,8 +12,9 @@ from hybrid.generation.citations import Cited, Support
 from hybrid.generation.prompts import Passage
 from hybrid.models import Embedder, Vectors
 from hybrid.text.numbers import SMALL_NUMBERS
-from hybrid.text.sentences import pieces, unwrapped
-from hybrid.text.words import overlaps
+from hybrid.text.rows import sayings
+from hybrid.text.sentences import unwrapped
+from hybrid.text.words import content_words, overlaps
 from hybrid.types import Chunk, Evidence, Hit, Span, TokenCounter
 
 # Chosen on 400 XQuAD questions and on the example questions, where a broad plateau around them does
@@ -53,10 +54,17 @@ class Extract:
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
+    """A sentence, or the cells of a row that are asked for, and what "it" and "the default" may refer to.
+
+    ``named`` is how many words of the question are in the label of the row.
+    """
+
     passage: Passage
     span: Span
     text: str
+    above: str
     rank_score: float
+    named: int | None
 
 
 def extract(
@@ -71,16 +79,10 @@ def extract(
         embedder: compares question and sentences.
         sentences: how many at the most.
     """
-    candidates = _candidates(hits, passages)
+    candidates = _candidates(question, hits, passages)
     if not candidates:
         return Extract((), 0.0)
-    # a sentence below its title and after its neighbour: "it" and "the default" refer to them
-    wider = [
-        f"{own.passage.title}: {before.text} {own.text}"
-        if before is not None and before.passage is own.passage
-        else f"{own.passage.title}: {own.text}"
-        for before, own in zip([None, *candidates], candidates, strict=False)
-    ]
+    wider = [f"{own.passage.title}: {own.above} {own.text}" for own in candidates]
     cosines = embedder.embed_documents(wider) @ embedder.embed_queries([question])[0]
     around = _shared(question, wider)
     scores = (
@@ -92,6 +94,9 @@ def extract(
     )
     order = np.argsort(-scores, kind="stable")[:sentences]
     chosen = [candidates[place] for place in order if scores[place] >= _NEAR_BEST * scores[order[0]]]
+    # of rows those that are named as the best one is: not P058 beside the P055 that was asked for
+    named = chosen[0].named
+    chosen = [own for own in chosen if own.named is None or named is None or own.named >= named]
     cited = (Cited(unwrapped(own.text), Support(own.passage, own.span, 1.0)) for own in chosen)
     return Extract(tuple(cited), _relevance(cosines, around))
 
@@ -112,18 +117,24 @@ def _ranks(hits: Sequence[Hit]) -> list[float]:
     return [hit.score / best if best > 0 else 0.0 for hit in hits]
 
 
-def _candidates(hits: Sequence[Hit], passages: Sequence[Passage]) -> list[_Candidate]:
+def _candidates(question: str, hits: Sequence[Hit], passages: Sequence[Passage]) -> list[_Candidate]:
     found: list[_Candidate] = []
     seen: set[tuple[str, int]] = set()
+    words = set(content_words(question))
     for rank, passage in zip(_ranks(hits), passages, strict=True):
-        for span in pieces(passage.text):
-            text = passage.text[span.start : span.end]
+        before = ""
+        for saying in passage.sayings():
+            span, row = saying.span, saying.row
             place = Span(passage.span.start + span.start, passage.span.start + span.end)
             # chunks overlap: the same sentence may stand in two of them
-            if (passage.source, place.start) in seen or not any(letter.isalpha() for letter in text):
+            if (passage.source, place.start) in seen or not any(map(str.isalpha, saying.text)):
                 continue
             seen.add((passage.source, place.start))
-            found.append(_Candidate(passage, place, text, rank))
+            text = f"{row.asked(question)}." if row else saying.text
+            above = f"{row.caption} {row.group}".strip() if row else before
+            named = len(words.intersection(content_words(row.label))) if row else None
+            found.append(_Candidate(passage, place, text, above, rank, named))
+            before = saying.text
     return found
 
 
@@ -210,20 +221,19 @@ def _key(chunk: Chunk) -> tuple[str, int, int]:
 
 def _cut(chunks: Sequence[Chunk], counter: TokenCounter, tokens: int) -> tuple[list[list[_Piece]], list[str]]:
     """Return the sentences of each chunk, none above the budget, and all their texts, each once."""
-    spans = [pieces(chunk.text) for chunk in chunks]
-    found = [
-        chunk.text[span.start : span.end] for chunk, own in zip(chunks, spans, strict=True) for span in own
-    ]
+    said = [sayings(chunk.text, chunk.caption, chunk.columns) for chunk in chunks]
+    found = [saying.text for own in said for saying in own]
     counts = iter(counter.count_tokens(found) if found else [])
     places: dict[str, int] = {}
     cut: list[list[_Piece]] = []
-    for chunk, own in zip(chunks, spans, strict=True):
+    for chunk, own in zip(chunks, said, strict=True):
         cut.append([])
-        for span in own:
+        for saying in own:
             count = next(counts)
-            parts = [(span, count)] if count <= tokens else _parts(chunk.text, span, counter, tokens)
+            whole = count <= tokens
+            parts = [(saying.span, count)] if whole else _parts(chunk.text, saying.span, counter, tokens)
             for part, size in parts:
-                text = chunk.text[part.start : part.end]
+                text = saying.text if whole else chunk.text[part.start : part.end]
                 cut[-1].append(_Piece(part, text, size, places.setdefault(text, len(places))))
     return cut, list(places)
 
@@ -279,7 +289,7 @@ def _numbered(windows: Sequence[_Window], passages: int) -> tuple[Passage, ...]:
         if len(shown) == passages or any(s.start <= span.start and span.end <= s.end for s in held):
             continue
         text = chunk.text[window.span.start : window.span.end]
-        shown.append(Passage(len(shown) + 1, chunk.source, _title(chunk), text, span, chunk.page))
+        shown.append(Passage(len(shown) + 1, chunk.source, _title(chunk), text, span, chunk.page, chunk))
     return tuple(shown)
 
 

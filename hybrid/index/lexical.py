@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from hybrid.files import REPAIR, storage_errors, valid_utf8
 from hybrid.index.dense import Scored
 from hybrid.index.store import Row
 from hybrid.text.forms import forms, is_unspaced
+from hybrid.text.words import STOP_WORDS
 
 # Two fields: words in small letters cut to their stems, and what else a text is found by.
 _WORDS, _FORMS = "text", "forms"
@@ -22,6 +24,10 @@ _ANALYSER = "en_stem"
 _WRITER_BYTES = 64_000_000
 # A very long question is a pasted text; its most frequent terms say little and cost much.
 _MAX_TERMS = 256
+# Two words of a question that stand side by side in a chunk, one other between them at the most, count for so
+# much, however rare they are. SciFact: nDCG@10 .704 (.702 without), Cranfield .373 (.369); questions on
+# reports, which all have the same words (TAT-QA): the page among the first six .94 (.92).
+_NEIGHBOURS, _BETWEEN = 2.0, 2
 # What no chunk has is taken for a slip in a question of so few terms, if it has so many letters.
 _TYPED, _LETTERS = 40, 4
 # What a word counts for that was meant, and a string beside its parts, which are words themselves.
@@ -84,7 +90,8 @@ class TantivyIndex:
         with _damage(self._folder):
             terms = self._terms(text)
             queries = (self._query(term, slips=len(terms) <= _TYPED) for term in terms)
-            parts = [(tantivy.Occur.Should, query) for query in queries if query is not None]
+            found = [*filter(None, queries), *(self._pairs(text) if len(terms) <= _TYPED else ())]
+            parts = [(tantivy.Occur.Should, query) for query in found]
         if not parts:
             return []
         query = tantivy.Query.boolean_query(parts)
@@ -93,10 +100,10 @@ class TantivyIndex:
             only = tantivy.Query.const_score_query(allowed, 0.0)
             query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), (tantivy.Occur.Must, only)])
         with _damage(self._folder):
-            found = self._searcher.search(query, limit=k, count=False).hits
+            hits = self._searcher.search(query, limit=k, count=False).hits
             return [
                 Scored(int(self._searcher.doc(address)["position"][0]), float(score))
-                for score, address in found
+                for score, address in hits
             ]
 
     def word_shares(self, text: str, *, among: Sequence[int] | None = None) -> dict[str, float]:
@@ -163,6 +170,17 @@ class TantivyIndex:
         count = self._count(query)
         return tantivy.Query.boost_query(query, _SLIP * self._rarity(count)) if count else None
 
+    def _pairs(self, text: str) -> Iterator[Any]:
+        """Yield what finds neighbouring words of a text side by side; an earlier format has no places."""
+        import tantivy
+
+        words = [word for word in self._words(text) if word not in STOP_WORDS and _WORDS in self._held(word)]
+        for one, other in dict.fromkeys(itertools.pairwise(words)) if _FORMS in self._fields else ():
+            # a part of a version or a date stands beside anything
+            if one != other and one.isalpha() and other.isalpha():
+                both = tantivy.Query.phrase_query(self._index.schema, _WORDS, [one, other], slop=_BETWEEN)
+                yield tantivy.Query.const_score_query(both, _NEIGHBOURS)
+
     def _rarity(self, count: int) -> float:
         """Return what a word counts for that so many chunks have (BM25)."""
         return math.log(1 + (self._searcher.num_docs - count + 0.5) / (count + 0.5))
@@ -199,7 +217,7 @@ def _schema() -> Any:
 
     builder = tantivy.SchemaBuilder()
     builder.add_unsigned_field("position", stored=True, indexed=True, fast=True)
-    builder.add_text_field(_WORDS, stored=False, tokenizer_name=_ANALYSER, index_option="freq")
+    builder.add_text_field(_WORDS, stored=False, tokenizer_name=_ANALYSER, index_option="position")
     builder.add_text_field(_FORMS, stored=False, tokenizer_name=_FORMS, index_option="freq")
     return builder.build()
 

@@ -70,10 +70,10 @@ def stripped(text: str, start: int, end: int) -> Span | None:
 
 
 def pieces(text: str) -> list[Span]:
-    """Return sentences; what is too long for one, such as a table, by lines."""
+    """Return sentences; the rows of a table, and what is too long for one, by lines."""
     found: list[Span] = []
     for span in sentence_spans(text):
-        if span.end - span.start <= _LONGEST:
+        if span.end - span.start <= _LONGEST and " | " not in text[span.start : span.end]:
             found.append(span)
             continue
         start = span.start

@@ -163,6 +163,7 @@ def test_old_character_references(read_one):
         ("1 <sup>1</sup>/<sub>2</sub> and 2<sup>3</sup>⁄<sub>4</sub>", "1 1/2 and 2 3⁄4"),
         ("10<span style='vertical-align: super'>6</span>", "10^6"),
         ("words<sup>2, 3</sup>", "words [2, 3]"),
+        ("E=mc<sup>2</sup>, 3 · 10 <sup>6</sup>, x<sub>i</sub><sup>2</sup>", "E=mc^2, 3 · 10 ^6, xi^2"),
         ("Smith<sup>a,b</sup>, $5<sup>99</sup>, 12.3<sup>b</sup>", "Smith [a,b], $5.99, 12.3 [b]"),
         ("Brand<sup>®</sup> 12.3<sup>*</sup>", "Brand® 12.3*"),
         ("2<sup>3<sup>2</sup></sup>", "2^(3^2)"),
@@ -221,6 +222,11 @@ def test_forms_keep_what_was_filled_in(read_one, html, text):
 )
 def test_pictures_that_say_something(read_one, html, text):
     assert read_one("a.html", html).text == text
+
+
+def test_items_keep_their_numbers(read_one):
+    page = "<ol start=3><li>three<li value=7>seven<li>eight</ol>"
+    assert read_one("a.html", page).text == "3. three\n7. seven\n8. eight"
 
 
 def test_a_block_in_a_heading_does_not_empty_it(read_one, blocks_of):

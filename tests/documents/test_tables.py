@@ -119,6 +119,8 @@ def test_the_separator_is_what_most_rows_agree_on_outside_quotes(read_items, con
         ("2024-01-01,pump\n2024-01-02,valve\n", "column 1: 2024-01-01\ncolumn 2: pump"),
         ("PX-7781,pump\nPX-7782,valve\n", "column 1: PX-7781\ncolumn 2: pump"),
         ("bolt,steel\nnut,steel\n", "column 1: bolt\ncolumn 2: steel"),
+        ("ada@x.org,Rome\nbob@y.org,Paris\n", "column 1: ada@x.org\ncolumn 2: Rome"),
+        ("Ada,London,1815\nAlan,London,1912\n", "column 1: Ada\ncolumn 2: London\ncolumn 3: 1815"),
         ("1001,bolt\n", "column 1: 1001\ncolumn 2: bolt"),
         ("Region,2019,2020\nNorth,19.2,21.4\nSouth,1,2\n", "Region: North\n2019: 19.2\n2020: 21.4"),
         ("name,city\nAda,Rome\nBob,Paris\n", "name: Ada\ncity: Rome"),

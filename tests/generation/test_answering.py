@@ -5,7 +5,7 @@ import pytest
 from hybrid.config import GenerationSettings, Reader
 from hybrid.generation.answering import Answerer
 from hybrid.testing import HashEmbedder, ScriptedGenerator
-from hybrid.types import Answer, Arm, Chunk, Hit
+from hybrid.types import Answer, Arm, Chunk, FileLine, Hit
 
 TEXT = "The default port of the server is 5432. Cats sleep all day."
 HITS = [Hit(Chunk("a.txt", 0, 0, len(TEXT), TEXT), 1.0)]
@@ -350,3 +350,55 @@ def test_instructions_in_a_document_are_quoted_as_data_and_not_obeyed():
     # the model fell for it; the answer does not: the word stands in the passage, but answers nothing
     assert answer.abstained
     assert answer.dropped_sentences == ("PWNED",)
+
+
+# --- tables ----------------------------------------------------------------------------------------
+
+_ROWS = "Widgets | 31.5 | 20.1\nTotal sales | $1,496.5 | $1,202.9\nCosts of staff | 12.5 | 11.0"
+_CHUNK = Chunk(
+    "r.md",
+    0,
+    100,
+    100 + len(_ROWS),
+    _ROWS,
+    ("Report",),
+    4,
+    caption="Sales (in millions)",
+    columns=("", "2019", "2018"),
+    lines=(FileLine(100, 7),),
+)
+_SALES = "What is the amount of total sales in 2019?"
+_CELL = "Total sales, 2019: $1,496.5 million."
+
+
+def test_the_extractive_reader_answers_by_the_cell_and_cites_its_row():
+    used, _ = answerer(reader=Reader.EXTRACTIVE)
+    answer = used.answer(_SALES, [Hit(_CHUNK, 1.0)])
+    assert answer.text == f"{_CELL} [1]"
+    (citation,) = answer.citations
+    assert citation.text == "Total sales | $1,496.5 | $1,202.9"
+    assert citation.text == _ROWS[citation.start - 100 : citation.end - 100]
+    assert (citation.page, citation.line, citation.place) == (4, 8, "Total sales")
+
+
+def test_a_generator_is_shown_a_table_and_what_it_makes_of_a_row_is_cited():
+    used, generator = answerer("Total sales were $1,496.5 million in 2019 [1].", "Total sales were $99 [1].")
+    answer = used.answer(_SALES, [Hit(_CHUNK, 1.0)])
+    shown = generator.history[0][-1].content
+    assert "Sales (in millions)\n | 2019 | 2018\n---|---|---\nWidgets | 31.5 | 20.1" in shown
+    assert answer.citations[0].text == "Total sales | $1,496.5 | $1,202.9"
+    assert used.answer(_SALES, [Hit(_CHUNK, 1.0)]).abstained
+
+
+def test_a_quote_of_a_row_is_shown_as_a_sentence():
+    used, _ = answerer('"Total sales | $1,496.5 | $1,202.9" [1]\n$1,496.5 million', reader=Reader.QUOTING)
+    answer = used.answer(_SALES, [Hit(_CHUNK, 1.0)])
+    assert "Total sales, 2019: $1,496.5 million" in answer.text or answer.text.startswith("$1,496.5 million")
+    assert answer.citations[0].place == "Total sales"
+
+
+def test_a_table_without_names_is_never_one_sentence():
+    text = "\n".join(f"Row {number} | {number} | {number}.5" for number in range(12))
+    used, _ = answerer(reader=Reader.EXTRACTIVE)
+    answer = used.answer("What is row 7?", [Hit(Chunk("a", 0, 0, len(text), text), 1.0)])
+    assert answer.text.startswith("Row 7 | 7 | 7.5 [1]")

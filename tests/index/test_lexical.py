@@ -170,6 +170,19 @@ def test_no_figure_and_no_short_word_is_taken_for_a_slip(exact, question):
     assert "notice" not in [list(_EXACT)[position] for position in _positions(found)]
 
 
+def test_words_side_by_side_count_for_more(tmp_path):
+    texts = [
+        "Cost of the service was low and net sales of goods rose.",
+        "The service cost was low, sales rose, goods were net.",
+        "Nothing else stands here at all.",
+    ]
+    build_lexical(tmp_path / "i", [Row(n, Chunk("a", n, 0, len(text), text)) for n, text in enumerate(texts)])
+    index = TantivyIndex(tmp_path / "i")
+    assert _positions(index.search("net sales", 1)) == [0]
+    assert _positions(index.search("service cost", 1)) == [1]
+    assert index.search("net net", 3)
+
+
 def test_the_shares_of_words_hold_for_spellings_and_characters(exact):
     shares = exact.word_shares("Müller 端口 the qqqq v9.9.9")
     assert shares["端口"] == pytest.approx(1 / len(_EXACT))

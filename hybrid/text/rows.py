@@ -1,0 +1,214 @@
+"""Rows of tables as sentences: label, name of the column, cell and scale (table verbalisation)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from hybrid.text.sentences import pieces
+from hybrid.text.words import content_words
+from hybrid.types import Span
+
+CELLS = " | "
+# "(in millions)", "$ in thousands", "EUR million", "($000s)": what all figures of a table are counted in
+_SCALE = re.compile(
+    r"\bin\s+(?:\w+\s+of\s+|[$€£]\s*|\w{3}\s+)?(?P<one>thousand|million|billion|trillion)s?\b"
+    r"|(?:[$€£]|\b(?:USD|EUR|GBP|CHF|dollars|euros))\s*(?P<two>thousand|million|billion)s?\b"
+    r"|\((?P<three>thousand|million|billion)s?\b|[$€£(]\s?(?P<four>000)['’]?s?\b",
+    re.IGNORECASE,
+)
+_FIGURE = re.compile(r"(?:[$€£¥]|[A-Z]{3}\b)?\s*[(−–-]?\s*[$€£¥]?\s*\d[\d,.\s]*\)?")
+_YEAR = re.compile(r"(?:19|20)\d\d")
+# Figures that the scale of a table does not count.
+_OWN_UNIT = re.compile(
+    r"%|\bper\b|percent|ratio|rates?\b|number of|\bshares?\b|margin|\b(?:days|years|months)\b(?! end)"
+    r"|headcount|employees|basis points|\bage\b",
+    re.IGNORECASE,
+)
+# Words of a question that every column of years has.
+_PERIODS = frozenset(content_words("years ended months quarter fiscal period date"))
+_MONEY = re.compile(r"[$€£¥]")
+# Where a group of rows ends.
+_TOTAL = re.compile(r"(?:sub)?totals?\b|net\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """A row of a table in a text: where it and its cells stand, and what stands above it.
+
+    ``group`` is the row above without figures, such as "Revenue:", that a group of rows begins with.
+    """
+
+    span: Span
+    cells: tuple[str, ...]
+    columns: tuple[str, ...]
+    caption: str
+    group: str = ""
+
+    @property
+    def label(self) -> str:
+        """Return what the row is about: its first cell, below its group."""
+        first = next(filter(None, self.cells), "")
+        grouped = self.group.endswith(":")
+        return f"{self.group.rstrip(':')}, {first}" if grouped else first.rstrip(":")
+
+    def sentence(self, places: Sequence[int] = (), *, with_cells: Sequence[int] = ()) -> str:
+        """Return the row as a sentence: ``Total sales, 2019: $1,496.5 million``.
+
+        Args:
+            places: of the cells to say, all of them by default: ``Total sales: 2019 $1; 2018 $2``.
+            with_cells: of cells that say, beside the first one, which row it is.
+        """
+        first = next((place for place, cell in enumerate(self.cells) if cell), 0)
+        said = [place for place in places or range(first + 1, len(self.cells)) if self.cells[place]]
+        label = ", ".join(
+            dict.fromkeys([self.label, *(self.cells[p] for p in with_cells if p not in (first, *said))])
+        )
+        if not said:
+            name = self.columns[first]
+            return f"{name}: {label}" if name and name != label else label
+        if len(said) == 1:
+            named = ", ".join(filter(None, (label, _tidy(self.columns[said[0]]))))
+            return f"{named}: {self._valued(said[0])}"
+        cells = (" ".join(filter(None, (_tidy(self.columns[p]), self._valued(p)))) for p in said)
+        return f"{label}: {'; '.join(cells)}" if label else "; ".join(cells)
+
+    def asked(self, question: str) -> str:
+        """Return the row as a sentence with the cells whose columns a question names, else with all."""
+        words = set(content_words(question)) - _PERIODS
+        first = next((place for place, cell in enumerate(self.cells) if cell), 0)
+        rest = [place for place in range(first + 1, len(self.cells)) if self.cells[place]]
+        names = {place: frozenset(content_words(self.columns[place])) for place in rest}
+        common = frozenset.intersection(*names.values()) if len(names) > 1 else frozenset()
+        shared = {place: (names[place] - common) & words for place in rest}
+        most = max(map(len, shared.values()), default=0)
+        best = [place for place in rest if most and len(shared[place]) == most]
+        # of columns that share the same the shorter name is meant: "2019", not "2019 restated"
+        least = {
+            shared[place]: min(len(names[p]) for p in best if shared[p] == shared[place]) for place in best
+        }
+        best = [place for place in best if len(names[place]) == least[shared[place]]]
+        heads = frozenset(word for name in self.columns for word in content_words(name))
+        held = {place: set(content_words(self.cells[place])) - heads for place in rest if place not in best}
+        return self.sentence(best, with_cells=[place for place, own in held.items() if own and own <= words])
+
+    def _valued(self, place: int) -> str:
+        cell, name = self.cells[place], self.columns[place]
+        if not _FIGURE.fullmatch(cell) or _YEAR.fullmatch(cell):
+            return cell
+        own = _OWN_UNIT.search(f"{self.label} {name}") and not _MONEY.search(cell)
+        scale = "" if own or "per share" in self.label.lower() else self._scale(name)
+        return f"{cell} {scale}" if scale else cell
+
+    def _scale(self, name: str) -> str:
+        for text in (name, self.columns[0], self.caption):
+            if found := _SCALE.search(text):
+                word = next(filter(None, found.groups()))
+                return "thousand" if word == "000" else word.lower()
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """A sentence of a text, or a row of a table as one; ``span`` is where it stands."""
+
+    span: Span
+    text: str
+    row: TableRow | None = None
+
+
+def sayings(text: str, caption: str = "", columns: Sequence[str] = ()) -> list[Saying]:
+    """Return the sentences of a text, the rows of its table among them, in their order.
+
+    Args:
+        text: prose, and lines of cells apart by `` | ``.
+        caption: names the table.
+        columns: name its cells; without them a row is said as it stands.
+    """
+    found: list[Saying] = []
+    start, group = 0, ""
+    for begin, end, cells in _table_lines(text, tuple(columns)):
+        found += _prose(text, start, begin)
+        start = end
+        if sum(map(bool, cells)) == 1 and not any(map(str.isdigit, "".join(cells))):
+            group = next(filter(None, cells))
+            found.append(Saying(Span(begin, end), group))
+        elif cells != tuple(columns):
+            # what is summed up ends with its sum
+            group = "" if _TOTAL.match(cells[0]) else group
+            row = TableRow(Span(begin, end), cells, tuple(columns), caption, group)
+            found.append(Saying(row.span, row.sentence(), row))
+    return [*found, *_prose(text, start, len(text))]
+
+
+def _table_lines(text: str, columns: tuple[str, ...]) -> Iterator[tuple[int, int, tuple[str, ...]]]:
+    """Yield where each row of so many cells stands, and its cells."""
+    if len(columns) < 2 or CELLS.strip() not in text:
+        return
+    start = 0
+    for line in text.split("\n"):
+        # a cell at an end of the line may be empty
+        cells = tuple(" ".join(cell.split()) for cell in f" {line} ".split(CELLS))
+        if len(cells) == len(columns):
+            yield start, start + len(line), cells
+        start += len(line) + 1
+
+
+def _prose(text: str, start: int, end: int) -> Iterator[Saying]:
+    for span in pieces(text[start:end]):
+        yield Saying(Span(start + span.start, start + span.end), text[start + span.start : start + span.end])
+
+
+def _tidy(name: str) -> str:
+    return name.replace(",,", ",").strip(" ,:")
+
+
+def markdown(text: str, caption: str = "", columns: Sequence[str] = ()) -> str:
+    """Return a text whose table is one of Markdown: with its caption, its head and the line below it."""
+    first = next(_table_lines(text, tuple(columns)), None)
+    if first is None:
+        return text
+    begin, end, cells = first
+    rule = "|".join(["---"] * len(columns))
+    if cells == tuple(columns):
+        return f"{text[:end]}\n{rule}{text[end:]}"
+    above = [] if not caption or caption in text else [caption]
+    return text[:begin] + "\n".join([*above, CELLS.join(columns), rule, text[begin:]])
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A text whose rows are sentences, and where each stretch of it comes from."""
+
+    text: str
+    parts: tuple[tuple[Span, Span], ...] = ()
+
+    def origin(self, span: Span) -> Span:
+        """Return the stretch that was read for one of the text; all of a row for a part of it."""
+        if not self.parts:
+            return span
+        touched = [
+            (here, there) for here, there in self.parts if here.start < span.end and span.start < here.end
+        ]
+        if not touched:
+            return Span(0, 0)
+        (here, first), (last_here, last) = touched[0], touched[-1]
+        same = here.end - here.start == first.end - first.start
+        start = first.start + max(span.start - here.start, 0) if same else first.start
+        same = last_here.end - last_here.start == last.end - last.start
+        return Span(start, last.end - max(last_here.end - span.end, 0) if same else last.end)
+
+
+def spoken(text: str, caption: str = "", columns: Sequence[str] = ()) -> Spoken:
+    """Return a text with its rows as sentences, for who reads sentences alone."""
+    found = sayings(text, caption, columns)
+    if not any(saying.row for saying in found):
+        return Spoken(text)
+    said, parts, length = [], [], 0
+    for saying in found:
+        ended = saying.text if saying.text.endswith((".", "!", "?")) or not saying.row else f"{saying.text}."
+        parts.append((Span(length, length + len(ended)), saying.span))
+        said.append(ended)
+        length += len(ended) + 1
+    return Spoken("\n".join(said), tuple(parts))

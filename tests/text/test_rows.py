@@ -1,0 +1,147 @@
+"""Rows of tables as sentences, and what of them a question asks for."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hybrid.text.rows import markdown, sayings, spoken
+from hybrid.types import Span
+
+_SALES = ("", "Years Ended September 30, 2019", "Years Ended September 30, 2018", "2017")
+_TEXT = """The table presents sales.
+
+ | Years Ended September 30, 2019 | Years Ended September 30, 2018 | 2017
+Revenue: |  |  |
+Fixed Price | $  1,452.4 | $1,146.2 | 1,036.9
+Total sales | $1,496.5 | $1,202.9 | $1,107.7
+Share of services | 12% | 13% | 14%
+EPS (per share) | $1.5 | 1.6 | 1.7
+Founded | 2001 | 2002 | n/a"""
+
+
+def _rows(text, columns, caption=""):
+    return [saying.row for saying in sayings(text, caption, columns) if saying.row]
+
+
+def test_a_row_is_a_sentence_with_names_unit_and_scale():
+    said = [saying.text for saying in sayings(_TEXT, "Sales (in millions)", ("", "2019", "2018", "2017"))]
+    assert said[-5:] == [
+        "Revenue, Fixed Price: 2019 $ 1,452.4 million; 2018 $1,146.2 million; 2017 1,036.9 million",
+        "Total sales: 2019 $1,496.5 million; 2018 $1,202.9 million; 2017 $1,107.7 million",
+        "Share of services: 2019 12%; 2018 13%; 2017 14%",
+        "EPS (per share): 2019 $1.5; 2018 1.6; 2017 1.7",
+        "Founded: 2019 2001; 2018 2002; 2017 n/a",
+    ]
+
+
+def test_each_sentence_stands_where_it_was_read_and_the_head_is_none():
+    found = sayings(_TEXT, "", _SALES)
+    assert [_TEXT[one.span.start : one.span.end].split(" | ")[0] for one in found] == [
+        "The table presents sales.",
+        "Revenue:",
+        "Fixed Price",
+        "Total sales",
+        "Share of services",
+        "EPS (per share)",
+        "Founded",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        (
+            "What is the amount of total sales in 2019?",
+            "Total sales, Years Ended September 30, 2019: $1,496.5 million",
+        ),
+        ("What were total sales in 2017?", "Total sales, 2017: $1,107.7 million"),
+        (
+            "How did total sales change from 2018 to 2017?",
+            "Total sales: Years Ended September 30, 2018 $1,202.9 million; 2017 $1,107.7 million",
+        ),
+        (
+            "In which year were total sales the largest?",
+            "Total sales: Years Ended September 30, 2019 $1,496.5 million; "
+            "Years Ended September 30, 2018 $1,202.9 million; 2017 $1,107.7 million",
+        ),
+    ],
+)
+def test_the_cells_are_said_whose_columns_are_named(question, said):
+    row = next(row for row in _rows(_TEXT, _SALES, "in $ millions") if row.label == "Total sales")
+    assert row.asked(question) == said
+
+
+@pytest.mark.parametrize(
+    ("line", "columns", "question", "said"),
+    [
+        (
+            "P055 | a part | 85 | 3.5",
+            ("Part", "Description", "Stock in Bremen", "Price in euros"),
+            "What is the stock in Bremen of part P055?",
+            "P055, Stock in Bremen: 85",
+        ),
+        (
+            "P055 | Bremen | 85",
+            ("Part", "City", "Stock"),
+            "What is the stock in Bremen of part P055?",
+            "P055, Bremen, Stock: 85",
+        ),
+        ("Ann | chair", ("Name", "Role"), "Who is Ann?", "Ann, Role: chair"),
+        (" | 5", ("", "Total"), "How many?", "Total: 5"),
+    ],
+)
+def test_which_row_it_is_is_said_beside_the_cell(line, columns, question, said):
+    (row,) = _rows(line, columns)
+    assert row.asked(question) == said
+
+
+@pytest.mark.parametrize(
+    ("caption", "scale"),
+    [
+        ("(in thousands)", " thousand"),
+        ("Sales, $ in millions, except per share", " million"),
+        ("(in millions of dollars)", " million"),
+        ("EUR million", " million"),
+        ("($000s)", " thousand"),
+        ("Sales in Bremen", ""),
+        ("", ""),
+    ],
+)
+def test_the_scale_is_what_the_table_says(caption, scale):
+    (row,) = _rows("Sales | 5,000", ("", "2019"), caption)
+    assert row.sentence() == f"Sales, 2019: 5,000{scale}"
+
+
+def test_without_columns_a_table_is_said_line_by_line():
+    assert [one.text for one in sayings("a | 1\nb | 2\nc | 3")] == ["a | 1", "b | 2", "c | 3"]
+
+
+def test_a_table_is_shown_with_its_head():
+    columns = ("Part", "Stock")
+    assert markdown("Part | Stock\nP1 | 5", "T", columns) == "Part | Stock\n---|---\nP1 | 5"
+    assert markdown("P2 | 7\nP3 | 8", "T", columns) == "T\nPart | Stock\n---|---\nP2 | 7\nP3 | 8"
+    assert markdown("Just text.", "T", columns) == "Just text."
+
+
+def test_what_is_read_leads_back_to_the_text():
+    read = spoken(_TEXT, "(in millions)", _SALES)
+    assert "Total sales: Years Ended September 30, 2019 $1,496.5 million;" in read.text
+    begin = read.text.index("$1,496.5")
+    span = read.origin(Span(begin, begin + 8))
+    assert _TEXT[span.start : span.end] == "Total sales | $1,496.5 | $1,202.9 | $1,107.7"
+    begin = read.text.index("presents")
+    span = read.origin(Span(begin, begin + 8))
+    assert _TEXT[span.start : span.end] == "presents"
+    assert spoken("Just text.").origin(Span(0, 4)) == Span(0, 4)
+
+
+@given(
+    st.text(st.sampled_from("ab1 |\n.$:"), max_size=60), st.lists(st.sampled_from(["", "a", "1"]), max_size=4)
+)
+def test_nothing_is_read_that_does_not_stand_there(text, columns):
+    read = spoken(text, "", tuple(columns))
+    whole = read.origin(Span(0, len(read.text)))
+    assert 0 <= whole.start <= whole.end <= len(text)
+    for one in sayings(text, "", tuple(columns)):
+        assert 0 <= one.span.start < one.span.end <= len(text)
+        assert one.row is None or one.row.cells != tuple(columns)
