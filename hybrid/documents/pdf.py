@@ -249,6 +249,7 @@ class _Glyphs:
         order = np.lexsort((self.index, self.left, height, self.codes))
         same = (np.diff(self.codes[order]) == 0) & (np.diff(height[order]) == 0)
         width = (self.right - self.left)[order]
+        same &= np.abs(np.diff(width)) < 0.02 * self.size[order][1:]  # letters of one ligature have its box
         width = np.minimum(width[1:], width[:-1])
         aside = np.clip(0.16 * self.size[order][1:], 0.3 * width, 0.7 * width)
         same &= np.diff(self.left[order]) < aside
