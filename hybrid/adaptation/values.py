@@ -58,7 +58,7 @@ class QueryPair:
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class Sifted:
     """How many examples were left out for a reason."""
 
     reason: str
@@ -71,7 +71,7 @@ class Examples:
 
     train: tuple[Example, ...]
     validation: tuple[Example, ...]
-    left_out: tuple[LeftOut, ...] = ()
+    left_out: tuple[Sifted, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Pairs:
 
     train: tuple[QueryPair, ...]
     validation: tuple[QueryPair, ...]
-    left_out: tuple[LeftOut, ...] = ()
+    left_out: tuple[Sifted, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

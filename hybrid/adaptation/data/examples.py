@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
-from hybrid.adaptation.values import Example, ExampleKind, LeftOut
+from hybrid.adaptation.values import Example, ExampleKind, Sifted
 from hybrid.files import hash_text
 from hybrid.generation.prompts import Prompts
 from hybrid.questions.checking import LEAK_WORDS, Seen, key_of, runs_of
@@ -164,7 +164,7 @@ class Sieve:
         return _RUNS if self._runs & runs_of([text], LEAK_WORDS) else ""
 
 
-def sift_questions(questions: Sequence[Question], sieve: Sieve) -> tuple[list[Question], list[LeftOut]]:
+def sift_questions(questions: Sequence[Question], sieve: Sieve) -> tuple[list[Question], list[Sifted]]:
     """Return the questions that may be trained on, and how many may not."""
     reasons = [sieve.question(question) for question in questions]
     kept = [question for question, reason in zip(questions, reasons, strict=True) if not reason]
@@ -173,7 +173,7 @@ def sift_questions(questions: Sequence[Question], sieve: Sieve) -> tuple[list[Qu
 
 def sift_examples(
     examples: Sequence[Example], sieve: Sieve, *, after: Sequence[Example] = ()
-) -> tuple[list[Example], list[LeftOut]]:
+) -> tuple[list[Example], list[Sifted]]:
     """Return the examples that may be trained on, each once, and how many were left out.
 
     Near-duplicates are looked for among instructions and plain texts. What is read or labelled is mostly made
@@ -215,9 +215,9 @@ class _Before:
         return ""
 
 
-def counted(reasons: Sequence[str]) -> list[LeftOut]:
+def counted(reasons: Sequence[str]) -> list[Sifted]:
     """Return how often each reason was given; an empty one is none."""
-    return [LeftOut(reason, count) for reason, count in sorted(Counter(reasons).items()) if reason]
+    return [Sifted(reason, count) for reason, count in sorted(Counter(reasons).items()) if reason]
 
 
 def _overlap(one: Evidence, other: Evidence) -> bool:

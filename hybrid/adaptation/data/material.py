@@ -20,7 +20,7 @@ from hybrid.adaptation.data.examples import (
 )
 from hybrid.adaptation.data.files import Given, require_examples
 from hybrid.adaptation.data.reading import NEAR_MISS_SHARE, WITHOUT_SHARE, reading_examples
-from hybrid.adaptation.values import Example, ExampleKind, Examples, LeftOut
+from hybrid.adaptation.values import Example, ExampleKind, Examples, Sifted
 from hybrid.config import Settings
 from hybrid.errors import UsageError
 from hybrid.generation.prompts import load_prompts
@@ -149,7 +149,7 @@ def make_examples(
     total: Counter[str] = Counter()
     for part in (*making.left_out, *left_out, *left_out_too):
         total[part.reason] += part.count
-    dropped = tuple(LeftOut(reason, count) for reason, count in sorted(total.items()))
+    dropped = tuple(Sifted(reason, count) for reason, count in sorted(total.items()))
     return Examples(tuple(train), tuple(validation), dropped)
 
 
@@ -160,7 +160,7 @@ class _Making:
         self, retriever: Retriever, settings: Settings, split: Split, sieve: Sieve, count: Count
     ) -> None:
         self.split, self.sieve = split, sieve
-        self.left_out: list[LeftOut] = []
+        self.left_out: list[Sifted] = []
         self._retriever, self._settings, self._count = retriever, settings, count
         self._prompts = load_prompts(settings.generation.language, settings.generation.prompt)
 
@@ -239,7 +239,7 @@ class _Making:
             return []
         finally:
             self.left_out += counted(leaks)
-        self.left_out += [LeftOut(dropped.reason, dropped.count) for dropped in made.dropped]
+        self.left_out += [Sifted(dropped.reason, dropped.count) for dropped in made.dropped]
         return list(made.questions)
 
     def _reading(self, questions: Sequence[Question], sources: frozenset[str]) -> list[Example]:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from hybrid.adaptation.forgetting.measure import paired_change
-from hybrid.adaptation.values import Change, Example, ExampleKind, LeftOut
+from hybrid.adaptation.values import Change, Example, ExampleKind, Sifted
 from hybrid.files import hash_text
 from hybrid.models.dialogue import Dialogue
 
@@ -49,7 +49,7 @@ class EncodedSet:
     """What fits, in the given order, and what was left out."""
 
     encoded: tuple[Encoded, ...]
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[Sifted, ...]
 
     @property
     def tokens(self) -> int:
@@ -97,7 +97,7 @@ def encode(examples: Sequence[Example], dialogue: Dialogue, *, max_tokens: int) 
             dropped["without a completion"] += 1
         else:
             kept.append(Encoded(example, ids, start))
-    return EncodedSet(tuple(kept), tuple(LeftOut(reason, count) for reason, count in sorted(dropped.items())))
+    return EncodedSet(tuple(kept), tuple(Sifted(reason, count) for reason, count in sorted(dropped.items())))
 
 
 def grouped(encoded: Sequence[Encoded], size: int, *, seed: int, epoch: int) -> list[list[Encoded]]:

@@ -31,7 +31,7 @@ from hybrid.adaptation.training.encoding import (
 )
 from hybrid.adaptation.training.loop import Fit, Schedule, fit, is_main
 from hybrid.adaptation.training.methods import AdapterPlan, attach, load_base, plan_for, precision, save_lora
-from hybrid.adaptation.values import Change, Example, Examples, LeftOut
+from hybrid.adaptation.values import Change, Example, Examples, Sifted
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import UsageError
 from hybrid.files import hash_text
@@ -77,7 +77,7 @@ class TunedGenerator:
     strength: float
     gain: Change | None
     tokens: int
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[Sifted, ...]
 
 
 @dataclass(frozen=True, slots=True)

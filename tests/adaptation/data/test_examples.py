@@ -13,7 +13,7 @@ from hybrid.adaptation.data.examples import (
     text_examples,
     windows,
 )
-from hybrid.adaptation.values import Example, ExampleKind, LeftOut
+from hybrid.adaptation.values import Example, ExampleKind, Sifted
 from hybrid.config import GenerationSettings
 from hybrid.generation.answering import Answerer
 from hybrid.generation.prompts import load_prompts
@@ -110,7 +110,7 @@ def test_questions_on_the_same_text_are_no_duplicates_of_each_other():
 
 
 def test_reasons_are_counted_in_order():
-    assert counted(["b", "", "a", "b"]) == [LeftOut("a", 1), LeftOut("b", 2)]
+    assert counted(["b", "", "a", "b"]) == [Sifted("a", 1), Sifted("b", 2)]
 
 
 def test_windows_hold_whole_sentences_and_nearly_all_of_the_text():
