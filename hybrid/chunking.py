@@ -20,6 +20,8 @@ _SENSIBLE_TOKENS = 256
 _RIGID = (BlockKind.CODE, BlockKind.TABLE)
 # Where so many characters name the columns a row fills chunks by itself, and no name finds its cell.
 _LONGEST_NAMES = 2_000
+# A word longer than any is one token, "unknown", to most models: so many letters count as one at least.
+_LETTERS, _UNKNOWN = 8, 100
 # A chunk at least this full is closed rather than topped up with a part of the next block.
 _FULL_ENOUGH = 0.5
 
@@ -244,7 +246,8 @@ def _units(
         inner = text[block.start : block.end]
         parts = sentence_spans(inner) if block.kind is BlockKind.PARAGRAPH else _lines(inner)
         spans.append([Span(block.start + part.start, block.start + part.end) for part in parts])
-    counts = iter(counter.count_tokens([text[part.start : part.end] for parts in spans for part in parts]))
+    texts = [text[part.start : part.end] for parts in spans for part in parts]
+    counts = map(_size, texts, counter.count_tokens(texts))
     units: list[_Atom] = []
     for block, head, parts in zip(blocks, heads, spans, strict=True):
         room = budget - head.tokens if head else budget
@@ -260,6 +263,10 @@ def _units(
             for place, (part, tokens) in enumerate(pieces)
         )
     return units
+
+
+def _size(text: str, tokens: int) -> int:
+    return tokens if len(text) <= _LETTERS * tokens else max(tokens, len("".join(text.split())) // _LETTERS)
 
 
 def _head(block: Block, counter: TokenCounter, budget: int) -> _TableHead | None:
@@ -289,7 +296,7 @@ def _lines(text: str) -> list[Span]:
 def _hard_split(text: str, part: Span, counter: TokenCounter, budget: int) -> list[tuple[Span, int]]:
     """Cut a stretch without any better place, at tokens and if it can be at white space."""
     inner = text[part.start : part.end]
-    tokens = counter.token_spans(inner)
+    tokens = [piece for token in counter.token_spans(inner) for piece in _known(token)]
     pieces: list[tuple[Span, int]] = []
     first = 0
     while first < len(tokens):
@@ -306,6 +313,14 @@ def _hard_split(text: str, part: Span, counter: TokenCounter, budget: int) -> li
         first = last
     # a stretch that the tokeniser ignores altogether still belongs to the text
     return pieces or [(part, 1)]
+
+
+def _known(token: Span) -> list[Span]:
+    """Return a token, or pieces of one that is longer than any word."""
+    if token.end - token.start <= _UNKNOWN:
+        return [token]
+    starts = range(token.start, token.end, _LETTERS)
+    return [Span(start, min(start + _LETTERS, token.end)) for start in starts]
 
 
 def _pack(units: list[_Atom], budget: int, overlap: int) -> Iterator[tuple[Span, _TableHead | None]]:

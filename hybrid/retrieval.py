@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 
 import numpy as np
 
@@ -14,7 +16,7 @@ from hybrid.config import FusionMethod, RetrievalMode, RetrievalSettings
 from hybrid.files import valid_utf8
 from hybrid.index import Index, Scored, require_embedder
 from hybrid.models import Embedder, Reranker, Vectors
-from hybrid.text.words import NEGATORS, STOP_WORDS, tokens
+from hybrid.text.words import NEGATORS, STOP_WORDS, content_words, tokens
 from hybrid.tracing import span
 from hybrid.types import Chunk, Hit
 
@@ -23,6 +25,9 @@ _RANK_CONSTANT = 60
 _SHINGLE = 5
 # Where copies take the places of the best, so many times as many are looked at, and so many at the most.
 _DEEPER, _DEEPEST = 4, 10_000
+# Where tables are among so many of the best, the best line of each counts for so much of the fused score.
+_READ, _LINE = 50, 0.7
+_LINE_ENDS = re.compile(r"\n+|(?<=[.!?;:])\s+|(?<=[。！？])")
 _WORD = re.compile(r"\w+(?:[.,:/'’-]\w+)*")
 
 
@@ -151,7 +156,12 @@ class Retriever:
     ) -> list[Hit]:
         settings = self.settings
         count = max(settings.k, settings.rerank_depth if self.reranker else 0)
-        hits = distinct(self._hits(ranked, cosines, bm25), settings.duplicate_overlap, count)
+        found: Iterator[Hit] = self._hits(ranked, cosines, bm25)
+        if settings.mode is RetrievalMode.FUSION and settings.fusion is FusionMethod.WEIGHTED:
+            best = list(islice(found, _READ))
+            tables = any(hit.chunk.columns for hit in best)
+            found = chain(by_best_line(question, best), map(_unread, found)) if tables else chain(best, found)
+        hits = distinct(found, settings.duplicate_overlap, count)
         if self.reranker is not None:
             hits = rerank(self.reranker, question, hits)
         return hits[: settings.k]
@@ -165,6 +175,35 @@ class Retriever:
             chunks = self.index.chunks([scored.position for scored in block])
             for one, chunk in zip(block, chunks, strict=True):
                 yield Hit(chunk, one.score, cosines[one.position], bm25.get(one.position))
+
+
+def by_best_line(question: str, hits: Sequence[Hit]) -> list[Hit]:
+    """Return hits in the order of their fused scores and of what their best line has of the question.
+
+    Tables of one kind have the same words; which of them is meant shows where all words of a question are
+    together: in one row with its columns. Sentences are read alike, so that prose beside them is not worse.
+    """
+    words = frozenset(content_words(question))
+    lines = [[words & line for line in _lines_of(hit.chunk)] for hit in hits]
+    held = Counter(word for own in lines for word in frozenset[str]().union(*own))
+    weight = {word: math.log(1 + len(hits) / (1 + held[word])) for word in words}
+    total = math.fsum(weight.values()) or 1.0
+    shares = [max((math.fsum(map(weight.__getitem__, line)) for line in own), default=0.0) for own in lines]
+    scores = [
+        (hit.score + _LINE * share / total) / (1 + _LINE) for hit, share in zip(hits, shares, strict=True)
+    ]
+    read = [replace(hit, score=score) for hit, score in zip(hits, scores, strict=True)]
+    return sorted(read, key=lambda hit: -hit.score)
+
+
+def _unread(hit: Hit) -> Hit:
+    return replace(hit, score=hit.score / (1 + _LINE))
+
+
+def _lines_of(chunk: Chunk) -> list[frozenset[str]]:
+    """Return the content words of each sentence or row, with those above it."""
+    above = content_words("\n".join((*chunk.headings[-1:], chunk.caption, *chunk.columns)))
+    return [frozenset((*above, *content_words(line))) for line in _LINE_ENDS.split(chunk.text) if line]
 
 
 def _says(question: str) -> bool:

@@ -324,6 +324,13 @@ def test_without_overlap_nothing_is_said_twice():
     ]
 
 
+def test_a_word_that_is_longer_than_any_is_cut():
+    text = f"See {'d3b0' * 5_000} there."
+    chunks = [item.chunk for item in _chunks(Document("a", text), ChunkSettings(max_tokens=40))]
+    assert max(len(chunk.text) for chunk in chunks) <= 40 * 8
+    assert "".join("".join(chunk.text.split()) for chunk in chunks) == "".join(text.split())
+
+
 def test_a_sentence_that_is_too_long_is_cut_at_white_space():
     text = " ".join(f"w{number}" for number in range(50))
     chunks = [t for _, t in _paths(Document("a", text), max_tokens=12, overlap_tokens=0)]

@@ -13,6 +13,7 @@ from hybrid.index import Index, Scored
 from hybrid.ingestion import Ingestor
 from hybrid.retrieval import (
     Retriever,
+    by_best_line,
     distinct,
     reciprocal_rank_fusion,
     rerank,
@@ -342,6 +343,47 @@ def test_the_best_hit_always_stays_and_the_order_too(texts, overlap):
     assert kept[:1] == hits[:1]
     assert [hit.score for hit in kept] == sorted((hit.score for hit in kept), reverse=True)
     assert distinct(kept, overlap, 9) == kept
+
+
+# --- tables ----------------------------------------------------------------------------------------
+
+
+def _table_hit(text, score, **changes):
+    hit = _hit(text)
+    return dataclasses.replace(hit, score=score, chunk=dataclasses.replace(hit.chunk, **changes))
+
+
+def test_the_row_that_has_all_words_of_a_question_wins_over_words_here_and_there():
+    columns = ("", "2019", "2018")
+    meant = _table_hit("Sales | 1 | 2\nService cost | 5 | 6", 0.6, columns=columns)
+    other = _table_hit("Service sales | 1 | 2\nTotal cost | 5 | 6", 1.0, columns=("", "2017", "2016"))
+    prose = _table_hit("The service cost of 2019 was six.", 0.55)
+    found = by_best_line("What was the service cost in 2019?", [prose, other, meant])
+    assert found[0].chunk == meant.chunk
+    scores = [hit.score for hit in found]
+    assert scores == sorted(scores, reverse=True) and min(scores) > 0 and max(scores) <= 1
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory, embedder):
+    folder = tmp_path_factory.mktemp("reports")
+    (folder / "docs").mkdir()
+    for year in range(2000, 2040):
+        rows = "\n".join(f"| {name} | 7 | 9 |" for name in ("Sales", "Service cost", "Tax"))
+        (folder / "docs" / f"{year}.md").write_text(f"| Item | {year} | Before |\n|---|---|---|\n{rows}\n")
+    Ingestor(folder / "domain", embedder, DocumentSettings(workers=1), ChunkSettings()).ingest(
+        folder / "docs"
+    )
+    return Index.open(folder / "domain")
+
+
+def test_scores_fall_down_a_ranking_of_tables_and_only_fused_ones_are_read(reports, embedder):
+    found = Retriever(reports, embedder, RetrievalSettings(k=40)).search("service cost in 2017")
+    assert found[0].chunk.source == "2017.md"
+    scores = [hit.score for hit in found]
+    assert len(found) == 40 and scores == sorted(scores, reverse=True)
+    lexical = Retriever(reports, embedder, RetrievalSettings(mode=RetrievalMode.LEXICAL)).search("tax 2017")
+    assert all(hit.score == hit.lexical for hit in lexical) and lexical[0].chunk.source == "2017.md"
 
 
 # --- what hides others -----------------------------------------------------------------------------

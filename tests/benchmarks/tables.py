@@ -50,7 +50,7 @@ def main() -> None:
         assistant = Assistant("tables", settings=settings)
         if not (assistant.folder / "CURRENT").is_file():
             assistant.index(options.data / "docs")
-        found: dict[str, list[tuple[bool, bool, bool]]] = defaultdict(list)
+        found: dict[str, list[tuple[bool, ...]]] = defaultdict(list)
         memory: list[int] = []
         for begun in range(0, len(asked), _AT_ONCE):
             for row in asked[begun : begun + _AT_ONCE]:
@@ -58,11 +58,11 @@ def main() -> None:
             memory.append(_resident_mb())
             note(f"{begun + _AT_ONCE} questions, {memory[-1]} MB")
     shares = {
-        kind: [sum(row[place] for row in rows) / len(rows) for place in range(3)]
+        kind: [sum(row[place] for row in rows) / len(rows) for place in range(4)]
         for kind, rows in found.items()
     }
     print_table(
-        ("from", "questions", "right page", "in the passages", f"in {_WORDS} words"),
+        ("from", "questions", "right page", "in the passages", "in the answer", f"in {_WORDS} words"),
         [(kind, str(len(found[kind])), *(f"{share:.2f}" for share in shares[kind])) for kind in _KINDS],
     )
     print_table(("questions", "MB"), [(str(_AT_ONCE * (n + 1)), str(mb)) for n, mb in enumerate(memory)])
@@ -75,8 +75,8 @@ def main() -> None:
     print_json({"shares": shares, "memory_mb": memory})
 
 
-def _measured(assistant: Assistant, row: dict, options: argparse.Namespace) -> tuple[bool, bool, bool]:
-    """Return whether page, passages and answer are right."""
+def _measured(assistant: Assistant, row: dict, options: argparse.Namespace) -> tuple[bool, ...]:
+    """Return whether page, passages, answer and short answer are right."""
     if options.passages:
         said, hits = "", tuple(assistant.search(row["question"]))
     else:
@@ -90,7 +90,7 @@ def _measured(assistant: Assistant, row: dict, options: argparse.Namespace) -> t
     if options.misses and not (there if options.passages else right):
         kind = "unread" if there else "page" if page else "no page"
         note(f"{row['answer_from']} {row['source']} {kind}: {row['question']} {row['answers']} {said}")
-    return page, there, right and len(said.split()) <= _WORDS
+    return page, there, right, right and len(said.split()) <= _WORDS
 
 
 def _resident_mb() -> int:
