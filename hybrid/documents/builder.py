@@ -46,21 +46,6 @@ def clean(text: str) -> str:
     return unicodedata.normalize("NFC", _SURROGATES.sub("\ufffd", text))
 
 
-_EXPONENT = re.compile(r"[+\-−–]?\d+(?:[.,]\d+)?|\d*[+\-−–]")
-_UNIT = re.compile(r"(?:\b[A-Za-zµμ]|\b(?:[kcdmnµμ]m|ft|in|yd|mi|kg|sec))$")
-
-
-def raised(before: str, text: str) -> str:
-    """Return what stands above the line so that it joins no number: ``10^6``, ``m^2``, ``note [12]``."""
-    mark = text.strip()
-    if mark == "o" and re.search(r"\d\s?$", before):
-        return "°"
-    if re.search(r"[\d)\]]$", before) or _UNIT.search(before):
-        return f"^{mark}" if _EXPONENT.fullmatch(mark) else text
-    is_note = before.strip() and re.fullmatch(r"\d[\d,;\s–-]*", mark)
-    return f" [{mark}]" if is_note else text
-
-
 def one_line(text: str) -> str:
     """Return the text on one line with single spaces."""
     return " ".join(clean(text).split())

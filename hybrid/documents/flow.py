@@ -7,7 +7,8 @@ import re
 import textwrap
 from collections.abc import Callable
 
-from hybrid.documents.builder import TextBuilder, raised
+from hybrid.documents.builder import TextBuilder
+from hybrid.documents.marks import lowered, raised
 from hybrid.types import BlockKind
 
 
@@ -267,12 +268,10 @@ class Flow:
     def _end_script(self, tag: str) -> None:
         start = self._raised_at if tag == "sup" else self._lowered_at
         if 0 <= start <= len(self._inline):
-            before = "".join(self._inline[max(0, start - 3) : start])
-            text = "".join(self._inline[start:])
-            if tag == "sup":
-                self._inline[start:] = [raised(before, text)]
-            elif before[-1:].isdigit() and text.strip().isdigit():
-                self._inline[start:] = [f"_{text.strip()}"]
+            before, text = (
+                "".join(part) for part in (self._inline[max(0, start - 3) : start], self._inline[start:])
+            )
+            self._inline[start:] = [raised(before, text) if tag == "sup" else lowered(before, text)]
         self._raised_at = self._lowered_at = -1
 
     def _begin(self, tag: str, start: int) -> None:

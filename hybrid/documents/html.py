@@ -14,7 +14,7 @@ from hybrid.documents.boilerplate import BORDERS, HEADINGS, MACHINERY, Boilerpla
 from hybrid.documents.builder import TextBuilder, one_line
 from hybrid.documents.encoding import declared_codecs
 from hybrid.documents.grid import Grid
-from hybrid.documents.marks import formula, is_script, local, script_text
+from hybrid.documents.marks import formula, is_script, local, lowered, raised
 from hybrid.documents.source import SourceFile, Unreadable
 from hybrid.documents.text import decode
 from hybrid.types import BlockKind, Document
@@ -183,11 +183,19 @@ class PageWalk:
     def _raise(self, script: Element, start: int) -> None:
         """Write what is raised or lowered so that it changes no number: ``10^6``, ``note [12]``."""
         parts = self._inline[start:]
-        if len(parts) > _LONG_SCRIPT or not "".join(parts).strip():
+        text = "".join(parts).strip()
+        if len(parts) > _LONG_SCRIPT or not text:
             return
         before = "".join(self._inline[max(0, start - 4) : start])[-20:]
-        is_link = "a" in (script.tag, script.getparent().tag) or next(script.iter("a"), None) is not None
-        self._inline[start:] = [script_text("".join(parts).strip(), before, script, is_link=is_link)]
+        below = script.getprevious()
+        if script.tag == "sub":
+            shown = lowered(before, text)
+        elif below is not None and below.tag == "sub" and not below.tail and text.isalnum():
+            shown = f"^{text}"
+        else:
+            is_link = "a" in (script.tag, script.getparent().tag) or next(script.iter("a"), None) is not None
+            shown = raised(before, text, script.tail or "", is_link=is_link)
+        self._inline[start:] = [shown]
 
     def _picture(self, image: Element) -> None:
         text = one_line(image.get("alt", ""))

@@ -8,13 +8,13 @@ from lxml import etree
 
 from hybrid.documents.boilerplate import MACHINERY, Element
 
-_NOTES = re.compile(r"\d+(?:\s*[,–-]\s*\d+)*|[a-z](?:\s*,\s*[a-z])*")
+_NOTES = re.compile(r"\d+(?:\s*[,;–-]\s*\d+)*|[a-z](?:\s*,\s*[a-z])*")
 _NOTE_LETTERS = frozenset("bcdfgh")
 _PRICE_BEFORE = re.compile(r"[$€£¥]\s?\d[\d,]*$")
-_NUMBER_BEFORE = re.compile(r"\d\)?$")
-_GROUPED_BEFORE = re.compile(r"\d[.,]\d{3}(?:\.\d+)?$")
+_DIGIT_BEFORE = re.compile(r"\d\)?\s?$")
+# what a raised number is a power of: a short number that stands alone, a unit or a letter, a term in brackets
 _BASE_BEFORE = re.compile(
-    r"(?:^|[^\w])(?:[^\W\d_]|[kcmµnd]m|ft|in|yd|mi|kg|mol|min|cd|sr|Hz|Pa)$|[)\]]$"
+    r"(?<![\d.,])\d{1,3}\)?$|(?:^|[^\w])(?:[^\W\d_]|[kcmµnd]m|ft|in|yd|mi|kg|mol|min|sec|cd|sr|Hz|Pa)$|[)\]]$"
     r"|[=+−*/·×]\s*[a-zA-Z]{1,3}$|(?:^|[^\d.,])10\s$"
 )
 _RAISED = re.compile(r"vertical-align\s*:\s*(?:super|text-top)", re.IGNORECASE)
@@ -37,36 +37,36 @@ def is_script(element: Element) -> bool:
     )
 
 
-def script_text(text: str, before: str, script: Element, *, is_link: bool) -> str:
-    """Return what is raised or lowered behind ``before``: ``10^6``, ``note [12]``, ``H2O``, ``25°C``."""
-    if script.tag == "sub":
-        return f"_{text}" if _NUMBER_BEFORE.search(before) and text[:1].isdigit() else text
-    tail = (script.tail or "").lstrip()
+def lowered(before: str, text: str) -> str:
+    """Return what stands below the line so that it joins no number: ``10_2``, ``H2O``."""
+    return f"_{text}" if before[-1:].isdigit() and text[:1].isdigit() else text
+
+
+def raised(before: str, text: str, after: str = "", *, is_link: bool = False) -> str:
+    """Return what stands above the line so that it joins no number: ``10^6``, ``note [12]``, ``25°C``."""
+    text, after = text.strip(), after.lstrip()
     blank = "" if not before or before[-1].isspace() else " "
-    if text.isdigit() and tail[:1] in ("/", "⁄") and not is_link:
+    if text.isdigit() and after[:1] in ("/", "⁄") and not is_link:
         return f"{blank if before[-1:].isdigit() else ''}{text}"
     if text.strip("[]()") != text:
         return f"{blank}{text}"
-    if text in ("o", "0", "º") and re.match(r"[CF]\b", tail) and _NUMBER_BEFORE.search(before):
+    is_degree = text in ("o", "º") or (text == "0" and re.match(r"[CF]\b", after))
+    if is_degree and _DIGIT_BEFORE.search(before):
         return "°"
-    if is_link or (text.isdigit() and _GROUPED_BEFORE.search(before)):
+    if is_link:
         return f"{blank}[{text}]" if text.strip("*†‡§¶") else text
-    below = script.getprevious()
-    if below is not None and below.tag == "sub" and not below.tail and text.isalnum():
-        return f"^{text}"
     return _power(text, before) or (f"{blank}[{text}]" if _NOTES.fullmatch(text) else text)
 
 
 def _power(text: str, before: str) -> str:
     """Return what is raised as a power of what is before it, "" where it is the mark of a note."""
-    if text[0] in "+-−–" and len(text) > 1:
+    if re.fullmatch(r"[-+−–]\w+|\d+[-+−–]", text):
         return f"^{text}"
     if _AS_IT_IS.fullmatch(text):
         return text
     if _PRICE_BEFORE.search(before) and text.isdigit() and len(text) == 2:
         return f".{text}"
-    is_base = _NUMBER_BEFORE.search(before) or _BASE_BEFORE.search(before)
-    if not is_base or text in _NOTE_LETTERS:
+    if not _BASE_BEFORE.search(before) or text in _NOTE_LETTERS:
         return ""
     return f"^{text}" if text.isalnum() else f"^({text})"
 

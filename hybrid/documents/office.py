@@ -19,6 +19,7 @@ from lxml import etree
 
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import TextBuilder, one_line
+from hybrid.documents.marks import raised
 from hybrid.documents.source import SourceFile, Unreadable, open_zip
 from hybrid.types import BlockKind, Document
 
@@ -201,25 +202,6 @@ def finish(package: Package, source: str, *, hidden_slides: str = "") -> Documen
     )
 
 
-# what a raised number is a power of: a short number that stands alone, a unit or a letter, a term in brackets
-_BASE = re.compile(
-    r"(?:(?<![\d.,])\d{1,3}|\b(?:[A-Za-zµμ]|[kcdmnµμ]m|ft|in|yd|mi|kg|sec)|\([^()]*[-+−*/=][^()]*\))$"
-)
-
-
-def _raised(text: str, before: str) -> str:
-    """Return what stands above the line so that it changes no number: 10^6, m^2, note [12], 1st."""
-    mark = text.strip()
-    if mark == "o" and re.search(r"\d\s?$", before):
-        return "°"
-    if re.fullmatch(r"\d*[-+−–]|[-+−–]\d+", mark):
-        return f"^{mark}"
-    if _BASE.search(before) and re.fullmatch(r"\d+(?:[.,]\d+)?|(?<!\d)[a-z]", mark):
-        return mark if mark.isalpha() and before[-1].isdigit() else f"^{mark}"
-    is_note = before.strip() and re.fullmatch(r"\d[\d,;\s–-]*", mark)
-    return f" [{mark}]" if is_note else text
-
-
 class RunText:
     """The text of a paragraph under construction; raised digits neither join a number nor a word.
 
@@ -238,7 +220,7 @@ class RunText:
         if raised:
             self._raised += text
         elif text:
-            self._settle()
+            self._settle(text)
             self._parts.append(text)
 
     def take(self) -> str:
@@ -248,10 +230,10 @@ class RunText:
         self._parts.clear()
         return text
 
-    def _settle(self) -> None:
-        if self._raised:
-            self._parts.append(_raised(self._raised, "".join(self._parts[-3:])[-80:]))
-            self._raised = ""
+    def _settle(self, after: str = "") -> None:
+        if self._raised.strip():
+            self._parts.append(raised("".join(self._parts[-3:])[-80:], self._raised, after))
+        self._raised = ""
 
 
 _SYMBOL = dict(zip(range(0x41, 0x5B), "ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ", strict=True))
