@@ -18,7 +18,7 @@ SHORT = {
     "euc-kr": "가격: 450원|회의실 예약은 3일 전까지 해야 합니다.|이름,도시\n김철수,서울|부산광역시",
     "shift_jis": "id,name\n1,会議室予約\n2,資料|価格: 450円|警告：ポンプを止めてください|東京都|ﾎﾟﾝﾌﾟ 停止",
     "euc-jp": "会議室の予約は三日前までに。|価格: 450円|資料|氏名,都市\n山田太郎,東京",
-    "cp1252": "Grüße €|don’t pay “more” – naïve Müller|Señor Núñez pagó 5 €|Ça coûte 5 €|25 °C|Lykillinn er þar, það er ákveðið|© 2024|ÜBER",
+    "cp1252": "Grüße €|don’t pay “more” – naïve Müller|Señor Núñez pagó 5 €|25 °C|það er ákveðið|ÜBER",
     "cp1250": "Łódź, żółw, cena 5 zł|Příliš žluťoučký kůň|Gdańsk|árvíztűrő tükörfúrógép|część zamówienia",
     "iso-8859-2": "Łódź i Gdańsk.|Škoda stojí|Łódź, żółw, cena 5 zł|Příliš žluťoučký kůň",
     "mac-roman": "Größe für Müller|Le café coûte 3 €",
