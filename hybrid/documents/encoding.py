@@ -224,6 +224,9 @@ def _fits(sample: bytes, encoding: str) -> bool:
 
 def _wide(sample: bytes) -> str:
     """Return which encoding of two or four bytes has no mark and yet makes words."""
+    plain = sum(0x20 <= byte < 0x7F or byte in b"\t\n\r" for byte in sample)
+    if sample.count(0) < len(sample) // 4 and plain > 0.9 * (len(sample) - sample.count(0)):
+        raise Unreadable(_BINARY)  # text with a few of them, whose pairs of letters would all be Han
     for encoding in _WIDE:
         width = 4 if "32" in encoding else 2
         try:

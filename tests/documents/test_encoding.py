@@ -99,6 +99,11 @@ def test_texts_have_one_normal_form(read_one):
     assert (document.title, document.metadata["tags"]) == (composed, composed)
 
 
+def test_text_with_a_stray_nul_is_no_han():
+    with pytest.raises(Unreadable, match="binary"):
+        detect(b"a,b\n1,x\x00y\n2,z\n")
+
+
 def test_noise_of_two_bytes_is_binary():
     with pytest.raises(Unreadable, match="binary"):
         detect(bytes(range(256)) * 4)
