@@ -44,6 +44,7 @@ _HEADING_LENGTH = 200
 _BOLD_HEADING_LENGTH = 100
 _CAPTION_LENGTH = 300
 _LEVELS = 6
+# characters: a line of fewer ends before the end of its column
 _SHORT = 30
 
 
