@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +21,11 @@ _SENSIBLE_TOKENS = 256
 _RIGID = (BlockKind.CODE, BlockKind.TABLE)
 # Where so many characters name the columns a row fills chunks by itself, and no name finds its cell.
 _LONGEST_NAMES = 2_000
+# What leads to a table ends so, or speaks of it, and is no longer than a sentence.
+_SHOWS, _NAMED = (
+    re.compile(r":$|\btable\b|\bfollow(?:s|ing)\b|\bbelow\b|\(.*\bin \w+s\b.*\)", re.IGNORECASE),
+    300,
+)
 # A word longer than any is one token, "unknown", to most models: so many letters count as one at least.
 _LETTERS, _UNKNOWN = 8, 100
 # A chunk at least this full is closed rather than topped up with a part of the next block.
@@ -240,7 +246,11 @@ def _units(
     text: str, blocks: Sequence[Block], counter: TokenCounter, budget: int, *, head_tokens: int
 ) -> list[_Atom]:
     """Cut blocks into the stretches that are kept whole, none above the budget."""
-    heads = [_head(block, counter, head_tokens) for block in blocks]
+    before = (None, *blocks)
+    heads = [
+        _head(block, _leading(text, last), counter, head_tokens)
+        for last, block in zip(before, blocks, strict=False)
+    ]
     spans: list[list[Span]] = []
     for block in blocks:
         inner = text[block.start : block.end]
@@ -269,13 +279,24 @@ def _size(text: str, tokens: int) -> int:
     return tokens if len(text) <= _LETTERS * tokens else max(tokens, len("".join(text.split())) // _LETTERS)
 
 
-def _head(block: Block, counter: TokenCounter, budget: int) -> _TableHead | None:
+def _leading(text: str, block: Block | None) -> str:
+    """Return the sentence before a table that says what it shows, such as "Sales were (in millions):"."""
+    if block is None or block.kind is not BlockKind.PARAGRAPH:
+        return ""
+    (*_, last) = [Span(0, 0), *sentence_spans(text[block.start : block.end])]
+    sentence = text[block.start + last.start : block.start + last.end]
+    shows = _SHOWS.search(sentence) is not None and len(sentence) <= _NAMED
+    return " ".join(sentence.split()) if shows else ""
+
+
+def _head(block: Block, leading: str, counter: TokenCounter, budget: int) -> _TableHead | None:
     """Return what stands above the rows of a table; what is too long for a chunk to bear is left out."""
     if block.kind is not BlockKind.TABLE:
         return None
     best = _TableHead("", (), 0)
     names = block.columns if sum(map(len, block.columns)) <= _LONGEST_NAMES else ()
-    for caption, columns in (("", names), (block.caption, ()), (block.caption, names)):
+    named = block.caption or leading
+    for caption, columns in (("", names), (named, ()), (named, names)):
         embedded = Chunk("", 0, 0, 0, "", caption=caption, columns=columns).embedded_text
         tokens = counter.count_tokens([embedded])[0]
         if tokens <= budget:

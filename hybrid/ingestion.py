@@ -14,7 +14,7 @@ from pathlib import Path
 
 from hybrid.chunking import CHUNKING_VERSION, chunk_document, token_limit
 from hybrid.config import ChunkSettings, DocumentSettings
-from hybrid.documents import READERS_VERSION, ReaderPool, Scan, SourceFile, scan
+from hybrid.documents import READERS_VERSION, ReaderPool, Scan, SourceFile, by_suffix, scan
 from hybrid.documents.principals import Principals, rule_for
 from hybrid.documents.source import printable
 from hybrid.errors import IndexError_, IndexMismatch, IndexMissing, UsageError
@@ -161,9 +161,11 @@ class Ingestor:
         if not rebuild:
             self._require_same(folder, wanted)
             self._keep_unreadable(found, wanted)
-        if not wanted and found.rejected:
-            reasons = "; ".join(f"{item.source}: {item.reason}" for item in found.rejected[:3])
-            raise UsageError(f"nothing of {folder} can be indexed: {reasons}")
+        if not wanted and (found.rejected or (found.unread and not rebuild)):
+            reasons = [f"{item.source}: {item.reason}" for item in found.rejected[:3]]
+            if found.unread:
+                reasons.append(f"no reader for {by_suffix(found.unread)}")
+            raise UsageError(f"nothing of {folder} can be indexed: {'; '.join(reasons)}")
         # a rebuild mends a damaged index, of which nothing can be kept
         wanted |= self._added(missing=IndexError_ if rebuild else IndexMissing)
         update = apply_update(

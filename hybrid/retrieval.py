@@ -25,8 +25,10 @@ _RANK_CONSTANT = 60
 _SHINGLE = 5
 # Where copies take the places of the best, so many times as many are looked at, and so many at the most.
 _DEEPER, _DEEPEST = 4, 10_000
-# Where tables are among so many of the best, the best line of each counts for so much of the fused score.
-_READ, _LINE = 50, 0.7
+# Where tables are among the first, the best line of so many counts for so much of the fused score. On TAT-QA
+# the gold is in the passages for .89 of the questions on tables (.86 without) and .94 on text (.93). It takes
+# 15 to 25 ms; where there is no table, nothing changes.
+_FIRST, _READ, _LINE = 30, 120, 0.7
 _LINE_ENDS = re.compile(r"\n+|(?<=[.!?;:])\s+|(?<=[。！？])")
 _WORD = re.compile(r"\w+(?:[.,:/'’-]\w+)*")
 
@@ -158,9 +160,12 @@ class Retriever:
         count = max(settings.k, settings.rerank_depth if self.reranker else 0)
         found: Iterator[Hit] = self._hits(ranked, cosines, bm25)
         if settings.mode is RetrievalMode.FUSION and settings.fusion is FusionMethod.WEIGHTED:
-            best = list(islice(found, _READ))
-            tables = any(hit.chunk.columns for hit in best)
-            found = chain(by_best_line(question, best), map(_unread, found)) if tables else chain(best, found)
+            best = list(islice(found, _FIRST))
+            if any(hit.chunk.columns for hit in best):
+                best += islice(found, _READ - _FIRST)
+                found = chain(by_best_line(question, best), map(_unread, found))
+            else:
+                found = chain(best, found)
         hits = distinct(found, settings.duplicate_overlap, count)
         if self.reranker is not None:
             hits = rerank(self.reranker, question, hits)

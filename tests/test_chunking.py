@@ -253,6 +253,22 @@ def test_every_chunk_of_a_table_says_its_caption_and_columns_and_is_cut_between_
     assert second.embedded_text == f"Table 3: stock\nPart | Stock in Bremen | Price\n{second.text}"
 
 
+@pytest.mark.parametrize(
+    ("before", "caption"),
+    [
+        ("All is well. Stock was as follows (in thousands):", "Stock was as follows (in thousands):"),
+        ("The table below shows the stock.", "The table below shows the stock."),
+        ("All is well.", ""),
+    ],
+)
+def test_a_table_without_a_caption_takes_the_sentence_that_leads_to_it(before, caption):
+    table, block = _table(30, at=len(before) + 2)
+    blocks = (Block(BlockKind.PARAGRAPH, 0, len(before)), block)
+    document = Document("a", f"{before}\n\n{table}", blocks=blocks)
+    found = _chunks(document, ChunkSettings(max_tokens=60))
+    assert {item.chunk.caption for item in found if item.chunk.columns} == {caption}
+
+
 def test_rows_of_tables_with_other_columns_share_no_chunk():
     first, one = _table(3)
     second, two = _table(3, columns=("Year", "Sales", "Costs"), at=len(first) + 2)

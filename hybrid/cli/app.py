@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import traceback
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import typer
 
@@ -82,7 +83,9 @@ def run(arguments: Sequence[str]) -> int:
 
         completion_init()
     try:
-        code = app(args=list(arguments), prog_name="hybrid", standalone_mode=False)
+        # a help is written by typer itself, and is all that its command does
+        with console.told() if "--help" in arguments else nullcontext():
+            code = app(args=list(arguments), prog_name="hybrid", standalone_mode=False)
         console.flush()
     except HybridError as error:
         console.note(f"error: {error}")

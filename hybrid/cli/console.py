@@ -51,17 +51,17 @@ def flush() -> None:
     Raises:
         StorageError: nobody takes it.
     """
-    with _told():
+    with told():
         sys.stdout.flush()
 
 
 def _write(text: str) -> None:
-    with _told():
+    with told():
         sys.stdout.write(text)
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def told() -> Iterator[None]:
     """Say what became of a result that cannot be written, as on a full disk."""
     try:
         yield

@@ -12,7 +12,7 @@ import typer
 
 from hybrid.cli import console
 from hybrid.cli.options import Context, shared
-from hybrid.documents import ReaderPool, scan
+from hybrid.documents import ReaderPool, by_suffix, scan
 from hybrid.errors import EXIT_PARTIAL, UsageError
 from hybrid.types import Block, Document, LeftOut, Rejected
 
@@ -32,7 +32,10 @@ def show(
     settings = context.settings(documents={"text_field": text_field}).documents
     found = scan(path, settings)
     if not found.files and not found.rejected:
-        raise UsageError(f"no reader exists for {path}", hint="hybrid index --help says which kinds are read")
+        what = f"no reader for {by_suffix(found.unread)}" if found.unread else "it is empty"
+        raise UsageError(
+            f"nothing of {path} can be read: {what}", hint="hybrid documents show FILE says which are"
+        )
     with ReaderPool(settings) as pool:
         items = [*found.rejected, *(item for batch in pool.read(found.files) for item in batch.items)]
     if context.as_json:
@@ -40,8 +43,10 @@ def show(
     else:
         for item in items:
             _show(item)
+    if found.unread:
+        console.note(f"no reader for {console.one_line(by_suffix(found.unread), 400)}")
     whole = all(isinstance(item, Document) and not any(part.lost for part in item.left_out) for item in items)
-    return 0 if whole else EXIT_PARTIAL
+    return 0 if whole and not found.unread else EXIT_PARTIAL
 
 
 def described(parts: Sequence[LeftOut]) -> str:

@@ -15,6 +15,7 @@ from hybrid.cli import console
 from hybrid.cli.documents import described
 from hybrid.cli.options import Context, shared
 from hybrid.config import Settings
+from hybrid.documents import by_suffix
 from hybrid.errors import EXIT_PARTIAL, HybridError, UsageError
 from hybrid.index.generations import domains
 from hybrid.ingestion import IndexStatus, IngestEstimate, IngestReport, left_out_by_kind
@@ -117,10 +118,8 @@ def _show_report(domain: str, report: IngestReport) -> None:
     plan, counts, dense = report.plan, report.manifest.counts, report.manifest.dense
     console.rejected(report.rejected, skipped=report.skipped)
     if report.unread:
-        unread = ", ".join(f"{n:,} x {suffix}" for suffix, n in report.unread.items())
-        console.note(
-            f"no reader for {console.one_line(unread, 400)}; --exclude '*.suffix' says that they may stay out"
-        )
+        unread = console.one_line(by_suffix(report.unread), 400)
+        console.note(f"no reader for {unread}; --exclude '*.suffix' says that they may stay out")
     for line in _left_out_lines(report.left_out, report.characters):
         console.note(line)
     console.data(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hybrid.documents.folder import Scan, scan
+from hybrid.documents.folder import Scan, by_suffix, scan
 from hybrid.documents.pool import ReaderPool
 from hybrid.documents.reading import READERS_VERSION, ReadBatch, read, supported_suffixes
 from hybrid.documents.source import SourceFile
@@ -13,6 +13,7 @@ __all__ = [
     "ReaderPool",
     "Scan",
     "SourceFile",
+    "by_suffix",
     "read",
     "scan",
     "supported_suffixes",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import math
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -23,6 +24,8 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _BINARY = "binary: it holds NUL bytes, though its suffix says text"
+# Encodings of seven bits that shift to another alphabet, by how they begin to.
+_SHIFTED = ((b"\x1b$)C", "iso2022_kr"), (b"\x1b$", "iso2022_jp_2004"), (b"\x1b$", "iso2022_jp_2"))
 _WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
 _PIECE = 1 << 20
 _SAMPLE = 6_000
@@ -33,27 +36,35 @@ _LIKELY_CUTS = b"\xc2\xc3\xc4\xc5\xce\xcf\xd0\xd1"
 _CYRILLIC = "оеаинтсрвлкмдпугяызбйьчхжцюшщэфъё"
 _CENTRAL = "ąćęłńóśźżáčďéěíňřšťúůýžöüőűäâăîşţđôľß"
 _GREEK = "ατοιενρσκηπςυμλίόάγέδήωχθύώφβξζψ"
-# Encodings of one byte a letter, likeliest first, with the letters of the languages that use them.
-_LETTERS = {
-    "cp1252": "éäöüßèêëàâçîïôûùœæáíóúñãõåøìò",
-    "cp1250": _CENTRAL,
-    "cp1251": _CYRILLIC + "іїєґђјљњћџў",
-    "koi8-r": _CYRILLIC,
-    "koi8-u": _CYRILLIC + "іїєґ",
-    "cp866": _CYRILLIC,
-    "iso-8859-2": _CENTRAL,
-    "iso-8859-5": _CYRILLIC,
-    "iso-8859-7": _GREEK,
-    "cp1253": _GREEK,
-    "iso-8859-15": "éäöüßèêëàâçîïôûùœæáíóúñãõåøìò",
-    "cp1254": "ığşçöüİâîû",
-    "cp1255": "יוהלרבתמאשנעםדקחפסכגטצןזךףץ",
-    "cp1256": "اليمونرتبةعدسفهكقأحجشطصىخإزضغذثئءؤآظگچپژ",
-    "cp874": "านรอกเงมยลวดทสตะปบคหแจพชขใัี่้ิื์ุไำูโึ็ๆฐณญถผฝฟซศษฮธภ",
-    "mac-roman": "éäöüßèêëàâçîïôûùœæáíóúñãõåøìò",
-    "cp850": "éäöüßèêëàâçîïôûùæáíóúñãõåøìò",
-    "cp1257": "ąčęėįšųūžāēģīķļņõäöü",
-}
+_WESTERN = "éäöüßèêëàâçîïôûùœæáíóúñãõåøìò"
+_ARABIC = "اليمونرتبةعدسفهكقأحجشطصىخإزضغذثئءؤآظ"
+# Encodings of one byte a letter, how seldom files are in them, which decides where there are few bytes to go
+# by, and the letters of the languages that use them.
+_LETTERS = (
+    ("cp1252", 0, _WESTERN),
+    ("cp1252", 1, "áíðóéþöúæý"),
+    ("cp1250", 2, _CENTRAL),
+    ("cp1251", 1, _CYRILLIC + "іїєґђјљњћџў"),
+    ("koi8-r", 2, _CYRILLIC),
+    ("koi8-u", 4, _CYRILLIC + "іїєґ"),
+    ("cp866", 4, _CYRILLIC),
+    ("iso-8859-2", 4, _CENTRAL),
+    ("iso-8859-5", 4, _CYRILLIC),
+    ("mac-cyrillic", 9, _CYRILLIC),
+    ("iso-8859-7", 6, _GREEK),
+    ("cp1253", 4, _GREEK),
+    ("iso-8859-15", 4, _WESTERN),
+    ("cp1254", 2, "ığşçöüİâîû"),
+    ("cp1255", 5, "יוהלרבתמאשנעםדקחפסכגטצןזךףץ"),
+    ("cp1256", 4, _ARABIC + "گچپژ"),
+    ("iso-8859-6", 4, _ARABIC),
+    ("cp874", 4, "านรก่อเงม้ยัวลทีสดิตปะบคหืแจพชขุใโ์ไำ็ูึถซผธศณญฐษภฝฟฮๆ"),
+    ("mac-roman", 9, _WESTERN),
+    ("cp850", 9, _WESTERN),
+    ("cp852", 9, _CENTRAL),
+    ("cp1258", 6, "đưâơôêăáàóíúéèýùãõòì\u0301\u0300\u0323\u0309\u0303"),
+    ("cp1257", 4, "ąčęėįšųūžāēģīķļņõäöü"),
+)
 # Encodings of two bytes a letter, with what is common in them.
 _HAN = (
     "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子那得于着下自之年过发后作里用道行所然家种事成方"
@@ -95,25 +106,16 @@ _COMMON = {
     "euc-jp": (_KANJI, "euc-jp"),
 }
 _AMID = re.compile(r"(?<=[A-Za-z])[^\x00-\x7f](?=[A-Za-z])")
+# A byte in a word of Latin that would swallow the letter behind it.
+_CUT_WORD = re.compile(rb"(?<=[a-z])[\x81-\xfe][a-z](?=[a-z \r\n.,;:])|[\x81-\xfe][a-z](?=[a-z]{2})")
 _SIGNS = frozenset("“”„‘’‚–—…€§°«»©®™·•×±²³µ½¼¾£¥№ªº¿¡\xa0")
 _IN_WORDS = frozenset("’'·-")
 # Letters of one encoding where another one has a letter that fits.
 _ODD = re.compile(
     r"ñ(?![aeiouáéíóú])|[êæ](?!\w)|œ(?![uiem])|Œ(?!u)|È(?=\w)|Ø(?=í)|[a-ln-z][¹²³]|[ńę][aeiouy]"
     r"|ř(?=[bcdfgkpst])|ţ(?=[^aeiuăâî\W])|\bÝ"
+    r"|[£ªº©¼½¾](?=[^\W\d_])|ø(?=[íé])|(?<=[^\W\d_])[¼½¾]|\Bþ|\bð"
 )
-# How seldom files are in an encoding; it decides where there are few bytes to go by.
-_RARE = {
-    "cp1252": 0,
-    "cp1251": 1,
-    "cp1250": 2,
-    "koi8-r": 2,
-    "mac-roman": 9,
-    "cp850": 9,
-    "iso-8859-7": 6,
-    "cp1255": 5,
-}
-_RARE |= dict.fromkeys(("gb18030", "cp932", "cp949", "big5", "euc-jp"), 1)
 _COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
 _CHARSET = re.compile(
     rb"""<meta\s[^>]*?charset\s*=\s*["']?\s*([^\s"'/>;]+)|<\?xml\s[^>]*?encoding\s*=\s*["']([^"'>]+)""",
@@ -192,18 +194,39 @@ def _encoding(pieces: Iterable[bytes]) -> str:
         marks = text.count("\ufffd")
         good += len(text) - len(text.encode("ascii", "ignore")) - marks
         bad += marks - piece.count(b"\xef\xbf\xbd")
-    cut = _CUT_END.search(end)
     if not good and not bad:
-        is_legacy = cut is not None and cut[0][:1] not in _LIKELY_CUTS
-        return _likeliest(b"\n".join(samples)) if is_legacy else "utf-8"
+        return _seven_bits(first) or _cut(end, samples)
     if bad * 8 <= good:
         return "utf-8"
     # older encodings hold pairs of bytes that UTF-8 has, too
     return _likeliest(b"\n".join(samples), _SURE if bad <= good else _LEAST) or "utf-8"
 
 
+def _cut(end: bytes, samples: list[bytes]) -> str:
+    """Return the encoding of ASCII that may end in half a character."""
+    cut = _CUT_END.search(end)
+    is_legacy = cut is not None and cut[0][:1] not in _LIKELY_CUTS
+    return _likeliest(b"\n".join(samples)) if is_legacy else "utf-8"
+
+
+def _seven_bits(first: bytes) -> str:
+    """Return the encoding that shifts from ASCII to another alphabet and back, if it is one."""
+    return next((name for shift, name in _SHIFTED if shift in first and _fits(first, name)), "")
+
+
+def _fits(sample: bytes, encoding: str) -> bool:
+    try:
+        codecs.getincrementaldecoder(encoding)().decode(sample)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _wide(sample: bytes) -> str:
     """Return which encoding of two or four bytes has no mark and yet makes words."""
+    plain = sum(0x20 <= byte < 0x7F or byte in b"\t\n\r" for byte in sample)
+    if sample.count(0) < len(sample) // 4 and plain > 0.9 * (len(sample) - sample.count(0)):
+        raise Unreadable(_BINARY)  # text with a few of them, whose pairs of letters would all be Han
     for encoding in _WIDE:
         width = 4 if "32" in encoding else 2
         try:
@@ -214,13 +237,14 @@ def _wide(sample: bytes) -> str:
         odd = sum(
             unicodedata.category(sign) in ("Cc", "Cn", "Co") and sign not in "\t\n\r\f" for sign in text
         )
-        if text and odd <= len(text) // 50 and _share_of_one_block(text) > 0.5:
+        # ASCII read the wrong way round makes characters whose lower byte is zero
+        swapped = sum(sign > "\xff" and not ord(sign) & 0xFF for sign in text)
+        if text and odd <= len(text) // 50 and swapped <= len(text) // 4 and _share_of_one_block(text) > 0.5:
             return encoding
     raise Unreadable(_BINARY)
 
 
 def _share_of_one_block(text: str) -> float:
-    # ASCII read the wrong way round is spread over the whole of Unicode
     blocks = [ord(sign) >> 8 if ord(sign) < 0x3000 else 0x30 for sign in text]
     return max(blocks.count(block) for block in set(blocks)) / len(blocks)
 
@@ -238,7 +262,9 @@ def _sample(piece: bytes) -> bytes:
 
 def _likeliest(sample: bytes, least: float = _LEAST) -> str:
     """Return the encoding that makes words of a sample; none where more is asked than is usual."""
-    scores = {name: _score(sample, name) for name in (*_LETTERS, *_COMMON)}
+    scores = {name: _score(sample, name, 1, "") for name in _COMMON}
+    for name, rare, letters in _LETTERS:
+        scores[name] = max(_score(sample, name, rare, letters), scores.get(name, -math.inf))
     best = max(scores, key=lambda name: scores[name])
     size = len(sample) - len(sample.decode("ascii", "ignore"))
     if scores[best] + _SLACK / size >= least:
@@ -251,14 +277,14 @@ def _likeliest(sample: bytes, least: float = _LEAST) -> str:
     )
 
 
-def _score(sample: bytes, encoding: str) -> float:
+def _score(sample: bytes, encoding: str, rare: int, letters: str) -> float:
     """Return how likely the bytes are in an encoding: the mean logarithm for each byte above 127."""
-    rare = _RARE.get(encoding, 4)
     text = sample.decode(encoding, "replace")
     if encoding in _COMMON:
         total, size = _score_double(text, encoding)
+        total -= 6 * len(_CUT_WORD.findall(sample))
     else:
-        total, size = _score_single(text, _LETTERS[encoding])
+        total, size = _score_single(text, letters)
     return (total - rare) / size if size else -20.0
 
 

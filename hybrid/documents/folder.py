@@ -71,6 +71,11 @@ def scan(folder: Path, settings: DocumentSettings) -> Scan:
     return Scan(files, rejected, walk.skipped, dict(sorted(walk.unread.items())))
 
 
+def by_suffix(unread: Mapping[str, int]) -> str:
+    """Return on one line which files no reader exists for, such as "two of .xlsx" as ``2 x .xlsx``."""
+    return ", ".join(f"{count:,} x {suffix}" for suffix, count in unread.items())
+
+
 def _single(path: Path, status: os.stat_result) -> Scan:
     source = printable(path.name)
     if not stat.S_ISREG(status.st_mode):

@@ -44,14 +44,16 @@ _HEADING_LENGTH = 200
 _BOLD_HEADING_LENGTH = 100
 _CAPTION_LENGTH = 300
 _LEVELS = 6
+# characters: a line of fewer ends before the end of its column
+_SHORT = 30
 
 
 class Page(NamedTuple):
-    """What stands on a page: text, lines and rectangles, and how many characters of comments on it."""
+    """What stands on a page: text, lines and rectangles, its frame, and how many characters of comments."""
 
     pieces: list[TextRun]
     boxes: list[Stroke]
-    height: float = 0.0
+    frame: Stroke = Stroke(0, 0, 0, 0)
     comments: int = 0
 
 
@@ -163,6 +165,8 @@ class _Layout:
         step, leading = last.y - line.y, self._steps.get(round(line.size), 1.2 * line.size)
         if new_page or step < -0.5 * leading or step > 4 * leading:
             # the next column or page: the same paragraph only if the sentence plainly goes on
+            if step > 0 and not new_page and len(last.text) < _SHORT:
+                return True
             return last.text.endswith(_SENTENCE_END) or not (
                 line.text[0].islower() or _BROKEN.search(last.text) or _goes_on_in_cjk(last.text, line.text)
             )
@@ -177,7 +181,7 @@ class _Layout:
         return shift < -0.8 * line.size and len(group.lines) > 1
 
     def _ends_early(self, line: TextRun) -> bool:
-        return line.text.endswith(_SENTENCE_END[:4]) and len(line.text) < 30
+        return line.text.endswith(_SENTENCE_END[:4]) and len(line.text) < _SHORT
 
     def _add(self, group: _Group) -> None:
         if not group.lines:
@@ -345,8 +349,8 @@ def _edges(number: int, page: Page, rows: list[Row], *, top: bool) -> Iterator[_
     if 1 < len(row) <= len(inner) and abs(row[0].y - inner[0].y) < 2.2 * row[0].size:
         return  # the heads of a table
     for piece in row:
-        height = page.height - piece.y if top else piece.y
-        if height < _EDGE * page.height:
+        height = page.frame.top - piece.y if top else piece.y - page.frame.bottom
+        if height < _EDGE * (page.frame.top - page.frame.bottom):
             numbers = tuple(map(_number, _NUMBERS.findall(piece.text)))
             yield _Edge(number, piece, _NUMBERS.sub("#", piece.text), numbers, round(height / 4))
 

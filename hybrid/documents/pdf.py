@@ -101,14 +101,12 @@ def read_page(document: pdfium.PdfDocument, index: int) -> Page:
         count = api.FPDFPage_CountObjects(page)
         if max(count, api.FPDFText_CountChars(text)) > _MAX_OBJECTS:
             raise Unreadable(f"more than {_MAX_OBJECTS:,} objects on a page")
-        width, height = page.get_width(), page.get_height()
-        boxes = list(_drawn(page, min(count, _MAX_BOXES), width * height))
-        glyphs = _Glyphs.of(text)
-        if glyphs and glyphs.turned:
-            boxes = [box.turned(glyphs.turned) for box in boxes]
+        frame, glyphs = Stroke(*page.get_bbox()), _Glyphs.of(text)
+        turned = glyphs.turned if glyphs else 0
+        boxes = [box.turned(turned) for box in _drawn(page, min(count, _MAX_BOXES), frame)]
         pieces = list(glyphs.pieces(boxes)) if glyphs else []
-        notes, comments = _notes(document, page, pieces)
-    return Page(whole(pieces + notes, boxes), boxes, height, comments)
+        notes, comments = _notes(document, page, pieces, turned)
+    return Page(whole(pieces + notes, boxes), boxes, frame.turned(turned), comments)
 
 
 def _each_page(count: int, read_one: Callable[[int], Page]) -> tuple[list[Page], list[str]]:
@@ -166,8 +164,9 @@ def _refuse_textless(pages: list[Page], errors: list[str]) -> None:
         raise Unreadable(f"no legible text: {count}, but the fonts do not name their letters; run OCR first")
 
 
-def _drawn(page: pdfium.PdfPage, count: int, area: float) -> Iterator[Stroke]:
+def _drawn(page: pdfium.PdfPage, count: int, frame: Stroke) -> Iterator[Stroke]:
     """Yield the boxes of the lines and rectangles drawn, but for what fills the page."""
+    area = (frame.right - frame.left) * (frame.top - frame.bottom)
     sides = np.zeros(4, np.float32)
     places = [sides.ctypes.data + 4 * side for side in range(4)]
     for handle in map(_object_at, repeat(ctypes.cast(page.raw, _P).value), range(count)):
@@ -380,7 +379,7 @@ def _codes(page: pdfium.PdfTextPage, text: int) -> NDArray[np.uint32]:
 
 
 def _notes(
-    document: pdfium.PdfDocument, page: pdfium.PdfPage, pieces: list[TextRun]
+    document: pdfium.PdfDocument, page: pdfium.PdfPage, pieces: list[TextRun], turned: int
 ) -> tuple[list[TextRun], int]:
     """Return what is filled in or written onto a page, and how many characters comments have."""
     notes: list[TextRun] = []
@@ -390,22 +389,23 @@ def _notes(
         kind = api.FPDFAnnot_GetSubtype(handle)
         hidden = api.FPDFAnnot_GetFlags(handle) & api.FPDF_ANNOT_FLAG_HIDDEN
         if kind == api.FPDF_ANNOT_WIDGET and document.formenv and not hidden:
-            text, name = _field(document.formenv, handle)
+            text, name = _field(document.formenv, handle, is_alone=not pieces)
         else:
             text, name = _string(api.FPDFAnnot_GetStringValue, handle, b"Contents"), ""
             if kind not in (api.FPDF_ANNOT_FREETEXT, api.FPDF_ANNOT_WIDGET) or hidden:
                 comments += len(text) * (kind not in (api.FPDF_ANNOT_LINK, api.FPDF_ANNOT_POPUP))
                 text = ""
         if text.strip():
-            rectangle = api.FS_RECTF()
-            api.FPDFAnnot_GetRect(handle, rectangle)
-            notes += _placed(text, name, rectangle, pieces)
+            sides = api.FS_RECTF()
+            api.FPDFAnnot_GetRect(handle, sides)
+            box = Stroke(sides.left, sides.bottom, sides.right, sides.top).turned(turned)
+            notes += _placed(text, name, box, pieces)
         api.FPDFPage_CloseAnnot(handle)
     return notes, comments
 
 
-def _field(form: pdfium.PdfFormEnv, handle: Any) -> tuple[str, str]:
-    """Return the value of a form field, and its name."""
+def _field(form: pdfium.PdfFormEnv, handle: Any, *, is_alone: bool) -> tuple[str, str]:
+    """Return the value of a form field, and its name; an empty box on a page without text is no text."""
     kind = api.FPDFAnnot_GetFormFieldType(form, handle)
     name = _string(api.FPDFAnnot_GetFormFieldAlternateName, form, handle)
     name = name or _string(api.FPDFAnnot_GetFormFieldName, form, handle).split(".")[-1]
@@ -414,13 +414,13 @@ def _field(form: pdfium.PdfFormEnv, handle: Any) -> tuple[str, str]:
         if kind == api.FPDF_FORMFIELD_RADIOBUTTON:
             value = _string(api.FPDFAnnot_GetFormFieldExportValue, form, handle)
             return (f"{name}: {value}" if checked else ""), ""
-        return f"{name}: {'yes' if checked else 'no'}", ""
+        return ("" if is_alone and not checked else f"{name}: {'yes' if checked else 'no'}"), ""
     if kind in (api.FPDF_FORMFIELD_PUSHBUTTON, api.FPDF_FORMFIELD_SIGNATURE):
         return "", ""
     return _string(api.FPDFAnnot_GetFormFieldValue, form, handle), name
 
 
-def _placed(text: str, name: str, box: Any, pieces: list[TextRun]) -> Iterator[TextRun]:
+def _placed(text: str, name: str, box: Stroke, pieces: list[TextRun]) -> Iterator[TextRun]:
     """Yield the lines of a value: on the line of the label before it, with the field's name if none is."""
     same = [p for p in pieces if box.bottom - 3 <= p.y <= box.top and p.x < box.left]
     label = max(same, key=lambda piece: piece.end, default=None)

@@ -8,7 +8,7 @@ import re
 import sys
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, groupby, islice, repeat
 from typing import Any, TextIO
 
@@ -32,6 +32,8 @@ _SEPARATORS, _NO_SEPARATOR = "\t,;|", "\x1f"
 _SAID_SEPARATOR = re.compile(r'"?sep=([^"\r\n])"?\s*', re.IGNORECASE)
 # A comma of a number or of a sentence is rather none between cells.
 _OTHER_COMMA = re.compile(r"(?<=\d),(?=\d)|, ")
+# What is drawn below names, and a quote that another sign than a quote keeps in its cell.
+_RULE, _KEPT_QUOTE = re.compile(r":?[-=]{2,}:?"), re.compile(r'\\"')
 _MONEY = "$€£¥"
 _NUMBER = re.compile(rf"[-+(]*[{_MONEY}]?\s?[-+]?\.?\d[\d.,'\s]*(?:e[-+]?\d+)?\s?[%{_MONEY})]*")
 _YEAR = re.compile(r"(?:1[5-9]|20)\d\d")
@@ -78,6 +80,10 @@ def _lines(stream: TextIO, longest: int) -> Iterator[_TextLine]:
             rest = stream.readline(longest)
             length += len(rest)
         yield _TextLine(number, text) if length == len(text) else _TextLine(number, "", length)
+
+
+def _with_quotes_doubled(line: _TextLine) -> _TextLine:
+    return replace(line, text=_KEPT_QUOTE.sub('""', line.text))
 
 
 def _too_long(line: _TextLine, settings: DocumentSettings) -> str:
@@ -179,10 +185,17 @@ def _read_delimited(file: SourceFile, settings: DocumentSettings) -> Iterator[Do
         known = said or ("\t" if file.path.suffix.lower() == ".tsv" else "")
         separator = known or _separator(sample, settings)
         shown = list(_rows(sample, separator, settings))
+        if any(_KEPT_QUOTE.search(line.text) for line in sample):
+            doubled = [_with_quotes_doubled(line) for line in sample]
+            again = list(_rows(doubled, separator, settings))
+            if _agreeing(again) > _agreeing(shown):
+                sample, shown, lines = doubled, again, map(_with_quotes_doubled, lines)
         head, named = _head(shown, settings)
+        low = _second_head(head, shown, settings)
         if len(head.cells) > _MAX_COLUMNS:
             raise Unreadable(f"{len(head.cells):,} columns; at most {_MAX_COLUMNS:,} are read")
-        names = _column_names(head.cells if named else ("",) * len(head.cells))
+        cells = _joined(head.cells, low.cells) if low else head.cells
+        names = _column_names(cells if named or low else ("",) * len(cells))
         wanted = settings.text_field
         if wanted != DocumentSettings().text_field and wanted not in names:
             raise Unreadable(f"no column `{wanted}`, found {', '.join(names[:_NAMES_SHOWN])}")
@@ -194,7 +207,8 @@ def _read_delimited(file: SourceFile, settings: DocumentSettings) -> Iterator[Do
             rule = () if any(map(is_rule, head.cells)) else None
             yield builder.document(f"{file.source}#0", title=text.split("\n")[0], principals=rule)
         rows = _rows(chain(sample, lines), separator, settings, columns=len(head.cells))
-        below = (row for row in rows if row.line >= head.line + named)
+        begin = low.line + 1 if low else head.line + named
+        below = (row for row in rows if row.line >= begin and not (row.line == begin and _is_rule_line(row)))
         for number, row in enumerate(below, start=1):
             source = f"{file.source}#{number}"
             if row.filled:
@@ -237,7 +251,12 @@ def _rows(
         taken: list[_TextLine] = []
         wrong = ""
         try:
-            cells = next(csv.reader(_fed(coming, held, taken), delimiter=separator, strict=True), [])
+            cells = next(
+                csv.reader(
+                    _fed(coming, held, taken), delimiter=separator, strict=True, skipinitialspace=True
+                ),
+                [],
+            )
         except csv.Error as error:
             wrong = str(error)
         if not taken:
@@ -270,7 +289,7 @@ def _fed(coming: Iterator[_TextLine], held: deque[_TextLine], taken: list[_TextL
 def _damaged(line: _TextLine, separator: str, columns: int, *, unclosed: bool) -> _CellRow:
     """Return the cells of a line whose quotes are wrong, as well as they can be told."""
     try:
-        (cells,) = csv.reader([line.text], delimiter=separator)
+        (cells,) = csv.reader([line.text], delimiter=separator, skipinitialspace=True)
         (literal,) = csv.reader([line.text], delimiter=separator, quoting=csv.QUOTE_NONE)
     except csv.Error as error:
         return _CellRow(line.number, (), f"line {line.number}: {error}")
@@ -284,7 +303,7 @@ def _damaged(line: _TextLine, separator: str, columns: int, *, unclosed: bool) -
 
 
 def _width(line: _TextLine, separator: str) -> int:
-    return len(next(csv.reader([line.text], delimiter=separator), ()))
+    return len(next(csv.reader([line.text], delimiter=separator, skipinitialspace=True), ()))
 
 
 def _separator(sample: Sequence[_TextLine], settings: DocumentSettings) -> str:
@@ -307,6 +326,11 @@ def _separator(sample: Sequence[_TextLine], settings: DocumentSettings) -> str:
         if rank > best_rank or (best == _NO_SEPARATOR and not alone):
             best, best_rank = separator, rank
     return best
+
+
+def _agreeing(rows: Sequence[_CellRow]) -> float:
+    """Return the share of the rows that have as many cells as the first."""
+    return sum(len(row.cells) == len(rows[0].cells) for row in rows) / len(rows) if rows else 0.0
 
 
 def _has_stray_quote(cell: str) -> bool:
@@ -345,6 +369,32 @@ def _head(shown: Sequence[_CellRow], settings: DocumentSettings) -> tuple[_CellR
             if found > max(best, 0):
                 start, best = place, found
     return shown[start], best > 0 or (best == 0 and _may_name(shown[start], shown[start + 1 :]))
+
+
+def _second_head(head: _CellRow, shown: Sequence[_CellRow], settings: DocumentSettings) -> _CellRow | None:
+    """Return the second line of a head: names below cells that span them, or units below names."""
+    place = next(place for place, row in enumerate(shown) if row is head)
+    if len(shown) < place + 3:
+        return None
+    row, below = shown[place + 1], shown[place + 2 :]
+    spans = not all(map(str.strip, head.cells)) and row.filled == len(row.cells)
+    units = head.filled == len(head.cells) and not "".join(row.cells[:1]).strip()
+    names = all(_type_of(cell) not in ("number", "year") for cell in row.cells)
+    fits = (spans or units) and names and len(row.cells) == len(head.cells)
+    return row if fits and _evidence(row, below, settings) > 1 else None
+
+
+def _joined(above: Sequence[str], below: Sequence[str]) -> list[str]:
+    """Return the names of columns over two lines; a cell above with none behind it spans what follows."""
+    spanning, names = "", []
+    for high, low in zip(above, below, strict=True):
+        spanning = high.strip() or spanning
+        names.append(", ".join(filter(None, (spanning, low.strip()))))
+    return names
+
+
+def _is_rule_line(row: _CellRow) -> bool:
+    return all(_RULE.fullmatch(cell.strip()) for cell in row.cells if cell.strip())
 
 
 def _stands_before(row: _CellRow, least: int) -> bool:

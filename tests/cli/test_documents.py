@@ -41,6 +41,15 @@ def test_what_no_reader_is_for_names_the_suffixes_that_are_read(tmp_path, capsys
     assert ".md .mdx" in shown(capsys, tmp_path / "picture.png", code=6)
 
 
+def test_files_without_a_reader_in_a_folder_are_told(tmp_path, capsys):
+    (tmp_path / "mail.eml").write_text("Hello")
+    assert run(["documents", "show", str(tmp_path)]) == 2
+    assert "1 x .eml" in capsys.readouterr().err
+    (tmp_path / "a.txt").write_text("One line.\n")
+    assert run(["documents", "show", str(tmp_path)]) == 6
+    assert "no reader for 1 x .eml" in capsys.readouterr().err
+
+
 def test_an_empty_folder_and_a_missing_file_are_errors(tmp_path, capsys):
     shown(capsys, tmp_path, code=2)
     shown(capsys, tmp_path / "nowhere.txt", code=2)

@@ -114,7 +114,14 @@ def test_the_version_is_shown(capsys):
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no full device")
 @pytest.mark.parametrize(
-    "arguments", [["--version"], ["documents", "show", "a.txt"], ["documents", "show", "a.txt", "--json"]]
+    "arguments",
+    [
+        ["--version"],
+        ["--help"],
+        ["search", "--help"],
+        ["documents", "show", "a.txt"],
+        ["documents", "show", "a.txt", "--json"],
+    ],
 )
 @pytest.mark.parametrize(
     ("where", "code", "words"), [("> /dev/full", 1, "No space left"), (">&-", 2, "is closed")]

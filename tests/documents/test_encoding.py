@@ -18,18 +18,24 @@ SHORT = {
     "euc-kr": "가격: 450원|회의실 예약은 3일 전까지 해야 합니다.|이름,도시\n김철수,서울|부산광역시",
     "shift_jis": "id,name\n1,会議室予約\n2,資料|価格: 450円|警告：ポンプを止めてください|東京都|ﾎﾟﾝﾌﾟ 停止",
     "euc-jp": "会議室の予約は三日前までに。|価格: 450円|資料|氏名,都市\n山田太郎,東京",
-    "cp1252": "Grüße €|don’t pay “more” – naïve Müller|Señor Núñez pagó 5 €|Ça coûte 5 €|25 °C|© 2024|ÜBER",
+    "cp1252": "Grüße €|don’t pay “more” – naïve Müller|Señor Núñez pagó 5 €|25 °C|það er ákveðið|ÜBER",
     "cp1250": "Łódź, żółw, cena 5 zł|Příliš žluťoučký kůň|Gdańsk|árvíztűrő tükörfúrógép|część zamówienia",
-    "iso-8859-2": "Łódź, żółw, cena 5 zł|Příliš žluťoučký kůň",
+    "iso-8859-2": "Łódź i Gdańsk.|Škoda stojí|Łódź, żółw, cena 5 zł|Příliš žluťoučký kůň",
     "mac-roman": "Größe für Müller|Le café coûte 3 €",
-    "cp850": "Größe für Müller|Señor Núñez",
-    "cp874": "ราคาห้าสิบบาท",
+    "cp850": "Größe für Müller|Señor Núñez|El plazo de rescisión es de tres meses, según el año.",
+    "cp874": "ราคาห้าสิบบาท|กุญแจอยู่ที่สำนักงาน",
     "cp1253": "Η τιμή είναι πενήντα ευρώ",
-    "cp1254": "Fiyat beş yüz lira, İstanbul'da şube",
+    "cp1254": "Fiyat beş yüz lira, İstanbul'da şube|İstanbul",
     "cp1255": "המחיר הוא חמישים",
     "cp1256": "السعر خمسون ريالا",
     "utf-16-le": "hello wörld\n|Привет, мир|会議室の予約 abc",
-    "utf-16-be": "hello wörld\n|日本語テキスト\nabc",
+    "utf-16-be": "hello wörld\n|The pump, section one.|日本語テキスト\nabc",
+    "cp852": "Okres wypowiedzenia wynosi trzy miesiące, źródło zażółć gęślą jaźń.",
+    "mac-cyrillic": "Срок расторжения договора составляет три месяца.",
+    "iso-8859-6": "المفتاح في المكتب.",
+    "cp1258": "Thơ\u0300i ha\u0323n thông báo là ba tháng.",
+    "iso-2022-jp": "鍵は事務所。|解約の通知期間は三か月です。\nOK",
+    "iso-2022-kr": "열쇠는 사무실에.",
     "utf-32-le": "hi there",
 }
 
@@ -91,6 +97,11 @@ def test_texts_have_one_normal_form(read_one):
     document = read_one("a.md", f"---\ntitle: {decomposed}\ntags: {decomposed}\n---\n{decomposed}")
     assert isinstance(document, Document)
     assert (document.title, document.metadata["tags"]) == (composed, composed)
+
+
+def test_text_with_a_stray_nul_is_no_han():
+    with pytest.raises(Unreadable, match="binary"):
+        detect(b"a,b\n1,x\x00y\n2,z\n")
 
 
 def test_noise_of_two_bytes_is_binary():

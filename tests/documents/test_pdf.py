@@ -237,7 +237,25 @@ def test_what_is_filled_in_is_read(read_one, drawn):
 
 
 def test_a_form_that_is_all_fields_is_not_scanned(read_one, drawn):
-    assert "name: Jane Example" in read_one("a.pdf", drawn("", with_fields)).text
+    document = read_one("a.pdf", drawn("", with_fields))
+    assert "name: Jane Example" in document.text
+    assert "spam" not in document.text
+
+
+def test_running_heads_of_turned_pages_go(read_one, make_pdf):
+    writer = PdfWriter()
+    for word in ("first", "second", "third"):
+        content = (
+            f"BT /F1 9 Tf 0 1 -1 0 30 60 Tm (ACME) Tj ET BT /F1 9 Tf 0 1 -1 0 200 60 Tm (The {word}.) Tj ET"
+        )
+        page = writer.add_page(PdfReader(io.BytesIO(make_pdf([[(1, 1, 1, "F1", "x")]]))).pages[0])
+        stream = StreamObject()
+        stream.set_data(content.encode())
+        page[NameObject("/Contents")] = writer._add_object(stream)
+        page[NameObject("/Rotate")] = NumberObject(90)
+    data = io.BytesIO()
+    writer.write(data)
+    assert texts_of(read_one("a.pdf", data.getvalue())) == ["The first.", "The second.", "The third."]
 
 
 def test_an_array_of_any_length_is_no_damage(read_one, drawn):

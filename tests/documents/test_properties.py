@@ -116,7 +116,7 @@ BOXES = st.builds(
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.tuples(st.lists(PIECES_OF_PAGES, max_size=8), st.lists(BOXES, max_size=4)), max_size=3))
 def test_blocks_of_pages(drawn):
-    pages = [Page(whole(pieces, boxes), boxes, 800.0) for pieces, boxes in drawn]
+    pages = [Page(whole(pieces, boxes), boxes, Stroke(0, 0, 600, 800)) for pieces, boxes in drawn]
     builder = TextBuilder(100_000)
     add_pages(builder, pages)
     if not any(page.pieces for page in pages):

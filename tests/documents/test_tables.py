@@ -259,3 +259,26 @@ def test_rows_are_streamed_in_batches(tmp_path):
     rest = list(batches)
     assert rest[-1].last
     assert len(first.items) + sum(len(batch.items) for batch in rest) == 20_000
+
+
+@pytest.mark.parametrize(
+    ("content", "metadata"),
+    [
+        (
+            ",2023,,2024,\nRegion,Q1,Q2,Q1,Q2\nNorth,1,2,3,4\nSouth,5,6,7,8\n",
+            {"Region": "North", "2023, Q1": "1", "2023, Q2": "2", "2024, Q1": "3", "2024, Q2": "4"},
+        ),
+        (
+            "Name,Mass,Length\n,kg,m\nBolt,0.1,0.05\n",
+            {"Name": "Bolt", "Mass, kg": "0.1", "Length, m": "0.05"},
+        ),
+        ("Name,Score,Note\nAnn,absent,\nBo,5,\n", {"Name": "Ann", "Score": "absent"}),
+        ('id, name, city\n1, "Lee, Ann", Rome\n', {"id": "1", "name": "Lee, Ann", "city": "Rome"}),
+        ('id,name,x\n1,"a \\"b\\", c",5\n2,"b",6\n', {"id": "1", "name": 'a "b", c', "x": "5"}),
+        ('id,path\n1,"C:\\dir\\"\n2,x\n', {"id": "1", "path": "C:\\dir\\"}),
+        ("| id | name |\n|----|------|\n| 1 | Ann |\n", {"id": "1", "name": "Ann"}),
+    ],
+)
+def test_heads_of_two_lines_and_ways_to_quote(read_items, content, metadata):
+    row = read_items("t.csv", content)[0]
+    assert isinstance(row, Document) and dict(row.metadata) == metadata
