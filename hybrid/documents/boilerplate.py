@@ -108,7 +108,7 @@ class Boilerplate:
     def __init__(self, root: Element, *, in_book: bool = False) -> None:
         self._in_book = in_book
         self._root = root
-        self.title = _spaced(root.xpath("string((//head//title | //title)[1])"))
+        self.title = _spaced(root.xpath("string((//title[not(ancestor::svg)])[1])"))
         self._held: dict[Element, _Held] = {}
         self._stack: list[_Held] = [_Held(None, "")]
         # headings that nothing but links may follow, and those that only links do

@@ -143,7 +143,9 @@ class TextBuilder:
         names = _column_names(padded[:heads], width)
         spread = {at for row in padded[:heads] for at in range(width - 1) if row[at] and row[at + 1] is None}
         held = [
-            at for at in range(width) if any(row[at] for row in table[0 if at not in spread else heads :])
+            at
+            for at in range(width)
+            if any(row[at] for row in table[heads if at in spread and heads < len(table) else 0 :])
         ]
         kept = [[names[at] for at in held]] if any(names) else []
         kept += [[row[at] for at in held] for row in table[heads:] if any(row)]

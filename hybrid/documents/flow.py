@@ -203,12 +203,7 @@ class Flow:
         if tag in ("sup", "sub"):
             self._end_script(tag)
         elif self._table is not None:
-            if tag == "table" and self._table.depth == 0:
-                self._end_table()
-            elif tag == "table":
-                self._table.depth -= 1
-            if tag in _BORDERS:
-                self._inline.append(" ")
+            self._close_in_table(self._table, tag)
         elif tag in _HEADINGS:
             self._end_line()
             self._level = 0
@@ -342,6 +337,17 @@ class Flow:
             return
         self._end_cell()
         table.start(tag, spans)
+
+    def _close_in_table(self, table: _Table, tag: str) -> None:
+        if tag == "table" and table.depth == 0:
+            self._end_table()
+        elif tag == "table":
+            table.depth -= 1
+        elif tag == "thead" and table.depth == 0:
+            self._end_cell()
+            table.start("tbody", (1, 1))
+        if tag in _BORDERS:
+            self._inline.append(" ")
 
     def _end_cell(self) -> None:
         if self._table is not None:

@@ -25,6 +25,7 @@ _NAME = re.compile(r"[a-z_][\w.\-]*")
 _KEY = re.compile(r"[\"']?[\w.\-]+[\"']?\s*[:=]")
 _SENTENCE = re.compile(r"\S+(?:\s+\S+){3,}[.!?]")
 _LENGTH = 500
+_Pairs = list[tuple[str, Any]]
 # A parser of YAML takes a second for this.
 _MAX_LENGTH = 20_000
 
@@ -66,24 +67,28 @@ def front_matter(lines: Sequence[str]) -> FrontMatter:
     except (ValueError, yaml.YAMLError, RecursionError) as error:
         if any(map(_says_who, held)):
             raise Unreadable("its front matter does not say who may read it: it is damaged") from error
+        pairs = _by_line(held) if isinstance(error, yaml.YAMLError) else []
+        if _are_fields(pairs) and all(map(_may_be_field, filter(str.strip, held))):
+            return _with_values(pairs, None, end + 1)
         if any(map(_KEY.match, held)) and all(map(_may_be_field, filter(str.strip, held))):
             return FrontMatter({}, lines=end + 1, text="\n".join(held))
         return FrontMatter({})
     rule = rule_of((name, _plain(value)) for name, value in _everywhere(pairs))
     if rule is None and not _are_fields(pairs):
         return FrontMatter({})
+    return _with_values(pairs, rule, end + 1)
+
+
+def _with_values(pairs: _Pairs, rule: tuple[str, ...] | None, lines: int) -> FrontMatter:
     values = {name.strip(): ", ".join(_flat(value)) for name, value in pairs if not is_rule(name)}
     fields = {name: value[:_LENGTH] for name, value in values.items() if value}
     cut = sum(max(0, len(value) - _LENGTH) for value in values.values())
-    return FrontMatter(fields, rule, end + 1, cut=cut)
+    return FrontMatter(fields, rule, lines, cut=cut)
 
 
 def _check_length(lines: Sequence[str]) -> None:
     if sum(map(len, lines)) > _MAX_LENGTH:
         raise ValueError("too long")
-
-
-_Pairs = list[tuple[str, Any]]
 
 
 def _yaml(text: str) -> _Pairs:
@@ -107,6 +112,19 @@ def _value(node: Any) -> Any:
     if isinstance(node, yaml.MappingNode):
         return dict(enumerate(_pairs(node)))
     return list(map(_value, node.value)) if isinstance(node, yaml.SequenceNode) else str(node.value)
+
+
+def _by_line(lines: Sequence[str]) -> _Pairs:
+    """Return the fields of what is no YAML, as ``title: Broken: yaml: here``: what is behind each name."""
+    pairs: _Pairs = []
+    for line in lines:
+        if found := _KEY.match(line):
+            value = line[found.end() :].strip()
+            items = value[1:-1].split(",") if value[:1] == "[" and value[-1:] == "]" else [value]
+            pairs.append((found[0][:-1].strip(" \"'"), [item.strip(" \"'") for item in items]))
+        elif pairs and line[:1] != "#":
+            pairs[-1][1].append(line.strip(" \t-\"'"))
+    return pairs
 
 
 def _toml(text: str) -> _Pairs:

@@ -35,6 +35,7 @@ _LONG_SCRIPT = 24
 # Prose in a cell of a table without heads says that the table is there for the layout.
 _LONG_CELL = 600
 _BREAK = "\0"
+_BOXES = re.compile(r"(?:\[[ x]\]\s*)*")
 
 
 class _Piece(NamedTuple):
@@ -105,8 +106,10 @@ class PageWalk:
 
     def _leaves_out(self, element: Element) -> bool:
         kind = self._kind(element)
+        if element.tag == "iframe" and (inner := element.get("srcdoc")):
+            self._left.append(("inner page", len(inner)))
         if kind and element.tag not in _SILENT:
-            characters = 0 if kind == "script" else _length(element)
+            characters = _data_length(element) if kind == "script" else _length(element)
             if characters > 1 or (kind == "script" and element.text):
                 self._left.append((kind, characters))
         return bool(kind)
@@ -137,6 +140,8 @@ class PageWalk:
             self._open(element)
         if tag in ("br", "hr"):
             self._inline.append(_BREAK)
+        elif tag == "label":
+            self._inline.append(" ")
         elif tag == "img":
             self._picture(element)
         elif tag == "input":
@@ -236,8 +241,8 @@ class PageWalk:
 
     def _end_line(self) -> None:
         text = self._take_inline()
-        if text in ("", "[ ]", "[x]"):
-            return  # nothing, or a box without a word
+        if _BOXES.fullmatch(text):
+            return  # nothing, or boxes without a word
         if not (self._lists or self._bullet):
             self._pieces.append(_Piece(BlockKind.PARAGRAPH, text))
             return
@@ -332,6 +337,11 @@ def _texts(element: Element, *, is_top: bool) -> tuple[str, str]:
 _UNREAD = tags("script style")
 
 
+def _data_length(script: Element) -> int:
+    """Return how many characters of data, which may say what the page does not, are in a script."""
+    return len(one_line(script.text or "")) if "json" in script.get("type", "") else 0
+
+
 def _number(element: Element, name: str, default: int) -> int:
     value = element.get(name, "").strip()
     return int(value) if value.isdecimal() and len(value) < 10 else default
@@ -373,6 +383,9 @@ def add_page(builder: TextBuilder, root: Element, *, in_book: bool = False, is_c
         # a page that is all links: better its navigation than nothing
         walk = PageWalk(root, lambda element: page.kind(element) if element.tag in MACHINERY else "")
     walk.add_to(builder)
+    for script in root.xpath("//head//script"):
+        if length := _data_length(script):
+            builder.leave_out("script", length)
     return page.title
 
 

@@ -35,7 +35,6 @@ def test_fields_are_metadata_and_no_text(read_one, head, metadata):
     [
         "---\nWarning: the pump must be off.\n\nOpen the red valve.\n\n---\n\nThen close it.",
         "---\nNote: keep it dry at all times.\n---\nMore words.",
-        "---\ntitle: Foo: bar\ntags: x\n---\nBody.",
         "---\ntitle: &a x\ntags: *a\n---\nBody.",
         "---\n- one\n- two\n---\nBody.",
         "---\ntitle: no end\n\nBody.",
@@ -84,3 +83,12 @@ def test_a_rule_that_cannot_be_read_is_never_read_by_all(read_one, head):
     item = read_one("a.md", head + "text")
     assert isinstance(item, Rejected)
     assert "who may read it" in item.reason
+
+
+@pytest.mark.parametrize(
+    "field", ["title: Broken: yaml: here", "title: Broken: yaml: here\n\tsub", "title: @home: x"]
+)
+def test_fields_that_are_no_yaml_are_read_line_by_line(read_one, field):
+    document = read_one("a.md", f"---\n{field}\ntags: [a, b]\n---\n# P\n")
+    assert document.title.startswith(field.split("\n")[0].removeprefix("title: "))
+    assert (document.text, document.metadata["tags"]) == ("P", "a, b")

@@ -244,3 +244,20 @@ def test_nesting_is_read_or_rejected_but_never_cut_off(read_one, tag):
 def test_a_long_listing_does_not_end_the_page(read_one):
     page = f"<p>start</p><pre>{'goat line ' * 1_500_000}</pre><p>the end</p>"
     assert read_one("a.html", page).text.endswith("the end")
+
+
+def test_words_of_forms_stay_apart_and_boxes_alone_say_nothing(read_one):
+    boxes = "<p><input type=radio checked><input type=radio></p>"
+    page = f"{boxes}<p><label>C</label><label>C++</label></p><p>x y</p>"
+    assert read_one("a.html", page).text == "C C++\n\nx y"
+
+
+def test_the_title_of_a_drawing_is_none_of_the_page(read_one):
+    assert read_one("a.html", "<h1>L</h1><p>Text here.</p><svg><title>drawing</title></svg>").title == "L"
+
+
+def test_data_and_inner_pages_that_are_not_read_are_told(read_one):
+    data = '<script type="application/ld+json">{"a": 1}</script>'
+    page = f'<head>{data}</head><p>Text here.</p>{data}<iframe srcdoc="<p>inner 66</p>"></iframe>'
+    left = {part.kind: (part.count, part.characters) for part in read_one("a.html", page).left_out}
+    assert left == {"script": (2, 16), "inner page": (1, 15)}

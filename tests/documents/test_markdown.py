@@ -341,3 +341,11 @@ def test_every_word_of_our_own_pages_is_read(read_one):
             part for word in told for part in (word, *word.split("_"))
         }
         assert not lost, (page.name, sorted(lost)[:20])
+
+
+def test_rows_behind_a_head_are_no_heads(read_one):
+    heads = "<tr><th rowspan=2>R</th><th colspan=2>Y</th></tr><tr><th>a</th><th>b</th></tr>"
+    row = "<tr><td>x</td><td>1</td><td>2</td></tr>"
+    document = read_one("a.md", f"<table><thead>{heads}</thead>{row}</table>\n")
+    assert document.text == "R | Y, a | Y, b\nx | 1 | 2"
+    assert read_one("a.md", f"<table>{heads}</table>\n").text == "R | Y, a | Y, b"
