@@ -1,7 +1,7 @@
 """Whatever a text file holds, its blocks are in order, apart, inside of the text and stripped."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from hybrid.config import DocumentSettings
@@ -119,14 +119,18 @@ def test_blocks_of_pages(drawn):
     pages = [Page(whole(pieces, boxes), boxes, Stroke(0, 0, 600, 800)) for pieces, boxes in drawn]
     builder = TextBuilder(100_000)
     add_pages(builder, pages)
-    if not any(page.pieces for page in pages):
-        with pytest.raises(Unreadable):
-            builder.document("a.pdf")
-        return
+    assume(any(page.pieces for page in pages))
     document = builder.document("a.pdf")
     check_pages(document, pages)
     left_out = sum(part.characters for part in document.left_out)
     assert letters(document.text) + left_out >= sum(letters(p.text) for page in pages for p in page.pieces)
+
+
+def test_pages_without_pieces_are_no_document():
+    builder = TextBuilder(100_000)
+    add_pages(builder, [Page([], [], Stroke(0, 0, 600, 800))])
+    with pytest.raises(Unreadable):
+        builder.document("a.pdf")
 
 
 def letters(text):

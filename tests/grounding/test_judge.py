@@ -259,6 +259,7 @@ def test_one_more_passage_never_lowers_support(answer, given_passages, more, dat
     place = data.draw(st.integers(0, len(given_passages)))
     extended = [*given_passages[:place], more, *given_passages[place:]]
     before, after = (grounder().ground(answer, texts) for texts in (given_passages, extended))
+    assert [one.claim for one in before.verdicts] == [one.claim for one in after.verdicts]
     for one, other in zip(before.verdicts, after.verdicts, strict=True):
         assert (one.support is None and other.support is None) or one.support <= other.support
         assert one.status is not Status.SUPPORTED or other.status is Status.SUPPORTED
@@ -270,6 +271,7 @@ def test_the_order_of_passages_changes_only_their_numbers(answer, given_passages
     order = data.draw(st.permutations(range(len(given_passages))))
     one = grounder().ground(answer, given_passages)
     other = grounder().ground(answer, [given_passages[place] for place in order])
+    assert len(one.verdicts) == len(other.verdicts)
     for mine, theirs in zip(one.verdicts, other.verdicts, strict=True):
         assert (mine.status, mine.support, mine.findings) == (theirs.status, theirs.support, theirs.findings)
         if mine.evidence:
