@@ -18,6 +18,7 @@ from hybrid.config import RetrievalMode
 from hybrid.errors import IndexMismatch, UsageError
 from hybrid.index import Index
 from hybrid.index.generations import current, read_manifest
+from hybrid.index.store import SCHEMA_VERSION
 from hybrid.testing import HashEmbedder, ScriptedGenerator
 from hybrid.tracing import set_tracer
 from hybrid.types import Document
@@ -315,7 +316,8 @@ def _as_version_1(folder):
     """Make an index what the version before principals wrote."""
     generation = folder / "generations" / current(folder)
     with closing(sqlite3.connect(generation / "store.sqlite")) as database, database:
-        database.execute("DROP TABLE principals")
+        for table in ("principals", "contexts", "left_out"):
+            database.execute(f"DROP TABLE {table}")
     manifest = json.loads((generation / "manifest.json").read_text())
     from hybrid.files import hash_file
 
@@ -335,12 +337,12 @@ def test_an_index_of_before_opens_as_it_did_and_learns_of_rules(tmp_path):
     assert again.index(docs).embedded == 0
     assert _sources(again.search("port", as_user="anna")) == {"a.txt"}
     with closing(Index.open(again.folder)) as index:
-        assert index.manifest.schema_version == 2
+        assert index.manifest.schema_version == SCHEMA_VERSION
 
 
 def test_a_version_that_is_not_known_is_refused(assistant):
     path = assistant.folder / "generations" / current(assistant.folder) / "manifest.json"
     manifest = read_manifest(assistant.folder, current(assistant.folder))
-    path.write_text(json.dumps(dataclasses.asdict(manifest) | {"schema_version": 3}))
-    with pytest.raises(IndexMismatch, match="reads format 2"):
+    path.write_text(json.dumps(dataclasses.asdict(manifest) | {"schema_version": SCHEMA_VERSION + 1}))
+    with pytest.raises(IndexMismatch, match=f"reads format {SCHEMA_VERSION}"):
         assistant.search("port", as_user="anna")

@@ -45,7 +45,7 @@ def test_a_folder_becomes_a_domain_of_its_name_and_is_asked_without_naming_it(fo
     assert "manual: added 2" in output(capsys, "index", str(folder))
     answer = output(capsys, "ask", "What is the default port?")
     assert "5432" in answer
-    assert "port.md, characters" in answer
+    assert 'port.md, line 3, "Connections", characters' in answer
 
 
 @pytest.mark.slow
