@@ -22,6 +22,8 @@ from hybrid.ingestion import IndexStatus, IngestEstimate, IngestReport, left_out
 from hybrid.types import LeftOut
 
 _SHOWN_FILES = 10
+# a file that kept this share of its characters lost nothing that a line about it would help to find
+_KEPT_ENOUGH = 0.9
 
 
 @shared()
@@ -182,12 +184,16 @@ def _left_out_lines(
     if not left_out:
         return
     yield f"left out   {described(left_out_by_kind(left_out))}"
-    for source, parts in _worst_first(left_out)[:_SHOWN_FILES]:
-        whole = characters.get(source, 0) + sum(part.characters for part in parts)
-        kept = f"{characters[source] / max(whole, 1):.0%} kept; " if source in characters else ""
-        yield f"  {console.name(source, 60)}: {kept}{described(parts)}"
-    if len(left_out) > _SHOWN_FILES:
-        yield f"  … and {len(left_out) - _SHOWN_FILES} more files; --json lists all"
+    told = 0
+    for source, parts in _worst_first(left_out):
+        length = characters.get(source, 0)
+        kept = length / max(length + sum(part.characters for part in parts), 1)
+        if told < _SHOWN_FILES and (any(part.lost for part in parts) or (length and kept < _KEPT_ENOUGH)):
+            told += 1
+            share = f"{kept:.0%} kept; " if length else ""
+            yield f"  {console.name(source, 60)}: {share}{described(parts)}"
+    if told < len(left_out):
+        yield f"  in {len(left_out) - told} {'more ' * bool(told)}files; --json lists all"
 
 
 def _worst_first(left_out: Mapping[str, Sequence[LeftOut]]) -> list[tuple[str, Sequence[LeftOut]]]:
