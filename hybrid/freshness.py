@@ -58,13 +58,16 @@ def seen_of(domain: Path) -> SeenFolder | None:
 
 
 def changed_since(domain: Path) -> Drift | None:
-    """Tell how the folder of a domain differs from what was indexed; None if it does not, or is not there.
-
-    Sizes and times are compared, some milliseconds for a thousand files; no file of a document is opened.
-    """
+    """Tell how the folder of a domain differs from what was indexed; None if it does not, or is not there."""
     seen = seen_of(domain)
-    if seen is None:
-        return None
+    return drift_of(seen) if seen else None
+
+
+def drift_of(seen: SeenFolder) -> Drift | None:
+    """Tell how a folder differs from what was seen of it; None if it does not, or is not there.
+
+    Sizes and times are compared, tens of milliseconds for a thousand files; no file of a document is opened.
+    """
     try:
         now = _states(scan(Path(seen.folder), DocumentSettings(exclude=seen.exclude)))
     except UsageError:

@@ -19,8 +19,8 @@ from hybrid.documents.principals import Principals, rule_for
 from hybrid.documents.source import printable
 from hybrid.errors import IndexError_, IndexMismatch, IndexMissing, UsageError
 from hybrid.files import hash_file, hash_text
-from hybrid.freshness import Drift, changed_since, remember, seen_of
-from hybrid.index import ExternalStore, Index, Manifest, read_state, require_embedder
+from hybrid.freshness import Drift, drift_of, remember, seen_of
+from hybrid.index import ExternalStore, Index, Manifest, read_kept, read_state, require_embedder
 from hybrid.index.generations import finished
 from hybrid.index.store import FileContent, FileState, IndexedDocument
 from hybrid.index.sync import Plan, Progress, apply_update, fingerprint_key, plan_update
@@ -80,7 +80,7 @@ def index_status(folder: Path, *, files: bool = False, verify: bool = False) -> 
             verified=verify,
             left_out=index.left_out(),
             unread=seen.unread if seen else {},
-            stale=changed_since(folder),
+            stale=drift_of(seen) if seen else None,
             sources=tuple(index.sources()) if files else None,
             characters=index.characters() if files else None,
         )
@@ -117,10 +117,7 @@ def left_out_by_kind(left_out: Mapping[str, Sequence[LeftOut]]) -> tuple[LeftOut
     """Return what the files of an index lack together, by kind; what is lost comes first."""
     total: dict[str, LeftOut] = {}
     for part in (part for parts in left_out.values() for part in parts):
-        sum_ = total.get(part.kind, LeftOut(part.kind, 0))
-        total[part.kind] = LeftOut(
-            part.kind, sum_.count + part.count, sum_.characters + part.characters, sum_.lost or part.lost
-        )
+        total[part.kind] = total[part.kind] + part if part.kind in total else part
     return tuple(sorted(total.values(), key=lambda part: (not part.lost, part.kind)))
 
 
@@ -180,15 +177,15 @@ class Ingestor:
             progress=progress,
         )
         remember(self.domain, folder, found, self.documents)
-        state = read_state(self.domain)
+        kept = read_kept(self.domain)
         return IngestReport(
             plan=update.plan,
             manifest=update.manifest,
-            rejected=(*found.rejected, *state.rejected),
+            rejected=(*found.rejected, *read_state(self.domain).rejected),
             skipped=found.skipped,
             unread=found.unread,
-            characters=state.characters,
-            left_out=state.left_out,
+            characters=kept.characters,
+            left_out=kept.left_out,
             embedded=update.embedded,
             seconds=time.perf_counter() - begun,
         )

@@ -33,10 +33,12 @@ __all__ = [
     "ExternalStore",
     "Index",
     "IndexState",
+    "Kept",
     "Manifest",
     "Scored",
     "domains",
     "is_restricted",
+    "read_kept",
     "read_state",
     "require_embedder",
     "require_store",
@@ -46,14 +48,17 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class IndexState:
-    """What a generation holds, read without opening its vectors or words.
-
-    By file: ``characters`` is how many its documents have together, ``left_out`` what they lack of it.
-    """
+    """What a generation holds, read without opening its vectors or words."""
 
     manifest: Manifest
     files: Mapping[str, FileState]
     rejected: tuple[Rejected, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """By file, how many characters its documents have together, and what they lack of it."""
+
     characters: Mapping[str, int]
     left_out: Mapping[str, tuple[LeftOut, ...]]
 
@@ -67,9 +72,17 @@ def read_state(domain: Path) -> IndexState:
     generation = current(domain)
     manifest = read_manifest(domain, generation)
     with closing(open_store(domain, manifest)) as store:
-        return IndexState(
-            manifest, store.file_states(), tuple(store.rejected()), store.characters(), store.left_out()
-        )
+        return IndexState(manifest, store.file_states(), tuple(store.rejected()))
+
+
+def read_kept(domain: Path) -> Kept:
+    """Return what the generation in force has of its files; the text of every document is measured for it.
+
+    Raises:
+        IndexMissing: nothing was indexed yet.
+    """
+    with closing(open_store(domain, read_manifest(domain, current(domain)))) as store:
+        return Kept(store.characters(), store.left_out())
 
 
 def require_embedder(manifest: Manifest, fingerprint: EmbedderFingerprint) -> None:
