@@ -22,10 +22,8 @@ _RIGID = (BlockKind.CODE, BlockKind.TABLE)
 # Where so many characters name the columns a row fills chunks by itself, and no name finds its cell.
 _LONGEST_NAMES = 2_000
 # What leads to a table ends so, or speaks of it, and is no longer than a sentence.
-_SHOWS, _NAMED = (
-    re.compile(r":$|\btable\b|\bfollow(?:s|ing)\b|\bbelow\b|\(.*\bin \w+s\b.*\)", re.IGNORECASE),
-    300,
-)
+_SHOWS = re.compile(r":$|\btable\b|\bfollow(?:s|ing)\b|\bbelow\b|\(.*\bin \w+s\b.*\)", re.IGNORECASE)
+_NAMED = 300
 # A word longer than any is one token, "unknown", to most models: so many letters count as one at least.
 _LETTERS, _UNKNOWN = 8, 100
 # A chunk at least this full is closed rather than topped up with a part of the next block.

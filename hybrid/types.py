@@ -6,7 +6,7 @@ models or indexes. All character offsets are into ``Document.text``, half-open `
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -29,6 +29,10 @@ class BlockKind(StrEnum):
     LIST = "list"
     TABLE = "table"
     CODE = "code"
+
+
+# What stands between the cells of a row, in every text that has a table.
+CELLS = " | "
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,16 @@ class LeftOut:
     characters: int = 0
     lost: bool = False
 
+    def __add__(self, other: LeftOut) -> LeftOut:
+        """Return both together, which are of one kind."""
+        characters = self.characters + other.characters
+        return LeftOut(self.kind, self.count + other.count, characters, self.lost or other.lost)
+
+
+def share_kept(characters: int, left_out: Iterable[LeftOut]) -> float:
+    """Return the share of a file's characters that so many are, as far as what was left out was counted."""
+    return characters / max(characters + sum(part.characters for part in left_out), 1)
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -105,7 +119,7 @@ class Document:
     @property
     def kept(self) -> float:
         """Return the share of its file's characters that the text has, as far as they were counted."""
-        return len(self.text) / max(len(self.text) + sum(part.characters for part in self.left_out), 1)
+        return share_kept(len(self.text), self.left_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +172,7 @@ class Chunk:
         """
         caption = "" if self.caption in self.text else self.caption
         named = all(name in self.text for name in self.columns)
-        columns = "" if named else " | ".join(filter(None, self.columns))[:_NAMED]
+        columns = "" if named else CELLS.join(filter(None, self.columns))[:_NAMED]
         return "\n".join(filter(None, (" > ".join(self.headings), caption, columns, self.text)))
 
     def line_at(self, offset: int) -> int | None:

@@ -16,7 +16,7 @@ from hybrid.config import RetrievalMode
 from hybrid.domains import Assistants
 from hybrid.errors import ModelMissing, UsageError
 from hybrid.freshness import Drift, changed_since
-from hybrid.types import Answer, Arm
+from hybrid.types import Answer, Arm, Span
 
 if TYPE_CHECKING:
     from hybrid.evaluation.outcomes import ArmCost
@@ -93,9 +93,7 @@ def search(
         chunk = hit.chunk
         lexical = f"{hit.lexical:.2f}" if hit.lexical is not None else "-"
         rerank = f"  rerank {hit.rerank:.3f}" if hit.rerank is not None else ""
-        place = console.place(
-            chunk.source, chunk.page, chunk.start, chunk.end, line=chunk.line_at(chunk.start)
-        )
+        place = console.place(chunk)
         console.data(
             f"{rank:2}. {hit.score:.3f}  dense {hit.dense or 0:.3f}  lexical {lexical}{rerank}  {place}"
         )
@@ -246,15 +244,7 @@ def _show(
         console.note(f"incomplete: {part.incomplete}")
     _routed(part)
     for citation in part.citations:
-        place = console.place(
-            citation.source,
-            citation.page,
-            citation.start,
-            citation.end,
-            line=citation.line,
-            within=citation.place,
-        )
-        console.data(f"  [{citation.number}] {place}")
+        console.data(f"  [{citation.number}] {console.cited(citation)}")
     if part.dropped_sentences:
         console.note(f"{len(part.dropped_sentences)} sentences left out: no passage supports them")
     if part.dropped_markers:
@@ -295,11 +285,7 @@ def _why(assistant: Assistant | Assistants, answer: Answer) -> Iterator[str]:
             yield f"{_MARGIN}{chance.expected:.3f}  {chance.arm}"
         yield from [f"{_MARGIN}{router.routing.sentence}"] if router else []
     for rank, hit in enumerate(answer.hits, start=1):
-        chunk = hit.chunk
-        where = console.place(
-            chunk.source, chunk.page, chunk.start, chunk.end, line=chunk.line_at(chunk.start)
-        )
-        yield f"{_MARGIN}{rank}. {hit.score:.3f}  {where}"
+        yield f"{_MARGIN}{rank}. {hit.score:.3f}  {console.place(hit.chunk)}"
     sure = "none" if answer.confidence is None else f"{answer.confidence:.2f}, not calibrated"
     tokens = f"{answer.prompt_tokens} tokens read, {answer.completion_tokens} written"
     yield f"{_MARGIN}confidence {sure}; {tokens}, {answer.seconds:.2f} s"
@@ -382,9 +368,7 @@ def _shown(answer: Answer, evidence: Excerpt, claim: str) -> Iterator[str]:
         for one in answer.citations
         if one.source == chunk.source and one.start <= start and end <= one.end
     ]
-    where = (
-        cited[0] if cited else console.place(chunk.source, chunk.page, start, end, line=chunk.line_at(start))
-    )
+    where = cited[0] if cited else console.place(chunk, Span(start, end))
     verbatim = evidence.text.split() == claim.split()
     quote = "" if verbatim else f'"{console.one_line(evidence.text, console.width() - 12)}"'
     if quote and not cited:

@@ -19,7 +19,7 @@ from hybrid.errors import StorageError
 from hybrid.files import json_text
 from hybrid.freshness import Drift
 from hybrid.index.sync import Progress, Stage
-from hybrid.types import Rejected
+from hybrid.types import Chunk, Citation, Rejected, Span
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -150,16 +150,26 @@ def _shortened(text: str, width: int) -> str:
     return flat if len(flat) <= width else flat[: width - 1] + "…"
 
 
-def place(
-    source: str, page: int | None, start: int, end: int, *, line: int | None = None, within: str = ""
-) -> str:
+def cited(citation: Citation) -> str:
+    """Return where a citation stands."""
+    span = Span(citation.start, citation.end)
+    return _place(citation.source, citation.page, citation.line, span, within=citation.place)
+
+
+def place(chunk: Chunk, span: Span | None = None) -> str:
+    """Return where a chunk stands, or a stretch of its document that it holds."""
+    span = span or Span(chunk.start, chunk.end)
+    return _place(chunk.source, chunk.page, chunk.line_at(span.start), span)
+
+
+def _place(source: str, page: int | None, line: int | None, span: Span, *, within: str = "") -> str:
     """Return where something stands in a document: page or line, heading or row, characters."""
     parts = [
         name(source, 100),
         f"page {page}" if page else "",
         f"line {line}" if line else "",
         f'"{one_line(within, 60)}"' if within else "",
-        f"characters {start}-{end}",
+        f"characters {span.start}-{span.end}",
     ]
     return ", ".join(filter(None, parts))
 

@@ -153,16 +153,8 @@ def _told(outcome: Outcome, width: int) -> list[str]:
     parts = [outcome.arm, "-" * min(len(outcome.arm), width), said, ""]
     parts += [f"incomplete: {outcome.incomplete}"] if outcome.incomplete else []
     for citation in outcome.citations:
-        place = console.place(
-            citation.source,
-            citation.page,
-            citation.start,
-            citation.end,
-            line=citation.line,
-            within=citation.place,
-        )
         said = console.one_line(citation.text, _EVIDENCE_LETTERS)
-        parts += [f"[{citation.number}] {place}: {said}"]
+        parts += [f"[{citation.number}] {console.cited(citation)}: {said}"]
     if not outcome.citations:
         found = len(outcome.passages)
         parts += [f"no citation; {found} passages found" if found else "no passages"]

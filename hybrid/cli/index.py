@@ -19,7 +19,7 @@ from hybrid.documents import by_suffix
 from hybrid.errors import EXIT_PARTIAL, HybridError, UsageError
 from hybrid.index.generations import domains
 from hybrid.ingestion import IndexStatus, IngestEstimate, IngestReport, left_out_by_kind
-from hybrid.types import LeftOut
+from hybrid.types import LeftOut, share_kept
 
 _SHOWN_FILES = 10
 # a file that kept this share of its characters lost nothing that a line about it would help to find
@@ -187,7 +187,7 @@ def _left_out_lines(
     told = 0
     for source, parts in _worst_first(left_out):
         length = characters.get(source, 0)
-        kept = length / max(length + sum(part.characters for part in parts), 1)
+        kept = share_kept(length, parts)
         if told < _SHOWN_FILES and (any(part.lost for part in parts) or (length and kept < _KEPT_ENOUGH)):
             told += 1
             share = f"{kept:.0%} kept; " if length else ""

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from hybrid.documents.source import Unreadable
-from hybrid.types import Block, BlockKind, Document, LeftOut
+from hybrid.types import CELLS, Block, BlockKind, Document, LeftOut
 
 SEPARATOR = "\n\n"
 _TITLE_LENGTH = 300
@@ -63,6 +63,10 @@ def plain_metadata(values: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in lines.items() if key and value}
 
 
+def _trimmed(text: str) -> str:
+    return "\n".join(line.rstrip() for line in clean(text).split("\n")).strip()
+
+
 def _cell(text: str) -> str:
     return _LONE_BAR.sub("¦", one_line(text))
 
@@ -110,7 +114,7 @@ class TextBuilder:
         line: int = 0,
     ) -> None:
         """Append a block; what is blank adds nothing."""
-        text = "\n".join(line.rstrip() for line in clean(text).split("\n")).strip()
+        text = _trimmed(text)
         if not text:
             return
         start = self._append(text)
@@ -135,7 +139,7 @@ class TextBuilder:
         width = max(map(len, rows), default=0)
         if width * len(rows) > max(_MAX_CELLS, 8 * sum(map(len, rows))):
             # one long row among thousands of short ones: no table, and it would take all memory
-            lines = (" | ".join(_cell(cell or "") for cell in row) for row in rows)
+            lines = (CELLS.join(_cell(cell or "") for cell in row) for row in rows)
             self.add(BlockKind.TABLE, "\n".join(lines), caption=caption, line=line)
             return
         padded = [[*row, *[""] * (width - len(row))] for row in rows]
@@ -149,21 +153,19 @@ class TextBuilder:
         ]
         kept = [[names[at] for at in held]] if any(names) else []
         kept += [[row[at] for at in held] for row in table[heads:] if any(row)]
-        text = "\n".join(map(" | ".join, kept))
+        text = "\n".join(map(CELLS.join, kept))
         columns = tuple(kept[0]) if any(names) else ()
         self.add(BlockKind.TABLE, text, caption=caption, columns=columns, line=line)
 
     def leave_out(self, kind: str, characters: int = 0, *, lost: bool = False) -> None:
         """Count something of the file that is not added: of what kind, and how long where that is known."""
-        found = self._left_out.get(kind, LeftOut(kind, 0))
-        self._left_out[kind] = LeftOut(
-            kind, found.count + 1, found.characters + characters, found.lost or lost
-        )
+        part = LeftOut(kind, 1, characters, lost)
+        self._left_out[kind] = self._left_out[kind] + part if kind in self._left_out else part
 
     def extend(self, text: str, *, glue: str = " ") -> None:
         """Continue the last block, for a paragraph that runs over the end of a page."""
         last = self._blocks.pop()
-        text = glue + "\n".join(line.rstrip() for line in clean(text).split("\n")).strip()
+        text = glue + _trimmed(text)
         self._count(len(text))
         self._parts.append(text)
         self._blocks.append(replace(last, end=last.end + len(text)))

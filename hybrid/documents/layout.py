@@ -12,7 +12,7 @@ from typing import NamedTuple
 from hybrid.documents.builder import TextBuilder
 from hybrid.documents.cells import CAPTION, Row, Stroke, Table, TextRun
 from hybrid.documents.order import arrange, rows_of
-from hybrid.types import BlockKind
+from hybrid.types import CELLS, BlockKind
 
 _ITEM = re.compile(r"(?:[•◦▪‣∙·●○■–—*-]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)]|\[\d{1,3}\])\s+\S")
 _NUMBERED = re.compile(
@@ -131,10 +131,10 @@ class _Layout:
         )
         before, self._table = self._table, table
         goes_on = waiting and before and not table.caption and not self._above
-        rows = "\n".join(" | ".join(row) for row in table.rows)
+        rows = "\n".join(CELLS.join(row) for row in table.rows)
         if goes_on and before and before.goes_on_in(table):
             if table.columns:
-                self._builder.leave_out("repeated table head", len(" | ".join(table.columns)))
+                self._builder.leave_out("repeated table head", len(CELLS.join(table.columns)))
             for _ in range(waiting):
                 self._builder.start_page(inside=1)
             self._builder.extend(rows, glue="\n")
@@ -144,7 +144,7 @@ class _Layout:
         for line in table.caption:
             self._builder.add(BlockKind.PARAGRAPH, line)
         caption = " ".join([self._above, *table.caption]).strip()
-        text = "\n".join([" | ".join(table.columns), rows]).strip("\n")
+        text = "\n".join([CELLS.join(table.columns), rows]).strip("\n")
         self._builder.add(BlockKind.TABLE, text, caption=caption, columns=table.columns)
         self._above = ""
         return 0

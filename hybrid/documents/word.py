@@ -33,7 +33,7 @@ from hybrid.documents.office import (
     value,
 )
 from hybrid.documents.source import SourceFile
-from hybrid.types import BlockKind, Document
+from hybrid.types import CELLS, BlockKind, Document
 
 # the names of built-in styles are English where Word wrote the file, and the user's elsewhere
 _HEADING = re.compile(
@@ -598,7 +598,7 @@ def _below(parent: Element | None, name: str) -> list[Element]:
 
 
 def _as_lines(tables: list[OfficeBlock]) -> str:
-    return "\n".join(" | ".join(filter(None, row)) for table in tables for row in table.rows)
+    return "\n".join(CELLS.join(filter(None, row)) for table in tables for row in table.rows)
 
 
 def _between(low: int, text: str, high: int) -> int:

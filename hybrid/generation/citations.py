@@ -89,12 +89,8 @@ def best_support(sentence: str, passages: Sequence[Passage]) -> Support | None:
                 # shorter stretches and better passages come first, so only a real gain replaces them
                 if share > 0 and (best is None or share > best.share + 0.05 * (length > 1)):
                     inner = Span(window[0].span.start, window[-1].span.end)
-                    best = Support(passage, _placed(passage, inner), share)
+                    best = Support(passage, passage.placed(inner), share)
     return best
-
-
-def _placed(passage: Passage, inner: Span) -> Span:
-    return Span(passage.span.start + inner.start, passage.span.start + inner.end)
 
 
 def join_cited(kept: Sequence[Cited]) -> CitedText:
@@ -136,7 +132,7 @@ def row_of(support: Support) -> TableRow | None:
         (
             saying.row
             for saying in support.passage.sayings()
-            for there in [_placed(support.passage, saying.span)]
+            for there in [support.passage.placed(saying.span)]
             if saying.row and there.start <= support.span.start and support.span.end <= there.end
         ),
         None,

@@ -42,6 +42,10 @@ class Passage:
         """Return caption and columns of the table that has rows in it."""
         return (self.chunk.caption, self.chunk.columns) if self.chunk else ("", ())
 
+    def placed(self, inner: Span) -> Span:
+        """Return a stretch of its text as one of the document."""
+        return Span(self.span.start + inner.start, self.span.start + inner.end)
+
     def sayings(self) -> list[Saying]:
         """Return its sentences and the rows of its table as such, by offsets into its text."""
         return sayings(self.text, *self.table)

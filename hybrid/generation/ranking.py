@@ -125,7 +125,7 @@ def _candidates(question: str, hits: Sequence[Hit], passages: Sequence[Passage])
         before = ""
         for saying in passage.sayings():
             span, row = saying.span, saying.row
-            place = Span(passage.span.start + span.start, passage.span.start + span.end)
+            place = passage.placed(span)
             # chunks overlap: the same sentence may stand in two of them
             if (passage.source, place.start) in seen or not any(map(str.isalpha, saying.text)):
                 continue

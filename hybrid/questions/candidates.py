@@ -11,7 +11,7 @@ from hybrid.questions.statements import statement_candidates, step_candidates
 from hybrid.questions.values import Candidate, Layout, Piece, Section
 from hybrid.questions.wording import short_title, stands_alone
 from hybrid.text.words import contains
-from hybrid.types import Chunk, Document, Span
+from hybrid.types import CELLS, Chunk, Document, Span
 
 _BLANK = re.compile(r"\n[ \t]*\n\s*")
 _ITEM = re.compile(r"\s*(?:[-*•]|\d{1,2}[.)])\s+\S")
@@ -66,7 +66,7 @@ def _pieces(text: str, body: Span) -> Iterator[Piece]:
 def layout_of(text: str) -> Layout:
     """Tell from the lines of a piece what it is."""
     lines = [line for line in text.split("\n") if line.strip()]
-    cells = [line.count(" | ") for line in lines]
+    cells = [line.count(CELLS) for line in lines]
     if len(lines) > 2 and max(cells) > 0 and sum(count == cells[-1] > 0 for count in cells) >= len(lines) - 1:
         return Layout.TABLE
     if lines and _ITEM.match(lines[0]):

@@ -22,7 +22,7 @@ from hybrid.questions.wording import (
 from hybrid.text.numbers import SMALL_NUMBERS
 from hybrid.text.sentences import sentence_spans
 from hybrid.text.words import STOP_WORDS, contains, word_set
-from hybrid.types import Span
+from hybrid.types import CELLS, Span
 
 _ITEM = re.compile(
     r"^[ ]{0,3}(?P<bullet>(?:[-*•]|\d{1,2}[.)])[ \t]+)"
@@ -180,7 +180,6 @@ def _defaults(text: str, entry: Entry, sentences: list[Span], called: str) -> It
 
 
 _ADDRESS = re.compile(r"https?://|www\.")
-_SEPARATOR = " | "
 _RULER = re.compile(r"[\s|:-]+")
 _CELL_WIDTH = 60
 _HEADER_WORDS = 3
@@ -228,7 +227,7 @@ def _read(inner: str) -> _Table | None:
     if all(line.startswith("|") for line in kept):
         kept = [line.strip("|").strip() for line in kept]
     # the corner of a table may be empty
-    lines = [f" {line}".split(_SEPARATOR) for line in kept]
+    lines = [f" {line}".split(CELLS) for line in kept]
     if lines and len(lines[0]) == 1:  # a caption
         lines = lines[1:]
     if len(lines) < 3:

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 from hybrid.text.sentences import pieces
 from hybrid.text.words import content_words
-from hybrid.types import Span
+from hybrid.types import CELLS, Span
 
-CELLS = " | "
 # "(in millions)", "$ in thousands", "EUR million", "($000s)": what all figures of a table are counted in
 _SCALE = re.compile(
     r"\bin\s+(?:\w+\s+of\s+|[$€£]\s*|\w{3}\s+)?(?P<one>thousand|million|billion|trillion)s?\b"
@@ -49,9 +48,13 @@ class TableRow:
     @property
     def label(self) -> str:
         """Return what the row is about: its first cell, below its group."""
-        first = next(filter(None, self.cells), "")
+        first = self.cells[self._first] if self.cells else ""
         grouped = self.group.endswith(":")
         return f"{self.group.rstrip(':')}, {first}" if grouped else first.rstrip(":")
+
+    @property
+    def _first(self) -> int:
+        return next((place for place, cell in enumerate(self.cells) if cell), 0)
 
     def sentence(self, places: Sequence[int] = (), *, with_cells: Sequence[int] = ()) -> str:
         """Return the row as a sentence: ``Total sales, 2019: $1,496.5 million``.
@@ -60,7 +63,7 @@ class TableRow:
             places: of the cells to say, all of them by default: ``Total sales: 2019 $1; 2018 $2``.
             with_cells: of cells that say, beside the first one, which row it is.
         """
-        first = next((place for place, cell in enumerate(self.cells) if cell), 0)
+        first = self._first
         said = [place for place in places or range(first + 1, len(self.cells)) if self.cells[place]]
         label = ", ".join(
             dict.fromkeys([self.label, *(self.cells[p] for p in with_cells if p not in (first, *said))])
@@ -77,7 +80,7 @@ class TableRow:
     def asked(self, question: str) -> str:
         """Return the row as a sentence with the cells whose columns a question names, else with all."""
         words = set(content_words(question)) - _PERIODS
-        first = next((place for place, cell in enumerate(self.cells) if cell), 0)
+        first = self._first
         rest = [place for place in range(first + 1, len(self.cells)) if self.cells[place]]
         names = {place: frozenset(content_words(self.columns[place])) for place in rest}
         common = frozenset.intersection(*names.values()) if len(names) > 1 else frozenset()

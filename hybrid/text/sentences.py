@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from hybrid.text.words import LEANING, STOP_WORDS
-from hybrid.types import Span
+from hybrid.types import CELLS, Span
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # Indented lines, comments, prompts, items and cells: on one line they would mean something else.
@@ -73,7 +73,7 @@ def pieces(text: str) -> list[Span]:
     """Return sentences; the rows of a table, and what is too long for one, by lines."""
     found: list[Span] = []
     for span in sentence_spans(text):
-        if span.end - span.start <= _LONGEST and " | " not in text[span.start : span.end]:
+        if span.end - span.start <= _LONGEST and CELLS not in text[span.start : span.end]:
             found.append(span)
             continue
         start = span.start

@@ -21,7 +21,7 @@ from hybrid.questions.splits import unit_hash
 from hybrid.retrieval import Retriever
 from hybrid.text.sentences import pieces
 from hybrid.text.words import contains, content_words, overlaps
-from hybrid.types import Chunk, Document, Evidence, Hit, Question, Span, TokenCounter
+from hybrid.types import CELLS, Chunk, Document, Evidence, Hit, Question, Span, TokenCounter
 
 # So many hits are looked through for passages that do not hold the answer.
 _DEPTH = 24
@@ -44,8 +44,6 @@ _WHOLE_SENTENCE = 56
 # How many of the question's words a token more has to bring, as a share.
 _TOKEN_WORTH = 0.004
 _SENTENCES = 3
-# Stands between the cells of a table.
-_CELLS = " | "
 
 # So often one of the same kind is looked for that fits.
 _TRIES = 8
@@ -285,7 +283,7 @@ def _stretches(question: Question, text: str, span: Span, counter: TokenCounter)
         for last in range(first + 1, min(first + _SENTENCES, len(own))):
             tokens += counts[last]
             # a row of a table is quoted alone
-            if tokens > QUOTE_TOKENS or _CELLS in text[piece.start : own[last].end]:
+            if tokens > QUOTE_TOKENS or CELLS in text[piece.start : own[last].end]:
                 break
             runs.append((Span(piece.start, own[last].end), tokens))
     texts = [text[run.start : run.end] for run, _ in runs]
@@ -301,7 +299,7 @@ def _stretches(question: Question, text: str, span: Span, counter: TokenCounter)
 def _rows(text: str, piece: Span) -> list[Span]:
     """Return the rows of a table, each of which says something alone; of anything else the whole."""
     lines = text[piece.start : piece.end].split("\n")
-    if len(lines) < 2 or not all(_CELLS in line for line in lines):
+    if len(lines) < 2 or not all(CELLS in line for line in lines):
         return [piece]
     starts = list(accumulate((len(line) + 1 for line in lines), initial=piece.start))
     return [Span(start, start + len(line)) for start, line in zip(starts, lines, strict=False)]
