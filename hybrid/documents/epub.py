@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 import re
 import zipfile
-import zlib
 from collections.abc import Iterator
 from urllib.parse import unquote
 
@@ -15,14 +14,13 @@ from hybrid.config import DocumentSettings
 from hybrid.documents.boilerplate import Element
 from hybrid.documents.builder import TextBuilder
 from hybrid.documents.html import add_page, parse
-from hybrid.documents.source import SourceFile, Unreadable, check_pages, open_zip
+from hybrid.documents.source import UNREAD_ENTRY, SourceFile, Unreadable, check_pages, open_zip
 from hybrid.types import Document
 
 _PAGE_TYPE = re.compile(r".*(?:html|/xml|oeb1|dtbook|svg)", re.IGNORECASE)
 _HREF = re.compile(rb"""href\s*=\s*["']([^"'#]+)""", re.IGNORECASE)
 # Fonts may be obfuscated in any book; only encrypted pages make one unreadable.
 _ENCRYPTION = "META-INF/encryption.xml"
-_UNREAD_ENTRY = (KeyError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, Unreadable)
 
 
 def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
@@ -74,7 +72,7 @@ class _Book:
         try:
             data = self._archive.read(self._names.get(name.lower(), name))
             root = parse(self._builder, data)
-        except _UNREAD_ENTRY:
+        except (*UNREAD_ENTRY, Unreadable):
             self._builder.leave_out("chapter that cannot be read", lost=True)
             return False
         folder = posixpath.dirname(name)

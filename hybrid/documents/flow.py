@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Callable
 
 from hybrid.documents.builder import TextBuilder
+from hybrid.documents.grid import repeat_above
 from hybrid.documents.marks import lowered, raised
 from hybrid.types import BlockKind
 
@@ -411,22 +412,16 @@ class _Table:
     def filled(self) -> list[list[str | None]]:
         """Return the rows, cells that span rows repeated, None where one spans columns."""
         rows: list[list[str | None]] = []
-        hanging: dict[int, tuple[int, str | None]] = {}
+        open_cells: dict[int, tuple[int, str | None]] = {}
         for cells in self._rows:
             row: list[str | None] = []
-            waiting = list(reversed(cells))
-            while waiting or len(row) in hanging:
-                if len(row) in hanging:
-                    left, text = hanging.pop(len(row))
-                    if left > 1:
-                        hanging[len(row)] = (left - 1, text)
-                    row.append(text)
-                    continue
-                content, across, down = waiting.pop()
+            for content, across, down in cells:
+                repeat_above(row, open_cells)
                 for offset in range(across if len(row) < _MAX_SPAN else 1):
                     shown = content if offset == 0 else None
                     if down > 1:
-                        hanging[len(row)] = (down - 1, shown)
+                        open_cells[len(row)] = (down - 1, shown)
                     row.append(shown)
+            repeat_above(row, open_cells)
             rows.append(row)
         return rows

@@ -67,10 +67,12 @@ def front_matter(lines: Sequence[str]) -> FrontMatter:
     except (ValueError, yaml.YAMLError, RecursionError) as error:
         if any(map(_says_who, held)):
             raise Unreadable("its front matter does not say who may read it: it is damaged") from error
+        if not all(map(_may_be_field, filter(str.strip, held))):
+            return FrontMatter({})
         pairs = _by_line(held) if isinstance(error, yaml.YAMLError) else []
-        if _are_fields(pairs) and all(map(_may_be_field, filter(str.strip, held))):
+        if _are_fields(pairs):
             return _with_values(pairs, None, end + 1)
-        if any(map(_KEY.match, held)) and all(map(_may_be_field, filter(str.strip, held))):
+        if any(map(_KEY.match, held)):
             return FrontMatter({}, lines=end + 1, text="\n".join(held))
         return FrontMatter({})
     rule = rule_of((name, _plain(value)) for name, value in _everywhere(pairs))

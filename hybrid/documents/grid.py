@@ -68,7 +68,7 @@ class Grid:
                 open_cells.clear()
             row: _Row = []
             for cell in line.iterchildren("td", "th"):
-                _continue(row, open_cells)
+                repeat_above(row, open_cells)
                 wide, high = _span(cell, "colspan", 1_000), _span(cell, "rowspan", len(self._lines))
                 if total + len(row) + wide * high > _MAX_CELLS:
                     wide = high = 1
@@ -79,7 +79,7 @@ class Grid:
             for column in sorted(open_cells):
                 if column >= len(row):
                     row += [""] * (column - len(row))
-                    _continue(row, open_cells)
+                    repeat_above(row, open_cells)
             total += len(row)
             rows.append(row)
         return rows
@@ -103,8 +103,13 @@ class Grid:
         return marked if marked < len(self.rows) else 0
 
 
-def _continue(row: _Row, open_cells: dict[int, tuple[int, str | None]]) -> None:
-    """Repeat the cells of rows above that reach down to where this row stands."""
+def repeat_above(row: list[str | None], open_cells: dict[int, tuple[int, str | None]]) -> None:
+    """Append the cells of rows above that reach down to where a row goes on.
+
+    Args:
+        row: as far as it was read.
+        open_cells: by column, in how many rows more a cell stands, and its text; None for a spanned column.
+    """
     while (column := len(row)) in open_cells:
         rows, text = open_cells.pop(column)
         row.append(text)

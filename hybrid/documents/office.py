@@ -7,7 +7,6 @@ import html
 import posixpath
 import re
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,7 +19,7 @@ from lxml import etree
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import TextBuilder, one_line
 from hybrid.documents.marks import raised
-from hybrid.documents.source import SourceFile, Unreadable, open_zip
+from hybrid.documents.source import UNREAD_ENTRY, SourceFile, Unreadable, open_zip
 from hybrid.types import BlockKind, Document
 
 Element = Any
@@ -107,7 +106,7 @@ class Package:
         """Return the root of a part; None where it cannot be read, told as ``what`` if it holds text."""
         try:
             data = self._archive.read(self._names[name.lower()])
-        except (KeyError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
+        except UNREAD_ENTRY:
             root = None
         else:
             root = self._parse(data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,10 @@ ROW_FILE_FACTOR = 64
 _MAX_ZIP_ENTRIES = 20_000
 # A small entry of blanks compresses far better than any honest text and harms nobody.
 _RATIO_FROM = 4 * MEGABYTE
+
+
+# What reading an entry of a damaged archive may raise.
+UNREAD_ENTRY = (KeyError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
 
 
 class Unreadable(Exception):  # it never leaves the stage: `read` turns it into Rejected
