@@ -153,6 +153,7 @@ def test_what_changes_answers_changes_the_identity(domain, one, other):
     assert _identity(domain(), one) != _identity(domain(), other)
 
 
+@pytest.mark.slow
 def test_an_edited_prompt_is_another_arm_and_a_renamed_one_is_not(domain, tmp_path):
     texts = {"one": "Be brief.", "same": "Be brief.", "edited": "Be very brief."}
     for name, text in texts.items():
@@ -164,6 +165,7 @@ def test_an_edited_prompt_is_another_arm_and_a_renamed_one_is_not(domain, tmp_pa
     assert "prompt" not in json.loads(_identity(domain(), "rag")["generation"])
 
 
+@pytest.mark.slow
 def test_the_generator_is_told_the_prompt_of_its_arm(domain):
     assistant = domain()
     assistant.ask(_ASKED.text, arm="rag:prompt=terse")
@@ -172,6 +174,7 @@ def test_the_generator_is_told_the_prompt_of_its_arm(domain):
     assert "as few words as possible" in assistant.generator.history[-1][0].content
 
 
+@pytest.mark.slow
 def test_what_does_not_change_answers_does_not_change_the_identity(domain):
     assert _identity(domain(), "base") == _identity(domain(), "base:k=2:reader=generator")
     assert _identity(domain(), "rag") == _identity(domain(ScriptedGenerator(["something else"])), "rag")
@@ -332,6 +335,7 @@ def test_an_adapter_is_measured_as_it_serves_in_the_layers_of_the_base(
             assert any(not weight.equal(plain[name]) for name, weight in model.named_parameters())
 
 
+@pytest.mark.slow
 def test_both_reads_as_its_adapter_was_trained_to_unless_told(adapted):
     arms = "both,both:reader=generator,both:generator_adapter=generator-002,rag,rag:reader=quoting"
     readers = [arm.answerer.settings.reader for arm in adapted.contenders(arms, [_ASKED])]
@@ -344,6 +348,7 @@ def test_both_reads_as_its_adapter_was_trained_to_unless_told(adapted):
     ]
 
 
+@pytest.mark.slow
 def test_both_has_passages_and_the_adapted_generator(adapted):
     (both,) = adapted.contenders("both:reader=generator", [_ASKED])
     both.prepare([_ASKED])
@@ -353,6 +358,7 @@ def test_both_has_passages_and_the_adapted_generator(adapted):
     assert both.answerer.generator().name == "fake/scripted + generator-001"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("one", "other"),
     [
@@ -374,6 +380,7 @@ def test_the_identity_names_the_adapter_and_digests_its_weights(adapted):
     assert _identity(adapted, "base")["adapter"] == ""
 
 
+@pytest.mark.slow
 def test_a_generator_that_takes_no_adapter_is_named(adapted):
     class Fixed:
         name = "elsewhere"

@@ -88,6 +88,7 @@ def test_samples_tell_how_sure_an_answer_without_passages_is():
     assert assistant.uncertainty(answer, samples=2).agreement == 1.0
 
 
+@pytest.mark.slow
 def test_samples_of_many_answers_are_those_of_each_and_what_declined_has_none(adapted):
     asked = ["What is the default port?", "And at night?"]
     base, adapter = (adapted.ask(asked[0], arm=arm) for arm in (Arm.BASE, Arm.ADAPTER))
@@ -123,6 +124,7 @@ def test_answers_with_passages_are_checked_and_not_sampled(assistant):
         assistant.uncertainty(answer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arm", [Arm.ADAPTER, Arm.BOTH])
 def test_the_arms_with_an_adapter_say_that_there_is_none(assistant, arm):
     with pytest.raises(AdapterError, match="need a generator adapter"):
@@ -140,6 +142,7 @@ def adapted(assistant, keep_adapter):
     return assistant
 
 
+@pytest.mark.slow
 def test_the_arm_adapter_asks_the_adapter_in_use_and_base_the_base(adapted):
     asked = "What is the default port?"
     assert adapted.ask(asked, arm=Arm.ADAPTER).text == "The first."
@@ -151,6 +154,7 @@ def test_the_arm_adapter_asks_the_adapter_in_use_and_base_the_base(adapted):
     assert adapted.ask(asked, arm=Arm.ADAPTER).text == "The first."
 
 
+@pytest.mark.slow
 def test_the_arm_both_has_passages_and_the_adapter(adapted):
     answer = adapted.ask("What is the default port of the server?", arm=Arm.BOTH)
     assert answer.arm is Arm.BOTH
@@ -158,6 +162,7 @@ def test_the_arm_both_has_passages_and_the_adapter(adapted):
     assert answer.reader == "generator"
 
 
+@pytest.mark.slow
 def test_settings_name_an_adapter_or_none(adapted):
     def named(name):
         settings = load_settings(
@@ -187,11 +192,13 @@ def _all_ways(assistant, **given):
     return [assistant.ask(_PORT, **given), assistant.ask_all([_PORT], **given)[0], streamed]
 
 
+@pytest.mark.slow
 def test_without_a_decision_rag_answers(assistant):
     assert assistant.decided is None
     assert [answer.variant for answer in _all_ways(assistant)] == ["rag"] * 3
 
 
+@pytest.mark.slow
 def test_a_question_without_an_arm_is_answered_by_the_decision(assistant):
     _decide(assistant, "rag:reader=generator:k=2")
     assert assistant.decided.name == "rag:reader=generator:k=2"
@@ -204,6 +211,7 @@ def test_a_question_without_an_arm_is_answered_by_the_decision(assistant):
     assert [answer.hits for answer in _all_ways(assistant)] == [()] * 3
 
 
+@pytest.mark.slow
 def test_an_arm_that_is_named_wins_over_the_decision(assistant):
     _decide(assistant, "base")
     for arm in (Arm.RAG, "rag:k=1"):
@@ -239,6 +247,7 @@ def _adopted(assistant, arm):
     return assistant.adopt(Chosen)
 
 
+@pytest.mark.slow
 def test_an_adopted_arm_stays_what_it_was(adapted):
     assert _adopted(adapted, "rag:k=2") == "rag:k=2"
     assert _adopted(adapted, "both:k=2") == "both:k=2:generator_adapter=generator-001"
@@ -247,6 +256,7 @@ def test_an_adopted_arm_stays_what_it_was(adapted):
     assert adapted.ask(_PORT).text == "The second."
 
 
+@pytest.mark.slow
 def test_one_question_is_asked_of_several_arms_and_nothing_is_written_down(assistant):
     base, rag = assistant.side_by_side(_PORT, arms="base,rag:k=1")
     assert (base.arm, base.passages, base.answer) == ("base", (), "It is 5432 [1].")
@@ -254,6 +264,7 @@ def test_one_question_is_asked_of_several_arms_and_nothing_is_written_down(assis
     assert not (assistant.folder / "experiments").exists()
 
 
+@pytest.mark.slow
 def test_a_comparison_counts_what_training_took(adapted, keep_adapter):
     keep_adapter(adapted.folder, "generator-003", seconds=1800.0)
     question = Question("q", "What is the default port of the server?", ("5432",))
@@ -263,6 +274,7 @@ def test_a_comparison_counts_what_training_took(adapted, keep_adapter):
     assert costs["adapter"].training_money == pytest.approx(adapted.settings.prices.training_hour / 2)
 
 
+@pytest.mark.slow
 def test_a_comparison_is_a_table_and_a_document(assistant):
     found = assistant.compare([Question("q", _PORT, ("5432",))], arms="base,rag:k=1")
     header, *rows = found.figures()
@@ -278,6 +290,7 @@ def test_a_comparison_is_a_table_and_a_document(assistant):
     assert alone["arm"] == "rag"
 
 
+@pytest.mark.slow
 def test_answers_are_judged_by_the_scorer_of_the_settings(adapted):
     question = Question("q", "What is the default port of the server?", ("5432",))
 
@@ -292,6 +305,7 @@ def test_answers_are_judged_by_the_scorer_of_the_settings(adapted):
         judge("nonsense")
 
 
+@pytest.mark.slow
 def test_an_empty_question_is_a_usage_error(assistant):
     with pytest.raises(UsageError, match="empty"):
         assistant.ask("  ")
@@ -299,6 +313,7 @@ def test_an_empty_question_is_a_usage_error(assistant):
         list(assistant.stream("  "))
 
 
+@pytest.mark.slow
 def test_an_answer_is_checked_against_its_passages(assistant):
     answer = assistant.ask("What is the default port of the server?")
     grounding = assistant.check(answer)
@@ -310,6 +325,7 @@ def test_an_answer_is_checked_against_its_passages(assistant):
     assert [found.status for found in assistant.check(changed).verdicts] == [Status.CONTRADICTED]
 
 
+@pytest.mark.slow
 def test_a_row_of_a_table_is_judged_as_a_sentence_and_stands_where_it_was_read(tmp_path, write_files):
     rows = "\n".join(f"| P{row} | {row} | {row + 10} |" for row in range(80))
     docs = write_files(
@@ -328,6 +344,7 @@ def test_a_row_of_a_table_is_judged_as_a_sentence_and_stands_where_it_was_read(t
     assert "P55 | 55 | 65" in chunk.text[span.start : span.end]
 
 
+@pytest.mark.slow
 def test_the_judge_is_loaded_once_with_the_embedder_of_ones_own_and_only_if_there_is_something_to_check(
     assistant, monkeypatch
 ):
@@ -346,6 +363,7 @@ def test_the_judge_is_loaded_once_with_the_embedder_of_ones_own_and_only_if_ther
     assert loaded == [(assistant.folder, assistant.embedder)]
 
 
+@pytest.mark.slow
 def test_a_stream_ends_with_the_answer(assistant):
     *pieces, answer = assistant.stream("What is the default port of the server?")
     assert isinstance(answer, Answer)
@@ -359,11 +377,13 @@ def test_without_an_index_the_error_says_how_to_build_one():
     assert "hybrid index" in caught.value.hint
 
 
+@pytest.mark.slow
 def test_an_index_of_another_embedder_is_refused(assistant):
     with pytest.raises(IndexMismatch):
         Assistant("manual", settings=assistant.settings, embedder=HashEmbedder(32)).search("port")
 
 
+@pytest.mark.slow
 def test_a_new_generation_is_seen_by_the_next_question(assistant, docs):
     assistant.search("port")
     same = assistant.retriever
@@ -374,6 +394,7 @@ def test_a_new_generation_is_seen_by_the_next_question(assistant, docs):
     assert assistant.retriever is not same
 
 
+@pytest.mark.slow
 def test_remove_rollback_and_estimate(assistant, docs):
     assert assistant.estimate(docs).plan.nothing_to_do
     assistant.remove(["guide/*"])
@@ -382,6 +403,7 @@ def test_remove_rollback_and_estimate(assistant, docs):
     assert assistant.search("backups archive")[0].chunk.source == "guide/backup.txt"
 
 
+@pytest.mark.slow
 def test_delete_removes_the_whole_domain(assistant):
     assistant.delete()
     assert not assistant.folder.exists()
@@ -391,12 +413,14 @@ def test_delete_removes_the_whole_domain(assistant):
         assistant.delete()
 
 
+@pytest.mark.slow
 def test_conditions_reach_the_search(assistant):
     assert {hit.chunk.source for hit in assistant.search("the server", where={"source": "guide/*"})} == {
         "guide/backup.txt"
     }
 
 
+@pytest.mark.slow
 def test_a_reranker_of_ones_own_is_used(assistant):
     own = Assistant(
         "manual", settings=assistant.settings, embedder=HashEmbedder(64), reranker=OverlapReranker()
@@ -413,6 +437,7 @@ def test_the_readme_in_five_lines_with_the_settings_of_the_folder(docs, tmp_path
     assert (tmp_path / "elsewhere" / "manual" / "CURRENT").is_file()
 
 
+@pytest.mark.slow
 def test_contenders_answer_by_their_arms_and_share_the_models(assistant):
     question = Question("q", "What is the default port of the server?", ("5432",))
     base, rag, written = assistant.contenders("base,rag:k=1,rag:reader=generator", [question])
@@ -449,6 +474,7 @@ def _found(assistant, arm):
     return contender
 
 
+@pytest.mark.slow
 def test_an_arm_with_a_tuned_embedder_searches_what_that_embedded(embedding):
     usual, none, tuned = (
         _found(embedding, arm)
@@ -464,6 +490,7 @@ def test_an_arm_with_a_tuned_embedder_searches_what_that_embedded(embedding):
     assert first != second
 
 
+@pytest.mark.slow
 def test_search_follows_the_embedder_whose_generation_is_in_force(embedding):
     before = embedding.search("default port")[0].dense
     put_in_force(embedding.folder, _tuned(embedding).fingerprint)
@@ -477,6 +504,7 @@ def test_search_follows_the_embedder_whose_generation_is_in_force(embedding):
     assert embedding.search("default port")[0].dense == before
 
 
+@pytest.mark.slow
 def test_an_update_keeps_the_tuned_embedder(embedding, docs, write_files):
     put_in_force(embedding.folder, _tuned(embedding).fingerprint)
     embedding.index(write_files(docs, {"new.txt": "Certificates expire each year."}))

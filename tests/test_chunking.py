@@ -425,6 +425,7 @@ def test_the_properties_hold_with_the_tokenizer_of_the_default_embedder(document
     _check(document, sized, embedder, options.max_tokens)
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(text=st.text(max_size=120))
 def test_the_properties_hold_with_a_tokenizer_that_splits_words(tiny_counter, text):

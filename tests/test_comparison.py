@@ -73,6 +73,7 @@ def test_arms_are_asked_scored_and_decided(tmp_path):
     assert found.costs["rag"].money is not None
 
 
+@pytest.mark.slow
 def test_the_report_says_how_adapters_were_measured(tmp_path):
     plain = go(tmp_path, [Knows("base", 20), Knows("rag", 70)])
     tuned = Knows("adapter", 70)
@@ -82,6 +83,7 @@ def test_the_report_says_how_adapters_were_measured(tmp_path):
     assert "merged into the weights" in found.material.settings["adapters"]
 
 
+@pytest.mark.slow
 def test_arms_unlike_those_that_people_judged_ask_for_judgements(tmp_path):
     plain = go(tmp_path, [Knows("base", 20), Knows("rag", 70)])
     assert plain.caution == "" and "caution" not in plain.material.settings
@@ -109,6 +111,7 @@ def test_one_arm_is_measured_without_a_decision(tmp_path):
         write(found, title="manual")
 
 
+@pytest.mark.slow
 def test_a_second_comparison_asks_nothing_again(tmp_path):
     go(tmp_path, [Knows("base", 20), Knows("rag", 70)])
     again = [Knows("base", 20), Knows("rag", 70), Knows("rag:k=3", 60)]
@@ -116,6 +119,7 @@ def test_a_second_comparison_asks_nothing_again(tmp_path):
     assert [contender.asked for contender in again] == [0, 0, 80]
 
 
+@pytest.mark.slow
 def test_what_is_written_is_the_decision_and_can_be_replayed(tmp_path):
     found = go(tmp_path, [Knows("base", 20), Knows("rag", 70)])
     page = write(found, title="manual")
@@ -127,6 +131,7 @@ def test_what_is_written_is_the_decision_and_can_be_replayed(tmp_path):
     assert replayed.effects == found.decision.effects
 
 
+@pytest.mark.slow
 def test_the_report_names_what_judged_this_time(tmp_path):
     found = go(tmp_path, [Knows("base", 20), Knows("rag", 70)])
     assert found.judge == found.material.settings["judge"] == "2-gram overlap"
@@ -170,6 +175,7 @@ def test_an_arm_without_a_single_answer_is_not_decided_against(tmp_path, budget)
     assert "--retry" in error.value.hint
 
 
+@pytest.mark.slow
 def test_gates_are_held_against_metrics_and_costs(tmp_path):
     gate = Gate("exact_match", Bound.AT_LEAST, 0.5)
     found = go(tmp_path, [Knows("base", 20), Knows("rag", 70)], gates=[gate])
@@ -180,6 +186,7 @@ def test_gates_are_held_against_metrics_and_costs(tmp_path):
     assert go(tmp_path, [Knows("base", 20), Knows("rag", 70)], gates=[free]).decision.arm == "rag"
 
 
+@pytest.mark.slow
 def test_guessing_is_told_where_all_questions_have_options(tmp_path):
     options = ("answer 0", "answer 1")
     labels = [dataclasses.replace(q, options=(*q.answers, "other")) for q in _QUESTIONS]
@@ -210,11 +217,13 @@ def test_an_unknown_metric_is_refused_before_anything_is_asked(tmp_path):
     assert base.asked == 0
 
 
+@pytest.mark.slow
 def test_synthetic_questions_are_counted(tmp_path):
     made = [dataclasses.replace(question, made="list") for question in _QUESTIONS[:30]] + _QUESTIONS[30:]
     assert go(tmp_path, [Knows("base", 20), Knows("rag", 70)], made).decision.synthetic == 30
 
 
+@pytest.mark.slow
 def test_damaged_settings_say_what_to_do_and_the_next_run_mends_them(tmp_path):
     found = go(tmp_path, [Knows("base", 20), Knows("rag", 70)])
     (found.folder / "settings.json").write_text("{")

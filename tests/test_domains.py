@@ -127,6 +127,7 @@ def _asked():
     ]
 
 
+@pytest.mark.slow
 def test_a_question_is_answered_by_the_domain_it_belongs_to(assistants):
     assert len(_asked()) == 12
     for question, name in _asked():

@@ -271,6 +271,7 @@ def test_characters_that_stores_cannot_hold_are_no_crash(docs, ingest, tmp_path,
             assert "after" in chunk.text or "red" in chunk.text
 
 
+@pytest.mark.slow
 def test_a_file_that_vanishes_during_the_run_is_a_reason(docs, ingest, monkeypatch):
     from hybrid import ingestion
 
@@ -406,6 +407,7 @@ def test_removing_takes_files_out_by_name_and_by_pattern(ingestor, docs):
     assert ingestor.ingest(docs).plan.added == ("a.txt", "sub/c.txt")
 
 
+@pytest.mark.slow
 def test_removing_what_is_not_there_is_an_error_and_changes_nothing(ingestor):
     before = Index.open(ingestor.domain).manifest
     with pytest.raises(UsageError, match="matches 'none\\*'"):
@@ -421,6 +423,7 @@ def test_removing_without_an_index_is_an_error(tmp_path):
         ingestor.remove(["a"])
 
 
+@pytest.mark.slow
 def test_removing_keeps_the_chunk_settings_in_the_manifest(ingestor):
     import dataclasses
 
@@ -504,6 +507,7 @@ def test_it_is_embedded_once_and_a_repeated_update_makes_no_generation(fresh, ad
     assert fresh.embedder.embedded == before + 1
 
 
+@pytest.mark.slow
 def test_a_file_is_not_replaced_and_not_removed_by_it(docs, fresh):
     fresh.ingest(docs)
     with pytest.raises(UsageError, match=r"'a\.txt' is a file of"):

@@ -70,6 +70,7 @@ def _texts(hits):
 # --- searching -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", list(RetrievalMode))
 @pytest.mark.parametrize("fusion", list(FusionMethod))
 def test_each_mode_finds_the_passage_and_tells_the_scores_of_its_sides(search, mode, fusion):
@@ -377,6 +378,7 @@ def reports(tmp_path_factory, embedder):
     return Index.open(folder / "domain")
 
 
+@pytest.mark.slow
 def test_scores_fall_down_a_ranking_of_tables_and_only_fused_ones_are_read(reports, embedder):
     found = Retriever(reports, embedder, RetrievalSettings(k=40)).search("service cost in 2017")
     assert found[0].chunk.source == "2017.md"
@@ -404,6 +406,7 @@ def copies(tmp_path_factory, embedder):
     return Index.open(folder / "domain")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", list(RetrievalMode))
 @pytest.mark.parametrize("candidates", [5, 200])
 def test_copies_of_a_page_hide_nothing(copies, embedder, mode, candidates):

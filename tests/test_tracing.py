@@ -32,6 +32,7 @@ def test_without_a_tracer_a_span_is_nothing():
         raise ValueError("its own")
 
 
+@pytest.mark.slow
 def test_stages_are_spans_without_any_text(recorder, tmp_path):
     from hybrid import Assistant
     from hybrid.testing import HashEmbedder, ScriptedGenerator

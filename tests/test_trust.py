@@ -211,6 +211,7 @@ def test_a_secret_shows_itself_nowhere():
     assert len({secret, Secret(KEY), Secret("other")}) == 2
 
 
+@pytest.mark.slow
 @given(st.text(min_size=7, max_size=40), st.text(max_size=9), st.text(max_size=9))
 def test_no_echo_of_a_secret_stays_readable(key, before, after):
     key, before, after = (text.encode("utf-8", "ignore").decode() for text in (key, before, after))

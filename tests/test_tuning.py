@@ -64,6 +64,7 @@ def kept(domain, tiny_generator_folder, make_adapter, tmp_path):
     return domain
 
 
+@pytest.mark.slow
 def test_the_gate_has_the_budget_of_the_settings_and_stands_before_use(kept, suite):
     with pytest.raises(GateFailed, match="was not measured"):
         kept.adapters.promote("gentle")
@@ -85,6 +86,7 @@ def test_the_gate_has_the_budget_of_the_settings_and_stands_before_use(kept, sui
     assert Assistant("manual", settings=settings).adaptation.promote("brutal").against == ()
 
 
+@pytest.mark.slow
 def test_what_was_never_checked_is_checked_by_the_service_first(kept, suite, monkeypatch):
     from hybrid.adaptation.forgetting.suites import load_suite
 
@@ -96,6 +98,7 @@ def test_what_was_never_checked_is_checked_by_the_service_first(kept, suite, mon
         kept.adaptation.promote("brutal")
 
 
+@pytest.mark.slow
 def test_an_embedder_is_searched_with_from_its_promotion_to_its_rollback(
     domain, tiny_embedder_adapter_folder, tmp_path
 ):
@@ -149,6 +152,7 @@ def test_an_adapter_is_made_from_given_labels_and_exported(domain, tmp_path):
         service.check("other")
 
 
+@pytest.mark.slow
 def test_questions_of_the_domain_never_leak_into_material(domain):
     (domain.folder / "questions").mkdir()
     asked = [
@@ -164,6 +168,7 @@ def test_questions_of_the_domain_never_leak_into_material(domain):
     assert not told & {question.text for question in asked}
 
 
+@pytest.mark.slow
 def test_an_objective_that_there_is_not_is_refused(domain):
     with pytest.raises(UsageError, match="reading, instruction, label, text"):
         domain.adaptation.material(["wisdom"])

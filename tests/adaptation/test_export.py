@@ -70,6 +70,7 @@ def test_tied_embeddings_are_saved_as_the_adapter_has_them(
     assert torch.allclose(_logits(AutoModelForCausalLM.from_pretrained(out)), wanted, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_merged_embedder_is_loaded_by_sentence_transformers_alone(
     tiny_embedder_folder, tiny_embedder_adapter_folder, tmp_path
 ):

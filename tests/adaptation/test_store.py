@@ -168,6 +168,7 @@ def test_weights_from_another_disk_are_copied(store, build, make_card, monkeypat
     assert saved_digest(store.folder("a")) == card.weights
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_while_saving_leaves_no_half_adapter(store, domain, add, build, make_card):
     add("old")
     built = build(2.0)

@@ -98,6 +98,7 @@ def test_a_rank_can_be_chosen_on_validation(domain, tmp_path, capsys):
     assert told["card"]["settings"]["rank"] in (4, 16, 64)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -113,6 +114,7 @@ def test_data_that_is_broken_is_told_by_line(domain, tmp_path, capsys, text, say
     assert says in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_three_examples_and_equal_labels_are_refused(domain, tmp_path, capsys):
     assert run(["adapt", "generator", "--data", labels(tmp_path / "few.jsonl", 3)]) == 2
     assert "expected 8" in capsys.readouterr().err
@@ -120,11 +122,13 @@ def test_three_examples_and_equal_labels_are_refused(domain, tmp_path, capsys):
     assert "nothing to tell apart" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_an_objective_that_there_is_not_names_those_that_there_are(domain, capsys):
     assert run(["adapt", "generator", "--learn", "wisdom"]) == 2
     assert "reading, instruction, label, text" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_question_set_of_the_domain_never_leaks(domain, tmp_path, capsys):
     data = labels(tmp_path / "data.jsonl")
     (domain / "questions").mkdir()

@@ -175,6 +175,7 @@ def test_only_what_passes_is_promoted(tuned, domain, capsys):
     assert AdapterStore(domain).promoted(AdapterKind.GENERATOR) == "brutal"
 
 
+@pytest.mark.slow
 def test_what_was_never_checked_is_checked_before_it_is_promoted(tuned, domain, monkeypatch, capsys):
     from hybrid.adaptation.forgetting.suites import load_suite
 
@@ -228,6 +229,7 @@ def test_a_promoted_embedder_is_searched_with_until_it_is_rolled_back(embedded, 
     assert document(capsys, "adapters", "remove", "embedder-001")["removed"] == "embedder-001"
 
 
+@pytest.mark.slow
 def test_an_embedder_whose_index_was_rolled_back_is_not_in_use(embedded, capsys):
     run(["adapters", "promote", "embedder-001"])
     assert run(["rollback"]) == 0
@@ -254,6 +256,7 @@ def test_a_check_of_an_embedder_measures_what_it_finds_here_and_elsewhere(embedd
     assert "are for adapters of the generator" in told.err
 
 
+@pytest.mark.slow
 def test_an_embedder_that_lost_too_much_elsewhere_is_not_promoted(embedded, capsys):
     worse = Change("dense retrieval, general", 0.5, 0.4, -0.1, -0.15, -0.05, "nDCG", 40, True)
     AdapterStore(embedded).annotate("embedder-001", forgetting=[worse])
@@ -309,6 +312,7 @@ def test_repair_tries_less_strength_and_keeps_what_passes(forgetful, embedded, m
     assert said(capsys, "adapters", "promote", "generator-001").out
 
 
+@pytest.mark.slow
 def test_an_embedder_is_not_repaired(embedded, capsys):
     told = said(capsys, "adapters", "repair", "embedder-001", code=2)
     assert "strength was chosen when it was tuned" in told.err

@@ -130,6 +130,7 @@ def asked(tmp_path, write_files, monkeypatch):
     return checks
 
 
+@pytest.mark.slow
 def test_ask_streams_then_cites_then_checks(asked, capsys):
     assert run(["ask", "Which port of the server?"]) == 0
     shown = capsys.readouterr().out
@@ -137,6 +138,7 @@ def test_ask_streams_then_cites_then_checks(asked, capsys):
     assert len(asked) == 1
 
 
+@pytest.mark.slow
 def test_no_check_leaves_it_out(asked, capsys):
     assert run(["ask", "Which port of the server?", "--no-check"]) == 0
     shown = capsys.readouterr().out
@@ -146,6 +148,7 @@ def test_no_check_leaves_it_out(asked, capsys):
     assert asked == []
 
 
+@pytest.mark.slow
 def test_json_has_the_claims(asked, capsys, monkeypatch):
     assert run(["ask", "Which port of the server?", "--json"]) == 0
     (claim,) = json.loads(capsys.readouterr().out)["claims"]
@@ -155,6 +158,7 @@ def test_json_has_the_claims(asked, capsys, monkeypatch):
     assert json.loads(capsys.readouterr().out)["claims"] == [claim]
 
 
+@pytest.mark.slow
 def test_an_answer_from_memory_is_not_checked(asked, capsys):
     assert run(["ask", "Which port of the server?", "--arm", "base"]) == 0
     shown = capsys.readouterr()
@@ -162,6 +166,7 @@ def test_an_answer_from_memory_is_not_checked(asked, capsys):
     assert "from the model's memory" in shown.err
 
 
+@pytest.mark.slow
 def test_an_answer_that_was_cut_says_so(asked, capsys, monkeypatch):
     cut = Generation("The default port of", 9, 160, "cut at 160 tokens")
     monkeypatch.setattr(ScriptedGenerator, "_said", lambda self, *said: cut)
@@ -169,6 +174,7 @@ def test_an_answer_that_was_cut_says_so(asked, capsys, monkeypatch):
     assert "incomplete: cut at 160 tokens\n" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_an_answer_from_memory_is_held_against_its_samples(asked, capsys):
     ask = ["ask", "Which port of the server?", "--arm", "base", "--samples", "3"]
     assert run(ask) == 0
@@ -181,6 +187,7 @@ def test_an_answer_from_memory_is_held_against_its_samples(asked, capsys):
     assert found["uncertainty"]["log_probability"] < 0
 
 
+@pytest.mark.slow
 def test_samples_do_not_go_with_passages(asked, capsys):
     assert run(["ask", "Which port of the server?", "--samples", "3"]) == 2
     assert "checked against their passages" in capsys.readouterr().err
@@ -188,6 +195,7 @@ def test_samples_do_not_go_with_passages(asked, capsys):
     assert values(answered("Yes."), None)["uncertainty"] is None
 
 
+@pytest.mark.slow
 def test_ask_and_chat_obey_the_decision_and_say_so(asked, capsys, monkeypatch, tmp_path):
     (tmp_path / "indexes" / "manual" / "DECISION").write_text('{"arm": "rag:reader=extractive:k=1"}')
     assert run(["ask", "Which port of the server?", "--json"]) == 0
@@ -220,6 +228,7 @@ def test_what_is_named_wins_over_the_decision(asked, capsys, tmp_path, flags, va
     assert "as decided" not in shown.err
 
 
+@pytest.mark.slow
 def test_an_endpoint_of_the_folder_is_refused_by_the_command(asked, capsys, tmp_path):
     arm = "rag:reader=generator:endpoint=http://127.0.0.1:8099/v1"
     (tmp_path / "indexes" / "manual" / "DECISION").write_text(json.dumps({"arm": arm}))
@@ -229,11 +238,13 @@ def test_an_endpoint_of_the_folder_is_refused_by_the_command(asked, capsys, tmp_
     assert shown.out == ""
 
 
+@pytest.mark.slow
 def test_an_arm_that_there_is_not_is_named(asked, capsys):
     assert run(["ask", "Which port of the server?", "--arm", "ragg"]) == 2
     assert "there is no arm 'ragg', expected one of: base, rag, adapter, both" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_why_shows_the_arm_and_its_reason_and_the_passages(asked, capsys, tmp_path):
     told = {"arm": "rag:reader=extractive:k=1", "experiment": "e1", "sentence": "Use rag, it is right."}
     (tmp_path / "indexes" / "manual" / "DECISION").write_text(json.dumps(told))

@@ -57,12 +57,14 @@ def test_an_answer_as_json_has_citations_that_hold(indexed, capsys):
     assert answer["abstained"] is False
 
 
+@pytest.mark.slow
 def test_nothing_relevant_is_an_abstention(indexed, capsys):
     answer = document(capsys, "ask", "Who won the football World Cup in Brazil?")
     assert answer["abstained"] is True
     assert answer["citations"] == []
 
 
+@pytest.mark.slow
 def test_an_unchanged_folder_embeds_nothing(indexed, capsys):
     report = document(capsys, "index", str(indexed))["report"]
     assert report["embedded"] == 0
@@ -82,6 +84,7 @@ def test_rejected_files_are_listed_and_the_exit_code_is_6(indexed, capsys):
     assert report["embedded"] == 0
 
 
+@pytest.mark.slow
 def test_a_dry_run_writes_nothing(folder, tmp_path, capsys):
     estimate = document(capsys, "index", str(folder), "--dry-run")["estimate"]
     assert len(estimate["plan"]["added"]) == 2
@@ -90,6 +93,7 @@ def test_a_dry_run_writes_nothing(folder, tmp_path, capsys):
     assert not (tmp_path / "indexes").exists()
 
 
+@pytest.mark.slow
 def test_search_shows_the_scores_of_each_side(indexed, capsys):
     hits = document(capsys, "search", "default port")["hits"]
     assert hits[0]["chunk"]["source"] == "port.md"
@@ -163,6 +167,7 @@ def test_chat_answers_line_after_line(indexed, capsys, monkeypatch):
     assert "VACUUM" in shown
 
 
+@pytest.mark.slow
 def test_a_changed_embedder_is_refused_with_the_mend(indexed, tmp_path, capsys):
     manifest = next((tmp_path / "indexes/manual/generations").glob("*/manifest.json"))
     value = json.loads(manifest.read_text())

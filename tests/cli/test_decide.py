@@ -287,6 +287,7 @@ def test_a_report_that_cannot_be_written_is_refused_at_once(clear, tmp_path, cap
     assert "cannot be written" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_report_of_a_sequential_replay_shows_no_question_that_was_not_asked(tmp_path, capsys):
     page = tmp_path / "report.html"
     decided(capsys, "--from", TORCHHUB, "--budget", "400", "--report", page)

@@ -15,6 +15,7 @@ def shown(capsys, *arguments, code=0):
     return capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_document_is_shown_block_by_block(tmp_path, capsys):
     page = tmp_path / "parts.md"
     page.write_text("# Parts\n\nAll of steel.\n\n| Part | Stock |\n|---|---|\n| P055 | 85 |\n")
@@ -24,11 +25,13 @@ def test_a_document_is_shown_block_by_block(tmp_path, capsys):
     assert "      P055 | 85" in lines
 
 
+@pytest.mark.slow
 def test_what_cannot_be_read_says_why(tmp_path, capsys):
     (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.4 nothing")
     assert "broken.pdf: not read: " in shown(capsys, tmp_path / "broken.pdf", code=6)
 
 
+@pytest.mark.slow
 def test_as_json_it_is_all_there(tmp_path, capsys):
     (tmp_path / "a.txt").write_text("One line.\n")
     (item,) = json.loads(shown(capsys, tmp_path / "a.txt", "--json"))["items"]
@@ -41,6 +44,7 @@ def test_what_no_reader_is_for_names_the_suffixes_that_are_read(tmp_path, capsys
     assert ".md .mdx" in shown(capsys, tmp_path / "picture.png", code=6)
 
 
+@pytest.mark.slow
 def test_files_without_a_reader_in_a_folder_are_told(tmp_path, capsys):
     (tmp_path / "mail.eml").write_text("Hello")
     assert run(["documents", "show", str(tmp_path)]) == 2

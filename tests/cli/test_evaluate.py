@@ -63,6 +63,7 @@ def document(capsys, *arguments, code=0):
     return json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.slow
 def test_evaluate_shows_the_metrics_of_one_arm(domain, questions, capsys):
     assert run(["evaluate", str(questions)]) == 0
     shown = capsys.readouterr()
@@ -74,6 +75,7 @@ def test_evaluate_shows_the_metrics_of_one_arm(domain, questions, capsys):
     assert "outcomes: " in shown.err
 
 
+@pytest.mark.slow
 def test_compare_has_an_arm_a_column_and_everything_in_json(domain, questions, capsys):
     found = document(capsys, "compare", str(questions), "--arms", "base,rag,rag:reader=generator")
     assert [arm["arm"] for arm in found["arms"]] == ["base", "rag", "rag:reader=generator"]
@@ -113,6 +115,7 @@ def test_failed_answers_are_counted_told_and_asked_again_on_demand(domain, quest
     assert run(["compare", str(questions), "--retry"]) == 0
 
 
+@pytest.mark.slow
 def test_incomplete_answers_are_counted_and_told_and_nothing_written_is_a_failure(domain, questions, capsys):
     domain.generator.incomplete = "cut at 160 tokens"
     assert run(["evaluate", str(questions), "--arm", "base"]) == 0
@@ -126,6 +129,7 @@ def test_incomplete_answers_are_counted_and_told_and_nothing_written_is_a_failur
     assert "incomplete" not in shown.out
 
 
+@pytest.mark.slow
 def test_a_set_of_the_domain_is_named_without_its_path(domain, questions, capsys):
     own = domain.folder / "questions"
     own.mkdir()
@@ -133,6 +137,7 @@ def test_a_set_of_the_domain_is_named_without_its_path(domain, questions, capsys
     assert document(capsys, "evaluate", "made")["questions"] == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

@@ -222,6 +222,7 @@ def test_a_calibration_starts_from_the_one_that_ships(fakes, capsys, monkeypatch
     assert found["card"]["before"]["method"] == "platt"
 
 
+@pytest.mark.slow
 def test_a_calibration_that_gains_nothing_is_refused(fakes, capsys, tmp_path, monkeypatch):
     monkeypatch.setattr("hybrid.grounding.service.CalibrationCard.better", False)
     told = said(capsys, "calibrate", "one.jsonl", "--scorer", "good", "--out", "kept.json", code=7)

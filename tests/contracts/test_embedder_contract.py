@@ -9,6 +9,7 @@ import pytest
 _TEXTS = ["the default port is 5432", "a", "backups are written each hour", "", "naïve 北京 😀"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", ["embed_documents", "embed_queries"])
 def test_vectors_have_unit_length_and_the_dimension_of_the_fingerprint(embedder, call):
     vectors = getattr(embedder, call)(_TEXTS)

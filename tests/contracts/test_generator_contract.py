@@ -8,6 +8,7 @@ from hybrid.types import Message, MessageRole
 _ASK = [Message(MessageRole.SYSTEM, "Be short."), Message(MessageRole.USER, "Which port is the default?")]
 
 
+@pytest.mark.slow
 def test_there_is_one_answer_a_conversation(generator):
     written = generator.generate([_ASK, _ASK], max_new_tokens=12)
     assert len(written) == 2

@@ -63,6 +63,7 @@ def gigabyte():
     return stream.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a.docx", "a.pptx", "a.epub"])
 def test_a_zip_bomb_is_rejected_before_it_is_unpacked(read_one, tmp_path, gigabyte, name):
     path = tmp_path / name

@@ -78,6 +78,7 @@ def test_nothing_starts_before_the_first_file():
         list(pool.read([]))
 
 
+@pytest.mark.slow
 def test_documents_survive_the_pipe(tmp_path):
     (tmp_path / "a\n🐐.md").write_text("---\nk: v\n---\n# Goats\n\nÜber `alles`.\n")
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.txt")).write_bytes(b"x")

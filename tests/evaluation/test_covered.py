@@ -22,10 +22,12 @@ def found(*words, gold="Ada Lovelace", margin=0.05, count=400, **fields):
     return uncovered(summarise(questions, outcomes, scores), questions, margin)
 
 
+@pytest.mark.slow
 def test_answers_like_those_that_people_judged_are_covered():
     assert found(2, 20, 37) is None
 
 
+@pytest.mark.slow
 def test_longer_answers_and_golds_ask_for_judgements():
     long = found(20, 90)
     assert long.reasons == ("the answers of arm1 have 90 words",)
@@ -35,11 +37,13 @@ def test_longer_answers_and_golds_ask_for_judgements():
     assert gold.reasons == ("the gold answers have 8 words",)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("margin", "count", "judgements"), [(0.2, 400, 50), (0.05, 60, 60), (0.0, 80, 80)])
 def test_no_more_than_there_are_and_no_fewer_than_can_be_used(margin, count, judgements):
     assert found(90, margin=margin, count=count).judgements == judgements
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fields", [{"options": ("Ada Lovelace", "other")}, {"gold": "5432"}, {"gold": "yes"}]
 )

@@ -51,6 +51,7 @@ def test_these_are_all_notebooks():
     assert sorted(json.loads((_FOLDER / "quick.json").read_text(encoding="utf-8"))) == list(_NAMES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", _NAMES)
 def test_source_and_notebook_are_in_step(name, runner):
     written = runner.read(_FOLDER / f"{name}.py")

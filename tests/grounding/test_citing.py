@@ -141,6 +141,7 @@ def test_both_stay_in_range_and_do_not_mind_the_order_of_sentences(chosen):
         assert value is None or 0.0 <= value <= 1.0
 
 
+@pytest.mark.slow
 @given(st.text(max_size=60))
 def test_any_text_is_scored_without_an_error(text):
     found = scores(f"{text}\n\nThe port is x [1].", cite("The port is x."), NgramOverlap())

@@ -141,6 +141,7 @@ def test_the_same_is_proposed_again(text, claim):
     assert passage.candidates(claim) == SearchedPassage(text, max_words=20).candidates(claim)
 
 
+@pytest.mark.slow
 @given(st.text(max_size=60), st.text(max_size=30), st.integers(-1, 5))
 def test_any_text_is_searched(text, claim, max_words):
     found = SearchedPassage(f"{text}\n\nFerries leave every hour.", max_words=max_words).candidates(claim)

@@ -86,6 +86,7 @@ def test_what_an_unsupported_claim_alone_is_found_by():
     )
 
 
+@pytest.mark.slow
 def test_a_certain_mistake_is_a_finite_loss_and_the_share_alone_no_skill():
     assert figures([0.0, 1.0], [True, False]).log_loss_skill == pytest.approx(
         1 + math.log(1e-6) / math.log(2)

@@ -80,6 +80,7 @@ def test_equal_texts_are_asked_about_once_and_one_text_not_at_all():
     assert of(["a"] * 5, NONE).entropy == 0.0
 
 
+@pytest.mark.slow
 @given(TEXTS, st.randoms())
 def test_the_order_of_samples_does_not_matter(samples, random):
     shuffled = random.sample(samples, len(samples))

@@ -75,6 +75,7 @@ def test_scorers_are_measured_on_each_set_and_on_their_mean(claims, asked):
     assert told[-1] == ("loud", 120, 120)
 
 
+@pytest.mark.slow
 def test_what_is_judged_is_not_fitted_on(claims):
     said = []
     measure_scorers(

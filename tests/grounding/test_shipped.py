@@ -103,6 +103,7 @@ def test_its_calibration_is_better_than_none_and_its_threshold_is_told():
     assert 0 < fitted.calibration.probabilities([fitted.threshold])[0] < 1
 
 
+@pytest.mark.slow
 @pytest.mark.real_model
 def test_it_tells_minimal_pairs_apart(scorer):
     right = scorer.score([Pair(evidence, right) for evidence, right, _ in PAIRS]).support
@@ -110,6 +111,7 @@ def test_it_tells_minimal_pairs_apart(scorer):
     assert np.mean(right > wrong) >= 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.real_model
 def test_it_is_the_default_judge_and_a_rerun_is_the_same():
     grounder = load_grounder(SETTINGS)

@@ -29,6 +29,7 @@ def sets(labelled, scored):
     return found
 
 
+@pytest.mark.slow
 def test_json_has_an_object_for_each_scorer_and_no_nan(sets):
     values = json.loads(json.dumps(document(sets[:1], ()), allow_nan=False))
     assert list(values["scorers"]) == ["good|one", "bad"]
@@ -44,6 +45,7 @@ def test_json_has_an_object_for_each_scorer_and_no_nan(sets):
     assert good["fitted_on"] == "other sources of the same data"
 
 
+@pytest.mark.slow
 def test_word_overlap_is_the_first_row(sets):
     rows = overview(sets[0])
     assert rows[0][0] == f"{WORD_OVERLAP} (floor)" and rows[-2][0] == "good|one"
@@ -52,6 +54,7 @@ def test_word_overlap_is_the_first_row(sets):
     assert rows[-2][HEADER.index("gain")].startswith("+0.")
 
 
+@pytest.mark.slow
 def test_parts_are_shown_beside_word_overlap(sets):
     header, law, news, mean = by_part(sets[0], Dimension.DOMAIN)
     assert header == ("domain", "n", "supported", f"{WORD_OVERLAP} (floor)", "good|one", "bad")
@@ -66,11 +69,13 @@ def test_one_part_is_not_shown(labelled, scored, without_labels):
     assert all(by_part(found, dimension) == [] for dimension in Dimension)
 
 
+@pytest.mark.slow
 def test_what_was_measured_on_is_told(sets):
     how = "calibration and threshold from other sources of the same data"
     assert told(sets[0]) == f"120 claims of 40 sources, 67% supported; {how}"
 
 
+@pytest.mark.slow
 def test_markdown_is_a_table_for_each_set_and_the_mean(sets):
     text = markdown(sets, mean_over_sets(sets))
     lines = text.splitlines()
@@ -85,6 +90,7 @@ def test_markdown_is_a_table_for_each_set_and_the_mean(sets):
     assert markdown(sets[:1]).count("Mean over") == 0
 
 
+@pytest.mark.slow
 def test_means_over_sets_are_values_and_rows(sets):
     means = mean_over_sets(sets)
     values = json.loads(json.dumps(document(sets, means), allow_nan=False))

@@ -289,6 +289,7 @@ def test_one_damaged_domain_hides_no_other(corpus, folder, domain, capsys):
     assert "Traceback" not in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_what_a_manifest_or_a_folder_is_called_does_not_steer_the_terminal(corpus, folder, domain, capsys):
     path = folder / "manifest.json"
     value = json.loads(path.read_text())

@@ -60,6 +60,7 @@ def test_the_kind_follows_the_size():
     assert kind_for(dense.GRAPH_UP_TO + 1) is DenseKind.IVF
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", _KINDS)
 def test_the_recall_in_the_report_is_the_recall_that_searching_has(indexes, vectors, kind):
     index, report = indexes[kind]

@@ -52,6 +52,7 @@ def test_what_asserts_nothing_is_refused(model, claim):
         _carried(model, claim)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "state", ["text", {}, {"claim": "a"}, {"claim": 1, "passages": []}, {"claim": "a", "passages": [1]}]
 )

@@ -100,6 +100,7 @@ def test_merged_is_what_peft_gives_unmerged(tiny_generator_folder, make_adapter,
     assert {name: value.data_ptr() for name, value in after.items()} == places
 
 
+@pytest.mark.slow
 def test_a_base_in_bf16_gets_merged_tensors_in_bf16(tiny_generator_folder, tiny_adapter_folder):
     import torch
 
@@ -138,6 +139,7 @@ def test_strength_moves_the_weights_by_its_share(tiny_generator_folder, tiny_ada
         assert torch.allclose(half[name], (own[name] + value) / 2, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_transformer_inside_an_embedder_takes_an_adapter(
     tiny_embedder_folder, tiny_embedder_adapter_folder
 ):

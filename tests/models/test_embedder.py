@@ -161,6 +161,7 @@ def test_the_default_embedder_gives_the_same_vector_alone_and_in_a_batch(dtype, 
     assert np.linalg.norm(together, axis=1) == pytest.approx(1, abs=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.real_model
 def test_the_default_embedder_knows_what_is_alike():
     embedder = load_embedder(ModelSettings(device="cpu", dtype="float32"))

@@ -354,6 +354,7 @@ def test_the_default_generator_streams_what_it_generates(real):
     assert ("".join(pieces), whole) == (written.text, written)
 
 
+@pytest.mark.slow
 @pytest.mark.real_model
 def test_control_tokens_of_the_default_generator_in_a_message_are_text(real):
     ids = real._tokenizer(

@@ -143,6 +143,7 @@ def test_questions_in_the_words_of_their_evidence_and_those_of_no_document_are_c
     assert check_questions([Question("n", "Who sings?", answerable=False)]).alone == 0
 
 
+@pytest.mark.slow
 @given(words=st.lists(st.sampled_from("abcdef"), min_size=1, max_size=12), cut=st.integers(0, 12))
 def test_a_shared_run_stands_in_both_texts(words, cut):
     other = words[cut:] + words[:cut]

@@ -41,6 +41,7 @@ def test_the_gold_of_each_example_stands_in_its_evidence_and_the_evidence_in_its
     assert missing == []
 
 
+@pytest.mark.slow
 def test_each_follow_up_has_a_conversation_before_it_and_its_evidence_in_its_page():
     from hybrid.config import DocumentSettings
     from hybrid.documents import read, scan

@@ -35,6 +35,7 @@ def counts(made):
     return {dropped.reason.partition(":")[0]: dropped.count for dropped in made.dropped}
 
 
+@pytest.mark.slow
 def test_every_answer_is_a_span_of_evidence_that_stands_at_its_offsets(retriever):
     made = make(retriever)
     answerable = [question for question in made.questions if question.answerable]
@@ -48,6 +49,7 @@ def test_every_answer_is_a_span_of_evidence_that_stands_at_its_offsets(retriever
         assert question.unit == evidence.source
 
 
+@pytest.mark.slow
 def test_the_same_corpus_and_seed_give_the_same_file_to_the_byte(retriever, tmp_path):
     for name in ("first", "second"):
         save_questions(tmp_path / name, make(retriever).questions)
@@ -55,12 +57,14 @@ def test_the_same_corpus_and_seed_give_the_same_file_to_the_byte(retriever, tmp_
     assert load_questions(tmp_path / "first") == list(make(retriever).questions)
 
 
+@pytest.mark.slow
 def test_another_seed_makes_another_set(retriever):
     fewer = dataclasses.replace(SETTINGS, count=4)
     sets = [make(retriever, dataclasses.replace(fewer, seed=seed)).questions for seed in (0, 1)]
     assert {question.id for question in sets[0]} != {question.id for question in sets[1]}
 
 
+@pytest.mark.slow
 def test_questions_come_from_all_documents_and_several_kinds(retriever):
     made = make(retriever)
     assert {question.source for question in made.questions} == {"goats.md", "server.md", "protocol.md"}
@@ -68,6 +72,7 @@ def test_questions_come_from_all_documents_and_several_kinds(retriever):
     assert sum(count for _, count in made.kinds()) == len(made.questions)
 
 
+@pytest.mark.slow
 def test_unanswerable_questions_withhold_the_only_document_that_answers(retriever):
     made = make(retriever)
     withheld = [question for question in made.questions if question.made == "withheld"]
@@ -78,6 +83,7 @@ def test_unanswerable_questions_withhold_the_only_document_that_answers(retrieve
         assert "unanswerable" in question.slices
 
 
+@pytest.mark.slow
 def test_what_another_document_answers_cannot_be_withheld(retriever):
     text = retriever.index.document("server.md").text
     start = text.index("5432")
@@ -90,6 +96,7 @@ def test_what_another_document_answers_cannot_be_withheld(retriever):
     assert counts(made) == {"answerable": 1}
 
 
+@pytest.mark.slow
 def test_fresh_are_the_questions_of_documents_that_are_held_out(retriever):
     fresh = {question.source: "fresh" in question.slices for question in make(retriever).questions}
     assert set(fresh.values()) == {True, False}
@@ -100,6 +107,7 @@ def test_fresh_are_the_questions_of_documents_that_are_held_out(retriever):
     assert none and not any("fresh" in question.slices for question in none)
 
 
+@pytest.mark.slow
 def test_foreign_questions_are_half_of_the_unanswerable_and_checked_against_the_corpus(retriever):
     foreign = [
         Question("f1", "Which planet has the great red spot?", ("Jupiter",)),
@@ -116,6 +124,7 @@ def test_foreign_questions_are_half_of_the_unanswerable_and_checked_against_the_
     assert "answerable: the foreign question is about something in the corpus" in reasons
 
 
+@pytest.mark.slow
 def test_what_the_generator_knows_by_itself_is_labelled_and_kept(retriever):
     plain = make(retriever)
     easy = next(question for question in plain.questions if question.answerable)
@@ -138,6 +147,7 @@ def placed(index, text, answer, source="server.md"):
     return Placed(document, Candidate("x", text, (answer,), Span(start, start + len(answer))))
 
 
+@pytest.mark.slow
 def test_duplicates_and_malformed_candidates_are_left_out_and_counted(retriever):
     index = retriever.index
     question = "Which number does the listener take as its port by default on a machine?"
@@ -152,6 +162,7 @@ def test_duplicates_and_malformed_candidates_are_left_out_and_counted(retriever)
     assert counts(made) == {"duplicate": 2, "malformed": 1}
 
 
+@pytest.mark.slow
 def test_what_retrieval_finds_too_low_is_kept_and_labelled(retriever):
     one = iter([placed(retriever.index, "Which number does the port of the listener have?", "5432")])
     hits = deep_search(retriever)(["Which number does the port of the listener have?"])[0]
@@ -177,6 +188,7 @@ def test_what_retrieval_finds_too_low_is_kept_and_labelled(retriever):
         )
 
 
+@pytest.mark.slow
 def test_what_another_document_says_otherwise_in_the_same_words_is_ambiguous(retriever_over):
     how = "# {}\n\nTo close an idle connection, {} to its process.\n"
     pages = {"a.md": how.format("Alpha", "send the signal HANGUP")}
@@ -188,6 +200,7 @@ def test_what_another_document_says_otherwise_in_the_same_words_is_ambiguous(ret
         make(retriever_over(pages), settings)
 
 
+@pytest.mark.slow
 def test_a_question_in_the_words_of_its_evidence_is_labelled(retriever):
     every = dataclasses.replace(SETTINGS, count=40, unanswerable=0.0)
     labels = {question.text: question.slices for question in make(retriever, every).questions}
@@ -195,6 +208,7 @@ def test_a_question_in_the_words_of_its_evidence_is_labelled(retriever):
     assert "quotes its evidence" not in labels["What is a kid?"]
 
 
+@pytest.mark.slow
 def test_the_order_of_the_documents_makes_no_difference(retriever):
     index = retriever.index
 
@@ -208,6 +222,7 @@ def test_the_order_of_the_documents_makes_no_difference(retriever):
     assert there == back
 
 
+@pytest.mark.slow
 def test_a_corpus_that_lets_one_ask_nothing_is_a_clear_error(retriever):
     with pytest.raises(UsageError, match="nothing that a question can be made of") as caught:
         make(retriever, candidates=iter([]))
@@ -220,6 +235,7 @@ def test_settings_that_make_no_sense_are_refused(wrong):
         MakingSettings(**wrong)
 
 
+@pytest.mark.slow
 def test_the_same_answer_is_not_asked_for_again_and_again(retriever):
     document = Document("rows.md", "\n".join(f"row {n}: package goat" for n in range(9)), "Rows")
     words = ("alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel", "india")
@@ -247,6 +263,7 @@ def test_the_same_answer_is_not_asked_for_again_and_again(retriever):
     assert counts(made) == {"monotonous": 5}
 
 
+@pytest.mark.slow
 def test_the_chunks_of_a_document_are_found_by_bisection(index):
     for source in index.sources():
         chunks = chunks_of(index, source)
@@ -255,12 +272,14 @@ def test_the_chunks_of_a_document_are_found_by_bisection(index):
     assert chunks_of(index, "nowhere.md") == []
 
 
+@pytest.mark.slow
 def test_spreading_visits_every_document_before_it_comes_back(index):
     order = [placed.document.source for placed in candidates_of(index)]
     assert sorted(order[:3]) == ["goats.md", "protocol.md", "server.md"]
     assert order.count("protocol.md") == 1
 
 
+@pytest.mark.slow
 def test_a_generator_may_word_the_question_and_nothing_else(index):
     replies = ["Which port is it where the listener waits for clients?", "5432?", "No question."]
     base = [placed(index, f"Question number {n} about it?", "5432") for n in range(3)]

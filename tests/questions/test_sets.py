@@ -34,6 +34,7 @@ def sets(retriever_over):
     return QuestionSets(retriever.index.folder.parent.parent, lambda: retriever, lambda: answerer)
 
 
+@pytest.mark.slow
 def test_questions_are_made_with_answers_that_stand_in_the_documents(sets):
     said = []
     made = sets.make(_WANTED, note=said.append)
@@ -45,17 +46,20 @@ def test_questions_are_made_with_answers_that_stand_in_the_documents(sets):
     assert known == [question.answers for question in made.questions if "5432" in question.answers]
 
 
+@pytest.mark.slow
 def test_without_the_closed_book_no_generator_is_asked(sets):
     asked = sets.answerer().generator().history
     assert sets.make(_WANTED, closed_book=False).questions
     assert asked == []
 
 
+@pytest.mark.slow
 def test_a_generator_that_words_no_question_leaves_none(sets):
     with pytest.raises(UsageError, match="holds nothing that a question can be made of"):
         sets.make(_WANTED, worded=True)
 
 
+@pytest.mark.slow
 def test_a_set_is_found_by_path_and_by_name(sets, tmp_path):
     question = Question("q", "Which port?", ("5432",))
     own, elsewhere = sets.folder / "made.jsonl", tmp_path / "mine.jsonl"
@@ -73,6 +77,7 @@ def test_a_set_is_found_by_path_and_by_name(sets, tmp_path):
     assert "hybrid questions make" in caught.value.hint
 
 
+@pytest.mark.slow
 def test_evidence_is_looked_up_in_the_documents(sets):
     good = Question("g", "Which port?", ("5432",), evidence=(Evidence("port.md", "Defaults to `5432`"),))
     gone = Question("b", "Which host?", ("here",), evidence=(Evidence("host.md", "here"),))
@@ -111,6 +116,7 @@ def test_a_question_gets_the_source_that_can_only_be_one(question, source):
     assert attributed([question], _DOCUMENTS[::-1]) == [found]
 
 
+@pytest.mark.slow
 def test_what_is_asked_of_a_domain_is_attributed_to_its_documents(sets):
     port = Question("p", "What does the port default to?", ("5432",))
     assert [question.source for question in sets.attributed([port])] == ["port.md"]
@@ -118,6 +124,7 @@ def test_what_is_asked_of_a_domain_is_attributed_to_its_documents(sets):
     assert sets.check([dataclasses.replace(port, answers=("80",))]).alone == 1
 
 
+@pytest.mark.slow
 def test_without_an_index_questions_stay_as_they_are(sets, tmp_path):
     question = Question("p", "What does the port default to?", ("5432",))
     elsewhere = dataclasses.replace(sets, domain=tmp_path / "none")

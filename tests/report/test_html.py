@@ -71,6 +71,7 @@ def page(decided):
     return everything(decided, title="harbour handbook")
 
 
+@pytest.mark.slow
 def test_the_verdict_stands_before_everything_else(undecided):
     body = parsed(everything(undecided, title="harbour handbook")).find("body")
     words = told(body)

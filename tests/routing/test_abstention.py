@@ -99,12 +99,14 @@ def test_one_more_mistake_never_lets_more_be_answered(items, alpha, risk, place)
     assert certify(worse, alpha=alpha, risk=risk).answered <= certify(items, alpha=alpha, risk=risk).answered
 
 
+@pytest.mark.slow
 @given(_ITEMS, _RATES, _RATES, st.sampled_from(Risk))
 def test_a_looser_risk_never_lets_less_be_answered(items, one, other, risk):
     strict, loose = sorted((one, other))
     assert certify(items, alpha=strict, risk=risk).answered <= certify(items, alpha=loose, risk=risk).answered
 
 
+@pytest.mark.slow
 @given(_ITEMS, _RATES, st.sampled_from(Risk))
 def test_the_bound_that_was_reached_is_within_the_risk(items, alpha, risk):
     found = certify(items, alpha=alpha, risk=risk)
@@ -112,6 +114,7 @@ def test_the_bound_that_was_reached_is_within_the_risk(items, alpha, risk):
     assert (found.bound or 0.0) <= alpha + 1e-9
 
 
+@pytest.mark.slow
 @given(_ITEMS, _RATES, st.floats(0.5, 3), st.sampled_from(Risk))
 def test_only_the_order_of_the_scores_counts(items, alpha, power, risk):
     bent = [dataclasses.replace(item, score=(1 + item.score) ** power) for item in items]

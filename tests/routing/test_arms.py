@@ -183,6 +183,7 @@ def test_a_question_is_of_one_kind(text, kind):
     assert [name for name in QUESTION_FEATURES[1:] if found[name]] == ([kind] if kind else [])
 
 
+@pytest.mark.slow
 def test_an_index_tells_how_near_the_passages_are(retriever_over):
     retriever = retriever_over({"port.md": "The default port is 5432.", "tea.md": "Tea is green."})
 

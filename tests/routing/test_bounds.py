@@ -129,6 +129,7 @@ def test_too_few_questions_change_nothing(assistant):
     assert load_bound(assistant.folder) is None
 
 
+@pytest.mark.slow
 def test_a_score_that_the_arm_does_not_have_is_told(assistant):
     with pytest.raises(UsageError, match="the arm base has no retrieval score"):
         assistant.abstention(_questions()[:5], alpha=0.5, arm="base", score=AnswerScore.RETRIEVAL)

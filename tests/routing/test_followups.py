@@ -109,6 +109,7 @@ def test_a_generator_rewrites_and_what_it_invents_is_not_taken(written, taken):
     assert rewritten(" why? ", [], generator, load_followup_prompt("en")) == "why?"
 
 
+@pytest.mark.slow
 def test_the_settings_say_who_rewrites(tmp_path, write_files):
     settings = load_settings(
         {
@@ -178,6 +179,7 @@ def assistant(tmp_path, write_files):
     return assistant
 
 
+@pytest.mark.slow
 def test_a_chat_finds_what_a_follow_up_asks_for(assistant):
     chat = assistant.chat()
     assert chat.ask("How much does the pump K200 weigh?").standalone == ""

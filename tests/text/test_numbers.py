@@ -108,6 +108,7 @@ def test_words_imply_numbers():
     assert implied_numbers({"both", "half", "cat"}) == {2.0, 0.5, 50.0}
 
 
+@pytest.mark.slow
 @given(st.text(st.characters(), max_size=60))
 def test_any_text_is_read_within_itself(text):
     text = f"{text}\n\nIt weighs 7,777 kg."

@@ -81,6 +81,7 @@ def test_an_empty_sentence_is_not_supported():
     assert share_supported("is it the", "is it the") == 0.0
 
 
+@pytest.mark.slow
 @given(st.text(max_size=80), st.text(max_size=200))
 def test_a_share_is_between_zero_and_one(sentence, text):
     assert 0.0 <= share_supported(sentence, text) <= 1.0

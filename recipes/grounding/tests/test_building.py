@@ -61,6 +61,7 @@ def test_a_folder_comes_out_that_serves_with_its_calibration(built):
     )
 
 
+@pytest.mark.slow
 def test_what_was_said_of_each_example_by_others_is_kept(built):
     _, out, _ = built
     rows = [json.loads(line) for line in (out / HELD_OUT).read_text().splitlines()]

@@ -38,6 +38,7 @@ def test_bigrams_do_not_cross_passages():
     assert bigram_overlap("quick brown", ("so quick", "brown it is")) == 0.0
 
 
+@pytest.mark.slow
 @given(claim=st.text(max_size=40), evidence=st.lists(st.text(max_size=40), max_size=3))
 def test_overlap_is_a_share_and_one_more_passage_never_lowers_it(claim, evidence):
     share = bigram_overlap(claim, evidence)

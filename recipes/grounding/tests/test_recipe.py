@@ -51,6 +51,7 @@ def test_a_scorer_comes_out_that_tells_new_documents_apart(made, encoder):
     assert np.mean(support[::2] > support[1::2]) > 0.9
 
 
+@pytest.mark.slow
 def test_every_fold_and_every_head_is_trained_and_told(made):
     trained, said, _ = made
     assert len(trained.heads) == 2
@@ -59,6 +60,7 @@ def test_every_fold_and_every_head_is_trained_and_told(made):
     assert told == {f"{part}, head {n}" for part in parts for n in (1, 2)}
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_goes_on_with_the_heads_that_it_finished(made, encoder):
     trained, _, kwargs = made
     said = []

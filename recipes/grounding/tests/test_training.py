@@ -50,6 +50,7 @@ def test_it_tells_a_copied_number_from_a_changed_one_in_documents_it_never_saw(h
     assert np.mean(right) > 0.9
 
 
+@pytest.mark.slow
 def test_it_marks_the_word_that_is_wrong(head, encoder, lexicon):
     fresh = lessons_of(_examples(range(80, 90)), encoder, lexicon, evidence_tokens=400)[1::2]
     found = list(judge(head, [item.read for item in fresh]))

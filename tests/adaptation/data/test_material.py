@@ -130,6 +130,7 @@ def labelled(number, source=""):
     return Question(f"q{number}", text, (label,), options=("yes", "no"), source=source)
 
 
+@pytest.mark.slow
 def test_given_questions_become_what_is_wanted(tools):
     questions = tuple(labelled(number) for number in range(40))
     made = examples_of(tools, [Objective.LABEL], given=Given(questions))
@@ -149,6 +150,7 @@ def test_given_questions_with_evidence_are_read(tools):
     assert any("held out: given" in part.reason for part in made.left_out)
 
 
+@pytest.mark.slow
 def test_given_examples_are_taken_as_they_are(tools):
     own = tuple(
         Example(ExampleKind.INSTRUCTION, (Message(MessageRole.USER, f"Say number {n}."),), f"It is {n}.")
@@ -166,6 +168,7 @@ def test_given_examples_are_taken_as_they_are(tools):
     assert {example.source for example in made.validation} <= split.validation
 
 
+@pytest.mark.slow
 def test_too_little_to_train_on_is_an_error(retriever_over, tools):
     with pytest.raises(UsageError, match="the training data gives 3 examples"):
         given = Given(tuple(labelled(number) for number in (1, 2, 3)))

@@ -39,6 +39,7 @@ def _split(retriever, **shares):
     return split_sources(retriever.index.sources(), **given)
 
 
+@pytest.mark.slow
 def test_pairs_never_come_from_held_out_documents_not_even_as_negatives(tools):
     split = _split(tools)
     assert split.held_out
@@ -53,6 +54,7 @@ def test_pairs_never_come_from_held_out_documents_not_even_as_negatives(tools):
     assert not [text for text in texts for name in names if text.startswith(name)]
 
 
+@pytest.mark.slow
 def test_several_rules_take_turns(tools):
     rules = {pair.made for pair in make_pairs(tools, _split(tools), _SETTINGS).train}
     assert rules <= {HEADING, QUESTION, DEFINITION, ACRONYM, CLAIM, CLOZE}
@@ -151,6 +153,7 @@ def test_too_little_to_train_on_is_an_error(retriever_over):
     assert "--data" in caught.value.hint
 
 
+@pytest.mark.slow
 def test_held_out_pairs_are_of_the_given_documents_alone(tools):
     split = _split(tools)
     pairs = held_out_pairs(tools, split.held_out, count=12, seed=0)

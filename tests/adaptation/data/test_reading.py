@@ -131,6 +131,7 @@ def test_the_place_of_the_right_passage_says_nothing(tools, questions):
     assert min(numbers.values()) > 0.2 * sum(numbers.values())
 
 
+@pytest.mark.slow
 def test_passages_come_from_the_given_documents_only(tools, questions):
     some = frozenset(question.source for question in questions[:12])
     own = [question for question in questions if question.source in some]
@@ -161,6 +162,7 @@ def test_the_same_seed_gives_the_same_examples_and_another_one_others(tools, que
     assert examples(tools, questions) != examples(tools, questions, seed=1)
 
 
+@pytest.mark.slow
 def test_unanswerable_questions_are_asked_with_what_is_found(tools, questions):
     open_ = [
         Question("u1", "How heavy is the moon?", answerable=False),
@@ -172,6 +174,7 @@ def test_unanswerable_questions_are_asked_with_what_is_found(tools, questions):
     assert not any(own.startswith(title) for _, own, _ in SHOWN.findall(found[1].prompt[-1].content))
 
 
+@pytest.mark.slow
 def test_questions_without_evidence_or_document_give_nothing(tools):
     assert examples(tools, [Question("q", "Which port?", ("5432",))]) == []
     assert examples(tools, []) == []

@@ -73,6 +73,7 @@ def _embedder(base, adapter=None):
 # --- what training does ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_it_learns_what_the_pairs_teach(tuned):
     base, *tried = tuned.strengths
     assert base == Strength(0.0, base.domain, pytest.approx(0, abs=1e-6))

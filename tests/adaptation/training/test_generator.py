@@ -44,6 +44,7 @@ def tuned(tiny_generator_folder, tmp_path_factory):
     return _tune(Base(tiny_generator_folder, "tiny"), tmp_path_factory.mktemp("tuned") / "out")
 
 
+@pytest.mark.slow
 def test_it_learns_what_it_never_saw(tuned):
     assert tuned.gain.measure == "label accuracy" and tuned.gain.unit == "points"
     assert tuned.gain.after > 85 and tuned.gain.low > 0

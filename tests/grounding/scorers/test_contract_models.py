@@ -90,6 +90,7 @@ def values(logits):
     return [logits.support] if logits.against is None else [logits.support, logits.against]
 
 
+@pytest.mark.slow
 def test_a_scorer_says_what_it_is(scorer):
     assert scorer.name == scorer.name != ""
     assert scorer.max_words >= 16

@@ -86,6 +86,7 @@ def test_places_out_of_range_are_refused(taught, cpu):
         scorer(taught("bert", *NLI), cpu, labels=Labels(7))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [NLI, BLANK[:2], BLANK[:1]])
 def test_a_model_that_knows_nothing_is_refused(taught, relabelled, cpu, names):
     empty = relabelled(taught("deberta", *names), sign=0.0)
@@ -125,6 +126,7 @@ def test_a_claim_beyond_the_limit_is_refused(taught, cpu):
         made.score([Pair("the lamp", filler(200))])
 
 
+@pytest.mark.slow
 def test_the_limit_of_roberta_leaves_out_the_places_of_its_padding(taught, cpu):
     made = scorer(taught("roberta", *NLI), cpu)
     assert made.max_words == 22

@@ -13,6 +13,7 @@ NLI = ("entailment", "neutral", "contradiction")
 SETTINGS = ModelSettings(device="cpu", dtype="float32", offline=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["nli", "hf"])
 def test_a_classifier_of_pairs_by_its_folder(taught, kind):
     folder = taught("bert", *NLI)
@@ -27,6 +28,7 @@ def test_the_places_of_the_outputs_can_be_said(taught, relabelled):
     assert scorer_for(f"nli:{lying}#0", SETTINGS).score([KNOWN[0].pair]).against is None
 
 
+@pytest.mark.slow
 def test_a_classifier_of_tokens_by_its_folder(taught):
     made = scorer_for(f"tokens:{taught('bert-tokens', 'LABEL_0', 'LABEL_1')}", SETTINGS)
     assert made.score([KNOWN[6].pair]).support[0] < 0

@@ -23,6 +23,7 @@ def made(request, taught, cpu):
     return scorer(taught(request.param, *BLANK), cpu)
 
 
+@pytest.mark.slow
 def test_a_claim_is_as_well_supported_as_its_worst_word(made):
     found = made.score(PAIRS)
     assert found.support.dtype == np.float32

@@ -52,6 +52,7 @@ def test_what_was_saved_scores_as_before(folder, heads, encoder, offline):
     assert 0.5 < scorer.megabytes < 2.5
 
 
+@pytest.mark.slow
 def test_another_encoder_is_refused(folder, offline):
     card = json.loads((folder / "card.json").read_text())
     (folder / "card.json").write_text(json.dumps(card | {"encoder_digest": "another"}))
@@ -108,6 +109,7 @@ def test_what_is_put_together_from_far_apart_has_less_of_both():
     assert fused["together"] < 1.0 and 0.4 < fused["copied"] < 0.9
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.sampled_from(["the", "a", "heron", "stork", "nests", "in", "reeds"]), min_size=1, max_size=12
