@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from hybrid.config import GenerationSettings, Reader
-from hybrid.generation.citations import CitedText, cite_generated, join_cited, split_generated
+from hybrid.generation.citations import CitedText, cite_generated, join_cited, pieces_of, split_generated
 from hybrid.generation.prompts import STOP, Passage, Prompts, declines, load_prompts, pack, passage_of
 from hybrid.generation.quoting import cite_quoted, parse
 from hybrid.generation.ranking import Extract, extract, focus_all
+from hybrid.generation.talk import decline
 from hybrid.models import Embedder, Generation, Generator
 from hybrid.tracing import span
 from hybrid.types import Answer, Arm, Hit, Message
@@ -154,7 +155,7 @@ class Answerer:
 
         Without retrieval it is shown while it is written. What is read from passages has passed the check
         against them, so it comes sentence by sentence, and a sentence that fails is never shown; from the
-        quoting reader, whose answer stands behind its quote, it comes as a whole.
+        extractive and the quoting reader it comes so when all of it is there.
         """
         begun = time.perf_counter()
         if self._reader(arm) in (None, Reader.GENERATOR):
@@ -164,7 +165,7 @@ class Answerer:
             (answer,) = _by_arm([turn], arm, begun)
         else:
             answer = self.answer(question, hits, arm=arm)
-        return iter([answer.text, answer])
+        return iter([*pieces_of(answer.text), answer])
 
     def _streamed(self, turn: _Turn, arm: Arm, begun: float) -> Iterator[str | Answer]:
         generator, tokens = self.generator(), self.settings.max_new_tokens
@@ -333,7 +334,7 @@ class Answerer:
         abstained = declined or not cited.text
         return Answer(
             question,
-            self._prompts.abstention if abstained else cited.text,
+            self._decline(question, hits) if abstained else cited.text,
             Arm.RAG,
             reader,
             citations=() if abstained else cited.citations,
@@ -342,6 +343,9 @@ class Answerer:
             dropped_sentences=cited.dropped_sentences,
             dropped_markers=cited.dropped_markers,
         )
+
+    def _decline(self, question: str, hits: Sequence[Hit]) -> str:
+        return decline(self._prompts.abstention, question, hits, self.embedder.fingerprint.name)
 
 
 def _incomplete(written: Generation) -> str:
