@@ -197,7 +197,7 @@ class Answerer:
         reader = self._reader(arm)
         if reader is None:
             return [
-                _Turn(self._prompts.base(question), functools.partial(self._plain, question))
+                _Turn(self._prompts.base(question), functools.partial(self._plain, question), _not_declined)
                 for question in questions
             ]
         if reader is Reader.QUOTING:
@@ -342,6 +342,12 @@ class Answerer:
             dropped_sentences=cited.dropped_sentences,
             dropped_markers=cited.dropped_markers,
         )
+
+
+def _not_declined(text: str) -> str:
+    """Return what may be shown of a text that grows: nothing while it may still say that it does not know."""
+    begun = len(split_generated(text)) > 1 and not declines(text)
+    return text if begun else ""
 
 
 def _incomplete(written: Generation) -> str:

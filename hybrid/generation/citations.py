@@ -12,7 +12,8 @@ from hybrid.text.sentences import sentence_spans
 from hybrid.text.words import content_words, share_supported
 from hybrid.types import Citation, Span
 
-_MARKER = re.compile(r"\s*\[\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\s*\]")
+# some models write 【1】, or 【1†source】
+_MARKER = re.compile(r"\s*[\[【]\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\s*(?:†[^】\n]{0,80})?[\]】]")
 # A longer stretch is not a citation any more.
 _WINDOW = 3
 

@@ -402,3 +402,26 @@ def test_a_table_without_names_is_never_one_sentence():
     used, _ = answerer(reader=Reader.EXTRACTIVE)
     answer = used.answer("What is row 7?", [Hit(Chunk("a", 0, 0, len(text), text), 1.0)])
     assert answer.text.startswith("Row 7 | 7 | 7.5 [1]")
+
+
+def pieces(used, *, arm=Arm.BASE):
+    *shown, answer = used.stream(QUESTION, HITS, arm=arm)
+    return [piece for piece in shown if piece], answer
+
+
+def test_nothing_is_shown_of_a_text_that_may_still_decline():
+    used, _ = answerer("I don't know. Nobody told me.")
+    shown, answer = pieces(used)
+    assert answer.abstained
+    assert shown == [answer.text]
+    used, _ = answerer("It is 5432. It was 1234 before. That was long ago.")
+    shown, answer = pieces(used)
+    assert "".join(shown) == answer.text
+    assert len(shown) > 1
+
+
+def test_marks_in_other_brackets_are_citations():
+    used, _ = answerer("The default port is 5432【1】. Cats sleep all day 【1†a.txt】.")
+    answer = used.answer(QUESTION, HITS)
+    assert "【" not in answer.text
+    assert (len(answer.citations), answer.dropped_markers) == (1, 0)
