@@ -117,6 +117,26 @@ class GroundingPrompt:
 
 
 @dataclass(frozen=True, slots=True)
+class WritingPrompt:
+    """How a generator is asked, in one language, for an answer as JSON, with its citations and its doubt.
+
+    It is no part of ``Prompts``: what was answered without it stays what it was.
+    """
+
+    system: str
+    user: str
+
+    def conversation(self, question: str, passages: Sequence[Passage]) -> tuple[Message, ...]:
+        """Return the conversation that ends where the object is to follow."""
+        return _conversation(self.system, self.user, question, passages)
+
+    @property
+    def digest(self) -> str:
+        """Return a digest of all texts."""
+        return hash_text(*dataclasses.astuple(self))
+
+
+@dataclass(frozen=True, slots=True)
 class FollowupPrompt:
     """How a generator is asked, in one language, to make a question of its own of a follow-up."""
 
@@ -160,6 +180,16 @@ def load_grounding_prompt(language: str) -> GroundingPrompt:
         ConfigError: there is none for it; the message names those that there are.
     """
     return GroundingPrompt(**_texts(language)["grounding"])
+
+
+@functools.cache
+def load_writing_prompt(language: str) -> WritingPrompt:
+    """Return the prompt of a language.
+
+    Raises:
+        ConfigError: there is none for it; the message names those that there are.
+    """
+    return WritingPrompt(**_texts(language)["writing"])
 
 
 @functools.cache
@@ -303,8 +333,8 @@ _SOURCE = (
 _GERMAN_SOURCE = r"(?:passagen?|textstellen?|texte?n?|dokumenten?|quellen?|unterlagen|angaben|informationen)"
 _SAY = r"(?:say|state|mention|specify|answer|address|indicate|tell|explain|discuss|cover|reveal)"
 _SAID = (
-    r"(?:stated|mentioned|specified|given|provided|covered|discussed|answered|addressed|available|found|listed"
-    r"|included)"
+    r"(?:stated|mentioned|specified|given|provided|covered|discussed|answered|addressed|available|found"
+    r"|listed|included)"
 )
 # What else somebody says who does not know, about the passages or about what can be answered; not "the
 # warranty does not cover leaks", which is an answer.
