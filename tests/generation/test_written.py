@@ -132,3 +132,27 @@ def test_the_prompt_names_what_the_schema_asks_for(language):
     assert all(f'"{name}"' in system.content for name in SCHEMA["properties"])
     assert user.content.count("</passage>") == 1
     assert "Q?" in user.content
+
+
+def test_what_was_asked_is_taken_for_granted_but_not_for_which_product():
+    table = "Years of service: 6-10, days of leave: 30."
+    question = "How many days of leave do I get after 7 years?"
+    assert cited(question, "After 7 years you get 30 days of leave.", table).text.endswith(
+        "30 days of leave. [1]"
+    )
+    assert cited(question, "After 7 years you get 28 days of leave.", table).text == ""
+    kettles = ("The K100 has a weight of 0.95 kg.", "The K300 has a weight of 1.35 kg.")
+    question = "How much does the K100 weigh?"
+    assert cited(question, "The K100 weighs 0.95 kg.", *kettles).text == "The K100 weighs 0.95 kg. [1]"
+    assert cited(question, "The K100 weighs 1.35 kg.", *kettles).text == ""
+
+
+def test_what_stands_in_several_places_is_cited_with_all_of_them():
+    found = cited(
+        "Which is heavier, the K100 or the K300?",
+        "The K300 is heavier: 1.35 kg against 0.95 kg for the K100.",
+        "The K100 has a weight of 0.95 kg.",
+        "The K300 has a weight of 1.35 kg.",
+    )
+    assert found.text.endswith("for the K100. [1] [2]")
+    assert sorted(citation.source for citation in found.citations) == ["1.md", "2.md"]
