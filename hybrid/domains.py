@@ -59,7 +59,7 @@ class ReadableIndex:
 
 def _embedders(retrievers: Mapping[str, Retriever]) -> dict[str, str]:
     """Return the identity of the embedder of each domain, as the router's file names it."""
-    return {name: " ".join(one.embedder.fingerprint.identity) for name, one in retrievers.items()}
+    return {name: one.embedder.fingerprint.line for name, one in retrievers.items()}
 
 
 def _states(folder: Path, names: Collection[str] = ()) -> tuple[tuple[str, int, int], ...]:

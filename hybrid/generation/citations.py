@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from hybrid.generation.prompts import Passage
@@ -12,7 +12,9 @@ from hybrid.text.sentences import sentence_spans
 from hybrid.text.words import content_words, share_supported
 from hybrid.types import Citation, Span
 
-_MARKER = re.compile(r"\s*\[\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\s*\]")
+# some models write 【1】, or 【1†source】
+_MARKER = re.compile(r"\s*[\[【]\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\s*(?:†[^】\n]{0,80})?[\]】]")
+_LINE, _BLANK = "\n", " "
 # Up to and with its markers, or a line: what can be read by itself.
 _PIECE = re.compile(r".+?(?:\[\d+\](?!\s*\[)\s*|\n\s*|\Z)", re.DOTALL)
 # A longer stretch is not a citation any more.
@@ -40,10 +42,12 @@ class CitedText:
 
 @dataclass(frozen=True, slots=True)
 class Cited:
-    """A sentence and what supports it."""
+    """A sentence and what supports it, in several places if need be; ``new_line`` where it begins one."""
 
     sentence: str
     support: Support
+    new_line: bool = False
+    others: tuple[Support, ...] = ()
 
 
 def cite_generated(question: str, text: str, passages: Sequence[Passage], *, threshold: float) -> CitedText:
@@ -83,16 +87,22 @@ def best_support(sentence: str, passages: Sequence[Passage]) -> Support | None:
     """Return the shortest stretch of whole sentences that supports the sentence best."""
     best: Support | None = None
     for passage in passages:
-        said = passage.sayings()
-        for length in range(1, _WINDOW + 1):
-            for first in range(len(said) - length + 1):
-                window = said[first : first + length]
-                share = share_supported(sentence, "\n".join(saying.text for saying in window))
-                # shorter stretches and better passages come first, so only a real gain replaces them
-                if share > 0 and (best is None or share > best.share + 0.05 * (length > 1)):
-                    inner = Span(window[0].span.start, window[-1].span.end)
-                    best = Support(passage, passage.placed(inner), share)
+        for span, text, length in windows(passage):
+            share = share_supported(sentence, text)
+            # shorter stretches and better passages come first, so only a real gain replaces them
+            if share > 0 and (best is None or share > best.share + 0.05 * (length > 1)):
+                best = Support(passage, span, share)
     return best
+
+
+def windows(passage: Passage) -> Iterator[tuple[Span, str, int]]:
+    """Yield where each stretch of up to three sentences stands, what it says, and how many they are."""
+    said = passage.sayings()
+    for length in range(1, _WINDOW + 1):
+        for first in range(len(said) - length + 1):
+            window = said[first : first + length]
+            inner = Span(window[0].span.start, window[-1].span.end)
+            yield passage.placed(inner), "\n".join(saying.text for saying in window), length
 
 
 def join_cited(kept: Sequence[Cited]) -> CitedText:
@@ -100,17 +110,20 @@ def join_cited(kept: Sequence[Cited]) -> CitedText:
     citations: list[Citation] = []
     parts: list[str] = []
     for cited in kept:
-        passage, span = cited.support.passage, cited.support.span
-        same = [
-            c.number
-            for c in citations
-            if (c.source, c.start, c.end) == (passage.source, span.start, span.end)
-        ]
-        number = same[0] if same else len(citations) + 1
-        if not same:
-            citations.append(_citation(number, cited.support))
-        parts.append(f"{cited.sentence} [{number}]")
-    return CitedText(" ".join(parts), tuple(citations))
+        marks = []
+        for support in (cited.support, *cited.others):
+            passage, span = support.passage, support.span
+            same = [
+                c.number
+                for c in citations
+                if (c.source, c.start, c.end) == (passage.source, span.start, span.end)
+            ]
+            number = same[0] if same else len(citations) + 1
+            if not same:
+                citations.append(_citation(number, support))
+            marks.append(f" [{number}]")
+        parts.append(f"{_LINE if cited.new_line else _BLANK}{cited.sentence}{''.join(marks)}")
+    return CitedText("".join(parts)[1:], tuple(citations))
 
 
 def _citation(number: int, support: Support) -> Citation:
@@ -181,3 +194,16 @@ def split_generated(text: str) -> list[str]:
         if sentence:
             joined.append(sentence)
     return joined
+
+
+def settled_part(text: str) -> str:
+    """Return what of a text that grows stays as it is: all but the last two sentences.
+
+    The last one is being written, and the marker of the one before may still be to come.
+    """
+    spans = sentence_spans(text)
+    if len(spans) < 3:
+        return ""
+    end = spans[-2].start
+    marker = _MARKER.match(text, end)
+    return text[: marker.end() if marker else end].rstrip()
