@@ -147,7 +147,7 @@ class DomainArm:
             # under whatever name, a prompt is what its digest says
             "generation": _text(generation, without="prompt"),
             "retrieval": _text(self.spec.settings.retrieval),
-            "embedder": " ".join(self.retriever.embedder.fingerprint.identity),
+            "embedder": self.retriever.embedder.fingerprint.line,
             "reranker": _reranker_text(self.spec, self.retriever.reranker),
             "index_generation": index.manifest.generation,
             "index_digest": hash_file(index.folder / "manifest.json"),

@@ -16,7 +16,7 @@ from hybrid.config import RetrievalMode
 from hybrid.domains import Assistants
 from hybrid.errors import ModelMissing, UsageError
 from hybrid.freshness import Drift, changed_since
-from hybrid.types import Answer, Arm, Span
+from hybrid.types import Answer, Arm, Span, plain
 
 if TYPE_CHECKING:
     from hybrid.evaluation.outcomes import ArmCost
@@ -135,11 +135,11 @@ def ask(
             hint="use --arm base or --arm adapter",
         )
     text, conditions = _read(question), _conditions(where)
-    stale = {"stale": console.plain(_stale(assistant))}
+    stale = {"stale": plain(_stale(assistant))}
     if context.as_json:
         answer = assistant.ask(text, arm=used, where=conditions, as_user=as_user or None)
         sure = _sure(assistant, answer, samples)
-        costs = {"otherwise": console.plain(_costs(assistant, answer))} if why else {}
+        costs = {"otherwise": plain(_costs(assistant, answer))} if why else {}
         console.json_document(values(answer, _checked(assistant, answer, no_check), sure) | costs | stale)
         return
     for part in assistant.stream(text, arm=used, where=conditions, as_user=as_user or None):
@@ -342,7 +342,7 @@ def values(answer: Answer, grounding: Grounding | None, sure: Uncertainty | None
     """
     sources = [hit.chunk.source for hit in answer.hits]
     claims = None if grounding is None else [verdict.document(sources) for verdict in grounding.verdicts]
-    return {**console.plain(answer), "claims": claims, "uncertainty": console.plain(sure)}
+    return {**answer.to_dict(), "claims": claims, "uncertainty": plain(sure)}
 
 
 def _told(answer: Answer, verdict: ClaimVerdict) -> Iterator[str]:

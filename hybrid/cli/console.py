@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import re
@@ -12,14 +11,13 @@ import time
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hybrid.errors import StorageError
 from hybrid.files import json_text
 from hybrid.freshness import Drift
 from hybrid.index.sync import Progress, Stage
-from hybrid.types import Chunk, Citation, Rejected, Span
+from hybrid.types import Chunk, Citation, Rejected, Span, plain
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -101,19 +99,6 @@ def prompt(text: str) -> None:
     sys.stderr.flush()
 
 
-def plain(value: object) -> Any:
-    """Return dataclasses, tuples and enumerations as JSON values."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, StrEnum):
-        return value.value
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain(item) for item in value]
-    return value
-
-
 def _json(value: object, *, indent: int | None = None) -> str:
     # inside of a string only: the document itself is spaces, line ends and ASCII
     return _written_out(json_text(plain(value), indent=indent), "\n", lambda letter: json.dumps(letter)[1:-1])
@@ -153,7 +138,7 @@ def _shortened(text: str, width: int) -> str:
 def cited(citation: Citation) -> str:
     """Return where a citation stands."""
     span = Span(citation.start, citation.end)
-    return _place(citation.source, citation.page, citation.line, span, within=citation.place)
+    return _place(citation.source, citation.page, citation.line, span, within=citation.heading)
 
 
 def place(chunk: Chunk, span: Span | None = None) -> str:
