@@ -10,7 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from hybrid.config import GenerationSettings, Reader
-from hybrid.generation.citations import CitedText, cite_generated, join_cited, settled_part, split_generated
+from hybrid.generation.citations import (
+    CitedText,
+    cite_generated,
+    join_cited,
+    pieces_of,
+    settled_part,
+    split_generated,
+)
 from hybrid.generation.prompts import (
     STOP,
     Passage,
@@ -23,6 +30,7 @@ from hybrid.generation.prompts import (
 )
 from hybrid.generation.quoting import cite_quoted, parse
 from hybrid.generation.ranking import Extract, extract, focus_all
+from hybrid.generation.talk import decline
 from hybrid.generation.written import SCHEMA, Written, cite_written, read_written
 from hybrid.models import Embedder, Generation, Generator, Structured
 from hybrid.tracing import span
@@ -163,7 +171,7 @@ class Answerer:
 
         Without retrieval it is shown while it is written. What is read from passages has passed the check
         against them, so it comes sentence by sentence, and a sentence that fails is never shown; from the
-        quoting reader, whose answer stands behind its quote, it comes as a whole.
+        extractive and the quoting reader it comes so when all of it is there.
         """
         begun = time.perf_counter()
         if self._reader(arm) in (None, Reader.GENERATOR, Reader.WRITER):
@@ -173,7 +181,7 @@ class Answerer:
             (answer,) = _by_arm([turn], arm, begun)
         else:
             answer = self.answer(question, hits, arm=arm)
-        return iter([answer.text, answer])
+        return iter([*pieces_of(answer.text), answer])
 
     def _streamed(self, turn: _Turn, arm: Arm, begun: float) -> Iterator[str | Answer]:
         (generator, stop), tokens = self._writing_one(arm), self.settings.max_new_tokens
@@ -374,7 +382,7 @@ class Answerer:
         abstained = declined or not cited.text
         return Answer(
             question,
-            self._prompts.abstention if abstained else cited.text,
+            self._decline(question, hits) if abstained else cited.text,
             Arm.RAG,
             reader,
             citations=() if abstained else cited.citations,
@@ -383,6 +391,9 @@ class Answerer:
             dropped_sentences=cited.dropped_sentences,
             dropped_markers=cited.dropped_markers,
         )
+
+    def _decline(self, question: str, hits: Sequence[Hit]) -> str:
+        return decline(self._prompts.abstention, question, hits, self.embedder.fingerprint.name)
 
 
 def _not_declined(text: str) -> str:

@@ -15,6 +15,8 @@ from hybrid.types import Citation, Span
 # some models write 【1】, or 【1†source】
 _MARKER = re.compile(r"\s*[\[【]\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\s*(?:†[^】\n]{0,80})?[\]】]")
 _LINE, _BLANK = "\n", " "
+# Up to and with its markers, or a line: what can be read by itself.
+_PIECE = re.compile(r".+?(?:\[\d+\](?!\s*\[)\s*|\n\s*|\Z)", re.DOTALL)
 # A longer stretch is not a citation any more.
 _WINDOW = 3
 
@@ -125,7 +127,7 @@ def join_cited(kept: Sequence[Cited]) -> CitedText:
 
 
 def _citation(number: int, support: Support) -> Citation:
-    passage, span = support.passage, support.span
+    passage, span, chunk = support.passage, support.span, support.passage.chunk
     row = row_of(support)
     return Citation(
         number,
@@ -134,8 +136,9 @@ def _citation(number: int, support: Support) -> Citation:
         span.end,
         stretch_of(support),
         passage.page,
-        place=row.label if row else passage.title if passage.title != passage.source else "",
-        line=passage.chunk.line_at(span.start) if passage.chunk else None,
+        title=chunk.title if chunk else "",
+        heading=row.label if row else chunk.heading if chunk else "",
+        line=chunk.line_at(span.start) if chunk else None,
     )
 
 
@@ -167,6 +170,11 @@ def stretch_of(support: Support) -> str:
     """Return the text of a stretch."""
     offset = support.passage.span.start
     return support.passage.text[support.span.start - offset : support.span.end - offset]
+
+
+def pieces_of(text: str) -> list[str]:
+    """Return a text in pieces that follow each other, each with the markers at its end."""
+    return _PIECE.findall(text)
 
 
 def without_markers(text: str) -> str:

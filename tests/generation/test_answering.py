@@ -5,6 +5,7 @@ import pytest
 
 from hybrid.config import GenerationSettings, Reader
 from hybrid.generation.answering import Answerer
+from hybrid.generation.citations import pieces_of
 from hybrid.models.remote import RemoteGenerator
 from hybrid.testing import HashEmbedder, ScriptedGenerator
 from hybrid.types import Answer, Arm, Chunk, FileLine, Hit
@@ -218,6 +219,19 @@ def test_a_quoted_answer_streams_after_its_check():
     assert last.seconds > 0
 
 
+def test_an_extractive_answer_streams_piece_by_piece():
+    assert pieces_of("It is 5. [1] It is 6\n[2][3] and so on") == [
+        "It is 5. [1] ",
+        "It is 6\n",
+        "[2][3] ",
+        "and so on",
+    ]
+    used, _ = answerer(reader=Reader.EXTRACTIVE)
+    *pieces, last = used.stream(QUESTION, HITS)
+    assert len(pieces) == max(len(last.citations), 1)
+    assert "".join(pieces) == last.text
+
+
 def test_the_extractive_reader_says_how_relevant_it_found_what_it_read():
     used, _ = answerer(reader=Reader.EXTRACTIVE)
     good, bad = used.answer(QUESTION, HITS), used.answer("sourdough oven temperature?", HITS)
@@ -382,7 +396,7 @@ def test_the_extractive_reader_answers_by_the_cell_and_cites_its_row():
     (citation,) = answer.citations
     assert citation.text == "Total sales | $1,496.5 | $1,202.9"
     assert citation.text == _ROWS[citation.start - 100 : citation.end - 100]
-    assert (citation.page, citation.line, citation.place) == (4, 8, "Total sales")
+    assert (citation.page, citation.line, citation.heading) == (4, 8, "Total sales")
 
 
 def test_a_generator_is_shown_a_table_and_what_it_makes_of_a_row_is_cited():
@@ -398,7 +412,7 @@ def test_a_quote_of_a_row_is_shown_as_a_sentence():
     used, _ = answerer('"Total sales | $1,496.5 | $1,202.9" [1]\n$1,496.5 million', reader=Reader.QUOTING)
     answer = used.answer(_SALES, [Hit(_CHUNK, 1.0)])
     assert "Total sales, 2019: $1,496.5 million" in answer.text or answer.text.startswith("$1,496.5 million")
-    assert answer.citations[0].place == "Total sales"
+    assert answer.citations[0].heading == "Total sales"
 
 
 def test_a_table_without_names_is_never_one_sentence():
