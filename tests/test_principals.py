@@ -346,3 +346,12 @@ def test_a_version_that_is_not_known_is_refused(assistant):
     path.write_text(json.dumps(dataclasses.asdict(manifest) | {"schema_version": SCHEMA_VERSION + 1}))
     with pytest.raises(IndexMismatch, match=f"reads format {SCHEMA_VERSION}"):
         assistant.search("port", as_user="anna")
+
+
+def test_who_asks_what_there_is_hears_of_what_that_user_may_read(tmp_path, docs):
+    assistant = _assistant(tmp_path)
+    assistant.index(docs, principals=lambda source: ["anna"] if source == "open.txt" else ["bob"])
+    told = assistant.ask("what can you do?", as_user="anna").text
+    assert "open.txt" in told and "1 document," in told
+    with pytest.raises(UsageError, match="who may read"):
+        assistant.ask("hello")

@@ -25,6 +25,7 @@ _MINI = "sentence-transformers/all-MiniLM-L6-v2"
         ("thanks, that helped!", Act.THANKS, "en"),
         ("Thnaks a lot!!", Act.THANKS, "en"),
         ("danke schön", Act.THANKS, "de"),
+        ("merci", Act.THANKS, "fr"),
         ("merci beaucoup", Act.THANKS, "fr"),
         ("muchas gracias", Act.THANKS, "es"),
         ("ok, bye", Act.PARTING, "en"),
