@@ -32,6 +32,8 @@ _DEEPER, _DEEPEST = 4, 10_000
 _FIRST, _READ, _LINE = 30, 120, 0.7
 # What a question names letter by letter, as P-017 or 2019, counts for so much of the fused score.
 _NAME = 0.25
+# A question that names more is a pasted text.
+_NAMES = 16
 _LINE_ENDS = re.compile(r"\n+|(?<=[.!?;:])\s+|(?<=[。！？])")
 _WORD = re.compile(r"\w+(?:[.,:/'’-]\w+)*")
 
@@ -163,7 +165,7 @@ class Retriever:
         count = max(settings.k, settings.rerank_depth if self.reranker else 0)
         found: Iterator[Hit] = self._hits(ranked, cosines, bm25)
         if settings.mode is RetrievalMode.FUSION and settings.fusion is FusionMethod.WEIGHTED:
-            names = identifiers(question)
+            names = identifiers(question)[:_NAMES]
             best = list(islice(found, _READ if names else _FIRST))
             if any(hit.chunk.columns for hit in best[:_FIRST]):
                 best += islice(found, _READ - len(best))

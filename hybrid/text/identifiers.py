@@ -10,7 +10,7 @@ from hybrid.text.folding import fold, typed
 from hybrid.types import Chunk
 
 # AB/12-34.6, P-017, a UUID, K300, NGINX_1, 2.4.1, v2.4: letters and figures, or figures in three parts
-_CODE = r"(?=[\w./-]*\d)(?=[\w./-]*[^\W\d_])\w+(?:[._/-]\w+)*|\d+(?:[./-]\d+){2,}"
+_CODE = r"(?=[\w./-]*\d)(?=[\w./-]*[^\W\d_])\w+(?:[./-]\w+)*|\d+(?:[./-]\d+){2,}"
 _VERSION = r"(?:(?<=version )|(?<=release )|(?<=firmware ))\d+(?:\.\d+)*"
 _YEAR = r"(?:19|20)\d\d"
 _NAMED = re.compile(
@@ -30,7 +30,7 @@ def identifiers(text: str) -> tuple[str, ...]:
 
     The second quarter is ``q2``. A quantity such as ``40mm`` or ``3rd`` names nothing.
     """
-    told = fold(typed(text))
+    told = _told(text)
     found = [f"q{_QUARTERS.index(match[1]) + 1}" for match in _QUARTER.finditer(told)]
     for match in _NAMED.finditer(told):
         name = match.group()
@@ -43,7 +43,7 @@ def identifiers(text: str) -> tuple[str, ...]:
 
 def identifiers_held(names: Collection[str], text: str) -> frozenset[str]:
     """Return the names that stand in a text as a whole: ``k300`` is not in ``K300-EW``, nor 2.4 in 2.4.1."""
-    told = fold(typed(text)) if names else ""
+    told = _told(text) if names else ""
     return frozenset(name for name in names if _pattern(name).search(told))
 
 
@@ -51,6 +51,10 @@ def identifiers_of_chunk(names: Collection[str], chunk: Chunk) -> frozenset[str]
     """Return the names that a passage holds, or what stands above it, or what its document is called."""
     above = (chunk.source, *chunk.headings, chunk.caption, *chunk.columns)
     return identifiers_held(names, "\n".join((*above, chunk.text)))
+
+
+def _told(text: str) -> str:
+    return text.lower() if text.isascii() else fold(typed(text))
 
 
 @lru_cache(maxsize=1 << 10)
