@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
+import math
 import re
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
@@ -50,6 +52,7 @@ _UNCUT = re.compile(
 _STEP = re.compile(r"\s*(\d{1,2}[.)]|[-*•–])\s+(?=\S)")
 # A sentence is put together from so many places at most.
 _PLACES = 3
+_VALUE = re.compile(r"\d+(?:\.\d+)?")
 _NAME = re.compile(r"\b(?=\w*\d)(?=\w*[^\W\d])\w+")
 _TRUE = ("true", "yes", "1")
 
@@ -129,7 +132,7 @@ def _supports(
 ) -> list[Support]:
     """Return the stretches that bear a sentence out together, the one that has most of it first; none if not.
 
-    Every number that is not of the question must be there.
+    Every number that is not of the question must be there, or be the sum or difference of two that are.
     """
     asked, said = _words(question), _words(sentence)
     names = _names(question) & _names(sentence)
@@ -167,9 +170,19 @@ def _names(text: str) -> set[str]:
 
 
 def _borne_out(left: Set[str], wanted: Set[str], threshold: float) -> bool:
-    """Tell whether so few words are left, no number and no name, that the others carry the sentence."""
-    few = len(left) <= (1 - threshold) * len(wanted)
-    return few and not any(word[0].isdigit() or word[0] == "#" for word in left)
+    """Tell whether so few words are left, no number and no name, that the others carry the sentence.
+
+    The sum or the difference of two numbers that are there may be written beside them.
+    """
+    held = [float(word) for word in wanted - left if _VALUE.fullmatch(word)]
+    reckoned = {abs(one + sign * other) for one, other in itertools.combinations(held, 2) for sign in (1, -1)}
+    open_ = {
+        word
+        for word in left
+        if not (_VALUE.fullmatch(word) and any(math.isclose(float(word), value) for value in reckoned))
+    }
+    few = len(open_) <= (1 - threshold) * len(wanted)
+    return few and not any(word[0].isdigit() or word[0] == "#" for word in open_)
 
 
 def _above(passage: Passage) -> str:
