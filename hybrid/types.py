@@ -373,7 +373,8 @@ class Answer:
             return ()
         nearest: dict[tuple[str, str], Chunk] = {}
         for hit in self.hits:
-            nearest.setdefault((hit.chunk.source, hit.chunk.heading), hit.chunk)
+            file = hit.chunk.source.partition("#")[0]  # a row is named once
+            nearest.setdefault((file, hit.chunk.heading), hit.chunk)
         shown = list(nearest.values())[:_CLOSEST]
         return tuple(chunk.cited(number) for number, chunk in enumerate(shown, start=1))
 

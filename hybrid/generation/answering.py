@@ -16,7 +16,6 @@ from hybrid.generation.citations import (
     join_cited,
     pieces_of,
     settled_part,
-    split_generated,
 )
 from hybrid.generation.prompts import (
     STOP,
@@ -47,7 +46,7 @@ class _Turn:
 
     messages: Sequence[Message]
     finish: Callable[[Generation], Answer]
-    ready: Callable[[str], str] = str
+    ready: Callable[[str], CitedText] = lambda text: _NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,19 +184,22 @@ class Answerer:
 
     def _streamed(self, turn: _Turn, arm: Arm, begun: float) -> Iterator[str | Answer]:
         (generator, stop), tokens = self._writing_one(arm), self.settings.max_new_tokens
-        text, shown, written = "", "", None
+        text, shown, written = "", _NOTHING, None
         for piece in generator.stream(turn.messages, max_new_tokens=tokens, stop=stop):
             if isinstance(piece, Generation):
                 written = piece
                 continue
             text += piece
             ready = turn.ready(text)
-            if ready.startswith(shown) and ready != shown:
-                yield ready[len(shown) :]
+            if ready.text.startswith(shown.text) and ready.text != shown.text:
+                yield ready.text[len(shown.text) :]
                 shown = ready
         # a generator of one's own may end without it
         answer = turn.finish(written or Generation(text, generator.count_prompt_tokens(turn.messages), 0))
-        yield answer.text[len(shown) :] if answer.text.startswith(shown) else f"\n{answer.text}"
+        if not answer.text.startswith(shown.text):
+            # the whole falls into other sentences than its beginning did: what was shown has passed
+            answer = dataclasses.replace(answer, text=shown.text, citations=shown.citations, abstained=False)
+        yield answer.text[len(shown.text) :]
         yield _by_arm([answer], arm, begun)[0]
 
     def _reader(self, arm: Arm) -> Reader | None:
@@ -263,9 +265,8 @@ class Answerer:
         def cited(text: str) -> CitedText:
             return cite_generated(question, text, passages, threshold=self.settings.support)
 
-        def ready(text: str) -> str:
-            # the last sentence is being written, and the marker of the one before may still be to come
-            return "" if declines(text) else cited(" ".join(split_generated(text)[:-2])).text
+        def ready(text: str) -> CitedText:
+            return _NOTHING if declines(text) else cited(settled_part(text))
 
         def finish(written: Generation) -> Answer:
             declined = declines(written.text)
@@ -283,11 +284,11 @@ class Answerer:
         def cited(written: Written) -> CitedText:
             return cite_written(question, written, passages, threshold=self.settings.support)
 
-        def ready(text: str) -> str:
+        def ready(text: str) -> CitedText:
             written = read_written(text)
             if written.plain or not written.settled or _unsure(written):
-                return ""
-            return cited(dataclasses.replace(written, answer=settled_part(written.answer or ""))).text
+                return _NOTHING
+            return cited(dataclasses.replace(written, answer=settled_part(written.answer or "")))
 
         def finish(generation: Generation) -> Answer:
             written = read_written(generation.text)
@@ -396,10 +397,10 @@ class Answerer:
         return decline(self._prompts.abstention, question, hits, self.embedder.fingerprint.name)
 
 
-def _not_declined(text: str) -> str:
+def _not_declined(text: str) -> CitedText:
     """Return what may be shown of a text that grows: nothing while it may still say that it does not know."""
-    begun = len(split_generated(text)) > 1 and not declines(text)
-    return text if begun else ""
+    begun = bool(settled_part(text)) and not declines(text)
+    return CitedText(text, ()) if begun else _NOTHING
 
 
 def _unsure(written: Written) -> bool:

@@ -189,7 +189,7 @@ def test_a_narrow_terminal_has_the_arms_below_each_other(capsys):
     assert max(map(len, lines)) <= 60
     assert any("failed: RuntimeError" in line for line in lines)
     assert "\x1b" not in "\n".join(lines)
-    assert any("[1] port.txt, page 3, characters 0-39" in line for line in lines)
+    assert any("[1] page 3, port.txt" in line for line in lines)
     assert any("0.25 s" in line for line in lines)
 
 
@@ -225,6 +225,22 @@ def test_a_decision_is_adopted_only_if_what_was_required_is_met(domain, many, ca
     assert "Run rag" in shown.out
     assert "uses rag from now on" in shown.err
     assert json.loads((domain.folder / "DECISION").read_text())["arm"] == "rag"
+
+
+@pytest.mark.slow
+def test_where_one_arm_quotes_and_another_writes_judgements_are_asked_for(domain, many, capsys):
+    domain.generator.replies = ["It is what somebody wrote on the wall of the room."]
+    many.write_text(many.read_text().replace("5432", "port 5432"))
+    assert run(["decide", str(many), "--arms", "base,rag", "--effort", "quick", "--json"]) == 0
+    shown = capsys.readouterr()
+    found = json.loads(shown.out)
+    assert found["judging"]["reasons"] == ["rag quotes what was retrieved and base does not"]
+    assert found["judging"]["judgements"] == 40
+    assert found["judging"]["prospect"]["effect"]["arm"] == found["arm"] == "rag"
+    assert found["caution"] in shown.err
+    assert "Judge 40 answers of each arm by hand, which are all" in found["caution"]
+    (page,) = domain.folder.glob("experiments/*/report.html")
+    assert "rag quotes what was retrieved and base does not" in page.read_text()
 
 
 @pytest.mark.slow

@@ -2,6 +2,8 @@ import json
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hybrid.config import GenerationSettings, Reader
 from hybrid.generation.answering import Answerer
@@ -432,7 +434,7 @@ def test_nothing_is_shown_of_a_text_that_may_still_decline():
     shown, answer = pieces(used)
     assert answer.abstained
     assert shown == [answer.text]
-    used, _ = answerer("It is 5432. It was 1234 before. That was long ago.")
+    used, _ = answerer("It is 5432. It was 1234 before. That was long ago, and nobody knows why.")
     shown, answer = pieces(used)
     assert "".join(shown) == answer.text
     assert len(shown) > 1
@@ -502,7 +504,7 @@ def test_an_object_that_was_cut_is_an_answer_that_is_incomplete():
     assert answer.incomplete == "cut at 160 tokens"
 
 
-@pytest.mark.parametrize("split", [True, False])
+@pytest.mark.parametrize("split", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_an_endpoint_writes_by_a_schema_and_is_shown_as_it_is_held(split):
     reply = written(
         "The default port is 5432. The default port of the server is 5432. Cats sleep all day.", 1
@@ -522,3 +524,36 @@ def test_an_endpoint_writes_by_a_schema_and_is_shown_as_it_is_held(split):
             "answer",
         ]
         assert "stop" not in asked
+
+
+_SAID = [
+    "The default port is 5432.",
+    "Elephants chose it.",
+    "No.",
+    "[1]",
+    "[2].",
+    "Cats sleep all day, the server said",
+    "\n1. The default port of the server.",
+    "\n- 5432",
+    "I don't know.",
+    "The passages do not mention it.",
+    "e.g. 5432",
+    "\n\n",
+]
+
+
+@pytest.mark.slow
+@given(
+    st.lists(st.sampled_from(_SAID), max_size=7).map(" ".join),
+    st.sampled_from([(Reader.GENERATOR, Arm.BASE), (Reader.GENERATOR, Arm.RAG), (Reader.WRITER, Arm.RAG)]),
+    st.permutations(("unsure", "citations", "answer")),
+    st.booleans(),
+    st.integers(0, 5),
+)
+def test_nothing_that_is_shown_is_taken_back(text, asked, order, unsure, cut):
+    reader, arm = asked
+    said = written(text, 1, unsure=unsure, order=order) if reader is Reader.WRITER else text
+    used, generator = answerer(said[: len(said) - cut], reader=reader)
+    generator.incomplete = "cut" if cut else ""
+    shown, answer = pieces(used, arm=arm)
+    assert "".join(shown) == answer.text

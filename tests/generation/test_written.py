@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hybrid.generation.prompts import Passage, load_writing_prompt
@@ -68,6 +68,7 @@ def test_a_text_without_an_object_is_the_answer():
     assert not read_written('{"answer": "It lasts').settled
 
 
+@settings(max_examples=40)
 @given(st.text(), st.lists(st.integers(0, 999), unique=True), st.booleans(), st.booleans(), st.data())
 def test_json_is_read_whole_and_its_beginnings_as_beginnings(answer, numbers, unsure, escaped, data):
     answer = answer.encode("utf-8", "replace").decode()
