@@ -13,7 +13,8 @@ from hybrid.config import GenerationSettings, Reader
 from hybrid.generation.citations import CitedText, cite_generated, join_cited, split_generated
 from hybrid.generation.prompts import STOP, Passage, Prompts, declines, load_prompts, pack, passage_of
 from hybrid.generation.quoting import cite_quoted, parse
-from hybrid.generation.ranking import Extract, extract, focus_all
+from hybrid.generation.extracting import Extract, extract
+from hybrid.generation.ranking import focus_all
 from hybrid.models import Embedder, Generation, Generator
 from hybrid.tracing import span
 from hybrid.types import Answer, Arm, Hit, Message

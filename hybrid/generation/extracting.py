@@ -1,0 +1,415 @@
+"""The answer that stands in the passages: a sentence, a cell, a list of steps, a heading (extractive reading)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hybrid.generation.asking import Asked, Form, Matcher, matcher, names_held, read_question
+from hybrid.generation.citations import Cited, Support
+from hybrid.generation.prompts import Passage
+from hybrid.models import Embedder, Vectors
+from hybrid.text.numbers import Quantity, quantities
+from hybrid.text.polarity import denials
+from hybrid.text.rows import Saying, TableRow
+from hybrid.text.sentences import unwrapped
+from hybrid.text.words import LEANING, content_words, language_of
+from hybrid.types import Hit, Span
+
+# Chosen on the sets of tests/benchmarks/answers, where a broad plateau around them does equally well.
+_WORDS, _WIDER, _OWN = 0.4, 0.4, 0.5
+_PASSAGE = 0.7
+_KIND = 0.5
+_NAMED = 1.0
+_RANGE = 1.0
+_CAUSE = 0.5
+# So many facts, the best by words and rank, are compared with the question by the embedder.
+_COMPARED = 24
+# A further sentence must be nearly as good as the best one, and add to it.
+_NEAR_BEST = 0.8
+_LONGEST_LIST, _LONGEST_PART = 120, 60
+
+_ITEM = re.compile(r"^[ \t]*(?P<mark>\(?\d{1,2}[.)]|[-*•–·▪◦]|\(?[a-z][.)])[ \t]+(?=\S)", re.MULTILINE)
+_FIELD = re.compile(r"(?P<name>[^\n:|]{1,60}): ?(?P<value>[^\n]*)")
+_BECAUSE = re.compile(
+    r"\b(?:because|due to|caused by|owing to|as a result|since|therefore|so that|reason|root cause|cause[ds]?|led to"
+    r"|weil|wegen|aufgrund|grund)\b",
+    re.IGNORECASE,
+)
+_LIMIT = re.compile(r"\b(?:at most|maximum(?: of)?|max\.?|up to|no more than|not more than|no longer than|only|höchstens|bis zu)\s", re.I)
+_OPEN = re.compile(r"\b(?:unless|except|only|if|but|provided|depend\w*|sometimes|may)\b", re.IGNORECASE)
+_RANGES = (
+    (re.compile(r"^\D{0,12}?(?P<low>\d[\d,.]*)\s*(?:\w+\s)?(?:–|—|-|to|until|bis|and)\s*(?P<high>\d[\d,.]*)(?:\D|$)", re.I), (True, True)),
+    (re.compile(r"^(?:up to|at most|until|max\.?|≤|<=|bis(?: zu)?|no more than)\s*(?P<high>\d[\d,.]*)", re.I), (True, True)),
+    (re.compile(r"^(?:under|below|less than|fewer than|<|unter|weniger als)\s*(?P<high>\d[\d,.]*)", re.I), (True, False)),
+    (re.compile(r"^(?:more than|over|above|>|über|mehr als|longer than)\s*(?P<low>\d[\d,.]*)", re.I), (False, True)),
+    (re.compile(r"^(?:at least|from|≥|>=|ab|min\.?)\s*(?P<low>\d[\d,.]*)|^(?P<least>\d[\d,.]*)\s*(?:\w+\s)?(?:or more|and more|\+|and above|or over|und mehr)", re.I), (True, True)),
+)
+_YES_NO = {"de": ("Ja", "Nein")}
+
+
+@dataclass(frozen=True, slots=True)
+class Extract:
+    """What was chosen, the answer first, and how sure one can be that it is about the question (0 to 1)."""
+
+    cited: tuple[Cited, ...]
+    relevance: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Fact:
+    """What one can quote: a sentence, an item, a row, or the heading of what follows it."""
+
+    passage: Passage
+    span: Span
+    text: str
+    above: str
+    rank: float
+    row: TableRow | None = None
+    in_range: float = 0.0
+    heading: bool = False
+
+    @property
+    def around(self) -> str:
+        """Return the headings above it, and the sentence or caption that it hangs on."""
+        return f"{_headings(self.passage)} {self.above}"
+
+    @property
+    def wider(self) -> str:
+        return f"{self.passage.title}: {self.above} {self.text}"
+
+
+def extract(
+    question: str, hits: Sequence[Hit], passages: Sequence[Passage], embedder: Embedder, *, sentences: int
+) -> Extract:
+    """Choose what answers the question: one fact where one is enough, all steps of a procedure.
+
+    Args:
+        question: in plain words.
+        hits: best first, one a passage.
+        passages: the same chunks, numbered.
+        embedder: compares question and facts.
+        sentences: how many at the most; the items of a list count as one.
+    """
+    asked = read_question(question)
+    facts = [fact for rank, passage in zip(_ranks(hits), passages, strict=True) for fact in _facts(asked, passage, rank)]
+    facts = _once(facts)
+    if not facts:
+        return Extract((), 0.0)
+    words = matcher(asked, [fact.wider for fact in facts])
+    scores, relevance = _scores(asked, facts, words, embedder)
+    order = [int(place) for place in np.argsort(-scores, kind="stable")]
+    chosen = _compose(asked, facts, scores, order, words, sentences)
+    return Extract(tuple(chosen), relevance)
+
+
+def _ranks(hits: Sequence[Hit]) -> list[float]:
+    """Return the score of each hit as a share of the best one."""
+    best = max((hit.score for hit in hits), default=0.0)
+    return [hit.score / best if best > 0 else 0.0 for hit in hits]
+
+
+def _headings(passage: Passage) -> str:
+    chunk = passage.chunk
+    return " ".join((chunk.source if not chunk.headings else "", *chunk.headings, chunk.caption)) if chunk else passage.title
+
+
+def _once(facts: Sequence[_Fact]) -> list[_Fact]:
+    """Return facts without those that a chunk which overlaps has as well."""
+    seen: dict[tuple[str, int, bool], _Fact] = {}
+    for fact in facts:
+        seen.setdefault((fact.passage.source, fact.span.start, fact.heading), fact)
+    return list(seen.values())
+
+
+def _facts(asked: Asked, passage: Passage, rank: float) -> Iterator[_Fact]:
+    """Yield what a passage says."""
+    record = _record(passage)
+    said = [record] if record else passage.sayings()
+    rows = [saying.row for saying in said if saying.row]
+    fits = {row.span: _fit(asked, row) for row in rows}
+    ranged = sum(fit is not None for fit in fits.values()) > 1 and any(fits.values())
+    section = passage.chunk.headings[-1] if passage.chunk and passage.chunk.headings else ""
+    if section and said and asked.wanted and asked.wanted.search(section) and len(passage.chunk.headings) > 1:  # type: ignore[union-attr]
+        yield _Fact(passage, passage.placed(said[0].span), section, "", rank, heading=True)
+    before = ""
+    for saying in said:
+        if not any(map(str.isalnum, saying.text)):
+            continue
+        row = saying.row
+        if row:
+            fit = fits[row.span]
+            in_range = 0.0 if not ranged else 1.0 if fit else -1.0
+            text = f"{row.asked(asked.text)}."
+            above = f"{row.caption} {row.group}".strip()
+            yield _Fact(passage, passage.placed(saying.span), text, above, rank, row, in_range)
+        else:
+            mark = _ITEM.match(saying.text)
+            skip = mark.end() if mark and mark.end() < len(saying.text) else 0
+            span = Span(saying.span.start + skip, saying.span.end)
+            yield _Fact(passage, passage.placed(span), saying.text[skip:], before, rank)
+        before = saying.text
+
+
+def _record(passage: Passage) -> Saying | None:
+    """Return a passage of fields, a line each, as the row that it was read from."""
+    lines = passage.text.strip().split("\n")
+    found = [_FIELD.fullmatch(line.strip()) for line in lines]
+    if len(lines) < 3 or not all(found) or "#" not in passage.source:
+        return None
+    fields = [match for match in found if match]
+    span = Span(0, len(passage.text))
+    columns = tuple(match["name"].replace("_", " ") for match in fields)
+    row = TableRow(span, tuple(match["value"] for match in fields), columns, "")
+    return Saying(span, row.sentence(), row)
+
+
+def _fit(asked: Asked, row: TableRow) -> bool | None:
+    """Tell whether the amount that a question tells falls into the range of a row; None if it has none."""
+    cells = [cell for cell in row.cells if _range(cell)]
+    if not cells:
+        return None
+    low, high, (with_low, with_high) = _range(cells[0])  # type: ignore[misc]
+    for one in asked.amounts:
+        value = one.value
+        if value is None:
+            continue
+        if (low < value or (with_low and low == value)) and (value < high or (with_high and value == high)):
+            return True
+    return False
+
+
+def _range(label: str) -> tuple[float, float, tuple[bool, bool]] | None:
+    for pattern, ends in _RANGES:
+        if match := pattern.search(label.strip()):
+            told = {name: float(value.replace(",", "").rstrip(".")) for name, value in match.groupdict().items() if value and value.replace(",", "").rstrip(".").replace(".", "", 1).isdigit()}
+            low = told.get("low", told.get("least"))
+            if low is None and "high" not in told:
+                continue
+            return (-np.inf if low is None else low), told.get("high", np.inf), ends
+    return None
+
+
+def _scores(
+    asked: Asked, facts: Sequence[_Fact], words: Matcher, embedder: Embedder
+) -> tuple[Vectors, float]:
+    wider = np.array([words.share(fact.wider) for fact in facts])
+    own = np.array([words.share(fact.text) for fact in facts])
+    titled = np.array([words.share(f"{fact.passage.title} {fact.text}") for fact in facts])
+    ranks = np.array([fact.rank for fact in facts])
+    cheap = (
+        _WORDS * titled
+        + _WIDER * wider
+        + _OWN * own
+        + _PASSAGE * ranks
+        + _KIND * np.array([_fits_kind(asked, fact) for fact in facts])
+        + _RANGE * np.array([fact.in_range for fact in facts])
+        + _NAMED * _named(asked, facts)
+    )
+    if asked.form is Form.CAUSE:
+        cheap += _CAUSE * np.array([bool(_BECAUSE.search(f"{fact.passage.title} {fact.text}")) for fact in facts])
+    best = np.argsort(-cheap, kind="stable")[:_COMPARED]
+    compared = embedder.embed_documents([facts[place].wider for place in best])
+    found = compared @ embedder.embed_queries([asked.text])[0]
+    cosines = np.full(len(facts), found.min())
+    cosines[best] = found
+    relevance = float(np.clip((found.max() + wider.max()) / 2, 0.0, 1.0))
+    return cheap + cosines, relevance
+
+
+def _fits_kind(asked: Asked, fact: _Fact) -> float:
+    """Return how far a fact has the kind of thing that is asked for, from 0 to 1."""
+    if asked.wanted is None or not asked.wanted.search(fact.text):
+        return 0.0
+    if asked.counted and asked.counted not in content_words(f"{fact.text} {fact.above} {fact.passage.title}"):
+        return 0.5
+    return 1.0
+
+
+def _named(asked: Asked, facts: Sequence[_Fact]) -> Vectors:
+    """Return minus the share of the names of the question that a fact and what stands above it lack."""
+    held = [names_held(asked.names, f"{fact.text} {fact.around} {fact.passage.source}") for fact in facts]
+    known = frozenset[str]().union(*held)
+    weight = {name: 2.0 if name in asked.codes else 1.0 for name in known}
+    total = sum(weight.values()) or 1.0
+    if asked.form is Form.COMPARISON:
+        return np.array([0.0 if own else -1.0 for own in held]) if known else np.zeros(len(facts))
+    return np.array([(sum(weight[name] for name in own) - total) / total if known else 0.0 for own in held])
+
+
+def _compose(
+    asked: Asked, facts: Sequence[_Fact], scores: Vectors, order: Sequence[int], words: Matcher, most: int
+) -> list[Cited]:
+    best = facts[order[0]]
+    if asked.form is Form.COMPARISON and (both := _compared(asked, facts, order, words)):
+        return both
+    if asked.form is Form.PROCEDURE and (steps := _steps(asked, best, words)):
+        return [steps]
+    if (whole := _under_heading(asked, best, words)) is not None:
+        return [whole]
+    chosen = [best]
+    covered = words.held(f"{best.text} {best.around}")
+    for place in order[1:]:
+        fact = facts[place]
+        adds = words.held(f"{fact.text} {fact.around}") - covered
+        if len(chosen) == most or scores[place] < _NEAR_BEST * scores[order[0]]:
+            break
+        if adds and fact.row is None:
+            chosen.append(fact)
+            covered |= adds
+    cited = [_cite(asked, fact, words) for fact in chosen]
+    if asked.form is Form.POLAR and (verdict := _verdict(asked, best, words)):
+        cited[0] = replace(cited[0], sentence=f"{verdict}: “{cited[0].sentence.rstrip()}”")
+    return cited
+
+
+def _cite(asked: Asked, fact: _Fact, words: Matcher) -> Cited:
+    passage = fact.passage
+    text = fact.text
+    span = fact.span
+    if fact.row:
+        row = fact.row
+        shown = row.asked(asked.text)
+        if asked.several and len(row.sentence().split()) <= 30:
+            shown = row.sentence()
+        return Cited(f"{shown}.", Support(passage, span, 1.0))
+    first = re.sub(r"\W", "", text.split()[0]).lower() if text.split() else ""
+    if first in LEANING and fact.above and len(f"{fact.above} {text}".split()) <= _LONGEST_PART:
+        begin = passage.text.find(fact.above)
+        if 0 <= begin <= span.start - passage.span.start:
+            span = Span(passage.span.start + begin, span.end)
+            text = passage.text[begin : span.end - passage.span.start]
+    text = unwrapped(text)
+    lead = _lead(asked, fact, text)
+    return Cited(f"{lead}: {text}" if lead else text, Support(passage, span, 1.0))
+
+
+def _lead(asked: Asked, fact: _Fact, text: str) -> str:
+    """Return the heading without which a quote does not say what it is about, if there is one."""
+    if fact.heading or not fact.passage.chunk:
+        return ""
+    headings = fact.passage.chunk.headings
+    section = headings[-1] if headings else ""
+    if asked.wanted and section and not asked.wanted.search(text) and asked.wanted.search(section):
+        return section
+    missing = [name for name in asked.names if name in asked.codes and not names_held([name], text)]
+    for name in missing:
+        for heading in reversed(headings):
+            if names_held([name], heading):
+                return heading
+    return ""
+
+
+def _steps(asked: Asked, best: _Fact, words: Matcher) -> Cited | None:
+    """Return the whole list that the best fact belongs to, or all of a short section."""
+    passage = best.passage
+    inner = Span(best.span.start - passage.span.start, best.span.end - passage.span.start)
+    lists = [found for found in _lists(passage.text) if len(_ITEM.findall(passage.text[found.start : found.end])) > 1]
+    of_heading = words.share(passage.title) >= 0.3
+    span = next((s for s in lists if s.start <= inner.start and inner.end <= s.end), None)
+    if span is None and of_heading and lists:
+        span = lists[0]
+    if span is None and of_heading and len(passage.text.split()) <= _LONGEST_PART:
+        span = Span(0, len(passage.text))
+    if span is None or len(passage.text[span.start : span.end].split()) > _LONGEST_LIST:
+        return None
+    text = passage.text[span.start : span.end].strip()
+    return Cited(unwrapped(text) if not _ITEM.search(text) else text, Support(passage, passage.placed(span), 1.0))
+
+
+def _lists(text: str) -> list[Span]:
+    """Return where the lists of a text stand: items line after line."""
+    found: list[Span] = []
+    start, open_ = 0, False
+    for line in text.split("\n"):
+        end = start + len(line)
+        if _ITEM.match(line):
+            if open_:
+                found[-1] = Span(found[-1].start, end)
+            else:
+                found.append(Span(start, end))
+            open_ = True
+        elif line.strip():
+            # what is indented goes on an item
+            open_ = open_ and line.startswith((" ", "\t"))
+            if open_:
+                found[-1] = Span(found[-1].start, end)
+        start = end + 1
+    return found
+
+
+def _under_heading(asked: Asked, best: _Fact, words: Matcher) -> Cited | None:
+    """Return all that stands under a heading which asks, or says, what the question does."""
+    passage = best.passage
+    if best.row or best.heading or asked.form is Form.POLAR or not words.forms:
+        return None
+    heading = words.share(passage.title)
+    if heading < 0.7 or heading < words.share(best.text) or len(passage.text.split()) > _LONGEST_PART // 2:
+        return None
+    lists = _lists(passage.text)
+    if not lists:
+        return None
+    text = passage.text.strip()
+    items = [_ITEM.sub("", line).strip() for line in text.split("\n") if line.strip()]
+    return Cited("; ".join(items) + ".", Support(passage, passage.placed(Span(0, len(passage.text))), 1.0))
+
+
+def _compared(asked: Asked, facts: Sequence[_Fact], order: Sequence[int], words: Matcher) -> list[Cited]:
+    """Return for each of the things that are compared what is said of it."""
+    names = [name for name in asked.names if name in asked.codes] or list(asked.names)
+    found: list[tuple[str, _Fact]] = []
+    for name in names[:3]:
+        rest = [other for other in names if other != name]
+        for place in order:
+            fact = facts[place]
+            there = f"{fact.text} {fact.around} {fact.passage.source}"
+            if names_held([name], there) and (not names_held(rest, there) or names_held([name], fact.text)):
+                found.append((name, fact))
+                break
+    if len({fact.span for _, fact in found}) < 2:
+        return []
+    return [_cite(asked, fact, words) for _, fact in found]
+
+
+def _verdict(asked: Asked, fact: _Fact, words: Matcher) -> str:
+    """Return yes or no where what was found decides it, in the language of the question."""
+    yes, no = _YES_NO.get(language_of(asked.text), ("Yes", "No"))
+    if re.search(r"\bnot\b|n't\b|\bnever\b|\bnicht\b|\bkein", asked.text.lower()):
+        return ""
+    if fact.row:
+        value = fact.text.rstrip(".").rpartition(": ")[2].strip().lower()
+        if asked.amounts:
+            return ""
+        if value in ("0", "no", "none", "nein", "false", "-", "–", "sold out"):
+            return no
+        return yes if value in ("yes", "ja", "true", "✓", "x") or re.fullmatch(r"\d[\d,.]*", value) else ""
+    limit = _LIMIT.search(fact.text)
+    if asked.amounts:
+        told = _limited(fact.text[limit.start() :]) if limit else None
+        size = _size(asked.amounts[0])
+        if told and size and told[0] == size[0]:
+            return no if size[1] > told[1] else yes
+        return ""
+    share = words.share(f"{fact.text} {fact.around}")
+    if share < 0.6 or words.share(fact.text) < 0.3:
+        return ""
+    count = denials(fact.text)
+    if count is None:
+        return ""
+    if count % 2:
+        return no
+    return "" if _OPEN.search(fact.text) else yes
+
+
+def _size(quantity: Quantity) -> tuple[str, float] | None:
+    if quantity.value is None or not quantity.units:
+        return None
+    return quantity.units[0].kind, quantity.value * quantity.units[0].size
+
+
+def _limited(text: str) -> tuple[str, float] | None:
+    found = quantities(text)
+    return _size(found[0]) if found else None
