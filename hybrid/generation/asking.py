@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from hybrid.text.dates import MONTHS
 from hybrid.text.folding import fold
@@ -86,6 +87,15 @@ _KINDS = (
      r"|variable|syntax|pattern|privilege|lock|class|method|flag)\b", r"(?-i:\b\w+_\w+|\B--?\w|\w\.\w|/\w|[A-Z]{2,})"),
 )
 _ASKS = [(re.compile(asks), re.compile(found, re.IGNORECASE)) for asks, found in _KINDS]
+# What columns are called that hold it.
+_COLUMNS = (
+    (r"\bhow much\b|\bprice\b|\bcosts?\b|kostet\b", "price cost fee amount"),
+    (r"\bhow (?:long|soon|quickly)\b|\bwie lange\b", "duration time period"),
+    (r"\bhow heavy\b|\bweigh", "weight"),
+    (r"\bwhen\b|\bwhat (?:day|time|date)\b|\bwann\b", "date when day time due"),
+    (r"\bwho\b|\bwhom\b|\bwer\b", "who name owner responsible contact person"),
+    (r"\bwhere\b|\bwo\b", "where place location room address"),
+)
 # "How many WEEKS": what is counted must be said, not only a number.
 _COUNTED = re.compile(r"\bhow (?:many|much) ((?!is|are|was|does|do|did|of|time|it|will|can|can|i\b)[^\W\d_]+)")
 
@@ -172,6 +182,7 @@ class Asked:
         names: what is named in it: codes, versions, years, and words with a capital.
         amounts: what is told in it, such as "after 7 years".
         words: the stems of its content words.
+        columns: what columns may be called that hold the thing asked for.
     """
 
     text: str
@@ -182,6 +193,12 @@ class Asked:
     codes: frozenset[str]
     amounts: tuple[Quantity, ...]
     words: tuple[str, ...]
+    columns: str
+
+    @property
+    def with_columns(self) -> str:
+        """Return the question and what columns are called that hold what it asks for."""
+        return f"{self.text} {self.columns}"
 
     @property
     def several(self) -> bool:
@@ -209,8 +226,18 @@ def read_question(question: str) -> Asked:
         tuple(dict.fromkeys((*codes, *named))),
         frozenset(codes),
         tuple(told),
-        tuple(dict.fromkeys(word for word in content_words(question) if word not in _EMPTY)),
+        _words(question, codes),
+        next((names for asks, names in _COLUMNS if re.search(asks, lowered)), ""),
     )
+
+
+def _words(question: str, codes: Sequence[str]) -> tuple[str, ...]:
+    """Return the stems of a question without its codes, which are looked for as a whole."""
+    bare = question
+    for code in codes:
+        bare = bare.replace(code, " ")
+    found = [word for word in content_words(bare) if word not in _EMPTY] or content_words(question)
+    return tuple(dict.fromkeys(found))
 
 
 _GERMAN = re.compile(r"\b(?:wie|was|wer|wo|wann|welche[rsn]?|warum|der|die|das|ich|ist|nach)\b")
@@ -222,14 +249,73 @@ def _holds(code: str, span: object, question: str) -> bool:
 
 
 def names_held(names: Iterable[str], text: str) -> frozenset[str]:
-    """Return the names that stand in a text as whole words; a genitive or plural s does not count."""
+    """Return the names that stand in a text as whole words, an abbreviation also by its long form.
+
+    A genitive or plural s does not count, and ``K300-EW`` is another thing than ``K300``.
+    """
     there = fold(text)
-    return frozenset(name for name in names if _name_pattern(name).search(there))
+    return frozenset(name for name in names if _is_held(name, there))
 
 
+def _is_held(name: str, folded: str) -> bool:
+    if _name_pattern(name).search(folded):
+        return True
+    if also := _COUNTRIES.get(fold(name)):
+        return any(_name_pattern(one).search(folded) for one in also)
+    return bool(_SHORT.fullmatch(name)) and _long_form(name).search(folded) is not None
+
+
+@lru_cache(maxsize=1 << 10)
 def _name_pattern(name: str) -> re.Pattern[str]:
     folded = fold(name).removesuffix("'s")
-    return re.compile(rf"(?<![\w.]){re.escape(folded)}(?:'?s)?(?!\w|\.\d)")
+    return re.compile(rf"(?<![\w.]){re.escape(folded)}(?:'?s)?(?!\w|\.\d|-[a-z0-9]{{1,3}}(?!\w))")
+
+
+@lru_cache(maxsize=1 << 10)
+def _long_form(short: str) -> re.Pattern[str]:
+    """Return what finds words with the letters of an abbreviation as initials: two-factor authentication."""
+    letters = [SMALL_NUMBERS[int(c)][0] if c.isdigit() else c.lower() for c in short]
+    return re.compile(r"\b" + r"[\s-](?:and |of |the |for )?".join(rf"{re.escape(c)}[a-z]+" for c in letters) + r"\b")
+
+
+_SHORT = re.compile(r"[A-Z0-9]{2,5}")
+# Countries are named by the regions that a rule is about.
+_EU = (
+    "austria belgium bulgaria croatia cyprus czechia denmark estonia finland france germany greece hungary ireland italy"
+    " latvia lithuania luxembourg malta netherlands poland portugal romania slovakia slovenia spain sweden"
+)
+_COUNTRIES = {name: ("eu", "european union", "europe", "abroad") for name in _EU.split()} | {
+    name: ("abroad", "outside eu", "outside the eu", "overseas") for name in (
+        "switzerland", "norway", "uk", "usa", "us", "canada", "japan", "china", "india", "brazil", "australia", "turkey"
+    )
+}
+
+
+def respelled(question: str, texts: Sequence[str]) -> str:
+    """Return a question with its slips mended, and its abbreviations explained, as these texts write them."""
+    there: dict[str, str] = {}
+    for text in texts:
+        for word in _SPELLED.findall(text):
+            for own in content_words(word):
+                there.setdefault(own, word)
+    joined = fold(" ".join(texts))
+
+    def mended(match: re.Match[str]) -> str:
+        word = match.group()
+        own = content_words(word)
+        if _SHORT.fullmatch(word) and not word.isdigit() and not _name_pattern(word).search(joined):
+            long = _long_form(word).search(joined)
+            return f"{word} ({long.group()})" if long else word
+        if len(own) != 1 or own[0] in there or any(inflected(own[0], other) for other in there):
+            return word
+        if word[:1].isupper() and match.start():
+            return word
+        return next((there[other] for other in there if slipped(own[0], other)), word)
+
+    return _SPELLED.sub(mended, question)
+
+
+_SPELLED = re.compile(r"[^\W_]+")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,37 +3,51 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hybrid.generation.asking import Asked, Form, Matcher, matcher, names_held, read_question
+from hybrid.generation.asking import Asked, Form, Matcher, matcher, names_held, read_question, respelled
 from hybrid.generation.citations import Cited, Support
 from hybrid.generation.prompts import Passage
 from hybrid.models import Embedder, Vectors
-from hybrid.text.numbers import Quantity, quantities
+from hybrid.text.numbers import SMALL_NUMBERS, Quantity, quantities
 from hybrid.text.polarity import denials
 from hybrid.text.rows import Saying, TableRow
 from hybrid.text.sentences import unwrapped
-from hybrid.text.words import LEANING, content_words, language_of
+from hybrid.text.words import content_words, language_of, stem, tokens, word_set
 from hybrid.types import Hit, Span
 
 # Chosen on the sets of tests/benchmarks/answers, where a broad plateau around them does equally well.
 _WORDS, _WIDER, _OWN = 0.4, 0.4, 0.5
 _PASSAGE = 0.7
 _KIND = 0.5
+_ASIDE = 1.0
+# What the heading has, a fact below it has less surely.
+_ABOVE = 0.9
 _NAMED = 1.0
+_CODED = 1.5
+_CODE_UNHELD, _NAME_UNHELD, _UNCOUNTED = 0.3, 0.15, 0.1
+# A name that stands in the document but not with the fact counts for so much.
+_ELSEWHERE = 0.7
 _RANGE = 1.0
-_CAUSE = 0.5
+_CAUSE, _CAUSE_ABOVE = 0.8, 1.3
 # So many facts, the best by words and rank, are compared with the question by the embedder.
 _COMPARED = 24
 # A further sentence must be nearly as good as the best one, and add to it.
-_NEAR_BEST = 0.8
+_NEAR_BEST = 0.9
 _LONGEST_LIST, _LONGEST_PART = 120, 60
+# The heading of a section says what its steps are for.
+_HEADED, _ABOUT = 0.8, 0.3
 
+import os
+DEBUG = bool(os.environ.get("DBG"))
 _ITEM = re.compile(r"^[ \t]*(?P<mark>\(?\d{1,2}[.)]|[-*•–·▪◦]|\(?[a-z][.)])[ \t]+(?=\S)", re.MULTILINE)
 _FIELD = re.compile(r"(?P<name>[^\n:|]{1,60}): ?(?P<value>[^\n]*)")
+_NUMBERING = re.compile(r"^(?:\d{1,2}[.)]|§ ?\d+|[A-Z][.)]|\d{1,2}(?:\.\d{1,2})+)\s+(?=[^\W\d])")
+_ENTRY = re.compile(r"(?P<label>[^\W\d][\w /-]{1,30}): (?P<value>.{1,60})")
+_LEANS = word_set("it he she they this that these those there then")
 _BECAUSE = re.compile(
     r"\b(?:because|due to|caused by|owing to|as a result|since|therefore|so that|reason|root cause|cause[ds]?|led to"
     r"|weil|wegen|aufgrund|grund)\b",
@@ -94,16 +108,31 @@ def extract(
         embedder: compares question and facts.
         sentences: how many at the most; the items of a list count as one.
     """
-    asked = read_question(question)
+    asked = read_question(respelled(question, [f"{_headings(own)} {own.text}" for own in passages]))
+    sources: dict[str, str] = {}
+    for passage in passages:
+        sources[passage.source] = f"{sources.get(passage.source, passage.source)} {_headings(passage)} {passage.text}"
     facts = [fact for rank, passage in zip(_ranks(hits), passages, strict=True) for fact in _facts(asked, passage, rank)]
     facts = _once(facts)
     if not facts:
         return Extract((), 0.0)
     words = matcher(asked, [fact.wider for fact in facts])
-    scores, relevance = _scores(asked, facts, words, embedder)
+    scores, relevances = _scores(asked, facts, words, sources, embedder)
     order = [int(place) for place in np.argsort(-scores, kind="stable")]
+    if DEBUG:
+        for place in order[:8]: print("   %.2f rel %.2f | %s | %s" % (scores[place], relevances[place], facts[place].passage.title, facts[place].text[:90]), np.round(PARTS[:, place], 2))
     chosen = _compose(asked, facts, scores, order, words, sentences)
-    return Extract(tuple(chosen), relevance)
+    best = facts[order[0]]
+    about = " ".join(sources.values()) if asked.form is Form.COMPARISON else sources[best.passage.source]
+    uncounted = _UNCOUNTED * (bool(asked.counted) and _fits_kind(asked, best) < _ABOVE)
+    relevance = float(relevances[order[0]]) - _unheld(asked, about) - uncounted
+    return Extract(tuple(chosen), float(np.clip(relevance, 0.0, 1.0)))
+
+
+def _unheld(asked: Asked, document: str) -> float:
+    """Return how much less a document can be about a question whose names it does not have."""
+    lacking = [name for name in asked.names if name not in names_held(asked.names, document)]
+    return min(sum(_CODE_UNHELD if name in asked.codes else _NAME_UNHELD for name in lacking), _CODE_UNHELD)
 
 
 def _ranks(hits: Sequence[Hit]) -> list[float]:
@@ -115,6 +144,12 @@ def _ranks(hits: Sequence[Hit]) -> list[float]:
 def _headings(passage: Passage) -> str:
     chunk = passage.chunk
     return " ".join((chunk.source if not chunk.headings else "", *chunk.headings, chunk.caption)) if chunk else passage.title
+
+
+def _section(passage: Passage) -> str:
+    """Return the heading right above a passage, below the title of the document, without its number."""
+    headings = passage.chunk.headings if passage.chunk else ()
+    return _NUMBERING.sub("", headings[-1]) if len(headings) > 1 else ""
 
 
 def _once(facts: Sequence[_Fact]) -> list[_Fact]:
@@ -132,8 +167,8 @@ def _facts(asked: Asked, passage: Passage, rank: float) -> Iterator[_Fact]:
     rows = [saying.row for saying in said if saying.row]
     fits = {row.span: _fit(asked, row) for row in rows}
     ranged = sum(fit is not None for fit in fits.values()) > 1 and any(fits.values())
-    section = passage.chunk.headings[-1] if passage.chunk and passage.chunk.headings else ""
-    if section and said and asked.wanted and asked.wanted.search(section) and len(passage.chunk.headings) > 1:  # type: ignore[union-attr]
+    section = _section(passage)
+    if section and said and asked.wanted and asked.wanted.search(section):
         yield _Fact(passage, passage.placed(said[0].span), section, "", rank, heading=True)
     before = ""
     for saying in said:
@@ -143,7 +178,7 @@ def _facts(asked: Asked, passage: Passage, rank: float) -> Iterator[_Fact]:
         if row:
             fit = fits[row.span]
             in_range = 0.0 if not ranged else 1.0 if fit else -1.0
-            text = f"{row.asked(asked.text)}."
+            text = f"{row.asked(asked.with_columns)}."
             above = f"{row.caption} {row.group}".strip()
             yield _Fact(passage, passage.placed(saying.span), text, above, rank, row, in_range)
         else:
@@ -194,8 +229,9 @@ def _range(label: str) -> tuple[float, float, tuple[bool, bool]] | None:
 
 
 def _scores(
-    asked: Asked, facts: Sequence[_Fact], words: Matcher, embedder: Embedder
-) -> tuple[Vectors, float]:
+    asked: Asked, facts: Sequence[_Fact], words: Matcher, sources: Mapping[str, str], embedder: Embedder
+) -> tuple[Vectors, Vectors]:
+    """Return for each fact how good an answer it is, and how sure one can be that it is about the question."""
     wider = np.array([words.share(fact.wider) for fact in facts])
     own = np.array([words.share(fact.text) for fact in facts])
     titled = np.array([words.share(f"{fact.passage.title} {fact.text}") for fact in facts])
@@ -207,37 +243,79 @@ def _scores(
         + _PASSAGE * ranks
         + _KIND * np.array([_fits_kind(asked, fact) for fact in facts])
         + _RANGE * np.array([fact.in_range for fact in facts])
-        + _NAMED * _named(asked, facts)
+        + _NAMED * _named(asked, facts, sources)
     )
+    cheap -= _ASIDE * np.array([_is_aside(fact, words, asked) for fact in facts])
     if asked.form is Form.CAUSE:
-        cheap += _CAUSE * np.array([bool(_BECAUSE.search(f"{fact.passage.title} {fact.text}")) for fact in facts])
+        cheap += np.array([_explains(fact) for fact in facts])
+    if DEBUG:
+        global PARTS
+        PARTS = np.array([titled, wider, own, ranks, [_fits_kind(asked, fact) for fact in facts], [fact.in_range for fact in facts], _named(asked, facts, sources)])
     best = np.argsort(-cheap, kind="stable")[:_COMPARED]
     compared = embedder.embed_documents([facts[place].wider for place in best])
     found = compared @ embedder.embed_queries([asked.text])[0]
     cosines = np.full(len(facts), found.min())
     cosines[best] = found
-    relevance = float(np.clip((found.max() + wider.max()) / 2, 0.0, 1.0))
-    return cheap + cosines, relevance
+    named = np.array([len(names_held(asked.codes, f"{fact.text} {fact.around} {fact.passage.source}")) for fact in facts])
+    codes = _CODED * len(asked.codes)
+    total = sum(words.weights)
+    covered = (wider * total + _CODED * named) / ((total + codes) or 1.0)
+    return cheap + cosines, (_of_document(facts, cosines) + _of_document(facts, covered)) / 2
+
+
+def _of_document(facts: Sequence[_Fact], values: Vectors) -> Vectors:
+    """Return for each fact the best value in its document: an answer need not repeat the question."""
+    best: dict[str, float] = {}
+    for fact, value in zip(facts, values, strict=True):
+        best[fact.passage.source] = max(float(value), best.get(fact.passage.source, 0.0))
+    return np.array([best[fact.passage.source] for fact in facts])
+
+
+def _explains(fact: _Fact) -> float:
+    """Return what a fact gains where a cause is asked for: it gives one, or stands under such a heading."""
+    if fact.heading or fact.row:
+        return 0.0
+    return _CAUSE_ABOVE if _BECAUSE.search(_section(fact.passage)) else _CAUSE * bool(_BECAUSE.search(fact.text))
+
+
+def _is_aside(fact: _Fact, words: Matcher, asked: Asked) -> bool:
+    """Tell whether a fact is a short entry, such as "Author: …", that nobody asked for."""
+    entry = _ENTRY.fullmatch(fact.text.strip()) if not fact.row else None
+    return bool(entry) and not words.held(f"{entry['label']} {asked.columns}") and not (asked.wanted and asked.wanted.search(fact.text))
 
 
 def _fits_kind(asked: Asked, fact: _Fact) -> float:
     """Return how far a fact has the kind of thing that is asked for, from 0 to 1."""
-    if asked.wanted is None or not asked.wanted.search(fact.text):
+    if asked.wanted is None:
         return 0.0
-    if asked.counted and asked.counted not in content_words(f"{fact.text} {fact.above} {fact.passage.title}"):
-        return 0.5
-    return 1.0
+    if not asked.wanted.search(fact.text):
+        return _ABOVE if asked.wanted.search(_section(fact.passage)) else 0.0
+    return 1.0 if not asked.counted or _counts(asked.counted, fact) else 0.5
 
 
-def _named(asked: Asked, facts: Sequence[_Fact]) -> Vectors:
+def _counts(counted: str, fact: _Fact) -> bool:
+    """Tell whether a fact has a number of what is counted: in one column, or not far before the word."""
+    if fact.row:
+        return counted in content_words(f"{fact.text} {fact.above}")
+    words = [stem(word) for word in tokens(fact.text)]
+    numbers = [place for place, word in enumerate(words) if word[0].isdigit() or word in SMALL_NUMBERS]
+    return any(counted in words[place + 1 : place + 6] for place in numbers)
+
+
+def _named(asked: Asked, facts: Sequence[_Fact], sources: Mapping[str, str]) -> Vectors:
     """Return minus the share of the names of the question that a fact and what stands above it lack."""
     held = [names_held(asked.names, f"{fact.text} {fact.around} {fact.passage.source}") for fact in facts]
-    known = frozenset[str]().union(*held)
-    weight = {name: 2.0 if name in asked.codes else 1.0 for name in known}
-    total = sum(weight.values()) or 1.0
     if asked.form is Form.COMPARISON:
-        return np.array([0.0 if own else -1.0 for own in held]) if known else np.zeros(len(facts))
-    return np.array([(sum(weight[name] for name in own) - total) / total if known else 0.0 for own in held])
+        return np.array([0.0 if own else -1.0 for own in held]) if any(held) else np.zeros(len(facts))
+    near = {source: names_held(asked.names, text) for source, text in sources.items()}
+    weight = {name: 2.0 if name in asked.codes else 1.0 for name in frozenset[str]().union(*near.values())}
+    total = sum(weight.values()) or 1.0
+    elsewhere = _ELSEWHERE if asked.form is Form.CAUSE else _ELSEWHERE / 2
+    lacking = [
+        sum(size * (1 - elsewhere * (name in near[fact.passage.source])) for name, size in weight.items() if name not in own)
+        for fact, own in zip(facts, held, strict=True)
+    ]
+    return -np.array(lacking) / total
 
 
 def _compose(
@@ -246,10 +324,14 @@ def _compose(
     best = facts[order[0]]
     if asked.form is Form.COMPARISON and (both := _compared(asked, facts, order, words)):
         return both
-    if asked.form is Form.PROCEDURE and (steps := _steps(asked, best, words)):
+    if asked.form is Form.PROCEDURE and (steps := _steps(facts, scores, words)):
         return [steps]
     if (whole := _under_heading(asked, best, words)) is not None:
         return [whole]
+    if asked.form is Form.CAUSE and _explains(best) == _CAUSE_ABOVE and len(best.passage.text.split()) <= _LONGEST_PART // 2:
+        return [Cited(unwrapped(best.passage.text), Support(best.passage, best.passage.span, 1.0))]
+    if not asked.several and _fits_kind(asked, best) == 1.0:
+        most = 1
     chosen = [best]
     covered = words.held(f"{best.text} {best.around}")
     for place in order[1:]:
@@ -272,12 +354,12 @@ def _cite(asked: Asked, fact: _Fact, words: Matcher) -> Cited:
     span = fact.span
     if fact.row:
         row = fact.row
-        shown = row.asked(asked.text)
+        shown = row.asked(asked.with_columns)
         if asked.several and len(row.sentence().split()) <= 30:
             shown = row.sentence()
         return Cited(f"{shown}.", Support(passage, span, 1.0))
     first = re.sub(r"\W", "", text.split()[0]).lower() if text.split() else ""
-    if first in LEANING and fact.above and len(f"{fact.above} {text}".split()) <= _LONGEST_PART:
+    if first in _LEANS and fact.above and len(f"{fact.above} {text}".split()) <= _LONGEST_PART:
         begin = passage.text.find(fact.above)
         if 0 <= begin <= span.start - passage.span.start:
             span = Span(passage.span.start + begin, span.end)
@@ -292,7 +374,7 @@ def _lead(asked: Asked, fact: _Fact, text: str) -> str:
     if fact.heading or not fact.passage.chunk:
         return ""
     headings = fact.passage.chunk.headings
-    section = headings[-1] if headings else ""
+    section = _section(fact.passage)
     if asked.wanted and section and not asked.wanted.search(text) and asked.wanted.search(section):
         return section
     missing = [name for name in asked.names if name in asked.codes and not names_held([name], text)]
@@ -303,21 +385,30 @@ def _lead(asked: Asked, fact: _Fact, text: str) -> str:
     return ""
 
 
-def _steps(asked: Asked, best: _Fact, words: Matcher) -> Cited | None:
-    """Return the whole list that the best fact belongs to, or all of a short section."""
-    passage = best.passage
-    inner = Span(best.span.start - passage.span.start, best.span.end - passage.span.start)
-    lists = [found for found in _lists(passage.text) if len(_ITEM.findall(passage.text[found.start : found.end])) > 1]
-    of_heading = words.share(passage.title) >= 0.3
-    span = next((s for s in lists if s.start <= inner.start and inner.end <= s.end), None)
-    if span is None and of_heading and lists:
-        span = lists[0]
-    if span is None and of_heading and len(passage.text.split()) <= _LONGEST_PART:
-        span = Span(0, len(passage.text))
-    if span is None or len(passage.text[span.start : span.end].split()) > _LONGEST_LIST:
+def _steps(facts: Sequence[_Fact], scores: Vectors, words: Matcher) -> Cited | None:
+    """Return the whole list of steps, or all of a short section, that the question is about."""
+    best: tuple[float, Passage, Span] | None = None
+    for fact, score in zip(facts, scores, strict=True):
+        passage, text = fact.passage, fact.passage.text
+        if fact.row or fact.heading:
+            continue
+        start, end = fact.span.start - passage.span.start, fact.span.end - passage.span.start
+        about = words.share(_section(passage) or passage.title)
+        lists = [own for own in _lists(text) if len(_ITEM.findall(text[own.start : own.end])) > 1]
+        span = next((own for own in lists if own.start <= start and end <= own.end), None)
+        if span is None and about >= _ABOUT:
+            short = len(text.split()) <= _LONGEST_PART
+            span = lists[0] if lists else Span(0, len(text)) if short else None
+        if span is None or len(text[span.start : span.end].split()) > _LONGEST_LIST:
+            continue
+        worth = float(score) + _HEADED * about
+        if best is None or worth > best[0]:
+            best = worth, passage, span
+    if best is None or best[0] < float(scores.max()):
         return None
-    text = passage.text[span.start : span.end].strip()
-    return Cited(unwrapped(text) if not _ITEM.search(text) else text, Support(passage, passage.placed(span), 1.0))
+    _, passage, span = best
+    said = passage.text[span.start : span.end].strip()
+    return Cited(said if _ITEM.search(said) else unwrapped(said), Support(passage, passage.placed(span), 1.0))
 
 
 def _lists(text: str) -> list[Span]:
@@ -346,8 +437,8 @@ def _under_heading(asked: Asked, best: _Fact, words: Matcher) -> Cited | None:
     passage = best.passage
     if best.row or best.heading or asked.form is Form.POLAR or not words.forms:
         return None
-    heading = words.share(passage.title)
-    if heading < 0.7 or heading < words.share(best.text) or len(passage.text.split()) > _LONGEST_PART // 2:
+    heading = words.share(_section(passage))
+    if heading < 0.5 or heading < words.share(best.text) or len(passage.text.split()) > _LONGEST_PART // 2:
         return None
     lists = _lists(passage.text)
     if not lists:
