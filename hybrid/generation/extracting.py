@@ -143,7 +143,7 @@ def _ranks(hits: Sequence[Hit]) -> list[float]:
 
 def _headings(passage: Passage) -> str:
     chunk = passage.chunk
-    return " ".join((chunk.source if not chunk.headings else "", *chunk.headings, chunk.caption)) if chunk else passage.title
+    return " ".join((chunk.source if not chunk.headings else "", *chunk.headings, chunk.caption, *chunk.columns)) if chunk else passage.title
 
 
 def _section(passage: Passage) -> str:
