@@ -112,7 +112,7 @@ heavy heavier heaviest weigh weight
 expensive cheap cheaper price cost fee charge rate fare
 long longer length duration
 old older age
-tall high higher height
+tall high higher height elevation altitude
 wide width
 big bigger large larger size capacity volume
 fast faster quick speed
@@ -267,7 +267,10 @@ def _is_held(name: str, folded: str) -> bool:
 
 @lru_cache(maxsize=1 << 10)
 def _name_pattern(name: str) -> re.Pattern[str]:
+    """Return what finds a name as a word: of plain letters with any ending, else as it is."""
     folded = fold(name).removesuffix("'s")
+    if folded.isalpha() and len(folded) >= _INFLECTED:
+        return re.compile(rf"(?<![\w.]){re.escape(folded.removesuffix('s'))}[a-z]{{0,3}}(?!\w)")
     return re.compile(rf"(?<![\w.]){re.escape(folded)}(?:'?s)?(?!\w|\.\d|-[a-z0-9]{{1,3}}(?!\w))")
 
 
@@ -278,6 +281,7 @@ def _long_form(short: str) -> re.Pattern[str]:
     return re.compile(r"\b" + r"[\s-](?:and |of |the |for )?".join(rf"{re.escape(c)}[a-z]+" for c in letters) + r"\b")
 
 
+_INFLECTED = 5
 _SHORT = re.compile(r"[A-Z0-9]{2,5}")
 # Countries are named by the regions that a rule is about.
 _EU = (

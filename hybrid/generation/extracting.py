@@ -17,7 +17,7 @@ from hybrid.text.polarity import denials
 from hybrid.text.rows import Saying, TableRow
 from hybrid.text.sentences import unwrapped
 from hybrid.text.words import content_words, language_of, stem, tokens, word_set
-from hybrid.types import Hit, Span
+from hybrid.types import CELLS, Hit, Span
 
 # Chosen on the sets of tests/benchmarks/answers, where a broad plateau around them does equally well.
 _WORDS, _WIDER, _OWN = 0.4, 0.4, 0.5
@@ -43,10 +43,13 @@ _HEADED, _ABOUT = 0.8, 0.3
 
 import os
 DEBUG = bool(os.environ.get("DBG"))
+DUMP = None
+_WEIGHTS = np.array([1.0, _WORDS, _WIDER, _OWN, _PASSAGE, _KIND, _RANGE, _NAMED, _ASIDE, 1.0, 0, 0, 0, 0, 0, 0, 0])
 _ITEM = re.compile(r"^[ \t]*(?P<mark>\(?\d{1,2}[.)]|[-*•–·▪◦]|\(?[a-z][.)])[ \t]+(?=\S)", re.MULTILINE)
 _FIELD = re.compile(r"(?P<name>[^\n:|]{1,60}): ?(?P<value>[^\n]*)")
 _NUMBERING = re.compile(r"^(?:\d{1,2}[.)]|§ ?\d+|[A-Z][.)]|\d{1,2}(?:\.\d{1,2})+)\s+(?=[^\W\d])")
 _ENTRY = re.compile(r"(?P<label>[^\W\d][\w /-]{1,30}): (?P<value>.{1,60})")
+_ENDS = re.compile(r"[.:;,!?]\s*$")
 _LEANS = word_set("it he she they this that these those there then")
 _BECAUSE = re.compile(
     r"\b(?:because|due to|caused by|owing to|as a result|since|therefore|so that|reason|root cause|cause[ds]?|led to"
@@ -85,15 +88,16 @@ class _Fact:
     row: TableRow | None = None
     in_range: float = 0.0
     heading: bool = False
+    term: str = ""
 
     @property
     def around(self) -> str:
         """Return the headings above it, and the sentence or caption that it hangs on."""
-        return f"{_headings(self.passage)} {self.above}"
+        return f"{_headings(self.passage)} {self.term} {self.above}"
 
     @property
     def wider(self) -> str:
-        return f"{self.passage.title}: {self.above} {self.text}"
+        return f"{self.passage.title}: {self.term} {self.above} {self.text}"
 
 
 def extract(
@@ -120,7 +124,7 @@ def extract(
     scores, relevances = _scores(asked, facts, words, sources, embedder)
     order = [int(place) for place in np.argsort(-scores, kind="stable")]
     if DEBUG:
-        for place in order[:8]: print("   %.2f rel %.2f | %s | %s" % (scores[place], relevances[place], facts[place].passage.title, facts[place].text[:90]), np.round(PARTS[:, place], 2))
+        for place in order[:8]: print("   %.2f rel %.2f | %s | %s" % (scores[place], relevances[place], facts[place].passage.title, facts[place].text[:90]))
     chosen = _compose(asked, facts, scores, order, words, sentences)
     best = facts[order[0]]
     about = " ".join(sources.values()) if asked.form is Form.COMPARISON else sources[best.passage.source]
@@ -170,10 +174,13 @@ def _facts(asked: Asked, passage: Passage, rank: float) -> Iterator[_Fact]:
     section = _section(passage)
     if section and said and asked.wanted and asked.wanted.search(section):
         yield _Fact(passage, passage.placed(said[0].span), section, "", rank, heading=True)
-    before = ""
-    for saying in said:
+    before, term, ended = "", "", 0
+    for saying in _split(said):
         if not any(map(str.isalnum, saying.text)):
             continue
+        if "\n\n" in passage.text[ended : saying.span.start]:
+            term = ""
+        ended = saying.span.end
         row = saying.row
         if row:
             fit = fits[row.span]
@@ -182,11 +189,36 @@ def _facts(asked: Asked, passage: Passage, rank: float) -> Iterator[_Fact]:
             above = f"{row.caption} {row.group}".strip()
             yield _Fact(passage, passage.placed(saying.span), text, above, rank, row, in_range)
         else:
+            term = _term(saying.text) or term
             mark = _ITEM.match(saying.text)
             skip = mark.end() if mark and mark.end() < len(saying.text) else 0
             span = Span(saying.span.start + skip, saying.span.end)
-            yield _Fact(passage, passage.placed(span), saying.text[skip:], before, rank)
+            own = "" if term and term in saying.text else term
+            yield _Fact(passage, passage.placed(span), saying.text[skip:], before, rank, term=own)
         before = saying.text
+
+
+def _split(said: Sequence[Saying]) -> Iterator[Saying]:
+    """Yield sentences, and the entries of a form, a line each, as such."""
+    for saying in said:
+        lines = saying.text.split("\n")
+        entries = [bool(_FIELD.fullmatch(line.strip())) for line in lines]
+        if saying.row or len(lines) < 2 or not all(entries):
+            yield saying
+            continue
+        start = saying.span.start
+        for line in lines:
+            if line.strip():
+                yield Saying(Span(start, start + len(line)), line)
+            start += len(line) + 1
+
+
+def _term(text: str) -> str:
+    """Return the term that a definition begins with: short lines without an end, above the sentence."""
+    first, _, rest = text.partition("\n")
+    if not rest or len(first.split()) > 6 or _ENDS.search(first) or _ITEM.match(first) or CELLS in text:
+        return ""
+    return first.strip()
 
 
 def _record(passage: Passage) -> Saying | None:
@@ -232,35 +264,52 @@ def _scores(
     asked: Asked, facts: Sequence[_Fact], words: Matcher, sources: Mapping[str, str], embedder: Embedder
 ) -> tuple[Vectors, Vectors]:
     """Return for each fact how good an answer it is, and how sure one can be that it is about the question."""
-    wider = np.array([words.share(fact.wider) for fact in facts])
-    own = np.array([words.share(fact.text) for fact in facts])
-    titled = np.array([words.share(f"{fact.passage.title} {fact.text}") for fact in facts])
-    ranks = np.array([fact.rank for fact in facts])
-    cheap = (
-        _WORDS * titled
-        + _WIDER * wider
-        + _OWN * own
-        + _PASSAGE * ranks
-        + _KIND * np.array([_fits_kind(asked, fact) for fact in facts])
-        + _RANGE * np.array([fact.in_range for fact in facts])
-        + _NAMED * _named(asked, facts, sources)
-    )
-    cheap -= _ASIDE * np.array([_is_aside(fact, words, asked) for fact in facts])
-    if asked.form is Form.CAUSE:
-        cheap += np.array([_explains(fact) for fact in facts])
-    if DEBUG:
-        global PARTS
-        PARTS = np.array([titled, wider, own, ranks, [_fits_kind(asked, fact) for fact in facts], [fact.in_range for fact in facts], _named(asked, facts, sources)])
+    table = _features(asked, facts, words, sources)
+    cheap = table @ _WEIGHTS[1:]
     best = np.argsort(-cheap, kind="stable")[:_COMPARED]
     compared = embedder.embed_documents([facts[place].wider for place in best])
     found = compared @ embedder.embed_queries([asked.text])[0]
     cosines = np.full(len(facts), found.min())
     cosines[best] = found
+    if DUMP is not None:
+        DUMP.append((asked, list(facts), np.column_stack([cosines, table])))
     named = np.array([len(names_held(asked.codes, f"{fact.text} {fact.around} {fact.passage.source}")) for fact in facts])
-    codes = _CODED * len(asked.codes)
     total = sum(words.weights)
-    covered = (wider * total + _CODED * named) / ((total + codes) or 1.0)
-    return cheap + cosines, (_of_document(facts, cosines) + _of_document(facts, covered)) / 2
+    covered = (table[:, 1] * total + _CODED * named) / ((total + _CODED * len(asked.codes)) or 1.0)
+    return cheap + _WEIGHTS[0] * cosines, (_of_document(facts, cosines) + _of_document(facts, covered)) / 2
+
+
+def _features(asked: Asked, facts: Sequence[_Fact], words: Matcher, sources: Mapping[str, str]) -> Vectors:
+    """Return what speaks for each fact, a column a reason."""
+    named = _named(asked, facts, sources)
+    rows = []
+    question = content_words(asked.text)
+    for fact, lacking in zip(facts, named, strict=True):
+        there = content_words(fact.text)
+        kind = _fits_kind(asked, fact)
+        own = words.share(fact.text)
+        new = len([word for word in there if word not in question])
+        rows.append(
+            (
+                words.share(f"{fact.passage.title} {fact.text}"),
+                words.share(fact.wider),
+                own,
+                fact.rank,
+                kind,
+                fact.in_range,
+                lacking,
+                -float(_is_aside(fact, words, asked)),
+                _explains(fact) if asked.form is Form.CAUSE else 0.0,
+                kind * own,
+                min(new, 12) / 12,
+                min(len(there), 30) / 30,
+                float(fact.above == ""),
+                float(fact.row is not None),
+                words.share(_section(fact.passage)),
+                float(fact.heading),
+            )
+        )
+    return np.array(rows)
 
 
 def _of_document(facts: Sequence[_Fact], values: Vectors) -> Vectors:
@@ -288,7 +337,7 @@ def _fits_kind(asked: Asked, fact: _Fact) -> float:
     """Return how far a fact has the kind of thing that is asked for, from 0 to 1."""
     if asked.wanted is None:
         return 0.0
-    if not asked.wanted.search(fact.text):
+    if not asked.wanted.search(f"{fact.term} {fact.text}".strip()):
         return _ABOVE if asked.wanted.search(_section(fact.passage)) else 0.0
     return 1.0 if not asked.counted or _counts(asked.counted, fact) else 0.5
 
@@ -374,6 +423,8 @@ def _lead(asked: Asked, fact: _Fact, text: str) -> str:
     if fact.heading or not fact.passage.chunk:
         return ""
     headings = fact.passage.chunk.headings
+    if fact.term:
+        return fact.term
     section = _section(fact.passage)
     if asked.wanted and section and not asked.wanted.search(text) and asked.wanted.search(section):
         return section
