@@ -31,6 +31,7 @@ _FORMS = (
         Form.PROCEDURE,
         r"\bhow (?:do|can|could|should|would|may|must) (?:i|we|you|one|customers|users|employees|somebody|staff)\b"
         r"|\bhow (?:is|are) .+ (?:done|made|carried out)\b|\bhow to\b|\b(?:what|which|give me the) steps\b"
+        r"|\bwhat (?:has|have|needs?|is) to be done\b"
         r"|\bwhat (?:do|must|should) (?:i|we|you) (?:have to )?do (?:to|if|when|before|after)\b"
         r"|^(?:wie|auf welche weise) (?:kann|muss|soll|mache?|stelle?|richte?|beantrage)\b|\bprocedure (?:for|to)\b",
     ),
@@ -79,6 +80,7 @@ _KINDS = (
     (r"\bhow (?:many|much)\b|\b(?:number|percentage|percent|share|rate|amount|maximum|minimum|limit|size|age|port|default value)\b"
      r"|\bwie ?viele?\b", _COUNT + r"|\b(?:half|twice|once|double|none|no)\b"),
     (r"\b(?:which|what)\b(?: \w+)? (?:version|firmware|release|update|revision)\b", r"\d+\.\d+"),
+    (r"\b(?:which|what|in which|under which) (?:section|clause|paragraph|chapter|article|rule|part)\b", r"§|\d"),
     (r"\b(?:e-?mail|address)\b.*\?|\bwrite to\b", r"\S@\S|\b\d{4,5}\b|street|road|https?:"),
     (r"\b(?:phone|telephone|extension|call)\b.*\?", r"\d{3,}"),
     (r"\b(?:who|whom|whose)\b|\bwer\b|\bwen\b|\bwem\b", _PERSON),
@@ -92,7 +94,8 @@ _COLUMNS = (
     (r"\bhow much\b|\bprice\b|\bcosts?\b|kostet\b", "price cost fee amount"),
     (r"\bhow (?:long|soon|quickly)\b|\bwie lange\b", "duration time period"),
     (r"\bhow heavy\b|\bweigh", "weight"),
-    (r"\bwhen\b|\bwhat (?:day|time|date)\b|\bwann\b", "date when day time due"),
+    (r"\bwhat time\b", "time hours from until"),
+    (r"\bwhen\b|\bwhat (?:day|date)\b|\bwann\b", "date when day time due"),
     (r"\bwho\b|\bwhom\b|\bwer\b", "who name owner responsible contact person"),
     (r"\bwhere\b|\bwo\b", "where place location room address"),
 )
@@ -103,6 +106,8 @@ _CODE = r"(?=[\w.-]*\d)(?=[\w.-]*[A-Za-z])[A-Za-z0-9]+(?:[._/-][A-Za-z0-9]+)*|\d
 _VERSION = r"(?:(?<=version )|(?<=firmware )|(?<=release )|(?<=v))\d+(?:\.\d+)+"
 _YEAR = r"\b(?:19|20)\d\d\b(?!\s?(?:pieces|units|eur|€|\$))"
 _NAMED = re.compile(rf"(?<![\w.])(?:(?P<code>{_CODE}|{_VERSION})|(?P<year>{_YEAR}))(?!\w)")
+_QUARTERS = ("first", "second", "third", "fourth")
+_QUARTER = re.compile(rf"\b({'|'.join(_QUARTERS)}) quarter\b")
 _MEASURED = re.compile(r"\d+(?:st|nd|rd|th|s|kg|g|cm|mm|m|km|l|ml|w|kw|h|eur|gb|mb|ghz|v|am|pm)?", re.IGNORECASE)
 _CAPITAL = re.compile(r"(?<![.!?] )(?<!^)(?<![\w-])(?!I\b|I['’])[A-Z][\w'’-]*")
 
@@ -213,7 +218,8 @@ def read_question(question: str) -> Asked:
     form = Form(next(name for name, text in found.groupdict().items() if text)) if found else Form.FACT
     wanted = next((kind for asks, kind in _ASKS if asks.search(lowered)), None)
     counted = _COUNTED.search(lowered)
-    codes = [m.group() for m in _NAMED.finditer(question) if not _MEASURED.fullmatch(m.group()) or m["year"]]
+    codes = [f"Q{_QUARTERS.index(m[1]) + 1}" for m in _QUARTER.finditer(lowered)]
+    codes += [m.group() for m in _NAMED.finditer(question) if not _MEASURED.fullmatch(m.group()) or m["year"]]
     # in German every noun has a capital
     capitals = _CAPITAL.findall(question) if language_of(question) != "de" and not _GERMAN.search(lowered) else []
     named = [name for name in capitals if not any(name in code or code in name for code in codes)]
@@ -233,7 +239,7 @@ def read_question(question: str) -> Asked:
 
 def _words(question: str, codes: Sequence[str]) -> tuple[str, ...]:
     """Return the stems of a question without its codes, which are looked for as a whole."""
-    bare = question
+    bare = _QUARTER.sub(" ", question) if any(code not in question for code in codes) else question
     for code in codes:
         bare = bare.replace(code, " ")
     found = [word for word in content_words(bare) if word not in _EMPTY] or content_words(question)

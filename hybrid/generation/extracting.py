@@ -12,6 +12,7 @@ from hybrid.generation.asking import Asked, Form, Matcher, matcher, names_held, 
 from hybrid.generation.citations import Cited, Support
 from hybrid.generation.prompts import Passage
 from hybrid.models import Embedder, Vectors
+from hybrid.text.dates import dates
 from hybrid.text.numbers import SMALL_NUMBERS, Quantity, quantities
 from hybrid.text.polarity import denials
 from hybrid.text.rows import Saying, TableRow
@@ -23,7 +24,9 @@ from hybrid.types import CELLS, Hit, Span
 _WORDS, _WIDER, _OWN = 0.4, 0.4, 0.5
 _PASSAGE = 0.7
 _KIND = 0.5
-_ASIDE = 1.0
+# Two facts say the same of one thing from so great a share of their words, and of the score of the best one.
+_ALIKE_WORDS, _SAME = 0.6, 0.8
+_ASIDE, _OTHER = 1.0, 0.5
 # What the heading has, a fact below it has less surely.
 _ABOVE = 0.9
 _NAMED = 1.0
@@ -37,6 +40,8 @@ _CAUSE, _CAUSE_ABOVE = 0.8, 1.3
 _COMPARED = 24
 # A further sentence must be nearly as good as the best one, and add to it.
 _NEAR_BEST = 0.9
+# So much of the question must stand there for no, and for yes, which is sooner wrong.
+_DECIDES, _AFFIRMS = 0.6, 0.85
 _LONGEST_LIST, _LONGEST_PART = 120, 60
 # The heading of a section says what its steps are for.
 _HEADED, _ABOUT = 0.8, 0.3
@@ -44,7 +49,7 @@ _HEADED, _ABOUT = 0.8, 0.3
 import os
 DEBUG = bool(os.environ.get("DBG"))
 DUMP = None
-_WEIGHTS = np.array([1.0, _WORDS, _WIDER, _OWN, _PASSAGE, _KIND, _RANGE, _NAMED, _ASIDE, 1.0, 0, 0, 0, 0, 0, 0, 0])
+_WEIGHTS = np.array([1.4, _WORDS, _WIDER, _OWN, _PASSAGE, _KIND, _RANGE, _NAMED, _ASIDE, 1.0, 0, 0, 0, 0, _OTHER, 0, 0])
 _ITEM = re.compile(r"^[ \t]*(?P<mark>\(?\d{1,2}[.)]|[-*•–·▪◦]|\(?[a-z][.)])[ \t]+(?=\S)", re.MULTILINE)
 _FIELD = re.compile(r"(?P<name>[^\n:|]{1,60}): ?(?P<value>[^\n]*)")
 _NUMBERING = re.compile(r"^(?:\d{1,2}[.)]|§ ?\d+|[A-Z][.)]|\d{1,2}(?:\.\d{1,2})+)\s+(?=[^\W\d])")
@@ -97,7 +102,13 @@ class _Fact:
 
     @property
     def wider(self) -> str:
-        return f"{self.passage.title}: {self.term} {self.above} {self.text}"
+        text = self.row.sentence() if self.row else self.text
+        return f"{self.passage.title}: {self.term} {self.above} {text}"
+
+    @property
+    def alone(self) -> str:
+        """Return it with the term that it explains, as the embedder compares it."""
+        return f"{self.term} {self.text}".strip()
 
 
 def extract(
@@ -129,6 +140,7 @@ def extract(
     best = facts[order[0]]
     about = " ".join(sources.values()) if asked.form is Form.COMPARISON else sources[best.passage.source]
     uncounted = _UNCOUNTED * (bool(asked.counted) and _fits_kind(asked, best) < _ABOVE)
+    uncounted += _UNCOUNTED * _is_other(best, words, asked)
     relevance = float(relevances[order[0]]) - _unheld(asked, about) - uncounted
     return Extract(tuple(chosen), float(np.clip(relevance, 0.0, 1.0)))
 
@@ -156,6 +168,15 @@ def _section(passage: Passage) -> str:
     return _NUMBERING.sub("", headings[-1]) if len(headings) > 1 else ""
 
 
+def _telling(asked: Asked, passage: Passage) -> str:
+    """Return the nearest heading below the title of the document that has the kind of thing asked for."""
+    if asked.wanted is None or passage.chunk is None:
+        return ""
+    numbered = "§" in asked.wanted.pattern
+    headings = passage.chunk.headings[1:]
+    return next((own for own in reversed(headings) if asked.wanted.search(own if numbered else _NUMBERING.sub("", own))), "")
+
+
 def _once(facts: Sequence[_Fact]) -> list[_Fact]:
     """Return facts without those that a chunk which overlaps has as well."""
     seen: dict[tuple[str, int, bool], _Fact] = {}
@@ -171,9 +192,8 @@ def _facts(asked: Asked, passage: Passage, rank: float) -> Iterator[_Fact]:
     rows = [saying.row for saying in said if saying.row]
     fits = {row.span: _fit(asked, row) for row in rows}
     ranged = sum(fit is not None for fit in fits.values()) > 1 and any(fits.values())
-    section = _section(passage)
-    if section and said and asked.wanted and asked.wanted.search(section):
-        yield _Fact(passage, passage.placed(said[0].span), section, "", rank, heading=True)
+    if said and (telling := _telling(asked, passage)):
+        yield _Fact(passage, passage.placed(said[0].span), telling, "", rank, heading=True)
     before, term, ended = "", "", 0
     for saying in _split(said):
         if not any(map(str.isalnum, saying.text)):
@@ -267,7 +287,7 @@ def _scores(
     table = _features(asked, facts, words, sources)
     cheap = table @ _WEIGHTS[1:]
     best = np.argsort(-cheap, kind="stable")[:_COMPARED]
-    compared = embedder.embed_documents([facts[place].wider for place in best])
+    compared = embedder.embed_documents([facts[place].alone for place in best])
     found = compared @ embedder.embed_queries([asked.text])[0]
     cosines = np.full(len(facts), found.min())
     cosines[best] = found
@@ -304,7 +324,7 @@ def _features(asked: Asked, facts: Sequence[_Fact], words: Matcher, sources: Map
                 min(new, 12) / 12,
                 min(len(there), 30) / 30,
                 float(fact.above == ""),
-                float(fact.row is not None),
+                -float(_is_other(fact, words, asked)),
                 words.share(_section(fact.passage)),
                 float(fact.heading),
             )
@@ -318,6 +338,13 @@ def _of_document(facts: Sequence[_Fact], values: Vectors) -> Vectors:
     for fact, value in zip(facts, values, strict=True):
         best[fact.passage.source] = max(float(value), best.get(fact.passage.source, 0.0))
     return np.array([best[fact.passage.source] for fact in facts])
+
+
+def _is_other(fact: _Fact, words: Matcher, asked: Asked) -> bool:
+    """Tell whether a row is named by nothing of the question, so that it may be that of another thing."""
+    if fact.row is None or fact.in_range > 0 or names_held(asked.names, " ".join(fact.row.cells)):
+        return False
+    return not words.held(f"{' '.join(fact.row.cells)} {fact.row.group}")
 
 
 def _explains(fact: _Fact) -> float:
@@ -338,7 +365,7 @@ def _fits_kind(asked: Asked, fact: _Fact) -> float:
     if asked.wanted is None:
         return 0.0
     if not asked.wanted.search(f"{fact.term} {fact.text}".strip()):
-        return _ABOVE if asked.wanted.search(_section(fact.passage)) else 0.0
+        return _ABOVE if _telling(asked, fact.passage) else 0.0
     return 1.0 if not asked.counted or _counts(asked.counted, fact) else 0.5
 
 
@@ -359,9 +386,15 @@ def _named(asked: Asked, facts: Sequence[_Fact], sources: Mapping[str, str]) -> 
     near = {source: names_held(asked.names, text) for source, text in sources.items()}
     weight = {name: 2.0 if name in asked.codes else 1.0 for name in frozenset[str]().union(*near.values())}
     total = sum(weight.values()) or 1.0
-    elsewhere = _ELSEWHERE if asked.form is Form.CAUSE else _ELSEWHERE / 2
+    elsewhere = {name: 0.0 if name in asked.codes or dates(name) else _ELSEWHERE / 2 for name in weight}
+    if asked.form is Form.CAUSE:
+        elsewhere = dict.fromkeys(weight, _ELSEWHERE)
     lacking = [
-        sum(size * (1 - elsewhere * (name in near[fact.passage.source])) for name, size in weight.items() if name not in own)
+        sum(
+            size * (1 - elsewhere[name] * (name in near[fact.passage.source]))
+            for name, size in weight.items()
+            if name not in own
+        )
         for fact, own in zip(facts, held, strict=True)
     ]
     return -np.array(lacking) / total
@@ -379,7 +412,7 @@ def _compose(
         return [whole]
     if asked.form is Form.CAUSE and _explains(best) == _CAUSE_ABOVE and len(best.passage.text.split()) <= _LONGEST_PART // 2:
         return [Cited(unwrapped(best.passage.text), Support(best.passage, best.passage.span, 1.0))]
-    if not asked.several and _fits_kind(asked, best) == 1.0:
+    if asked.form is Form.POLAR or (not asked.several and _fits_kind(asked, best) == 1.0) or best.row:
         most = 1
     chosen = [best]
     covered = words.held(f"{best.text} {best.around}")
@@ -391,10 +424,52 @@ def _compose(
         if adds and fact.row is None:
             chosen.append(fact)
             covered |= adds
+    if most == 1 or len(chosen) == 1:
+        other = next((facts[place] for place in order[1:_COMPARED] if scores[place] >= _SAME * scores[order[0]] and _contradicts(facts[place], best)), None)
+        if other is not None:
+            return _versions(asked, best, other, words)
     cited = [_cite(asked, fact, words) for fact in chosen]
     if asked.form is Form.POLAR and (verdict := _verdict(asked, best, words)):
         cited[0] = replace(cited[0], sentence=f"{verdict}: “{cited[0].sentence.rstrip()}”")
     return cited
+
+
+def _contradicts(one: _Fact, other: _Fact) -> bool:
+    """Tell whether two documents say the same with other numbers: versions of a rule, or a contradiction."""
+    if one.passage.source == other.passage.source or one.heading or other.heading:
+        return False
+    if (one.row is None) != (other.row is None):
+        return False
+    if "#" in one.passage.source + other.passage.source:  # records of a table are different things
+        return False
+    here, there = (set(content_words(fact.text)) for fact in (one, other))
+    numbers = [{word for word in words if word[0].isdigit()} for words in (here, there)]
+    rest = [{word for word in words if not word[0].isdigit()} for words in (here, there)]
+    alike = len(rest[0] & rest[1]) / max(min(len(rest[0]), len(rest[1])), 1)
+    return all(numbers) and not numbers[0] & numbers[1] and alike >= _ALIKE_WORDS
+
+
+def _versions(asked: Asked, one: _Fact, other: _Fact, words: Matcher) -> list[Cited]:
+    """Return what is in force and the name of the older document; both where nothing tells which is newer."""
+    ages = [_dated(fact.passage) for fact in (one, other)]
+    if not all(ages) or ages[0] == ages[1]:
+        return [replace(cited, sentence=f"{_document(fact.passage)}: {cited.sentence}") for fact in (one, other) for cited in [_cite(asked, fact, words)]]
+    newer, older = (one, other) if ages[0] > ages[1] else (other, one)
+    named = Cited(f"(Older: {_document(older.passage)}.)", Support(older.passage, older.span, 1.0))
+    return [_cite(asked, newer, words), named]
+
+
+def _document(passage: Passage) -> str:
+    headings = passage.chunk.headings if passage.chunk else ()
+    return headings[0] if headings else passage.source
+
+
+def _dated(passage: Passage) -> tuple[int, ...]:
+    """Return the last date in the name, title or headings of a document; nothing where there is none."""
+    names = f"{passage.source.replace('_', ' ')} {_headings(passage)}"
+    years = [(int(year), 0) for year in re.findall(r"(?<!\d)((?:19|20)\d\d)(?!\d)", names)]
+    versions = [tuple(map(int, found.split("."))) for found in re.findall(r"(?:[Vv]ersion |\bv)(\d+(?:\.\d+)*)", names)]
+    return max(years, default=()) or max(versions, default=())
 
 
 def _cite(asked: Asked, fact: _Fact, words: Matcher) -> Cited:
@@ -413,9 +488,25 @@ def _cite(asked: Asked, fact: _Fact, words: Matcher) -> Cited:
         if 0 <= begin <= span.start - passage.span.start:
             span = Span(passage.span.start + begin, span.end)
             text = passage.text[begin : span.end - passage.span.start]
+    if text.rstrip().endswith(":") and (behind := _behind(passage, span)):
+        span = Span(span.start, behind.end)
+        text = passage.text[span.start - passage.span.start : span.end - passage.span.start]
     text = unwrapped(text)
     lead = _lead(asked, fact, text)
     return Cited(f"{lead}: {text}" if lead else text, Support(passage, span, 1.0))
+
+
+def _behind(passage: Passage, span: Span) -> Span | None:
+    """Return the list, or else the sentence, that stands behind what ends with a colon."""
+    end = span.end - passage.span.start
+    rest = passage.text[end:]
+    start = end + len(rest) - len(rest.lstrip())
+    found = next((own for own in _lists(passage.text) if own.start == start), None)
+    if found is None:
+        found = next((saying.span for saying in passage.sayings() if saying.span.start == start and not saying.row), None)
+    if found is None or len(passage.text[found.start : found.end].split()) > _LONGEST_LIST:
+        return None
+    return passage.placed(found)
 
 
 def _lead(asked: Asked, fact: _Fact, text: str) -> str:
@@ -425,9 +516,8 @@ def _lead(asked: Asked, fact: _Fact, text: str) -> str:
     headings = fact.passage.chunk.headings
     if fact.term:
         return fact.term
-    section = _section(fact.passage)
-    if asked.wanted and section and not asked.wanted.search(text) and asked.wanted.search(section):
-        return section
+    if asked.wanted and not asked.wanted.search(text) and (telling := _telling(asked, fact.passage)):
+        return telling
     missing = [name for name in asked.names if name in asked.codes and not names_held([name], text)]
     for name in missing:
         for heading in reversed(headings):
@@ -536,14 +626,12 @@ def _verdict(asked: Asked, fact: _Fact, words: Matcher) -> str:
             return no if size[1] > told[1] else yes
         return ""
     share = words.share(f"{fact.text} {fact.around}")
-    if share < 0.6 or words.share(fact.text) < 0.3:
-        return ""
     count = denials(fact.text)
-    if count is None:
+    if count is None or share < _DECIDES or words.share(fact.text) < _DECIDES / 2:
         return ""
     if count % 2:
         return no
-    return "" if _OPEN.search(fact.text) else yes
+    return "" if share < _AFFIRMS or _OPEN.search(fact.text) else yes
 
 
 def _size(quantity: Quantity) -> tuple[str, float] | None:
