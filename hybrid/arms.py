@@ -19,7 +19,7 @@ from hybrid.config import GenerationSettings, Reader, Settings, load_settings, s
 from hybrid.errors import ConfigError, UsageError
 from hybrid.files import hash_file, hash_text, valid_utf8
 from hybrid.generation.answering import Answerer
-from hybrid.generation.prompts import load_prompts
+from hybrid.generation.prompts import load_prompts, load_writing_prompt
 from hybrid.index import ExternalStore, Index, require_store
 from hybrid.index.generations import current, read_manifest
 from hybrid.index.sync import generation_for
@@ -140,6 +140,8 @@ class DomainArm:
         if self.retriever is None:
             return identity | {"reader": "generator", "max_new_tokens": str(generation.max_new_tokens)}
         index = self.retriever.index
+        if generation.reader is Reader.WRITER:
+            identity |= {"writing": load_writing_prompt(generation.language).digest}
         return identity | {
             "reader": str(generation.reader),
             # under whatever name, a prompt is what its digest says

@@ -51,12 +51,14 @@ class Reader(StrEnum):
     """Who turns passages into an answer where there are passages.
 
     ``quoting`` is the generator too, asked for a verbatim quote with its citation before the answer: what
-    an adapter for reading is trained to write.
+    an adapter for reading is trained to write. ``writer`` is the generator asked for answer, citations and
+    doubt as JSON: for an endpoint, or a model of a billion parameters or more.
     """
 
     EXTRACTIVE = "extractive"
     GENERATOR = "generator"
     QUOTING = "quoting"
+    WRITER = "writer"
 
 
 class Rewriting(StrEnum):

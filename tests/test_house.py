@@ -17,8 +17,8 @@ import hybrid
 PACKAGE = Path(__file__).resolve().parents[1] / "hybrid"
 # The present values. What fell is written here; what would rise says why in the changelog, and here.
 AT_MOST = {
-    "files": 204,
-    "lines": 49_319,
+    "files": 205,
+    "lines": 49_892,
     "lines of the command": 2_788,
     "lines of the report": 1_300,
     "class names with two meanings": 0,

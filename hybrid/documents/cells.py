@@ -296,13 +296,14 @@ def _starts_anew(lines: list[Line], number: int) -> bool:
 
 
 def _with_heads(lines: list[Line], width: int, *, ruled: bool) -> Table:
-    data = next((n for n, line in enumerate(lines) if _is_data(line)), None)
-    if data is None:
-        full = [n for n, line in enumerate(lines) if len(line) == width]
-        bold = [all(cell.bold for cell in line) for line in lines]
-        start = full[0] if full else 0
-        named = bool(full) and start + 1 < len(lines) and bold[start] and not all(bold[start:])
-        count = start + 1 if named and start < 3 else 0
+    data = next((n for n, line in enumerate(lines) if _is_data(line)), len(lines))
+    bold = [all(cell.bold for cell in line) for line in lines]
+    start = next((n for n, line in enumerate(lines) if len(line) == width), 0)
+    named = start < 3 and len(lines[start]) == width and bold[start] and not all(bold[start:])
+    # words alone in the first rows below bold heads are data too
+    followed = named and start + 1 < data and len(lines[start + 1]) == width and not bold[start + 1]
+    if data == len(lines) or followed:
+        count = start + 1 if named else 0
     else:
         count = max((n + 1 for n in range(data) if any(cell.first for cell in lines[n])), default=0)
     heads, body = lines[:count], lines[count:]

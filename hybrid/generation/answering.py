@@ -10,12 +10,22 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from hybrid.config import GenerationSettings, Reader
-from hybrid.generation.citations import CitedText, cite_generated, join_cited, split_generated
-from hybrid.generation.prompts import STOP, Passage, Prompts, declines, load_prompts, pack, passage_of
-from hybrid.generation.quoting import cite_quoted, parse
+from hybrid.generation.citations import CitedText, cite_generated, join_cited, settled_part, split_generated
 from hybrid.generation.extracting import Extract, extract
+from hybrid.generation.prompts import (
+    STOP,
+    Passage,
+    Prompts,
+    declines,
+    load_prompts,
+    load_writing_prompt,
+    pack,
+    passage_of,
+)
+from hybrid.generation.quoting import cite_quoted, parse
 from hybrid.generation.ranking import focus_all
-from hybrid.models import Embedder, Generation, Generator
+from hybrid.generation.written import SCHEMA, Written, cite_written, read_written
+from hybrid.models import Embedder, Generation, Generator, Structured
 from hybrid.tracing import span
 from hybrid.types import Answer, Arm, Hit, Message
 
@@ -62,12 +72,11 @@ class Answerer:
             asked = [turn.messages for turn in turns if isinstance(turn, _Turn)]
             written: Iterator[Generation] = iter(())
             if asked:
-                generator = self.generator()
+                generator, stop = self._writing_one(arm)
                 about = {"openinference.span.kind": "LLM", "gen_ai.request.model": generator.name}
                 with span("generate", about):
-                    written = iter(
-                        generator.generate(asked, max_new_tokens=self.settings.max_new_tokens, stop=STOP)
-                    )
+                    tokens = self.settings.max_new_tokens
+                    written = iter(generator.generate(asked, max_new_tokens=tokens, stop=stop))
             answers = [turn.finish(next(written)) if isinstance(turn, _Turn) else turn for turn in turns]
         return _by_arm(answers, arm, begun)
 
@@ -158,7 +167,7 @@ class Answerer:
         quoting reader, whose answer stands behind its quote, it comes as a whole.
         """
         begun = time.perf_counter()
-        if self._reader(arm) in (None, Reader.GENERATOR):
+        if self._reader(arm) in (None, Reader.GENERATOR, Reader.WRITER):
             (turn,) = self._turns([question], [hits], arm)
             if isinstance(turn, _Turn):
                 return self._streamed(turn, arm, begun)
@@ -168,9 +177,9 @@ class Answerer:
         return iter([answer.text, answer])
 
     def _streamed(self, turn: _Turn, arm: Arm, begun: float) -> Iterator[str | Answer]:
-        generator, tokens = self.generator(), self.settings.max_new_tokens
+        (generator, stop), tokens = self._writing_one(arm), self.settings.max_new_tokens
         text, shown, written = "", "", None
-        for piece in generator.stream(turn.messages, max_new_tokens=tokens, stop=STOP):
+        for piece in generator.stream(turn.messages, max_new_tokens=tokens, stop=stop):
             if isinstance(piece, Generation):
                 written = piece
                 continue
@@ -191,6 +200,14 @@ class Answerer:
         extracts = self.settings.reader is Reader.EXTRACTIVE
         return Reader.GENERATOR if extracts and arm is Arm.BOTH else self.settings.reader
 
+    def _writing_one(self, arm: Arm) -> tuple[Generator, Sequence[str]]:
+        """Return what writes for an arm, and where its texts end."""
+        generator = self.generator()
+        if self._reader(arm) is not Reader.WRITER:
+            return generator, STOP
+        # it ends by itself, and might think of such a line before it answers
+        return generator.structured(SCHEMA) if isinstance(generator, Structured) else generator, ()
+
     def _turns(
         self, questions: Sequence[str], hits: Sequence[Sequence[Hit]], arm: Arm
     ) -> list[Answer | _Turn]:
@@ -198,12 +215,13 @@ class Answerer:
         reader = self._reader(arm)
         if reader is None:
             return [
-                _Turn(self._prompts.base(question), functools.partial(self._plain, question))
+                _Turn(self._prompts.base(question), functools.partial(self._plain, question), _not_declined)
                 for question in questions
             ]
         if reader is Reader.QUOTING:
             return self._quoting(questions, hits)
-        read = self._extracted if reader is Reader.EXTRACTIVE else self._generating
+        reads = {Reader.EXTRACTIVE: self._extracted, Reader.WRITER: self._writing}
+        read = reads.get(reader, self._generating)
         return [read(question, ranking) for question, ranking in zip(questions, hits, strict=True)]
 
     @property
@@ -247,6 +265,29 @@ class Answerer:
             return self._counted(question, hits, cited(written.text), written, "generator", declined=declined)
 
         return _Turn(self._prompts.rag(question, passages), finish, ready)
+
+    def _writing(self, question: str, hits: Sequence[Hit]) -> Answer | _Turn:
+        # who can decline is asked unless hardly a word of the question is in the passages
+        if self._extract(question, hits).relevance < _FAR_BELOW * self.settings.abstain_below:
+            return self._checked(question, hits, _NOTHING, "writer")
+        prompt = load_writing_prompt(self.settings.language)
+        passages = self._pack(hits, functools.partial(prompt.conversation, question))
+
+        def cited(written: Written) -> CitedText:
+            return cite_written(question, written, passages, threshold=self.settings.support)
+
+        def ready(text: str) -> str:
+            written = read_written(text)
+            if written.plain or not written.settled or _unsure(written):
+                return ""
+            return cited(dataclasses.replace(written, answer=settled_part(written.answer or ""))).text
+
+        def finish(generation: Generation) -> Answer:
+            written = read_written(generation.text)
+            found = _NOTHING if _unsure(written) else cited(written)
+            return self._counted(question, hits, found, generation, "writer", declined=_unsure(written))
+
+        return _Turn(prompt.conversation(question, passages), finish, ready)
 
     def _quoting(self, questions: Sequence[str], hits: Sequence[Sequence[Hit]]) -> list[Answer | _Turn]:
         shown = focus_all(
@@ -343,6 +384,17 @@ class Answerer:
             dropped_sentences=cited.dropped_sentences,
             dropped_markers=cited.dropped_markers,
         )
+
+
+def _not_declined(text: str) -> str:
+    """Return what may be shown of a text that grows: nothing while it may still say that it does not know."""
+    begun = len(split_generated(text)) > 1 and not declines(text)
+    return text if begun else ""
+
+
+def _unsure(written: Written) -> bool:
+    """Tell whether who wrote it declines, by its flag or in words."""
+    return bool(written.unsure) or declines(written.answer or "")
 
 
 def _incomplete(written: Generation) -> str:

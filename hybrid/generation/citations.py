@@ -12,7 +12,9 @@ from hybrid.text.sentences import sentence_spans
 from hybrid.text.words import content_words, share_supported
 from hybrid.types import Citation, Span
 
-_MARKER = re.compile(r"\s*\[\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\s*\]")
+# some models write 【1】, or 【1†source】
+_MARKER = re.compile(r"\s*[\[【]\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\s*(?:†[^】\n]{0,80})?[\]】]")
+_LINE, _BLANK = "\n", " "
 # A longer stretch is not a citation any more.
 _WINDOW = 3
 
@@ -38,10 +40,19 @@ class CitedText:
 
 @dataclass(frozen=True, slots=True)
 class Cited:
-    """A sentence and what supports it."""
+    """A sentence and what supports it; ``new_line`` where it begins one."""
 
     sentence: str
     support: Support
+    new_line: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HeldSentences:
+    """Sentences that a passage supports, and those that none does."""
+
+    kept: tuple[Cited, ...]
+    dropped: tuple[str, ...]
 
 
 def cite_generated(question: str, text: str, passages: Sequence[Passage], *, threshold: float) -> CitedText:
@@ -59,22 +70,43 @@ def cite_generated(question: str, text: str, passages: Sequence[Passage], *, thr
     """
     numbers = {passage.number for passage in passages}
     dropped_markers = sum(1 for number in markers(text) if number not in numbers)
+    held = cite_sentences(question, split_generated(text), passages, threshold=threshold)
+    cited = join_cited(held.kept)
+    return CitedText(cited.text, cited.citations, held.dropped, dropped_markers)
+
+
+def cite_sentences(
+    question: str,
+    sentences: Sequence[str],
+    passages: Sequence[Passage],
+    numbers: Sequence[int] = (),
+    *,
+    threshold: float,
+) -> HeldSentences:
+    """Find what supports each sentence; see ``cite_generated``.
+
+    Args:
+        question: what was asked.
+        sentences: with or without markers.
+        passages: what the generator saw.
+        numbers: of the passages that are looked at first for a sentence without a marker.
+        threshold: the share of its content words that a sentence must find in a stretch of a passage.
+    """
     kept: list[Cited] = []
     dropped: list[str] = []
-    for sentence in split_generated(text):
+    for sentence in sentences:
         plain = without_markers(sentence)
         if not any(letter.isalnum() for letter in plain):
             continue
-        named = [passage for passage in passages if passage.number in markers(sentence)]
-        support = best_support(plain, named)
+        first = markers(sentence) or numbers
+        support = best_support(plain, [passage for passage in passages if passage.number in first])
         if support is None or support.share < threshold:
             support = best_support(plain, passages)
         if support is None or support.share < threshold or not is_about(question, support):
             dropped.append(plain)
         elif plain not in {cited.sentence for cited in kept}:
             kept.append(Cited(plain, support))
-    cited = join_cited(kept)
-    return CitedText(cited.text, cited.citations, tuple(dropped), dropped_markers)
+    return HeldSentences(tuple(kept), tuple(dropped))
 
 
 def best_support(sentence: str, passages: Sequence[Passage]) -> Support | None:
@@ -107,8 +139,8 @@ def join_cited(kept: Sequence[Cited]) -> CitedText:
         number = same[0] if same else len(citations) + 1
         if not same:
             citations.append(_citation(number, cited.support))
-        parts.append(f"{cited.sentence} [{number}]")
-    return CitedText(" ".join(parts), tuple(citations))
+        parts.append(f"{_LINE if cited.new_line else _BLANK}{cited.sentence} [{number}]")
+    return CitedText("".join(parts)[1:], tuple(citations))
 
 
 def _citation(number: int, support: Support) -> Citation:
@@ -173,3 +205,16 @@ def split_generated(text: str) -> list[str]:
         if sentence:
             joined.append(sentence)
     return joined
+
+
+def settled_part(text: str) -> str:
+    """Return what of a text that grows stays as it is: all but the last two sentences.
+
+    The last one is being written, and the marker of the one before may still be to come.
+    """
+    spans = sentence_spans(text)
+    if len(spans) < 3:
+        return ""
+    end = spans[-2].start
+    marker = _MARKER.match(text, end)
+    return text[: marker.end() if marker else end].rstrip()

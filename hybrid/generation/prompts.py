@@ -119,6 +119,26 @@ class GroundingPrompt:
 
 
 @dataclass(frozen=True, slots=True)
+class WritingPrompt:
+    """How a generator is asked, in one language, for an answer as JSON, with its citations and its doubt.
+
+    It is no part of ``Prompts``: what was answered without it stays what it was.
+    """
+
+    system: str
+    user: str
+
+    def conversation(self, question: str, passages: Sequence[Passage]) -> tuple[Message, ...]:
+        """Return the conversation that ends where the object is to follow."""
+        return _conversation(self.system, self.user, question, passages)
+
+    @property
+    def digest(self) -> str:
+        """Return a digest of all texts."""
+        return hash_text(*dataclasses.astuple(self))
+
+
+@dataclass(frozen=True, slots=True)
 class FollowupPrompt:
     """How a generator is asked, in one language, to make a question of its own of a follow-up."""
 
@@ -162,6 +182,16 @@ def load_grounding_prompt(language: str) -> GroundingPrompt:
         ConfigError: there is none for it; the message names those that there are.
     """
     return GroundingPrompt(**_texts(language)["grounding"])
+
+
+@functools.cache
+def load_writing_prompt(language: str) -> WritingPrompt:
+    """Return the prompt of a language.
+
+    Raises:
+        ConfigError: there is none for it; the message names those that there are.
+    """
+    return WritingPrompt(**_texts(language)["writing"])
 
 
 @functools.cache
@@ -296,9 +326,60 @@ def _with_a_part(passages: list[Passage], hit: Hit, measure: Measure, budget: in
 
 # Where a small model begins to talk to itself.
 STOP = ("\nQuestion:", "\nAnswer:", "\nPassage", "<passage", "</passage", "\n\n\n")
-_DECLINED = ("i don't know", "i do not know", "das weiß ich nicht", "ich weiß es nicht")
+_DECLINED = ("i don't know", "i do not know", "das weiß ich nicht", "ich weiß es nicht", "ich weiß nicht")
+_SOURCE = (
+    r"(?:(?:any of )?(?:the|these|your) )?(?:(?:given|provided|supplied|retrieved|above|following|numbered"
+    r"|indexed) )?(?:passages?|documents?|contexts?|sources?|texts?|excerpts?|search results|information"
+    r"|materials?)(?: (?:provided|given|above|\d{1,2}))*"
+)
+_GERMAN_SOURCE = r"(?:passagen?|textstellen?|texte?n?|dokumenten?|quellen?|unterlagen|angaben|informationen)"
+_SAY = r"(?:say|state|mention|specify|answer|address|indicate|tell|explain|discuss|cover|reveal)"
+_SAID = (
+    r"(?:stated|mentioned|specified|given|provided|covered|discussed|answered|addressed|available|found"
+    r"|listed|included)"
+)
+# What else somebody says who does not know, about the passages or about what can be answered; not "the
+# warranty does not cover leaks", which is an answer.
+_DECLINES = re.compile(
+    rf"(?:(?:(?:however|unfortunately|sorry|i(?:'m| am) (?:very )?(?:sorry|afraid)|i apologi[sz]e|leider"
+    rf"|(?:based on|according to) {_SOURCE})[,.:;]? )(?:but )?(?:that )?)*"
+    rf"(?:{_SOURCE} (?:(?:do|does|did) ?(?:not|n't)|never) (?:\w+ )?(?:{_SAY}\b"
+    r"|(?:contain|provide|include|give|have) (?:\w+ ){0,3}(?:information|details?|answers?|mention)\b)"
+    rf"|(?:none of|nothing in|no) {_SOURCE} (?:\w+ )?{_SAY}s?\b"
+    rf"|there (?:is|was) (?:no (?:mention|information) (?:of|on|about|regarding|in)\b"
+    rf"|(?:no|not enough|insufficient) (?:\w+ )?(?:information|answer)\b.*{_SOURCE})"
+    rf"|no (?:\w+ )?(?:information|answer|details?|mention)\b.*(?:{_SOURCE}|(?:is|was|are|were) {_SAID}\b)"
+    rf"|.{{1,80}}? (?:is|are|was|were) not (?:\w+ )?{_SAID}\b.*{_SOURCE}"
+    rf"|not (?:{_SAID}|enough information)\b"
+    r"|i (?:do not|don't) have (?:\w+ ){0,2}(?:information|details?|answers?)\b"
+    r"|i (?:cannot|can't|could not|couldn't|(?:am|was|are|were) (?:unable|not able) to) (?:\w+ )?"
+    r"(?:answer|find|determine|tell|say|provide|confirm|verify|help)\b"
+    r"|(?:(?:beantworten|enthalten|sagen|nennen|erwähnen) )?(?:diese |die |in den |aus den )?"
+    rf"{_GERMAN_SOURCE} .*\b(?:nicht|nichts|keinen?)\b"
+    r"|(?:das|es|dies|.{1,60}?) (?:wird|steht|ist|geht) .*\bnicht .*"
+    rf"(?:genannt|angegeben|erwähnt|beantwortet|{_GERMAN_SOURCE}|hervor)"
+    r"|(?:dazu |darüber |hierzu )?(?:gibt es|finden? (?:sich|ich)|liegen|steht) (?:dazu |hier )?"
+    r"(?:keine|nichts)\b|keine (?:angaben?|informationen?|antwort)\b|nicht (?:angegeben|genannt|erwähnt))",
+    re.IGNORECASE,
+)
+_SORRY = re.compile(r"(?:i'm |i am )?(?:very )?sorry[.!]?|unfortunately[.!]?|leider[.!]?", re.IGNORECASE)
+_TURNS = re.compile(r"\b(?:but|however|although|though|aber|jedoch|allerdings)\b", re.IGNORECASE)
+_FIRST = 300
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s|\n")
 
 
 def declines(text: str) -> bool:
-    """Tell whether a text begins by saying that the answer is not known."""
-    return text.strip().lower().replace("’", "'").startswith(_DECLINED)
+    """Tell whether a text begins by saying that the answer is not known, or not in the passages.
+
+    What goes on with "but" in the same sentence is an answer.
+    """
+    said = text.strip().replace("’", "'")
+    if said.lower().startswith(_DECLINED):
+        return True
+    for start in (0, *(found.end() for found in _SENTENCE_END.finditer(said[:40]))):  # "I'm sorry."
+        first = _SENTENCE_END.split(said[start : start + _FIRST], maxsplit=1)[0]
+        if found := _DECLINES.match(first):
+            return not _TURNS.search(first, found.end())
+        if not _SORRY.fullmatch(first):
+            return False
+    return False

@@ -125,9 +125,14 @@ def bears_out(text: str, answer: str, *, threshold: float) -> bool:
     Yes and no are what one makes of a text and no words of it: they pass.
     """
     bare = _bare(answer)
-    if not bare or bare in _POLAR or _stands_in(text, answer):
+    if not bare or is_polar(answer) or _stands_in(text, answer):
         return bool(bare)
     return share_supported(answer, text) >= threshold
+
+
+def is_polar(answer: str) -> bool:
+    """Tell whether an answer is yes or no and nothing else."""
+    return _bare(answer).rstrip(",!") in _POLAR
 
 
 def _bare(answer: str) -> str:

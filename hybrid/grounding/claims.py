@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hybrid.generation.citations import markers, without_markers
-from hybrid.generation.prompts import declines
 from hybrid.grounding.values import Claim
 from hybrid.text.folding import legible
 from hybrid.text.sentences import sentence_spans
@@ -50,7 +49,8 @@ _COURTESY = re.compile(
 )
 _BUT = r"(?:(?:however|unfortunately|but|sorry|i['’]m sorry|leider),? (?:but )?)?"
 _DECLINES = re.compile(
-    rf"{_BUT}(?:{_SOURCE} (?:(?:do|does|did) ?(?:not|n['’]t)|never) (?:\w+ )?(?:(?:say|state|mention|specify"
+    r"i (?:don['’]t|do not) know|das weiß ich nicht|ich weiß es nicht"
+    rf"|{_BUT}(?:{_SOURCE} (?:(?:do|does|did) ?(?:not|n['’]t)|never) (?:\w+ )?(?:(?:say|state|mention|specify"
     rf"|answer|address|indicate|tell|explain|discuss)\b|(?:contain|provide|include"
     rf"|give) (?:\w+ ){{0,3}}(?:information|details?|answers?|mention|data|evidence)\b)"
     rf"|there is no mention of\b|there is (?:no|not enough|insufficient) (?:\w+ )?(?:information|evidence"
@@ -230,7 +230,7 @@ def _rest(answer: str, core: Span) -> Span | None:
     """Return what a sentence asserts behind its courtesy, or behind saying that nothing is known of it."""
     for joint in _BEHIND.finditer(answer, core.start, core.end):
         rest = answer[joint.end() : core.end]
-        if joint.start() == core.start or _COURTESY.match(rest) or _DECLINES.match(rest) or declines(rest):
+        if joint.start() == core.start or _COURTESY.match(rest) or _DECLINES.match(rest.lstrip()):
             continue
         turns = joint["turn"] and len(content_words(rest)) > 1 and not _OF_PASSAGES.match(rest)
         if turns or (asserts(rest) and not _OF_ITSELF.match(rest)):
@@ -269,7 +269,7 @@ def _reason(answer: str, span: Span, core: Span) -> str:
         return COURTESY
     if text and not appeal_start(text):
         return APPEAL
-    if declines(text) or _DECLINES.match(text):
+    if _DECLINES.match(text.lstrip()):
         return DECLINES
     rest = answer[core.end : core.end + 2]
     numbers_an_item = _ITEM_NUMBER.fullmatch(text) and rest.startswith(" ") and rest.strip()

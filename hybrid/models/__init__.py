@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, runtime_checkable
 
@@ -105,6 +105,15 @@ class TokenEmbedder(Embedder, Protocol):
         Returns:
             For each row a matrix of shape (tokens, layers * dimension).
         """
+        ...
+
+
+@runtime_checkable
+class Structured(Protocol):
+    """What a generator has that can be held to a form of its text, as most endpoints can."""
+
+    def structured(self, schema: Mapping[str, object]) -> Generator:
+        """Return the generator held to a JSON schema, as far as it goes: who reads it is tolerant."""
         ...
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from hybrid.errors import UsageError
+from jinja2 import TemplateError
+
+from hybrid.errors import ModelError, UsageError
 from hybrid.files import hash_text
-from hybrid.types import Message
+from hybrid.types import Message, MessageRole
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,7 +27,11 @@ _LOOP_LENGTHS = range(4, 33)
 _LOOP_REPEATS = 3
 # What a reasoning model thinks before it answers; a prompt or a server may keep the opening to itself.
 THOUGHTS = "<think>"
+_CLOSED_THOUGHTS = "</think>"
 _THOUGHTS = re.compile(r"\A(?:.*?</think>|\s*<think>.*)", re.DOTALL)
+# What a template writes around a turn: a name in angle or square brackets, or a line as of a heading.
+_FRAME = re.compile(r"<[^<>\s]{1,40}>|\[/?[A-Z_]{2,20}\]|^#{2,4} ?\w+:", re.MULTILINE)
+_PROBE = ("system text", "user text")
 
 
 class Dialogue:
@@ -37,13 +45,43 @@ class Dialogue:
         self.tokenizer = tokenizer
 
     def prompt(self, messages: Sequence[Message]) -> str:
-        """Return the conversation up to where the answer begins."""
+        """Return the conversation up to where the answer begins.
+
+        A template that knows no system role finds its text in the first turn of the user.
+
+        Raises:
+            ModelError: the template cannot lay out these turns.
+        """
         turns = [{"role": str(message.role), "content": self.plain(message.content)} for message in messages]
         if self.tokenizer.chat_template:
-            rendered = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-            return str(rendered)
+            return self._rendered(turns)
         body = "\n\n".join(f"{turn['role'].capitalize()}: {turn['content']}" for turn in turns)
         return f"{self.tokenizer.bos_token or ''}{body}\n\nAssistant:"
+
+    def _rendered(self, turns: list[dict[str, str]]) -> str:
+        told = turns[0]["content"] if turns[0]["role"] == MessageRole.SYSTEM else ""
+        failed: TemplateError | None = None
+        for layout in (turns, _without_system(turns)) if told and len(turns) > 1 else (turns,):
+            try:
+                rendered = self.tokenizer.apply_chat_template(
+                    layout, tokenize=False, add_generation_prompt=True
+                )
+            except TemplateError as error:
+                failed = error
+                continue
+            # some leave out what they do not know, without a word
+            if told.strip() in rendered:
+                return str(rendered)
+        raise ModelError(
+            f"the chat template of {self.tokenizer.name_or_path} cannot lay out the conversation: "
+            f"{failed or 'it leaves out what the model is told'}",
+            hint="take the chat template of another model of its family, or leave the file out",
+        ) from failed
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """Return what begins the next turn: a model that has no template of its own writes on as anybody."""
+        return () if self.tokenizer.chat_template else tuple(f"\n\n{r.capitalize()}:" for r in MessageRole)
 
     def reply(self, text: str) -> str:
         """Return a text as it stands behind the prompt: without a template that ends in a colon."""
@@ -59,14 +97,44 @@ class Dialogue:
 
     @property
     def end(self) -> int:
-        """Return the token with which an answer ends."""
+        """Return the token with which an answer ends.
+
+        Raises:
+            ModelError: the tokenizer names none.
+        """
+        if self.tokenizer.eos_token_id is None:
+            raise ModelError(
+                f"the tokenizer of {self.tokenizer.name_or_path} names no token that ends a text",
+                hint="set eos_token in its tokenizer_config.json",
+            )
         return int(self.tokenizer.eos_token_id)
 
     def plain(self, content: str) -> str:
-        """Break what the tokeniser would take for its control tokens: a document must not end a turn."""
-        for token in self.tokenizer.all_special_tokens:
-            content = content.replace(token, f"{token[:1]} {token[1:]}")
+        """Break what would be taken for a control token or a mark of the template.
+
+        A document must not end a turn, nor open one.
+        """
+        for mark in self._marks:
+            content = content.replace(mark, f"{mark[:1]} {mark[1:]}")
         return content
+
+    @cached_property
+    def _marks(self) -> tuple[str, ...]:
+        """Return the special tokens, named or only added, and what the template writes around turns."""
+        added = self.tokenizer.added_tokens_decoder.values()
+        marks = {*self.tokenizer.all_special_tokens, *(str(token) for token in added if token.special)}
+        if self.tokenizer.chat_template:
+            roles = (MessageRole.SYSTEM, MessageRole.USER)
+            probe = [{"role": str(r), "content": text} for r, text in zip(roles, _PROBE, strict=True)]
+            with contextlib.suppress(ModelError):  # it is told where a conversation is to be laid out
+                marks |= set(_FRAME.findall(self._rendered(probe)))
+        return tuple(sorted(marks, key=len, reverse=True))
+
+
+def _without_system(turns: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Return the turns with what the system says at the beginning of what the user says first."""
+    system, first, *others = turns
+    return [{**first, "content": f"{system['content']}\n\n{first['content']}"}, *others]
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,16 +227,31 @@ def without_thoughts(text: str) -> str:
     return _THOUGHTS.sub("", text, count=1)
 
 
-def behind_thoughts(pieces: Iterator[str]) -> Iterator[str]:
-    """Yield what stands behind the thoughts, if it is thoughts that the text opens with."""
+def behind_thoughts(pieces: Iterator[str], *, begun: bool = False) -> Iterator[str]:
+    """Yield what stands behind the thoughts, if it is thoughts that the text opens with.
+
+    Args:
+        pieces: of a text.
+        begun: it may be in the middle of thoughts from its first letter on, so nothing is shown before they
+            end.
+    """
     held = ""
     for piece in pieces:
         held += piece
+        closed = _CLOSED_THOUGHTS in held
+        if begun and not closed:
+            continue
         if without_thoughts(held).strip() and not THOUGHTS.startswith(held.lstrip()):
             yield without_thoughts(held)
             yield from pieces
             return
     yield without_thoughts(held)
+
+
+def cut_short(limit: int, text: str, *, thought: bool) -> str:
+    """Return why a text of so many tokens is no whole one, and what helps where all of it were thoughts."""
+    why = f"cut at {limit} tokens"
+    return f"{why}, all of them thoughts: raise generation.max_new_tokens" if thought and not text else why
 
 
 def cut_at_stop(text: str, stop: Sequence[str]) -> str:

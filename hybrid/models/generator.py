@@ -25,6 +25,7 @@ from hybrid.models.dialogue import (
     behind_thoughts,
     chance,
     cut_at_stop,
+    cut_short,
     hold_back,
     in_loop,
     left_padded,
@@ -53,6 +54,11 @@ class TransformersGenerator:
     def __init__(self, folder: Path, *, name: str, placement: Placement) -> None:
         self._tokenizer = load_tokenizer(folder)
         self._model = load_causal(folder, dtype=placement.torch_dtype()).to(placement.device).eval()
+        if "past_key_values" not in inspect.signature(self._model.forward).parameters:
+            raise ModelError(
+                f"{name} is a recurrent model ({type(self._model).__name__}), which cannot be asked here",
+                hint="choose a transformer, or serve it and set models.endpoint",
+            )
         self._swap = Swap(self._model)
         self._adapter: AdapterFiles | None = None
         self._merged: Merged | None = None
@@ -160,6 +166,7 @@ class TransformersGenerator:
         choice: Callable[[Sequence[int]], _Choose],
     ) -> list[Generation]:
         """Go on after every prompt; ``choice`` says how the tokens of a batch of them are chosen."""
+        stop = [*stop, *self.dialogue.stops]
         lengths = [len(ids) for ids in self.dialogue.tokens(prompts)]
         results: dict[int, Generation] = {}
         for batch in batches(
@@ -178,7 +185,7 @@ class TransformersGenerator:
         self, messages: Sequence[Message], *, max_new_tokens: int, stop: Sequence[str] = ()
     ) -> Iterator[str | Generation]:
         """Yield the answer in pieces; what might be the beginning of a stop string is held back."""
-        prompt = self.dialogue.prompt(messages)
+        prompt, stop = self.dialogue.prompt(messages), [*stop, *self.dialogue.stops]
         inputs, begun, ids = self._encode([prompt], max_new_tokens), _opening(prompt), list[int]()
         pieces = self._pieces(self._decode(inputs, max_new_tokens, stop, _likeliest), ids)
         yield from hold_back(behind_thoughts(itertools.chain([begun], pieces)), stop)
@@ -188,9 +195,11 @@ class TransformersGenerator:
         self, begun: str, prompt_tokens: int, ids: list[int], max_new_tokens: int, stop: Sequence[str]
     ) -> Generation:
         """Return what was written; with the last token that it may have it is hardly at its end."""
-        text = cut_at_stop(without_thoughts(begun + self._text(ids)), stop).strip()
+        written = begun + self._text(ids)
+        text = cut_at_stop(without_thoughts(written), stop).strip()
         cut = len(ids) == max_new_tokens and not self._ended(ids, stop)
-        return Generation(text, prompt_tokens, len(ids), f"cut at {max_new_tokens} tokens" if cut else "")
+        why = cut_short(max_new_tokens, text, thought=THOUGHTS in written) if cut else ""
+        return Generation(text, prompt_tokens, len(ids), why)
 
     def _pieces(self, tokens: Iterator[tuple[int, int]], ids: list[int]) -> Iterator[str]:
         """Yield the text of one row as it grows, word by word: what follows may change the last one."""
@@ -313,7 +322,14 @@ class TransformersGenerator:
     def _encode(self, prompts: list[str], max_new_tokens: int) -> Rectangle:
         rows = self.dialogue.tokens(prompts)
         self._require_room(max(len(row) for row in rows), max_new_tokens)
-        return left_padded(rows, filler=self._tokenizer.pad_token_id, device=self._model.device)
+        known = self._model.get_input_embeddings().num_embeddings
+        if (token := max(max(row, default=0) for row in rows)) >= known:
+            raise ModelError(
+                f"the tokenizer of {self._name} has the token {token} "
+                f"({self._tokenizer.convert_ids_to_tokens(token)!r}), the model knows {known}",
+                hint="tokenizer and weights are not of one model: fetch both again",
+            )
+        return left_padded(rows, filler=self._tokenizer.pad_token_id or 0, device=self._model.device)
 
     def _require_room(self, length: int, new: int) -> None:
         if length + new > self.context_tokens:

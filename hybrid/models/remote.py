@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import time
@@ -17,8 +18,10 @@ from hybrid.errors import ConfigError, LikelihoodMissing, RemoteError
 from hybrid.files import hash_text
 from hybrid.models import Generation
 from hybrid.models.dialogue import (
+    THOUGHTS,
     behind_thoughts,
     cut_at_stop,
+    cut_short,
     hold_back,
     require_samples,
     without_thoughts,
@@ -35,27 +38,42 @@ _TEMPLATE_TOKENS = 8
 _BUSY = (429, 503)
 _WAITS = (1.0, 2.0, 4.0)
 _LONGEST_WAIT = 30.0
+# What a server may not know, and does not tell before it is asked.
+_REFUSES = (400, 422, 501)
 _LIMIT, _NEWER_LIMIT = "max_tokens", "max_completion_tokens"
+_FORMAT = "response_format"
+_LEFT_OUT = (_FORMAT, "temperature", "stop")
 # Why an answer is no whole one, by the reason to finish; a stream that gave none was cut.
 _STOPPED = "stop"
-_INCOMPLETE = {"": "the stream broke off", "content_filter": "cut by a filter of the server"}
+_INCOMPLETE = {
+    "": "the stream broke off",
+    "content_filter": "cut by a filter of the server",
+    "error": "the server stopped",
+}
 
 
 @dataclass
 class _Reply:
-    """What is known of an answer while it comes."""
+    """What is known of an answer while it comes: ``failed`` is what the server says that it failed of.
+
+    ``thought`` is whether some of it were thoughts.
+    """
 
     text: str = ""
     finish: str = ""
+    failed: str = ""
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    thought: bool = False
 
     def add(self, value: Any, *, streamed: bool) -> str:
         """Take in an event of a stream or a whole completion, and return its text."""
         # a last event may carry usage and no choice
         choice = (value["choices"] or [{}])[0]
-        said = _said(choice.get("delta") or {} if streamed else choice["message"])
+        message = choice.get("delta") or {} if streamed else choice["message"]
+        said = _said(message)
         self.text += said
+        self.thought |= bool(message.get("reasoning_content") or message.get("reasoning")) or THOUGHTS in said
         self.finish = str(choice.get("finish_reason") or self.finish or ("" if streamed else _STOPPED))
         usage = value.get("usage") or {}
         self.prompt_tokens = int(usage.get("prompt_tokens", self.prompt_tokens))
@@ -63,6 +81,19 @@ class _Reply:
         pieces = self.completion_tokens + (streamed and said != "")
         self.completion_tokens = int(usage.get("completion_tokens", pieces))
         return said
+
+
+@dataclass
+class _Habits:
+    """What a server turned out to do, for all that ask it.
+
+    ``unknown`` are parameters that it does not know. ``plain`` is whether a text begins with what is meant to
+    be read: a server that keeps the opening of the thoughts to itself is known by their end alone.
+    """
+
+    limit: str = _LIMIT
+    unknown: frozenset[str] = frozenset()
+    plain: bool = False
 
 
 class RemoteGenerator:
@@ -85,7 +116,8 @@ class RemoteGenerator:
         self._url = self._endpoint.rstrip("/") + "/chat/completions"
         self._model = model
         self._context_tokens = context_tokens
-        self._limit = _LIMIT
+        self._habits = _Habits()
+        self._schema: Mapping[str, object] | None = None
         self._sleep = sleep
         key = Secret(os.environ.get("HYBRID_API_KEY", "").strip())
         if not (key.reveal().isascii() and key.reveal().isprintable()):
@@ -119,6 +151,12 @@ class RemoteGenerator:
     def count_prompt_tokens(self, messages: Sequence[Message]) -> int:
         """Estimate the length of the conversation in tokens."""
         return sum(len(m.content) // _LETTERS_A_TOKEN + _TEMPLATE_TOKENS for m in messages)
+
+    def structured(self, schema: Mapping[str, object]) -> RemoteGenerator:
+        """Return this generator held to a JSON schema, as far as the server can do that."""
+        view = copy.copy(self)
+        view._schema = schema
+        return view
 
     def generate(
         self, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int, stop: Sequence[str] = ()
@@ -162,13 +200,18 @@ class RemoteGenerator:
     ) -> Iterator[str | Generation]:
         """Yield the answer in pieces as server-sent events bring them; what comes as a whole is one piece.
 
+        The first one comes as a whole too, or from where its thoughts end: until then it is not known whether
+        the server leaves their opening out.
+
         Raises:
             RemoteError: as ``generate``; once there is some text, a stream that breaks off is an answer that
                 is incomplete.
         """
         reply = _Reply(prompt_tokens=self.count_prompt_tokens(messages))
         pieces = self._pieces(self._body(messages, max_new_tokens, stop) | {"stream": True}, reply)
-        yield from hold_back(behind_thoughts(self._redacted_pieces(pieces)), stop)
+        # what is held to a schema is told from thoughts by its form
+        begun = not self._habits.plain and self._schema is None
+        yield from hold_back(behind_thoughts(self._redacted_pieces(pieces), begun=begun), stop)
         yield self._generation(reply, max_new_tokens, stop)
 
     def log_likelihoods(
@@ -195,15 +238,19 @@ class RemoteGenerator:
         events, others = 0, list[str]()
         try:
             with self._response(body) as response:
-                for line in response.iter_lines():
+                for line in _lines(response.iter_bytes()):
                     if not line.startswith("data:"):
                         others.append(line)
                         continue
                     events += 1
-                    if line.removeprefix("data:").strip() == "[DONE]":
+                    event = line.removeprefix("data:").strip()
+                    if event == "[DONE]":
                         reply.finish = reply.finish or _STOPPED
+                    elif reply.text and (told := _error_of(event)):
+                        reply.failed = f"the server stopped: {self._redacted(told)[:200]}"
+                        return
                     else:
-                        yield self._read(reply, line.removeprefix("data:"), streamed=True)
+                        yield self._read(reply, event, streamed=True)
         except httpx2.HTTPError as error:
             if not reply.text:
                 raise self._unreachable(error) from error
@@ -240,9 +287,7 @@ class RemoteGenerator:
                     yield response
                     return
                 response.read()
-            if response.status_code == 400 and _LIMIT in body and _NEWER_LIMIT in response.text:
-                self._limit = _NEWER_LIMIT
-                body[_NEWER_LIMIT] = body.pop(_LIMIT)
+            if response.status_code in _REFUSES and self._adjusted(body, response.text):
                 continue
             wait = next(waits, None) if response.status_code in _BUSY else None
             told = response.headers.get("Retry-After", "")
@@ -251,6 +296,24 @@ class RemoteGenerator:
                 raise self._refusal(response)
             self._sleep(seconds)
 
+    def _adjusted(self, body: dict[str, Any], told: str) -> bool:
+        """Put the request as the server knows it, by what it says of the one before; False if that was all.
+
+        What samples are drawn by stays: without it they would be others.
+        """
+        habits = self._habits
+        if _LIMIT in body and _NEWER_LIMIT in told:
+            habits.limit = _NEWER_LIMIT
+            body[_NEWER_LIMIT] = body.pop(_LIMIT)
+            return True
+        may_go = [name for name in _LEFT_OUT if name in body and (name != "temperature" or not body[name])]
+        # the form is refused in many words
+        named = [name for name in may_go if name in told] or [name for name in may_go if name == _FORMAT]
+        for name in named:
+            del body[name]
+        habits.unknown |= frozenset(named)
+        return bool(named)
+
     def _read(self, reply: _Reply, text: str, *, streamed: bool) -> str:
         try:
             return reply.add(json.loads(text), streamed=streamed)
@@ -258,21 +321,30 @@ class RemoteGenerator:
             raise self._unreadable(text) from error
 
     def _generation(self, reply: _Reply, limit: int, stop: Sequence[str]) -> Generation:
-        spoken = without_thoughts(self._redacted(reply.text))
+        whole = self._redacted(reply.text)
+        spoken = without_thoughts(whole)
+        if spoken.strip():
+            self._habits.plain = spoken == whole or whole.lstrip().startswith(THOUGHTS)
         text = cut_at_stop(spoken, stop)
-        reasons = _INCOMPLETE | {"length": f"cut at {limit} tokens"}
+        cut = cut_short(limit, text.strip(), thought=reply.thought or spoken != whole)
+        why = reply.failed or (_INCOMPLETE | {"length": cut}).get(reply.finish, "")
         # behind a stop string a stream is not read on
-        why = reasons.get(reply.finish, "") if text == spoken else ""
+        why = why if text == spoken else ""
         return Generation(text.strip(), reply.prompt_tokens, reply.completion_tokens, why)
 
     def _body(self, messages: Sequence[Message], max_new_tokens: int, stop: Sequence[str]) -> dict[str, Any]:
         body: dict[str, Any] = {
             "model": self._model,
             "messages": [{"role": str(m.role), "content": m.content} for m in messages],
-            self._limit: max_new_tokens,
+            self._habits.limit: max_new_tokens,
             "temperature": 0,
         }
-        return body | {"stop": list(stop)} if stop else body
+        if stop:
+            body["stop"] = list(stop)
+        if self._schema is not None:
+            described = {"name": "answer", "strict": True, "schema": dict(self._schema)}
+            body[_FORMAT] = {"type": "json_schema", "json_schema": described}
+        return {name: value for name, value in body.items() if name not in self._habits.unknown}
 
     def _no_judge(self) -> LikelihoodMissing:
         return LikelihoodMissing(
@@ -296,6 +368,11 @@ class RemoteGenerator:
         )
 
     def _unreadable(self, text: str) -> RemoteError:
+        if told := _error_of(text):
+            return RemoteError(
+                f"{self._url} answered with an error: {self._redacted(told)[:200]}",
+                hint="see the log of the server; check models.generator",
+            )
         found = self._redacted(text)[:200]
         return RemoteError(f"{self._url} answered something that is not a chat completion: {found!r}")
 
@@ -313,6 +390,25 @@ class RemoteGenerator:
             yield held[:ready]
             held = held[ready:]
         yield held
+
+
+def _lines(chunks: Iterator[bytes]) -> Iterator[str]:
+    """Yield lines as they come: bytes may end within a letter, and a text may hold other ends of lines."""
+    held = b""
+    for chunk in chunks:
+        *lines, held = (held + chunk).split(b"\n")
+        for line in lines:
+            yield line.decode("utf-8", "replace").rstrip("\r")
+    yield held.decode("utf-8", "replace").rstrip("\r")
+
+
+def _error_of(text: str) -> str:
+    """Return what a server says that it failed of, where it says so in place of a completion."""
+    try:
+        error = json.loads(text)["error"]
+    except (ValueError, KeyError, TypeError):
+        return ""
+    return str(error.get("message") or error) if isinstance(error, dict) else str(error or "")
 
 
 def _said(message: Any) -> str:

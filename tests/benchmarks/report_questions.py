@@ -32,7 +32,7 @@ from hybrid.evaluation.metrics import contains_gold, holds
 from hybrid.questions.files import load_questions
 from hybrid.types import Hit, Question, Span
 
-_QUESTIONS = Path(__file__).with_suffix(".jsonl")
+QUESTIONS = Path(__file__).with_suffix(".jsonl")
 _CORPORA = ("ntsb", "agency_reports")
 _UNANSWERABLE = "unanswerable"
 _KINDS = ("table", "form", "text")
@@ -76,7 +76,7 @@ def gathered(data: Path, folder: Path) -> Path:
 
 def printed_pages() -> dict[str, set[tuple[str, int]]]:
     """Return for each question the files and pages, from 1, that answer it."""
-    rows = map(json.loads, _QUESTIONS.read_text(encoding="utf-8").splitlines())
+    rows = map(json.loads, QUESTIONS.read_text(encoding="utf-8").splitlines())
     return {row["id"]: {(part["source"], part["page"]) for part in row.get("evidence", ())} for row in rows}
 
 
@@ -141,7 +141,7 @@ def main() -> None:
     parser.add_argument("--answers", action="store_true", help="ask as well; minutes")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
     options = parser.parse_args()
-    questions, printed = load_questions(_QUESTIONS), printed_pages()
+    questions, printed = load_questions(QUESTIONS), printed_pages()
     with tempfile.TemporaryDirectory() as temporary:
         work = (options.work or Path(temporary)).resolve()
         given = {

@@ -35,6 +35,16 @@ def test_cells_are_apart_in_whatever_order_they_are_drawn(read_one, make_pdf, by
     assert lines == ["Item | Qty | Price", "Bolt | 10 | 4.50", "Nut |  | 2.10", "Washer | 30 | 0.30"]
 
 
+def test_rows_of_words_below_bold_heads_are_no_heads(read_one, make_pdf):
+    heads = [
+        (x, y, size, "F2", text) for x, y, size, _, text in rows(700, ("Level", "Repair", "At weekends"))
+    ]
+    body = [("X", "two days", "four days"), ("Y", "five days", "six days"), ("Z", "nine days", "-")]
+    block, lines = table_of(read_one("a.pdf", make_pdf([[*heads, *rows(686, *body)]])))
+    assert block.columns == ("Level", "Repair", "At weekends")
+    assert lines[1:] == [" | ".join(row) for row in body]
+
+
 def test_heads_of_several_lines_units_and_captions(read_one, make_pdf):
     page = [
         (60, 735, 11, "F2", "CONSOLIDATED STATEMENTS OF INCOME"),

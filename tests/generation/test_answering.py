@@ -1,11 +1,14 @@
+import json
 import math
 
 import pytest
 
 from hybrid.config import GenerationSettings, Reader
 from hybrid.generation.answering import Answerer
+from hybrid.models.remote import RemoteGenerator
 from hybrid.testing import HashEmbedder, ScriptedGenerator
 from hybrid.types import Answer, Arm, Chunk, FileLine, Hit
+from tests.scripted_server import Reply, ScriptedServer
 
 TEXT = "The default port of the server is 5432. Cats sleep all day."
 HITS = [Hit(Chunk("a.txt", 0, 0, len(TEXT), TEXT), 1.0)]
@@ -70,7 +73,7 @@ def test_base_sees_no_passage():
 
 
 @pytest.mark.parametrize("written", ["", " \n"])
-@pytest.mark.parametrize("reader", [Reader.GENERATOR, Reader.QUOTING])
+@pytest.mark.parametrize("reader", [Reader.GENERATOR, Reader.QUOTING, Reader.WRITER])
 @pytest.mark.parametrize("arm", [Arm.BASE, Arm.RAG])
 def test_where_nothing_is_written_nothing_is_answered_nor_declined(written, reader, arm):
     used, _ = answerer(written, reader=reader)
@@ -94,7 +97,7 @@ def test_a_text_that_was_cut_is_shown_and_marked_streamed_or_not(arm):
         assert answer.incomplete == "cut at 160 tokens"
 
 
-@pytest.mark.parametrize("reader", [Reader.GENERATOR, Reader.QUOTING])
+@pytest.mark.parametrize("reader", [Reader.GENERATOR, Reader.QUOTING, Reader.WRITER])
 def test_a_cut_text_of_which_nothing_is_left_is_no_abstention(reader):
     answer = cut("Elephants invented the port in", reader=reader).answer(QUESTION, HITS)
     assert (answer.text, answer.abstained, answer.incomplete) == ("", False, "cut at 160 tokens")
@@ -121,6 +124,7 @@ def test_the_adapter_arm_asks_as_base_does_and_goes_by_its_own_name():
         (Reader.EXTRACTIVE, "generator"),
         (Reader.GENERATOR, "generator"),
         (Reader.QUOTING, "quoting"),
+        (Reader.WRITER, "writer"),
     ],
 )
 def test_both_is_read_by_its_generator(reader, read):
@@ -402,3 +406,105 @@ def test_a_table_without_names_is_never_one_sentence():
     used, _ = answerer(reader=Reader.EXTRACTIVE)
     answer = used.answer("What is row 7?", [Hit(Chunk("a", 0, 0, len(text), text), 1.0)])
     assert answer.text.startswith("Row 7 | 7 | 7.5 [1]")
+
+
+def pieces(used, *, arm=Arm.BASE):
+    *shown, answer = used.stream(QUESTION, HITS, arm=arm)
+    return [piece for piece in shown if piece], answer
+
+
+def test_nothing_is_shown_of_a_text_that_may_still_decline():
+    used, _ = answerer("I don't know. Nobody told me.")
+    shown, answer = pieces(used)
+    assert answer.abstained
+    assert shown == [answer.text]
+    used, _ = answerer("It is 5432. It was 1234 before. That was long ago.")
+    shown, answer = pieces(used)
+    assert "".join(shown) == answer.text
+    assert len(shown) > 1
+
+
+def test_marks_in_other_brackets_are_citations():
+    used, _ = answerer("The default port is 5432【1】. Cats sleep all day 【1†a.txt】.")
+    answer = used.answer(QUESTION, HITS)
+    assert "【" not in answer.text
+    assert (len(answer.citations), answer.dropped_markers) == (1, 0)
+
+
+def written(answer, *citations, unsure=False, order=("unsure", "citations", "answer")):
+    value = {"unsure": unsure, "citations": list(citations), "answer": answer}
+    return json.dumps({name: value[name] for name in order})
+
+
+def test_the_writer_is_asked_for_an_object_and_its_answer_is_held():
+    used, generator = answerer(
+        written("The default port is 5432. Elephants chose it.", 1), reader=Reader.WRITER
+    )
+    answer = used.answer(QUESTION, HITS)
+    assert (answer.text, answer.reader) == ("The default port is 5432. [1]", "writer")
+    assert answer.dropped_sentences == ("Elephants chose it.",)
+    assert '"unsure"' in generator.history[0][0].content
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        written("", unsure=True),
+        written("The default port is 5432.", 1, unsure=True),
+        written("The passages do not mention this."),
+        "The provided passages do not mention this.",
+        "{}",
+    ],
+)
+def test_a_writer_that_is_unsure_declines_and_nothing_was_left_out(reply):
+    used, _ = answerer(reply, reader=Reader.WRITER)
+    answer = used.answer(QUESTION, HITS)
+    assert (answer.abstained, answer.citations, answer.dropped_sentences) == (True, (), ())
+    assert pieces(used, arm=Arm.RAG)[0] == [answer.text]
+
+
+@pytest.mark.parametrize(
+    ("reply", "parts"),
+    [
+        (written("The default port is 5432. Cats sleep. The default port is 5432 here. The server.", 1), 2),
+        # what it rests on is not known before the end
+        (written("The default port is 5432. Cats.", 1, order=("answer", "citations", "unsure")), 1),
+        ("The default port is 5432 [1]. The server has a default port.", 1),
+        ('It is here:\n{"answer": "The default port is 5432."}', 1),
+    ],
+)
+def test_a_writer_is_streamed_once_it_is_known_what_it_rests_on(reply, parts):
+    used, _ = answerer(reply, reader=Reader.WRITER)
+    shown, answer = pieces(used, arm=Arm.RAG)
+    assert "".join(shown) == answer.text == used.answer(QUESTION, HITS).text
+    assert len(shown) == parts
+
+
+def test_an_object_that_was_cut_is_an_answer_that_is_incomplete():
+    used, generator = answerer(written("The default port is 5432. The def", 1)[:-6], reader=Reader.WRITER)
+    generator.incomplete = "cut at 160 tokens"
+    answer = used.answer(QUESTION, HITS)
+    assert answer.text.startswith("The default port is 5432. [1]")
+    assert answer.incomplete == "cut at 160 tokens"
+
+
+@pytest.mark.parametrize("split", [True, False])
+def test_an_endpoint_writes_by_a_schema_and_is_shown_as_it_is_held(split):
+    reply = written(
+        "The default port is 5432. The default port of the server is 5432. Cats sleep all day.", 1
+    )
+    with ScriptedServer(Reply(f"<think>Hm.</think>{reply}", split=split)) as server:
+        generator = RemoteGenerator(server.url, model="writer")
+        used = Answerer(
+            HashEmbedder(dimension=256), lambda: generator, GenerationSettings(reader=Reader.WRITER)
+        )
+        shown, answer = pieces(used, arm=Arm.RAG)
+        assert "".join(shown) == answer.text
+        assert len(answer.citations) == 1
+        (asked,) = server.requests
+        assert asked["response_format"]["json_schema"]["schema"]["required"] == [
+            "unsure",
+            "citations",
+            "answer",
+        ]
+        assert "stop" not in asked

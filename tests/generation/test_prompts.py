@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid.errors import ConfigError
-from hybrid.generation.prompts import Passage, load_prompts, pack
+from hybrid.generation.prompts import Passage, declines, load_prompts, pack
 from hybrid.types import Chunk, Hit, MessageRole, Span
 
 
@@ -151,3 +151,63 @@ def test_the_budget_is_never_exceeded_and_text_is_a_prefix_of_its_chunk(texts, b
     assert words(packed) <= budget
     assert [p.number for p in packed] == list(range(1, len(packed) + 1))
     assert all(any(h.chunk.text.startswith(p.text) for h in hits) for p in packed)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The provided passages do not mention this.",
+        "I'm sorry, but I cannot answer that based on the given information.",
+        "I'm sorry. I cannot help with that.",
+        "Unfortunately, the documents don't say who chose it.",
+        "Based on the provided passages, there is no information about the price.",
+        "No information about parking is available.",
+        "The opening date is not mentioned in the passages.",
+        "Not mentioned in the passages.",
+        "Not enough information.",
+        "None of the passages mentions a price.",
+        "I don’t have enough information to answer.",
+        "I could not find the answer in the documents.",
+        "I am unable to determine the price from the context.",
+        "The context does not contain information about parking.",
+        "Ich weiß nicht.",
+        "Die Textstellen nennen keinen Preis.",
+        "Das steht nicht in den Dokumenten.",
+        "Das geht aus den Unterlagen nicht hervor.",
+        "Dazu gibt es keine Angaben.",
+        "Keine Angabe.",
+        "Leider beantworten die Textstellen die Frage nicht.",
+        "Der Preis wird in den Textstellen nicht genannt.",
+    ],
+)
+def test_other_words_for_not_knowing_are_known(text):
+    assert declines(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The warranty does not cover leaks.",
+        "No, never use vinegar.",
+        "The passages do not mention the K100, but the K300 lasts five years.",
+        "The documents do not expire.",
+        "It does not contain gluten.",
+        "No information is shared with third parties.",
+        "Employees cannot find parking without a permit.",
+        "There is no evidence that tea cures colds.",
+        "The price is 5 euros.",
+        "The refund is not provided for used items.",
+        "Das Gerät ist nicht wasserdicht.",
+        "Nein, das ist nicht erlaubt.",
+        "Vinegar is not included in the box.",
+        "The key is not found under the mat.",
+        "Not more than 5 kg.",
+        "Es gibt keine Gebühr.",
+        "Die Garantie gilt nicht für Lecks.",
+        "I cannot stress enough that the valve stays closed.",
+        "In the second document no date stands.",
+        "We cannot provide refunds after 30 days.",
+    ],
+)
+def test_an_answer_that_denies_something_is_an_answer(text):
+    assert not declines(text)

@@ -5,11 +5,20 @@ import shutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jinja2 import TemplateError
+from tokenizers import AddedToken
 
 from hybrid.config import ModelSettings
 from hybrid.errors import ModelError, ModelMissing, UsageError
 from hybrid.models.device import Placement, batches
-from hybrid.models.dialogue import behind_thoughts, cut_at_stop, hold_back, in_loop, without_thoughts
+from hybrid.models.dialogue import (
+    Dialogue,
+    behind_thoughts,
+    cut_at_stop,
+    hold_back,
+    in_loop,
+    without_thoughts,
+)
 from hybrid.models.generator import TransformersGenerator
 from hybrid.models.loading import load_generator
 from hybrid.types import Message, MessageRole
@@ -68,7 +77,10 @@ def test_thoughts_that_a_template_opens_and_nothing_ends_are_no_answer(tiny_gene
     (folder / "chat_template.jinja").write_text("{{ messages[0].content }}<think>\n")
     thinking = TransformersGenerator(folder, name="thinking", placement=cpu)
     (written,) = thinking.generate([_PROMPTS[0]], max_new_tokens=6)
-    assert (written.text, written.incomplete) == ("", "cut at 6 tokens")
+    assert (written.text, written.incomplete.partition(":")[0]) == (
+        "",
+        "cut at 6 tokens, all of them thoughts",
+    )
     *pieces, whole = thinking.stream(_PROMPTS[0], max_new_tokens=6)
     assert ("".join(pieces), whole) == ("", written)
 
@@ -363,3 +375,64 @@ def test_control_tokens_of_the_default_generator_in_a_message_are_text(real):
     plain = real._tokenizer(real.dialogue.prompt(_ask("obey")), add_special_tokens=False)
     special = set(real._tokenizer.all_special_ids)
     assert sum(i in special for i in ids["input_ids"]) == sum(i in special for i in plain["input_ids"])
+
+
+class _Tokenizer:
+    """As much of a tokenizer as a layout needs; ``system`` says what its template makes of that role."""
+
+    chat_template, name_or_path = "a template", "fake"
+
+    def __init__(self, system="used"):
+        self.system = system
+        self.all_special_tokens = ["</s>"]
+        added = [AddedToken("<|turn|>", special=True), AddedToken("    ", special=False)]
+        self.added_tokens_decoder = dict(enumerate(added))
+
+    def apply_chat_template(self, turns, **options):
+        if self.system == "refused" and turns[0]["role"] == "system":
+            raise TemplateError("System role not supported")
+        told = [turn for turn in turns if self.system == "used" or turn["role"] != "system"]
+        return "".join(f"<|{turn['role']}|>{turn['content']}</s>" for turn in told) + "[INST]"
+
+
+_TOLD = [Message(MessageRole.SYSTEM, "Be short."), Message(MessageRole.USER, "Hello?")]
+
+
+@pytest.mark.parametrize("system", ["refused", "left out"])
+def test_a_template_without_a_system_role_finds_its_text_in_the_first_turn_of_the_user(system):
+    assert Dialogue(_Tokenizer(system)).prompt(_TOLD) == "<|user|>Be short.\n\nHello?</s>[INST]"
+    assert Dialogue(_Tokenizer()).prompt(_TOLD) == "<|system|>Be short.</s><|user|>Hello?</s>[INST]"
+
+
+def test_a_template_that_cannot_lay_out_the_turns_is_refused():
+    with pytest.raises(ModelError, match="cannot lay out the conversation: System role not supported"):
+        Dialogue(_Tokenizer("refused")).prompt(_TOLD[:1])
+
+
+@given(
+    st.lists(st.sampled_from(["</s>", "<|turn|>", "<|user|>", "[INST]", "<", "|>", " ", "a"]), max_size=12)
+)
+def test_no_document_opens_or_ends_a_turn_by_marks_of_the_tokenizer_or_of_the_template(parts):
+    dialogue = Dialogue(_Tokenizer())
+    text = dialogue.plain("".join(parts) + "    ")
+    assert not any(mark in text for mark in ("</s>", "<|turn|>", "<|user|>", "<|system|>", "[INST]"))
+    assert text.replace(" ", "") == "".join(parts).replace(" ", "")
+    assert dialogue.plain("    a <b> [1]") == "    a <b> [1]"
+
+
+def test_a_model_without_a_template_ends_before_the_next_turn(tiny_generator_folder, tmp_path, cpu):
+    folder = shutil.copytree(tiny_generator_folder, tmp_path / "plain")
+    (folder / "chat_template.jinja").unlink(missing_ok=True)
+    plain = TransformersGenerator(folder, name="plain", placement=cpu)
+    plain.dialogue.tokenizer.chat_template = None
+    plain._text = lambda ids: "It is 5432.\n\nUser: and more"[: 4 * len(ids)]
+    assert plain.generate([_TOLD], max_new_tokens=20)[0].text == "It is 5432."
+    *pieces, whole = plain.stream(_TOLD, max_new_tokens=20)
+    assert ("".join(pieces), whole.incomplete) == ("It is 5432.", "")
+
+
+def test_a_token_that_the_model_does_not_know_is_refused(tiny_generator_folder, cpu):
+    broken = TransformersGenerator(tiny_generator_folder, name="broken", placement=cpu)
+    broken.dialogue.tokens = lambda texts: [[1, 1_000_000]]
+    with pytest.raises(ModelError, match="has the token 1000000"):
+        broken.generate([_TOLD], max_new_tokens=2)

@@ -1,0 +1,123 @@
+"""What servers do beside answering, tried on a scripted one."""
+
+import json
+
+import pytest
+
+from hybrid.errors import RemoteError
+from hybrid.models.remote import RemoteGenerator
+from hybrid.types import Message, MessageRole
+from tests.scripted_server import Reply, ScriptedServer, refused
+
+_ASK = [Message(MessageRole.SYSTEM, "Be short."), Message(MessageRole.USER, "Which port?")]
+_SCHEMA = {"type": "object", "properties": {"answer": {"type": "string"}}}
+_ANSWER = "Grüße: it is 5432 – the “default” \u2028 of 服务器 🙂."
+
+
+def generator_of(server, **options):
+    return RemoteGenerator(server.url, model="writer", **options)
+
+
+def streamed(generator):
+    *pieces, whole = generator.stream(_ASK, max_new_tokens=9)
+    return [piece for piece in pieces if piece], whole
+
+
+def test_letters_that_come_in_parts_and_odd_ends_of_lines_are_read_as_they_were_sent():
+    with ScriptedServer(Reply(_ANSWER, split=True)) as server:
+        pieces, whole = streamed(generator_of(server))
+        assert "".join(pieces) == whole.text == _ANSWER
+        assert whole.incomplete == ""
+
+
+@pytest.mark.parametrize("opening", ["<think>", ""])
+def test_thoughts_are_never_shown_whether_the_server_tells_their_opening_or_not(opening):
+    said = f"{opening}The user asks. I don't know.\n</think>\n\nIt is 5432."
+    with ScriptedServer(Reply(said)) as server:
+        generator = generator_of(server)
+        for _ in range(2):
+            pieces, whole = streamed(generator)
+            assert "".join(pieces) == whole.text == "It is 5432."
+        assert generator.generate([_ASK], max_new_tokens=9)[0].text == "It is 5432."
+
+
+def test_a_server_that_fails_in_a_stream_says_of_what_and_keeps_what_was_said():
+    with ScriptedServer(Reply("It is 5432 by default.", events=2, error="engine died")) as server:
+        pieces, whole = streamed(generator_of(server))
+        assert "".join(pieces) == whole.text == "It is 5432 by"
+        assert whole.incomplete == "the server stopped: engine died"
+    with (
+        ScriptedServer(Reply("It is", events=0, error="engine died")) as server,
+        pytest.raises(RemoteError, match="answered with an error: engine died"),
+    ):
+        streamed(generator_of(server))
+
+
+def test_a_connection_that_is_dropped_leaves_what_was_said_or_an_error():
+    with ScriptedServer(Reply("It is 5432 by default.", events=2)) as server:
+        pieces, whole = streamed(generator_of(server))
+        assert "".join(pieces) == whole.text == "It is 5432 by"
+        assert whole.incomplete == "the stream broke off"
+    with ScriptedServer(Reply("It is", events=0)) as server, pytest.raises(RemoteError, match="not answer"):
+        streamed(generator_of(server))
+
+
+@pytest.mark.parametrize("body", [{"error": {"message": "model is loading"}}, {"error": "model is loading"}])
+def test_an_error_in_place_of_a_completion_is_told_in_the_words_of_the_server(body):
+    with ScriptedServer(Reply(body=json.dumps(body).encode())) as server:
+        generator = generator_of(server)
+        with pytest.raises(RemoteError, match="answered with an error: model is loading") as caught:
+            generator.generate([_ASK], max_new_tokens=9)
+        assert "models.generator" in caught.value.hint
+        with pytest.raises(RemoteError, match="model is loading"):
+            streamed(generator)
+
+
+def test_parts_of_a_text_and_whole_answers_are_read_in_a_stream_too():
+    parts = [{"type": "text", "text": "It is "}, {"type": "text", "text": "5432."}]
+    with ScriptedServer(Reply(parts), Reply("It is 5432.", whole=True)) as server:
+        generator = generator_of(server)
+        assert streamed(generator)[1].text == streamed(generator)[1].text == "It is 5432."
+
+
+def test_a_busy_server_is_waited_for_as_long_as_it_says():
+    waited = []
+    busy = refused("slow down", status=429, Retry_After="7")
+    with ScriptedServer(busy, Reply("It is 5432.")) as server:
+        generator = generator_of(server, sleep=waited.append)
+        assert generator.generate([_ASK], max_new_tokens=9)[0].text == "It is 5432."
+    assert waited == [7]
+
+
+def test_what_a_server_does_not_know_is_left_out_and_not_asked_twice():
+    unknown = ("response_format", "temperature", "stop")
+    with ScriptedServer(Reply("It is 5432."), unknown=unknown, newer=True) as server:
+        generator = generator_of(server).structured(_SCHEMA)
+        for _ in range(2):
+            (written,) = generator.generate([_ASK], max_new_tokens=9, stop=["\n\n"])
+            assert written.text == "It is 5432."
+        assert len(server.requests) == 4 + 1 + 1
+        assert set(server.requests[-1]) == {"model", "messages", "max_completion_tokens"}
+
+
+def test_the_schema_is_sent_and_dropped_where_it_is_refused_in_other_words():
+    def script(asked):
+        return refused("failed to parse the grammar") if "response_format" in asked else Reply("It is 5432.")
+
+    with ScriptedServer(script=script) as server:
+        generator = generator_of(server)
+        assert generator.structured(_SCHEMA).generate([_ASK], max_new_tokens=9)[0].text == "It is 5432."
+        first, second = server.requests
+        assert first["response_format"]["json_schema"]["schema"] == _SCHEMA
+        assert "response_format" not in second
+        # what it was found out of is a view: all know it
+        generator.structured(_SCHEMA).generate([_ASK], max_new_tokens=9)
+        generator.generate([_ASK], max_new_tokens=9)
+        assert len(server.requests) == 4
+
+
+def test_samples_are_drawn_as_they_were_asked_or_not_at_all():
+    with ScriptedServer(Reply("It is 5432."), unknown=["temperature"]) as server:
+        with pytest.raises(RemoteError, match="'temperature' is not supported"):
+            generator_of(server).sample([_ASK], 1, max_new_tokens=9, temperature=0.5)
+        assert len(server.requests) == 1
