@@ -66,7 +66,7 @@ _PERSON = (
 )
 # What is asked for, and what a sentence that has it looks like; the first that fits counts.
 _KINDS = (
-    (r"\bhow (?:many|much) (?:time)\b|\bhow (?:long|often|soon|quickly|old)\b|\b(?:period|duration|deadline|time limit|interval)\b"
+    (r"\bhow (?:many|much) (?:time)\b|\bhow (?:long|often|soon|quickly|old)\b|\b(?:period|duration|deadline|time limit|interval|longer|shorter)\b"
      r"|\bwie (?:lange|oft|alt)\b|frist\b", _TIME + r"|\b(?:once|twice|daily|weekly|monthly|yearly|annually|every)\b"),
     (r"\bhow (?:heavy|much (?:does|do) .* weigh)\b|\bweighs?\b|\bweight\b|\bheav(?:y|ier|iest)\b",
      rf"{_COUNT}\s*(?:kg|g|mg|lbs?|pounds?|tonnes?|t|oz|grams?|kilograms?)\b"),
@@ -80,7 +80,8 @@ _KINDS = (
     (r"\bhow (?:many|much)\b|\b(?:number|percentage|percent|share|rate|amount|maximum|minimum|limit|size|age|port|default value)\b"
      r"|\bwie ?viele?\b", _COUNT + r"|\b(?:half|twice|once|double|none|no)\b"),
     (r"\b(?:which|what)\b(?: \w+)? (?:version|firmware|release|update|revision)\b", r"\d+\.\d+"),
-    (r"\b(?:which|what|in which|under which) (?:section|clause|paragraph|chapter|article|rule|part)\b", r"§|\d"),
+    (r"\b(?:which|what|in which|under which) (?:section|clause|paragraph|chapter|article|rule|part)\b",
+     r"^(?:§|section|clause|paragraph|chapter|article|rule|part)?\s?(?:\d+(?:\.\d+)*|(?-i:[IVX]+))[.):]?\s"),
     (r"\b(?:e-?mail|address)\b.*\?|\bwrite to\b", r"\S@\S|\b\d{4,5}\b|street|road|https?:"),
     (r"\b(?:phone|telephone|extension|call)\b.*\?", r"\d{3,}"),
     (r"\b(?:who|whom|whose)\b|\bwer\b|\bwen\b|\bwem\b", _PERSON),
@@ -92,7 +93,7 @@ _ASKS = [(re.compile(asks), re.compile(found, re.IGNORECASE)) for asks, found in
 # What columns are called that hold it.
 _COLUMNS = (
     (r"\bhow much\b|\bprice\b|\bcosts?\b|kostet\b", "price cost fee amount"),
-    (r"\bhow (?:long|soon|quickly)\b|\bwie lange\b", "duration time period"),
+    (r"\bhow (?:long|soon|quickly)\b|\blonger\b|\bshorter\b|\bwie lange\b", "duration time period"),
     (r"\bhow heavy\b|\bweigh", "weight"),
     (r"\bwhat time\b", "time hours from until"),
     (r"\bwhen\b|\bwhat (?:day|date)\b|\bwann\b", "date when day time due"),
@@ -188,6 +189,7 @@ class Asked:
         amounts: what is told in it, such as "after 7 years".
         words: the stems of its content words.
         columns: what columns may be called that hold the thing asked for.
+        sides: the things that are compared.
     """
 
     text: str
@@ -199,11 +201,17 @@ class Asked:
     amounts: tuple[Quantity, ...]
     words: tuple[str, ...]
     columns: str
+    sides: tuple[str, ...] = ()
 
     @property
     def with_columns(self) -> str:
         """Return the question and what columns are called that hold what it asks for."""
         return f"{self.text} {self.columns}"
+
+    @property
+    def lists(self) -> bool:
+        """Tell whether it asks for all things of a kind: which methods, what documents."""
+        return bool(re.match(r"(?:which|what|name|list|welche)\b (?:\w+ ){0,2}?(?:\w{3,}[^s\W]s|\w+en)\b", self.text.lower()))
 
     @property
     def several(self) -> bool:
@@ -234,7 +242,24 @@ def read_question(question: str) -> Asked:
         tuple(told),
         _words(question, codes),
         next((names for asks, names in _COLUMNS if re.search(asks, lowered)), ""),
+        _sides(lowered) if form is Form.COMPARISON else (),
     )
+
+
+def _sides(lowered: str) -> tuple[str, ...]:
+    """Return the two things that a question compares, without articles."""
+    for pattern in _SIDES:
+        if found := pattern.search(lowered):
+            return found["one"].strip(), found["other"].strip()
+    return ()
+
+
+_ARTICLE = r"(?:the |an? |der |die |das |ein(?:e|er|em|en)? )?"
+_SIDES = (
+    re.compile(rf"\b(?:between|zwischen) {_ARTICLE}(?P<one>.+?) (?:and|und) {_ARTICLE}(?P<other>.+?)\W*$"),
+    re.compile(rf"(?:[,:–-]|\bcompare|\bthan) {_ARTICLE}(?P<one>[^,:]+?) (?:or|and|with|to|versus|vs\.?|oder) {_ARTICLE}(?P<other>[^,:]+?)\W*$"),
+    re.compile(rf"(?P<one>[\w-]+(?: [\w-]+)?) (?:or|versus|vs\.?|oder) {_ARTICLE}(?P<other>[\w-]+(?: [\w-]+)?)\W*$"),
+)
 
 
 def _words(question: str, codes: Sequence[str]) -> tuple[str, ...]:

@@ -24,13 +24,16 @@ from hybrid.types import CELLS, Hit, Span
 _WORDS, _WIDER, _OWN = 0.4, 0.4, 0.5
 _PASSAGE = 0.7
 _KIND = 0.5
-# Two facts say the same of one thing from so great a share of their words, and of the score of the best one.
-_ALIKE_WORDS, _SAME = 0.6, 0.8
+# Two facts say the same of one thing from so great a share of their words, and of the score of the best one;
+# smaller ones where the documents are versions of one.
+_ALIKE_WORDS, _SAME = (0.6, 0.4), (0.8, 0.65)
 _ASIDE, _OTHER = 1.0, 0.5
 # What the heading has, a fact below it has less surely.
 _ABOVE = 0.9
 _NAMED = 1.0
 _CODED = 1.5
+# Of two things that are compared, this share of the question must be said by both together.
+_TOGETHER = 0.5
 _CODE_UNHELD, _NAME_UNHELD, _UNCOUNTED = 0.3, 0.15, 0.1
 # A name that stands in the document but not with the fact counts for so much.
 _ELSEWHERE = 0.7
@@ -55,6 +58,9 @@ _FIELD = re.compile(r"(?P<name>[^\n:|]{1,60}): ?(?P<value>[^\n]*)")
 _NUMBERING = re.compile(r"^(?:\d{1,2}[.)]|§ ?\d+|[A-Z][.)]|\d{1,2}(?:\.\d{1,2})+)\s+(?=[^\W\d])")
 _ENTRY = re.compile(r"(?P<label>[^\W\d][\w /-]{1,30}): (?P<value>.{1,60})")
 _ENDS = re.compile(r"[.:;,!?]\s*$")
+_PAIR = re.compile(r"\b(?:the two|both)\b")
+_YEAR_MONTH = re.compile(r"(?<!\d)((?:19|20)\d\d)(?:[-_.](0[1-9]|1[0-2]))?(?!\d)")
+_VALID = re.compile(r"\b(?:valid|effective|in force|as of|from|since|updated|revised|gültig|stand)\b\D{0,30}?(?:\d{1,2} \w+ )?((?:19|20)\d\d)", re.IGNORECASE)
 _LEANS = word_set("it he she they this that these those there then")
 _BECAUSE = re.compile(
     r"\b(?:because|due to|caused by|owing to|as a result|since|therefore|so that|reason|root cause|cause[ds]?|led to"
@@ -138,9 +144,13 @@ def extract(
         for place in order[:8]: print("   %.2f rel %.2f | %s | %s" % (scores[place], relevances[place], facts[place].passage.title, facts[place].text[:90]))
     chosen = _compose(asked, facts, scores, order, words, sentences)
     best = facts[order[0]]
-    about = " ".join(sources.values()) if asked.form is Form.COMPARISON else sources[best.passage.source]
+    both = _compared(asked, facts, order, words) if asked.form is Form.COMPARISON else []
+    about = " ".join(sources.values()) if both else sources[best.passage.source]
     uncounted = _UNCOUNTED * (bool(asked.counted) and _fits_kind(asked, best) < _ABOVE)
     uncounted += _UNCOUNTED * _is_other(best, words, asked)
+    if both:
+        together = words.share(" ".join(fact.wider for fact in both))
+        relevances[order[0]] = max(float(relevances[order[0]]), (1 + together) / 2 if together >= _TOGETHER else 0.0)
     relevance = float(relevances[order[0]]) - _unheld(asked, about) - uncounted
     return Extract(tuple(chosen), float(np.clip(relevance, 0.0, 1.0)))
 
@@ -172,7 +182,7 @@ def _telling(asked: Asked, passage: Passage) -> str:
     """Return the nearest heading below the title of the document that has the kind of thing asked for."""
     if asked.wanted is None or passage.chunk is None:
         return ""
-    numbered = "§" in asked.wanted.pattern
+    numbered = asked.wanted.pattern.startswith("^")
     headings = passage.chunk.headings[1:]
     return next((own for own in reversed(headings) if asked.wanted.search(own if numbered else _NUMBERING.sub("", own))), "")
 
@@ -382,7 +392,8 @@ def _named(asked: Asked, facts: Sequence[_Fact], sources: Mapping[str, str]) -> 
     """Return minus the share of the names of the question that a fact and what stands above it lack."""
     held = [names_held(asked.names, f"{fact.text} {fact.around} {fact.passage.source}") for fact in facts]
     if asked.form is Form.COMPARISON:
-        return np.array([0.0 if own else -1.0 for own in held]) if any(held) else np.zeros(len(facts))
+        of = [own or any(_is_of(side, "", fact) for side in asked.sides) for own, fact in zip(held, facts, strict=True)]
+        return np.array([0.0 if own else -1.0 for own in of]) if any(of) else np.zeros(len(facts))
     near = {source: names_held(asked.names, text) for source, text in sources.items()}
     weight = {name: 2.0 if name in asked.codes else 1.0 for name in frozenset[str]().union(*near.values())}
     total = sum(weight.values()) or 1.0
@@ -404,8 +415,8 @@ def _compose(
     asked: Asked, facts: Sequence[_Fact], scores: Vectors, order: Sequence[int], words: Matcher, most: int
 ) -> list[Cited]:
     best = facts[order[0]]
-    if asked.form is Form.COMPARISON and (both := _compared(asked, facts, order, words)):
-        return both
+    if both := _compared(asked, facts, order, words):
+        return [_cite(asked, fact, words) for fact in both]
     if asked.form is Form.PROCEDURE and (steps := _steps(facts, scores, words)):
         return [steps]
     if (whole := _under_heading(asked, best, words)) is not None:
@@ -425,7 +436,16 @@ def _compose(
             chosen.append(fact)
             covered |= adds
     if most == 1 or len(chosen) == 1:
-        other = next((facts[place] for place in order[1:_COMPARED] if scores[place] >= _SAME * scores[order[0]] and _contradicts(facts[place], best)), None)
+        other = next(
+            (
+                facts[place]
+                for place in order[1:_COMPARED]
+                if scores[place] >= _SAME[_sisters(facts[place], best)] * scores[order[0]]
+                and _contradicts(facts[place], best)
+                and names_held(asked.codes, facts[place].wider) >= names_held(asked.codes, best.wider)
+            ),
+            None,
+        )
         if other is not None:
             return _versions(asked, best, other, words)
     cited = [_cite(asked, fact, words) for fact in chosen]
@@ -446,7 +466,16 @@ def _contradicts(one: _Fact, other: _Fact) -> bool:
     numbers = [{word for word in words if word[0].isdigit()} for words in (here, there)]
     rest = [{word for word in words if not word[0].isdigit()} for words in (here, there)]
     alike = len(rest[0] & rest[1]) / max(min(len(rest[0]), len(rest[1])), 1)
-    return all(numbers) and not numbers[0] & numbers[1] and alike >= _ALIKE_WORDS
+    return all(numbers) and not numbers[0] & numbers[1] and alike >= _ALIKE_WORDS[_sisters(one, other)]
+
+
+def _sisters(one: _Fact, other: _Fact) -> bool:
+    """Tell whether two documents are versions of one by their titles or names."""
+    names = [
+        {word for word in content_words(f"{_document(fact.passage)} {fact.passage.source.rpartition('/')[2]}") if word.isalpha()}
+        for fact in (one, other)
+    ]
+    return 2 * len(names[0] & names[1]) >= max(map(len, names))
 
 
 def _versions(asked: Asked, one: _Fact, other: _Fact, words: Matcher) -> list[Cited]:
@@ -455,7 +484,9 @@ def _versions(asked: Asked, one: _Fact, other: _Fact, words: Matcher) -> list[Ci
     if not all(ages) or ages[0] == ages[1]:
         return [replace(cited, sentence=f"{_document(fact.passage)}: {cited.sentence}") for fact in (one, other) for cited in [_cite(asked, fact, words)]]
     newer, older = (one, other) if ages[0] > ages[1] else (other, one)
-    named = Cited(f"(Older: {_document(older.passage)}.)", Support(older.passage, older.span, 1.0))
+    title = _document(older.passage)
+    told = title if title != _document(newer.passage) else older.passage.source
+    named = Cited(f"(Older: {told}.)", Support(older.passage, older.span, 1.0))
     return [_cite(asked, newer, words), named]
 
 
@@ -465,11 +496,14 @@ def _document(passage: Passage) -> str:
 
 
 def _dated(passage: Passage) -> tuple[int, ...]:
-    """Return the last date in the name, title or headings of a document; nothing where there is none."""
+    """Return the last date in the name, title or headings of a document, or of what it says it is valid from."""
     names = f"{passage.source.replace('_', ' ')} {_headings(passage)}"
-    years = [(int(year), 0) for year in re.findall(r"(?<!\d)((?:19|20)\d\d)(?!\d)", names)]
+    numeric = [(int(year), int(month or 0)) for year, month in _YEAR_MONTH.findall(names)]
+    told = [date for date in dates(names) if date.year]
     versions = [tuple(map(int, found.split("."))) for found in re.findall(r"(?:[Vv]ersion |\bv)(\d+(?:\.\d+)*)", names)]
-    return max(years, default=()) or max(versions, default=())
+    valid = [(int(year), 0) for year in _VALID.findall(passage.text)]
+    found = [*numeric, *((date.year or 0, date.month or 0) for date in told)]
+    return max(found, default=()) or max(versions, default=()) or max(valid, default=())
 
 
 def _cite(asked: Asked, fact: _Fact, words: Matcher) -> Cited:
@@ -579,7 +613,8 @@ def _under_heading(asked: Asked, best: _Fact, words: Matcher) -> Cited | None:
     if best.row or best.heading or asked.form is Form.POLAR or not words.forms:
         return None
     heading = words.share(_section(passage))
-    if heading < 0.5 or heading < words.share(best.text) or len(passage.text.split()) > _LONGEST_PART // 2:
+    least = _ABOUT if asked.lists else 0.5
+    if heading < least or heading < words.share(best.text) or len(passage.text.split()) > _LONGEST_PART // 2:
         return None
     lists = _lists(passage.text)
     if not lists:
@@ -589,21 +624,26 @@ def _under_heading(asked: Asked, best: _Fact, words: Matcher) -> Cited | None:
     return Cited("; ".join(items) + ".", Support(passage, passage.placed(Span(0, len(passage.text))), 1.0))
 
 
-def _compared(asked: Asked, facts: Sequence[_Fact], order: Sequence[int], words: Matcher) -> list[Cited]:
-    """Return for each of the things that are compared what is said of it."""
-    names = [name for name in asked.names if name in asked.codes] or list(asked.names)
-    found: list[tuple[str, _Fact]] = []
-    for name in names[:3]:
-        rest = [other for other in names if other != name]
-        for place in order:
-            fact = facts[place]
-            there = f"{fact.text} {fact.around} {fact.passage.source}"
-            if names_held([name], there) and (not names_held(rest, there) or names_held([name], fact.text)):
-                found.append((name, fact))
-                break
-    if len({fact.span for _, fact in found}) < 2:
-        return []
-    return [_cite(asked, fact, words) for _, fact in found]
+def _compared(asked: Asked, facts: Sequence[_Fact], order: Sequence[int], words: Matcher) -> list[_Fact]:
+    """Return for each of the things that are compared what is said of it; nothing where one is not found."""
+    found: list[_Fact] = []
+    for side, other in zip(asked.sides, reversed(asked.sides), strict=False):
+        best = next((facts[place] for place in order if _is_of(side, other, facts[place])), None)
+        if best is None or any(fact.span == best.span and fact.passage.source == best.passage.source for fact in found):
+            return []
+        found.append(best)
+    if not asked.sides and _PAIR.search(asked.text.lower()):
+        rows = [facts[place] for place in order if facts[place].row and not _is_other(facts[place], words, asked)]
+        found = [fact for fact in rows if fact.row and rows[0].row and fact.row.columns == rows[0].row.columns][:2]
+    return found if len(found) == 2 else []
+
+
+def _is_of(side: str, other: str, fact: _Fact) -> bool:
+    """Tell whether a fact is about one of two things, and not only about the other."""
+    here = set(content_words(f"{fact.wider} {fact.around} {fact.passage.source}"))
+    mine, theirs = set(content_words(side)), set(content_words(other))
+    mine, theirs = mine - theirs or mine, theirs - mine or theirs
+    return mine <= here and (not theirs <= here or mine <= set(content_words(fact.text)))
 
 
 def _verdict(asked: Asked, fact: _Fact, words: Matcher) -> str:
