@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-from hybrid.config import GenerationSettings, Reader, Settings, load_settings, settings_dict
+from hybrid.config import WRITER_ROOM, GenerationSettings, Reader, Settings, load_settings, settings_dict
 from hybrid.errors import ConfigError, UsageError
 from hybrid.files import hash_file, hash_text, valid_utf8
 from hybrid.generation.answering import Answerer
@@ -147,7 +147,7 @@ class DomainArm:
             # under whatever name, a prompt is what its digest says
             "generation": _text(generation, without="prompt"),
             "retrieval": _text(self.spec.settings.retrieval),
-            "embedder": " ".join(self.retriever.embedder.fingerprint.identity),
+            "embedder": self.retriever.embedder.fingerprint.line,
             "reranker": _reranker_text(self.spec, self.retriever.reranker),
             "index_generation": index.manifest.generation,
             "index_digest": hash_file(index.folder / "manifest.json"),
@@ -266,6 +266,8 @@ def parse_arm(text: str, settings: Settings) -> ArmSpec:
         names.append(f"{name}={value}")
     if "prompt" in named and "reader" not in named and values["generation"]["reader"] == Reader.EXTRACTIVE:
         values["generation"]["reader"] = Reader.GENERATOR
+    if "reader" in named and values["generation"]["reader"] == Reader.WRITER:
+        values["generation"] |= {key: room for key, room in WRITER_ROOM.items() if key not in named}
     # what names every key wins over all other sources
     return ArmSpec(":".join(names), arm, load_settings(values, file=_NO_FILE, environment={}))
 

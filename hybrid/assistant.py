@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from hybrid.documents.principals import Principals
 from hybrid.errors import IndexError_, UsageError
 from hybrid.files import folder_lock, is_name
 from hybrid.generation.prompts import load_followup_prompt
+from hybrid.generation.talk import Shelf, hear, reply
 from hybrid.index import ExternalStore, Manifest, is_restricted, rollback
 from hybrid.index.external import withdraw
 from hybrid.index.generations import current
@@ -29,7 +30,6 @@ from hybrid.routing.abstention import AnswerScore, Risk
 from hybrid.routing.bounds import ArmBound, BoundArm, bound_arm, fit_bound, save_bound
 from hybrid.routing.choice import ArmChooser
 from hybrid.routing.followups import Conversation, rewritten, standalone, understood
-from hybrid.text.rows import Spoken, spoken
 from hybrid.types import Answer, Arm, ArmRoute, Document, Hit, Message, Question
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from hybrid.grounding.judge import Grounder, Grounding
     from hybrid.grounding.sampling import Uncertainty
     from hybrid.grounding.service import ScorerCalibrated
-    from hybrid.grounding.values import ClaimVerdict, Excerpt
     from hybrid.questions.sets import QuestionSets
     from hybrid.routing.arms import ArmRouterCard
     from hybrid.tuning import Adaptation
@@ -185,7 +184,7 @@ class Assistant:
             IndexMismatch: the domain was built with another embedder or from another folder.
             IndexLocked: another process is writing the domain.
         """
-        ingestor = dataclasses.replace(self._ingestor, principals=principals)
+        ingestor = replace(self._ingestor, principals=principals)
         return ingestor.ingest(Path(folder), rebuild=rebuild, progress=progress)
 
     def estimate(self, folder: str | Path, *, rebuild: bool = False) -> IngestEstimate:
@@ -290,19 +289,22 @@ class Assistant:
         as_user: str | Sequence[str] | None = None,
     ) -> list[Answer]:
         """Answer several questions in batches, as ``ask`` does each."""
-        asked, principals = _asked(questions), principals_of(as_user)
+        answers: dict[int, Answer] = {}
+        for place, text in enumerate(questions):
+            if (said := self._small_talk(text, arm, as_user)) is not None:
+                answers[place] = said
+        open_ended = [place for place in range(len(questions)) if place not in answers]
+        asked, principals = _asked([questions[place] for place in open_ended]), principals_of(as_user)
         routes = self._routes(asked, arm, where, as_user)
         named = [arm if route is None else route.arm or None for route in routes]
-        answers: dict[int, Answer] = {}
         for one in dict.fromkeys(named):
             places = [place for place, name in enumerate(named) if name == one]
             serving = self._bound(self._asked_by(as_user, one))
             found = serving.answer_all([asked[place] for place in places], where=where, principals=principals)
-            answers |= {
-                place: dataclasses.replace(answer, arm_route=routes[place])
-                for place, answer in zip(places, found, strict=True)
-            }
-        return [answers[place] for place in range(len(asked))]
+            for place, answer in zip(places, found, strict=True):
+                own = questions[open_ended[place]]
+                answers[open_ended[place]] = replace(answer, question=own, arm_route=routes[place])
+        return [answers[place] for place in range(len(questions))]
 
     def stream(
         self,
@@ -315,17 +317,39 @@ class Assistant:
     ) -> Iterator[str | Answer]:
         """Return the answer of ``ask`` in pieces of text, and at last as an ``Answer``."""
         meant = self.standalone(question, history)
+        if (said := self._small_talk(meant, arm, as_user)) is not None:
+            return iter((said.text, said))
         (asked,) = _asked([meant])
         (route,) = self._routes([asked], arm, where, as_user)
         named = arm if route is None else route.arm or None
         serving = self._bound(self._asked_by(as_user, named))
         parts = serving.stream(asked, where=where, principals=principals_of(as_user))
         return (
-            understood(dataclasses.replace(part, arm_route=route), question, meant)
-            if isinstance(part, Answer)
-            else part
+            understood(replace(part, arm_route=route), question, meant) if isinstance(part, Answer) else part
             for part in parts
         )
+
+    def shelf(self, as_user: str | Sequence[str] | None = None) -> Shelf:
+        """Return the titles of the documents, of those that a user may read.
+
+        Raises:
+            UsageError: no user, and a document says who may read it.
+            IndexMissing: nothing was indexed yet.
+        """
+        self.require_user(as_user)
+        return Shelf(self.domain, tuple(self.retriever.index.titles(principals=principals_of(as_user))))
+
+    def _small_talk(
+        self, text: str, arm: Arm | str | None, as_user: str | Sequence[str] | None
+    ) -> Answer | None:
+        """Return what is said to what is no question, where the arm answers from documents; else None."""
+        heard = hear(text)
+        if heard.act is None or not self._spec(arm).retrieves:
+            return None
+        shelf = self.shelf(as_user)
+        # a greeting with a slip may be a word of the documents
+        known = self.retriever.index.word_shares(" ".join(heard.slips)) if heard.slips else {}
+        return None if any(known.values()) else reply(heard, text, [shelf])
 
     def check(self, answer: Answer) -> Grounding | None:
         """Judge what an answer asserts, claim by claim, against the passages it was given.
@@ -340,14 +364,7 @@ class Assistant:
             UsageError: the settings name a scorer that there is not.
             ModelMissing: its weights are nowhere.
         """
-        if answer.abstained or not answer.hits:
-            return None
-        chunks = [hit.chunk for hit in answer.hits]
-        read = [spoken(chunk.text, chunk.caption, chunk.columns) for chunk in chunks]
-        grounding = self.grounder.ground(answer.text, [passage.text for passage in read])
-        return dataclasses.replace(
-            grounding, verdicts=tuple(_in_chunks(verdict, read) for verdict in grounding.verdicts)
-        )
+        return self.grounder.check(answer) if answer.hits and not answer.abstained else None
 
     def uncertainty(
         self, answer: Answer, *, samples: int = 5, temperature: float = 0.5, seed: int = 0
@@ -647,8 +664,11 @@ class Assistant:
         shutil.rmtree(self.folder)
 
     def _serving(self, arm: Arm | str | None) -> DomainArm:
+        return self._arms.serving(self._spec(arm))
+
+    def _spec(self, arm: Arm | str | None) -> ArmSpec:
         decided = self.decided if arm is None else None
-        return self._arms.serving(decided or parse_arm(Arm.RAG if arm is None else arm, self.settings))
+        return decided or parse_arm(Arm.RAG if arm is None else arm, self.settings)
 
     def _bound(self, serving: DomainArm) -> DomainArm | BoundArm:
         return bound_arm(self.folder, serving, lambda: self.grounder)
@@ -705,18 +725,8 @@ def principals_of(as_user: str | Sequence[str] | None) -> tuple[str, ...] | None
     return (as_user,) if isinstance(as_user, str) else None if as_user is None else tuple(as_user)
 
 
-def _in_chunks(verdict: ClaimVerdict, read: Sequence[Spoken]) -> ClaimVerdict:
-    """Return a verdict on what was read of chunks with its evidence where it stands in them."""
-
-    def placed(evidence: Excerpt) -> Excerpt:
-        spans = tuple(read[evidence.passage].origin(span) for span in evidence.spans)
-        return dataclasses.replace(evidence, spans=spans, beside=evidence.beside and placed(evidence.beside))
-
-    return dataclasses.replace(verdict, evidence=verdict.evidence and placed(verdict.evidence))
-
-
 def _asked(texts: Sequence[str]) -> list[Question]:
     """Return texts as questions without gold."""
     if not all(text.strip() for text in texts):
         raise UsageError("the question is empty", hint='ask something: hybrid ask "..."')
-    return [Question(str(number), text) for number, text in enumerate(texts, start=1)]
+    return [Question(str(number), hear(text).question) for number, text in enumerate(texts, start=1)]

@@ -13,12 +13,14 @@ import numpy as np
 
 from hybrid.arms import Contender
 from hybrid.config import DecisionSettings, Settings
+from hybrid.decision import wording
+from hybrid.decision.planning import prospect
 from hybrid.decision.replay import write_table
 from hybrid.decision.sequential import Contest, decide_sequentially
 from hybrid.decision.values import Decision, Gate, Policy
 from hybrid.decision.verdict import Measures, decide
 from hybrid.errors import ModelError, UsageError
-from hybrid.evaluation.covered import ANSWER_WORDS, BIAS, uncovered
+from hybrid.evaluation.covered import ANSWER_WORDS, BIAS, DISAGREEMENT, Uncovered, uncovered
 from hybrid.evaluation.experiment import Experiment, Progress, begin, opened, silent
 from hybrid.evaluation.outcomes import ArmCost, Outcome
 from hybrid.evaluation.scores import METRICS, Scores, ScoreTable
@@ -109,21 +111,35 @@ class Comparison:
             "source of its own: if several are about one, the intervals are too narrow. Add `source`."
         )
 
-    def _style(self) -> str:
+    @property
+    def _uncovered(self) -> Uncovered | None:
+        """Return how arms or golds are unlike those that the deciding measure was held against people on."""
         if self.decision is None or self.decision.policy.metric not in _JUDGED_BY_FACTS:
+            return None
+        return uncovered(self.summaries, self.questions, self.decision.policy.margin)
+
+    def _style(self) -> str:
+        found = self._uncovered
+        if found is None or self.decision is None:
             return ""
-        found = uncovered(self.summaries, self.questions, self.decision.policy.margin)
-        if found is None:
-            return ""
-        claims = [effect for effect in self.decision.effects if effect.shown]
-        stands = all(min(abs(one.interval.low), abs(one.interval.high)) > BIAS for one in claims)
+        how = "to questions drawn at random, and decide again with --from and --gold"
+        if found.judgements == len(self.questions):
+            how = "which are all, and decide on that with --from"
         return (
             f"`correct` was held against people on answers of {ANSWER_WORDS[0]:.0f} to {ANSWER_WORDS[1]:.0f} "
-            f"words and golds of a few; here {' and '.join(found.reasons)}. Judge {found.judgements} answers "
-            "of each arm by hand, to questions drawn at random, and decide again with --from and --gold. If "
-            f"it were off by {100 * BIAS:.0f} points between the arms, as between the systems that it was "
-            f"tried on, the verdict {'would stand' if stands else 'could turn'}."
-        )
+            f"words of one's own and golds of a few; here {' and '.join(found.reasons)}. Judge "
+            f"{found.judgements} answers of each arm by hand, {how}. "
+            f"{wording.outlook(self.decision, found.judgements, DISAGREEMENT, BIAS)}"
+        ).rstrip()
+
+    def told(self) -> dict[str, object]:
+        """Return for JSON what is told beside the decision: cautions, and what judgements would do to it."""
+        told: dict[str, object] = {"caution": self.caution} if self.caution else {}
+        found = self._uncovered
+        if found is not None and self.decision is not None:
+            then = prospect(self.decision, judgements=found.judgements, disagreement=DISAGREEMENT)
+            told["judging"] = dataclasses.asdict(found) | {"prospect": then and dataclasses.asdict(then)}
+        return told
 
     def figures(self) -> list[list[str]]:
         """Return a table for people: the names of the arms, then a row a metric or cost; ``-`` is unknown."""
@@ -143,7 +159,7 @@ class Comparison:
         about = {"experiment": str(self.folder), "questions": len(self.questions), "judge": self.judge}
         decided: dict[str, object] = {}
         if self.decision is not None:
-            decided = {"decision": report_json(self.decision), "caution": self.caution}
+            decided = {"decision": report_json(self.decision), "caution": self.caution} | self.told()
         return about | {"arms": arms} | decided
 
 
@@ -277,7 +293,7 @@ def write(comparison: Comparison, *, title: str) -> Path:
     folder, decision = comparison.folder, comparison.decision
     if decision is None:
         raise UsageError("there is nothing to report: one arm was run", hint="compare two arms or more")
-    write_json(folder / _DECISION, report_json(decision))
+    write_json(folder / _DECISION, report_json(decision) | comparison.told())
     if comparison.table is not None:
         write_table(folder / _TABLE, comparison.table)
     else:  # that of an earlier run would not be what this decision rests on

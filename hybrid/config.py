@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import json
 import math
 import os
 import tomllib
@@ -16,6 +17,7 @@ from typing import Annotated, Any
 from annotated_types import Ge, Gt, Le, Lt
 
 from hybrid.errors import ConfigError
+from hybrid.files import write_atomic
 from hybrid.trust import Endpoint, refuse_untrusted
 
 CONFIG_FILE = "hybrid.toml"
@@ -276,6 +278,10 @@ _EFFORTS: dict[Effort, dict[str, dict[str, Any]]] = {
 }
 
 
+# What goes with a reader that writes JSON: its form takes room, and so does a model that thinks first.
+WRITER_ROOM: Mapping[str, int] = {"max_new_tokens": 512, "context_tokens": 2_400}
+
+
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """Settings, the source of each key that was set, and the keys that the current folder's file changed."""
@@ -295,7 +301,8 @@ def load_settings(
 
     A variable is ``HYBRID_<SECTION>__<KEY>``, such as ``HYBRID_RETRIEVAL__K=5``, and ``HYBRID_<KEY>`` for
     keys without a section. The user's own file is ``hybrid/hybrid.toml`` below ``$XDG_CONFIG_HOME`` or
-    ``~/.config``; it is trusted, as is one that the user named, and that of the current folder is not.
+    ``~/.config``; it is trusted, as is one that the user named, and that of the current folder is not. Where
+    an endpoint is named and no reader, the endpoint writes.
 
     Args:
         flags: nested like the file; a value of None means "not given".
@@ -318,7 +325,7 @@ def load(
     """Do as ``load_settings`` does, and tell where each key comes from."""
     environment = os.environ if environment is None else environment
     named = file or (Path(environment["HYBRID_CONFIG"]) if "HYBRID_CONFIG" in environment else None)
-    user = _user_file(environment)
+    user = user_file(environment)
     sources = [
         (str(user), _read_file(user, must_be=False) if user else {}),
         (str(named or CONFIG_FILE), _read_file(named or Path(CONFIG_FILE), must_be=named is not None)),
@@ -338,7 +345,11 @@ def load(
     there = _flat(settings_dict(Settings())) | {"documents.exclude": []} | _flat(sources[0][1])
     changed = [key for key, value in given.items() if origins[key] == CONFIG_FILE and value != there[key]]
     refuse_untrusted({key: given[key] for key in changed}, CONFIG_FILE)
-    return Loaded(_validate(_merge(_EFFORTS[effort], merged)), origins, tuple(changed))
+    defaults = dict(_EFFORTS[effort])
+    reader = merged.get("generation", {}).get("reader")
+    if reader == Reader.WRITER or (reader is None and merged.get("models", {}).get("endpoint")):
+        defaults = _merge(defaults, {"generation": {"reader": Reader.WRITER, **WRITER_ROOM}})
+    return Loaded(_validate(_merge(defaults, merged)), origins, tuple(changed))
 
 
 def settings_dict(settings: Settings) -> dict[str, Any]:
@@ -353,7 +364,44 @@ def settings_schema() -> dict[str, Any]:
     return TypeAdapter(Settings).json_schema()
 
 
-def _user_file(environment: Mapping[str, str]) -> Path | None:
+def write_settings(path: Path, values: Mapping[str, Mapping[str, str]]) -> None:
+    """Set keys, by section, in a settings file, and leave all else in it as it is, comments too.
+
+    Raises:
+        ConfigError: it cannot be read, or is laid out so that its lines cannot be edited.
+        StorageError: the disk is full.
+    """
+    before = _read_file(path, must_be=False)
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    for section, keys in values.items():
+        for key, value in keys.items():
+            text = _with_key(text, section, f"{key} = {json.dumps(value)}")
+    try:
+        sound = tomllib.loads(text) == _merge(before, values)
+    except tomllib.TOMLDecodeError:
+        sound = False
+    if not sound:
+        lines = "; ".join(f"{s}.{k} = {json.dumps(v)}" for s, keys in values.items() for k, v in keys.items())
+        raise ConfigError(f"{path} cannot be edited line by line", hint=f"set it yourself: {lines}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, text)
+
+
+def _with_key(text: str, section: str, line: str) -> str:
+    """Return a TOML text with a line in a section, in place of the one with its key."""
+    lines = text.splitlines()
+    heads = [place for place, found in enumerate(lines) if found.lstrip().startswith("[")]
+    begin = next((place for place in heads if lines[place].split("#")[0].strip() == f"[{section}]"), None)
+    if begin is None:
+        return "\n".join([*lines, *([""] if lines else []), f"[{section}]", line, ""])
+    end = min((place for place in heads if place > begin), default=len(lines))
+    key = line.partition("=")[0].strip()
+    same = [place for place in range(begin + 1, end) if lines[place].partition("=")[0].strip() == key]
+    lines[begin + 1 : begin + 1] = [line]
+    return "\n".join([one for place, one in enumerate(lines) if place - 1 not in same] + [""])
+
+
+def user_file(environment: Mapping[str, str]) -> Path | None:
     """Return the user's own file; a folder that is not absolute would be one of the current folder."""
     own = Path(environment.get("XDG_CONFIG_HOME") or Path(environment.get("HOME", "")) / ".config")
     return own / "hybrid" / CONFIG_FILE if own.is_absolute() else None

@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from hybrid.config import ModelSettings, Settings
+from hybrid.config import ModelSettings, Reader, Settings
 from hybrid.errors import HybridError
 from hybrid.files import free_bytes
 from hybrid.index import Index
 from hybrid.index.generations import domains
 from hybrid.models.device import choose_placement, describe_compute
-from hybrid.models.resolve import Origin, cache_folder, how_to_get, is_offline, locate
+from hybrid.models.resolve import Origin, cache_folder, how_to_get, is_offline, is_small, locate
+from hybrid.trust import Secret
 
+_SHOWN = 8
 _LITTLE_SPACE = 2_000_000_000
 _EXTRAS = {"gguf": ("gguf", "accelerate")}
 
@@ -53,7 +55,7 @@ class ConfiguredModel:
 
 def diagnose(settings: Settings) -> list[Diagnosis]:
     """Check Python, device, models, extras, disk and every index."""
-    steps = (_python, _device, _openmp, _models, _extras, _disk, _indexes)
+    steps = (_python, _device, _openmp, _models, _writer, _extras, _disk, _indexes)
     return [found for step in steps for found in step(settings)]
 
 
@@ -113,6 +115,42 @@ def _models(settings: Settings) -> Iterator[Diagnosis]:
         else:
             yield Diagnosis(name, Health.BAD, "missing, and the hub is off", how_to_get(model.name))
     yield Diagnosis("hub", Health.OK, "off" if is_offline(settings.models.offline) else "on")
+
+
+def small_writer(settings: Settings) -> Diagnosis | None:
+    """Return what is to be said of a reader that a small model writes by, None if it is fit to."""
+    models, reader = settings.models, settings.generation.reader
+    if reader is Reader.EXTRACTIVE or models.generator_adapter or not is_small(models.generator):
+        return None
+    return Diagnosis(
+        "reader",
+        Health.NOTE,
+        f"{reader}: {models.generator} has less than a billion parameters, and writes worse than the "
+        "extractive reader quotes unless an adapter for it passed its gate",
+        "leave generation.reader out, or find a larger one: hybrid init",
+    )
+
+
+def _writer(settings: Settings) -> Iterator[Diagnosis]:
+    from hybrid.models.discovery import ask_server
+
+    models, reader = settings.models, settings.generation.reader
+    yield small_writer(settings) or Diagnosis("reader", Health.OK, str(reader))
+    if not models.endpoint or (models.offline and not models.endpoint.is_loopback):
+        return
+    server = ask_server(models.endpoint, key=Secret(os.environ.get("HYBRID_API_KEY", "").strip()))
+    name = f"endpoint {models.endpoint}"
+    if server is None:
+        yield Diagnosis(name, Health.NOTE, "does not list its models", "is it running? hybrid init")
+    elif server.locked:
+        yield Diagnosis(name, Health.BAD, "refuses the key, or wants one", "set $HYBRID_API_KEY")
+    elif models.generator not in server.models and f"{models.generator}:latest" not in server.models:
+        there = ", ".join(server.models[:_SHOWN]) or "none"
+        yield Diagnosis(
+            name, Health.NOTE, f"lists no {models.generator}, but: {there}", "set models.generator"
+        )
+    else:
+        yield Diagnosis(name, Health.OK, f"answers, and has {models.generator}")
 
 
 def _extras(settings: Settings) -> Iterator[Diagnosis]:

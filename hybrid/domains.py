@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 from hybrid.assistant import Assistant, principals_of
 from hybrid.config import Settings, load_settings
 from hybrid.errors import HybridError, IndexMissing, UsageError
+from hybrid.generation.talk import hear, reply
 from hybrid.index import ExternalStore, Index, Scored
 from hybrid.index.generations import domains as indexed_domains
 from hybrid.models import Embedder, Generator, Reranker, Vectors
@@ -58,7 +59,7 @@ class ReadableIndex:
 
 def _embedders(retrievers: Mapping[str, Retriever]) -> dict[str, str]:
     """Return the identity of the embedder of each domain, as the router's file names it."""
-    return {name: " ".join(one.embedder.fingerprint.identity) for name, one in retrievers.items()}
+    return {name: one.embedder.fingerprint.line for name, one in retrievers.items()}
 
 
 def _states(folder: Path, names: Collection[str] = ()) -> tuple[tuple[str, int, int], ...]:
@@ -218,6 +219,8 @@ class Assistants:
             UsageError: an empty question, or an arm that there is not; or no user, and a document says who
                 may read it.
         """
+        if domain is None and (said := self._small_talk(question, as_user)) is not None:
+            return said
         meant, route, chosen = self._placed(question, domain, history, as_user)
         if not chosen:
             return understood(self._declined(question, route), question, meant)
@@ -248,13 +251,16 @@ class Assistants:
         as_user: str | Sequence[str] | None = None,
     ) -> list[Answer]:
         """Answer several questions, those of one domain in batches, in the given order."""
-        routes = [
-            None if domain is not None else self.route(question, as_user=as_user) for question in questions
-        ]
-        chosen = [domain if route is None else route.domain for route in routes]
         answers: dict[int, Answer] = {}
-        for name in dict.fromkeys(chosen):
-            places = [place for place, own in enumerate(chosen) if own == name]
+        routes: dict[int, Route | None] = {}
+        for place, text in enumerate(questions):
+            if domain is None and (said := self._small_talk(text, as_user)) is not None:
+                answers[place] = said
+            else:
+                routes[place] = self._placed(text, domain, (), as_user)[1]
+        chosen = {place: domain or (route.domain if route else "") for place, route in routes.items()}
+        for name in dict.fromkeys(chosen.values()):
+            places = [place for place, own in chosen.items() if own == name]
             if not name:
                 found = [self._declined(questions[place], routes[place]) for place in places]
             else:
@@ -279,6 +285,8 @@ class Assistants:
         as_user: str | Sequence[str] | None = None,
     ) -> Iterator[str | Answer]:
         """Return the answer of ``ask`` in pieces of text, and at last as an ``Answer``."""
+        if domain is None and (said := self._small_talk(question, as_user)) is not None:
+            return iter((said.text, said))
         meant, route, chosen = self._placed(question, domain, history, as_user)
         if not chosen:
             declined = understood(self._declined(question, route), question, meant)
@@ -423,12 +431,24 @@ class Assistants:
         as_user: str | Sequence[str] | None,
     ) -> tuple[str, Route | None, str]:
         """Return what a question asks with the turns before it, its route if none was named, its domain."""
-        meant = question.strip()
+        meant = hear(question).question
         if history:
             self._require_some(there := self.domains)
             meant = self[domain or there[0]].standalone(question, history)
         route = None if domain is not None else self.route(meant, as_user=as_user)
         return meant, route, domain or (route.domain if route else "")
+
+    def _small_talk(self, text: str, as_user: str | Sequence[str] | None) -> Answer | None:
+        """Return what is said to what is no question, None to a question."""
+        heard = hear(text)
+        if heard.act is None:
+            return None
+        there = self._retrievers()
+        shelves = [self[name].shelf(as_user) for name in there]
+        # a greeting with a slip may be a word of the documents
+        slips = " ".join(heard.slips)
+        known = any(share for one in there.values() for share in one.index.word_shares(slips).values())
+        return None if known else reply(heard, text, shelves)
 
     def _declined(self, question: str, route: Route | None) -> Answer:
         said = f"None of these domains covers the question: {', '.join(self.domains)}."

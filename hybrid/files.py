@@ -14,9 +14,11 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from hybrid.errors import IndexCorrupt, IndexLocked, StorageError
+from hybrid.errors import IndexCorrupt, IndexLocked, StorageError, UsageError
+
+T = TypeVar("T")
 
 # What every file system takes, with an ending of ours.
 _NAME_BYTES = 200
@@ -150,6 +152,34 @@ def finite(value: object) -> object:
     if isinstance(value, Mapping):
         return {key: finite(inner) for key, inner in value.items()}
     return [finite(inner) for inner in value] if isinstance(value, (list, tuple)) else value
+
+
+def checked(kind: type[T], value: object, place: str, *, hint: str) -> T:
+    """Return what JSON gave as a value of this kind, no field of it turned into another type.
+
+    Raises:
+        UsageError: it is none; the message says where, and which key is wrong.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(kind).validate_json(json.dumps(value), strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise UsageError(f"{place} is damaged: `{key}`: {first['msg']}", hint=hint) from error
+
+
+def of_schema(content: object, schema: int, place: str, *, hint: str) -> dict[str, Any]:
+    """Return what a file of ours says beside its schema.
+
+    Raises:
+        UsageError: it is of another schema, or of none.
+    """
+    found = content.get("schema") if isinstance(content, dict) else None
+    if not isinstance(content, dict) or found != schema:
+        raise UsageError(f"{place} is of schema {found!r}, expected {schema}", hint=hint)
+    return {key: value for key, value in content.items() if key != "schema"}
 
 
 def append_jsonl(path: Path, rows: list[Mapping[str, object]]) -> None:

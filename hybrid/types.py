@@ -6,10 +6,11 @@ models or indexes. All character offsets are into ``Document.text``, half-open `
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Arm(StrEnum):
@@ -138,6 +139,8 @@ class FileLine:
     number: int
 
 
+# So many places are named where nothing answers.
+_CLOSEST = 3
 # So many characters of column names are embedded; a table of hundreds would leave its rows no room.
 _NAMED = 300
 
@@ -175,6 +178,16 @@ class Chunk:
         columns = "" if named else CELLS.join(filter(None, self.columns))[:_NAMED]
         return "\n".join(filter(None, (" > ".join(self.headings), caption, columns, self.text)))
 
+    @property
+    def title(self) -> str:
+        """Return the outermost title above the chunk, as a rule that of its document."""
+        return self.headings[0] if self.headings else ""
+
+    @property
+    def heading(self) -> str:
+        """Return the innermost title above the chunk, empty where that is the outermost."""
+        return self.headings[-1] if len(self.headings) > 1 else ""
+
     def line_at(self, offset: int) -> int | None:
         """Return the line of the user's file at an offset into the document, None where it has no lines."""
         before = [line for line in self.lines if line.offset <= offset]
@@ -182,6 +195,13 @@ class Chunk:
             return None
         begun = max(before[-1].offset - self.start, 0)
         return before[-1].number + self.text.count("\n", begun, offset - self.start)
+
+    def cited(self, number: int) -> Citation:
+        """Return the whole chunk as what a marker stands for."""
+        line = self.line_at(self.start)
+        return Citation(
+            number, self.source, self.start, self.end, self.text, self.page, self.title, self.heading, line
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +272,8 @@ class Question:
 class Citation:
     """A marker ``[number]`` in an answer and the stretch of a document that it stands for.
 
-    ``place`` is the heading above it, or the row of a table, and ``line`` its line in the user's own file.
+    ``title`` is that of the document, ``heading`` what stands above the stretch, or the row of a table that
+    it is; ``page`` and ``line`` are those of the user's own file, from 1, and None where it has none.
     """
 
     number: int
@@ -261,7 +282,8 @@ class Citation:
     end: int
     text: str
     page: int | None = None
-    place: str = ""
+    title: str = ""
+    heading: str = ""
     line: int | None = None
 
 
@@ -343,6 +365,36 @@ class Answer:
     standalone: str = ""
     arm_route: ArmRoute | None = None
     incomplete: str = ""
+
+    @property
+    def closest(self) -> tuple[Citation, ...]:
+        """Return the three places nearest to a question that was declined; none where it was not."""
+        if not self.abstained:
+            return ()
+        nearest: dict[tuple[str, str], Chunk] = {}
+        for hit in self.hits:
+            file = hit.chunk.source.partition("#")[0]  # a row is named once
+            nearest.setdefault((file, hit.chunk.heading), hit.chunk)
+        shown = list(nearest.values())[:_CLOSEST]
+        return tuple(chunk.cited(number) for number, chunk in enumerate(shown, start=1))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the answer as JSON values: every field by its name, and ``closest``."""
+        values: dict[str, Any] = plain(self)
+        return values | {"closest": plain(self.closest)}
+
+
+def plain(value: object) -> Any:
+    """Return dataclasses, tuples and enumerations as JSON values."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, StrEnum):
+        return value.value
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(item) for item in value]
+    return value
 
 
 class MessageRole(StrEnum):

@@ -58,7 +58,8 @@ class Reply:
 class ScriptedServer:
     """Serve replies in turn, the last one for ever, or what a function makes of the request.
 
-    ``requests`` keeps the body of each. A parameter of ``unknown`` is refused with 400, as is a
+    ``requests`` keeps the body of each, ``asked_for`` path and authorization of who asks for the models,
+    which are ``models`` or what ``listing`` says. A parameter of ``unknown`` is refused with 400, as is a
     ``max_tokens`` where ``newer`` is true.
     """
 
@@ -69,12 +70,15 @@ class ScriptedServer:
         unknown: Sequence[str] = (),
         newer: bool = False,
         models: Sequence[str] = ("writer",),
-        port: int = 0,
+        listing: Reply | None = None,
     ) -> None:
         self.replies, self.script, self.unknown, self.newer = list(replies), script, unknown, newer
-        self.models, self.requests, self.asked_for = models, list[dict[str, Any]](), list[str]()
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
-        self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
+        listed = {"object": "list", "data": [{"id": name, "object": "model"} for name in models]}
+        self.listing = listing or Reply(body=json.dumps(listed).encode())
+        self.requests, self.asked_for = list[dict[str, Any]](), list[tuple[str, str | None]]()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self.port = self._server.server_port
+        self.url = f"http://127.0.0.1:{self.port}/v1"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
 
     def __enter__(self) -> ScriptedServer:
@@ -111,9 +115,8 @@ def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:  # noqa: C
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            server.asked_for.append(self.path)
-            listed = {"object": "list", "data": [{"id": name, "object": "model"} for name in server.models]}
-            self._whole(Reply(body=json.dumps(listed).encode()))
+            server.asked_for.append((self.path, self.headers["Authorization"]))
+            self._whole(server.listing)
 
         def do_POST(self) -> None:
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

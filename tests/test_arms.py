@@ -125,6 +125,16 @@ def test_a_prompt_that_is_named_is_told_to_a_reader_that_listens(settings):
         parse_arms("rag:prompt=terse,rag:reader=generator:prompt=terse", settings)
 
 
+def test_an_arm_whose_reader_is_the_writer_has_room_for_its_form(settings):
+    def room(text):
+        generation = parse_arm(text, settings).settings.generation
+        return generation.max_new_tokens, generation.context_tokens
+
+    assert room("rag:reader=writer") == (512, 2_400)
+    assert room("rag:reader=writer:max_new_tokens=99") == (99, 2_400)
+    assert room("rag:reader=generator") == (160, 1_200)
+
+
 # --- identity --------------------------------------------------------------------------------------
 
 

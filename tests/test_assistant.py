@@ -1,8 +1,10 @@
 """The façade: index, search, ask, with models of one's own."""
 
+import asyncio
 import dataclasses
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -530,3 +532,56 @@ def test_an_arm_whose_embedder_embedded_nothing_says_so(embedding, docs, write_f
     embedding.index(write_files(docs, {"new.txt": "Certificates expire each year."}))
     with pytest.raises(IndexMissing, match="is not embedded with this embedder"):
         _found(embedding, "rag:embedder_adapter=embedder-001")
+
+
+@pytest.mark.slow
+def test_small_talk_is_answered_without_retrieval_and_a_question_behind_it_is_one(assistant, monkeypatch):
+    question = "Hi, what is the default port of the server?"
+    answer = assistant.ask(question)
+    assert (answer.question, answer.standalone, answer.citations[0].source) == (question, "", "port.txt")
+    assert answer.text == assistant.ask(question.removeprefix("Hi, ")).text
+    monkeypatch.setattr(assistant.retriever.__class__, "search_all", lambda *_, **__: pytest.fail("searched"))
+    hello, about = assistant.ask_all(["hello", "what can you do?"])
+    assert (hello.abstained, hello.hits, hello.reader) == (False, (), "talk")
+    assert "manual (3 documents, for example guide/backup.txt, night.txt, port.txt)" in about.text
+    assert list(assistant.stream("hello")) == [hello.text, hello]
+    assert assistant.check(hello) is None
+    assert assistant.ask("hello", arm=Arm.BASE).reader == "generator"
+
+
+@pytest.mark.slow
+def test_a_greeting_with_a_slip_is_a_question_where_the_documents_have_the_word(docs, assistant):
+    assert assistant.ask("thansk").reader == "talk"
+    (docs / "thansk.txt").write_text("Thansk is a village in the north.")
+    assistant.index(docs)
+    assert assistant.ask("thansk").reader == "extractive"
+
+
+@pytest.mark.slow
+def test_what_declines_names_the_closest_places_and_all_is_json(assistant):
+    declined = assistant.ask("Who was the queen of Denmark in the year 1350?")
+    assert declined.abstained
+    assert 0 < len(declined.closest) <= 3
+    found = json.loads(json.dumps(declined.to_dict()))
+    assert found["closest"][0]["source"] == declined.hits[0].chunk.source
+    assert (found["arm"], found["text"]) == ("rag", declined.text)
+    answer = assistant.ask("default port of the server?")
+    assert answer.closest == ()
+    (citation,) = answer.to_dict()["citations"]
+    assert (citation["heading"], citation["line"], citation["page"]) == ("", 1, None)
+
+
+@pytest.mark.slow
+def test_two_threads_ask_one_assistant_and_async_code_too(assistant):
+    questions = ["default port of the server?", "When does the server restart?", "hello"] * 20
+    alone = {question: assistant.ask(question).text for question in questions[:3]}
+    with ThreadPoolExecutor(2) as threads:
+        found = list(threads.map(assistant.ask, questions))
+        streamed = list(threads.map(lambda question: [*assistant.stream(question)][-1], questions))
+    assert [answer.text for answer in found] == [alone[question] for question in questions]
+    assert [answer.text for answer in streamed] == [alone[question] for question in questions]
+
+    async def together():
+        return await asyncio.gather(*(asyncio.to_thread(assistant.ask, one) for one in questions[:6]))
+
+    assert [answer.text for answer in asyncio.run(together())] == [alone[one] for one in questions[:6]]

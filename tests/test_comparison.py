@@ -87,13 +87,21 @@ def test_the_report_says_how_adapters_were_measured(tmp_path):
 def test_arms_unlike_those_that_people_judged_ask_for_judgements(tmp_path):
     plain = go(tmp_path, [Knows("base", 20), Knows("rag", 70)])
     assert plain.caution == "" and "caution" not in plain.material.settings
+    assert plain.told() == {} and plain.document()["caution"] == ""
     long = [
         dataclasses.replace(q, answers=(f"{q.answers[0]} because the pump of the heater was cold",))
         for q in _QUESTIONS
     ]
     found = go(tmp_path, [Knows("base", 20), Knows("rag", 70)], long)
     assert "the gold answers have 10 words. Judge 80 answers of each arm" in found.caution
+    assert "The interval of rag against base would then reach" in found.caution
     assert found.material.settings["caution"] == found.caution == found.document()["caution"]
+    write(found, title="manual")
+    told = json.loads((found.folder / "decision.json").read_text())
+    assert told["caution"] == found.caution
+    assert told["judging"]["judgements"] == 80
+    assert told["judging"]["prospect"]["effect"]["other"] == "base"
+    assert told["judging"]["prospect"]["gives_way"] > 0.03 and "the verdict would stand." in found.caution
 
 
 def test_questions_of_no_known_document_are_told_beside_the_verdict(tmp_path):

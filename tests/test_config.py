@@ -9,6 +9,7 @@ from hybrid.config import (
     DocumentSettings,
     Effort,
     FusionMethod,
+    Reader,
     RetrievalMode,
     Settings,
     load_settings,
@@ -196,3 +197,16 @@ def test_the_schema_knows_every_key():
 def test_settings_are_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         Settings().domain = "x"
+
+
+def test_an_endpoint_writes_unless_another_reader_is_named():
+    endpoint = {"HYBRID_MODELS__ENDPOINT": "http://localhost:11434/v1"}
+    written = load_settings(environment=endpoint).generation
+    assert (written.reader, written.max_new_tokens, written.context_tokens) == (Reader.WRITER, 512, 2_400)
+    own = {"HYBRID_GENERATION__MAX_NEW_TOKENS": "99", "HYBRID_EFFORT": "quick"}
+    assert load_settings(environment=endpoint | own).generation.max_new_tokens == 99
+    named = {"HYBRID_GENERATION__READER": "extractive"}
+    plain = load_settings(environment=endpoint | named).generation
+    assert plain == load_settings(environment={}).generation
+    alone = load_settings(environment={"HYBRID_GENERATION__READER": "writer"}).generation
+    assert alone == written

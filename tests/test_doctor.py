@@ -8,6 +8,7 @@ from hybrid.assistant import Assistant
 from hybrid.config import load_settings
 from hybrid.doctor import Health, configured_models, diagnose
 from hybrid.testing import HashEmbedder
+from tests.scripted_server import Reply, ScriptedServer
 
 
 def _named(found, name):
@@ -49,3 +50,32 @@ def test_values_are_plain():
     found = diagnose(load_settings(environment={}))
     assert found
     assert all(dataclasses.is_dataclass(each) and each.found for each in found)
+
+
+def _told(server, **models):
+    named = {"endpoint": server.url, "generator": "writer"} | models
+    return diagnose(load_settings({"models": named}, environment={}))
+
+
+def test_an_endpoint_is_asked_whether_it_has_the_model():
+    with ScriptedServer() as server:
+        name = f"endpoint {server.url}"
+        assert _named(_told(server), name).verdict is Health.OK
+        found = _named(_told(server, generator="other"), name)
+        assert (found.verdict, found.found) == (Health.NOTE, "lists no other, but: writer")
+    assert _named(_told(server), name).found == "does not list its models"
+    with ScriptedServer(listing=Reply(status=401, body=b"")) as server:
+        assert _named(_told(server), f"endpoint {server.url}").verdict is Health.BAD
+
+
+def test_a_small_model_is_no_writer_unless_an_adapter_makes_it_one():
+    def reader(reader, **models):
+        settings = load_settings({"models": models, "generation": {"reader": reader}}, environment={})
+        return _named(diagnose(settings), "reader")
+
+    assert reader("extractive").verdict is Health.OK
+    small = reader("writer")
+    assert small.verdict is Health.NOTE
+    assert "hybrid init" in small.mend
+    assert reader("writer", generator="Qwen/Qwen2.5-7B-Instruct").verdict is Health.OK
+    assert reader("quoting", generator_adapter="generator-001").verdict is Health.OK

@@ -10,6 +10,7 @@ from hybrid.cli import console
 from hybrid.cli.options import Context, shared
 from hybrid.errors import EXIT_GATE_FAILED
 from hybrid.routing.abstention import AnswerScore, Risk
+from hybrid.types import plain
 
 
 @shared()
@@ -34,7 +35,5 @@ def abstain(
         questions, alpha=risk, delta=delta, risk=of, arm=arm, score=score, progress=console.counting(10)
     )
     bound = found.bound
-    context.show(
-        {"sentence": bound.sentence} | console.plain(found), f"{found.arm}, {found.score}: {bound.sentence}"
-    )
+    context.show({"sentence": bound.sentence} | plain(found), f"{found.arm}, {found.score}: {bound.sentence}")
     return 0 if bound.threshold is not None else EXIT_GATE_FAILED

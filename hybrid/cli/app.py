@@ -21,6 +21,7 @@ from hybrid.cli import (
     evaluate,
     grounding,
     index,
+    init,
     questions,
     router,
     setup,
@@ -36,6 +37,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     rich_markup_mode=None,
 )
+app.command()(init.init)
 app.command()(index.index)
 app.command()(ask.search)
 app.command()(ask.ask)

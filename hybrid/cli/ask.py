@@ -1,28 +1,22 @@
-"""Commands that answer: search, ask, chat; and how an answer and its verdicts are shown."""
+"""Commands that answer: search, ask, chat."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from hybrid.assistant import Assistant
 from hybrid.cli import console
+from hybrid.cli.answers import View
 from hybrid.cli.options import AsUser, Context, Count, Reranker, shared
 from hybrid.config import Reader as ReaderKind
 from hybrid.config import RetrievalMode
 from hybrid.domains import Assistants
-from hybrid.errors import ModelMissing, UsageError
+from hybrid.errors import UsageError
 from hybrid.freshness import Drift, changed_since
-from hybrid.types import Answer, Arm, Span
-
-if TYPE_CHECKING:
-    from hybrid.evaluation.outcomes import ArmCost
-    from hybrid.grounding.judge import Grounding
-    from hybrid.grounding.sampling import Uncertainty
-    from hybrid.grounding.values import ClaimVerdict, Excerpt
+from hybrid.types import Arm, plain
 
 Question = Annotated[str, typer.Argument(help="In plain words; - reads it from stdin.")]
 Where = Annotated[
@@ -56,15 +50,6 @@ Samples = Annotated[
 ]
 
 _SNIPPET = 160
-_WORDS = {
-    "supported": "supported",
-    "unclear": "unclear from the passages",
-    "contradicted": "contradicted",
-    "not in evidence": "not in the passages",
-    "unsupported language": "not checked, for its language",
-    "not judged": "not checked, for the judge computed no number",
-}
-_MARGIN = "  "
 
 
 @shared()
@@ -81,11 +66,13 @@ def search(
 ) -> None:
     """Show the passages nearest to a question, with the scores of each side."""
     settings = context.settings(retrieval={"k": k, "mode": mode}, models={"reranker": reranker})
-    assistant = context.assistant(settings)
-    hits = assistant.search(_read(question), where=_conditions(where), as_user=as_user or None)
+    text, several = _read(question), context.assistants(settings)
+    assistant = _nearest(several, text, as_user) if several else context.assistant(settings)
+    hits = assistant.search(text, where=_conditions(where), as_user=as_user or None)
     stale = _stale(assistant)
     if context.as_json:
-        console.json_document({"question": question, "hits": hits, "stale": stale})
+        found = {"question": question, "domain": assistant.domain, "hits": hits, "stale": stale}
+        console.json_document(found)
         return
     if not hits:
         console.note("nothing was found")
@@ -117,13 +104,17 @@ def ask(
     no_check: NoCheck = False,
     samples: Samples = None,
     why: Annotated[
-        bool, typer.Option("--why", help="Say why: the domain, the arm and its evidence, the passages.")
+        bool, typer.Option("--why", help="Say of each sentence what carries it, and how surely.")
+    ] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say how it came about: domain, arm, passages, scores, time.")
     ] = False,
 ) -> None:
     """Answer a question with citations that hold, or say that the documents do not answer it.
 
-    Then say of each sentence whether the passages carry it, and with what; without passages, whether sampled
-    answers agree. With several domains, or a list of them with commas, the router chooses one or none.
+    Then name the places, and what is in doubt: sentences that the passages do not carry; without passages,
+    whether sampled answers agree. With several domains, or a list of them with commas, the router chooses one
+    or none.
     """
     assistant, used = _assistant(context, arm, generator_adapter, reader, k, reranker)
     if samples and isinstance(assistant, Assistants):
@@ -135,17 +126,13 @@ def ask(
             hint="use --arm base or --arm adapter",
         )
     text, conditions = _read(question), _conditions(where)
-    stale = {"stale": console.plain(_stale(assistant))}
+    view = View(assistant, not no_check, why, explain, samples)
+    stale = _stale(assistant)
     if context.as_json:
         answer = assistant.ask(text, arm=used, where=conditions, as_user=as_user or None)
-        sure = _sure(assistant, answer, samples)
-        costs = {"otherwise": console.plain(_costs(assistant, answer))} if why else {}
-        console.json_document(values(answer, _checked(assistant, answer, no_check), sure) | costs | stale)
+        console.json_document(view.values(answer) | {"stale": plain(stale)})
         return
-    for part in assistant.stream(text, arm=used, where=conditions, as_user=as_user or None):
-        _show(assistant, part, no_check, samples)
-        for line in _why(assistant, part) if why and isinstance(part, Answer) else ():
-            console.data(line)
+    view.show(assistant.stream(text, arm=used, where=conditions, as_user=as_user or None))
 
 
 @shared()
@@ -166,6 +153,7 @@ def chat(
     if asked:
         names = assistant.domains if isinstance(assistant, Assistants) else [assistant.domain]
         console.note(f"Asking {', '.join(names)}. Ctrl-D ends.")
+    view = View(assistant, not no_check)
     conversation = assistant.chat(arm=used, as_user=as_user or None)
     while True:
         if asked:
@@ -175,11 +163,21 @@ def chat(
             return
         if not line.strip():
             continue
-        for part in conversation.stream(line.strip()):
-            if not context.as_json:
-                _show(assistant, part, no_check)
-            elif isinstance(part, Answer):
-                console.json_line(values(part, _checked(assistant, part, no_check)))
+        if context.as_json:
+            console.json_line(view.values(conversation.ask(line.strip())))
+        else:
+            view.show(conversation.stream(line.strip()))
+            console.data("")
+
+
+def _nearest(assistants: Assistants, question: str, as_user: list[str] | None) -> Assistant:
+    """Return the domain that a question is nearest to, and say which; the first where none can be told."""
+    route = assistants.route(question, as_user=as_user or None)
+    likely = [chance.domain for chance in route.chances if chance.domain]
+    name = route.domain or (likely or assistants.domains)[0]
+    others = ", ".join(other for other in assistants.domains if other != name)
+    console.note(f"domain: {name} ({route.reason}); others: {others}")
+    return assistants[name]
 
 
 def _stale(assistant: Assistant | Assistants) -> dict[str, Drift]:
@@ -227,155 +225,7 @@ def _assistant(
     router = None if named else assistant.arm_router
     if router is not None and router.routing.shipped:
         return assistant, None
-    if decided is not None:
-        console.note(f"arm: {decided.name}, as decided for {assistant.domain}")
     return assistant, decided.name if decided is not None else arm or Arm.RAG
-
-
-def _show(
-    assistant: Assistant | Assistants, part: str | Answer, no_check: bool, samples: int | None = None
-) -> None:
-    """Write a piece of an answer, and at its end what it rests on."""
-    if isinstance(part, str):
-        console.piece(part)
-        return
-    console.piece("\n")
-    if part.incomplete:
-        console.note(f"incomplete: {part.incomplete}")
-    _routed(part)
-    for citation in part.citations:
-        console.data(f"  [{citation.number}] {console.cited(citation)}")
-    if part.dropped_sentences:
-        console.note(f"{len(part.dropped_sentences)} sentences left out: no passage supports them")
-    if part.dropped_markers:
-        console.note(f"{part.dropped_markers} citation markers left out: they pointed at no passage")
-    if part.arm in (Arm.BASE, Arm.ADAPTER) and not part.abstained:
-        console.note("note: written from the model's memory, without any document")
-    for line in lines(part, _checked(assistant, part, no_check)):
-        console.data(line)
-    sure = _sure(assistant, part, samples)
-    if sure is not None:
-        many = "s" if len(sure.samples) > 1 else ""
-        groups = f"{sure.meanings} meaning{'s' if sure.meanings > 1 else ''}, entropy {sure.entropy:.2f}"
-        console.data(f"agreement {sure.agreement:.2f} over {len(sure.samples)} sample{many} ({groups})")
-
-
-def _routed(answer: Answer) -> None:
-    """Note what a question was understood to ask, and where the routers sent it."""
-    if answer.standalone:
-        console.note(f"understood as: {answer.standalone}")
-    if answer.route is not None:
-        where = answer.domain or "none of the domains"
-        console.note(f"domain: {where} ({answer.route.probability:.2f}; {answer.route.reason})")
-    if answer.arm_route is not None:
-        console.note(f"arm: {answer.variant} ({answer.arm_route.reason})")
-
-
-def _why(assistant: Assistant | Assistants, answer: Answer) -> Iterator[str]:
-    """Yield what an answer rests on: the chances of the domains, the arm and why it, and the passages."""
-    yield "why:"
-    for one in answer.route.chances if answer.route else ():
-        yield f"{_MARGIN}{one.probability:.3f}  {one.domain or 'none of these'}"
-    own = _own(assistant, answer)
-    if own is not None:
-        route, router = answer.arm_route, own.arm_router
-        because = route.reason if route else own.decided_because or "nothing was decided yet"
-        yield f"{_MARGIN}arm {answer.variant or answer.arm}: {because}"
-        for chance in route.chances if route else ():
-            yield f"{_MARGIN}{chance.expected:.3f}  {chance.arm}"
-        yield from [f"{_MARGIN}{router.routing.sentence}"] if router else []
-    for rank, hit in enumerate(answer.hits, start=1):
-        yield f"{_MARGIN}{rank}. {hit.score:.3f}  {console.place(hit.chunk)}"
-    sure = "none" if answer.confidence is None else f"{answer.confidence:.2f}, not calibrated"
-    tokens = f"{answer.prompt_tokens} tokens read, {answer.completion_tokens} written"
-    yield f"{_MARGIN}confidence {sure}; {tokens}, {answer.seconds:.2f} s"
-    for arm, cost in _costs(assistant, answer).items():
-        tokens = f"{cost.prompt_tokens:.0f} tokens read, {cost.completion_tokens:.0f} written"
-        yield f"{_MARGIN}on average {arm}: {tokens}, {cost.seconds:.2f} s"
-
-
-def _costs(assistant: Assistant | Assistants, answer: Answer) -> dict[str, ArmCost]:
-    """Return what an answer by each arm took when the arms were compared; nothing where they were not."""
-    own = _own(assistant, answer)
-    return {} if own is None else own.arm_costs
-
-
-def _own(assistant: Assistant | Assistants, answer: Answer) -> Assistant | None:
-    """Return the assistant of the domain that answered, None if none did."""
-    if isinstance(assistant, Assistant):
-        return assistant
-    return assistant[answer.domain] if answer.domain else None
-
-
-def _sure(assistant: Assistant | Assistants, answer: Answer, samples: int | None) -> Uncertainty | None:
-    if not samples or isinstance(assistant, Assistants):
-        return None
-    return assistant.uncertainty(answer, samples=samples)
-
-
-def _checked(assistant: Assistant | Assistants, answer: Answer, no_check: bool) -> Grounding | None:
-    if no_check:
-        return None
-    try:
-        return assistant.check(answer)
-    except ModelMissing as error:  # the answer is there and cited all the same
-        console.note(f"not checked: {error}")
-        return None
-
-
-def lines(answer: Answer, grounding: Grounding | None) -> Iterator[str]:
-    """Yield what is said of each claim; one that asserts nothing is passed over.
-
-    What the passages carry is told with the place that says it; what they do not is underlined.
-    """
-    for verdict in grounding.verdicts if grounding else ():
-        if verdict.status in _WORDS:
-            yield from _told(answer, verdict)
-
-
-def values(answer: Answer, grounding: Grounding | None, sure: Uncertainty | None = None) -> dict[str, Any]:
-    """Return an answer as JSON values, with its ``claims`` and its ``uncertainty``.
-
-    The claims are null where nothing was checked, the uncertainty where nothing was sampled.
-
-    ``evidence.passage`` is a place among the hits, from 0, and the spans are offsets into its text.
-    """
-    sources = [hit.chunk.source for hit in answer.hits]
-    claims = None if grounding is None else [verdict.document(sources) for verdict in grounding.verdicts]
-    return {**console.plain(answer), "claims": claims, "uncertainty": console.plain(sure)}
-
-
-def _told(answer: Answer, verdict: ClaimVerdict) -> Iterator[str]:
-    carried = verdict.status == "supported"
-    likely = "" if verdict.support is None else f" ({verdict.support:.2f})"
-    label = f"{_MARGIN}{_WORDS[verdict.status]}{likely}: "
-    said = console.one_line(verdict.claim.text, max(console.width() - len(label) - 2, 20))
-    yield f'{label}"{said if carried or not likely else console.underlined(said)}"'
-    doubts = [f"{found.doubt} {console.one_line(found.text, 40)}" for found in verdict.findings]
-    if doubts and not carried:
-        yield f"{2 * _MARGIN}in doubt: {', '.join(doubts)}"
-    # what is nowhere has only a nearest stretch, which would look like evidence
-    if verdict.evidence is not None and verdict.status != "not in evidence":
-        yield from _shown(answer, verdict.evidence, verdict.claim.text)
-
-
-def _shown(answer: Answer, evidence: Excerpt, claim: str) -> Iterator[str]:
-    """Yield where the evidence stands, and what it says if the claim does not say just that."""
-    chunk = answer.hits[evidence.passage].chunk
-    start, end = (chunk.start + place for place in (evidence.spans[0].start, evidence.spans[-1].end))
-    cited = [
-        f"[{one.number}]"
-        for one in answer.citations
-        if one.source == chunk.source and one.start <= start and end <= one.end
-    ]
-    where = cited[0] if cited else console.place(chunk, Span(start, end))
-    verbatim = evidence.text.split() == claim.split()
-    quote = "" if verbatim else f'"{console.one_line(evidence.text, console.width() - 12)}"'
-    if quote and not cited:
-        yield f"{2 * _MARGIN}{where}"
-        yield f"{2 * _MARGIN}{quote}"
-    else:
-        yield f"{2 * _MARGIN}{where} {quote}".rstrip()
 
 
 def _conditions(where: list[str] | None) -> dict[str, str]:

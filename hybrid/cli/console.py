@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import re
@@ -12,20 +11,29 @@ import time
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hybrid.errors import StorageError
 from hybrid.files import json_text
 from hybrid.freshness import Drift
 from hybrid.index.sync import Progress, Stage
-from hybrid.types import Chunk, Citation, Rejected, Span
+from hybrid.types import Chunk, Citation, Rejected, Span, plain
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
 _PLAIN_EVERY_SECONDS = 5.0
 _SHOWN_REJECTED = 20
+# Terminals that follow links, by what they say of themselves.
+_FOLLOW_LINKS = frozenset(
+    {
+        *("iTerm.app", "WezTerm", "vscode", "ghostty", "Hyper", "Tabby", "rio", "foot", "foot-extra"),
+        *("xterm-kitty", "xterm-ghostty", "alacritty", "contour", "wezterm"),
+    }
+)
+_FOLLOWING, _FIRST_VTE = ("KITTY_WINDOW_ID", "WT_SESSION", "KONSOLE_VERSION", "DOMTERM"), 5000
+_SHORTEST_TITLE = 12
 _UNDERLINE = re.compile("(\x1b\\[2?4m)")
 
 
@@ -101,19 +109,6 @@ def prompt(text: str) -> None:
     sys.stderr.flush()
 
 
-def plain(value: object) -> Any:
-    """Return dataclasses, tuples and enumerations as JSON values."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, StrEnum):
-        return value.value
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain(item) for item in value]
-    return value
-
-
 def _json(value: object, *, indent: int | None = None) -> str:
     # inside of a string only: the document itself is spaces, line ends and ASCII
     return _written_out(json_text(plain(value), indent=indent), "\n", lambda letter: json.dumps(letter)[1:-1])
@@ -150,10 +145,86 @@ def _shortened(text: str, width: int) -> str:
     return flat if len(flat) <= width else flat[: width - 1] + "…"
 
 
-def cited(citation: Citation) -> str:
-    """Return where a citation stands."""
-    span = Span(citation.start, citation.end)
-    return _place(citation.source, citation.page, citation.line, span, within=citation.place)
+def cited(citation: Citation, room: int = 160) -> str:
+    """Return where a citation stands: title and heading, page or line, and the file."""
+    return ", ".join(filter(None, (cited_place(citation, room), cited_file(citation))))
+
+
+def cited_place(citation: Citation, room: int) -> str:
+    """Return title and heading, page or line of a citation, in so many characters; the title gives way."""
+    where = f"page {citation.page}" if citation.page else f"line {citation.line}" if citation.line else ""
+    room -= len(where) + 2
+    heading = one_line(citation.heading, max(room, 20))
+    titled = citation.title and room - len(heading) > _SHORTEST_TITLE
+    title = one_line(citation.title, room - len(heading) - 3) if titled else ""
+    return ", ".join(filter(None, (" › ".join(filter(None, (title, heading))), where)))
+
+
+def cited_file(citation: Citation) -> str:
+    """Return the file of a citation."""
+    return name(citation.source, 100)
+
+
+def link(before: str, text: str, *, target: Path | None) -> None:
+    """Write a line that ends with a name, which leads to its file in terminals that know how (OSC 8)."""
+    shown = printable(text)
+    if target is not None and links():
+        shown = f"\x1b]8;;{target.as_uri()}\x1b\\{shown}\x1b]8;;\x1b\\"
+    _write(f"{printable(before)}{shown}\n")
+
+
+def links() -> bool:
+    """Tell whether the result goes to a terminal that is known to follow links; FORCE_HYPERLINK decides."""
+    if not _styled():
+        return False
+    told = os.environ
+    if "FORCE_HYPERLINK" in told:
+        return told["FORCE_HYPERLINK"] not in ("", "0")
+    vte = told.get("VTE_VERSION", "")
+    known = told.get("TERM_PROGRAM", "") in _FOLLOW_LINKS or told.get("TERM", "") in _FOLLOW_LINKS
+    return known or any(name in told for name in _FOLLOWING) or (vte.isdigit() and int(vte) >= _FIRST_VTE)
+
+
+class Wrapped:
+    """Write pieces of text in whole words, each line within the width of the terminal; elsewhere as it is."""
+
+    def __init__(self) -> None:
+        self._width = width() if sys.stdout.isatty() else 0
+        self._column, self._blank, self._word = 0, "", ""
+
+    def write(self, text: str) -> None:
+        """Write what is known to be whole words; the last one waits for what follows it."""
+        if not self._width:
+            piece(text)
+            return
+        for part in re.findall(r"\s+|\S+", text):
+            if part.isspace():
+                self._end_word()
+                self._blank += part
+            else:
+                self._word += part
+        flush()
+
+    def close(self) -> None:
+        """Write what is left, and end the line."""
+        self._end_word()
+        piece("\n")
+
+    def _end_word(self) -> None:
+        if not self._word:
+            return
+        line, size = self._blank.rpartition("\n")[2], cells(self._word)
+        begun = len(line) if "\n" in self._blank else self._column + len(line)
+        if begun and begun + size > self._width and "\n" not in self._blank:
+            self._blank, begun = "\n", 0
+        _write(_shown(self._blank + self._word))
+        self._column, self._blank, self._word = begun + size, "", ""
+
+
+def cells(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+    return len(text) + wide - sum(map(bool, map(unicodedata.combining, text)))
 
 
 def place(chunk: Chunk, span: Span | None = None) -> str:
@@ -162,13 +233,12 @@ def place(chunk: Chunk, span: Span | None = None) -> str:
     return _place(chunk.source, chunk.page, chunk.line_at(span.start), span)
 
 
-def _place(source: str, page: int | None, line: int | None, span: Span, *, within: str = "") -> str:
-    """Return where something stands in a document: page or line, heading or row, characters."""
+def _place(source: str, page: int | None, line: int | None, span: Span) -> str:
+    """Return where something stands in a document: page or line, characters."""
     parts = [
         name(source, 100),
         f"page {page}" if page else "",
         f"line {line}" if line else "",
-        f'"{one_line(within, 60)}"' if within else "",
         f"characters {span.start}-{span.end}",
     ]
     return ", ".join(filter(None, parts))

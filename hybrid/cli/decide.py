@@ -111,7 +111,7 @@ def decide(
     if report is not None:
         _save(report, page.read_text(encoding="utf-8"))
     text = report_text(comparison.decision, material=comparison.material, width=console.width())
-    context.show(report_json(comparison.decision), text)
+    context.show(report_json(comparison.decision) | comparison.told(), text)
     failed = told_failures(comparison)
     unmet = requirements.unmet(comparison.decision)
     adopted = None if unmet else assistant.adopt(comparison)

@@ -43,7 +43,7 @@ def evaluate(
     limit: Limit = None,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Write a page in Markdown.")] = False,
 ) -> None:
-    """Measure scorers on labelled claims, beside the floors that they have to beat."""
+    """Measure scorers on labelled claims, beside word overlap, which they have to beat."""
     from hybrid.grounding.service import COMPARED, measure_scorers
 
     if context.as_json and as_markdown:

@@ -11,6 +11,7 @@ from hybrid.cli.options import AsUser, Context, shared
 from hybrid.domains import Assistants
 from hybrid.errors import EXIT_GATE_FAILED
 from hybrid.routing.domains import RouterCard
+from hybrid.types import plain
 
 app = typer.Typer(help="Which domain a question belongs to, and which arm answers it.", no_args_is_help=True)
 
@@ -59,7 +60,7 @@ def arms(
     table = [
         f"  expected {one.confidence:.2f}, was {one.score:.2f}  ({one.items})" for one in found.reliability
     ]
-    told = {"sentence": found.sentence, "used": found.shipped} | console.plain(card)
+    told = {"sentence": found.sentence, "used": found.shipped} | plain(card)
     context.show(told, found.sentence, f"calibration error {found.error:.3f}; the score of its arms:", *table)
     return 0 if found.shipped else EXIT_GATE_FAILED
 

@@ -10,7 +10,7 @@ import typer
 from hybrid.cli import console
 from hybrid.cli.options import Context, shared
 from hybrid.config import load, settings_dict, settings_schema
-from hybrid.doctor import Health, configured_models, diagnose
+from hybrid.doctor import Health, configured_models, diagnose, small_writer
 from hybrid.errors import UsageError
 from hybrid.models.resolve import Origin, fetch, how_to_get
 
@@ -85,8 +85,10 @@ def config_show(context: Context) -> None:
 @shared("as_json", "config")
 def config_check(context: Context) -> None:
     """Check the settings; the exit code is 3 when something is wrong."""
-    context.settings()
+    small = small_writer(context.settings())
     context.show({"valid": True}, "the settings are valid")
+    if small:
+        console.note(f"{small.found}\n  → {small.mend}")
 
 
 @config_app.command("schema")

@@ -1,12 +1,13 @@
-"""What more evidence would settle it: power analysis, in questions or in sources, whichever limits."""
+"""What more evidence would settle or turn: power analysis, in questions, sources or judgements by people."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
-from hybrid.decision.values import Effect, Policy
+from hybrid.decision.values import Decision, Effect, Hypothesis, Policy
 from hybrid.statistics import Resampling, detectable_effect, least_sources, questions_for
 
 _POWER = 0.8
@@ -26,6 +27,56 @@ class Shortfall:
     effect: Effect
     questions: int
     sources: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """How a verdict would look once people have judged answers to some of the questions (PPI++).
+
+    ``effect`` is the claim of the arm chosen, or of the one to run until then, that is least sure, and
+    ``half_width`` what its interval would then have to either side. People would have to see it by more than
+    ``gives_way`` worse than the metric does for its claim to fail; below 0 it fails unless they see it by
+    so much better. ``turns`` is from where on they would show the other arm to be better.
+    """
+
+    effect: Effect
+    half_width: float
+    gives_way: float
+    turns: float
+
+
+def prospect(decision: Decision, *, judgements: int, disagreement: float) -> Prospect | None:
+    """Return how a verdict would look with so many questions judged, None without an arm or its claims.
+
+    Args:
+        decision: on scores that no person judged.
+        judgements: how many of its questions people judge, for each arm.
+        disagreement: the variance, a question, of what people add to a difference of two arms.
+    """
+    arm = decision.arm or decision.interim
+    seen = [
+        _prospect(effect, decision, judgements, disagreement)
+        for effect in decision.effects
+        if effect.arm == arm
+    ]
+    return min(seen, key=lambda each: each.gives_way, default=None)
+
+
+def _prospect(effect: Effect, decision: Decision, judgements: int, disagreement: float) -> Prospect:
+    interval, margin = effect.interval, decision.policy.margin
+    quantile = NormalDist().inv_cdf((1 + interval.confidence) / 2)
+    # of questions that are all judged, nothing is left but what other questions would give
+    left = max(1 / judgements - 1 / decision.questions, 0.0)
+    added = quantile * math.sqrt(disagreement * left)
+    below = math.hypot(effect.difference - interval.low, added)
+    above = math.hypot(interval.high - effect.difference, added)
+    excluded = margin if effect.claim is Hypothesis.BETTER else -margin
+    return Prospect(
+        effect,
+        half_width=(below + above) / 2,
+        gives_way=effect.difference - below - excluded,
+        turns=effect.difference + above,
+    )
 
 
 def shortfall(

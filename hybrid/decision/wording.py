@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hybrid.decision.planning import prospect
 from hybrid.decision.values import ArmResult, Bound, Decision, Effect, GateResult, Hypothesis
 from hybrid.statistics import Interval, decimal, least_sources
 
@@ -128,6 +129,35 @@ def _worthless(decision: Decision) -> list[str]:
         f"No arm is shown to be better than guessing, which scores {points(decision.guessing)}: the best, "
         f"{best.arm}, scores {points(best.mean)} ({interval_text(best.interval, sign=False)})."
     ]
+
+
+def outlook(decision: Decision, judgements: int, disagreement: float, bias: float) -> str:
+    """Return how the verdict would look with judgements by people; nothing where no arm may be chosen.
+
+    Args:
+        decision: on scores that no person judged.
+        judgements: how many of its questions people judge, for each arm.
+        disagreement: the variance, a question, of what people add to a difference of two arms.
+        bias: how far the metric was off between two systems, at most, where it was held against people.
+    """
+    then = prospect(decision, judgements=judgements, disagreement=disagreement)
+    now = prospect(decision, judgements=decision.questions, disagreement=0.0)
+    if then is None or now is None:
+        return ""
+    arm, other, given = then.effect.arm, then.effect.other, points(abs(then.gives_way))
+    seen = f"people see {arm} {given} points {'worse' if then.gives_way > 0 else 'better'} there than it does"
+    if decision.arm is None:
+        then_it = f"would be {arm} if {seen}"
+        off = "could be reached" if now.gives_way > -bias else "would stay open"
+    else:
+        then_it = f"would {'stand' if then.gives_way > 0 else 'be lost'} unless {seen}"
+        off = "would stand" if now.gives_way > bias else "could be lost"
+    return (
+        f"The interval of {arm} against {other} would then reach {points(then.half_width)} points to either "
+        f"side (now {points(now.half_width)}): the verdict {then_it}, and from {points(then.turns)} points "
+        f"worse on {other} would be shown to be better. If the measure were off by {points(bias)} points "
+        f"between them, as between the systems that it was tried on, the verdict {off}."
+    )
 
 
 def flips(decision: Decision) -> tuple[str, ...]:

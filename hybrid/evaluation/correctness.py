@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 
 from hybrid.evaluation.facts import (
     Fact,
@@ -85,19 +85,28 @@ class Signals:
 class Correctness:
     """How likely people call an answer right, from 0 to 1, and by which facts of the gold.
 
-    ``rivals`` are values that the answer offers instead of the gold one. ``spare`` counts the words of
-    sentences without any fact of the gold. ``adrift`` is from 0 to 1: the facts stand where it is not about
-    the question.
+    ``signals`` are those of an answer to an open question. ``rivals`` are values that the answer offers
+    instead of the gold one. ``spare`` counts the words of sentences without any fact of the gold.
+    ``adrift`` is from 0 to 1: the facts stand where it is not about the question.
     """
 
     grade: float
     gold: str
     facts: tuple[Fact, ...] = ()
+    signals: Signals | None = None
     rivals: tuple[str, ...] = ()
     denied: bool = False
     spare: int = 0
     adrift: float = 0.0
     refused: bool = False
+
+    @property
+    def left(self) -> float:
+        """Return from 0 to 1 what is left of a grade by the rules of ``grade_of`` that are no calibration."""
+        if not any(fact.carried for fact in self.facts):
+            return 0.0
+        brief = max(_LEAST, 1 - _DOUBLING * math.log2(max(self.spare, _FREE) / _FREE))
+        return brief * (1 - _LOST * self.adrift) * (_DENIED if self.denied else 1) / (1 + len(self.rivals))
 
     @property
     def because(self) -> str:
@@ -159,42 +168,6 @@ TEXT = Signals(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Against:
-    """An answer against one gold: its signals, and what is left of a grade by the rules."""
-
-    gold: str
-    facts: tuple[Fact, ...]
-    signals: Signals
-    rivals: tuple[str, ...]
-    denied: bool
-    spare: int
-    adrift: float
-
-    @property
-    def left(self) -> float:
-        """Return from 0 to 1 what is left of a grade by the rules of ``grade_of`` that are no calibration."""
-        if not any(fact.carried for fact in self.facts):
-            return 0.0
-        brief = max(_LEAST, 1 - _DOUBLING * math.log2(max(self.spare, _FREE) / _FREE))
-        return brief * (1 - _LOST * self.adrift) * (_DENIED if self.denied else 1) / (1 + len(self.rivals))
-
-    @property
-    def grade(self) -> float:
-        """Return the calibrated chance of being right, times what is left of it."""
-        # no answer has every word of a text, so that is graded by weights of its own
-        share = min(max((len(self.facts) - _FEW) / (_MANY - _FEW), 0.0), 1.0)
-        terms, texts = (
-            sum(w * x for w, x in zip(astuple(weights), astuple(self.signals), strict=True))
-            for weights in (TERM, TEXT)
-        )
-        chance = 1 / (1 + math.exp(-(1 - share) * terms - share * texts))
-        # people call 98.6 % of the answers right that have the gold word for word, and refuse nothing
-        stands = self.signals.whole and not (self.signals.refused or self.signals.conflict)
-        sure = 1.0 if stands or chance > 1 - _UNSURE else 0.0 if chance < _UNSURE else chance
-        return round(self.left * sure, 3)
-
-
 def grade_of(question: str, answer: str, golds: Sequence[str]) -> Correctness:
     """Grade an answer to an open question against the gold that it agrees with best.
 
@@ -208,26 +181,16 @@ def grade_of(question: str, answer: str, golds: Sequence[str]) -> Correctness:
     found = held_against(question, answer, golds)
     if not found:
         return Correctness(0.0, golds[0] if golds else "")
-    best = max(found, key=lambda one: one.grade)
-    return Correctness(
-        grade=best.grade,
-        gold=best.gold,
-        facts=best.facts,
-        rivals=best.rivals,
-        denied=best.denied,
-        spare=best.spare,
-        adrift=best.adrift,
-        refused=bool(best.signals.refused),
-    )
+    return max(found, key=lambda one: one.grade)
 
 
 def exactly(gold: str, kind: FactKind, match: float, rivals: tuple[str, ...] = ()) -> Correctness:
     """Return the grade of an answer that is right or wrong as a whole: one in n of the n values it offers."""
     fact = Fact(gold, kind, match, State.CARRIED if match else State.MISSING)
-    return Correctness(match / (1 + len(rivals)), gold, (fact,), rivals)
+    return Correctness(match / (1 + len(rivals)), gold, (fact,), rivals=rivals)
 
 
-def held_against(question: str, answer: str, golds: Sequence[str]) -> list[Against]:
+def held_against(question: str, answer: str, golds: Sequence[str]) -> list[Correctness]:
     """Return an answer against each of its golds; nothing if the answer has no word."""
     reading = Said(question, answer)
     golds = [gold for gold in golds if gold.strip()]
@@ -315,17 +278,35 @@ def _is_turned(gold: str, facts: Sequence[Fact], reading: Said) -> bool:
     return nearest is not None and denies(words) != denies(nearest.words)
 
 
-def _against(gold: str, reading: Said, count: int, rivals: tuple[str, ...]) -> Against:
+def _against(gold: str, reading: Said, count: int, rivals: tuple[str, ...]) -> Correctness:
     facts = facts_of(gold, reading)
-    return Against(
+    signals = _signals(gold, reading, facts, math.log(count))
+    found = Correctness(
+        grade=_chance(signals, len(facts)),
         gold=gold,
         facts=tuple(facts),
-        signals=_signals(gold, reading, facts, math.log(count)),
+        signals=signals,
         rivals=rivals,
         denied=is_denied(gold, reading),
         spare=_spare(facts, reading),
         adrift=_adrift(facts, folded_words(gold), reading),
+        refused=bool(signals.refused),
     )
+    return replace(found, grade=round(found.left * found.grade, 3))
+
+
+def _chance(signals: Signals, facts: int) -> float:
+    """Return the calibrated chance of being right, against a gold of so many facts."""
+    # no answer has every word of a text, so that is graded by weights of its own
+    share = min(max((facts - _FEW) / (_MANY - _FEW), 0.0), 1.0)
+    terms, texts = (
+        sum(w * x for w, x in zip(astuple(weights), astuple(signals), strict=True))
+        for weights in (TERM, TEXT)
+    )
+    chance = 1 / (1 + math.exp(-(1 - share) * terms - share * texts))
+    # people call 98.6 % of the answers right that have the gold word for word, and refuse nothing
+    stands = signals.whole and not (signals.refused or signals.conflict)
+    return 1.0 if stands or chance > 1 - _UNSURE else 0.0 if chance < _UNSURE else chance
 
 
 def _spare(facts: Sequence[Fact], reading: Said) -> int:

@@ -40,6 +40,9 @@ from hybrid.types import Question
 
 # Written by an arm that was shown nothing; in "a[1]" a bracket is what it is.
 _LOOSE_MARKER = re.compile(r"(?<!\S)\[\d+\](?!\w)")
+_WORD = re.compile(r"\w+")
+# So many words in a row are copied, not met by chance.
+_RUN = 5
 _RETRIEVAL = frozenset(
     ("recall", "ndcg", "reciprocal_rank", "context_precision", "context_utilisation", "average_precision")
 )
@@ -76,7 +79,8 @@ class ArmSummary:
     """One arm.
 
     ``words`` is the mean length of the answers that neither failed nor abstained; ``incomplete`` is how many
-    of them end before their end, and score by what is there.
+    of them end before their end, and score by what is there. ``quoted`` is the share of their words that the
+    passages have in runs of five or more, None where all answers are shorter.
     """
 
     arm: str
@@ -88,6 +92,7 @@ class ArmSummary:
     abstention: AbstentionScores
     confidence: ConfidenceSummary
     words: float | None
+    quoted: float | None
 
     def mean(self, metric: str) -> MetricMean:
         """Return the mean of one metric.
@@ -393,7 +398,19 @@ def _summary(arm: str, rows: Sequence[tuple[Outcome, Scores]], answerable: dict[
         ),
         confidence=_confidence(rows),
         words=_average([len(answer_text(outcome).split()) for outcome in shown]),
+        quoted=_average([share for outcome in shown if (share := _quoted(outcome)) is not None]),
     )
+
+
+def _quoted(outcome: Outcome) -> float | None:
+    """Return the share of the words of an answer that stand in its passages in runs of five or more."""
+    said = _WORD.findall(answer_text(outcome).casefold())
+    if len(said) < _RUN:
+        return None
+    given = [_WORD.findall(passage.text.casefold()) for passage in outcome.passages]
+    runs = {tuple(words[at : at + _RUN]) for words in given for at in range(len(words) - _RUN + 1)}
+    held = [at for at in range(len(said) - _RUN + 1) if tuple(said[at : at + _RUN]) in runs]
+    return len({at + step for at in held for step in range(_RUN)}) / len(said)
 
 
 def _mean(metric: str, scores: Sequence[Scores]) -> MetricMean:

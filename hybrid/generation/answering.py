@@ -10,7 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from hybrid.config import GenerationSettings, Reader
-from hybrid.generation.citations import CitedText, cite_generated, join_cited, settled_part, split_generated
+from hybrid.generation.citations import (
+    CitedText,
+    cite_generated,
+    join_cited,
+    pieces_of,
+    settled_part,
+)
 from hybrid.generation.extracting import Extract, extract
 from hybrid.generation.prompts import (
     STOP,
@@ -24,6 +30,7 @@ from hybrid.generation.prompts import (
 )
 from hybrid.generation.quoting import cite_quoted, parse
 from hybrid.generation.ranking import focus_all
+from hybrid.generation.talk import decline
 from hybrid.generation.written import SCHEMA, Written, cite_written, read_written
 from hybrid.models import Embedder, Generation, Generator, Structured
 from hybrid.tracing import span
@@ -40,7 +47,7 @@ class _Turn:
 
     messages: Sequence[Message]
     finish: Callable[[Generation], Answer]
-    ready: Callable[[str], str] = str
+    ready: Callable[[str], CitedText] = lambda text: _NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +171,7 @@ class Answerer:
 
         Without retrieval it is shown while it is written. What is read from passages has passed the check
         against them, so it comes sentence by sentence, and a sentence that fails is never shown; from the
-        quoting reader, whose answer stands behind its quote, it comes as a whole.
+        extractive and the quoting reader it comes so when all of it is there.
         """
         begun = time.perf_counter()
         if self._reader(arm) in (None, Reader.GENERATOR, Reader.WRITER):
@@ -174,23 +181,26 @@ class Answerer:
             (answer,) = _by_arm([turn], arm, begun)
         else:
             answer = self.answer(question, hits, arm=arm)
-        return iter([answer.text, answer])
+        return iter([*pieces_of(answer.text), answer])
 
     def _streamed(self, turn: _Turn, arm: Arm, begun: float) -> Iterator[str | Answer]:
         (generator, stop), tokens = self._writing_one(arm), self.settings.max_new_tokens
-        text, shown, written = "", "", None
+        text, shown, written = "", _NOTHING, None
         for piece in generator.stream(turn.messages, max_new_tokens=tokens, stop=stop):
             if isinstance(piece, Generation):
                 written = piece
                 continue
             text += piece
             ready = turn.ready(text)
-            if ready.startswith(shown) and ready != shown:
-                yield ready[len(shown) :]
+            if ready.text.startswith(shown.text) and ready.text != shown.text:
+                yield ready.text[len(shown.text) :]
                 shown = ready
         # a generator of one's own may end without it
         answer = turn.finish(written or Generation(text, generator.count_prompt_tokens(turn.messages), 0))
-        yield answer.text[len(shown) :] if answer.text.startswith(shown) else f"\n{answer.text}"
+        if not answer.text.startswith(shown.text):
+            # the whole falls into other sentences than its beginning did: what was shown has passed
+            answer = dataclasses.replace(answer, text=shown.text, citations=shown.citations, abstained=False)
+        yield answer.text[len(shown.text) :]
         yield _by_arm([answer], arm, begun)[0]
 
     def _reader(self, arm: Arm) -> Reader | None:
@@ -256,9 +266,8 @@ class Answerer:
         def cited(text: str) -> CitedText:
             return cite_generated(question, text, passages, threshold=self.settings.support)
 
-        def ready(text: str) -> str:
-            # the last sentence is being written, and the marker of the one before may still be to come
-            return "" if declines(text) else cited(" ".join(split_generated(text)[:-2])).text
+        def ready(text: str) -> CitedText:
+            return _NOTHING if declines(text) else cited(settled_part(text))
 
         def finish(written: Generation) -> Answer:
             declined = declines(written.text)
@@ -276,11 +285,11 @@ class Answerer:
         def cited(written: Written) -> CitedText:
             return cite_written(question, written, passages, threshold=self.settings.support)
 
-        def ready(text: str) -> str:
+        def ready(text: str) -> CitedText:
             written = read_written(text)
             if written.plain or not written.settled or _unsure(written):
-                return ""
-            return cited(dataclasses.replace(written, answer=settled_part(written.answer or ""))).text
+                return _NOTHING
+            return cited(dataclasses.replace(written, answer=settled_part(written.answer or "")))
 
         def finish(generation: Generation) -> Answer:
             written = read_written(generation.text)
@@ -375,7 +384,7 @@ class Answerer:
         abstained = declined or not cited.text
         return Answer(
             question,
-            self._prompts.abstention if abstained else cited.text,
+            self._decline(question, hits) if abstained else cited.text,
             Arm.RAG,
             reader,
             citations=() if abstained else cited.citations,
@@ -385,11 +394,14 @@ class Answerer:
             dropped_markers=cited.dropped_markers,
         )
 
+    def _decline(self, question: str, hits: Sequence[Hit]) -> str:
+        return decline(self._prompts.abstention, question, hits, self.embedder.fingerprint.name)
 
-def _not_declined(text: str) -> str:
+
+def _not_declined(text: str) -> CitedText:
     """Return what may be shown of a text that grows: nothing while it may still say that it does not know."""
-    begun = len(split_generated(text)) > 1 and not declines(text)
-    return text if begun else ""
+    begun = bool(settled_part(text)) and not declines(text)
+    return CitedText(text, ()) if begun else _NOTHING
 
 
 def _unsure(written: Written) -> bool:

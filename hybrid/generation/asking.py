@@ -232,7 +232,9 @@ def read_question(question: str) -> Asked:
     )
     named = [name for name in capitals if not any(name in code or code in name for code in codes)]
     told = [
-        one for one in quantities(question) if not any(_holds(code, one.span, question) for code in codes)
+        one
+        for one in quantities(question)
+        if (one.units or not one.weak) and not any(_holds(code, one.span, question) for code in codes)
     ]
     return Asked(
         question,

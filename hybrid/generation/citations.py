@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from hybrid.generation.prompts import Passage
@@ -15,6 +15,8 @@ from hybrid.types import Citation, Span
 # some models write 【1】, or 【1†source】
 _MARKER = re.compile(r"\s*[\[【]\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\s*(?:†[^】\n]{0,80})?[\]】]")
 _LINE, _BLANK = "\n", " "
+# Up to and with its markers, or a line: what can be read by itself.
+_PIECE = re.compile(r".+?(?:\[\d+\](?!\s*\[)\s*|\n\s*|\Z)", re.DOTALL)
 # A longer stretch is not a citation any more.
 _WINDOW = 3
 
@@ -40,19 +42,12 @@ class CitedText:
 
 @dataclass(frozen=True, slots=True)
 class Cited:
-    """A sentence and what supports it; ``new_line`` where it begins one."""
+    """A sentence and what supports it, in several places if need be; ``new_line`` where it begins one."""
 
     sentence: str
     support: Support
     new_line: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class HeldSentences:
-    """Sentences that a passage supports, and those that none does."""
-
-    kept: tuple[Cited, ...]
-    dropped: tuple[str, ...]
+    others: tuple[Support, ...] = ()
 
 
 def cite_generated(question: str, text: str, passages: Sequence[Passage], *, threshold: float) -> CitedText:
@@ -70,59 +65,44 @@ def cite_generated(question: str, text: str, passages: Sequence[Passage], *, thr
     """
     numbers = {passage.number for passage in passages}
     dropped_markers = sum(1 for number in markers(text) if number not in numbers)
-    held = cite_sentences(question, split_generated(text), passages, threshold=threshold)
-    cited = join_cited(held.kept)
-    return CitedText(cited.text, cited.citations, held.dropped, dropped_markers)
-
-
-def cite_sentences(
-    question: str,
-    sentences: Sequence[str],
-    passages: Sequence[Passage],
-    numbers: Sequence[int] = (),
-    *,
-    threshold: float,
-) -> HeldSentences:
-    """Find what supports each sentence; see ``cite_generated``.
-
-    Args:
-        question: what was asked.
-        sentences: with or without markers.
-        passages: what the generator saw.
-        numbers: of the passages that are looked at first for a sentence without a marker.
-        threshold: the share of its content words that a sentence must find in a stretch of a passage.
-    """
     kept: list[Cited] = []
     dropped: list[str] = []
-    for sentence in sentences:
+    for sentence in split_generated(text):
         plain = without_markers(sentence)
         if not any(letter.isalnum() for letter in plain):
             continue
-        first = markers(sentence) or numbers
-        support = best_support(plain, [passage for passage in passages if passage.number in first])
+        named = [passage for passage in passages if passage.number in markers(sentence)]
+        support = best_support(plain, named)
         if support is None or support.share < threshold:
             support = best_support(plain, passages)
         if support is None or support.share < threshold or not is_about(question, support):
             dropped.append(plain)
         elif plain not in {cited.sentence for cited in kept}:
             kept.append(Cited(plain, support))
-    return HeldSentences(tuple(kept), tuple(dropped))
+    cited = join_cited(kept)
+    return CitedText(cited.text, cited.citations, tuple(dropped), dropped_markers)
 
 
 def best_support(sentence: str, passages: Sequence[Passage]) -> Support | None:
     """Return the shortest stretch of whole sentences that supports the sentence best."""
     best: Support | None = None
     for passage in passages:
-        said = passage.sayings()
-        for length in range(1, _WINDOW + 1):
-            for first in range(len(said) - length + 1):
-                window = said[first : first + length]
-                share = share_supported(sentence, "\n".join(saying.text for saying in window))
-                # shorter stretches and better passages come first, so only a real gain replaces them
-                if share > 0 and (best is None or share > best.share + 0.05 * (length > 1)):
-                    inner = Span(window[0].span.start, window[-1].span.end)
-                    best = Support(passage, passage.placed(inner), share)
+        for span, text, length in windows(passage):
+            share = share_supported(sentence, text)
+            # shorter stretches and better passages come first, so only a real gain replaces them
+            if share > 0 and (best is None or share > best.share + 0.05 * (length > 1)):
+                best = Support(passage, span, share)
     return best
+
+
+def windows(passage: Passage) -> Iterator[tuple[Span, str, int]]:
+    """Yield where each stretch of up to three sentences stands, what it says, and how many they are."""
+    said = passage.sayings()
+    for length in range(1, _WINDOW + 1):
+        for first in range(len(said) - length + 1):
+            window = said[first : first + length]
+            inner = Span(window[0].span.start, window[-1].span.end)
+            yield passage.placed(inner), "\n".join(saying.text for saying in window), length
 
 
 def join_cited(kept: Sequence[Cited]) -> CitedText:
@@ -130,21 +110,24 @@ def join_cited(kept: Sequence[Cited]) -> CitedText:
     citations: list[Citation] = []
     parts: list[str] = []
     for cited in kept:
-        passage, span = cited.support.passage, cited.support.span
-        same = [
-            c.number
-            for c in citations
-            if (c.source, c.start, c.end) == (passage.source, span.start, span.end)
-        ]
-        number = same[0] if same else len(citations) + 1
-        if not same:
-            citations.append(_citation(number, cited.support))
-        parts.append(f"{_LINE if cited.new_line else _BLANK}{cited.sentence} [{number}]")
+        marks = []
+        for support in (cited.support, *cited.others):
+            passage, span = support.passage, support.span
+            same = [
+                c.number
+                for c in citations
+                if (c.source, c.start, c.end) == (passage.source, span.start, span.end)
+            ]
+            number = same[0] if same else len(citations) + 1
+            if not same:
+                citations.append(_citation(number, support))
+            marks.append(f" [{number}]")
+        parts.append(f"{_LINE if cited.new_line else _BLANK}{cited.sentence}{''.join(marks)}")
     return CitedText("".join(parts)[1:], tuple(citations))
 
 
 def _citation(number: int, support: Support) -> Citation:
-    passage, span = support.passage, support.span
+    passage, span, chunk = support.passage, support.span, support.passage.chunk
     row = row_of(support)
     return Citation(
         number,
@@ -153,8 +136,9 @@ def _citation(number: int, support: Support) -> Citation:
         span.end,
         stretch_of(support),
         passage.page,
-        place=row.label if row else passage.title if passage.title != passage.source else "",
-        line=passage.chunk.line_at(span.start) if passage.chunk else None,
+        title=chunk.title if chunk else "",
+        heading=row.label if row else chunk.heading if chunk else "",
+        line=chunk.line_at(span.start) if chunk else None,
     )
 
 
@@ -186,6 +170,11 @@ def stretch_of(support: Support) -> str:
     """Return the text of a stretch."""
     offset = support.passage.span.start
     return support.passage.text[support.span.start - offset : support.span.end - offset]
+
+
+def pieces_of(text: str) -> list[str]:
+    """Return a text in pieces that follow each other, each with the markers at its end."""
+    return _PIECE.findall(text)
 
 
 def without_markers(text: str) -> str:

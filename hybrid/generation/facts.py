@@ -91,7 +91,7 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Fact]:
     ranged = sum(fit is not None for fit in fits.values()) > 1 and any(fits.values())
     if said and (telling := telling_heading(asked, passage)):
         yield Fact(passage, passage.placed(said[0].span), telling, "", rank, heading=True)
-    before, term, ended = "", "", 0
+    before, term, first, ended = "", "", "", 0
     for saying in _split(said):
         if not any(map(str.isalnum, saying.text)):
             continue
@@ -110,6 +110,9 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Fact]:
             mark = ITEM.match(saying.text)
             skip = mark.end() if mark and mark.end() < len(saying.text) else 0
             span = Span(saying.span.start + skip, saying.span.end)
+            # entries of a form are about what its first one names
+            first = (first or saying.text) if _FIELD.fullmatch(saying.text.strip()) else ""
+            before = first if first != saying.text and first else before
             own = "" if term and term in saying.text else term
             yield Fact(passage, passage.placed(span), saying.text[skip:], before, rank, term=own)
         before = saying.text

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from hybrid.files import valid_utf8
 from hybrid.generation.citations import (
     Cited,
     CitedText,
+    Support,
     best_support,
-    cite_sentences,
     join_cited,
     markers,
     split_generated,
+    windows,
     without_markers,
 )
 from hybrid.generation.prompts import Passage
 from hybrid.generation.quoting import is_polar
+from hybrid.text.words import content_words
 
 # In this order: whether it can be answered and from what is known before the first word of the answer.
 SCHEMA: dict[str, object] = {
@@ -46,6 +50,10 @@ _UNCUT = re.compile(
     r"(?:\\u[dD][89abAB]\w\w\\u[dD][c-fC-F]\w\w|\\u(?![dD][89abAB])[0-9a-fA-F]{4}|\\[^u]|[^\\])*", re.DOTALL
 )
 _STEP = re.compile(r"\s*(\d{1,2}[.)]|[-*•–])\s+(?=\S)")
+# A sentence is put together from so many places at most.
+_PLACES = 3
+_VALUE = re.compile(r"\d+(?:\.\d+)?")
+_NAME = re.compile(r"\b(?=\w*\d)(?=\w*[^\W\d])\w+")
 _TRUE = ("true", "yes", "1")
 
 
@@ -87,21 +95,29 @@ def cite_written(
 ) -> CitedText:
     """Hold every sentence against the passages that were named, and then against the others.
 
-    Lines stay lines, and steps keep their numbers; see ``cite_generated`` for what goes.
+    As in ``cite_generated``, but for those who take what was asked for granted ("30 days" of "after 7 years")
+    and put together what stands in several places: of a sentence, what is not of the question must be in up
+    to three stretches and the headings above them. Names such as K300 must be in these passages all the same.
+    Lines stay lines, and steps keep their numbers.
     """
     numbers = written.citations or ()
     kept: list[Cited] = []
     dropped: list[str] = []
     for line in (written.answer or "").splitlines():
-        mark = _STEP.match(line)
-        held = cite_sentences(
-            question, _sentences(line[mark.end() :] if mark else line), passages, numbers, threshold=threshold
-        )
-        dropped += held.dropped
-        fresh = [one for one in held.kept if one.sentence not in {known.sentence for known in kept}]
-        for place, one in enumerate(fresh):
-            lead = f"{mark[1]} " if mark and place == 0 else ""
-            kept.append(dataclasses.replace(one, sentence=lead + one.sentence, new_line=place == 0))
+        step = _STEP.match(line)
+        new_line = True
+        for sentence in _sentences(line[step.end() :] if step else line):
+            plain = without_markers(sentence)
+            if not any(letter.isalnum() for letter in plain):
+                continue
+            lead = f"{step[1]} " if step and new_line else ""
+            named = markers(sentence) or numbers
+            first, *others = _supports(question, plain, passages, named, threshold) or (None,)
+            if first is None:
+                dropped.append(plain)
+            elif lead + plain not in {cited.sentence for cited in kept}:
+                kept.append(Cited(lead + plain, first, new_line, tuple(filter(None, others))))
+                new_line = False
     if not kept and is_polar(written.answer or ""):
         kept = _of_question(question, written, passages)
         dropped = [] if kept else dropped
@@ -109,6 +125,71 @@ def cite_written(
     there = {passage.number for passage in passages}
     astray = sum(number not in there for number in (*numbers, *markers(written.answer or "")))
     return CitedText(cited.text, cited.citations, tuple(dropped), astray)
+
+
+def _supports(
+    question: str, sentence: str, passages: Sequence[Passage], named: Sequence[int], threshold: float
+) -> list[Support]:
+    """Return the stretches that bear a sentence out together, the one that has most of it first; none if not.
+
+    Every number that is not of the question must be there, or be the sum or difference of two that are.
+    """
+    asked, said = _words(question), _words(sentence)
+    names = _names(question) & _names(sentence)
+    left = wanted = ((said - asked) or said) | names
+    stretches = [
+        (Support(passage, span, 1.0), _words(text) | above, 0.04 * is_named - 0.05 * (length - 1))
+        for passage in passages
+        for whole, is_named in [(_above(passage), passage.number in named)]
+        for above in [_words(whole) | _names(f"{whole} {passage.text}")]
+        if not names or names & above  # what another product weighs is no weight of this one
+        for span, text, length in windows(passage)
+    ]
+    chosen: list[Support] = []
+    there = set[str]()
+    while len(chosen) < _PLACES and not _borne_out(left, wanted, threshold):
+        adding = [stretch for stretch in stretches if stretch[1] & left]
+        if not adding:
+            return []
+        best, words, _ = max(adding, key=lambda stretch: len(stretch[1] & left) / len(wanted) + stretch[2])
+        chosen.append(best)
+        there |= words
+        left = left - words
+    about = not asked or bool(asked & there)
+    return chosen if about and _borne_out(left, wanted, threshold) else []
+
+
+def _words(text: str) -> set[str]:
+    """Return the content words of a text, those of names of fields one by one."""
+    return set(content_words(text.replace("_", " ")))
+
+
+def _names(text: str) -> set[str]:
+    """Return the names of letters and digits in a text, such as K300, marked as such."""
+    return {f"#{name}" for name in _NAME.findall(text.casefold())}
+
+
+def _borne_out(left: Set[str], wanted: Set[str], threshold: float) -> bool:
+    """Tell whether so few words are left, no number and no name, that the others carry the sentence.
+
+    The sum or the difference of two numbers that are there may be written beside them.
+    """
+    held = [float(word) for word in wanted - left if _VALUE.fullmatch(word)]
+    reckoned = {abs(one + sign * other) for one, other in itertools.combinations(held, 2) for sign in (1, -1)}
+    open_ = {
+        word
+        for word in left
+        if not (_VALUE.fullmatch(word) and any(math.isclose(float(word), value) for value in reckoned))
+    }
+    few = len(open_) <= (1 - threshold) * len(wanted)
+    return few and not any(word[0].isdigit() or word[0] == "#" for word in open_)
+
+
+def _above(passage: Passage) -> str:
+    """Return what stands above a passage: its document, the headings, caption and columns of its table."""
+    caption, columns = passage.table
+    headings = passage.chunk.headings if passage.chunk else (passage.title,)
+    return " ".join((passage.source, *headings, caption, *columns))
 
 
 def _of_question(question: str, written: Written, passages: Sequence[Passage]) -> list[Cited]:

@@ -49,8 +49,9 @@ from hybrid.grounding.values import (
 from hybrid.models import Embedder
 from hybrid.text.dates import MONTHS
 from hybrid.text.folding import legible
+from hybrid.text.rows import spoken
 from hybrid.text.words import ENGLISH, language_of, terms
-from hybrid.types import Span
+from hybrid.types import Answer, Span
 
 # A sentence is shown instead of the passage around it if it has as much support but for this.
 _AS_GOOD = 0.1
@@ -350,6 +351,21 @@ class Grounder:
             [opinions[next(asked)].of(candidate, self.thresholds) for candidate in found]
             for found in candidates
         ]
+
+    def check(self, answer: Answer) -> Grounding:
+        """Judge what an answer asserts against its hits; the evidence stands in the texts of their chunks."""
+        chunks = [hit.chunk for hit in answer.hits]
+        read = [spoken(chunk.text, chunk.caption, chunk.columns) for chunk in chunks]
+
+        def placed(evidence: Excerpt) -> Excerpt:
+            spans = tuple(read[evidence.passage].origin(span) for span in evidence.spans)
+            beside = evidence.beside and placed(evidence.beside)
+            return dataclasses.replace(evidence, spans=spans, beside=beside)
+
+        found = self.ground(answer.text, [passage.text for passage in read]).verdicts
+        return Grounding(
+            tuple(dataclasses.replace(own, evidence=own.evidence and placed(own.evidence)) for own in found)
+        )
 
     def reads(self, text: str) -> bool:
         """Tell whether a text is in a language that this judge knows."""

@@ -1,4 +1,4 @@
-"""Figures of a scorer on labelled claims, beside floors that anyone can reach (meta-evaluation)."""
+"""Figures of a scorer on labelled claims, beside word overlap (meta-evaluation)."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ from hybrid.grounding.metrics import (
     Replicates,
     ScorerLogits,
     choose_threshold,
-    floors,
     mean_over,
     resampled_aurocs,
+    word_overlap,
 )
 from hybrid.statistics import Estimate
 
@@ -171,7 +171,7 @@ def evaluate(
     replicates: int = REPLICATES,
     seed: int = 0,
 ) -> MetaEvaluation:
-    """Measure scorers and floors on labelled claims; nothing that is fitted sees a label of its own source.
+    """Measure scorers beside word overlap on labelled claims; nothing fitted sees a label of its own source.
 
     Args:
         claims: with both labels, from two sources at least if anything is to be fitted.
@@ -186,7 +186,7 @@ def evaluate(
         UsageError: there are no claims, names of scorers repeat, or logits are missing or not finite.
     """
     labels, sources = labels_of(claims), sources_of(claims)
-    everyone = [*scores, *floors(claims, seed=seed)]
+    everyone = [*scores, word_overlap(claims)]
     _check(everyone, len(claims))
     read = [_read(each, (fitted or {}).get(each.name), labels, sources, seed) for each in everyone]
     table = _Readings(claims, labels, sources, read, replicates, seed)

@@ -1,28 +1,24 @@
-"""What scorers and floors say of labelled claims, the AUROC of it by source, and the best threshold."""
+"""What scorers and word overlap say of labelled claims, the AUROC of it by source, and the best threshold."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hybrid.errors import UsageError
-from hybrid.grounding.calibration import Array, Flags, grouped_folds
-from hybrid.grounding.examples import Example, labels_of, sources_of
+from hybrid.grounding.calibration import Array, Flags
+from hybrid.grounding.examples import Example
 from hybrid.grounding.scorers.names import Scorer
 from hybrid.grounding.values import Pair
 from hybrid.statistics import MIN_SOURCES, Bootstrap, Estimate, Interval, source_places, source_weights
-from hybrid.text.words import content_words, share_held, tokens
+from hybrid.text.words import content_words, share_held
 
-# Learns from the claims of the first flags, says something of those of the second.
-_Learner: TypeAlias = Callable[[Flags, Flags], Array]
 # How many claims are done, of how many.
 Progress: TypeAlias = Callable[[int, int], None]
 
@@ -40,8 +36,7 @@ class ScorerLogits:
     """What a scorer said of claims, in their order: finite logits, higher where the evidence carries them.
 
     ``pairs_per_second`` is how many pairs of claim and evidence it judged, ``megabytes`` what its weights
-    take on disk; None if not measured. A ``floor`` is no scorer: it knows words, lengths or labels of other
-    claims.
+    take on disk; None if not measured. A ``floor`` is no scorer: it counts words.
     """
 
     name: str
@@ -83,30 +78,10 @@ def measured(
     )
 
 
-def floors(claims: Sequence[Example], *, seed: int = 0) -> list[ScorerLogits]:
-    """Return the floors, word overlap first; those that learn from labels need two sources.
-
-    They learn on other sources than they are used on, and every fold's scores lie around 0: what a fold's
-    share of supported claims is ranks none of them.
-    """
-    found = [(WORD_OVERLAP, np.array([_overlap(claim) for claim in claims], dtype=np.float64))]
-    labels, sources = labels_of(claims), sources_of(claims)
-    if len(set(sources)) > 1:
-        fold_of = grouped_folds(labels, sources, seed=seed)
-        said = [tokens(claim.claim) for claim in claims]
-        there = [tokens(" ".join(claim.evidence)) for claim in claims]
-        learners: dict[str, _Learner] = {
-            "claim words": partial(_by_words, [frozenset(words) for words in said], labels),
-            "claim length": partial(_by_length, np.log1p([len(words) for words in said]), labels),
-            "evidence length": partial(_by_length, np.log1p([len(words) for words in there]), labels),
-            "task prior": partial(_by_share, source_places([claim.task for claim in claims]), labels),
-        }
-        for name, learner in learners.items():
-            logits = np.zeros(len(claims))
-            for fold in range(int(fold_of.max()) + 1):
-                logits[fold_of == fold] = learner(fold_of != fold, fold_of == fold)
-            found.append((name, logits))
-    return [ScorerLogits(name, logits, megabytes=0.0, floor=True) for name, logits in found]
+def word_overlap(claims: Sequence[Example]) -> ScorerLogits:
+    """Return the floor that has to be beaten: which share of a claim's content words the evidence has."""
+    logits = np.array([_overlap(claim) for claim in claims], dtype=np.float64)
+    return ScorerLogits(WORD_OVERLAP, logits, megabytes=0.0, floor=True)
 
 
 def choose_threshold(scores: ArrayLike, positive: ArrayLike) -> float:
@@ -285,37 +260,3 @@ def _overlap(claim: Example) -> float:
     there = {word for text in claim.evidence for word in content_words(text)}
     share = min(max(share_held(said, there), 0.01), 0.99)
     return math.log(share / (1 - share))
-
-
-def _by_words(words: list[frozenset[str]], labels: Flags, known: Flags, asked: Flags) -> Array:
-    """Naive Bayes over the words that a claim holds."""
-    sides = (known & labels, known & ~labels)
-    counts = [Counter(word for at in np.flatnonzero(side) for word in words[at]) for side in sides]
-    sizes = [int(side.sum()) for side in sides]
-
-    def weight(word: str) -> float:
-        more, less = ((count[word] + 0.5) / (size + 1) for count, size in zip(counts, sizes, strict=True))
-        return math.log(more / less)
-
-    # in order, for the sum of floats depends on it
-    return np.array([sum(map(weight, sorted(words[place]))) for place in np.flatnonzero(asked)])
-
-
-def _by_length(lengths: Array, labels: Flags, known: Flags, asked: Flags) -> Array:
-    """Linear discriminant over the logarithm of the number of words, whichever way it points."""
-    upper, lower = lengths[known & labels], lengths[known & ~labels]
-    spread = float(lengths[known].var())
-    if not len(upper) or not len(lower) or spread < 1e-12:
-        return np.zeros(int(asked.sum()))
-    slope = (upper.mean() - lower.mean()) / spread
-    return np.asarray(slope * (lengths[asked] - (upper.mean() + lower.mean()) / 2), dtype=np.float64)
-
-
-def _by_share(tasks: NDArray[np.int64], labels: Flags, known: Flags, asked: Flags) -> Array:
-    """Log-odds of support of the task, over those of all tasks."""
-    size = int(tasks.max()) + 1
-    right = np.bincount(tasks[known & labels], minlength=size)
-    wrong = np.bincount(tasks[known & ~labels], minlength=size)
-    whole = np.log((right.sum() + 1) / (wrong.sum() + 1))
-    odds = np.where(right + wrong > 0, np.log((right + 1) / (wrong + 1)), whole) - whole
-    return np.asarray(odds[tasks[asked]], dtype=np.float64)

@@ -153,7 +153,7 @@ def measure_scorers(
     note: Callable[[str], None] = lambda said: None,
     progress: Progress = lambda scorer, done, total: None,
 ) -> ScorersMeasured:
-    """Measure scorers on labelled claims, beside the floors that they have to beat.
+    """Measure scorers on labelled claims, beside word overlap, which they have to beat.
 
     Args:
         data: files or folders of labelled claims, each a set.

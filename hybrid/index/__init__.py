@@ -204,6 +204,10 @@ class Index:
         """Return the sources of all documents."""
         return self._store.sources()
 
+    def titles(self, *, principals: Sequence[str] | None = None) -> list[str]:
+        """Return what the files are called, those that one of the principals may read."""
+        return self._store.titles(principals=principals)
+
     def left_out(self) -> dict[str, tuple[LeftOut, ...]]:
         """Return by file what its documents lack of it."""
         return self._store.left_out()

@@ -364,6 +364,14 @@ class Store:
             self._text(source) for (source,) in self._rows("SELECT source FROM documents ORDER BY source")
         ]
 
+    def titles(self, *, principals: Sequence[str] | None = None) -> list[str]:
+        """Return the title of each file, its name where it has none or several documents."""
+        readable = "1" if principals is None else _MAY_READ
+        query = f"SELECT file, max(title), count(*) FROM documents d WHERE {readable} GROUP BY 1 ORDER BY 1"
+        values = [] if principals is None else [json.dumps(list(principals))]
+        rows = self._rows(query, values)
+        return [self._text(title if title and count == 1 else file) for file, title, count in rows]
+
     def document(self, source: str) -> Document | None:
         """Return a document without its blocks, or None."""
         query = "SELECT title, text, pages, metadata, id FROM documents WHERE source = ?"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -209,6 +208,7 @@ def _role(message: object) -> MessageRole | None:
 
 
 def _about(answer: Answer) -> dict[str, Any]:
+    values = answer.to_dict()
     return {
         "model_name": answer.variant,
         "model_provider": "hybrid",
@@ -217,8 +217,9 @@ def _about(answer: Answer) -> dict[str, Any]:
         "standalone": answer.standalone,
         "confidence": answer.confidence,
         "domain": answer.domain,
-        "route": None if answer.route is None else dataclasses.asdict(answer.route),
-        "citations": [dataclasses.asdict(citation) for citation in answer.citations],
+        "route": values["route"],
+        "citations": values["citations"],
+        "closest": values["closest"],
     }
 
 

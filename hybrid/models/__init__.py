@@ -44,6 +44,11 @@ class EmbedderFingerprint:
             self.adapter,
         )
 
+    @property
+    def line(self) -> str:
+        """Return the identity in one line, as files of a domain name it."""
+        return " ".join(self.identity)
+
 
 @dataclass(frozen=True, slots=True)
 class Generation:

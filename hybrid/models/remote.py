@@ -43,6 +43,16 @@ _REFUSES = (400, 422, 501)
 _LIMIT, _NEWER_LIMIT = "max_tokens", "max_completion_tokens"
 _FORMAT = "response_format"
 _LEFT_OUT = (_FORMAT, "temperature", "stop")
+_KEY_HINT = "check the key in $HYBRID_API_KEY"
+_LATER_HINT = "it is busy, or a quota is used up: ask again later"
+_HINTS = {
+    400: "check models.generator; is the prompt too long for it? lower generation.context_tokens",
+    401: _KEY_HINT,
+    403: _KEY_HINT,
+    404: "check models.endpoint, which often ends in /v1, and models.generator; see `hybrid doctor`",
+    429: _LATER_HINT,
+    503: _LATER_HINT,
+}
 # Why an answer is no whole one, by the reason to finish; a stream that gave none was cut.
 _STOPPED = "stop"
 _INCOMPLETE = {
@@ -355,16 +365,13 @@ class RemoteGenerator:
     def _unreachable(self, error: Exception) -> RemoteError:
         return RemoteError(
             f"{self._url} did not answer: {type(error).__name__}",
-            hint="is the server running, and is models.endpoint right?",
+            hint="is the server running, and is models.endpoint right? `hybrid init` finds those here",
         )
 
     def _refusal(self, response: httpx2.Response) -> RemoteError:
-        busy = response.status_code in _BUSY
         return RemoteError(
             f"{self._url} answered {response.status_code}: {self._redacted(response.text)[:200]}",
-            hint="it is busy, or a quota is used up: ask again later"
-            if busy
-            else "check models.generator, and the key in $HYBRID_API_KEY",
+            hint=_HINTS.get(response.status_code, "see the log of the server"),
         )
 
     def _unreadable(self, text: str) -> RemoteError:

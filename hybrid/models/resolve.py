@@ -7,6 +7,7 @@ import contextlib
 import functools
 import importlib.util
 import os
+import re
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -18,6 +19,10 @@ from hybrid.files import hash_file, hash_text
 
 DEFAULT_EMBEDDER = "sentence-transformers/all-MiniLM-L6-v2"
 DEFAULT_GENERATOR = "HuggingFaceTB/SmolLM2-135M-Instruct"
+
+# Below so many billions of parameters a model that was not tuned for it writes worse than what is quoted.
+SMALL = 1.0
+_SIZE = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)[ -]?([bm])(?![a-z])")
 
 # Code and pickled weights stay away: what is needed are weights in safetensors, texts and tables.
 _HUB_FILES = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken"]
@@ -91,6 +96,12 @@ def is_path(name: str) -> bool:
     """Tell a path from a name of the hub: a folder that merely has that name never stands in for a model."""
     first = name.replace(os.sep, "/").partition("/")[0]
     return Path(name).is_absolute() or first in (".", "..") or first.startswith("~")
+
+
+def is_small(name: str) -> bool:
+    """Tell whether a name says that the model has less than a billion parameters: qwen2.5:0.5b."""
+    found = _SIZE.search(name.casefold())
+    return found is not None and float(found[1]) / (1 if found[2] == "b" else 1_000) < SMALL
 
 
 def fetch(name: str, *, offline: bool = False) -> Path:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from hybrid.arms import DomainArm, identity_digest
 from hybrid.errors import UsageError
-from hybrid.files import storage_errors, write_json
+from hybrid.files import checked, of_schema, storage_errors, write_json
 from hybrid.routing.abstention import AnswerBound, AnswerScore, Risk, choose, graded
 from hybrid.types import Answer, Question
 
@@ -184,17 +184,8 @@ def load_bound(domain: Path) -> ArmBound | None:
         return None
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} cannot be read: {error}", hint=_MEND) from error
-    schema = content.pop("schema", None) if isinstance(content, dict) else None
-    if schema != _SCHEMA:
-        raise UsageError(f"{path} is of schema {schema!r}, expected {_SCHEMA}", hint=_MEND)
-    from pydantic import TypeAdapter, ValidationError
-
-    try:
-        found = TypeAdapter(ArmBound).validate_json(json.dumps(content), strict=True)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        raise UsageError(f"{path} is damaged: `{key}`: {first['msg']}", hint=_MEND) from error
+    told = of_schema(content, _SCHEMA, str(path), hint=_MEND)
+    found = checked(ArmBound, told, str(path), hint=_MEND)
     if not math.isfinite(math.nan if found.bound.threshold is None else found.bound.threshold):
         raise UsageError(f"{path} is damaged: `bound.threshold` is not a number", hint=_MEND)
     return found

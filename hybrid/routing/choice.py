@@ -14,7 +14,7 @@ from hybrid.arms import ArmSpec, DomainArms, identity_digest, parse_arm
 from hybrid.config import Settings
 from hybrid.decision.adopted import usable
 from hybrid.errors import HybridError, IndexMissing, UsageError
-from hybrid.files import hash_file, storage_errors, write_atomic
+from hybrid.files import checked, hash_file, of_schema, storage_errors, write_atomic
 from hybrid.index import is_restricted
 from hybrid.models import Embedder
 from hybrid.types import Arm, ArmRoute, Question
@@ -143,7 +143,7 @@ class ArmChooser:
         )
         origin = ArmRouterOrigin(
             arms={spec.name: identity_digest(self._arms.serving(spec).identity) for spec in specs},
-            embedder=_identity(embedder),
+            embedder=embedder.fingerprint.line,
             index=_generation(retriever),
             questions="" if questions is None else str(questions.absolute()),
             digest="" if questions is None else hash_file(questions),
@@ -180,7 +180,7 @@ class ArmChooser:
             if retriever is not None and is_restricted(self._domain):
                 return _FOR_USERS
             differ += ["the index"] if _generation(retriever) != origin.index else []
-            differ += ["the embedder"] if _identity(embedder) != origin.embedder else []
+            differ += ["the embedder"] if embedder.fingerprint.line != origin.embedder else []
             for arm in arms:
                 if arm not in self._specs:  # reading a name takes longer than all the rest
                     self._specs[arm] = usable(self._domain / _FILE, arm, self._settings)
@@ -214,7 +214,6 @@ def load_arm_router(domain: Path) -> tuple[FittedArmRouter, ArmRouterOrigin]:
     Raises:
         UsageError: the file is damaged, or of another version.
     """
-    from pydantic import TypeAdapter
     from safetensors import SafetensorError, safe_open
 
     from hybrid.routing.arms import ArmLogit, ArmRouterCard, FittedArmRouter
@@ -222,11 +221,9 @@ def load_arm_router(domain: Path) -> tuple[FittedArmRouter, ArmRouterOrigin]:
     path = domain / _FILE
     try:
         file: Any = safe_open(path, framework="numpy")
-        told = json.loads(file.metadata()["router"])
-        if told["schema"] != _SCHEMA:
-            raise UsageError(f"{path} is of schema {told['schema']!r}, expected {_SCHEMA}", hint=_MEND)
-        card = TypeAdapter(ArmRouterCard).validate_json(json.dumps(told["card"]), strict=True)
-        origin = TypeAdapter(ArmRouterOrigin).validate_json(json.dumps(told["origin"]), strict=True)
+        told = of_schema(json.loads(file.metadata()["router"]), _SCHEMA, str(path), hint=_MEND)
+        card = checked(ArmRouterCard, told["card"], f"the card in {path}", hint=_MEND)
+        origin = checked(ArmRouterOrigin, told["origin"], f"the origin in {path}", hint=_MEND)
         numbers = {name: file.get_tensor(name) for name in ("bias", "weights", "means", "scales")}
         router = FittedArmRouter(
             card,
@@ -247,10 +244,6 @@ def _allowed(retriever: Retriever | None, question: Question) -> list[int] | Non
     index = retriever.index
     out = {place for source in question.withheld for place in index.positions_where({"source": source})}
     return [place for place in index.positions_where({}) if place not in out]
-
-
-def _identity(embedder: Embedder) -> str:
-    return " ".join(embedder.fingerprint.identity)
 
 
 def _generation(retriever: Retriever | None) -> str:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
 from hybrid.generation.prompts import FollowupPrompt
+from hybrid.generation.talk import hear
 from hybrid.models import Generator
 from hybrid.text.sentences import sentence_spans
 from hybrid.text.words import content_words, share_supported, word_set
@@ -62,10 +63,14 @@ def standalone(question: str, history: Sequence[Message]) -> str:
         question: in plain words.
         history: the turns before it, the oldest first.
     """
-    asked = [turn.content for turn in history if turn.role is MessageRole.USER][-_TURNS:]
+    said_before = [hear(turn.content) for turn in history if turn.role is MessageRole.USER]
+    asked = [heard.question for heard in said_before if heard.act is None][-_TURNS:]
+    heard = hear(question)
+    if heard.act is not None:
+        return heard.question
     said = [turn.content for turn in history if turn.role is MessageRole.ASSISTANT]
     topic = ""
-    for place, earlier in enumerate([*asked, question]):
+    for place, earlier in enumerate([*asked, heard.question]):
         topic = _joined(topic, earlier, said[-1] if place == len(asked) and said else "")
     return topic
 
@@ -165,6 +170,6 @@ class Conversation:
 
 def understood(answer: Answer, question: str, meant: str) -> Answer:
     """Return an answer to what a question was understood to ask as one to the question itself."""
-    if meant == question.strip():
-        return answer
+    if meant in (question.strip(), hear(question).question):
+        return dataclasses.replace(answer, question=question)
     return dataclasses.replace(answer, question=question, standalone=meant)

@@ -29,7 +29,7 @@ from measure import print_table
 from scipy.optimize import minimize
 from scipy.stats import rankdata
 
-from hybrid.evaluation.correctness import Against, Signals, held_against
+from hybrid.evaluation.correctness import Correctness, Signals, held_against
 from hybrid.evaluation.outcomes import Outcome
 from hybrid.evaluation.scoring import correct
 from hybrid.questions.files import load_questions
@@ -252,7 +252,7 @@ def yes_or_no(rows: Sequence[dict[str, Any]], draw: random.Random) -> Iterator[J
                 yield Judged(row["source"], kind, question, (gold,), text, is_right)
 
 
-def matrix(found: Sequence[Against]) -> np.ndarray[Any, np.dtype[np.float64]]:
+def matrix(found: Sequence[Correctness]) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Return the signals, one row each."""
     return np.array([astuple(one.signals) for one in found], dtype=float)
 
@@ -300,7 +300,7 @@ def fit(answers: Sequence[Judged], names: set[str], *, weigh: bool) -> np.ndarra
     return weights
 
 
-def _grade(one: Against, weights: Any) -> float:
+def _grade(one: Correctness, weights: Any) -> float:
     logit = float(np.dot(astuple(one.signals), weights))
     return one.left / (1 + math.exp(-min(max(logit, -30), 30)))
 

@@ -106,7 +106,7 @@ def main() -> int:
     minutes = (time.perf_counter() - begun) / 60 * 1_000 / len(asked)
     note(f"{len(asked)} answers over 5 passages each: {minutes:.1f} minutes for 1,000")
     five = [
-        Case(" ".join(s for each in passages[n : n + 5] for s in each[:1]), asked[n].passages)
+        Case(" ".join(s for each in passages[n : n + 5] for s in each[:1]), asked[n % len(asked)].passages)
         for n in range(60, 80)
     ]
     spent = []

@@ -402,5 +402,4 @@ def test_the_arm_adapter_is_asked(domain, tiny_generator_folder, make_adapter, m
 def test_what_was_decided_with_an_adapter_is_asked_with_it(domain, capsys):
     (domain / "DECISION").write_text(json.dumps({"arm": "both:generator_adapter=gone"}))
     told = said(capsys, "ask", "what?", code=5)
-    assert "arm: both:generator_adapter=gone, as decided for manual" in told.err
     assert "there is no adapter 'gone'" in told.err

@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import sys
 import unicodedata
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from hybrid.cli import console
 from hybrid.cli.app import run
+from hybrid.types import Citation
 
 _HOSTILE = [
     "\x1b]0;owned\x07",
@@ -118,3 +120,91 @@ def test_completion_runs_nothing_of_the_current_folder(shell, tmp_path, capsys):
     assert run(["completion", shell]) == 0
     assert "_HYBRID_COMPLETE" in capsys.readouterr().out
     assert not list(tmp_path.glob("PWNED*"))
+
+
+class _Terminal(io.StringIO):
+    """What a terminal was sent."""
+
+    def isatty(self):
+        return True
+
+
+def _on_terminal(monkeypatch, **variables):
+    """Write to a terminal of 20 columns that says only this of itself."""
+    told = ("NO_COLOR", "TERM", "TERM_PROGRAM", "VTE_VERSION", "FORCE_HYPERLINK", *console._FOLLOWING)
+    for name in told:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(console, "width", lambda: 20)
+    monkeypatch.setattr(sys, "stdout", _Terminal())
+    return sys.stdout
+
+
+def _wrapped(*pieces):
+    text = console.Wrapped()
+    for piece in pieces:
+        text.write(piece)
+    text.close()
+
+
+def test_a_terminal_gets_whole_words_within_its_width(monkeypatch):
+    screen = _on_terminal(monkeypatch)
+    _wrapped("The default po", "rt of the ser", "ver is 5432. [1]\n\nAnd", " so on, 日本語日本語日本語")
+    shown = screen.getvalue()
+    assert shown == "The default port of\nthe server is 5432.\n[1]\n\nAnd so on,\n日本語日本語日本語\n"
+
+
+@given(st.lists(st.text(alphabet="ab 日\n", max_size=30), max_size=5))
+def test_wrapping_changes_nothing_but_blanks(pieces):
+    with pytest.MonkeyPatch.context() as patched:
+        written = _on_terminal(patched)
+        _wrapped(*pieces)
+    assert written.getvalue().split() == "".join(pieces).split()
+    for line in written.getvalue().split("\n"):
+        assert console.cells(line.rstrip()) <= 20 or " " not in line.strip()
+
+
+def test_elsewhere_the_text_is_as_it_is(capsys):
+    _wrapped("a " * 40, "b")
+    assert capsys.readouterr().out == "a " * 40 + "b\n"
+
+
+@pytest.mark.parametrize(
+    ("variables", "linked"),
+    [
+        ({}, False),
+        ({"TERM_PROGRAM": "WezTerm"}, True),
+        ({"VTE_VERSION": "7006"}, True),
+        ({"VTE_VERSION": "4900"}, False),
+        ({"KITTY_WINDOW_ID": "1"}, True),
+        ({"KITTY_WINDOW_ID": "1", "FORCE_HYPERLINK": "0"}, False),
+        ({"FORCE_HYPERLINK": "1"}, True),
+        ({"FORCE_HYPERLINK": "1", "NO_COLOR": "1"}, False),
+        ({"FORCE_HYPERLINK": "1", "TERM": "dumb"}, False),
+    ],
+)
+def test_a_place_leads_to_its_file_in_terminals_that_follow_links(monkeypatch, tmp_path, variables, linked):
+    screen = _on_terminal(monkeypatch, **variables)
+    console.link("  [1] A › B, ", "a b.md", target=tmp_path / "a b.md")
+    shown = screen.getvalue()
+    target = f"\x1b]8;;{(tmp_path / 'a b.md').as_uri()}\x1b\\a b.md\x1b]8;;\x1b\\"
+    assert shown == f"  [1] A › B, {target if linked else 'a b.md'}\n"
+
+
+def test_what_is_no_terminal_gets_no_links(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("FORCE_HYPERLINK", "1")
+    console.link("", "a b.md", target=tmp_path / "a b.md")
+    assert capsys.readouterr().out == "a b.md\n"
+
+
+def test_a_place_fits_its_room_and_cannot_steer_the_terminal(monkeypatch):
+    citation = Citation(
+        1, "a\x1b]8;;x.md", 0, 1, "x", 3, "A long title of a document", "Section \x1b[31m red"
+    )
+    assert console.cited_place(citation, 60) == "A long title of a document › Section \\x1b[31m red, page 3"
+    assert len(console.cited_place(citation, 50)) <= 50
+    assert console.cited_place(citation, 30) == "Section \\x1b[31m red, page 3"
+    screen = _on_terminal(monkeypatch, FORCE_HYPERLINK="1")
+    console.link("", citation.source, target=None)
+    assert screen.getvalue().endswith(".md\n") and "\x1b" not in screen.getvalue()

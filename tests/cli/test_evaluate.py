@@ -189,7 +189,7 @@ def test_a_narrow_terminal_has_the_arms_below_each_other(capsys):
     assert max(map(len, lines)) <= 60
     assert any("failed: RuntimeError" in line for line in lines)
     assert "\x1b" not in "\n".join(lines)
-    assert any("[1] port.txt, page 3, characters 0-39" in line for line in lines)
+    assert any("[1] page 3, port.txt" in line for line in lines)
     assert any("0.25 s" in line for line in lines)
 
 

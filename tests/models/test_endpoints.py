@@ -121,3 +121,22 @@ def test_samples_are_drawn_as_they_were_asked_or_not_at_all():
         with pytest.raises(RemoteError, match="'temperature' is not supported"):
             generator_of(server).sample([_ASK], 1, max_new_tokens=9, temperature=0.5)
         assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "hint"),
+    [
+        (400, "context_tokens"),
+        (401, "HYBRID_API_KEY"),
+        (404, "/v1"),
+        (429, "later"),
+        (500, "log of the server"),
+    ],
+)
+def test_a_refusal_says_what_helps_against_it(status, hint):
+    with (
+        ScriptedServer(refused("no", status=status)) as server,
+        pytest.raises(RemoteError, match=f"answered {status}") as caught,
+    ):
+        generator_of(server, sleep=lambda seconds: None).generate([_ASK], max_new_tokens=9)
+    assert hint in caught.value.hint

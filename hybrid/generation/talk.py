@@ -1,0 +1,247 @@
+"""What is no question to the documents: greetings, thanks, who are you; told by phrases (dialogue acts)."""
+
+from __future__ import annotations
+
+import functools
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib import resources
+from string import Template
+from typing import Any
+
+from hybrid.text.folding import fold
+from hybrid.text.words import language_of
+from hybrid.types import Answer, Arm, Hit
+
+# A question ends here, and so may a courtesy before or behind it.
+_PART = re.compile(r"(?:[^.,!?;:\n–—¿¡…]|[.,:](?=\S))+")
+_WORD = re.compile(r"[^\W_]+")
+_LENGTHENED = re.compile(r"(.)\1{2,}")
+# A word of so many letters may have a slip; more words than these are not said without a question.
+_SLIPS, _TALK = 5, 20
+_SAMPLE = 3
+_TITLE = 60
+# Of a multilingual embedder nothing is said: it may speak any language.
+_MULTILINGUAL = re.compile(r"multilingual|\bm3\b|bge-m3|labse|xlm", re.IGNORECASE)
+_SUGGESTED = "intfloat/multilingual-e5-small"
+_READ = 4_000
+
+
+class Act(StrEnum):
+    """What is done by saying something; of several in one text the first of these counts."""
+
+    ABOUT = "about"
+    WELLBEING = "wellbeing"
+    THANKS = "thanks"
+    PARTING = "parting"
+    GREETING = "greeting"
+    WORDLESS = "wordless"
+
+
+@dataclass(frozen=True, slots=True)
+class Phrasebook:
+    """What is said in one language: phrases and their acts, and what is replied."""
+
+    phrases: Mapping[tuple[str, ...], Act]
+    fillers: frozenset[str]
+    asks: frozenset[str]
+    names: Mapping[str, str]
+    replies: Mapping[str, str]
+    documents: tuple[str, str]
+
+    @property
+    def words(self) -> frozenset[str]:
+        """Return all words of phrases and fillers."""
+        return self.fillers.union(*self.phrases)
+
+    @property
+    def longest(self) -> int:
+        """Return how many words the longest phrase has."""
+        return max(map(len, self.phrases))
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A text without its courtesies; where nothing else is in it, the act that they are and their language.
+
+    ``slips`` are words that were taken for others that are spelled alike.
+    """
+
+    question: str
+    act: Act | None = None
+    language: str = "en"
+    slips: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """The documents of a domain that may be spoken of, by their titles."""
+
+    domain: str
+    titles: tuple[str, ...]
+
+
+def hear(text: str) -> Heard:
+    """Tell a question from the courtesies around it.
+
+    Example:
+        >>> hear("Hi, how many days of leave?").question
+        'how many days of leave?'
+        >>> hear("Thnaks a lot!!").act
+        <Act.THANKS: 'thanks'>
+    """
+    whole = text.strip()
+    if not any(map(str.isalnum, whole)):
+        return Heard(whole, Act.WORDLESS if whole else None)
+    parts = [part for part in _PART.finditer(text) if _WORD.search(part.group())]
+    if len(parts) > _TALK:
+        return Heard(whole)
+    words = [_words(part.group()) for part in parts]
+    for slips in (False, True):
+        for language, book in _phrasebooks().items():
+            said = [_courtesy(own, book, slips) for own in words]
+            acts = [act for own in said for act in own or ()]
+            if acts and None not in said:
+                unknown = tuple(word for own in words for word in own if word not in book.words)
+                return Heard(whole, min(acts, key=list(Act).index), language, unknown)
+            if acts and not slips:
+                asks = [place for place, own in enumerate(said) if own is None]
+                end = parts[asks[-1] + 1].start() if asks[-1] + 1 < len(parts) else len(text)
+                return Heard(text[parts[asks[0]].start() : end].strip(" \t\n,;:–—"))
+    return Heard(_unprefixed(whole))
+
+
+def reply(heard: Heard, text: str, shelves: Sequence[Shelf]) -> Answer:
+    """Return what is said to small talk; a text without a word is declined.
+
+    Args:
+        heard: what the text is, with its act.
+        text: as it was said.
+        shelves: the domains that are asked here.
+    """
+    assert heard.act is not None, "only small talk is replied to"
+    book = _phrasebooks()[heard.language]
+    shown = [
+        Template(book.replies["shelf"]).substitute(
+            domain=shelf.domain,
+            count=Template(book.documents[len(shelf.titles) != 1]).substitute(count=len(shelf.titles)),
+            titles=", ".join(title[:_TITLE] for title in _sample(shelf.titles)),
+        )
+        for shelf in shelves
+    ]
+    names = ", ".join(shelf.domain for shelf in shelves)
+    said = Template(book.replies[heard.act]).substitute(domains=names, shelves="; ".join(shown))
+    return Answer(text, said, Arm.RAG, "talk", abstained=heard.act is Act.WORDLESS)
+
+
+def decline(usual: str, question: str, hits: Sequence[Hit], embedder: str) -> str:
+    """Return how a question is declined: as usual, or by what to set where its language is another one.
+
+    Args:
+        usual: what is said where nothing answers.
+        question: in plain words.
+        hits: what was found for it, which shows the language of the documents.
+        embedder: its name.
+    """
+    asked, found = asked_in(question), language_of(" ".join(hit.chunk.text for hit in hits)[:_READ])
+    if not hits or not asked or asked == found or _MULTILINGUAL.search(embedder):
+        return usual
+    books = _phrasebooks()
+    book = books.get(asked, books["en"])
+    return Template(book.replies["foreign"]).substitute(
+        asked=book.names.get(asked, asked),
+        found=book.names.get(found, found),
+        embedder=embedder,
+        multilingual=_SUGGESTED,
+    )
+
+
+def asked_in(question: str) -> str:
+    """Return the language of a question, see ``language_of``, by its question words too; empty if unsure."""
+    found = language_of(question)
+    if found != "en":
+        return found
+    words = _words(question)
+    counts = {name: sum(word in book.asks for word in words) for name, book in _phrasebooks().items()}
+    best = max(counts, key=lambda name: (counts[name], name == "en"))
+    return best if counts[best] > 1 else ""
+
+
+def _unprefixed(text: str) -> str:
+    """Return a text without a greeting that no sign parts from the question behind it."""
+    places = list(_WORD.finditer(text))
+    words = _words(text)
+    for book in _phrasebooks().values():
+        begun = len(_phrase_at(words, book, slips=False))
+        act = book.phrases.get(tuple(words[:begun]))
+        asks = len(words) > begun + 1 and words[begun] in book.asks
+        if act in (Act.GREETING, Act.THANKS) and asks and len(places) == len(words):
+            return text[places[begun].start() :]
+    return text
+
+
+def _courtesy(words: Sequence[str], book: Phrasebook, slips: bool) -> list[Act] | None:
+    """Return the acts of a part that is made of phrases, perhaps with slips, and fillers alone; else None."""
+    acts: list[Act] = []
+    place = 0
+    while place < len(words):
+        phrase = _phrase_at(words[place:], book, slips)
+        if phrase:
+            acts.append(book.phrases[phrase])
+        elif words[place] not in book.fillers:
+            return None
+        place += max(len(phrase), 1)
+    return acts
+
+
+def _phrase_at(words: Sequence[str], book: Phrasebook, slips: bool) -> tuple[str, ...]:
+    """Return the longest phrase that words begin with; empty if they begin with none."""
+    if not slips:
+        begun = (tuple(words[:length]) for length in range(min(book.longest, len(words)), 0, -1))
+        return next((span for span in begun if span in book.phrases), ())
+    alike = (one for one in book.phrases if len(one) <= len(words) and all(map(_alike, words, one)))
+    return max(alike, key=len, default=())
+
+
+def _alike(word: str, meant: str) -> bool:
+    """Tell whether a word is another one, or is with one letter more, less, changed or at its neighbour's."""
+    if word == meant:
+        return True
+    if len(meant) < _SLIPS - 1 or len(word) < _SLIPS - 1 or abs(len(word) - len(meant)) > 1:
+        return False
+    if max(len(word), len(meant)) < _SLIPS:
+        return sorted(word) == sorted(meant)
+    ends = min(len(word), len(meant))
+    start = next((at for at in range(ends) if word[at] != meant[at]), ends)
+    rest, other = word[start:], meant[start:]
+    swapped = rest[:2] == other[:2][::-1] and rest[2:] == other[2:]
+    return swapped or rest[1:] == other or rest == other[1:] or rest[1:] == other[1:]
+
+
+def _words(text: str) -> list[str]:
+    """Return the words of a text, folded; "what's" is one, and so is "hellooo" with a single o."""
+    plain = _LENGTHENED.sub(r"\1", fold(text).replace("ß", "ss"))
+    return _WORD.findall(re.sub(r"(?<=\w\w)'(?=s\b)", "", plain))
+
+
+def _sample(titles: Sequence[str]) -> list[str]:
+    """Return a few titles from all over the list."""
+    step = max(len(titles) // _SAMPLE, 1)
+    return list(dict.fromkeys(titles[::step]))[:_SAMPLE]
+
+
+@functools.cache
+def _phrasebooks() -> dict[str, Phrasebook]:
+    text = (resources.files("hybrid.generation") / "talk.toml").read_text(encoding="utf-8")
+    return {language: _phrasebook(table) for language, table in tomllib.loads(text).items()}
+
+
+def _phrasebook(table: dict[str, Any]) -> Phrasebook:
+    phrases = {tuple(_words(phrase)): act for act in Act for phrase in table.get(act, ())}
+    fillers, asks = frozenset(table["fillers"]), frozenset(table["asks"])
+    replies = dict(table["reply"])
+    one, many = replies.pop("documents")
+    return Phrasebook(phrases, fillers, asks, table["names"], replies, (one, many))
