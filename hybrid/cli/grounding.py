@@ -10,7 +10,7 @@ import typer
 
 from hybrid.cli import console
 from hybrid.cli.options import Context, shared
-from hybrid.errors import EXIT_GATE_FAILED, UsageError
+from hybrid.errors import EXIT_GATE_FAILED
 
 if TYPE_CHECKING:
     from hybrid.grounding.measure import MeanResult, MetaEvaluation
@@ -41,13 +41,10 @@ def evaluate(
         Path | None, typer.Option("--calibration", help="A file of `hybrid grounding calibrate`.")
     ] = None,
     limit: Limit = None,
-    as_markdown: Annotated[bool, typer.Option("--markdown", help="Write a page in Markdown.")] = False,
 ) -> None:
     """Measure scorers on labelled claims, beside word overlap, which they have to beat."""
     from hybrid.grounding.service import COMPARED, measure_scorers
 
-    if context.as_json and as_markdown:
-        raise UsageError("--json and --markdown exclude each other")
     found = measure_scorers(
         data,
         context.settings().models,
@@ -62,10 +59,6 @@ def evaluate(
         from hybrid.grounding.table import document
 
         console.json_document(document(found.sets, found.means))
-    elif as_markdown:
-        from hybrid.grounding.table import markdown
-
-        console.piece(markdown(found.sets, found.means))
     else:
         _show(found.sets, found.means)
 

@@ -1,4 +1,4 @@
-"""Figures of scorers as JSON values, the rows of a table, Markdown for a page."""
+"""Figures of scorers as JSON values and as the rows of tables for people."""
 
 from __future__ import annotations
 
@@ -124,14 +124,6 @@ def over_sets(means: Sequence[MeanResult]) -> list[tuple[str, ...]]:
     return [("scorer", "mean AUROC", "interval", "gain"), *rows]
 
 
-def markdown(sets: Sequence[MetaEvaluation], means: Sequence[MeanResult] = ()) -> str:
-    """Return a page: a section for each set, and the means over sets if there are several."""
-    sections = [_section(found) for found in sets]
-    if len(sets) > 1:
-        sections.append(f"### Mean over {len(sets)} sets\n\n{_pipes(over_sets(means))}")
-    return "\n\n".join(sections) + "\n"
-
-
 def ordered(results: Iterable[Result]) -> list[Result]:
     """Return the floors, word overlap first, then the scorers."""
     return sorted(results, key=lambda result: not result.floor)
@@ -142,21 +134,6 @@ def told(found: MetaEvaluation) -> str:
     origins = dict.fromkeys(result.fitted_on.value for result in found.results if not result.floor)
     fitted = f"; calibration and threshold from {', '.join(origins)}" if origins else ""
     return f"{found.n} claims of {found.sources} sources, {found.supported:.0%} supported{fitted}"
-
-
-def _section(found: MetaEvaluation) -> str:
-    parts = [f"### {_escaped(found.name)}", told(found) + ".", _pipes([HEADER, *overview(found)])]
-    parts += [_pipes(rows) for rows in (by_part(found, each) for each in Dimension) if rows]
-    return "\n\n".join(parts)
-
-
-def _pipes(rows: Sequence[Sequence[str]]) -> str:
-    lines = [f"| {' | '.join(map(_escaped, row))} |" for row in rows]
-    return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
-
-
-def _escaped(text: str) -> str:
-    return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|")
 
 
 def _called(result: Result) -> str:

@@ -46,6 +46,31 @@ _ANOTHER = re.compile(
 _MARKER = re.compile(r"\s*\[\d+\]")
 _NAME = re.compile(r"\w*[_\d]\w*|\w+[A-Z]\w*")
 _NAMES_AT_MOST = 3
+# What a question may be about: names, numbers, versions.
+_THING = re.compile(r"\w+(?:[._-]\w+)*")
+# In a question alike words of place or of time may be exchanged.
+_PLACES = (
+    word_set("in within inside outside near at from to into"),
+    word_set("after before during since until by for within"),
+    word_set("of"),
+)
+_PREPOSITIONS = "|".join(sorted(frozenset().union(*_PLACES)))
+_DETERMINER = r"(?:the|a|an|my|our|your)"
+_ANOTHER_THING = re.compile(
+    r"(?P<about>(?:(?:and|or|but|so)\b\s*)?(?:(?:what|how)\s+about\b\s*)?)"
+    rf"(?:(?P<place>{_PREPOSITIONS})\s+)?(?:(?P<the>{_DETERMINER})\s+)?(?P<thing>\S+(?:\s+\w+)?)\s*\?+",
+    re.IGNORECASE,
+)
+_PHRASE = re.compile(
+    rf"\b(?P<place>{_PREPOSITIONS})\s+(?:{_DETERMINER}\s+)?(?P<thing>(?:\d\S*\s+)?[\w-]+)", re.IGNORECASE
+)
+# not what stands for a whole sentence: "how long does it take", "is it allowed"
+_IT = re.compile(
+    r"\bit\b(?!'|\s+(?:takes?|means?|happens?|possible|allowed|necessary|required|true)\b)", re.IGNORECASE
+)
+# "of the K300 matte black?": the words behind a name belong to it where nothing else follows.
+_WHOLE_NAME = r"((?:(?<=of )[Tt]he {0}(?: \w+){{0,2}}(?=[?.]))|(?:\b[Tt]he )?{0})"
+_UNITS = word_set("eur usd gbp chf ghz mhz khz hz kwh kw mw gb mb kb tb ml kg km cm mm")
 # What a generator may make of a follow-up: so many tokens and characters, and so much of it from the turns.
 _REWRITTEN_TOKENS, _REWRITTEN, _KNOWN = 96, 400, 0.7
 
@@ -63,8 +88,8 @@ def standalone(question: str, history: Sequence[Message]) -> str:
         question: in plain words.
         history: the turns before it, the oldest first.
     """
-    said_before = [hear(turn.content) for turn in history if turn.role is MessageRole.USER]
-    asked = [heard.question for heard in said_before if heard.act is None][-_TURNS:]
+    told = [turn.content for turn in history if turn.role is MessageRole.USER][-2 * _TURNS :]
+    asked = [heard.question for heard in map(hear, told) if heard.act is None][-_TURNS:]
     heard = hear(question)
     if heard.act is not None:
         return heard.question
@@ -101,10 +126,61 @@ def _joined(topic: str, question: str, answer: str) -> str:
     text = question.strip()
     if not topic or _ANOTHER.search(text):
         return text
+    if (exchanged := _exchanged(topic, text) or _named(topic, text, answer)) is not None:
+        return exchanged
     if _AGREEING.match(text) and (offer := _offer(answer)):
         rest = content_words(_AGREEING.sub("", text, count=1))
         return " ".join([topic, offer, *([text] if rest else [])])
     return " ".join([topic, *_names(answer, topic, text), text]) if _leans(text) else text
+
+
+def _exchanged(topic: str, text: str) -> str | None:
+    """Return the question before with another thing in its place ("and of the K100?"), None if none is clear.
+
+    A name takes the place of the name that is spelled most like it, a place or a time that of the last one.
+    """
+    found = _ANOTHER_THING.fullmatch(text)
+    if found is None:
+        return None
+    thing, place = found["thing"], found["place"] or ""
+    alike = [own for own in _THING.finditer(topic) if _shape(own.group()) == _shape(thing)]
+    if _shape(thing) and alike:
+        said = max(alike, key=lambda own: (own.group()[:1] == thing[:1], len(own.group()) == len(thing)))
+        return f"{topic[: said.start()]}{thing}{topic[said.end() :]}"
+    kind = next((words for words in _PLACES if place.lower() in words), frozenset())
+    phrases = [own for own in _PHRASE.finditer(topic) if own["place"].lower() in kind]
+    if not place and found["about"] and thing[0].isupper():  # "what about Austria?"
+        phrases = [own for own in _PHRASE.finditer(topic) if own["thing"][0].isupper()]
+    if not phrases:
+        return None
+    said = next((own for own in reversed(phrases) if own["place"].lower() == place.lower()), phrases[-1])
+    new = " ".join(filter(None, (place or said["place"], found["the"], thing)))
+    return f"{topic[: said.start()]}{new}{topic[said.end() :]}"
+
+
+def _named(topic: str, text: str, answer: str) -> str | None:
+    """Return a question about "it" with the one name of the question before it, None if none is clear."""
+    names = list(dict.fromkeys(own.group() for own in _THING.finditer(topic) if _is_name(own.group())))
+    if len(names) != 1 or len(_IT.findall(text)) != 1 or _names(answer, topic, text):
+        return None
+    if (
+        not _leans(text)
+        or not content_words(text)
+        or _OPENING.match(text)
+        or any(map(_is_name, _THING.findall(text)))
+    ):
+        return None
+    found = re.search(_WHOLE_NAME.format(re.escape(names[0])), topic)
+    return _IT.sub(lambda _: found.group(1) if found else names[0], text)
+
+
+def _is_name(word: str) -> bool:
+    return any(map(str.isalpha, word)) and any(letter.isdigit() or letter == "_" for letter in word)
+
+
+def _shape(word: str) -> str:
+    """Return what a name is made of: runs of digits as 9, of letters as a; empty for a plain word."""
+    return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "9", word)) if re.search(r"[\d_]", word) else ""
 
 
 def _leans(question: str) -> bool:
@@ -121,7 +197,8 @@ def _names(answer: str, topic: str, question: str) -> list[str]:
         return []
     text = _MARKER.sub("", answer)
     first = next((text[span.start : span.end] for span in sentence_spans(text)), "")
-    said = [name for name in _NAME.findall(first) if any(map(str.isalpha, name))]
+    found = [name for name in _NAME.findall(first) if any(map(str.isalpha, name))]
+    said = [name for name in found if name.lower() not in _UNITS]
     return [name for name in dict.fromkeys(said) if name.lower() not in topic.lower()][:_NAMES_AT_MOST]
 
 

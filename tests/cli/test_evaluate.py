@@ -228,6 +228,22 @@ def test_a_decision_is_adopted_only_if_what_was_required_is_met(domain, many, ca
 
 
 @pytest.mark.slow
+def test_where_one_arm_quotes_and_another_writes_judgements_are_asked_for(domain, many, capsys):
+    domain.generator.replies = ["It is what somebody wrote on the wall of the room."]
+    many.write_text(many.read_text().replace("5432", "port 5432"))
+    assert run(["decide", str(many), "--arms", "base,rag", "--effort", "quick", "--json"]) == 0
+    shown = capsys.readouterr()
+    found = json.loads(shown.out)
+    assert found["judging"]["reasons"] == ["rag quotes what was retrieved and base does not"]
+    assert found["judging"]["judgements"] == 40
+    assert found["judging"]["prospect"]["effect"]["arm"] == found["arm"] == "rag"
+    assert found["caution"] in shown.err
+    assert "Judge 40 answers of each arm by hand, which are all" in found["caution"]
+    (page,) = domain.folder.glob("experiments/*/report.html")
+    assert "rag quotes what was retrieved and base does not" in page.read_text()
+
+
+@pytest.mark.slow
 def test_an_arm_without_a_single_answer_is_told_and_nothing_is_adopted(domain, many, capsys):
     domain.generator.broken = True
     many.write_text(

@@ -162,14 +162,6 @@ def test_a_limit_takes_whole_documents(fakes, capsys):
 
 
 @pytest.mark.slow
-def test_a_page_in_markdown(fakes, capsys):
-    told = said(capsys, "evaluate", "two.jsonl", "other.jsonl", "--scorer", "good", "--markdown")
-    assert told.out.startswith("### two\n\n120 claims")
-    assert "| word overlap (floor) | 0." in told.out and "### Mean over 2 sets" in told.out
-    assert "AP and F1" not in told.out
-
-
-@pytest.mark.slow
 def test_the_mean_over_sets_is_a_table(fakes, capsys):
     out = said(capsys, "evaluate", "other.jsonl", "two.jsonl", "--scorer", "good").out
     assert "mean over 2 sets" in out and "mean AUROC" in out
@@ -183,7 +175,6 @@ def test_the_mean_over_sets_is_a_table(fakes, capsys):
         (["empty.jsonl", "--scorer", "good"], "holds no labelled claims"),
         (["one.jsonl", "--scorer", "nobody"], "there is no scorer 'nobody'"),
         (["one.jsonl", "one.jsonl"], "two sets are called 'one'"),
-        (["one.jsonl", "--json", "--markdown"], "exclude each other"),
         (["one.jsonl", "--calibration", "a", "--threshold-from", "b"], "exclude each other"),
         (["one.jsonl", "--calibration", "none.json"], "cannot be read as a calibration"),
         ([], "Missing argument"),

@@ -8,7 +8,6 @@ from hybrid.grounding.table import (
     HEADER,
     by_part,
     document,
-    markdown,
     over_sets,
     overview,
     told,
@@ -73,21 +72,6 @@ def test_one_part_is_not_shown(labelled, scored, without_labels):
 def test_what_was_measured_on_is_told(sets):
     how = "calibration and threshold from other sources of the same data"
     assert told(sets[0]) == f"120 claims of 40 sources, 67% supported; {how}"
-
-
-@pytest.mark.slow
-def test_markdown_is_a_table_for_each_set_and_the_mean(sets):
-    text = markdown(sets, mean_over_sets(sets))
-    lines = text.splitlines()
-    assert [line for line in lines if line.startswith("#")] == [
-        "### first",
-        "### se\\|cond",
-        "### Mean over 2 sets",
-    ]
-    assert any(line.startswith("| good\\|one | 0.") for line in lines)
-    tables = [line for line in lines if line.startswith("|")]
-    assert all(line.endswith("|") for line in tables) and text.endswith("|\n")
-    assert markdown(sets[:1]).count("Mean over") == 0
 
 
 @pytest.mark.slow

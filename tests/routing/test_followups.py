@@ -29,8 +29,8 @@ _K100 = _history("How heavy is the K200?", "The K200 weighs 12 kg. [1]")
 @pytest.mark.parametrize(
     "question",
     [
-        "and of the K100?",
-        "how long is it?",
+        "and the price?",
+        "how long does it take?",
         "why?",
         "why is that so?",
         "what about its price?",
@@ -74,7 +74,46 @@ def test_assent_to_nothing_keeps_the_subject():
 
 def test_a_chain_of_follow_ups_keeps_its_subject():
     history = [*_K100, *_history("and the K100?", "It weighs 9 kg. [1]")]
-    assert standalone("why?", history) == "How heavy is the K200? and the K100? why?"
+    assert standalone("why?", history) == "How heavy is the K100? why?"
+
+
+@pytest.mark.parametrize(
+    ("before", "question", "meant"),
+    [
+        ("What is the capacity of the K300?", "And of the K100?", "What is the capacity of the K100?"),
+        ("How do I descale the K300?", "What about the K100?", "How do I descale the K100?"),
+        ("What does E4 on the K300 mean?", "and E2?", "What does E2 on the K300 mean?"),
+        ("When was 2.3.0 released?", "And 2.4.0?", "When was 2.4.0 released?"),
+        ("How many days after 7 years?", "and after 4 years?", "How many days after 4 years?"),
+        ("What is the notice after 3 years?", "during probation?", "What is the notice during probation?"),
+        ("What is the limit in Germany?", "And outside the EU?", "What is the limit outside the EU?"),
+        ("Do we deliver to Norway?", "Thanks! What about Austria?", "Do we deliver to Austria?"),
+        ("What does the K300 do with Wi-Fi?", "How heavy is it?", "How heavy is the K300?"),
+        ("What is the price of the K300 black?", "Is it in stock?", "Is the K300 black in stock?"),
+        ("What does pg_dump write?", "can it run in parallel?", "can pg_dump run in parallel?"),
+    ],
+)
+def test_what_is_clear_takes_its_place_in_one_question(before, question, meant):
+    assert standalone(question, _history(before, "So it is, at 2.4 GHz for 9 EUR. [1]")) == meant
+
+
+@pytest.mark.parametrize(
+    ("before", "question"),
+    [
+        ("How do I descale the K300?", "How long does it take?"),
+        ("Is the K100 heavier than the K300?", "Where is it made?"),
+        ("Which meeting room is good for 15 people?", "Who approves that?"),
+        ("Do we deliver to Norway?", "and the price?"),
+    ],
+)
+def test_what_is_not_clear_is_put_behind(before, question):
+    assert standalone(question, _history(before, "It is so. [1]")) == f"{before} {question}"
+
+
+def test_small_talk_is_no_subject():
+    history = [*_K100, *_history("thanks!", "You're welcome!")]
+    assert standalone("why?", history) == "How heavy is the K200? why?"
+    assert standalone("Thank you", history) == "Thank you"
 
 
 def test_a_question_that_points_back_takes_the_names_that_the_answer_brought_up():
