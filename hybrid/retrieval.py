@@ -30,8 +30,9 @@ _DEEPER, _DEEPEST = 4, 10_000
 # the gold is in the passages for .89 of the questions on tables (.86 without) and .94 on text (.93). It
 # takes longer than all else of such a search; where there is no table, nothing changes.
 _FIRST, _READ, _LINE = 30, 120, 0.7
-# What a question names letter by letter, as P-017 or 2.4.1, counts for so much of the fused score. Years do not:
-# with them gold is found for .84 of the questions on reports (.81), but for .937 of those on TAT-QA's text (.943).
+# What a question names letter by letter, as P-017 or 2.4.1, counts for so much of the fused score. Years do
+# not: with them gold is found for .84 of the questions on reports (.81 without), and on TAT-QA for .937 of
+# those on text (.943).
 _NAME = 0.25
 # A question that names more is a pasted text.
 _NAMES = 16
