@@ -16,6 +16,7 @@ from hybrid.config import FusionMethod, RetrievalMode, RetrievalSettings
 from hybrid.files import valid_utf8
 from hybrid.index import Index, Scored, require_embedder
 from hybrid.models import Embedder, Reranker, Vectors
+from hybrid.text.identifiers import identifiers, identifiers_of_chunk
 from hybrid.text.words import NEGATORS, STOP_WORDS, content_words, tokens
 from hybrid.tracing import span
 from hybrid.types import Chunk, Hit
@@ -29,6 +30,12 @@ _DEEPER, _DEEPEST = 4, 10_000
 # the gold is in the passages for .89 of the questions on tables (.86 without) and .94 on text (.93). It
 # takes longer than all else of such a search; where there is no table, nothing changes.
 _FIRST, _READ, _LINE = 30, 120, 0.7
+# What a question names letter by letter, as P-017 or 2.4.1, counts for so much of the fused score. Years do
+# not: with them gold is found for .84 of the questions on reports (.81 without), and on TAT-QA for .937 of
+# those on text (.943).
+_NAME = 0.25
+# A question that names more is a pasted text.
+_NAMES = 16
 _LINE_ENDS = re.compile(r"\n+|(?<=[.!?;:])\s+|(?<=[。！？])")
 _WORD = re.compile(r"\w+(?:[.,:/'’-]\w+)*")
 
@@ -160,12 +167,15 @@ class Retriever:
         count = max(settings.k, settings.rerank_depth if self.reranker else 0)
         found: Iterator[Hit] = self._hits(ranked, cosines, bm25)
         if settings.mode is RetrievalMode.FUSION and settings.fusion is FusionMethod.WEIGHTED:
-            best = list(islice(found, _FIRST))
-            if any(hit.chunk.columns for hit in best):
-                best += islice(found, _READ - _FIRST)
-                found = chain(by_best_line(question, best), map(_unread, found))
-            else:
-                found = chain(best, found)
+            names = [name for name in identifiers(question) if not name.isdigit()][:_NAMES]
+            best = list(islice(found, _READ if names else _FIRST))
+            if any(hit.chunk.columns for hit in best[:_FIRST]):
+                best += islice(found, _READ - len(best))
+                found = chain(by_best_line(question, best), (_unread(hit, _LINE) for hit in found))
+                best = list(islice(found, len(best)))
+            if names:
+                best, found = by_names(names, best), (_unread(hit, _NAME) for hit in found)
+            found = chain(best, found)
         hits = distinct(found, settings.duplicate_overlap, count)
         if self.reranker is not None:
             hits = rerank(self.reranker, question, hits)
@@ -201,8 +211,26 @@ def by_best_line(question: str, hits: Sequence[Hit]) -> list[Hit]:
     return sorted(read, key=lambda hit: -hit.score)
 
 
-def _unread(hit: Hit) -> Hit:
-    return replace(hit, score=hit.score / (1 + _LINE))
+def by_names(names: Sequence[str], hits: Sequence[Hit]) -> list[Hit]:
+    """Return hits in the order of their scores and of what they hold that a question names letter by letter.
+
+    A passage on ``P-012`` has all other words of a question on ``P-017``. A rare name counts for more, and
+    what all or none of the hits hold for nothing.
+    """
+    held = [identifiers_of_chunk(names, hit.chunk) for hit in hits]
+    counts = Counter(chain.from_iterable(held))
+    weight = {name: math.log(len(hits) / count) for name, count in counts.items()}
+    total = math.fsum(weight.values())
+    if not total:
+        return list(hits)
+    shares = [math.fsum(map(weight.__getitem__, own)) / total for own in held]
+    scores = [(hit.score + _NAME * share) / (1 + _NAME) for hit, share in zip(hits, shares, strict=True)]
+    read = [replace(hit, score=score) for hit, score in zip(hits, scores, strict=True)]
+    return sorted(read, key=lambda hit: -hit.score)
+
+
+def _unread(hit: Hit, most: float) -> Hit:
+    return replace(hit, score=hit.score / (1 + most))
 
 
 def _lines_of(chunk: Chunk) -> list[frozenset[str]]:

@@ -14,6 +14,7 @@ from hybrid.ingestion import Ingestor
 from hybrid.retrieval import (
     Retriever,
     by_best_line,
+    by_names,
     distinct,
     reciprocal_rank_fusion,
     rerank,
@@ -430,3 +431,19 @@ def test_a_reranker_reads_no_copies(copies, embedder):
 @pytest.mark.parametrize("question", ["?!", "...", "→ 🙂", "“”"])
 def test_a_question_of_signs_finds_nothing(search, question):
     assert search(question) == []
+
+
+def test_the_passage_that_holds_what_is_named_letter_by_letter_leads():
+    hits = [_hit("The pump P-012 delivers 90 litres.", 0.9), _hit("The pump P-017 delivers 122 litres.", 0.8)]
+    assert [hit.chunk.text for hit in by_names(["p-017"], hits)] == [hits[1].chunk.text, hits[0].chunk.text]
+
+
+def test_the_name_of_the_document_counts_as_well():
+    named = Hit(dataclasses.replace(_hit("It weighs 3 kg.").chunk, source="K300.pdf"), 0.7, 0.7, None)
+    assert by_names(["k300"], [_hit("K100 weighs 2 kg.", 0.9), named])[0].chunk == named.chunk
+
+
+@pytest.mark.parametrize("names", [[], ["p-099"], ["pump"]])
+def test_what_nothing_or_everything_holds_changes_nothing(names):
+    hits = [_hit("The pump P-012.", 0.9), _hit("The pump P-017.", 0.8)]
+    assert by_names(names, hits) == hits

@@ -135,8 +135,8 @@ class Boilerplate:
     def kind(self, element: Element) -> str:
         """Return as what the element is to be left out with all that is in it, "" to keep it."""
         tag = element.tag
-        if tag in MACHINERY:
-            return "deleted text" if tag == "del" else str(tag)
+        if machinery := machinery_kind(element):
+            return machinery
         if tag == "a":
             text = (element.text or "").strip()
             skips = element.get("href", "").startswith("#") and _SKIP.fullmatch(text)
@@ -325,6 +325,11 @@ class Boilerplate:
                 is_notice or (named and is_label and not (parent.region or held.nested))
             )
         return held.labels <= max(_LABEL, held.links) and (named or held.links > 1)
+
+
+def machinery_kind(element: Element) -> str:
+    """Return as what an element is left out that no browser shows as it is, "" for the others."""
+    return "deleted text" if element.tag == "del" else str(element.tag) if element.tag in MACHINERY else ""
 
 
 def _spaced(text: str) -> str:

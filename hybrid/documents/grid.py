@@ -19,10 +19,29 @@ _PERIOD = re.compile(
     re.IGNORECASE,
 )
 _NOTHING = re.compile(r"[\s\-–—−.*]+|n/?[am]", re.IGNORECASE)
-_UNIT = re.compile(r"\(.{1,80}\)|in (?:thousands|millions|billions)\b.{0,60}", re.IGNORECASE)
+_UNIT = re.compile(
+    r"\(.{1,80}\)|(?:amounts )?in (?:thousands|millions|billions|%|percent|euros?|dollars)\b.{0,60}",
+    re.IGNORECASE,
+)
+_TABLE_NAME = re.compile(
+    r"(?:table|tab\.|tabelle|tableau|tabla|tabell?a|tabela?|exhibit|таблица|表)\s*"
+    r"(?:\d|(?-i:[A-Z](?=\d|\b)|[IVX]+\b))[\w.\-]*(?:\s*[:.–—(].*|[^.]*)",
+    re.IGNORECASE,
+)
+_LONGEST_NAME = 300
 _BEFORE = frozenset(("$", "€", "£", "¥", "(", "$(", "($", "-", "−"))
 _BEHIND = frozenset((")", "%", ")%", "%)", "€"))
 _Row = list[str | None]
+
+
+def is_table_name(text: str) -> bool:
+    """Return whether a line names the table beside it: ``Table 3: Sales``, and no sentence about one."""
+    return len(text) <= _LONGEST_NAME and _TABLE_NAME.fullmatch(text) is not None
+
+
+def is_unit(text: str) -> bool:
+    """Return whether a line says only what the numbers below it count: ``(in millions)``."""
+    return _UNIT.fullmatch(text) is not None
 
 
 class Grid:
@@ -88,7 +107,7 @@ class Grid:
         """Put a row that is all "(in millions)" to the title."""
         for at in reversed(range(min(self.heads + 1, len(self.rows) - 1))):
             cells = list(filter(None, self.rows[at]))
-            if self.heads > (at < self.heads) and len(cells) == 1 and _UNIT.fullmatch(cells[0]):
+            if self.heads > (at < self.heads) and len(cells) == 1 and is_unit(cells[0]):
                 self.heads -= at < self.heads
                 self._take_title(at)
 
@@ -100,7 +119,7 @@ class Grid:
             if line.getparent().tag != "thead" and not (cells and set(cells) == {"th"}):
                 break
             marked += 1
-        return marked if marked < len(self.rows) else 0
+        return marked
 
 
 def repeat_above(row: list[str | None], open_cells: dict[int, tuple[int, str | None]]) -> None:
@@ -149,7 +168,7 @@ def _guessed(rows: list[_Row]) -> int:
             break
         heads += 1
         stubbed = stubbed or bool(row[0])
-        filled = not any(_UNIT.fullmatch(name) for name in names) and len(names) >= len(row) - 1
+        filled = not any(is_unit(name) for name in names) and len(names) >= len(row) - 1
     body = [cell for row in rows[heads:] for cell in row[1:] if cell]
     if any(map(_is_amount, body)):
         return heads

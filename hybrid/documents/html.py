@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import codecs
 import re
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from lxml import etree
 
 from hybrid.config import DocumentSettings
-from hybrid.documents.boilerplate import BORDERS, HEADINGS, MACHINERY, Boilerplate, Element, tags
+from hybrid.documents.boilerplate import BORDERS, HEADINGS, Boilerplate, Element, machinery_kind, tags
 from hybrid.documents.builder import TextBuilder, one_line
 from hybrid.documents.encoding import declared_codecs
-from hybrid.documents.grid import Grid
+from hybrid.documents.grid import Grid, is_table_name, is_unit
 from hybrid.documents.marks import formula, is_script, local, lowered, raised
 from hybrid.documents.source import SourceFile, Unreadable
 from hybrid.documents.text import decode
@@ -24,17 +25,15 @@ _SILENT = tags("head style annotation annotation-xml embed rp datalist")
 _NOT_IN_TABLES = tags("table pre form textarea").union(HEADINGS)
 _TYPED = tags("text email number date tel url month week time datetime-local range search")
 _FILE_NAME = re.compile(r"\S+\.(?:png|jpe?g|gif|svg|webp|bmp|avif)", re.IGNORECASE)
-_CAPTION = re.compile(
-    r"(?:(?:table|tabelle|tableau|tabla|exhibit)\s+[\dA-Z]|表\s*\d).{0,200}|\(?(?:amounts\s+)?in\s.{0,60}\)?",
-    re.IGNORECASE,
-)
 # A list is cut between its items once it is this long: it need not stay whole.
 _LONG_LIST = 1_000
 _MAX_DEPTH = 20
 _LONG_SCRIPT = 24
 # Prose in a cell of a table without heads says that the table is there for the layout.
 _LONG_CELL = 600
-_BREAK = "\0"
+_BREAK, _BLANK = "\0", "\1"
+# libxml2 counts no further.
+_MAX_LINE = 65_535
 _BOXES = re.compile(r"(?:\[[ x]\]\s*)*")
 
 
@@ -42,6 +41,7 @@ class _Piece(NamedTuple):
     kind: BlockKind
     text: str
     level: int = 0
+    line: int = 0
     rows: Sequence[Sequence[str | None]] = ()
     heads: int = 0
 
@@ -64,6 +64,8 @@ class PageWalk:
         self._heading: Element | None = None
         self._bullet = ""
         self._lines: list[str] = []
+        # of the source: where the walk is, and where the block and the list begin that are being collected
+        self._at = self._line_of_block = self._line_of_list = 0
         self._walk(top)
 
     @property
@@ -76,13 +78,14 @@ class PageWalk:
         """Return all that was found on one line."""
         return " ".join(" ".join(piece.text for piece in self._pieces).split())
 
-    def add_to(self, builder: TextBuilder) -> None:
-        """Append what was found, and say what was left out."""
+    def add_to(self, builder: TextBuilder, *, with_lines: bool = False) -> None:
+        """Append what was found, and say what was left out; ``with_lines`` of the source."""
         for piece in self._pieces:
+            line = piece.line if with_lines else 0
             if piece.kind is BlockKind.TABLE:
-                builder.add_table(piece.rows, caption=piece.text, heads=piece.heads)
+                builder.add_table(piece.rows, caption=piece.text, heads=piece.heads, line=line)
             else:
-                builder.add(piece.kind, piece.text, level=piece.level)
+                builder.add(piece.kind, piece.text, level=piece.level, line=line)
         for kind, characters in self._left:
             builder.leave_out(kind, characters)
 
@@ -96,13 +99,22 @@ class PageWalk:
                 else:
                     self._leave(element)
                 if element is not top and element.tail:
-                    self._inline.append(element.tail)
-            elif (element is not top and self._leaves_out(element)) or self._takes_whole(element):
+                    self._say(element.tail)
+                continue
+            self._at = element.sourceline if 0 < (element.sourceline or 0) < _MAX_LINE else self._at
+            if (element is not top and self._leaves_out(element)) or self._takes_whole(element):
                 passed_over.add(element)
                 steps.skip_subtree()
+                self._at += "".join(element.itertext()).count("\n")
             else:
                 self._enter(element)
         self._end_list()
+
+    def _say(self, text: str) -> None:
+        if not self._line_of_block and (said := text.lstrip()):
+            self._line_of_block = self._at + text[: len(text) - len(said)].count("\n")
+        self._at += text.count("\n")
+        self._inline.append(text)
 
     def _leaves_out(self, element: Element) -> bool:
         kind = self._kind(element)
@@ -123,7 +135,9 @@ class PageWalk:
             self._choose(element)
         elif self._heading is None and not self._flat and tag == "pre":
             self._end_list()
-            self._pieces.append(_Piece(BlockKind.CODE, self._raw_text(element)))
+            text = self._raw_text(element)
+            before = text[: len(text) - len(text.lstrip())].count("\n")
+            self._pieces.append(_Piece(BlockKind.CODE, text, line=self._at + before))
         elif self._heading is None and not self._flat and tag == "table" and _is_data(element):
             self._end_list()
             self._table(element)
@@ -151,7 +165,9 @@ class PageWalk:
         elif tag in ("q", "rt"):
             self._inline.append('"' if tag == "q" else "(")
         if element.text:
-            self._inline.append(element.text.replace("\n", _BREAK) if tag == "textarea" else element.text)
+            kept = "white-space:pre" in element.get("style", "")
+            text = element.text.replace("\n", _BREAK) if tag == "textarea" else element.text
+            self._say(text.replace(" ", _BLANK) if kept else text)
 
     def _open(self, element: Element) -> None:
         tag = element.tag
@@ -172,8 +188,8 @@ class PageWalk:
             self._inline.append('"' if tag == "q" else ")")
         if self._heading is element:
             self._heading = None
-            text = self._take_inline().replace("\n", " ")
-            self._pieces.append(_Piece(BlockKind.HEADING, text, HEADINGS[tag]))
+            text, line = self._take_inline()
+            self._pieces.append(_Piece(BlockKind.HEADING, text.replace("\n", " "), HEADINGS[tag], line))
         elif self._heading is not None:
             self._inline.append(" " if tag in BORDERS else "")
         elif tag in BORDERS or tag == "button":
@@ -219,7 +235,9 @@ class PageWalk:
         if not chosen and select.get("multiple") is None:
             # a browser shows the first one, unless it is "please choose"
             chosen = [option for option in options[:1] if option.get("value") != ""]
-        texts = [one_line("".join(option.itertext())) for option in chosen]
+        beside = (select.text, *(option.tail for option in options))
+        texts = [one_line("".join(filter(None, beside)))]
+        texts += [one_line("".join(option.itertext())) for option in chosen]
         self._inline.append(f" {', '.join(filter(None, texts))} ")
         taken = set(chosen)
         for option in options:
@@ -240,14 +258,16 @@ class PageWalk:
             self._bullet = "- "
 
     def _end_line(self) -> None:
-        text = self._take_inline()
+        text, line = self._take_inline()
         if _BOXES.fullmatch(text):
             return  # nothing, or boxes without a word
         if not (self._lists or self._bullet):
-            self._pieces.append(_Piece(BlockKind.PARAGRAPH, text))
+            self._pieces.append(_Piece(BlockKind.PARAGRAPH, text, line=line))
             return
-        depth = 2 * min(len(self._lists) - 1, _MAX_DEPTH)
+        self._line_of_list = self._line_of_list or line
         bullet, self._bullet = self._bullet, ""
+        goes_on = not bullet and bool(self._lists) and self._lists[-1].tag != "dl"
+        depth = 2 * (min(len(self._lists) - 1, _MAX_DEPTH) + goes_on)
         first, *others = text.split("\n")
         self._lines.append(" " * depth + bullet + first)
         self._lines.extend(" " * (depth + len(bullet)) + line for line in others)
@@ -257,27 +277,33 @@ class PageWalk:
         self._end_line()
         lines, self._lines = self._lines, []
         if lines:
-            self._pieces.append(_Piece(BlockKind.LIST, "\n".join(lines)))
+            text = textwrap.dedent("\n".join(lines))
+            self._pieces.append(_Piece(BlockKind.LIST, text, line=self._line_of_list))
+        self._line_of_list = 0
 
-    def _take_inline(self) -> str:
+    def _take_inline(self) -> tuple[str, int]:
+        """Return the text since the last border, and its line in the source."""
         parts, self._inline = self._inline, []
+        line, self._line_of_block = self._line_of_block, 0
         self._scripts.clear()
-        return "\n".join(" ".join(line.split()) for line in "".join(parts).split(_BREAK)).strip()
+        lines = (" ".join(part.split()) for part in "".join(parts).split(_BREAK))
+        return "\n".join(lines).strip().replace(_BLANK, " "), line
 
     def _table(self, table: Element) -> None:
         grid = Grid(table, self._line)
         caption = [self._line(element) for element in table.iter("caption")]
         named = self._named_above() if not caption else ""
         for text in (*caption, *grid.titles):
-            self._pieces.append(_Piece(BlockKind.PARAGRAPH, text))
+            self._pieces.append(_Piece(BlockKind.PARAGRAPH, text, line=self._at))
         name = " ".join(filter(None, (named, *caption, *grid.titles)))
-        self._pieces.append(_Piece(BlockKind.TABLE, name, rows=grid.rows, heads=grid.heads))
+        self._pieces.append(_Piece(BlockKind.TABLE, name, line=self._at, rows=grid.rows, heads=grid.heads))
 
     def _named_above(self) -> str:
         """Return the lines right above that name a table, such as "Table 3: Sales" or "(in millions)"."""
         names: list[str] = []
         for piece in reversed(self._pieces[-2:]):
-            if piece.kind is not BlockKind.PARAGRAPH or not _CAPTION.fullmatch(piece.text):
+            names_table = is_table_name(piece.text) or is_unit(piece.text)
+            if piece.kind is not BlockKind.PARAGRAPH or not names_table:
                 break
             names.insert(0, piece.text)
         return " ".join(names)
@@ -312,10 +338,10 @@ def _is_data(table: Element) -> bool:
     if next((inner for inner in table.iter("table") if inner is not table), None) is not None:
         return False
     names = {element.tag for element in table.iter("*")} - {"table"}
-    if not any(sum(cell.tag in ("td", "th") for cell in row) > 1 for row in table.iter("tr")):
-        return False
     if names & {"th", "caption", "thead"}:
         return True
+    if not any(sum(cell.tag in ("td", "th") for cell in row) > 1 for row in table.iter("tr")):
+        return False
     return not names & _NOT_IN_TABLES and not any(map(_is_prose, table.iter("td")))
 
 
@@ -381,12 +407,18 @@ def add_page(builder: TextBuilder, root: Element, *, in_book: bool = False, is_c
     walk = PageWalk(next(root.iter("body"), root), page.kind)
     if walk.words < min(_MIN_WORDS, _MIN_SHARE * page.words):
         # a page that is all links: better its navigation than nothing
-        walk = PageWalk(root, lambda element: page.kind(element) if element.tag in MACHINERY else "")
+        walk = PageWalk(root, machinery_kind)
     walk.add_to(builder)
     for script in root.xpath("//head//script"):
         if length := _data_length(script):
             builder.leave_out("script", length)
     return page.title
+
+
+def add_markup(builder: TextBuilder, text: str) -> None:
+    """Append the blocks of HTML that was written from another format, with their lines, and none left out."""
+    walk = PageWalk(next(_tree(text).iter("body")), machinery_kind)
+    walk.add_to(builder, with_lines=True)
 
 
 def parse(builder: TextBuilder, data: bytes) -> Element:
@@ -399,7 +431,10 @@ def parse(builder: TextBuilder, data: bytes) -> Element:
     if "<?xml" in text[:200] or "xhtml" in text[:1000].lower():
         text = _SELF_CLOSED.sub(r"<\1\2></\1>", _XML_DECLARATION.sub("", text))
     # browsers read these as Windows-1252, whatever the page is written in
-    text = _OLD_REFERENCE.sub(_modern_reference, text)
+    return _tree(_OLD_REFERENCE.sub(_modern_reference, text))
+
+
+def _tree(text: str) -> Element:
     # without `huge_tree`, a long listing ends the text without an error
     parser = etree.HTMLParser(
         encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True, huge_tree=True

@@ -17,8 +17,9 @@ from mdit_py_plugins.footnote import footnote_plugin
 
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import TextBuilder
-from hybrid.documents.flow import TAG_LENGTH, Flow, Tags
 from hybrid.documents.frontmatter import front_matter
+from hybrid.documents.html import add_markup
+from hybrid.documents.rendering import TAG_LENGTH, Rendering, Tags
 from hybrid.documents.source import SourceFile
 from hybrid.documents.text import decode
 from hybrid.types import BlockKind, Document
@@ -70,62 +71,67 @@ def _add(builder: TextBuilder, text: str, *, first_line: int, is_mdx: bool) -> N
 
     text = _EMBEDDED.sub(embedded, text)
     tags = Tags(text, components=is_mdx)
-    flow = Flow(builder, tags)
+    page = Rendering(builder, tags)
+    note = ""
     for token in _Markdown(tags, is_mdx=is_mdx).parse(text):
-        if token.map:
-            flow.line = token.map[0] + first_line
-        _take(flow, token)
-    flow.end()
+        if token.map and token.nesting >= 0:
+            page.go_to(token.map[0] + first_line)
+        if token.type.startswith("footnote_reference"):
+            note = f"[{token.meta['label']}] " if token.nesting > 0 else ""
+        elif token.type in ("plain", "inline"):
+            page.text(note)
+            note = ""
+        _take(page, token)
+    add_markup(builder, page.html())
 
 
-def _take(flow: Flow, token: Token) -> None:
+def _take(page: Rendering, token: Token) -> None:
     if token.type == "plain":
-        flow.text(token.content)
+        page.lines(token.content)
     elif token.type == "inline":
-        _take_inline(flow, token.children or [])
+        _take_inline(page, token.children or [])
     elif token.type in ("fence", "code_block"):
-        flow.line += token.type == "fence"
-        flow.code(token.content)
+        page.go_to(page.line + (token.type == "fence"))
+        page.code(token.content)
     elif token.type == "math_block":
-        flow.open("p")
-        flow.text(token.markup + token.content + token.markup)
-        flow.close("p")
+        page.tag("p")
+        page.lines(token.markup + token.content + token.markup)
+        page.tag("/p")
     elif token.type == "html_block":
-        flow.html(token.content)
+        page.raw(token.content)
     elif token.type == "left_out":
-        flow.leave_out(token.info, token.content)
-    elif token.type.startswith("footnote_reference"):
-        flow.start_note(token.meta.get("label", ""))
-    elif token.tag and token.nesting >= 0:
-        whole = token.level == 0 and token.type in ("heading_open", "table_open")
-        flow.open(token.tag, start=int(token.attrs.get("start", 1)), whole=whole)
+        page.leave_out(token.info, token.content)
+    elif token.tag and token.nesting < 0:
+        page.tag(f"/{token.tag}")
     elif token.tag:
-        flow.close(token.tag)
+        whole = token.level == 0 and token.type in ("heading_open", "table_open")
+        start = f" start={token.attrs['start']}" if "start" in token.attrs else ""
+        page.tag(token.tag, start, whole=whole)
 
 
 # ``__main__`` is a name, and not a strong word
 _PYTHON = re.compile("all|call|class|dict|doc|enter|exit|file|future|init|main|name|new|repr|str|version")
 
 
-def _take_inline(flow: Flow, tokens: Sequence[Token]) -> None:
+def _take_inline(page: Rendering, tokens: Sequence[Token]) -> None:
     kept = _kept_marks(tokens)
     for place, token in enumerate(tokens):
         if token.type in ("code_inline", "math_inline"):
-            flow.text(token.markup + token.content + token.markup)
+            page.code_span(token.markup + token.content + token.markup)
         elif token.type in ("softbreak", "hardbreak"):
-            flow.new_line()
+            page.new_line()
         elif token.type == "image":
-            _take_inline(flow, token.children or [])
+            _take_inline(page, token.children or [])
         elif token.type == "html_inline":
-            flow.html(token.content)
+            page.raw(token.content)
         elif token.type == "left_out":
-            flow.leave_out(token.info, token.content)
+            page.leave_out(token.info, token.content)
         elif token.type == "footnote_ref":
-            flow.text(f"[{token.meta['label']}]")
+            page.text(f"[{token.meta['label']}]")
         elif token.type in ("text", "text_special"):
-            flow.text(_raise_digits(token.content))
+            page.text(_raise_digits(token.content))
         elif place in kept:
-            flow.text(token.markup)
+            page.text(token.markup)
 
 
 def _kept_marks(tokens: Sequence[Token]) -> set[int]:

@@ -12,12 +12,15 @@ _NOTES = re.compile(r"\d+(?:\s*[,;–-]\s*\d+)*|[a-z](?:\s*,\s*[a-z])*")
 _NOTE_LETTERS = frozenset("bcdfgh")
 _PRICE_BEFORE = re.compile(r"[$€£¥]\s?\d[\d,]*$")
 _DIGIT_BEFORE = re.compile(r"\d\)?\s?$")
-# what a raised number is a power of: a short number that stands alone, a unit or a letter, a term in brackets
+# what a raised number is a power of: a short number that stands alone and is no year, a unit or a letter,
+# a term in brackets
 _BASE_BEFORE = re.compile(
-    r"(?<![\d.,])\d{1,3}\)?$|(?:^|[^\w])(?:[^\W\d_]|[kcmµnd]m|ft|in|yd|mi|kg|mol|min|sec|cd|sr|Hz|Pa)$|[)\]]$"
+    r"(?<![\d.,])(?:\d{1,3}|(?!1[5-9]|20)\d{4})\)?$"
+    r"|(?:^|[^\w])(?:[^\W\d_]|[kcmµnd]m|ft|in|yd|mi|kg|mol|min|sec|cd|sr|Hz|Pa)$|[)\]]$"
     r"|[=+−*/·×]\s*[a-zA-Z]{1,3}$|(?:^|[^\d.,])10\s$"
 )
 _RAISED = re.compile(r"vertical-align\s*:\s*(?:super|text-top)", re.IGNORECASE)
+_LONG_NUMBER = re.compile(r"\d[\d.,]*\d\d$")
 _AS_IT_IS = re.compile(r"st|nd|rd|th|e|er|re|o|a|°|®|™|\*+|[†‡§¶]+", re.IGNORECASE)
 _JOINED = {("msup", 1): "^", ("msub", 1): "_", ("msubsup", 1): "_", ("msubsup", 2): "^", ("mfrac", 1): "/"}
 _JOINED |= {("mover", 1): "^", ("munder", 1): "_", ("munderover", 1): "_", ("munderover", 2): "^"}
@@ -62,7 +65,7 @@ def _power(text: str, before: str) -> str:
     """Return what is raised as a power of what is before it, "" where it is the mark of a note."""
     if re.fullmatch(r"[-+−–]\w+|\d+[-+−–]", text):
         return f"^{text}"
-    if _AS_IT_IS.fullmatch(text):
+    if _AS_IT_IS.fullmatch(text) and not (text == "a" and _LONG_NUMBER.search(before)):
         return text
     if _PRICE_BEFORE.search(before) and text.isdigit() and len(text) == 2:
         return f".{text}"

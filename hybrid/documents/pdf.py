@@ -21,6 +21,7 @@ from hybrid.config import DocumentSettings
 from hybrid.documents.builder import TextBuilder
 from hybrid.documents.cells import Stroke, TextRun
 from hybrid.documents.layout import Page, add_pages
+from hybrid.documents.marks import raised
 from hybrid.documents.order import NUMBER_GAP, NUMBER_SIGNS, whole
 from hybrid.documents.source import SourceFile, Unreadable, check_pages
 from hybrid.types import Document
@@ -40,7 +41,6 @@ _HYPHENS = (0x02, 0xFFFE)  # PDFium's names of a hyphen at the end of a line
 # Below this share of letters and digits, a font has no mapping to characters and the text is noise.
 _MIN_LEGIBLE = 0.3
 _LOCKED = "encrypted: it opens only with a password; save it without one"
-_UNIT = re.compile(r"(?:^|[^\w.,])(?:[kcmdµn]?m|ft|in|mi|yd|sec|[a-zA-Z]|e|R)$")
 
 _ENDS_NUMBER, _STARTS_NUMBER = (np.isin(np.arange(128), [ord(c) for c in signs]) for signs in NUMBER_SIGNS)
 
@@ -324,8 +324,9 @@ class _Glyphs:
         """Return the text with a mark where a raised number would change the number before it."""
         large, text = self.size[start:stop].max(), ""
         line = self.base[start + int(self.size[start:stop].argmax())]
-        for small, raised, piece in self._by_script(start, stop, float(large), float(line), blank):
-            text += _marked(text, piece) if small and raised else piece
+        for small, is_raised, piece in self._by_script(start, stop, float(large), float(line), blank):
+            space = piece[: len(piece) - len(piece.lstrip())]
+            text += space + raised(text + space, piece) if small and is_raised and text else piece
         return text
 
     def _by_script(
@@ -356,16 +357,6 @@ class _Glyphs:
             bold = weight >= _BOLD_WEIGHT or any(word in lower for word in _BOLD)
             known[font] = bold, any(word in lower for word in _MONOSPACED)
         return known[font]
-
-
-def _marked(before: str, raised: str) -> str:
-    """Return a raised text as power or as mark of a note where it would change a number or a word."""
-    number = re.search(r"(?<![\d.,])\d{1,2}$", before)
-    if re.fullmatch(r"[-−–+]\d+|\d+|[a-z]", raised) and (
-        raised[0] in "-−–+" or (number and raised not in "abcdefgho") or _UNIT.search(before)
-    ):
-        return f"^{raised}"
-    return f"[{raised}]" if before and re.fullmatch(r"\d{1,3}(?:,\s?\d{1,3})*|[a-h]", raised) else raised
 
 
 def _codes(page: pdfium.PdfTextPage, text: int) -> NDArray[np.uint32]:
@@ -425,8 +416,11 @@ def _placed(text: str, name: str, box: Stroke, pieces: list[TextRun]) -> Iterato
     same = [p for p in pieces if box.bottom - 3 <= p.y <= box.top and p.x < box.left]
     label = max(same, key=lambda piece: piece.end, default=None)
     y, size = (label.y, label.size) if label else (box.top - 10.0, 10.0)
+    said, _, value = text.partition(": ")
     if not label and name:
         text = f"{name}: {text}"
+    elif label and value and label.text.rstrip(" :").casefold() == said.casefold():
+        text = value  # a box that is named as its label says
     for row, line in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n")):
         if line.strip():
             yield TextRun(line.strip(), box.left, max(box.right, box.left + 1), y - row * 1.2 * size, size)

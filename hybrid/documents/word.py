@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import TextBuilder, one_line
+from hybrid.documents.grid import is_table_name, is_unit
 from hybrid.documents.office import (
     REMOVED,
     Element,
@@ -43,13 +44,6 @@ _HEADING = re.compile(
 _LIST_STYLE = re.compile(r"list ?(?:bullet|number) ?(\d?)$", re.IGNORECASE)
 _CONTENTS_STYLE = re.compile(r"toc ?\d", re.IGNORECASE)
 _CAPTION_STYLE = re.compile("(?:table )?caption$", re.IGNORECASE)
-# what names a table where no style says so
-_TABLE_NAME = re.compile(
-    r"(?:table|tabelle|tableau|tabla|tabell?a|tabela?|表)\s*(?:\d|(?-i:[A-Z](?=\d|\b)|[IVX]+\b))[\d.\-]*"
-    r"(?:\s*[:.–—(].*|[^.]*)",
-    re.IGNORECASE,
-)
-_UNIT = re.compile(r"\(.{2,80}\)")
 _FIGURE = re.compile(r"fig|abb|图|圖|図", re.IGNORECASE)
 _LONGEST_NAME = 300
 _MAX_DEPTH = 8
@@ -359,7 +353,7 @@ class _WordWalk:
         elif label:
             self._put(OfficeBlock(BlockKind.LIST, f"{'  ' * depth}{label} {one_line(text)}"))
         else:
-            is_caption = is_caption or (len(text) <= _LONGEST_NAME and bool(_TABLE_NAME.fullmatch(text)))
+            is_caption = is_caption or is_table_name(text)
             self._put(OfficeBlock(BlockKind.PARAGRAPH, text, role="caption" if is_caption else ""))
         self._settle()
 
@@ -654,8 +648,8 @@ def _caption(blocks: list[OfficeBlock], at: int) -> str:
     """Return the lines that name a table: those right above it, else the one right below."""
     names: list[str] = []
     for block in reversed(blocks[max(0, at - 3) : at]):
-        is_unit = block.kind is BlockKind.PARAGRAPH and _UNIT.fullmatch(block.text)
-        if not is_unit and not _is_name(block, blocks[at]):
+        counts = block.kind is BlockKind.PARAGRAPH and is_unit(block.text)
+        if not counts and not _is_name(block, blocks[at]):
             break
         names.insert(0, block.text)
     below = blocks[at + 1 : at + 3]

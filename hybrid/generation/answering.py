@@ -17,6 +17,7 @@ from hybrid.generation.citations import (
     pieces_of,
     settled_part,
 )
+from hybrid.generation.extracting import Extract, extract
 from hybrid.generation.prompts import (
     STOP,
     Passage,
@@ -28,7 +29,7 @@ from hybrid.generation.prompts import (
     passage_of,
 )
 from hybrid.generation.quoting import cite_quoted, parse
-from hybrid.generation.ranking import Extract, extract, focus_all
+from hybrid.generation.ranking import focus_all
 from hybrid.generation.talk import decline
 from hybrid.generation.written import SCHEMA, Written, cite_written, read_written
 from hybrid.models import Embedder, Generation, Generator, Structured

@@ -16,7 +16,7 @@ from typing import Any
 
 from hybrid.errors import ConfigError
 from hybrid.files import hash_text
-from hybrid.text.rows import Saying, markdown, sayings
+from hybrid.text.rows import Saying, heads, markdown, sayings
 from hybrid.text.sentences import pieces
 from hybrid.types import Chunk, Hit, Message, MessageRole, Span
 
@@ -40,7 +40,9 @@ class Passage:
     @property
     def table(self) -> tuple[str, tuple[str, ...]]:
         """Return caption and columns of the table that has rows in it."""
-        return (self.chunk.caption, self.chunk.columns) if self.chunk else ("", ())
+        if not self.chunk:
+            return "", ()
+        return self.chunk.caption, self.chunk.columns or heads(self.chunk.text)
 
     def placed(self, inner: Span) -> Span:
         """Return a stretch of its text as one of the document."""

@@ -2,151 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from hybrid.generation.citations import Cited, Support
 from hybrid.generation.prompts import Passage
 from hybrid.models import Embedder, Vectors
-from hybrid.text.numbers import SMALL_NUMBERS
 from hybrid.text.rows import sayings
-from hybrid.text.sentences import unwrapped
-from hybrid.text.words import content_words, overlaps
+from hybrid.text.words import overlaps
 from hybrid.types import Chunk, Evidence, Hit, Span, TokenCounter
 
-# Chosen on 400 XQuAD questions and on the example questions, where a broad plateau around them does
-# equally well; `hybrid evaluate` shows what they reach.
+# Chosen on 400 XQuAD questions, where a broad plateau around it does equally well.
 _WORDS = 0.4
-_WORDS_BEFORE = 0.4
-_PASSAGE = 0.7
-_KIND = 0.5
-# A sentence this much worse than the best is not worth the reader's time.
-_NEAR_BEST = 0.6
-
-_ASKS_NUMBER = re.compile(
-    r"\bhow (many|much|long|often|old|far|large|big|high|tall|fast|deep)\b|\bwhen\b"
-    r"|\b(year|percent|percentage|number|size|port|age|time|interval|date|amount|limit|maximum|minimum"
-    r"|default value|longest|oldest|version)\b"
-)
-_ASKS_IDENTIFIER = re.compile(
-    r"\b(which|what)\b.*\b(option|file|parameter|setting|keyword|command|directory|function|catalog|view"
-    r"|program|tool|variable|syntax|pattern|privilege|lock|class|method|flag)\b"
-)
-_ASKS_NAME = re.compile(r"\b(who|whom|whose|where)\b|\bwhich (person|city|country|team|company)\b")
-_NUMBER = re.compile(
-    rf"\d|\b({'|'.join(SMALL_NUMBERS[:11])}|hundred|thousand|million|billion|half|twice|once|double)\b",
-    re.IGNORECASE,
-)
-_IDENTIFIER = re.compile(r"\b\w+_\w+|\B--?\w|\w\.\w|/\w|[A-Z]{2,}")
-_NAME = re.compile(r"(?<!^)(?<![.!?] )\b[A-Z][a-z]+")
-
-
-@dataclass(frozen=True, slots=True)
-class Extract:
-    """Chosen sentences, best first, and how sure one can be that they are about the question (0 to 1)."""
-
-    cited: tuple[Cited, ...]
-    relevance: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    """A sentence, or the cells of a row that are asked for, and what "it" and "the default" may refer to.
-
-    ``named`` is how many words of the question are in the label of the row.
-    """
-
-    passage: Passage
-    span: Span
-    text: str
-    above: str
-    rank_score: float
-    named: int | None
-
-
-def extract(
-    question: str, hits: Sequence[Hit], passages: Sequence[Passage], embedder: Embedder, *, sentences: int
-) -> Extract:
-    """Choose the sentences that answer the question best.
-
-    Args:
-        question: in plain words.
-        hits: best first, one a passage.
-        passages: the same chunks, numbered.
-        embedder: compares question and sentences.
-        sentences: how many at the most.
-    """
-    candidates = _candidates(question, hits, passages)
-    if not candidates:
-        return Extract((), 0.0)
-    wider = [f"{own.passage.title}: {own.above} {own.text}" for own in candidates]
-    cosines = embedder.embed_documents(wider) @ embedder.embed_queries([question])[0]
-    around = _shared(question, wider)
-    scores = (
-        cosines
-        + _WORDS * _shared(question, [f"{own.passage.title} {own.text}" for own in candidates])
-        + _WORDS_BEFORE * around
-        + _PASSAGE * np.array([candidate.rank_score for candidate in candidates])
-        + _KIND * _fits_kind(question, candidates)
-    )
-    order = np.argsort(-scores, kind="stable")[:sentences]
-    chosen = [candidates[place] for place in order if scores[place] >= _NEAR_BEST * scores[order[0]]]
-    # of rows those that are named as the best one is: not P058 beside the P055 that was asked for
-    named = chosen[0].named
-    chosen = [own for own in chosen if own.named is None or named is None or own.named >= named]
-    cited = (Cited(unwrapped(own.text), Support(own.passage, own.span, 1.0)) for own in chosen)
-    return Extract(tuple(cited), _relevance(cosines, around))
-
-
-def _shared(question: str, texts: Sequence[str]) -> Vectors:
-    """Return the weighted share of the question's words in each text."""
-    return np.array(overlaps(question, texts), dtype=np.float32)
-
-
-def _relevance(cosines: Vectors, words: Vectors) -> float:
-    """Return how sure one can be that something is about the question, from 0 to 1."""
-    return float(np.clip((cosines.max() + words.max()) / 2, 0.0, 1.0))
-
-
-def _ranks(hits: Sequence[Hit]) -> list[float]:
-    """Return the score of each hit as a share of the best one."""
-    best = max((hit.score for hit in hits), default=0.0)
-    return [hit.score / best if best > 0 else 0.0 for hit in hits]
-
-
-def _candidates(question: str, hits: Sequence[Hit], passages: Sequence[Passage]) -> list[_Candidate]:
-    found: list[_Candidate] = []
-    seen: set[tuple[str, int]] = set()
-    words = set(content_words(question))
-    for rank, passage in zip(_ranks(hits), passages, strict=True):
-        before = ""
-        for saying in passage.sayings():
-            span, row = saying.span, saying.row
-            place = passage.placed(span)
-            # chunks overlap: the same sentence may stand in two of them
-            if (passage.source, place.start) in seen or not any(map(str.isalpha, saying.text)):
-                continue
-            seen.add((passage.source, place.start))
-            text = f"{row.asked(question)}." if row else saying.text
-            above = f"{row.caption} {row.group}".strip() if row else before
-            named = len(words.intersection(content_words(row.label))) if row else None
-            found.append(_Candidate(passage, place, text, above, rank, named))
-            before = saying.text
-    return found
-
-
-def _fits_kind(question: str, candidates: Sequence[_Candidate]) -> Vectors:
-    """Return 1 where the sentence holds the kind of thing that is asked for: number, identifier, name."""
-    asked = question.lower()
-    kinds = ((_ASKS_NUMBER, _NUMBER), (_ASKS_IDENTIFIER, _IDENTIFIER), (_ASKS_NAME, _NAME))
-    wanted = next((kind for asks, kind in kinds if asks.search(asked)), None)
-    found = [wanted is not None and bool(wanted.search(candidate.text)) for candidate in candidates]
-    return np.array(found, dtype=np.float32)
-
-
 # The best sentence of a window counts for more than several fair ones.
 _SHARPNESS = 0.1
 
@@ -322,3 +190,19 @@ def _title(chunk: Chunk) -> str:
     """Return the titles of document and section: without both, passages of sister documents look alike."""
     ends = chunk.headings[:1] + chunk.headings[-1:] if chunk.headings else (chunk.source,)
     return " > ".join(dict.fromkeys(ends))
+
+
+def _shared(question: str, texts: Sequence[str]) -> Vectors:
+    """Return the weighted share of the question's words in each text."""
+    return np.array(overlaps(question, texts), dtype=np.float32)
+
+
+def _relevance(cosines: Vectors, words: Vectors) -> float:
+    """Return how sure one can be that something is about the question, from 0 to 1."""
+    return float(np.clip((cosines.max() + words.max()) / 2, 0.0, 1.0))
+
+
+def _ranks(hits: Sequence[Hit]) -> list[float]:
+    """Return the score of each hit as a share of the best one."""
+    best = max((hit.score for hit in hits), default=0.0)
+    return [hit.score / best if best > 0 else 0.0 for hit in hits]

@@ -52,6 +52,8 @@ _UNCUT = re.compile(
 _STEP = re.compile(r"\s*(\d{1,2}[.)]|[-*•–])\s+(?=\S)")
 # A sentence is put together from so many places at most.
 _PLACES = 3
+# So much of what a sentence has of the question must be in each further passage.
+_OF_IT = 0.6
 _VALUE = re.compile(r"\d+(?:\.\d+)?")
 _NAME = re.compile(r"\b(?=\w*\d)(?=\w*[^\W\d])\w+")
 _TRUE = ("true", "yes", "1")
@@ -145,10 +147,17 @@ def _supports(
         if not names or names & above  # what another product weighs is no weight of this one
         for span, text, length in windows(passage)
     ]
+    known = [(passage, _words(f"{_above(passage)} {passage.text}")) for passage in passages]
+    of_it = [passage for passage, words in known if _share(said & asked, words) >= _OF_IT]
     chosen: list[Support] = []
     there = set[str]()
     while len(chosen) < _PLACES and not _borne_out(left, wanted, threshold):
-        adding = [stretch for stretch in stretches if stretch[1] & left]
+        # a further place is about the same, or another thing's value would stand for this one's
+        adding = [
+            stretch
+            for stretch in stretches
+            if stretch[1] & left and (not chosen or names or stretch[0].passage in of_it)
+        ]
         if not adding:
             return []
         best, words, _ = max(adding, key=lambda stretch: len(stretch[1] & left) / len(wanted) + stretch[2])
@@ -167,6 +176,10 @@ def _words(text: str) -> set[str]:
 def _names(text: str) -> set[str]:
     """Return the names of letters and digits in a text, such as K300, marked as such."""
     return {f"#{name}" for name in _NAME.findall(text.casefold())}
+
+
+def _share(words: Set[str], there: Set[str]) -> float:
+    return len(words & there) / len(words) if words else 1.0
 
 
 def _borne_out(left: Set[str], wanted: Set[str], threshold: float) -> bool:

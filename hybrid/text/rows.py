@@ -158,6 +158,16 @@ def _table_lines(text: str, columns: tuple[str, ...]) -> Iterator[tuple[int, int
         start += len(line) + 1
 
 
+def heads(text: str) -> tuple[str, ...]:
+    """Return the first row of a text that has a table, if it is one of names above rows with figures."""
+    lines = [line for line in text.split("\n") if CELLS in line]
+    rows = [tuple(" ".join(cell.split()) for cell in f" {line} ".split(CELLS)) for line in lines]
+    if len(rows) < 3 or len({len(row) for row in rows}) > 1 or not text.lstrip().startswith(lines[0]):
+        return ()
+    figures = [any(map(str.isdigit, "".join(row))) for row in rows]
+    return rows[0] if all(rows[0]) and not figures[0] and all(figures[1:]) else ()
+
+
 def _prose(text: str, start: int, end: int) -> Iterator[Saying]:
     for span in pieces(text[start:end]):
         yield Saying(Span(start + span.start, start + span.end), text[start + span.start : start + span.end])

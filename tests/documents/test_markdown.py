@@ -135,7 +135,8 @@ def texts(document):
         ("note<sup>12</sup>, H<sub>2</sub>O, H~2~O, 101<sub>2</sub>", "note [12], H2O, H2O, 101_2"),
         ("![alt text](a.png) <img src='a' alt='logo'>", "alt text logo"),
         ("`a  b` and ``c ` d``", None),
-        ("price ~~50~~ 40", None),
+        ("price ~~50~~ 40, <del>30</del> 20", "price ~~50~~ 40, 20"),
+        ("<select><option>a<option>b</select> c", "<option>a<option>b c"),
         ("$$x_{1}*y*z$$ and $a_1*b*c$ for $5 and $6", None),
     ],
 )
@@ -287,7 +288,7 @@ words */}
     document = read_one("a.mdx", text)
     assert texts(document) == [
         "import goats from the barn, and <YourName> with <Your API key>.",
-        "Big a b  c",
+        "Big a b c",
         "{value}",
     ]
     assert {item.kind for item in document.left_out} == {"module code", "comment"}
@@ -349,3 +350,11 @@ def test_rows_behind_a_head_are_no_heads(read_one):
     document = read_one("a.md", f"<table><thead>{heads}</thead>{row}</table>\n")
     assert document.text == "R | Y, a | Y, b\nx | 1 | 2"
     assert read_one("a.md", f"<table>{heads}</table>\n").text == "R | Y, a | Y, b"
+
+
+def test_blocks_of_raw_html_have_their_lines_and_end_where_markdown_goes_on(read_one):
+    tables = "| only |\n|---|\n| x |\n\n<table><tr><td>Port</td>\n<td>5432</td></tr>\n\n"
+    document = read_one("a.md", f"{tables}# H\n\n<pre>\n a <path>\n</pre>\n")
+    assert texts(document) == ["only\nx", "Port | 5432", "H", "a <path>"]
+    assert [block.kind.value for block in document.blocks] == ["table", "table", "heading", "code"]
+    assert [block.line for block in document.blocks] == [1, 5, 8, 11]

@@ -166,10 +166,11 @@ UP, DOWN, BACK = "/F1 6 Tf 4 Ts", "/F1 6 Tf -2 Ts", "/F1 10 Tf 0 Ts"
         ("It had 5", "3", "It had 5^3 end"),
         ("It had 10", "-3", "It had 10^-3 end"),
         ("It had 45 km", "2", "It had 45 km^2 end"),
-        ("See the note", "12", "See the note[12] end"),
-        ("In 2019", "1", "In 2019[1] end"),
-        ("Sales of 1,234", "a", "Sales of 1,234[a] end"),
+        ("See the note", "12", "See the note [12] end"),
+        ("In 2019", "1", "In 2019 [1] end"),
+        ("Sales of 1,234", "a", "Sales of 1,234 [a] end"),
         ("On the 21", "st", "On the 21st end"),
+        ("It has 1024", "2", "It has 1024^2 end"),
     ],
 )
 def test_a_raised_number_does_not_change_the_one_before_it(read_one, drawn, before, raised, text):
@@ -234,6 +235,8 @@ def test_what_is_filled_in_is_read(read_one, drawn):
     lines = document.text.replace("\n\n", "\n").split("\n")
     assert lines == ["Name: Jane Example", "Colour: blue", "agreed: yes", "spam: no", "Approved on 4 May"]
     assert [(part.kind, part.characters, part.lost) for part in document.left_out] == [("comment", 9, False)]
+    labelled = f"{labels} BT /F1 11 Tf 60 600 Td (Agreed:) Tj ET"
+    assert "Agreed: yes" in read_one("a.pdf", drawn(labelled, with_fields)).text.split("\n")
 
 
 def test_a_form_that_is_all_fields_is_not_scanned(read_one, drawn):

@@ -1,0 +1,288 @@
+"""What a question asks for: its form, the kind of thing, the names and amounts in it (question analysis)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from hybrid.text.dates import MONTHS
+from hybrid.text.numbers import SMALL_NUMBERS, Quantity, quantities
+from hybrid.text.words import content_words, language_of, stem, word_set
+from hybrid.types import Span
+
+
+class Form(StrEnum):
+    """The form that an answer takes."""
+
+    FACT = "fact"
+    POLAR = "polar"
+    PROCEDURE = "procedure"
+    CAUSE = "cause"
+    COMPARISON = "comparison"
+
+
+_FORMS = (
+    (
+        Form.PROCEDURE,
+        r"\bhow (?:do|can|could|should|would|may|must) (?:i|we|you|one|customers|users|employees"
+        r"|somebody|staff)\b"
+        r"|\bhow (?:is|are) .+ (?:done|made|carried out)\b|\bhow to\b|\b(?:what|which|give me the) steps\b"
+        r"|\bwhat (?:has|have|needs?|is) to be done\b"
+        r"|\bwhat (?:do|must|should) (?:i|we|you) (?:have to )?do (?:to|if|when|before|after)\b"
+        r"|^(?:wie|auf welche weise) (?:kann|muss|soll|mache?|stelle?|richte?|beantrage)\b"
+        r"|\bprocedure (?:for|to)\b",
+    ),
+    (
+        Form.CAUSE,
+        r"^(?:and |but |so )?why\b|\b(?:what|which) (?:was |is |were )?(?:the )?(?:root )?(?:cause"
+        r"|reason)s?\b"
+        r"|\bwhat (?:caused|led to|went wrong)\b|^(?:warum|wieso|weshalb)\b|\bhow come\b",
+    ),
+    (
+        Form.COMPARISON,
+        r"\bdifferences? (?:in .+ )?between\b|\bcompare\b|\b(?:versus|vs\.?)\b|\bunterschied\b"
+        r"|\b(?:which|who|what)\b.*\b(?:\w{2,}er|more|less|better|worse|most|least)\b.*\bor\b",
+    ),
+    (
+        Form.POLAR,
+        r"^(?:and |but |so |hi,? |hello,? )?(?:is|are|was|were|am|do|does|did|can|could|may|might|must"
+        r"|should|shall|will|would|has|have"
+        r"|had|isn't|aren't|don't|doesn't|can't|need i|ist|sind|war|darf|kann|muss|hat|haben|gibt)\b",
+    ),
+)
+_AMONG = re.compile("|".join(f"(?P<{form}>{pattern})" for form, pattern in _FORMS))
+
+_SPOKEN = "|".join((*SMALL_NUMBERS[1:13], "twenty", "thirty", "forty", "fifty", "sixty", "ninety", "hundred"))
+_COUNT = rf"(?:\d[\d.,]*|\b(?:{_SPOKEN})\b)"
+_TIME = (
+    rf"{_COUNT}[\s-]*(?:\w+\s)?(?:seconds?|minutes?|min\b|hours?|h\b|days?|weeks?|months?|years?"
+    rf"|tage?n?|wochen?|monate?n?|jahre?n?|stunden?|minuten?)"
+)
+_MONEY = (
+    r"(?:[$€£¥]\s?\d|\d[\d.,]*\s*(?:[$€£¥]|eur\b|euros?\b|usd\b|dollars?\b|gbp\b|pounds?\b|chf\b"
+    r"|francs?\b|cents?\b))"
+)
+_DATE = (
+    rf"\b(?:{'|'.join(MONTHS)})\b|\b(?:19|20)\d\d\b|\b\d{{1,2}}[.:]\d\d\b|\b(?:mon|tues|wednes|thurs"
+    rf"|fri|satur|sun)days?\b"
+    rf"|\b(?:noon|midnight|daily|weekly|monthly|annually|yearly|today|tomorrow)\b|\b\d{{1,2}}(?:st|nd"
+    rf"|rd|th)\b|{_TIME}"
+)
+_NAME = r"(?<!^)(?<![.!?:] )\b(?-i:[A-Z][a-z]+)|\b(?-i:[A-Z]{2,})\b"
+_PERSON = (
+    rf"(?-i:\b[A-Z][\w'’-]+ (?:[A-Z]\. )?[A-Z][\w'’-]+)|\S@\S|\b(?:manager|head|lead(?:er)?|director"
+    rf"|department|office"
+    r"|officer|team|chair\w*|president|secretary|treasurer|board|support|desk|administrator|supervisor"
+    r"|committee"
+    rf"|coordinator|owner|author|nurse|doctor|librarian|staff)\b|{_NAME}"
+)
+# What is asked for, and what a sentence that has it looks like; the first that fits counts.
+_KINDS = (
+    (
+        r"\bhow (?:many|much) (?:time)\b|\bhow (?:long|often|soon|quickly|old)\b|\b(?:period|duration"
+        r"|deadline|time limit|interval|longer|shorter)\b"
+        r"|\bwie (?:lange|oft|alt)\b|frist\b",
+        _TIME + r"|\b(?:once|twice|daily|weekly|monthly|yearly|annually|every)\b",
+    ),
+    (
+        r"\bhow (?:heavy|much (?:does|do) .* weigh)\b|\bweighs?\b|\bweight\b|\bheav(?:y|ier|iest)\b",
+        rf"{_COUNT}\s*(?:kg|g|mg|lbs?|pounds?|tonnes?|t|oz|grams?|kilograms?)\b",
+    ),
+    (
+        r"\bhow much\b.*\b(?:costs?|charged?|pay|paid|fee|price|fine|lose|lost|earn|refund\w*|rent)\b"
+        r"|\bhow much (?:is|are|was|were)\b"
+        r"|\b(?:price|cost|costs|fee|fees|fine|rent|revenue|salary|budget|charge)\b|\b(?:was"
+        r"|wie ?viel) kostet\b",
+        _MONEY + rf"|{_COUNT}",
+    ),
+    (
+        r"\bhow (?:far|tall|high|wide|deep|long is the \w+ cable)\b|\b(?:distance|height|width|depth"
+        r"|length)\b",
+        rf"{_COUNT}\s*(?:m|cm|mm|km|feet|ft|inch(?:es)?|miles?|met(?:re|er)s?)\b",
+    ),
+    (r"\b(?:capacity|volume)\b|\bhow (?:big|large)\b", rf"{_COUNT}"),
+    (
+        r"\bwhen\b|\bwhat (?:date|day|time|year)\b|\bwhich (?:date|day|year|month)\b|\bsince when\b"
+        r"|\bwann\b|\bopening hours\b",
+        _DATE,
+    ),
+    (
+        r"\bhow (?:many|much)\b|\b(?:number|percentage|percent|share|rate|amount|maximum|minimum|limit"
+        r"|size|age|port|default value)\b"
+        r"|\bwie ?viele?\b",
+        _COUNT + r"|\b(?:half|twice|once|double|none|no)\b",
+    ),
+    (r"\b(?:which|what)\b(?: \w+)? (?:version|firmware|release|update|revision)\b", r"\d+\.\d+"),
+    (
+        r"\b(?:which|what|in which|under which) (?:section|clause|paragraph|chapter|article|rule|part)\b",
+        r"^(?:§|section|clause|paragraph|chapter|article|rule|part)?\s?(?:\d+(?:\.\d+)*"
+        r"|(?-i:[IVX]+))[.):]?\s",
+    ),
+    (r"\b(?:e-?mail|address)\b.*\?|\bwrite to\b", r"\S@\S|\b\d{4,5}\b|street|road|https?:"),
+    (r"\b(?:phone|telephone|extension|call)\b.*\?", r"\d{3,}"),
+    (r"\b(?:who|whom|whose)\b|\bwer\b|\bwen\b|\bwem\b", _PERSON),
+    (
+        r"\bwhere\b|\bwo\b|\bwhich (?:person|city|country|team|company|room)\b",
+        _NAME + r"|\bin (?:the )?\w+|\bat\b|\bon\b|/\w",
+    ),
+    (
+        r"\b(?:which|what)\b.*\b(?:option|file|parameter|setting|keyword|command|directory|function"
+        r"|catalog|view|program|tool"
+        r"|variable|syntax|pattern|privilege|lock|class|method|flag)\b",
+        r"(?-i:\b\w+_\w+|\B--?\w|\w\.\w|/\w|[A-Z]{2,})",
+    ),
+)
+_ASKS = [(re.compile(asks), re.compile(found, re.IGNORECASE)) for asks, found in _KINDS]
+# What columns are called that hold it.
+_COLUMNS = (
+    (r"\bhow much\b|\bprice\b|\bcosts?\b|kostet\b", "price cost fee amount"),
+    (r"\bhow (?:long|soon|quickly)\b|\blonger\b|\bshorter\b|\bwie lange\b", "duration time period"),
+    (r"\bhow heavy\b|\bweigh", "weight"),
+    (r"\bwhat time\b", "time hours from until"),
+    (r"\bwhen\b|\bwhat (?:day|date)\b|\bwann\b", "date when day time due"),
+    (r"\bwho\b|\bwhom\b|\bwer\b", "who name owner responsible contact person"),
+    (r"\bwhere\b|\bwo\b", "where place location room address"),
+)
+# "How many WEEKS": what is counted must be said, not only a number.
+_COUNTED = re.compile(
+    r"\bhow (?:many|much) ((?!is|are|was|does|do|did|of|time|it|will|can|can|i\b)[^\W\d_]+)"
+)
+
+_CODE = (
+    r"(?=[\w.-]*\d)(?=[\w.-]*[A-Za-z])[A-Za-z0-9]+(?:[._/-][A-Za-z0-9]+)*|\d+(?:\.\d+){2,}|[A-Za-z]+-\d[\w-]*"
+)
+_VERSION = r"(?:(?<=version )|(?<=firmware )|(?<=release )|(?<=v))\d+(?:\.\d+)+"
+_YEAR = r"\b(?:19|20)\d\d\b(?!\s?(?:pieces|units|eur|€|\$))"
+_NAMED = re.compile(rf"(?<![\w.])(?:(?P<code>{_CODE}|{_VERSION})|(?P<year>{_YEAR}))(?!\w)")
+_QUARTERS = ("first", "second", "third", "fourth")
+_QUARTER = re.compile(rf"\b({'|'.join(_QUARTERS)}) quarter\b")
+_MEASURED = re.compile(
+    r"\d+(?:st|nd|rd|th|s|kg|g|cm|mm|m|km|l|ml|w|kw|h|eur|gb|mb|ghz|v|am|pm)?", re.IGNORECASE
+)
+_CAPITAL = re.compile(r"(?<![.!?] )(?<!^)(?<![\w-])(?!I\b|I['’])[A-Z][\w'’-]*")
+
+# Words that every question has and no answer needs.
+_EMPTY = word_set(
+    "tell please know want like get give need find many much long often mean kind exactly happen"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a question asks for.
+
+    Attributes:
+        text: the question.
+        form: of the answer.
+        wanted: what a sentence that has the thing asked for looks like; None where that is not known.
+        counted: the stem of what is counted, of "how many weeks" that of weeks.
+        names: what is named in it: codes, versions, years, and words with a capital.
+        amounts: what is told in it, such as "after 7 years".
+        words: the stems of its content words.
+        columns: what columns may be called that hold the thing asked for.
+        sides: the things that are compared.
+    """
+
+    text: str
+    form: Form
+    wanted: re.Pattern[str] | None
+    counted: str
+    names: tuple[str, ...]
+    codes: frozenset[str]
+    amounts: tuple[Quantity, ...]
+    words: tuple[str, ...]
+    columns: str
+    sides: tuple[str, ...] = ()
+
+    @property
+    def with_columns(self) -> str:
+        """Return the question and what columns are called that hold what it asks for."""
+        return f"{self.text} {self.columns}"
+
+    @property
+    def lists(self) -> bool:
+        """Tell whether it asks for all things of a kind: which methods, what documents."""
+        return bool(
+            re.match(
+                r"(?:which|what|name|list|welche)\b (?:\w+ ){0,2}?(?:\w{3,}[^s\W]s|\w+en)\b",
+                self.text.lower(),
+            )
+        )
+
+    @property
+    def several(self) -> bool:
+        """Tell whether it asks for two things at once."""
+        return bool(re.search(r"\band (?:what|when|where|how|who|which|why)\b|\?.*\?", self.text.lower()))
+
+
+def read_question(question: str) -> Asked:
+    """Return what a question asks for."""
+    lowered = " ".join(question.lower().replace("’", "'").split())
+    found = _AMONG.search(lowered)
+    form = Form(next(name for name, text in found.groupdict().items() if text)) if found else Form.FACT
+    wanted = next((kind for asks, kind in _ASKS if asks.search(lowered)), None)
+    counted = _COUNTED.search(lowered)
+    codes = [f"Q{_QUARTERS.index(m[1]) + 1}" for m in _QUARTER.finditer(lowered)]
+    codes += [m.group() for m in _NAMED.finditer(question) if not _MEASURED.fullmatch(m.group()) or m["year"]]
+    # in German every noun has a capital
+    capitals = (
+        _CAPITAL.findall(question) if language_of(question) != "de" and not _GERMAN.search(lowered) else []
+    )
+    named = [name for name in capitals if not any(name in code or code in name for code in codes)]
+    told = [
+        one
+        for one in quantities(question)
+        if (one.units or not one.weak) and not any(_holds(code, one.span, question) for code in codes)
+    ]
+    return Asked(
+        question,
+        form,
+        wanted,
+        stem(counted[1]) if counted else "",
+        tuple(dict.fromkeys((*codes, *named))),
+        frozenset(codes),
+        tuple(told),
+        _words(question, codes),
+        next((names for asks, names in _COLUMNS if re.search(asks, lowered)), ""),
+        _sides(lowered) if form is Form.COMPARISON else (),
+    )
+
+
+def _sides(lowered: str) -> tuple[str, ...]:
+    """Return the two things that a question compares, without articles."""
+    for pattern in _SIDES:
+        if found := pattern.search(lowered):
+            return found["one"].strip(), found["other"].strip()
+    return ()
+
+
+_ARTICLE = r"(?:the |an? |der |die |das |ein(?:e|er|em|en)? )?"
+_SIDES = (
+    re.compile(rf"\b(?:between|zwischen) {_ARTICLE}(?P<one>.+?) (?:and|und) {_ARTICLE}(?P<other>.+?)\W*$"),
+    re.compile(
+        rf"(?:[,:–-]|\bcompare|\bthan) {_ARTICLE}(?P<one>[^,:]+?) (?:or|and|with|to|versus|vs\.?"
+        rf"|oder) {_ARTICLE}(?P<other>[^,:]+?)\W*$"
+    ),
+    re.compile(
+        rf"(?P<one>[\w-]+(?: [\w-]+)?) (?:or|versus|vs\.?|oder) {_ARTICLE}(?P<other>[\w-]+(?: [\w-]+)?)\W*$"
+    ),
+)
+
+
+def _words(question: str, codes: Sequence[str]) -> tuple[str, ...]:
+    """Return the stems of a question without its codes, which are looked for as a whole."""
+    bare = _QUARTER.sub(" ", question) if any(code not in question for code in codes) else question
+    for code in codes:
+        bare = bare.replace(code, " ")
+    found = [word for word in content_words(bare) if word not in _EMPTY] or content_words(question)
+    return tuple(dict.fromkeys(found))
+
+
+_GERMAN = re.compile(r"\b(?:wie|was|wer|wo|wann|welche[rsn]?|warum|der|die|das|ich|ist|nach)\b")
+
+
+def _holds(code: str, span: Span, question: str) -> bool:
+    start = question.find(code)
+    return start <= span.start < start + len(code)

@@ -1,0 +1,418 @@
+"""The answer that stands in the passages, and no more than it (extractive reading)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hybrid.generation.asking import Asked, Form, read_question
+from hybrid.generation.citations import Cited, Support
+from hybrid.generation.facts import (
+    ITEM,
+    Fact,
+    distinct_facts,
+    facts_of,
+    headings_of,
+    lists_in,
+    section_of,
+    telling_heading,
+    title_of,
+)
+from hybrid.generation.matching import Matcher, matcher, names_held, respelled
+from hybrid.generation.prompts import Passage
+from hybrid.generation.weighing import (
+    BELOW_HEADING,
+    UNDER_CAUSE,
+    Scores,
+    fits_kind,
+    gives_cause,
+    is_of,
+    is_of_another,
+    weigh,
+)
+from hybrid.models import Embedder
+from hybrid.text.dates import dates
+from hybrid.text.numbers import Quantity, quantities
+from hybrid.text.polarity import denials
+from hybrid.text.sentences import unwrapped
+from hybrid.text.words import content_words, language_of, word_set
+from hybrid.types import Hit, Span
+
+# A further sentence must be nearly as good as the best one, and add to it.
+_NEAR_BEST = 0.9
+# So many facts are looked at for one that says otherwise.
+_LOOKED_AT = 24
+# Two facts say the same of one thing from so great a share of their words, and of the score of the best one;
+# smaller ones where the documents are versions of one.
+_ALIKE_WORDS, _SAME = (0.6, 0.4), (0.8, 0.65)
+# Of two things that are compared, this share of the question must be said by both together.
+_TOGETHER = 0.5
+_CODE_UNHELD, _NAME_UNHELD, _UNCOUNTED = 0.3, 0.15, 0.1
+# So much of the question must stand there for no, and for yes, which is sooner wrong.
+_DECIDES, _AFFIRMS = 0.6, 0.85
+_LONGEST_LIST, _LONGEST_PART = 120, 60
+# The heading of a section says what its steps are for.
+_HEADED, _ABOUT = 0.8, 0.3
+_PAIR = re.compile(r"\b(?:the two|both)\b")
+_YEAR_MONTH = re.compile(r"(?<!\d)((?:19|20)\d\d)(?:[-_.](0[1-9]|1[0-2]))?(?!\d)")
+_VALID = re.compile(
+    r"\b(?:valid|effective|in force|as of|from|since|updated|revised|gültig"
+    r"|stand)\b\D{0,30}?(?:\d{1,2} \w+ )?((?:19|20)\d\d)",
+    re.IGNORECASE,
+)
+_LEANS = word_set("it he she they this that these those there then")
+_LIMIT = re.compile(
+    r"\b(?:at most|maximum(?: of)?|max\.?|up to|no more than|not more than|no longer than|only"
+    r"|höchstens|bis zu)\s",
+    re.I,
+)
+_OPEN = re.compile(r"\b(?:unless|except|only|if|but|provided|depend\w*|sometimes|may)\b", re.IGNORECASE)
+_YES_NO = {"de": ("Ja", "Nein")}
+
+
+@dataclass(frozen=True, slots=True)
+class Extract:
+    """What was chosen, the answer first, and how sure one can be that it is about the question (0 to 1)."""
+
+    cited: tuple[Cited, ...]
+    relevance: float
+
+
+def extract(
+    question: str, hits: Sequence[Hit], passages: Sequence[Passage], embedder: Embedder, *, sentences: int
+) -> Extract:
+    """Choose what answers the question: one fact where one is enough, all steps of a procedure.
+
+    Args:
+        question: in plain words.
+        hits: best first, one a passage.
+        passages: the same chunks, numbered.
+        embedder: compares question and facts.
+        sentences: how many at the most; the items of a list count as one.
+    """
+    asked = read_question(respelled(question, [f"{headings_of(own)} {own.text}" for own in passages]))
+    sources: dict[str, str] = {}
+    for passage in passages:
+        sources[passage.source] = (
+            f"{sources.get(passage.source, passage.source)} {headings_of(passage)} {passage.text}"
+        )
+    facts = [
+        fact
+        for rank, passage in zip(_ranks(hits), passages, strict=True)
+        for fact in facts_of(asked, passage, rank)
+    ]
+    facts = distinct_facts(facts)
+    if not facts:
+        return Extract((), 0.0)
+    words = matcher(asked.words, [fact.wider for fact in facts])
+    scores, relevances = weigh(asked, facts, words, sources, embedder)
+    order = [int(place) for place in np.argsort(-scores, kind="stable")]
+    chosen = _compose(asked, facts, scores, order, words, sentences)
+    best = facts[order[0]]
+    both = _compared(asked, facts, order, words) if asked.form is Form.COMPARISON else []
+    about = " ".join(sources.values()) if both else sources[best.passage.source]
+    uncounted = _UNCOUNTED * (bool(asked.counted) and fits_kind(asked, best) < BELOW_HEADING)
+    uncounted += _UNCOUNTED * is_of_another(best, words, asked)
+    if both:
+        together = words.share(" ".join(fact.wider for fact in both))
+        relevances[order[0]] = max(
+            float(relevances[order[0]]), (1 + together) / 2 if together >= _TOGETHER else 0.0
+        )
+    relevance = float(relevances[order[0]]) - _unheld(asked, about) - uncounted
+    return Extract(tuple(chosen), float(np.clip(relevance, 0.0, 1.0)))
+
+
+def _unheld(asked: Asked, document: str) -> float:
+    """Return how much less a document can be about a question whose names it does not have."""
+    lacking = [name for name in asked.names if name not in names_held(asked.names, document)]
+    return min(sum(_CODE_UNHELD if name in asked.codes else _NAME_UNHELD for name in lacking), _CODE_UNHELD)
+
+
+def _ranks(hits: Sequence[Hit]) -> list[float]:
+    """Return the score of each hit as a share of the best one."""
+    best = max((hit.score for hit in hits), default=0.0)
+    return [hit.score / best if best > 0 else 0.0 for hit in hits]
+
+
+def _compose(
+    asked: Asked, facts: Sequence[Fact], scores: Scores, order: Sequence[int], words: Matcher, most: int
+) -> list[Cited]:
+    """Return the answer: both of two things, a whole list or section, or the best sentences."""
+    best = facts[order[0]]
+    if both := _compared(asked, facts, order, words):
+        return [_cite(asked, fact) for fact in both]
+    if asked.form is Form.PROCEDURE and (steps := _steps(facts, scores, words)):
+        return [steps]
+    if whole := _under_heading(asked, best, words) or _cause(asked, best):
+        return [whole]
+    ranked = [facts[place] for place in order]
+    chosen = _sentences(asked, ranked, [float(scores[place]) for place in order], words, most)
+    if len(chosen) == 1 and (other := _otherwise(asked, ranked, [float(scores[place]) for place in order])):
+        return _versions(asked, best, other)
+    cited = [_cite(asked, fact) for fact in chosen]
+    if asked.form is Form.POLAR and (verdict := _verdict(asked, best, words)):
+        cited[0] = replace(cited[0], sentence=f"{verdict}: “{cited[0].sentence.rstrip()}”")
+    return cited
+
+
+def _sentences(
+    asked: Asked, ranked: Sequence[Fact], scores: Sequence[float], words: Matcher, most: int
+) -> list[Fact]:
+    """Return the best fact, and those that are nearly as good and add to it."""
+    best = ranked[0]
+    settled = fits_kind(asked, best) == 1.0 and not asked.several
+    if asked.form is Form.POLAR or settled or best.row:
+        return [best]
+    chosen = [best]
+    covered = words.held(f"{best.text} {best.around}")
+    for fact, score in zip(ranked[1:], scores[1:], strict=True):
+        if len(chosen) == most or score < _NEAR_BEST * scores[0]:
+            break
+        adds = words.held(f"{fact.text} {fact.around}") - covered
+        if adds and fact.row is None:
+            chosen.append(fact)
+            covered |= adds
+    return chosen
+
+
+def _otherwise(asked: Asked, ranked: Sequence[Fact], scores: Sequence[float]) -> Fact | None:
+    """Return a fact of another document that says otherwise than the best one."""
+    best = ranked[0]
+    codes = names_held(asked.codes, best.wider)
+    for fact, score in zip(ranked[1:_LOOKED_AT], scores[1:_LOOKED_AT], strict=True):
+        near = score >= _SAME[_sisters(fact, best)] * scores[0]
+        if near and _contradicts(fact, best) and names_held(asked.codes, fact.wider) >= codes:
+            return fact
+    return None
+
+
+def _cause(asked: Asked, best: Fact) -> Cited | None:
+    """Return all of a short section that gives the cause which was asked for."""
+    passage = best.passage
+    wanted = asked.form is Form.CAUSE and gives_cause(best) == UNDER_CAUSE
+    if not wanted or len(passage.text.split()) > _LONGEST_PART // 2:
+        return None
+    return Cited(unwrapped(passage.text), Support(passage, passage.span, 1.0))
+
+
+def _cite(asked: Asked, fact: Fact) -> Cited:
+    """Return a fact as it is shown: with what it hangs on, and the heading without which it says nothing."""
+    passage = fact.passage
+    text = fact.text
+    span = fact.span
+    if fact.row:
+        row = fact.row
+        shown = row.asked(asked.with_columns)
+        if asked.several and len(row.sentence().split()) <= 30:
+            shown = row.sentence()
+        return Cited(f"{shown}.", Support(passage, span, 1.0))
+    first = re.sub(r"\W", "", text.split()[0]).lower() if text.split() else ""
+    if first in _LEANS and fact.above and len(f"{fact.above} {text}".split()) <= _LONGEST_PART:
+        begin = passage.text.find(fact.above)
+        if 0 <= begin <= span.start - passage.span.start:
+            span = Span(passage.span.start + begin, span.end)
+            text = passage.text[begin : span.end - passage.span.start]
+    if text.rstrip().endswith(":") and (behind := _behind(passage, span)):
+        span = Span(span.start, behind.end)
+        text = passage.text[span.start - passage.span.start : span.end - passage.span.start]
+    text = unwrapped(text)
+    lead = _lead(asked, fact, text)
+    return Cited(f"{lead}: {text}" if lead else text, Support(passage, span, 1.0))
+
+
+def _lead(asked: Asked, fact: Fact, text: str) -> str:
+    """Return the heading without which a quote does not say what it is about, if there is one."""
+    if fact.heading or not fact.passage.chunk:
+        return ""
+    headings = fact.passage.chunk.headings
+    if fact.term:
+        return fact.term
+    if asked.wanted and not asked.wanted.search(text) and (telling := telling_heading(asked, fact.passage)):
+        return telling
+    missing = [name for name in asked.names if name in asked.codes and not names_held([name], text)]
+    for name in missing:
+        for heading in reversed(headings):
+            if names_held([name], heading):
+                return heading
+    return ""
+
+
+def _behind(passage: Passage, span: Span) -> Span | None:
+    """Return the list, or else the sentence, that stands behind what ends with a colon."""
+    end = span.end - passage.span.start
+    rest = passage.text[end:]
+    start = end + len(rest) - len(rest.lstrip())
+    found = next((own for own in lists_in(passage.text) if own.start == start), None)
+    if found is None:
+        found = next(
+            (saying.span for saying in passage.sayings() if saying.span.start == start and not saying.row),
+            None,
+        )
+    if found is None or len(passage.text[found.start : found.end].split()) > _LONGEST_LIST:
+        return None
+    return passage.placed(found)
+
+
+def _steps(facts: Sequence[Fact], scores: Scores, words: Matcher) -> Cited | None:
+    """Return the whole list of steps, or all of a short section, that the question is about."""
+    best: tuple[float, Passage, Span] | None = None
+    for fact, score in zip(facts, scores, strict=True):
+        passage, text = fact.passage, fact.passage.text
+        if fact.row or fact.heading:
+            continue
+        start, end = fact.span.start - passage.span.start, fact.span.end - passage.span.start
+        about = words.share(section_of(passage) or passage.title)
+        lists = [own for own in lists_in(text) if len(ITEM.findall(text[own.start : own.end])) > 1]
+        span = next((own for own in lists if own.start <= start and end <= own.end), None)
+        if span is None and about >= _ABOUT:
+            short = len(text.split()) <= _LONGEST_PART
+            span = lists[0] if lists else Span(0, len(text)) if short else None
+        if span is None or len(text[span.start : span.end].split()) > _LONGEST_LIST:
+            continue
+        worth = float(score) + _HEADED * about
+        if best is None or worth > best[0]:
+            best = worth, passage, span
+    if best is None or best[0] < float(scores.max()):
+        return None
+    _, passage, span = best
+    said = passage.text[span.start : span.end].strip()
+    return Cited(said if ITEM.search(said) else unwrapped(said), Support(passage, passage.placed(span), 1.0))
+
+
+def _under_heading(asked: Asked, best: Fact, words: Matcher) -> Cited | None:
+    """Return all that stands under a heading which asks, or says, what the question does."""
+    passage = best.passage
+    if best.row or best.heading or asked.form is Form.POLAR or not words.forms:
+        return None
+    heading = words.share(section_of(passage))
+    least = _ABOUT if asked.lists else 0.5
+    if heading < least or heading < words.share(best.text) or len(passage.text.split()) > _LONGEST_PART // 2:
+        return None
+    lists = lists_in(passage.text)
+    if not lists:
+        return None
+    text = passage.text.strip()
+    items = [ITEM.sub("", line).strip() for line in text.split("\n") if line.strip()]
+    return Cited("; ".join(items) + ".", Support(passage, passage.placed(Span(0, len(passage.text))), 1.0))
+
+
+def _compared(asked: Asked, facts: Sequence[Fact], order: Sequence[int], words: Matcher) -> list[Fact]:
+    """Return for each of the things that are compared what is said of it; nothing where one is not found."""
+    found: list[Fact] = []
+    for side, other in zip(asked.sides, reversed(asked.sides), strict=False):
+        best = next((facts[place] for place in order if is_of(side, other, facts[place])), None)
+        if best is None or any(
+            fact.span == best.span and fact.passage.source == best.passage.source for fact in found
+        ):
+            return []
+        found.append(best)
+    if not asked.sides and _PAIR.search(asked.text.lower()):
+        rows = [
+            facts[place]
+            for place in order
+            if facts[place].row and not is_of_another(facts[place], words, asked)
+        ]
+        found = [
+            fact for fact in rows if fact.row and rows[0].row and fact.row.columns == rows[0].row.columns
+        ][:2]
+    return found if len(found) == 2 else []
+
+
+def _contradicts(one: Fact, other: Fact) -> bool:
+    """Tell whether two documents say the same with other numbers: versions of a rule, or a contradiction."""
+    if one.passage.source == other.passage.source or one.heading or other.heading:
+        return False
+    if (one.row is None) != (other.row is None):
+        return False
+    if "#" in one.passage.source + other.passage.source:  # records of a table are different things
+        return False
+    here, there = (set(content_words(fact.text)) for fact in (one, other))
+    numbers = [{word for word in words if word[0].isdigit()} for words in (here, there)]
+    rest = [{word for word in words if not word[0].isdigit()} for words in (here, there)]
+    alike = len(rest[0] & rest[1]) / max(min(len(rest[0]), len(rest[1])), 1)
+    return all(numbers) and not numbers[0] & numbers[1] and alike >= _ALIKE_WORDS[_sisters(one, other)]
+
+
+def _sisters(one: Fact, other: Fact) -> bool:
+    """Tell whether two documents are versions of one by their titles or names."""
+    names = [
+        {
+            word
+            for word in content_words(f"{title_of(fact.passage)} {fact.passage.source.rpartition('/')[2]}")
+            if word.isalpha()
+        }
+        for fact in (one, other)
+    ]
+    return 2 * len(names[0] & names[1]) >= max(map(len, names))
+
+
+def _versions(asked: Asked, one: Fact, other: Fact) -> list[Cited]:
+    """Return what is in force and the name of the older document; both where nothing tells which is newer."""
+    ages = [_dated(fact.passage) for fact in (one, other)]
+    if not all(ages) or ages[0] == ages[1]:
+        return [
+            replace(cited, sentence=f"{title_of(fact.passage)}: {cited.sentence}")
+            for fact in (one, other)
+            for cited in [_cite(asked, fact)]
+        ]
+    newer, older = (one, other) if ages[0] > ages[1] else (other, one)
+    title = title_of(older.passage)
+    told = title if title != title_of(newer.passage) else older.passage.source
+    named = Cited(f"(Older: {told}.)", Support(older.passage, older.span, 1.0))
+    return [_cite(asked, newer), named]
+
+
+def _dated(passage: Passage) -> tuple[int, ...]:
+    """Return the last date in the name, title or headings of a document, or the year it is valid from."""
+    names = f"{passage.source.replace('_', ' ')} {headings_of(passage)}"
+    numeric = [(int(year), int(month or 0)) for year, month in _YEAR_MONTH.findall(names)]
+    told = [date for date in dates(names) if date.year]
+    versions = [
+        tuple(map(int, found.split(".")))
+        for found in re.findall(r"(?:[Vv]ersion |\bv)(\d+(?:\.\d+)*)", names)
+    ]
+    valid = [(int(year), 0) for year in _VALID.findall(passage.text)]
+    found = [*numeric, *((date.year or 0, date.month or 0) for date in told)]
+    return max(found, default=()) or max(versions, default=()) or max(valid, default=())
+
+
+def _verdict(asked: Asked, fact: Fact, words: Matcher) -> str:
+    """Return yes or no where what was found decides it, in the language of the question."""
+    yes, no = _YES_NO.get(language_of(asked.text), ("Yes", "No"))
+    if re.search(r"\bnot\b|n't\b|\bnever\b|\bnicht\b|\bkein", asked.text.lower()):
+        return ""
+    if fact.row:
+        value = fact.text.rstrip(".").rpartition(": ")[2].strip().lower()
+        if asked.amounts:
+            return ""
+        if value in ("0", "no", "none", "nein", "false", "-", "–", "sold out"):
+            return no
+        return yes if value in ("yes", "ja", "true", "✓", "x") or re.fullmatch(r"\d[\d,.]*", value) else ""
+    limit = _LIMIT.search(fact.text)
+    if asked.amounts:
+        told = _limited(fact.text[limit.start() :]) if limit else None
+        size = _size(asked.amounts[0])
+        if told and size and told[0] == size[0]:
+            return no if size[1] > told[1] else yes
+        return ""
+    share = words.share(f"{fact.text} {fact.around}")
+    count = denials(fact.text)
+    if count is None or share < _DECIDES or words.share(fact.text) < _DECIDES / 2:
+        return ""
+    if count % 2:
+        return no
+    return "" if share < _AFFIRMS or _OPEN.search(fact.text) else yes
+
+
+def _size(quantity: Quantity) -> tuple[str, float] | None:
+    if quantity.value is None or not quantity.units:
+        return None
+    return quantity.units[0].kind, quantity.value * quantity.units[0].size
+
+
+def _limited(text: str) -> tuple[str, float] | None:
+    found = quantities(text)
+    return _size(found[0]) if found else None

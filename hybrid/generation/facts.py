@@ -1,0 +1,251 @@
+"""What a passage says that one can quote: sentences, rows, headings (candidate extraction)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hybrid.generation.asking import Asked
+from hybrid.generation.prompts import Passage
+from hybrid.text.rows import Saying, TableRow
+from hybrid.types import CELLS, Span
+
+ITEM = re.compile(r"^[ \t]*(?P<mark>\(?\d{1,2}[.)]|[-*•–·▪◦]|\(?[a-z][.)])[ \t]+(?=\S)", re.MULTILINE)
+_FIELD = re.compile(r"(?P<name>[^\n:|]{1,60}): ?(?P<value>[^\n]*)")
+_NUMBERING = re.compile(r"^(?:\d{1,2}[.)]|§ ?\d+|[A-Z][.)]|\d{1,2}(?:\.\d{1,2})+)\s+(?=[^\W\d])")
+_ENDS = re.compile(r"[.:;,!?]\s*$")
+_RANGES = (
+    (
+        re.compile(
+            r"^\D{0,12}?(?P<low>\d[\d,.]*)\s*(?:\w+\s)?(?:–|—|-|to|until|bis"
+            r"|and)\s*(?P<high>\d[\d,.]*)(?:\D|$)",
+            re.I,
+        ),
+        (True, True),
+    ),
+    (
+        re.compile(
+            r"^(?:up to|at most|until|max\.?|≤|<=|bis(?: zu)?|no more than)\s*(?P<high>\d[\d,.]*)", re.I
+        ),
+        (True, True),
+    ),
+    (
+        re.compile(r"^(?:under|below|less than|fewer than|<|unter|weniger als)\s*(?P<high>\d[\d,.]*)", re.I),
+        (True, False),
+    ),
+    (
+        re.compile(r"^(?:more than|over|above|>|über|mehr als|longer than)\s*(?P<low>\d[\d,.]*)", re.I),
+        (False, True),
+    ),
+    (
+        re.compile(
+            r"^(?:at least|from|≥|>=|ab|min\.?)\s*(?P<low>\d[\d,.]*)"
+            r"|^(?P<least>\d[\d,.]*)\s*(?:\w+\s)?(?:or more|and more|\+|and above|or over|und mehr)",
+            re.I,
+        ),
+        (True, True),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What one can quote: a sentence, an item, a row, or the heading of what follows it."""
+
+    passage: Passage
+    span: Span
+    text: str
+    above: str
+    rank: float
+    row: TableRow | None = None
+    in_range: float = 0.0
+    heading: bool = False
+    term: str = ""
+
+    @property
+    def around(self) -> str:
+        """Return the headings above it, and the sentence or caption that it hangs on."""
+        return f"{headings_of(self.passage)} {self.term} {self.above}"
+
+    @property
+    def wider(self) -> str:
+        """Return it with the title above it, and with what it hangs on; of a row all cells."""
+        text = self.row.sentence() if self.row else self.text
+        return f"{self.passage.title}: {self.term} {self.above} {text}"
+
+    @property
+    def alone(self) -> str:
+        """Return it with the term that it explains, as the embedder compares it."""
+        return f"{self.term} {self.text}".strip()
+
+
+def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Fact]:
+    """Yield what a passage says."""
+    record = _record(passage)
+    said = [record] if record else passage.sayings()
+    rows = [saying.row for saying in said if saying.row]
+    fits = {row.span: _fit(asked, row) for row in rows}
+    ranged = sum(fit is not None for fit in fits.values()) > 1 and any(fits.values())
+    if said and (telling := telling_heading(asked, passage)):
+        yield Fact(passage, passage.placed(said[0].span), telling, "", rank, heading=True)
+    before, term, first, ended = "", "", "", 0
+    for saying in _split(said):
+        if not any(map(str.isalnum, saying.text)):
+            continue
+        if "\n\n" in passage.text[ended : saying.span.start]:
+            term = ""
+        ended = saying.span.end
+        row = saying.row
+        if row:
+            fit = fits[row.span]
+            in_range = 0.0 if not ranged else 1.0 if fit else -1.0
+            text = f"{row.asked(asked.with_columns)}."
+            above = f"{row.caption} {row.group}".strip()
+            yield Fact(passage, passage.placed(saying.span), text, above, rank, row, in_range)
+        else:
+            term = _term(saying.text) or term
+            mark = ITEM.match(saying.text)
+            skip = mark.end() if mark and mark.end() < len(saying.text) else 0
+            span = Span(saying.span.start + skip, saying.span.end)
+            # entries of a form are about what its first one names
+            first = (first or saying.text) if _FIELD.fullmatch(saying.text.strip()) else ""
+            before = first if first != saying.text and first else before
+            own = "" if term and term in saying.text else term
+            yield Fact(passage, passage.placed(span), saying.text[skip:], before, rank, term=own)
+        before = saying.text
+
+
+def distinct_facts(facts: Sequence[Fact]) -> list[Fact]:
+    """Return facts without those that a chunk which overlaps has as well."""
+    seen: dict[tuple[str, int, bool], Fact] = {}
+    for fact in facts:
+        seen.setdefault((fact.passage.source, fact.span.start, fact.heading), fact)
+    return list(seen.values())
+
+
+def _split(said: Sequence[Saying]) -> Iterator[Saying]:
+    """Yield sentences, and the entries of a form, a line each, as such."""
+    for saying in said:
+        lines = saying.text.split("\n")
+        entries = [bool(_FIELD.fullmatch(line.strip())) for line in lines]
+        if saying.row or len(lines) < 2 or not all(entries):
+            yield saying
+            continue
+        start = saying.span.start
+        for line in lines:
+            if line.strip():
+                yield Saying(Span(start, start + len(line)), line)
+            start += len(line) + 1
+
+
+def _term(text: str) -> str:
+    """Return the term that a definition begins with: short lines without an end, above the sentence."""
+    first, _, rest = text.partition("\n")
+    if not rest or len(first.split()) > 6 or _ENDS.search(first) or ITEM.match(first) or CELLS in text:
+        return ""
+    return first.strip()
+
+
+def _record(passage: Passage) -> Saying | None:
+    """Return a passage of fields, a line each, as the row that it was read from."""
+    lines = passage.text.strip().split("\n")
+    found = [_FIELD.fullmatch(line.strip()) for line in lines]
+    if len(lines) < 3 or not all(found) or "#" not in passage.source:
+        return None
+    fields = [match for match in found if match]
+    span = Span(0, len(passage.text))
+    columns = tuple(match["name"].replace("_", " ") for match in fields)
+    row = TableRow(span, tuple(match["value"] for match in fields), columns, "")
+    return Saying(span, row.sentence(), row)
+
+
+def _fit(asked: Asked, row: TableRow) -> bool | None:
+    """Tell whether the amount that a question tells falls into the range of a row; None if it has none."""
+    cells = [cell for cell in row.cells if _range(cell)]
+    if not cells:
+        return None
+    low, high, (with_low, with_high) = _range(cells[0])  # type: ignore[misc]
+    for one in asked.amounts:
+        value = one.value
+        if value is None:
+            continue
+        if (low < value or (with_low and low == value)) and (value < high or (with_high and value == high)):
+            return True
+    return False
+
+
+def _range(label: str) -> tuple[float, float, tuple[bool, bool]] | None:
+    for pattern, ends in _RANGES:
+        if match := pattern.search(label.strip()):
+            told = {
+                name: float(value.replace(",", "").rstrip("."))
+                for name, value in match.groupdict().items()
+                if value and value.replace(",", "").rstrip(".").replace(".", "", 1).isdigit()
+            }
+            low = told.get("low", told.get("least"))
+            if low is None and "high" not in told:
+                continue
+            return (-np.inf if low is None else low), told.get("high", np.inf), ends
+    return None
+
+
+def lists_in(text: str) -> list[Span]:
+    """Return where the lists of a text stand: items line after line."""
+    found: list[Span] = []
+    start, open_ = 0, False
+    for line in text.split("\n"):
+        end = start + len(line)
+        if ITEM.match(line):
+            if open_:
+                found[-1] = Span(found[-1].start, end)
+            else:
+                found.append(Span(start, end))
+            open_ = True
+        elif line.strip():
+            # what is indented goes on an item
+            open_ = open_ and line.startswith((" ", "\t"))
+            if open_:
+                found[-1] = Span(found[-1].start, end)
+        start = end + 1
+    return found
+
+
+def headings_of(passage: Passage) -> str:
+    """Return what stands above a passage: the headings, the caption and the columns of its table."""
+    chunk = passage.chunk
+    return (
+        " ".join((chunk.source if not chunk.headings else "", *chunk.headings, chunk.caption, *chunk.columns))
+        if chunk
+        else passage.title
+    )
+
+
+def section_of(passage: Passage) -> str:
+    """Return the heading right above a passage, below the title of the document, without its number."""
+    headings = passage.chunk.headings if passage.chunk else ()
+    return _NUMBERING.sub("", headings[-1]) if len(headings) > 1 else ""
+
+
+def telling_heading(asked: Asked, passage: Passage) -> str:
+    """Return the nearest heading below the title of the document that has the kind of thing asked for."""
+    if asked.wanted is None or passage.chunk is None:
+        return ""
+    numbered = asked.wanted.pattern.startswith("^")
+    headings = passage.chunk.headings[1:]
+    return next(
+        (
+            own
+            for own in reversed(headings)
+            if asked.wanted.search(own if numbered else _NUMBERING.sub("", own))
+        ),
+        "",
+    )
+
+
+def title_of(passage: Passage) -> str:
+    """Return the title of a passage's document, or else its name."""
+    headings = passage.chunk.headings if passage.chunk else ()
+    return headings[0] if headings else passage.source

@@ -1,0 +1,242 @@
+"""How words and names of a question are found in texts, as they are written there (lexical matching)."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from hybrid.text.folding import fold
+from hybrid.text.numbers import SMALL_NUMBERS
+from hybrid.text.words import content_words, stem
+
+# What one asks with, and what documents say: words of one line stand for each other (everyday English).
+_ALIKE = """
+heavy heavier heaviest weigh weight
+expensive cheap cheaper price cost fee charge rate fare
+long longer length duration
+old older age
+tall high higher height elevation altitude
+wide width
+big bigger large larger size capacity volume
+fast faster quick speed
+money reimburse reimbursement refund repay expense
+back return refund reimburse
+salary pay wage
+vacation holiday leave
+sick ill illness sickness
+boss manager supervisor lead leader
+allow permit permission may
+forbid prohibit ban
+require mandatory must obligatory compulsory need necessary
+fix repair solve resolve correct
+break broken defective faulty fail failure damage
+begin start commence
+end finish stop terminate expire
+buy purchase order acquire
+deliver delivery ship shipping
+phone telephone call
+mail email
+quit resign resignation terminate
+delete remove erase
+late delay overdue
+guarantee warranty
+fine penalty
+lose loss lost
+rule regulation policy
+car vehicle
+kid child children
+doctor physician
+happen occur
+change amend modify
+open opening
+close closing closed
+job work position
+wash clean cleaning
+member membership
+join register registration enrol sign
+meet meeting
+"""
+_TRIED, _SIMILAR, _SLIP = 5, 0.8, 0.8
+
+
+def _alike() -> dict[str, frozenset[str]]:
+    table: dict[str, set[str]] = {}
+    for line in _ALIKE.strip().split("\n"):
+        words = {stem(word) for word in line.split()}
+        for word in words:
+            table.setdefault(word, set()).update(words - {word})
+    return {word: frozenset(others) for word, others in table.items()}
+
+
+_ALSO = _alike()
+
+
+def names_held(names: Iterable[str], text: str) -> frozenset[str]:
+    """Return the names that stand in a text as whole words, an abbreviation also by its long form.
+
+    A genitive or plural s does not count, and ``K300-EW`` is another thing than ``K300``.
+    """
+    there = fold(text)
+    return frozenset(name for name in names if _is_held(name, there))
+
+
+def _is_held(name: str, folded: str) -> bool:
+    if _name_pattern(name).search(folded):
+        return True
+    if also := _COUNTRIES.get(fold(name)):
+        return any(_name_pattern(one).search(folded) for one in also)
+    return bool(_SHORT.fullmatch(name)) and _long_form(name).search(folded) is not None
+
+
+@lru_cache(maxsize=1 << 10)
+def _name_pattern(name: str) -> re.Pattern[str]:
+    """Return what finds a name as a word: of plain letters with any ending, else as it is."""
+    folded = fold(name).removesuffix("'s")
+    if folded.isalpha() and len(folded) >= _INFLECTED:
+        return re.compile(rf"(?<![\w.]){re.escape(folded.removesuffix('s'))}[a-z]{{0,3}}(?!\w)")
+    return re.compile(rf"(?<![\w.]){re.escape(folded)}(?:'?s)?(?!\w|\.\d|-[a-z0-9]{{1,3}}(?!\w))")
+
+
+@lru_cache(maxsize=1 << 10)
+def _long_form(short: str) -> re.Pattern[str]:
+    """Return what finds words with the letters of an abbreviation as initials: two-factor authentication."""
+    letters = [SMALL_NUMBERS[int(c)][0] if c.isdigit() else c.lower() for c in short]
+    return re.compile(
+        r"\b" + r"[\s-](?:and |of |the |for )?".join(rf"{re.escape(c)}[a-z]+" for c in letters) + r"\b"
+    )
+
+
+_INFLECTED = 5
+_SHORT = re.compile(r"[A-Z0-9]{2,5}")
+# Countries are named by the regions that a rule is about.
+_EU = (
+    "austria belgium bulgaria croatia cyprus czechia denmark estonia finland france germany greece"
+    " hungary ireland italy"
+    " latvia lithuania luxembourg malta netherlands poland portugal romania slovakia slovenia spain sweden"
+)
+_COUNTRIES = dict.fromkeys(_EU.split(), ("eu", "european union", "europe", "abroad")) | dict.fromkeys(
+    (
+        "switzerland",
+        "norway",
+        "uk",
+        "usa",
+        "us",
+        "canada",
+        "japan",
+        "china",
+        "india",
+        "brazil",
+        "australia",
+        "turkey",
+    ),
+    ("abroad", "outside eu", "outside the eu", "overseas"),
+)
+
+
+def respelled(question: str, texts: Sequence[str]) -> str:
+    """Return a question with its slips mended, and its abbreviations explained, as these texts write them."""
+    there: dict[str, str] = {}
+    for text in texts:
+        for word in _SPELLED.findall(text):
+            for own in content_words(word):
+                there.setdefault(own, word)
+    joined = fold(" ".join(texts))
+
+    def mended(match: re.Match[str]) -> str:
+        word = match.group()
+        own = content_words(word)
+        if _SHORT.fullmatch(word) and not word.isdigit() and not _name_pattern(word).search(joined):
+            long = _long_form(word).search(joined)
+            return f"{word} ({long.group()})" if long else word
+        if len(own) != 1 or own[0] in there or any(inflected(own[0], other) for other in there):
+            return word
+        if word[:1].isupper() and match.start():
+            return word
+        return next((there[other] for other in there if slipped(own[0], other)), word)
+
+    return _SPELLED.sub(mended, question)
+
+
+_SPELLED = re.compile(r"[^\W_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Matcher:
+    """How the words of a question are found: inflected, misspelt, or by another word."""
+
+    forms: tuple[dict[str, float], ...]
+    weights: tuple[float, ...]
+
+    def share(self, text: str) -> float:
+        """Return the weighted share of the question's words in a text, from 0 to 1."""
+        there = set(content_words(text))
+        total = math.fsum(self.weights) or 1.0
+        return (
+            math.fsum(w * _most(own, there) for own, w in zip(self.forms, self.weights, strict=True)) / total
+        )
+
+    def held(self, text: str) -> frozenset[int]:
+        """Return the places of the question's words that a text has."""
+        there = set(content_words(text))
+        return frozenset(place for place, own in enumerate(self.forms) if _most(own, there) > 0)
+
+
+def _most(own: dict[str, float], there: set[str]) -> float:
+    return max((own[word] for word in own.keys() & there), default=0.0)
+
+
+def matcher(words: Sequence[str], texts: Sequence[str]) -> Matcher:
+    """Return how the stems of a question are found in these texts, a rare one counting for more."""
+    bags = [set(content_words(text)) for text in texts]
+    vocabulary = set().union(*bags) if bags else set()
+    forms = [_forms(word, vocabulary) for word in words]
+    frequency = Counter[int]()
+    for bag in bags:
+        frequency.update(place for place, own in enumerate(forms) if own.keys() & bag)
+    weights = [math.log(1 + len(bags) / (1 + frequency[place])) for place in range(len(forms))]
+    return Matcher(tuple(forms), tuple(weights))
+
+
+def _forms(word: str, vocabulary: set[str]) -> dict[str, float]:
+    """Return the words that count as one of the question, and for how much each does."""
+    found = {word: 1.0}
+    for other in vocabulary:
+        if inflected(word, other):
+            found.setdefault(other, _SIMILAR)
+    for also in _ALSO.get(word, ()):
+        for other in vocabulary:
+            if other == also or inflected(also, other):
+                found.setdefault(other, _SIMILAR)
+    if not found.keys() & vocabulary:
+        found |= {other: _SLIP for other in vocabulary if slipped(word, other)}
+    return found
+
+
+def inflected(one: str, other: str) -> bool:
+    """Tell whether two stems are forms of one word, as far as their beginnings tell."""
+    short, long = sorted((one, other), key=len)
+    if len(short) < 5 or len(long) - len(short) > 4 or any(map(str.isdigit, short)):
+        return False
+    return long.startswith(short[: max(len(short) - 1, 5)])
+
+
+def slipped(one: str, other: str) -> bool:
+    """Tell whether one stem is the other with a letter too many, missing, wrong, or two swapped."""
+    if min(len(one), len(other)) < 4 or abs(len(one) - len(other)) > 1 or one[0] != other[0]:
+        return False
+    if any(map(str.isdigit, one + other)):
+        return False
+    same = next(
+        (at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+    )
+    rest, others = one[same:], other[same:]
+    return (
+        rest[1:] == others
+        or others[1:] == rest
+        or rest[1:] == others[1:]
+        or (rest[1::-1] + rest[2:] == others)
+    )

@@ -1,0 +1,168 @@
+"""What speaks for a fact as the answer, and what against it (answer ranking)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybrid.generation.asking import Asked, Form
+from hybrid.generation.facts import Fact, section_of, telling_heading
+from hybrid.generation.matching import Matcher, names_held
+from hybrid.models import Embedder
+from hybrid.text.dates import dates
+from hybrid.text.numbers import SMALL_NUMBERS
+from hybrid.text.words import content_words, stem, tokens
+
+Scores = NDArray[np.float64]
+
+# Of the cosine, the words with the title, with what stands around, alone, the rank of the passage, the kind
+# asked for, the range, the names, entries and rows of something else, causes. Weights that were fitted on all
+# but one of tables, reports, a manual and an encyclopaedia were no better on the one left out.
+_WEIGHTS = np.array([1.4, 0.4, 0.4, 0.5, 0.7, 0.5, 1.0, 1.0, 1.0, 0.5, 1.0])
+# So many facts, the best by words and rank, are compared with the question by the embedder.
+_COMPARED = 24
+# What the heading has, a fact below it has less surely.
+BELOW_HEADING = 0.9
+# A name that stands in the document but not with the fact counts for so much.
+_ELSEWHERE = 0.7
+_CODED = 1.5
+_CAUSE, UNDER_CAUSE = 0.8, 1.3
+_ENTRY = re.compile(r"(?P<label>[^\W\d][\w /-]{1,30}): (?P<value>.{1,60})")
+_BECAUSE = re.compile(
+    r"\b(?:because|due to|caused by|owing to|as a result|since|therefore|so that|reason|root cause"
+    r"|cause[ds]?|led to"
+    r"|weil|wegen|aufgrund|grund)\b",
+    re.IGNORECASE,
+)
+
+
+def weigh(
+    asked: Asked, facts: Sequence[Fact], words: Matcher, sources: Mapping[str, str], embedder: Embedder
+) -> tuple[Scores, Scores]:
+    """Return for each fact how good an answer it is, and how surely it is about the question."""
+    table = _features(asked, facts, words, sources)
+    cheap = table @ _WEIGHTS[1:]
+    best = np.argsort(-cheap, kind="stable")[:_COMPARED]
+    compared = embedder.embed_documents([facts[place].alone for place in best])
+    found = compared @ embedder.embed_queries([asked.text])[0]
+    cosines = np.full(len(facts), float(found.min()))
+    cosines[best] = found
+    named = np.array(
+        [len(names_held(asked.codes, f"{fact.text} {fact.around} {fact.passage.source}")) for fact in facts]
+    )
+    total = sum(words.weights)
+    covered = (table[:, 1] * total + _CODED * named) / ((total + _CODED * len(asked.codes)) or 1.0)
+    return cheap + _WEIGHTS[0] * cosines, (_of_document(facts, cosines) + _of_document(facts, covered)) / 2
+
+
+def _features(asked: Asked, facts: Sequence[Fact], words: Matcher, sources: Mapping[str, str]) -> Scores:
+    """Return what speaks for each fact, and against it, a column a reason in the order of the weights."""
+    causes = asked.form is Form.CAUSE
+    return np.array(
+        [
+            (
+                words.share(f"{fact.passage.title} {fact.text}"),
+                words.share(fact.wider),
+                words.share(fact.text),
+                fact.rank,
+                fits_kind(asked, fact),
+                fact.in_range,
+                lacking,
+                -float(_is_aside(fact, words, asked)),
+                -float(is_of_another(fact, words, asked)),
+                gives_cause(fact) if causes else 0.0,
+            )
+            for fact, lacking in zip(facts, _named(asked, facts, sources), strict=True)
+        ]
+    )
+
+
+def _of_document(facts: Sequence[Fact], values: Scores) -> Scores:
+    """Return for each fact the best value in its document: an answer need not repeat the question."""
+    best: dict[str, float] = {}
+    for fact, value in zip(facts, values, strict=True):
+        best[fact.passage.source] = max(float(value), best.get(fact.passage.source, 0.0))
+    return np.array([best[fact.passage.source] for fact in facts])
+
+
+def fits_kind(asked: Asked, fact: Fact) -> float:
+    """Return how far a fact has the kind of thing that is asked for, from 0 to 1."""
+    if asked.wanted is None:
+        return 0.0
+    if not asked.wanted.search(f"{fact.term} {fact.text}".strip()):
+        return BELOW_HEADING if telling_heading(asked, fact.passage) else 0.0
+    return 1.0 if not asked.counted or _counts(asked.counted, fact) else 0.5
+
+
+def _counts(counted: str, fact: Fact) -> bool:
+    """Tell whether a fact has a number of what is counted: in one column, or not far before the word."""
+    if fact.row:
+        return counted in content_words(f"{fact.text} {fact.above}")
+    words = [stem(word) for word in tokens(fact.text)]
+    numbers = [place for place, word in enumerate(words) if word[0].isdigit() or word in SMALL_NUMBERS]
+    return any(counted in words[place + 1 : place + 6] for place in numbers)
+
+
+def _named(asked: Asked, facts: Sequence[Fact], sources: Mapping[str, str]) -> Scores:
+    """Return minus the share of the names of the question that a fact and what stands above it lack."""
+    held = [names_held(asked.names, f"{fact.text} {fact.around} {fact.passage.source}") for fact in facts]
+    if asked.form is Form.COMPARISON:
+        of = [
+            own or any(is_of(side, "", fact) for side in asked.sides)
+            for own, fact in zip(held, facts, strict=True)
+        ]
+        return np.array([0.0 if own else -1.0 for own in of]) if any(of) else np.zeros(len(facts))
+    near = {source: names_held(asked.names, text) for source, text in sources.items()}
+    weight = {name: 2.0 if name in asked.codes else 1.0 for name in frozenset[str]().union(*near.values())}
+    total = sum(weight.values()) or 1.0
+    elsewhere = {name: 0.0 if name in asked.codes or dates(name) else _ELSEWHERE / 2 for name in weight}
+    if asked.form is Form.CAUSE:
+        elsewhere = dict.fromkeys(weight, _ELSEWHERE)
+    lacking = [
+        sum(
+            size * (1 - elsewhere[name] * (name in near[fact.passage.source]))
+            for name, size in weight.items()
+            if name not in own
+        )
+        for fact, own in zip(facts, held, strict=True)
+    ]
+    return -np.array(lacking) / total
+
+
+def gives_cause(fact: Fact) -> float:
+    """Return what a fact gains where a cause is asked for: it gives one, or stands under such a heading."""
+    if fact.heading or fact.row:
+        return 0.0
+    return (
+        UNDER_CAUSE
+        if _BECAUSE.search(section_of(fact.passage))
+        else _CAUSE * bool(_BECAUSE.search(fact.text))
+    )
+
+
+def _is_aside(fact: Fact, words: Matcher, asked: Asked) -> bool:
+    """Tell whether a fact is a short entry, such as "Author: …", that nobody asked for."""
+    entry = _ENTRY.fullmatch(fact.text.strip()) if not fact.row else None
+    return (
+        entry is not None
+        and not words.held(f"{entry['label']} {asked.columns}")
+        and not (asked.wanted and asked.wanted.search(fact.text))
+    )
+
+
+def is_of_another(fact: Fact, words: Matcher, asked: Asked) -> bool:
+    """Tell whether a row is named by nothing of the question, so that it may be that of another thing."""
+    if fact.row is None or fact.in_range > 0 or names_held(asked.names, " ".join(fact.row.cells)):
+        return False
+    return not words.held(f"{' '.join(fact.row.cells)} {fact.row.group}")
+
+
+def is_of(side: str, other: str, fact: Fact) -> bool:
+    """Tell whether a fact is about one of two things, and not only about the other."""
+    here = set(content_words(f"{fact.wider} {fact.around} {fact.passage.source}"))
+    mine, theirs = set(content_words(side)), set(content_words(other))
+    mine, theirs = mine - theirs or mine, theirs - mine or theirs
+    return mine <= here and (not theirs <= here or mine <= set(content_words(fact.text)))

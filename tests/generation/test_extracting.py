@@ -1,0 +1,251 @@
+"""What the extractive reader quotes: the fact that answers, and no more."""
+
+from __future__ import annotations
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from hybrid.generation.citations import join_cited, stretch_of
+from hybrid.generation.extracting import extract
+from hybrid.generation.prompts import passage_of
+from hybrid.testing import HashEmbedder
+from hybrid.types import Chunk, Hit
+
+PORTS = (
+    "The server is configured in a file. port sets the port that the server listens on. "
+    "The default port of the server is 5432. Cats sleep all day."
+)
+
+
+def hits_of(*texts):
+    return [
+        Hit(Chunk(f"{n}.txt", 0, 10, 10 + len(text), text, ("Connections",)), 1.0 / (n + 1))
+        for n, text in enumerate(texts)
+    ]
+
+
+def run(question, hits, sentences=2):
+    passages = [passage_of(n, hit) for n, hit in enumerate(hits, start=1)]
+    return extract(question, hits, passages, HashEmbedder(dimension=256), sentences=sentences)
+
+
+def test_sentences_are_verbatim_and_their_offsets_hold():
+    hits = hits_of(PORTS, "Dogs bark.")
+    found = run("What is the default port of the server?", hits)
+    assert any("5432" in cited.sentence for cited in found.cited)
+    for cited in found.cited:
+        span = cited.support.span
+        assert PORTS[span.start - 10 : span.end - 10] == cited.sentence
+
+
+def test_a_question_for_a_number_prefers_a_sentence_with_one():
+    found = run(
+        "How many connections does the server take?",
+        hits_of("The server takes connections. The server takes 100 connections."),
+        1,
+    )
+    assert "100" in found.cited[0].sentence
+
+
+def test_the_relevance_of_a_foreign_question_is_lower():
+    hits = hits_of(PORTS)
+    assert run("default port of the server?", hits).relevance > run("sourdough oven?", hits).relevance
+
+
+def test_overlapping_chunks_do_not_repeat_a_sentence():
+    hits = [*hits_of(PORTS), Hit(Chunk("0.txt", 1, 10, 10 + len(PORTS), PORTS), 0.5)]
+    found = run("default port of the server?", hits, sentences=4)
+    assert len({cited.sentence for cited in found.cited}) == len(found.cited)
+
+
+def test_without_hits_there_is_nothing():
+    assert run("anything?", []).cited == ()
+
+
+def test_a_long_table_is_cut_by_lines():
+    table = "\n".join(f"row{n} | value {n}" for n in range(60))
+    found = run("What is the value of row7?", hits_of(table), 1)
+    assert len(found.cited[0].sentence) < 400
+
+
+def test_code_and_tables_keep_their_lines():
+    code = "# not a heading\nwidget backup --all\n  --now"
+    found = run("Which widget command makes a backup of all?", hits_of(code), 1)
+    assert (
+        found.cited[0].sentence
+        == code[found.cited[0].support.span.start - 10 : found.cited[0].support.span.end - 10]
+    )
+
+
+def test_wrapped_prose_is_shown_on_one_line():
+    found = run("What is the default port?", hits_of("The default\nport is 5432."), 1)
+    assert found.cited[0].sentence == "The default port is 5432."
+
+
+def hit(text, *headings, source="a.md", columns=(), score=1.0, start=0):
+    return Hit(Chunk(source, 0, start, start + len(text), text, headings, columns=columns), score)
+
+
+def said(question, *hits, sentences=3):
+    passages = [passage_of(n, one) for n, one in enumerate(hits, start=1)]
+    found = extract(question, hits, passages, HashEmbedder(dimension=256), sentences=sentences)
+    return join_cited(found.cited).text
+
+
+NOTICE = hit(
+    "After the probation:\n\nService | Notice period\nup to 2 years | 4 weeks\n2 to 5 years | 6 weeks\n"
+    "more than 5 years | 3 months",
+    "Handbook",
+    "Notice periods",
+    columns=("Service", "Notice period"),
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "cell"),
+    [
+        ("What is the notice period after 3 years?", "2 to 5 years, Notice period: 6 weeks."),
+        ("What is the notice period after 2 years?", "up to 2 years, Notice period: 4 weeks."),
+        ("What is the notice period after seven years?", "more than 5 years, Notice period: 3 months."),
+        ("what is teh notise period after 3 yeers", "2 to 5 years, Notice period: 6 weeks."),
+    ],
+)
+def test_a_number_falls_into_the_range_of_a_row(question, cell):
+    assert said(question, NOTICE) == f"{cell} [1]"
+
+
+RECORD = "sku: B-20\nname: Lamp Brio black\nprice_eur: 40.00\nstock: 0"
+
+
+def test_of_a_record_the_field_is_said_that_was_asked_for():
+    found = said("What is the price of the Lamp Brio black?", hit(RECORD, "B-20", source="list.csv#2"))
+    assert found == "B-20, Lamp Brio black, price eur: 40.00. [1]"
+
+
+def test_a_question_for_yes_or_no_is_answered_so_where_the_cell_decides_it():
+    found = said("Is the Lamp Brio black in stock?", hit(RECORD, "B-20", source="list.csv#2"))
+    assert found == "No: “B-20, Lamp Brio black, stock: 0.” [1]"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "begins"),
+    [
+        ("Dogs are not allowed in the hall.", "No: “"),
+        ("Dogs are allowed in the hall.", "Yes: “"),
+        ("Dogs are allowed in the hall if they are on a leash.", "Dogs"),
+        ("Cats are allowed in the hall.", "Cats"),
+    ],
+)
+def test_yes_or_no_is_only_said_where_the_sentence_decides_it(sentence, begins):
+    assert said("Are dogs allowed in the hall?", hit(sentence, "Rules", "Hall")).startswith(begins)
+
+
+def test_more_than_a_limit_is_no():
+    limit = hit("Working from abroad is allowed for at most 30 days a year.", "Rules", "Work from abroad")
+    assert said("Can I work from abroad for two months?", limit).startswith("No: “Working from abroad")
+    assert said("Can I work from abroad for two weeks?", limit).startswith("Yes: “Working from abroad")
+
+
+STEPS = "1. Unplug the lamp.\n2. Turn the bulb left.\n3. Put the new bulb in.\n\nBulbs are sold at the desk."
+
+
+def test_steps_are_given_whole_and_in_their_order():
+    found = said("How do I change the bulb?", hit(STEPS, "Lamp", "Changing the bulb"))
+    assert found == "1. Unplug the lamp.\n2. Turn the bulb left.\n3. Put the new bulb in. [1]"
+
+
+def test_a_heading_is_an_answer_where_it_has_what_was_asked_for():
+    notes = [
+        hit("- Fixed: the lamp flickered.", "Release notes", "2.4.1 (12 March 2026)"),
+        hit("- New: a timer.", "Release notes", "2.4.0 (3 February 2026)", start=100),
+    ]
+    assert said("When was version 2.4.0 released?", *notes) == "2.4.0 (3 February 2026) [1]"
+    assert said("Which version fixed the flickering lamp?", *notes) == (
+        "2.4.1 (12 March 2026): Fixed: the lamp flickered. [1]"
+    )
+
+
+def test_a_sibling_with_another_name_is_not_quoted_and_the_right_one_is_named():
+    found = said(
+        "Can I clean the L20 with vinegar?",
+        hit("Clean it with vinegar or soap.", "L10 manual", "Cleaning", source="l10.md"),
+        hit("Never use vinegar.", "L20 manual", "Cleaning", source="l20.md", score=0.8),
+    )
+    assert found == "No: “L20 manual: Never use vinegar.” [1]"
+
+
+def test_both_of_two_things_are_told_apart():
+    found = said(
+        "What is the difference in weight between the L10 and the L20?",
+        hit("- Weight: 0.9 kg", "L10 manual", "Data", source="l10.md"),
+        hit("- Weight: 1.3 kg", "L20 manual", "Data", source="l20.md"),
+    )
+    assert found == "L10 manual: Weight: 0.9 kg [1] L20 manual: Weight: 1.3 kg [2]"
+
+
+def test_of_two_versions_the_newer_is_quoted_and_the_older_is_named():
+    old = hit("An adult may borrow up to 15 items.", "Lending 2022", source="rules-2022.md")
+    new = hit("An adult may borrow up to 25 items.", "Lending 2025", source="rules-2025.md", score=0.9)
+    found = said("How many items may an adult borrow?", old, new)
+    assert found == "An adult may borrow up to 25 items. [1] (Older: Lending 2022.) [2]"
+
+
+def test_a_contradiction_without_dates_is_shown_from_both_sides():
+    one = hit("The reading room has 12 seats.", "Leaflet", source="leaflet.md")
+    other = hit("The reading room has 16 seats.", "Handbook", source="handbook.md", score=0.9)
+    found = said("How many seats does the reading room have?", one, other)
+    assert "Leaflet: The reading room has 12 seats. [1]" in found
+    assert "Handbook: The reading room has 16 seats. [2]" in found
+
+
+def test_a_cause_is_found_under_the_heading_that_says_so():
+    found = said(
+        "Why was the shop offline on 14 February?",
+        hit("Date: 14 February 2026.\nSeverity: 1.", "Report: shop offline"),
+        hit("The certificate had expired.", "Report: shop offline", "Root cause", score=0.4, start=100),
+    )
+    assert found == "The certificate had expired. [1]"
+
+
+def test_a_list_is_given_whole_where_its_heading_is_the_question():
+    found = said(
+        "Which payment methods do customers have?",
+        hit("- Credit card\n- Invoice, for firms only", "FAQ", "Which payment methods do you accept?"),
+    )
+    assert found == "Credit card; Invoice, for firms only. [1]"
+
+
+def test_an_abbreviation_is_found_by_its_long_form():
+    found = said("Is 2FA required?", hit("Two-factor authentication is required.", "Guide", "Passwords"))
+    assert found == "Yes: “Two-factor authentication is required.” [1]"
+
+
+def test_an_entry_of_a_form_is_quoted_alone():
+    form = "Airport: Oak Field\nRunway Surface Type: Asphalt\nAirport Elevation: 25 ft"
+    found = said("What is the elevation of the airport Oak Field?", hit(form, "Report", "Airport"))
+    assert "Airport Elevation: 25 ft [" in found
+    assert "Asphalt" not in found
+
+
+def test_what_is_named_and_stands_nowhere_makes_a_question_less_relevant():
+    leave = hit("The company pays 80 % of the salary in parental leave.", "Handbook", "Parental leave")
+
+    def relevance(question):
+        return extract(
+            question, [leave], [passage_of(1, leave)], HashEmbedder(dimension=256), sentences=1
+        ).relevance
+
+    assert relevance("Is salary paid in parental leave?") > relevance(
+        "Is salary paid in parental leave in Ruritania?"
+    )
+
+
+@given(st.text(max_size=60), st.lists(st.text(max_size=80), min_size=1, max_size=3))
+def test_whatever_is_asked_a_quote_stands_in_its_passage(question, texts):
+    hits = [hit(text, "Title", source=f"{n}.md") for n, text in enumerate(texts)]
+    passages = [passage_of(n, one) for n, one in enumerate(hits, start=1)]
+    found = extract(question, hits, passages, HashEmbedder(dimension=16), sentences=2)
+    assert 0 <= found.relevance <= 1
+    for cited in found.cited:
+        assert stretch_of(cited.support)
