@@ -158,6 +158,13 @@ _YEAR = r"\b(?:19|20)\d\d\b(?!\s?(?:pieces|units|eur|€|\$))"
 _NAMED = re.compile(rf"(?<![\w.])(?:(?P<code>{_CODE}|{_VERSION})|(?P<year>{_YEAR}))(?!\w)")
 _QUARTERS = ("first", "second", "third", "fourth")
 _QUARTER = re.compile(rf"\b({'|'.join(_QUARTERS)}) quarter\b")
+_THING = re.compile(r"\b(?:which|what) ([^\W\d_]{4,})\b")
+# A number behind one of these names a thing.
+_NUMBERED = re.compile(
+    r"\b(?:annex|appendix|article|building|chapter|class|edition|form|gate|grade|level|line|part|phase|platform|room"
+    r"|section|stage|step|table|tier|unit|version|volume|zone) \d+(?:\.\d+)*\b",
+    re.IGNORECASE,
+)
 _MEASURED = re.compile(
     r"\d+(?:st|nd|rd|th|s|kg|g|cm|mm|m|km|l|ml|w|kw|h|eur|gb|mb|ghz|v|am|pm)?", re.IGNORECASE
 )
@@ -182,6 +189,7 @@ class Asked:
         amounts: what is told in it, such as "after 7 years".
         words: the stems of its content words.
         columns: what columns may be called that hold the thing asked for.
+        thing: the stem of what is asked for by name, of "which edition" that of edition.
         sides: the things that are compared.
     """
 
@@ -194,6 +202,7 @@ class Asked:
     amounts: tuple[Quantity, ...]
     words: tuple[str, ...]
     columns: str
+    thing: str
     sides: tuple[str, ...] = ()
 
     @property
@@ -225,6 +234,7 @@ def read_question(question: str) -> Asked:
     wanted = next((kind for asks, kind in _ASKS if asks.search(lowered)), None)
     counted = _COUNTED.search(lowered)
     codes = [f"Q{_QUARTERS.index(m[1]) + 1}" for m in _QUARTER.finditer(lowered)]
+    codes += _NUMBERED.findall(question)
     codes += [m.group() for m in _NAMED.finditer(question) if not _MEASURED.fullmatch(m.group()) or m["year"]]
     # in German every noun has a capital
     capitals = (
@@ -246,6 +256,7 @@ def read_question(question: str) -> Asked:
         tuple(told),
         _words(question, codes),
         next((names for asks, names in _COLUMNS if re.search(asks, lowered)), ""),
+        stem(thing[1]) if (thing := _THING.search(lowered)) else "",
         _sides(lowered) if form is Form.COMPARISON else (),
     )
 

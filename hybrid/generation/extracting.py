@@ -43,6 +43,8 @@ from hybrid.types import Hit, Span
 
 # A further sentence must be nearly as good as the best one, and add to it.
 _NEAR_BEST = 0.9
+# What has the kind of thing asked for, which the best sentence beside it lacks, may be so much weaker.
+_HAS_KIND = 0.6
 # So many facts are looked at for one that says otherwise.
 _LOOKED_AT = 24
 # Two facts say the same of one thing from so great a share of their words, and of the score of the best one;
@@ -166,6 +168,11 @@ def _sentences(
     settled = fits_kind(asked, best) == 1.0 and not asked.several
     if asked.form is Form.POLAR or settled or best.row:
         return [best]
+    if asked.wanted and not fits_kind(asked, best):
+        for fact, score in zip(ranked[1:], scores[1:], strict=True):
+            same = fact.passage is best.passage and not fact.row and not fact.heading
+            if same and score >= _HAS_KIND * scores[0] and fits_kind(asked, fact) == 1.0:
+                return sorted((best, fact), key=lambda one: one.span.start)
     chosen = [best]
     covered = words.held(f"{best.text} {best.around}")
     for fact, score in zip(ranked[1:], scores[1:], strict=True):
@@ -230,7 +237,8 @@ def _lead(asked: Asked, fact: Fact, text: str) -> str:
     headings = fact.passage.chunk.headings
     if fact.term:
         return fact.term
-    if asked.wanted and not asked.wanted.search(text) and (telling := telling_heading(asked, fact.passage)):
+    telling = telling_heading(asked, fact.passage)
+    if telling and not (asked.wanted and asked.wanted.search(text)) and telling not in text:
         return telling
     missing = [name for name in asked.names if name in asked.codes and not names_held([name], text)]
     for name in missing:

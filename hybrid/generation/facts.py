@@ -11,6 +11,7 @@ import numpy as np
 from hybrid.generation.asking import Asked
 from hybrid.generation.prompts import Passage
 from hybrid.text.rows import Saying, TableRow
+from hybrid.text.words import content_words
 from hybrid.types import CELLS, Span
 
 ITEM = re.compile(r"^[ \t]*(?P<mark>\(?\d{1,2}[.)]|[-*•–·▪◦]|\(?[a-z][.)])[ \t]+(?=\S)", re.MULTILINE)
@@ -230,19 +231,21 @@ def section_of(passage: Passage) -> str:
 
 
 def telling_heading(asked: Asked, passage: Passage) -> str:
-    """Return the nearest heading below the title of the document that has the kind of thing asked for."""
-    if asked.wanted is None or passage.chunk is None:
-        return ""
+    """Return the nearest heading below the title of the document that has the kind of thing asked for.
+
+    Of "which edition" that is one with the word.
+    """
+    headings = passage.chunk.headings[1:] if passage.chunk else ()
+    return next((own for own in reversed(headings) if _tells(asked, own)), "")
+
+
+def _tells(asked: Asked, heading: str) -> bool:
+    if asked.thing and any(map(str.isdigit, heading)) and asked.thing in content_words(heading):
+        return True
+    if asked.wanted is None:
+        return False
     numbered = asked.wanted.pattern.startswith("^")
-    headings = passage.chunk.headings[1:]
-    return next(
-        (
-            own
-            for own in reversed(headings)
-            if asked.wanted.search(own if numbered else _NUMBERING.sub("", own))
-        ),
-        "",
-    )
+    return bool(asked.wanted.search(heading if numbered else _NUMBERING.sub("", heading)))
 
 
 def title_of(passage: Passage) -> str:
