@@ -17,7 +17,7 @@ from hybrid.files import valid_utf8
 from hybrid.index import Index, Scored, require_embedder
 from hybrid.models import Embedder, Reranker, Vectors
 from hybrid.text.identifiers import identifiers, identifiers_of_chunk
-from hybrid.text.words import NEGATORS, STOP_WORDS, content_words, tokens
+from hybrid.text.words import NEGATORS, STOP_WORDS, content_words, properties, tokens
 from hybrid.tracing import span
 from hybrid.types import Chunk, Hit
 
@@ -131,7 +131,9 @@ class Retriever:
         if settings.mode is not RetrievalMode.LEXICAL:
             dense = self.index.search_dense(vector, depth, among=among)
         if settings.mode is not RetrievalMode.DENSE:
-            lexical = self.index.search_lexical(question, depth, among=among)
+            lexical = self.index.search_lexical(
+                f"{question} {properties(question)}".strip(), depth, among=among
+            )
         full = depth in (len(dense), len(lexical))
         if excluded:
             dense = [scored for scored in dense if scored.position not in excluded][:wanted]

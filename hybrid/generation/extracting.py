@@ -44,7 +44,7 @@ from hybrid.types import Hit, Span
 # A further sentence must be nearly as good as the best one, and add to it.
 _NEAR_BEST = 0.9
 # What has the kind of thing asked for, which the best sentence beside it lacks, may be so much weaker.
-_HAS_KIND = 0.6
+_HAS_KIND = 0.75
 # So many facts are looked at for one that says otherwise.
 _LOOKED_AT = 24
 # Two facts say the same of one thing from so great a share of their words, and of the score of the best one;

@@ -118,6 +118,23 @@ def stem(word: str) -> str:
     return word[:-1] if word.endswith("e") and len(word) > 4 else word
 
 
+# What a document calls the property that a question names by an adjective or a verb.
+_PROPERTIES = {
+    "weight": "heavy heavier heaviest weigh weighs light lighter lightest",
+    "height": "tall taller tallest",
+    "width": "wide wider widest",
+    "depth": "deep deeper deepest",
+    "price cost": "expensive cheap cheaper cheapest",
+    "speed": "fast faster fastest",
+}
+_PROPERTY_OF = {word: noun for noun, words in _PROPERTIES.items() for word in words.split()}
+
+
+def properties(question: str) -> str:
+    """Return the names of the properties that a question asks for by another word: weight of "how heavy"."""
+    return " ".join(dict.fromkeys(_PROPERTY_OF[word] for word in tokens(question) if word in _PROPERTY_OF))
+
+
 def tokens(text: str) -> list[str]:
     """Return all words of a text in lower case, without punctuation."""
     return _TOKEN.findall(text.lower())

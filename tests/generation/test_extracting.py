@@ -216,6 +216,21 @@ def test_a_list_is_given_whole_where_its_heading_is_the_question():
     assert found == "Credit card; Invoice, for firms only. [1]"
 
 
+def test_the_heading_that_names_the_thing_asked_for_is_said():
+    changes = [
+        hit("- Night fridge introduced.", "Manual", "Edition 6 (12 May 2023)"),
+        hit("- New instrument.", "Manual", "Edition 7 (1 April 2025)", start=100),
+    ]
+    found = said("Which edition introduced the night fridge?", *changes)
+    assert found == "Edition 6 (12 May 2023): Night fridge introduced. [1]"
+
+
+def test_what_has_the_kind_asked_for_is_added_to_a_better_sentence_that_lacks_it():
+    text = "The alarm number is checked every month. Responsible for this alarm: Ines Malvar."
+    found = said("Who is responsible for checking the alarm number?", hit(text, "Report", "Measures"))
+    assert "Ines Malvar" in found
+
+
 def test_an_abbreviation_is_found_by_its_long_form():
     found = said("Is 2FA required?", hit("Two-factor authentication is required.", "Guide", "Passwords"))
     assert found == "Yes: “Two-factor authentication is required.” [1]"

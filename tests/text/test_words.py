@@ -10,6 +10,7 @@ from hybrid.text.words import (
     find_abbreviations,
     language_of,
     overlaps,
+    properties,
     share_supported,
     terms,
     tokens,
@@ -225,3 +226,8 @@ def test_languages(text, language):
 @given(st.text(max_size=80))
 def test_any_text_has_one(text):
     assert language_of(text)
+
+
+def test_the_property_behind_an_adjective_is_known():
+    assert properties("How heavy is it, and which is cheaper?") == "weight price cost"
+    assert properties("Which port is it?") == ""
