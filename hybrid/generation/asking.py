@@ -228,7 +228,9 @@ class Asked:
 
 def read_question(question: str) -> Asked:
     """Return what a question asks for."""
-    lowered = " ".join(question.lower().replace("’", "'").split())
+    # a follow-up stands behind the question that it follows: the last one is what is asked
+    last = [part for part in re.split(r"(?<=\?)\s+", question.strip()) if part][-1:] or [question]
+    lowered = " ".join(last[0].lower().replace("’", "'").split())
     found = _AMONG.search(lowered)
     form = Form(next(name for name, text in found.groupdict().items() if text)) if found else Form.FACT
     wanted = next((kind for asks, kind in _ASKS if asks.search(lowered)), None)

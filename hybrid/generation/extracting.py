@@ -43,6 +43,8 @@ from hybrid.types import Hit, Span
 
 # A further sentence must be nearly as good as the best one, and add to it.
 _NEAR_BEST = 0.9
+# Of two questions at once the one may be answered by a weaker sentence than the other.
+_OF_SEVERAL = 0.75
 # What has the kind of thing asked for, which the best sentence beside it lacks, may be so much weaker.
 _HAS_KIND = 0.75
 # So many facts are looked at for one that says otherwise.
@@ -176,7 +178,7 @@ def _sentences(
     chosen = [best]
     covered = words.held(f"{best.text} {best.around}")
     for fact, score in zip(ranked[1:], scores[1:], strict=True):
-        if len(chosen) == most or score < _NEAR_BEST * scores[0]:
+        if len(chosen) == most or score < (_OF_SEVERAL if asked.several else _NEAR_BEST) * scores[0]:
             break
         adds = words.held(f"{fact.text} {fact.around}") - covered
         if adds and fact.row is None:
