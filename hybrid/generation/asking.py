@@ -81,6 +81,10 @@ _PERSON = (
 # What is asked for, and what a sentence that has it looks like; the first that fits counts.
 _KINDS = (
     (
+        r"\bdefaults?\b|\bout of the box\b|\bout-of-the-box\b",
+        r"(?s)\A(?=.*\bdefaults?\b)(?=.*(?:\d|\b(?:on|off|true|false|none|empty|disabled|enabled|zero|one|two)\b))",
+    ),
+    (
         r"\bhow (?:many|much) (?:time)\b|\bhow (?:long|often|soon|quickly|old)\b|\b(?:period|duration"
         r"|deadline|time limit|interval|longer|shorter)\b"
         r"|\bwie (?:lange|oft|alt)\b|frist\b",

@@ -170,11 +170,8 @@ def _sentences(
     settled = fits_kind(asked, best) == 1.0 and not asked.several
     if asked.form is Form.POLAR or settled or best.row:
         return [best]
-    if asked.wanted and not fits_kind(asked, best):
-        for fact, score in zip(ranked[1:], scores[1:], strict=True):
-            same = fact.passage is best.passage and not fact.row and not fact.heading
-            if same and score >= _HAS_KIND * scores[0] and fits_kind(asked, fact) == 1.0:
-                return sorted((best, fact), key=lambda one: one.span.start)
+    if asked.wanted and not fits_kind(asked, best) and (found := _with_kind(asked, ranked, scores)):
+        return found
     chosen = [best]
     covered = words.held(f"{best.text} {best.around}")
     for fact, score in zip(ranked[1:], scores[1:], strict=True):
@@ -185,6 +182,19 @@ def _sentences(
             chosen.append(fact)
             covered |= adds
     return chosen
+
+
+def _with_kind(asked: Asked, ranked: Sequence[Fact], scores: Sequence[float]) -> list[Fact]:
+    """Return what has the kind of thing asked for beside the best fact: of its entry, or together with it."""
+    best = ranked[0]
+    for fact, score in zip(ranked[1:], scores[1:], strict=True):
+        if fact.passage is not best.passage or fact.row or fact.heading or fits_kind(asked, fact) < 1.0:
+            continue
+        if fact.term and fact.term in (best.term, best.text.partition("\n")[0].strip()):
+            return [fact]
+        if score >= _HAS_KIND * scores[0]:
+            return sorted((best, fact), key=lambda one: one.span.start)
+    return []
 
 
 def _otherwise(asked: Asked, ranked: Sequence[Fact], scores: Sequence[float]) -> Fact | None:
