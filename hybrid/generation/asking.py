@@ -28,7 +28,8 @@ _FORMS = (
         Form.PROCEDURE,
         r"\bhow (?:do|can|could|should|would|may|must) (?:i|we|you|one|customers|users|employees"
         r"|somebody|staff)\b"
-        r"|\bhow (?:is|are) .+ (?:done|made|carried out)\b|\bhow to\b|\b(?:what|which|give me the) steps\b"
+        r"|\bhow (?:is|are) .{1,80} (?:done|made|carried out)\b|\bhow to\b"
+        r"|\b(?:what|which|give me the) steps\b"
         r"|\bwhat (?:has|have|needs?|is) to be done\b"
         r"|\bwhat (?:do|must|should) (?:i|we|you) (?:have to )?do (?:to|if|when|before|after)\b"
         r"|^(?:wie|auf welche weise) (?:kann|muss|soll|mache?|stelle?|richte?|beantrage)\b"
@@ -42,8 +43,8 @@ _FORMS = (
     ),
     (
         Form.COMPARISON,
-        r"\bdifferences? (?:in .+ )?between\b|\bcompare\b|\b(?:versus|vs\.?)\b|\bunterschied\b"
-        r"|\b(?:which|who|what)\b.*\b(?:\w{2,}er|more|less|better|worse|most|least)\b.*\bor\b",
+        r"\bdifferences? (?:in .{1,80} )?between\b|\bcompare\b|\b(?:versus|vs\.?)\b|\bunterschied\b"
+        r"|\b(?:which|who|what)\b.{1,80}?\b(?:\w{2,20}er|more|less|better|worse|most|least)\b.{1,80}\bor\b",
     ),
     (
         Form.POLAR,
@@ -154,7 +155,7 @@ _CODE = (
     r"(?=[\w.-]*\d)(?=[\w.-]*[A-Za-z])[A-Za-z0-9]+(?:[._/-][A-Za-z0-9]+)*|\d+(?:\.\d+){2,}|[A-Za-z]+-\d[\w-]*"
 )
 _VERSION = r"(?:(?<=version )|(?<=firmware )|(?<=release )|(?<=v))\d+(?:\.\d+)+"
-_YEAR = r"\b(?:19|20)\d\d\b(?!\s?(?:pieces|units|eur|€|\$))"
+_YEAR = r"\b(?:19|20)\d\d\b(?!\s?(?i:pieces|units|eur|€|\$))"
 _NAMED = re.compile(rf"(?<![\w.])(?:(?P<code>{_CODE}|{_VERSION})|(?P<year>{_YEAR}))(?!\w)")
 _QUARTERS = ("first", "second", "third", "fourth")
 _QUARTER = re.compile(rf"\b({'|'.join(_QUARTERS)}) quarter\b")
@@ -174,6 +175,10 @@ _CAPITAL = re.compile(r"(?<![.!?] )(?<!^)(?<![\w-])(?!I\b|I['’])[A-Z][\w'’-]
 _EMPTY = word_set(
     "tell please know want like get give need find many much long often mean kind exactly happen"
 )
+
+
+# Who pastes a document does not ask with all of it.
+LONGEST_READ = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +232,8 @@ class Asked:
 
 
 def read_question(question: str) -> Asked:
-    """Return what a question asks for."""
+    """Return what a question asks for; of a longer one its first 2,000 characters are read."""
+    question = question[:LONGEST_READ]
     lowered = " ".join(question.lower().replace("’", "'").split())
     found = _AMONG.search(lowered)
     form = Form(next(name for name, text in found.groupdict().items() if text)) if found else Form.FACT

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hybrid.generation.asking import Asked, Form, read_question
+from hybrid.generation.asking import LONGEST_READ, Asked, Form, read_question
 from hybrid.generation.citations import Cited, Support
 from hybrid.generation.facts import (
     ITEM,
@@ -39,7 +39,7 @@ from hybrid.text.numbers import Quantity, quantities
 from hybrid.text.polarity import denials
 from hybrid.text.sentences import unwrapped
 from hybrid.text.words import content_words, language_of, word_set
-from hybrid.types import Hit, Span
+from hybrid.types import CELLS, Hit, Span
 
 # A further sentence must be nearly as good as the best one, and add to it.
 _NEAR_BEST = 0.9
@@ -71,7 +71,22 @@ _LIMIT = re.compile(
     r"|höchstens|bis zu)\s",
     re.I,
 )
-_OPEN = re.compile(r"\b(?:unless|except|only|if|but|provided|depend\w*|sometimes|may)\b", re.IGNORECASE)
+# What leaves it open whether a sentence decides a question, and whether its denial is of what is asked.
+_OPEN = re.compile(r"\b(?:only|may)\b", re.IGNORECASE)
+_BUT = re.compile(
+    r"\b(?:unless|except\w*|if|but|however|although|though|provided|depend\w*|sometimes|without|instead"
+    r"|some|(?<!at )most|until|usually|normally|generally"
+    r"|not (?:un|im)\w+)\b|[;?]",
+    re.IGNORECASE,
+)
+_PAST = re.compile(r"\b(?:was|were|had|did|used to)\b", re.IGNORECASE)
+# Questions that deny, choose, or ask for the opposite of what a cell would say.
+_TURNED = re.compile(r"\b(?:not|no|never|without|or|nicht|ohne|oder|kein\w*)\b|n't\b", re.IGNORECASE)
+_OPPOSITE = re.compile(
+    r"\b(?:forbid\w*|prohibit\w*|ban(?:ned)?|free|sold out|exclude\w*|closed|exempt\w*|verboten)\b", re.I
+)
+_HAS = re.compile(r"\b(?:available|in stock|left|there|have|has|still|verfügbar|vorrätig|gibt)\b", re.I)
+_ALLOWS = re.compile(r"^(?:can|could|may|darf|kann)\b|\b(?:allowed|permitted|erlaubt)\b", re.I)
 _YES_NO = {"de": ("Ja", "Nein")}
 
 
@@ -95,7 +110,8 @@ def extract(
         embedder: compares question and facts.
         sentences: how many at the most; the items of a list count as one.
     """
-    asked = read_question(respelled(question, [f"{headings_of(own)} {own.text}" for own in passages]))
+    texts = [f"{headings_of(own)} {own.text}" for own in passages]
+    asked = read_question(respelled(question[:LONGEST_READ], texts))
     sources: dict[str, str] = {}
     for passage in passages:
         sources[passage.source] = (
@@ -388,31 +404,48 @@ def _dated(passage: Passage) -> tuple[int, ...]:
 
 
 def _verdict(asked: Asked, fact: Fact, words: Matcher) -> str:
-    """Return yes or no where what was found decides it, in the language of the question."""
+    """Return yes or no where what was found decides it, in the language of the question; mostly nothing."""
     yes, no = _YES_NO.get(language_of(asked.text), ("Yes", "No"))
-    if re.search(r"\bnot\b|n't\b|\bnever\b|\bnicht\b|\bkein", asked.text.lower()):
+    if _TURNED.search(asked.text.replace("’", "'")):
         return ""
     if fact.row:
         value = fact.text.rstrip(".").rpartition(": ")[2].strip().lower()
-        if asked.amounts:
+        if asked.amounts or _OPPOSITE.search(asked.text):
             return ""
-        if value in ("0", "no", "none", "nein", "false", "-", "–", "sold out"):
-            return no
-        return yes if value in ("yes", "ja", "true", "✓", "x") or re.fullmatch(r"\d[\d,.]*", value) else ""
-    limit = _LIMIT.search(fact.text)
-    if asked.amounts:
-        told = _limited(fact.text[limit.start() :]) if limit else None
-        size = _size(asked.amounts[0])
-        if told and size and told[0] == size[0]:
-            return no if size[1] > told[1] else yes
+        if re.fullmatch(r"\d[\d,.]*", value):  # a number says that there is some, not that it is cheap
+            return (yes if value.strip("0,.") else no) if _HAS.search(asked.text) else ""
+        said = {yes: ("yes", "ja", "true", "✓"), no: ("no", "none", "nein", "false", "sold out")}
+        return next((word for word, cells in said.items() if value in cells), "")
+    if (
+        CELLS in fact.text
+        or _BUT.search(fact.text)
+        or (_PAST.search(fact.text) and not _PAST.search(asked.text))
+    ):
         return ""
-    share = words.share(f"{fact.text} {fact.around}")
     count = denials(fact.text)
+    share = words.share(f"{fact.text} {fact.around}")
+    if asked.amounts:
+        return {True: yes, False: no, None: ""}[
+            None if count or share < _DECIDES / 2 else _within(asked, fact.text)
+        ]
     if count is None or share < _DECIDES or words.share(fact.text) < _DECIDES / 2:
         return ""
     if count % 2:
         return no
     return "" if share < _AFFIRMS or _OPEN.search(fact.text) else yes
+
+
+def _within(asked: Asked, text: str) -> bool | None:
+    """Tell whether the amount of a question is within the limit of a sentence; None if that says nothing."""
+    limit = _LIMIT.search(text)
+    told = _limited(text[limit.start() :]) if limit else None
+    size = _size(asked.amounts[0]) if len(asked.amounts) == 1 else None
+    if not told or not size or told[0] != size[0]:
+        return None
+    if size[1] > told[1]:
+        return False
+    # below a limit one may, but nothing is said to be so much
+    return True if _ALLOWS.search(asked.text) else None
 
 
 def _size(quantity: Quantity) -> tuple[str, float] | None:

@@ -182,15 +182,24 @@ def _range(label: str) -> tuple[float, float, tuple[bool, bool]] | None:
     for pattern, ends in _RANGES:
         if match := pattern.search(label.strip()):
             told = {
-                name: float(value.replace(",", "").rstrip("."))
+                name: number
                 for name, value in match.groupdict().items()
-                if value and value.replace(",", "").rstrip(".").replace(".", "", 1).isdigit()
+                if value and (number := _number(value)) is not None
             }
             low = told.get("low", told.get("least"))
-            if low is None and "high" not in told:
-                continue
+            if (low is None and "high" not in told) or (low or 0) > told.get("high", np.inf):
+                continue  # 2019-03-01 is none
             return (-np.inf if low is None else low), told.get("high", np.inf), ends
     return None
+
+
+def _number(value: str) -> float | None:
+    """Return a number as tables write it: 4,999 and 4.999 are thousands, 2,5 and 2.5 are not."""
+    value = value.rstrip(".,")
+    if re.fullmatch(r"[1-9]\d{0,2}(?:([.,])\d{3})(?:\1\d{3})*", value):
+        return float(re.sub(r"[.,]", "", value))
+    value = value.replace(",", ".") if re.fullmatch(r"\d+,\d{1,2}", value) else value.replace(",", "")
+    return float(value) if re.fullmatch(r"\d+(?:\.\d+)?", value) else None
 
 
 def lists_in(text: str) -> list[Span]:
