@@ -581,7 +581,9 @@ def test_two_threads_ask_one_assistant_and_async_code_too(assistant):
     assert [answer.text for answer in found] == [alone[question] for question in questions]
     assert [answer.text for answer in streamed] == [alone[question] for question in questions]
 
-    async def together():
-        return await asyncio.gather(*(asyncio.to_thread(assistant.ask, one) for one in questions[:6]))
+    async def together(found):
+        found += await asyncio.gather(*(asyncio.to_thread(assistant.ask, one) for one in questions[:6]))
 
-    assert [answer.text for answer in asyncio.run(together())] == [alone[one] for one in questions[:6]]
+    gathered = []
+    asyncio.run(together(gathered))
+    assert [answer.text for answer in gathered] == [alone[one] for one in questions[:6]]

@@ -82,6 +82,10 @@ _PERSON = (
 # What is asked for, and what a sentence that has it looks like; the first that fits counts.
 _KINDS = (
     (
+        r"\bdefaults?\b|\bout of the box\b|\bout-of-the-box\b",
+        r"(?s)\A(?=.*\bdefaults?\b)(?=.*(?:\d|\b(?:on|off|true|false|none|empty|disabled|enabled|zero|one|two)\b))",
+    ),
+    (
         r"\bhow (?:many|much) (?:time)\b|\bhow (?:long|often|soon|quickly|old)\b|\b(?:period|duration"
         r"|deadline|time limit|interval|longer|shorter)\b"
         r"|\bwie (?:lange|oft|alt)\b|frist\b",
@@ -178,7 +182,7 @@ _EMPTY = word_set(
 
 
 # Who pastes a document does not ask with all of it.
-LONGEST_READ = 2_000
+_LONGEST_READ = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,10 +235,18 @@ class Asked:
         return bool(re.search(r"\band (?:what|when|where|how|who|which|why)\b|\?.*\?", self.text.lower()))
 
 
+def shortened(question: str) -> str:
+    """Return the beginning and the end of a question of more than 2,000 characters, any other as it is."""
+    half = _LONGEST_READ // 2
+    return question if len(question) <= _LONGEST_READ else question[:half] + question[-half:]
+
+
 def read_question(question: str) -> Asked:
-    """Return what a question asks for; of a longer one its first 2,000 characters are read."""
-    question = question[:LONGEST_READ]
-    lowered = " ".join(question.lower().replace("’", "'").split())
+    """Return what a question asks for; of a very long one its beginning and its end are read."""
+    question = shortened(question)
+    # a follow-up stands behind the question that it follows: the last one is what is asked
+    last = [part for part in re.split(r"(?<=\?)\s+", question.strip()) if part][-1:] or [question]
+    lowered = " ".join(last[0].lower().replace("’", "'").split())
     found = _AMONG.search(lowered)
     form = Form(next(name for name, text in found.groupdict().items() if text)) if found else Form.FACT
     wanted = next((kind for asks, kind in _ASKS if asks.search(lowered)), None)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hybrid.generation.asking import LONGEST_READ, Asked, Form, read_question
+from hybrid.generation.asking import Asked, Form, read_question, shortened
 from hybrid.generation.citations import Cited, Support
 from hybrid.generation.facts import (
     ITEM,
@@ -43,6 +43,8 @@ from hybrid.types import CELLS, Hit, Span
 
 # A further sentence must be nearly as good as the best one, and add to it.
 _NEAR_BEST = 0.9
+# Of two questions at once the one may be answered by a weaker sentence than the other.
+_OF_SEVERAL = 0.75
 # What has the kind of thing asked for, which the best sentence beside it lacks, may be so much weaker.
 _HAS_KIND = 0.75
 # So many facts are looked at for one that says otherwise.
@@ -111,7 +113,7 @@ def extract(
         sentences: how many at the most; the items of a list count as one.
     """
     texts = [f"{headings_of(own)} {own.text}" for own in passages]
-    asked = read_question(respelled(question[:LONGEST_READ], texts))
+    asked = read_question(respelled(shortened(question), texts))
     sources: dict[str, str] = {}
     for passage in passages:
         sources[passage.source] = (
@@ -184,21 +186,31 @@ def _sentences(
     settled = fits_kind(asked, best) == 1.0 and not asked.several
     if asked.form is Form.POLAR or settled or best.row:
         return [best]
-    if asked.wanted and not fits_kind(asked, best):
-        for fact, score in zip(ranked[1:], scores[1:], strict=True):
-            same = fact.passage is best.passage and not fact.row and not fact.heading
-            if same and score >= _HAS_KIND * scores[0] and fits_kind(asked, fact) == 1.0:
-                return sorted((best, fact), key=lambda one: one.span.start)
+    if asked.wanted and not fits_kind(asked, best) and (found := _with_kind(asked, ranked, scores)):
+        return found
     chosen = [best]
     covered = words.held(f"{best.text} {best.around}")
     for fact, score in zip(ranked[1:], scores[1:], strict=True):
-        if len(chosen) == most or score < _NEAR_BEST * scores[0]:
+        if len(chosen) == most or score < (_OF_SEVERAL if asked.several else _NEAR_BEST) * scores[0]:
             break
         adds = words.held(f"{fact.text} {fact.around}") - covered
         if adds and fact.row is None:
             chosen.append(fact)
             covered |= adds
     return chosen
+
+
+def _with_kind(asked: Asked, ranked: Sequence[Fact], scores: Sequence[float]) -> list[Fact]:
+    """Return what has the kind of thing asked for beside the best fact: of its entry, or together with it."""
+    best = ranked[0]
+    for fact, score in zip(ranked[1:], scores[1:], strict=True):
+        if fact.passage is not best.passage or fact.row or fact.heading or fits_kind(asked, fact) < 1.0:
+            continue
+        if fact.term and fact.term in (best.term, best.text.partition("\n")[0].strip()):
+            return [fact]
+        if score >= _HAS_KIND * scores[0]:
+            return sorted((best, fact), key=lambda one: one.span.start)
+    return []
 
 
 def _otherwise(asked: Asked, ranked: Sequence[Fact], scores: Sequence[float]) -> Fact | None:

@@ -210,7 +210,7 @@ def _role(message: object) -> MessageRole | None:
 def _about(answer: Answer) -> dict[str, Any]:
     values = answer.to_dict()
     return {
-        "model_name": answer.variant,
+        "model_name": answer.variant or answer.reader,
         "model_provider": "hybrid",
         "abstained": answer.abstained,
         "incomplete": answer.incomplete,

@@ -12,7 +12,7 @@ from hybrid.types import CELLS, Span
 
 # "(in millions)", "$ in thousands", "EUR million", "($000s)": what all figures of a table are counted in
 _SCALE = re.compile(
-    r"\bin\s+(?:\w+\s+of\s+|[$€£]\s*|\w{3}\s+)?(?P<one>thousand|million|billion|trillion)s?\b"
+    r"(?<!shares )\bin\s+(?:\w+\s+of\s+|[$€£]\s*|\w{3}\s+)?(?P<one>thousand|million|billion|trillion)s?\b"
     r"|(?:[$€£]|\b(?:USD|EUR|GBP|CHF|dollars|euros))\s*(?P<two>thousand|million|billion)s?\b"
     r"|\((?P<three>thousand|million|billion)s?\b|[$€£(]\s?(?P<four>000)['’]?s?\b",
     re.IGNORECASE,

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from hybrid.generation.asking import LONGEST_READ, Form, read_question
+from hybrid.generation.asking import Form, read_question, shortened
 
 
 @pytest.mark.parametrize(
@@ -35,10 +35,17 @@ def test_every_question_has_a_form(question, form):
 def test_a_question_of_100_kb_is_read_at_once(part):
     began = time.perf_counter()
     asked = read_question(part * (100_000 // len(part)))
-    assert len(asked.text) == LONGEST_READ
+    assert len(asked.text) == 2_000
     assert time.perf_counter() - began < 0.5
 
 
 def test_two_questions_in_one_are_several():
     assert read_question("What is the port? Who set it?").several
     assert not read_question("What is the port?").several
+
+
+def test_of_a_very_long_question_beginning_and_end_are_read():
+    long = f"What is the port? {'x ' * 50_000} Who set it?"
+    assert shortened(long).startswith("What is the port?")
+    assert shortened(long).endswith("Who set it?")
+    assert shortened("What is the port?") == "What is the port?"

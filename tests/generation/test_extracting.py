@@ -296,3 +296,12 @@ def test_whatever_is_asked_a_quote_stands_in_its_passage(question, texts):
     assert 0 <= found.relevance <= 1
     for cited in found.cited:
         assert stretch_of(cited.support)
+
+
+def test_the_default_of_an_entry_is_said_rather_than_what_the_entry_is():
+    text = (
+        "wait_limit (integer)\nSets how long a session waits for a lock before it gives up. "
+        "The default is 30 seconds.\n\nwait_steps (integer)\nSets the steps of waiting for a lock."
+    )
+    found = said("How long does a session wait for a lock by default?", hit(text, "Manual", "Locks"))
+    assert found.startswith("wait_limit (integer): The default is 30 seconds. [1]")

@@ -226,16 +226,16 @@ def test_the_commands_say_what_it_is_worth_and_why_it_chose(assistant, monkeypat
     found = json.loads(capsys.readouterr().out)
     assert found["used"] and found["arms"] == ["rag", "adapter"]
     assert found["routing"]["learner"] in list(ArmLearner)
-    assert run(["ask", clause(50), "--why", "--no-check"]) == 0
+    assert run(["ask", clause(50), "--explain", "--no-check"]) == 0
     shown = capsys.readouterr()
-    assert "arm: adapter (" in shown.err
-    why = shown.out.partition("why:\n")[2].splitlines()
+    assert "arm adapter: nearest questions" in shown.out
+    why = shown.out.partition("how:\n")[2].splitlines()
     assert why[0].startswith("  arm adapter: ") and "expected" in why[0]
     assert [line.split()[1] for line in why[1:3]] == ["adapter", "rag"]
     assert why[3].strip() == assistant.arm_router.routing.sentence
     assert [line.split(":")[0] for line in why[-2:]] == ["  on average rag", "  on average adapter"]
     assert all("tokens read" in line and line.endswith(" s") for line in why[-2:])
-    assert run(["ask", clause(50), "--why", "--no-check", "--json"]) == 0
+    assert run(["ask", clause(50), "--explain", "--no-check", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["arm_route"]["arm"] == "adapter" and len(found["arm_route"]["chances"]) == 2
     assert found["otherwise"]["rag"]["seconds"] >= 0
