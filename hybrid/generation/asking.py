@@ -83,7 +83,8 @@ _PERSON = (
 _KINDS = (
     (
         r"\bdefaults?\b|\bout of the box\b|\bout-of-the-box\b",
-        r"(?s)\A(?=.*\bdefaults?\b)(?=.*(?:\d|\b(?:on|off|true|false|none|empty|disabled|enabled|zero|one|two)\b))",
+        r"(?s)\A(?=.*\bdefaults?\b)(?=.*(?:\d|\b(?:on|off|true|false|none|empty"
+        r"|disabled|enabled|zero|one|two)\b))",
     ),
     (
         r"\bhow (?:many|much) (?:time)\b|\bhow (?:long|often|soon|quickly|old)\b|\b(?:period|duration"
@@ -166,8 +167,8 @@ _QUARTER = re.compile(rf"\b({'|'.join(_QUARTERS)}) quarter\b")
 _THING = re.compile(r"\b(?:which|what) ([^\W\d_]{4,})\b")
 # A number behind one of these names a thing.
 _NUMBERED = re.compile(
-    r"\b(?:annex|appendix|article|building|chapter|class|edition|form|gate|grade|level|line|part|phase|platform|room"
-    r"|section|stage|step|table|tier|unit|version|volume|zone) \d+(?:\.\d+)*\b",
+    r"\b(?:annex|appendix|article|building|chapter|class|edition|form|gate|grade|level|line|part|phase"
+    r"|platform|room|section|stage|step|table|tier|unit|version|volume|zone) \d+(?:\.\d+)*\b",
     re.IGNORECASE,
 )
 _MEASURED = re.compile(
