@@ -12,7 +12,7 @@ from hybrid.generation.asking import Asked, Form, read_question, shortened
 from hybrid.generation.citations import Cited, Support
 from hybrid.generation.facts import (
     ITEM,
-    Fact,
+    Quotable,
     distinct_facts,
     facts_of,
     headings_of,
@@ -158,7 +158,7 @@ def _ranks(hits: Sequence[Hit]) -> list[float]:
 
 
 def _compose(
-    asked: Asked, facts: Sequence[Fact], scores: Scores, order: Sequence[int], words: Matcher, most: int
+    asked: Asked, facts: Sequence[Quotable], scores: Scores, order: Sequence[int], words: Matcher, most: int
 ) -> list[Cited]:
     """Return the answer: both of two things, a whole list or section, or the best sentences."""
     best = facts[order[0]]
@@ -179,8 +179,8 @@ def _compose(
 
 
 def _sentences(
-    asked: Asked, ranked: Sequence[Fact], scores: Sequence[float], words: Matcher, most: int
-) -> list[Fact]:
+    asked: Asked, ranked: Sequence[Quotable], scores: Sequence[float], words: Matcher, most: int
+) -> list[Quotable]:
     """Return the best fact, and those that are nearly as good and add to it."""
     best = ranked[0]
     settled = fits_kind(asked, best) == 1.0 and not asked.several
@@ -200,7 +200,7 @@ def _sentences(
     return chosen
 
 
-def _with_kind(asked: Asked, ranked: Sequence[Fact], scores: Sequence[float]) -> list[Fact]:
+def _with_kind(asked: Asked, ranked: Sequence[Quotable], scores: Sequence[float]) -> list[Quotable]:
     """Return what has the kind of thing asked for beside the best fact: of its entry, or together with it."""
     best = ranked[0]
     for fact, score in zip(ranked[1:], scores[1:], strict=True):
@@ -213,7 +213,7 @@ def _with_kind(asked: Asked, ranked: Sequence[Fact], scores: Sequence[float]) ->
     return []
 
 
-def _otherwise(asked: Asked, ranked: Sequence[Fact], scores: Sequence[float]) -> Fact | None:
+def _otherwise(asked: Asked, ranked: Sequence[Quotable], scores: Sequence[float]) -> Quotable | None:
     """Return a fact of another document that says otherwise than the best one."""
     best = ranked[0]
     codes = names_held(asked.codes, best.wider)
@@ -224,7 +224,7 @@ def _otherwise(asked: Asked, ranked: Sequence[Fact], scores: Sequence[float]) ->
     return None
 
 
-def _cause(asked: Asked, best: Fact) -> Cited | None:
+def _cause(asked: Asked, best: Quotable) -> Cited | None:
     """Return all of a short section that gives the cause which was asked for."""
     passage = best.passage
     wanted = asked.form is Form.CAUSE and gives_cause(best) == UNDER_CAUSE
@@ -233,7 +233,7 @@ def _cause(asked: Asked, best: Fact) -> Cited | None:
     return Cited(unwrapped(passage.text), Support(passage, passage.span, 1.0))
 
 
-def _cite(asked: Asked, fact: Fact) -> Cited:
+def _cite(asked: Asked, fact: Quotable) -> Cited:
     """Return a fact as it is shown: with what it hangs on, and the heading without which it says nothing."""
     passage = fact.passage
     text = fact.text
@@ -258,7 +258,7 @@ def _cite(asked: Asked, fact: Fact) -> Cited:
     return Cited(f"{lead}: {text}" if lead else text, Support(passage, span, 1.0))
 
 
-def _lead(asked: Asked, fact: Fact, text: str) -> str:
+def _lead(asked: Asked, fact: Quotable, text: str) -> str:
     """Return the heading without which a quote does not say what it is about, if there is one."""
     if fact.heading or not fact.passage.chunk:
         return ""
@@ -292,7 +292,7 @@ def _behind(passage: Passage, span: Span) -> Span | None:
     return passage.placed(found)
 
 
-def _steps(facts: Sequence[Fact], scores: Scores, words: Matcher) -> Cited | None:
+def _steps(facts: Sequence[Quotable], scores: Scores, words: Matcher) -> Cited | None:
     """Return the whole list of steps, or all of a short section, that the question is about."""
     best: tuple[float, Passage, Span] | None = None
     for fact, score in zip(facts, scores, strict=True):
@@ -318,7 +318,7 @@ def _steps(facts: Sequence[Fact], scores: Scores, words: Matcher) -> Cited | Non
     return Cited(said if ITEM.search(said) else unwrapped(said), Support(passage, passage.placed(span), 1.0))
 
 
-def _under_heading(asked: Asked, best: Fact, words: Matcher) -> Cited | None:
+def _under_heading(asked: Asked, best: Quotable, words: Matcher) -> Cited | None:
     """Return all that stands under a heading which asks, or says, what the question does."""
     passage = best.passage
     if best.row or best.heading or asked.form is Form.POLAR or not words.forms:
@@ -335,9 +335,11 @@ def _under_heading(asked: Asked, best: Fact, words: Matcher) -> Cited | None:
     return Cited("; ".join(items) + ".", Support(passage, passage.placed(Span(0, len(passage.text))), 1.0))
 
 
-def _compared(asked: Asked, facts: Sequence[Fact], order: Sequence[int], words: Matcher) -> list[Fact]:
+def _compared(
+    asked: Asked, facts: Sequence[Quotable], order: Sequence[int], words: Matcher
+) -> list[Quotable]:
     """Return for each of the things that are compared what is said of it; nothing where one is not found."""
-    found: list[Fact] = []
+    found: list[Quotable] = []
     for side, other in zip(asked.sides, reversed(asked.sides), strict=False):
         best = next((facts[place] for place in order if is_of(side, other, facts[place])), None)
         if best is None or any(
@@ -357,7 +359,7 @@ def _compared(asked: Asked, facts: Sequence[Fact], order: Sequence[int], words: 
     return found if len(found) == 2 else []
 
 
-def _contradicts(one: Fact, other: Fact) -> bool:
+def _contradicts(one: Quotable, other: Quotable) -> bool:
     """Tell whether two documents say the same with other numbers: versions of a rule, or a contradiction."""
     if one.passage.source == other.passage.source or one.heading or other.heading:
         return False
@@ -372,7 +374,7 @@ def _contradicts(one: Fact, other: Fact) -> bool:
     return all(numbers) and not numbers[0] & numbers[1] and alike >= _ALIKE_WORDS[_sisters(one, other)]
 
 
-def _sisters(one: Fact, other: Fact) -> bool:
+def _sisters(one: Quotable, other: Quotable) -> bool:
     """Tell whether two documents are versions of one by their titles or names."""
     names = [
         {
@@ -385,7 +387,7 @@ def _sisters(one: Fact, other: Fact) -> bool:
     return 2 * len(names[0] & names[1]) >= max(map(len, names))
 
 
-def _versions(asked: Asked, one: Fact, other: Fact) -> list[Cited]:
+def _versions(asked: Asked, one: Quotable, other: Quotable) -> list[Cited]:
     """Return what is in force and the name of the older document; both where nothing tells which is newer."""
     ages = [_dated(fact.passage) for fact in (one, other)]
     if not all(ages) or ages[0] == ages[1]:
@@ -415,7 +417,7 @@ def _dated(passage: Passage) -> tuple[int, ...]:
     return max(found, default=()) or max(versions, default=()) or max(valid, default=())
 
 
-def _verdict(asked: Asked, fact: Fact, words: Matcher) -> str:
+def _verdict(asked: Asked, fact: Quotable, words: Matcher) -> str:
     """Return yes or no where what was found decides it, in the language of the question; mostly nothing."""
     yes, no = _YES_NO.get(language_of(asked.text), ("Yes", "No"))
     if _TURNED.search(asked.text.replace("’", "'")):
