@@ -28,7 +28,8 @@ _FORMS = (
         Form.PROCEDURE,
         r"\bhow (?:do|can|could|should|would|may|must) (?:i|we|you|one|customers|users|employees"
         r"|somebody|staff)\b"
-        r"|\bhow (?:is|are) .+ (?:done|made|carried out)\b|\bhow to\b|\b(?:what|which|give me the) steps\b"
+        r"|\bhow (?:is|are) .{1,80} (?:done|made|carried out)\b|\bhow to\b"
+        r"|\b(?:what|which|give me the) steps\b"
         r"|\bwhat (?:has|have|needs?|is) to be done\b"
         r"|\bwhat (?:do|must|should) (?:i|we|you) (?:have to )?do (?:to|if|when|before|after)\b"
         r"|^(?:wie|auf welche weise) (?:kann|muss|soll|mache?|stelle?|richte?|beantrage)\b"
@@ -42,8 +43,8 @@ _FORMS = (
     ),
     (
         Form.COMPARISON,
-        r"\bdifferences? (?:in .+ )?between\b|\bcompare\b|\b(?:versus|vs\.?)\b|\bunterschied\b"
-        r"|\b(?:which|who|what)\b.*\b(?:\w{2,}er|more|less|better|worse|most|least)\b.*\bor\b",
+        r"\bdifferences? (?:in .{1,80} )?between\b|\bcompare\b|\b(?:versus|vs\.?)\b|\bunterschied\b"
+        r"|\b(?:which|who|what)\b.{1,80}?\b(?:\w{2,20}er|more|less|better|worse|most|least)\b.{1,80}\bor\b",
     ),
     (
         Form.POLAR,
@@ -82,7 +83,8 @@ _PERSON = (
 _KINDS = (
     (
         r"\bdefaults?\b|\bout of the box\b|\bout-of-the-box\b",
-        r"(?s)\A(?=.*\bdefaults?\b)(?=.*(?:\d|\b(?:on|off|true|false|none|empty|disabled|enabled|zero|one|two)\b))",
+        r"(?s)\A(?=.*\bdefaults?\b)(?=.*(?:\d|\b(?:on|off|true|false|none|empty"
+        r"|disabled|enabled|zero|one|two)\b))",
     ),
     (
         r"\bhow (?:many|much) (?:time)\b|\bhow (?:long|often|soon|quickly|old)\b|\b(?:period|duration"
@@ -158,15 +160,15 @@ _CODE = (
     r"(?=[\w.-]*\d)(?=[\w.-]*[A-Za-z])[A-Za-z0-9]+(?:[._/-][A-Za-z0-9]+)*|\d+(?:\.\d+){2,}|[A-Za-z]+-\d[\w-]*"
 )
 _VERSION = r"(?:(?<=version )|(?<=firmware )|(?<=release )|(?<=v))\d+(?:\.\d+)+"
-_YEAR = r"\b(?:19|20)\d\d\b(?!\s?(?:pieces|units|eur|€|\$))"
+_YEAR = r"\b(?:19|20)\d\d\b(?!\s?(?i:pieces|units|eur|€|\$))"
 _NAMED = re.compile(rf"(?<![\w.])(?:(?P<code>{_CODE}|{_VERSION})|(?P<year>{_YEAR}))(?!\w)")
 _QUARTERS = ("first", "second", "third", "fourth")
 _QUARTER = re.compile(rf"\b({'|'.join(_QUARTERS)}) quarter\b")
 _THING = re.compile(r"\b(?:which|what) ([^\W\d_]{4,})\b")
 # A number behind one of these names a thing.
 _NUMBERED = re.compile(
-    r"\b(?:annex|appendix|article|building|chapter|class|edition|form|gate|grade|level|line|part|phase|platform|room"
-    r"|section|stage|step|table|tier|unit|version|volume|zone) \d+(?:\.\d+)*\b",
+    r"\b(?:annex|appendix|article|building|chapter|class|edition|form|gate|grade|level|line|part|phase"
+    r"|platform|room|section|stage|step|table|tier|unit|version|volume|zone) \d+(?:\.\d+)*\b",
     re.IGNORECASE,
 )
 _MEASURED = re.compile(
@@ -178,6 +180,10 @@ _CAPITAL = re.compile(r"(?<![.!?] )(?<!^)(?<![\w-])(?!I\b|I['’])[A-Z][\w'’-]
 _EMPTY = word_set(
     "tell please know want like get give need find many much long often mean kind exactly happen"
 )
+
+
+# Who pastes a document does not ask with all of it.
+_LONGEST_READ = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,8 +236,15 @@ class Asked:
         return bool(re.search(r"\band (?:what|when|where|how|who|which|why)\b|\?.*\?", self.text.lower()))
 
 
+def shortened(question: str) -> str:
+    """Return the beginning and the end of a question of more than 2,000 characters, any other as it is."""
+    half = _LONGEST_READ // 2
+    return question if len(question) <= _LONGEST_READ else question[:half] + question[-half:]
+
+
 def read_question(question: str) -> Asked:
-    """Return what a question asks for."""
+    """Return what a question asks for; of a very long one its beginning and its end are read."""
+    question = shortened(question)
     # a follow-up stands behind the question that it follows: the last one is what is asked
     last = [part for part in re.split(r"(?<=\?)\s+", question.strip()) if part][-1:] or [question]
     lowered = " ".join(last[0].lower().replace("’", "'").split())

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hybrid.generation.asking import Asked, Form, read_question
+from hybrid.generation.asking import Asked, Form, read_question, shortened
 from hybrid.generation.citations import Cited, Support
 from hybrid.generation.facts import (
     ITEM,
-    Fact,
+    Quotable,
     distinct_facts,
     facts_of,
     headings_of,
@@ -39,7 +39,7 @@ from hybrid.text.numbers import Quantity, quantities
 from hybrid.text.polarity import denials
 from hybrid.text.sentences import unwrapped
 from hybrid.text.words import content_words, language_of, word_set
-from hybrid.types import Hit, Span
+from hybrid.types import CELLS, Hit, Span
 
 # A further sentence must be nearly as good as the best one, and add to it.
 _NEAR_BEST = 0.9
@@ -73,7 +73,22 @@ _LIMIT = re.compile(
     r"|höchstens|bis zu)\s",
     re.I,
 )
-_OPEN = re.compile(r"\b(?:unless|except|only|if|but|provided|depend\w*|sometimes|may)\b", re.IGNORECASE)
+# What leaves it open whether a sentence decides a question, and whether its denial is of what is asked.
+_OPEN = re.compile(r"\b(?:only|may)\b", re.IGNORECASE)
+_BUT = re.compile(
+    r"\b(?:unless|except\w*|if|but|however|although|though|provided|depend\w*|sometimes|without|instead"
+    r"|some|(?<!at )most|until|usually|normally|generally"
+    r"|not (?:un|im)\w+)\b|[;?]",
+    re.IGNORECASE,
+)
+_PAST = re.compile(r"\b(?:was|were|had|did|used to)\b", re.IGNORECASE)
+# Questions that deny, choose, or ask for the opposite of what a cell would say.
+_TURNED = re.compile(r"\b(?:not|no|never|without|or|nicht|ohne|oder|kein\w*)\b|n't\b", re.IGNORECASE)
+_OPPOSITE = re.compile(
+    r"\b(?:forbid\w*|prohibit\w*|ban(?:ned)?|free|sold out|exclude\w*|closed|exempt\w*|verboten)\b", re.I
+)
+_HAS = re.compile(r"\b(?:available|in stock|left|there|have|has|still|verfügbar|vorrätig|gibt)\b", re.I)
+_ALLOWS = re.compile(r"^(?:can|could|may|darf|kann)\b|\b(?:allowed|permitted|erlaubt)\b", re.I)
 _YES_NO = {"de": ("Ja", "Nein")}
 
 
@@ -97,7 +112,8 @@ def extract(
         embedder: compares question and facts.
         sentences: how many at the most; the items of a list count as one.
     """
-    asked = read_question(respelled(question, [f"{headings_of(own)} {own.text}" for own in passages]))
+    texts = [f"{headings_of(own)} {own.text}" for own in passages]
+    asked = read_question(respelled(shortened(question), texts))
     sources: dict[str, str] = {}
     for passage in passages:
         sources[passage.source] = (
@@ -142,7 +158,7 @@ def _ranks(hits: Sequence[Hit]) -> list[float]:
 
 
 def _compose(
-    asked: Asked, facts: Sequence[Fact], scores: Scores, order: Sequence[int], words: Matcher, most: int
+    asked: Asked, facts: Sequence[Quotable], scores: Scores, order: Sequence[int], words: Matcher, most: int
 ) -> list[Cited]:
     """Return the answer: both of two things, a whole list or section, or the best sentences."""
     best = facts[order[0]]
@@ -163,8 +179,8 @@ def _compose(
 
 
 def _sentences(
-    asked: Asked, ranked: Sequence[Fact], scores: Sequence[float], words: Matcher, most: int
-) -> list[Fact]:
+    asked: Asked, ranked: Sequence[Quotable], scores: Sequence[float], words: Matcher, most: int
+) -> list[Quotable]:
     """Return the best fact, and those that are nearly as good and add to it."""
     best = ranked[0]
     settled = fits_kind(asked, best) == 1.0 and not asked.several
@@ -184,7 +200,7 @@ def _sentences(
     return chosen
 
 
-def _with_kind(asked: Asked, ranked: Sequence[Fact], scores: Sequence[float]) -> list[Fact]:
+def _with_kind(asked: Asked, ranked: Sequence[Quotable], scores: Sequence[float]) -> list[Quotable]:
     """Return what has the kind of thing asked for beside the best fact: of its entry, or together with it."""
     best = ranked[0]
     for fact, score in zip(ranked[1:], scores[1:], strict=True):
@@ -197,7 +213,7 @@ def _with_kind(asked: Asked, ranked: Sequence[Fact], scores: Sequence[float]) ->
     return []
 
 
-def _otherwise(asked: Asked, ranked: Sequence[Fact], scores: Sequence[float]) -> Fact | None:
+def _otherwise(asked: Asked, ranked: Sequence[Quotable], scores: Sequence[float]) -> Quotable | None:
     """Return a fact of another document that says otherwise than the best one."""
     best = ranked[0]
     codes = names_held(asked.codes, best.wider)
@@ -208,7 +224,7 @@ def _otherwise(asked: Asked, ranked: Sequence[Fact], scores: Sequence[float]) ->
     return None
 
 
-def _cause(asked: Asked, best: Fact) -> Cited | None:
+def _cause(asked: Asked, best: Quotable) -> Cited | None:
     """Return all of a short section that gives the cause which was asked for."""
     passage = best.passage
     wanted = asked.form is Form.CAUSE and gives_cause(best) == UNDER_CAUSE
@@ -217,7 +233,7 @@ def _cause(asked: Asked, best: Fact) -> Cited | None:
     return Cited(unwrapped(passage.text), Support(passage, passage.span, 1.0))
 
 
-def _cite(asked: Asked, fact: Fact) -> Cited:
+def _cite(asked: Asked, fact: Quotable) -> Cited:
     """Return a fact as it is shown: with what it hangs on, and the heading without which it says nothing."""
     passage = fact.passage
     text = fact.text
@@ -242,7 +258,7 @@ def _cite(asked: Asked, fact: Fact) -> Cited:
     return Cited(f"{lead}: {text}" if lead else text, Support(passage, span, 1.0))
 
 
-def _lead(asked: Asked, fact: Fact, text: str) -> str:
+def _lead(asked: Asked, fact: Quotable, text: str) -> str:
     """Return the heading without which a quote does not say what it is about, if there is one."""
     if fact.heading or not fact.passage.chunk:
         return ""
@@ -276,7 +292,7 @@ def _behind(passage: Passage, span: Span) -> Span | None:
     return passage.placed(found)
 
 
-def _steps(facts: Sequence[Fact], scores: Scores, words: Matcher) -> Cited | None:
+def _steps(facts: Sequence[Quotable], scores: Scores, words: Matcher) -> Cited | None:
     """Return the whole list of steps, or all of a short section, that the question is about."""
     best: tuple[float, Passage, Span] | None = None
     for fact, score in zip(facts, scores, strict=True):
@@ -302,7 +318,7 @@ def _steps(facts: Sequence[Fact], scores: Scores, words: Matcher) -> Cited | Non
     return Cited(said if ITEM.search(said) else unwrapped(said), Support(passage, passage.placed(span), 1.0))
 
 
-def _under_heading(asked: Asked, best: Fact, words: Matcher) -> Cited | None:
+def _under_heading(asked: Asked, best: Quotable, words: Matcher) -> Cited | None:
     """Return all that stands under a heading which asks, or says, what the question does."""
     passage = best.passage
     if best.row or best.heading or asked.form is Form.POLAR or not words.forms:
@@ -319,9 +335,11 @@ def _under_heading(asked: Asked, best: Fact, words: Matcher) -> Cited | None:
     return Cited("; ".join(items) + ".", Support(passage, passage.placed(Span(0, len(passage.text))), 1.0))
 
 
-def _compared(asked: Asked, facts: Sequence[Fact], order: Sequence[int], words: Matcher) -> list[Fact]:
+def _compared(
+    asked: Asked, facts: Sequence[Quotable], order: Sequence[int], words: Matcher
+) -> list[Quotable]:
     """Return for each of the things that are compared what is said of it; nothing where one is not found."""
-    found: list[Fact] = []
+    found: list[Quotable] = []
     for side, other in zip(asked.sides, reversed(asked.sides), strict=False):
         best = next((facts[place] for place in order if is_of(side, other, facts[place])), None)
         if best is None or any(
@@ -341,7 +359,7 @@ def _compared(asked: Asked, facts: Sequence[Fact], order: Sequence[int], words: 
     return found if len(found) == 2 else []
 
 
-def _contradicts(one: Fact, other: Fact) -> bool:
+def _contradicts(one: Quotable, other: Quotable) -> bool:
     """Tell whether two documents say the same with other numbers: versions of a rule, or a contradiction."""
     if one.passage.source == other.passage.source or one.heading or other.heading:
         return False
@@ -356,7 +374,7 @@ def _contradicts(one: Fact, other: Fact) -> bool:
     return all(numbers) and not numbers[0] & numbers[1] and alike >= _ALIKE_WORDS[_sisters(one, other)]
 
 
-def _sisters(one: Fact, other: Fact) -> bool:
+def _sisters(one: Quotable, other: Quotable) -> bool:
     """Tell whether two documents are versions of one by their titles or names."""
     names = [
         {
@@ -369,7 +387,7 @@ def _sisters(one: Fact, other: Fact) -> bool:
     return 2 * len(names[0] & names[1]) >= max(map(len, names))
 
 
-def _versions(asked: Asked, one: Fact, other: Fact) -> list[Cited]:
+def _versions(asked: Asked, one: Quotable, other: Quotable) -> list[Cited]:
     """Return what is in force and the name of the older document; both where nothing tells which is newer."""
     ages = [_dated(fact.passage) for fact in (one, other)]
     if not all(ages) or ages[0] == ages[1]:
@@ -399,32 +417,49 @@ def _dated(passage: Passage) -> tuple[int, ...]:
     return max(found, default=()) or max(versions, default=()) or max(valid, default=())
 
 
-def _verdict(asked: Asked, fact: Fact, words: Matcher) -> str:
-    """Return yes or no where what was found decides it, in the language of the question."""
+def _verdict(asked: Asked, fact: Quotable, words: Matcher) -> str:
+    """Return yes or no where what was found decides it, in the language of the question; mostly nothing."""
     yes, no = _YES_NO.get(language_of(asked.text), ("Yes", "No"))
-    if re.search(r"\bnot\b|n't\b|\bnever\b|\bnicht\b|\bkein", asked.text.lower()):
+    if _TURNED.search(asked.text.replace("’", "'")):
         return ""
     if fact.row:
         value = fact.text.rstrip(".").rpartition(": ")[2].strip().lower()
-        if asked.amounts:
+        if asked.amounts or _OPPOSITE.search(asked.text):
             return ""
-        if value in ("0", "no", "none", "nein", "false", "-", "–", "sold out"):
-            return no
-        return yes if value in ("yes", "ja", "true", "✓", "x") or re.fullmatch(r"\d[\d,.]*", value) else ""
-    limit = _LIMIT.search(fact.text)
-    if asked.amounts:
-        told = _limited(fact.text[limit.start() :]) if limit else None
-        size = _size(asked.amounts[0])
-        if told and size and told[0] == size[0]:
-            return no if size[1] > told[1] else yes
+        if re.fullmatch(r"\d[\d,.]*", value):  # a number says that there is some, not that it is cheap
+            return (yes if value.strip("0,.") else no) if _HAS.search(asked.text) else ""
+        said = {yes: ("yes", "ja", "true", "✓"), no: ("no", "none", "nein", "false", "sold out")}
+        return next((word for word, cells in said.items() if value in cells), "")
+    if (
+        CELLS in fact.text
+        or _BUT.search(fact.text)
+        or (_PAST.search(fact.text) and not _PAST.search(asked.text))
+    ):
         return ""
-    share = words.share(f"{fact.text} {fact.around}")
     count = denials(fact.text)
+    share = words.share(f"{fact.text} {fact.around}")
+    if asked.amounts:
+        return {True: yes, False: no, None: ""}[
+            None if count or share < _DECIDES / 2 else _within(asked, fact.text)
+        ]
     if count is None or share < _DECIDES or words.share(fact.text) < _DECIDES / 2:
         return ""
     if count % 2:
         return no
     return "" if share < _AFFIRMS or _OPEN.search(fact.text) else yes
+
+
+def _within(asked: Asked, text: str) -> bool | None:
+    """Tell whether the amount of a question is within the limit of a sentence; None if that says nothing."""
+    limit = _LIMIT.search(text)
+    told = _limited(text[limit.start() :]) if limit else None
+    size = _size(asked.amounts[0]) if len(asked.amounts) == 1 else None
+    if not told or not size or told[0] != size[0]:
+        return None
+    if size[1] > told[1]:
+        return False
+    # below a limit one may, but nothing is said to be so much
+    return True if _ALLOWS.search(asked.text) else None
 
 
 def _size(quantity: Quantity) -> tuple[str, float] | None:

@@ -53,7 +53,7 @@ _RANGES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class Quotable:
     """What one can quote: a sentence, an item, a row, or the heading of what follows it."""
 
     passage: Passage
@@ -83,7 +83,7 @@ class Fact:
         return f"{self.term} {self.text}".strip()
 
 
-def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Fact]:
+def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
     """Yield what a passage says."""
     record = _record(passage)
     said = [record] if record else passage.sayings()
@@ -91,7 +91,7 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Fact]:
     fits = {row.span: _fit(asked, row) for row in rows}
     ranged = sum(fit is not None for fit in fits.values()) > 1 and any(fits.values())
     if said and (telling := telling_heading(asked, passage)):
-        yield Fact(passage, passage.placed(said[0].span), telling, "", rank, heading=True)
+        yield Quotable(passage, passage.placed(said[0].span), telling, "", rank, heading=True)
     before, term, first, ended = "", "", "", 0
     for saying in _split(said):
         if not any(map(str.isalnum, saying.text)):
@@ -105,7 +105,7 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Fact]:
             in_range = 0.0 if not ranged else 1.0 if fit else -1.0
             text = f"{row.asked(asked.with_columns)}."
             above = f"{row.caption} {row.group}".strip()
-            yield Fact(passage, passage.placed(saying.span), text, above, rank, row, in_range)
+            yield Quotable(passage, passage.placed(saying.span), text, above, rank, row, in_range)
         else:
             term = _term(saying.text) or term
             mark = ITEM.match(saying.text)
@@ -115,13 +115,13 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Fact]:
             first = (first or saying.text) if _FIELD.fullmatch(saying.text.strip()) else ""
             before = first if first != saying.text and first else before
             own = "" if term and term in saying.text else term
-            yield Fact(passage, passage.placed(span), saying.text[skip:], before, rank, term=own)
+            yield Quotable(passage, passage.placed(span), saying.text[skip:], before, rank, term=own)
         before = saying.text
 
 
-def distinct_facts(facts: Sequence[Fact]) -> list[Fact]:
+def distinct_facts(facts: Sequence[Quotable]) -> list[Quotable]:
     """Return facts without those that a chunk which overlaps has as well."""
-    seen: dict[tuple[str, int, bool], Fact] = {}
+    seen: dict[tuple[str, int, bool], Quotable] = {}
     for fact in facts:
         seen.setdefault((fact.passage.source, fact.span.start, fact.heading), fact)
     return list(seen.values())
@@ -182,15 +182,24 @@ def _range(label: str) -> tuple[float, float, tuple[bool, bool]] | None:
     for pattern, ends in _RANGES:
         if match := pattern.search(label.strip()):
             told = {
-                name: float(value.replace(",", "").rstrip("."))
+                name: number
                 for name, value in match.groupdict().items()
-                if value and value.replace(",", "").rstrip(".").replace(".", "", 1).isdigit()
+                if value and (number := _number(value)) is not None
             }
             low = told.get("low", told.get("least"))
-            if low is None and "high" not in told:
-                continue
+            if (low is None and "high" not in told) or (low or 0) > told.get("high", np.inf):
+                continue  # 2019-03-01 is none
             return (-np.inf if low is None else low), told.get("high", np.inf), ends
     return None
+
+
+def _number(value: str) -> float | None:
+    """Return a number as tables write it: 4,999 and 4.999 are thousands, 2,5 and 2.5 are not."""
+    value = value.rstrip(".,")
+    if re.fullmatch(r"[1-9]\d{0,2}(?:([.,])\d{3})(?:\1\d{3})*", value):
+        return float(re.sub(r"[.,]", "", value))
+    value = value.replace(",", ".") if re.fullmatch(r"\d+,\d{1,2}", value) else value.replace(",", "")
+    return float(value) if re.fullmatch(r"\d+(?:\.\d+)?", value) else None
 
 
 def lists_in(text: str) -> list[Span]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid.generation.asking import Asked, Form
-from hybrid.generation.facts import Fact, section_of, telling_heading
+from hybrid.generation.facts import Quotable, section_of, telling_heading
 from hybrid.generation.matching import Matcher, names_held
 from hybrid.models import Embedder
 from hybrid.text.dates import dates
@@ -40,7 +40,7 @@ _BECAUSE = re.compile(
 
 
 def weigh(
-    asked: Asked, facts: Sequence[Fact], words: Matcher, sources: Mapping[str, str], embedder: Embedder
+    asked: Asked, facts: Sequence[Quotable], words: Matcher, sources: Mapping[str, str], embedder: Embedder
 ) -> tuple[Scores, Scores]:
     """Return for each fact how good an answer it is, and how surely it is about the question."""
     table = _features(asked, facts, words, sources)
@@ -58,7 +58,7 @@ def weigh(
     return cheap + _WEIGHTS[0] * cosines, (_of_document(facts, cosines) + _of_document(facts, covered)) / 2
 
 
-def _features(asked: Asked, facts: Sequence[Fact], words: Matcher, sources: Mapping[str, str]) -> Scores:
+def _features(asked: Asked, facts: Sequence[Quotable], words: Matcher, sources: Mapping[str, str]) -> Scores:
     """Return what speaks for each fact, and against it, a column a reason in the order of the weights."""
     causes = asked.form is Form.CAUSE
     return np.array(
@@ -80,7 +80,7 @@ def _features(asked: Asked, facts: Sequence[Fact], words: Matcher, sources: Mapp
     )
 
 
-def _of_document(facts: Sequence[Fact], values: Scores) -> Scores:
+def _of_document(facts: Sequence[Quotable], values: Scores) -> Scores:
     """Return for each fact the best value in its document: an answer need not repeat the question."""
     best: dict[str, float] = {}
     for fact, value in zip(facts, values, strict=True):
@@ -88,7 +88,7 @@ def _of_document(facts: Sequence[Fact], values: Scores) -> Scores:
     return np.array([best[fact.passage.source] for fact in facts])
 
 
-def fits_kind(asked: Asked, fact: Fact) -> float:
+def fits_kind(asked: Asked, fact: Quotable) -> float:
     """Return how far a fact has the kind of thing that is asked for, from 0 to 1."""
     if asked.wanted is None:
         return 0.0
@@ -97,7 +97,7 @@ def fits_kind(asked: Asked, fact: Fact) -> float:
     return 1.0 if not asked.counted or _counts(asked.counted, fact) else 0.5
 
 
-def _counts(counted: str, fact: Fact) -> bool:
+def _counts(counted: str, fact: Quotable) -> bool:
     """Tell whether a fact has a number of what is counted: in one column, or not far before the word."""
     if fact.row:
         return counted in content_words(f"{fact.text} {fact.above}")
@@ -106,7 +106,7 @@ def _counts(counted: str, fact: Fact) -> bool:
     return any(counted in words[place + 1 : place + 6] for place in numbers)
 
 
-def _named(asked: Asked, facts: Sequence[Fact], sources: Mapping[str, str]) -> Scores:
+def _named(asked: Asked, facts: Sequence[Quotable], sources: Mapping[str, str]) -> Scores:
     """Return minus the share of the names of the question that a fact and what stands above it lack."""
     held = [names_held(asked.names, f"{fact.text} {fact.around} {fact.passage.source}") for fact in facts]
     if asked.form is Form.COMPARISON:
@@ -132,7 +132,7 @@ def _named(asked: Asked, facts: Sequence[Fact], sources: Mapping[str, str]) -> S
     return -np.array(lacking) / total
 
 
-def gives_cause(fact: Fact) -> float:
+def gives_cause(fact: Quotable) -> float:
     """Return what a fact gains where a cause is asked for: it gives one, or stands under such a heading."""
     if fact.heading or fact.row:
         return 0.0
@@ -143,7 +143,7 @@ def gives_cause(fact: Fact) -> float:
     )
 
 
-def _is_aside(fact: Fact, words: Matcher, asked: Asked) -> bool:
+def _is_aside(fact: Quotable, words: Matcher, asked: Asked) -> bool:
     """Tell whether a fact is a short entry, such as "Author: …", that nobody asked for."""
     entry = _ENTRY.fullmatch(fact.text.strip()) if not fact.row else None
     return (
@@ -153,14 +153,14 @@ def _is_aside(fact: Fact, words: Matcher, asked: Asked) -> bool:
     )
 
 
-def is_of_another(fact: Fact, words: Matcher, asked: Asked) -> bool:
+def is_of_another(fact: Quotable, words: Matcher, asked: Asked) -> bool:
     """Tell whether a row is named by nothing of the question, so that it may be that of another thing."""
     if fact.row is None or fact.in_range > 0 or names_held(asked.names, " ".join(fact.row.cells)):
         return False
     return not words.held(f"{' '.join(fact.row.cells)} {fact.row.group}")
 
 
-def is_of(side: str, other: str, fact: Fact) -> bool:
+def is_of(side: str, other: str, fact: Quotable) -> bool:
     """Tell whether a fact is about one of two things, and not only about the other."""
     here = set(content_words(f"{fact.wider} {fact.around} {fact.passage.source}"))
     mine, theirs = set(content_words(side)), set(content_words(other))

@@ -14,7 +14,8 @@ _CODE = r"(?=[\w./-]*\d)(?=[\w./-]*[^\W\d_])\w+(?:[./-]\w+)*|\d+(?:[./-]\d+){2,}
 _VERSION = r"(?:(?<=version )|(?<=release )|(?<=firmware ))\d+(?:\.\d+)*"
 _YEAR = r"(?:19|20)\d\d"
 _NAMED = re.compile(
-    rf"(?<![\w./-])(?:(?P<version>{_VERSION}|v\d+(?:\.\d+)+)|(?P<code>{_CODE})|(?P<year>{_YEAR}))(?!\w|[.,]\d)"
+    rf"(?<![\w./-])(?:(?P<version>{_VERSION}|v\d+(?:\.\d+)+)|(?P<code>{_CODE})|(?P<year>{_YEAR}))"
+    r"(?!\w|[.,]\d)"
 )
 # a quantity, an ordinal, a decade, an age, a word that begins with a number
 _MEASURED = re.compile(

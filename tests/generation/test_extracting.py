@@ -141,6 +141,38 @@ def test_yes_or_no_is_only_said_where_the_sentence_decides_it(sentence, begins):
     assert said("Are dogs allowed in the hall?", hit(sentence, "Rules", "Hall")).startswith(begins)
 
 
+@pytest.mark.parametrize(
+    ("question", "sentence"),
+    [
+        ("Are dogs allowed in the hall?", "Dogs are not allowed except in the hall."),
+        ("Are dogs allowed in the hall?", "Dogs are allowed in the hall, but not in the house."),
+        ("Are dogs allowed in the hall?", "Dogs are allowed in the hall without a lead."),
+        ("Are dogs allowed in the hall?", "It is not uncommon that dogs are allowed in the hall."),
+        ("Are dogs allowed in the hall?", "Some dogs are allowed in the hall."),
+        ("Are dogs allowed in the hall?", "Dogs were allowed in the hall."),
+        ("Are dogs allowed in the hall?", "Are dogs allowed in the hall?"),
+        ("Are dogs allowed in the hall?", "Dogs are allowed in the hall; cats never."),
+        ("Is the hall black or white?", "The hall is black and white."),
+        ("Is smoking allowed in the hall without permission?", "Smoking without permission is not allowed."),
+        ("Is there no fee for the hall?", "There is no fee for the hall."),
+        ("Is the fee for the hall 30 EUR?", "The fee for the hall is at most 50 EUR."),
+        ("Can I book the hall for 3 days?", "The hall may not be booked for up to 5 days."),
+        ("Can I book the hall for 3 days?", "The hall is booked for at most 5 days if it rains."),
+    ],
+)
+def test_what_does_not_decide_is_quoted_without_yes_or_no(question, sentence):
+    assert not said(question, hit(sentence, "Rules", "Hall")).startswith(("Yes", "No"))
+
+
+@pytest.mark.parametrize(
+    ("question", "stock"),
+    [("Is the Lamp Brio black sold out?", "sold out"), ("Is the Lamp Brio black free?", "no")],
+)
+def test_a_cell_decides_no_question_for_its_opposite(question, stock):
+    record = RECORD.replace("stock: 0", f"stock: {stock}")
+    assert not said(question, hit(record, "B-20", source="list.csv#2")).startswith(("Yes", "No"))
+
+
 def test_more_than_a_limit_is_no():
     limit = hit("Working from abroad is allowed for at most 30 days a year.", "Rules", "Work from abroad")
     assert said("Can I work from abroad for two months?", limit).startswith("No: “Working from abroad")

@@ -1,0 +1,51 @@
+"""What a question asks for, also where nobody asks anything."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from hybrid.generation.asking import Form, read_question, shortened
+
+
+@pytest.mark.parametrize(
+    ("question", "form"),
+    [
+        ("Which is heavier, the K100 or the K300?", Form.COMPARISON),
+        ("What are the differences in price between A and B?", Form.COMPARISON),
+        ("How is the filter of the pump carried out?", Form.PROCEDURE),
+        ("Are dogs allowed?", Form.POLAR),
+        ("Why did it fail?", Form.CAUSE),
+        ("港口是什么？", Form.FACT),
+        ("ما هو المنفذ؟", Form.FACT),
+        ("\ud800 \x00", Form.FACT),
+        ("?!", Form.FACT),
+        ("", Form.FACT),
+    ],
+)
+def test_every_question_has_a_form(question, form):
+    assert read_question(question).form is form
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["which er ", "what ", "how is ", "differences in ", "how much does ", "A1-", "1 ", "Ab ", "what is"],
+)
+def test_a_question_of_100_kb_is_read_at_once(part):
+    began = time.perf_counter()
+    asked = read_question(part * (100_000 // len(part)))
+    assert len(asked.text) == 2_000
+    assert time.perf_counter() - began < 0.5
+
+
+def test_two_questions_in_one_are_several():
+    assert read_question("What is the port? Who set it?").several
+    assert not read_question("What is the port?").several
+
+
+def test_of_a_very_long_question_beginning_and_end_are_read():
+    long = f"What is the port? {'x ' * 50_000} Who set it?"
+    assert shortened(long).startswith("What is the port?")
+    assert shortened(long).endswith("Who set it?")
+    assert shortened("What is the port?") == "What is the port?"

@@ -1,0 +1,46 @@
+"""What a passage says: rows and the ranges that an amount falls into."""
+
+from __future__ import annotations
+
+import pytest
+
+from hybrid.generation.asking import read_question
+from hybrid.generation.facts import facts_of, lists_in
+from hybrid.generation.prompts import passage_of
+from hybrid.types import Chunk, Hit
+
+
+def in_ranges(question, *labels):
+    text = "\n".join(["Amount | Notice", *(f"{label} | {n} weeks" for n, label in enumerate(labels, 1))])
+    chunk = Chunk("a.md", 0, 0, len(text), text, ("Rules",), columns=("Amount", "Notice"))
+    facts = facts_of(read_question(question), passage_of(1, Hit(chunk, 1.0)), 1.0)
+    return [fact.text for fact in facts if fact.in_range > 0]
+
+
+@pytest.mark.parametrize(
+    ("question", "labels", "place"),
+    [
+        ("What notice for 2000 EUR?", ("1–999", "1.000–4.999", "5.000–9.999"), 2),
+        ("What notice for 2000 EUR?", ("1-999", "1,000-4,999", "from 5,000"), 2),
+        ("What notice for 3 kg?", ("0,5–2,5", "2,6–4,5", "≥ 5"), 2),
+        ("What notice for 3 kg?", ("0.5-2.5", "2.6-4.5", "more than 5"), 2),
+        ("What notice for 10 kg?", ("5-9", "≥ 10"), 2),
+        ("What notice for 5 kg?", ("below 5", "from 5"), 2),
+        ("What notice for 2500 EUR?", ("2019-03-01", "2000-3000", "3001-4000"), 2),
+    ],
+)
+def test_an_amount_falls_into_one_range(question, labels, place):
+    found = in_ranges(question, *labels)
+    assert len(found) == 1
+    assert f"{place} weeks" in found[0]
+
+
+def test_an_amount_falls_into_no_date():
+    assert in_ranges("What notice for 2 kg?", "2019-03-01", "2018-12-01") == []
+
+
+def test_what_is_indented_goes_on_an_item():
+    text = "Do:\n1. Open it.\n   With care.\n2. Close it.\nThen rest."
+    (span,) = lists_in(text)
+    assert text[span.start : span.end].startswith("1. Open")
+    assert text[span.start : span.end].endswith("Close it.")
