@@ -10,7 +10,7 @@ from hybrid.generation.prompts import Passage
 from hybrid.text.rows import TableRow
 from hybrid.text.sentences import sentence_spans
 from hybrid.text.words import content_words, share_supported
-from hybrid.types import Citation, Span
+from hybrid.types import Answer, Citation, Span
 
 # some models write 【1】, or 【1†source】
 _MARKER = re.compile(r"\s*[\[【]\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\s*(?:†[^】\n]{0,80})?[\]】]")
@@ -207,3 +207,23 @@ def settled_part(text: str) -> str:
     end = spans[-2].start
     marker = _MARKER.match(text, end)
     return text[: marker.end() if marker else end].rstrip()
+
+
+_OLDER = re.compile(r"\(Older: [^\n]*?\.\)")
+_VERDICT = re.compile(r"^(?:Yes|No|Ja|Nein): (?=“)")
+
+
+def only_quoted(answer: Answer) -> str:
+    """Return the text of an extractive answer with blanks in the place of what the reader said itself.
+
+    These are headings before a quote, or as the answer, yes and no, and the name of an older document.
+    """
+    text = _VERDICT.sub(_blanked, _OLDER.sub(_blanked, answer.text))
+    headings = {name for hit in answer.hits for name in (hit.chunk.source, *hit.chunk.headings)}
+    for name in sorted(filter(None, headings), key=len, reverse=True):
+        text = re.sub(rf"(?:(?<=\] )|(?<=“)|^){re.escape(name)}(?:: |(?= \[\d+\]))", _blanked, text)
+    return text.replace("“", " ").replace("”", " ")
+
+
+def _blanked(match: re.Match[str]) -> str:
+    return " " * len(match.group())

@@ -13,6 +13,7 @@ import numpy as np
 
 from hybrid.config import Settings
 from hybrid.errors import ModelError
+from hybrid.generation.citations import only_quoted, without_markers
 from hybrid.grounding.calibration import (
     CALIBRATION,
     UNCALIBRATED,
@@ -362,7 +363,11 @@ class Grounder:
             beside = evidence.beside and placed(evidence.beside)
             return dataclasses.replace(evidence, spans=spans, beside=beside)
 
-        found = self.ground(answer.text, [passage.text for passage in read]).verdicts
+        # what the extractive reader puts before a quote stands above it, not in the passage
+        said = only_quoted(answer) if answer.reader == "extractive" else answer.text
+        if not any(map(str.isalnum, without_markers(said))):
+            return Grounding(())
+        found = self.ground(said, [passage.text for passage in read]).verdicts
         return Grounding(
             tuple(dataclasses.replace(own, evidence=own.evidence and placed(own.evidence)) for own in found)
         )

@@ -6,11 +6,11 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from hybrid.generation.citations import join_cited, stretch_of
+from hybrid.generation.citations import join_cited, only_quoted, stretch_of
 from hybrid.generation.extracting import extract
 from hybrid.generation.prompts import passage_of
 from hybrid.testing import HashEmbedder
-from hybrid.types import Chunk, Hit
+from hybrid.types import Answer, Arm, Chunk, Hit
 
 PORTS = (
     "The server is configured in a file. port sets the port that the server listens on. "
@@ -305,3 +305,20 @@ def test_the_default_of_an_entry_is_said_rather_than_what_the_entry_is():
     )
     found = said("How long does a session wait for a lock by default?", hit(text, "Manual", "Locks"))
     assert found.startswith("wait_limit (integer): The default is 30 seconds. [1]")
+
+
+@pytest.mark.parametrize(
+    ("text", "quoted"),
+    [
+        ("No: “L20 manual: Never use vinegar.” [1]", "Never use vinegar. [1]"),
+        ("2.4.0 (3 May 2026): New: a timer. [1]", "New: a timer. [1]"),
+        ("2.4.0 (3 May 2026) [1]", "[1]"),
+        ("Up to 25 items. [1] (Older: Lending 2022.) [2]", "Up to 25 items. [1] [2]"),
+        ("Use it: never boil it. [1]", "Use it: never boil it. [1]"),
+    ],
+)
+def test_what_the_reader_said_itself_is_no_quote(text, quoted):
+    hits = (hit("Never use vinegar.", "L20 manual", "2.4.0 (3 May 2026)"),)
+    bare = only_quoted(Answer("?", text, Arm.RAG, "extractive", hits=hits))
+    assert len(bare) == len(text)
+    assert " ".join(bare.split()).replace(" [", "[").replace("[", " [").strip() == quoted
