@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from hybrid.text.dates import MONTHS
+from hybrid.text.identifiers import QUARTER, QUARTERS
 from hybrid.text.numbers import SMALL_NUMBERS, Quantity, quantities
 from hybrid.text.words import content_words, language_of, stem, word_set
 from hybrid.types import Span
@@ -162,8 +163,6 @@ _CODE = (
 _VERSION = r"(?:(?<=version )|(?<=firmware )|(?<=release )|(?<=v))\d+(?:\.\d+)+"
 _YEAR = r"\b(?:19|20)\d\d\b(?!\s?(?i:pieces|units|eur|€|\$))"
 _NAMED = re.compile(rf"(?<![\w.])(?:(?P<code>{_CODE}|{_VERSION})|(?P<year>{_YEAR}))(?!\w)")
-_QUARTERS = ("first", "second", "third", "fourth")
-_QUARTER = re.compile(rf"\b({'|'.join(_QUARTERS)}) quarter\b")
 _THING = re.compile(r"\b(?:which|what) ([^\W\d_]{4,})\b")
 # A number behind one of these names a thing.
 _NUMBERED = re.compile(
@@ -252,7 +251,7 @@ def read_question(question: str) -> Asked:
     form = Form(next(name for name, text in found.groupdict().items() if text)) if found else Form.FACT
     wanted = next((kind for asks, kind in _ASKS if asks.search(lowered)), None)
     counted = _COUNTED.search(lowered)
-    codes = [f"Q{_QUARTERS.index(m[1]) + 1}" for m in _QUARTER.finditer(lowered)]
+    codes = [f"Q{QUARTERS.index(m[1]) + 1}" for m in QUARTER.finditer(lowered)]
     codes += _NUMBERED.findall(question)
     codes += [m.group() for m in _NAMED.finditer(question) if not _MEASURED.fullmatch(m.group()) or m["year"]]
     # in German every noun has a capital
@@ -303,7 +302,7 @@ _SIDES = (
 
 def _words(question: str, codes: Sequence[str]) -> tuple[str, ...]:
     """Return the stems of a question without its codes, which are looked for as a whole."""
-    bare = _QUARTER.sub(" ", question) if any(code not in question for code in codes) else question
+    bare = QUARTER.sub(" ", question) if any(code not in question for code in codes) else question
     for code in codes:
         bare = bare.replace(code, " ")
     found = [word for word in content_words(bare) if word not in _EMPTY] or content_words(question)

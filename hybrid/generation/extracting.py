@@ -23,6 +23,7 @@ from hybrid.generation.facts import (
 )
 from hybrid.generation.matching import Matcher, matcher, names_held, respelled
 from hybrid.generation.prompts import Passage
+from hybrid.generation.ranking import ranks
 from hybrid.generation.weighing import (
     BELOW_HEADING,
     UNDER_CAUSE,
@@ -121,7 +122,7 @@ def extract(
         )
     facts = [
         fact
-        for rank, passage in zip(_ranks(hits), passages, strict=True)
+        for rank, passage in zip(ranks(hits), passages, strict=True)
         for fact in facts_of(asked, passage, rank)
     ]
     facts = distinct_facts(facts)
@@ -130,9 +131,14 @@ def extract(
     words = matcher(asked.words, [fact.wider for fact in facts])
     scores, relevances = weigh(asked, facts, words, sources, embedder)
     order = [int(place) for place in np.argsort(-scores, kind="stable")]
-    chosen = _compose(asked, facts, scores, order, words, sentences)
+    both = _compared(asked, facts, order, words)
+    chosen = (
+        [_cite(asked, fact) for fact in both]
+        if both
+        else _compose(asked, facts, scores, order, words, sentences)
+    )
     best = facts[order[0]]
-    both = _compared(asked, facts, order, words) if asked.form is Form.COMPARISON else []
+    both = both if asked.form is Form.COMPARISON else []
     about = " ".join(sources.values()) if both else sources[best.passage.source]
     uncounted = _UNCOUNTED * (bool(asked.counted) and fits_kind(asked, best) < BELOW_HEADING)
     uncounted += _UNCOUNTED * is_of_another(best, words, asked)
@@ -151,26 +157,18 @@ def _unheld(asked: Asked, document: str) -> float:
     return min(sum(_CODE_UNHELD if name in asked.codes else _NAME_UNHELD for name in lacking), _CODE_UNHELD)
 
 
-def _ranks(hits: Sequence[Hit]) -> list[float]:
-    """Return the score of each hit as a share of the best one."""
-    best = max((hit.score for hit in hits), default=0.0)
-    return [hit.score / best if best > 0 else 0.0 for hit in hits]
-
-
 def _compose(
     asked: Asked, facts: Sequence[Quotable], scores: Scores, order: Sequence[int], words: Matcher, most: int
 ) -> list[Cited]:
-    """Return the answer: both of two things, a whole list or section, or the best sentences."""
+    """Return the answer: a whole list or section, or the best sentences."""
     best = facts[order[0]]
-    if both := _compared(asked, facts, order, words):
-        return [_cite(asked, fact) for fact in both]
     if asked.form is Form.PROCEDURE and (steps := _steps(facts, scores, words)):
         return [steps]
     if whole := _under_heading(asked, best, words) or _cause(asked, best):
         return [whole]
-    ranked = [facts[place] for place in order]
-    chosen = _sentences(asked, ranked, [float(scores[place]) for place in order], words, most)
-    if len(chosen) == 1 and (other := _otherwise(asked, ranked, [float(scores[place]) for place in order])):
+    ranked, sorted_scores = [facts[place] for place in order], [float(scores[place]) for place in order]
+    chosen = _sentences(asked, ranked, sorted_scores, words, most)
+    if len(chosen) == 1 and (other := _otherwise(asked, ranked, sorted_scores)):
         return _versions(asked, best, other)
     cited = [_cite(asked, fact) for fact in chosen]
     if asked.form is Form.POLAR and (verdict := _verdict(asked, best, words)):

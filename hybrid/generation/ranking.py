@@ -135,7 +135,7 @@ def _windows(
     scores = cosines + _WORDS * words
     windows: list[_Window] = []
     begun = 0
-    for hit, rank, own in zip(hits, _ranks(hits), parts, strict=True):
+    for hit, rank, own in zip(hits, ranks(hits), parts, strict=True):
         scored = scores[begun : begun + len(own)]
         begun += len(own)
         if own:
@@ -202,7 +202,7 @@ def _relevance(cosines: Vectors, words: Vectors) -> float:
     return float(np.clip((cosines.max() + words.max()) / 2, 0.0, 1.0))
 
 
-def _ranks(hits: Sequence[Hit]) -> list[float]:
+def ranks(hits: Sequence[Hit]) -> list[float]:
     """Return the score of each hit as a share of the best one."""
     best = max((hit.score for hit in hits), default=0.0)
     return [hit.score / best if best > 0 else 0.0 for hit in hits]

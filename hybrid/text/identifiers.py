@@ -22,8 +22,8 @@ _MEASURED = re.compile(
     r"\d+(?:st|nd|rd|th|s|[a-z]{1,3})?|\d+(?:\.\d+)?-?[a-z]{2,}(?:-[a-z]+)*|\d+(?:[.,]\d+)?%?"
 )
 _V = re.compile(r"^v(?=[\d.]+$)")
-_QUARTERS = ("first", "second", "third", "fourth")
-_QUARTER = re.compile(rf"\b({'|'.join(_QUARTERS)}) quarter\b")
+QUARTERS = ("first", "second", "third", "fourth")
+QUARTER = re.compile(rf"\b({'|'.join(QUARTERS)}) quarter\b")
 
 
 def identifiers(text: str) -> tuple[str, ...]:
@@ -32,7 +32,7 @@ def identifiers(text: str) -> tuple[str, ...]:
     The second quarter is ``q2``. A quantity such as ``40mm`` or ``3rd`` names nothing.
     """
     told = _told(text)
-    found = [f"q{_QUARTERS.index(match[1]) + 1}" for match in _QUARTER.finditer(told)]
+    found = [f"q{QUARTERS.index(match[1]) + 1}" for match in QUARTER.finditer(told)]
     for match in _NAMED.finditer(told):
         name = match.group()
         # a bare number is a version where it is called so
@@ -61,7 +61,7 @@ def _told(text: str) -> str:
 @lru_cache(maxsize=1 << 10)
 def _pattern(name: str) -> re.Pattern[str]:
     if re.fullmatch(r"q[1-4]", name):
-        quarter = f"(?:{name}|{_QUARTERS[int(name[1]) - 1]} quarter)"
+        quarter = f"(?:{name}|{QUARTERS[int(name[1]) - 1]} quarter)"
         return re.compile(rf"(?<!\w){quarter}(?!\w)")
     if re.fullmatch(_YEAR, name):  # also of a fiscal year, a date and the name of a file
         return re.compile(rf"(?<![\d.,]){name}(?![\d]|[.,]\d)")
