@@ -29,8 +29,9 @@ def _modules():
     root = Path(hybrid.__file__).parent
     paths = (path.relative_to(root).with_suffix("") for path in root.rglob("*.py"))
     names = {".".join(("hybrid", *path.parts)).removesuffix(".__init__") for path in paths}
-    # an extra, which the test extra brings along
-    left_out = () if importlib.util.find_spec("langchain_core") else ("hybrid.langchain",)
+    # extras, which the test extra brings along
+    extras = {"hybrid.langchain": "langchain_core", "hybrid.serving": "fastapi"}
+    left_out = tuple(room for room, package in extras.items() if importlib.util.find_spec(package) is None)
     return sorted(name for name in names if not name.endswith("__main__") and not name.startswith(left_out))
 
 
