@@ -200,7 +200,7 @@ class TextBuilder:
             pages=tuple(min(page, self._length) for page in self._pages),
             metadata=plain_metadata(metadata or {}),
             principals=principals,
-            left_out=tuple(self._left_out.values()),
+            left_out=tuple(part.among(len(self._pages)) for part in self._left_out.values()),
         )
 
     def _append(self, text: str) -> int:

@@ -69,7 +69,7 @@ class _Deck:
         """Append the title of a slide, its shapes from back to front, its notes, and what its layout says."""
         self._slides += 1
         self._builder.start_page()
-        root = self._package.root(name, "slides")
+        root = self._package.root(name, "page")
         if root is None:
             return
         if value(root, "show") in ("0", "false"):

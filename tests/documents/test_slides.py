@@ -251,7 +251,7 @@ def test_what_is_missing_is_told_and_the_rest_stays(read_one, deck, slide):
     assert {one.kind for one in document.left_out if one.lost} == {
         "charts that cannot be read",
         "notes that cannot be read",
-        "slides that cannot be read",
+        "page that cannot be read",
     }
 
 
