@@ -52,7 +52,11 @@ def show(
 def described(parts: Sequence[LeftOut]) -> str:
     """Return what was left out on one line: how often of each kind, how long, and whether it is lost."""
     return "; ".join(
-        (f"{part.count:,} of {part.of:,} pages {part.kind[5:]}" if part.of else f"{part.count:,} x {part.kind}")
+        (
+            f"{part.count:,} of {part.of:,} pages {part.kind[5:]}"
+            if part.of
+            else f"{part.count:,} x {part.kind}"
+        )
         + (f" ({part.characters:,} characters)" if part.characters else "")
         + (", lost" if part.lost else "")
         for part in sorted(parts, key=lambda part: not part.lost)
