@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 from hybrid.adaptation.gate import budget_of
 from hybrid.adaptation.serving import arm_adapters
 from hybrid.adaptation.store import AdapterStore
-from hybrid.arms import ArmAdapters, ArmSpec, DomainArm, DomainArms, OwnModels, parse_arm, parse_arms
+from hybrid.arms import (
+    ArmAdapters,
+    ArmSpec,
+    DomainArm,
+    DomainArms,
+    OwnModels,
+    identity_digest,
+    parse_arm,
+    parse_arms,
+)
 from hybrid.config import Rewriting, Settings, load_settings
 from hybrid.documents.principals import Principals
 from hybrid.documents.uploads import drop_upload, keep_upload
@@ -256,6 +265,13 @@ class Assistant:
         meant = self.standalone(question, history)
         (answer,) = self.ask_all([meant], arm=arm, where=where, as_user=as_user)
         return understood(answer, question, meant)
+
+    def identity(self, answer: Answer) -> str:
+        """Return a digest of all that decides the answers of the arm that gave one: models, index, prompts.
+
+        Empty where no arm was asked, as for a greeting.
+        """
+        return identity_digest(self._serving(answer.variant).identity) if answer.variant else ""
 
     def standalone(self, question: str, history: Sequence[Message]) -> str:
         """Return what a question asks when nobody has heard the turns before it, the oldest first.

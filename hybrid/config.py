@@ -215,6 +215,13 @@ class ConversationSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class FeedbackSettings:
+    """How many days the server keeps questions and answers, with the votes on them; 0 keeps none."""
+
+    keep_days: Annotated[int, Ge(0)] = 30
+
+
+@dataclass(frozen=True, slots=True)
 class DecisionSettings:
     """How arms are compared: ``margin`` is how much worse is still as good, as a share of the score.
 
@@ -256,6 +263,7 @@ class Settings:
     adaptation: AdaptationSettings = field(default_factory=AdaptationSettings)
     grounding: GroundingSettings = field(default_factory=GroundingSettings)
     conversation: ConversationSettings = field(default_factory=ConversationSettings)
+    feedback: FeedbackSettings = field(default_factory=FeedbackSettings)
     decision: DecisionSettings = field(default_factory=DecisionSettings)
     prices: PriceSettings = field(default_factory=PriceSettings)
 
