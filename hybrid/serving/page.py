@@ -190,11 +190,17 @@ async def take_upload(
     if request.headers.get("content-type") != "application/octet-stream":
         raise Refusal(415, "a file is sent as application/octet-stream", param="content-type")
     own = await run_in_threadpool(_assistant, request, domain)
-    with _one_of(_uploading, 0.0, "another file is being taken in"):
+    if not _uploading.acquire(blocking=False):
+        raise Overloaded("another file is being taken in", retry_after=5)
+    try:
         async with asyncio.timeout(_SECONDS_TO_SEND):
             data = await request.body()
         lines = _taken(own, name, data, as_user)
         first = await anext(lines)
+    except TimeoutError as error:
+        raise Refusal(408, f"the file did not come within {_SECONDS_TO_SEND} s") from error
+    finally:
+        _uploading.release()
     return StreamingResponse(_after(first, lines), media_type="application/x-ndjson")
 
 
