@@ -1,17 +1,15 @@
-"""The page, and what it asks for beside an answer: places in documents, uploads, what a domain is and holds."""
+"""The page, and what it asks for beside answers: places in documents, uploads, what a domain holds."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
-import dataclasses
 import hashlib
 import json
 import re
 import threading
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,9 +22,10 @@ from hybrid.decision.adopted import experiment
 from hybrid.documents import supported_suffixes
 from hybrid.documents.pages import page_image
 from hybrid.documents.uploads import file_of
-from hybrid.errors import HybridError, UsageError
+from hybrid.errors import HybridError
 from hybrid.index import is_restricted
 from hybrid.index.sync import Stage
+from hybrid.ingestion import IngestReport
 from hybrid.serving.access import AsUser
 from hybrid.serving.errors import Refusal, told
 from hybrid.serving.protocol import Overloaded
@@ -39,6 +38,7 @@ FILES = Path(__file__).with_name("page")
 _TITLES, _SHELF = 500, 12
 _LONGEST_STRETCH, _AROUND = 20_000, 1_200
 _SECONDS_TO_SEND = 300
+_PATIENCE = 5.0
 _STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 # What costs much is done a few at a time, whoever asks.
 _drawing = threading.Semaphore(2)
@@ -73,14 +73,16 @@ def list_domains(request: Request, as_user: AsUser) -> dict[str, Any]:
 def show_domain(domain: str, request: Request, as_user: AsUser) -> dict[str, Any]:
     """Say what a domain holds, what could not be read, and which files may be added."""
     own = _assistant(request, domain)
-    status, counts = own.status(), own.status().manifest.counts
+    status = own.status()
+    counts = status.manifest.counts
     return {
         "domain": domain,
         "documents": counts.documents,
         "chunks": counts.chunks,
         "embedder": status.manifest.embedder.name,
         "generation": status.manifest.generation,
-        "stale": status.stale and {key: getattr(status.stale, key) for key in ("added", "changed", "removed")},
+        "stale": status.stale
+        and {key: getattr(status.stale, key) for key in ("added", "changed", "removed")},
         # the name of a file may say too much to who may not read it
         "rejected": [] if is_restricted(own.folder) else plain(status.rejected[:_TITLES]),
         "titles": _titles(own, as_user)[:_TITLES],
@@ -173,8 +175,12 @@ def show_page(
     path = _pdf(own, document)
     if path is None or page > len(document.pages):
         raise Refusal(404, "there is no picture of that page", code="not_found")
-    with _one_of(_drawing, 5.0, "pictures of pages are being drawn for others"):
+    if not _drawing.acquire(timeout=_PATIENCE):
+        raise Overloaded("pictures of pages are being drawn for others", retry_after=5)
+    try:
         image = page_image(path, page, _marked(document, start, end), own.settings.documents)
+    finally:
+        _drawing.release()
     return Response(image, media_type="image/png")
 
 
@@ -195,32 +201,39 @@ async def take_upload(
     try:
         async with asyncio.timeout(_SECONDS_TO_SEND):
             data = await request.body()
-        lines = _taken(own, name, data, as_user)
-        first = await anext(lines)
-    except TimeoutError as error:
-        raise Refusal(408, f"the file did not come within {_SECONDS_TO_SEND} s") from error
-    finally:
+    except BaseException as error:
         _uploading.release()
-    return StreamingResponse(_after(first, lines), media_type="application/x-ndjson")
+        if isinstance(error, TimeoutError):
+            raise Refusal(408, f"the file did not come within {_SECONDS_TO_SEND} s") from error
+        raise
+    lines = _taken(own, name, data, as_user)
+    # what is refused at once is refused by the status
+    return StreamingResponse(_after(await anext(lines), lines), media_type="application/x-ndjson")
 
 
 async def _taken(
     own: Assistant, name: str, data: bytes, as_user: tuple[str, ...] | None
 ) -> AsyncIterator[dict[str, Any]]:
-    """Yield how far the indexing of a file is, and at last what became of it; a refusal comes first or last."""
+    """Yield how far a file is on its way into the index, and at last what became of it."""
     lines: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
     loop = asyncio.get_running_loop()
 
     def progress(stage: Stage, done: int, total: int) -> None:
         loop.call_soon_threadsafe(lines.put_nowait, {"stage": stage, "done": done, "total": total})
 
-    work = asyncio.ensure_future(
-        run_in_threadpool(own.upload, name, data, as_user=as_user, progress=progress)
-    )
-    work.add_done_callback(lambda _: lines.put_nowait(None))
+    def work() -> IngestReport:
+        try:
+            return own.upload(name, data, as_user=as_user, progress=progress)
+        finally:
+            _uploading.release()
+            loop.call_soon_threadsafe(lines.put_nowait, None)
+
+    working = asyncio.ensure_future(run_in_threadpool(work))
+    # it goes on when nobody listens any more, and nobody is told then that it failed
+    working.add_done_callback(lambda done: done.cancelled() or done.exception())
     while (line := await lines.get()) is not None:
         yield line
-    report = await work
+    report = await working
     characters = sum(report.characters[source] for source in (*report.plan.added, *report.plan.changed))
     yield {"characters": characters, "seconds": report.seconds}
 
@@ -232,17 +245,6 @@ async def _after(first: dict[str, Any], others: AsyncIterator[dict[str, Any]]) -
             yield json.dumps(line) + "\n"
     except HybridError as error:  # the status is sent already
         yield json.dumps(told(error)[1]) + "\n"
-
-
-@contextmanager
-def _one_of(places: threading.Semaphore, seconds: float, why: str) -> Iterator[None]:
-    """Hold one of a few places."""
-    if not places.acquire(timeout=seconds) if seconds else not places.acquire(blocking=False):
-        raise Overloaded(why, retry_after=5)
-    try:
-        yield
-    finally:
-        places.release()
 
 
 def _assistant(request: Request, domain: str) -> Assistant:
