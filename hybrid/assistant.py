@@ -23,7 +23,7 @@ from hybrid.arms import (
 )
 from hybrid.config import Rewriting, Settings, load_settings
 from hybrid.documents.principals import Principals
-from hybrid.errors import IndexError_, UsageError
+from hybrid.errors import AdapterError, IndexError_, UsageError
 from hybrid.files import folder_lock, is_name
 from hybrid.generation.prompts import load_followup_prompt
 from hybrid.generation.talk import Shelf, hear, reply
@@ -168,6 +168,11 @@ class Assistant:
 
         rests_on = self._chooser.experiment or experiment(self.folder)
         return arm_costs(self.folder, rests_on, self.settings.prices) if rests_on else {}
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """Return the arms that can answer now: each has the index and the adapter that it needs."""
+        return tuple(arm for arm in Arm if self._serves(arm))
 
     def index(
         self,
@@ -681,6 +686,12 @@ class Assistant:
 
     def _serving(self, arm: Arm | str | None) -> DomainArm:
         return self._arms.serving(self._spec(arm))
+
+    def _serves(self, arm: Arm) -> bool:
+        try:
+            return bool(self._serving(arm))
+        except (AdapterError, IndexError_):
+            return False
 
     def _spec(self, arm: Arm | str | None) -> ArmSpec:
         decided = self.decided if arm is None else None
