@@ -20,6 +20,7 @@ from scipy import special
 
 from hybrid.assistant import Assistant
 from hybrid.clustered import Clustered
+from hybrid.config import Settings
 from hybrid.decision.adopted import usable
 from hybrid.decision.sequential import LookPlan, plan_looks
 from hybrid.decision.wording import interval_text, points
@@ -82,7 +83,12 @@ class TrafficSplit:
     @property
     def looks(self) -> LookPlan:
         """Return after how many conversations it is looked at, and what each look may spend on one side."""
-        return plan_looks([f"{n:07d}" for n in range(self.planned)], level=self.level / 2, seed=0)
+        return _looks(self.planned, self.level / 2)
+
+
+@functools.lru_cache(maxsize=16)
+def _looks(conversations: int, level: float) -> LookPlan:
+    return plan_looks([f"{n:07d}" for n in range(conversations)], level=level, seed=0)
 
 
 def start_split(
@@ -157,19 +163,20 @@ def read_split(assistant: Assistant) -> TrafficSplit | None:
         state = path.stat()
     except FileNotFoundError:
         return None
-    split = _read(path, state.st_mtime_ns, state.st_size, state.st_ino)
-    usable(path, split.arm, assistant.settings)
-    return split
+    return _read(path, assistant.settings, state.st_mtime_ns, state.st_size, state.st_ino)
 
 
 @functools.lru_cache(maxsize=64)
-def _read(path: Path, *_: int) -> TrafficSplit:
+def _read(path: Path, settings: Settings, *_: int) -> TrafficSplit:
     """Read a file once as long as it is the same: every question asks for it."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UsageError(f"{path} is no JSON", hint=_HINT) from error
-    return checked(TrafficSplit, of_schema(content, _SCHEMA, str(path), hint=_HINT), str(path), hint=_HINT)
+    values = of_schema(content, _SCHEMA, str(path), hint=_HINT)
+    split = checked(TrafficSplit, values, str(path), hint=_HINT)
+    usable(path, split.arm, settings)
+    return split
 
 
 @dataclass(frozen=True, slots=True)

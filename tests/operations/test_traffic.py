@@ -1,4 +1,4 @@
-"""A share of traffic: sticky, of the right size, in one arm; false alarms over looks stay below their level."""
+"""A share of traffic: sticky, of the right size, in one arm; false alarms stay below their level."""
 
 import dataclasses
 import json
