@@ -11,10 +11,20 @@ from typing import TYPE_CHECKING
 from hybrid.adaptation.gate import budget_of
 from hybrid.adaptation.serving import arm_adapters
 from hybrid.adaptation.store import AdapterStore
-from hybrid.arms import ArmAdapters, ArmSpec, DomainArm, DomainArms, OwnModels, parse_arm, parse_arms
+from hybrid.arms import (
+    ArmAdapters,
+    ArmSpec,
+    DomainArm,
+    DomainArms,
+    OwnModels,
+    identity_digest,
+    parse_arm,
+    parse_arms,
+)
 from hybrid.config import Rewriting, Settings, load_settings
 from hybrid.documents.principals import Principals
-from hybrid.errors import IndexError_, UsageError
+from hybrid.documents.uploads import drop_upload, keep_upload
+from hybrid.errors import AdapterError, IndexError_, UsageError
 from hybrid.files import folder_lock, is_name
 from hybrid.generation.prompts import load_followup_prompt
 from hybrid.generation.talk import Shelf, hear, reply
@@ -163,6 +173,11 @@ class Assistant:
         rests_on = self._chooser.experiment or experiment(self.folder)
         return arm_costs(self.folder, rests_on, self.settings.prices) if rests_on else {}
 
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """Return the arms that can answer now: each has the index and the adapter that it needs."""
+        return tuple(arm for arm in Arm if self._serves(arm))
+
     def index(
         self,
         folder: str | Path,
@@ -259,6 +274,13 @@ class Assistant:
             meant = self.standalone(question, history)
             (answer,) = self.ask_all([meant], arm=arm, where=where, as_user=as_user)
             return understood(answer, question, meant)
+
+    def identity(self, answer: Answer) -> str:
+        """Return a digest of all that decides the answers of the arm that gave one: models, index, prompts.
+
+        Empty where no arm was asked, as for a greeting.
+        """
+        return identity_digest(self._serving(answer.variant).identity) if answer.variant else ""
 
     def standalone(self, question: str, history: Sequence[Message]) -> str:
         """Return what a question asks when nobody has heard the turns before it, the oldest first.
@@ -676,8 +698,43 @@ class Assistant:
         """
         return self._ingestor.update(documents, removed=removed)
 
+    def upload(
+        self,
+        name: str,
+        data: bytes,
+        *,
+        as_user: str | Sequence[str] | None = None,
+        progress: Progress | None = None,
+    ) -> IngestReport:
+        """Keep a file beside the index and take it in; it stays whatever ``index`` makes of the folder.
+
+        Args:
+            name: of the file, with the suffix of a reader and no folder.
+            data: what is in it.
+            as_user: as in ``search``; where documents say who may read them, only this user may read it.
+            progress: told how far each stage is.
+
+        Raises:
+            UsageError: a name or a size that is not taken, another file of that name, or one that no reader
+                can read.
+            IndexLocked: another process is writing the domain; the file is kept for the next update.
+        """
+        self.require_user(as_user)
+        user = (principals_of(as_user) or ())[:1] if is_restricted(self.folder) else None
+        most = self.settings.documents.max_megabytes
+        kept = keep_upload(self.folder, name, data, most=most, readers=user)
+        report = self._ingestor.take_uploads(progress=progress)
+        if kept.source not in report.characters:
+            drop_upload(self.folder, kept.source)
+            why = next((one.reason for one in report.rejected if one.source == kept.source), "it is empty")
+            raise UsageError(f"{name} is not indexed: {why}", hint="mend the file and upload it again")
+        return report
+
     def remove(self, patterns: Sequence[str]) -> Manifest:
-        """Take documents out of the index, by source or pattern; files come back with the next ``index``."""
+        """Take documents out of the index, by source or pattern; files come back with the next ``index``.
+
+        Those that were uploaded do not.
+        """
         return self._ingestor.remove(patterns)
 
     def rollback(self) -> Manifest:
@@ -695,6 +752,12 @@ class Assistant:
 
     def _serving(self, arm: Arm | str | None) -> DomainArm:
         return self._arms.serving(self._spec(arm))
+
+    def _serves(self, arm: Arm) -> bool:
+        try:
+            return bool(self._serving(arm))
+        except (AdapterError, IndexError_):
+            return False
 
     def _spec(self, arm: Arm | str | None) -> ArmSpec:
         decided = self.decided if arm is None else None
