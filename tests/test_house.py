@@ -28,9 +28,7 @@ AT_MOST = {
 _SLACK = {"lines": 250, "lines of the command": 60, "lines of the report": 60}
 _LONGEST_LINE = 110
 # asked for from outside of the package: by users, by torch, by markdown-it
-_ASKED_OUTSIDE = frozenset(
-    {"reset_parameters", "validateLink", "normalizeLinkText"}
-)
+_ASKED_OUTSIDE = frozenset({"reset_parameters", "validateLink", "normalizeLinkText"})
 # their merges come with the issues that rewrite them; a name that is said twice only there may wait for these
 LATER = ("adaptation", "documents", "generation", "grounding", "questions")
 
