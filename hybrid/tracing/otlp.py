@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hybrid import __version__
 from hybrid.errors import ExtraMissing
 from hybrid.tracing import names
 from hybrid.tracing.spans import SpanSink, SpanValue, TraceSpan
 from hybrid.trust import Endpoint
 
-_SERVICE = {"service.name": "hybrid", "service.version": __version__}
+_SERVICE = {"service.name": "hybrid"}
 _SCOPE = "hybrid.tracing"
 
 
@@ -55,7 +54,7 @@ class _Exported:
 
         self._processor = processor
         self._resource = Resource.create(_SERVICE)
-        self._scope = InstrumentationScope(_SCOPE, __version__)
+        self._scope = InstrumentationScope(_SCOPE)
 
     def add(self, spans: Sequence[TraceSpan]) -> None:
         """Queue spans for the collector."""
@@ -97,7 +96,7 @@ def _attributes(span: TraceSpan) -> dict[str, SpanValue]:
 
 def otlp_json(spans: Sequence[TraceSpan]) -> dict[str, Any]:
     """Return spans as one request of OTLP's JSON form, as a collector's file receiver reads it a line."""
-    scope = {"scope": {"name": _SCOPE, "version": __version__}, "spans": [_json(span) for span in spans]}
+    scope = {"scope": {"name": _SCOPE}, "spans": [_json(span) for span in spans]}
     return {"resourceSpans": [{"resource": {"attributes": _pairs(_SERVICE)}, "scopeSpans": [scope]}]}
 
 
