@@ -273,7 +273,7 @@ class Assistants:
         self,
         questions: Sequence[str],
         domain: str | None,
-        arm: Arm | str | None,
+        arm: Arm | str | Mapping[str, str] | None,
         where: Mapping[str, str] | None,
         as_user: str | Sequence[str] | None,
     ) -> list[Answer]:
@@ -318,7 +318,7 @@ class Assistants:
         self,
         question: str,
         domain: str | None,
-        arm: Arm | str | None,
+        arm: Arm | str | Mapping[str, str] | None,
         where: Mapping[str, str] | None,
         history: Sequence[Message],
         as_user: str | Sequence[str] | None,
