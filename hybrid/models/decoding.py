@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -131,7 +131,7 @@ class Decoder:
         # one, unless the cache of the model cannot be put together
         self._writing: list[_Together] = []
 
-    def write(self, rows: Sequence[Wanted]) -> Iterator[tuple[int, int]]:
+    def write(self, rows: Sequence[Wanted]) -> Generator[tuple[int, int], None, None]:
         """Yield place and token as they come, of rows that end at different times.
 
         Raises:

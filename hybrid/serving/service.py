@@ -14,7 +14,8 @@ from hybrid.domains import Assistants
 from hybrid.errors import HybridError
 from hybrid.operations.feedback import Feedback, kept_answer
 from hybrid.serving.access import Access
-from hybrid.serving.protocol import Answering, Asking, OneWorker
+from hybrid.serving.protocol import Answering, Asking
+from hybrid.serving.scheduler import Scheduler
 from hybrid.types import Answer
 
 _log = logging.getLogger("hybrid.serving")
@@ -39,8 +40,9 @@ class Service:
     @staticmethod
     def over(assistants: Assistants, access: Access | None = None) -> Service:
         """Return the service of some domains with all that their settings ask for."""
-        feedback = Feedback.of(assistants.settings)
-        return Service(assistants, OneWorker(assistants), access or Access(), feedback)
+        settings = assistants.settings
+        scheduler = Scheduler(assistants, settings.serve)
+        return Service(assistants, scheduler, access or Access(), Feedback.of(settings))
 
     @property
     def settings(self) -> Settings:
