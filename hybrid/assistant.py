@@ -11,10 +11,19 @@ from typing import TYPE_CHECKING
 from hybrid.adaptation.gate import budget_of
 from hybrid.adaptation.serving import arm_adapters
 from hybrid.adaptation.store import AdapterStore
-from hybrid.arms import ArmAdapters, ArmSpec, DomainArm, DomainArms, OwnModels, parse_arm, parse_arms
+from hybrid.arms import (
+    ArmAdapters,
+    ArmSpec,
+    DomainArm,
+    DomainArms,
+    OwnModels,
+    identity_digest,
+    parse_arm,
+    parse_arms,
+)
 from hybrid.config import Rewriting, Settings, load_settings
 from hybrid.documents.principals import Principals
-from hybrid.errors import IndexError_, UsageError
+from hybrid.errors import AdapterError, IndexError_, UsageError
 from hybrid.files import folder_lock, is_name
 from hybrid.generation.prompts import load_followup_prompt
 from hybrid.generation.talk import Shelf, hear, reply
@@ -160,6 +169,11 @@ class Assistant:
         rests_on = self._chooser.experiment or experiment(self.folder)
         return arm_costs(self.folder, rests_on, self.settings.prices) if rests_on else {}
 
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """Return the arms that can answer now: each has the index and the adapter that it needs."""
+        return tuple(arm for arm in Arm if self._serves(arm))
+
     def index(
         self,
         folder: str | Path,
@@ -255,6 +269,13 @@ class Assistant:
         meant = self.standalone(question, history)
         (answer,) = self.ask_all([meant], arm=arm, where=where, as_user=as_user)
         return understood(answer, question, meant)
+
+    def identity(self, answer: Answer) -> str:
+        """Return a digest of all that decides the answers of the arm that gave one: models, index, prompts.
+
+        Empty where no arm was asked, as for a greeting.
+        """
+        return identity_digest(self._serving(answer.variant).identity) if answer.variant else ""
 
     def standalone(self, question: str, history: Sequence[Message]) -> str:
         """Return what a question asks when nobody has heard the turns before it, the oldest first.
@@ -665,6 +686,12 @@ class Assistant:
 
     def _serving(self, arm: Arm | str | None) -> DomainArm:
         return self._arms.serving(self._spec(arm))
+
+    def _serves(self, arm: Arm) -> bool:
+        try:
+            return bool(self._serving(arm))
+        except (AdapterError, IndexError_):
+            return False
 
     def _spec(self, arm: Arm | str | None) -> ArmSpec:
         decided = self.decided if arm is None else None

@@ -23,7 +23,7 @@ from hybrid.trust import Endpoint, refuse_untrusted
 CONFIG_FILE = "hybrid.toml"
 _PREFIX = "HYBRID_"
 # Read before any setting, by other modules or by the shell: not settings, and not mistakes.
-_NOT_SETTINGS = {"HYBRID_CONFIG", "HYBRID_API_KEY", "HYBRID_CACHE"}
+_NOT_SETTINGS = {"HYBRID_CONFIG", "HYBRID_API_KEY", "HYBRID_CACHE", "HYBRID_TOKEN", "HYBRID_USER_KEY"}
 
 
 class Effort(StrEnum):
@@ -215,6 +215,13 @@ class ConversationSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class FeedbackSettings:
+    """How many days the server keeps questions and answers, with the votes on them; 0 keeps none."""
+
+    keep_days: Annotated[int, Ge(0)] = 30
+
+
+@dataclass(frozen=True, slots=True)
 class DecisionSettings:
     """How arms are compared: ``margin`` is how much worse is still as good, as a share of the score.
 
@@ -228,6 +235,20 @@ class DecisionSettings:
     replicates: Annotated[int, Ge(1_000), Le(1_000_000)] = 10_000
     alone: Annotated[int, Ge(0)] = 10
     seed: Annotated[int, Ge(0)] = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ServeSettings:
+    """Where the server listens, and what one request may take.
+
+    A ``port`` of 0 is a free one. Bodies are files where files are uploaded; all others are limited by
+    ``max_body_kilobytes``. ``max_seconds`` is how long a client waits at most for an answer.
+    """
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Ge(0), Le(65_535)] = 8_765
+    max_body_kilobytes: Annotated[int, Gt(0)] = 1_024
+    max_seconds: Annotated[float, Gt(0)] = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,8 +277,10 @@ class Settings:
     adaptation: AdaptationSettings = field(default_factory=AdaptationSettings)
     grounding: GroundingSettings = field(default_factory=GroundingSettings)
     conversation: ConversationSettings = field(default_factory=ConversationSettings)
+    feedback: FeedbackSettings = field(default_factory=FeedbackSettings)
     decision: DecisionSettings = field(default_factory=DecisionSettings)
     prices: PriceSettings = field(default_factory=PriceSettings)
+    serve: ServeSettings = field(default_factory=ServeSettings)
 
 
 # What the dial changes; anything set by the user wins over it.

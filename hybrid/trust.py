@@ -101,11 +101,7 @@ class Endpoint(str):
     @property
     def is_loopback(self) -> bool:
         """Tell whether the server is on this machine."""
-        host = urlsplit(self).hostname or ""
-        try:
-            return ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            return host == "localhost"
+        return is_loopback(urlsplit(self).hostname or "")
 
     @property
     def basic(self) -> tuple[str, str] | None:
@@ -163,6 +159,14 @@ def _forms(value: str) -> Iterator[str]:
     yield value
 
 
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is reached from this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def names_files(model: object) -> bool:
     """Tell whether a model is named by anything but a name of the hub, NAME or AUTHOR/NAME."""
     return bool(model) and not _HUB_NAME.fullmatch(str(model))
@@ -214,4 +218,5 @@ _REFUSED: Mapping[str, Callable[[object], bool]] = {
     "models.generator": names_files,
     "models.reranker": names_files,
     "grounding.scorer": _names_own_judge,
+    "serve.host": lambda host: not is_loopback(str(host)),
 }

@@ -1,0 +1,108 @@
+"""What the server asks, and what answers it (request, scheduler)."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from hybrid.domains import Assistants
+from hybrid.errors import HybridError
+from hybrid.types import Answer, Message
+
+
+class Overloaded(HybridError):
+    """More is asked than can wait; nothing was begun; ask again in ``retry_after`` seconds."""
+
+    retryable = True
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        super().__init__(message, hint=f"ask again in {retry_after:.0f} s")
+        self.retry_after = retry_after
+
+
+class OutOfTime(HybridError):
+    """The answer was not there at its deadline; its work was given up."""
+
+    retryable = True
+
+
+def new_id() -> str:
+    """Return the name of an answer that is still to come."""
+    return f"answer-{uuid.uuid4().hex}"
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A question of a client, and in whose name.
+
+    ``domain`` None leaves it to the router, ``arm`` None to what the domain decided on. ``history`` holds the
+    turns before it, the oldest first. ``as_user`` is who may read what, None for nobody in particular.
+    ``conversation`` is the same for all turns of one, ``key`` the same for all that one client asks, empty
+    where it sends none. ``deadline`` is a time of ``time.monotonic()``. ``id`` names the answer everywhere.
+    """
+
+    question: str
+    domain: str | None = None
+    arm: str | None = None
+    history: tuple[Message, ...] = ()
+    as_user: tuple[str, ...] | None = None
+    conversation: str = ""
+    key: str = ""
+    deadline: float | None = None
+    id: str = field(default_factory=new_id)
+
+
+class Answering(Protocol):
+    """What answers; a caller that is cancelled, or closes its stream, gives its place free."""
+
+    async def answer(self, asked: Asking) -> Answer:
+        """Return the answer.
+
+        Raises:
+            Overloaded: too many wait, or too many of this key.
+            OutOfTime: the deadline passed.
+            HybridError: as ``Assistants.ask``.
+        """
+        ...
+
+    def stream(self, asked: Asking) -> AsyncIterator[str | Answer]:
+        """Return the answer in pieces of text, and at last as an ``Answer``; raises as ``answer``."""
+        ...
+
+    async def close(self) -> None:
+        """Accept nothing more, answer what was accepted, and let go of the threads."""
+        ...
+
+
+class OneWorker:
+    """Answer one question after another in one thread."""
+
+    def __init__(self, assistants: Assistants) -> None:
+        self._assistants = assistants
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="hybrid-answers")
+
+    async def answer(self, asked: Asking) -> Answer:
+        """Return the answer."""
+        parts = [part async for part in self.stream(asked)]
+        assert isinstance(parts[-1], Answer), "a stream ends with the answer"
+        return parts[-1]
+
+    async def stream(self, asked: Asking) -> AsyncIterator[str | Answer]:
+        """Yield pieces, then the answer."""
+        loop = asyncio.get_running_loop()
+        parts = await loop.run_in_executor(self._thread, self._begin, asked)
+        while (part := await loop.run_in_executor(self._thread, next, parts, None)) is not None:
+            yield part
+
+    async def close(self) -> None:
+        """Wait for what was accepted."""
+        await asyncio.get_running_loop().run_in_executor(None, self._thread.shutdown)
+
+    def _begin(self, asked: Asking) -> Iterator[str | Answer]:
+        return self._assistants.stream(
+            asked.question, domain=asked.domain, arm=asked.arm, history=asked.history, as_user=asked.as_user
+        )
