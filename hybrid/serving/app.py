@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from hybrid import __version__
-from hybrid.serving import chat, models
+from hybrid.serving import chat, metrics, models
 from hybrid.serving.doors import Doors
 from hybrid.serving.errors import handle_errors
 from hybrid.serving.service import Service
@@ -27,10 +27,12 @@ def create_app(service: Service) -> FastAPI:
 
     # the pages about an API that FastAPI brings load scripts from elsewhere
     app = FastAPI(title="hybrid", version=__version__, lifespan=living, docs_url=None, redoc_url=None)
-    app.state.service = service
+    app.state.metrics = metrics.Metrics()
+    app.state.service = service = metrics.measured(service, app.state.metrics)
     app.add_middleware(Doors, service=service)
+    app.add_middleware(metrics.CountedRequests, metrics=app.state.metrics)
     handle_errors(app)
-    for part in (models, chat):
+    for part in (models, chat, metrics):
         app.include_router(part.router)
     app.add_api_route("/healthz", healthz, methods=["GET"])
     app.add_api_route("/readyz", readyz, methods=["GET"])
