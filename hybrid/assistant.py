@@ -23,6 +23,7 @@ from hybrid.arms import (
 )
 from hybrid.config import Rewriting, Settings, load_settings
 from hybrid.documents.principals import Principals
+from hybrid.documents.uploads import drop_upload, keep_upload
 from hybrid.errors import AdapterError, IndexError_, UsageError
 from hybrid.files import folder_lock, is_name
 from hybrid.generation.prompts import load_followup_prompt
@@ -667,8 +668,43 @@ class Assistant:
         """
         return self._ingestor.update(documents, removed=removed)
 
+    def upload(
+        self,
+        name: str,
+        data: bytes,
+        *,
+        as_user: str | Sequence[str] | None = None,
+        progress: Progress | None = None,
+    ) -> IngestReport:
+        """Keep a file beside the index and take it in; it stays whatever ``index`` makes of the folder.
+
+        Args:
+            name: of the file, with the suffix of a reader and no folder.
+            data: what is in it.
+            as_user: as in ``search``; where documents say who may read them, only this user may read it.
+            progress: told how far each stage is.
+
+        Raises:
+            UsageError: a name or a size that is not taken, another file of that name, or one that no reader
+                can read.
+            IndexLocked: another process is writing the domain; the file is kept for the next update.
+        """
+        self.require_user(as_user)
+        user = (principals_of(as_user) or ())[:1] if is_restricted(self.folder) else None
+        most = self.settings.documents.max_megabytes
+        kept = keep_upload(self.folder, name, data, most=most, readers=user)
+        report = self._ingestor.take_uploads(progress=progress)
+        if kept.source not in report.characters:
+            drop_upload(self.folder, kept.source)
+            why = next((one.reason for one in report.rejected if one.source == kept.source), "it is empty")
+            raise UsageError(f"{name} is not indexed: {why}", hint="mend the file and upload it again")
+        return report
+
     def remove(self, patterns: Sequence[str]) -> Manifest:
-        """Take documents out of the index, by source or pattern; files come back with the next ``index``."""
+        """Take documents out of the index, by source or pattern; files come back with the next ``index``.
+
+        Those that were uploaded do not.
+        """
         return self._ingestor.remove(patterns)
 
     def rollback(self) -> Manifest:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import json
 import math
 import os
@@ -382,9 +383,8 @@ def settings_dict(settings: Settings) -> dict[str, Any]:
 
 def settings_schema() -> dict[str, Any]:
     """Return the JSON schema of ``hybrid.toml``."""
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(Settings).json_schema()
+    schema: dict[str, Any] = _adapter().json_schema()
+    return schema
 
 
 def write_settings(path: Path, values: Mapping[str, Mapping[str, str]]) -> None:
@@ -518,11 +518,19 @@ def _checked_effort(value: str) -> Effort:
         raise ConfigError(f"`effort` is {value!r}, expected one of: {choices}") from None
 
 
+@functools.cache
+def _adapter() -> Any:
+    """Make it once: it takes 15 ms, and every question to an arm with settings of its own is validated."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Settings)
+
+
 def _validate(values: Mapping[str, Any]) -> Settings:
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     try:
-        settings = TypeAdapter(Settings).validate_python(values)
+        settings: Settings = _adapter().validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])

@@ -9,9 +9,10 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
+from starlette.staticfiles import StaticFiles
 
 from hybrid import __version__
-from hybrid.serving import chat, metrics, models
+from hybrid.serving import chat, metrics, models, page
 from hybrid.serving.doors import Doors
 from hybrid.serving.errors import handle_errors
 from hybrid.serving.service import Service
@@ -23,7 +24,7 @@ def create_app(service: Service) -> FastAPI:
     @contextlib.asynccontextmanager
     async def living(app: FastAPI) -> AsyncIterator[None]:
         yield
-        await service.answering.close()
+        await service.close()
 
     # the pages about an API that FastAPI brings load scripts from elsewhere
     app = FastAPI(title="hybrid", version=__version__, lifespan=living, docs_url=None, redoc_url=None)
@@ -32,8 +33,9 @@ def create_app(service: Service) -> FastAPI:
     app.add_middleware(Doors, service=service)
     app.add_middleware(metrics.CountedRequests, metrics=app.state.metrics)
     handle_errors(app)
-    for part in (models, chat, metrics):
+    for part in (models, chat, page, metrics):
         app.include_router(part.router)
+    app.mount("/page", StaticFiles(directory=page.FILES))
     app.add_api_route("/healthz", healthz, methods=["GET"])
     app.add_api_route("/readyz", readyz, methods=["GET"])
     return app

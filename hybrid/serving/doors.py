@@ -15,7 +15,7 @@ from hybrid.trust import is_loopback
 
 _MAX_HEADERS = 16_384
 # What a browser loads before it can send a token; nothing of a domain is in it.
-_OPEN = ("/healthz", "/readyz")
+_OPEN = ("/", "/healthz", "/readyz")
 _OPEN_FOLDER = "/page/"
 # Where files come in, which have a limit of their own.
 UPLOADS = "/uploads/"

@@ -69,3 +69,36 @@ def _served(service):
 def url(open_domains, serve_at):
     with serve_at(Service.over(open_domains(), Access())) as where:
         yield where
+
+
+@pytest.fixture(scope="session")
+def pdf():
+    """Build a PDF of pages of lines: pdf([["first line", "second line"], ["of the next page"]])."""
+    return _pdf
+
+
+def _pdf(pages):
+    objects = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"",
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+    ]
+    kids = []
+    for lines in pages:
+        drawn = "".join(
+            f"BT /F1 12 Tf 72 {720 - 24 * row} Td ({line}) Tj ET\n" for row, line in enumerate(lines)
+        )
+        objects.append(b"<< /Length %d >>\nstream\n%s\nendstream" % (len(drawn), drawn.encode()))
+        own = f"/Contents {len(objects)} 0 R /Resources << /Font << /F1 3 0 R >> >>"
+        objects.append(f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] {own} >>".encode())
+        kids.append(f"{len(objects)} 0 R")
+    objects[1] = f"<< /Type /Pages /Kids [{' '.join(kids)}] /Count {len(kids)} >>".encode()
+    data, offsets = bytearray(b"%PDF-1.4\n"), []
+    for number, content in enumerate(objects, start=1):
+        offsets.append(len(data))
+        data += b"%d 0 obj\n%s\nendobj\n" % (number, content)
+    start = len(data)
+    data += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
+    data += b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
+    data += b"trailer << /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, start)
+    return bytes(data)
