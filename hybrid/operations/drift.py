@@ -72,11 +72,16 @@ def _right(rows: Array, labels: Array, held: NDArray[np.bool_]) -> Array:
     # the covariance of all rows leads the same way as that within the windows, and no label is in it
     covariance = np.cov(rows[~held].T) + 1e-3 * np.eye(rows.shape[1])
     sizes = np.maximum(np.stack([(1 - fitted).sum(axis=1), fitted.sum(axis=1)]), 1)
-    before, after = ((1 - fitted) @ rows[~held]) / sizes[0][:, None], (fitted @ rows[~held]) / sizes[1][:, None]
+    before, after = (
+        ((1 - fitted) @ rows[~held]) / sizes[0][:, None],
+        (fitted @ rows[~held]) / sizes[1][:, None],
+    )
     directions = np.linalg.solve(covariance, (after - before).T).T
     middles = (directions * (before + after)).sum(axis=1) / 2
     later = directions @ rows[held].T > middles[:, None]
-    return np.stack([(~later & (told == 0)).sum(axis=1), (later & (told == 1)).sum(axis=1)]).astype(np.float64)
+    return np.stack([(~later & (told == 0)).sum(axis=1), (later & (told == 1)).sum(axis=1)]).astype(
+        np.float64
+    )
 
 
 def shifted(reference: Array, current: Array) -> TwoSample:

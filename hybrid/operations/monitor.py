@@ -191,7 +191,9 @@ def load_window(folder: Path) -> CalibrationWindow | None:
         return None
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} cannot be read: {error}", hint=_MEND) from error
-    return checked(CalibrationWindow, of_schema(content, _SCHEMA, str(path), hint=_MEND), str(path), hint=_MEND)
+    return checked(
+        CalibrationWindow, of_schema(content, _SCHEMA, str(path), hint=_MEND), str(path), hint=_MEND
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +287,8 @@ def watch(
     ]
     adjusted = holm([test.p for _, _, test in found])
     shifts = [
-        Shift(domain, of, test, float(p), bool(p <= level)) for (domain, of, test), p in zip(found, adjusted, strict=True)
+        Shift(domain, of, test, float(p), bool(p <= level))
+        for (domain, of, test), p in zip(found, adjusted, strict=True)
     ]
     bounded = [(window, loss) for window in windows for loss in Loss if len(window.losses[loss]) >= LEAST]
     share = level / max(len(bounded), 1)

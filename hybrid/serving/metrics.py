@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Collection, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, replace
 
 from fastapi import APIRouter, Request, Response
@@ -100,18 +100,14 @@ class _Counted:
             ended.append(answer)
             return answer
 
-    async def stream(self, asked: Asking) -> AsyncIterator[str | Answer]:
+    async def stream(self, asked: Asking) -> AsyncGenerator[str | Answer, None]:
         """Yield pieces, then the answer."""
         with self._counting(asked) as ended:
-            parts = self.answering.stream(asked)
-            try:
+            async with aclosing(self.answering.stream(asked)) as parts:
                 async for part in parts:
                     if isinstance(part, Answer):
                         ended.append(part)
                     yield part
-            finally:
-                if isinstance(parts, AsyncGenerator):
-                    await parts.aclose()
 
     async def close(self) -> None:
         """Close what answers."""
