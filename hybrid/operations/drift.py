@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 LEAST = 20
 _FOLDS = 5
 _PERMUTATIONS = 999
-# Of a longer window so many are looked at, spread over it: the test takes memory for each of its relabellings.
+# Of a longer window so many are looked at, spread over it: each relabelling takes memory.
 _LOOKED_AT = 2_000
 # The sum of squares at which the bound is tightest: a hundred answers, of which a tenth is wrong.
 _TIGHTEST = 10.0

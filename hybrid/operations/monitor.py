@@ -160,7 +160,7 @@ def calibrated(domain: str, observations: Sequence[Observation]) -> CalibrationW
     own = _of_domain(observations, domain)
     if len(first := _independent(own)) < LEAST:
         raise UsageError(
-            f"{domain}: {len(first)} conversations were traced, and a calibration window takes {LEAST} or more",
+            f"{domain}: {len(first)} conversations were traced, and a calibration window takes {LEAST}",
             hint="200 or more are better: with few, only great changes show",
         )
     return CalibrationWindow(
@@ -242,14 +242,14 @@ class RiskBound:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What was found of domains against their calibration windows; ``alerts`` are the sentences of what fails."""
+    """What was found of domains against their calibration windows."""
 
     shifts: tuple[Shift, ...]
     risks: tuple[RiskBound, ...]
 
     @property
     def alerts(self) -> tuple[str, ...]:
-        """Return what should be looked at, in words."""
+        """Return the sentences of what should be looked at."""
         drifted = [shift.sentence for shift in self.shifts if shift.shown]
         return (*drifted, *(risk.sentence for risk in self.risks if risk.crossed is not None))
 

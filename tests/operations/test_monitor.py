@@ -113,7 +113,7 @@ class TestCalibrationWindow:
     @pytest.mark.parametrize("text", ["{", "[]", '{"schema": 9}', '{"schema": 1, "domain": 3}'])
     def test_a_damaged_file_is_told(self, tmp_path, text):
         (tmp_path / "monitor.json").write_text(text)
-        with pytest.raises(UsageError, match="monitor.json"):
+        with pytest.raises(UsageError, match=r"monitor\.json"):
             load_window(tmp_path)
 
     def test_no_word_of_a_question_is_in_it(self, tmp_path):
