@@ -128,7 +128,8 @@ class _Counted:
         finally:
             last = ended[-1] if ended else None
             domain = last.domain if last else asked.domain or "auto"
-            arm = str(last.arm) if last else asked.arm or "auto"
+            named = asked.arm if isinstance(asked.arm, str) else "auto"
+            arm = str(last.arm) if last else named
             labels = (_among(domain, (*self.assistants.domains, "auto")), _among(arm, (*Arm, "auto")))
             self.metrics.answers.labels(*labels, outcome_of(last) if last else outcome).inc()
             if last:
