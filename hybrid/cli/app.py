@@ -24,6 +24,7 @@ from hybrid.cli import (
     init,
     questions,
     router,
+    serve,
     setup,
 )
 from hybrid.errors import EXIT_INTERRUPTED, HybridError
@@ -45,6 +46,7 @@ app.command()(ask.chat)
 app.command()(evaluate.evaluate)
 app.command()(evaluate.compare)
 app.command()(decide.decide)
+app.command()(serve.serve)
 app.command()(abstain.abstain)
 app.command()(index.status)
 app.command()(index.rollback)
