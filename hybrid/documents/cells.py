@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from bisect import bisect
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from itertools import pairwise
 from typing import NamedTuple
@@ -196,7 +196,7 @@ def _framed(pieces: list[TextRun], boxes: list[Stroke], area: Area) -> list[Line
     flats = [(-y, box) for box in near if box.right - box.left > 8 for y in _sides(box.bottom, box.top)]
     xs, ys = _apart(x for x, _ in uprights), _apart(y for y, _ in flats)
     height = area.levels[0] - area.levels[-1]
-    drawn: Counter[float] = Counter()
+    drawn: dict[float, float] = defaultdict(float)
     for x, box in uprights:
         drawn[min(xs, key=lambda one: abs(one - x))] += min(box.top - box.bottom, height)
     if len(xs) < 3 or len(ys) < 3 or min(drawn.values()) < 0.6 * height:
