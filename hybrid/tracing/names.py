@@ -62,6 +62,7 @@ PROMPT_DIGEST = "hybrid.prompt.digest"
 # tell one. It stays on this machine.
 QUESTION_VECTOR = "hybrid.question.vector"
 CONVERSATION = "gen_ai.conversation.id"
+ANSWER_ID = "gen_ai.response.id"  # by which a server names the answer
 INPUT_TOKENS = "gen_ai.usage.input_tokens"
 OUTPUT_TOKENS = "gen_ai.usage.output_tokens"
 FIRST_CHUNK = "gen_ai.response.time_to_first_chunk"  # seconds

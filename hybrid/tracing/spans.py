@@ -272,6 +272,15 @@ def here() -> tuple[TracePlace, ...]:
     return _here.get()
 
 
+def resumed(trace: str) -> AbstractContextManager[None]:
+    """Go on with a question that was answered before: what is opened in the block is done for it."""
+    above = _here.get()
+    if not trace or not _sinks or any(place.trace == trace for place in above):
+        return within(above)
+    clock = time.time_ns() - time.perf_counter_ns()
+    return within([TracePlace(trace, _first_id(trace), "", clock)])
+
+
 @contextmanager
 def within(places: Sequence[TracePlace]) -> Iterator[None]:
     """Go on there: what is opened in the block is done for all of these questions."""
@@ -291,7 +300,12 @@ def only(places: Sequence[int], of: int) -> AbstractContextManager[None]:
 def _first(attributes: Attributes) -> TracePlace:
     now = time.time_ns()
     trace = f"{now // 1_000_000:012x}{secrets.token_hex(10)}"
-    return TracePlace(trace, secrets.token_hex(8), "", now - time.perf_counter_ns(), dict(attributes))
+    return TracePlace(trace, _first_id(trace), "", now - time.perf_counter_ns(), dict(attributes))
+
+
+def _first_id(trace: str) -> str:
+    """Return the name of the first span of a trace, which what comes after its end is to be below."""
+    return trace[-16:]
 
 
 def _below(above: TracePlace, attributes: Attributes) -> TracePlace:
