@@ -29,6 +29,9 @@ class TraceOutcome(StrEnum):
 
 # Stages. Every question has one span ASK, which all that was done for it is below.
 ASK = "ask"
+ASIDE = (
+    "ask aside"  # the same of what no person asked: in the shadow of an answer, or for the title of a chat
+)
 ROUTE_DOMAIN = "route domain"
 ROUTE_ARM = "route arm"
 RETRIEVE = "retrieve"

@@ -177,7 +177,7 @@ class OpenSpan:
         outcome = TraceOutcome.CANCELLED if cancelled else TraceOutcome.ERROR
         spans = []
         for place in self._places:
-            if error is not None and self._name == names.ASK:
+            if error is not None and self._name in (names.ASK, names.ASIDE):
                 place.attributes[names.OUTCOME] = outcome
             begun, ended = self._begun + place.clock, end + place.clock
             own = (place.trace, place.id, place.parent, self._name, self._kind, begun, ended)
@@ -229,11 +229,16 @@ def span(name: str, kind: SpanKind = SpanKind.CHAIN, attributes: Attributes | No
     return OpenSpan(name, kind, tuple(_below(place, given) for place in above))
 
 
-def asking(count: int, attributes: Attributes | None = None) -> OpenSpan:
+def asking(count: int, attributes: Attributes | None = None, *, aside: bool = False) -> OpenSpan:
     """Return the span of so many questions that are answered together, each in a trace of its own.
 
     If who asks has opened it already, that goes on, and is not ended here: so a server can open it with what
     it knows, and judge the answer in it too.
+
+    Args:
+        count: how many.
+        attributes: what is known of all of them.
+        aside: no person asked them, so they are not counted among what was asked.
     """
     if not _sinks:
         return _NOTHING
@@ -246,7 +251,7 @@ def asking(count: int, attributes: Attributes | None = None) -> OpenSpan:
     places = [_below(above[0], given) if len(above) == 1 else _first(given) for _ in range(count)]
     for place in places:
         place.question = place
-    return OpenSpan(names.ASK, SpanKind.CHAIN, tuple(places))
+    return OpenSpan(names.ASIDE if aside else names.ASK, SpanKind.CHAIN, tuple(places))
 
 
 def tell(attributes: Attributes) -> None:

@@ -294,7 +294,7 @@ def _errors(path: Path) -> Iterator[None]:
 
 
 def _row(span: TraceSpan) -> tuple[str | int, ...]:
-    given = span.attributes if span.name == names.ASK else {}
+    given = span.attributes if span.name in (names.ASK, names.ASIDE) else {}
     shown = (str(given.get(key, "")) for key in (names.DOMAIN, names.ARM, names.OUTCOME, names.ANSWER_ID))
     own = (span.trace, span.id, span.parent, span.name, span.kind, span.start, span.end, span.error)
     return (*own, *shown, json_text(span.attributes))
