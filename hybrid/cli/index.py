@@ -19,6 +19,7 @@ from hybrid.documents import by_suffix
 from hybrid.errors import EXIT_PARTIAL, HybridError, UsageError
 from hybrid.index.generations import domains
 from hybrid.ingestion import IndexStatus, IngestEstimate, IngestReport, left_out_by_kind
+from hybrid.tracing import traced
 from hybrid.types import LeftOut, share_kept
 
 _SHOWN_FILES = 10
@@ -45,7 +46,7 @@ def index(
     if dry_run:
         _show_estimate(context, assistant.domain, assistant.estimate(folder, rebuild=rebuild))
         return 0
-    with console.progress() as progress:
+    with traced(settings, console.note), console.progress() as progress:
         report = assistant.index(folder, rebuild=rebuild, progress=progress)
     if context.as_json:
         console.json_document({"domain": assistant.domain, "report": report})
