@@ -13,8 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from hybrid.config import DocumentSettings
-from hybrid.documents.reading import ReadBatch
-from hybrid.documents.source import SourceFile
+from hybrid.documents.source import ReadBatch, SourceFile
 from hybrid.documents.worker import Child, ChildDied, ChildOutOfMemory, ChildTimeout
 from hybrid.types import Rejected
 
