@@ -54,6 +54,10 @@ class ReaderPool:
     """
 
     def __init__(self, settings: DocumentSettings) -> None:
+        if settings.ocr:
+            from hybrid.documents.ocr import require_engine
+
+            require_engine(settings.ocr)
         self._settings = settings
         self._workers = settings.workers or max(1, min(4, (os.cpu_count() or 1) - 1))
         self._tickets: queue.SimpleQueue[_Ticket | None] = queue.SimpleQueue()

@@ -126,7 +126,7 @@ class Child:
             expired.set()
             self.kill()
 
-        seconds = self._settings.max_seconds
+        seconds = self._settings.seconds_a_file
         timer = threading.Timer(seconds, expire)
         timer.daemon = True
         timer.start()
@@ -174,7 +174,7 @@ def main() -> None:
     asked = tasks.get()
     settings = DocumentSettings(**{**asked, "exclude": tuple(asked["exclude"])})
     cap_memory(settings.max_memory_megabytes)
-    seconds = math.ceil(settings.max_seconds) + _GRACE_SECONDS
+    seconds = math.ceil(settings.seconds_a_file) + _GRACE_SECONDS
     while True:
         asked = tasks.get()
         file = SourceFile(asked["source"], Path(asked["path"]), asked["size"])
