@@ -10,6 +10,7 @@ import typer
 from hybrid.cli import console
 from hybrid.cli.options import Context, shared
 from hybrid.domains import Assistants
+from hybrid.tracing import traced
 
 
 @shared()
@@ -32,7 +33,10 @@ def serve(
     settings = context.settings(serve={"host": host, "port": port})
     access = Access.of(os.environ, settings.serve.host)
     named = [name.strip() for name in (context.domain or settings.domain).split(",") if name.strip()]
-    with Assistants(domains=named or None, settings=settings) as assistants:
+    with (
+        traced(settings, console.note),
+        Assistants(domains=named or None, settings=settings) as assistants,
+    ):
         opened = listen(settings.serve.host, settings.serve.port)
         service, where = Service.over(assistants, access), address(opened)
         console.note(f"serving {', '.join(assistants.domains)}; clients take {where}/v1")
