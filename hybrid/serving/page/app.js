@@ -2,8 +2,7 @@
 
 import { openAbout } from "/page/about.js";
 import { compare } from "/page/arms.js";
-import { answerNodes, placeButton, plural, say } from "/page/parts.js";
-import { el } from "/page/parts.js";
+import { answerNodes, el, named, placeButton, plural, say } from "/page/parts.js";
 import { openDocument, within } from "/page/reading.js";
 import { get, post, streamed } from "/page/server.js";
 import { reasons } from "/page/why.js";
@@ -41,7 +40,7 @@ function chosen() {
   const own = domains.find((one) => one.name === $("domain").value);
   $("about-open").disabled = !own;
   $("arm").replaceChildren(el("option", { value: "auto" }, own?.decided ? `decided: ${own.decided.split(":")[0]}` : "default"), ...(own?.arms ?? []).map((arm) => el("option", { value: arm }, arm)));
-  $("shelf").replaceChildren(...(own?.titles ?? []).map((title) => el("li", {}, title)));
+  $("shelf").replaceChildren(...(own?.titles ?? []).map((title) => el("li", {}, named(title))));
   $("blind").disabled = !own;
   if (!own) $("blind").checked = false;
 }
