@@ -24,7 +24,7 @@ def create_app(service: Service) -> FastAPI:
     @contextlib.asynccontextmanager
     async def living(app: FastAPI) -> AsyncIterator[None]:
         yield
-        await service.answering.close()
+        await service.close()
 
     # the pages about an API that FastAPI brings load scripts from elsewhere
     app = FastAPI(title="hybrid", version=__version__, lifespan=living, docs_url=None, redoc_url=None)

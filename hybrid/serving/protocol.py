@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -42,7 +42,8 @@ class Asking:
     ``domain`` None leaves it to the router, ``arm`` None to what the domain decided on. ``history`` holds the
     turns before it, the oldest first. ``as_user`` is who may read what, None for nobody in particular.
     ``conversation`` is the same for all turns of one, ``key`` the same for all that one client asks, empty
-    where it sends none. ``deadline`` is a time of ``time.monotonic()``. ``id`` names the answer everywhere.
+    where it sends none. ``deadline`` is a time of ``time.monotonic()``. ``auxiliary`` is what a chat program
+    asks for itself, such as a title: it is not kept or tried out. ``id`` names the answer everywhere.
     """
 
     question: str
@@ -53,6 +54,7 @@ class Asking:
     conversation: str = ""
     key: str = ""
     deadline: float | None = None
+    auxiliary: bool = False
     id: str = field(default_factory=new_id)
 
 
@@ -69,7 +71,7 @@ class Answering(Protocol):
         """
         ...
 
-    def stream(self, asked: Asking) -> AsyncIterator[str | Answer]:
+    def stream(self, asked: Asking) -> AsyncGenerator[str | Answer, None]:
         """Return the answer in pieces of text, and at last as an ``Answer``; raises as ``answer``."""
         ...
 
@@ -91,7 +93,7 @@ class OneWorker:
         assert isinstance(parts[-1], Answer), "a stream ends with the answer"
         return parts[-1]
 
-    async def stream(self, asked: Asking) -> AsyncIterator[str | Answer]:
+    async def stream(self, asked: Asking) -> AsyncGenerator[str | Answer, None]:
         """Yield pieces, then the answer."""
         loop = asyncio.get_running_loop()
         parts = await loop.run_in_executor(self._thread, self._begin, asked)
