@@ -46,9 +46,9 @@ def show_claims(answer: str, request: Request, as_user: AsUser) -> dict[str, Any
         raise Refusal(404, "no such answer is kept", code="not_found")
     own = service.assistants[kept.answer.domain] if kept.answer.domain else None
     verdicts = kept.verdicts
-    if verdicts is None and own is not None and kept.passages and kept.answer.reader not in _VERBATIM:
-        if (verdicts := _judged(own, kept, as_user)) is not None:
-            feedback.keep(dataclasses.replace(kept, verdicts=verdicts))
+    if verdicts is None and own is not None:
+        verdicts = _judged(own, kept, as_user)
+        feedback.keep(dataclasses.replace(kept, verdicts=verdicts))
     sources = [one.source for one in kept.passages]
     return {
         "claims": None if verdicts is None else [one.document(sources) for one in verdicts],
@@ -82,7 +82,9 @@ async def compare_arms(
     own = await run_in_threadpool(service.assistants.__getitem__, body.domain)
     arms = await run_in_threadpool(lambda: own.arms)
     missing = [
-        {"arm": arm, "reason": await run_in_threadpool(_lacking, own, arm)} for arm in Arm if arm not in arms
+        {"arm": str(arm), "reason": await run_in_threadpool(_lacking, own, arm)}
+        for arm in Arm
+        if arm not in arms
     ]
     deadline = time.monotonic() + service.settings.serve.max_seconds
     asked = [
@@ -95,7 +97,7 @@ async def compare_arms(
             shown = {"text": answer.text, "abstained": answer.abstained, "citations": plain(answer.citations)}
             answers.append({"id": one.id} | shown)
         else:
-            missing.append({"arm": one.arm, "reason": told(answer)[1]["error"]["message"]})
+            missing.append({"arm": str(one.arm), "reason": told(answer)[1]["error"]["message"]})
     secrets.SystemRandom().shuffle(answers)
     return {"domain": body.domain, "answers": answers, "missing": missing}
 
@@ -137,7 +139,12 @@ def _feedback(service: Service) -> Feedback:
 def _judged(
     own: Assistant, kept: KeptAnswer, as_user: tuple[str, ...] | None
 ) -> tuple[ClaimVerdict, ...] | None:
-    """Return the verdict on each claim of an answer; None where its passages are no longer what they were."""
+    """Return the verdict on each claim of an answer.
+
+    None where nothing is to be judged, or where its passages are no longer what they were.
+    """
+    if not kept.passages or kept.answer.reader in _VERBATIM:
+        return None
     own.require_user(as_user)
     index, principals = own.retriever.index, principals_of(as_user)
     found: dict[tuple[str, int, int], Chunk] = {}

@@ -85,25 +85,26 @@ function turn(template, question) {
 }
 
 async function answer(article, question, signal) {
-  const messages = [...said.slice(-REMEMBERED), { role: "user", content: question }];
+  const asked = { model: model(), messages: [...said.slice(-REMEMBERED), { role: "user", content: question }], stream: true, stream_options: { include_usage: true } };
   const text = article.querySelector(".text");
   article.setAttribute("aria-busy", "true"); // a screen reader waits for the whole
   say("Answering");
-  let id = "";
+  let found = null;
+  let tokens = null;
   try {
-    for await (const chunk of streamed("/v1/chat/completions", { model: model(), messages, stream: true }, signal)) {
-      id = chunk.id;
+    for await (const chunk of streamed("/v1/chat/completions", asked, signal)) {
       text.append(chunk.choices[0]?.delta?.content ?? "");
+      tokens = chunk.usage ?? tokens;
+      if (chunk.hybrid) found = { ...chunk.hybrid, id: chunk.id, citations: chunk.citations };
     }
   } catch (error) {
-    failed(article, error);
-    return;
+    return failed(article, error);
   } finally {
     article.removeAttribute("aria-busy");
   }
-  said.push(messages.at(-1), { role: "assistant", content: text.textContent });
+  said.push(asked.messages.at(-1), { role: "assistant", content: text.textContent });
   say("The answer is there");
-  await explained(article, id);
+  if (found) await explained(article, { ...found, tokens, text: text.textContent, passages: [], because: "" });
 }
 
 function failed(article, error) {
@@ -114,33 +115,36 @@ function failed(article, error) {
 }
 
 /** Show what an answer rests on, once it is there: sources at once, what the judge says when it has said it. */
-async function explained(article, id) {
+async function explained(article, answer) {
+  const open = (citation) => openDocument(answer.domain, citation);
+  shown(article, answer, [], open);
   try {
-    const kept = await get(`/v1/answers/${encodeURIComponent(id)}`);
-    const open = (citation) => openDocument(kept.answer.domain, citation);
-    shown(article, kept, [], open);
-    votes(article, id);
-    reasons(article, kept, open);
-    const { claims } = await get(`/v1/answers/${encodeURIComponent(id)}/claims`);
-    if (claims) doubted(article, kept, claims, open);
-  } catch (error) {
-    failed(article, error);
+    tell(article, ".checking", "Held against its passages…");
+    const judged = await get(`/v1/answers/${encodeURIComponent(answer.id)}/claims`);
+    Object.assign(answer, judged);
+    if (judged.claims) doubted(article, answer, open);
+    article.querySelector(".checking").hidden = true;
+    votes(article, answer.id);
+  } catch (error) { // the answer and its sources are there all the same
+    tell(article, ".checking", `Not checked: ${error.message}`);
   }
+  reasons(article, answer, open);
 }
 
-function shown(article, { answer }, doubts, open) {
+function shown(article, answer, doubts, open) {
   article.querySelector(".text").replaceChildren(...answerNodes(answer.text, answer.citations, doubts, open));
   if (answer.standalone) tell(article, ".meant", `Understood as: ${answer.standalone}`);
-  if (answer.incomplete) failed(article, new Error(`The answer ends before its end: ${answer.incomplete}.`));
-  if (["base", "adapter"].includes(answer.arm) && !answer.abstained) {
+  if (answer.incomplete) tell(article, ".failed", `The answer ends before its end: ${answer.incomplete}.`);
+  const declined = answer.outcome === "declined";
+  if (["base", "adapter"].includes(answer.arm) && !declined) {
     tell(article, ".memory", "Written from the model's memory, without any document: nothing carries it.");
     article.querySelector(".text").classList.add("doubt", "unclear");
   }
-  const places = answer.abstained ? answer.closest : answer.citations;
+  const places = declined ? answer.closest : answer.citations;
   if (!places.length) return;
   const list = article.querySelector(".sources");
   list.hidden = false;
-  list.querySelector("h3").textContent = answer.abstained ? "Closest places" : plural(places.length, "source");
+  list.querySelector("h3").textContent = declined ? "Closest places" : plural(places.length, "source");
   list.querySelector("ol").replaceChildren(...places.map((one) => el("li", {}, placeButton(one, one.number, open))));
 }
 
@@ -152,22 +156,22 @@ function tell(article, part, text) {
 
 let counted = 0;
 
-function doubted(article, kept, claims, open) {
-  const doubts = claims.filter((claim) => DOUBTED[claim.status]).map((claim) => ({ ...claim, ...claim.span, unclear: !["contradicted", "not in evidence"].includes(claim.status), id: `doubt-${(counted += 1)}` }));
+function doubted(article, answer, open) {
+  const doubts = answer.claims.filter((claim) => DOUBTED[claim.status]).map((claim) => ({ ...claim, ...claim.span, unclear: !["contradicted", "not in evidence"].includes(claim.status), id: `doubt-${(counted += 1)}` }));
   if (!doubts.length) return;
-  shown(article, kept, doubts, open);
+  shown(article, answer, doubts, open);
   const list = article.querySelector(".doubts");
   list.hidden = false;
-  list.querySelector("ol").replaceChildren(...doubts.map((one) => doubt(one, kept, open)));
+  list.querySelector("ol").replaceChildren(...doubts.map((one) => doubt(one, answer, open)));
   say(`${plural(doubts.length, "statement")} of the answer not carried by the passages`);
 }
 
-function doubt(claim, kept, open) {
+function doubt(claim, answer, open) {
   const likely = claim.support === null ? "" : ` (${claim.support.toFixed(2)} likely to be carried)`;
   const against = claim.findings.map((one) => `${one.doubt}: ${one.text}`).join(", ");
   // what is nowhere has only a nearest stretch, which would look like evidence
   const evidence = claim.status === "not in evidence" ? null : claim.evidence;
-  const place = evidence && within(kept.passages[evidence.passage], evidence.spans);
+  const place = evidence && within(answer.passages[evidence.passage], evidence.spans);
   return el("li", { id: claim.id, className: claim.unclear ? "unclear" : "" },
     el("b", {}, DOUBTED[claim.status]), likely, ": ", el("q", {}, claim.text),
     against && el("p", { className: "note" }, `In doubt: ${against}`),
@@ -234,4 +238,11 @@ document.addEventListener("keydown", (event) => {
 });
 for (const button of document.querySelectorAll("[data-close]")) button.addEventListener("click", () => button.closest("dialog").close());
 
-begin();
+/** Open the place that the address names, as links in answers of other clients do. */
+function linked() {
+  const named = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+  if (named.domain && named.source) openDocument(named.domain, { source: named.source, start: Number(named.start), end: Number(named.end) });
+}
+
+window.addEventListener("hashchange", linked);
+begin().then(linked);
