@@ -29,6 +29,8 @@ from hybrid.models.device import versions
 from hybrid.models.loading import load_embedder, load_generator, load_reranker
 from hybrid.models.resolve import fetch, weights_digest
 from hybrid.retrieval import Retriever
+from hybrid.tracing import names
+from hybrid.tracing.spans import tell
 from hybrid.trust import Endpoint
 from hybrid.types import Answer, Arm, Hit, Question
 
@@ -174,6 +176,7 @@ class DomainArm:
             where: conditions on the documents, alike for all of them.
             principals: who asks; without it every document is read.
         """
+        tell(self._told)
         texts = [valid_utf8(question.text) for question in questions]
         hits = self._hits(questions, where, principals)
         labelled = [place for place, question in enumerate(questions) if question.options]
@@ -198,6 +201,7 @@ class DomainArm:
         principals: Sequence[str] | None = None,
     ) -> Iterator[str | Answer]:
         """Return the answer to an open question in pieces of text, and at last as an ``Answer``."""
+        tell(self._told)
         (hits,) = self._hits([question], where, principals)
         return map(self._named, self.answerer.stream(valid_utf8(question.text), hits, arm=self.spec.arm))
 
@@ -213,6 +217,14 @@ class DomainArm:
         return self.retriever.search_all(
             [question.text for question in questions], where=where, exclude=withheld, principals=principals
         )
+
+    @cached_property
+    def _told(self) -> Mapping[str, str]:
+        """Return what a trace says of it."""
+        generation = self.answerer.settings
+        prompts = load_prompts(generation.language, generation.prompt).digest
+        index = "" if self.retriever is None else self.retriever.index.manifest.generation
+        return {names.ARM: self.name, names.PROMPT_DIGEST: prompts, names.INDEX_GENERATION: index}
 
     def _named(self, part: str | Answer) -> str | Answer:
         return dataclasses.replace(part, variant=self.name) if isinstance(part, Answer) else part

@@ -40,6 +40,9 @@ from hybrid.routing.abstention import AnswerScore, Risk
 from hybrid.routing.bounds import ArmBound, BoundArm, bound_arm, fit_bound, save_bound
 from hybrid.routing.choice import ArmChooser
 from hybrid.routing.followups import Conversation, rewritten, standalone, understood
+from hybrid.tracing.asking import answered
+from hybrid.tracing.names import DOMAIN
+from hybrid.tracing.spans import asking, only
 from hybrid.types import Answer, Arm, ArmRoute, Document, Hit, Message, Question
 
 if TYPE_CHECKING:
@@ -267,9 +270,10 @@ class Assistant:
                 may read it.
             AdapterError: the arm needs an adapter, and none is in use; or it cannot serve with the generator.
         """
-        meant = self.standalone(question, history)
-        (answer,) = self.ask_all([meant], arm=arm, where=where, as_user=as_user)
-        return understood(answer, question, meant)
+        with asking(1, {DOMAIN: self.domain}):
+            meant = self.standalone(question, history)
+            (answer,) = self.ask_all([meant], arm=arm, where=where, as_user=as_user)
+            return understood(answer, question, meant)
 
     def identity(self, answer: Answer) -> str:
         """Return a digest of all that decides the answers of the arm that gave one: models, index, prompts.
@@ -311,18 +315,31 @@ class Assistant:
         as_user: str | Sequence[str] | None = None,
     ) -> list[Answer]:
         """Answer several questions in batches, as ``ask`` does each."""
+        with asking(len(questions), {DOMAIN: self.domain}):
+            return answered(self._answers(questions, arm, where, as_user))
+
+    def _answers(
+        self,
+        questions: Sequence[str],
+        arm: Arm | str | None,
+        where: Mapping[str, str] | None,
+        as_user: str | Sequence[str] | None,
+    ) -> list[Answer]:
         answers: dict[int, Answer] = {}
         for place, text in enumerate(questions):
             if (said := self._small_talk(text, arm, as_user)) is not None:
                 answers[place] = said
         open_ended = [place for place in range(len(questions)) if place not in answers]
         asked, principals = _asked([questions[place] for place in open_ended]), principals_of(as_user)
-        routes = self._routes(asked, arm, where, as_user)
+        with only(open_ended, of=len(questions)):
+            routes = self._routes(asked, arm, where, as_user)
         named = [arm if route is None else route.arm or None for route in routes]
         for one in dict.fromkeys(named):
             places = [place for place, name in enumerate(named) if name == one]
             serving = self._bound(self._asked_by(as_user, one))
-            found = serving.answer_all([asked[place] for place in places], where=where, principals=principals)
+            with only([open_ended[place] for place in places], of=len(questions)):
+                texts = [asked[place] for place in places]
+                found = serving.answer_all(texts, where=where, principals=principals)
             for place, answer in zip(places, found, strict=True):
                 own = questions[open_ended[place]]
                 answers[open_ended[place]] = replace(answer, question=own, arm_route=routes[place])
@@ -338,16 +355,29 @@ class Assistant:
         as_user: str | Sequence[str] | None = None,
     ) -> Iterator[str | Answer]:
         """Return the answer of ``ask`` in pieces of text, and at last as an ``Answer``."""
+        stage = asking(1, {DOMAIN: self.domain})
+        return stage.stream(lambda: self._streamed(question, arm, where, history, as_user))
+
+    def _streamed(
+        self,
+        question: str,
+        arm: Arm | str | None,
+        where: Mapping[str, str] | None,
+        history: Sequence[Message],
+        as_user: str | Sequence[str] | None,
+    ) -> Iterator[str | Answer]:
         meant = self.standalone(question, history)
         if (said := self._small_talk(meant, arm, as_user)) is not None:
-            return iter((said.text, said))
+            return iter((said.text, *answered([said])))
         (asked,) = _asked([meant])
         (route,) = self._routes([asked], arm, where, as_user)
         named = arm if route is None else route.arm or None
         serving = self._bound(self._asked_by(as_user, named))
         parts = serving.stream(asked, where=where, principals=principals_of(as_user))
         return (
-            understood(replace(part, arm_route=route), question, meant) if isinstance(part, Answer) else part
+            understood(answered([replace(part, arm_route=route)])[0], question, meant)
+            if isinstance(part, Answer)
+            else part
             for part in parts
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import json
 import math
 import os
@@ -263,6 +264,25 @@ class PriceSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class TracingSettings:
+    """What is kept of every question that is asked, and of every stage of its answer; never its words.
+
+    ``store`` keeps it in ``traces.sqlite`` beside the domains, for ``days`` and in ``megabytes``.
+    ``endpoint`` is a collector that takes OTLP over HTTP, such as http://localhost:4318; without it the one
+    that ``OTEL_EXPORTER_OTLP_ENDPOINT`` names. ``content`` adds questions, answers and passages, in both.
+    """
+
+    store: bool = True
+    content: bool = False
+    days: Annotated[float, Gt(0)] = 30.0
+    megabytes: Annotated[float, Ge(1)] = 256.0
+    endpoint: Endpoint = field(default_factory=Endpoint)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "endpoint", Endpoint(self.endpoint))
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that can be set."""
 
@@ -280,6 +300,7 @@ class Settings:
     feedback: FeedbackSettings = field(default_factory=FeedbackSettings)
     decision: DecisionSettings = field(default_factory=DecisionSettings)
     prices: PriceSettings = field(default_factory=PriceSettings)
+    tracing: TracingSettings = field(default_factory=TracingSettings)
     serve: ServeSettings = field(default_factory=ServeSettings)
 
 
@@ -382,9 +403,8 @@ def settings_dict(settings: Settings) -> dict[str, Any]:
 
 def settings_schema() -> dict[str, Any]:
     """Return the JSON schema of ``hybrid.toml``."""
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(Settings).json_schema()
+    schema: dict[str, Any] = _adapter().json_schema()
+    return schema
 
 
 def write_settings(path: Path, values: Mapping[str, Mapping[str, str]]) -> None:
@@ -518,16 +538,24 @@ def _checked_effort(value: str) -> Effort:
         raise ConfigError(f"`effort` is {value!r}, expected one of: {choices}") from None
 
 
+@functools.cache
+def _adapter() -> Any:
+    """Make it once: it takes 15 ms, and every question to an arm with settings of its own is validated."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Settings)
+
+
 def _validate(values: Mapping[str, Any]) -> Settings:
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     try:
-        settings = TypeAdapter(Settings).validate_python(values)
+        settings: Settings = _adapter().validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         # an address may carry a password
-        found = "" if key == "models.endpoint" else f" {first['input']!r}"
+        found = "" if key.endswith(".endpoint") else f" {first['input']!r}"
         raise ConfigError(f"`{key}` is{found}: {first['msg']}") from error
     for key, value in _flat(settings_dict(settings)).items():
         if isinstance(value, float) and not math.isfinite(value):

@@ -35,6 +35,9 @@ from hybrid.routing.domains import (
     save_router,
 )
 from hybrid.routing.followups import Conversation, understood
+from hybrid.tracing.asking import answered
+from hybrid.tracing.names import DECISION_MODEL, ROUTE_DOMAIN, ROUTE_PROBABILITY, ROUTED, SpanKind
+from hybrid.tracing.spans import asking, only, span
 from hybrid.types import Answer, Arm, Message, Route
 
 if TYPE_CHECKING:
@@ -175,6 +178,12 @@ class Assistants:
         """
         if not question.strip():
             raise UsageError("the question is empty", hint='ask something: hybrid ask "..."')
+        with span(ROUTE_DOMAIN, SpanKind.DECISION, {DECISION_MODEL: "domains"}) as stage:
+            found = self._routed(question, as_user)
+            stage.set({ROUTED: found.domain, ROUTE_PROBABILITY: found.probability})
+            return found
+
+    def _routed(self, question: str, as_user: str | Sequence[str] | None) -> Route:
         retrievers = self._retrievers()
         for name in retrievers:
             self._assistant(name).require_user(as_user)
@@ -219,13 +228,14 @@ class Assistants:
             UsageError: an empty question, or an arm that there is not; or no user, and a document says who
                 may read it.
         """
-        if domain is None and (said := self._small_talk(question, as_user)) is not None:
-            return said
-        meant, route, chosen = self._placed(question, domain, history, as_user)
-        if not chosen:
-            return understood(self._declined(question, route), question, meant)
-        answer = self[chosen].ask(meant, arm=arm, where=where, as_user=as_user)
-        return understood(dataclasses.replace(answer, domain=chosen, route=route), question, meant)
+        with asking(1):
+            if domain is None and (said := self._small_talk(question, as_user)) is not None:
+                return answered([said])[0]
+            meant, route, chosen = self._placed(question, domain, history, as_user)
+            if not chosen:
+                return understood(answered([self._declined(question, route)])[0], question, meant)
+            answer = self[chosen].ask(meant, arm=arm, where=where, as_user=as_user)
+            return understood(dataclasses.replace(answer, domain=chosen, route=route), question, meant)
 
     def chat(
         self,
@@ -251,13 +261,25 @@ class Assistants:
         as_user: str | Sequence[str] | None = None,
     ) -> list[Answer]:
         """Answer several questions, those of one domain in batches, in the given order."""
+        with asking(len(questions)):
+            return answered(self._answers(questions, domain, arm, where, as_user))
+
+    def _answers(
+        self,
+        questions: Sequence[str],
+        domain: str | None,
+        arm: Arm | str | None,
+        where: Mapping[str, str] | None,
+        as_user: str | Sequence[str] | None,
+    ) -> list[Answer]:
         answers: dict[int, Answer] = {}
         routes: dict[int, Route | None] = {}
         for place, text in enumerate(questions):
             if domain is None and (said := self._small_talk(text, as_user)) is not None:
                 answers[place] = said
             else:
-                routes[place] = self._placed(text, domain, (), as_user)[1]
+                with only([place], of=len(questions)):
+                    routes[place] = self._placed(text, domain, (), as_user)[1]
         chosen = {place: domain or (route.domain if route else "") for place, route in routes.items()}
         for name in dict.fromkeys(chosen.values()):
             places = [place for place, own in chosen.items() if own == name]
@@ -265,11 +287,11 @@ class Assistants:
                 found = [self._declined(questions[place], routes[place]) for place in places]
             else:
                 asked = [questions[place] for place in places]
+                with only(places, of=len(questions)):
+                    own = self[name].ask_all(asked, arm=arm, where=where, as_user=as_user)
                 found = [
                     dataclasses.replace(answer, domain=name, route=routes[place])
-                    for place, answer in zip(
-                        places, self[name].ask_all(asked, arm=arm, where=where, as_user=as_user), strict=True
-                    )
+                    for place, answer in zip(places, own, strict=True)
                 ]
             answers.update(zip(places, found, strict=True))
         return [answers[place] for place in range(len(questions))]
@@ -285,11 +307,22 @@ class Assistants:
         as_user: str | Sequence[str] | None = None,
     ) -> Iterator[str | Answer]:
         """Return the answer of ``ask`` in pieces of text, and at last as an ``Answer``."""
+        return asking(1).stream(lambda: self._streamed(question, domain, arm, where, history, as_user))
+
+    def _streamed(
+        self,
+        question: str,
+        domain: str | None,
+        arm: Arm | str | None,
+        where: Mapping[str, str] | None,
+        history: Sequence[Message],
+        as_user: str | Sequence[str] | None,
+    ) -> Iterator[str | Answer]:
         if domain is None and (said := self._small_talk(question, as_user)) is not None:
-            return iter((said.text, said))
+            return iter((said.text, *answered([said])))
         meant, route, chosen = self._placed(question, domain, history, as_user)
         if not chosen:
-            declined = understood(self._declined(question, route), question, meant)
+            declined = understood(answered([self._declined(question, route)])[0], question, meant)
             return iter([declined.text, declined])
         return (
             understood(dataclasses.replace(part, domain=chosen, route=route), question, meant)

@@ -118,7 +118,7 @@ class Endpoint(str):
         # what stands behind ? may be a key, and a login with a / in it is read as host and path
         if not sound or not self.isprintable() or any(letter in self for letter in "?#\\@ "):
             raise ConfigError(
-                "`models.endpoint` is not an address, expected a URL such as http://localhost:8000/v1",
+                "`endpoint` is not an address, expected a URL such as http://localhost:8000/v1",
                 hint="no ? and no #; write / and @ of a password as %2F and %40",
             )
 
@@ -218,5 +218,8 @@ _REFUSED: Mapping[str, Callable[[object], bool]] = {
     "models.generator": names_files,
     "models.reranker": names_files,
     "grounding.scorer": _names_own_judge,
+    "tracing.endpoint": bool,
+    # the user's own environment may send spans elsewhere
+    "tracing.content": bool,
     "serve.host": lambda host: not is_loopback(str(host)),
 }

@@ -344,6 +344,7 @@ class Answer:
     assistant over several domains: which one answered, and why it was that one if the router chose.
     ``standalone`` is what a follow-up was understood to ask; empty where the question stood by itself.
     ``arm_route`` says why it was this arm if the domain has a router of its arms and none was named.
+    ``trace`` is where what was done for it is kept, empty where nobody keeps it.
     """
 
     question: str
@@ -365,6 +366,7 @@ class Answer:
     standalone: str = ""
     arm_route: ArmRoute | None = None
     incomplete: str = ""
+    trace: str = ""
 
     @property
     def closest(self) -> tuple[Citation, ...]:

@@ -33,7 +33,8 @@ from hybrid.index.dense import DenseIndex, DenseKind, DenseReport, build_dense
 from hybrid.index.lexical import build_lexical
 from hybrid.index.store import SCHEMA_VERSION, Counts, Store
 from hybrid.models import Embedder, EmbedderFingerprint
-from hybrid.tracing import span
+from hybrid.tracing.names import DIMENSIONS, EMBED, ITEMS, MODEL, SpanKind
+from hybrid.tracing.spans import Attributes, span
 
 _STORE, _DENSE = "store.sqlite", "dense.faiss"
 _NAME_BYTES = 100
@@ -373,8 +374,9 @@ def embed_missing(staging: Store, vectors: VectorCache, embedder: Embedder, repo
     """Embed the staged contents that have no vector yet; return how many there were."""
     total = staging.keys_without_vectors(vectors)
     done = 0
+    about: Attributes = {MODEL: embedder.fingerprint.name, DIMENSIONS: embedder.fingerprint.dimension}
     for window in staging.texts_without_vectors(vectors, WINDOW):
-        with span("index.embed", {"openinference.span.kind": "EMBEDDING", "hybrid.texts": len(window)}):
+        with span(EMBED, SpanKind.EMBEDDING, {**about, ITEMS: len(window)}):
             vectors.add([key for key, _ in window], embedder.embed_documents([text for _, text in window]))
         done += len(window)
         report(Stage.EMBED, done, total)

@@ -49,16 +49,14 @@ _LONGEST_COMMENT = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """The experiment that an answer is part of; ``beside`` is the shown answer that a shadow goes with."""
+    """The experiment that an answer is part of; ``beside`` is the shown answer that a shadow goes with.
+
+    An answer with it was shown to nobody.
+    """
 
     experiment: str
     treated: bool
     beside: str = ""
-
-    @property
-    def shadow(self) -> bool:
-        """Tell whether nobody was shown the answer."""
-        return bool(self.beside)
 
 
 @dataclass(frozen=True, slots=True)
