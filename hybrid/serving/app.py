@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.staticfiles import StaticFiles
 
 from hybrid import __version__
-from hybrid.serving import chat, judging, models, page
+from hybrid.serving import chat, models, page
 from hybrid.serving.doors import Doors
 from hybrid.serving.errors import handle_errors
 from hybrid.serving.service import Service
@@ -31,7 +31,7 @@ def create_app(service: Service) -> FastAPI:
     app.state.service = service
     app.add_middleware(Doors, service=service)
     handle_errors(app)
-    for part in (models, chat, page, judging):
+    for part in (models, chat, page):
         app.include_router(part.router)
     app.mount("/page", StaticFiles(directory=page.FILES))
     app.add_api_route("/healthz", healthz, methods=["GET"])

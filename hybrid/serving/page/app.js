@@ -119,12 +119,14 @@ async function explained(article, answer) {
   const open = (citation) => openDocument(answer.domain, citation);
   shown(article, answer, [], open);
   try {
-    tell(article, ".checking", "Held against its passages…");
-    const judged = await get(`/v1/answers/${encodeURIComponent(answer.id)}/claims`);
-    Object.assign(answer, judged);
-    if (judged.claims) doubted(article, answer, open);
-    article.querySelector(".checking").hidden = true;
+    const path = `/v1/answers/${encodeURIComponent(answer.id)}`;
+    const kept = await get(path);
+    Object.assign(answer, { passages: kept.passages, because: kept.because, seconds: kept.answer.seconds, trace: kept.answer.trace });
     votes(article, answer.id);
+    tell(article, ".checking", "It is held against its passages…");
+    answer.claims = (await get(`${path}/claims`)).claims;
+    article.querySelector(".checking").hidden = true;
+    if (answer.claims) doubted(article, answer, open);
   } catch (error) { // the answer and its sources are there all the same
     tell(article, ".checking", `Not checked: ${error.message}`);
   }
@@ -167,8 +169,8 @@ function doubted(article, answer, open) {
 }
 
 function doubt(claim, answer, open) {
-  const likely = claim.support === null ? "" : ` (${claim.support.toFixed(2)} likely to be carried)`;
-  const against = claim.findings.map((one) => `${one.doubt}: ${one.text}`).join(", ");
+  const likely = claim.support === null ? "" : ` (support ${claim.support.toFixed(2)})`;
+  const against = claim.findings.map((one) => `${one.doubt} (${one.text})`).join(", ");
   // what is nowhere has only a nearest stretch, which would look like evidence
   const evidence = claim.status === "not in evidence" ? null : claim.evidence;
   const place = evidence && within(answer.passages[evidence.passage], evidence.spans);

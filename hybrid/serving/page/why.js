@@ -9,7 +9,7 @@ export function reasons(article, answer, open) {
   if (!answer.variant && !answer.route) return; // a greeting has no reasons
   part.hidden = false;
   part.querySelector("div").replaceChildren(...told(answer, open));
-  part.addEventListener("toggle", () => waterfall(part.querySelector("div"), answer.id), { once: true });
+  part.addEventListener("toggle", () => waterfall(part.querySelector("div"), answer.trace), { once: true });
 }
 
 function told(answer, open) {
@@ -32,19 +32,14 @@ function told(answer, open) {
 }
 
 /** Show the stages of an answer by when they began and ended, where the server keeps traces. */
-async function waterfall(part, id) {
-  let spans = [];
-  try {
-    spans = (await get(`/traces/${encodeURIComponent(id)}`)).spans;
-  } catch {
-    return; // no trace of it was kept, which the settings decide
-  }
-  if (!spans.length) return;
+async function waterfall(part, trace) {
+  const spans = trace ? (await get(`/traces/${encodeURIComponent(trace)}`)).spans : [];
+  if (!spans.length) return; // none is kept, which the settings decide
   const [begun, ended] = [Math.min(...spans.map((one) => one.start)), Math.max(...spans.map((one) => one.end))];
-  const scale = 1000 / Math.max(ended - begun, 1e-9);
+  const scale = 1000 / Math.max(ended - begun, 1);
   part.append(el("h3", {}, "Stages"), el("div", { className: "waterfall" }, spans.map((one) => [
     el("span", {}, one.name), bar((one.start - begun) * scale, Math.max((one.end - one.start) * scale, 4)),
-    el("span", {}, `${((one.end - one.start) * 1000).toFixed(0)} ms`)])));
+    el("span", {}, `${((one.end - one.start) / 1e6).toFixed(1)} ms`)])));
 }
 
 function bar(x, width) {
