@@ -76,6 +76,10 @@ def _states(folder: Path, names: Collection[str] = ()) -> tuple[tuple[str, int, 
     return tuple(sorted((name, state.st_mtime_ns, state.st_size) for name, state in states))
 
 
+def _arm_of(arm: Arm | str | Mapping[str, str] | None, domain: str) -> Arm | str | None:
+    return arm.get(domain) if isinstance(arm, Mapping) else arm
+
+
 def _readable(retrievers: Mapping[str, Retriever], principals: Sequence[str]) -> dict[str, Routable]:
     found = {name: one.index.positions_where({}, principals=principals) for name, one in retrievers.items()}
     return {
@@ -208,7 +212,7 @@ class Assistants:
         question: str,
         *,
         domain: str | None = None,
-        arm: Arm | str | None = None,
+        arm: Arm | str | Mapping[str, str] | None = None,
         where: Mapping[str, str] | None = None,
         history: Sequence[Message] = (),
         as_user: str | Sequence[str] | None = None,
@@ -218,7 +222,8 @@ class Assistants:
         Args:
             question: in plain words.
             domain: instead of the router's choice.
-            arm: as for ``Assistant.ask``: default is what the domain decided on.
+            arm: as for ``Assistant.ask``: default is what the domain decided on. Or by domain, for those that
+                are to answer by another than that.
             where: conditions on the documents, such as ``{"source": "guide/*"}``.
             history: the turns before it, the oldest first; a follow-up is understood, and routed, with them.
             as_user: who asks, as for ``Assistant.search``.
@@ -234,14 +239,14 @@ class Assistants:
             meant, route, chosen = self._placed(question, domain, history, as_user)
             if not chosen:
                 return understood(answered([self._declined(question, route)])[0], question, meant)
-            answer = self[chosen].ask(meant, arm=arm, where=where, as_user=as_user)
+            answer = self[chosen].ask(meant, arm=_arm_of(arm, chosen), where=where, as_user=as_user)
             return understood(dataclasses.replace(answer, domain=chosen, route=route), question, meant)
 
     def chat(
         self,
         *,
         domain: str | None = None,
-        arm: Arm | str | None = None,
+        arm: Arm | str | Mapping[str, str] | None = None,
         as_user: str | Sequence[str] | None = None,
     ) -> Conversation:
         """Return a conversation, which remembers its turns; each question is routed by itself."""
@@ -256,7 +261,7 @@ class Assistants:
         questions: Sequence[str],
         *,
         domain: str | None = None,
-        arm: Arm | str | None = None,
+        arm: Arm | str | Mapping[str, str] | None = None,
         where: Mapping[str, str] | None = None,
         as_user: str | Sequence[str] | None = None,
     ) -> list[Answer]:
@@ -268,7 +273,7 @@ class Assistants:
         self,
         questions: Sequence[str],
         domain: str | None,
-        arm: Arm | str | None,
+        arm: Arm | str | Mapping[str, str] | None,
         where: Mapping[str, str] | None,
         as_user: str | Sequence[str] | None,
     ) -> list[Answer]:
@@ -288,7 +293,7 @@ class Assistants:
             else:
                 asked = [questions[place] for place in places]
                 with only(places, of=len(questions)):
-                    own = self[name].ask_all(asked, arm=arm, where=where, as_user=as_user)
+                    own = self[name].ask_all(asked, arm=_arm_of(arm, name), where=where, as_user=as_user)
                 found = [
                     dataclasses.replace(answer, domain=name, route=routes[place])
                     for place, answer in zip(places, own, strict=True)
@@ -301,7 +306,7 @@ class Assistants:
         question: str,
         *,
         domain: str | None = None,
-        arm: Arm | str | None = None,
+        arm: Arm | str | Mapping[str, str] | None = None,
         where: Mapping[str, str] | None = None,
         history: Sequence[Message] = (),
         as_user: str | Sequence[str] | None = None,
@@ -313,7 +318,7 @@ class Assistants:
         self,
         question: str,
         domain: str | None,
-        arm: Arm | str | None,
+        arm: Arm | str | Mapping[str, str] | None,
         where: Mapping[str, str] | None,
         history: Sequence[Message],
         as_user: str | Sequence[str] | None,
@@ -328,7 +333,7 @@ class Assistants:
             understood(dataclasses.replace(part, domain=chosen, route=route), question, meant)
             if isinstance(part, Answer)
             else part
-            for part in self[chosen].stream(meant, arm=arm, where=where, as_user=as_user)
+            for part in self[chosen].stream(meant, arm=_arm_of(arm, chosen), where=where, as_user=as_user)
         )
 
     def check(self, answer: Answer) -> Grounding | None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import logging
 import math
+import threading
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -25,12 +28,16 @@ from hybrid.decision.adopted import usable
 from hybrid.decision.sequential import LookPlan, plan_looks
 from hybrid.decision.wording import interval_text, points
 from hybrid.domains import Assistants
-from hybrid.errors import UsageError
+from hybrid.errors import HybridError, UsageError
 from hybrid.evaluation.metrics import token_f1
 from hybrid.files import checked, hash_text, of_schema, write_json
-from hybrid.operations.feedback import KeptAnswer, RatedAnswer, Trial, kept_answer
+from hybrid.operations.feedback import Feedback, KeptAnswer, RatedAnswer, Trial, kept_answer
 from hybrid.statistics import MIN_SOURCES, Interval
+from hybrid.types import Answer
 
+_log = logging.getLogger("hybrid.operations")
+# So many shown answers wait for their shadows; of more of them there is none.
+_WAITING = 100
 _FILE, _SCHEMA = "TRAFFIC", 1
 _HINT = "end it with `hybrid traffic stop`, or remove the file"
 
@@ -201,29 +208,67 @@ def assign(assistants: Assistants, conversation: str) -> Assignment:
     return Assignment(arms, trials)
 
 
-def answer_in_shadow(assistants: Assistants, kept: KeptAnswer) -> KeptAnswer | None:
-    """Answer a question by the arm in the shadow and judge that, once the usual answer was shown and kept.
+class Shadows:
+    """Answer in the shadow what was shown and kept, one question after another, behind all others.
 
-    Returns:
-        What is to be kept beside it; None if no arm is in the shadow of it.
+    Args:
+        assistants: the domains.
+        feedback: where both answers are kept.
     """
-    domain, trial = kept.answer.domain, kept.trial
-    assistant = assistants[domain] if domain and trial is not None else None
-    split = read_split(assistant) if assistant is not None else None
-    if assistant is None or trial is None or split is None or not split.shadow:
-        return None
-    if trial.experiment != split.experiment:
-        return None
+
+    def __init__(self, assistants: Assistants, feedback: Feedback) -> None:
+        self._assistants, self._feedback = assistants, feedback
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="hybrid-shadow")
+        self._room = threading.BoundedSemaphore(_WAITING)
+
+    def follow(self, kept: KeptAnswer) -> None:
+        """Answer a question by the arm in its shadow when there is time, if there is one."""
+        split = self._split(kept)
+        if split is None:
+            return
+        if not self._room.acquire(blocking=False):
+            _log.warning("%s waits for no shadow: %d others do", kept.id, _WAITING)
+            return
+        self._thread.submit(self._answer, kept, split).add_done_callback(lambda _: self._room.release())
+
+    def close(self) -> None:
+        """Finish the answer that is being made, and leave the others."""
+        self._thread.shutdown(cancel_futures=True)
+
+    def _split(self, kept: KeptAnswer) -> TrafficSplit | None:
+        if kept.trial is None:
+            return None
+        split = read_split(self._assistants[kept.answer.domain])
+        return (
+            split
+            if split is not None and split.shadow and split.experiment == kept.trial.experiment
+            else None
+        )
+
+    def _answer(self, kept: KeptAnswer, split: TrafficSplit) -> None:
+        try:
+            self._feedback.keep(_in_shadow(self._assistants[kept.answer.domain], kept, split))
+        except Exception:  # noqa: BLE001 - what is shown goes on whatever becomes of a shadow
+            _log.exception("no answer in the shadow of %s", kept.id)
+
+
+def _in_shadow(assistant: Assistant, kept: KeptAnswer, split: TrafficSplit) -> KeptAnswer:
+    """Return the answer by the arm in the shadow with the judge's verdicts; one that fails has declined."""
     asked = kept.answer.standalone or kept.answer.question
-    answer = assistant.ask(asked, arm=split.arm, as_user=kept.principals)
-    found = assistant.check(answer)
+    identity, verdicts = "", None
+    try:
+        answer = assistant.ask(asked, arm=split.arm, as_user=kept.principals)
+        identity, found = assistant.identity(answer), assistant.check(answer)
+        verdicts = found.verdicts if found is not None else None
+    except HybridError as error:
+        answer = Answer(asked, str(error), kept.answer.arm, "failed", abstained=True, variant=split.arm)
     return kept_answer(
         f"{kept.id}-shadow",
-        dataclasses.replace(answer, domain=domain),
+        dataclasses.replace(answer, question=kept.answer.question, domain=kept.answer.domain),
         conversation=kept.conversation,
-        identity=assistant.identity(answer),
+        identity=identity,
         as_user=kept.principals,
-        verdicts=None if found is None else found.verdicts,
+        verdicts=verdicts,
         trial=Trial(split.experiment, treated=True, beside=kept.id),
     )
 

@@ -67,6 +67,7 @@ class Part(BaseModel):
 
     type: str
     text: str = ""
+    data: Any = None
 
 
 class Turn(BaseModel):
@@ -168,6 +169,14 @@ async def _chunks(
             yield same | {"choices": [], "usage": _usage(part)}
 
 
+def said_in(turns: Sequence[Turn]) -> list[Message]:
+    """Return what was said up to the last message of a user, without instructions: an arm has its own."""
+    said = [Message(_ROLES[turn.role], turn.text) for turn in turns if turn.role in _ROLES]
+    while said and said[-1].role is not MessageRole.USER:
+        said.pop()
+    return said
+
+
 def evidence(answer: Answer, base: str) -> dict[str, Any]:
     """Return what a client may want to know of an answer beside its text, in fields of our own.
 
@@ -194,9 +203,7 @@ def _asking(
                 400, f"{name} is not supported, leave it out", param=name, code="unsupported_parameter"
             )
     domain, arm = chosen(body.model, service.assistants)
-    said = [Message(_ROLES[turn.role], turn.text) for turn in body.messages if turn.role in _ROLES]
-    while said and said[-1].role is not MessageRole.USER:
-        said.pop()
+    said = said_in(body.messages)
     # instructions alone are for the generator alone: nobody asks what a document would answer
     text = said.pop().content if said else "\n".join(turn.text for turn in body.messages)
     auxiliary = not any(turn.role == "user" for turn in body.messages) or bool(_AUXILIARY.match(text))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -39,8 +39,9 @@ def new_id() -> str:
 class Asking:
     """A question of a client, and in whose name.
 
-    ``domain`` None leaves it to the router, ``arm`` None to what the domain decided on. ``history`` holds the
-    turns before it, the oldest first. ``as_user`` is who may read what, None for nobody in particular.
+    ``domain`` None leaves it to the router, ``arm`` None to what the domain decided on; it may be given by
+    domain. ``history`` holds the turns before it, the oldest first. ``as_user`` is who may read what, None
+    for nobody in particular.
     ``conversation`` is the same for all turns of one, ``key`` the same for all that one client asks, empty
     where it sends none. ``deadline`` is a time of ``time.monotonic()``. ``auxiliary`` is what a chat program
     asks for itself, such as a title: it is not kept or tried out. ``id`` names the answer everywhere.
@@ -48,7 +49,7 @@ class Asking:
 
     question: str
     domain: str | None = None
-    arm: str | None = None
+    arm: str | Mapping[str, str] | None = None
     history: tuple[Message, ...] = ()
     as_user: tuple[str, ...] | None = None
     conversation: str = ""

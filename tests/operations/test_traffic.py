@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import time
 
 import numpy as np
 import pytest
@@ -14,9 +15,9 @@ from hybrid.errors import AdapterError, UsageError
 from hybrid.grounding.values import Claim, ClaimVerdict, Status
 from hybrid.operations.feedback import Feedback, KeptAnswer, RatedAnswer, Trial, Vote, kept_answer
 from hybrid.operations.traffic import (
+    Shadows,
     TrafficSplit,
     TrialMetric,
-    answer_in_shadow,
     assign,
     read_split,
     start_split,
@@ -241,20 +242,43 @@ def test_a_shadow_answers_beside_and_is_kept_unseen(assistants, tmp_path):
     found = assign(assistants, "c1")
     assert found.arms == {}
     answer = assistants.ask("What is the default port of the server?")
-    kept = kept_answer("one", answer, conversation="c1", as_user=None, trial=found.trials["manual"])
-    shadow = answer_in_shadow(assistants, kept)
+    kept = kept_answer("one", answer, conversation="c1", trial=found.trials["manual"])
+    store = Feedback(tmp_path / "feedback.sqlite", keep_days=1)
+    store.keep(kept)
+    shadows = Shadows(assistants, store)
+    # of small talk and of another trial there is none
+    shadows.follow(dataclasses.replace(kept, id="two", trial=None))
+    shadows.follow(dataclasses.replace(kept, id="three", trial=Trial("other", False)))
+    shadows.follow(kept)
+    while (shadow := store.answer("one-shadow")) is None:
+        time.sleep(0.01)
     assert shadow.answer.variant == "rag:k=2:reader=generator"
     assert shadow.trial == Trial(split.experiment, True, beside="one")
     assert shadow.verdicts and shadow.identity != ""
-    store = Feedback(tmp_path / "feedback.sqlite", keep_days=1)
-    store.keep(kept)
-    store.keep(shadow)
     result = trial_result(split, store.rated(experiment=split.experiment))
-    store.close()
     assert (result.unjudged, result.states) == (1, (1, 1))
     assert result.agreement is not None
-    # small talk, another trial, and after its end there is none
-    assert answer_in_shadow(assistants, dataclasses.replace(kept, trial=None)) is None
-    assert answer_in_shadow(assistants, dataclasses.replace(kept, trial=Trial("other", False))) is None
     stop_split(manual)
-    assert answer_in_shadow(assistants, kept) is None
+    shadows.follow(dataclasses.replace(kept, id="four"))
+    shadows.close()
+    assert [one.kept.id for one in store.rated()] == ["one", "one-shadow"]
+    store.close()
+
+
+def test_a_shadow_that_fails_counts_as_one_that_declined(assistants, tmp_path, monkeypatch):
+    split = start_split(assistants["manual"], "rag:k=2", share=1.0, shadow=True)
+    answer = assistants.ask("What is the default port of the server?")
+    kept = kept_answer("one", answer, conversation="c1", trial=assign(assistants, "c1").trials["manual"])
+    store = Feedback(tmp_path / "feedback.sqlite", keep_days=1)
+    shadows = Shadows(assistants, store)
+
+    def fail(*_, **__):
+        raise AdapterError("gone")
+
+    monkeypatch.setattr(Assistant, "ask", fail)
+    shadows.follow(kept)
+    shadows.close()
+    (rated,) = store.rated(experiment=split.experiment)
+    store.close()
+    assert rated.kept.answer.text == "gone"
+    assert split.metric.score(rated) == 0.0
