@@ -116,6 +116,7 @@ async function send(domain, file, { bar, told }) {
   bar.value = 1;
   const lost = outcome?.error?.message ?? (outcome ? "" : "the server stopped before it was done");
   told.className = lost ? "warning" : "note";
-  told.textContent = lost || outcome.characters ? `indexed: ${plural(outcome.characters, "character")} in ${outcome.seconds.toFixed(1)} s` : "is there already";
+  if (lost) told.textContent = lost;
+  else told.textContent = outcome.characters ? `indexed: ${plural(outcome.characters, "character")} in ${outcome.seconds.toFixed(1)} s` : "is there already";
   if (lost) bar.hidden = true;
 }
