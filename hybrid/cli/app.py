@@ -26,6 +26,7 @@ from hybrid.cli import (
     router,
     serve,
     setup,
+    traces,
 )
 from hybrid.errors import EXIT_INTERRUPTED, HybridError
 
@@ -62,6 +63,7 @@ app.add_typer(setup.config_app, name="config")
 app.add_typer(evaluate.bench_app, name="bench")
 app.add_typer(questions.app, name="questions")
 app.add_typer(router.app, name="router")
+app.add_typer(traces.app, name="traces")
 
 
 def _version(value: bool) -> None:

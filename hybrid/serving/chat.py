@@ -17,7 +17,7 @@ from hybrid.models.dialogue import cut_at_stop
 from hybrid.serving.access import AsUser, ClientKey
 from hybrid.serving.errors import Refusal
 from hybrid.serving.events import Events, while_connected
-from hybrid.serving.models import chosen
+from hybrid.serving.models import ModelName, chosen
 from hybrid.serving.protocol import Asking
 from hybrid.serving.service import Service
 from hybrid.types import Answer, Arm, Citation, Message, MessageRole, plain
@@ -59,6 +59,7 @@ _ABOUT = (
     "standalone",
     "confidence",
     "incomplete",
+    "trace",
 )
 
 
@@ -106,7 +107,7 @@ class Completion(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    model: str
+    model: ModelName
     messages: Annotated[list[Turn], Field(min_length=1)]
     stream: bool | None = False
     stream_options: StreamOptions | None = None

@@ -23,7 +23,7 @@ from hybrid.operations.decisions import (
 )
 from hybrid.serving.access import AsUser
 from hybrid.serving.chat import Turn, said_in
-from hybrid.serving.models import chosen
+from hybrid.serving.models import ModelName, chosen
 from hybrid.serving.service import Service
 from hybrid.types import Message
 
@@ -57,7 +57,7 @@ class Decidable(BaseModel):
 class Decisions(BaseModel):
     """What is asked of ``/v1/decisions``; the answers come in the order of the questions."""
 
-    model: str
+    model: ModelName
     input: str | list[Any]
     questions: Annotated[list[Decidable], Field(min_length=1, max_length=400)]
 
@@ -73,7 +73,7 @@ class Classifiable(BaseModel):
 class Classified(BaseModel):
     """What is asked of ``/v1/systemone``."""
 
-    model: str
+    model: ModelName
     state: Any
     questions: Annotated[dict[str, Classifiable], Field(min_length=1, max_length=400)]
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from hybrid.files import valid_utf8
 from hybrid.models import Vectors
 from hybrid.serving.errors import Refusal
-from hybrid.serving.models import chosen
+from hybrid.serving.models import ModelName, chosen
 from hybrid.serving.service import Service
 
 router = APIRouter(prefix="/v1")
@@ -23,7 +23,7 @@ _BATCH = 2_048
 class Embedded(BaseModel):
     """What is asked of ``/v1/embeddings``; a model is a domain, of which the embedder is taken."""
 
-    model: str
+    model: ModelName
     input: Annotated[str | list[Any], Field(min_length=1, max_length=_BATCH)]
     encoding_format: Literal["float", "base64"] = "base64"
     dimensions: int | None = None

@@ -240,11 +240,15 @@ document.addEventListener("keydown", (event) => {
 });
 for (const button of document.querySelectorAll("[data-close]")) button.addEventListener("click", () => button.closest("dialog").close());
 
-/** Open the place that the address names, as links in answers of other clients do. */
+// --- a link to a place, as answers in other programs carry it ------------------------------------
+
 function linked() {
-  const named = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
-  if (named.domain && named.source) openDocument(named.domain, { source: named.source, start: Number(named.start), end: Number(named.end) });
+  const link = new URLSearchParams(location.hash.slice(1));
+  if (!link.get("source")) return;
+  const [start, end] = [Number(link.get("start")), Number(link.get("end"))];
+  openDocument(link.get("domain"), { source: link.get("source"), start, end });
 }
 
 window.addEventListener("hashchange", linked);
-begin().then(linked);
+linked();
+begin();
