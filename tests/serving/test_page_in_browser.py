@@ -30,10 +30,10 @@ _WAIT = 20_000
 
 
 class _Scripted(ScriptedGenerator):
-    """Say of zebras what the uploaded file says, and of all else a true and a false sentence."""
+    """Say where zebras live if that is asked, and else a true and a false sentence."""
 
     def _reply(self, messages, stop):
-        of_zebras = "zebras" in messages[-1].content.lower()
+        of_zebras = "where do zebras live" in messages[-1].content.lower()
         text = "Zebras live in Africa [1]." if of_zebras else self.replies[0]
         return self._said(text, messages, stop)
 
@@ -362,15 +362,3 @@ def test_nothing_serious_stands_in_anybodys_way(visit, scheme, viewport):
     _ask(page)
     page.wait_for_selector(".arms button")
     assert (_severe(page), _overflow(page)) == ([], 0)
-
-
-def test_dbg(visit, station):
-    import httpx2
-    for _ in range(2):
-        a = httpx2.post(f"{station.url}/ask", json={"question": _PORT, "domain": "station", "check": True}, timeout=60).json()
-        print(a["text"], a["abstained"], [c["status"] for c in a["claims"] or []], [h["chunk"]["source"] for h in a["hits"]])
-        httpx2.post(f"{station.url}/uploads/station?name=zoo.txt", content=b"Zebras live in Africa.", headers={"Content-Type": "application/octet-stream"}, timeout=60)
-        m=httpx2.post(f"{station.url}/v1/chat/completions", json={"model":"hybrid/station/auto","messages":[{"role":"user","content":_PORT}]}, timeout=60).json()
-        print(m["choices"][0]["message"]["content"])
-        print(httpx2.get(f"{station.url}/v1/answers/{m['id']}/claims", timeout=60).text[:600])
-    assert 0
