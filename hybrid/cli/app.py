@@ -22,6 +22,7 @@ from hybrid.cli import (
     grounding,
     index,
     init,
+    monitor,
     questions,
     router,
     serve,
@@ -49,6 +50,7 @@ app.command()(evaluate.compare)
 app.command()(decide.decide)
 app.command()(serve.serve)
 app.command()(abstain.abstain)
+app.command()(monitor.monitor)
 app.command()(index.status)
 app.command()(index.rollback)
 app.command()(index.remove)
