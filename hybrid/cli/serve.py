@@ -27,7 +27,7 @@ def serve(
     """
     # the server is an extra, and loads what no other command needs
     from hybrid.serving.access import Access
-    from hybrid.serving.running import address, listen, server
+    from hybrid.serving.running import address, listen, run
     from hybrid.serving.service import Service
 
     settings = context.settings(serve={"host": host, "port": port})
@@ -38,9 +38,9 @@ def serve(
         Assistants(domains=named or None, settings=settings) as assistants,
     ):
         opened = listen(settings.serve.host, settings.serve.port)
-        running = server(Service.over(assistants, access))
-        where = address(opened)
+        service, where = Service.over(assistants, access), address(opened)
         console.note(f"serving {', '.join(assistants.domains)}; clients take {where}/v1")
         context.show({"url": where, "domains": assistants.domains}, where)
         console.flush()
-        running.run(sockets=[opened])
+        run(service, opened)
+        console.note("stopped; what was accepted is answered")

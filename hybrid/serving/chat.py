@@ -59,6 +59,7 @@ _ABOUT = (
     "standalone",
     "confidence",
     "incomplete",
+    "trace",
 )
 
 
