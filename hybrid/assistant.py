@@ -43,7 +43,7 @@ from hybrid.routing.choice import ArmChooser
 from hybrid.routing.followups import Conversation, rewritten, standalone, understood
 from hybrid.tracing.asking import answered
 from hybrid.tracing.names import DOMAIN
-from hybrid.tracing.spans import asking, only
+from hybrid.tracing.spans import asking, only, resumed
 from hybrid.types import Answer, Arm, ArmRoute, Document, Hit, Message, Question
 
 if TYPE_CHECKING:
@@ -417,7 +417,10 @@ class Assistant:
             UsageError: the settings name a scorer that there is not.
             ModelMissing: its weights are nowhere.
         """
-        return self.grounder.check(answer) if answer.hits and not answer.abstained else None
+        if not answer.hits or answer.abstained:
+            return None
+        with resumed(answer.trace):
+            return self.grounder.check(answer)
 
     def uncertainty(
         self, answer: Answer, *, samples: int = 5, temperature: float = 0.5, seed: int = 0

@@ -243,13 +243,18 @@ class ServeSettings:
     """Where the server listens, and what one request may take.
 
     A ``port`` of 0 is a free one. Bodies are files where files are uploaded; all others are limited by
-    ``max_body_kilobytes``. ``max_seconds`` is how long a client waits at most for an answer.
+    ``max_body_kilobytes``. ``max_seconds`` is how long a client waits at most for an answer. ``parallel``
+    questions are worked on at a time, ``queue`` more may wait; ``per_key`` is how many of both one key may
+    have, where a client sends one.
     """
 
     host: str = "127.0.0.1"
     port: Annotated[int, Ge(0), Le(65_535)] = 8_765
     max_body_kilobytes: Annotated[int, Gt(0)] = 1_024
     max_seconds: Annotated[float, Gt(0)] = 120.0
+    parallel: Annotated[int, Gt(0), Le(256)] = 16
+    queue: Annotated[int, Ge(0)] = 128
+    per_key: Annotated[int, Gt(0)] = 64
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from hybrid.cli import (
     router,
     serve,
     setup,
+    traces,
 )
 from hybrid.errors import EXIT_INTERRUPTED, HybridError
 
@@ -66,6 +67,7 @@ app.add_typer(evaluate.bench_app, name="bench")
 app.add_typer(questions.app, name="questions")
 app.add_typer(router.app, name="router")
 app.add_typer(operate.traffic_app, name="traffic")
+app.add_typer(traces.app, name="traces")
 
 
 def _version(value: bool) -> None:

@@ -12,13 +12,14 @@ import typer
 
 from hybrid.assistant import Assistant
 from hybrid.cli import console
-from hybrid.cli.documents import described
+from hybrid.cli.documents import described, kept
 from hybrid.cli.options import Context, shared
 from hybrid.config import Settings
 from hybrid.documents import by_suffix
 from hybrid.errors import EXIT_PARTIAL, HybridError, UsageError
 from hybrid.index.generations import domains
 from hybrid.ingestion import IndexStatus, IngestEstimate, IngestReport, left_out_by_kind
+from hybrid.tracing import traced
 from hybrid.types import LeftOut, share_kept
 
 _SHOWN_FILES = 10
@@ -45,7 +46,7 @@ def index(
     if dry_run:
         _show_estimate(context, assistant.domain, assistant.estimate(folder, rebuild=rebuild))
         return 0
-    with console.progress() as progress:
+    with traced(settings, console.note), console.progress() as progress:
         report = assistant.index(folder, rebuild=rebuild, progress=progress)
     if context.as_json:
         console.json_document({"domain": assistant.domain, "report": report})
@@ -180,10 +181,10 @@ def _left_out_lines(
     told = 0
     for source, parts in _worst_first(left_out):
         length = characters.get(source, 0)
-        kept = share_kept(length, parts)
-        if told < _SHOWN_FILES and (any(part.lost for part in parts) or (length and kept < _KEPT_ENOUGH)):
+        is_little = length and share_kept(length, parts) < _KEPT_ENOUGH
+        if told < _SHOWN_FILES and (is_little or any(part.lost for part in parts)):
             told += 1
-            share = f"{kept:.0%} kept; " if length else ""
+            share = f"{kept(length, parts)}; " if length else ""
             yield f"  {console.name(source, 60)}: {share}{described(parts)}"
     if told < len(left_out):
         yield f"  in {len(left_out) - told} {'more ' * bool(told)}files; --json lists all"

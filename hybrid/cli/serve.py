@@ -10,6 +10,7 @@ import typer
 from hybrid.cli import console
 from hybrid.cli.options import Context, shared
 from hybrid.domains import Assistants
+from hybrid.tracing import traced
 
 
 @shared()
@@ -26,17 +27,20 @@ def serve(
     """
     # the server is an extra, and loads what no other command needs
     from hybrid.serving.access import Access
-    from hybrid.serving.running import address, listen, server
+    from hybrid.serving.running import address, listen, run
     from hybrid.serving.service import Service
 
     settings = context.settings(serve={"host": host, "port": port})
     access = Access.of(os.environ, settings.serve.host)
     named = [name.strip() for name in (context.domain or settings.domain).split(",") if name.strip()]
-    with Assistants(domains=named or None, settings=settings) as assistants:
+    with (
+        traced(settings, console.note),
+        Assistants(domains=named or None, settings=settings) as assistants,
+    ):
         opened = listen(settings.serve.host, settings.serve.port)
-        running = server(Service.over(assistants, access))
-        where = address(opened)
+        service, where = Service.over(assistants, access), address(opened)
         console.note(f"serving {', '.join(assistants.domains)}; clients take {where}/v1")
         context.show({"url": where, "domains": assistants.domains}, where)
         console.flush()
-        running.run(sockets=[opened])
+        run(service, opened)
+        console.note("stopped; what was accepted is answered")

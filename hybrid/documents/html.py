@@ -14,8 +14,8 @@ from hybrid.config import DocumentSettings
 from hybrid.documents.boilerplate import BORDERS, HEADINGS, Boilerplate, Element, machinery_kind, tags
 from hybrid.documents.builder import TextBuilder, one_line
 from hybrid.documents.encoding import declared_codecs
-from hybrid.documents.grid import Grid, is_table_name, is_unit
-from hybrid.documents.marks import formula, is_script, local, lowered, raised
+from hybrid.documents.grid import Grid, is_table_name, is_unit, own_rows
+from hybrid.documents.marks import formula, is_script, local, lowered, numeral, raised, speaks
 from hybrid.documents.source import SourceFile, Unreadable
 from hybrid.documents.text import decode
 from hybrid.types import BlockKind, Document
@@ -24,13 +24,16 @@ _LISTS = tags("ul ol dl menu dir")
 _SILENT = tags("head style annotation annotation-xml embed rp datalist")
 _NOT_IN_TABLES = tags("table pre form textarea").union(HEADINGS)
 _TYPED = tags("text email number date tel url month week time datetime-local range search")
-_FILE_NAME = re.compile(r"\S+\.(?:png|jpe?g|gif|svg|webp|bmp|avif)", re.IGNORECASE)
 # A list is cut between its items once it is this long: it need not stay whole.
 _LONG_LIST = 1_000
 _MAX_DEPTH = 20
 _LONG_SCRIPT = 24
 # Prose in a cell of a table without heads says that the table is there for the layout.
 _LONG_CELL = 600
+_NUMERALS = {"a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}
+# What is drawn apart from the words around it, though it is no block.
+_APART = tags("label meter progress output iframe object video audio canvas")
+_APART_ROLES = tags("tab button option menuitem link gridcell cell columnheader rowheader")
 _BREAK, _BLANK = "\0", "\1"
 # libxml2 counts no further.
 _MAX_LINE = 65_535
@@ -154,7 +157,7 @@ class PageWalk:
             self._open(element)
         if tag in ("br", "hr"):
             self._inline.append(_BREAK)
-        elif tag == "label":
+        elif _stands_apart(element):
             self._inline.append(" ")
         elif tag == "img":
             self._picture(element)
@@ -182,6 +185,8 @@ class PageWalk:
 
     def _leave(self, element: Element) -> None:
         tag = element.tag
+        if _stands_apart(element):
+            self._inline.append(" ")
         if self._scripts and self._scripts[-1][0] is element:
             self._raise(*self._scripts.pop())
         elif tag in ("q", "rt"):
@@ -220,11 +225,9 @@ class PageWalk:
 
     def _picture(self, image: Element) -> None:
         text = one_line(image.get("alt", ""))
-        words = len(text.split())
         parent = image.getparent()
         alone = not (parent.text or "").strip() and image.getprevious() is None and image.getnext() is None
-        says = words > 2 or "=" in text or (words > 1 and any(map(str.isdigit, text)))
-        if text and not _FILE_NAME.fullmatch(text) and (says or (alone and parent.tag in _NAMED_BY_PICTURE)):
+        if speaks(text) or (speaks(text, names=True) and alone and parent.tag in _NAMED_BY_PICTURE):
             self._inline.append(f" {text} ")
         else:
             self._left.append(("image", len(text)))
@@ -247,13 +250,14 @@ class PageWalk:
     def _start_item(self, item: Element) -> None:
         tag = item.tag
         outermost = len(self._lists) <= 1
-        if outermost and (tag == "dt" or sum(map(len, self._lines)) > _LONG_LIST):
+        shares = tag == "dt" and (above := item.getprevious()) is not None and above.tag == "dt"
+        if outermost and ((tag == "dt" and not shares) or sum(map(len, self._lines)) > _LONG_LIST):
             self._end_list()
         if tag == "dt" or self._flat:
             self._bullet = ""
         elif self._lists and self._lists[-1].tag == "ol":
             self._counts[-1] = _number(item, "value", self._counts[-1] + 1)
-            self._bullet = f"{self._counts[-1]}. "
+            self._bullet = f"{numeral(self._counts[-1], _NUMERALS.get(self._lists[-1].get('type'), ''))}. "
         else:
             self._bullet = "- "
 
@@ -262,6 +266,7 @@ class PageWalk:
         if _BOXES.fullmatch(text):
             return  # nothing, or boxes without a word
         if not (self._lists or self._bullet):
+            self._put_list()
             self._pieces.append(_Piece(BlockKind.PARAGRAPH, text, line=line))
             return
         self._line_of_list = self._line_of_list or line
@@ -275,6 +280,9 @@ class PageWalk:
     def _end_list(self) -> None:
         """Close the lines of a list that were collected; the list itself may go on."""
         self._end_line()
+        self._put_list()
+
+    def _put_list(self) -> None:
         lines, self._lines = self._lines, []
         if lines:
             text = textwrap.dedent("\n".join(lines))
@@ -331,13 +339,18 @@ class PageWalk:
 _NAMED_BY_PICTURE = tags("td th").union(HEADINGS)
 
 
+def _stands_apart(element: Element) -> bool:
+    return element.tag in _APART or element.get("role") in _APART_ROLES
+
+
 def _is_data(table: Element) -> bool:
     """Return whether a table holds data; the others are there for the layout."""
     if table.get("role") in ("presentation", "none"):
         return False
-    if next((inner for inner in table.iter("table") if inner is not table), None) is not None:
-        return False
     names = {element.tag for element in table.iter("*")} - {"table"}
+    if next((inner for inner in table.iter("table") if inner is not table), None) is not None:
+        own = [cell for row in own_rows(table) for cell in row]
+        return any(cell.tag == "th" for cell in own) and not any(map(_is_prose, own))
     if names & {"th", "caption", "thead"}:
         return True
     if not any(sum(cell.tag in ("td", "th") for cell in row) > 1 for row in table.iter("tr")):

@@ -10,8 +10,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from hybrid.documents.builder import TextBuilder
-from hybrid.documents.cells import CAPTION, Row, Stroke, Table, TextRun
-from hybrid.documents.order import arrange, rows_of
+from hybrid.documents.cells import CAPTION, Row, Stroke, Table, TextRun, rows_of
+from hybrid.documents.order import arrange
 from hybrid.types import CELLS, BlockKind
 
 _ITEM = re.compile(r"(?:[•◦▪‣∙·●○■–—*-]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)]|\[\d{1,3}\])\s+\S")

@@ -7,7 +7,7 @@ import html
 import posixpath
 import re
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -18,7 +18,7 @@ from lxml import etree
 
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import TextBuilder, one_line
-from hybrid.documents.marks import raised
+from hybrid.documents.marks import raised, speaks
 from hybrid.documents.source import UNREAD_ENTRY, SourceFile, Unreadable, open_zip
 from hybrid.types import BlockKind, Document
 
@@ -74,6 +74,17 @@ def chosen(element: Element) -> Element:
             return one
     fallback = child(element, "Fallback")
     return element if fallback is None else fallback
+
+
+def picture(builder: TextBuilder, element: Element) -> str:
+    """Return what is written about a picture; one that nothing speaks of is told as left out."""
+    named = (child(one, "docPr") for one in element.iterancestors("{*}inline", "{*}anchor"))
+    own = next(element.iter("{*}cNvPr"), None)
+    text = next((text for one in (*named, own) if (text := one_line(value(one, "descr")))), "")
+    if speaks(text):
+        return text
+    builder.leave_out("image", len(text))
+    return ""
 
 
 def raw_text(element: Element) -> str:
@@ -251,25 +262,6 @@ def symbols(text: str, font: str) -> str:
     return "".join(drawn.get(code, chr(code) if drawn is _SYMBOL or code <= 32 else "•") for code in codes)
 
 
-def numeral(count: int, style: str) -> str:
-    """Return a number as lists count: ``3``, ``c``, ``III``, nothing for the style ``none``."""
-    if style == "none":
-        return ""
-    text = f"{count:02}" if style == "decimalZero" else str(count)
-    if style.endswith("Letter") and 0 < count <= 26 * 9:
-        text = chr(ord("a") + (count - 1) % 26) * (1 + (count - 1) // 26)
-    if style.endswith("Roman") and 0 < count < 4000:
-        text = "".join(row[int(digit)] for row, digit in zip(_ROMAN, f"{count:04}", strict=True))
-    return text.upper() if style.startswith("upper") else text
-
-
-_ROMAN = (
-    ("", "m", "mm", "mmm"),
-    ("", "c", "cc", "ccc", "cd", "d", "dc", "dcc", "dccc", "cm"),
-    ("", "x", "xx", "xxx", "xl", "l", "lx", "lxx", "lxxx", "xc"),
-    ("", "i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix"),
-)
-
 # what a tracked change took away
 REMOVED = frozenset(("del", "moveFrom"))
 
@@ -350,33 +342,6 @@ def add_blocks(builder: TextBuilder, blocks: Iterable[OfficeBlock]) -> None:
                 builder.add_table(block.rows, caption=block.caption, heads=block.heads)
             else:
                 builder.add(block.kind, block.text, level=block.level)
-
-
-_AMOUNT = re.compile(r"[-+−(]*[$€£¥]?\s*\d[\d.,\s]*(\D*)")
-_LONGEST_AMOUNT = 40
-
-
-def _unit(cell: str | None) -> str | None:
-    """Return what follows the number that a cell begins with, None where it is no amount."""
-    amount = _AMOUNT.fullmatch(cell) if cell and len(cell) <= _LONGEST_AMOUNT else None
-    return amount[1] if amount else None
-
-
-def count_heads(rows: Sequence[Sequence[str | None]]) -> int:
-    """Return 0 where the first row of a table is a row like the others (an amount above amounts), else 1."""
-    if len(rows) < 2 or (rows[0] and (rows[0][0] or "").endswith(":")):
-        return 0
-    first, *others = rows
-    for at, cell in enumerate(first[1:], 1):
-        unit = _unit(cell)
-        is_year = re.fullmatch(r"(?:19|20)\d\d", cell or "")
-        if (
-            unit is not None
-            and not is_year
-            and any(_unit(row[at]) == unit for row in others if at < len(row))
-        ):
-            return 0
-    return 1
 
 
 def graphic(package: Package, frame: Element, relations: dict[str, PartLink]) -> list[OfficeBlock]:

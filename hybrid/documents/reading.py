@@ -15,7 +15,7 @@ from hybrid.documents.source import ROW_FILE_FACTOR, SourceFile, Unreadable, che
 from hybrid.types import Document, Rejected
 
 # Part of the change hash of an index: raise it when a reader gives another text for the same file.
-READERS_VERSION = 6
+READERS_VERSION = 7
 
 _BATCH_ITEMS = 512
 _BATCH_CHARACTERS = 1 << 20

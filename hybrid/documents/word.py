@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import TextBuilder, one_line
-from hybrid.documents.grid import is_table_name, is_unit
+from hybrid.documents.grid import count_heads, is_table_name, is_unit
+from hybrid.documents.marks import numeral
 from hybrid.documents.office import (
     REMOVED,
     Element,
@@ -19,15 +20,14 @@ from hybrid.documents.office import (
     add_blocks,
     child,
     chosen,
-    count_heads,
     equation,
     finish,
     graphic,
     is_on,
     local,
     number,
-    numeral,
     open_package,
+    picture,
     raw_text,
     relation,
     symbols,
@@ -238,6 +238,8 @@ class _WordWalk:
             "txbxContent": lambda one: self._graphics.append(one),
             "chart": lambda one: self._graphics.append(one),
             "relIds": lambda one: self._graphics.append(one),
+            "pic": lambda one: self._say(picture(self._builder, one)),
+            "imagedata": lambda _: self._builder.leave_out("image"),
             "textpath": lambda one: self._say(value(one, "string")),
             "OLEObject": lambda _: self._builder.leave_out("embedded object", lost=True),
             "rt": lambda one: self._drop(one, "reading aid above characters"),
@@ -422,7 +424,8 @@ class _WordWalk:
         grid = self._grid(table, rows, cells)
         nested, self._inner = self._inner, outside
         marked = [is_on(child(row, "trPr", "tblHeader")) for row in rows]
-        heads = marked.index(False) if False in marked else len(marked)
+        marked = marked if any(marked[:1]) else list(map(_is_bold, rows))
+        heads = marked.index(False) if False in marked else 0
         while len(grid) > 1 and grid[0] and grid[0][0] and not any(cell is not None for cell in grid[0][1:]):
             # a row of one cell above all others is the name of the table
             self._put(OfficeBlock(BlockKind.PARAGRAPH, grid.pop(0)[0] or "", role="caption"))
@@ -585,6 +588,11 @@ class _WordWalk:
                 one.has_result = True
                 self._line.add("".join(one.held))
         self._fields = [one for one in self._fields if not one.is_page]
+
+
+def _is_bold(row: Element) -> bool:
+    runs = [run for run in row.iter("{*}r") if next(run.iterchildren("{*}t"), None) is not None]
+    return bool(runs) and all(is_on(child(run, "rPr", "b")) for run in runs)
 
 
 def _below(parent: Element | None, name: str) -> list[Element]:

@@ -34,6 +34,7 @@ from hybrid.evaluation.metrics import token_f1
 from hybrid.files import checked, hash_text, of_schema, write_json
 from hybrid.operations.feedback import Feedback, KeptAnswer, RatedAnswer, TrialSide, kept_answer
 from hybrid.statistics import MIN_SOURCES, Interval
+from hybrid.tracing.spans import asking
 from hybrid.types import Answer
 
 _log = logging.getLogger("hybrid.operations")
@@ -266,7 +267,8 @@ def _in_shadow(assistant: Assistant, kept: KeptAnswer, split: TrafficSplit) -> K
     asked = kept.answer.standalone or kept.answer.question
     identity, verdicts = "", None
     try:
-        answer = assistant.ask(asked, arm=split.arm, as_user=kept.principals)
+        with asking(1, aside=True):
+            answer = assistant.ask(asked, arm=split.arm, as_user=kept.principals)
         identity, found = assistant.identity(answer), assistant.check(answer)
         verdicts = found.verdicts if found is not None else None
     except HybridError as error:

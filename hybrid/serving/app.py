@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.staticfiles import StaticFiles
 
 from hybrid import __version__
-from hybrid.serving import chat, models, page
+from hybrid.serving import answers, chat, decisions, embeddings, metrics, models, page
 from hybrid.serving.doors import Doors
 from hybrid.serving.errors import handle_errors
 from hybrid.serving.service import Service
@@ -28,10 +28,12 @@ def create_app(service: Service) -> FastAPI:
 
     # the pages about an API that FastAPI brings load scripts from elsewhere
     app = FastAPI(title="hybrid", version=__version__, lifespan=living, docs_url=None, redoc_url=None)
-    app.state.service = service
+    app.state.metrics = metrics.Metrics()
+    app.state.service = service = metrics.measured(service, app.state.metrics)
     app.add_middleware(Doors, service=service)
+    app.add_middleware(metrics.CountedRequests, metrics=app.state.metrics)
     handle_errors(app)
-    for part in (models, chat, page):
+    for part in (models, chat, embeddings, decisions, answers, page, metrics):
         app.include_router(part.router)
     app.mount("/page", StaticFiles(directory=page.FILES))
     app.add_api_route("/healthz", healthz, methods=["GET"])

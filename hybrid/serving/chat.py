@@ -17,7 +17,7 @@ from hybrid.models.dialogue import cut_at_stop
 from hybrid.serving.access import AsUser, ClientKey
 from hybrid.serving.errors import Refusal
 from hybrid.serving.events import Events, while_connected
-from hybrid.serving.models import chosen
+from hybrid.serving.models import ModelName, chosen
 from hybrid.serving.protocol import Asking
 from hybrid.serving.service import Service
 from hybrid.types import Answer, Arm, Citation, Message, MessageRole, plain
@@ -59,6 +59,7 @@ _ABOUT = (
     "standalone",
     "confidence",
     "incomplete",
+    "trace",
 )
 
 
@@ -67,6 +68,7 @@ class Part(BaseModel):
 
     type: str
     text: str = ""
+    data: Any = None
 
 
 class Turn(BaseModel):
@@ -105,7 +107,7 @@ class Completion(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    model: str
+    model: ModelName
     messages: Annotated[list[Turn], Field(min_length=1)]
     stream: bool | None = False
     stream_options: StreamOptions | None = None
@@ -168,6 +170,14 @@ async def _chunks(
             yield same | {"choices": [], "usage": _usage(part)}
 
 
+def said_in(turns: Sequence[Turn]) -> list[Message]:
+    """Return what was said up to the last message of a user, without instructions: an arm has its own."""
+    said = [Message(_ROLES[turn.role], turn.text) for turn in turns if turn.role in _ROLES]
+    while said and said[-1].role is not MessageRole.USER:
+        said.pop()
+    return said
+
+
 def evidence(answer: Answer, base: str) -> dict[str, Any]:
     """Return what a client may want to know of an answer beside its text, in fields of our own.
 
@@ -194,9 +204,7 @@ def _asking(
                 400, f"{name} is not supported, leave it out", param=name, code="unsupported_parameter"
             )
     domain, arm = chosen(body.model, service.assistants)
-    said = [Message(_ROLES[turn.role], turn.text) for turn in body.messages if turn.role in _ROLES]
-    while said and said[-1].role is not MessageRole.USER:
-        said.pop()
+    said = said_in(body.messages)
     # instructions alone are for the generator alone: nobody asks what a document would answer
     text = said.pop().content if said else "\n".join(turn.text for turn in body.messages)
     auxiliary = not any(turn.role == "user" for turn in body.messages) or bool(_AUXILIARY.match(text))

@@ -48,8 +48,12 @@ class Doors:
             await self._app(scope, receive, send)
             return
 
+        begun = False
+
         async def secured(message: Message) -> None:
+            nonlocal begun
             if message["type"] == "http.response.start":
+                begun = True
                 headers = MutableHeaders(scope=message)
                 for name, value in _SECURITY.items():
                     headers.setdefault(name, value)
@@ -57,11 +61,11 @@ class Doors:
 
         try:
             self._admit(scope["path"], Headers(scope=scope))
-        except (AccessDenied, Refusal) as error:
+            await self._app(scope, _limited(receive, self._limit(scope["path"])), secured)
+        except Exception as error:
+            if begun:
+                raise
             await answered(error)(scope, receive, secured)
-            return
-        limit = self._limit(scope["path"])
-        await self._app(scope, _limited(receive, limit), secured)
 
     def _admit(self, path: str, headers: Headers) -> None:
         """Refuse by what stands in the headers.
@@ -77,9 +81,9 @@ class Doors:
             raise _too_large(self._limit(path))
         host, origin = headers.get("host", ""), headers.get("origin")
         access = self._service.access
-        if not access.token and not is_loopback(urlsplit(f"//{host}").hostname or ""):
+        if not access.token and not is_loopback(_hostname(host)):
             raise Refusal(421, "without a token only this machine is answered", code="host")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and origin.partition("://")[2] != host:
             raise Refusal(403, "another site may not ask", code="origin")
         is_open = path in _OPEN or path.startswith(_OPEN_FOLDER)
         if not is_open and not access.admits(headers.get("authorization", "")):
@@ -91,6 +95,13 @@ class Doors:
         if path.startswith(UPLOADS):
             return int(settings.documents.max_megabytes * 1_048_576)
         return settings.serve.max_body_kilobytes * 1_024
+
+
+def _hostname(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:  # a bracket that does not close
+        return ""
 
 
 def _limited(receive: Receive, limit: int) -> Receive:

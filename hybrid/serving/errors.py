@@ -70,10 +70,9 @@ def answered(error: Exception) -> JSONResponse:
 
 
 def handle_errors(app: FastAPI) -> None:
-    """Answer every failure of the routes, and of what leads to them, in that form."""
+    """Answer what routes raise, and what leads to none, in that form."""
     app.add_exception_handler(HybridError, _answer)
     app.add_exception_handler(Refusal, _answer)
-    app.add_exception_handler(Exception, _answer)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
+from pydantic import Field
 
 from hybrid.domains import Assistants
 from hybrid.errors import HybridError
@@ -15,6 +16,8 @@ from hybrid.types import Arm
 router = APIRouter(prefix="/v1")
 
 AUTO = "hybrid/auto"
+# What bodies hold of a client's choice.
+ModelName = Annotated[str, Field(max_length=300, examples=[AUTO])]
 
 
 @router.get("/models")

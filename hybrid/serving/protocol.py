@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
-from collections.abc import AsyncGenerator, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from hybrid.domains import Assistants
 from hybrid.errors import HybridError
 from hybrid.types import Answer, Message
 
@@ -79,33 +76,3 @@ class Answering(Protocol):
     async def close(self) -> None:
         """Accept nothing more, answer what was accepted, and let go of the threads."""
         ...
-
-
-class OneWorker:
-    """Answer one question after another in one thread."""
-
-    def __init__(self, assistants: Assistants) -> None:
-        self._assistants = assistants
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="hybrid-answers")
-
-    async def answer(self, asked: Asking) -> Answer:
-        """Return the answer."""
-        parts = [part async for part in self.stream(asked)]
-        assert isinstance(parts[-1], Answer), "a stream ends with the answer"
-        return parts[-1]
-
-    async def stream(self, asked: Asking) -> AsyncGenerator[str | Answer, None]:
-        """Yield pieces, then the answer."""
-        loop = asyncio.get_running_loop()
-        parts = await loop.run_in_executor(self._thread, self._begin, asked)
-        while (part := await loop.run_in_executor(self._thread, next, parts, None)) is not None:
-            yield part
-
-    async def close(self) -> None:
-        """Wait for what was accepted."""
-        await asyncio.get_running_loop().run_in_executor(None, self._thread.shutdown)
-
-    def _begin(self, asked: Asking) -> Iterator[str | Answer]:
-        return self._assistants.stream(
-            asked.question, domain=asked.domain, arm=asked.arm, history=asked.history, as_user=asked.as_user
-        )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import socket
 
 import uvicorn
@@ -21,11 +23,13 @@ def listen(host: str, port: int) -> socket.socket:
         UsageError: the port is taken, or the host is none of this machine.
     """
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        opened = socket.socket(family, kind, protocol)
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        opened.bind(address)
-        opened.listen(256)
+        family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with contextlib.ExitStack() as failing:
+            opened = failing.enter_context(socket.socket(family, kind, protocol))
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            opened.bind(place)
+            opened.listen(256)
+            failing.pop_all()
     except OSError as error:
         raise UsageError(
             f"cannot listen at {host}:{port}: {error.strerror}", hint="choose another one with --port"
@@ -51,3 +55,12 @@ def server(service: Service) -> uvicorn.Server:
         timeout_graceful_shutdown=int(service.settings.serve.max_seconds) + _GRACE,
     )
     return uvicorn.Server(config)
+
+
+def run(service: Service, opened: socket.socket) -> None:
+    """Serve at a socket until Ctrl-C or a request to terminate, then answer what was accepted and return."""
+    running = server(service)
+    for wanted in (signal.SIGINT, signal.SIGTERM):
+        # uvicorn stops by them and raises them again when it has stopped
+        signal.signal(wanted, lambda number, frame: None)
+    running.run(sockets=[opened])

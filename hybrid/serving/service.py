@@ -16,7 +16,8 @@ from hybrid.errors import HybridError
 from hybrid.operations.feedback import Feedback, TrialSide, kept_answer
 from hybrid.operations.traffic import Shadows, assign
 from hybrid.serving.access import Access
-from hybrid.serving.protocol import Answering, Asking, OneWorker
+from hybrid.serving.protocol import Answering, Asking
+from hybrid.serving.scheduler import Scheduler
 from hybrid.types import Answer
 
 _log = logging.getLogger("hybrid.serving")
@@ -43,9 +44,11 @@ class Service:
     @staticmethod
     def over(assistants: Assistants, access: Access | None = None) -> Service:
         """Return the service of some domains with all that their settings ask for."""
-        feedback = Feedback.of(assistants.settings)
+        settings = assistants.settings
+        feedback = Feedback.of(settings)
         shadows = Shadows(assistants, feedback) if feedback is not None else None
-        return Service(assistants, OneWorker(assistants), access or Access(), feedback, shadows)
+        answering = Scheduler(assistants, settings.serve)
+        return Service(assistants, answering, access or Access(), feedback, shadows)
 
     @property
     def settings(self) -> Settings:

@@ -29,6 +29,9 @@ class TraceOutcome(StrEnum):
 
 # Stages. Every question has one span ASK, which all that was done for it is below.
 ASK = "ask"
+ASIDE = (
+    "ask aside"  # the same of what no person asked: in the shadow of an answer, or for the title of a chat
+)
 ROUTE_DOMAIN = "route domain"
 ROUTE_ARM = "route arm"
 RETRIEVE = "retrieve"
@@ -62,6 +65,7 @@ PROMPT_DIGEST = "hybrid.prompt.digest"
 # tell one. It stays on this machine.
 QUESTION_VECTOR = "hybrid.question.vector"
 CONVERSATION = "gen_ai.conversation.id"
+ANSWER_ID = "gen_ai.response.id"  # by which a server names the answer
 INPUT_TOKENS = "gen_ai.usage.input_tokens"
 OUTPUT_TOKENS = "gen_ai.usage.output_tokens"
 FIRST_CHUNK = "gen_ai.response.time_to_first_chunk"  # seconds

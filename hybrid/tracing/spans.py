@@ -177,7 +177,7 @@ class OpenSpan:
         outcome = TraceOutcome.CANCELLED if cancelled else TraceOutcome.ERROR
         spans = []
         for place in self._places:
-            if error is not None and self._name == names.ASK:
+            if error is not None and self._name in (names.ASK, names.ASIDE):
                 place.attributes[names.OUTCOME] = outcome
             begun, ended = self._begun + place.clock, end + place.clock
             own = (place.trace, place.id, place.parent, self._name, self._kind, begun, ended)
@@ -229,11 +229,16 @@ def span(name: str, kind: SpanKind = SpanKind.CHAIN, attributes: Attributes | No
     return OpenSpan(name, kind, tuple(_below(place, given) for place in above))
 
 
-def asking(count: int, attributes: Attributes | None = None) -> OpenSpan:
+def asking(count: int, attributes: Attributes | None = None, *, aside: bool = False) -> OpenSpan:
     """Return the span of so many questions that are answered together, each in a trace of its own.
 
     If who asks has opened it already, that goes on, and is not ended here: so a server can open it with what
     it knows, and judge the answer in it too.
+
+    Args:
+        count: how many.
+        attributes: what is known of all of them.
+        aside: no person asked them, so they are not counted among what was asked.
     """
     if not _sinks:
         return _NOTHING
@@ -246,7 +251,7 @@ def asking(count: int, attributes: Attributes | None = None) -> OpenSpan:
     places = [_below(above[0], given) if len(above) == 1 else _first(given) for _ in range(count)]
     for place in places:
         place.question = place
-    return OpenSpan(names.ASK, SpanKind.CHAIN, tuple(places))
+    return OpenSpan(names.ASIDE if aside else names.ASK, SpanKind.CHAIN, tuple(places))
 
 
 def tell(attributes: Attributes) -> None:
@@ -272,6 +277,15 @@ def here() -> tuple[TracePlace, ...]:
     return _here.get()
 
 
+def resumed(trace: str) -> AbstractContextManager[None]:
+    """Go on with a question that was answered before: what is opened in the block is done for it."""
+    above = _here.get()
+    if not trace or not _sinks or any(place.trace == trace for place in above):
+        return within(above)
+    clock = time.time_ns() - time.perf_counter_ns()
+    return within([TracePlace(trace, _first_id(trace), "", clock)])
+
+
 @contextmanager
 def within(places: Sequence[TracePlace]) -> Iterator[None]:
     """Go on there: what is opened in the block is done for all of these questions."""
@@ -291,7 +305,12 @@ def only(places: Sequence[int], of: int) -> AbstractContextManager[None]:
 def _first(attributes: Attributes) -> TracePlace:
     now = time.time_ns()
     trace = f"{now // 1_000_000:012x}{secrets.token_hex(10)}"
-    return TracePlace(trace, secrets.token_hex(8), "", now - time.perf_counter_ns(), dict(attributes))
+    return TracePlace(trace, _first_id(trace), "", now - time.perf_counter_ns(), dict(attributes))
+
+
+def _first_id(trace: str) -> str:
+    """Return the name of the first span of a trace, which what comes after its end is to be below."""
+    return trace[-16:]
 
 
 def _below(above: TracePlace, attributes: Attributes) -> TracePlace:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import dataclasses
 import json
 import queue
 import sqlite3
@@ -16,7 +17,7 @@ from typing import Self
 from hybrid.errors import HybridError, StorageError, UsageError
 from hybrid.files import json_text, storage_errors
 from hybrid.tracing import names
-from hybrid.tracing.spans import TraceSpan
+from hybrid.tracing.spans import SpanValue, TraceSpan
 
 TRACES_FILE = "traces.sqlite"
 _VERSION = 1
@@ -26,11 +27,13 @@ _SCHEMA = """
 CREATE TABLE spans(
   trace TEXT NOT NULL, id TEXT NOT NULL, parent TEXT NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL,
   start INTEGER NOT NULL, end INTEGER NOT NULL, error TEXT NOT NULL,
-  domain TEXT NOT NULL, arm TEXT NOT NULL, outcome TEXT NOT NULL, attributes TEXT NOT NULL,
+  domain TEXT NOT NULL, arm TEXT NOT NULL, outcome TEXT NOT NULL, answer TEXT NOT NULL,
+  attributes TEXT NOT NULL,
   PRIMARY KEY (trace, id)) WITHOUT ROWID;
 CREATE INDEX asked ON spans(start) WHERE name = 'ask';
 CREATE INDEX asked_domain ON spans(domain, start) WHERE name = 'ask';
 CREATE INDEX asked_arm ON spans(arm, start) WHERE name = 'ask';
+CREATE INDEX asked_answer ON spans(answer) WHERE answer != '';
 """
 _COLUMNS = "trace, id, parent, name, kind, start, end, error, attributes"
 _BUSY_SECONDS = 5.0
@@ -103,7 +106,7 @@ class TraceStore:
         """Append spans; the file is whole whatever happens meanwhile."""
         with _errors(self.path), self._db:
             self._db.executemany(
-                "INSERT OR REPLACE INTO spans VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", map(_row, spans)
+                "INSERT OR REPLACE INTO spans VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)", map(_row, spans)
             )
 
     def asked(
@@ -116,7 +119,7 @@ class TraceStore:
         outcome: str = "",
         limit: int | None = None,
     ) -> Iterator[TraceSpan]:
-        """Yield the spans ASK, one a question, the latest first.
+        """Yield the spans ASK, one a question, the latest first, with its groundedness whenever judged.
 
         Args:
             since: nanoseconds since 1970.
@@ -135,7 +138,13 @@ class TraceStore:
             *named.values(),
             -1 if limit is None else limit,
         ]
-        return self._read(f"{' AND '.join(clauses)} ORDER BY start DESC LIMIT ?", values)
+        for span in self._read(f"{' AND '.join(clauses)} ORDER BY start DESC LIMIT ?", values):
+            yield dataclasses.replace(span, attributes={**self._judged(span.trace), **span.attributes})
+
+    def _judged(self, trace: str) -> dict[str, SpanValue]:
+        judged = self._read("trace = ? AND name = 'judge' ORDER BY start", [trace])
+        scores = [one.attributes.get(names.EVALUATION_SCORE) for one in judged]
+        return {names.GROUNDEDNESS: scores[-1]} if scores and scores[-1] is not None else {}
 
     def trace(self, trace: str) -> list[TraceSpan]:
         """Return the spans of a trace, by the beginning of its name, in the order in which they began.
@@ -148,6 +157,11 @@ class TraceStore:
             what = f"there are {len(found)} traces that begin with {trace!r}"
             raise UsageError(what if found else f"there is no trace {trace!r}", hint="hybrid traces list")
         return spans
+
+    def of_answer(self, answer: str) -> list[TraceSpan]:
+        """Return the spans of an answer, by the name that a server gave it; none where they are not kept."""
+        found = self._read("answer = ? AND answer != ''", [answer])
+        return [span for asked in found for span in self.trace(asked.trace)]
 
     def traces(self, since: int = 0) -> Iterator[list[TraceSpan]]:
         """Yield whole traces, those of work that no question was asked for too, the oldest first."""
@@ -280,7 +294,7 @@ def _errors(path: Path) -> Iterator[None]:
 
 
 def _row(span: TraceSpan) -> tuple[str | int, ...]:
-    given = span.attributes if span.name == names.ASK else {}
-    shown = (str(given.get(key, "")) for key in (names.DOMAIN, names.ARM, names.OUTCOME))
+    given = span.attributes if span.name in (names.ASK, names.ASIDE) else {}
+    shown = (str(given.get(key, "")) for key in (names.DOMAIN, names.ARM, names.OUTCOME, names.ANSWER_ID))
     own = (span.trace, span.id, span.parent, span.name, span.kind, span.start, span.end, span.error)
     return (*own, *shown, json_text(span.attributes))

@@ -459,6 +459,16 @@ def test_a_chart_in_a_document_is_a_table(read_word):
     assert block.caption == "Figure 1: Sales"
 
 
+def test_a_picture_is_read_by_its_words_or_told(read_word):
+    def shown(words):
+        names = "<w:inline><w:docPr descr='{}'/><w:pic/></w:inline>"
+        return f"<w:r><w:drawing>{names.format(words)}</w:drawing></w:r>"
+
+    document = read_word(p(shown("Wiring of the pump, red is 12 V")) + p(shown("x.png")) + p("Text"))
+    assert lines(document) == ["Wiring of the pump, red is 12 V", "Text"]
+    assert told(document) == {"image": (1, False)}
+
+
 @pytest.mark.parametrize(
     ("table", "rows"),
     [
@@ -483,12 +493,20 @@ def test_tables_of_any_shape(read_word, table, rows):
     assert read_word(table).text.split("\n") == rows
 
 
+BOLD = "<w:p><w:r><w:rPr><w:b/></w:rPr><w:t>{}</w:t></w:r></w:p>"
+
+
 @pytest.mark.parametrize(
     ("rows", "columns"),
     [
         ((row("Rent", "850 euros"), row("Deposit", "1700 euros")), ()),
         ((row("Name:", "Jane"), row("Born:", "1987")), ()),
+        ((row("Landlord", "Max, Berlin"), row("Tenant", "Jane, Bremen"), row("Object", "Flat 4")), ()),
         ((row("Item", "2019", "2018"), row("Oil", "1", "2")), ("Item", "2019", "2018")),
+        (
+            (row(tc(BOLD.format("Term")), tc(BOLD.format("Meaning"))), row("Rent", "a sum")),
+            ("Term", "Meaning"),
+        ),
     ],
 )
 def test_a_first_row_like_the_others_names_no_columns(read_word, rows, columns):

@@ -26,7 +26,7 @@ FILES = {
 
 @pytest.fixture(scope="session")
 def open_domains(tmp_path_factory):
-    """Build and open domains: open_domains({"manual": {"port.txt": "..."}}) -> Assistants."""
+    """Build and open domains: open_domains({"manual": {"port.txt": text or Document}})."""
 
     def build(files=FILES, **sections):
         values = {
@@ -39,7 +39,12 @@ def open_domains(tmp_path_factory):
         embedder, generator = HashEmbedder(64), ScriptedGenerator(["It is 5432."])
         for name, texts in files.items():
             one = Assistant(name, settings=settings, embedder=embedder, generator=generator)
-            one.update([Document(source, text) for source, text in texts.items()])
+            one.update(
+                [
+                    text if isinstance(text, Document) else Document(source, text)
+                    for source, text in texts.items()
+                ]
+            )
         return Assistants(settings=settings, embedder=embedder, generator=generator)
 
     return build

@@ -182,3 +182,15 @@ def test_traces_are_kept_as_the_settings_say(assistant, tmp_path):
     off = dataclasses.replace(settings, tracing=dataclasses.replace(settings.tracing, store=False))
     with traced(off):
         assert assistant.ask("Which secret port?").trace == ""
+
+
+@pytest.mark.slow
+def test_what_is_judged_later_belongs_to_its_question(assistant, tmp_path):
+    with traced(assistant.settings):
+        answer = assistant.ask("Which secret port?")
+        assistant.check(answer)
+    with TraceStore(tmp_path / "indexes" / "traces.sqlite", read_only=True) as store:
+        (asked,) = store.asked()
+        assert asked.attributes[names.GROUNDEDNESS] == 1.0
+        spans = store.trace(answer.trace)
+    assert ("ask", "judge") in _tree(spans)

@@ -121,6 +121,13 @@ def test_who_asks_opens_the_question_and_what_answers_goes_on_with_it(kept):
     assert (one.attributes[names.CONVERSATION], one.attributes[names.DOMAIN]) == ("c", "d")
 
 
+def test_what_no_person_asked_has_another_name(kept):
+    with asking(1, aside=True), asking(1, {names.DOMAIN: "d"}):
+        pass
+    (one,) = kept.spans
+    assert (one.name, one.attributes[names.DOMAIN]) == (names.ASIDE, "d")
+
+
 @pytest.mark.parametrize(
     ("error", "outcome", "kind"),
     [

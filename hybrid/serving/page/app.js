@@ -235,4 +235,15 @@ document.addEventListener("keydown", (event) => {
 });
 for (const button of document.querySelectorAll("[data-close]")) button.addEventListener("click", () => button.closest("dialog").close());
 
+// --- a link to a place, as answers in other programs carry it ------------------------------------
+
+function linked() {
+  const link = new URLSearchParams(location.hash.slice(1));
+  if (!link.get("source")) return;
+  const [start, end] = [Number(link.get("start")), Number(link.get("end"))];
+  openDocument(link.get("domain"), { source: link.get("source"), start, end });
+}
+
+window.addEventListener("hashchange", linked);
+linked();
 begin();
