@@ -27,7 +27,7 @@ def serve(
     """
     # the server is an extra, and loads what no other command needs
     from hybrid.serving.access import Access
-    from hybrid.serving.running import address, listen, server
+    from hybrid.serving.running import address, listen, run
     from hybrid.serving.service import Service
 
     settings = context.settings(serve={"host": host, "port": port})
@@ -37,10 +37,16 @@ def serve(
         traced(settings, console.note),
         Assistants(domains=named or None, settings=settings) as assistants,
     ):
+        lost = assistants.left_out()
+        for name in assistants.domains:
+            if name in lost:
+                console.note(f"left out: {name}: {lost[name]}")
+            else:  # who asks first does not wait for the weights
+                assistants[name].retriever.embedder.embed_queries(["a first text loads the weights"])
         opened = listen(settings.serve.host, settings.serve.port)
-        running = server(Service.over(assistants, access))
-        where = address(opened)
+        service, where = Service.over(assistants, access), address(opened)
         console.note(f"serving {', '.join(assistants.domains)}; clients take {where}/v1")
         context.show({"url": where, "domains": assistants.domains}, where)
         console.flush()
-        running.run(sockets=[opened])
+        run(service, opened)
+        console.note("stopped; what was accepted is answered")

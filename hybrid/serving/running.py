@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import socket
 
 import uvicorn
@@ -54,3 +55,12 @@ def server(service: Service) -> uvicorn.Server:
         timeout_graceful_shutdown=int(service.settings.serve.max_seconds) + _GRACE,
     )
     return uvicorn.Server(config)
+
+
+def run(service: Service, opened: socket.socket) -> None:
+    """Serve at a socket until Ctrl-C or a request to terminate, then answer what was accepted and return."""
+    running = server(service)
+    for wanted in (signal.SIGINT, signal.SIGTERM):
+        # uvicorn stops by them and raises them again when it has stopped
+        signal.signal(wanted, lambda number, frame: None)
+    running.run(sockets=[opened])

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx2
 import openai
 import psutil
 import pytest
@@ -37,7 +38,9 @@ def test_langchain_s_chat_model_answers_and_streams(url, stream_usage):
     chat = ChatOpenAI(stream_usage=stream_usage, temperature=0, max_retries=0, **told)
     message = chat.invoke(PORT)
     assert "5432" in message.text and "[1]" in message.text
-    assert message.response_metadata["finish_reason"] == "stop" and message.id
+    assert message.response_metadata["finish_reason"] == "stop"
+    kept = httpx2.get(f"{url}/v1/answers/{message.response_metadata['id']}").json()
+    assert kept["answer"]["citations"][0]["source"] == "port.txt"
     chunks = list(chat.stream(PORT))
     assert "".join(chunk.text for chunk in chunks) == message.text
     assert any(chunk.usage_metadata for chunk in chunks) == stream_usage
