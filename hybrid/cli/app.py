@@ -22,6 +22,7 @@ from hybrid.cli import (
     grounding,
     index,
     init,
+    prompts,
     questions,
     router,
     serve,
@@ -62,6 +63,7 @@ app.add_typer(setup.models_app, name="models")
 app.add_typer(setup.config_app, name="config")
 app.add_typer(evaluate.bench_app, name="bench")
 app.add_typer(questions.app, name="questions")
+app.add_typer(prompts.app, name="prompts")
 app.add_typer(router.app, name="router")
 app.add_typer(traces.app, name="traces")
 
