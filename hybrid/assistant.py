@@ -21,6 +21,7 @@ from hybrid.arms import (
     parse_arm,
     parse_arms,
 )
+from hybrid.changes import Switched, record, settled, together
 from hybrid.config import Rewriting, Settings, load_settings
 from hybrid.documents.principals import Principals
 from hybrid.documents.uploads import drop_upload, keep_upload
@@ -752,11 +753,12 @@ class Assistant:
         own = self.prompts.in_force(self.settings.generation)
         return version_of(own.language, own.prompt)
 
-    def restore_prompts(self, version: str = "") -> str:
+    def restore_prompts(self, version: str = "", *, why: str = "") -> str:
         """Answer by an earlier version of the prompts, until the settings name another prompt.
 
         Args:
             version: the beginning of its digest; default: the one that was in use before.
+            why: in words, for the log.
 
         Returns:
             Its whole digest.
@@ -773,25 +775,28 @@ class Assistant:
                 )
             version = before[-1]
         found = self.prompts.find(version)
-        with folder_lock(self.folder):
+        with together(self.folder.parent):
+            record(self.folder, Switched.PROMPT, now, found, why=why)
             self.prompts.put_back(found, self.settings.generation)
         return found
 
-    def rollback(self) -> Manifest:
-        """Go back to the generation before the one in force."""
-        return rollback(self.folder, self._vectors)
+    def rollback(self, *, to: str = "") -> Manifest:
+        """Go back to the generation before the one in force, or to another one."""
+        return rollback(self.folder, self._vectors, to=to)
 
     def delete(self) -> None:
         """Remove the domain with all that belongs to it."""
-        current(self.folder)
+        in_force = current(self.folder)
         with folder_lock(self.folder):
             if self._vectors is not None:
                 withdraw(self.folder, self._vectors, keep=())
+            record(self.folder, Switched.GENERATION, in_force, "", why="the domain was removed")
             (self.folder / "CURRENT").unlink()
         shutil.rmtree(self.folder)
 
     def _serving(self, arm: Arm | str | None) -> DomainArm:
-        return self._arms.serving(self._spec(arm))
+        with settled(self.folder.parent):
+            return self._arms.serving(self._spec(arm))
 
     def _serves(self, arm: Arm) -> bool:
         try:

@@ -288,6 +288,22 @@ class TracingSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MonitorSettings:
+    """When a domain in use is told to have changed, and who is told.
+
+    ``level`` is the accepted chance of a false alarm, ``tolerance`` how much higher than in the calibration
+    window a risk may be. ``webhook`` is sent the alerts; it names no question.
+    """
+
+    level: Annotated[float, Gt(0), Lt(0.5)] = 0.05
+    tolerance: Annotated[float, Ge(0), Lt(1)] = 0.05
+    webhook: Endpoint = field(default_factory=Endpoint)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "webhook", Endpoint(self.webhook))
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that can be set."""
 
@@ -306,6 +322,7 @@ class Settings:
     decision: DecisionSettings = field(default_factory=DecisionSettings)
     prices: PriceSettings = field(default_factory=PriceSettings)
     tracing: TracingSettings = field(default_factory=TracingSettings)
+    monitor: MonitorSettings = field(default_factory=MonitorSettings)
     serve: ServeSettings = field(default_factory=ServeSettings)
 
 

@@ -218,6 +218,7 @@ _REFUSED: Mapping[str, Callable[[object], bool]] = {
     "models.generator": names_files,
     "models.reranker": names_files,
     "grounding.scorer": _names_own_judge,
+    "monitor.webhook": bool,
     "tracing.endpoint": bool,
     # the user's own environment may send spans elsewhere
     "tracing.content": bool,

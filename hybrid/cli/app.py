@@ -22,6 +22,8 @@ from hybrid.cli import (
     grounding,
     index,
     init,
+    monitor,
+    operate,
     prompts,
     questions,
     router,
@@ -50,8 +52,11 @@ app.command()(evaluate.compare)
 app.command()(decide.decide)
 app.command()(serve.serve)
 app.command()(abstain.abstain)
+app.command()(monitor.monitor)
 app.command()(index.status)
-app.command()(index.rollback)
+app.command()(operate.promote)
+app.command()(operate.rollback)
+app.command()(operate.history)
 app.command()(index.remove)
 app.command()(setup.doctor)
 app.command()(setup.completion)
@@ -65,6 +70,7 @@ app.add_typer(evaluate.bench_app, name="bench")
 app.add_typer(questions.app, name="questions")
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(router.app, name="router")
+app.add_typer(operate.traffic_app, name="traffic")
 app.add_typer(traces.app, name="traces")
 
 

@@ -1,4 +1,4 @@
-"""Commands on what is indexed: index, status, rollback, remove."""
+"""Commands on what is indexed: index, status, remove."""
 
 from __future__ import annotations
 
@@ -82,13 +82,6 @@ def status(
         *(line for each in described for line in _status_lines(each)),
     )
     return EXIT_PARTIAL if damaged else 0
-
-
-@shared()
-def rollback(context: Context) -> None:
-    """Go back to the generation before the one in force."""
-    manifest = context.assistant().rollback()
-    context.show(manifest, f"generation {manifest.generation} of {manifest.created} is in force")
 
 
 @shared()

@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from hybrid.changes import Switched, record
 from hybrid.config import ChunkSettings
 from hybrid.errors import IndexCorrupt, IndexError_, IndexMismatch, IndexMissing
 from hybrid.files import (
@@ -135,7 +136,12 @@ def finish(folder: Path, manifest: Manifest) -> Manifest:
 
 def switch(domain: Path, generation: str) -> None:
     """Put a finished generation in force."""
+    try:
+        before = current(domain)
+    except IndexError_:  # none, or its pointer is damaged
+        before = ""
     fsync_folder(domain / "generations")
+    record(domain, Switched.GENERATION, before, generation)
     write_atomic(domain / "CURRENT", generation + "\n")
 
 

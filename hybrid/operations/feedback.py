@@ -48,7 +48,7 @@ _LONGEST_COMMENT = 4_000
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class TrialSide:
     """The experiment that an answer is part of; ``beside`` is the shown answer that a shadow goes with.
 
     An answer with it was shown to nobody.
@@ -77,7 +77,7 @@ class KeptAnswer:
     identity: str = ""
     principals: tuple[str, ...] | None = None
     verdicts: tuple[ClaimVerdict, ...] | None = None
-    trial: Trial | None = None
+    trial: TrialSide | None = None
 
     @property
     def groundedness(self) -> float | None:
@@ -93,7 +93,7 @@ def kept_answer(
     identity: str = "",
     as_user: str | Sequence[str] | None = None,
     verdicts: Sequence[ClaimVerdict] | None = None,
-    trial: Trial | None = None,
+    trial: TrialSide | None = None,
     at: float | None = None,
 ) -> KeptAnswer:
     """Return an answer as it is kept: of its passages the places, and of its domain's text what it cites.

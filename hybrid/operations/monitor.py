@@ -5,23 +5,33 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 
-from hybrid.errors import UsageError
+from hybrid.config import Settings
+from hybrid.errors import ConfigError, RemoteError, UsageError
 from hybrid.files import checked, of_schema, write_json
 from hybrid.operations.drift import LEAST, TwoSample, risk_at_least, risk_at_most, shifted, told_apart
+from hybrid.operations.feedback import FEEDBACK_FILE, Feedback
 from hybrid.statistics import decimal, holm
+from hybrid.tracing import names
 from hybrid.tracing.names import TraceOutcome
+from hybrid.tracing.spans import SpanValue, TraceSpan
+from hybrid.tracing.store import TRACES_FILE, TraceStore
+from hybrid.trust import Endpoint
 
 _SCHEMA = 1
 _FILE = "monitor.json"
 _MEND = "make it anew with `hybrid monitor --calibrate`"
 _PERCENTILES = (50, 95, 99)
+_DIGEST = 8  # so many letters of the digest of the prompts tell two of them apart
+_WEBHOOK_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +54,55 @@ class Observation:
     question: tuple[float, ...] = ()
     conversation: str = ""
     vote: int | None = None
+
+
+def observations(settings: Settings, *, since: float = 0.0, domain: str = "") -> list[Observation]:
+    """Return what traces and votes tell of the questions that people asked, in the order of time.
+
+    Args:
+        settings: where traces and answers are kept.
+        since: in seconds since 1970.
+        domain: only of this one.
+
+    Raises:
+        UsageError: no traces are kept.
+    """
+    votes = _votes(settings, domain)
+    with TraceStore(Path(settings.indexes) / TRACES_FILE, read_only=True) as store:
+        asked = list(store.asked(since=int(since * 1e9), domain=domain))
+    return [_observation(one, votes.get(one.trace)) for one in reversed(asked)]
+
+
+def _observation(asked: TraceSpan, vote: int | None) -> Observation:
+    told = asked.attributes
+    version = (told.get(names.INDEX_GENERATION, ""), str(told.get(names.PROMPT_DIGEST, ""))[:_DIGEST])
+    ended = TraceOutcome.ERROR if asked.error else TraceOutcome.ANSWERED
+    question = told.get(names.QUESTION_VECTOR, ())
+    return Observation(
+        at=asked.start / 1e9,
+        seconds=(asked.end - asked.start) / 1e9,
+        domain=str(told.get(names.DOMAIN, "")),
+        arm=str(told.get(names.ARM, "")),
+        outcome=TraceOutcome(str(told.get(names.OUTCOME, ended))),
+        version="/".join(filter(None, map(str, version))),
+        groundedness=_number(told.get(names.GROUNDEDNESS)),
+        score=_number(told.get(names.TOP_SCORE)),
+        question=tuple(map(float, question)) if isinstance(question, Sequence) else (),
+        conversation=str(told.get(names.CONVERSATION, "")),
+        vote=vote,
+    )
+
+
+def _number(value: SpanValue | None) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _votes(settings: Settings, domain: str) -> dict[str, int]:
+    """Return the votes for less those against the answer of each trace that has any."""
+    if not (Path(settings.indexes) / FEEDBACK_FILE).is_file() or (kept := Feedback.of(settings)) is None:
+        return {}
+    with closing(kept):
+        return {one.kept.answer.trace: one.score for one in kept.rated(domain=domain or None) if one.votes}
 
 
 class Facet(StrEnum):
@@ -248,6 +307,11 @@ class Watched:
     risks: tuple[RiskBound, ...]
 
     @property
+    def sentences(self) -> tuple[str, ...]:
+        """Say in words all that was found."""
+        return (*(shift.sentence for shift in self.shifts), *(risk.sentence for risk in self.risks))
+
+    @property
     def alerts(self) -> tuple[str, ...]:
         """Return the sentences of what should be looked at."""
         drifted = [shift.sentence for shift in self.shifts if shift.shown]
@@ -350,3 +414,28 @@ def _independent(observations: Iterable[Observation]) -> list[Observation]:
             first.append(one)
         seen.add(one.conversation)
     return first
+
+
+def notify(address: Endpoint, alerts: Sequence[str], *, offline: bool) -> None:
+    """Send alerts to a webhook, as JSON that chats read as a message too; nothing that was asked is in it.
+
+    Raises:
+        ConfigError: it is on another machine, and ``offline`` keeps to this one.
+        RemoteError: it does not answer, or refuses.
+    """
+    import httpx2
+
+    if offline and not address.is_loopback:
+        raise ConfigError(
+            f"the webhook {address} is on another machine, and `models.offline` keeps to this one",
+            hint="set `models.offline` or `monitor.webhook` otherwise",
+        )
+    body = {"text": "\n".join(alerts), "alerts": list(alerts)}
+    try:
+        with httpx2.Client(
+            timeout=_WEBHOOK_SECONDS, auth=address.basic, trust_env=not address.is_loopback
+        ) as client:
+            client.post(str(address), json=body).raise_for_status()
+    except httpx2.HTTPError as error:
+        told = f"{type(error).__name__} at the webhook {urlsplit(address).hostname}"
+        raise RemoteError(f"the alerts were not taken: {told}", hint="check `monitor.webhook`") from error

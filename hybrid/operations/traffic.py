@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from hybrid.assistant import Assistant
+from hybrid.changes import Switched, record
 from hybrid.clustered import Clustered
 from hybrid.config import Settings
 from hybrid.decision.adopted import usable
@@ -31,7 +32,7 @@ from hybrid.domains import Assistants
 from hybrid.errors import HybridError, UsageError
 from hybrid.evaluation.metrics import token_f1
 from hybrid.files import checked, hash_text, of_schema, write_json
-from hybrid.operations.feedback import Feedback, KeptAnswer, RatedAnswer, Trial, kept_answer
+from hybrid.operations.feedback import Feedback, KeptAnswer, RatedAnswer, TrialSide, kept_answer
 from hybrid.statistics import MIN_SOURCES, Interval
 from hybrid.tracing.spans import asking
 from hybrid.types import Answer
@@ -127,6 +128,12 @@ def start_split(
     metric = metric or (TrialMetric.GROUNDED if shadow else TrialMetric.VOTES)
     if shadow and metric is TrialMetric.VOTES:
         raise UsageError("nobody votes on answers that are not shown", hint="--metric grounded or answered")
+    fewest = planned if shadow else min(share, 1 - share) * planned
+    if fewest < 2 * MIN_SOURCES:
+        raise UsageError(
+            f"{max(fewest, 0):.0f} of {planned:,} conversations on one side would show nothing",
+            hint=f"{2 * MIN_SOURCES} or more: a larger --share (below 1), or more --conversations",
+        )
     begun = datetime.now(UTC).isoformat(timespec="milliseconds")
     (contender,) = assistant.contenders(arm, [])
     split = TrafficSplit(
@@ -141,6 +148,7 @@ def start_split(
     )
     values = dataclasses.asdict(split)
     checked(TrafficSplit, values, "the trial", hint="--share above 0, up to 1; --conversations 20 or more")
+    record(assistant.folder, Switched.TRIAL, "", split.arm, why=f"{100 * share:g} % of conversations")
     write_json(assistant.folder / _FILE, {"schema": _SCHEMA} | values)
     return split
 
@@ -156,6 +164,7 @@ def stop_split(assistant: Assistant) -> TrafficSplit:
         raise UsageError(
             f"nothing is on trial in the domain {assistant.domain!r}", hint="hybrid traffic start ARM"
         )
+    record(assistant.folder, Switched.TRIAL, split.arm, "")
     (assistant.folder / _FILE).unlink()
     return split
 
@@ -192,7 +201,7 @@ class Assignment:
     """What the trials make of a conversation: by domain, the other arm if it has that, and its trial."""
 
     arms: Mapping[str, str] = field(default_factory=dict)
-    trials: Mapping[str, Trial] = field(default_factory=dict)
+    trials: Mapping[str, TrialSide] = field(default_factory=dict)
 
 
 def assign(assistants: Assistants, conversation: str) -> Assignment:
@@ -203,7 +212,7 @@ def assign(assistants: Assistants, conversation: str) -> Assignment:
         if split is None or (split.shadow and not split.treats(conversation)):
             continue
         treated = not split.shadow and split.treats(conversation)
-        trials[domain] = Trial(split.experiment, treated)
+        trials[domain] = TrialSide(split.experiment, treated)
         if treated:
             arms[domain] = split.arm
     return Assignment(arms, trials)
@@ -271,7 +280,7 @@ def _in_shadow(assistant: Assistant, kept: KeptAnswer, split: TrafficSplit) -> K
         identity=identity,
         as_user=kept.principals,
         verdicts=verdicts,
-        trial=Trial(split.experiment, treated=True, beside=kept.id),
+        trial=TrialSide(split.experiment, treated=True, beside=kept.id),
     )
 
 
@@ -301,6 +310,8 @@ class TrialResult:
     def sentence(self) -> str:
         """Return it in words."""
         arm, of = self.split.arm, f"{self.conversations:,} of {self.split.planned:,} conversations"
+        if self.difference is None and not self.next_look:
+            return f"Nothing can be said of {arm}: {of}, and only {self.treated:,} of them by it."
         if self.difference is None or self.interval is None:
             return f"Too early to say of {arm}: {of} so far, and the first look is at {self.next_look:,}."
         found = f"{points(self.difference, sign=True)} points in {self.split.metric}"
@@ -316,7 +327,7 @@ class TrialResult:
 
 
 @dataclass(frozen=True, slots=True)
-class _Unit:
+class _TrialUnit:
     """A conversation: the mean score of its answers, or of their differences where both arms answered."""
 
     treated: bool
@@ -368,17 +379,17 @@ def trial_result(split: TrafficSplit, answers: Iterable[RatedAnswer]) -> TrialRe
 _Scored = Sequence[tuple[RatedAnswer, float | None]]
 
 
-def _units(scored: _Scored) -> list[_Unit]:
+def _units(scored: _Scored) -> list[_TrialUnit]:
     """Return the conversations in the order in which they began."""
     found: dict[tuple[str, bool], list[float]] = {}
     for rated, score in scored:
         kept = rated.kept
         if score is not None and kept.trial is not None:
             found.setdefault((kept.conversation, kept.trial.treated), []).append(score)
-    return [_Unit(treated, sum(scores) / len(scores)) for (_, treated), scores in found.items()]
+    return [_TrialUnit(treated, sum(scores) / len(scores)) for (_, treated), scores in found.items()]
 
 
-def _paired_units(scored: _Scored) -> list[_Unit]:
+def _paired_units(scored: _Scored) -> list[_TrialUnit]:
     """Return of each conversation how much more the answers in the shadow score than those beside them."""
     shown = {rated.kept.id: score for rated, score in scored}
     found: dict[str, list[float]] = {}
@@ -386,10 +397,10 @@ def _paired_units(scored: _Scored) -> list[_Unit]:
         beside = shown.get(rated.kept.trial.beside) if rated.kept.trial is not None else None
         if score is not None and beside is not None:
             found.setdefault(rated.kept.conversation, []).append(score - beside)
-    return [_Unit(True, sum(scores) / len(scores)) for scores in found.values()]
+    return [_TrialUnit(True, sum(scores) / len(scores)) for scores in found.values()]
 
 
-def _tested(units: Sequence[_Unit], *, paired: bool) -> tuple[float, float, float] | None:
+def _tested(units: Sequence[_TrialUnit], *, paired: bool) -> tuple[float, float, float] | None:
     """Return the difference, its standard error and its degrees of freedom; None of too few conversations."""
     other, usual = ([unit.score for unit in units if unit.treated is side] for side in (True, False))
     sides = [_mean(scores) for scores in ((other,) if paired else (other, usual))]

@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from hybrid.config import Settings
 from hybrid.domains import Assistants
 from hybrid.errors import HybridError
-from hybrid.operations.feedback import Feedback, Trial, kept_answer
+from hybrid.operations.feedback import Feedback, TrialSide, kept_answer
 from hybrid.operations.traffic import Shadows, assign
 from hybrid.serving.access import Access
 from hybrid.serving.protocol import Answering, Asking
@@ -79,18 +79,18 @@ class Service:
         if self.feedback is not None:
             self.feedback.close()
 
-    def _assigned(self, asked: Asking) -> tuple[Asking, Mapping[str, Trial]]:
+    def _assigned(self, asked: Asking) -> tuple[Asking, Mapping[str, TrialSide]]:
         """Return a question with the arms that its conversation has in the trials of the domains."""
         if self.feedback is None or asked.arm is not None or asked.auxiliary:
             return asked, {}
         found = assign(self.assistants, asked.conversation)
         return dataclasses.replace(asked, arm=found.arms or None), found.trials
 
-    async def _keep(self, asked: Asking, answer: Answer, trials: Mapping[str, Trial]) -> None:
+    async def _keep(self, asked: Asking, answer: Answer, trials: Mapping[str, TrialSide]) -> None:
         if self.feedback is not None and not asked.auxiliary:
             await run_in_threadpool(self._kept, self.feedback, asked, answer, trials.get(answer.domain))
 
-    def _kept(self, feedback: Feedback, asked: Asking, answer: Answer, trial: Trial | None) -> None:
+    def _kept(self, feedback: Feedback, asked: Asking, answer: Answer, trial: TrialSide | None) -> None:
         try:
             identity = self.assistants[answer.domain].identity(answer) if answer.domain else ""
             kept = kept_answer(

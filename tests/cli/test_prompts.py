@@ -5,6 +5,7 @@ import json
 import pytest
 
 from hybrid import Assistant
+from hybrid.changes import Switched, read_changes
 from hybrid.cli.app import run
 from hybrid.config import load_settings
 from hybrid.testing import HashEmbedder, ScriptedGenerator
@@ -75,8 +76,12 @@ def test_versions_are_listed_compared_and_put_back(ask, capsys, tmp_path):
     assert capsys.readouterr().out == f"d: prompts {first} instead of {second}\n"
     assert ask(str(mine)) == (usual, first)
     assert [one["in_force"] for one in _listed(capsys)] == [False, False, True]
+    (logged,) = read_changes(tmp_path / "indexes")
+    assert (logged.what, logged.before, logged.after) == (Switched.PROMPT, second, first)
     assert run(["prompts", "rollback", "--to", second[:5]]) == 0
     assert ask(str(mine)) == (rhymes, second)
+    assert run(["rollback", "--domain", "d"]) == 0  # what was switched last, whatever it was
+    assert ask(str(mine)) == (usual, first)
 
 
 def test_with_one_version_there_is_nothing_to_go_back_to(ask, capsys):

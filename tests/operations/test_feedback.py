@@ -15,7 +15,7 @@ import pytest
 from hybrid import load_settings
 from hybrid.errors import StorageError, UsageError
 from hybrid.grounding.values import Claim, ClaimVerdict, Excerpt, Status
-from hybrid.operations.feedback import Feedback, ReviewOutcome, Trial, kept_answer
+from hybrid.operations.feedback import Feedback, ReviewOutcome, TrialSide, kept_answer
 from hybrid.types import Answer, Arm, Chunk, Hit, Span
 
 _DAY = 86_400.0
@@ -50,7 +50,7 @@ def store(tmp_path, clock):
 def test_what_was_kept_comes_back_without_the_text_that_was_only_read(store, clock):
     claim = Claim("It is 5432.", Span(0, 11), (1,))
     verdict = ClaimVerdict(claim, Status.SUPPORTED, 0.97, Excerpt(0, (Span(0, 39),), "The default port"))
-    trial = Trial("longer", treated=True)
+    trial = TrialSide("longer", treated=True)
     given = kept_answer(
         *("one", answer()),
         conversation="c1",

@@ -13,7 +13,7 @@ from hybrid import Assistant, load_settings
 from hybrid.domains import Assistants
 from hybrid.errors import AdapterError, UsageError
 from hybrid.grounding.values import Claim, ClaimVerdict, Status
-from hybrid.operations.feedback import Feedback, KeptAnswer, RatedAnswer, Trial, Vote, kept_answer
+from hybrid.operations.feedback import Feedback, KeptAnswer, RatedAnswer, TrialSide, Vote, kept_answer
 from hybrid.operations.traffic import (
     Shadows,
     TrafficSplit,
@@ -25,7 +25,7 @@ from hybrid.operations.traffic import (
     trial_result,
 )
 from hybrid.testing import HashEmbedder, ScriptedGenerator
-from hybrid.types import Answer, Arm, Span
+from hybrid.types import Answer, Arm, Document, Span
 
 _SPLIT = TrafficSplit("salt", "rag:k=2", 0.5, False, TrialMetric.VOTES, 400, 0.05, "2026-11-29T12:00:00")
 
@@ -50,7 +50,7 @@ def test_the_share_is_right_and_independent_of_another_trial(share):
 
 
 def rated(conversation, value, *, treated, beside="", text="It is 5432.", verdicts=None, n=0, **kept):
-    trial = Trial("salt", treated, beside)
+    trial = TrialSide("salt", treated, beside)
     answer = Answer("q", text, Arm.RAG, "extractive", domain="manual", **kept)
     one = KeptAnswer(
         f"{conversation}-{n}-{treated}",
@@ -124,6 +124,13 @@ def test_asking_between_looks_says_what_the_look_before_said():
     assert "95 % interval" in last.sentence and last.sentence.endswith("of them by it.")
 
 
+def test_a_side_that_nobody_had_says_that_nothing_can_be_said():
+    answers = [rated(f"{n}", 1, treated=False, n=n) for n in range(400)]
+    assert trial_result(_SPLIT, answers).sentence == (
+        "Nothing can be said of rag:k=2: 400 of 400 conversations, and only 0 of them by it."
+    )
+
+
 def test_a_conversation_counts_once_however_long_it_is():
     long = [rated("one", 1, treated=True, n=n) for n in range(99)]
     short = [rated(f"{n}", -1, treated=n % 2 == 0, n=100 + n) for n in range(60)]
@@ -179,11 +186,11 @@ def test_a_shadow_is_held_against_the_answer_beside_it():
 
 
 @pytest.fixture
-def assistants(tmp_path, write_files):
-    settings = load_settings({"documents": {"workers": 1}}, environment={})
+def assistants():
+    settings = load_settings({}, environment={})
     own = {"embedder": HashEmbedder(64), "generator": ScriptedGenerator(["It is 5432 [1]."])}
-    docs = write_files(tmp_path / "docs", {"port.txt": "The default port of the server is 5432."})
-    Assistant("manual", settings=settings, **own).index(docs)
+    document = Document("port.txt", "The default port of the server is 5432.")
+    Assistant("manual", settings=settings, **own).update([document])
     return Assistants(settings=settings, **own)
 
 
@@ -197,7 +204,7 @@ def test_a_trial_holds_from_the_next_question_on_and_ends(assistants):
     for name in names:
         found = assign(assistants, name)
         assert found.arms == ({"manual": "rag:k=2"} if name in treated else {})
-        assert found.trials == {"manual": Trial(split.experiment, name in treated)}
+        assert found.trials == {"manual": TrialSide(split.experiment, name in treated)}
     assert assign(assistants, "").trials == {}
     with pytest.raises(UsageError, match="on trial already"):
         start_split(manual, "rag:k=3", share=0.1)
@@ -213,7 +220,7 @@ def test_what_cannot_be_tried_is_refused_before_it_begins(assistants):
         start_split(manual, "wizard", share=0.1)
     with pytest.raises(AdapterError):
         start_split(manual, "both:generator_adapter=none-such", share=0.1)
-    for wrong in ({"share": 0.0}, {"share": 1.5}, {"share": 0.1, "planned": 3}):
+    for wrong in ({"share": 0.0}, {"share": 1.0}, {"share": 1.5}, {"share": 0.1, "planned": 100}):
         with pytest.raises(UsageError):
             start_split(manual, "rag:k=2", **wrong)
     with pytest.raises(UsageError, match="nobody votes"):
@@ -248,12 +255,12 @@ def test_a_shadow_answers_beside_and_is_kept_unseen(assistants, tmp_path):
     shadows = Shadows(assistants, store)
     # of small talk and of another trial there is none
     shadows.follow(dataclasses.replace(kept, id="two", trial=None))
-    shadows.follow(dataclasses.replace(kept, id="three", trial=Trial("other", False)))
+    shadows.follow(dataclasses.replace(kept, id="three", trial=TrialSide("other", False)))
     shadows.follow(kept)
     while (shadow := store.answer("one-shadow")) is None:
         time.sleep(0.01)
     assert shadow.answer.variant == "rag:k=2:reader=generator"
-    assert shadow.trial == Trial(split.experiment, True, beside="one")
+    assert shadow.trial == TrialSide(split.experiment, True, beside="one")
     assert shadow.verdicts and shadow.identity != ""
     result = trial_result(split, store.rated(experiment=split.experiment))
     assert (result.unjudged, result.states) == (1, (1, 1))

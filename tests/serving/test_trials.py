@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 
-from hybrid.operations.feedback import Trial
+from hybrid.operations.feedback import TrialSide
 from hybrid.operations.traffic import start_split, stop_split
 from hybrid.serving.protocol import Asking
 from hybrid.serving.service import Service
@@ -32,7 +32,7 @@ def test_a_conversation_is_answered_and_kept_by_the_arm_of_its_trial(open_domain
         await service.close()
         return [(one.answer.variant, one.trial) for one in kept]
 
-    by_it, beside = (Trial(split.experiment, side) for side in (True, False))
+    by_it, beside = (TrialSide(split.experiment, side) for side in (True, False))
     assert asyncio.run(serve()) == [
         ("rag:k=2", by_it),
         ("rag:k=2", by_it),

@@ -1,0 +1,162 @@
+"""Commands on a domain in use: promote, rollback, history, traffic."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hybrid.changes import LoggedChange, Switched, read_changes
+from hybrid.cli import console
+from hybrid.cli.options import Context, shared
+from hybrid.config import Settings
+from hybrid.errors import UsageError
+from hybrid.index.generations import domains
+from hybrid.operations.feedback import Feedback
+from hybrid.operations.switches import disagreements
+from hybrid.operations.switches import promote as promoted
+from hybrid.operations.switches import rollback as rolled_back
+from hybrid.operations.traffic import (
+    TrafficSplit,
+    TrialMetric,
+    read_split,
+    start_split,
+    stop_split,
+    trial_result,
+)
+
+traffic_app = typer.Typer(
+    help="Try another arm on a share of the conversations.", no_args_is_help=True, rich_markup_mode=None
+)
+
+_Why = typer.Option("--why", help="In words, for the log.")
+
+
+@shared()
+def promote(
+    context: Context,
+    arm: Annotated[str, typer.Option("--arm", help="That answers where none is named.")] = "",
+    adapter: Annotated[list[str] | None, typer.Option("--adapter", help="To be in use; repeat it.")] = None,
+    generation: Annotated[str, typer.Option("--generation", help="Of the index, such as 000003.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Whatever stands against an adapter.")] = False,
+    why: Annotated[str, _Why] = "",
+) -> None:
+    """Switch arm, adapters, prompt (as a part of the arm) and index generation of a domain at once."""
+    with console.progress() as progress:
+        changes = promoted(
+            context.assistant(),
+            arm=arm,
+            adapters=adapter or (),
+            generation=generation,
+            force=force,
+            why=why,
+            note=console.note,
+            progress=progress,
+        )
+    _show(context, changes)
+
+
+@shared()
+def rollback(
+    context: Context,
+    what: Annotated[
+        Switched | None, typer.Argument(help="The last switch of this alone; default: the last of all.")
+    ] = None,
+    why: Annotated[str, _Why] = "",
+) -> None:
+    """Take back the last switch of a domain, with all that was switched together."""
+    _show(context, rolled_back(context.assistant(), what, why=why))
+
+
+@shared()
+def history(context: Context) -> None:
+    """Show what was switched when and by whom, after the log was found to be whole."""
+    settings = context.settings()
+    changes = read_changes(Path(settings.indexes))
+    named = context.domain or settings.domain
+    _show(context, [one for one in changes if not named or one.domain == named])
+    for name in domains(Path(settings.indexes)):
+        if not named or name == named:
+            told = Context(domain=name, config=context.config, indexes=context.indexes)
+            for line in disagreements(told.assistant(settings), changes):
+                console.note(f"warning: {line}")
+
+
+def _show(context: Context, changes: Sequence[LoggedChange]) -> None:
+    if not changes and not context.as_json:
+        console.note("nothing was switched")
+    context.show({"changes": changes}, *map(_line, changes))
+
+
+def _line(change: LoggedChange) -> str:
+    why = f": {console.one_line(change.why, 160)}" if change.why else ""
+    switched = f"{change.what} {change.before or 'none'} → {change.after or 'none'}"
+    return f"{change.number}  {change.time}  {change.by}  {change.domain}  {switched}{why}"
+
+
+@traffic_app.command("start")
+@shared()
+def start(
+    context: Context,
+    arm: Annotated[str, typer.Argument(help="Such as both:generator_adapter=generator-002.")],
+    share: Annotated[float, typer.Option("--share", help="Of the conversations, up to 1.")] = 0.1,
+    shadow: Annotated[
+        bool, typer.Option("--shadow", help="It answers beside the usual arm, and nobody is shown it.")
+    ] = False,
+    metric: Annotated[
+        TrialMetric | None, typer.Option("--metric", help="Default: votes; with --shadow grounded.")
+    ] = None,
+    conversations: Annotated[int, typer.Option("--conversations", help="So many at the most.")] = 2_000,
+) -> None:
+    """Have a share of the conversations answered by another arm, from the next question on."""
+    settings = context.settings()
+    opened(settings).close()  # what is not kept cannot be held against anything
+    split = start_split(
+        context.assistant(settings), arm, share=share, shadow=shadow, metric=metric, planned=conversations
+    )
+    looks = split.looks.ends
+    context.show(split, f"{split.arm} is on trial; the first look is at {looks[0]:,} conversations")
+
+
+@traffic_app.command("show")
+@shared()
+def show(context: Context) -> None:
+    """Say in one sentence what the trial has shown so far; it may be asked at any time."""
+    settings = context.settings()
+    split = read_split(context.assistant(settings))
+    if split is None:
+        raise UsageError("nothing is on trial", hint="hybrid traffic start ARM")
+    _tell(context, settings, split)
+
+
+@traffic_app.command("stop")
+@shared()
+def stop(context: Context) -> None:
+    """Have all conversations answered as usual again, and say what the trial has shown."""
+    settings = context.settings()
+    _tell(context, settings, stop_split(context.assistant(settings)))
+
+
+def _tell(context: Context, settings: Settings, split: TrafficSplit) -> None:
+    feedback = opened(settings)
+    result = trial_result(split, feedback.rated(experiment=split.experiment))
+    feedback.close()
+    context.show({"sentence": result.sentence, "result": result}, result.sentence)
+    if result.unjudged:
+        console.note(f"{result.unjudged} answers have no score, for nobody judged them")
+    if max(result.states) > 1:
+        console.note(f"what answers was changed meanwhile: states on each side {result.states}")
+
+
+def opened(settings: Settings) -> Feedback:
+    """Return what the server keeps of answers.
+
+    Raises:
+        UsageError: it keeps none.
+    """
+    feedback = Feedback.of(settings)
+    if feedback is None:
+        raise UsageError("answers are not kept: feedback.keep_days is 0", hint="set it to a number of days")
+    return feedback
