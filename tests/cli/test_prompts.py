@@ -76,7 +76,7 @@ def test_versions_are_listed_compared_and_put_back(ask, capsys, tmp_path):
     assert capsys.readouterr().out == f"d: prompts {first} instead of {second}\n"
     assert ask(str(mine)) == (usual, first)
     assert [one["in_force"] for one in _listed(capsys)] == [False, False, True]
-    (logged,) = read_changes(tmp_path / "indexes")
+    *_, logged = read_changes(tmp_path / "indexes")
     assert (logged.what, logged.before, logged.after) == (Switched.PROMPT, second, first)
     assert run(["prompts", "rollback", "--to", second[:5]]) == 0
     assert ask(str(mine)) == (rhymes, second)
