@@ -60,12 +60,12 @@ def diff(context: Context, old: Version = "", new: Version = "") -> None:
     own = context.assistant().prompts
     uses = [use.digest for use in own.uses()]
     new = own.find(new or (uses[-1] if uses else ""))
-    before = [version for version in uses if version != new]
-    if not old and not before:
+    others = [version for version in uses if version != new]
+    if not old and not others:
         raise UsageError("no other prompts were in use", hint="hybrid prompts list shows all that were")
-    old = own.find(old or before[-1])
-    texts = (own.text(version).splitlines() for version in (old, new))
-    for line in difflib.unified_diff(*texts, old, new, lineterm=""):
+    old = own.find(old or others[-1])
+    before, after = (own.text(version).splitlines() for version in (old, new))
+    for line in difflib.unified_diff(before, after, old, new, lineterm=""):
         console.data(line)
 
 
