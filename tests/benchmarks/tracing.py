@@ -1,8 +1,8 @@
-"""What tracing costs an answer: a set of questions asked with and without it, in rounds, in an order of chance.
+"""What tracing costs an answer: questions asked with and without it, in rounds, in an order of chance.
 
-The extractive reader is the fastest that there is, so it pays the largest share. Every stage is a span, and all
-of them are in the store when the clock stops. Wall clock is what users wait, CPU all that the process spent, the
-thread of the store included. The interval resamples rounds. About two minutes on two cores.
+The extractive reader is the fastest that there is, so it pays the largest share. Every stage is a span, and
+all of them are in the store when the clock stops. Wall clock is what users wait, CPU all that the process
+spent, the thread of the store included. The interval resamples rounds. About two minutes on two cores.
 
     python tests/benchmarks/tracing.py [--rounds 20]
 """
