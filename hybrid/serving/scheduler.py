@@ -14,6 +14,8 @@ from hybrid.config import ServeSettings
 from hybrid.domains import Assistants
 from hybrid.models.cancelling import Patience
 from hybrid.serving.protocol import Asking, OutOfTime, Overloaded
+from hybrid.tracing import names
+from hybrid.tracing.spans import asking
 from hybrid.types import Answer
 
 # How much the last answer counts in what an answer takes, by which a refused client is told when to come.
@@ -75,6 +77,9 @@ class Scheduler:
         await asyncio.to_thread(self._threads.shutdown)
 
     async def _parts(self, asked: Asking, *, streamed: bool) -> AsyncGenerator[str | Answer, None]:
+        # from now on, for who asks waits from now on
+        told = {names.ANSWER_ID: asked.id, names.CONVERSATION: asked.conversation}
+        stage = asking(1, told, aside=asked.auxiliary)
         async with self._place(asked):
             loop, patience = asyncio.get_running_loop(), Patience()
             parts = asyncio.Queue[str | Answer | BaseException]()
@@ -82,7 +87,7 @@ class Scheduler:
             def work() -> None:
                 try:
                     with patience.held():
-                        for part in self._answered(asked, streamed=streamed):
+                        for part in stage.stream(lambda: self._answered(asked, streamed=streamed)):
                             loop.call_soon_threadsafe(parts.put_nowait, part)
                             patience.require()
                 except BaseException as error:  # noqa: BLE001 - raised where it is waited for
