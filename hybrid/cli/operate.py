@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -140,9 +141,8 @@ def stop(context: Context) -> None:
 
 
 def _tell(context: Context, settings: Settings, split: TrafficSplit) -> None:
-    feedback = opened(settings)
-    result = trial_result(split, feedback.rated(experiment=split.experiment))
-    feedback.close()
+    with closing(opened(settings)) as feedback:
+        result = trial_result(split, feedback.rated(experiment=split.experiment))
     context.show({"sentence": result.sentence, "result": result}, result.sentence)
     if result.unjudged:
         console.note(f"{result.unjudged} answers have no score, for nobody judged them")

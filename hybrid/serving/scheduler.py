@@ -15,6 +15,8 @@ from hybrid.config import ServeSettings
 from hybrid.domains import Assistants
 from hybrid.models.cancelling import Patience
 from hybrid.serving.protocol import Asking, OutOfTime, Overloaded
+from hybrid.tracing import names
+from hybrid.tracing.spans import asking
 from hybrid.types import Answer
 
 # So many threads compute at a time, all others wait for a model: more would only keep the event loop from its
@@ -80,6 +82,9 @@ class Scheduler:
         await asyncio.to_thread(self._threads.shutdown)
 
     async def _parts(self, asked: Asking, *, streamed: bool) -> AsyncGenerator[str | Answer, None]:
+        # from now on, for who asks waits from now on
+        told = {names.ANSWER_ID: asked.id, names.CONVERSATION: asked.conversation}
+        stage = asking(1, told, aside=asked.auxiliary)
         async with self._place(asked):
             loop, patience = asyncio.get_running_loop(), Patience(self._turns)
             parts = asyncio.Queue[str | Answer | BaseException]()
@@ -88,7 +93,7 @@ class Scheduler:
                 try:
                     with patience.held():
                         patience.require()
-                        for part in self._answered(asked, streamed=streamed):
+                        for part in stage.stream(lambda: self._answered(asked, streamed=streamed)):
                             loop.call_soon_threadsafe(parts.put_nowait, part)
                             patience.require()
                 except BaseException as error:  # noqa: BLE001 - raised where it is waited for

@@ -163,6 +163,7 @@ def test_an_index_that_is_older_than_the_log_still_goes_back(assistant):
     assert (change.before, change.after) == ("000002", "000001")
 
 
+@pytest.mark.slow
 def test_whoever_asks_during_a_switch_is_answered_by_the_old_or_the_new(assistant, keep):
     keep("generator-001")
     keep("generator-002")
