@@ -37,6 +37,12 @@ def serve(
         traced(settings, console.note),
         Assistants(domains=named or None, settings=settings) as assistants,
     ):
+        lost = assistants.left_out()
+        for name in assistants.domains:
+            if name in lost:
+                console.note(f"left out: {name}: {lost[name]}")
+            else:  # who asks first does not wait for the weights
+                assistants[name].retriever.embedder.embed_queries(["a first text loads the weights"])
         opened = listen(settings.serve.host, settings.serve.port)
         service, where = Service.over(assistants, access), address(opened)
         console.note(f"serving {', '.join(assistants.domains)}; clients take {where}/v1")

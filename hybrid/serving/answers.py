@@ -18,7 +18,7 @@ from hybrid.files import valid_utf8
 from hybrid.grounding.values import ClaimVerdict
 from hybrid.operations.feedback import Feedback, KeptAnswer
 from hybrid.serving.access import AsUser, ClientKey
-from hybrid.serving.chat import evidence
+from hybrid.serving.chat import LONGEST_QUESTION, evidence
 from hybrid.serving.errors import Refusal, told
 from hybrid.serving.events import while_connected
 from hybrid.serving.protocol import Asking
@@ -27,7 +27,7 @@ from hybrid.types import Answer, Arm, Chunk, Hit, Message, MessageRole, plain
 
 router = APIRouter()
 
-Words = Annotated[str, Field(min_length=1, max_length=100_000)]
+Words = Annotated[str, Field(min_length=1, max_length=LONGEST_QUESTION)]
 
 
 class Asked(BaseModel):

@@ -55,10 +55,12 @@ async def healthz() -> dict[str, str]:
 
 
 async def readyz(request: Request) -> JSONResponse:
-    """Say whether a domain can be read, with the names of those that can and those that cannot."""
+    """Say whether a domain can be read; to who has the token, which of them can and which cannot."""
     service: Service = request.app.state.service
     lost = await run_in_threadpool(service.assistants.left_out)
     there = [name for name in service.assistants.domains if name not in lost]
     status = "ready" if there else "no domain"
-    body: dict[str, Any] = {"status": status, "domains": there, "left_out": [*lost]}
+    body: dict[str, Any] = {"status": status}
+    if service.access.admits(request.headers.get("authorization", "")):
+        body |= {"domains": there, "left_out": [*lost]}
     return JSONResponse(body, 200 if there else 503)

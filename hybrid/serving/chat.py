@@ -24,6 +24,8 @@ from hybrid.types import Answer, Arm, Citation, Message, MessageRole, plain
 
 router = APIRouter(prefix="/v1")
 
+# Nobody asks in so many characters, and what a question costs grows with it.
+LONGEST_QUESTION = 20_000
 _ROLES = {"user": MessageRole.USER, "assistant": MessageRole.ASSISTANT}
 _TEXT = ("text", "input_text", "output_text")
 _MARKER = re.compile(r"\[(\d{1,4})\]")
@@ -210,6 +212,9 @@ def _asking(
     auxiliary = not any(turn.role == "user" for turn in body.messages) or bool(_AUXILIARY.match(text))
     if not text.strip():
         raise Refusal(400, "the last message of the user is empty", param="messages")
+    if len(text) > LONGEST_QUESTION:
+        told = f"the last message has {len(text)} characters, at most {LONGEST_QUESTION} are read"
+        raise Refusal(400, told, param="messages", code="context_length_exceeded")
     first = next((turn.content for turn in said), text)
     named = str((body.metadata or {}).get("conversation_id") or chat)
     return Asking(

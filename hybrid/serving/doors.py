@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -14,6 +15,7 @@ from hybrid.serving.service import Service
 from hybrid.trust import is_loopback
 
 _MAX_HEADERS = 16_384
+_SECONDS_TO_SEND = 300
 # What a browser loads before it can send a token; nothing of a domain is in it.
 _OPEN = ("/", "/healthz", "/readyz")
 _OPEN_FOLDER = "/page/"
@@ -105,12 +107,18 @@ def _hostname(host: str) -> str:
 
 
 def _limited(receive: Receive, limit: int) -> Receive:
-    """Return what hands on a body up to a limit, for one that comes without its length."""
-    received = 0
+    """Return what hands on a body up to a limit, as far as it comes in time."""
+    received, waiting = 0, True
+    latest = asyncio.get_running_loop().time() + _SECONDS_TO_SEND
 
     async def limited() -> Message:
-        nonlocal received
-        message = await receive()
+        nonlocal received, waiting
+        try:
+            async with asyncio.timeout_at(latest if waiting else None):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(408, f"the body did not come in {_SECONDS_TO_SEND} s") from None
+        waiting = message.get("more_body", False)
         received += len(message.get("body", b""))
         if received > limit:
             raise HTTPException(413, str(_too_large(limit)))

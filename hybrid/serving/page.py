@@ -22,7 +22,7 @@ from hybrid.decision.adopted import experiment
 from hybrid.documents import supported_suffixes
 from hybrid.documents.pages import page_image
 from hybrid.documents.uploads import file_of
-from hybrid.errors import HybridError
+from hybrid.errors import HybridError, UsageError
 from hybrid.index import is_restricted
 from hybrid.index.sync import Stage
 from hybrid.ingestion import IngestReport
@@ -30,6 +30,7 @@ from hybrid.serving.access import AsUser
 from hybrid.serving.errors import Refusal, told
 from hybrid.serving.protocol import Overloaded
 from hybrid.serving.service import Service
+from hybrid.tracing.store import TRACES_FILE, TraceStore
 from hybrid.types import Document, plain
 
 router = APIRouter()
@@ -39,6 +40,7 @@ _TITLES, _SHELF = 500, 12
 _LONGEST_STRETCH, _AROUND = 20_000, 1_200
 _SECONDS_TO_SEND = 300
 _PATIENCE = 5.0
+_TRACE = re.compile("[0-9a-f]{32}")
 _STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 # What costs much is done a few at a time, whoever asks.
 _drawing = threading.Semaphore(2)
@@ -182,6 +184,19 @@ def show_page(
     finally:
         _drawing.release()
     return Response(image, media_type="image/png")
+
+
+@router.get("/traces/{trace}")
+def show_trace(trace: str, request: Request) -> dict[str, Any]:
+    """Return the stages of an answer by its trace, in nanoseconds; none where it is not kept."""
+    service: Service = request.app.state.service
+    try:
+        with TraceStore(Path(service.settings.indexes) / TRACES_FILE, read_only=True) as store:
+            spans = store.trace(trace) if _TRACE.fullmatch(trace) else []
+    except UsageError:
+        spans = []
+    # what else is told of a stage may be content
+    return {"spans": [{"name": one.name, "start": one.start, "end": one.end} for one in spans]}
 
 
 @router.post("/uploads/{domain}")

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import socket
 import time
 from urllib.parse import quote, urlsplit
 
@@ -181,6 +182,14 @@ def test_every_failure_has_one_form(url, method, path, content, status):
     assert error["type"] == "invalid_request_error"
 
 
+@pytest.mark.parametrize("path", ["/ask", "/v1/chat/completions"])
+def test_a_question_of_a_book_s_length_is_refused(url, path):
+    text = "a-" * 12_000
+    body = {"question": text} if path == "/ask" else BODY | {"messages": [{"role": "user", "content": text}]}
+    sent = httpx2.post(f"{url}{path}", json=body)
+    assert sent.status_code in (400, 422) and "20000" in sent.text
+
+
 def test_half_a_letter_is_no_failure_of_the_server(url):
     body = json.dumps(BODY | {"messages": [{"role": "user", "content": "\ud800 default port?"}]})
     sent = httpx2.post(
@@ -244,6 +253,15 @@ def test_a_failure_within_a_stream_is_an_event_of_it(failing):
         with pytest.raises(openai.APIError, match="not there in 3 s"):
             pieces.extend(chunk.choices[0].delta.content for chunk in stream)
     assert pieces == ["", "The port"]
+
+
+def test_a_body_that_does_not_come_is_given_up(url, monkeypatch):
+    monkeypatch.setattr("hybrid.serving.doors._SECONDS_TO_SEND", 0.1)
+    place = urlsplit(url)
+    with socket.create_connection((place.hostname, place.port), timeout=20) as client:
+        head = f"POST /ask HTTP/1.1\r\nHost: {place.netloc}\r\nContent-Length: 20\r\n"
+        client.sendall(f"{head}Content-Type: application/json\r\n\r\n{{".encode())
+        assert client.recv(4_096).startswith(b"HTTP/1.1 408 ")
 
 
 def test_a_port_that_is_taken_is_said(url):

@@ -34,7 +34,7 @@ async function filled(id, path, shownAs) {
 function decision(found) {
   const shown = [el("p", {}, found.arm ? ["Questions are answered by ", el("b", {}, found.arm), ". "] : "Nothing was decided yet; questions are answered by rag."), el("p", {}, found.sentence)];
   if (found.arms.length) {
-    const rows = found.arms.map((arm) => [arm.arm, percent(arm.mean), `${percent(arm.lower)} to ${percent(arm.upper)}`, `${arm.seconds.toFixed(2)} s`]);
+    const rows = found.arms.map((arm) => [arm.arm, percent(arm.mean), `${percent(arm.lower)} to ${percent(arm.upper)}`, arm.seconds < 0.095 ? "under 0.1 s" : `${arm.seconds.toFixed(1)} s`]);
     shown.push(table(["Arm", found.metric, "interval", "an answer takes"], rows, `What each arm scored on ${plural(found.questions, "question")}`));
   }
   if (found.report) {
@@ -86,7 +86,9 @@ files.addEventListener("change", async () => {
 function row(file) {
   const told = el("span", { className: "note" }, "waits");
   const bar = el("progress", { max: 1, value: 0, "aria-label": `Progress of ${file.name}` });
-  uploads.append(el("li", {}, el("b", {}, file.name), bar, told));
+  const line = el("li", {}, el("b", {}, file.name), bar, told);
+  uploads.append(line);
+  line.scrollIntoView({ block: "nearest" });
   return { bar, told };
 }
 
@@ -109,11 +111,12 @@ async function send(domain, file, { bar, told }) {
       },
     });
   } catch (error) {
-    outcome = { error: error.message };
+    outcome = { error };
   }
   bar.value = 1;
-  const lost = outcome?.error ?? (outcome ? "" : "the server stopped before it was done");
+  const lost = outcome?.error?.message ?? (outcome ? "" : "the server stopped before it was done");
   told.className = lost ? "warning" : "note";
-  told.textContent = lost || `indexed: ${plural(outcome.characters, "character")} in ${outcome.seconds.toFixed(1)} s`;
+  if (lost) told.textContent = lost;
+  else told.textContent = outcome.characters ? `indexed: ${plural(outcome.characters, "character")} in ${outcome.seconds.toFixed(1)} s` : "is there already";
   if (lost) bar.hidden = true;
 }

@@ -2,8 +2,7 @@
 
 import { openAbout } from "/page/about.js";
 import { compare } from "/page/arms.js";
-import { answerNodes, placeButton, plural, say } from "/page/parts.js";
-import { el } from "/page/parts.js";
+import { answerNodes, el, named, placeButton, plural, say } from "/page/parts.js";
 import { openDocument, within } from "/page/reading.js";
 import { get, post, streamed } from "/page/server.js";
 import { reasons } from "/page/why.js";
@@ -41,7 +40,7 @@ function chosen() {
   const own = domains.find((one) => one.name === $("domain").value);
   $("about-open").disabled = !own;
   $("arm").replaceChildren(el("option", { value: "auto" }, own?.decided ? `decided: ${own.decided.split(":")[0]}` : "default"), ...(own?.arms ?? []).map((arm) => el("option", { value: arm }, arm)));
-  $("shelf").replaceChildren(...(own?.titles ?? []).map((title) => el("li", {}, title)));
+  $("shelf").replaceChildren(...(own?.titles ?? []).map((title) => el("li", {}, named(title))));
   $("blind").disabled = !own;
   if (!own) $("blind").checked = false;
 }
@@ -86,25 +85,26 @@ function turn(template, question) {
 }
 
 async function answer(article, question, signal) {
-  const messages = [...said.slice(-REMEMBERED), { role: "user", content: question }];
+  const asked = { model: model(), messages: [...said.slice(-REMEMBERED), { role: "user", content: question }], stream: true, stream_options: { include_usage: true } };
   const text = article.querySelector(".text");
   article.setAttribute("aria-busy", "true"); // a screen reader waits for the whole
   say("Answering");
-  let id = "";
+  let found = null;
+  let tokens = null;
   try {
-    for await (const chunk of streamed("/v1/chat/completions", { model: model(), messages, stream: true }, signal)) {
-      id = chunk.id;
+    for await (const chunk of streamed("/v1/chat/completions", asked, signal)) {
       text.append(chunk.choices[0]?.delta?.content ?? "");
+      tokens = chunk.usage ?? tokens;
+      if (chunk.hybrid) found = { ...chunk.hybrid, id: chunk.id, citations: chunk.citations };
     }
   } catch (error) {
-    failed(article, error);
-    return;
+    return failed(article, error);
   } finally {
     article.removeAttribute("aria-busy");
   }
-  said.push(messages.at(-1), { role: "assistant", content: text.textContent });
+  said.push(asked.messages.at(-1), { role: "assistant", content: text.textContent });
   say("The answer is there");
-  await explained(article, id);
+  if (found) await explained(article, { ...found, tokens, text: text.textContent, passages: [], because: "" });
 }
 
 function failed(article, error) {
@@ -115,33 +115,38 @@ function failed(article, error) {
 }
 
 /** Show what an answer rests on, once it is there: sources at once, what the judge says when it has said it. */
-async function explained(article, id) {
+async function explained(article, answer) {
+  const open = (citation) => openDocument(answer.domain, citation);
+  shown(article, answer, [], open);
   try {
-    const kept = await get(`/v1/answers/${encodeURIComponent(id)}`);
-    const open = (citation) => openDocument(kept.answer.domain, citation);
-    shown(article, kept, [], open);
-    votes(article, id);
-    reasons(article, kept, open);
-    const { claims } = await get(`/v1/answers/${encodeURIComponent(id)}/claims`);
-    if (claims) doubted(article, kept, claims, open);
-  } catch (error) {
-    failed(article, error);
+    const path = `/v1/answers/${encodeURIComponent(answer.id)}`;
+    const kept = await get(path);
+    Object.assign(answer, { passages: kept.passages, because: kept.because, seconds: kept.answer.seconds, trace: kept.answer.trace });
+    votes(article, answer.id);
+    tell(article, ".checking", "It is held against its passages…");
+    answer.claims = (await get(`${path}/claims`)).claims;
+    article.querySelector(".checking").hidden = true;
+    if (answer.claims) doubted(article, answer, open);
+  } catch (error) { // the answer and its sources are there all the same
+    tell(article, ".checking", `Not checked: ${error.message}`);
   }
+  reasons(article, answer, open);
 }
 
-function shown(article, { answer }, doubts, open) {
+function shown(article, answer, doubts, open) {
   article.querySelector(".text").replaceChildren(...answerNodes(answer.text, answer.citations, doubts, open));
   if (answer.standalone) tell(article, ".meant", `Understood as: ${answer.standalone}`);
-  if (answer.incomplete) failed(article, new Error(`The answer ends before its end: ${answer.incomplete}.`));
-  if (["base", "adapter"].includes(answer.arm) && !answer.abstained) {
+  if (answer.incomplete) tell(article, ".failed", `The answer ends before its end: ${answer.incomplete}.`);
+  const declined = answer.outcome === "declined";
+  if (["base", "adapter"].includes(answer.arm) && !declined) {
     tell(article, ".memory", "Written from the model's memory, without any document: nothing carries it.");
     article.querySelector(".text").classList.add("doubt", "unclear");
   }
-  const places = answer.abstained ? answer.closest : answer.citations;
+  const places = declined ? answer.closest : answer.citations;
   if (!places.length) return;
   const list = article.querySelector(".sources");
   list.hidden = false;
-  list.querySelector("h3").textContent = answer.abstained ? "Closest places" : plural(places.length, "source");
+  list.querySelector("h3").textContent = declined ? "Closest places" : plural(places.length, "source");
   list.querySelector("ol").replaceChildren(...places.map((one) => el("li", {}, placeButton(one, one.number, open))));
 }
 
@@ -153,22 +158,22 @@ function tell(article, part, text) {
 
 let counted = 0;
 
-function doubted(article, kept, claims, open) {
-  const doubts = claims.filter((claim) => DOUBTED[claim.status]).map((claim) => ({ ...claim, ...claim.span, unclear: !["contradicted", "not in evidence"].includes(claim.status), id: `doubt-${(counted += 1)}` }));
+function doubted(article, answer, open) {
+  const doubts = answer.claims.filter((claim) => DOUBTED[claim.status]).map((claim) => ({ ...claim, ...claim.span, unclear: !["contradicted", "not in evidence"].includes(claim.status), id: `doubt-${(counted += 1)}` }));
   if (!doubts.length) return;
-  shown(article, kept, doubts, open);
+  shown(article, answer, doubts, open);
   const list = article.querySelector(".doubts");
   list.hidden = false;
-  list.querySelector("ol").replaceChildren(...doubts.map((one) => doubt(one, kept, open)));
+  list.querySelector("ol").replaceChildren(...doubts.map((one) => doubt(one, answer, open)));
   say(`${plural(doubts.length, "statement")} of the answer not carried by the passages`);
 }
 
-function doubt(claim, kept, open) {
-  const likely = claim.support === null ? "" : ` (${claim.support.toFixed(2)} likely to be carried)`;
-  const against = claim.findings.map((one) => `${one.doubt}: ${one.text}`).join(", ");
+function doubt(claim, answer, open) {
+  const likely = claim.support === null ? "" : ` (support ${claim.support.toFixed(2)})`;
+  const against = claim.findings.map((one) => `${one.doubt} (${one.text})`).join(", ");
   // what is nowhere has only a nearest stretch, which would look like evidence
   const evidence = claim.status === "not in evidence" ? null : claim.evidence;
-  const place = evidence && within(kept.passages[evidence.passage], evidence.spans);
+  const place = evidence && within(answer.passages[evidence.passage], evidence.spans);
   return el("li", { id: claim.id, className: claim.unclear ? "unclear" : "" },
     el("b", {}, DOUBTED[claim.status]), likely, ": ", el("q", {}, claim.text),
     against && el("p", { className: "note" }, `In doubt: ${against}`),

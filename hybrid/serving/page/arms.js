@@ -4,13 +4,15 @@ import { post } from "/page/server.js";
 import { answerNodes, el, placeButton, say } from "/page/parts.js";
 import { openDocument } from "/page/reading.js";
 
+const ARMS = ["base", "rag", "adapter", "both"];
+
 /** Ask all arms of a domain a question, and show their answers for a blind vote. */
 export async function compare(article, question, domain, signal) {
   article.setAttribute("aria-busy", "true");
   const asked = article.querySelector(".arms");
   asked.replaceChildren(el("li", { className: "note" }, "The arms answer…"));
   try {
-    show(article, await post("/compare", { question, domain }, signal));
+    show(article, await post("/compare", { question, domain, arms: ARMS }, signal));
   } catch (error) {
     asked.replaceChildren();
     const failed = article.querySelector(".failed");
@@ -36,8 +38,10 @@ function show(article, compared) {
   const none = article.querySelector(".choice");
   none.hidden = false;
   none.firstElementChild.onclick = () => voted(article, compared, null);
-  const missing = compared.missing.map((one) => `${one.arm} cannot answer here: ${one.reason}`);
-  if (missing.length) article.querySelector(".lead").append(el("br"), missing.join("; "));
+  const missing = Map.groupBy(compared.missing, (one) => one.reason);
+  for (const [reason, arms] of missing) article.querySelector(".lead").append(el("br"), `${arms.map((one) => one.arm).join(" and ")} cannot answer here: ${reason}`);
+  if (cards.length < 2) none.hidden = true;
+  article.scrollIntoView({ block: "start" });
   say(`${cards.length} answers to compare`);
 }
 

@@ -7,7 +7,7 @@ export function el(tag, properties = {}, ...children) {
     if (name in made) made[name] = value;
     else made.setAttribute(name, value);
   }
-  made.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== ""));
+  made.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== ""));
   return made;
 }
 
@@ -19,11 +19,11 @@ export function named(source) {
   return source.replace(/^\.uploads\//, "");
 }
 
-/** Return where a citation stands: title, heading, page or line. */
-export function placed(citation) {
+/** Return where a citation stands: title if wanted, heading, page or line. */
+export function placed(citation, title = citation.title || named(citation.source)) {
   const at = citation.page ? `page ${citation.page}` : citation.line ? `line ${citation.line}` : "";
   const heading = citation.heading === citation.title ? "" : citation.heading;
-  return [citation.title || named(citation.source), heading, at].filter(Boolean).join(", ");
+  return [title, heading, at].filter(Boolean).join(", ");
 }
 
 const MARKER = /\[(\d{1,3})\]/;
