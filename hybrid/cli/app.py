@@ -24,6 +24,7 @@ from hybrid.cli import (
     init,
     monitor,
     operate,
+    prompts,
     questions,
     router,
     serve,
@@ -67,6 +68,7 @@ app.add_typer(setup.models_app, name="models")
 app.add_typer(setup.config_app, name="config")
 app.add_typer(evaluate.bench_app, name="bench")
 app.add_typer(questions.app, name="questions")
+app.add_typer(prompts.app, name="prompts")
 app.add_typer(router.app, name="router")
 app.add_typer(operate.traffic_app, name="traffic")
 app.add_typer(traces.app, name="traces")

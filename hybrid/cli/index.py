@@ -22,7 +22,7 @@ from hybrid.index.generations import domains
 from hybrid.ingestion import IndexStatus, IngestEstimate, IngestReport, left_out_by_kind
 from hybrid.operations.feedback import Feedback
 from hybrid.tracing import traced
-from hybrid.types import LeftOut, share_kept
+from hybrid.types import BY_OCR, LeftOut, share_kept
 
 _SHOWN_FILES = 10
 # a file that kept this share of its characters lost nothing that a line about it would help to find
@@ -182,7 +182,11 @@ def _left_out_lines(
     """Say what the files lack: first by kind, then those that lost something, and those that kept little."""
     if not left_out:
         return
-    yield f"left out   {described(left_out_by_kind(left_out))}"
+    kinds = left_out_by_kind(left_out)
+    if by_ocr := [part for part in kinds if part.kind == BY_OCR]:
+        yield described(by_ocr)
+    if others := [part for part in kinds if part.kind != BY_OCR]:
+        yield f"left out   {described(others)}"
     told = 0
     for source, parts in _worst_first(left_out):
         length = characters.get(source, 0)

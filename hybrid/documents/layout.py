@@ -49,12 +49,16 @@ _SHORT = 30
 
 
 class Page(NamedTuple):
-    """What stands on a page: text, lines and rectangles, its frame, and how many characters of comments."""
+    """What stands on a page: text, lines and rectangles, its frame, how many characters of comments.
+
+    ``by_ocr`` says that the text was read from a picture.
+    """
 
     pieces: list[TextRun]
     boxes: list[Stroke]
     frame: Stroke = Stroke(0, 0, 0, 0)
     comments: int = 0
+    by_ocr: bool = False
 
 
 @dataclass(slots=True)

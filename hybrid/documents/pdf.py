@@ -24,7 +24,7 @@ from hybrid.documents.layout import Page, add_pages
 from hybrid.documents.marks import raised
 from hybrid.documents.order import NUMBER_GAP, NUMBER_SIGNS, whole
 from hybrid.documents.source import SourceFile, Unreadable, check_pages
-from hybrid.types import Document
+from hybrid.types import BY_OCR, Document
 
 # In sizes of the font: from the first gap on there is a blank (kerning stays below it, the blank of a tightly
 # set line above), from the second on another piece begins (the blanks of a justified line stay below).
@@ -40,6 +40,7 @@ _LIGATURES = dict(enumerate(("ff", "fi", "fl", "ffi", "ffl", "st", "st"), start=
 _HYPHENS = (0x02, 0xFFFE)  # PDFium's names of a hyphen at the end of a line
 # Below this share of letters and digits, a font has no mapping to characters and the text is noise.
 _MIN_LEGIBLE = 0.3
+_OCR = "run OCR first, or set documents.ocr"
 _LOCKED = "encrypted: it opens only with a password; save it without one"
 
 _ENDS_NUMBER, _STARTS_NUMBER = (np.isin(np.arange(128), [ord(c) for c in signs]) for signs in NUMBER_SIGNS)
@@ -79,19 +80,34 @@ def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
             _check_count(len(document), settings)
             document.init_forms()
             title, author = (document.get_metadata_value(name) for name in ("Title", "Author"))
-            pages, errors = _each_page(len(document), lambda index: read_page(document, index))
+            pages, errors = _each_page(len(document), lambda index: _read_page(document, index, settings))
     _refuse_textless(pages, errors)
     without_text = sum(not page.pieces for page in pages) - len(errors)
+    by_ocr = sum(page.by_ocr for page in pages)
     for kind, count in (("page without text", without_text), ("page that cannot be read", len(errors))):
         for _ in range(count):
             builder.leave_out(kind, lost=True)
+    for _ in range(by_ocr):
+        builder.leave_out(BY_OCR)
     for page in pages:
         if page.comments:
             builder.leave_out("comment", page.comments)
     add_pages(builder, pages)
     counts = {"pages": len(pages), "pages_without_text": without_text, "pages_unreadable": len(errors)}
+    counts["pages_by_ocr"] = by_ocr
     metadata = {name: str(count) for name, count in counts.items() if count}
     yield builder.document(file.source, title=title, metadata={"author": author, **metadata})
+
+
+def _read_page(document: pdfium.PdfDocument, index: int, settings: DocumentSettings) -> Page:
+    page = read_page(document, index)
+    if page.pieces or not settings.ocr:
+        return page
+    from hybrid.documents.ocr import recognised  # it starts a program, and is off unless it is asked for
+
+    with contextlib.closing(document[index]) as picture:
+        found = recognised(picture, settings)
+    return found._replace(pieces=whole(found.pieces, []), comments=page.comments) if found.pieces else page
 
 
 def read_page(document: pdfium.PdfDocument, index: int) -> Page:
@@ -157,11 +173,11 @@ def _refuse_textless(pages: list[Page], errors: list[str]) -> None:
         raise Unreadable(f"damaged: {count}, none of which can be read ({errors[0]})")
     if not any(page.pieces for page in pages):
         broken = f", {len(errors):,} of them damaged" if errors else ""
-        raise Unreadable(f"no text: {count}{broken}, probably scanned or drawn; run OCR first")
+        raise Unreadable(f"no text: {count}{broken}, probably scanned or drawn; {_OCR}")
     text = "".join(piece.text for page in pages for piece in page.pieces)
     visible = len(text) - text.count(" ")
     if sum(map(str.isalnum, text)) < _MIN_LEGIBLE * visible:
-        raise Unreadable(f"no legible text: {count}, but the fonts do not name their letters; run OCR first")
+        raise Unreadable(f"no legible text: {count}, but the fonts do not name their letters; {_OCR}")
 
 
 def _drawn(page: pdfium.PdfPage, count: int, frame: Stroke) -> Iterator[Stroke]:

@@ -163,6 +163,8 @@ def _take_back(assistant: Assistant, change: LoggedChange, why: str) -> None:
         assistant.adapters.restore(_ADAPTERS[change.what], change.before)
     elif change.what is Switched.GENERATION:
         assistant.rollback(to=change.before)
+    elif change.what is Switched.PROMPT:
+        assistant.restore_prompts(change.before, why=why)
 
 
 def _in_force(assistant: Assistant, what: Switched) -> str:

@@ -302,7 +302,7 @@ def test_tight_word_gaps_are_seen(read_one, make_pdf):
 
 def test_no_text_is_rejected(read_one, make_pdf):
     item = read_one("a.pdf", make_pdf([[], []]))
-    assert item.reason == "no text: 2 pages, probably scanned or drawn; run OCR first"
+    assert item.reason == "no text: 2 pages, probably scanned or drawn; run OCR first, or set documents.ocr"
 
 
 def test_fonts_without_letters_are_rejected(read_one, make_pdf):
