@@ -32,11 +32,12 @@ def switch(
     context: Context,
     arm: Annotated[str, typer.Option("--arm", help="That answers where none is named.")] = "",
     adapter: Annotated[list[str] | None, typer.Option("--adapter", help="To be in use; repeat it.")] = None,
+    prompt: Annotated[str, typer.Option("--prompt", help="A version of `hybrid prompts list`.")] = "",
     generation: Annotated[str, typer.Option("--generation", help="Of the index, such as 000003.")] = "",
     force: Annotated[bool, typer.Option("--force", help="Whatever stands against an adapter.")] = False,
     why: Annotated[str, _Why] = "",
 ) -> None:
-    """Switch arm, adapters, prompt (as a part of the arm) and index generation of a domain at once."""
+    """Switch arm, adapters, prompts and index generation of a domain at once."""
     from hybrid.operations.switches import promote
 
     with console.progress() as progress:
@@ -44,6 +45,7 @@ def switch(
             context.assistant(),
             arm=arm,
             adapters=adapter or (),
+            prompt=prompt,
             generation=generation,
             force=force,
             why=why,
