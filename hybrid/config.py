@@ -83,7 +83,10 @@ class Method(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DocumentSettings:
-    """Limits on files, so that a hostile one costs a reason and not the run."""
+    """Limits on files, so that a hostile one costs a reason and not the run.
+
+    ``ocr`` names the languages of scanned pages as tesseract does (``eng+deu``); empty, they are not read.
+    """
 
     max_megabytes: Annotated[float, Gt(0)] = 64.0
     max_pages: Annotated[int, Gt(0)] = 5_000
@@ -95,6 +98,12 @@ class DocumentSettings:
     workers: Annotated[int, Ge(0), Le(64)] = 0
     exclude: tuple[str, ...] = ()
     text_field: str = "text"
+    ocr: str = ""
+
+    @property
+    def seconds_a_file(self) -> float:
+        """Return how long a file may take: pictures of pages take seconds each."""
+        return self.max_seconds * (30 if self.ocr else 1)
 
 
 @dataclass(frozen=True, slots=True)

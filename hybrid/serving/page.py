@@ -23,6 +23,8 @@ from hybrid.documents import supported_suffixes
 from hybrid.documents.pages import page_image
 from hybrid.documents.uploads import file_of
 from hybrid.errors import HybridError, UsageError
+from hybrid.files import is_name
+from hybrid.freshness import changed_since, seen_of
 from hybrid.index import is_restricted
 from hybrid.index.sync import Stage
 from hybrid.ingestion import IngestReport
@@ -75,18 +77,17 @@ def list_domains(request: Request, as_user: AsUser) -> dict[str, Any]:
 def show_domain(domain: str, request: Request, as_user: AsUser) -> dict[str, Any]:
     """Say what a domain holds, what could not be read, and which files may be added."""
     own = _assistant(request, domain)
-    status = own.status()
-    counts = status.manifest.counts
+    index, seen, stale = own.retriever.index, seen_of(own.folder), changed_since(own.folder)
+    counts, rejected = index.manifest.counts, (*(seen.rejected if seen else ()), *index.rejected())
     return {
         "domain": domain,
         "documents": counts.documents,
         "chunks": counts.chunks,
-        "embedder": status.manifest.embedder.name,
-        "generation": status.manifest.generation,
-        "stale": status.stale
-        and {key: getattr(status.stale, key) for key in ("added", "changed", "removed")},
+        "embedder": index.manifest.embedder.name,
+        "generation": index.manifest.generation,
+        "stale": stale and {"added": stale.added, "changed": stale.changed, "removed": stale.removed},
         # the name of a file may say too much to who may not read it
-        "rejected": [] if is_restricted(own.folder) else plain(status.rejected[:_TITLES]),
+        "rejected": [] if is_restricted(own.folder) else plain(rejected[:_TITLES]),
         "titles": _titles(own, as_user)[:_TITLES],
         "suffixes": supported_suffixes(),
         "max_megabytes": own.settings.documents.max_megabytes,
@@ -264,6 +265,8 @@ async def _after(first: dict[str, Any], others: AsyncIterator[dict[str, Any]]) -
 
 def _assistant(request: Request, domain: str) -> Assistant:
     service: Service = request.app.state.service
+    if not is_name(domain):
+        raise Refusal(404, "there is no such domain", param="domain", code="not_found")
     return service.assistants[domain]
 
 

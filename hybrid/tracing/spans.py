@@ -63,6 +63,8 @@ class TracePlace:
     question: TracePlace | None = None  # the span ASK, or the first of the trace
 
 
+# What ends a stage whose result nobody waits for any more, by the names of the exceptions.
+_CANCELLED = frozenset({"CancelledError", "GeneratorExit", "GivenUp", "KeyboardInterrupt"})
 _sinks: tuple[SpanSink, ...] = ()
 _content = False
 _questions = True
@@ -179,7 +181,7 @@ class OpenSpan:
             return
         self._ended = True
         end = time.perf_counter_ns()
-        cancelled = isinstance(error, (GeneratorExit, KeyboardInterrupt)) or _is_cancelled(error)
+        cancelled = type(error).__name__ in _CANCELLED
         failed = type(error).__qualname__ if error is not None and not cancelled else ""
         outcome = TraceOutcome.CANCELLED if cancelled else TraceOutcome.ERROR
         spans = []
@@ -191,10 +193,6 @@ class OpenSpan:
             spans.append(TraceSpan(*own, failed, dict(place.attributes)))
         for sink in _sinks:
             sink.add(spans)
-
-
-def _is_cancelled(error: BaseException | None) -> bool:
-    return type(error).__name__ == "CancelledError"
 
 
 class _Nothing(OpenSpan):

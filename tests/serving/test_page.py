@@ -59,6 +59,8 @@ def test_the_domains_are_listed_with_their_arms_and_titles(url):
     decision = _get(f"{url}/domains/manual/decision").json()
     assert (decision["arm"], decision["arms"], decision["report"]) == (None, [], False)
     assert "no domain 'nowhere'" in _error(_get(f"{url}/domains/nowhere"), 404)
+    for name in ("..", "%2e%2e", "a" * 400, "a%00"):
+        assert _get(f"{url}/domains/{name}/decision").status_code == 404
     assert "no report" in _error(_get(f"{url}/domains/manual/report"), 404)
 
 
