@@ -140,7 +140,7 @@ class OpenSpan:
         """End it, by the exception if there is one."""
         assert self._token is not None, "it was entered"
         _here.reset(self._token)
-        self._end(error)
+        self.end(error)
 
     def stream(self, make: Callable[[], Iterator[T]]) -> Iterator[T]:
         """Return an iterator whose making and every step belong to the stage, which ends with it.
@@ -150,7 +150,7 @@ class OpenSpan:
         try:
             parts = self._step(make)
         except BaseException as error:
-            self._end(error)
+            self.end(error)
             raise
         return self._steps(parts)
 
@@ -165,9 +165,9 @@ class OpenSpan:
             close = getattr(parts, "close", None)
             if close is not None:
                 self._step(close)
-            self._end(error)
+            self.end(error)
             raise
-        self._end(None)
+        self.end(None)
 
     def _step(self, step: Callable[[], T]) -> T:
         token = _here.set(self._places)
@@ -176,7 +176,8 @@ class OpenSpan:
         finally:
             _here.reset(token)
 
-    def _end(self, error: BaseException | None) -> None:
+    def end(self, error: BaseException | None) -> None:
+        """End it, by the exception if there is one; nothing happens to what has ended."""
         if self._ended:
             return
         self._ended = True
@@ -210,6 +211,9 @@ class _Nothing(OpenSpan):
 
     def stream(self, make: Callable[[], Iterator[T]]) -> Iterator[T]:
         return make()
+
+    def end(self, error: BaseException | None) -> None:
+        return
 
 
 _NOTHING = _Nothing("", SpanKind.CHAIN, ())

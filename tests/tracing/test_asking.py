@@ -143,6 +143,7 @@ def test_an_error_is_the_outcome(assistant):
         assistant.ask("Which secret port?", arm="nonsense")
     (asked,) = kept
     assert (asked.error, asked.attributes[names.OUTCOME]) == ("UsageError", "error")
+    assert (asked.attributes[names.DOMAIN], asked.attributes[names.ARM]) == ("d", "nonsense")
 
 
 @pytest.mark.slow
