@@ -67,24 +67,26 @@ class TracePlace:
 _CANCELLED = frozenset({"CancelledError", "GeneratorExit", "GivenUp", "KeyboardInterrupt"})
 _sinks: tuple[SpanSink, ...] = ()
 _content = False
+_questions = True
 _here: ContextVar[tuple[TracePlace, ...]] = ContextVar("hybrid_trace", default=())
 
 
 @contextmanager
-def sent_to(sinks: Sequence[SpanSink], *, content: bool = False) -> Iterator[None]:
+def sent_to(sinks: Sequence[SpanSink], *, content: bool = False, questions: bool = True) -> Iterator[None]:
     """Send the spans of the whole process to these sinks until the block ends, and then close them.
 
     Args:
         sinks: what takes them.
         content: whether they may hold questions, answers and passages.
+        questions: whether they may hold where questions lie, which shows that these drift.
     """
-    global _sinks, _content
-    before = _sinks, _content
-    _sinks, _content = tuple(sinks), content
+    global _sinks, _content, _questions
+    before = _sinks, _content, _questions
+    _sinks, _content, _questions = tuple(sinks), content, questions
     try:
         yield
     finally:
-        _sinks, _content = before
+        _sinks, _content, _questions = before
         for sink in sinks:
             sink.close()
 
@@ -97,6 +99,11 @@ def is_traced() -> bool:
 def is_captured() -> bool:
     """Tell whether spans may hold questions, answers and passages."""
     return _content and bool(_sinks)
+
+
+def places_questions() -> bool:
+    """Tell whether spans may hold where questions lie."""
+    return _questions and bool(_sinks)
 
 
 class OpenSpan:
