@@ -11,6 +11,7 @@ import httpx2
 import pytest
 
 from hybrid.decision.adopted import adopt
+from hybrid.files import folder_lock
 from hybrid.serving.access import Access
 from hybrid.serving.service import Service
 from hybrid.trust import Secret
@@ -149,6 +150,17 @@ def test_a_file_that_no_reader_reads_is_told_in_the_last_line(station):
     last = json.loads(sent.text.splitlines()[-1])
     assert "bad.pdf is not indexed: damaged" in last["error"]["message"]
     assert str(station[1]) not in sent.text
+
+
+@pytest.mark.slow
+def test_an_upload_waits_for_who_writes_the_index_and_is_not_lost(station):
+    assistants, docs, url = station
+    with folder_lock(assistants["station"].folder):
+        sent = _post(f"{url}/uploads/station?name=w.txt", content=b"Whales sing.", headers=_BYTES)
+    told = _error(sent, 409)
+    assert "is writing" in told and str(docs.parent) not in told
+    assistants["station"].index(docs)
+    assert ".uploads/w.txt" in assistants["station"].status(files=True).sources
 
 
 @pytest.mark.slow
