@@ -20,6 +20,7 @@ from hybrid.errors import ConfigError, UsageError
 from hybrid.files import hash_file, hash_text, valid_utf8
 from hybrid.generation.answering import Answerer
 from hybrid.generation.prompts import load_prompts, load_writing_prompt
+from hybrid.generation.versions import PromptVersions, version_of
 from hybrid.index import ExternalStore, Index, require_store
 from hybrid.index.generations import current, read_manifest
 from hybrid.index.sync import generation_for
@@ -143,7 +144,7 @@ class DomainArm:
             return identity | {"reader": "generator", "max_new_tokens": str(generation.max_new_tokens)}
         index = self.retriever.index
         if generation.reader is Reader.WRITER:
-            identity |= {"writing": load_writing_prompt(generation.language).digest}
+            identity |= {"writing": load_writing_prompt(generation.language, generation.prompt).digest}
         return identity | {
             "reader": str(generation.reader),
             # under whatever name, a prompt is what its digest says
@@ -222,7 +223,7 @@ class DomainArm:
     def _told(self) -> Mapping[str, str]:
         """Return what a trace says of it."""
         generation = self.answerer.settings
-        prompts = load_prompts(generation.language, generation.prompt).digest
+        prompts = version_of(generation.language, generation.prompt)
         index = "" if self.retriever is None else self.retriever.index.manifest.generation
         return {names.ARM: self.name, names.PROMPT_DIGEST: prompts, names.INDEX_GENERATION: index}
 
@@ -305,6 +306,7 @@ class DomainArms:
     ) -> None:
         self._domain, self._settings, self._own, self._adapters = domain, settings, own, adapters
         self._external = external
+        self._prompts = PromptVersions(domain)
         self._lock = threading.RLock()
         self._made: list[tuple[tuple[ArmSpec, ArmAdapters, str], DomainArm]] = []
         # by generation, and whether it was in force
@@ -317,7 +319,8 @@ class DomainArms:
             AdapterError: the arm needs an adapter, and none is in use; or it cannot serve with its base.
             IndexMissing: the arm retrieves, and nothing was indexed with its embedder.
         """
-        adapters = self._adapters(spec)
+        spec, adapters = self._in_force(spec), self._adapters(spec)
+        self._prompts.used(spec.settings.generation, named=_names_prompt(spec))
         # what retrieves nothing works without an index, and whatever became of one
         key = (spec, adapters, current(self._domain) if spec.retrieves else "")
         with self._lock:
@@ -339,9 +342,15 @@ class DomainArms:
             AdapterError, IndexMissing: as ``serving``.
             ModelError: a model cannot be loaded.
         """
-        arm = self._arm(spec, self._adapters(spec), labels=labels)
+        arm = self._arm(self._in_force(spec), self._adapters(spec), labels=labels)
         _ = arm.identity  # loads: what cannot be loaded is an error before anything is asked
         return arm
+
+    def _in_force(self, spec: ArmSpec) -> ArmSpec:
+        """Return an arm with the prompts that are in force in the domain, unless it names its own."""
+        given = spec.settings.generation
+        own = given if _names_prompt(spec) else self._prompts.in_force(given)
+        return spec if own is given else _with_generation(spec, own)
 
     def _arm(self, spec: ArmSpec, adapters: ArmAdapters, *, labels: bool) -> DomainArm:
         models, usual, own = spec.settings.models, self._settings.models, self._own
@@ -389,6 +398,15 @@ def read_by(generation: GenerationSettings, arm: Arm, reader: Reader | None) -> 
     if arm is not Arm.BOTH or generation.reader is not Reader.EXTRACTIVE:
         return generation
     return dataclasses.replace(generation, reader=reader or Reader.GENERATOR)
+
+
+def _names_prompt(spec: ArmSpec) -> bool:
+    return re.search(r":(generation\.)?prompt=", spec.name) is not None
+
+
+def _with_generation(spec: ArmSpec, generation: GenerationSettings) -> ArmSpec:
+    settings = dataclasses.replace(spec.settings, generation=generation)
+    return dataclasses.replace(spec, settings=settings)
 
 
 def _place(key: str, text: str) -> tuple[str, str]:

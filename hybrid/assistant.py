@@ -21,7 +21,7 @@ from hybrid.arms import (
     parse_arm,
     parse_arms,
 )
-from hybrid.changes import Switched, record, settled
+from hybrid.changes import Switched, record, settled, together
 from hybrid.config import Rewriting, Settings, load_settings
 from hybrid.documents.principals import Principals
 from hybrid.documents.uploads import drop_upload, keep_upload
@@ -29,6 +29,7 @@ from hybrid.errors import AdapterError, IndexError_, UsageError
 from hybrid.files import folder_lock, is_name
 from hybrid.generation.prompts import load_followup_prompt
 from hybrid.generation.talk import Shelf, hear, reply
+from hybrid.generation.versions import PromptVersions, version_of
 from hybrid.index import ExternalStore, Manifest, is_restricted, rollback
 from hybrid.index.external import withdraw
 from hybrid.index.generations import current
@@ -740,6 +741,44 @@ class Assistant:
         Those that were uploaded do not.
         """
         return self._ingestor.remove(patterns)
+
+    @property
+    def prompts(self) -> PromptVersions:
+        """Return the versions of the prompts that the domain answered by."""
+        return PromptVersions(self.folder)
+
+    @property
+    def prompts_in_force(self) -> str:
+        """Return the digest of the prompts that answer now where the arm names none."""
+        own = self.prompts.in_force(self.settings.generation)
+        return version_of(own.language, own.prompt)
+
+    def restore_prompts(self, version: str = "", *, why: str = "") -> str:
+        """Answer by an earlier version of the prompts, until the settings name another prompt.
+
+        Args:
+            version: the beginning of its digest; default: the one that was in use before.
+            why: in words, for the log.
+
+        Returns:
+            Its whole digest.
+
+        Raises:
+            UsageError: it is not kept, or there is none before.
+        """
+        now = self.prompts_in_force
+        if not version:
+            before = [use.digest for use in self.prompts.uses() if use.digest != now]
+            if not before:
+                raise UsageError(
+                    "no other prompts were in use", hint="hybrid prompts list shows all that were"
+                )
+            version = before[-1]
+        found = self.prompts.find(version)
+        with together(self.folder.parent):
+            record(self.folder, Switched.PROMPT, now, found, why=why)
+            self.prompts.put_back(found, self.settings.generation)
+        return found
 
     def rollback(self, *, to: str = "") -> Manifest:
         """Go back to the generation before the one in force, or to another one."""

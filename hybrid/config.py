@@ -83,7 +83,10 @@ class Method(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DocumentSettings:
-    """Limits on files, so that a hostile one costs a reason and not the run."""
+    """Limits on files, so that a hostile one costs a reason and not the run.
+
+    ``ocr`` names the languages of scanned pages as tesseract does (``eng+deu``); empty, they are not read.
+    """
 
     max_megabytes: Annotated[float, Gt(0)] = 64.0
     max_pages: Annotated[int, Gt(0)] = 5_000
@@ -95,6 +98,12 @@ class DocumentSettings:
     workers: Annotated[int, Ge(0), Le(64)] = 0
     exclude: tuple[str, ...] = ()
     text_field: str = "text"
+    ocr: str = ""
+
+    @property
+    def seconds_a_file(self) -> float:
+        """Return how long a file may take: pictures of pages take seconds each."""
+        return self.max_seconds * (30 if self.ocr else 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,10 +284,13 @@ class TracingSettings:
     ``store`` keeps it in ``traces.sqlite`` beside the domains, for ``days`` and in ``megabytes``.
     ``endpoint`` is a collector that takes OTLP over HTTP, such as http://localhost:4318; without it the one
     that ``OTEL_EXPORTER_OTLP_ENDPOINT`` names. ``content`` adds questions, answers and passages, in both.
+    ``questions`` keeps on which side of 16 random planes the embedding of a question lies, here and nowhere
+    else, so that ``hybrid monitor`` sees questions drift.
     """
 
     store: bool = True
     content: bool = False
+    questions: bool = True
     days: Annotated[float, Gt(0)] = 30.0
     megabytes: Annotated[float, Ge(1)] = 256.0
     endpoint: Endpoint = field(default_factory=Endpoint)

@@ -370,6 +370,7 @@ class Ingestor:
             str(CHUNKING_VERSION),
             json.dumps(dataclasses.asdict(self.chunks)),
             self.documents.text_field,
+            self.documents.ocr,
             # an adapter changes vectors and not how a text is split
             fingerprint_key(dataclasses.replace(self.embedder.fingerprint, adapter="")),
         )

@@ -74,6 +74,10 @@ class TokenCounter(Protocol):
         ...
 
 
+# the kind of pages whose picture was left out for the words that were recognised in it
+BY_OCR = "page read by OCR"
+
+
 @dataclass(frozen=True, slots=True)
 class LeftOut:
     """What of a file is not in its document, by kind, such as "navigation" or "page without text".

@@ -24,6 +24,7 @@ from hybrid.cli import (
     init,
     monitor,
     operate,
+    prompts,
     questions,
     router,
     serve,
@@ -53,8 +54,8 @@ app.command()(serve.serve)
 app.command()(abstain.abstain)
 app.command()(monitor.monitor)
 app.command()(index.status)
-app.command()(operate.promote)
-app.command()(operate.rollback)
+app.command("promote")(operate.switch)
+app.command("rollback")(operate.take_back)
 app.command()(operate.history)
 app.command()(index.remove)
 app.command()(setup.doctor)
@@ -67,6 +68,7 @@ app.add_typer(setup.models_app, name="models")
 app.add_typer(setup.config_app, name="config")
 app.add_typer(evaluate.bench_app, name="bench")
 app.add_typer(questions.app, name="questions")
+app.add_typer(prompts.app, name="prompts")
 app.add_typer(router.app, name="router")
 app.add_typer(operate.traffic_app, name="traffic")
 app.add_typer(traces.app, name="traces")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -19,8 +20,9 @@ from hybrid.documents import by_suffix
 from hybrid.errors import EXIT_PARTIAL, HybridError, UsageError
 from hybrid.index.generations import domains
 from hybrid.ingestion import IndexStatus, IngestEstimate, IngestReport, left_out_by_kind
+from hybrid.operations.feedback import Feedback
 from hybrid.tracing import traced
-from hybrid.types import LeftOut, share_kept
+from hybrid.types import BY_OCR, LeftOut, share_kept
 
 _SHOWN_FILES = 10
 # a file that kept this share of its characters lost nothing that a line about it would help to find
@@ -107,6 +109,9 @@ def remove(
     if not yes:
         typer.confirm(f"Remove the domain {name!r} with all its generations?", abort=True, err=True)
     assistant.delete()
+    if (feedback := Feedback.of(assistant.settings)) is not None:
+        with closing(feedback):
+            feedback.forget(name)
     context.show({"domain": name, "removed": True}, f"removed the domain {name!r}")
 
 
@@ -177,7 +182,11 @@ def _left_out_lines(
     """Say what the files lack: first by kind, then those that lost something, and those that kept little."""
     if not left_out:
         return
-    yield f"left out   {described(left_out_by_kind(left_out))}"
+    kinds = left_out_by_kind(left_out)
+    if by_ocr := [part for part in kinds if part.kind == BY_OCR]:
+        yield described(by_ocr)
+    if others := [part for part in kinds if part.kind != BY_OCR]:
+        yield f"left out   {described(others)}"
     told = 0
     for source, parts in _worst_first(left_out):
         length = characters.get(source, 0)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 from hybrid.documents.source import Unreadable
 from hybrid.types import CELLS, Block, BlockKind, Document, LeftOut
@@ -95,6 +96,24 @@ def _column_names(heads: Sequence[Sequence[str | None]], width: int) -> list[str
     return [", ".join((*(name.rstrip(",") for name in column[:-1]), *column[-1:])) for column in names]
 
 
+@dataclass(frozen=True, slots=True)
+class RawBlock:
+    """A block before it is added; a table has ``rows``, of which the first ``heads`` name the columns.
+
+    None in a row is a cell that the one to its left covers. ``role`` tells an item from a list, a caption
+    and a line of a table of contents from other paragraphs, and a chart from other tables.
+    """
+
+    kind: BlockKind
+    text: str
+    level: int = 0
+    line: int = 0
+    rows: Sequence[Sequence[str | None]] = ()
+    heads: int = 0
+    caption: str = ""
+    role: str = ""
+
+
 class TextBuilder:
     r"""Append blocks, get a document; blocks are separated by a blank line.
 
@@ -167,6 +186,18 @@ class TextBuilder:
         text = "\n".join(map(CELLS.join, kept))
         columns = tuple(kept[0]) if any(names) else ()
         self.add(BlockKind.TABLE, text, caption=caption, columns=columns, line=line)
+
+    def add_all(self, blocks: Iterable[RawBlock]) -> None:
+        """Append blocks; items of a list that follow one another are one list."""
+        for is_item, run in groupby(blocks, lambda block: block.role == "item"):
+            if is_item:
+                self.add(BlockKind.LIST, "\n".join(block.text for block in run))
+                continue
+            for block in run:
+                if block.kind is BlockKind.TABLE:
+                    self.add_table(block.rows, caption=block.caption, heads=block.heads, line=block.line)
+                else:
+                    self.add(block.kind, block.text, level=block.level, line=block.line)
 
     def leave_out(self, kind: str, characters: int = 0, *, lost: bool = False) -> None:
         """Count something of the file that is not added: of what kind, and how long where that is known."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import codecs
 import re
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from lxml import etree
 
 from hybrid.config import DocumentSettings
 from hybrid.documents.boilerplate import BORDERS, HEADINGS, Boilerplate, Element, machinery_kind, tags
-from hybrid.documents.builder import TextBuilder, one_line
+from hybrid.documents.builder import RawBlock, TextBuilder, one_line
 from hybrid.documents.encoding import declared_codecs
 from hybrid.documents.grid import Grid, is_table_name, is_unit, own_rows
 from hybrid.documents.marks import formula, is_script, local, lowered, numeral, raised, speaks
@@ -40,15 +40,6 @@ _MAX_LINE = 65_535
 _BOXES = re.compile(r"(?:\[[ x]\]\s*)*")
 
 
-class _Piece(NamedTuple):
-    kind: BlockKind
-    text: str
-    level: int = 0
-    line: int = 0
-    rows: Sequence[Sequence[str | None]] = ()
-    heads: int = 0
-
-
 class PageWalk:
     """Collects the blocks below an element and what is left out, of the kind that ``kind`` says.
 
@@ -58,7 +49,7 @@ class PageWalk:
     def __init__(self, top: Element, kind: Callable[[Element], str], *, flat: bool = False) -> None:
         self._kind = kind
         self._flat = flat
-        self._pieces: list[_Piece] = []
+        self._pieces: list[RawBlock] = []
         self._left: list[tuple[str, int]] = []
         self._inline: list[str] = []
         self._lists: list[Element] = []
@@ -83,12 +74,7 @@ class PageWalk:
 
     def add_to(self, builder: TextBuilder, *, with_lines: bool = False) -> None:
         """Append what was found, and say what was left out; ``with_lines`` of the source."""
-        for piece in self._pieces:
-            line = piece.line if with_lines else 0
-            if piece.kind is BlockKind.TABLE:
-                builder.add_table(piece.rows, caption=piece.text, heads=piece.heads, line=line)
-            else:
-                builder.add(piece.kind, piece.text, level=piece.level, line=line)
+        builder.add_all(self._pieces if with_lines else [replace(piece, line=0) for piece in self._pieces])
         for kind, characters in self._left:
             builder.leave_out(kind, characters)
 
@@ -140,7 +126,7 @@ class PageWalk:
             self._end_list()
             text = self._raw_text(element)
             before = text[: len(text) - len(text.lstrip())].count("\n")
-            self._pieces.append(_Piece(BlockKind.CODE, text, line=self._at + before))
+            self._pieces.append(RawBlock(BlockKind.CODE, text, line=self._at + before))
         elif self._heading is None and not self._flat and tag == "table" and _is_data(element):
             self._end_list()
             self._table(element)
@@ -194,7 +180,7 @@ class PageWalk:
         if self._heading is element:
             self._heading = None
             text, line = self._take_inline()
-            self._pieces.append(_Piece(BlockKind.HEADING, text.replace("\n", " "), HEADINGS[tag], line))
+            self._pieces.append(RawBlock(BlockKind.HEADING, text.replace("\n", " "), HEADINGS[tag], line))
         elif self._heading is not None:
             self._inline.append(" " if tag in BORDERS else "")
         elif tag in BORDERS or tag == "button":
@@ -267,7 +253,7 @@ class PageWalk:
             return  # nothing, or boxes without a word
         if not (self._lists or self._bullet):
             self._put_list()
-            self._pieces.append(_Piece(BlockKind.PARAGRAPH, text, line=line))
+            self._pieces.append(RawBlock(BlockKind.PARAGRAPH, text, line=line))
             return
         self._line_of_list = self._line_of_list or line
         bullet, self._bullet = self._bullet, ""
@@ -286,7 +272,7 @@ class PageWalk:
         lines, self._lines = self._lines, []
         if lines:
             text = textwrap.dedent("\n".join(lines))
-            self._pieces.append(_Piece(BlockKind.LIST, text, line=self._line_of_list))
+            self._pieces.append(RawBlock(BlockKind.LIST, text, line=self._line_of_list))
         self._line_of_list = 0
 
     def _take_inline(self) -> tuple[str, int]:
@@ -302,9 +288,10 @@ class PageWalk:
         caption = [self._line(element) for element in table.iter("caption")]
         named = self._named_above() if not caption else ""
         for text in (*caption, *grid.titles):
-            self._pieces.append(_Piece(BlockKind.PARAGRAPH, text, line=self._at))
+            self._pieces.append(RawBlock(BlockKind.PARAGRAPH, text, line=self._at))
         name = " ".join(filter(None, (named, *caption, *grid.titles)))
-        self._pieces.append(_Piece(BlockKind.TABLE, name, line=self._at, rows=grid.rows, heads=grid.heads))
+        table_block = RawBlock(BlockKind.TABLE, "", 0, self._at, grid.rows, grid.heads, name)
+        self._pieces.append(table_block)
 
     def _named_above(self) -> str:
         """Return the lines right above that name a table, such as "Table 3: Sales" or "(in millions)"."""

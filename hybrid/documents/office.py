@@ -7,17 +7,16 @@ import html
 import posixpath
 import re
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from itertools import groupby
 from typing import Any
 
 from lxml import etree
 
 from hybrid.config import DocumentSettings
-from hybrid.documents.builder import TextBuilder, one_line
+from hybrid.documents.builder import RawBlock, TextBuilder, one_line
 from hybrid.documents.marks import raised, speaks
 from hybrid.documents.source import UNREAD_ENTRY, SourceFile, Unreadable, open_zip
 from hybrid.types import BlockKind, Document
@@ -314,37 +313,7 @@ _TERMS: dict[str, Callable[[Element, dict[str, str]], str]] = {
 _JOINED = {"func": " ", "m": "; ", "mr": ", ", "eqArr": "; "}
 
 
-@dataclass(frozen=True, slots=True)
-class OfficeBlock:
-    """A block before it is added; a table has ``rows``, of which the first ``heads`` name the columns.
-
-    None in a row is a cell that the one to its left covers. ``role`` tells a caption and a line of a table
-    of contents from other paragraphs, and a chart from other tables.
-    """
-
-    kind: BlockKind
-    text: str
-    level: int = 0
-    rows: tuple[tuple[str | None, ...], ...] = ()
-    heads: int = 0
-    caption: str = ""
-    role: str = ""
-
-
-def add_blocks(builder: TextBuilder, blocks: Iterable[OfficeBlock]) -> None:
-    """Append blocks; lines of a list that follow one another are one list."""
-    for is_list, run in groupby(blocks, lambda block: block.kind is BlockKind.LIST):
-        if is_list:
-            builder.add(BlockKind.LIST, "\n".join(block.text for block in run))
-            continue
-        for block in run:
-            if block.kind is BlockKind.TABLE:
-                builder.add_table(block.rows, caption=block.caption, heads=block.heads)
-            else:
-                builder.add(block.kind, block.text, level=block.level)
-
-
-def graphic(package: Package, frame: Element, relations: dict[str, PartLink]) -> list[OfficeBlock]:
+def graphic(package: Package, frame: Element, relations: dict[str, PartLink]) -> list[RawBlock]:
     """Return the chart or the diagram that a drawing shows (``chart``, ``relIds``)."""
     is_chart = local(frame) == "chart"
     what = "charts" if is_chart else "diagrams"
@@ -352,13 +321,13 @@ def graphic(package: Package, frame: Element, relations: dict[str, PartLink]) ->
     root = package.root(found.target if found else "", what)
     if root is None:
         return []
-    blocks = _chart(root) if is_chart else [OfficeBlock(BlockKind.LIST, _diagram(root))]
+    blocks = _chart(root) if is_chart else [RawBlock(BlockKind.LIST, _diagram(root), role="item")]
     if not blocks and next(root.iter("{*}ser", "{*}data"), None) is not None:
         package.builder.leave_out(f"{what} that cannot be read", lost=True)
     return blocks
 
 
-def _chart(root: Element) -> list[OfficeBlock]:
+def _chart(root: Element) -> list[RawBlock]:
     """Return the title and the values of a chart: a row a category, a column a series."""
     titles = {local(one.getparent()): _joined(one, "t", "v") for one in root.iter("{*}title")}
     title, unit = titles.get("chart", ""), titles.get("valAx", "")
@@ -379,8 +348,8 @@ def _chart(root: Element) -> list[OfficeBlock]:
         for keys, columns in groups.items()
     ]
     kind = BlockKind.TABLE
-    blocks = [OfficeBlock(kind, "", rows=rows, heads=1, caption=caption, role="chart") for rows in tables]
-    return [OfficeBlock(BlockKind.PARAGRAPH, caption), *blocks] if blocks else []
+    blocks = [RawBlock(kind, "", rows=rows, heads=1, caption=caption, role="chart") for rows in tables]
+    return [RawBlock(BlockKind.PARAGRAPH, caption), *blocks] if blocks else []
 
 
 def _joined(element: Element | None, *names: str) -> str:

@@ -14,7 +14,6 @@ from hybrid.documents.office import (
     Package,
     PartLink,
     RunText,
-    add_blocks,
     child,
     chosen,
     equation,
@@ -113,7 +112,7 @@ class _Deck:
                 case "oleObj":
                     self._builder.leave_out("embedded object", lost=True)
                 case _:
-                    add_blocks(self._builder, graphic(self._package, one, relations))
+                    self._builder.add_all(graphic(self._package, one, relations))
             return
 
     def _add_text(self, shape: Element, *, is_list: bool) -> None:

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from hybrid.documents.folder import Scan
 from hybrid.documents.principals import RULE_SUFFIX
-from hybrid.documents.reading import supported_suffixes
-from hybrid.documents.source import MEGABYTE, SourceFile, printable
+from hybrid.documents.source import MEGABYTE, SourceFile, printable, supported_suffixes
 from hybrid.errors import UsageError
 from hybrid.files import folder_lock, is_name, json_text, write_atomic
 

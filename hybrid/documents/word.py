@@ -8,16 +8,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from hybrid.config import DocumentSettings
-from hybrid.documents.builder import TextBuilder, one_line
+from hybrid.documents.builder import RawBlock, TextBuilder, one_line
 from hybrid.documents.grid import count_heads, is_table_name, is_unit
 from hybrid.documents.marks import numeral
 from hybrid.documents.office import (
     REMOVED,
     Element,
-    OfficeBlock,
     Package,
     RunText,
-    add_blocks,
     child,
     chosen,
     equation,
@@ -60,7 +58,7 @@ def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
     """Yield the document of a Word file."""
     with open_package(file, settings, root="document", what="Word document") as (package, name, root):
         blocks = _WordWalk(package, name, root).blocks()
-        add_blocks(package.builder, _named(blocks, package.builder))
+        package.builder.add_all(_named(blocks, package.builder))
         yield finish(package, file.source)
 
 
@@ -213,12 +211,12 @@ class _WordWalk:
         for kind in self._formats:
             for one in root.iter(f"{{*}}{kind}Pr"):
                 self._formats[kind] = value(child(one, "numFmt")) or self._formats[kind]
-        self._blocks: list[OfficeBlock] = []
+        self._blocks: list[RawBlock] = []
         # the notes of the paragraph at hand, and those of the list that is not at its end yet
-        self._new, self._waiting = list[OfficeBlock](), list[OfficeBlock]()
+        self._new, self._waiting = list[RawBlock](), list[RawBlock]()
         # within a cell, a note or a header, paragraphs are lines of one text
         self._lines: list[str] | None = None
-        self._inner: list[OfficeBlock] = []
+        self._inner: list[RawBlock] = []
         self._graphics: list[Element] = []
         self._line = RunText()
         self._raised, self._font = False, ""
@@ -245,18 +243,18 @@ class _WordWalk:
             "rt": lambda one: self._drop(one, "reading aid above characters"),
         }
 
-    def blocks(self) -> list[OfficeBlock]:
+    def blocks(self) -> list[RawBlock]:
         """Return the headers, the body with its notes, and the footers."""
         headers, footers = self._running("header"), self._running("footer")
         self._walk(self._root)
         self._end_line()
         others = [note for key, note in self._notes.items() if key not in self._gone]
-        notes = [OfficeBlock(BlockKind.PARAGRAPH, self._text(note)) for note in others]
+        notes = [RawBlock(BlockKind.PARAGRAPH, self._text(note)) for note in others]
         for comment in _below(self._package.related(self._name, "comments"), "comment"):
             self._builder.leave_out("comment", _length(comment))
         return [*headers, *self._blocks, *self._waiting, *notes, *footers]
 
-    def _running(self, kind: str) -> list[OfficeBlock]:
+    def _running(self, kind: str) -> list[RawBlock]:
         """Return each text of the headers or of the footers once, without the numbers of pages."""
         names = dict.fromkeys(relation(one) for one in self._root.iter(f"{{*}}{kind}Reference"))
         texts: dict[str, None] = {}
@@ -267,17 +265,17 @@ class _WordWalk:
             lines = [] if root is None else map(_without_page, self._text(root).split("\n"))
             texts["\n".join(filter(None, lines))] = None
         self._in_header = False
-        return [OfficeBlock(BlockKind.PARAGRAPH, text) for text in texts]
+        return [RawBlock(BlockKind.PARAGRAPH, text) for text in texts]
 
     def _text(self, element: Element) -> str:
         """Return the text below an element: a line a paragraph, then its tables row by row."""
         text, tables = self._flat(element)
         return f"{text}\n{_as_lines(tables)}".strip()
 
-    def _flat(self, element: Element) -> tuple[str, list[OfficeBlock]]:
+    def _flat(self, element: Element) -> tuple[str, list[RawBlock]]:
         """Return the paragraphs below an element, a line each, and the tables between them."""
         outside = self._lines, self._inner, self._line, self._fields, self._raised, self._font
-        lines, inner = list[str](), list[OfficeBlock]()
+        lines, inner = list[str](), list[RawBlock]()
         self._lines, self._inner, self._line, self._fields = lines, inner, RunText(), []
         self._raised, self._font = False, ""
         self._walk(element)
@@ -349,14 +347,14 @@ class _WordWalk:
         elif self._lines is not None:
             self._lines.append(text if label in ("", "-") else numbered)
         elif level and len(text) <= _LONGEST_NAME:
-            self._put(OfficeBlock(BlockKind.HEADING, numbered, level))
+            self._put(RawBlock(BlockKind.HEADING, numbered, level))
         elif self._styles.called(style, _CONTENTS_STYLE):
-            self._put(OfficeBlock(BlockKind.PARAGRAPH, text, role="contents"))
+            self._put(RawBlock(BlockKind.PARAGRAPH, text, role="contents"))
         elif label:
-            self._put(OfficeBlock(BlockKind.LIST, f"{'  ' * depth}{label} {one_line(text)}"))
+            self._put(RawBlock(BlockKind.LIST, f"{'  ' * depth}{label} {one_line(text)}", role="item"))
         else:
             is_caption = is_caption or is_table_name(text)
-            self._put(OfficeBlock(BlockKind.PARAGRAPH, text, role="caption" if is_caption else ""))
+            self._put(RawBlock(BlockKind.PARAGRAPH, text, role="caption" if is_caption else ""))
         self._settle()
 
     def _label(self, properties: Element | None, style: str) -> tuple[str, int]:
@@ -374,7 +372,7 @@ class _WordWalk:
             return label, depth
         return label or "-", max(depth, int(listed[1] or 1) - 1)
 
-    def _put(self, block: OfficeBlock) -> None:
+    def _put(self, block: RawBlock) -> None:
         if self._lines is not None:
             if block.rows:
                 self._inner.append(block)
@@ -428,12 +426,12 @@ class _WordWalk:
         heads = marked.index(False) if False in marked else 0
         while len(grid) > 1 and grid[0] and grid[0][0] and not any(cell is not None for cell in grid[0][1:]):
             # a row of one cell above all others is the name of the table
-            self._put(OfficeBlock(BlockKind.PARAGRAPH, grid.pop(0)[0] or "", role="caption"))
+            self._put(RawBlock(BlockKind.PARAGRAPH, grid.pop(0)[0] or "", role="caption"))
             heads -= 1
         heads = heads if 0 < heads < len(grid) else count_heads(grid)
-        block = OfficeBlock(BlockKind.TABLE, "", rows=tuple(grid), heads=heads)
+        block = RawBlock(BlockKind.TABLE, "", rows=tuple(grid), heads=heads)
         if len(grid) * max(map(len, grid)) > _MAX_CELLS:
-            block = OfficeBlock(BlockKind.PARAGRAPH, _as_lines([block]))
+            block = RawBlock(BlockKind.PARAGRAPH, _as_lines([block]))
         for one in (block, *nested):
             self._put(one)
         self._settle()
@@ -538,7 +536,7 @@ class _WordWalk:
         elif note is not None:
             mark = "" if value(one, "customMarkFollows") in ("1", "true", "on") else self._numeral(kind)
             self._marks[key] = mark
-            self._new.append(OfficeBlock(BlockKind.PARAGRAPH, f"{mark} {self._text(note)}"))
+            self._new.append(RawBlock(BlockKind.PARAGRAPH, f"{mark} {self._text(note)}"))
         if mark := self._marks.get(key, ""):
             self._say(f" {mark}")
 
@@ -599,7 +597,7 @@ def _below(parent: Element | None, name: str) -> list[Element]:
     return [] if parent is None else list(parent.iterchildren(f"{{*}}{name}"))
 
 
-def _as_lines(tables: list[OfficeBlock]) -> str:
+def _as_lines(tables: list[RawBlock]) -> str:
     return "\n".join(CELLS.join(filter(None, row)) for table in tables for row in table.rows)
 
 
@@ -637,7 +635,7 @@ def _without_page(line: str) -> str:
     return "" if len(re.findall(r"\w+", rest)) <= 2 and not re.search(r"\d", rest) else one_line(rest)
 
 
-def _named(blocks: list[OfficeBlock], builder: TextBuilder) -> Iterator[OfficeBlock]:
+def _named(blocks: list[RawBlock], builder: TextBuilder) -> Iterator[RawBlock]:
     """Yield the blocks, tables with their names, without lines of contents that a heading repeats."""
     headings = {one_line(block.text) for block in blocks if block.kind is BlockKind.HEADING}
     headings |= {text.partition(" ")[2] for text in headings if text[:1].isdigit()}
@@ -652,7 +650,7 @@ def _named(blocks: list[OfficeBlock], builder: TextBuilder) -> Iterator[OfficeBl
         yield block
 
 
-def _caption(blocks: list[OfficeBlock], at: int) -> str:
+def _caption(blocks: list[RawBlock], at: int) -> str:
     """Return the lines that name a table: those right above it, else the one right below."""
     names: list[str] = []
     for block in reversed(blocks[max(0, at - 3) : at]):
@@ -667,5 +665,5 @@ def _caption(blocks: list[OfficeBlock], at: int) -> str:
     return " ".join(names)
 
 
-def _is_name(block: OfficeBlock, table: OfficeBlock) -> bool:
+def _is_name(block: RawBlock, table: RawBlock) -> bool:
     return block.role == "caption" and (table.role == "chart" or not _FIGURE.match(block.text))

@@ -292,7 +292,7 @@ class Answerer:
         # who can decline is asked unless hardly a word of the question is in the passages
         if self._extract(question, hits).relevance < _FAR_BELOW * self.settings.abstain_below:
             return self._checked(question, hits, _NOTHING, "writer")
-        prompt = load_writing_prompt(self.settings.language)
+        prompt = load_writing_prompt(self.settings.language, self.settings.prompt)
         passages = self._pack(hits, functools.partial(prompt.conversation, question))
 
         def cited(written: Written) -> CitedText:

@@ -15,10 +15,15 @@ class GivenUp(HybridError):
 
 
 class Patience:
-    """How long somebody waits: until ``give_up`` is called, from any thread."""
+    """How long somebody waits: until ``give_up`` is called, from any thread.
 
-    def __init__(self) -> None:
+    Args:
+        turns: of those that may compute at the same time; None where anybody may.
+    """
+
+    def __init__(self, turns: threading.Semaphore | None = None) -> None:
         self._over = threading.Event()
+        self.turns = turns
 
     def give_up(self) -> None:
         """End it."""
@@ -26,10 +31,14 @@ class Patience:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Work for somebody as long as the block runs: ``require_patience`` there asks this one."""
+        """Work for somebody as long as the block runs, once it is one's turn.
+
+        In the block ``require_patience`` and ``resting`` mean this one.
+        """
         token = _held.set(self)
         try:
-            yield
+            with self.turns or contextlib.nullcontext():
+                yield
         finally:
             _held.reset(token)
 
@@ -44,6 +53,20 @@ class Patience:
 
 
 _held: ContextVar[Patience | None] = ContextVar("held", default=None)
+
+
+@contextlib.contextmanager
+def resting() -> Iterator[None]:
+    """Leave the turn to others as long as the block waits for something else than the interpreter."""
+    patience = _held.get()
+    if patience is None or patience.turns is None:
+        yield
+        return
+    patience.turns.release()
+    try:
+        yield
+    finally:
+        patience.turns.acquire()
 
 
 def require_patience() -> None:

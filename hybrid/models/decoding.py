@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from hybrid.models.cancelling import require_patience
+from hybrid.models.cancelling import require_patience, resting
 from hybrid.models.dialogue import Rectangle, left_padded
 
 if TYPE_CHECKING:
@@ -143,7 +143,8 @@ class Decoder:
             self._waiting.extend(rows)
         try:
             while going:
-                self._wait_for_news([(rows[place], told[place]) for place in going])
+                with resting():
+                    self._wait_for_news([(rows[place], told[place]) for place in going])
                 for place in tuple(going):
                     row = rows[place]
                     done = row.done  # asked first: what is done gets no further token

@@ -23,6 +23,8 @@ from hybrid.documents import supported_suffixes
 from hybrid.documents.pages import page_image
 from hybrid.documents.uploads import file_of
 from hybrid.errors import HybridError, UsageError
+from hybrid.files import is_name
+from hybrid.freshness import changed_since, seen_of
 from hybrid.index import is_restricted
 from hybrid.index.sync import Stage
 from hybrid.ingestion import IngestReport
@@ -59,34 +61,35 @@ def index_page() -> FileResponse:
 def list_domains(request: Request, as_user: AsUser) -> dict[str, Any]:
     """List the domains with the arms that can answer now, and what some of their documents are called."""
     service: Service = request.app.state.service
-    found = []
-    for name in service.assistants.domains:
-        try:
-            own = service.assistants[name]
-            arm = own.decided
-            listed = {"name": name, "arms": list(own.arms), "decided": arm.name if arm else None}
-            found.append(listed | {"titles": _titles(own, as_user)[:_SHELF]})
-        except HybridError:  # /readyz says why it cannot be read
-            continue
-    return {"domains": found}
+    return {"domains": [_listed(service, name, as_user) for name in service.assistants.domains]}
+
+
+def _listed(service: Service, name: str, as_user: tuple[str, ...] | None) -> dict[str, Any]:
+    listed: dict[str, Any] = {"name": name, "arms": [], "decided": None, "titles": [], "error": None}
+    try:
+        own = service.assistants[name]
+        arm = own.decided
+        titles = _titles(own, as_user)[:_SHELF]
+        return listed | {"arms": list(own.arms), "decided": arm.name if arm else None, "titles": titles}
+    except HybridError as error:
+        return listed | {"error": told(error)[1]["error"]["message"]}
 
 
 @router.get("/domains/{domain}")
 def show_domain(domain: str, request: Request, as_user: AsUser) -> dict[str, Any]:
     """Say what a domain holds, what could not be read, and which files may be added."""
     own = _assistant(request, domain)
-    status = own.status()
-    counts = status.manifest.counts
+    index, seen, stale = own.retriever.index, seen_of(own.folder), changed_since(own.folder)
+    counts, rejected = index.manifest.counts, (*(seen.rejected if seen else ()), *index.rejected())
     return {
         "domain": domain,
         "documents": counts.documents,
         "chunks": counts.chunks,
-        "embedder": status.manifest.embedder.name,
-        "generation": status.manifest.generation,
-        "stale": status.stale
-        and {key: getattr(status.stale, key) for key in ("added", "changed", "removed")},
+        "embedder": index.manifest.embedder.name,
+        "generation": index.manifest.generation,
+        "stale": stale and {"added": stale.added, "changed": stale.changed, "removed": stale.removed},
         # the name of a file may say too much to who may not read it
-        "rejected": [] if is_restricted(own.folder) else plain(status.rejected[:_TITLES]),
+        "rejected": [] if is_restricted(own.folder) else plain(rejected[:_TITLES]),
         "titles": _titles(own, as_user)[:_TITLES],
         "suffixes": supported_suffixes(),
         "max_megabytes": own.settings.documents.max_megabytes,
@@ -264,6 +267,8 @@ async def _after(first: dict[str, Any], others: AsyncIterator[dict[str, Any]]) -
 
 def _assistant(request: Request, domain: str) -> Assistant:
     service: Service = request.app.state.service
+    if not is_name(domain):
+        raise Refusal(404, "there is no such domain", param="domain", code="not_found")
     return service.assistants[domain]
 
 

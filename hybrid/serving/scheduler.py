@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import threading
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,8 +15,13 @@ from hybrid.config import ServeSettings
 from hybrid.domains import Assistants
 from hybrid.models.cancelling import Patience
 from hybrid.serving.protocol import Asking, OutOfTime, Overloaded
+from hybrid.tracing import names
+from hybrid.tracing.spans import asking
 from hybrid.types import Answer
 
+# So many threads compute at a time, all others wait for a model: more would only keep the event loop from its
+# turn, for one alone may use the interpreter, and what it calls uses all cores.
+_COMPUTING = 2
 # How much the last answer counts in what an answer takes, by which a refused client is told when to come.
 _NEWEST = 0.1
 
@@ -44,6 +50,7 @@ class Scheduler:
         self._places = asyncio.Semaphore(limits.parallel)
         # as many again, for threads whose client has left and that have not come to a step yet
         self._threads = ThreadPoolExecutor(2 * limits.parallel, thread_name_prefix="hybrid-answers")
+        self._turns = threading.Semaphore(_COMPUTING)
         self._accepted = Counter[str]()
         self._working = 0
         self._seconds = 1.0
@@ -75,14 +82,18 @@ class Scheduler:
         await asyncio.to_thread(self._threads.shutdown)
 
     async def _parts(self, asked: Asking, *, streamed: bool) -> AsyncGenerator[str | Answer, None]:
+        # from now on, for who asks waits from now on
+        told = {names.ANSWER_ID: asked.id, names.CONVERSATION: asked.conversation}
+        stage = asking(1, told, aside=asked.auxiliary)
         async with self._place(asked):
-            loop, patience = asyncio.get_running_loop(), Patience()
+            loop, patience = asyncio.get_running_loop(), Patience(self._turns)
             parts = asyncio.Queue[str | Answer | BaseException]()
 
             def work() -> None:
                 try:
                     with patience.held():
-                        for part in self._answered(asked, streamed=streamed):
+                        patience.require()
+                        for part in stage.stream(lambda: self._answered(asked, streamed=streamed)):
                             loop.call_soon_threadsafe(parts.put_nowait, part)
                             patience.require()
                 except BaseException as error:  # noqa: BLE001 - raised where it is waited for

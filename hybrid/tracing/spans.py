@@ -63,26 +63,30 @@ class TracePlace:
     question: TracePlace | None = None  # the span ASK, or the first of the trace
 
 
+# What ends a stage whose result nobody waits for any more, by the names of the exceptions.
+_CANCELLED = frozenset({"CancelledError", "GeneratorExit", "GivenUp", "KeyboardInterrupt"})
 _sinks: tuple[SpanSink, ...] = ()
 _content = False
+_questions = True
 _here: ContextVar[tuple[TracePlace, ...]] = ContextVar("hybrid_trace", default=())
 
 
 @contextmanager
-def sent_to(sinks: Sequence[SpanSink], *, content: bool = False) -> Iterator[None]:
+def sent_to(sinks: Sequence[SpanSink], *, content: bool = False, questions: bool = True) -> Iterator[None]:
     """Send the spans of the whole process to these sinks until the block ends, and then close them.
 
     Args:
         sinks: what takes them.
         content: whether they may hold questions, answers and passages.
+        questions: whether they may hold where questions lie, which shows that these drift.
     """
-    global _sinks, _content
-    before = _sinks, _content
-    _sinks, _content = tuple(sinks), content
+    global _sinks, _content, _questions
+    before = _sinks, _content, _questions
+    _sinks, _content, _questions = tuple(sinks), content, questions
     try:
         yield
     finally:
-        _sinks, _content = before
+        _sinks, _content, _questions = before
         for sink in sinks:
             sink.close()
 
@@ -95,6 +99,11 @@ def is_traced() -> bool:
 def is_captured() -> bool:
     """Tell whether spans may hold questions, answers and passages."""
     return _content and bool(_sinks)
+
+
+def places_questions() -> bool:
+    """Tell whether spans may hold where questions lie."""
+    return _questions and bool(_sinks)
 
 
 class OpenSpan:
@@ -172,7 +181,7 @@ class OpenSpan:
             return
         self._ended = True
         end = time.perf_counter_ns()
-        cancelled = isinstance(error, (GeneratorExit, KeyboardInterrupt)) or _is_cancelled(error)
+        cancelled = type(error).__name__ in _CANCELLED
         failed = type(error).__qualname__ if error is not None and not cancelled else ""
         outcome = TraceOutcome.CANCELLED if cancelled else TraceOutcome.ERROR
         spans = []
@@ -184,10 +193,6 @@ class OpenSpan:
             spans.append(TraceSpan(*own, failed, dict(place.attributes)))
         for sink in _sinks:
             sink.add(spans)
-
-
-def _is_cancelled(error: BaseException | None) -> bool:
-    return type(error).__name__ == "CancelledError"
 
 
 class _Nothing(OpenSpan):

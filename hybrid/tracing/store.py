@@ -27,13 +27,11 @@ _SCHEMA = """
 CREATE TABLE spans(
   trace TEXT NOT NULL, id TEXT NOT NULL, parent TEXT NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL,
   start INTEGER NOT NULL, end INTEGER NOT NULL, error TEXT NOT NULL,
-  domain TEXT NOT NULL, arm TEXT NOT NULL, outcome TEXT NOT NULL, answer TEXT NOT NULL,
-  attributes TEXT NOT NULL,
+  domain TEXT NOT NULL, arm TEXT NOT NULL, outcome TEXT NOT NULL, attributes TEXT NOT NULL,
   PRIMARY KEY (trace, id)) WITHOUT ROWID;
 CREATE INDEX asked ON spans(start) WHERE name = 'ask';
 CREATE INDEX asked_domain ON spans(domain, start) WHERE name = 'ask';
 CREATE INDEX asked_arm ON spans(arm, start) WHERE name = 'ask';
-CREATE INDEX asked_answer ON spans(answer) WHERE answer != '';
 """
 _COLUMNS = "trace, id, parent, name, kind, start, end, error, attributes"
 _BUSY_SECONDS = 5.0
@@ -106,7 +104,7 @@ class TraceStore:
         """Append spans; the file is whole whatever happens meanwhile."""
         with _errors(self.path), self._db:
             self._db.executemany(
-                "INSERT OR REPLACE INTO spans VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)", map(_row, spans)
+                "INSERT OR REPLACE INTO spans VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", map(_row, spans)
             )
 
     def asked(
@@ -157,11 +155,6 @@ class TraceStore:
             what = f"there are {len(found)} traces that begin with {trace!r}"
             raise UsageError(what if found else f"there is no trace {trace!r}", hint="hybrid traces list")
         return spans
-
-    def of_answer(self, answer: str) -> list[TraceSpan]:
-        """Return the spans of an answer, by the name that a server gave it; none where they are not kept."""
-        found = self._read("answer = ? AND answer != ''", [answer])
-        return [span for asked in found for span in self.trace(asked.trace)]
 
     def traces(self, since: int = 0) -> Iterator[list[TraceSpan]]:
         """Yield whole traces, those of work that no question was asked for too, the oldest first."""
@@ -295,6 +288,6 @@ def _errors(path: Path) -> Iterator[None]:
 
 def _row(span: TraceSpan) -> tuple[str | int, ...]:
     given = span.attributes if span.name in (names.ASK, names.ASIDE) else {}
-    shown = (str(given.get(key, "")) for key in (names.DOMAIN, names.ARM, names.OUTCOME, names.ANSWER_ID))
+    shown = (str(given.get(key, "")) for key in (names.DOMAIN, names.ARM, names.OUTCOME))
     own = (span.trace, span.id, span.parent, span.name, span.kind, span.start, span.end, span.error)
     return (*own, *shown, json_text(span.attributes))

@@ -176,12 +176,19 @@ async def ask(
 
 async def _health(url: str, asked: Asked) -> None:
     # a client of its own: what is measured is the server, not the queue of connections of the others
-    async with httpx2.AsyncClient(base_url=url, trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=url, timeout=60, trust_env=False) as client:
         while True:
             begun = time.perf_counter()
             (await client.get("/healthz")).raise_for_status()
             asked.health.append(time.perf_counter() - begun)
             await asyncio.sleep(_HEALTH_PAUSE)
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    """End what runs beside the clients; what it failed of is raised."""
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
 async def ask_all(
@@ -199,8 +206,7 @@ async def ask_all(
     begun = time.perf_counter()
     await asyncio.gather(*(one() for _ in range(clients)))
     asked.seconds = time.perf_counter() - begun
-    health.cancel()
-    await asyncio.gather(health, return_exceptions=True)
+    await _stop(health)
     return asked
 
 
@@ -329,8 +335,7 @@ async def _mixed(server: Served, seconds: float) -> tuple[Asked, list[tuple[floa
     await asyncio.gather(*(one() for _ in range(_CLIENTS)))
     asked.seconds = time.perf_counter() - begun
     for task in beside:
-        task.cancel()
-    await asyncio.gather(*beside, return_exceptions=True)
+        await _stop(task)
     return asked, memory
 
 

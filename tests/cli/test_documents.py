@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from hybrid.cli.app import run
+from hybrid.cli.index import _left_out_lines
 from hybrid.index.store import Store
 from hybrid.types import LeftOut
 
@@ -106,3 +107,11 @@ def test_of_how_many_pages_some_have_no_text(tmp_path, capsys):
     (domain,) = json.loads(capsys.readouterr().out)["domains"]
     (part,) = domain["left_out"]["half.pdf"]
     assert (part["kind"], part["count"], part["of"], part["lost"]) == ("page without text", 1, 3, True)
+
+
+def test_pages_that_were_recognised_are_told_apart_from_what_is_left_out():
+    parts = (LeftOut("page read by OCR", 12, of=14), LeftOut("running head", 3, 60))
+    assert list(_left_out_lines({"a.pdf": parts}, {"a.pdf": 900}))[:2] == [
+        "12 of 14 pages read by OCR",
+        "left out   3 x running head (60 characters)",
+    ]

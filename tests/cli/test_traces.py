@@ -71,9 +71,3 @@ def test_traces_are_exported_a_line_each(kept, capsys):
 def test_without_a_store_it_says_what_keeps_one(capsys):
     assert run(["traces", "list"]) == 2
     assert "tracing.store" in capsys.readouterr().err
-
-
-def test_an_answer_is_found_by_the_name_that_the_server_gave_it(kept):
-    with TraceStore(Path("indexes/traces.sqlite"), read_only=True) as store:
-        assert [one.name for one in store.of_answer("answer-1")] == ["ask", "retrieve"]
-        assert store.of_answer("") == store.of_answer("answer-2") == []

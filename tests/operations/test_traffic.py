@@ -243,6 +243,7 @@ def test_a_foreign_trial_chooses_no_model_and_a_damaged_one_says_so(assistants):
         assign(assistants, "c1")
 
 
+@pytest.mark.slow
 def test_a_shadow_answers_beside_and_is_kept_unseen(assistants, tmp_path):
     manual = assistants["manual"]
     split = start_split(manual, "rag:k=2:reader=generator", share=1.0, shadow=True)

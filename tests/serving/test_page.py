@@ -51,6 +51,7 @@ def test_the_domains_are_listed_with_their_arms_and_titles(url):
         "arms": ["base", "rag"],
         "decided": None,
         "titles": ["oven.txt", "pan.txt"],
+        "error": None,
     }
     assert manual["name"] == "manual"
     state = _get(f"{url}/domains/manual").json()
@@ -59,6 +60,8 @@ def test_the_domains_are_listed_with_their_arms_and_titles(url):
     decision = _get(f"{url}/domains/manual/decision").json()
     assert (decision["arm"], decision["arms"], decision["report"]) == (None, [], False)
     assert "no domain 'nowhere'" in _error(_get(f"{url}/domains/nowhere"), 404)
+    for name in ("..", "%2e%2e", "a" * 400, "a%00"):
+        assert _get(f"{url}/domains/{name}/decision").status_code == 404
     assert "no report" in _error(_get(f"{url}/domains/manual/report"), 404)
 
 
@@ -173,6 +176,16 @@ def _as(*principals):
     names, seconds = ",".join(principals), str(int(time.time()))
     signed = hmac.new(_KEY.encode(), f"{seconds} {names}".encode(), hashlib.sha256).hexdigest()
     return {"X-Hybrid-User": f"{seconds} {signed} {names}"}
+
+
+@pytest.mark.slow
+def test_a_domain_that_cannot_answer_is_listed_with_the_reason(station):
+    assistants, _, url = station
+    (assistants["station"].folder / "DECISION").write_text("{")
+    (listed,) = _get(f"{url}/domains").json()["domains"]
+    (assistants["station"].folder / "DECISION").unlink()
+    assert "does not name an arm" in listed["error"]
+    assert str(assistants["station"].folder) not in listed["error"]
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from hybrid.config import ServeSettings
 from hybrid.errors import UsageError
-from hybrid.models.cancelling import require_patience
+from hybrid.models.cancelling import require_patience, resting
 from hybrid.serving.protocol import Asking, OutOfTime, Overloaded
 from hybrid.serving.scheduler import Load, Scheduler
 from hybrid.serving.service import Service
@@ -106,6 +106,32 @@ def test_a_thread_works_in_the_context_of_who_asks():
         _NAME.set("anna")
         scheduler = _scheduler(Gate(opened=True))
         assert (await scheduler.answer(Asking("who"))).text == "anna"
+        await scheduler.close()
+
+    asyncio.run(run())
+
+
+def test_so_many_compute_at_a_time_and_who_waits_for_a_model_is_not_among_them():
+    class Model(Gate):
+        computing = most = 0
+
+        def stream(self, question, **given):
+            with resting():
+                self.opened.wait(5)
+            self.computing += 1
+            self.most = max(self.most, self.computing)
+            time.sleep(0.002)
+            self.computing -= 1
+            yield from super().stream(question, **given)
+
+    async def run():
+        model = Model()
+        scheduler = _scheduler(model, parallel=6)
+        tasks = [asyncio.create_task(scheduler.answer(Asking(f"q{number}"))) for number in range(6)]
+        await _until(lambda: scheduler.load == Load(6, 0) and scheduler._turns._value == 2)
+        model.opened.set()
+        assert len(await asyncio.gather(*tasks)) == 6
+        assert model.most <= 2
         await scheduler.close()
 
     asyncio.run(run())

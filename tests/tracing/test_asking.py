@@ -76,7 +76,8 @@ def test_every_stage_of_a_question_is_a_span(assistant):
     assert told[names.TOP_SCORE] == answer.hits[0].score
     assert told[names.OUTPUT_TOKENS] == answer.completion_tokens > 0
     assert len(told[names.PROMPT_DIGEST]) >= 12
-    assert len(told[names.QUESTION_VECTOR]) == 32
+    assert {abs(side) for side in told[names.QUESTION_VECTOR]} == {1.0}
+    assert len(told[names.QUESTION_VECTOR]) == 16
     assert "secret" not in repr(kept).lower()
 
 
@@ -109,6 +110,14 @@ def test_questions_of_a_batch_have_a_trace_each(assistant):
         one.attributes[names.QUESTION_VECTOR] for one in kept if names.QUESTION_VECTOR in one.attributes
     ]
     assert np.linalg.norm(np.subtract(*vectors)) > 0.1
+
+
+@pytest.mark.slow
+def test_where_questions_lie_is_kept_only_where_it_may_be(assistant):
+    kept = Kept()
+    with sent_to([kept], questions=False):
+        assistant.ask("Which secret port?")
+    assert kept and not any(names.QUESTION_VECTOR in one.attributes for one in kept)
 
 
 @pytest.mark.slow
