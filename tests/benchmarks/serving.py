@@ -371,8 +371,9 @@ def mixed(arguments: argparse.Namespace) -> None:
     print_json({"answers": len(asked.whole), "a_second": asked.a_second, "wrong": asked.wrong})
 
 
-async def _until_killed(server: Served, texts: Sequence[str], voted: list[str], asked: Asked) -> None:
-    """Ask and vote until nobody answers; ``voted`` are answers whose vote was accepted."""
+async def _until_killed(server: Served, answers: int) -> tuple[Asked, list[str]]:
+    """Ask and vote, kill after so many answers; return them, and those whose vote was accepted."""
+    texts, asked, voted = questions(), Asked(), list[str]()
 
     async def one(first: int) -> None:
         with contextlib.suppress(httpx2.HTTPError):
@@ -383,7 +384,14 @@ async def _until_killed(server: Served, texts: Sequence[str], voted: list[str], 
                     if (await client.post("/feedback", json=vote)).is_success:
                         voted.append(vote["answer"])
 
-    await asyncio.gather(*(one(first) for first in range(_CLIENTS)))
+    async def end() -> None:
+        while len(asked.ids) < answers:
+            await asyncio.sleep(0.01)
+        server.process.kill()
+
+    await asyncio.gather(end(), *(one(first) for first in range(_CLIENTS)))
+    server.process.wait()
+    return asked, voted
 
 
 def kill(arguments: argparse.Namespace) -> None:
@@ -391,18 +399,13 @@ def kill(arguments: argparse.Namespace) -> None:
     lost = damaged = answers = votes = 0
     with indexed(arguments.indexes) as indexes:
         for turn in range(arguments.turns):
-            asked, voted = Asked(), list[str]()
-            server = Served(indexes)
-            timer = asyncio.get_event_loop_policy().new_event_loop()
-            timer.call_later(4 + turn, server.process.kill)
-            timer.run_until_complete(_until_killed(server, questions(), voted, asked))
-            timer.close()
-            server.process.wait()
+            asked, voted = asyncio.run(_until_killed(Served(indexes), 40 + 13 * turn))
             with Served(indexes) as again, httpx2.Client(base_url=again.url, timeout=60) as client:
                 lost += sum(client.get(f"/v1/answers/{name}").status_code != 200 for name in asked.ids)
                 whole = asyncio.run(ask_all(again.url, questions()[:4], "rag", clients=2, expected={}))
                 damaged += whole.wrong.total() + 4 - len(whole.whole)
             damaged += sum(not _sound(path) for path in indexes.rglob("*.sqlite"))
+            damaged += sum(not _readable(path) for path in indexes.rglob("*.jsonl"))
             verified = subprocess.run(
                 [sys.executable, "-m", "hybrid", "status", "--domain", _DOMAIN, "--verify"],
                 env=environment() | {"HYBRID_INDEXES": str(indexes)},
@@ -427,6 +430,13 @@ def kill(arguments: argparse.Namespace) -> None:
 def _sound(path: Path) -> bool:
     with contextlib.closing(sqlite3.connect(path)) as db:
         return bool(db.execute("PRAGMA integrity_check").fetchone() == ("ok",))
+
+
+def _readable(path: Path) -> bool:
+    try:
+        return all(json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
+    except ValueError:
+        return False
 
 
 def _voted(indexes: Path) -> set[str]:
