@@ -210,6 +210,12 @@ async def ask_all(
     return asked
 
 
+def _processor(server: Served) -> float:
+    """Return how long the server has computed, in seconds of one core: other work does not count in it."""
+    times = server.about.cpu_times()
+    return float(times.user + times.system)
+
+
 def load(arguments: argparse.Namespace) -> None:
     """Measure one client against many."""
     texts, arm, reader = questions()[: arguments.questions], arguments.arm, arguments.reader
@@ -218,11 +224,23 @@ def load(arguments: argparse.Namespace) -> None:
         with Served(indexes, generation__reader=reader, **limits) as server:
             asyncio.run(ask_all(server.url, texts[:2], arm, clients=1, expected={}))
             note("one client")
+            spent = [_processor(server)]
             one = asyncio.run(ask_all(server.url, texts, arm, clients=1, expected={}))
+            spent.append(_processor(server))
             note(f"{arguments.clients} clients")
             many = [texts[place % len(texts)] for place in range(arguments.answers)]
             found = asyncio.run(ask_all(server.url, many, arm, clients=arguments.clients, expected=one.texts))
-    header = ("", "answers", "answers/s", "p50 s", "first piece p50 s", "healthz p50 ms", "p95 ms")
+            spent.append(_processor(server))
+    header = (
+        "",
+        "answers",
+        "a second",
+        "p50 s",
+        "first piece p50 s",
+        "healthz p50 ms",
+        "p95 ms",
+        "CPU s each",
+    )
     rows = [
         (
             f"{clients} client{'s' * (clients > 1)}",
@@ -232,8 +250,12 @@ def load(arguments: argparse.Namespace) -> None:
             f"{median(own.first):.2f}",
             f"{median(own.health) * 1e3:.1f}",
             f"{percentile(own.health, 0.95) * 1e3:.1f}",
+            f"{(after - before) / len(own.whole):.2f}",
         )
-        for clients, own in ((1, one), (arguments.clients, found))
+        for clients, own, before, after in (
+            (1, one, spent[0], spent[1]),
+            (arguments.clients, found, spent[1], spent[2]),
+        )
     ]
     print_table(header, rows)
     lacking = arguments.answers - len(found.whole)
