@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,7 @@ from hybrid.documents import by_suffix
 from hybrid.errors import EXIT_PARTIAL, HybridError, UsageError
 from hybrid.index.generations import domains
 from hybrid.ingestion import IndexStatus, IngestEstimate, IngestReport, left_out_by_kind
+from hybrid.operations.feedback import Feedback
 from hybrid.tracing import traced
 from hybrid.types import BY_OCR, LeftOut, share_kept
 
@@ -107,6 +109,9 @@ def remove(
     if not yes:
         typer.confirm(f"Remove the domain {name!r} with all its generations?", abort=True, err=True)
     assistant.delete()
+    if (feedback := Feedback.of(assistant.settings)) is not None:
+        with closing(feedback):
+            feedback.forget(name)
     context.show({"domain": name, "removed": True}, f"removed the domain {name!r}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,18 +15,10 @@ from hybrid.cli.options import Context, shared
 from hybrid.config import Settings
 from hybrid.errors import UsageError
 from hybrid.index.generations import domains
-from hybrid.operations.feedback import Feedback
-from hybrid.operations.switches import disagreements
-from hybrid.operations.switches import promote as promoted
-from hybrid.operations.switches import rollback as rolled_back
-from hybrid.operations.traffic import (
-    TrafficSplit,
-    TrialMetric,
-    read_split,
-    start_split,
-    stop_split,
-    trial_result,
-)
+from hybrid.operations.feedback import Feedback, TrialMetric
+
+if TYPE_CHECKING:
+    from hybrid.operations.traffic import TrafficSplit
 
 traffic_app = typer.Typer(
     help="Try another arm on a share of the conversations.", no_args_is_help=True, rich_markup_mode=None
@@ -36,20 +28,24 @@ _Why = typer.Option("--why", help="In words, for the log.")
 
 
 @shared()
-def promote(
+def switch(
     context: Context,
     arm: Annotated[str, typer.Option("--arm", help="That answers where none is named.")] = "",
     adapter: Annotated[list[str] | None, typer.Option("--adapter", help="To be in use; repeat it.")] = None,
+    prompt: Annotated[str, typer.Option("--prompt", help="A version of `hybrid prompts list`.")] = "",
     generation: Annotated[str, typer.Option("--generation", help="Of the index, such as 000003.")] = "",
     force: Annotated[bool, typer.Option("--force", help="Whatever stands against an adapter.")] = False,
     why: Annotated[str, _Why] = "",
 ) -> None:
-    """Switch arm, adapters, prompt (as a part of the arm) and index generation of a domain at once."""
+    """Switch arm, adapters, prompts and index generation of a domain at once."""
+    from hybrid.operations.switches import promote
+
     with console.progress() as progress:
-        changes = promoted(
+        changes = promote(
             context.assistant(),
             arm=arm,
             adapters=adapter or (),
+            prompt=prompt,
             generation=generation,
             force=force,
             why=why,
@@ -60,7 +56,7 @@ def promote(
 
 
 @shared()
-def rollback(
+def take_back(
     context: Context,
     what: Annotated[
         Switched | None, typer.Argument(help="The last switch of this alone; default: the last of all.")
@@ -68,12 +64,16 @@ def rollback(
     why: Annotated[str, _Why] = "",
 ) -> None:
     """Take back the last switch of a domain, with all that was switched together."""
-    _show(context, rolled_back(context.assistant(), what, why=why))
+    from hybrid.operations.switches import rollback
+
+    _show(context, rollback(context.assistant(), what, why=why))
 
 
 @shared()
 def history(context: Context) -> None:
     """Show what was switched when and by whom, after the log was found to be whole."""
+    from hybrid.operations.switches import disagreements
+
     settings = context.settings()
     changes = read_changes(Path(settings.indexes))
     named = context.domain or settings.domain
@@ -112,6 +112,8 @@ def start(
     conversations: Annotated[int, typer.Option("--conversations", help="So many at the most.")] = 2_000,
 ) -> None:
     """Have a share of the conversations answered by another arm, from the next question on."""
+    from hybrid.operations.traffic import start_split
+
     settings = context.settings()
     opened(settings).close()  # what is not kept cannot be held against anything
     split = start_split(
@@ -125,6 +127,8 @@ def start(
 @shared()
 def show(context: Context) -> None:
     """Say in one sentence what the trial has shown so far; it may be asked at any time."""
+    from hybrid.operations.traffic import read_split
+
     settings = context.settings()
     split = read_split(context.assistant(settings))
     if split is None:
@@ -136,11 +140,15 @@ def show(context: Context) -> None:
 @shared()
 def stop(context: Context) -> None:
     """Have all conversations answered as usual again, and say what the trial has shown."""
+    from hybrid.operations.traffic import stop_split
+
     settings = context.settings()
     _tell(context, settings, stop_split(context.assistant(settings)))
 
 
 def _tell(context: Context, settings: Settings, split: TrafficSplit) -> None:
+    from hybrid.operations.traffic import trial_result
+
     with closing(opened(settings)) as feedback:
         result = trial_result(split, feedback.rated(experiment=split.experiment))
     context.show({"sentence": result.sentence, "result": result}, result.sentence)

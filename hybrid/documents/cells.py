@@ -38,6 +38,11 @@ class Stroke(NamedTuple):
     top: float
 
     @property
+    def area(self) -> float:
+        """Return how large it is, in square points."""
+        return (self.right - self.left) * (self.top - self.bottom)
+
+    @property
     def is_upright(self) -> bool:
         """Return whether it is a vertical line."""
         return self.right - self.left < 3 and self.top - self.bottom > 4

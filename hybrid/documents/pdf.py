@@ -33,6 +33,8 @@ _PIECE_GAP = 0.9
 # A page of more is no page for a reader, and would cost the memory of a thousand.
 _MAX_OBJECTS = 200_000
 _MAX_BOXES = 3_000
+# A page of fewer may be a picture with a head.
+_FEW_CHARACTERS = 300
 _MONOSPACED = ("mono", "courier", "consol", "menlo", "cmtt", "typewriter")
 _BOLD = ("bold", "black", "heavy", "cmbx", "demi")
 _BOLD_WEIGHT = 600
@@ -82,20 +84,16 @@ def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
             title, author = (document.get_metadata_value(name) for name in ("Title", "Author"))
             pages, errors = _each_page(len(document), lambda index: _read_page(document, index, settings))
     _refuse_textless(pages, errors)
-    without_text = sum(not page.pieces for page in pages) - len(errors)
-    by_ocr = sum(page.by_ocr for page in pages)
-    for kind, count in (("page without text", without_text), ("page that cannot be read", len(errors))):
-        for _ in range(count):
-            builder.leave_out(kind, lost=True)
-    for _ in range(by_ocr):
-        builder.leave_out(BY_OCR)
     for page in pages:
         if page.comments:
             builder.leave_out("comment", page.comments)
-    add_pages(builder, pages)
+    without_text, by_ocr = add_pages(builder, pages) - len(errors), sum(page.by_ocr for page in pages)
+    told = (("page without text", without_text, True), ("page that cannot be read", len(errors), True))
+    for kind, count, lost in (*told, (BY_OCR, by_ocr, False)):
+        for _ in range(count):
+            builder.leave_out(kind, lost=lost)
     counts = {"pages": len(pages), "pages_without_text": without_text, "pages_unreadable": len(errors)}
-    counts["pages_by_ocr"] = by_ocr
-    metadata = {name: str(count) for name, count in counts.items() if count}
+    metadata = {name: str(count) for name, count in (counts | {"pages_by_ocr": by_ocr}).items() if count}
     yield builder.document(file.source, title=title, metadata={"author": author, **metadata})
 
 
@@ -122,7 +120,9 @@ def read_page(document: pdfium.PdfDocument, index: int) -> Page:
         boxes = [box.turned(turned) for box in _drawn(page, min(count, _MAX_BOXES), frame)]
         pieces = list(glyphs.pieces(boxes)) if glyphs else []
         notes, comments = _notes(document, page, pieces, turned)
-    return Page(whole(pieces + notes, boxes), boxes, frame.turned(turned), comments)
+        is_short = sum(len(piece.text) for piece in pieces) < _FEW_CHARACTERS
+        pictured = is_short and any(_pictures(page, min(count, _MAX_BOXES), frame))
+    return Page(whole(pieces + notes, boxes), boxes, frame.turned(turned), comments, pictured=pictured)
 
 
 def _each_page(count: int, read_one: Callable[[int], Page]) -> tuple[list[Page], list[str]]:
@@ -182,14 +182,21 @@ def _refuse_textless(pages: list[Page], errors: list[str]) -> None:
 
 def _drawn(page: pdfium.PdfPage, count: int, frame: Stroke) -> Iterator[Stroke]:
     """Yield the boxes of the lines and rectangles drawn, but for what fills the page."""
-    area = (frame.right - frame.left) * (frame.top - frame.bottom)
+    boxes = _boxes(page, count, api.FPDF_PAGEOBJ_PATH)
+    return (box for box in boxes if box.area < 0.5 * frame.area)
+
+
+def _pictures(page: pdfium.PdfPage, count: int, frame: Stroke) -> Iterator[bool]:
+    """Yield of each picture whether it fills half of the page."""
+    return (box.area > 0.5 * frame.area for box in _boxes(page, count, api.FPDF_PAGEOBJ_IMAGE))
+
+
+def _boxes(page: pdfium.PdfPage, count: int, kind: int) -> Iterator[Stroke]:
     sides = np.zeros(4, np.float32)
     places = [sides.ctypes.data + 4 * side for side in range(4)]
     for handle in map(_object_at, repeat(ctypes.cast(page.raw, _P).value), range(count)):
-        if _type_of(handle) == api.FPDF_PAGEOBJ_PATH and _bounds_of(handle, *places):
-            box = Stroke(*sides.tolist())
-            if (box.right - box.left) * (box.top - box.bottom) < 0.5 * area:
-                yield box
+        if _type_of(handle) == kind and _bounds_of(handle, *places):
+            yield Stroke(*sides.tolist())
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import math
 import sqlite3
 import threading
 import time
@@ -154,6 +155,28 @@ class RatedAnswer:
         return sum(vote.value for vote in self.votes)
 
 
+class TrialMetric(StrEnum):
+    """What an answer scores, from 0 to 1.
+
+    ``votes``: 1 where more were for it than against it, 0 the other way round, ½ otherwise. ``grounded``: the
+    share of its judged claims that its passages carry, 0 where it asserts nothing. ``answered``: 1 unless it
+    declined.
+    """
+
+    VOTES = "votes"
+    GROUNDED = "grounded"
+    ANSWERED = "answered"
+
+    def score(self, rated: RatedAnswer) -> float | None:
+        """Return what an answer scores; None where the judge was not asked."""
+        kept = rated.kept
+        if self is TrialMetric.VOTES:
+            return (1 + math.copysign(bool(rated.score), rated.score)) / 2
+        if self is TrialMetric.ANSWERED or kept.answer.abstained:
+            return float(not kept.answer.abstained)
+        return None if kept.verdicts is None else kept.groundedness or 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Preference:
     """Two answers to one question of which somebody preferred one without knowing which arm gave it.
@@ -199,9 +222,15 @@ class Feedback:
 
     @classmethod
     def of(cls, settings: Settings) -> Feedback | None:
-        """Open what the settings keep of answers; None where they keep nothing."""
-        days = settings.feedback.keep_days
-        return cls(Path(settings.indexes) / FEEDBACK_FILE, keep_days=days) if days else None
+        """Open what the settings keep of answers; None where they keep nothing, and what was kept goes."""
+        path, days = Path(settings.indexes) / FEEDBACK_FILE, settings.feedback.keep_days
+        if not days and not path.exists():
+            return None
+        kept = cls(path, keep_days=days)
+        if days:
+            return kept
+        kept.close()
+        return None
 
     def close(self) -> None:
         """Close the file."""
@@ -219,6 +248,11 @@ class Feedback:
                 row,
             )
             self._purge(db)
+
+    def forget(self, domain: str) -> None:
+        """Let go of all answers of a domain, with all that was said of them."""
+        with self._using() as db:
+            db.execute("DELETE FROM answers WHERE domain = ?", (domain,))
 
     def answer(self, id: str, *, as_user: str | Sequence[str] | None = None) -> KeptAnswer | None:
         """Return an answer; None where there is none, or it was given to another user.

@@ -1,4 +1,4 @@
-"""Promotion and rollback: arm, adapters and index generation of a domain are switched together, and back."""
+"""Promotion and rollback: arm, adapters, prompts and generation of a domain switch together, and back."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def promote(
     *,
     arm: str = "",
     adapters: Sequence[str] = (),
+    prompt: str = "",
     generation: str = "",
     force: bool = False,
     why: str = "",
@@ -36,6 +37,7 @@ def promote(
         assistant: of the domain.
         arm: that answers from now on where none is named; it may name a prompt or an adapter.
         adapters: that are in use from now on, each if its gate lets it through.
+        prompt: a version that answered before, by the beginning of its digest.
         generation: of the index, one that is still there.
         force: whatever stands against the adapters.
         why: in words, for the log.
@@ -50,8 +52,8 @@ def promote(
         GateFailed: something stands against an adapter.
         AdapterError, IndexMissing: an adapter or a generation that is not there.
     """
-    if not (arm or adapters or generation):
-        raise UsageError("nothing to promote is named", hint="--arm, --adapter or --generation")
+    if not (arm or adapters or prompt or generation):
+        raise UsageError("nothing to promote is named", hint="--arm, --adapter, --prompt or --generation")
     for name in adapters:
         assistant.adaptation.prepare(name, force=force, note=note, progress=progress)
     spec = _loaded(assistant, arm, adapters) if arm else None
@@ -61,6 +63,8 @@ def promote(
             assistant.adaptation.promote(name, force=force)
         if generation and generation != current(assistant.folder):
             assistant.rollback(to=generation)
+        if prompt:
+            assistant.restore_prompts(prompt)
         if spec is not None:
             adopt(assistant.folder, spec.name, experiment="", sentence=why or "It was put in force by hand.")
 

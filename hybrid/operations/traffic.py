@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -32,7 +31,14 @@ from hybrid.domains import Assistants
 from hybrid.errors import HybridError, UsageError
 from hybrid.evaluation.metrics import token_f1
 from hybrid.files import checked, hash_text, of_schema, write_json
-from hybrid.operations.feedback import Feedback, KeptAnswer, RatedAnswer, TrialSide, kept_answer
+from hybrid.operations.feedback import (
+    Feedback,
+    KeptAnswer,
+    RatedAnswer,
+    TrialMetric,
+    TrialSide,
+    kept_answer,
+)
 from hybrid.statistics import MIN_SOURCES, Interval
 from hybrid.tracing.spans import asking
 from hybrid.types import Answer
@@ -42,28 +48,6 @@ _log = logging.getLogger("hybrid.operations")
 _WAITING = 100
 _FILE, _SCHEMA = "TRAFFIC", 1
 _HINT = "end it with `hybrid traffic stop`, or remove the file"
-
-
-class TrialMetric(StrEnum):
-    """What an answer scores, from 0 to 1.
-
-    ``votes``: 1 where more were for it than against it, 0 the other way round, ½ otherwise. ``grounded``: the
-    share of its judged claims that its passages carry, 0 where it asserts nothing. ``answered``: 1 unless it
-    declined.
-    """
-
-    VOTES = "votes"
-    GROUNDED = "grounded"
-    ANSWERED = "answered"
-
-    def score(self, rated: RatedAnswer) -> float | None:
-        """Return what an answer scores; None where the judge was not asked."""
-        kept = rated.kept
-        if self is TrialMetric.VOTES:
-            return (1 + math.copysign(bool(rated.score), rated.score)) / 2
-        if self is TrialMetric.ANSWERED or kept.answer.abstained:
-            return float(not kept.answer.abstained)
-        return None if kept.verdicts is None else kept.groundedness or 0.0
 
 
 @dataclass(frozen=True, slots=True)

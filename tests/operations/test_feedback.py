@@ -12,11 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from hybrid import load_settings
+from hybrid import Assistant, load_settings
+from hybrid.cli.app import run
 from hybrid.errors import StorageError, UsageError
 from hybrid.grounding.values import Claim, ClaimVerdict, Excerpt, Status
 from hybrid.operations.feedback import Feedback, ReviewOutcome, TrialSide, kept_answer
-from hybrid.types import Answer, Arm, Chunk, Hit, Span
+from hybrid.testing import HashEmbedder
+from hybrid.types import Answer, Arm, Chunk, Document, Hit, Span
 
 _DAY = 86_400.0
 
@@ -146,13 +148,31 @@ def test_after_its_days_an_answer_goes_with_all_that_was_said_of_it(store, clock
     assert b"xyzzy" not in (tmp_path / "feedback.sqlite").read_bytes()
 
 
+def test_a_domain_that_is_removed_takes_its_answers_along():
+    settings = load_settings({}, environment={})
+    assistant = Assistant("manual", settings=settings, embedder=HashEmbedder(64))
+    assistant.update([Document("port.txt", "The default port of the server is 5432.")])
+    store = Feedback.of(settings)
+    for name, domain in (("one", "manual"), ("two", "kitchen")):
+        store.keep(kept_answer(name, answer(domain=domain)))
+    store.vote("one", 1)
+    assert run(["remove", "--all", "--yes"]) == 0
+    assert [rated.kept.id for rated in store.rated()] == ["two"]
+    store.close()
+
+
 def test_the_owner_turns_it_off_and_only_the_owner_reads_it(tmp_path):
     settings = load_settings({"feedback": {"keep_days": 0}, "indexes": str(tmp_path / "x")}, environment={})
     assert Feedback.of(settings) is None
     assert not (tmp_path / "x").exists()
     store = Feedback.of(load_settings({"indexes": str(tmp_path / "x")}, environment={}))
     assert stat.S_IMODE(store.path.stat().st_mode) == 0o600
+    store.keep(kept_answer("one", answer()))
     store.close()
+    assert Feedback.of(settings) is None  # turned off later: what was kept goes
+    left = Feedback.of(load_settings({"indexes": str(tmp_path / "x")}, environment={}))
+    assert list(left.rated()) == []
+    left.close()
 
 
 def test_a_file_of_another_version_or_a_damaged_one_is_refused(tmp_path):

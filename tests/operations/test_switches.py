@@ -82,6 +82,21 @@ def test_one_thing_alone_is_taken_back(assistant, keep):
         rollback(assistant, Switched.ARM)
 
 
+def test_prompts_are_switched_with_the_arm_and_back(assistant):
+    question = "What is the default port?"
+    assistant.ask(question, arm="base")
+    first = assistant.prompts_in_force
+    settings = load_settings({"generation": {"prompt": "terse"}}, environment={})
+    terse = Assistant("manual", settings=settings, embedder=HashEmbedder(64), generator=assistant.generator)
+    terse.ask(question, arm="base")
+    second = terse.prompts_in_force
+    changes = promote(terse, prompt=first[:6], arm="base")
+    assert [(one.what, one.after) for one in changes] == [(Switched.PROMPT, first), (Switched.ARM, "base")]
+    assert (terse.prompts_in_force, state(terse)[0]) == (first, "base")
+    rollback(terse)
+    assert (terse.prompts_in_force, state(terse)[0]) == (second, None)
+
+
 def test_a_decision_comes_back_with_its_reason(assistant):
     adopted.adopt(assistant.folder, "rag:k=2", experiment="first", sentence="Run rag:k=2.")
     promote(assistant, arm="base")
