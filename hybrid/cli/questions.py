@@ -196,6 +196,8 @@ def _review(context: Context, reviewing: Review | ReviewQueue, *, only_list: boo
     if only_list:
         rows = [f"{one.id}  {', '.join(one.slices)}  {console.one_line(one.text, 120)}" for one in waiting]
         context.show({"file": str(reviewing.path), "waiting": [*map(question_row, waiting)]}, *rows)
+        if not rows and not context.as_json:
+            console.note("nothing waits for the review")
         return
     for place, question in enumerate(waiting, start=1):
         _show_question(question, place, len(waiting))
