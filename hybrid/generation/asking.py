@@ -30,7 +30,7 @@ _FORMS = (
         r"\bhow (?:do|can|could|should|would|may|must) (?:i|we|you|one|customers|users|employees"
         r"|somebody|staff)\b"
         r"|\bhow (?:is|are) .{1,80} (?:done|made|carried out)\b|\bhow to\b"
-        r"|\b(?:what|which|give me the) steps\b"
+        r"|\b(?:what|which|give me the)(?: \w+ the| \w+)? steps\b"
         r"|\bwhat (?:has|have|needs?|is) to be done\b"
         r"|\bwhat (?:do|must|should) (?:i|we|you) (?:have to )?do (?:to|if|when|before|after)\b"
         r"|^(?:wie|auf welche weise) (?:kann|muss|soll|mache?|stelle?|richte?|beantrage)\b"
@@ -108,6 +108,10 @@ _KINDS = (
         r"\bhow (?:far|tall|high|wide|deep|long is the \w+ cable)\b|\b(?:distance|height|width|depth"
         r"|length)\b",
         rf"{_COUNT}\s*(?:m|cm|mm|km|feet|ft|inch(?:es)?|miles?|met(?:re|er)s?)\b",
+    ),
+    (
+        r"\b(?:fast(?:er|est)?|quick(?:er|est)|speed)\b",
+        rf"{_COUNT}\s*(?:knots|km/h|mph|m/s|[a-z]bit/s)|\bper (?:second|minute|hour)\b",
     ),
     (r"\b(?:capacity|volume)\b|\bhow (?:big|large)\b", rf"{_COUNT}"),
     (
@@ -224,7 +228,7 @@ class Asked:
         """Tell whether it asks for all things of a kind: which methods, what documents."""
         return bool(
             re.match(
-                r"(?:which|what|name|list|welche)\b (?:\w+ ){0,2}?(?:\w{3,}[^s\W]s|\w+en)\b",
+                r"(?:which|what|name|list|welche)\b (?!happens|means|needs)(?:\w+ ){0,2}?(?:\w{3,}[^s\W]s|\w+en)\b",
                 self.text.lower(),
             )
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from hybrid.generation.asking import Asked, Form
 from hybrid.generation.facts import Quotable, section_of, telling_heading
 from hybrid.generation.matching import Matcher, names_held
+from hybrid.generation.versions import outdated
 from hybrid.models import Embedder
 from hybrid.text.dates import dates
 from hybrid.text.numbers import SMALL_NUMBERS
@@ -21,7 +23,7 @@ Scores = NDArray[np.float64]
 # Of the cosine, the words with the title, with what stands around, alone, the rank of the passage, the kind
 # asked for, the range, the names, entries and rows of something else, causes. Weights that were fitted on all
 # but one of tables, reports, a manual and an encyclopaedia were no better on the one left out.
-_WEIGHTS = np.array([1.4, 0.4, 0.4, 0.5, 0.7, 0.5, 1.0, 1.0, 1.0, 0.5, 1.0])
+_WEIGHTS = np.array([1.4, 0.4, 0.4, 0.5, 0.7, 0.5, 1.0, 1.0, 1.0, 0.5, 1.0, 1.0, float(os.environ.get("OLD",".9"))])
 # So many facts, the best by words and rank, are compared with the question by the embedder.
 _COMPARED = 24
 # What the heading has, a fact below it has less surely.
@@ -29,10 +31,14 @@ BELOW_HEADING = 0.9
 # A name that stands in the document but not with the fact counts for so much.
 _ELSEWHERE = 0.7
 _CODED = 1.5
+# Where one thing is asked for a whole list is rarely it.
+
+WHOLE = float(os.environ.get("WHOLE",".3"))
+LISTED = float(os.environ.get("LISTED",".2"))
 _CAUSE, UNDER_CAUSE = 0.8, 1.3
 _ENTRY = re.compile(r"(?P<label>[^\W\d][\w /-]{1,30}): (?P<value>.{1,60})")
-_BECAUSE = re.compile(
-    r"\b(?:because|due to|caused by|owing to|as a result|since|therefore|so that|reason|root cause"
+BECAUSE = re.compile(
+    r"\b(?:because|due to|caused by|owing to|as a result|since(?! then\b|,| \d)|therefore|so that|reason|root cause"
     r"|cause[ds]?|led to"
     r"|weil|wegen|aufgrund|grund)\b",
     re.IGNORECASE,
@@ -64,7 +70,7 @@ def _features(asked: Asked, facts: Sequence[Quotable], words: Matcher, sources: 
     return np.array(
         [
             (
-                words.share(f"{fact.passage.title} {fact.text}"),
+                words.share(f"{fact.passage.title} {fact.term} {fact.text}"),
                 words.share(fact.wider),
                 words.share(fact.text),
                 fact.rank,
@@ -74,8 +80,12 @@ def _features(asked: Asked, facts: Sequence[Quotable], words: Matcher, sources: 
                 -float(_is_aside(fact, words, asked)),
                 -float(is_of_another(fact, words, asked)),
                 gives_cause(fact) if causes else 0.0,
+                -_unasked(asked, fact),
+                -float(old),
             )
-            for fact, lacking in zip(facts, _named(asked, facts, sources), strict=True)
+            for fact, lacking, old in zip(
+                facts, _named(asked, facts, sources), outdated(asked, facts), strict=True
+            )
         ]
     )
 
@@ -129,7 +139,11 @@ def _named(asked: Asked, facts: Sequence[Quotable], sources: Mapping[str, str]) 
         )
         for fact, own in zip(facts, held, strict=True)
     ]
-    return -np.array(lacking) / total
+    short = np.array(lacking) / total
+    whole = [asked.codes <= own for own in held]
+    if any(whole) and asked.codes and not os.environ.get("NC"):
+        short = np.where(whole, short, np.maximum(short, 1.0))
+    return -short
 
 
 def gives_cause(fact: Quotable) -> float:
@@ -138,9 +152,16 @@ def gives_cause(fact: Quotable) -> float:
         return 0.0
     return (
         UNDER_CAUSE
-        if _BECAUSE.search(section_of(fact.passage))
-        else _CAUSE * bool(_BECAUSE.search(fact.text))
+        if BECAUSE.search(section_of(fact.passage))
+        else _CAUSE * bool(BECAUSE.search(fact.text))
     )
+
+
+def _unasked(asked: Asked, fact: Quotable) -> float:
+    """Return what a whole list loses where one thing is asked for."""
+    if not fact.whole:
+        return 0.0
+    return -LISTED if asked.lists or asked.form is Form.PROCEDURE else WHOLE
 
 
 def _is_aside(fact: Quotable, words: Matcher, asked: Asked) -> bool:
