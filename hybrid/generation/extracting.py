@@ -140,10 +140,15 @@ def extract(
     if both:
         together = words.share(" ".join(fact.wider for fact in both))
         relevances[order[0]] = max(
-            float(relevances[order[0]]), (1 + together) / 2 if together >= _TOGETHER else 0.0
+            float(relevances[order[0]]),
+            (1 + together) / 2 if together >= _TOGETHER or _of_kind(asked, both) else 0.0,
         )
     relevance = float(relevances[order[0]]) - _unheld(asked, about) - uncounted
     return Extract(tuple(chosen), float(np.clip(relevance, 0.0, 1.0)))
+
+
+def _of_kind(asked: Asked, facts: Sequence[Quotable]) -> bool:
+    return bool(facts) and all(fits_kind(asked, fact) == 1.0 for fact in facts)
 
 
 def _unheld(asked: Asked, document: str) -> float:
@@ -262,8 +267,9 @@ def _lead(asked: Asked, fact: Quotable, text: str) -> str:
     if telling and not (asked.wanted and asked.wanted.search(text)) and telling not in text:
         return telling
     missing = [name for name in asked.names if name in asked.codes and not names_held([name], text)]
+    missing += [name for name in asked.names if name not in asked.codes and not names_held([name], text)]
     for name in missing:
-        for heading in reversed(headings):
+        for heading in reversed(headings[name not in asked.codes :]):
             if names_held([name], heading):
                 return heading
     return ""
@@ -337,7 +343,10 @@ def _compared(
     found: list[Quotable] = []
     for side, other in zip(asked.sides, reversed(asked.sides), strict=False):
         of = [facts[place] for place in order if is_of(side, other, facts[place])]
-        best = next((fact for fact in of if fits_kind(asked, fact) == 1.0), next(iter(of), None))
+        # of the kind asked for, and from where the other one is told as well
+        beside = [fact for fact in of if not found or fact.passage.source == found[0].passage.source]
+        kind = (fact for own in (beside, of) for fact in own if fits_kind(asked, fact) == 1.0)
+        best = next(kind, next(iter(of), None))
         if best is None or any(
             fact.span == best.span and fact.passage.source == best.passage.source for fact in found
         ):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from hybrid.types import CELLS, Span
 ITEM = re.compile(r"^[ \t]*(?P<mark>\(?\d{1,2}[.)]|[-*•–·▪◦]|\(?[a-z][.)])[ \t]+(?=\S)", re.MULTILINE)
 _FIELD = re.compile(r"(?P<name>[^\n:|]{1,60}): ?(?P<value>[^\n]*)")
 _NUMBERING = re.compile(r"^(?:\d{1,2}[.)]|§ ?\d+|[A-Z][.)]|\d{1,2}(?:\.\d{1,2})+)\s+(?=[^\W\d])")
+_CODE = re.compile(r"\n[ \t]*[^\W\d_A-Z]|^#", re.ASCII)
 _ENDS = re.compile(r"[.:;,!?]\s*$")
 _RANGES = (
     (
@@ -99,7 +99,9 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
         if len(ITEM.findall(passage.text[own.start : own.end])) > 1:
             text = passage.text[own.start : own.end].strip()
             above = _lead_in(passage.text[: own.start])
-            yield Quotable(passage, passage.placed(own), text, above, rank, term=section_of(passage), whole=True)
+            yield Quotable(
+                passage, passage.placed(own), text, above, rank, term=section_of(passage), whole=True
+            )
     before, term, first, ended = "", "", "", 0
     for saying in _split(said):
         if not any(map(str.isalnum, saying.text)):
@@ -115,8 +117,9 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
             above = f"{row.caption} {row.group}".strip()
             yield Quotable(passage, passage.placed(saying.span), text, above, rank, row, in_range)
         else:
-            headed = _term(saying.text)
-            term = headed or term
+            term = _term(saying.text) or term
+            # what a heading stands above begins as a sentence does; code does not
+            headed = term and saying.text.startswith(f"{term}\n") and not _CODE.search(saying.text)
             mark = ITEM.match(saying.text)
             skip = mark.end() if mark and mark.end() < len(saying.text) else 0
             skip = saying.text.index("\n") + 1 if headed else skip

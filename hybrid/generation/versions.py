@@ -37,7 +37,10 @@ def outdated(asked: Asked, facts: Sequence[Quotable]) -> list[bool]:
         old: [
             new
             for new in ages
-            if ages[old] and ages[new] > ages[old] and named[new] >= named[old] and sisters(first[old], first[new])
+            if ages[old]
+            and ages[new] > ages[old]
+            and named[new] >= named[old]
+            and sisters(first[old], first[new])
         ]
         for old in ages
     }
