@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The main job on a real corpus: set up, index 111 pages of the PostgreSQL manual, ask, tune an adapter, decide.
+# The main job on a real corpus: set up, index 111 pages of the PostgreSQL manual, ask, tune an adapter, decide, serve.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-bash .ci/setup.sh all
+bash .ci/setup.sh all,client
 export HF_HUB_OFFLINE=1
 hybrid=.venv/bin/hybrid
 
@@ -48,3 +48,18 @@ for question in \
   echo "== $question"
   "$hybrid" ask "$question"
 done
+
+echo
+echo "== serve both domains, ask as any client of OpenAI's protocol does, and stop"
+address="$(mktemp)"
+"$hybrid" serve --port 0 >"$address" &
+server=$!
+trap 'kill "$server" 2>/dev/null || true; rm -f "$address"' EXIT
+# the address is written once clients may ask
+until [ -s "$address" ]; do
+  kill -0 "$server"
+  sleep 0.2
+done
+.venv/bin/python examples/ask_server.py "$(cat "$address")"
+kill -TERM "$server"
+wait "$server"

@@ -20,6 +20,7 @@ from hybrid.errors import ConfigError, UsageError
 from hybrid.files import hash_file, hash_text, valid_utf8
 from hybrid.generation.answering import Answerer
 from hybrid.generation.prompts import load_prompts, load_writing_prompt
+from hybrid.generation.versions import PromptVersions, version_of
 from hybrid.index import ExternalStore, Index, require_store
 from hybrid.index.generations import current, read_manifest
 from hybrid.index.sync import generation_for
@@ -29,6 +30,8 @@ from hybrid.models.device import versions
 from hybrid.models.loading import load_embedder, load_generator, load_reranker
 from hybrid.models.resolve import fetch, weights_digest
 from hybrid.retrieval import Retriever
+from hybrid.tracing import names
+from hybrid.tracing.spans import tell
 from hybrid.trust import Endpoint
 from hybrid.types import Answer, Arm, Hit, Question
 
@@ -141,7 +144,7 @@ class DomainArm:
             return identity | {"reader": "generator", "max_new_tokens": str(generation.max_new_tokens)}
         index = self.retriever.index
         if generation.reader is Reader.WRITER:
-            identity |= {"writing": load_writing_prompt(generation.language).digest}
+            identity |= {"writing": load_writing_prompt(generation.language, generation.prompt).digest}
         return identity | {
             "reader": str(generation.reader),
             # under whatever name, a prompt is what its digest says
@@ -174,6 +177,7 @@ class DomainArm:
             where: conditions on the documents, alike for all of them.
             principals: who asks; without it every document is read.
         """
+        tell(self._told)
         texts = [valid_utf8(question.text) for question in questions]
         hits = self._hits(questions, where, principals)
         labelled = [place for place, question in enumerate(questions) if question.options]
@@ -198,6 +202,7 @@ class DomainArm:
         principals: Sequence[str] | None = None,
     ) -> Iterator[str | Answer]:
         """Return the answer to an open question in pieces of text, and at last as an ``Answer``."""
+        tell(self._told)
         (hits,) = self._hits([question], where, principals)
         return map(self._named, self.answerer.stream(valid_utf8(question.text), hits, arm=self.spec.arm))
 
@@ -213,6 +218,14 @@ class DomainArm:
         return self.retriever.search_all(
             [question.text for question in questions], where=where, exclude=withheld, principals=principals
         )
+
+    @cached_property
+    def _told(self) -> Mapping[str, str]:
+        """Return what a trace says of it."""
+        generation = self.answerer.settings
+        prompts = version_of(generation.language, generation.prompt)
+        index = "" if self.retriever is None else self.retriever.index.manifest.generation
+        return {names.ARM: self.name, names.PROMPT_DIGEST: prompts, names.INDEX_GENERATION: index}
 
     def _named(self, part: str | Answer) -> str | Answer:
         return dataclasses.replace(part, variant=self.name) if isinstance(part, Answer) else part
@@ -293,6 +306,7 @@ class DomainArms:
     ) -> None:
         self._domain, self._settings, self._own, self._adapters = domain, settings, own, adapters
         self._external = external
+        self._prompts = PromptVersions(domain)
         self._lock = threading.RLock()
         self._made: list[tuple[tuple[ArmSpec, ArmAdapters, str], DomainArm]] = []
         # by generation, and whether it was in force
@@ -305,7 +319,8 @@ class DomainArms:
             AdapterError: the arm needs an adapter, and none is in use; or it cannot serve with its base.
             IndexMissing: the arm retrieves, and nothing was indexed with its embedder.
         """
-        adapters = self._adapters(spec)
+        spec, adapters = self._in_force(spec), self._adapters(spec)
+        self._prompts.used(spec.settings.generation, named=_names_prompt(spec))
         # what retrieves nothing works without an index, and whatever became of one
         key = (spec, adapters, current(self._domain) if spec.retrieves else "")
         with self._lock:
@@ -327,9 +342,15 @@ class DomainArms:
             AdapterError, IndexMissing: as ``serving``.
             ModelError: a model cannot be loaded.
         """
-        arm = self._arm(spec, self._adapters(spec), labels=labels)
+        arm = self._arm(self._in_force(spec), self._adapters(spec), labels=labels)
         _ = arm.identity  # loads: what cannot be loaded is an error before anything is asked
         return arm
+
+    def _in_force(self, spec: ArmSpec) -> ArmSpec:
+        """Return an arm with the prompts that are in force in the domain, unless it names its own."""
+        given = spec.settings.generation
+        own = given if _names_prompt(spec) else self._prompts.in_force(given)
+        return spec if own is given else _with_generation(spec, own)
 
     def _arm(self, spec: ArmSpec, adapters: ArmAdapters, *, labels: bool) -> DomainArm:
         models, usual, own = spec.settings.models, self._settings.models, self._own
@@ -377,6 +398,15 @@ def read_by(generation: GenerationSettings, arm: Arm, reader: Reader | None) -> 
     if arm is not Arm.BOTH or generation.reader is not Reader.EXTRACTIVE:
         return generation
     return dataclasses.replace(generation, reader=reader or Reader.GENERATOR)
+
+
+def _names_prompt(spec: ArmSpec) -> bool:
+    return re.search(r":(generation\.)?prompt=", spec.name) is not None
+
+
+def _with_generation(spec: ArmSpec, generation: GenerationSettings) -> ArmSpec:
+    settings = dataclasses.replace(spec.settings, generation=generation)
+    return dataclasses.replace(spec, settings=settings)
 
 
 def _place(key: str, text: str) -> tuple[str, str]:

@@ -11,13 +11,25 @@ from typing import TYPE_CHECKING
 from hybrid.adaptation.gate import budget_of
 from hybrid.adaptation.serving import arm_adapters
 from hybrid.adaptation.store import AdapterStore
-from hybrid.arms import ArmAdapters, ArmSpec, DomainArm, DomainArms, OwnModels, parse_arm, parse_arms
+from hybrid.arms import (
+    ArmAdapters,
+    ArmSpec,
+    DomainArm,
+    DomainArms,
+    OwnModels,
+    identity_digest,
+    parse_arm,
+    parse_arms,
+)
+from hybrid.changes import Switched, record, settled, together
 from hybrid.config import Rewriting, Settings, load_settings
 from hybrid.documents.principals import Principals
-from hybrid.errors import IndexError_, UsageError
+from hybrid.documents.uploads import drop_upload, keep_upload
+from hybrid.errors import AdapterError, IndexError_, UsageError
 from hybrid.files import folder_lock, is_name
 from hybrid.generation.prompts import load_followup_prompt
 from hybrid.generation.talk import Shelf, hear, reply
+from hybrid.generation.versions import PromptVersions, version_of
 from hybrid.index import ExternalStore, Manifest, is_restricted, rollback
 from hybrid.index.external import withdraw
 from hybrid.index.generations import current
@@ -30,6 +42,9 @@ from hybrid.routing.abstention import AnswerScore, Risk
 from hybrid.routing.bounds import ArmBound, BoundArm, bound_arm, fit_bound, save_bound
 from hybrid.routing.choice import ArmChooser
 from hybrid.routing.followups import Conversation, rewritten, standalone, understood
+from hybrid.tracing.asking import answered
+from hybrid.tracing.names import ARM, DOMAIN
+from hybrid.tracing.spans import asking, only, resumed
 from hybrid.types import Answer, Arm, ArmRoute, Document, Hit, Message, Question
 
 if TYPE_CHECKING:
@@ -160,6 +175,11 @@ class Assistant:
         rests_on = self._chooser.experiment or experiment(self.folder)
         return arm_costs(self.folder, rests_on, self.settings.prices) if rests_on else {}
 
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """Return the arms that can answer now: each has the index and the adapter that it needs."""
+        return tuple(arm for arm in Arm if self._serves(arm))
+
     def index(
         self,
         folder: str | Path,
@@ -252,9 +272,17 @@ class Assistant:
                 may read it.
             AdapterError: the arm needs an adapter, and none is in use; or it cannot serve with the generator.
         """
-        meant = self.standalone(question, history)
-        (answer,) = self.ask_all([meant], arm=arm, where=where, as_user=as_user)
-        return understood(answer, question, meant)
+        with asking(1, self._asked_of(arm)):
+            meant = self.standalone(question, history)
+            (answer,) = self.ask_all([meant], arm=arm, where=where, as_user=as_user)
+            return understood(answer, question, meant)
+
+    def identity(self, answer: Answer) -> str:
+        """Return a digest of all that decides the answers of the arm that gave one: models, index, prompts.
+
+        Empty where no arm was asked, as for a greeting.
+        """
+        return identity_digest(self._serving(answer.variant).identity) if answer.variant else ""
 
     def standalone(self, question: str, history: Sequence[Message]) -> str:
         """Return what a question asks when nobody has heard the turns before it, the oldest first.
@@ -289,18 +317,31 @@ class Assistant:
         as_user: str | Sequence[str] | None = None,
     ) -> list[Answer]:
         """Answer several questions in batches, as ``ask`` does each."""
+        with asking(len(questions), self._asked_of(arm)):
+            return answered(self._answers(questions, arm, where, as_user))
+
+    def _answers(
+        self,
+        questions: Sequence[str],
+        arm: Arm | str | None,
+        where: Mapping[str, str] | None,
+        as_user: str | Sequence[str] | None,
+    ) -> list[Answer]:
         answers: dict[int, Answer] = {}
         for place, text in enumerate(questions):
             if (said := self._small_talk(text, arm, as_user)) is not None:
                 answers[place] = said
         open_ended = [place for place in range(len(questions)) if place not in answers]
         asked, principals = _asked([questions[place] for place in open_ended]), principals_of(as_user)
-        routes = self._routes(asked, arm, where, as_user)
+        with only(open_ended, of=len(questions)):
+            routes = self._routes(asked, arm, where, as_user)
         named = [arm if route is None else route.arm or None for route in routes]
         for one in dict.fromkeys(named):
             places = [place for place, name in enumerate(named) if name == one]
             serving = self._bound(self._asked_by(as_user, one))
-            found = serving.answer_all([asked[place] for place in places], where=where, principals=principals)
+            with only([open_ended[place] for place in places], of=len(questions)):
+                texts = [asked[place] for place in places]
+                found = serving.answer_all(texts, where=where, principals=principals)
             for place, answer in zip(places, found, strict=True):
                 own = questions[open_ended[place]]
                 answers[open_ended[place]] = replace(answer, question=own, arm_route=routes[place])
@@ -316,16 +357,29 @@ class Assistant:
         as_user: str | Sequence[str] | None = None,
     ) -> Iterator[str | Answer]:
         """Return the answer of ``ask`` in pieces of text, and at last as an ``Answer``."""
+        stage = asking(1, self._asked_of(arm))
+        return stage.stream(lambda: self._streamed(question, arm, where, history, as_user))
+
+    def _streamed(
+        self,
+        question: str,
+        arm: Arm | str | None,
+        where: Mapping[str, str] | None,
+        history: Sequence[Message],
+        as_user: str | Sequence[str] | None,
+    ) -> Iterator[str | Answer]:
         meant = self.standalone(question, history)
         if (said := self._small_talk(meant, arm, as_user)) is not None:
-            return iter((said.text, said))
+            return iter((said.text, *answered([said])))
         (asked,) = _asked([meant])
         (route,) = self._routes([asked], arm, where, as_user)
         named = arm if route is None else route.arm or None
         serving = self._bound(self._asked_by(as_user, named))
         parts = serving.stream(asked, where=where, principals=principals_of(as_user))
         return (
-            understood(replace(part, arm_route=route), question, meant) if isinstance(part, Answer) else part
+            understood(answered([replace(part, arm_route=route)])[0], question, meant)
+            if isinstance(part, Answer)
+            else part
             for part in parts
         )
 
@@ -338,6 +392,10 @@ class Assistant:
         """
         self.require_user(as_user)
         return Shelf(self.domain, tuple(self.retriever.index.titles(principals=principals_of(as_user))))
+
+    def _asked_of(self, arm: Arm | str | None) -> dict[str, str]:
+        """Return what a trace says of a question before anything is done for it."""
+        return {DOMAIN: self.domain} | ({} if arm is None else {ARM: str(arm)})
 
     def _small_talk(
         self, text: str, arm: Arm | str | None, as_user: str | Sequence[str] | None
@@ -364,7 +422,10 @@ class Assistant:
             UsageError: the settings name a scorer that there is not.
             ModelMissing: its weights are nowhere.
         """
-        return self.grounder.check(answer) if answer.hits and not answer.abstained else None
+        if not answer.hits or answer.abstained:
+            return None
+        with resumed(answer.trace):
+            return self.grounder.check(answer)
 
     def uncertainty(
         self, answer: Answer, *, samples: int = 5, temperature: float = 0.5, seed: int = 0
@@ -646,25 +707,106 @@ class Assistant:
         """
         return self._ingestor.update(documents, removed=removed)
 
+    def upload(
+        self,
+        name: str,
+        data: bytes,
+        *,
+        as_user: str | Sequence[str] | None = None,
+        progress: Progress | None = None,
+    ) -> IngestReport:
+        """Keep a file beside the index and take it in; it stays whatever ``index`` makes of the folder.
+
+        Args:
+            name: of the file, with the suffix of a reader and no folder.
+            data: what is in it.
+            as_user: as in ``search``; where documents say who may read them, only this user may read it.
+            progress: told how far each stage is.
+
+        Raises:
+            UsageError: a name or a size that is not taken, another file of that name, or one that no reader
+                can read.
+            IndexLocked: another process is writing the domain; the file is kept for the next update.
+        """
+        self.require_user(as_user)
+        user = (principals_of(as_user) or ())[:1] if is_restricted(self.folder) else None
+        most = self.settings.documents.max_megabytes
+        kept = keep_upload(self.folder, name, data, most=most, readers=user)
+        report = self._ingestor.take_uploads(progress=progress)
+        if kept.source not in report.characters:
+            drop_upload(self.folder, kept.source)
+            why = next((one.reason for one in report.rejected if one.source == kept.source), "it is empty")
+            raise UsageError(f"{name} is not indexed: {why}", hint="mend the file and upload it again")
+        return report
+
     def remove(self, patterns: Sequence[str]) -> Manifest:
-        """Take documents out of the index, by source or pattern; files come back with the next ``index``."""
+        """Take documents out of the index, by source or pattern; files come back with the next ``index``.
+
+        Those that were uploaded do not.
+        """
         return self._ingestor.remove(patterns)
 
-    def rollback(self) -> Manifest:
-        """Go back to the generation before the one in force."""
-        return rollback(self.folder, self._vectors)
+    @property
+    def prompts(self) -> PromptVersions:
+        """Return the versions of the prompts that the domain answered by."""
+        return PromptVersions(self.folder)
+
+    @property
+    def prompts_in_force(self) -> str:
+        """Return the digest of the prompts that answer now where the arm names none."""
+        own = self.prompts.in_force(self.settings.generation)
+        return version_of(own.language, own.prompt)
+
+    def restore_prompts(self, version: str = "", *, why: str = "") -> str:
+        """Answer by an earlier version of the prompts, until the settings name another prompt.
+
+        Args:
+            version: the beginning of its digest; default: the one that was in use before.
+            why: in words, for the log.
+
+        Returns:
+            Its whole digest.
+
+        Raises:
+            UsageError: it is not kept, or there is none before.
+        """
+        now = self.prompts_in_force
+        if not version:
+            before = [use.digest for use in self.prompts.uses() if use.digest != now]
+            if not before:
+                raise UsageError(
+                    "no other prompts were in use", hint="hybrid prompts list shows all that were"
+                )
+            version = before[-1]
+        found = self.prompts.find(version)
+        with together(self.folder.parent):
+            record(self.folder, Switched.PROMPT, now, found, why=why)
+            self.prompts.put_back(found, self.settings.generation)
+        return found
+
+    def rollback(self, *, to: str = "") -> Manifest:
+        """Go back to the generation before the one in force, or to another one."""
+        return rollback(self.folder, self._vectors, to=to)
 
     def delete(self) -> None:
         """Remove the domain with all that belongs to it."""
-        current(self.folder)
+        in_force = current(self.folder)
         with folder_lock(self.folder):
             if self._vectors is not None:
                 withdraw(self.folder, self._vectors, keep=())
+            record(self.folder, Switched.GENERATION, in_force, "", why="the domain was removed")
             (self.folder / "CURRENT").unlink()
         shutil.rmtree(self.folder)
 
     def _serving(self, arm: Arm | str | None) -> DomainArm:
-        return self._arms.serving(self._spec(arm))
+        with settled(self.folder.parent):
+            return self._arms.serving(self._spec(arm))
+
+    def _serves(self, arm: Arm) -> bool:
+        try:
+            return bool(self._serving(arm))
+        except (AdapterError, IndexError_):
+            return False
 
     def _spec(self, arm: Arm | str | None) -> ArmSpec:
         decided = self.decided if arm is None else None

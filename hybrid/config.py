@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import json
 import math
 import os
@@ -23,7 +24,7 @@ from hybrid.trust import Endpoint, refuse_untrusted
 CONFIG_FILE = "hybrid.toml"
 _PREFIX = "HYBRID_"
 # Read before any setting, by other modules or by the shell: not settings, and not mistakes.
-_NOT_SETTINGS = {"HYBRID_CONFIG", "HYBRID_API_KEY", "HYBRID_CACHE"}
+_NOT_SETTINGS = {"HYBRID_CONFIG", "HYBRID_API_KEY", "HYBRID_CACHE", "HYBRID_TOKEN", "HYBRID_USER_KEY"}
 
 
 class Effort(StrEnum):
@@ -82,7 +83,10 @@ class Method(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DocumentSettings:
-    """Limits on files, so that a hostile one costs a reason and not the run."""
+    """Limits on files, so that a hostile one costs a reason and not the run.
+
+    ``ocr`` names the languages of scanned pages as tesseract does (``eng+deu``); empty, they are not read.
+    """
 
     max_megabytes: Annotated[float, Gt(0)] = 64.0
     max_pages: Annotated[int, Gt(0)] = 5_000
@@ -94,6 +98,12 @@ class DocumentSettings:
     workers: Annotated[int, Ge(0), Le(64)] = 0
     exclude: tuple[str, ...] = ()
     text_field: str = "text"
+    ocr: str = ""
+
+    @property
+    def seconds_a_file(self) -> float:
+        """Return how long a file may take: pictures of pages take seconds each."""
+        return self.max_seconds * (30 if self.ocr else 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +225,13 @@ class ConversationSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class FeedbackSettings:
+    """How many days the server keeps questions and answers, with the votes on them; 0 keeps none."""
+
+    keep_days: Annotated[int, Ge(0)] = 30
+
+
+@dataclass(frozen=True, slots=True)
 class DecisionSettings:
     """How arms are compared: ``margin`` is how much worse is still as good, as a share of the score.
 
@@ -231,6 +248,25 @@ class DecisionSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ServeSettings:
+    """Where the server listens, and what one request may take.
+
+    A ``port`` of 0 is a free one. Bodies are files where files are uploaded; all others are limited by
+    ``max_body_kilobytes``. ``max_seconds`` is how long a client waits at most for an answer. ``parallel``
+    questions are worked on at a time, ``queue`` more may wait; ``per_key`` is how many of both one key may
+    have, where a client sends one.
+    """
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Ge(0), Le(65_535)] = 8_765
+    max_body_kilobytes: Annotated[int, Gt(0)] = 1_024
+    max_seconds: Annotated[float, Gt(0)] = 120.0
+    parallel: Annotated[int, Gt(0), Le(256)] = 16
+    queue: Annotated[int, Ge(0)] = 128
+    per_key: Annotated[int, Gt(0)] = 64
+
+
+@dataclass(frozen=True, slots=True)
 class PriceSettings:
     """What things cost; edit it. The default is a small rented machine of two cores, and free tokens."""
 
@@ -239,6 +275,44 @@ class PriceSettings:
     million_prompt_tokens: Annotated[float, Ge(0)] = 0.0
     million_completion_tokens: Annotated[float, Ge(0)] = 0.0
     training_hour: Annotated[float, Ge(0)] = 0.10
+
+
+@dataclass(frozen=True, slots=True)
+class TracingSettings:
+    """What is kept of every question that is asked, and of every stage of its answer; never its words.
+
+    ``store`` keeps it in ``traces.sqlite`` beside the domains, for ``days`` and in ``megabytes``.
+    ``endpoint`` is a collector that takes OTLP over HTTP, such as http://localhost:4318; without it the one
+    that ``OTEL_EXPORTER_OTLP_ENDPOINT`` names. ``content`` adds questions, answers and passages, in both.
+    ``questions`` keeps on which side of 16 random planes the embedding of a question lies, here and nowhere
+    else, so that ``hybrid monitor`` sees questions drift.
+    """
+
+    store: bool = True
+    content: bool = False
+    questions: bool = True
+    days: Annotated[float, Gt(0)] = 30.0
+    megabytes: Annotated[float, Ge(1)] = 256.0
+    endpoint: Endpoint = field(default_factory=Endpoint)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "endpoint", Endpoint(self.endpoint))
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorSettings:
+    """When a domain in use is told to have changed, and who is told.
+
+    ``level`` is the accepted chance of a false alarm, ``tolerance`` how much higher than in the calibration
+    window a risk may be. ``webhook`` is sent the alerts; it names no question.
+    """
+
+    level: Annotated[float, Gt(0), Lt(0.5)] = 0.05
+    tolerance: Annotated[float, Ge(0), Lt(1)] = 0.05
+    webhook: Endpoint = field(default_factory=Endpoint)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "webhook", Endpoint(self.webhook))
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,8 +330,12 @@ class Settings:
     adaptation: AdaptationSettings = field(default_factory=AdaptationSettings)
     grounding: GroundingSettings = field(default_factory=GroundingSettings)
     conversation: ConversationSettings = field(default_factory=ConversationSettings)
+    feedback: FeedbackSettings = field(default_factory=FeedbackSettings)
     decision: DecisionSettings = field(default_factory=DecisionSettings)
     prices: PriceSettings = field(default_factory=PriceSettings)
+    tracing: TracingSettings = field(default_factory=TracingSettings)
+    monitor: MonitorSettings = field(default_factory=MonitorSettings)
+    serve: ServeSettings = field(default_factory=ServeSettings)
 
 
 # What the dial changes; anything set by the user wins over it.
@@ -359,9 +437,8 @@ def settings_dict(settings: Settings) -> dict[str, Any]:
 
 def settings_schema() -> dict[str, Any]:
     """Return the JSON schema of ``hybrid.toml``."""
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(Settings).json_schema()
+    schema: dict[str, Any] = _adapter().json_schema()
+    return schema
 
 
 def write_settings(path: Path, values: Mapping[str, Mapping[str, str]]) -> None:
@@ -495,16 +572,24 @@ def _checked_effort(value: str) -> Effort:
         raise ConfigError(f"`effort` is {value!r}, expected one of: {choices}") from None
 
 
+@functools.cache
+def _adapter() -> Any:
+    """Make it once: it takes 15 ms, and every question to an arm with settings of its own is validated."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Settings)
+
+
 def _validate(values: Mapping[str, Any]) -> Settings:
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     try:
-        settings = TypeAdapter(Settings).validate_python(values)
+        settings: Settings = _adapter().validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         # an address may carry a password
-        found = "" if key == "models.endpoint" else f" {first['input']!r}"
+        found = "" if key.endswith(".endpoint") else f" {first['input']!r}"
         raise ConfigError(f"`{key}` is{found}: {first['msg']}") from error
     for key, value in _flat(settings_dict(settings)).items():
         if isinstance(value, float) and not math.isfinite(value):

@@ -35,6 +35,9 @@ from hybrid.routing.domains import (
     save_router,
 )
 from hybrid.routing.followups import Conversation, understood
+from hybrid.tracing.asking import answered
+from hybrid.tracing.names import DECISION_MODEL, ROUTE_DOMAIN, ROUTE_PROBABILITY, ROUTED, SpanKind
+from hybrid.tracing.spans import asking, only, span
 from hybrid.types import Answer, Arm, Message, Route
 
 if TYPE_CHECKING:
@@ -71,6 +74,10 @@ def _states(folder: Path, names: Collection[str] = ()) -> tuple[tuple[str, int, 
     except OSError:  # there is none, or it goes just now
         return ()
     return tuple(sorted((name, state.st_mtime_ns, state.st_size) for name, state in states))
+
+
+def _arm_of(arm: Arm | str | Mapping[str, str] | None, domain: str) -> Arm | str | None:
+    return arm.get(domain) if isinstance(arm, Mapping) else arm
 
 
 def _readable(retrievers: Mapping[str, Retriever], principals: Sequence[str]) -> dict[str, Routable]:
@@ -175,6 +182,12 @@ class Assistants:
         """
         if not question.strip():
             raise UsageError("the question is empty", hint='ask something: hybrid ask "..."')
+        with span(ROUTE_DOMAIN, SpanKind.DECISION, {DECISION_MODEL: "domains"}) as stage:
+            found = self._routed(question, as_user)
+            stage.set({ROUTED: found.domain, ROUTE_PROBABILITY: found.probability})
+            return found
+
+    def _routed(self, question: str, as_user: str | Sequence[str] | None) -> Route:
         retrievers = self._retrievers()
         for name in retrievers:
             self._assistant(name).require_user(as_user)
@@ -199,7 +212,7 @@ class Assistants:
         question: str,
         *,
         domain: str | None = None,
-        arm: Arm | str | None = None,
+        arm: Arm | str | Mapping[str, str] | None = None,
         where: Mapping[str, str] | None = None,
         history: Sequence[Message] = (),
         as_user: str | Sequence[str] | None = None,
@@ -209,7 +222,8 @@ class Assistants:
         Args:
             question: in plain words.
             domain: instead of the router's choice.
-            arm: as for ``Assistant.ask``: default is what the domain decided on.
+            arm: as for ``Assistant.ask``: default is what the domain decided on. Or by domain, for those that
+                are to answer by another than that.
             where: conditions on the documents, such as ``{"source": "guide/*"}``.
             history: the turns before it, the oldest first; a follow-up is understood, and routed, with them.
             as_user: who asks, as for ``Assistant.search``.
@@ -219,19 +233,20 @@ class Assistants:
             UsageError: an empty question, or an arm that there is not; or no user, and a document says who
                 may read it.
         """
-        if domain is None and (said := self._small_talk(question, as_user)) is not None:
-            return said
-        meant, route, chosen = self._placed(question, domain, history, as_user)
-        if not chosen:
-            return understood(self._declined(question, route), question, meant)
-        answer = self[chosen].ask(meant, arm=arm, where=where, as_user=as_user)
-        return understood(dataclasses.replace(answer, domain=chosen, route=route), question, meant)
+        with asking(1):
+            if domain is None and (said := self._small_talk(question, as_user)) is not None:
+                return answered([said])[0]
+            meant, route, chosen = self._placed(question, domain, history, as_user)
+            if not chosen:
+                return understood(answered([self._declined(question, route)])[0], question, meant)
+            answer = self[chosen].ask(meant, arm=_arm_of(arm, chosen), where=where, as_user=as_user)
+            return understood(dataclasses.replace(answer, domain=chosen, route=route), question, meant)
 
     def chat(
         self,
         *,
         domain: str | None = None,
-        arm: Arm | str | None = None,
+        arm: Arm | str | Mapping[str, str] | None = None,
         as_user: str | Sequence[str] | None = None,
     ) -> Conversation:
         """Return a conversation, which remembers its turns; each question is routed by itself."""
@@ -246,18 +261,30 @@ class Assistants:
         questions: Sequence[str],
         *,
         domain: str | None = None,
-        arm: Arm | str | None = None,
+        arm: Arm | str | Mapping[str, str] | None = None,
         where: Mapping[str, str] | None = None,
         as_user: str | Sequence[str] | None = None,
     ) -> list[Answer]:
         """Answer several questions, those of one domain in batches, in the given order."""
+        with asking(len(questions)):
+            return answered(self._answers(questions, domain, arm, where, as_user))
+
+    def _answers(
+        self,
+        questions: Sequence[str],
+        domain: str | None,
+        arm: Arm | str | Mapping[str, str] | None,
+        where: Mapping[str, str] | None,
+        as_user: str | Sequence[str] | None,
+    ) -> list[Answer]:
         answers: dict[int, Answer] = {}
         routes: dict[int, Route | None] = {}
         for place, text in enumerate(questions):
             if domain is None and (said := self._small_talk(text, as_user)) is not None:
                 answers[place] = said
             else:
-                routes[place] = self._placed(text, domain, (), as_user)[1]
+                with only([place], of=len(questions)):
+                    routes[place] = self._placed(text, domain, (), as_user)[1]
         chosen = {place: domain or (route.domain if route else "") for place, route in routes.items()}
         for name in dict.fromkeys(chosen.values()):
             places = [place for place, own in chosen.items() if own == name]
@@ -265,11 +292,11 @@ class Assistants:
                 found = [self._declined(questions[place], routes[place]) for place in places]
             else:
                 asked = [questions[place] for place in places]
+                with only(places, of=len(questions)):
+                    own = self[name].ask_all(asked, arm=_arm_of(arm, name), where=where, as_user=as_user)
                 found = [
                     dataclasses.replace(answer, domain=name, route=routes[place])
-                    for place, answer in zip(
-                        places, self[name].ask_all(asked, arm=arm, where=where, as_user=as_user), strict=True
-                    )
+                    for place, answer in zip(places, own, strict=True)
                 ]
             answers.update(zip(places, found, strict=True))
         return [answers[place] for place in range(len(questions))]
@@ -279,23 +306,34 @@ class Assistants:
         question: str,
         *,
         domain: str | None = None,
-        arm: Arm | str | None = None,
+        arm: Arm | str | Mapping[str, str] | None = None,
         where: Mapping[str, str] | None = None,
         history: Sequence[Message] = (),
         as_user: str | Sequence[str] | None = None,
     ) -> Iterator[str | Answer]:
         """Return the answer of ``ask`` in pieces of text, and at last as an ``Answer``."""
+        return asking(1).stream(lambda: self._streamed(question, domain, arm, where, history, as_user))
+
+    def _streamed(
+        self,
+        question: str,
+        domain: str | None,
+        arm: Arm | str | Mapping[str, str] | None,
+        where: Mapping[str, str] | None,
+        history: Sequence[Message],
+        as_user: str | Sequence[str] | None,
+    ) -> Iterator[str | Answer]:
         if domain is None and (said := self._small_talk(question, as_user)) is not None:
-            return iter((said.text, said))
+            return iter((said.text, *answered([said])))
         meant, route, chosen = self._placed(question, domain, history, as_user)
         if not chosen:
-            declined = understood(self._declined(question, route), question, meant)
+            declined = understood(answered([self._declined(question, route)])[0], question, meant)
             return iter([declined.text, declined])
         return (
             understood(dataclasses.replace(part, domain=chosen, route=route), question, meant)
             if isinstance(part, Answer)
             else part
-            for part in self[chosen].stream(meant, arm=arm, where=where, as_user=as_user)
+            for part in self[chosen].stream(meant, arm=_arm_of(arm, chosen), where=where, as_user=as_user)
         )
 
     def check(self, answer: Answer) -> Grounding | None:

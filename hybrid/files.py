@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from hybrid.errors import IndexCorrupt, IndexLocked, StorageError, UsageError
 
@@ -28,7 +28,7 @@ _REFUSED = {
     *(errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EMFILE, errno.ENFILE),
 }
 # What to do about an index whose files are not what they were.
-REPAIR = "rebuild with `hybrid index FOLDER --rebuild`, or go back with `hybrid rollback`"
+REPAIR = "rebuild with `hybrid index FOLDER --rebuild`, or go back with `hybrid rollback generation`"
 _LOCK_SECONDS = 0.1
 
 
@@ -274,6 +274,29 @@ def folder_lock(folder: Path, *, wait: bool = False) -> Iterator[None]:
         stream.write(str(os.getpid()).encode("ascii"))
         stream.flush()
         yield
+
+
+@contextlib.contextmanager
+def locked(path: Path, *, shared: bool = False) -> Iterator[BinaryIO]:
+    """Open a file that one writer holds, or readers together, once the others are done.
+
+    Args:
+        path: made if it is not there, unless ``shared``.
+        shared: to read; where the system has no such lock, nobody waits.
+    """
+    with storage_errors(str(path)):
+        if not shared:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        stream = path.open("rb" if shared else "a+b")
+    with stream:
+        if sys.platform == "win32":
+            while not shared and not _try_lock(stream.fileno()):
+                time.sleep(_LOCK_SECONDS)
+        else:
+            import fcntl
+
+            fcntl.flock(stream.fileno(), fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        yield stream
 
 
 def _try_lock(descriptor: int) -> bool:

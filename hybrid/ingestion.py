@@ -17,13 +17,14 @@ from hybrid.config import ChunkSettings, DocumentSettings
 from hybrid.documents import READERS_VERSION, ReaderPool, Scan, SourceFile, by_suffix, scan
 from hybrid.documents.principals import Principals, rule_for
 from hybrid.documents.source import printable
+from hybrid.documents.uploads import drop_upload, is_upload, uploads
 from hybrid.errors import IndexError_, IndexMismatch, IndexMissing, UsageError
 from hybrid.files import hash_file, hash_text
 from hybrid.freshness import Drift, drift_of, remember, seen_of
 from hybrid.index import ExternalStore, Index, Manifest, read_kept, read_state, require_embedder
 from hybrid.index.generations import finished
 from hybrid.index.store import FileContent, FileState, IndexedDocument
-from hybrid.index.sync import Plan, Progress, apply_update, fingerprint_key, plan_update
+from hybrid.index.sync import Plan, Progress, Update, apply_update, fingerprint_key, plan_update
 from hybrid.models import Embedder
 from hybrid.types import Chunk, Document, LeftOut, Rejected
 
@@ -147,14 +148,14 @@ class Ingestor:
     def ingest(
         self, folder: Path, *, rebuild: bool = False, progress: Progress | None = None
     ) -> IngestReport:
-        """Make the index hold exactly what the folder holds, beside the documents that came from no file.
+        """Make the index hold exactly what the folder holds, beside uploads and documents of no file.
 
         Raises:
             UsageError: the folder is missing or has nothing to index.
             IndexMismatch: the index was built with another embedder, or from another folder.
         """
         begun = time.perf_counter()
-        found, wanted = self._survey(folder)
+        found, wanted = self._survey(scan(folder, self.documents))
         if not rebuild:
             self._require_same(folder, wanted)
             self._keep_unreadable(found, wanted)
@@ -165,10 +166,12 @@ class Ingestor:
             raise UsageError(f"nothing of {folder} can be indexed: {'; '.join(reasons)}")
         # a rebuild mends a damaged index, of which nothing can be kept
         wanted |= self._added(missing=IndexError_ if rebuild else IndexMissing)
+        uploaded, beside = self._survey(uploads(self.domain))
+        wanted |= beside
         update = apply_update(
             self.domain,
             wanted,
-            self._loader(found, wanted),
+            self._loader((*found.files, *uploaded.files), wanted),
             self.embedder,
             folder=str(folder.resolve()),
             chunks=self.chunks,
@@ -177,6 +180,36 @@ class Ingestor:
             progress=progress,
         )
         remember(self.domain, folder, found, self.documents)
+        return self._report(found, update, begun)
+
+    def take_uploads(self, *, progress: Progress | None = None) -> IngestReport:
+        """Make the index hold the uploaded files as they are now, and leave those of the folder alone.
+
+        Raises:
+            IndexMissing: nothing was indexed yet.
+            IndexMismatch: the index was built with another embedder.
+        """
+        begun = time.perf_counter()
+        state = read_state(self.domain)
+        require_embedder(state.manifest, self.embedder.fingerprint)
+        own = dataclasses.replace(self, chunks=state.manifest.chunks)
+        found, uploaded = own._survey(uploads(self.domain))
+        kept = {source: known for source, known in state.files.items() if not is_upload(source)}
+        wanted = kept | uploaded
+        update = apply_update(
+            self.domain,
+            wanted,
+            own._loader(found.files, wanted),
+            self.embedder,
+            folder=state.manifest.folder,
+            chunks=own.chunks,
+            over=state.manifest.generation,
+            external=self.external,
+            progress=progress,
+        )
+        return self._report(found, update, begun)
+
+    def _report(self, found: Scan, update: Update, begun: float) -> IngestReport:
         kept = read_kept(self.domain)
         return IngestReport(
             plan=update.plan,
@@ -232,7 +265,7 @@ class Ingestor:
         ).manifest
 
     def remove(self, patterns: Sequence[str]) -> Manifest:
-        """Take documents out of the index, by source or by a pattern such as ``old/*``.
+        """Take documents out of the index, by source or by a pattern such as ``old/*``; uploads for good.
 
         Raises:
             UsageError: a pattern matches nothing, or nothing would be left.
@@ -271,16 +304,21 @@ class Ingestor:
             over=state.manifest.generation,
             external=self.external,
         )
+        for source in filter(is_upload, gone):
+            drop_upload(self.domain, source)
         return update.manifest
 
     def estimate(self, folder: Path, *, rebuild: bool = False) -> IngestEstimate:
         """Say what ``ingest`` would do, how big the result and how long it would take."""
-        found, wanted = self._survey(folder)
+        found, wanted = self._survey(scan(folder, self.documents))
         if not rebuild:
             self._require_same(folder, wanted)
         added = self._added(missing=IndexError_ if rebuild else IndexMissing)
+        uploaded, beside = self._survey(uploads(self.domain))
+        files = (*found.files, *uploaded.files)
+        wanted |= beside
         plan = plan_update(self.domain, wanted | added, rebuild=rebuild)
-        sizes = {file.source: file.size for file in found.files}
+        sizes = {file.source: file.size for file in files}
         todo = [source for source in (*plan.added, *plan.changed) if source in sizes]
         begun = time.perf_counter()
         if todo:
@@ -288,7 +326,7 @@ class Ingestor:
             self.embedder.embed_documents(["warm"])
         once = time.perf_counter() - begun
         begun = time.perf_counter()
-        texts, read = self._sample(found, wanted, todo)
+        texts, read = self._sample(files, wanted, todo)
         reading = time.perf_counter() - begun
         begun = time.perf_counter()
         if texts:
@@ -303,9 +341,8 @@ class Ingestor:
             plan, found.skipped, count, size, once + share * (reading + embedding), len(texts)
         )
 
-    def _survey(self, folder: Path) -> tuple[Scan, dict[str, FileState]]:
-        """Find the files and say what each one is: its bytes and all that decides what becomes of them."""
-        found = scan(folder, self.documents)
+    def _survey(self, found: Scan) -> tuple[Scan, dict[str, FileState]]:
+        """Say what each of the files is: its bytes and all that decides what becomes of them."""
         token_limit(self.chunks, self.embedder.max_tokens)
         recipe = self._recipe
         limits = dataclasses.replace(self.documents, workers=0, exclude=())
@@ -333,6 +370,7 @@ class Ingestor:
             str(CHUNKING_VERSION),
             json.dumps(dataclasses.asdict(self.chunks)),
             self.documents.text_field,
+            self.documents.ocr,
             # an adapter changes vectors and not how a text is split
             fingerprint_key(dataclasses.replace(self.embedder.fingerprint, adapter="")),
         )
@@ -381,7 +419,8 @@ class Ingestor:
         # that was moved has most names in common, while a README.md is in every one
         here = str(folder.resolve())
         same_place = built_from == here
-        files = {source for source, known in state.files.items() if known.limits != _ADDED}
+        own = {source for source, known in state.files.items() if known.limits == _ADDED or is_upload(source)}
+        files = state.files.keys() - own
         shared = len(files & wanted.keys())
         mistaken = not wanted if same_place else 2 * shared < len(files)
         if files and mistaken and same_place:
@@ -410,9 +449,9 @@ class Ingestor:
                 wanted.setdefault(source, known)
 
     def _loader(
-        self, found: Scan, wanted: Mapping[str, FileState]
+        self, found: Sequence[SourceFile], wanted: Mapping[str, FileState]
     ) -> Callable[[Sequence[str]], Iterator[FileContent]]:
-        files = {file.source: file for file in found.files}
+        files = {file.source: file for file in found}
         recipe = self._recipe
 
         def changed(file: SourceFile) -> bool:
@@ -456,7 +495,7 @@ class Ingestor:
         return FileContent(file, tuple(documents), tuple(rejected), last)
 
     def _sample(
-        self, found: Scan, wanted: Mapping[str, FileState], todo: Sequence[str]
+        self, found: Sequence[SourceFile], wanted: Mapping[str, FileState], todo: Sequence[str]
     ) -> tuple[list[str], list[str]]:
         """Return texts of chunks, enough to time, and the files they are from, spread over the whole list."""
         step = max(len(todo) // 16, 1)

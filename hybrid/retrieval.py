@@ -18,7 +18,10 @@ from hybrid.index import Index, Scored, require_embedder
 from hybrid.models import Embedder, Reranker, Vectors
 from hybrid.text.identifiers import identifiers, identifiers_of_chunk
 from hybrid.text.words import NEGATORS, STOP_WORDS, content_words, properties, tokens
-from hybrid.tracing import span
+from hybrid.tracing import names
+from hybrid.tracing.asking import found, tell_vectors
+from hybrid.tracing.names import SpanKind
+from hybrid.tracing.spans import Attributes, is_traced, only, span
 from hybrid.types import Chunk, Hit
 
 # Cormack, Clarke & Buettcher 2009.
@@ -87,16 +90,37 @@ class Retriever:
         questions = [unicodedata.normalize("NFC", valid_utf8(question)) for question in questions]
         withheld = exclude if exclude is not None else [()] * len(questions)
         asked = [question for question in questions if _says(question)]
-        with span("retrieval", {"openinference.span.kind": "RETRIEVER", "hybrid.questions": len(asked)}):
+        about: Attributes = {
+            names.TOP_K: self.settings.k,
+            names.DATA_SOURCE: self.index.folder.parents[1].name,
+        }
+        with span(names.RETRIEVE, SpanKind.RETRIEVER, about) as stage:
             filtered = where or principals is not None
-            among = self.index.positions_where(where or {}, principals=principals) if filtered else None
-            vectors = iter(self.embedder.embed_queries(asked))
-            return [
-                self._search_one(question, next(vectors), among, self._positions(sources))
-                if _says(question)
-                else []
-                for question, sources in zip(questions, withheld, strict=True)
-            ]
+            positions = self.index.positions_where(where or {}, principals=principals) if filtered else None
+            vectors = iter(self._embedded(asked))
+            hits: list[list[Hit]] = []
+            for place, (question, sources) in enumerate(zip(questions, withheld, strict=True)):
+                with only([place], of=len(questions)):
+                    hits.append(
+                        self._search_one(question, next(vectors), positions, self._positions(sources))
+                        if _says(question)
+                        else []
+                    )
+            if is_traced():
+                stage.set_each(found(questions, hits))
+            return hits
+
+    def _embedded(self, questions: Sequence[str]) -> Vectors:
+        fingerprint = self.embedder.fingerprint
+        about: Attributes = {
+            names.MODEL: fingerprint.name,
+            names.DIMENSIONS: fingerprint.dimension,
+            names.ITEMS: len(questions),
+        }
+        with span(names.EMBED, SpanKind.EMBEDDING, about):
+            vectors = self.embedder.embed_queries(questions)
+        tell_vectors(vectors)
+        return vectors
 
     def _positions(self, sources: Sequence[str]) -> frozenset[int]:
         found = (self.index.positions_where({"source": source}) for source in sources)
@@ -269,7 +293,7 @@ def weighted_fusion(rankings: Sequence[Sequence[Scored]], weights: Sequence[floa
 
 def rerank(reranker: Reranker, question: str, hits: Sequence[Hit]) -> list[Hit]:
     """Return the hits in the order of the reranker."""
-    with span("rerank", {"openinference.span.kind": "RERANKER", "hybrid.hits": len(hits)}):
+    with span(names.RERANK, SpanKind.RERANKER, {names.MODEL: reranker.name, names.ITEMS: len(hits)}):
         scores = reranker.score(question, [hit.chunk.embedded_text for hit in hits])
     scored = [
         Hit(hit.chunk, score, hit.dense, hit.lexical, score) for hit, score in zip(hits, scores, strict=True)

@@ -101,11 +101,7 @@ class Endpoint(str):
     @property
     def is_loopback(self) -> bool:
         """Tell whether the server is on this machine."""
-        host = urlsplit(self).hostname or ""
-        try:
-            return ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            return host == "localhost"
+        return is_loopback(urlsplit(self).hostname or "")
 
     @property
     def basic(self) -> tuple[str, str] | None:
@@ -122,7 +118,7 @@ class Endpoint(str):
         # what stands behind ? may be a key, and a login with a / in it is read as host and path
         if not sound or not self.isprintable() or any(letter in self for letter in "?#\\@ "):
             raise ConfigError(
-                "`models.endpoint` is not an address, expected a URL such as http://localhost:8000/v1",
+                "`endpoint` is not an address, expected a URL such as http://localhost:8000/v1",
                 hint="no ? and no #; write / and @ of a password as %2F and %40",
             )
 
@@ -161,6 +157,14 @@ def _forms(value: str) -> Iterator[str]:
     yield quote(raw, safe="")
     yield json.dumps(value)[1:-1]
     yield value
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is reached from this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def names_files(model: object) -> bool:
@@ -214,4 +218,9 @@ _REFUSED: Mapping[str, Callable[[object], bool]] = {
     "models.generator": names_files,
     "models.reranker": names_files,
     "grounding.scorer": _names_own_judge,
+    "monitor.webhook": bool,
+    "tracing.endpoint": bool,
+    # the user's own environment may send spans elsewhere
+    "tracing.content": bool,
+    "serve.host": lambda host: not is_loopback(str(host)),
 }

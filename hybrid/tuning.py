@@ -15,6 +15,7 @@ from hybrid.adaptation.gate import Reasons
 from hybrid.adaptation.serving import in_use
 from hybrid.adaptation.store import AdapterStore, still_in_use
 from hybrid.adaptation.values import AdapterKind, Card, QueryPair
+from hybrid.changes import together
 from hybrid.config import AdaptationSettings, Settings
 from hybrid.errors import UsageError
 from hybrid.generation.prompts import load_prompts
@@ -314,16 +315,23 @@ class Adaptation:
             GateFailed: something stands against it; what was in use stays in use.
             AdapterError: there is no such adapter.
         """
+        embedded = self.prepare(name, force=force, note=note, progress=progress)
+        with together(self.store.domain.parent):
+            overruled = self.store.promote(name, force=force)
+            if embedded is not None:
+                put_in_force(self.store.domain, embedded)
+        return overruled
+
+    def prepare(
+        self, name: str, *, force: bool = False, note: Note = _silent, progress: Progress | None = None
+    ) -> EmbedderFingerprint | None:
+        """Do all of ``promote`` but the switch; return what embedded the domain, None of a generator."""
         if not force:
             if not self.store.card(name).forgetting:
                 self.check(name, note=note, progress=progress)
             self.store.require_passed(name)
-        if self.store.card(name).kind is AdapterKind.GENERATOR:
-            return self.store.promote(name, force=force)
-        fingerprint = self._embedded(name, progress)
-        overruled = self.store.promote(name, force=force)
-        put_in_force(self.store.domain, fingerprint)
-        return overruled
+        generates = self.store.card(name).kind is AdapterKind.GENERATOR
+        return None if generates else self._embedded(name, progress)
 
     def rollback(self, kind: AdapterKind, *, progress: Progress | None = None) -> str | None:
         """Put the adapter that was in use before back in use; return its name, None for the base.
@@ -332,9 +340,11 @@ class Adaptation:
             UsageError: none is in use.
         """
         before = self.store.before(kind)
-        if kind is AdapterKind.EMBEDDER:
-            put_in_force(self.store.domain, self._embedded(before, progress))
-        return self.store.rollback(kind)
+        embedded = self._embedded(before, progress) if kind is AdapterKind.EMBEDDER else None
+        with together(self.store.domain.parent):
+            if embedded is not None:
+                put_in_force(self.store.domain, embedded)
+            return self.store.rollback(kind)
 
     def remove(self, name: str) -> None:
         """Remove an adapter that is not in use, with what it embedded.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -74,23 +74,33 @@ class TokenCounter(Protocol):
         ...
 
 
+# the kind of pages whose picture was left out for the words that were recognised in it
+BY_OCR = "page read by OCR"
+
+
 @dataclass(frozen=True, slots=True)
 class LeftOut:
     """What of a file is not in its document, by kind, such as "navigation" or "page without text".
 
     ``characters`` of text, 0 where nobody can tell. ``lost`` says that it may have held content that nobody
-    read; the rest was left out because it repeats or leads elsewhere.
+    read; the rest was left out because it repeats or leads elsewhere. Pages are ``count`` ``of`` so many
+    that the file has.
     """
 
     kind: str
     count: int
     characters: int = 0
     lost: bool = False
+    of: int = 0
 
     def __add__(self, other: LeftOut) -> LeftOut:
         """Return both together, which are of one kind."""
-        characters = self.characters + other.characters
-        return LeftOut(self.kind, self.count + other.count, characters, self.lost or other.lost)
+        count, characters = self.count + other.count, self.characters + other.characters
+        return LeftOut(self.kind, count, characters, self.lost or other.lost, self.of + other.of)
+
+    def among(self, pages: int) -> LeftOut:
+        """Return it as part of a file of so many pages, where it counts pages."""
+        return replace(self, of=pages) if self.kind.startswith("page ") else self
 
 
 def share_kept(characters: int, left_out: Iterable[LeftOut]) -> float:
@@ -344,6 +354,7 @@ class Answer:
     assistant over several domains: which one answered, and why it was that one if the router chose.
     ``standalone`` is what a follow-up was understood to ask; empty where the question stood by itself.
     ``arm_route`` says why it was this arm if the domain has a router of its arms and none was named.
+    ``trace`` is where what was done for it is kept, empty where nobody keeps it.
     """
 
     question: str
@@ -365,6 +376,7 @@ class Answer:
     standalone: str = ""
     arm_route: ArmRoute | None = None
     incomplete: str = ""
+    trace: str = ""
 
     @property
     def closest(self) -> tuple[Citation, ...]:

@@ -45,6 +45,17 @@ def assistant(docs):
     return assistant
 
 
+def test_an_answer_has_the_digest_of_all_that_decided_it(assistant, docs):
+    answer = assistant.ask("What is the default port of the server?")
+    digest = assistant.identity(answer)
+    assert assistant.identity(assistant.ask("When does it restart?")) == digest
+    assert assistant.identity(assistant.ask("When does it restart?", arm="rag:k=2")) != digest
+    (docs / "more.txt").write_text("The log is kept for a week.")
+    assistant.index(docs)
+    assert assistant.identity(assistant.ask("When does it restart?")) != digest
+    assert assistant.identity(assistant.ask("Hello!")) == ""
+
+
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\\b", "a\0b", ".hidden"])
 def test_a_name_that_is_a_path_is_refused(name):
     with pytest.raises(UsageError, match="not a name for a domain"):

@@ -1,6 +1,5 @@
 """Who may read: nothing of a forbidden document reaches a user, and nobody is asked for by forgetting."""
 
-import contextlib
 import dataclasses
 import json
 import logging
@@ -20,7 +19,7 @@ from hybrid.index import Index
 from hybrid.index.generations import current, read_manifest
 from hybrid.index.store import SCHEMA_VERSION
 from hybrid.testing import HashEmbedder, ScriptedGenerator
-from hybrid.tracing import set_tracer
+from hybrid.tracing.spans import sent_to
 from hybrid.types import Document
 
 pytestmark = pytest.mark.slow
@@ -76,14 +75,16 @@ def assistant(tmp_path, docs):
 
 
 class _Told:
-    """A tracer that keeps all that it is told."""
+    """A sink that keeps all that it is told."""
 
     def __init__(self):
         self.spans = []
 
-    def span(self, name, attributes):
-        self.spans.append((name, dict(attributes)))
-        return contextlib.nullcontext()
+    def add(self, spans):
+        self.spans.extend(spans)
+
+    def close(self):
+        pass
 
 
 _rules = st.none() | st.sets(st.sampled_from(_PEOPLE))
@@ -108,24 +109,23 @@ def test_nothing_of_a_forbidden_document_reaches_a_user_and_k_is_filled(pages, u
         assistant = _assistant(folder, mode=mode)
         assistant.index(_pages(folder / "docs", texts), principals=rules.get)
         logging.getLogger().addHandler(log)
-        set_tracer(told)
         try:
-            for user in users:  # one after the other, by the same assistant
-                names = {user} if isinstance(user, str) else set(user)
-                readable = {source for source, rule in rules.items() if rule and rule & names}
-                hits = assistant.search(question, as_user=user)
-                answers = assistant.ask_all([question, question], as_user=user)
-                *pieces, last = assistant.stream(question, as_user=user)
-                assert _sources(hits) <= readable
-                found = {source for source in readable if set(asked) & set(texts[source].split())}
-                may_be_found = found if mode is RetrievalMode.LEXICAL else readable
-                assert len(hits) == min(3, len(may_be_found))
-                said = repr((hits, answers, pieces, last, told.spans, log.lines))
-                for source in rules.keys() - readable:
-                    assert source not in said
-                    assert texts[source].split()[-1].rstrip(".") not in said.replace(".", " ").split()
+            with sent_to([told]):
+                for user in users:  # one after the other, by the same assistant
+                    names = {user} if isinstance(user, str) else set(user)
+                    readable = {source for source, rule in rules.items() if rule and rule & names}
+                    hits = assistant.search(question, as_user=user)
+                    answers = assistant.ask_all([question, question], as_user=user)
+                    *pieces, last = assistant.stream(question, as_user=user)
+                    assert _sources(hits) <= readable
+                    found = {source for source in readable if set(asked) & set(texts[source].split())}
+                    may_be_found = found if mode is RetrievalMode.LEXICAL else readable
+                    assert len(hits) == min(3, len(may_be_found))
+                    said = repr((hits, answers, pieces, last, told.spans, log.lines))
+                    for source in rules.keys() - readable:
+                        assert source not in said
+                        assert texts[source].split()[-1].rstrip(".") not in said.replace(".", " ").split()
         finally:
-            set_tracer(None)
             logging.getLogger().removeHandler(log)
             assistant.retriever.index.close()
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from hybrid.adaptation.gate import Budget, Reasons, reasons
 from hybrid.adaptation.values import AdapterKind, Card, Change
+from hybrid.changes import Switched, record
 from hybrid.errors import AdapterError, GateFailed, IndexLocked, UsageError
 from hybrid.files import folder_lock, fsync_file, fsync_folder, storage_errors, write_json
 from hybrid.models.adapters import saved_digest
@@ -232,6 +233,23 @@ class AdapterStore:
             self._point(kind, older)
             return older.name or None
 
+    def restore(self, kind: AdapterKind, name: str) -> None:
+        """Put an adapter in use that was so before, by which the gate has no say; the base by an empty name.
+
+        Raises:
+            AdapterError: there is no such adapter any more.
+        """
+        with self._writing():
+            if name:
+                self.folder(name)
+            now = self._pointer(kind)
+            before = now.previous
+            if name in before:  # what came after it is forgotten
+                before = before[: len(before) - 1 - before[::-1].index(name)]
+            elif now.name and name:
+                before = (*before, now.name)
+            self._point(kind, _Pointer(name, before if name else ()))
+
     def _older(self, kind: AdapterKind) -> _Pointer:
         now = self._pointer(kind)
         if not now.name:
@@ -295,6 +313,7 @@ class AdapterStore:
             ) from error
 
     def _point(self, kind: AdapterKind, pointer: _Pointer) -> None:
+        record(self.domain, Switched(kind), self._pointer(kind).name, pointer.name)
         write_json(self._folder / kind.name, dataclasses.asdict(pointer))
 
     @contextlib.contextmanager

@@ -22,9 +22,14 @@ from hybrid.cli import (
     grounding,
     index,
     init,
+    monitor,
+    operate,
+    prompts,
     questions,
     router,
+    serve,
     setup,
+    traces,
 )
 from hybrid.errors import EXIT_INTERRUPTED, HybridError
 
@@ -45,9 +50,13 @@ app.command()(ask.chat)
 app.command()(evaluate.evaluate)
 app.command()(evaluate.compare)
 app.command()(decide.decide)
+app.command()(serve.serve)
 app.command()(abstain.abstain)
+app.command()(monitor.monitor)
 app.command()(index.status)
-app.command()(index.rollback)
+app.command("promote")(operate.switch)
+app.command("rollback")(operate.take_back)
+app.command()(operate.history)
 app.command()(index.remove)
 app.command()(setup.doctor)
 app.command()(setup.completion)
@@ -59,7 +68,10 @@ app.add_typer(setup.models_app, name="models")
 app.add_typer(setup.config_app, name="config")
 app.add_typer(evaluate.bench_app, name="bench")
 app.add_typer(questions.app, name="questions")
+app.add_typer(prompts.app, name="prompts")
 app.add_typer(router.app, name="router")
+app.add_typer(operate.traffic_app, name="traffic")
+app.add_typer(traces.app, name="traces")
 
 
 def _version(value: bool) -> None:

@@ -16,6 +16,7 @@ from hybrid.config import RetrievalMode
 from hybrid.domains import Assistants
 from hybrid.errors import UsageError
 from hybrid.freshness import Drift, changed_since
+from hybrid.tracing import traced
 from hybrid.types import Arm, plain
 
 Question = Annotated[str, typer.Argument(help="In plain words; - reads it from stdin.")]
@@ -128,11 +129,12 @@ def ask(
     text, conditions = _read(question), _conditions(where)
     view = View(assistant, not no_check, why, explain, samples)
     stale = _stale(assistant)
-    if context.as_json:
-        answer = assistant.ask(text, arm=used, where=conditions, as_user=as_user or None)
-        console.json_document(view.values(answer) | {"stale": plain(stale)})
-        return
-    view.show(assistant.stream(text, arm=used, where=conditions, as_user=as_user or None))
+    with traced(assistant.settings, console.note):
+        if context.as_json:
+            answer = assistant.ask(text, arm=used, where=conditions, as_user=as_user or None)
+            console.json_document(view.values(answer) | {"stale": plain(stale)})
+            return
+        view.show(assistant.stream(text, arm=used, where=conditions, as_user=as_user or None))
 
 
 @shared()
@@ -155,19 +157,21 @@ def chat(
         console.note(f"Asking {', '.join(names)}. Ctrl-D ends.")
     view = View(assistant, not no_check)
     conversation = assistant.chat(arm=used, as_user=as_user or None)
-    while True:
-        if asked:
-            console.prompt("> ")
-        line = sys.stdin.readline()
-        if not line:
-            return
-        if not line.strip():
-            continue
-        if context.as_json:
-            console.json_line(view.values(conversation.ask(line.strip())))
-        else:
-            view.show(conversation.stream(line.strip()))
-            console.data("")
+    with traced(assistant.settings, console.note):
+        while line := _next_line(asked):
+            if not line.strip():
+                continue
+            if context.as_json:
+                console.json_line(view.values(conversation.ask(line.strip())))
+            else:
+                view.show(conversation.stream(line.strip()))
+                console.data("")
+
+
+def _next_line(asked: bool) -> str:
+    if asked:
+        console.prompt("> ")
+    return sys.stdin.readline()
 
 
 def _nearest(assistants: Assistants, question: str, as_user: list[str] | None) -> Assistant:

@@ -14,7 +14,7 @@ from hybrid.cli import console
 from hybrid.cli.options import Context, shared
 from hybrid.documents import ReaderPool, by_suffix, scan
 from hybrid.errors import EXIT_PARTIAL, UsageError
-from hybrid.types import Block, Document, LeftOut, Rejected
+from hybrid.types import Block, Document, LeftOut, Rejected, share_kept
 
 app = typer.Typer(help="See what the readers make of a file.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -52,11 +52,21 @@ def show(
 def described(parts: Sequence[LeftOut]) -> str:
     """Return what was left out on one line: how often of each kind, how long, and whether it is lost."""
     return "; ".join(
-        f"{part.count:,} x {part.kind}"
+        (
+            f"{part.count:,} of {part.of:,} pages {part.kind[5:]}"
+            if part.of
+            else f"{part.count:,} x {part.kind}"
+        )
         + (f" ({part.characters:,} characters)" if part.characters else "")
         + (", lost" if part.lost else "")
         for part in sorted(parts, key=lambda part: not part.lost)
     )
+
+
+def kept(characters: int, parts: Sequence[LeftOut], *, digits: int = 0) -> str:
+    """Return which share of a file's characters is kept, as far as they could be counted."""
+    unread = any(part.lost and not part.characters for part in parts)
+    return f"{share_kept(characters, parts):.{digits}%}{' of what could be read' * unread} kept"
 
 
 def _show(item: Document | Rejected) -> None:
@@ -65,16 +75,26 @@ def _show(item: Document | Rejected) -> None:
         console.data(f"{name}: not read: {item.reason}")
         return
     pages = f", {len(item.pages):,} pages" if item.pages else ""
-    console.data(f"{name}: {item.title!r}, {len(item.text):,} characters{pages}, {item.kept:.1%} kept")
+    share = kept(len(item.text), item.left_out, digits=1)
+    console.data(f"{name}: {item.title!r}, {len(item.text):,} characters{pages}, {share}")
     for field, value in item.metadata.items():
         console.data(f"  {field} = {value}")
     if item.left_out:
         console.data(f"  left out: {described(item.left_out)}")
+    last = 0
     for place, blocks in groupby(item.blocks, key=lambda block: _page(item, block)):
+        _show_empty(last + 1, place)
+        last = place
         if place:
             console.data(f"  page {place}")
         for block in blocks:
             _show_block(item.text[block.start : block.end], block)
+    _show_empty(last + 1, len(item.pages) + 1)
+
+
+def _show_empty(first: int, stop: int) -> None:
+    for place in range(first, stop):
+        console.data(f"  page {place}: no text begins here")
 
 
 def _page(document: Document, block: Block) -> int:

@@ -1,10 +1,11 @@
-"""Commands on what is indexed: index, status, rollback, remove."""
+"""Commands on what is indexed: index, status, remove."""
 
 from __future__ import annotations
 
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -12,14 +13,16 @@ import typer
 
 from hybrid.assistant import Assistant
 from hybrid.cli import console
-from hybrid.cli.documents import described
+from hybrid.cli.documents import described, kept
 from hybrid.cli.options import Context, shared
 from hybrid.config import Settings
 from hybrid.documents import by_suffix
 from hybrid.errors import EXIT_PARTIAL, HybridError, UsageError
 from hybrid.index.generations import domains
 from hybrid.ingestion import IndexStatus, IngestEstimate, IngestReport, left_out_by_kind
-from hybrid.types import LeftOut, share_kept
+from hybrid.operations.feedback import Feedback
+from hybrid.tracing import traced
+from hybrid.types import BY_OCR, LeftOut, share_kept
 
 _SHOWN_FILES = 10
 # a file that kept this share of its characters lost nothing that a line about it would help to find
@@ -45,7 +48,7 @@ def index(
     if dry_run:
         _show_estimate(context, assistant.domain, assistant.estimate(folder, rebuild=rebuild))
         return 0
-    with console.progress() as progress:
+    with traced(settings, console.note), console.progress() as progress:
         report = assistant.index(folder, rebuild=rebuild, progress=progress)
     if context.as_json:
         console.json_document({"domain": assistant.domain, "report": report})
@@ -84,13 +87,6 @@ def status(
 
 
 @shared()
-def rollback(context: Context) -> None:
-    """Go back to the generation before the one in force."""
-    manifest = context.assistant().rollback()
-    context.show(manifest, f"generation {manifest.generation} of {manifest.created} is in force")
-
-
-@shared()
 def remove(
     context: Context,
     patterns: Annotated[list[str] | None, typer.Argument(help="Sources or patterns such as 'old/*'.")] = None,
@@ -113,6 +109,9 @@ def remove(
     if not yes:
         typer.confirm(f"Remove the domain {name!r} with all its generations?", abort=True, err=True)
     assistant.delete()
+    if (feedback := Feedback.of(assistant.settings)) is not None:
+        with closing(feedback):
+            feedback.forget(name)
     context.show({"domain": name, "removed": True}, f"removed the domain {name!r}")
 
 
@@ -183,14 +182,18 @@ def _left_out_lines(
     """Say what the files lack: first by kind, then those that lost something, and those that kept little."""
     if not left_out:
         return
-    yield f"left out   {described(left_out_by_kind(left_out))}"
+    kinds = left_out_by_kind(left_out)
+    if by_ocr := [part for part in kinds if part.kind == BY_OCR]:
+        yield described(by_ocr)
+    if others := [part for part in kinds if part.kind != BY_OCR]:
+        yield f"left out   {described(others)}"
     told = 0
     for source, parts in _worst_first(left_out):
         length = characters.get(source, 0)
-        kept = share_kept(length, parts)
-        if told < _SHOWN_FILES and (any(part.lost for part in parts) or (length and kept < _KEPT_ENOUGH)):
+        is_little = length and share_kept(length, parts) < _KEPT_ENOUGH
+        if told < _SHOWN_FILES and (is_little or any(part.lost for part in parts)):
             told += 1
-            share = f"{kept:.0%} kept; " if length else ""
+            share = f"{kept(length, parts)}; " if length else ""
             yield f"  {console.name(source, 60)}: {share}{described(parts)}"
     if told < len(left_out):
         yield f"  in {len(left_out) - told} {'more ' * bool(told)}files; --json lists all"

@@ -62,6 +62,7 @@ class Context:
         models: dict[str, Any] | None = None,
         decision: dict[str, Any] | None = None,
         adaptation: dict[str, Any] | None = None,
+        serve: dict[str, Any] | None = None,
     ) -> Settings:
         """Merge these options, and those of the command by section, with file, environment and defaults.
 
@@ -75,6 +76,7 @@ class Context:
             "generation": generation or {},
             "decision": decision or {},
             "adaptation": adaptation or {},
+            "serve": serve or {},
             "models": (models or {}) | {"offline": self.offline or None},
         }
         loaded = load(flags, file=self.config)

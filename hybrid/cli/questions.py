@@ -1,10 +1,11 @@
-"""Commands for question sets: questions make, questions check, questions review."""
+"""Commands for question sets: make, check, review, and from what people said of answers."""
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,7 @@ from hybrid.errors import EXIT_GATE_FAILED, UsageError
 from hybrid.types import Question
 
 if TYPE_CHECKING:
+    from hybrid.operations.harvest import ReviewQueue
     from hybrid.questions.checking import Findings, Review
     from hybrid.questions.making import MadeSet
 
@@ -124,22 +126,85 @@ def _note_shares(findings: Findings) -> None:
         )
 
 
+@app.command("from-feedback")
+@shared()
+def from_feedback(
+    context: Context,
+    out: Annotated[Path | None, typer.Option("--out", help="Default: feedback.jsonl of the domain.")] = None,
+    pairs: Annotated[
+        Path | None, typer.Option("--pairs", help="Write the blind preferences too, for tuning.")
+    ] = None,
+) -> None:
+    """Make a set of the answers that were voted for; what it has already stays, and what was new is told."""
+    from hybrid.cli.operate import opened
+    from hybrid.files import json_text, write_atomic
+    from hybrid.operations.harvest import (
+        FEEDBACK_SET,
+        ReviewQueue,
+        add_questions,
+        liked_questions,
+        preference_rows,
+    )
+
+    settings = context.settings()
+    assistant = context.assistant(settings)
+    path = out or assistant.questions.folder / FEEDBACK_SET
+    with closing(opened(settings)) as feedback:
+        new = add_questions(path, liked_questions(feedback.rated(domain=assistant.domain)))
+        waiting = len(ReviewQueue(feedback, assistant.folder).open_questions())
+        rows = list(preference_rows(feedback.preferences(domain=assistant.domain)))
+    if pairs is not None:
+        write_atomic(pairs, "".join(json_text(row) + "\n" for row in rows))
+    context.show(
+        {"path": str(path), "new": len(new), "waiting": waiting, "preferences": len(rows)},
+        f"{path}: {len(new)} new questions",
+    )
+    if not context.as_json:
+        console.note(f"{waiting} answers wait for `hybrid questions review`; {len(rows)} preferences")
+
+
 @app.command("review")
-@shared("as_json")
-def review(context: Context, questions: QuestionSet) -> None:
-    """Look through a set, one question at a time; every step is saved, and the next time goes on."""
+@shared()
+def review(
+    context: Context,
+    questions: Annotated[
+        Path | None, typer.Argument(help="A question set; default: doubtful answers of the domain in use.")
+    ] = None,
+    below: Annotated[
+        float, typer.Option("--below", help="Of answers: doubtful with less than this, from 0 to 1.")
+    ] = 0.5,
+    only_list: Annotated[bool, typer.Option("--list", help="Show what waits, and ask nothing.")] = False,
+) -> None:
+    """Look through a set or the doubtful answers, one by one; every step is saved, the next time goes on."""
+    from hybrid.cli.operate import opened
+    from hybrid.operations.harvest import ReviewQueue
     from hybrid.questions.checking import Review
 
-    reviewing = Review(questions)
+    if questions is not None:
+        _review(context, Review(questions), only_list=only_list)
+        return
+    settings = context.settings()
+    assistant = context.assistant(settings)
+    with closing(opened(settings)) as feedback:
+        _review(context, ReviewQueue(feedback, assistant.folder, below=below), only_list=only_list)
+
+
+def _review(context: Context, reviewing: Review | ReviewQueue, *, only_list: bool) -> None:
+    from hybrid.questions.files import question_row
+
     waiting = reviewing.open_questions()
+    if only_list:
+        rows = [f"{one.id}  {', '.join(one.slices)}  {console.one_line(one.text, 120)}" for one in waiting]
+        context.show({"file": str(reviewing.path), "waiting": [*map(question_row, waiting)]}, *rows)
+        return
     for place, question in enumerate(waiting, start=1):
         _show_question(question, place, len(waiting))
         if not _decide(reviewing, question):
             break
     left = len(reviewing.open_questions())
-    context.show({"file": str(questions), "questions": len(reviewing), "open": left})
+    context.show({"file": str(reviewing.path), "questions": len(reviewing), "open": left})
     if not context.as_json:
-        console.note(f"{len(reviewing)} questions, {left} of them not reviewed yet: {questions}")
+        console.note(f"{len(reviewing)} questions, {left} of them not reviewed yet: {reviewing.path}")
 
 
 def _show_question(question: Question, place: int, total: int) -> None:
@@ -157,7 +222,7 @@ def _show_question(question: Question, place: int, total: int) -> None:
         console.note(f"{console.printable(evidence.source)}:\n{console.printable(shown)}")
 
 
-def _decide(reviewing: Review, question: Question) -> bool:
+def _decide(reviewing: Review | ReviewQueue, question: Question) -> bool:
     """Ask what to do until it is done; return whether to go on."""
     while True:
         key = _line(_KEYS)

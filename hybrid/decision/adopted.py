@@ -7,10 +7,11 @@ import json
 from pathlib import Path
 
 from hybrid.arms import ArmSpec, parse_arm
+from hybrid.changes import Switched, record
 from hybrid.config import ModelSettings, PriceSettings, Settings
 from hybrid.errors import HybridError, UsageError
 from hybrid.evaluation.outcomes import ArmCost, Outcome, Reading, arm_cost, load_outcomes
-from hybrid.files import write_json
+from hybrid.files import json_text, write_atomic
 
 _FILE = "DECISION"
 _HINT = "run `hybrid decide` again, name an arm with --arm, or remove the file"
@@ -27,7 +28,35 @@ def adopt(domain: Path, arm: str, *, experiment: str, sentence: str) -> None:
         experiment: the name of the experiment that it rests on.
         sentence: why.
     """
-    write_json(domain / _FILE, {"arm": arm, "experiment": experiment, "sentence": sentence})
+    restore_decision(
+        domain, json_text({"arm": arm, "experiment": experiment, "sentence": sentence}, indent=2)
+    )
+
+
+def restore_decision(domain: Path, content: str, *, why: str = "") -> None:
+    """Put a decision in force as its file had it; nothing is decided by the empty one."""
+    path, held, told = domain / _FILE, _content(domain), _told(content)
+    record(domain, Switched.ARM, _told(held)["arm"], told["arm"], why=why or told["sentence"], held=held)
+    if content:
+        write_atomic(path, content)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _content(domain: Path) -> str:
+    try:
+        return (domain / _FILE).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _told(content: str) -> dict[str, str]:
+    """Return what the file of a decision says; nothing where it says nothing that can be read."""
+    try:
+        value = json.loads(content)
+        return {key: str(value[key]) for key in ("arm", "experiment", "sentence")}
+    except (ValueError, KeyError, TypeError):
+        return dict.fromkeys(("arm", "experiment", "sentence"), "")
 
 
 def adopted(domain: Path, settings: Settings) -> ArmSpec | None:
@@ -76,19 +105,13 @@ def usable(path: Path, arm: object, settings: Settings) -> ArmSpec:
 
 def reason(domain: Path) -> str:
     """Return why the arm of a domain was chosen: the sentence of the decision, empty where there is none."""
-    try:
-        told = json.loads((domain / _FILE).read_text(encoding="utf-8"))
-        return f"{told['sentence']} (experiment {told['experiment']})"
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
+    told = _told(_content(domain))
+    return f"{told['sentence']} (experiment {told['experiment']})" if told["arm"] else ""
 
 
 def experiment(domain: Path) -> str:
     """Return the name of the experiment that the decision rests on, empty where there is none."""
-    try:
-        return str(json.loads((domain / _FILE).read_text(encoding="utf-8"))["experiment"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
+    return _told(_content(domain))["experiment"]
 
 
 def arm_costs(domain: Path, experiment: str, prices: PriceSettings) -> dict[str, ArmCost]:

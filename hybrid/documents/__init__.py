@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from hybrid.documents.folder import Scan, by_suffix, scan
 from hybrid.documents.pool import ReaderPool
-from hybrid.documents.reading import READERS_VERSION, ReadBatch, read, supported_suffixes
-from hybrid.documents.source import SourceFile
+from hybrid.documents.source import READERS_VERSION, ReadBatch, SourceFile, read, supported_suffixes
 
 __all__ = [
     "READERS_VERSION",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 from hybrid.documents.source import Unreadable
 from hybrid.types import CELLS, Block, BlockKind, Document, LeftOut
@@ -26,7 +27,18 @@ _HTML_TAG = re.compile(
 
 def _control_characters() -> dict[int, str | None]:
     # A terminal escape or a NUL in an answer is an attack or an accident, never content.
-    table: dict[int, str | None] = dict.fromkeys((*range(32), *range(127, 160), 0xAD, 0xFEFF))
+    unseen = (
+        *range(32),
+        *range(127, 160),
+        0xAD,
+        0x200B,
+        0x200E,
+        0x200F,
+        *range(0x202A, 0x202F),
+        0x2060,
+        0xFEFF,
+    )
+    table: dict[int, str | None] = dict.fromkeys((*unseen, *range(0x2066, 0x206A)))
     for kept in "\t\n":
         del table[ord(kept)]
     for code in (0x0B, 0x0C, 0x0D, 0x85, 0x2028, 0x2029):
@@ -40,7 +52,7 @@ _CONTROLS = _control_characters()
 def clean(text: str) -> str:
     r"""Return the text in one normal form (NFC), lines ending in ``\n``, without what nobody can see.
 
-    That is NULs, controls, soft hyphens and surrogates.
+    That is NULs, controls, soft hyphens, marks of direction and surrogates.
     """
     text = text.replace("\r\n", "\n").translate(_CONTROLS)
     return unicodedata.normalize("NFC", _SURROGATES.sub("\ufffd", text))
@@ -84,6 +96,24 @@ def _column_names(heads: Sequence[Sequence[str | None]], width: int) -> list[str
     return [", ".join((*(name.rstrip(",") for name in column[:-1]), *column[-1:])) for column in names]
 
 
+@dataclass(frozen=True, slots=True)
+class RawBlock:
+    """A block before it is added; a table has ``rows``, of which the first ``heads`` name the columns.
+
+    None in a row is a cell that the one to its left covers. ``role`` tells an item from a list, a caption
+    and a line of a table of contents from other paragraphs, and a chart from other tables.
+    """
+
+    kind: BlockKind
+    text: str
+    level: int = 0
+    line: int = 0
+    rows: Sequence[Sequence[str | None]] = ()
+    heads: int = 0
+    caption: str = ""
+    role: str = ""
+
+
 class TextBuilder:
     r"""Append blocks, get a document; blocks are separated by a blank line.
 
@@ -100,7 +130,7 @@ class TextBuilder:
         self._blocks: list[Block] = []
         self._pages: list[int] = []
         self._left_out: dict[str, LeftOut] = {}
-        self._length = 0
+        self.length = 0
         self.first_heading = ""
 
     def add(
@@ -157,6 +187,18 @@ class TextBuilder:
         columns = tuple(kept[0]) if any(names) else ()
         self.add(BlockKind.TABLE, text, caption=caption, columns=columns, line=line)
 
+    def add_all(self, blocks: Iterable[RawBlock]) -> None:
+        """Append blocks; items of a list that follow one another are one list."""
+        for is_item, run in groupby(blocks, lambda block: block.role == "item"):
+            if is_item:
+                self.add(BlockKind.LIST, "\n".join(block.text for block in run))
+                continue
+            for block in run:
+                if block.kind is BlockKind.TABLE:
+                    self.add_table(block.rows, caption=block.caption, heads=block.heads, line=block.line)
+                else:
+                    self.add(block.kind, block.text, level=block.level, line=block.line)
+
     def leave_out(self, kind: str, characters: int = 0, *, lost: bool = False) -> None:
         """Count something of the file that is not added: of what kind, and how long where that is known."""
         part = LeftOut(kind, 1, characters, lost)
@@ -173,9 +215,9 @@ class TextBuilder:
     def start_page(self, *, inside: int | None = None) -> None:
         """Begin a page at the next block, or ``inside`` characters behind the end of the last one."""
         if inside is not None:
-            self._pages.append(self._length + inside)
+            self._pages.append(self.length + inside)
         else:
-            self._pages.append(self._length + len(SEPARATOR) if self._parts else 0)
+            self._pages.append(self.length + len(SEPARATOR) if self._parts else 0)
 
     def document(
         self,
@@ -197,21 +239,21 @@ class TextBuilder:
             text="".join(self._parts),
             title=plain_title(title) or plain_title(self.first_heading),
             blocks=tuple(self._blocks),
-            pages=tuple(min(page, self._length) for page in self._pages),
+            pages=tuple(min(page, self.length) for page in self._pages),
             metadata=plain_metadata(metadata or {}),
             principals=principals,
-            left_out=tuple(self._left_out.values()),
+            left_out=tuple(part.among(len(self._pages)) for part in self._left_out.values()),
         )
 
     def _append(self, text: str) -> int:
         separator = SEPARATOR if self._parts else ""
         self._count(len(separator) + len(text))
         self._parts += (separator, text)
-        return self._length - len(text)
+        return self.length - len(text)
 
     def _count(self, characters: int) -> None:
-        self._length += characters
-        if self._length > self._max_characters:
+        self.length += characters
+        if self.length > self._max_characters:
             raise Unreadable(
                 f"more than {self._max_characters:,} characters of text; "
                 "split the file or raise documents.max_characters"

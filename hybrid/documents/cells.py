@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
+from bisect import bisect
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -16,6 +18,11 @@ _OPEN_END = re.compile(
     r"(?:\b(?:and|or|of|the|to|for|in|on|by|from|with|at|per|as|net|than|und|der|die|von)|[,&/(-])$", re.I
 )
 CAPTION = re.compile(r"(?:table|exhibit|schedule|figure|chart|tabelle|tableau)\s+[\w.-]+", re.IGNORECASE)
+RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+# In sizes of the text: how far pieces of one line may stand off.
+_SAME_LINE = 0.35
+# Lines that are drawn no further apart, in points, are one.
+_ONE_LINE = 6
 # Cells of a table are short; so many words make one of prose.
 _CELL_WORDS = 7
 # In sizes of the text: lines of one cell are no further apart.
@@ -29,6 +36,11 @@ class Stroke(NamedTuple):
     bottom: float
     right: float
     top: float
+
+    @property
+    def area(self) -> float:
+        """Return how large it is, in square points."""
+        return (self.right - self.left) * (self.top - self.bottom)
 
     @property
     def is_upright(self) -> bool:
@@ -142,6 +154,143 @@ def tables_of(rows: list[Row], area: Area | None = None) -> list[Table]:
         _with_heads(lines[start:stop], len(columns), ruled=area is not None)
         for start, stop in pairwise([*heads, len(lines)])
     ]
+
+
+def rows_of(pieces: list[TextRun]) -> list[Row]:
+    """Return the pieces that stand on one height, from left to right, the highest first."""
+    rows: list[Row] = []
+    for piece in sorted(pieces, key=lambda piece: (-piece.y, piece.x)):
+        if rows and rows[-1][0].y - piece.y <= _SAME_LINE * min(piece.size, rows[-1][0].size):
+            rows[-1].append(piece)
+        else:
+            rows.append([piece])
+    for row in rows:
+        row.sort(key=lambda piece: piece.x)
+    return rows
+
+
+def join_row(row: Row) -> TextRun:
+    """Return the pieces of a row as one."""
+    if len(row) == 1:
+        return row[0]
+    texts = [piece.text for piece in row]
+    if RIGHT_TO_LEFT.search(texts[0]) and RIGHT_TO_LEFT.search(texts[-1]):
+        texts.reverse()
+    large = max(row, key=lambda piece: len(piece.text))
+    return large._replace(
+        text=" ".join(texts), x=row[0].x, end=max(piece.end for piece in row), bold=all(p.bold for p in row)
+    )
+
+
+def framed_tables(pieces: list[TextRun], boxes: list[Stroke], area: Area) -> list[Table]:
+    """Return the tables of an area where lines frame each cell; what spans rows is in each of them."""
+    lines = _without_empty(_framed(pieces, boxes, area))
+    if sum(cell.text.endswith(":") for line in lines for cell in line[:1]) > 0.5 * len(lines):
+        return []  # a form
+    heads = [n for n in range(len(lines)) if n == 0 or _starts_anew(lines, n)]
+    width = 1 + max((cell.last for line in lines for cell in line), default=0)
+    return [
+        _with_heads(lines[a:b], width, ruled=True) for a, b in pairwise([*heads, len(lines)]) if width > 1
+    ]
+
+
+def _framed(pieces: list[TextRun], boxes: list[Stroke], area: Area) -> list[Line]:
+    near = [box for box in boxes if box.left > area.left - 5 and box.right < area.right + 5]
+    near = [box for box in near if box.bottom > area.levels[-1] - 5 and box.top < area.levels[0] + 5]
+    uprights = [(x, box) for box in near if box.top - box.bottom > 4 for x in _sides(box.left, box.right)]
+    flats = [(-y, box) for box in near if box.right - box.left > 8 for y in _sides(box.bottom, box.top)]
+    xs, ys = _apart(x for x, _ in uprights), _apart(y for y, _ in flats)
+    height = area.levels[0] - area.levels[-1]
+    drawn: dict[float, float] = defaultdict(float)
+    for x, box in uprights:
+        drawn[min(xs, key=lambda one: abs(one - x))] += min(box.top - box.bottom, height)
+    if len(xs) < 3 or len(ys) < 3 or min(drawn.values()) < 0.6 * height:
+        return []
+    middles, heights = ([(a + b) / 2 for a, b in pairwise(sides)] for sides in (xs, ys))
+    walls = {
+        (row, _nearest(xs, x))
+        for x, box in uprights
+        for row, height in enumerate(heights)
+        if box.bottom < -height < box.top
+    }
+    floors = {
+        (_nearest(ys, y), column)
+        for y, box in flats
+        for column, middle in enumerate(middles)
+        if box.left < middle < box.right
+    }
+    held: dict[tuple[int, int], list[TextRun]] = {}
+    for piece in pieces:
+        row = min(max(bisect(ys, -piece.y - 0.3 * piece.size) - 1, 0), len(heights) - 1)
+        column = min(max(bisect(xs, (piece.x + piece.end) / 2) - 1, 0), len(middles) - 1)
+        if any(piece.x < x - 2 and piece.end > x + 2 for n, x in enumerate(xs) if (row, n) in walls):
+            return []  # it runs over a line
+        held.setdefault(_corner(row, column, walls, floors), []).append(piece)
+    rows = {place: rows_of(cell) for place, cell in held.items()}
+    odd = sum(any(map(_has_gap, cell)) or _is_several(cell) for cell in rows.values())
+    if odd > 0.05 * len(rows):
+        return []  # a frame around rows or columns that no line parts
+    lines: list[Line] = []
+    for row in range(len(heights)):
+        starts = [n for n in range(len(middles)) if not n or (row, n) in walls]
+        line = []
+        for first, stop in pairwise([*starts, len(middles)]):
+            if cell := rows.get(_corner(row, first, walls, floors)):
+                text = "\n".join(join_row(inner).text for inner in cell)
+                bold = all(piece.bold for inner in cell for piece in inner)
+                is_value = len(cell) == 1 and join_row(cell[0]).is_value
+                line.append(Cell(first, stop - 1, text, bold, is_value, cell[0][-1].end))
+        lines += [line] if line else []
+    return lines
+
+
+def _without_empty(lines: list[Line]) -> list[Line]:
+    """Return the rows without columns that hold no cell of their own, as between two lines of a border."""
+    begun = sorted({cell.first for line in lines for cell in line})
+    return [
+        [cell._replace(first=begun.index(cell.first), last=bisect(begun, cell.last) - 1) for cell in line]
+        for line in lines
+    ]
+
+
+def _corner(
+    row: int, column: int, walls: set[tuple[int, int]], floors: set[tuple[int, int]]
+) -> tuple[int, int]:
+    """Return the first place of the cell that a place belongs to."""
+    while column and (row, column) not in walls:
+        column -= 1
+    while row and (row, column) not in floors:
+        row -= 1
+    return row, column
+
+
+def _sides(low: float, high: float) -> list[float]:
+    return [(low + high) / 2] if high - low < 0.5 * _ONE_LINE else [low, high]
+
+
+def _apart(places: Iterable[float]) -> list[float]:
+    kept: list[float] = []
+    for place in sorted(places):
+        if not kept or place - kept[-1] > _ONE_LINE:
+            kept.append(place)
+    return kept
+
+
+def _nearest(places: list[float], place: float) -> int:
+    return min(range(len(places)), key=lambda n: abs(places[n] - place))
+
+
+def _has_gap(row: Row) -> bool:
+    return any(right.x - left.end > 1.5 * left.size for left, right in pairwise(row))
+
+
+def _is_several(rows: list[Row]) -> bool:
+    """Return whether lines that nothing parts are values, or labels, of several rows."""
+    if len(rows) < 2:
+        return False
+    return any(row[0].is_value for row in rows if len(row) == 1) or all(
+        row[-1].text[-1] == ":" for row in rows
+    )
 
 
 def columns_of(rows: list[Row]) -> list[tuple[float, float]]:

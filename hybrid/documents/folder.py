@@ -13,8 +13,7 @@ from pathlib import Path
 
 from hybrid.config import DocumentSettings
 from hybrid.documents.principals import RULE_SUFFIX
-from hybrid.documents.reading import supported_suffixes
-from hybrid.documents.source import SourceFile, printable
+from hybrid.documents.source import SourceFile, printable, supported_suffixes
 from hybrid.errors import UsageError
 from hybrid.types import Rejected
 

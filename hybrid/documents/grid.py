@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from hybrid.documents.boilerplate import Element
 
@@ -11,6 +11,8 @@ from hybrid.documents.boilerplate import Element
 _MAX_CELLS = 300_000
 _MAX_HEADS = 4
 _LONG_HEAD = 200
+# this share of the values below a name of two columns are amounts
+_MOSTLY = 0.7
 # what is a number in a head: a year, a day, a length of time, thousands
 _PERIOD = re.compile(
     r"\b\d{1,2}[,.]?\s+(?:[a-z]{3,9}\.?,?\s+)?(?=(?:19|20)\d\d\b)|\b[a-z]{3,9}\.?\s*\d{1,2}\b,?"
@@ -49,7 +51,7 @@ class Grid:
 
     def __init__(self, table: Element, text_of: Callable[[Element], str]) -> None:
         self._text_of = text_of
-        self._lines = list(table.iter("tr"))
+        self._lines = own_rows(table)
         self.rows = self._spanned()
         self.titles: list[str] = []
         for row in self.rows:
@@ -69,7 +71,7 @@ class Grid:
     def _guess(self) -> None:
         """Find heads that nothing marks by where the numbers begin; lines above them are the title."""
         above = next((at for at, row in enumerate(self.rows[:_MAX_HEADS]) if any(row[1:])), 0)
-        self.heads = _guessed(self.rows[above:])
+        self.heads = count_heads(self.rows[above:])
         if self.heads:
             for _ in range(above):
                 self._take_title(0)
@@ -159,18 +161,34 @@ def _is_title(row: _Row, width: int) -> bool:
     return 1 < width == len(row) and bool(row[0]) and set(row[1:]) == {None}
 
 
-def _guessed(rows: list[_Row]) -> int:
+def own_rows(table: Element) -> list[Element]:
+    """Return the rows of a table without those of tables inside of its cells."""
+    rows = list(table.iter("tr"))
+    if next(table.iterdescendants("table"), None) is None:
+        return rows
+    return [row for row in rows if next(row.iterancestors("table")) is table]
+
+
+def count_heads(rows: Sequence[Sequence[str | None]]) -> int:
+    """Return how many of the first rows of a table name its columns, by where the amounts begin.
+
+    Of two columns, label and value as a rule, the first row does so only above amounts.
+    """
     heads = 0
-    filled = stubbed = False
+    filled, stub = False, ""
     for row in rows[:_MAX_HEADS]:
         names = [cell for cell in row[1:] if cell]
-        if not names or any(map(_is_amount, names)) or (row[0] and (stubbed or filled)):
+        is_other = row[0] and row[0] != stub  # no cell of the row above that reaches down
+        if not names or any(map(_is_amount, names)) or (is_other and (stub or filled)):
             break
         heads += 1
-        stubbed = stubbed or bool(row[0])
+        stub = row[0] or stub
         filled = not any(is_unit(name) for name in names) and len(names) >= len(row) - 1
     body = [cell for row in rows[heads:] for cell in row[1:] if cell]
-    if any(map(_is_amount, body)):
+    amounts = sum(map(_is_amount, body))
+    if max(map(len, rows), default=0) < 3 and amounts < _MOSTLY * len(body):
+        return 0
+    if amounts:
         return heads
     # all text: a first row of short names over several columns
     return int(bool(heads) and len(rows) > 2 and len(rows[0]) > 2 and all(rows[0]))

@@ -5,17 +5,18 @@ from __future__ import annotations
 import codecs
 import re
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from email import message_from_bytes
 
 from lxml import etree
 
 from hybrid.config import DocumentSettings
 from hybrid.documents.boilerplate import BORDERS, HEADINGS, Boilerplate, Element, machinery_kind, tags
-from hybrid.documents.builder import TextBuilder, one_line
+from hybrid.documents.builder import RawBlock, TextBuilder, one_line
 from hybrid.documents.encoding import declared_codecs
-from hybrid.documents.grid import Grid, is_table_name, is_unit
-from hybrid.documents.marks import formula, is_script, local, lowered, raised
+from hybrid.documents.grid import Grid, is_table_name, is_unit, own_rows
+from hybrid.documents.marks import formula, is_script, local, lowered, numeral, raised, speaks
 from hybrid.documents.source import SourceFile, Unreadable
 from hybrid.documents.text import decode
 from hybrid.types import BlockKind, Document
@@ -24,26 +25,20 @@ _LISTS = tags("ul ol dl menu dir")
 _SILENT = tags("head style annotation annotation-xml embed rp datalist")
 _NOT_IN_TABLES = tags("table pre form textarea").union(HEADINGS)
 _TYPED = tags("text email number date tel url month week time datetime-local range search")
-_FILE_NAME = re.compile(r"\S+\.(?:png|jpe?g|gif|svg|webp|bmp|avif)", re.IGNORECASE)
 # A list is cut between its items once it is this long: it need not stay whole.
 _LONG_LIST = 1_000
 _MAX_DEPTH = 20
 _LONG_SCRIPT = 24
 # Prose in a cell of a table without heads says that the table is there for the layout.
 _LONG_CELL = 600
+_NUMERALS = {"a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}
+# What is drawn apart from the words around it, though it is no block.
+_APART = tags("label meter progress output iframe object video audio canvas")
+_APART_ROLES = tags("tab button option menuitem link gridcell cell columnheader rowheader")
 _BREAK, _BLANK = "\0", "\1"
 # libxml2 counts no further.
 _MAX_LINE = 65_535
 _BOXES = re.compile(r"(?:\[[ x]\]\s*)*")
-
-
-class _Piece(NamedTuple):
-    kind: BlockKind
-    text: str
-    level: int = 0
-    line: int = 0
-    rows: Sequence[Sequence[str | None]] = ()
-    heads: int = 0
 
 
 class PageWalk:
@@ -55,7 +50,7 @@ class PageWalk:
     def __init__(self, top: Element, kind: Callable[[Element], str], *, flat: bool = False) -> None:
         self._kind = kind
         self._flat = flat
-        self._pieces: list[_Piece] = []
+        self._pieces: list[RawBlock] = []
         self._left: list[tuple[str, int]] = []
         self._inline: list[str] = []
         self._lists: list[Element] = []
@@ -78,16 +73,11 @@ class PageWalk:
         """Return all that was found on one line."""
         return " ".join(" ".join(piece.text for piece in self._pieces).split())
 
-    def add_to(self, builder: TextBuilder, *, with_lines: bool = False) -> None:
-        """Append what was found, and say what was left out; ``with_lines`` of the source."""
-        for piece in self._pieces:
-            line = piece.line if with_lines else 0
-            if piece.kind is BlockKind.TABLE:
-                builder.add_table(piece.rows, caption=piece.text, heads=piece.heads, line=line)
-            else:
-                builder.add(piece.kind, piece.text, level=piece.level, line=line)
+    def blocks(self, builder: TextBuilder, *, with_lines: bool = False) -> list[RawBlock]:
+        """Return what was found, and tell the builder what was left out; ``with_lines`` of the source."""
         for kind, characters in self._left:
             builder.leave_out(kind, characters)
+        return self._pieces if with_lines else [replace(piece, line=0) for piece in self._pieces]
 
     def _walk(self, top: Element) -> None:
         steps = etree.iterwalk(top, events=("start", "end"))
@@ -137,7 +127,7 @@ class PageWalk:
             self._end_list()
             text = self._raw_text(element)
             before = text[: len(text) - len(text.lstrip())].count("\n")
-            self._pieces.append(_Piece(BlockKind.CODE, text, line=self._at + before))
+            self._pieces.append(RawBlock(BlockKind.CODE, text, line=self._at + before))
         elif self._heading is None and not self._flat and tag == "table" and _is_data(element):
             self._end_list()
             self._table(element)
@@ -154,7 +144,7 @@ class PageWalk:
             self._open(element)
         if tag in ("br", "hr"):
             self._inline.append(_BREAK)
-        elif tag == "label":
+        elif _stands_apart(element):
             self._inline.append(" ")
         elif tag == "img":
             self._picture(element)
@@ -182,6 +172,8 @@ class PageWalk:
 
     def _leave(self, element: Element) -> None:
         tag = element.tag
+        if _stands_apart(element):
+            self._inline.append(" ")
         if self._scripts and self._scripts[-1][0] is element:
             self._raise(*self._scripts.pop())
         elif tag in ("q", "rt"):
@@ -189,7 +181,7 @@ class PageWalk:
         if self._heading is element:
             self._heading = None
             text, line = self._take_inline()
-            self._pieces.append(_Piece(BlockKind.HEADING, text.replace("\n", " "), HEADINGS[tag], line))
+            self._pieces.append(RawBlock(BlockKind.HEADING, text.replace("\n", " "), HEADINGS[tag], line))
         elif self._heading is not None:
             self._inline.append(" " if tag in BORDERS else "")
         elif tag in BORDERS or tag == "button":
@@ -220,11 +212,9 @@ class PageWalk:
 
     def _picture(self, image: Element) -> None:
         text = one_line(image.get("alt", ""))
-        words = len(text.split())
         parent = image.getparent()
         alone = not (parent.text or "").strip() and image.getprevious() is None and image.getnext() is None
-        says = words > 2 or "=" in text or (words > 1 and any(map(str.isdigit, text)))
-        if text and not _FILE_NAME.fullmatch(text) and (says or (alone and parent.tag in _NAMED_BY_PICTURE)):
+        if speaks(text) or (speaks(text, names=True) and alone and parent.tag in _NAMED_BY_PICTURE):
             self._inline.append(f" {text} ")
         else:
             self._left.append(("image", len(text)))
@@ -247,13 +237,14 @@ class PageWalk:
     def _start_item(self, item: Element) -> None:
         tag = item.tag
         outermost = len(self._lists) <= 1
-        if outermost and (tag == "dt" or sum(map(len, self._lines)) > _LONG_LIST):
+        shares = tag == "dt" and (above := item.getprevious()) is not None and above.tag == "dt"
+        if outermost and ((tag == "dt" and not shares) or sum(map(len, self._lines)) > _LONG_LIST):
             self._end_list()
         if tag == "dt" or self._flat:
             self._bullet = ""
         elif self._lists and self._lists[-1].tag == "ol":
             self._counts[-1] = _number(item, "value", self._counts[-1] + 1)
-            self._bullet = f"{self._counts[-1]}. "
+            self._bullet = f"{numeral(self._counts[-1], _NUMERALS.get(self._lists[-1].get('type'), ''))}. "
         else:
             self._bullet = "- "
 
@@ -262,7 +253,8 @@ class PageWalk:
         if _BOXES.fullmatch(text):
             return  # nothing, or boxes without a word
         if not (self._lists or self._bullet):
-            self._pieces.append(_Piece(BlockKind.PARAGRAPH, text, line=line))
+            self._put_list()
+            self._pieces.append(RawBlock(BlockKind.PARAGRAPH, text, line=line))
             return
         self._line_of_list = self._line_of_list or line
         bullet, self._bullet = self._bullet, ""
@@ -275,10 +267,13 @@ class PageWalk:
     def _end_list(self) -> None:
         """Close the lines of a list that were collected; the list itself may go on."""
         self._end_line()
+        self._put_list()
+
+    def _put_list(self) -> None:
         lines, self._lines = self._lines, []
         if lines:
             text = textwrap.dedent("\n".join(lines))
-            self._pieces.append(_Piece(BlockKind.LIST, text, line=self._line_of_list))
+            self._pieces.append(RawBlock(BlockKind.LIST, text, line=self._line_of_list))
         self._line_of_list = 0
 
     def _take_inline(self) -> tuple[str, int]:
@@ -294,9 +289,10 @@ class PageWalk:
         caption = [self._line(element) for element in table.iter("caption")]
         named = self._named_above() if not caption else ""
         for text in (*caption, *grid.titles):
-            self._pieces.append(_Piece(BlockKind.PARAGRAPH, text, line=self._at))
+            self._pieces.append(RawBlock(BlockKind.PARAGRAPH, text, line=self._at))
         name = " ".join(filter(None, (named, *caption, *grid.titles)))
-        self._pieces.append(_Piece(BlockKind.TABLE, name, line=self._at, rows=grid.rows, heads=grid.heads))
+        table_block = RawBlock(BlockKind.TABLE, "", 0, self._at, grid.rows, grid.heads, name)
+        self._pieces.append(table_block)
 
     def _named_above(self) -> str:
         """Return the lines right above that name a table, such as "Table 3: Sales" or "(in millions)"."""
@@ -331,13 +327,18 @@ class PageWalk:
 _NAMED_BY_PICTURE = tags("td th").union(HEADINGS)
 
 
+def _stands_apart(element: Element) -> bool:
+    return element.tag in _APART or element.get("role") in _APART_ROLES
+
+
 def _is_data(table: Element) -> bool:
     """Return whether a table holds data; the others are there for the layout."""
     if table.get("role") in ("presentation", "none"):
         return False
-    if next((inner for inner in table.iter("table") if inner is not table), None) is not None:
-        return False
     names = {element.tag for element in table.iter("*")} - {"table"}
+    if next((inner for inner in table.iter("table") if inner is not table), None) is not None:
+        own = [cell for row in own_rows(table) for cell in row]
+        return any(cell.tag == "th" for cell in own) and not any(map(_is_prose, own))
     if names & {"th", "caption", "thead"}:
         return True
     if not any(sum(cell.tag in ("td", "th") for cell in row) > 1 for row in table.iter("tr")):
@@ -408,7 +409,7 @@ def add_page(builder: TextBuilder, root: Element, *, in_book: bool = False, is_c
     if walk.words < min(_MIN_WORDS, _MIN_SHARE * page.words):
         # a page that is all links: better its navigation than nothing
         walk = PageWalk(root, machinery_kind)
-    walk.add_to(builder)
+    builder.add_all(walk.blocks(builder))
     for script in root.xpath("//head//script"):
         if length := _data_length(script):
             builder.leave_out("script", length)
@@ -418,7 +419,16 @@ def add_page(builder: TextBuilder, root: Element, *, in_book: bool = False, is_c
 def add_markup(builder: TextBuilder, text: str) -> None:
     """Append the blocks of HTML that was written from another format, with their lines, and none left out."""
     walk = PageWalk(next(_tree(text).iter("body")), machinery_kind)
-    walk.add_to(builder, with_lines=True)
+    builder.add_all(walk.blocks(builder, with_lines=True))
+
+
+def inserted(builder: TextBuilder, data: bytes) -> list[RawBlock]:
+    """Return the blocks of a page inside of another document, as HTML or with its parts (MHTML)."""
+    if b"mime-version" in data[:1000].lower():
+        pages = (part for part in message_from_bytes(data).walk() if part.get_content_type() == "text/html")
+        data = next((bytes(page.get_payload(decode=True)) for page in pages), b"")
+    root = parse(builder, data)
+    return PageWalk(next(root.iter("body"), root), machinery_kind).blocks(builder)
 
 
 def parse(builder: TextBuilder, data: bytes) -> Element:

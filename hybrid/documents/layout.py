@@ -10,8 +10,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from hybrid.documents.builder import TextBuilder
-from hybrid.documents.cells import CAPTION, Row, Stroke, Table, TextRun
-from hybrid.documents.order import arrange, rows_of
+from hybrid.documents.cells import CAPTION, Row, Stroke, Table, TextRun, rows_of
+from hybrid.documents.order import arrange
 from hybrid.types import CELLS, BlockKind
 
 _ITEM = re.compile(r"(?:[•◦▪‣∙·●○■–—*-]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)]|\[\d{1,3}\])\s+\S")
@@ -49,12 +49,18 @@ _SHORT = 30
 
 
 class Page(NamedTuple):
-    """What stands on a page: text, lines and rectangles, its frame, and how many characters of comments."""
+    """What stands on a page: text, lines and rectangles, its frame, how many characters of comments.
+
+    ``by_ocr`` says that the text was read from a picture, ``pictured`` that one fills half of the page, and
+    little else is on it.
+    """
 
     pieces: list[TextRun]
     boxes: list[Stroke]
     frame: Stroke = Stroke(0, 0, 0, 0)
     comments: int = 0
+    by_ocr: bool = False
+    pictured: bool = False
 
 
 @dataclass(slots=True)
@@ -71,12 +77,19 @@ class _Group:
         return len(self.lines) == 1 and len(self.lines[0].text.split()) <= 3
 
 
-def add_pages(builder: TextBuilder, pages: list[Page]) -> None:
-    """Append the blocks of all pages, and mark where each page begins."""
+def add_pages(builder: TextBuilder, pages: list[Page]) -> int:
+    """Append the blocks of all pages, and mark where each page begins; return how many have no text.
+
+    A picture of a page has none, whatever running head was put on it.
+    """
     kept = _without_edges(builder, pages)
+    textless = sum(
+        not rest.pieces and (page.pictured or not page.pieces) for page, rest in zip(pages, kept, strict=True)
+    )
     lines = [arrange(page.pieces, page.boxes) for page in kept]
     if any(lines):
         _Layout(builder, [line for page in lines for line in page if not line.table]).run(lines)
+    return textless
 
 
 class _Layout:

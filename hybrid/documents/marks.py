@@ -22,6 +22,10 @@ _BASE_BEFORE = re.compile(
 _RAISED = re.compile(r"vertical-align\s*:\s*(?:super|text-top)", re.IGNORECASE)
 _LONG_NUMBER = re.compile(r"\d[\d.,]*\d\d$")
 _AS_IT_IS = re.compile(r"st|nd|rd|th|e|er|re|o|a|°|®|™|\*+|[†‡§¶]+", re.IGNORECASE)
+# a name of a file, or what a program says of a picture
+_NO_WORDS = re.compile(
+    r"\S+\.(?:png|jpe?g|gif|svg|webp|bmp|avif)|.*(?:automatically|ai.)generated.*", re.IGNORECASE | re.DOTALL
+)
 _JOINED = {("msup", 1): "^", ("msub", 1): "_", ("msubsup", 1): "_", ("msubsup", 2): "^", ("mfrac", 1): "/"}
 _JOINED |= {("mover", 1): "^", ("munder", 1): "_", ("munderover", 1): "_", ("munderover", 2): "^"}
 
@@ -94,3 +98,30 @@ def formula(math: Element) -> str:
             parts += (")" if wrapped else "", " " if tag in ("mtd", "mtr", "mtext") else "")
             parts.append((element.tail or "").strip() if element is not math else "")
     return f" {' '.join(''.join(parts).split())} "
+
+
+def speaks(text: str, *, names: bool = False) -> bool:
+    """Return whether the text of a picture says something, or with ``names`` at least what it shows."""
+    words = len(text.split())
+    says = words > 2 or "=" in text or (words > 1 and any(map(str.isdigit, text)))
+    return (says or (names and words > 0)) and not _NO_WORDS.fullmatch(text)
+
+
+def numeral(count: int, style: str) -> str:
+    """Return a number as lists count: ``3``, ``c``, ``III``, nothing for the style ``none``."""
+    if style == "none":
+        return ""
+    text = f"{count:02}" if style == "decimalZero" else str(count)
+    if style.endswith("Letter") and 0 < count <= 26 * 9:
+        text = chr(ord("a") + (count - 1) % 26) * (1 + (count - 1) // 26)
+    if style.endswith("Roman") and 0 < count < 4000:
+        text = "".join(row[int(digit)] for row, digit in zip(_ROMAN, f"{count:04}", strict=True))
+    return text.upper() if style.startswith("upper") else text
+
+
+_ROMAN = (
+    ("", "m", "mm", "mmm"),
+    ("", "c", "cc", "ccc", "cd", "d", "dc", "dcc", "dccc", "cm"),
+    ("", "x", "xx", "xxx", "xl", "l", "lx", "lxx", "lxxx", "xc"),
+    ("", "i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix"),
+)

@@ -7,18 +7,17 @@ import html
 import posixpath
 import re
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from itertools import groupby
 from typing import Any
 
 from lxml import etree
 
 from hybrid.config import DocumentSettings
-from hybrid.documents.builder import TextBuilder, one_line
-from hybrid.documents.marks import raised
+from hybrid.documents.builder import RawBlock, TextBuilder, one_line
+from hybrid.documents.marks import raised, speaks
 from hybrid.documents.source import UNREAD_ENTRY, SourceFile, Unreadable, open_zip
 from hybrid.types import BlockKind, Document
 
@@ -76,6 +75,17 @@ def chosen(element: Element) -> Element:
     return element if fallback is None else fallback
 
 
+def picture(builder: TextBuilder, element: Element) -> str:
+    """Return what is written about a picture; one that nothing speaks of is told as left out."""
+    named = (child(one, "docPr") for one in element.iterancestors("{*}inline", "{*}anchor"))
+    own = next(element.iter("{*}cNvPr"), None)
+    text = next((text for one in (*named, own) if (text := one_line(value(one, "descr")))), "")
+    if speaks(text):
+        return text
+    builder.leave_out("image", len(text))
+    return ""
+
+
 def raw_text(element: Element) -> str:
     """Return the text of an element; an entity that nobody defined is one of HTML, or stays as it stands."""
     text = element.text or ""
@@ -102,14 +112,17 @@ class Package:
         self._names = {name.replace("\\", "/").lower(): name for name in archive.namelist()}
         self._relations: dict[str, dict[str, PartLink]] = {}
 
+    def data(self, name: str) -> bytes | None:
+        """Return the bytes of a part; None where it cannot be read."""
+        try:
+            return self._archive.read(self._names[name.lower()])
+        except UNREAD_ENTRY:
+            return None
+
     def root(self, name: str, what: str = "") -> Element | None:
         """Return the root of a part; None where it cannot be read, told as ``what`` if it holds text."""
-        try:
-            data = self._archive.read(self._names[name.lower()])
-        except UNREAD_ENTRY:
-            root = None
-        else:
-            root = self._parse(data)
+        data = self.data(name)
+        root = None if data is None else self._parse(data)
         if root is None and what:
             self.builder.leave_out(f"{what} that cannot be read", lost=True)
         return root
@@ -251,25 +264,6 @@ def symbols(text: str, font: str) -> str:
     return "".join(drawn.get(code, chr(code) if drawn is _SYMBOL or code <= 32 else "•") for code in codes)
 
 
-def numeral(count: int, style: str) -> str:
-    """Return a number as lists count: ``3``, ``c``, ``III``, nothing for the style ``none``."""
-    if style == "none":
-        return ""
-    text = f"{count:02}" if style == "decimalZero" else str(count)
-    if style.endswith("Letter") and 0 < count <= 26 * 9:
-        text = chr(ord("a") + (count - 1) % 26) * (1 + (count - 1) // 26)
-    if style.endswith("Roman") and 0 < count < 4000:
-        text = "".join(row[int(digit)] for row, digit in zip(_ROMAN, f"{count:04}", strict=True))
-    return text.upper() if style.startswith("upper") else text
-
-
-_ROMAN = (
-    ("", "m", "mm", "mmm"),
-    ("", "c", "cc", "ccc", "cd", "d", "dc", "dcc", "dccc", "cm"),
-    ("", "x", "xx", "xxx", "xl", "l", "lx", "lxx", "lxxx", "xc"),
-    ("", "i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix"),
-)
-
 # what a tracked change took away
 REMOVED = frozenset(("del", "moveFrom"))
 
@@ -322,64 +316,7 @@ _TERMS: dict[str, Callable[[Element, dict[str, str]], str]] = {
 _JOINED = {"func": " ", "m": "; ", "mr": ", ", "eqArr": "; "}
 
 
-@dataclass(frozen=True, slots=True)
-class OfficeBlock:
-    """A block before it is added; a table has ``rows``, of which the first ``heads`` name the columns.
-
-    None in a row is a cell that the one to its left covers. ``role`` tells a caption and a line of a table
-    of contents from other paragraphs, and a chart from other tables.
-    """
-
-    kind: BlockKind
-    text: str
-    level: int = 0
-    rows: tuple[tuple[str | None, ...], ...] = ()
-    heads: int = 0
-    caption: str = ""
-    role: str = ""
-
-
-def add_blocks(builder: TextBuilder, blocks: Iterable[OfficeBlock]) -> None:
-    """Append blocks; lines of a list that follow one another are one list."""
-    for is_list, run in groupby(blocks, lambda block: block.kind is BlockKind.LIST):
-        if is_list:
-            builder.add(BlockKind.LIST, "\n".join(block.text for block in run))
-            continue
-        for block in run:
-            if block.kind is BlockKind.TABLE:
-                builder.add_table(block.rows, caption=block.caption, heads=block.heads)
-            else:
-                builder.add(block.kind, block.text, level=block.level)
-
-
-_AMOUNT = re.compile(r"[-+−(]*[$€£¥]?\s*\d[\d.,\s]*(\D*)")
-_LONGEST_AMOUNT = 40
-
-
-def _unit(cell: str | None) -> str | None:
-    """Return what follows the number that a cell begins with, None where it is no amount."""
-    amount = _AMOUNT.fullmatch(cell) if cell and len(cell) <= _LONGEST_AMOUNT else None
-    return amount[1] if amount else None
-
-
-def count_heads(rows: Sequence[Sequence[str | None]]) -> int:
-    """Return 0 where the first row of a table is a row like the others (an amount above amounts), else 1."""
-    if len(rows) < 2 or (rows[0] and (rows[0][0] or "").endswith(":")):
-        return 0
-    first, *others = rows
-    for at, cell in enumerate(first[1:], 1):
-        unit = _unit(cell)
-        is_year = re.fullmatch(r"(?:19|20)\d\d", cell or "")
-        if (
-            unit is not None
-            and not is_year
-            and any(_unit(row[at]) == unit for row in others if at < len(row))
-        ):
-            return 0
-    return 1
-
-
-def graphic(package: Package, frame: Element, relations: dict[str, PartLink]) -> list[OfficeBlock]:
+def graphic(package: Package, frame: Element, relations: dict[str, PartLink]) -> list[RawBlock]:
     """Return the chart or the diagram that a drawing shows (``chart``, ``relIds``)."""
     is_chart = local(frame) == "chart"
     what = "charts" if is_chart else "diagrams"
@@ -387,13 +324,13 @@ def graphic(package: Package, frame: Element, relations: dict[str, PartLink]) ->
     root = package.root(found.target if found else "", what)
     if root is None:
         return []
-    blocks = _chart(root) if is_chart else [OfficeBlock(BlockKind.LIST, _diagram(root))]
+    blocks = _chart(root) if is_chart else [RawBlock(BlockKind.LIST, _diagram(root), role="item")]
     if not blocks and next(root.iter("{*}ser", "{*}data"), None) is not None:
         package.builder.leave_out(f"{what} that cannot be read", lost=True)
     return blocks
 
 
-def _chart(root: Element) -> list[OfficeBlock]:
+def _chart(root: Element) -> list[RawBlock]:
     """Return the title and the values of a chart: a row a category, a column a series."""
     titles = {local(one.getparent()): _joined(one, "t", "v") for one in root.iter("{*}title")}
     title, unit = titles.get("chart", ""), titles.get("valAx", "")
@@ -414,8 +351,8 @@ def _chart(root: Element) -> list[OfficeBlock]:
         for keys, columns in groups.items()
     ]
     kind = BlockKind.TABLE
-    blocks = [OfficeBlock(kind, "", rows=rows, heads=1, caption=caption, role="chart") for rows in tables]
-    return [OfficeBlock(BlockKind.PARAGRAPH, caption), *blocks] if blocks else []
+    blocks = [RawBlock(kind, "", rows=rows, heads=1, caption=caption, role="chart") for rows in tables]
+    return [RawBlock(BlockKind.PARAGRAPH, caption), *blocks] if blocks else []
 
 
 def _joined(element: Element | None, *names: str) -> str:

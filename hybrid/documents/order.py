@@ -8,7 +8,21 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
-from hybrid.documents.cells import CAPTION, Area, Row, Stroke, Table, TextRun, columns_of, tables_of, words_in
+from hybrid.documents.cells import (
+    CAPTION,
+    RIGHT_TO_LEFT,
+    Area,
+    Row,
+    Stroke,
+    Table,
+    TextRun,
+    columns_of,
+    framed_tables,
+    join_row,
+    rows_of,
+    tables_of,
+    words_in,
+)
 
 _BULLET = re.compile(r"[•◦▪‣∙·●○■–—*-]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)]|\[\d{1,3}\]")
 _CURRENCY = re.compile(r"(?:US|C|A)?[$€£¥]|(?:USD|EUR|GBP|CHF)")
@@ -16,10 +30,8 @@ _CLOSING = re.compile(r"[)%]+|%\s*\)")
 _LEADER = re.compile(r"\s*(?:\.\s?){4,}$|\s*(?:\.\s){3,}$")
 _LED = re.compile(r"(.*?\S)\s*(?:\.\s?){4,}(\S.*)")
 _PAGE = re.compile(r"[A-Z]?-?\d{1,4}|[ivxlc]+", re.IGNORECASE)
-_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
-# In sizes of the text: how far pieces of one line may stand off, words of one piece, numbers of one column,
+# In sizes of the text: how far words of one piece may stand off, numbers of one column,
 # what is between two columns, and rows of one table.
-_SAME_LINE = 0.35
 _MERGE_GAP = 0.9
 NUMBER_GAP = 0.5
 _GUTTER = 0.5
@@ -64,7 +76,7 @@ def arrange(pieces: list[TextRun], boxes: list[Stroke]) -> list[TextRun]:
             inside = [piece for piece in pieces if area.holds(piece)]
             area = _lengthened(area, inside, pieces)
             inside = [piece for piece in pieces if area.holds(piece)]
-            tables = tables_of(rows_of(inside), area)
+            tables = framed_tables(inside, boxes, area) or tables_of(rows_of(inside), area)
             if tables and not _has_labels_outside(tables[0], inside, pieces, area):
                 pieces = [piece for piece in pieces if not area.holds(piece)]
                 step = (area.levels[0] - area.levels[-1]) / len(tables)
@@ -135,32 +147,6 @@ def whole(pieces: list[TextRun], boxes: list[Stroke]) -> list[TextRun]:
     return [piece for row in rows_of(pieces) for piece in _merged(row, uprights)]
 
 
-def rows_of(pieces: list[TextRun]) -> list[Row]:
-    """Return the pieces that stand on one height, from left to right, the highest first."""
-    rows: list[Row] = []
-    for piece in sorted(pieces, key=lambda piece: (-piece.y, piece.x)):
-        if rows and rows[-1][0].y - piece.y <= _SAME_LINE * min(piece.size, rows[-1][0].size):
-            rows[-1].append(piece)
-        else:
-            rows.append([piece])
-    for row in rows:
-        row.sort(key=lambda piece: piece.x)
-    return rows
-
-
-def join_row(row: Row) -> TextRun:
-    """Return the pieces of a row as one."""
-    if len(row) == 1:
-        return row[0]
-    texts = [piece.text for piece in row]
-    if _RIGHT_TO_LEFT.search(texts[0]) and _RIGHT_TO_LEFT.search(texts[-1]):
-        texts.reverse()
-    large = max(row, key=lambda piece: len(piece.text))
-    return large._replace(
-        text=" ".join(texts), x=row[0].x, end=max(piece.end for piece in row), bold=all(p.bold for p in row)
-    )
-
-
 def _merged(row: Row, uprights: list[Stroke]) -> Row:
     """Join what belongs together: words, a bullet and its item, a sign and its number, dots that lead."""
     row = [part for piece in row for part in _led(piece, alone=len(row) == 1)]
@@ -173,7 +159,7 @@ def _merged(row: Row, uprights: list[Stroke]) -> Row:
         signs = _CURRENCY.fullmatch(last.text) or _CLOSING.fullmatch(piece.text)
         tight = signs or piece.x - last.end < 0.17 * max(piece.size, last.size)
         pair = [last.text, piece.text]
-        if _RIGHT_TO_LEFT.search(last.text) and _RIGHT_TO_LEFT.search(piece.text):
+        if RIGHT_TO_LEFT.search(last.text) and RIGHT_TO_LEFT.search(piece.text):
             pair.reverse()
         larger = last if len(last.text) >= len(piece.text) else piece
         merged[-1] = larger._replace(

@@ -24,7 +24,7 @@ from hybrid.documents.layout import Page, add_pages
 from hybrid.documents.marks import raised
 from hybrid.documents.order import NUMBER_GAP, NUMBER_SIGNS, whole
 from hybrid.documents.source import SourceFile, Unreadable, check_pages
-from hybrid.types import Document
+from hybrid.types import BY_OCR, Document
 
 # In sizes of the font: from the first gap on there is a blank (kerning stays below it, the blank of a tightly
 # set line above), from the second on another piece begins (the blanks of a justified line stay below).
@@ -33,6 +33,8 @@ _PIECE_GAP = 0.9
 # A page of more is no page for a reader, and would cost the memory of a thousand.
 _MAX_OBJECTS = 200_000
 _MAX_BOXES = 3_000
+# A page of fewer may be a picture with a head.
+_FEW_CHARACTERS = 300
 _MONOSPACED = ("mono", "courier", "consol", "menlo", "cmtt", "typewriter")
 _BOLD = ("bold", "black", "heavy", "cmbx", "demi")
 _BOLD_WEIGHT = 600
@@ -40,6 +42,7 @@ _LIGATURES = dict(enumerate(("ff", "fi", "fl", "ffi", "ffl", "st", "st"), start=
 _HYPHENS = (0x02, 0xFFFE)  # PDFium's names of a hyphen at the end of a line
 # Below this share of letters and digits, a font has no mapping to characters and the text is noise.
 _MIN_LEGIBLE = 0.3
+_OCR = "run OCR first, or set documents.ocr"
 _LOCKED = "encrypted: it opens only with a password; save it without one"
 
 _ENDS_NUMBER, _STARTS_NUMBER = (np.isin(np.arange(128), [ord(c) for c in signs]) for signs in NUMBER_SIGNS)
@@ -79,19 +82,30 @@ def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
             _check_count(len(document), settings)
             document.init_forms()
             title, author = (document.get_metadata_value(name) for name in ("Title", "Author"))
-            pages, errors = _each_page(len(document), lambda index: read_page(document, index))
+            pages, errors = _each_page(len(document), lambda index: _read_page(document, index, settings))
     _refuse_textless(pages, errors)
-    without_text = sum(not page.pieces for page in pages) - len(errors)
-    for kind, count in (("page without text", without_text), ("page that cannot be read", len(errors))):
-        for _ in range(count):
-            builder.leave_out(kind, lost=True)
     for page in pages:
         if page.comments:
             builder.leave_out("comment", page.comments)
-    add_pages(builder, pages)
+    without_text, by_ocr = add_pages(builder, pages) - len(errors), sum(page.by_ocr for page in pages)
+    told = (("page without text", without_text, True), ("page that cannot be read", len(errors), True))
+    for kind, count, lost in (*told, (BY_OCR, by_ocr, False)):
+        for _ in range(count):
+            builder.leave_out(kind, lost=lost)
     counts = {"pages": len(pages), "pages_without_text": without_text, "pages_unreadable": len(errors)}
-    metadata = {name: str(count) for name, count in counts.items() if count}
+    metadata = {name: str(count) for name, count in (counts | {"pages_by_ocr": by_ocr}).items() if count}
     yield builder.document(file.source, title=title, metadata={"author": author, **metadata})
+
+
+def _read_page(document: pdfium.PdfDocument, index: int, settings: DocumentSettings) -> Page:
+    page = read_page(document, index)
+    if page.pieces or not settings.ocr:
+        return page
+    from hybrid.documents.ocr import recognised  # it starts a program, and is off unless it is asked for
+
+    with contextlib.closing(document[index]) as picture:
+        found = recognised(picture, settings)
+    return found._replace(pieces=whole(found.pieces, []), comments=page.comments) if found.pieces else page
 
 
 def read_page(document: pdfium.PdfDocument, index: int) -> Page:
@@ -106,7 +120,9 @@ def read_page(document: pdfium.PdfDocument, index: int) -> Page:
         boxes = [box.turned(turned) for box in _drawn(page, min(count, _MAX_BOXES), frame)]
         pieces = list(glyphs.pieces(boxes)) if glyphs else []
         notes, comments = _notes(document, page, pieces, turned)
-    return Page(whole(pieces + notes, boxes), boxes, frame.turned(turned), comments)
+        is_short = sum(len(piece.text) for piece in pieces) < _FEW_CHARACTERS
+        pictured = is_short and any(_pictures(page, min(count, _MAX_BOXES), frame))
+    return Page(whole(pieces + notes, boxes), boxes, frame.turned(turned), comments, pictured=pictured)
 
 
 def _each_page(count: int, read_one: Callable[[int], Page]) -> tuple[list[Page], list[str]]:
@@ -157,23 +173,30 @@ def _refuse_textless(pages: list[Page], errors: list[str]) -> None:
         raise Unreadable(f"damaged: {count}, none of which can be read ({errors[0]})")
     if not any(page.pieces for page in pages):
         broken = f", {len(errors):,} of them damaged" if errors else ""
-        raise Unreadable(f"no text: {count}{broken}, probably scanned or drawn; run OCR first")
+        raise Unreadable(f"no text: {count}{broken}, probably scanned or drawn; {_OCR}")
     text = "".join(piece.text for page in pages for piece in page.pieces)
     visible = len(text) - text.count(" ")
     if sum(map(str.isalnum, text)) < _MIN_LEGIBLE * visible:
-        raise Unreadable(f"no legible text: {count}, but the fonts do not name their letters; run OCR first")
+        raise Unreadable(f"no legible text: {count}, but the fonts do not name their letters; {_OCR}")
 
 
 def _drawn(page: pdfium.PdfPage, count: int, frame: Stroke) -> Iterator[Stroke]:
     """Yield the boxes of the lines and rectangles drawn, but for what fills the page."""
-    area = (frame.right - frame.left) * (frame.top - frame.bottom)
+    boxes = _boxes(page, count, api.FPDF_PAGEOBJ_PATH)
+    return (box for box in boxes if box.area < 0.5 * frame.area)
+
+
+def _pictures(page: pdfium.PdfPage, count: int, frame: Stroke) -> Iterator[bool]:
+    """Yield of each picture whether it fills half of the page."""
+    return (box.area > 0.5 * frame.area for box in _boxes(page, count, api.FPDF_PAGEOBJ_IMAGE))
+
+
+def _boxes(page: pdfium.PdfPage, count: int, kind: int) -> Iterator[Stroke]:
     sides = np.zeros(4, np.float32)
     places = [sides.ctypes.data + 4 * side for side in range(4)]
     for handle in map(_object_at, repeat(ctypes.cast(page.raw, _P).value), range(count)):
-        if _type_of(handle) == api.FPDF_PAGEOBJ_PATH and _bounds_of(handle, *places):
-            box = Stroke(*sides.tolist())
-            if (box.right - box.left) * (box.top - box.bottom) < 0.5 * area:
-                yield box
+        if _type_of(handle) == kind and _bounds_of(handle, *places):
+            yield Stroke(*sides.tolist())
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from hybrid.config import DocumentSettings
-from hybrid.documents.reading import ReadBatch
-from hybrid.documents.source import SourceFile
+from hybrid.documents.source import ReadBatch, SourceFile
 from hybrid.documents.worker import Child, ChildDied, ChildOutOfMemory, ChildTimeout
 from hybrid.types import Rejected
 
@@ -55,6 +54,10 @@ class ReaderPool:
     """
 
     def __init__(self, settings: DocumentSettings) -> None:
+        if settings.ocr:
+            from hybrid.documents.ocr import require_engine
+
+            require_engine(settings.ocr)
         self._settings = settings
         self._workers = settings.workers or max(1, min(4, (os.cpu_count() or 1) - 1))
         self._tickets: queue.SimpleQueue[_Ticket | None] = queue.SimpleQueue()

@@ -7,22 +7,22 @@ from dataclasses import dataclass
 
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import one_line
+from hybrid.documents.grid import count_heads
+from hybrid.documents.marks import numeral
 from hybrid.documents.office import (
     Element,
     Package,
     PartLink,
     RunText,
-    add_blocks,
     child,
     chosen,
-    count_heads,
     equation,
     finish,
     graphic,
     local,
     number,
-    numeral,
     open_package,
+    picture,
     raw_text,
     relation,
     symbols,
@@ -69,20 +69,13 @@ class _Deck:
         """Append the title of a slide, its shapes from back to front, its notes, and what its layout says."""
         self._slides += 1
         self._builder.start_page()
-        root = self._package.root(name, "slides")
+        root = self._package.root(name, "page")
         if root is None:
             return
         if value(root, "show") in ("0", "false"):
             self.hidden.append(str(self._slides))
         relations = self._package.relations(name)
-        shapes = list(_shapes(root))
-        title = next((one for one in shapes if _placeholder(one) in _TITLES and _paragraphs(one)), None)
-        if title is not None:
-            text = " ".join(paragraph.text for paragraph in _paragraphs(title))
-            self._builder.add(BlockKind.HEADING, text, level=1)
-        for shape in shapes:
-            if shape is not title:
-                self._add_shape(shape, relations)
+        self._add_shapes(list(_shapes(root)), relations)
         for target in relations.values():
             if target.type == "notesSlide":
                 self._add_notes(target.target)
@@ -91,9 +84,23 @@ class _Deck:
             elif target.type == "slideLayout":
                 self._add_layout(target.target)
 
+    def _add_shapes(self, shapes: list[Element], relations: dict[str, PartLink]) -> None:
+        before = self._builder.length
+        title = next((one for one in shapes if _placeholder(one) in _TITLES and _paragraphs(one)), None)
+        if title is not None:
+            text = " ".join(paragraph.text for paragraph in _paragraphs(title))
+            self._builder.add(BlockKind.HEADING, text, level=1)
+        for shape in shapes:
+            if shape is not title:
+                self._add_shape(shape, relations)
+        if self._builder.length == before and any(local(one) == "pic" for one in shapes):
+            self._builder.leave_out("page without text", lost=True)
+
     def _add_shape(self, shape: Element, relations: dict[str, PartLink]) -> None:
         kind = _placeholder(shape)
-        if kind == "ftr":
+        if local(shape) == "pic":
+            self._builder.add(BlockKind.PARAGRAPH, picture(self._builder, shape))
+        elif kind == "ftr":
             self._add_once(shape)
         elif kind not in _MACHINE:
             self._add_text(shape, is_list=kind in ("body", "obj"))
@@ -105,7 +112,7 @@ class _Deck:
                 case "oleObj":
                     self._builder.leave_out("embedded object", lost=True)
                 case _:
-                    add_blocks(self._builder, graphic(self._package, one, relations))
+                    self._builder.add_all(graphic(self._package, one, relations))
             return
 
     def _add_text(self, shape: Element, *, is_list: bool) -> None:
@@ -164,7 +171,7 @@ def _shapes(parent: Element) -> Iterator[Element]:
     """Yield the shapes that hold text, those inside of groups included."""
     for one in parent:
         name = local(one)
-        if name in ("sp", "graphicFrame", "cxnSp"):
+        if name in ("sp", "graphicFrame", "cxnSp", "pic"):
             yield one
         elif name == "AlternateContent":
             yield from _shapes(chosen(one))

@@ -8,32 +8,31 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from hybrid.config import DocumentSettings
-from hybrid.documents.builder import TextBuilder, one_line
-from hybrid.documents.grid import is_table_name, is_unit
+from hybrid.documents.builder import RawBlock, TextBuilder, one_line
+from hybrid.documents.grid import count_heads, is_table_name, is_unit
+from hybrid.documents.html import inserted
+from hybrid.documents.marks import numeral
 from hybrid.documents.office import (
     REMOVED,
     Element,
-    OfficeBlock,
     Package,
     RunText,
-    add_blocks,
     child,
     chosen,
-    count_heads,
     equation,
     finish,
     graphic,
     is_on,
     local,
     number,
-    numeral,
     open_package,
+    picture,
     raw_text,
     relation,
     symbols,
     value,
 )
-from hybrid.documents.source import SourceFile
+from hybrid.documents.source import SourceFile, Unreadable
 from hybrid.types import CELLS, BlockKind, Document
 
 # the names of built-in styles are English where Word wrote the file, and the user's elsewhere
@@ -50,6 +49,7 @@ _MAX_DEPTH = 8
 _MAX_FIELDS = 100
 # above this many cells a table is given as lines, which need not be of equal length
 _MAX_CELLS = 2_000_000
+_PAGES = (".htm", ".html", ".xhtml", ".mht", ".mhtml")
 _PAGE_FIELDS = ("PAGE", "NUMPAGES", "SECTIONPAGES")
 # stands for the number of a page until the line around it is known
 _PAGE = "\0"
@@ -60,7 +60,7 @@ def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
     """Yield the document of a Word file."""
     with open_package(file, settings, root="document", what="Word document") as (package, name, root):
         blocks = _WordWalk(package, name, root).blocks()
-        add_blocks(package.builder, _named(blocks, package.builder))
+        package.builder.add_all(_named(blocks, package.builder))
         yield finish(package, file.source)
 
 
@@ -213,12 +213,12 @@ class _WordWalk:
         for kind in self._formats:
             for one in root.iter(f"{{*}}{kind}Pr"):
                 self._formats[kind] = value(child(one, "numFmt")) or self._formats[kind]
-        self._blocks: list[OfficeBlock] = []
+        self._blocks: list[RawBlock] = []
         # the notes of the paragraph at hand, and those of the list that is not at its end yet
-        self._new, self._waiting = list[OfficeBlock](), list[OfficeBlock]()
+        self._new, self._waiting = list[RawBlock](), list[RawBlock]()
         # within a cell, a note or a header, paragraphs are lines of one text
         self._lines: list[str] | None = None
-        self._inner: list[OfficeBlock] = []
+        self._inner: list[RawBlock] = []
         self._graphics: list[Element] = []
         self._line = RunText()
         self._raised, self._font = False, ""
@@ -238,23 +238,25 @@ class _WordWalk:
             "txbxContent": lambda one: self._graphics.append(one),
             "chart": lambda one: self._graphics.append(one),
             "relIds": lambda one: self._graphics.append(one),
+            "pic": lambda one: self._say(picture(self._builder, one)),
+            "imagedata": lambda _: self._builder.leave_out("image"),
             "textpath": lambda one: self._say(value(one, "string")),
             "OLEObject": lambda _: self._builder.leave_out("embedded object", lost=True),
             "rt": lambda one: self._drop(one, "reading aid above characters"),
         }
 
-    def blocks(self) -> list[OfficeBlock]:
+    def blocks(self) -> list[RawBlock]:
         """Return the headers, the body with its notes, and the footers."""
         headers, footers = self._running("header"), self._running("footer")
         self._walk(self._root)
         self._end_line()
         others = [note for key, note in self._notes.items() if key not in self._gone]
-        notes = [OfficeBlock(BlockKind.PARAGRAPH, self._text(note)) for note in others]
+        notes = [RawBlock(BlockKind.PARAGRAPH, self._text(note)) for note in others]
         for comment in _below(self._package.related(self._name, "comments"), "comment"):
             self._builder.leave_out("comment", _length(comment))
         return [*headers, *self._blocks, *self._waiting, *notes, *footers]
 
-    def _running(self, kind: str) -> list[OfficeBlock]:
+    def _running(self, kind: str) -> list[RawBlock]:
         """Return each text of the headers or of the footers once, without the numbers of pages."""
         names = dict.fromkeys(relation(one) for one in self._root.iter(f"{{*}}{kind}Reference"))
         texts: dict[str, None] = {}
@@ -265,17 +267,17 @@ class _WordWalk:
             lines = [] if root is None else map(_without_page, self._text(root).split("\n"))
             texts["\n".join(filter(None, lines))] = None
         self._in_header = False
-        return [OfficeBlock(BlockKind.PARAGRAPH, text) for text in texts]
+        return [RawBlock(BlockKind.PARAGRAPH, text) for text in texts]
 
     def _text(self, element: Element) -> str:
         """Return the text below an element: a line a paragraph, then its tables row by row."""
         text, tables = self._flat(element)
         return f"{text}\n{_as_lines(tables)}".strip()
 
-    def _flat(self, element: Element) -> tuple[str, list[OfficeBlock]]:
+    def _flat(self, element: Element) -> tuple[str, list[RawBlock]]:
         """Return the paragraphs below an element, a line each, and the tables between them."""
         outside = self._lines, self._inner, self._line, self._fields, self._raised, self._font
-        lines, inner = list[str](), list[OfficeBlock]()
+        lines, inner = list[str](), list[RawBlock]()
         self._lines, self._inner, self._line, self._fields = lines, inner, RunText(), []
         self._raised, self._font = False, ""
         self._walk(element)
@@ -308,10 +310,22 @@ class _WordWalk:
         elif name == "sdt" and is_on(child(one, "sdtPr", "showingPlcHdr")):
             self._drop(one, "prompt of an empty field")
         elif name in ("altChunk", "subDoc"):
-            self._builder.leave_out("inserted file", lost=True)
+            self._insert(one)
         else:
             return False
         return True
+
+    def _insert(self, one: Element) -> None:
+        """Read a page that Word shows in this place; another document there is told as lost."""
+        found = self._relations.get(relation(one))
+        name = found.target.lower() if found else ""
+        data = self._package.data(name) if name.endswith(_PAGES) else None
+        self._end_line()
+        try:
+            for block in inserted(self._builder, data or b""):
+                self._put(block)
+        except Unreadable:
+            self._builder.leave_out("inserted file", lost=True)
 
     def _drop(self, element: Element, kind: str) -> None:
         if length := _length(element):
@@ -347,14 +361,14 @@ class _WordWalk:
         elif self._lines is not None:
             self._lines.append(text if label in ("", "-") else numbered)
         elif level and len(text) <= _LONGEST_NAME:
-            self._put(OfficeBlock(BlockKind.HEADING, numbered, level))
+            self._put(RawBlock(BlockKind.HEADING, numbered, level))
         elif self._styles.called(style, _CONTENTS_STYLE):
-            self._put(OfficeBlock(BlockKind.PARAGRAPH, text, role="contents"))
+            self._put(RawBlock(BlockKind.PARAGRAPH, text, role="contents"))
         elif label:
-            self._put(OfficeBlock(BlockKind.LIST, f"{'  ' * depth}{label} {one_line(text)}"))
+            self._put(RawBlock(BlockKind.LIST, f"{'  ' * depth}{label} {one_line(text)}", role="item"))
         else:
             is_caption = is_caption or is_table_name(text)
-            self._put(OfficeBlock(BlockKind.PARAGRAPH, text, role="caption" if is_caption else ""))
+            self._put(RawBlock(BlockKind.PARAGRAPH, text, role="caption" if is_caption else ""))
         self._settle()
 
     def _label(self, properties: Element | None, style: str) -> tuple[str, int]:
@@ -372,7 +386,7 @@ class _WordWalk:
             return label, depth
         return label or "-", max(depth, int(listed[1] or 1) - 1)
 
-    def _put(self, block: OfficeBlock) -> None:
+    def _put(self, block: RawBlock) -> None:
         if self._lines is not None:
             if block.rows:
                 self._inner.append(block)
@@ -422,15 +436,16 @@ class _WordWalk:
         grid = self._grid(table, rows, cells)
         nested, self._inner = self._inner, outside
         marked = [is_on(child(row, "trPr", "tblHeader")) for row in rows]
-        heads = marked.index(False) if False in marked else len(marked)
+        marked = marked if any(marked[:1]) else list(map(_is_bold, rows))
+        heads = marked.index(False) if False in marked else 0
         while len(grid) > 1 and grid[0] and grid[0][0] and not any(cell is not None for cell in grid[0][1:]):
             # a row of one cell above all others is the name of the table
-            self._put(OfficeBlock(BlockKind.PARAGRAPH, grid.pop(0)[0] or "", role="caption"))
+            self._put(RawBlock(BlockKind.PARAGRAPH, grid.pop(0)[0] or "", role="caption"))
             heads -= 1
         heads = heads if 0 < heads < len(grid) else count_heads(grid)
-        block = OfficeBlock(BlockKind.TABLE, "", rows=tuple(grid), heads=heads)
+        block = RawBlock(BlockKind.TABLE, "", rows=tuple(grid), heads=heads)
         if len(grid) * max(map(len, grid)) > _MAX_CELLS:
-            block = OfficeBlock(BlockKind.PARAGRAPH, _as_lines([block]))
+            block = RawBlock(BlockKind.PARAGRAPH, _as_lines([block]))
         for one in (block, *nested):
             self._put(one)
         self._settle()
@@ -535,7 +550,7 @@ class _WordWalk:
         elif note is not None:
             mark = "" if value(one, "customMarkFollows") in ("1", "true", "on") else self._numeral(kind)
             self._marks[key] = mark
-            self._new.append(OfficeBlock(BlockKind.PARAGRAPH, f"{mark} {self._text(note)}"))
+            self._new.append(RawBlock(BlockKind.PARAGRAPH, f"{mark} {self._text(note)}"))
         if mark := self._marks.get(key, ""):
             self._say(f" {mark}")
 
@@ -587,11 +602,16 @@ class _WordWalk:
         self._fields = [one for one in self._fields if not one.is_page]
 
 
+def _is_bold(row: Element) -> bool:
+    runs = [run for run in row.iter("{*}r") if next(run.iterchildren("{*}t"), None) is not None]
+    return bool(runs) and all(is_on(child(run, "rPr", "b")) for run in runs)
+
+
 def _below(parent: Element | None, name: str) -> list[Element]:
     return [] if parent is None else list(parent.iterchildren(f"{{*}}{name}"))
 
 
-def _as_lines(tables: list[OfficeBlock]) -> str:
+def _as_lines(tables: list[RawBlock]) -> str:
     return "\n".join(CELLS.join(filter(None, row)) for table in tables for row in table.rows)
 
 
@@ -629,7 +649,7 @@ def _without_page(line: str) -> str:
     return "" if len(re.findall(r"\w+", rest)) <= 2 and not re.search(r"\d", rest) else one_line(rest)
 
 
-def _named(blocks: list[OfficeBlock], builder: TextBuilder) -> Iterator[OfficeBlock]:
+def _named(blocks: list[RawBlock], builder: TextBuilder) -> Iterator[RawBlock]:
     """Yield the blocks, tables with their names, without lines of contents that a heading repeats."""
     headings = {one_line(block.text) for block in blocks if block.kind is BlockKind.HEADING}
     headings |= {text.partition(" ")[2] for text in headings if text[:1].isdigit()}
@@ -644,7 +664,7 @@ def _named(blocks: list[OfficeBlock], builder: TextBuilder) -> Iterator[OfficeBl
         yield block
 
 
-def _caption(blocks: list[OfficeBlock], at: int) -> str:
+def _caption(blocks: list[RawBlock], at: int) -> str:
     """Return the lines that name a table: those right above it, else the one right below."""
     names: list[str] = []
     for block in reversed(blocks[max(0, at - 3) : at]):
@@ -659,5 +679,5 @@ def _caption(blocks: list[OfficeBlock], at: int) -> str:
     return " ".join(names)
 
 
-def _is_name(block: OfficeBlock, table: OfficeBlock) -> bool:
+def _is_name(block: RawBlock, table: RawBlock) -> bool:
     return block.role == "caption" and (table.role == "chart" or not _FIGURE.match(block.text))

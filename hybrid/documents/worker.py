@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import logging
 import math
@@ -16,14 +17,13 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Iterator
-from dataclasses import asdict, astuple
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from hybrid.config import DocumentSettings
-from hybrid.documents.reading import ReadBatch, read
-from hybrid.documents.source import SourceFile, cap_memory
-from hybrid.types import Block, BlockKind, Document, LeftOut, Rejected
+from hybrid.documents.source import ReadBatch, SourceFile, cap_memory, read
+from hybrid.types import Document, Rejected
 
 # `-P` keeps the current folder, which may be hostile, off the path of the child; where this package
 # lies is put on it, unless it is there.
@@ -98,9 +98,8 @@ class Child:
                     "split the file or raise documents.max_memory_megabytes"
                 )
             try:
-                items = tuple(_unpack_item(item) for item in message["items"])
-                batch = ReadBatch(file, items, bool(message["last"]))
-            except (KeyError, TypeError, AttributeError, ValueError) as error:
+                batch = ReadBatch(file, _items().validate_python(message["items"]), bool(message["last"]))
+            except (KeyError, ValueError) as error:
                 self.used_up = True
                 raise ChildDied(f"the reading process answered nonsense ({error!r})") from error
             last = batch.last
@@ -127,7 +126,7 @@ class Child:
             expired.set()
             self.kill()
 
-        seconds = self._settings.max_seconds
+        seconds = self._settings.seconds_a_file
         timer = threading.Timer(seconds, expire)
         timer.daemon = True
         timer.start()
@@ -175,7 +174,7 @@ def main() -> None:
     asked = tasks.get()
     settings = DocumentSettings(**{**asked, "exclude": tuple(asked["exclude"])})
     cap_memory(settings.max_memory_megabytes)
-    seconds = math.ceil(settings.max_seconds) + _GRACE_SECONDS
+    seconds = math.ceil(settings.seconds_a_file) + _GRACE_SECONDS
     while True:
         asked = tasks.get()
         file = SourceFile(asked["source"], Path(asked["path"]), asked["size"])
@@ -184,7 +183,7 @@ def main() -> None:
             for batch in read(file, settings):
                 # waiting for a busy parent is not the file's fault
                 _alarm(0)
-                write_frame(output, {"items": [_pack_item(item) for item in batch.items], "last": batch.last})
+                write_frame(output, {"items": [asdict(item) for item in batch.items], "last": batch.last})
                 _alarm(seconds)
             _alarm(0)
         except MemoryError:
@@ -215,6 +214,13 @@ def _receive(stream: BinaryIO, tasks: queue.SimpleQueue[dict[str, Any]]) -> None
 def _alarm(seconds: int) -> None:
     if sys.platform != "win32":
         signal.alarm(seconds)
+
+
+@functools.cache
+def _items() -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(tuple[Document | Rejected, ...])
 
 
 def write_frame(stream: BinaryIO, value: dict[str, Any]) -> None:
@@ -250,36 +256,3 @@ def _exactly(stream: BinaryIO, size: int) -> bytes:
     if len(data) < size:
         raise EOFError
     return data
-
-
-def _pack_item(item: Document | Rejected) -> dict[str, Any]:
-    if isinstance(item, Rejected):
-        return {"source": item.source, "reason": item.reason}
-    return {
-        "source": item.source,
-        "text": item.text,
-        "title": item.title,
-        "blocks": [astuple(block) for block in item.blocks],
-        "pages": item.pages,
-        "metadata": dict(item.metadata),
-        "principals": item.principals,
-        "left_out": [astuple(part) for part in item.left_out],
-    }
-
-
-def _unpack_item(value: dict[str, Any]) -> Document | Rejected:
-    if "reason" in value:
-        return Rejected(value["source"], value["reason"])
-    return Document(
-        source=value["source"],
-        text=value["text"],
-        title=value["title"],
-        blocks=tuple(
-            Block(BlockKind(kind), start, end, level, caption, tuple(columns), line)
-            for kind, start, end, level, caption, columns, line in value["blocks"]
-        ),
-        pages=tuple(value["pages"]),
-        metadata=value["metadata"],
-        principals=None if value["principals"] is None else tuple(value["principals"]),
-        left_out=tuple(LeftOut(*part) for part in value["left_out"]),
-    )

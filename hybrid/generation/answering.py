@@ -33,7 +33,10 @@ from hybrid.generation.ranking import focus_all
 from hybrid.generation.talk import decline
 from hybrid.generation.written import SCHEMA, Written, cite_written, read_written
 from hybrid.models import Embedder, Generation, Generator, Structured
-from hybrid.tracing import span
+from hybrid.tracing import names
+from hybrid.tracing.asking import generated
+from hybrid.tracing.names import SpanKind
+from hybrid.tracing.spans import Attributes, OpenSpan, only, span
 from hybrid.types import Answer, Arm, Hit, Message
 
 # A reader that has learned to decline is asked unless hardly a word of the question is in the passages.
@@ -74,16 +77,18 @@ class Answerer:
         ``both`` is there for its generator: the extractive reader gives way to the generating one.
         """
         begun = time.perf_counter()
-        with span("answer", {"openinference.span.kind": "CHAIN", "hybrid.arm": str(arm)}):
+        with span(names.ANSWER, attributes={names.ARM: arm}):
             turns = self._turns(questions, hits, arm)
+            open_ended = [place for place, turn in enumerate(turns) if isinstance(turn, _Turn)]
             asked = [turn.messages for turn in turns if isinstance(turn, _Turn)]
             written: Iterator[Generation] = iter(())
             if asked:
                 generator, stop = self._writing_one(arm)
-                about = {"openinference.span.kind": "LLM", "gen_ai.request.model": generator.name}
-                with span("generate", about):
-                    tokens = self.settings.max_new_tokens
-                    written = iter(generator.generate(asked, max_new_tokens=tokens, stop=stop))
+                tokens = self.settings.max_new_tokens
+                with only(open_ended, of=len(turns)), self._generating_span(generator) as stage:
+                    texts = generator.generate(asked, max_new_tokens=tokens, stop=stop)
+                    stage.set_each([_generated(*each) for each in zip(asked, texts, strict=True)])
+                written = iter(texts)
             answers = [turn.finish(next(written)) if isinstance(turn, _Turn) else turn for turn in turns]
         return _by_arm(answers, arm, begun)
 
@@ -110,7 +115,7 @@ class Answerer:
         if not questions:
             return []
         begun = time.perf_counter()
-        with span("choose", {"openinference.span.kind": "CHAIN", "hybrid.arm": str(arm)}):
+        with span(names.CHOOSE, attributes={names.ARM: arm}):
             shown: Sequence[Sequence[Hit]] = hits if _retrieves(arm) else [()] * len(questions)
             conversations = [
                 self._prompts.choice(
@@ -173,22 +178,28 @@ class Answerer:
         against them, so it comes sentence by sentence, and a sentence that fails is never shown; from the
         extractive and the quoting reader it comes so when all of it is there.
         """
-        begun = time.perf_counter()
         if self._reader(arm) in (None, Reader.GENERATOR, Reader.WRITER):
-            (turn,) = self._turns([question], [hits], arm)
-            if isinstance(turn, _Turn):
-                return self._streamed(turn, arm, begun)
-            (answer,) = _by_arm([turn], arm, begun)
-        else:
-            answer = self.answer(question, hits, arm=arm)
+            stage = span(names.ANSWER, attributes={names.ARM: arm})
+            return stage.stream(lambda: self._pieces(question, hits, arm))
+        answer = self.answer(question, hits, arm=arm)
+        return iter([*pieces_of(answer.text), answer])
+
+    def _pieces(self, question: str, hits: Sequence[Hit], arm: Arm) -> Iterator[str | Answer]:
+        begun = time.perf_counter()
+        (turn,) = self._turns([question], [hits], arm)
+        if isinstance(turn, _Turn):
+            return self._streamed(turn, arm, begun)
+        (answer,) = _by_arm([turn], arm, begun)
         return iter([*pieces_of(answer.text), answer])
 
     def _streamed(self, turn: _Turn, arm: Arm, begun: float) -> Iterator[str | Answer]:
         (generator, stop), tokens = self._writing_one(arm), self.settings.max_new_tokens
         text, shown, written = "", _NOTHING, None
-        for piece in generator.stream(turn.messages, max_new_tokens=tokens, stop=stop):
+        stage = self._generating_span(generator)
+        for piece in stage.stream(lambda: generator.stream(turn.messages, max_new_tokens=tokens, stop=stop)):
             if isinstance(piece, Generation):
                 written = piece
+                stage.set(_generated(turn.messages, piece))
                 continue
             text += piece
             ready = turn.ready(text)
@@ -217,6 +228,10 @@ class Answerer:
             return generator, STOP
         # it ends by itself, and might think of such a line before it answers
         return generator.structured(SCHEMA) if isinstance(generator, Structured) else generator, ()
+
+    def _generating_span(self, generator: Generator) -> OpenSpan:
+        about: Attributes = {names.MODEL: generator.name, names.MAX_TOKENS: self.settings.max_new_tokens}
+        return span(names.GENERATE, SpanKind.LLM, about)
 
     def _turns(
         self, questions: Sequence[str], hits: Sequence[Sequence[Hit]], arm: Arm
@@ -279,7 +294,7 @@ class Answerer:
         # who can decline is asked unless hardly a word of the question is in the passages
         if self._extract(question, hits).relevance < _FAR_BELOW * self.settings.abstain_below:
             return self._checked(question, hits, _NOTHING, "writer")
-        prompt = load_writing_prompt(self.settings.language)
+        prompt = load_writing_prompt(self.settings.language, self.settings.prompt)
         passages = self._pack(hits, functools.partial(prompt.conversation, question))
 
         def cited(written: Written) -> CitedText:
@@ -396,6 +411,10 @@ class Answerer:
 
     def _decline(self, question: str, hits: Sequence[Hit]) -> str:
         return decline(self._prompts.abstention, question, hits, self.embedder.fingerprint.name)
+
+
+def _generated(asked: Sequence[Message], written: Generation) -> Attributes:
+    return generated(asked, written.text, written.prompt_tokens, written.completion_tokens)
 
 
 def _not_declined(text: str) -> CitedText:

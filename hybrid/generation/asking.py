@@ -222,7 +222,8 @@ class Asked:
         """Tell whether it asks for all things of a kind: which methods, what documents."""
         return bool(
             re.match(
-                r"(?:which|what|name|list|welche)\b (?!happens|means|needs)(?:\w+ ){0,2}?(?:\w{3,}[^s\W]s|\w+en)\b",
+                r"(?:which|what|name|list|welche)\b (?!happens|means|needs)"
+                r"(?:\w+ ){0,2}?(?:\w{3,}[^s\W]s|\w+en)\b",
                 self.text.lower(),
             )
         )

@@ -24,7 +24,7 @@ from hybrid.generation.facts import (
 from hybrid.generation.matching import Matcher, matcher, names_held, respelled
 from hybrid.generation.prompts import Passage
 from hybrid.generation.ranking import ranks
-from hybrid.generation.versions import contradicts, dated, sisters
+from hybrid.generation.editions import contradicts, dated, sisters
 from hybrid.generation.weighing import (
     BECAUSE,
     BELOW_HEADING,

@@ -95,13 +95,10 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
     ranged = sum(fit is not None for fit in fits.values()) > 1 and any(fits.values())
     if said and (telling := telling_heading(asked, passage)):
         yield Quotable(passage, passage.placed(said[0].span), telling, "", rank, heading=True)
-    for own in [] if record else lists_in(passage.text):
-        if len(ITEM.findall(passage.text[own.start : own.end])) > 1:
-            text = passage.text[own.start : own.end].strip()
-            above = _lead_in(passage.text[: own.start])
-            yield Quotable(
-                passage, passage.placed(own), text, above, rank, term=section_of(passage), whole=True
-            )
+    for place in [] if record else lists_in(passage.text):
+        if len(ITEM.findall(text := passage.text[place.start : place.end].strip())) > 1:
+            above, section = _lead_in(passage.text[: place.start]), section_of(passage)
+            yield Quotable(passage, passage.placed(place), text, above, rank, term=section, whole=True)
     before, term, first, ended = "", "", "", 0
     for saying in _split(said):
         if not any(map(str.isalnum, saying.text)):
@@ -189,7 +186,7 @@ def _fit(asked: Asked, row: TableRow) -> bool | None:
 
 
 def _falls(asked: Asked, cell: str, ends: tuple[float, float, tuple[bool, bool]]) -> bool:
-    """Tell whether an amount of a question, of the same unit if both have one, falls into the range of a cell."""
+    """Tell whether the range of a cell holds an amount of a question, of its unit if both have one."""
     low, high, (with_low, with_high) = ends
     kinds = {unit.kind for told in quantities(cell) for unit in told.units}
     for one in asked.amounts:

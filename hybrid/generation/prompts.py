@@ -22,6 +22,7 @@ from hybrid.types import Chunk, Hit, Message, MessageRole, Span
 
 _DELIMITER = re.compile(r"<(?=/?\s*passage)", re.IGNORECASE)
 _SUFFIX = ".toml"
+_WRITING = "writing"
 _JUDGED = re.compile(r"<(?=/?\s*(?:passage|claim))", re.IGNORECASE)
 
 
@@ -167,7 +168,8 @@ def load_prompts(language: str, prompt: str = "") -> Prompts:
     known = {field.name for field in dataclasses.fields(Prompts)}
     texts = {name: text for name, text in _flat(_texts(language)).items() if name in known}
     if prompt:
-        own = _flat(_read(_place(language, prompt)))
+        read = _read(_place(language, prompt))
+        own = _flat({name: text for name, text in read.items() if name != _WRITING})
         for name, text in own.items():
             _require_alike(f"`{name}` of the prompt {prompt}", text, texts.get(name))
         texts |= own
@@ -185,13 +187,13 @@ def load_grounding_prompt(language: str) -> GroundingPrompt:
 
 
 @functools.cache
-def load_writing_prompt(language: str) -> WritingPrompt:
-    """Return the prompt of a language.
-
-    Raises:
-        ConfigError: there is none for it; the message names those that there are.
-    """
-    return WritingPrompt(**_texts(language)["writing"])
+def load_writing_prompt(language: str, prompt: str = "") -> WritingPrompt:
+    """Return the prompt of a language, with the texts that differ; raises as ``load_prompts``."""
+    texts = _texts(language)[_WRITING]
+    own = _read(_place(language, prompt)).get(_WRITING, {}) if prompt else {}
+    for name, text in own.items():
+        _require_alike(f"`{_WRITING}.{name}` of the prompt {prompt}", text, texts.get(name))
+    return WritingPrompt(**texts | own)
 
 
 @functools.cache
@@ -249,7 +251,9 @@ def _flat(value: dict[str, Any]) -> dict[str, Any]:
 
 def _require_alike(where: str, text: object, usual: str | None) -> None:
     if usual is None or not isinstance(text, str):
-        raise ConfigError(f"{where} is none of its texts", hint="tables are base, rag, quoting and choice")
+        raise ConfigError(
+            f"{where} is none of its texts", hint="tables are base, rag, quoting, choice and writing"
+        )
     found, wanted = (sorted(Template(one).get_identifiers()) for one in (text, usual))
     if found != wanted:
         raise ConfigError(

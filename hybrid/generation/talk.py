@@ -20,8 +20,8 @@ from hybrid.types import Answer, Arm, Hit
 _PART = re.compile(r"(?:[^.,!?;:\n–—¿¡…]|[.,:](?=\S))+")
 _WORD = re.compile(r"[^\W_]+")
 _LENGTHENED = re.compile(r"(.)\1{2,}")
-# A word of so many letters may have a slip; more words than these are not said without a question.
-_SLIPS, _TALK = 5, 20
+# A word of so many letters may have a slip; more parts than these, or words, are not said without a question.
+_SLIPS, _TALK, _SPOKEN = 5, 20, 40
 _SAMPLE = 3
 _TITLE = 60
 # Of a multilingual embedder nothing is said: it may speak any language.
@@ -100,7 +100,8 @@ def hear(text: str) -> Heard:
     if len(parts) > _TALK:
         return Heard(whole)
     words = [_words(part.group()) for part in parts]
-    for slips in (False, True):
+    # slips are looked for by holding each word against every phrase
+    for slips in (False, True) if sum(map(len, words)) <= _SPOKEN else (False,):
         for language, book in _phrasebooks().items():
             said = [_courtesy(own, book, slips) for own in words]
             acts = [act for own in said for act in own or ()]
@@ -175,7 +176,7 @@ def _unprefixed(text: str) -> str:
     places = list(_WORD.finditer(text))
     words = _words(text)
     for book in _phrasebooks().values():
-        begun = len(_phrase_at(words, book, slips=False))
+        begun = len(_phrase_at(words[: book.longest], book, slips=False))
         act = book.phrases.get(tuple(words[:begun]))
         asks = len(words) > begun + 1 and words[begun] in book.asks
         if act in (Act.GREETING, Act.THANKS) and asks and len(places) == len(words):
@@ -186,9 +187,9 @@ def _unprefixed(text: str) -> str:
 def _courtesy(words: Sequence[str], book: Phrasebook, slips: bool) -> list[Act] | None:
     """Return the acts of a part that is made of phrases, perhaps with slips, and fillers alone; else None."""
     acts: list[Act] = []
-    place = 0
+    place, longest = 0, book.longest
     while place < len(words):
-        phrase = _phrase_at(words[place:], book, slips)
+        phrase = _phrase_at(words[place : place + longest], book, slips)
         if phrase:
             acts.append(book.phrases[phrase])
         elif words[place] not in book.fillers:
@@ -200,7 +201,7 @@ def _courtesy(words: Sequence[str], book: Phrasebook, slips: bool) -> list[Act] 
 def _phrase_at(words: Sequence[str], book: Phrasebook, slips: bool) -> tuple[str, ...]:
     """Return the longest phrase that words begin with; empty if they begin with none."""
     if not slips:
-        begun = (tuple(words[:length]) for length in range(min(book.longest, len(words)), 0, -1))
+        begun = (tuple(words[:length]) for length in range(len(words), 0, -1))
         return next((span for span in begun if span in book.phrases), ())
     alike = (one for one in book.phrases if len(one) <= len(words) and all(map(_alike, words, one)))
     return max(alike, key=len, default=())

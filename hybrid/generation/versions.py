@@ -1,107 +1,207 @@
-"""Which of two documents is the newer version, and where they say otherwise (document versions)."""
+"""Versions of prompts: kept by digest in the domain when first used; an earlier one may come back."""
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import json
+import logging
 import re
-from collections.abc import Sequence
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 
-from hybrid.generation.asking import Asked
-from hybrid.generation.facts import Quotable, headings_of, title_of
-from hybrid.generation.matching import names_held
-from hybrid.generation.prompts import Passage
-from hybrid.text.dates import MONTHS, dates
-from hybrid.text.words import content_words
-
-# Two facts say the same of one thing from so great a share of their words; smaller in versions of one document.
-_ALIKE_WORDS = (0.6, 0.4)
-_YEAR_MONTH = re.compile(r"(?<!\d)((?:19|20)\d\d)(?:[-_.](0[1-9]|1[0-2]))?(?!\d)")
-_VALID = re.compile(
-    r"\b(?:valid|effective|in force|as of|from|since|updated|revised|gültig"
-    r"|stand)\b\D{0,30}?(?:\d{1,2} \w+ )?((?:19|20)\d\d)",
-    re.IGNORECASE,
+from hybrid.config import GenerationSettings
+from hybrid.errors import HybridError, UsageError
+from hybrid.files import (
+    append_jsonl,
+    checked,
+    hash_text,
+    read_jsonl,
+    storage_errors,
+    write_atomic,
+    write_json,
 )
-_EXTENSION = re.compile(r"\.\w{1,5}$")
-_NUMBERS = re.compile(r"\d+(?:[.,:]\d+)*")
-_INSTEAD = re.compile(r"\b(?:instead of|rather than|no longer) ((?:\w+ )?[\w.,:]*\w)")
+from hybrid.generation.prompts import load_prompts, load_writing_prompt
+
+FOLDER = "prompts"
+_USED, _IN_FORCE = "used.jsonl", "IN_FORCE"
+_DIGITS = 12
+_MEND = "remove it: the prompts of the settings are in force then"
+# What a text of TOML may not hold as it is.
+_ESCAPED = re.compile(r'[\\\x00-\x08\x0b-\x1f\x7f]|"(?="")|"\Z')
+_log = logging.getLogger("hybrid.prompts")
 
 
-def outdated(asked: Asked, facts: Sequence[Quotable]) -> list[bool]:
-    """Tell for each fact whether a newer version of its document says something of the same thing.
+@dataclass(frozen=True, slots=True)
+class PromptUse:
+    """A version of the prompts that a domain answered by where its arm named none, and since when.
 
-    What the question names, such as an edition, is not outdated.
+    ``prompt`` is as the settings named it, empty for that of the language; ``since`` is ISO 8601 in UTC.
     """
-    ages = {fact.passage.source: dated(fact.passage) for fact in facts}
-    first = {fact.passage.source: fact.passage for fact in reversed(facts)}
-    named = {source: names_held(asked.names, f"{source} {title_of(own)}") for source, own in first.items()}
-    newer = {
-        old: [
-            new
-            for new in ages
-            if ages[old]
-            and ages[new] > ages[old]
-            and named[new] >= named[old]
-            and sisters(first[old], first[new])
-        ]
-        for old in ages
-    }
-    return [
-        any(
-            _is_alike(fact, other)
-            for other in facts
-            if other.passage.source in newer[fact.passage.source] and not other.heading
+
+    digest: str
+    language: str
+    prompt: str
+    since: str
+
+
+@dataclass(frozen=True, slots=True)
+class _PromptInForce:
+    """A version that was put back in force, as long as the settings give the one that it stands for."""
+
+    digest: str
+    instead_of: str
+
+
+@functools.cache
+def version_of(language: str, prompt: str) -> str:
+    """Return the first digits of the digest of all texts that answers are asked for with, as in traces."""
+    texts = load_prompts(language, prompt).digest, load_writing_prompt(language, prompt).digest
+    return hash_text(*texts)[:_DIGITS]
+
+
+class PromptVersions:
+    """The versions of the prompts of one domain.
+
+    Args:
+        domain: its folder.
+    """
+
+    def __init__(self, domain: Path) -> None:
+        self._domain = domain
+        self._folder = domain / FOLDER
+        self._lock = threading.Lock()
+        self._known: tuple[str, bool] | None = None
+
+    def in_force(self, given: GenerationSettings) -> GenerationSettings:
+        """Return settings with the prompts that are in force: theirs, or an earlier version put back.
+
+        Raises:
+            UsageError: the file that names it is damaged, or the version is not kept.
+        """
+        pinned = self._pinned()
+        if pinned is None or version_of(given.language, given.prompt) != pinned.instead_of:
+            return given
+        return dataclasses.replace(given, prompt=str(self._path(pinned.digest)))
+
+    def used(self, generation: GenerationSettings, *, named: bool) -> None:
+        """Keep the version that answers now, and that it does; an answer waits for it once, and never fails.
+
+        Args:
+            generation: what is in force.
+            named: whether the arm names the prompt: it is kept then, and is not that of the domain.
+        """
+        version = version_of(generation.language, generation.prompt)
+        with self._lock:
+            if self._known == (version, named) or not self._domain.is_dir():
+                return
+            self._known = version, named
+            try:
+                self._keep(version, generation, named=named)
+            except (HybridError, OSError) as error:
+                _log.warning("the version %s of the prompts was not kept: %s", version, error)
+
+    def uses(self) -> list[PromptUse]:
+        """Return what was in use and since when, the earliest first; each change once.
+
+        Raises:
+            UsageError: the file is damaged.
+        """
+        path = self._folder / _USED
+        found: list[PromptUse] = []
+        try:
+            for number, line in read_jsonl(path) if path.is_file() else ():
+                use = checked(PromptUse, line, f"{path}, line {number}", hint="remove the line")
+                if not found or found[-1].digest != use.digest:
+                    found.append(use)
+        except ValueError as error:  # a line that a kill cut short, which the next use mends
+            _log.warning("%s", error)
+        return found
+
+    def text(self, version: str) -> str:
+        """Return a version as TOML, by the beginning of its digest.
+
+        Raises:
+            UsageError: none or several are kept that begin so.
+        """
+        return self._path(self.find(version)).read_text(encoding="utf-8")
+
+    def find(self, version: str) -> str:
+        """Return the digest that begins so, of a version that is kept; raises as ``text``."""
+        found = sorted(path.stem for path in self._folder.glob("*.toml") if path.stem.startswith(version))
+        if len(found) != 1:
+            there = ", ".join(path.stem for path in sorted(self._folder.glob("*.toml"))) or "none"
+            raise UsageError(f"{len(found)} versions of the prompts begin with {version!r}; kept: {there}")
+        return found[0]
+
+    def put_back(self, version: str, given: GenerationSettings) -> None:
+        """Answer by a version that is kept until the settings name another prompt; theirs ends that at once.
+
+        Args:
+            version: the whole digest.
+            given: the settings of the domain.
+
+        Raises:
+            StorageError: the disk refuses.
+        """
+        now = version_of(given.language, given.prompt)
+        path = self._folder / _IN_FORCE
+        if version == now:
+            with storage_errors(str(path)):
+                path.unlink(missing_ok=True)
+        else:
+            write_json(path, {"digest": version, "instead_of": now})
+
+    def _keep(self, version: str, generation: GenerationSettings, *, named: bool) -> None:
+        self._folder.mkdir(exist_ok=True)
+        if not self._path(version).is_file():
+            write_atomic(self._path(version), _as_toml(generation.language, generation.prompt))
+        uses = self.uses()
+        if named or (uses and uses[-1].digest == version):
+            return
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        # of a version that came back the file has no name of its own
+        earlier = next((use.prompt for use in uses if use.digest == version), generation.prompt)
+        append_jsonl(
+            self._folder / _USED,
+            [dataclasses.asdict(PromptUse(version, generation.language, earlier, now))],
         )
-        for fact in facts
-    ]
+
+    def _pinned(self) -> _PromptInForce | None:
+        path = self._folder / _IN_FORCE
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError:  # there is none
+            return None
+        try:
+            value = json.loads(text)
+        except ValueError as error:
+            raise UsageError(f"{path} is no JSON", hint=_MEND) from error
+        pinned = checked(_PromptInForce, value, str(path), hint=_MEND)
+        if not self._path(pinned.digest).is_file():
+            raise UsageError(f"{path} names the version {pinned.digest}, which is not kept", hint=_MEND)
+        return pinned
+
+    def _path(self, version: str) -> Path:
+        return self._folder / f"{version}.toml"
 
 
-def contradicts(asked: Asked, one: Quotable, other: Quotable) -> bool:
-    """Tell whether two documents say the same with other numbers: versions of a rule, or a contradiction."""
-    if one.passage.source == other.passage.source or one.heading or other.heading:
-        return False
-    if (one.row is None) != (other.row is None):
-        return False
-    if "#" in one.passage.source + other.passage.source:  # records of a table are different things
-        return False
-    numbers = [set(_NUMBERS.findall(fact.text)) for fact in (one, other)]
-    return all(numbers) and not numbers[0] & numbers[1] and _is_alike(one, other)
+def _as_toml(language: str, prompt: str) -> str:
+    """Return all texts as a prompt file of their own."""
+    tables: dict[str, dict[str, str]] = {"": {}}
+    for name, text in dataclasses.asdict(load_prompts(language, prompt)).items():
+        table, _, key = name.partition("_")
+        tables.setdefault(table if key else "", {})[key or table] = text
+    tables["writing"] = dataclasses.asdict(load_writing_prompt(language, prompt))
+    lines = []
+    for table, texts in tables.items():
+        lines += [f"[{table}]"] if table else []
+        lines += [f'{key} = """\n{_escaped(text)}"""' for key, text in texts.items()]
+        lines.append("")
+    return "\n".join(lines)
 
 
-def _is_alike(one: Quotable, other: Quotable) -> bool:
-    """Tell whether two facts are about the same: the same row, or sentences of the same words."""
-    if (one.row is None) != (other.row is None) or one.whole != other.whole:
-        return False
-    if one.row and other.row:
-        return one.row.label == other.row.label and bool({*one.row.columns} & {*other.row.columns})
-    if any(gone in other.text for gone in _INSTEAD.findall(one.text)):
-        return True
-    here, there = ({word for word in content_words(fact.text) if word.isalpha()} for fact in (one, other))
-    alike = len(here & there) / max(min(len(here), len(there)), 1)
-    return alike >= _ALIKE_WORDS[sisters(one.passage, other.passage)]
-
-
-def sisters(one: Passage, other: Passage) -> bool:
-    """Tell whether two documents are versions of one by their titles or names."""
-    names = [
-        {
-            word
-            for word in content_words(f"{title_of(own)} {_EXTENSION.sub('', own.source)}")
-            if word.isalpha() and word not in MONTHS
-        }
-        for own in (one, other)
-    ]
-    # "Report 12" and "Report 13" are different things
-    return len(names[0] & names[1]) > 1 and 2 * len(names[0] & names[1]) >= max(map(len, names))
-
-
-def dated(passage: Passage) -> tuple[int, ...]:
-    """Return the last date in the name, title or headings of a document, or the year it is valid from."""
-    names = f"{passage.source.replace('_', ' ')} {headings_of(passage)}"
-    numeric = [(int(year), int(month or 0)) for year, month in _YEAR_MONTH.findall(names)]
-    told = [date for date in dates(names) if date.year]
-    versions = [
-        tuple(map(int, found.split(".")))
-        for found in re.findall(r"(?:[Vv]ersion |\bv)(\d+(?:\.\d+)*)", names)
-    ]
-    valid = [(int(year), 0) for year in _VALID.findall(passage.text)]
-    found = [*numeric, *((date.year or 0, date.month or 0) for date in told)]
-    return max(found, default=()) or max(versions, default=()) or max(valid, default=())
+def _escaped(text: str) -> str:
+    return _ESCAPED.sub(lambda found: f"\\u{ord(found.group()):04x}", text)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hybrid.generation.asking import Asked, Form
 from hybrid.generation.facts import Quotable, section_of, telling_heading
 from hybrid.generation.matching import Matcher, names_held
-from hybrid.generation.versions import outdated
+from hybrid.generation.editions import outdated
 from hybrid.models import Embedder
 from hybrid.text.dates import dates
 from hybrid.text.numbers import SMALL_NUMBERS
@@ -20,8 +20,9 @@ from hybrid.text.words import content_words, stem, tokens
 Scores = NDArray[np.float64]
 
 # Of the cosine, the words with the title, with what stands around, alone, the rank of the passage, the kind
-# asked for, the range, the names, entries and rows of something else, causes, whole lists, older versions. Weights that were fitted on all
-# but one of tables, reports, a manual and an encyclopaedia were no better on the one left out.
+# asked for, the range, the names, entries and rows of something else, causes, whole lists, older versions.
+# Weights that were fitted on all but one of tables, reports, a manual and an encyclopaedia were no better on
+# the one left out.
 _WEIGHTS = np.array([1.4, 0.4, 0.4, 0.5, 0.7, 0.5, 1.0, 1.0, 1.0, 0.5, 1.0, 1.0, 0.9])
 # So many facts, the best by words and rank, are compared with the question by the embedder.
 _COMPARED = 24
@@ -37,8 +38,8 @@ _CAUSE, UNDER_CAUSE = 0.8, 1.3
 _ENDED = re.compile(r"[.!?:;,)\]”\"]$")
 _ENTRY = re.compile(r"(?P<label>[^\W\d][\w /-]{1,30}): (?P<value>.{1,60})")
 BECAUSE = re.compile(
-    r"\b(?:because|due to|caused by|owing to|as a result|since(?! then\b|,| \d)|therefore|so that|reason|root cause"
-    r"|cause[ds]?|led to"
+    r"\b(?:because|due to|caused by|owing to|as a result|since(?! then\b|,| \d)|therefore|so that|reason"
+    r"|root cause|cause[ds]?|led to"
     r"|weil|wegen|aufgrund|grund)\b",
     re.IGNORECASE,
 )
@@ -168,7 +169,7 @@ def _unasked(asked: Asked, fact: Quotable) -> float:
 
 
 def _is_aside(fact: Quotable, words: Matcher, asked: Asked) -> bool:
-    """Tell whether a fact is a line of a plain text's title, or an entry, "Author: …", that nobody asked for."""
+    """Tell whether a fact is the title of a plain text, or an entry, "Author: …", that nobody asked for."""
     if fact.row or fact.whole:
         return False
     text, passage = fact.text.strip(), fact.passage

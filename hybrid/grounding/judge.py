@@ -46,12 +46,16 @@ from hybrid.grounding.values import (
     Pair,
     Status,
     Thresholds,
+    share_supported,
 )
 from hybrid.models import Embedder
 from hybrid.text.dates import MONTHS
 from hybrid.text.folding import legible
 from hybrid.text.rows import spoken
 from hybrid.text.words import ENGLISH, language_of, terms
+from hybrid.tracing import names
+from hybrid.tracing.names import SpanKind
+from hybrid.tracing.spans import span, tell
 from hybrid.types import Answer, Span
 
 # A sentence is shown instead of the passage around it if it has as much support but for this.
@@ -300,7 +304,14 @@ class Grounder:
 
     def ground(self, answer: str, passages: Sequence[str]) -> Grounding:
         """Judge one answer; see ``ground_all``."""
-        return self.ground_all([Case(answer, tuple(passages))])[0]
+        about = {names.EVALUATION: "groundedness", names.MODEL: self.scorer.name}
+        with span(names.JUDGE, SpanKind.EVALUATOR, about) as stage:
+            found = self.ground_all([Case(answer, tuple(passages))])[0]
+            share = share_supported(found.verdicts)
+            if share is not None:
+                stage.set({names.EVALUATION_SCORE: share, names.ITEMS: len(found.verdicts)})
+                tell({names.GROUNDEDNESS: share})
+        return found
 
     def ground_all(self, cases: Sequence[Case]) -> list[Grounding]:
         """Judge answers with one call of the scorer, in which equal pairs stand once.

@@ -15,6 +15,7 @@ from hybrid.index.generations import (
     Manifest,
     current,
     domains,
+    finished,
     folder_of,
     is_restricted,
     open_dense,
@@ -230,12 +231,13 @@ class Index:
             verify_checksum(self.folder / name, checksum)
 
 
-def rollback(domain: Path, external: ExternalStore | None = None) -> Manifest:
+def rollback(domain: Path, external: ExternalStore | None = None, *, to: str = "") -> Manifest:
     """Put the generation before the one in force back in force, with who might read what then.
 
     Args:
         domain: its folder.
         external: the vector store of the domain; it is given what it lacks of that generation.
+        to: another whole generation than that.
 
     Raises:
         IndexMissing: there is none.
@@ -243,7 +245,11 @@ def rollback(domain: Path, external: ExternalStore | None = None) -> Manifest:
         UsageError: it is from before the domain was restricted, so it would be open to all.
     """
     with folder_lock(domain):
-        older = Index(domain, previous(domain))
+        if to and to not in finished(domain):
+            raise IndexMissing(
+                f"there is no generation {to!r}", hint=f"there are: {', '.join(finished(domain))}"
+            )
+        older = Index(domain, to or previous(domain))
         older.verify()
         older.close()
         if is_restricted(domain) and not older.manifest.restricted:

@@ -14,7 +14,8 @@ from hybrid.files import hash_text
 from hybrid.index.dense import DenseIndex, Scored
 from hybrid.index.generations import Manifest, content_keys, finished, open_dense, open_store, readable
 from hybrid.models import Vectors
-from hybrid.tracing import span
+from hybrid.tracing.names import DOMAIN, ITEMS, PUBLISH
+from hybrid.tracing.spans import span
 
 # Of twice as many as are wanted, enough are mostly left when those of other generations are taken out.
 _SPARE, _GROWTH = 2, 4
@@ -123,7 +124,7 @@ def publish(domain: Path, manifest: Manifest, store: ExternalStore) -> None:
     with closing(open_store(domain, manifest)) as chunks:
         fresh = {key: position for position, key in enumerate(chunks.keys()) if key not in held}
     own = open_dense(domain, manifest)
-    with span("index.publish", {"hybrid.domain": domain.name, "hybrid.vectors": len(fresh)}):
+    with span(PUBLISH, attributes={DOMAIN: domain.name, ITEMS: len(fresh)}):
         for block in _blocks(list(fresh)):
             store.add([key.hex() for key in block], own.vectors([fresh[key] for key in block]))
         store.add([seal_of(manifest)], _seal_vector(manifest)[None, :])

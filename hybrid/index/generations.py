@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from hybrid.changes import Switched, record
 from hybrid.config import ChunkSettings
 from hybrid.errors import IndexCorrupt, IndexError_, IndexMismatch, IndexMissing
 from hybrid.files import (
@@ -33,7 +34,8 @@ from hybrid.index.dense import DenseIndex, DenseKind, DenseReport, build_dense
 from hybrid.index.lexical import build_lexical
 from hybrid.index.store import SCHEMA_VERSION, Counts, Store
 from hybrid.models import Embedder, EmbedderFingerprint
-from hybrid.tracing import span
+from hybrid.tracing.names import DIMENSIONS, EMBED, ITEMS, MODEL, SpanKind
+from hybrid.tracing.spans import Attributes, span
 
 _STORE, _DENSE = "store.sqlite", "dense.faiss"
 _NAME_BYTES = 100
@@ -134,7 +136,12 @@ def finish(folder: Path, manifest: Manifest) -> Manifest:
 
 def switch(domain: Path, generation: str) -> None:
     """Put a finished generation in force."""
+    try:
+        before = current(domain)
+    except IndexError_:  # none, or its pointer is damaged
+        before = ""
     fsync_folder(domain / "generations")
+    record(domain, Switched.GENERATION, before, generation)
     write_atomic(domain / "CURRENT", generation + "\n")
 
 
@@ -373,8 +380,9 @@ def embed_missing(staging: Store, vectors: VectorCache, embedder: Embedder, repo
     """Embed the staged contents that have no vector yet; return how many there were."""
     total = staging.keys_without_vectors(vectors)
     done = 0
+    about: Attributes = {MODEL: embedder.fingerprint.name, DIMENSIONS: embedder.fingerprint.dimension}
     for window in staging.texts_without_vectors(vectors, WINDOW):
-        with span("index.embed", {"openinference.span.kind": "EMBEDDING", "hybrid.texts": len(window)}):
+        with span(EMBED, SpanKind.EMBEDDING, {**about, ITEMS: len(window)}):
             vectors.add([key for key, _ in window], embedder.embed_documents([text for _, text in window]))
         done += len(window)
         report(Stage.EMBED, done, total)

@@ -198,7 +198,7 @@ class Store:
             self._db.executemany("INSERT INTO principals VALUES (?, ?)", rows)
         self._db.executemany(
             "INSERT INTO left_out VALUES (?, ?, ?, ?, ?)",
-            [(cursor.lastrowid, *astuple(part)) for part in document.left_out],
+            [(cursor.lastrowid, *astuple(part)[:4]) for part in document.left_out],
         )
         self._db.executemany(
             "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)",
@@ -346,11 +346,12 @@ class Store:
 
     def left_out(self) -> dict[str, tuple[LeftOut, ...]]:
         """Return by file what its documents lack, kind by kind; a file that lacks nothing is not in it."""
-        query = """SELECT d.file, l.kind, sum(l.count), sum(l.characters), max(l.lost)
+        query = """SELECT d.file, l.kind, sum(l.count), sum(l.characters), max(l.lost),
+                          sum(json_array_length(d.pages))
                    FROM left_out l JOIN documents d ON d.id = l.document GROUP BY 1, 2 ORDER BY 1, 2"""
         found: dict[str, tuple[LeftOut, ...]] = {}
         for file, *part in self._rows(query):
-            found[self._text(file)] = (*found.get(file, ()), self._part(part))
+            found[self._text(file)] = (*found.get(file, ()), self._part(part[:-1]).among(part[-1]))
         return found
 
     def characters(self) -> dict[str, int]:
@@ -385,7 +386,7 @@ class Store:
                 pages=starts,
                 metadata=values,
                 principals=self._principals(identity),
-                left_out=self._lacking(identity),
+                left_out=tuple(part.among(len(starts)) for part in self._lacking(identity)),
             )
         return None
 

@@ -37,7 +37,8 @@ from hybrid.index.generations import (
 )
 from hybrid.index.store import FileContent, FileState, Store
 from hybrid.models import Embedder, EmbedderFingerprint
-from hybrid.tracing import span
+from hybrid.tracing.names import DOMAIN, INDEX, REEMBED
+from hybrid.tracing.spans import span
 
 __all__ = ["Plan", "Progress", "Stage", "Update", "apply_update", "fingerprint_key", "plan_update"]
 
@@ -115,7 +116,7 @@ def apply_update(
         VectorsUnreachable: the vector store does not answer; likewise.
     """
     report = progress or (lambda stage, done, total: None)
-    with folder_lock(domain), span("index.update", {"hybrid.domain": domain.name}):
+    with folder_lock(domain), span(INDEX, attributes={DOMAIN: domain.name}):
         if over is not None:
             _require_in_force(domain, over)
             remove_staging(domain)  # a killed run may have staged what nothing here can load
@@ -290,7 +291,7 @@ def reembed(
     """
     report = progress or (lambda stage, done, total: None)
     fingerprint = embedder.fingerprint
-    with folder_lock(domain), span("index.reembed", {"hybrid.domain": domain.name}):
+    with folder_lock(domain), span(REEMBED, attributes={DOMAIN: domain.name}):
         source = read_manifest(domain, current(domain))
         if (there := generation_for(domain, fingerprint)) is not None:
             return read_manifest(domain, there)

@@ -15,17 +15,19 @@ from langchain_core.decisions import (
 )
 from pydantic import ConfigDict
 
-from hybrid.arms import parse_arm
 from hybrid.assistant import Assistant
 from hybrid.domains import Assistants
 from hybrid.errors import UsageError
 from hybrid.langchain.chat import history_of, question_of
-from hybrid.routing.followups import standalone
-
-WHICH_ARM = "Which arm answers questions of this domain best?"
-WHICH_DOMAIN = "Which domain does this question belong to?"
-IS_CARRIED = "Is this claim carried by these passages?"
-NONE_OF_THESE = "none_of_the_above"
+from hybrid.operations.decisions import (
+    IS_CARRIED,
+    WHICH_ARM,
+    WHICH_DOMAIN,
+    ChosenLabel,
+    carried,
+    chosen_arm,
+    chosen_domain,
+)
 
 
 class HybridDecisionModel(BaseDecisionModel):
@@ -70,9 +72,9 @@ class HybridDecisionModel(BaseDecisionModel):
 
     def _decide(self, question: object, state: object) -> AnyAnswer:
         if isinstance(question, Noul) and question.instructions == IS_CARRIED and not question.criteria:
-            return NoulAnswer(type="noul", noul=self._carried(*_claim_and_passages(state)))
+            return NoulAnswer(type="noul", noul=carried(self._one, state))
         if isinstance(question, Choice) and question.instructions == WHICH_ARM:
-            return self._arm(list(question.criteria))
+            return _choice(chosen_arm(self._one, list(question.criteria)))
         if isinstance(question, Choice) and question.instructions == WHICH_DOMAIN:
             return self._domain(list(question.criteria), state)
         raise UsageError(
@@ -90,64 +92,14 @@ class HybridDecisionModel(BaseDecisionModel):
     def _domain(self, labels: Sequence[str], state: object) -> ChoiceAnswer:
         if isinstance(self.assistant, Assistant):
             raise UsageError("the question is about several domains", hint="give them: Assistants('indexes')")
-        asked = standalone(question_of(state), history_of(state))
-        found = self.assistant.route(asked, as_user=self.as_user)
-        chances = {chance.domain: chance.probability for chance in found.chances if chance.domain}
-        named = [label for label in labels if label != NONE_OF_THESE]
-        if unknown := [label for label in named if label not in chances]:
-            raise UsageError(
-                f"no domain {', '.join(unknown)}", hint=f"there are: {', '.join(sorted(chances))}"
-            )
-        total = sum(chances[label] for label in named)
-        whole = 1.0 if NONE_OF_THESE in labels else total
-        if whole <= 0:
-            raise UsageError(
-                "the question is of none of the labels", hint=f"put {NONE_OF_THESE!r} among them"
-            )
-        shares = {
-            label: chances[label] / whole if label in chances else max(1 - total, 0.0) for label in labels
-        }
-        choice = max(shares, key=lambda label: shares[label])
-        return ChoiceAnswer(
-            type="choice", choice=choice, probabilities=shares, confidence=min(shares[choice], 1.0)
-        )
-
-    def _carried(self, claim: str, passages: Sequence[str]) -> float:
-        verdicts = self._one.grounder.ground(claim, passages).verdicts
-        supports = [verdict.support for verdict in verdicts if verdict.support is not None]
-        if not supports:
-            found = ", ".join(sorted({verdict.status for verdict in verdicts})) or "empty"
-            raise UsageError(f"the claim {claim[:80]!r} cannot be judged: {found}", hint="assert something")
-        return min(supports)
-
-    def _arm(self, labels: Sequence[str]) -> ChoiceAnswer:
-        assistant = self._one
-        decided, settings = assistant.decided, assistant.settings
-        if decided is None:
-            raise UsageError(
-                f"no arm was decided on for the domain {assistant.domain!r}",
-                hint="run `hybrid decide`, or Assistant.compare and Assistant.adopt",
-            )
-        arms = {label: parse_arm(label, settings) for label in labels if label != NONE_OF_THESE}
-        same = (decided.arm, decided.settings)
-        chosen = next((label for label, one in arms.items() if (one.arm, one.settings) == same), None)
-        if chosen is None and NONE_OF_THESE not in labels:
-            raise UsageError(
-                f"the decided arm {decided.name!r} is none of {', '.join(labels)}",
-                hint=f"put it, or {NONE_OF_THESE!r}, among the labels",
-            )
-        chosen = chosen or NONE_OF_THESE
-        sure = 1.0 if len(labels) == 1 else 1.0 - settings.decision.level
-        rest = (1.0 - sure) / max(len(labels) - 1, 1)
-        shares = {label: sure if label == chosen else rest for label in labels}
-        return ChoiceAnswer(type="choice", choice=chosen, probabilities=shares, confidence=sure)
+        asked, before = question_of(state), history_of(state)
+        return _choice(chosen_domain(self.assistant, labels, asked, before, as_user=self.as_user))
 
 
-def _claim_and_passages(state: object) -> tuple[str, list[str]]:
-    match state:
-        case {"claim": str(claim), "passages": [*passages]} if all(isinstance(one, str) for one in passages):
-            return claim, passages
-    raise UsageError(
-        "the state of this question is not a claim with its passages",
-        hint='give {"claim": "...", "passages": ["...", "..."]}',
+def _choice(chosen: ChosenLabel) -> ChoiceAnswer:
+    return ChoiceAnswer(
+        type="choice",
+        choice=chosen.label,
+        probabilities=dict(chosen.probabilities),
+        confidence=chosen.confidence,
     )

@@ -162,23 +162,19 @@ def left_padded(rows: Sequence[Sequence[int]], *, filler: int, device: Any) -> R
 
 @dataclass(frozen=True, slots=True)
 class Draws:
-    """Draw for several rows, each from a source of its own, so that none depends on the others.
+    """Draw the tokens of one row from a source of its own, so that it depends on no other.
 
     Args:
         temperature: 1 takes the model as it is, less makes the likely likelier.
-        chances: for each row what ``chance`` gave.
+        chance: what ``chance`` gave.
     """
 
     temperature: float
-    chances: Sequence[Any]
+    chance: Any
 
-    def __call__(self, logits: Tensor, rows: Sequence[int]) -> Tensor:
-        """Return one token for each of some of the rows."""
-        import torch
-
-        cold = logits.float().cpu() / self.temperature
-        drawn = [draw(cold[place : place + 1], self.chances[row]) for place, row in enumerate(rows)]
-        return torch.cat(drawn).to(logits.device)
+    def __call__(self, logits: Tensor) -> Tensor:
+        """Return one token by logits of shape (1, words)."""
+        return draw(logits.float().cpu() / self.temperature, self.chance).to(logits.device)
 
 
 def chance(seed: int, number: int, prompt: str) -> Any:

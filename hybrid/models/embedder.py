@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import math
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -34,8 +37,10 @@ if TYPE_CHECKING:
 
 # Of the library, measured on two cores in bf16 on chunks of 200 tokens: 4: 73, 16: 82, 32: 97 chunks/s.
 _BATCH = 32
-# The vectors of so many queries are kept, 1.5 MB of the default embedder.
-_REMEMBERED = 1_024
+# The vectors of so many queries are kept, 1.5 MB of the default embedder, and of so many texts that are asked
+# for a few at a time, 25 MB: a reader compares sentences of the same passages with question after question.
+_QUERIES, _TEXTS = 1_024, 16_384
+_FEW = 64
 # Models without a limit of their own still need one for chunks.
 _NO_LIMIT = 512
 
@@ -87,7 +92,7 @@ class SentenceTransformerEmbedder:
         self._adapter = read_adapter(adapter, self._digest, base=name) if adapter is not None else None
         self._layout = read_layout(folder)
         self._plainly = plain and adapter is None
-        self._remembered: dict[str, Vectors] = {}
+        self._queries, self._texts = _Remembered(_QUERIES), _Remembered(_TEXTS)
 
     @cached_property
     def fingerprint(self) -> EmbedderFingerprint:
@@ -149,23 +154,22 @@ class SentenceTransformerEmbedder:
         return [found[1:-1] for found in encoder.states(marked, layers)]
 
     def embed_documents(self, texts: Sequence[str]) -> Vectors:
-        """Return unit vectors of the texts; similar lengths share a batch, so little is padding."""
-        return self._embed(texts, self._facts.document_prefix, plain=False)
+        """Return unit vectors of the texts; similar lengths share a batch, so little is padding.
+
+        Those of a few texts are remembered.
+        """
+        embed = functools.partial(self._embed, prefix=self._facts.document_prefix, plain=False)
+        return self._texts.of(texts, embed) if 0 < len(texts) <= _FEW else embed(texts)
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
         """Return unit vectors of the queries; those of the last ones are remembered.
 
         One question is read by the router of the domains, that of the arms, the retriever, and the reader.
         """
-        known = self._remembered
-        fresh = [text for text in dict.fromkeys(texts) if text not in known]
-        if fresh:
-            vectors = self._embed(fresh, self._facts.query_prefix, plain=True)
-            known = known | dict(zip(fresh, vectors, strict=True))
-            self._remembered = dict(list(known.items())[-_REMEMBERED:])
-        return np.stack([known[text] for text in texts]) if texts else self._embed([], "", plain=True)
+        embed = functools.partial(self._embed, prefix=self._facts.query_prefix, plain=True)
+        return self._queries.of(texts, embed) if texts else embed(texts)
 
-    def _embed(self, texts: Sequence[str], prefix: str, *, plain: bool) -> Vectors:
+    def _embed(self, texts: Sequence[str], *, prefix: str, plain: bool) -> Vectors:
         if not texts:
             return np.empty((0, self._facts.dimension), dtype=np.float32)
         encoder = (plain and self._plain) or self._encoder
@@ -278,6 +282,31 @@ class SentenceTransformerEmbedder:
         special = len(self._tokenizer.encode("").ids)
         room = length - special - max(self.count_tokens(prompts))
         return _Facts(dimension, pooling, *prompts, room)
+
+
+class _Remembered:
+    """The vectors of the texts that were asked for last, for all threads."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._vectors: OrderedDict[str, Vectors] = OrderedDict()
+
+    def of(self, texts: Sequence[str], embed: Callable[[list[str]], Vectors]) -> Vectors:
+        """Return a vector for each text; those that are not known are embedded in one call."""
+        with self._lock:
+            found = {text: self._vectors[text] for text in texts if text in self._vectors}
+        fresh = [text for text in dict.fromkeys(texts) if text not in found]
+        if fresh:
+            # a copy of each: a row would keep all of its batch
+            found |= {text: vector.copy() for text, vector in zip(fresh, embed(fresh), strict=True)}
+        with self._lock:
+            for text in texts:
+                self._vectors[text] = found[text]
+                self._vectors.move_to_end(text)
+            while len(self._vectors) > self._most:
+                self._vectors.popitem(last=False)
+        return np.stack([found[text] for text in texts])
 
 
 class CrossEncoderReranker:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import inspect
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from hybrid.errors import ModelError, UsageError
 from hybrid.files import hash_file, hash_text
 from hybrid.models import Generation
 from hybrid.models.adapters import AdapterFiles, Merged, Swap, read_adapter
+from hybrid.models.decoding import BATCH_ROWS, BATCH_TOKENS, Decoder, Wanted
 from hybrid.models.device import Placement, batches
 from hybrid.models.dialogue import (
     THOUGHTS,
@@ -36,16 +38,9 @@ from hybrid.models.pretrained import load_causal, load_tokenizer
 from hybrid.models.resolve import weights_digest
 from hybrid.types import Message
 
-# Measured on two cores in float32, a step of 1, 8, 16, 32, 60 rows: 39, 77, 85, 152, 232 ms. So many rows
-# at once, as long as all their tokens stay below the limit: it bounds the memory of long prompts, where
-# more rows gain nothing (12 prompts of 1,000 tokens: 2.1 GB at 16,384, 1.7 GB at 8,192, in equal time).
-_BATCH_ROWS = 64
-_BATCH_TOKENS = 12_288
 _UNKNOWN_CONTEXT = 2_048
 # A stop string is looked for in so many of the last tokens.
 _STOP_TOKENS = 24
-# Chooses, by the logits of a step, a token for each of the rows that still go on.
-_Choose: TypeAlias = Callable[[Any, Sequence[int]], Any]
 
 
 class TransformersGenerator:
@@ -67,6 +62,7 @@ class TransformersGenerator:
         self._name = name
         self._folder = folder
         self._placement = placement
+        self._decoder = self._made_decoder()
 
     @property
     def name(self) -> str:
@@ -105,6 +101,7 @@ class TransformersGenerator:
         view = copy.copy(self)
         view._adapter, view._strength = files, strength
         view._merged = self._swap.merged(files, strength)
+        view._decoder = view._made_decoder()
         return view
 
     @contextlib.contextmanager
@@ -125,13 +122,13 @@ class TransformersGenerator:
     def generate(
         self, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int, stop: Sequence[str] = ()
     ) -> list[Generation]:
-        """Answer every conversation, in batches of similar length; results keep the given order.
+        """Answer every conversation, together with whatever else is asked; results keep the given order.
 
         Raises:
             UsageError: a conversation does not fit the model's context.
         """
         prompts = [self.dialogue.prompt(messages) for messages in conversations]
-        return self._write(prompts, max_new_tokens, stop, lambda batch: _likeliest)
+        return self._write(prompts, max_new_tokens, stop)
 
     def sample(
         self,
@@ -152,10 +149,10 @@ class TransformersGenerator:
         require_samples(count, temperature)
         prompts = [self.dialogue.prompt(messages) for messages in conversations]
         repeated = [prompt for prompt in prompts for _ in range(count)]
-        chances = [chance(seed, number, prompt) for prompt in prompts for number in range(count)]
-        written = self._write(
-            repeated, max_new_tokens, stop, lambda batch: Draws(temperature, [chances[p] for p in batch])
-        )
+        draws = [
+            Draws(temperature, chance(seed, number, prompt)) for prompt in prompts for number in range(count)
+        ]
+        written = self._write(repeated, max_new_tokens, stop, draws)
         return [written[first : first + count] for first in range(0, len(written), count)]
 
     def _write(
@@ -163,33 +160,32 @@ class TransformersGenerator:
         prompts: Sequence[str],
         max_new_tokens: int,
         stop: Sequence[str],
-        choice: Callable[[Sequence[int]], _Choose],
+        draws: Sequence[Draws] | None = None,
     ) -> list[Generation]:
-        """Go on after every prompt; ``choice`` says how the tokens of a batch of them are chosen."""
+        """Go on after every prompt, by the likeliest tokens or by those that are drawn."""
         stop = [*stop, *self.dialogue.stops]
-        lengths = [len(ids) for ids in self.dialogue.tokens(prompts)]
-        results: dict[int, Generation] = {}
-        for batch in batches(
-            [length + max_new_tokens for length in lengths], rows=_BATCH_ROWS, tokens=_BATCH_TOKENS
-        ):
-            inputs = self._encode([prompts[index] for index in batch], max_new_tokens)
-            written: list[list[int]] = [[] for _ in batch]
-            for row, token in self._decode(inputs, max_new_tokens, stop, choice(batch)):
-                written[row].append(token)
-            for index, ids in zip(batch, written, strict=True):
-                begun = _opening(prompts[index])
-                results[index] = self._generation(begun, lengths[index], ids, max_new_tokens, stop)
-        return [results[index] for index in range(len(prompts))]
+        rows = self._wanted(prompts, max_new_tokens, stop)
+        for row, draw in zip(rows, draws or (), strict=draws is not None):
+            row.draw = draw
+        # those of similar length together, so that little is padding
+        for _ in self._decoder.write(sorted(rows, key=lambda row: len(row.prompt))):
+            pass
+        return [
+            self._generation(_opening(prompt), len(row.prompt), row.written, max_new_tokens, stop)
+            for prompt, row in zip(prompts, rows, strict=True)
+        ]
 
     def stream(
         self, messages: Sequence[Message], *, max_new_tokens: int, stop: Sequence[str] = ()
     ) -> Iterator[str | Generation]:
         """Yield the answer in pieces; what might be the beginning of a stop string is held back."""
         prompt, stop = self.dialogue.prompt(messages), [*stop, *self.dialogue.stops]
-        inputs, begun, ids = self._encode([prompt], max_new_tokens), _opening(prompt), list[int]()
-        pieces = self._pieces(self._decode(inputs, max_new_tokens, stop, _likeliest), ids)
-        yield from hold_back(behind_thoughts(itertools.chain([begun], pieces)), stop)
-        yield self._generation(begun, inputs.ids.shape[1], ids, max_new_tokens, stop)
+        (row,) = self._wanted([prompt], max_new_tokens, stop)
+        begun, ids = _opening(prompt), list[int]()
+        with contextlib.closing(self._decoder.write([row])) as tokens:
+            pieces = self._pieces(tokens, ids)
+            yield from hold_back(behind_thoughts(itertools.chain([begun], pieces)), stop)
+        yield self._generation(begun, len(row.prompt), ids, max_new_tokens, stop)
 
     def _generation(
         self, begun: str, prompt_tokens: int, ids: list[int], max_new_tokens: int, stop: Sequence[str]
@@ -245,7 +241,7 @@ class TransformersGenerator:
             self._require_room(len(ids), longest)
             lengths.append(len(ids) + longest)
         results: dict[int, list[list[float]]] = {}
-        for batch in batches(lengths, rows=_BATCH_ROWS, tokens=_BATCH_TOKENS):
+        for batch in batches(lengths, rows=BATCH_ROWS, tokens=BATCH_TOKENS):
             inputs = self._encode([prompts[place] for place in batch], 0)
             judged = self._judge(inputs, [tails[place] for place in batch])
             results.update(zip(batch, judged, strict=True))
@@ -266,7 +262,7 @@ class TransformersGenerator:
                 (place for place, (_, ids) in enumerate(rows) if len(ids) > 1), key=lambda p: len(rows[p][1])
             )
             widest = max((len(ids) for _, ids in rows), default=0)
-            size = max(1, _BATCH_TOKENS // (mask.shape[1] + widest))
+            size = max(1, BATCH_TOKENS // (mask.shape[1] + widest))
             for begin in range(0, len(longer), size):
                 part = longer[begin : begin + size]
                 rest = self._judge_rest(output.past_key_values, mask, [rows[place] for place in part])
@@ -320,16 +316,27 @@ class TransformersGenerator:
         return output
 
     def _encode(self, prompts: list[str], max_new_tokens: int) -> Rectangle:
-        rows = self.dialogue.tokens(prompts)
-        self._require_room(max(len(row) for row in rows), max_new_tokens)
-        known = self._model.get_input_embeddings().num_embeddings
-        if (token := max(max(row, default=0) for row in rows)) >= known:
-            raise ModelError(
-                f"the tokenizer of {self._name} has the token {token} "
-                f"({self._tokenizer.convert_ids_to_tokens(token)!r}), the model knows {known}",
-                hint="tokenizer and weights are not of one model: fetch both again",
-            )
+        rows = [row.prompt for row in self._wanted(prompts, max_new_tokens, ())]
         return left_padded(rows, filler=self._tokenizer.pad_token_id or 0, device=self._model.device)
+
+    def _wanted(self, prompts: Sequence[str], max_new_tokens: int, stop: Sequence[str]) -> list[Wanted]:
+        """Return what is to be written behind each prompt.
+
+        Raises:
+            UsageError: a prompt does not fit the model's context.
+            ModelError: the model does not know a token.
+        """
+        rows = self.dialogue.tokens(prompts)
+        known = self._model.get_input_embeddings().num_embeddings
+        for row in rows:
+            self._require_room(len(row), max_new_tokens)
+            if (token := max(row, default=0)) >= known:
+                raise ModelError(
+                    f"the tokenizer of {self._name} has the token {token} "
+                    f"({self._tokenizer.convert_ids_to_tokens(token)!r}), the model knows {known}",
+                    hint="tokenizer and weights are not of one model: fetch both again",
+                )
+        return [Wanted(row, max_new_tokens, functools.partial(self._ended, stop=stop)) for row in rows]
 
     def _require_room(self, length: int, new: int) -> None:
         if length + new > self.context_tokens:
@@ -339,48 +346,9 @@ class TransformersGenerator:
                 hint="lower generation.context_tokens or generation.max_new_tokens",
             )
 
-    def _decode(
-        self, inputs: Rectangle, max_new_tokens: int, stop: Sequence[str], choose: _Choose
-    ) -> Iterator[tuple[int, int]]:
-        """Yield (row, token) step by step; a row that has ended is computed no further.
-
-        With a prompt of 1,000 tokens a step costs by the row, so to drop those that have ended is what
-        makes a batch of answers of unequal length pay.
-        """
-        import torch
-
-        mask, ids = inputs.mask, inputs.ids
-        written: dict[int, list[int]] = {row: [] for row in range(len(ids))}
-        cache = None
-        for _ in range(max_new_tokens):
-            with torch.inference_mode():
-                output = self._forward(ids, mask, keep=1, past_key_values=cache, use_cache=True)
-                cache = output.past_key_values
-                taken = choose(output.logits[:, -1], list(written))
-            going = []
-            for place, (row, token) in enumerate(zip(written, taken.tolist(), strict=True)):
-                if token in self._ends:
-                    continue
-                written[row].append(token)
-                yield row, token
-                if not self._ended(written[row], stop):
-                    going.append(place)
-            if not going:
-                return
-            with torch.inference_mode():
-                if len(going) < len(written):
-                    rows = list(written)
-                    written = {rows[place]: written[rows[place]] for place in going}
-                    chosen = torch.tensor(going, device=mask.device)
-                    cache.batch_select_indices(chosen)
-                    mask, taken = mask[chosen], taken[chosen]
-                ids = taken[:, None]
-                mask = torch.cat([mask, torch.ones_like(ids, dtype=mask.dtype)], dim=1)
-
-    def _without_adapter(self) -> TransformersGenerator:
-        view = copy.copy(self)
-        view._adapter, view._merged, view._strength = None, None, 1.0
-        return view
+    def _made_decoder(self) -> Decoder:
+        filler, device = self._tokenizer.pad_token_id or 0, self._model.device
+        return Decoder(self._forward, ends=self._ends, filler=filler, device=device)
 
     @cached_property
     def _ends(self) -> frozenset[int]:
@@ -399,8 +367,3 @@ class TransformersGenerator:
 def _opening(prompt: str) -> str:
     """Return how a text goes on that a template began with thoughts."""
     return THOUGHTS if prompt.rstrip().endswith(THOUGHTS) else ""
-
-
-def _likeliest(logits: Any, rows: Sequence[int]) -> Any:
-    """Return the token of each row that a greedy answer has there."""
-    return logits.argmax(-1)

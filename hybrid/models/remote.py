@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ import httpx2
 from hybrid.errors import ConfigError, LikelihoodMissing, RemoteError
 from hybrid.files import hash_text
 from hybrid.models import Generation
+from hybrid.models.cancelling import require_patience, resting
 from hybrid.models.dialogue import (
     THOUGHTS,
     behind_thoughts,
@@ -176,7 +177,7 @@ class RemoteGenerator:
         Raises:
             RemoteError: the endpoint refused, timed out or answered something unreadable.
         """
-        with ThreadPoolExecutor(_PARALLEL) as threads:
+        with resting(), ThreadPoolExecutor(_PARALLEL) as threads:
             return list(threads.map(lambda turns: self._ask(turns, max_new_tokens, stop), conversations))
 
     def sample(
@@ -201,7 +202,7 @@ class RemoteGenerator:
         # not one request with n: many servers know no n, or give the same text n times
         chosen = [{"temperature": temperature, "seed": seed + number} for number in range(count)]
         asked = [(turns, options) for turns in conversations for options in chosen]
-        with ThreadPoolExecutor(_PARALLEL) as threads:
+        with resting(), ThreadPoolExecutor(_PARALLEL) as threads:
             written = list(threads.map(lambda one: self._ask(one[0], max_new_tokens, stop, one[1]), asked))
         return [written[first : first + count] for first in range(0, len(written), count)]
 
@@ -247,8 +248,11 @@ class RemoteGenerator:
     def _pieces(self, body: dict[str, Any], reply: _Reply) -> Iterator[str]:
         events, others = 0, list[str]()
         try:
-            with self._response(body) as response:
-                for line in _lines(response.iter_bytes()):
+            with contextlib.ExitStack() as opened:
+                with resting():
+                    response = opened.enter_context(self._response(body))
+                for line in _lines(_resting_between(response.iter_bytes())):
+                    require_patience()
                     if not line.startswith("data:"):
                         others.append(line)
                         continue
@@ -276,14 +280,15 @@ class RemoteGenerator:
     ) -> Generation:
         reply = _Reply()
         try:
-            with self._response(self._body(messages, max_new_tokens, stop) | dict(options or {})) as response:
+            body = self._body(messages, max_new_tokens, stop) | dict(options or {})
+            with self._response(body) as response:
                 response.read()
         except httpx2.HTTPError as error:
             raise self._unreachable(error) from error
         self._read(reply, response.text, streamed=False)
         return self._generation(reply, max_new_tokens, stop)
 
-    @contextmanager
+    @contextlib.contextmanager
     def _response(self, body: dict[str, Any]) -> Iterator[httpx2.Response]:
         """Yield what the server answers; it is asked again if it is busy, or knows the limit by another name.
 
@@ -397,6 +402,15 @@ class RemoteGenerator:
             yield held[:ready]
             held = held[ready:]
         yield held
+
+
+def _resting_between(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    while True:
+        with resting():
+            chunk = next(chunks, None)
+        if chunk is None:
+            return
+        yield chunk
 
 
 def _lines(chunks: Iterator[bytes]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from hybrid.arms import DomainArm, identity_digest
 from hybrid.errors import UsageError
 from hybrid.files import checked, of_schema, storage_errors, write_json
 from hybrid.routing.abstention import AnswerBound, AnswerScore, Risk, choose, graded
+from hybrid.tracing.spans import only
 from hybrid.types import Answer, Question
 
 if TYPE_CHECKING:
@@ -55,7 +56,11 @@ class BoundArm:
     ) -> list[Answer]:
         """Answer every question as the arm does, or decline it and say why."""
         answers = self.arm.answer_all(questions, where=where, principals=principals)
-        return [self._held(answer) for answer in answers]
+        held = []
+        for place, answer in enumerate(answers):
+            with only([place], of=len(answers)):
+                held.append(self._held(answer))
+        return held
 
     def stream(
         self,

@@ -17,6 +17,8 @@ from hybrid.errors import HybridError, IndexMissing, UsageError
 from hybrid.files import checked, hash_file, of_schema, storage_errors, write_atomic
 from hybrid.index import is_restricted
 from hybrid.models import Embedder
+from hybrid.tracing.names import DECISION_MODEL, ROUTE_ARM, ROUTED, SpanKind
+from hybrid.tracing.spans import span
 from hybrid.types import Arm, ArmRoute, Question
 
 if TYPE_CHECKING:
@@ -103,10 +105,14 @@ class ArmChooser:
         retriever, embedder = self._reading()
         index = None if retriever is None else retriever.index
         among = None if index is None or not where else index.positions_where(where)
-        return [
-            router.route(arm_features(text, vector, index, among), vector)
-            for text, vector in zip(questions, embedder.embed_queries(questions), strict=True)
-        ]
+        about = {DECISION_MODEL: "arms of the domain"}
+        with span(ROUTE_ARM, SpanKind.DECISION, about) as stage:
+            found_routes = [
+                router.route(arm_features(text, vector, index, among), vector)
+                for text, vector in zip(questions, embedder.embed_queries(questions), strict=True)
+            ]
+            stage.set_each([{ROUTED: route.arm} for route in found_routes])
+        return found_routes
 
     def fit(self, made: Comparison, questions: Path | None) -> ArmRouterCard:
         """Fit a router to a comparison, keep it, and say what it is worth; it is used only if it gains.

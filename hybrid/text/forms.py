@@ -18,8 +18,9 @@ _LONGEST_FORM = 200
 _BEFORE, _BEHIND = "([{'\"", ".,;:!?)]}'\""
 _RUN = re.compile(rf"[{UNSPACED}]+")
 _WORD = re.compile(rf"[^\W_{UNSPACED}]+")
-# 1.3.2, 10.0.0.1:80, 2021-03-05, 1,496.5, a::b, snake_case, R&D, os.path; but no well-known and no and/or
-_JOINED = re.compile(r"[^\W_]+(?:(?:[.,:/&@_+~-]|::|__)[^\W_]+)+")
+# 1.3.2, 10.0.0.1:80, 2021-03-05, 1,496.5, a::b, snake_case, R&D, os.path; but no well-known and no and/or.
+# Begun where a word does: tried at each of its letters, a long one would take the square of its length.
+_JOINED = re.compile(r"(?<![^\W_])[^\W_]+(?:(?:[.,:/&@_+~-]|::|__)[^\W_]+)+")
 _TELLING = re.compile(r"\d|[a-z]\.[a-z]|[&@_]|::|:[a-z]|/.*/")
 _PARTS = re.compile(r"[:/@+~]+")
 # C++, g++, C#, F#; .NET, .gitignore

@@ -24,7 +24,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 _DOMAINS = {"postgres": "pages", "contracts": "corpus"}
 _WRITTEN = 8  # questions of the first domain that the generator answers too
 # what is measured by the clock, or names a folder of this run
-_UNSTEADY = ("seconds", "experiment", "folder", "report", "p50", "p95")
+_UNSTEADY = ("seconds", "trace", "experiment", "folder", "report", "p50", "p95")
 
 
 def _hybrid(folder: Path, *arguments: str, asked: str = "") -> str:

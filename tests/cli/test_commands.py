@@ -85,6 +85,24 @@ def test_rejected_files_are_listed_and_the_exit_code_is_6(indexed, capsys):
 
 
 @pytest.mark.slow
+def test_an_index_older_than_its_folder_says_so_when_asked(indexed, capsys):
+    questions = (["ask", "What is the default port?"], ["search", "port"], ["status"])
+    for question in questions:
+        assert run(list(question)) == 0
+        assert "changed since" not in capsys.readouterr().err
+    (indexed / "new.md").write_text("# New")
+    (indexed / "vacuum.md").unlink()
+    for question in questions:
+        assert run(list(question)) == 0
+        told = capsys.readouterr().err
+        assert "changed since it was indexed (1 new, 0 changed, 1 gone)" in told
+        assert f"hybrid index {indexed.resolve()} -d manual" in told
+        found = document(capsys, *question)
+        stale = found["domains"][0]["stale"] if question == ["status"] else found["stale"]["manual"]
+        assert (stale["added"], stale["changed"], stale["removed"]) == (1, 0, 1)
+
+
+@pytest.mark.slow
 def test_a_dry_run_writes_nothing(folder, tmp_path, capsys):
     estimate = document(capsys, "index", str(folder), "--dry-run")["estimate"]
     assert len(estimate["plan"]["added"]) == 2

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from hybrid.cli.app import run
+from hybrid.cli.index import _left_out_lines
 from hybrid.index.store import Store
 from hybrid.types import LeftOut
 
@@ -61,7 +62,7 @@ def test_an_empty_folder_and_a_missing_file_are_errors(tmp_path, capsys):
 
 @pytest.mark.slow
 def test_index_and_status_say_what_was_left_out_and_what_nobody_read(tmp_path, capsys, monkeypatch):
-    missing, repeated = LeftOut("page without text", 2, lost=True), LeftOut("navigation", 1, 60)
+    missing, repeated = LeftOut("damaged stretch", 2, lost=True), LeftOut("navigation", 1, 60)
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "a.txt").write_text("Forty characters of a text that is kept.")
     (tmp_path / "docs" / "mail.eml").write_text("Hello")
@@ -76,7 +77,41 @@ def test_index_and_status_say_what_was_left_out_and_what_nobody_read(tmp_path, c
     assert run(["index", str(tmp_path / "docs")]) == 6
     told = capsys.readouterr().err
     assert "no reader for 1 x .eml" in told
-    assert "left out   2 x page without text, lost; 1 x navigation (60 characters)" in told
-    assert "a.txt: 40% kept; 2 x page without text" in told
+    assert "left out   2 x damaged stretch, lost; 1 x navigation (60 characters)" in told
+    assert "a.txt: 40% of what could be read kept; 2 x damaged stretch" in told
     assert run(["status"]) == 0
-    assert "  left out   2 x page without text, lost" in capsys.readouterr().out
+    assert "  left out   2 x damaged stretch, lost" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_of_how_many_pages_some_have_no_text(tmp_path, capsys):
+    (tmp_path / "docs").mkdir()
+    page = "/Type /Page /Parent 2 0 R /MediaBox [0 0 600 800]"
+    font = "/Resources << /Font << /F1 << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> >> >>"
+    objects = (
+        "<< /Type /Catalog /Pages 2 0 R >>",
+        "<< /Type /Pages /Kids [3 0 R 4 0 R 3 0 R] /Count 3 >>",
+        f"<< {page} /Contents 5 0 R {font} >>",
+        f"<< {page} >>",
+        "<< /Length 44 >> stream\nBT /F1 11 Tf 60 700 Td (Half of the text) Tj ET\nendstream",
+    )
+    body = "".join(f"{number} 0 obj {each} endobj\n" for number, each in enumerate(objects, 1))
+    (tmp_path / "docs" / "half.pdf").write_text(f"%PDF-1.4\n{body}trailer << /Root 1 0 R >>\n%%EOF")
+    out = shown(capsys, tmp_path / "docs" / "half.pdf", code=6)
+    assert "3 pages, 100.0% of what could be read kept" in out.splitlines()[0]
+    assert "  left out: 1 of 3 pages without text, lost" in out
+    assert "  page 2: no text begins here" in out
+    assert run(["index", str(tmp_path / "docs")]) == 6
+    assert "half.pdf: 100% of what could be read kept; 1 of 3 pages without text" in capsys.readouterr().err
+    assert run(["status", "--json"]) == 0
+    (domain,) = json.loads(capsys.readouterr().out)["domains"]
+    (part,) = domain["left_out"]["half.pdf"]
+    assert (part["kind"], part["count"], part["of"], part["lost"]) == ("page without text", 1, 3, True)
+
+
+def test_pages_that_were_recognised_are_told_apart_from_what_is_left_out():
+    parts = (LeftOut("page read by OCR", 12, of=14), LeftOut("running head", 3, 60))
+    assert list(_left_out_lines({"a.pdf": parts}, {"a.pdf": 900}))[:2] == [
+        "12 of 14 pages read by OCR",
+        "left out   3 x running head (60 characters)",
+    ]

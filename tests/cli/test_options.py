@@ -8,7 +8,7 @@ _SHARED = ("--domain", "--json", "--config", "--indexes", "--effort", "--offline
 # Those that work on a domain; the others have the options that mean something to them.
 _ON_A_DOMAIN = [
     *("index", "search", "ask", "chat", "evaluate", "compare", "decide", "status", "rollback", "remove"),
-    *("questions make", "questions check", "grounding calibrate"),
+    *("questions make", "questions check", "questions review", "grounding calibrate"),
 ]
 _OTHERS = {
     "doctor": ("--json", "--config", "--indexes", "--offline"),
@@ -18,7 +18,6 @@ _OTHERS = {
     "config show": ("--json", "--config", "--effort"),
     "config check": ("--json", "--config"),
     "config schema": ("--json",),
-    "questions review": ("--json",),
     "grounding evaluate": ("--json", "--config", "--offline"),
     "bench retrieval": ("--json", "--config", "--effort", "--offline"),
 }

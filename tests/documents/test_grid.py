@@ -70,6 +70,8 @@ def test_marked_heads_and_spans(table_of, html, text, columns):
         ("Part|March 31, 2019|Q2 2018\nOil|5|6", ("Part", "March 31, 2019", "Q2 2018"), ""),
         ("Rent|850 euros\nDeposit|1700 euros\nStart|1 May", (), ""),
         ("Name|Jane\nTown|Kiel", (), ""),
+        ("Name|Jane\nAge|44\nTown|Kiel", (), ""),
+        ("Part|Stock\nP1|85\nP2|90", ("Part", "Stock"), ""),
         ("Name|Town|Role\nJane|Kiel|cook\nJoe|Jena|clerk", ("Name", "Town", "Role"), ""),
         ("Oil|5|6\nGas|7|8", (), ""),
     ],

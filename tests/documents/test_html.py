@@ -229,6 +229,34 @@ def test_items_keep_their_numbers(read_one):
     assert read_one("a.html", page).text == "3. three\n7. seven\n8. eight"
 
 
+def test_items_are_counted_as_the_list_says(read_one):
+    page = "<ol type=a start=2><li>two</ol><p>x</p><ol type=I><li>one</ol>"
+    assert read_one("a.html", page).text == "b. two\n\nx\n\nI. one"
+
+
+def test_terms_share_a_definition(read_one, blocks_of):
+    page = "<dl><dt>Ohm</dt><dd>resistance</dd><dt>Volt</dt><dt>Tension</dt><dd>voltage</dd></dl>"
+    assert [text for _, _, text in blocks_of(read_one("a.html", page))] == [
+        "Ohm\nresistance",
+        "Volt\nTension\nvoltage",
+    ]
+
+
+def test_a_table_with_heads_may_hold_tables(read_one):
+    inner = "<table><tr><td>bolts<td>4</table>"
+    page = f"<table><tr><th>Item<th>Parts<tr><td>Kit<td>{inner}<tr><td>Bag<td>none</table>"
+    assert read_one("a.html", page).text == "Item | Parts\nKit | bolts 4\nBag | none"
+
+
+def test_what_is_drawn_apart_stays_apart(read_one):
+    page = "<div><a role=tab>Day</a><a role=tab>Night</a></div><meter>60</meter><output>42</output>"
+    assert read_one("a.html", page).text.split() == ["Day", "Night", "60", "42"]
+
+
+def test_an_item_without_a_list_stays_in_its_place(read_one):
+    assert read_one("a.html", "<li>item<p>a</p><div>b</div>").text.split("\n\n") == ["- item", "a", "b"]
+
+
 def test_a_block_in_a_heading_does_not_empty_it(read_one, blocks_of):
     document = read_one("a.html", "<h2><div>Brakes</div><div>and air</div></h2><dl><dt>a<dd>b</dl>")
     assert blocks_of(document) == [("heading", 2, "Brakes and air"), ("list", 0, "a\nb")]

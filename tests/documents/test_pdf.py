@@ -300,9 +300,24 @@ def test_tight_word_gaps_are_seen(read_one, make_pdf):
     assert document.text == "two words!"
 
 
+def test_a_picture_of_a_page_with_a_running_head_has_no_text(read_one, make_pdf):
+    head = (60, 780, 9, "F1", "ACME contracts")
+    pages = [[head, (60, 500, 11, "F1", f"Text {name}.")] for name in ("one", "two", "three")]
+    data = make_pdf([*pages, [head], [head]])
+    picture = b"q 600 0 0 800 0 0 cm BI /W 1 /H 1 /CS /G /BPC 8 ID x EI Q\n"
+    before, after = data.rsplit(b"stream\nBT", 1)
+    document = read_one(
+        "a.pdf", before.replace(b"/Length ", b"/Length 9") + b"stream\n" + picture + b"BT" + after
+    )
+    assert document.metadata["pages_without_text"] == "1"
+    assert [(one.kind, one.count, one.of) for one in document.left_out if one.lost] == [
+        ("page without text", 1, 5)
+    ]
+
+
 def test_no_text_is_rejected(read_one, make_pdf):
     item = read_one("a.pdf", make_pdf([[], []]))
-    assert item.reason == "no text: 2 pages, probably scanned or drawn; run OCR first"
+    assert item.reason == "no text: 2 pages, probably scanned or drawn; run OCR first, or set documents.ocr"
 
 
 def test_fonts_without_letters_are_rejected(read_one, make_pdf):

@@ -1,5 +1,7 @@
 """PDF: tables with and without lines, their heads and captions, and what only looks like one."""
 
+from itertools import pairwise
+
 import pytest
 
 WIDTHS = {",": 0.278, ".": 0.278, " ": 0.278, "(": 0.333, ")": 0.333}
@@ -147,3 +149,33 @@ def test_columns_of_prose_are_no_table(read_one, make_pdf, blocks_of):
     assert "table" not in [block[0] for block in rest]
     text = " ".join([text, *(block[2] for block in rest)])
     assert text.index(f"7 {words}") < text.index(f"{words} 0")
+
+
+def framed(xs, ys, skip=()):
+    """Return the sides of cells between these places, but for the floors to skip."""
+    uprights = [(x, ys[-1], 0.5, ys[0] - ys[-1]) for x in xs]
+    pairs = list(pairwise(xs))
+    return uprights + [(a, y, b - a, 0.5) for y in ys for a, b in pairs if (a, y) not in skip]
+
+
+def test_cells_in_frames_may_be_narrow_and_span_rows(read_one, make_pdf):
+    lines = [
+        *((62, 690, 9, "F2", "Pos"), (84, 690, 9, "F2", "Article"), (402, 690, 9, "F2", "Price")),
+        *(
+            (62, 650, 9, "F1", "1"),
+            (84, 665, 9, "F1", "Pump with a long name that"),
+            (402, 660, 9, "F1", "12.50"),
+        ),
+        *((84, 655, 9, "F1", "goes on"), (84, 630, 9, "F1", "Valve"), (402, 630, 9, "F1", "4.00")),
+    ]
+    boxes = framed((60, 82, 400, 500), (705, 680, 645, 620), skip={(60, 645)})
+    block, found = table_of(read_one("a.pdf", boxed(make_pdf, lines, boxes)))
+    assert block.columns == ("Pos", "Article", "Price")
+    assert found[1:] == ["1 | Pump with a long name that goes on | 12.50", "1 | Valve | 4.00"]
+
+
+def test_a_frame_around_rows_that_no_line_parts_is_read_by_its_text(read_one, make_pdf):
+    page = rows(690, ("Item", "2019", "2018"), ("Oil", "10", "20"), ("Gas", "30", "40"), xs=(62, 202, 402))
+    boxes = framed((60, 200, 400, 500), (705, 685, 600))
+    _, found = table_of(read_one("a.pdf", boxed(make_pdf, page, boxes)))
+    assert found == ["Item | 2019 | 2018", "Oil | 10 | 20", "Gas | 30 | 40"]

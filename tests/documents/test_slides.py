@@ -1,5 +1,6 @@
 """Presentations: slides in the order shown, with their tables, charts, diagrams and notes."""
 
+import base64
 import io
 import zipfile
 
@@ -21,6 +22,11 @@ NAMES = (
     'xmlns:a14="http://schemas.microsoft.com/office/drawing/2010/main" '
     'xmlns:dgm="http://schemas.openxmlformats.org/drawingml/2006/diagram" '
     'xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"'
+)
+
+
+PICTURE = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNkYAAAAAYAAjCB0C8AAAAASUVORK5CYII="
 )
 
 
@@ -251,7 +257,20 @@ def test_what_is_missing_is_told_and_the_rest_stays(read_one, deck, slide):
     assert {one.kind for one in document.left_out if one.lost} == {
         "charts that cannot be read",
         "notes that cannot be read",
-        "slides that cannot be read",
+        "page that cannot be read",
+    }
+
+
+def test_pictures_speak_or_are_told_and_a_slide_of_them_has_no_text(read_one, deck, slide):
+    slide.shapes.add_picture(io.BytesIO(PICTURE), *PLACE)
+    spoken = deck.slides.add_slide(deck.slide_layouts[BLANK]).shapes.add_picture(io.BytesIO(PICTURE), *PLACE)
+    spoken._element.nvPicPr.cNvPr.set("descr", "Wiring of the pump")
+    deck.slides.add_slide(deck.slide_layouts[BLANK])
+    document = read_one("a.pptx", saved(deck))
+    assert document.text == "Wiring of the pump"
+    assert {(one.kind, one.count, one.of, one.lost) for one in document.left_out} == {
+        ("image", 1, 0, False),
+        ("page without text", 1, 3, True),
     }
 
 

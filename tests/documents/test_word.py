@@ -306,6 +306,36 @@ def test_what_nobody_reads_is_told(read_word):
     }
 
 
+PAGE = "<h2>Terms</h2><p>Within 42 days.</p><ul><li>a</li></ul><table><tr><th>x<th>y<tr><td>1<td>2</table>"
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("chunk.html", PAGE),
+        (
+            "chunk.mht",
+            f"MIME-Version: 1.0\nContent-Type: multipart/related; boundary=b\n\n--b\n"
+            f"Content-Type: text/html\n\n{PAGE}\n--b\nContent-Type: image/png\n\nx\n--b--\n",
+        ),
+    ],
+)
+def test_a_page_that_word_inserts_is_read(read_one, make_zip, blocks_of, name, data):
+    entries = {
+        "_rels/.rels": relations({"officeDocument": "word/document.xml"}),
+        "word/_rels/document.xml.rels": relations({"aFChunk": name}),
+        "word/document.xml": part(
+            f'<w:body>{p("Before.")}<w:altChunk r:id="aFChunk"/>{p("After.")}</w:body>'
+        ),
+        f"word/{name}": data,
+    }
+    document = read_one("a.docx", make_zip("a.docx", entries))
+    assert [text for _, _, text in blocks_of(document)] == [
+        *("Before.", "Terms", "Within 42 days.", "- a", "x | y\n1 | 2", "After."),
+    ]
+    assert not document.left_out
+
+
 def test_headers_and_footers_come_once_without_page_numbers(read_word):
     header = p("Document QM-7781") + tbl(row("Revision", "3"))
     page = p(t("Page ") + field("PAGE", t("7")) + t(" of ") + field("NUMPAGES", t("9")))
@@ -459,6 +489,16 @@ def test_a_chart_in_a_document_is_a_table(read_word):
     assert block.caption == "Figure 1: Sales"
 
 
+def test_a_picture_is_read_by_its_words_or_told(read_word):
+    def shown(words):
+        names = "<w:inline><w:docPr descr='{}'/><w:pic/></w:inline>"
+        return f"<w:r><w:drawing>{names.format(words)}</w:drawing></w:r>"
+
+    document = read_word(p(shown("Wiring of the pump, red is 12 V")) + p(shown("x.png")) + p("Text"))
+    assert lines(document) == ["Wiring of the pump, red is 12 V", "Text"]
+    assert told(document) == {"image": (1, False)}
+
+
 @pytest.mark.parametrize(
     ("table", "rows"),
     [
@@ -483,12 +523,20 @@ def test_tables_of_any_shape(read_word, table, rows):
     assert read_word(table).text.split("\n") == rows
 
 
+BOLD = "<w:p><w:r><w:rPr><w:b/></w:rPr><w:t>{}</w:t></w:r></w:p>"
+
+
 @pytest.mark.parametrize(
     ("rows", "columns"),
     [
         ((row("Rent", "850 euros"), row("Deposit", "1700 euros")), ()),
         ((row("Name:", "Jane"), row("Born:", "1987")), ()),
+        ((row("Landlord", "Max, Berlin"), row("Tenant", "Jane, Bremen"), row("Object", "Flat 4")), ()),
         ((row("Item", "2019", "2018"), row("Oil", "1", "2")), ("Item", "2019", "2018")),
+        (
+            (row(tc(BOLD.format("Term")), tc(BOLD.format("Meaning"))), row("Rent", "a sum")),
+            ("Term", "Meaning"),
+        ),
     ],
 )
 def test_a_first_row_like_the_others_names_no_columns(read_word, rows, columns):

@@ -1,5 +1,7 @@
 """Small talk is told from questions, in four languages, misspelt too; what declines says why."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -126,3 +128,11 @@ def test_a_question_in_another_language_than_the_documents_is_told_what_to_set()
     assert decline("no", "Was kostet der Versand?", english, "intfloat/multilingual-e5-small") == "no"
     german = _hit("Die Kündigungsfrist ist vier Wochen zum Ende des Monats, und sie gilt für alle von uns.")
     assert decline("no", "Was kostet der Versand?", german, _MINI) == "no"
+
+
+@pytest.mark.parametrize("text", ["a-", "hi ", "a, ", "1", "["])
+def test_what_a_long_text_costs_does_not_grow_with_its_square(text):
+    begun = time.process_time()
+    hear(text * 5_000)
+    # the square of it would take minutes
+    assert time.process_time() - begun < 5

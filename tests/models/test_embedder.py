@@ -57,7 +57,7 @@ def test_a_query_that_was_read_is_not_read_again(tiny_embedder_folder, cpu, monk
     monkeypatch.setattr(
         embedder, "_embed", lambda texts, *_, **__: read.extend(texts) or embed(texts, *_, **__)
     )
-    monkeypatch.setattr("hybrid.models.embedder._REMEMBERED", 2)
+    monkeypatch.setattr(embedder._queries, "_most", 2)
     first = embedder.embed_queries(["a", "b"])
     again = embedder.embed_queries(["b", "c", "b"])
     assert read == ["a", "b", "c"]
@@ -67,6 +67,23 @@ def test_a_query_that_was_read_is_not_read_again(tiny_embedder_folder, cpu, monk
     embedder.embed_queries(["a"])
     assert read == ["a", "b", "c", "a"], "the last two are kept"
     assert embedder.embed_queries([]).shape == (0, 32)
+
+
+def test_a_few_texts_are_read_once_and_many_are_not_kept(tiny_embedder_folder, cpu, monkeypatch):
+    embedder = SentenceTransformerEmbedder(tiny_embedder_folder, name="tiny", placement=lambda: cpu)
+    read = []
+    embed = embedder._embed
+    monkeypatch.setattr(
+        embedder, "_embed", lambda texts, *_, **__: read.append(list(texts)) or embed(texts, *_, **__)
+    )
+    first = embedder.embed_documents(["a", "b"])
+    again = embedder.embed_documents(["b", "c"])
+    embedder.embed_queries(["a"])
+    assert read == [["a", "b"], ["c"], ["a"]]
+    assert np.array_equal(again[0], first[1])
+    monkeypatch.setattr("hybrid.models.embedder._FEW", 1)
+    embedder.embed_documents(["a", "b"])
+    assert read[3:] == [["a", "b"]]
 
 
 def test_a_text_at_the_limit_is_seen_to_its_end(tiny):

@@ -205,7 +205,7 @@ def test_likelihoods_are_those_of_the_whole_sequence(tiny_generator, monkeypatch
     ]
     assert tiny_generator.log_likelihoods(_PROMPTS, options) == expected
     # batches of two rows, and a prompt whose continuations need several batches
-    monkeypatch.setattr("hybrid.models.generator._BATCH_TOKENS", 180)
+    monkeypatch.setattr("hybrid.models.generator.BATCH_TOKENS", 180)
     assert tiny_generator.log_likelihoods(_PROMPTS, options) == expected
 
 
@@ -254,7 +254,7 @@ def test_samples_differ_by_their_number_and_by_the_seed(tiny_generator):
 def test_what_else_is_asked_changes_no_sample(tiny_generator, monkeypatch):
     together = tiny_generator.sample(_PROMPTS, 2, max_new_tokens=20)
     assert together == [tiny_generator.sample([one], 2, max_new_tokens=20)[0] for one in _PROMPTS]
-    monkeypatch.setattr("hybrid.models.generator._BATCH_ROWS", 3)
+    monkeypatch.setattr("hybrid.models.decoding.BATCH_ROWS", 3)
     assert tiny_generator.sample(_PROMPTS, 2, max_new_tokens=20) == together
 
 

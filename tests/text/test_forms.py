@@ -1,5 +1,7 @@
 """Exact strings, pairs and spellings: what the words of a text do not tell."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,3 +55,11 @@ def test_a_word_is_respelled_as_one_would_type_it(word, other):
 def test_any_text_has_forms_without_blanks(text):
     found = forms(text)
     assert found == [form for form in found if form and not any(letter.isspace() for letter in form)]
+
+
+@pytest.mark.parametrize("text", ["a", "1", "a-", "[", "a_"])
+def test_what_a_long_part_costs_does_not_grow_with_its_square(text):
+    begun = time.process_time()
+    forms(text * 20_000)
+    # the square of it would take minutes
+    assert time.process_time() - begun < 5

@@ -1,0 +1,121 @@
+"""The command that says what domains in use do, and whether they changed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hybrid.cli import console
+from hybrid.cli.options import Context, shared
+from hybrid.config import Settings
+from hybrid.errors import EXIT_GATE_FAILED, HybridError
+from hybrid.index.generations import domains
+from hybrid.operations.monitor import (
+    CalibrationWindow,
+    Facet,
+    Usage,
+    calibrated,
+    load_window,
+    notify,
+    observations,
+    save_window,
+    usage,
+    watch,
+)
+
+_DAY = 86_400.0
+
+
+@shared("as_json", "config", "indexes", "domain", "offline")
+def monitor(
+    context: Context,
+    by: Annotated[
+        list[Facet] | None, typer.Option("--by", help="What to count by; default: domain and arm.")
+    ] = None,
+    hours: Annotated[float | None, typer.Option("--hours", help="Count the last so many hours.")] = None,
+    calibrate: Annotated[
+        bool,
+        typer.Option(
+            "--calibrate", help="From now on hold the domains against what they did in these hours."
+        ),
+    ] = False,
+) -> int:
+    """Count what was asked, and hold it against the calibration windows; 7 if something changed.
+
+    Drift of questions and of retrieval scores, and bounds on failed, unsupported and disliked answers that
+    hold however often one looks.
+    """
+    settings, parts = context.settings(), by or [Facet.DOMAIN, Facet.ARM]
+    since = 0.0 if hours is None else time.time() - 3_600 * hours
+    seen = observations(settings, domain=context.domain or "")
+    counted = [one for one in seen if one.at >= since]
+    names = [context.existing_domain(settings)] if context.domain else list(domains(Path(settings.indexes)))
+    if calibrate:
+        # all of them, or none
+        made = [calibrated(name, counted) for name in names]
+        for one in made:
+            save_window(Path(settings.indexes) / one.domain, one)
+        context.show({"calibrated": [_told(one) for one in made]}, *map(_sentence, made))
+        return 0
+    windows = [window for name in names if (window := load_window(Path(settings.indexes) / name))]
+    _note_gaps(settings, names, windows)
+    own = settings.monitor
+    found = watch(windows, seen, level=own.level, tolerance=own.tolerance)
+    groups = usage(counted, parts)
+    if context.as_json:
+        document = {"usage": groups, "shifts": found.shifts, "risks": found.risks, "alerts": found.alerts}
+        console.json_document(document | {"calibrated": [_told(one) for one in windows]})
+    else:
+        console.table((*parts, *_HEADER), [_row(one) for one in groups])
+        for sentence in found.sentences:
+            console.data(f"ALERT  {sentence}" if sentence in found.alerts else sentence)
+    if found.alerts and own.webhook:
+        try:
+            notify(own.webhook, found.alerts, offline=settings.models.offline)
+        except HybridError as error:
+            # the exit code says it all the same
+            console.note(f"error: {error}")
+    return EXIT_GATE_FAILED if found.alerts else 0
+
+
+_HEADER = ("asked", "p50", "p95", "p99", "failed", "abstained", "grounded", "liked")
+
+
+def _row(one: Usage) -> tuple[str, ...]:
+    seconds = ("" if value is None else f"{value:.2f} s" for value in (one.p50, one.p95, one.p99))
+    shares = (
+        "" if value is None else f"{value:.1%}"
+        for value in (one.failed, one.abstained, one.groundedness, one.liked)
+    )
+    return (*map(console.name, one.group), str(one.asked), *seconds, *shares)
+
+
+def _note_gaps(settings: Settings, names: Sequence[str], windows: Sequence[CalibrationWindow]) -> None:
+    """Say what is not looked at, and where bounds do not reach back to the calibration window."""
+    if missing := [name for name in names if name not in {window.domain for window in windows}]:
+        console.note(f"no calibration window: {', '.join(missing)}; hybrid monitor --calibrate makes it")
+    days = settings.tracing.days
+    for window in windows:
+        if window.until < time.time() - days * _DAY:
+            console.note(
+                f"{window.domain}: traces are kept for {days:g} days, and the calibration window is older: "
+                "the bounds begin later than it ends; calibrate anew, or raise tracing.days"
+            )
+
+
+def _told(window: CalibrationWindow) -> dict[str, object]:
+    """Return what a calibration window is, without what is in it."""
+    counts = {"questions": len(window.questions), "scores": len(window.scores)}
+    return {key: getattr(window, key) for key in ("domain", "since", "until")} | counts
+
+
+def _sentence(window: CalibrationWindow) -> str:
+    begun, ended = (
+        f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M}" for at in (window.since, window.until)
+    )
+    return f"{window.domain}: calibrated on {len(window.scores)} conversations, {begun} to {ended} UTC"

@@ -1,0 +1,170 @@
+"""Commands on a domain in use: promote, rollback, history, traffic."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hybrid.changes import LoggedChange, Switched, read_changes
+from hybrid.cli import console
+from hybrid.cli.options import Context, shared
+from hybrid.config import Settings
+from hybrid.errors import UsageError
+from hybrid.index.generations import domains
+from hybrid.operations.feedback import Feedback, TrialMetric
+
+if TYPE_CHECKING:
+    from hybrid.operations.traffic import TrafficSplit
+
+traffic_app = typer.Typer(
+    help="Try another arm on a share of the conversations.", no_args_is_help=True, rich_markup_mode=None
+)
+
+_Why = typer.Option("--why", help="In words, for the log.")
+
+
+@shared()
+def switch(
+    context: Context,
+    arm: Annotated[str, typer.Option("--arm", help="That answers where none is named.")] = "",
+    adapter: Annotated[list[str] | None, typer.Option("--adapter", help="To be in use; repeat it.")] = None,
+    prompt: Annotated[str, typer.Option("--prompt", help="A version of `hybrid prompts list`.")] = "",
+    generation: Annotated[str, typer.Option("--generation", help="Of the index, such as 000003.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Whatever stands against an adapter.")] = False,
+    why: Annotated[str, _Why] = "",
+) -> None:
+    """Switch arm, adapters, prompts and index generation of a domain at once."""
+    from hybrid.operations.switches import promote
+
+    with console.progress() as progress:
+        changes = promote(
+            context.assistant(),
+            arm=arm,
+            adapters=adapter or (),
+            prompt=prompt,
+            generation=generation,
+            force=force,
+            why=why,
+            note=console.note,
+            progress=progress,
+        )
+    _show(context, changes)
+
+
+@shared()
+def take_back(
+    context: Context,
+    what: Annotated[
+        Switched | None, typer.Argument(help="The last switch of this alone; default: the last of all.")
+    ] = None,
+    why: Annotated[str, _Why] = "",
+) -> None:
+    """Take back the last switch of a domain, with all that was switched together."""
+    from hybrid.operations.switches import rollback
+
+    _show(context, rollback(context.assistant(), what, why=why))
+
+
+@shared()
+def history(context: Context) -> None:
+    """Show what was switched when and by whom, after the log was found to be whole."""
+    from hybrid.operations.switches import disagreements
+
+    settings = context.settings()
+    changes = read_changes(Path(settings.indexes))
+    named = context.domain or settings.domain
+    _show(context, [one for one in changes if not named or one.domain == named])
+    for name in domains(Path(settings.indexes)):
+        if not named or name == named:
+            told = Context(domain=name, config=context.config, indexes=context.indexes)
+            for line in disagreements(told.assistant(settings), changes):
+                console.note(f"warning: {line}")
+
+
+def _show(context: Context, changes: Sequence[LoggedChange]) -> None:
+    if not changes and not context.as_json:
+        console.note("nothing was switched")
+    context.show({"changes": changes}, *map(_line, changes))
+
+
+def _line(change: LoggedChange) -> str:
+    why = f": {console.one_line(change.why, 160)}" if change.why else ""
+    switched = f"{change.what} {change.before or 'none'} → {change.after or 'none'}"
+    return f"{change.number}  {change.time}  {change.by}  {change.domain}  {switched}{why}"
+
+
+@traffic_app.command("start")
+@shared()
+def start(
+    context: Context,
+    arm: Annotated[str, typer.Argument(help="Such as both:generator_adapter=generator-002.")],
+    share: Annotated[float, typer.Option("--share", help="Of the conversations, up to 1.")] = 0.1,
+    shadow: Annotated[
+        bool, typer.Option("--shadow", help="It answers beside the usual arm, and nobody is shown it.")
+    ] = False,
+    metric: Annotated[
+        TrialMetric | None, typer.Option("--metric", help="Default: votes; with --shadow grounded.")
+    ] = None,
+    conversations: Annotated[int, typer.Option("--conversations", help="So many at the most.")] = 2_000,
+) -> None:
+    """Have a share of the conversations answered by another arm, from the next question on."""
+    from hybrid.operations.traffic import start_split
+
+    settings = context.settings()
+    opened(settings).close()  # what is not kept cannot be held against anything
+    split = start_split(
+        context.assistant(settings), arm, share=share, shadow=shadow, metric=metric, planned=conversations
+    )
+    looks = split.looks.ends
+    context.show(split, f"{split.arm} is on trial; the first look is at {looks[0]:,} conversations")
+
+
+@traffic_app.command("show")
+@shared()
+def show(context: Context) -> None:
+    """Say in one sentence what the trial has shown so far; it may be asked at any time."""
+    from hybrid.operations.traffic import read_split
+
+    settings = context.settings()
+    split = read_split(context.assistant(settings))
+    if split is None:
+        raise UsageError("nothing is on trial", hint="hybrid traffic start ARM")
+    _tell(context, settings, split)
+
+
+@traffic_app.command("stop")
+@shared()
+def stop(context: Context) -> None:
+    """Have all conversations answered as usual again, and say what the trial has shown."""
+    from hybrid.operations.traffic import stop_split
+
+    settings = context.settings()
+    _tell(context, settings, stop_split(context.assistant(settings)))
+
+
+def _tell(context: Context, settings: Settings, split: TrafficSplit) -> None:
+    from hybrid.operations.traffic import trial_result
+
+    with closing(opened(settings)) as feedback:
+        result = trial_result(split, feedback.rated(experiment=split.experiment))
+    context.show({"sentence": result.sentence, "result": result}, result.sentence)
+    if result.unjudged:
+        console.note(f"{result.unjudged} answers have no score, for nobody judged them")
+    if max(result.states) > 1:
+        console.note(f"what answers was changed meanwhile: states on each side {result.states}")
+
+
+def opened(settings: Settings) -> Feedback:
+    """Return what the server keeps of answers.
+
+    Raises:
+        UsageError: it keeps none.
+    """
+    feedback = Feedback.of(settings)
+    if feedback is None:
+        raise UsageError("answers are not kept: feedback.keep_days is 0", hint="set it to a number of days")
+    return feedback

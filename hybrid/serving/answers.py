@@ -1,0 +1,224 @@
+"""Answers with their evidence, side by side and by id, and what people make of them."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+from secrets import SystemRandom
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
+
+from hybrid.assistant import Assistant, principals_of
+from hybrid.errors import HybridError
+from hybrid.files import valid_utf8
+from hybrid.grounding.values import ClaimVerdict
+from hybrid.operations.feedback import Feedback, KeptAnswer
+from hybrid.serving.access import AsUser, ClientKey
+from hybrid.serving.chat import LONGEST_QUESTION, evidence
+from hybrid.serving.errors import Refusal, told
+from hybrid.serving.events import while_connected
+from hybrid.serving.protocol import Asking
+from hybrid.serving.service import Service
+from hybrid.types import Answer, Arm, Chunk, Hit, Message, MessageRole, plain
+
+router = APIRouter()
+
+Words = Annotated[str, Field(min_length=1, max_length=LONGEST_QUESTION)]
+
+
+class Asked(BaseModel):
+    """What is asked of ``/ask``; ``check`` holds each sentence against the passages, which takes its time."""
+
+    question: Words
+    domain: str | None = None
+    arm: Arm | None = None
+    history: list[Spoken] = []
+    conversation: str = ""
+    check: bool = False
+
+
+class Spoken(BaseModel):
+    """A turn before the question."""
+
+    role: Literal[MessageRole.USER, MessageRole.ASSISTANT]
+    content: str
+
+
+class Compared(BaseModel):
+    """A question for several arms of a domain; without their names for all that can answer."""
+
+    question: Words
+    domain: str
+    arms: list[Arm] | None = None
+
+
+class Preferred(BaseModel):
+    """Which of the answers that were shown is the best, by their ids; None where none is."""
+
+    shown: Annotated[list[str], Field(min_length=2, max_length=len(Arm))]
+    chosen: str | None = None
+
+
+class Voted(BaseModel):
+    """Whether an answer is good (1) or bad (-1), and why."""
+
+    answer: str
+    value: Literal[1, -1]
+    comment: Annotated[str, Field(max_length=4_000)] = ""
+
+
+@router.post("/ask")
+async def ask(body: Asked, request: Request, as_user: AsUser, key: ClientKey) -> dict[str, Any]:
+    """Answer a question with all that it rests on, as ``hybrid ask --json`` does."""
+    service: Service = request.app.state.service
+    history = tuple(Message(turn.role, valid_utf8(turn.content)) for turn in body.history)
+    asked = dataclasses.replace(
+        _asking(service, body.question, body.domain, body.arm, as_user, key),
+        history=history,
+        conversation=body.conversation,
+    )
+    answer = await while_connected(request.receive, service.answer(asked))
+    claims = None
+    if body.check and (found := await run_in_threadpool(service.assistants.check, answer)) is not None:
+        claims = _claims(found.verdicts, [hit.chunk.source for hit in answer.hits])
+    return {"id": asked.id} | answer.to_dict() | evidence(answer, str(request.base_url)) | {"claims": claims}
+
+
+@router.post("/compare")
+async def compare(body: Compared, request: Request, as_user: AsUser, key: ClientKey) -> dict[str, Any]:
+    """Ask several arms one question; their answers come in any order and without their names.
+
+    ``/compare/votes`` takes which is the best, and says which arm gave which.
+    """
+    service: Service = request.app.state.service
+    own = await run_in_threadpool(service.assistants.__getitem__, body.domain)
+    there = await run_in_threadpool(lambda: own.arms)
+    asked = [
+        _asking(service, body.question, body.domain, arm, as_user, key)
+        for arm in dict.fromkeys(body.arms or there)
+    ]
+    everything = asyncio.gather(*map(service.answer, asked), return_exceptions=True)
+    found = await while_connected(request.receive, _awaited(everything))
+    if errors := [
+        one for one in found if isinstance(one, BaseException) and not isinstance(one, HybridError)
+    ]:
+        raise errors[0]
+    answers = [
+        {
+            "id": one.id,
+            "text": answer.text,
+            "abstained": answer.abstained,
+            "citations": plain(answer.citations),
+        }
+        for one, answer in zip(asked, found, strict=True)
+        if isinstance(answer, Answer)
+    ]
+    SystemRandom().shuffle(answers)
+    missing = [
+        {"arm": one.arm, "reason": told(error)[1]["error"]["message"]}
+        for one, error in zip(asked, found, strict=True)
+        if isinstance(error, HybridError)
+    ]
+    return {"domain": body.domain, "question": body.question, "answers": answers, "missing": missing}
+
+
+@router.post("/compare/votes")
+def prefer(body: Preferred, request: Request, as_user: AsUser) -> dict[str, Any]:
+    """Keep which answer is the best, and say which arm gave which."""
+    feedback = _feedback(request)
+    kept = [_kept(request, shown, as_user).answer for shown in body.shown]
+    if body.chosen is not None:
+        feedback.prefer(body.chosen, body.shown, as_user=as_user)
+    return {"arms": {shown: answer.arm for shown, answer in zip(body.shown, kept, strict=True)}}
+
+
+@router.post("/feedback")
+def vote(body: Voted, request: Request, as_user: AsUser) -> dict[str, Any]:
+    """Keep what somebody thinks of an answer; the last word counts."""
+    kept = _kept(request, body.answer, as_user)
+    _feedback(request).vote(kept.id, body.value, comment=valid_utf8(body.comment), as_user=as_user)
+    return {"answer": kept.id, "value": body.value}
+
+
+@router.get("/v1/answers/{name}")
+def show_answer(name: str, request: Request, as_user: AsUser) -> dict[str, Any]:
+    """Return an answer by the id that its client got, with what it rests on."""
+    kept = _kept(request, name, as_user)
+    own, answer = _domain(request, kept), kept.answer
+    closest = dataclasses.replace(answer, hits=_hits(own, kept, as_user)).closest if own is not None else ()
+    values: dict[str, Any] = plain(kept)
+    shown = answer.to_dict() | {"closest": plain(closest)}
+    return values | {"answer": shown, "because": own.decided_because if own is not None else ""}
+
+
+@router.get("/v1/answers/{name}/claims")
+def show_claims(name: str, request: Request, as_user: AsUser) -> dict[str, Any]:
+    """Say of each sentence whether the passages carry it; null where there is nothing to check."""
+    kept = _kept(request, name, as_user)
+    own = _domain(request, kept)
+    if kept.verdicts is None and own is not None:
+        hits = _hits(own, kept, as_user)
+        if len(hits) < len(kept.passages):
+            raise Refusal(409, "what the answer was read from has changed since", code="changed")
+        if (found := own.check(dataclasses.replace(kept.answer, hits=hits))) is not None:
+            kept = dataclasses.replace(kept, verdicts=found.verdicts)
+            _feedback(request).keep(kept)
+    sources = [place.source for place in kept.passages]
+    return {"claims": None if kept.verdicts is None else _claims(kept.verdicts, sources)}
+
+
+def _asking(
+    service: Service,
+    question: str,
+    domain: str | None,
+    arm: Arm | None,
+    as_user: tuple[str, ...] | None,
+    key: str,
+) -> Asking:
+    deadline = time.monotonic() + service.settings.serve.max_seconds
+    return Asking(valid_utf8(question), domain, arm, as_user=as_user, key=key, deadline=deadline)
+
+
+async def _awaited(everything: asyncio.Future[list[Answer | BaseException]]) -> list[Answer | BaseException]:
+    return await everything
+
+
+def _claims(verdicts: tuple[ClaimVerdict, ...], sources: list[str]) -> list[dict[str, Any]]:
+    return [verdict.document(sources) for verdict in verdicts]
+
+
+def _feedback(request: Request) -> Feedback:
+    service: Service = request.app.state.service
+    if service.feedback is None:
+        raise Refusal(404, "the owner of this server keeps no answers", code="not_kept")
+    return service.feedback
+
+
+def _kept(request: Request, name: str, as_user: tuple[str, ...] | None) -> KeptAnswer:
+    kept = _feedback(request).answer(name, as_user=as_user)
+    if kept is None:
+        raise Refusal(404, "there is no such answer, or it is not kept any more", code="not_found")
+    return kept
+
+
+def _domain(request: Request, kept: KeptAnswer) -> Assistant | None:
+    """Return the domain that gave an answer; None where none did, or it is gone."""
+    service: Service = request.app.state.service
+    there = kept.answer.domain in service.assistants.domains
+    return service.assistants[kept.answer.domain] if there else None
+
+
+def _hits(own: Assistant, kept: KeptAnswer, as_user: tuple[str, ...] | None) -> tuple[Hit, ...]:
+    """Return the passages of an answer with their texts; not those that changed or may not be read now."""
+    own.require_user(as_user)
+    index = own.retriever.index
+    found: dict[tuple[str, int, int], Chunk] = {}
+    for source in {place.source for place in kept.passages}:
+        positions = index.positions_where({"source": source}, principals=principals_of(as_user))
+        found |= {(chunk.source, chunk.start, chunk.end): chunk for chunk in index.chunks(positions)}
+    there = [found.get((place.source, place.start, place.end)) for place in kept.passages]
+    return tuple(Hit(chunk, 0.0) for chunk in there if chunk is not None)

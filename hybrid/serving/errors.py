@@ -1,0 +1,97 @@
+"""Every failure as OpenAI's clients read it: message, type, param, code; never a path or a stack."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from hybrid.errors import AdapterError, HybridError, IndexLocked, IndexMissing, UsageError
+from hybrid.serving.access import AccessDenied
+from hybrid.serving.protocol import OutOfTime, Overloaded
+
+_log = logging.getLogger("hybrid.serving")
+
+# The first that fits counts; what is none of them is the server's own trouble.
+_STATUS: tuple[tuple[type[HybridError], int, str], ...] = (
+    (AccessDenied, 401, "invalid_api_key"),
+    (Overloaded, 429, "rate_limit_exceeded"),
+    (OutOfTime, 504, "timeout"),
+    (IndexMissing, 404, "not_found"),
+    (IndexLocked, 409, "locked"),
+    (AdapterError, 404, "model_not_found"),
+    (UsageError, 400, "invalid_value"),
+)
+_TYPES = {401: "authentication_error", 429: "rate_limit_error"}
+_PATH = re.compile(r"(?<![\w:/])(?:[A-Za-z]:)?(?:[\\/][\w.@~-]+){2,}[\\/]?")
+_OWN_TROUBLE = "the server could not do that; its log says why"
+
+
+class Refusal(Exception):
+    """A request that cannot be answered as it is; ``param`` names what of it stands in the way."""
+
+    def __init__(self, status: int, message: str, *, param: str | None = None, code: str = "") -> None:
+        super().__init__(message)
+        self.status, self.message, self.param, self.code = status, message, param, code
+
+
+def document(status: int, message: str, *, param: str | None = None, code: str = "") -> dict[str, Any]:
+    """Return a failure as OpenAI's clients read it."""
+    kind = _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
+    return {"error": {"message": message, "type": kind, "param": param, "code": code or None}}
+
+
+def told(error: Exception) -> tuple[int, dict[str, Any]]:
+    """Return status and document of what went wrong; what is not the client's doing goes to the log."""
+    if isinstance(error, Refusal):
+        return error.status, document(error.status, error.message, param=error.param, code=error.code)
+    for kind, status, code in _STATUS:
+        if isinstance(error, kind):
+            said = f"{error} ({error.hint})" if error.hint else str(error)
+            return status, document(status, _PATH.sub("…", said), code=code)
+    _log.error("a request failed", exc_info=error)
+    status = 503 if isinstance(error, HybridError) else 500
+    return status, document(status, _OWN_TROUBLE, code="unavailable" if status == 503 else "internal")
+
+
+def answered(error: Exception) -> JSONResponse:
+    """Return what went wrong as a response."""
+    status, body = told(error)
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    if isinstance(error, Overloaded):
+        headers["Retry-After"] = str(math.ceil(error.retry_after))
+    return JSONResponse(body, status, headers)
+
+
+def handle_errors(app: FastAPI) -> None:
+    """Answer what routes raise, and what leads to none, in that form."""
+    app.add_exception_handler(HybridError, _answer)
+    app.add_exception_handler(Refusal, _answer)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _invalid)
+
+
+async def _answer(request: Request, error: Exception) -> JSONResponse:
+    return answered(error)
+
+
+async def _http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    code = "not_found" if error.status_code == 404 else ""
+    body = document(error.status_code, str(error.detail), code=code)
+    headers: Mapping[str, str] | None = error.headers
+    return JSONResponse(body, error.status_code, headers)
+
+
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    param = ".".join(str(part) for part in first["loc"][1:]) or None
+    return JSONResponse(document(422, first["msg"], param=param, code="invalid_value"), 422)

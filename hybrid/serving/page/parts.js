@@ -1,0 +1,91 @@
+// Small things to show: elements, an answer with its marks, places, tables. Text becomes text, never markup.
+
+/** Return an element with properties, and children that are elements or texts. */
+export function el(tag, properties = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (name in made) made[name] = value;
+    else made.setAttribute(name, value);
+  }
+  made.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== ""));
+  return made;
+}
+
+export function plural(count, one, many = `${one}s`) {
+  return `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
+}
+
+export function named(source) {
+  return source.replace(/^\.uploads\//, "");
+}
+
+/** Return where a citation stands: title if wanted, heading, page or line. */
+export function placed(citation, title = citation.title || named(citation.source)) {
+  const at = citation.page ? `page ${citation.page}` : citation.line ? `line ${citation.line}` : "";
+  const heading = citation.heading === citation.title ? "" : citation.heading;
+  return [title, heading, at].filter(Boolean).join(", ");
+}
+
+const MARKER = /\[(\d{1,3})\]/;
+
+/**
+ * Return the text of an answer as nodes: markers as buttons, doubted stretches underlined.
+ *
+ * Offsets count characters as the server does, by code point. `doubts` are {start, end, unclear, id}, in order;
+ * `open` is called with the citation of a marker.
+ */
+export function answerNodes(text, citations, doubts, open) {
+  const letters = Array.from(text);
+  const nodes = [];
+  let at = 0;
+  for (const doubt of doubts) {
+    nodes.push(...marked(letters.slice(at, doubt.start).join(""), citations, open));
+    const inside = marked(letters.slice(doubt.start, doubt.end).join(""), citations, open);
+    nodes.push(el("mark", { className: doubt.unclear ? "doubt unclear" : "doubt", "aria-describedby": doubt.id }, inside));
+    at = Math.max(at, doubt.end);
+  }
+  nodes.push(...marked(letters.slice(at).join(""), citations, open));
+  return nodes;
+}
+
+function marked(text, citations, open) {
+  const parts = text.split(MARKER);
+  return parts.map((part, place) => {
+    if (place % 2 === 0) return part;
+    const citation = citations.find((one) => one.number === Number(part));
+    if (!citation) return `[${part}]`;
+    const label = `Source ${part}: ${placed(citation)}`;
+    return el("button", { type: "button", className: "cite", title: placed(citation), "aria-label": label, onclick: () => open(citation) }, part);
+  }).filter((part) => part !== "");
+}
+
+/** Return a row that opens a place of a document. */
+export function placeButton(citation, number, open) {
+  return el("button", { type: "button", className: "place", onclick: () => open(citation) },
+    el("b", {}, number), el("span", {}, placed(citation), " ", el("small", {}, named(citation.source))));
+}
+
+/** Return names and values as a list of definitions; values that are empty are left out. */
+export function facts(values) {
+  const rows = Object.entries(values).filter(([, value]) => value !== "" && value !== null && value !== undefined);
+  return el("dl", { className: "facts" }, rows.map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
+}
+
+/** Return chances from 0 to 1 as rows of a name, a number and a bar. */
+export function chances(rows) {
+  return el("div", { className: "chances" }, rows.map(([name, share]) => [
+    el("span", {}, name), el("span", {}, share.toFixed(2)), el("meter", { min: 0, max: 1, value: share, "aria-label": `${name}: ${share.toFixed(2)}` }),
+  ]));
+}
+
+export function table(head, rows, caption) {
+  return el("div", { className: "frame", tabIndex: 0, role: "region", "aria-label": caption }, el("table", {},
+    el("caption", { className: "unseen" }, caption),
+    el("thead", {}, el("tr", {}, head.map((name) => el("th", { scope: "col" }, name)))),
+    el("tbody", {}, rows.map(([first, ...others]) => el("tr", {}, el("th", { scope: "row" }, first), others.map((cell) => el("td", {}, cell)))))));
+}
+
+/** Say something to a screen reader, and to nobody else. */
+export function say(text) {
+  document.getElementById("status").textContent = text;
+}
