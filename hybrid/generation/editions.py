@@ -54,7 +54,7 @@ def outdated(asked: Asked, facts: Sequence[Quotable]) -> list[bool]:
     ]
 
 
-def contradicts(asked: Asked, one: Quotable, other: Quotable) -> bool:
+def contradicts(one: Quotable, other: Quotable) -> bool:
     """Tell whether two documents say the same with other numbers: versions of a rule, or a contradiction."""
     if one.passage.source == other.passage.source or one.heading or other.heading:
         return False

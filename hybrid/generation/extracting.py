@@ -10,6 +10,7 @@ import numpy as np
 
 from hybrid.generation.asking import Asked, Form, read_question, shortened
 from hybrid.generation.citations import Cited, Support
+from hybrid.generation.editions import contradicts, dated, sisters
 from hybrid.generation.facts import (
     ITEM,
     Quotable,
@@ -24,7 +25,6 @@ from hybrid.generation.facts import (
 from hybrid.generation.matching import Matcher, matcher, names_held, respelled
 from hybrid.generation.prompts import Passage
 from hybrid.generation.ranking import ranks
-from hybrid.generation.editions import contradicts, dated, sisters
 from hybrid.generation.weighing import (
     BECAUSE,
     BELOW_HEADING,
@@ -217,7 +217,7 @@ def _otherwise(asked: Asked, ranked: Sequence[Quotable], scores: Sequence[float]
     codes = names_held(asked.codes, best.wider)
     for fact, score in zip(ranked[1:_LOOKED_AT], scores[1:_LOOKED_AT], strict=True):
         near = score >= _SAME[sisters(fact.passage, best.passage)] * scores[0]
-        if near and contradicts(asked, fact, best) and names_held(asked.codes, fact.wider) >= codes:
+        if near and contradicts(fact, best) and names_held(asked.codes, fact.wider) >= codes:
             return fact
     return None
 

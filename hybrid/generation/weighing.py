@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid.generation.asking import Asked, Form
+from hybrid.generation.editions import outdated
 from hybrid.generation.facts import Quotable, section_of, telling_heading
 from hybrid.generation.matching import Matcher, names_held
-from hybrid.generation.editions import outdated
 from hybrid.models import Embedder
 from hybrid.text.dates import dates
 from hybrid.text.numbers import SMALL_NUMBERS
