@@ -119,10 +119,8 @@ def main() -> None:
         rows.append((name, f"{usual:.2f} ms", f"{ratio:.4f}", f"{low:.4f} to {high:.4f}"))
         targets.append(Target(f"tracing, {name}", ratio, _AT_MOST))
     print_table(("an answer", "without", "with / without", "95 % interval"), rows)
-    print(
-        f"{len(questions)} questions, {rounds} rounds of {len(blocks)} pairs, {spans:.1f} spans an answer; a span takes",
-        end=" ",
-    )
+    pairs = f"{rounds} rounds of {len(blocks)} pairs"
+    print(f"{len(questions)} questions, {pairs}, {spans:.1f} spans an answer; a span takes", end=" ")
     print(f"{unwanted:.2f} µs where nobody wants it, {kept:.1f} µs where it is kept\n")
     print_verdicts(targets)
     print_json({target.name: target.measured for target in targets})
