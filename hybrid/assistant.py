@@ -43,7 +43,7 @@ from hybrid.routing.bounds import ArmBound, BoundArm, bound_arm, fit_bound, save
 from hybrid.routing.choice import ArmChooser
 from hybrid.routing.followups import Conversation, rewritten, standalone, understood
 from hybrid.tracing.asking import answered
-from hybrid.tracing.names import DOMAIN
+from hybrid.tracing.names import ARM, DOMAIN
 from hybrid.tracing.spans import asking, only, resumed
 from hybrid.types import Answer, Arm, ArmRoute, Document, Hit, Message, Question
 
@@ -272,7 +272,7 @@ class Assistant:
                 may read it.
             AdapterError: the arm needs an adapter, and none is in use; or it cannot serve with the generator.
         """
-        with asking(1, {DOMAIN: self.domain}):
+        with asking(1, self._asked_of(arm)):
             meant = self.standalone(question, history)
             (answer,) = self.ask_all([meant], arm=arm, where=where, as_user=as_user)
             return understood(answer, question, meant)
@@ -317,7 +317,7 @@ class Assistant:
         as_user: str | Sequence[str] | None = None,
     ) -> list[Answer]:
         """Answer several questions in batches, as ``ask`` does each."""
-        with asking(len(questions), {DOMAIN: self.domain}):
+        with asking(len(questions), self._asked_of(arm)):
             return answered(self._answers(questions, arm, where, as_user))
 
     def _answers(
@@ -357,7 +357,7 @@ class Assistant:
         as_user: str | Sequence[str] | None = None,
     ) -> Iterator[str | Answer]:
         """Return the answer of ``ask`` in pieces of text, and at last as an ``Answer``."""
-        stage = asking(1, {DOMAIN: self.domain})
+        stage = asking(1, self._asked_of(arm))
         return stage.stream(lambda: self._streamed(question, arm, where, history, as_user))
 
     def _streamed(
@@ -392,6 +392,10 @@ class Assistant:
         """
         self.require_user(as_user)
         return Shelf(self.domain, tuple(self.retriever.index.titles(principals=principals_of(as_user))))
+
+    def _asked_of(self, arm: Arm | str | None) -> dict[str, str]:
+        """Return what a trace says of a question before anything is done for it."""
+        return {DOMAIN: self.domain} | ({} if arm is None else {ARM: str(arm)})
 
     def _small_talk(
         self, text: str, arm: Arm | str | None, as_user: str | Sequence[str] | None

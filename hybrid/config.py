@@ -284,10 +284,13 @@ class TracingSettings:
     ``store`` keeps it in ``traces.sqlite`` beside the domains, for ``days`` and in ``megabytes``.
     ``endpoint`` is a collector that takes OTLP over HTTP, such as http://localhost:4318; without it the one
     that ``OTEL_EXPORTER_OTLP_ENDPOINT`` names. ``content`` adds questions, answers and passages, in both.
+    ``questions`` keeps on which side of 16 random planes the embedding of a question lies, here and nowhere
+    else, so that ``hybrid monitor`` sees questions drift.
     """
 
     store: bool = True
     content: bool = False
+    questions: bool = True
     days: Annotated[float, Gt(0)] = 30.0
     megabytes: Annotated[float, Ge(1)] = 256.0
     endpoint: Endpoint = field(default_factory=Endpoint)

@@ -7,6 +7,7 @@ import re
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from email import message_from_bytes
 
 from lxml import etree
 
@@ -72,11 +73,11 @@ class PageWalk:
         """Return all that was found on one line."""
         return " ".join(" ".join(piece.text for piece in self._pieces).split())
 
-    def add_to(self, builder: TextBuilder, *, with_lines: bool = False) -> None:
-        """Append what was found, and say what was left out; ``with_lines`` of the source."""
-        builder.add_all(self._pieces if with_lines else [replace(piece, line=0) for piece in self._pieces])
+    def blocks(self, builder: TextBuilder, *, with_lines: bool = False) -> list[RawBlock]:
+        """Return what was found, and tell the builder what was left out; ``with_lines`` of the source."""
         for kind, characters in self._left:
             builder.leave_out(kind, characters)
+        return self._pieces if with_lines else [replace(piece, line=0) for piece in self._pieces]
 
     def _walk(self, top: Element) -> None:
         steps = etree.iterwalk(top, events=("start", "end"))
@@ -408,7 +409,7 @@ def add_page(builder: TextBuilder, root: Element, *, in_book: bool = False, is_c
     if walk.words < min(_MIN_WORDS, _MIN_SHARE * page.words):
         # a page that is all links: better its navigation than nothing
         walk = PageWalk(root, machinery_kind)
-    walk.add_to(builder)
+    builder.add_all(walk.blocks(builder))
     for script in root.xpath("//head//script"):
         if length := _data_length(script):
             builder.leave_out("script", length)
@@ -418,7 +419,16 @@ def add_page(builder: TextBuilder, root: Element, *, in_book: bool = False, is_c
 def add_markup(builder: TextBuilder, text: str) -> None:
     """Append the blocks of HTML that was written from another format, with their lines, and none left out."""
     walk = PageWalk(next(_tree(text).iter("body")), machinery_kind)
-    walk.add_to(builder, with_lines=True)
+    builder.add_all(walk.blocks(builder, with_lines=True))
+
+
+def inserted(builder: TextBuilder, data: bytes) -> list[RawBlock]:
+    """Return the blocks of a page inside of another document, as HTML or with its parts (MHTML)."""
+    if b"mime-version" in data[:1000].lower():
+        pages = (part for part in message_from_bytes(data).walk() if part.get_content_type() == "text/html")
+        data = next((bytes(page.get_payload(decode=True)) for page in pages), b"")
+    root = parse(builder, data)
+    return PageWalk(next(root.iter("body"), root), machinery_kind).blocks(builder)
 
 
 def parse(builder: TextBuilder, data: bytes) -> Element:

@@ -272,9 +272,7 @@ def _mdx_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
             return False  # text goes on behind it
         kind = "comment"
     else:
-        is_raw = re.compile(r"<(?:!|\?|(?:pre|script|style|textarea)\b)", re.IGNORECASE).match(
-            state.src, place
-        )
+        is_raw = _RAW.match(state.src, place)
         return is_raw is not None and html_block(state, start, end, silent)
     if not silent:
         token = state.push("left_out", "", 0)

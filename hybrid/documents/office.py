@@ -112,14 +112,17 @@ class Package:
         self._names = {name.replace("\\", "/").lower(): name for name in archive.namelist()}
         self._relations: dict[str, dict[str, PartLink]] = {}
 
+    def data(self, name: str) -> bytes | None:
+        """Return the bytes of a part; None where it cannot be read."""
+        try:
+            return self._archive.read(self._names[name.lower()])
+        except UNREAD_ENTRY:
+            return None
+
     def root(self, name: str, what: str = "") -> Element | None:
         """Return the root of a part; None where it cannot be read, told as ``what`` if it holds text."""
-        try:
-            data = self._archive.read(self._names[name.lower()])
-        except UNREAD_ENTRY:
-            root = None
-        else:
-            root = self._parse(data)
+        data = self.data(name)
+        root = None if data is None else self._parse(data)
         if root is None and what:
             self.builder.leave_out(f"{what} that cannot be read", lost=True)
         return root

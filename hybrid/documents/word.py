@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import RawBlock, TextBuilder, one_line
 from hybrid.documents.grid import count_heads, is_table_name, is_unit
+from hybrid.documents.html import inserted
 from hybrid.documents.marks import numeral
 from hybrid.documents.office import (
     REMOVED,
@@ -31,7 +32,7 @@ from hybrid.documents.office import (
     symbols,
     value,
 )
-from hybrid.documents.source import SourceFile
+from hybrid.documents.source import SourceFile, Unreadable
 from hybrid.types import CELLS, BlockKind, Document
 
 # the names of built-in styles are English where Word wrote the file, and the user's elsewhere
@@ -48,6 +49,7 @@ _MAX_DEPTH = 8
 _MAX_FIELDS = 100
 # above this many cells a table is given as lines, which need not be of equal length
 _MAX_CELLS = 2_000_000
+_PAGES = (".htm", ".html", ".xhtml", ".mht", ".mhtml")
 _PAGE_FIELDS = ("PAGE", "NUMPAGES", "SECTIONPAGES")
 # stands for the number of a page until the line around it is known
 _PAGE = "\0"
@@ -308,10 +310,22 @@ class _WordWalk:
         elif name == "sdt" and is_on(child(one, "sdtPr", "showingPlcHdr")):
             self._drop(one, "prompt of an empty field")
         elif name in ("altChunk", "subDoc"):
-            self._builder.leave_out("inserted file", lost=True)
+            self._insert(one)
         else:
             return False
         return True
+
+    def _insert(self, one: Element) -> None:
+        """Read a page that Word shows in this place; another document there is told as lost."""
+        found = self._relations.get(relation(one))
+        name = found.target.lower() if found else ""
+        data = self._package.data(name) if name.endswith(_PAGES) else None
+        self._end_line()
+        try:
+            for block in inserted(self._builder, data or b""):
+                self._put(block)
+        except Unreadable:
+            self._builder.leave_out("inserted file", lost=True)
 
     def _drop(self, element: Element, kind: str) -> None:
         if length := _length(element):

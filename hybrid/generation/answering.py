@@ -178,16 +178,18 @@ class Answerer:
         against them, so it comes sentence by sentence, and a sentence that fails is never shown; from the
         extractive and the quoting reader it comes so when all of it is there.
         """
-        begun = time.perf_counter()
         if self._reader(arm) in (None, Reader.GENERATOR, Reader.WRITER):
-            (turn,) = self._turns([question], [hits], arm)
-            if isinstance(turn, _Turn):
-                return span(names.ANSWER, attributes={names.ARM: arm}).stream(
-                    lambda: self._streamed(turn, arm, begun)
-                )
-            (answer,) = _by_arm([turn], arm, begun)
-        else:
-            answer = self.answer(question, hits, arm=arm)
+            stage = span(names.ANSWER, attributes={names.ARM: arm})
+            return stage.stream(lambda: self._pieces(question, hits, arm))
+        answer = self.answer(question, hits, arm=arm)
+        return iter([*pieces_of(answer.text), answer])
+
+    def _pieces(self, question: str, hits: Sequence[Hit], arm: Arm) -> Iterator[str | Answer]:
+        begun = time.perf_counter()
+        (turn,) = self._turns([question], [hits], arm)
+        if isinstance(turn, _Turn):
+            return self._streamed(turn, arm, begun)
+        (answer,) = _by_arm([turn], arm, begun)
         return iter([*pieces_of(answer.text), answer])
 
     def _streamed(self, turn: _Turn, arm: Arm, begun: float) -> Iterator[str | Answer]:

@@ -12,6 +12,12 @@ from hybrid.text.sentences import sentence_spans
 from hybrid.text.words import content_words, share_supported
 from hybrid.types import Answer, Citation, Span
 
+# Between the name and the address of a link or picture, and behind the < of a tag that loads or leads.
+_ACTIVE = re.compile(
+    r"(?<=\])(?=\(\s*<?(?:[a-z][a-z0-9+.-]*:|//))"
+    r"|(?<=<)(?=script\b|[a-z][^<>]*\s(?:src|srcset|srcdoc|href|data|on[a-z]+)\s*=)",
+    re.IGNORECASE,
+)
 # some models write 【1】, or 【1†source】
 _MARKER = re.compile(r"\s*[\[【]\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\s*(?:†[^】\n]{0,80})?[\]】]")
 _LINE, _BLANK = "\n", " "
@@ -122,8 +128,16 @@ def join_cited(kept: Sequence[Cited]) -> CitedText:
             if not same:
                 citations.append(_citation(number, support))
             marks.append(f" [{number}]")
-        parts.append(f"{_LINE if cited.new_line else _BLANK}{cited.sentence}{''.join(marks)}")
+        parts.append(f"{_LINE if cited.new_line else _BLANK}{inert(cited.sentence)}{''.join(marks)}")
     return CitedText("".join(parts)[1:], tuple(citations))
+
+
+def inert(text: str) -> str:
+    """Return what documents say so that a client that renders Markdown or HTML loads and links nothing of it.
+
+    A blank parts a name from its address, and a tag from its bracket: all of it stays to be read.
+    """
+    return _ACTIVE.sub(" ", text)
 
 
 def _citation(number: int, support: Support) -> Citation:

@@ -7,6 +7,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
+from hybrid.generation.asking import shortened
 from hybrid.generation.prompts import FollowupPrompt
 from hybrid.generation.talk import hear
 from hybrid.models import Generator
@@ -89,11 +90,12 @@ def standalone(question: str, history: Sequence[Message]) -> str:
         history: the turns before it, the oldest first.
     """
     told = [turn.content for turn in history if turn.role is MessageRole.USER][-2 * _TURNS :]
-    asked = [heard.question for heard in map(hear, told) if heard.act is None][-_TURNS:]
+    asked = [heard.question for heard in map(hear, map(shortened, told)) if heard.act is None][-_TURNS:]
     heard = hear(question)
-    if heard.act is not None:
+    # what nobody reads to its end follows nothing
+    if heard.act is not None or heard.question != shortened(heard.question):
         return heard.question
-    said = [turn.content for turn in history if turn.role is MessageRole.ASSISTANT]
+    said = [shortened(turn.content) for turn in history if turn.role is MessageRole.ASSISTANT]
     topic = ""
     for place, earlier in enumerate([*asked, heard.question]):
         topic = _joined(topic, earlier, said[-1] if place == len(asked) and said else "")

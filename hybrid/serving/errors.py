@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from hybrid.errors import AdapterError, HybridError, IndexMissing, UsageError
+from hybrid.errors import AdapterError, HybridError, IndexLocked, IndexMissing, UsageError
 from hybrid.serving.access import AccessDenied
 from hybrid.serving.protocol import OutOfTime, Overloaded
 
@@ -25,6 +25,7 @@ _STATUS: tuple[tuple[type[HybridError], int, str], ...] = (
     (Overloaded, 429, "rate_limit_exceeded"),
     (OutOfTime, 504, "timeout"),
     (IndexMissing, 404, "not_found"),
+    (IndexLocked, 409, "locked"),
     (AdapterError, 404, "model_not_found"),
     (UsageError, 400, "invalid_value"),
 )

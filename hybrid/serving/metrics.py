@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hybrid.domains import Assistants
 from hybrid.serving.protocol import Answering, Asking
+from hybrid.serving.scheduler import Scheduler
 from hybrid.serving.service import Service
 from hybrid.tracing.asking import outcome_of
 from hybrid.tracing.names import TraceOutcome
@@ -35,8 +36,8 @@ _METHODS = frozenset(("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"))
 
 
 @router.get("/metrics", include_in_schema=False)
-def metrics(request: Request) -> Response:
-    """Return everything that was counted since the start."""
+async def metrics(request: Request) -> Response:
+    """Return everything that was counted since the start, and how many wait now."""
     counted: Metrics = request.app.state.metrics
     return Response(generate_latest(counted.registry), media_type=CONTENT_TYPE_LATEST)
 
@@ -78,10 +79,15 @@ class Metrics:
             "Questions that were taken and have no answer yet.",
             registry=self.registry,
         )
+        self.queue = Gauge(
+            "hybrid_queue_length", "Questions that wait for a place to be answered.", registry=self.registry
+        )
 
 
 def measured(service: Service, metrics: Metrics) -> Service:
-    """Return the service whose answers are counted."""
+    """Return the service whose answers are counted, and whose queue is measured if it has one."""
+    if isinstance(scheduler := service.answering, Scheduler):
+        metrics.queue.set_function(lambda: scheduler.load.waiting)
     return replace(service, answering=_Counted(service.answering, service.assistants, metrics))
 
 

@@ -61,16 +61,18 @@ def index_page() -> FileResponse:
 def list_domains(request: Request, as_user: AsUser) -> dict[str, Any]:
     """List the domains with the arms that can answer now, and what some of their documents are called."""
     service: Service = request.app.state.service
-    found = []
-    for name in service.assistants.domains:
-        try:
-            own = service.assistants[name]
-            arm = own.decided
-            listed = {"name": name, "arms": list(own.arms), "decided": arm.name if arm else None}
-            found.append(listed | {"titles": _titles(own, as_user)[:_SHELF]})
-        except HybridError:  # /readyz says why it cannot be read
-            continue
-    return {"domains": found}
+    return {"domains": [_listed(service, name, as_user) for name in service.assistants.domains]}
+
+
+def _listed(service: Service, name: str, as_user: tuple[str, ...] | None) -> dict[str, Any]:
+    listed: dict[str, Any] = {"name": name, "arms": [], "decided": None, "titles": [], "error": None}
+    try:
+        own = service.assistants[name]
+        arm = own.decided
+        titles = _titles(own, as_user)[:_SHELF]
+        return listed | {"arms": list(own.arms), "decided": arm.name if arm else None, "titles": titles}
+    except HybridError as error:
+        return listed | {"error": told(error)[1]["error"]["message"]}
 
 
 @router.get("/domains/{domain}")

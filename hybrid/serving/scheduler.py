@@ -13,10 +13,11 @@ from dataclasses import dataclass
 
 from hybrid.config import ServeSettings
 from hybrid.domains import Assistants
+from hybrid.errors import HybridError
 from hybrid.models.cancelling import Patience
 from hybrid.serving.protocol import Asking, OutOfTime, Overloaded
 from hybrid.tracing import names
-from hybrid.tracing.spans import asking
+from hybrid.tracing.spans import OpenSpan, asking
 from hybrid.types import Answer
 
 # So many threads compute at a time, all others wait for a model: more would only keep the event loop from its
@@ -82,10 +83,7 @@ class Scheduler:
         await asyncio.to_thread(self._threads.shutdown)
 
     async def _parts(self, asked: Asking, *, streamed: bool) -> AsyncGenerator[str | Answer, None]:
-        # from now on, for who asks waits from now on
-        told = {names.ANSWER_ID: asked.id, names.CONVERSATION: asked.conversation}
-        stage = asking(1, told, aside=asked.auxiliary)
-        async with self._place(asked):
+        async with self._traced_place(asked) as stage:
             loop, patience = asyncio.get_running_loop(), Patience(self._turns)
             parts = asyncio.Queue[str | Answer | BaseException]()
 
@@ -129,6 +127,18 @@ class Scheduler:
             asked.question, domain=asked.domain, arm=asked.arm, history=asked.history, as_user=asked.as_user
         )
         return iter([answer])
+
+    @asynccontextmanager
+    async def _traced_place(self, asked: Asking) -> AsyncIterator[OpenSpan]:
+        """Wait for a place, in the trace of the question, which begins before; raises as ``_place``."""
+        told = {names.ANSWER_ID: asked.id, names.CONVERSATION: asked.conversation}
+        stage = asking(1, told, aside=asked.auxiliary)
+        try:
+            async with self._place(asked):
+                yield stage
+        except (HybridError, asyncio.CancelledError) as error:
+            stage.end(error)
+            raise
 
     @asynccontextmanager
     async def _place(self, asked: Asking) -> AsyncIterator[None]:

@@ -55,7 +55,8 @@ def traced(
     if own.store:
         path = Path(settings.indexes) / TRACES_FILE
         sinks.append(StoreSink(partial(TraceStore, path, days=own.days, megabytes=own.megabytes), tell))
-    with sent_to(sinks, content=_captures(own.content, environment.get(_CAPTURE, ""))):
+    content = _captures(own.content, environment.get(_CAPTURE, ""))
+    with sent_to(sinks, content=content, questions=own.questions):
         yield
 
 

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from hybrid.tracing import names
 from hybrid.tracing.names import TraceOutcome
-from hybrid.tracing.spans import SpanValue, here, is_captured, is_traced, tell_each
+from hybrid.tracing.spans import SpanValue, here, is_captured, places_questions, tell_each
 from hybrid.types import Answer, Hit, Message, MessageRole
 
-# Johnson & Lindenstrauss 1984: so few axes keep clouds of questions apart, and give no question back.
-_AXES = 32
+# On which side of so many random planes a question lies (Charikar 2002) is one of 65,536 cells: enough to see
+# that questions drift, and many questions for each cell.
+_PLANES = 16
 
 
 def answered(answers: Sequence[Answer]) -> list[Answer]:
@@ -85,14 +86,15 @@ def _found(question: str, hits: Sequence[Hit]) -> dict[str, SpanValue]:
 
 def tell_vectors(vectors: NDArray[np.float32]) -> None:
     """Say on the spans ASK where the questions lie, by their embeddings, one a row."""
-    if is_traced() and len(here()) == len(vectors):
-        projected = vectors @ _axes(vectors.shape[1])
-        rows = [tuple(float(value) for value in row.round(4)) for row in projected]
-        tell_each([{names.QUESTION_VECTOR: row} for row in rows])
+    if places_questions() and len(here()) == len(vectors):
+        tell_each([{names.QUESTION_VECTOR: tuple(row)} for row in sides(vectors).tolist()])
+
+
+def sides(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return on which side of each random plane vectors lie, 1 or −1: shape (rows, planes)."""
+    return np.where(vectors @ _planes(vectors.shape[1]) > 0, np.float32(1), np.float32(-1))
 
 
 @cache
-def _axes(dimension: int) -> NDArray[np.float32]:
-    drawn = np.random.default_rng(0).standard_normal((dimension, _AXES))
-    axes: NDArray[np.float32] = (drawn / np.sqrt(_AXES)).astype(np.float32)
-    return axes
+def _planes(dimension: int) -> NDArray[np.float32]:
+    return np.random.default_rng(0).standard_normal((dimension, _PLANES)).astype(np.float32)

@@ -61,7 +61,7 @@ TOP_SCORE = "hybrid.retrieval.top_score"
 TOP_COSINE = "hybrid.retrieval.top_cosine"
 INDEX_GENERATION = "hybrid.index.generation"
 PROMPT_DIGEST = "hybrid.prompt.digest"
-# The question's embedding, projected at random onto a few axes: enough to see questions drift, too little to
+# On which side of random planes the question's embedding lies: enough to see questions drift, too little to
 # tell one. It stays on this machine.
 QUESTION_VECTOR = "hybrid.question.vector"
 CONVERSATION = "gen_ai.conversation.id"

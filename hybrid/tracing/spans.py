@@ -67,24 +67,26 @@ class TracePlace:
 _CANCELLED = frozenset({"CancelledError", "GeneratorExit", "GivenUp", "KeyboardInterrupt"})
 _sinks: tuple[SpanSink, ...] = ()
 _content = False
+_questions = True
 _here: ContextVar[tuple[TracePlace, ...]] = ContextVar("hybrid_trace", default=())
 
 
 @contextmanager
-def sent_to(sinks: Sequence[SpanSink], *, content: bool = False) -> Iterator[None]:
+def sent_to(sinks: Sequence[SpanSink], *, content: bool = False, questions: bool = True) -> Iterator[None]:
     """Send the spans of the whole process to these sinks until the block ends, and then close them.
 
     Args:
         sinks: what takes them.
         content: whether they may hold questions, answers and passages.
+        questions: whether they may hold where questions lie, which shows that these drift.
     """
-    global _sinks, _content
-    before = _sinks, _content
-    _sinks, _content = tuple(sinks), content
+    global _sinks, _content, _questions
+    before = _sinks, _content, _questions
+    _sinks, _content, _questions = tuple(sinks), content, questions
     try:
         yield
     finally:
-        _sinks, _content = before
+        _sinks, _content, _questions = before
         for sink in sinks:
             sink.close()
 
@@ -97,6 +99,11 @@ def is_traced() -> bool:
 def is_captured() -> bool:
     """Tell whether spans may hold questions, answers and passages."""
     return _content and bool(_sinks)
+
+
+def places_questions() -> bool:
+    """Tell whether spans may hold where questions lie."""
+    return _questions and bool(_sinks)
 
 
 class OpenSpan:
@@ -133,7 +140,7 @@ class OpenSpan:
         """End it, by the exception if there is one."""
         assert self._token is not None, "it was entered"
         _here.reset(self._token)
-        self._end(error)
+        self.end(error)
 
     def stream(self, make: Callable[[], Iterator[T]]) -> Iterator[T]:
         """Return an iterator whose making and every step belong to the stage, which ends with it.
@@ -143,7 +150,7 @@ class OpenSpan:
         try:
             parts = self._step(make)
         except BaseException as error:
-            self._end(error)
+            self.end(error)
             raise
         return self._steps(parts)
 
@@ -158,9 +165,9 @@ class OpenSpan:
             close = getattr(parts, "close", None)
             if close is not None:
                 self._step(close)
-            self._end(error)
+            self.end(error)
             raise
-        self._end(None)
+        self.end(None)
 
     def _step(self, step: Callable[[], T]) -> T:
         token = _here.set(self._places)
@@ -169,7 +176,8 @@ class OpenSpan:
         finally:
             _here.reset(token)
 
-    def _end(self, error: BaseException | None) -> None:
+    def end(self, error: BaseException | None) -> None:
+        """End it, by the exception if there is one; nothing happens to what has ended."""
         if self._ended:
             return
         self._ended = True
@@ -203,6 +211,9 @@ class _Nothing(OpenSpan):
 
     def stream(self, make: Callable[[], Iterator[T]]) -> Iterator[T]:
         return make()
+
+    def end(self, error: BaseException | None) -> None:
+        return
 
 
 _NOTHING = _Nothing("", SpanKind.CHAIN, ())

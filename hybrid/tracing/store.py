@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import dataclasses
 import json
+import os
 import queue
 import sqlite3
 import threading
@@ -68,6 +69,8 @@ class TraceStore:
                 hint="they are kept when something is asked and `tracing.store` is on",
             )
         with _errors(self.path):
+            if not read_only:  # what it holds is for its owner
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             mode = "?mode=ro" if read_only else ""
             # one user at a time: the writer's thread, or whoever reads
             self._db = sqlite3.connect(
@@ -282,7 +285,7 @@ def _errors(path: Path) -> Iterator[None]:
     try:
         with storage_errors(str(path)):
             yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         raise StorageError(f"{path} cannot be used: {error}", hint=_BEGIN) from error
 
 

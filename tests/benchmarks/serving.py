@@ -210,6 +210,12 @@ async def ask_all(
     return asked
 
 
+def _processor(server: Served) -> float:
+    """Return how long the server has computed, in seconds of one core: other work does not count in it."""
+    times = server.about.cpu_times()
+    return float(times.user + times.system)
+
+
 def load(arguments: argparse.Namespace) -> None:
     """Measure one client against many."""
     texts, arm, reader = questions()[: arguments.questions], arguments.arm, arguments.reader
@@ -218,11 +224,23 @@ def load(arguments: argparse.Namespace) -> None:
         with Served(indexes, generation__reader=reader, **limits) as server:
             asyncio.run(ask_all(server.url, texts[:2], arm, clients=1, expected={}))
             note("one client")
+            spent = [_processor(server)]
             one = asyncio.run(ask_all(server.url, texts, arm, clients=1, expected={}))
+            spent.append(_processor(server))
             note(f"{arguments.clients} clients")
             many = [texts[place % len(texts)] for place in range(arguments.answers)]
             found = asyncio.run(ask_all(server.url, many, arm, clients=arguments.clients, expected=one.texts))
-    header = ("", "answers", "answers/s", "p50 s", "first piece p50 s", "healthz p50 ms", "p95 ms")
+            spent.append(_processor(server))
+    header = (
+        "",
+        "answers",
+        "a second",
+        "p50 s",
+        "first piece p50 s",
+        "healthz p50 ms",
+        "p95 ms",
+        "CPU s each",
+    )
     rows = [
         (
             f"{clients} client{'s' * (clients > 1)}",
@@ -232,8 +250,12 @@ def load(arguments: argparse.Namespace) -> None:
             f"{median(own.first):.2f}",
             f"{median(own.health) * 1e3:.1f}",
             f"{percentile(own.health, 0.95) * 1e3:.1f}",
+            f"{(after - before) / len(own.whole):.2f}",
         )
-        for clients, own in ((1, one), (arguments.clients, found))
+        for clients, own, before, after in (
+            (1, one, spent[0], spent[1]),
+            (arguments.clients, found, spent[1], spent[2]),
+        )
     ]
     print_table(header, rows)
     lacking = arguments.answers - len(found.whole)
@@ -371,8 +393,9 @@ def mixed(arguments: argparse.Namespace) -> None:
     print_json({"answers": len(asked.whole), "a_second": asked.a_second, "wrong": asked.wrong})
 
 
-async def _until_killed(server: Served, texts: Sequence[str], voted: list[str], asked: Asked) -> None:
-    """Ask and vote until nobody answers; ``voted`` are answers whose vote was accepted."""
+async def _until_killed(server: Served, answers: int) -> tuple[Asked, list[str]]:
+    """Ask and vote, kill after so many answers; return them, and those whose vote was accepted."""
+    texts, asked, voted = questions(), Asked(), list[str]()
 
     async def one(first: int) -> None:
         with contextlib.suppress(httpx2.HTTPError):
@@ -383,7 +406,14 @@ async def _until_killed(server: Served, texts: Sequence[str], voted: list[str], 
                     if (await client.post("/feedback", json=vote)).is_success:
                         voted.append(vote["answer"])
 
-    await asyncio.gather(*(one(first) for first in range(_CLIENTS)))
+    async def end() -> None:
+        while len(asked.ids) < answers:
+            await asyncio.sleep(0.01)
+        server.process.kill()
+
+    await asyncio.gather(end(), *(one(first) for first in range(_CLIENTS)))
+    server.process.wait()
+    return asked, voted
 
 
 def kill(arguments: argparse.Namespace) -> None:
@@ -391,18 +421,13 @@ def kill(arguments: argparse.Namespace) -> None:
     lost = damaged = answers = votes = 0
     with indexed(arguments.indexes) as indexes:
         for turn in range(arguments.turns):
-            asked, voted = Asked(), list[str]()
-            server = Served(indexes)
-            timer = asyncio.get_event_loop_policy().new_event_loop()
-            timer.call_later(4 + turn, server.process.kill)
-            timer.run_until_complete(_until_killed(server, questions(), voted, asked))
-            timer.close()
-            server.process.wait()
+            asked, voted = asyncio.run(_until_killed(Served(indexes), 40 + 13 * turn))
             with Served(indexes) as again, httpx2.Client(base_url=again.url, timeout=60) as client:
                 lost += sum(client.get(f"/v1/answers/{name}").status_code != 200 for name in asked.ids)
                 whole = asyncio.run(ask_all(again.url, questions()[:4], "rag", clients=2, expected={}))
                 damaged += whole.wrong.total() + 4 - len(whole.whole)
             damaged += sum(not _sound(path) for path in indexes.rglob("*.sqlite"))
+            damaged += sum(not _readable(path) for path in indexes.rglob("*.jsonl"))
             verified = subprocess.run(
                 [sys.executable, "-m", "hybrid", "status", "--domain", _DOMAIN, "--verify"],
                 env=environment() | {"HYBRID_INDEXES": str(indexes)},
@@ -427,6 +452,13 @@ def kill(arguments: argparse.Namespace) -> None:
 def _sound(path: Path) -> bool:
     with contextlib.closing(sqlite3.connect(path)) as db:
         return bool(db.execute("PRAGMA integrity_check").fetchone() == ("ok",))
+
+
+def _readable(path: Path) -> bool:
+    try:
+        return all(json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
+    except ValueError:
+        return False
 
 
 def _voted(indexes: Path) -> set[str]:

@@ -140,3 +140,12 @@ def test_in_a_restricted_domain_an_upload_is_its_users_alone(assistant, tmp_path
     assert ".uploads/c.txt" in {hit.chunk.source for hit in found["anna"]}
     assert {hit.chunk.source for hit in found["staff"]} == {"a.txt"}
     assert found["bob"] == []
+
+
+@pytest.mark.slow
+def test_a_file_that_was_kept_before_a_kill_is_taken_by_the_next_update(assistant, domain, tmp_path):
+    keep_upload(domain, "c.txt", b"Zebras live in Africa.", most=1)
+    assert ".uploads/c.txt" not in assistant.status(files=True).sources
+    assert assistant.estimate(tmp_path / "docs").plan.added == (".uploads/c.txt",)
+    assistant.index(tmp_path / "docs")
+    assert ".uploads/c.txt" in assistant.status(files=True).sources

@@ -306,6 +306,36 @@ def test_what_nobody_reads_is_told(read_word):
     }
 
 
+PAGE = "<h2>Terms</h2><p>Within 42 days.</p><ul><li>a</li></ul><table><tr><th>x<th>y<tr><td>1<td>2</table>"
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("chunk.html", PAGE),
+        (
+            "chunk.mht",
+            f"MIME-Version: 1.0\nContent-Type: multipart/related; boundary=b\n\n--b\n"
+            f"Content-Type: text/html\n\n{PAGE}\n--b\nContent-Type: image/png\n\nx\n--b--\n",
+        ),
+    ],
+)
+def test_a_page_that_word_inserts_is_read(read_one, make_zip, blocks_of, name, data):
+    entries = {
+        "_rels/.rels": relations({"officeDocument": "word/document.xml"}),
+        "word/_rels/document.xml.rels": relations({"aFChunk": name}),
+        "word/document.xml": part(
+            f'<w:body>{p("Before.")}<w:altChunk r:id="aFChunk"/>{p("After.")}</w:body>'
+        ),
+        f"word/{name}": data,
+    }
+    document = read_one("a.docx", make_zip("a.docx", entries))
+    assert [text for _, _, text in blocks_of(document)] == [
+        *("Before.", "Terms", "Within 42 days.", "- a", "x | y\n1 | 2", "After."),
+    ]
+    assert not document.left_out
+
+
 def test_headers_and_footers_come_once_without_page_numbers(read_word):
     header = p("Document QM-7781") + tbl(row("Revision", "3"))
     page = p(t("Page ") + field("PAGE", t("7")) + t(" of ") + field("NUMPAGES", t("9")))

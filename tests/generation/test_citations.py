@@ -1,7 +1,8 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.generation.citations import best_support, cite_generated, markers, without_markers
+from hybrid.generation.citations import best_support, cite_generated, inert, markers, without_markers
 from hybrid.generation.prompts import Passage
 from hybrid.types import Span
 
@@ -98,3 +99,35 @@ def test_two_sentences_are_taken_when_only_both_support():
     found = best_support("The server listens on port 5432.", [passage(text)])
     assert found is not None
     assert text[found.span.start : found.span.end] == "The server listens on a port. Its default is 5432."
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("See ![seal](https://t.example/a.png?q=1).", "See ![seal] (https://t.example/a.png?q=1)."),
+        ("[pay](javascript:alert(1))", "[pay] (javascript:alert(1))"),
+        ("[pay](<//t.example>)", "[pay] (<//t.example>)"),
+        ('<img src="https://t.example/a.png">', '< img src="https://t.example/a.png">'),
+        ("<SVG onload=alert(1)>", "< SVG onload=alert(1)>"),
+        ("<script>alert(1)</script>", "< script>alert(1)</script>"),
+    ],
+)
+def test_what_a_client_would_load_or_link_is_shown_as_text(written, shown):
+    assert inert(written) == shown == inert(shown)
+    source = f"The seal is here: {written}"
+    cited = cite_generated("Where is the seal?", f"{source} [1]", [passage(source)], threshold=0.6)
+    assert shown in cited.text
+    assert written not in cited.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["handlers[name](event)", "if a <b and c> d", "5 < 6 (see [3])", "a[0] (http://t.example)", "<b>x</b>"],
+)
+def test_code_and_signs_stay_as_they_are(text):
+    assert inert(text) == text
+
+
+def test_a_long_text_of_openings_is_read_once(within):
+    with within(1):
+        inert("<a " * 50_000 + "[](" * 50_000 + "<a" + " " * 50_000)

@@ -2,22 +2,30 @@
 
 import dataclasses
 import json
+from contextlib import closing
 
 import numpy as np
 import pytest
 
+from hybrid import load_settings
 from hybrid.errors import UsageError
+from hybrid.operations.feedback import Feedback, kept_answer
 from hybrid.operations.monitor import (
     Facet,
     Loss,
     Observation,
     calibrated,
     load_window,
+    observations,
     save_window,
     usage,
     watch,
 )
+from hybrid.tracing import names
 from hybrid.tracing.names import TraceOutcome
+from hybrid.tracing.spans import TraceSpan
+from hybrid.tracing.store import TRACES_FILE, TraceStore
+from hybrid.types import Answer, Arm
 
 DAY = 86_400.0
 LEVEL, TOLERANCE = 0.05, 0.05
@@ -52,6 +60,31 @@ def observed(seed, count, *, begin=0.0, moved=0.0, weaker=0.0, wrong=0.1, domain
 def watched(before, after, **given):
     windows = [calibrated(domain, before) for domain in sorted({one.domain for one in before})]
     return watch(windows, [*before, *after], **{"level": LEVEL, "tolerance": TOLERANCE} | given)
+
+
+def test_traces_and_votes_become_observations_of_what_people_asked(tmp_path):
+    settings = load_settings({"indexes": str(tmp_path)}, environment={})
+    told = {
+        names.DOMAIN: "docs",
+        names.ARM: "rag",
+        names.OUTCOME: "answered",
+        names.TOP_SCORE: 0.5,
+        names.CONVERSATION: "c",
+    }
+    spans = [
+        TraceSpan("b" * 32, "1" * 16, "", names.ASK, "CHAIN", 2 * 10**9, 3 * 10**9, "", told),
+        TraceSpan("a" * 32, "1" * 16, "", names.ASK, "CHAIN", 10**9, 2 * 10**9, "ValueError", {}),
+        TraceSpan("c" * 32, "1" * 16, "", names.ASIDE, "CHAIN", 10**9, 2 * 10**9, "", told),
+    ]
+    with TraceStore(tmp_path / TRACES_FILE) as store:
+        store.add(spans)
+    with closing(Feedback.of(settings)) as kept:
+        kept.keep(kept_answer("one", Answer("q", "t", Arm.RAG, "x", domain="docs", trace="b" * 32)))
+        kept.vote("one", -1)
+    failed, answered = observations(settings)
+    assert (failed.at, failed.outcome, failed.domain) == (1.0, TraceOutcome.ERROR, "")
+    assert (answered.seconds, answered.score, answered.conversation, answered.vote) == (1.0, 0.5, "c", -1)
+    assert observations(settings, domain="other") == observations(settings, since=5.0) == []
 
 
 class TestUsage:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -252,3 +253,14 @@ def test_the_right_passage_is_found_for_the_follow_ups_that_ship(tmp_path):
     ]
     assert len(found) == 60
     assert sum(found) / len(found) >= 0.8
+
+
+@pytest.mark.slow
+def test_a_question_of_pages_follows_nothing_and_long_turns_cost_no_more_than_they_are_long():
+    pages = "a" * 20_000
+    turns = [Message((MessageRole.USER, MessageRole.ASSISTANT)[place % 2], pages) for place in range(20)]
+    begun = time.process_time()
+    assert standalone(f"and {pages}", turns) == f"and {pages}"
+    assert standalone("and why?", turns).endswith("and why?")
+    # the square of it would take minutes
+    assert time.process_time() - begun < 10

@@ -7,10 +7,12 @@ import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from hybrid.config import ServeSettings
 from hybrid.errors import UsageError
 from hybrid.serving.app import create_app
 from hybrid.serving.metrics import Metrics, measured
 from hybrid.serving.protocol import Asking
+from hybrid.serving.scheduler import Load, Scheduler
 from hybrid.serving.service import Service
 from hybrid.types import Answer, Arm
 
@@ -146,6 +148,16 @@ def test_an_error_is_counted_and_raised(domain, label):
         asyncio.run(answering.answer(Asking("q", domain=domain)))
     assert value(metrics, "hybrid_answers_total", domain=label, arm="auto", outcome="error") == 1
     assert value(metrics, "hybrid_answer_seconds_count", domain=label, arm="auto") is None
+
+
+def test_the_queue_of_the_scheduler_is_measured(monkeypatch):
+    metrics = Metrics()
+    scheduler = Scheduler(Domains(), ServeSettings())
+    measured(Service(Domains(), scheduler), metrics)
+    assert value(metrics, "hybrid_queue_length") == 0
+    monkeypatch.setattr(Scheduler, "load", Load(working=2, waiting=7))
+    assert value(metrics, "hybrid_queue_length") == 7
+    asyncio.run(scheduler.close())
 
 
 def test_two_servers_count_apart():

@@ -11,6 +11,7 @@ import httpx2
 import pytest
 
 from hybrid.decision.adopted import adopt
+from hybrid.files import folder_lock
 from hybrid.serving.access import Access
 from hybrid.serving.service import Service
 from hybrid.trust import Secret
@@ -51,6 +52,7 @@ def test_the_domains_are_listed_with_their_arms_and_titles(url):
         "arms": ["base", "rag"],
         "decided": None,
         "titles": ["oven.txt", "pan.txt"],
+        "error": None,
     }
     assert manual["name"] == "manual"
     state = _get(f"{url}/domains/manual").json()
@@ -151,6 +153,17 @@ def test_a_file_that_no_reader_reads_is_told_in_the_last_line(station):
 
 
 @pytest.mark.slow
+def test_an_upload_waits_for_who_writes_the_index_and_is_not_lost(station):
+    assistants, docs, url = station
+    with folder_lock(assistants["station"].folder):
+        sent = _post(f"{url}/uploads/station?name=w.txt", content=b"Whales sing.", headers=_BYTES)
+    told = _error(sent, 409)
+    assert "is writing" in told and str(docs.parent) not in told
+    assistants["station"].index(docs)
+    assert ".uploads/w.txt" in assistants["station"].status(files=True).sources
+
+
+@pytest.mark.slow
 def test_the_report_is_shown_without_anything_that_it_might_run(station):
     assistants, _, url = station
     own = assistants["station"]
@@ -175,6 +188,16 @@ def _as(*principals):
     names, seconds = ",".join(principals), str(int(time.time()))
     signed = hmac.new(_KEY.encode(), f"{seconds} {names}".encode(), hashlib.sha256).hexdigest()
     return {"X-Hybrid-User": f"{seconds} {signed} {names}"}
+
+
+@pytest.mark.slow
+def test_a_domain_that_cannot_answer_is_listed_with_the_reason(station):
+    assistants, _, url = station
+    (assistants["station"].folder / "DECISION").write_text("{")
+    (listed,) = _get(f"{url}/domains").json()["domains"]
+    (assistants["station"].folder / "DECISION").unlink()
+    assert "does not name an arm" in listed["error"]
+    assert str(assistants["station"].folder) not in listed["error"]
 
 
 @pytest.mark.slow

@@ -76,7 +76,8 @@ def test_every_stage_of_a_question_is_a_span(assistant):
     assert told[names.TOP_SCORE] == answer.hits[0].score
     assert told[names.OUTPUT_TOKENS] == answer.completion_tokens > 0
     assert len(told[names.PROMPT_DIGEST]) >= 12
-    assert len(told[names.QUESTION_VECTOR]) == 32
+    assert {abs(side) for side in told[names.QUESTION_VECTOR]} == {1.0}
+    assert len(told[names.QUESTION_VECTOR]) == 16
     assert "secret" not in repr(kept).lower()
 
 
@@ -112,6 +113,14 @@ def test_questions_of_a_batch_have_a_trace_each(assistant):
 
 
 @pytest.mark.slow
+def test_where_questions_lie_is_kept_only_where_it_may_be(assistant):
+    kept = Kept()
+    with sent_to([kept], questions=False):
+        assistant.ask("Which secret port?")
+    assert kept and not any(names.QUESTION_VECTOR in one.attributes for one in kept)
+
+
+@pytest.mark.slow
 def test_a_stream_is_traced_as_the_answer_is(assistant):
     for arm in ("rag", "rag:reader=generator", "base"):
         kept, streamed = Kept(), Kept()
@@ -134,6 +143,7 @@ def test_an_error_is_the_outcome(assistant):
         assistant.ask("Which secret port?", arm="nonsense")
     (asked,) = kept
     assert (asked.error, asked.attributes[names.OUTCOME]) == ("UsageError", "error")
+    assert (asked.attributes[names.DOMAIN], asked.attributes[names.ARM]) == ("d", "nonsense")
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """A question of a client is in the trace from when it was accepted, and says whose it was."""
 
 import asyncio
+import time
 
 from hybrid.config import ServeSettings
 from hybrid.models.cancelling import require_patience
@@ -34,6 +35,26 @@ class Kept(list):
 
     def close(self):
         pass
+
+
+def test_what_is_refused_or_out_of_time_is_an_error_of_its_question():
+    kept = Kept()
+
+    async def run():
+        scheduler = Scheduler(Slow(), ServeSettings(parallel=1, queue=1))
+        late = Asking("wait", deadline=time.monotonic() + 0.2, conversation="late")
+        working = asyncio.create_task(scheduler.answer(late))
+        await asyncio.sleep(0.05)
+        waiting = asyncio.create_task(scheduler.answer(Asking("q", conversation="waiting")))
+        await asyncio.sleep(0.05)
+        refused = scheduler.answer(Asking("q", conversation="refused"))
+        await asyncio.gather(refused, waiting, working, return_exceptions=True)
+        await scheduler.close()
+
+    with sent_to([kept]):
+        asyncio.run(run())
+    errors = {one.attributes[names.CONVERSATION]: one.error for one in kept if one.name == names.ASK}
+    assert errors == {"late": "OutOfTime", "waiting": "", "refused": "Overloaded"}
 
 
 def test_a_client_that_leaves_has_cancelled_its_question_and_titles_are_counted_apart():

@@ -201,6 +201,12 @@ def test_a_full_disk_is_told_as_such(path):
         assert len(list(store.asked())) == 1
 
 
+def test_what_it_holds_is_for_its_owner(path):
+    with TraceStore(path) as store:
+        store.add([a_span(1, 1)])
+        assert {one.stat().st_mode & 0o077 for one in path.parent.glob("traces.sqlite*")} == {0}
+
+
 def test_nothing_to_read_says_what_to_do(path):
     with pytest.raises(UsageError, match="no traces") as caught:
         TraceStore(path, read_only=True)

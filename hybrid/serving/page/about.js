@@ -7,6 +7,7 @@ const dialog = document.getElementById("about");
 const files = document.getElementById("files");
 const uploads = document.getElementById("uploads");
 let shown = "";
+let most = Infinity; // megabytes
 
 /** Open the dialog about a domain. */
 export async function openAbout(domain) {
@@ -55,6 +56,7 @@ async function openReport(button) {
 }
 
 function state(found) {
+  most = found.max_megabytes;
   document.getElementById("upload-note").textContent = `Up to ${found.max_megabytes} MB each: ${found.suffixes.join(" ")}`;
   files.accept = found.suffixes.join(",");
   const stale = found.stale && `${found.stale.added} files came, ${found.stale.changed} changed and ${found.stale.removed} went since it was indexed`;
@@ -98,6 +100,7 @@ async function send(domain, file, { bar, told }) {
   const path = `/uploads/${encodeURIComponent(domain)}?name=${encodeURIComponent(file.name)}`;
   let outcome = null;
   try {
+    if (file.size > most * 2 ** 20) throw new Error(`larger than the limit of ${most} MB`);
     await upload(path, file, {
       onSent: (share) => {
         bar.value = 0.35 * share;

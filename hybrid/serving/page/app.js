@@ -41,6 +41,7 @@ function chosen() {
   $("about-open").disabled = !own;
   $("arm").replaceChildren(el("option", { value: "auto" }, own?.decided ? `decided: ${own.decided.split(":")[0]}` : "default"), ...(own?.arms ?? []).map((arm) => el("option", { value: arm }, arm)));
   $("shelf").replaceChildren(...(own?.titles ?? []).map((title) => el("li", {}, named(title))));
+  if (own?.error) $("shelf").append(el("li", { className: "warning" }, own.error));
   $("blind").disabled = !own;
   if (!own) $("blind").checked = false;
 }
