@@ -5,6 +5,7 @@ import json
 import shutil
 from types import SimpleNamespace
 
+import httpx2
 import pytest
 
 from hybrid import Assistant, Assistants, load_settings
@@ -362,3 +363,12 @@ def test_nothing_serious_stands_in_anybodys_way(visit, scheme, viewport):
     _ask(page)
     page.wait_for_selector(".arms button")
     assert (_severe(page), _overflow(page)) == ([], 0)
+
+
+def test_the_link_of_a_citation_opens_its_stretch(visit, station):
+    asked = httpx2.post(f"{station.url}/ask", json={"question": _PORT, "domain": "station"}, timeout=60)
+    place = asked.json()["citations"][0]
+    page = visit(domain="")
+    page.goto(place["url"])
+    page.wait_for_selector("#document-text mark")
+    assert page.text_content("#document-text mark") == place["text"]
