@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 Array = NDArray[np.float64]
 
@@ -89,6 +89,8 @@ def _margins(rows: Array, labels: Array, held: NDArray[np.bool_]) -> Array:
 
 def shifted(reference: Array, current: Array) -> TwoSample:
     """Test whether numbers of two windows have one distribution (Kolmogorov-Smirnov, two-sided)."""
+    from scipy import stats  # a second of imports that nothing else of a domain in use needs
+
     found = stats.ks_2samp(reference, current)
     return TwoSample(float(found.statistic), float(found.pvalue), len(reference), len(current))
 
