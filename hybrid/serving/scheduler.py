@@ -93,7 +93,8 @@ class Scheduler:
                         patience.require()
                         for part in stage.stream(lambda: self._answered(asked, streamed=streamed)):
                             loop.call_soon_threadsafe(parts.put_nowait, part)
-                            patience.require()
+                            if not isinstance(part, Answer):  # who has it may be gone
+                                patience.require()
                 except BaseException as error:  # noqa: BLE001 - raised where it is waited for
                     loop.call_soon_threadsafe(parts.put_nowait, error)
 
