@@ -17,8 +17,8 @@ import hybrid
 PACKAGE = Path(__file__).resolve().parents[1] / "hybrid"
 # The present values. What fell is written here; what would rise says why in the changelog, and here.
 AT_MOST = {
-    "files": 256,
-    "lines": 59_848,
+    "files": 257,
+    "lines": 59_992,
     "lines of the command": 3_699,
     "lines of the report": 1_300,
     "class names with two meanings": 0,

@@ -23,12 +23,13 @@ _SAME = {
     "tuple",
     "zip",
 }
-_FAILING = frozenset(("fail", "raises", "warns"))
+_FAILING = frozenset(("fail", "raises", "warns", "within"))
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def findings(source: str) -> dict[str, str]:
     """Return the tests of a module that cannot fail, each with why."""
-    functions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)]
+    functions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, _Function)]
     failing = _FAILING
     while more := {each.name for each in functions if _fails(each, failing)} - failing:
         failing |= more
@@ -40,11 +41,11 @@ def findings(source: str) -> dict[str, str]:
 
 
 def _returns(nodes: Iterable[ast.AST]) -> bool:
-    own = [node for node in nodes if not isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Lambda)]
+    own = [node for node in nodes if not isinstance(node, _Function | ast.ClassDef | ast.Lambda)]
     return any(isinstance(node, ast.Return) or _returns(ast.iter_child_nodes(node)) for node in own)
 
 
-def _fails(function: ast.FunctionDef, failing: frozenset[str]) -> bool:
+def _fails(function: _Function, failing: frozenset[str]) -> bool:
     """Return whether something is asserted whatever the code under test gives."""
     taken = function.args
     return _block(function.body, {each.arg for each in (*taken.args, *taken.kwonlyargs)}, failing)
@@ -61,14 +62,14 @@ def _statement(node: ast.stmt, full: set[str], failing: frozenset[str]) -> bool:
     match node:
         case ast.Assert():
             return _demands(node.test, full)
-        case ast.For():
+        case ast.For() | ast.AsyncFor():
             if not _full(node.iter, full):
                 return _calls(node.iter, failing)
             full |= _names(node.target)
             return _block(node.body, full, failing)
         case ast.If():
             return _block(node.body, full, failing) and _block(node.orelse, full, failing)
-        case ast.With():
+        case ast.With() | ast.AsyncWith():
             called = any(_calls(item.context_expr, failing) for item in node.items)
             return _block(node.body, full, failing) or called
         case ast.Try():
@@ -146,6 +147,9 @@ def test_every_test_can_fail():
         ("if f():\n  return\n assert g", False),
         ("if f(): assert g", False),
         ("helper()", True),
+        ("async def ask():\n  return f()\n run(ask())", False),
+        ("async def ask():\n  assert f()\n run(ask())", True),
+        ("async def ask():\n  async with f() as x: assert x\n run(ask())", True),
         ("for x in (1, 2): assert x", True),
         ("for x in given: assert x", True),
         ("x = f()\n assert x and all(x)", True),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from hybrid.text.dates import MONTHS
-from hybrid.text.identifiers import QUARTER, QUARTERS
+from hybrid.text.identifiers import QUARTER, identifiers
 from hybrid.text.numbers import SMALL_NUMBERS, Quantity, quantities
 from hybrid.text.words import content_words, language_of, stem, word_set
 from hybrid.types import Span
@@ -30,7 +30,7 @@ _FORMS = (
         r"\bhow (?:do|can|could|should|would|may|must) (?:i|we|you|one|customers|users|employees"
         r"|somebody|staff)\b"
         r"|\bhow (?:is|are) .{1,80} (?:done|made|carried out)\b|\bhow to\b"
-        r"|\b(?:what|which|give me the) steps\b"
+        r"|\b(?:what|which|give me the)(?: \w+ the| \w+)? steps\b"
         r"|\bwhat (?:has|have|needs?|is) to be done\b"
         r"|\bwhat (?:do|must|should) (?:i|we|you) (?:have to )?do (?:to|if|when|before|after)\b"
         r"|^(?:wie|auf welche weise) (?:kann|muss|soll|mache?|stelle?|richte?|beantrage)\b"
@@ -109,6 +109,10 @@ _KINDS = (
         r"|length)\b",
         rf"{_COUNT}\s*(?:m|cm|mm|km|feet|ft|inch(?:es)?|miles?|met(?:re|er)s?)\b",
     ),
+    (
+        r"\b(?:fast(?:er|est)?|quick(?:er|est)|speed)\b",
+        rf"{_COUNT}\s*(?:knots|km/h|mph|m/s|[a-z]bit/s)|\bper (?:second|minute|hour)\b",
+    ),
     (r"\b(?:capacity|volume)\b|\bhow (?:big|large)\b", rf"{_COUNT}"),
     (
         r"\bwhen\b|\bwhat (?:date|day|time|year)\b|\bwhich (?:date|day|year|month)\b|\bsince when\b"
@@ -157,12 +161,6 @@ _COUNTED = re.compile(
     r"\bhow (?:many|much) ((?!is|are|was|does|do|did|of|time|it|will|can|can|i\b)[^\W\d_]+)"
 )
 
-_CODE = (
-    r"(?=[\w.-]*\d)(?=[\w.-]*[A-Za-z])[A-Za-z0-9]+(?:[._/-][A-Za-z0-9]+)*|\d+(?:\.\d+){2,}|[A-Za-z]+-\d[\w-]*"
-)
-_VERSION = r"(?:(?<=version )|(?<=firmware )|(?<=release )|(?<=v))\d+(?:\.\d+)+"
-_YEAR = r"\b(?:19|20)\d\d\b(?!\s?(?i:pieces|units|eur|€|\$))"
-_NAMED = re.compile(rf"(?<![\w.])(?:(?P<code>{_CODE}|{_VERSION})|(?P<year>{_YEAR}))(?!\w)")
 _THING = re.compile(r"\b(?:which|what) ([^\W\d_]{4,})\b")
 # A number behind one of these names a thing.
 _NUMBERED = re.compile(
@@ -170,9 +168,9 @@ _NUMBERED = re.compile(
     r"|platform|room|section|stage|step|table|tier|unit|version|volume|zone) \d+(?:\.\d+)*\b",
     re.IGNORECASE,
 )
-_MEASURED = re.compile(
-    r"\d+(?:st|nd|rd|th|s|kg|g|cm|mm|m|km|l|ml|w|kw|h|eur|gb|mb|ghz|v|am|pm)?", re.IGNORECASE
-)
+# No year, and an abbreviation as 2FA, which is no quantity.
+_PIECES = re.compile(r"\b(?:19|20)\d\d(?=\s?(?:pieces|units|eur|€|\$))", re.IGNORECASE)
+_SHORT = re.compile(r"\b\d[A-Z]{2,3}\b")
 _CAPITAL = re.compile(r"(?<![.!?] )(?<!^)(?<![\w-])(?!I\b|I['’])[A-Z][\w'’-]*")
 
 # Words that every question has and no answer needs.
@@ -224,7 +222,8 @@ class Asked:
         """Tell whether it asks for all things of a kind: which methods, what documents."""
         return bool(
             re.match(
-                r"(?:which|what|name|list|welche)\b (?:\w+ ){0,2}?(?:\w{3,}[^s\W]s|\w+en)\b",
+                r"(?:which|what|name|list|welche)\b (?!happens|means|needs)"
+                r"(?:\w+ ){0,2}?(?:\w{3,}[^s\W]s|\w+en)\b",
                 self.text.lower(),
             )
         )
@@ -251,14 +250,18 @@ def read_question(question: str) -> Asked:
     form = Form(next(name for name, text in found.groupdict().items() if text)) if found else Form.FACT
     wanted = next((kind for asks, kind in _ASKS if asks.search(lowered)), None)
     counted = _COUNTED.search(lowered)
-    codes = [f"Q{QUARTERS.index(m[1]) + 1}" for m in QUARTER.finditer(lowered)]
-    codes += _NUMBERED.findall(question)
-    codes += [m.group() for m in _NAMED.finditer(question) if not _MEASURED.fullmatch(m.group()) or m["year"]]
+    codes = [
+        *identifiers(_PIECES.sub(" ", question)),
+        *(found.lower() for found in _NUMBERED.findall(question)),
+    ]
+    codes += [name for name in _SHORT.findall(question) if not any(one.units for one in quantities(name))]
     # in German every noun has a capital
     capitals = (
         _CAPITAL.findall(question) if language_of(question) != "de" and not _GERMAN.search(lowered) else []
     )
-    named = [name for name in capitals if not any(name in code or code in name for code in codes)]
+    named = [
+        name for name in capitals if not any(name.lower() in code or code in name.lower() for code in codes)
+    ]
     told = [
         one
         for one in quantities(question)
@@ -302,9 +305,9 @@ _SIDES = (
 
 def _words(question: str, codes: Sequence[str]) -> tuple[str, ...]:
     """Return the stems of a question without its codes, which are looked for as a whole."""
-    bare = QUARTER.sub(" ", question) if any(code not in question for code in codes) else question
+    bare = QUARTER.sub(" ", question) if any(code not in question.lower() for code in codes) else question
     for code in codes:
-        bare = bare.replace(code, " ")
+        bare = re.sub(re.escape(code), " ", bare, flags=re.IGNORECASE)
     found = [word for word in content_words(bare) if word not in _EMPTY] or content_words(question)
     return tuple(dict.fromkeys(found))
 
@@ -313,5 +316,5 @@ _GERMAN = re.compile(r"\b(?:wie|was|wer|wo|wann|welche[rsn]?|warum|der|die|das|i
 
 
 def _holds(code: str, span: Span, question: str) -> bool:
-    start = question.find(code)
+    start = question.lower().find(code)
     return start <= span.start < start + len(code)

@@ -10,6 +10,7 @@ import numpy as np
 
 from hybrid.generation.asking import Asked, Form, read_question, shortened
 from hybrid.generation.citations import Cited, Support
+from hybrid.generation.editions import contradicts, dated, sisters
 from hybrid.generation.facts import (
     ITEM,
     Quotable,
@@ -25,6 +26,7 @@ from hybrid.generation.matching import Matcher, matcher, names_held, respelled
 from hybrid.generation.prompts import Passage
 from hybrid.generation.ranking import ranks
 from hybrid.generation.weighing import (
+    BECAUSE,
     BELOW_HEADING,
     UNDER_CAUSE,
     Scores,
@@ -35,7 +37,6 @@ from hybrid.generation.weighing import (
     weigh,
 )
 from hybrid.models import Embedder
-from hybrid.text.dates import dates
 from hybrid.text.numbers import Quantity, quantities
 from hybrid.text.polarity import denials
 from hybrid.text.sentences import unwrapped
@@ -50,9 +51,8 @@ _OF_SEVERAL = 0.75
 _HAS_KIND = 0.75
 # So many facts are looked at for one that says otherwise.
 _LOOKED_AT = 24
-# Two facts say the same of one thing from so great a share of their words, and of the score of the best one;
-# smaller ones where the documents are versions of one.
-_ALIKE_WORDS, _SAME = (0.6, 0.4), (0.8, 0.65)
+# So near to the best one must be what says otherwise, less near where the documents are versions of one.
+_SAME = (0.8, 0.65)
 # Of two things that are compared, this share of the question must be said by both together.
 _TOGETHER = 0.5
 _CODE_UNHELD, _NAME_UNHELD, _UNCOUNTED = 0.3, 0.15, 0.1
@@ -62,12 +62,6 @@ _LONGEST_LIST, _LONGEST_PART = 120, 60
 # The heading of a section says what its steps are for.
 _HEADED, _ABOUT = 0.8, 0.3
 _PAIR = re.compile(r"\b(?:the two|both)\b")
-_YEAR_MONTH = re.compile(r"(?<!\d)((?:19|20)\d\d)(?:[-_.](0[1-9]|1[0-2]))?(?!\d)")
-_VALID = re.compile(
-    r"\b(?:valid|effective|in force|as of|from|since|updated|revised|gültig"
-    r"|stand)\b\D{0,30}?(?:\d{1,2} \w+ )?((?:19|20)\d\d)",
-    re.IGNORECASE,
-)
 _LEANS = word_set("it he she they this that these those there then")
 _LIMIT = re.compile(
     r"\b(?:at most|maximum(?: of)?|max\.?|up to|no more than|not more than|no longer than|only"
@@ -82,6 +76,7 @@ _BUT = re.compile(
     r"|not (?:un|im)\w+)\b|[;?]",
     re.IGNORECASE,
 )
+_DENIED = re.compile(r"\b(?:not|no|never|cannot|neither)\b|n't\b", re.IGNORECASE)
 _PAST = re.compile(r"\b(?:was|were|had|did|used to)\b", re.IGNORECASE)
 # Questions that deny, choose, or ask for the opposite of what a cell would say.
 _TURNED = re.compile(r"\b(?:not|no|never|without|or|nicht|ohne|oder|kein\w*)\b|n't\b", re.IGNORECASE)
@@ -145,10 +140,15 @@ def extract(
     if both:
         together = words.share(" ".join(fact.wider for fact in both))
         relevances[order[0]] = max(
-            float(relevances[order[0]]), (1 + together) / 2 if together >= _TOGETHER else 0.0
+            float(relevances[order[0]]),
+            (1 + together) / 2 if together >= _TOGETHER or _of_kind(asked, both) else 0.0,
         )
     relevance = float(relevances[order[0]]) - _unheld(asked, about) - uncounted
     return Extract(tuple(chosen), float(np.clip(relevance, 0.0, 1.0)))
+
+
+def _of_kind(asked: Asked, facts: Sequence[Quotable]) -> bool:
+    return bool(facts) and all(fits_kind(asked, fact) == 1.0 for fact in facts)
 
 
 def _unheld(asked: Asked, document: str) -> float:
@@ -164,7 +164,7 @@ def _compose(
     best = facts[order[0]]
     if asked.form is Form.PROCEDURE and (steps := _steps(facts, scores, words)):
         return [steps]
-    if whole := _under_heading(asked, best, words) or _cause(asked, best):
+    if whole := _whole(asked, facts, best, words) or _cause(asked, best):
         return [whole]
     ranked, sorted_scores = [facts[place] for place in order], [float(scores[place]) for place in order]
     chosen = _sentences(asked, ranked, sorted_scores, words, most)
@@ -216,16 +216,16 @@ def _otherwise(asked: Asked, ranked: Sequence[Quotable], scores: Sequence[float]
     best = ranked[0]
     codes = names_held(asked.codes, best.wider)
     for fact, score in zip(ranked[1:_LOOKED_AT], scores[1:_LOOKED_AT], strict=True):
-        near = score >= _SAME[_sisters(fact, best)] * scores[0]
-        if near and _contradicts(fact, best) and names_held(asked.codes, fact.wider) >= codes:
+        near = score >= _SAME[sisters(fact.passage, best.passage)] * scores[0]
+        if near and contradicts(fact, best) and names_held(asked.codes, fact.wider) >= codes:
             return fact
     return None
 
 
 def _cause(asked: Asked, best: Quotable) -> Cited | None:
-    """Return all of a short section that gives the cause which was asked for."""
+    """Return all of a short section of causes, unless the best sentence says by itself that it is one."""
     passage = best.passage
-    wanted = asked.form is Form.CAUSE and gives_cause(best) == UNDER_CAUSE
+    wanted = asked.form is Form.CAUSE and gives_cause(best) == UNDER_CAUSE and not BECAUSE.search(best.text)
     if not wanted or len(passage.text.split()) > _LONGEST_PART // 2:
         return None
     return Cited(unwrapped(passage.text), Support(passage, passage.span, 1.0))
@@ -267,8 +267,9 @@ def _lead(asked: Asked, fact: Quotable, text: str) -> str:
     if telling and not (asked.wanted and asked.wanted.search(text)) and telling not in text:
         return telling
     missing = [name for name in asked.names if name in asked.codes and not names_held([name], text)]
+    missing += [name for name in asked.names if name not in asked.codes and not names_held([name], text)]
     for name in missing:
-        for heading in reversed(headings):
+        for heading in reversed(headings[name not in asked.codes :]):
             if names_held([name], heading):
                 return heading
     return ""
@@ -295,10 +296,10 @@ def _steps(facts: Sequence[Quotable], scores: Scores, words: Matcher) -> Cited |
     best: tuple[float, Passage, Span] | None = None
     for fact, score in zip(facts, scores, strict=True):
         passage, text = fact.passage, fact.passage.text
-        if fact.row or fact.heading:
+        if fact.row or fact.heading or fact.whole:
             continue
         start, end = fact.span.start - passage.span.start, fact.span.end - passage.span.start
-        about = words.share(section_of(passage) or passage.title)
+        about = max(words.share(section_of(passage)), words.share(passage.title))
         lists = [own for own in lists_in(text) if len(ITEM.findall(text[own.start : own.end])) > 1]
         span = next((own for own in lists if own.start <= start and end <= own.end), None)
         if span is None and about >= _ABOUT:
@@ -316,21 +317,23 @@ def _steps(facts: Sequence[Quotable], scores: Scores, words: Matcher) -> Cited |
     return Cited(said if ITEM.search(said) else unwrapped(said), Support(passage, passage.placed(span), 1.0))
 
 
-def _under_heading(asked: Asked, best: Quotable, words: Matcher) -> Cited | None:
-    """Return all that stands under a heading which asks, or says, what the question does."""
-    passage = best.passage
-    if best.row or best.heading or asked.form is Form.POLAR or not words.forms:
+def _whole(asked: Asked, facts: Sequence[Quotable], best: Quotable, words: Matcher) -> Cited | None:
+    """Return the whole list that is the best answer, or that has the best item where things are listed."""
+    lists = [fact for fact in facts if fact.whole and fact.passage is best.passage and _covers(fact, best)]
+    if not lists or len(lists[0].text.split()) > _LONGEST_PART:
         return None
-    heading = words.share(section_of(passage))
-    least = _ABOUT if asked.lists else 0.5
-    if heading < least or heading < words.share(best.text) or len(passage.text.split()) > _LONGEST_PART // 2:
+    one = lists[0]
+    if not best.whole and not (asked.lists and words.share(f"{one.term} {one.above}") >= _ABOUT):
         return None
-    lists = lists_in(passage.text)
-    if not lists:
-        return None
-    text = passage.text.strip()
-    items = [ITEM.sub("", line).strip() for line in text.split("\n") if line.strip()]
-    return Cited("; ".join(items) + ".", Support(passage, passage.placed(Span(0, len(passage.text))), 1.0))
+    if ITEM.match(one.text) and ITEM.match(one.text)["mark"][-1] in ".)":  # type: ignore[index]
+        said = one.text
+    else:
+        said = "; ".join(ITEM.sub("", line).strip() for line in one.text.split("\n") if line.strip()) + "."
+    return Cited(said, Support(one.passage, one.span, 1.0))
+
+
+def _covers(one: Quotable, other: Quotable) -> bool:
+    return one.span.start <= other.span.start and other.span.end <= one.span.end
 
 
 def _compared(
@@ -339,7 +342,11 @@ def _compared(
     """Return for each of the things that are compared what is said of it; nothing where one is not found."""
     found: list[Quotable] = []
     for side, other in zip(asked.sides, reversed(asked.sides), strict=False):
-        best = next((facts[place] for place in order if is_of(side, other, facts[place])), None)
+        of = [facts[place] for place in order if is_of(side, other, facts[place])]
+        # of the kind asked for, and from where the other one is told as well
+        beside = [fact for fact in of if not found or fact.passage.source == found[0].passage.source]
+        kind = (fact for own in (beside, of) for fact in own if fits_kind(asked, fact) == 1.0)
+        best = next(kind, next(iter(of), None))
         if best is None or any(
             fact.span == best.span and fact.passage.source == best.passage.source for fact in found
         ):
@@ -357,37 +364,9 @@ def _compared(
     return found if len(found) == 2 else []
 
 
-def _contradicts(one: Quotable, other: Quotable) -> bool:
-    """Tell whether two documents say the same with other numbers: versions of a rule, or a contradiction."""
-    if one.passage.source == other.passage.source or one.heading or other.heading:
-        return False
-    if (one.row is None) != (other.row is None):
-        return False
-    if "#" in one.passage.source + other.passage.source:  # records of a table are different things
-        return False
-    here, there = (set(content_words(fact.text)) for fact in (one, other))
-    numbers = [{word for word in words if word[0].isdigit()} for words in (here, there)]
-    rest = [{word for word in words if not word[0].isdigit()} for words in (here, there)]
-    alike = len(rest[0] & rest[1]) / max(min(len(rest[0]), len(rest[1])), 1)
-    return all(numbers) and not numbers[0] & numbers[1] and alike >= _ALIKE_WORDS[_sisters(one, other)]
-
-
-def _sisters(one: Quotable, other: Quotable) -> bool:
-    """Tell whether two documents are versions of one by their titles or names."""
-    names = [
-        {
-            word
-            for word in content_words(f"{title_of(fact.passage)} {fact.passage.source.rpartition('/')[2]}")
-            if word.isalpha()
-        }
-        for fact in (one, other)
-    ]
-    return 2 * len(names[0] & names[1]) >= max(map(len, names))
-
-
 def _versions(asked: Asked, one: Quotable, other: Quotable) -> list[Cited]:
     """Return what is in force and the name of the older document; both where nothing tells which is newer."""
-    ages = [_dated(fact.passage) for fact in (one, other)]
+    ages = [dated(fact.passage) for fact in (one, other)]
     if not all(ages) or ages[0] == ages[1]:
         return [
             replace(cited, sentence=f"{title_of(fact.passage)}: {cited.sentence}")
@@ -399,20 +378,6 @@ def _versions(asked: Asked, one: Quotable, other: Quotable) -> list[Cited]:
     told = title if title != title_of(newer.passage) else older.passage.source
     named = Cited(f"(Older: {told}.)", Support(older.passage, older.span, 1.0))
     return [_cite(asked, newer), named]
-
-
-def _dated(passage: Passage) -> tuple[int, ...]:
-    """Return the last date in the name, title or headings of a document, or the year it is valid from."""
-    names = f"{passage.source.replace('_', ' ')} {headings_of(passage)}"
-    numeric = [(int(year), int(month or 0)) for year, month in _YEAR_MONTH.findall(names)]
-    told = [date for date in dates(names) if date.year]
-    versions = [
-        tuple(map(int, found.split(".")))
-        for found in re.findall(r"(?:[Vv]ersion |\bv)(\d+(?:\.\d+)*)", names)
-    ]
-    valid = [(int(year), 0) for year in _VALID.findall(passage.text)]
-    found = [*numeric, *((date.year or 0, date.month or 0) for date in told)]
-    return max(found, default=()) or max(versions, default=()) or max(valid, default=())
 
 
 def _verdict(asked: Asked, fact: Quotable, words: Matcher) -> str:
@@ -443,8 +408,15 @@ def _verdict(asked: Asked, fact: Quotable, words: Matcher) -> str:
     if count is None or share < _DECIDES or words.share(fact.text) < _DECIDES / 2:
         return ""
     if count % 2:
-        return no
+        return "" if _is_narrower(asked, fact, words) else no
     return "" if share < _AFFIRMS or _OPEN.search(fact.text) else yes
+
+
+def _is_narrower(asked: Asked, fact: Quotable, words: Matcher) -> bool:
+    """Tell whether a denial is of less than what is asked: of opened goods, where goods are asked for."""
+    subject = content_words(_DENIED.split(fact.text, maxsplit=1)[0])
+    known = {word for own in words.forms for word in own}
+    return len(subject) > 1 and not words.held(" ".join(subject[:1])) and bool(known & set(subject[1:]))
 
 
 def _within(asked: Asked, text: str) -> bool | None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from hybrid.generation.asking import Asked
 from hybrid.generation.prompts import Passage
+from hybrid.text.numbers import quantities
 from hybrid.text.rows import Saying, TableRow
 from hybrid.text.words import content_words
 from hybrid.types import CELLS, Span
@@ -17,6 +18,7 @@ from hybrid.types import CELLS, Span
 ITEM = re.compile(r"^[ \t]*(?P<mark>\(?\d{1,2}[.)]|[-*•–·▪◦]|\(?[a-z][.)])[ \t]+(?=\S)", re.MULTILINE)
 _FIELD = re.compile(r"(?P<name>[^\n:|]{1,60}): ?(?P<value>[^\n]*)")
 _NUMBERING = re.compile(r"^(?:\d{1,2}[.)]|§ ?\d+|[A-Z][.)]|\d{1,2}(?:\.\d{1,2})+)\s+(?=[^\W\d])")
+_CODE = re.compile(r"\n[ \t]*[^\W\d_A-Z]|^#", re.ASCII)
 _ENDS = re.compile(r"[.:;,!?]\s*$")
 _RANGES = (
     (
@@ -65,6 +67,7 @@ class Quotable:
     in_range: float = 0.0
     heading: bool = False
     term: str = ""
+    whole: bool = False
 
     @property
     def around(self) -> str:
@@ -92,6 +95,10 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
     ranged = sum(fit is not None for fit in fits.values()) > 1 and any(fits.values())
     if said and (telling := telling_heading(asked, passage)):
         yield Quotable(passage, passage.placed(said[0].span), telling, "", rank, heading=True)
+    for place in [] if record else lists_in(passage.text):
+        if len(ITEM.findall(text := passage.text[place.start : place.end].strip())) > 1:
+            above, section = _lead_in(passage.text[: place.start]), section_of(passage)
+            yield Quotable(passage, passage.placed(place), text, above, rank, term=section, whole=True)
     before, term, first, ended = "", "", "", 0
     for saying in _split(said):
         if not any(map(str.isalnum, saying.text)):
@@ -108,22 +115,31 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
             yield Quotable(passage, passage.placed(saying.span), text, above, rank, row, in_range)
         else:
             term = _term(saying.text) or term
+            # what a heading stands above begins as a sentence does; code does not
+            headed = term and saying.text.startswith(f"{term}\n") and not _CODE.search(saying.text)
             mark = ITEM.match(saying.text)
             skip = mark.end() if mark and mark.end() < len(saying.text) else 0
+            skip = saying.text.index("\n") + 1 if headed else skip
             span = Span(saying.span.start + skip, saying.span.end)
             # entries of a form are about what its first one names
             first = (first or saying.text) if _FIELD.fullmatch(saying.text.strip()) else ""
             before = first if first != saying.text and first else before
-            own = "" if term and term in saying.text else term
+            own = "" if term and not headed and term in saying.text else term
             yield Quotable(passage, passage.placed(span), saying.text[skip:], before, rank, term=own)
         before = saying.text
 
 
+def _lead_in(text: str) -> str:
+    """Return the sentence right above a list that announces it: it ends with a colon."""
+    last = text.rstrip().rpartition("\n")[2].strip()
+    return last if last.endswith(":") else ""
+
+
 def distinct_facts(facts: Sequence[Quotable]) -> list[Quotable]:
     """Return facts without those that a chunk which overlaps has as well."""
-    seen: dict[tuple[str, int, bool], Quotable] = {}
+    seen: dict[tuple[str, int, bool, bool], Quotable] = {}
     for fact in facts:
-        seen.setdefault((fact.passage.source, fact.span.start, fact.heading), fact)
+        seen.setdefault((fact.passage.source, fact.span.start, fact.heading, fact.whole), fact)
     return list(seen.values())
 
 
@@ -165,13 +181,17 @@ def _record(passage: Passage) -> Saying | None:
 
 def _fit(asked: Asked, row: TableRow) -> bool | None:
     """Tell whether the amount that a question tells falls into the range of a row; None if it has none."""
-    cells = [cell for cell in row.cells if _range(cell)]
-    if not cells:
-        return None
-    low, high, (with_low, with_high) = _range(cells[0])  # type: ignore[misc]
+    ranges = [(cell, found) for cell in row.cells if (found := _range(cell))]
+    return all(_falls(asked, *one) for one in ranges) if ranges else None
+
+
+def _falls(asked: Asked, cell: str, ends: tuple[float, float, tuple[bool, bool]]) -> bool:
+    """Tell whether the range of a cell holds an amount of a question, of its unit if both have one."""
+    low, high, (with_low, with_high) = ends
+    kinds = {unit.kind for told in quantities(cell) for unit in told.units}
     for one in asked.amounts:
         value = one.value
-        if value is None:
+        if value is None or (kinds and one.units and not kinds & {unit.kind for unit in one.units}):
             continue
         if (low < value or (with_low and low == value)) and (value < high or (with_high and value == high)):
             return True

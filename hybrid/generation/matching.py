@@ -219,14 +219,14 @@ def _forms(word: str, vocabulary: set[str]) -> dict[str, float]:
 def inflected(one: str, other: str) -> bool:
     """Tell whether two stems are forms of one word, as far as their beginnings tell."""
     short, long = sorted((one, other), key=len)
-    if len(short) < 5 or len(long) - len(short) > 4 or any(map(str.isdigit, short)):
+    if len(short) < 5 or len(long) - len(short) > 4 + (len(short) > 7) or any(map(str.isdigit, short)):
         return False
     return long.startswith(short[: max(len(short) - 1, 5)])
 
 
 def slipped(one: str, other: str) -> bool:
     """Tell whether one stem is the other with a letter too many, missing, wrong, or two swapped."""
-    if min(len(one), len(other)) < 4 or abs(len(one) - len(other)) > 1 or one[0] != other[0]:
+    if min(len(one), len(other)) < 5 or abs(len(one) - len(other)) > 1 or one[0] != other[0]:
         return False
     if any(map(str.isdigit, one + other)):
         return False

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid.generation.asking import Asked, Form
+from hybrid.generation.editions import outdated
 from hybrid.generation.facts import Quotable, section_of, telling_heading
 from hybrid.generation.matching import Matcher, names_held
 from hybrid.models import Embedder
@@ -19,9 +20,10 @@ from hybrid.text.words import content_words, stem, tokens
 Scores = NDArray[np.float64]
 
 # Of the cosine, the words with the title, with what stands around, alone, the rank of the passage, the kind
-# asked for, the range, the names, entries and rows of something else, causes. Weights that were fitted on all
-# but one of tables, reports, a manual and an encyclopaedia were no better on the one left out.
-_WEIGHTS = np.array([1.4, 0.4, 0.4, 0.5, 0.7, 0.5, 1.0, 1.0, 1.0, 0.5, 1.0])
+# asked for, the range, the names, entries and rows of something else, causes, whole lists, older versions.
+# Weights that were fitted on all but one of tables, reports, a manual and an encyclopaedia were no better on
+# the one left out.
+_WEIGHTS = np.array([1.4, 0.4, 0.4, 0.5, 0.7, 0.5, 1.0, 1.0, 1.0, 0.5, 1.0, 1.0, 0.9])
 # So many facts, the best by words and rank, are compared with the question by the embedder.
 _COMPARED = 24
 # What the heading has, a fact below it has less surely.
@@ -29,11 +31,15 @@ BELOW_HEADING = 0.9
 # A name that stands in the document but not with the fact counts for so much.
 _ELSEWHERE = 0.7
 _CODED = 1.5
+# Where one thing is asked for a whole list is rarely it, where things are listed it is.
+
+_WHOLE, _LISTED = 0.3, 0.2
 _CAUSE, UNDER_CAUSE = 0.8, 1.3
+_ENDED = re.compile(r"[.!?:;,)\]”\"]$")
 _ENTRY = re.compile(r"(?P<label>[^\W\d][\w /-]{1,30}): (?P<value>.{1,60})")
-_BECAUSE = re.compile(
-    r"\b(?:because|due to|caused by|owing to|as a result|since|therefore|so that|reason|root cause"
-    r"|cause[ds]?|led to"
+BECAUSE = re.compile(
+    r"\b(?:because|due to|caused by|owing to|as a result|since(?! then\b|,| \d)|therefore|so that|reason"
+    r"|root cause|cause[ds]?|led to"
     r"|weil|wegen|aufgrund|grund)\b",
     re.IGNORECASE,
 )
@@ -43,28 +49,33 @@ def weigh(
     asked: Asked, facts: Sequence[Quotable], words: Matcher, sources: Mapping[str, str], embedder: Embedder
 ) -> tuple[Scores, Scores]:
     """Return for each fact how good an answer it is, and how surely it is about the question."""
-    table = _features(asked, facts, words, sources)
+    held = [names_held(asked.names, f"{fact.text} {fact.around} {fact.passage.source}") for fact in facts]
+    table = _features(asked, facts, words, sources, held)
     cheap = table @ _WEIGHTS[1:]
     best = np.argsort(-cheap, kind="stable")[:_COMPARED]
     compared = embedder.embed_documents([facts[place].alone for place in best])
     found = compared @ embedder.embed_queries([asked.text])[0]
     cosines = np.full(len(facts), float(found.min()))
     cosines[best] = found
-    named = np.array(
-        [len(names_held(asked.codes, f"{fact.text} {fact.around} {fact.passage.source}")) for fact in facts]
-    )
+    named = np.array([len(own & asked.codes) for own in held])
     total = sum(words.weights)
     covered = (table[:, 1] * total + _CODED * named) / ((total + _CODED * len(asked.codes)) or 1.0)
     return cheap + _WEIGHTS[0] * cosines, (_of_document(facts, cosines) + _of_document(facts, covered)) / 2
 
 
-def _features(asked: Asked, facts: Sequence[Quotable], words: Matcher, sources: Mapping[str, str]) -> Scores:
+def _features(
+    asked: Asked,
+    facts: Sequence[Quotable],
+    words: Matcher,
+    sources: Mapping[str, str],
+    held: Sequence[frozenset[str]],
+) -> Scores:
     """Return what speaks for each fact, and against it, a column a reason in the order of the weights."""
     causes = asked.form is Form.CAUSE
     return np.array(
         [
             (
-                words.share(f"{fact.passage.title} {fact.text}"),
+                words.share(f"{fact.passage.title} {fact.term} {fact.text}"),
                 words.share(fact.wider),
                 words.share(fact.text),
                 fact.rank,
@@ -74,8 +85,12 @@ def _features(asked: Asked, facts: Sequence[Quotable], words: Matcher, sources: 
                 -float(_is_aside(fact, words, asked)),
                 -float(is_of_another(fact, words, asked)),
                 gives_cause(fact) if causes else 0.0,
+                -_unasked(asked, fact),
+                -float(old),
             )
-            for fact, lacking in zip(facts, _named(asked, facts, sources), strict=True)
+            for fact, lacking, old in zip(
+                facts, _named(asked, facts, sources, held), outdated(asked, facts), strict=True
+            )
         ]
     )
 
@@ -106,9 +121,10 @@ def _counts(counted: str, fact: Quotable) -> bool:
     return any(counted in words[place + 1 : place + 6] for place in numbers)
 
 
-def _named(asked: Asked, facts: Sequence[Quotable], sources: Mapping[str, str]) -> Scores:
+def _named(
+    asked: Asked, facts: Sequence[Quotable], sources: Mapping[str, str], held: Sequence[frozenset[str]]
+) -> Scores:
     """Return minus the share of the names of the question that a fact and what stands above it lack."""
-    held = [names_held(asked.names, f"{fact.text} {fact.around} {fact.passage.source}") for fact in facts]
     if asked.form is Form.COMPARISON:
         of = [
             own or any(is_of(side, "", fact) for side in asked.sides)
@@ -129,7 +145,11 @@ def _named(asked: Asked, facts: Sequence[Quotable], sources: Mapping[str, str]) 
         )
         for fact, own in zip(facts, held, strict=True)
     ]
-    return -np.array(lacking) / total
+    short = np.array(lacking) / total
+    whole = [asked.codes <= own for own in held]
+    if any(whole) and asked.codes:
+        short = np.where(whole, short, np.maximum(short, 1.0))
+    return -short
 
 
 def gives_cause(fact: Quotable) -> float:
@@ -137,20 +157,33 @@ def gives_cause(fact: Quotable) -> float:
     if fact.heading or fact.row:
         return 0.0
     return (
-        UNDER_CAUSE
-        if _BECAUSE.search(section_of(fact.passage))
-        else _CAUSE * bool(_BECAUSE.search(fact.text))
+        UNDER_CAUSE if BECAUSE.search(section_of(fact.passage)) else _CAUSE * bool(BECAUSE.search(fact.text))
     )
+
+
+def _unasked(asked: Asked, fact: Quotable) -> float:
+    """Return what a whole list loses where one thing is asked for."""
+    if not fact.whole:
+        return 0.0
+    return -_LISTED if asked.lists or asked.form is Form.PROCEDURE else _WHOLE
 
 
 def _is_aside(fact: Quotable, words: Matcher, asked: Asked) -> bool:
-    """Tell whether a fact is a short entry, such as "Author: …", that nobody asked for."""
-    entry = _ENTRY.fullmatch(fact.text.strip()) if not fact.row else None
-    return (
-        entry is not None
-        and not words.held(f"{entry['label']} {asked.columns}")
-        and not (asked.wanted and asked.wanted.search(fact.text))
-    )
+    """Tell whether a fact is the title of a plain text, or an entry, "Author: …", that nobody asked for."""
+    if fact.row or fact.whole:
+        return False
+    text, passage = fact.text.strip(), fact.passage
+    behind = passage.text[fact.span.end - passage.span.start :]
+    if (
+        behind.startswith("\n\n")
+        and not (passage.chunk and passage.chunk.headings)
+        and not _ENDED.search(text)
+    ):
+        return True
+    entry = _ENTRY.fullmatch(text)
+    if entry is None or (asked.wanted and asked.wanted.search(fact.text)):
+        return False
+    return not words.held(f"{entry['label'] if asked.form is Form.CAUSE else text} {asked.columns}")
 
 
 def is_of_another(fact: Quotable, words: Matcher, asked: Asked) -> bool:

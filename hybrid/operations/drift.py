@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special, stats
 
 Array = NDArray[np.float64]
 
@@ -89,6 +88,8 @@ def _margins(rows: Array, labels: Array, held: NDArray[np.bool_]) -> Array:
 
 def shifted(reference: Array, current: Array) -> TwoSample:
     """Test whether numbers of two windows have one distribution (Kolmogorov-Smirnov, two-sided)."""
+    from scipy import stats
+
     found = stats.ks_2samp(reference, current)
     return TwoSample(float(found.statistic), float(found.pvalue), len(reference), len(current))
 
@@ -98,6 +99,8 @@ def risk_at_most(losses: Sequence[float], level: float) -> float:
 
     By the tail of Hoeffding (1963, theorem 1), which holds for any independent losses from 0 to 1.
     """
+    from scipy import optimize
+
     mean, nats = math.fsum(losses) / len(losses), math.log(1 / level) / len(losses)
     if mean >= 1 or _divergence(mean, 1 - 1e-12) <= nats:
         return 1.0
@@ -106,6 +109,8 @@ def risk_at_most(losses: Sequence[float], level: float) -> float:
 
 def _divergence(mean: float, other: float) -> float:
     """Return the Kullback-Leibler divergence of two coins, in nats."""
+    from scipy import special
+
     return float(special.rel_entr(mean, other) + special.rel_entr(1 - mean, 1 - other))
 
 
@@ -130,6 +135,8 @@ def risk_at_least(losses: Sequence[float], level: float) -> Array:
 
 def _boundary(spread: Array, level: float) -> Array:
     """Return for each sum of squares how far a sum may stray before its mixture exceeds 1 / ``level``."""
+    from scipy import special
+
     nats = math.log(1 / (2 * level))
     scale = _TIGHTEST / (2 * nats + math.log1p(2 * nats))
     constant = scale * math.log(scale) - special.gammaln(scale) - np.log(special.gammainc(scale, scale))

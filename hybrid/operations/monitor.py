@@ -19,7 +19,6 @@ from hybrid.errors import ConfigError, RemoteError, UsageError
 from hybrid.files import checked, of_schema, write_json
 from hybrid.operations.drift import LEAST, TwoSample, risk_at_least, risk_at_most, shifted, told_apart
 from hybrid.operations.feedback import FEEDBACK_FILE, Feedback
-from hybrid.statistics import decimal, holm
 from hybrid.tracing import names
 from hybrid.tracing.names import TraceOutcome
 from hybrid.tracing.spans import SpanValue, TraceSpan
@@ -268,6 +267,8 @@ class Shift:
     @property
     def sentence(self) -> str:
         """Say in words what was found."""
+        from hybrid.statistics import decimal
+
         how = f"(effect {decimal(self.found.effect, 2)}, p {decimal(self.p, 3)})"
         what = "differ from" if self.shown else "are not shown to differ from"
         return f"{self.domain}: the {self.of} {what} those of the calibration window {how}"
@@ -294,6 +295,8 @@ class RiskBound:
     @property
     def sentence(self) -> str:
         """Say in words what is known of it."""
+        from hybrid.statistics import decimal
+
         known = f"{self.domain}: {decimal(100 * self.rate, 1)} % of {self.count} {self.loss}"
         bound = f"at least {decimal(100 * self.at_least, 1)} %, allowed {decimal(100 * self.allowed, 1)} %"
         return f"{known} ({bound})"
@@ -340,6 +343,8 @@ def watch(
         tolerance: how much higher than in the window a risk may be, from 0 to 1.
         seed: of the permutations.
     """
+    from hybrid.statistics import holm
+
     later = {
         window.domain: [one for one in _of_domain(observations, window.domain) if one.at > window.until]
         for window in windows

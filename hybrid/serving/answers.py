@@ -30,25 +30,25 @@ router = APIRouter()
 Words = Annotated[str, Field(min_length=1, max_length=LONGEST_QUESTION)]
 
 
-class Asked(BaseModel):
+class AskBody(BaseModel):
     """What is asked of ``/ask``; ``check`` holds each sentence against the passages, which takes its time."""
 
     question: Words
     domain: str | None = None
     arm: Arm | None = None
-    history: list[Spoken] = []
+    history: list[SpokenTurn] = []
     conversation: str = ""
     check: bool = False
 
 
-class Spoken(BaseModel):
+class SpokenTurn(BaseModel):
     """A turn before the question."""
 
     role: Literal[MessageRole.USER, MessageRole.ASSISTANT]
     content: str
 
 
-class Compared(BaseModel):
+class CompareBody(BaseModel):
     """A question for several arms of a domain; without their names for all that can answer."""
 
     question: Words
@@ -56,14 +56,14 @@ class Compared(BaseModel):
     arms: list[Arm] | None = None
 
 
-class Preferred(BaseModel):
+class PreferenceBody(BaseModel):
     """Which of the answers that were shown is the best, by their ids; None where none is."""
 
     shown: Annotated[list[str], Field(min_length=2, max_length=len(Arm))]
     chosen: str | None = None
 
 
-class Voted(BaseModel):
+class VoteBody(BaseModel):
     """Whether an answer is good (1) or bad (-1), and why."""
 
     answer: str
@@ -72,7 +72,7 @@ class Voted(BaseModel):
 
 
 @router.post("/ask")
-async def ask(body: Asked, request: Request, as_user: AsUser, key: ClientKey) -> dict[str, Any]:
+async def ask(body: AskBody, request: Request, as_user: AsUser, key: ClientKey) -> dict[str, Any]:
     """Answer a question with all that it rests on, as ``hybrid ask --json`` does."""
     service: Service = request.app.state.service
     history = tuple(Message(turn.role, valid_utf8(turn.content)) for turn in body.history)
@@ -89,7 +89,7 @@ async def ask(body: Asked, request: Request, as_user: AsUser, key: ClientKey) ->
 
 
 @router.post("/compare")
-async def compare(body: Compared, request: Request, as_user: AsUser, key: ClientKey) -> dict[str, Any]:
+async def compare(body: CompareBody, request: Request, as_user: AsUser, key: ClientKey) -> dict[str, Any]:
     """Ask several arms one question; their answers come in any order and without their names.
 
     ``/compare/votes`` takes which is the best, and says which arm gave which.
@@ -127,7 +127,7 @@ async def compare(body: Compared, request: Request, as_user: AsUser, key: Client
 
 
 @router.post("/compare/votes")
-def prefer(body: Preferred, request: Request, as_user: AsUser) -> dict[str, Any]:
+def prefer(body: PreferenceBody, request: Request, as_user: AsUser) -> dict[str, Any]:
     """Keep which answer is the best, and say which arm gave which."""
     feedback = _feedback(request)
     kept = [_kept(request, shown, as_user).answer for shown in body.shown]
@@ -137,7 +137,7 @@ def prefer(body: Preferred, request: Request, as_user: AsUser) -> dict[str, Any]
 
 
 @router.post("/feedback")
-def vote(body: Voted, request: Request, as_user: AsUser) -> dict[str, Any]:
+def vote(body: VoteBody, request: Request, as_user: AsUser) -> dict[str, Any]:
     """Keep what somebody thinks of an answer; the last word counts."""
     kept = _kept(request, body.answer, as_user)
     _feedback(request).vote(kept.id, body.value, comment=valid_utf8(body.comment), as_user=as_user)

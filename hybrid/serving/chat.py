@@ -66,7 +66,7 @@ _ABOUT = (
 )
 
 
-class Part(BaseModel):
+class ChatPart(BaseModel):
     """A part of a message."""
 
     type: str
@@ -74,11 +74,11 @@ class Part(BaseModel):
     data: Any = None
 
 
-class Turn(BaseModel):
+class ChatTurn(BaseModel):
     """A message of a conversation; what is no text is refused."""
 
     role: str
-    content: str | list[Part] | None = None
+    content: str | list[ChatPart] | None = None
 
     @property
     def text(self) -> str:
@@ -87,9 +87,8 @@ class Turn(BaseModel):
         Raises:
             Refusal: it holds more than text.
         """
-        parts = (
-            [Part(type="text", text=self.content)] if isinstance(self.content, str) else self.content or []
-        )
+        content = self.content or []
+        parts = [ChatPart(type="text", text=content)] if isinstance(content, str) else content
         if others := sorted({part.type for part in parts} - set(_TEXT)):
             raise Refusal(400, f"only text is read, found {others[0][:40]!r}", param="messages")
         return valid_utf8("\n".join(part.text for part in parts))
@@ -101,7 +100,7 @@ class StreamOptions(BaseModel):
     include_usage: bool = False
 
 
-class Completion(BaseModel):
+class ChatBody(BaseModel):
     """What is asked of ``/v1/chat/completions``.
 
     A field that is not here changes nothing, unless it would change the meaning of the answer: it is refused
@@ -111,7 +110,7 @@ class Completion(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     model: ModelName
-    messages: Annotated[list[Turn], Field(min_length=1)]
+    messages: Annotated[list[ChatTurn], Field(min_length=1)]
     stream: bool | None = False
     stream_options: StreamOptions | None = None
     stop: str | list[str] | None = None
@@ -125,7 +124,7 @@ class Completion(BaseModel):
 
 
 @router.post("/chat/completions", response_model=None)
-async def chat_completions(body: Completion, request: Request, as_user: AsUser, key: ClientKey) -> Response:
+async def chat_completions(body: ChatBody, request: Request, as_user: AsUser, key: ClientKey) -> Response:
     """Answer the last question of a conversation, with its places in ``citations`` and ``annotations``."""
     service: Service = request.app.state.service
     asked = _asking(body, service, request.headers.get("x-openwebui-chat-id", ""), as_user, key)
@@ -146,7 +145,7 @@ async def chat_completions(body: Completion, request: Request, as_user: AsUser, 
 
 
 async def _chunks(
-    body: Completion, asked: Asking, service: Service, base: str
+    body: ChatBody, asked: Asking, service: Service, base: str
 ) -> AsyncGenerator[dict[str, Any], None]:
     """Yield a first chunk with the role, the text, a last one with the places, and usage if it is wanted."""
     usage = body.stream_options is not None and body.stream_options.include_usage
@@ -174,7 +173,7 @@ async def _chunks(
             yield same | {"choices": [], "usage": _usage(part)}
 
 
-def said_in(turns: Sequence[Turn]) -> list[Message]:
+def said_in(turns: Sequence[ChatTurn]) -> list[Message]:
     """Return what was said up to the last message of a user, without instructions: an arm has its own."""
     said = [Message(_ROLES[turn.role], turn.text) for turn in turns if turn.role in _ROLES]
     while said and said[-1].role is not MessageRole.USER:
@@ -198,9 +197,7 @@ def evidence(answer: Answer, base: str) -> dict[str, Any]:
     return {"citations": linked["citations"], "hybrid": own}
 
 
-def _asking(
-    body: Completion, service: Service, chat: str, as_user: tuple[str, ...] | None, key: str
-) -> Asking:
+def _asking(body: ChatBody, service: Service, chat: str, as_user: tuple[str, ...] | None, key: str) -> Asking:
     """Return what a conversation asks last, with what was said before."""
     for name, without in _WITHOUT.items():
         if (found := (body.model_extra or {}).get(name)) is not None and found not in without:
@@ -235,7 +232,7 @@ def _asking(
     )
 
 
-def _document(body: Completion, asked: Asking, kind: str) -> dict[str, Any]:
+def _document(body: ChatBody, asked: Asking, kind: str) -> dict[str, Any]:
     return {"id": asked.id, "object": kind, "created": int(time.time()), "model": body.model}
 
 

@@ -22,7 +22,7 @@ from hybrid.operations.decisions import (
     chosen_domain,
 )
 from hybrid.serving.access import AsUser
-from hybrid.serving.chat import Turn, said_in
+from hybrid.serving.chat import ChatTurn, said_in
 from hybrid.serving.models import ModelName, chosen
 from hybrid.serving.service import Service
 from hybrid.types import Message
@@ -81,7 +81,7 @@ class Classified(BaseModel):
 @router.post("/decisions")
 def decisions(body: Decisions, request: Request, as_user: AsUser) -> dict[str, Any]:
     """Answer each question, or refuse it."""
-    state = _State.of(request, body.model, body.input, as_user)
+    state = _DecisionState.of(request, body.model, body.input, as_user)
     answers = [_openai(asked, state) for asked in body.questions]
     return {"model": body.model, "answers": answers, "usage": _USAGE}
 
@@ -89,12 +89,12 @@ def decisions(body: Decisions, request: Request, as_user: AsUser) -> dict[str, A
 @router.post("/systemone")
 def systemone(body: Classified, request: Request, as_user: AsUser) -> dict[str, Any]:
     """Answer each question under its name, or refuse it."""
-    state = _State.of(request, body.model, body.state, as_user)
+    state = _DecisionState.of(request, body.model, body.state, as_user)
     answers = {name: _systemone(asked, state) for name, asked in body.questions.items()}
     return {"model": body.model, "answers": answers, "usage": _USAGE}
 
 
-def _openai(asked: Decidable, state: _State) -> dict[str, Any]:
+def _openai(asked: Decidable, state: _DecisionState) -> dict[str, Any]:
     labels = [one.value for one in asked.choices if isinstance(one.value, str)]
     whole = len(labels) == len(asked.choices) and isinstance(asked.instructions, str)
     found = state.decide(asked.type, str(asked.instructions), labels) if whole else None
@@ -107,7 +107,7 @@ def _openai(asked: Decidable, state: _State) -> dict[str, Any]:
     return {"type": "choice", "name": asked.name} | chosen
 
 
-def _systemone(asked: Classifiable, state: _State) -> dict[str, Any]:
+def _systemone(asked: Classifiable, state: _DecisionState) -> dict[str, Any]:
     # a predicate with criteria of its own is not the one that is calibrated
     labels = list(asked.criteria or ())
     other = asked.type == "noul" and bool(labels)
@@ -121,7 +121,7 @@ def _systemone(asked: Classifiable, state: _State) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class _State:
+class _DecisionState:
     """What is decided about: of which domain, from which text, messages or values, in whose name."""
 
     service: Service
@@ -130,11 +130,11 @@ class _State:
     as_user: tuple[str, ...] | None
 
     @staticmethod
-    def of(request: Request, model: str, values: object, as_user: tuple[str, ...] | None) -> _State:
+    def of(request: Request, model: str, values: object, as_user: tuple[str, ...] | None) -> _DecisionState:
         service: Service = request.app.state.service
         domain, _ = chosen(model, service.assistants)
         there = service.assistants.domains
-        return _State(service, domain or (there[0] if len(there) == 1 else ""), values, as_user)
+        return _DecisionState(service, domain or (there[0] if len(there) == 1 else ""), values, as_user)
 
     def decide(self, kind: str, instructions: str, labels: Sequence[str]) -> float | ChosenLabel | None:
         """Return a probability or a choice; None where nothing is known that would answer."""
@@ -160,7 +160,7 @@ class _State:
         if isinstance(self.values, str):
             return valid_utf8(self.values), ()
         turns = self.values if isinstance(self.values, list) else []
-        said = said_in([Turn.model_validate(turn) for turn in turns])
+        said = said_in([ChatTurn.model_validate(turn) for turn in turns])
         if not said:
             raise UsageError("nobody asks anything", hint="end it with a message of the user")
         return said[-1].content, said[:-1]
@@ -169,7 +169,7 @@ class _State:
         """Return the claim and its passages as values, however they were sent."""
         values = self.values
         if isinstance(values, list) and values:
-            content = Turn.model_validate(values[-1]).content
+            content = ChatTurn.model_validate(values[-1]).content
             sent = (
                 [part.data for part in content if part.data is not None] if isinstance(content, list) else []
             )

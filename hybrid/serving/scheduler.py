@@ -93,7 +93,7 @@ class Scheduler:
                         patience.require()
                         for part in stage.stream(lambda: self._answered(asked, streamed=streamed)):
                             loop.call_soon_threadsafe(parts.put_nowait, part)
-                            if not isinstance(part, Answer):  # who has it waits no more, and gave up nothing
+                            if not isinstance(part, Answer):  # who has it may be gone
                                 patience.require()
                 except BaseException as error:  # noqa: BLE001 - raised where it is waited for
                     loop.call_soon_threadsafe(parts.put_nowait, error)

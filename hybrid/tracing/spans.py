@@ -148,7 +148,8 @@ class OpenSpan:
         What is between two steps is the caller's; they may be taken from different threads.
         """
         try:
-            parts = self._step(make)
+            with within(self._places):
+                parts = make()
         except BaseException as error:
             self.end(error)
             raise
@@ -157,24 +158,22 @@ class OpenSpan:
     def _steps(self, parts: Iterator[T]) -> Iterator[T]:
         done = object()
         try:
-            while (part := self._step(lambda: next(parts, done))) is not done:
+            while True:
+                with within(self._places):
+                    part = next(parts, done)
+                if part is done:
+                    break
                 if isinstance(part, str) and part and names.FIRST_CHUNK not in self._places[0].attributes:
                     self.set({names.FIRST_CHUNK: (time.perf_counter_ns() - self._begun) / 1e9})
                 yield part  # type: ignore[misc]
         except BaseException as error:
             close = getattr(parts, "close", None)
             if close is not None:
-                self._step(close)
+                with within(self._places):
+                    close()
             self.end(error)
             raise
         self.end(None)
-
-    def _step(self, step: Callable[[], T]) -> T:
-        token = _here.set(self._places)
-        try:
-            return step()
-        finally:
-            _here.reset(token)
 
     def end(self, error: BaseException | None) -> None:
         """End it, by the exception if there is one; nothing happens to what has ended."""

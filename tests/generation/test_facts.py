@@ -44,3 +44,24 @@ def test_what_is_indented_goes_on_an_item():
     (span,) = lists_in(text)
     assert text[span.start : span.end].startswith("1. Open")
     assert text[span.start : span.end].endswith("Close it.")
+
+
+def test_of_two_columns_of_ranges_both_must_hold_an_amount():
+    text = "Age | Weight | Rate\n" + "\n".join(
+        (
+            "3 to 6 years | up to 20 kg | 60",
+            "3 to 6 years | over 20 kg | 65",
+            "7 to 12 years | over 30 kg | 80",
+        )
+    )
+    chunk = Chunk("a.md", 0, 0, len(text), text, ("Rates",), columns=("Age", "Weight", "Rate"))
+    asked = read_question("Which rate for a 5-year-old of 24 kg?")
+    found = [fact.row for fact in facts_of(asked, passage_of(1, Hit(chunk, 1.0)), 1.0) if fact.in_range > 0]
+    assert [row.cells[2] for row in found] == ["65"]
+
+
+def test_a_list_can_be_quoted_whole_beside_its_items():
+    text = "Bring these:\n- a card\n- a letter"
+    chunk = Chunk("a.md", 0, 0, len(text), text, ("Stay", "What to bring"))
+    found = facts_of(read_question("What to bring?"), passage_of(1, Hit(chunk, 1.0)), 1.0)
+    assert [(fact.term, fact.above) for fact in found if fact.whole] == [("What to bring", "Bring these:")]

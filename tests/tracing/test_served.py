@@ -57,6 +57,21 @@ def test_what_is_refused_or_out_of_time_is_an_error_of_its_question():
     assert errors == {"late": "OutOfTime", "waiting": "", "refused": "Overloaded"}
 
 
+def test_who_has_the_answer_and_is_gone_has_cancelled_nothing():
+    kept = Kept()
+
+    async def run():
+        scheduler = Scheduler(Slow(), ServeSettings(parallel=2))
+        for number in range(50):
+            await scheduler.answer(Asking(f"q{number}"))
+        await scheduler.close()
+
+    with sent_to([kept]):
+        asyncio.run(run())
+    outcomes = [one.attributes.get(names.OUTCOME) for one in kept if one.name == names.ASK]
+    assert outcomes == [None] * 50  # whatever answers says the others
+
+
 def test_a_client_that_leaves_has_cancelled_its_question_and_titles_are_counted_apart():
     kept = Kept()
 
