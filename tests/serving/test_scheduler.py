@@ -13,12 +13,10 @@ from hypothesis import strategies as st
 
 from hybrid.config import ServeSettings
 from hybrid.errors import UsageError
-from hybrid.models.cancelling import Patience, require_patience, resting
+from hybrid.models.cancelling import require_patience, resting
 from hybrid.serving.protocol import Asking, OutOfTime, Overloaded
 from hybrid.serving.scheduler import Load, Scheduler
 from hybrid.serving.service import Service
-from hybrid.tracing import names
-from hybrid.tracing.spans import sent_to
 from hybrid.types import Answer, Arm
 
 _NAME = contextvars.ContextVar("name", default="")
@@ -101,32 +99,6 @@ def test_a_stream_comes_in_pieces_and_says_what_went_wrong():
         await scheduler.close()
 
     asyncio.run(run())
-
-
-@pytest.mark.parametrize("streamed", [False, True])
-def test_who_was_answered_is_not_traced_as_having_left(streamed, monkeypatch):
-    class Spans(list):
-        add = list.extend
-
-        def close(self):
-            pass
-
-    def late(patience, require=Patience.require):
-        time.sleep(0.02)  # in which the client takes its answer and goes
-        require(patience)
-
-    async def run():
-        scheduler = _scheduler(Gate(opened=True))
-        if streamed:
-            assert [part async for part in scheduler.stream(Asking("abc"))]
-        else:
-            await scheduler.answer(Asking("abc"))
-        await scheduler.close()
-
-    monkeypatch.setattr(Patience, "require", late)
-    with sent_to([spans := Spans()]):
-        asyncio.run(run())
-    assert [one.attributes.get(names.OUTCOME) for one in spans] == [None]  # a failure would be told
 
 
 def test_a_thread_works_in_the_context_of_who_asks():
