@@ -151,7 +151,10 @@ def test_nothing_is_read_that_does_not_stand_there(text, columns):
     ("row", "said"),
     [
         ("Revenue | 45.2 | 47.9", "Revenue: 2023 45.2 million; 2024 47.9 million"),
-        ("Passengers (thousands) | 733 | 763", "Passengers (thousands): 2023 733 thousand; 2024 763 thousand"),
+        (
+            "Passengers (thousands) | 733 | 763",
+            "Passengers (thousands): 2023 733 thousand; 2024 763 thousand",
+        ),
         ("Cancelled departures | 21 | 47", "Cancelled departures: 2023 21; 2024 47"),
     ],
 )
