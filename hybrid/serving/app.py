@@ -18,8 +18,8 @@ from hybrid.serving.doors import Doors
 from hybrid.serving.errors import handle_errors
 from hybrid.serving.service import Service
 
-# Threads that compute give the interpreter up so often, ten times as often as is usual: beside 16 of them the
-# event loop waits 24 instead of 295 ms for a turn or two.
+# Threads that compute give the interpreter up so often, ten times as often as is usual, or the event loop
+# would wait for its turn behind each of them.
 _SWITCH_SECONDS = 0.0005
 
 

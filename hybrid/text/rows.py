@@ -25,6 +25,8 @@ _OWN_UNIT = re.compile(
     r"|headcount|employees|basis points|\bage\b",
     re.IGNORECASE,
 )
+# A table with other figures too, whose scale is of amounts with a decimal point: "money in million EUR".
+_MONEY_ALONE = re.compile(r"\b(?:money|monetary|amounts of money)\b", re.IGNORECASE)
 # Words of a question that every column of years has.
 _PERIODS = frozenset(content_words("years ended months quarter fiscal period date"))
 _MONEY = re.compile(r"[$€£¥]")
@@ -105,8 +107,10 @@ class TableRow:
         return f"{cell} {scale}" if scale else cell
 
     def _scale(self, name: str) -> str:
-        for text in (name, self.columns[0], self.caption):
+        for text in (self.label, name, self.columns[0], self.caption):
             if found := _SCALE.search(text):
+                if _MONEY_ALONE.search(text) and not any("." in cell for cell in self.cells[1:]):
+                    return ""
                 word = next(filter(None, found.groups()))
                 return "thousand" if word == "000" else word.lower()
         return ""

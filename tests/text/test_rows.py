@@ -145,3 +145,20 @@ def test_nothing_is_read_that_does_not_stand_there(text, columns):
     for one in sayings(text, "", tuple(columns)):
         assert 0 <= one.span.start < one.span.end <= len(text)
         assert one.row is None or one.row.cells != tuple(columns)
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("Revenue | 45.2 | 47.9", "Revenue: 2023 45.2 million; 2024 47.9 million"),
+        (
+            "Passengers (thousands) | 733 | 763",
+            "Passengers (thousands): 2023 733 thousand; 2024 763 thousand",
+        ),
+        ("Cancelled departures | 21 | 47", "Cancelled departures: 2023 21; 2024 47"),
+    ],
+)
+def test_the_scale_of_money_counts_no_departures_and_the_row_knows_its_own_best(row, said):
+    text = f"{row}\nOther | 1 | 2\n"
+    found = sayings(text, "Key figures (money in million EUR)", ("", "2023", "2024"))
+    assert found[0].text == said
