@@ -240,6 +240,8 @@ class Evidence:
 
 # Stands before how a question was made, once a person has accepted it.
 REVIEWED = "reviewed:"
+# How a question was made of which people said that its answer is good or bad.
+FEEDBACK = "feedback"
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,8 @@ def _row(one: Usage) -> tuple[str, ...]:
         "" if value is None else f"{value:.1%}"
         for value in (one.failed, one.abstained, one.groundedness, one.liked)
     )
-    return (*map(console.name, one.group), str(one.asked), *seconds, *shares)
+    # what no domain took has none
+    return (*(console.name(part) or "none" for part in one.group), str(one.asked), *seconds, *shares)
 
 
 def _note_gaps(settings: Settings, names: Sequence[str], windows: Sequence[CalibrationWindow]) -> None:

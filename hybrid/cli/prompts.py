@@ -59,7 +59,9 @@ def diff(context: Context, old: Version = "", new: Version = "") -> None:
     """Show what differs between two versions; default: the one before, and the one in force."""
     own = context.assistant().prompts
     uses = [use.digest for use in own.uses()]
-    new = own.find(new or (uses[-1] if uses else ""))
+    if not uses and not new:
+        raise UsageError("no prompts were in use yet", hint="ask something, or name two versions")
+    new = own.find(new or uses[-1])
     others = [version for version in uses if version != new]
     if not old and not others:
         raise UsageError("no other prompts were in use", hint="hybrid prompts list shows all that were")

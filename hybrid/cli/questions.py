@@ -14,7 +14,7 @@ import typer
 from hybrid.cli import console
 from hybrid.cli.options import Context, shared
 from hybrid.errors import EXIT_GATE_FAILED, UsageError
-from hybrid.types import Question
+from hybrid.types import FEEDBACK, Question
 
 if TYPE_CHECKING:
     from hybrid.operations.harvest import ReviewQueue
@@ -190,12 +190,15 @@ def review(
 
 
 def _review(context: Context, reviewing: Review | ReviewQueue, *, only_list: bool) -> None:
+    from hybrid.questions.checking import Review
     from hybrid.questions.files import question_row
 
     waiting = reviewing.open_questions()
     if only_list:
         rows = [f"{one.id}  {', '.join(one.slices)}  {console.one_line(one.text, 120)}" for one in waiting]
         context.show({"file": str(reviewing.path), "waiting": [*map(question_row, waiting)]}, *rows)
+        if not rows and not context.as_json:
+            console.note("nothing waits for the review")
         return
     for place, question in enumerate(waiting, start=1):
         _show_question(question, place, len(waiting))
@@ -204,7 +207,10 @@ def _review(context: Context, reviewing: Review | ReviewQueue, *, only_list: boo
     left = len(reviewing.open_questions())
     context.show({"file": str(reviewing.path), "questions": len(reviewing), "open": left})
     if not context.as_json:
-        console.note(f"{len(reviewing)} questions, {left} of them not reviewed yet: {reviewing.path}")
+        what = "questions" if isinstance(reviewing, Review) else "answers"
+        console.note(
+            f"{len(reviewing)} {what}, {left} of them wait for the review; the set is {reviewing.path}"
+        )
 
 
 def _show_question(question: Question, place: int, total: int) -> None:
@@ -247,7 +253,9 @@ def _edit(question: Question) -> Question:
     from hybrid.questions.checking import check_questions, edited
 
     text = _line("question (empty keeps it): ") or ""
-    answers = (_line("answers, separated by | (empty keeps them): ") or "") if question.answerable else ""
+    # what declined may have been wrong to
+    asks = question.answerable or question.made == FEEDBACK
+    answers = (_line("answers, separated by | (empty keeps them): ") or "") if asks else ""
     changed = edited(question, text=text, answers=answers.split("|"))
     for finding in check_questions([changed]).findings:
         if finding.kind != "one question only":

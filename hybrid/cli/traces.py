@@ -13,6 +13,7 @@ import typer
 from hybrid.cli import console
 from hybrid.cli.options import Context, shared
 from hybrid.config import Settings
+from hybrid.errors import UsageError
 from hybrid.tracing import names
 from hybrid.tracing.names import TraceOutcome
 from hybrid.tracing.otlp import otlp_json
@@ -50,6 +51,9 @@ def list_traces(
     if context.as_json:
         console.json_document(found)
         return
+    if not found:
+        console.note("no question was traced, or none that fits")
+        return
     rows = [
         (
             f"{datetime.fromtimestamp(one.start / 1e9):%Y-%m-%d %H:%M:%S}",
@@ -71,7 +75,9 @@ def show(
 ) -> None:
     """Show a trace as a waterfall: each stage, when it began, and how long it took."""
     with _store(context.settings()) as store:
-        spans = store.trace(trace or next((one.trace for one in store.asked(limit=1)), "none"))
+        if not (name := trace or next((one.trace for one in store.asked(limit=1)), "")):
+            raise UsageError("no question was traced yet", hint='hybrid ask "...", or hybrid serve')
+        spans = store.trace(name)
     context.show({"trace": spans[0].trace, "spans": plain(spans)}, *_waterfall(spans))
 
 

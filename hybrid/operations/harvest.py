@@ -10,10 +10,9 @@ from hybrid.generation.citations import without_markers
 from hybrid.operations.feedback import Feedback, Preference, RatedAnswer, ReviewOutcome
 from hybrid.questions.checking import key_of
 from hybrid.questions.files import load_questions, save_questions
-from hybrid.types import REVIEWED, Evidence, Question, Span
+from hybrid.types import FEEDBACK, REVIEWED, Evidence, Question, Span
 
 FEEDBACK_SET = "feedback.jsonl"
-_MADE = "feedback"
 
 
 def question_from(rated: RatedAnswer, *slices: str) -> Question:
@@ -28,7 +27,7 @@ def question_from(rated: RatedAnswer, *slices: str) -> Question:
         evidence=tuple(Evidence(one.source, one.text, Span(one.start, one.end)) for one in cited),
         slices=slices,
         source=cited[0].source if cited else "",
-        made=_MADE,
+        made=FEEDBACK,
     )
 
 

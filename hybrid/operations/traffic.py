@@ -41,13 +41,13 @@ from hybrid.operations.feedback import (
 )
 from hybrid.statistics import MIN_SOURCES, Interval
 from hybrid.tracing.spans import asking
-from hybrid.types import Answer
+from hybrid.types import Answer, Arm
 
 _log = logging.getLogger("hybrid.operations")
 # So many shown answers wait for their shadows; of more of them there is none.
 _WAITING = 100
 _FILE, _SCHEMA = "TRAFFIC", 1
-_HINT = "end it with `hybrid traffic stop`, or remove the file"
+_HINT = "end it with `hybrid traffic stop`, or remove the file TRAFFIC of the domain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,8 @@ def start_split(
         planned: how many conversations there will be at the most.
 
     Raises:
-        UsageError: one is running; a number out of range; nobody votes on what is not shown; no such arm.
+        UsageError: one is running; a number out of range; nobody votes on what is not shown; no such arm,
+            or it is the usual one.
         AdapterError: the arm needs an adapter that is not there.
     """
     if (running := read_split(assistant)) is not None:
@@ -120,6 +121,12 @@ def start_split(
         )
     begun = datetime.now(UTC).isoformat(timespec="milliseconds")
     (contender,) = assistant.contenders(arm, [])
+    usual = assistant.decided
+    if assistant.arm_router is None and contender.name == (usual.name if usual else Arm.RAG):
+        raise UsageError(
+            f"{contender.name} is what answers already: held against itself it would show nothing",
+            hint="name another arm, such as rag:k=3",
+        )
     split = TrafficSplit(
         experiment=hash_text(assistant.domain, contender.name, begun)[:12],
         arm=contender.name,

@@ -14,7 +14,7 @@ from hybrid.errors import UsageError
 from hybrid.questions.files import load_questions, save_questions
 from hybrid.questions.splits import FRESH
 from hybrid.text.words import contains, tokens
-from hybrid.types import REVIEWED, Document, Evidence, Question
+from hybrid.types import FEEDBACK, REVIEWED, Document, Evidence, Question
 
 _SHINGLE = 3
 NEAR = 0.8
@@ -252,7 +252,7 @@ def _evidence(
         # an answer may be said in other words, or its evidence may be one of several parts of it
         together = " ".join(part.quote for part in question.evidence)
         if question.answers and not any(contains(together, gold) for gold in question.answers):
-            kind = _error if question.made != "gold" else _warning
+            kind = _warning if question.made.removeprefix(REVIEWED) in ("gold", FEEDBACK) else _error
             yield kind(
                 question,
                 "gold not in its evidence",
@@ -431,5 +431,8 @@ def edited(question: Question, *, text: str, answers: Sequence[str]) -> Question
     """Return a question with another text or other answers; what is blank stays as it was."""
     golds = tuple(stripped for answer in answers if (stripped := answer.strip()))
     return dataclasses.replace(
-        question, text=text.strip() or question.text, answers=golds or question.answers
+        question,
+        text=text.strip() or question.text,
+        answers=golds or question.answers,
+        answerable=question.answerable or bool(golds),
     )

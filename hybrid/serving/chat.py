@@ -27,6 +27,7 @@ router = APIRouter(prefix="/v1")
 # Nobody asks in so many characters, and what a question costs grows with it.
 LONGEST_QUESTION = 20_000
 _ROLES = {"user": MessageRole.USER, "assistant": MessageRole.ASSISTANT}
+_INSTRUCTIONS = ("system", "developer")
 _TEXT = ("text", "input_text", "output_text")
 _MARKER = re.compile(r"\[(\d{1,4})\]")
 # What would change the meaning of an answer, with the values that leave it as it is.
@@ -89,7 +90,7 @@ class ChatTurn(BaseModel):
         content = self.content or []
         parts = [ChatPart(type="text", text=content)] if isinstance(content, str) else content
         if others := sorted({part.type for part in parts} - set(_TEXT)):
-            raise Refusal(400, f"only text is read, found {', '.join(others)}", param="messages")
+            raise Refusal(400, f"only text is read, found {others[0][:40]!r}", param="messages")
         return valid_utf8("\n".join(part.text for part in parts))
 
 
@@ -118,7 +119,8 @@ class ChatBody(BaseModel):
     @property
     def ends(self) -> list[str]:
         """Return where the text of an answer ends."""
-        return [self.stop] if isinstance(self.stop, str) else self.stop or []
+        # an empty one ends nothing; some programs send it for none
+        return [mark for mark in ([self.stop] if isinstance(self.stop, str) else self.stop or []) if mark]
 
 
 @router.post("/chat/completions", response_model=None)
@@ -204,6 +206,9 @@ def _asking(body: ChatBody, service: Service, chat: str, as_user: tuple[str, ...
             )
     domain, arm = chosen(body.model, service.assistants)
     said = said_in(body.messages)
+    if not said and (others := sorted({turn.role for turn in body.messages} - {*_INSTRUCTIONS})):
+        found = f"no message has the role user, whose last is asked; found {others[0][:40]!r}"
+        raise Refusal(400, found, param="messages")
     # instructions alone are for the generator alone: nobody asks what a document would answer
     text = said.pop().content if said else "\n".join(turn.text for turn in body.messages)
     auxiliary = not any(turn.role == "user" for turn in body.messages) or bool(_AUXILIARY.match(text))

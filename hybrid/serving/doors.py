@@ -84,7 +84,12 @@ class Doors:
         host, origin = headers.get("host", ""), headers.get("origin")
         access = self._service.access
         if not access.token and not is_loopback(_hostname(host)):
-            raise Refusal(421, "without a token only this machine is answered", code="host")
+            raise Refusal(
+                421,
+                f"without a token only names of this machine are answered, found {_hostname(host)[:80]!r}: "
+                "ask at 127.0.0.1, or start the server with $HYBRID_TOKEN",
+                code="host",
+            )
         if origin is not None and origin.partition("://")[2] != host:
             raise Refusal(403, "another site may not ask", code="origin")
         is_open = path in _OPEN or path.startswith(_OPEN_FOLDER)

@@ -31,6 +31,12 @@ _STATUS: tuple[tuple[type[HybridError], int, str], ...] = (
 )
 _TYPES = {401: "authentication_error", 429: "rate_limit_error"}
 _PATH = re.compile(r"(?<![\w:/])(?:[A-Za-z]:)?(?:[\\/][\w.@~-]+){2,}[\\/]?")
+# What the framework says, in words that tell what to do.
+_SAID = {
+    "Not Found": "there is no such route; GET /openapi.json lists them",
+    "Method Not Allowed": "this route takes other methods; GET /openapi.json lists them",
+    "There was an error parsing the body": "the body cannot be read as JSON in UTF-8",
+}
 _OWN_TROUBLE = "the server could not do that; its log says why"
 
 
@@ -85,7 +91,7 @@ async def _answer(request: Request, error: Exception) -> JSONResponse:
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     code = "not_found" if error.status_code == 404 else ""
-    body = document(error.status_code, str(error.detail), code=code)
+    body = document(error.status_code, _SAID.get(str(error.detail), str(error.detail)), code=code)
     headers: Mapping[str, str] | None = error.headers
     return JSONResponse(body, error.status_code, headers)
 
@@ -94,4 +100,10 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     param = ".".join(str(part) for part in first["loc"][1:]) or None
-    return JSONResponse(document(422, first["msg"], param=param, code="invalid_value"), 422)
+    if first["type"] == "json_invalid":
+        message, param = f"the body is no JSON: {first['ctx']['error']} at character {param}", None
+    elif param is None:
+        message = "the body is no JSON object, or is not sent as application/json"
+    else:
+        message = f"{param}: {first['msg']}"
+    return JSONResponse(document(422, message, param=param, code="invalid_value"), 422)

@@ -95,6 +95,17 @@ def test_what_was_asked_is_counted(domain, capsys):
     assert json.loads(out(capsys, "--hours", "1", "--json").out)["usage"] == []
 
 
+def test_what_no_domain_took_is_counted_as_of_none(capsys):
+    Path("indexes").mkdir()
+    told = {names.DOMAIN: "", names.ARM: "rag", names.OUTCOME: "declined"}
+    begun = int(NOW * 1e9)
+    with TraceStore(Path("indexes/traces.sqlite")) as store:
+        store.add([TraceSpan("0" * 32, "1" * 16, "", names.ASK, "CHAIN", begun, begun + 1, "", told)])
+    assert run(["monitor"]) == 0
+    _, row = capsys.readouterr().out.splitlines()
+    assert row.split()[:3] == ["none", "rag", "1"]
+
+
 def test_without_traces_it_says_what_to_do(capsys):
     assert "no traces" in out(capsys, code=2).err
 

@@ -90,3 +90,10 @@ def test_with_one_version_there_is_nothing_to_go_back_to(ask, capsys):
         assert run(["prompts", command]) == 2
         assert "no other prompts" in capsys.readouterr().err
     assert len(_listed(capsys, "-d", "d")) == 1
+
+
+def test_before_anything_was_asked_nothing_differs(tmp_path, write_files, capsys):
+    write_files(tmp_path / "docs", {"a.txt": "The secret port is 5432."})
+    Assistant("d", embedder=HashEmbedder()).index(tmp_path / "docs")
+    assert run(["prompts", "diff"]) == 2
+    assert "no prompts were in use yet" in capsys.readouterr().err

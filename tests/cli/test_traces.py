@@ -68,6 +68,15 @@ def test_traces_are_exported_a_line_each(kept, capsys):
     assert len(lines) == 2
 
 
+def test_where_nothing_was_asked_it_says_so(capsys):
+    Path("indexes").mkdir()
+    TraceStore(Path("indexes/traces.sqlite")).close()
+    assert run(["traces", "list"]) == 0
+    assert "no question was traced" in capsys.readouterr().err
+    assert run(["traces", "show"]) == 2
+    assert "no question was traced yet" in capsys.readouterr().err
+
+
 def test_without_a_store_it_says_what_keeps_one(capsys):
     assert run(["traces", "list"]) == 2
     assert "tracing.store" in capsys.readouterr().err

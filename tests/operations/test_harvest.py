@@ -166,5 +166,16 @@ def test_from_the_command_line(store, keep, manual, capsys, monkeypatch, tmp_pat
     assert capsys.readouterr().out == "two  voted down  Down?\n"
     monkeypatch.setattr("sys.stdin", io.StringIO("a\n"))
     assert run(["questions", "review"]) == 0
-    assert "3 questions, 0 of them not reviewed yet" in capsys.readouterr().err
+    assert "3 answers, 0 of them wait for the review" in capsys.readouterr().err
     assert [one.id for one in load_questions(manual.questions.folder / "feedback.jsonl")] == ["one", "two"]
+
+
+def test_what_declined_wrongly_is_given_its_answer(store, keep, manual, capsys, monkeypatch):
+    keep("one", text="I do not know.", citations=(), abstained=True)
+    monkeypatch.setattr("sys.stdin", io.StringIO("e\n\n5432\na\n"))
+    assert run(["questions", "review"]) == 0
+    (question,) = load_questions(manual.questions.folder / "feedback.jsonl")
+    assert (question.answerable, question.answers, question.made) == (True, ("5432",), "reviewed:feedback")
+    assert "error" not in capsys.readouterr().err
+    assert run(["questions", "review", "--list"]) == 0
+    assert "nothing waits for the review" in capsys.readouterr().err

@@ -218,6 +218,8 @@ def test_what_cannot_be_tried_is_refused_before_it_begins(assistants):
     manual = assistants["manual"]
     with pytest.raises(UsageError, match="no arm"):
         start_split(manual, "wizard", share=0.1)
+    with pytest.raises(UsageError, match="rag is what answers already"):
+        start_split(manual, "rag", share=0.1)
     with pytest.raises(AdapterError):
         start_split(manual, "both:generator_adapter=none-such", share=0.1)
     for wrong in ({"share": 0.0}, {"share": 1.0}, {"share": 1.5}, {"share": 0.1, "planned": 100}):

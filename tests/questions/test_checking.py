@@ -79,8 +79,9 @@ def test_a_fault_of_one_question_is_an_error_with_advice(change, kind):
 
 
 def test_what_may_be_right_is_a_warning():
-    by_people = dataclasses.replace(PORT, answers=("five thousand",), made="gold")
-    assert kinds([by_people, HOST]) == [("port", "gold not in its evidence", "warning")]
+    for made in ("gold", "feedback", "reviewed:feedback"):
+        by_people = dataclasses.replace(PORT, answers=("five thousand",), made=made)
+        assert kinds([by_people, HOST]) == [("port", "gold not in its evidence", "warning")]
     given_away = dataclasses.replace(PORT, text="Is it 5432 or another port?")
     assert kinds([given_away, HOST]) == [("port", "gold in the question", "warning")]
     stale = Question("none", "Who painted it?", answerable=False, withheld=("gone.md",))

@@ -130,6 +130,7 @@ def test_without_a_token_only_this_machine_is_answered_under_its_own_names(url):
     for host in ("evil.example", "127.0.0.1.evil.example", "[::1"):
         sent = httpx2.get(f"{url}/v1/models", headers={"Host": host})
         assert (sent.status_code, sent.json()["error"]["code"]) == (421, "host")
+    assert "found 'evil.example'" in httpx2.get(url, headers={"Host": "evil.example:80"}).text
 
 
 def test_another_site_may_not_ask(url):
@@ -182,6 +183,20 @@ def test_every_failure_has_one_form(url, method, path, content, status):
     assert error["type"] == "invalid_request_error"
 
 
+@pytest.mark.parametrize(
+    ("content", "kind", "said"),
+    [
+        (b'{"model"', "application/json", "the body is no JSON: Expecting ':' delimiter at character 8"),
+        (b'{"model": "x"}', "text/plain", "is not sent as application/json"),
+        (b"[]", "application/json", "the body is no JSON object"),
+        (b'{"model": "x"}', "application/json", "messages: Field required"),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_told_by_what_is_wrong_with_it(url, content, kind, said):
+    sent = httpx2.post(f"{url}/v1/chat/completions", content=content, headers={"Content-Type": kind})
+    assert sent.status_code == 422 and said in sent.json()["error"]["message"]
+
+
 @pytest.mark.parametrize("path", ["/ask", "/v1/chat/completions"])
 def test_a_question_of_a_book_s_length_is_refused(url, path):
     text = "a-" * 12_000
@@ -192,10 +207,16 @@ def test_a_question_of_a_book_s_length_is_refused(url, path):
 
 def test_half_a_letter_is_no_failure_of_the_server(url):
     body = json.dumps(BODY | {"messages": [{"role": "user", "content": "\ud800 default port?"}]})
-    sent = httpx2.post(
-        f"{url}/v1/chat/completions", content=body, headers={"Content-Type": "application/json"}
-    )
+    told = {"Content-Type": "application/json"}
+    sent = httpx2.post(f"{url}/v1/chat/completions", content=body, headers=told)
     assert sent.status_code == 200
+    for half in (
+        {"role": "\ud800", "content": "port?"},
+        {"role": "user", "content": [{"type": "\ud800", "text": "port?"}]},
+    ):
+        body = json.dumps(BODY | {"messages": [half]})
+        sent = httpx2.post(f"{url}/v1/chat/completions", content=body, headers=told)
+        assert sent.status_code == 400
 
 
 class Failing:

@@ -136,11 +136,31 @@ def test_what_would_change_the_answer_is_refused(client, meant):
 
 def test_an_image_is_refused(client):
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
-    with pytest.raises(openai.BadRequestError, match="only text is read, found image_url"):
+    with pytest.raises(openai.BadRequestError, match="only text is read, found 'image_url'"):
         client.chat.completions.create(
             model="hybrid/auto",
             messages=[{"role": "user", "content": [{"type": "text", "text": "?"}, image]}],
         )
+
+
+@pytest.mark.parametrize("role", ["assistant", "User"])
+def test_what_no_user_says_is_not_asked(client, role):
+    with pytest.raises(openai.BadRequestError, match=f"no message has the role user.*found '{role}'"):
+        client.chat.completions.create(
+            model="hybrid/auto", messages=[{"role": role, "content": "Which port?"}]
+        )
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_empty_stop_ends_nothing(client, stream):
+    whole, stopped = (_asked(client, stream=stream, stop=stop) for stop in (None, [""]))
+    if stream:
+        whole, stopped = (
+            "".join(chunk.choices[0].delta.content or "" for chunk in chunks) for chunks in (whole, stopped)
+        )
+    else:
+        whole, stopped = (one.choices[0].message.content for one in (whole, stopped))
+    assert whole == stopped != ""
 
 
 @pytest.mark.parametrize("model", ["gpt-4o", "hybrid/moon/rag", "hybrid/manual/rag:k=3", "hybrid/manual", ""])
