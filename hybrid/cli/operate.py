@@ -95,7 +95,7 @@ def _show(context: Context, changes: Sequence[LoggedChange]) -> None:
 
 
 def _held(change: LoggedChange) -> object:
-    """Return what the file had before as JSON, null for none; what is none, such as a damaged file, as text."""
+    """Return what the file had before as JSON, null for none; what is no JSON as text."""
     try:
         return json.loads(change.held or "null")
     except ValueError:

@@ -170,8 +170,8 @@ def from_feedback(
     if not context.as_json:
         if by_arm:
             console.note(
-                f"the gold answers are the text of the arm that answered ({_counts(by_arm.items())}), which a "
-                f"comparison on them favours: each has the slice {ANSWERED_BY}ARM"
+                f"the gold answers are the text of the arm that answered ({_counts(by_arm.items())}), which "
+                f"a comparison on them favours: each has the slice {ANSWERED_BY}ARM"
             )
         console.note(f"{waiting} answers wait for `hybrid questions review`; {len(rows)} preferences")
 

@@ -87,8 +87,8 @@ def reasons(decision: Decision) -> tuple[str, ...]:
             f"{decision.synthetic} of the {decision.questions} questions were made by a rule, not by people."
         )
     lines += [
-        f"The gold answers of {part.questions} questions are what {part.name.removeprefix(ANSWERED_BY)} said, "
-        f"which favours it."
+        f"The gold answers of {part.questions} questions are what {part.name.removeprefix(ANSWERED_BY)} "
+        f"said, which favours it."
         for part in decision.slices
         if part.name.startswith(ANSWERED_BY)
     ]

@@ -135,7 +135,7 @@ class PromptVersions:
             there = ", ".join(path.stem for path in sorted(self._folder.glob("*.toml"))) or "none"
             raise UsageError(
                 f"{len(found)} versions of the prompts begin with {version!r}; kept: {there}",
-                hint="name one by the beginning of its digest; `hybrid prompts list` shows when each was used",
+                hint="name one by the beginning of its digest; `hybrid prompts list` shows them",
             )
         return found[0]
 
