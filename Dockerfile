@@ -12,7 +12,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY .ci/constraints.txt .ci/setup.sh .ci/
 COPY hybrid hybrid
 # the same pins and models as in every other place
-RUN bash .ci/setup.sh serve,otel
+RUN bash .ci/setup.sh gguf,otel,serve
 
 FROM python:3.11-slim-bookworm
 RUN useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin hybrid \

@@ -9,7 +9,7 @@ from secrets import SystemRandom
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from hybrid.assistant import Assistant, principals_of
@@ -27,11 +27,15 @@ from hybrid.types import Answer, Arm, Chunk, Hit, Message, MessageRole, plain
 
 router = APIRouter()
 
+# these routes are ours: a name that is not known is a slip
+_STRICT = ConfigDict(extra="forbid")
 Words = Annotated[str, Field(min_length=1, max_length=LONGEST_QUESTION)]
 
 
 class AskBody(BaseModel):
     """What is asked of ``/ask``; ``check`` holds each sentence against the passages, which takes its time."""
+
+    model_config = _STRICT
 
     question: Words
     domain: str | None = None
@@ -44,6 +48,8 @@ class AskBody(BaseModel):
 class SpokenTurn(BaseModel):
     """A turn before the question."""
 
+    model_config = _STRICT
+
     role: Literal[MessageRole.USER, MessageRole.ASSISTANT]
     content: str
 
@@ -51,23 +57,36 @@ class SpokenTurn(BaseModel):
 class CompareBody(BaseModel):
     """A question for several arms of a domain; without their names for all that can answer."""
 
+    model_config = _STRICT
+
     question: Words
     domain: str
-    arms: list[Arm] | None = None
+    arms: Annotated[list[Arm], Field(min_length=2)] | None = None
 
 
 class PreferenceBody(BaseModel):
     """Which of the answers that were shown is the best, by their ids; None where none is."""
 
+    model_config = _STRICT
+
     shown: Annotated[list[str], Field(min_length=2, max_length=len(Arm))]
     chosen: str | None = None
+
+
+def _whole(value: object) -> object:
+    """Refuse what only equals a number, such as true."""
+    if type(value) is not int:
+        raise ValueError("expected 1 or -1")
+    return value
 
 
 class VoteBody(BaseModel):
     """Whether an answer is good (1) or bad (-1), and why."""
 
+    model_config = _STRICT
+
     answer: str
-    value: Literal[1, -1]
+    value: Annotated[Literal[1, -1], BeforeValidator(_whole)]
     comment: Annotated[str, Field(max_length=4_000)] = ""
 
 

@@ -102,6 +102,8 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
     param = ".".join(str(part) for part in first["loc"][1:]) or None
     if first["type"] == "json_invalid":
         message, param = f"the body is no JSON: {first['ctx']['error']} at character {param}", None
+    elif first["type"] == "extra_forbidden":
+        message = f"{param} is no field of this request"
     elif param is None:
         message = "the body is no JSON object, or is not sent as application/json"
     else:

@@ -73,6 +73,20 @@ def test_an_arm_that_cannot_answer_is_named_with_the_reason(client):
     assert missing["arm"] == "adapter" and "none is in use" in missing["reason"]
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "param"),
+    [
+        ("/ask", {"question": PORT, "domian": "manual"}, "domian"),
+        ("/compare", {"question": PORT, "domain": "manual", "arm": ["rag", "base"]}, "arm"),
+        ("/compare", {"question": PORT, "domain": "manual", "arms": ["rag"]}, "arms"),
+    ],
+)
+def test_a_slip_in_a_request_of_our_own_is_told(client, path, body, param):
+    refused = client.post(path, json=body)
+    assert refused.status_code == 422
+    assert refused.json()["error"]["param"] == param and param in refused.json()["error"]["message"]
+
+
 def test_a_vote_is_kept_with_its_comment(client, url):
     answer = _asked(client)
     voted = {"answer": answer["id"], "value": -1, "comment": "Which server?"}
@@ -86,6 +100,7 @@ def test_a_vote_is_kept_with_its_comment(client, url):
         ("GET", "/v1/answers/answer-none/claims", None, 404),
         ("POST", "/feedback", {"answer": "answer-none", "value": 1}, 404),
         ("POST", "/feedback", {"answer": "answer-none", "value": 0}, 422),
+        ("POST", "/feedback", {"answer": "answer-none", "value": True}, 422),
         ("POST", "/compare/votes", {"shown": ["a", "b"]}, 404),
         ("POST", "/compare", {"question": PORT, "domain": "moon"}, 404),
         ("POST", "/ask", {"question": ""}, 422),
