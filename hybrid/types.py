@@ -242,6 +242,8 @@ class Evidence:
 REVIEWED = "reviewed:"
 # How a question was made of which people said that its answer is good or bad.
 FEEDBACK = "feedback"
+# Begins the slice that names the arm of which such a gold answer is the text.
+ANSWERED_BY = "answered-by:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,8 +278,8 @@ class Question:
 
     @property
     def synthetic(self) -> bool:
-        """Tell whether a rule made it and no person reviewed it."""
-        return self.made != "gold" and not self.reviewed
+        """Tell whether a rule made it and no person judged it."""
+        return self.made not in ("gold", FEEDBACK) and not self.reviewed
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +17,7 @@ from hybrid.config import Settings
 from hybrid.errors import UsageError
 from hybrid.index.generations import domains
 from hybrid.operations.feedback import Feedback, TrialMetric
+from hybrid.types import plain
 
 if TYPE_CHECKING:
     from hybrid.operations.traffic import TrafficSplit
@@ -88,7 +90,16 @@ def history(context: Context) -> None:
 def _show(context: Context, changes: Sequence[LoggedChange]) -> None:
     if not changes and not context.as_json:
         console.note("nothing was switched")
-    context.show({"changes": changes}, *map(_line, changes))
+    rows = [plain(one) | {"held": _held(one)} for one in changes]
+    context.show({"changes": rows}, *map(_line, changes))
+
+
+def _held(change: LoggedChange) -> object:
+    """Return what the file had before as JSON, null for none; what is no JSON as text."""
+    try:
+        return json.loads(change.held or "null")
+    except ValueError:
+        return change.held
 
 
 def _line(change: LoggedChange) -> str:

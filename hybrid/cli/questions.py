@@ -14,7 +14,7 @@ import typer
 from hybrid.cli import console
 from hybrid.cli.options import Context, shared
 from hybrid.errors import EXIT_GATE_FAILED, UsageError
-from hybrid.types import FEEDBACK, Question
+from hybrid.types import ANSWERED_BY, FEEDBACK, Question
 
 if TYPE_CHECKING:
     from hybrid.operations.harvest import ReviewQueue
@@ -153,13 +153,26 @@ def from_feedback(
         new = add_questions(path, liked_questions(feedback.rated(domain=assistant.domain)))
         waiting = len(ReviewQueue(feedback, assistant.folder).open_questions())
         rows = list(preference_rows(feedback.preferences(domain=assistant.domain)))
+    labels = Counter(label for one in new for label in one.slices if label.startswith(ANSWERED_BY))
+    by_arm = {label.removeprefix(ANSWERED_BY): count for label, count in sorted(labels.items())}
     if pairs is not None:
         write_atomic(pairs, "".join(json_text(row) + "\n" for row in rows))
     context.show(
-        {"path": str(path), "new": len(new), "waiting": waiting, "preferences": len(rows)},
+        {
+            "path": str(path),
+            "new": len(new),
+            "answered_by": by_arm,
+            "waiting": waiting,
+            "preferences": len(rows),
+        },
         f"{path}: {len(new)} new questions",
     )
     if not context.as_json:
+        if by_arm:
+            console.note(
+                f"the gold answers are the text of the arm that answered ({_counts(by_arm.items())}), which "
+                f"a comparison on them favours: each has the slice {ANSWERED_BY}ARM"
+            )
         console.note(f"{waiting} answers wait for `hybrid questions review`; {len(rows)} preferences")
 
 
@@ -257,6 +270,8 @@ def _edit(question: Question) -> Question:
     asks = question.answerable or question.made == FEEDBACK
     answers = (_line("answers, separated by | (empty keeps them): ") or "") if asks else ""
     changed = edited(question, text=text, answers=answers.split("|"))
+    if dropped := len(question.evidence) - len(changed.evidence):
+        console.note(f"{dropped} of {len(question.evidence)} quotes dropped: the new answer is not in them")
     for finding in check_questions([changed]).findings:
         if finding.kind != "one question only":
             console.note(f"{finding.severity}: {console.printable(finding.found)}")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from hybrid.decision.planning import prospect
 from hybrid.decision.values import ArmResult, Bound, Decision, Effect, GateResult, Hypothesis
 from hybrid.statistics import Interval, decimal, least_sources
+from hybrid.types import ANSWERED_BY
 
 # A tie in practice: an interval about 0 that reaches no further than so many margins to either side.
 _TIE_MARGINS = 3.0
@@ -85,6 +86,12 @@ def reasons(decision: Decision) -> tuple[str, ...]:
         lines.append(
             f"{decision.synthetic} of the {decision.questions} questions were made by a rule, not by people."
         )
+    lines += [
+        f"The gold answers of {part.questions} questions are what {part.name.removeprefix(ANSWERED_BY)} "
+        f"said, which favours it."
+        for part in decision.slices
+        if part.name.startswith(ANSWERED_BY)
+    ]
     if len(decision.order) > 1 and not _priced(decision):
         lines.append(
             f"Prices are unknown: simpler arms count as cheaper, then those named first. Their order: "

@@ -133,7 +133,10 @@ class PromptVersions:
         found = sorted(path.stem for path in self._folder.glob("*.toml") if path.stem.startswith(version))
         if len(found) != 1:
             there = ", ".join(path.stem for path in sorted(self._folder.glob("*.toml"))) or "none"
-            raise UsageError(f"{len(found)} versions of the prompts begin with {version!r}; kept: {there}")
+            raise UsageError(
+                f"{len(found)} versions of the prompts begin with {version!r}; kept: {there}",
+                hint="name one by the beginning of its digest; `hybrid prompts list` shows them",
+            )
         return found[0]
 
     def put_back(self, version: str, given: GenerationSettings) -> None:

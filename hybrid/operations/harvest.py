@@ -10,22 +10,27 @@ from hybrid.generation.citations import without_markers
 from hybrid.operations.feedback import Feedback, Preference, RatedAnswer, ReviewOutcome
 from hybrid.questions.checking import key_of
 from hybrid.questions.files import load_questions, save_questions
-from hybrid.types import FEEDBACK, REVIEWED, Evidence, Question, Span
+from hybrid.types import ANSWERED_BY, FEEDBACK, REVIEWED, Evidence, Question, Span
 
 FEEDBACK_SET = "feedback.jsonl"
 
 
 def question_from(rated: RatedAnswer, *slices: str) -> Question:
-    """Return what an answer was asked for, with the answer as gold and what it cites as evidence."""
+    """Return what an answer was asked for, with the answer as gold and what it cites as evidence.
+
+    The gold is the text of one arm, which it favours: a slice names the arm.
+    """
     answer = rated.kept.answer
     cited = answer.citations
+    # what the router declined no arm has seen
+    by = (f"{ANSWERED_BY}{answer.variant or answer.arm}",) if answer.domain else ()
     return Question(
         id=rated.kept.id,
         text=answer.standalone or answer.question,
         answers=() if answer.abstained else (without_markers(answer.text),),
         answerable=not answer.abstained,
         evidence=tuple(Evidence(one.source, one.text, Span(one.start, one.end)) for one in cited),
-        slices=slices,
+        slices=(*slices, *by),
         source=cited[0].source if cited else "",
         made=FEEDBACK,
     )
@@ -83,6 +88,7 @@ class ReviewQueue:
     """Answers of a domain that somebody should look at, the most doubtful first, and what becomes of them.
 
     They are those that were voted down, that declined, and of which judge or reader say less than ``below``.
+    What the router declined belongs to no domain, and waits in each until somebody looked in one.
 
     Args:
         feedback: where they are kept.
@@ -95,14 +101,14 @@ class ReviewQueue:
         self._feedback, self._domain, self._below = feedback, domain.name, below
 
     def __len__(self) -> int:
-        """Return how many answers are kept of the domain."""
-        return sum(_shown(rated) is not None for rated in self._feedback.rated(domain=self._domain))
+        """Return how many answers are kept of the domain, with those that the router declined."""
+        return sum(1 for _ in self._answers())
 
     def open_questions(self) -> list[Question]:
         """Return the questions that wait, with the answer that was given and why somebody should look."""
         waiting = []
-        for rated in self._feedback.rated(domain=self._domain):
-            doubt = None if _shown(rated) is None or rated.outcome is not None else self._doubt(rated)
+        for rated in self._answers():
+            doubt = None if rated.outcome is not None else self._doubt(rated)
             if doubt is not None:
                 waiting.append((doubt[0], rated.kept.time, question_from(rated, doubt[1])))
         return [question for *_, question in sorted(waiting, key=lambda one: one[:2])]
@@ -111,8 +117,13 @@ class ReviewQueue:
         """Keep a question in the set, as it is or as it was corrected; one without an answer has none."""
         given = next((one for one in self.open_questions() if one.id == question.id), question)
         same = (given.text, given.answers) == (question.text, question.answers)
+        # what a person wrote is no arm's text
+        own = question.answers != given.answers
         reviewed = dataclasses.replace(
-            question, made=REVIEWED + question.made, answerable=bool(question.answers)
+            question,
+            made=REVIEWED + question.made,
+            answerable=bool(question.answers),
+            slices=tuple(one for one in question.slices if not (own and one.startswith(ANSWERED_BY))),
         )
         there = load_questions(self.path) if self.path.is_file() else []
         others = [one for one in there if one.id != question.id and key_of(one.text) != key_of(question.text)]
@@ -123,6 +134,10 @@ class ReviewQueue:
         """Reject an answer: nothing is kept of it in the set."""
         self._feedback.reviewed(question.id, ReviewOutcome.REJECTED)
 
+    def _answers(self) -> Iterator[RatedAnswer]:
+        yield from filter(_shown, self._feedback.rated(domain=self._domain))
+        yield from (one for one in self._feedback.rated(domain="") if one.kept.answer.abstained)
+
     def _doubt(self, rated: RatedAnswer) -> tuple[float, str] | None:
         """Return how sure an answer is and why it waits; None where it does not."""
         kept = rated.kept
@@ -131,7 +146,7 @@ class ReviewQueue:
         if rated.score > 0:
             return None
         if kept.answer.abstained:
-            return kept.answer.confidence or 0.0, "declined"
+            return kept.answer.confidence or 0.0, "declined" if kept.answer.domain else "in no domain"
         sure = [one for one in (kept.groundedness, kept.answer.confidence) if one is not None]
         return (min(sure), "unsure") if sure and min(sure) < self._below else None
 

@@ -12,6 +12,7 @@ from hybrid.decision.adopted import adopt, restore_decision
 from hybrid.errors import HybridError, IndexError_, UsageError
 from hybrid.index.generations import current
 from hybrid.index.sync import Progress
+from hybrid.operations.traffic import read_split
 from hybrid.types import Arm
 
 _ADAPTERS = {Switched(kind): kind for kind in AdapterKind}
@@ -48,7 +49,7 @@ def promote(
         What was switched, as it stands in the log.
 
     Raises:
-        UsageError: nothing is named; or an arm that there is not.
+        UsageError: nothing is named; an arm that there is not, or that is on trial.
         GateFailed: something stands against an adapter.
         AdapterError, IndexMissing: an adapter or a generation that is not there.
     """
@@ -57,6 +58,12 @@ def promote(
     for name in adapters:
         assistant.adaptation.prepare(name, force=force, note=note, progress=progress)
     spec = _loaded(assistant, arm, adapters) if arm else None
+    running = read_split(assistant)
+    if spec is not None and running is not None and running.arm == spec.name:
+        raise UsageError(
+            f"{spec.name} is on trial since {running.begun}, and would be held against itself",
+            hint="end it with `hybrid traffic stop`, which says what it has shown, and promote then",
+        )
 
     def switch() -> None:
         for name in adapters:

@@ -113,10 +113,12 @@ def start_split(
     metric = metric or (TrialMetric.GROUNDED if shadow else TrialMetric.VOTES)
     if shadow and metric is TrialMetric.VOTES:
         raise UsageError("nobody votes on answers that are not shown", hint="--metric grounded or answered")
+    if not 0 < share <= 1:
+        raise UsageError(f"a share of {share:g}", hint="--share above 0, up to 1: of the conversations")
     fewest = planned if shadow else min(share, 1 - share) * planned
     if fewest < 2 * MIN_SOURCES:
         raise UsageError(
-            f"{max(fewest, 0):.0f} of {planned:,} conversations on one side would show nothing",
+            f"{fewest:.0f} of {planned:,} conversations on one side would show nothing",
             hint=f"{2 * MIN_SOURCES} or more: a larger --share (below 1), or more --conversations",
         )
     begun = datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -428,11 +428,18 @@ class Review:
 
 
 def edited(question: Question, *, text: str, answers: Sequence[str]) -> Question:
-    """Return a question with another text or other answers; what is blank stays as it was."""
+    """Return a question with another text or other answers; what is blank stays as it was.
+
+    Of the evidence only what has one of the other answers in it stays.
+    """
     golds = tuple(stripped for answer in answers if (stripped := answer.strip()))
+    same = golds in ((), question.answers)
     return dataclasses.replace(
         question,
         text=text.strip() or question.text,
         answers=golds or question.answers,
         answerable=question.answerable or bool(golds),
+        evidence=tuple(
+            part for part in question.evidence if same or any(contains(part.quote, gold) for gold in golds)
+        ),
     )

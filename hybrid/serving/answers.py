@@ -9,7 +9,7 @@ from secrets import SystemRandom
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from hybrid.assistant import Assistant, principals_of
@@ -73,13 +73,20 @@ class PreferenceBody(BaseModel):
     chosen: str | None = None
 
 
+def _whole(value: object) -> object:
+    """Refuse what only equals a number, such as true."""
+    if type(value) is not int:
+        raise ValueError("expected 1 or -1")
+    return value
+
+
 class VoteBody(BaseModel):
     """Whether an answer is good (1) or bad (-1), and why."""
 
     model_config = _STRICT
 
     answer: str
-    value: Literal[1, -1]
+    value: Annotated[Literal[1, -1], BeforeValidator(_whole)]
     comment: Annotated[str, Field(max_length=4_000)] = ""
 
 

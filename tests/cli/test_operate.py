@@ -35,6 +35,7 @@ def test_a_switch_and_its_way_back_are_told_and_stand_in_the_history(manual, cap
     ]
     back = document(capsys, "rollback", "arm")["changes"]
     assert [(one["what"], one["before"], one["after"]) for one in back] == [("arm", "rag:k=2", "")]
+    assert back[0]["held"] == {"arm": "rag:k=2", "experiment": "", "sentence": "as before"}
     assert len(document(capsys, "history")["changes"]) == 5
     assert document(capsys, "history", "--domain", "other")["changes"] == []
     (manual.folder / "CURRENT").write_text("000002\n")

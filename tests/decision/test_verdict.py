@@ -34,6 +34,12 @@ def test_a_dearer_arm_that_is_much_better_is_chosen(make_table, rule, right):
     assert effect.interval.confidence == pytest.approx(0.9)
 
 
+def test_golds_that_an_arm_said_are_told(make_table, rule, right):
+    columns = {"base": right(30, of=100), "rag": right(80, of=100)}
+    decision = rule(make_table(columns, slices=[("answered-by:rag",)] * 40 + [()] * 60))
+    assert "The gold answers of 40 questions are what rag said, which favours it." in decision.reasons
+
+
 def test_a_dearer_arm_that_is_better_by_less_than_the_margin_is_not_worth_it(make_table, rule, right):
     table = make_table({"base": right(300, of=600), "both": right(306, of=600)})
     assert rule(table, margin=0.05).arm == "base"

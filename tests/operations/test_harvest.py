@@ -62,7 +62,8 @@ def test_what_was_voted_for_becomes_a_question_with_what_it_cites(store, keep):
     assert (one.id, one.text, one.answers, one.source) == ("one", "Which port?", (_CHUNK.text,), "port.txt")
     (evidence,) = one.evidence
     assert (evidence.source, evidence.quote, evidence.span) == ("port.txt", _CHUNK.text, Span(0, 39))
-    assert one.synthetic
+    # people judged it, and it is the text of an arm
+    assert (one.synthetic, one.slices) == (False, ("answered-by:rag",))
     assert two.text == "Which port has the server by default?"
     assert (three.answerable, three.answers) == (False, ())
 
@@ -108,10 +109,10 @@ def test_doubtful_answers_wait_the_most_doubtful_first_until_somebody_looked(sto
     queue = ReviewQueue(store, manual.folder)
     waiting = queue.open_questions()
     assert [(one.id, one.slices) for one in waiting] == [
-        ("down", ("voted down",)),
-        ("denied", ("unsure",)),
-        ("declined", ("declined",)),
-        ("unsure", ("unsure",)),
+        ("down", ("voted down", "answered-by:rag")),
+        ("denied", ("unsure", "answered-by:rag")),
+        ("declined", ("declined", "answered-by:rag")),
+        ("unsure", ("unsure", "answered-by:rag")),
     ]
     assert len(queue) == 7
     assert len(ReviewQueue(store, manual.folder, below=0.0).open_questions()) == 2
@@ -123,6 +124,8 @@ def test_doubtful_answers_wait_the_most_doubtful_first_until_somebody_looked(sto
     right, none = load_questions(queue.path)
     assert (right.answers, right.reviewed, right.answerable) == (("It is 5432.",), True, True)
     assert (none.answers, none.reviewed, none.answerable) == ((), True, False)
+    # the corrected one is no longer the text of an arm
+    assert (right.slices, none.slices) == (("voted down",), ("declined", "answered-by:rag"))
     outcomes = {one.kept.id: one.outcome for one in store.rated() if one.outcome}
     assert outcomes == {"down": "corrected", "declined": "accepted", "denied": "rejected"}
     # what was rejected is no question, even if somebody votes for it later
@@ -156,14 +159,15 @@ def test_from_the_command_line(store, keep, manual, capsys, monkeypatch, tmp_pat
     pairs = tmp_path / "pairs.jsonl"
     assert run(["questions", "from-feedback", "--pairs", str(pairs), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert {key: found[key] for key in ("new", "waiting", "preferences")} == {
+    assert {key: found[key] for key in ("new", "answered_by", "waiting", "preferences")} == {
         "new": 1,
+        "answered_by": {"rag": 1},
         "waiting": 1,
         "preferences": 1,
     }
     assert json.loads(pairs.read_text())["prompt"] == "Which port?"
     assert run(["questions", "review", "--list"]) == 0
-    assert capsys.readouterr().out == "two  voted down  Down?\n"
+    assert capsys.readouterr().out == "two  voted down, answered-by:base  Down?\n"
     monkeypatch.setattr("sys.stdin", io.StringIO("a\n"))
     assert run(["questions", "review"]) == 0
     assert "3 answers, 0 of them wait for the review" in capsys.readouterr().err
@@ -179,3 +183,39 @@ def test_what_declined_wrongly_is_given_its_answer(store, keep, manual, capsys, 
     assert "error" not in capsys.readouterr().err
     assert run(["questions", "review", "--list"]) == 0
     assert "nothing waits for the review" in capsys.readouterr().err
+
+
+def test_whose_text_the_golds_are_is_told(keep, manual, capsys):
+    keep("one", vote=1, variant="rag:k=3")
+    assert run(["questions", "from-feedback"]) == 0
+    assert "the text of the arm that answered (1 rag:k=3)" in capsys.readouterr().err
+    assert run(["questions", "from-feedback"]) == 0
+    assert "the text of the arm" not in capsys.readouterr().err
+
+
+def test_what_the_router_declined_waits_until_somebody_looked(store, keep, manual):
+    keep("one", domain="", text="No domain covers it.", citations=(), abstained=True, confidence=None)
+    keep("two", "Hello?", vote=-1, domain="")
+    queue = ReviewQueue(store, manual.folder)
+    (waiting,) = queue.open_questions()
+    assert (waiting.id, waiting.slices, waiting.answerable, len(queue)) == (
+        "one",
+        ("in no domain",),
+        False,
+        1,
+    )
+    queue.accept(edited(waiting, text="", answers=["5432"]))
+    assert load_questions(queue.path)[0].answers == ("5432",)
+    assert ReviewQueue(store, manual.folder.parent / "kitchen").open_questions() == []
+
+
+@pytest.mark.parametrize(("answer", "left"), [("5432", 1), ("the default port", 1), ("5433", 0)])
+def test_a_corrected_answer_loses_the_quotes_that_it_does_not_stand_in(
+    keep, manual, capsys, monkeypatch, answer, left
+):
+    keep("one", vote=-1)
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"e\n\n{answer}\na\n"))
+    assert run(["questions", "review"]) == 0
+    (question,) = load_questions(manual.questions.folder / "feedback.jsonl")
+    assert len(question.evidence) == left
+    assert ("1 of 1 quotes dropped" in capsys.readouterr().err) is (left == 0)

@@ -130,6 +130,23 @@ def test_what_cannot_be_switched_leaves_all_as_it_was(assistant, wrong, error):
     assert (state(assistant), log(assistant)) == (before, logged)
 
 
+def test_an_arm_on_trial_is_promoted_once_its_trial_was_stopped(assistant):
+    start_split(assistant, "rag:k=2", share=0.5)
+    with pytest.raises(UsageError, match="rag:k=2 is on trial since") as error:
+        promote(assistant, arm="rag:k=2")
+    assert "hybrid traffic stop" in error.value.hint
+    promote(assistant, arm="rag:k=3")
+    stop_split(assistant)
+    promote(assistant, arm="rag:k=2")
+    assert state(assistant)[0] == "rag:k=2"
+
+
+def test_prompts_that_are_not_kept_are_refused_with_what_to_do(assistant):
+    with pytest.raises(UsageError, match="0 versions of the prompts begin with 'xx'") as error:
+        promote(assistant, prompt="xx")
+    assert "hybrid prompts list" in error.value.hint
+
+
 def test_an_adapter_that_the_gate_refuses_switches_nothing(assistant, keep, monkeypatch):
     keep("generator-001")
     monkeypatch.setattr("hybrid.tuning.Adaptation.check", lambda *_, **__: None)

@@ -222,9 +222,11 @@ def test_what_cannot_be_tried_is_refused_before_it_begins(assistants):
         start_split(manual, "rag", share=0.1)
     with pytest.raises(AdapterError):
         start_split(manual, "both:generator_adapter=none-such", share=0.1)
-    for wrong in ({"share": 0.0}, {"share": 1.0}, {"share": 1.5}, {"share": 0.1, "planned": 100}):
+    for wrong in ({"share": 0.0}, {"share": 1.0}, {"share": 0.1, "planned": 100}):
         with pytest.raises(UsageError):
             start_split(manual, "rag:k=2", **wrong)
+    with pytest.raises(UsageError, match=r"a share of 1\.5"):
+        start_split(manual, "rag:k=2", share=1.5, shadow=True)
     with pytest.raises(UsageError, match="nobody votes"):
         start_split(manual, "rag:k=2", share=0.1, shadow=True, metric=TrialMetric.VOTES)
     assert read_split(manual) is None

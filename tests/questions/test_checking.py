@@ -202,6 +202,13 @@ def test_blanks_keep_what_was_there():
     assert (changed.text, changed.answers) == ("Why?", ("x", "y"))
 
 
+def test_of_the_evidence_what_has_another_answer_in_it_stays():
+    parts = (Evidence("a.txt", "It is 5432."), Evidence("b.txt", "It is 5433."))
+    asked = dataclasses.replace(SET[0], evidence=parts)
+    assert edited(asked, text="Why?", answers=[*asked.answers]).evidence == parts
+    assert edited(asked, text="", answers=["5433", "none"]).evidence == parts[1:]
+
+
 def test_the_last_question_cannot_be_dropped(path):
     review = Review(path)
     review.drop(SET[0])

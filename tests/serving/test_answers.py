@@ -100,6 +100,7 @@ def test_a_vote_is_kept_with_its_comment(client, url):
         ("GET", "/v1/answers/answer-none/claims", None, 404),
         ("POST", "/feedback", {"answer": "answer-none", "value": 1}, 404),
         ("POST", "/feedback", {"answer": "answer-none", "value": 0}, 422),
+        ("POST", "/feedback", {"answer": "answer-none", "value": True}, 422),
         ("POST", "/compare/votes", {"shown": ["a", "b"]}, 404),
         ("POST", "/compare", {"question": PORT, "domain": "moon"}, 404),
         ("POST", "/ask", {"question": ""}, 422),
