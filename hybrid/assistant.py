@@ -43,8 +43,8 @@ from hybrid.routing.bounds import ArmBound, BoundArm, bound_arm, fit_bound, save
 from hybrid.routing.choice import ArmChooser
 from hybrid.routing.followups import Conversation, rewritten, standalone, understood
 from hybrid.tracing.asking import answered
-from hybrid.tracing.names import ARM, DOMAIN
-from hybrid.tracing.spans import asking, only, resumed
+from hybrid.tracing.names import ARM, ARM_NAMED, DOMAIN
+from hybrid.tracing.spans import SpanValue, asking, only, resumed
 from hybrid.types import Answer, Arm, ArmRoute, Document, Hit, Message, Question
 
 if TYPE_CHECKING:
@@ -393,9 +393,10 @@ class Assistant:
         self.require_user(as_user)
         return Shelf(self.domain, tuple(self.retriever.index.titles(principals=principals_of(as_user))))
 
-    def _asked_of(self, arm: Arm | str | None) -> dict[str, str]:
+    def _asked_of(self, arm: Arm | str | None) -> dict[str, SpanValue]:
         """Return what a trace says of a question before anything is done for it."""
-        return {DOMAIN: self.domain} | ({} if arm is None else {ARM: str(arm)})
+        named: dict[str, SpanValue] = {} if arm is None else {ARM: str(arm), ARM_NAMED: True}
+        return {DOMAIN: self.domain, **named}
 
     def _small_talk(
         self, text: str, arm: Arm | str | None, as_user: str | Sequence[str] | None

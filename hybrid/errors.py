@@ -16,7 +16,8 @@
     │   ├── ModelMissing           nowhere to be found, or damaged
     │   ├── ExtraMissing           an optional package is not installed
     │   ├── RemoteError            the endpoint did not answer as it should (retryable)
-    │   └── AdapterError           an adapter is missing, unsafe, inactive, or was made for another base
+    │   └── AdapterError           an adapter is unsafe, inactive, or was made for another base
+    │       └── AdapterMissing     there is none that could serve so
     ├── GateFailed              7  an adapter that the gate does not let into use
     ├── TrainingFailed          1  the loss became something that is not a number
     └── StorageError            1  the disk is full or refuses (retryable)
@@ -126,6 +127,10 @@ class StorageError(HybridError):
 
 class AdapterError(ModelError):
     """An adapter that is not there, not safe to read, does nothing, or belongs to another base."""
+
+
+class AdapterMissing(AdapterError):
+    """There is no such adapter, none is in use, or it is of another kind; or the generator takes none."""
 
 
 class TrainingFailed(HybridError):

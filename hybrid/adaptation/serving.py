@@ -5,7 +5,7 @@ from __future__ import annotations
 from hybrid.adaptation.store import NO_ADAPTER, AdapterStore
 from hybrid.adaptation.values import AdapterKind, Card
 from hybrid.arms import ArmAdapters, ArmSpec
-from hybrid.errors import AdapterError
+from hybrid.errors import AdapterError, AdapterMissing
 from hybrid.index.generations import current, read_manifest
 from hybrid.models.adapters import adapter_digest
 from hybrid.types import Arm
@@ -22,7 +22,7 @@ def generator_card(store: AdapterStore, name: str = "") -> Card:
         return _of_kind(store, AdapterKind.GENERATOR, name)
     there = [one for one in store.names() if store.card(one).kind is AdapterKind.GENERATOR]
     known = f"; there are: {', '.join(there)}" if there else ""
-    raise AdapterError(
+    raise AdapterMissing(
         "the arms adapter and both need a generator adapter, and none is in use in the domain "
         f"{store.domain.name!r}{known}",
         hint=f"hybrid adapters promote {there[-1]}" if there else "make one with: hybrid adapt generator",
@@ -94,7 +94,7 @@ def in_use(store: AdapterStore, kind: AdapterKind) -> str | None:
 def _of_kind(store: AdapterStore, kind: AdapterKind, name: str) -> Card:
     card = store.card(name)
     if card.kind is not kind:
-        raise AdapterError(
+        raise AdapterMissing(
             f"{name} is an adapter of the {card.kind}, and cannot serve the {kind}",
             hint="`hybrid adapters list` shows which is which",
         )

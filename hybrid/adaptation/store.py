@@ -18,7 +18,7 @@ from typing import Any
 from hybrid.adaptation.gate import Budget, Reasons, reasons
 from hybrid.adaptation.values import AdapterKind, Card, Change
 from hybrid.changes import Switched, record
-from hybrid.errors import AdapterError, GateFailed, IndexLocked, UsageError
+from hybrid.errors import AdapterError, AdapterMissing, GateFailed, IndexLocked, UsageError
 from hybrid.files import folder_lock, fsync_file, fsync_folder, storage_errors, write_json
 from hybrid.models.adapters import saved_digest
 
@@ -80,12 +80,12 @@ class AdapterStore:
         """Return the folder of an adapter.
 
         Raises:
-            AdapterError: there is no such adapter; the message names those that there are.
+            AdapterMissing: there is no such adapter; the message names those that there are.
         """
         there = self.names()
         if name not in there:
             known = f"there are: {', '.join(there)}" if there else "the domain has none"
-            raise AdapterError(
+            raise AdapterMissing(
                 f"there is no adapter {name!r} in the domain {self.domain.name!r}; {known}",
                 hint="make one with `hybrid adapt generator` or `hybrid adapt embedder`",
             )

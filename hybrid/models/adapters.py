@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from hybrid.errors import AdapterError
+from hybrid.errors import AdapterError, AdapterMissing
 from hybrid.files import hash_file, hash_text
 from hybrid.models import Generator
 from hybrid.models.pretrained import LOADING, quiet
@@ -78,7 +78,7 @@ def with_adapter(generator: Generator, folder: Path) -> Generator:
     """
     if isinstance(generator, Adaptable):
         return generator.adapted(folder)
-    raise AdapterError(
+    raise AdapterMissing(
         f"the generator {generator.name!r} takes no adapter: its weights are not on this machine",
         hint="unset models.endpoint, or let the endpoint serve the adapter and use the arm base or rag",
     )

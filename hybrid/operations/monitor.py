@@ -28,6 +28,8 @@ from hybrid.trust import Endpoint
 _SCHEMA = 1
 _FILE = "monitor.json"
 _MEND = "make it anew with `hybrid monitor --calibrate`"
+# What says nothing of the domain: nobody waited for the answer, or it could not be asked for like that.
+_ASIDE = frozenset({TraceOutcome.CANCELLED, TraceOutcome.REFUSED})
 _PERCENTILES = (50, 95, 99)
 _DIGEST = 8  # so many letters of the digest of the prompts tell two of them apart
 _WEBHOOK_SECONDS = 10.0
@@ -119,7 +121,8 @@ class Usage:
     """What became of the questions of one group: shares from 0 to 1, latencies in seconds.
 
     ``group`` has the value of each part. ``groundedness`` is the mean over the ``judged`` answers, ``liked``
-    the share of the ``voted``; None where there are none. Cancelled questions count in ``asked`` alone.
+    the share of the ``voted``; None where there are none. What was cancelled or refused counts in
+    ``asked`` alone.
     """
 
     group: tuple[str, ...]
@@ -151,7 +154,7 @@ def _part(one: Observation, part: Facet) -> str:
 
 
 def _used(group: tuple[str, ...], observations: Sequence[Observation]) -> Usage:
-    ended = [one for one in observations if one.outcome is not TraceOutcome.CANCELLED]
+    ended = [one for one in observations if one.outcome not in _ASIDE]
     # what failed at once was not fast
     seconds = [one.seconds for one in ended if one.outcome is not TraceOutcome.ERROR]
     percentiles = np.quantile(seconds, np.array(_PERCENTILES) / 100, method="inverted_cdf") if seconds else ()
@@ -406,8 +409,8 @@ def _losses(observations: Iterable[Observation], loss: Loss) -> list[float]:
 
 
 def _of_domain(observations: Iterable[Observation], domain: str) -> list[Observation]:
-    """Return those of a domain that were not cancelled."""
-    return [one for one in observations if one.domain == domain and one.outcome is not TraceOutcome.CANCELLED]
+    """Return those of a domain that were neither cancelled nor refused."""
+    return [one for one in observations if one.domain == domain and one.outcome not in _ASIDE]
 
 
 def _independent(observations: Iterable[Observation]) -> list[Observation]:

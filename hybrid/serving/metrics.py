@@ -25,6 +25,7 @@ from hybrid.serving.scheduler import Scheduler
 from hybrid.serving.service import Service
 from hybrid.tracing.asking import outcome_of
 from hybrid.tracing.names import TraceOutcome
+from hybrid.tracing.spans import outcome_of_error
 from hybrid.types import Answer, Arm
 
 router = APIRouter()
@@ -128,8 +129,8 @@ class _Counted:
         try:
             with self.metrics.under_way.track_inprogress():
                 yield ended
-        except Exception:
-            outcome = TraceOutcome.ERROR
+        except Exception as error:
+            outcome = outcome_of_error(error, named=isinstance(asked.arm, str))
             raise
         finally:
             last = ended[-1] if ended else None

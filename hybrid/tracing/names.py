@@ -23,6 +23,7 @@ class TraceOutcome(StrEnum):
     ANSWERED = "answered"
     DECLINED = "declined"
     INCOMPLETE = "incomplete"
+    REFUSED = "refused"
     ERROR = "error"
     CANCELLED = "cancelled"
 
@@ -51,6 +52,7 @@ ERROR_TYPE = "error.type"
 # Of ASK.
 DOMAIN = "hybrid.domain"
 ARM = "hybrid.arm"  # as it was named, such as rag:k=3
+ARM_NAMED = "hybrid.arm.named"  # whether who asked chose it
 OUTCOME = "hybrid.outcome"
 READER = "hybrid.reader"
 CONFIDENCE = "hybrid.confidence"

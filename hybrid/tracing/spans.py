@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
+from hybrid.errors import AdapterMissing, IndexMissing, UsageError
 from hybrid.tracing import names
 from hybrid.tracing.names import SpanKind, TraceOutcome
 
@@ -106,6 +107,19 @@ def places_questions() -> bool:
     return _questions and bool(_sinks)
 
 
+def outcome_of_error(error: BaseException, *, named: bool) -> TraceOutcome:
+    """Return what became of a question that ended by an exception; refused is the fault of who asked.
+
+    Args:
+        error: what ended it.
+        named: whether who asked chose the arm; that the usual one lacks its adapter is no fault of theirs.
+    """
+    if type(error).__name__ in _CANCELLED:
+        return TraceOutcome.CANCELLED
+    refused = isinstance(error, (UsageError, IndexMissing)) or (named and isinstance(error, AdapterMissing))
+    return TraceOutcome.REFUSED if refused else TraceOutcome.ERROR
+
+
 class OpenSpan:
     """A stage under way, in the trace of every question that it is done for.
 
@@ -183,11 +197,11 @@ class OpenSpan:
         end = time.perf_counter_ns()
         cancelled = type(error).__name__ in _CANCELLED
         failed = type(error).__qualname__ if error is not None and not cancelled else ""
-        outcome = TraceOutcome.CANCELLED if cancelled else TraceOutcome.ERROR
         spans = []
         for place in self._places:
             if error is not None and self._name in (names.ASK, names.ASIDE):
-                place.attributes[names.OUTCOME] = outcome
+                named = bool(place.attributes.get(names.ARM_NAMED))
+                place.attributes[names.OUTCOME] = outcome_of_error(error, named=named)
             begun, ended = self._begun + place.clock, end + place.clock
             own = (place.trace, place.id, place.parent, self._name, self._kind, begun, ended)
             spans.append(TraceSpan(*own, failed, dict(place.attributes)))

@@ -19,12 +19,12 @@ from hybrid.tracing.store import TraceStore
 NOW = time.time()
 
 
-def asked(number, at, generator, *, moved=0.0, wrong=0.05):
+def asked(number, at, generator, *, moved=0.0, wrong=0.05, failed="error"):
     question = np.sign(generator.normal(size=16) + 0.2 + moved * (np.arange(16) < 4))
     told = {
         names.DOMAIN: "docs",
         names.ARM: "rag",
-        names.OUTCOME: "error" if generator.random() < wrong else "answered",
+        names.OUTCOME: failed if generator.random() < wrong else "answered",
         names.TOP_SCORE: float(generator.beta(8, 3)),
         names.QUESTION_VECTOR: question.tolist(),
         names.INDEX_GENERATION: "7",
@@ -134,6 +134,12 @@ def test_a_change_is_an_exit_code_a_line_and_a_message(domain, capsys, webhook):
     (message,) = received
     assert [f"ALERT  {one}" for one in message["alerts"]] == alerts
     assert message["text"] == "\n".join(message["alerts"])
+
+
+def test_what_clients_ask_wrongly_is_no_alert(domain, capsys):
+    out(capsys, "--calibrate")
+    keep(120, 150, wrong=0.8, failed="refused")
+    assert "ALERT" not in out(capsys).out
 
 
 def test_a_webhook_that_fails_changes_no_exit_code(domain, capsys, webhook):

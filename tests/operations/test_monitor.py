@@ -94,10 +94,11 @@ class TestUsage:
             observation(outcome=TraceOutcome.DECLINED, seconds=0.2),
             observation(outcome=TraceOutcome.ERROR, seconds=9.0),
             observation(outcome=TraceOutcome.CANCELLED, seconds=9.0),
+            observation(outcome=TraceOutcome.REFUSED, seconds=9.0),
             observation(groundedness=0.5, vote=-1, seconds=0.3),
         ]
         (found,) = usage(seconds + rest, [Facet.DOMAIN])
-        assert (found.asked, found.judged, found.voted) == (104, 1, 1)
+        assert (found.asked, found.judged, found.voted) == (105, 1, 1)
         assert (found.p50, found.p95, found.p99) == (0.49, 0.95, 0.99)
         assert found.failed == found.abstained == pytest.approx(1 / 103)
         assert (found.groundedness, found.liked) == (0.5, 0.0)

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from hybrid.config import ServeSettings
-from hybrid.errors import UsageError
+from hybrid.errors import AdapterError, AdapterMissing, RemoteError, UsageError
 from hybrid.serving.app import create_app
 from hybrid.serving.metrics import Metrics, measured
 from hybrid.serving.protocol import Asking
@@ -143,11 +143,28 @@ def test_a_client_that_leaves_is_counted_and_ends_the_stream_below():
 
 @pytest.mark.parametrize(("domain", "label"), [(None, "auto"), ("manual", "manual"), ("made up", "other")])
 def test_an_error_is_counted_and_raised(domain, label):
-    answering, metrics, _ = counted(UsageError("no"))
-    with pytest.raises(UsageError):
+    answering, metrics, _ = counted(RemoteError("no"))
+    with pytest.raises(RemoteError):
         asyncio.run(answering.answer(Asking("q", domain=domain)))
     assert value(metrics, "hybrid_answers_total", domain=label, arm="auto", outcome="error") == 1
     assert value(metrics, "hybrid_answer_seconds_count", domain=label, arm="auto") is None
+
+
+@pytest.mark.parametrize(
+    ("error", "arm", "outcome"),
+    [
+        (UsageError("no"), None, "refused"),
+        (AdapterMissing("none"), "both", "refused"),
+        (AdapterMissing("none"), None, "error"),
+        (AdapterError("damaged"), "both", "error"),
+    ],
+)
+def test_what_cannot_be_asked_like_that_is_refused(error, arm, outcome):
+    answering, metrics, _ = counted(error)
+    with pytest.raises(type(error)):
+        asyncio.run(answering.answer(Asking("q", domain="manual", arm=arm)))
+    labels = {"domain": "manual", "arm": arm or "auto"}
+    assert value(metrics, "hybrid_answers_total", outcome=outcome, **labels) == 1
 
 
 def test_the_queue_of_the_scheduler_is_measured(monkeypatch):

@@ -8,6 +8,7 @@ import pytest
 
 from hybrid import Assistant, Assistants
 from hybrid.config import load_settings
+from hybrid.errors import AdapterMissing, UsageError
 from hybrid.testing import HashEmbedder, OverlapReranker, ScriptedGenerator
 from hybrid.tracing import names, traced
 from hybrid.tracing.spans import asking, sent_to
@@ -137,13 +138,14 @@ def test_a_stream_is_traced_as_the_answer_is(assistant):
 
 
 @pytest.mark.slow
-def test_an_error_is_the_outcome(assistant):
+@pytest.mark.parametrize(("arm", "error"), [("nonsense", UsageError), ("both", AdapterMissing)])
+def test_an_arm_that_cannot_be_asked_is_refused(assistant, arm, error):
     kept = Kept()
-    with sent_to([kept]), pytest.raises(Exception, match="no arm"):
-        assistant.ask("Which secret port?", arm="nonsense")
+    with sent_to([kept]), pytest.raises(error):
+        assistant.ask("Which secret port?", arm=arm)
     (asked,) = kept
-    assert (asked.error, asked.attributes[names.OUTCOME]) == ("UsageError", "error")
-    assert (asked.attributes[names.DOMAIN], asked.attributes[names.ARM]) == ("d", "nonsense")
+    assert (asked.error, asked.attributes[names.OUTCOME]) == (error.__name__, "refused")
+    assert (asked.attributes[names.DOMAIN], asked.attributes[names.ARM]) == ("d", arm)
 
 
 @pytest.mark.slow

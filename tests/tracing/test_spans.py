@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hybrid.errors import AdapterError, AdapterMissing, IndexCorrupt, IndexMissing, UsageError
 from hybrid.tracing import names
 from hybrid.tracing.names import SpanKind
 from hybrid.tracing.spans import asking, here, only, sent_to, span, tell, tell_each, within
@@ -133,6 +134,10 @@ def test_what_no_person_asked_has_another_name(kept):
     [
         (ValueError("secret"), "error", "ValueError"),
         (KeyboardInterrupt(), "cancelled", ""),
+        (UsageError("secret"), "refused", "UsageError"),
+        (IndexMissing("secret"), "refused", "IndexMissing"),
+        (IndexCorrupt("secret"), "error", "IndexCorrupt"),
+        (AdapterMissing("secret"), "error", "AdapterMissing"),
         (asyncio.CancelledError(), "cancelled", ""),
     ],
 )
@@ -165,6 +170,15 @@ def test_a_stream_belongs_to_its_stage_and_what_is_between_does_not(kept):
     assert got == ["", "a", "b"]
     assert {one.parent for one in (*kept.named("first"), *kept.named("last"))} == {asked.id}
     assert 0 < asked.attributes[names.FIRST_CHUNK] < (asked.end - asked.start) / 1e9
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"), [(AdapterMissing("none"), "refused"), (AdapterError("damaged"), "error")]
+)
+def test_an_arm_that_was_named_and_cannot_serve_is_refused_and_a_damaged_one_an_error(kept, error, outcome):
+    with pytest.raises(AdapterError), asking(1, {names.ARM_NAMED: True}):
+        raise error
+    assert kept.named(names.ASK)[0].attributes[names.OUTCOME] == outcome
 
 
 def test_a_stream_that_is_left_is_cancelled_and_its_source_closed(kept):
