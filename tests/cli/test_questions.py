@@ -140,7 +140,10 @@ def test_a_review_that_ends_early_changes_nothing_more(questions, monkeypatch, c
 def test_an_edit_that_breaks_the_question_is_shown(tmp_path, monkeypatch, capsys):
     row = {**ROWS[0], "made": "list", "evidence": [{"source": "p", "quote": "the port is 5432"}]}
     path = written(tmp_path / "set.jsonl", [row])
-    assert "no gold answer stands in the quote" in reviewed(monkeypatch, capsys, path, "e\n\n80\nq\n").err
+    assert (
+        "1 of 1 quotes dropped: the new answer is not in them"
+        in reviewed(monkeypatch, capsys, path, "e\n\n80\nq\n").err
+    )
 
 
 @pytest.fixture
