@@ -117,13 +117,8 @@ class ReviewQueue:
         """Keep a question in the set, as it is or as it was corrected; one without an answer has none."""
         given = next((one for one in self.open_questions() if one.id == question.id), question)
         same = (given.text, given.answers) == (question.text, question.answers)
-        # what a person wrote is no arm's text
-        own = question.answers != given.answers
         reviewed = dataclasses.replace(
-            question,
-            made=REVIEWED + question.made,
-            answerable=bool(question.answers),
-            slices=tuple(one for one in question.slices if not (own and one.startswith(ANSWERED_BY))),
+            question, made=REVIEWED + question.made, answerable=bool(question.answers)
         )
         there = load_questions(self.path) if self.path.is_file() else []
         others = [one for one in there if one.id != question.id and key_of(one.text) != key_of(question.text)]

@@ -14,7 +14,7 @@ from hybrid.errors import UsageError
 from hybrid.questions.files import load_questions, save_questions
 from hybrid.questions.splits import FRESH
 from hybrid.text.words import contains, tokens
-from hybrid.types import FEEDBACK, REVIEWED, Document, Evidence, Question
+from hybrid.types import ANSWERED_BY, FEEDBACK, REVIEWED, Document, Evidence, Question
 
 _SHINGLE = 3
 NEAR = 0.8
@@ -430,7 +430,7 @@ class Review:
 def edited(question: Question, *, text: str, answers: Sequence[str]) -> Question:
     """Return a question with another text or other answers; what is blank stays as it was.
 
-    Of the evidence only what has one of the other answers in it stays.
+    Of the evidence only what has one of the other answers in it stays, and they are no arm's text.
     """
     golds = tuple(stripped for answer in answers if (stripped := answer.strip()))
     same = golds in ((), question.answers)
@@ -439,6 +439,7 @@ def edited(question: Question, *, text: str, answers: Sequence[str]) -> Question
         text=text.strip() or question.text,
         answers=golds or question.answers,
         answerable=question.answerable or bool(golds),
+        slices=tuple(name for name in question.slices if same or not name.startswith(ANSWERED_BY)),
         evidence=tuple(
             part for part in question.evidence if same or any(contains(part.quote, gold) for gold in golds)
         ),

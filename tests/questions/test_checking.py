@@ -202,6 +202,12 @@ def test_blanks_keep_what_was_there():
     assert (changed.text, changed.answers) == ("Why?", ("x", "y"))
 
 
+def test_a_corrected_answer_is_no_longer_the_text_of_an_arm():
+    asked = dataclasses.replace(SET[0], slices=("numeric", "answered-by:rag"))
+    assert edited(asked, text="Why?", answers=()).slices == asked.slices
+    assert edited(asked, text="", answers=["2"]).slices == ("numeric",)
+
+
 def test_of_the_evidence_what_has_another_answer_in_it_stays():
     parts = (Evidence("a.txt", "It is 5432."), Evidence("b.txt", "It is 5433."))
     asked = dataclasses.replace(SET[0], evidence=parts)
