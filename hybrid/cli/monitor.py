@@ -13,11 +13,12 @@ import typer
 from hybrid.cli import console
 from hybrid.cli.options import Context, shared
 from hybrid.config import Settings
-from hybrid.errors import EXIT_GATE_FAILED, HybridError
+from hybrid.errors import EXIT_GATE_FAILED, EXIT_PARTIAL, HybridError, UsageError
 from hybrid.index.generations import domains
 from hybrid.operations.monitor import (
     CalibrationWindow,
     Facet,
+    Observation,
     Usage,
     calibrated,
     load_window,
@@ -41,7 +42,8 @@ def monitor(
     calibrate: Annotated[
         bool,
         typer.Option(
-            "--calibrate", help="From now on hold the domains against what they did in these hours."
+            "--calibrate",
+            help="From now on hold the domains against what they did in these hours; 6 if some are left out.",
         ),
     ] = False,
 ) -> int:
@@ -56,12 +58,7 @@ def monitor(
     counted = [one for one in seen if one.at >= since]
     names = [context.existing_domain(settings)] if context.domain else list(domains(Path(settings.indexes)))
     if calibrate:
-        # all of them, or none
-        made = [calibrated(name, counted) for name in names]
-        for one in made:
-            save_window(Path(settings.indexes) / one.domain, one)
-        context.show({"calibrated": [_told(one) for one in made]}, *map(_sentence, made))
-        return 0
+        return _calibrate(context, Path(settings.indexes), names, counted)
     windows = [window for name in names if (window := load_window(Path(settings.indexes) / name))]
     _note_gaps(settings, names, windows)
     own = settings.monitor
@@ -81,6 +78,30 @@ def monitor(
             # the exit code says it all the same
             console.note(f"error: {error}")
     return EXIT_GATE_FAILED if found.alerts else 0
+
+
+def _calibrate(context: Context, indexes: Path, names: Sequence[str], counted: Sequence[Observation]) -> int:
+    """Keep a window of each domain that can have one, and say of the others why not."""
+    made: list[CalibrationWindow] = []
+    left_out: dict[str, str] = {}
+    for name in names:
+        try:
+            made.append(calibrated(name, counted))
+        except UsageError as error:
+            if len(names) == 1:
+                raise
+            left_out[name] = str(error)
+    if left_out and not made:
+        raise UsageError(
+            "; ".join(left_out.values()),
+            hint="count more hours, or wait, and then name one: hybrid monitor --calibrate --domain NAME",
+        )
+    for one in made:
+        save_window(indexes / one.domain, one)
+    context.show({"calibrated": [_told(one) for one in made], "left_out": left_out}, *map(_sentence, made))
+    for name, why in left_out.items():
+        console.note(f"left out: {why}; later: hybrid monitor --calibrate --domain {name}")
+    return EXIT_PARTIAL if left_out else 0
 
 
 _HEADER = ("asked", "p50", "p95", "p99", "failed", "abstained", "grounded", "liked")

@@ -33,6 +33,7 @@ router = APIRouter()
 _SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0)
 # What is in no set of ours, such as a path that nobody serves, is one label whatever a client makes up.
 _OTHER = "other"
+_NONE = "none"
 _METHODS = frozenset(("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"))
 
 
@@ -134,13 +135,19 @@ class _Counted:
             raise
         finally:
             last = ended[-1] if ended else None
-            domain = last.domain if last else asked.domain or "auto"
-            named = asked.arm if isinstance(asked.arm, str) else "auto"
-            arm = str(last.arm) if last else named
-            labels = (_among(domain, (*self.assistants.domains, "auto")), _among(arm, (*Arm, "auto")))
+            labels = self._labels(asked, last)
             self.metrics.answers.labels(*labels, outcome_of(last) if last else outcome).inc()
             if last:
                 self.metrics.answer_seconds.labels(*labels).observe(time.perf_counter() - begun)
+
+    def _labels(self, asked: Asking, answer: Answer | None) -> tuple[str, str]:
+        """Return domain and arm: of the answer, none where none took part in it, or as they were named."""
+        if answer is None:
+            domain, arm = asked.domain or "auto", asked.arm if isinstance(asked.arm, str) else "auto"
+        else:
+            domain, arm = answer.domain or _NONE, str(answer.arm) if answer.variant else _NONE
+        known = (*self.assistants.domains, "auto", _NONE)
+        return _among(domain, known), _among(arm, (*Arm, "auto", _NONE))
 
 
 class CountedRequests:

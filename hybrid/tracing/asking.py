@@ -33,7 +33,7 @@ def answered(answers: Sequence[Answer]) -> list[Answer]:
 
 def _said(answer: Answer) -> dict[str, SpanValue]:
     said: dict[str, SpanValue] = {
-        names.ARM: answer.variant or str(answer.arm),
+        names.ARM: answer.variant,  # empty where no arm was asked
         names.READER: answer.reader,
         names.OUTCOME: outcome_of(answer),
         names.INPUT_TOKENS: answer.prompt_tokens,

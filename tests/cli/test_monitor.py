@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from hybrid.cli.app import run
-from hybrid.errors import EXIT_GATE_FAILED
+from hybrid.errors import EXIT_GATE_FAILED, EXIT_PARTIAL
 from hybrid.tracing import names
 from hybrid.tracing.spans import TraceSpan
 from hybrid.tracing.store import TraceStore
@@ -97,13 +97,13 @@ def test_what_was_asked_is_counted(domain, capsys):
 
 def test_what_no_domain_took_is_counted_as_of_none(capsys):
     Path("indexes").mkdir()
-    told = {names.DOMAIN: "", names.ARM: "rag", names.OUTCOME: "declined"}
+    told = {names.DOMAIN: "", names.ARM: "", names.OUTCOME: "declined"}
     begun = int(NOW * 1e9)
     with TraceStore(Path("indexes/traces.sqlite")) as store:
         store.add([TraceSpan("0" * 32, "1" * 16, "", names.ASK, "CHAIN", begun, begun + 1, "", told)])
     assert run(["monitor"]) == 0
     _, row = capsys.readouterr().out.splitlines()
-    assert row.split()[:3] == ["none", "rag", "1"]
+    assert row.split()[:3] == ["none", "none", "1"]
 
 
 def test_without_traces_it_says_what_to_do(capsys):
@@ -122,6 +122,18 @@ def test_a_window_is_kept_and_nothing_new_is_no_alert(domain, capsys):
 
 def test_too_few_are_no_window(domain, capsys):
     assert "0 conversations" in out(capsys, "--calibrate", "--hours", "1", code=2).err
+
+
+def test_a_domain_with_too_few_is_left_out_and_named(domain, capsys):
+    folder = Path("indexes/quiet")
+    folder.mkdir()
+    (folder / "CURRENT").write_text("one")
+    said = out(capsys, "--calibrate", "--json", code=EXIT_PARTIAL)
+    found = json.loads(said.out)
+    assert [one["domain"] for one in found["calibrated"]] == ["docs"] and list(found["left_out"]) == ["quiet"]
+    assert "quiet: 0 conversations" in said.err and "--calibrate --domain quiet" in said.err
+    assert Path("indexes/docs/monitor.json").is_file() and not (folder / "monitor.json").exists()
+    assert "--domain NAME" in out(capsys, "--calibrate", "--hours", "1", code=2).err
 
 
 def test_a_change_is_an_exit_code_a_line_and_a_message(domain, capsys, webhook):

@@ -109,7 +109,8 @@ def counted(*parts):
     return measured(Service(Domains(), scripted), metrics).answering, metrics, scripted
 
 
-ANSWER = Answer("q", "5432", Arm.RAG, "extractive", domain="manual")
+ANSWER = Answer("q", "5432", Arm.RAG, "extractive", domain="manual", variant="rag")
+DECLINED = Answer("q", "None of these domains covers it.", Arm.RAG, "router", abstained=True)
 
 
 async def drained(parts):
@@ -124,6 +125,12 @@ def test_a_stream_is_counted_by_its_answer():
     answering, metrics, _ = counted("54", "32", ANSWER)
     assert asyncio.run(drained(answering.stream(Asking("q")))) == ["54", "32", ANSWER]
     assert value(metrics, "hybrid_answers_total", domain="manual", arm="rag", outcome="answered") == 1
+
+
+def test_what_the_router_declined_is_of_no_domain_and_no_arm():
+    answering, metrics, _ = counted(DECLINED)
+    asyncio.run(answering.answer(Asking("q")))
+    assert value(metrics, "hybrid_answers_total", domain="none", arm="none", outcome="declined") == 1
 
 
 def test_a_client_that_leaves_is_counted_and_ends_the_stream_below():
