@@ -29,8 +29,9 @@ echo "== tune a quick adapter that reads; none of the documents of the questions
 
 echo
 echo "== which arm fits: alone, with retrieval, tuned, or both? Asks in growing batches and stops when it is settled"
+# 6: decided, though some answers of so small a model failed, which is said and scores as such
 "$hybrid" decide examples/postgres/questions.jsonl --domain postgres --budget 240 \
-  --arms base,rag,adapter:generator_adapter=quick,both:generator_adapter=quick
+  --arms base,rag,adapter:generator_adapter=quick,both:generator_adapter=quick || [ $? -eq 6 ]
 
 echo
 echo "== one assistant over two domains: each question goes to the one that it belongs to, or to none"
