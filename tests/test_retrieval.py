@@ -4,7 +4,7 @@ import dataclasses
 from itertools import pairwise
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid.config import ChunkSettings, DocumentSettings, FusionMethod, RetrievalMode, RetrievalSettings
@@ -223,6 +223,12 @@ _RANKINGS = st.lists(
     st.tuples(st.integers(0, 30), st.floats(-5, 5)), unique_by=lambda row: row[0], max_size=12
 ).map(lambda rows: [Scored(*row) for row in sorted(rows, key=lambda row: (-row[1], row[0]))])
 _WEIGHTS = st.floats(0, 1)
+_FOUND_BY_BOTH = st.lists(
+    st.tuples(st.integers(31, 60), st.floats(-5, 5), st.floats(-5, 5)),
+    unique_by=lambda row: row[0],
+    min_size=2,
+    max_size=8,
+)
 
 
 @pytest.mark.slow
@@ -258,9 +264,11 @@ def test_one_side_alone_keeps_its_order(fuse, one, weight):
 
 
 @pytest.mark.slow
-@given(one=_RANKINGS, other=_RANKINGS, weight=_WEIGHTS)
-def test_better_on_both_sides_is_never_worse_after_fusion(one, other, weight):
-    assume(len({s.position for s in one} & {s.position for s in other}) > 1)
+@given(shared=_FOUND_BY_BOTH, one=_RANKINGS, other=_RANKINGS, weight=_WEIGHTS)
+def test_better_on_both_sides_is_never_worse_after_fusion(shared, one, other, weight):
+    one = [*one, *(Scored(position, score) for position, score, _ in shared)]
+    other = [*other, *(Scored(position, score) for position, _, score in shared)]
+    one, other = (sorted(side, key=lambda s: (-s.score, s.position)) for side in (one, other))
     for fuse in (reciprocal_rank_fusion, weighted_fusion):
         fused = {s.position: s.score for s in fuse([one, other], [weight, 1 - weight])}
         ranks = [{s.position: rank for rank, s in enumerate(side)} for side in (one, other)]
