@@ -182,6 +182,21 @@ def of_schema(content: object, schema: int, place: str, *, hint: str) -> dict[st
     return {key: value for key, value in content.items() if key != "schema"}
 
 
+def read_stored(kind: type[T], path: Path, schema: int, *, hint: str) -> T | None:
+    """Return a value of this kind from a JSON file of ours with its schema, None if there is no file.
+
+    Raises:
+        UsageError: the file cannot be read, is of another schema, or is damaged.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read: {error}", hint=hint) from error
+    return checked(kind, of_schema(content, schema, str(path), hint=hint), str(path), hint=hint)
+
+
 def append_jsonl(path: Path, rows: list[Mapping[str, object]]) -> None:
     """Append one line a row and fsync; repair first a line that a kill cut short."""
     repair_jsonl(path)

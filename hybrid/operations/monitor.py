@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import numpy as np
 
 from hybrid.config import Settings
 from hybrid.errors import ConfigError, RemoteError, UsageError
-from hybrid.files import checked, of_schema, write_json
+from hybrid.files import read_stored, write_json
 from hybrid.operations.drift import LEAST, TwoSample, risk_at_least, risk_at_most, shifted, told_apart
 from hybrid.operations.feedback import FEEDBACK_FILE, Feedback
 from hybrid.tracing import names
@@ -245,16 +244,7 @@ def load_window(folder: Path) -> CalibrationWindow | None:
     Raises:
         UsageError: the file is damaged or of another version.
     """
-    path = folder / _FILE
-    try:
-        content = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read: {error}", hint=_MEND) from error
-    return checked(
-        CalibrationWindow, of_schema(content, _SCHEMA, str(path), hint=_MEND), str(path), hint=_MEND
-    )
+    return read_stored(CalibrationWindow, folder / _FILE, _SCHEMA, hint=_MEND)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hybrid.arms import DomainArm, identity_digest
 from hybrid.errors import UsageError
-from hybrid.files import checked, of_schema, storage_errors, write_json
+from hybrid.files import read_stored, storage_errors, write_json
 from hybrid.routing.abstention import AnswerBound, AnswerScore, Risk, choose, graded
 from hybrid.tracing.spans import only
 from hybrid.types import Answer, Question
@@ -183,14 +182,9 @@ def load_bound(domain: Path) -> ArmBound | None:
         UsageError: the file is damaged or of another version.
     """
     path = domain / _FILE
-    try:
-        content = json.loads(path.read_bytes())
-    except FileNotFoundError:
+    found = read_stored(ArmBound, path, _SCHEMA, hint=_MEND)
+    if found is None:
         return None
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read: {error}", hint=_MEND) from error
-    told = of_schema(content, _SCHEMA, str(path), hint=_MEND)
-    found = checked(ArmBound, told, str(path), hint=_MEND)
     if not math.isfinite(math.nan if found.bound.threshold is None else found.bound.threshold):
         raise UsageError(f"{path} is damaged: `bound.threshold` is not a number", hint=_MEND)
     return found
