@@ -2,7 +2,10 @@
 
 import contextlib
 import os
+import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -356,3 +359,28 @@ def retriever_over(tmp_path, write_files):
     yield call
     for index in opened:
         index.close()
+
+
+@pytest.fixture
+def written_until_killed(tmp_path):
+    """Run a script in two processes, each with a place and a name, kill both; return what they told."""
+
+    def call(script, where, *, told_bytes):
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+        told = [tmp_path / f"{name}.out" for name in "ab"]
+        writers = []
+        for out in told:
+            with out.open("wb") as stream:
+                command = [sys.executable, "-c", script, str(where), out.stem]
+                writers.append(subprocess.Popen(command, stdout=stream, env=environment))
+        try:
+            while any(out.stat().st_size < told_bytes for out in told):
+                assert all(writer.poll() is None for writer in writers)
+                time.sleep(0.02)
+        finally:
+            for writer in writers:
+                writer.send_signal(signal.SIGKILL)
+                writer.wait()
+        return told
+
+    return call

@@ -3,9 +3,6 @@
 import json
 import os
 import re
-import signal
-import subprocess
-import sys
 import threading
 import time
 
@@ -115,22 +112,8 @@ while True:
 
 
 @pytest.mark.slow
-def test_after_a_kill_of_several_writers_the_log_is_whole(tmp_path):
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    told = [tmp_path / f"{name}.out" for name in "ab"]
-    writers = []
-    for out in told:
-        with out.open("wb") as stream:
-            command = [sys.executable, "-c", _WRITER, str(tmp_path), out.stem]
-            writers.append(subprocess.Popen(command, stdout=stream, env=environment))
-    try:
-        while any(out.stat().st_size < 100 for out in told):
-            assert all(writer.poll() is None for writer in writers)
-            time.sleep(0.02)
-    finally:
-        for writer in writers:
-            writer.send_signal(signal.SIGKILL)
-            writer.wait()
+def test_after_a_kill_of_several_writers_the_log_is_whole(tmp_path, written_until_killed):
+    told = written_until_killed(_WRITER, tmp_path, told_bytes=100)
     found = read_changes(tmp_path)
     for out in told:
         done = [int(number) for number in re.findall(r"^(\d+)\n", out.read_text(), re.MULTILINE)]

@@ -1,13 +1,8 @@
 """Answers by id with their votes: who may read them, how long they stay, and what a kill leaves."""
 
-import os
 import re
-import signal
 import sqlite3
 import stat
-import subprocess
-import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -216,23 +211,9 @@ while True:
 
 
 @pytest.mark.slow
-def test_a_kill_loses_nothing_that_was_written_by_several_processes(tmp_path):
+def test_a_kill_loses_nothing_that_was_written_by_several_processes(tmp_path, written_until_killed):
     path = tmp_path / "feedback.sqlite"
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    told = [tmp_path / f"{name}.out" for name in "ab"]
-    writers = []
-    for out in told:
-        with out.open("wb") as stream:
-            command = [sys.executable, "-c", _WRITER, str(path), out.stem]
-            writers.append(subprocess.Popen(command, stdout=stream, env=environment))
-    try:
-        while any(out.stat().st_size < 200 for out in told):
-            assert all(writer.poll() is None for writer in writers)
-            time.sleep(0.02)
-    finally:
-        for writer in writers:
-            writer.send_signal(signal.SIGKILL)
-            writer.wait()
+    told = written_until_killed(_WRITER, path, told_bytes=200)
     store = Feedback(path, keep_days=30)
     there = {rated.kept.id: rated.score for rated in store.rated()}
     store.close()
