@@ -108,7 +108,7 @@ def _task(method: str) -> object:
     from hybrid.adaptation.data.examples import label_examples
     from hybrid.adaptation.training.encoding import encode
     from hybrid.adaptation.training.generator import GeneratorTask
-    from hybrid.adaptation.training.methods import attach, load_base, plan_for
+    from hybrid.adaptation.methods.lora import attach, load_base, plan_for
     from hybrid.config import AdaptationSettings, Method, ModelSettings
     from hybrid.generation.prompts import load_prompts
     from hybrid.models.device import choose_placement

@@ -6,7 +6,7 @@ import shutil
 import pytest
 from safetensors.torch import load_file, save_file
 
-from hybrid.adaptation.training.methods import load_base
+from hybrid.adaptation.methods.lora import load_base
 from hybrid.config import Method, ModelSettings
 from hybrid.errors import ModelMissing
 from hybrid.grounding.scorers.classifier import Checkpoint, Head

@@ -30,7 +30,7 @@ from hybrid.adaptation.training.encoding import (
     worth,
 )
 from hybrid.adaptation.training.loop import Fit, Schedule, fit, is_main
-from hybrid.adaptation.training.methods import AdapterPlan, attach, load_base, plan_for, precision, save_lora
+from hybrid.adaptation.methods.lora import AdapterPlan, attach, load_base, plan_for, precision, save_lora
 from hybrid.adaptation.values import Change, Example, Examples, Sifted
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import UsageError
