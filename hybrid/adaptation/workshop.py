@@ -148,6 +148,7 @@ class GeneratorWorkshop:
                 placement=self._placement,
                 rehearsal=material.rehearsal,
                 probe=material.probe,
+                over=[store.folder(over) for over in settings.over],
                 state=work / "state",
                 progress=progress,
             )
@@ -285,7 +286,12 @@ def make_embedder(
 
 def _plain(settings: Settings) -> dict[str, Setting]:
     """Return the settings of adaptation as a card keeps them."""
+    values = dataclasses.asdict(settings.adaptation)
     return {
-        key: value if isinstance(value, (bool, int, float)) and math.isfinite(value) else str(value)
-        for key, value in dataclasses.asdict(settings.adaptation).items()
+        key: value
+        if isinstance(value, (bool, int, float)) and math.isfinite(value)
+        else ",".join(value)
+        if isinstance(value, tuple)
+        else str(value)
+        for key, value in values.items()
     }

@@ -7,7 +7,7 @@ import inspect
 import math
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import psutil
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 from hybrid.adaptation.data.files import require_examples
@@ -30,9 +31,10 @@ from hybrid.adaptation.training.encoding import (
     worth,
 )
 from hybrid.adaptation.training.loop import Fit, Schedule, fit, is_main
-from hybrid.adaptation.methods.lora import AdapterPlan, attach, load_base, plan_for, precision, save_lora
+from hybrid.adaptation.methods import AdapterPlan, parametrisation, plan_for
+from hybrid.adaptation.methods.lora import load_base, precision
 from hybrid.adaptation.values import Change, Example, Examples, Sifted
-from hybrid.config import AdaptationSettings, Method
+from hybrid.config import AdaptationSettings
 from hybrid.errors import UsageError
 from hybrid.files import hash_text
 from hybrid.models.device import Placement
@@ -203,6 +205,7 @@ def tune_generator(
     placement: Placement,
     rehearsal: Sequence[Example] = (),
     probe: Sequence[Example] = (),
+    over: Sequence[Path] = (),
     state: Path | None = None,
     progress: Callable[[int, int, float], None] = lambda step, steps, loss: None,
 ) -> TunedGenerator:
@@ -216,6 +219,7 @@ def tune_generator(
         placement: device and number format.
         rehearsal: what is mixed in to keep the model what it was; as much of it as the settings say.
         probe: general texts whose loss may not rise by more than the budget.
+        over: folders of the bottleneck adapters that a fusion is over.
         state: a folder in which an interrupted run is kept, to go on with.
         progress: told step, steps in all, and the loss.
 
@@ -232,56 +236,44 @@ def tune_generator(
     kept = _rehearsal(mixed, train.tokens, settings.rehearsal)
     checked = encode(examples.validation, dialogue, max_tokens=settings.max_tokens).encoded
     parts = halve(checked)
-    plan = plan_for(settings, tokens=round(train.tokens * settings.epochs))
-    module = load_base(base.folder, settings.method, placement)
+    plan = plan_for(settings, tokens=round(train.tokens * settings.epochs), over=over)
+    way = parametrisation(settings.method)
     torch.manual_seed(settings.seed)  # an adapter begins at random
-    module = attach(module, plan, settings)
+    module = way.attach(load_base(base.folder, settings.method, placement), plan, settings)
     general = encode(probe, dialogue, max_tokens=settings.max_tokens).encoded
     task = GeneratorTask(module, dialogue, [*train.encoded, *kept], parts.stop, general, settings, placement)
     module.eval()
-    before = worth(task.losses, parts.proof, dialogue)
+    with module.disable_adapter():
+        before, first = worth(task.losses, parts.proof, dialogue), task.validate()[1]
     schedule = Schedule(plan.learning_rate, settings.epochs, drift=_HOPELESS * settings.budget_nats)
     done = fit(task, schedule, seed=settings.seed, state=state, progress=progress)
-    first = done.curve[0].general
     limit = math.inf if first is None else first + _WITHIN * settings.budget_nats
-    strength = weaken(task, settings.method, limit)
+    strength = weaken(task, way.neutral(module), limit)
     gain = gain_of(before, worth(task.losses, parts.proof, dialogue), parts.proof)
     if is_main():
-        save_adapter(module, base, settings.method, out)
+        way.save(module, base.name, out)
     return TunedGenerator(out, plan, done, strength, gain, train.tokens, train.left_out)
 
 
-def weaken(task: GeneratorTask, method: Method, limit: float) -> float:
+def weaken(task: GeneratorTask, neutral: Mapping[str, Tensor], limit: float) -> float:
     """Scale the change down until general text loses no more than the limit; return the strength.
 
     It costs no training, and keeps more of the gain than of the loss, which grows with the square of a small
-    change. What does not pass at any strength is left as it was trained, for the gate to refuse. Methods
-    whose weights do not change in proportion (DoRA, all weights) are left too.
+    change. What does not pass at any strength is left as it was trained, for the gate to refuse, and so is
+    what does not change in proportion to its parameters: for that ``neutral`` is empty.
     """
     general = task.validate()[1]
-    if general is None or general <= limit or method in (Method.DORA, Method.FULL):
+    if general is None or general <= limit or not neutral:
         return 1.0
-    outer = [p for name, p in task.module.named_parameters() if "lora_B" in name]
-    trained = [p.detach().clone() for p in outer]
+    parameters = dict(task.module.named_parameters())
+    trained = {name: parameters[name].detach().clone() for name in neutral}
     for strength in (*_STRENGTHS, 1.0):
-        for parameter, value in zip(outer, trained, strict=True):
-            parameter.data.copy_(value * strength)
+        for name, value in neutral.items():
+            parameters[name].data.copy_(value + (trained[name] - value) * strength)
         general = task.validate()[1]
         if general is not None and general <= limit:
             return strength
     return 1.0
-
-
-def save_adapter(module: Any, base: Base, method: Method, out: Path) -> None:
-    """Write the weights: an adapter in PEFT's format, or the tuned tensors where all were tuned."""
-    from safetensors.torch import save_file
-
-    if method is not Method.FULL:
-        save_lora(module, base.name, out)
-        return
-    out.mkdir(parents=True, exist_ok=True)
-    tuned = {name: p.detach().contiguous() for name, p in module.named_parameters() if p.requires_grad}
-    save_file(tuned, out / "model.safetensors")
 
 
 def _rehearsal(mixed: Sequence[Encoded], tokens: int, share: float) -> list[Encoded]:
@@ -371,7 +363,9 @@ def try_out(
     everything = encode([*examples.train, *rehearsal], dialogue, max_tokens=settings.max_tokens)
     left_out = sum(left.count for left in everything.left_out)
     plan = plan_for(settings, tokens=round(everything.tokens * settings.epochs))
-    module = attach(load_base(base.folder, settings.method, placement), plan, settings)
+    module = parametrisation(settings.method).attach(
+        load_base(base.folder, settings.method, placement), plan, settings
+    )
     task = GeneratorTask(module, dialogue, everything.encoded, [], [], settings, placement)
     batches = task.batches(0)
     steps = max(1, round(len(batches) * settings.epochs))
