@@ -36,7 +36,7 @@ Penalty: TypeAlias = "Callable[[], Tensor]"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Importance:
-    """What the weights of a layer are worth: about ``rows`` (out,) times ``columns`` (in,), in nats a token."""
+    """What the weights of a layer are worth, nats a token: about ``rows`` (out,) times ``columns`` (in,)."""
 
     rows: Tensor
     columns: Tensor

@@ -19,6 +19,8 @@ import torch
 from torch.nn import functional
 
 from hybrid.adaptation.data.files import require_examples
+from hybrid.adaptation.methods.ewc import Penalty, hold_weights
+from hybrid.adaptation.methods.lora import AdapterPlan, attach, load_base, plan_for, precision, save_lora
 from hybrid.adaptation.training.encoding import (
     Encoded,
     by_length,
@@ -30,8 +32,6 @@ from hybrid.adaptation.training.encoding import (
     worth,
 )
 from hybrid.adaptation.training.loop import Fit, Schedule, fit, is_main
-from hybrid.adaptation.methods.ewc import Penalty, hold_weights
-from hybrid.adaptation.methods.lora import AdapterPlan, attach, load_base, plan_for, precision, save_lora
 from hybrid.adaptation.values import Change, Example, Examples, Sifted
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import UsageError

@@ -155,9 +155,7 @@ def _labels(count):
 
 def _tuned(folder, out, chosen):
     base, examples = Base(folder, "tiny"), Examples(_labels(40), ())
-    return tune_generator(
-        base, examples, chosen, out=out, placement=_CPU, rehearsal=_TEXTS, probe=_TEXTS
-    ).fit
+    return tune_generator(base, examples, chosen, out=out, placement=_CPU, rehearsal=_TEXTS, probe=_TEXTS).fit
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """The loop: finds a minimum, keeps the best weights, stops in time, goes on after a kill."""
 
+import itertools
 import math
 
 import pytest
@@ -111,7 +112,9 @@ def test_lower_blocks_wait_until_the_upper_ones_were_trained_alone():
         seen.append({name: float(p.detach()) for name, p in task.module.named_parameters()})
 
     fit(task, Schedule(0.01, 20, looks=20, patience=100, upper_first=0.5), seed=0, progress=look)
-    moved = [{name for name in seen[0] if one[name] != other[name]} for one, other in zip(seen, seen[1:])]
+    moved = [
+        {name for name in seen[0] if one[name] != other[name]} for one, other in itertools.pairwise(seen)
+    ]
     assert set.union(*moved[:39]) == {"layers.2.weight", "head.weight"}
     assert moved[40] == set(seen[0])
     assert all(parameter.requires_grad for parameter in task.module.parameters())
