@@ -18,6 +18,7 @@ from hybrid.adaptation.data.pairs import PairSettings, make_pairs
 from hybrid.adaptation.data.rehearsal import rehearsal_examples
 from hybrid.adaptation.forgetting.refusal import Asked, domain_questions, general_questions
 from hybrid.adaptation.forgetting.suites import Suite, probe_texts, shipped_suite
+from hybrid.adaptation.methods.ewc import FISHER_TOKENS
 from hybrid.adaptation.store import AdapterStore
 from hybrid.adaptation.training.embedder import tune_embedder
 from hybrid.adaptation.training.encoding import encode
@@ -116,12 +117,13 @@ class GeneratorWorkshop:
             given=given,
         )
         tokens = encode(examples.train, dialogue, max_tokens=adaptation.max_tokens).tokens
+        mixed = round(tokens * adaptation.rehearsal / (1 - adaptation.rehearsal))
         with self.generator.lent() as module:
             rehearsal = rehearsal_examples(
                 module,
                 dialogue,
                 digest=self.generator.base_weights,
-                tokens=round(tokens * adaptation.rehearsal / (1 - adaptation.rehearsal)),
+                tokens=max(mixed, FISHER_TOKENS if adaptation.ewc else 0),
                 seed=adaptation.seed,
                 cache=cache_folder(),
             )

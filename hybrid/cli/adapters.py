@@ -86,6 +86,7 @@ def show(context: Context, name: Name) -> None:
         ("data", ", ".join(f"{count} {kind}" for kind, count in card.data.counts.items())),
         ("licence", card.data.licence),
         ("training", f"{card.seconds / 60:.1f} min, {card.created}"),
+        ("ended", str(card.settings.get("ended", ""))),
         ("made from", card.parent),
         ("reads as", card.reader or ""),
         ("gain", told(card.gain, named=True) if card.gain is not None else "not measured"),
