@@ -98,8 +98,8 @@ def judge(changes: Sequence[Change], budget: Budget) -> GateVerdict:
     What can be measured finely enough must be *shown* to stay inside the budget: the upper one-sided 95 %
     bound of the loss counts, of general text in nats a token, of minimal pairs and multiple choice in points
     of their soft score. All of them must pass, so no correction for several tests is needed. What knows only
-    right and wrong (the hard scores, formats, refusal, tasks of the harness) would need thousands of items for that;
-    there an adapter is refused if the loss is shown to be above the budget, by its lower bound.
+    right and wrong (the hard scores, formats, refusal, tasks of the harness) would need thousands of items
+    for that; there an adapter is refused if the loss is shown to be above the budget, by its lower bound.
 
     Nothing that must be shown to be small was measured: that is no proof, and refused.
     """

@@ -35,9 +35,9 @@ _GENERAL = 40
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question as the generator gets it; ``answer`` is what a right answer holds, empty where there is none.
+    """A question as the generator gets it.
 
-    ``source`` is the document that it is about; ``general`` tells that it is about none of the domain.
+    ``answer`` is what a right answer holds, empty where there is none. ``source`` is the document that it is about; ``general`` tells that it is about none of the domain.
     """
 
     prompt: tuple[Message, ...]

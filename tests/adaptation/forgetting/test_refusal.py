@@ -85,9 +85,7 @@ def test_what_does_not_fit_is_left_out():
 
 def test_the_base_is_asked_once():
     base, questions = ScriptedGenerator([KNOWN], name="kept"), asked(["5432"] * 3)
-    first, again = (
-        refusal_changes(base, ScriptedGenerator([UNKNOWN]), questions) for _ in range(2)
-    )
+    first, again = (refusal_changes(base, ScriptedGenerator([UNKNOWN]), questions) for _ in range(2))
     assert first == again
     assert len(base.history) == 3
 
