@@ -37,7 +37,8 @@ _GENERAL = 40
 class Asked:
     """A question as the generator gets it.
 
-    ``answer`` is what a right answer holds, empty where there is none. ``source`` is the document that it is about; ``general`` tells that it is about none of the domain.
+    ``answer`` is what a right answer holds, empty where there is none. ``source`` is the document that it
+    is about; ``general`` tells that it is about none of the domain.
     """
 
     prompt: tuple[Message, ...]
