@@ -237,6 +237,11 @@ def _questions(paths: list[Path] | None) -> list[Question]:
 
 def _try_out(assistant: Assistant, material: Material, *, shown: bool) -> dict[str, Any]:
     """Show ten examples, and what training would take."""
+    from hybrid.adaptation.data.examples import mixed_forms
+
+    warnings = mixed_forms(material.examples.train)
+    for warning in warnings:
+        console.note(f"warning: {warning}; a model learns one form best")
     rendered, trial = assistant.adaptation.try_out(material, _SHOWN)
     if shown:
         for number, each in enumerate(rendered, start=1):
@@ -251,7 +256,7 @@ def _try_out(assistant: Assistant, material: Material, *, shown: bool) -> dict[s
             f"about {trial.seconds / 60:.1f} min and {trial.megabytes / 1000:.1f} GB; "
             f"{trial.left_out} examples are too long"
         )
-    return {"examples": rendered, "training": trial}
+    return {"examples": rendered, "training": trial, "warnings": warnings}
 
 
 class _TrainingProgress:
