@@ -58,6 +58,17 @@ class QueryPair:
 
 
 @dataclass(frozen=True, slots=True)
+class PreferencePair:
+    """Two answers to a conversation, and which one is better."""
+
+    prompt: tuple[Message, ...]
+    chosen: str
+    rejected: str
+    source: str = ""
+    made: str = "given"
+
+
+@dataclass(frozen=True, slots=True)
 class Sifted:
     """How many examples were left out for a reason."""
 
@@ -67,11 +78,16 @@ class Sifted:
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """A training set and a validation set that share no document, and what was left out of both."""
+    """A training set and a validation set that share no document, and what was left out of both.
+
+    ``preferences`` are for training, ``checks`` for validation.
+    """
 
     train: tuple[Example, ...]
     validation: tuple[Example, ...]
     left_out: tuple[Sifted, ...] = ()
+    preferences: tuple[PreferencePair, ...] = ()
+    checks: tuple[PreferencePair, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

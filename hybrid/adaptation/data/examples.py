@@ -74,8 +74,8 @@ def instruction_examples(questions: Sequence[Question], prompts: Prompts) -> lis
 def mixed_forms(examples: Iterable[Example]) -> list[str]:
     """Return what a model cannot know of the form that is wanted: examples that are told alike, and differ.
 
-    Completions behind the same system prompt are compared: labels, quotes, sentences and JSON among each other,
-    one label in two spellings, and declining in several wordings.
+    Completions behind the same system prompt are compared: labels, quotes, sentences and JSON among each
+    other, one label in two spellings, and declining in several wordings.
     """
     told: dict[str, list[str]] = defaultdict(list)
     for example in examples:
@@ -111,10 +111,7 @@ def _form(text: str) -> str:
         return "a quote with its answer"
     if _STRUCTURED.match(text):
         return "JSON or code"
-    words = text.split()
-    return (
-        "a label or a few words" if len(words) <= _LABEL_WORDS and words[-1][-1:].isalnum() else "sentences"
-    )
+    return "a label or a few words" if len(text.split()) <= _LABEL_WORDS else "sentences"
 
 
 def as_sentence(answer: str) -> str:
