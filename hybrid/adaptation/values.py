@@ -58,6 +58,17 @@ class QueryPair:
 
 
 @dataclass(frozen=True, slots=True)
+class PreferencePair:
+    """Two answers to a conversation, and which one is better."""
+
+    prompt: tuple[Message, ...]
+    chosen: str
+    rejected: str
+    source: str = ""
+    made: str = "given"
+
+
+@dataclass(frozen=True, slots=True)
 class Sifted:
     """How many examples were left out for a reason."""
 
