@@ -145,6 +145,17 @@ class Measure(StrEnum):
     FORMATS = "formats followed"
 
 
+class Refusal(StrEnum):
+    """What is measured of declining; ``LOST`` are the answers that only the base has, told and not judged."""
+
+    RIGHTLY = "declined rightly"
+    WRONGLY = "declined wrongly"
+    ANSWERED = "answered from the passage"
+    LOST = "answers lost"
+    GENERAL_RIGHTLY = "declined rightly, in general"
+    GENERAL_WRONGLY = "declined wrongly, in general"
+
+
 class AdapterKind(StrEnum):
     """What an adapter changes."""
 
@@ -182,6 +193,11 @@ class Card:
     seed: int = 0
     versions: Mapping[str, str] = field(default_factory=dict)
     weights: str = ""
+
+    @property
+    def chooses(self) -> bool:
+        """Tell whether it was trained on labels alone: it chooses among options and declines nothing."""
+        return self.settings.get("objectives") == ExampleKind.LABEL
 
     @property
     def general_loss(self) -> Change | None:

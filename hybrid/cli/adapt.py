@@ -110,6 +110,16 @@ def generator(
     divergence: Annotated[
         float | None, typer.Option("--divergence", help="Weight of the divergence from the base on them.")
     ] = None,
+    ewc: Annotated[
+        float | None, typer.Option("--ewc", help="Weight of what a change costs the base: EWC.")
+    ] = None,
+    l2: Annotated[float | None, typer.Option("--l2", help="Weight of the squared change.")] = None,
+    stop_nats: Annotated[
+        float | None, typer.Option("--stop-nats", help="End when general loss rose by more.")
+    ] = None,
+    upper_first: Annotated[
+        float | None, typer.Option("--upper-first", help="Share of steps with the upper layers alone.")
+    ] = None,
     layers: Annotated[
         float | None, typer.Option("--layers", help="Share of the layers, from the top, that are tuned.")
     ] = None,
@@ -125,6 +135,10 @@ def generator(
         "learning_rate": rate,
         "rehearsal": rehearsal,
         "divergence": divergence,
+        "ewc": ewc,
+        "l2": l2,
+        "stop_nats": stop_nats,
+        "upper_first": upper_first,
         "layers": layers,
         "seed": seed,
     }

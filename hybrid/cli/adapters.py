@@ -86,10 +86,12 @@ def show(context: Context, name: Name) -> None:
         ("data", ", ".join(f"{count} {kind}" for kind, count in card.data.counts.items())),
         ("licence", card.data.licence),
         ("training", f"{card.seconds / 60:.1f} min, {card.created}"),
+        ("ended", str(card.settings.get("ended", ""))),
         ("made from", card.parent),
         ("reads as", card.reader or ""),
         ("gain", told(card.gain, named=True) if card.gain is not None else "not measured"),
         *(("forgetting", told(change, named=True)) for change in card.forgetting),
+        ("refusal", "does not apply: it chooses among labels" if card.chooses else ""),
         *(("curve", f"step {p.step}: {p.domain:.4f}{_of_general(p.general)}") for p in card.curve),
         ("made with", ", ".join(f"{package} {version}" for package, version in card.versions.items())),
     ]

@@ -163,16 +163,21 @@ def top_layers(model: Module, share: float) -> list[int] | None:
     """Return the numbers of the upper blocks, or None for all of them."""
     if share >= 1:
         return None
-    numbers = [int(found[1]) for name, _ in model.named_parameters() if (found := _LAYER.search(name))]
-    count = max(numbers, default=-1) + 1
+    numbers = [layer_of(name) for name, _ in model.named_parameters()]
+    count = max((number for number in numbers if number is not None), default=-1) + 1
     return list(range(count - max(1, round(share * count)), count))
+
+
+def layer_of(name: str) -> int | None:
+    """Return the number of the block that a parameter is in, None outside of them."""
+    found = _LAYER.search(name)
+    return int(found[1]) if found else None
 
 
 def _tune_layers(model: Any, share: float) -> Any:
     wanted = top_layers(model, share)
     for name, parameter in model.named_parameters():
-        found = _LAYER.search(name)
-        parameter.requires_grad_(bool(wanted is None or (found and int(found[1]) in wanted)))
+        parameter.requires_grad_(wanted is None or layer_of(name) in wanted)
     return model
 
 
@@ -212,10 +217,19 @@ def fused(module: Module) -> bool:
     return bool(layers) and all("forward" in vars(layer) for layer in layers)
 
 
-def _layers(module: Module) -> list[Any]:
+def lora_layers(module: Module) -> dict[str, Any]:
+    """Return the layers with LoRA by their names in the base."""
     from peft.tuners.lora import LoraLayer
 
-    return [layer for layer in module.modules() if isinstance(layer, LoraLayer)]
+    return {
+        name.removeprefix("base_model.model."): layer
+        for name, layer in module.named_modules()
+        if isinstance(layer, LoraLayer)
+    }
+
+
+def _layers(module: Module) -> list[Any]:
+    return list(lora_layers(module).values())
 
 
 def _plain(layer: Any) -> bool:

@@ -19,6 +19,8 @@ import torch
 from torch.nn import functional
 
 from hybrid.adaptation.data.files import require_examples
+from hybrid.adaptation.methods.ewc import Penalty, hold_weights
+from hybrid.adaptation.methods.lora import AdapterPlan, attach, load_base, plan_for, precision, save_lora
 from hybrid.adaptation.training.encoding import (
     Encoded,
     by_length,
@@ -30,7 +32,6 @@ from hybrid.adaptation.training.encoding import (
     worth,
 )
 from hybrid.adaptation.training.loop import Fit, Schedule, fit, is_main
-from hybrid.adaptation.methods.lora import AdapterPlan, attach, load_base, plan_for, precision, save_lora
 from hybrid.adaptation.values import Change, Example, Examples, Sifted
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import UsageError
@@ -82,10 +83,14 @@ class TunedGenerator:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Rows of a batch that are computed at once, and what each of their completion tokens weighs."""
+    """Rows of a batch that are computed at once, and what each of their completion tokens weighs.
+
+    With the first of a batch is paid what holds the weights.
+    """
 
     rows: tuple[Encoded, ...]
     weight: float
+    first: bool = False
 
 
 class GeneratorTask:
@@ -106,12 +111,14 @@ class GeneratorTask:
         probe: Sequence[Encoded],
         settings: AdaptationSettings,
         placement: Placement,
+        hold: Penalty | None = None,
     ) -> None:
         self.module = module
         self._train, self._stop, self._probe = tuple(train), tuple(stop), tuple(probe)
         self._settings, self._placement = settings, placement
         self._autocast = precision(module, placement)
         self._pad = int(dialogue.tokenizer.pad_token_id or dialogue.end)
+        self._hold = hold
 
     @cached_property
     def digest(self) -> str:
@@ -135,6 +142,10 @@ class GeneratorTask:
 
     def loss(self, module: Any, part: Step) -> Any:
         """Return the share of a part in the loss of its batch."""
+        loss = self._loss(module, part)
+        return loss if self._hold is None or not part.first else loss + self._hold()
+
+    def _loss(self, module: Any, part: Step) -> Any:
         batch = collate(part.rows, pad=self._pad, device=self._placement.device)
         logits = self._logits(module, batch)
         if self._settings.divergence and part.rows[0].rehearses:
@@ -214,7 +225,8 @@ def tune_generator(
         settings: method and all that goes with it.
         out: an empty folder for the result.
         placement: device and number format.
-        rehearsal: what is mixed in to keep the model what it was; as much of it as the settings say.
+        rehearsal: what is mixed in to keep the model what it was; as much of it as the settings say. By the
+            first of it EWC tells what the base needs.
         probe: general texts whose loss may not rise by more than the budget.
         state: a folder in which an interrupted run is kept, to go on with.
         progress: told step, steps in all, and the loss.
@@ -237,10 +249,17 @@ def tune_generator(
     torch.manual_seed(settings.seed)  # an adapter begins at random
     module = attach(module, plan, settings)
     general = encode(probe, dialogue, max_tokens=settings.max_tokens).encoded
-    task = GeneratorTask(module, dialogue, [*train.encoded, *kept], parts.stop, general, settings, placement)
+    hold = hold_weights(module, settings, mixed, base.digest, placement)
+    taught = [*train.encoded, *kept]
+    task = GeneratorTask(module, dialogue, taught, parts.stop, general, settings, placement, hold)
     module.eval()
     before = worth(task.losses, parts.proof, dialogue)
-    schedule = Schedule(plan.learning_rate, settings.epochs, drift=_HOPELESS * settings.budget_nats)
+    schedule = Schedule(
+        plan.learning_rate,
+        settings.epochs,
+        drift=settings.stop_nats or _HOPELESS * settings.budget_nats,
+        upper_first=settings.upper_first,
+    )
     done = fit(task, schedule, seed=settings.seed, state=state, progress=progress)
     first = done.curve[0].general
     limit = math.inf if first is None else first + _WITHIN * settings.budget_nats
@@ -310,7 +329,10 @@ def _parts(group: Sequence[Encoded], held: float) -> list[Step]:
         else:
             parts.append([item])
     weights = {False: 1.0, True: held}
-    return [Step(tuple(part), weights[part[0].rehearses] / tokens[part[0].rehearses]) for part in parts]
+    return [
+        Step(tuple(part), weights[part[0].rehearses] / tokens[part[0].rehearses], first=not place)
+        for place, part in enumerate(parts)
+    ]
 
 
 def _mean(values: Sequence[float], encoded: Sequence[Encoded]) -> float:
