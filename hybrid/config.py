@@ -195,6 +195,7 @@ class AdaptationSettings:
     share of the others that tells when to stop. ``budget_nats`` and ``budget_points`` are how much may be
     forgotten: of general text in nats a token, of general tasks in points of 100. ``budget_refusal`` is how
     many points fewer may be declined rightly, more declined wrongly, or fewer answered from the passage.
+    ``beta`` holds preferences to what the model was: the larger, the nearer.
     """
 
     method: Method = Method.LORA
@@ -217,6 +218,7 @@ class AdaptationSettings:
     budget_nats: Annotated[float, Gt(0)] = 0.05
     budget_points: Annotated[float, Gt(0)] = 1.0
     budget_refusal: Annotated[float, Gt(0)] = 5.0
+    beta: Annotated[float, Gt(0)] = 0.1
     seed: Annotated[int, Ge(0)] = 0
 
 

@@ -22,6 +22,12 @@ from hybrid.adaptation.forgetting.refusal import Asked, refusal_changes
 from hybrid.adaptation.forgetting.retrieval import RetrievalSet, Side, general_changes, made_change
 from hybrid.adaptation.forgetting.suites import Suite
 from hybrid.adaptation.gate import Budget, GateVerdict, judge
+from hybrid.adaptation.methods.preferences import (
+    encode_pairs,
+    halve_pairs,
+    margins_in_service,
+    preference_gain,
+)
 from hybrid.adaptation.store import AdapterStore
 from hybrid.adaptation.training.encoding import Encoded, encode, gain_of, halve, worth
 from hybrid.adaptation.values import AdapterKind, Card, Change, Measure
@@ -310,15 +316,21 @@ class Bench:
     ) -> None:
         self._workshop, self._card, self._suite = workshop, card, suite
         self._given, self._against, self._seed, self._note = given, against, seed, note
-        self._validation = self._material(workshop).examples.validation
+        self._examples = self._material(workshop).examples
         self._asked = workshop.asked(card, suite, against=against)
 
     def assess(self, folder: Path, strength: float) -> Assessment:
         """Measure the adapter of a folder at a strength, on held-out examples and in general."""
         generator, limit = self._workshop.generator, self._workshop.settings.adaptation.max_tokens
-        encoded = encode(self._validation, generator.dialogue, max_tokens=limit).encoded
         adapted = generator.adapted(folder, strength=strength)
-        gain = gain_in_service(generator, adapted, encoded)
+        if self._examples.preferences:
+            pairs = encode_pairs(self._examples.checks, generator.dialogue, max_tokens=limit).pairs
+            proof = halve_pairs(pairs).proof
+            before, after = (margins_in_service(subject, proof) for subject in (generator, adapted))
+            gain = preference_gain(before, after, proof)
+        else:
+            encoded = encode(self._examples.validation, generator.dialogue, max_tokens=limit).encoded
+            gain = gain_in_service(generator, adapted, encoded)
         general = measure(generator, adapted, self._suite, seed=self._seed).changes
         general += refusal_changes(generator, adapted, self._asked, seed=self._seed)
         return Assessment(gain, general)

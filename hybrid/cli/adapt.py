@@ -28,7 +28,7 @@ app = typer.Typer(
 
 Learn = Annotated[
     list[str] | None,
-    typer.Option("--learn", help="reading, label, instruction or text; default: what the data is good for."),
+    typer.Option("--learn", help="reading, label, instruction, text, preference; default: by the data."),
 ]
 DataFiles = Annotated[list[Path] | None, typer.Option("--data", help="Your own examples, JSON lines.")]
 Against = Annotated[list[Path] | None, typer.Option("--against", help="Question sets that must not leak.")]
@@ -70,6 +70,7 @@ def examples(
     document: dict[str, Any] = {
         "train": len(material.examples.train),
         "validation": len(material.examples.validation),
+        "preferences": len(material.examples.preferences),
         "rehearsal": len(material.rehearsal),
         "kinds": dict(material.data.counts),
         "left_out": material.examples.left_out,
@@ -123,6 +124,7 @@ def generator(
     layers: Annotated[
         float | None, typer.Option("--layers", help="Share of the layers, from the top, that are tuned.")
     ] = None,
+    start: Annotated[str, typer.Option("--start", help="The adapter to begin with.")] = "",
     licence: Licence = "not stated",
     seed: Seed = None,
     check: Check = True,
@@ -143,11 +145,11 @@ def generator(
         "seed": seed,
     }
     assistant = context.assistant(context.settings(adaptation=own))
-    material = _material(assistant, learn, data, against, apart, licence)
+    material = _material(assistant, learn, data, against, apart, licence, start=start)
     service = assistant.adaptation
     if rank == "auto":
         service = service.with_best_rank(material, note=console.note)
-    card = service.tune_generator(material, name=name, progress=_TrainingProgress())
+    card = service.tune_generator(material, name=name, start=start, progress=_TrainingProgress())
     if not card.name:
         return 0  # a further process of the same training: the first one says and keeps what came of it
     console.note(f"{card.name}: {told(card.gain, named=True)}; trained in {card.seconds / 60:.1f} min")
@@ -208,6 +210,7 @@ def _material(
     against: list[Path] | None,
     apart: list[Path] | None,
     licence: str = "not stated",
+    start: str = "",
 ) -> Material:
     service, begun = assistant.adaptation, time.perf_counter()
     material = service.material(
@@ -216,12 +219,14 @@ def _material(
         apart=_questions(apart),
         given=service.given(data or ()),
         licence=licence,
+        start=start,
         note=console.note,
     )
     counts = ", ".join(f"{count} {kind}" for kind, count in material.data.counts.items())
     found = material.examples
     console.note(
-        f"{len(found.train)} examples to train on ({counts}), {len(found.validation)} to validate, "
+        f"{len(found.train) + len(found.preferences)} examples to train on ({counts}), "
+        f"{len(found.validation) + len(found.checks)} to validate, "
         f"{len(material.rehearsal)} of rehearsal; {time.perf_counter() - begun:.0f} s"
     )
     for left in found.left_out:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,8 +20,8 @@ from hybrid.adaptation.data.examples import (
     text_examples,
 )
 from hybrid.adaptation.data.files import Given, require_examples
-from hybrid.adaptation.data.reading import NEAR_MISS_SHARE, WITHOUT_SHARE, reading_examples
-from hybrid.adaptation.values import Example, ExampleKind, Examples, Sifted
+from hybrid.adaptation.data.reading import NEAR_MISS_SHARE, WITHOUT_SHARE, contrastive_pairs, reading_examples
+from hybrid.adaptation.values import Example, ExampleKind, Examples, PreferencePair, Sifted
 from hybrid.config import Reader, Settings
 from hybrid.errors import UsageError
 from hybrid.generation.prompts import load_prompts
@@ -35,15 +36,21 @@ from hybrid.types import Document, Question
 # What `hybrid questions make` holds out unless it is told otherwise: another seed of training moves no
 # document out of a question set's reach.
 HOLD_OUT_SEED = 0
+# A question gives two pairs, and a pair costs what two examples cost.
+_QUESTIONS_A_PAIR = 0.25
 
 
 class Objective(StrEnum):
-    """What a generator is to learn: to read passages, to answer without them, to choose, to go on writing."""
+    """What a generator is to learn: to read passages, to answer without them, to choose, to go on writing.
+
+    Or which of two answers is better.
+    """
 
     READING = "reading"
     INSTRUCTION = "instruction"
     LABEL = "label"
     TEXT = "text"
+    PREFERENCE = "preference"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +152,14 @@ def make_examples(
     validation, left_out_too = sift_examples(
         [*making.part(split.validation, objectives, looks), *checked], making.sieve, after=train
     )
-    require_examples(train, made_from="the training data" if own != Given() else "the corpus")
+    preferences, checks = making.preferences(own, objectives, wanted, looks)
+    if not preferences:
+        require_examples(train, made_from="the training data" if own != Given() else "the corpus")
     total: Counter[str] = Counter()
     for part in (*making.left_out, *left_out, *left_out_too):
         total[part.reason] += part.count
     dropped = tuple(Sifted(reason, count) for reason, count in sorted(total.items()))
-    return Examples(tuple(train), tuple(validation), dropped)
+    return Examples(tuple(train), tuple(validation), dropped, tuple(preferences), tuple(checks))
 
 
 def held_out_reading(
@@ -229,6 +238,39 @@ class _Making:
             *left_out,
             *counted(["held out: given, and of a document that is held out"] * apart),
         ]
+        return parts
+
+    def preferences(
+        self, given: Given, objectives: Sequence[Objective], wanted: int, looks: int
+    ) -> tuple[list[PreferencePair], list[PreferencePair]]:
+        """Return pairs for training and for validation: contrastive ones made, and those given."""
+        if Objective.PREFERENCE not in objectives:
+            return [], []
+        split, adaptation = self.split, self._settings.adaptation
+        parts: tuple[list[PreferencePair], list[PreferencePair]] = ([], [])
+        shown = (split.training, split.training | split.validation)
+        for place, sources in enumerate((split.training, split.validation)):
+            count = math.ceil(_QUESTIONS_A_PAIR * (looks if place else wanted))
+            parts[place].extend(
+                contrastive_pairs(
+                    self.questions(sources, count),
+                    self._retriever,
+                    self._settings.generation,
+                    seed=adaptation.seed,
+                    sources=shown[place],
+                )
+            )
+        for pair in given.preferences:
+            if pair.source not in split.held_out:
+                said = _said(Example(ExampleKind.INSTRUCTION, pair.prompt, pair.chosen))
+                parts[self._is_checked(pair.source or said)].append(pair)
+        for pairs in parts:
+            reasons = [
+                self.sieve.example(Example(ExampleKind.INSTRUCTION, pair.prompt, pair.chosen))
+                for pair in pairs
+            ]
+            pairs[:] = [pair for pair, reason in zip(pairs, reasons, strict=True) if not reason]
+            self.left_out += counted(reasons)
         return parts
 
     def _is_checked(self, unit: str) -> bool:

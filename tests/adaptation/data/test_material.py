@@ -12,9 +12,10 @@ from hybrid.adaptation.data.material import (
     split_for,
     split_sources,
 )
-from hybrid.adaptation.values import Example, ExampleKind
+from hybrid.adaptation.values import Example, ExampleKind, PreferencePair
 from hybrid.config import load_settings
 from hybrid.errors import UsageError
+from hybrid.generation.prompts import declines
 from hybrid.questions.files import save_questions
 from hybrid.questions.making import MakingSettings, make_questions, spread
 from hybrid.questions.sets import deep_search, read_candidates
@@ -219,3 +220,34 @@ def test_a_document_that_is_added_is_held_out_or_not_for_itself(sources, added):
     before = split_sources(sources, hold_out=0.3, validation=0.2, seed=0)
     after = split_sources([*sources, added], hold_out=0.3, validation=0.2, seed=0)
     assert before.held_out <= after.held_out
+
+
+@pytest.mark.slow
+def test_a_preference_is_made_of_each_question_with_its_passage_and_without(tools):
+    made = examples_of(tools, (Objective.PREFERENCE,), adaptation={"examples": 40})
+    split = split_for(tools.index, settings(), (), ())
+    assert made.train == made.validation == ()
+    pairs = made.preferences
+    assert {pair.source for pair in pairs} <= split.training
+    assert {pair.source for pair in made.checks} <= split.validation
+    assert made.checks
+    asked = {}
+    for pair in pairs:
+        # one side declines and the other one does not
+        assert declines(pair.chosen) != declines(pair.rejected)
+        asked.setdefault(pair.prompt[-1].content.rsplit("\n", 1)[-1], set()).add(declines(pair.chosen))
+    assert sum(sides == {True, False} for sides in asked.values()) >= len(asked) - 1 >= 5
+
+
+@pytest.mark.slow
+def test_given_preferences_are_added_but_those_of_held_out_documents(tools):
+    split = split_for(tools.index, settings(), (), ())
+    held, free = sorted(split.held_out)[0], sorted(split.training)[0]
+    prompt = (Message(MessageRole.USER, "Which colour has the sky over the harbour?"),)
+    given_ = Given(
+        preferences=tuple(PreferencePair(prompt, "blue", "green", source) for source in (held, free))
+    )
+    made = examples_of(tools, (Objective.PREFERENCE,), given=given_)
+    assert [pair.source for pair in made.preferences if pair.made == "given"] == [free]
+    none = examples_of(tools, (Objective.READING,), given=given_)
+    assert none.preferences == none.checks == ()
