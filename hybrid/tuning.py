@@ -244,12 +244,16 @@ class Adaptation:
         """
         from hybrid.adaptation import checking
 
-        if self.store.card(name).kind is AdapterKind.GENERATOR:
+        card = self.store.card(name)
+        if card.kind is AdapterKind.GENERATOR:
+            suite = _suite(suites)
+            asked = self._workshop.asked(card, suite, against=self._against(()), items=items, note=note)
             return checking.check_generator(
                 self.store,
                 name,
                 self.tunable,
-                _suite(suites),
+                suite,
+                asked=asked,
                 tasks=tasks,
                 items=items,
                 seed=self.settings.adaptation.seed,

@@ -21,6 +21,7 @@ from hybrid.adaptation.data.pairs import held_out_pairs
 from hybrid.adaptation.export import scale
 from hybrid.adaptation.forgetting.likelihood import Subject, TokenStretch, log_likelihoods, pieces
 from hybrid.adaptation.forgetting.measure import Model, measure, measure_tasks
+from hybrid.adaptation.forgetting.refusal import Asked, refusal_changes
 from hybrid.adaptation.forgetting.retrieval import RetrievalSet, Side, general_changes, made_change
 from hybrid.adaptation.forgetting.suites import Suite
 from hybrid.adaptation.gate import Budget, GateVerdict, judge
@@ -59,6 +60,7 @@ def check_generator(
     generator: Measurable,
     suite: Suite,
     *,
+    asked: Sequence[Asked] = (),
     tasks: Sequence[str] = (),
     items: int | None = None,
     seed: int = 0,
@@ -71,6 +73,7 @@ def check_generator(
         name: of the adapter.
         generator: the one that it was made for, without an adapter.
         suite: what general ability is measured on.
+        asked: what tells whether it declines where it should.
         tasks: of lm-eval, measured as well.
         items: at most so many of each kind and task.
         seed: of the resampling, and of which items are drawn.
@@ -82,8 +85,9 @@ def check_generator(
         UsageError: a suite or a task that cannot be measured.
     """
     adapted = generator.adapted(store.folder(name))
-    asked = suite if items is None else suite.sample(items, seed=seed)
-    found = measure(generator, adapted, asked, seed=seed, progress=progress).changes
+    drawn = suite if items is None else suite.sample(items, seed=seed)
+    found = measure(generator, adapted, drawn, seed=seed, progress=progress).changes
+    found += refusal_changes(generator, adapted, asked, seed=seed, progress=progress)
     if tasks:
         progress(f"lm-eval: {', '.join(tasks)}")
         found += measure_tasks(generator, adapted, tasks, items=items, seed=seed)
@@ -116,7 +120,7 @@ def with_own(shipped: Suite, own: Suite) -> Suite:
     """Return a suite of one's own, with what ships for the kinds that it has no items of."""
     kinds = {
         kind: getattr(own, kind) or getattr(shipped, kind)
-        for kind in ("passages", "pairs", "choices", "probes")
+        for kind in ("passages", "pairs", "choices", "probes", "unanswerable")
     }
     return dataclasses.replace(shipped, name=own.name, **kinds)
 
@@ -310,13 +314,16 @@ class Bench:
         self._workshop, self._card, self._suite = workshop, card, suite
         self._given, self._against, self._seed, self._note = given, against, seed, note
         self._validation = self._material(workshop).examples.validation
+        self._asked = workshop.asked(card, suite, against=against)
 
     def assess(self, folder: Path, strength: float) -> Assessment:
         """Measure the adapter of a folder at a strength, on held-out examples and in general."""
         generator = self._workshop.generator
         adapted = generator.adapted(folder, strength=strength)
         gain = gain_in_service(generator, adapted, self._encoded)
-        return Assessment(gain, measure(generator, adapted, self._suite, seed=self._seed).changes)
+        general = measure(generator, adapted, self._suite, seed=self._seed).changes
+        general += refusal_changes(generator, adapted, self._asked, seed=self._seed)
+        return Assessment(gain, general)
 
     def losses(self, folder: Path | None, *, general: bool = True) -> tuple[float, float]:
         """Return the loss of the examples that tell when to stop and of general text, in nats a token.

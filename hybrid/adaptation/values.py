@@ -58,6 +58,17 @@ class QueryPair:
 
 
 @dataclass(frozen=True, slots=True)
+class PreferencePair:
+    """Two answers to a conversation, and which one is better."""
+
+    prompt: tuple[Message, ...]
+    chosen: str
+    rejected: str
+    source: str = ""
+    made: str = "given"
+
+
+@dataclass(frozen=True, slots=True)
 class Sifted:
     """How many examples were left out for a reason."""
 
@@ -134,6 +145,17 @@ class Measure(StrEnum):
     FORMATS = "formats followed"
 
 
+class Refusal(StrEnum):
+    """What is measured of declining; ``LOST`` are the answers that only the base has, told and not judged."""
+
+    RIGHTLY = "declined rightly"
+    WRONGLY = "declined wrongly"
+    ANSWERED = "answered from the passage"
+    LOST = "answers lost"
+    GENERAL_RIGHTLY = "declined rightly, in general"
+    GENERAL_WRONGLY = "declined wrongly, in general"
+
+
 class AdapterKind(StrEnum):
     """What an adapter changes."""
 
@@ -186,6 +208,11 @@ class Card:
     seed: int = 0
     versions: Mapping[str, str] = field(default_factory=dict)
     weights: str = ""
+
+    @property
+    def chooses(self) -> bool:
+        """Tell whether it was trained on labels alone: it chooses among options and declines nothing."""
+        return self.settings.get("objectives") == ExampleKind.LABEL
 
     @property
     def general_loss(self) -> Change | None:

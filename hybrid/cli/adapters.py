@@ -95,6 +95,7 @@ def show(context: Context, name: Name) -> None:
         ("reads as", card.reader or ""),
         ("gain", told(card.gain, named=True) if card.gain is not None else "not measured"),
         *(("forgetting", told(change, named=True)) for change in card.forgetting),
+        ("refusal", "does not apply: it chooses among labels" if card.chooses else ""),
         *(("curve", f"step {p.step}: {p.domain:.4f}{_of_general(p.general)}") for p in card.curve),
         ("made with", ", ".join(f"{package} {version}" for package, version in card.versions.items())),
     ]
