@@ -71,8 +71,8 @@ def preference_rows(
     """Yield pairs for tuning by preference (DPO, Rafailov et al. 2023): prompt, chosen, rejected.
 
     The arms and the places at which they were shown stand beside, to balance or to leave out. A file of such
-    rows is what ``hybrid adapt generator --learn preference --data`` takes. Of two answers with the same words
-    nothing can be learned: they are left out.
+    rows is what ``hybrid adapt generator --learn preference --data`` takes. Two answers with the same words
+    teach nothing, and are left out.
     """
     for pair in preferences:
         chosen, rejected = pair.chosen.answer, pair.rejected.answer
