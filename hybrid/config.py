@@ -201,13 +201,9 @@ class AdaptationSettings:
     loss may rise before training ends, 0 for four times its budget, which strength can bring back.
     ``hold_out`` is the share of documents that are never trained on, ``validation`` the
     share of the others that tells when to stop. ``budget_nats`` and ``budget_points`` are how much may be
-<<<<<<< HEAD
-    forgotten: of general text in nats a token, of general tasks in points of 100. ``passages`` says which
-    label examples are asked as ``both`` asks.
-=======
     forgotten: of general text in nats a token, of general tasks in points of 100. ``budget_refusal`` is how
     many points fewer may be declined rightly, more declined wrongly, or fewer answered from the passage.
->>>>>>> main
+    ``passages`` says which label examples are asked as ``both`` asks.
     """
 
     method: Method = Method.LORA

@@ -86,10 +86,10 @@ def fold_rows(
             [f"{q.text}\n{texts[q.id]}" for q in train], labels, [f"{q.text}\n{texts[q.id]}" for q in test]
         ),
     }
-    right = {
-        name: [float(a == b) for a, b in zip(given, gold, strict=True)] for name, given in said.items()
+    right = {name: [float(a == b) for a, b in zip(given, gold, strict=True)] for name, given in said.items()}
+    seconds = {
+        f"{size} examples": tune(assistant, f"labels-{fold}-{size}", train[:size], test) for size in sizes
     }
-    seconds = {f"{size} examples": tune(assistant, f"labels-{fold}-{size}", train[:size], test) for size in sizes}
     arms = ["base", "rag"]
     arms += [f"{arm}:generator_adapter=labels-{fold}-{size}" for size in sizes for arm in ("adapter", "both")]
     table = assistant.compare(test, arms=",".join(arms), name=f"fold {fold}").table

@@ -166,7 +166,10 @@ def test_labels_about_an_indexed_document_are_asked_with_passages_and_some_witho
     assert titles
     assert not any(f'title="{t}' in example.prompt[-1].content for example in shown for t in titles)
     # what both sees at the same place
-    own, hits = shown[0], tools.search(next(q.text for q in given.questions if q.text in shown[0].prompt[-1].content))
+    own, hits = (
+        shown[0],
+        tools.search(next(q.text for q in given.questions if q.text in shown[0].prompt[-1].content)),
+    )
     first = next(hit.chunk for hit in hits if hit.chunk.source not in held_out)
     assert first.text.splitlines()[-1] in own.prompt[-1].content
 
