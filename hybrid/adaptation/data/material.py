@@ -21,11 +21,7 @@ from hybrid.adaptation.data.examples import (
 from hybrid.adaptation.data.files import Given, require_examples
 from hybrid.adaptation.data.reading import NEAR_MISS_SHARE, WITHOUT_SHARE, reading_examples
 from hybrid.adaptation.values import Example, ExampleKind, Examples, Sifted
-<<<<<<< HEAD
-from hybrid.config import Passages, Settings
-=======
-from hybrid.config import Reader, Settings
->>>>>>> main
+from hybrid.config import Passages, Reader, Settings
 from hybrid.errors import UsageError
 from hybrid.generation.prompts import Passage, load_prompts, pack
 from hybrid.index import Index
