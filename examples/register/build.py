@@ -1,4 +1,4 @@
-"""Make the example domain `register` out of CUAD: a register of clauses, and to which desk of a house each goes.
+"""Make the example domain `register` out of CUAD: clauses under numbers, and to which desk each goes.
 
     python examples/register/build.py CUAD_FOLDER    # clauses.jsonl, labels.jsonl
 
@@ -21,7 +21,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "contracts"))
-from build import OVERLAP, WORDS, _DAMAGED, _rows, _shuffled, overlap, shingles  # noqa: E402
+from build import DAMAGED, OVERLAP, WORDS, overlap, read_rows, shingles, shuffled  # noqa: E402
 
 # a house's own desks: which categories of the lawyers each of them reads
 DESKS = {
@@ -54,19 +54,19 @@ def load(folder: Path) -> dict[str, list[Entry]]:
     """Read the clauses of each desk, in an order that says nothing, without what `contracts` uses."""
     desks = {category: desk for desk, members in DESKS.items() for category in members}
     marked: dict[str, list[str]] = defaultdict(list)
-    for row in _rows(folder / "labels.jsonl"):
+    for row in read_rows(folder / "labels.jsonl"):
         if row["label"] == "Yes":
             marked[row["clause_id"]].append(row["category"])
     found: dict[str, list[Entry]] = {desk: [] for desk in DESKS}
-    for row in _rows(folder / "clauses.jsonl"):
+    for row in read_rows(folder / "clauses.jsonl"):
         name, text = row["_id"], " ".join(row["text"].split())
         categories = marked.get(name, [])
         own = {desks.get(category, "") for category in categories}
-        if len(own) == 1 and "" not in own and len(text.split()) in WORDS and not _DAMAGED.search(text):
+        if len(own) == 1 and "" not in own and len(text.split()) in WORDS and not DAMAGED.search(text):
             desk = own.pop()
             found[desk].append(Entry(name, text, sorted(categories)[0], desk))
     for entries in found.values():
-        entries.sort(key=lambda entry: _shuffled(f"register {entry.id}"))
+        entries.sort(key=lambda entry: shuffled(f"register {entry.id}"))
     return found
 
 
@@ -75,7 +75,7 @@ def taken() -> list[frozenset[str]]:
     texts = [
         row["question"].partition("\nClause: ")[2]
         for name in ("questions.jsonl", "tuning.jsonl")
-        for row in _rows(HERE.parent / "contracts" / name)
+        for row in read_rows(HERE.parent / "contracts" / name)
     ]
     for path in sorted((HERE.parent / "contracts" / "corpus").glob("*.md")):
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -111,7 +111,7 @@ def main() -> None:
     parser.add_argument("cuad", type=Path)
     asked, filed = choose(load(parser.parse_args().cuad))
     # numbers are drawn: neither page nor number says anything about a desk
-    ordered = sorted([*asked, *filed], key=lambda entry: _shuffled(f"number {entry.id}"))
+    ordered = sorted([*asked, *filed], key=lambda entry: shuffled(f"number {entry.id}"))
     numbers = {entry.id: f"R-{place:04}" for place, entry in enumerate(ordered, start=1001)}
     shutil.rmtree(HERE / "pages", ignore_errors=True)
     (HERE / "pages").mkdir()
@@ -129,7 +129,7 @@ def main() -> None:
                 rows.append(
                     {
                         "id": f"register-{numbers[entry.id]}",
-                        "question": f"Which desk?\nEntry: {numbers[entry.id]}",
+                        "question": f"Which desk reads this clause?\nEntry: {numbers[entry.id]}",
                         "answers": [entry.desk],
                         "answerable": True,
                         "options": list(DESKS),
