@@ -193,7 +193,8 @@ class AdaptationSettings:
     loss may rise before training ends, 0 for four times its budget, which strength can bring back.
     ``hold_out`` is the share of documents that are never trained on, ``validation`` the
     share of the others that tells when to stop. ``budget_nats`` and ``budget_points`` are how much may be
-    forgotten: of general text in nats a token, of general tasks in points of 100.
+    forgotten: of general text in nats a token, of general tasks in points of 100. ``budget_refusal`` is how
+    many points fewer may be declined rightly, more declined wrongly, or fewer answered from the passage.
     """
 
     method: Method = Method.LORA
@@ -215,6 +216,7 @@ class AdaptationSettings:
     validation: Annotated[float, Ge(0), Lt(1)] = 0.15
     budget_nats: Annotated[float, Gt(0)] = 0.05
     budget_points: Annotated[float, Gt(0)] = 1.0
+    budget_refusal: Annotated[float, Gt(0)] = 5.0
     seed: Annotated[int, Ge(0)] = 0
 
 

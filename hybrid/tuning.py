@@ -29,9 +29,11 @@ from hybrid.retrieval import Retriever
 from hybrid.types import Question
 
 if TYPE_CHECKING:
-    from hybrid.adaptation.checking import Repair
+    from hybrid.adaptation.checking import Bench, Repair
     from hybrid.adaptation.data.jargon import JargonReport
     from hybrid.adaptation.forgetting.suites import Suite
+    from hybrid.adaptation.methods.ablation import Ablation, Worth
+    from hybrid.adaptation.methods.merging import Recipe
     from hybrid.adaptation.training.generator import Rendered, Trial
     from hybrid.adaptation.workshop import GeneratorWorkshop, Material, Steps
     from hybrid.models.generator import TransformersGenerator
@@ -47,6 +49,10 @@ def _silent(said: str) -> None:
 
 
 def _unseen(step: int, steps: int, loss: float) -> None:
+    """Show nothing."""
+
+
+def _unshown(worth: Worth) -> None:
     """Show nothing."""
 
 
@@ -238,12 +244,16 @@ class Adaptation:
         """
         from hybrid.adaptation import checking
 
-        if self.store.card(name).kind is AdapterKind.GENERATOR:
+        card = self.store.card(name)
+        if card.kind is AdapterKind.GENERATOR:
+            suite = _suite(suites)
+            asked = self._workshop.asked(card, suite, against=self._against(()), items=items, note=note)
             return checking.check_generator(
                 self.store,
                 name,
                 self.tunable,
-                _suite(suites),
+                suite,
+                asked=asked,
                 tasks=tasks,
                 items=items,
                 seed=self.settings.adaptation.seed,
@@ -417,24 +427,15 @@ class Adaptation:
             AdapterError: there is no such adapter.
             UsageError: it is the embedder's, whose strength was chosen when it was tuned.
         """
-        from hybrid.adaptation.checking import Bench, repair, settings_of, tell
+        from hybrid.adaptation.checking import repair, tell
 
-        card, usual = self.store.card(name), self.settings.adaptation
+        card = self.store.card(name)
         if card.kind is AdapterKind.EMBEDDER:
             raise UsageError(
                 f"{name} is the embedder's, whose strength was chosen when it was tuned",
                 hint="tune again: hybrid adapt embedder",
             )
-        suite = _suite(suites)
-        bench = Bench(
-            self._with(settings_of(card, usual))._workshop,
-            card,
-            suite if items is None else suite.sample(items, seed=usual.seed),
-            given=given or Given(),
-            against=self._against(()),
-            seed=usual.seed,
-            note=note,
-        )
+        bench = self._bench(card, given, suites, items, note)
         found = repair(
             self.store.folder(name),
             bench.assess,
@@ -443,6 +444,96 @@ class Adaptation:
             progress=lambda attempt: note(tell(attempt)),
         )
         return found if found.best is None else dataclasses.replace(found, kept=bench.keep(found.best))
+
+    # --- made of others
+
+    def combine(
+        self,
+        names: Sequence[str],
+        recipe: Recipe,
+        *,
+        weights: Sequence[float] = (),
+        name: str = "",
+        given: Given | None = None,
+        suites: Sequence[Path] = (),
+        items: int | None = None,
+        note: Note = _silent,
+    ) -> Card:
+        """Merge generator adapters into a new one, with its gain and forgetting in its card.
+
+        Args:
+            names: of two or more.
+            recipe: how.
+            weights: one for each; without them they are found on validation examples.
+            name: of the new one; without it the next free one.
+            given: the user's own data, as they were trained on.
+            suites: items of one's own, as for ``check``.
+            items: at most so many of each kind.
+            note: told what is tried.
+
+        Raises:
+            UsageError: they are not of one generator, or there is nothing to choose weights by.
+            AdapterError: one is not there, or is no LoRA whose change can be added.
+        """
+        from hybrid.adaptation import reworking
+
+        if name:
+            self.store.require_free(name)
+        with reworking.Rework(self.store, names) as rework:
+            bench = self._bench(rework.card, given, suites, items, note)
+            return reworking.combine(rework, bench, recipe, weights=weights, name=name, note=note)
+
+    def ablate(
+        self,
+        name: str,
+        *,
+        keep: bool = False,
+        given: Given | None = None,
+        suites: Sequence[Path] = (),
+        items: int | None = None,
+        note: Note = _silent,
+        progress: Callable[[Worth], None] = _unshown,
+    ) -> tuple[Ablation, Card | None]:
+        """Tell what each part of a generator adapter brings and costs.
+
+        Args:
+            name: of the adapter.
+            keep: keep it without the parts that cost more than they bring, as a new adapter.
+            given: the user's own data, as it was trained on.
+            suites: items of one's own, as for ``check``.
+            items: at most so many of each kind.
+            note: told what is done.
+            progress: told each part.
+
+        Returns:
+            What was measured, and the card of the new adapter if there is one.
+
+        Raises:
+            UsageError: it is not the generator's, or there are no examples to measure on.
+            AdapterError: it is not there, or is no LoRA that can be taken apart.
+        """
+        from hybrid.adaptation import reworking
+
+        with reworking.Rework(self.store, [name]) as rework:
+            bench = self._bench(rework.card, given, suites, items, note)
+            return reworking.ablate(rework, bench, keep=keep, progress=progress)
+
+    def _bench(
+        self, card: Card, given: Given | None, suites: Sequence[Path], items: int | None, note: Note
+    ) -> Bench:
+        """Return what measures adapters as the one of a card was made."""
+        from hybrid.adaptation.checking import Bench, settings_of
+
+        usual, suite = self.settings.adaptation, _suite(suites)
+        return Bench(
+            self._with(settings_of(card, usual))._workshop,
+            card,
+            suite if items is None else suite.sample(items, seed=usual.seed),
+            given=given or Given(),
+            against=self._against(()),
+            seed=usual.seed,
+            note=note,
+        )
 
     def _with(self, adaptation: AdaptationSettings) -> Adaptation:
         return dataclasses.replace(self, settings=dataclasses.replace(self.settings, adaptation=adaptation))

@@ -13,10 +13,11 @@ from datetime import UTC, datetime
 
 from hybrid.adaptation.data.examples import Sieve
 from hybrid.adaptation.data.files import Given
-from hybrid.adaptation.data.material import Objective, make_examples, split_for
+from hybrid.adaptation.data.material import Objective, held_out_reading, make_examples, split_for
 from hybrid.adaptation.data.pairs import PairSettings, make_pairs
 from hybrid.adaptation.data.rehearsal import rehearsal_examples
-from hybrid.adaptation.forgetting.suites import probe_texts, shipped_suite
+from hybrid.adaptation.forgetting.refusal import Asked, domain_questions, general_questions
+from hybrid.adaptation.forgetting.suites import Suite, probe_texts, shipped_suite
 from hybrid.adaptation.methods.ewc import FISHER_TOKENS
 from hybrid.adaptation.store import AdapterStore
 from hybrid.adaptation.training.embedder import tune_embedder
@@ -44,7 +45,9 @@ from hybrid.adaptation.values import (
     Setting,
 )
 from hybrid.config import Reader, Settings
+from hybrid.errors import IndexError_
 from hybrid.files import folder_lock, hash_text
+from hybrid.generation.prompts import load_prompts
 from hybrid.models.device import Placement, choose_placement, versions
 from hybrid.models.generator import TransformersGenerator
 from hybrid.models.loading import generator_folder
@@ -61,6 +64,8 @@ _UNKNOWN = "not stated"
 _PROSE = "prose"
 # A pair costs a fraction of what an example for a generator costs.
 _PAIRS_AN_EXAMPLE = 4
+# So many questions of held-out documents tell what is declined.
+_DECLINED = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +162,36 @@ class GeneratorWorkshop:
             if not is_main():
                 return card
             return store.add(name or store.new_name(AdapterKind.GENERATOR), made.folder, card)
+
+    def asked(
+        self,
+        card: Card,
+        suite: Suite,
+        *,
+        against: Sequence[Question],
+        items: int | None = None,
+        note: Callable[[str], None] = lambda said: None,
+    ) -> list[Asked]:
+        """Return what tells whether an adapter declines where it should; what cannot be asked is told."""
+        if card.chooses:
+            note("refusal is not measured: this adapter chooses among labels, and declines nothing")
+            return []
+        generation = self.settings.generation
+        general = general_questions(suite, load_prompts(generation.language, generation.prompt))
+        try:
+            made = held_out_reading(
+                self.retriever(),
+                self.settings,
+                against=against,
+                count=min(items or _DECLINED, _DECLINED),
+                reader=card.reader or Reader.GENERATOR,
+            )
+        except IndexError_ as error:
+            note(f"refusal in the domain is not measured: {error}")
+            return general
+        if not made:
+            note("refusal in the domain is not measured: the held-out documents give no questions")
+        return [*domain_questions(made), *general]
 
     def try_out(self, material: Material, shown: int) -> tuple[list[Rendered], Trial]:
         """Return some examples as the model sees them, and what training on all would take."""

@@ -21,7 +21,7 @@ from hybrid.adaptation.data.examples import (
 from hybrid.adaptation.data.files import Given, require_examples
 from hybrid.adaptation.data.reading import NEAR_MISS_SHARE, WITHOUT_SHARE, reading_examples
 from hybrid.adaptation.values import Example, ExampleKind, Examples, Sifted
-from hybrid.config import Settings
+from hybrid.config import Reader, Settings
 from hybrid.errors import UsageError
 from hybrid.generation.prompts import load_prompts
 from hybrid.index import Index
@@ -153,6 +153,33 @@ def make_examples(
     return Examples(tuple(train), tuple(validation), dropped)
 
 
+def held_out_reading(
+    retriever: Retriever, settings: Settings, *, against: Sequence[Question], count: int, reader: Reader
+) -> list[Example]:
+    """Return questions of held-out documents, each with the passage that answers it and without.
+
+    Args:
+        retriever: over the domain.
+        settings: of adaptation, and of generation for the layout.
+        against: the question sets of the domain, whose fresh documents are held out.
+        count: of questions, at most.
+        reader: whose layout the prompts have.
+    """
+    split = split_for(retriever.index, settings, against, ())
+    # what is asked here is not trained on, so nothing leaks
+    making = _Making(retriever, settings, split, Sieve(()), lambda texts: [len(text) for text in texts])
+    return reading_examples(
+        making.questions(split.held_out, count),
+        retriever,
+        settings.generation,
+        seed=settings.adaptation.seed,
+        without=0.25,
+        near_miss=0.25,
+        swaps=0.0,
+        reader=reader,
+    )
+
+
 class _Making:
     """What the parts share, and what was left out so far."""
 
@@ -170,7 +197,7 @@ class _Making:
         reading = max(1, round(wanted * (1 - WITHOUT_SHARE - NEAR_MISS_SHARE)))
         if Objective.READING in objectives or Objective.INSTRUCTION in objectives:
             needed = wanted if Objective.INSTRUCTION in objectives else reading
-            questions = self._questions(sources, needed)
+            questions = self.questions(sources, needed)
             if Objective.READING in objectives:
                 examples += self._reading(questions[:reading], sources)
             if Objective.INSTRUCTION in objectives:
@@ -211,7 +238,7 @@ class _Making:
         adaptation = self._settings.adaptation
         return unit_hash("validation", str(adaptation.seed), unit) < adaptation.validation
 
-    def _questions(self, sources: frozenset[str], wanted: int) -> list[Question]:
+    def questions(self, sources: frozenset[str], wanted: int) -> list[Question]:
         """Return questions made from documents, without those that a question set asks."""
         index, adaptation = self._retriever.index, self._settings.adaptation
         if not sources:

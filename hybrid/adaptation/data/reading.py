@@ -11,7 +11,7 @@ from itertools import accumulate
 import numpy as np
 
 from hybrid.adaptation.values import Example, ExampleKind
-from hybrid.config import GenerationSettings
+from hybrid.config import GenerationSettings, Reader
 from hybrid.files import hash_text
 from hybrid.generation.prompts import Passage, load_prompts
 from hybrid.generation.quoting import bears_out, completion, locate
@@ -69,6 +69,7 @@ def reading_examples(
     without: float = WITHOUT_SHARE,
     near_miss: float = NEAR_MISS_SHARE,
     swaps: float = 0.15,
+    reader: Reader = Reader.QUOTING,
 ) -> list[Example]:
     """Return what teaches to read (after RAFT, Zhang et al. 2024, arXiv:2403.10131).
 
@@ -85,6 +86,7 @@ def reading_examples(
         without: share of the examples that show only passages of other documents, none with the answer.
         near_miss: share that show other passages of the right document; both end in the abstention.
         swaps: share of those with an answer where another answer was put into passage and quote.
+        reader: whose layout the prompts have.
     """
     answerable = [question for question in questions if question.answerable and question.evidence]
     quotes = _quotes(answerable, retriever, settings)
@@ -101,7 +103,7 @@ def reading_examples(
     asks += [_near_miss(quotes[place], found[place], retriever) for place in order[:near]]
     asks += [_without(quotes[place], found[place]) for place in order[near : near + far]]
     asks += [_Ask(own, tuple(ranking), made=own.made) for own, ranking in zip(open_, brought, strict=True)]
-    return _examples([ask for ask in asks if ask.hits], retriever, settings, seed, swaps)
+    return _examples([ask for ask in asks if ask.hits], retriever, settings, seed, swaps, reader)
 
 
 def _quotes(questions: Sequence[Question], retriever: Retriever, settings: GenerationSettings) -> list[Quote]:
@@ -169,7 +171,12 @@ def _answers(chunk: Chunk, question: Question) -> bool:
 
 
 def _examples(
-    asks: Sequence[_Ask], retriever: Retriever, settings: GenerationSettings, seed: int, swaps: float
+    asks: Sequence[_Ask],
+    retriever: Retriever,
+    settings: GenerationSettings,
+    seed: int,
+    swaps: float,
+    reader: Reader,
 ) -> list[Example]:
     """Cut the hits to passages as the reader will get them, all in one call, and put them in any order."""
     focused = focus_all(
@@ -182,6 +189,7 @@ def _examples(
     )
     quotes = [ask.quote for ask in asks if ask.quote]
     prompts = load_prompts(settings.language, settings.prompt)
+    layout = prompts.quoting if reader is Reader.QUOTING else prompts.rag
     examples: list[Example] = []
     for ask, focus in zip(asks, focused, strict=True):
         # a source of chance that no other question moves
@@ -190,7 +198,7 @@ def _examples(
         count = most if chance.random() >= _FEWER else int(chance.integers(1, most + 1))
         if ask.quote is None:
             passages, _ = _shuffled(focus.passages[:count], chance)
-            prompt, said = prompts.quoting(ask.question.text, passages), prompts.abstention
+            prompt, said = layout(ask.question.text, passages), prompts.abstention
             examples.append(Example(ExampleKind.ABSTENTION, prompt, said, ask.question.unit, ask.made))
             continue
         # a quote that begins behind the end of its passage is longer than a passage may be
@@ -202,7 +210,7 @@ def _examples(
             passages, number = _shuffled([passage, *others][:count], chance)
             said = completion(quoted, number, other or ask.quote.answer)
             made = SWAPPED if other else ask.made
-            prompt = prompts.quoting(ask.question.text, passages)
+            prompt = layout(ask.question.text, passages)
             examples.append(Example(ExampleKind.READING, prompt, said, ask.question.unit, made))
     return examples
 
