@@ -290,7 +290,8 @@ def test_reciprocal_rank_fusion_is_the_published_formula():
 
 _RANKED = st.dictionaries(st.integers(0, 40), st.floats(0, 1), min_size=1).map(
     lambda scores: [
-        Scored(position, score) for position, score in sorted(scores.items(), key=lambda one: (-one[1], one[0]))
+        Scored(position, score)
+        for position, score in sorted(scores.items(), key=lambda one: (-one[1], one[0]))
     ]
 )
 
