@@ -81,6 +81,14 @@ class Method(StrEnum):
     FULL = "full"
 
 
+class Passages(StrEnum):
+    """Which label examples show passages: those about a document of the index (``auto``), all, or none."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
 @dataclass(frozen=True, slots=True)
 class DocumentSettings:
     """Limits on files, so that a hostile one costs a reason and not the run.
@@ -195,6 +203,7 @@ class AdaptationSettings:
     share of the others that tells when to stop. ``budget_nats`` and ``budget_points`` are how much may be
     forgotten: of general text in nats a token, of general tasks in points of 100. ``budget_refusal`` is how
     many points fewer may be declined rightly, more declined wrongly, or fewer answered from the passage.
+    ``passages`` says which label examples are asked as ``both`` asks.
     """
 
     method: Method = Method.LORA
@@ -211,6 +220,7 @@ class AdaptationSettings:
     ewc: Annotated[float, Ge(0)] = 0.0
     l2: Annotated[float, Ge(0)] = 0.0
     upper_first: Annotated[float, Ge(0), Lt(1)] = 0.0
+    passages: Passages = Passages.AUTO
     stop_nats: Annotated[float, Ge(0)] = 0.0
     hold_out: Annotated[float, Ge(0), Lt(1)] = 0.2
     validation: Annotated[float, Ge(0), Lt(1)] = 0.15

@@ -12,7 +12,7 @@ from hybrid.assistant import Assistant
 from hybrid.cli import console
 from hybrid.cli.adapters import put_in_use, told
 from hybrid.cli.options import Context, shared
-from hybrid.config import Method
+from hybrid.config import Method, Passages
 
 if TYPE_CHECKING:
     from hybrid.adaptation.values import Card
@@ -40,6 +40,10 @@ Licence = Annotated[str, typer.Option("--licence", help="Of documents and data, 
 Check = Annotated[
     bool, typer.Option("--check/--no-check", help="Measure gain and forgetting, and promote if it passes.")
 ]
+ShowPassages = Annotated[
+    Passages | None,
+    typer.Option("--passages", help="Which label examples show passages; auto: those about an indexed one."),
+]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Another one makes another adapter.")]
 
 _SHOWN = 10
@@ -62,10 +66,11 @@ def examples(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show ten as the model sees them, with memory and time.")
     ] = False,
+    passages: ShowPassages = None,
     seed: Seed = None,
 ) -> None:
     """Make the examples that a generator would be tuned on, and say what was left out."""
-    assistant = context.assistant(context.settings(adaptation={"seed": seed}))
+    assistant = context.assistant(context.settings(adaptation={"seed": seed, "passages": passages}))
     material = _material(assistant, learn, data, against, apart)
     document: dict[str, Any] = {
         "train": len(material.examples.train),
@@ -123,6 +128,7 @@ def generator(
     layers: Annotated[
         float | None, typer.Option("--layers", help="Share of the layers, from the top, that are tuned.")
     ] = None,
+    passages: ShowPassages = None,
     licence: Licence = "not stated",
     seed: Seed = None,
     check: Check = True,
@@ -140,6 +146,7 @@ def generator(
         "stop_nats": stop_nats,
         "upper_first": upper_first,
         "layers": layers,
+        "passages": passages,
         "seed": seed,
     }
     assistant = context.assistant(context.settings(adaptation=own))

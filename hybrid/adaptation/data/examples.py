@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from hybrid.adaptation.values import Example, ExampleKind, Sifted
 from hybrid.files import hash_text
-from hybrid.generation.prompts import Prompts
+from hybrid.generation.prompts import Passage, Prompts
 from hybrid.questions.checking import LEAK_WORDS, Seen, key_of, runs_of
 from hybrid.questions.splits import FRESH
 from hybrid.text.sentences import sentence_spans
@@ -30,18 +30,21 @@ _CONTRADICTS = "contradiction: there already with another answer"
 _TELLING_WORDS = 4
 
 
-def label_examples(questions: Sequence[Question], prompts: Prompts) -> list[Example]:
+def label_examples(
+    questions: Sequence[Question], prompts: Prompts, passages: Sequence[Sequence[Passage]] = ()
+) -> list[Example]:
     """Return one example for every question with options whose answer is among them.
 
     Args:
         questions: those without options are passed over.
         prompts: of the language that is served.
+        passages: for each question those that it is asked with, as ``both`` asks; without them none is.
     """
     examples: list[Example] = []
-    for question in questions:
+    for question, shown in zip(questions, passages or [()] * len(questions), strict=True):
         right = [answer for answer in question.answers if answer in question.options]
         if right:
-            prompt, options = prompts.choice(question.text, question.options), question.options
+            prompt, options = prompts.choice(question.text, question.options, shown), question.options
             examples.append(
                 Example(ExampleKind.LABEL, prompt, right[0], question.unit, question.made, options)
             )

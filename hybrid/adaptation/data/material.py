@@ -21,20 +21,22 @@ from hybrid.adaptation.data.examples import (
 from hybrid.adaptation.data.files import Given, require_examples
 from hybrid.adaptation.data.reading import NEAR_MISS_SHARE, WITHOUT_SHARE, reading_examples
 from hybrid.adaptation.values import Example, ExampleKind, Examples, Sifted
-from hybrid.config import Reader, Settings
+from hybrid.config import Passages, Reader, Settings
 from hybrid.errors import UsageError
-from hybrid.generation.prompts import load_prompts
+from hybrid.generation.prompts import Passage, load_prompts, pack
 from hybrid.index import Index
 from hybrid.questions.files import load_questions
 from hybrid.questions.making import MakingSettings, Placed, as_question, make_questions, spread
 from hybrid.questions.sets import deep_search, read_candidates
 from hybrid.questions.splits import FRESH, held_out, unit_hash
 from hybrid.retrieval import Retriever
-from hybrid.types import Document, Question
+from hybrid.types import Document, Hit, Question
 
 # What `hybrid questions make` holds out unless it is told otherwise: another seed of training moves no
 # document out of a question set's reach.
 HOLD_OUT_SEED = 0
+# Tokens of a template around two turns, and of a label.
+_LABEL_ROOM = 32
 
 
 class Objective(StrEnum):
@@ -214,7 +216,7 @@ class _Making:
         for place, examples in enumerate(parts):
             asked = [question for question in usable if self._is_checked(question.unit) == bool(place)]
             if Objective.LABEL in objectives:
-                examples += label_examples(asked, self._prompts)
+                examples += self._labels(asked)
             if Objective.INSTRUCTION in objectives:
                 examples += instruction_examples(asked, self._prompts)
             if Objective.READING in objectives:
@@ -284,6 +286,44 @@ class _Making:
             ["no quote: no sentence of the evidence bears the answer out"] * (asked - read)
         )
         return examples
+
+    def _labels(self, questions: Sequence[Question]) -> list[Example]:
+        """Return label examples; those that show passages are asked as ``both`` asks, some without as well.
+
+        Passages are what retrieval gives, right or wrong, but for those of documents that are held out.
+        """
+        wanted, index = self._settings.adaptation.passages, self._retriever.index
+        there = frozenset(index.sources())
+        shown = [
+            question
+            for question in questions
+            if question.options
+            and wanted is not Passages.NEVER
+            and (wanted is Passages.ALWAYS or not there.isdisjoint(_sources_of(question)))
+        ]
+        if not shown:
+            return label_examples(questions, self._prompts)
+        search = self._retriever.search_all
+        found = search([q.text for q in shown], exclude=[q.withheld for q in shown])
+        seed, known = str(self._settings.adaptation.seed), {question.id for question in shown}
+        bare = [
+            question
+            for question in questions
+            if question.id not in known or unit_hash("bare", seed, question.id) < WITHOUT_SHARE
+        ]
+        passages = [self._packed(question, hits) for question, hits in zip(shown, found, strict=True)]
+        return [*label_examples(shown, self._prompts, passages), *label_examples(bare, self._prompts)]
+
+    def _packed(self, question: Question, hits: Sequence[Hit]) -> list[Passage]:
+        """Return the passages that fit, as those of the arm ``both`` and as training takes them."""
+        generation, held_out = self._settings.generation, self.split.held_out
+        most = min(generation.context_tokens, self._settings.adaptation.max_tokens - _LABEL_ROOM)
+
+        def measure(passages: Sequence[Passage]) -> int:
+            prompt = self._prompts.choice(question.text, question.options, passages)
+            return sum(self._count([turn.content for turn in prompt])) + _LABEL_ROOM
+
+        return pack([hit for hit in hits if hit.chunk.source not in held_out], measure, most)
 
     def _texts(self, sources: frozenset[str], wanted: int) -> list[Example]:
         index, adaptation = self._retriever.index, self._settings.adaptation

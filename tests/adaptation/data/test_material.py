@@ -141,6 +141,48 @@ def test_given_questions_become_what_is_wanted(tools):
     assert not any(example.prompt in asked for example in made.validation)
 
 
+def shows(example):
+    return "<passage" in example.prompt[-1].content
+
+
+def about(source, number):
+    question = labelled(number)
+    text = f"Entry {number} of {source.removesuffix('.md')}: which part?"
+    return dataclasses.replace(question, id=f"{source}-{number}", text=text, source=source)
+
+
+@pytest.mark.slow
+def test_labels_about_an_indexed_document_are_asked_with_passages_and_some_without(tools):
+    held_out = split_for(tools.index, settings(), (), ()).held_out
+    given = Given(tuple(about(source, number) for source in tools.index.sources() for number in range(8)))
+    roomy = {"max_tokens": 600}
+    made = examples_of(tools, [Objective.LABEL], given=given, adaptation=roomy)
+    examples = [*made.train, *made.validation]
+    asked = sum(question.source not in held_out for question in given.questions)
+    shown = [example for example in examples if shows(example)]
+    assert len(shown) == asked
+    assert 0 < len(examples) - len(shown) < asked / 2
+    titles = {source.removesuffix(".md").capitalize() for source in held_out}
+    assert titles
+    assert not any(f'title="{t}' in example.prompt[-1].content for example in shown for t in titles)
+    # what both sees at the same place
+    own, hits = (
+        shown[0],
+        tools.search(next(q.text for q in given.questions if q.text in shown[0].prompt[-1].content)),
+    )
+    first = next(hit.chunk for hit in hits if hit.chunk.source not in held_out)
+    assert first.text.splitlines()[-1] in own.prompt[-1].content
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("wanted", "some"), [("auto", False), ("always", True), ("never", False)])
+def test_labels_about_nothing_indexed_show_passages_only_if_told(tools, wanted, some):
+    given = Given(tuple(labelled(number) for number in range(40)))
+    options = {"passages": wanted, "max_tokens": 600}
+    made = examples_of(tools, [Objective.LABEL], given=given, adaptation=options)
+    assert any(map(shows, made.train)) is some
+
+
 @pytest.mark.slow
 def test_given_questions_with_evidence_are_read(tools):
     questions = [q for q in own_questions(tools) if q.made in ("purpose", "default")]
