@@ -99,6 +99,14 @@ class Targets(StrEnum):
     ALL = "all"
 
 
+class Passages(StrEnum):
+    """Which label examples show passages: those about a document of the index (``auto``), all, or none."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
 @dataclass(frozen=True, slots=True)
 class DocumentSettings:
     """Limits on files, so that a hostile one costs a reason and not the run.
@@ -204,11 +212,18 @@ class AdaptationSettings:
 
     ``rank`` 0 and ``learning_rate`` 0 leave the choice to the amount of data and the method; alpha is twice
     the rank, which is also the width of a bottleneck and the number of virtual tokens. ``over`` names the
-    stored bottleneck adapters of a fusion. ``targets`` and ``layers`` are not for virtual tokens; ``layers`` is the share of the layers, from the top, that are tuned. ``rehearsal`` is the share
-    of training tokens that keep the model what it was, ``divergence`` the weight of the KL divergence from
-    the base on them. ``hold_out`` is the share of documents that are never trained on, ``validation`` the
+    stored bottleneck adapters of a fusion. ``targets`` are the modules that are tuned, ``layers`` the share of
+    the layers, from the top; virtual tokens have neither. ``rehearsal`` is the share of training tokens that keep the model what it was, ``divergence`` the weight of the KL divergence from
+    the base on them. ``ewc`` and ``l2`` are the weights of what is paid for a change of the weights, by what
+    they are worth to the base (elastic weight consolidation) or all alike. ``upper_first`` is the share of
+    the training in which only the upper third of the layers is tuned. ``stop_nats`` is how much the general
+    loss may rise before training ends, 0 for four times its budget, which strength can bring back.
+    ``hold_out`` is the share of documents that are never trained on, ``validation`` the
     share of the others that tells when to stop. ``budget_nats`` and ``budget_points`` are how much may be
-    forgotten: of general text in nats a token, of general tasks in points of 100.
+    forgotten: of general text in nats a token, of general tasks in points of 100. ``budget_refusal`` is how
+    many points fewer may be declined rightly, more declined wrongly, or fewer answered from the passage.
+    ``beta`` holds preferences to what the model was: the larger, the nearer.
+    ``passages`` says which label examples are asked as ``both`` asks.
     """
 
     method: Method = Method.LORA
@@ -224,10 +239,17 @@ class AdaptationSettings:
     examples: Annotated[int, Gt(0)] = 400
     rehearsal: Annotated[float, Ge(0), Lt(1)] = 0.1
     divergence: Annotated[float, Ge(0)] = 2.0
+    ewc: Annotated[float, Ge(0)] = 0.0
+    l2: Annotated[float, Ge(0)] = 0.0
+    upper_first: Annotated[float, Ge(0), Lt(1)] = 0.0
+    passages: Passages = Passages.AUTO
+    stop_nats: Annotated[float, Ge(0)] = 0.0
     hold_out: Annotated[float, Ge(0), Lt(1)] = 0.2
     validation: Annotated[float, Ge(0), Lt(1)] = 0.15
     budget_nats: Annotated[float, Gt(0)] = 0.05
     budget_points: Annotated[float, Gt(0)] = 1.0
+    budget_refusal: Annotated[float, Gt(0)] = 5.0
+    beta: Annotated[float, Gt(0)] = 0.1
     seed: Annotated[int, Ge(0)] = 0
 
 

@@ -6,25 +6,31 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hybrid.adaptation.values import AdapterKind, Card, Change, Measure
+from hybrid.adaptation.values import AdapterKind, Card, Change, Measure, Refusal
 from hybrid.config import AdaptationSettings
 
 # What must be shown to be small, not just not shown to be large.
 STRICT = frozenset({Measure.TEXT, Measure.PAIRS, Measure.CHOICES})
-_NOT_JUDGED = frozenset({Measure.DIVERGENCE, Measure.BYTES})
+_NOT_JUDGED = frozenset({Measure.DIVERGENCE, Measure.BYTES, Refusal.LOST})
 _MANY = 100_000
 _NOTHING = "measure on a suite with general text, minimal pairs or multiple choice: nothing here is a proof"
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How much may be forgotten: of general text in nats a token, of general tasks in points of 100."""
+    """How much may be forgotten: of general text in nats a token, of general tasks in points of 100.
+
+    ``refusal`` is for what is declined rightly and wrongly, and answered from the passage, in points too.
+    """
 
     nats: float = 0.05
     points: float = 1.0
+    refusal: float = 5.0
 
-    def limit(self, unit: str) -> float | None:
-        """Return what a loss in this unit may be, None where there is no budget for it."""
+    def limit(self, measure: str, unit: str) -> float | None:
+        """Return what a loss of a measure in this unit may be, None where there is no budget for it."""
+        if measure in list(Refusal):
+            return self.refusal
         return {"nats": self.nats, "points": self.points}.get(unit)
 
 
@@ -83,7 +89,7 @@ def reasons(card: Card, budget: Budget) -> Reasons:
 
 def budget_of(settings: AdaptationSettings) -> Budget:
     """Return how much may be forgotten, by the settings."""
-    return Budget(settings.budget_nats, settings.budget_points)
+    return Budget(settings.budget_nats, settings.budget_points, settings.budget_refusal)
 
 
 def judge(changes: Sequence[Change], budget: Budget) -> GateVerdict:
@@ -92,8 +98,8 @@ def judge(changes: Sequence[Change], budget: Budget) -> GateVerdict:
     What can be measured finely enough must be *shown* to stay inside the budget: the upper one-sided 95 %
     bound of the loss counts, of general text in nats a token, of minimal pairs and multiple choice in points
     of their soft score. All of them must pass, so no correction for several tests is needed. What knows only
-    right and wrong (the hard scores, formats, tasks of the harness) would need thousands of items for that;
-    there an adapter is refused if the loss is shown to be above the budget, by its lower bound.
+    right and wrong (the hard scores, formats, refusal, tasks of the harness) would need thousands of items
+    for that; there an adapter is refused if the loss is shown to be above the budget, by its lower bound.
 
     Nothing that must be shown to be small was measured: that is no proof, and refused.
     """
@@ -123,7 +129,7 @@ def gained(change: Change) -> bool:
 
 
 def _breach(change: Change, budget: Budget) -> Breach | None:
-    limit = budget.limit(change.unit)
+    limit = budget.limit(change.measure, change.unit)
     if limit is None or change.measure in _NOT_JUDGED:
         return None
     sign = -1.0 if change.higher_is_better else 1.0
@@ -161,6 +167,8 @@ def _advice(breaches: Sequence[Breach]) -> tuple[str, ...]:
             "a smaller step: tune with a lower --learning-rate or fewer --epochs",
             "fewer layers: tune with --layers 0.34",
         ]
+    if any(breach.measure in list(Refusal) for breach in breaches):
+        lines.append("to decline where it should, and only there: tune with --learn preference")
     return tuple(lines)
 
 

@@ -10,13 +10,17 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from hybrid.adaptation.data.examples import Sieve
 from hybrid.adaptation.data.files import Given
-from hybrid.adaptation.data.material import Objective, make_examples, split_for
+from hybrid.adaptation.data.material import Objective, held_out_reading, make_examples, split_for
 from hybrid.adaptation.data.pairs import PairSettings, make_pairs
 from hybrid.adaptation.data.rehearsal import rehearsal_examples
-from hybrid.adaptation.forgetting.suites import probe_texts, shipped_suite
+from hybrid.adaptation.forgetting.refusal import Asked, domain_questions, general_questions
+from hybrid.adaptation.forgetting.suites import Suite, probe_texts, shipped_suite
+from hybrid.adaptation.methods.ewc import FISHER_TOKENS
+from hybrid.adaptation.methods.preferences import as_example, encode_pairs, with_own_mistakes
 from hybrid.adaptation.store import AdapterStore
 from hybrid.adaptation.training.embedder import tune_embedder
 from hybrid.adaptation.training.encoding import encode
@@ -43,7 +47,9 @@ from hybrid.adaptation.values import (
     Setting,
 )
 from hybrid.config import Reader, Settings
+from hybrid.errors import IndexError_
 from hybrid.files import folder_lock, hash_text
+from hybrid.generation.prompts import load_prompts
 from hybrid.models.device import Placement, choose_placement, versions
 from hybrid.models.generator import TransformersGenerator
 from hybrid.models.loading import generator_folder
@@ -60,6 +66,8 @@ _UNKNOWN = "not stated"
 _PROSE = "prose"
 # A pair costs a fraction of what an example for a generator costs.
 _PAIRS_AN_EXAMPLE = 4
+# So many questions of held-out documents tell what is declined.
+_DECLINED = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +83,11 @@ class Material:
     @property
     def data(self) -> Data:
         """Return what the card says of it."""
-        train = self.examples.train
+        train, pairs = self.examples.train, self.examples.preferences
         rows = [repr(dataclasses.astuple(example)) for example in (*train, *self.rehearsal)]
+        rows += [repr(dataclasses.astuple(pair)) for pair in pairs]
         counts = Counter(str(example.kind) for example in train)
+        counts += Counter({str(Objective.PREFERENCE): len(pairs)})
         return Data(hash_text(*rows), self.licence, dict(sorted(counts.items())))
 
 
@@ -98,6 +108,7 @@ class GeneratorWorkshop:
         apart: Sequence[Question] = (),
         given: Given | None = None,
         licence: str = _UNKNOWN,
+        start: str = "",
     ) -> Material:
         """Make what a generator is trained on; ``hybrid.tuning`` says of what."""
         dialogue, adaptation = self.generator.dialogue, self.settings.adaptation
@@ -110,13 +121,18 @@ class GeneratorWorkshop:
             apart=apart,
             given=given,
         )
+        if examples.preferences:
+            own = with_own_mistakes(examples.preferences, self.beginning(start))
+            examples = dataclasses.replace(examples, preferences=tuple(own))
         tokens = encode(examples.train, dialogue, max_tokens=adaptation.max_tokens).tokens
+        tokens += encode_pairs(examples.preferences, dialogue, max_tokens=adaptation.max_tokens).tokens
+        mixed = round(tokens * adaptation.rehearsal / (1 - adaptation.rehearsal))
         with self.generator.lent() as module:
             rehearsal = rehearsal_examples(
                 module,
                 dialogue,
                 digest=self.generator.base_weights,
-                tokens=round(tokens * adaptation.rehearsal / (1 - adaptation.rehearsal)),
+                tokens=max(mixed, FISHER_TOKENS if adaptation.ewc else 0),
                 seed=adaptation.seed,
                 cache=cache_folder(),
             )
@@ -129,6 +145,7 @@ class GeneratorWorkshop:
         *,
         name: str = "",
         parent: str = "",
+        start: str = "",
         progress: Steps = lambda step, steps, loss: None,
     ) -> Card:
         """Train a generator adapter and store it; what was interrupted goes on where it was."""
@@ -148,21 +165,63 @@ class GeneratorWorkshop:
                 placement=self._placement,
                 rehearsal=material.rehearsal,
                 probe=material.probe,
-                over=[store.folder(over) for over in settings.over],
+                over=self._over,
+                start=store.folder(start) if start else None,
                 state=work / "state",
                 progress=progress,
             )
-            card = self._card(base, material, made, parent)
+            card = self._card(base, material, made, parent or start)
             if not is_main():
                 return card
             return store.add(name or store.new_name(AdapterKind.GENERATOR), made.folder, card)
 
+    def beginning(self, start: str) -> TransformersGenerator:
+        """Return the generator that training begins with: an adapter's, or the base where none is named."""
+        return self.generator.adapted(self.store.folder(start)) if start else self.generator
+
+    def asked(
+        self,
+        card: Card,
+        suite: Suite,
+        *,
+        against: Sequence[Question],
+        items: int | None = None,
+        note: Callable[[str], None] = lambda said: None,
+    ) -> list[Asked]:
+        """Return what tells whether an adapter declines where it should; what cannot be asked is told."""
+        if card.chooses:
+            note("refusal is not measured: this adapter chooses among labels, and declines nothing")
+            return []
+        generation = self.settings.generation
+        general = general_questions(suite, load_prompts(generation.language, generation.prompt))
+        try:
+            made = held_out_reading(
+                self.retriever(),
+                self.settings,
+                against=against,
+                count=min(items or _DECLINED, _DECLINED),
+                reader=card.reader or Reader.GENERATOR,
+            )
+        except IndexError_ as error:
+            note(f"refusal in the domain is not measured: {error}")
+            return general
+        if not made:
+            note("refusal in the domain is not measured: the held-out documents give no questions")
+        return [*domain_questions(made), *general]
+
     def try_out(self, material: Material, shown: int) -> tuple[list[Rendered], Trial]:
         """Return some examples as the model sees them, and what training on all would take."""
         settings = self.settings.adaptation
-        train = material.examples.train
+        train = [*material.examples.train, *map(as_example, material.examples.preferences)]
         some = train[:: max(1, len(train) // shown)][:shown]
-        trial = try_out(self.base, material.examples, settings, self._placement, rehearsal=material.rehearsal)
+        trial = try_out(
+            self.base,
+            material.examples,
+            settings,
+            self._placement,
+            rehearsal=material.rehearsal,
+            over=self._over,
+        )
         return render(some, self.base, max_tokens=settings.max_tokens), trial
 
     def with_best_rank(self, material: Material, *, progress: Callable[[str], None]) -> GeneratorWorkshop:
@@ -184,11 +243,16 @@ class GeneratorWorkshop:
         return Base(generator_folder(models.generator, offline=models.offline), models.generator)
 
     @property
+    def _over(self) -> list[Path]:
+        """Return the folders of the adapters that a fusion is over."""
+        return [self.store.folder(name) for name in self.settings.adaptation.over]
+
+    @property
     def _placement(self) -> Placement:
         return choose_placement(self.settings.models.device, self.settings.models.dtype)
 
     def _card(self, base: Base, material: Material, made: TunedGenerator, parent: str) -> Card:
-        reads = Objective.READING in material.objectives
+        reads = not {Objective.READING, Objective.PREFERENCE}.isdisjoint(material.objectives)
         chosen: dict[str, Setting] = {
             "rank": made.plan.rank,
             "alpha": made.plan.alpha,

@@ -349,10 +349,12 @@ class Attached(Module):
 
     @contextlib.contextmanager
     def disable_adapter(self) -> Iterator[None]:
-        """Switch it off."""
-        for hook in self._hooks:
+        """Switch it off, unless it is off."""
+        hooks, self._hooks = self._hooks, []
+        for hook in hooks:
             hook.remove()
         try:
             yield
         finally:
-            self._hooks = self.added.switch_on(self.base)
+            if hooks:
+                self._hooks = self.added.switch_on(self.base)

@@ -14,7 +14,20 @@ from hybrid.questions.shapes import as_row, rows_of
 from hybrid.types import Evidence, Question, Span
 
 # The fields of training data that hold text.
-_TRAINED = ("prompt", "completion", "question", "answers", "text", "messages")
+_TRAINED = (
+    *(
+        "prompt",
+        "completion",
+        "question",
+        "answers",
+        "text",
+        "messages",
+        "conversations",
+        "instruction",
+        "input",
+    ),
+    *("context", "output", "response", "chosen", "rejected", "query", "passage"),
+)
 
 
 def load_questions(path: Path) -> list[Question]:
@@ -30,7 +43,7 @@ def load_questions(path: Path) -> list[Question]:
     """
     if not path.is_file():
         raise UsageError(f"there is no question set {path}")
-    questions = [question_of(value, number, path) for number, value in _rows(path)]
+    questions = [question_of(value, number, path) for number, value in read_rows(path)]
     if not questions:
         raise UsageError(f"{path} holds no questions")
     return questions
@@ -68,8 +81,8 @@ def question_row(question: Question) -> dict[str, Any]:
 def load_texts(path: Path) -> list[str]:
     """Read what an adapter was trained on: the texts of every line, joined where a line has several.
 
-    Lines are objects with any of ``prompt``, ``completion``, ``question``, ``answers``, ``text`` and
-    ``messages``; a value is a text, a list of texts, or turns with ``content``.
+    Lines are objects with any field of training data, such as ``prompt``, ``answers`` or ``messages``; a
+    value is a text, a list of texts, or turns with ``content`` or ``value``.
 
     Raises:
         UsageError: the file is missing, is not JSON lines, or a line has none of these.
@@ -77,7 +90,7 @@ def load_texts(path: Path) -> list[str]:
     if not path.is_file():
         raise UsageError(f"there is no file {path}", hint="name the training data, JSON lines")
     texts: list[str] = []
-    for number, value in _lines(path):
+    for number, value in read_rows(path):
         parts = [part for key in _TRAINED for part in _texts(value, key)]
         if not parts:
             raise UsageError(
@@ -92,16 +105,32 @@ def _lines(path: Path) -> Iterator[tuple[int, Any]]:
     try:
         yield from read_jsonl(path)
     except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
-        raise UsageError(
-            f"{path}, about line {line}: not UTF-8 ({error.reason})", hint="save the file as UTF-8"
-        ) from error
+        raise _not_utf8(path, error) from error
     except ValueError as error:
         raise UsageError(str(error)) from error
 
 
-def _rows(path: Path) -> Iterator[tuple[int, Any]]:
-    """Yield the rows of a set by their number: lines, or items of a file that is one JSON value."""
+def _not_utf8(path: Path, error: UnicodeDecodeError) -> UsageError:
+    """Return an error with the line; a stream tells only where in its buffer the trouble is."""
+    content, encoding = path.read_bytes(), "LATIN1"
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        encoding = "UTF-16"
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError as whole:
+        error = whole
+    return UsageError(
+        f"{path}, line {content[: error.start].count(10) + 1}: not UTF-8 ({error.reason})",
+        hint=f"save the file as UTF-8: iconv -f {encoding} -t UTF-8 {path.name} > utf8.jsonl",
+    )
+
+
+def read_rows(path: Path) -> Iterator[tuple[int, Any]]:
+    """Yield the rows of a file by their number: lines, or items of a file that is one JSON value.
+
+    Raises:
+        UsageError: it is not UTF-8, or a line is not JSON; the message names the line.
+    """
     try:
         whole = rows_of(json.loads(path.read_text(encoding="utf-8-sig")))
     except ValueError:  # lines, or not JSON at all, which is told by line
@@ -112,7 +141,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Any]]:
 def _texts(value: Any, key: str) -> list[str]:
     found = value.get(key, ()) if isinstance(value, dict) else ()
     items = found if isinstance(found, list) else [found]
-    contents = [item.get("content") if isinstance(item, dict) else item for item in items]
+    contents = [item.get("content", item.get("value")) if isinstance(item, dict) else item for item in items]
     return [content for content in contents if isinstance(content, str) and content.strip()]
 
 

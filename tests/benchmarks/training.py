@@ -106,10 +106,10 @@ class _Short:
 def _task(method: str) -> object:
     """Return the task of all label examples of the contracts domain."""
     from hybrid.adaptation.data.examples import label_examples
+    from hybrid.adaptation.methods import attach, plan_for
+    from hybrid.adaptation.methods.lora import load_base
     from hybrid.adaptation.training.encoding import encode
     from hybrid.adaptation.training.generator import GeneratorTask
-    from hybrid.adaptation.methods import parametrisation, plan_for
-    from hybrid.adaptation.methods.lora import load_base
     from hybrid.config import AdaptationSettings, Method, ModelSettings
     from hybrid.generation.prompts import load_prompts
     from hybrid.models.device import choose_placement
@@ -125,7 +125,7 @@ def _task(method: str) -> object:
     settings = AdaptationSettings(method=Method(method), rank=16)
     encoded = encode(examples, dialogue, max_tokens=640).encoded
     model = load_base(folder, settings.method, placement)
-    module = parametrisation(settings.method).attach(model, plan_for(settings, tokens=100_000), settings)
+    module = attach(model, plan_for(settings, tokens=100_000), settings)
     return GeneratorTask(module, dialogue, encoded, [], [], settings, placement)
 
 

@@ -101,5 +101,5 @@ def test_a_list_of_rows_is_read(tmp_path):
 def test_another_encoding_is_told_with_the_line(tmp_path):
     path = tmp_path / "q.jsonl"
     path.write_bytes(b'{"question": "q"}\n{"question": "Z\xfcrich?"}\n')
-    with pytest.raises(UsageError, match=r"q\.jsonl, about line 2: not UTF-8"):
+    with pytest.raises(UsageError, match=r"q\.jsonl, line 2: not UTF-8"):
         load_questions(path)

@@ -83,6 +83,7 @@ class Suite:
     pairs: tuple[MinimalPair, ...] = ()
     choices: tuple[Choice, ...] = ()
     probes: tuple[Probe, ...] = ()
+    unanswerable: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -92,6 +93,7 @@ class Suite:
             *(f"pair:{item.id}:{item.good}:{item.bad}" for item in self.pairs),
             *(f"choice:{item.id}:{item.options}:{item.right}" for item in self.choices),
             *(f"format:{item.prompt}:{item.pattern}" for item in self.probes),
+            *(f"unanswerable:{question}" for question in self.unanswerable),
         )
 
     def sample(self, items: int, *, seed: int = 0) -> Suite:
@@ -111,6 +113,7 @@ class Suite:
             pairs=_drawn(self.pairs, items, seed),
             choices=_drawn(self.choices, items, seed),
             probes=_drawn(self.probes, items, seed),
+            unanswerable=_drawn(self.unanswerable, items, seed),
         )
 
 
@@ -126,6 +129,7 @@ def shipped_suite(*, pairs_each: int = PAIRS_EACH) -> Suite:
         pairs=minimal_pairs(pairs_each),
         choices=_choices(),
         probes=tuple(Probe(row["prompt"], **row) for row in _rows("formats.jsonl")),
+        unanswerable=_told("unanswerable.txt"),
     )
 
 
@@ -154,9 +158,12 @@ def _passages(split: str) -> tuple[SuitePassage, ...]:
 
 
 def _choices() -> tuple[Choice, ...]:
-    lines = [line for line in _text("choices.txt").splitlines() if not line.startswith("#")]
-    cells = ([cell.strip() for cell in line.split("|")] for line in lines)
+    cells = ([cell.strip() for cell in line.split("|")] for line in _told("choices.txt"))
     return tuple(choice_of(question, right, wrong) for question, right, *wrong in cells)
+
+
+def _told(name: str) -> tuple[str, ...]:
+    return tuple(line for line in _text(name).splitlines() if not line.startswith("#"))
 
 
 def _rows(name: str) -> list[dict[str, Any]]:

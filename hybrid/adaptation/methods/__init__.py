@@ -92,6 +92,11 @@ def parametrisation(method: Method) -> Parametrisation:
     return found.get(method, lora.LowRank())
 
 
+def attach(model: Any, plan: AdapterPlan, settings: AdaptationSettings) -> Any:
+    """Return the model with the parameters of the method of a plan."""
+    return parametrisation(plan.method).attach(model, plan, settings)
+
+
 def plan_for(settings: AdaptationSettings, *, tokens: int, over: Sequence[Path] = ()) -> AdapterPlan:
     """Return size and learning rate for so many tokens of training data in all epochs.
 

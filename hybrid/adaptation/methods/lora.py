@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -17,7 +18,7 @@ from hybrid.adaptation.methods import AdapterPlan
 from hybrid.config import AdaptationSettings, Method, Targets
 from hybrid.errors import ExtraMissing, UsageError
 from hybrid.files import storage_errors
-from hybrid.models.adapters import FULL_WEIGHTS
+from hybrid.models.adapters import CONFIG, FULL_WEIGHTS, read_adapter
 from hybrid.models.device import Placement
 from hybrid.models.pretrained import load_causal
 from hybrid.models.switched import Attached
@@ -251,6 +252,27 @@ def _start_at_principal(layer: Any, rank: int) -> None:
     up.register_hook(lambda gradient: gradient * below)
 
 
+def resume_lora(model: Any, folder: Path, base_digest: str) -> Any:
+    """Return the model with an adapter that is trained on.
+
+    Raises:
+        AdapterError: it is unsafe, damaged, or made for another base.
+        UsageError: it is no adapter in PEFT's format.
+    """
+    from peft import PeftModel
+
+    files = read_adapter(folder, base_digest, base=folder.name)
+    kind = "" if files.full else json.loads((folder / CONFIG).read_text(encoding="utf-8")).get("peft_type")
+    if kind != "LORA":
+        raise UsageError(
+            f"{folder.name} is {f'of the kind {kind}' if kind else 'all weights'}, and training begins with an adapter of low rank only",
+            hint="name one that was made with --method lora",
+        )
+    tuned = PeftModel.from_pretrained(model, folder, is_trainable=True)
+    fuse(tuned)
+    return tuned
+
+
 def save_lora(tuned: Any, name: str, out: Path) -> None:
     """Write an adapter in PEFT's format.
 
@@ -345,9 +367,15 @@ def top_layers(model: Module, share: float) -> list[int] | None:
     """Return the numbers of the upper blocks, or None for all of them."""
     if share >= 1:
         return None
-    numbers = [int(found[1]) for name, _ in model.named_parameters() if (found := _LAYER.search(name))]
-    count = max(numbers, default=-1) + 1
+    numbers = [layer_of(name) for name, _ in model.named_parameters()]
+    count = max((number for number in numbers if number is not None), default=-1) + 1
     return list(range(count - max(1, round(share * count)), count))
+
+
+def layer_of(name: str) -> int | None:
+    """Return the number of the block that a parameter is in, None outside of them."""
+    found = _LAYER.search(name)
+    return int(found[1]) if found else None
 
 
 def _four_bits(placement: Placement) -> Any:
@@ -386,10 +414,19 @@ def fused(module: Module) -> bool:
     return bool(layers) and all("forward" in vars(layer) for layer in layers)
 
 
-def _layers(module: Module) -> list[Any]:
+def lora_layers(module: Module) -> dict[str, Any]:
+    """Return the layers with LoRA by their names in the base."""
     from peft.tuners.lora import LoraLayer
 
-    return [layer for layer in module.modules() if isinstance(layer, LoraLayer)]
+    return {
+        name.removeprefix("base_model.model."): layer
+        for name, layer in module.named_modules()
+        if isinstance(layer, LoraLayer)
+    }
+
+
+def _layers(module: Module) -> list[Any]:
+    return list(lora_layers(module).values())
 
 
 def _plain(layer: Any) -> bool:

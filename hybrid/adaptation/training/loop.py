@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import Tensor
 
+from hybrid.adaptation.methods.lora import layer_of, top_layers
 from hybrid.adaptation.values import LossPoint
 from hybrid.errors import TrainingFailed
 from hybrid.files import fsync_file, hash_text, storage_errors, write_json
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 # The general loss must exceed its limit at so many looks in a row: one may be noise.
 _DRIFTED = 2
+# Of the blocks, those that are trained alone at first.
+_UPPER = 1 / 3
 
 _VALUES = "state.json"
 
@@ -37,6 +40,8 @@ class Schedule:
     cosine; ``clip`` bounds the norm of the gradient; ``looks`` is how often validation is asked, and
     after ``patience`` looks without a better one it stops. ``drift`` is how much the general loss may rise
     before two looks in a row above it stop the run; weights from beyond it are never the best ones.
+    ``upper_first`` is the share of the steps in which only the upper third of the blocks is trained, and
+    what stands above them.
     """
 
     learning_rate: float
@@ -47,6 +52,7 @@ class Schedule:
     looks: int = 8
     patience: int = 4
     drift: float = float("inf")
+    upper_first: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +166,7 @@ class _Run:
         self.steps = max(1, round(per_epoch * schedule.epochs))
         self.interval = max(1, math.ceil(self.steps / schedule.looks))
         self._per_epoch = per_epoch
+        self._later = _below(task.module, self._tuned) if schedule.upper_first else []
         run = hash_text(task.digest, repr(schedule), str(seed), str(self._world))
         self._checkpoint = Checkpoint(state, run) if state is not None else None
         self._best = self._copy()
@@ -186,6 +193,9 @@ class _Run:
         # by the step, so that a run that goes on draws the dropout that it would have drawn
         torch.manual_seed(self._seed * 1_000_003 + step * self._world + self._accelerator.process_index)
         self._task.module.train()
+        waits = step <= round(self._schedule.upper_first * self.steps)
+        if self._world == 1:  # nothing is computed for what waits; several processes expect all gradients
+            self._let_train(not waits)
         value = 0.0
         for part in self._batch(step):
             loss = self._task.loss(self._wrapped, part)
@@ -197,6 +207,8 @@ class _Run:
                 f"{self._schedule.learning_rate:g}",
                 hint="lower adaptation.learning_rate, for example to a fifth; no adapter was changed",
             )
+        for parameter in self._later if waits else ():
+            parameter.grad = None
         torch.nn.utils.clip_grad_norm_(self._tuned.values(), self._schedule.clip)
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
@@ -232,9 +244,14 @@ class _Run:
         with torch.no_grad():
             for name, parameter in self._tuned.items():
                 parameter.copy_(self._best[name])
+        self._let_train(True)
         self._task.module.eval()
         if self._checkpoint is not None and self._accelerator.is_main_process:
             self._checkpoint.remove()
+
+    def _let_train(self, wanted: bool) -> None:
+        for parameter in self._later:
+            parameter.requires_grad_(wanted)
 
     def _batch(self, step: int) -> Sequence[Any]:
         epoch, place = divmod(step - 1, self._per_epoch)
@@ -276,10 +293,24 @@ class _Run:
             for name, parameter in self._tuned.items():
                 parameter.copy_(tensors[f"now.{name}"])
                 self._best[name] = tensors[f"best.{name}"].to(parameter.device)
-                self._optimizer.state[parameter] = {
+                moments = {
                     key: tensors[f"{key}.{name}"].to(parameter.device if key != "step" else "cpu")
                     for key in ("step", "exp_avg", "exp_avg_sq")
+                    if f"{key}.{name}" in tensors
                 }
+                if moments:  # what waits has none yet
+                    self._optimizer.state[parameter] = moments
+
+
+def _below(module: Module, tuned: Mapping[str, Tensor]) -> list[Tensor]:
+    """Return what waits for the second phase: lower blocks, and what stands below them."""
+    upper = top_layers(module, _UPPER) or ()
+    layers = {name: layer_of(name) for name in tuned}
+    return [
+        parameter
+        for name, parameter in tuned.items()
+        if (layers[name] not in upper if layers[name] is not None else "embed" in name)
+    ]
 
 
 def _pace(step: int, steps: int, warmup: float) -> float:

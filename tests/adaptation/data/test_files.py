@@ -46,7 +46,7 @@ def test_lines_of_all_kinds_are_read(tmp_path):
     assert [example.kind for example in found.examples] == kinds
     assert found.examples[0].prompt == PROMPTS.base("Say hello")
     assert found.examples[1].source == "b.txt"
-    assert found.examples[2].prompt == (Message(MessageRole.USER, "Hello"),)
+    assert found.examples[2].prompt == PROMPTS.base("Hello")
     assert found.examples[2].completion == "Good day."
     assert found.examples[3].prompt == ()
     assert found.pairs == (QueryPair("goats", "Goats climb.", negatives=("Cats sleep.",)),)

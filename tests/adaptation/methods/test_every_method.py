@@ -249,17 +249,28 @@ def test_virtual_tokens_have_no_strength(tuned, family, tmp_path, method):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", [m for m in _METHODS if m is not Method.DORA and m not in _OWN[:2]])
-def test_what_forgets_too_much_is_made_weaker(family, tmp_path, method):
-    probe = [
-        Example(ExampleKind.TEXT, (), f"the default port of server {n} is a port", made="general")
-        for n in range(8)
-    ]
-    rate = 2e-3 if method is Method.FULL else 5e-2
-    made = _tune(
-        family("llama"), tmp_path / "out", method, learning_rate=rate, epochs=8, budget_nats=0.2, probe=probe
-    )
-    assert made.strength < 1
+@pytest.mark.parametrize("method", _METHODS)
+def test_at_the_neutral_values_it_is_the_base(family, method):
+    import torch
+
+    from hybrid.adaptation.methods import attach, parametrisation, plan_for
+    from hybrid.adaptation.methods.lora import load_base
+
+    settings = dataclasses.replace(_SETTINGS, method=method)
+    model = attach(load_base(family("llama"), method, _CPU), plan_for(settings, tokens=9), settings).eval()
+    ids = torch.tensor([[5, 6, 7, 8]])
+    neutral = parametrisation(method).neutral(model)
+    assert bool(neutral) == (method not in (Method.DORA, Method.PROMPT, Method.PREFIX))
+    with torch.no_grad():
+        parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        for parameter in parameters.values():
+            parameter += 0.1 * torch.randn_like(parameter)
+        with model.disable_adapter():
+            base = model(input_ids=ids).logits
+        assert not torch.allclose(model(input_ids=ids).logits, base, atol=1e-2)
+        for name, value in neutral.items():
+            parameters[name].copy_(value)
+        assert torch.allclose(model(input_ids=ids).logits, base, atol=1e-4) == bool(neutral)
 
 
 # --- what is refused -------------------------------------------------------------------------------
@@ -454,7 +465,11 @@ def test_divergence_is_from_the_base_whatever_is_tuned(family, tmp_path):
                 rehearsal=0.5,
                 divergence=weight,
                 texts=text,
+                probe=text[:8],
+                epochs=6,
             )
-            for weight in (0.01, 9.0)
+            for weight in (0.01, 20.0)
         )
-        assert held.fit.curve[-1].domain != free.fit.curve[-1].domain
+        assert held.fit.curve[-1].general - held.fit.curve[0].general < 0.05 + 0.8 * max(
+            0.0, free.fit.curve[-1].general - free.fit.curve[0].general
+        )

@@ -154,15 +154,15 @@ def test_rehearsal_keeps_the_model_while_it_learns(base, tmp_path):
 
 def test_the_loss_is_the_mean_over_completion_tokens_whatever_the_parts(base, monkeypatch):
     import hybrid.adaptation.training.generator as module
-    from hybrid.adaptation.training.encoding import encode
-    from hybrid.adaptation.methods import parametrisation, plan_for
+    from hybrid.adaptation.methods import attach, plan_for
     from hybrid.adaptation.methods.lora import load_base
+    from hybrid.adaptation.training.encoding import encode
     from hybrid.models.dialogue import Dialogue
     from hybrid.models.pretrained import load_tokenizer
 
     dialogue = Dialogue(load_tokenizer(base.folder))
     encoded = encode(_labels(8), dialogue, max_tokens=200).encoded
-    model = parametrisation(Method.LORA).attach(
+    model = attach(
         load_base(base.folder, Method.LORA, _CPU), plan_for(_SETTINGS, tokens=100), _SETTINGS
     )
     settings = dataclasses.replace(_SETTINGS, batch=8)
@@ -177,15 +177,15 @@ def test_the_loss_is_the_mean_over_completion_tokens_whatever_the_parts(base, mo
 
 @pytest.mark.parametrize("divergence", [0.0, 2.0])
 def test_what_is_taught_weighs_the_same_however_long_rehearsal_is(base, divergence):
-    from hybrid.adaptation.training.encoding import encode
-    from hybrid.adaptation.methods import parametrisation, plan_for
+    from hybrid.adaptation.methods import attach, plan_for
     from hybrid.adaptation.methods.lora import load_base
+    from hybrid.adaptation.training.encoding import encode
     from hybrid.models.dialogue import Dialogue
     from hybrid.models.pretrained import load_tokenizer
 
     dialogue = Dialogue(load_tokenizer(base.folder))
     settings = dataclasses.replace(_SETTINGS, batch=8, rehearsal=0.25, divergence=divergence)
-    model = parametrisation(Method.LORA).attach(
+    model = attach(
         load_base(base.folder, Method.LORA, _CPU), plan_for(settings, tokens=100), settings
     )
     taught = encode(_labels(8), dialogue, max_tokens=200).encoded

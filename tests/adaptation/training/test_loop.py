@@ -1,5 +1,6 @@
 """The loop: finds a minimum, keeps the best weights, stops in time, goes on after a kill."""
 
+import itertools
 import math
 
 import pytest
@@ -79,6 +80,60 @@ def test_it_stops_when_general_text_gets_worse_and_keeps_what_was_before():
     assert "general" in done.ended
     assert done.best == done.curve[2].step  # the last look within the limit
     assert len(done.curve) == 5
+
+
+class Blocks(Line):
+    """Three blocks of one weight, an embedding below and a head above."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        one = [torch.nn.Linear(1, 1, bias=False) for _ in range(5)]
+        layers = torch.nn.ModuleList(one[2:])
+        self.module = torch.nn.ModuleDict({"embed": one[0], "layers": layers, "head": one[1]})
+
+    def loss(self, module, part):
+        self.losses += 1
+        if self.losses == self._dies_at:
+            raise KeyboardInterrupt
+        y = self.module["embed"](part)
+        for layer in self.module["layers"]:
+            y = y + layer(y)
+        return ((self.module["head"](y) - 2 * part) ** 2).mean() / 8
+
+    @property
+    def weight(self):
+        return sum(float(parameter.detach()) for parameter in self.module.parameters())
+
+
+def test_lower_blocks_wait_until_the_upper_ones_were_trained_alone():
+    task, seen = Blocks(), []
+
+    def look(step, steps, loss):
+        seen.append({name: float(p.detach()) for name, p in task.module.named_parameters()})
+
+    fit(task, Schedule(0.01, 20, looks=20, patience=100, upper_first=0.5), seed=0, progress=look)
+    moved = [
+        {name for name in seen[0] if one[name] != other[name]} for one, other in itertools.pairwise(seen)
+    ]
+    assert set.union(*moved[:39]) == {"layers.2.weight", "head.weight"}
+    assert moved[40] == set(seen[0])
+    assert all(parameter.requires_grad for parameter in task.module.parameters())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dies_at", [33, 121])
+def test_two_phases_go_on_after_a_kill_as_if_nothing_had_been(tmp_path, dies_at):
+    schedule = Schedule(0.01, 20, looks=20, patience=100, upper_first=0.5)
+    torch.manual_seed(0)
+    whole = Blocks()
+    expected = fit(whole, schedule, seed=5)
+    torch.manual_seed(0)
+    with pytest.raises(KeyboardInterrupt):
+        fit(Blocks(dies_at=dies_at), schedule, seed=5, state=tmp_path / "state")
+    torch.manual_seed(0)
+    again = Blocks()
+    assert fit(again, schedule, seed=5, state=tmp_path / "state").curve == expected.curve
+    assert again.weight == whole.weight
 
 
 @pytest.mark.slow
