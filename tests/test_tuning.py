@@ -148,7 +148,7 @@ def test_an_adapter_is_made_from_given_labels_and_exported(domain, tmp_path):
     assert (card.name, card.data.licence) == ("mine", "CC0-1.0")
     assert domain.adapters.card("mine") == card
     assert service.export("mine", tmp_path / "away.zip").is_file()
-    assert (service.merge("mine", tmp_path / "merged") / "config.json").is_file()
+    assert (service.export("mine", tmp_path / "merged", Destination.MERGED) / "config.json").is_file()
     with pytest.raises(AdapterError, match="there is no adapter 'other'"):
         service.check("other")
 
