@@ -9,7 +9,7 @@ from hybrid import Assistant, load_settings
 from hybrid.adaptation.data.files import Given
 from hybrid.adaptation.forgetting.suites import Suite
 from hybrid.adaptation.store import read_card
-from hybrid.adaptation.values import AdapterKind, Change, Example, ExampleKind
+from hybrid.adaptation.values import AdapterKind, Change, Destination, Example, ExampleKind
 from hybrid.errors import AdapterError, GateFailed, UsageError
 from hybrid.testing import HashEmbedder, ScriptedGenerator
 from hybrid.types import Message, MessageRole, Question

@@ -1,4 +1,4 @@
-"""An adapter leaves the house: checked for what the other program refuses, merged where it must be, compared."""
+"""An adapter leaves: checked for what the other program refuses, merged where it must be, compared."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from hybrid.adaptation.values import AdapterKind, Card, Destination
 from hybrid.errors import AdapterError
 from hybrid.models.adapters import CONFIG, WEIGHTS, Swap, read_adapter
 from hybrid.models.fidelity import prove
-from hybrid.models.gguf import Precision, Source, end_tokens, write_adapter, write_model
+from hybrid.models.gguf import Precision, Source, write_adapter, write_model
 from hybrid.models.pretrained import load_causal, load_tokenizer
 from hybrid.models.resolve import weights_digest
+from hybrid.models.vocabulary import end_tokens
 
 if TYPE_CHECKING:
     from hybrid.models.generator import TransformersGenerator

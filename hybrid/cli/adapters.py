@@ -315,8 +315,8 @@ def export(
         Destination,
         typer.Option(
             "--for",
-            help="Who takes it. peft: a folder or an archive (.zip, .tar, .tar.gz). merged: a model of its own. "
-            "gguf: one file for llama.cpp. vllm: a folder and the line that starts it. ollama: a Modelfile.",
+            help="Who takes it. peft: a folder or an archive (.zip, .tar, .tar.gz). merged: a model of its "
+            "own. gguf: a file for llama.cpp. vllm: a folder and a line that starts it. ollama: a Modelfile.",
         ),
     ] = Destination.PEFT,
     precision: Annotated[Precision, typer.Option(help="Of the matrices in GGUF.")] = Precision.F16,

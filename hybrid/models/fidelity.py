@@ -61,8 +61,8 @@ class Fidelity:
         if not self.prompts:
             return self.check
         return (
-            f"{self.check}: {self.agreement:.1%} of the likeliest tokens and {self.texts} of {self.prompts} texts "
-            f"alike, logarithms apart by {self.typical:.3f} nats (median), {self.largest:.3f} at the most"
+            f"{self.check}: {self.agreement:.1%} of the likeliest tokens and {self.texts} of {self.prompts} "
+            f"texts alike, logarithms {self.typical:.3f} nats apart (median), {self.largest:.3f} at the most"
         )
 
 
