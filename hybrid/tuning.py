@@ -29,9 +29,11 @@ from hybrid.retrieval import Retriever
 from hybrid.types import Question
 
 if TYPE_CHECKING:
-    from hybrid.adaptation.checking import Repair
+    from hybrid.adaptation.checking import Bench, Repair
     from hybrid.adaptation.data.jargon import JargonReport
     from hybrid.adaptation.forgetting.suites import Suite
+    from hybrid.adaptation.methods.ablation import Ablation, Worth
+    from hybrid.adaptation.methods.merging import Recipe
     from hybrid.adaptation.training.generator import Rendered, Trial
     from hybrid.adaptation.workshop import GeneratorWorkshop, Material, Steps
     from hybrid.models.generator import TransformersGenerator
@@ -47,6 +49,10 @@ def _silent(said: str) -> None:
 
 
 def _unseen(step: int, steps: int, loss: float) -> None:
+    """Show nothing."""
+
+
+def _unshown(worth: Worth) -> None:
     """Show nothing."""
 
 
@@ -90,6 +96,7 @@ class Adaptation:
             tuple(question for part in parts for question in part.questions),
             tuple(example for part in parts for example in part.examples),
             tuple(pair for part in parts for pair in part.pairs),
+            tuple(pair for part in parts for pair in part.preferences),
         )
 
     def material(
@@ -100,17 +107,19 @@ class Adaptation:
         apart: Sequence[Question] = (),
         given: Given | None = None,
         licence: str = _UNKNOWN,
+        start: str = "",
         note: Note = _silent,
     ) -> Material:
         """Make what a generator is trained on.
 
         Args:
-            objectives: what it is to learn: reading, instruction, label or text. Without one, labels where
-                the given data has some, else reading.
+            objectives: what it is to learn: reading, instruction, label, text or preference. Without one,
+                preferences or labels where the given data has some, else reading.
             against: questions that must not leak, beside those of the domain.
             apart: questions whose documents are not trained on at all.
             given: the user's own data.
             licence: of the documents and the data, for the card.
+            start: the adapter that training will begin with, whose own mistakes preferences are made of.
             note: told what is being made.
 
         Raises:
@@ -124,10 +133,17 @@ class Adaptation:
             apart=apart,
             given=given,
             licence=licence,
+            start=start,
         )
 
     def tune_generator(
-        self, material: Material, *, name: str = "", parent: str = "", progress: Steps = _unseen
+        self,
+        material: Material,
+        *,
+        name: str = "",
+        parent: str = "",
+        start: str = "",
+        progress: Steps = _unseen,
     ) -> Card:
         """Train a generator adapter and store it; what was interrupted goes on where it was.
 
@@ -135,6 +151,7 @@ class Adaptation:
             material: what to train on.
             name: of the adapter; without it the next free one.
             parent: the adapter that it is to be better than.
+            start: the adapter that training begins with; without it with one that does nothing.
             progress: told step, steps in all, and the loss.
 
         Raises:
@@ -143,7 +160,7 @@ class Adaptation:
             IndexLocked: another process trains an adapter of this domain.
             StorageError: the disk is full; no earlier adapter is touched.
         """
-        return self._workshop.tune(material, name=name, parent=parent, progress=progress)
+        return self._workshop.tune(material, name=name, parent=parent, start=start, progress=progress)
 
     def tune_embedder(
         self,
@@ -421,24 +438,15 @@ class Adaptation:
             AdapterError: there is no such adapter.
             UsageError: it is the embedder's, whose strength was chosen when it was tuned.
         """
-        from hybrid.adaptation.checking import Bench, repair, settings_of, tell
+        from hybrid.adaptation.checking import repair, tell
 
-        card, usual = self.store.card(name), self.settings.adaptation
+        card = self.store.card(name)
         if card.kind is AdapterKind.EMBEDDER:
             raise UsageError(
                 f"{name} is the embedder's, whose strength was chosen when it was tuned",
                 hint="tune again: hybrid adapt embedder",
             )
-        suite = _suite(suites)
-        bench = Bench(
-            self._with(settings_of(card, usual))._workshop,
-            card,
-            suite if items is None else suite.sample(items, seed=usual.seed),
-            given=given or Given(),
-            against=self._against(()),
-            seed=usual.seed,
-            note=note,
-        )
+        bench = self._bench(card, given, suites, items, note)
         found = repair(
             self.store.folder(name),
             bench.assess,
@@ -447,6 +455,96 @@ class Adaptation:
             progress=lambda attempt: note(tell(attempt)),
         )
         return found if found.best is None else dataclasses.replace(found, kept=bench.keep(found.best))
+
+    # --- made of others
+
+    def combine(
+        self,
+        names: Sequence[str],
+        recipe: Recipe,
+        *,
+        weights: Sequence[float] = (),
+        name: str = "",
+        given: Given | None = None,
+        suites: Sequence[Path] = (),
+        items: int | None = None,
+        note: Note = _silent,
+    ) -> Card:
+        """Merge generator adapters into a new one, with its gain and forgetting in its card.
+
+        Args:
+            names: of two or more.
+            recipe: how.
+            weights: one for each; without them they are found on validation examples.
+            name: of the new one; without it the next free one.
+            given: the user's own data, as they were trained on.
+            suites: items of one's own, as for ``check``.
+            items: at most so many of each kind.
+            note: told what is tried.
+
+        Raises:
+            UsageError: they are not of one generator, or there is nothing to choose weights by.
+            AdapterError: one is not there, or is no LoRA whose change can be added.
+        """
+        from hybrid.adaptation import reworking
+
+        if name:
+            self.store.require_free(name)
+        with reworking.Rework(self.store, names) as rework:
+            bench = self._bench(rework.card, given, suites, items, note)
+            return reworking.combine(rework, bench, recipe, weights=weights, name=name, note=note)
+
+    def ablate(
+        self,
+        name: str,
+        *,
+        keep: bool = False,
+        given: Given | None = None,
+        suites: Sequence[Path] = (),
+        items: int | None = None,
+        note: Note = _silent,
+        progress: Callable[[Worth], None] = _unshown,
+    ) -> tuple[Ablation, Card | None]:
+        """Tell what each part of a generator adapter brings and costs.
+
+        Args:
+            name: of the adapter.
+            keep: keep it without the parts that cost more than they bring, as a new adapter.
+            given: the user's own data, as it was trained on.
+            suites: items of one's own, as for ``check``.
+            items: at most so many of each kind.
+            note: told what is done.
+            progress: told each part.
+
+        Returns:
+            What was measured, and the card of the new adapter if there is one.
+
+        Raises:
+            UsageError: it is not the generator's, or there are no examples to measure on.
+            AdapterError: it is not there, or is no LoRA that can be taken apart.
+        """
+        from hybrid.adaptation import reworking
+
+        with reworking.Rework(self.store, [name]) as rework:
+            bench = self._bench(rework.card, given, suites, items, note)
+            return reworking.ablate(rework, bench, keep=keep, progress=progress)
+
+    def _bench(
+        self, card: Card, given: Given | None, suites: Sequence[Path], items: int | None, note: Note
+    ) -> Bench:
+        """Return what measures adapters as the one of a card was made."""
+        from hybrid.adaptation.checking import Bench, settings_of
+
+        usual, suite = self.settings.adaptation, _suite(suites)
+        return Bench(
+            self._with(settings_of(card, usual))._workshop,
+            card,
+            suite if items is None else suite.sample(items, seed=usual.seed),
+            given=given or Given(),
+            against=self._against(()),
+            seed=usual.seed,
+            note=note,
+        )
 
     def _with(self, adaptation: AdaptationSettings) -> Adaptation:
         return dataclasses.replace(self, settings=dataclasses.replace(self.settings, adaptation=adaptation))
@@ -505,6 +603,8 @@ def _objectives(named: Sequence[str], given: Given) -> list[Objective]:
             )
     if named:
         return [Objective(name) for name in dict.fromkeys(named)]
+    if given.preferences and not given.questions and not given.examples:
+        return [Objective.PREFERENCE]
     labelled = any(question.options for question in given.questions) or any(e.options for e in given.examples)
     return [Objective.LABEL if labelled else Objective.READING]
 

@@ -217,3 +217,57 @@ def test_a_generator_elsewhere_is_not_tuned(tmp_path):
     service = Assistant("manual", settings=_settings({}), **own).adaptation
     with pytest.raises(UsageError, match="weights are not on this machine"):
         service.material()
+
+
+@pytest.fixture
+def pair(domain, suite):
+    """Two adapters that learned the same labels, and those."""
+    changes = {"rank": 4, "learning_rate": 1e-2, "epochs": 4.0, "batch": 4, "validation": 0.5}
+    limits = {"budget_nats": 1e3, "budget_points": 100.0}
+    for seed, name in enumerate(("one", "two")):
+        chosen = dataclasses.replace(domain.settings.adaptation, **changes, **limits, seed=seed)
+        settings = dataclasses.replace(domain.settings, adaptation=chosen)
+        service = Assistant("manual", settings=settings).adaptation
+        service.tune_generator(service.material(given=_labels(80)), name=name)
+    return service
+
+
+@pytest.mark.slow
+def test_two_adapters_become_one_by_weights_of_validation(pair, suite):
+    from hybrid.adaptation.methods.merging import Recipe
+    from hybrid.adaptation.values import Merging
+
+    said = []
+    card = pair.combine(
+        ["one", "two"], Recipe(Merging.TIES), given=_labels(80), suites=suite, note=said.append
+    )
+    assert (card.name, card.parent, card.settings["merged"]) == ("generator-001", "one + two", "ties")
+    assert said[0].startswith("weights 0.5, 0.5: validation loss") and len(said) > 4
+    assert card.gain is not None and card.forgetting and pair.store.card(card.name) == card
+    counts = [pair.store.card(name).data.counts["label"] for name in ("one", "two")]
+    assert card.data.counts == {"label": sum(counts)}
+    both = pair.combine(
+        ["one", "two"], Recipe(Merging.CAT), weights=(1.0, 0.0), name="cat", given=_labels(80), suites=suite
+    )
+    assert both.settings["rank"] == 8
+    one, cat = (pair.tunable.adapted(pair.store.folder(name)) for name in ("one", "cat"))
+    asked = [[Message(MessageRole.USER, "is port 5 a port")]]
+    assert cat.log_likelihoods(asked, [["yes", "no"]])[0] == pytest.approx(
+        one.log_likelihoods(asked, [["yes", "no"]])[0], abs=1e-4
+    )
+    with pytest.raises(UsageError, match="expected two or more"):
+        pair.combine(["one"], Recipe(), weights=(1.0,), given=_labels(80), suites=suite)
+    assert not list(pair.store.domain.glob("adapters/.*rework"))
+
+
+@pytest.mark.slow
+def test_an_adapter_is_kept_without_the_parts_that_do_not_pay(pair, suite, monkeypatch):
+    from hybrid.adaptation.methods.ablation import Worth
+
+    found, card = pair.ablate("one", given=_labels(80), suites=suite)
+    assert card is None and found.whole.brings > 0 and len(found.parts) == 7
+    # the largest direction is made out to cost much
+    monkeypatch.setattr(Worth, "pays", property(lambda worth: worth.group.name != "direction 1"))
+    _, card = pair.ablate("one", keep=True, given=_labels(80), suites=suite)
+    assert (card.parent, card.settings["without"]) == ("one", "direction 1")
+    assert card.forgetting and pair.store.card(card.name) == card

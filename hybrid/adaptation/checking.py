@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,17 +12,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from hybrid.adaptation.data.examples import Sieve
 from hybrid.adaptation.data.files import Given
 from hybrid.adaptation.data.material import Objective, split_for
 from hybrid.adaptation.data.pairs import held_out_pairs
 from hybrid.adaptation.export import scale
-from hybrid.adaptation.forgetting.likelihood import Subject, TokenStretch, log_likelihoods
+from hybrid.adaptation.forgetting.likelihood import Subject, TokenStretch, log_likelihoods, pieces
 from hybrid.adaptation.forgetting.measure import Model, measure, measure_tasks
 from hybrid.adaptation.forgetting.refusal import Asked, refusal_changes
 from hybrid.adaptation.forgetting.retrieval import RetrievalSet, Side, general_changes, made_change
 from hybrid.adaptation.forgetting.suites import Suite
 from hybrid.adaptation.gate import Budget, GateVerdict, judge
+from hybrid.adaptation.methods.preferences import (
+    encode_pairs,
+    halve_pairs,
+    margins_in_service,
+    preference_gain,
+)
 from hybrid.adaptation.store import AdapterStore
 from hybrid.adaptation.training.encoding import Encoded, encode, gain_of, halve, worth
 from hybrid.adaptation.values import AdapterKind, Card, Change, Measure
@@ -310,18 +319,54 @@ class Bench:
     ) -> None:
         self._workshop, self._card, self._suite = workshop, card, suite
         self._given, self._against, self._seed, self._note = given, against, seed, note
-        self._validation = self._material(workshop).examples.validation
+        self._examples = self._material(workshop).examples
         self._asked = workshop.asked(card, suite, against=against)
 
     def assess(self, folder: Path, strength: float) -> Assessment:
         """Measure the adapter of a folder at a strength, on held-out examples and in general."""
-        generator, limit = self._workshop.generator, self._workshop.settings.adaptation.max_tokens
-        encoded = encode(self._validation, generator.dialogue, max_tokens=limit).encoded
+        generator = self._workshop.generator
         adapted = generator.adapted(folder, strength=strength)
-        gain = gain_in_service(generator, adapted, encoded)
+        if self._examples.preferences:
+            limit = self._workshop.settings.adaptation.max_tokens
+            pairs = encode_pairs(self._examples.checks, generator.dialogue, max_tokens=limit).pairs
+            proof = halve_pairs(pairs).proof
+            before, after = (margins_in_service(subject, proof) for subject in (generator, adapted))
+            gain = preference_gain(before, after, proof)
+        else:
+            gain = gain_in_service(generator, adapted, self._encoded)
         general = measure(generator, adapted, self._suite, seed=self._seed).changes
         general += refusal_changes(generator, adapted, self._asked, seed=self._seed)
         return Assessment(gain, general)
+
+    def losses(self, folder: Path | None, *, general: bool = True) -> tuple[float, float]:
+        """Return the loss of the examples that tell when to stop and of general text, in nats a token.
+
+        It is that with the adapter of a folder, or of the base. What proves the gain is not looked at, so
+        that choosing by these does not spoil the proof.
+
+        Raises:
+            UsageError: there are no such examples.
+        """
+        generator = self._workshop.generator
+        adapted = generator if folder is None else generator.adapted(folder)
+        stop = halve(self._encoded).stop
+        if not stop:
+            raise UsageError(
+                "there are no validation examples to choose by",
+                hint="give the data that it was trained on: --data FILE",
+            )
+        tokens = [item.completion_tokens for item in stop]
+        domain = np.average(_losses(adapted, stop), weights=tokens)
+        cut = [piece for passage in self._suite.passages for piece in pieces(adapted, passage.text)]
+        if not general or not cut:
+            return float(domain), math.nan
+        judged = sum(stretch.judged for stretch in cut)
+        return float(domain), -sum(log_likelihoods(adapted, cut)) / judged
+
+    @property
+    def _encoded(self) -> tuple[Encoded, ...]:
+        limit = self._workshop.settings.adaptation.max_tokens
+        return encode(self._examples.validation, self._workshop.generator.dialogue, max_tokens=limit).encoded
 
     def retrain(self, rehearsal: float) -> Path:
         """Tune the adapter anew with a share of rehearsal; return its folder."""

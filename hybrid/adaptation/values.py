@@ -78,11 +78,16 @@ class Sifted:
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """A training set and a validation set that share no document, and what was left out of both."""
+    """A training set and a validation set that share no document, and what was left out of both.
+
+    ``preferences`` are for training, ``checks`` for validation.
+    """
 
     train: tuple[Example, ...]
     validation: tuple[Example, ...]
     left_out: tuple[Sifted, ...] = ()
+    preferences: tuple[PreferencePair, ...] = ()
+    checks: tuple[PreferencePair, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +168,21 @@ class AdapterKind(StrEnum):
     EMBEDDER = "embedder"
 
 
+class Merging(StrEnum):
+    """How changes become one.
+
+    ``cat`` is their weighted sum, exactly, of the sum of their ranks; ``linear`` the nearest to it of the
+    largest of their ranks. ``ties`` keeps the largest entries of each change, and of those the ones with the
+    sign that weighs more; ``dare`` drops entries by chance and makes up for them.
+    """
+
+    LINEAR = "linear"
+    CAT = "cat"
+    TIES = "ties"
+    DARE_LINEAR = "dare_linear"
+    DARE_TIES = "dare_ties"
+
+
 @dataclass(frozen=True, slots=True)
 class Card:
     """What is known of an adapter.
@@ -172,7 +192,7 @@ class Card:
     after training, already part of the weights. ``reader`` is who answers from passages in the arm ``both``,
     None for an embedder. ``gain`` is on held-out documents, ``forgetting`` on general text and tasks; None
     and empty mean that it was not measured. ``seconds`` is the time of training, ``created`` a time in ISO
-    8601, ``parent`` the adapter that it was made from, ``versions`` those of the libraries.
+    8601, ``parent`` the adapter or adapters that it was made from, ``versions`` those of the libraries.
     """
 
     name: str

@@ -9,7 +9,7 @@ import typer
 
 from hybrid.adaptation.gate import Reasons
 from hybrid.adaptation.serving import in_use
-from hybrid.adaptation.values import AdapterKind, Card, Change
+from hybrid.adaptation.values import AdapterKind, Card, Change, Merging
 from hybrid.assistant import Assistant
 from hybrid.cli import console
 from hybrid.cli.options import Context, shared
@@ -26,6 +26,10 @@ Suites = Annotated[
     typer.Option("--suite", help="Items of your own, a file or a folder, for the kinds that are in it."),
 ]
 Items = Annotated[int | None, typer.Option("--items", help="At most so many of each kind.")]
+GivenData = Annotated[
+    list[Path] | None,
+    typer.Option("--data", help="Your own examples, as they were given to `hybrid adapt`."),
+]
 _Kind = typer.Argument(help="generator or embedder.", case_sensitive=False)
 
 _DIGITS = {"points": 1, "nats": 3, "bits": 3}
@@ -162,10 +166,7 @@ def rollback(context: Context, kind: Annotated[AdapterKind, _Kind]) -> None:
 def repair(
     context: Context,
     name: Name,
-    data: Annotated[
-        list[Path] | None,
-        typer.Option("--data", help="Your own examples, as they were given to `hybrid adapt`."),
-    ] = None,
+    data: GivenData = None,
     train: Annotated[
         bool, typer.Option(help="Tune anew with more rehearsal if strength is not enough.")
     ] = True,
@@ -190,6 +191,90 @@ def repair(
         else f"{name} is not repaired: nothing that was tried stays inside the budget and still gains",
     )
     return 0 if found.kept else EXIT_GATE_FAILED
+
+
+@app.command("combine")
+@shared()
+def combine(
+    context: Context,
+    names: Annotated[list[str], typer.Argument(help="The names of two or more adapters.")],
+    by: Annotated[Merging, typer.Option("--by", help="How changes become one.")] = Merging.TIES,
+    weight: Annotated[
+        list[float] | None,
+        typer.Option("--weight", help="One for each, in order; default: tried on validation."),
+    ] = None,
+    density: Annotated[
+        float, typer.Option("--density", help="Share of entries that TIES and DARE keep.")
+    ] = 0.5,
+    rank: Annotated[int, typer.Option("--rank", min=0, help="Of the new one; default: by the way.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of what DARE drops.")] = 0,
+    name: Annotated[str, typer.Option("--name", help="Of the new one; default: the next number.")] = "",
+    data: GivenData = None,
+    suite: Suites = None,
+    items: Items = None,
+) -> int:
+    """Merge adapters of the generator into one, and put that in use if it passes like any other."""
+    from hybrid.adaptation.methods.merging import Recipe
+
+    assistant = context.assistant()
+    service = assistant.adaptation
+    card = service.combine(
+        names,
+        Recipe(by, density, rank, seed),
+        weights=weight or (),
+        name=name,
+        given=service.given(data or ()),
+        suites=suite or (),
+        items=items,
+        note=console.note,
+    )
+    console.note(f"{card.name}, of {card.parent} by weights {card.settings['weights']}: {told(card.gain)}")
+    return put_in_use(context, assistant, card.name)
+
+
+@app.command("ablate")
+@shared()
+def ablate(
+    context: Context,
+    name: Name,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep it without what costs more than it brings, as a new one.")
+    ] = False,
+    data: GivenData = None,
+    suite: Suites = None,
+    items: Items = None,
+) -> int:
+    """Show which blocks, layers and directions of an adapter carry its gain, and which what was forgotten."""
+    assistant = context.assistant()
+    service = assistant.adaptation
+    found, card = service.ablate(
+        name,
+        keep=keep,
+        given=service.given(data or ()),
+        suites=suite or (),
+        items=items,
+        note=console.note,
+        progress=lambda worth: console.note(f"measured: {worth.group.name}"),
+    )
+    rows = [(one.group.name, one.brings, one.costs, one.pays) for one in (found.whole, *found.parts)]
+    if context.as_json:
+        keys = ("part", "brings", "costs", "pays")
+        parts = [dict(zip(keys, row, strict=True)) for row in rows]
+        console.json_document({"adapter": name, "parts": parts, "kept": card and card.name})
+    else:
+        console.table(
+            ("part", "brings, nats", "costs, nats", ""),
+            [
+                (part, f"{brings:+.4f}", f"{costs:+.4f}", "" if pays else "costs more than it brings")
+                for part, brings, costs, pays in rows
+            ],
+        )
+    if card is None:
+        return 0
+    against = assistant.adapters.reasons(card.name)
+    console.note(f"{card.name}, without {card.settings['without']}: {told(card.gain)}")
+    _explain(against)
+    return EXIT_GATE_FAILED if against.against else 0
 
 
 @app.command("tradeoff")
