@@ -271,3 +271,13 @@ def test_an_adapter_is_kept_without_the_parts_that_do_not_pay(pair, suite, monke
     _, card = pair.ablate("one", keep=True, given=_labels(80), suites=suite)
     assert (card.parent, card.settings["without"]) == ("one", "direction 1")
     assert card.forgetting and pair.store.card(card.name) == card
+
+
+@pytest.mark.slow
+def test_drift_is_told_for_each_block_and_not_of_an_embedder(kept, tiny_embedder_adapter_folder, tmp_path):
+    found = kept.adaptation.drift("brutal")
+    assert len(found) == 2 and found[1].domain > kept.adaptation.drift("gentle")[1].domain > 0
+    built = shutil.copytree(tiny_embedder_adapter_folder, tmp_path / "embedder")
+    kept.adapters.add("embedder-001", built, read_card(built))
+    with pytest.raises(UsageError, match="is the embedder's"):
+        kept.adaptation.drift("embedder-001")
