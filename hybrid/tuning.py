@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hybrid.adaptation.data.files import Given, load_given
-from hybrid.adaptation.data.material import Objective, question_sets
+from hybrid.adaptation.data.material import Objective, question_sets, taught_by
 from hybrid.adaptation.gate import Reasons
 from hybrid.adaptation.serving import in_use
 from hybrid.adaptation.store import AdapterStore, still_in_use
@@ -96,6 +96,7 @@ class Adaptation:
             tuple(question for part in parts for question in part.questions),
             tuple(example for part in parts for example in part.examples),
             tuple(pair for part in parts for pair in part.pairs),
+            tuple(pair for part in parts for pair in part.preferences),
         )
 
     def material(
@@ -106,17 +107,19 @@ class Adaptation:
         apart: Sequence[Question] = (),
         given: Given | None = None,
         licence: str = _UNKNOWN,
+        mix: bool = False,
         note: Note = _silent,
     ) -> Material:
         """Make what a generator is trained on.
 
         Args:
-            objectives: what it is to learn: reading, instruction, label or text. Without one, labels where
-                the given data has some, else reading.
+            objectives: what it is to learn: reading, instruction, label or text. Without one, what the given
+                data is good for, else reading.
             against: questions that must not leak, beside those of the domain.
             apart: questions whose documents are not trained on at all.
             given: the user's own data.
             licence: of the documents and the data, for the card.
+            mix: make examples of the documents beside those that are given.
             note: told what is being made.
 
         Raises:
@@ -130,6 +133,7 @@ class Adaptation:
             apart=apart,
             given=given,
             licence=licence,
+            mix=mix,
         )
 
     def tune_generator(
@@ -157,6 +161,7 @@ class Adaptation:
         against: Sequence[Question] = (),
         apart: Sequence[Question] = (),
         given: Sequence[QueryPair] = (),
+        mix: bool = False,
         name: str = "",
         licence: str = _UNKNOWN,
         note: Note = _silent,
@@ -167,7 +172,8 @@ class Adaptation:
         Args:
             against: questions that must not leak, beside those of the domain.
             apart: questions whose documents are not trained on at all.
-            given: the user's own pairs, for training.
+            given: the user's own pairs, which are all that is trained on.
+            mix: make pairs of the documents, too.
             name: of the adapter; without it the next free one.
             licence: of the documents, for the card.
             note: told what was made and left out.
@@ -186,6 +192,7 @@ class Adaptation:
             against=self._against(against),
             apart=apart,
             given=given,
+            mix=mix,
             name=name,
             licence=licence,
             note=note,
@@ -592,8 +599,10 @@ def _objectives(named: Sequence[str], given: Given) -> list[Objective]:
             )
     if named:
         return [Objective(name) for name in dict.fromkeys(named)]
-    labelled = any(question.options for question in given.questions) or any(e.options for e in given.examples)
-    return [Objective.LABEL if labelled else Objective.READING]
+    found = taught_by(given)
+    if Objective.READING in found and Objective.INSTRUCTION in found:
+        found.remove(Objective.INSTRUCTION)  # questions teach both
+    return found or [Objective.READING]
 
 
 def _suite(paths: Sequence[Path]) -> Suite:

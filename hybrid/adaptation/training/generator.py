@@ -235,11 +235,12 @@ def tune_generator(
         UsageError: too few examples, or labels that are all equal.
         TrainingFailed: the loss is not a number.
     """
-    require_examples(examples.train, made_from="the training data")
+    looks = len(examples.validation)
+    require_examples(examples.train, made_from="the training data", checked=looks)
     dialogue = Dialogue(load_tokenizer(base.folder))
     train = encode(examples.train, dialogue, max_tokens=settings.max_tokens)
     short = [item.example for item in train.encoded]
-    require_examples(short, made_from="what is short enough")
+    require_examples(short, made_from="what is short enough", checked=looks, left_out=train.left_out)
     mixed = encode(rehearsal, dialogue, max_tokens=settings.max_tokens).encoded
     kept = _rehearsal(mixed, train.tokens, settings.rehearsal)
     checked = encode(examples.validation, dialogue, max_tokens=settings.max_tokens).encoded
