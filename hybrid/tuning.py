@@ -108,18 +108,20 @@ class Adaptation:
         given: Given | None = None,
         licence: str = _UNKNOWN,
         mix: bool = False,
+        start: str = "",
         note: Note = _silent,
     ) -> Material:
         """Make what a generator is trained on.
 
         Args:
-            objectives: what it is to learn: reading, instruction, label or text. Without one, what the given
-                data is good for, else reading.
+            objectives: what it is to learn: reading, instruction, label, text or preference. Without one,
+                what the given data is good for, else reading.
             against: questions that must not leak, beside those of the domain.
             apart: questions whose documents are not trained on at all.
             given: the user's own data.
             licence: of the documents and the data, for the card.
             mix: make examples of the documents beside those that are given.
+            start: the adapter that training will begin with, whose own mistakes preferences are made of.
             note: told what is being made.
 
         Raises:
@@ -134,10 +136,17 @@ class Adaptation:
             given=given,
             licence=licence,
             mix=mix,
+            start=start,
         )
 
     def tune_generator(
-        self, material: Material, *, name: str = "", parent: str = "", progress: Steps = _unseen
+        self,
+        material: Material,
+        *,
+        name: str = "",
+        parent: str = "",
+        start: str = "",
+        progress: Steps = _unseen,
     ) -> Card:
         """Train a generator adapter and store it; what was interrupted goes on where it was.
 
@@ -145,6 +154,7 @@ class Adaptation:
             material: what to train on.
             name: of the adapter; without it the next free one.
             parent: the adapter that it is to be better than.
+            start: the adapter that training begins with; without it with one that does nothing.
             progress: told step, steps in all, and the loss.
 
         Raises:
@@ -153,7 +163,7 @@ class Adaptation:
             IndexLocked: another process trains an adapter of this domain.
             StorageError: the disk is full; no earlier adapter is touched.
         """
-        return self._workshop.tune(material, name=name, parent=parent, progress=progress)
+        return self._workshop.tune(material, name=name, parent=parent, start=start, progress=progress)
 
     def tune_embedder(
         self,
