@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from hybrid.adaptation.data.jargon import JargonReport
     from hybrid.adaptation.forgetting.suites import Suite
     from hybrid.adaptation.methods.ablation import Ablation, Worth
+    from hybrid.adaptation.methods.drift import BlockDrift
     from hybrid.adaptation.methods.merging import Recipe
     from hybrid.adaptation.training.generator import Rendered, Trial
     from hybrid.adaptation.workshop import GeneratorWorkshop, Material, Steps
@@ -534,6 +535,26 @@ class Adaptation:
         with reworking.Rework(self.store, [name]) as rework:
             bench = self._bench(rework.card, given, suites, items, note)
             return reworking.ablate(rework, bench, keep=keep, progress=progress)
+
+    def drift(self, name: str) -> tuple[BlockDrift, ...]:
+        """Return how far a generator adapter moved each block of the model, on text of both kinds.
+
+        Raises:
+            AdapterError: it is not there, or cannot serve with the model.
+            UsageError: it is not the generator's.
+        """
+        from hybrid.adaptation.forgetting.suites import probe_texts
+        from hybrid.adaptation.methods.drift import measure_drift
+
+        if self.store.card(name).kind is AdapterKind.EMBEDDER:
+            raise UsageError(f"{name} is the embedder's", hint="`hybrid adapt embedder` tells what it moved")
+        general = probe_texts()
+        index, base, folder = self.retriever().index, self.tunable, self.store.folder(name)
+        sources = sorted(index.sources())
+        documents = map(index.document, sources[:: max(1, len(sources) // len(general))][: len(general)])
+        longest = max(map(len, general))
+        texts = [document.text[:longest] for document in documents if document is not None]
+        return measure_drift(base, base.adapted(folder), folder, texts, general)
 
     def _bench(
         self, card: Card, given: Given | None, suites: Sequence[Path], items: int | None, note: Note

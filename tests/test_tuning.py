@@ -292,3 +292,12 @@ def test_rows_that_are_too_long_are_told_and_written_into_the_card(domain):
     too_long = tuple(row for row in rows if len(row.completion) > 100)
     with pytest.raises(UsageError, match=r"gives 0 examples to train on of 16.* longer than 200 tokens"):
         domain.adaptation.material(given=Given(examples=too_long))
+
+
+def test_drift_is_told_for_each_block_and_not_of_an_embedder(kept, tiny_embedder_adapter_folder, tmp_path):
+    found = kept.adaptation.drift("brutal")
+    assert len(found) == 2 and found[1].domain > kept.adaptation.drift("gentle")[1].domain > 0
+    built = shutil.copytree(tiny_embedder_adapter_folder, tmp_path / "embedder")
+    kept.adapters.add("embedder-001", built, read_card(built))
+    with pytest.raises(UsageError, match="is the embedder's"):
+        kept.adaptation.drift("embedder-001")

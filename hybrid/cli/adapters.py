@@ -278,6 +278,40 @@ def ablate(
     return EXIT_GATE_FAILED if against.against else 0
 
 
+@app.command("drift")
+@shared()
+def drift(
+    context: Context,
+    name: Name,
+    out: Annotated[Path | None, typer.Option("--out", help="Write it as a picture, SVG.")] = None,
+) -> None:
+    """Show how far an adapter of the generator moved each block of the model."""
+    from hybrid.adaptation.methods.drift import drift_picture
+    from hybrid.files import write_atomic
+
+    assistant = context.assistant()
+    found = assistant.adaptation.drift(name)
+    if out is not None:
+        write_atomic(out, drift_picture(found, f"{assistant.domain}: {name}"))
+        console.note(f"picture: {out}")
+    if context.as_json:
+        console.json_document({"adapter": name, "blocks": found})
+        return
+    console.table(
+        ("block", "angle, domain", "angle, general", "change of the weights", "effective rank"),
+        [
+            (
+                str(each.block),
+                f"{each.domain:.2f}°",
+                f"{each.general:.2f}°",
+                f"{100 * each.change:.2f} %",
+                f"{each.rank:.1f}",
+            )
+            for each in found
+        ],
+    )
+
+
 @app.command("tradeoff")
 @shared()
 def tradeoff(
