@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hybrid.adaptation.data.files import Given, load_given
-from hybrid.adaptation.data.material import Objective, question_sets
+from hybrid.adaptation.data.material import Objective, question_sets, taught_by
 from hybrid.adaptation.gate import Reasons
 from hybrid.adaptation.serving import in_use
 from hybrid.adaptation.store import AdapterStore, still_in_use
@@ -110,6 +110,7 @@ class Adaptation:
         apart: Sequence[Question] = (),
         given: Given | None = None,
         licence: str = _UNKNOWN,
+        mix: bool = False,
         start: str = "",
         note: Note = _silent,
     ) -> Material:
@@ -117,11 +118,12 @@ class Adaptation:
 
         Args:
             objectives: what it is to learn: reading, instruction, label, text or preference. Without one,
-                preferences or labels where the given data has some, else reading.
+                what the given data is good for, else reading.
             against: questions that must not leak, beside those of the domain.
             apart: questions whose documents are not trained on at all.
             given: the user's own data.
             licence: of the documents and the data, for the card.
+            mix: make examples of the documents beside those that are given.
             start: the adapter that training will begin with, whose own mistakes preferences are made of.
             note: told what is being made.
 
@@ -136,6 +138,7 @@ class Adaptation:
             apart=apart,
             given=given,
             licence=licence,
+            mix=mix,
             start=start,
         )
 
@@ -171,6 +174,7 @@ class Adaptation:
         against: Sequence[Question] = (),
         apart: Sequence[Question] = (),
         given: Sequence[QueryPair] = (),
+        mix: bool = False,
         name: str = "",
         licence: str = _UNKNOWN,
         note: Note = _silent,
@@ -181,7 +185,8 @@ class Adaptation:
         Args:
             against: questions that must not leak, beside those of the domain.
             apart: questions whose documents are not trained on at all.
-            given: the user's own pairs, for training.
+            given: the user's own pairs, which are all that is trained on.
+            mix: make pairs of the documents, too.
             name: of the adapter; without it the next free one.
             licence: of the documents, for the card.
             note: told what was made and left out.
@@ -200,6 +205,7 @@ class Adaptation:
             against=self._against(against),
             apart=apart,
             given=given,
+            mix=mix,
             name=name,
             licence=licence,
             note=note,
@@ -642,10 +648,10 @@ def _objectives(named: Sequence[str], given: Given) -> list[Objective]:
             )
     if named:
         return [Objective(name) for name in dict.fromkeys(named)]
-    if given.preferences and not given.questions and not given.examples:
-        return [Objective.PREFERENCE]
-    labelled = any(question.options for question in given.questions) or any(e.options for e in given.examples)
-    return [Objective.LABEL if labelled else Objective.READING]
+    found = taught_by(given)
+    if Objective.READING in found and Objective.INSTRUCTION in found:
+        found.remove(Objective.INSTRUCTION)  # questions teach both
+    return found or [Objective.READING]
 
 
 def _suite(paths: Sequence[Path]) -> Suite:

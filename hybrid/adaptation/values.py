@@ -140,11 +140,15 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """What an adapter was trained on: a digest over all examples, a licence, and how many of each kind."""
+    """What an adapter was trained on: a digest over all examples, a licence, and how many of each kind.
+
+    ``left_out`` says how many were not, by the reason.
+    """
 
     digest: str
     licence: str
     counts: Mapping[str, int]
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 class Measure(StrEnum):

@@ -88,6 +88,7 @@ def show(context: Context, name: Name) -> None:
         ("method", f"{card.method}, strength {card.strength:g}, seed {card.seed}"),
         ("settings", ", ".join(f"{key} {value}" for key, value in card.settings.items())),
         ("data", ", ".join(f"{count} {kind}" for kind, count in card.data.counts.items())),
+        ("left out", "; ".join(f"{count}, {why}" for why, count in card.data.left_out.items())),
         ("licence", card.data.licence),
         ("training", f"{card.seconds / 60:.1f} min, {card.created}"),
         ("ended", str(card.settings.get("ended", ""))),
