@@ -203,7 +203,7 @@ class Domain:
         return self._work / f"{''.join(c if c.isalnum() else '-' for c in name)}-{seed}"
 
     def _measured(self, way: Way, chosen: AdaptationSettings) -> Run:
-        folder, begun = self._folder(way.name, chosen.seed), time.perf_counter()
+        folder, begun = self._folder(way.name, chosen.seed), time.process_time()
         ended = self._merged(way, folder, chosen.seed) if way.merged else self._tuned(way, folder, chosen)
         data = Data("", "", {"examples": len(self._examples.train)})
         base = (self._base.name, self._base.digest)
