@@ -20,8 +20,9 @@ from hybrid.questions.sets import chunks_of, deep_search
 from hybrid.questions.splits import unit_hash
 from hybrid.questions.wording import bare_heading, plain, sentence_body
 from hybrid.retrieval import Retriever
+from hybrid.text.abbreviations import find_abbreviations
 from hybrid.text.sentences import sentence_spans
-from hybrid.text.words import LEANING, find_abbreviations
+from hybrid.text.words import LEANING
 from hybrid.types import Chunk, Document, Hit, Question, Span
 
 MIN_PAIRS = 8
