@@ -6,15 +6,16 @@ import dataclasses
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hybrid.adaptation.data.files import Given, load_given
-from hybrid.adaptation.data.material import Objective, question_sets
+from hybrid.adaptation.data.material import Objective, question_sets, taught_by
 from hybrid.adaptation.gate import Reasons
 from hybrid.adaptation.serving import in_use
 from hybrid.adaptation.store import AdapterStore, still_in_use
-from hybrid.adaptation.values import AdapterKind, Card, QueryPair
+from hybrid.adaptation.values import AdapterKind, Card, Destination, QueryPair
 from hybrid.changes import together
 from hybrid.config import AdaptationSettings, Settings
 from hybrid.errors import UsageError
@@ -23,6 +24,7 @@ from hybrid.index import Index
 from hybrid.index.sync import Progress, discard, put_in_force, reembed
 from hybrid.models import Embedder, EmbedderFingerprint, Generator
 from hybrid.models.adapters import adapter_digest
+from hybrid.models.gguf import Precision
 from hybrid.models.loading import generator_folder, load_embedder
 from hybrid.models.resolve import fetch
 from hybrid.retrieval import Retriever
@@ -108,6 +110,7 @@ class Adaptation:
         apart: Sequence[Question] = (),
         given: Given | None = None,
         licence: str = _UNKNOWN,
+        mix: bool = False,
         start: str = "",
         note: Note = _silent,
     ) -> Material:
@@ -115,11 +118,12 @@ class Adaptation:
 
         Args:
             objectives: what it is to learn: reading, instruction, label, text or preference. Without one,
-                preferences or labels where the given data has some, else reading.
+                what the given data is good for, else reading.
             against: questions that must not leak, beside those of the domain.
             apart: questions whose documents are not trained on at all.
             given: the user's own data.
             licence: of the documents and the data, for the card.
+            mix: make examples of the documents beside those that are given.
             start: the adapter that training will begin with, whose own mistakes preferences are made of.
             note: told what is being made.
 
@@ -134,6 +138,7 @@ class Adaptation:
             apart=apart,
             given=given,
             licence=licence,
+            mix=mix,
             start=start,
         )
 
@@ -169,6 +174,7 @@ class Adaptation:
         against: Sequence[Question] = (),
         apart: Sequence[Question] = (),
         given: Sequence[QueryPair] = (),
+        mix: bool = False,
         name: str = "",
         licence: str = _UNKNOWN,
         note: Note = _silent,
@@ -179,7 +185,8 @@ class Adaptation:
         Args:
             against: questions that must not leak, beside those of the domain.
             apart: questions whose documents are not trained on at all.
-            given: the user's own pairs, for training.
+            given: the user's own pairs, which are all that is trained on.
+            mix: make pairs of the documents, too.
             name: of the adapter; without it the next free one.
             licence: of the documents, for the card.
             note: told what was made and left out.
@@ -198,6 +205,7 @@ class Adaptation:
             against=self._against(against),
             apart=apart,
             given=given,
+            mix=mix,
             name=name,
             licence=licence,
             note=note,
@@ -383,32 +391,48 @@ class Adaptation:
         if card.kind is AdapterKind.EMBEDDER:
             discard(self.store.domain, digest)
 
-    def merge(self, name: str, out: Path) -> Path:
-        """Write base and adapter as one model, which loads without this package; return its folder.
+    def export(
+        self,
+        name: str,
+        out: Path,
+        destination: Destination = Destination.PEFT,
+        *,
+        precision: Precision = Precision.F16,
+        note: Note = _silent,
+    ) -> Path:
+        """Write an adapter as another program takes it; what cannot travel is merged into its base.
+
+        Args:
+            name: of the adapter.
+            out: a folder; for GGUF a file, for PEFT an archive too. It must not be there yet.
+            destination: who takes it.
+            precision: of the matrices in GGUF.
+            note: told what was merged, what stays here, and how what was written was compared.
 
         Raises:
-            AdapterError: there is no such adapter, or it does not fit the base.
+            AdapterError: there is no such adapter, or the destination cannot take it.
+            ModelError: the base cannot be written as GGUF, or the file says something else than the model.
             UsageError: ``out`` is there, or the base is not on this machine.
         """
-        from hybrid.adaptation.export import merge
+        from hybrid.adaptation.destinations import leave
 
         folder, models = self.store.folder(name), self.settings.models
-        if self.store.card(name).kind is AdapterKind.EMBEDDER:
-            return merge(folder, fetch(models.embedder, offline=models.offline), out)
-        if models.endpoint:
-            raise UsageError("the generator is an endpoint's", hint="unset models.endpoint to merge")
-        return merge(folder, generator_folder(models.generator, offline=models.offline), out)
-
-    def export(self, name: str, out: Path) -> Path:
-        """Write an adapter in PEFT's format with its card: a folder, or an archive by its name.
-
-        Raises:
-            AdapterError: there is no such adapter.
-            UsageError: ``out`` is there.
-        """
-        from hybrid.adaptation.export import export
-
-        return export(self.store.folder(name), out)
+        kind = self.store.card(name).kind
+        if models.endpoint and kind is AdapterKind.GENERATOR and destination is not Destination.PEFT:
+            raise UsageError(
+                "the generator is an endpoint's", hint="unset models.endpoint, or use --for peft"
+            )
+        return leave(
+            folder,
+            partial(generator_folder, models.generator, offline=models.offline)
+            if kind is AdapterKind.GENERATOR
+            else partial(fetch, models.embedder, offline=models.offline),
+            out,
+            destination,
+            generator=lambda: self.tunable,
+            precision=precision,
+            note=note,
+        )
 
     # --- repaired
 
@@ -624,10 +648,10 @@ def _objectives(named: Sequence[str], given: Given) -> list[Objective]:
             )
     if named:
         return [Objective(name) for name in dict.fromkeys(named)]
-    if given.preferences and not given.questions and not given.examples:
-        return [Objective.PREFERENCE]
-    labelled = any(question.options for question in given.questions) or any(e.options for e in given.examples)
-    return [Objective.LABEL if labelled else Objective.READING]
+    found = taught_by(given)
+    if Objective.READING in found and Objective.INSTRUCTION in found:
+        found.remove(Objective.INSTRUCTION)  # questions teach both
+    return found or [Objective.READING]
 
 
 def _suite(paths: Sequence[Path]) -> Suite:

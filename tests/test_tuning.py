@@ -9,7 +9,7 @@ from hybrid import Assistant, load_settings
 from hybrid.adaptation.data.files import Given
 from hybrid.adaptation.forgetting.suites import Suite
 from hybrid.adaptation.store import read_card
-from hybrid.adaptation.values import AdapterKind, Change, Example, ExampleKind
+from hybrid.adaptation.values import AdapterKind, Change, Destination, Example, ExampleKind
 from hybrid.errors import AdapterError, GateFailed, UsageError
 from hybrid.testing import HashEmbedder, ScriptedGenerator
 from hybrid.types import Message, MessageRole, Question
@@ -148,7 +148,7 @@ def test_an_adapter_is_made_from_given_labels_and_exported(domain, tmp_path):
     assert (card.name, card.data.licence) == ("mine", "CC0-1.0")
     assert domain.adapters.card("mine") == card
     assert service.export("mine", tmp_path / "away.zip").is_file()
-    assert (service.merge("mine", tmp_path / "merged") / "config.json").is_file()
+    assert (service.export("mine", tmp_path / "merged", Destination.MERGED) / "config.json").is_file()
     with pytest.raises(AdapterError, match="there is no adapter 'other'"):
         service.check("other")
 
@@ -274,6 +274,26 @@ def test_an_adapter_is_kept_without_the_parts_that_do_not_pay(pair, suite, monke
 
 
 @pytest.mark.slow
+def test_rows_that_are_too_long_are_told_and_written_into_the_card(domain):
+    rows = tuple(
+        Example(
+            ExampleKind.INSTRUCTION,
+            (Message(MessageRole.USER, f"the port {n}"),),
+            "server " * (200 if n % 2 else 2),
+        )
+        for n in range(32)
+    )
+    material = domain.adaptation.material(given=Given(examples=rows))
+    assert len(material.examples.train) + len(material.examples.validation) == 16
+    reason = "longer than 200 tokens (adaptation.max_tokens)"
+    assert [(left.count, left.reason) for left in material.examples.left_out] == [(16, reason)]
+    card = domain.adaptation.tune_generator(material)
+    assert domain.adapters.card(card.name).data.left_out == {reason: 16}
+    too_long = tuple(row for row in rows if len(row.completion) > 100)
+    with pytest.raises(UsageError, match=r"gives 0 examples to train on of 16.* longer than 200 tokens"):
+        domain.adaptation.material(given=Given(examples=too_long))
+
+
 def test_drift_is_told_for_each_block_and_not_of_an_embedder(kept, tiny_embedder_adapter_folder, tmp_path):
     found = kept.adaptation.drift("brutal")
     assert len(found) == 2 and found[1].domain > kept.adaptation.drift("gentle")[1].domain > 0

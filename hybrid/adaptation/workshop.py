@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from hybrid.adaptation.data.examples import Sieve
-from hybrid.adaptation.data.files import Given
+from hybrid.adaptation.data.files import Given, require_examples
 from hybrid.adaptation.data.material import Objective, held_out_reading, make_examples, split_for
 from hybrid.adaptation.data.pairs import PairSettings, make_pairs
 from hybrid.adaptation.data.rehearsal import rehearsal_examples
@@ -44,12 +44,14 @@ from hybrid.adaptation.values import (
     Examples,
     QueryPair,
     Setting,
+    Sifted,
 )
 from hybrid.config import Reader, Settings
 from hybrid.errors import IndexError_
 from hybrid.files import folder_lock, hash_text
 from hybrid.generation.prompts import load_prompts
 from hybrid.models.device import Placement, choose_placement, versions
+from hybrid.models.dialogue import Dialogue
 from hybrid.models.generator import TransformersGenerator
 from hybrid.models.loading import generator_folder
 from hybrid.models.resolve import cache_folder, fetch, weights_digest
@@ -87,7 +89,8 @@ class Material:
         rows += [repr(dataclasses.astuple(pair)) for pair in pairs]
         counts = Counter(str(example.kind) for example in train)
         counts += Counter({str(Objective.PREFERENCE): len(pairs)})
-        return Data(hash_text(*rows), self.licence, dict(sorted(counts.items())))
+        left_out = {left.reason: left.count for left in self.examples.left_out}
+        return Data(hash_text(*rows), self.licence, dict(sorted(counts.items())), left_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,7 @@ class GeneratorWorkshop:
         apart: Sequence[Question] = (),
         given: Given | None = None,
         licence: str = _UNKNOWN,
+        mix: bool = False,
         start: str = "",
     ) -> Material:
         """Make what a generator is trained on; ``hybrid.tuning`` says of what."""
@@ -119,11 +123,12 @@ class GeneratorWorkshop:
             against=against,
             apart=apart,
             given=given,
+            mix=mix,
         )
+        examples, tokens = _short(examples, dialogue, adaptation.max_tokens)
         if examples.preferences:
             own = with_own_mistakes(examples.preferences, self.beginning(start))
             examples = dataclasses.replace(examples, preferences=tuple(own))
-        tokens = encode(examples.train, dialogue, max_tokens=adaptation.max_tokens).tokens
         tokens += encode_pairs(examples.preferences, dialogue, max_tokens=adaptation.max_tokens).tokens
         mixed = round(tokens * adaptation.rehearsal / (1 - adaptation.rehearsal))
         with self.generator.lent() as module:
@@ -267,6 +272,35 @@ class GeneratorWorkshop:
         )
 
 
+def _short(examples: Examples, dialogue: Dialogue, max_tokens: int) -> tuple[Examples, int]:
+    """Return what is short enough, with what was too long among that left out, and the tokens to train on.
+
+    Raises:
+        UsageError: there is too little.
+    """
+    train, checked = (
+        encode(part, dialogue, max_tokens=max_tokens) for part in (examples.train, examples.validation)
+    )
+    long = Counter({left.reason: left.count for left in train.left_out})
+    long += Counter({left.reason: left.count for left in checked.left_out})
+    left_out = (*examples.left_out, *(Sifted(reason, count) for reason, count in long.items()))
+    kept = dataclasses.replace(
+        examples,
+        train=tuple(item.example for item in train.encoded),
+        validation=tuple(item.example for item in checked.encoded),
+        left_out=left_out,
+    )
+    if long and not examples.preferences:
+        require_examples(
+            kept.train,
+            made_from="the training data",
+            checked=len(kept.validation),
+            left_out=left_out,
+            hint="shorten them, or raise adaptation.max_tokens",
+        )
+    return kept, train.tokens
+
+
 def make_embedder(
     store: AdapterStore,
     settings: Settings,
@@ -275,6 +309,7 @@ def make_embedder(
     against: Sequence[Question],
     apart: Sequence[Question],
     given: Sequence[QueryPair],
+    mix: bool,
     name: str,
     licence: str,
     note: Callable[[str], None],
@@ -289,8 +324,7 @@ def make_embedder(
         store.require_free(name)
     split = split_for(retriever.index, settings, against, apart)
     wanted = PairSettings(_PAIRS_AN_EXAMPLE * adaptation.examples, seed=adaptation.seed)
-    made = make_pairs(retriever, split, wanted, sieve=Sieve([*against, *apart]))
-    pairs = dataclasses.replace(made, train=(*made.train, *given))
+    pairs = make_pairs(retriever, split, wanted, sieve=Sieve([*against, *apart]), given=given, mix=mix)
     note(f"{len(pairs.train)} pairs to train on, {len(pairs.validation)} to validate")
     for left in pairs.left_out:
         note(f"left out {left.count}, {left.reason}")

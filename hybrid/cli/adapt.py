@@ -31,6 +31,7 @@ Learn = Annotated[
     typer.Option("--learn", help="reading, label, instruction, text, preference; default: by the data."),
 ]
 DataFiles = Annotated[list[Path] | None, typer.Option("--data", help="Your own examples, JSON lines.")]
+Mix = Annotated[bool, typer.Option("--mix", help="Make examples of the documents, beside your own.")]
 Against = Annotated[list[Path] | None, typer.Option("--against", help="Question sets that must not leak.")]
 Apart = Annotated[
     list[Path] | None, typer.Option("--apart", help="Question sets whose documents are not trained on.")
@@ -58,6 +59,7 @@ def examples(
     context: Context,
     learn: Learn = None,
     data: DataFiles = None,
+    mix: Mix = False,
     against: Against = None,
     apart: Apart = None,
     out: Annotated[
@@ -71,7 +73,7 @@ def examples(
 ) -> None:
     """Make the examples that a generator would be tuned on, and say what was left out."""
     assistant = context.assistant(context.settings(adaptation={"seed": seed, "passages": passages}))
-    material = _material(assistant, learn, data, against, apart)
+    material = _material(assistant, learn, data, mix, against, apart)
     document: dict[str, Any] = {
         "train": len(material.examples.train),
         "validation": len(material.examples.validation),
@@ -97,6 +99,7 @@ def generator(
     context: Context,
     learn: Learn = None,
     data: DataFiles = None,
+    mix: Mix = False,
     against: Against = None,
     apart: Apart = None,
     name: Name = "",
@@ -152,7 +155,7 @@ def generator(
         "seed": seed,
     }
     assistant = context.assistant(context.settings(adaptation=own))
-    material = _material(assistant, learn, data, against, apart, licence, start=start)
+    material = _material(assistant, learn, data, mix, against, apart, licence, start=start)
     service = assistant.adaptation
     if rank == "auto":
         service = service.with_best_rank(material, note=console.note)
@@ -168,6 +171,7 @@ def generator(
 def embedder(
     context: Context,
     data: DataFiles = None,
+    mix: Mix = False,
     against: Against = None,
     apart: Apart = None,
     name: Name = "",
@@ -182,6 +186,7 @@ def embedder(
         against=_questions(against),
         apart=_questions(apart),
         given=service.given(data or ()).pairs,
+        mix=mix,
         name=name,
         licence=licence,
         note=console.note,
@@ -214,6 +219,7 @@ def _material(
     assistant: Assistant,
     learn: list[str] | None,
     data: list[Path] | None,
+    mix: bool,
     against: list[Path] | None,
     apart: list[Path] | None,
     licence: str = "not stated",
@@ -225,6 +231,7 @@ def _material(
         against=_questions(against),
         apart=_questions(apart),
         given=service.given(data or ()),
+        mix=mix,
         licence=licence,
         start=start,
         note=console.note,
