@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,7 +42,8 @@ class _Said:
             words = self.first.keys() | other.first.keys()
             apart = (abs(self.first.get(w, _UNLIKELY) - other.first.get(w, _UNLIKELY)) for w in words)
             return sum(apart) / len(words)
-        common = len(os.path.commonprefix([self.text, other.text]))
+        pairs = zip(self.text, other.text, strict=False)
+        common = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
         return 1 - common / max(len(self.text), len(other.text), 1)
 
 
