@@ -7,6 +7,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from hybrid.adaptation.data.material import Objective, question_sets, taught_by
 from hybrid.adaptation.gate import Reasons
 from hybrid.adaptation.serving import in_use
 from hybrid.adaptation.store import AdapterStore, still_in_use
-from hybrid.adaptation.values import AdapterKind, Card, QueryPair
+from hybrid.adaptation.values import AdapterKind, Card, Destination, QueryPair
 from hybrid.changes import together
 from hybrid.config import AdaptationSettings, Settings
 from hybrid.errors import UsageError
@@ -24,6 +25,7 @@ from hybrid.index import Index
 from hybrid.index.sync import Progress, discard, put_in_force, reembed
 from hybrid.models import Embedder, EmbedderFingerprint, Generator
 from hybrid.models.adapters import adapter_digest
+from hybrid.models.gguf import Precision
 from hybrid.models.loading import generator_folder, load_embedder
 from hybrid.models.resolve import fetch, weights_digest
 from hybrid.retrieval import Retriever
@@ -390,6 +392,7 @@ class Adaptation:
         if card.kind is AdapterKind.EMBEDDER:
             discard(self.store.domain, digest)
 
+<<<<<<< HEAD
     def take_in(self, folder: Path, *, name: str = "", note: Note = _silent) -> Card:
         """Take in an adapter that plain PEFT wrote; nothing is known of its data, gain and cost.
 
@@ -426,30 +429,50 @@ class Adaptation:
 
     def merge(self, name: str, out: Path) -> Path:
         """Write base and adapter as one model, which loads without this package; return its folder.
+=======
+    def export(
+        self,
+        name: str,
+        out: Path,
+        destination: Destination = Destination.PEFT,
+        *,
+        precision: Precision = Precision.F16,
+        note: Note = _silent,
+    ) -> Path:
+        """Write an adapter as another program takes it; what cannot travel is merged into its base.
+
+        Args:
+            name: of the adapter.
+            out: a folder; for GGUF a file, for PEFT an archive too. It must not be there yet.
+            destination: who takes it.
+            precision: of the matrices in GGUF.
+            note: told what was merged, what stays here, and how what was written was compared.
+>>>>>>> main
 
         Raises:
-            AdapterError: there is no such adapter, or it does not fit the base.
+            AdapterError: there is no such adapter, or the destination cannot take it.
+            ModelError: the base cannot be written as GGUF, or the file says something else than the model.
             UsageError: ``out`` is there, or the base is not on this machine.
         """
-        from hybrid.adaptation.export import merge
+        from hybrid.adaptation.destinations import leave
 
         folder, models = self.store.folder(name), self.settings.models
-        if self.store.card(name).kind is AdapterKind.EMBEDDER:
-            return merge(folder, fetch(models.embedder, offline=models.offline), out)
-        if models.endpoint:
-            raise UsageError("the generator is an endpoint's", hint="unset models.endpoint to merge")
-        return merge(folder, generator_folder(models.generator, offline=models.offline), out)
-
-    def export(self, name: str, out: Path) -> Path:
-        """Write an adapter in PEFT's format with its card: a folder, or an archive by its name.
-
-        Raises:
-            AdapterError: there is no such adapter.
-            UsageError: ``out`` is there.
-        """
-        from hybrid.adaptation.export import export
-
-        return export(self.store.folder(name), out)
+        kind = self.store.card(name).kind
+        if models.endpoint and kind is AdapterKind.GENERATOR and destination is not Destination.PEFT:
+            raise UsageError(
+                "the generator is an endpoint's", hint="unset models.endpoint, or use --for peft"
+            )
+        return leave(
+            folder,
+            partial(generator_folder, models.generator, offline=models.offline)
+            if kind is AdapterKind.GENERATOR
+            else partial(fetch, models.embedder, offline=models.offline),
+            out,
+            destination,
+            generator=lambda: self.tunable,
+            precision=precision,
+            note=note,
+        )
 
     # --- repaired
 

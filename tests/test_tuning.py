@@ -10,7 +10,7 @@ from hybrid import Assistant, load_settings
 from hybrid.adaptation.data.files import Given
 from hybrid.adaptation.forgetting.suites import Suite
 from hybrid.adaptation.store import read_card
-from hybrid.adaptation.values import AdapterKind, Change, Example, ExampleKind
+from hybrid.adaptation.values import AdapterKind, Change, Destination, Example, ExampleKind
 from hybrid.errors import AdapterError, GateFailed, UsageError
 from hybrid.testing import HashEmbedder, ScriptedGenerator
 from hybrid.types import Message, MessageRole, Question
@@ -149,7 +149,7 @@ def test_an_adapter_is_made_from_given_labels_and_exported(domain, tmp_path):
     assert (card.name, card.data.licence) == ("mine", "CC0-1.0")
     assert domain.adapters.card("mine") == card
     assert service.export("mine", tmp_path / "away.zip").is_file()
-    assert (service.merge("mine", tmp_path / "merged") / "config.json").is_file()
+    assert (service.export("mine", tmp_path / "merged", Destination.MERGED) / "config.json").is_file()
     with pytest.raises(AdapterError, match="there is no adapter 'other'"):
         service.check("other")
 

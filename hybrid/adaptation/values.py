@@ -24,6 +24,16 @@ class ExampleKind(StrEnum):
     REHEARSAL = "rehearsal"
 
 
+class Destination(StrEnum):
+    """Who takes an adapter that leaves: PEFT, whoever loads models, llama.cpp, vLLM, Ollama."""
+
+    PEFT = "peft"
+    MERGED = "merged"
+    GGUF = "gguf"
+    VLLM = "vllm"
+    OLLAMA = "ollama"
+
+
 @dataclass(frozen=True, slots=True)
 class Example:
     """What a generator is to write after a conversation; loss falls on the completion alone.

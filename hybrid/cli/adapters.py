@@ -9,18 +9,18 @@ import typer
 
 from hybrid.adaptation.gate import Reasons
 from hybrid.adaptation.serving import in_use
-from hybrid.adaptation.values import AdapterKind, Card, Change, Merging
+from hybrid.adaptation.values import AdapterKind, Card, Change, Destination, Merging
 from hybrid.assistant import Assistant
 from hybrid.cli import console
 from hybrid.cli.options import Context, shared
 from hybrid.errors import EXIT_GATE_FAILED, AdapterError, GateFailed, HybridError
+from hybrid.models.gguf import Precision
 
 app = typer.Typer(
     help="What was tuned: list, check, put in use, take away.", no_args_is_help=True, rich_markup_mode=None
 )
 
 Name = Annotated[str, typer.Argument(help="The name of an adapter.")]
-Out = Annotated[Path, typer.Option("--out", help="Where to; it must not be there yet.")]
 Suites = Annotated[
     list[Path] | None,
     typer.Option("--suite", help="Items of your own, a file or a folder, for the kinds that are in it."),
@@ -340,6 +340,7 @@ def remove(context: Context, name: Name) -> None:
     context.show({"domain": assistant.domain, "removed": name}, f"removed {name}")
 
 
+<<<<<<< HEAD
 @app.command("add")
 @shared()
 def add(
@@ -362,12 +363,28 @@ def merge(context: Context, name: Name, out: Out) -> None:
     context.show({"path": str(path)}, str(path))
 
 
+=======
+>>>>>>> main
 @app.command("export")
 @shared()
-def export(context: Context, name: Name, out: Out) -> None:
-    """Write an adapter in PEFT's format with its card: a folder, or an archive (.zip, .tar, .tar.gz)."""
-    path = context.assistant().adaptation.export(name, out)
-    context.show({"path": str(path)}, str(path))
+def export(
+    context: Context,
+    name: Name,
+    out: Annotated[Path, typer.Argument(help="Where to; it must not be there yet.")],
+    destination: Annotated[
+        Destination,
+        typer.Option(
+            "--for",
+            help="Who takes it. peft: a folder or an archive (.zip, .tar, .tar.gz). merged: a model of its "
+            "own. gguf: a file for llama.cpp. vllm: a folder and a line that starts it. ollama: a Modelfile.",
+        ),
+    ] = Destination.PEFT,
+    precision: Annotated[Precision, typer.Option(help="Of the matrices in GGUF.")] = Precision.F16,
+) -> None:
+    """Write an adapter as another program takes it: checked, merged where it must be, and compared."""
+    service = context.assistant().adaptation
+    path = service.export(name, out, destination, precision=precision, note=console.note)
+    context.show({"path": str(path), "for": destination}, str(path))
 
 
 def put_in_use(context: Context, assistant: Assistant, name: str, *, force: bool = False) -> int:

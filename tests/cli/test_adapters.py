@@ -347,10 +347,10 @@ def test_a_tradeoff_without_measures_says_how_to_get_them(domain, keep_adapter, 
 
 def test_export_writes_a_folder_or_an_archive_once(domain, keep_adapter, capsys, tmp_path):
     keep_adapter(domain, "a")
-    assert document(capsys, "adapters", "export", "a", "--out", "packed.zip") == {"path": "packed.zip"}
+    assert document(capsys, "adapters", "export", "a", "packed.zip") == {"path": "packed.zip", "for": "peft"}
     shutil.unpack_archive(tmp_path / "packed.zip", tmp_path / "there")
     assert (tmp_path / "there" / "a" / "card.json").is_file()
-    assert "is there already" in said(capsys, "adapters", "export", "a", "--out", "packed.zip", code=2).err
+    assert "is there already" in said(capsys, "adapters", "export", "a", "packed.zip", code=2).err
 
 
 @pytest.mark.slow
@@ -362,7 +362,7 @@ def test_merge_writes_a_model(domain, tiny_generator_folder, make_adapter, monke
     built = make_adapter(tiny_generator_folder, tmp_path / "built")
     AdapterStore(domain).add("a", built, read_card(built))
     monkeypatch.setenv("HYBRID_MODELS__GENERATOR", str(tiny_generator_folder))
-    assert said(capsys, "adapters", "merge", "a", "--out", "merged").out == "merged\n"
+    assert said(capsys, "adapters", "export", "a", "merged", "--for", "merged").out == "merged\n"
     AutoModelForCausalLM.from_pretrained(tmp_path / "merged")
 
 
