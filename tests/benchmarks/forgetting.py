@@ -31,6 +31,7 @@ from pydantic import TypeAdapter
 
 from hybrid import Assistant, load_settings
 from hybrid.adaptation.data.examples import text_examples
+from hybrid.adaptation.data.files import load_examples, save_examples
 from hybrid.adaptation.data.rehearsal import rehearsal_examples
 from hybrid.adaptation.forgetting.likelihood import Subject, TokenStretch, log_likelihoods
 from hybrid.adaptation.forgetting.measure import COUNTINGS, Item, Measure, changes, measure, paired_change
@@ -66,7 +67,6 @@ _ROOT = Path(__file__).resolve().parents[2]
 _NONE = "none"
 _AS_GOOD = 0.9
 _WINDOW = 256
-_REHEARSED = 0.2  # the largest share below
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,10 @@ class Run:
 _HELD = {"rehearsal": 0.2, "divergence": 1.0}
 _WAYS = (
     Way(_NONE),
-    Way("strength 0.5", merged=(_NONE,), strength=0.5),
+    *(Way(f"strength {strength:g}", merged=(_NONE,), strength=strength) for strength in (0.75, 0.5, 0.25)),
+    Way("rehearsal 10 %", {"rehearsal": 0.1}),
     Way("rehearsal 20 %", {"rehearsal": 0.2}),
+    Way("rehearsal 50 %", {"rehearsal": 0.5}),
     Way("divergence, 20 %", _HELD),
     Way("EWC 1", {"ewc": 1.0}),
     Way("EWC 100", {"ewc": 100.0}),
@@ -147,15 +149,18 @@ def _made(domain: str, *, train: int, held_out: int) -> Examples:
     return Examples(found.train[:train], found.validation[:held_out])
 
 
-def _rehearsal(generator: TransformersGenerator, train: Sequence[Example]) -> list[Example]:
+def _rehearsal(
+    generator: TransformersGenerator, train: Sequence[Example], ways: Sequence[Way]
+) -> list[Example]:
     """Return enough for the largest share and for EWC; training takes as much of it as it is told to."""
+    share = max(way.settings.get("rehearsal", 0.0) for way in ways)
     tokens = encode(train, generator.dialogue, max_tokens=AdaptationSettings().max_tokens).tokens
     with generator.lent() as module:
         return rehearsal_examples(
             module,
             generator.dialogue,
             digest=generator.base_weights,
-            tokens=max(round(tokens * _REHEARSED / (1 - _REHEARSED)), FISHER_TOKENS),
+            tokens=max(round(tokens * share / (1 - share)), FISHER_TOKENS),
             seed=0,
             cache=cache_folder(),
         )
@@ -177,12 +182,17 @@ class Domain:
     """Trains in every way and measures; what was measured is kept row by row."""
 
     def __init__(
-        self, generator: TransformersGenerator, examples: Examples, suite: Suite, work: Path
+        self,
+        generator: TransformersGenerator,
+        examples: Examples,
+        suite: Suite,
+        work: Path,
+        ways: Sequence[Way],
     ) -> None:
         self._generator, self._examples, self._suite, self._work = generator, examples, suite, work
         name = ModelSettings().generator
         self._base = Base(generator_folder(name, offline=True), name)
-        self._mixed = _rehearsal(generator, examples.train)
+        self._mixed = _rehearsal(generator, examples.train, ways)
         self._probe = [Example(ExampleKind.TEXT, (), text, made="general") for text in probe_texts()]
         limit = AdaptationSettings().max_tokens
         self.texts = encode(examples.validation, generator.dialogue, max_tokens=limit).encoded
@@ -202,17 +212,19 @@ class Domain:
         return self._work / f"{''.join(c if c.isalnum() else '-' for c in name)}-{seed}"
 
     def _measured(self, way: Way, chosen: AdaptationSettings) -> Run:
-        folder, begun = self._folder(way.name, chosen.seed), time.perf_counter()
+        folder, begun = self._folder(way.name, chosen.seed), time.process_time()
         ended = self._merged(way, folder, chosen.seed) if way.merged else self._tuned(way, folder, chosen)
         data = Data("", "", {"examples": len(self._examples.train)})
         base = (self._base.name, self._base.digest)
         write_card(folder, Card(way.name, AdapterKind.GENERATOR, *base, method=Method.LORA, data=data))
-        seconds = time.perf_counter() - begun
+        seconds = time.process_time() - begun
         adapted = self._generator.adapted(folder, strength=way.strength)
         items = measure(self._generator, adapted, self._suite).items
         run = Run(_losses_of(adapted, self.texts), _rights_of(adapted, self.texts), items, seconds, ended)
-        took = time.perf_counter() - begun - seconds
-        note(f"seed {chosen.seed}, {way.name}: {ended} in {seconds:.0f} s, measured in {took:.0f} s")
+        took = time.process_time() - begun - seconds
+        note(
+            f"seed {chosen.seed}, {way.name}: {ended} in {seconds:.0f} s of the CPU, measured in {took:.0f} s"
+        )
         return run
 
     def _tuned(self, way: Way, folder: Path, chosen: AdaptationSettings) -> str:
@@ -281,12 +293,14 @@ def _print(
 ) -> None:
     tried = [Tried(name, gains[name], _text(losses[name])) for name in gains]
     best = {point.name for point in pareto_front(tried, budget=Budget().nats).points if point.front}
-    shown = (Measure.TEXT, Measure.PAIRS, Measure.CHOICES)
-    header = ("", "its own loss, nats", "labels right", *shown, "seconds", "front", "in the budget")
+    measured = {change.measure for change in losses[_NONE]}
+    every = (Measure.TEXT, Measure.PAIRS, Measure.CHOICES, Measure.FORMATS)
+    shown = [one for one in every if one in measured]
+    header = ("", "its own loss, nats", "labels right", *shown, "CPU seconds", "front", "in the budget")
     rows = []
     for name, gain in gains.items():
         found = {change.measure: change for change in losses[name]}
-        cells = [_interval(found[one]) if one in found else "-" for one in shown]
+        cells = [_interval(found[one]) for one in shown]
         passed = "yes" if judge(losses[name], Budget()).passed else "no"
         seconds = f"{_mean([[run.seconds] for run in runs[name]])[0]:.0f}"
         front = "yes" if name in best else ""
@@ -336,27 +350,34 @@ def main() -> None:
     parser.add_argument(
         "--suite", type=Path, nargs="*", default=[], help="files or folders of a larger suite"
     )
-    parser.add_argument("--items", type=int, default=500, help="of each kind of the suite")
+    parser.add_argument("--items", type=int, help="of each kind of the suite, formats left out")
     parser.add_argument("--work", type=Path, help="a folder to go on from")
     parser.add_argument("--only", nargs="*", default=[], help="names of ways; none is needed")
     parser.add_argument("--html", type=Path, help="write the plot of gain against loss")
     parser.add_argument("--json", type=Path, help="write all changes")
     options = parser.parse_args()
     suite = load_suite(*options.suite) if options.suite else shipped_suite()
-    suite = dataclasses.replace(suite.sample(options.items), probes=())
+    if options.items:
+        suite = dataclasses.replace(suite.sample(options.items), probes=())
     generator = load_generator(ModelSettings(offline=True))
     assert isinstance(generator, TransformersGenerator), "an adapter needs a model on this machine"
     sizes = {"train": options.examples, "held_out": options.held_out}
-    if options.domain in ("contracts", "postgres"):
+    kept = [options.work / f"{part}.jsonl" for part in ("train", "held-out")] if options.work else []
+    if kept and all(path.is_file() for path in kept):
+        examples = Examples(*(tuple(load_examples(path)) for path in kept))
+    elif options.domain in ("contracts", "postgres"):
         examples = _made(options.domain, **sizes)
     else:
         examples = read_texts(Path(options.domain), generator, **sizes)
+    for path, part in zip(kept, (examples.train, examples.validation), strict=bool(kept)):
+        save_examples(path, part)
     with tempfile.TemporaryDirectory() as folder:
-        domain = Domain(generator, examples, suite, options.work or Path(folder))
+        ways = [way for way in _WAYS if way.name in (options.only or [way.name])]
+        domain = Domain(generator, examples, suite, options.work or Path(folder), ways)
         runs: dict[str, list[Run]] = {}
         for seed in map(int, options.seeds.split(",")):
             chosen = AdaptationSettings(epochs=options.epochs, learning_rate=options.rate, seed=seed)
-            for way in (way for way in _WAYS if way.name in (options.only or [way.name])):
+            for way in ways:
                 runs.setdefault(way.name, []).append(domain.row(way, chosen))
     gains = {name: _gain(each, domain) for name, each in runs.items()}
     losses = {name: _losses(each) for name, each in runs.items()}

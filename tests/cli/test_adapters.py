@@ -412,6 +412,7 @@ def test_adapters_are_combined_taken_apart_and_their_drift_is_drawn(forgetful, e
     monkeypatch.setenv("HYBRID_ADAPTATION__BUDGET_REFUSAL", "100")
     monkeypatch.setenv("HYBRID_ADAPTATION__SEED", "1")
     assert run(["adapt", "generator", "--data", str(data), "--no-check", "--name", "other"]) == 0
+    capsys.readouterr()
     options = ["--data", str(data), "--suite", str(suite)]
     told = said(capsys, "adapters", "ablate", "wild", *options)
     names = [line.split("  ")[0] for line in told.out.splitlines()]

@@ -466,8 +466,10 @@ def best_rank(
     """Return the rank whose short training validates best; of equal ones the smallest.
 
     Raises:
-        UsageError: there are no validation examples to tell by.
+        UsageError: there are no validation examples to tell by, or the method has no rank.
     """
+    if settings.method is Method.FULL:
+        raise UsageError(f"--method {settings.method} has no rank", hint="leave --rank out")
     if not examples.validation:
         raise UsageError(
             "a rank is chosen on validation examples, and there are none", hint="name one: --rank 16"
