@@ -392,7 +392,6 @@ class Adaptation:
         if card.kind is AdapterKind.EMBEDDER:
             discard(self.store.domain, digest)
 
-<<<<<<< HEAD
     def take_in(self, folder: Path, *, name: str = "", note: Note = _silent) -> Card:
         """Take in an adapter that plain PEFT wrote; nothing is known of its data, gain and cost.
 
@@ -427,9 +426,6 @@ class Adaptation:
                 note(each)
             return self.store.add(name or self.store.new_name(kind), built, card)
 
-    def merge(self, name: str, out: Path) -> Path:
-        """Write base and adapter as one model, which loads without this package; return its folder.
-=======
     def export(
         self,
         name: str,
@@ -447,7 +443,6 @@ class Adaptation:
             destination: who takes it.
             precision: of the matrices in GGUF.
             note: told what was merged, what stays here, and how what was written was compared.
->>>>>>> main
 
         Raises:
             AdapterError: there is no such adapter, or the destination cannot take it.

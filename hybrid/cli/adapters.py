@@ -340,7 +340,6 @@ def remove(context: Context, name: Name) -> None:
     context.show({"domain": assistant.domain, "removed": name}, f"removed {name}")
 
 
-<<<<<<< HEAD
 @app.command("add")
 @shared()
 def add(
@@ -355,16 +354,6 @@ def add(
     context.show({"adapter": card.name, "in_use": False, "card": card}, card.name)
 
 
-@app.command("merge")
-@shared()
-def merge(context: Context, name: Name, out: Out) -> None:
-    """Write base and adapter as one model, which loads without this package."""
-    path = context.assistant().adaptation.merge(name, out)
-    context.show({"path": str(path)}, str(path))
-
-
-=======
->>>>>>> main
 @app.command("export")
 @shared()
 def export(
