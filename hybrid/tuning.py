@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from hybrid.adaptation.methods.ablation import Ablation, Worth
     from hybrid.adaptation.methods.drift import BlockDrift
     from hybrid.adaptation.methods.merging import Recipe
+    from hybrid.adaptation.methods.rlaif import Round
+    from hybrid.adaptation.methods.selftraining import SelfRound, SelfTraining
     from hybrid.adaptation.training.generator import Rendered, Trial
     from hybrid.adaptation.workshop import GeneratorWorkshop, Material, Steps
     from hybrid.models.generator import TransformersGenerator
@@ -211,6 +213,84 @@ class Adaptation:
             licence=licence,
             note=note,
             progress=progress,
+        )
+
+    def improve(
+        self,
+        *,
+        name: str,
+        start: str = "",
+        rounds: int = 3,
+        samples: int = 4,
+        licence: str = _UNKNOWN,
+        told: Callable[[Round], None] = lambda done: None,
+        progress: Steps = _unseen,
+    ) -> list[Round]:
+        """Let the judge choose among sampled answers and learn what it prefers, while that holds elsewhere.
+
+        Args:
+            name: of the run, before the number of the round.
+            start: the adapter to begin with.
+            rounds: at most.
+            samples: answers to each question.
+            licence: of the documents, for the cards.
+            told: told every round.
+            progress: told step, steps in all, and the loss.
+
+        Returns:
+            All rounds, the first of which is the generator as it was. The last one that is kept is stored.
+
+        Raises:
+            UsageError: the documents give no questions.
+            TrainingFailed: the loss is not a number.
+        """
+        from hybrid.adaptation.rounds import Rounds
+        from hybrid.grounding.judge import load_grounder
+
+        grounder = load_grounder(self.settings, self.store.domain, embedder=self.embedder())
+        made = Rounds(self._workshop, name, licence, progress)
+        against = self._against(())
+        return made.improve(grounder, against=against, start=start, rounds=rounds, samples=samples, told=told)
+
+    def self_train(
+        self,
+        labelled: Sequence[Question],
+        unlabelled: Sequence[Question],
+        *,
+        name: str,
+        rounds: int = 3,
+        confidence: float = 0.95,
+        licence: str = _UNKNOWN,
+        told: Callable[[SelfRound], None] = lambda done: None,
+        progress: Steps = _unseen,
+    ) -> SelfTraining:
+        """Learn labels that people gave and those that the generator gives itself and is sure of.
+
+        Args:
+            labelled: questions with options, of which one is right.
+            unlabelled: questions with the same options.
+            name: of the run, before the number of the round.
+            rounds: at most.
+            confidence: calibrated, from 0 to 1, from which on its own label is learned.
+            licence: of the data, for the cards.
+            told: told every round.
+            progress: told step, steps in all, and the loss.
+
+        Returns:
+            All rounds, the best of which is stored, and what a person should label.
+
+        Raises:
+            UsageError: too few labelled questions, or one without options.
+            TrainingFailed: the loss is not a number.
+        """
+        from hybrid.adaptation.rounds import Rounds
+
+        for question in (*labelled, *unlabelled):
+            if not question.options:
+                raise UsageError(f"{question.id} has no `options`", hint="self-training learns labels")
+        made = Rounds(self._workshop, name, licence, progress)
+        return made.self_train(
+            labelled, unlabelled, against=self._against(()), rounds=rounds, confidence=confidence, told=told
         )
 
     def try_out(self, material: Material, shown: int) -> tuple[list[Rendered], Trial]:

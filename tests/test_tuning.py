@@ -275,6 +275,44 @@ def test_an_adapter_is_kept_without_the_parts_that_do_not_pay(pair, suite, monke
 
 
 @pytest.mark.slow
+def test_rounds_of_self_training_leave_the_best_adapter_and_go_on_where_they_were(domain, monkeypatch):
+    def asked(count, first, answered):
+        return [
+            Question(
+                f"q{n}",
+                f"is {'port' if n % 2 else 'server'} {n} a port",
+                ("yes" if n % 2 else "no",) if answered else (),
+                options=("yes", "no"),
+                source=f"s{n}",
+            )
+            for n in range(first, first + count)
+        ]
+
+    service = domain.adaptation
+    with pytest.raises(UsageError, match="to train, to calibrate and to decide by"):
+        service.self_train(asked(12, 0, True), [], name="own")
+    with pytest.raises(UsageError, match="has no `options`"):
+        service.self_train([Question("q", "which port")], [], name="own")
+    rounds = []
+    found = service.self_train(
+        asked(80, 0, True), asked(20, 500, False), name="own", rounds=1, told=rounds.append
+    )
+    assert rounds[0].name == "own-0"
+    assert domain.adapters.names() == [found.best.name]
+    assert domain.adapters.card(found.best.name).chooses
+    # what is there already is not trained again
+    monkeypatch.setattr("hybrid.adaptation.workshop.tune_generator", lambda *_, **__: pytest.fail("trained"))
+    if found.best.name == "own-0":
+        again = service.self_train(asked(80, 0, True), [], name="own", rounds=1)
+        assert again.best.right == found.best.right
+
+
+@pytest.mark.slow
+def test_rounds_with_the_judge_need_documents_that_give_questions(domain):
+    with pytest.raises(UsageError, match="0 questions to learn from"):
+        domain.adaptation.improve(name="judged")
+
+
 def test_rows_that_are_too_long_are_told_and_written_into_the_card(domain):
     rows = tuple(
         Example(

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from hybrid.adaptation.data.examples import Sieve
 from hybrid.adaptation.data.files import Given, require_examples
-from hybrid.adaptation.data.material import Objective, held_out_reading, make_examples, split_for
+from hybrid.adaptation.data.material import Objective, make_examples, reading_questions, split_for
 from hybrid.adaptation.data.pairs import PairSettings, make_pairs
 from hybrid.adaptation.data.rehearsal import rehearsal_examples
 from hybrid.adaptation.forgetting.refusal import Asked, domain_questions, general_questions
@@ -80,6 +80,7 @@ class Material:
     probe: tuple[Example, ...]
     objectives: tuple[Objective, ...]
     licence: str = _UNKNOWN
+    reader: Reader = Reader.GENERATOR
 
     @property
     def data(self) -> Data:
@@ -114,7 +115,7 @@ class GeneratorWorkshop:
         start: str = "",
     ) -> Material:
         """Make what a generator is trained on; ``hybrid.tuning`` says of what."""
-        dialogue, adaptation = self.generator.dialogue, self.settings.adaptation
+        dialogue = self.generator.dialogue
         examples = make_examples(
             self.retriever(),
             self.settings,
@@ -125,10 +126,19 @@ class GeneratorWorkshop:
             given=given,
             mix=mix,
         )
-        examples, tokens = _short(examples, dialogue, adaptation.max_tokens)
+        examples = _short(examples, dialogue, self.settings.adaptation.max_tokens)
         if examples.preferences:
             own = with_own_mistakes(examples.preferences, self.beginning(start))
             examples = dataclasses.replace(examples, preferences=tuple(own))
+        reads = not {Objective.READING, Objective.PREFERENCE}.isdisjoint(objectives)
+        return self.finished(examples, objectives, licence, Reader.QUOTING if reads else Reader.GENERATOR)
+
+    def finished(
+        self, examples: Examples, objectives: Sequence[Objective], licence: str, reader: Reader
+    ) -> Material:
+        """Return examples with the rehearsal and the general texts that go with them."""
+        dialogue, adaptation = self.generator.dialogue, self.settings.adaptation
+        tokens = encode(examples.train, dialogue, max_tokens=adaptation.max_tokens).tokens
         tokens += encode_pairs(examples.preferences, dialogue, max_tokens=adaptation.max_tokens).tokens
         mixed = round(tokens * adaptation.rehearsal / (1 - adaptation.rehearsal))
         with self.generator.lent() as module:
@@ -141,7 +151,7 @@ class GeneratorWorkshop:
                 cache=cache_folder(),
             )
         probe = [Example(ExampleKind.TEXT, (), text, made="general") for text in probe_texts()]
-        return Material(examples, tuple(rehearsal), tuple(probe), tuple(objectives), licence)
+        return Material(examples, tuple(rehearsal), tuple(probe), tuple(objectives), licence, reader)
 
     def tune(
         self,
@@ -198,9 +208,10 @@ class GeneratorWorkshop:
         generation = self.settings.generation
         general = general_questions(suite, load_prompts(generation.language, generation.prompt))
         try:
-            made = held_out_reading(
+            made = reading_questions(
                 self.retriever(),
                 self.settings,
+                lambda split: split.held_out,
                 against=against,
                 count=min(items or _DECLINED, _DECLINED),
                 reader=card.reader or Reader.GENERATOR,
@@ -243,7 +254,6 @@ class GeneratorWorkshop:
         return choose_placement(self.settings.models.device, self.settings.models.dtype)
 
     def _card(self, base: Base, material: Material, made: TunedGenerator, parent: str) -> Card:
-        reads = not {Objective.READING, Objective.PREFERENCE}.isdisjoint(material.objectives)
         chosen: dict[str, Setting] = {
             "rank": made.plan.rank,
             "alpha": made.plan.alpha,
@@ -262,7 +272,7 @@ class GeneratorWorkshop:
             settings=_plain(self.settings) | chosen,
             curve=made.fit.curve,
             strength=made.strength,
-            reader=Reader.QUOTING if reads else Reader.GENERATOR,
+            reader=material.reader,
             gain=made.gain,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             seconds=made.fit.seconds,
@@ -272,8 +282,8 @@ class GeneratorWorkshop:
         )
 
 
-def _short(examples: Examples, dialogue: Dialogue, max_tokens: int) -> tuple[Examples, int]:
-    """Return what is short enough, with what was too long among that left out, and the tokens to train on.
+def _short(examples: Examples, dialogue: Dialogue, max_tokens: int) -> Examples:
+    """Return what is short enough, with what was too long among that left out.
 
     Raises:
         UsageError: there is too little.
@@ -298,7 +308,7 @@ def _short(examples: Examples, dialogue: Dialogue, max_tokens: int) -> tuple[Exa
             left_out=left_out,
             hint="shorten them, or raise adaptation.max_tokens",
         )
-    return kept, train.tokens
+    return kept
 
 
 def make_embedder(
