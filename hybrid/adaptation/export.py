@@ -89,7 +89,7 @@ def merge(adapter: Path, base: Path, out: Path) -> Path:
     """
     card = read_card(adapter)
     files = read_adapter(adapter, weights_digest(base), base=base.name)
-    with _new_folder(out) as beside:
+    with new_folder(out) as beside:
         if card.kind is AdapterKind.GENERATOR:
             model = load_causal(base, dtype="auto")
             swap = Swap(model.eval())
@@ -103,7 +103,7 @@ def merge(adapter: Path, base: Path, out: Path) -> Path:
             swap = Swap(transformer.auto_model)
             with swap.using(swap.merged(files)):
                 encoder.save_pretrained(str(beside))
-        _write(beside / "adapter-card.json", _text(card_values(_portable(card))))
+        write_text(beside / "adapter-card.json", _text(card_values(portable(card))))
     return out
 
 
@@ -120,17 +120,17 @@ def export(adapter: Path, out: Path) -> Path:
         StorageError: the disk is full.
     """
     card = read_card(adapter)
-    contents = {CARD: _text(card_values(_portable(card)))}
+    contents = {CARD: _text(card_values(portable(card)))}
     if (adapter / CONFIG).is_file():
         config = json.loads((adapter / CONFIG).read_text(encoding="utf-8"))
-        contents[CONFIG] = _text(config | {"base_model_name_or_path": _portable(card).base})
+        contents[CONFIG] = _text(config | {"base_model_name_or_path": portable(card).base})
     weights = [name for name in (WEIGHTS, FULL_WEIGHTS) if (adapter / name).is_file()]
     archive = next((suffix for suffix in _ARCHIVES if out.name.lower().endswith(suffix)), "")
-    with _new_folder(out) as beside:
+    with new_folder(out) as beside:
         inner = beside / adapter.name if archive else beside
         inner.mkdir(exist_ok=True)
         for name, text in contents.items():
-            _write(inner / name, text)
+            write_text(inner / name, text)
         for name in weights:
             shutil.copyfile(adapter / name, inner / name)
             fsync_file(inner / name)
@@ -140,10 +140,10 @@ def export(adapter: Path, out: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _new_folder(out: Path) -> Iterator[Path]:
+def new_folder(out: Path) -> Iterator[Path]:
     """Give a folder beside ``out`` that takes its place at the end, or its file ``packed`` does."""
     if out.exists():
-        raise UsageError(f"{out} is there already", hint="choose another --out, or remove it first")
+        raise UsageError(f"{out} is there already", hint="choose another place, or remove it first")
     beside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
         with storage_errors(str(out)):
@@ -187,7 +187,7 @@ def _tar(files: Sequence[Path], name: str, raw: BinaryIO | gzip.GzipFile) -> Non
                 archive.addfile(entry, stream)
 
 
-def _portable(card: Card) -> Card:
+def portable(card: Card) -> Card:
     """Return the card without paths of this machine."""
     base = Path(card.base)
     return dataclasses.replace(card, base=base.name) if base.is_absolute() or base.exists() else card
@@ -204,7 +204,8 @@ def _text(value: object) -> str:
     return json_text(value, indent=2) + "\n"
 
 
-def _write(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Write a text so that it stays after a power cut."""
     path.write_text(text, encoding="utf-8")
     fsync_file(path)
 
