@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from hybrid.errors import AdapterError, AdapterMissing
 from hybrid.files import hash_file, hash_text
 from hybrid.models import Generator
+from hybrid.models.labels import HEAD, HEAD_WEIGHTS
 from hybrid.models.pretrained import LOADING, quiet
 from hybrid.models.resolve import weights_digest
 
@@ -53,12 +54,21 @@ _SHOWN_CHARACTERS = 300
 
 @dataclass(frozen=True, slots=True)
 class AdapterFiles:
-    """An adapter whose files were checked; ``digest`` covers all that decides what it does."""
+    """An adapter whose files were checked; ``digest`` covers all that decides what it does.
+
+    ``head`` tells whether labels are told by a head, which may stand alone: then ``changes`` is false.
+    """
 
     folder: Path
     name: str
     digest: str
     full: bool
+    head: bool = False
+
+    @property
+    def changes(self) -> bool:
+        """Tell whether it changes weights of the base."""
+        return not self.head or (self.folder / WEIGHTS).exists()
 
 
 @runtime_checkable
