@@ -81,6 +81,14 @@ class Method(StrEnum):
     FULL = "full"
 
 
+class Passages(StrEnum):
+    """Which label examples show passages: those about a document of the index (``auto``), all, or none."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
 @dataclass(frozen=True, slots=True)
 class DocumentSettings:
     """Limits on files, so that a hostile one costs a reason and not the run.
@@ -195,6 +203,8 @@ class AdaptationSettings:
     share of the others that tells when to stop. ``budget_nats`` and ``budget_points`` are how much may be
     forgotten: of general text in nats a token, of general tasks in points of 100. ``budget_refusal`` is how
     many points fewer may be declined rightly, more declined wrongly, or fewer answered from the passage.
+    ``beta`` holds preferences to what the model was: the larger, the nearer.
+    ``passages`` says which label examples are asked as ``both`` asks.
     """
 
     method: Method = Method.LORA
@@ -211,12 +221,14 @@ class AdaptationSettings:
     ewc: Annotated[float, Ge(0)] = 0.0
     l2: Annotated[float, Ge(0)] = 0.0
     upper_first: Annotated[float, Ge(0), Lt(1)] = 0.0
+    passages: Passages = Passages.AUTO
     stop_nats: Annotated[float, Ge(0)] = 0.0
     hold_out: Annotated[float, Ge(0), Lt(1)] = 0.2
     validation: Annotated[float, Ge(0), Lt(1)] = 0.15
     budget_nats: Annotated[float, Gt(0)] = 0.05
     budget_points: Annotated[float, Gt(0)] = 1.0
     budget_refusal: Annotated[float, Gt(0)] = 5.0
+    beta: Annotated[float, Gt(0)] = 0.1
     seed: Annotated[int, Ge(0)] = 0
 
 

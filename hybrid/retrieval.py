@@ -33,6 +33,11 @@ _DEEPER, _DEEPEST = 4, 10_000
 # the gold is in the passages for .89 of the questions on tables (.86 without) and .94 on text (.93). It
 # takes longer than all else of such a search; where there is no table, nothing changes.
 _FIRST, _READ, _LINE = 30, 120, 0.7
+# The best passage of a document counts for so much of the fused score of its others: the page that names
+# the accident, the product or the year stands before the page with the figure that was asked for. On 90
+# questions of real reports the gold is in the passages for .87 (.81 without), a field of a form for .85
+# (.65); the ranking of documents by their best passage stays what it is.
+_DOCUMENT = 0.3
 # What a question names letter by letter, as P-017 or 2.4.1, counts for so much of the fused score. Years do
 # not: they help where a report is meant by its year, and hurt where every page of a report names it.
 _NAME = 0.25
@@ -183,7 +188,8 @@ class Retriever:
         weight = self.settings.dense_weight
         if self.settings.fusion is FusionMethod.RECIPROCAL_RANK:
             return reciprocal_rank_fusion([dense, lexical], [weight, 1 - weight])
-        return weighted_fusion([dense, lexical], [weight, 1 - weight])
+        fused = weighted_fusion([dense, lexical], [weight, 1 - weight])
+        return by_document(fused, self.index.documents_at([one.position for one in fused]))
 
     def _finish(
         self, question: str, ranked: list[Scored], cosines: Mapping[int, float], bm25: Mapping[int, float]
@@ -289,6 +295,24 @@ def weighted_fusion(rankings: Sequence[Sequence[Scored]], weights: Sequence[floa
             scaled = (scored.score - low) / width if width > 0 else 1.0
             total[scored.position] = total.get(scored.position, 0.0) + weight * float(scaled)
     return _sorted(total)
+
+
+def by_document(ranked: Sequence[Scored], documents: Mapping[int, int]) -> list[Scored]:
+    """Return what was ranked by its own score and by that of the best passage of its document.
+
+    Args:
+        ranked: the best first, with scores of 0 or more.
+        documents: by position, whatever tells documents apart.
+    """
+    best: dict[int, float] = {}
+    for one in ranked:
+        best.setdefault(documents[one.position], one.score)
+    return _sorted(
+        {
+            one.position: (one.score + _DOCUMENT * best[documents[one.position]]) / (1 + _DOCUMENT)
+            for one in ranked
+        }
+    )
 
 
 def rerank(reranker: Reranker, question: str, hits: Sequence[Hit]) -> list[Hit]:

@@ -96,6 +96,7 @@ class Adaptation:
             tuple(question for part in parts for question in part.questions),
             tuple(example for part in parts for example in part.examples),
             tuple(pair for part in parts for pair in part.pairs),
+            tuple(pair for part in parts for pair in part.preferences),
         )
 
     def material(
@@ -106,17 +107,19 @@ class Adaptation:
         apart: Sequence[Question] = (),
         given: Given | None = None,
         licence: str = _UNKNOWN,
+        start: str = "",
         note: Note = _silent,
     ) -> Material:
         """Make what a generator is trained on.
 
         Args:
-            objectives: what it is to learn: reading, instruction, label or text. Without one, labels where
-                the given data has some, else reading.
+            objectives: what it is to learn: reading, instruction, label, text or preference. Without one,
+                preferences or labels where the given data has some, else reading.
             against: questions that must not leak, beside those of the domain.
             apart: questions whose documents are not trained on at all.
             given: the user's own data.
             licence: of the documents and the data, for the card.
+            start: the adapter that training will begin with, whose own mistakes preferences are made of.
             note: told what is being made.
 
         Raises:
@@ -130,10 +133,17 @@ class Adaptation:
             apart=apart,
             given=given,
             licence=licence,
+            start=start,
         )
 
     def tune_generator(
-        self, material: Material, *, name: str = "", parent: str = "", progress: Steps = _unseen
+        self,
+        material: Material,
+        *,
+        name: str = "",
+        parent: str = "",
+        start: str = "",
+        progress: Steps = _unseen,
     ) -> Card:
         """Train a generator adapter and store it; what was interrupted goes on where it was.
 
@@ -141,6 +151,7 @@ class Adaptation:
             material: what to train on.
             name: of the adapter; without it the next free one.
             parent: the adapter that it is to be better than.
+            start: the adapter that training begins with; without it with one that does nothing.
             progress: told step, steps in all, and the loss.
 
         Raises:
@@ -149,7 +160,7 @@ class Adaptation:
             IndexLocked: another process trains an adapter of this domain.
             StorageError: the disk is full; no earlier adapter is touched.
         """
-        return self._workshop.tune(material, name=name, parent=parent, progress=progress)
+        return self._workshop.tune(material, name=name, parent=parent, start=start, progress=progress)
 
     def tune_embedder(
         self,
@@ -592,6 +603,8 @@ def _objectives(named: Sequence[str], given: Given) -> list[Objective]:
             )
     if named:
         return [Objective(name) for name in dict.fromkeys(named)]
+    if given.preferences and not given.questions and not given.examples:
+        return [Objective.PREFERENCE]
     labelled = any(question.options for question in given.questions) or any(e.options for e in given.examples)
     return [Objective.LABEL if labelled else Objective.READING]
 

@@ -14,6 +14,7 @@ from hybrid.ingestion import Ingestor
 from hybrid.retrieval import (
     Retriever,
     by_best_line,
+    by_document,
     by_names,
     distinct,
     reciprocal_rank_fusion,
@@ -285,6 +286,38 @@ def test_reciprocal_rank_fusion_is_the_published_formula():
     assert [s.position for s in fused] == [2, 1]
     assert fused[0].score == pytest.approx(0.5 / 62 + 0.5 / 61)
     assert fused[1].score == pytest.approx(0.5 / 61)
+
+
+_RANKED = st.dictionaries(st.integers(0, 40), st.floats(0, 1), min_size=1).map(
+    lambda scores: [
+        Scored(position, score)
+        for position, score in sorted(scores.items(), key=lambda one: (-one[1], one[0]))
+    ]
+)
+
+
+@given(ranked=_RANKED, documents=st.integers(1, 5))
+def test_the_best_passage_of_a_document_moves_the_others_up_and_not_itself(ranked, documents):
+    places = {one.position: one.position % documents for one in ranked}
+    found = {one.position: one.score for one in by_document(ranked, places)}
+    assert len(found) == len(ranked)
+    best = {}
+    for one in ranked:
+        assert found[one.position] >= one.score / 1.31
+        best.setdefault(places[one.position], one)
+    for one in best.values():
+        assert found[one.position] == pytest.approx(one.score)
+
+
+def test_the_page_with_the_figure_comes_before_that_of_another_report():
+    # the name of the report stands on its first page only
+    ranked = [Scored(0, 0.9), Scored(1, 0.52), Scored(2, 0.5)]
+    assert [one.position for one in by_document(ranked, {0: 7, 1: 8, 2: 7})] == [0, 2, 1]
+
+
+def test_passages_of_one_document_keep_their_order():
+    ranked = [Scored(4, 0.8), Scored(1, 0.4), Scored(3, 0.1)]
+    assert [one.position for one in by_document(ranked, dict.fromkeys((1, 3, 4), 0))] == [4, 1, 3]
 
 
 def test_weighted_fusion_scales_each_side_to_one():

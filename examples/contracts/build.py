@@ -40,7 +40,7 @@ WORDS = range(15, 101)  # shorter ones say nothing, longer ones do not fit a sma
 SHINGLE = 5
 OVERLAP = 0.5  # of the shingles of the shorter clause; from here on it is a near-duplicate
 # cut or blackened clauses, what Markdown would read as markup, and what no reader keeps
-_DAMAGED = re.compile(r"[<>*_`|\\#\[\]~]|^\d+[.)]|^[-+]\s|&\w+;|[\u00ad\u200b-\u200f\ufeff\ufffd]")
+DAMAGED = re.compile(r"[<>*_`|\\#\[\]~]|^\d+[.)]|^[-+]\s|&\w+;|[\u00ad\u200b-\u200f\ufeff\ufffd]")
 
 
 @dataclass(frozen=True)
@@ -107,25 +107,26 @@ def overlap(one: frozenset[str], other: frozenset[str]) -> float:
 
 def load(folder: Path) -> dict[str, list[Clause]]:
     """Read the whole, readable clauses of each category, in an order that says nothing about the label."""
-    texts = {row["_id"]: " ".join(row["text"].split()) for row in _rows(folder / "clauses.jsonl")}
+    texts = {row["_id"]: " ".join(row["text"].split()) for row in read_rows(folder / "clauses.jsonl")}
     categories = [category for members in FAMILIES.values() for category in members]
     clauses: dict[str, list[Clause]] = {category: [] for category in categories}
-    for row in _rows(folder / "labels.jsonl"):
+    for row in read_rows(folder / "labels.jsonl"):
         clause = Clause(row["clause_id"], texts[row["clause_id"]], row["category"], row["label"])
-        if clause.category in clauses and clause.words in WORDS and not _DAMAGED.search(clause.text):
+        if clause.category in clauses and clause.words in WORDS and not DAMAGED.search(clause.text):
             clauses[clause.category].append(clause)
     typical = {c.id for found in clauses.values() for c in found if c.label == "Yes"}
     for category, found in clauses.items():
         found[:] = [c for c in found if c.id in typical]
-        found.sort(key=lambda c: _shuffled(f"{category} {c.id}"))
+        found.sort(key=lambda c: shuffled(f"{category} {c.id}"))
     return clauses
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Return the objects of JSON lines."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
 
 
-def _shuffled(text: str) -> str:
+def shuffled(text: str) -> str:
     """Return a sort key that is the same everywhere and has nothing to do with the text."""
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -146,7 +147,7 @@ def main() -> None:
 
     tuned = [c for k in families for c in chooser.pairs(clauses[k], TUNING_PAIRS, as_far=True)]
     for name, chosen in (("contracts", asked), ("tuning", tuned)):
-        chosen.sort(key=lambda c: _shuffled(c.id))
+        chosen.sort(key=lambda c: shuffled(c.id))
         rows = [
             {
                 "id": f"{name}-{number:03}",
@@ -173,7 +174,7 @@ def main() -> None:
 
 def _page(category: str, question: str, description: str, examples: list[Clause]) -> str:
     parts = [f"# {category}", description]
-    for clause in sorted(examples, key=lambda c: _shuffled(c.id)):
+    for clause in sorted(examples, key=lambda c: shuffled(c.id)):
         parts += [f"## {category}: {clause.label} ({clause.id})", f"Clause: {clause.text}"]
         parts += [f"{question} Answer: {clause.label}"]
     return "\n\n".join(parts) + "\n"

@@ -78,11 +78,16 @@ class Sifted:
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """A training set and a validation set that share no document, and what was left out of both."""
+    """A training set and a validation set that share no document, and what was left out of both.
+
+    ``preferences`` are for training, ``checks`` for validation.
+    """
 
     train: tuple[Example, ...]
     validation: tuple[Example, ...]
     left_out: tuple[Sifted, ...] = ()
+    preferences: tuple[PreferencePair, ...] = ()
+    checks: tuple[PreferencePair, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

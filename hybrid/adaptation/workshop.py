@@ -19,6 +19,7 @@ from hybrid.adaptation.data.rehearsal import rehearsal_examples
 from hybrid.adaptation.forgetting.refusal import Asked, domain_questions, general_questions
 from hybrid.adaptation.forgetting.suites import Suite, probe_texts, shipped_suite
 from hybrid.adaptation.methods.ewc import FISHER_TOKENS
+from hybrid.adaptation.methods.preferences import as_example, encode_pairs, with_own_mistakes
 from hybrid.adaptation.store import AdapterStore
 from hybrid.adaptation.training.embedder import tune_embedder
 from hybrid.adaptation.training.encoding import encode
@@ -81,9 +82,11 @@ class Material:
     @property
     def data(self) -> Data:
         """Return what the card says of it."""
-        train = self.examples.train
+        train, pairs = self.examples.train, self.examples.preferences
         rows = [repr(dataclasses.astuple(example)) for example in (*train, *self.rehearsal)]
+        rows += [repr(dataclasses.astuple(pair)) for pair in pairs]
         counts = Counter(str(example.kind) for example in train)
+        counts += Counter({str(Objective.PREFERENCE): len(pairs)})
         return Data(hash_text(*rows), self.licence, dict(sorted(counts.items())))
 
 
@@ -104,6 +107,7 @@ class GeneratorWorkshop:
         apart: Sequence[Question] = (),
         given: Given | None = None,
         licence: str = _UNKNOWN,
+        start: str = "",
     ) -> Material:
         """Make what a generator is trained on; ``hybrid.tuning`` says of what."""
         dialogue, adaptation = self.generator.dialogue, self.settings.adaptation
@@ -116,7 +120,11 @@ class GeneratorWorkshop:
             apart=apart,
             given=given,
         )
+        if examples.preferences:
+            own = with_own_mistakes(examples.preferences, self.beginning(start))
+            examples = dataclasses.replace(examples, preferences=tuple(own))
         tokens = encode(examples.train, dialogue, max_tokens=adaptation.max_tokens).tokens
+        tokens += encode_pairs(examples.preferences, dialogue, max_tokens=adaptation.max_tokens).tokens
         mixed = round(tokens * adaptation.rehearsal / (1 - adaptation.rehearsal))
         with self.generator.lent() as module:
             rehearsal = rehearsal_examples(
@@ -136,6 +144,7 @@ class GeneratorWorkshop:
         *,
         name: str = "",
         parent: str = "",
+        start: str = "",
         progress: Steps = lambda step, steps, loss: None,
     ) -> Card:
         """Train a generator adapter and store it; what was interrupted goes on where it was."""
@@ -155,13 +164,18 @@ class GeneratorWorkshop:
                 placement=self._placement,
                 rehearsal=material.rehearsal,
                 probe=material.probe,
+                start=store.folder(start) if start else None,
                 state=work / "state",
                 progress=progress,
             )
-            card = self._card(base, material, made, parent)
+            card = self._card(base, material, made, parent or start)
             if not is_main():
                 return card
             return store.add(name or store.new_name(AdapterKind.GENERATOR), made.folder, card)
+
+    def beginning(self, start: str) -> TransformersGenerator:
+        """Return the generator that training begins with: an adapter's, or the base where none is named."""
+        return self.generator.adapted(self.store.folder(start)) if start else self.generator
 
     def asked(
         self,
@@ -196,7 +210,7 @@ class GeneratorWorkshop:
     def try_out(self, material: Material, shown: int) -> tuple[list[Rendered], Trial]:
         """Return some examples as the model sees them, and what training on all would take."""
         settings = self.settings.adaptation
-        train = material.examples.train
+        train = [*material.examples.train, *map(as_example, material.examples.preferences)]
         some = train[:: max(1, len(train) // shown)][:shown]
         trial = try_out(self.base, material.examples, settings, self._placement, rehearsal=material.rehearsal)
         return render(some, self.base, max_tokens=settings.max_tokens), trial
@@ -224,7 +238,7 @@ class GeneratorWorkshop:
         return choose_placement(self.settings.models.device, self.settings.models.dtype)
 
     def _card(self, base: Base, material: Material, made: TunedGenerator, parent: str) -> Card:
-        reads = Objective.READING in material.objectives
+        reads = not {Objective.READING, Objective.PREFERENCE}.isdisjoint(material.objectives)
         chosen: dict[str, Setting] = {
             "rank": made.plan.rank,
             "alpha": made.plan.alpha,

@@ -12,7 +12,7 @@ from hybrid.assistant import Assistant
 from hybrid.cli import console
 from hybrid.cli.adapters import put_in_use, told
 from hybrid.cli.options import Context, shared
-from hybrid.config import Method
+from hybrid.config import Method, Passages
 
 if TYPE_CHECKING:
     from hybrid.adaptation.values import Card
@@ -28,7 +28,7 @@ app = typer.Typer(
 
 Learn = Annotated[
     list[str] | None,
-    typer.Option("--learn", help="reading, label, instruction or text; default: what the data is good for."),
+    typer.Option("--learn", help="reading, label, instruction, text, preference; default: by the data."),
 ]
 DataFiles = Annotated[list[Path] | None, typer.Option("--data", help="Your own examples, JSON lines.")]
 Against = Annotated[list[Path] | None, typer.Option("--against", help="Question sets that must not leak.")]
@@ -39,6 +39,10 @@ Name = Annotated[str, typer.Option("--name", help="Of the adapter; default: the 
 Licence = Annotated[str, typer.Option("--licence", help="Of documents and data, for the card.")]
 Check = Annotated[
     bool, typer.Option("--check/--no-check", help="Measure gain and forgetting, and promote if it passes.")
+]
+ShowPassages = Annotated[
+    Passages | None,
+    typer.Option("--passages", help="Which label examples show passages; auto: those about an indexed one."),
 ]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Another one makes another adapter.")]
 
@@ -62,14 +66,16 @@ def examples(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show ten as the model sees them, with memory and time.")
     ] = False,
+    passages: ShowPassages = None,
     seed: Seed = None,
 ) -> None:
     """Make the examples that a generator would be tuned on, and say what was left out."""
-    assistant = context.assistant(context.settings(adaptation={"seed": seed}))
+    assistant = context.assistant(context.settings(adaptation={"seed": seed, "passages": passages}))
     material = _material(assistant, learn, data, against, apart)
     document: dict[str, Any] = {
         "train": len(material.examples.train),
         "validation": len(material.examples.validation),
+        "preferences": len(material.examples.preferences),
         "rehearsal": len(material.rehearsal),
         "kinds": dict(material.data.counts),
         "left_out": material.examples.left_out,
@@ -123,6 +129,8 @@ def generator(
     layers: Annotated[
         float | None, typer.Option("--layers", help="Share of the layers, from the top, that are tuned.")
     ] = None,
+    start: Annotated[str, typer.Option("--start", help="The adapter to begin with.")] = "",
+    passages: ShowPassages = None,
     licence: Licence = "not stated",
     seed: Seed = None,
     check: Check = True,
@@ -140,14 +148,15 @@ def generator(
         "stop_nats": stop_nats,
         "upper_first": upper_first,
         "layers": layers,
+        "passages": passages,
         "seed": seed,
     }
     assistant = context.assistant(context.settings(adaptation=own))
-    material = _material(assistant, learn, data, against, apart, licence)
+    material = _material(assistant, learn, data, against, apart, licence, start=start)
     service = assistant.adaptation
     if rank == "auto":
         service = service.with_best_rank(material, note=console.note)
-    card = service.tune_generator(material, name=name, progress=_TrainingProgress())
+    card = service.tune_generator(material, name=name, start=start, progress=_TrainingProgress())
     if not card.name:
         return 0  # a further process of the same training: the first one says and keeps what came of it
     console.note(f"{card.name}: {told(card.gain, named=True)}; trained in {card.seconds / 60:.1f} min")
@@ -208,6 +217,7 @@ def _material(
     against: list[Path] | None,
     apart: list[Path] | None,
     licence: str = "not stated",
+    start: str = "",
 ) -> Material:
     service, begun = assistant.adaptation, time.perf_counter()
     material = service.material(
@@ -216,12 +226,14 @@ def _material(
         apart=_questions(apart),
         given=service.given(data or ()),
         licence=licence,
+        start=start,
         note=console.note,
     )
     counts = ", ".join(f"{count} {kind}" for kind, count in material.data.counts.items())
     found = material.examples
     console.note(
-        f"{len(found.train)} examples to train on ({counts}), {len(found.validation)} to validate, "
+        f"{len(found.train) + len(found.preferences)} examples to train on ({counts}), "
+        f"{len(found.validation) + len(found.checks)} to validate, "
         f"{len(material.rehearsal)} of rehearsal; {time.perf_counter() - begun:.0f} s"
     )
     for left in found.left_out:
@@ -237,6 +249,11 @@ def _questions(paths: list[Path] | None) -> list[Question]:
 
 def _try_out(assistant: Assistant, material: Material, *, shown: bool) -> dict[str, Any]:
     """Show ten examples, and what training would take."""
+    from hybrid.adaptation.data.examples import mixed_forms
+
+    warnings = mixed_forms(material.examples.train)
+    for warning in warnings:
+        console.note(f"warning: {warning}; a model learns one form best")
     rendered, trial = assistant.adaptation.try_out(material, _SHOWN)
     if shown:
         for number, each in enumerate(rendered, start=1):
@@ -251,7 +268,7 @@ def _try_out(assistant: Assistant, material: Material, *, shown: bool) -> dict[s
             f"about {trial.seconds / 60:.1f} min and {trial.megabytes / 1000:.1f} GB; "
             f"{trial.left_out} examples are too long"
         )
-    return {"examples": rendered, "training": trial}
+    return {"examples": rendered, "training": trial, "warnings": warnings}
 
 
 class _TrainingProgress:

@@ -193,6 +193,10 @@ class Index:
         """Return the positions of the chunks that match every condition, and that one of them may read."""
         return self._store.positions_where(where, principals=principals)
 
+    def documents_at(self, positions: Sequence[int]) -> dict[int, int]:
+        """Return of which document the chunk at each position is, by a number that means nothing else."""
+        return self._store.documents_at(positions)
+
     def chunks(self, positions: Sequence[int]) -> list[Chunk]:
         """Return the chunks at the positions, in the order asked for."""
         return self._store.chunks(positions)

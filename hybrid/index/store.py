@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from itertools import groupby, islice
 from operator import itemgetter
@@ -400,6 +400,16 @@ class Store:
             found += [position for (position,) in self._rows(query, block)]
         return sorted(found)
 
+    def documents_at(self, positions: Sequence[int]) -> dict[int, int]:
+        """Return by position the number of the document that the chunk there is of."""
+        found: dict[int, int] = {}
+        for start in range(0, len(positions), _AT_ONCE):
+            block = list(positions[start : start + _AT_ONCE])
+            query = f"SELECT position, document FROM chunks WHERE position IN ({','.join('?' * len(block))})"
+            found.update(self._rows(query, block))
+        self._require_all(positions, found)
+        return found
+
     def chunks(self, positions: Sequence[int]) -> list[Chunk]:
         """Return the chunks at the positions, in the order asked for."""
         marks = ",".join("?" * len(positions))
@@ -410,10 +420,13 @@ class Store:
             source, text, metadata = self._document(document)
             for row in group:
                 found[row[1]] = self._chunk(source, text, metadata, row[2:])
+        self._require_all(positions, found)
+        return [found[position] for position in positions]
+
+    def _require_all(self, positions: Sequence[int], found: Container[int]) -> None:
         missing = [position for position in positions if position not in found]
         if missing:
             raise IndexCorrupt(f"{self.path} has no chunk at the place {missing[0]}", hint=REPAIR)
-        return [found[position] for position in positions]
 
     def all_chunks(self) -> Iterator[Row]:
         """Yield every chunk in the order of the positions."""

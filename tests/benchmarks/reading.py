@@ -1,14 +1,11 @@
 """Tune a generator to read: what retrieval gives with and without an adapter, on documents it never saw.
 
     python tests/benchmarks/reading.py [--seeds 0] [--json FILE]      the pages of examples/postgres
-    python tests/benchmarks/reading.py --pubmedqa FILE [--folds 2]    yes, no or maybe, cross-validated
 
 Of the pages, those that the 60 questions rest on are held out as a whole, and a fifth of the others;
 questions are the 60 and those made from that fifth. Compared are the generating reader, the quoting reader
 without an adapter (the same prompt), plain tuning on answers with retrieval, and tuning on reading.
 Counterfactual: the answer in the passage is exchanged for another one; right is who gives that.
-
-With PubMedQA the abstracts are indexed without their conclusions, and the label is chosen by likelihood.
 """
 
 from __future__ import annotations
@@ -26,12 +23,10 @@ from hybrid.adaptation.data.reading import SWAPPED, reading_examples
 from hybrid.adaptation.forgetting.measure import paired_change
 from hybrid.comparison import Comparison
 from hybrid.config import Settings
-from hybrid.files import read_jsonl
 from hybrid.models.device import cpu_has_bf16
 from hybrid.questions.files import load_questions
 from hybrid.questions.making import MakingSettings, make_questions, spread
 from hybrid.questions.sets import deep_search, read_candidates
-from hybrid.questions.splits import unit_hash
 from hybrid.types import Question
 
 _EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "postgres"
@@ -39,7 +34,7 @@ _READ = "both:generator_adapter=reading-{seed}"
 _PLAIN = "both:generator_adapter=plain-{seed}"
 
 
-def settings_for(folder: Path, seed: int, effort: str, *, brief: bool = False) -> Settings:
+def settings_for(folder: Path, seed: int, effort: str) -> Settings:
     """Return the settings of a run; both arms in the format in which this machine is fastest."""
     values: dict[str, object] = {
         "indexes": str(folder),
@@ -47,8 +42,6 @@ def settings_for(folder: Path, seed: int, effort: str, *, brief: bool = False) -
         "models": {"dtype": "bfloat16" if cpu_has_bf16() else "float32", "offline": True},
         "adaptation": {"seed": seed},
     }
-    if brief:
-        values |= {"retrieval": {"k": 1}, "generation": {"context_tokens": 640}}
     return load_settings(values, environment={})
 
 
@@ -124,40 +117,6 @@ def pages(options: argparse.Namespace, folder: Path) -> list[dict[str, object]]:
     return results
 
 
-def abstracts(options: argparse.Namespace, folder: Path) -> list[dict[str, object]]:
-    """Run PubMedQA, every question asked of an adapter that saw neither it nor its abstract."""
-    rows = [row for _, row in read_jsonl(options.pubmedqa)]
-    texts = folder / "abstracts"
-    texts.mkdir(exist_ok=True)
-    questions = []
-    for row in rows:
-        (texts / f"{row['id']}.txt").write_text("\n\n".join(row["contexts"]), encoding="utf-8")
-        answer = row.get("answer") or row["final_decision"]
-        options_ = ("yes", "no", "maybe")
-        source = f"{row['id']}.txt"
-        questions.append(Question(row["id"], row["question"], (answer,), options=options_, source=source))
-    results = []
-    for fold in range(options.folds):
-        test = [q for q in questions if int(unit_hash("fold", q.id) * options.folds) == fold]
-        train = [q for q in questions if int(unit_hash("fold", q.id) * options.folds) != fold]
-        assistant = Assistant("pubmedqa", settings=settings_for(folder, 0, options.effort, brief=True))
-        assistant.index(texts)
-        name = f"labels-{fold}"
-        if name not in assistant.adapters.names():
-            from hybrid.adaptation.data.files import Given
-
-            service = assistant.adaptation
-            material = service.material(
-                [Objective.LABEL, Objective.READING], against=test, apart=test, given=Given(tuple(train))
-            )
-            print(f"{name}: {dict(material.data.counts)}", flush=True)
-            service.tune_generator(material, name=name)
-        arms = ["base", "rag", f"adapter:generator_adapter={name}", f"both:generator_adapter={name}"]
-        found = assistant.compare(test, arms=",".join(arms), name=f"fold {fold}")
-        results.append(show(found, f"fold {fold} ({len(test)})", "rag"))
-    return results
-
-
 def show(found: Comparison, title: str, against: str) -> dict[str, object]:
     """Print the arms of a comparison, and the difference of each to one of them."""
     print(f"\n{title}\n| arm | correct | groundedness | declined, unanswerable | declined, answerable |")
@@ -200,8 +159,6 @@ def show(found: Comparison, title: str, against: str) -> dict[str, object]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--pubmedqa", type=Path)
-    parser.add_argument("--folds", type=int, default=2)
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--questions", type=int, default=120, help="made from pages that are held out")
     parser.add_argument("--effort", default="standard")
@@ -211,7 +168,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        results = (abstracts if options.pubmedqa else pages)(options, folder)
+        results = pages(options, folder)
     if options.json:
         options.json.write_text(json.dumps(results, indent=2, default=str) + "\n", encoding="utf-8")
 

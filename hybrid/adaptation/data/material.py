@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,31 +20,39 @@ from hybrid.adaptation.data.examples import (
     text_examples,
 )
 from hybrid.adaptation.data.files import Given, require_examples
-from hybrid.adaptation.data.reading import NEAR_MISS_SHARE, WITHOUT_SHARE, reading_examples
-from hybrid.adaptation.values import Example, ExampleKind, Examples, Sifted
-from hybrid.config import Reader, Settings
+from hybrid.adaptation.data.reading import NEAR_MISS_SHARE, WITHOUT_SHARE, contrastive_pairs, reading_examples
+from hybrid.adaptation.values import Example, ExampleKind, Examples, PreferencePair, Sifted
+from hybrid.config import Passages, Reader, Settings
 from hybrid.errors import UsageError
-from hybrid.generation.prompts import load_prompts
+from hybrid.generation.prompts import Passage, load_prompts, pack
 from hybrid.index import Index
 from hybrid.questions.files import load_questions
 from hybrid.questions.making import MakingSettings, Placed, as_question, make_questions, spread
 from hybrid.questions.sets import deep_search, read_candidates
 from hybrid.questions.splits import FRESH, held_out, unit_hash
 from hybrid.retrieval import Retriever
-from hybrid.types import Document, Question
+from hybrid.types import Document, Hit, Question
 
 # What `hybrid questions make` holds out unless it is told otherwise: another seed of training moves no
 # document out of a question set's reach.
 HOLD_OUT_SEED = 0
+# A question gives two pairs, and a pair costs what two examples cost.
+_QUESTIONS_A_PAIR = 0.25
+# Tokens of a template around two turns, and of a label.
+_LABEL_ROOM = 32
 
 
 class Objective(StrEnum):
-    """What a generator is to learn: to read passages, to answer without them, to choose, to go on writing."""
+    """What a generator is to learn: to read passages, to answer without them, to choose, to go on writing.
+
+    Or which of two answers is better.
+    """
 
     READING = "reading"
     INSTRUCTION = "instruction"
     LABEL = "label"
     TEXT = "text"
+    PREFERENCE = "preference"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +154,14 @@ def make_examples(
     validation, left_out_too = sift_examples(
         [*making.part(split.validation, objectives, looks), *checked], making.sieve, after=train
     )
-    require_examples(train, made_from="the training data" if own != Given() else "the corpus")
+    preferences, checks = making.preferences(own, objectives, wanted, looks)
+    if not preferences:
+        require_examples(train, made_from="the training data" if own != Given() else "the corpus")
     total: Counter[str] = Counter()
     for part in (*making.left_out, *left_out, *left_out_too):
         total[part.reason] += part.count
     dropped = tuple(Sifted(reason, count) for reason, count in sorted(total.items()))
-    return Examples(tuple(train), tuple(validation), dropped)
+    return Examples(tuple(train), tuple(validation), dropped, tuple(preferences), tuple(checks))
 
 
 def held_out_reading(
@@ -214,7 +225,7 @@ class _Making:
         for place, examples in enumerate(parts):
             asked = [question for question in usable if self._is_checked(question.unit) == bool(place)]
             if Objective.LABEL in objectives:
-                examples += label_examples(asked, self._prompts)
+                examples += self._labels(asked)
             if Objective.INSTRUCTION in objectives:
                 examples += instruction_examples(asked, self._prompts)
             if Objective.READING in objectives:
@@ -229,6 +240,39 @@ class _Making:
             *left_out,
             *counted(["held out: given, and of a document that is held out"] * apart),
         ]
+        return parts
+
+    def preferences(
+        self, given: Given, objectives: Sequence[Objective], wanted: int, looks: int
+    ) -> tuple[list[PreferencePair], list[PreferencePair]]:
+        """Return pairs for training and for validation: contrastive ones made, and those given."""
+        if Objective.PREFERENCE not in objectives:
+            return [], []
+        split, adaptation = self.split, self._settings.adaptation
+        parts: tuple[list[PreferencePair], list[PreferencePair]] = ([], [])
+        shown = (split.training, split.training | split.validation)
+        for place, sources in enumerate((split.training, split.validation)):
+            count = math.ceil(_QUESTIONS_A_PAIR * (looks if place else wanted))
+            parts[place].extend(
+                contrastive_pairs(
+                    self.questions(sources, count),
+                    self._retriever,
+                    self._settings.generation,
+                    seed=adaptation.seed,
+                    sources=shown[place],
+                )
+            )
+        for pair in given.preferences:
+            if pair.source not in split.held_out:
+                said = _said(Example(ExampleKind.INSTRUCTION, pair.prompt, pair.chosen))
+                parts[self._is_checked(pair.source or said)].append(pair)
+        for pairs in parts:
+            reasons = [
+                self.sieve.example(Example(ExampleKind.INSTRUCTION, pair.prompt, pair.chosen))
+                for pair in pairs
+            ]
+            pairs[:] = [pair for pair, reason in zip(pairs, reasons, strict=True) if not reason]
+            self.left_out += counted(reasons)
         return parts
 
     def _is_checked(self, unit: str) -> bool:
@@ -284,6 +328,44 @@ class _Making:
             ["no quote: no sentence of the evidence bears the answer out"] * (asked - read)
         )
         return examples
+
+    def _labels(self, questions: Sequence[Question]) -> list[Example]:
+        """Return label examples; those that show passages are asked as ``both`` asks, some without as well.
+
+        Passages are what retrieval gives, right or wrong, but for those of documents that are held out.
+        """
+        wanted, index = self._settings.adaptation.passages, self._retriever.index
+        there = frozenset(index.sources())
+        shown = [
+            question
+            for question in questions
+            if question.options
+            and wanted is not Passages.NEVER
+            and (wanted is Passages.ALWAYS or not there.isdisjoint(_sources_of(question)))
+        ]
+        if not shown:
+            return label_examples(questions, self._prompts)
+        search = self._retriever.search_all
+        found = search([q.text for q in shown], exclude=[q.withheld for q in shown])
+        seed, known = str(self._settings.adaptation.seed), {question.id for question in shown}
+        bare = [
+            question
+            for question in questions
+            if question.id not in known or unit_hash("bare", seed, question.id) < WITHOUT_SHARE
+        ]
+        passages = [self._packed(question, hits) for question, hits in zip(shown, found, strict=True)]
+        return [*label_examples(shown, self._prompts, passages), *label_examples(bare, self._prompts)]
+
+    def _packed(self, question: Question, hits: Sequence[Hit]) -> list[Passage]:
+        """Return the passages that fit, as those of the arm ``both`` and as training takes them."""
+        generation, held_out = self._settings.generation, self.split.held_out
+        most = min(generation.context_tokens, self._settings.adaptation.max_tokens - _LABEL_ROOM)
+
+        def measure(passages: Sequence[Passage]) -> int:
+            prompt = self._prompts.choice(question.text, question.options, passages)
+            return sum(self._count([turn.content for turn in prompt])) + _LABEL_ROOM
+
+        return pack([hit for hit in hits if hit.chunk.source not in held_out], measure, most)
 
     def _texts(self, sources: frozenset[str], wanted: int) -> list[Example]:
         index, adaptation = self._retriever.index, self._settings.adaptation

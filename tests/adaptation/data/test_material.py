@@ -12,9 +12,10 @@ from hybrid.adaptation.data.material import (
     split_for,
     split_sources,
 )
-from hybrid.adaptation.values import Example, ExampleKind
+from hybrid.adaptation.values import Example, ExampleKind, PreferencePair
 from hybrid.config import load_settings
 from hybrid.errors import UsageError
+from hybrid.generation.prompts import declines
 from hybrid.questions.files import save_questions
 from hybrid.questions.making import MakingSettings, make_questions, spread
 from hybrid.questions.sets import deep_search, read_candidates
@@ -141,6 +142,48 @@ def test_given_questions_become_what_is_wanted(tools):
     assert not any(example.prompt in asked for example in made.validation)
 
 
+def shows(example):
+    return "<passage" in example.prompt[-1].content
+
+
+def about(source, number):
+    question = labelled(number)
+    text = f"Entry {number} of {source.removesuffix('.md')}: which part?"
+    return dataclasses.replace(question, id=f"{source}-{number}", text=text, source=source)
+
+
+@pytest.mark.slow
+def test_labels_about_an_indexed_document_are_asked_with_passages_and_some_without(tools):
+    held_out = split_for(tools.index, settings(), (), ()).held_out
+    given = Given(tuple(about(source, number) for source in tools.index.sources() for number in range(8)))
+    roomy = {"max_tokens": 600}
+    made = examples_of(tools, [Objective.LABEL], given=given, adaptation=roomy)
+    examples = [*made.train, *made.validation]
+    asked = sum(question.source not in held_out for question in given.questions)
+    shown = [example for example in examples if shows(example)]
+    assert len(shown) == asked
+    assert 0 < len(examples) - len(shown) < asked / 2
+    titles = {source.removesuffix(".md").capitalize() for source in held_out}
+    assert titles
+    assert not any(f'title="{t}' in example.prompt[-1].content for example in shown for t in titles)
+    # what both sees at the same place
+    own, hits = (
+        shown[0],
+        tools.search(next(q.text for q in given.questions if q.text in shown[0].prompt[-1].content)),
+    )
+    first = next(hit.chunk for hit in hits if hit.chunk.source not in held_out)
+    assert first.text.splitlines()[-1] in own.prompt[-1].content
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("wanted", "some"), [("auto", False), ("always", True), ("never", False)])
+def test_labels_about_nothing_indexed_show_passages_only_if_told(tools, wanted, some):
+    given = Given(tuple(labelled(number) for number in range(40)))
+    options = {"passages": wanted, "max_tokens": 600}
+    made = examples_of(tools, [Objective.LABEL], given=given, adaptation=options)
+    assert any(map(shows, made.train)) is some
+
+
 @pytest.mark.slow
 def test_given_questions_with_evidence_are_read(tools):
     questions = [q for q in own_questions(tools) if q.made in ("purpose", "default")]
@@ -219,3 +262,34 @@ def test_a_document_that_is_added_is_held_out_or_not_for_itself(sources, added):
     before = split_sources(sources, hold_out=0.3, validation=0.2, seed=0)
     after = split_sources([*sources, added], hold_out=0.3, validation=0.2, seed=0)
     assert before.held_out <= after.held_out
+
+
+@pytest.mark.slow
+def test_a_preference_is_made_of_each_question_with_its_passage_and_without(tools):
+    made = examples_of(tools, (Objective.PREFERENCE,), adaptation={"examples": 40})
+    split = split_for(tools.index, settings(), (), ())
+    assert made.train == made.validation == ()
+    pairs = made.preferences
+    assert {pair.source for pair in pairs} <= split.training
+    assert {pair.source for pair in made.checks} <= split.validation
+    assert made.checks
+    asked = {}
+    for pair in pairs:
+        # one side declines and the other one does not
+        assert declines(pair.chosen) != declines(pair.rejected)
+        asked.setdefault(pair.prompt[-1].content.rsplit("\n", 1)[-1], set()).add(declines(pair.chosen))
+    assert sum(sides == {True, False} for sides in asked.values()) >= len(asked) - 1 >= 5
+
+
+@pytest.mark.slow
+def test_given_preferences_are_added_but_those_of_held_out_documents(tools):
+    split = split_for(tools.index, settings(), (), ())
+    held, free = sorted(split.held_out)[0], sorted(split.training)[0]
+    prompt = (Message(MessageRole.USER, "Which colour has the sky over the harbour?"),)
+    given_ = Given(
+        preferences=tuple(PreferencePair(prompt, "blue", "green", source) for source in (held, free))
+    )
+    made = examples_of(tools, (Objective.PREFERENCE,), given=given_)
+    assert [pair.source for pair in made.preferences if pair.made == "given"] == [free]
+    none = examples_of(tools, (Objective.READING,), given=given_)
+    assert none.preferences == none.checks == ()
