@@ -45,7 +45,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is read of a prompt: the number of its label set, the passages, and what varies in the question."""
+    """What is read of a prompt: the number of its label set, passages, and what varies in the question."""
 
     labels: int
     passages: str
@@ -131,26 +131,34 @@ def load_head(folder: Path) -> LabelHead:
 
     try:
         told = json.loads((folder / HEAD).read_text(encoding="utf-8"))
-        if told["schema"] != _SCHEMA:
-            raise ValueError(f"its schema is {told['schema']}, expected {_SCHEMA}")
         sets = tuple(LabelSet(one["stem"], tuple(one["options"])) for one in told["sets"])
         frame = Frame(told["frame"]["between"], tuple(told["frame"]["after"]))
         settings = HeadSettings(**told["settings"])
         tensors = load_file(folder / HEAD_WEIGHTS)
         head = LabelHead(sets, frame, settings, **tensors)
-        _, most, features = head.weight.shape
-        shapes = {"centre": (features,), "scale": (features,), "bias": (len(sets), most)}
-        shapes["weight"] = (len(sets), most, features)
-        wrong = [name for name, shape in shapes.items() if tuple(tensors[name].shape) != shape]
-        if wrong or any(not 1 < len(one.options) <= most for one in sets):
-            raise ValueError(f"shapes that do not fit: {', '.join(wrong) or 'options'}")
-        if not all(tensor.isfinite().all() for tensor in tensors.values()):
-            raise ValueError("it holds what is no number")
-        return head
+        schema = told["schema"]
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise AdapterError(
-            f"the label head in {folder} cannot be read: {error}", hint="make it again with `hybrid adapt`"
-        ) from error
+        raise _unreadable(folder, str(error)) from error
+    most, features = max((len(one.options) for one in sets), default=0), head.centre.shape[-1]
+    shapes = {
+        "centre": (features,),
+        "scale": (features,),
+        "weight": (len(sets), most, features),
+        "bias": (len(sets), most),
+    }
+    if schema != _SCHEMA:
+        raise _unreadable(folder, f"its schema is {schema}, expected {_SCHEMA}")
+    if wrong := [name for name, shape in shapes.items() if tuple(tensors[name].shape) != shape]:
+        raise _unreadable(folder, f"the shape of {', '.join(wrong)} does not fit its options")
+    if not sets or not all(tensor.isfinite().all() for tensor in tensors.values()):
+        raise _unreadable(folder, "it holds what is no number, or nothing")
+    return head
+
+
+def _unreadable(folder: Path, why: str) -> AdapterError:
+    return AdapterError(
+        f"the label head in {folder} cannot be read: {why}", hint="make it again with `hybrid adapt`"
+    )
 
 
 def find(
