@@ -488,3 +488,60 @@ def test_the_name_of_the_document_counts_as_well():
 def test_what_nothing_or_everything_holds_changes_nothing(names):
     hits = [_hit("The pump P-012.", 0.9), _hit("The pump P-017.", 0.8)]
     assert by_names(names, hits) == hits
+
+
+# --- what words stand for --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def explained_index(tmp_path_factory, embedder):
+    folder = tmp_path_factory.mktemp("glossary")
+    (folder / "docs").mkdir()
+    pages = {
+        "mask.txt": "Patients with OSA wear a mask at night.",
+        "told.txt": "Obstructive sleep apnea (OSA) is told from snoring by counting.",
+        "sleep.txt": "Children sleep ten hours at night, and masks are worn in the theatre.",
+        "names.md": "# Code names\n\n- Falcon: warehouse migration\n",
+        "late.txt": "Falcon is late by two weeks.",
+        "stock.txt": "The warehouse holds bricks; the migration of birds begins in May.",
+    }
+    for name, text in pages.items():
+        (folder / "docs" / name).write_text(text)
+    Ingestor(folder / "domain", embedder, DocumentSettings(workers=1), ChunkSettings()).ingest(
+        folder / "docs"
+    )
+    return Index.open(folder / "domain")
+
+
+@pytest.mark.parametrize(
+    ("question", "source"),
+    [
+        ("masks for obstructive sleep apnea", "mask.txt"),
+        ("is the warehouse migration late", "late.txt"),
+    ],
+)
+def test_a_document_is_nearer_by_what_its_words_stand_for_on_both_sides(
+    explained_index, embedder, question, source
+):
+    def found(glossary):
+        retriever = Retriever(explained_index, embedder, RetrievalSettings(glossary=glossary))
+        (hit,) = (hit for hit in retriever.search(question) if hit.chunk.source == source)
+        return hit
+
+    with_it, without = found(True), found(False)
+    assert with_it.lexical > without.lexical > 0
+    assert with_it.dense > without.dense
+
+
+def test_a_question_without_such_words_is_searched_as_before(explained_index, embedder):
+    def found(glossary):
+        settings = RetrievalSettings(glossary=glossary)
+        return Retriever(explained_index, embedder, settings).search_all(["bricks and birds", "in May"])
+
+    assert found(True) == found(False)
+
+
+def test_only_what_a_user_may_read_explains_words(explained_index, embedder):
+    retriever = Retriever(explained_index, embedder, RetrievalSettings())
+    assert retriever.explained("what is OSA") != []
+    assert retriever.explained("what is OSA", principals=("anna",)) == []

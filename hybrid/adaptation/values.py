@@ -24,6 +24,16 @@ class ExampleKind(StrEnum):
     REHEARSAL = "rehearsal"
 
 
+class Destination(StrEnum):
+    """Who takes an adapter that leaves: PEFT, whoever loads models, llama.cpp, vLLM, Ollama."""
+
+    PEFT = "peft"
+    MERGED = "merged"
+    GGUF = "gguf"
+    VLLM = "vllm"
+    OLLAMA = "ollama"
+
+
 @dataclass(frozen=True, slots=True)
 class Example:
     """What a generator is to write after a conversation; loss falls on the completion alone.
@@ -132,11 +142,15 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """What an adapter was trained on: a digest over all examples, a licence, and how many of each kind."""
+    """What an adapter was trained on: a digest over all examples, a licence, and how many of each kind.
+
+    ``left_out`` says how many were not, by the reason.
+    """
 
     digest: str
     licence: str
     counts: Mapping[str, int]
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 class Measure(StrEnum):

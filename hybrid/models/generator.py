@@ -421,7 +421,8 @@ class TransformersGenerator:
     def _ends(self) -> frozenset[int]:
         ends = self._model.generation_config.eos_token_id
         listed = ends if isinstance(ends, list) else [ends]
-        return frozenset(listed) | {self._tokenizer.eos_token_id, self._tokenizer.pad_token_id}
+        own = {self._tokenizer.eos_token_id, self._tokenizer.pad_token_id, self.dialogue.closing}
+        return frozenset(listed) | own
 
     def _ended(self, ids: list[int], stop: Sequence[str]) -> bool:
         tail = self._text(ids[-_STOP_TOKENS:]) if stop else ""

@@ -269,8 +269,10 @@ def tune_generator(
     train = encode(examples.train, dialogue, max_tokens=settings.max_tokens)
     pairs = encode_pairs(examples.preferences, dialogue, max_tokens=settings.max_tokens)
     if not examples.preferences:
-        require_examples(examples.train, made_from="the training data")
-        require_examples([item.example for item in train.encoded], made_from="what is short enough")
+        looks = len(examples.validation)
+        require_examples(examples.train, made_from="the training data", checked=looks)
+        short = [item.example for item in train.encoded]
+        require_examples(short, made_from="what is short enough", checked=looks, left_out=train.left_out)
     else:
         require_pairs(len(pairs.pairs), made_from="what is short enough")
     mixed = encode(rehearsal, dialogue, max_tokens=settings.max_tokens).encoded
@@ -464,8 +466,10 @@ def best_rank(
     """Return the rank whose short training validates best; of equal ones the smallest.
 
     Raises:
-        UsageError: there are no validation examples to tell by.
+        UsageError: there are no validation examples to tell by, or the method has no rank.
     """
+    if settings.method is Method.FULL:
+        raise UsageError(f"--method {settings.method} has no rank", hint="leave --rank out")
     if not examples.validation:
         raise UsageError(
             "a rank is chosen on validation examples, and there are none", hint="name one: --rank 16"

@@ -11,6 +11,7 @@ from hybrid.adaptation.data.material import (
     question_sets,
     split_for,
     split_sources,
+    taught_by,
 )
 from hybrid.adaptation.values import Example, ExampleKind, PreferencePair
 from hybrid.config import load_settings
@@ -265,6 +266,65 @@ def test_a_document_that_is_added_is_held_out_or_not_for_itself(sources, added):
 
 
 @pytest.mark.slow
+def test_a_small_set_of_ones_own_has_something_to_validate(tools):
+    for count in (8, 12, 26, 60):
+        given = Given(tuple(labelled(number) for number in range(count)))
+        made = examples_of(tools, [Objective.LABEL], given=given)
+        assert len(made.train) + len(made.validation) == count
+        assert len(made.validation) >= min(count // 4, 8)
+
+
+@pytest.mark.slow
+def test_what_is_given_is_mixed_with_nothing_unless_it_is_asked_for(tools):
+    own = Given(
+        examples=tuple(
+            Example(ExampleKind.INSTRUCTION, (Message(MessageRole.USER, f"Say number {n}."),), f"It is {n}.")
+            for n in range(20)
+        )
+    )
+    assert taught_by(own) == [Objective.INSTRUCTION]
+    alone = examples_of(tools, [Objective.INSTRUCTION], given=own)
+    assert {example.made for example in (*alone.train, *alone.validation)} == {"given"}
+    mixed = examples_of(tools, [Objective.INSTRUCTION], given=own, mix=True)
+    assert len(mixed.train) > len(alone.train)
+    # what it does not teach is made, since it was named
+    assert ExampleKind.TEXT in kinds(examples_of(tools, [Objective.TEXT], given=own).train)
+
+
+@pytest.mark.slow
+def test_too_little_is_told_with_the_reasons_and_what_would_be_learned(tools):
+    questions = tuple(Question(f"q{n}", f"Who is number {n} of twelve?", (f"It is {n}.",)) for n in range(12))
+    with pytest.raises(
+        UsageError, match=r"gives 0 examples to train on of 12, .*left out 12, no quote"
+    ) as caught:
+        examples_of(tools, [Objective.READING], given=Given(questions))
+    assert "--learn instruction" in caught.value.hint
+    assert len(examples_of(tools, [Objective.INSTRUCTION], given=Given(questions)).train) == 9
+
+
+@pytest.mark.slow
+def test_contradictions_are_left_out_and_told(tools):
+    def say(text, said):
+        return Example(ExampleKind.INSTRUCTION, (Message(MessageRole.USER, text),), said)
+
+    own = tuple(say(f"Name number {n} of the list.", f"Number {n}.") for n in range(20))
+    other = say("name  number 3 of the list.", "Quite another one.")
+    made = examples_of(tools, [Objective.INSTRUCTION], given=Given(examples=(*own, other)))
+    assert {*made.train, *made.validation} == set(own)
+    (left,) = [left for left in made.left_out if "contradiction" in left.reason]
+    assert left.count == 1
+
+
+@pytest.mark.slow
+def test_a_long_text_of_ones_own_is_taken_in_windows(tools):
+    long = " ".join(f"Sentence {n} says how the {n}. part is put together." for n in range(200))
+    texts = tuple(Example(ExampleKind.TEXT, (), f"{name}. {long}", name) for name in ("One", "Two"))
+    made = examples_of(tools, [Objective.TEXT], given=Given(examples=texts))
+    assert {example.source for example in (*made.train, *made.validation)} <= {"One", "Two"}
+    assert len(made.train) > 20
+    assert max(COUNT([example.completion for example in made.train])) <= 64
+
+
 def test_a_preference_is_made_of_each_question_with_its_passage_and_without(tools):
     made = examples_of(tools, (Objective.PREFERENCE,), adaptation={"examples": 40})
     split = split_for(tools.index, settings(), (), ())
