@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -380,3 +381,29 @@ def test_what_the_judge_gains_stands_on_the_card(judging):
     card = judging.adapters.card("judged-1")
     assert card.gain == done[1].change and card.gain.change == pytest.approx(40.0)
     assert (card.reader, card.data.counts) == ("generator", {"preference": 12})
+
+
+@pytest.mark.slow
+def test_an_adapter_of_plain_peft_is_taken_in_and_served_but_not_promoted_unmeasured(
+    domain, tiny_adapter_folder, tiny_wide_generator_folder, make_adapter, tmp_path
+):
+    theirs = shutil.copytree(tiny_adapter_folder, tmp_path / "theirs")
+    (theirs / "card.json").unlink()
+    told = []
+    card = domain.adaptation.take_in(theirs, name="theirs", note=told.append)
+    assert domain.adapters.card("theirs") == card
+    assert told[0] == "its data, licence, gain and cost are not known"
+    assert "its gain was not measured: there was nothing held out to measure it on" in (
+        domain.adapters.reasons("theirs").against
+    )
+    assert domain.adaptation.promote("theirs", force=True).against
+    with pytest.raises(UsageError, match="already"):
+        domain.adaptation.take_in(theirs, name="theirs")
+    wide = make_adapter(tiny_wide_generator_folder, tmp_path / "wide")
+    (wide / "card.json").unlink()
+    with pytest.raises(AdapterError, match="cannot be merged into the model"):
+        domain.adaptation.take_in(wide)
+    idle = make_adapter(Path(domain.settings.models.generator), tmp_path / "idle", size=0.0)
+    with pytest.raises(AdapterError, match="changes nothing"):
+        domain.adaptation.take_in(idle)
+    assert domain.adapters.names() == ["theirs"]
