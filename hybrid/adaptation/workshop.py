@@ -69,7 +69,7 @@ _PROSE = "prose"
 # A pair costs a fraction of what an example for a generator costs.
 _PAIRS_AN_EXAMPLE = 4
 # So many questions of held-out documents tell what is declined.
-_DECLINED = 40
+_DECLINED = 24
 
 
 @dataclass(frozen=True, slots=True)
