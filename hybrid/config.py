@@ -214,8 +214,9 @@ class AdaptationSettings:
 
     ``rank`` 0 and ``learning_rate`` 0 leave the choice to the amount of data and the method; alpha is twice
     the rank, which is also the width of a bottleneck and the number of virtual tokens. ``over`` names the
-    stored bottleneck adapters of a fusion. ``targets`` are the modules that are tuned, ``layers`` the share of
-    the layers, from the top; virtual tokens have neither. ``rehearsal`` is the share of training tokens that keep the model what it was, ``divergence`` the weight of the KL divergence from
+    stored bottleneck adapters of a fusion. ``targets`` are the modules that are tuned, ``layers`` the share
+    of the layers, from the top; virtual tokens have neither. ``rehearsal`` is the share of training tokens
+    that keep the model what it was, ``divergence`` the weight of the KL divergence from
     the base on them. ``ewc`` and ``l2`` are the weights of what is paid for a change of the weights, by what
     they are worth to the base (elastic weight consolidation) or all alike. ``upper_first`` is the share of
     the training in which only the upper third of the layers is tuned. ``stop_nats`` is how much the general

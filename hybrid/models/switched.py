@@ -46,11 +46,12 @@ class _VirtualTokens(Addition):
     """Rows that name no virtual token get them before their first token; logits are of the other tokens."""
 
     strength = None
-    # −1 where a place is a real token, else the number of its virtual token; None where there are only real ones
+    # −1 where a place is a real token, else the number of its virtual token; None if there are only real ones
     _numbers: Tensor | None = None
     _inserted = False
 
     def switch_on(self, model: Module) -> list[Handle]:
+        """Hang it on a model; return the hooks."""
         enter = model.register_forward_pre_hook(self._enter, with_kwargs=True)
         return [enter, model.register_forward_hook(self._leave, with_kwargs=True)]
 
@@ -109,6 +110,7 @@ class Prompt(_VirtualTokens):
         self.virtual_tokens = len(embeddings)
 
     def switch_on(self, model: Module) -> list[Handle]:
+        """Hang it on a model; return the hooks."""
         embedding: Module = model.get_input_embeddings()  # type: ignore[operator]
         put = embedding.register_forward_hook(lambda *told: self._put(self.prompt_embeddings, told[-1]))
         return [*super().switch_on(model), put]
@@ -135,6 +137,7 @@ class Prefix(_VirtualTokens):
         self.virtual_tokens = len(keys[0])
 
     def switch_on(self, model: Module) -> list[Handle]:
+        """Hang it on a model; return the hooks."""
         modules, handles = dict(model.named_modules()), super().switch_on(model)
         for (key, value), k, v in zip(self.places, self.keys, self.values, strict=True):
             if key == value:
@@ -146,6 +149,7 @@ class Prefix(_VirtualTokens):
 
     @property
     def layout(self) -> dict[str, Any]:
+        """Return what its configuration says beside its kind."""
         return {"places": [list(pair) for pair in self.places]}
 
     def _instead(self, table: Tensor) -> Callable[..., Tensor]:
@@ -181,6 +185,7 @@ class _AtPlaces(Addition):
         self.places = list(places)
 
     def switch_on(self, model: Module) -> list[Handle]:
+        """Hang it on a model; return the hooks."""
         modules = dict(model.named_modules())
         return [
             modules[place].register_forward_hook(self._adds(number))
@@ -189,6 +194,7 @@ class _AtPlaces(Addition):
 
     @property
     def layout(self) -> dict[str, Any]:
+        """Return what its configuration says beside its kind."""
         return {"places": self.places}
 
     def _adds(self, number: int) -> Callable[..., Any]:
@@ -215,6 +221,7 @@ class Bottlenecks(_AtPlaces):
         self.layers = ModuleList(layers)
 
     def added(self, number: int, x: Tensor) -> Tensor:
+        """Return what is added at the place of a number."""
         found: Tensor = self.layers[number](x)
         return found
 
@@ -242,9 +249,11 @@ class Mixed(_AtPlaces):
 
     @property
     def layout(self) -> dict[str, Any]:
+        """Return what its configuration says beside its kind."""
         return {"places": self.places, "members": len(self.members)}
 
     def added(self, number: int, x: Tensor) -> Tensor:
+        """Return what is added at the place of a number."""
         given = torch.stack([member.added(number, x) for member in self.members], -2)  # type: ignore[operator]
         query = functional.linear(x, self.queries[number].to(x.dtype))
         keys = functional.linear(given, self.keys[number].to(x.dtype))
@@ -276,7 +285,9 @@ def load_addition(model: Any, folder: Path, *, strength: float = 1.0) -> Additio
     require_same_keys(dict(made.named_parameters()), tensors, folder)
     modules = {name for name, _ in model.named_modules()}
     layout = {} if made.kind == Prompt.kind else made.layout
-    named = [name for place in layout.get("places", ()) for name in ([place] if isinstance(place, str) else place)]
+    named = [
+        name for place in layout.get("places", ()) for name in ([place] if isinstance(place, str) else place)
+    ]
     require_same_keys({*named} & modules, named, folder)
     if strength != 1 and made.strength is None:
         raise AdapterError(

@@ -116,4 +116,6 @@ def plan_for(settings: AdaptationSettings, *, tokens: int, over: Sequence[Path] 
         )
     by_tokens = next((rank for limit, rank in _RANKS if tokens < limit), _LARGEST_RANK)
     rank = settings.rank or _SIZES.get(method, by_tokens)
-    return AdapterPlan(method, rank, 2 * rank, settings.learning_rate or _RATES.get(method, _RATE), tuple(over))
+    return AdapterPlan(
+        method, rank, 2 * rank, settings.learning_rate or _RATES.get(method, _RATE), tuple(over)
+    )

@@ -1,4 +1,4 @@
-"""Bottleneck adapters behind attention and feed-forward part (Houlsby, Pfeiffer), and AdapterFusion over them."""
+"""Bottleneck adapters behind attention and feed-forward part (Houlsby, Pfeiffer), and their AdapterFusion."""
 
 from __future__ import annotations
 

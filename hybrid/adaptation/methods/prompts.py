@@ -1,4 +1,4 @@
-"""Virtual tokens: prompt tuning (their embeddings) and prefix tuning (their keys and values in every layer)."""
+"""Virtual tokens: prompt tuning (their embeddings), prefix tuning (their keys and values in every layer)."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ class PromptTuning:
 class PrefixTuning:
     """Keys and values of virtual tokens in every layer (Li and Liang 2021).
 
-    They are learned before position is put into them, by a hook where a layer makes its own, so grouped heads,
-    rotated positions and sliding windows are the model's business; PEFT puts them into the cache instead,
-    which neither batches of several lengths with a window nor training without a cache allow.
+    They are learned before position is put into them, by a hook where a layer makes its own, so grouped
+    heads, rotated positions and sliding windows are the model's business; PEFT puts them into the cache
+    instead, which neither batches of several lengths with a window nor training without a cache allow.
     """
 
     def attach(self, model: Any, plan: AdapterPlan, settings: AdaptationSettings) -> Any:

@@ -282,9 +282,7 @@ def tune_generator(
         plan = dataclasses.replace(plan, learning_rate=RATE_SHARE * plan.learning_rate)
     way, module = parametrisation(settings.method), load_base(base.folder, settings.method, placement)
     torch.manual_seed(settings.seed)  # an adapter begins at random
-    module = (
-        way.attach(module, plan, settings) if start is None else resume_lora(module, start, base.digest)
-    )
+    module = way.attach(module, plan, settings) if start is None else resume_lora(module, start, base.digest)
     general = encode(probe, dialogue, max_tokens=settings.max_tokens).encoded
     hold = hold_weights(module, settings, mixed, base.digest, placement)
     taught = [*train.encoded, *kept]

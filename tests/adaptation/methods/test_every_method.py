@@ -47,10 +47,14 @@ def _examples(count, offset=0):
 
 
 def _tune(folder, out, method, *, rows=16, texts=(), **options):
-    changed = {key: options.pop(key) for key in [*options] if key in AdaptationSettings.__slots__ and key != "over"}
+    changed = {
+        key: options.pop(key) for key in [*options] if key in AdaptationSettings.__slots__ and key != "over"
+    }
     settings = dataclasses.replace(_SETTINGS, method=method, **changed)
     examples = Examples(_examples(rows), _examples(16, 100))
-    made = tune_generator(Base(folder, "tiny"), examples, settings, out=out, placement=_CPU, rehearsal=texts, **options)
+    made = tune_generator(
+        Base(folder, "tiny"), examples, settings, out=out, placement=_CPU, rehearsal=texts, **options
+    )
     base = weights_digest(folder)
     write_card(out, Card("", AdapterKind.GENERATOR, "tiny", base, method, Data("", "", {}), weights=""))
     return made
@@ -203,9 +207,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(family, tmp_path, method):
 
     _tune(family("llama"), tmp_path / "whole", method, epochs=2)
     with pytest.raises(KeyboardInterrupt):
-        _tune(
-            family("llama"), tmp_path / "again", method, epochs=2, state=tmp_path / "state", progress=die
-        )
+        _tune(family("llama"), tmp_path / "again", method, epochs=2, state=tmp_path / "state", progress=die)
     steps = []
     _tune(
         family("llama"),
@@ -330,7 +332,7 @@ def test_a_place_that_the_model_does_not_have_is_refused(tuned, family, tmp_path
     config = json.loads((folder / CONFIG).read_text())
     config["places"][0] = ["no.such", "place"] if method is Method.PREFIX else "no.such"
     (folder / CONFIG).write_text(json.dumps(config))
-    with pytest.raises(AdapterError, match="no.such"):
+    with pytest.raises(AdapterError, match=r"no\.such"):
         _generator(family("llama")).adapted(folder)
 
 
@@ -411,9 +413,7 @@ def test_a_fusion_wants_two_adapters_alike(family, tmp_path):
     _tune(family("llama"), tmp_path / "prefix", Method.PREFIX)
     for over in (["mlp"], ["mlp", "both"], ["mlp", "prefix"], ["prefix", "mlp"]):
         with pytest.raises(UsageError, match="two or more bottleneck"):
-            _tune(
-                family("llama"), tmp_path / "out", Method.FUSION, over=[tmp_path / name for name in over]
-            )
+            _tune(family("llama"), tmp_path / "out", Method.FUSION, over=[tmp_path / name for name in over])
     with pytest.raises(UsageError, match="0 stored adapters are named for fusion"):
         _tune(family("llama"), tmp_path / "out", Method.FUSION)
 

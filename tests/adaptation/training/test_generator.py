@@ -162,9 +162,7 @@ def test_the_loss_is_the_mean_over_completion_tokens_whatever_the_parts(base, mo
 
     dialogue = Dialogue(load_tokenizer(base.folder))
     encoded = encode(_labels(8), dialogue, max_tokens=200).encoded
-    model = attach(
-        load_base(base.folder, Method.LORA, _CPU), plan_for(_SETTINGS, tokens=100), _SETTINGS
-    )
+    model = attach(load_base(base.folder, Method.LORA, _CPU), plan_for(_SETTINGS, tokens=100), _SETTINGS)
     settings = dataclasses.replace(_SETTINGS, batch=8)
     task = GeneratorTask(model, dialogue, encoded, encoded, [], settings, _CPU)
     whole = sum(float(task.loss(model, part).detach()) for part in task.batches(0)[0])
@@ -185,9 +183,7 @@ def test_what_is_taught_weighs_the_same_however_long_rehearsal_is(base, divergen
 
     dialogue = Dialogue(load_tokenizer(base.folder))
     settings = dataclasses.replace(_SETTINGS, batch=8, rehearsal=0.25, divergence=divergence)
-    model = attach(
-        load_base(base.folder, Method.LORA, _CPU), plan_for(settings, tokens=100), settings
-    )
+    model = attach(load_base(base.folder, Method.LORA, _CPU), plan_for(settings, tokens=100), settings)
     taught = encode(_labels(8), dialogue, max_tokens=200).encoded
     text = Example(ExampleKind.REHEARSAL, (), "the default port of a server is a port " * 9)
     rehearsed = encode([text], dialogue, max_tokens=200).encoded
