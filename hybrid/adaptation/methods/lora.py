@@ -92,7 +92,7 @@ class LowRank:
 
 
 class Rescaling:
-    """IA3 (Liu et al. 2022): keys, values and what the output of the feed-forward part is made of are scaled."""
+    """IA3 (Liu et al. 2022): keys, values and what feed-forward outputs are made of are scaled."""
 
     def attach(self, model: Any, plan: AdapterPlan, settings: AdaptationSettings) -> Any:
         """Return the model with scales of 1."""
@@ -263,7 +263,7 @@ def resume_lora(model: Any, folder: Path, base_digest: str) -> Any:
     kind = "" if files.full else json.loads((folder / CONFIG).read_text(encoding="utf-8")).get("peft_type")
     if kind != "LORA":
         raise UsageError(
-            f"{folder.name} is {kind or 'one of all weights'}, and training begins with an adapter of low rank",
+            f"{folder.name} is {kind or 'one of all weights'}, and training begins with a LoRA",
             hint="name one that was made with --method lora",
         )
     tuned = PeftModel.from_pretrained(model, folder, is_trainable=True)
