@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ from hybrid.adaptation.store import AdapterStore, still_in_use
 from hybrid.adaptation.values import AdapterKind, Card, Destination, QueryPair
 from hybrid.changes import together
 from hybrid.config import AdaptationSettings, Settings
-from hybrid.errors import UsageError
+from hybrid.doctor import Diagnosis
+from hybrid.errors import ConfigError, UsageError
 from hybrid.generation.prompts import load_prompts
 from hybrid.index import Index
 from hybrid.index.sync import Progress, discard, put_in_force, reembed
@@ -26,8 +28,9 @@ from hybrid.models import Embedder, EmbedderFingerprint, Generator
 from hybrid.models.adapters import adapter_digest
 from hybrid.models.gguf import Precision
 from hybrid.models.loading import generator_folder, load_embedder
-from hybrid.models.resolve import fetch
+from hybrid.models.resolve import fetch, weights_digest
 from hybrid.retrieval import Retriever
+from hybrid.trust import Endpoint
 from hybrid.types import Question
 
 if TYPE_CHECKING:
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
     from hybrid.adaptation.methods.ablation import Ablation, Worth
     from hybrid.adaptation.methods.drift import BlockDrift
     from hybrid.adaptation.methods.merging import Recipe
+    from hybrid.adaptation.methods.rlaif import Round
+    from hybrid.adaptation.methods.selftraining import SelfRound, SelfTraining
     from hybrid.adaptation.training.generator import Rendered, Trial
     from hybrid.adaptation.workshop import GeneratorWorkshop, Material, Steps
     from hybrid.models.generator import TransformersGenerator
@@ -210,6 +215,84 @@ class Adaptation:
             licence=licence,
             note=note,
             progress=progress,
+        )
+
+    def improve(
+        self,
+        *,
+        name: str,
+        start: str = "",
+        rounds: int = 3,
+        samples: int = 4,
+        licence: str = _UNKNOWN,
+        told: Callable[[Round], None] = lambda done: None,
+        progress: Steps = _unseen,
+    ) -> list[Round]:
+        """Let the judge choose among sampled answers and learn what it prefers, while that holds elsewhere.
+
+        Args:
+            name: of the run, before the number of the round.
+            start: the adapter to begin with.
+            rounds: at most.
+            samples: answers to each question.
+            licence: of the documents, for the cards.
+            told: told every round.
+            progress: told step, steps in all, and the loss.
+
+        Returns:
+            All rounds, the first of which is the generator as it was. The last one that is kept is stored.
+
+        Raises:
+            UsageError: the documents give no questions.
+            TrainingFailed: the loss is not a number.
+        """
+        from hybrid.adaptation.rounds import Rounds
+        from hybrid.grounding.judge import load_grounder
+
+        grounder = load_grounder(self.settings, self.store.domain, embedder=self.embedder())
+        made = Rounds(self._workshop, name, licence, progress)
+        against = self._against(())
+        return made.improve(grounder, against=against, start=start, rounds=rounds, samples=samples, told=told)
+
+    def self_train(
+        self,
+        labelled: Sequence[Question],
+        unlabelled: Sequence[Question],
+        *,
+        name: str,
+        rounds: int = 3,
+        confidence: float = 0.95,
+        licence: str = _UNKNOWN,
+        told: Callable[[SelfRound], None] = lambda done: None,
+        progress: Steps = _unseen,
+    ) -> SelfTraining:
+        """Learn labels that people gave and those that the generator gives itself and is sure of.
+
+        Args:
+            labelled: questions with options, of which one is right.
+            unlabelled: questions with the same options.
+            name: of the run, before the number of the round.
+            rounds: at most.
+            confidence: calibrated, from 0 to 1, from which on its own label is learned.
+            licence: of the data, for the cards.
+            told: told every round.
+            progress: told step, steps in all, and the loss.
+
+        Returns:
+            All rounds, the best of which is stored, and what a person should label.
+
+        Raises:
+            UsageError: too few labelled questions, or one without options.
+            TrainingFailed: the loss is not a number.
+        """
+        from hybrid.adaptation.rounds import Rounds
+
+        for question in (*labelled, *unlabelled):
+            if not question.options:
+                raise UsageError(f"{question.id} has no `options`", hint="self-training learns labels")
+        made = Rounds(self._workshop, name, licence, progress)
+        return made.self_train(
+            labelled, unlabelled, against=self._against(()), rounds=rounds, confidence=confidence, told=told
         )
 
     def try_out(self, material: Material, shown: int) -> tuple[list[Rendered], Trial]:
@@ -391,6 +474,40 @@ class Adaptation:
         if card.kind is AdapterKind.EMBEDDER:
             discard(self.store.domain, digest)
 
+    def take_in(self, folder: Path, *, name: str = "", note: Note = _silent) -> Card:
+        """Take in an adapter that plain PEFT wrote; nothing is known of its data, gain and cost.
+
+        It is stored if it fits the model, changes what it says, and could be read without running anything.
+
+        Args:
+            folder: with adapter_config.json and adapter_model.safetensors.
+            name: of the adapter; without it the next free one.
+            note: told what is not known for sure.
+
+        Raises:
+            AdapterError: it is pickled, of a kind that cannot be served, or does not fit.
+            UsageError: there is no such folder, or the name is taken.
+        """
+        from hybrid.adaptation.foreign import BaseModel, kind_of, take_in
+
+        kind, models = kind_of(folder), self.settings.models
+        if name:
+            self.store.require_free(name)
+        with tempfile.TemporaryDirectory() as beside:
+            built = Path(beside) / "adapter"
+            if kind is AdapterKind.GENERATOR:
+                generator = self.tunable
+                base = BaseModel(kind, models.generator, generator.base_weights)
+                card, notes = take_in(folder, base, built)
+                generator.adapted(built)
+            else:
+                digest = weights_digest(fetch(models.embedder, offline=models.offline))
+                card, notes = take_in(folder, BaseModel(kind, models.embedder, digest), built)
+                load_embedder(models, built).embed_queries(["a question"])
+            for each in notes:
+                note(each)
+            return self.store.add(name or self.store.new_name(kind), built, card)
+
     def export(
         self,
         name: str,
@@ -432,6 +549,25 @@ class Adaptation:
             generator=lambda: self.tunable,
             precision=precision,
             note=note,
+        )
+
+    def prove(self, name: str, endpoint: Endpoint) -> Diagnosis:
+        """Say whether an adapter of the generator is active at an endpoint that serves it by its name.
+
+        Raises:
+            AdapterError: there is no such adapter, or it does not fit the generator.
+            ConfigError: offline, and the endpoint is on another machine.
+            RemoteError: the endpoint refused.
+            UsageError: the generator is not on this machine.
+        """
+        from hybrid.adaptation.proof import prove_active
+
+        models = self.settings.models
+        if models.offline and not endpoint.is_loopback:
+            raise ConfigError(f"offline, and the endpoint is on another machine: {endpoint}")
+        asked = [question.text for question in self._against(())]
+        return prove_active(
+            self.tunable, self.store.folder(name), endpoint, base=models.generator, questions=asked
         )
 
     # --- repaired

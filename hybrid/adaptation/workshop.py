@@ -13,12 +13,13 @@ from datetime import UTC, datetime
 
 from hybrid.adaptation.data.examples import Sieve
 from hybrid.adaptation.data.files import Given, require_examples
-from hybrid.adaptation.data.material import Objective, held_out_reading, make_examples, split_for
+from hybrid.adaptation.data.material import Objective, make_examples, reading_questions, split_for
 from hybrid.adaptation.data.pairs import PairSettings, make_pairs
 from hybrid.adaptation.data.rehearsal import rehearsal_examples
 from hybrid.adaptation.forgetting.refusal import Asked, domain_questions, general_questions
 from hybrid.adaptation.forgetting.suites import Suite, probe_texts, shipped_suite
 from hybrid.adaptation.methods.ewc import FISHER_TOKENS
+from hybrid.adaptation.methods.labels import label_sets, tune_labels
 from hybrid.adaptation.methods.preferences import as_example, encode_pairs, with_own_mistakes
 from hybrid.adaptation.store import AdapterStore
 from hybrid.adaptation.training.embedder import tune_embedder
@@ -46,7 +47,7 @@ from hybrid.adaptation.values import (
     Setting,
     Sifted,
 )
-from hybrid.config import Reader, Settings
+from hybrid.config import Method, Reader, Settings
 from hybrid.errors import IndexError_
 from hybrid.files import folder_lock, hash_text
 from hybrid.generation.prompts import load_prompts
@@ -68,7 +69,7 @@ _PROSE = "prose"
 # A pair costs a fraction of what an example for a generator costs.
 _PAIRS_AN_EXAMPLE = 4
 # So many questions of held-out documents tell what is declined.
-_DECLINED = 40
+_DECLINED = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class Material:
     probe: tuple[Example, ...]
     objectives: tuple[Objective, ...]
     licence: str = _UNKNOWN
+    reader: Reader = Reader.GENERATOR
 
     @property
     def data(self) -> Data:
@@ -114,7 +116,7 @@ class GeneratorWorkshop:
         start: str = "",
     ) -> Material:
         """Make what a generator is trained on; ``hybrid.tuning`` says of what."""
-        dialogue, adaptation = self.generator.dialogue, self.settings.adaptation
+        dialogue = self.generator.dialogue
         examples = make_examples(
             self.retriever(),
             self.settings,
@@ -125,10 +127,21 @@ class GeneratorWorkshop:
             given=given,
             mix=mix,
         )
-        examples, tokens = _short(examples, dialogue, adaptation.max_tokens)
+        examples = _short(examples, dialogue, self.settings.adaptation.max_tokens)
         if examples.preferences:
             own = with_own_mistakes(examples.preferences, self.beginning(start))
             examples = dataclasses.replace(examples, preferences=tuple(own))
+        if not start and self._by_head(examples):  # leaves the base as it is: there is nothing to hold
+            return Material(examples, (), (), tuple(objectives), licence)
+        reads = not {Objective.READING, Objective.PREFERENCE}.isdisjoint(objectives)
+        return self.finished(examples, objectives, licence, Reader.QUOTING if reads else Reader.GENERATOR)
+
+    def finished(
+        self, examples: Examples, objectives: Sequence[Objective], licence: str, reader: Reader
+    ) -> Material:
+        """Return examples with the rehearsal and the general texts that go with them."""
+        dialogue, adaptation = self.generator.dialogue, self.settings.adaptation
+        tokens = encode(examples.train, dialogue, max_tokens=adaptation.max_tokens).tokens
         tokens += encode_pairs(examples.preferences, dialogue, max_tokens=adaptation.max_tokens).tokens
         mixed = round(tokens * adaptation.rehearsal / (1 - adaptation.rehearsal))
         with self.generator.lent() as module:
@@ -141,7 +154,7 @@ class GeneratorWorkshop:
                 cache=cache_folder(),
             )
         probe = [Example(ExampleKind.TEXT, (), text, made="general") for text in probe_texts()]
-        return Material(examples, tuple(rehearsal), tuple(probe), tuple(objectives), licence)
+        return Material(examples, tuple(rehearsal), tuple(probe), tuple(objectives), licence, reader)
 
     def tune(
         self,
@@ -161,22 +174,32 @@ class GeneratorWorkshop:
         with folder_lock(work) if is_main() else contextlib.nullcontext():
             if is_main():
                 shutil.rmtree(work / "built", ignore_errors=True)
-            made = tune_generator(
-                base,
-                material.examples,
-                settings,
-                out=work / "built",
-                placement=self._placement,
-                rehearsal=material.rehearsal,
-                probe=material.probe,
-                start=store.folder(start) if start else None,
-                state=work / "state",
-                progress=progress,
-            )
+            if not start and self._by_head(material.examples):
+                made = tune_labels(
+                    base, material.examples, settings, out=work / "built", placement=self._placement
+                )
+            else:
+                made = tune_generator(
+                    base,
+                    material.examples,
+                    settings,
+                    out=work / "built",
+                    placement=self._placement,
+                    rehearsal=material.rehearsal,
+                    probe=material.probe,
+                    start=store.folder(start) if start else None,
+                    state=work / "state",
+                    progress=progress,
+                )
             card = self._card(base, material, made, parent or start)
             if not is_main():
                 return card
             return store.add(name or store.new_name(AdapterKind.GENERATOR), made.folder, card)
+
+    def _by_head(self, examples: Examples) -> bool:
+        """Tell whether labels are learned as labels, by a head: they are fixed sets, and all there is."""
+        lora = self.settings.adaptation.method is Method.LORA
+        return lora and not examples.preferences and label_sets(examples.train) is not None
 
     def beginning(self, start: str) -> TransformersGenerator:
         """Return the generator that training begins with: an adapter's, or the base where none is named."""
@@ -198,9 +221,10 @@ class GeneratorWorkshop:
         generation = self.settings.generation
         general = general_questions(suite, load_prompts(generation.language, generation.prompt))
         try:
-            made = held_out_reading(
+            made = reading_questions(
                 self.retriever(),
                 self.settings,
+                lambda split: split.held_out,
                 against=against,
                 count=min(items or _DECLINED, _DECLINED),
                 reader=card.reader or Reader.GENERATOR,
@@ -243,7 +267,6 @@ class GeneratorWorkshop:
         return choose_placement(self.settings.models.device, self.settings.models.dtype)
 
     def _card(self, base: Base, material: Material, made: TunedGenerator, parent: str) -> Card:
-        reads = not {Objective.READING, Objective.PREFERENCE}.isdisjoint(material.objectives)
         chosen: dict[str, Setting] = {
             "rank": made.plan.rank,
             "alpha": made.plan.alpha,
@@ -262,7 +285,7 @@ class GeneratorWorkshop:
             settings=_plain(self.settings) | chosen,
             curve=made.fit.curve,
             strength=made.strength,
-            reader=Reader.QUOTING if reads else Reader.GENERATOR,
+            reader=material.reader,
             gain=made.gain,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             seconds=made.fit.seconds,
@@ -272,8 +295,8 @@ class GeneratorWorkshop:
         )
 
 
-def _short(examples: Examples, dialogue: Dialogue, max_tokens: int) -> tuple[Examples, int]:
-    """Return what is short enough, with what was too long among that left out, and the tokens to train on.
+def _short(examples: Examples, dialogue: Dialogue, max_tokens: int) -> Examples:
+    """Return what is short enough, with what was too long among that left out.
 
     Raises:
         UsageError: there is too little.
@@ -298,7 +321,7 @@ def _short(examples: Examples, dialogue: Dialogue, max_tokens: int) -> tuple[Exa
             left_out=left_out,
             hint="shorten them, or raise adaptation.max_tokens",
         )
-    return kept, train.tokens
+    return kept
 
 
 def make_embedder(

@@ -15,6 +15,8 @@ from hybrid.cli.options import Context, shared
 from hybrid.config import Method, Passages
 
 if TYPE_CHECKING:
+    from hybrid.adaptation.methods.rlaif import Round
+    from hybrid.adaptation.methods.selftraining import SelfRound
     from hybrid.adaptation.values import Card
     from hybrid.adaptation.workshop import Material
     from hybrid.tuning import Adaptation
@@ -164,6 +166,94 @@ def generator(
         return 0  # a further process of the same training: the first one says and keeps what came of it
     console.note(f"{card.name}: {told(card.gain, named=True)}; trained in {card.seconds / 60:.1f} min")
     return _finish(context, assistant, card, check=check)
+
+
+@app.command("improve")
+@shared()
+def improve(
+    context: Context,
+    name: Annotated[
+        str, typer.Option("--name", help="Of the run; a number of the round follows.")
+    ] = "judged",
+    start: Annotated[str, typer.Option("--start", help="The adapter to begin with.")] = "",
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="At most.")] = 3,
+    samples: Annotated[int, typer.Option("--samples", min=2, help="Answers to each question.")] = 4,
+    licence: Licence = "not stated",
+    seed: Seed = None,
+    check: Check = True,
+) -> int:
+    """Let the judge choose among sampled answers, and learn what it prefers, in rounds (RLAIF by DPO)."""
+    assistant = context.assistant(context.settings(adaptation={"seed": seed}))
+
+    def told_round(done: Round) -> None:
+        grown = "" if done.change is None else f" ({told(done.change)})"
+        console.note(
+            f"{done.name or 'the base'}: reward {done.reward:.3f}{grown}, {done.words:.0f} words, declines "
+            f"{done.declined:.0%} of what has an answer, {done.declined_rightly:.0%} of what has none"
+            + (f"; {done.ended}" if done.ended else "")
+        )
+
+    done = assistant.adaptation.improve(
+        name=name,
+        start=start,
+        rounds=rounds,
+        samples=samples,
+        licence=licence,
+        told=told_round,
+        progress=_TrainingProgress(),
+    )
+    best = [one for one in done if one.kept][-1].name
+    if best == start:
+        context.show({"adapter": start or None, "in_use": False, "rounds": done}, "nothing better was found")
+        return 0
+    return _finish(context, assistant, assistant.adapters.card(best), check=check)
+
+
+@app.command("self-train")
+@shared()
+def self_train(
+    context: Context,
+    data: Annotated[Path, typer.Option("--data", help="Labelled questions, a question set with options.")],
+    unlabelled: Annotated[Path, typer.Option("--unlabelled", help="Questions with options, no answers.")],
+    review: Annotated[
+        Path, typer.Option("--review", help="Where what is left goes, for `hybrid questions review`.")
+    ] = Path("review.jsonl"),
+    name: Annotated[str, typer.Option("--name", help="Of the run; a number follows.")] = "self-trained",
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="At most.")] = 3,
+    confidence: Annotated[
+        float, typer.Option("--confidence", min=0.5, max=1, help="From which on its labels are learned.")
+    ] = 0.95,
+    licence: Licence = "not stated",
+    seed: Seed = None,
+    check: Check = True,
+) -> int:
+    """Learn labels, then those that the generator itself gives and is sure of; a clean set decides."""
+    from hybrid.adaptation.methods.selftraining import for_review
+    from hybrid.questions.files import save_questions
+
+    assistant = context.assistant(context.settings(adaptation={"seed": seed}))
+
+    def told_round(done: SelfRound) -> None:
+        grown = "" if done.change is None else f" ({told(done.change)})"
+        console.note(
+            f"{done.name}: {len(done.learned)} labels of its own; "
+            f"{done.right:.1%} of the clean set right{grown}" + ("" if done.kept else "; not kept")
+        )
+
+    found = assistant.adaptation.self_train(
+        _questions([data]),
+        _questions([unlabelled]),
+        name=name,
+        rounds=rounds,
+        confidence=confidence,
+        licence=licence,
+        told=told_round,
+        progress=_TrainingProgress(),
+    )
+    if waiting := for_review(found.doubtful):
+        save_questions(review, waiting)
+        console.note(f"{len(waiting)} questions are left for a person: hybrid questions review {review}")
+    return _finish(context, assistant, assistant.adapters.card(found.best.name), check=check)
 
 
 @app.command("embedder")

@@ -87,7 +87,7 @@ def show(context: Context, name: Name) -> None:
         ("base", f"{card.base} (weights {card.base_digest[:12]})"),
         ("method", f"{card.method}, strength {card.strength:g}, seed {card.seed}"),
         ("settings", ", ".join(f"{key} {value}" for key, value in card.settings.items())),
-        ("data", ", ".join(f"{count} {kind}" for kind, count in card.data.counts.items())),
+        ("data", ", ".join(f"{count} {kind}" for kind, count in card.data.counts.items()) or "not stated"),
         ("left out", "; ".join(f"{count}, {why}" for why, count in card.data.left_out.items())),
         ("licence", card.data.licence),
         ("training", f"{card.seconds / 60:.1f} min, {card.created}"),
@@ -338,6 +338,20 @@ def remove(context: Context, name: Name) -> None:
     assistant = context.assistant()
     assistant.adaptation.remove(name)
     context.show({"domain": assistant.domain, "removed": name}, f"removed {name}")
+
+
+@app.command("add")
+@shared()
+def add(
+    context: Context,
+    folder: Annotated[Path, typer.Argument(help="What PEFT wrote: adapter_config.json and weights.")],
+    name: Annotated[str, typer.Option("--name", help="Of the adapter; default: the next number.")] = "",
+) -> None:
+    """Take in an adapter that was made by plain PEFT (axolotl, unsloth, TRL), if it fits the model."""
+    card = context.assistant().adaptation.take_in(folder, name=name, note=console.note)
+    console.note(f"what it forgot is measured by: hybrid adapters check {card.name}")
+    console.note(f"whether it helps: hybrid evaluate FILE --arm adapter:generator_adapter={card.name}")
+    context.show({"adapter": card.name, "in_use": False, "card": card}, card.name)
 
 
 @app.command("export")

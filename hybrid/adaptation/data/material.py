@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -182,23 +182,32 @@ def make_examples(
     return Examples(tuple(train), tuple(validation), dropped, tuple(preferences), tuple(checks))
 
 
-def held_out_reading(
-    retriever: Retriever, settings: Settings, *, against: Sequence[Question], count: int, reader: Reader
+def reading_questions(
+    retriever: Retriever,
+    settings: Settings,
+    part: Callable[[Split], frozenset[str]],
+    *,
+    against: Sequence[Question],
+    count: int,
+    reader: Reader,
 ) -> list[Example]:
-    """Return questions of held-out documents, each with the passage that answers it and without.
+    """Return questions of some documents, each with the passage that answers it and without.
 
     Args:
         retriever: over the domain.
         settings: of adaptation, and of generation for the layout.
-        against: the question sets of the domain, whose fresh documents are held out.
+        part: which documents.
+        against: the question sets of the domain, whose fresh documents are held out; what they ask is left
+            out, unless it is asked of held-out documents, which nobody trains on.
         count: of questions, at most.
         reader: whose layout the prompts have.
     """
     split = split_for(retriever.index, settings, against, ())
-    # what is asked here is not trained on, so nothing leaks
-    making = _Making(retriever, settings, split, Sieve(()), lambda texts: [len(text) for text in texts])
+    sources = part(split)
+    sieve = Sieve(() if sources <= split.held_out else against)
+    making = _Making(retriever, settings, split, sieve, lambda texts: [len(text) for text in texts])
     return reading_examples(
-        making.questions(split.held_out, count),
+        making.questions(sources, count),
         retriever,
         settings.generation,
         seed=settings.adaptation.seed,
