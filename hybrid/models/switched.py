@@ -254,7 +254,8 @@ class Mixed(_AtPlaces):
 
     def added(self, number: int, x: Tensor) -> Tensor:
         """Return what is added at the place of a number."""
-        given = torch.stack([member.added(number, x) for member in self.members], -2)  # type: ignore[operator]
+        told = [member.added(number, x) for member in self.members]  # type: ignore[operator]
+        given = torch.stack(told, -2)
         query = functional.linear(x, self.queries[number].to(x.dtype))
         keys = functional.linear(given, self.keys[number].to(x.dtype))
         weights = (keys @ query[..., None]).softmax(-2)
