@@ -128,7 +128,7 @@ def read_texts(path: Path, generator: TransformersGenerator, *, train: int, held
     return Examples(tuple(taught), tuple(kept))
 
 
-def _made(domain: str, *, train: int, held_out: int) -> Examples:
+def made(domain: str, *, train: int, held_out: int) -> Examples:
     """Return examples of a shipped domain, split by document as `hybrid adapt generator` does."""
     with tempfile.TemporaryDirectory() as folder:
         adaptation = {
@@ -169,16 +169,16 @@ def _rehearsal(
         )
 
 
-def _losses_of(subject: Subject, texts: Sequence[Encoded]) -> list[float]:
+def losses_of(subject: Subject, texts: Sequence[Encoded]) -> list[float]:
     sums = log_likelihoods(subject, [TokenStretch(item.ids, item.start) for item in texts])
     return [-value / item.completion_tokens for value, item in zip(sums, texts, strict=True)]
 
 
-def _rights_of(subject: Subject, texts: Sequence[Encoded]) -> list[float]:
+def rights_of(subject: Subject, texts: Sequence[Encoded]) -> list[float]:
     """Return for each label whether it is chosen; nothing where there are none."""
     if not any(item.example.options for item in texts):
         return []
-    return worth(lambda some: _losses_of(subject, some), texts, subject.dialogue)
+    return worth(lambda some: losses_of(subject, some), texts, subject.dialogue)
 
 
 class Domain:
@@ -199,7 +199,7 @@ class Domain:
         self._probe = [Example(ExampleKind.TEXT, (), text, made="general") for text in probe_texts()]
         limit = AdaptationSettings().max_tokens
         self.texts = encode(examples.validation, generator.dialogue, max_tokens=limit).encoded
-        self.before = (_losses_of(generator, self.texts), _rights_of(generator, self.texts))
+        self.before = (losses_of(generator, self.texts), rights_of(generator, self.texts))
 
     def row(self, way: Way, chosen: AdaptationSettings) -> Run:
         """Return a row of one seed, from the folder of work if it is there."""
@@ -235,7 +235,7 @@ class Domain:
                 out = write_deltas(self._work / "part", some, [config])
                 write_card(out, card)
                 subject = subject.adapted(out)
-            own = _losses_of(subject, self.texts)
+            own = losses_of(subject, self.texts)
             return sum(own) / len(own), -sum(log_likelihoods(subject, passages)) / judged
 
         def told(worth: Worth) -> None:
@@ -258,7 +258,7 @@ class Domain:
         seconds = time.process_time() - begun
         adapted = self._generator.adapted(folder, strength=way.strength)
         items = measure(self._generator, adapted, self._suite).items
-        run = Run(_losses_of(adapted, self.texts), _rights_of(adapted, self.texts), items, seconds, ended)
+        run = Run(losses_of(adapted, self.texts), rights_of(adapted, self.texts), items, seconds, ended)
         took = time.process_time() - begun - seconds
         note(
             f"seed {chosen.seed}, {way.name}: {ended} in {seconds:.0f} s of the CPU, measured in {took:.0f} s"
@@ -381,7 +381,7 @@ def _examples(options: argparse.Namespace, generator: TransformersGenerator) -> 
         return Examples(*(tuple(load_examples(path)) for path in kept))
     sizes = {"train": options.examples, "held_out": options.held_out}
     if options.domain in ("contracts", "postgres"):
-        examples = _made(options.domain, **sizes)
+        examples = made(options.domain, **sizes)
     else:
         examples = read_texts(Path(options.domain), generator, **sizes)
     for path, part in zip(kept, (examples.train, examples.validation), strict=bool(kept)):
