@@ -153,12 +153,13 @@ class Bench:
         }
 
     def _members(self, row: Row, seed: int, out: Path) -> list[Path]:
-        """Train the adapters that a fusion is over, each on a half of the examples."""
+        """Train the adapters that a fusion is over, each on its share of the examples."""
         folders = []
+        size = len(self._examples.train) // max(1, row.members)
         for number in range(row.members):
             folders.append(out.with_name(f"{out.name}-{number}"))
             shutil.rmtree(folders[-1], ignore_errors=True)
-            some = self._examples.train[number :: row.members]
+            some = self._examples.train[number * size : (number + 1) * size]
             self._tune({"method": "bottleneck", "targets": "mlp"}, seed, folders[-1], some=some)
         return folders
 
