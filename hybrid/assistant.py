@@ -42,6 +42,7 @@ from hybrid.routing.abstention import AnswerScore, Risk
 from hybrid.routing.bounds import ArmBound, BoundArm, bound_arm, fit_bound, save_bound
 from hybrid.routing.choice import ArmChooser
 from hybrid.routing.followups import Conversation, rewritten, standalone, understood
+from hybrid.text.abbreviations import Meaning
 from hybrid.tracing.asking import answered
 from hybrid.tracing.names import ARM, ARM_NAMED, DOMAIN
 from hybrid.tracing.spans import SpanValue, asking, only, resumed
@@ -211,14 +212,37 @@ class Assistant:
         """Say what ``index`` would do, how big the result and how long it would take."""
         return self._ingestor.estimate(Path(folder), rebuild=rebuild)
 
-    def status(self, *, files: bool = False, verify: bool = False) -> IndexStatus:
+    def status(self, *, files: bool = False, verify: bool = False, glossary: bool = False) -> IndexStatus:
         """Say what is indexed, with which embedder, and what was rejected; no model is needed for it.
 
         Args:
             files: list every document.
             verify: check every file against its checksum.
+            glossary: list what words stand for, as the documents say.
         """
-        return index_status(self.folder, files=files, verify=verify)
+        return index_status(self.folder, files=files, verify=verify, glossary=glossary)
+
+    def meanings(
+        self,
+        question: str,
+        *,
+        arm: Arm | str | None = None,
+        as_user: str | Sequence[str] | None = None,
+    ) -> list[Meaning]:
+        """Return what words of a question stand for by the documents, which an arm searches as well.
+
+        Args:
+            question: in plain words.
+            arm: as in ``ask``; none where it does not retrieve.
+            as_user: who asks, as in ``search``.
+
+        Raises:
+            UsageError: no user, and a document says who may read it.
+            IndexMissing: nothing was indexed yet.
+        """
+        retriever = self._asked_by(as_user, arm).retriever
+        found = retriever.explained(question, principals=principals_of(as_user)) if retriever else []
+        return [meaning for one in found for meaning in one.meanings]
 
     def search(
         self,

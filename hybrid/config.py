@@ -153,7 +153,8 @@ class RetrievalSettings:
     ``dense_weight`` is the share of the dense side in a fusion, from 0 to 1. ``candidates`` is
     how deep each side is asked. ``min_score`` is a floor on the cosine of a hit.
     ``duplicate_overlap`` is the share of common word 5-grams from which on a lower hit is left out;
-    1 keeps all.
+    1 keeps all. ``glossary`` says that a question is also asked with what its words stand for, as the
+    documents explain them.
     """
 
     mode: RetrievalMode = RetrievalMode.FUSION
@@ -164,6 +165,7 @@ class RetrievalSettings:
     rerank_depth: Annotated[int, Gt(0)] = 30
     min_score: Annotated[float, Ge(-1), Le(1)] = -1.0
     duplicate_overlap: Annotated[float, Gt(0), Le(1)] = 0.8
+    glossary: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +205,7 @@ class AdaptationSettings:
     share of the others that tells when to stop. ``budget_nats`` and ``budget_points`` are how much may be
     forgotten: of general text in nats a token, of general tasks in points of 100. ``budget_refusal`` is how
     many points fewer may be declined rightly, more declined wrongly, or fewer answered from the passage.
+    ``beta`` holds preferences to what the model was: the larger, the nearer.
     ``passages`` says which label examples are asked as ``both`` asks.
     """
 
@@ -227,6 +230,7 @@ class AdaptationSettings:
     budget_nats: Annotated[float, Gt(0)] = 0.05
     budget_points: Annotated[float, Gt(0)] = 1.0
     budget_refusal: Annotated[float, Gt(0)] = 5.0
+    beta: Annotated[float, Gt(0)] = 0.1
     seed: Annotated[int, Ge(0)] = 0
 
 

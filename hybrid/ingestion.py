@@ -26,6 +26,7 @@ from hybrid.index.generations import finished
 from hybrid.index.store import FileContent, FileState, IndexedDocument
 from hybrid.index.sync import Plan, Progress, Update, apply_update, fingerprint_key, plan_update
 from hybrid.models import Embedder
+from hybrid.text.abbreviations import Meaning
 from hybrid.types import Chunk, Document, LeftOut, Rejected
 
 # What stands where a file has its limits, of a document that came from no file.
@@ -41,8 +42,8 @@ class IndexStatus:
 
     ``verified`` says that every file was checked against its checksum. ``left_out`` is by file what the
     documents lack of it, ``unread`` how many files of which suffix no reader exists for. ``stale`` says how
-    the folder differs from what was indexed of it. ``sources`` of all documents and ``characters``, how many
-    of each file are in the index, are None unless asked for.
+    the folder differs from what was indexed of it. ``sources`` of all documents, ``characters``, how many of
+    each file are in the index, and ``glossary``, what words stand for, are None unless asked for.
     """
 
     domain: str
@@ -55,15 +56,19 @@ class IndexStatus:
     stale: Drift | None
     sources: tuple[str, ...] | None = None
     characters: Mapping[str, int] | None = None
+    glossary: tuple[Meaning, ...] | None = None
 
 
-def index_status(folder: Path, *, files: bool = False, verify: bool = False) -> IndexStatus:
+def index_status(
+    folder: Path, *, files: bool = False, verify: bool = False, glossary: bool = False
+) -> IndexStatus:
     """Return what is indexed in the folder of a domain.
 
     Args:
         folder: of the domain.
         files: list every document.
         verify: check every file against its checksum.
+        glossary: list what words stand for, as the documents say.
 
     Raises:
         IndexMissing: nothing was indexed yet.
@@ -84,6 +89,7 @@ def index_status(folder: Path, *, files: bool = False, verify: bool = False) -> 
             stale=drift_of(seen) if seen else None,
             sources=tuple(index.sources()) if files else None,
             characters=index.characters() if files else None,
+            glossary=tuple(index.glossary()) if glossary else None,
         )
 
 

@@ -16,6 +16,7 @@ from hybrid.config import FusionMethod, RetrievalMode, RetrievalSettings
 from hybrid.files import valid_utf8
 from hybrid.index import Index, Scored, require_embedder
 from hybrid.models import Embedder, Reranker, Vectors
+from hybrid.text.abbreviations import Explained, reworded
 from hybrid.text.identifiers import identifiers, identifiers_of_chunk
 from hybrid.text.words import NEGATORS, STOP_WORDS, content_words, properties, tokens
 from hybrid.tracing import names
@@ -33,6 +34,11 @@ _DEEPER, _DEEPEST = 4, 10_000
 # the gold is in the passages for .89 of the questions on tables (.86 without) and .94 on text (.93). It
 # takes longer than all else of such a search; where there is no table, nothing changes.
 _FIRST, _READ, _LINE = 30, 120, 0.7
+# The best passage of a document counts for so much of the fused score of its others: the page that names
+# the accident, the product or the year stands before the page with the figure that was asked for. On 90
+# questions of real reports the gold is in the passages for .87 (.81 without), a field of a form for .85
+# (.65); the ranking of documents by their best passage stays what it is.
+_DOCUMENT = 0.3
 # What a question names letter by letter, as P-017 or 2.4.1, counts for so much of the fused score. Years do
 # not: they help where a report is meant by its year, and hurt where every page of a report names it.
 _NAME = 0.25
@@ -97,12 +103,16 @@ class Retriever:
         with span(names.RETRIEVE, SpanKind.RETRIEVER, about) as stage:
             filtered = where or principals is not None
             positions = self.index.positions_where(where or {}, principals=principals) if filtered else None
-            vectors = iter(self._embedded(asked))
+            explained = [self.explained(question, principals=principals) for question in asked]
+            others = iter(explained)
+            vectors = iter(self._embedded(asked, explained))
             hits: list[list[Hit]] = []
             for place, (question, sources) in enumerate(zip(questions, withheld, strict=True)):
                 with only([place], of=len(questions)):
                     hits.append(
-                        self._search_one(question, next(vectors), positions, self._positions(sources))
+                        self._search_one(
+                            question, next(others), next(vectors), positions, self._positions(sources)
+                        )
                         if _says(question)
                         else []
                     )
@@ -110,7 +120,12 @@ class Retriever:
                 stage.set_each(found(questions, hits))
             return hits
 
-    def _embedded(self, questions: Sequence[str]) -> Vectors:
+    def explained(self, question: str, *, principals: Sequence[str] | None = None) -> list[Explained]:
+        """Return the words of a question that are also searched by what they stand for, and by what."""
+        return self.index.explained(question, principals=principals) if self.settings.glossary else []
+
+    def _embedded(self, questions: Sequence[str], explained: Sequence[Sequence[Explained]]) -> Vectors:
+        """Return a vector for each question, between it and how else it may be worded."""
         fingerprint = self.embedder.fingerprint
         about: Attributes = {
             names.MODEL: fingerprint.name,
@@ -118,7 +133,14 @@ class Retriever:
             names.ITEMS: len(questions),
         }
         with span(names.EMBED, SpanKind.EMBEDDING, about):
-            vectors = self.embedder.embed_queries(questions)
+            other = [reworded(one, parts) for one, parts in zip(questions, explained, strict=True) if parts]
+            vectors = self.embedder.embed_queries([*questions, *other])
+        vectors, also = vectors[: len(questions)], vectors[len(questions) :]
+        if other:
+            among = [place for place, parts in enumerate(explained) if parts]
+            both = vectors[among] + also
+            vectors = vectors.copy()
+            vectors[among] = both / np.linalg.norm(both, axis=1, keepdims=True)
         tell_vectors(vectors)
         return vectors
 
@@ -127,11 +149,16 @@ class Retriever:
         return frozenset(position for positions in found for position in positions)
 
     def _search_one(
-        self, question: str, vector: Vectors, among: Sequence[int] | None, excluded: frozenset[int]
+        self,
+        question: str,
+        explained: Sequence[Explained],
+        vector: Vectors,
+        among: Sequence[int] | None,
+        excluded: frozenset[int],
     ) -> list[Hit]:
         wanted = max(self.settings.candidates, self.settings.k)
         while True:
-            hits, more = self._among_best(question, vector, wanted, among, excluded)
+            hits, more = self._among_best(question, explained, vector, wanted, among, excluded)
             if len(hits) == self.settings.k or not more or wanted >= _DEEPEST:
                 return hits
             # the best were copies of each other
@@ -140,6 +167,7 @@ class Retriever:
     def _among_best(
         self,
         question: str,
+        explained: Sequence[Explained],
         vector: Vectors,
         wanted: int,
         among: Sequence[int] | None,
@@ -154,9 +182,8 @@ class Retriever:
         if settings.mode is not RetrievalMode.LEXICAL:
             dense = self.index.search_dense(vector, depth, among=among)
         if settings.mode is not RetrievalMode.DENSE:
-            lexical = self.index.search_lexical(
-                f"{question} {properties(question)}".strip(), depth, among=among
-            )
+            text = f"{question} {properties(question)}".strip()
+            lexical = self.index.search_lexical(text, depth, among=among, explained=explained)
         full = depth in (len(dense), len(lexical))
         if excluded:
             dense = [scored for scored in dense if scored.position not in excluded][:wanted]
@@ -183,7 +210,8 @@ class Retriever:
         weight = self.settings.dense_weight
         if self.settings.fusion is FusionMethod.RECIPROCAL_RANK:
             return reciprocal_rank_fusion([dense, lexical], [weight, 1 - weight])
-        return weighted_fusion([dense, lexical], [weight, 1 - weight])
+        fused = weighted_fusion([dense, lexical], [weight, 1 - weight])
+        return by_document(fused, self.index.documents_at([one.position for one in fused]))
 
     def _finish(
         self, question: str, ranked: list[Scored], cosines: Mapping[int, float], bm25: Mapping[int, float]
@@ -289,6 +317,24 @@ def weighted_fusion(rankings: Sequence[Sequence[Scored]], weights: Sequence[floa
             scaled = (scored.score - low) / width if width > 0 else 1.0
             total[scored.position] = total.get(scored.position, 0.0) + weight * float(scaled)
     return _sorted(total)
+
+
+def by_document(ranked: Sequence[Scored], documents: Mapping[int, int]) -> list[Scored]:
+    """Return what was ranked by its own score and by that of the best passage of its document.
+
+    Args:
+        ranked: the best first, with scores of 0 or more.
+        documents: by position, whatever tells documents apart.
+    """
+    best: dict[int, float] = {}
+    for one in ranked:
+        best.setdefault(documents[one.position], one.score)
+    return _sorted(
+        {
+            one.position: (one.score + _DOCUMENT * best[documents[one.position]]) / (1 + _DOCUMENT)
+            for one in ranked
+        }
+    )
 
 
 def rerank(reranker: Reranker, question: str, hits: Sequence[Hit]) -> list[Hit]:

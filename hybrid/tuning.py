@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hybrid.adaptation.data.files import Given, load_given
-from hybrid.adaptation.data.material import Objective, question_sets
+from hybrid.adaptation.data.material import Objective, question_sets, taught_by
 from hybrid.adaptation.gate import Reasons
 from hybrid.adaptation.serving import in_use
 from hybrid.adaptation.store import AdapterStore, still_in_use
-from hybrid.adaptation.values import AdapterKind, Card, QueryPair
+from hybrid.adaptation.values import AdapterKind, Card, Destination, QueryPair
 from hybrid.changes import together
 from hybrid.config import AdaptationSettings, Settings
-from hybrid.errors import UsageError
+from hybrid.doctor import Diagnosis
+from hybrid.errors import ConfigError, UsageError
 from hybrid.generation.prompts import load_prompts
 from hybrid.index import Index
 from hybrid.index.sync import Progress, discard, put_in_force, reembed
 from hybrid.models import Embedder, EmbedderFingerprint, Generator
 from hybrid.models.adapters import adapter_digest
+from hybrid.models.gguf import Precision
 from hybrid.models.loading import generator_folder, load_embedder
-from hybrid.models.resolve import fetch
+from hybrid.models.resolve import fetch, weights_digest
 from hybrid.retrieval import Retriever
+from hybrid.trust import Endpoint
 from hybrid.types import Question
 
 if TYPE_CHECKING:
@@ -33,7 +38,10 @@ if TYPE_CHECKING:
     from hybrid.adaptation.data.jargon import JargonReport
     from hybrid.adaptation.forgetting.suites import Suite
     from hybrid.adaptation.methods.ablation import Ablation, Worth
+    from hybrid.adaptation.methods.drift import BlockDrift
     from hybrid.adaptation.methods.merging import Recipe
+    from hybrid.adaptation.methods.rlaif import Round
+    from hybrid.adaptation.methods.selftraining import SelfRound, SelfTraining
     from hybrid.adaptation.training.generator import Rendered, Trial
     from hybrid.adaptation.workshop import GeneratorWorkshop, Material, Steps
     from hybrid.models.generator import TransformersGenerator
@@ -96,6 +104,7 @@ class Adaptation:
             tuple(question for part in parts for question in part.questions),
             tuple(example for part in parts for example in part.examples),
             tuple(pair for part in parts for pair in part.pairs),
+            tuple(pair for part in parts for pair in part.preferences),
         )
 
     def material(
@@ -106,17 +115,21 @@ class Adaptation:
         apart: Sequence[Question] = (),
         given: Given | None = None,
         licence: str = _UNKNOWN,
+        mix: bool = False,
+        start: str = "",
         note: Note = _silent,
     ) -> Material:
         """Make what a generator is trained on.
 
         Args:
-            objectives: what it is to learn: reading, instruction, label or text. Without one, labels where
-                the given data has some, else reading.
+            objectives: what it is to learn: reading, instruction, label, text or preference. Without one,
+                what the given data is good for, else reading.
             against: questions that must not leak, beside those of the domain.
             apart: questions whose documents are not trained on at all.
             given: the user's own data.
             licence: of the documents and the data, for the card.
+            mix: make examples of the documents beside those that are given.
+            start: the adapter that training will begin with, whose own mistakes preferences are made of.
             note: told what is being made.
 
         Raises:
@@ -130,10 +143,18 @@ class Adaptation:
             apart=apart,
             given=given,
             licence=licence,
+            mix=mix,
+            start=start,
         )
 
     def tune_generator(
-        self, material: Material, *, name: str = "", parent: str = "", progress: Steps = _unseen
+        self,
+        material: Material,
+        *,
+        name: str = "",
+        parent: str = "",
+        start: str = "",
+        progress: Steps = _unseen,
     ) -> Card:
         """Train a generator adapter and store it; what was interrupted goes on where it was.
 
@@ -141,6 +162,7 @@ class Adaptation:
             material: what to train on.
             name: of the adapter; without it the next free one.
             parent: the adapter that it is to be better than.
+            start: the adapter that training begins with; without it with one that does nothing.
             progress: told step, steps in all, and the loss.
 
         Raises:
@@ -149,7 +171,7 @@ class Adaptation:
             IndexLocked: another process trains an adapter of this domain.
             StorageError: the disk is full; no earlier adapter is touched.
         """
-        return self._workshop.tune(material, name=name, parent=parent, progress=progress)
+        return self._workshop.tune(material, name=name, parent=parent, start=start, progress=progress)
 
     def tune_embedder(
         self,
@@ -157,6 +179,7 @@ class Adaptation:
         against: Sequence[Question] = (),
         apart: Sequence[Question] = (),
         given: Sequence[QueryPair] = (),
+        mix: bool = False,
         name: str = "",
         licence: str = _UNKNOWN,
         note: Note = _silent,
@@ -167,7 +190,8 @@ class Adaptation:
         Args:
             against: questions that must not leak, beside those of the domain.
             apart: questions whose documents are not trained on at all.
-            given: the user's own pairs, for training.
+            given: the user's own pairs, which are all that is trained on.
+            mix: make pairs of the documents, too.
             name: of the adapter; without it the next free one.
             licence: of the documents, for the card.
             note: told what was made and left out.
@@ -186,10 +210,89 @@ class Adaptation:
             against=self._against(against),
             apart=apart,
             given=given,
+            mix=mix,
             name=name,
             licence=licence,
             note=note,
             progress=progress,
+        )
+
+    def improve(
+        self,
+        *,
+        name: str,
+        start: str = "",
+        rounds: int = 3,
+        samples: int = 4,
+        licence: str = _UNKNOWN,
+        told: Callable[[Round], None] = lambda done: None,
+        progress: Steps = _unseen,
+    ) -> list[Round]:
+        """Let the judge choose among sampled answers and learn what it prefers, while that holds elsewhere.
+
+        Args:
+            name: of the run, before the number of the round.
+            start: the adapter to begin with.
+            rounds: at most.
+            samples: answers to each question.
+            licence: of the documents, for the cards.
+            told: told every round.
+            progress: told step, steps in all, and the loss.
+
+        Returns:
+            All rounds, the first of which is the generator as it was. The last one that is kept is stored.
+
+        Raises:
+            UsageError: the documents give no questions.
+            TrainingFailed: the loss is not a number.
+        """
+        from hybrid.adaptation.rounds import Rounds
+        from hybrid.grounding.judge import load_grounder
+
+        grounder = load_grounder(self.settings, self.store.domain, embedder=self.embedder())
+        made = Rounds(self._workshop, name, licence, progress)
+        against = self._against(())
+        return made.improve(grounder, against=against, start=start, rounds=rounds, samples=samples, told=told)
+
+    def self_train(
+        self,
+        labelled: Sequence[Question],
+        unlabelled: Sequence[Question],
+        *,
+        name: str,
+        rounds: int = 3,
+        confidence: float = 0.95,
+        licence: str = _UNKNOWN,
+        told: Callable[[SelfRound], None] = lambda done: None,
+        progress: Steps = _unseen,
+    ) -> SelfTraining:
+        """Learn labels that people gave and those that the generator gives itself and is sure of.
+
+        Args:
+            labelled: questions with options, of which one is right.
+            unlabelled: questions with the same options.
+            name: of the run, before the number of the round.
+            rounds: at most.
+            confidence: calibrated, from 0 to 1, from which on its own label is learned.
+            licence: of the data, for the cards.
+            told: told every round.
+            progress: told step, steps in all, and the loss.
+
+        Returns:
+            All rounds, the best of which is stored, and what a person should label.
+
+        Raises:
+            UsageError: too few labelled questions, or one without options.
+            TrainingFailed: the loss is not a number.
+        """
+        from hybrid.adaptation.rounds import Rounds
+
+        for question in (*labelled, *unlabelled):
+            if not question.options:
+                raise UsageError(f"{question.id} has no `options`", hint="self-training learns labels")
+        made = Rounds(self._workshop, name, licence, progress)
+        return made.self_train(
+            labelled, unlabelled, against=self._against(()), rounds=rounds, confidence=confidence, told=told
         )
 
     def try_out(self, material: Material, shown: int) -> tuple[list[Rendered], Trial]:
@@ -371,32 +474,101 @@ class Adaptation:
         if card.kind is AdapterKind.EMBEDDER:
             discard(self.store.domain, digest)
 
-    def merge(self, name: str, out: Path) -> Path:
-        """Write base and adapter as one model, which loads without this package; return its folder.
+    def take_in(self, folder: Path, *, name: str = "", note: Note = _silent) -> Card:
+        """Take in an adapter that plain PEFT wrote; nothing is known of its data, gain and cost.
+
+        It is stored if it fits the model, changes what it says, and could be read without running anything.
+
+        Args:
+            folder: with adapter_config.json and adapter_model.safetensors.
+            name: of the adapter; without it the next free one.
+            note: told what is not known for sure.
 
         Raises:
-            AdapterError: there is no such adapter, or it does not fit the base.
+            AdapterError: it is pickled, of a kind that cannot be served, or does not fit.
+            UsageError: there is no such folder, or the name is taken.
+        """
+        from hybrid.adaptation.foreign import BaseModel, kind_of, take_in
+
+        kind, models = kind_of(folder), self.settings.models
+        if name:
+            self.store.require_free(name)
+        with tempfile.TemporaryDirectory() as beside:
+            built = Path(beside) / "adapter"
+            if kind is AdapterKind.GENERATOR:
+                generator = self.tunable
+                base = BaseModel(kind, models.generator, generator.base_weights)
+                card, notes = take_in(folder, base, built)
+                generator.adapted(built)
+            else:
+                digest = weights_digest(fetch(models.embedder, offline=models.offline))
+                card, notes = take_in(folder, BaseModel(kind, models.embedder, digest), built)
+                load_embedder(models, built).embed_queries(["a question"])
+            for each in notes:
+                note(each)
+            return self.store.add(name or self.store.new_name(kind), built, card)
+
+    def export(
+        self,
+        name: str,
+        out: Path,
+        destination: Destination = Destination.PEFT,
+        *,
+        precision: Precision = Precision.F16,
+        note: Note = _silent,
+    ) -> Path:
+        """Write an adapter as another program takes it; what cannot travel is merged into its base.
+
+        Args:
+            name: of the adapter.
+            out: a folder; for GGUF a file, for PEFT an archive too. It must not be there yet.
+            destination: who takes it.
+            precision: of the matrices in GGUF.
+            note: told what was merged, what stays here, and how what was written was compared.
+
+        Raises:
+            AdapterError: there is no such adapter, or the destination cannot take it.
+            ModelError: the base cannot be written as GGUF, or the file says something else than the model.
             UsageError: ``out`` is there, or the base is not on this machine.
         """
-        from hybrid.adaptation.export import merge
+        from hybrid.adaptation.destinations import leave
 
         folder, models = self.store.folder(name), self.settings.models
-        if self.store.card(name).kind is AdapterKind.EMBEDDER:
-            return merge(folder, fetch(models.embedder, offline=models.offline), out)
-        if models.endpoint:
-            raise UsageError("the generator is an endpoint's", hint="unset models.endpoint to merge")
-        return merge(folder, generator_folder(models.generator, offline=models.offline), out)
+        kind = self.store.card(name).kind
+        if models.endpoint and kind is AdapterKind.GENERATOR and destination is not Destination.PEFT:
+            raise UsageError(
+                "the generator is an endpoint's", hint="unset models.endpoint, or use --for peft"
+            )
+        return leave(
+            folder,
+            partial(generator_folder, models.generator, offline=models.offline)
+            if kind is AdapterKind.GENERATOR
+            else partial(fetch, models.embedder, offline=models.offline),
+            out,
+            destination,
+            generator=lambda: self.tunable,
+            precision=precision,
+            note=note,
+        )
 
-    def export(self, name: str, out: Path) -> Path:
-        """Write an adapter in PEFT's format with its card: a folder, or an archive by its name.
+    def prove(self, name: str, endpoint: Endpoint) -> Diagnosis:
+        """Say whether an adapter of the generator is active at an endpoint that serves it by its name.
 
         Raises:
-            AdapterError: there is no such adapter.
-            UsageError: ``out`` is there.
+            AdapterError: there is no such adapter, or it does not fit the generator.
+            ConfigError: offline, and the endpoint is on another machine.
+            RemoteError: the endpoint refused.
+            UsageError: the generator is not on this machine.
         """
-        from hybrid.adaptation.export import export
+        from hybrid.adaptation.proof import prove_active
 
-        return export(self.store.folder(name), out)
+        models = self.settings.models
+        if models.offline and not endpoint.is_loopback:
+            raise ConfigError(f"offline, and the endpoint is on another machine: {endpoint}")
+        asked = [question.text for question in self._against(())]
+        return prove_active(
+            self.tunable, self.store.folder(name), endpoint, base=models.generator, questions=asked
+        )
 
     # --- repaired
 
@@ -518,6 +690,26 @@ class Adaptation:
             bench = self._bench(rework.card, given, suites, items, note)
             return reworking.ablate(rework, bench, keep=keep, progress=progress)
 
+    def drift(self, name: str) -> tuple[BlockDrift, ...]:
+        """Return how far a generator adapter moved each block of the model, on text of both kinds.
+
+        Raises:
+            AdapterError: it is not there, or cannot serve with the model.
+            UsageError: it is not the generator's.
+        """
+        from hybrid.adaptation.forgetting.suites import probe_texts
+        from hybrid.adaptation.methods.drift import measure_drift
+
+        if self.store.card(name).kind is AdapterKind.EMBEDDER:
+            raise UsageError(f"{name} is the embedder's", hint="`hybrid adapt embedder` tells what it moved")
+        general = probe_texts()
+        index, base, folder = self.retriever().index, self.tunable, self.store.folder(name)
+        sources = sorted(index.sources())
+        documents = map(index.document, sources[:: max(1, len(sources) // len(general))][: len(general)])
+        longest = max(map(len, general))
+        texts = [document.text[:longest] for document in documents if document is not None]
+        return measure_drift(base, base.adapted(folder), folder, texts, general)
+
     def _bench(
         self, card: Card, given: Given | None, suites: Sequence[Path], items: int | None, note: Note
     ) -> Bench:
@@ -592,8 +784,10 @@ def _objectives(named: Sequence[str], given: Given) -> list[Objective]:
             )
     if named:
         return [Objective(name) for name in dict.fromkeys(named)]
-    labelled = any(question.options for question in given.questions) or any(e.options for e in given.examples)
-    return [Objective.LABEL if labelled else Objective.READING]
+    found = taught_by(given)
+    if Objective.READING in found and Objective.INSTRUCTION in found:
+        found.remove(Objective.INSTRUCTION)  # questions teach both
+    return found or [Objective.READING]
 
 
 def _suite(paths: Sequence[Path]) -> Suite:

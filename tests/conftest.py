@@ -245,6 +245,78 @@ def _causal_model(folder: Path, *, template, width=32):
     return folder
 
 
+# what a chat of a house looks like: turns between marks, and a system message where none is given
+_CHAT = (
+    "{% if messages[0].role != 'system' %}<|im_start|>system\nBe brief.<|im_end|>\n{% endif %}"
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n"
+    "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+@pytest.fixture(scope="session")
+def make_kin():
+    """Write a tiny model of Llama's kin with a trained BPE tokenizer: make_kin(folder, "Qwen3")."""
+
+    def call(folder, family="Llama", *, cut=None, template=_CHAT, fallback=False, **options):
+        import tokenizers as t
+        import torch
+        import transformers
+
+        special = ["<unk>", "<|im_start|>", "<|im_end|>", "<|endoftext|>"]
+        pieces = [f"<0x{byte:02X}>" for byte in range(256)] if fallback else []
+        tokenizer = t.Tokenizer(t.models.BPE(unk_token="<unk>", byte_fallback=fallback))
+        if fallback:
+            tokenizer.normalizer = t.normalizers.Sequence(
+                [t.normalizers.Prepend("▁"), t.normalizers.Replace(" ", "▁")]
+            )
+            alphabet = []
+        else:
+            tokenizer.pre_tokenizer = cut or t.pre_tokenizers.ByteLevel(add_prefix_space=False)
+            alphabet = t.pre_tokenizers.ByteLevel.alphabet()
+        trainer = t.trainers.BpeTrainer(
+            vocab_size=700, special_tokens=special + pieces, initial_alphabet=alphabet, show_progress=False
+        )
+        texts = [path.read_text() for path in sorted(Path(__file__).parent.glob("test_*.py"))[:6]]
+        tokenizer.train_from_iterator(texts, trainer)
+        if fallback:
+            tokenizer.decoder = t.decoders.Sequence(
+                [t.decoders.Replace("▁", " "), t.decoders.ByteFallback(), t.decoders.Fuse()]
+            )
+        else:
+            tokenizer.decoder = t.decoders.ByteLevel()
+        fast = transformers.PreTrainedTokenizerFast(
+            tokenizer_object=tokenizer, unk_token="<unk>", bos_token="<|im_start|>", eos_token="<|im_end|>"
+        )
+        fast.chat_template = template
+        fast.save_pretrained(folder)
+        config = getattr(transformers, f"{family}Config")(
+            **{
+                "vocab_size": len(fast),
+                "hidden_size": 64,
+                "intermediate_size": 96,
+                "num_hidden_layers": 2,
+                "num_attention_heads": 4,
+                "num_key_value_heads": 2,
+                "max_position_embeddings": 512,
+                "bos_token_id": 1,
+                "eos_token_id": 2,
+                "initializer_range": 0.2,
+                **options,
+            }
+        )
+        with torch.random.fork_rng():
+            torch.manual_seed(4)
+            model = getattr(transformers, f"{family}ForCausalLM")(config)
+            # zeros would hide where a bias went
+            for name, parameter in model.named_parameters():
+                if name.endswith(".bias"):
+                    torch.nn.init.normal_(parameter, std=0.2)
+        model.save_pretrained(folder)
+        return folder
+
+    return call
+
+
 # --- tiny adapters: real ones of PEFT, with random weights that do something ------------------------
 
 

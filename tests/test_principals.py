@@ -316,7 +316,7 @@ def _as_version_1(folder):
     """Make an index what the version before principals wrote."""
     generation = folder / "generations" / current(folder)
     with closing(sqlite3.connect(generation / "store.sqlite")) as database, database:
-        for table in ("principals", "contexts", "left_out"):
+        for table in ("principals", "contexts", "left_out", "glossary"):
             database.execute(f"DROP TABLE {table}")
     manifest = json.loads((generation / "manifest.json").read_text())
     from hybrid.files import hash_file

@@ -14,6 +14,7 @@ from hybrid.ingestion import Ingestor
 from hybrid.retrieval import (
     Retriever,
     by_best_line,
+    by_document,
     by_names,
     distinct,
     reciprocal_rank_fusion,
@@ -287,6 +288,38 @@ def test_reciprocal_rank_fusion_is_the_published_formula():
     assert fused[1].score == pytest.approx(0.5 / 61)
 
 
+_RANKED = st.dictionaries(st.integers(0, 40), st.floats(0, 1), min_size=1).map(
+    lambda scores: [
+        Scored(position, score)
+        for position, score in sorted(scores.items(), key=lambda one: (-one[1], one[0]))
+    ]
+)
+
+
+@given(ranked=_RANKED, documents=st.integers(1, 5))
+def test_the_best_passage_of_a_document_moves_the_others_up_and_not_itself(ranked, documents):
+    places = {one.position: one.position % documents for one in ranked}
+    found = {one.position: one.score for one in by_document(ranked, places)}
+    assert len(found) == len(ranked)
+    best = {}
+    for one in ranked:
+        assert found[one.position] >= one.score / 1.31
+        best.setdefault(places[one.position], one)
+    for one in best.values():
+        assert found[one.position] == pytest.approx(one.score)
+
+
+def test_the_page_with_the_figure_comes_before_that_of_another_report():
+    # the name of the report stands on its first page only
+    ranked = [Scored(0, 0.9), Scored(1, 0.52), Scored(2, 0.5)]
+    assert [one.position for one in by_document(ranked, {0: 7, 1: 8, 2: 7})] == [0, 2, 1]
+
+
+def test_passages_of_one_document_keep_their_order():
+    ranked = [Scored(4, 0.8), Scored(1, 0.4), Scored(3, 0.1)]
+    assert [one.position for one in by_document(ranked, dict.fromkeys((1, 3, 4), 0))] == [4, 1, 3]
+
+
 def test_weighted_fusion_scales_each_side_to_one():
     fused = weighted_fusion([[Scored(1, 10), Scored(2, 5), Scored(3, 0)], [Scored(3, 0.2)]], [0.5, 0.5])
     assert {s.position: s.score for s in fused} == {1: 0.5, 2: 0.25, 3: 0.5}
@@ -455,3 +488,60 @@ def test_the_name_of_the_document_counts_as_well():
 def test_what_nothing_or_everything_holds_changes_nothing(names):
     hits = [_hit("The pump P-012.", 0.9), _hit("The pump P-017.", 0.8)]
     assert by_names(names, hits) == hits
+
+
+# --- what words stand for --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def explained_index(tmp_path_factory, embedder):
+    folder = tmp_path_factory.mktemp("glossary")
+    (folder / "docs").mkdir()
+    pages = {
+        "mask.txt": "Patients with OSA wear a mask at night.",
+        "told.txt": "Obstructive sleep apnea (OSA) is told from snoring by counting.",
+        "sleep.txt": "Children sleep ten hours at night, and masks are worn in the theatre.",
+        "names.md": "# Code names\n\n- Falcon: warehouse migration\n",
+        "late.txt": "Falcon is late by two weeks.",
+        "stock.txt": "The warehouse holds bricks; the migration of birds begins in May.",
+    }
+    for name, text in pages.items():
+        (folder / "docs" / name).write_text(text)
+    Ingestor(folder / "domain", embedder, DocumentSettings(workers=1), ChunkSettings()).ingest(
+        folder / "docs"
+    )
+    return Index.open(folder / "domain")
+
+
+@pytest.mark.parametrize(
+    ("question", "source"),
+    [
+        ("masks for obstructive sleep apnea", "mask.txt"),
+        ("is the warehouse migration late", "late.txt"),
+    ],
+)
+def test_a_document_is_nearer_by_what_its_words_stand_for_on_both_sides(
+    explained_index, embedder, question, source
+):
+    def found(glossary):
+        retriever = Retriever(explained_index, embedder, RetrievalSettings(glossary=glossary))
+        (hit,) = (hit for hit in retriever.search(question) if hit.chunk.source == source)
+        return hit
+
+    with_it, without = found(True), found(False)
+    assert with_it.lexical > without.lexical > 0
+    assert with_it.dense > without.dense
+
+
+def test_a_question_without_such_words_is_searched_as_before(explained_index, embedder):
+    def found(glossary):
+        settings = RetrievalSettings(glossary=glossary)
+        return Retriever(explained_index, embedder, settings).search_all(["bricks and birds", "in May"])
+
+    assert found(True) == found(False)
+
+
+def test_only_what_a_user_may_read_explains_words(explained_index, embedder):
+    retriever = Retriever(explained_index, embedder, RetrievalSettings())
+    assert retriever.explained("what is OSA") != []
+    assert retriever.explained("what is OSA", principals=("anna",)) == []

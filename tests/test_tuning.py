@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +10,7 @@ from hybrid import Assistant, load_settings
 from hybrid.adaptation.data.files import Given
 from hybrid.adaptation.forgetting.suites import Suite
 from hybrid.adaptation.store import read_card
-from hybrid.adaptation.values import AdapterKind, Change, Example, ExampleKind
+from hybrid.adaptation.values import AdapterKind, Change, Destination, Example, ExampleKind
 from hybrid.errors import AdapterError, GateFailed, UsageError
 from hybrid.testing import HashEmbedder, ScriptedGenerator
 from hybrid.types import Message, MessageRole, Question
@@ -148,7 +149,7 @@ def test_an_adapter_is_made_from_given_labels_and_exported(domain, tmp_path):
     assert (card.name, card.data.licence) == ("mine", "CC0-1.0")
     assert domain.adapters.card("mine") == card
     assert service.export("mine", tmp_path / "away.zip").is_file()
-    assert (service.merge("mine", tmp_path / "merged") / "config.json").is_file()
+    assert (service.export("mine", tmp_path / "merged", Destination.MERGED) / "config.json").is_file()
     with pytest.raises(AdapterError, match="there is no adapter 'other'"):
         service.check("other")
 
@@ -271,3 +272,138 @@ def test_an_adapter_is_kept_without_the_parts_that_do_not_pay(pair, suite, monke
     _, card = pair.ablate("one", keep=True, given=_labels(80), suites=suite)
     assert (card.parent, card.settings["without"]) == ("one", "direction 1")
     assert card.forgetting and pair.store.card(card.name) == card
+
+
+@pytest.mark.slow
+def test_rounds_of_self_training_leave_the_best_adapter_and_go_on_where_they_were(domain, monkeypatch):
+    def asked(count, first, answered):
+        return [
+            Question(
+                f"q{n}",
+                f"is {'port' if n % 2 else 'server'} {n} a port",
+                ("yes" if n % 2 else "no",) if answered else (),
+                options=("yes", "no"),
+                source=f"s{n}",
+            )
+            for n in range(first, first + count)
+        ]
+
+    service = domain.adaptation
+    with pytest.raises(UsageError, match="to train, to calibrate and to decide by"):
+        service.self_train(asked(12, 0, True), [], name="own")
+    with pytest.raises(UsageError, match="has no `options`"):
+        service.self_train([Question("q", "which port")], [], name="own")
+    rounds = []
+    found = service.self_train(
+        asked(80, 0, True), asked(20, 500, False), name="own", rounds=1, told=rounds.append
+    )
+    assert rounds[0].name == "own-0"
+    assert domain.adapters.names() == [found.best.name]
+    assert domain.adapters.card(found.best.name).chooses
+    # what is there already is not trained again
+    monkeypatch.setattr("hybrid.adaptation.workshop.tune_generator", lambda *_, **__: pytest.fail("trained"))
+    if found.best.name == "own-0":
+        again = service.self_train(asked(80, 0, True), [], name="own", rounds=1)
+        assert again.best.right == found.best.right
+
+
+@pytest.mark.slow
+def test_rounds_with_the_judge_need_documents_that_give_questions(domain):
+    with pytest.raises(UsageError, match="0 questions to learn from"):
+        domain.adaptation.improve(name="judged")
+
+
+def test_rows_that_are_too_long_are_told_and_written_into_the_card(domain):
+    rows = tuple(
+        Example(
+            ExampleKind.INSTRUCTION,
+            (Message(MessageRole.USER, f"the port {n}"),),
+            "server " * (200 if n % 2 else 2),
+        )
+        for n in range(32)
+    )
+    material = domain.adaptation.material(given=Given(examples=rows))
+    assert len(material.examples.train) + len(material.examples.validation) == 16
+    reason = "longer than 200 tokens (adaptation.max_tokens)"
+    assert [(left.count, left.reason) for left in material.examples.left_out] == [(16, reason)]
+    card = domain.adaptation.tune_generator(material)
+    assert domain.adapters.card(card.name).data.left_out == {reason: 16}
+    too_long = tuple(row for row in rows if len(row.completion) > 100)
+    with pytest.raises(UsageError, match=r"gives 0 examples to train on of 16.* longer than 200 tokens"):
+        domain.adaptation.material(given=Given(examples=too_long))
+
+
+def test_drift_is_told_for_each_block_and_not_of_an_embedder(kept, tiny_embedder_adapter_folder, tmp_path):
+    found = kept.adaptation.drift("brutal")
+    assert len(found) == 2 and found[1].domain > kept.adaptation.drift("gentle")[1].domain > 0
+    built = shutil.copytree(tiny_embedder_adapter_folder, tmp_path / "embedder")
+    kept.adapters.add("embedder-001", built, read_card(built))
+    with pytest.raises(UsageError, match="is the embedder's"):
+        kept.adaptation.drift("embedder-001")
+
+
+@pytest.fixture
+def judging(domain, monkeypatch):
+    """Questions, pairs and rewards of the judge, for which the tiny model could not write answers."""
+    from hybrid.adaptation.methods import rlaif
+    from hybrid.adaptation.values import PreferencePair
+
+    def prompt(n):
+        return (Message(MessageRole.USER, f"which port has server {n}"),)
+
+    examples = [Example(ExampleKind.READING, prompt(n), "x", f"s{n}") for n in range(12)]
+    pairs = [PreferencePair(prompt(n), "a port", "a server", f"s{n}", "judged") for n in range(12)]
+    looks = iter([0.2, 0.6, 0.4])
+    monkeypatch.setattr("hybrid.adaptation.rounds.reading_questions", lambda *_, **__: examples)
+    monkeypatch.setattr(rlaif, "judged_pairs", lambda *_, **__: pairs)
+    monkeypatch.setattr(rlaif, "rewards", lambda grounder, asked, texts: [next(looks)] * len(asked))
+    return domain
+
+
+@pytest.mark.slow
+def test_rounds_with_the_judge_leave_the_best_with_what_it_gained_and_go_on_where_they_were(judging):
+    service = judging.adaptation
+
+    def die(done):
+        if done.name == "judged-1":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        service.improve(name="judged", told=die)
+    assert judging.adapters.names() == ["judged-1"]
+
+
+@pytest.mark.slow
+def test_what_the_judge_gains_stands_on_the_card(judging):
+    done = judging.adaptation.improve(name="judged")
+    assert [(one.name, one.kept) for one in done] == [("", True), ("judged-1", True), ("judged-2", False)]
+    assert judging.adapters.names() == ["judged-1"]
+    card = judging.adapters.card("judged-1")
+    assert card.gain == done[1].change and card.gain.change == pytest.approx(40.0)
+    assert (card.reader, card.data.counts) == ("generator", {"preference": 12})
+
+
+@pytest.mark.slow
+def test_an_adapter_of_plain_peft_is_taken_in_and_served_but_not_promoted_unmeasured(
+    domain, tiny_adapter_folder, tiny_wide_generator_folder, make_adapter, tmp_path
+):
+    theirs = shutil.copytree(tiny_adapter_folder, tmp_path / "theirs")
+    (theirs / "card.json").unlink()
+    told = []
+    card = domain.adaptation.take_in(theirs, name="theirs", note=told.append)
+    assert domain.adapters.card("theirs") == card
+    assert told[0] == "its data, licence, gain and cost are not known"
+    assert "its gain was not measured: there was nothing held out to measure it on" in (
+        domain.adapters.reasons("theirs").against
+    )
+    assert domain.adaptation.promote("theirs", force=True).against
+    with pytest.raises(UsageError, match="already"):
+        domain.adaptation.take_in(theirs, name="theirs")
+    wide = make_adapter(tiny_wide_generator_folder, tmp_path / "wide")
+    (wide / "card.json").unlink()
+    with pytest.raises(AdapterError, match="cannot be merged into the model"):
+        domain.adaptation.take_in(wide)
+    idle = make_adapter(Path(domain.settings.models.generator), tmp_path / "idle", size=0.0)
+    with pytest.raises(AdapterError, match="changes nothing"):
+        domain.adaptation.take_in(idle)
+    assert domain.adapters.names() == ["theirs"]

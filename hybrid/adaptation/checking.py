@@ -25,6 +25,12 @@ from hybrid.adaptation.forgetting.refusal import Asked, refusal_changes
 from hybrid.adaptation.forgetting.retrieval import RetrievalSet, Side, general_changes, made_change
 from hybrid.adaptation.forgetting.suites import Suite
 from hybrid.adaptation.gate import Budget, GateVerdict, judge
+from hybrid.adaptation.methods.preferences import (
+    encode_pairs,
+    halve_pairs,
+    margins_in_service,
+    preference_gain,
+)
 from hybrid.adaptation.store import AdapterStore
 from hybrid.adaptation.training.encoding import Encoded, encode, gain_of, halve, worth
 from hybrid.adaptation.values import AdapterKind, Card, Change, Measure
@@ -313,14 +319,21 @@ class Bench:
     ) -> None:
         self._workshop, self._card, self._suite = workshop, card, suite
         self._given, self._against, self._seed, self._note = given, against, seed, note
-        self._validation = self._material(workshop).examples.validation
+        self._examples = self._material(workshop).examples
         self._asked = workshop.asked(card, suite, against=against)
 
     def assess(self, folder: Path, strength: float) -> Assessment:
         """Measure the adapter of a folder at a strength, on held-out examples and in general."""
         generator = self._workshop.generator
         adapted = generator.adapted(folder, strength=strength)
-        gain = gain_in_service(generator, adapted, self._encoded)
+        if self._examples.preferences:
+            limit = self._workshop.settings.adaptation.max_tokens
+            pairs = encode_pairs(self._examples.checks, generator.dialogue, max_tokens=limit).pairs
+            proof = halve_pairs(pairs).proof
+            before, after = (margins_in_service(subject, proof) for subject in (generator, adapted))
+            gain = preference_gain(before, after, proof)
+        else:
+            gain = gain_in_service(generator, adapted, self._encoded)
         general = measure(generator, adapted, self._suite, seed=self._seed).changes
         general += refusal_changes(generator, adapted, self._asked, seed=self._seed)
         return Assessment(gain, general)
@@ -353,7 +366,7 @@ class Bench:
     @property
     def _encoded(self) -> tuple[Encoded, ...]:
         limit = self._workshop.settings.adaptation.max_tokens
-        return encode(self._validation, self._workshop.generator.dialogue, max_tokens=limit).encoded
+        return encode(self._examples.validation, self._workshop.generator.dialogue, max_tokens=limit).encoded
 
     def retrain(self, rehearsal: float) -> Path:
         """Tune the adapter anew with a share of rehearsal; return its folder."""

@@ -21,6 +21,7 @@ from hybrid.files import fsync_file, fsync_folder, json_text, storage_errors
 from hybrid.models.adapters import CONFIG, FULL_WEIGHTS, WEIGHTS, Swap, read_adapter
 from hybrid.models.device import Placement
 from hybrid.models.embedder import load_sentence_transformer
+from hybrid.models.labels import HEAD, HEAD_WEIGHTS
 from hybrid.models.pretrained import load_causal, load_tokenizer
 from hybrid.models.resolve import weights_digest
 
@@ -83,7 +84,8 @@ def merge(adapter: Path, base: Path, out: Path) -> Path:
     """
     card = read_card(adapter)
     files = read_adapter(adapter, weights_digest(base), base=base.name)
-    with _new_folder(out) as beside:
+    require_no_head(adapter)
+    with new_folder(out) as beside:
         if card.kind is AdapterKind.GENERATOR:
             model = load_causal(base, dtype="auto")
             swap = Swap(model.eval())
@@ -97,8 +99,21 @@ def merge(adapter: Path, base: Path, out: Path) -> Path:
             swap = Swap(transformer.auto_model)
             with swap.using(swap.merged(files)):
                 encoder.save_pretrained(str(beside))
-        _write(beside / "adapter-card.json", _text(card_values(_portable(card))))
+        write_text(beside / "adapter-card.json", _text(card_values(portable(card))))
     return out
+
+
+def require_no_head(adapter: Path) -> None:
+    """Refuse to write an adapter with a label head as something that has no place for it.
+
+    Raises:
+        AdapterError: it has one.
+    """
+    if (adapter / HEAD).is_file():
+        raise AdapterError(
+            f"{adapter.name} tells labels by a head, which no merged model and no other engine has",
+            hint="serve it from here: hybrid serve; or tune with --method rslora, which leaves no head",
+        )
 
 
 def export(adapter: Path, out: Path) -> Path:
@@ -114,17 +129,17 @@ def export(adapter: Path, out: Path) -> Path:
         StorageError: the disk is full.
     """
     card = read_card(adapter)
-    contents = {CARD: _text(card_values(_portable(card)))}
+    contents = {CARD: _text(card_values(portable(card)))}
     if (adapter / CONFIG).is_file():
         config = json.loads((adapter / CONFIG).read_text(encoding="utf-8"))
-        contents[CONFIG] = _text(config | {"base_model_name_or_path": _portable(card).base})
-    weights = [name for name in (WEIGHTS, FULL_WEIGHTS) if (adapter / name).is_file()]
+        contents[CONFIG] = _text(config | {"base_model_name_or_path": portable(card).base})
+    weights = [name for name in (WEIGHTS, FULL_WEIGHTS, HEAD, HEAD_WEIGHTS) if (adapter / name).is_file()]
     archive = next((suffix for suffix in _ARCHIVES if out.name.lower().endswith(suffix)), "")
-    with _new_folder(out) as beside:
+    with new_folder(out) as beside:
         inner = beside / adapter.name if archive else beside
         inner.mkdir(exist_ok=True)
         for name, text in contents.items():
-            _write(inner / name, text)
+            write_text(inner / name, text)
         for name in weights:
             shutil.copyfile(adapter / name, inner / name)
             fsync_file(inner / name)
@@ -134,10 +149,10 @@ def export(adapter: Path, out: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _new_folder(out: Path) -> Iterator[Path]:
+def new_folder(out: Path) -> Iterator[Path]:
     """Give a folder beside ``out`` that takes its place at the end, or its file ``packed`` does."""
     if out.exists():
-        raise UsageError(f"{out} is there already", hint="choose another --out, or remove it first")
+        raise UsageError(f"{out} is there already", hint="choose another place, or remove it first")
     beside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
         with storage_errors(str(out)):
@@ -181,7 +196,7 @@ def _tar(files: Sequence[Path], name: str, raw: BinaryIO | gzip.GzipFile) -> Non
                 archive.addfile(entry, stream)
 
 
-def _portable(card: Card) -> Card:
+def portable(card: Card) -> Card:
     """Return the card without paths of this machine."""
     base = Path(card.base)
     return dataclasses.replace(card, base=base.name) if base.is_absolute() or base.exists() else card
@@ -198,7 +213,8 @@ def _text(value: object) -> str:
     return json_text(value, indent=2) + "\n"
 
 
-def _write(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Write a text so that it stays after a power cut."""
     path.write_text(text, encoding="utf-8")
     fsync_file(path)
 

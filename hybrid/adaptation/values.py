@@ -24,13 +24,24 @@ class ExampleKind(StrEnum):
     REHEARSAL = "rehearsal"
 
 
+class Destination(StrEnum):
+    """Who takes an adapter that leaves: PEFT, whoever loads models, llama.cpp, vLLM, Ollama."""
+
+    PEFT = "peft"
+    MERGED = "merged"
+    GGUF = "gguf"
+    VLLM = "vllm"
+    OLLAMA = "ollama"
+
+
 @dataclass(frozen=True, slots=True)
 class Example:
     """What a generator is to write after a conversation; loss falls on the completion alone.
 
     ``prompt`` is empty for plain text, all of which is completion. ``options`` are the labels to choose from;
     the completion of a label example is one of them. ``source`` is the document that it was made from: what
-    is split by document is split by it. ``made`` names the rule, or is "given".
+    is split by document is split by it. ``made`` names the rule, or is "given". ``asked`` is the question as
+    it stands in the last turn, without what stands around it; empty if that is not known.
     """
 
     kind: ExampleKind
@@ -39,6 +50,7 @@ class Example:
     source: str = ""
     made: str = "given"
     options: tuple[str, ...] = ()
+    asked: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +90,16 @@ class Sifted:
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """A training set and a validation set that share no document, and what was left out of both."""
+    """A training set and a validation set that share no document, and what was left out of both.
+
+    ``preferences`` are for training, ``checks`` for validation.
+    """
 
     train: tuple[Example, ...]
     validation: tuple[Example, ...]
     left_out: tuple[Sifted, ...] = ()
+    preferences: tuple[PreferencePair, ...] = ()
+    checks: tuple[PreferencePair, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +142,15 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """What an adapter was trained on: a digest over all examples, a licence, and how many of each kind."""
+    """What an adapter was trained on: a digest over all examples, a licence, and how many of each kind.
+
+    ``left_out`` says how many were not, by the reason.
+    """
 
     digest: str
     licence: str
     counts: Mapping[str, int]
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 class Measure(StrEnum):

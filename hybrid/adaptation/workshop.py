@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from hybrid.adaptation.data.examples import Sieve
-from hybrid.adaptation.data.files import Given
-from hybrid.adaptation.data.material import Objective, held_out_reading, make_examples, split_for
+from hybrid.adaptation.data.files import Given, require_examples
+from hybrid.adaptation.data.material import Objective, make_examples, reading_questions, split_for
 from hybrid.adaptation.data.pairs import PairSettings, make_pairs
 from hybrid.adaptation.data.rehearsal import rehearsal_examples
 from hybrid.adaptation.forgetting.refusal import Asked, domain_questions, general_questions
 from hybrid.adaptation.forgetting.suites import Suite, probe_texts, shipped_suite
 from hybrid.adaptation.methods.ewc import FISHER_TOKENS
+from hybrid.adaptation.methods.labels import label_sets, tune_labels
+from hybrid.adaptation.methods.preferences import as_example, encode_pairs, with_own_mistakes
 from hybrid.adaptation.store import AdapterStore
 from hybrid.adaptation.training.embedder import tune_embedder
 from hybrid.adaptation.training.encoding import encode
@@ -43,12 +45,14 @@ from hybrid.adaptation.values import (
     Examples,
     QueryPair,
     Setting,
+    Sifted,
 )
-from hybrid.config import Reader, Settings
+from hybrid.config import Method, Reader, Settings
 from hybrid.errors import IndexError_
 from hybrid.files import folder_lock, hash_text
 from hybrid.generation.prompts import load_prompts
 from hybrid.models.device import Placement, choose_placement, versions
+from hybrid.models.dialogue import Dialogue
 from hybrid.models.generator import TransformersGenerator
 from hybrid.models.loading import generator_folder
 from hybrid.models.resolve import cache_folder, fetch, weights_digest
@@ -65,7 +69,7 @@ _PROSE = "prose"
 # A pair costs a fraction of what an example for a generator costs.
 _PAIRS_AN_EXAMPLE = 4
 # So many questions of held-out documents tell what is declined.
-_DECLINED = 40
+_DECLINED = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +81,18 @@ class Material:
     probe: tuple[Example, ...]
     objectives: tuple[Objective, ...]
     licence: str = _UNKNOWN
+    reader: Reader = Reader.GENERATOR
 
     @property
     def data(self) -> Data:
         """Return what the card says of it."""
-        train = self.examples.train
+        train, pairs = self.examples.train, self.examples.preferences
         rows = [repr(dataclasses.astuple(example)) for example in (*train, *self.rehearsal)]
+        rows += [repr(dataclasses.astuple(pair)) for pair in pairs]
         counts = Counter(str(example.kind) for example in train)
-        return Data(hash_text(*rows), self.licence, dict(sorted(counts.items())))
+        counts += Counter({str(Objective.PREFERENCE): len(pairs)})
+        left_out = {left.reason: left.count for left in self.examples.left_out}
+        return Data(hash_text(*rows), self.licence, dict(sorted(counts.items())), left_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +112,11 @@ class GeneratorWorkshop:
         apart: Sequence[Question] = (),
         given: Given | None = None,
         licence: str = _UNKNOWN,
+        mix: bool = False,
+        start: str = "",
     ) -> Material:
         """Make what a generator is trained on; ``hybrid.tuning`` says of what."""
-        dialogue, adaptation = self.generator.dialogue, self.settings.adaptation
+        dialogue = self.generator.dialogue
         examples = make_examples(
             self.retriever(),
             self.settings,
@@ -115,8 +125,24 @@ class GeneratorWorkshop:
             against=against,
             apart=apart,
             given=given,
+            mix=mix,
         )
+        examples = _short(examples, dialogue, self.settings.adaptation.max_tokens)
+        if examples.preferences:
+            own = with_own_mistakes(examples.preferences, self.beginning(start))
+            examples = dataclasses.replace(examples, preferences=tuple(own))
+        if not start and self._by_head(examples):  # leaves the base as it is: there is nothing to hold
+            return Material(examples, (), (), tuple(objectives), licence)
+        reads = not {Objective.READING, Objective.PREFERENCE}.isdisjoint(objectives)
+        return self.finished(examples, objectives, licence, Reader.QUOTING if reads else Reader.GENERATOR)
+
+    def finished(
+        self, examples: Examples, objectives: Sequence[Objective], licence: str, reader: Reader
+    ) -> Material:
+        """Return examples with the rehearsal and the general texts that go with them."""
+        dialogue, adaptation = self.generator.dialogue, self.settings.adaptation
         tokens = encode(examples.train, dialogue, max_tokens=adaptation.max_tokens).tokens
+        tokens += encode_pairs(examples.preferences, dialogue, max_tokens=adaptation.max_tokens).tokens
         mixed = round(tokens * adaptation.rehearsal / (1 - adaptation.rehearsal))
         with self.generator.lent() as module:
             rehearsal = rehearsal_examples(
@@ -128,7 +154,7 @@ class GeneratorWorkshop:
                 cache=cache_folder(),
             )
         probe = [Example(ExampleKind.TEXT, (), text, made="general") for text in probe_texts()]
-        return Material(examples, tuple(rehearsal), tuple(probe), tuple(objectives), licence)
+        return Material(examples, tuple(rehearsal), tuple(probe), tuple(objectives), licence, reader)
 
     def tune(
         self,
@@ -136,6 +162,7 @@ class GeneratorWorkshop:
         *,
         name: str = "",
         parent: str = "",
+        start: str = "",
         progress: Steps = lambda step, steps, loss: None,
     ) -> Card:
         """Train a generator adapter and store it; what was interrupted goes on where it was."""
@@ -147,21 +174,36 @@ class GeneratorWorkshop:
         with folder_lock(work) if is_main() else contextlib.nullcontext():
             if is_main():
                 shutil.rmtree(work / "built", ignore_errors=True)
-            made = tune_generator(
-                base,
-                material.examples,
-                settings,
-                out=work / "built",
-                placement=self._placement,
-                rehearsal=material.rehearsal,
-                probe=material.probe,
-                state=work / "state",
-                progress=progress,
-            )
-            card = self._card(base, material, made, parent)
+            if not start and self._by_head(material.examples):
+                made = tune_labels(
+                    base, material.examples, settings, out=work / "built", placement=self._placement
+                )
+            else:
+                made = tune_generator(
+                    base,
+                    material.examples,
+                    settings,
+                    out=work / "built",
+                    placement=self._placement,
+                    rehearsal=material.rehearsal,
+                    probe=material.probe,
+                    start=store.folder(start) if start else None,
+                    state=work / "state",
+                    progress=progress,
+                )
+            card = self._card(base, material, made, parent or start)
             if not is_main():
                 return card
             return store.add(name or store.new_name(AdapterKind.GENERATOR), made.folder, card)
+
+    def _by_head(self, examples: Examples) -> bool:
+        """Tell whether labels are learned as labels, by a head: they are fixed sets, and all there is."""
+        lora = self.settings.adaptation.method is Method.LORA
+        return lora and not examples.preferences and label_sets(examples.train) is not None
+
+    def beginning(self, start: str) -> TransformersGenerator:
+        """Return the generator that training begins with: an adapter's, or the base where none is named."""
+        return self.generator.adapted(self.store.folder(start)) if start else self.generator
 
     def asked(
         self,
@@ -179,9 +221,10 @@ class GeneratorWorkshop:
         generation = self.settings.generation
         general = general_questions(suite, load_prompts(generation.language, generation.prompt))
         try:
-            made = held_out_reading(
+            made = reading_questions(
                 self.retriever(),
                 self.settings,
+                lambda split: split.held_out,
                 against=against,
                 count=min(items or _DECLINED, _DECLINED),
                 reader=card.reader or Reader.GENERATOR,
@@ -196,7 +239,7 @@ class GeneratorWorkshop:
     def try_out(self, material: Material, shown: int) -> tuple[list[Rendered], Trial]:
         """Return some examples as the model sees them, and what training on all would take."""
         settings = self.settings.adaptation
-        train = material.examples.train
+        train = [*material.examples.train, *map(as_example, material.examples.preferences)]
         some = train[:: max(1, len(train) // shown)][:shown]
         trial = try_out(self.base, material.examples, settings, self._placement, rehearsal=material.rehearsal)
         return render(some, self.base, max_tokens=settings.max_tokens), trial
@@ -224,7 +267,6 @@ class GeneratorWorkshop:
         return choose_placement(self.settings.models.device, self.settings.models.dtype)
 
     def _card(self, base: Base, material: Material, made: TunedGenerator, parent: str) -> Card:
-        reads = Objective.READING in material.objectives
         chosen: dict[str, Setting] = {
             "rank": made.plan.rank,
             "alpha": made.plan.alpha,
@@ -243,7 +285,7 @@ class GeneratorWorkshop:
             settings=_plain(self.settings) | chosen,
             curve=made.fit.curve,
             strength=made.strength,
-            reader=Reader.QUOTING if reads else Reader.GENERATOR,
+            reader=material.reader,
             gain=made.gain,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             seconds=made.fit.seconds,
@@ -251,6 +293,35 @@ class GeneratorWorkshop:
             seed=self.settings.adaptation.seed,
             versions=versions(),
         )
+
+
+def _short(examples: Examples, dialogue: Dialogue, max_tokens: int) -> Examples:
+    """Return what is short enough, with what was too long among that left out.
+
+    Raises:
+        UsageError: there is too little.
+    """
+    train, checked = (
+        encode(part, dialogue, max_tokens=max_tokens) for part in (examples.train, examples.validation)
+    )
+    long = Counter({left.reason: left.count for left in train.left_out})
+    long += Counter({left.reason: left.count for left in checked.left_out})
+    left_out = (*examples.left_out, *(Sifted(reason, count) for reason, count in long.items()))
+    kept = dataclasses.replace(
+        examples,
+        train=tuple(item.example for item in train.encoded),
+        validation=tuple(item.example for item in checked.encoded),
+        left_out=left_out,
+    )
+    if long and not examples.preferences:
+        require_examples(
+            kept.train,
+            made_from="the training data",
+            checked=len(kept.validation),
+            left_out=left_out,
+            hint="shorten them, or raise adaptation.max_tokens",
+        )
+    return kept
 
 
 def make_embedder(
@@ -261,6 +332,7 @@ def make_embedder(
     against: Sequence[Question],
     apart: Sequence[Question],
     given: Sequence[QueryPair],
+    mix: bool,
     name: str,
     licence: str,
     note: Callable[[str], None],
@@ -275,8 +347,7 @@ def make_embedder(
         store.require_free(name)
     split = split_for(retriever.index, settings, against, apart)
     wanted = PairSettings(_PAIRS_AN_EXAMPLE * adaptation.examples, seed=adaptation.seed)
-    made = make_pairs(retriever, split, wanted, sieve=Sieve([*against, *apart]))
-    pairs = dataclasses.replace(made, train=(*made.train, *given))
+    pairs = make_pairs(retriever, split, wanted, sieve=Sieve([*against, *apart]), given=given, mix=mix)
     note(f"{len(pairs.train)} pairs to train on, {len(pairs.validation)} to validate")
     for left in pairs.left_out:
         note(f"left out {left.count}, {left.reason}")

@@ -15,6 +15,8 @@ from hybrid.cli.options import Context, shared
 from hybrid.config import Method, Passages
 
 if TYPE_CHECKING:
+    from hybrid.adaptation.methods.rlaif import Round
+    from hybrid.adaptation.methods.selftraining import SelfRound
     from hybrid.adaptation.values import Card
     from hybrid.adaptation.workshop import Material
     from hybrid.tuning import Adaptation
@@ -28,9 +30,10 @@ app = typer.Typer(
 
 Learn = Annotated[
     list[str] | None,
-    typer.Option("--learn", help="reading, label, instruction or text; default: what the data is good for."),
+    typer.Option("--learn", help="reading, label, instruction, text, preference; default: by the data."),
 ]
 DataFiles = Annotated[list[Path] | None, typer.Option("--data", help="Your own examples, JSON lines.")]
+Mix = Annotated[bool, typer.Option("--mix", help="Make examples of the documents, beside your own.")]
 Against = Annotated[list[Path] | None, typer.Option("--against", help="Question sets that must not leak.")]
 Apart = Annotated[
     list[Path] | None, typer.Option("--apart", help="Question sets whose documents are not trained on.")
@@ -58,6 +61,7 @@ def examples(
     context: Context,
     learn: Learn = None,
     data: DataFiles = None,
+    mix: Mix = False,
     against: Against = None,
     apart: Apart = None,
     out: Annotated[
@@ -71,10 +75,11 @@ def examples(
 ) -> None:
     """Make the examples that a generator would be tuned on, and say what was left out."""
     assistant = context.assistant(context.settings(adaptation={"seed": seed, "passages": passages}))
-    material = _material(assistant, learn, data, against, apart)
+    material = _material(assistant, learn, data, mix, against, apart)
     document: dict[str, Any] = {
         "train": len(material.examples.train),
         "validation": len(material.examples.validation),
+        "preferences": len(material.examples.preferences),
         "rehearsal": len(material.rehearsal),
         "kinds": dict(material.data.counts),
         "left_out": material.examples.left_out,
@@ -96,6 +101,7 @@ def generator(
     context: Context,
     learn: Learn = None,
     data: DataFiles = None,
+    mix: Mix = False,
     against: Against = None,
     apart: Apart = None,
     name: Name = "",
@@ -128,6 +134,7 @@ def generator(
     layers: Annotated[
         float | None, typer.Option("--layers", help="Share of the layers, from the top, that are tuned.")
     ] = None,
+    start: Annotated[str, typer.Option("--start", help="The adapter to begin with.")] = "",
     passages: ShowPassages = None,
     licence: Licence = "not stated",
     seed: Seed = None,
@@ -150,15 +157,103 @@ def generator(
         "seed": seed,
     }
     assistant = context.assistant(context.settings(adaptation=own))
-    material = _material(assistant, learn, data, against, apart, licence)
+    material = _material(assistant, learn, data, mix, against, apart, licence, start=start)
     service = assistant.adaptation
     if rank == "auto":
         service = service.with_best_rank(material, note=console.note)
-    card = service.tune_generator(material, name=name, progress=_TrainingProgress())
+    card = service.tune_generator(material, name=name, start=start, progress=_TrainingProgress())
     if not card.name:
         return 0  # a further process of the same training: the first one says and keeps what came of it
     console.note(f"{card.name}: {told(card.gain, named=True)}; trained in {card.seconds / 60:.1f} min")
     return _finish(context, assistant, card, check=check)
+
+
+@app.command("improve")
+@shared()
+def improve(
+    context: Context,
+    name: Annotated[
+        str, typer.Option("--name", help="Of the run; a number of the round follows.")
+    ] = "judged",
+    start: Annotated[str, typer.Option("--start", help="The adapter to begin with.")] = "",
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="At most.")] = 3,
+    samples: Annotated[int, typer.Option("--samples", min=2, help="Answers to each question.")] = 4,
+    licence: Licence = "not stated",
+    seed: Seed = None,
+    check: Check = True,
+) -> int:
+    """Let the judge choose among sampled answers, and learn what it prefers, in rounds (RLAIF by DPO)."""
+    assistant = context.assistant(context.settings(adaptation={"seed": seed}))
+
+    def told_round(done: Round) -> None:
+        grown = "" if done.change is None else f" ({told(done.change)})"
+        console.note(
+            f"{done.name or 'the base'}: reward {done.reward:.3f}{grown}, {done.words:.0f} words, declines "
+            f"{done.declined:.0%} of what has an answer, {done.declined_rightly:.0%} of what has none"
+            + (f"; {done.ended}" if done.ended else "")
+        )
+
+    done = assistant.adaptation.improve(
+        name=name,
+        start=start,
+        rounds=rounds,
+        samples=samples,
+        licence=licence,
+        told=told_round,
+        progress=_TrainingProgress(),
+    )
+    best = [one for one in done if one.kept][-1].name
+    if best == start:
+        context.show({"adapter": start or None, "in_use": False, "rounds": done}, "nothing better was found")
+        return 0
+    return _finish(context, assistant, assistant.adapters.card(best), check=check)
+
+
+@app.command("self-train")
+@shared()
+def self_train(
+    context: Context,
+    data: Annotated[Path, typer.Option("--data", help="Labelled questions, a question set with options.")],
+    unlabelled: Annotated[Path, typer.Option("--unlabelled", help="Questions with options, no answers.")],
+    review: Annotated[
+        Path, typer.Option("--review", help="Where what is left goes, for `hybrid questions review`.")
+    ] = Path("review.jsonl"),
+    name: Annotated[str, typer.Option("--name", help="Of the run; a number follows.")] = "self-trained",
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="At most.")] = 3,
+    confidence: Annotated[
+        float, typer.Option("--confidence", min=0.5, max=1, help="From which on its labels are learned.")
+    ] = 0.95,
+    licence: Licence = "not stated",
+    seed: Seed = None,
+    check: Check = True,
+) -> int:
+    """Learn labels, then those that the generator itself gives and is sure of; a clean set decides."""
+    from hybrid.adaptation.methods.selftraining import for_review
+    from hybrid.questions.files import save_questions
+
+    assistant = context.assistant(context.settings(adaptation={"seed": seed}))
+
+    def told_round(done: SelfRound) -> None:
+        grown = "" if done.change is None else f" ({told(done.change)})"
+        console.note(
+            f"{done.name}: {len(done.learned)} labels of its own; "
+            f"{done.right:.1%} of the clean set right{grown}" + ("" if done.kept else "; not kept")
+        )
+
+    found = assistant.adaptation.self_train(
+        _questions([data]),
+        _questions([unlabelled]),
+        name=name,
+        rounds=rounds,
+        confidence=confidence,
+        licence=licence,
+        told=told_round,
+        progress=_TrainingProgress(),
+    )
+    if waiting := for_review(found.doubtful):
+        save_questions(review, waiting)
+        console.note(f"{len(waiting)} questions are left for a person: hybrid questions review {review}")
+    return _finish(context, assistant, assistant.adapters.card(found.best.name), check=check)
 
 
 @app.command("embedder")
@@ -166,6 +261,7 @@ def generator(
 def embedder(
     context: Context,
     data: DataFiles = None,
+    mix: Mix = False,
     against: Against = None,
     apart: Apart = None,
     name: Name = "",
@@ -180,6 +276,7 @@ def embedder(
         against=_questions(against),
         apart=_questions(apart),
         given=service.given(data or ()).pairs,
+        mix=mix,
         name=name,
         licence=licence,
         note=console.note,
@@ -212,9 +309,11 @@ def _material(
     assistant: Assistant,
     learn: list[str] | None,
     data: list[Path] | None,
+    mix: bool,
     against: list[Path] | None,
     apart: list[Path] | None,
     licence: str = "not stated",
+    start: str = "",
 ) -> Material:
     service, begun = assistant.adaptation, time.perf_counter()
     material = service.material(
@@ -222,13 +321,16 @@ def _material(
         against=_questions(against),
         apart=_questions(apart),
         given=service.given(data or ()),
+        mix=mix,
         licence=licence,
+        start=start,
         note=console.note,
     )
     counts = ", ".join(f"{count} {kind}" for kind, count in material.data.counts.items())
     found = material.examples
     console.note(
-        f"{len(found.train)} examples to train on ({counts}), {len(found.validation)} to validate, "
+        f"{len(found.train) + len(found.preferences)} examples to train on ({counts}), "
+        f"{len(found.validation) + len(found.checks)} to validate, "
         f"{len(material.rehearsal)} of rehearsal; {time.perf_counter() - begun:.0f} s"
     )
     for left in found.left_out:
@@ -244,6 +346,11 @@ def _questions(paths: list[Path] | None) -> list[Question]:
 
 def _try_out(assistant: Assistant, material: Material, *, shown: bool) -> dict[str, Any]:
     """Show ten examples, and what training would take."""
+    from hybrid.adaptation.data.examples import mixed_forms
+
+    warnings = mixed_forms(material.examples.train)
+    for warning in warnings:
+        console.note(f"warning: {warning}; a model learns one form best")
     rendered, trial = assistant.adaptation.try_out(material, _SHOWN)
     if shown:
         for number, each in enumerate(rendered, start=1):
@@ -258,7 +365,7 @@ def _try_out(assistant: Assistant, material: Material, *, shown: bool) -> dict[s
             f"about {trial.seconds / 60:.1f} min and {trial.megabytes / 1000:.1f} GB; "
             f"{trial.left_out} examples are too long"
         )
-    return {"examples": rendered, "training": trial}
+    return {"examples": rendered, "training": trial, "warnings": warnings}
 
 
 class _TrainingProgress:

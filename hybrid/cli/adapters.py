@@ -9,18 +9,18 @@ import typer
 
 from hybrid.adaptation.gate import Reasons
 from hybrid.adaptation.serving import in_use
-from hybrid.adaptation.values import AdapterKind, Card, Change, Merging
+from hybrid.adaptation.values import AdapterKind, Card, Change, Destination, Merging
 from hybrid.assistant import Assistant
 from hybrid.cli import console
 from hybrid.cli.options import Context, shared
 from hybrid.errors import EXIT_GATE_FAILED, AdapterError, GateFailed, HybridError
+from hybrid.models.gguf import Precision
 
 app = typer.Typer(
     help="What was tuned: list, check, put in use, take away.", no_args_is_help=True, rich_markup_mode=None
 )
 
 Name = Annotated[str, typer.Argument(help="The name of an adapter.")]
-Out = Annotated[Path, typer.Option("--out", help="Where to; it must not be there yet.")]
 Suites = Annotated[
     list[Path] | None,
     typer.Option("--suite", help="Items of your own, a file or a folder, for the kinds that are in it."),
@@ -87,7 +87,8 @@ def show(context: Context, name: Name) -> None:
         ("base", f"{card.base} (weights {card.base_digest[:12]})"),
         ("method", f"{card.method}, strength {card.strength:g}, seed {card.seed}"),
         ("settings", ", ".join(f"{key} {value}" for key, value in card.settings.items())),
-        ("data", ", ".join(f"{count} {kind}" for kind, count in card.data.counts.items())),
+        ("data", ", ".join(f"{count} {kind}" for kind, count in card.data.counts.items()) or "not stated"),
+        ("left out", "; ".join(f"{count}, {why}" for why, count in card.data.left_out.items())),
         ("licence", card.data.licence),
         ("training", f"{card.seconds / 60:.1f} min, {card.created}"),
         ("ended", str(card.settings.get("ended", ""))),
@@ -277,6 +278,40 @@ def ablate(
     return EXIT_GATE_FAILED if against.against else 0
 
 
+@app.command("drift")
+@shared()
+def drift(
+    context: Context,
+    name: Name,
+    out: Annotated[Path | None, typer.Option("--out", help="Write it as a picture, SVG.")] = None,
+) -> None:
+    """Show how far an adapter of the generator moved each block of the model."""
+    from hybrid.adaptation.methods.drift import drift_picture
+    from hybrid.files import write_atomic
+
+    assistant = context.assistant()
+    found = assistant.adaptation.drift(name)
+    if out is not None:
+        write_atomic(out, drift_picture(found, f"{assistant.domain}: {name}"))
+        console.note(f"picture: {out}")
+    if context.as_json:
+        console.json_document({"adapter": name, "blocks": found})
+        return
+    console.table(
+        ("block", "angle, domain", "angle, general", "change of the weights", "effective rank"),
+        [
+            (
+                str(each.block),
+                f"{each.domain:.2f}°",
+                f"{each.general:.2f}°",
+                f"{100 * each.change:.2f} %",
+                f"{each.rank:.1f}",
+            )
+            for each in found
+        ],
+    )
+
+
 @app.command("tradeoff")
 @shared()
 def tradeoff(
@@ -305,20 +340,40 @@ def remove(context: Context, name: Name) -> None:
     context.show({"domain": assistant.domain, "removed": name}, f"removed {name}")
 
 
-@app.command("merge")
+@app.command("add")
 @shared()
-def merge(context: Context, name: Name, out: Out) -> None:
-    """Write base and adapter as one model, which loads without this package."""
-    path = context.assistant().adaptation.merge(name, out)
-    context.show({"path": str(path)}, str(path))
+def add(
+    context: Context,
+    folder: Annotated[Path, typer.Argument(help="What PEFT wrote: adapter_config.json and weights.")],
+    name: Annotated[str, typer.Option("--name", help="Of the adapter; default: the next number.")] = "",
+) -> None:
+    """Take in an adapter that was made by plain PEFT (axolotl, unsloth, TRL), if it fits the model."""
+    card = context.assistant().adaptation.take_in(folder, name=name, note=console.note)
+    console.note(f"what it forgot is measured by: hybrid adapters check {card.name}")
+    console.note(f"whether it helps: hybrid evaluate FILE --arm adapter:generator_adapter={card.name}")
+    context.show({"adapter": card.name, "in_use": False, "card": card}, card.name)
 
 
 @app.command("export")
 @shared()
-def export(context: Context, name: Name, out: Out) -> None:
-    """Write an adapter in PEFT's format with its card: a folder, or an archive (.zip, .tar, .tar.gz)."""
-    path = context.assistant().adaptation.export(name, out)
-    context.show({"path": str(path)}, str(path))
+def export(
+    context: Context,
+    name: Name,
+    out: Annotated[Path, typer.Argument(help="Where to; it must not be there yet.")],
+    destination: Annotated[
+        Destination,
+        typer.Option(
+            "--for",
+            help="Who takes it. peft: a folder or an archive (.zip, .tar, .tar.gz). merged: a model of its "
+            "own. gguf: a file for llama.cpp. vllm: a folder and a line that starts it. ollama: a Modelfile.",
+        ),
+    ] = Destination.PEFT,
+    precision: Annotated[Precision, typer.Option(help="Of the matrices in GGUF.")] = Precision.F16,
+) -> None:
+    """Write an adapter as another program takes it: checked, merged where it must be, and compared."""
+    service = context.assistant().adaptation
+    path = service.export(name, out, destination, precision=precision, note=console.note)
+    context.show({"path": str(path), "for": destination}, str(path))
 
 
 def put_in_use(context: Context, assistant: Assistant, name: str, *, force: bool = False) -> int:

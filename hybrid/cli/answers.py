@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from hybrid.cli import console
 from hybrid.domains import Assistants
 from hybrid.errors import ModelMissing
 from hybrid.freshness import seen_of
+from hybrid.text.abbreviations import Meaning
 from hybrid.types import Answer, Arm, Citation, Span, plain
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class View:
     why: bool = False
     explain: bool = False
     samples: int | None = None
+    as_user: Sequence[str] | None = None
 
     def show(self, parts: Iterator[str | Answer]) -> None:
         """Write an answer while it comes, and at its end what it rests on."""
@@ -63,7 +65,7 @@ class View:
                 console.data(line)
             for line in _agreed(self.sure(part)):
                 console.data(line)
-            for line in _explained(self.assistant, part) if self.explain else ():
+            for line in _explained(self.assistant, part, self.as_user) if self.explain else ():
                 console.data(line)
 
     def checked(self, answer: Answer) -> Grounding | None:
@@ -138,7 +140,9 @@ def _agreed(sure: Uncertainty | None) -> Iterator[str]:
         yield f"agreement {sure.agreement:.2f} over {len(sure.samples)} sample{many} ({groups})"
 
 
-def _explained(assistant: Assistant | Assistants, answer: Answer) -> Iterator[str]:
+def _explained(
+    assistant: Assistant | Assistants, answer: Answer, as_user: Sequence[str] | None
+) -> Iterator[str]:
     """Yield how an answer came about: domains and their chances, the arm and why it, passages, time."""
     yield "how:"
     if answer.route is not None:
@@ -154,6 +158,9 @@ def _explained(assistant: Assistant | Assistants, answer: Answer) -> Iterator[st
         for chance in route.chances if route else ():
             yield f"{_MARGIN}{chance.expected:.3f}  {chance.arm}"
         yield from [f"{_MARGIN}{router.routing.sentence}"] if router else []
+        asked = answer.standalone or answer.question
+        for meaning in own.meanings(asked, arm=answer.variant, as_user=as_user) if answer.variant else ():
+            yield f"{_MARGIN}also searched: {console.one_line(meant(meaning), 200)}"
     for rank, hit in enumerate(answer.hits, start=1):
         yield f"{_MARGIN}{rank}. {hit.score:.3f}  {console.place(hit.chunk)}"
     sure = "none" if answer.confidence is None else f"{answer.confidence:.2f}, not calibrated"
@@ -162,6 +169,12 @@ def _explained(assistant: Assistant | Assistants, answer: Answer) -> Iterator[st
     for arm, cost in _costs(assistant, answer).items():
         tokens = f"{cost.prompt_tokens:.0f} tokens read, {cost.completion_tokens:.0f} written"
         yield f"{_MARGIN}on average {arm}: {tokens}, {cost.seconds:.2f} s"
+
+
+def meant(one: Meaning) -> str:
+    """Return what a form stands for, and how many documents say so."""
+    many = "s" if one.documents > 1 else ""
+    return f"{one.form} = {one.meaning} ({one.documents} document{many})"
 
 
 def _costs(assistant: Assistant | Assistants, answer: Answer) -> dict[str, ArmCost]:

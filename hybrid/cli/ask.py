@@ -127,7 +127,7 @@ def ask(
             hint="use --arm base or --arm adapter",
         )
     text, conditions = _read(question), _conditions(where)
-    view = View(assistant, not no_check, why, explain, samples)
+    view = View(assistant, not no_check, why, explain, samples, as_user)
     stale = _stale(assistant)
     with traced(assistant.settings, console.note):
         if context.as_json:

@@ -13,6 +13,7 @@ import typer
 
 from hybrid.assistant import Assistant
 from hybrid.cli import console
+from hybrid.cli.answers import meant
 from hybrid.cli.documents import described, kept
 from hybrid.cli.options import Context, shared
 from hybrid.config import Settings
@@ -62,6 +63,9 @@ def status(
     context: Context,
     files: Annotated[bool, typer.Option("--files", help="List every document.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Check every file against its checksum.")] = False,
+    glossary: Annotated[
+        bool, typer.Option("--glossary", help="List what words stand for, as the documents say.")
+    ] = False,
 ) -> int:
     """Show what is indexed, with which embedder, and what was rejected; 6 where an index is damaged."""
     settings = context.settings()
@@ -71,7 +75,9 @@ def status(
     described, damaged = [], []
     for name in names:
         try:
-            described.append(Assistant(name, settings=settings).status(files=files, verify=verify))
+            described.append(
+                Assistant(name, settings=settings).status(files=files, verify=verify, glossary=glossary)
+            )
         except HybridError as error:
             if len(names) == 1:
                 raise
@@ -173,6 +179,7 @@ def _status_lines(status: IndexStatus) -> list[str]:
         *(f"  no reader  {count:,} x {suffix}" for suffix, count in status.unread.items()),
         *(f"  {line}" for line in _left_out_lines(status.left_out, status.characters or {})),
         *(f"  {console.name(source)}" for source in status.sources or ()),
+        *(f"  {console.one_line(meant(one), 200)}" for one in status.glossary or ()),
     ]
 
 

@@ -9,11 +9,12 @@ from difflib import SequenceMatcher
 from enum import StrEnum
 from functools import cached_property, lru_cache
 
+from hybrid.text.abbreviations import initials
 from hybrid.text.dates import Date, dates
 from hybrid.text.folding import fold, folded_words, typed
 from hybrid.text.numbers import SMALL_NUMBERS, Quantity, quantities, same_quantity
 from hybrid.text.sentences import sentence_spans
-from hybrid.text.words import NEGATORS, STOP_WORDS, are_opposite, initials, opposites_of, stem, word_set
+from hybrid.text.words import NEGATORS, STOP_WORDS, are_opposite, opposites_of, stem, word_set
 from hybrid.types import Span
 
 _NUMERALS = {word: str(value) for value, word in enumerate(SMALL_NUMBERS)}

@@ -21,6 +21,7 @@ from hybrid.text.sentences import pieces
 from hybrid.types import Chunk, Hit, Message, MessageRole, Span
 
 _DELIMITER = re.compile(r"<(?=/?\s*passage)", re.IGNORECASE)
+_SHOWN = re.compile(r'<passage number="\d+" title="[^"]*">\n(?P<text>.*?)\n</passage>', re.DOTALL)
 _SUFFIX = ".toml"
 _WRITING = "writing"
 _JUDGED = re.compile(r"<(?=/?\s*(?:passage|claim))", re.IGNORECASE)
@@ -279,6 +280,12 @@ def _quote(passage: Passage) -> str:
     title = _DELIMITER.sub("‹", " ".join(passage.title.split())).replace('"', "'")
     text = _DELIMITER.sub("‹", markdown(passage.text, *passage.table))
     return f'<passage number="{passage.number}" title="{title}">\n{text}\n</passage>'
+
+
+def shown(text: str) -> tuple[tuple[str, ...], str]:
+    """Return the texts of the passages in what a user says in a prompt, and what is said behind them."""
+    passages = tuple(found["text"] for found in _SHOWN.finditer(text))
+    return passages, text.rpartition("</passage>")[2].strip()
 
 
 Measure = Callable[[Sequence[Passage]], int]

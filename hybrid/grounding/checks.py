@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from hybrid.grounding.values import Doubt, Finding
+from hybrid.text.abbreviations import initials
 from hybrid.text.dates import MONTHS, Date, dates
 from hybrid.text.framing import Frame, Framed, Stance, framed, frames, without
 from hybrid.text.numbers import Quantity, implied_numbers, quantities, same_number, same_quantity
 from hybrid.text.polarity import denials, stems, turned_around
 from hybrid.text.sentences import sentence_spans
-from hybrid.text.words import content_words, initials, stem, terms, tokens, word_set
+from hybrid.text.words import content_words, stem, terms, tokens, word_set
 from hybrid.types import Span
 
 # What cannot be rounded or said in other words, so that its absence speaks against a claim by itself.

@@ -28,6 +28,7 @@ from hybrid.index.lexical import TantivyIndex
 from hybrid.index.store import FileState, Store
 from hybrid.index.sync import generation_for
 from hybrid.models import EmbedderFingerprint, Vectors
+from hybrid.text.abbreviations import Explained, Meaning, explained, keys_of
 from hybrid.types import Chunk, Document, LeftOut, Rejected
 
 __all__ = [
@@ -170,9 +171,16 @@ class Index:
         """Return the k positions nearest to a query vector, with cosines."""
         return self._dense.search(vector, k, among=among)
 
-    def search_lexical(self, text: str, k: int, *, among: Sequence[int] | None = None) -> list[Scored]:
+    def search_lexical(
+        self,
+        text: str,
+        k: int,
+        *,
+        among: Sequence[int] | None = None,
+        explained: Sequence[Explained] = (),
+    ) -> list[Scored]:
         """Return the k positions that match the words of a question best, with BM25 scores."""
-        found = self._lexical.search(text, k, among=among)
+        found = self._lexical.search(text, k, among=among, explained=explained)
         if any(hit.position >= self.manifest.counts.chunks for hit in found):
             raise IndexCorrupt(
                 f"{self.folder / 'lexical'} is of another index: it has more places", hint=REPAIR
@@ -193,9 +201,22 @@ class Index:
         """Return the positions of the chunks that match every condition, and that one of them may read."""
         return self._store.positions_where(where, principals=principals)
 
+    def documents_at(self, positions: Sequence[int]) -> dict[int, int]:
+        """Return of which document the chunk at each position is, by a number that means nothing else."""
+        return self._store.documents_at(positions)
+
     def chunks(self, positions: Sequence[int]) -> list[Chunk]:
         """Return the chunks at the positions, in the order asked for."""
         return self._store.chunks(positions)
+
+    def glossary(self) -> list[Meaning]:
+        """Return what the documents say that their words stand for, what most of them say first."""
+        return self._store.meanings()
+
+    def explained(self, question: str, *, principals: Sequence[str] | None = None) -> list[Explained]:
+        """Return what words of a question stand for, as documents say that one of the principals may read."""
+        keys = list(dict.fromkeys(key for key, _, _ in keys_of(question)))
+        return explained(question, self._store.meanings(keys, principals=principals))
 
     def document(self, source: str) -> Document | None:
         """Return a document with its whole text, or None."""

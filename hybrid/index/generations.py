@@ -441,6 +441,7 @@ def _copy_current(domain: Path, path: Path) -> None:
 def _fill(target: Path, draft: Manifest, staging: Store, vectors: VectorCache, report: Progress) -> Manifest:
     target.mkdir(parents=True)
     total = staging.number_chunks()
+    staging.collect_glossary()
     report(Stage.BUILD, 0, 3)
     staging.copy_to(target / "store.sqlite")
     report(Stage.BUILD, 1, 3)

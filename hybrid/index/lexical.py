@@ -15,6 +15,7 @@ from hybrid.errors import IndexCorrupt
 from hybrid.files import REPAIR, storage_errors, valid_utf8
 from hybrid.index.dense import Scored
 from hybrid.index.store import Row
+from hybrid.text.abbreviations import Explained
 from hybrid.text.forms import forms, is_unspaced
 from hybrid.text.words import STOP_WORDS
 
@@ -75,26 +76,37 @@ class TantivyIndex:
         self._fields = [_WORDS, *([_FORMS] if _has_field(self._index.schema, _FORMS) else [])]
         self._folder = folder
 
-    def search(self, text: str, k: int, *, among: Sequence[int] | None = None) -> list[Scored]:
+    def search(
+        self,
+        text: str,
+        k: int,
+        *,
+        among: Sequence[int] | None = None,
+        explained: Sequence[Explained] = (),
+    ) -> list[Scored]:
         """Return the k best positions with their BM25 scores, best first.
 
         Args:
             text: the question in plain words; a word that occurs nowhere is ignored.
             k: how many at the most.
             among: only these positions.
+            explained: what some words of the question stand for, in its order; a text counts by the wording
+                that it has most of, so that one with both is not found twice.
         """
         import tantivy
 
         if among is not None and not among:
             return []
         with _damage(self._folder):
-            terms = self._terms(text)
-            queries = (self._query(term, slips=len(terms) <= _TYPED) for term in terms)
-            found = [*filter(None, queries), *(self._pairs(text) if len(terms) <= _TYPED else ())]
-            parts = [(tantivy.Occur.Should, query) for query in found]
-        if not parts:
+            worded = []
+            for part in reversed(explained):
+                typed = text[part.start : part.end]
+                worded.append(self._either(typed, [one.meaning for one in part.meanings]))
+                text = f"{text[: part.start]} {text[part.end :]}"
+            found = [*self._found(text), *worded]
+        if not found:
             return []
-        query = tantivy.Query.boolean_query(parts)
+        query = self._any(found)
         if among is not None:
             allowed = tantivy.Query.term_set_query(self._index.schema, "position", list(among))
             only = tantivy.Query.const_score_query(allowed, 0.0)
@@ -124,6 +136,37 @@ class TantivyIndex:
                 elif held or term in words:
                     shares[term] = max(held.values(), default=0) / chunks
             return shares
+
+    def _found(self, text: str) -> list[Any]:
+        """Return what finds the words of a text, and neighbours of them side by side."""
+        terms = self._terms(text)
+        queries = (self._query(term, slips=len(terms) <= _TYPED) for term in terms)
+        return [*filter(None, queries), *(self._pairs(text) if len(terms) <= _TYPED else ())]
+
+    def _either(self, typed: str, others: Sequence[str]) -> Any:
+        """Return what finds some words or what they stand for, whichever a text has more of.
+
+        Another wording is worth what the typed one is: "multiple sclerosis" is not four times "MS". With that
+        the words alone lose nothing where a text has the typed form too, and without it they do.
+        """
+        import tantivy
+
+        wanted, queries = self._worth(typed), [self._any(self._found(typed))]
+        for other in others:
+            worth = self._worth(other)
+            share = wanted / worth if wanted and worth else 1.0
+            queries.append(tantivy.Query.boost_query(self._any(self._found(other)), share))
+        return tantivy.Query.disjunction_max_query(queries)
+
+    def _worth(self, text: str) -> float:
+        """Return what all words of a text count for together."""
+        held = (self._held(term) for term in self._terms(text))
+        return sum(self._rarity(max(counts.values())) for counts in held if counts)
+
+    def _any(self, queries: Sequence[Any]) -> Any:
+        import tantivy
+
+        return tantivy.Query.boolean_query([(tantivy.Occur.Should, query) for query in queries])
 
     def _terms(self, text: str) -> list[str]:
         """Return what a question is searched by, each once."""

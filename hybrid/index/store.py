@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from itertools import groupby, islice
 from operator import itemgetter
@@ -16,9 +16,10 @@ from hybrid.errors import IndexCorrupt, UsageError
 from hybrid.files import REPAIR, hash_text, storage_errors, valid_utf8
 from hybrid.index.database import VectorCache, connect, database_errors, decode_vectors
 from hybrid.models import Vectors
+from hybrid.text.abbreviations import Meaning, find_abbreviations, find_names, form_key
 from hybrid.types import Chunk, Document, FileLine, LeftOut, Rejected
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _MAY_READ = "d.id IN (SELECT document FROM principals WHERE principal IN (SELECT value FROM json_each(?)))"
 # What a document has a filter for: of its own, and a value in its metadata, as it stands or as one of a list.
 _OWN = {"source": "d.source GLOB ? OR d.file GLOB ?", "title": "d.title GLOB ?"}
@@ -67,6 +68,15 @@ CREATE TABLE IF NOT EXISTS left_out(
     document INTEGER NOT NULL REFERENCES documents(id) ON DELETE CASCADE,
     kind TEXT NOT NULL, count INTEGER NOT NULL, characters INTEGER NOT NULL, lost INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS left_out_document ON left_out(document);
+"""
+# Version 4: what documents say that their words stand for, a row for each form. A document that says nothing
+# has a row of NULL; one without any row was not read for it, as those that an earlier version indexed.
+_GLOSSARY = """
+CREATE TABLE IF NOT EXISTS glossary(
+    document INTEGER NOT NULL REFERENCES documents(id) ON DELETE CASCADE,
+    key TEXT, form TEXT, meaning TEXT);
+CREATE INDEX IF NOT EXISTS glossary_document ON glossary(document);
+CREATE INDEX IF NOT EXISTS glossary_key ON glossary(key);
 """
 # The columns of a chunk from its ordinal on, as ``_chunk`` takes them.
 _CHUNK = "c.ordinal, c.start, c.stop, c.headings, c.page, x.caption, x.columns, x.lines"
@@ -129,7 +139,7 @@ class Store:
     def __init__(self, path: Path, *, read_only: bool) -> None:
         self.path = path
         self._read_only = read_only
-        added = (_PRINCIPALS, _CONTEXTS_AND_LEFT_OUT)
+        added = (_PRINCIPALS, _CONTEXTS_AND_LEFT_OUT, _GLOSSARY)
         self._db = connect(path, _SCHEMA, read_only=read_only, added=added)
 
     def close(self) -> None:
@@ -230,6 +240,24 @@ class Store:
                 if chunk.caption or chunk.columns or chunk.lines
             ],
         )
+
+    def collect_glossary(self) -> None:
+        """Read the documents that were not read for it yet for what their words stand for."""
+        query = "SELECT id FROM documents WHERE id NOT IN (SELECT document FROM glossary)"
+        with storage_errors(str(self.path)), self._db:
+            for (document,) in self._db.execute(query).fetchall():
+                _, text, _ = self._document(document)
+                told = (*find_abbreviations(text), *find_names(text))
+                pairs = sorted(
+                    {pair for one in told for pair in ((one.short, one.long), (one.long, one.short))}
+                )
+                rows: list[tuple[str | None, ...]] = [
+                    (form_key(form), form, meaning) for form, meaning in sorted(pairs)
+                ]
+                self._db.executemany(
+                    "INSERT INTO glossary VALUES (?, ?, ?, ?)",
+                    [(document, *row) for row in rows or [(None, None, None)]],
+                )
 
     def rekey(self, fingerprint: str) -> None:
         """Let every chunk stand for a vector of another embedder; nothing else changes."""
@@ -373,6 +401,27 @@ class Store:
         rows = self._rows(query, values)
         return [self._text(title if title and count == 1 else file) for file, title, count in rows]
 
+    def meanings(
+        self, keys: Sequence[str] | None = None, *, principals: Sequence[str] | None = None
+    ) -> list[Meaning]:
+        """Return what forms stand for, what most documents say first.
+
+        Args:
+            keys: only of the forms that have these keys.
+            principals: only what documents say that one of them may read.
+        """
+        conditions, values = ["g.key IS NOT NULL"], []
+        if keys is not None:
+            conditions.append("g.key IN (SELECT value FROM json_each(?))")
+            values.append(json.dumps(list(keys)))
+        if principals is not None:
+            conditions.append(_MAY_READ)
+            values.append(json.dumps(list(principals)))
+        query = f"""SELECT g.form, g.meaning, count(*) FROM glossary g JOIN documents d ON d.id = g.document
+                    WHERE {" AND ".join(conditions)} GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"""
+        rows = self._rows(query, values)
+        return [Meaning(self._text(form), self._text(other), count) for form, other, count in rows]
+
     def document(self, source: str) -> Document | None:
         """Return a document without its blocks, or None."""
         query = "SELECT title, text, pages, metadata, id FROM documents WHERE source = ?"
@@ -400,6 +449,16 @@ class Store:
             found += [position for (position,) in self._rows(query, block)]
         return sorted(found)
 
+    def documents_at(self, positions: Sequence[int]) -> dict[int, int]:
+        """Return by position the number of the document that the chunk there is of."""
+        found: dict[int, int] = {}
+        for start in range(0, len(positions), _AT_ONCE):
+            block = list(positions[start : start + _AT_ONCE])
+            query = f"SELECT position, document FROM chunks WHERE position IN ({','.join('?' * len(block))})"
+            found.update(self._rows(query, block))
+        self._require_all(positions, found)
+        return found
+
     def chunks(self, positions: Sequence[int]) -> list[Chunk]:
         """Return the chunks at the positions, in the order asked for."""
         marks = ",".join("?" * len(positions))
@@ -410,10 +469,13 @@ class Store:
             source, text, metadata = self._document(document)
             for row in group:
                 found[row[1]] = self._chunk(source, text, metadata, row[2:])
+        self._require_all(positions, found)
+        return [found[position] for position in positions]
+
+    def _require_all(self, positions: Sequence[int], found: Container[int]) -> None:
         missing = [position for position in positions if position not in found]
         if missing:
             raise IndexCorrupt(f"{self.path} has no chunk at the place {missing[0]}", hint=REPAIR)
-        return [found[position] for position in positions]
 
     def all_chunks(self) -> Iterator[Row]:
         """Yield every chunk in the order of the positions."""

@@ -35,7 +35,7 @@ from hybrid.index.generations import (
     same_base,
     switch,
 )
-from hybrid.index.store import FileContent, FileState, Store
+from hybrid.index.store import SCHEMA_VERSION, FileContent, FileState, Store
 from hybrid.models import Embedder, EmbedderFingerprint
 from hybrid.tracing.names import DOMAIN, INDEX, REEMBED
 from hybrid.tracing.spans import span
@@ -170,8 +170,10 @@ def _in_place(domain: Path, plan: Plan, external: ExternalStore | None, folder: 
         return None
     if external is None:
         require_store(manifest, None)
-    # a folder that was moved is known by its new place from the next generation on
-    if not plan.nothing_to_do or manifest.external is (external is None) or manifest.folder != folder:
+    # a folder that was moved is known by its new place from the next generation on, and one of an earlier
+    # format gets what that lacks
+    same = manifest.folder == folder and manifest.schema_version == SCHEMA_VERSION
+    if not plan.nothing_to_do or manifest.external is (external is None) or not same:
         return None
     if external is not None:
         publish(domain, manifest, external)

@@ -32,6 +32,7 @@ _THOUGHTS = re.compile(r"\A(?:.*?</think>|\s*<think>.*)", re.DOTALL)
 # What a template writes around a turn: a name in angle or square brackets, or a line as of a heading.
 _FRAME = re.compile(r"<[^<>\s]{1,40}>|\[/?[A-Z_]{2,20}\]|^#{2,4} ?\w+:", re.MULTILINE)
 _PROBE = ("system text", "user text")
+_ANSWER = "text of an answer"
 
 
 class Dialogue:
@@ -100,14 +101,36 @@ class Dialogue:
         """Return the token with which an answer ends.
 
         Raises:
-            ModelError: the tokenizer names none.
+            ModelError: neither template nor tokenizer names one.
         """
-        if self.tokenizer.eos_token_id is None:
+        if self.closing is None:
             raise ModelError(
                 f"the tokenizer of {self.tokenizer.name_or_path} names no token that ends a text",
                 hint="set eos_token in its tokenizer_config.json",
             )
-        return int(self.tokenizer.eos_token_id)
+        return self.closing
+
+    @cached_property
+    def closing(self) -> int | None:
+        """Return the token that the template writes behind an answer, else the end of a text, or None.
+
+        The two differ in Gemma, Phi-3 and Llama 3: a model that is taught the other one forgets how to end.
+        """
+        probe = [{"role": "user", "content": _PROBE[1]}, {"role": "assistant", "content": _ANSWER}]
+        with contextlib.suppress(TemplateError):  # it is told where a conversation is to be laid out
+            if self.tokenizer.chat_template:
+                rendered = self.tokenizer.apply_chat_template(probe, tokenize=False)
+                (behind,) = self.tokens([rendered.rpartition(_ANSWER)[2].lstrip()])
+                if behind and behind[0] in self.tokenizer.added_tokens_decoder:
+                    return behind[0]
+        end = self.tokenizer.eos_token_id
+        return None if end is None else int(end)
+
+    @property
+    def first(self) -> int:
+        """Return the token that stands before a bare text: one that begins texts, else the end of one."""
+        begins = self.tokenizer.bos_token_id
+        return self.end if begins is None else int(begins)
 
     def plain(self, content: str) -> str:
         """Break what would be taken for a control token or a mark of the template.

@@ -65,22 +65,30 @@ def add_questions(path: Path, questions: Sequence[Question]) -> list[Question]:
     return new
 
 
-def preference_rows(preferences: Iterable[Preference]) -> Iterator[Mapping[str, str | int]]:
+def preference_rows(
+    preferences: Iterable[Preference],
+) -> Iterator[Mapping[str, str | Mapping[str, str | int]]]:
     """Yield pairs for tuning by preference (DPO, Rafailov et al. 2023): prompt, chosen, rejected.
 
-    The arms and the places at which they were shown stand beside, to balance or to leave out.
+    The arms and the places at which they were shown stand beside, to balance or to leave out. A file of such
+    rows is what ``hybrid adapt generator --learn preference --data`` takes. Two answers with the same words
+    teach nothing, and are left out.
     """
     for pair in preferences:
         chosen, rejected = pair.chosen.answer, pair.rejected.answer
+        if chosen.text.strip() == rejected.text.strip():
+            continue
         yield {
             "prompt": chosen.standalone or chosen.question,
             "chosen": chosen.text,
             "rejected": rejected.text,
-            "domain": chosen.domain,
-            "chosen_arm": chosen.variant,
-            "rejected_arm": rejected.variant,
-            "chosen_place": pair.chosen_place,
-            "rejected_place": pair.rejected_place,
+            "meta": {
+                "domain": chosen.domain,
+                "chosen_arm": chosen.variant,
+                "rejected_arm": rejected.variant,
+                "chosen_place": pair.chosen_place,
+                "rejected_place": pair.rejected_place,
+            },
         }
 
 

@@ -22,9 +22,9 @@ from hybrid.questions.wording import (
     plain,
     telling,
 )
+from hybrid.text.abbreviations import long_form
 from hybrid.text.numbers import SMALL_NUMBERS
 from hybrid.text.sentences import independent_sentences
-from hybrid.text.words import long_form
 from hybrid.types import Span
 
 # Where an answer ends that points elsewhere, and what no answer is.

@@ -180,3 +180,23 @@ def test_a_disk_that_is_full_at_the_end_loses_no_earlier_adapter(domain, tmp_pat
     assert run(arguments) == 1
     assert "no space left" in capsys.readouterr().err
     assert store.AdapterStore(domain).names() == ["generator-001"]
+
+
+@pytest.mark.slow
+def test_a_generator_learns_what_is_preferred_and_says_so_on_its_card(domain, tmp_path, capsys):
+    path = tmp_path / "pairs.jsonl"
+    rows = [
+        {"prompt": f"is a port {n} a port", "chosen": "yes", "rejected": "no", "source": f"s{n}"}
+        for n in range(40)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    told = document(capsys, "adapt", "examples", "--data", str(path), "--dry-run")
+    assert told["preferences"] >= 25 and told["kinds"] == {"preference": told["preferences"]}
+    assert told["training"]["steps"] > 1 and told["examples"]
+    card = document(capsys, "adapt", "generator", "--data", str(path), "--no-check", "--name", "first")[
+        "card"
+    ]
+    assert card["settings"]["objectives"] == "preference" and card["settings"]["beta"] == 0.1
+    assert card["gain"]["measure"] == "better answers preferred"
+    more = ["--data", str(path), "--no-check", "--start", "first", "--epochs", "1"]
+    assert document(capsys, "adapt", "generator", *more)["card"]["parent"] == "first"

@@ -347,10 +347,10 @@ def test_a_tradeoff_without_measures_says_how_to_get_them(domain, keep_adapter, 
 
 def test_export_writes_a_folder_or_an_archive_once(domain, keep_adapter, capsys, tmp_path):
     keep_adapter(domain, "a")
-    assert document(capsys, "adapters", "export", "a", "--out", "packed.zip") == {"path": "packed.zip"}
+    assert document(capsys, "adapters", "export", "a", "packed.zip") == {"path": "packed.zip", "for": "peft"}
     shutil.unpack_archive(tmp_path / "packed.zip", tmp_path / "there")
     assert (tmp_path / "there" / "a" / "card.json").is_file()
-    assert "is there already" in said(capsys, "adapters", "export", "a", "--out", "packed.zip", code=2).err
+    assert "is there already" in said(capsys, "adapters", "export", "a", "packed.zip", code=2).err
 
 
 @pytest.mark.slow
@@ -362,8 +362,26 @@ def test_merge_writes_a_model(domain, tiny_generator_folder, make_adapter, monke
     built = make_adapter(tiny_generator_folder, tmp_path / "built")
     AdapterStore(domain).add("a", built, read_card(built))
     monkeypatch.setenv("HYBRID_MODELS__GENERATOR", str(tiny_generator_folder))
-    assert said(capsys, "adapters", "merge", "a", "--out", "merged").out == "merged\n"
+    assert said(capsys, "adapters", "export", "a", "merged", "--for", "merged").out == "merged\n"
     AutoModelForCausalLM.from_pretrained(tmp_path / "merged")
+
+
+@pytest.mark.slow
+def test_doctor_proves_that_an_endpoint_serves_the_adapter(
+    domain, tiny_generator_folder, make_adapter, monkeypatch, capsys, tmp_path
+):
+    from hybrid.adaptation.store import read_card
+    from tests.scripted_server import Reply, ScriptedServer
+
+    built = make_adapter(tiny_generator_folder, tmp_path / "built")
+    AdapterStore(domain).add("a", built, read_card(built))
+    monkeypatch.setenv("HYBRID_MODELS__GENERATOR", str(tiny_generator_folder))
+    with ScriptedServer(Reply("always the same"), models=[str(tiny_generator_folder), "a"]) as server:
+        told = document(capsys, "doctor", "--endpoint", server.url, "--adapter", "a", code=1)
+    (check,) = told["checks"]
+    assert (check["name"], check["verdict"]) == (f"adapter a at {server.url}", "bad")
+    assert "answer alike" in check["found"]
+    assert "go together" in said(capsys, "doctor", "--adapter", "a", code=2).err
 
 
 # --- asking ----------------------------------------------------------------------------------------
@@ -403,3 +421,26 @@ def test_what_was_decided_with_an_adapter_is_asked_with_it(domain, capsys):
     (domain / "DECISION").write_text(json.dumps({"arm": "both:generator_adapter=gone"}))
     told = said(capsys, "ask", "what?", code=5)
     assert "there is no adapter 'gone'" in told.err
+
+
+@pytest.mark.slow
+def test_adapters_are_combined_taken_apart_and_their_drift_is_drawn(forgetful, embedded, monkeypatch, capsys):
+    data, suite = forgetful
+    monkeypatch.setenv("HYBRID_ADAPTATION__BUDGET_NATS", "99")
+    monkeypatch.setenv("HYBRID_ADAPTATION__BUDGET_REFUSAL", "100")
+    monkeypatch.setenv("HYBRID_ADAPTATION__SEED", "1")
+    assert run(["adapt", "generator", "--data", str(data), "--no-check", "--name", "other"]) == 0
+    capsys.readouterr()
+    options = ["--data", str(data), "--suite", str(suite)]
+    told = said(capsys, "adapters", "ablate", "wild", *options)
+    names = [line.split("  ")[0] for line in told.out.splitlines()]
+    assert names[:2] == ["part", "the whole adapter"] and "direction 1" in names
+    drawn = said(capsys, "adapters", "drift", "wild", "--out", "drift.svg")
+    assert "picture: drift.svg" in drawn.err and len(drawn.out.splitlines()) == 3
+    assert document(capsys, "adapters", "drift", "wild")["blocks"][0]["change"] > 0
+    weights = ["--weight", "0.5", "--weight", "0.5", "--name", "both"]
+    code = run(["adapters", "combine", "wild", "other", "--by", "dare_ties", *weights, *options])
+    card = AdapterStore(embedded).card("both")
+    assert card.parent == "wild + other" and card.settings["merged"] == "dare_ties" and card.forgetting
+    # by the gate, like any other
+    assert (code == 0) == (AdapterStore(embedded).promoted(AdapterKind.GENERATOR) == "both")

@@ -6,7 +6,9 @@ import json
 import pytest
 
 from hybrid import Assistant, load_settings
+from hybrid.adaptation.data.files import load_given
 from hybrid.cli.app import run
+from hybrid.generation.prompts import load_prompts
 from hybrid.grounding.values import Claim, ClaimVerdict, Status
 from hybrid.operations.feedback import Feedback, TrialSide, kept_answer
 from hybrid.operations.harvest import (
@@ -142,19 +144,33 @@ def test_a_preference_is_a_pair_for_tuning(store, keep):
             "prompt": "Which port?",
             "chosen": "It is 5432. [1]",
             "rejected": "No idea.",
-            "domain": "manual",
-            "chosen_arm": "rag",
-            "rejected_arm": "base",
-            "chosen_place": 1,
-            "rejected_place": 0,
+            "meta": {
+                "domain": "manual",
+                "chosen_arm": "rag",
+                "rejected_arm": "base",
+                "chosen_place": 1,
+                "rejected_place": 0,
+            },
         }
     ]
+
+
+def test_preferences_are_read_as_training_data(store, keep, tmp_path):
+    for name, text in (("one", "It is 5432. [1]"), ("two", "No idea."), ("three", "It is 5432. [1]")):
+        keep(name, text=text)
+    store.prefer("one", ["one", "two", "three"])
+    path = tmp_path / "pairs.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in preference_rows(store.preferences())))
+    (pair,) = load_given(path, load_prompts("en")).preferences
+    # two of the same words are no pair
+    assert len(store.preferences()) == 2
+    assert (pair.chosen, pair.rejected) == ("It is 5432. [1]", "No idea.")
 
 
 def test_from_the_command_line(store, keep, manual, capsys, monkeypatch, tmp_path):
     keep("one", vote=1, variant="rag")
     keep("two", "Down?", vote=-1, variant="base")
-    keep("three", vote=0)
+    keep("three", vote=0, text="No idea.")
     store.prefer("one", ["one", "three"])
     pairs = tmp_path / "pairs.jsonl"
     assert run(["questions", "from-feedback", "--pairs", str(pairs), "--json"]) == 0

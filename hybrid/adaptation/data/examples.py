@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import re
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 from hybrid.adaptation.values import Example, ExampleKind, Sifted
 from hybrid.files import hash_text
-from hybrid.generation.prompts import Passage, Prompts
+from hybrid.generation.prompts import Passage, Prompts, declines
 from hybrid.questions.checking import LEAK_WORDS, Seen, key_of, runs_of
 from hybrid.questions.splits import FRESH
 from hybrid.text.sentences import sentence_spans
-from hybrid.types import Document, Evidence, Question, Span
+from hybrid.types import Document, Evidence, MessageRole, Question, Span
 
 # Tokens of each text, as the generator counts them.
 Count: TypeAlias = Callable[[Sequence[str]], list[int]]
@@ -26,6 +27,11 @@ _PLACE = "leak: a question set asks for the same place of a document"
 _RUNS = f"leak: {LEAK_WORDS} words in a row are shared with a question on a held-out document"
 _TWICE = "duplicate: there already in the same or nearly the same words"
 _CONTRADICTS = "contradiction: there already with another answer"
+# What a completion looks like; one line in so many is not a form that is taught.
+_QUOTE = re.compile(r"[\"“„«].+[\"”“»] ?\[\d+\]")
+_STRUCTURED = re.compile(r"\s*(?:[{\[]|```)")
+_LABEL_WORDS = 3
+_FORM_SHARE = 0.02
 # A question as short as "what is it?" stands in many a text by accident.
 _TELLING_WORDS = 4
 
@@ -46,7 +52,9 @@ def label_examples(
         if right:
             prompt, options = prompts.choice(question.text, question.options, shown), question.options
             examples.append(
-                Example(ExampleKind.LABEL, prompt, right[0], question.unit, question.made, options)
+                Example(
+                    ExampleKind.LABEL, prompt, right[0], question.unit, question.made, options, question.text
+                )
             )
     return examples
 
@@ -66,6 +74,49 @@ def instruction_examples(questions: Sequence[Question], prompts: Prompts) -> lis
             kind, said = ExampleKind.INSTRUCTION, as_sentence(answers[0])
         examples.append(Example(kind, prompt, said, question.unit, question.made))
     return examples
+
+
+def mixed_forms(examples: Iterable[Example]) -> list[str]:
+    """Return what a model cannot know of the form that is wanted: examples that are told alike, and differ.
+
+    Completions behind the same system prompt are compared: labels, quotes, sentences and JSON among each
+    other, one label in two spellings, and declining in several wordings.
+    """
+    told: dict[str, list[str]] = defaultdict(list)
+    for example in examples:
+        if example.prompt and example.kind is not ExampleKind.REHEARSAL:
+            first = example.prompt[0]
+            told[first.content if first.role is MessageRole.SYSTEM else ""].append(example.completion.strip())
+    found: list[str] = []
+    for texts in told.values():
+        declined = Counter(text for text in texts if declines(text))
+        answers = Counter(text for text in texts if not declines(text))
+        forms: Counter[str] = Counter()
+        for text, count in answers.items():
+            forms[_form(text)] += count
+        taught = [f"{n} as {form}" for form, n in forms.most_common() if n >= _FORM_SHARE * len(texts)]
+        if len(taught) > 1:
+            found.append(f"mixed forms: {', '.join(taught)}")
+        spelled: dict[str, list[str]] = defaultdict(list)
+        for text in answers:
+            spelled[text.casefold().rstrip(".!")].append(text)
+        found += [
+            f"one answer in several spellings: {', '.join(map(repr, sorted(same)))}"
+            for same in spelled.values()
+            if len(same) > 1
+        ]
+        if len(declined) > 1:
+            usual = ", ".join(f"{text!r} ({count})" for text, count in declined.most_common(3))
+            found.append(f"declined in {len(declined)} wordings: {usual}")
+    return found
+
+
+def _form(text: str) -> str:
+    if _QUOTE.match(text):
+        return "a quote with its answer"
+    if _STRUCTURED.match(text):
+        return "JSON or code"
+    return "a label or a few words" if len(text.split()) <= _LABEL_WORDS else "sentences"
 
 
 def as_sentence(answer: str) -> str:
@@ -205,7 +256,8 @@ class _Before:
 
     def repeats(self, example: Example) -> str:
         """Return why an example adds nothing; empty if it does, and then remember it."""
-        asked = hash_text(*(message.content for message in example.prompt)) if example.prompt else ""
+        # the same words in other letters or with other spaces ask the same
+        asked = hash_text(*(_plain(message.content) for message in example.prompt)) if example.prompt else ""
         own = asked or key_of(example.completion)
         if own in self._said:
             return _TWICE if self._said[own] == example.completion or not asked else _CONTRADICTS
@@ -216,6 +268,10 @@ class _Before:
             self._near.add(text, "before")
         self._said[own] = example.completion
         return ""
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split()).casefold()
 
 
 def counted(reasons: Sequence[str]) -> list[Sifted]:

@@ -18,6 +18,7 @@ from hybrid.types import Question
 
 # Less is learned by heart and says nothing about anything else.
 LEAST_EXAMPLES = 8
+MORE = "add examples or documents; some hundreds are a sensible beginning"
 
 # What people keep data in that is not read, and what makes JSON lines of it.
 _PANDAS = 'python -c \'import pandas; pandas.{0}.to_json("data.jsonl", orient="records", lines=True)\''
@@ -81,7 +82,7 @@ def require_examples(
     made_from: str,
     checked: int = 0,
     left_out: Sequence[Sifted] = (),
-    hint: str = "add examples or documents; some hundreds are a sensible beginning",
+    hint: str = MORE,
 ) -> None:
     """Refuse what nothing can be learned from.
 
@@ -119,7 +120,7 @@ def save_examples(path: Path, examples: Sequence[Example]) -> None:
     rows = []
     for example in examples:
         values = dataclasses.asdict(example)
-        empty = [key for key in ("prompt", "source", "options") if not values[key]]
+        empty = [key for key in ("prompt", "source", "options", "asked") if not values[key]]
         rows.append({key: value for key, value in values.items() if key not in empty})
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))

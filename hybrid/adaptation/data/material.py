@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -17,10 +18,11 @@ from hybrid.adaptation.data.examples import (
     sift_examples,
     sift_questions,
     text_examples,
+    windows,
 )
-from hybrid.adaptation.data.files import Given, require_examples
-from hybrid.adaptation.data.reading import NEAR_MISS_SHARE, WITHOUT_SHARE, reading_examples
-from hybrid.adaptation.values import Example, ExampleKind, Examples, Sifted
+from hybrid.adaptation.data.files import MORE, Given, require_examples
+from hybrid.adaptation.data.reading import NEAR_MISS_SHARE, WITHOUT_SHARE, contrastive_pairs, reading_examples
+from hybrid.adaptation.values import Example, ExampleKind, Examples, PreferencePair, Sifted
 from hybrid.config import Passages, Reader, Settings
 from hybrid.errors import UsageError
 from hybrid.generation.prompts import Passage, load_prompts, pack
@@ -35,17 +37,29 @@ from hybrid.types import Document, Hit, Question
 # What `hybrid questions make` holds out unless it is told otherwise: another seed of training moves no
 # document out of a question set's reach.
 HOLD_OUT_SEED = 0
+# As many of a small set of one's own tell when to stop.
+_LEAST_CHECKED = 8
+_NO_QUOTE = "no quote: no sentence of the evidence bears the answer out"
+_WITHOUT_EVIDENCE = (
+    "reading is learned from questions with `evidence`; to learn the answers as they are: --learn instruction"
+)
+# A question gives two pairs, and a pair costs what two examples cost.
+_QUESTIONS_A_PAIR = 0.25
 # Tokens of a template around two turns, and of a label.
 _LABEL_ROOM = 32
 
 
 class Objective(StrEnum):
-    """What a generator is to learn: to read passages, to answer without them, to choose, to go on writing."""
+    """What a generator is to learn: to read passages, to answer without them, to choose, to go on writing.
+
+    Or which of two answers is better.
+    """
 
     READING = "reading"
     INSTRUCTION = "instruction"
     LABEL = "label"
     TEXT = "text"
+    PREFERENCE = "preference"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +136,9 @@ def make_examples(
     against: Sequence[Question] = (),
     apart: Sequence[Question] = (),
     given: Given | None = None,
+    mix: bool = False,
 ) -> Examples:
-    """Make the examples of a domain: as many of each objective as the settings say, and all that is given.
+    """Make the examples of a domain: all that is given, and of what is not as many as the settings say.
 
     Args:
         retriever: over the domain, with the settings that will serve.
@@ -133,6 +148,7 @@ def make_examples(
         against: the question sets of the domain; what leaks from them is left out.
         apart: question sets whose documents are held out as a whole.
         given: the user's own data.
+        mix: make examples of what is given, too, and train on both.
 
     Raises:
         UsageError: there is too little to train on, or all labels are equal.
@@ -142,36 +158,56 @@ def make_examples(
     wanted, share = settings.adaptation.examples, settings.adaptation.validation
     own = given or Given()
     mine, checked = making.given(own, objectives)
-    train, left_out = sift_examples([*making.part(split.training, objectives, wanted), *mine], making.sieve)
+    made = [each for each in objectives if mix or each not in taught_by(own)]
+    train, left_out = sift_examples([*making.part(split.training, made, wanted), *mine], making.sieve)
     looks = max(round(wanted * share / (1 - share)), 1)
     validation, left_out_too = sift_examples(
-        [*making.part(split.validation, objectives, looks), *checked], making.sieve, after=train
+        [*making.part(split.validation, made, looks), *checked], making.sieve, after=train
     )
-    require_examples(train, made_from="the training data" if own != Given() else "the corpus")
+    preferences, checks = making.preferences(
+        own, objectives, *((wanted, looks) if Objective.PREFERENCE in made else (0, 0))
+    )
     total: Counter[str] = Counter()
     for part in (*making.left_out, *left_out, *left_out_too):
         total[part.reason] += part.count
     dropped = tuple(Sifted(reason, count) for reason, count in sorted(total.items()))
-    return Examples(tuple(train), tuple(validation), dropped)
+    if not preferences:
+        require_examples(
+            train,
+            made_from="the training data" if own != Given() else "the corpus",
+            checked=len(validation),
+            left_out=dropped,
+            hint=_WITHOUT_EVIDENCE if total[_NO_QUOTE] else MORE,
+        )
+    return Examples(tuple(train), tuple(validation), dropped, tuple(preferences), tuple(checks))
 
 
-def held_out_reading(
-    retriever: Retriever, settings: Settings, *, against: Sequence[Question], count: int, reader: Reader
+def reading_questions(
+    retriever: Retriever,
+    settings: Settings,
+    part: Callable[[Split], frozenset[str]],
+    *,
+    against: Sequence[Question],
+    count: int,
+    reader: Reader,
 ) -> list[Example]:
-    """Return questions of held-out documents, each with the passage that answers it and without.
+    """Return questions of some documents, each with the passage that answers it and without.
 
     Args:
         retriever: over the domain.
         settings: of adaptation, and of generation for the layout.
-        against: the question sets of the domain, whose fresh documents are held out.
+        part: which documents.
+        against: the question sets of the domain, whose fresh documents are held out; what they ask is left
+            out, unless it is asked of held-out documents, which nobody trains on.
         count: of questions, at most.
         reader: whose layout the prompts have.
     """
     split = split_for(retriever.index, settings, against, ())
-    # what is asked here is not trained on, so nothing leaks
-    making = _Making(retriever, settings, split, Sieve(()), lambda texts: [len(text) for text in texts])
+    sources = part(split)
+    sieve = Sieve(() if sources <= split.held_out else against)
+    making = _Making(retriever, settings, split, sieve, lambda texts: [len(text) for text in texts])
     return reading_examples(
-        making.questions(split.held_out, count),
+        making.questions(sources, count),
         retriever,
         settings.generation,
         seed=settings.adaptation.seed,
@@ -180,6 +216,20 @@ def held_out_reading(
         swaps=0.0,
         reader=reader,
     )
+
+
+def taught_by(given: Given) -> list[Objective]:
+    """Return what a user's data teaches."""
+    asked, kinds = given.questions, {example.kind for example in given.examples}
+    open_ended = any(not question.options for question in asked)
+    found = {
+        Objective.LABEL: any(question.options for question in asked) or ExampleKind.LABEL in kinds,
+        Objective.READING: open_ended or ExampleKind.READING in kinds,
+        Objective.INSTRUCTION: open_ended or ExampleKind.INSTRUCTION in kinds,
+        Objective.TEXT: ExampleKind.TEXT in kinds,
+        Objective.PREFERENCE: bool(given.preferences),
+    }
+    return [objective for objective, there in found.items() if there]
 
 
 class _Making:
@@ -212,9 +262,12 @@ class _Making:
         """Return what a user's data gives for training and for validation."""
         questions, left_out = sift_questions(given.questions, self.sieve)
         usable = [q for q in questions if not self.split.held_out.intersection(_sources_of(q))]
+        own = [example for example in given.examples if example.source not in self.split.held_out]
+        units = [*(q.unit for q in usable), *(example.source or _said(example) for example in own)]
+        apart_units = self._checked(units)
         parts: tuple[list[Example], list[Example]] = ([], [])
         for place, examples in enumerate(parts):
-            asked = [question for question in usable if self._is_checked(question.unit) == bool(place)]
+            asked = [question for question in usable if (question.unit in apart_units) == bool(place)]
             if Objective.LABEL in objectives:
                 examples += self._labels(asked)
             if Objective.INSTRUCTION in objectives:
@@ -223,9 +276,8 @@ class _Making:
                 open_ended = [question for question in asked if not question.options]
                 shown = self.split.training | (self.split.validation if place else frozenset())
                 examples += self._reading(open_ended, shown)
-        own = [example for example in given.examples if example.source not in self.split.held_out]
         for example in own:
-            parts[self._is_checked(example.source or _said(example))].append(example)
+            parts[(example.source or _said(example)) in apart_units].extend(self._fitting(example))
         apart = len(questions) - len(usable) + len(given.examples) - len(own)
         self.left_out += [
             *left_out,
@@ -233,12 +285,66 @@ class _Making:
         ]
         return parts
 
+    def _checked(self, units: Sequence[str]) -> frozenset[str]:
+        """Return what of that which is given tells when to stop, and whether it helped.
+
+        What is of a document goes where the document goes. Of all else some are drawn by their names; of a
+        small set a quarter, or there would be nothing to tell by.
+        """
+        chosen = {unit for unit in units if self._is_checked(unit)}
+        free = set(units) - chosen - self.split.training
+        least = min(len(set(units)) // 4, _LEAST_CHECKED) if self._settings.adaptation.validation else 0
+        return frozenset([*chosen, *sorted(free, key=self._drawn)[: max(least - len(chosen), 0)]])
+
+    def preferences(
+        self, given: Given, objectives: Sequence[Objective], wanted: int, looks: int
+    ) -> tuple[list[PreferencePair], list[PreferencePair]]:
+        """Return pairs for training and for validation: contrastive ones made, and those given."""
+        if Objective.PREFERENCE not in objectives:
+            return [], []
+        split, adaptation = self.split, self._settings.adaptation
+        parts: tuple[list[PreferencePair], list[PreferencePair]] = ([], [])
+        shown = (split.training, split.training | split.validation)
+        for place, sources in enumerate((split.training, split.validation) if wanted else ()):
+            count = math.ceil(_QUESTIONS_A_PAIR * (looks if place else wanted))
+            parts[place].extend(
+                contrastive_pairs(
+                    self.questions(sources, count),
+                    self._retriever,
+                    self._settings.generation,
+                    seed=adaptation.seed,
+                    sources=shown[place],
+                )
+            )
+        for pair in given.preferences:
+            if pair.source not in split.held_out:
+                said = _said(Example(ExampleKind.INSTRUCTION, pair.prompt, pair.chosen))
+                parts[self._is_checked(pair.source or said)].append(pair)
+        for pairs in parts:
+            reasons = [
+                self.sieve.example(Example(ExampleKind.INSTRUCTION, pair.prompt, pair.chosen))
+                for pair in pairs
+            ]
+            pairs[:] = [pair for pair, reason in zip(pairs, reasons, strict=True) if not reason]
+            self.left_out += counted(reasons)
+        return parts
+
     def _is_checked(self, unit: str) -> bool:
-        """Tell whether what is given belongs to validation; what is of no document is drawn by its name."""
         if unit in self.split.training or unit in self.split.validation:
             return unit in self.split.validation
-        adaptation = self._settings.adaptation
-        return unit_hash("validation", str(adaptation.seed), unit) < adaptation.validation
+        return self._drawn(unit) < self._settings.adaptation.validation
+
+    def _drawn(self, unit: str) -> float:
+        return unit_hash("validation", str(self._settings.adaptation.seed), unit)
+
+    def _fitting(self, example: Example) -> Iterator[Example]:
+        """Yield an example; of plain text that is too long for one, its windows."""
+        limit = self._settings.adaptation.max_tokens
+        if example.kind is not ExampleKind.TEXT or self._count([example.completion])[0] <= limit:
+            yield example
+            return
+        for window in windows(example.completion, self._count, max_tokens=limit):
+            yield replace(example, completion=example.completion[window.start : window.end])
 
     def questions(self, sources: frozenset[str], wanted: int) -> list[Question]:
         """Return questions made from documents, without those that a question set asks."""
@@ -282,9 +388,7 @@ class _Making:
         )
         asked = sum(question.answerable for question in questions)
         read = sum(example.kind is ExampleKind.READING for example in examples)
-        self.left_out += counted(
-            ["no quote: no sentence of the evidence bears the answer out"] * (asked - read)
-        )
+        self.left_out += counted([_NO_QUOTE] * (asked - read))
         return examples
 
     def _labels(self, questions: Sequence[Question]) -> list[Example]:

@@ -20,8 +20,9 @@ from hybrid.questions.sets import chunks_of, deep_search
 from hybrid.questions.splits import unit_hash
 from hybrid.questions.wording import bare_heading, plain, sentence_body
 from hybrid.retrieval import Retriever
+from hybrid.text.abbreviations import find_abbreviations
 from hybrid.text.sentences import sentence_spans
-from hybrid.text.words import LEANING, find_abbreviations
+from hybrid.text.words import LEANING
 from hybrid.types import Chunk, Document, Hit, Question, Span
 
 MIN_PAIRS = 8
@@ -85,7 +86,13 @@ class PairSettings:
 
 
 def make_pairs(
-    retriever: Retriever, split: Split, settings: PairSettings, *, sieve: Sieve | None = None
+    retriever: Retriever,
+    split: Split,
+    settings: PairSettings,
+    *,
+    sieve: Sieve | None = None,
+    given: Sequence[QueryPair] = (),
+    mix: bool = False,
 ) -> Pairs:
     """Return pairs for training and for validation, which share no document.
 
@@ -100,15 +107,19 @@ def make_pairs(
         split: of its documents; those that are held out are in no pair, not even as a negative.
         settings: how many.
         sieve: the question sets of the domain; queries that leak from them are left out.
+        given: a user's own pairs, which are all that is trained on.
+        mix: train on pairs that are made, too.
 
     Raises:
         UsageError: there is too little to train on.
     """
     making = _Making(retriever, settings, sieve, split.held_out)
-    train = making.pairs(split.training, settings.count)
+    train = making.given(given, split.validation)
+    train += making.pairs(split.training, settings.count) if mix or not given else []
     if len(train) < MIN_PAIRS:
         raise UsageError(
-            f"the corpus gives {len(train)} query-passage pairs, expected {MIN_PAIRS} or more",
+            f"the {'data' if given else 'corpus'} gives {len(train)} query-passage pairs, "
+            f"expected {MIN_PAIRS} or more",
             hint="index more documents, or give pairs with --data FILE.jsonl",
         )
     validation = making.pairs(split.validation, settings.validation)
@@ -143,6 +154,22 @@ class _Making:
             for draft, hits in zip(batch, found, strict=True):
                 if (pair := self._checked(draft, hits)) is not None:
                     kept.append(pair)
+        return kept
+
+    def given(self, given: Sequence[QueryPair], validation: frozenset[str]) -> list[QueryPair]:
+        """Return the pairs of a user that may be trained on."""
+        kept, seen = list[QueryPair](), set[QueryPair]()
+        for pair in given:
+            reason = "duplicate: given twice" if pair in seen else ""
+            if pair.source in self._apart or pair.source in validation:
+                reason = "held out: given, and of a document that is held out"
+            elif self._sieve is not None and not reason:
+                reason = self._sieve.question(Question("", pair.query, source=pair.source))
+            if reason:
+                self.left_out.append(reason)
+            else:
+                kept.append(pair)
+                seen.add(pair)
         return kept
 
     def _fresh(self, drafts: Iterator[Draft]) -> Iterator[Draft]:

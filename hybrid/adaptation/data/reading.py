@@ -10,7 +10,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from hybrid.adaptation.values import Example, ExampleKind
+from hybrid.adaptation.values import Example, ExampleKind, PreferencePair
 from hybrid.config import GenerationSettings, Reader
 from hybrid.files import hash_text
 from hybrid.generation.prompts import Passage, load_prompts
@@ -51,12 +51,16 @@ _TRIES = 8
 
 @dataclass(frozen=True, slots=True)
 class _Ask:
-    """A question with hits to show; the first one holds the quote, where there is one."""
+    """A question with hits to show; the first one holds the quote, where there is one.
+
+    ``withheld`` is the quote that is not shown.
+    """
 
     question: Question
     hits: tuple[Hit, ...]
     quote: Quote | None = None
     made: str = ""
+    withheld: Quote | None = None
 
 
 def reading_examples(
@@ -88,6 +92,49 @@ def reading_examples(
         swaps: share of those with an answer where another answer was put into passage and quote.
         reader: whose layout the prompts have.
     """
+    found = _both_sides(questions, retriever, settings, seed, sources, without, near_miss, swaps, reader)
+    return [example for example, _ in found]
+
+
+def contrastive_pairs(
+    questions: Sequence[Question],
+    retriever: Retriever,
+    settings: GenerationSettings,
+    *,
+    seed: int,
+    sources: frozenset[str] | None = None,
+) -> list[PreferencePair]:
+    """Return every question twice: with its passage the answer is better than declining, without it is not.
+
+    What is worse without the passage is the right quote, which nobody can know there.
+
+    Args:
+        questions: with evidence.
+        retriever: the one that will serve.
+        settings: how many passages of how many tokens the reader sees, and in which language it is told so.
+        seed: another one picks and shuffles differently.
+        sources: the documents that passages may be taken from; None takes them from all.
+    """
+    found = _both_sides(questions, retriever, settings, seed, sources, 0.25, 0.25, 0.0, Reader.QUOTING)
+    return [
+        PreferencePair(example.prompt, example.completion, worse, example.source, example.made)
+        for example, worse in found
+        if worse
+    ]
+
+
+def _both_sides(
+    questions: Sequence[Question],
+    retriever: Retriever,
+    settings: GenerationSettings,
+    seed: int,
+    sources: frozenset[str] | None,
+    without: float,
+    near_miss: float,
+    swaps: float,
+    reader: Reader,
+) -> list[tuple[Example, str]]:
+    """Return examples, each with what would be wrong to write there; empty where that is not known."""
     answerable = [question for question in questions if question.answerable and question.evidence]
     quotes = _quotes(answerable, retriever, settings)
     open_ = [question for question in questions if not question.answerable]
@@ -147,15 +194,14 @@ def _near_miss(quote: Quote, found: Sequence[Hit], retriever: Retriever) -> _Ask
         chunks_of(retriever.index, source), key=lambda chunk: abs(chunk.ordinal - quote.chunk.ordinal)
     )
     hits += [Hit(chunk, 0.0) for chunk in around if chunk.ordinal not in known]
-    return _Ask(
-        quote.question, tuple(hit for hit in hits if _is_other(hit.chunk, quote))[:_POOL], made=NEAR_MISS
-    )
+    others = tuple(hit for hit in hits if _is_other(hit.chunk, quote))[:_POOL]
+    return _Ask(quote.question, others, made=NEAR_MISS, withheld=quote)
 
 
 def _without(quote: Quote, found: Sequence[Hit]) -> _Ask:
     source = quote.evidence.source
     others = [hit for hit in found if hit.chunk.source != source and not _answers(hit.chunk, quote.question)]
-    return _Ask(quote.question, tuple(others[:_POOL]), made=WITHOUT)
+    return _Ask(quote.question, tuple(others[:_POOL]), made=WITHOUT, withheld=quote)
 
 
 def _is_other(chunk: Chunk, quote: Quote) -> bool:
@@ -177,7 +223,7 @@ def _examples(
     seed: int,
     swaps: float,
     reader: Reader,
-) -> list[Example]:
+) -> list[tuple[Example, str]]:
     """Cut the hits to passages as the reader will get them, all in one call, and put them in any order."""
     focused = focus_all(
         [ask.question.text for ask in asks],
@@ -190,16 +236,19 @@ def _examples(
     quotes = [ask.quote for ask in asks if ask.quote]
     prompts = load_prompts(settings.language, settings.prompt)
     layout = prompts.quoting if reader is Reader.QUOTING else prompts.rag
-    examples: list[Example] = []
+    examples: list[tuple[Example, str]] = []
     for ask, focus in zip(asks, focused, strict=True):
         # a source of chance that no other question moves
         chance = np.random.default_rng(int(hash_text(str(seed), ask.made, ask.question.id)[:16], 16))
         most = settings.passages
         count = most if chance.random() >= _FEWER else int(chance.integers(1, most + 1))
         if ask.quote is None:
-            passages, _ = _shuffled(focus.passages[:count], chance)
+            passages, number = _shuffled(focus.passages[:count], chance)
             prompt, said = layout(ask.question.text, passages), prompts.abstention
-            examples.append(Example(ExampleKind.ABSTENTION, prompt, said, ask.question.unit, ask.made))
+            lost = ask.withheld
+            worse = completion(lost.evidence.quote, number, lost.answer) if lost else ""
+            made = Example(ExampleKind.ABSTENTION, prompt, said, ask.question.unit, ask.made)
+            examples.append((made, worse))
             continue
         # a quote that begins behind the end of its passage is longer than a passage may be
         for golden in [passage for passage in focus.passages if _holds(passage, ask.quote)][:1]:
@@ -209,9 +258,9 @@ def _examples(
             passage, quoted = swapped(golden, ask.quote, other) if other else own
             passages, number = _shuffled([passage, *others][:count], chance)
             said = completion(quoted, number, other or ask.quote.answer)
-            made = SWAPPED if other else ask.made
-            prompt = layout(ask.question.text, passages)
-            examples.append(Example(ExampleKind.READING, prompt, said, ask.question.unit, made))
+            prompt, how = layout(ask.question.text, passages), SWAPPED if other else ask.made
+            made = Example(ExampleKind.READING, prompt, said, ask.question.unit, how)
+            examples.append((made, prompts.abstention))
     return examples
 
 

@@ -114,8 +114,8 @@ def fisher(
 
     def gather(name: str, inputs: Tensor, gradient: Tensor) -> None:
         flat, behind = inputs.flatten(0, -2).float(), gradient.flatten(0, -2).float()
-        square = (behind.t() @ flat).square()
-        sums = [square.sum(1), square.sum(0)]
+        # the sums of the squares of gᵀx, over tokens instead of over a matrix of the size of the weights
+        sums = [(behind * (flat @ flat.t() @ behind)).sum(0), (flat * (behind @ behind.t() @ flat)).sum(0)]
         squares[name] = [a + b for a, b in zip(squares[name], sums, strict=True)] if name in squares else sums
 
     def watch(name: str) -> Any:

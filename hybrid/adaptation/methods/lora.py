@@ -16,6 +16,7 @@ import torch
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import ExtraMissing, UsageError
 from hybrid.files import storage_errors
+from hybrid.models.adapters import read_adapter
 from hybrid.models.device import Placement
 from hybrid.models.pretrained import load_causal
 
@@ -113,6 +114,26 @@ def attach_lora(model: Any, plan: AdapterPlan, *, dropout: float, layers: float,
         use_dora=plan.method is Method.DORA,
     )
     tuned = get_peft_model(model, config)
+    fuse(tuned)
+    return tuned
+
+
+def resume_lora(model: Any, folder: Path, base_digest: str) -> Any:
+    """Return the model with an adapter that is trained on.
+
+    Raises:
+        AdapterError: it is unsafe, damaged, or made for another base.
+        UsageError: it is no adapter in PEFT's format.
+    """
+    from peft import PeftModel
+
+    read_adapter(folder, base_digest, base=folder.name)
+    if not (folder / "adapter_config.json").is_file():
+        raise UsageError(
+            f"{folder.name} changes all weights, and training begins with an adapter of low rank only",
+            hint="name one that was made with --method lora",
+        )
+    tuned = PeftModel.from_pretrained(model, folder, is_trainable=True)
     fuse(tuned)
     return tuned
 

@@ -17,9 +17,6 @@ from hybrid.adaptation.values import Change, Example, ExampleKind, Sifted
 from hybrid.files import hash_text
 from hybrid.models.dialogue import Dialogue
 
-TOO_LONG = "longer than the tokens that an example may have"
-
-
 # So many validation examples tell when to stop; the others, never looked at while training, prove the gain.
 _STOP_EXAMPLES = 48
 _PROOF_EXAMPLES = 200
@@ -92,7 +89,7 @@ def encode(examples: Sequence[Example], dialogue: Dialogue, *, max_tokens: int) 
         ids = (*prompt, *reply, dialogue.end) if prompt else tuple(reply)
         start = len(prompt) or 1
         if len(ids) > max_tokens:
-            dropped[TOO_LONG] += 1
+            dropped[f"longer than {max_tokens} tokens (adaptation.max_tokens)"] += 1
         elif not reply or len(ids) <= start:
             dropped["without a completion"] += 1
         else:

@@ -20,7 +20,23 @@ from torch.nn import functional
 
 from hybrid.adaptation.data.files import require_examples
 from hybrid.adaptation.methods.ewc import Penalty, hold_weights
-from hybrid.adaptation.methods.lora import AdapterPlan, attach, load_base, plan_for, precision, save_lora
+from hybrid.adaptation.methods.lora import (
+    AdapterPlan,
+    attach,
+    load_base,
+    plan_for,
+    precision,
+    resume_lora,
+    save_lora,
+)
+from hybrid.adaptation.methods.preferences import (
+    RATE_SHARE,
+    PreferenceTask,
+    encode_pairs,
+    halve_pairs,
+    preference_gain,
+    require_pairs,
+)
 from hybrid.adaptation.training.encoding import (
     Encoded,
     by_length,
@@ -129,10 +145,11 @@ class GeneratorTask:
         shapes = [f"{name}{tuple(p.shape)}" for name, p in self.module.named_parameters() if p.requires_grad]
         return hash_text(repr(self._settings), self._placement.dtype, *shapes, *tokens)
 
-    def batches(self, epoch: int) -> list[list[Step]]:
-        """Return the batches of an epoch, each in parts that fit into memory."""
+    def batches(self, epoch: int, *, least: int = 0) -> list[list[Step]]:
+        """Return the batches of an epoch, so many at least, each in parts that fit into memory."""
         taught = [item for item in self._train if not item.rehearses]
         groups = grouped(taught, self._settings.batch, seed=self._settings.seed, epoch=epoch)
+        groups += [[] for _ in range(least - len(groups))]
         # every step is held, so rehearsal is dealt out: by length it would make up batches of its own
         held = [item for item in self._train if item.rehearses]
         order = np.random.default_rng([self._settings.seed, epoch, 1]).permutation(len(held))
@@ -143,7 +160,22 @@ class GeneratorTask:
     def loss(self, module: Any, part: Step) -> Any:
         """Return the share of a part in the loss of its batch."""
         loss = self._loss(module, part)
-        return loss if self._hold is None or not part.first else loss + self._hold()
+        return loss + self.held() if part.first else loss
+
+    def held(self) -> Any:
+        """Return what the weights pay for having moved, which is added once a batch."""
+        return 0.0 if self._hold is None else self._hold()
+
+    def likelihoods(self, module: Any, rows: Sequence[Encoded]) -> Any:
+        """Return the log-likelihood of each completion, summed over its tokens, with gradients; (rows,)."""
+        batch = collate(rows, pad=self._pad, device=self._placement.device)
+        losses = functional.cross_entropy(
+            self._logits(module, batch).float().transpose(1, 2),
+            batch.targets,
+            ignore_index=-100,
+            reduction="none",
+        )
+        return -losses.sum(-1)
 
     def _loss(self, module: Any, part: Step) -> Any:
         batch = collate(part.rows, pad=self._pad, device=self._placement.device)
@@ -171,14 +203,10 @@ class GeneratorTask:
         """Return for each example the mean loss of its completion tokens, in nats."""
         values = [0.0] * len(encoded)
         for places in by_length(encoded, _MEASURE_ROWS):
-            batch = collate([encoded[p] for p in places], pad=self._pad, device=self._placement.device)
             with torch.inference_mode():
-                logits = self._logits(self.module, batch)
-            flat = functional.cross_entropy(
-                logits.float().transpose(1, 2), batch.targets, ignore_index=-100, reduction="none"
-            ).sum(-1)
-            for place, value in zip(places, flat.tolist(), strict=True):
-                values[place] = value / encoded[place].completion_tokens
+                found = self.likelihoods(self.module, [encoded[place] for place in places])
+            for place, value in zip(places, found.tolist(), strict=True):
+                values[place] = -value / encoded[place].completion_tokens
         return values
 
     def _divergence(self, batch: Any, logits: Any) -> Any:
@@ -214,6 +242,7 @@ def tune_generator(
     placement: Placement,
     rehearsal: Sequence[Example] = (),
     probe: Sequence[Example] = (),
+    start: Path | None = None,
     state: Path | None = None,
     progress: Callable[[int, int, float], None] = lambda step, steps, loss: None,
 ) -> TunedGenerator:
@@ -228,6 +257,7 @@ def tune_generator(
         rehearsal: what is mixed in to keep the model what it was; as much of it as the settings say. By the
             first of it EWC tells what the base needs.
         probe: general texts whose loss may not rise by more than the budget.
+        start: the folder of an adapter to begin with, instead of one that does nothing.
         state: a folder in which an interrupted run is kept, to go on with.
         progress: told step, steps in all, and the loss.
 
@@ -235,39 +265,53 @@ def tune_generator(
         UsageError: too few examples, or labels that are all equal.
         TrainingFailed: the loss is not a number.
     """
-    require_examples(examples.train, made_from="the training data")
     dialogue = Dialogue(load_tokenizer(base.folder))
     train = encode(examples.train, dialogue, max_tokens=settings.max_tokens)
-    short = [item.example for item in train.encoded]
-    require_examples(short, made_from="what is short enough")
+    pairs = encode_pairs(examples.preferences, dialogue, max_tokens=settings.max_tokens)
+    if not examples.preferences:
+        looks = len(examples.validation)
+        require_examples(examples.train, made_from="the training data", checked=looks)
+        short = [item.example for item in train.encoded]
+        require_examples(short, made_from="what is short enough", checked=looks, left_out=train.left_out)
+    else:
+        require_pairs(len(pairs.pairs), made_from="what is short enough")
     mixed = encode(rehearsal, dialogue, max_tokens=settings.max_tokens).encoded
-    kept = _rehearsal(mixed, train.tokens, settings.rehearsal)
+    tokens = train.tokens + pairs.tokens
+    kept = _rehearsal(mixed, tokens, settings.rehearsal)
     checked = encode(examples.validation, dialogue, max_tokens=settings.max_tokens).encoded
     parts = halve(checked)
-    plan = plan_for(settings, tokens=round(train.tokens * settings.epochs))
+    plan = plan_for(settings, tokens=round(tokens * settings.epochs))
+    if pairs.pairs and not settings.learning_rate:
+        plan = dataclasses.replace(plan, learning_rate=RATE_SHARE * plan.learning_rate)
     module = load_base(base.folder, settings.method, placement)
     torch.manual_seed(settings.seed)  # an adapter begins at random
-    module = attach(module, plan, settings)
+    module = attach(module, plan, settings) if start is None else resume_lora(module, start, base.digest)
     general = encode(probe, dialogue, max_tokens=settings.max_tokens).encoded
     hold = hold_weights(module, settings, mixed, base.digest, placement)
     taught = [*train.encoded, *kept]
     task = GeneratorTask(module, dialogue, taught, parts.stop, general, settings, placement, hold)
     module.eval()
+    compared = halve_pairs(encode_pairs(examples.checks, dialogue, max_tokens=settings.max_tokens).pairs)
+    preferring = PreferenceTask(task, pairs.pairs, compared.stop, settings) if pairs.pairs else None
     before = worth(task.losses, parts.proof, dialogue)
+    apart = preferring.margins(compared.proof) if preferring else []
     schedule = Schedule(
         plan.learning_rate,
         settings.epochs,
         drift=settings.stop_nats or _HOPELESS * settings.budget_nats,
         upper_first=settings.upper_first,
     )
-    done = fit(task, schedule, seed=settings.seed, state=state, progress=progress)
+    done = fit(preferring or task, schedule, seed=settings.seed, state=state, progress=progress)
     first = done.curve[0].general
     limit = math.inf if first is None else first + _WITHIN * settings.budget_nats
     strength = weaken(task, settings.method, limit)
-    gain = gain_of(before, worth(task.losses, parts.proof, dialogue), parts.proof)
+    if preferring:
+        gain = preference_gain(apart, preferring.margins(compared.proof), compared.proof)
+    else:
+        gain = gain_of(before, worth(task.losses, parts.proof, dialogue), parts.proof)
     if is_main():
         save_adapter(module, base, settings.method, out)
-    return TunedGenerator(out, plan, done, strength, gain, train.tokens, train.left_out)
+    return TunedGenerator(out, plan, done, strength, gain, tokens, (*train.left_out, *pairs.left_out))
 
 
 def weaken(task: GeneratorTask, method: Method, limit: float) -> float:
@@ -391,10 +435,13 @@ def try_out(
     """Take a few steps and say what all of them would take; validation is not counted."""
     dialogue = Dialogue(load_tokenizer(base.folder))
     everything = encode([*examples.train, *rehearsal], dialogue, max_tokens=settings.max_tokens)
-    left_out = sum(left.count for left in everything.left_out)
-    plan = plan_for(settings, tokens=round(everything.tokens * settings.epochs))
+    pairs = encode_pairs(examples.preferences, dialogue, max_tokens=settings.max_tokens)
+    left_out = sum(left.count for left in (*everything.left_out, *pairs.left_out))
+    total = round((everything.tokens + pairs.tokens) * settings.epochs)
+    plan = plan_for(settings, tokens=total)
     module = attach(load_base(base.folder, settings.method, placement), plan, settings)
-    task = GeneratorTask(module, dialogue, everything.encoded, [], [], settings, placement)
+    taught = GeneratorTask(module, dialogue, everything.encoded, [], [], settings, placement)
+    task = PreferenceTask(taught, pairs.pairs, [], settings, reads=False) if pairs.pairs else taught
     batches = task.batches(0)
     steps = max(1, round(len(batches) * settings.epochs))
     # the longest ones, for the memory; their time is scaled by their tokens
@@ -404,7 +451,6 @@ def try_out(
     begun = time.perf_counter()
     fit(tried, Schedule(plan.learning_rate, 1.0, looks=1), seed=settings.seed)
     seconds = time.perf_counter() - begun
-    total = round(everything.tokens * settings.epochs)
     memory = psutil.Process().memory_info()
     return Trial(steps, total, seconds / tokens * total, memory.rss / 1e6, left_out)
 
@@ -420,8 +466,10 @@ def best_rank(
     """Return the rank whose short training validates best; of equal ones the smallest.
 
     Raises:
-        UsageError: there are no validation examples to tell by.
+        UsageError: there are no validation examples to tell by, or the method has no rank.
     """
+    if settings.method is Method.FULL:
+        raise UsageError(f"--method {settings.method} has no rank", hint="leave --rank out")
     if not examples.validation:
         raise UsageError(
             "a rank is chosen on validation examples, and there are none", hint="name one: --rank 16"
@@ -440,11 +488,11 @@ def best_rank(
 class _TriedTask:
     """A generator task with a few batches and no validation."""
 
-    def __init__(self, task: GeneratorTask, chosen: list[list[Step]]) -> None:
+    def __init__(self, task: GeneratorTask | PreferenceTask, chosen: Sequence[list[Any]]) -> None:
         self.module, self.digest, self.loss = task.module, task.digest, task.loss
         self.chosen = chosen
 
-    def batches(self, epoch: int) -> list[list[Step]]:
+    def batches(self, epoch: int) -> Sequence[list[Any]]:
         """Return the chosen batches."""
         return self.chosen
 

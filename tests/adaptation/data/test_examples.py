@@ -8,6 +8,7 @@ from hybrid.adaptation.data.examples import (
     counted,
     instruction_examples,
     label_examples,
+    mixed_forms,
     sift_examples,
     sift_questions,
     text_examples,
@@ -189,3 +190,49 @@ def test_what_is_not_known_is_declined_and_what_has_no_answer_is_left_out():
 )
 def test_words_become_a_sentence_and_names_stay(answer, sentence):
     assert as_sentence(answer) == sentence
+
+
+def said(*completions, system="Answer.", kind=ExampleKind.INSTRUCTION):
+    first = Message(MessageRole.SYSTEM, system)
+    return [
+        Example(kind, (first, Message(MessageRole.USER, f"{n}?")), text) for n, text in enumerate(completions)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("completions", "warned"),
+    [
+        (
+            ["5432", "It listens on the default port."],
+            "mixed forms: 1 as a label or a few words, 1 as sentences",
+        ),
+        (['"The port is 5432." [1]\n5432', "It is the default port."], "1 as a quote with its answer"),
+        (['{"port": 5432}', "It is the default port."], "1 as JSON or code"),
+        (["Yes", "yes", "no"], "one answer in several spellings: 'Yes', 'yes'"),
+        (["yes", "yes.", "no"], "one answer in several spellings: 'yes', 'yes.'"),
+        (
+            ["I don't know.", "I do not know.", "I don't know."],
+            'declined in 2 wordings: "I don\'t know." (2)',
+        ),
+    ],
+)
+def test_mixed_forms_are_told(completions, warned):
+    (told,) = mixed_forms(said(*completions))
+    assert warned in told
+
+
+def test_one_form_is_nothing_to_tell():
+    assert mixed_forms(said("yes", "no", "I don't know.", "I don't know.")) == []
+    assert mixed_forms(said("It is the default port.", "The server waits for clients.")) == []
+    assert mixed_forms([example("", "plain text", kind=ExampleKind.TEXT)]) == []
+
+
+def test_what_another_prompt_asks_for_may_have_another_form():
+    quoted = said('"The port is 5432." [1]\n5432', system="Quote.")
+    assert mixed_forms([*quoted, *said("It is the default port.")]) == []
+    assert mixed_forms([*quoted, *said("It is the default port.", system="Quote.")])
+
+
+def test_a_rare_other_form_is_passed_over():
+    assert mixed_forms(said(*["It is the default port of the server."] * 99, "5432")) == []
+    assert mixed_forms(said(*["It is the default port of the server."] * 9, "5432"))

@@ -11,10 +11,12 @@ from hybrid.adaptation.data.material import (
     question_sets,
     split_for,
     split_sources,
+    taught_by,
 )
-from hybrid.adaptation.values import Example, ExampleKind
+from hybrid.adaptation.values import Example, ExampleKind, PreferencePair
 from hybrid.config import load_settings
 from hybrid.errors import UsageError
+from hybrid.generation.prompts import declines
 from hybrid.questions.files import save_questions
 from hybrid.questions.making import MakingSettings, make_questions, spread
 from hybrid.questions.sets import deep_search, read_candidates
@@ -261,3 +263,93 @@ def test_a_document_that_is_added_is_held_out_or_not_for_itself(sources, added):
     before = split_sources(sources, hold_out=0.3, validation=0.2, seed=0)
     after = split_sources([*sources, added], hold_out=0.3, validation=0.2, seed=0)
     assert before.held_out <= after.held_out
+
+
+@pytest.mark.slow
+def test_a_small_set_of_ones_own_has_something_to_validate(tools):
+    for count in (8, 12, 26, 60):
+        given = Given(tuple(labelled(number) for number in range(count)))
+        made = examples_of(tools, [Objective.LABEL], given=given)
+        assert len(made.train) + len(made.validation) == count
+        assert len(made.validation) >= min(count // 4, 8)
+
+
+@pytest.mark.slow
+def test_what_is_given_is_mixed_with_nothing_unless_it_is_asked_for(tools):
+    own = Given(
+        examples=tuple(
+            Example(ExampleKind.INSTRUCTION, (Message(MessageRole.USER, f"Say number {n}."),), f"It is {n}.")
+            for n in range(20)
+        )
+    )
+    assert taught_by(own) == [Objective.INSTRUCTION]
+    alone = examples_of(tools, [Objective.INSTRUCTION], given=own)
+    assert {example.made for example in (*alone.train, *alone.validation)} == {"given"}
+    mixed = examples_of(tools, [Objective.INSTRUCTION], given=own, mix=True)
+    assert len(mixed.train) > len(alone.train)
+    # what it does not teach is made, since it was named
+    assert ExampleKind.TEXT in kinds(examples_of(tools, [Objective.TEXT], given=own).train)
+
+
+@pytest.mark.slow
+def test_too_little_is_told_with_the_reasons_and_what_would_be_learned(tools):
+    questions = tuple(Question(f"q{n}", f"Who is number {n} of twelve?", (f"It is {n}.",)) for n in range(12))
+    with pytest.raises(
+        UsageError, match=r"gives 0 examples to train on of 12, .*left out 12, no quote"
+    ) as caught:
+        examples_of(tools, [Objective.READING], given=Given(questions))
+    assert "--learn instruction" in caught.value.hint
+    assert len(examples_of(tools, [Objective.INSTRUCTION], given=Given(questions)).train) == 9
+
+
+@pytest.mark.slow
+def test_contradictions_are_left_out_and_told(tools):
+    def say(text, said):
+        return Example(ExampleKind.INSTRUCTION, (Message(MessageRole.USER, text),), said)
+
+    own = tuple(say(f"Name number {n} of the list.", f"Number {n}.") for n in range(20))
+    other = say("name  number 3 of the list.", "Quite another one.")
+    made = examples_of(tools, [Objective.INSTRUCTION], given=Given(examples=(*own, other)))
+    assert {*made.train, *made.validation} == set(own)
+    (left,) = [left for left in made.left_out if "contradiction" in left.reason]
+    assert left.count == 1
+
+
+@pytest.mark.slow
+def test_a_long_text_of_ones_own_is_taken_in_windows(tools):
+    long = " ".join(f"Sentence {n} says how the {n}. part is put together." for n in range(200))
+    texts = tuple(Example(ExampleKind.TEXT, (), f"{name}. {long}", name) for name in ("One", "Two"))
+    made = examples_of(tools, [Objective.TEXT], given=Given(examples=texts))
+    assert {example.source for example in (*made.train, *made.validation)} <= {"One", "Two"}
+    assert len(made.train) > 20
+    assert max(COUNT([example.completion for example in made.train])) <= 64
+
+
+def test_a_preference_is_made_of_each_question_with_its_passage_and_without(tools):
+    made = examples_of(tools, (Objective.PREFERENCE,), adaptation={"examples": 40})
+    split = split_for(tools.index, settings(), (), ())
+    assert made.train == made.validation == ()
+    pairs = made.preferences
+    assert {pair.source for pair in pairs} <= split.training
+    assert {pair.source for pair in made.checks} <= split.validation
+    assert made.checks
+    asked = {}
+    for pair in pairs:
+        # one side declines and the other one does not
+        assert declines(pair.chosen) != declines(pair.rejected)
+        asked.setdefault(pair.prompt[-1].content.rsplit("\n", 1)[-1], set()).add(declines(pair.chosen))
+    assert sum(sides == {True, False} for sides in asked.values()) >= len(asked) - 1 >= 5
+
+
+@pytest.mark.slow
+def test_given_preferences_are_added_but_those_of_held_out_documents(tools):
+    split = split_for(tools.index, settings(), (), ())
+    held, free = sorted(split.held_out)[0], sorted(split.training)[0]
+    prompt = (Message(MessageRole.USER, "Which colour has the sky over the harbour?"),)
+    given_ = Given(
+        preferences=tuple(PreferencePair(prompt, "blue", "green", source) for source in (held, free))
+    )
+    made = examples_of(tools, (Objective.PREFERENCE,), given=given_)
+    assert [pair.source for pair in made.preferences if pair.made == "given"] == [free]
+    none = examples_of(tools, (Objective.READING,), given=given_)
+    assert none.preferences == none.checks == ()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hybrid.adaptation.data.material import held_out_reading
+from hybrid.adaptation.data.material import reading_questions
 from hybrid.adaptation.forgetting.refusal import Asked, domain_questions, general_questions, refusal_changes
 from hybrid.adaptation.forgetting.suites import Suite, choice_of, shipped_suite
 from hybrid.adaptation.gate import Budget, judge
@@ -100,15 +100,17 @@ def test_general_questions_are_those_of_the_suite_with_and_without_an_answer():
     assert rates == {Refusal.GENERAL_WRONGLY: (0, 100), Refusal.GENERAL_RIGHTLY: (100, 0)}
 
 
-def test_what_ships_has_forty_of_each():
+def test_what_ships_has_enough_of_each():
     questions = general_questions(shipped_suite(), load_prompts("en", ""))
-    assert sum(not one.answer for one in questions) == sum(bool(one.answer) for one in questions) == 40
+    assert sum(not one.answer for one in questions) == sum(bool(one.answer) for one in questions) == 24
 
 
 @pytest.mark.slow
 def test_the_domain_is_asked_of_held_out_documents_with_the_passage_and_without(tools):
     settings = load_settings({"adaptation": {"hold_out": 0.5}}, environment={})
-    made = held_out_reading(tools, settings, against=(), count=20, reader=Reader.GENERATOR)
+    made = reading_questions(
+        tools, settings, lambda split: split.held_out, against=(), count=20, reader=Reader.GENERATOR
+    )
     questions = domain_questions(made)
     assert {bool(one.answer) for one in questions} == {True, False}
     kinds = [example.kind for example in made]

@@ -250,3 +250,25 @@ def test_two_processes_train_one_adapter(base, tmp_path):
     assert told[0]["after"] > 75
     assert told[0]["steps"] == 50  # half of the steps that one process takes
     assert (tmp_path / "adapter" / "adapter_model.safetensors").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", [Method.LORA, Method.RSLORA, Method.DORA])
+def test_a_rank_is_chosen_on_validation_for_every_kind_of_lora(base, monkeypatch, method):
+    import hybrid.adaptation.training.generator as module
+
+    monkeypatch.setattr(module, "_RANKS_TRIED", (1, 4))
+    said = []
+    settings = dataclasses.replace(_SETTINGS, method=method, epochs=6)
+    examples = Examples(_labels(40), _labels(48, 100))
+    best = module.best_rank(base, examples, settings, placement=_CPU, progress=said.append)
+    losses = {int(line.split()[1].strip(":")): float(line.split()[-1]) for line in said}
+    assert set(losses) == {1, 4} and losses[best] == min(losses.values())
+
+
+def test_a_rank_is_not_looked_for_where_there_is_none(base):
+    from hybrid.adaptation.training.generator import best_rank
+
+    settings = dataclasses.replace(_SETTINGS, method=Method.FULL)
+    with pytest.raises(UsageError, match="full has no rank"):
+        best_rank(base, Examples(_labels(8), _labels(8, 100)), settings, placement=_CPU)

@@ -1,0 +1,55 @@
+"""With which token an answer ends: what is taught must be what the template writes."""
+
+import pytest
+from transformers import AutoTokenizer
+
+from hybrid.errors import ModelError
+from hybrid.models.dialogue import Dialogue
+
+# How the families end a turn; in all but the first it is not what ends a text.
+TEMPLATES = {
+    "chatml": (
+        "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}",
+        "<|im_end|>",
+    ),
+    "gemma": (
+        "<s>{% for m in messages %}<start_of_turn>{{ m.role }}\n{{ m.content }}<end_of_turn>\n{% endfor %}",
+        "<end_of_turn>",
+    ),
+    "phi": ("{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}<|end|>\n{% endfor %}", "<|end|>"),
+    "llama 3": (
+        "{% for m in messages %}<|h|>{{ m.role }}<|/h|>\n\n{{ m.content }}<|eot_id|>{% endfor %}",
+        "<|eot_id|>",
+    ),
+    "mistral": (
+        "{% for m in messages %}{% if m.role == 'user' %}[INST] {{ m.content }} [/INST]"
+        "{% else %} {{ m.content }}</s>{% endif %}{% endfor %}",
+        "</s>",
+    ),
+    "no token": ("{% for m in messages %}{{ m.role }}: {{ m.content }}\n\n{% endfor %}", "</s>"),
+    "refuses": ("{{ raise_exception('no') }}", "</s>"),
+    "none": (None, "</s>"),
+}
+
+
+@pytest.fixture
+def tokenizer(tiny_generator_folder):
+    found = AutoTokenizer.from_pretrained(tiny_generator_folder)
+    marks = {mark for _, mark in TEMPLATES.values()} - {"</s>"}
+    found.add_special_tokens({"additional_special_tokens": sorted(marks)})
+    return found
+
+
+@pytest.mark.parametrize(("template", "mark"), TEMPLATES.values(), ids=TEMPLATES.keys())
+def test_an_answer_ends_as_the_template_ends_a_turn(tokenizer, template, mark):
+    tokenizer.chat_template = template
+    assert tokenizer.convert_ids_to_tokens(Dialogue(tokenizer).end) == mark
+
+
+def test_a_template_is_enough_where_the_tokenizer_names_no_end(tokenizer):
+    tokenizer.eos_token = None
+    tokenizer.chat_template = TEMPLATES["phi"][0]
+    assert tokenizer.convert_ids_to_tokens(Dialogue(tokenizer).end) == "<|end|>"
+    tokenizer.chat_template = TEMPLATES["no token"][0]
+    with pytest.raises(ModelError, match="names no token that ends a text"):
+        assert Dialogue(tokenizer).end
