@@ -44,7 +44,8 @@ def floors() -> dict[str, float]:
         "bag of words on the clause of the entry": lambda row: str(row["evidence"][0]["quote"]),
     }
     said = {"majority": [Counter(labels).most_common(1)[0][0]] * len(test)} | {
-        name: bag_of_words(list(map(text, train)), labels, list(map(text, test))) for name, text in seen.items()
+        name: bag_of_words(list(map(text, train)), labels, list(map(text, test)))
+        for name, text in seen.items()
     }
     return {
         name: round(sum(a == b for a, b in zip(given, gold, strict=True)) / len(gold), 4)

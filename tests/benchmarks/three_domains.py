@@ -43,9 +43,7 @@ class Domain:
     @property
     def arms(self) -> str:
         tuned = ":generator_adapter=tuned"
-        return ",".join(
-            ("base", f"rag{self.options}", f"adapter{tuned}", f"both{tuned}{self.options}")
-        )
+        return ",".join(("base", f"rag{self.options}", f"adapter{tuned}", f"both{tuned}{self.options}"))
 
 
 DOMAINS = (
