@@ -2,9 +2,9 @@
 
     python examples/register/floor.py [--json]
 
-A bag of words is TF-IDF of words and pairs of words with logistic regression. It is shown the question, as the
-arm `adapter` is, or the clause of the entry, as `both` is where retrieval finds it. Needs scikit-learn, which
-comes with sentence-transformers.
+A bag of words is TF-IDF of words and pairs of words with logistic regression. It is shown the question, as
+the arm `adapter` is, or the clause of the entry, as `both` is where retrieval finds it. Needs scikit-learn,
+which comes with sentence-transformers.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Three domains, three verdicts: index, tune and decide by the command line, each from nothing, and what it took.
+"""Three domains, three verdicts: index, tune and decide by the command line, and what it took.
 
     python tests/benchmarks/three_domains.py [postgres contracts register] [--folder WORK] [--json FILE]
 
-Prints for each domain the accuracy of every arm, the sentence of the verdict and the minutes of index, adapter
-(with its gate) and decision. With a folder, what lies there is not made again, and its minutes are those of
+Prints for each domain the accuracy of every arm, the sentence of the verdict and the minutes of index,
+adapter (with its gate) and decision. With a folder, what lies there is not made again, and its minutes are those of
 what was left to do.
 """
 

@@ -1,4 +1,4 @@
-"""The register of clauses: its tuning set shares nothing with its questions, and its README says what it holds."""
+"""The register of clauses: its tuning set shares nothing with its questions."""
 
 import json
 import re
