@@ -3,8 +3,8 @@
     python tests/benchmarks/three_domains.py [postgres contracts register] [--folder WORK] [--json FILE]
 
 Prints for each domain the accuracy of every arm, the sentence of the verdict and the minutes of index,
-adapter (with its gate) and decision. With a folder, what lies there is not made again, and its minutes are those of
-what was left to do.
+adapter (with its gate) and decision. With a folder, what lies there is not made again, and its minutes are
+those of what was left to do.
 """
 
 from __future__ import annotations
