@@ -21,6 +21,7 @@ from hybrid.files import fsync_file, fsync_folder, json_text, storage_errors
 from hybrid.models.adapters import CONFIG, FULL_WEIGHTS, WEIGHTS, Swap, read_adapter
 from hybrid.models.device import Placement
 from hybrid.models.embedder import load_sentence_transformer
+from hybrid.models.labels import HEAD, HEAD_WEIGHTS
 from hybrid.models.pretrained import load_causal, load_tokenizer
 from hybrid.models.resolve import weights_digest
 
@@ -30,8 +31,13 @@ if TYPE_CHECKING:
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 # Archives of the same adapter are the same bytes.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-# Of LoRA: the change is their product with the other factor, so it is as linear in them as in a strength.
-_OUTER_FACTORS = (".lora_B.", ".lora_embedding_B")
+# By kind, parts of the names of what the change is linear in: the outer factors of LoRA, the scales of IA3
+# about 1, what leads out of a bottleneck.
+_OUTER = {
+    "LORA": (".lora_B.", ".lora_embedding_B"),
+    "IA3": (".ia3_l",),
+    "BOTTLENECK": (".up", ".shift"),
+}
 
 
 def scale(adapter: Path, strength: float, out: Path, *, base: Path | None = None) -> Path:
@@ -55,11 +61,12 @@ def scale(adapter: Path, strength: float, out: Path, *, base: Path | None = None
     with storage_errors(str(out)):
         out.mkdir(parents=True, exist_ok=True)
         if (adapter / WEIGHTS).is_file():
-            _require_linear(adapter)
+            kind = _require_linear(adapter)
             shutil.copyfile(adapter / CONFIG, out / CONFIG)
             tensors = load_file(adapter / WEIGHTS)
             save_file(
-                {name: _scaled(name, value, strength) for name, value in tensors.items()}, out / WEIGHTS
+                {name: _scaled(kind, name, value, strength) for name, value in tensors.items()},
+                out / WEIGHTS,
             )
         else:
             if base is None:
@@ -83,6 +90,7 @@ def merge(adapter: Path, base: Path, out: Path) -> Path:
     """
     card = read_card(adapter)
     files = read_adapter(adapter, weights_digest(base), base=base.name)
+    require_no_head(adapter)
     with new_folder(out) as beside:
         if card.kind is AdapterKind.GENERATOR:
             model = load_causal(base, dtype="auto")
@@ -99,6 +107,19 @@ def merge(adapter: Path, base: Path, out: Path) -> Path:
                 encoder.save_pretrained(str(beside))
         write_text(beside / "adapter-card.json", _text(card_values(portable(card))))
     return out
+
+
+def require_no_head(adapter: Path) -> None:
+    """Refuse to write an adapter with a label head as something that has no place for it.
+
+    Raises:
+        AdapterError: it has one.
+    """
+    if (adapter / HEAD).is_file():
+        raise AdapterError(
+            f"{adapter.name} tells labels by a head, which no merged model and no other engine has",
+            hint="serve it from here: hybrid serve; or tune with --method rslora, which leaves no head",
+        )
 
 
 def export(adapter: Path, out: Path) -> Path:
@@ -118,7 +139,7 @@ def export(adapter: Path, out: Path) -> Path:
     if (adapter / CONFIG).is_file():
         config = json.loads((adapter / CONFIG).read_text(encoding="utf-8"))
         contents[CONFIG] = _text(config | {"base_model_name_or_path": portable(card).base})
-    weights = [name for name in (WEIGHTS, FULL_WEIGHTS) if (adapter / name).is_file()]
+    weights = [name for name in (WEIGHTS, FULL_WEIGHTS, HEAD, HEAD_WEIGHTS) if (adapter / name).is_file()]
     archive = next((suffix for suffix in _ARCHIVES if out.name.lower().endswith(suffix)), "")
     with new_folder(out) as beside:
         inner = beside / adapter.name if archive else beside
@@ -204,21 +225,26 @@ def write_text(path: Path, text: str) -> None:
     fsync_file(path)
 
 
-def _scaled(name: str, value: Tensor, strength: float) -> Tensor:
-    return value * strength if any(factor in name for factor in _OUTER_FACTORS) else value
+def _scaled(kind: str, name: str, value: Tensor, strength: float) -> Tensor:
+    if not any(part in name for part in _OUTER[kind]):
+        return value
+    return 1 + (value - 1) * strength if kind == "IA3" else value * strength
 
 
-def _require_linear(adapter: Path) -> None:
+def _require_linear(adapter: Path) -> str:
+    """Return the kind of an adapter that has a strength."""
     config: dict[str, Any] = json.loads((adapter / CONFIG).read_text(encoding="utf-8"))
     others = [key for key in ("use_dora", "modules_to_save", "trainable_token_indices") if config.get(key)]
     others += ["bias"] if config.get("bias", "none") != "none" else []
-    if config.get("peft_type") != "LORA" or others:
-        what = ", ".join(others) or config.get("peft_type", "its kind")
+    kind = str(config.get("peft_type"))
+    if kind not in _OUTER or others:
+        what = ", ".join(others) or kind
         raise AdapterError(
             f"{adapter.name} cannot be made weaker without training: {what} does not change the weights in "
             "proportion to its own",
             hint="tune again with more rehearsal or a lower learning rate",
         )
+    return kind
 
 
 def _between(base: Path, tuned: Mapping[str, Tensor], strength: float) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from hybrid.adaptation.data.examples import Sieve
 from hybrid.adaptation.data.files import Given, require_examples
@@ -19,6 +20,7 @@ from hybrid.adaptation.data.rehearsal import rehearsal_examples
 from hybrid.adaptation.forgetting.refusal import Asked, domain_questions, general_questions
 from hybrid.adaptation.forgetting.suites import Suite, probe_texts, shipped_suite
 from hybrid.adaptation.methods.ewc import FISHER_TOKENS
+from hybrid.adaptation.methods.labels import label_sets, tune_labels
 from hybrid.adaptation.methods.preferences import as_example, encode_pairs, with_own_mistakes
 from hybrid.adaptation.store import AdapterStore
 from hybrid.adaptation.training.embedder import tune_embedder
@@ -46,7 +48,7 @@ from hybrid.adaptation.values import (
     Setting,
     Sifted,
 )
-from hybrid.config import Reader, Settings
+from hybrid.config import Method, Reader, Settings
 from hybrid.errors import IndexError_
 from hybrid.files import folder_lock, hash_text
 from hybrid.generation.prompts import load_prompts
@@ -68,7 +70,7 @@ _PROSE = "prose"
 # A pair costs a fraction of what an example for a generator costs.
 _PAIRS_AN_EXAMPLE = 4
 # So many questions of held-out documents tell what is declined.
-_DECLINED = 40
+_DECLINED = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,8 @@ class GeneratorWorkshop:
         if examples.preferences:
             own = with_own_mistakes(examples.preferences, self.beginning(start))
             examples = dataclasses.replace(examples, preferences=tuple(own))
+        if not start and self._by_head(examples):  # leaves the base as it is: there is nothing to hold
+            return Material(examples, (), (), tuple(objectives), licence)
         reads = not {Objective.READING, Objective.PREFERENCE}.isdisjoint(objectives)
         return self.finished(examples, objectives, licence, Reader.QUOTING if reads else Reader.GENERATOR)
 
@@ -171,22 +175,33 @@ class GeneratorWorkshop:
         with folder_lock(work) if is_main() else contextlib.nullcontext():
             if is_main():
                 shutil.rmtree(work / "built", ignore_errors=True)
-            made = tune_generator(
-                base,
-                material.examples,
-                settings,
-                out=work / "built",
-                placement=self._placement,
-                rehearsal=material.rehearsal,
-                probe=material.probe,
-                start=store.folder(start) if start else None,
-                state=work / "state",
-                progress=progress,
-            )
+            if not start and self._by_head(material.examples):
+                made = tune_labels(
+                    base, material.examples, settings, out=work / "built", placement=self._placement
+                )
+            else:
+                made = tune_generator(
+                    base,
+                    material.examples,
+                    settings,
+                    out=work / "built",
+                    placement=self._placement,
+                    rehearsal=material.rehearsal,
+                    probe=material.probe,
+                    over=self._over,
+                    start=store.folder(start) if start else None,
+                    state=work / "state",
+                    progress=progress,
+                )
             card = self._card(base, material, made, parent or start)
             if not is_main():
                 return card
             return store.add(name or store.new_name(AdapterKind.GENERATOR), made.folder, card)
+
+    def _by_head(self, examples: Examples) -> bool:
+        """Tell whether labels are learned as labels, by a head: they are fixed sets, and all there is."""
+        lora = self.settings.adaptation.method is Method.LORA
+        return lora and not examples.preferences and label_sets(examples.train) is not None
 
     def beginning(self, start: str) -> TransformersGenerator:
         """Return the generator that training begins with: an adapter's, or the base where none is named."""
@@ -228,7 +243,14 @@ class GeneratorWorkshop:
         settings = self.settings.adaptation
         train = [*material.examples.train, *map(as_example, material.examples.preferences)]
         some = train[:: max(1, len(train) // shown)][:shown]
-        trial = try_out(self.base, material.examples, settings, self._placement, rehearsal=material.rehearsal)
+        trial = try_out(
+            self.base,
+            material.examples,
+            settings,
+            self._placement,
+            rehearsal=material.rehearsal,
+            over=self._over,
+        )
         return render(some, self.base, max_tokens=settings.max_tokens), trial
 
     def with_best_rank(self, material: Material, *, progress: Callable[[str], None]) -> GeneratorWorkshop:
@@ -248,6 +270,11 @@ class GeneratorWorkshop:
         """Return the model that is tuned."""
         models = self.settings.models
         return Base(generator_folder(models.generator, offline=models.offline), models.generator)
+
+    @property
+    def _over(self) -> list[Path]:
+        """Return the folders of the adapters that a fusion is over."""
+        return [self.store.folder(name) for name in self.settings.adaptation.over]
 
     @property
     def _placement(self) -> Placement:
@@ -380,7 +407,12 @@ def make_embedder(
 
 def _plain(settings: Settings) -> dict[str, Setting]:
     """Return the settings of adaptation as a card keeps them."""
+    values = dataclasses.asdict(settings.adaptation)
     return {
-        key: value if isinstance(value, (bool, int, float)) and math.isfinite(value) else str(value)
-        for key, value in dataclasses.asdict(settings.adaptation).items()
+        key: value
+        if isinstance(value, (bool, int, float)) and math.isfinite(value)
+        else ",".join(value)
+        if isinstance(value, tuple)
+        else str(value)
+        for key, value in values.items()
     }

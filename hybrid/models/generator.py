@@ -16,7 +16,7 @@ from typing import Any
 from hybrid.errors import ModelError, UsageError
 from hybrid.files import hash_file, hash_text
 from hybrid.models import Generation
-from hybrid.models.adapters import AdapterFiles, Merged, Swap, read_adapter
+from hybrid.models.adapters import AdapterFiles, Shown, Swap, Switched, read_adapter
 from hybrid.models.decoding import BATCH_ROWS, BATCH_TOKENS, Decoder, Wanted
 from hybrid.models.device import Placement, batches
 from hybrid.models.dialogue import (
@@ -34,6 +34,7 @@ from hybrid.models.dialogue import (
     require_samples,
     without_thoughts,
 )
+from hybrid.models.labels import LabelHead, cut, inner_model, load_head, read_means
 from hybrid.models.pretrained import load_causal, load_tokenizer
 from hybrid.models.resolve import weights_digest
 from hybrid.types import Message
@@ -56,7 +57,10 @@ class TransformersGenerator:
             )
         self._swap = Swap(self._model)
         self._adapter: AdapterFiles | None = None
-        self._merged: Merged | None = None
+        self._shown: Shown | None = None
+        # with a head the change of the weights is shown to it alone: all else is said by the base
+        self._head: LabelHead | None = None
+        self._read: Shown | None = None
         self._strength = 1.0
         self.dialogue = Dialogue(self._tokenizer)
         self._name = name
@@ -90,6 +94,9 @@ class TransformersGenerator:
     def adapted(self, folder: Path, *, strength: float = 1.0) -> TransformersGenerator:
         """Return this generator with an adapter; both share the one loaded base, and can be used in turn.
 
+        One with a label head tells the likelihoods of the options that the head knows, and leaves all else
+        to the base, bit for bit.
+
         Args:
             folder: of the adapter, made for this base.
             strength: what the change of the weights is multiplied by.
@@ -100,20 +107,29 @@ class TransformersGenerator:
         files = read_adapter(folder, self.base_weights, base=self._name)
         view = copy.copy(self)
         view._adapter, view._strength = files, strength
-        view._merged = self._swap.merged(files, strength)
+        shown = self._swap.adapter(files, strength) if files.changes else None
+        view._head = load_head(folder) if files.head else None
+        view._shown, view._read = (None, shown) if files.head else (shown, None)
         view._decoder = view._made_decoder()
         return view
 
     @contextlib.contextmanager
     def lent(self) -> Iterator[Any]:
         """Lend the model itself, with the adapter in it; other calls wait until it is given back."""
-        with self._swap.using(self._merged):
+        with self._swap.using(self._shown):
             yield self._model
 
     @property
     def context_tokens(self) -> int:
         """Return how many tokens prompt and completion may have together."""
-        return int(getattr(self._model.config, "max_position_embeddings", _UNKNOWN_CONTEXT))
+        most = int(getattr(self._model.config, "max_position_embeddings", _UNKNOWN_CONTEXT))
+        return most - len(self._before)
+
+    @property
+    def _before(self) -> list[int]:
+        """Return the virtual tokens that an adapter puts before every prompt."""
+        count = self._shown.virtual_tokens if isinstance(self._shown, Switched) else 0
+        return [-number for number in range(1, count + 1)]
 
     def count_prompt_tokens(self, messages: Sequence[Message]) -> int:
         """Return the length of the conversation with its template, in tokens."""
@@ -171,7 +187,7 @@ class TransformersGenerator:
         for _ in self._decoder.write(sorted(rows, key=lambda row: len(row.prompt))):
             pass
         return [
-            self._generation(_opening(prompt), len(row.prompt), row.written, max_new_tokens, stop)
+            self._generation(_opening(prompt), self._given(row), row.written, max_new_tokens, stop)
             for prompt, row in zip(prompts, rows, strict=True)
         ]
 
@@ -185,7 +201,11 @@ class TransformersGenerator:
         with contextlib.closing(self._decoder.write([row])) as tokens:
             pieces = self._pieces(tokens, ids)
             yield from hold_back(behind_thoughts(itertools.chain([begun], pieces)), stop)
-        yield self._generation(begun, len(row.prompt), ids, max_new_tokens, stop)
+        yield self._generation(begun, self._given(row), ids, max_new_tokens, stop)
+
+    def _given(self, row: Wanted) -> int:
+        """Return how many tokens of a prompt are its own."""
+        return len(row.prompt) - len(self._before)
 
     def _generation(
         self, begun: str, prompt_tokens: int, ids: list[int], max_new_tokens: int, stop: Sequence[str]
@@ -218,7 +238,8 @@ class TransformersGenerator:
             UsageError: a conversation with a continuation does not fit the model's context, or a
                 continuation is empty.
         """
-        judged = self.log_probabilities(conversations, continuations)
+        texts = [self._told_apart(texts) for texts in continuations]
+        judged = self._log_probabilities(conversations, texts, continuations)
         return [[math.fsum(tokens) for tokens in texts] for texts in judged]
 
     def log_probabilities(
@@ -226,20 +247,77 @@ class TransformersGenerator:
     ) -> list[list[list[float]]]:
         """Return the log-probability of every token of every continuation, by the tokens of this model.
 
+        An option that a label head knows counts as one token.
+
         Raises:
             UsageError: as ``log_likelihoods``.
         """
+        return self._log_probabilities(
+            conversations, [self._tails(texts) for texts in continuations], continuations
+        )
+
+    def _tails(self, texts: Sequence[str]) -> list[list[int]]:
+        return self.dialogue.tokens([self.dialogue.reply(text) for text in texts])
+
+    def _told_apart(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the tokens of texts to choose from: with an end to each where one begins another.
+
+        Without it "1" is never less likely than "10".
+        """
+        begins = any(one != other and other.startswith(one) for one in texts for other in texts)
+        ends = [self.dialogue.end] if begins else []
+        # an empty text stays empty, to be refused
+        return [[*tail, *ends] if tail else [] for tail in self._tails(texts)]
+
+    def _log_probabilities(
+        self,
+        conversations: Sequence[Sequence[Message]],
+        tails: Sequence[Sequence[Sequence[int]]],
+        continuations: Sequence[Sequence[str]],
+    ) -> list[list[list[float]]]:
+        """Return the logarithms by the head where it knows the options, else by the tokens."""
+        known = self._by_head(conversations, continuations)
+        rest = [place for place in range(len(conversations)) if place not in known]
+        found = self._by_tokens([conversations[p] for p in rest], [tails[p] for p in rest])
+        judged = dict(zip(rest, found, strict=True)) | known
+        return [judged[place] for place in range(len(conversations))]
+
+    def _by_head(
+        self, conversations: Sequence[Sequence[Message]], continuations: Sequence[Sequence[str]]
+    ) -> dict[int, list[list[float]]]:
+        """Return the log-probability of each option that the head knows, as one token, by place."""
+        head = self._head
+        if head is None:
+            return {}
+        each = [head.find(*pair) for pair in zip(conversations, continuations, strict=True)]
+        asked = {place: found for place, found in enumerate(each) if found is not None}
+        if not asked:
+            return {}
+        tokens = self.dialogue.tokens(
+            [self.dialogue.plain(text) for one in asked.values() for text in (one.passages, one.text)]
+        )
+        readings = [cut(*pair, head.settings.tokens) for pair in zip(tokens[::2], tokens[1::2], strict=True)]
+        with self._swap.using(self._read):
+            features = read_means(
+                inner_model(self._model), readings, head.settings, first=self.dialogue.first
+            )
+        told = head.log_probabilities(features, [one.labels for one in asked.values()])
+        return {
+            place: [[logs[text]] for text in continuations[place]]
+            for place, logs in zip(asked, told, strict=True)
+        }
+
+    def _by_tokens(
+        self, conversations: Sequence[Sequence[Message]], tails: Sequence[Sequence[Sequence[int]]]
+    ) -> list[list[list[float]]]:
         prompts = [self.dialogue.prompt(messages) for messages in conversations]
-        tails = [
-            self.dialogue.tokens([self.dialogue.reply(text) for text in texts]) for texts in continuations
-        ]
         if not all(all(texts) for texts in tails):
             raise UsageError("an empty text has no likelihood", hint="give every option a text")
         lengths = []
         for ids, texts in zip(self.dialogue.tokens(prompts), tails, strict=True):
             longest = max((len(tail) for tail in texts), default=0)
             self._require_room(len(ids), longest)
-            lengths.append(len(ids) + longest)
+            lengths.append(len(self._before) + len(ids) + longest)
         results: dict[int, list[list[float]]] = {}
         for batch in batches(lengths, rows=BATCH_ROWS, tokens=BATCH_TOKENS):
             inputs = self._encode([prompts[place] for place in batch], 0)
@@ -305,7 +383,7 @@ class TransformersGenerator:
         optional = {"position_ids": positions, "logits_to_keep": places}
         known = inspect.signature(self._model.forward).parameters
         options |= {name: value for name, value in optional.items() if name in known}
-        with self._swap.using(self._merged):
+        with self._swap.using(self._shown):
             output = self._model(input_ids=ids, attention_mask=mask, **options)
         output.logits = output.logits[:, -keep:]
         if output.logits[:, -1].isnan().any():
@@ -336,7 +414,8 @@ class TransformersGenerator:
                     f"({self._tokenizer.convert_ids_to_tokens(token)!r}), the model knows {known}",
                     hint="tokenizer and weights are not of one model: fetch both again",
                 )
-        return [Wanted(row, max_new_tokens, functools.partial(self._ended, stop=stop)) for row in rows]
+        ended, before = functools.partial(self._ended, stop=stop), self._before
+        return [Wanted([*before, *row], max_new_tokens, ended) for row in rows]
 
     def _require_room(self, length: int, new: int) -> None:
         if length + new > self.context_tokens:
