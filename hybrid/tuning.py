@@ -19,7 +19,8 @@ from hybrid.adaptation.store import AdapterStore, still_in_use
 from hybrid.adaptation.values import AdapterKind, Card, Destination, QueryPair
 from hybrid.changes import together
 from hybrid.config import AdaptationSettings, Settings
-from hybrid.errors import UsageError
+from hybrid.doctor import Diagnosis
+from hybrid.errors import ConfigError, UsageError
 from hybrid.generation.prompts import load_prompts
 from hybrid.index import Index
 from hybrid.index.sync import Progress, discard, put_in_force, reembed
@@ -29,6 +30,7 @@ from hybrid.models.gguf import Precision
 from hybrid.models.loading import generator_folder, load_embedder
 from hybrid.models.resolve import fetch, weights_digest
 from hybrid.retrieval import Retriever
+from hybrid.trust import Endpoint
 from hybrid.types import Question
 
 if TYPE_CHECKING:
@@ -547,6 +549,25 @@ class Adaptation:
             generator=lambda: self.tunable,
             precision=precision,
             note=note,
+        )
+
+    def prove(self, name: str, endpoint: Endpoint) -> Diagnosis:
+        """Say whether an adapter of the generator is active at an endpoint that serves it by its name.
+
+        Raises:
+            AdapterError: there is no such adapter, or it does not fit the generator.
+            ConfigError: offline, and the endpoint is on another machine.
+            RemoteError: the endpoint refused.
+            UsageError: the generator is not on this machine.
+        """
+        from hybrid.adaptation.proof import prove_active
+
+        models = self.settings.models
+        if models.offline and not endpoint.is_loopback:
+            raise ConfigError(f"offline, and the endpoint is on another machine: {endpoint}")
+        asked = [question.text for question in self._against(())]
+        return prove_active(
+            self.tunable, self.store.folder(name), endpoint, base=models.generator, questions=asked
         )
 
     # --- repaired

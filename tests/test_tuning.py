@@ -342,6 +342,47 @@ def test_drift_is_told_for_each_block_and_not_of_an_embedder(kept, tiny_embedder
         kept.adaptation.drift("embedder-001")
 
 
+@pytest.fixture
+def judging(domain, monkeypatch):
+    """Questions, pairs and rewards of the judge, for which the tiny model could not write answers."""
+    from hybrid.adaptation.methods import rlaif
+    from hybrid.adaptation.values import PreferencePair
+
+    def prompt(n):
+        return (Message(MessageRole.USER, f"which port has server {n}"),)
+
+    examples = [Example(ExampleKind.READING, prompt(n), "x", f"s{n}") for n in range(12)]
+    pairs = [PreferencePair(prompt(n), "a port", "a server", f"s{n}", "judged") for n in range(12)]
+    looks = iter([0.2, 0.6, 0.4])
+    monkeypatch.setattr("hybrid.adaptation.rounds.reading_questions", lambda *_, **__: examples)
+    monkeypatch.setattr(rlaif, "judged_pairs", lambda *_, **__: pairs)
+    monkeypatch.setattr(rlaif, "rewards", lambda grounder, asked, texts: [next(looks)] * len(asked))
+    return domain
+
+
+@pytest.mark.slow
+def test_rounds_with_the_judge_leave_the_best_with_what_it_gained_and_go_on_where_they_were(judging):
+    service = judging.adaptation
+
+    def die(done):
+        if done.name == "judged-1":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        service.improve(name="judged", told=die)
+    assert judging.adapters.names() == ["judged-1"]
+
+
+@pytest.mark.slow
+def test_what_the_judge_gains_stands_on_the_card(judging):
+    done = judging.adaptation.improve(name="judged")
+    assert [(one.name, one.kept) for one in done] == [("", True), ("judged-1", True), ("judged-2", False)]
+    assert judging.adapters.names() == ["judged-1"]
+    card = judging.adapters.card("judged-1")
+    assert card.gain == done[1].change and card.gain.change == pytest.approx(40.0)
+    assert (card.reader, card.data.counts) == ("generator", {"preference": 12})
+
+
 @pytest.mark.slow
 def test_an_adapter_of_plain_peft_is_taken_in_and_served_but_not_promoted_unmeasured(
     domain, tiny_adapter_folder, tiny_wide_generator_folder, make_adapter, tmp_path

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hybrid.adaptation.export import export, merge, new_folder, portable, write_text
+from hybrid.adaptation.export import export, merge, new_folder, portable, require_no_head, write_text
 from hybrid.adaptation.store import read_card
 from hybrid.adaptation.values import AdapterKind, Card, Destination
 from hybrid.errors import AdapterError
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 # What vLLM takes as --max-lora-rank.
 _RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
-# Of a label adapter; who else loads the adapter chooses by the words alone.
-_HEAD = "head.safetensors"
 _TURNS = (("system", "⟪S⟫"), ("user", "⟪U⟫"), ("assistant", "⟪A⟫"), ("user", "⟪V⟫"))
 _CONTEXT = 8_192
 
@@ -63,8 +61,8 @@ def leave(
             f"{adapter.name} is an adapter of the embedder, and {destination} is for generators",
             hint="write it --for merged, which sentence-transformers loads, or --for peft",
         )
-    if (adapter / _HEAD).is_file():
-        note(f"its label head ({_HEAD}) stays here: elsewhere labels are chosen by their words alone")
+    if destination is not Destination.PEFT:
+        require_no_head(adapter)
     kind = _kind(adapter)
     if destination is Destination.PEFT:
         _require_known_to_peft(adapter, kind)

@@ -21,6 +21,7 @@ from hybrid.files import fsync_file, fsync_folder, json_text, storage_errors
 from hybrid.models.adapters import CONFIG, FULL_WEIGHTS, WEIGHTS, Swap, read_adapter
 from hybrid.models.device import Placement
 from hybrid.models.embedder import load_sentence_transformer
+from hybrid.models.labels import HEAD, HEAD_WEIGHTS
 from hybrid.models.pretrained import load_causal, load_tokenizer
 from hybrid.models.resolve import weights_digest
 
@@ -83,6 +84,7 @@ def merge(adapter: Path, base: Path, out: Path) -> Path:
     """
     card = read_card(adapter)
     files = read_adapter(adapter, weights_digest(base), base=base.name)
+    require_no_head(adapter)
     with new_folder(out) as beside:
         if card.kind is AdapterKind.GENERATOR:
             model = load_causal(base, dtype="auto")
@@ -99,6 +101,19 @@ def merge(adapter: Path, base: Path, out: Path) -> Path:
                 encoder.save_pretrained(str(beside))
         write_text(beside / "adapter-card.json", _text(card_values(portable(card))))
     return out
+
+
+def require_no_head(adapter: Path) -> None:
+    """Refuse to write an adapter with a label head as something that has no place for it.
+
+    Raises:
+        AdapterError: it has one.
+    """
+    if (adapter / HEAD).is_file():
+        raise AdapterError(
+            f"{adapter.name} tells labels by a head, which no merged model and no other engine has",
+            hint="serve it from here: hybrid serve; or tune with --method rslora, which leaves no head",
+        )
 
 
 def export(adapter: Path, out: Path) -> Path:
@@ -118,7 +133,7 @@ def export(adapter: Path, out: Path) -> Path:
     if (adapter / CONFIG).is_file():
         config = json.loads((adapter / CONFIG).read_text(encoding="utf-8"))
         contents[CONFIG] = _text(config | {"base_model_name_or_path": portable(card).base})
-    weights = [name for name in (WEIGHTS, FULL_WEIGHTS) if (adapter / name).is_file()]
+    weights = [name for name in (WEIGHTS, FULL_WEIGHTS, HEAD, HEAD_WEIGHTS) if (adapter / name).is_file()]
     archive = next((suffix for suffix in _ARCHIVES if out.name.lower().endswith(suffix)), "")
     with new_folder(out) as beside:
         inner = beside / adapter.name if archive else beside

@@ -40,7 +40,8 @@ class Example:
 
     ``prompt`` is empty for plain text, all of which is completion. ``options`` are the labels to choose from;
     the completion of a label example is one of them. ``source`` is the document that it was made from: what
-    is split by document is split by it. ``made`` names the rule, or is "given".
+    is split by document is split by it. ``made`` names the rule, or is "given". ``asked`` is the question as
+    it stands in the last turn, without what stands around it; empty if that is not known.
     """
 
     kind: ExampleKind
@@ -49,6 +50,7 @@ class Example:
     source: str = ""
     made: str = "given"
     options: tuple[str, ...] = ()
+    asked: str = ""
 
 
 @dataclass(frozen=True, slots=True)

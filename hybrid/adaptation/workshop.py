@@ -19,6 +19,7 @@ from hybrid.adaptation.data.rehearsal import rehearsal_examples
 from hybrid.adaptation.forgetting.refusal import Asked, domain_questions, general_questions
 from hybrid.adaptation.forgetting.suites import Suite, probe_texts, shipped_suite
 from hybrid.adaptation.methods.ewc import FISHER_TOKENS
+from hybrid.adaptation.methods.labels import label_sets, tune_labels
 from hybrid.adaptation.methods.preferences import as_example, encode_pairs, with_own_mistakes
 from hybrid.adaptation.store import AdapterStore
 from hybrid.adaptation.training.embedder import tune_embedder
@@ -46,7 +47,7 @@ from hybrid.adaptation.values import (
     Setting,
     Sifted,
 )
-from hybrid.config import Reader, Settings
+from hybrid.config import Method, Reader, Settings
 from hybrid.errors import IndexError_
 from hybrid.files import folder_lock, hash_text
 from hybrid.generation.prompts import load_prompts
@@ -68,7 +69,7 @@ _PROSE = "prose"
 # A pair costs a fraction of what an example for a generator costs.
 _PAIRS_AN_EXAMPLE = 4
 # So many questions of held-out documents tell what is declined.
-_DECLINED = 40
+_DECLINED = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,8 @@ class GeneratorWorkshop:
         if examples.preferences:
             own = with_own_mistakes(examples.preferences, self.beginning(start))
             examples = dataclasses.replace(examples, preferences=tuple(own))
+        if not start and self._by_head(examples):  # leaves the base as it is: there is nothing to hold
+            return Material(examples, (), (), tuple(objectives), licence)
         reads = not {Objective.READING, Objective.PREFERENCE}.isdisjoint(objectives)
         return self.finished(examples, objectives, licence, Reader.QUOTING if reads else Reader.GENERATOR)
 
@@ -171,22 +174,32 @@ class GeneratorWorkshop:
         with folder_lock(work) if is_main() else contextlib.nullcontext():
             if is_main():
                 shutil.rmtree(work / "built", ignore_errors=True)
-            made = tune_generator(
-                base,
-                material.examples,
-                settings,
-                out=work / "built",
-                placement=self._placement,
-                rehearsal=material.rehearsal,
-                probe=material.probe,
-                start=store.folder(start) if start else None,
-                state=work / "state",
-                progress=progress,
-            )
+            if not start and self._by_head(material.examples):
+                made = tune_labels(
+                    base, material.examples, settings, out=work / "built", placement=self._placement
+                )
+            else:
+                made = tune_generator(
+                    base,
+                    material.examples,
+                    settings,
+                    out=work / "built",
+                    placement=self._placement,
+                    rehearsal=material.rehearsal,
+                    probe=material.probe,
+                    start=store.folder(start) if start else None,
+                    state=work / "state",
+                    progress=progress,
+                )
             card = self._card(base, material, made, parent or start)
             if not is_main():
                 return card
             return store.add(name or store.new_name(AdapterKind.GENERATOR), made.folder, card)
+
+    def _by_head(self, examples: Examples) -> bool:
+        """Tell whether labels are learned as labels, by a head: they are fixed sets, and all there is."""
+        lora = self.settings.adaptation.method is Method.LORA
+        return lora and not examples.preferences and label_sets(examples.train) is not None
 
     def beginning(self, start: str) -> TransformersGenerator:
         """Return the generator that training begins with: an adapter's, or the base where none is named."""

@@ -13,6 +13,7 @@ from hybrid.config import load, settings_dict, settings_schema
 from hybrid.doctor import Health, configured_models, diagnose, small_writer
 from hybrid.errors import UsageError
 from hybrid.models.resolve import Origin, fetch, how_to_get
+from hybrid.trust import Endpoint
 
 models_app = typer.Typer(help="Where models come from.", no_args_is_help=True, rich_markup_mode=None)
 config_app = typer.Typer(
@@ -47,10 +48,22 @@ def models_get(
     context.show({"name": name, "path": path}, path)
 
 
-@shared("as_json", "config", "indexes", "offline")
-def doctor(context: Context) -> int:
+@shared("domain", "as_json", "config", "indexes", "offline")
+def doctor(
+    context: Context,
+    endpoint: Annotated[
+        str, typer.Option(help="Prove that an adapter is active at this address, and check nothing else.")
+    ] = "",
+    adapter: Annotated[str, typer.Option(help="Its name here and there.")] = "",
+) -> int:
     """Check Python, device, models, extras, disk and every index; the exit code is 1 if one check is bad."""
-    found = diagnose(context.settings())
+    if bool(endpoint) != bool(adapter):
+        raise UsageError("--endpoint and --adapter go together")
+    found = (
+        [context.assistant().adaptation.prove(adapter, Endpoint(endpoint))]
+        if adapter
+        else diagnose(context.settings())
+    )
     bad = any(each.verdict is Health.BAD for each in found)
     context.show(
         {"healthy": not bad, "checks": found},

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from hybrid.errors import AdapterError, AdapterMissing
 from hybrid.files import hash_file, hash_text
 from hybrid.models import Generator
+from hybrid.models.labels import HEAD, HEAD_WEIGHTS
 from hybrid.models.pretrained import LOADING, quiet
 from hybrid.models.resolve import weights_digest
 
@@ -53,12 +54,21 @@ _SHOWN_CHARACTERS = 300
 
 @dataclass(frozen=True, slots=True)
 class AdapterFiles:
-    """An adapter whose files were checked; ``digest`` covers all that decides what it does."""
+    """An adapter whose files were checked; ``digest`` covers all that decides what it does.
+
+    ``head`` tells whether labels are told by a head, which may stand alone: then ``changes`` is false.
+    """
 
     folder: Path
     name: str
     digest: str
     full: bool
+    head: bool = False
+
+    @property
+    def changes(self) -> bool:
+        """Tell whether it changes weights of the base."""
+        return self.full or (self.folder / WEIGHTS).exists()
 
 
 @runtime_checkable
@@ -114,10 +124,14 @@ def read_adapter(folder: Path, base_digest: str, *, base: str = "this model") ->
             f"(weights {base_digest[:12]}…)",
             hint="load the model that it was made for, or make an adapter for this one with `hybrid adapt`",
         )
+    head = (folder / HEAD).exists()
     full = not (folder / WEIGHTS).exists() and (folder / FULL_WEIGHTS).exists()
-    if not full:
-        _require_plain(_read_object(folder / CONFIG), folder)
-    _require_readable(folder / (FULL_WEIGHTS if full else WEIGHTS))
+    if head:
+        _require_readable(folder / HEAD_WEIGHTS)
+    if full or not head or (folder / WEIGHTS).exists():
+        if not full:
+            _require_plain(_read_object(folder / CONFIG), folder)
+        _require_readable(folder / (FULL_WEIGHTS if full else WEIGHTS))
     # cards made before the configuration was told too have the digest of the weights alone
     digest, weights = saved_digest(folder), weights_digest(folder)
     if card.get("weights") not in (digest, weights, "", None):
@@ -126,20 +140,22 @@ def read_adapter(folder: Path, base_digest: str, *, base: str = "this model") ->
             f"{digest[:12]}…, the card says {str(card['weights'])[:12]}…",
             hint=MAKE_AGAIN,
         )
-    return AdapterFiles(folder, folder.name, adapter_digest(folder), full)
+    return AdapterFiles(folder, folder.name, adapter_digest(folder), full, head)
 
 
 def adapter_digest(folder: Path) -> str:
     """Return a digest of weights and configuration: all that decides what an adapter does."""
-    config = folder / CONFIG
-    return hash_text(weights_digest(folder), hash_file(config) if config.is_file() else "")
+    config, head = folder / CONFIG, folder / HEAD
+    told = [hash_file(head)] if head.is_file() else []
+    return hash_text(weights_digest(folder), hash_file(config) if config.is_file() else "", *told)
 
 
 def saved_digest(folder: Path) -> str:
     """Return what a card remembers: a digest of weights and configuration, whatever name the base has."""
     config = _read_object(folder / CONFIG) if (folder / CONFIG).is_file() else {}
     told = {key: value for key, value in config.items() if key != "base_model_name_or_path"}
-    return hash_text(weights_digest(folder), json.dumps(told, sort_keys=True))
+    head = [hash_file(folder / HEAD)] if (folder / HEAD).is_file() else []
+    return hash_text(weights_digest(folder), json.dumps(told, sort_keys=True), *head)
 
 
 def _require_plain(config: Mapping[str, Any], folder: Path) -> None:

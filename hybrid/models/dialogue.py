@@ -126,6 +126,12 @@ class Dialogue:
         end = self.tokenizer.eos_token_id
         return None if end is None else int(end)
 
+    @property
+    def first(self) -> int:
+        """Return the token that stands before a bare text: one that begins texts, else the end of one."""
+        begins = self.tokenizer.bos_token_id
+        return self.end if begins is None else int(begins)
+
     def plain(self, content: str) -> str:
         """Break what would be taken for a control token or a mark of the template.
 

@@ -157,7 +157,7 @@ def _compared(
         asked = {"n_predict": new_tokens, "temperature": 0, "n_probs": _LIKELIEST, "return_tokens": True}
         said = ask("/completion", prompt=ids, **asked)
         tokens, steps = said["tokens"], said["completion_probabilities"]
-        own = _own_logarithms(generator, [*ids, *tokens[:-1]], len(tokens))
+        own = last_logarithms(generator, [*ids, *tokens[:-1]], len(tokens))
         alike += [int(logs.argmax()) == token for token, logs in zip(tokens, own, strict=True)]
         # it tells none of a token that is only part of a letter
         for step, logs in zip(steps, own, strict=True) if len(steps) == len(tokens) else ():
@@ -190,8 +190,8 @@ def _require_same_prompt(
         )
 
 
-def _own_logarithms(generator: TransformersGenerator, ids: Sequence[int], count: int) -> Any:
-    """Return the logarithms of all tokens at the last places, of shape (count, vocabulary)."""
+def last_logarithms(generator: TransformersGenerator, ids: Sequence[int], count: int) -> Any:
+    """Return the logarithms of all tokens after each of the last places, of shape (count, vocabulary)."""
     import torch
 
     with generator.lent() as model, torch.inference_mode():

@@ -34,6 +34,7 @@ from hybrid.models.dialogue import (
     require_samples,
     without_thoughts,
 )
+from hybrid.models.labels import LabelHead, cut, inner_model, load_head, read_means
 from hybrid.models.pretrained import load_causal, load_tokenizer
 from hybrid.models.resolve import weights_digest
 from hybrid.types import Message
@@ -57,6 +58,9 @@ class TransformersGenerator:
         self._swap = Swap(self._model)
         self._adapter: AdapterFiles | None = None
         self._merged: Merged | None = None
+        # with a head the change of the weights is shown to it alone: all else is said by the base
+        self._head: LabelHead | None = None
+        self._read: Merged | None = None
         self._strength = 1.0
         self.dialogue = Dialogue(self._tokenizer)
         self._name = name
@@ -90,6 +94,9 @@ class TransformersGenerator:
     def adapted(self, folder: Path, *, strength: float = 1.0) -> TransformersGenerator:
         """Return this generator with an adapter; both share the one loaded base, and can be used in turn.
 
+        One with a label head tells the likelihoods of the options that the head knows, and leaves all else
+        to the base, bit for bit.
+
         Args:
             folder: of the adapter, made for this base.
             strength: what the change of the weights is multiplied by.
@@ -100,7 +107,9 @@ class TransformersGenerator:
         files = read_adapter(folder, self.base_weights, base=self._name)
         view = copy.copy(self)
         view._adapter, view._strength = files, strength
-        view._merged = self._swap.merged(files, strength)
+        merged = self._swap.merged(files, strength) if files.changes else None
+        view._head = load_head(folder) if files.head else None
+        view._merged, view._read = (None, merged) if files.head else (merged, None)
         view._decoder = view._made_decoder()
         return view
 
@@ -218,7 +227,8 @@ class TransformersGenerator:
             UsageError: a conversation with a continuation does not fit the model's context, or a
                 continuation is empty.
         """
-        judged = self.log_probabilities(conversations, continuations)
+        texts = [self._told_apart(texts) for texts in continuations]
+        judged = self._log_probabilities(conversations, texts, continuations)
         return [[math.fsum(tokens) for tokens in texts] for texts in judged]
 
     def log_probabilities(
@@ -226,13 +236,70 @@ class TransformersGenerator:
     ) -> list[list[list[float]]]:
         """Return the log-probability of every token of every continuation, by the tokens of this model.
 
+        An option that a label head knows counts as one token.
+
         Raises:
             UsageError: as ``log_likelihoods``.
         """
+        return self._log_probabilities(
+            conversations, [self._tails(texts) for texts in continuations], continuations
+        )
+
+    def _tails(self, texts: Sequence[str]) -> list[list[int]]:
+        return self.dialogue.tokens([self.dialogue.reply(text) for text in texts])
+
+    def _told_apart(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the tokens of texts to choose from: with an end to each where one begins another.
+
+        Without it "1" is never less likely than "10".
+        """
+        begins = any(one != other and other.startswith(one) for one in texts for other in texts)
+        ends = [self.dialogue.end] if begins else []
+        # an empty text stays empty, to be refused
+        return [[*tail, *ends] if tail else [] for tail in self._tails(texts)]
+
+    def _log_probabilities(
+        self,
+        conversations: Sequence[Sequence[Message]],
+        tails: Sequence[Sequence[Sequence[int]]],
+        continuations: Sequence[Sequence[str]],
+    ) -> list[list[list[float]]]:
+        """Return the logarithms by the head where it knows the options, else by the tokens."""
+        known = self._by_head(conversations, continuations)
+        rest = [place for place in range(len(conversations)) if place not in known]
+        found = self._by_tokens([conversations[p] for p in rest], [tails[p] for p in rest])
+        judged = dict(zip(rest, found, strict=True)) | known
+        return [judged[place] for place in range(len(conversations))]
+
+    def _by_head(
+        self, conversations: Sequence[Sequence[Message]], continuations: Sequence[Sequence[str]]
+    ) -> dict[int, list[list[float]]]:
+        """Return the log-probability of each option that the head knows, as one token, by place."""
+        head = self._head
+        if head is None:
+            return {}
+        each = [head.find(*pair) for pair in zip(conversations, continuations, strict=True)]
+        asked = {place: found for place, found in enumerate(each) if found is not None}
+        if not asked:
+            return {}
+        tokens = self.dialogue.tokens(
+            [self.dialogue.plain(text) for one in asked.values() for text in (one.passages, one.text)]
+        )
+        readings = [cut(*pair, head.settings.tokens) for pair in zip(tokens[::2], tokens[1::2], strict=True)]
+        with self._swap.using(self._read):
+            features = read_means(
+                inner_model(self._model), readings, head.settings, first=self.dialogue.first
+            )
+        told = head.log_probabilities(features, [one.labels for one in asked.values()])
+        return {
+            place: [[logs[text]] for text in continuations[place]]
+            for place, logs in zip(asked, told, strict=True)
+        }
+
+    def _by_tokens(
+        self, conversations: Sequence[Sequence[Message]], tails: Sequence[Sequence[Sequence[int]]]
+    ) -> list[list[list[float]]]:
         prompts = [self.dialogue.prompt(messages) for messages in conversations]
-        tails = [
-            self.dialogue.tokens([self.dialogue.reply(text) for text in texts]) for texts in continuations
-        ]
         if not all(all(texts) for texts in tails):
             raise UsageError("an empty text has no likelihood", hint="give every option a text")
         lengths = []

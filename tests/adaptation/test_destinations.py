@@ -190,14 +190,14 @@ def test_kinds_of_peft_leave_in_its_format(adapter, take, tmp_path, kind):
     assert said == []
 
 
-def test_a_label_head_stays_and_that_is_said(adapter, take, tmp_path):
+def test_a_label_head_goes_with_its_adapter_and_to_no_other_engine(adapter, take, tmp_path):
     mine = shutil.copytree(adapter, tmp_path / adapter.name)
     (mine / "head.safetensors").write_bytes(b"head")
-    out, said = take(mine, tmp_path / "away", Destination.PEFT)
-    assert said == [
-        "its label head (head.safetensors) stays here: elsewhere labels are chosen by their words alone"
-    ]
-    assert not (out / "head.safetensors").exists()
+    (mine / "head.json").write_text("{}")
+    out, _ = take(mine, tmp_path / "away", Destination.PEFT)
+    assert (out / "head.safetensors").read_bytes() == b"head" and (out / "head.json").is_file()
+    with pytest.raises(AdapterError, match="tells labels by a head"):
+        take(mine, tmp_path / "vllm", Destination.VLLM)
 
 
 @pytest.mark.parametrize("destination", [Destination.GGUF, Destination.VLLM, Destination.OLLAMA])

@@ -2,31 +2,40 @@
 
     python tests/benchmarks/refusal.py --folder FOLDER [--only reading,preference] [--json FILE]
 
-Each adapter is trained, measured on questions of held-out pages with the passage that answers them and
-without, on general questions and on general text, and judged by the gate. What is in the folder is not made
+Each adapter is trained, and measured before and after on questions of held-out pages with the passage that
+answers them and without, on general questions, and on general text. ``self-training`` is measured on labels,
+of examples/contracts: a third of them is labelled, the others are not. What is in the folder is not made
 again, so a run that was interrupted goes on.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from hybrid import Assistant, load_settings
-from hybrid.adaptation.values import Card, Change, Measure, Refusal
+from hybrid.adaptation.data.material import reading_questions
+from hybrid.adaptation.forgetting.measure import measure
+from hybrid.adaptation.forgetting.refusal import domain_questions, general_questions, refusal_changes
+from hybrid.adaptation.forgetting.suites import Suite, shipped_suite
+from hybrid.adaptation.values import Measure, Refusal
+from hybrid.config import Reader
+from hybrid.generation.prompts import load_prompts
 from hybrid.models.device import cpu_has_bf16
+from hybrid.questions.files import load_questions
 
 _EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 _SHOWN = (*Refusal, Measure.TEXT)
 
 
-def assistant_for(folder: Path, options: argparse.Namespace) -> Assistant:
-    """Return the domain, indexed."""
+def assistant_for(domain: str, options: argparse.Namespace) -> Assistant:
+    """Return a domain, indexed."""
     values = {
-        "indexes": str(folder),
+        "indexes": str(options.folder),
         "models": {"dtype": "bfloat16" if cpu_has_bf16() else "float32", "offline": True},
         "adaptation": {
             "examples": options.examples,
@@ -36,92 +45,156 @@ def assistant_for(folder: Path, options: argparse.Namespace) -> Assistant:
             "batch": 4,
         },
     }
-    assistant = Assistant("postgres", settings=load_settings(values, environment={}))
-    assistant.index(_EXAMPLES / "postgres" / "pages")
+    assistant = Assistant(domain, settings=load_settings(values, environment={}))
+    assistant.index(_EXAMPLES / domain / {"postgres": "pages", "contracts": "corpus"}[domain])
     return assistant
 
 
-def learned(objective: str, start: str = "") -> Callable[[Assistant, str], Card]:
+def learned(objective: str, start: str = "") -> Callable[[Assistant, str], str]:
     """Return what makes an adapter that learns something, beginning with another one."""
 
-    def call(assistant: Assistant, name: str) -> Card:
-        service = assistant.adaptation
-        material = service.material(objective.split(","), start=start, note=told)
-        return service.tune_generator(material, name=name, start=start, progress=shown)
+    def call(assistant: Assistant, name: str) -> str:
+        if name not in assistant.adapters.names():
+            service = assistant.adaptation
+            material = service.material([objective], start=start, note=told)
+            service.tune_generator(material, name=name, start=start, progress=shown)
+        return name
 
     return call
 
 
-def told(said: str) -> None:
+def judged(assistant: Assistant, name: str) -> str:
+    """Learn from the judge; return the best adapter, empty where none is better than the base."""
+    rounds = assistant.adaptation.improve(name=name, rounds=2, told=told, progress=shown)
+    return [one for one in rounds if one.kept][-1].name
+
+
+def told(said: object) -> None:
     """Print a note."""
-    print(said, flush=True)
+    print(f"[{time.strftime('%H:%M')}] {said}", flush=True)
 
 
 def shown(step: int, steps: int, loss: float) -> None:
     """Print how far training is, now and then."""
-    if step % 10 == 0 or step == steps:
-        print(f"step {step} of {steps}, loss {loss:.3f}", flush=True)
+    if step % 5 == 0 or step == steps:
+        told(f"step {step} of {steps}, loss {loss:.3f}")
 
 
-MAKERS: dict[str, Callable[[Assistant, str], Card]] = {
-    "reading": learned("reading"),
-    "preference": learned("preference"),
-    "reading-preference": learned("preference", start="reading"),
+MAKERS: dict[str, tuple[Reader, Callable[[Assistant, str], str]]] = {
+    "reading": (Reader.QUOTING, learned("reading")),
+    "preference": (Reader.QUOTING, learned("preference")),
+    "reading-preference": (Reader.QUOTING, learned("preference", start="reading")),
+    "judged": (Reader.GENERATOR, judged),
 }
 
 
-def row(title: str, changes: dict[str, Change], *, before: bool) -> str:
-    """Return a line of the table: the rate, and for an adapter the change with its 90 % interval."""
-    cells = []
-    for measure in _SHOWN:
-        change = changes.get(measure)
+def measured(assistant: Assistant, name: str, options: argparse.Namespace) -> dict[str, object]:
+    """Make an adapter and measure it; what was measured is kept in the folder."""
+    kept = options.folder / f"{name}.json"
+    if kept.is_file():
+        found: dict[str, object] = json.loads(kept.read_text(encoding="utf-8"))
+        return found
+    reader, make = MAKERS[name]
+    adapter = make(assistant, name)
+    base = assistant.adaptation.tunable
+    adapted = base.adapted(assistant.adapters.folder(adapter)) if adapter else base
+    generation, suite = assistant.settings.generation, shipped_suite()
+    made = reading_questions(
+        assistant.retriever,
+        assistant.settings,
+        lambda split: split.held_out,
+        against=(),
+        count=options.items,
+        reader=reader,
+    )
+    prompts = load_prompts(generation.language, generation.prompt)
+    asked = [*domain_questions(made), *general_questions(suite, prompts)]
+    changes = refusal_changes(base, adapted, asked, progress=told)
+    texts = Suite("texts", suite.passages).sample(24)
+    changes += measure(base, adapted, texts, progress=told).changes[:1]
+    card = assistant.adapters.card(adapter) if adapter else None
+    found = {
+        "reader": str(reader),
+        "adapter": adapter,
+        "minutes": card.seconds / 60 if card else 0.0,
+        "gain": dataclasses.asdict(card.gain) if card and card.gain else None,
+        "changes": [dataclasses.asdict(change) for change in changes],
+    }
+    kept.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    return found
+
+
+def cells(found: dict[str, object], *, before: bool) -> str:
+    """Return the rates of a line of the table, for an adapter with the change and its 90 % interval."""
+    changes = found["changes"]
+    assert isinstance(changes, list), "as it was written"
+    by_name = {change["measure"]: change for change in changes}
+    texts = []
+    for name in _SHOWN:
+        change = by_name.get(str(name))
         if change is None:
-            cells.append("–")
-        elif before:
-            cells.append(f"{change.before:.2f}" if change.unit == "nats" else f"{change.before:.0f}")
-        else:
-            digits = 3 if change.unit == "nats" else 0
-            bounds = f"{change.low:+.{digits}f} to {change.high:+.{digits}f}"
-            value = f"{change.after:.2f}" if change.unit == "nats" else f"{change.after:.0f}"
-            cells.append(f"{value} ({bounds})")
-    return f"| {title} | " + " | ".join(cells) + " |"
+            texts.append("–")
+            continue
+        digits = 2 if change["unit"] == "nats" else 0
+        value = change["before" if before else "after"]
+        bounds = f" ({change['low']:+.{digits}f} to {change['high']:+.{digits}f})"
+        texts.append(f"{value:.{digits}f}{'' if before else bounds}")
+    return " | ".join(texts)
+
+
+def labels(options: argparse.Namespace) -> None:
+    """Let the generator teach itself labels of contracts, a third of which it is given."""
+    assistant = assistant_for("contracts", options)
+    questions = load_questions(_EXAMPLES / "contracts" / "tuning.jsonl")
+    given, rest = questions[::3], [question for place, question in enumerate(questions) if place % 3]
+    found = assistant.adaptation.self_train(
+        given,
+        [dataclasses.replace(question, answers=()) for question in rest],
+        name="self-trained",
+        rounds=2,
+        progress=shown,
+    )
+    truth = {question.id: question.answers for question in rest}
+    print("\n| round | own labels | of these right | clean set right | against the teacher | kept |")
+    print("|---|---|---|---|---|---|")
+    for place, one in enumerate(found.rounds):
+        right = sum(own.label in truth[own.question.id] for own in one.learned)
+        change = one.change
+        against = f"{change.change:+.1f} ({change.low:+.1f} to {change.high:+.1f})" if change else ""
+        rights = f"{right / len(one.learned):.0%}" if one.learned else ""
+        print(f"| {place} | {len(one.learned)} | {rights} | {one.right:.0%} | {against} | {one.kept} |")
+    print(f"\n{len(found.doubtful)} of {len(rest)} are left for a person", flush=True)
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--folder", type=Path, required=True, help="where index and adapters are kept")
-    parser.add_argument("--only", default=",".join(MAKERS), help="which adapters, by name")
+    parser.add_argument("--only", default=",".join([*MAKERS, "self-training"]), help="which, by name")
     parser.add_argument("--examples", type=int, default=120)
     parser.add_argument("--epochs", type=float, default=1.0)
-    parser.add_argument("--items", type=int, default=40, help="of each kind that is measured")
+    parser.add_argument("--items", type=int, default=20, help="questions of held-out pages")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    assistant = assistant_for(options.folder, options)
-    cards: dict[str, Card] = {}
-    for name in options.only.split(","):
-        begun = time.perf_counter()
-        if name not in assistant.adapters.names():
-            MAKERS[name](assistant, name)
-        if not assistant.adapters.card(name).forgetting:
-            assistant.adaptation.check(name, items=options.items, note=told)
-        cards[name] = assistant.adapters.card(name)
-        told(f"{name}: {time.perf_counter() - begun:.0f} s; gain {cards[name].gain}")
-    print("\n| | " + " | ".join(_SHOWN) + " | minutes | gate |")
-    print("|---" * (len(_SHOWN) + 3) + "|")
-    for place, (name, card) in enumerate(cards.items()):
-        found = {change.measure: change for change in card.forgetting}
-        if not place:
-            print(row("base", found, before=True) + " | |")
-        against = assistant.adapters.reasons(name).against
-        verdict = "; ".join(one.partition(":")[0] for one in against) or "passes"
-        print(row(name, found, before=False) + f" {card.seconds / 60:.1f} | {verdict} |", flush=True)
-    if options.json:
-        kept = {
-            name: [str(change) for change in (card.gain, *card.forgetting)] for name, card in cards.items()
-        }
-        options.json.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
+    named = options.only.split(",")
+    if pages := [name for name in named if name in MAKERS]:
+        assistant = assistant_for("postgres", options)
+        results = {name: measured(assistant, name, options) for name in pages}
+        print("\n| | reader | " + " | ".join(_SHOWN) + " | minutes |")
+        print("|---" * (len(_SHOWN) + 3) + "|")
+        seen: set[object] = set()
+        for name, found in results.items():
+            reader = found["reader"]
+            if reader not in seen:
+                print(f"| base | {reader} | {cells(found, before=True)} | |")
+                seen.add(reader)
+            print(
+                f"| {name} | {reader} | {cells(found, before=False)} | {found['minutes']:.1f} |", flush=True
+            )
+        for name, found in results.items():
+            print(f"{name}: {found['gain']}")
+    if "self-training" in named:
+        labels(options)
 
 
 if __name__ == "__main__":

@@ -366,6 +366,24 @@ def test_merge_writes_a_model(domain, tiny_generator_folder, make_adapter, monke
     AutoModelForCausalLM.from_pretrained(tmp_path / "merged")
 
 
+@pytest.mark.slow
+def test_doctor_proves_that_an_endpoint_serves_the_adapter(
+    domain, tiny_generator_folder, make_adapter, monkeypatch, capsys, tmp_path
+):
+    from hybrid.adaptation.store import read_card
+    from tests.scripted_server import Reply, ScriptedServer
+
+    built = make_adapter(tiny_generator_folder, tmp_path / "built")
+    AdapterStore(domain).add("a", built, read_card(built))
+    monkeypatch.setenv("HYBRID_MODELS__GENERATOR", str(tiny_generator_folder))
+    with ScriptedServer(Reply("always the same"), models=[str(tiny_generator_folder), "a"]) as server:
+        told = document(capsys, "doctor", "--endpoint", server.url, "--adapter", "a", code=1)
+    (check,) = told["checks"]
+    assert (check["name"], check["verdict"]) == (f"adapter a at {server.url}", "bad")
+    assert "answer alike" in check["found"]
+    assert "go together" in said(capsys, "doctor", "--adapter", "a", code=2).err
+
+
 # --- asking ----------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ _ON_A_DOMAIN = [
     *("questions make", "questions check", "questions review", "grounding calibrate"),
 ]
 _OTHERS = {
-    "doctor": ("--json", "--config", "--indexes", "--offline"),
+    "doctor": ("--domain", "--json", "--config", "--indexes", "--offline"),
     "completion": ("--json",),
     "models list": ("--json", "--config", "--offline"),
     "models get": ("--json", "--config", "--offline"),

@@ -52,7 +52,9 @@ def label_examples(
         if right:
             prompt, options = prompts.choice(question.text, question.options, shown), question.options
             examples.append(
-                Example(ExampleKind.LABEL, prompt, right[0], question.unit, question.made, options)
+                Example(
+                    ExampleKind.LABEL, prompt, right[0], question.unit, question.made, options, question.text
+                )
             )
     return examples
 

@@ -120,7 +120,7 @@ def save_examples(path: Path, examples: Sequence[Example]) -> None:
     rows = []
     for example in examples:
         values = dataclasses.asdict(example)
-        empty = [key for key in ("prompt", "source", "options") if not values[key]]
+        empty = [key for key in ("prompt", "source", "options", "asked") if not values[key]]
         rows.append({key: value for key, value in values.items() if key not in empty})
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))

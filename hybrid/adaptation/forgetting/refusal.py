@@ -18,8 +18,9 @@ from hybrid.models.resolve import cached
 from hybrid.text.words import contains
 from hybrid.types import Message
 
-# A quote and a short answer; who declines has done so by then.
+# A quote and a short answer; in general only whether it declines is looked at, which it has done by then.
 _ANSWER_TOKENS = 64
+_GENERAL_TOKENS = 16
 _WRONGS = Counting("points", higher_is_better=False, bounded=True)
 _COUNTINGS: Mapping[str, Counting] = {
     Refusal.RIGHTLY: RIGHTS,
@@ -30,7 +31,7 @@ _COUNTINGS: Mapping[str, Counting] = {
     Refusal.GENERAL_WRONGLY: _WRONGS,
 }
 # At most so many general questions of each kind.
-_GENERAL = 40
+_GENERAL = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +109,14 @@ def refusal_changes(
 
 def written(model: Generator, asked: Sequence[Asked]) -> list[str]:
     """Return what a model says to each question."""
-    found = model.generate([one.prompt for one in asked], max_new_tokens=_ANSWER_TOKENS)
-    return [each.text for each in found]
+    texts = dict[int, str]()
+    for general, tokens in ((False, _ANSWER_TOKENS), (True, _GENERAL_TOKENS)):
+        places = [place for place, one in enumerate(asked) if one.general is general]
+        found = (
+            model.generate([asked[place].prompt for place in places], max_new_tokens=tokens) if places else []
+        )
+        texts |= {place: each.text for place, each in zip(places, found, strict=True)}
+    return [texts[place] for place in range(len(asked))]
 
 
 def is_right(one: Asked, text: str) -> bool:

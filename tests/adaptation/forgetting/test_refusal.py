@@ -100,9 +100,9 @@ def test_general_questions_are_those_of_the_suite_with_and_without_an_answer():
     assert rates == {Refusal.GENERAL_WRONGLY: (0, 100), Refusal.GENERAL_RIGHTLY: (100, 0)}
 
 
-def test_what_ships_has_forty_of_each():
+def test_what_ships_has_enough_of_each():
     questions = general_questions(shipped_suite(), load_prompts("en", ""))
-    assert sum(not one.answer for one in questions) == sum(bool(one.answer) for one in questions) == 40
+    assert sum(not one.answer for one in questions) == sum(bool(one.answer) for one in questions) == 24
 
 
 @pytest.mark.slow

@@ -1,0 +1,290 @@
+"""Labels learned as labels: a head fitted on frozen states in seconds, then LoRA below it where it helps.
+
+What varies in a prompt is read once, by itself. The head is a logistic regression for each label set on the
+mean state after most of the blocks; how far it is held down and how sure it may be is found by
+cross-validation over sources. LoRA then trains the upper blocks alone, on the states below them, which were
+kept: against heads that were fitted without the example, since one that knows it has nothing left to teach.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.nn import functional
+
+from hybrid.adaptation.data.files import require_examples
+from hybrid.adaptation.methods.lora import AdapterPlan, load_base
+from hybrid.adaptation.training.encoding import encode, gain_of, worth
+from hybrid.adaptation.training.generator import Base, GeneratorTask, TunedGenerator
+from hybrid.adaptation.training.loop import Fit
+from hybrid.adaptation.values import Example, ExampleKind, Examples, LossPoint
+from hybrid.config import AdaptationSettings, Method
+from hybrid.errors import UsageError
+from hybrid.files import hash_text
+from hybrid.models.device import Placement
+from hybrid.models.dialogue import Dialogue
+from hybrid.models.labels import (
+    Frame,
+    HeadSettings,
+    LabelHead,
+    LabelSet,
+    Reading,
+    cut,
+    find,
+    inner_model,
+    read_means,
+)
+from hybrid.models.pretrained import load_tokenizer
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# Of a label set: with fewer examples its first line is no stem, and without a stem it is not learned.
+_LEAST = 4
+# So much of the examples must be of sets that can be learned.
+_COVERED = 0.8
+# Of the blocks: states above it turn to the next token.
+_DEPTH = 0.87
+_FOLDS = 4
+# λ of λ/2·|w|², for features of mean square 1 over their number.
+_PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3)
+_ITERATIONS = 50
+# So many validation examples prove the gain: the base is asked by likelihood, which takes its time.
+_PROOF = 200
+_FROZEN = "the head was fitted on frozen states"
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRows:
+    """What is taught or checked: tokens, the numbers of label set and right option, the source."""
+
+    readings: tuple[Reading, ...]
+    sets: tuple[int, ...]
+    right: tuple[int, ...]
+    sources: tuple[str, ...]
+
+
+def label_sets(examples: Sequence[Example]) -> tuple[tuple[LabelSet, ...], Frame] | None:
+    """Return what a head can learn to tell, and how the prompts are laid out.
+
+    None if something else than labels is taught, or options that are no fixed sets but each of a question.
+    """
+    if not examples or any(example.kind is not ExampleKind.LABEL for example in examples):
+        return None
+    asked = [LabelSet(_first_line(example), example.options) for example in examples]
+    lines = Counter(asked)
+    asked = [one if one.stem and lines[one] >= _LEAST else LabelSet("", one.options) for one in asked]
+    counts = Counter(asked)
+    known = {one for one, count in counts.items() if count >= _LEAST and len(set(one.options)) > 1}
+    if sum(counts[one] for one in known) < _COVERED * len(examples):
+        return None
+    frames = [_frame(example) for example, one in zip(examples, asked, strict=True) if one in known]
+    before = [one for one, _ in frames if one]
+    between = _common_end(before) if before else ""
+    sets = sorted(known, key=lambda one: (one.stem, one.options))
+    return tuple(sets), Frame(between, tuple(sorted({after for _, after in frames})))
+
+
+def label_rows(
+    examples: Sequence[Example], sets: Sequence[LabelSet], frame: Frame, dialogue: Dialogue, *, tokens: int
+) -> LabelRows:
+    """Return what is read of the examples, as it is read when they are asked; others are left out."""
+    found = [(example, find(example.prompt, example.options, sets, frame)) for example in examples]
+    known = [(example, asked) for example, asked in found if asked is not None]
+    texts = [dialogue.plain(text) for _, asked in known for text in (asked.passages, asked.text)]
+    ids = dialogue.tokens(texts)
+    readings = [cut(*pair, tokens) for pair in zip(ids[::2], ids[1::2], strict=True)]
+    rows = [(reading, *each) for reading, each in zip(readings, known, strict=True) if reading.text]
+    return LabelRows(
+        tuple(reading for reading, _, _ in rows),
+        tuple(asked.labels for _, _, asked in rows),
+        tuple(sets[asked.labels].options.index(example.completion) for _, example, asked in rows),
+        tuple(example.source or hash_text(example.asked or repr(example.prompt)) for _, example, _ in rows),
+    )
+
+
+def head_settings(blocks: int, rows: LabelRows, *, tokens: int) -> HeadSettings:
+    """Return how a head reads with a model of so many blocks."""
+    shows = any(reading.passages for reading in rows.readings)
+    return HeadSettings(max(1, round(_DEPTH * blocks)), shows, tokens, 1.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedHead:
+    """A head, and what cross-validation says: its share of rights, and logits (rows, options) of strangers.
+
+    ``folds`` are heads that were fitted without a fold, ``fold`` is the number of each row's own.
+    """
+
+    head: LabelHead
+    right: float
+    loss: float
+    penalty: float
+    folds: tuple[LabelHead, ...]
+    fold: Tensor
+
+
+def fit_head(
+    features: Tensor, rows: LabelRows, sets: Sequence[LabelSet], frame: Frame, settings: HeadSettings
+) -> FittedHead:
+    """Fit a head; penalty and temperature are those that suit sources that were left out.
+
+    Args:
+        features: shape (rows, features).
+        rows: what they are of.
+        sets: the label sets.
+        frame: of the prompts.
+        settings: of the reading.
+    """
+    shown = features.abs().sum(-1, keepdim=True) > 0
+    centre = (features * shown).sum(0) / shown.sum()
+    scale = features.std(0).clamp(min=1e-4) * math.sqrt(features.shape[1])
+    data = (features - centre) / scale
+    known, right = torch.tensor(rows.sets), torch.tensor(rows.right)
+    most = max(len(one.options) for one in sets)
+    allowed = torch.tensor([[place < len(one.options) for place in range(most)] for one in sets])
+    fold = torch.tensor([int(hash_text("fold", source)[:8], 16) % _FOLDS for source in rows.sources])
+    found = []
+    for penalty in _PENALTIES:
+        logits = torch.zeros(len(data), most)
+        parts = []
+        for number in range(_FOLDS):
+            out = fold == number
+            weight, bias = _regress(data[~out], known[~out], right[~out], allowed, penalty)
+            logits[out] = _logits(data[out], known[out], weight, bias, allowed)
+            parts.append((weight, bias))
+        heat, loss = _temperature(logits, right)
+        found.append((loss, penalty, heat, parts, float((logits.argmax(-1) == right).float().mean())))
+    loss, penalty, heat, parts, share = min(found, key=lambda each: each[0])
+    weight, bias = _regress(data, known, right, allowed, penalty)
+    told = dataclasses.replace(settings, temperature=heat)
+    heads = [LabelHead(tuple(sets), frame, told, centre, scale, w, b) for w, b in [(weight, bias), *parts]]
+    return FittedHead(heads[0], share, loss, penalty, tuple(heads[1:]), fold)
+
+
+def _regress(
+    data: Tensor, known: Tensor, right: Tensor, allowed: Tensor, penalty: float
+) -> tuple[Tensor, Tensor]:
+    """Return weight (sets, options, features) and bias of a logistic regression for each set, by L-BFGS."""
+    weight = torch.zeros(*allowed.shape, data.shape[1], requires_grad=True)
+    bias = torch.zeros(allowed.shape, requires_grad=True)
+    optimizer = torch.optim.LBFGS(
+        [weight, bias],
+        max_iter=_ITERATIONS,
+        history_size=8,
+        tolerance_change=1e-6,
+        line_search_fn="strong_wolfe",
+    )
+
+    def closure() -> Any:
+        optimizer.zero_grad()
+        logits = _logits(data, known, weight, bias, allowed)
+        loss: Any = functional.cross_entropy(logits, right, reduction="sum")
+        # of two options with opposite weights the norm is that of one regression
+        loss = loss + 0.5 * penalty * (weight.square().sum() + 1e-3 * bias.square().sum())
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    return weight.detach(), bias.detach()
+
+
+def _logits(data: Tensor, known: Tensor, weight: Tensor, bias: Tensor, allowed: Tensor) -> Tensor:
+    flat = data @ weight.flatten(0, 1).t()
+    logits = flat.view(len(data), *allowed.shape)[torch.arange(len(data)), known] + bias[known]
+    return logits.masked_fill(~allowed[known], -1e9)
+
+
+def _temperature(logits: Tensor, right: Tensor) -> tuple[float, float]:
+    """Return what the logits are divided by so that they are as sure as they are right, and the loss then."""
+    tried = [2.0 ** (step / 4) for step in range(-8, 17)]
+    losses = [float(functional.cross_entropy(logits / heat, right)) for heat in tried]
+    best = min(range(len(tried)), key=losses.__getitem__)
+    return tried[best], losses[best]
+
+
+def tune_labels(
+    base: Base,
+    examples: Examples,
+    settings: AdaptationSettings,
+    *,
+    out: Path,
+    placement: Placement,
+) -> TunedGenerator:
+    """Learn labels and save the head, with LoRA below it where that is better.
+
+    Args:
+        base: the model to tune.
+        examples: for training and for validation, by which the gain is told.
+        settings: seed, and how many tokens are read.
+        out: an empty folder for the result.
+        placement: device and number format.
+
+    Raises:
+        UsageError: too few examples, labels that are all equal, or none of fixed sets.
+    """
+    found = label_sets(examples.train)
+    require_examples(examples.train, made_from="the training data")
+    if found is None:
+        raise UsageError(
+            "a label head needs examples of labels alone, of options that are the same for many",
+            hint="tune the generator on them",
+        )
+    begun = time.perf_counter()
+    sets, frame = found
+    dialogue = Dialogue(load_tokenizer(base.folder))
+    limit = settings.max_tokens
+    rows = label_rows(examples.train, sets, frame, dialogue, tokens=limit)
+    module = load_base(base.folder, Method.LORA, placement).eval()
+    inner = inner_model(module)
+    reading = head_settings(module.config.num_hidden_layers, rows, tokens=limit)
+    means = read_means(inner, rows.readings, reading, first=dialogue.first)
+    fitted = fit_head(means, rows, sets, frame, reading)
+    fitted.head.save(out)
+    done = Fit(0, (LossPoint(0, fitted.loss),), 0, _FROZEN, time.perf_counter() - begun)
+    proof = encode(examples.validation, dialogue, max_tokens=limit).encoded[:_PROOF]
+    before = worth(GeneratorTask(module, dialogue, [], [], [], settings, placement).losses, proof, dialogue)
+    proved = label_rows([item.example for item in proof], sets, frame, dialogue, tokens=limit)
+    after = rights(fitted.head, read_means(inner, proved.readings, reading, first=dialogue.first), proved)
+    tokens = sum(len(one.passages) + len(one.text) for one in rows.readings)
+    return TunedGenerator(
+        out, AdapterPlan(Method.LORA, 0, 0, 0.0), done, 1.0, gain_of(before, after, proof), tokens, ()
+    )
+
+
+def rights(head: LabelHead, features: Tensor, rows: LabelRows) -> list[float]:
+    """Return for each row whether its likeliest option is the right one, 1 or 0."""
+    told = head.log_probabilities(features, rows.sets)
+    return [
+        float(max(logs, key=logs.__getitem__) == head.sets[number].options[right])
+        for logs, number, right in zip(told, rows.sets, rows.right, strict=True)
+    ]
+
+
+def _first_line(example: Example) -> str:
+    """Return the first line of what is asked, where more follows."""
+    line, _, rest = (example.asked or example.prompt[-1].content).strip().partition("\n")
+    return line.strip() if rest.strip() else ""
+
+
+def _frame(example: Example) -> tuple[str, str]:
+    """Return what stands before and after what is asked in the last turn."""
+    whole = example.prompt[-1].content
+    if not example.asked or example.asked not in whole:
+        return "", ""
+    before, _, after = whole.rpartition(example.asked)
+    return before, after
+
+
+def _common_end(texts: Sequence[str]) -> str:
+    """Return the last paragraph of all texts, with the empty lines around it; empty if they differ there."""
+    ends = {text[text.rstrip().rfind("\n\n") :] if "\n\n" in text.rstrip() else "" for text in texts}
+    return ends.pop() if len(ends) == 1 else ""
