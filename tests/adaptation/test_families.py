@@ -11,7 +11,8 @@ from hybrid.models.generator import TransformersGenerator
 from hybrid.types import Question
 
 _GEMMA = (
-    "{{ bos_token }}{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+    "{{ bos_token }}{% for m in messages %}"
+    "{% if m.role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
     "<|im_start|>{{ 'model' if m.role == 'assistant' else m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>model\n{% endif %}"
 )
@@ -76,7 +77,13 @@ def _served(folder, docs, embedder, **adaptation):
         "documents": {"workers": 1},
         "generation": {"max_new_tokens": 8, "context_tokens": 300},
         "grounding": {"scorer": "align"},
-        "adaptation": {"epochs": 6, "learning_rate": 0.01, "max_tokens": 300, "divergence": 0.5, **adaptation},
+        "adaptation": {
+            "epochs": 6,
+            "learning_rate": 0.01,
+            "max_tokens": 300,
+            "divergence": 0.5,
+            **adaptation,
+        },
     }
     assistant = Assistant("manual", settings=load_settings(values, environment={}))
     assistant.index(docs)
