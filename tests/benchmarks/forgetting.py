@@ -44,6 +44,7 @@ from hybrid.adaptation.methods.drift import drift_picture, measure_drift
 from hybrid.adaptation.methods.ewc import FISHER_TOKENS, hold_weights
 from hybrid.adaptation.methods.merging import Recipe, merge_deltas
 from hybrid.adaptation.store import read_card, write_card
+from hybrid.adaptation.training import generator as training
 from hybrid.adaptation.training.encoding import Encoded, encode, worth
 from hybrid.adaptation.training.generator import Base, tune_generator
 from hybrid.adaptation.values import (
@@ -248,7 +249,7 @@ class Domain:
         ]
 
     def penalties(self, seed: int) -> list[tuple[str, str, str]]:
-        """Return what EWC and L2 of weight 1 would ask for `none`, and the seconds of the CPU of a step of it."""
+        """Return what EWC and L2 of weight 1 would ask for `none`, and the seconds of the CPU that takes."""
         from peft import set_peft_model_state_dict
         from safetensors.torch import load_file
 
@@ -259,8 +260,8 @@ class Domain:
         rows = []
         for name in ("ewc", "l2"):
             chosen = dataclasses.replace(AdaptationSettings(rank=rank), **{name: 1.0})
-            model = load_base(self._base.folder, Method.LORA, placement)
-            model = attach(model, plan_for(chosen, tokens=1), chosen)
+            model = training.load_base(self._base.folder, Method.LORA, placement)
+            model = training.attach(model, training.plan_for(chosen, tokens=1), chosen)
             hold = hold_weights(model, chosen, texts, self._base.digest, placement)
             set_peft_model_state_dict(model, load_file(folder / WEIGHTS))
             begun = time.process_time()
