@@ -69,7 +69,7 @@ def hold_weights(
     """Return what a step pays for weights that moved, or None where nothing is held.
 
     It is λ/2 · Σ F·ΔW². For EWC that is in nats a token what general text loses by the diagonal of F alone,
-    which is a small part of it: of use are weights around 100. For L2 F is 1.
+    which is a small part of it: a weight of 1 hardly holds. For L2 F is 1.
 
     Args:
         module: the model before training.
