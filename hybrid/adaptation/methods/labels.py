@@ -1,9 +1,9 @@
-"""Labels learned as labels: a head fitted on frozen states in seconds, then LoRA below it where it helps.
+"""Labels learned as labels: a head fitted on frozen hidden states, in seconds.
 
-What varies in a prompt is read once, by itself. The head is a logistic regression for each label set on the
-mean state after most of the blocks; how far it is held down and how sure it may be is found by
-cross-validation over sources. LoRA then trains the upper blocks alone, on the states below them, which were
-kept: against heads that were fitted without the example, since one that knows it has nothing left to teach.
+What varies in a prompt is read once, by itself: with all that prompts share in front, the mean state tells less.
+The head is a logistic regression for each label set on the mean state after most of the blocks; how far it is
+held down and how sure it may be is found by cross-validation over sources. No weight of the model is changed,
+so nothing is forgotten.
 """
 
 from __future__ import annotations
