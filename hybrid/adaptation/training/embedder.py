@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from hybrid.adaptation.forgetting.retrieval import pool_scores
-from hybrid.adaptation.methods.lora import AdapterPlan, attach_lora, precision, save_lora
+from hybrid.adaptation.methods import AdapterPlan
+from hybrid.adaptation.methods.lora import attach_lora, precision, save_lora
 from hybrid.adaptation.training.lessons import EmbedderSettings, Lesson, VectorModel
 from hybrid.adaptation.training.loop import Fit, Schedule, fit
 from hybrid.adaptation.values import Pairs, QueryPair
