@@ -3,8 +3,9 @@
     python tests/benchmarks/labels.py [DATA] [--examples 380,2600,5108] [--questions N] [--json FILE]
 
 DATA is a folder with ``cuad`` (clauses.jsonl, labels.jsonl, category_questions.json), split by clause.
-Without it ``examples/contracts`` is learned: 340 of its 380 examples, 40 for the proof, 120 questions. Seconds
-are those of reading, fitting and proving; examples a second are told beside those of training the words of the labels.
+Without it ``examples/contracts`` is learned: 340 of its 380 examples, 40 for the proof, 120 questions.
+Seconds are those of reading, fitting and proving; examples a second stand beside those of training the
+words of the labels.
 """
 
 from __future__ import annotations
