@@ -147,10 +147,13 @@ class ModelSettings:
 
     An adapter is named as it is stored in the domain; without a name it is the one that was promoted.
     ``endpoint`` is shown and stored without the login that its URL may carry. ``offline`` keeps to this
-    machine: no hub, and no endpoint but one of its own.
+    machine: no hub, and no endpoint but one of its own. ``query_prefix`` and ``document_prefix`` are put
+    before what is embedded, such as "query: "; empty are those that the embedder names.
     """
 
     embedder: str = "sentence-transformers/all-MiniLM-L6-v2"
+    query_prefix: str = ""
+    document_prefix: str = ""
     generator: str = "HuggingFaceTB/SmolLM2-135M-Instruct"
     generator_adapter: str = ""
     embedder_adapter: str = ""

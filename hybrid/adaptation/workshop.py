@@ -288,6 +288,7 @@ class GeneratorWorkshop:
             "objectives": ", ".join(material.objectives),
             "ended": made.fit.ended,
             "tokens": made.tokens,
+            **({"not adapted": made.untouched} if made.untouched else {}),
         }
         return Card(
             name="",
@@ -380,7 +381,10 @@ def make_embedder(
             placement=choose_placement(models.device, models.dtype),
             # the probes stand in the set that measures general retrieval: those it is held by are others
             general=[passage.text for passage in shipped_suite().passages if passage.kind == _PROSE],
-            settings=EmbedderSettings(dense_weight=settings.retrieval.dense_weight),
+            settings=EmbedderSettings(
+                prompts=(models.query_prefix, models.document_prefix),
+                dense_weight=settings.retrieval.dense_weight,
+            ),
             state=work / "state",
             progress=progress,
         )

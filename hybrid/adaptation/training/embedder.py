@@ -224,7 +224,8 @@ def tune_embedder(
     settings = settings or EmbedderSettings()
     _refuse_unfit(pairs.train, adaptation.method)
     model = load_sentence_transformer(folder, placement)
-    encoder = VectorModel(model, max_tokens=settings.max_tokens)
+    transformer_of(model)  # refused before anything is read
+    encoder = VectorModel(model, max_tokens=settings.max_tokens, prompts=settings.prompts)
     lesson = Lesson(pairs.train, encoder, settings)
     check = Lesson(pairs.validation, encoder, settings) if len(pairs.validation) >= MIN_PAIRS else None
     held = encoder.encode(general, encoder.query_prompt)
