@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The main job: set up, index and ask a real manual; decide in three domains, where another arm is right in each; serve.
+# The main job: set up, index and ask a real manual; decide in three domains that differ in what they need; serve.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bash .ci/setup.sh all,client
@@ -39,7 +39,7 @@ echo "== the first of three domains: the answer stands on a page, so retrieval i
 decide postgres base,rag 60
 
 echo
-echo "== the second: lawyers' labels, which stand on no page, so an adapter is right"
+echo "== the second: lawyers' labels, which stand on no page: an adapter, and retrieval adds nothing that is shown"
 "$hybrid" index examples/contracts/corpus --domain contracts
 tune contracts
 decide contracts "base,rag:k=1,adapter:$tuned,both:$tuned:k=1" 480
