@@ -72,13 +72,31 @@ class Rewriting(StrEnum):
 
 
 class Method(StrEnum):
-    """How weights are changed: a low-rank adapter in one of its kinds, or all of them."""
+    """How a model is changed: by a low-rank adapter in one of its kinds, scales, all weights, or additions.
+
+    ``prompt`` and ``prefix`` put virtual tokens before every prompt, ``bottleneck`` small layers behind the
+    sublayers, ``fusion`` weighs several stored bottleneck adapters by what is read.
+    """
 
     LORA = "lora"
     RSLORA = "rslora"
     DORA = "dora"
+    PISSA = "pissa"
     QLORA = "qlora"
+    IA3 = "ia3"
+    PROMPT = "prompt"
+    PREFIX = "prefix"
+    BOTTLENECK = "bottleneck"
+    FUSION = "fusion"
     FULL = "full"
+
+
+class Targets(StrEnum):
+    """Which linear layers are tuned: queries and values, those of the feed-forward part, or all."""
+
+    QV = "qv"
+    MLP = "mlp"
+    ALL = "all"
 
 
 class Passages(StrEnum):
@@ -129,10 +147,13 @@ class ModelSettings:
 
     An adapter is named as it is stored in the domain; without a name it is the one that was promoted.
     ``endpoint`` is shown and stored without the login that its URL may carry. ``offline`` keeps to this
-    machine: no hub, and no endpoint but one of its own.
+    machine: no hub, and no endpoint but one of its own. ``query_prefix`` and ``document_prefix`` are put
+    before what is embedded, such as "query: "; empty are those that the embedder names.
     """
 
     embedder: str = "sentence-transformers/all-MiniLM-L6-v2"
+    query_prefix: str = ""
+    document_prefix: str = ""
     generator: str = "HuggingFaceTB/SmolLM2-135M-Instruct"
     generator_adapter: str = ""
     embedder_adapter: str = ""
@@ -195,8 +216,10 @@ class AdaptationSettings:
     """How adapters are made, and what they may cost.
 
     ``rank`` 0 and ``learning_rate`` 0 leave the choice to the amount of data and the method; alpha is twice
-    the rank. ``layers`` is the share of the layers, from the top, that are tuned. ``rehearsal`` is the share
-    of training tokens that keep the model what it was, ``divergence`` the weight of the KL divergence from
+    the rank, which is also the width of a bottleneck and the number of virtual tokens. ``over`` names the
+    stored bottleneck adapters of a fusion. ``targets`` are the modules that are tuned, ``layers`` the share
+    of the layers, from the top; virtual tokens have neither. ``rehearsal`` is the share of training tokens
+    that keep the model what it was, ``divergence`` the weight of the KL divergence from
     the base on them. ``ewc`` and ``l2`` are the weights of what is paid for a change of the weights, by what
     they are worth to the base (elastic weight consolidation) or all alike. ``upper_first`` is the share of
     the training in which only the upper third of the layers is tuned. ``stop_nats`` is how much the general
@@ -210,6 +233,8 @@ class AdaptationSettings:
     """
 
     method: Method = Method.LORA
+    over: tuple[str, ...] = ()
+    targets: Targets = Targets.ALL
     rank: Annotated[int, Ge(0), Le(512)] = 0
     learning_rate: Annotated[float, Ge(0), Lt(1)] = 0.0
     dropout: Annotated[float, Ge(0), Lt(1)] = 0.0

@@ -231,8 +231,9 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, Any]]:
             if line.strip():
                 try:
                     yield number, json.loads(line)
-                except json.JSONDecodeError as error:
-                    raise ValueError(f"{path}, line {number}: not JSON ({error.msg})") from error
+                except (ValueError, RecursionError) as error:
+                    why = getattr(error, "msg", None) or error
+                    raise ValueError(f"{path}, line {number}: not JSON ({why})") from error
 
 
 def checksums(folder: Path) -> dict[str, str]:

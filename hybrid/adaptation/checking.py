@@ -289,7 +289,10 @@ def settings_of(card: Card, usual: AdaptationSettings) -> AdaptationSettings:
     """Return the settings that an adapter was made with, as its card has them, else the usual ones."""
     from pydantic import TypeAdapter
 
-    kept = {key: value for key, value in card.settings.items() if key in AdaptationSettings.__slots__}
+    kept: dict[str, object] = {
+        key: value for key, value in card.settings.items() if key in AdaptationSettings.__slots__
+    }
+    kept["over"] = [name for name in str(kept.get("over", "")).split(",") if name]
     return TypeAdapter(AdaptationSettings).validate_python(dataclasses.asdict(usual) | kept)
 
 

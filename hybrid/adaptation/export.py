@@ -31,8 +31,13 @@ if TYPE_CHECKING:
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 # Archives of the same adapter are the same bytes.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-# Of LoRA: the change is their product with the other factor, so it is as linear in them as in a strength.
-_OUTER_FACTORS = (".lora_B.", ".lora_embedding_B")
+# By kind, parts of the names of what the change is linear in: the outer factors of LoRA, the scales of IA3
+# about 1, what leads out of a bottleneck.
+_OUTER = {
+    "LORA": (".lora_B.", ".lora_embedding_B"),
+    "IA3": (".ia3_l",),
+    "BOTTLENECK": (".up", ".shift"),
+}
 
 
 def scale(adapter: Path, strength: float, out: Path, *, base: Path | None = None) -> Path:
@@ -56,11 +61,12 @@ def scale(adapter: Path, strength: float, out: Path, *, base: Path | None = None
     with storage_errors(str(out)):
         out.mkdir(parents=True, exist_ok=True)
         if (adapter / WEIGHTS).is_file():
-            _require_linear(adapter)
+            kind = _require_linear(adapter)
             shutil.copyfile(adapter / CONFIG, out / CONFIG)
             tensors = load_file(adapter / WEIGHTS)
             save_file(
-                {name: _scaled(name, value, strength) for name, value in tensors.items()}, out / WEIGHTS
+                {name: _scaled(kind, name, value, strength) for name, value in tensors.items()},
+                out / WEIGHTS,
             )
         else:
             if base is None:
@@ -219,21 +225,26 @@ def write_text(path: Path, text: str) -> None:
     fsync_file(path)
 
 
-def _scaled(name: str, value: Tensor, strength: float) -> Tensor:
-    return value * strength if any(factor in name for factor in _OUTER_FACTORS) else value
+def _scaled(kind: str, name: str, value: Tensor, strength: float) -> Tensor:
+    if not any(part in name for part in _OUTER[kind]):
+        return value
+    return 1 + (value - 1) * strength if kind == "IA3" else value * strength
 
 
-def _require_linear(adapter: Path) -> None:
+def _require_linear(adapter: Path) -> str:
+    """Return the kind of an adapter that has a strength."""
     config: dict[str, Any] = json.loads((adapter / CONFIG).read_text(encoding="utf-8"))
     others = [key for key in ("use_dora", "modules_to_save", "trainable_token_indices") if config.get(key)]
     others += ["bias"] if config.get("bias", "none") != "none" else []
-    if config.get("peft_type") != "LORA" or others:
-        what = ", ".join(others) or config.get("peft_type", "its kind")
+    kind = str(config.get("peft_type"))
+    if kind not in _OUTER or others:
+        what = ", ".join(others) or kind
         raise AdapterError(
             f"{adapter.name} cannot be made weaker without training: {what} does not change the weights in "
             "proportion to its own",
             hint="tune again with more rehearsal or a lower learning rate",
         )
+    return kind
 
 
 def _between(base: Path, tuned: Mapping[str, Tensor], strength: float) -> dict[str, Tensor]:

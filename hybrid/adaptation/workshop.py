@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from hybrid.adaptation.data.examples import Sieve
 from hybrid.adaptation.data.files import Given, require_examples
@@ -187,6 +188,7 @@ class GeneratorWorkshop:
                     placement=self._placement,
                     rehearsal=material.rehearsal,
                     probe=material.probe,
+                    over=self._over,
                     start=store.folder(start) if start else None,
                     state=work / "state",
                     progress=progress,
@@ -241,7 +243,14 @@ class GeneratorWorkshop:
         settings = self.settings.adaptation
         train = [*material.examples.train, *map(as_example, material.examples.preferences)]
         some = train[:: max(1, len(train) // shown)][:shown]
-        trial = try_out(self.base, material.examples, settings, self._placement, rehearsal=material.rehearsal)
+        trial = try_out(
+            self.base,
+            material.examples,
+            settings,
+            self._placement,
+            rehearsal=material.rehearsal,
+            over=self._over,
+        )
         return render(some, self.base, max_tokens=settings.max_tokens), trial
 
     def with_best_rank(self, material: Material, *, progress: Callable[[str], None]) -> GeneratorWorkshop:
@@ -261,6 +270,11 @@ class GeneratorWorkshop:
         """Return the model that is tuned."""
         models = self.settings.models
         return Base(generator_folder(models.generator, offline=models.offline), models.generator)
+
+    @property
+    def _over(self) -> list[Path]:
+        """Return the folders of the adapters that a fusion is over."""
+        return [self.store.folder(name) for name in self.settings.adaptation.over]
 
     @property
     def _placement(self) -> Placement:
@@ -366,7 +380,10 @@ def make_embedder(
             placement=choose_placement(models.device, models.dtype),
             # the probes stand in the set that measures general retrieval: those it is held by are others
             general=[passage.text for passage in shipped_suite().passages if passage.kind == _PROSE],
-            settings=EmbedderSettings(dense_weight=settings.retrieval.dense_weight),
+            settings=EmbedderSettings(
+                prompts=(models.query_prefix, models.document_prefix),
+                dense_weight=settings.retrieval.dense_weight,
+            ),
             state=work / "state",
             progress=progress,
         )
@@ -393,7 +410,12 @@ def make_embedder(
 
 def _plain(settings: Settings) -> dict[str, Setting]:
     """Return the settings of adaptation as a card keeps them."""
+    values = dataclasses.asdict(settings.adaptation)
     return {
-        key: value if isinstance(value, (bool, int, float)) and math.isfinite(value) else str(value)
-        for key, value in dataclasses.asdict(settings.adaptation).items()
+        key: value
+        if isinstance(value, (bool, int, float)) and math.isfinite(value)
+        else ",".join(value)
+        if isinstance(value, tuple)
+        else str(value)
+        for key, value in values.items()
     }

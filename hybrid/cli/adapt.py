@@ -12,7 +12,7 @@ from hybrid.assistant import Assistant
 from hybrid.cli import console
 from hybrid.cli.adapters import put_in_use, told
 from hybrid.cli.options import Context, shared
-from hybrid.config import Method, Passages
+from hybrid.config import Method, Passages, Targets
 
 if TYPE_CHECKING:
     from hybrid.adaptation.methods.rlaif import Round
@@ -106,7 +106,13 @@ def generator(
     apart: Apart = None,
     name: Name = "",
     method: Annotated[
-        Method | None, typer.Option("--method", help="lora, rslora, dora, qlora, full.")
+        Method | None, typer.Option("--method", help="How it is changed; docs/how-to/adapt.md says when.")
+    ] = None,
+    targets: Annotated[
+        Targets | None, typer.Option("--targets", help="Modules: queries and values, feed-forward, all.")
+    ] = None,
+    over: Annotated[
+        str | None, typer.Option("--over", help="Of a fusion: bottleneck adapters, one,two.")
     ] = None,
     rank: Annotated[
         str | None, typer.Option("--rank", help="A number, or auto: tried on validation.")
@@ -143,6 +149,8 @@ def generator(
     """Tune the generator to a domain; the adapter is promoted only if it forgot no more than its budget."""
     own = {
         "method": method,
+        "targets": targets,
+        "over": None if over is None else over.split(","),
         "rank": None if rank == "auto" else rank,
         "epochs": epochs,
         "learning_rate": rate,

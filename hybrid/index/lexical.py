@@ -100,10 +100,10 @@ class TantivyIndex:
         with _damage(self._folder):
             worded = []
             for part in reversed(explained):
-                wordings = [text[part.start : part.end], *(one.meaning for one in part.meanings)]
-                worded.append([self._any(self._found(one)) for one in wordings])
+                typed = text[part.start : part.end]
+                worded.append(self._either(typed, [one.meaning for one in part.meanings]))
                 text = f"{text[: part.start]} {text[part.end :]}"
-            found = self._found(text) + [tantivy.Query.disjunction_max_query(each) for each in worded]
+            found = [*self._found(text), *worded]
         if not found:
             return []
         query = self._any(found)
@@ -142,6 +142,26 @@ class TantivyIndex:
         terms = self._terms(text)
         queries = (self._query(term, slips=len(terms) <= _TYPED) for term in terms)
         return [*filter(None, queries), *(self._pairs(text) if len(terms) <= _TYPED else ())]
+
+    def _either(self, typed: str, others: Sequence[str]) -> Any:
+        """Return what finds some words or what they stand for, whichever a text has more of.
+
+        Another wording is worth what the typed one is: "multiple sclerosis" is not four times "MS". With that
+        the words alone lose nothing where a text has the typed form too, and without it they do.
+        """
+        import tantivy
+
+        wanted, queries = self._worth(typed), [self._any(self._found(typed))]
+        for other in others:
+            worth = self._worth(other)
+            share = wanted / worth if wanted and worth else 1.0
+            queries.append(tantivy.Query.boost_query(self._any(self._found(other)), share))
+        return tantivy.Query.disjunction_max_query(queries)
+
+    def _worth(self, text: str) -> float:
+        """Return what all words of a text count for together."""
+        held = (self._held(term) for term in self._terms(text))
+        return sum(self._rarity(max(counts.values())) for counts in held if counts)
 
     def _any(self, queries: Sequence[Any]) -> Any:
         import tantivy

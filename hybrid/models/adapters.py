@@ -1,4 +1,4 @@
-"""Adapters in PEFT's format: read with suspicion, merged once, swapped per call."""
+"""Adapters in PEFT's format or ours: read with suspicion, merged once or switched on, swapped per call."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from hybrid.errors import AdapterError, AdapterMissing
 from hybrid.files import hash_file, hash_text
@@ -25,12 +25,16 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module, Parameter
 
+    from hybrid.models.switched import Addition
+
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
 # All weights, or those that changed: what tuning without an adapter leaves.
 FULL_WEIGHTS = "model.safetensors"
 MAKE_AGAIN = "make it again with `hybrid adapt`, or remove it with `hybrid adapters remove`"
 _CARD = "card.json"
+# What is not merged: see ``hybrid.models.switched``.
+_SWITCHED = frozenset({"PROMPT_TUNING", "PREFIX", "BOTTLENECK", "FUSION"})
 # Settings of PEFT that name modules; some it takes as regular expressions.
 _NAMES = (
     "target_modules",
@@ -242,6 +246,8 @@ def merged_weights(module: Module, folder: Path, strength: float = 1.0) -> Merge
             for name, before in module.named_parameters(remove_duplicate=False)
             if not torch.equal(before, after[name])
         }
+        if not changed:
+            raise _inactive(folder)
         _require_effect(module, twin, changed, folder)
         if strength != 1:
             own = dict(module.named_parameters(remove_duplicate=False))
@@ -251,11 +257,28 @@ def merged_weights(module: Module, folder: Path, strength: float = 1.0) -> Merge
         )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Switched:
+    """What an adapter adds that cannot be merged: virtual tokens or layers beside those of the model."""
+
+    addition: Addition
+
+    @property
+    def virtual_tokens(self) -> int:
+        """Return how many tokens stand before every prompt."""
+        return self.addition.virtual_tokens
+
+
+# How a model shows an adapter.
+Shown: TypeAlias = Merged | Switched
+
+
 class Swap:
-    """The one owner of a module's parameters: shows the base's, or those with an adapter, one at a time.
+    """The one owner of a module's parameters: shows the base's, or an adapter, one at a time.
 
     A module is not wrapped: its parameters are exchanged for the merged ones while a call runs and put back
-    after it, so without an adapter it is the base bit for bit, and with one it is as fast as the base.
+    after it, so without an adapter it is the base bit for bit, and with one it is as fast as the base. What
+    cannot be merged hangs on it by hooks for as long.
 
     Calls with different weights wait for each other. Whoever touches the module past this object sees
     whatever is shown just then.
@@ -267,8 +290,9 @@ class Swap:
     def __init__(self, module: Module) -> None:
         self._module = module
         self._lock = threading.RLock()
-        self._shown: Merged | None = None
-        self._kept: OrderedDict[tuple[str, float], Merged] = OrderedDict()
+        self._shown: Shown | None = None
+        self._hooks: list[Any] = []
+        self._kept: OrderedDict[tuple[str, float], Shown] = OrderedDict()
         places = {
             f"{path}.{name}" if path else name: (part._parameters, name)
             for path, part in module.named_modules(remove_duplicate=False)
@@ -278,40 +302,90 @@ class Swap:
         self._own = {path: parameters[name] for path, (parameters, name) in places.items()}
 
     def merged(self, files: AdapterFiles, strength: float = 1.0) -> Merged:
-        """Return the parameters with an adapter; the last few are kept, so coming back costs nothing."""
+        """Return the parameters with an adapter.
+
+        Raises:
+            AdapterError: it cannot be merged, or does not fit.
+        """
+        shown = self.adapter(files, strength)
+        if isinstance(shown, Switched):
+            raise AdapterError(
+                f"{files.name} cannot be merged: it adds to the model ({shown.addition.kind}) and changes no "
+                "weights",
+                hint="serve it here, where it is switched on per call; or tune by a method of LoRA's kin",
+            )
+        return shown
+
+    def adapter(self, files: AdapterFiles, strength: float = 1.0) -> Shown:
+        """Return how an adapter is shown; the last few are kept, so coming back costs nothing.
+
+        Raises:
+            AdapterError: it does not fit, changes nothing, or has no strength.
+        """
         key = (files.digest, strength)
         with LOADING, self.using(None):
             if key not in self._kept:
-                self._kept[key] = merged_weights(self._module, files.folder, strength)
+                self._kept[key] = _shown(self._module, files, strength)
             self._kept.move_to_end(key)
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
             return self._kept[key]
 
     @contextlib.contextmanager
-    def using(self, merged: Merged | None) -> Iterator[None]:
-        """Show the parameters of an adapter, or the base's for None, as long as the block runs."""
+    def using(self, shown: Shown | None) -> Iterator[None]:
+        """Show an adapter, or the base for None, as long as the block runs."""
         with self._lock:
             before = self._shown
-            self._show(merged)
+            self._show(shown)
             try:
                 yield
             finally:
                 self._show(before)
 
-    def _show(self, merged: Merged | None) -> None:
-        if merged is self._shown:
+    def _show(self, shown: Shown | None) -> None:
+        if shown is self._shown:
             return
-        if self._shown is not None:
+        if isinstance(self._shown, Merged):
             self._put({name: self._own[name] for name in self._shown.parameters})
-        if merged is not None:
-            self._put(merged.parameters)
-        self._shown = merged
+        while self._hooks:
+            self._hooks.pop().remove()
+        if isinstance(shown, Merged):
+            self._put(shown.parameters)
+        elif shown is not None:
+            self._hooks = shown.addition.switch_on(self._module)
+        self._shown = shown
 
     def _put(self, parameters: Mapping[str, Parameter | None]) -> None:
         for path, parameter in parameters.items():
             holder, name = self._places[path]
             holder[name] = parameter
+
+
+def _shown(module: Module, files: AdapterFiles, strength: float) -> Shown:
+    """Return how the adapter of a folder is shown: merged, or switched on."""
+    folder = files.folder
+    if files.full or _read_object(folder / CONFIG).get("peft_type") not in _SWITCHED:
+        return merged_weights(module, folder, strength)
+    import torch
+
+    from hybrid.models.switched import load_addition
+
+    def switched(**inputs: Any) -> Any:
+        hooks = addition.switch_on(module)
+        try:
+            return module(**inputs)
+        except (RuntimeError, IndexError) as error:
+            raise AdapterError(
+                f"{folder} does not fit the model: {_short(error)}", hint=MAKE_AGAIN
+            ) from error
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    with torch.inference_mode(False), torch.no_grad():
+        addition = load_addition(module, folder, strength=strength)
+        _require_effect(module, switched, {}, folder)
+    return Switched(addition)
 
 
 def _with_peft(module: Module, folder: Path) -> Any:
@@ -347,9 +421,9 @@ def _with_peft(module: Module, folder: Path) -> Any:
             for name, value in load_file(folder / WEIGHTS).items()
             if name in expected or name not in own or not torch.equal(own[name], value)
         }
-        _require_same_keys(expected, weights.keys(), folder)
+        require_same_keys(expected, weights.keys(), folder)
         result: Any = set_peft_model_state_dict(wrapped, weights)
-        _require_same_keys((), result.unexpected_keys, folder)
+        require_same_keys((), result.unexpected_keys, folder)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Input and output embeddings are no longer tied")
             return wrapped.merge_and_unload(safe_merge=True)
@@ -367,7 +441,7 @@ def _with_all_weights(module: Module, folder: Path) -> Any:
     places = dict(twin.named_parameters(remove_duplicate=False))
     for name, value in load_file(folder / FULL_WEIGHTS).items():
         if name not in places:
-            _require_same_keys((), [name], folder)
+            require_same_keys((), [name], folder)
         if places[name].shape != value.shape:
             raise AdapterError(
                 f"{folder / FULL_WEIGHTS}: {name} is {tuple(value.shape)}, "
@@ -379,7 +453,12 @@ def _with_all_weights(module: Module, folder: Path) -> Any:
     return twin
 
 
-def _require_same_keys(expected: Iterable[str], found: Iterable[str], folder: Path) -> None:
+def require_same_keys(expected: Iterable[str], found: Iterable[str], folder: Path) -> None:
+    """Refuse weights that lack what is expected, or have what is not.
+
+    Raises:
+        AdapterError: naming some of both.
+    """
     missing, unknown = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
     if missing or unknown:
         parts = [
@@ -396,12 +475,6 @@ def _require_effect(module: Module, twin: Any, changed: Mapping[str, Tensor], fo
     """Refuse an adapter that does nothing, or gives what is not a number."""
     import torch
 
-    inactive = AdapterError(
-        f"the adapter in {folder} changes nothing: with it the model says what the base says",
-        hint="it was not trained, or its strength is 0; " + MAKE_AGAIN,
-    )
-    if not changed:
-        raise inactive
     ids = _probe(module, changed)
     if ids is None:
         return
@@ -413,7 +486,14 @@ def _require_effect(module: Module, twin: Any, changed: Mapping[str, Tensor], fo
             f"with the adapter in {folder} the model gives what is not a number", hint=MAKE_AGAIN
         )
     if torch.equal(before, after):
-        raise inactive
+        raise _inactive(folder)
+
+
+def _inactive(folder: Path) -> AdapterError:
+    return AdapterError(
+        f"the adapter in {folder} changes nothing: with it the model says what the base says",
+        hint="it was not trained, or its strength is 0; " + MAKE_AGAIN,
+    )
 
 
 def _probe(module: Any, changed: Mapping[str, Tensor]) -> Tensor | None:

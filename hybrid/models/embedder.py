@@ -68,6 +68,7 @@ class SentenceTransformerEmbedder:
         name: the name under which an index remembers it.
         placement: gives device and number format; called when the weights are loaded.
         adapter: the folder of an adapter that was made for these weights.
+        prompts: what is put before queries and documents; empty is what the model names.
         plain: whether queries may be read on the CPU in float32 whatever the placement, which a small BERT
             does without torch.
 
@@ -83,6 +84,7 @@ class SentenceTransformerEmbedder:
         name: str,
         placement: Callable[[], Placement],
         adapter: Path | None = None,
+        prompts: tuple[str, str] = ("", ""),
         plain: bool = False,
     ) -> None:
         self._folder = folder
@@ -90,7 +92,7 @@ class SentenceTransformerEmbedder:
         self._placement = placement
         self._digest = weights_digest(folder)
         self._adapter = read_adapter(adapter, self._digest, base=name) if adapter is not None else None
-        self._layout = read_layout(folder)
+        self._layout, self._prompts = read_layout(folder), prompts
         self._plainly = plain and adapter is None
         self._queries, self._texts = _Remembered(_QUERIES), _Remembered(_TEXTS)
 
@@ -259,7 +261,7 @@ class SentenceTransformerEmbedder:
                 known.max_length,
             )
         configs = [path.read_text(encoding="utf-8") for path in sorted(self._folder.rglob("*config*.json"))]
-        kept = cached("embedders", f"{hash_text(self._digest, *configs)[:24]}.json")
+        kept = cached("embedders", f"{hash_text(self._digest, *configs, *self._prompts)[:24]}.json")
         # none, or of another version of this package
         with contextlib.suppress(OSError, TypeError, ValueError):
             return _Facts(**json.loads(kept.read_text(encoding="utf-8")))
@@ -279,6 +281,7 @@ class SentenceTransformerEmbedder:
         )
 
     def _facts_of(self, dimension: int, pooling: str, prompts: tuple[str, str], length: int) -> _Facts:
+        prompts = (self._prompts[0] or prompts[0], self._prompts[1] or prompts[1])
         special = len(self._tokenizer.encode("").ids)
         room = length - special - max(self.count_tokens(prompts))
         return _Facts(dimension, pooling, *prompts, room)

@@ -16,7 +16,7 @@ from typing import Any
 from hybrid.errors import ModelError, UsageError
 from hybrid.files import hash_file, hash_text
 from hybrid.models import Generation
-from hybrid.models.adapters import AdapterFiles, Merged, Swap, read_adapter
+from hybrid.models.adapters import AdapterFiles, Shown, Swap, Switched, read_adapter
 from hybrid.models.decoding import BATCH_ROWS, BATCH_TOKENS, Decoder, Wanted
 from hybrid.models.device import Placement, batches
 from hybrid.models.dialogue import (
@@ -57,10 +57,10 @@ class TransformersGenerator:
             )
         self._swap = Swap(self._model)
         self._adapter: AdapterFiles | None = None
-        self._merged: Merged | None = None
+        self._shown: Shown | None = None
         # with a head the change of the weights is shown to it alone: all else is said by the base
         self._head: LabelHead | None = None
-        self._read: Merged | None = None
+        self._read: Shown | None = None
         self._strength = 1.0
         self.dialogue = Dialogue(self._tokenizer)
         self._name = name
@@ -107,22 +107,29 @@ class TransformersGenerator:
         files = read_adapter(folder, self.base_weights, base=self._name)
         view = copy.copy(self)
         view._adapter, view._strength = files, strength
-        merged = self._swap.merged(files, strength) if files.changes else None
+        shown = self._swap.adapter(files, strength) if files.changes else None
         view._head = load_head(folder) if files.head else None
-        view._merged, view._read = (None, merged) if files.head else (merged, None)
+        view._shown, view._read = (None, shown) if files.head else (shown, None)
         view._decoder = view._made_decoder()
         return view
 
     @contextlib.contextmanager
     def lent(self) -> Iterator[Any]:
         """Lend the model itself, with the adapter in it; other calls wait until it is given back."""
-        with self._swap.using(self._merged):
+        with self._swap.using(self._shown):
             yield self._model
 
     @property
     def context_tokens(self) -> int:
         """Return how many tokens prompt and completion may have together."""
-        return int(getattr(self._model.config, "max_position_embeddings", _UNKNOWN_CONTEXT))
+        most = int(getattr(self._model.config, "max_position_embeddings", _UNKNOWN_CONTEXT))
+        return most - len(self._before)
+
+    @property
+    def _before(self) -> list[int]:
+        """Return the virtual tokens that an adapter puts before every prompt."""
+        count = self._shown.virtual_tokens if isinstance(self._shown, Switched) else 0
+        return [-number for number in range(1, count + 1)]
 
     def count_prompt_tokens(self, messages: Sequence[Message]) -> int:
         """Return the length of the conversation with its template, in tokens."""
@@ -180,7 +187,7 @@ class TransformersGenerator:
         for _ in self._decoder.write(sorted(rows, key=lambda row: len(row.prompt))):
             pass
         return [
-            self._generation(_opening(prompt), len(row.prompt), row.written, max_new_tokens, stop)
+            self._generation(_opening(prompt), self._given(row), row.written, max_new_tokens, stop)
             for prompt, row in zip(prompts, rows, strict=True)
         ]
 
@@ -194,7 +201,11 @@ class TransformersGenerator:
         with contextlib.closing(self._decoder.write([row])) as tokens:
             pieces = self._pieces(tokens, ids)
             yield from hold_back(behind_thoughts(itertools.chain([begun], pieces)), stop)
-        yield self._generation(begun, len(row.prompt), ids, max_new_tokens, stop)
+        yield self._generation(begun, self._given(row), ids, max_new_tokens, stop)
+
+    def _given(self, row: Wanted) -> int:
+        """Return how many tokens of a prompt are its own."""
+        return len(row.prompt) - len(self._before)
 
     def _generation(
         self, begun: str, prompt_tokens: int, ids: list[int], max_new_tokens: int, stop: Sequence[str]
@@ -306,7 +317,7 @@ class TransformersGenerator:
         for ids, texts in zip(self.dialogue.tokens(prompts), tails, strict=True):
             longest = max((len(tail) for tail in texts), default=0)
             self._require_room(len(ids), longest)
-            lengths.append(len(ids) + longest)
+            lengths.append(len(self._before) + len(ids) + longest)
         results: dict[int, list[list[float]]] = {}
         for batch in batches(lengths, rows=BATCH_ROWS, tokens=BATCH_TOKENS):
             inputs = self._encode([prompts[place] for place in batch], 0)
@@ -372,7 +383,7 @@ class TransformersGenerator:
         optional = {"position_ids": positions, "logits_to_keep": places}
         known = inspect.signature(self._model.forward).parameters
         options |= {name: value for name, value in optional.items() if name in known}
-        with self._swap.using(self._merged):
+        with self._swap.using(self._shown):
             output = self._model(input_ids=ids, attention_mask=mask, **options)
         output.logits = output.logits[:, -keep:]
         if output.logits[:, -1].isnan().any():
@@ -403,7 +414,8 @@ class TransformersGenerator:
                     f"({self._tokenizer.convert_ids_to_tokens(token)!r}), the model knows {known}",
                     hint="tokenizer and weights are not of one model: fetch both again",
                 )
-        return [Wanted(row, max_new_tokens, functools.partial(self._ended, stop=stop)) for row in rows]
+        ended, before = functools.partial(self._ended, stop=stop), self._before
+        return [Wanted([*before, *row], max_new_tokens, ended) for row in rows]
 
     def _require_room(self, length: int, new: int) -> None:
         if length + new > self.context_tokens:

@@ -20,6 +20,7 @@ _USUAL = {
 _KNOWN_PROMPTS = {"__version__", "model_type", "prompts", "default_prompt_name", "similarity_fn_name"}
 _KNOWN_POOLING = {"embedding_dimension", "word_embedding_dimension", "pooling_mode", "include_prompt"}
 _MODALITY = {"text": {"method": "forward", "method_output_name": "last_hidden_state"}}
+_SIDES = ("query", "document", "passage")
 _OLD_POOLING = {"cls": "cls_token", "max": "max_tokens", "mean": "mean_tokens"}
 
 
@@ -92,9 +93,15 @@ def _layout(folder: Path) -> BertLayout | None:
 
 
 def prefixes(prompts: Mapping[str, str | None], default_name: str | None) -> tuple[str, str]:
-    """Return what is put before queries and before documents, of the prompts that a model names."""
+    """Return what is put before queries and before documents, of the prompts that a model names.
+
+    Some name them after a task, as ``retrieval.query`` or ``Retrieval-document``; the plain name goes first.
+    """
     default = prompts.get(default_name or "") or ""
-    return prompts.get("query") or default, prompts.get("document") or prompts.get("passage") or default
+    named = {key.lower().removeprefix("retrieval").lstrip(".-_ "): text for key, text in prompts.items()}
+    named |= {key: text for key, text in prompts.items() if key in _SIDES}
+    query, document, passage = (named.get(side) for side in _SIDES)
+    return query or default, document or passage or default
 
 
 def _shape(config: Mapping[str, Any]) -> BertShape | None:

@@ -27,7 +27,14 @@ def load_embedder(settings: ModelSettings, adapter: Path | None = None) -> Embed
         AdapterError: the adapter was made for another base, or is damaged.
     """
     with LOADING:
-        return _embedder(settings.embedder, settings.device, settings.dtype, settings.offline, adapter)
+        return _embedder(
+            settings.embedder,
+            (settings.query_prefix, settings.document_prefix),
+            settings.device,
+            settings.dtype,
+            settings.offline,
+            adapter,
+        )
 
 
 def load_reranker(settings: ModelSettings) -> Reranker | None:
@@ -63,7 +70,9 @@ def load_generator(settings: ModelSettings, adapter: Path | None = None) -> Gene
 
 
 @functools.lru_cache(maxsize=4)
-def _embedder(name: str, device: str, dtype: str, offline: bool, adapter: Path | None) -> Embedder:
+def _embedder(
+    name: str, prompts: tuple[str, str], device: str, dtype: str, offline: bool, adapter: Path | None
+) -> Embedder:
     from hybrid.models.embedder import SentenceTransformerEmbedder
 
     folder = fetch(name, offline=offline)
@@ -72,6 +81,7 @@ def _embedder(name: str, device: str, dtype: str, offline: bool, adapter: Path |
         name=name,
         placement=lambda: _placement(device, dtype),
         adapter=adapter,
+        prompts=prompts,
         plain=is_cpu(device) and dtype in ("auto", "float32"),
     )
 

@@ -133,7 +133,7 @@ def read_rows(path: Path) -> Iterator[tuple[int, Any]]:
     """
     try:
         whole = rows_of(json.loads(path.read_text(encoding="utf-8-sig")))
-    except ValueError:  # lines, or not JSON at all, which is told by line
+    except (ValueError, RecursionError):  # lines, or not JSON at all, which is told by line
         whole = None
     return _lines(path) if whole is None else enumerate(whole, start=1)
 

@@ -217,7 +217,7 @@ def test_all_weights_are_scaled_towards_the_base(tiny_generator_folder, tmp_path
         scale(tmp_path / "full", 0.5, tmp_path / "weak", base=tiny_generator_folder)
 
 
-@pytest.mark.parametrize("values", [{"use_dora": True}, {"peft_type": "IA3"}, {"bias": "all"}])
+@pytest.mark.parametrize("values", [{"use_dora": True}, {"peft_type": "LOHA"}, {"bias": "all"}])
 def test_what_is_not_linear_is_refused(tiny_adapter_folder, tmp_path, values):
     adapter = shutil.copytree(tiny_adapter_folder, tmp_path / "a")
     config = json.loads((adapter / "adapter_config.json").read_text())

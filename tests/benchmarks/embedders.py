@@ -21,6 +21,7 @@ import json
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from measure import Target, note, print_verdicts
 
-from hybrid.adaptation.data.material import split_sources
+from hybrid.adaptation.data.material import Split, split_sources
 from hybrid.adaptation.data.pairs import PairSettings, make_pairs
 from hybrid.adaptation.forgetting.measure import paired_change
 from hybrid.adaptation.forgetting.retrieval import JudgedQuery, Side, general_changes, general_set
@@ -144,44 +145,13 @@ class Bench:
         ]
 
     def _tune(self, name: str, seed: int) -> TunedEmbedder:
-        models, adaptation = self._settings.models, dataclasses.replace(self._settings.adaptation, seed=seed)
         index = Index.open(self._domain(name))
-        retriever = Retriever(index, self._base, self._settings.retrieval)
         # no document is held out: what scores are the queries of the collection
         split = split_sources(index.sources(), hold_out=0.0, validation=0.1, seed=seed)
-        pairs = make_pairs(retriever, split, PairSettings(count=self._pairs, seed=seed))
         index.close()
-        for part in pairs.left_out:
-            note(f"  left out: {part.count} {part.reason}")
-        folder = fetch(models.embedder, offline=True)
-        prose = [item.text for item in shipped_suite(pairs_each=1).passages if item.kind == "prose"]
-        tuned = tune_embedder(
-            folder,
-            models.embedder,
-            pairs,
-            adaptation,
-            out=self._work / "adapters" / f"{name}-{seed}-{time.time_ns()}",
-            placement=choose_placement(models.device, models.dtype),
-            settings=EmbedderSettings(dense_weight=self._settings.retrieval.dense_weight),
-            general=prose,
-            progress=lambda step, steps, loss: (
-                note(f"  step {step} of {steps}, loss {loss:.3f}") if step % 20 == 0 else None
-            ),
+        return tune_on(
+            self._domain(name), split, self._settings, self._base, self._pairs, self._work, seed=seed
         )
-        for point in tuned.fit.curve:
-            note(f"  step {point.step}: validation {point.domain:.4f}, moved {point.general or 0:.4f}")
-        for item in tuned.strengths:
-            note(f"  strength {item.strength}: {item.domain:.4f} nDCG, moved {item.moved:.4f}")
-        card = Card(
-            name=f"{name}-{seed}",
-            kind=AdapterKind.EMBEDDER,
-            base=models.embedder,
-            base_digest=weights_digest(folder),
-            method=adaptation.method,
-            data=Data("", "", {}),
-        )
-        write_card(tuned.folder, card)
-        return tuned
 
     def _score(self, name: str, embedder: Embedder) -> Change:
         domain = self._domain(name)
@@ -213,6 +183,49 @@ class Bench:
             )
             for text, found in corpus.queries.items()
         ]
+
+
+def tune_on(
+    domain: Path, split: Split, settings: Settings, base: Embedder, count: int, work: Path, *, seed: int
+) -> TunedEmbedder:
+    """Tune the embedder on so many pairs made from the training documents of an index, and give it a card."""
+    models, adaptation = settings.models, dataclasses.replace(settings.adaptation, seed=seed)
+    index = Index.open(domain)
+    retriever = Retriever(index, base, settings.retrieval)
+    pairs = make_pairs(retriever, split, PairSettings(count=count, seed=seed))
+    index.close()
+    note(f"  pairs: {dict(Counter(pair.made for pair in pairs.train))}")
+    for part in pairs.left_out:
+        note(f"  left out: {part.count} {part.reason}")
+    folder = fetch(models.embedder, offline=True)
+    prose = [item.text for item in shipped_suite(pairs_each=1).passages if item.kind == "prose"]
+    tuned = tune_embedder(
+        folder,
+        models.embedder,
+        pairs,
+        adaptation,
+        out=work / "adapters" / f"{domain.name}-{seed}-{time.time_ns()}",
+        placement=choose_placement(models.device, models.dtype),
+        settings=EmbedderSettings(dense_weight=settings.retrieval.dense_weight),
+        general=prose,
+        progress=lambda step, steps, loss: (
+            note(f"  step {step} of {steps}, loss {loss:.3f}") if step % 20 == 0 else None
+        ),
+    )
+    for point in tuned.fit.curve:
+        note(f"  step {point.step}: validation {point.domain:.4f}, moved {point.general or 0:.4f}")
+    for item in tuned.strengths:
+        note(f"  strength {item.strength}: {item.domain:.4f} nDCG, moved {item.moved:.4f}")
+    card = Card(
+        name=f"{domain.name}-{seed}",
+        kind=AdapterKind.EMBEDDER,
+        base=models.embedder,
+        base_digest=weights_digest(folder),
+        method=adaptation.method,
+        data=Data("", "", {}),
+    )
+    write_card(tuned.folder, card)
+    return tuned
 
 
 def judged_change(before: Side, after: Side, queries: Sequence[JudgedQuery], name: str) -> Change:

@@ -8,7 +8,8 @@ that gain nearly as much as `none` (nine tenths of it), the greatest loss of the
 choices, in shares of the budget) is at most half that of `none`.
 
     python tests/benchmarks/forgetting.py contracts|postgres|CORPUS.jsonl [--seeds 0,1,2] [--examples 240]
-        [--held-out 80] [--items 100] [--work FOLDER] [--suite PATH ...] [--html FILE] [--json FILE]
+        [--held-out 80] [--items 100] [--only WAY ...] [--work FOLDER] [--suite PATH ...] [--ablate]
+        [--drift FILE] [--html FILE] [--json FILE]
 
 CORPUS.jsonl holds one document a line with ``_id`` and ``text``, as in BEIR's format. With --work, what was
 measured is kept there row by row, and a run that was interrupted goes on.
@@ -33,14 +34,16 @@ from hybrid import Assistant, load_settings
 from hybrid.adaptation.data.examples import text_examples
 from hybrid.adaptation.data.files import load_examples, save_examples
 from hybrid.adaptation.data.rehearsal import rehearsal_examples
-from hybrid.adaptation.forgetting.likelihood import Subject, TokenStretch, log_likelihoods
+from hybrid.adaptation.forgetting.likelihood import Subject, TokenStretch, log_likelihoods, pieces
 from hybrid.adaptation.forgetting.measure import COUNTINGS, Item, Measure, changes, measure, paired_change
 from hybrid.adaptation.forgetting.suites import Suite, load_suite, probe_texts, shipped_suite
 from hybrid.adaptation.gate import Budget, judge
-from hybrid.adaptation.methods.deltas import read_config, read_deltas, write_deltas
+from hybrid.adaptation.methods.ablation import Worth, ablate_deltas
+from hybrid.adaptation.methods.deltas import Deltas, read_config, read_deltas, write_deltas
+from hybrid.adaptation.methods.drift import drift_picture, measure_drift
 from hybrid.adaptation.methods.ewc import FISHER_TOKENS
 from hybrid.adaptation.methods.merging import Recipe, merge_deltas
-from hybrid.adaptation.store import write_card
+from hybrid.adaptation.store import read_card, write_card
 from hybrid.adaptation.training.encoding import Encoded, encode, worth
 from hybrid.adaptation.training.generator import Base, tune_generator
 from hybrid.adaptation.values import (
@@ -208,6 +211,41 @@ class Domain:
         write_json(path, dataclasses.asdict(run))
         return run
 
+    def picture(self, seed: int) -> str:
+        """Return how far `none` moved each block, on held-out prompts and on general text."""
+        folder = self._folder(_NONE, seed)
+        own = [" ".join(turn.content for turn in item.example.prompt) for item in self.texts]
+        own = [text or item.example.completion for text, item in zip(own, self.texts, strict=True)]
+        general, base = probe_texts(), self._generator
+        blocks = measure_drift(base, base.adapted(folder), folder, own[: len(general)], general)
+        return drift_picture(
+            blocks, f"Drift of an adapter that nothing holds, {len(self._examples.train)} examples"
+        )
+
+    def parts(self, seed: int) -> list[tuple[str, str, str]]:
+        """Return what each part of `none` brings and costs, in nats a token."""
+        folder = self._folder(_NONE, seed)
+        config, card = read_config(folder), read_card(folder)
+        passages = [piece for one in self._suite.passages for piece in pieces(self._generator, one.text)]
+        judged = sum(piece.judged for piece in passages)
+
+        def losses(some: Deltas | None) -> tuple[float, float]:
+            subject = self._generator
+            if some is not None:
+                out = write_deltas(self._work / "part", some, [config])
+                write_card(out, card)
+                subject = subject.adapted(out)
+            own = _losses_of(subject, self.texts)
+            return sum(own) / len(own), -sum(log_likelihoods(subject, passages)) / judged
+
+        def told(worth: Worth) -> None:
+            note(f"{worth.group.name}: brings {worth.brings:+.4f}, costs {worth.costs:+.4f}")
+
+        found = ablate_deltas(read_deltas(folder), losses, told)
+        return [
+            (one.group.name, f"{one.brings:+.4f}", f"{one.costs:+.4f}") for one in (found.whole, *found.parts)
+        ]
+
     def _folder(self, name: str, seed: int) -> Path:
         return self._work / f"{''.join(c if c.isalnum() else '-' for c in name)}-{seed}"
 
@@ -336,6 +374,21 @@ def _target(gains: dict[str, Change], losses: dict[str, tuple[Change, ...]], bud
     return Target("greatest general loss of the best at equal gain, share of that of none", best / none, 0.5)
 
 
+def _examples(options: argparse.Namespace, generator: TransformersGenerator) -> Examples:
+    """Return what is taught and what is held out, from the folder of work if it is there."""
+    kept = [options.work / f"{part}.jsonl" for part in ("train", "held-out")] if options.work else []
+    if kept and all(path.is_file() for path in kept):
+        return Examples(*(tuple(load_examples(path)) for path in kept))
+    sizes = {"train": options.examples, "held_out": options.held_out}
+    if options.domain in ("contracts", "postgres"):
+        examples = _made(options.domain, **sizes)
+    else:
+        examples = read_texts(Path(options.domain), generator, **sizes)
+    for path, part in zip(kept, (examples.train, examples.validation), strict=bool(kept)):
+        save_examples(path, part)
+    return examples
+
+
 def main() -> None:
     """Print the table and the target."""
     parser = argparse.ArgumentParser(
@@ -353,6 +406,8 @@ def main() -> None:
     parser.add_argument("--items", type=int, help="of each kind of the suite, formats left out")
     parser.add_argument("--work", type=Path, help="a folder to go on from")
     parser.add_argument("--only", nargs="*", default=[], help="names of ways; none is needed")
+    parser.add_argument("--ablate", action="store_true", help="take the adapter of none apart")
+    parser.add_argument("--drift", type=Path, help="write how far none moved each block, as SVG")
     parser.add_argument("--html", type=Path, help="write the plot of gain against loss")
     parser.add_argument("--json", type=Path, help="write all changes")
     options = parser.parse_args()
@@ -361,16 +416,7 @@ def main() -> None:
         suite = dataclasses.replace(suite.sample(options.items), probes=())
     generator = load_generator(ModelSettings(offline=True))
     assert isinstance(generator, TransformersGenerator), "an adapter needs a model on this machine"
-    sizes = {"train": options.examples, "held_out": options.held_out}
-    kept = [options.work / f"{part}.jsonl" for part in ("train", "held-out")] if options.work else []
-    if kept and all(path.is_file() for path in kept):
-        examples = Examples(*(tuple(load_examples(path)) for path in kept))
-    elif options.domain in ("contracts", "postgres"):
-        examples = _made(options.domain, **sizes)
-    else:
-        examples = read_texts(Path(options.domain), generator, **sizes)
-    for path, part in zip(kept, (examples.train, examples.validation), strict=bool(kept)):
-        save_examples(path, part)
+    examples = _examples(options, generator)
     with tempfile.TemporaryDirectory() as folder:
         ways = [way for way in _WAYS if way.name in (options.only or [way.name])]
         domain = Domain(generator, examples, suite, options.work or Path(folder), ways)
@@ -379,12 +425,17 @@ def main() -> None:
             chosen = AdaptationSettings(epochs=options.epochs, learning_rate=options.rate, seed=seed)
             for way in ways:
                 runs.setdefault(way.name, []).append(domain.row(way, chosen))
-    gains = {name: _gain(each, domain) for name, each in runs.items()}
-    losses = {name: _losses(each) for name, each in runs.items()}
-    told = f"{len(examples.train)} examples, {len(domain.texts)} held out, seeds {options.seeds}"
-    print(f"{options.domain}: {told}, suite {suite.name}\n")
-    _print(runs, gains, losses, domain)
-    print_verdicts([_target(gains, losses, Budget())])
+        gains = {name: _gain(each, domain) for name, each in runs.items()}
+        losses = {name: _losses(each) for name, each in runs.items()}
+        told = f"{len(examples.train)} examples, {len(domain.texts)} held out, seeds {options.seeds}"
+        print(f"{options.domain}: {told}, suite {suite.name}\n")
+        _print(runs, gains, losses, domain)
+        print_verdicts([_target(gains, losses, Budget())])
+        first = int(options.seeds.split(",")[0])
+        if options.ablate:
+            print_table(("part of none", "brings, nats", "costs, nats"), domain.parts(first))
+        if options.drift:
+            options.drift.write_text(domain.picture(first), encoding="utf-8")
     if options.html:
         tried = [Tried(name, gains[name], _text(losses[name])) for name in gains]
         options.html.write_text(pareto_html(pareto_front(tried, budget=Budget().nats)), encoding="utf-8")

@@ -106,7 +106,8 @@ class _Short:
 def _task(method: str) -> object:
     """Return the task of all label examples of the contracts domain."""
     from hybrid.adaptation.data.examples import label_examples
-    from hybrid.adaptation.methods.lora import attach, load_base, plan_for
+    from hybrid.adaptation.methods import attach, plan_for
+    from hybrid.adaptation.methods.lora import load_base
     from hybrid.adaptation.training.encoding import encode
     from hybrid.adaptation.training.generator import GeneratorTask
     from hybrid.config import AdaptationSettings, Method, ModelSettings

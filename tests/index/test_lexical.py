@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hybrid.errors import IndexCorrupt, StorageError
 from hybrid.index.lexical import TantivyIndex, build_lexical
 from hybrid.index.store import Row
+from hybrid.text.abbreviations import Explained, Meaning
 from hybrid.types import Chunk
 
 _TEXTS = [
@@ -282,3 +283,40 @@ def test_a_full_disk_is_a_storage_error(tmp_path, monkeypatch):
     monkeypatch.setattr(tantivy, "Index", FullIndex)
     with pytest.raises(StorageError, match="no space left"):
         build_lexical(tmp_path / "full", [Row(0, Chunk("a", 0, 0, 1, "x"))])
+
+
+# --- what words stand for --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def worded(tmp_path_factory):
+    texts = [
+        "MS is treated slowly with patience.",
+        "multiple sclerosis is named here once.",
+        "multiple sclerosis treated slowly, MS too.",
+        "Many other texts are here as well.",
+        "Nothing of all this is in here at all.",
+    ]
+    folder = tmp_path_factory.mktemp("worded") / "index"
+    build_lexical(folder, [Row(n, Chunk("a", n, 0, len(text), text)) for n, text in enumerate(texts)])
+    return TantivyIndex(folder)
+
+
+def _scores(index, question, typed, *meanings):
+    start = question.index(typed)
+    part = Explained(start, start + len(typed), tuple(Meaning(typed, one, 1) for one in meanings))
+    return {one.position: one.score for one in index.search(question, 10, explained=[part])}
+
+
+@pytest.mark.parametrize(("typed", "other"), [("MS", "multiple sclerosis"), ("multiple sclerosis", "MS")])
+def test_a_text_is_found_by_what_words_stand_for_as_if_it_had_them(worded, typed, other):
+    question = f"patience with {typed}"
+    found = _scores(worded, question, typed, other)
+    assert found.keys() == {0, 1, 2}
+    assert max(found, key=found.get) == 0, "it has more of the question, however rare the other wording is"
+    assert found[2] < found[0], "a text with both wordings is not found twice"
+
+
+def test_a_form_that_no_text_has_is_searched_by_its_meanings(worded):
+    assert _scores(worded, "XQ9?", "XQ9", "multiple sclerosis", "nowhere").keys() == {1, 2}
+    assert _scores(worded, "XQ9?", "XQ9", "nowhere") == {}

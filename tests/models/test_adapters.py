@@ -110,7 +110,7 @@ def test_a_base_in_bf16_gets_merged_tensors_in_bf16(tiny_generator_folder, tiny_
     served = TransformersGenerator(tiny_generator_folder, name="tiny", placement=placement).adapted(
         tiny_adapter_folder
     )
-    assert {value.dtype for value in served._merged.tensors.values()} == {torch.bfloat16}
+    assert {value.dtype for value in served._shown.tensors.values()} == {torch.bfloat16}
     assert torch.isfinite(_logits(served)).all()
 
 
@@ -172,8 +172,8 @@ def test_an_adapter_of_all_weights_is_its_file(
     shutil.copy(tiny_adapter_folder / "card.json", folder)
     _card(folder, method="full", weights="")
     served = base.adapted(folder)
-    assert set(served._merged.tensors) == {name}
-    assert torch.equal(served._merged.tensors[name], tensors[name])
+    assert set(served._shown.tensors) == {name}
+    assert torch.equal(served._shown.tensors[name], tensors[name])
 
 
 # --- switching -------------------------------------------------------------------------------------
@@ -210,7 +210,7 @@ def test_switching_loads_nothing_again(base, tiny_adapter_folder, monkeypatch):
     monkeypatch.setattr(adapters, "merged_weights", lambda *_: pytest.fail("it was merged before"))
     again = base.adapted(tiny_adapter_folder)
     assert again._model is first._model is base._model
-    assert again._merged is first._merged
+    assert again._shown is first._shown
 
 
 def test_name_and_digest_tell_the_adapter(base, tiny_adapter_folder, other_adapter_folder):

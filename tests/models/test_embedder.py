@@ -11,6 +11,8 @@ import pytest
 from hybrid.config import ModelSettings
 from hybrid.errors import ModelMissing
 from hybrid.models.embedder import SentenceTransformerEmbedder
+from hybrid.models.layout import prefixes
+from hybrid.models.loading import _embedder as _embedder_of
 from hybrid.models.loading import load_embedder
 
 _TEXTS = [
@@ -41,6 +43,39 @@ def test_prompts_pooling_and_limit_are_the_models_own(tiny):
     assert (found.query_prefix, found.document_prefix) == ("query: ", "text: ")
     assert tiny.max_tokens == 48 - 2 - max(tiny.count_tokens(["query: ", "text: "]))
     assert not np.allclose(tiny.embed_documents(["port"]), tiny.embed_queries(["port"]))
+
+
+@pytest.mark.parametrize(
+    ("prompts", "expected"),
+    [
+        ({"query": "q: ", "document": "d: "}, ("q: ", "d: ")),
+        ({"query": "q: ", "passage": "p: "}, ("q: ", "p: ")),
+        ({"retrieval.query": "q: ", "retrieval.passage": "p: "}, ("q: ", "p: ")),
+        ({"Retrieval-query": "q: ", "Retrieval-document": "d: ", "query": "plain: "}, ("plain: ", "d: ")),
+        ({"classification": "c: "}, ("", "")),
+        ({"text-matching": "t: ", "query": None}, ("", "")),
+    ],
+)
+def test_prompts_that_are_named_after_a_task_are_found(prompts, expected):
+    assert prefixes(prompts, None) == expected
+
+
+@pytest.mark.parametrize("library", [False, True])
+def test_a_setting_says_what_stands_before_queries_and_documents(
+    tiny_embedder_folder, tiny, monkeypatch, library
+):
+    if library:
+        monkeypatch.setattr("hybrid.models.embedder.read_layout", lambda folder: None)
+    settings = ModelSettings(
+        embedder=str(tiny_embedder_folder), query_prefix="the ", device="cpu", dtype="float32"
+    )
+    monkeypatch.setattr("hybrid.models.loading._embedder", _embedder_of.__wrapped__)
+    embedder = load_embedder(settings)
+    found = embedder.fingerprint
+    assert (found.query_prefix, found.document_prefix) == ("the ", "text: ")
+    assert found != tiny.fingerprint
+    assert not np.allclose(embedder.embed_queries(["port"]), tiny.embed_queries(["port"]), atol=1e-3)
+    assert np.allclose(embedder.embed_documents(["port"]), tiny.embed_documents(["port"]), atol=1e-5)
 
 
 def test_a_batch_is_what_single_texts_are(tiny):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -70,6 +71,11 @@ _CONVERSIONS = (
 _KTO = (
     "rows with `label` false say what is wrong: keep the right ones, "
     "jq -c 'select(.label == true) | del(.label)' {file} > right.jsonl, or give `chosen` beside `rejected`"
+)
+# Marks of turns, as templates write them.
+_RENDERED = re.compile(
+    r"<\|(?:im_start|start_header_id|user|assistant)\|>|<start_of_turn>|\[INST\]|^### (?:Instruction|Human):",
+    re.MULTILINE,
 )
 _LABEL = '{prompt: .text, completion: .label, options: ["one label", "another"]}'
 
@@ -164,9 +170,18 @@ def read_row(row: Row, prompts: Prompts) -> list[Taught]:
     if "query" in keys and "pos" not in keys:
         return [_pair(_only(row, "pair"))]
     if "text" in keys:
-        plain = _only(row, "text")
-        return [Example(ExampleKind.TEXT, (), plain.text("text"), _source(plain))]
+        return [_text(_only(row, "text"))]
     raise row.error(f"expected {KINDS}", _conversion(row))
+
+
+def _text(row: Row) -> Example:
+    said = row.text("text")
+    if mark := _RENDERED.search(said):
+        raise row.error(
+            f"`text` is a conversation in a chat template ({mark[0]}), which would be taught by the letter",
+            "give the turns as `messages`: each model is taught in its own template",
+        )
+    return Example(ExampleKind.TEXT, (), said, _source(row))
 
 
 def _only(row: Row, format_: str) -> Row:
@@ -181,6 +196,11 @@ def _only(row: Row, format_: str) -> Row:
         hint = _KTO.format(file=row.path.name)
     elif _CALLS.intersection(unknown):
         hint = "calls of tools are not taught: leave such rows out"
+    elif judging := [key for key in unknown if isinstance(row.value[key], bool | int | float)]:
+        hint = (
+            f"if `{judging[0]}` judges the row, keep the right ones and leave it out; a row that was judged "
+            "wrong is no example. What says nothing may stand under `meta`"
+        )
     else:
         hint = row.jq(f"del({', '.join(f'.[{json.dumps(key)}]' for key in unknown)})")
     named, beside = (", ".join(f"`{key}`" for key in part) for part in (unknown, sorted(known)))
@@ -230,7 +250,9 @@ def _turn(row: Row, turn: dict[str, Any], key: str) -> _Turn:
     if unknown := sorted(turn.keys() - {role, said, "weight"}):
         raise row.error(
             f"`{unknown[0]}` is not known in a turn beside `{role}` and `{said}`",
-            row.jq(f"del(.{key}[][{json.dumps(unknown[0])}])"),
+            "a turn that is not to be taught has `weight` 0"
+            if isinstance(turn[unknown[0]], bool)
+            else row.jq(f"del(.{key}[][{json.dumps(unknown[0])}])"),
         )
     if isinstance(content, list):  # parts, as OpenAI has them
         parts = [part.get("text") if isinstance(part, dict) else part for part in content]

@@ -68,6 +68,7 @@ def read_deltas(folder: Path) -> dict[str, Delta]:
     tensors = load_file(folder / WEIGHTS)
     names = sorted(name.removesuffix(_DOWN) for name in tensors if name.endswith(_DOWN))
     beside = sorted(tensors.keys() - {name + end for name in names for end in (_DOWN, _UP)})
+    beside += sorted(path.name for path in folder.glob("head.*"))  # of labels, for these weights alone
     if config.get("peft_type") != "LORA" or config.get("use_dora") or beside or not names:
         found = "DoRA" if config.get("use_dora") else ", ".join(beside[:3]) or str(config.get("peft_type"))
         raise AdapterError(

@@ -52,7 +52,7 @@ def held_layers(module: Any, method: Method) -> dict[str, Any]:
     if method is Method.FULL:
         found = {
             name: layer
-            for name, layer in module.named_modules()
+            for name, layer in module.get_base_model().named_modules()
             if isinstance(layer, torch.nn.Linear) and layer.weight.requires_grad
         }
     if not found:

@@ -21,7 +21,8 @@ import torch
 from torch.nn import functional
 
 from hybrid.adaptation.data.files import require_examples
-from hybrid.adaptation.methods.lora import AdapterPlan, load_base
+from hybrid.adaptation.methods import AdapterPlan
+from hybrid.adaptation.methods.lora import load_base
 from hybrid.adaptation.training.encoding import encode, gain_of, worth
 from hybrid.adaptation.training.generator import Base, GeneratorTask, TunedGenerator
 from hybrid.adaptation.training.loop import Fit

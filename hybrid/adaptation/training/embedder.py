@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from hybrid.adaptation.forgetting.retrieval import pool_scores
-from hybrid.adaptation.methods.lora import AdapterPlan, attach_lora, precision, save_lora
+from hybrid.adaptation.methods import AdapterPlan
+from hybrid.adaptation.methods.lora import attach_lora, precision, save_lora
 from hybrid.adaptation.training.lessons import EmbedderSettings, Lesson, VectorModel
 from hybrid.adaptation.training.loop import Fit, Schedule, fit
 from hybrid.adaptation.values import Pairs, QueryPair
@@ -223,7 +224,8 @@ def tune_embedder(
     settings = settings or EmbedderSettings()
     _refuse_unfit(pairs.train, adaptation.method)
     model = load_sentence_transformer(folder, placement)
-    encoder = VectorModel(model, max_tokens=settings.max_tokens)
+    transformer_of(model)  # refused before anything is read
+    encoder = VectorModel(model, max_tokens=settings.max_tokens, prompts=settings.prompts)
     lesson = Lesson(pairs.train, encoder, settings)
     check = Lesson(pairs.validation, encoder, settings) if len(pairs.validation) >= MIN_PAIRS else None
     held = encoder.encode(general, encoder.query_prompt)

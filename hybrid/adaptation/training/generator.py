@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import inspect
 import math
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,19 +17,13 @@ from typing import Any
 import numpy as np
 import psutil
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 from hybrid.adaptation.data.files import require_examples
+from hybrid.adaptation.methods import AdapterPlan, attach, parametrisation, plan_for
 from hybrid.adaptation.methods.ewc import Penalty, hold_weights
-from hybrid.adaptation.methods.lora import (
-    AdapterPlan,
-    attach,
-    load_base,
-    plan_for,
-    precision,
-    resume_lora,
-    save_lora,
-)
+from hybrid.adaptation.methods.lora import load_base, precision, resume_lora
 from hybrid.adaptation.methods.preferences import (
     RATE_SHARE,
     PreferenceTask,
@@ -242,6 +237,7 @@ def tune_generator(
     placement: Placement,
     rehearsal: Sequence[Example] = (),
     probe: Sequence[Example] = (),
+    over: Sequence[Path] = (),
     start: Path | None = None,
     state: Path | None = None,
     progress: Callable[[int, int, float], None] = lambda step, steps, loss: None,
@@ -257,6 +253,7 @@ def tune_generator(
         rehearsal: what is mixed in to keep the model what it was; as much of it as the settings say. By the
             first of it EWC tells what the base needs.
         probe: general texts whose loss may not rise by more than the budget.
+        over: folders of the bottleneck adapters that a fusion is over.
         start: the folder of an adapter to begin with, instead of one that does nothing.
         state: a folder in which an interrupted run is kept, to go on with.
         progress: told step, steps in all, and the loss.
@@ -280,12 +277,12 @@ def tune_generator(
     kept = _rehearsal(mixed, tokens, settings.rehearsal)
     checked = encode(examples.validation, dialogue, max_tokens=settings.max_tokens).encoded
     parts = halve(checked)
-    plan = plan_for(settings, tokens=round(tokens * settings.epochs))
+    plan = plan_for(settings, tokens=round(tokens * settings.epochs), over=over)
     if pairs.pairs and not settings.learning_rate:
         plan = dataclasses.replace(plan, learning_rate=RATE_SHARE * plan.learning_rate)
-    module = load_base(base.folder, settings.method, placement)
+    way, module = parametrisation(settings.method), load_base(base.folder, settings.method, placement)
     torch.manual_seed(settings.seed)  # an adapter begins at random
-    module = attach(module, plan, settings) if start is None else resume_lora(module, start, base.digest)
+    module = way.attach(module, plan, settings) if start is None else resume_lora(module, start, base.digest)
     general = encode(probe, dialogue, max_tokens=settings.max_tokens).encoded
     hold = hold_weights(module, settings, mixed, base.digest, placement)
     taught = [*train.encoded, *kept]
@@ -293,8 +290,10 @@ def tune_generator(
     module.eval()
     compared = halve_pairs(encode_pairs(examples.checks, dialogue, max_tokens=settings.max_tokens).pairs)
     preferring = PreferenceTask(task, pairs.pairs, compared.stop, settings) if pairs.pairs else None
-    before = worth(task.losses, parts.proof, dialogue)
-    apart = preferring.margins(compared.proof) if preferring else []
+    # virtual tokens change what is said before they are trained
+    with module.disable_adapter() if start is None else contextlib.nullcontext():
+        before, first = worth(task.losses, parts.proof, dialogue), task.validate()[1]
+        apart = preferring.margins(compared.proof) if preferring else []
     schedule = Schedule(
         plan.learning_rate,
         settings.epochs,
@@ -302,49 +301,36 @@ def tune_generator(
         upper_first=settings.upper_first,
     )
     done = fit(preferring or task, schedule, seed=settings.seed, state=state, progress=progress)
-    first = done.curve[0].general
     limit = math.inf if first is None else first + _WITHIN * settings.budget_nats
-    strength = weaken(task, settings.method, limit)
+    strength = weaken(task, way.neutral(module), limit)
     if preferring:
         gain = preference_gain(apart, preferring.margins(compared.proof), compared.proof)
     else:
         gain = gain_of(before, worth(task.losses, parts.proof, dialogue), parts.proof)
     if is_main():
-        save_adapter(module, base, settings.method, out)
+        way.save(module, base.name, out)
     return TunedGenerator(out, plan, done, strength, gain, tokens, (*train.left_out, *pairs.left_out))
 
 
-def weaken(task: GeneratorTask, method: Method, limit: float) -> float:
+def weaken(task: GeneratorTask, neutral: Mapping[str, Tensor], limit: float) -> float:
     """Scale the change down until general text loses no more than the limit; return the strength.
 
     It costs no training, and keeps more of the gain than of the loss, which grows with the square of a small
-    change. What does not pass at any strength is left as it was trained, for the gate to refuse. Methods
-    whose weights do not change in proportion (DoRA, all weights) are left too.
+    change. What does not pass at any strength is left as it was trained, for the gate to refuse, and so is
+    what does not change in proportion to its parameters: for that ``neutral`` is empty.
     """
     general = task.validate()[1]
-    if general is None or general <= limit or method in (Method.DORA, Method.FULL):
+    if general is None or general <= limit or not neutral:
         return 1.0
-    outer = [p for name, p in task.module.named_parameters() if "lora_B" in name]
-    trained = [p.detach().clone() for p in outer]
+    parameters = dict(task.module.named_parameters())
+    trained = {name: parameters[name].detach().clone() for name in neutral}
     for strength in (*_STRENGTHS, 1.0):
-        for parameter, value in zip(outer, trained, strict=True):
-            parameter.data.copy_(value * strength)
+        for name, value in neutral.items():
+            parameters[name].data.copy_(value + (trained[name] - value) * strength)
         general = task.validate()[1]
         if general is not None and general <= limit:
             return strength
     return 1.0
-
-
-def save_adapter(module: Any, base: Base, method: Method, out: Path) -> None:
-    """Write the weights: an adapter in PEFT's format, or the tuned tensors where all were tuned."""
-    from safetensors.torch import save_file
-
-    if method is not Method.FULL:
-        save_lora(module, base.name, out)
-        return
-    out.mkdir(parents=True, exist_ok=True)
-    tuned = {name: p.detach().contiguous() for name, p in module.named_parameters() if p.requires_grad}
-    save_file(tuned, out / "model.safetensors")
 
 
 def _rehearsal(mixed: Sequence[Encoded], tokens: int, share: float) -> list[Encoded]:
@@ -431,6 +417,7 @@ def try_out(
     placement: Placement,
     *,
     rehearsal: Sequence[Example] = (),
+    over: Sequence[Path] = (),
 ) -> Trial:
     """Take a few steps and say what all of them would take; validation is not counted."""
     dialogue = Dialogue(load_tokenizer(base.folder))
@@ -438,7 +425,7 @@ def try_out(
     pairs = encode_pairs(examples.preferences, dialogue, max_tokens=settings.max_tokens)
     left_out = sum(left.count for left in (*everything.left_out, *pairs.left_out))
     total = round((everything.tokens + pairs.tokens) * settings.epochs)
-    plan = plan_for(settings, tokens=total)
+    plan = plan_for(settings, tokens=total, over=over)
     module = attach(load_base(base.folder, settings.method, placement), plan, settings)
     taught = GeneratorTask(module, dialogue, everything.encoded, [], [], settings, placement)
     task = PreferenceTask(taught, pairs.pairs, [], settings, reads=False) if pairs.pairs else taught
@@ -468,7 +455,7 @@ def best_rank(
     Raises:
         UsageError: there are no validation examples to tell by, or the method has no rank.
     """
-    if settings.method is Method.FULL:
+    if settings.method in (Method.FULL, Method.IA3, Method.FUSION):
         raise UsageError(f"--method {settings.method} has no rank", hint="leave --rank out")
     if not examples.validation:
         raise UsageError(

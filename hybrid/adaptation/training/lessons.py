@@ -45,6 +45,7 @@ class EmbedderSettings:
     ``listed`` further passages each. ``hold`` is what general texts staying where they are weighs beside
     the ranking. ``scale`` is what cosines are multiplied with before the softmax.
     ``max_tokens`` are those of a text that training sees. ``strengths`` are tried on validation.
+    ``prompts`` stand before queries and passages; empty are those that the model names.
     """
 
     batch: int = 32
@@ -59,6 +60,7 @@ class EmbedderSettings:
     warmup: float = 0.1
     looks: int = 4
     strengths: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0, 1.25)
+    prompts: tuple[str, str] = ("", "")
 
 
 class VectorModel(nn.Module):
@@ -67,18 +69,24 @@ class VectorModel(nn.Module):
     Args:
         model: of sentence-transformers.
         max_tokens: more of a text is not seen.
+        prompts: what is put before queries and passages instead of what the model names; empty is its own.
     """
 
-    def __init__(self, model: SentenceTransformer, *, max_tokens: int) -> None:
+    def __init__(
+        self, model: SentenceTransformer, *, max_tokens: int, prompts: tuple[str, str] = ("", "")
+    ) -> None:
         super().__init__()
         self.model = model
-        self.query_prompt, self.passage_prompt = prefixes(model.prompts or {}, model.default_prompt_name)
+        own = prefixes(model.prompts or {}, model.default_prompt_name)
+        self.query_prompt, self.passage_prompt = prompts[0] or own[0], prompts[1] or own[1]
         model.max_seq_length = min(max_tokens, int(model.max_seq_length or max_tokens))
 
     def forward(self, groups: Sequence[Mapping[str, Tensor]]) -> list[Tensor]:
         """Return the vectors of each group of texts."""
+        # a model that was told to truncate does so only when it encodes
+        width = self.model.get_embedding_dimension()
         return [
-            functional.normalize(self.model(dict(group))["sentence_embedding"].float(), dim=-1)
+            functional.normalize(self.model(dict(group))["sentence_embedding"].float()[:, :width], dim=-1)
             for group in groups
         ]
 

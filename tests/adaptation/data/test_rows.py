@@ -155,7 +155,16 @@ REFUSED = {
     "text and label": ({"text": "x", "label": "ham"}, "`label` is not known beside `text`", "options:"),
     "sentence": ({"sentence": "x", "label": 1}, "expected `question`", "options:"),
     "alpaca text": ({"instruction": "x", "output": "y", "text": "z"}, "`text` says something else", "del"),
-    "score": ({"prompt": "x", "completion": "y", "score": 0.1}, "`score` is not known", 'del(.["score"])'),
+    "note": ({"prompt": "x", "completion": "y", "note": "z"}, "`note` is not known", 'del(.["note"])'),
+    "rating": ({"prompt": "x", "completion": "y", "rating": 1}, "`rating` is not known", "judged wrong"),
+    "right": ({"question": "x?", "answers": ["y"], "is_correct": False}, "`is_correct`", "judged wrong"),
+    "kto tag": ({"messages": [user(), assistant()], "kto_tag": False}, "`kto_tag`", "judged wrong"),
+    "train": ({"messages": [user(), assistant(train=False)]}, "`train` is not known in a turn", "`weight` 0"),
+    "rendered": (
+        {"text": "<|im_start|>user\nx<|im_end|>"},
+        "a conversation in a chat template",
+        "`messages`",
+    ),
     "text more": ({"text": "x", "output": "y"}, "`output` is not known beside `text`", "del"),
     "response": ({"prompt": "x", "response": "y"}, "expected `question`", "completion: .response"),
     "anchor": ({"anchor": "x", "positive": "y"}, "expected `question`", "query: .anchor"),
@@ -217,7 +226,7 @@ def test_what_would_be_taught_wrongly_is_refused_by_line_with_how_to_convert(tmp
 
 @pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
 @pytest.mark.parametrize(
-    "name", ["response", "score", "anchor", "bge", "openai preferences", "kto right", "squad"]
+    "name", ["response", "note", "anchor", "bge", "openai preferences", "kto right", "squad"]
 )
 def test_what_the_hint_converts_is_read(tmp_path, name):
     row = REFUSED[name][0]
@@ -265,3 +274,18 @@ def test_formats_can_be_checked_against_a_question_set(tmp_path):
     path = tmp_path / "data.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert all(ASKED in text and SAID in text for text in load_texts(path))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"text": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"text": ' + b"9" * 5_000 + b"}",
+        b"{'text': 'x'}",
+    ],
+    ids=["deep", "a number of 5,000 digits", "single quotes"],
+)
+def test_what_json_readers_choke_on_is_an_error_with_the_line(tmp_path, line):
+    (tmp_path / "odd.jsonl").write_bytes(b'{"text": "x"}\n' + line)
+    with pytest.raises(UsageError, match=r"odd\.jsonl, line 2: not JSON"):
+        load_given(tmp_path / "odd.jsonl", PROMPTS)

@@ -7,9 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hybrid.adaptation.methods import ewc
+from hybrid.adaptation.methods import attach, ewc, plan_for
 from hybrid.adaptation.methods.ewc import Importance, fisher, held_layers, hold_weights
-from hybrid.adaptation.methods.lora import attach, load_base, plan_for
+from hybrid.adaptation.methods.lora import load_base
 from hybrid.adaptation.training.encoding import encode
 from hybrid.adaptation.training.generator import Base, tune_generator
 from hybrid.adaptation.values import Example, ExampleKind, Examples

@@ -137,6 +137,10 @@ def test_what_cannot_be_added_is_refused(tiny_adapter_folder, tmp_path):
     (folder / "adapter_config.json").write_text(json.dumps(config))
     with pytest.raises(AdapterError, match="it has DoRA"):
         read_deltas(folder)
+    labels = shutil.copytree(tiny_adapter_folder, tmp_path / "labels")
+    (labels / "head.json").write_text("{}")
+    with pytest.raises(AdapterError, match=r"it has head\.json"):
+        read_deltas(labels)
     parts = [{"layer": _delta(1)}, {"layer": _delta(2)}]
     with pytest.raises(UsageError, match="expected two or more"):
         merge_deltas(parts[:1], [1.0], Recipe())

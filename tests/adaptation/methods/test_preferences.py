@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from hybrid.adaptation.methods.lora import attach, load_base, plan_for
+from hybrid.adaptation.methods import attach, plan_for
+from hybrid.adaptation.methods.lora import load_base
 from hybrid.adaptation.methods.preferences import (
     PairStep,
     PreferenceTask,

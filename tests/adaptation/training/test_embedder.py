@@ -150,6 +150,42 @@ def test_too_few_pairs_or_one_passage_are_refused(tiny_embedder_folder, tmp_path
         _tune(tiny_embedder_folder, tmp_path, Pairs(same, ()))
 
 
+def _other_embedder(folder, tiny, *modules, **options):
+    """Save an embedder around the transformer of the tiny one, or without it."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+
+    given = modules or (Transformer(str(tiny)), Pooling(32, pooling_mode="mean"))
+    SentenceTransformer(modules=list(given), device="cpu", **options).save_pretrained(str(folder))
+    return folder
+
+
+@pytest.mark.slow
+def test_a_static_embedder_is_refused_and_indexes(tiny_embedder_folder, tmp_path, pairs):
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(tiny_embedder_folder / "tokenizer.json"))
+    folder = _other_embedder(
+        tmp_path / "static", tiny_embedder_folder, StaticEmbedding(tokenizer, embedding_dim=32)
+    )
+    assert _embedder(folder).embed_documents(["the port", ""]).shape == (2, 32)
+    with pytest.raises(AdapterError, match="begins with StaticEmbedding, which takes no adapter"):
+        _tune(folder, tmp_path / "a", pairs)
+
+
+@pytest.mark.slow
+def test_a_truncated_embedder_is_tuned_in_the_dimensions_that_it_serves(
+    tiny_embedder_folder, tmp_path, pairs, make_card
+):
+    folder = _other_embedder(tmp_path / "short", tiny_embedder_folder, truncate_dim=8)
+    tuned = _tune(folder, tmp_path / "a", pairs)
+    served = _stored(tuned, folder, tmp_path / "kept", make_card)
+    before, after = (_embedder(folder, own).embed_queries(_TEXTS) for own in (None, served))
+    assert before.shape == after.shape == (len(_TEXTS), 8)
+    assert not np.allclose(before, after)
+
+
 @pytest.mark.slow
 def test_a_loss_that_is_not_a_number_is_told_and_leaves_nothing(tiny_embedder_folder, tmp_path, pairs):
     with pytest.raises(TrainingFailed, match="the loss is nan"):

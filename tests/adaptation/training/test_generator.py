@@ -154,7 +154,8 @@ def test_rehearsal_keeps_the_model_while_it_learns(base, tmp_path):
 
 def test_the_loss_is_the_mean_over_completion_tokens_whatever_the_parts(base, monkeypatch):
     import hybrid.adaptation.training.generator as module
-    from hybrid.adaptation.methods.lora import attach, load_base, plan_for
+    from hybrid.adaptation.methods import attach, plan_for
+    from hybrid.adaptation.methods.lora import load_base
     from hybrid.adaptation.training.encoding import encode
     from hybrid.models.dialogue import Dialogue
     from hybrid.models.pretrained import load_tokenizer
@@ -174,7 +175,8 @@ def test_the_loss_is_the_mean_over_completion_tokens_whatever_the_parts(base, mo
 
 @pytest.mark.parametrize("divergence", [0.0, 2.0])
 def test_what_is_taught_weighs_the_same_however_long_rehearsal_is(base, divergence):
-    from hybrid.adaptation.methods.lora import attach, load_base, plan_for
+    from hybrid.adaptation.methods import attach, plan_for
+    from hybrid.adaptation.methods.lora import load_base
     from hybrid.adaptation.training.encoding import encode
     from hybrid.models.dialogue import Dialogue
     from hybrid.models.pretrained import load_tokenizer
