@@ -70,18 +70,23 @@ def leave(
     if destination is Destination.MERGED:
         return merge(adapter, base(), out)
     folder, stays = base(), _not_loadable(adapter, kind)
-    if stays and destination is not Destination.GGUF:
-        note(f"merged into the base, since {destination} does not load: {', '.join(stays)}")
+    why = f"merged into the base, since {destination} does not load: {', '.join(stays)}"
     if destination is Destination.VLLM:
-        return _for_vllm(adapter, folder, out, card, merged=bool(stays))
+        _for_vllm(adapter, folder, out, card, merged=bool(stays))
+        if stays:
+            note(why)
+        return out
+    apart = destination is Destination.OLLAMA and not stays
+    # refused before anything large is written
+    told = modelfile(folder, apart=apart) if destination is Destination.OLLAMA else ""
     with new_folder(out) as beside:
-        if destination is Destination.GGUF:
-            # the file takes the place of the folder
-            written = _written(adapter, folder, beside / "packed", None, card, precision)
-        else:
-            apart = None if stays else beside / "adapter.gguf"
-            written = _written(adapter, folder, beside / "model.gguf", apart, card, precision)
-            write_text(beside / "Modelfile", modelfile(folder, apart=apart is not None))
+        # a file takes the place of the folder
+        file = beside / ("model.gguf" if told else "packed")
+        written = _written(adapter, folder, file, beside / "adapter.gguf" if apart else None, card, precision)
+        if told:
+            write_text(beside / "Modelfile", told)
+        if told and stays:
+            note(why)
         note(prove(generator().adapted(adapter), written.source, written.file, adapter=written.apart).told)
     return out
 
@@ -137,7 +142,7 @@ def modelfile(base: Path, *, apart: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _for_vllm(adapter: Path, base: Path, out: Path, card: Card, *, merged: bool) -> Path:
+def _for_vllm(adapter: Path, base: Path, out: Path, card: Card, *, merged: bool) -> None:
     """Write a folder that vLLM loads, with the line that starts it."""
     if merged:
         merge(adapter, base, out)
@@ -156,7 +161,6 @@ def _for_vllm(adapter: Path, base: Path, out: Path, card: Card, *, merged: bool)
         f"`{card.name}`. That it is active there is proved by\n\n```bash\n"
         f"hybrid doctor --endpoint http://localhost:8000/v1 --adapter {card.name}\n```\n",
     )
-    return out
 
 
 def _kind(adapter: Path) -> str:

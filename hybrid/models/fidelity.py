@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 
 from hybrid.errors import ModelError
+from hybrid.models.dialogue import in_loop
 from hybrid.models.generator import TransformersGenerator
 from hybrid.models.gguf import Source, read_back
 from hybrid.types import Message, MessageRole
@@ -162,7 +163,9 @@ def _compared(
         # it tells none of a token that is only part of a letter
         for step, logs in zip(steps, own, strict=True) if len(steps) == len(tokens) else ():
             apart += [abs(float(logs[top["id"]]) - top["logprob"]) for top in step["top_logprobs"]]
-        texts += said["content"].strip() == answer.text
+        text = said["content"].strip()
+        # the generator here ends what repeats itself, an engine does not
+        texts += text == answer.text or (in_loop(tokens) and text.startswith(answer.text))
     return Fidelity(
         "compared in llama.cpp",
         len(prompts),

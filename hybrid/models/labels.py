@@ -8,7 +8,7 @@ training with passages is served with and without.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -195,43 +195,30 @@ def inner_model(model: Any) -> Any:
     return getattr(model, model.base_model_prefix)
 
 
-def read_means(
-    inner: Any,
-    readings: Sequence[Reading],
-    settings: HeadSettings,
-    *,
-    first: int,
-    seen: Callable[[int, Any], None] | None = None,
-    keep: int = 0,
-) -> Tensor:
+def read_means(inner: Any, readings: Sequence[Reading], settings: HeadSettings, *, first: int) -> Tensor:
     """Return the features of each reading, shape (readings, features): the mean states of its parts.
 
     Args:
         inner: the model below its output layer.
-        readings: what is read, each by itself.
+        readings: what is read, each by itself; what is asked about several times is read once.
         settings: of the head.
         first: the token that stands before everything, which takes what attention has to spare.
-        seen: given the place of each reading and its states after ``keep`` blocks, shape (tokens, width).
-        keep: number of a block.
     """
     import torch
 
-    rows = [(first, *one.passages, *one.text) for one in readings]
-    found: dict[int, Tensor] = {}
+    unique = list(dict.fromkeys(readings))
+    rows = [(first, *one.passages, *one.text) for one in unique]
+    found: dict[Reading, Tensor] = {}
     for batch in batches([len(row) for row in rows], rows=_ROWS, tokens=_TOKENS):
         width = max(len(rows[place]) for place in batch)
         # padded on the right, where nothing that counts looks at it
         ids = torch.tensor([[*rows[p], *[first] * (width - len(rows[p]))] for p in batch])
         with torch.no_grad():
             output = inner(input_ids=ids.to(inner.device), use_cache=False, output_hidden_states=True)
-            means = part_means(
-                output.hidden_states[settings.block], [readings[p] for p in batch], settings.passages
-            )
-        for row, place in enumerate(batch):
-            found[place] = means[row].cpu()
-            if seen is not None:
-                seen(place, output.hidden_states[keep][row, : len(rows[place])])
-    return torch.stack([found[place] for place in range(len(rows))])
+        asked = [unique[place] for place in batch]
+        means = part_means(output.hidden_states[settings.block], asked, settings.passages)
+        found |= zip(asked, means.cpu(), strict=True)
+    return torch.stack([found[one] for one in readings])
 
 
 def part_means(states: Tensor, readings: Sequence[Reading], passages: bool) -> Tensor:

@@ -83,10 +83,11 @@ def _tell_ends(writer: Any, tokenizer: Any, folder: Path, tokens: int) -> None:
     begins = extra > 0 and with_ends[0] == tokenizer.bos_token_id
     writer.add_add_eos_token(extra > begins and with_ends[-1] == tokenizer.eos_token_id)
     if tokenizer.chat_template:
-        # a conversation begins as its template says
+        # a conversation begins as its template says: where that has no beginning, none is put before it
         turns = [{"role": "user", "content": "a"}]
-        rendered = str(tokenizer.apply_chat_template(turns, tokenize=False))
-        begins = tokenizer.bos_token is not None and rendered.startswith(tokenizer.bos_token)
+        begins &= str(tokenizer.apply_chat_template(turns, tokenize=False)).startswith(
+            tokenizer.bos_token or ""
+        )
         writer.add_chat_template(tokenizer.chat_template)
     writer.add_add_bos_token(begins)
     # a model may end a turn by other tokens than a text

@@ -15,31 +15,67 @@ import dataclasses
 import json
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from grounding import Judges, told
-from labels import tuned
 from measure import note, print_table
 from numpy.typing import NDArray
 
-from hybrid.adaptation.training.generator import Base
-from hybrid.adaptation.values import Example, ExampleKind, Examples
-from hybrid.config import AdaptationSettings, ModelSettings
+from hybrid.adaptation.store import AdapterStore
+from hybrid.adaptation.training.generator import Base, tune_generator
+from hybrid.adaptation.values import AdapterKind, Card, Data, Example, ExampleKind, Examples
+from hybrid.config import AdaptationSettings, Method, ModelSettings
 from hybrid.generation.prompts import GroundingPrompt, load_grounding_prompt
 from hybrid.grounding.evidence import SearchedPassage
 from hybrid.grounding.examples import Dataset, labels_of, limited, sources_of
 from hybrid.grounding.examples import Example as Labelled
 from hybrid.grounding.metrics import measured, resampled_aurocs
 from hybrid.grounding.scorers.names import SHIPPED, GeneratorJudge
-from hybrid.models.device import cpu_has_bf16
+from hybrid.models.device import choose_placement, cpu_has_bf16
 from hybrid.models.loading import generator_folder, load_generator
 from hybrid.questions.splits import unit_hash
 from recipes.grounding.public import labelled_sets, training_sets, unseen_sets
 
 _TUNED, _UNTUNED, _SHIPS, _BOTH = "tuned judge", "untuned judge", "trained", "trained + tuned judge"
 _VALIDATION = 96
+
+
+def tuned(
+    base: Base, examples: Examples, rehearsal: Sequence[Example], settings: AdaptationSettings, folder: Path
+) -> tuple[Path, float]:
+    """Train an adapter; return its folder and the seconds it took."""
+    placement = choose_placement("auto", "auto")
+    begun = time.perf_counter()
+    made = tune_generator(
+        base,
+        examples,
+        settings,
+        out=folder / "built",
+        placement=placement,
+        rehearsal=rehearsal,
+        progress=lambda step, steps, loss: (
+            print(f"  step {step} of {steps}: {loss:.3f}", flush=True) if step % 20 == 0 else None
+        ),
+    )
+    seconds = time.perf_counter() - begun
+    card = Card(
+        name="",
+        kind=AdapterKind.GENERATOR,
+        base=base.name,
+        base_digest=base.digest,
+        method=Method(settings.method),
+        data=Data("", "CC BY 4.0", {"label": len(examples.train)}),
+        curve=made.fit.curve,
+        seconds=seconds,
+        gain=made.gain,
+    )
+    store = AdapterStore(folder)
+    name = store.new_name(AdapterKind.GENERATOR)
+    store.add(name, made.folder, card)
+    return store.folder(name), seconds
 
 
 def cut(claim: str, evidence: Sequence[str], words: int) -> str:

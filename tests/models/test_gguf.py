@@ -222,3 +222,39 @@ def test_without_llama_cpp_the_tensors_are_read_back_and_that_is_said(llama, tmp
     other = {own.key: torch.from_numpy(Source(llama).read(own) * 2)}
     with pytest.raises(ModelError, match="other tensors than the model"):
         prove(_generator(llama), Source(llama, other), tmp_path / "m.gguf")
+
+
+@pytest.mark.slow
+@pytest.mark.real_model
+@pytest.mark.parametrize(("precision", "least"), [("f16", 0.98), ("q8_0", 0.9)])
+def test_the_default_model_is_faithful(tmp_path, precision, least):
+    from hybrid.models.loading import generator_folder
+    from hybrid.models.resolve import DEFAULT_GENERATOR
+
+    folder = generator_folder(DEFAULT_GENERATOR, offline=True)
+    write_model(Source(folder), tmp_path / "m.gguf", Precision(precision), name=DEFAULT_GENERATOR)
+    found = prove(_generator(folder), Source(folder), tmp_path / "m.gguf", new_tokens=12)
+    assert found.agreement >= least
+    assert found.typical < 0.15
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("adds", [True, False])
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_text_begins_once_whoever_begins_it(make_kin, tmp_path, adds, begun):
+    from transformers import AutoTokenizer
+
+    chat = "{% for m in messages %}<|endoftext|>{{ m.content }}{% endfor %}"
+    folder = make_kin(tmp_path / "model", template=("{{ bos_token }}" if begun else "") + chat)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    if adds:
+        tokenizer.backend_tokenizer.post_processor = tokenizers.processors.TemplateProcessing(
+            single="<|im_start|> $A", special_tokens=[("<|im_start|>", 1)]
+        )
+        tokenizer.save_pretrained(folder)
+    assert (AutoTokenizer.from_pretrained(folder)("a")["input_ids"][0] == 1) is adds
+    write_model(Source(folder), tmp_path / "m.gguf", Precision.F32, name="tiny")
+    fields, _ = _fields(tmp_path / "m.gguf")
+    assert fields["tokenizer.ggml.add_bos_token"] is (adds and begun)
+    found = prove(_generator(folder), Source(folder), tmp_path / "m.gguf", prompts=_PROMPTS, new_tokens=8)
+    assert found.agreement > 0.95

@@ -1,9 +1,9 @@
-"""Labels learned as labels: a head fitted on frozen states in seconds, then LoRA below it where it helps.
+"""Labels learned as labels: a head fitted on frozen hidden states, in seconds.
 
-What varies in a prompt is read once, by itself. The head is a logistic regression for each label set on the
-mean state after most of the blocks; how far it is held down and how sure it may be is found by
-cross-validation over sources. LoRA then trains the upper blocks alone, on the states below them, which were
-kept: against heads that were fitted without the example, since one that knows it has nothing left to teach.
+What varies in a prompt is read once, by itself, without what all prompts share.
+The head is a logistic regression for each label set on the mean state after most of the blocks; how far it is
+held down and how sure it may be is found by cross-validation over sources. No weight of the model is changed,
+so nothing is forgotten.
 """
 
 from __future__ import annotations
@@ -118,25 +118,12 @@ def head_settings(blocks: int, rows: LabelRows, *, tokens: int) -> HeadSettings:
     return HeadSettings(max(1, round(_DEPTH * blocks)), shows, tokens, 1.0)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FittedHead:
-    """A head, and what cross-validation says: its share of rights, and logits (rows, options) of strangers.
-
-    ``folds`` are heads that were fitted without a fold, ``fold`` is the number of each row's own.
-    """
-
-    head: LabelHead
-    right: float
-    loss: float
-    penalty: float
-    folds: tuple[LabelHead, ...]
-    fold: Tensor
-
-
 def fit_head(
     features: Tensor, rows: LabelRows, sets: Sequence[LabelSet], frame: Frame, settings: HeadSettings
-) -> FittedHead:
-    """Fit a head; penalty and temperature are those that suit sources that were left out.
+) -> tuple[LabelHead, float]:
+    """Fit a head; return it with its loss on sources that were left out, in nats.
+
+    Penalty and temperature are those that suit sources that were left out.
 
     Args:
         features: shape (rows, features).
@@ -145,8 +132,7 @@ def fit_head(
         frame: of the prompts.
         settings: of the reading.
     """
-    shown = features.abs().sum(-1, keepdim=True) > 0
-    centre = (features * shown).sum(0) / shown.sum()
+    centre = features.mean(0)
     scale = features.std(0).clamp(min=1e-4) * math.sqrt(features.shape[1])
     data = (features - centre) / scale
     known, right = torch.tensor(rows.sets), torch.tensor(rows.right)
@@ -156,19 +142,16 @@ def fit_head(
     found = []
     for penalty in _PENALTIES:
         logits = torch.zeros(len(data), most)
-        parts = []
         for number in range(_FOLDS):
             out = fold == number
             weight, bias = _regress(data[~out], known[~out], right[~out], allowed, penalty)
             logits[out] = _logits(data[out], known[out], weight, bias, allowed)
-            parts.append((weight, bias))
         heat, loss = _temperature(logits, right)
-        found.append((loss, penalty, heat, parts, float((logits.argmax(-1) == right).float().mean())))
-    loss, penalty, heat, parts, share = min(found, key=lambda each: each[0])
+        found.append((loss, penalty, heat))
+    loss, penalty, heat = min(found)
     weight, bias = _regress(data, known, right, allowed, penalty)
     told = dataclasses.replace(settings, temperature=heat)
-    heads = [LabelHead(tuple(sets), frame, told, centre, scale, w, b) for w, b in [(weight, bias), *parts]]
-    return FittedHead(heads[0], share, loss, penalty, tuple(heads[1:]), fold)
+    return LabelHead(tuple(sets), frame, told, centre, scale, weight, bias), loss
 
 
 def _regress(
@@ -220,7 +203,7 @@ def tune_labels(
     out: Path,
     placement: Placement,
 ) -> TunedGenerator:
-    """Learn labels and save the head, with LoRA below it where that is better.
+    """Learn labels and save the head.
 
     Args:
         base: the model to tune.
@@ -248,13 +231,13 @@ def tune_labels(
     inner = inner_model(module)
     reading = head_settings(module.config.num_hidden_layers, rows, tokens=limit)
     means = read_means(inner, rows.readings, reading, first=dialogue.first)
-    fitted = fit_head(means, rows, sets, frame, reading)
-    fitted.head.save(out)
-    done = Fit(0, (LossPoint(0, fitted.loss),), 0, _FROZEN, time.perf_counter() - begun)
+    head, loss = fit_head(means, rows, sets, frame, reading)
+    head.save(out)
+    done = Fit(0, (LossPoint(0, loss),), 0, _FROZEN, time.perf_counter() - begun)
     proof = encode(examples.validation, dialogue, max_tokens=limit).encoded[:_PROOF]
     before = worth(GeneratorTask(module, dialogue, [], [], [], settings, placement).losses, proof, dialogue)
     proved = label_rows([item.example for item in proof], sets, frame, dialogue, tokens=limit)
-    after = rights(fitted.head, read_means(inner, proved.readings, reading, first=dialogue.first), proved)
+    after = rights(head, read_means(inner, proved.readings, reading, first=dialogue.first), proved)
     tokens = sum(len(one.passages) + len(one.text) for one in rows.readings)
     return TunedGenerator(
         out, AdapterPlan(Method.LORA, 0, 0, 0.0), done, 1.0, gain_of(before, after, proof), tokens, ()
