@@ -288,6 +288,7 @@ class GeneratorWorkshop:
             "objectives": ", ".join(material.objectives),
             "ended": made.fit.ended,
             "tokens": made.tokens,
+            **({"not adapted": made.untouched} if made.untouched else {}),
         }
         return Card(
             name="",

@@ -173,6 +173,8 @@ def generator(
     if not card.name:
         return 0  # a further process of the same training: the first one says and keeps what came of it
     console.note(f"{card.name}: {told(card.gain, named=True)}; trained in {card.seconds / 60:.1f} min")
+    if "not adapted" in card.settings:
+        console.note(f"not adapted: {card.settings['not adapted']}")
     return _finish(context, assistant, card, check=check)
 
 

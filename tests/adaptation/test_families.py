@@ -4,8 +4,9 @@ import pytest
 
 from hybrid import Assistant, load_settings
 from hybrid.adaptation.data.files import Given
-from hybrid.adaptation.values import AdapterKind, Destination
+from hybrid.adaptation.values import AdapterKind, Destination, Example, ExampleKind
 from hybrid.errors import ModelError
+from hybrid.generation.prompts import load_prompts
 from hybrid.models.device import Placement
 from hybrid.models.generator import TransformersGenerator
 from hybrid.types import Question
@@ -103,7 +104,13 @@ def _labels(count, first=0):
 
 
 def _made(assistant, name="mine"):
-    material = assistant.adaptation.material(given=Given(tuple(_labels(32))))
+    # as examples of any kind: labels alone would be learned by a head on a frozen model
+    prompts = load_prompts("en")
+    examples = tuple(
+        Example(ExampleKind.READING, prompts.choice(one.text, one.options), one.answers[0], one.id)
+        for one in _labels(32)
+    )
+    material = assistant.adaptation.material(given=Given(examples=examples))
     return assistant.adaptation.tune_generator(material, name=name)
 
 
@@ -139,8 +146,6 @@ def test_a_family_is_tuned_served_merged_and_decided_on(
 
 
 def _prompts(count):
-    from hybrid.generation.prompts import load_prompts
-
     prompts = load_prompts("en")
     return [prompts.choice(question.text, question.options) for question in _labels(count, first=50)]
 

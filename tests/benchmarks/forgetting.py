@@ -9,7 +9,7 @@ choices, in shares of the budget) is at most half that of `none`.
 
     python tests/benchmarks/forgetting.py contracts|postgres|CORPUS.jsonl [--seeds 0,1,2] [--examples 240]
         [--held-out 80] [--items 100] [--only WAY ...] [--work FOLDER] [--suite PATH ...] [--ablate]
-        [--drift FILE] [--html FILE] [--json FILE]
+        [--penalties] [--drift FILE] [--html FILE] [--json FILE]
 
 CORPUS.jsonl holds one document a line with ``_id`` and ``text``, as in BEIR's format. With --work, what was
 measured is kept there row by row, and a run that was interrupted goes on.
@@ -41,9 +41,10 @@ from hybrid.adaptation.gate import Budget, judge
 from hybrid.adaptation.methods.ablation import Worth, ablate_deltas
 from hybrid.adaptation.methods.deltas import Deltas, read_config, read_deltas, write_deltas
 from hybrid.adaptation.methods.drift import drift_picture, measure_drift
-from hybrid.adaptation.methods.ewc import FISHER_TOKENS
+from hybrid.adaptation.methods.ewc import FISHER_TOKENS, hold_weights
 from hybrid.adaptation.methods.merging import Recipe, merge_deltas
 from hybrid.adaptation.store import read_card, write_card
+from hybrid.adaptation.training import generator as training
 from hybrid.adaptation.training.encoding import Encoded, encode, worth
 from hybrid.adaptation.training.generator import Base, tune_generator
 from hybrid.adaptation.values import (
@@ -58,6 +59,7 @@ from hybrid.adaptation.values import (
 )
 from hybrid.config import AdaptationSettings, Method, ModelSettings
 from hybrid.files import read_jsonl, write_json
+from hybrid.models.adapters import WEIGHTS
 from hybrid.models.device import choose_placement
 from hybrid.models.generator import TransformersGenerator
 from hybrid.models.loading import generator_folder, load_generator
@@ -128,7 +130,7 @@ def read_texts(path: Path, generator: TransformersGenerator, *, train: int, held
     return Examples(tuple(taught), tuple(kept))
 
 
-def _made(domain: str, *, train: int, held_out: int) -> Examples:
+def made(domain: str, *, train: int, held_out: int) -> Examples:
     """Return examples of a shipped domain, split by document as `hybrid adapt generator` does."""
     with tempfile.TemporaryDirectory() as folder:
         adaptation = {
@@ -169,16 +171,16 @@ def _rehearsal(
         )
 
 
-def _losses_of(subject: Subject, texts: Sequence[Encoded]) -> list[float]:
+def losses_of(subject: Subject, texts: Sequence[Encoded]) -> list[float]:
     sums = log_likelihoods(subject, [TokenStretch(item.ids, item.start) for item in texts])
     return [-value / item.completion_tokens for value, item in zip(sums, texts, strict=True)]
 
 
-def _rights_of(subject: Subject, texts: Sequence[Encoded]) -> list[float]:
+def rights_of(subject: Subject, texts: Sequence[Encoded]) -> list[float]:
     """Return for each label whether it is chosen; nothing where there are none."""
     if not any(item.example.options for item in texts):
         return []
-    return worth(lambda some: _losses_of(subject, some), texts, subject.dialogue)
+    return worth(lambda some: losses_of(subject, some), texts, subject.dialogue)
 
 
 class Domain:
@@ -199,7 +201,7 @@ class Domain:
         self._probe = [Example(ExampleKind.TEXT, (), text, made="general") for text in probe_texts()]
         limit = AdaptationSettings().max_tokens
         self.texts = encode(examples.validation, generator.dialogue, max_tokens=limit).encoded
-        self.before = (_losses_of(generator, self.texts), _rights_of(generator, self.texts))
+        self.before = (losses_of(generator, self.texts), rights_of(generator, self.texts))
 
     def row(self, way: Way, chosen: AdaptationSettings) -> Run:
         """Return a row of one seed, from the folder of work if it is there."""
@@ -235,7 +237,7 @@ class Domain:
                 out = write_deltas(self._work / "part", some, [config])
                 write_card(out, card)
                 subject = subject.adapted(out)
-            own = _losses_of(subject, self.texts)
+            own = losses_of(subject, self.texts)
             return sum(own) / len(own), -sum(log_likelihoods(subject, passages)) / judged
 
         def told(worth: Worth) -> None:
@@ -245,6 +247,28 @@ class Domain:
         return [
             (one.group.name, f"{one.brings:+.4f}", f"{one.costs:+.4f}") for one in (found.whole, *found.parts)
         ]
+
+    def penalties(self, seed: int) -> list[tuple[str, str, str]]:
+        """Return what EWC and L2 of weight 1 would ask for `none`, and the seconds of the CPU that takes."""
+        from peft import set_peft_model_state_dict
+        from safetensors.torch import load_file
+
+        folder, placement = self._folder(_NONE, seed), choose_placement("auto", "auto")
+        rank = int(read_config(folder)["r"])
+        limit = AdaptationSettings().max_tokens
+        texts = encode(self._mixed, self._generator.dialogue, max_tokens=limit).encoded
+        rows = []
+        for name in ("ewc", "l2"):
+            chosen = dataclasses.replace(AdaptationSettings(rank=rank), **{name: 1.0})
+            model = training.load_base(self._base.folder, Method.LORA, placement)
+            model = training.attach(model, training.plan_for(chosen, tokens=1), chosen)
+            hold = hold_weights(model, chosen, texts, self._base.digest, placement)
+            set_peft_model_state_dict(model, load_file(folder / WEIGHTS))
+            begun = time.process_time()
+            asked = hold()
+            asked.backward()
+            rows.append((name, f"{float(asked.detach()):.4f}", f"{time.process_time() - begun:.3f}"))
+        return rows
 
     def _folder(self, name: str, seed: int) -> Path:
         return self._work / f"{''.join(c if c.isalnum() else '-' for c in name)}-{seed}"
@@ -258,7 +282,7 @@ class Domain:
         seconds = time.process_time() - begun
         adapted = self._generator.adapted(folder, strength=way.strength)
         items = measure(self._generator, adapted, self._suite).items
-        run = Run(_losses_of(adapted, self.texts), _rights_of(adapted, self.texts), items, seconds, ended)
+        run = Run(losses_of(adapted, self.texts), rights_of(adapted, self.texts), items, seconds, ended)
         took = time.process_time() - begun - seconds
         note(
             f"seed {chosen.seed}, {way.name}: {ended} in {seconds:.0f} s of the CPU, measured in {took:.0f} s"
@@ -381,7 +405,7 @@ def _examples(options: argparse.Namespace, generator: TransformersGenerator) -> 
         return Examples(*(tuple(load_examples(path)) for path in kept))
     sizes = {"train": options.examples, "held_out": options.held_out}
     if options.domain in ("contracts", "postgres"):
-        examples = _made(options.domain, **sizes)
+        examples = made(options.domain, **sizes)
     else:
         examples = read_texts(Path(options.domain), generator, **sizes)
     for path, part in zip(kept, (examples.train, examples.validation), strict=bool(kept)):
@@ -407,6 +431,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, help="a folder to go on from")
     parser.add_argument("--only", nargs="*", default=[], help="names of ways; none is needed")
     parser.add_argument("--ablate", action="store_true", help="take the adapter of none apart")
+    parser.add_argument("--penalties", action="store_true", help="what EWC and L2 would ask for none")
     parser.add_argument("--drift", type=Path, help="write how far none moved each block, as SVG")
     parser.add_argument("--html", type=Path, help="write the plot of gain against loss")
     parser.add_argument("--json", type=Path, help="write all changes")
@@ -434,6 +459,8 @@ def main() -> None:
         first = int(options.seeds.split(",")[0])
         if options.ablate:
             print_table(("part of none", "brings, nats", "costs, nats"), domain.parts(first))
+        if options.penalties:
+            print_table(("weight 1", "asked for none", "CPU seconds a step"), domain.penalties(first))
         if options.drift:
             options.drift.write_text(domain.picture(first), encoding="utf-8")
     if options.html:

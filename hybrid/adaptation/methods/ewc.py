@@ -68,8 +68,8 @@ def hold_weights(
 ) -> Penalty | None:
     """Return what a step pays for weights that moved, or None where nothing is held.
 
-    It is λ/2 · Σ F·ΔW², for EWC about the nats a token by which general text gets worse, so that its weight
-    counts like that of ``divergence``; for L2 F is 1.
+    It is λ/2 · Σ F·ΔW². For EWC that is in nats a token what general text loses by the diagonal of F alone,
+    which is a small part of it: a weight of 1 hardly holds. For L2 F is 1.
 
     Args:
         module: the model before training.

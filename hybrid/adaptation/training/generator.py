@@ -6,8 +6,10 @@ import contextlib
 import dataclasses
 import inspect
 import math
+import re
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -61,6 +63,9 @@ _HOPELESS = 4.0
 _WITHIN = 0.6
 _STRENGTHS = (0.85, 0.7, 0.55, 0.4, 0.25)
 
+# The number of a block in the name of a parameter, and what of the weights is not worth telling.
+_BLOCK = re.compile(r"\.\d+\.")
+_LITTLE = 0.02
 _STEPS = 3
 _RANKS_TRIED = (4, 16, 64)
 _SHORT = 1 / 3  # of the training
@@ -90,6 +95,7 @@ class TunedGenerator:
     gain: Change | None
     tokens: int
     left_out: tuple[Sifted, ...]
+    untouched: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +315,25 @@ def tune_generator(
         gain = gain_of(before, worth(task.losses, parts.proof, dialogue), parts.proof)
     if is_main():
         way.save(module, base.name, out)
-    return TunedGenerator(out, plan, done, strength, gain, tokens, (*train.left_out, *pairs.left_out))
+    return TunedGenerator(
+        out, plan, done, strength, gain, tokens, (*train.left_out, *pairs.left_out), not_adapted(module)
+    )
+
+
+def not_adapted(module: Any) -> str:
+    """Return what of adapted blocks has no adapter, such as the experts of a mixture, with its share.
+
+    Empty where it is next to nothing, or where the method is not one of single layers.
+    """
+    sizes = {name: p.numel() for name, p in module.named_parameters() if not p.requires_grad}
+    adapted = {found[0] for name in sizes if ".base_layer." in name and (found := _BLOCK.search(name))}
+    left: Counter[str] = Counter()
+    for name, size in sizes.items():
+        if ".base_layer." not in name and (found := _BLOCK.search(name)) and found[0] in adapted:
+            left[name[found.end() :].removesuffix(".weight")] += size
+    share = left.total() / max(sum(sizes.values()), 1)
+    large = sorted(name for name, size in left.items() if size > _LITTLE * left.total())
+    return f"{', '.join(large)} ({share:.0%} of the weights)" if share > _LITTLE else ""
 
 
 def weaken(task: GeneratorTask, neutral: Mapping[str, Tensor], limit: float) -> float:
