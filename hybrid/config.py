@@ -99,7 +99,7 @@ class Targets(StrEnum):
     ALL = "all"
 
 
-class Passages(StrEnum):
+class ShownPassages(StrEnum):
     """Which label examples show passages: those about a document of the index (``auto``), all, or none."""
 
     AUTO = "auto"
@@ -248,7 +248,7 @@ class AdaptationSettings:
     ewc: Annotated[float, Ge(0)] = 0.0
     l2: Annotated[float, Ge(0)] = 0.0
     upper_first: Annotated[float, Ge(0), Lt(1)] = 0.0
-    passages: Passages = Passages.AUTO
+    passages: ShownPassages = ShownPassages.AUTO
     stop_nats: Annotated[float, Ge(0)] = 0.0
     hold_out: Annotated[float, Ge(0), Lt(1)] = 0.2
     validation: Annotated[float, Ge(0), Lt(1)] = 0.15

@@ -6,12 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hybrid.adaptation.values import AdapterKind, Card, Change, Measure, Refusal
+from hybrid.adaptation.values import AdapterKind, Card, Change, Declining, Measure
 from hybrid.config import AdaptationSettings
 
 # What must be shown to be small, not just not shown to be large.
 STRICT = frozenset({Measure.TEXT, Measure.PAIRS, Measure.CHOICES})
-_NOT_JUDGED = frozenset({Measure.DIVERGENCE, Measure.BYTES, Refusal.LOST})
+_NOT_JUDGED = frozenset({Measure.DIVERGENCE, Measure.BYTES, Declining.LOST})
 _MANY = 100_000
 _NOTHING = "measure on a suite with general text, minimal pairs or multiple choice: nothing here is a proof"
 
@@ -29,7 +29,7 @@ class Budget:
 
     def limit(self, measure: str, unit: str) -> float | None:
         """Return what a loss of a measure in this unit may be, None where there is no budget for it."""
-        if measure in list(Refusal):
+        if measure in list(Declining):
             return self.refusal
         return {"nats": self.nats, "points": self.points}.get(unit)
 
@@ -167,7 +167,7 @@ def _advice(breaches: Sequence[Breach]) -> tuple[str, ...]:
             "a smaller step: tune with a lower --learning-rate or fewer --epochs",
             "fewer layers: tune with --layers 0.34",
         ]
-    if any(breach.measure in list(Refusal) for breach in breaches):
+    if any(breach.measure in list(Declining) for breach in breaches):
         lines.append("to decline where it should, and only there: tune with --learn preference")
     return tuple(lines)
 

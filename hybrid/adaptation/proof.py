@@ -30,13 +30,13 @@ _UNLIKELY = -8.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class _SaidThere:
     """An answer, and how likely its first tokens were, where that is told."""
 
     text: str
     first: Mapping[str, float]
 
-    def far_from(self, other: _Said) -> float:
+    def far_from(self, other: _SaidThere) -> float:
         """Return nats between the likeliest first tokens, or else the share of letters not in common."""
         if self.first and other.first:
             words = self.first.keys() | other.first.keys()
@@ -116,9 +116,9 @@ def prove_active(
 
 def _evidence(
     active: str,
-    said: Sequence[tuple[str, _Said]],
-    own: Sequence[_Said],
-    without: Sequence[_Said],
+    said: Sequence[tuple[str, _SaidThere]],
+    own: Sequence[_SaidThere],
+    without: Sequence[_SaidThere],
     nearer: int,
 ) -> str:
     (question, answer), ours, plain = said[0], own[0], without[0]
@@ -134,13 +134,15 @@ def _telling(
     questions: Sequence[str], generator: TransformersGenerator, tuned: TransformersGenerator
 ) -> list[str]:
     """Return the questions at which base and adapter are furthest apart, by what they say first."""
-    apart = {q: _Said("", _first(tuned, q)).far_from(_Said("", _first(generator, q))) for q in questions}
+    apart = {
+        q: _SaidThere("", _first(tuned, q)).far_from(_SaidThere("", _first(generator, q))) for q in questions
+    }
     return [q for q in sorted(apart, key=lambda q: -apart[q]) if apart[q] > 2 * _NOISE][:_ASKED]
 
 
-def _own(generator: TransformersGenerator, question: str) -> _Said:
+def _own(generator: TransformersGenerator, question: str) -> _SaidThere:
     (answer,) = generator.generate([_turns(question)], max_new_tokens=_NEW_TOKENS)
-    return _Said(answer.text, _first(generator, question))
+    return _SaidThere(answer.text, _first(generator, question))
 
 
 def _first(generator: TransformersGenerator, question: str) -> dict[str, float]:
@@ -187,7 +189,7 @@ def _client(endpoint: Endpoint) -> httpx2.Client:
     )
 
 
-def _ask(client: httpx2.Client, model: str, question: str) -> _Said:
+def _ask(client: httpx2.Client, model: str, question: str) -> _SaidThere:
     body: dict[str, Any] = {
         "model": model,
         "messages": [{"role": "user", "content": question}],
@@ -202,7 +204,7 @@ def _ask(client: httpx2.Client, model: str, question: str) -> _Said:
                 break
         response.raise_for_status()
         choice = response.json()["choices"][0]
-        return _Said(str(choice["message"]["content"] or "").strip(), dict(_told_first(choice)))
+        return _SaidThere(str(choice["message"]["content"] or "").strip(), dict(_told_first(choice)))
     except (httpx2.HTTPError, ValueError, KeyError, IndexError, TypeError) as error:
         raise RemoteError(f"{client.base_url} gives no answer of {model}: {error}") from error
 

@@ -166,7 +166,7 @@ class Measure(StrEnum):
     FORMATS = "formats followed"
 
 
-class Refusal(StrEnum):
+class Declining(StrEnum):
     """What is measured of declining; ``LOST`` are the answers that only the base has, told and not judged."""
 
     RIGHTLY = "declined rightly"

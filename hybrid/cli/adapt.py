@@ -12,7 +12,7 @@ from hybrid.assistant import Assistant
 from hybrid.cli import console
 from hybrid.cli.adapters import put_in_use, told
 from hybrid.cli.options import Context, shared
-from hybrid.config import Method, Passages, Targets
+from hybrid.config import Method, ShownPassages, Targets
 
 if TYPE_CHECKING:
     from hybrid.adaptation.methods.rlaif import Round
@@ -44,7 +44,7 @@ Check = Annotated[
     bool, typer.Option("--check/--no-check", help="Measure gain and forgetting, and promote if it passes.")
 ]
 ShowPassages = Annotated[
-    Passages | None,
+    ShownPassages | None,
     typer.Option("--passages", help="Which label examples show passages; auto: those about an indexed one."),
 ]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Another one makes another adapter.")]

@@ -258,7 +258,7 @@ def merged_weights(module: Module, folder: Path, strength: float = 1.0) -> Merge
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Switched:
+class SwitchedOn:
     """What an adapter adds that cannot be merged: virtual tokens or layers beside those of the model."""
 
     addition: Addition
@@ -270,7 +270,7 @@ class Switched:
 
 
 # How a model shows an adapter.
-Shown: TypeAlias = Merged | Switched
+Shown: TypeAlias = Merged | SwitchedOn
 
 
 class Swap:
@@ -308,7 +308,7 @@ class Swap:
             AdapterError: it cannot be merged, or does not fit.
         """
         shown = self.adapter(files, strength)
-        if isinstance(shown, Switched):
+        if isinstance(shown, SwitchedOn):
             raise AdapterError(
                 f"{files.name} cannot be merged: it adds to the model ({shown.addition.kind}) and changes no "
                 "weights",
@@ -385,7 +385,7 @@ def _shown(module: Module, files: AdapterFiles, strength: float) -> Shown:
     with torch.inference_mode(False), torch.no_grad():
         addition = load_addition(module, folder, strength=strength)
         _require_effect(module, switched, {}, folder)
-    return Switched(addition)
+    return SwitchedOn(addition)
 
 
 def _with_peft(module: Module, folder: Path) -> Any:

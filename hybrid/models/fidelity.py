@@ -109,7 +109,7 @@ def prove(
     return found
 
 
-class _Asked:
+class _AskedServer:
     """The server of llama.cpp inside this process."""
 
     def __init__(self, url: str, client: httpx2.Client) -> None:
@@ -124,7 +124,7 @@ class _Asked:
 
 
 @contextlib.contextmanager
-def _serving(file: Path, adapter: Path | None) -> Iterator[_Asked]:
+def _serving(file: Path, adapter: Path | None) -> Iterator[_AskedServer]:
     import xllamacpp
 
     params = xllamacpp.CommonParams()
@@ -139,13 +139,13 @@ def _serving(file: Path, adapter: Path | None) -> Iterator[_Asked]:
     try:
         # this machine alone is asked
         with httpx2.Client(timeout=600, trust_env=False) as client:
-            yield _Asked(server.listening_address, client)
+            yield _AskedServer(server.listening_address, client)
     finally:
         del server
 
 
 def _compared(
-    generator: TransformersGenerator, ask: _Asked, prompts: Sequence[str], new_tokens: int
+    generator: TransformersGenerator, ask: _AskedServer, prompts: Sequence[str], new_tokens: int
 ) -> Fidelity:
     import numpy as np
 
@@ -177,7 +177,7 @@ def _compared(
 
 
 def _require_same_prompt(
-    ask: _Asked, generator: TransformersGenerator, prompt: str, rendered: str, ids: Sequence[int]
+    ask: _AskedServer, generator: TransformersGenerator, prompt: str, rendered: str, ids: Sequence[int]
 ) -> None:
     """Refuse a file whose template or tokenizer make other tokens of a conversation."""
     chat = generator.dialogue.tokenizer.chat_template is not None

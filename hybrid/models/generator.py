@@ -16,7 +16,7 @@ from typing import Any
 from hybrid.errors import ModelError, UsageError
 from hybrid.files import hash_file, hash_text
 from hybrid.models import Generation
-from hybrid.models.adapters import AdapterFiles, Shown, Swap, Switched, read_adapter
+from hybrid.models.adapters import AdapterFiles, Shown, Swap, SwitchedOn, read_adapter
 from hybrid.models.decoding import BATCH_ROWS, BATCH_TOKENS, Decoder, Wanted
 from hybrid.models.device import Placement, batches
 from hybrid.models.dialogue import (
@@ -128,7 +128,7 @@ class TransformersGenerator:
     @property
     def _before(self) -> list[int]:
         """Return the virtual tokens that an adapter puts before every prompt."""
-        count = self._shown.virtual_tokens if isinstance(self._shown, Switched) else 0
+        count = self._shown.virtual_tokens if isinstance(self._shown, SwitchedOn) else 0
         return [-number for number in range(1, count + 1)]
 
     def count_prompt_tokens(self, messages: Sequence[Message]) -> int:

@@ -53,7 +53,7 @@ class Precision(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class _Placed:
+class _TensorPlace:
     """A tensor of the file: its name there, its name in the model, its shape."""
 
     name: str
@@ -85,7 +85,7 @@ class Source:
         self._changed = changed or {}
 
     @cached_property
-    def placed(self) -> list[_Placed]:
+    def placed(self) -> list[_TensorPlace]:
         """Return the tensors in the order of the file.
 
         Raises:
@@ -97,7 +97,7 @@ class Source:
             name = self._names.get_name(base)
             if name is None:
                 raise ModelError(f"{self.folder}: the tensor {key} has no place in GGUF")
-            found.append(_Placed(f"{name}.{suffix}", key, shape))
+            found.append(_TensorPlace(f"{name}.{suffix}", key, shape))
         return found
 
     @cached_property
@@ -106,7 +106,7 @@ class Source:
         own = getattr(self.config, "head_dim", None)
         return int(own or self.config.hidden_size // self.config.num_attention_heads)
 
-    def read(self, placed: _Placed) -> Array:
+    def read(self, placed: _TensorPlace) -> Array:
         """Return a tensor in float32, turned as the file has it."""
         if placed.key in self._changed:
             value = self._changed[placed.key]
@@ -338,7 +338,7 @@ def _rope_factors(source: Source) -> Array | None:
     return factors
 
 
-def _kind(placed: _Placed, precision: Precision) -> Any:
+def _kind(placed: _TensorPlace, precision: Precision) -> Any:
     import gguf
 
     kinds = gguf.GGMLQuantizationType

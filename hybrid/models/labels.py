@@ -36,7 +36,7 @@ class LabelSet:
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class PromptFrame:
     """What stands in every prompt: between passages and question, and after the question."""
 
     between: str
@@ -44,7 +44,7 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class LabelQuestion:
     """What is read of a prompt: the number of its label set, passages, and what varies in the question."""
 
     labels: int
@@ -53,7 +53,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class LabelReading:
     """Tokens of the passages and of the text; the latter are never empty."""
 
     passages: tuple[int, ...]
@@ -83,14 +83,14 @@ class LabelHead:
     """
 
     sets: tuple[LabelSet, ...]
-    frame: Frame
+    frame: PromptFrame
     settings: HeadSettings
     centre: Tensor
     scale: Tensor
     weight: Tensor
     bias: Tensor
 
-    def find(self, conversation: Sequence[Message], options: Sequence[str]) -> Asked | None:
+    def find(self, conversation: Sequence[Message], options: Sequence[str]) -> LabelQuestion | None:
         """Return what is read of a prompt, None if it asks for something else."""
         return find(conversation, options, self.sets, self.frame)
 
@@ -132,7 +132,7 @@ def load_head(folder: Path) -> LabelHead:
     try:
         told = json.loads((folder / HEAD).read_text(encoding="utf-8"))
         sets = tuple(LabelSet(one["stem"], tuple(one["options"])) for one in told["sets"])
-        frame = Frame(told["frame"]["between"], tuple(told["frame"]["after"]))
+        frame = PromptFrame(told["frame"]["between"], tuple(told["frame"]["after"]))
         settings = HeadSettings(**told["settings"])
         tensors = load_file(folder / HEAD_WEIGHTS)
         head = LabelHead(sets, frame, settings, **tensors)
@@ -162,8 +162,8 @@ def _unreadable(folder: Path, why: str) -> AdapterError:
 
 
 def find(
-    conversation: Sequence[Message], options: Sequence[str], sets: Sequence[LabelSet], frame: Frame
-) -> Asked | None:
+    conversation: Sequence[Message], options: Sequence[str], sets: Sequence[LabelSet], frame: PromptFrame
+) -> LabelQuestion | None:
     """Return what is read of a prompt by label sets and frame, None if it asks for something else."""
     if not conversation or not options:
         return None
@@ -177,17 +177,17 @@ def find(
             if not ends or ("" in ends and set(options) != set(one.options)):
                 continue
             before, _, asked = text.rpartition(frame.between) if frame.between else ("", "", text)
-            return Asked(number, before, asked) if asked.strip() else None
+            return LabelQuestion(number, before, asked) if asked.strip() else None
         before, stem, asked = f"\n{text}\n".rpartition(f"\n{one.stem}\n")
         if stem and asked.strip():
-            return Asked(number, f"{before}\n".removesuffix(frame.between).strip(), asked.strip())
+            return LabelQuestion(number, f"{before}\n".removesuffix(frame.between).strip(), asked.strip())
     return None
 
 
-def cut(passages: Sequence[int], text: Sequence[int], limit: int) -> Reading:
+def cut(passages: Sequence[int], text: Sequence[int], limit: int) -> LabelReading:
     """Return what is read at most: the text first, then as much of the passages as fits."""
     kept = tuple(text[: limit - 1])
-    return Reading(tuple(passages[: limit - 1 - len(kept)]), kept)
+    return LabelReading(tuple(passages[: limit - 1 - len(kept)]), kept)
 
 
 def inner_model(model: Any) -> Any:
@@ -195,7 +195,7 @@ def inner_model(model: Any) -> Any:
     return getattr(model, model.base_model_prefix)
 
 
-def read_means(inner: Any, readings: Sequence[Reading], settings: HeadSettings, *, first: int) -> Tensor:
+def read_means(inner: Any, readings: Sequence[LabelReading], settings: HeadSettings, *, first: int) -> Tensor:
     """Return the features of each reading, shape (readings, features): the mean states of its parts.
 
     Args:
@@ -208,7 +208,7 @@ def read_means(inner: Any, readings: Sequence[Reading], settings: HeadSettings, 
 
     unique = list(dict.fromkeys(readings))
     rows = [(first, *one.passages, *one.text) for one in unique]
-    found: dict[Reading, Tensor] = {}
+    found: dict[LabelReading, Tensor] = {}
     for batch in batches([len(row) for row in rows], rows=_ROWS, tokens=_TOKENS):
         width = max(len(rows[place]) for place in batch)
         # padded on the right, where nothing that counts looks at it
@@ -221,7 +221,7 @@ def read_means(inner: Any, readings: Sequence[Reading], settings: HeadSettings, 
     return torch.stack([found[one] for one in readings])
 
 
-def part_means(states: Tensor, readings: Sequence[Reading], passages: bool) -> Tensor:
+def part_means(states: Tensor, readings: Sequence[LabelReading], passages: bool) -> Tensor:
     """Return the mean states of text and, where wanted, passages, shape (rows, features), in float32."""
     import torch
 

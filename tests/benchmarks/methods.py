@@ -37,11 +37,11 @@ from hybrid.adaptation.values import (
     AdapterKind,
     Card,
     Data,
+    Declining,
     Example,
     ExampleKind,
     Examples,
     Measure,
-    Refusal,
 )
 from hybrid.config import AdaptationSettings, ModelSettings
 from hybrid.files import append_jsonl, read_jsonl
@@ -208,7 +208,7 @@ def _table(cells: Sequence[Mapping[str, Any]]) -> None:
                 changes = cell["changes"]
                 refused = (
                     f"{changes[name]['before']:.0f} → {changes[name]['after']:.0f}"
-                    for name in (Refusal.GENERAL_RIGHTLY, Refusal.GENERAL_WRONGLY)
+                    for name in (Declining.GENERAL_RIGHTLY, Declining.GENERAL_WRONGLY)
                 )
                 rows.append(
                     (

@@ -22,14 +22,14 @@ from hybrid.adaptation.data.material import reading_questions
 from hybrid.adaptation.forgetting.measure import measure
 from hybrid.adaptation.forgetting.refusal import domain_questions, general_questions, refusal_changes
 from hybrid.adaptation.forgetting.suites import Suite, shipped_suite
-from hybrid.adaptation.values import Measure, Refusal
+from hybrid.adaptation.values import Declining, Measure
 from hybrid.config import Reader
 from hybrid.generation.prompts import load_prompts
 from hybrid.models.device import cpu_has_bf16
 from hybrid.questions.files import load_questions
 
 _EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-_SHOWN = (*Refusal, Measure.TEXT)
+_SHOWN = (*Declining, Measure.TEXT)
 
 
 def assistant_for(domain: str, options: argparse.Namespace) -> Assistant:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hybrid.adaptation.data.rows import KINDS, Row, read_row
+from hybrid.adaptation.data.rows import KINDS, GivenRow, read_row
 from hybrid.adaptation.values import Example, PreferencePair, QueryPair, Sifted
 from hybrid.errors import UsageError
 from hybrid.files import write_atomic
@@ -136,12 +136,12 @@ def load_examples(path: Path) -> list[Example]:
     return [dataclasses.replace(row, value={"prompt": ()} | row.value).read(Example) for row in rows]
 
 
-def _rows(path: Path) -> list[Row]:
+def _rows(path: Path) -> list[GivenRow]:
     if not path.is_file():
         raise UsageError(f"there is no file {path}", hint="name training data, JSON lines")
     if how := _OTHER_FILES.get(path.suffix.lower()):
         raise UsageError(f"{path} is not JSON lines", hint=f"convert it: {how.format(path.name)}")
-    rows = [Row(path, number, value) for number, value in read_rows(path)]
+    rows = [GivenRow(path, number, value) for number, value in read_rows(path)]
     for row in rows:
         if not isinstance(row.value, dict):
             raise row.error("expected an object")

@@ -23,7 +23,7 @@ from hybrid.adaptation.data.examples import (
 from hybrid.adaptation.data.files import MORE, Given, require_examples
 from hybrid.adaptation.data.reading import NEAR_MISS_SHARE, WITHOUT_SHARE, contrastive_pairs, reading_examples
 from hybrid.adaptation.values import Example, ExampleKind, Examples, PreferencePair, Sifted
-from hybrid.config import Passages, Reader, Settings
+from hybrid.config import Reader, Settings, ShownPassages
 from hybrid.errors import UsageError
 from hybrid.generation.prompts import Passage, load_prompts, pack
 from hybrid.index import Index
@@ -402,8 +402,8 @@ class _Making:
             question
             for question in questions
             if question.options
-            and wanted is not Passages.NEVER
-            and (wanted is Passages.ALWAYS or not there.isdisjoint(_sources_of(question)))
+            and wanted is not ShownPassages.NEVER
+            and (wanted is ShownPassages.ALWAYS or not there.isdisjoint(_sources_of(question)))
         ]
         if not shown:
             return label_examples(questions, self._prompts)

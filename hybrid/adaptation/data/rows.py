@@ -89,7 +89,7 @@ _EXPECTED: Mapping[Any, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class GivenRow:
     """The object on a line of a file."""
 
     path: Path
@@ -135,7 +135,7 @@ class Row:
         return f"convert it: jq -c '{program}' {self.path.name} > converted.jsonl"
 
 
-def read_row(row: Row, prompts: Prompts) -> list[Taught]:
+def read_row(row: GivenRow, prompts: Prompts) -> list[Taught]:
     """Return what a row teaches; a key that says nothing here is an error, null is as if it were not there.
 
     Args:
@@ -174,7 +174,7 @@ def read_row(row: Row, prompts: Prompts) -> list[Taught]:
     raise row.error(f"expected {KINDS}", _conversion(row))
 
 
-def _text(row: Row) -> Example:
+def _text(row: GivenRow) -> Example:
     said = row.text("text")
     if mark := _RENDERED.search(said):
         raise row.error(
@@ -184,7 +184,7 @@ def _text(row: Row) -> Example:
     return Example(ExampleKind.TEXT, (), said, _source(row))
 
 
-def _only(row: Row, format_: str) -> Row:
+def _only(row: GivenRow, format_: str) -> GivenRow:
     """Refuse a row with a key that says nothing in its format: what it says would be lost."""
     unknown = sorted(row.value.keys() - _KNOWN[format_])
     if not unknown:
@@ -207,14 +207,14 @@ def _only(row: Row, format_: str) -> Row:
     raise row.error(f"{named} is not known beside {beside}", hint)
 
 
-def _conversion(row: Row) -> str:
+def _conversion(row: GivenRow) -> str:
     for needed, program in _CONVERSIONS:
         if row.value.keys() >= set(needed.split()):
             return row.jq(program)
     return ""
 
 
-def _source(row: Row) -> str:
+def _source(row: GivenRow) -> str:
     value = row.value.get("source", "")
     if not isinstance(value, str):
         raise row.error("expected the name of a document as `source`")
@@ -229,7 +229,7 @@ class _Turn:
     taught: bool = True
 
 
-def _turns(row: Row, value: Any, key: str) -> list[_Turn]:
+def _turns(row: GivenRow, value: Any, key: str) -> list[_Turn]:
     """Return the turns of a conversation, as OpenAI or as ShareGPT writes them."""
     if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
         raise row.error(f"expected turns with `role` and `content` as `{key}`")
@@ -240,7 +240,7 @@ def _turns(row: Row, value: Any, key: str) -> list[_Turn]:
     return turns
 
 
-def _turn(row: Row, turn: dict[str, Any], key: str) -> _Turn:
+def _turn(row: GivenRow, turn: dict[str, Any], key: str) -> _Turn:
     role, said = ("from", "value") if "from" in turn else ("role", "content")
     name, content, weight = turn.get(role), turn.get(said), turn.get("weight", 1)
     if _CALLS.intersection(turn) or name in _CALLS:
@@ -265,7 +265,7 @@ def _turn(row: Row, turn: dict[str, Any], key: str) -> _Turn:
     return _Turn(Message(_ROLES[name], content), taught=bool(weight))
 
 
-def _begun(turns: Sequence[_Turn], row: Row, prompts: Prompts) -> list[_Turn]:
+def _begun(turns: Sequence[_Turn], row: GivenRow, prompts: Prompts) -> list[_Turn]:
     """Return the turns with a system at their beginning: their own, the row's, or what is served."""
     if turns and turns[0].message.role is MessageRole.SYSTEM:
         return [*turns]
@@ -274,7 +274,7 @@ def _begun(turns: Sequence[_Turn], row: Row, prompts: Prompts) -> list[_Turn]:
     return [*(_Turn(turn) for turn in prompts.base("") if turn.role is MessageRole.SYSTEM), *turns]
 
 
-def _lessons(row: Row, turns: Sequence[_Turn], options: tuple[str, ...] = ()) -> list[Example]:
+def _lessons(row: GivenRow, turns: Sequence[_Turn], options: tuple[str, ...] = ()) -> list[Example]:
     """Return an example for every turn of the assistant that is taught, each behind all turns before it."""
     messages = [turn.message for turn in turns]
     places = [
@@ -295,14 +295,14 @@ def _lessons(row: Row, turns: Sequence[_Turn], options: tuple[str, ...] = ()) ->
     ]
 
 
-def _talk(row: Row, prompts: Prompts) -> list[Example]:
+def _talk(row: GivenRow, prompts: Prompts) -> list[Example]:
     keys = [key for key in _TALKS if key in row.value]
     if len(keys) > 1:
         raise row.error(f"expected one of {', '.join(keys)}")
     return _lessons(row, _begun(_turns(row, row.value[keys[0]], keys[0]), row, prompts))
 
 
-def _alpaca(row: Row, prompts: Prompts) -> list[Example]:
+def _alpaca(row: GivenRow, prompts: Prompts) -> list[Example]:
     if "output" in row.value and "response" in row.value:
         raise row.error("expected `output` or `response`, not both")
     given = "context" if "context" in row.value else "input"
@@ -323,7 +323,7 @@ def _alpaca(row: Row, prompts: Prompts) -> list[Example]:
     return _lessons(row, _begun(turns, row, prompts))
 
 
-def _joined(row: Row, given: str = "input") -> str:
+def _joined(row: GivenRow, given: str = "input") -> str:
     """Return an instruction of Alpaca with what it is about."""
     about = row.text(given, optional=True).strip()
     return f"{row.text('instruction')}\n\n{about}" if about else row.text("instruction")
@@ -337,7 +337,7 @@ def _is_exchange(value: Any) -> bool:
     )
 
 
-def _completion(row: Row, prompts: Prompts) -> list[Example]:
+def _completion(row: GivenRow, prompts: Prompts) -> list[Example]:
     options, said = row.texts("options"), row.value["completion"]
     asked = _asked(row, prompts, options)
     if isinstance(said, list):
@@ -349,7 +349,7 @@ def _completion(row: Row, prompts: Prompts) -> list[Example]:
     return _lessons(row, [*(replace(turn, taught=False) for turn in asked), *turns], options)
 
 
-def _asked(row: Row, prompts: Prompts, options: tuple[str, ...] = ()) -> list[_Turn]:
+def _asked(row: GivenRow, prompts: Prompts, options: tuple[str, ...] = ()) -> list[_Turn]:
     """Return the conversation of a ``prompt``: its turns, or what the arm ``adapter`` makes of a text."""
     if isinstance(row.value.get("prompt"), list):
         return _begun(_turns(row, row.value["prompt"], "prompt"), row, prompts)
@@ -359,7 +359,7 @@ def _asked(row: Row, prompts: Prompts, options: tuple[str, ...] = ()) -> list[_T
     return _begun([_Turn(Message(MessageRole.USER, text))], row, prompts)
 
 
-def _preference(row: Row, prompts: Prompts) -> PreferencePair:
+def _preference(row: GivenRow, prompts: Prompts) -> PreferencePair:
     """Return what is preferred; each side is a text, a turn, or a conversation that may repeat the prompt."""
     for key in ("chosen", "rejected"):
         if key not in row.value:
@@ -387,7 +387,7 @@ def _preference(row: Row, prompts: Prompts) -> PreferencePair:
     return PreferencePair(tuple(own), said[0], said[1], _source(row))
 
 
-def _preference_prompt(row: Row, prompts: Prompts) -> list[_Turn]:
+def _preference_prompt(row: GivenRow, prompts: Prompts) -> list[_Turn]:
     keys = [key for key in ("prompt", "question", "instruction", *_TALKS) if key in row.value]
     if len(keys) > 1:
         raise row.error(f"expected one of {', '.join(keys)}")
@@ -402,14 +402,14 @@ def _preference_prompt(row: Row, prompts: Prompts) -> list[_Turn]:
     return []
 
 
-def _side(row: Row, key: str) -> list[Message]:
+def _side(row: GivenRow, key: str) -> list[Message]:
     value = row.value[key]
     if isinstance(value, str):
         return [Message(MessageRole.ASSISTANT, row.text(key))]
     return [turn.message for turn in _turns(row, [value] if isinstance(value, dict) else value, key)]
 
 
-def _question(row: Row) -> Question:
+def _question(row: GivenRow) -> Question:
     for key in ("answers", "options"):
         if not isinstance(row.value.get(key, []), list):
             raise row.error(f"expected a list as `{key}`", "" if key == "options" else _answers(row))
@@ -424,12 +424,12 @@ def _question(row: Row) -> Question:
     return question
 
 
-def _answers(row: Row) -> str:
+def _answers(row: GivenRow) -> str:
     texts = isinstance(row.value["answers"], dict)
     return row.jq(f"{{question, answers: {'.answers.text' if texts else '[.answers]'}}}")
 
 
-def _pair(row: Row) -> QueryPair:
+def _pair(row: GivenRow) -> QueryPair:
     pair = row.read(QueryPair)
     row.text("query"), row.text("passage")
     return pair

@@ -1,4 +1,4 @@
-"""Refusal before and after tuning: what is declined rightly and wrongly, and answers that were lost."""
+"""Declining before and after tuning: what is declined rightly and wrongly, and answers that were lost."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 from hybrid.adaptation.forgetting.measure import RIGHTS, Counting, Item, changes
 from hybrid.adaptation.forgetting.suites import Suite
-from hybrid.adaptation.values import Change, Example, ExampleKind, Refusal
+from hybrid.adaptation.values import Change, Declining, Example, ExampleKind
 from hybrid.files import hash_text, write_json
 from hybrid.generation.prompts import Prompts, declines
 from hybrid.models import Generator
@@ -23,12 +23,12 @@ _ANSWER_TOKENS = 64
 _GENERAL_TOKENS = 16
 _WRONGS = Counting("points", higher_is_better=False, bounded=True)
 _COUNTINGS: Mapping[str, Counting] = {
-    Refusal.RIGHTLY: RIGHTS,
-    Refusal.WRONGLY: _WRONGS,
-    Refusal.ANSWERED: RIGHTS,
-    Refusal.LOST: _WRONGS,
-    Refusal.GENERAL_RIGHTLY: RIGHTS,
-    Refusal.GENERAL_WRONGLY: _WRONGS,
+    Declining.RIGHTLY: RIGHTS,
+    Declining.WRONGLY: _WRONGS,
+    Declining.ANSWERED: RIGHTS,
+    Declining.LOST: _WRONGS,
+    Declining.GENERAL_RIGHTLY: RIGHTS,
+    Declining.GENERAL_WRONGLY: _WRONGS,
 }
 # At most so many general questions of each kind.
 _GENERAL = 24
@@ -83,7 +83,7 @@ def refusal_changes(
     """Return what an adapter changed in what is declined and what is answered, paired by question.
 
     Of what has an answer: how much is declined all the same, how much is answered with the gold words, and
-    how many answers the base had and the adapter has not (``Refusal.LOST``, which is 0 before). Of what has
+    how many answers the base had and the adapter has not (``Declining.LOST``, which is 0 before). Of what has
     none: how much is declined. What does not fit the context is left out; questions of one document are
     resampled together.
 
@@ -127,18 +127,18 @@ def is_right(one: Asked, text: str) -> bool:
 def _items(number: str, one: Asked, was: str, now: str) -> list[Item]:
     """Return what one question says of each measure."""
     rightly, wrongly = (
-        (Refusal.GENERAL_RIGHTLY, Refusal.GENERAL_WRONGLY)
+        (Declining.GENERAL_RIGHTLY, Declining.GENERAL_WRONGLY)
         if one.general
-        else (Refusal.RIGHTLY, Refusal.WRONGLY)
+        else (Declining.RIGHTLY, Declining.WRONGLY)
     )
 
-    def item(measure: Refusal, before: bool, after: bool) -> Item:
+    def item(measure: Declining, before: bool, after: bool) -> Item:
         return Item(measure, number, "", one.source or number, float(before), float(after))
 
     found = [item(wrongly if one.answer else rightly, declines(was), declines(now))]
     if one.answer and not one.general:
         had, has = is_right(one, was), is_right(one, now)
-        found += [item(Refusal.ANSWERED, had, has), item(Refusal.LOST, False, had and not has)]
+        found += [item(Declining.ANSWERED, had, has), item(Declining.LOST, False, had and not has)]
     return found
 
 

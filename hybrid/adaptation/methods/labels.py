@@ -33,11 +33,11 @@ from hybrid.files import hash_text
 from hybrid.models.device import Placement
 from hybrid.models.dialogue import Dialogue
 from hybrid.models.labels import (
-    Frame,
     HeadSettings,
     LabelHead,
+    LabelReading,
     LabelSet,
-    Reading,
+    PromptFrame,
     cut,
     find,
     inner_model,
@@ -67,13 +67,13 @@ _FROZEN = "the head was fitted on frozen states"
 class LabelRows:
     """What is taught or checked: tokens, the numbers of label set and right option, the source."""
 
-    readings: tuple[Reading, ...]
+    readings: tuple[LabelReading, ...]
     sets: tuple[int, ...]
     right: tuple[int, ...]
     sources: tuple[str, ...]
 
 
-def label_sets(examples: Sequence[Example]) -> tuple[tuple[LabelSet, ...], Frame] | None:
+def label_sets(examples: Sequence[Example]) -> tuple[tuple[LabelSet, ...], PromptFrame] | None:
     """Return what a head can learn to tell, and how the prompts are laid out.
 
     None if something else than labels is taught, or options that are no fixed sets but each of a question.
@@ -91,11 +91,16 @@ def label_sets(examples: Sequence[Example]) -> tuple[tuple[LabelSet, ...], Frame
     before = [one for one, _ in frames if one]
     between = _common_end(before) if before else ""
     sets = sorted(known, key=lambda one: (one.stem, one.options))
-    return tuple(sets), Frame(between, tuple(sorted({after for _, after in frames})))
+    return tuple(sets), PromptFrame(between, tuple(sorted({after for _, after in frames})))
 
 
 def label_rows(
-    examples: Sequence[Example], sets: Sequence[LabelSet], frame: Frame, dialogue: Dialogue, *, tokens: int
+    examples: Sequence[Example],
+    sets: Sequence[LabelSet],
+    frame: PromptFrame,
+    dialogue: Dialogue,
+    *,
+    tokens: int,
 ) -> LabelRows:
     """Return what is read of the examples, as it is read when they are asked; others are left out."""
     found = [(example, find(example.prompt, example.options, sets, frame)) for example in examples]
@@ -119,7 +124,7 @@ def head_settings(blocks: int, rows: LabelRows, *, tokens: int) -> HeadSettings:
 
 
 def fit_head(
-    features: Tensor, rows: LabelRows, sets: Sequence[LabelSet], frame: Frame, settings: HeadSettings
+    features: Tensor, rows: LabelRows, sets: Sequence[LabelSet], frame: PromptFrame, settings: HeadSettings
 ) -> tuple[LabelHead, float]:
     """Fit a head; return it with its loss on sources that were left out, in nats.
 

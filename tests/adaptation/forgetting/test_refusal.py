@@ -1,4 +1,4 @@
-"""Refusal: what is declined rightly and wrongly, before and after, and the answers that only the base had."""
+"""Declining: rightly and wrongly, before and after, and the answers that only the base had."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from hybrid.adaptation.data.material import reading_questions
 from hybrid.adaptation.forgetting.refusal import Asked, domain_questions, general_questions, refusal_changes
 from hybrid.adaptation.forgetting.suites import Suite, choice_of, shipped_suite
 from hybrid.adaptation.gate import Budget, judge
-from hybrid.adaptation.values import Change, ExampleKind, Measure, Refusal
+from hybrid.adaptation.values import Change, Declining, ExampleKind, Measure
 from hybrid.config import Reader, load_settings
 from hybrid.generation.prompts import load_prompts
 from hybrid.testing import ScriptedGenerator
@@ -37,18 +37,18 @@ def test_what_is_declined_and_what_is_answered_is_counted_apart():
     told = found(before, after, questions)
     rates = {name: (round(one.before), round(one.after)) for name, one in told.items()}
     assert rates == {
-        Refusal.WRONGLY: (0, 67),
-        Refusal.ANSWERED: (83, 33),
-        Refusal.LOST: (0, 50),
-        Refusal.RIGHTLY: (33, 100),
+        Declining.WRONGLY: (0, 67),
+        Declining.ANSWERED: (83, 33),
+        Declining.LOST: (0, 50),
+        Declining.RIGHTLY: (33, 100),
     }
-    assert [told[name].higher_is_better for name in (Refusal.WRONGLY, Refusal.RIGHTLY)] == [False, True]
-    assert told[Refusal.ANSWERED].items == 6
+    assert [told[name].higher_is_better for name in (Declining.WRONGLY, Declining.RIGHTLY)] == [False, True]
+    assert told[Declining.ANSWERED].items == 6
 
 
 def test_an_answer_without_the_gold_words_is_none():
     told = found([INVENTED], [INVENTED], asked(["5432"]))
-    assert (told[Refusal.ANSWERED].after, told[Refusal.WRONGLY].after) == (0, 0)
+    assert (told[Declining.ANSWERED].after, told[Declining.WRONGLY].after) == (0, 0)
 
 
 def test_the_same_generator_lost_nothing():
@@ -65,7 +65,7 @@ def text():
 def test_the_gate_has_a_budget_of_its_own_for_it():
     told = found([KNOWN] * 40, [UNKNOWN] * 20 + [KNOWN] * 20, asked(["5432"] * 40))
     verdict = judge([text(), *told.values()], Budget())
-    assert {breach.measure for breach in verdict.breaches} == {Refusal.WRONGLY, Refusal.ANSWERED}
+    assert {breach.measure for breach in verdict.breaches} == {Declining.WRONGLY, Declining.ANSWERED}
     assert {breach.limit for breach in verdict.breaches} == {5.0}
     assert any("--learn preference" in line for line in verdict.advice)
     assert judge([text(), *told.values()], Budget(refusal=80.0)).passed
@@ -73,14 +73,14 @@ def test_the_gate_has_a_budget_of_its_own_for_it():
 
 def test_a_single_refusal_is_not_shown_to_be_a_loss():
     told = found([KNOWN] * 40, [UNKNOWN] + [KNOWN] * 39, asked(["5432"] * 40))
-    assert told[Refusal.WRONGLY].change == pytest.approx(2.5)
+    assert told[Declining.WRONGLY].change == pytest.approx(2.5)
     assert judge([text(), *told.values()], Budget()).passed
 
 
 def test_what_does_not_fit_is_left_out():
     long = Asked((Message(MessageRole.USER, "word " * 3_000),), "5432", "d")
     assert found([KNOWN], [KNOWN], [long]) == {}
-    assert found([KNOWN], [KNOWN], [long, *asked(["5432"])])[Refusal.WRONGLY].items == 1
+    assert found([KNOWN], [KNOWN], [long, *asked(["5432"])])[Declining.WRONGLY].items == 1
 
 
 def test_the_base_is_asked_once():
@@ -97,7 +97,7 @@ def test_general_questions_are_those_of_the_suite_with_and_without_an_answer():
     assert easy.prompt[-1].content == "What is ice?"
     told = found([KNOWN, UNKNOWN], [UNKNOWN, INVENTED], [easy, open_])
     rates = {name: (one.before, one.after) for name, one in told.items()}
-    assert rates == {Refusal.GENERAL_WRONGLY: (0, 100), Refusal.GENERAL_RIGHTLY: (100, 0)}
+    assert rates == {Declining.GENERAL_WRONGLY: (0, 100), Declining.GENERAL_RIGHTLY: (100, 0)}
 
 
 def test_what_ships_has_enough_of_each():

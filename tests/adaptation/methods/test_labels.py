@@ -21,7 +21,7 @@ from hybrid.errors import UsageError
 from hybrid.generation.prompts import Passage, load_prompts
 from hybrid.models.device import Placement
 from hybrid.models.dialogue import Dialogue
-from hybrid.models.labels import Frame, HeadSettings, LabelSet, Reading
+from hybrid.models.labels import HeadSettings, LabelReading, LabelSet, PromptFrame
 from hybrid.models.pretrained import load_tokenizer
 from hybrid.types import Message, MessageRole, Question, Span
 
@@ -46,7 +46,7 @@ def _examples(count, **options):
 def test_a_line_that_many_prompts_share_names_the_set():
     sets, frame = label_sets(_examples(24))
     assert sets == (LabelSet("Is it a port?", ("Yes", "No")), LabelSet("Is it a server?", ("Yes", "No")))
-    assert frame == Frame("", ("\n\nAnswer with one of: Yes, No",))
+    assert frame == PromptFrame("", ("\n\nAnswer with one of: Yes, No",))
 
 
 def test_questions_without_a_common_line_are_one_set():
@@ -86,7 +86,7 @@ def test_a_head_is_as_sure_as_it_is_right():
     features = torch.randn(400, 16)
     features[:, 0] = 2.0 * sides
     rows = LabelRows(
-        (Reading((), (1,)),) * 400, (0,) * 400, tuple(right.tolist()), tuple(map(str, range(400)))
+        (LabelReading((), (1,)),) * 400, (0,) * 400, tuple(right.tolist()), tuple(map(str, range(400)))
     )
     head, loss = fit_head(features, rows, sets, frame, HeadSettings(1, False, 64, 1.0))
     assert loss == pytest.approx(0.56, abs=0.06)
