@@ -266,7 +266,7 @@ def resume_lora(model: Any, folder: Path, base_digest: str) -> Any:
             f"{folder.name} is {kind or 'one of all weights'}, and training begins with a LoRA",
             hint="name one that was made with --method lora",
         )
-    tuned = PeftModel.from_pretrained(model, folder, is_trainable=True)
+    tuned = PeftModel.from_pretrained(model, folder, is_trainable=True, trust_remote_code=False)
     fuse(tuned)
     return tuned
 
