@@ -468,8 +468,10 @@ def load(
     effort = _checked_effort(merged.get("effort", Effort.STANDARD))
     # the file of the current folder was named by nobody
     given = _flat(sources[1][1]) if named is None else {}
-    # a file spells the only tuple as a list
-    there = _flat(settings_dict(Settings())) | {"documents.exclude": []} | _flat(sources[0][1])
+    usual = _flat(settings_dict(Settings())).items()
+    # a file spells a tuple as a list
+    there = {key: list(value) if isinstance(value, tuple) else value for key, value in usual}
+    there |= _flat(sources[0][1])
     changed = [key for key, value in given.items() if origins[key] == CONFIG_FILE and value != there[key]]
     refuse_untrusted({key: given[key] for key in changed}, CONFIG_FILE)
     defaults = dict(_EFFORTS[effort])

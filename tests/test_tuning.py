@@ -11,6 +11,7 @@ from hybrid.adaptation.data.files import Given
 from hybrid.adaptation.forgetting.suites import Suite
 from hybrid.adaptation.store import read_card
 from hybrid.adaptation.values import AdapterKind, Change, Destination, Example, ExampleKind
+from hybrid.config import Method
 from hybrid.errors import AdapterError, GateFailed, UsageError
 from hybrid.testing import HashEmbedder, ScriptedGenerator
 from hybrid.types import Message, MessageRole, Question
@@ -142,7 +143,10 @@ def _labels(count=40):
 
 @pytest.mark.slow
 def test_an_adapter_is_made_from_given_labels_and_exported(domain, tmp_path):
-    service, said = domain.adaptation, []
+    # a head over a frozen model leaves no merged one
+    chosen = dataclasses.replace(domain.settings.adaptation, method=Method.RSLORA)
+    settings = dataclasses.replace(domain.settings, adaptation=chosen)
+    service, said = Assistant("manual", settings=settings).adaptation, []
     material = service.material(given=_labels(), licence="CC0-1.0", note=said.append)
     assert said == ["making examples: label"]
     card = service.tune_generator(material, name="mine")
@@ -180,6 +184,7 @@ def test_an_objective_that_there_is_not_is_refused(domain):
 def test_an_adapter_inside_its_budget_is_kept_as_it_is_by_repair(domain, suite):
     generous = dataclasses.replace(
         domain.settings.adaptation,
+        method=Method.RSLORA,
         rank=4,
         learning_rate=1e-2,
         epochs=6.0,
@@ -223,7 +228,8 @@ def test_a_generator_elsewhere_is_not_tuned(tmp_path):
 @pytest.fixture
 def pair(domain, suite):
     """Two adapters that learned the same labels, and those."""
-    changes = {"rank": 4, "learning_rate": 1e-2, "epochs": 4.0, "batch": 4, "validation": 0.5}
+    changes = {"method": Method.RSLORA, "rank": 4, "learning_rate": 1e-2, "epochs": 4.0, "batch": 4}
+    changes |= {"validation": 0.5}
     limits = {"budget_nats": 1e3, "budget_points": 100.0}
     for seed, name in enumerate(("one", "two")):
         chosen = dataclasses.replace(domain.settings.adaptation, **changes, **limits, seed=seed)

@@ -70,7 +70,18 @@ def test_a_dry_run_shows_what_is_masked_and_what_it_would_take(domain, tmp_path,
 def test_an_adapter_is_trained_kept_and_can_answer(domain, tmp_path, capsys):
     data = labels(tmp_path / "data.jsonl")
     card = document(
-        capsys, "adapt", "generator", "--data", data, "--no-check", "--licence", "CC0-1.0", "--name", "mine"
+        capsys,
+        "adapt",
+        "generator",
+        "--data",
+        data,
+        "--method",
+        "rslora",
+        "--no-check",
+        "--licence",
+        "CC0-1.0",
+        "--name",
+        "mine",
     )["card"]
     assert card["data"]["licence"] == "CC0-1.0" and card["data"]["counts"]["label"] >= 30
     assert card["settings"]["objectives"] == "label" and card["reader"] == "generator"
@@ -93,7 +104,18 @@ def test_a_name_that_is_taken_is_refused_before_training(domain, tmp_path, capsy
 def test_a_rank_can_be_chosen_on_validation(domain, tmp_path, capsys):
     data = labels(tmp_path / "data.jsonl")
     told = document(
-        capsys, "adapt", "generator", "--data", data, "--no-check", "--rank", "auto", "--epochs", "0.4"
+        capsys,
+        "adapt",
+        "generator",
+        "--data",
+        data,
+        "--method",
+        "rslora",
+        "--no-check",
+        "--rank",
+        "auto",
+        "--epochs",
+        "0.4",
     )
     assert told["card"]["settings"]["rank"] in (4, 16, 64)
 
@@ -143,7 +165,7 @@ def test_an_interrupted_training_goes_on_and_loses_no_earlier_adapter(domain, tm
     import hybrid.cli.adapt as module
 
     data = labels(tmp_path / "data.jsonl")
-    arguments = ["adapt", "generator", "--data", data, "--no-check"]
+    arguments = ["adapt", "generator", "--data", data, "--method", "rslora", "--no-check"]
     assert run([*arguments, "--epochs", "0.3"]) == 0
 
     class Dying:

@@ -273,7 +273,9 @@ def test_formats_can_be_checked_against_a_question_set(tmp_path):
     rows = [SAME[name] for name in ("sharegpt", "alpaca", "turns")]
     path = tmp_path / "data.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert all(ASKED in text and SAID in text for text in load_texts(path))
+    texts = list(load_texts(path))
+    assert len(texts) == 3
+    assert all(ASKED in text and SAID in text for text in texts)
 
 
 @pytest.mark.parametrize(

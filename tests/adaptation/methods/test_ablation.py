@@ -46,7 +46,9 @@ def test_without_nothing_it_is_the_adapter_and_without_everything_the_base(tiny_
 def test_a_direction_is_one_of_the_singular_value_decomposition():
     deltas = _deltas(blocks=1, rank=3)
     (first,) = [group for group in delta_groups(deltas) if group.name == "direction 1"]
-    for name, delta in without(deltas, [first]).items():
+    left_over = without(deltas, [first])
+    assert left_over
+    for name, delta in left_over.items():
         left, values, right = torch.linalg.svd(deltas[name].dense)
         expected = left[:, 1:3] * values[1:3] @ right[1:3]
         torch.testing.assert_close(delta.dense, expected, rtol=1e-3, atol=1e-4)

@@ -47,6 +47,7 @@ def test_ties_is_that_of_the_paper(seed, density):
     weights = [1.0, 0.5, 0.25]
     expected = _ties([change.numpy() for change in changes], weights, density)
     found = entrywise(changes, weights, Recipe(Merging.TIES, density=density))
+    assert found.shape == changes[0].shape
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-5, atol=1e-6)
 
 
