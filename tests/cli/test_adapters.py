@@ -272,7 +272,8 @@ def forgetful(embedded, tuned, tiny_generator_folder, tmp_path, monkeypatch, cap
         {
             "prompt": f"is {'port' if number % 2 else 'server'} {number} a port",
             "completion": "yes" if number % 2 else "no",
-            "options": ["yes", "no"],
+            # no two questions have the same options, so words are tuned and no head is fitted
+            "options": ["yes", "no", f"number {number} of the list"],
             "source": f"s{number}",
         }
         for number in range(80)
@@ -289,10 +290,7 @@ def forgetful(embedded, tuned, tiny_generator_folder, tmp_path, monkeypatch, cap
     }
     for key, value in (settings | {"HOLD_OUT": 0, "VALIDATION": 0.5}).items():
         monkeypatch.setenv(f"HYBRID_ADAPTATION__{key}", str(value))
-    assert (
-        run(["adapt", "generator", "--data", str(data), "--method", "rslora", "--no-check", "--name", "wild"])
-        == 0
-    )
+    assert run(["adapt", "generator", "--data", str(data), "--no-check", "--name", "wild"]) == 0
     capsys.readouterr()
     return data, tuned
 
@@ -432,12 +430,7 @@ def test_adapters_are_combined_taken_apart_and_their_drift_is_drawn(forgetful, e
     monkeypatch.setenv("HYBRID_ADAPTATION__BUDGET_NATS", "99")
     monkeypatch.setenv("HYBRID_ADAPTATION__BUDGET_REFUSAL", "100")
     monkeypatch.setenv("HYBRID_ADAPTATION__SEED", "1")
-    assert (
-        run(
-            ["adapt", "generator", "--data", str(data), "--method", "rslora", "--no-check", "--name", "other"]
-        )
-        == 0
-    )
+    assert run(["adapt", "generator", "--data", str(data), "--no-check", "--name", "other"]) == 0
     capsys.readouterr()
     options = ["--data", str(data), "--suite", str(suite)]
     told = said(capsys, "adapters", "ablate", "wild", *options)
