@@ -296,6 +296,7 @@ _RANKED = st.dictionaries(st.integers(0, 40), st.floats(0, 1), min_size=1).map(
 )
 
 
+@pytest.mark.slow
 @given(ranked=_RANKED, documents=st.integers(1, 5))
 def test_the_best_passage_of_a_document_moves_the_others_up_and_not_itself(ranked, documents):
     places = {one.position: one.position % documents for one in ranked}

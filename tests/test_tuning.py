@@ -319,6 +319,7 @@ def test_rounds_with_the_judge_need_documents_that_give_questions(domain):
         domain.adaptation.improve(name="judged")
 
 
+@pytest.mark.slow
 def test_rows_that_are_too_long_are_told_and_written_into_the_card(domain):
     rows = tuple(
         Example(
@@ -339,6 +340,7 @@ def test_rows_that_are_too_long_are_told_and_written_into_the_card(domain):
         domain.adaptation.material(given=Given(examples=too_long))
 
 
+@pytest.mark.slow
 def test_drift_is_told_for_each_block_and_not_of_an_embedder(kept, tiny_embedder_adapter_folder, tmp_path):
     found = kept.adaptation.drift("brutal")
     assert len(found) == 2 and found[1].domain > kept.adaptation.drift("gentle")[1].domain > 0

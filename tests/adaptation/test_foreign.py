@@ -103,6 +103,7 @@ def test_what_cannot_be_served_is_refused_with_what_to_do(plain, base, tmp_path,
     assert not (tmp_path / "ours").exists()
 
 
+@pytest.mark.slow
 def test_pickles_are_not_read_and_the_hint_converts_them(plain, base, tmp_path):
     import subprocess
     import sys

@@ -210,6 +210,7 @@ def test_a_full_disk_leaves_nothing_behind_and_what_was_there(llama, tmp_path, m
     assert [path.read_text() for path in tmp_path.iterdir()] == ["before"]
 
 
+@pytest.mark.slow
 def test_without_llama_cpp_the_tensors_are_read_back_and_that_is_said(llama, tmp_path, monkeypatch):
     import hybrid.models.fidelity as fidelity
 

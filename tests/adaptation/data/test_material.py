@@ -325,6 +325,7 @@ def test_a_long_text_of_ones_own_is_taken_in_windows(tools):
     assert max(COUNT([example.completion for example in made.train])) <= 64
 
 
+@pytest.mark.slow
 def test_a_preference_is_made_of_each_question_with_its_passage_and_without(tools):
     made = examples_of(tools, (Objective.PREFERENCE,), adaptation={"examples": 40})
     split = split_for(tools.index, settings(), (), ())

@@ -69,6 +69,7 @@ def test_rows_and_columns_of_the_fisher_information_are_those_of_autograd(
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 999), moved=st.booleans())
 @settings(max_examples=15, deadline=None)
 def test_the_penalty_and_its_gradient_are_those_of_the_dense_change(tiny_generator_folder, seed, moved):

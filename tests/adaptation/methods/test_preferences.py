@@ -82,6 +82,7 @@ def by_hand(module, pair):
     return found[0] - found[1]
 
 
+@pytest.mark.slow
 def test_loss_and_gradients_are_those_of_the_papers_formula(base):
     task, pairs = task_of(base)
     module = task.module

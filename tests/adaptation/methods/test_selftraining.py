@@ -104,6 +104,7 @@ def test_a_label_that_hangs_on_the_order_is_not_learned():
     assert {one.against for one in found} == {"another label for another order or wording"}
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(0.5, 1)), max_size=30), st.integers(1, 30))
 def test_at_most_so_many_are_taken_the_surest_of_every_label(rows, count):
     labels = [

@@ -105,6 +105,7 @@ class Blocks(Line):
         return sum(float(parameter.detach()) for parameter in self.module.parameters())
 
 
+@pytest.mark.slow
 def test_lower_blocks_wait_until_the_upper_ones_were_trained_alone():
     task, seen = Blocks(), []
 
