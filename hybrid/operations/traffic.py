@@ -123,8 +123,7 @@ def start_split(
         )
     begun = datetime.now(UTC).isoformat(timespec="milliseconds")
     (contender,) = assistant.contenders(arm, [])
-    usual = assistant.decided
-    if assistant.arm_router is None and contender.name == (usual.name if usual else Arm.RAG):
+    if assistant.arm_router is None and contender.name == assistant.usual.name:
         raise UsageError(
             f"{contender.name} is what answers already: held against itself it would show nothing",
             hint="name another arm, such as rag:k=3",
