@@ -247,7 +247,10 @@ def test_what_a_comparison_chose_is_adopted_and_an_undecided_one_changes_nothing
     assert assistant.decided.name == "rag:k=2"
 
 
-def _adopted(assistant, arm, asked=(Question("1", "Which port?", ("5432",)),)):
+_OPEN = Question("1", "Which port?", ("5432",))
+
+
+def _adopted(assistant, arm, asked=(_OPEN,)):
     """Return what is written down when this arm was chosen."""
 
     class Chosen:
@@ -266,7 +269,7 @@ def test_an_arm_that_was_chosen_for_labels_does_not_answer_open_questions(assist
     assert _adopted(assistant, "base", [label]) == "base"
     assert (assistant.decided.name, assistant.usual.name) == ("base", "rag")
     assert assistant.ask(_PORT).variant == "rag"
-    mixed = [label, Question("2", "Which port?", ("5432",))]
+    mixed = [label, dataclasses.replace(_OPEN, id="2")]
     assert _adopted(assistant, "base", mixed) == assistant.usual.name == "base"
 
 

@@ -29,7 +29,12 @@ def adopt(domain: Path, arm: str, *, experiment: str, sentence: str, labels: boo
         sentence: why.
         labels: whether it rests on choices among labels alone, which say nothing of an open question.
     """
-    told = {"arm": arm, "experiment": experiment, "sentence": sentence, **({"labels": True} if labels else {})}
+    told = {
+        "arm": arm,
+        "experiment": experiment,
+        "sentence": sentence,
+        **({"labels": True} if labels else {}),
+    }
     restore_decision(domain, json_text(told, indent=2))
 
 

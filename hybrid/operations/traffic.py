@@ -41,7 +41,7 @@ from hybrid.operations.feedback import (
 )
 from hybrid.statistics import MIN_SOURCES, Interval
 from hybrid.tracing.spans import asking
-from hybrid.types import Answer, Arm
+from hybrid.types import Answer
 
 _log = logging.getLogger("hybrid.operations")
 # So many shown answers wait for their shadows; of more of them there is none.

@@ -101,9 +101,7 @@ def run(domain: Domain, folder: Path) -> dict[str, Any]:
         seconds[step] = max(taken, seconds.get(step, 0.0))
         kept.write_text(json.dumps(seconds), encoding="utf-8")
 
-    _, taken = called(
-        "index", str(_EXAMPLES / domain.name / domain.pages), *there, environment=environment
-    )
+    _, taken = called("index", str(_EXAMPLES / domain.name / domain.pages), *there, environment=environment)
     note("index", taken)
     passed = "kept from before"
     if not (folder / domain.name / "adapters" / "tuned").is_dir():
@@ -148,7 +146,9 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|")
     for each in found:
         means = {one["arm"].partition(":")[0]: one["mean"] for one in each["intervals"]}
-        scores = [f"{100 * means[arm]:.1f}" if arm in means else "–" for arm in ("base", "rag", "adapter", "both")]
+        scores = [
+            f"{100 * means[arm]:.1f}" if arm in means else "–" for arm in ("base", "rag", "adapter", "both")
+        ]
         minutes = " + ".join(f"{seconds / 60:.1f}" for seconds in each["seconds"].values())
         print(f"| {each['domain']} | {' | '.join(scores)} | {each['gate']} | {minutes} |")
     for each in found:

@@ -117,6 +117,6 @@ def test_the_readme_gives_the_floors_that_the_script_measures():
 def test_nothing_but_the_category_and_the_words_tells_the_answer():
     measured = script("floor").floors()
     blind = [value for name, value in measured.items() if name != "bag of words per category"]
-    # three standard errors of a coin that is thrown 214 times: the best of two hundred thresholds is among them
+    # three standard errors of a coin that is thrown 214 times: one of them is the best of many thresholds
     assert max(blind) <= 0.5 + 3 * (0.25 / 214) ** 0.5
     assert measured["bag of words per category"] > max(blind) + 0.2
