@@ -165,7 +165,8 @@ plt.show()
 #
 # **Contracts.** The clause stands in the question, so passages have nothing to add to an adapter that learned
 # the labels of 380 clauses: a head on the states of the generator, fitted in about a minute, and no weight of
-# the generator is changed. A bag of words over the shipped clauses reaches 83 (`examples/contracts/floor.py`).
+# the generator is changed. A bag of words over the shipped clauses reaches 83
+# (`examples/contracts/floor.py`).
 #
 # **Register.** Alone, neither suffices: without the page the adapter does not know what the entry says, and
 # without the adapter the generator does not know the desks of the house. Together they do.
