@@ -87,3 +87,6 @@ done
 .venv/bin/python examples/ask_server.py "$(cat "$address")"
 kill -TERM "$server"
 wait "$server"
+
+echo
+echo "== done in $((SECONDS / 60)) min $((SECONDS % 60)) s"
