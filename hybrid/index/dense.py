@@ -244,12 +244,14 @@ def _shards(trained: Any, blocks: Iterator[Vectors]) -> Iterator[Any]:
     """Yield indexes of so many vectors each, the ids of each from 0 on."""
     import faiss
 
-    shard = faiss.clone_index(trained)
+    # of what is empty now: the shards may be merged into the one that was given
+    empty = faiss.clone_index(trained)
+    shard = faiss.clone_index(empty)
     for block in blocks:
         shard.add(block)
         if shard.ntotal >= _SHARD:
             yield shard
-            shard = faiss.clone_index(trained)
+            shard = faiss.clone_index(empty)
     yield shard
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import uuid
+import weakref
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from typing import Any
@@ -116,6 +117,7 @@ class QdrantVectors:
                         timeout=_SECONDS,
                         check_compatibility=False,
                     )
+                weakref.finalize(self, self._opened.close)
             return self._opened
 
 
@@ -194,6 +196,7 @@ class PgVectors:
             try:
                 if self._opened is None:
                     self._opened = self._connected()
+                    weakref.finalize(self, self._opened.close)
                 with self._opened.transaction(), self._opened.cursor() as cursor:
                     yield cursor
             except BaseException:
