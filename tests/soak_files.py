@@ -91,7 +91,7 @@ def made_files() -> list[tuple[str, bytes]]:
         f"</table><pre>{next(words)}</pre><div><p>{line()}</p></div></body></html>"
     )
     records = "\n".join(json.dumps({"text": line(), "name": next(words), "n": n}) for n in range(6)) + "\n"
-    made = [
+    return [
         *((f"a{suffix}", plain.encode()) for suffix in (".txt", ".rst", ".adoc")),
         ("wide.txt", plain.encode("utf-16")),
         *((f"a{suffix}", marked.encode()) for suffix in (".md", ".mdx")),
@@ -107,7 +107,6 @@ def made_files() -> list[tuple[str, bytes]]:
         ("a.pptx", _slides(line)),
         ("a.epub", _book([f"<h1>{next(words)}</h1><p>{line()}</p><p>{line()}</p>" for _ in range(3)])),
     ]
-    return made
 
 
 def _pdf(pages: list[list[str]]) -> bytes:
@@ -178,8 +177,8 @@ def _book(pages: list[str]) -> bytes:
     spine = "".join(f'<itemref idref="p{n}"/>' for n in range(len(pages)))
     entries = {
         "mimetype": "application/epub+zip",
-        "META-INF/container.xml": '<container xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><rootfiles>'
-        '<rootfile full-path="book.opf"/></rootfiles></container>',
+        "META-INF/container.xml": '<container xmlns="urn:oasis:names:tc:opendocument:xmlns:container">'
+        '<rootfiles><rootfile full-path="book.opf"/></rootfiles></container>',
         "book.opf": '<package xmlns="http://www.idpf.org/2007/opf" xmlns:dc="http://purl.org/dc/elements/1.1/">'
         f"<metadata><dc:title>Guide</dc:title></metadata><manifest>{items}</manifest><spine>{spine}</spine></package>",
     }
