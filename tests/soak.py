@@ -104,11 +104,17 @@ class Work:
         return status, [line.decode() for line in said.split(b"\n")[:-1] if line != b"begun"]
 
 
+def _say(tell: int, line: str) -> None:
+    rest = f"{line}\n".encode()
+    while rest:
+        rest = rest[os.write(tell, rest) :]
+
+
 def _work(do: Callable[[Path, int, Callable[[str], None]], None], home: Path, number: int, tell: int) -> None:
     code = 70
     try:
         os.write(tell, b"begun\n")
-        do(home, number, lambda line: os.write(tell, f"{line}\n".encode()) and None)
+        do(home, number, lambda line: _say(tell, line))
         code = 0
     except HybridError as error:
         os.write(tell, f"refused {type(error).__name__}: {error}\n".encode())
@@ -202,7 +208,7 @@ def keep_feedback(home: Path, number: int, tell: Callable[[str], None]) -> None:
 def keep_traces(home: Path, number: int, tell: Callable[[str], None]) -> None:
     """Keep traces."""
     with TraceStore(home / "traces.sqlite") as store:
-        for step in range(80):
+        for _ in range(80):
             now = time.time_ns()
             trace = f"{now // 1_000_000:012x}{random.SystemRandom().getrandbits(80):020x}"
             store.add(
@@ -246,25 +252,19 @@ def content(home: Path, number: int, tell: Callable[[str], None]) -> None:
 
 def kept(home: Path, number: int, tell: Callable[[str], None]) -> None:
     """Tell everything that is kept beside the indexes."""
-    for path in (home / "feedback.sqlite", home / "traces.sqlite"):
-        if path.exists():
-            with contextlib.closing(sqlite3.connect(path)) as db:
-                if db.execute("PRAGMA integrity_check").fetchone() != ("ok",):
-                    raise Finding(f"silent loss: {path.name} is damaged")
+    for path in filter(Path.exists, (home / "feedback.sqlite", home / "traces.sqlite")):
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            if db.execute("PRAGMA integrity_check").fetchone() != ("ok",):
+                raise Finding(f"silent loss: {path.name} is damaged")
     if (home / "feedback.sqlite").exists():
         store = Feedback(home / "feedback.sqlite", keep_days=30)
-        for rated in store.rated():
-            if rated.votes:
-                tell(f"voted {rated.kept.id}")
+        tell("\n".join(f"voted {rated.kept.id}" for rated in store.rated() if rated.votes))
         store.close()
     if (home / "traces.sqlite").exists():
         with TraceStore(home / "traces.sqlite", read_only=True) as traces:
-            for trace in traces.traces():
-                if len(trace) == 3:
-                    tell(f"traced {trace[0].trace}")
+            tell("\n".join(f"traced {trace[0].trace}" for trace in traces.traces() if len(trace) == 3))
     if (home / "outcomes.jsonl").exists():
-        for outcome in load_outcomes(home / "outcomes.jsonl"):
-            tell(f"outcome {outcome.key}")
+        tell("\n".join(f"outcome {one.key}" for one in load_outcomes(home / "outcomes.jsonl")))
 
 
 def _shown(home: Path) -> dict[str, dict[str, str]]:

@@ -80,10 +80,12 @@ def made_files() -> list[tuple[str, bytes]]:
     def rows(mark: str) -> str:
         return "\n".join(mark.join((f"name{n}", next(words), line(), str(n))) for n in range(8))
 
-    plain = f"Title\n=====\n\n{line()}\n\n* {line()}\n* {line()}\n\n{line()}\n{line()}\n\n+---+---+\n| a | b |\n+---+---+\n"
+    plain = f"Title\n=====\n\n{line()}\n\n* {line()}\n* {line()}\n\n{line()}\n{line()}\n\n"
+    plain += "+---+---+\n| a | b |\n+---+---+\n"
     marked = (
         f"---\ntitle: A guide\n---\n# Guide\n\n{line()}\n\n## Ports\n\n- {line()}\n  - {line()}\n\n"
-        f"| a | b |\n|---|---|\n| {next(words)} | {line()} |\n\n```sh\necho {next(words)}\n```\n\n> {line()}\n"
+        f"| a | b |\n|---|---|\n| {next(words)} | {line()} |\n\n```sh\necho {next(words)}\n```\n\n"
+        f"> {line()}\n"
     )
     page = (
         f"<html><head><title>Guide</title></head><body><h1>Ports</h1><p>{line()}</p><ul><li>{line()}</li>"

@@ -1,4 +1,4 @@
-"""Several server processes at one address, among which the kernel shares out the connections (SO_REUSEPORT)."""
+"""Several server processes at one address; the kernel shares out the connections (SO_REUSEPORT)."""
 
 from __future__ import annotations
 
