@@ -159,6 +159,22 @@ class Assistant:
         return adopted(self.folder, self.settings)
 
     @property
+    def usual(self) -> ArmSpec:
+        """Return the arm that answers an open question where none is named.
+
+        It is the one that was decided on, or ``rag``: also where the decision rests on choices among labels
+        alone, which say nothing of open questions, unless there are no documents to answer from.
+
+        Raises:
+            UsageError: as ``decided``.
+        """
+        from hybrid.decision.adopted import of_labels
+
+        decided = self.decided
+        apart = of_labels(self.folder) and self._serves(Arm.RAG)
+        return parse_arm(Arm.RAG, self.settings) if decided is None or apart else decided
+
+    @property
     def decided_because(self) -> str:
         """Return the sentence of the decision that the domain's arm rests on, empty where none was made."""
         from hybrid.decision.adopted import reason
@@ -293,7 +309,7 @@ class Assistant:
         Args:
             question: in plain words.
             arm: such as ``Arm.BASE`` or ``"rag:reader=generator:k=3"``; without it the router's choice if the
-                domain has one that gains, else the one that was decided on, else ``rag``.
+                domain has one that gains, else ``usual``.
             where: conditions on the documents, such as ``{"source": "guide/*"}``.
             history: the turns before it, the oldest first; a follow-up is understood with them.
             as_user: who asks, as in ``search``; an adapter still knows whatever it was trained on.
@@ -694,6 +710,8 @@ class Assistant:
     def adopt(self, comparison: Comparison) -> str | None:
         """Answer by the arm that a comparison chose from now on; an undecided one changes nothing.
 
+        Of questions that all have options it is the arm of labels: open ones are answered as ``usual`` says.
+
         Returns:
             The arm, with the adapter of its generator named so that it stays what was measured; None if none
             was chosen.
@@ -707,7 +725,14 @@ class Assistant:
         adapter, name = self._adapters(arm).generator, arm.name
         if adapter is not None and ":generator_adapter=" not in name:
             name = f"{name}:generator_adapter={adapter.name}"
-        adopt(self.folder, name, experiment=comparison.folder.name, sentence=decision.sentence)
+        labels = all(question.options for question in comparison.questions)
+        adopt(
+            self.folder,
+            name,
+            experiment=comparison.folder.name,
+            sentence=decision.sentence,
+            labels=labels,
+        )
         return name
 
     @property
@@ -841,8 +866,7 @@ class Assistant:
             return False
 
     def _spec(self, arm: Arm | str | None) -> ArmSpec:
-        decided = self.decided if arm is None else None
-        return decided or parse_arm(Arm.RAG if arm is None else arm, self.settings)
+        return self.usual if arm is None else parse_arm(arm, self.settings)
 
     def _bound(self, serving: DomainArm) -> DomainArm | BoundArm:
         return bound_arm(self.folder, serving, lambda: self.grounder)

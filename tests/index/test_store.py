@@ -278,6 +278,7 @@ def test_a_value_is_never_sql(filtered):
     assert filtered.positions_where({"author": "' OR 1=1 --"}) == []
 
 
+@pytest.mark.slow
 def test_conditions_of_an_open_index(corpus, domain):
     metadata = {"a": {"kind": "x"}, "b": {"kind": "y"}}
     corpus.update(domain, {"a": "alpha", "b": "beta"}, metadata=metadata)

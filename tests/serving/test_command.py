@@ -28,6 +28,7 @@ def test_it_says_where_it_is_and_stops_when_it_is_told_to(open_domains, told):
     assert process.returncode == 0 and "Traceback" not in notes and "stopped" in notes
 
 
+@pytest.mark.slow
 def test_beyond_loopback_it_wants_a_token(open_domains, capsys, monkeypatch):
     monkeypatch.setenv("HYBRID_INDEXES", str(open_domains({"manual": {"port.txt": "5432"}}).indexes))
     assert run(["serve", "--host", "0.0.0.0", "--port", "0"]) == 3

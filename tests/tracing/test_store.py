@@ -41,6 +41,7 @@ _values = (
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(st.dictionaries(st.text(min_size=1), _values | st.lists(st.floats(-1, 1), max_size=3), max_size=4))
 def test_what_is_kept_is_what_was_told(tmp_path_factory, attributes):
