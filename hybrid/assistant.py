@@ -23,6 +23,7 @@ from hybrid.arms import (
 )
 from hybrid.changes import Switched, record, settled, together
 from hybrid.config import Rewriting, Settings, load_settings
+from hybrid.distributed import executor_named
 from hybrid.documents.principals import Principals
 from hybrid.documents.uploads import drop_upload, keep_upload
 from hybrid.errors import AdapterError, IndexError_, UsageError
@@ -36,6 +37,7 @@ from hybrid.index.generations import current
 from hybrid.index.sync import Progress
 from hybrid.ingestion import IndexStatus, IngestEstimate, Ingestor, IngestReport, index_status
 from hybrid.models import Embedder, Generator, Reranker
+from hybrid.models.device import is_cpu
 from hybrid.models.loading import load_embedder, load_generator
 from hybrid.retrieval import Retriever
 from hybrid.routing.abstention import AnswerScore, Risk
@@ -204,6 +206,7 @@ class Assistant:
         rebuild: bool = False,
         progress: Progress | None = None,
         principals: Principals | None = None,
+        executor: str = "",
     ) -> IngestReport:
         """Make the index hold exactly what the folder (or the single file) holds; only news are embedded.
 
@@ -214,6 +217,8 @@ class Assistant:
             principals: gives who may read the document of a source, or None where it says nothing; it goes
                 before a file beside the document, and that before what the document says itself. Give it at
                 every ``index``: what nothing is said of, nobody reads in a domain that says it of another.
+            executor: who embeds, as ``executor_named`` says; the bytes are the same whoever does. Default:
+                threads, a core each, or ``serial`` with an embedder of your own and on a GPU.
 
         Raises:
             UsageError: the folder is missing or holds nothing to index; or what says who may read a file
@@ -222,6 +227,8 @@ class Assistant:
             IndexLocked: another process is writing the domain.
         """
         ingestor = replace(self._ingestor, principals=principals)
+        if executor:
+            ingestor = replace(ingestor, executor=executor_named(executor))
         return ingestor.ingest(Path(folder), rebuild=rebuild, progress=progress)
 
     def estimate(self, folder: str | Path, *, rebuild: bool = False) -> IngestEstimate:
@@ -908,7 +915,15 @@ class Assistant:
     @property
     def _ingestor(self) -> Ingestor:
         own = self.settings
-        return Ingestor(self.folder, self.embedder, own.documents, own.chunks, external=self._vectors)
+        threads = self._own.embedder is None and is_cpu(own.models.device)
+        return Ingestor(
+            self.folder,
+            self.embedder,
+            own.documents,
+            own.chunks,
+            external=self._vectors,
+            executor=executor_named("threads" if threads else "serial"),
+        )
 
 
 def principals_of(as_user: str | Sequence[str] | None) -> tuple[str, ...] | None:
