@@ -120,8 +120,7 @@ def _work(do: Callable[[Path, int, Callable[[str], None]], None], home: Path, nu
         os.write(tell, f"refused {type(error).__name__}: {error}\n".encode())
         code = 3
     except BaseException:
-        with (home / "traceback").open("w") as stream:
-            traceback.print_exc(file=stream)
+        _say(tell, f"crashed {traceback.format_exc()!r}")  # no file: the disk may be full
     finally:
         os._exit(code)
 
@@ -130,8 +129,7 @@ def asked(do: Callable[[Path, int, Callable[[str], None]], None], home: Path, nu
     """Do something in a child to its end, and return what it told."""
     status, lines = Work(do, home, number).end()
     if status != 0:
-        why = (home / "traceback").read_text() if status == 70 else "; ".join(lines)
-        raise Finding(f"crash: {do.__name__} ended with {status}: {why[-1_500:]}")
+        raise Finding(f"crash: {do.__name__} ended with {status}: {'; '.join(lines)[-2_500:]}")
     return lines
 
 
@@ -260,7 +258,7 @@ def kept(home: Path, number: int, tell: Callable[[str], None]) -> None:
         store = Feedback(home / "feedback.sqlite", keep_days=30)
         tell("\n".join(f"voted {rated.kept.id}" for rated in store.rated() if rated.votes))
         store.close()
-    if (home / "traces.sqlite").exists():
+    if (home / "traces.sqlite").exists() and (home / "traces.sqlite").stat().st_size:
         with TraceStore(home / "traces.sqlite", read_only=True) as traces:
             tell("\n".join(f"traced {trace[0].trace}" for trace in traces.traces() if len(trace) == 3))
     if (home / "outcomes.jsonl").exists():
@@ -356,8 +354,7 @@ class Soak:
         work = Work(do, self.home, number)
         status, lines = work.end(kill_after=chance.uniform(0, usual))
         if status not in (0, -signal.SIGKILL):
-            why = (self.home / "traceback").read_text() if status == 70 else "; ".join(lines)
-            raise Finding(f"crash: {do.__name__} ended with {status}: {why[-1_500:]}")
+            raise Finding(f"crash: {do.__name__} ended with {status}: {'; '.join(lines)[-2_500:]}")
         # so that about one in three ends before its kill, and the others are hit anywhere
         self._usual[do.__name__] = min(max(usual * (0.8 if status == 0 else 1.1), 0.02), 10.0)
         self._promise(lines)
@@ -424,8 +421,8 @@ class Soak:
 
             status, lines = Work(limited, home, number).end()
             if status not in (0, 3):
-                why = (home / "traceback").read_text() if (home / "traceback").exists() else "; ".join(lines)
-                raise Finding(f"crash: {do.__name__} on a full disk ended with {status}: {why[-1_500:]}")
+                why = "; ".join(lines)[-2_500:]
+                raise Finding(f"crash: {do.__name__} on a full disk ended with {status}: {why}")
             if full:
                 filler.unlink()
             refused = next((line for line in lines if line.startswith("refused")), "")
@@ -461,8 +458,8 @@ class Soak:
             refused = 0
             for status, lines in ended:
                 if status not in (0, 3, -signal.SIGKILL):
-                    why = (home / "traceback").read_text() if status == 70 else "; ".join(lines)
-                    raise Finding(f"crash: {do.__name__} beside another ended with {status}: {why[-1_500:]}")
+                    why = "; ".join(lines)[-2_500:]
+                    raise Finding(f"crash: {do.__name__} beside another ended with {status}: {why}")
                 refused += status == 3
                 if status == 3 and "IndexLocked" not in lines[-1]:
                     raise Finding(f"crash: {do.__name__} beside another: {lines[-1]}")

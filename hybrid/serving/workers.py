@@ -48,7 +48,7 @@ class Workers:
     """As many servers as the settings name, each a process with models of its own, and who watches them.
 
     All of them read one folder of indexes: each takes up a new generation with the next question, and they
-    write feedback and traces into the same two files. One that dies is replaced; what it had accepted is lost.
+    write feedback and traces into the same two files. One that dies is replaced; what it had taken is lost.
 
     Args:
         settings: ``workers`` is how many; host and port are those of all.
