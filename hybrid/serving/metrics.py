@@ -47,7 +47,7 @@ async def metrics(request: Request) -> Response:
     registry: CollectorRegistry = request.app.state.metrics.registry
     if os.environ.get(SHARED):  # each of them tells of all
         registry = CollectorRegistry()
-        MultiProcessCollector(registry)
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 

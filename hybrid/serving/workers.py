@@ -103,7 +103,7 @@ class Workers:
             self._stop()
 
     def _replace(self, process: subprocess.Popen[bytes], since: float) -> None:
-        mark_process_dead(process.pid, self._counters.name)
+        mark_process_dead(process.pid, self._counters.name)  # type: ignore[no-untyped-call]
         how = f"the worker {process.pid} ended with {process.returncode}"
         if time.monotonic() - since < _SHORTEST_LIFE:
             raise HybridError(f"{how} as soon as it could serve", hint="what it said stands above")
