@@ -23,6 +23,7 @@ from hybrid.arms import (
 )
 from hybrid.changes import Switched, record, settled, together
 from hybrid.config import Rewriting, Settings, load_settings
+from hybrid.distributed import executor_named
 from hybrid.documents.principals import Principals
 from hybrid.documents.uploads import drop_upload, keep_upload
 from hybrid.errors import AdapterError, IndexError_, UsageError
@@ -36,6 +37,7 @@ from hybrid.index.generations import current
 from hybrid.index.sync import Progress
 from hybrid.ingestion import IndexStatus, IngestEstimate, Ingestor, IngestReport, index_status
 from hybrid.models import Embedder, Generator, Reranker
+from hybrid.models.device import is_cpu
 from hybrid.models.loading import load_embedder, load_generator
 from hybrid.retrieval import Retriever
 from hybrid.routing.abstention import AnswerScore, Risk
@@ -157,6 +159,22 @@ class Assistant:
         return adopted(self.folder, self.settings)
 
     @property
+    def usual(self) -> ArmSpec:
+        """Return the arm that answers an open question where none is named.
+
+        It is the one that was decided on, or ``rag``: also where the decision rests on choices among labels
+        alone, which say nothing of open questions, unless there are no documents to answer from.
+
+        Raises:
+            UsageError: as ``decided``.
+        """
+        from hybrid.decision.adopted import of_labels
+
+        decided = self.decided
+        apart = of_labels(self.folder) and self._serves(Arm.RAG)
+        return parse_arm(Arm.RAG, self.settings) if decided is None or apart else decided
+
+    @property
     def decided_because(self) -> str:
         """Return the sentence of the decision that the domain's arm rests on, empty where none was made."""
         from hybrid.decision.adopted import reason
@@ -188,6 +206,7 @@ class Assistant:
         rebuild: bool = False,
         progress: Progress | None = None,
         principals: Principals | None = None,
+        executor: str = "",
     ) -> IngestReport:
         """Make the index hold exactly what the folder (or the single file) holds; only news are embedded.
 
@@ -198,6 +217,8 @@ class Assistant:
             principals: gives who may read the document of a source, or None where it says nothing; it goes
                 before a file beside the document, and that before what the document says itself. Give it at
                 every ``index``: what nothing is said of, nobody reads in a domain that says it of another.
+            executor: who embeds, as ``executor_named`` says; the bytes are the same whoever does. Default:
+                threads, a core each, or ``serial`` with an embedder of your own and on a GPU.
 
         Raises:
             UsageError: the folder is missing or holds nothing to index; or what says who may read a file
@@ -206,6 +227,8 @@ class Assistant:
             IndexLocked: another process is writing the domain.
         """
         ingestor = replace(self._ingestor, principals=principals)
+        if executor:
+            ingestor = replace(ingestor, executor=executor_named(executor))
         return ingestor.ingest(Path(folder), rebuild=rebuild, progress=progress)
 
     def estimate(self, folder: str | Path, *, rebuild: bool = False) -> IngestEstimate:
@@ -286,7 +309,7 @@ class Assistant:
         Args:
             question: in plain words.
             arm: such as ``Arm.BASE`` or ``"rag:reader=generator:k=3"``; without it the router's choice if the
-                domain has one that gains, else the one that was decided on, else ``rag``.
+                domain has one that gains, else ``usual``.
             where: conditions on the documents, such as ``{"source": "guide/*"}``.
             history: the turns before it, the oldest first; a follow-up is understood with them.
             as_user: who asks, as in ``search``; an adapter still knows whatever it was trained on.
@@ -687,6 +710,8 @@ class Assistant:
     def adopt(self, comparison: Comparison) -> str | None:
         """Answer by the arm that a comparison chose from now on; an undecided one changes nothing.
 
+        Of questions that all have options it is the arm of labels: open ones are answered as ``usual`` says.
+
         Returns:
             The arm, with the adapter of its generator named so that it stays what was measured; None if none
             was chosen.
@@ -700,7 +725,14 @@ class Assistant:
         adapter, name = self._adapters(arm).generator, arm.name
         if adapter is not None and ":generator_adapter=" not in name:
             name = f"{name}:generator_adapter={adapter.name}"
-        adopt(self.folder, name, experiment=comparison.folder.name, sentence=decision.sentence)
+        labels = all(question.options for question in comparison.questions)
+        adopt(
+            self.folder,
+            name,
+            experiment=comparison.folder.name,
+            sentence=decision.sentence,
+            labels=labels,
+        )
         return name
 
     @property
@@ -834,8 +866,7 @@ class Assistant:
             return False
 
     def _spec(self, arm: Arm | str | None) -> ArmSpec:
-        decided = self.decided if arm is None else None
-        return decided or parse_arm(Arm.RAG if arm is None else arm, self.settings)
+        return self.usual if arm is None else parse_arm(arm, self.settings)
 
     def _bound(self, serving: DomainArm) -> DomainArm | BoundArm:
         return bound_arm(self.folder, serving, lambda: self.grounder)
@@ -884,7 +915,15 @@ class Assistant:
     @property
     def _ingestor(self) -> Ingestor:
         own = self.settings
-        return Ingestor(self.folder, self.embedder, own.documents, own.chunks, external=self._vectors)
+        threads = self._own.embedder is None and is_cpu(own.models.device)
+        return Ingestor(
+            self.folder,
+            self.embedder,
+            own.documents,
+            own.chunks,
+            external=self._vectors,
+            executor=executor_named("threads" if threads else "serial"),
+        )
 
 
 def principals_of(as_user: str | Sequence[str] | None) -> tuple[str, ...] | None:

@@ -322,7 +322,7 @@ class ServeSettings:
     A ``port`` of 0 is a free one. Bodies are files where files are uploaded; all others are limited by
     ``max_body_kilobytes``. ``max_seconds`` is how long a client waits at most for an answer. ``parallel``
     questions are worked on at a time, ``queue`` more may wait; ``per_key`` is how many of both one key may
-    have, where a client sends one.
+    have, where a client sends one. ``workers`` processes serve, each with models and limits of its own.
     """
 
     host: str = "127.0.0.1"
@@ -332,6 +332,7 @@ class ServeSettings:
     parallel: Annotated[int, Gt(0), Le(256)] = 16
     queue: Annotated[int, Ge(0)] = 128
     per_key: Annotated[int, Gt(0)] = 64
+    workers: Annotated[int, Gt(0), Le(64)] = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ def _no_space(*_args, **_kwargs):
 # --- hashes ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(max_size=5), max_size=4), st.lists(st.text(max_size=5), max_size=4))
 def test_hash_of_parts_differs_exactly_when_the_parts_differ(left, right):
     assert (files.hash_text(*left) == files.hash_text(*right)) == (left == right)

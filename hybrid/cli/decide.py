@@ -116,7 +116,9 @@ def decide(
     unmet = requirements.unmet(comparison.decision)
     adopted = None if unmet else assistant.adopt(comparison)
     if adopted is not None:
-        console.note(f"`hybrid ask` uses {adopted} from now on; another with --arm")
+        usual = assistant.usual.name
+        of_labels = "" if usual == adopted else f"labels are chosen by {adopted}; "
+        console.note(f"{of_labels}`hybrid ask` uses {usual} from now on; another with --arm")
     return _gate(unmet) or (EXIT_PARTIAL if failed else 0)
 
 

@@ -105,6 +105,7 @@ def _embedder(
         adapter=adapter,
         prompts=prompts,
         plain=is_cpu(device) and dtype in ("auto", "float32"),
+        again=functools.partial(_embedder, name, prompts, device, dtype, offline, adapter),
     )
 
 

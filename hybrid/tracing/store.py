@@ -63,7 +63,8 @@ class TraceStore:
         self, path: Path, *, days: float = 30.0, megabytes: float = 256.0, read_only: bool = False
     ) -> None:
         self.path, self._days, self._bytes = path, days, megabytes * 1e6
-        if read_only and not path.is_file():
+        # one without a byte was begun on a full disk
+        if read_only and not (path.is_file() and path.stat().st_size):
             raise UsageError(
                 f"there are no traces in {path.parent}",
                 hint="they are kept when something is asked and `tracing.store` is on",

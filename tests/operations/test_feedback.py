@@ -143,6 +143,7 @@ def test_after_its_days_an_answer_goes_with_all_that_was_said_of_it(store, clock
     assert b"xyzzy" not in (tmp_path / "feedback.sqlite").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_domain_that_is_removed_takes_its_answers_along():
     settings = load_settings({}, environment={})
     assistant = Assistant("manual", settings=settings, embedder=HashEmbedder(64))

@@ -41,6 +41,7 @@ _values = (
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(st.dictionaries(st.text(min_size=1), _values | st.lists(st.floats(-1, 1), max_size=3), max_size=4))
 def test_what_is_kept_is_what_was_told(tmp_path_factory, attributes):
@@ -207,7 +208,10 @@ def test_what_it_holds_is_for_its_owner(path):
         assert {one.stat().st_mode & 0o077 for one in path.parent.glob("traces.sqlite*")} == {0}
 
 
-def test_nothing_to_read_says_what_to_do(path):
+@pytest.mark.parametrize("begun", [False, True], ids=["no file", "begun on a full disk"])
+def test_nothing_to_read_says_what_to_do(path, begun):
+    if begun:
+        path.touch()
     with pytest.raises(UsageError, match="no traces") as caught:
         TraceStore(path, read_only=True)
     assert "tracing.store" in caught.value.hint
