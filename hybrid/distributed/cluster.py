@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ _QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DEDUP_LOGS": "0",
 }
+_CONNECT_SECONDS = 10
 # Of a worker process: what does the batches of the plan that it works on.
 _OPENED: dict[str, Callable[[BatchInput], None]] = {}
 
@@ -74,11 +76,12 @@ def _connected(ray: Any, address: str) -> Iterator[None]:
         return
     known = address or os.environ.get("RAY_ADDRESS", "")
     try:
+        _require_listener(known)
         if known:
             ray.init(address=known, log_to_driver=False, logging_level="ERROR")
         else:
             ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise ModelError(
             f"no Ray cluster answers at {known or 'this machine'}: {str(error).splitlines()[0]}",
             hint="start one with: ray start --head --disable-usage-stats --include-dashboard=false",
@@ -87,6 +90,13 @@ def _connected(ray: Any, address: str) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _require_listener(address: str) -> None:
+    """Raise OSError where nobody listens: Ray itself would say so after two minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
 
 
 def _ray() -> Any:

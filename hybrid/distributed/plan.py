@@ -85,7 +85,8 @@ def cut(work: str, keys: Iterable[str], size: int) -> WorkPlan:
 
 def write_plan(plans: Path, plan: WorkPlan) -> Path:
     """Write a plan down where it is not yet; return its folder, where its shards go."""
-    folder = plans / plan.digest[:16]
+    # absolute: a worker elsewhere has another current folder
+    folder = plans.resolve() / plan.digest[:16]
     if not (folder / _PLAN).is_file():
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / _PLAN, {"schema": _SCHEMA, "digest": plan.digest} | dataclasses.asdict(plan))

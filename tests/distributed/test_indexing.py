@@ -20,7 +20,11 @@ def small_batches(monkeypatch):
 
 @pytest.fixture
 def folder(tmp_path):
-    folder = tmp_path / "docs"
+    return _written(tmp_path / "docs")
+
+
+def _written(folder):
+    """Write pages, each longer than the one before, of which one has a word to die of."""
     folder.mkdir()
     for number in range(_FILES):
         word = "poison" if number == 17 else "water"
