@@ -258,9 +258,9 @@ def kept(home: Path, number: int, tell: Callable[[str], None]) -> None:
         store = Feedback(home / "feedback.sqlite", keep_days=30)
         tell("\n".join(f"voted {rated.kept.id}" for rated in store.rated() if rated.votes))
         store.close()
-    with contextlib.suppress(UsageError):  # there are none
-        with TraceStore(home / "traces.sqlite", read_only=True) as traces:
-            tell("\n".join(f"traced {trace[0].trace}" for trace in traces.traces() if len(trace) == 3))
+    # there may be none
+    with contextlib.suppress(UsageError), TraceStore(home / "traces.sqlite", read_only=True) as traces:
+        tell("\n".join(f"traced {trace[0].trace}" for trace in traces.traces() if len(trace) == 3))
     if (home / "outcomes.jsonl").exists():
         tell("\n".join(f"outcome {one.key}" for one in load_outcomes(home / "outcomes.jsonl")))
 
