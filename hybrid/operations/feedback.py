@@ -268,12 +268,12 @@ class Feedback:
             db.execute("ATTACH ? AS theirs", [str(other)])
         try:
             with self._using() as db:
-                before = db.execute("SELECT count(*) FROM answers").fetchone()[0]
+                before = int(db.execute("SELECT count(*) FROM main.answers").fetchone()[0])
                 db.execute(
                     "INSERT INTO answers SELECT * FROM theirs.answers WHERE true ON CONFLICT(id)"
                     " DO UPDATE SET kept = excluded.kept"
                 )
-                new = int(db.execute("SELECT count(*) FROM answers").fetchone()[0]) - before
+                new: int = int(db.execute("SELECT count(*) FROM main.answers").fetchone()[0]) - before
                 for table, key in _SAID.items():
                     same = " AND ".join(f"o.{column} = t.{column}" for column in key.split(", "))
                     db.execute(
