@@ -64,6 +64,22 @@ class Reader(StrEnum):
     WRITER = "writer"
 
 
+class Engine(StrEnum):
+    """What computes the words of the generator; on this machine torch tells how likely given ones are."""
+
+    TORCH = "torch"
+    OPENVINO = "openvino"
+    LLAMACPP = "llamacpp"
+    ENDPOINT = "endpoint"
+
+
+class EnginePrecision(StrEnum):
+    """The number format in which weights are written for an engine; OpenVINO reads Q4_1 unfaithfully."""
+
+    F16 = "f16"
+    Q8_0 = "q8_0"
+
+
 class Rewriting(StrEnum):
     """Who makes a question of its own of a follow-up: rules, or the generator, which has to be able to."""
 
@@ -148,7 +164,8 @@ class ModelSettings:
     An adapter is named as it is stored in the domain; without a name it is the one that was promoted.
     ``endpoint`` is shown and stored without the login that its URL may carry. ``offline`` keeps to this
     machine: no hub, and no endpoint but one of its own. ``query_prefix`` and ``document_prefix`` are put
-    before what is embedded, such as "query: "; empty are those that the embedder names.
+    before what is embedded, such as "query: "; empty are those that the embedder names. ``engine`` computes
+    what the generator writes, ``precision`` is that of its weights there; a named endpoint is one by itself.
     """
 
     embedder: str = "sentence-transformers/all-MiniLM-L6-v2"
@@ -159,6 +176,8 @@ class ModelSettings:
     embedder_adapter: str = ""
     reranker: str = ""
     endpoint: Endpoint = field(default_factory=Endpoint)
+    engine: Engine = Engine.TORCH
+    precision: EnginePrecision = EnginePrecision.F16
     device: str = "auto"
     dtype: str = "auto"
     offline: bool = False
