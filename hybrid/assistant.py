@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import json
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -22,7 +25,7 @@ from hybrid.arms import (
     parse_arms,
 )
 from hybrid.changes import Switched, record, settled, together
-from hybrid.config import Rewriting, Settings, load_settings
+from hybrid.config import Rewriting, Settings, load_settings, settings_dict
 from hybrid.distributed import executor_named
 from hybrid.documents.principals import Principals
 from hybrid.documents.uploads import drop_upload, keep_upload
@@ -580,6 +583,7 @@ class Assistant:
         budget: int | None = None,
         retry: bool = False,
         progress: Callable[[str, int, int], None] | None = None,
+        executor: str = "",
     ) -> Comparison:
         """Ask several arms all questions, score the answers and decide which arm fits.
 
@@ -593,6 +597,8 @@ class Assistant:
             budget: ask in growing batches, at most so many answers, and stop when it is settled.
             retry: ask again what failed before.
             progress: told the arm, how many answers there are and how many there will be.
+            executor: who asks, as ``executor_named`` says, for sets of thousands of questions; default: this
+                process. Those that are timed alone are asked here, and the answers are scored here.
 
         Raises:
             UsageError: an arm or a scorer that there is not, a question without gold, a metric that does not
@@ -600,7 +606,7 @@ class Assistant:
             ModelError: a model cannot be loaded; nothing was asked then.
         """
         import hybrid.comparison as comparison
-        from hybrid.evaluation.experiment import silent
+        from hybrid.evaluation.experiment import AskingWorkers, silent
         from hybrid.questions.files import load_questions
 
         if isinstance(questions, str):
@@ -608,6 +614,17 @@ class Assistant:
             questions, name = load_questions(path), path.stem
         questions = self.questions.attributed(questions)
         contenders = self.contenders(arms, questions)
+        workers = None
+        if executor:
+            own = replace(self.settings, indexes=str(self.folder.parent.resolve()))
+            # as text: the login of an address does not travel, HYBRID_API_KEY is read where the worker is
+            settings = json.dumps(settings_dict(own))
+            labels = any(question.options for question in questions)
+            opens = {
+                one.name: functools.partial(_contender, self.domain, settings, self._own, one.name, labels)
+                for one in contenders
+            }
+            workers = AskingWorkers(executor_named(executor), opens)
         return comparison.compare(
             contenders,
             questions,
@@ -620,6 +637,7 @@ class Assistant:
             retry=retry,
             progress=progress or silent,
             training={one.name: one.training_minutes for one in contenders},
+            workers=workers,
         )
 
     def abstention(
@@ -924,6 +942,15 @@ class Assistant:
             external=self._vectors,
             executor=executor_named("threads" if threads else "serial"),
         )
+
+
+def _contender(domain: str, text: str, own: OwnModels, arm: str, labels: bool) -> DomainArm:
+    """Open an arm in a worker, by settings as JSON."""
+    settings = load_settings(json.loads(text), file=Path(os.devnull), environment={})
+    arms = Assistant(
+        domain, settings=settings, embedder=own.embedder, generator=own.generator, reranker=own.reranker
+    )._arms
+    return arms.contender(parse_arm(arm, settings), labels=labels)
 
 
 def principals_of(as_user: str | Sequence[str] | None) -> tuple[str, ...] | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hybrid.testing import HashEmbedder
+from hybrid.types import Answer, Arm
 
 
 @dataclass(frozen=True)
@@ -49,3 +50,23 @@ def die(folder, deaths):
         if not marker.exists():
             marker.touch()
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Parrot:
+    """An arm that says what it hears; the process ends at one question, so many times."""
+
+    name = "parrot"
+
+    def __init__(self, folder, *, deadly="", deaths=1, identity="one index"):
+        self._folder, self._deadly, self._deaths = folder, deadly, deaths
+        self.identity = {"index": identity}
+        self.heard = []
+
+    def prepare(self, questions):
+        pass
+
+    def answer_all(self, questions):
+        if any(question.text == self._deadly for question in questions):
+            die(self._folder, self._deaths)
+        self.heard += [question.id for question in questions]
+        return [Answer(one.text, f"{one.text}!", Arm.RAG, "fake") for one in questions]
