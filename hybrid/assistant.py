@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import json
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -22,7 +25,8 @@ from hybrid.arms import (
     parse_arms,
 )
 from hybrid.changes import Switched, record, settled, together
-from hybrid.config import Rewriting, Settings, load_settings
+from hybrid.config import Rewriting, Settings, load_settings, settings_dict
+from hybrid.distributed import executor_named
 from hybrid.documents.principals import Principals
 from hybrid.documents.uploads import drop_upload, keep_upload
 from hybrid.errors import AdapterError, IndexError_, UsageError
@@ -37,6 +41,7 @@ from hybrid.index.stores import store_of
 from hybrid.index.sync import Progress
 from hybrid.ingestion import IndexStatus, IngestEstimate, Ingestor, IngestReport, index_status
 from hybrid.models import Embedder, Generator, Reranker
+from hybrid.models.device import is_cpu
 from hybrid.models.loading import load_embedder, load_generator
 from hybrid.retrieval import Retriever
 from hybrid.routing.abstention import AnswerScore, Risk
@@ -159,6 +164,22 @@ class Assistant:
         return adopted(self.folder, self.settings)
 
     @property
+    def usual(self) -> ArmSpec:
+        """Return the arm that answers an open question where none is named.
+
+        It is the one that was decided on, or ``rag``: also where the decision rests on choices among labels
+        alone, which say nothing of open questions, unless there are no documents to answer from.
+
+        Raises:
+            UsageError: as ``decided``.
+        """
+        from hybrid.decision.adopted import of_labels
+
+        decided = self.decided
+        apart = of_labels(self.folder) and self._serves(Arm.RAG)
+        return parse_arm(Arm.RAG, self.settings) if decided is None or apart else decided
+
+    @property
     def decided_because(self) -> str:
         """Return the sentence of the decision that the domain's arm rests on, empty where none was made."""
         from hybrid.decision.adopted import reason
@@ -190,6 +211,7 @@ class Assistant:
         rebuild: bool = False,
         progress: Progress | None = None,
         principals: Principals | None = None,
+        executor: str = "",
     ) -> IngestReport:
         """Make the index hold exactly what the folder (or the single file) holds; only news are embedded.
 
@@ -200,6 +222,8 @@ class Assistant:
             principals: gives who may read the document of a source, or None where it says nothing; it goes
                 before a file beside the document, and that before what the document says itself. Give it at
                 every ``index``: what nothing is said of, nobody reads in a domain that says it of another.
+            executor: who embeds, as ``executor_named`` says; the bytes are the same whoever does. Default:
+                threads, a core each, or ``serial`` with an embedder of your own and on a GPU.
 
         Raises:
             UsageError: the folder is missing or holds nothing to index; or what says who may read a file
@@ -208,6 +232,8 @@ class Assistant:
             IndexLocked: another process is writing the domain.
         """
         ingestor = replace(self._ingestor, principals=principals)
+        if executor:
+            ingestor = replace(ingestor, executor=executor_named(executor))
         return ingestor.ingest(Path(folder), rebuild=rebuild, progress=progress)
 
     def estimate(self, folder: str | Path, *, rebuild: bool = False) -> IngestEstimate:
@@ -288,7 +314,7 @@ class Assistant:
         Args:
             question: in plain words.
             arm: such as ``Arm.BASE`` or ``"rag:reader=generator:k=3"``; without it the router's choice if the
-                domain has one that gains, else the one that was decided on, else ``rag``.
+                domain has one that gains, else ``usual``.
             where: conditions on the documents, such as ``{"source": "guide/*"}``.
             history: the turns before it, the oldest first; a follow-up is understood with them.
             as_user: who asks, as in ``search``; an adapter still knows whatever it was trained on.
@@ -559,6 +585,7 @@ class Assistant:
         budget: int | None = None,
         retry: bool = False,
         progress: Callable[[str, int, int], None] | None = None,
+        executor: str = "",
     ) -> Comparison:
         """Ask several arms all questions, score the answers and decide which arm fits.
 
@@ -572,6 +599,8 @@ class Assistant:
             budget: ask in growing batches, at most so many answers, and stop when it is settled.
             retry: ask again what failed before.
             progress: told the arm, how many answers there are and how many there will be.
+            executor: who asks, as ``executor_named`` says, for sets of thousands of questions; default: this
+                process. Those that are timed alone are asked here, and the answers are scored here.
 
         Raises:
             UsageError: an arm or a scorer that there is not, a question without gold, a metric that does not
@@ -579,7 +608,7 @@ class Assistant:
             ModelError: a model cannot be loaded; nothing was asked then.
         """
         import hybrid.comparison as comparison
-        from hybrid.evaluation.experiment import silent
+        from hybrid.evaluation.experiment import AskingWorkers, silent
         from hybrid.questions.files import load_questions
 
         if isinstance(questions, str):
@@ -587,6 +616,17 @@ class Assistant:
             questions, name = load_questions(path), path.stem
         questions = self.questions.attributed(questions)
         contenders = self.contenders(arms, questions)
+        workers = None
+        if executor:
+            own = replace(self.settings, indexes=str(self.folder.parent.resolve()))
+            # as text: the login of an address does not travel, HYBRID_API_KEY is read where the worker is
+            settings = json.dumps(settings_dict(own))
+            labels = any(question.options for question in questions)
+            opens = {
+                one.name: functools.partial(_contender, self.domain, settings, self._own, one.name, labels)
+                for one in contenders
+            }
+            workers = AskingWorkers(executor_named(executor), opens)
         return comparison.compare(
             contenders,
             questions,
@@ -599,6 +639,7 @@ class Assistant:
             retry=retry,
             progress=progress or silent,
             training={one.name: one.training_minutes for one in contenders},
+            workers=workers,
         )
 
     def abstention(
@@ -689,6 +730,8 @@ class Assistant:
     def adopt(self, comparison: Comparison) -> str | None:
         """Answer by the arm that a comparison chose from now on; an undecided one changes nothing.
 
+        Of questions that all have options it is the arm of labels: open ones are answered as ``usual`` says.
+
         Returns:
             The arm, with the adapter of its generator named so that it stays what was measured; None if none
             was chosen.
@@ -702,7 +745,14 @@ class Assistant:
         adapter, name = self._adapters(arm).generator, arm.name
         if adapter is not None and ":generator_adapter=" not in name:
             name = f"{name}:generator_adapter={adapter.name}"
-        adopt(self.folder, name, experiment=comparison.folder.name, sentence=decision.sentence)
+        labels = all(question.options for question in comparison.questions)
+        adopt(
+            self.folder,
+            name,
+            experiment=comparison.folder.name,
+            sentence=decision.sentence,
+            labels=labels,
+        )
         return name
 
     @property
@@ -836,8 +886,7 @@ class Assistant:
             return False
 
     def _spec(self, arm: Arm | str | None) -> ArmSpec:
-        decided = self.decided if arm is None else None
-        return decided or parse_arm(Arm.RAG if arm is None else arm, self.settings)
+        return self.usual if arm is None else parse_arm(arm, self.settings)
 
     def _bound(self, serving: DomainArm) -> DomainArm | BoundArm:
         return bound_arm(self.folder, serving, lambda: self.grounder)
@@ -886,7 +935,24 @@ class Assistant:
     @property
     def _ingestor(self) -> Ingestor:
         own = self.settings
-        return Ingestor(self.folder, self.embedder, own.documents, own.chunks, external=self._vectors)
+        threads = self._own.embedder is None and is_cpu(own.models.device)
+        return Ingestor(
+            self.folder,
+            self.embedder,
+            own.documents,
+            own.chunks,
+            external=self._vectors,
+            executor=executor_named("threads" if threads else "serial"),
+        )
+
+
+def _contender(domain: str, text: str, own: OwnModels, arm: str, labels: bool) -> DomainArm:
+    """Open an arm in a worker, by settings as JSON."""
+    settings = load_settings(json.loads(text), file=Path(os.devnull), environment={})
+    arms = Assistant(
+        domain, settings=settings, embedder=own.embedder, generator=own.generator, reranker=own.reranker
+    )._arms
+    return arms.contender(parse_arm(arm, settings), labels=labels)
 
 
 def principals_of(as_user: str | Sequence[str] | None) -> tuple[str, ...] | None:

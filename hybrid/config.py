@@ -64,6 +64,22 @@ class Reader(StrEnum):
     WRITER = "writer"
 
 
+class Engine(StrEnum):
+    """What computes the words of the generator; on this machine torch tells how likely given ones are."""
+
+    TORCH = "torch"
+    OPENVINO = "openvino"
+    LLAMACPP = "llamacpp"
+    ENDPOINT = "endpoint"
+
+
+class EnginePrecision(StrEnum):
+    """The number format in which weights are written for an engine; OpenVINO reads Q4_1 unfaithfully."""
+
+    F16 = "f16"
+    Q8_0 = "q8_0"
+
+
 class Rewriting(StrEnum):
     """Who makes a question of its own of a follow-up: rules, or the generator, which has to be able to."""
 
@@ -148,7 +164,8 @@ class ModelSettings:
     An adapter is named as it is stored in the domain; without a name it is the one that was promoted.
     ``endpoint`` is shown and stored without the login that its URL may carry. ``offline`` keeps to this
     machine: no hub, and no endpoint but one of its own. ``query_prefix`` and ``document_prefix`` are put
-    before what is embedded, such as "query: "; empty are those that the embedder names.
+    before what is embedded, such as "query: "; empty are those that the embedder names. ``engine`` computes
+    what the generator writes, ``precision`` is that of its weights there; a named endpoint is one by itself.
     """
 
     embedder: str = "sentence-transformers/all-MiniLM-L6-v2"
@@ -159,6 +176,8 @@ class ModelSettings:
     embedder_adapter: str = ""
     reranker: str = ""
     endpoint: Endpoint = field(default_factory=Endpoint)
+    engine: Engine = Engine.TORCH
+    precision: EnginePrecision = EnginePrecision.F16
     device: str = "auto"
     dtype: str = "auto"
     offline: bool = False
@@ -303,7 +322,7 @@ class ServeSettings:
     A ``port`` of 0 is a free one. Bodies are files where files are uploaded; all others are limited by
     ``max_body_kilobytes``. ``max_seconds`` is how long a client waits at most for an answer. ``parallel``
     questions are worked on at a time, ``queue`` more may wait; ``per_key`` is how many of both one key may
-    have, where a client sends one.
+    have, where a client sends one. ``workers`` processes serve, each with models and limits of its own.
     """
 
     host: str = "127.0.0.1"
@@ -313,6 +332,7 @@ class ServeSettings:
     parallel: Annotated[int, Gt(0), Le(256)] = 16
     queue: Annotated[int, Ge(0)] = 128
     per_key: Annotated[int, Gt(0)] = 64
+    workers: Annotated[int, Gt(0), Le(64)] = 1
 
 
 @dataclass(frozen=True, slots=True)

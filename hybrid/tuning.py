@@ -597,15 +597,22 @@ class Adaptation:
 
         Raises:
             AdapterError: there is no such adapter.
-            UsageError: it is the embedder's, whose strength was chosen when it was tuned.
+            UsageError: it is the embedder's, whose strength was chosen when it was tuned; or a head of
+                labels, which changes no weight.
         """
         from hybrid.adaptation.checking import repair, tell
+        from hybrid.models.labels import HEAD
 
         card = self.store.card(name)
         if card.kind is AdapterKind.EMBEDDER:
             raise UsageError(
                 f"{name} is the embedder's, whose strength was chosen when it was tuned",
                 hint="tune again: hybrid adapt embedder",
+            )
+        if (self.store.folder(name) / HEAD).is_file():
+            raise UsageError(
+                f"{name} is a head of labels: it changes no weight of the generator, so it forgets nothing",
+                hint="more or better labelled examples are what helps it: hybrid adapt generator --data",
             )
         bench = self._bench(card, given, suites, items, note)
         found = repair(
@@ -739,9 +746,12 @@ class Adaptation:
         Raises:
             UsageError: they are not.
         """
+        from hybrid.models.engines import EngineGenerator
         from hybrid.models.generator import TransformersGenerator
 
         generator = self.generator()
+        if isinstance(generator, EngineGenerator):
+            return generator.torch
         if not isinstance(generator, TransformersGenerator):
             raise UsageError(
                 f"the generator {generator.name!r} cannot be tuned: its weights are not on this machine",

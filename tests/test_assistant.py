@@ -45,6 +45,7 @@ def assistant(docs):
     return assistant
 
 
+@pytest.mark.slow
 def test_an_answer_has_the_digest_of_all_that_decided_it(assistant, docs):
     answer = assistant.ask("What is the default port of the server?")
     digest = assistant.identity(answer)
@@ -247,17 +248,37 @@ def test_what_a_comparison_chose_is_adopted_and_an_undecided_one_changes_nothing
     assert assistant.decided.name == "rag:k=2"
 
 
-def _adopted(assistant, arm):
+_OPEN = Question("1", "Which port?", ("5432",))
+
+
+def _adopted(assistant, arm, asked=(_OPEN,)):
     """Return what is written down when this arm was chosen."""
 
     class Chosen:
         folder = assistant.folder / "experiments" / "x"
+        questions = asked
 
         class decision:
             sentence = "Run it."
 
     Chosen.decision.arm = arm
     return assistant.adopt(Chosen)
+
+
+def test_an_arm_that_was_chosen_for_labels_does_not_answer_open_questions(assistant):
+    label = Question("1", "May it be assigned?", ("Yes",), options=("Yes", "No"))
+    assert _adopted(assistant, "base", [label]) == "base"
+    assert (assistant.decided.name, assistant.usual.name) == ("base", "rag")
+    assert assistant.ask(_PORT).variant == "rag"
+    mixed = [label, dataclasses.replace(_OPEN, id="2")]
+    assert _adopted(assistant, "base", mixed) == assistant.usual.name == "base"
+
+
+def test_an_arm_of_labels_answers_where_there_are_no_documents(tmp_path):
+    alone = Assistant("alone", settings=load_settings({"indexes": str(tmp_path)}))
+    label = Question("1", "May it be assigned?", ("Yes",), options=("Yes", "No"))
+    alone.folder.mkdir(parents=True)
+    assert _adopted(alone, "base", [label]) == alone.usual.name == "base"
 
 
 @pytest.mark.slow

@@ -159,6 +159,17 @@ def test_an_adapter_is_made_from_given_labels_and_exported(domain, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_head_of_labels_has_no_rank_to_try_and_nothing_to_repair(domain):
+    service = domain.adaptation
+    material = service.material(given=_labels())
+    with pytest.raises(UsageError, match="no rank to try"):
+        service.with_best_rank(material)
+    service.tune_generator(material, name="head")
+    with pytest.raises(UsageError, match="changes no weight"):
+        service.repair("head")
+
+
+@pytest.mark.slow
 def test_questions_of_the_domain_never_leak_into_material(domain):
     (domain.folder / "questions").mkdir()
     asked = [

@@ -36,6 +36,7 @@ FAMILIES = {
 QUESTION_PAIRS = 5  # a pair is one clause with Yes and one with No, of one category
 CORPUS_PAIRS = 9
 TUNING_PAIRS = 20  # as far as there are so many
+FURTHER_PAIRS = 20  # of what is left after that: they are asked about too
 WORDS = range(15, 101)  # shorter ones say nothing, longer ones do not fit a small model beside examples
 SHINGLE = 5
 OVERLAP = 0.5  # of the shingles of the shorter clause; from here on it is a near-duplicate
@@ -126,6 +127,12 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
 
 
+def entries(folder: Path) -> list[str]:
+    """Return the clauses of the other domain's register, which chose before the further questions."""
+    lines = [line for path in sorted(folder.glob("*.md")) for line in path.read_text("utf-8").splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
 def shuffled(text: str) -> str:
     """Return a sort key that is the same everywhere and has nothing to do with the text."""
     return hashlib.sha256(text.encode()).hexdigest()
@@ -146,8 +153,11 @@ def main() -> None:
     shown = {category: list(chooser.pairs(clauses[category], CORPUS_PAIRS)) for category in families}
 
     tuned = [c for k in families for c in chooser.pairs(clauses[k], TUNING_PAIRS, as_far=True)]
-    for name, chosen in (("contracts", asked), ("tuning", tuned)):
-        chosen.sort(key=lambda c: shuffled(c.id))
+    chooser.taken += [shingles(text) for text in entries(HERE.parent / "register" / "pages")]
+    further = [c for k in families for c in chooser.pairs(clauses[k], FURTHER_PAIRS, as_far=True)]
+    for part in (asked, tuned, further):
+        part.sort(key=lambda c: shuffled(c.id))
+    for name, chosen in (("contracts", asked + further), ("tuning", tuned)):
         rows = [
             {
                 "id": f"{name}-{number:03}",

@@ -49,7 +49,7 @@ from hybrid.adaptation.values import (
     Sifted,
 )
 from hybrid.config import Method, Reader, Settings
-from hybrid.errors import IndexError_
+from hybrid.errors import IndexError_, UsageError
 from hybrid.files import folder_lock, hash_text
 from hybrid.generation.prompts import load_prompts
 from hybrid.models.device import Placement, choose_placement, versions
@@ -254,7 +254,16 @@ class GeneratorWorkshop:
         return render(some, self.base, max_tokens=settings.max_tokens), trial
 
     def with_best_rank(self, material: Material, *, progress: Callable[[str], None]) -> GeneratorWorkshop:
-        """Return a workshop whose rank validates best after a part of the training with each of a few."""
+        """Return a workshop whose rank validates best after a part of the training with each of a few.
+
+        Raises:
+            UsageError: the material is learned by a head, which has no rank.
+        """
+        if self._by_head(material.examples):
+            raise UsageError(
+                "labels are learned by a head on the generator, which has no rank to try",
+                hint="leave --rank out, or tune the words of the labels: --method rslora",
+            )
         best = best_rank(
             self.base,
             material.examples,

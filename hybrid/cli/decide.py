@@ -9,7 +9,7 @@ import typer
 
 from hybrid.cli import console
 from hybrid.cli.evaluate import DEFAULT_ARMS, Retry, told_failures
-from hybrid.cli.options import Context, shared
+from hybrid.cli.options import Context, ExecutorName, shared
 from hybrid.errors import EXIT_GATE_FAILED, EXIT_PARTIAL, UsageError
 
 From = Annotated[
@@ -56,6 +56,7 @@ def decide(
     require: Require = None,
     report: Report = None,
     retry: Retry = False,
+    executor: ExecutorName = "",
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of the resampling.")] = None,
 ) -> int:
     """Decide which arm to run, with evidence: from a question set, or from a table of outcomes."""
@@ -104,6 +105,7 @@ def decide(
         budget=budget,
         retry=retry,
         progress=console.counting(10),
+        executor=executor,
     )
     assert comparison.decision is not None, "several arms are decided on"
     page = write(comparison, title=assistant.domain)
@@ -116,7 +118,9 @@ def decide(
     unmet = requirements.unmet(comparison.decision)
     adopted = None if unmet else assistant.adopt(comparison)
     if adopted is not None:
-        console.note(f"`hybrid ask` uses {adopted} from now on; another with --arm")
+        usual = assistant.usual.name
+        of_labels = "" if usual == adopted else f"labels are chosen by {adopted}; "
+        console.note(f"{of_labels}`hybrid ask` uses {usual} from now on; another with --arm")
     return _gate(unmet) or (EXIT_PARTIAL if failed else 0)
 
 

@@ -19,7 +19,7 @@ _ROLES = ("embedder", "generator", "reranker")
 _ADAPTERS = ("generator_adapter", "embedder_adapter")
 
 
-def adopt(domain: Path, arm: str, *, experiment: str, sentence: str) -> None:
+def adopt(domain: Path, arm: str, *, experiment: str, sentence: str, labels: bool = False) -> None:
     """Make an arm the one that the domain answers by.
 
     Args:
@@ -27,10 +27,15 @@ def adopt(domain: Path, arm: str, *, experiment: str, sentence: str) -> None:
         arm: under a name that will mean the same tomorrow.
         experiment: the name of the experiment that it rests on.
         sentence: why.
+        labels: whether it rests on choices among labels alone, which say nothing of an open question.
     """
-    restore_decision(
-        domain, json_text({"arm": arm, "experiment": experiment, "sentence": sentence}, indent=2)
-    )
+    told = {
+        "arm": arm,
+        "experiment": experiment,
+        "sentence": sentence,
+        **({"labels": True} if labels else {}),
+    }
+    restore_decision(domain, json_text(told, indent=2))
 
 
 def restore_decision(domain: Path, content: str, *, why: str = "") -> None:
@@ -112,6 +117,14 @@ def reason(domain: Path) -> str:
 def experiment(domain: Path) -> str:
     """Return the name of the experiment that the decision rests on, empty where there is none."""
     return _told(_content(domain))["experiment"]
+
+
+def of_labels(domain: Path) -> bool:
+    """Return whether the decision rests on choices among labels alone."""
+    try:
+        return json.loads(_content(domain))["labels"] is True
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def arm_costs(domain: Path, experiment: str, prices: PriceSettings) -> dict[str, ArmCost]:

@@ -41,7 +41,7 @@ from hybrid.operations.feedback import (
 )
 from hybrid.statistics import MIN_SOURCES, Interval
 from hybrid.tracing.spans import asking
-from hybrid.types import Answer, Arm
+from hybrid.types import Answer
 
 _log = logging.getLogger("hybrid.operations")
 # So many shown answers wait for their shadows; of more of them there is none.
@@ -123,8 +123,7 @@ def start_split(
         )
     begun = datetime.now(UTC).isoformat(timespec="milliseconds")
     (contender,) = assistant.contenders(arm, [])
-    usual = assistant.decided
-    if assistant.arm_router is None and contender.name == (usual.name if usual else Arm.RAG):
+    if assistant.arm_router is None and contender.name == assistant.usual.name:
         raise UsageError(
             f"{contender.name} is what answers already: held against itself it would show nothing",
             hint="name another arm, such as rag:k=3",

@@ -4,7 +4,7 @@
 
 Prints for each domain the accuracy of every arm, the sentence of the verdict and the minutes of index,
 adapter (with its gate) and decision. With a folder, what lies there is not made again, and its minutes are
-those of what was left to do.
+those that it took then.
 """
 
 from __future__ import annotations
@@ -51,13 +51,17 @@ DOMAINS = (
         "postgres",
         "pages",
         ("--effort", "quick", "--apart", "examples/postgres/questions.jsonl", "--licence", "PostgreSQL"),
+        # enough for a verdict in minutes
+        settings={"HYBRID_ADAPTATION__EXAMPLES": "40", "HYBRID_GENERATION__MAX_NEW_TOKENS": "64"},
         deciding=("--budget", "240"),
     ),
     Domain(
         "contracts",
         "corpus",
         ("--data", "examples/contracts/tuning.jsonl", "--licence", "CC BY 4.0"),
-        options=":k=2",
+        options=":k=1",
+        # an index has to be kept up, so passages are worth it if they bring five points
+        deciding=("--margin", "0.05"),
     ),
     Domain(
         "register",
@@ -91,24 +95,31 @@ def run(domain: Domain, folder: Path) -> dict[str, Any]:
     """Set up, tune and decide; return what the table shows."""
     environment = {"HYBRID_INDEXES": str(folder), "HF_HUB_OFFLINE": "1", **domain.settings}
     there = ("--domain", domain.name)
-    seconds = {}
-    _, seconds["index"] = called(
-        "index", str(_EXAMPLES / domain.name / domain.pages), *there, environment=environment
-    )
+    # a run that was interrupted goes on, with the seconds of what was done before
+    kept = folder / f"{domain.name}.seconds.json"
+    seconds = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
+
+    def note(step: str, taken: float) -> None:
+        seconds[step] = max(taken, seconds.get(step, 0.0))
+        kept.write_text(json.dumps(seconds), encoding="utf-8")
+
+    _, taken = called("index", str(_EXAMPLES / domain.name / domain.pages), *there, environment=environment)
+    note("index", taken)
     passed = "kept from before"
-    seconds["adapter"] = 0.0
     if not (folder / domain.name / "adapters" / "tuned").is_dir():
-        said, seconds["adapter"] = called(
+        said, taken = called(
             *("adapt", "generator", *there, *domain.tuning, "--name", "tuned", "--json"),
             environment=environment,
             allowed=(0, _GATE_REFUSED),
         )
+        note("adapter", taken)
         passed = "passed" if json.loads(said).get("in_use") else "refused"
-    said, seconds["decision"] = called(
+    said, taken = called(
         *("decide", domain.questions, *there, *domain.deciding, "--arms", domain.arms, "--json"),
         environment=environment,
         allowed=(0, _PARTIAL),
     )
+    note("decision", taken)
     text, _ = called(
         *("decide", domain.questions, *there, *domain.deciding, "--arms", domain.arms),
         environment=environment,
@@ -136,7 +147,10 @@ def main() -> None:
     print("| domain | base | rag | adapter | both | gate | index, adapter, decision: minutes |")
     print("|---|---|---|---|---|---|---|")
     for each in found:
-        scores = [f"{100 * arm['score']:.1f}" for arm in each["arms"]]
+        means = {one["arm"].partition(":")[0]: one["mean"] for one in each["intervals"]}
+        scores = [
+            f"{100 * means[arm]:.1f}" if arm in means else "–" for arm in ("base", "rag", "adapter", "both")
+        ]
         minutes = " + ".join(f"{seconds / 60:.1f}" for seconds in each["seconds"].values())
         print(f"| {each['domain']} | {' | '.join(scores)} | {each['gate']} | {minutes} |")
     for each in found:

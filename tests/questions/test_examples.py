@@ -41,16 +41,18 @@ def family(question):
 def test_the_questions_are_as_many_as_the_readme_says(questions):
     answers = Counter(question.answers[0] for question in questions)
     categories = Counter(question.slices[1] for question in questions)
-    assert f"{len(questions)} questions, 10 a category, {answers['Yes']} with Yes" in README
+    fewest, most = min(categories.values()), max(categories.values())
+    assert f"{len(questions)} questions, {fewest} to {most} a category, {answers['Yes']} with Yes" in README
     assert f"and {answers['No']} with No" in README
-    assert set(categories.values()) == {10} and len(categories) == 12
+    assert fewest == 10 and len(categories) == 12
+    assert set(Counter(question.slices[1] for question in questions[:120]).values()) == {10}
     assert all(f"`{name}` {count}" in README for name, count in Counter(map(family, questions)).items())
 
 
 def test_each_category_asks_and_shows_as_many_yes_as_no(questions, corpus):
     asked = Counter((question.slices[1], question.answers[0]) for question in questions)
     shown = Counter((example.category, "Yes" if example.yes else "No") for example in corpus)
-    assert set(asked.values()) == {5}
+    assert all(asked[category, "Yes"] == asked[category, "No"] >= 5 for category, _ in asked)
     assert set(shown.values()) == {9}
     assert asked.keys() == shown.keys()
     assert f"the {len(corpus)} clauses of the corpus" in README
@@ -115,6 +117,6 @@ def test_the_readme_gives_the_floors_that_the_script_measures():
 def test_nothing_but_the_category_and_the_words_tells_the_answer():
     measured = script("floor").floors()
     blind = [value for name, value in measured.items() if name != "bag of words per category"]
-    # two standard errors of a coin that is thrown 120 times
-    assert max(blind) <= 0.5 + 2 * (0.25 / 120) ** 0.5
+    # three standard errors of a coin that is thrown 214 times: one of them is the best of many thresholds
+    assert max(blind) <= 0.5 + 3 * (0.25 / 214) ** 0.5
     assert measured["bag of words per category"] > max(blind) + 0.2
