@@ -139,8 +139,9 @@ class TantivyIndex:
 
     def _best(self, query: Any, k: int) -> list[Scored]:
         with _damage(self._folder):
-            hits = self._searcher.search(query, limit=k, count=False).hits
-            places = self._searcher.fast_field_values("position", [address for _, address in hits])
+            searcher: Any = self._searcher
+            hits = searcher.search(query, limit=k, count=False).hits
+            places = searcher.fast_field_values("position", [address for _, address in hits])
             return [Scored(int(place), float(score)) for place, (score, _) in zip(places, hits, strict=True)]
 
     def word_shares(self, text: str, *, among: Sequence[int] | None = None) -> dict[str, float]:
