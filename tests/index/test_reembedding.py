@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hybrid.errors import IndexCorrupt, IndexMismatch, IndexMissing, StorageError
-from hybrid.index import Index, generations, read_state, require_embedder, rollback
+from hybrid.index import Index, embedding, generations, read_state, require_embedder, rollback
 from hybrid.index.generations import current, finished, read_manifest
 from hybrid.index.store import Store
 from hybrid.index.sync import discard, generation_for, put_in_force, reembed
@@ -209,7 +209,7 @@ def test_an_interrupted_run_leaves_what_is_in_force_and_is_resumed(corpus, domai
         raise Stopped
 
     with monkeypatch.context() as patch:
-        patch.setattr(generations, "WINDOW", 1)
+        patch.setattr(embedding, "BATCH", 1)
         target = {
             "rekey": (Store, "rekey"),
             "build": (generations, "build_dense"),

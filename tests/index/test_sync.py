@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from hybrid.errors import HybridError, IndexCorrupt, IndexLocked, StorageError, UsageError
 from hybrid.files import folder_lock, write_atomic
-from hybrid.index import Index, generations, sync
+from hybrid.index import Index, embedding, sync
 from hybrid.index.database import VectorCache
 from hybrid.index.generations import current
 from hybrid.index.store import Store
@@ -273,7 +273,7 @@ class _Interrupt(BaseException):
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", list(Stage))
 def test_an_interrupted_update_leaves_the_old_generation_and_is_resumed(corpus, domain, stage, monkeypatch):
-    monkeypatch.setattr(generations, "WINDOW", 2)
+    monkeypatch.setattr(embedding, "BATCH", 2)
     old = {"a": "alpha"}
     new = {f"{number:02}": f"text {number} port" for number in range(10)}
     corpus.update(domain, old)

@@ -13,10 +13,11 @@ from hybrid.cli.app import run
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])
-def test_it_says_where_it_is_and_stops_when_it_is_told_to(open_domains, told):
+@pytest.mark.parametrize(("told", "workers"), [(signal.SIGTERM, "2"), (signal.SIGINT, "1")])
+def test_it_says_where_it_is_and_stops_when_it_is_told_to(open_domains, told, workers):
     indexes = open_domains().indexes
     command = [sys.executable, "-m", "hybrid", "serve", "--port", "0", "--json", "--indexes", str(indexes)]
+    command += ["--workers", workers]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             said = json.loads("".join(iter(process.stdout.readline, "}\n")) + "}")
