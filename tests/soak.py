@@ -42,7 +42,7 @@ from hybrid.assistant import Assistant
 from hybrid.changes import read_changes
 from hybrid.config import load_settings
 from hybrid.documents import supported_suffixes
-from hybrid.errors import HybridError
+from hybrid.errors import HybridError, UsageError
 from hybrid.evaluation.outcomes import Outcome, append_outcomes, load_outcomes
 from hybrid.index import Index
 from hybrid.operations.feedback import Feedback, kept_answer
@@ -258,9 +258,9 @@ def kept(home: Path, number: int, tell: Callable[[str], None]) -> None:
         store = Feedback(home / "feedback.sqlite", keep_days=30)
         tell("\n".join(f"voted {rated.kept.id}" for rated in store.rated() if rated.votes))
         store.close()
-    if (home / "traces.sqlite").exists() and (home / "traces.sqlite").stat().st_size:
-        with TraceStore(home / "traces.sqlite", read_only=True) as traces:
-            tell("\n".join(f"traced {trace[0].trace}" for trace in traces.traces() if len(trace) == 3))
+    # there may be none
+    with contextlib.suppress(UsageError), TraceStore(home / "traces.sqlite", read_only=True) as traces:
+        tell("\n".join(f"traced {trace[0].trace}" for trace in traces.traces() if len(trace) == 3))
     if (home / "outcomes.jsonl").exists():
         tell("\n".join(f"outcome {one.key}" for one in load_outcomes(home / "outcomes.jsonl")))
 

@@ -369,7 +369,7 @@ def _looked_at(
     if unforeseen:
         return "rejected", f"unforeseen: {unforeseen}"
     told = bool(reasons) or any(part.lost for document in documents for part in document.left_out)
-    if suffix in _PLAIN and not told and (lost := _lost(documents, data)):
+    if suffix in _PLAIN and not told and (lost := _lost(documents, data, suffix)):
         return "document", f"silent: {', '.join(sorted(lost)[:3])} of the file is not in the document"
     return ("document and reasons" if documents and told else "document" if documents else "rejected"), ""
 
@@ -392,7 +392,7 @@ def _inconsistent(document: Document, embedder: HashEmbedder) -> str:
     return ""
 
 
-def _lost(documents: list[Document], data: bytes) -> set[str]:
+def _lost(documents: list[Document], data: bytes, suffix: str) -> set[str]:
     try:
         text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8")
     except UnicodeDecodeError:
@@ -401,4 +401,6 @@ def _lost(documents: list[Document], data: bytes) -> set[str]:
     for document in documents:
         told = (document.text, document.title, *document.metadata, *document.metadata.values())
         found.update(_CANARY.findall(" ".join(told)))
+    if suffix in (".csv", ".tsv"):  # a column that no row has anything in is not told of
+        text = text.partition("\n")[2]
     return set(_CANARY.findall(text)) - set(found)

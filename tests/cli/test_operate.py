@@ -72,3 +72,14 @@ def test_without_answers_that_are_kept_there_is_no_trial(manual, capsys, monkeyp
     assert run(["traffic", "start", "rag:k=2"]) == 2
     assert "answers are not kept" in capsys.readouterr().err
     assert read_split(manual) is None
+
+
+def test_gathers_what_replicas_kept(tmp_path, capsys):
+    for name in ("one", "two"):
+        kept = Feedback(tmp_path / name / "feedback.sqlite", keep_days=30)
+        kept.keep(kept_answer(name, Answer("q", "a", Arm.RAG, "extractive")))
+        kept.close()
+    folders = [str(tmp_path / name) for name in ("one", "two")]
+    assert document(capsys, "gather", *folders) == {"answers": 2, "traces": 0}
+    assert run(["gather", str(tmp_path / "three")]) == 2
+    assert "holds no feedback.sqlite" in capsys.readouterr().err

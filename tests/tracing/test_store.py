@@ -88,6 +88,14 @@ def test_a_trace_is_found_by_its_beginning(path):
         assert [[one.id for one in trace] for trace in store.traces()] == [[first.id], [second.id]]
 
 
+def test_traces_of_a_replica_are_taken_in_once(path):
+    with TraceStore(path) as store, TraceStore(path.with_name("other.sqlite")) as other:
+        store.add([a_span(1)])
+        other.add([a_span(2), a_span(3, at=9)])
+        assert (store.take_in(other.path), store.take_in(other.path)) == (2, 2)
+        assert len(list(store.traces())) == 3
+
+
 def test_what_is_old_is_forgotten(path):
     with TraceStore(path, days=2) as store:
         store.add([a_span(place, place * DAY) for place in range(1, 6)])
