@@ -135,17 +135,17 @@ def main() -> None:
     size = embedder.fingerprint.dimension
     asked = embedder.embed_queries([one.text for one in load_questions(_CORPUS / "questions.jsonl")])
     mine = _vectors(here[:4], size)
-    for name, other in (("float32, AVX2", exact), ("bfloat16, AVX2", work)):
-        *_, bodies = measured("processes:1", other, few, BATCH)
-        theirs = _vectors(bodies, size)
-        cosines = (mine * theirs).sum(1)
-        tops = [np.argsort(-(asked @ rows.T), axis=1, kind="stable")[:, :10] for rows in (mine, theirs)]
-        same = np.mean([set(a) == set(b) for a, b in zip(*tops, strict=True)])
-        order = np.mean([(a == b).all() for a, b in zip(*tops, strict=True)])
-        print(
-            f"another processor ({name}): cosine at least {cosines.min():.5f}, mean {cosines.mean():.6f}; "
-            f"same ten {same:.0%}, in the same order {order:.0%} of {len(asked)} questions"
-        )
+    # such a processor has no bf16 instructions, so float32 is what it would choose
+    *_, bodies = measured("processes:1", exact, few, BATCH)
+    theirs = _vectors(bodies, size)
+    cosines = (mine * theirs).sum(1)
+    tops = [np.argsort(-(asked @ rows.T), axis=1, kind="stable")[:, :10] for rows in (mine, theirs)]
+    same = np.mean([set(a) == set(b) for a, b in zip(*tops, strict=True)])
+    order = np.mean([(a == b).all() for a, b in zip(*tops, strict=True)])
+    print(
+        f"another processor (float32, AVX2): cosine at least {cosines.min():.5f}, mean {cosines.mean():.6f}; "
+        f"same ten {same:.0%}, in the same order {order:.0%} of {len(asked)} questions"
+    )
 
 
 if __name__ == "__main__":
