@@ -1,5 +1,6 @@
 """Vector stores by their address: what is an address, and what becomes of a store that is away."""
 
+import gc
 import json
 import socket
 from contextlib import closing
@@ -122,24 +123,32 @@ def test_the_commands_take_the_store_from_the_settings(kind, tmp_path, capsys, m
     docs.mkdir()
     (docs / "port.md").write_text("# Connections\n\nThe default port of the server is 5432.\n")
     (docs / "vacuum.md").write_text("# Maintenance\n\nVACUUM removes dead rows.\n")
-    assert run(["index", str(docs)]) == 0
+    assert _run(["index", str(docs)]) == 0
     (docs / "port.md").write_text("# Connections\n\nThe default port of the server is 6000.\n")
-    assert run(["index", str(docs)]) == 0
+    assert _run(["index", str(docs)]) == 0
     asked.clear()
     capsys.readouterr()
-    assert run(["ask", "Which port is the default?", "--json"]) == 0
+    assert _run(["ask", "Which port is the default?", "--json"]) == 0
     assert "6000" in json.loads(capsys.readouterr().out)["text"] and asked
-    assert run(["rollback", "generation"]) == 0 and run(["status"]) == 0
+    monkeypatch.setenv("HYBRID_VECTORS", "qdrant://127.0.0.1:9")
+    assert _run(["rollback", "generation"]) == 4
+    monkeypatch.setenv("HYBRID_VECTORS", address)
+    assert _run(["rollback", "generation"]) == 0 and _run(["status"]) == 0
     assert "in a vector store" in capsys.readouterr().out
-    assert run(["ask", "Which port is the default?", "--json"]) == 0
+    assert _run(["ask", "Which port is the default?", "--json"]) == 0
     assert "5432" in json.loads(capsys.readouterr().out)["text"]
     # away: the code of an index, nothing lost, and back again
     monkeypatch.setenv("HYBRID_VECTORS", "qdrant://127.0.0.1:9")
-    for command in (["ask", "Which port?"], ["index", str(docs)], ["rollback", "generation"]):
+    for command in (["ask", "Which port?"], ["index", str(docs)]):
         assert run(command) == 4
         assert "does not answer" in capsys.readouterr().err
-    assert run(["status"]) == 0
+    assert _run(["status"]) == 0
     monkeypatch.setenv("HYBRID_VECTORS", "")
-    assert run(["ask", "Which port?"]) == 4 and "HYBRID_VECTORS" in capsys.readouterr().err
+    assert _run(["ask", "Which port?"]) == 4 and "HYBRID_VECTORS" in capsys.readouterr().err
     monkeypatch.setenv("HYBRID_VECTORS", address)
-    assert run(["search", "Which port?"]) == 0 and "5432" in capsys.readouterr().out
+    assert _run(["search", "Which port?"]) == 0 and "5432" in capsys.readouterr().out
+
+
+def _run(arguments):
+    gc.collect()  # a folder of Qdrant is held by one assistant at a time; a command is a process of its own
+    return run(arguments)
