@@ -158,6 +158,8 @@ class DomainArm:
 
     def prepare(self, questions: Sequence[Question]) -> None:
         """Load the weights, and ask whether the generator can judge options if there are any."""
+        if "generator" in self.identity:
+            self.answerer.generator().generate([], max_new_tokens=1)
         if self.retriever is not None:
             self.retriever.embedder.embed_queries(["a first text loads the weights"])
         if any(question.options for question in questions):
@@ -359,7 +361,8 @@ class DomainArms:
 
         @functools.cache
         def generator() -> Generator:
-            same = (models.generator, models.endpoint) == (usual.generator, usual.endpoint)
+            named = [(m.generator, m.endpoint, m.engine, m.precision) for m in (models, usual)]
+            same = named[0] == named[1]
             base = (same and own.generator) or load_generator(models)
             return with_adapter(base, adapters.generator) if adapters.generator is not None else base
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import json
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -22,7 +25,8 @@ from hybrid.arms import (
     parse_arms,
 )
 from hybrid.changes import Switched, record, settled, together
-from hybrid.config import Rewriting, Settings, load_settings
+from hybrid.config import Rewriting, Settings, load_settings, settings_dict
+from hybrid.distributed import executor_named
 from hybrid.documents.principals import Principals
 from hybrid.documents.uploads import drop_upload, keep_upload
 from hybrid.errors import AdapterError, IndexError_, UsageError
@@ -33,9 +37,11 @@ from hybrid.generation.versions import PromptVersions, version_of
 from hybrid.index import ExternalStore, Manifest, is_restricted, rollback
 from hybrid.index.external import withdraw
 from hybrid.index.generations import current
+from hybrid.index.stores import store_of
 from hybrid.index.sync import Progress
 from hybrid.ingestion import IndexStatus, IngestEstimate, Ingestor, IngestReport, index_status
 from hybrid.models import Embedder, Generator, Reranker
+from hybrid.models.device import is_cpu
 from hybrid.models.loading import load_embedder, load_generator
 from hybrid.retrieval import Retriever
 from hybrid.routing.abstention import AnswerScore, Risk
@@ -71,7 +77,8 @@ class Assistant:
         generator: likewise.
         reranker: likewise.
         vectors: a vector store that searches the vectors of the domain instead of a file of its index, such
-            as ``hybrid.langchain.StoreVectors``; to be given whenever the domain is opened.
+            as ``hybrid.langchain.StoreVectors``; to be given whenever the domain is opened. Without it the
+            one of the settings, if they name one.
 
     Example:
         >>> assistant = Assistant("manual")                      # doctest: +SKIP
@@ -99,8 +106,8 @@ class Assistant:
         self.folder = Path(self.settings.indexes) / domain
         self.adapters = AdapterStore(self.folder, budget_of(self.settings.adaptation))
         self._own = OwnModels(embedder, generator, reranker)
-        self._vectors = vectors
-        self._arms = DomainArms(self.folder, self.settings, self._own, self._adapters, vectors)
+        self._vectors = vectors or store_of(self.settings, domain)
+        self._arms = DomainArms(self.folder, self.settings, self._own, self._adapters, self._vectors)
         self._chooser = ArmChooser(self.folder, self.settings, self._arms, lambda: self.embedder)
         self._grounder: Grounder | None = None
 
@@ -204,6 +211,7 @@ class Assistant:
         rebuild: bool = False,
         progress: Progress | None = None,
         principals: Principals | None = None,
+        executor: str = "",
     ) -> IngestReport:
         """Make the index hold exactly what the folder (or the single file) holds; only news are embedded.
 
@@ -214,6 +222,8 @@ class Assistant:
             principals: gives who may read the document of a source, or None where it says nothing; it goes
                 before a file beside the document, and that before what the document says itself. Give it at
                 every ``index``: what nothing is said of, nobody reads in a domain that says it of another.
+            executor: who embeds, as ``executor_named`` says; the bytes are the same whoever does. Default:
+                threads, a core each, or ``serial`` with an embedder of your own and on a GPU.
 
         Raises:
             UsageError: the folder is missing or holds nothing to index; or what says who may read a file
@@ -222,6 +232,8 @@ class Assistant:
             IndexLocked: another process is writing the domain.
         """
         ingestor = replace(self._ingestor, principals=principals)
+        if executor:
+            ingestor = replace(ingestor, executor=executor_named(executor))
         return ingestor.ingest(Path(folder), rebuild=rebuild, progress=progress)
 
     def estimate(self, folder: str | Path, *, rebuild: bool = False) -> IngestEstimate:
@@ -573,6 +585,7 @@ class Assistant:
         budget: int | None = None,
         retry: bool = False,
         progress: Callable[[str, int, int], None] | None = None,
+        executor: str = "",
     ) -> Comparison:
         """Ask several arms all questions, score the answers and decide which arm fits.
 
@@ -586,6 +599,8 @@ class Assistant:
             budget: ask in growing batches, at most so many answers, and stop when it is settled.
             retry: ask again what failed before.
             progress: told the arm, how many answers there are and how many there will be.
+            executor: who asks, as ``executor_named`` says, for sets of thousands of questions; default: this
+                process. Those that are timed alone are asked here, and the answers are scored here.
 
         Raises:
             UsageError: an arm or a scorer that there is not, a question without gold, a metric that does not
@@ -593,7 +608,7 @@ class Assistant:
             ModelError: a model cannot be loaded; nothing was asked then.
         """
         import hybrid.comparison as comparison
-        from hybrid.evaluation.experiment import silent
+        from hybrid.evaluation.experiment import AskingWorkers, silent
         from hybrid.questions.files import load_questions
 
         if isinstance(questions, str):
@@ -601,6 +616,17 @@ class Assistant:
             questions, name = load_questions(path), path.stem
         questions = self.questions.attributed(questions)
         contenders = self.contenders(arms, questions)
+        workers = None
+        if executor:
+            own = replace(self.settings, indexes=str(self.folder.parent.resolve()))
+            # as text: the login of an address does not travel, HYBRID_API_KEY is read where the worker is
+            settings = json.dumps(settings_dict(own))
+            labels = any(question.options for question in questions)
+            opens = {
+                one.name: functools.partial(_contender, self.domain, settings, self._own, one.name, labels)
+                for one in contenders
+            }
+            workers = AskingWorkers(executor_named(executor), opens)
         return comparison.compare(
             contenders,
             questions,
@@ -613,6 +639,7 @@ class Assistant:
             retry=retry,
             progress=progress or silent,
             training={one.name: one.training_minutes for one in contenders},
+            workers=workers,
         )
 
     def abstention(
@@ -908,7 +935,24 @@ class Assistant:
     @property
     def _ingestor(self) -> Ingestor:
         own = self.settings
-        return Ingestor(self.folder, self.embedder, own.documents, own.chunks, external=self._vectors)
+        threads = self._own.embedder is None and is_cpu(own.models.device)
+        return Ingestor(
+            self.folder,
+            self.embedder,
+            own.documents,
+            own.chunks,
+            external=self._vectors,
+            executor=executor_named("threads" if threads else "serial"),
+        )
+
+
+def _contender(domain: str, text: str, own: OwnModels, arm: str, labels: bool) -> DomainArm:
+    """Open an arm in a worker, by settings as JSON."""
+    settings = load_settings(json.loads(text), file=Path(os.devnull), environment={})
+    arms = Assistant(
+        domain, settings=settings, embedder=own.embedder, generator=own.generator, reranker=own.reranker
+    )._arms
+    return arms.contender(parse_arm(arm, settings), labels=labels)
 
 
 def principals_of(as_user: str | Sequence[str] | None) -> tuple[str, ...] | None:

@@ -108,8 +108,9 @@ def record(domain: Path, what: Switched, before: str, after: str, *, why: str = 
         )
         line = dataclasses.replace(line, digest=_digest(batch.digest, line))
         with storage_errors(str(batch.path)):
-            batch.stream.write(_line(line) + b"\n")
-            batch.stream.flush()
+            rest = memoryview(_line(line) + b"\n")
+            while rest:  # all that a nearly full disk takes, before it says that it is full
+                rest = rest[batch.stream.write(rest) :]
             os.fsync(batch.stream.fileno())
         batch.last, batch.digest = line.number, line.digest
 

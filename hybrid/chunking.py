@@ -13,7 +13,9 @@ from hybrid.text.sentences import sentence_spans, stripped
 from hybrid.types import Block, BlockKind, Chunk, Document, FileLine, Span, TokenCounter
 
 # Changes with the way of splitting: files are split again when it does.
-CHUNKING_VERSION = 2
+CHUNKING_VERSION = 3
+# So many characters may not fit into the path of what is below, which is all that tells of a bare heading.
+_LONG_TITLE = 80
 
 # What "0 = as much as the embedder takes" means for an embedder that takes whole books.
 _SENSIBLE_TOKENS = 256
@@ -103,6 +105,9 @@ def chunk_document(
     drafts: list[_Cut] = []
     for section in _sections(document):
         headings = _fitting_path(section.headings, counter, min(settings.heading_tokens, limit // 3))
+        if section.title is not None and section.blocks and headings and headings[-1] != section.headings[-1]:
+            # what a path has no room for, such as a paragraph above a rule of Markdown, is text too
+            section = replace(section, blocks=(section.title, *section.blocks))
         drafts += _section_drafts(document.text, section, headings, counter, settings, limit)
     # one call for the whole document: a call costs as much as the tokens of a short chunk
     counts = counter.count_tokens([_chunk(document, draft).embedded_text for draft in drafts])
@@ -183,7 +188,7 @@ def _sections(document: Document) -> Iterator[_Headed]:
             body.append(block)
             continue
         # a heading without a body is in the path of what is below it, or else a section of its own
-        if body or (title is not None and block.level <= title.level):
+        if body or (title is not None and (block.level <= title.level or _is_long(title))):
             yield _Headed(_titles(path), title, tuple(body))
         level = max(block.level, 1)
         path = [entry for entry in path if entry[0] < level]
@@ -191,6 +196,10 @@ def _sections(document: Document) -> Iterator[_Headed]:
         title, body = block, []
     if body or title is not None:
         yield _Headed(_titles(path), title, tuple(body))
+
+
+def _is_long(title: Block) -> bool:
+    return title.end - title.start > _LONG_TITLE
 
 
 def _titles(path: list[tuple[int, str]]) -> tuple[str, ...]:

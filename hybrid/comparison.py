@@ -21,7 +21,7 @@ from hybrid.decision.values import Decision, Gate, Policy
 from hybrid.decision.verdict import Measures, decide
 from hybrid.errors import ModelError, UsageError
 from hybrid.evaluation.covered import ANSWER_WORDS, BIAS, DISAGREEMENT, Uncovered, uncovered
-from hybrid.evaluation.experiment import Experiment, Progress, begin, opened, silent
+from hybrid.evaluation.experiment import AskingWorkers, Experiment, Progress, begin, opened, silent
 from hybrid.evaluation.outcomes import ArmCost, Outcome
 from hybrid.evaluation.scores import METRICS, Scores, ScoreTable
 from hybrid.evaluation.scoring import (
@@ -198,6 +198,7 @@ def compare(
     retry: bool = False,
     progress: Progress = silent,
     training: Mapping[str, float] | None = None,
+    workers: AskingWorkers | None = None,
 ) -> Comparison:
     """Ask the arms, score, and decide if there are several.
 
@@ -213,6 +214,7 @@ def compare(
         retry: ask again what failed before.
         progress: told after every batch.
         training: by the names of arms, how many minutes the making of their adapters took.
+        workers: who asks the questions instead of this process, which scores the answers.
 
     Raises:
         UsageError: a question without gold, or a metric that does not apply.
@@ -224,7 +226,7 @@ def compare(
     folder = begin(contenders, questions, experiments, settings=settings, name=name)
     arms = tuple(contender.name for contender in contenders)
     guessing = _guessing(questions, policy.metric)
-    with opened(folder, contenders, questions, retry=retry) as experiment:
+    with opened(folder, contenders, questions, retry=retry, workers=workers) as experiment:
 
         def ask(named: Sequence[str], rows: Sequence[int]) -> Array:
             asked = [questions[row] for row in rows]

@@ -19,7 +19,7 @@ from annotated_types import Ge, Gt, Le, Lt
 
 from hybrid.errors import ConfigError
 from hybrid.files import write_atomic
-from hybrid.trust import Endpoint, refuse_untrusted
+from hybrid.trust import Endpoint, StoreAddress, refuse_untrusted
 
 CONFIG_FILE = "hybrid.toml"
 _PREFIX = "HYBRID_"
@@ -62,6 +62,22 @@ class Reader(StrEnum):
     GENERATOR = "generator"
     QUOTING = "quoting"
     WRITER = "writer"
+
+
+class Engine(StrEnum):
+    """What computes the words of the generator; on this machine torch tells how likely given ones are."""
+
+    TORCH = "torch"
+    OPENVINO = "openvino"
+    LLAMACPP = "llamacpp"
+    ENDPOINT = "endpoint"
+
+
+class EnginePrecision(StrEnum):
+    """The number format in which weights are written for an engine; OpenVINO reads Q4_1 unfaithfully."""
+
+    F16 = "f16"
+    Q8_0 = "q8_0"
 
 
 class Rewriting(StrEnum):
@@ -148,7 +164,8 @@ class ModelSettings:
     An adapter is named as it is stored in the domain; without a name it is the one that was promoted.
     ``endpoint`` is shown and stored without the login that its URL may carry. ``offline`` keeps to this
     machine: no hub, and no endpoint but one of its own. ``query_prefix`` and ``document_prefix`` are put
-    before what is embedded, such as "query: "; empty are those that the embedder names.
+    before what is embedded, such as "query: "; empty are those that the embedder names. ``engine`` computes
+    what the generator writes, ``precision`` is that of its weights there; a named endpoint is one by itself.
     """
 
     embedder: str = "sentence-transformers/all-MiniLM-L6-v2"
@@ -159,6 +176,8 @@ class ModelSettings:
     embedder_adapter: str = ""
     reranker: str = ""
     endpoint: Endpoint = field(default_factory=Endpoint)
+    engine: Engine = Engine.TORCH
+    precision: EnginePrecision = EnginePrecision.F16
     device: str = "auto"
     dtype: str = "auto"
     offline: bool = False
@@ -303,7 +322,7 @@ class ServeSettings:
     A ``port`` of 0 is a free one. Bodies are files where files are uploaded; all others are limited by
     ``max_body_kilobytes``. ``max_seconds`` is how long a client waits at most for an answer. ``parallel``
     questions are worked on at a time, ``queue`` more may wait; ``per_key`` is how many of both one key may
-    have, where a client sends one.
+    have, where a client sends one. ``workers`` processes serve, each with models and limits of its own.
     """
 
     host: str = "127.0.0.1"
@@ -313,6 +332,7 @@ class ServeSettings:
     parallel: Annotated[int, Gt(0), Le(256)] = 16
     queue: Annotated[int, Ge(0)] = 128
     per_key: Annotated[int, Gt(0)] = 64
+    workers: Annotated[int, Gt(0), Le(64)] = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,9 +386,14 @@ class MonitorSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that can be set."""
+    """Everything that can be set.
+
+    ``vectors`` is the address of the vector store that searches the vectors of the domains, such as
+    ``qdrant://localhost:6333``; empty, they are searched in files of the index.
+    """
 
     indexes: str = "indexes"
+    vectors: StoreAddress = field(default_factory=StoreAddress)
     domain: str = ""
     effort: Effort = Effort.STANDARD
     documents: DocumentSettings = field(default_factory=DocumentSettings)
@@ -385,6 +410,9 @@ class Settings:
     tracing: TracingSettings = field(default_factory=TracingSettings)
     monitor: MonitorSettings = field(default_factory=MonitorSettings)
     serve: ServeSettings = field(default_factory=ServeSettings)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "vectors", StoreAddress(self.vectors))
 
 
 # What the dial changes; anything set by the user wins over it.
@@ -640,7 +668,7 @@ def _validate(values: Mapping[str, Any]) -> Settings:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         # an address may carry a password
-        found = "" if key.endswith(".endpoint") else f" {first['input']!r}"
+        found = "" if key.endswith(".endpoint") or key == "vectors" else f" {first['input']!r}"
         raise ConfigError(f"`{key}` is{found}: {first['msg']}") from error
     for key, value in _flat(settings_dict(settings)).items():
         if isinstance(value, float) and not math.isfinite(value):

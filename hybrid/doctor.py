@@ -21,7 +21,11 @@ from hybrid.trust import Secret
 
 _SHOWN = 8
 _LITTLE_SPACE = 2_000_000_000
-_EXTRAS = {"gguf": ("gguf", "accelerate")}
+_EXTRAS = {
+    "gguf": ("gguf", "accelerate"),
+    "openvino": ("openvino_genai", "gguf"),
+    "llamacpp": ("xllamacpp", "gguf"),
+}
 
 
 class Health(StrEnum):
@@ -158,7 +162,10 @@ def _extras(settings: Settings) -> Iterator[Diagnosis]:
         missing = [module for module in modules if importlib.util.find_spec(module) is None]
         mend = f"pip install 'hybrid-assistant[{extra}]'" if missing else ""
         found = f"without {', '.join(missing)}" if missing else "installed"
-        yield Diagnosis(f"extra {extra}", Health.NOTE if missing else Health.OK, found, mend)
+        wanted = extra == settings.models.engine
+        health = Health.OK if not missing else Health.BAD if wanted else Health.NOTE
+        what = "extra" if extra == "gguf" else "engine"
+        yield Diagnosis(f"{what} {extra}", health, f"{found}, in use" if wanted else found, mend)
 
 
 def _disk(settings: Settings) -> Iterator[Diagnosis]:

@@ -275,7 +275,8 @@ def folder_lock(folder: Path, *, wait: bool = False) -> Iterator[None]:
     """
     with storage_errors(str(folder)):
         folder.mkdir(parents=True, exist_ok=True)
-        stream = (folder / "lock").open("a+b")
+        # what is not written stays in no buffer, which a full disk would refuse once more when it is closed
+        stream = (folder / "lock").open("a+b", buffering=0)
     with stream:
         while wait and not _try_lock(stream.fileno()):
             time.sleep(_LOCK_SECONDS)
@@ -286,9 +287,9 @@ def folder_lock(folder: Path, *, wait: bool = False) -> Iterator[None]:
                 f"another process (number {owner}) is writing {folder}",
                 hint="wait until it is done; searching and asking go on meanwhile",
             )
-        stream.truncate(0)
-        stream.write(str(os.getpid()).encode("ascii"))
-        stream.flush()
+        with storage_errors(str(folder)):
+            stream.truncate(0)
+            stream.write(str(os.getpid()).encode("ascii"))
         yield
 
 
@@ -303,7 +304,8 @@ def locked(path: Path, *, shared: bool = False) -> Iterator[BinaryIO]:
     with storage_errors(str(path)):
         if not shared:
             path.parent.mkdir(parents=True, exist_ok=True)
-        stream = path.open("rb" if shared else "a+b")
+        # unbuffered, as the lock of a folder
+        stream = path.open("rb" if shared else "a+b", buffering=0)
     with stream:
         if sys.platform == "win32":
             while not shared and not _try_lock(stream.fileno()):

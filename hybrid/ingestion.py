@@ -14,6 +14,7 @@ from pathlib import Path
 
 from hybrid.chunking import CHUNKING_VERSION, chunk_document, token_limit
 from hybrid.config import ChunkSettings, DocumentSettings
+from hybrid.distributed.executors import SERIAL, Executor
 from hybrid.documents import READERS_VERSION, ReaderPool, Scan, SourceFile, by_suffix, scan
 from hybrid.documents.principals import Principals, rule_for
 from hybrid.documents.source import printable
@@ -23,14 +24,12 @@ from hybrid.files import hash_file, hash_text
 from hybrid.freshness import Drift, drift_of, remember, seen_of
 from hybrid.index import ExternalStore, Index, Manifest, read_kept, read_state, require_embedder
 from hybrid.index.generations import finished
-from hybrid.index.store import FileContent, FileState, IndexedDocument
+from hybrid.index.store import NO_FILE, FileContent, FileState, IndexedDocument
 from hybrid.index.sync import Plan, Progress, Update, apply_update, fingerprint_key, plan_update
 from hybrid.models import Embedder
 from hybrid.text.abbreviations import Meaning
 from hybrid.types import Chunk, Document, LeftOut, Rejected
 
-# What stands where a file has its limits, of a document that came from no file.
-_ADDED = "added"
 _SAMPLE_CHUNKS = 64
 # On disk a chunk has its vector twice in half or single precision, its text and its words.
 _BYTES_A_CHUNK_BESIDE_VECTORS = 2_600
@@ -150,6 +149,7 @@ class Ingestor:
     chunks: ChunkSettings
     principals: Principals | None = None
     external: ExternalStore | None = None
+    executor: Executor = SERIAL
 
     def ingest(
         self, folder: Path, *, rebuild: bool = False, progress: Progress | None = None
@@ -183,6 +183,7 @@ class Ingestor:
             chunks=self.chunks,
             rebuild=rebuild,
             external=self.external,
+            executor=self.executor,
             progress=progress,
         )
         remember(self.domain, folder, found, self.documents)
@@ -211,6 +212,7 @@ class Ingestor:
             chunks=own.chunks,
             over=state.manifest.generation,
             external=self.external,
+            executor=self.executor,
             progress=progress,
         )
         return self._report(found, update, begun)
@@ -250,7 +252,7 @@ class Ingestor:
             chunks, over = state.manifest.chunks, state.manifest.generation
         new = {document.source: document for document in documents}
         for source in [*new, *removed]:
-            if source in files and files[source].limits != _ADDED:
+            if source in files and files[source].limits != NO_FILE:
                 raise UsageError(
                     f"{source!r} is a file of {folder}",
                     hint="name the document in another way, or change the file",
@@ -385,13 +387,13 @@ class Ingestor:
         """Say what a document is that came from no file."""
         rule = () if document.principals is None else (document.principals,)
         content = json.dumps([document.title, document.text, dict(document.metadata), *rule], sort_keys=True)
-        return FileState(hash_text(self._recipe, content), _ADDED)
+        return FileState(hash_text(self._recipe, content), NO_FILE)
 
     def _added(self, *, missing: type[IndexError_] = IndexMissing) -> dict[str, FileState]:
         """Return what the documents in the index that came from no file are by the settings of now."""
         try:
             files = read_state(self.domain).files
-            sources = [source for source, state in files.items() if state.limits == _ADDED]
+            sources = [source for source, state in files.items() if state.limits == NO_FILE]
             return {document.source: self._state(document) for document in self._stored(sources)}
         except missing:
             return {}
@@ -425,7 +427,9 @@ class Ingestor:
         # that was moved has most names in common, while a README.md is in every one
         here = str(folder.resolve())
         same_place = built_from == here
-        own = {source for source, known in state.files.items() if known.limits == _ADDED or is_upload(source)}
+        own = {
+            source for source, known in state.files.items() if known.limits == NO_FILE or is_upload(source)
+        }
         files = state.files.keys() - own
         shared = len(files & wanted.keys())
         mistaken = not wanted if same_place else 2 * shared < len(files)

@@ -746,9 +746,12 @@ class Adaptation:
         Raises:
             UsageError: they are not.
         """
+        from hybrid.models.engines import EngineGenerator
         from hybrid.models.generator import TransformersGenerator
 
         generator = self.generator()
+        if isinstance(generator, EngineGenerator):
+            return generator.torch
         if not isinstance(generator, TransformersGenerator):
             raise UsageError(
                 f"the generator {generator.name!r} cannot be tuned: its weights are not on this machine",

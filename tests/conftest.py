@@ -1,6 +1,7 @@
 """What every test gets: no network, no settings from outside, a cache of its own, tiny models."""
 
 import contextlib
+import functools
 import os
 import signal
 import socket
@@ -313,6 +314,43 @@ def make_kin():
                     torch.nn.init.normal_(parameter, std=0.2)
         model.save_pretrained(folder)
         return folder
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def tiny_kin_folder(make_kin, tmp_path_factory):
+    """A tiny model of Llama's kin, which can be written as GGUF.
+
+    It ends with <|endoftext|> too: llama.cpp takes a token of that name for an end, whatever the model says.
+    """
+    return make_kin(tmp_path_factory.mktemp("kin") / "kin", eos_token_id=[2, 3])
+
+
+@pytest.fixture(scope="session")
+def kin_adapter(tiny_kin_folder, make_adapter, tmp_path_factory):
+    """An adapter of rank 4 on it."""
+    return make_adapter(tiny_kin_folder, tmp_path_factory.mktemp("adapters") / "kin")
+
+
+@pytest.fixture(scope="session")
+def in_engine(tiny_kin_folder):
+    """Load the tiny model by an engine: in_engine("openvino"); skips where that is not installed."""
+    module = {"openvino": "openvino_genai", "llamacpp": "xllamacpp"}
+
+    def call(engine, precision="f16", folder=tiny_kin_folder):
+        pytest.importorskip(module[engine], reason=f"the extra {engine} is not installed")
+        from hybrid.config import Engine
+        from hybrid.models.device import Placement
+        from hybrid.models.engines import EngineGenerator
+        from hybrid.models.generator import TransformersGenerator
+        from hybrid.models.gguf import Precision
+
+        placement = Placement("cpu", "float32", "test")
+        own = functools.cache(lambda: TransformersGenerator(folder, name="kin", placement=placement))
+        return EngineGenerator(
+            folder, name="kin", engine=Engine(engine), precision=Precision(precision), torch=own
+        )
 
     return call
 

@@ -99,6 +99,7 @@ def test_small_talk_is_judged_by_its_text_alone():
     assert not rules.score(hello, "I found nothing.", abstained=True).fit
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", _SETS, ids=lambda folder: folder.name)
 def test_a_set_takes_its_model_answers_and_neither_silence_nor_all_its_evidence(folder):
     questions = rules.read_set(folder / "questions.jsonl")

@@ -240,6 +240,7 @@ def test_base_needs_no_index_and_rag_does(settings):
         assistant.contenders("rag", [_ASKED])
 
 
+@pytest.mark.slow
 def test_questions_of_both_kinds_keep_their_order(domain):
     (rag,) = domain().contenders("rag", [_ASKED, _LABELLED])
     answers = rag.answer_all([_LABELLED, _ASKED, _LABELLED])

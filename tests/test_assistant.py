@@ -45,6 +45,7 @@ def assistant(docs):
     return assistant
 
 
+@pytest.mark.slow
 def test_an_answer_has_the_digest_of_all_that_decided_it(assistant, docs):
     answer = assistant.ask("What is the default port of the server?")
     digest = assistant.identity(answer)

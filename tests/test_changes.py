@@ -38,6 +38,7 @@ def test_a_change_says_what_when_and_by_whom(tmp_path, monkeypatch):
     assert read_changes(tmp_path / "none") == []
 
 
+@pytest.mark.slow
 @given(place=st.integers(0, 2), cut=st.integers(0, 400), letter=st.sampled_from(b'x0"}'))
 def test_no_byte_of_the_log_can_be_changed_unseen(tmp_path_factory, place, cut, letter):
     indexes = tmp_path_factory.mktemp("indexes")
@@ -70,6 +71,7 @@ def test_a_line_that_was_cut_short_is_left_out_and_the_next_one_follows(tmp_path
         assert [one.after for one in read_changes(tmp_path)] == ["rag:k=1", "rag:k=2", "b"]
 
 
+@pytest.mark.slow
 def test_who_asks_sees_all_of_a_switch_or_nothing(tmp_path):
     files = [tmp_path / name for name in ("one", "two")]
     for path in files:

@@ -224,6 +224,13 @@ def test_a_title_that_is_too_long_alone_is_cut_at_a_token():
     assert headings == ("one two three",)
 
 
+@pytest.mark.parametrize("below", ["text", "### Below"])
+def test_what_a_path_has_no_room_for_is_in_a_chunk(below):
+    long = " ".join(f"word{number}" for number in range(30))
+    found = _paths(_document(f"## {long} last", below, "end"), heading_tokens=10)
+    assert any("last" in text for _, text in found)
+
+
 def test_the_embedded_text_is_path_and_text():
     document = _document("# A", "## B", "text")
     assert _chunks(document, ChunkSettings(max_tokens=20))[0].chunk.embedded_text == "A > B\ntext"

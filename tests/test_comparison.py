@@ -64,6 +64,7 @@ def go(tmp_path, contenders, questions=_QUESTIONS, **options):
     )
 
 
+@pytest.mark.slow
 def test_arms_are_asked_scored_and_decided(tmp_path):
     found = go(tmp_path, [Knows("base", 20), Knows("rag", 70)])
     assert found.decision.arm == "rag"
@@ -104,6 +105,7 @@ def test_arms_unlike_those_that_people_judged_ask_for_judgements(tmp_path):
     assert told["judging"]["prospect"]["gives_way"] > 0.03 and "the verdict would stand." in found.caution
 
 
+@pytest.mark.slow
 def test_questions_of_no_known_document_are_told_beside_the_verdict(tmp_path):
     unknown = [dataclasses.replace(q, source="", evidence=()) for q in _QUESTIONS]
     found = go(tmp_path, [Knows("base", 20), Knows("rag", 70)], [*unknown[:8], *_QUESTIONS[8:]])

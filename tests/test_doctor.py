@@ -57,6 +57,7 @@ def _told(server, **models):
     return diagnose(load_settings({"models": named}, environment={}))
 
 
+@pytest.mark.slow
 def test_an_endpoint_is_asked_whether_it_has_the_model():
     with ScriptedServer() as server:
         name = f"endpoint {server.url}"

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid import files
+from hybrid import changes, files
 from hybrid.errors import IndexCorrupt, IndexLocked, StorageError
 
 _ROWS = st.lists(
@@ -32,6 +32,7 @@ def _no_space(*_args, **_kwargs):
 # --- hashes ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(max_size=5), max_size=4), st.lists(st.text(max_size=5), max_size=4))
 def test_hash_of_parts_differs_exactly_when_the_parts_differ(left, right):
     assert (files.hash_text(*left) == files.hash_text(*right)) == (left == right)
@@ -91,6 +92,25 @@ def test_a_file_larger_than_allowed_is_a_storage_error_and_leaves_the_old_one(tm
     assert "ulimit" in caught.value.hint
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such limit there")
+def test_a_lock_and_a_log_on_a_full_disk_are_storage_errors(tmp_path):
+    import resource
+
+    changes.record(tmp_path / "manual", changes.Switched.ARM, "", "rag")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / changes.LOG).stat().st_size + 5, limits[1]))
+    try:
+        with pytest.raises(StorageError):
+            changes.record(tmp_path / "manual", changes.Switched.ARM, "rag", "both")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+        with pytest.raises(StorageError), files.folder_lock(tmp_path / "manual"):
+            pytest.fail("it was locked")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    changes.record(tmp_path / "manual", changes.Switched.ARM, "rag", "adapter")
+    assert [one.after for one in changes.read_changes(tmp_path)] == ["rag", "adapter"]
 
 
 @pytest.mark.parametrize("where", ["fsync", "replace"])

@@ -500,6 +500,7 @@ def test_one_of_the_same_source_takes_its_place(fresh, added):
     assert _documents(fresh.domain) == {"added:1": changed}
 
 
+@pytest.mark.slow
 def test_it_is_embedded_once_and_a_repeated_update_makes_no_generation(fresh, added):
     before = fresh.embedder.embedded
     generation = fresh.update([added]).generation
@@ -516,6 +517,7 @@ def test_a_file_is_not_replaced_and_not_removed_by_it(docs, fresh):
         fresh.update([], removed=["a.txt"])
 
 
+@pytest.mark.slow
 def test_what_another_process_wrote_meanwhile_is_not_undone(fresh, added, monkeypatch):
     fresh.update([added])
     stale = read_state(fresh.domain)

@@ -9,7 +9,7 @@ import typer
 
 from hybrid.cli import console
 from hybrid.cli.evaluate import DEFAULT_ARMS, Retry, told_failures
-from hybrid.cli.options import Context, shared
+from hybrid.cli.options import Context, ExecutorName, shared
 from hybrid.errors import EXIT_GATE_FAILED, EXIT_PARTIAL, UsageError
 
 From = Annotated[
@@ -56,6 +56,7 @@ def decide(
     require: Require = None,
     report: Report = None,
     retry: Retry = False,
+    executor: ExecutorName = "",
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of the resampling.")] = None,
 ) -> int:
     """Decide which arm to run, with evidence: from a question set, or from a table of outcomes."""
@@ -104,6 +105,7 @@ def decide(
         budget=budget,
         retry=retry,
         progress=console.counting(10),
+        executor=executor,
     )
     assert comparison.decision is not None, "several arms are decided on"
     page = write(comparison, title=assistant.domain)

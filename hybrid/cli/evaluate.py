@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hybrid.cli import console
-from hybrid.cli.options import Context, Reranker, shared
+from hybrid.cli.options import Context, ExecutorName, Reranker, shared
 from hybrid.errors import EXIT_PARTIAL
 
 if TYPE_CHECKING:
@@ -41,10 +41,12 @@ def evaluate(
     questions: Annotated[str, typer.Argument(help="A question set: a file, or a name in the domain.")],
     arm: ArmText = "rag",
     retry: Retry = False,
+    executor: ExecutorName = "",
 ) -> int:
     """Ask one arm all questions of a set and show its metrics; what was asked before is not asked again."""
     assistant = context.assistant()
-    found = assistant.compare(questions, arms=arm, retry=retry, progress=console.counting(10))
+    counting = console.counting(10)
+    found = assistant.compare(questions, arms=arm, retry=retry, progress=counting, executor=executor)
     return _finish(context, found)
 
 
@@ -54,6 +56,7 @@ def compare(
     questions: Annotated[str, typer.Argument(help="A question set: a file, or a name; or one question.")],
     arms: Arms = DEFAULT_ARMS,
     retry: Retry = False,
+    executor: ExecutorName = "",
 ) -> int:
     """Ask several arms all questions of a set, show metrics and verdict; or one question, side by side."""
     assistant = context.assistant()
@@ -66,7 +69,8 @@ def compare(
         else:
             show_side_by_side(outcomes, width=console.width())
         return EXIT_PARTIAL if any(outcome.error for outcome in outcomes) else 0
-    comparison = assistant.compare(questions, arms=arms, retry=retry, progress=console.counting(10))
+    counting = console.counting(10)
+    comparison = assistant.compare(questions, arms=arms, retry=retry, progress=counting, executor=executor)
     if comparison.decision is not None:
         from hybrid.comparison import write
 

@@ -15,7 +15,7 @@ from hybrid.assistant import Assistant
 from hybrid.cli import console
 from hybrid.cli.answers import meant
 from hybrid.cli.documents import described, kept
-from hybrid.cli.options import Context, shared
+from hybrid.cli.options import Context, ExecutorName, shared
 from hybrid.config import Settings
 from hybrid.documents import by_suffix
 from hybrid.errors import EXIT_PARTIAL, HybridError, UsageError
@@ -42,6 +42,7 @@ def index(
     text_field: Annotated[
         str | None, typer.Option("--text-field", help="Field of a CSV or JSONL row.")
     ] = None,
+    executor: ExecutorName = "",
 ) -> int:
     """Index a folder: only what is new or changed is read and embedded."""
     settings = context.settings(documents={"exclude": exclude or None, "text_field": text_field})
@@ -50,7 +51,7 @@ def index(
         _show_estimate(context, assistant.domain, assistant.estimate(folder, rebuild=rebuild))
         return 0
     with traced(settings, console.note), console.progress() as progress:
-        report = assistant.index(folder, rebuild=rebuild, progress=progress)
+        report = assistant.index(folder, rebuild=rebuild, progress=progress, executor=executor)
     if context.as_json:
         console.json_document({"domain": assistant.domain, "report": report})
     else:

@@ -16,7 +16,7 @@ from hybrid.cli.options import Context, shared
 from hybrid.config import Settings
 from hybrid.errors import UsageError
 from hybrid.index.generations import domains
-from hybrid.operations.feedback import Feedback, TrialMetric
+from hybrid.operations.feedback import FEEDBACK_FILE, Feedback, TrialMetric
 from hybrid.types import plain
 
 if TYPE_CHECKING:
@@ -145,6 +145,33 @@ def show(context: Context) -> None:
     if split is None:
         raise UsageError("nothing is on trial", hint="hybrid traffic start ARM")
     _tell(context, settings, split)
+
+
+@shared("as_json", "config", "indexes")
+def gather(
+    context: Context,
+    folders: Annotated[list[Path], typer.Argument(help="Their folders of indexes.")],
+) -> None:
+    """Take in the answers, votes and traces that other replicas kept; it may be done again."""
+    from hybrid.tracing.store import TRACES_FILE, TraceStore
+
+    settings = context.settings()
+    counts = {"answers": 0, "traces": 0}
+    with (
+        closing(opened(settings)) as feedback,
+        TraceStore(
+            feedback.path.with_name(TRACES_FILE),
+            days=settings.tracing.days,
+            megabytes=settings.tracing.megabytes,
+        ) as traces,
+    ):
+        for folder in folders:
+            theirs = folder / FEEDBACK_FILE, folder / TRACES_FILE
+            if not any(path.is_file() for path in theirs):
+                raise UsageError(f"{folder} holds no {FEEDBACK_FILE} and no {TRACES_FILE}", hint="--indexes")
+            counts["answers"] += feedback.take_in(theirs[0]) if theirs[0].is_file() else 0
+            counts["traces"] += traces.take_in(theirs[1]) if theirs[1].is_file() else 0
+    context.show(counts, f"{counts['answers']:,} new answers, {counts['traces']:,} traces")
 
 
 @traffic_app.command("stop")

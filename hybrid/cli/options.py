@@ -37,6 +37,10 @@ AsUser = Annotated[
 ]
 Count = Annotated[int | None, typer.Option("-k", help="How many hits.")]
 Reranker = Annotated[str | None, typer.Option("--reranker", help="A cross-encoder, by name or folder.")]
+ExecutorName = Annotated[
+    str,
+    typer.Option("--executor", help="Who works: serial, threads[:N], processes[:N], ray, ray://HOST:PORT."),
+]
 
 
 @dataclass(frozen=True, slots=True)

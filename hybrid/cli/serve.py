@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Annotated
 
 import typer
@@ -20,6 +21,10 @@ def serve(
         str | None, typer.Option("--host", help="Where to listen; beyond loopback it wants $HYBRID_TOKEN.")
     ] = None,
     port: Annotated[int | None, typer.Option("--port", help="0 is a free one.")] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", help="So many processes, each with models of its own.")
+    ] = None,
+    as_worker: Annotated[int | None, typer.Option("--as-worker", hidden=True)] = None,
 ) -> None:
     """Serve the domains: OpenAI's protocol below /v1, and a page to ask them on. Ctrl-C ends.
 
@@ -29,24 +34,33 @@ def serve(
     from hybrid.serving.access import Access
     from hybrid.serving.running import address, listen, run
     from hybrid.serving.service import Service
+    from hybrid.serving.workers import Ready, Workers, ready, serve_as_worker
 
-    settings = context.settings(serve={"host": host, "port": port})
+    settings = context.settings(serve={"host": host, "port": port, "workers": workers})
     access = Access.of(os.environ, settings.serve.host)
     named = [name.strip() for name in (context.domain or settings.domain).split(",") if name.strip()]
+
+    def say(about: Ready, where: str) -> None:
+        for lost in about.left_out:
+            console.note(f"left out: {lost}")
+        console.note(f"serving {', '.join(about.domains)}; clients take {where}/v1")
+        context.show({"url": where, "domains": about.domains}, where)
+        console.flush()
+
     with (
         traced(settings, console.note),
         Assistants(domains=named or None, settings=settings) as assistants,
     ):
-        lost = assistants.left_out()
-        for name in assistants.domains:
-            if name in lost:
-                console.note(f"left out: {name}: {lost[name]}")
-            else:  # who asks first does not wait for the weights
-                assistants[name].retriever.embedder.embed_queries(["a first text loads the weights"])
-        opened = listen(settings.serve.host, settings.serve.port)
-        service, where = Service.over(assistants, access), address(opened)
-        console.note(f"serving {', '.join(assistants.domains)}; clients take {where}/v1")
-        context.show({"url": where, "domains": assistants.domains}, where)
-        console.flush()
-        run(service, opened)
-        console.note("stopped; what was accepted is answered")
+        if as_worker is None and settings.serve.workers > 1:
+            together = Workers(settings.serve, sys.argv[1:], console.note)
+            say(together.start(), together.url)
+            together.watch()
+        else:
+            about, service = ready(assistants), Service.over(assistants, access)
+            if as_worker is not None:
+                serve_as_worker(service, as_worker, about)
+                return
+            opened = listen(settings.serve.host, settings.serve.port)
+            say(about, address(opened))
+            run(service, opened)
+    console.note("stopped; what was accepted is answered")

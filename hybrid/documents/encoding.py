@@ -30,6 +30,7 @@ _WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
 _PIECE = 1 << 20
 _SAMPLE = 6_000
 _CUT_END = re.compile(rb"(?:[\xc2-\xdf]|[\xe0-\xef][\x80-\xbf]?|[\xf0-\xf4][\x80-\xbf]{0,2})\Z")
+_OTHER = re.compile(rb"[\x80-\xff]")
 # With nothing else to go by, only a byte that no older encoding puts at the end of a word is a cut character.
 _LIKELY_CUTS = b"\xc2\xc3\xc4\xc5\xce\xcf\xd0\xd1"
 
@@ -188,7 +189,8 @@ def _encoding(pieces: Iterable[bytes]) -> str:
         end = (end + piece)[-4:]
         if piece.isascii() and not decoder.getstate()[0]:
             continue
-        if number < 3 or not number & (number - 1):  # the start, and ever rarer ones behind it
+        # the first that have any, and ever rarer ones behind them
+        if number < 3 or not number & (number - 1) or not any(samples):
             samples.append(_sample(piece))
         text = decoder.decode(piece)
         marks = text.count("\ufffd")
@@ -252,8 +254,9 @@ def _share_of_one_block(text: str) -> float:
 def _sample(piece: bytes) -> bytes:
     lines, size = [], 0
     for line in piece.split(b"\n"):
-        if not line.isascii():
-            lines.append(line[:_SAMPLE])
+        if other := _OTHER.search(line):
+            # it may be a whole page on one line
+            lines.append(line[max(0, other.start() - _SAMPLE // 2) :][:_SAMPLE])
             size += len(line)
             if size > _SAMPLE:
                 break

@@ -178,7 +178,7 @@ def count_heads(rows: Sequence[Sequence[str | None]]) -> int:
     filled, stub = False, ""
     for row in rows[:_MAX_HEADS]:
         names = [cell for cell in row[1:] if cell]
-        is_other = row[0] and row[0] != stub  # no cell of the row above that reaches down
+        is_other = names and row[0] and row[0] != stub  # no cell of the row above that reaches down
         if not names or any(map(_is_amount, names)) or (is_other and (stub or filled)):
             break
         heads += 1

@@ -181,7 +181,9 @@ class _Layout:
             if step > 0 and not new_page and len(last.text) < _SHORT:
                 return True
             return last.text.endswith(_SENTENCE_END) or not (
-                line.text[0].islower() or _BROKEN.search(last.text) or _goes_on_in_cjk(last.text, line.text)
+                line.text[0].islower()
+                or _BROKEN.search(last.text[-40:])
+                or _goes_on_in_cjk(last.text, line.text)
             )
         return step > _LOOSE_STEP * leading or self._is_indented(group, line) or self._ends_early(last)
 

@@ -166,7 +166,7 @@ class Child:
 
 def main() -> None:
     """Serve until stdin closes."""
-    output = _private_stdout()
+    output = private_stdout()
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
     tasks: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
@@ -193,7 +193,7 @@ def main() -> None:
             return
 
 
-def _private_stdout() -> BinaryIO:
+def private_stdout() -> BinaryIO:
     """Return the pipe to the parent; what a library prints goes nowhere."""
     pipe = os.dup(sys.stdout.fileno())
     nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import json
 import math
 import re
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +18,10 @@ from pathlib import Path
 
 from hybrid.arms import Contender, identity_digest
 from hybrid.config import PriceSettings, Settings, settings_dict
-from hybrid.errors import UsageError
+from hybrid.distributed.assembly import carry_out
+from hybrid.distributed.executors import Executor
+from hybrid.distributed.plan import BatchInput, cut, leftovers
+from hybrid.errors import ModelError, UsageError
 from hybrid.evaluation.outcomes import (
     ArmCost,
     Meter,
@@ -29,7 +34,7 @@ from hybrid.evaluation.outcomes import (
     replace_outcomes,
 )
 from hybrid.evaluation.scores import Scores
-from hybrid.files import folder_lock, hash_text, storage_errors, write_json
+from hybrid.files import checked, folder_lock, hash_text, json_text, storage_errors, write_json
 from hybrid.models.device import describe_machine, versions
 from hybrid.questions.files import question_row, save_questions
 from hybrid.types import Answer, Question, Span
@@ -39,11 +44,22 @@ _OUTCOMES = "outcomes.jsonl"
 _METERS = "meters.json"
 _ERROR_LETTERS = 500
 _NAME_LETTERS = 60
+# Questions of a batch, and letters by which they are ordered: alike ones share a batch.
+_BATCH = 64
+_LETTERS = 32
 
 # Told how many answers of an arm there are, and how many there will be.
 Progress = Callable[[str, int, int], None]
 # The name of an arm and the id of a question.
 Cell = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class AskingWorkers:
+    """Who asks the questions instead of this process, and by the name of an arm what opens it there."""
+
+    executor: Executor
+    contenders: Mapping[str, Callable[[], Contender]]
 
 
 def silent(arm: str, done: int, total: int) -> None:
@@ -95,7 +111,12 @@ def begin(
 
 @contextmanager
 def opened(
-    folder: Path, contenders: Sequence[Contender], questions: Sequence[Question], *, retry: bool = False
+    folder: Path,
+    contenders: Sequence[Contender],
+    questions: Sequence[Question],
+    *,
+    retry: bool = False,
+    workers: AskingWorkers | None = None,
 ) -> Iterator[Experiment]:
     """Yield the experiment of a folder, its models loaded and its folder locked.
 
@@ -104,6 +125,7 @@ def opened(
         contenders: the arms; the folder may hold others, which stay.
         questions: with different ids.
         retry: ask again what failed.
+        workers: who asks; those questions that are timed alone are asked here.
 
     Raises:
         ModelError: a model cannot be loaded; nothing was asked then.
@@ -114,7 +136,7 @@ def opened(
     for contender in contenders:
         contender.prepare(questions)
     with folder_lock(folder):
-        yield Experiment(folder, contenders, questions, retry=retry)
+        yield Experiment(folder, contenders, questions, retry=retry, workers=workers)
 
 
 class Experiment:
@@ -124,12 +146,18 @@ class Experiment:
     """
 
     def __init__(
-        self, folder: Path, contenders: Sequence[Contender], questions: Sequence[Question], *, retry: bool
+        self,
+        folder: Path,
+        contenders: Sequence[Contender],
+        questions: Sequence[Question],
+        *,
+        retry: bool,
+        workers: AskingWorkers | None = None,
     ) -> None:
         self.outcomes: dict[Cell, Outcome] = {}
         self.scores: dict[Cell, Scores] = {}
         self.meters = _load_meters(folder)
-        self._folder = folder
+        self._folder, self._workers = folder, workers
         self._contenders = {contender.name: contender for contender in contenders}
         self._keys = {(c.name, q.id): question_key(c.identity, q) for c in contenders for q in questions}
         self._identities = {c.name: identity_digest(c.identity) for c in contenders}
@@ -201,6 +229,15 @@ class Experiment:
         together = [question for question in fresh if question.id not in single]
         done = len(questions) - len(fresh)
         progress(contender.name, done, len(questions))
+        if self._workers is not None and together:
+            before = done
+            self._spread(
+                contender,
+                together,
+                self._workers,
+                lambda more: progress(contender.name, before + more, len(questions)),
+            )
+            done, together = done + len(together), []
         # those alone come last, when the models are warm
         ones = ([question] for question in fresh if question.id in single)
         parts = (together[first : first + batch] for first in range(0, len(together), batch))
@@ -215,6 +252,47 @@ class Experiment:
             self._add(outcomes, reading)
             done += len(asked)
             progress(contender.name, done, len(questions))
+
+    def _spread(
+        self,
+        contender: Contender,
+        questions: Sequence[Question],
+        workers: AskingWorkers,
+        progress: Callable[[int], None],
+    ) -> None:
+        """Have workers ask questions; those of a batch whose worker died twice have that as their error."""
+        plans, arm = self._folder / "plans", contender.name
+        if plans.is_dir():  # of a run that was killed; what was asked then is not asked again
+            for shard in leftovers(plans):
+                self._take(shard.body)
+            questions = [question for question in questions if (arm, question.id) not in self.outcomes]
+        ordered = sorted(questions, key=lambda one: (-(len(one.text) // _LETTERS), hash_text(one.id)))
+        keys = [hash_text(self._keys[arm, question.id], question.id) for question in ordered]
+        work = AskWork(workers.contenders[arm], self._identities[arm])
+
+        def load(number: int) -> BatchInput:
+            part = slice(number * _BATCH, (number + 1) * _BATCH)
+            asked = tuple(json_text(dataclasses.asdict(question)) for question in ordered[part])
+            return BatchInput(number, tuple(keys[part]), asked)
+
+        plan = cut(work.name, keys, _BATCH)
+        carried = carry_out(plan, plans, work, load, workers.executor, progress=progress)
+        for shard in carried.shards():
+            self._take(shard.body)
+        for batch in carried.lost:
+            part = ordered[batch.number * _BATCH : (batch.number + 1) * _BATCH]
+            why = f"batch {batch.number} ({part[0].id} and {len(part) - 1} more): {batch.why}"
+            lost = [dataclasses.replace(_blank(contender, question), error=why) for question in part]
+            self._add(lost, Reading())
+        shutil.rmtree(plans)
+
+    def _take(self, body: bytes) -> None:
+        """Write down what a worker answered, as far as it is of this experiment as it is now."""
+        asked = checked(_AnsweredBatch, json.loads(body), "what a worker answered", hint="run it again")
+        known = [one for one in asked.outcomes if self._keys.get((one.arm, one.question)) == one.key]
+        fresh = [one for one in known if (one.arm, one.question) not in self.outcomes]
+        if fresh:
+            self._add(fresh, asked.reading)
 
     def _add(self, outcomes: Sequence[Outcome], reading: Reading) -> None:
         """Write outcomes of one arm down, with what they took."""
@@ -271,6 +349,51 @@ class Experiment:
         write_json(
             self._folder / _METERS, {name: dataclasses.asdict(one) for name, one in self.meters.items()}
         )
+
+
+@dataclass(frozen=True, slots=True)
+class AskWork:
+    """Questions become outcomes; ``identity`` is the digest of the arm that has to answer."""
+
+    contender: Callable[[], Contender]
+    identity: str
+
+    @property
+    def name(self) -> str:
+        """Return all that decides an answer."""
+        return f"ask {self.identity}"
+
+    def open(self) -> Callable[[Sequence[str]], bytes]:
+        """Open the arm and load its models.
+
+        Raises:
+            ModelError: it is another one than that of the process that cut the plan.
+        """
+        contender = self.contender()
+        if (here := identity_digest(contender.identity)) != self.identity:
+            raise ModelError(
+                f"a worker's arm {contender.name} is {here[:12]}, the experiment is of {self.identity[:12]}",
+                hint="it needs the same models, index, adapters and settings files on every machine",
+            )
+        contender.prepare([])
+        return functools.partial(_ask_written, contender)
+
+
+@dataclass(frozen=True, slots=True)
+class _AnsweredBatch:
+    """What a worker gives back of a batch."""
+
+    outcomes: tuple[Outcome, ...]
+    reading: Reading
+
+
+def _ask_written(contender: Contender, texts: Sequence[str]) -> bytes:
+    """Ask a batch of questions, each as JSON; return what came out as JSON."""
+    questions = [checked(Question, json.loads(text), "a question", hint="run it again") for text in texts]
+    with Meter() as meter:
+        outcomes = _ask_all(contender, questions)
+    asked = _AnsweredBatch(tuple(outcomes), meter.reading(len(questions)))
+    return json_text(dataclasses.asdict(asked)).encode("utf-8", "surrogatepass")
 
 
 def ask(contender: Contender, question: Question) -> Outcome:

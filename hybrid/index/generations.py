@@ -33,13 +33,10 @@ from hybrid.index.database import VectorCache
 from hybrid.index.dense import DenseIndex, DenseKind, DenseReport, build_dense
 from hybrid.index.lexical import build_lexical
 from hybrid.index.store import SCHEMA_VERSION, Counts, Store
-from hybrid.models import Embedder, EmbedderFingerprint
-from hybrid.tracing.names import DIMENSIONS, EMBED, ITEMS, MODEL, SpanKind
-from hybrid.tracing.spans import Attributes, span
+from hybrid.models import EmbedderFingerprint
 
 _STORE, _DENSE = "store.sqlite", "dense.faiss"
 _NAME_BYTES = 100
-WINDOW = 1_024
 _BLOCK = 8_192
 
 
@@ -323,7 +320,8 @@ def _first_line(error: Exception) -> str:
 # --- how one is made -----------------------------------------------------------------------------------
 #
 # staging.sqlite   chunks of the generation to come      (resumes where a kill stopped it)
-# vectors.sqlite   vectors by content, never made twice  (resumes too)
+# plans/           batches of contents without a vector, and a shard a batch (resumes too)
+# vectors.sqlite   vectors by content, never made twice
 #      │
 # generations/<new>/ store.sqlite, dense.faiss, lexical/, manifest.json last
 #      │
@@ -374,19 +372,6 @@ def remove_staging(domain: Path) -> None:
     # the marker goes first: without it the rest is never taken for a run to resume
     for name in ("staging.key", "staging.sqlite", "staging.sqlite-wal", "staging.sqlite-shm", "staging.tmp"):
         (domain / name).unlink(missing_ok=True)
-
-
-def embed_missing(staging: Store, vectors: VectorCache, embedder: Embedder, report: Progress) -> int:
-    """Embed the staged contents that have no vector yet; return how many there were."""
-    total = staging.keys_without_vectors(vectors)
-    done = 0
-    about: Attributes = {MODEL: embedder.fingerprint.name, DIMENSIONS: embedder.fingerprint.dimension}
-    for window in staging.texts_without_vectors(vectors, WINDOW):
-        with span(EMBED, SpanKind.EMBEDDING, {**about, ITEMS: len(window)}):
-            vectors.add([key for key, _ in window], embedder.embed_documents([text for _, text in window]))
-        done += len(window)
-        report(Stage.EMBED, done, total)
-    return done
 
 
 def build_generation(

@@ -20,6 +20,8 @@ from hybrid.text.abbreviations import Meaning, find_abbreviations, find_names, f
 from hybrid.types import Chunk, Document, FileLine, LeftOut, Rejected
 
 SCHEMA_VERSION = 4
+# What stands where a file has its limits, of a document that came from no file.
+NO_FILE = "added"
 _MAY_READ = "d.id IN (SELECT document FROM principals WHERE principal IN (SELECT value FROM json_each(?)))"
 # What a document has a filter for: of its own, and a value in its metadata, as it stands or as one of a list.
 _OWN = {"source": "d.source GLOB ? OR d.file GLOB ?", "title": "d.title GLOB ?"}
@@ -287,16 +289,8 @@ class Store:
         with storage_errors(str(self.path)):
             self._db.execute("VACUUM INTO ?", (str(path),))
 
-    def keys_without_vectors(self, vectors: VectorCache) -> int:
-        """Return how many different contents still need a vector."""
-        self._attach(vectors)
-        (missing,) = self._db.execute(
-            "SELECT count(DISTINCT key) FROM chunks WHERE key NOT IN (SELECT key FROM cache.vectors)"
-        ).fetchone()
-        return int(missing)
-
-    def texts_without_vectors(self, vectors: VectorCache, window: int) -> Iterator[list[tuple[bytes, str]]]:
-        """Yield (key, text to embed) for contents without a vector, longest first, in windows.
+    def keys_without_vectors(self, vectors: VectorCache) -> Iterator[str]:
+        """List the contents that have no vector, longest first, and yield their keys.
 
         Longest first: a batch of similar length pads little, memory peaks at once instead of after
         an hour, and the time left is never underestimated.
@@ -308,13 +302,23 @@ class Store:
                 WHERE c.key NOT IN (SELECT key FROM cache.vectors)
                 GROUP BY c.key ORDER BY c.tokens DESC, c.key"""
         )
-        last = 0
-        while rows := self._db.execute(
-            "SELECT rowid, * FROM temp.todo WHERE rowid > ? ORDER BY rowid LIMIT ?",
-            (last, window),
-        ).fetchall():
-            last = rows[-1][0]
-            yield self._embedded_texts([row[1:] for row in rows])
+        for (key,) in self._db.execute("SELECT key FROM temp.todo ORDER BY rowid"):
+            yield key.hex()
+
+    def texts_without_vectors(self, first: int, count: int) -> list[tuple[bytes, str]]:
+        """Return (key, text to embed) of so many of the listed contents, from a place in the list on."""
+        query = "SELECT * FROM temp.todo WHERE rowid > ? ORDER BY rowid LIMIT ?"
+        return self._embedded_texts(self._db.execute(query, (first, count)).fetchall())
+
+    def files_of(self, keys: Iterable[bytes]) -> list[str]:
+        """Return the sources of the files that contents are of, in order."""
+        found: set[str] = set()
+        for key in keys:
+            query = (
+                "SELECT DISTINCT d.file FROM chunks c JOIN documents d ON d.id = c.document WHERE c.key = ?"
+            )
+            found |= {self._text(file) for (file,) in self._rows(query, (key,))}
+        return sorted(found)
 
     def _embedded_texts(self, rows: list[tuple[Any, ...]]) -> list[tuple[bytes, str]]:
         # a document's text is read once a window, however many of its chunks are in it
@@ -518,12 +522,15 @@ class Store:
         return [position for (position,) in self._rows(query, values)]
 
     def _refuse_unknown_key(self, key: str, readable: str, values: Sequence[str]) -> None:
+        held = f"""SELECT 1 FROM documents d, json_each(d.metadata) j
+                   WHERE d.metadata != '{{}}' AND {readable} AND j.key = ? LIMIT 1"""
+        if next(self._rows(held, [*values, key]), None):
+            return
         query = f"""SELECT DISTINCT j.key FROM documents d, json_each(d.metadata) j
                     WHERE d.metadata != '{{}}' AND {readable}"""
         known = {name for (name,) in self._rows(query, values)}
-        if key not in known:
-            valid = ", ".join(["source", "title", *sorted(known)[:20]])
-            raise UsageError(f"no document has the key {key!r}", hint=f"keys to filter by: {valid}")
+        valid = ", ".join(["source", "title", *sorted(known)[:20]])
+        raise UsageError(f"no document has the key {key!r}", hint=f"keys to filter by: {valid}")
 
     def _principals(self, document: int) -> tuple[str, ...] | None:
         rows = list(self._rows("SELECT principal FROM principals WHERE document = ?", (document,)))

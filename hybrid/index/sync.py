@@ -9,10 +9,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from hybrid.config import ChunkSettings
-from hybrid.errors import IndexError_, IndexLocked, IndexMismatch, IndexMissing, UsageError
+from hybrid.distributed.executors import SERIAL, Executor
+from hybrid.errors import IndexError_, IndexLocked, IndexMismatch, IndexMissing, ModelError, UsageError
 from hybrid.files import folder_lock, storage_errors
 from hybrid.index.database import VectorCache
+from hybrid.index.embedding import embed_missing
 from hybrid.index.external import ExternalStore, publish, require_store, withdraw
 from hybrid.index.generations import (
     Manifest,
@@ -21,7 +25,6 @@ from hybrid.index.generations import (
     build_generation,
     content_keys,
     current,
-    embed_missing,
     fingerprint_key,
     finished,
     folder_of,
@@ -35,10 +38,11 @@ from hybrid.index.generations import (
     same_base,
     switch,
 )
-from hybrid.index.store import SCHEMA_VERSION, FileContent, FileState, Store
+from hybrid.index.store import NO_FILE, SCHEMA_VERSION, FileContent, FileState, Store
 from hybrid.models import Embedder, EmbedderFingerprint
 from hybrid.tracing.names import DOMAIN, INDEX, REEMBED
 from hybrid.tracing.spans import span
+from hybrid.types import Rejected
 
 __all__ = ["Plan", "Progress", "Stage", "Update", "apply_update", "fingerprint_key", "plan_update"]
 
@@ -91,6 +95,7 @@ def apply_update(
     over: str | None = None,
     rebuild: bool = False,
     external: ExternalStore | None = None,
+    executor: Executor = SERIAL,
     progress: Progress | None = None,
 ) -> Update:
     """Build the generation that holds exactly the wanted files, and put it in force.
@@ -107,6 +112,8 @@ def apply_update(
         rebuild: start from nothing; vectors of known contents are still used again.
         external: the vector store that is to search the vectors; it has them all before the generation is in
             force. It stays that of the domain until a rebuild without it.
+        executor: who embeds; files of a batch that killed its worker twice are rejected, and tried again by
+            the next update.
         progress: told how far each stage is.
 
     Raises:
@@ -124,6 +131,8 @@ def apply_update(
         if not rebuild and (there := _in_place(domain, plan, external, folder)) is not None:
             return Update(plan, there, 0)
         fingerprint = embedder.fingerprint
+        if external is not None:  # one that is away is known before hours of embedding, not after
+            external.nearest(np.eye(1, fingerprint.dimension, dtype=np.float32)[0], 1)
         with storage_errors(str(domain)):
             staging = _stage(domain, wanted, load, fingerprint, rebuild=rebuild, report=report)
             vectors = VectorCache(domain / "vectors.sqlite")
@@ -131,7 +140,8 @@ def apply_update(
             if staging.counts().documents == 0 and not plan.removed:
                 failed = "; ".join(f"{item.source}: {item.reason}" for item in staging.rejected()[:3])
                 raise UsageError(f"no file of {folder} could be indexed: {failed}")
-            embedded = embed_missing(staging, vectors, embedder, report)
+            embedded = embed_missing(staging, vectors, embedder, executor, report)
+            _reject(staging, wanted, embedded.lost)
             manifest = build_generation(
                 domain,
                 staging,
@@ -146,7 +156,7 @@ def apply_update(
             _give(domain, manifest, external)
         switch(domain, manifest.generation)
         _clean(domain, plan, external)
-        return Update(plan, manifest, embedded)
+        return Update(plan, manifest, embedded.count)
 
 
 def _require_in_force(domain: Path, generation: str) -> None:
@@ -237,6 +247,20 @@ def _stage(
     return store
 
 
+def _reject(staging: Store, wanted: Mapping[str, FileState], lost: Mapping[str, str]) -> None:
+    """Take out files whose chunks were not embedded, with the reason; the next update reads them again."""
+    staging.remove_files(lost)
+    for source, why in lost.items():
+        if wanted[source].limits == NO_FILE:
+            raise ModelError(
+                f"{source}: {why}", hint="it is of no file, and would be lost: the index in force stays"
+            )
+        rejected = FileContent(source, (), (Rejected(source, why),), changed=True)
+        staging.add(rejected, wanted[source], fingerprint="")
+    if lost and staging.counts().documents == 0:
+        raise ModelError(f"nothing could be embedded: {next(iter(lost.values()))}")
+
+
 def _clean(domain: Path, plan: Plan, external: ExternalStore | None) -> None:
     """Remove what the switch made useless; a kill in here costs only disk until the next update."""
     remove_staging(domain)
@@ -309,7 +333,7 @@ def reembed(
             vectors = VectorCache(domain / "vectors.sqlite")
         with closing(staging), closing(vectors):
             staging.rekey(key)
-            embed_missing(staging, vectors, embedder, report)
+            embed_missing(staging, vectors, embedder, SERIAL, report)
             manifest = build_generation(
                 domain,
                 staging,

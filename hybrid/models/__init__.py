@@ -86,6 +86,15 @@ class Embedder(TokenCounter, Protocol):
 
 
 @runtime_checkable
+class LazyModel(Protocol):
+    """What loads its weights when they are first needed, or now."""
+
+    def load(self) -> None:
+        """Load the weights, unless they are loaded."""
+        ...
+
+
+@runtime_checkable
 class TokenEmbedder(Embedder, Protocol):
     """An embedder that also tells the states of single tokens, such as a judge of claims reads."""
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hybrid.models.cancelling import require_patience, resting
-from hybrid.models.dialogue import Rectangle, left_padded
+from hybrid.models.dialogue import Draws, Rectangle, left_padded
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,7 +25,7 @@ BATCH_TOKENS = 12_288
 # asks or who leaves. An accelerator reads faster.
 _STRETCH, _FAST_STRETCH = 256, 8_192
 # Who waits for another thread's step looks so often whether somebody still waits for the answer.
-_LOOK_SECONDS = 0.2
+LOOK_SECONDS = 0.2
 
 
 class Forward(Protocol):
@@ -43,7 +44,7 @@ class Wanted:
         prompt: its tokens.
         most: tokens at the most.
         ended: tells whether tokens are all that is wanted.
-        draw: chooses a token by the logits of shape (1, words); None takes the likeliest.
+        draw: chooses a token by chance; None takes the likeliest.
         written: tokens so far.
         done: whether there will be more.
         failed: what went wrong.
@@ -53,11 +54,19 @@ class Wanted:
     prompt: Sequence[int]
     most: int
     ended: Callable[[list[int]], bool]
-    draw: Callable[[Tensor], Tensor] | None = None
+    draw: Draws | None = None
     written: list[int] = field(default_factory=list)
     done: bool = False
     failed: BaseException | None = None
     left: bool = False
+
+    def take(self, token: int, ends: frozenset[int]) -> None:
+        """Go on with a token, or end with it."""
+        if token in ends:
+            self.done = True
+            return
+        self.written.append(token)
+        self.done = len(self.written) == self.most or self.ended(self.written)
 
 
 @dataclass(eq=False, slots=True)
@@ -108,28 +117,16 @@ class _Together:
         self.rows += other.rows
 
 
-class Decoder:
-    """Write behind the prompts of all threads that ask, a token for each row at a step.
+class Stepper(ABC):
+    """Write behind the prompts of all threads that ask, in steps that go on with all of them.
 
     It has no thread of its own: of those that wait for a token one makes the next step for all of them.
-
-    Args:
-        forward: the model.
-        ends: tokens that end a text.
-        filler: any token, for what is padded.
-        device: of the model.
     """
 
-    def __init__(self, forward: Forward, *, ends: frozenset[int], filler: int, device: Any) -> None:
-        self._forward, self._ends, self._filler, self._device = forward, ends, filler, device
-        self._stretch = _STRETCH if str(device) == "cpu" else _FAST_STRETCH
+    def __init__(self) -> None:
         self._changed = threading.Condition()
         self._stepping = False
         self._waiting: deque[Wanted] = deque()
-        # whose prompts are being read, and the whole of these
-        self._reading: tuple[_Together, Rectangle] | None = None
-        # one, unless the cache of the model cannot be put together
-        self._writing: list[_Together] = []
 
     def write(self, rows: Sequence[Wanted]) -> Generator[tuple[int, int], None, None]:
         """Yield place and token as they come, of rows that end at different times.
@@ -167,7 +164,7 @@ class Decoder:
                     require_patience()
                     if not self._stepping:
                         break
-                    self._changed.wait(_LOOK_SECONDS)
+                    self._changed.wait(LOOK_SECONDS)
                 else:
                     return
                 self._stepping = True
@@ -178,17 +175,51 @@ class Decoder:
                     self._stepping = False
                     self._changed.notify_all()
 
+    @abstractmethod
     def _step(self) -> None:
-        """Read a stretch of prompts, and write a token of every row; what goes wrong is told to its rows."""
+        """Go on with every row, and with those that wait as far as there is room.
+
+        What goes wrong is told to its rows.
+        """
+
+    def _taken(self) -> list[Wanted]:
+        """Return those that wait and for whom somebody waits; they wait no longer."""
+        with self._changed:
+            taken = [row for row in self._waiting if not row.left]
+            self._waiting.clear()
+        return taken
+
+
+class Decoder(Stepper):
+    """Write by torch, a token for each row at a step.
+
+    Args:
+        forward: the model.
+        ends: tokens that end a text.
+        filler: any token, for what is padded.
+        device: of the model.
+    """
+
+    def __init__(self, forward: Forward, *, ends: frozenset[int], filler: int, device: Any) -> None:
+        super().__init__()
+        self._forward, self._ends, self._filler, self._device = forward, ends, filler, device
+        self._stretch = _STRETCH if str(device) == "cpu" else _FAST_STRETCH
+        # whose prompts are being read, and the whole of these
+        self._reading: tuple[_Together, Rectangle] | None = None
+        # one, unless the cache of the model cannot be put together
+        self._writing: list[_Together] = []
+
+    def _step(self) -> None:
+        """Read a stretch of prompts, and write a token of every row."""
         self._part_with_left()
         self._begin()
         if self._reading is not None:
             read, prompts = self._reading
             self._reading = None  # unless there is more to be read
-            with _told_to(read.rows):
+            with told_to(read.rows):
                 self._read(read, prompts)
         for together in self._writing:
-            with _told_to(together.rows):
+            with told_to(together.rows):
                 self._take(together, self._run(together))
 
     def _part_with_left(self) -> None:
@@ -265,11 +296,7 @@ class Decoder:
                     chosen[place] = row.draw(logits[place : place + 1])[0]
             going = []
             for place, (row, token) in enumerate(zip(together.rows, chosen.tolist(), strict=True)):
-                if token in self._ends:
-                    row.done = True
-                    continue
-                row.written.append(token)
-                row.done = len(row.written) == row.most or row.ended(row.written)
+                row.take(token, self._ends)
                 if not row.done:
                     going.append(place)
             together.ids = chosen[:, None]
@@ -280,7 +307,7 @@ class Decoder:
 
 
 @contextlib.contextmanager
-def _told_to(rows: Sequence[Wanted]) -> Iterator[None]:
+def told_to(rows: Sequence[Wanted]) -> Iterator[None]:
     """Tell rows what goes wrong in the block: each raises it where it is waited for."""
     try:
         yield

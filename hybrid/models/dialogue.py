@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 # Of the likeliest tokens those that make up 95 %: the long tail holds what no one would say.
-_MASS = 0.95
-_LIKELIEST = 512
+MASS = 0.95
+LIKELIEST = 512
 # A loop: the last words are the same stretch of this many tokens, this many times in a row.
 _LOOP_LENGTHS = range(4, 33)
 _LOOP_REPEATS = 3
@@ -195,6 +195,11 @@ class Draws:
     temperature: float
     chance: Any
 
+    @property
+    def seed(self) -> int:
+        """Return what an engine with a chance of its own begins with, of 32 bits."""
+        return int(self.chance.initial_seed()) % 2**32
+
     def __call__(self, logits: Tensor) -> Tensor:
         """Return one token by logits of shape (1, words)."""
         return draw(logits.float().cpu() / self.temperature, self.chance).to(logits.device)
@@ -211,9 +216,9 @@ def draw(logits: Tensor, chance: Any) -> Tensor:
     """Return one token a row, drawn from the likeliest that together have the mass."""
     import torch
 
-    likely, tokens = logits.softmax(-1).topk(min(_LIKELIEST, logits.shape[-1]), dim=-1)
+    likely, tokens = logits.softmax(-1).topk(min(LIKELIEST, logits.shape[-1]), dim=-1)
     before = likely.cumsum(-1) - likely
-    drawn = torch.multinomial(likely * (before < _MASS), 1, generator=chance)
+    drawn = torch.multinomial(likely * (before < MASS), 1, generator=chance)
     return tokens.gather(-1, drawn)[:, 0]
 
 

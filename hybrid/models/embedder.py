@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from hybrid.errors import AdapterError, ModelError, ModelMissing
 from hybrid.files import hash_text, write_json
-from hybrid.models import EmbedderFingerprint, Vectors
+from hybrid.models import Embedder, EmbedderFingerprint, Vectors
 from hybrid.models.adapters import AdapterFiles, read_adapter
 from hybrid.models.device import Placement
 from hybrid.models.layout import prefixes, read_layout
@@ -71,6 +71,7 @@ class SentenceTransformerEmbedder:
         prompts: what is put before queries and documents; empty is what the model names.
         plain: whether queries may be read on the CPU in float32 whatever the placement, which a small BERT
             does without torch.
+        again: what gives it in another process, by the name of the model: weights do not travel.
 
     Raises:
         AdapterError: the adapter is not safe to read, damaged, or was made for another model; or, when the
@@ -86,8 +87,9 @@ class SentenceTransformerEmbedder:
         adapter: Path | None = None,
         prompts: tuple[str, str] = ("", ""),
         plain: bool = False,
+        again: Callable[[], Embedder] | None = None,
     ) -> None:
-        self._folder = folder
+        self._folder, self._again = folder, again
         self._name = name
         self._placement = placement
         self._digest = weights_digest(folder)
@@ -95,6 +97,16 @@ class SentenceTransformerEmbedder:
         self._layout, self._prompts = read_layout(folder), prompts
         self._plainly = plain and adapter is None
         self._queries, self._texts = _Remembered(_QUERIES), _Remembered(_TEXTS)
+
+    def __reduce__(self) -> tuple[Callable[[], Embedder], tuple[()]]:
+        if self._again is None:
+            raise TypeError(f"{self._name} was not loaded by its name")
+        return self._again, ()
+
+    def load(self) -> None:
+        """Load the weights that embed documents, unless they are loaded."""
+        if self._encoder is None:
+            _ = self._model
 
     @cached_property
     def fingerprint(self) -> EmbedderFingerprint:

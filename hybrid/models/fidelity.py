@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
-
-import httpx2
 
 from hybrid.errors import ModelError
 from hybrid.models.dialogue import in_loop
 from hybrid.models.generator import TransformersGenerator
 from hybrid.models.gguf import Source, read_back
+from hybrid.models.llamacpp import LlamaServer
+from hybrid.models.writing import LocalGenerator
 from hybrid.types import Message, MessageRole
 
 # Asked where nobody gives prompts: prose, numbers, code, another script.
@@ -34,6 +35,12 @@ _LIKELIEST = 5
 _LEAST = 0.9
 # Q8_0 rounds to 1/127 of a block's largest weight, F16 to 1/2048 of each.
 _ROUNDED = 0.01
+# An engine is held against torch on so many tokens of each of forty prompts. Of its tokens at least so many
+# are those that torch would take behind the same ones; and by torch a token of it is at the most so many
+# nats less likely than the one in its place, with 95 % confidence.
+_GATE_TOKENS = 32
+_GATE_AGREEMENT = 0.9
+_GATE_MARGIN = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,77 @@ class Fidelity:
             f"{self.check}: {self.agreement:.1%} of the likeliest tokens and {self.texts} of {self.prompts} "
             f"texts alike, logarithms {self.typical:.3f} nats apart (median), {self.largest:.3f} at the most"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFidelity:
+    """How far an engine says what torch says in float32.
+
+    Args:
+        version: of the engine.
+        prompts: how many were asked.
+        agreement: the share of its tokens that torch would take behind the same ones.
+        difference: the mean over prompts of how much likelier a token of its text is than the one that torch
+            would take in its place, by torch, in nats: never more than 0.
+        low: the lower end of its interval of 95 %.
+        high: the upper end.
+    """
+
+    version: str
+    prompts: int
+    agreement: float
+    difference: float
+    low: float
+    high: float
+
+    @property
+    def against(self) -> str:
+        """Return what speaks against the engine, empty if it may be used."""
+        inside = self.low >= -_GATE_MARGIN and self.high <= _GATE_MARGIN
+        if self.agreement >= _GATE_AGREEMENT and inside:
+            return ""
+        return f"{self.told}; expected at least {_GATE_AGREEMENT:.0%} and at the most {_GATE_MARGIN:g} nats"
+
+    @property
+    def told(self) -> str:
+        """Return it in one line."""
+        return (
+            f"{self.agreement:.1%} of its tokens on {self.prompts} prompts are those of torch, a token is "
+            f"{-self.difference:.4f} nats less likely ({-self.high:.4f} to {-self.low:.4f})"
+        )
+
+
+def held_against(generator: TransformersGenerator, engine: LocalGenerator, version: str) -> EngineFidelity:
+    """Compare an engine with torch, token by token behind what the engine wrote before.
+
+    Whole texts are not held against each other: where two tokens are as good as each other an engine may
+    take the other one, and from there on all differs, by chance.
+
+    Args:
+        generator: the model in torch, in float32.
+        engine: the same model, computed by the engine.
+        version: of the engine.
+    """
+    asked = [_turns(prompt) for prompt in gate_prompts()]
+    alike, apart = list[bool](), list[float]()
+    for turns, tokens in zip(asked, engine.continued(asked, _GATE_TOKENS), strict=True):
+        ids = generator.dialogue.tokens([generator.dialogue.prompt(turns)])[0]
+        logs = last_logarithms(generator, [*ids, *tokens[:-1]], len(tokens))
+        best = [int(row.argmax()) for row in logs]
+        # a model may have several tokens that end an answer
+        pairs = zip(tokens, best, strict=True)
+        own = [token if {token, other} <= generator.ends else other for token, other in pairs]
+        alike += [token == other for token, other in zip(tokens, own, strict=True)]
+        lost = [float(row[token] - row[other]) for row, token, other in zip(logs, tokens, own, strict=True)]
+        apart.append(fmean(lost))
+    around, mean = 1.96 * stdev(apart) / len(apart) ** 0.5, fmean(apart)
+    return EngineFidelity(version, len(asked), fmean(alike), mean, mean - around, mean + around)
+
+
+def gate_prompts() -> list[str]:
+    """Return the forty prompts on which an engine is held against torch."""
+    more = (Path(__file__).parent / "probes.txt").read_text(encoding="utf-8").splitlines()
+    return [*PROBES, *(line.replace("\\n", "\n") for line in more if line)]
 
 
 def prove(
@@ -99,7 +177,7 @@ def prove(
             f"tensors read back, within {off:.2%} of the largest weight; the text was not compared "
             "(pip install 'hybrid-assistant[llamacpp]')"
         )
-    with _serving(file, adapter) as ask:
+    with contextlib.closing(LlamaServer(file, adapter=adapter)) as ask:
         found = _compared(generator, ask, prompts, new_tokens)
     if found.agreement < _LEAST:
         raise ModelError(
@@ -109,43 +187,8 @@ def prove(
     return found
 
 
-class _AskedServer:
-    """The server of llama.cpp inside this process."""
-
-    def __init__(self, url: str, client: httpx2.Client) -> None:
-        self._url, self._client = url, client
-
-    def __call__(self, path: str, **body: Any) -> dict[str, Any]:
-        response = self._client.post(self._url + path, json=body)
-        if response.is_error:
-            raise ModelError(f"llama.cpp refuses {path}: {response.text[:200]}")
-        answer: dict[str, Any] = response.json()
-        return answer
-
-
-@contextlib.contextmanager
-def _serving(file: Path, adapter: Path | None) -> Iterator[_AskedServer]:
-    import xllamacpp
-
-    params = xllamacpp.CommonParams()
-    params.model.path, params.n_ctx, params.n_parallel = str(file), 1024, 1
-    params.warmup, params.verbosity = False, -1
-    if adapter is not None:
-        params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(adapter), 1.0)]
-    try:
-        server = xllamacpp.Server(params)
-    except (RuntimeError, ValueError) as error:
-        raise ModelError(f"llama.cpp cannot read {file}: {error}") from error
-    try:
-        # this machine alone is asked
-        with httpx2.Client(timeout=600, trust_env=False) as client:
-            yield _AskedServer(server.listening_address, client)
-    finally:
-        del server
-
-
 def _compared(
-    generator: TransformersGenerator, ask: _AskedServer, prompts: Sequence[str], new_tokens: int
+    generator: TransformersGenerator, ask: LlamaServer, prompts: Sequence[str], new_tokens: int
 ) -> Fidelity:
     import numpy as np
 
@@ -177,7 +220,7 @@ def _compared(
 
 
 def _require_same_prompt(
-    ask: _AskedServer, generator: TransformersGenerator, prompt: str, rendered: str, ids: Sequence[int]
+    ask: LlamaServer, generator: TransformersGenerator, prompt: str, rendered: str, ids: Sequence[int]
 ) -> None:
     """Refuse a file whose template or tokenizer make other tokens of a conversation."""
     chat = generator.dialogue.tokenizer.chat_template is not None

@@ -4,92 +4,43 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import functools
 import inspect
-import itertools
 import math
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hybrid.errors import ModelError, UsageError
-from hybrid.files import hash_file, hash_text
-from hybrid.models import Generation
-from hybrid.models.adapters import AdapterFiles, Shown, Swap, SwitchedOn, read_adapter
-from hybrid.models.decoding import BATCH_ROWS, BATCH_TOKENS, Decoder, Wanted
+from hybrid.models.adapters import Shown, Swap, SwitchedOn, read_adapter
+from hybrid.models.decoding import BATCH_ROWS, BATCH_TOKENS, Decoder
 from hybrid.models.device import Placement, batches
-from hybrid.models.dialogue import (
-    THOUGHTS,
-    Dialogue,
-    Draws,
-    Rectangle,
-    behind_thoughts,
-    chance,
-    cut_at_stop,
-    cut_short,
-    hold_back,
-    in_loop,
-    left_padded,
-    require_samples,
-    without_thoughts,
-)
+from hybrid.models.dialogue import Rectangle, left_padded
 from hybrid.models.labels import LabelHead, cut, inner_model, load_head, read_means
-from hybrid.models.pretrained import load_causal, load_tokenizer
-from hybrid.models.resolve import weights_digest
+from hybrid.models.pretrained import load_causal
+from hybrid.models.writing import LocalGenerator
 from hybrid.types import Message
 
-_UNKNOWN_CONTEXT = 2_048
-# A stop string is looked for in so many of the last tokens.
-_STOP_TOKENS = 24
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
-class TransformersGenerator:
+class TransformersGenerator(LocalGenerator):
     """Any Hugging Face causal language model; a chat template is used where the model has one."""
 
     def __init__(self, folder: Path, *, name: str, placement: Placement) -> None:
-        self._tokenizer = load_tokenizer(folder)
         self._model = load_causal(folder, dtype=placement.torch_dtype()).to(placement.device).eval()
+        super().__init__(folder, name=name, form=placement.dtype, config=self._model.config)
         if "past_key_values" not in inspect.signature(self._model.forward).parameters:
             raise ModelError(
                 f"{name} is a recurrent model ({type(self._model).__name__}), which cannot be asked here",
                 hint="choose a transformer, or serve it and set models.endpoint",
             )
         self._swap = Swap(self._model)
-        self._adapter: AdapterFiles | None = None
         self._shown: Shown | None = None
         # with a head the change of the weights is shown to it alone: all else is said by the base
         self._head: LabelHead | None = None
         self._read: Shown | None = None
-        self._strength = 1.0
-        self.dialogue = Dialogue(self._tokenizer)
-        self._name = name
-        self._folder = folder
-        self._placement = placement
         self._decoder = self._made_decoder()
-
-    @property
-    def name(self) -> str:
-        """Return the name under which it was loaded, with that of its adapter."""
-        return self._name if self._adapter is None else f"{self._name} + {self._adapter.name}"
-
-    @property
-    def digest(self) -> str:
-        """Return a digest of weights, configuration, tokenizer, template, number format, and adapter."""
-        if self._adapter is None:
-            return self._base_digest
-        return hash_text(self._base_digest, self._adapter.digest, str(self._strength))
-
-    @cached_property
-    def base_weights(self) -> str:
-        """Return the digest of the base's weights, which the card of an adapter names."""
-        return weights_digest(self._folder)
-
-    @cached_property
-    def _base_digest(self) -> str:
-        texts = sorted(path for path in self._folder.iterdir() if path.suffix in (".json", ".jinja", ".txt"))
-        files = [f"{path.name}:{hash_file(path)}" for path in texts]
-        return hash_text(self.base_weights, self._placement.dtype, *files)
 
     def adapted(self, folder: Path, *, strength: float = 1.0) -> TransformersGenerator:
         """Return this generator with an adapter; both share the one loaded base, and can be used in turn.
@@ -113,6 +64,16 @@ class TransformersGenerator:
         view._decoder = view._made_decoder()
         return view
 
+    def merged(self) -> dict[str, Tensor]:
+        """Return the weights that its adapter changes, merged; none where it leaves them to a label head.
+
+        Raises:
+            AdapterError: it changes no weights but adds to the model.
+        """
+        if self._adapter is None or self._adapter.head:
+            return {}
+        return dict(self._swap.merged(self._adapter, self._strength).tensors)
+
     @contextlib.contextmanager
     def lent(self) -> Iterator[Any]:
         """Lend the model itself, with the adapter in it; other calls wait until it is given back."""
@@ -120,114 +81,9 @@ class TransformersGenerator:
             yield self._model
 
     @property
-    def context_tokens(self) -> int:
-        """Return how many tokens prompt and completion may have together."""
-        most = int(getattr(self._model.config, "max_position_embeddings", _UNKNOWN_CONTEXT))
-        return most - len(self._before)
-
-    @property
     def _before(self) -> list[int]:
-        """Return the virtual tokens that an adapter puts before every prompt."""
         count = self._shown.virtual_tokens if isinstance(self._shown, SwitchedOn) else 0
         return [-number for number in range(1, count + 1)]
-
-    def count_prompt_tokens(self, messages: Sequence[Message]) -> int:
-        """Return the length of the conversation with its template, in tokens."""
-        return len(self.dialogue.tokens([self.dialogue.prompt(messages)])[0])
-
-    def generate(
-        self, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int, stop: Sequence[str] = ()
-    ) -> list[Generation]:
-        """Answer every conversation, together with whatever else is asked; results keep the given order.
-
-        Raises:
-            UsageError: a conversation does not fit the model's context.
-        """
-        prompts = [self.dialogue.prompt(messages) for messages in conversations]
-        return self._write(prompts, max_new_tokens, stop)
-
-    def sample(
-        self,
-        conversations: Sequence[Sequence[Message]],
-        count: int,
-        *,
-        max_new_tokens: int,
-        temperature: float = 1.0,
-        seed: int = 0,
-        stop: Sequence[str] = (),
-    ) -> list[list[Generation]]:
-        """Answer every conversation so many times by chance; what else is asked changes no sample.
-
-        Raises:
-            UsageError: a conversation does not fit the model's context, less than one sample, or a
-                temperature that is not above 0.
-        """
-        require_samples(count, temperature)
-        prompts = [self.dialogue.prompt(messages) for messages in conversations]
-        repeated = [prompt for prompt in prompts for _ in range(count)]
-        draws = [
-            Draws(temperature, chance(seed, number, prompt)) for prompt in prompts for number in range(count)
-        ]
-        written = self._write(repeated, max_new_tokens, stop, draws)
-        return [written[first : first + count] for first in range(0, len(written), count)]
-
-    def _write(
-        self,
-        prompts: Sequence[str],
-        max_new_tokens: int,
-        stop: Sequence[str],
-        draws: Sequence[Draws] | None = None,
-    ) -> list[Generation]:
-        """Go on after every prompt, by the likeliest tokens or by those that are drawn."""
-        stop = [*stop, *self.dialogue.stops]
-        rows = self._wanted(prompts, max_new_tokens, stop)
-        for row, draw in zip(rows, draws or (), strict=draws is not None):
-            row.draw = draw
-        # those of similar length together, so that little is padding
-        for _ in self._decoder.write(sorted(rows, key=lambda row: len(row.prompt))):
-            pass
-        return [
-            self._generation(_opening(prompt), self._given(row), row.written, max_new_tokens, stop)
-            for prompt, row in zip(prompts, rows, strict=True)
-        ]
-
-    def stream(
-        self, messages: Sequence[Message], *, max_new_tokens: int, stop: Sequence[str] = ()
-    ) -> Iterator[str | Generation]:
-        """Yield the answer in pieces; what might be the beginning of a stop string is held back."""
-        prompt, stop = self.dialogue.prompt(messages), [*stop, *self.dialogue.stops]
-        (row,) = self._wanted([prompt], max_new_tokens, stop)
-        begun, ids = _opening(prompt), list[int]()
-        with contextlib.closing(self._decoder.write([row])) as tokens:
-            pieces = self._pieces(tokens, ids)
-            yield from hold_back(behind_thoughts(itertools.chain([begun], pieces)), stop)
-        yield self._generation(begun, self._given(row), ids, max_new_tokens, stop)
-
-    def _given(self, row: Wanted) -> int:
-        """Return how many tokens of a prompt are its own."""
-        return len(row.prompt) - len(self._before)
-
-    def _generation(
-        self, begun: str, prompt_tokens: int, ids: list[int], max_new_tokens: int, stop: Sequence[str]
-    ) -> Generation:
-        """Return what was written; with the last token that it may have it is hardly at its end."""
-        written = begun + self._text(ids)
-        text = cut_at_stop(without_thoughts(written), stop).strip()
-        cut = len(ids) == max_new_tokens and not self._ended(ids, stop)
-        why = cut_short(max_new_tokens, text, thought=THOUGHTS in written) if cut else ""
-        return Generation(text, prompt_tokens, len(ids), why)
-
-    def _pieces(self, tokens: Iterator[tuple[int, int]], ids: list[int]) -> Iterator[str]:
-        """Yield the text of one row as it grows, word by word: what follows may change the last one."""
-        shown = ""
-        for _, token in tokens:
-            ids.append(token)
-            text = self._text(ids)
-            ready = text[: max(text.rfind(" "), text.rfind("\n")) + 1]
-            if ready.startswith(shown) and ready != shown:
-                yield ready[len(shown) :]
-                shown = ready
-        yield self._text(ids)[len(shown) :]
 
     def log_likelihoods(
         self, conversations: Sequence[Sequence[Message]], continuations: Sequence[Sequence[str]]
@@ -397,53 +253,13 @@ class TransformersGenerator:
         rows = [row.prompt for row in self._wanted(prompts, max_new_tokens, ())]
         return left_padded(rows, filler=self._tokenizer.pad_token_id or 0, device=self._model.device)
 
-    def _wanted(self, prompts: Sequence[str], max_new_tokens: int, stop: Sequence[str]) -> list[Wanted]:
-        """Return what is to be written behind each prompt.
+    @property
+    def _known(self) -> int:
+        return int(self._model.get_input_embeddings().num_embeddings)
 
-        Raises:
-            UsageError: a prompt does not fit the model's context.
-            ModelError: the model does not know a token.
-        """
-        rows = self.dialogue.tokens(prompts)
-        known = self._model.get_input_embeddings().num_embeddings
-        for row in rows:
-            self._require_room(len(row), max_new_tokens)
-            if (token := max(row, default=0)) >= known:
-                raise ModelError(
-                    f"the tokenizer of {self._name} has the token {token} "
-                    f"({self._tokenizer.convert_ids_to_tokens(token)!r}), the model knows {known}",
-                    hint="tokenizer and weights are not of one model: fetch both again",
-                )
-        ended, before = functools.partial(self._ended, stop=stop), self._before
-        return [Wanted([*before, *row], max_new_tokens, ended) for row in rows]
-
-    def _require_room(self, length: int, new: int) -> None:
-        if length + new > self.context_tokens:
-            raise UsageError(
-                f"a prompt of {length} tokens and an answer of {new} do not fit "
-                f"the {self.context_tokens} tokens of {self._name}",
-                hint="lower generation.context_tokens or generation.max_new_tokens",
-            )
+    def _decoding(self) -> Decoder:
+        return self._decoder
 
     def _made_decoder(self) -> Decoder:
         filler, device = self._tokenizer.pad_token_id or 0, self._model.device
-        return Decoder(self._forward, ends=self._ends, filler=filler, device=device)
-
-    @cached_property
-    def _ends(self) -> frozenset[int]:
-        ends = self._model.generation_config.eos_token_id
-        listed = ends if isinstance(ends, list) else [ends]
-        own = {self._tokenizer.eos_token_id, self._tokenizer.pad_token_id, self.dialogue.closing}
-        return frozenset(listed) | own
-
-    def _ended(self, ids: list[int], stop: Sequence[str]) -> bool:
-        tail = self._text(ids[-_STOP_TOKENS:]) if stop else ""
-        return any(text in tail for text in stop) or in_loop(ids)
-
-    def _text(self, ids: Sequence[int]) -> str:
-        return str(self._tokenizer.decode(ids, skip_special_tokens=True))
-
-
-def _opening(prompt: str) -> str:
-    """Return how a text goes on that a template began with thoughts."""
-    return THOUGHTS if prompt.rstrip().endswith(THOUGHTS) else ""
+        return Decoder(self._forward, ends=self.ends, filler=filler, device=device)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hybrid.config import ModelSettings
+from hybrid.config import Engine, EnginePrecision, ModelSettings
 from hybrid.errors import ConfigError
 from hybrid.models import Embedder, Generator, Reranker
 from hybrid.models.adapters import with_adapter
@@ -14,6 +15,9 @@ from hybrid.models.device import Placement, choose_placement, is_cpu
 from hybrid.models.pretrained import LOADING, converted
 from hybrid.models.resolve import fetch
 from hybrid.trust import Endpoint, Secret
+
+if TYPE_CHECKING:
+    from hybrid.models.generator import TransformersGenerator
 
 
 def load_embedder(settings: ModelSettings, adapter: Path | None = None) -> Embedder:
@@ -46,7 +50,7 @@ def load_reranker(settings: ModelSettings) -> Reranker | None:
 
 
 def load_generator(settings: ModelSettings, adapter: Path | None = None) -> Generator:
-    """Return the generator: the endpoint's if one is set, else a model on this machine.
+    """Return the generator: the endpoint's if one is set, else a model on this machine, by its engine.
 
     Args:
         settings: which model.
@@ -54,9 +58,27 @@ def load_generator(settings: ModelSettings, adapter: Path | None = None) -> Gene
 
     Raises:
         AdapterError: the adapter was made for another base, is damaged, or the model is an endpoint's.
-        ConfigError: offline, and the endpoint is on another machine.
+        ConfigError: offline, and the endpoint is on another machine; or an engine beside an endpoint, or
+            ``endpoint`` without one.
+        ExtraMissing: the engine is not installed.
     """
-    if not settings.endpoint:
+    engine, named = settings.engine, bool(settings.endpoint)
+    if engine is not Engine.TORCH and named != (engine is Engine.ENDPOINT):
+        raise ConfigError(
+            f"`models.engine` is {engine}, and `models.endpoint` is {settings.endpoint or 'empty'}",
+            hint="name an endpoint with the engine endpoint, and with no other",
+        )
+    if engine in (Engine.OPENVINO, Engine.LLAMACPP):
+        with LOADING:
+            generator: Generator = _engine(
+                settings.generator,
+                engine,
+                settings.precision,
+                settings.device,
+                settings.dtype,
+                settings.offline,
+            )
+    elif not named:
         with LOADING:
             generator = _generator(settings.generator, settings.device, settings.dtype, settings.offline)
     elif settings.offline and not settings.endpoint.is_loopback:
@@ -83,6 +105,7 @@ def _embedder(
         adapter=adapter,
         prompts=prompts,
         plain=is_cpu(device) and dtype in ("auto", "float32"),
+        again=functools.partial(_embedder, name, prompts, device, dtype, offline, adapter),
     )
 
 
@@ -107,11 +130,29 @@ def generator_folder(name: str, *, offline: bool) -> Path:
 
 
 @functools.lru_cache(maxsize=2)
-def _generator(name: str, device: str, dtype: str, offline: bool) -> Generator:
+def _generator(name: str, device: str, dtype: str, offline: bool) -> TransformersGenerator:
     from hybrid.models.generator import TransformersGenerator
 
     folder = generator_folder(name, offline=offline)
     return TransformersGenerator(folder, name=name, placement=_placement(device, dtype, exact=True))
+
+
+@functools.lru_cache(maxsize=4)
+def _engine(
+    name: str, engine: Engine, precision: EnginePrecision, device: str, dtype: str, offline: bool
+) -> Generator:
+    from hybrid.models.engines import EngineGenerator
+    from hybrid.models.gguf import Precision
+
+    # auto is float32 on a CPU: the same object as the one that torch serves
+    exact = "auto" if dtype == "auto" and is_cpu(device) else "float32"
+    return EngineGenerator(
+        generator_folder(name, offline=offline),
+        name=name,
+        engine=engine,
+        precision=Precision(precision),
+        torch=functools.partial(_generator, name, device, exact, offline),
+    )
 
 
 @functools.lru_cache(maxsize=2)

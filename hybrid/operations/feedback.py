@@ -43,6 +43,8 @@ CREATE TABLE reviews(
     answer TEXT PRIMARY KEY REFERENCES answers(id) ON DELETE CASCADE, outcome TEXT NOT NULL,
     time REAL NOT NULL);
 """
+# What is said of answers, by what tells one word from another; of two the later counts.
+_SAID = {"votes": "answer, voter", "preferences": "chosen, rejected, voter", "reviews": "answer"}
 _BUSY_SECONDS = 10.0
 _DAY, _PURGE_SECONDS = 86_400.0, 3_600.0
 _LONGEST_COMMENT = 4_000
@@ -248,6 +250,42 @@ class Feedback:
                 row,
             )
             self._purge(db)
+
+    def take_in(self, other: Path) -> int:
+        """Take in the answers of another file, such as that of a replica, with what was said of them.
+
+        Done again it changes nothing: an answer is known by its id, and of two votes of one voter the later
+        counts. Return how many answers were not here before; what is too old goes at once.
+
+        Raises:
+            UsageError: there is no such file, or it is of another version.
+            StorageError: it is damaged.
+        """
+        if not other.is_file():
+            raise UsageError(f"there is no feedback in {other.parent}", hint="name the folder of a replica")
+        Feedback(other, keep_days=int(self._keep_seconds / _DAY), clock=self._clock).close()  # a whole one
+        with self._using() as db:
+            db.execute("ATTACH ? AS theirs", [str(other)])
+        try:
+            with self._using() as db:
+                before = int(db.execute("SELECT count(*) FROM main.answers").fetchone()[0])
+                db.execute(
+                    "INSERT INTO answers SELECT * FROM theirs.answers WHERE true ON CONFLICT(id)"
+                    " DO UPDATE SET kept = excluded.kept"
+                )
+                new: int = int(db.execute("SELECT count(*) FROM main.answers").fetchone()[0]) - before
+                for table, key in _SAID.items():
+                    same = " AND ".join(f"o.{column} = t.{column}" for column in key.split(", "))
+                    db.execute(
+                        f"INSERT OR REPLACE INTO main.{table} SELECT * FROM theirs.{table} t WHERE NOT EXISTS"
+                        f" (SELECT 1 FROM main.{table} o WHERE {same} AND o.time >= t.time)"
+                    )
+                self._purged = 0.0
+                self._purge(db)
+        finally:
+            with self._using() as db:
+                db.execute("DETACH theirs")
+        return new
 
     def forget(self, domain: str) -> None:
         """Let go of all answers of a domain, with all that was said of them."""

@@ -65,7 +65,8 @@ class LabelledQuestion:
 class Reliability:
     """How a router did on questions that it was not fitted to, each also asked without its own domain.
 
-    ``right``: the share of questions sent to their domain or, where it was taken away, to none.
+    ``right``: the share of questions sent to their domain or, where it was taken away, to none, each domain
+    counting the same.
     ``separation``: AUROC of in-domain against out-of-domain questions. ``error``: the debiased calibration
     error of the probability of what was chosen. All from 0 to 1.
     """
@@ -197,7 +198,8 @@ def fit_router(
 
     Every question is read without those of its own source among the labelled ones, once among all domains
     and once without its own: the second time it belongs to none. It is read so with the labels of all
-    domains and without any, so that an unlabelled domain is weighed as well.
+    domains and without any, so that an unlabelled domain is weighed as well. Each domain counts the same: one
+    with few questions is not given up for one with many.
 
     Args:
         questions: each of one of the domains.
@@ -213,11 +215,16 @@ def fit_router(
 
     questions, vectors = _bounded(questions, vectors)
     _require(questions, domains)
-    cases = [case for place in range(len(questions)) for case in _cases(place, questions, vectors, domains)]
+    shares = Counter(question.domain for question in questions)
+    cases = [
+        dataclasses.replace(case, weight=1 / shares[questions[place].domain])
+        for place in range(len(questions))
+        for case in _cases(place, questions, vectors, domains)
+    ]
     sources = list(dict.fromkeys(question.source or question.text for question in questions))
     fold_of = {source: place % _FOLDS for place, source in enumerate(sources)}
     held = [fold_of[questions[case.question].source or questions[case.question].text] for case in cases]
-    chosen, right, none, inside = [], [], [], []
+    chosen, right, none, inside, counts = [], [], [], [], []
     for fold in range(_FOLDS):
         weights = _fitted([case for case, own in zip(cases, held, strict=True) if own != fold])
         for case in (case for case, own in zip(cases, held, strict=True) if own == fold and case.labelled):
@@ -226,11 +233,12 @@ def fit_router(
             right.append(float(chances.argmax() == case.truth))
             none.append(1 - float(chances[0]))
             inside.append(case.truth > 0)
+            counts.append(case.weight)
     error = calibration_error(chosen, right)
     assert error is not None, "every question is in a fold"
     reliability = Reliability(
         questions=len(questions),
-        right=float(np.mean(right)),
+        right=float(np.average(right, weights=counts)),
         separation=_auroc(np.array(none), np.array(inside)),
         error=error.error,
     )
@@ -255,12 +263,16 @@ def questions_hash(questions: Sequence[LabelledQuestion]) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _RouterCase:
-    """Features of a question among some domains; ``truth`` is 0 for none, else the place of its domain."""
+    """Features of a question among some domains; ``truth`` is 0 for none, else the place of its domain.
+
+    ``weight`` is what it counts beside the others.
+    """
 
     question: int
     rows: Rows
     truth: int
     labelled: bool
+    weight: float = 1.0
 
 
 def _cases(
@@ -290,7 +302,7 @@ def _cases(
 
 
 def _fitted(cases: Sequence[_RouterCase]) -> RouterWeights:
-    """Return the weights of least log loss with a small penalty, by L-BFGS."""
+    """Return the weights of least weighted log loss with a small penalty, by L-BFGS."""
     from scipy.optimize import minimize
 
     most = max(len(case.rows) for case in cases)
@@ -300,6 +312,8 @@ def _fitted(cases: Sequence[_RouterCase]) -> RouterWeights:
     means, scales = rows[there].mean(0), rows[there].std(0) + 1e-9
     rows = np.where(there[..., None], (rows - means) / scales, 0.0)
     truth = np.eye(most + 1)[[case.truth for case in cases]]
+    counts = np.array([case.weight for case in cases])
+    counts /= counts.sum()
 
     def loss(found: Rows) -> tuple[float, Rows]:
         worth = np.where(there, found[0] + rows @ found[1:], -np.inf)
@@ -307,10 +321,10 @@ def _fitted(cases: Sequence[_RouterCase]) -> RouterWeights:
         worth -= worth.max(1, keepdims=True)
         chances = np.exp(worth)
         chances /= chances.sum(1, keepdims=True)
-        wrong = (chances - truth)[:, 1:]
+        wrong = (chances - truth)[:, 1:] * counts[:, None]
         penalty = np.concatenate([[0.0], found[1:]])
-        slope = np.concatenate([[wrong.sum()], np.einsum("cd,cdf->f", wrong, rows)]) / len(cases)
-        lost = -float(np.log((chances * truth).sum(1) + 1e-12).mean())
+        slope = np.concatenate([[wrong.sum()], np.einsum("cd,cdf->f", wrong, rows)])
+        lost = -float(counts @ np.log((chances * truth).sum(1) + 1e-12))
         return lost + _PENALTY * float(penalty @ penalty), slope + 2 * _PENALTY * penalty
 
     best = minimize(loss, np.zeros(len(FEATURES) + 1), jac=True, method="L-BFGS-B").x

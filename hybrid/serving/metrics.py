@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import AsyncGenerator, Collection, Iterator
 from contextlib import aclosing, contextmanager
@@ -17,6 +18,7 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
+from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hybrid.domains import Assistants
@@ -30,6 +32,8 @@ from hybrid.types import Answer, Arm
 
 router = APIRouter()
 
+# The folder in which several processes of one server count together (prometheus_client's own variable).
+SHARED = "PROMETHEUS_MULTIPROC_DIR"
 _SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0)
 # What is in no set of ours, such as a path that nobody serves, is one label whatever a client makes up.
 _OTHER = "other"
@@ -40,8 +44,11 @@ _METHODS = frozenset(("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"))
 @router.get("/metrics", include_in_schema=False)
 async def metrics(request: Request) -> Response:
     """Return everything that was counted since the start, and how many wait now."""
-    counted: Metrics = request.app.state.metrics
-    return Response(generate_latest(counted.registry), media_type=CONTENT_TYPE_LATEST)
+    registry: CollectorRegistry = request.app.state.metrics.registry
+    if os.environ.get(SHARED):  # each of them tells of all
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
 class Metrics:
@@ -80,9 +87,13 @@ class Metrics:
             "hybrid_questions_under_way",
             "Questions that were taken and have no answer yet.",
             registry=self.registry,
+            multiprocess_mode="livesum",
         )
         self.queue = Gauge(
-            "hybrid_queue_length", "Questions that wait for a place to be answered.", registry=self.registry
+            "hybrid_queue_length",
+            "Questions that wait for a place to be answered.",
+            registry=self.registry,
+            multiprocess_mode="livesum",
         )
 
 
@@ -127,6 +138,7 @@ class _Counted:
         ended: list[Answer] = []
         begun = time.perf_counter()
         outcome = TraceOutcome.CANCELLED
+        self._look_at_queue()
         try:
             with self.metrics.under_way.track_inprogress():
                 yield ended
@@ -134,11 +146,17 @@ class _Counted:
             outcome = outcome_of_error(error, named=isinstance(asked.arm, str))
             raise
         finally:
+            self._look_at_queue()
             last = ended[-1] if ended else None
             labels = self._labels(asked, last)
             self.metrics.answers.labels(*labels, outcome_of(last) if last else outcome).inc()
             if last:
                 self.metrics.answer_seconds.labels(*labels).observe(time.perf_counter() - begun)
+
+    def _look_at_queue(self) -> None:
+        """Write its length down for the other processes, which have no function to call."""
+        if isinstance(self.answering, Scheduler):
+            self.metrics.queue.set(self.answering.load.waiting)
 
     def _labels(self, asked: Asking, answer: Answer | None) -> tuple[str, str]:
         """Return domain and arm: of the answer, none where none took part in it, or as they were named."""

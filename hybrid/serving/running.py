@@ -14,21 +14,29 @@ from hybrid.serving.service import Service
 
 # So long clients that still read are waited for at the end, beyond the longest answer.
 _GRACE = 10
+BACKLOG = 256
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
     """Return a socket on which clients wait from now on; of port 0 it has a free one.
 
+    A ``shared`` one has its place together with others of this user, and does not listen yet.
+
     Raises:
-        UsageError: the port is taken, or the host is none of this machine.
+        UsageError: the port is taken, the host is none of this machine, or this system shares no ports.
     """
+    if shared and not hasattr(socket, "SO_REUSEPORT"):
+        raise UsageError("this system lets no two processes listen at one port", hint="serve.workers = 1")
     try:
         family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with contextlib.ExitStack() as failing:
             opened = failing.enter_context(socket.socket(family, kind, protocol))
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if shared:
+                opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             opened.bind(place)
-            opened.listen(256)
+            if not shared:
+                opened.listen(BACKLOG)
             failing.pop_all()
     except OSError as error:
         raise UsageError(

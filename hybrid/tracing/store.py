@@ -64,10 +64,7 @@ class TraceStore:
     ) -> None:
         self.path, self._days, self._bytes = path, days, megabytes * 1e6
         if read_only and not path.is_file():
-            raise UsageError(
-                f"there are no traces in {path.parent}",
-                hint="they are kept when something is asked and `tracing.store` is on",
-            )
+            raise self._nothing()
         with _errors(self.path):
             if not read_only:  # what it holds is for its owner
                 os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
@@ -94,11 +91,20 @@ class TraceStore:
                     self._db.execute(statement)
                 self._db.execute(f"PRAGMA user_version = {_VERSION}")
             self._db.commit()
-        if (found := self._version()) != _VERSION:
+        found = self._version()
+        if read_only and found == 0:  # it was begun on a full disk
+            raise self._nothing()
+        if found != _VERSION:
             raise UsageError(
                 f"{self.path} is of version {found}, expected {_VERSION}",
                 hint=_BEGIN,
             )
+
+    def _nothing(self) -> UsageError:
+        return UsageError(
+            f"there are no traces in {self.path.parent}",
+            hint="they are kept when something is asked and `tracing.store` is on",
+        )
 
     def _version(self) -> int:
         return int(self._db.execute("PRAGMA user_version").fetchone()[0])
@@ -109,6 +115,19 @@ class TraceStore:
             self._db.executemany(
                 "INSERT OR REPLACE INTO spans VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", map(_row, spans)
             )
+
+    def take_in(self, other: Path) -> int:
+        """Take in the traces of another store, such as that of a replica; return how many it has.
+
+        Raises:
+            UsageError: it has none.
+        """
+        taken = 0
+        with TraceStore(other, read_only=True) as theirs:
+            for spans in theirs.traces():
+                self.add(spans)
+                taken += 1
+        return taken
 
     def asked(
         self,

@@ -54,6 +54,7 @@ def _changed(adapter, folder, **values):
 # --- vLLM
 
 
+@pytest.mark.slow
 def test_vllm_gets_the_adapter_and_the_line_that_starts_it(adapter, take, tmp_path):
     out, said = take(adapter, tmp_path / "away", Destination.VLLM)
     assert (out / "adapter_model.safetensors").is_file()
@@ -64,6 +65,7 @@ def test_vllm_gets_the_adapter_and_the_line_that_starts_it(adapter, take, tmp_pa
     assert said == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rank", "taken"), [(8, 8), (9, 16), (257, 320), (512, 512)])
 def test_the_rank_is_one_that_vllm_takes(adapter, take, tmp_path, rank, taken):
     out, _ = take(_changed(adapter, tmp_path, r=rank), tmp_path / "away", Destination.VLLM)
@@ -144,6 +146,7 @@ def test_ollama_gets_weights_template_and_stop_words(base, make_adapter, take, t
     assert ("ADAPTER ./adapter.gguf\n" in (out / "Modelfile").read_text()) is not dora
 
 
+@pytest.mark.slow
 def test_a_modelfile_says_what_the_template_says(base):
     told = modelfile(base, apart=False)
     frames = [
@@ -157,6 +160,7 @@ def test_a_modelfile_says_what_the_template_says(base):
     assert 'PARAMETER stop "<|im_end|>"\nPARAMETER num_ctx 512\n' in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "template",
     [
@@ -176,6 +180,7 @@ def test_a_template_that_is_more_than_frames_is_refused_for_ollama(make_kin, tmp
 # --- what can go nowhere, or only somewhere
 
 
+@pytest.mark.slow
 def test_a_kind_of_our_own_is_refused_for_peft(adapter, take, tmp_path):
     own = _changed(adapter, tmp_path, peft_type="BOTTLENECK")
     with pytest.raises(AdapterError, match="of the kind BOTTLENECK, which is this package's own"):
@@ -183,6 +188,7 @@ def test_a_kind_of_our_own_is_refused_for_peft(adapter, take, tmp_path):
     assert not (tmp_path / "away").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["IA3", "PROMPT_TUNING"])
 def test_kinds_of_peft_leave_in_its_format(adapter, take, tmp_path, kind):
     out, said = take(_changed(adapter, tmp_path, peft_type=kind), tmp_path / "away", Destination.PEFT)
@@ -190,6 +196,7 @@ def test_kinds_of_peft_leave_in_its_format(adapter, take, tmp_path, kind):
     assert said == []
 
 
+@pytest.mark.slow
 def test_a_label_head_goes_with_its_adapter_and_to_no_other_engine(adapter, take, tmp_path):
     mine = shutil.copytree(adapter, tmp_path / adapter.name)
     (mine / "head.safetensors").write_bytes(b"head")
@@ -200,6 +207,7 @@ def test_a_label_head_goes_with_its_adapter_and_to_no_other_engine(adapter, take
         take(mine, tmp_path / "vllm", Destination.VLLM)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("destination", [Destination.GGUF, Destination.VLLM, Destination.OLLAMA])
 def test_an_embedder_leaves_for_no_engine_of_generators(
     tiny_embedder_adapter_folder, take, tmp_path, destination
@@ -208,6 +216,7 @@ def test_an_embedder_leaves_for_no_engine_of_generators(
         take(tiny_embedder_adapter_folder, tmp_path / "away", destination)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("destination", list(Destination))
 def test_no_destination_overwrites_what_is_there(adapter, take, tmp_path, destination):
     (tmp_path / "out").write_text("mine")

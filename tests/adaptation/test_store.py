@@ -319,6 +319,7 @@ def test_a_damaged_pointer_is_named(store, domain, add, text):
         store.promoted(AdapterKind.GENERATOR)
 
 
+@pytest.mark.slow
 def test_a_full_disk_while_promoting_keeps_what_was_in_use(store, add, monkeypatch):
     for name in ("a", "b"):
         add(name)

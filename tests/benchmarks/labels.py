@@ -1,6 +1,6 @@
 """Learn contract labels (CUAD): a head on frozen states beside a bag of words; seconds, what is forgotten.
 
-    python tests/benchmarks/labels.py [DATA] [--examples 380,2600,5108] [--questions N] [--json FILE]
+    python tests/benchmarks/labels.py [DATA] [--examples 380,2600,5108] [--questions N] [--after N] [--json FILE]
 
 DATA is a folder with ``cuad`` (clauses.jsonl, labels.jsonl, category_questions.json), split by clause.
 Without it ``examples/contracts`` is learned: 340 of its 380 examples, 40 for the proof, 120 questions.
@@ -179,11 +179,12 @@ def main() -> None:
     parser.add_argument("data", type=Path, nargs="?")
     parser.add_argument("--examples", default="", help="sizes of the training set, with commas")
     parser.add_argument("--questions", type=int, default=400)
+    parser.add_argument("--after", type=int, default=0, help="leave out so many questions before")
     parser.add_argument("--items", type=int, default=40, help="of each kind of general task")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     parts = load(options.data / "cuad") if options.data else shipped()
-    test = parts.test[: options.questions]
+    test = parts.test[options.after :][: options.questions]
     name = ModelSettings().generator
     generator = load_generator(ModelSettings(dtype="bfloat16" if cpu_has_bf16() else "float32"))
     base, prompts = Base(generator_folder(name, offline=True), name), load_prompts("en")

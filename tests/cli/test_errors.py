@@ -53,6 +53,7 @@ def test_a_name_that_leaves_the_folder_is_no_domain(tmp_path, capsys):
     assert "not a name" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_an_empty_folder_is_refused(tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     assert run(["index", "empty"]) == 2

@@ -65,6 +65,7 @@ def test_where_nobody_says_yes_nothing_is_written(found, monkeypatch, stdin, cap
     assert not OWN.exists()
 
 
+@pytest.mark.slow
 def test_a_small_model_is_never_taken_unasked_and_by_its_name_all_the_same(found, capsys):
     found("qwen2.5:0.5b")
     assert run(["init", "--yes"]) == 5

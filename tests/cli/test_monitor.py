@@ -136,6 +136,7 @@ def test_a_domain_with_too_few_is_left_out_and_named(domain, capsys):
     assert "--domain NAME" in out(capsys, "--calibrate", "--hours", "1", code=2).err
 
 
+@pytest.mark.slow
 def test_a_change_is_an_exit_code_a_line_and_a_message(domain, capsys, webhook):
     out(capsys, "--calibrate")
     keep(120, 150, moved=1.5, wrong=0.8)

@@ -27,6 +27,7 @@ def document(capsys, *arguments, code=0):
     return json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.slow
 def test_a_switch_and_its_way_back_are_told_and_stand_in_the_history(manual, capsys):
     assert run(["promote", "--arm", "rag:k=2", "--generation", "000001", "--why", "as before"]) == 0
     assert [line.split("  ", 3)[-1] for line in capsys.readouterr().out.splitlines()] == [
@@ -48,6 +49,7 @@ def test_a_switch_and_its_way_back_are_told_and_stand_in_the_history(manual, cap
     assert run(["promote"]) == 2
 
 
+@pytest.mark.slow
 def test_a_trial_is_started_looked_at_and_stopped(manual, capsys):
     assert run(["traffic", "show"]) == 2
     assert run(["traffic", "start", "rag:k=2", "--share", "0.5", "--conversations", "60"]) == 0
@@ -70,3 +72,14 @@ def test_without_answers_that_are_kept_there_is_no_trial(manual, capsys, monkeyp
     assert run(["traffic", "start", "rag:k=2"]) == 2
     assert "answers are not kept" in capsys.readouterr().err
     assert read_split(manual) is None
+
+
+def test_gathers_what_replicas_kept(tmp_path, capsys):
+    for name in ("one", "two"):
+        kept = Feedback(tmp_path / name / "feedback.sqlite", keep_days=30)
+        kept.keep(kept_answer(name, Answer("q", "a", Arm.RAG, "extractive")))
+        kept.close()
+    folders = [str(tmp_path / name) for name in ("one", "two")]
+    assert document(capsys, "gather", *folders) == {"answers": 2, "traces": 0}
+    assert run(["gather", str(tmp_path / "three")]) == 2
+    assert "holds no feedback.sqlite" in capsys.readouterr().err

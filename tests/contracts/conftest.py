@@ -43,11 +43,18 @@ def reranker(request):
         "fake with an adapter",
         "tiny",
         "tiny with an adapter",
+        pytest.param("openvino", marks=pytest.mark.slow),
+        pytest.param("llamacpp", marks=pytest.mark.slow),
+        pytest.param("openvino with an adapter", marks=pytest.mark.slow),
         pytest.param("default", marks=[pytest.mark.real_model, pytest.mark.slow]),
     ],
     scope="module",
 )
 def generator(request):
+    if request.param.startswith(("openvino", "llamacpp")):
+        engine, _, adapted = request.param.partition(" ")
+        made = request.getfixturevalue("in_engine")(engine)
+        return made.adapted(request.getfixturevalue("kin_adapter")) if adapted else made
     match request.param:
         case "fake":
             return ScriptedGenerator(["The port is 5432, and nothing else."])

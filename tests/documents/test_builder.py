@@ -43,6 +43,7 @@ def test_each_line_has_a_cell_for_each_column(rows, heads, text, columns):
     assert (found, block.columns) == (text, columns)
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(CELLS, min_size=1, max_size=4), max_size=4), st.integers(0, 2))
 def test_lone_bars_part_cells_whatever_they_hold(rows, heads):
     text, block = table_of([*rows, ["end", "| of it"]], heads=heads)

@@ -107,3 +107,15 @@ def test_text_with_a_stray_nul_is_no_han():
 def test_noise_of_two_bytes_is_binary():
     with pytest.raises(Unreadable, match="binary"):
         detect(bytes(range(256)) * 4)
+
+
+def test_a_page_on_one_line_is_told_by_what_stands_far_behind():
+    data = b"word " * 2_000 + "Grüße an Müller".encode("cp1252")
+    assert data.decode(detect(data)).endswith("Grüße an Müller")
+
+
+def test_a_byte_in_a_late_piece_is_a_sample_too(tmp_path, monkeypatch):
+    monkeypatch.setattr("hybrid.documents.encoding._PIECE", 64)
+    path = tmp_path / "late.txt"
+    path.write_bytes(b"plain words " * 30 + "Grüße an Müller".encode("cp1252"))
+    assert encoding_of(path) in ("cp1252", "iso-8859-15")

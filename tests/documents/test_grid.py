@@ -2,6 +2,7 @@
 
 import pytest
 
+from hybrid.documents.grid import count_heads
 from hybrid.types import BlockKind
 
 
@@ -131,3 +132,7 @@ def test_a_table_within_one_for_the_layout(table_of):
 )
 def test_hostile_spans_are_bounded(read_one, rows):
     assert "x" in read_one("a.html", f"<table>{rows}</table>").text
+
+
+def test_a_damaged_table_whose_first_row_has_no_cell_has_no_head():
+    assert count_heads([[], ["port", "5432"], ["host", "1"]]) == 0

@@ -294,6 +294,7 @@ words */}
     assert {item.kind for item in document.left_out} == {"module code", "comment"}
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_where_it_is_nested_deep(read_one):
     assert read_one("a.md", "> " * 300 + "deep words").text.endswith("deep words")
     assert "deep" in read_one("a.md", "".join("  " * n + "- deep\n" for n in range(300))).text

@@ -390,3 +390,9 @@ def test_contents_lines_keep_their_lines():
     ]
     add_pages(builder, [Page(lines, [])])
     assert builder.document("a").text == "Goats … 3\nSheep … 7"
+
+
+def test_a_line_without_blanks_costs_no_more_for_its_length(read_one, make_pdf, within):
+    pages = [[(50, 700 - 12 * row, 10, "F1", letter * 30_000) for row in range(2)] for letter in "AB"]
+    with within(5):
+        assert read_one("a.pdf", make_pdf(pages)).text.startswith("AAA")

@@ -116,6 +116,7 @@ def test_what_says_nothing_is_nothing(answer):
     assert graded("Who?", "Ada Lovelace", answer).grade == 0.0
 
 
+@pytest.mark.slow
 @given(st.text(max_size=60), st.text(min_size=1, max_size=30).filter(str.strip))
 def test_a_grade_is_a_share(answer, gold):
     assert 0.0 <= graded("Who wrote it?", gold, answer).grade <= 1.0

@@ -274,6 +274,7 @@ def test_another_gold_answer_is_the_same_question(experiments):
     assert fake.asked == []
 
 
+@pytest.mark.slow
 def test_a_changed_arm_is_asked_again_and_its_old_lines_go(experiments):
     folder, _ = go(experiments, [Fake(), Fake("base")])
     changed = Fake(identity={"arm": "rag", "k": "2"}, answer="new {}")
@@ -294,6 +295,7 @@ def test_growing_batches_ask_only_what_is_new(experiments):
     assert len(lines(folder)) == 20
 
 
+@pytest.mark.slow
 def test_a_sibling_that_cannot_be_read_does_no_harm(experiments):
     folder, _ = go(experiments, [Fake()])
     (folder / "outcomes.jsonl").write_text("of another time\n")

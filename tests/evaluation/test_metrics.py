@@ -135,6 +135,7 @@ def test_scores_stay_in_range_and_do_not_mind_the_order_of_golds(answer, golds):
         assert metric(answer, golds[::-1]) == score
 
 
+@pytest.mark.slow
 @given(texts, golds, st.text(max_size=20))
 def test_another_gold_never_lowers_a_score(answer, golds, gold):
     for metric in (contains_gold, exact_match, token_f1, rouge_l, label_accuracy):

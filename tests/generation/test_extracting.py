@@ -288,6 +288,7 @@ def test_what_is_named_and_stands_nowhere_makes_a_question_less_relevant():
     )
 
 
+@pytest.mark.slow
 @given(st.text(max_size=60), st.lists(st.text(max_size=80), min_size=1, max_size=3))
 def test_whatever_is_asked_a_quote_stands_in_its_passage(question, texts):
     hits = [hit(text, "Title", source=f"{n}.md") for n, text in enumerate(texts)]

@@ -74,6 +74,7 @@ def test_a_question_is_what_is_left_of_a_text_without_its_courtesies(text, quest
     assert (heard.act, heard.question) == (None, question)
 
 
+@pytest.mark.slow
 @given(st.text(max_size=200))
 def test_whatever_is_said_is_heard_and_a_question_stands_in_it(text):
     heard = hear(text)

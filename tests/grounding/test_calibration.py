@@ -301,6 +301,7 @@ def test_cross_fitting_needs_two_sources():
         cross_fitted(values, flags, ["a"] * 40)
 
 
+@pytest.mark.slow
 def test_a_calibration_is_read_with_numpy_alone():
     code = (
         "import sys, hybrid.grounding.calibration as c; "

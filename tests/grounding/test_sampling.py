@@ -89,6 +89,7 @@ def test_the_order_of_samples_does_not_matter(samples, random):
     assert dataclasses.replace(one, samples=()) == dataclasses.replace(other, samples=())
 
 
+@pytest.mark.slow
 @given(TEXTS, st.sampled_from([Table(by_letter), NONE, ALL]))
 def test_entropy_and_consistency_have_their_bounds(samples, scorer):
     count = len(samples)
@@ -105,6 +106,7 @@ def test_samples_that_are_alike_have_no_entropy(text, count):
     assert (found.entropy, found.consistency, found.agreement) == (0.0, 1.0, 1.0)
 
 
+@pytest.mark.slow
 @given(st.sets(st.text(max_size=4), min_size=1, max_size=9))
 def test_samples_that_all_differ_have_the_most(texts):
     found = of(sorted(texts), NONE)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hybrid.assistant import Assistant
 from hybrid.config import load_settings
-from hybrid.index import generations, sync
+from hybrid.index import embedding, sync
 from hybrid.testing import HashEmbedder
 
 _PAUSES = {sync.Stage.READ: 0.0005, sync.Stage.EMBED: 0.01, sync.Stage.BUILD: 0.02}
@@ -22,7 +22,7 @@ class SlowEmbedder(HashEmbedder):
 
 
 def main(domain, folder, stages):
-    generations.WINDOW = 32
+    embedding.BATCH = 32
     settings = load_settings(
         {"indexes": str(domain.parent), "chunks": {"max_tokens": 30}, "documents": {"workers": 1}}
     )

@@ -20,6 +20,7 @@ def _texts(index):
 # --- the manifest ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_manifest_says_what_the_generation_is(corpus, domain):
     manifest = corpus.update(domain, {"a": "alpha port", "b": "reject: x"}).manifest
     assert read_manifest(domain, current(domain)) == manifest
@@ -67,6 +68,7 @@ def test_a_damaged_manifest_is_refused_with_what_to_do(corpus, domain, how):
     assert "rollback" in caught.value.hint
 
 
+@pytest.mark.slow
 def test_another_format_is_refused_with_the_rebuild(corpus, domain):
     corpus.update(domain, {"a": "alpha"})
     path = domain / "generations" / current(domain) / "manifest.json"
@@ -76,6 +78,7 @@ def test_another_format_is_refused_with_the_rebuild(corpus, domain):
     assert "--rebuild" in caught.value.hint
 
 
+@pytest.mark.slow
 def test_a_rebuild_repairs_a_damaged_generation(corpus, domain):
     corpus.update(domain, {"a": "alpha"})
     _damage(domain / "generations" / current(domain) / "manifest.json", "missing")
@@ -102,6 +105,7 @@ def test_a_pointer_that_leads_nowhere_is_an_index_error(corpus, domain, content)
     assert caught.value.hint
 
 
+@pytest.mark.slow
 def test_a_generation_without_its_manifest_is_not_finished(corpus, domain):
     corpus.update(domain, {"a": "alpha"})
     (domain / "generations" / "000007").mkdir()
@@ -111,6 +115,7 @@ def test_a_generation_without_its_manifest_is_not_finished(corpus, domain):
     assert not (domain / "generations" / "000007").exists()
 
 
+@pytest.mark.slow
 def test_domains_are_those_with_an_index(corpus, tmp_path):
     corpus.update(tmp_path / "indexes" / "b", {"a": "alpha"})
     corpus.update(tmp_path / "indexes" / "a", {"a": "alpha"})
@@ -122,6 +127,7 @@ def test_domains_are_those_with_an_index(corpus, tmp_path):
 # --- going back ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_rollback_goes_back_one(corpus, domain):
     corpus.update(domain, {"a": "one"})
     corpus.update(domain, {"a": "two"})
@@ -130,6 +136,7 @@ def test_rollback_goes_back_one(corpus, domain):
     assert _texts(Index.open(domain)) == ["one"]
 
 
+@pytest.mark.slow
 def test_rollback_without_a_generation_before_is_an_error(corpus, domain):
     corpus.update(domain, {"a": "one"})
     with pytest.raises(IndexMissing, match="no generation before"):
@@ -139,6 +146,7 @@ def test_rollback_without_a_generation_before_is_an_error(corpus, domain):
     assert _texts(Index.open(domain)) == ["one"]
 
 
+@pytest.mark.slow
 def test_after_a_rollback_the_next_update_builds_on_what_is_in_force(corpus, domain):
     corpus.update(domain, {"a": "one"})
     corpus.update(domain, {"a": "two"})
@@ -148,6 +156,7 @@ def test_after_a_rollback_the_next_update_builds_on_what_is_in_force(corpus, dom
     assert _texts(Index.open(domain)) == ["one", "three"]
 
 
+@pytest.mark.slow
 def test_rollback_after_a_rollback_and_an_update_restores_what_was_in_force(corpus, domain):
     corpus.update(domain, {"a": "good"})
     corpus.update(domain, {"a": "bad"})
@@ -157,6 +166,7 @@ def test_rollback_after_a_rollback_and_an_update_restores_what_was_in_force(corp
     assert _texts(Index.open(domain)) == ["good"]
 
 
+@pytest.mark.slow
 def test_rollback_refuses_a_generation_that_changed(corpus, domain):
     corpus.update(domain, {"a": "one"})
     corpus.update(domain, {"a": "two"})
@@ -167,6 +177,7 @@ def test_rollback_refuses_a_generation_that_changed(corpus, domain):
     assert _texts(Index.open(domain)) == ["two"]
 
 
+@pytest.mark.slow
 def test_rollback_waits_for_no_writer(corpus, domain):
     corpus.update(domain, {"a": "one"})
     corpus.update(domain, {"a": "two"})
@@ -270,6 +281,7 @@ def test_the_same_weights_under_another_name_are_the_same_embedder(corpus, domai
         require_embedder(manifest, dataclasses.replace(renamed, weights="others"))
 
 
+@pytest.mark.slow
 def test_switching_is_one_rename(corpus, domain):
     corpus.update(domain, {"a": "one"})
     corpus.update(domain, {"a": "two"})

@@ -24,6 +24,7 @@ def _glossary(domain):
         return index.glossary()
 
 
+@pytest.mark.slow
 def test_it_is_of_the_documents_that_are_there(corpus, domain):
     corpus.update(domain, _TEXTS)
     assert _glossary(domain) == [Meaning("WAL", "write-ahead log", 1), Meaning("write-ahead log", "WAL", 1)]
@@ -34,6 +35,7 @@ def test_it_is_of_the_documents_that_are_there(corpus, domain):
     assert _glossary(domain) == []
 
 
+@pytest.mark.slow
 def test_words_of_a_question_are_explained_by_it(corpus, domain):
     corpus.update(domain, _TEXTS)
     with closing(Index.open(domain)) as index:
@@ -53,6 +55,7 @@ def _as_version_3(domain):
     (generation / "manifest.json").write_text(json.dumps(manifest | {"schema_version": 3}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("texts", [_TEXTS, _TEXTS | {"d": "A new one."}])
 def test_an_index_of_before_has_none_and_gets_it_without_reading_or_embedding_what_is_there(
     corpus, domain, texts

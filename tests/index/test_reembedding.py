@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hybrid.errors import IndexCorrupt, IndexMismatch, IndexMissing, StorageError
-from hybrid.index import Index, generations, read_state, require_embedder, rollback
+from hybrid.index import Index, embedding, generations, read_state, require_embedder, rollback
 from hybrid.index.generations import current, finished, read_manifest
 from hybrid.index.store import Store
 from hybrid.index.sync import discard, generation_for, put_in_force, reembed
@@ -39,6 +39,7 @@ def _seen(index):
     return chunks, documents, index.rejected(), index.search_lexical("alpha zebra port", 20)
 
 
+@pytest.mark.slow
 def test_only_the_vectors_change(corpus, domain):
     corpus.update(domain, _TEXTS)
     tuned = Tuned()
@@ -62,6 +63,7 @@ def test_only_the_vectors_change(corpus, domain):
     other.verify()
 
 
+@pytest.mark.slow
 def test_it_is_not_in_force_until_it_is_put_there_and_rollback_goes_back(corpus, domain):
     corpus.update(domain, _TEXTS)
     manifest = reembed(domain, Tuned())
@@ -78,6 +80,7 @@ def test_it_is_not_in_force_until_it_is_put_there_and_rollback_goes_back(corpus,
     require_embedder(Index.open(domain).manifest, HashEmbedder(16).fingerprint)
 
 
+@pytest.mark.slow
 def test_what_is_there_is_not_built_again(corpus, domain):
     corpus.update(domain, _TEXTS)
     first = reembed(domain, Tuned())
@@ -92,6 +95,7 @@ def test_what_is_there_is_not_built_again(corpus, domain):
     assert base.embedded == 0
 
 
+@pytest.mark.slow
 def test_after_an_update_the_old_vectors_are_out_of_date_and_only_news_are_embedded(corpus, domain):
     corpus.update(domain, _TEXTS)
     old = reembed(domain, Tuned())
@@ -161,6 +165,7 @@ def test_another_base_makes_all_of_them_useless(corpus, domain, other_embedder):
     assert len(finished(domain)) == 2
 
 
+@pytest.mark.slow
 def test_a_damaged_generation_is_in_nobodys_way(corpus, domain):
     corpus.update(domain, _TEXTS)
     manifest = reembed(domain, Tuned())
@@ -171,6 +176,7 @@ def test_a_damaged_generation_is_in_nobodys_way(corpus, domain):
     assert manifest.generation not in finished(domain)
 
 
+@pytest.mark.slow
 def test_a_removed_adapter_takes_its_generation_along_unless_it_is_in_force(corpus, domain):
     corpus.update(domain, _TEXTS)
     reembed(domain, Tuned())
@@ -203,7 +209,7 @@ def test_an_interrupted_run_leaves_what_is_in_force_and_is_resumed(corpus, domai
         raise Stopped
 
     with monkeypatch.context() as patch:
-        patch.setattr(generations, "WINDOW", 1)
+        patch.setattr(embedding, "BATCH", 1)
         target = {
             "rekey": (Store, "rekey"),
             "build": (generations, "build_dense"),
@@ -223,6 +229,7 @@ def test_an_interrupted_run_leaves_what_is_in_force_and_is_resumed(corpus, domai
     assert _seen(Index.built_with(domain, tuned.fingerprint)) == _seen(Index.open(domain))
 
 
+@pytest.mark.slow
 def test_what_was_staged_for_another_state_is_not_gone_on_with(corpus, domain, monkeypatch):
     corpus.update(domain, {"a": "one"})
     corpus.update(domain, {"a": "two"})

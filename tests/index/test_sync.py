@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from hybrid.errors import HybridError, IndexCorrupt, IndexLocked, StorageError, UsageError
 from hybrid.files import folder_lock, write_atomic
-from hybrid.index import Index, generations, sync
+from hybrid.index import Index, embedding, sync
 from hybrid.index.database import VectorCache
 from hybrid.index.generations import current
 from hybrid.index.store import Store
@@ -90,6 +90,7 @@ def _roll_back(domain):
 # --- plans -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_plan_sorts_files_into_added_changed_removed_and_kept(corpus, domain):
     corpus.update(domain, {"a": "1", "b": "2", "c": "3"})
     plan = plan_update(domain, corpus.wanted({"b": "2", "c": "other", "d": "4"}))
@@ -101,6 +102,7 @@ def test_without_an_index_everything_is_added(corpus, domain):
     assert plan_update(domain, corpus.wanted({"b": "2", "a": "1"})).added == ("a", "b")
 
 
+@pytest.mark.slow
 def test_swapped_contents_are_two_changes(corpus, domain):
     corpus.update(domain, {"a": "one text", "b": "another text"})
     swapped = {"a": "another text", "b": "one text"}
@@ -114,6 +116,7 @@ def test_swapped_contents_are_two_changes(corpus, domain):
 # --- nothing is done twice -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_an_unchanged_corpus_reads_nothing_embeds_nothing_and_makes_no_generation(corpus, domain):
     texts = {"a": "alpha", "b": "beta"}
     corpus.update(domain, texts)
@@ -125,6 +128,7 @@ def test_an_unchanged_corpus_reads_nothing_embeds_nothing_and_makes_no_generatio
     assert update.plan.nothing_to_do
 
 
+@pytest.mark.slow
 def test_only_what_changed_is_read_and_embedded(corpus, domain):
     corpus.update(domain, {"a": "alpha", "b": "beta"})
     embedder, loaded = HashEmbedder(16), []
@@ -132,6 +136,7 @@ def test_only_what_changed_is_read_and_embedded(corpus, domain):
     assert (embedder.embedded, loaded) == (1, ["b"])
 
 
+@pytest.mark.slow
 def test_a_renamed_file_with_the_same_headings_embeds_nothing(corpus, domain):
     # the title of a text made here is its name, so the same text below the same title is asked for
     corpus.update(domain, {"x": "alpha beta"})
@@ -155,12 +160,14 @@ def test_a_renamed_file_with_the_same_headings_embeds_nothing(corpus, domain):
     assert Index.open(domain).sources() == ["y"]
 
 
+@pytest.mark.slow
 def test_equal_contents_are_embedded_once(corpus, domain):
     embedder = HashEmbedder(16)
     corpus.update(domain, {"a": "the very same sentence. " * 30}, embedder)
     assert embedder.embedded < Index.open(domain).manifest.counts.chunks
 
 
+@pytest.mark.slow
 def test_a_rebuild_uses_known_vectors_again(corpus, domain):
     texts = {"a": "alpha", "b": "beta"}
     corpus.update(domain, texts)
@@ -170,6 +177,7 @@ def test_a_rebuild_uses_known_vectors_again(corpus, domain):
     assert update.manifest.generation == current(domain) == "000002"
 
 
+@pytest.mark.slow
 def test_another_embedder_embeds_all_again_in_a_rebuild(corpus, domain, other_embedder):
     corpus.update(domain, {"a": "alpha"})
     other = other_embedder
@@ -180,6 +188,7 @@ def test_another_embedder_embeds_all_again_in_a_rebuild(corpus, domain, other_em
 # --- rejections ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_rejections_are_remembered_and_not_tried_again_until_something_changes(corpus, domain):
     texts = {"a": "alpha", "b": "reject: damaged"}
     corpus.update(domain, texts)
@@ -197,6 +206,7 @@ def test_rejections_are_remembered_and_not_tried_again_until_something_changes(c
     assert Index.open(domain).rejected() == []
 
 
+@pytest.mark.slow
 def test_when_nothing_can_be_indexed_the_reasons_are_in_the_error(corpus, domain):
     with pytest.raises(UsageError, match="reject: damaged"):
         corpus.update(domain, {"b": "reject: damaged"})
@@ -208,6 +218,7 @@ def test_nothing_at_all_to_index_is_a_usage_error(corpus, domain):
         corpus.update(domain, {})
 
 
+@pytest.mark.slow
 def test_an_index_whose_last_document_went_answers_with_no_hits(corpus, domain):
     corpus.update(domain, {"a": "alpha", "b": "reject: damaged"})
     corpus.update(domain, {"b": "reject: damaged"})
@@ -220,6 +231,7 @@ def test_an_index_whose_last_document_went_answers_with_no_hits(corpus, domain):
 # --- removal ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_removed_document_is_gone_from_both_sides_and_from_the_bytes(corpus, domain):
     corpus.update(domain, {"a": "alpha stays here", "b": "xylophone secret words"})
     corpus.update(domain, {"a": "alpha stays here"})
@@ -235,6 +247,7 @@ def test_a_removed_document_is_gone_from_both_sides_and_from_the_bytes(corpus, d
             assert b"xylophone" not in path.read_bytes()
 
 
+@pytest.mark.slow
 def test_vectors_that_no_generation_uses_are_dropped(corpus, domain):
     corpus.update(domain, {"a": "alpha", "b": "beta"})
     corpus.update(domain, {"a": "alpha"})
@@ -260,7 +273,7 @@ class _Interrupt(BaseException):
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", list(Stage))
 def test_an_interrupted_update_leaves_the_old_generation_and_is_resumed(corpus, domain, stage, monkeypatch):
-    monkeypatch.setattr(generations, "WINDOW", 2)
+    monkeypatch.setattr(embedding, "BATCH", 2)
     old = {"a": "alpha"}
     new = {f"{number:02}": f"text {number} port" for number in range(10)}
     corpus.update(domain, old)
@@ -299,6 +312,7 @@ def test_a_file_that_changed_after_the_interruption_is_read_again(corpus, domain
     assert Index.open(domain).sources() == ["a", "b"]
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_of_another_embedder_is_not_resumed(corpus, domain, other_embedder):
     def interrupt(stage, done, total):
         if stage is Stage.BUILD:
@@ -311,6 +325,7 @@ def test_an_interrupted_run_of_another_embedder_is_not_resumed(corpus, domain, o
     assert (other.embedded, loaded) == (1, ["a"])
 
 
+@pytest.mark.slow
 def test_a_rebuild_does_not_start_from_what_an_interrupted_update_left(corpus, domain):
     def interrupt(stage, done, total):
         if stage is Stage.EMBED:
@@ -332,6 +347,7 @@ def test_the_second_writer_is_told_who_writes(corpus, domain):
         corpus.update(domain, {"a": "alpha"})
 
 
+@pytest.mark.slow
 def test_a_reader_works_during_a_write_and_keeps_its_generation_after_it_was_pruned(corpus, domain):
     corpus.update(domain, {"a": "alpha"})
     reader = Index.open(domain)
@@ -521,6 +537,7 @@ print(*outcomes, sep=",")
 """
 
 
+@pytest.mark.slow
 def test_a_build_that_failed_leaves_no_half_generation_to_fill_the_disk(corpus, domain, monkeypatch):
     corpus.update(domain, {"a": "alpha"})
     for _ in range(3):
@@ -563,6 +580,7 @@ def test_a_disk_that_is_really_full_keeps_the_old_generation(tmp_path, write_fil
 # --- damaged files beside the index ----------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["vectors.sqlite", "staging.sqlite"])
 def test_a_damaged_working_file_never_needs_more_than_a_rebuild(corpus, domain, name):
     corpus.update(domain, {"a": "alpha"})
@@ -577,6 +595,7 @@ def test_a_damaged_working_file_never_needs_more_than_a_rebuild(corpus, domain, 
     assert Index.open(domain).sources() == ["a", "b"]
 
 
+@pytest.mark.slow
 def test_a_store_that_changed_since_it_was_built_does_not_spread_into_the_next_generation(corpus, domain):
     corpus.update(domain, {"a": "alpha", "b": "beta"})
     path = Index.open(domain).folder / "store.sqlite"
@@ -589,6 +608,7 @@ def test_a_store_that_changed_since_it_was_built_does_not_spread_into_the_next_g
 # --- what texts may hold ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text", ["alpha\0beta gamma", "emoji 😀 and e\u0301", "right-to-left \u202e text", "\x01\x02 x"]
 )

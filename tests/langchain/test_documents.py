@@ -80,6 +80,7 @@ def test_added_texts_are_found_by_asking_and_stay_when_the_files_are_indexed_aga
     assert [one.id for one in store.similarity_search("server night", k=5)] == ["port"]
 
 
+@pytest.mark.slow
 def test_the_index_of_langchain_adds_and_removes_in_it(store, empty):
     manager = InMemoryRecordManager(namespace="notes")
     manager.create_schema()

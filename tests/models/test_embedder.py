@@ -225,6 +225,7 @@ def test_the_default_embedder_knows_what_is_alike():
     assert (embedder.fingerprint.dimension, embedder.max_tokens) == (384, 254)
 
 
+@pytest.mark.slow
 @pytest.mark.real_model
 def test_tokens_are_counted_as_the_models_tokenizer_does():
     from transformers import AutoTokenizer

@@ -143,6 +143,7 @@ def test_after_its_days_an_answer_goes_with_all_that_was_said_of_it(store, clock
     assert b"xyzzy" not in (tmp_path / "feedback.sqlite").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_domain_that_is_removed_takes_its_answers_along():
     settings = load_settings({}, environment={})
     assistant = Assistant("manual", settings=settings, embedder=HashEmbedder(64))
@@ -224,3 +225,23 @@ def test_a_kill_loses_nothing_that_was_written_by_several_processes(tmp_path, wr
     check = sqlite3.connect(path)
     assert check.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     check.close()
+
+
+def test_what_a_replica_kept_is_taken_in_once_and_the_later_vote_counts(store, clock, tmp_path):
+    other = Feedback(tmp_path / "other" / "feedback.sqlite", keep_days=30, clock=clock)
+    for name in ("theirs", "both"):
+        other.keep(kept_answer(name, answer(text=f"{name} says."), at=clock()))
+    store.keep(kept_answer("both", answer(), at=clock()))
+    other.keep(kept_answer("old", answer(), at=clock() - 31 * 86_400))
+    other.prefer("theirs", ["both", "theirs"])
+    other.vote("both", 1)
+    clock.now += 1
+    store.vote("both", -1)
+    other.vote("theirs", 1)
+    assert (store.take_in(other.path), store.take_in(other.path)) == (1, 0)
+    found = {rated.kept.id: (rated.score, rated.kept.answer.text) for rated in store.rated()}
+    assert found == {"theirs": (1, "theirs says."), "both": (-1, "both says.")}
+    assert [one.chosen.id for one in store.preferences()] == ["theirs"]
+    with pytest.raises(UsageError, match="no feedback"):
+        store.take_in(tmp_path / "none.sqlite")
+    other.close()

@@ -40,6 +40,7 @@ def test_a_conversation_stays_in_its_arm_and_another_salt_is_another_draw(conver
     assert wider.treats(conversation) or not split.treats(conversation)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.5, 0.9])
 def test_the_share_is_right_and_independent_of_another_trial(share):
     split, other = (dataclasses.replace(_SPLIT, experiment=name, share=share) for name in ("one", "two"))

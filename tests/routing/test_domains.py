@@ -88,6 +88,25 @@ def test_the_reliability_is_that_of_questions_left_out(fitted):
 
 
 @pytest.mark.slow
+def test_a_domain_with_few_questions_is_not_given_up_for_those_with_many():
+    def vague(seed):
+        return _unit(_DOMAINS["apple"].centre + 0.4 * np.random.default_rng(900 + seed).normal(size=_WIDTH))
+
+    labelled = [pair for pair in _labelled(60) if pair[0].domain != "apple"]
+    labelled += [(LabelledQuestion(f"it of {n}", "apple", f"it{n}"), vague(n)) for n in range(8)]
+    questions, vectors = zip(*labelled, strict=True)
+    same = dict.fromkeys(_DOMAINS, np.stack(vectors))
+    router = fit_router(questions, same, _DOMAINS, embedders=dict.fromkeys(_DOMAINS, "e"))
+    sent = [
+        _route(DomainRouter(router.card.weights, router.labelled), f"it of {n}", vague(n)).domain
+        for n in range(50, 90)
+    ]
+    # none of them, where every question counts the same; and the few are right for a third of what is told
+    assert sent.count("apple") >= 10
+    assert router.card.reliability.right < 0.9
+
+
+@pytest.mark.slow
 @given(
     rows=st.lists(
         st.lists(st.floats(-5, 5), min_size=len(FEATURES), max_size=len(FEATURES)), min_size=1, max_size=6

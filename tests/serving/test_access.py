@@ -113,6 +113,7 @@ def test_what_a_user_may_not_read_is_not_answered_from(guarded):
     assert "5432" not in _asked(guarded, _signed("otto"), BODY | {"user": "anna", "as_user": "anna"}).text
 
 
+@pytest.mark.slow
 def test_an_answer_is_there_for_the_user_who_asked(guarded):
     answer = _asked(guarded, _signed("anna")).json()["id"]
     bearer = {"Authorization": f"Bearer {TOKEN}"}
@@ -151,6 +152,7 @@ def test_bodies_and_headers_have_limits(url):
     assert httpx2.get(f"{url}/v1/models", headers={"X-Long": "x" * 17_000}).status_code == 431
 
 
+@pytest.mark.slow
 def test_every_response_says_what_a_browser_may_do_with_it(url):
     for path in ("/healthz", "/", "/v1/nothing", "/v1/models"):
         headers = httpx2.get(f"{url}{path}").headers

@@ -26,6 +26,7 @@ def _asked(client, question=PORT, model="hybrid/manual/rag", **more):
     return client.chat.completions.create(model=model, messages=_turns(question), **more)
 
 
+@pytest.mark.slow
 def test_an_answer_has_its_places_in_the_text_beside_it_and_as_annotations(client):
     answer = _asked(client)
     (choice,) = answer.choices

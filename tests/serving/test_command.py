@@ -13,10 +13,11 @@ from hybrid.cli.app import run
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])
-def test_it_says_where_it_is_and_stops_when_it_is_told_to(open_domains, told):
+@pytest.mark.parametrize(("told", "workers"), [(signal.SIGTERM, "2"), (signal.SIGINT, "1")])
+def test_it_says_where_it_is_and_stops_when_it_is_told_to(open_domains, told, workers):
     indexes = open_domains().indexes
     command = [sys.executable, "-m", "hybrid", "serve", "--port", "0", "--json", "--indexes", str(indexes)]
+    command += ["--workers", workers]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             said = json.loads("".join(iter(process.stdout.readline, "}\n")) + "}")
@@ -28,6 +29,7 @@ def test_it_says_where_it_is_and_stops_when_it_is_told_to(open_domains, told):
     assert process.returncode == 0 and "Traceback" not in notes and "stopped" in notes
 
 
+@pytest.mark.slow
 def test_beyond_loopback_it_wants_a_token(open_domains, capsys, monkeypatch):
     monkeypatch.setenv("HYBRID_INDEXES", str(open_domains({"manual": {"port.txt": "5432"}}).indexes))
     assert run(["serve", "--host", "0.0.0.0", "--port", "0"]) == 3

@@ -32,6 +32,7 @@ def _stretch(url, source, start, end, **others):
     return _get(f"{url}/domains/manual/stretch", params=asked)
 
 
+@pytest.mark.slow
 def test_the_page_and_what_it_loads_come_from_here_and_run_nothing_else(url):
     page = _get(url)
     assert page.headers["content-type"].startswith("text/html")
@@ -45,6 +46,7 @@ def test_the_page_and_what_it_loads_come_from_here_and_run_nothing_else(url):
     assert _get(f"{url}/page/%2e%2e/app.py").status_code == 404
 
 
+@pytest.mark.slow
 def test_the_domains_are_listed_with_their_arms_and_titles(url):
     (kitchen, manual) = _get(f"{url}/domains").json()["domains"]
     assert kitchen == {

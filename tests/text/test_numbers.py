@@ -120,6 +120,7 @@ def test_any_text_is_read_within_itself(text):
         assert same_quantity(found, found)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10**9), st.sampled_from(["mg", "km", "hours", "%", "dollars", ""]))
 def test_a_number_is_found_again_with_separators(number, unit):
     assert same_quantity(only(f"{number} {unit}".strip()), only(f"{number:,} {unit}".strip()))
@@ -270,6 +271,7 @@ def test_any_answer_is_read_within_itself(text):
         assert abs(found.value) < float("inf")
 
 
+@pytest.mark.slow
 @given(st.text(alphabet="0123456789.,-−e×^ kMGBs%$'\u202f", max_size=30))
 def test_anything_like_a_number_is_read_in_an_answer_without_an_error(text):
     found = quantities(f"{text} and 7,777 kg", terse=True)

@@ -122,6 +122,7 @@ def test_opposites_are_listed_or_stand_behind_a_prefix(one, other, opposed):
     assert are_opposite(one, other) is are_opposite(other, one) is opposed
 
 
+@pytest.mark.slow
 @given(st.text(st.characters(), max_size=80))
 def test_tokens_are_in_small_letters(text):
     assert all(token == token.lower() for token in tokens(text) if token.isascii())

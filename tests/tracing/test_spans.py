@@ -51,6 +51,7 @@ def test_without_a_sink_a_span_is_nothing():
 _tree = st.recursive(st.just([]), lambda below: st.lists(below, max_size=3), max_leaves=8)
 
 
+@pytest.mark.slow
 @given(_tree, st.integers(1, 3))
 def test_spans_nest_in_the_trace_of_every_question(tree, questions):
     def open_all(branches):

@@ -41,6 +41,7 @@ _values = (
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(st.dictionaries(st.text(min_size=1), _values | st.lists(st.floats(-1, 1), max_size=3), max_size=4))
 def test_what_is_kept_is_what_was_told(tmp_path_factory, attributes):
@@ -85,6 +86,14 @@ def test_a_trace_is_found_by_its_beginning(path):
         with pytest.raises(UsageError, match="no trace 'fff'"):
             store.trace("fff")
         assert [[one.id for one in trace] for trace in store.traces()] == [[first.id], [second.id]]
+
+
+def test_traces_of_a_replica_are_taken_in_once(path):
+    with TraceStore(path) as store, TraceStore(path.with_name("other.sqlite")) as other:
+        store.add([a_span(1)])
+        other.add([a_span(2), a_span(3, at=9)])
+        assert (store.take_in(other.path), store.take_in(other.path)) == (2, 2)
+        assert len(list(store.traces())) == 3
 
 
 def test_what_is_old_is_forgotten(path):
@@ -207,7 +216,10 @@ def test_what_it_holds_is_for_its_owner(path):
         assert {one.stat().st_mode & 0o077 for one in path.parent.glob("traces.sqlite*")} == {0}
 
 
-def test_nothing_to_read_says_what_to_do(path):
+@pytest.mark.parametrize("begun", [False, True], ids=["no file", "begun on a full disk"])
+def test_nothing_to_read_says_what_to_do(path, begun):
+    if begun:
+        path.touch()
     with pytest.raises(UsageError, match="no traces") as caught:
         TraceStore(path, read_only=True)
     assert "tracing.store" in caught.value.hint

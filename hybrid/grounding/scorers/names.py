@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from hybrid.config import ModelSettings
+from hybrid.config import Engine, ModelSettings
 from hybrid.errors import UsageError
 from hybrid.files import valid_utf8
 from hybrid.generation.prompts import load_grounding_prompt
@@ -175,10 +175,9 @@ def scorer_for(
                 labels=_labels(model),
             )
         case "judge", _:
-            chosen = (
-                dataclasses.replace(settings, generator=model, endpoint=Endpoint()) if model else settings
-            )
-            return GeneratorJudge(load_generator(chosen))
+            # it only tells likelihoods, which takes torch
+            own = dataclasses.replace(settings, generator=model, endpoint=Endpoint(), engine=Engine.TORCH)
+            return GeneratorJudge(load_generator(own if model else settings))
     raise UsageError(f"there is no scorer {name!r}", hint=f"scorers: {'; '.join(KINDS)}")
 
 

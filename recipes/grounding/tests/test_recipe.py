@@ -115,6 +115,7 @@ def test_one_set_of_people_beside_what_rules_made_can_be_trained_on(encoder):
     assert kind.dataset is people and np.isfinite(kind.logits).all()
 
 
+@pytest.mark.slow
 def test_what_is_said_of_a_kind_is_by_heads_and_a_stack_that_never_saw_it(made):
     trained, *_ = made
     assert [kind.dataset.name for kind in trained.kinds] == ["ab", "z", "new"]

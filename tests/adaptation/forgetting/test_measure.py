@@ -72,6 +72,7 @@ def named(found, name):
     return next(change for change in found if change.measure == name)
 
 
+@pytest.mark.slow
 def test_no_adapter_changes_exactly_nothing(tiny_generator, suite):
     found = measure(tiny_generator, tiny_generator, suite)
     assert {change.measure for change in found.changes} == set(Measure)
@@ -107,6 +108,7 @@ def test_an_adapter_of_zeros_changes_exactly_nothing(tiny_generator, tiny_genera
         assert apart.divergence == 0
 
 
+@pytest.mark.slow
 def test_an_adapter_without_effect_passes_the_gate_and_a_random_one_does_not(tiny_generator, suite, adapted):
     assert judge(measure(tiny_generator, tiny_generator, suite).changes, Budget()).passed
     assert not judge(measure(tiny_generator, adapted, suite).changes, Budget()).passed
@@ -213,6 +215,7 @@ def test_weights_that_are_no_numbers_are_refused(tiny_generator, suite, monkeypa
         measure(tiny_generator, tiny_generator, suite)
 
 
+@pytest.mark.slow
 def test_answers_of_a_model_are_in_the_order_of_the_suite(tiny_generator, suite):
     found = answers(tiny_generator, suite)
     turned = answers(

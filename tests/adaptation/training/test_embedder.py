@@ -86,6 +86,7 @@ def test_it_learns_what_the_pairs_teach(tuned):
     assert min(point.domain for point in tuned.fit.curve) < tuned.fit.curve[0].domain
 
 
+@pytest.mark.slow
 def test_the_folder_is_pefts_own_and_can_be_moved(tuned):
     assert {path.name for path in tuned.folder.iterdir()} == {
         "adapter_config.json",
@@ -107,6 +108,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_one_others(tiny_embedd
     assert weights_digest(other.folder) != weights_digest(first.folder)
 
 
+@pytest.mark.slow
 def test_the_base_is_left_as_it_was(tiny_embedder_folder, tuned):
     assert tuned.pairs == 40
     assert not list(tiny_embedder_folder.glob("adapter*"))
@@ -136,12 +138,14 @@ def test_dropout_and_no_general_texts_and_no_validation_work(tiny_embedder_folde
 # --- bad input -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [Method.FULL, Method.QLORA])
 def test_methods_for_generators_are_refused(tiny_embedder_folder, tmp_path, pairs, method):
     with pytest.raises(UsageError, match=f"not tuned by {method}"):
         _tune(tiny_embedder_folder, tmp_path, pairs, dataclasses.replace(_FAST, method=method))
 
 
+@pytest.mark.slow
 def test_too_few_pairs_or_one_passage_are_refused(tiny_embedder_folder, tmp_path):
     with pytest.raises(UsageError, match="there are 7 query-passage pairs to train on, expected 8"):
         _tune(tiny_embedder_folder, tmp_path, Pairs(_pairs(7), ()))
@@ -234,10 +238,12 @@ def test_what_is_reloaded_gives_the_vectors_that_were_trained(
     assert served.embed_queries(_TEXTS) == pytest.approx(trained, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_strength_0_is_the_base_bit_for_bit(tiny_embedder_folder, pairs, tuned):
     assert tuned.strengths[0].moved == pytest.approx(0, abs=1e-7)
 
 
+@pytest.mark.slow
 def test_the_fingerprint_tells_embedders_apart_by_their_adapter(
     tiny_embedder_folder, tmp_path, tuned, pairs, make_card
 ):
@@ -256,6 +262,7 @@ def test_the_fingerprint_tells_embedders_apart_by_their_adapter(
     assert one.count_tokens(_TEXTS) == base.count_tokens(_TEXTS)
 
 
+@pytest.mark.slow
 def test_an_adapter_that_does_not_fit_is_refused(tiny_embedder_folder, tmp_path, tuned, make_card):
     other = _stored(tuned, tiny_embedder_folder, tmp_path / "other", make_card, base_digest="c" * 64)
     with pytest.raises(AdapterError, match="was made for"):
@@ -268,6 +275,7 @@ def test_an_adapter_that_does_not_fit_is_refused(tiny_embedder_folder, tmp_path,
         _embedder(tiny_embedder_folder, pickled)
 
 
+@pytest.mark.slow
 def test_an_adapter_that_does_nothing_is_refused(tiny_embedder_folder, tmp_path, tuned, make_card):
     from safetensors.torch import load_file, save_file
 
@@ -319,6 +327,7 @@ def encoder(tiny_embedder_folder):
     return VectorModel(load_sentence_transformer(tiny_embedder_folder, _CPU), max_tokens=40)
 
 
+@pytest.mark.slow
 def test_the_encoder_embeds_as_the_embedder_does(tiny_embedder_folder, encoder):
     served = _embedder(tiny_embedder_folder)
     texts = _TEXTS[:3]
@@ -329,6 +338,7 @@ def test_the_encoder_embeds_as_the_embedder_does(tiny_embedder_folder, encoder):
     assert encoder.encode([], "").shape == (0, 32)
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(st.integers(0, 99), st.integers(1, 9), st.integers(1, 4))
 def test_no_document_and_no_passage_is_twice_in_a_batch(encoder, seed, size, neighbours):
@@ -343,6 +353,7 @@ def test_no_document_and_no_passage_is_twice_in_a_batch(encoder, seed, size, nei
     assert batches == lesson.batches(size, neighbours, seed=seed, epoch=0)
 
 
+@pytest.mark.slow
 def test_epochs_differ(encoder):
     lesson = _lesson(encoder)
     assert lesson.batches(4, 2, seed=0, epoch=0) != lesson.batches(4, 2, seed=0, epoch=1)
@@ -357,6 +368,7 @@ def _lesson(encoder, kept=[]):  # noqa: B006 - made once for all examples
     return kept[0]
 
 
+@pytest.mark.slow
 def test_nothing_of_its_own_document_is_listed_against_a_query(encoder):
     lesson = _lesson(encoder)
     for row in range(len(lesson.pairs)):
@@ -367,6 +379,7 @@ def test_nothing_of_its_own_document_is_listed_against_a_query(encoder):
 # --- strength --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_best_strength_is_taken_and_the_smaller_of_two_alike():
     tried = [
         Strength(0.0, 0.9, 0.0),
@@ -379,6 +392,7 @@ def test_the_best_strength_is_taken_and_the_smaller_of_two_alike():
     assert choose_strength(tried[:1]) == 1.0
 
 
+@pytest.mark.slow
 def test_who_says_what_the_teacher_says_loses_nothing():
     said = torch.tensor([[0.1, 0.5, 0.2], [0.3, 0.3, 0.9]])
     assert float(listwise(said, said, _ALL, scale=20)) == pytest.approx(0, abs=1e-6)
@@ -387,6 +401,7 @@ def test_who_says_what_the_teacher_says_loses_nothing():
     assert float(listwise(said.flip(1), said, _ALL, scale=20)) > 0.1
 
 
+@pytest.mark.slow
 def test_what_is_not_compared_has_no_say():
     student = torch.tensor([[0.1, 0.5, 0.9]], requires_grad=True)
     teacher = torch.tensor([[0.4, 0.2, -5.0]])
@@ -396,11 +411,13 @@ def test_what_is_not_compared_has_no_say():
     assert float(student.grad[0, 0]) < 0 < float(student.grad[0, 1])
 
 
+@pytest.mark.slow
 def test_a_query_with_nothing_to_compare_adds_nothing():
     loss = listwise(torch.rand(1, 3), torch.rand(1, 3), torch.zeros(1, 3, dtype=torch.bool), scale=20)
     assert float(loss) == 0
 
 
+@pytest.mark.slow
 def test_moved_is_one_minus_the_cosine():
     one = torch.eye(2)
     assert float(moved(one, one)) == 0

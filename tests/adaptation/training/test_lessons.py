@@ -61,6 +61,7 @@ def test_bm25_is_that_of_the_lexical_index(tmp_path):
             assert ours[position] == pytest.approx(score, rel=0.05)
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(st.sampled_from([0.2, 0.5, 0.8]), st.lists(st.sampled_from(" ".join(_PASSAGES).split()), min_size=1))
 def test_it_ranks_as_the_fusion_does(weight, words):

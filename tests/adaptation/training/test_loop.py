@@ -46,6 +46,7 @@ class Line:
 _FAST = Schedule(learning_rate=0.1, epochs=20, looks=20, patience=100)
 
 
+@pytest.mark.slow
 def test_it_finds_the_minimum_and_tells_how_it_went():
     task = Line()
     seen = []
@@ -56,6 +57,7 @@ def test_it_finds_the_minimum_and_tells_how_it_went():
     assert done.curve[-1].domain < 0.02
 
 
+@pytest.mark.slow
 def test_the_best_weights_stay_not_the_last_ones():
     task = Line(domain=lambda look, weight: abs(look - 4))
     weights = []
@@ -64,6 +66,7 @@ def test_the_best_weights_stay_not_the_last_ones():
     assert task.weight == weights[11] != weights[-1]
 
 
+@pytest.mark.slow
 def test_without_validation_the_last_weights_stay():
     task = Line(domain=lambda look, weight: math.nan)
     assert fit(task, _FAST, seed=0).best == 80
@@ -163,6 +166,7 @@ def test_a_run_that_was_interrupted_ends_as_if_it_had_not_been(tmp_path, dies_at
     assert not state.exists()
 
 
+@pytest.mark.slow
 def test_a_run_without_validation_goes_on_with_losses_that_are_not_known(tmp_path):
     def unknown(look, weight):
         return math.nan

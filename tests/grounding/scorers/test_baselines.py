@@ -33,6 +33,7 @@ def test_the_even_share_has_a_logit_of_zero():
     assert logit == pytest.approx(0.0, abs=1e-6)
 
 
+@pytest.mark.slow
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
 def test_a_greater_share_has_a_greater_logit(one, other, even):
     assume(abs(one - other) > 1e-6)

@@ -143,6 +143,7 @@ def test_what_looks_like_a_separator_in_a_text_is_none(taught, cpu):
     assert row.ids.count(made._checkpoint.tokenizer.pad_token_id) == 0
 
 
+@pytest.mark.slow
 def test_the_order_of_pairs_changes_no_bit_and_equal_pairs_are_equal(taught, cpu):
     made = scorer(taught("roberta", *NLI), cpu)
     pairs = [*PAIRS, Pair(filler(300), "the lamp"), PAIRS[0]]
@@ -167,6 +168,7 @@ def test_pickled_weights_are_refused(taught, tmp_path, cpu):
         scorer(folder, cpu)
 
 
+@pytest.mark.slow
 def test_a_base_without_a_head_is_refused(taught, tmp_path, cpu):
     from transformers import BertModel
 

@@ -22,6 +22,7 @@ def test_a_classifier_of_pairs_by_its_folder(taught, kind):
     assert made.score([KNOWN[0].pair]).support[0] > 0
 
 
+@pytest.mark.slow
 def test_the_places_of_the_outputs_can_be_said(taught, relabelled):
     lying = relabelled(taught("bert", *NLI), names=NLI[::-1])
     assert scorer_for(f"nli:{lying}#0,2", SETTINGS).labels.against == 2

@@ -1,0 +1,87 @@
+"""A plan carried out and put together: what has no whole shard is done, and the shards are read in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from hybrid.distributed.executors import Executor, Job, Work
+from hybrid.distributed.plan import BatchInput, Shard, WorkPlan, read_shard, write_plan
+
+_TRIES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class LostBatch:
+    """A batch of a plan that came to nothing twice, and why."""
+
+    number: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A plan that was carried out: its folder, and the batches that there is no shard of."""
+
+    plan: WorkPlan
+    folder: Path
+    lost: tuple[LostBatch, ...]
+
+    def shards(self) -> Iterator[Shard]:
+        """Yield the shard of every batch that is not lost, in the order of the plan."""
+        lost = {one.number for one in self.lost}
+        for number, planned in enumerate(self.plan.batches):
+            if number not in lost:
+                shard = read_shard(self.folder, number, planned)
+                assert shard is not None, "it was whole a moment ago, and the folder is held"
+                yield shard
+
+
+def carry_out(
+    plan: WorkPlan,
+    plans: Path,
+    work: Work,
+    load: Callable[[int], BatchInput],
+    executor: Executor,
+    *,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Carried:
+    """Do every batch of a plan that has no whole shard; one whose worker dies is tried once more.
+
+    Args:
+        plan: as it was cut.
+        plans: the folder of all plans; workers see it at the same path.
+        work: what is done.
+        load: gives the content of a batch.
+        executor: who does it.
+        progress: told after every batch how many items are done.
+
+    Raises:
+        HybridError: what a batch raised, or no worker could begin. What is done is kept for the next run.
+    """
+    folder = write_plan(plans, plan)
+    deaths: dict[int, str] = {}
+    for _ in range(_TRIES):
+        missing = _missing(folder, plan)
+        if not missing:
+            break
+        done = plan.items - sum(plan.batches[number].items for number in missing)
+        progress(done)
+        for ended in executor.run(Job(work, folder, plan.digest), (load(number) for number in missing)):
+            if ended.death:
+                deaths[ended.number] = ended.death
+            else:
+                done += plan.batches[ended.number].items
+                progress(done)
+    lost = [
+        LostBatch(number, deaths.get(number, "its shard was cut short") + f", {_TRIES} times")
+        for number in _missing(folder, plan)
+    ]
+    return Carried(plan, folder, tuple(lost))
+
+
+def _missing(folder: Path, plan: WorkPlan) -> list[int]:
+    return [
+        number for number, planned in enumerate(plan.batches) if read_shard(folder, number, planned) is None
+    ]

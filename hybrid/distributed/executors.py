@@ -1,0 +1,342 @@
+"""Who carries a plan out: threads of this process, or other processes; each worker a batch at a time."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import os
+import pickle
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import hybrid.errors
+from hybrid.distributed.plan import BatchInput, makes_bytes, read_plan, write_shard
+from hybrid.documents.worker import private_stdout, read_frame, write_frame
+from hybrid.errors import HybridError, ModelError, UsageError
+from hybrid.models.device import one_thread
+
+# What a library reads when it is loaded, so it is set before: one thread a worker, since two workers of one
+# thread do more than one of two, and the number of threads changes the last bits of a vector.
+_ONE_THREAD = {
+    **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+_START = """
+import json, sys
+sys.path[:] = json.loads(sys.argv[1])
+from hybrid.distributed.executors import main
+main()
+"""
+_BEGINNINGS = 3
+
+
+class Work(Protocol):
+    """What is done with batches; it is sent to every worker once, so it pickles, and its weights do not."""
+
+    @property
+    def name(self) -> str:
+        """Return what is done, with all that decides the result, such as the digests of the weights."""
+        ...
+
+    def open(self) -> Callable[[Sequence[str]], bytes]:
+        """Load what it takes, once a worker; return what makes of the contents of a batch its result."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A plan to carry out: the work, the folder of the plan, and its digest."""
+
+    work: Work
+    folder: Path
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A batch that a worker is done with; ``death`` says how the worker died of it, empty if it lives."""
+
+    number: int
+    death: str = ""
+
+
+class Executor(Protocol):
+    """Something that carries out batches and writes their shards; order and checkpoints are not its own."""
+
+    def run(self, job: Job, batches: Iterable[BatchInput]) -> Iterator[Ended]:
+        """Do the batches, in whatever order; what a batch raises is raised here.
+
+        Raises:
+            HybridError: of a batch, or of a worker that cannot begin: another version, a folder that is not
+                shared.
+        """
+        ...
+
+
+def opened(job: Job) -> Callable[[BatchInput], None]:
+    """Return what does a batch of a job and writes its shard, once this process is seen to be fit for it.
+
+    Raises:
+        ModelError: libraries or weights are not those that the plan was cut with.
+        StorageError: the plan is not where it should be.
+    """
+    plan = read_plan(job.folder, job.digest)
+    here = makes_bytes()
+    other = [
+        f"{name} {here.get(name)} and not {of}" for name, of in plan.versions.items() if here.get(name) != of
+    ]
+    if plan.work != job.work.name:
+        other.append(f"other weights ({job.work.name[:80]} and not {plan.work[:80]})")
+    if other:
+        raise ModelError(
+            f"the worker on {socket.gethostname()} has {', '.join(other)}: its results would be others",
+            hint="install the same versions and models on every machine; what is done is kept",
+        )
+    work = job.work.open()
+
+    def do(batch: BatchInput) -> None:
+        write_shard(job.folder, batch, work(batch.contents))
+
+    return do
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadExecutor:
+    """Threads of this process, each with a batch that is computed by one thread; one of them is ``serial``.
+
+    Args:
+        workers: how many; the models have to be safe to use from several threads.
+    """
+
+    workers: int
+
+    def run(self, job: Job, batches: Iterable[BatchInput]) -> Iterator[Ended]:
+        """Do the batches, as many at once as there are threads."""
+        do = opened(job)
+        # threads that begin in here compute with one thread too
+        with one_thread():
+            if self.workers == 1:
+                for batch in batches:
+                    do(batch)
+                    yield Ended(batch.number)
+                return
+            pool = ThreadPoolExecutor(self.workers, thread_name_prefix="batch")
+            flying: dict[Future[None], int] = {}
+            try:
+                for batch in batches:
+                    flying[pool.submit(do, batch)] = batch.number
+                    if len(flying) > self.workers:
+                        yield from _landed(flying)
+                while flying:
+                    yield from _landed(flying)
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+
+SERIAL = ThreadExecutor(1)
+
+
+def _landed(flying: dict[Future[None], int]) -> Iterator[Ended]:
+    for future in wait(flying, return_when=FIRST_COMPLETED).done:
+        number = flying.pop(future)
+        future.result()
+        yield Ended(number)
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessExecutor:
+    """Processes of this machine, started anew and not forked, which load their models once.
+
+    Args:
+        workers: how many at the most; no more are started than there are batches.
+    """
+
+    workers: int
+
+    def run(self, job: Job, batches: Iterable[BatchInput]) -> Iterator[Ended]:
+        """Do the batches, one at a time each worker."""
+        tasks: queue.SimpleQueue[BatchInput | None] = queue.SimpleQueue()
+        done: queue.SimpleQueue[Ended | BaseException] = queue.SimpleQueue()
+        lanes: list[_WorkerLane] = []
+        flying = 0
+        try:
+            for batch in batches:
+                tasks.put(batch)
+                flying += 1
+                if len(lanes) < self.workers:
+                    lanes.append(_WorkerLane(job, tasks, done))
+                # one batch waits for each worker, so that none waits for a batch
+                if flying >= 2 * self.workers:
+                    yield _result(done)
+                    flying -= 1
+            for _ in range(flying):
+                yield _result(done)
+        finally:
+            # all are told before one is waited for: any of them may take what is in the queue
+            for lane in lanes:
+                lane.tell()
+            for lane in lanes:
+                lane.end()
+
+
+def _result(done: queue.SimpleQueue[Ended | BaseException]) -> Ended:
+    found = done.get()
+    if isinstance(found, BaseException):
+        raise found
+    return found
+
+
+class _WorkerLane:
+    """A thread with its worker process; another process takes the place of one that dies."""
+
+    def __init__(
+        self,
+        job: Job,
+        tasks: queue.SimpleQueue[BatchInput | None],
+        done: queue.SimpleQueue[Ended | BaseException],
+    ) -> None:
+        self._hello = greeting(job)
+        self._tasks, self._done = tasks, done
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ending = False
+        self._thread = threading.Thread(target=self._serve, name="worker", daemon=True)
+        self._thread.start()
+
+    def tell(self) -> None:
+        """Let it take no further batch."""
+        self._ending = True
+        self._tasks.put(None)
+
+    def end(self) -> None:
+        """End the process, also in the middle of a batch: its shard is there or it is not."""
+        while self._thread.is_alive():
+            self._kill()
+            self._thread.join(0.1)
+
+    def _serve(self) -> None:
+        while (batch := self._tasks.get()) is not None and not self._ending:
+            try:
+                self._done.put(self._do(batch))
+            except BaseException as error:  # noqa: BLE001  it belongs to whoever waits for the batches
+                self._done.put(error)
+        self._kill()
+
+    def _do(self, batch: BatchInput) -> Ended:
+        for beginning in itertools.count(1):
+            if self._process is not None or (death := self._begin()) is None:
+                break
+            if beginning == _BEGINNINGS:
+                raise ModelError(
+                    f"{beginning} workers {death} before they could begin",
+                    hint="give fewer workers, each loads its own models: --executor processes:1",
+                )
+        reply = self._exchange({"number": batch.number, "keys": batch.keys, "contents": batch.contents})
+        if isinstance(reply, str):
+            return Ended(batch.number, f"its worker {reply}")
+        require_done(reply)
+        return Ended(batch.number)
+
+    def _begin(self) -> str | None:
+        """Start a process and wait until it can take batches; return how it died instead."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", _START, json.dumps(sys.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | _ONE_THREAD,
+            # Ctrl-C is for the parent, which then ends its workers
+            start_new_session=True,
+        )
+        reply = self._exchange({"job": self._hello})
+        if isinstance(reply, str):
+            return reply
+        require_done(reply)
+        return None
+
+    def _exchange(self, message: dict[str, Any]) -> dict[str, Any] | str:
+        """Return what the process answers, or how it ended."""
+        process = cast("subprocess.Popen[bytes]", self._process)
+        assert process.stdin is not None and process.stdout is not None
+        try:
+            write_frame(cast(Any, process.stdin), message)
+            return read_frame(cast(Any, process.stdout))
+        except (EOFError, ValueError, OSError):
+            self._kill()
+            code = process.returncode
+            return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+
+    def _kill(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                with suppress(OSError):  # what was buffered for a process that is gone
+                    cast(Any, pipe).close()
+
+
+def greeting(job: Job) -> str:
+    """Return a job as text for a worker.
+
+    Raises:
+        UsageError: it cannot be sent, as a model of one's own that holds a file or a lock.
+    """
+    try:
+        return base64.b64encode(pickle.dumps(job)).decode()
+    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        raise UsageError(
+            f"the work cannot be sent to other processes: {error}",
+            hint="use --executor serial or threads, or models that are named in the settings",
+        ) from error
+
+
+def replied(do: Callable[[], object]) -> dict[str, Any]:
+    """Do something and return for a frame that it is done, or what went wrong."""
+    try:
+        do()
+    except Exception as error:  # noqa: BLE001  raised again in the process that waits for it
+        return {"error": type(error).__name__, "said": str(error), "hint": getattr(error, "hint", "")}
+    return {}
+
+
+def require_done(reply: dict[str, Any]) -> None:
+    """Raise what went wrong in a worker, with its hint and the exit code of its kind."""
+    if not reply:
+        return
+    kind, said = str(reply.get("error")), str(reply.get("said"))
+    found = getattr(hybrid.errors, kind, None)
+    if isinstance(found, type) and issubclass(found, HybridError) and found is not hybrid.errors.GateFailed:
+        raise found(said, hint=str(reply.get("hint")))
+    raise HybridError(f"{kind} in a worker: {said}", hint="the batches that are done are kept: run it again")
+
+
+def main() -> None:
+    """Serve as a worker process until stdin closes."""
+    output = private_stdout()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    does: list[Callable[[BatchInput], None]] = []
+
+    def begin() -> None:
+        # of the parent, who sends what it would do itself; nothing from a disk or a network is unpickled
+        does.append(opened(pickle.loads(base64.b64decode(asked["job"]))))  # noqa: S301
+
+    def do() -> None:
+        does[0](BatchInput(asked["number"], tuple(asked["keys"]), tuple(asked["contents"])))
+
+    with suppress(EOFError, OSError):
+        asked = read_frame(sys.stdin.buffer)
+        write_frame(output, replied(begin))
+        while does:
+            asked = read_frame(sys.stdin.buffer)
+            write_frame(output, replied(do))
