@@ -37,6 +37,7 @@ from hybrid.generation.versions import PromptVersions, version_of
 from hybrid.index import ExternalStore, Manifest, is_restricted, rollback
 from hybrid.index.external import withdraw
 from hybrid.index.generations import current
+from hybrid.index.stores import store_of
 from hybrid.index.sync import Progress
 from hybrid.ingestion import IndexStatus, IngestEstimate, Ingestor, IngestReport, index_status
 from hybrid.models import Embedder, Generator, Reranker
@@ -76,7 +77,8 @@ class Assistant:
         generator: likewise.
         reranker: likewise.
         vectors: a vector store that searches the vectors of the domain instead of a file of its index, such
-            as ``hybrid.langchain.StoreVectors``; to be given whenever the domain is opened.
+            as ``hybrid.langchain.StoreVectors``; to be given whenever the domain is opened. Without it the
+            one of the settings, if they name one.
 
     Example:
         >>> assistant = Assistant("manual")                      # doctest: +SKIP
@@ -104,8 +106,8 @@ class Assistant:
         self.folder = Path(self.settings.indexes) / domain
         self.adapters = AdapterStore(self.folder, budget_of(self.settings.adaptation))
         self._own = OwnModels(embedder, generator, reranker)
-        self._vectors = vectors
-        self._arms = DomainArms(self.folder, self.settings, self._own, self._adapters, vectors)
+        self._vectors = vectors or store_of(self.settings, domain)
+        self._arms = DomainArms(self.folder, self.settings, self._own, self._adapters, self._vectors)
         self._chooser = ArmChooser(self.folder, self.settings, self._arms, lambda: self.embedder)
         self._grounder: Grounder | None = None
 

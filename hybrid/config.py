@@ -19,7 +19,7 @@ from annotated_types import Ge, Gt, Le, Lt
 
 from hybrid.errors import ConfigError
 from hybrid.files import write_atomic
-from hybrid.trust import Endpoint, refuse_untrusted
+from hybrid.trust import Endpoint, StoreAddress, refuse_untrusted
 
 CONFIG_FILE = "hybrid.toml"
 _PREFIX = "HYBRID_"
@@ -386,9 +386,14 @@ class MonitorSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that can be set."""
+    """Everything that can be set.
+
+    ``vectors`` is the address of the vector store that searches the vectors of the domains, such as
+    ``qdrant://localhost:6333``; empty, they are searched in files of the index.
+    """
 
     indexes: str = "indexes"
+    vectors: StoreAddress = field(default_factory=StoreAddress)
     domain: str = ""
     effort: Effort = Effort.STANDARD
     documents: DocumentSettings = field(default_factory=DocumentSettings)
@@ -405,6 +410,9 @@ class Settings:
     tracing: TracingSettings = field(default_factory=TracingSettings)
     monitor: MonitorSettings = field(default_factory=MonitorSettings)
     serve: ServeSettings = field(default_factory=ServeSettings)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "vectors", StoreAddress(self.vectors))
 
 
 # What the dial changes; anything set by the user wins over it.
@@ -660,7 +668,7 @@ def _validate(values: Mapping[str, Any]) -> Settings:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         # an address may carry a password
-        found = "" if key.endswith(".endpoint") else f" {first['input']!r}"
+        found = "" if key.endswith(".endpoint") or key == "vectors" else f" {first['input']!r}"
         raise ConfigError(f"`{key}` is{found}: {first['msg']}") from error
     for key, value in _flat(settings_dict(settings)).items():
         if isinstance(value, float) and not math.isfinite(value):

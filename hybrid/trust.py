@@ -145,6 +145,41 @@ class Endpoint(str):
         return cls(value)
 
 
+class StoreAddress(Endpoint):
+    """Where a vector store is: ``qdrant://HOST:6333``, ``qdrants://`` (TLS), ``postgresql://HOST/DATABASE``.
+
+    ``qdrant:///FOLDER`` is Qdrant's local mode. A login is kept apart as that of an endpoint.
+    """
+
+    __slots__ = ()
+
+    @property
+    def is_loopback(self) -> bool:
+        """Tell whether the store is on this machine: a folder, a socket, or a host that is."""
+        host = urlsplit(self).netloc
+        return not host or host.lower().startswith("%2f") or super().is_loopback
+
+    @property
+    def revealed(self) -> str:
+        """Return the whole address with its login, for the client that connects."""
+        scheme, _, rest = self.partition("//")
+        return f"{scheme}//{self.login.reveal()}@{rest}" if self.login else str(self)
+
+    def _require_sound(self) -> None:
+        try:
+            parts = urlsplit(self)
+            whole = bool(parts.netloc or (parts.scheme == "qdrant" and parts.path.strip("/")))
+            sound = parts.scheme in ("qdrant", "qdrants", "postgresql") and whole and (parts.port or 1) > 0
+        except ValueError:
+            sound = False
+        if not sound or not self.isprintable() or any(letter in self for letter in "?#\\@ "):
+            raise ConfigError(
+                "`vectors` is not the address of a vector store, expected one such as "
+                "qdrant://localhost:6333 or postgresql://localhost/DATABASE",
+                hint="no ? and no #; write / and @ of a password as %2F and %40",
+            )
+
+
 def _forms(value: str) -> Iterator[str]:
     """Yield how a secret may stand in a text, from the longest kind to the shortest."""
     raw = value.encode("utf-8", "surrogatepass")
@@ -212,6 +247,7 @@ _HUB_NAME = re.compile(r"(?!\.)[\w.-]+(/(?!\.)[\w.-]+)?")
 _REFUSED: Mapping[str, Callable[[object], bool]] = {
     "indexes": _leaves_folder,
     "models.endpoint": bool,
+    "vectors": bool,
     # on is stricter than off
     "models.offline": lambda offline: offline is not True,
     "models.embedder": names_files,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -46,6 +47,9 @@ __all__ = [
     "require_store",
     "rollback",
 ]
+
+# So many filters are remembered, 4 bytes a chunk that each lets through.
+_ALLOWED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,7 @@ class Index:
         self._vectors = open_dense(domain, self.manifest)
         self._lexical = TantivyIndex(self.folder / "lexical")
         self._store: Store = open_store(domain, self.manifest)
+        self._allowed: dict[tuple[object, ...], Sequence[int]] = {}
         self._dense: DenseIndex | ExternalDense = (
             self._vectors
             if external is None
@@ -197,9 +202,16 @@ class Index:
 
     def positions_where(
         self, where: Mapping[str, str], *, principals: Sequence[str] | None = None
-    ) -> list[int]:
+    ) -> Sequence[int]:
         """Return the positions of the chunks that match every condition, and that one of them may read."""
-        return self._store.positions_where(where, principals=principals)
+        asked = (tuple(sorted(where.items())), None if principals is None else tuple(sorted(principals)))
+        if (known := self._allowed.get(asked)) is None:
+            known = array("i", self._store.positions_where(where, principals=principals))
+            # nothing of a generation ever changes; a list of numbers would take nine times the memory
+            while len(self._allowed) >= _ALLOWED:
+                self._allowed.pop(next(iter(self._allowed), asked), None)
+            self._allowed[asked] = known
+        return known
 
     def documents_at(self, positions: Sequence[int]) -> dict[int, int]:
         """Return of which document the chunk at each position is, by a number that means nothing else."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -27,7 +27,8 @@ _EFFORTS = (64, 128, 256, 512, 1024)
 _PROBES = 200
 _MEASURED_AT = 10
 _TRAIN = 100_000
-_AMONG_BLOCK = 50_000
+# Vectors that a shard has: what a worker fills, and what is held in memory beside the whole.
+_SHARD = 250_000
 
 
 class DenseKind(StrEnum):
@@ -91,14 +92,13 @@ def build_dense(
 
     kind = kind or kind_for(vectors)
     index = _empty(kind, dimension, vectors)
-    if not index.is_trained:
+    if kind is DenseKind.IVF:
         index.train(_sample(blocks(), vectors, _TRAIN, seed))
-    for block in blocks():
-        if block.shape[1] != dimension:
-            raise IndexCorrupt(
-                f"the stored vectors have {block.shape[1]} dimensions, expected {dimension}", hint=REPAIR
-            )
-        index.add(block)
+        merge_shards(index, _shards(index, _checked(blocks(), dimension)))
+        index.set_direct_map_type(faiss.DirectMap.Array)
+    else:
+        for block in _checked(blocks(), dimension):
+            index.add(block)
     report = DenseReport(kind, dimension, vectors, 0, 1.0)
     if kind is not DenseKind.EXACT:
         report = _raise_effort(index, kind, blocks, vectors, seed)
@@ -110,6 +110,30 @@ def build_dense(
                 raise OSError(errno.ENOSPC, str(error)) from error
             raise
     return report
+
+
+def merge_shards(index: Any, shards: Iterable[Any]) -> None:
+    """Put shards, filled from id 0 on by copies of a trained index, into it one after the other.
+
+    Each gets the ids behind those that are there. Without that offset FAISS keeps the ids of the shards, and
+    every vector of a later one comes back as one of the first.
+
+    Raises:
+        IndexCorrupt: a shard was filled by an index that was trained otherwise.
+    """
+    import faiss
+
+    centres = index.quantizer.reconstruct_n(0, index.nlist)
+    for shard in shards:
+        # lists are merged by their numbers, whatever lies in them
+        trained_alike = (
+            shard.nlist == index.nlist
+            and np.array_equal(shard.quantizer.reconstruct_n(0, shard.nlist), centres)
+            and np.array_equal(*(faiss.vector_to_array(one.sq.trained) for one in (shard, index)))
+        )
+        if not trained_alike:
+            raise IndexCorrupt("a shard of the vectors was filled by another index", hint=REPAIR)
+        index.merge_from(shard, index.ntotal)
 
 
 class DenseIndex:
@@ -157,20 +181,42 @@ class DenseIndex:
             return []
         if among is not None:
             return self._search_among(vector, k, np.asarray(among, dtype=np.int64))
-        parameters = _parameters(self._report.kind, max(self._report.effort, k))
-        scores, found = self._index.search(vector[None, :], k, params=parameters)
+        if self._report.kind is DenseKind.IVF:
+            return self._search_lists(vector, k, self._report.effort, None)
+        return self._found(self._index, vector, k, _parameters(self._report.kind, self._report.effort, k))
+
+    def _search_among(self, vector: Vectors, k: int, among: NDArray[np.int64]) -> list[Scored]:
+        import faiss
+
+        allowed = np.zeros(self._report.vectors, dtype=np.bool_)
+        allowed[among] = True
+        only = faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
+        if self._report.kind is DenseKind.IVF:
+            # as many that are allowed are compared as without a filter
+            lists = self._report.effort * self._report.vectors // len(among)
+            return self._search_lists(vector, k, lists, only)
+        # a graph walked for allowed positions alone gets lost between them; to compare them all is exact
+        exact = self._index if self._report.kind is DenseKind.EXACT else self._index.storage
+        return self._found(exact, vector, k, faiss.SearchParameters(sel=only))
+
+    def _search_lists(self, vector: Vectors, k: int, lists: int, only: Any) -> list[Scored]:
+        """Search so many of the lists, and all of them where that does not fill k."""
+        import faiss
+
+        for count in (min(lists, self._index.nlist), self._index.nlist):
+            parameters = faiss.SearchParametersIVF(nprobe=count, sel=only)
+            found = self._found(self._index, vector, k, parameters)
+            if len(found) == k:
+                break
+        return found
+
+    def _found(self, index: Any, vector: Vectors, k: int, parameters: Any) -> list[Scored]:
+        scores, found = index.search(vector[None, :], k, params=parameters)
         return [
             Scored(int(position), float(score))
             for position, score in zip(found[0], scores[0], strict=True)
             if position >= 0
         ]
-
-    def _search_among(self, vector: Vectors, k: int, among: NDArray[np.int64]) -> list[Scored]:
-        # a graph walked for allowed positions alone gets lost between them; to compare them all is exact
-        blocks = [among[start : start + _AMONG_BLOCK] for start in range(0, len(among), _AMONG_BLOCK)]
-        scores = np.concatenate([self._index.reconstruct_batch(block) @ vector for block in blocks])
-        best = np.argsort(-scores, kind="stable")[:k]
-        return [Scored(int(among[place]), float(scores[place])) for place in best]
 
     def vectors(self, positions: Sequence[int]) -> Vectors:
         """Return stored vectors; approximate where the index compresses."""
@@ -191,16 +237,38 @@ def _empty(kind: DenseKind, dimension: int, vectors: int) -> Any:
         index.hnsw.efConstruction = _BUILD_EFFORT
         return index
     lists = max(1, min(int(4 * vectors**0.5), vectors // 40))
-    index = faiss.index_factory(dimension, f"IVF{lists},SQ8", metric)
-    index.set_direct_map_type(faiss.DirectMap.Array)
-    return index
+    return faiss.index_factory(dimension, f"IVF{lists},SQ8", metric)
 
 
-def _parameters(kind: DenseKind, effort: int) -> Any:
+def _shards(trained: Any, blocks: Iterator[Vectors]) -> Iterator[Any]:
+    """Yield indexes of so many vectors each, the ids of each from 0 on."""
+    import faiss
+
+    # of what is empty now: the shards may be merged into the one that was given
+    empty = faiss.clone_index(trained)
+    shard = faiss.clone_index(empty)
+    for block in blocks:
+        shard.add(block)
+        if shard.ntotal >= _SHARD:
+            yield shard
+            shard = faiss.clone_index(empty)
+    yield shard
+
+
+def _checked(blocks: Iterator[Vectors], dimension: int) -> Iterator[Vectors]:
+    for block in blocks:
+        if block.shape[1] != dimension:
+            raise IndexCorrupt(
+                f"the stored vectors have {block.shape[1]} dimensions, expected {dimension}", hint=REPAIR
+            )
+        yield block
+
+
+def _parameters(kind: DenseKind, effort: int, k: int) -> Any:
     import faiss
 
     if kind is DenseKind.HNSW:
-        return faiss.SearchParametersHNSW(efSearch=effort)
+        return faiss.SearchParametersHNSW(efSearch=max(effort, k))
     if kind is DenseKind.IVF:
         return faiss.SearchParametersIVF(nprobe=effort)
     return faiss.SearchParameters()
@@ -215,7 +283,7 @@ def _raise_effort(
     report = DenseReport(kind, queries.shape[1], vectors, 0, 0.0)
     efforts = _EFFORTS if kind is DenseKind.HNSW else tuple(2**power for power in range(3, 11))
     for effort in efforts:
-        _, found = index.search(queries, _MEASURED_AT, params=_parameters(kind, effort))
+        _, found = index.search(queries, _MEASURED_AT, params=_parameters(kind, effort, _MEASURED_AT))
         hits = [len(set(a.tolist()) & set(b.tolist())) for a, b in zip(exact, found, strict=True)]
         recall = float(np.mean(hits)) / exact.shape[1]
         report = DenseReport(kind, queries.shape[1], vectors, effort, round(recall, 4))

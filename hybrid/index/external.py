@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from hybrid.errors import IndexMismatch
+from hybrid.errors import IndexMismatch, VectorsUnreachable
 from hybrid.files import hash_text
 from hybrid.index.dense import DenseIndex, Scored
 from hybrid.index.generations import Manifest, content_keys, finished, open_dense, open_store, readable
 from hybrid.models import Vectors
 from hybrid.tracing.names import DOMAIN, ITEMS, PUBLISH
 from hybrid.tracing.spans import span
+from hybrid.trust import Endpoint
 
 # Of twice as many as are wanted, enough are mostly left when those of other generations are taken out.
 _SPARE, _GROWTH = 2, 4
@@ -96,13 +97,14 @@ def require_store(manifest: Manifest, store: ExternalStore | None) -> None:
         raise IndexMismatch(
             f"the vectors of generation {manifest.generation} are searched in a vector store, and no such "
             "store is given",
-            hint="give it: Assistant(DOMAIN, vectors=...); or search here again: "
-            f"hybrid index {manifest.folder or 'FOLDER'} --rebuild",
+            hint="give it: set `vectors` ($HYBRID_VECTORS), or Assistant(DOMAIN, vectors=...); or "
+            f"search here again: hybrid index {manifest.folder or 'FOLDER'} --rebuild",
         )
     if store is not None and not is_sealed(manifest, store):
         raise IndexMismatch(
             f"the vector store does not hold generation {manifest.generation}, which is in force",
-            hint="write what it lacks: Assistant(DOMAIN, vectors=...).update([])",
+            hint=f"write what it lacks: hybrid index {manifest.folder or 'FOLDER'}, or "
+            "Assistant(DOMAIN, vectors=...).update([])",
         )
 
 
@@ -139,6 +141,25 @@ def withdraw(domain: Path, store: ExternalStore, *, keep: Container[str]) -> Non
     gone = set(content_keys(domain, [manifest.generation for manifest in going])) - kept
     for block in _blocks(sorted(gone)):
         store.remove([key.hex() for key in block])
+
+
+@contextmanager
+def answering(address: Endpoint | None = None) -> Iterator[None]:
+    """Turn whatever a vector store or its client raises into one error, without the login of its address.
+
+    Raises:
+        VectorsUnreachable: something was raised.
+    """
+    try:
+        yield
+    except Exception as error:
+        said = (str(error).strip().splitlines() or [""])[0]
+        said = said if address is None else address.login.redact(said)
+        raise VectorsUnreachable(
+            f"the vector store {address + ' ' if address else ''}does not answer as it should: "
+            f"{type(error).__name__}: {said}",
+            hint="is it there, and its collection of as many dimensions as the embedder has?",
+        ) from error
 
 
 def seal_of(manifest: Manifest) -> str:

@@ -11,6 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hybrid.errors import IndexCorrupt
 from hybrid.files import REPAIR, storage_errors, valid_utf8
 from hybrid.index.dense import Scored
@@ -31,6 +34,9 @@ _MAX_TERMS = 256
 _NEIGHBOURS, _BETWEEN = 2.0, 2
 # What no chunk has is taken for a slip in a question of so few terms, if it has so many letters.
 _TYPED, _LETTERS = 40, 4
+# Where so great a share of the chunks is allowed, the best of all are looked through for the allowed ones, so
+# many at the most: a query for each allowed place takes longer the more there are.
+_LOOKED_THROUGH, _AT_MOST, _SPARE = 0.02, 50_000, 1.5
 # What a word counts for that was meant, and a string beside its parts, which are words themselves.
 _SLIP, _BESIDE = 0.5, 0.5
 
@@ -107,16 +113,36 @@ class TantivyIndex:
         if not found:
             return []
         query = self._any(found)
+        if among is not None and len(among) > _LOOKED_THROUGH * self._searcher.num_docs:
+            looked = self._looked_through(query, k, np.asarray(among, dtype=np.int64))
+            if looked is not None:
+                return looked
         if among is not None:
             allowed = tantivy.Query.term_set_query(self._index.schema, "position", list(among))
             only = tantivy.Query.const_score_query(allowed, 0.0)
             query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), (tantivy.Occur.Must, only)])
+        return self._best(query, k)
+
+    def _looked_through(self, query: Any, k: int, among: NDArray[np.int64]) -> list[Scored] | None:
+        """Return the best that are allowed; None where too many others are better."""
+        chunks = self._searcher.num_docs
+        allowed = np.zeros(max(chunks, int(among.max()) + 1), dtype=np.bool_)
+        allowed[among] = True
+        wanted = int(_SPARE * k * chunks / len(among)) + 1
+        while wanted <= _AT_MOST:
+            best = self._best(query, wanted)
+            found = [one for one in best if one.position < len(allowed) and allowed[one.position]]
+            if len(found) >= k or len(best) < wanted:
+                return found[:k]
+            wanted *= 4
+        return None
+
+    def _best(self, query: Any, k: int) -> list[Scored]:
         with _damage(self._folder):
-            hits = self._searcher.search(query, limit=k, count=False).hits
-            return [
-                Scored(int(self._searcher.doc(address)["position"][0]), float(score))
-                for score, address in hits
-            ]
+            searcher: Any = self._searcher
+            hits = searcher.search(query, limit=k, count=False).hits
+            places = searcher.fast_field_values("position", [address for _, address in hits])
+            return [Scored(int(place), float(score)) for place, (score, _) in zip(places, hits, strict=True)]
 
     def word_shares(self, text: str, *, among: Sequence[int] | None = None) -> dict[str, float]:
         """Return for each term of a text the share of the chunks that have it, from 0 to 1."""

@@ -522,12 +522,15 @@ class Store:
         return [position for (position,) in self._rows(query, values)]
 
     def _refuse_unknown_key(self, key: str, readable: str, values: Sequence[str]) -> None:
+        held = f"""SELECT 1 FROM documents d, json_each(d.metadata) j
+                   WHERE d.metadata != '{{}}' AND {readable} AND j.key = ? LIMIT 1"""
+        if next(self._rows(held, [*values, key]), None):
+            return
         query = f"""SELECT DISTINCT j.key FROM documents d, json_each(d.metadata) j
                     WHERE d.metadata != '{{}}' AND {readable}"""
         known = {name for (name,) in self._rows(query, values)}
-        if key not in known:
-            valid = ", ".join(["source", "title", *sorted(known)[:20]])
-            raise UsageError(f"no document has the key {key!r}", hint=f"keys to filter by: {valid}")
+        valid = ", ".join(["source", "title", *sorted(known)[:20]])
+        raise UsageError(f"no document has the key {key!r}", hint=f"keys to filter by: {valid}")
 
     def _principals(self, document: int) -> tuple[str, ...] | None:
         rows = list(self._rows("SELECT principal FROM principals WHERE document = ?", (document,)))

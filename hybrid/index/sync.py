@@ -9,6 +9,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from hybrid.config import ChunkSettings
 from hybrid.distributed.executors import SERIAL, Executor
 from hybrid.errors import IndexError_, IndexLocked, IndexMismatch, IndexMissing, ModelError, UsageError
@@ -129,6 +131,8 @@ def apply_update(
         if not rebuild and (there := _in_place(domain, plan, external, folder)) is not None:
             return Update(plan, there, 0)
         fingerprint = embedder.fingerprint
+        if external is not None:  # one that is away is known before hours of embedding, not after
+            external.nearest(np.eye(1, fingerprint.dimension, dtype=np.float32)[0], 1)
         with storage_errors(str(domain)):
             staging = _stage(domain, wanted, load, fingerprint, rebuild=rebuild, report=report)
             vectors = VectorCache(domain / "vectors.sqlite")

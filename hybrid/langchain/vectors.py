@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore
 
-from hybrid.errors import VectorsUnreachable
+from hybrid.index.external import answering
 from hybrid.models import Vectors
 
 _VECTOR = "vector:"
@@ -42,13 +41,13 @@ class StoreVectors(Embeddings):
 
     def nearest(self, vector: Vectors, k: int) -> list[str]:
         """Return the keys of the k nearest vectors."""
-        with _answering():
+        with answering():
             found = self._opened(len(vector)).similarity_search(_written(vector), k=k)
             return [document.page_content for document in found]
 
     def add(self, keys: Sequence[str], vectors: Vectors) -> None:
         """Keep a vector for each key."""
-        with _answering():
+        with answering():
             store = self._opened(vectors.shape[1])
             self._waiting = dict(zip(keys, vectors.tolist(), strict=True))
             store.add_texts(list(keys), ids=_ids(keys))
@@ -58,7 +57,7 @@ class StoreVectors(Embeddings):
         """Forget keys."""
         assert self._store is not None, "what is removed was looked for"
         if keys:
-            with _answering():
+            with answering():
                 self._store.delete(_ids(keys))
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
@@ -87,15 +86,3 @@ def _written(vector: Vectors) -> str:
 def _ids(keys: Sequence[str]) -> list[str]:
     # some stores take no other ids than these
     return [str(uuid.UUID(hex=key[:32])) for key in keys]
-
-
-@contextlib.contextmanager
-def _answering() -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        said = (str(error).strip().splitlines() or [""])[0]
-        raise VectorsUnreachable(
-            f"the vector store does not answer as it should: {type(error).__name__}: {said}",
-            hint="is it there, and its collection of as many dimensions as the embedder has?",
-        ) from error

@@ -29,6 +29,8 @@ _QUESTION_WORDS = range(8, 21)
 _SHORTEST_VALUE = 40
 # As many rows as fit comfortably below the limit on the size of a file.
 _ROWS_PER_FILE = 10_000
+# Each passage says in which of so many equal parts it is, as metadata ``of_2`` and so on, to filter by.
+PARTS = (2, 10, 100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +44,13 @@ class TextCorpus:
 
 @dataclass(frozen=True, slots=True)
 class PassageCorpus:
-    """What was written: passages, how many of them are recombined, and sentences to search for."""
+    """What was written: passages, how many of them are recombined of which sentences, and questions."""
 
     passages: int
     recombined: int
     words: int
     questions: tuple[str, ...]
+    sentences: tuple[str, ...]
 
 
 def write_texts(sources: Sequence[Path], target: Path, *, chunks: int, embedder: Embedder) -> TextCorpus:
@@ -77,13 +80,24 @@ def write_texts(sources: Sequence[Path], target: Path, *, chunks: int, embedder:
 
 
 def write_passages(
-    sources: Sequence[Path], target: Path, *, passages: int, questions: int, seed: int
+    sources: Sequence[Path], target: Path, *, passages: int, questions: int, seed: int, most: int = 0
 ) -> PassageCorpus:
-    """Write so many different passages as rows, and draw sentences that serve as questions."""
+    """Write so many different passages as rows, and draw sentences that serve as questions.
+
+    Args:
+        sources: folders and files with texts.
+        target: the folder to write.
+        passages: how many; where the sources have fewer, pairs of their sentences are joined.
+        questions: how many.
+        seed: of what is drawn.
+        most: use so many sentences of the sources at the most, drawn evenly; 0 uses all.
+    """
     generator = random.Random(seed)
     sentences = list(dict.fromkeys(_sentences(sources)))
     if not sentences:
         raise SystemExit("the sources hold no sentences")
+    if 0 < most < len(sentences):
+        sentences = [sentences[place * len(sentences) // most] for place in range(most)]
     rows = list(dict.fromkeys(_passages(sentences)))[:passages]
     known = set(rows)
     original = len(rows)
@@ -96,12 +110,13 @@ def write_passages(
     target.mkdir(parents=True)
     for number, start in enumerate(range(0, len(rows), _ROWS_PER_FILE)):
         with (target / f"{number:03d}.jsonl").open("w", encoding="utf-8") as stream:
-            for row in rows[start : start + _ROWS_PER_FILE]:
-                stream.write(json.dumps({"text": row}, ensure_ascii=False) + "\n")
+            for place, row in enumerate(rows[start : start + _ROWS_PER_FILE]):
+                parts = {f"of_{parts}": str(place % parts) for parts in PARTS}
+                stream.write(json.dumps({"text": row, **parts}, ensure_ascii=False) + "\n")
     askable = [sentence for sentence in sentences if len(sentence.split()) in _QUESTION_WORDS]
     drawn = generator.sample(askable, min(questions, len(askable)))
     words = sum(len(row.split()) for row in rows)
-    return PassageCorpus(len(rows), len(rows) - original, words, tuple(drawn))
+    return PassageCorpus(len(rows), len(rows) - original, words, tuple(drawn), tuple(sentences))
 
 
 def _files(sources: Sequence[Path]) -> Iterator[SourceFile]:

@@ -66,9 +66,10 @@ def fidelity() -> None:
                 over = copy.copy(generator)
                 over._stepper = stepper(file, ends=generator.ends, threads=1)
                 found = held_against(generator.torch, over, "")
+                gate = "refused" if found.against else "passed"
                 print(
                     f"| {name} | {engine} | {found.agreement:.1%} | {abs(found.difference):.4f} "
-                    f"({max(0, -found.high):.4f} to {-found.low:.4f}) | {'refused' if found.against else 'passed'} |",
+                    f"({max(0, -found.high):.4f} to {-found.low:.4f}) | {gate} |",
                     flush=True,
                 )
 
@@ -136,11 +137,11 @@ def bare_llamacpp(file: Path) -> Callable[[Sequence[list[int]]], int]:
     return write
 
 
-def speed(precision: EnginePrecision, rounds: int) -> None:
+def speed(precision: EnginePrecision, rounds: int, count: int) -> None:
     import torch
 
     torch.set_num_threads(1)
-    turns = [[Message(MessageRole.USER, prompt)] for prompt in PROBES]
+    turns = [[Message(MessageRole.USER, prompt)] for prompt in (*PROBES, *PROBES)[:count]]
     ours: dict[str, Any] = {"torch": load_generator(settings(Engine.TORCH, precision))}
     ours |= {str(engine): load_generator(settings(engine, precision)) for engine in STEPPERS}
     own = ours["torch"]
@@ -173,10 +174,9 @@ def speed(precision: EnginePrecision, rounds: int) -> None:
                         if turn:
                             rate = tokens / (time.process_time() - begun)
                             measured.setdefault((name, who, batch), []).append(rate)
+                            print(f"{name}, {who}, {batch} at once: {rate:.1f}", file=sys.stderr, flush=True)
     print(f"precision {precision}, {rounds} rounds, medians, tokens a CPU second on one thread")
-    print(
-        "| engine | alone | 8 at once | by torch, alone | 8 at once | bare library, alone | 8 at once |"
-    )
+    print("| engine | alone | 8 at once | by torch, alone | 8 at once | bare library, alone | 8 at once |")
     print("|---|---|---|---|---|---|---|")
     found = {key: statistics.median(rates) for key, rates in measured.items()}
     for name in ours:
@@ -224,6 +224,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--precision", type=EnginePrecision, default=EnginePrecision.F16)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--prompts", type=int, default=8, help="of the measurement of speed")
     parser.add_argument("--fidelity", action="store_true")
     parser.add_argument("--compare", action="store_true")
     parser.add_argument("--arms", default="base,rag")
@@ -233,7 +234,7 @@ def main() -> None:
     elif options.compare:
         compare(options.arms, options.rounds)
     else:
-        speed(options.precision, options.rounds)
+        speed(options.precision, options.rounds, options.prompts)
 
 
 if __name__ == "__main__":

@@ -21,9 +21,11 @@ import json
 import shutil
 import tempfile
 import time
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from measure import (
     Run,
     Target,
@@ -47,6 +49,8 @@ _P95_MS = 60.0
 _SEARCH_MB = 900.0
 _INDEX_MB = 2_048.0
 _REPORT_SECONDS = 30.0
+# Pairs of sentences that are embedded to know how far their vectors lie from the middle of the two.
+_CALIBRATE = 500
 
 
 # --- steps: each in a process of its own -----------------------------------------------------------
@@ -61,8 +65,58 @@ def _make(arguments: Values) -> Values:
         passages=arguments["chunks"],
         questions=arguments["questions"],
         seed=arguments["seed"],
+        most=arguments["most"],
     )
-    return dataclasses.asdict(made)
+    made_of = Path(arguments["folder"]).with_name("sentences.json")
+    made_of.write_text(json.dumps(made.sentences, ensure_ascii=False), encoding="utf-8")
+    return dataclasses.asdict(made) | {"sentences": len(made.sentences)}
+
+
+class _Joining:
+    """An embedder that makes the vector of two joined sentences of theirs, and embeds all else.
+
+    The middle of the two is moved in a direction of chance, as far as it lies from the vectors that the model
+    gives such pairs. Without it a million passages are hours of embedding, and search no other.
+    """
+
+    def __init__(self, own, sentences: list[str], seed: int) -> None:
+        self.own, self.fingerprint, self.max_tokens = own, own.fingerprint, own.max_tokens
+        self.count_tokens, self.token_spans = own.count_tokens, own.token_spans
+        self.embed_queries = own.embed_queries
+        self._place = {sentence: place for place, sentence in enumerate(sentences)}
+        self._vectors = own.embed_documents(sentences)
+        chance = np.random.default_rng(seed)
+        pairs = chance.choice(len(sentences), size=(_CALIBRATE, 2))
+        real = own.embed_documents([f"{sentences[one]} {sentences[other]}" for one, other in pairs])
+        self.cosine = float((_unit(self._vectors[pairs].sum(axis=1)) * real).sum(axis=1).mean())
+        self._away = (1 / self.cosine**2 - 1) ** 0.5
+
+    def embed_documents(self, texts):
+        vectors = np.empty((len(texts), self.fingerprint.dimension), dtype=np.float32)
+        parts = [self._parts(text) for text in texts]
+        real = [place for place, pair in enumerate(parts) if pair is None]
+        if real:
+            vectors[real] = self.own.embed_documents([texts[place] for place in real])
+        made = [place for place, pair in enumerate(parts) if pair is not None]
+        if made:
+            middle = _unit(self._vectors[[parts[place] for place in made]].sum(axis=1))
+            chance = np.random.default_rng(zlib.crc32(texts[made[0]].encode()))
+            away = _unit(chance.standard_normal(middle.shape, dtype=np.float32))
+            vectors[made] = _unit(middle + self._away * away)
+        return vectors
+
+    def _parts(self, text: str) -> tuple[int, int] | None:
+        end = text.find(" ")
+        while end > 0:
+            one, other = self._place.get(text[:end]), self._place.get(text[end + 1 :])
+            if one is not None and other is not None:
+                return one, other
+            end = text.find(" ", end + 1)
+        return None
+
+
+def _unit(vectors):
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def _index(arguments: Values) -> Values:
@@ -70,6 +124,13 @@ def _index(arguments: Values) -> Values:
     from hybrid import Assistant, load_settings
 
     assistant = Assistant("benchmark", settings=load_settings({"indexes": arguments["indexes"]}))
+    joining = None
+    if arguments["most"]:
+        sentences = json.loads(Path(arguments["folder"]).with_name("sentences.json").read_text("utf-8"))
+        joining = _Joining(assistant.embedder, sentences, arguments["seed"])
+        note(f"  {len(sentences):,} sentences embedded, a pair's vector has a cosine of {joining.cosine:.3f}")
+        assistant = Assistant("benchmark", settings=assistant.settings, embedder=joining)
+        begun = time.perf_counter()
     ends: dict[str, float] = {}
     peaks: dict[str, float] = {}
     said = begun
@@ -94,6 +155,7 @@ def _index(arguments: Values) -> Values:
         "peaks": peaks,
         "chunks": report.manifest.counts.chunks,
         "embedded": report.embedded,
+        "cosine_of_made": joining.cosine if joining else 1.0,
         "kind": dense.kind.value,
         "effort": dense.effort,
         "recall_at_10": dense.recall_at_10,
@@ -169,10 +231,12 @@ def _measure(arguments: argparse.Namespace, chunks: int, home: Path) -> tuple[Va
             "folder": str(home / "folder"),
             "chunks": chunks,
             "seed": arguments.seed,
+            "most": arguments.sentences,
         }
         made = run_step(script, "make", wanted | {"questions": arguments.questions + _WARM_UP + 1}).result
         note(f"{made['passages']:,} passages, {made['words'] / made['passages']:.1f} words each")
-        built = run_step(script, "index", {"folder": str(home / "folder"), "indexes": str(indexes)})
+        own = {"folder": str(home / "folder"), "indexes": str(indexes)}
+        built = run_step(script, "index", own | {"most": arguments.sentences, "seed": arguments.seed})
         remembered.write_text(
             json.dumps({"made": made, "built": dataclasses.asdict(built)}), encoding="utf-8"
         )
@@ -215,6 +279,12 @@ def main() -> None:
     parser.add_argument("source", nargs="*", type=Path, default=[_DEFAULT_SOURCE], help="texts to cut up")
     parser.add_argument("--chunks", type=int, nargs="+", default=[25_000, 100_000], help="sizes, ascending")
     parser.add_argument("--questions", type=int, default=200)
+    parser.add_argument(
+        "--sentences",
+        type=int,
+        default=0,
+        help="embed so many sentences, and make the vectors of joined pairs of theirs; 0 embeds all",
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="keep the indexes here, and use what is here already")
     arguments = parser.parse_args()

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import uuid
 from contextlib import closing
 from pathlib import Path
 
@@ -20,13 +21,18 @@ from hybrid.errors import IndexMismatch, VectorsUnreachable
 from hybrid.index import Index, sync
 from hybrid.index.external import ExternalDense, seal_of
 from hybrid.index.generations import current, finished, read_manifest
+from hybrid.index.stores import PgVectors, QdrantVectors
 from hybrid.langchain import HybridVectorStore, StoreVectors
 from hybrid.testing import HashEmbedder, ScriptedGenerator
+from hybrid.trust import StoreAddress
 from hybrid.types import Document
+from tests.postgres_server import postgres
 
 pytestmark = pytest.mark.slow
 
 _DIMENSION = 64
+# read before the tests are kept from the environment
+_QDRANT_URL = os.environ.get("HYBRID_QDRANT_URL", "")
 _CORPUS = Path(__file__).resolve().parents[2] / "examples" / "postgres" / "pages"
 _PAGES = {f"{n:02}.txt": f"Server number {n} listens on port {5000 + n} of rack {n % 7}." for n in range(60)}
 _ASKED = (_PAGES["07.txt"], "What is in rack 3?", "zebra")
@@ -66,12 +72,19 @@ def _in_memory():
 
 
 def _qdrant():
-    client = QdrantClient(":memory:")
-    client.create_collection("manual", VectorParams(size=_DIMENSION, distance=Distance.COSINE))
-    return StoreVectors(lambda embeddings: QdrantVectorStore(client, "manual", embeddings))
+    """A collection of its own on the server of HYBRID_QDRANT_URL (qdrant://HOST:PORT), else in local mode."""
+    if _QDRANT_URL:
+        return QdrantVectors(StoreAddress(_QDRANT_URL), uuid.uuid4().hex)
+    store = QdrantVectors(StoreAddress("qdrant:///nowhere"), "manual")
+    store._opened = QdrantClient(":memory:")
+    return store
 
 
-_STORES = {"in memory": _in_memory, "qdrant": _qdrant}
+def _pgvector():
+    return PgVectors(StoreAddress(postgres()), uuid.uuid4().hex)
+
+
+_STORES = {"in memory": _in_memory, "qdrant": _qdrant, "pgvector": _pgvector}
 
 
 @pytest.fixture(params=["faiss", *_STORES])

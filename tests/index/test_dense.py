@@ -213,3 +213,61 @@ def test_a_disk_that_is_full_is_a_storage_error(tmp_path):
 def test_a_folder_that_is_not_there_is_not_called_a_full_disk(tmp_path):
     with pytest.raises((OSError, RuntimeError), match="No such file"):
         _build(tmp_path / "none" / "dense.faiss", _clustered(50))
+
+
+def _shards_of(trained, vectors, size):
+    import faiss
+
+    for start in range(0, len(vectors), size):
+        shard = faiss.clone_index(trained)
+        shard.add(vectors[start : start + size])
+        yield shard
+
+
+def _trained(vectors, seed=1234):
+    index = dense._empty(DenseKind.IVF, vectors.shape[1], len(vectors))
+    index.cp.seed = seed
+    index.train(vectors)
+    return index
+
+
+def test_shards_get_the_ids_behind_those_that_are_there():
+    import faiss
+
+    rows = _clustered(400, 16)
+    trained = _trained(rows)
+    whole = faiss.clone_index(trained)
+    whole.add(rows)
+    merged = faiss.clone_index(trained)
+    dense.merge_shards(merged, _shards_of(trained, rows, 130))
+    assert faiss.serialize_index(merged).tobytes() == faiss.serialize_index(whole).tobytes()
+    everywhere = faiss.SearchParametersIVF(nprobe=merged.nlist)
+    assert merged.search(rows, 1, params=everywhere)[1][:, 0].tolist() == list(range(400))
+    # what FAISS does without the offset, and says nothing of
+    silent = faiss.clone_index(trained)
+    for shard in _shards_of(trained, rows, 130):
+        silent.merge_from(shard, 0)
+    assert silent.search(rows, 1, params=everywhere)[1].max() < 130
+
+
+def test_a_shard_of_another_training_is_refused():
+    rows = _clustered(400, 16)
+    with pytest.raises(IndexCorrupt, match="filled by another index"):
+        dense.merge_shards(_trained(rows), _shards_of(_trained(rows, seed=7), rows, 200))
+
+
+def test_many_shards_make_the_bytes_of_one(tmp_path, monkeypatch):
+    rows = _clustered(300, 16)
+    _build(tmp_path / "one", rows, DenseKind.IVF, block=50)
+    monkeypatch.setattr(dense, "_SHARD", 100)
+    _build(tmp_path / "three", rows, DenseKind.IVF, block=50)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "three").read_bytes()
+
+
+@pytest.mark.parametrize("kind", _KINDS)
+def test_a_filter_fills_k_wherever_the_allowed_ones_lie(indexes, vectors, kind):
+    index, _ = indexes[kind]
+    query = vectors[17]
+    far = np.argsort(vectors @ query)[:40]
+    found = index.search(query, 30, among=sorted(far.tolist()))
+    assert len(found) == 30 and {scored.position for scored in found} <= set(far.tolist())
