@@ -1,6 +1,6 @@
 """Learn contract labels (CUAD): a head on frozen states beside a bag of words; seconds, what is forgotten.
 
-    python tests/benchmarks/labels.py [DATA] [--examples 380,2600,5108] [--questions N] [--after N] [--json FILE]
+    python tests/benchmarks/labels.py [DATA] [--examples 380,5108] [--questions N] [--after N] [--json FILE]
 
 DATA is a folder with ``cuad`` (clauses.jsonl, labels.jsonl, category_questions.json), split by clause.
 Without it ``examples/contracts`` is learned: 340 of its 380 examples, 40 for the proof, 120 questions.

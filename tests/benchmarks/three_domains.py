@@ -51,8 +51,6 @@ DOMAINS = (
         "postgres",
         "pages",
         ("--effort", "quick", "--apart", "examples/postgres/questions.jsonl", "--licence", "PostgreSQL"),
-        # enough for a verdict in minutes
-        settings={"HYBRID_ADAPTATION__EXAMPLES": "40", "HYBRID_GENERATION__MAX_NEW_TOKENS": "64"},
         deciding=("--budget", "240"),
     ),
     Domain(
