@@ -46,7 +46,7 @@ class EmbedWork:
 
 
 @dataclass(frozen=True, slots=True)
-class Embedded:
+class EmbeddingDone:
     """How many contents got a vector, and which batches came to nothing: by file, what became of it."""
 
     count: int
@@ -55,7 +55,7 @@ class Embedded:
 
 def embed_missing(
     staging: Store, vectors: VectorCache, embedder: Embedder, executor: Executor, report: Progress
-) -> Embedded:
+) -> EmbeddingDone:
     """Embed the staged contents that have no vector yet.
 
     Vectors go into the cache when the whole plan is done, so that the next run after a kill cuts the same
@@ -72,7 +72,7 @@ def embed_missing(
             _keep(vectors, shard, embedder.fingerprint.dimension)
         plan = cut(work.name, staging.keys_without_vectors(vectors), BATCH)
     if not plan.batches:
-        return Embedded(0, {})
+        return EmbeddingDone(0, {})
 
     def load(number: int) -> BatchInput:
         rows = staging.texts_without_vectors(number * BATCH, plan.batches[number].items)
@@ -96,7 +96,7 @@ def embed_missing(
         )
         lost |= dict.fromkeys(files, f"{why}{batch.why}; index again")
     shutil.rmtree(plans)
-    return Embedded(plan.items - sum(plan.batches[one.number].items for one in carried.lost), lost)
+    return EmbeddingDone(plan.items - sum(plan.batches[one.number].items for one in carried.lost), lost)
 
 
 def _keep(vectors: VectorCache, shard: Shard, dimension: int) -> None:

@@ -66,7 +66,7 @@ class Workers:
         self.url = address(self._place)
         self._count, self._tell, self._stopping = settings.workers, tell, threading.Event()
         self._counters = tempfile.TemporaryDirectory(prefix="hybrid-counters-")
-        self._command = [sys.executable, "-m", "hybrid", *arguments, "--as-worker", str(port)]
+        self._command = [sys.executable, "-P", "-m", "hybrid", *arguments, "--as-worker", str(port)]
         cores = max(1, (os.cpu_count() or 1) // self._count)
         own = {"OMP_NUM_THREADS": str(cores), SHARED: self._counters.name}
         self._environment = own | os.environ

@@ -99,7 +99,7 @@ def test_another_adapter_under_the_name_is_not_taken_for_it(base, adapter, other
 
 @pytest.mark.slow
 def test_an_adapter_that_says_what_the_base_says_cannot_be_told(base, folder, make_adapter, tmp_path):
-    weak = make_adapter(folder, tmp_path / "mine", size=1e-4)
+    weak = make_adapter(folder, tmp_path / "mine", size=1e-6)
     found, asked = _proved(base, weak, {"base": base, "mine": base.adapted(weak)})
     assert found.verdict is Health.NOTE
     assert found.found == "cannot tell: on 8 questions the adapter says here what the base says"
