@@ -143,7 +143,7 @@ class PgVectors:
             if k > _GRAPH_DEPTH:
                 cursor.execute("SET LOCAL enable_indexscan = off")
             else:
-                cursor.execute(f"SET LOCAL hnsw.ef_search = {max(k, 100)}")
+                cursor.execute(f"SET LOCAL hnsw.ef_search = {min(max(4 * k, 400), _GRAPH_DEPTH)}")
             rows = cursor.execute(
                 self._sql("SELECT key FROM {} ORDER BY vector <=> %s::vector LIMIT %s"), (_text(vector), k)
             )
