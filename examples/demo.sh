@@ -26,25 +26,25 @@ tune() {
     "$hybrid" adapt generator --domain "$1" --data "examples/$1/tuning.jsonl" \
       --apart "examples/$1/questions.jsonl" --name labels --licence "CC BY 4.0" --no-check
 }
-# domain, arms, budget and further options; 6: decided, though some answers of so small a model failed, which is
+# domain, arms and further options; 6: decided, though some answers of so small a model failed, which is
 # said and scores as such
 decide() {
   echo
-  echo "== $1: which arm fits? Asks in growing batches and stops when it is settled"
-  "$hybrid" decide "examples/$1/questions.jsonl" --domain "$1" --arms "$2" --budget "${@:3}" || [ $? -eq 6 ]
+  echo "== $1: which arm fits? With --budget it asks in growing batches and stops when it is settled"
+  "$hybrid" decide "examples/$1/questions.jsonl" --domain "$1" --arms "$2" "${@:3}" || [ $? -eq 6 ]
 }
 tuned=generator_adapter=labels
 
 echo
 echo "== the first of three domains: the answer stands on a page, so retrieval is right"
-decide postgres base,rag 60
+decide postgres base,rag --budget 60
 
 echo
 echo "== the second: lawyers' labels, which stand on no page: an adapter, and retrieval adds nothing that is shown"
 "$hybrid" index examples/contracts/corpus --domain contracts
 tune contracts
-# an index has to be kept up, so passages are worth it if they bring five points
-decide contracts "base,rag:k=1,adapter:$tuned,both:$tuned:k=1" 856 --margin 0.05
+# an index has to be kept up, so passages are worth it if they bring five points; that takes all questions
+decide contracts "base,rag:k=1,adapter:$tuned,both:$tuned:k=1" --margin 0.05
 
 echo
 echo "== the third: facts on pages and the house's labels, so it takes both"
@@ -53,7 +53,7 @@ export HYBRID_RETRIEVAL__K=1
 export HYBRID_ADAPTATION__HOLD_OUT=0
 "$hybrid" index examples/register/pages --domain register
 tune register
-decide register "base,rag,adapter:$tuned,both:$tuned" 400
+decide register "base,rag,adapter:$tuned,both:$tuned" --budget 400
 unset HYBRID_RETRIEVAL__K HYBRID_ADAPTATION__HOLD_OUT
 
 echo
