@@ -176,8 +176,9 @@ class Assistant:
         from hybrid.decision.adopted import of_labels
 
         decided = self.decided
-        apart = of_labels(self.folder) and self._serves(Arm.RAG)
-        return parse_arm(Arm.RAG, self.settings) if decided is None or apart else decided
+        if decided is None or (of_labels(self.folder) and self._serves(Arm.RAG)):
+            return parse_arm(Arm.RAG, self.settings)
+        return decided
 
     @property
     def decided_because(self) -> str:
