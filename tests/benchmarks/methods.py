@@ -5,8 +5,8 @@
 Labels are those of ``examples/contracts``, learned by likelihood like everything else here; reading is made
 from the pages of ``examples/postgres``. Both are split by document. A cell (row, domain, seed) is a line of
 ``WORK/cells.jsonl``: a run that was stopped goes on, and more seeds are added to it. Gain is on held-out
-examples, paired: labels right in points, reading in nats a token. General text is the suite that ships, in
-nats a token. Refusal is of general questions: those that nobody can answer and that are declined, and those
+examples, paired: the loss in nats a token, and the labels right, in points. General text is the suite that
+ships, in nats a token. Refusal is of general questions: those that nobody can answer and that are declined, and those
 that anybody can answer and that are declined all the same, in points, after tuning. Seconds are of the
 processor that trained. A row is a ``Row``: settings that differ from the usual ones of this table.
 """
@@ -100,8 +100,7 @@ class Bench:
         self._usual = AdaptationSettings(layers=options.layers, epochs=options.epochs)
         limit = self._usual.max_tokens
         self._held = encode(self._examples.validation, self._generator.dialogue, max_tokens=limit).encoded
-        self._score = rights_of if domain == "contracts" else losses_of
-        self._before = self._score(self._generator, self._held)
+        self._before = (losses_of(self._generator, self._held), rights_of(self._generator, self._held))
         suite = shipped_suite().sample(_PASSAGES)
         self._asked = general_questions(suite.sample(_QUESTIONS), load_prompts("en"))
         self._suite = dataclasses.replace(suite, pairs=(), choices=(), probes=())
@@ -126,16 +125,25 @@ class Bench:
         self._tune(row.settings, seed, out, over=members)
         seconds = time.process_time() - begun
         adapted = self._generator.adapted(out)
-        contracts = self.domain == "contracts"
+        groups = [item.example.source for item in self._held]
+        losses, rights = self._before
         gain = paired_change(
-            "labels right" if contracts else "loss of held-out examples",
-            self._before,
-            self._score(adapted, self._held),
-            [item.example.source for item in self._held],
-            unit="points" if contracts else "nats",
-            higher_is_better=contracts,
-            scale=100 if contracts else 1,
-            bounded=contracts,
+            "loss of held-out examples",
+            losses,
+            losses_of(adapted, self._held),
+            groups,
+            unit="nats",
+            higher_is_better=False,
+        )
+        right = rights and paired_change(
+            "labels right",
+            rights,
+            rights_of(adapted, self._held),
+            groups,
+            unit="points",
+            higher_is_better=True,
+            scale=100,
+            bounded=True,
         )
         changes = [
             *measure(self._generator, adapted, self._suite).changes,
@@ -147,6 +155,7 @@ class Bench:
             "domain": self.domain,
             "seed": seed,
             "gain": dataclasses.asdict(gain),
+            "right": dataclasses.asdict(right) if right else None,
             "changes": {str(change.measure): dataclasses.asdict(change) for change in changes},
             "seconds": seconds,
             "megabytes": megabytes,
@@ -214,17 +223,27 @@ def _table(cells: Sequence[Mapping[str, Any]]) -> None:
                     (
                         row.name,
                         str(cell["seed"]),
-                        _show(cell["gain"], 1 if domain == "contracts" else 3),
+                        _show(cell["gain"], 3),
+                        _show(cell["right"], 1) if cell["right"] else "",
                         _show(changes[Measure.TEXT], 3),
                         *refused,
                         f"{cell['seconds']:.0f}",
                         f"{cell['megabytes']:.2f}",
                     )
                 )
-        unit = "labels right, points" if domain == "contracts" else "loss of held-out examples, nats better"
         print(f"\n{domain}\n")
         print_table(
-            ("", "seed", unit, "general text, nats better", "declined rightly", "wrongly", "CPU s", "MB"),
+            (
+                "",
+                "seed",
+                "its own, nats better",
+                "labels right, points",
+                "general text, nats better",
+                "declined rightly",
+                "wrongly",
+                "CPU s",
+                "MB",
+            ),
             rows,
         )
 
