@@ -6,9 +6,9 @@ Labels are those of ``examples/contracts``, learned by likelihood like everythin
 from the pages of ``examples/postgres``. Both are split by document. A cell (row, domain, seed) is a line of
 ``WORK/cells.jsonl``: a run that was stopped goes on, and more seeds are added to it. Gain is on held-out
 examples, paired: the loss in nats a token, and the labels right, in points. General text is the suite that
-ships, in nats a token. Refusal is of general questions: those that nobody can answer and that are declined, and those
-that anybody can answer and that are declined all the same, in points, after tuning. Seconds are of the
-processor that trained. A row is a ``Row``: settings that differ from the usual ones of this table.
+ships, in nats a token. Refusal is of general questions: those that nobody can answer and that are declined,
+and those that anybody can answer and that are declined all the same, in points, after tuning. Seconds are of
+the processor that trained. A row is a ``Row``: settings that differ from the usual ones of this table.
 """
 
 from __future__ import annotations
