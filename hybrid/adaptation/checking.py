@@ -103,17 +103,6 @@ def check_generator(
 ) -> Card:
     """Measure what an adapter made the generator forget, and write it into its card; return the card.
 
-    Args:
-        store: where the adapter is.
-        name: of the adapter.
-        generator: the one that it was made for, without an adapter.
-        suite: what general ability is measured on.
-        asked: what tells whether it declines where it should.
-        tasks: of lm-eval, measured as well.
-        items: at most so many of each kind and task.
-        seed: of the resampling, and of which items are drawn.
-        progress: told what is being measured.
-
     Raises:
         AdapterError: there is no such adapter, or it cannot serve with the generator.
         ExtraMissing: tasks are named, and the harness is not installed.
@@ -132,10 +121,7 @@ def check_generator(
 def gain_in_service(base: Subject, adapted: Subject, validation: Sequence[Encoded]) -> Change | None:
     """Return what an adapter gained, by the generator that serves it; None without examples to tell by.
 
-    Args:
-        base: the generator without the adapter.
-        adapted: the same with it, at any strength.
-        validation: examples; those that told when to stop are left out.
+    ``validation``: examples; those that told when to stop are left out.
     """
     proof = halve(validation).proof
     if not proof:
@@ -174,16 +160,6 @@ def check_embedder(
     """Measure what an embedder gained on held-out documents and lost elsewhere; return its card with that.
 
     The domain is embedded with both, if it is not yet; the generation in force stays in force.
-
-    Args:
-        store: where the adapter is.
-        name: of the adapter.
-        base: the embedder without it.
-        tuned: the same with it.
-        settings: of retrieval, and of adaptation, which say what was held out.
-        general: collections from elsewhere.
-        against: the question sets of the domain; queries that leak from them are left out.
-        progress: told how far embedding is.
     """
     for embedder in (base, tuned):
         reembed(store.domain, embedder, progress=progress)
@@ -261,14 +237,7 @@ def repair(
     The best is the one that passes with the largest gain; without a measured gain, the first that passes. An
     adapter that passes but no longer gains anything is none.
 
-    Args:
-        folder: of the adapter.
-        assess: measures the adapter of a folder at a strength, in the domain and in general.
-        budget: how much may be forgotten.
-        strengths: to try, below 1, from large to small.
-        retrain: makes the adapter anew with a share of rehearsal, None where that cannot be done.
-        rehearsals: shares to try, from small to large.
-        progress: told every attempt.
+    ``retrain``: makes the adapter anew with a share of rehearsal, None where that cannot be done.
 
     Raises:
         UsageError: a strength or a share that makes no sense.
@@ -326,17 +295,7 @@ def settings_of(card: Card, usual: AdaptationSettings) -> AdaptationSettings:
 
 
 class Bench:
-    """An adapter under repair: how it was made, what it learned from, and what it is measured on.
-
-    Args:
-        workshop: with the settings that it was made with.
-        card: of the adapter.
-        suite: of general ability.
-        given: the user's own data that it learned from.
-        against: question sets that must not leak.
-        seed: of measuring.
-        note: told what is trained.
-    """
+    """An adapter under repair: how it was made, what it learned from, and what it is measured on."""
 
     def __init__(
         self,
@@ -482,10 +441,6 @@ def _require(strengths: Sequence[float], rehearsals: Sequence[float]) -> None:
 class Rework:
     """Adapters of a store taken apart and put together, in a folder that is gone at the end.
 
-    Args:
-        store: of the adapters.
-        names: of those that are read; all are the generator's, made for one base.
-
     Raises:
         UsageError: they are not.
         AdapterError: one cannot be taken apart.
@@ -545,13 +500,7 @@ def combine(
 ) -> Card:
     """Merge adapters into one, store it with what was measured of it, and return its card.
 
-    Args:
-        rework: of the adapters.
-        bench: measures what comes of it.
-        recipe: how.
-        weights: one for each; without them those of the least loss on validation are taken.
-        name: of what comes of it; without it the next free one.
-        note: told what is tried.
+    ``weights``: one for each; without them those of the least loss on validation are taken.
     """
 
     def loss(tried: Sequence[float]) -> float:

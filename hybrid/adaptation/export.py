@@ -54,11 +54,7 @@ _CONTEXT = 8_192
 def scale(adapter: Path, strength: float, out: Path, *, base: Path | None = None) -> Path:
     """Write an adapter with a strength into a new folder, without card; return the folder.
 
-    Args:
-        adapter: its folder.
-        strength: what its change is multiplied by; 1 leaves it as it is.
-        out: an empty folder, or none yet.
-        base: the folder of the model that it was made for; needed where all weights were tuned.
+    ``base``: the folder of the model that it was made for; needed where all weights were tuned.
 
     Raises:
         AdapterError: the method is not linear in its weights, as DoRA is not.
@@ -88,11 +84,6 @@ def scale(adapter: Path, strength: float, out: Path, *, base: Path | None = None
 
 def merge(adapter: Path, base: Path, out: Path) -> Path:
     """Write the base with the adapter merged in, as a model folder of its own; return it.
-
-    Args:
-        adapter: its folder.
-        base: the folder of the model that it was made for.
-        out: where to; it must not be there yet.
 
     Raises:
         AdapterError: the adapter was made for another base, is damaged, or does nothing.
@@ -136,9 +127,7 @@ def require_no_head(adapter: Path) -> None:
 def export(adapter: Path, out: Path) -> Path:
     """Write an adapter in PEFT's format with its card; return where to.
 
-    Args:
-        adapter: its folder.
-        out: a folder, or an archive by its name: ``.zip``, ``.tar``, ``.tar.gz``; it must not be there yet.
+    ``out``: a folder, or an archive by its name: ``.zip``, ``.tar``, ``.tar.gz``; it must not be there yet.
 
     Raises:
         AdapterError: the card is damaged.
@@ -287,14 +276,7 @@ def leave(
 ) -> Path:
     """Write an adapter as another program takes it; return where to.
 
-    Args:
-        adapter: its folder.
-        base: gives the folder of the model that it was made for, where that is needed.
-        out: a folder; for ``gguf`` a file, for ``peft`` an archive too. It must not be there yet.
-        destination: who takes it.
-        generator: gives the base, to compare what a file says with what the model says.
-        precision: of the matrices in GGUF.
-        note: told what was merged, what stays here, and what was compared.
+    ``out``: a folder; for ``gguf`` a file, for ``peft`` an archive too. It must not be there yet.
 
     Raises:
         AdapterError: the destination cannot take it, and it cannot be merged.

@@ -134,13 +134,6 @@ def measure(
     not: they are what grammar means here, each with as many pairs as the others, and the pairs are the
     sample. The bounds speak about further pairs of these phenomena, not about other phenomena.
 
-    Args:
-        base: the generator without the adapter.
-        adapted: the same with it.
-        suite: what is asked.
-        seed: of the resampling.
-        progress: told what is being measured.
-
     Raises:
         UsageError: the suite is empty, or has an item that the model cannot read.
         AdapterError: the adapted model says something that is not a number.
@@ -315,12 +308,7 @@ def measure_tasks(
 ) -> tuple[Change, ...]:
     """Return the changes of every metric of these tasks that is a number from 0 to 1 for each document.
 
-    Args:
-        base: the generator without the adapter.
-        adapted: the same with it.
-        tasks: as the harness names them.
-        items: at most so many documents of a task, its first ones; None takes all.
-        seed: of the resampling.
+    ``items``: at most so many documents of a task, its first ones; None takes all.
 
     Raises:
         ExtraMissing: the harness is not installed.
@@ -468,13 +456,6 @@ def refusal_changes(
     how many answers the base had and the adapter has not (``Declining.LOST``, which is 0 before). Of what has
     none: how much is declined. What does not fit the context is left out; questions of one document are
     resampled together.
-
-    Args:
-        base: the generator without the adapter; what it writes is kept in the cache folder.
-        adapted: the same with it.
-        asked: the questions.
-        seed: of the resampling.
-        progress: told what is being asked.
     """
     room = base.context_tokens - _REPLY_TOKENS
     asked = [one for one in asked if base.count_prompt_tokens(one.prompt) <= room]
@@ -554,12 +535,6 @@ def made_change(before: Side, after: Side, pairs: Sequence[QueryPair], *, seed: 
 
     The document that a query was made from stands in the index with the words of the query in it, which no
     reader's question has. So it is represented by the passage of the pair, from which they were taken.
-
-    Args:
-        before: base embedder and index.
-        after: tuned embedder and index.
-        pairs: of documents that training never saw.
-        seed: of the resampling.
     """
     columns = [_made_scores(side, pairs) for side in (before, after)]
     return _of_retrieval(

@@ -404,17 +404,9 @@ def paired_change(
 ) -> Change:
     """Return means, their difference, and its one-sided 95 % bounds, resampled by source.
 
-    Args:
-        measure: its name.
-        before: a value an item.
-        after: the same items.
-        sources: for each item what it was drawn with: items of one source are not independent.
-        unit: what the result is counted in.
-        higher_is_better: whether a fall is a loss.
-        scale: what values are multiplied with, 100 for points.
-        bounded: whether values are rights and wrongs from 0 to 1, whose rare differences may not have been
-            seen yet; else their spread is what was seen.
-        seed: of the resampling.
+    ``sources``: for each item what it was drawn with: items of one source are not independent. ``scale``:
+    what values are multiplied with, 100 for points. ``bounded``: whether values are rights and wrongs from 0
+    to 1, whose rare differences may not have been seen yet; else their spread is what was seen.
     """
     assert len(before) == len(after) == len(sources) > 0, "a change is measured on something"
     table = np.column_stack([np.asarray(before, dtype=np.float64), np.asarray(after, dtype=np.float64)])

@@ -246,19 +246,10 @@ def tune_generator(
 ) -> TunedGenerator:
     """Train an adapter and save it, with the gain on validation examples that training never looked at.
 
-    Args:
-        base: the model to tune.
-        examples: for training and for validation.
-        settings: method and all that goes with it.
-        out: an empty folder for the result.
-        placement: device and number format.
-        rehearsal: what is mixed in to keep the model what it was; as much of it as the settings say. By the
-            first of it EWC tells what the base needs.
-        probe: general texts whose loss may not rise by more than the budget.
-        over: folders of the bottleneck adapters that a fusion is over.
-        start: the folder of an adapter to begin with, instead of one that does nothing.
-        state: a folder in which an interrupted run is kept, to go on with.
-        progress: told step, steps in all, and the loss.
+    ``rehearsal``: what is mixed in to keep the model what it was; as much of it as the settings say. By the
+    first of it EWC tells what the base needs. ``probe``: general texts whose loss may not rise by more than
+    the budget. ``start``: the folder of an adapter to begin with, instead of one that does nothing.
+    ``state``: a folder in which an interrupted run is kept, to go on with.
 
     Raises:
         UsageError: too few examples, or labels that are all equal.

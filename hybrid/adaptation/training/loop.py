@@ -117,13 +117,9 @@ def fit(
     Several processes, as ``accelerate launch`` starts them, each take their share of the batches and average
     the gradients.
 
-    Args:
-        task: what is trained.
-        schedule: how long and how fast.
-        seed: of dropout; the same seed and data give the same weights, also after a kill.
-        state: a folder from which an interrupted run goes on, and where it is written down at every look;
-            removed at the end. None writes nothing.
-        progress: told step, steps in all, and the loss.
+    ``seed``: of dropout; the same seed and data give the same weights, also after a kill. ``state``: a folder
+    from which an interrupted run goes on, and where it is written down at every look; removed at the end.
+    None writes nothing.
 
     Raises:
         TrainingFailed: the loss is not a number.
