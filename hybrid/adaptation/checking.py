@@ -49,16 +49,15 @@ from hybrid.adaptation.suites import RetrievalSet, Suite
 from hybrid.adaptation.training.encoding import (
     Encoded,
     Subject,
-    TokenStretch,
     encode,
     encode_pairs,
     gain_of,
     halve,
-    halve_pairs,
     log_likelihoods,
-    margins_in_service,
+    margins,
     pieces,
     preference_gain,
+    served_losses,
     worth,
 )
 from hybrid.adaptation.values import AdapterKind, Card, Change, Data, Measure, Setting
@@ -127,14 +126,10 @@ def gain_in_service(base: Subject, adapted: Subject, validation: Sequence[Encode
     if not proof:
         return None
     before, after = (
-        worth(functools.partial(_losses, subject), proof, subject.dialogue) for subject in (base, adapted)
+        worth(functools.partial(served_losses, subject), proof, subject.dialogue)
+        for subject in (base, adapted)
     )
     return gain_of(before, after, proof)
-
-
-def _losses(subject: Subject, encoded: Sequence[Encoded]) -> list[float]:
-    sums = log_likelihoods(subject, [TokenStretch(item.ids, item.start) for item in encoded])
-    return [-value / item.completion_tokens for value, item in zip(sums, encoded, strict=True)]
 
 
 def with_own(shipped: Suite, own: Suite) -> Suite:
@@ -319,9 +314,11 @@ class Bench:
         adapted = generator.adapted(folder, strength=strength)
         if self._examples.preferences:
             limit = self._workshop.settings.adaptation.max_tokens
-            pairs = encode_pairs(self._examples.checks, generator.dialogue, max_tokens=limit).pairs
-            proof = halve_pairs(pairs).proof
-            before, after = (margins_in_service(subject, proof) for subject in (generator, adapted))
+            pairs = encode_pairs(self._examples.checks, generator.dialogue, max_tokens=limit).encoded
+            proof = halve(pairs).proof
+            before, after = (
+                margins(functools.partial(served_losses, subject), proof) for subject in (generator, adapted)
+            )
             gain = preference_gain(before, after, proof)
         else:
             gain = gain_in_service(generator, adapted, self._encoded)
@@ -347,7 +344,7 @@ class Bench:
                 hint="give the data that it was trained on: --data FILE",
             )
         tokens = [item.completion_tokens for item in stop]
-        domain = np.average(_losses(adapted, stop), weights=tokens)
+        domain = np.average(served_losses(adapted, stop), weights=tokens)
         cut = [piece for passage in self._suite.passages for piece in pieces(adapted, passage.text)]
         if not general or not cut:
             return float(domain), math.nan

@@ -22,6 +22,7 @@ from hybrid.adaptation.data.given import LEAST_EXAMPLES
 from hybrid.adaptation.training.encoding import (
     Encoded,
     EncodedPair,
+    margins,
     paired_change,
 )
 from hybrid.adaptation.values import Change, Example, ExampleKind, PreferencePair
@@ -141,10 +142,7 @@ class PreferenceTask:
 
     def margins(self, pairs: Sequence[EncodedPair]) -> list[float]:
         """Return by how many nats the model finds the better answer of each pair likelier than the worse."""
-        sides = [side for pair in pairs for side in (pair.chosen, pair.rejected)]
-        losses = self._task.losses(sides)
-        nats = [loss * side.completion_tokens for loss, side in zip(losses, sides, strict=True)]
-        return [worse - better for better, worse in zip(nats[::2], nats[1::2], strict=True)]
+        return margins(self._task.losses, pairs)
 
 
 def require_pairs(count: int, *, made_from: str) -> None:
