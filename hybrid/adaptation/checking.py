@@ -74,6 +74,7 @@ from hybrid.types import Question
 
 # At most so many made queries of held-out documents tell a gain of retrieval.
 _HELD_OUT_QUERIES = 300
+# Both as tried, cheapest first: of the change, and of the training tokens.
 STRENGTHS = (0.75, 0.5, 0.25)
 REHEARSALS = (0.3, 0.5)
 # A smaller strength that keeps less of the gain than this is kept as a last resort only.
@@ -222,9 +223,7 @@ def repair(
     assess: Callable[[Path, float], Assessment],
     *,
     budget: Budget,
-    strengths: Sequence[float] = STRENGTHS,
     retrain: Callable[[float], Path] | None = None,
-    rehearsals: Sequence[float] = REHEARSALS,
     progress: Callable[[Attempt], None] = lambda attempt: None,
 ) -> Repair:
     """Try smaller strengths, then retraining with more rehearsal, until one passes and is worth it.
@@ -233,15 +232,11 @@ def repair(
     adapter that passes but no longer gains anything is none.
 
     ``retrain``: makes the adapter anew with a share of rehearsal, None where that cannot be done.
-
-    Raises:
-        UsageError: a strength or a share that makes no sense.
     """
-    _require(strengths, rehearsals)
     attempts: list[Attempt] = []
 
     def tried(path: Path, rehearsal: float | None) -> Iterator[Attempt]:
-        for strength in (1.0, *strengths):
+        for strength in (1.0, *STRENGTHS):
             found = assess(path, strength)
             first = attempts[0].assessment.gain if attempts else found.gain
             kept = _kept(found.gain, first)
@@ -251,9 +246,8 @@ def repair(
 
     if _settled(tried(folder, None)):
         return Repair(tuple(attempts), _best(attempts))
-    for share in rehearsals if retrain is not None else ():
-        assert retrain is not None, "asked above"
-        if _settled(tried(retrain(share), share)):
+    for share in REHEARSALS:
+        if retrain is None or _settled(tried(retrain(share), share)):
             break
     return Repair(tuple(attempts), _best(attempts))
 
@@ -426,13 +420,6 @@ def _kept(gain: Change | None, first: Change | None) -> float | None:
     if gain is None or first is None or benefit(first) <= 0:
         return None
     return benefit(gain) / benefit(first)
-
-
-def _require(strengths: Sequence[float], rehearsals: Sequence[float]) -> None:
-    if any(not 0 < strength < 1 for strength in strengths) or list(strengths) != sorted(strengths)[::-1]:
-        raise UsageError(f"strengths to try are {list(strengths)}, expected falling numbers between 0 and 1")
-    if any(not 0 < share < 1 for share in rehearsals) or list(rehearsals) != sorted(rehearsals):
-        raise UsageError(f"rehearsals to try are {list(rehearsals)}, expected rising shares between 0 and 1")
 
 
 class Rework:

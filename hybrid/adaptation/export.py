@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from hybrid.adaptation.store import CARD, card_values, read_card
 from hybrid.adaptation.values import AdapterKind, Card, Destination
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from hybrid.models.generator import TransformersGenerator
 
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
-# Archives of the same adapter are the same bytes.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 # By kind, parts of the names of what the change is linear in: the outer factors of LoRA, the scales of IA3
 # about 1, what leads out of a bottleneck.
@@ -151,6 +150,7 @@ def export(adapter: Path, out: Path) -> Path:
             fsync_file(inner / name)
         if archive:
             _pack(inner, beside / "packed", archive)
+            fsync_file(beside / "packed")
     return out
 
 
@@ -172,34 +172,25 @@ def new_folder(out: Path) -> Iterator[Path]:
 
 
 def _pack(folder: Path, target: Path, suffix: str) -> None:
-    files = sorted(folder.iterdir())
-    with target.open("wb") as raw:
+    """Pack the files of a folder: the same files are the same bytes."""
+    with contextlib.ExitStack() as opened:
+        raw: Any = opened.enter_context(target.open("wb"))
         if suffix == ".zip":
-            _zip(files, folder.name, raw)
-        elif suffix == ".tar":
-            _tar(files, folder.name, raw)
-        else:
-            with gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed:
-                _tar(files, folder.name, packed)
-    fsync_file(target)
-
-
-def _zip(files: Sequence[Path], name: str, raw: BinaryIO) -> None:
-    with zipfile.ZipFile(raw, "w") as archive:
-        for path in files:
-            entry = zipfile.ZipInfo(f"{name}/{path.name}", _EPOCH)
-            entry.external_attr = 0o644 << 16
-            with archive.open(entry, "w", force_zip64=True) as inner, path.open("rb") as stream:
-                shutil.copyfileobj(stream, inner)
-
-
-def _tar(files: Sequence[Path], name: str, raw: BinaryIO | gzip.GzipFile) -> None:
-    with tarfile.open(fileobj=raw, mode="w") as archive:
-        for path in files:
-            entry = tarfile.TarInfo(f"{name}/{path.name}")
+            zipped = opened.enter_context(zipfile.ZipFile(raw, "w"))
+            for path in sorted(folder.iterdir()):
+                told = zipfile.ZipInfo(f"{folder.name}/{path.name}", _EPOCH)
+                told.external_attr = 0o644 << 16
+                with zipped.open(told, "w", force_zip64=True) as inner, path.open("rb") as stream:
+                    shutil.copyfileobj(stream, inner)
+            return
+        if suffix != ".tar":
+            raw = opened.enter_context(gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0))
+        tarred = opened.enter_context(tarfile.open(fileobj=raw, mode="w"))
+        for path in sorted(folder.iterdir()):
+            entry = tarfile.TarInfo(f"{folder.name}/{path.name}")
             entry.size = path.stat().st_size
             with path.open("rb") as stream:
-                archive.addfile(entry, stream)
+                tarred.addfile(entry, stream)
 
 
 def portable(card: Card) -> Card:

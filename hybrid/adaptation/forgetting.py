@@ -101,13 +101,9 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Forgetting:
-    """What was measured: changes over all items, those by kind of text and by phenomenon, and the items."""
+    """What was measured: changes over all items, and the items."""
 
-    suite: str
-    digest: str
-    number_format: str
     changes: tuple[Change, ...]
-    groups: tuple[Change, ...]
     items: tuple[Item, ...]
 
 
@@ -148,14 +144,7 @@ def measure(
     progress("the adapter on pairs, choices and formats")
     items += _answers(suite, before, answers(adapted, suite))
     _require_numbers(items)
-    return Forgetting(
-        suite=suite.name,
-        digest=suite.digest,
-        number_format=form,
-        changes=changes(items, COUNTINGS, seed=seed),
-        groups=by_group(items, seed=seed),
-        items=tuple(items),
-    )
+    return Forgetting(changes(items, COUNTINGS, seed=seed), tuple(items))
 
 
 def answers(model: Model, suite: Suite) -> Answers:
@@ -179,17 +168,6 @@ def changes(items: Iterable[Item], countings: Mapping[str, Counting], *, seed: i
     for item in items:
         by_measure.setdefault(item.measure, []).append(item)
     return tuple(_change(name, found, countings[name], seed) for name, found in by_measure.items())
-
-
-def by_group(items: Iterable[Item], *, seed: int = 0) -> tuple[Change, ...]:
-    """Return the changes of general text by its kind, and of minimal pairs by phenomenon."""
-    groups: dict[tuple[str, str], list[Item]] = {}
-    for item in items:
-        if item.measure in (Measure.TEXT, Measure.PAIRS) and item.group:
-            groups.setdefault((item.measure, item.group), []).append(item)
-    return tuple(
-        _change(f"{name}: {group}", found, COUNTINGS[name], seed) for (name, group), found in groups.items()
-    )
 
 
 def _change(name: str, items: Sequence[Item], counting: Counting, seed: int) -> Change:

@@ -47,6 +47,12 @@ _LEAST_DENSE = 0.1
 MIN_PAIRS = 8
 _RANK = 16
 _RATE = 5e-4
+# What cosines are multiplied with before the softmax: the inverse of a temperature.
+_SCALE = 20.0
+# Of a text, as training sees it.
+_MAX_TOKENS = 192
+_WARMUP, _LOOKS = 0.1, 4
+STRENGTHS_TRIED = (0.25, 0.5, 0.75, 1.0, 1.25)
 # a similarity that is not compared
 _NEVER = -1e4
 _METHODS = (Method.LORA, Method.RSLORA, Method.DORA)
@@ -79,8 +85,7 @@ class EmbedderSettings:
 
     ``batch`` queries are compared at once, in groups of ``neighbours`` whose passages are alike; with
     ``listed`` further passages each. ``hold`` is what general texts staying where they are weighs beside
-    the ranking. ``scale`` is what cosines are multiplied with before the softmax.
-    ``max_tokens`` are those of a text that training sees. ``strengths`` are tried on validation.
+    the ranking.
     ``prompts`` stand before queries and passages; empty are those that the model names.
     """
 
@@ -90,12 +95,7 @@ class EmbedderSettings:
     hold: float = 1.0
     held_texts: int = 8
     dense_weight: float = 0.5
-    scale: float = 20.0
-    max_tokens: int = 192
     layers: float = 0.5
-    warmup: float = 0.1
-    looks: int = 4
-    strengths: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0, 1.25)
     prompts: tuple[str, str] = ("", "")
 
 
@@ -480,7 +480,7 @@ class EmbedderTask:
         apart = ~torch.eye(len(chosen), dtype=torch.bool, device=student.device)
         compared = torch.cat([apart, others], dim=1)
         # where the query was cut from a passage, words say too much about the two
-        return listwise(student, teacher, compared, scale=self._settings.scale)
+        return listwise(student, teacher, compared, scale=_SCALE)
 
 
 def listwise(student: Tensor, teacher: Tensor, compared: Tensor, *, scale: float) -> Tensor:
@@ -530,7 +530,7 @@ def tune_embedder(
     _refuse_unfit(pairs.train, adaptation.method)
     model = load_sentence_transformer(folder, placement)
     transformer_of(model)  # refused before anything is read
-    encoder = VectorModel(model, max_tokens=settings.max_tokens, prompts=settings.prompts)
+    encoder = VectorModel(model, max_tokens=_MAX_TOKENS, prompts=settings.prompts)
     lesson = Lesson(pairs.train, encoder, settings)
     check = Lesson(pairs.validation, encoder, settings) if len(pairs.validation) >= MIN_PAIRS else None
     held = encoder.encode(general, encoder.query_prompt)
@@ -551,9 +551,9 @@ def tune_embedder(
     schedule = Schedule(
         plan.learning_rate,
         adaptation.epochs,
-        warmup=settings.warmup,
-        looks=settings.looks,
-        patience=settings.looks,
+        warmup=_WARMUP,
+        looks=_LOOKS,
+        patience=_LOOKS,
     )
     done = fit(task, schedule, seed=adaptation.seed, state=state, progress=progress)
     if done.best == 0:
@@ -562,7 +562,7 @@ def tune_embedder(
             hint="give it more documents, or a lower adaptation.learning_rate",
         )
     # the change of a decomposed adapter is not in proportion to its weights
-    tried = settings.strengths if plan.method is not Method.DORA else (1.0,)
+    tried = STRENGTHS_TRIED if plan.method is not Method.DORA else (1.0,)
     strengths = try_strengths(encoder, tuned, check, task.looked_at, tried) if check is not None else ()
     strength = choose_strength(strengths)
     set_strength(tuned, strength, forever=True)
