@@ -118,6 +118,10 @@ def decide(
     unmet = requirements.unmet(comparison.decision)
     adopted = None if unmet else assistant.adopt(comparison)
     if adopted is not None:
+        from hybrid.operations.traffic import end_where_usual
+
+        if (ended := end_where_usual(assistant)) is not None:
+            console.note(f"the trial of {ended.arm} ended: it is what answers now")
         usual = assistant.usual.name
         of_labels = "" if usual == adopted else f"labels are chosen by {adopted}; "
         console.note(f"{of_labels}`hybrid ask` uses {usual} from now on; another with --arm")
