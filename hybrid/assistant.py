@@ -876,6 +876,7 @@ class Assistant:
         with folder_lock(self.folder):
             if self._vectors is not None:
                 withdraw(self.folder, self._vectors, keep=())
+                self._vectors.drop()
             record(self.folder, Switched.GENERATION, in_force, "", why="the domain was removed")
             (self.folder / "CURRENT").unlink()
         shutil.rmtree(self.folder)

@@ -98,6 +98,12 @@ def test_domains_of_long_names_have_tables_of_their_own():
     assert one.nearest(vectors[2], 1) == ["ab" * 32]  # in place of what it had
     one.remove(["ab" * 32, "ef" * 32])
     assert one.nearest(vectors[2], 5) == ["cd" * 32]
+    one.drop()
+    one.drop()  # one that is not there is no error
+    with one._cursor() as cursor:
+        assert cursor.execute("SELECT to_regclass(quote_ident(%s))", (one._table,)).fetchone() == (None,)
+    one.add(["ab" * 32], vectors[:1])
+    assert one.nearest(vectors[0], 5) == ["ab" * 32]
 
 
 @pytest.mark.slow
