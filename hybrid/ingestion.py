@@ -39,11 +39,11 @@ _BYTES_A_CHUNK_BESIDE_VECTORS = 2_600
 class IndexStatus:
     """What a domain holds: the manifest in force, whole generations oldest first, and what was rejected.
 
-    ``store`` is the address, without its login, of the vector store that searches the vectors, empty where files
-    of the index do. ``verified`` says that every file was checked against its checksum. ``left_out`` is by file what the
+    ``verified`` says that every file was checked against its checksum. ``left_out`` is by file what the
     documents lack of it, ``unread`` how many files of which suffix no reader exists for. ``stale`` says how
-    the folder differs from what was indexed of it. ``sources`` of all documents, ``characters``, how many of
-    each file are in the index, and ``glossary``, what words stand for, are None unless asked for.
+    the folder differs from what was indexed of it. ``store`` is the address, without its login, of what
+    searches the vectors, empty for files of the index. ``sources`` of all documents, ``characters``, how many
+    of each file are in the index, and ``glossary``, what words stand for, are None unless asked for.
     """
 
     domain: str

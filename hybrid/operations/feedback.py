@@ -202,8 +202,8 @@ class Feedback:
     Questions and answers are content, so they are kept only where the owner wants it and only so long. What
     was written survives a kill; several threads and processes may write at once.
 
-    A clock that jumped ahead takes nothing: where no answer was kept for more than ``keep_days`` between those
-    that are too old and the next one, or now, they wait for a day by that clock, with a warning.
+    A clock that jumped ahead takes nothing: where no answer was kept for more than ``keep_days`` between
+    those that are too old and the next one, or now, they wait for a day by that clock, with a warning.
 
     Args:
         path: of the file; only its owner may read it.
@@ -430,8 +430,8 @@ class Feedback:
             db.execute("INSERT INTO main.doubted VALUES (?)", (since := now,))
         if now - since >= _DAY:
             return False
-        told = "%s: by the clock no answer was kept for %.0f days, and all before would be too old; they go in a day"
-        _log.warning(f"{told}, unless the clock is set right", self.path, pause / _DAY)
+        told = "by the clock no answer was kept for %.0f days, and all before are too old; they go in a day"
+        _log.warning(f"%s: {told}, unless the clock is set right", self.path, pause / _DAY)
         return True
 
     def _connect(self) -> sqlite3.Connection:

@@ -327,7 +327,9 @@ def overhead(arguments: argparse.Namespace) -> None:
     )
 
 
-async def _mixed(server: Served, seconds: float, clients: int) -> tuple[Asked, list[tuple[float, float, int]]]:
+async def _mixed(
+    server: Served, seconds: float, clients: int
+) -> tuple[Asked, list[tuple[float, float, int]]]:
     """Ask in many ways for a while: streams, whole answers, clients that leave, requests that are refused."""
     texts, asked, chance = questions(), Asked(), random.Random(17)
     end = time.monotonic() + seconds
