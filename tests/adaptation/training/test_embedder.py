@@ -301,9 +301,7 @@ def test_a_truncated_embedder_is_tuned_in_the_dimensions_that_it_serves(
 @pytest.mark.slow
 def test_a_loss_that_is_not_a_number_is_told_and_leaves_nothing(tiny_embedder_folder, tmp_path, pairs):
     with pytest.raises(TrainingFailed, match="the loss is nan"):
-        _tune(
-            tiny_embedder_folder, tmp_path / "a", pairs, options=dataclasses.replace(_SMALL, hold=math.nan)
-        )
+        _tune(tiny_embedder_folder, tmp_path / "a", pairs, options=dataclasses.replace(_SMALL, hold=math.nan))
     assert not (tmp_path / "a").exists()
 
 
