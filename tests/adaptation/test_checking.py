@@ -168,9 +168,9 @@ def test_without_retraining_the_last_resort_is_better_than_nothing():
 
 def test_where_nothing_passes_there_is_no_best():
     assess, asked = linear(loss=9.0)
-    found = repair(_FIRST, assess, budget=Budget(), retrain=lambda share: Path("1"), rehearsals=(0.3,))
+    found = repair(_FIRST, assess, budget=Budget(), retrain=lambda share: Path("1"))
     assert found.best is None
-    assert len(asked) == len(found.attempts) == 8
+    assert len(asked) == len(found.attempts) == 12
 
 
 def test_what_passes_and_gains_nothing_is_no_repair():
