@@ -216,7 +216,9 @@ def _read_delimited(file: SourceFile, settings: DocumentSettings) -> Iterator[Do
         if wanted != DocumentSettings().text_field and wanted not in names:
             raise Unreadable(f"no column `{wanted}`, found {', '.join(names[:_NAMES_SHOWN])}")
         before = [row for row in shown if row.line < head.line and row.filled]
-        if text := "\n".join(marks.separator.join(row.cells).strip(f"{marks.separator} ") for row in before).strip():
+        if text := "\n".join(
+            marks.separator.join(row.cells).strip(f"{marks.separator} ") for row in before
+        ).strip():
             builder = TextBuilder(settings.max_characters)
             builder.add(BlockKind.PARAGRAPH, text, line=before[0].line)
             # where rows say who may read them, nothing says it of what stands above them
@@ -342,7 +344,9 @@ def _marks(sample: Sequence[_TextLine], quote: str, settings: DocumentSettings) 
         if alone and (_is_known(rows[0], settings) or whole.count(separator) == whole.count(f"{separator} ")):
             continue  # one column of prose
         width = widths.most_common(1)[0][0]
-        good = [len(row.cells) == width and not any(cell.count('"') % 2 for cell in row.cells) for row in rows]
+        good = [
+            len(row.cells) == width and not any(cell.count('"') % 2 for cell in row.cells) for row in rows
+        ]
         since = sum(good) / (len(good) - good.index(True)) if any(good) else 0.0
         other = separator == "," and whole.count(",") == len(_OTHER_COMMA.findall(whole))
         rank = (not alone and _is_known(rows[0], settings), sum(good) / len(rows), since, -other)
