@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hybrid.adaptation.data.files import Given, load_given
+from hybrid.adaptation.data.given import Given, load_given
 from hybrid.adaptation.data.material import Objective, question_sets, taught_by
 from hybrid.adaptation.gate import Reasons
 from hybrid.adaptation.serving import in_use
@@ -35,13 +35,11 @@ from hybrid.types import Question
 
 if TYPE_CHECKING:
     from hybrid.adaptation.checking import Bench, Repair
-    from hybrid.adaptation.data.jargon import JargonReport
-    from hybrid.adaptation.forgetting.suites import Suite
-    from hybrid.adaptation.methods.ablation import Ablation, Worth
-    from hybrid.adaptation.methods.drift import BlockDrift
-    from hybrid.adaptation.methods.merging import Recipe
-    from hybrid.adaptation.methods.rlaif import Round
+    from hybrid.adaptation.data.pairs import JargonReport
+    from hybrid.adaptation.methods.deltas import Ablation, BlockDrift, Recipe, Worth
+    from hybrid.adaptation.methods.preferences import Round
     from hybrid.adaptation.methods.selftraining import SelfRound, SelfTraining
+    from hybrid.adaptation.suites import Suite
     from hybrid.adaptation.training.generator import Rendered, Trial
     from hybrid.adaptation.workshop import GeneratorWorkshop, Material, Steps
     from hybrid.models.generator import TransformersGenerator
@@ -246,7 +244,7 @@ class Adaptation:
             UsageError: the documents give no questions.
             TrainingFailed: the loss is not a number.
         """
-        from hybrid.adaptation.rounds import Rounds
+        from hybrid.adaptation.workshop import Rounds
         from hybrid.grounding.judge import load_grounder
 
         grounder = load_grounder(self.settings, self.store.domain, embedder=self.embedder())
@@ -285,7 +283,7 @@ class Adaptation:
             UsageError: too few labelled questions, or one without options.
             TrainingFailed: the loss is not a number.
         """
-        from hybrid.adaptation.rounds import Rounds
+        from hybrid.adaptation.workshop import Rounds
 
         for question in (*labelled, *unlabelled):
             if not question.options:
@@ -305,8 +303,8 @@ class Adaptation:
 
     def jargon(self, name: str) -> JargonReport:
         """Return into what pieces the words of the domain break, and whose neighbours an adapter changed."""
-        from hybrid.adaptation.data.jargon import domain_terms, report_jargon
-        from hybrid.adaptation.forgetting.suites import probe_texts
+        from hybrid.adaptation.data.pairs import domain_terms, report_jargon
+        from hybrid.adaptation.suites import probe_texts
 
         retriever = self._base_retriever()
         index, base = retriever.index, retriever.embedder
@@ -364,7 +362,7 @@ class Adaptation:
             )
         if items is not None or tasks:
             raise UsageError("--items and --task are for adapters of the generator")
-        from hybrid.adaptation.forgetting.retrieval import general_set, read_collection
+        from hybrid.adaptation.suites import general_set, read_collection
 
         return checking.check_embedder(
             self.store,
@@ -488,7 +486,7 @@ class Adaptation:
             AdapterError: it is pickled, of a kind that cannot be served, or does not fit.
             UsageError: there is no such folder, or the name is taken.
         """
-        from hybrid.adaptation.foreign import BaseModel, kind_of, take_in
+        from hybrid.adaptation.elsewhere import BaseModel, kind_of, take_in
 
         kind, models = kind_of(folder), self.settings.models
         if name:
@@ -531,7 +529,7 @@ class Adaptation:
             ModelError: the base cannot be written as GGUF, or the file says something else than the model.
             UsageError: ``out`` is there, or the base is not on this machine.
         """
-        from hybrid.adaptation.destinations import leave
+        from hybrid.adaptation.export import leave
 
         folder, models = self.store.folder(name), self.settings.models
         kind = self.store.card(name).kind
@@ -560,7 +558,7 @@ class Adaptation:
             RemoteError: the endpoint refused.
             UsageError: the generator is not on this machine.
         """
-        from hybrid.adaptation.proof import prove_active
+        from hybrid.adaptation.elsewhere import prove_active
 
         models = self.settings.models
         if models.offline and not endpoint.is_loopback:
@@ -654,13 +652,13 @@ class Adaptation:
             UsageError: they are not of one generator, or there is nothing to choose weights by.
             AdapterError: one is not there, or is no LoRA whose change can be added.
         """
-        from hybrid.adaptation import reworking
+        from hybrid.adaptation import checking
 
         if name:
             self.store.require_free(name)
-        with reworking.Rework(self.store, names) as rework:
+        with checking.Rework(self.store, names) as rework:
             bench = self._bench(rework.card, given, suites, items, note)
-            return reworking.combine(rework, bench, recipe, weights=weights, name=name, note=note)
+            return checking.combine(rework, bench, recipe, weights=weights, name=name, note=note)
 
     def ablate(
         self,
@@ -691,11 +689,11 @@ class Adaptation:
             UsageError: it is not the generator's, or there are no examples to measure on.
             AdapterError: it is not there, or is no LoRA that can be taken apart.
         """
-        from hybrid.adaptation import reworking
+        from hybrid.adaptation import checking
 
-        with reworking.Rework(self.store, [name]) as rework:
+        with checking.Rework(self.store, [name]) as rework:
             bench = self._bench(rework.card, given, suites, items, note)
-            return reworking.ablate(rework, bench, keep=keep, progress=progress)
+            return checking.ablate(rework, bench, keep=keep, progress=progress)
 
     def drift(self, name: str) -> tuple[BlockDrift, ...]:
         """Return how far a generator adapter moved each block of the model, on text of both kinds.
@@ -704,8 +702,8 @@ class Adaptation:
             AdapterError: it is not there, or cannot serve with the model.
             UsageError: it is not the generator's.
         """
-        from hybrid.adaptation.forgetting.suites import probe_texts
-        from hybrid.adaptation.methods.drift import measure_drift
+        from hybrid.adaptation.methods.deltas import measure_drift
+        from hybrid.adaptation.suites import probe_texts
 
         if self.store.card(name).kind is AdapterKind.EMBEDDER:
             raise UsageError(f"{name} is the embedder's", hint="`hybrid adapt embedder` tells what it moved")
@@ -803,7 +801,7 @@ def _objectives(named: Sequence[str], given: Given) -> list[Objective]:
 def _suite(paths: Sequence[Path]) -> Suite:
     """Return the items of one's own, with those that ship for the kinds that are not among them."""
     from hybrid.adaptation.checking import with_own
-    from hybrid.adaptation.forgetting.suites import load_suite, shipped_suite
+    from hybrid.adaptation.suites import load_suite, shipped_suite
 
     shipped = shipped_suite()
     return with_own(shipped, load_suite(*paths)) if paths else shipped

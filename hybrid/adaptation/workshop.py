@@ -1,4 +1,4 @@
-"""Make an adapter: from the documents of a domain to examples, training, and a card in the store."""
+"""Make adapters, once or in rounds: from documents to examples, training, and a card in the store."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from hybrid.adaptation.data.examples import Sieve
-from hybrid.adaptation.data.files import Given, require_examples
+from hybrid.adaptation.data.given import Given, require_examples
 from hybrid.adaptation.data.material import Objective, make_examples, reading_questions, split_for
 from hybrid.adaptation.data.pairs import PairSettings, make_pairs
-from hybrid.adaptation.data.rehearsal import rehearsal_examples
-from hybrid.adaptation.forgetting.refusal import Asked, domain_questions, general_questions
-from hybrid.adaptation.forgetting.suites import Suite, probe_texts, shipped_suite
-from hybrid.adaptation.methods.ewc import FISHER_TOKENS
+from hybrid.adaptation.forgetting import Asked, domain_questions, general_questions
+from hybrid.adaptation.methods.holding import FISHER_TOKENS, rehearsal_examples
 from hybrid.adaptation.methods.labels import label_sets, tune_labels
-from hybrid.adaptation.methods.preferences import as_example, encode_pairs, with_own_mistakes
+from hybrid.adaptation.methods.preferences import Posed, Round, improve, posed, with_own_mistakes
+from hybrid.adaptation.methods.selftraining import SelfRound, SelfTraining, self_train, split_labelled
 from hybrid.adaptation.store import AdapterStore
-from hybrid.adaptation.training.embedder import tune_embedder
-from hybrid.adaptation.training.encoding import encode
+from hybrid.adaptation.suites import Suite, probe_texts, shipped_suite
+from hybrid.adaptation.training.embedder import EmbedderSettings, tune_embedder
+from hybrid.adaptation.training.encoding import as_example, encode, encode_pairs
 from hybrid.adaptation.training.generator import (
     Base,
     Rendered,
@@ -35,7 +35,6 @@ from hybrid.adaptation.training.generator import (
     try_out,
     tune_generator,
 )
-from hybrid.adaptation.training.lessons import EmbedderSettings
 from hybrid.adaptation.training.loop import is_main
 from hybrid.adaptation.values import (
     AdapterKind,
@@ -44,6 +43,7 @@ from hybrid.adaptation.values import (
     Example,
     ExampleKind,
     Examples,
+    PreferencePair,
     QueryPair,
     Setting,
     Sifted,
@@ -52,6 +52,7 @@ from hybrid.config import Method, Reader, Settings
 from hybrid.errors import IndexError_, UsageError
 from hybrid.files import folder_lock, hash_text
 from hybrid.generation.prompts import load_prompts
+from hybrid.grounding.judge import Grounder
 from hybrid.models.device import Placement, choose_placement, versions
 from hybrid.models.dialogue import Dialogue
 from hybrid.models.generator import TransformersGenerator
@@ -61,7 +62,6 @@ from hybrid.retrieval import Retriever
 from hybrid.types import Question
 
 Steps = Callable[[int, int, float], None]
-
 # Where training is written down while it runs; a dot in front: no adapter.
 _WORK = ".work"
 _UNKNOWN = "not stated"
@@ -71,6 +71,9 @@ _PROSE = "prose"
 _PAIRS_AN_EXAMPLE = 4
 # So many questions of held-out documents tell what is declined.
 _DECLINED = 24
+# A question that is asked gives one pair at the most, for which several answers are written.
+_QUESTIONS = 0.25
+_CHECKS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -429,3 +432,123 @@ def _plain(settings: Settings) -> dict[str, Setting]:
         else str(value)
         for key, value in values.items()
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Rounds:
+    """What adapters are made in rounds with.
+
+    Those of a run are named after it, with their number: a run that was interrupted goes on behind the last
+    one that is there, and at its end the best one is left.
+    """
+
+    workshop: GeneratorWorkshop
+    name: str
+    licence: str
+    progress: Steps
+
+    def improve(
+        self,
+        grounder: Grounder,
+        *,
+        against: Sequence[Question],
+        start: str,
+        rounds: int,
+        samples: int,
+        told: Callable[[Round], None],
+    ) -> list[Round]:
+        """Learn from the judge; ``hybrid.tuning`` says what the rest is."""
+        settings = self.workshop.settings.adaptation
+
+        def asked(place: bool, count: int) -> list[Posed]:
+            examples = reading_questions(
+                self.workshop.retriever(),
+                self.workshop.settings,
+                lambda split: split.validation if place else split.training,
+                against=against,
+                count=count,
+                reader=Reader.GENERATOR,
+            )
+            return posed(examples)
+
+        def learn(pairs: Sequence[PreferencePair], begin: str, number: int) -> str:
+            made = self._name(number)
+            if made not in self.workshop.store.names():
+                material = self.workshop.finished(
+                    Examples((), (), (), tuple(pairs)),
+                    (Objective.PREFERENCE,),
+                    self.licence,
+                    Reader.GENERATOR,
+                )
+                self.workshop.tune(material, name=made, start=begin, progress=self.progress)
+            return made
+
+        train, checks = asked(False, round(_QUESTIONS * settings.examples)), asked(True, _CHECKS)
+        if not train or not checks:
+            raise UsageError(
+                f"the documents give {len(train)} questions to learn from and {len(checks)} to tell by",
+                hint="add documents",
+            )
+        done = improve(
+            self.workshop.beginning,
+            learn,
+            grounder,
+            train,
+            checks,
+            start=start,
+            rounds=rounds,
+            samples=samples,
+            seed=settings.seed,
+            tolerance=settings.budget_refusal,
+            progress=told,
+        )
+        best = [one for one in done if one.kept][-1]
+        self._leave(best.name, [one.name for one in done[1:]])
+        if best.change is not None:
+            self.workshop.store.annotate(best.name, gain=best.change)
+        return done
+
+    def self_train(
+        self,
+        labelled: Sequence[Question],
+        unlabelled: Sequence[Question],
+        *,
+        against: Sequence[Question],
+        rounds: int,
+        confidence: float,
+        told: Callable[[SelfRound], None],
+    ) -> SelfTraining:
+        """Learn from labels that are given and from those that the teacher is sure of."""
+        generation = self.workshop.settings.generation
+
+        def learn(questions: Sequence[Question], number: int) -> str:
+            made = self._name(number)
+            if made not in self.workshop.store.names():
+                given = Given(questions=tuple(questions))
+                material = self.workshop.material(
+                    [Objective.LABEL], against=against, given=given, licence=self.licence
+                )
+                self.workshop.tune(material, name=made, progress=self.progress)
+            return made
+
+        found = self_train(
+            self.workshop.beginning,
+            learn,
+            split_labelled(labelled, seed=self.workshop.settings.adaptation.seed),
+            unlabelled,
+            load_prompts(generation.language, generation.prompt),
+            rounds=rounds,
+            confidence=confidence,
+            progress=told,
+        )
+        self._leave(found.best.name, [one.name for one in found.rounds])
+        return found
+
+    def _name(self, number: int) -> str:
+        return f"{self.name}-{number}"
+
+    def _leave(self, best: str, made: Sequence[str]) -> None:
+        """Remove what is not the best."""
+        for name in made if is_main() else ():
+            if name != best:
+                self.workshop.store.remove(name)

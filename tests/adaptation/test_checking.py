@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from hybrid.adaptation.checking import Assessment, check_generator, gain_in_service, repair, tell, with_own
-from hybrid.adaptation.forgetting.suites import Choice, Suite, SuitePassage
 from hybrid.adaptation.gate import Budget
 from hybrid.adaptation.store import AdapterStore, read_card, write_card
+from hybrid.adaptation.suites import Choice, Suite, SuitePassage
 from hybrid.adaptation.training.encoding import encode
 from hybrid.adaptation.training.generator import Base, tune_generator
 from hybrid.adaptation.values import AdapterKind, Card, Change, Data, Example, ExampleKind, Examples, Measure

@@ -20,7 +20,7 @@ from hybrid.adaptation.data.examples import (
     text_examples,
     windows,
 )
-from hybrid.adaptation.data.files import MORE, Given, require_examples
+from hybrid.adaptation.data.given import MORE, Given, require_examples
 from hybrid.adaptation.data.reading import NEAR_MISS_SHARE, WITHOUT_SHARE, contrastive_pairs, reading_examples
 from hybrid.adaptation.values import Example, ExampleKind, Examples, PreferencePair, Sifted
 from hybrid.config import Reader, Settings, ShownPassages

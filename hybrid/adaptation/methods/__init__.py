@@ -79,15 +79,15 @@ class Parametrisation(Protocol):
 
 def parametrisation(method: Method) -> Parametrisation:
     """Return the one that a method names."""
-    from hybrid.adaptation.methods import bottleneck, lora, prompts
+    from hybrid.adaptation.methods import additions, lora
 
     found: Mapping[Method, Parametrisation] = {
         Method.FULL: lora.AllWeights(),
         Method.IA3: lora.Rescaling(),
-        Method.PROMPT: prompts.PromptTuning(),
-        Method.PREFIX: prompts.PrefixTuning(),
-        Method.BOTTLENECK: bottleneck.BottleneckTuning(),
-        Method.FUSION: bottleneck.FusionTuning(),
+        Method.PROMPT: additions.PromptTuning(),
+        Method.PREFIX: additions.PrefixTuning(),
+        Method.BOTTLENECK: additions.BottleneckTuning(),
+        Method.FUSION: additions.FusionTuning(),
     }
     return found.get(method, lora.LowRank())
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn import functional
 
-from hybrid.adaptation.data.files import require_examples
+from hybrid.adaptation.data.given import require_examples
 from hybrid.adaptation.methods import AdapterPlan
 from hybrid.adaptation.methods.lora import load_base
 from hybrid.adaptation.training.encoding import encode, gain_of, worth

@@ -22,26 +22,22 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from hybrid.adaptation.data.files import require_examples
+from hybrid.adaptation.data.given import require_examples
 from hybrid.adaptation.methods import AdapterPlan, attach, parametrisation, plan_for
-from hybrid.adaptation.methods.ewc import Penalty, hold_weights
+from hybrid.adaptation.methods.holding import Penalty, hold_weights
 from hybrid.adaptation.methods.lora import load_base, precision, resume_lora
-from hybrid.adaptation.methods.preferences import (
-    RATE_SHARE,
-    PreferenceTask,
-    encode_pairs,
-    halve_pairs,
-    preference_gain,
-    require_pairs,
-)
+from hybrid.adaptation.methods.preferences import RATE_SHARE, PreferenceTask, require_pairs
 from hybrid.adaptation.training.encoding import (
     Encoded,
     by_length,
     collate,
     encode,
+    encode_pairs,
     gain_of,
     grouped,
     halve,
+    halve_pairs,
+    preference_gain,
     worth,
 )
 from hybrid.adaptation.training.loop import Fit, Schedule, fit, is_main

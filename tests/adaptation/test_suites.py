@@ -1,4 +1,4 @@
-"""The suite that ships: complete, clean, its training texts apart from the measured ones."""
+"""Tests of benchmark suites."""
 
 import json
 import re
@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.adaptation.data.rehearsal import instructions
-from hybrid.adaptation.forgetting.suites import (
+from hybrid.adaptation.methods.holding import instructions
+from hybrid.adaptation.suites import (
     Choice,
     MinimalPair,
     Probe,
