@@ -191,13 +191,15 @@ def show_page(
 
 @router.get("/traces/{trace}")
 def show_trace(trace: str, request: Request) -> dict[str, Any]:
-    """Return the stages of an answer by its trace, in nanoseconds; none where it is not kept."""
+    """Return the stages of an answer by its trace, in nanoseconds."""
     service: Service = request.app.state.service
     try:
         with TraceStore(Path(service.settings.indexes) / TRACES_FILE, read_only=True) as store:
             spans = store.trace(trace) if _TRACE.fullmatch(trace) else []
     except UsageError:
         spans = []
+    if not spans:
+        raise Refusal(404, "there is no such trace, or it is not kept", param="trace", code="not_found")
     # what else is told of a stage may be content
     return {"spans": [{"name": one.name, "start": one.start, "end": one.end} for one in spans]}
 

@@ -140,7 +140,7 @@ def test_the_commands_take_the_store_from_the_settings(kind, tmp_path, capsys, m
     assert _run(["rollback", "generation"]) == 4
     monkeypatch.setenv("HYBRID_VECTORS", address)
     assert _run(["rollback", "generation"]) == 0 and _run(["status"]) == 0
-    assert "in a vector store" in capsys.readouterr().out
+    assert f"search     in {kind}://" in capsys.readouterr().out
     assert _run(["ask", "Which port is the default?", "--json"]) == 0
     assert "5432" in json.loads(capsys.readouterr().out)["text"]
     # away: the code of an index, nothing lost, and back again
