@@ -35,6 +35,8 @@ _DEPTH = 40
 _BATCH = 64
 # A passage that is nearly as near to the query as the right one may be right as well.
 _RELATIVE_MARGIN = 0.05
+# Where no question set is to be kept from leaking.
+ASKED_NOTHING = Sieve(())
 _TWICE = "duplicate: there already in nearly the same words"
 _LOST = f"vague: its document is not among the first {ROUND_TRIP} hits"
 HEADING = "heading"
@@ -96,7 +98,7 @@ def make_pairs(
     split: Split,
     settings: PairSettings,
     *,
-    sieve: Sieve | None = None,
+    sieve: Sieve = ASKED_NOTHING,
     given: Sequence[QueryPair] = (),
     mix: bool = False,
 ) -> Pairs:
@@ -105,8 +107,7 @@ def make_pairs(
     Queries come from the documents themselves; one is kept only if retrieval brings its document back, so
     that what is learned is a search that can be won. Negatives are what retrieval confuses with the passage;
     those that may answer the query too are left out (the relative margin of NV-Retriever, Moreira et al.
-    2024, arXiv:2407.15831). Margins say how much better the fused ranking finds the passage than each of
-    them.
+    2024, arXiv:2407.15831).
 
     ``split``: of its documents; those that are held out are in no pair, not even as a negative. ``given``: a
     user's own pairs, which are all that is trained on. ``mix``: train on pairs that are made, too.
@@ -128,7 +129,7 @@ def make_pairs(
 
 
 def held_out_pairs(
-    retriever: Retriever, sources: frozenset[str], *, count: int, seed: int, sieve: Sieve | None = None
+    retriever: Retriever, sources: frozenset[str], *, count: int, seed: int, sieve: Sieve = ASKED_NOTHING
 ) -> list[QueryPair]:
     """Return pairs of documents that no training saw, to measure a gain on; they have no negatives."""
     settings = PairSettings(count, 0, negatives=0, seed=seed)
@@ -139,7 +140,7 @@ class _Making:
     """What was seen and left out so far."""
 
     def __init__(
-        self, retriever: Retriever, settings: PairSettings, sieve: Sieve | None, apart: frozenset[str]
+        self, retriever: Retriever, settings: PairSettings, sieve: Sieve, apart: frozenset[str]
     ) -> None:
         self._index, self._search = retriever.index, deep_search(retriever, depth=_DEPTH)
         self._settings, self._sieve, self._apart = settings, sieve, apart
@@ -164,7 +165,7 @@ class _Making:
             reason = "duplicate: given twice" if pair in seen else ""
             if pair.source in self._apart or pair.source in validation:
                 reason = "held out: given, and of a document that is held out"
-            elif self._sieve is not None and not reason:
+            elif not reason:
                 reason = self._sieve.question(Question("", pair.query, source=pair.source))
             if reason:
                 self.left_out.append(reason)
@@ -177,8 +178,7 @@ class _Making:
         for draft in drafts:
             source = draft.chunk.source
             reason = _TWICE if self._seen.like(draft.query) else ""
-            if self._sieve is not None and not reason:
-                reason = self._sieve.question(Question("", draft.query, source=source))
+            reason = reason or self._sieve.question(Question("", draft.query, source=source))
             if reason:
                 self.left_out.append(reason)
                 continue
@@ -198,7 +198,6 @@ class _Making:
             source=source,
             made=draft.made,
             negatives=tuple(hit.chunk.embedded_text for hit in confused),
-            margins=tuple(own.score - hit.score for hit in confused),
         )
 
     def _confused(self, own: Hit, hits: Sequence[Hit]) -> list[Hit]:
