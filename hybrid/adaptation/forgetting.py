@@ -60,11 +60,7 @@ class Counting:
 
 
 POINTS = Counting("points", higher_is_better=True)
-
-
 RIGHTS = Counting("points", higher_is_better=True, bounded=True)
-
-
 COUNTINGS: Mapping[str, Counting] = {
     Measure.TEXT: Counting("nats", higher_is_better=False),
     Measure.BYTES: Counting("bits", higher_is_better=False),
@@ -360,14 +356,8 @@ def _sampled(results: Mapping[str, Any]) -> Sampled:
 
 # A quote and a short answer; in general only whether it declines is looked at, which it has done by then.
 _REPLY_TOKENS = 64
-
-
 _GENERAL_TOKENS = 16
-
-
 _WRONGS = Counting("points", higher_is_better=False, bounded=True)
-
-
 _COUNTINGS: Mapping[str, Counting] = {
     Declining.RIGHTLY: RIGHTS,
     Declining.WRONGLY: _WRONGS,
@@ -376,8 +366,6 @@ _COUNTINGS: Mapping[str, Counting] = {
     Declining.GENERAL_RIGHTLY: RIGHTS,
     Declining.GENERAL_WRONGLY: _WRONGS,
 }
-
-
 # At most so many general questions of each kind.
 _GENERAL = 24
 
