@@ -104,10 +104,7 @@ def take_in(folder: Path, base: BaseModel, out: Path) -> tuple[Card, tuple[str, 
     The configuration is written anew: modules are those that have weights, so no pattern is run; what else
     decides what the adapter does is taken over or refused. Nothing but it and the weights is copied.
 
-    Args:
-        folder: with adapter_config.json and adapter_model.safetensors.
-        base: to serve with. Whether the adapter fits it is seen when it is loaded.
-        out: an empty folder for the result.
+    ``base``: to serve with. Whether the adapter fits it is seen when it is loaded.
 
     Raises:
         AdapterError: it is pickled, damaged, or of a kind that cannot be served here; with what to do.
@@ -269,12 +266,8 @@ def prove_active(
 ) -> Diagnosis:
     """Say whether an endpoint answers with an adapter: active, inactive, or cannot tell, and why.
 
-    Args:
-        generator: the base, on this machine.
-        adapter: the folder; the endpoint serves it by the folder's name.
-        endpoint: speaks as OpenAI does.
-        base: the name of the base at the endpoint.
-        questions: of the domain, to choose from beside general ones.
+    ``adapter``: the folder; the endpoint serves it by the folder's name. ``base``: the name of the base at
+    the endpoint.
 
     Raises:
         AdapterError: the adapter does not fit the base.

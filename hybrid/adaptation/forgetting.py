@@ -101,13 +101,9 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Forgetting:
-    """What was measured: changes over all items, those by kind of text and by phenomenon, and the items."""
+    """What was measured: changes over all items, and the items."""
 
-    suite: str
-    digest: str
-    number_format: str
     changes: tuple[Change, ...]
-    groups: tuple[Change, ...]
     items: tuple[Item, ...]
 
 
@@ -134,13 +130,6 @@ def measure(
     not: they are what grammar means here, each with as many pairs as the others, and the pairs are the
     sample. The bounds speak about further pairs of these phenomena, not about other phenomena.
 
-    Args:
-        base: the generator without the adapter.
-        adapted: the same with it.
-        suite: what is asked.
-        seed: of the resampling.
-        progress: told what is being measured.
-
     Raises:
         UsageError: the suite is empty, or has an item that the model cannot read.
         AdapterError: the adapted model says something that is not a number.
@@ -155,14 +144,7 @@ def measure(
     progress("the adapter on pairs, choices and formats")
     items += _answers(suite, before, answers(adapted, suite))
     _require_numbers(items)
-    return Forgetting(
-        suite=suite.name,
-        digest=suite.digest,
-        number_format=form,
-        changes=changes(items, COUNTINGS, seed=seed),
-        groups=by_group(items, seed=seed),
-        items=tuple(items),
-    )
+    return Forgetting(changes(items, COUNTINGS, seed=seed), tuple(items))
 
 
 def answers(model: Model, suite: Suite) -> Answers:
@@ -186,17 +168,6 @@ def changes(items: Iterable[Item], countings: Mapping[str, Counting], *, seed: i
     for item in items:
         by_measure.setdefault(item.measure, []).append(item)
     return tuple(_change(name, found, countings[name], seed) for name, found in by_measure.items())
-
-
-def by_group(items: Iterable[Item], *, seed: int = 0) -> tuple[Change, ...]:
-    """Return the changes of general text by its kind, and of minimal pairs by phenomenon."""
-    groups: dict[tuple[str, str], list[Item]] = {}
-    for item in items:
-        if item.measure in (Measure.TEXT, Measure.PAIRS) and item.group:
-            groups.setdefault((item.measure, item.group), []).append(item)
-    return tuple(
-        _change(f"{name}: {group}", found, COUNTINGS[name], seed) for (name, group), found in groups.items()
-    )
 
 
 def _change(name: str, items: Sequence[Item], counting: Counting, seed: int) -> Change:
@@ -315,12 +286,7 @@ def measure_tasks(
 ) -> tuple[Change, ...]:
     """Return the changes of every metric of these tasks that is a number from 0 to 1 for each document.
 
-    Args:
-        base: the generator without the adapter.
-        adapted: the same with it.
-        tasks: as the harness names them.
-        items: at most so many documents of a task, its first ones; None takes all.
-        seed: of the resampling.
+    ``items``: at most so many documents of a task, its first ones; None takes all.
 
     Raises:
         ExtraMissing: the harness is not installed.
@@ -468,13 +434,6 @@ def refusal_changes(
     how many answers the base had and the adapter has not (``Declining.LOST``, which is 0 before). Of what has
     none: how much is declined. What does not fit the context is left out; questions of one document are
     resampled together.
-
-    Args:
-        base: the generator without the adapter; what it writes is kept in the cache folder.
-        adapted: the same with it.
-        asked: the questions.
-        seed: of the resampling.
-        progress: told what is being asked.
     """
     room = base.context_tokens - _REPLY_TOKENS
     asked = [one for one in asked if base.count_prompt_tokens(one.prompt) <= room]
@@ -554,12 +513,6 @@ def made_change(before: Side, after: Side, pairs: Sequence[QueryPair], *, seed: 
 
     The document that a query was made from stands in the index with the words of the query in it, which no
     reader's question has. So it is represented by the passage of the pair, from which they were taken.
-
-    Args:
-        before: base embedder and index.
-        after: tuned embedder and index.
-        pairs: of documents that training never saw.
-        seed: of the resampling.
     """
     columns = [_made_scores(side, pairs) for side in (before, after)]
     return _of_retrieval(

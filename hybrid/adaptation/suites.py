@@ -440,10 +440,7 @@ def general_set() -> RetrievalSet:
 def read_collection(folder: Path, *, split: str = "test", name: str = "") -> RetrievalSet:
     """Read a folder with ``corpus.jsonl``, ``queries.jsonl`` and ``qrels/<split>.tsv`` or ``qrels.tsv``.
 
-    Args:
-        folder: in BEIR's format.
-        split: one or several with +.
-        name: of the set, else that of the folder.
+    ``split``: one or several with +.
 
     Raises:
         UsageError: a file is missing or not in the format.

@@ -108,13 +108,8 @@ def make_pairs(
     2024, arXiv:2407.15831). Margins say how much better the fused ranking finds the passage than each of
     them.
 
-    Args:
-        retriever: over the domain, with the base embedder.
-        split: of its documents; those that are held out are in no pair, not even as a negative.
-        settings: how many.
-        sieve: the question sets of the domain; queries that leak from them are left out.
-        given: a user's own pairs, which are all that is trained on.
-        mix: train on pairs that are made, too.
+    ``split``: of its documents; those that are held out are in no pair, not even as a negative. ``given``: a
+    user's own pairs, which are all that is trained on. ``mix``: train on pairs that are made, too.
 
     Raises:
         UsageError: there is too little to train on.
@@ -276,10 +271,7 @@ def draft_queries(document: Document, chunks: Sequence[Chunk], *, seed: int) -> 
     match words and nothing else. So a heading is taken off the passage that it finds, and a sentence out of
     it (the inverse cloze task, Lee et al. 2019, arXiv:1906.00300), but for one in ten.
 
-    Args:
-        document: with its text.
-        chunks: all of its chunks, in order.
-        seed: decides which words of a claim are cut, and where a sentence stays in its passage.
+    ``seed``: decides which words of a claim are cut, and where a sentence stays in its passage.
     """
     if not chunks:
         return []
@@ -430,11 +422,6 @@ def domain_terms(texts: Iterable[str], counter: TokenCounter, *, common: Iterabl
     """Return the words of a domain, the most frequent first.
 
     A word counts that occurs three times or more and in no common text; case does not count.
-
-    Args:
-        texts: of the domain.
-        counter: of the embedder.
-        common: texts about anything, whose words are nobody's jargon.
     """
     known = {word for text in common for word in _words(text)} | STOP_WORDS | LEANING
     counts = Counter(word for text in texts for word in _words(text))
@@ -454,11 +441,6 @@ def report_jargon(
     A subword tokeniser keeps what was frequent in its training text whole and breaks the rest. A word that
     breaks into many pieces was rarely seen, and its vector is put together from pieces that mean something
     else: there a tuned embedder has most to gain.
-
-    Args:
-        terms: from ``domain_terms``.
-        before: the base.
-        after: the tuned one.
     """
     total = sum(term.count for term in terms)
     pieces = sum(term.count * term.pieces for term in terms)

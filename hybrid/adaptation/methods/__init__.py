@@ -61,10 +61,7 @@ class Parametrisation(Protocol):
     def save(self, tuned: Any, name: str, out: Path) -> None:
         """Write what was tuned, and nothing else, in PEFT's format where it has one.
 
-        Args:
-            tuned: what ``attach`` returned.
-            name: of the base, as people know it, so that the folder can be moved.
-            out: a folder.
+        ``name``: of the base, as people know it, so that the folder can be moved.
         """
         ...
 

@@ -36,7 +36,6 @@ from hybrid.adaptation.training.encoding import (
     gain_of,
     grouped,
     halve,
-    halve_pairs,
     preference_gain,
     worth,
 )
@@ -246,19 +245,10 @@ def tune_generator(
 ) -> TunedGenerator:
     """Train an adapter and save it, with the gain on validation examples that training never looked at.
 
-    Args:
-        base: the model to tune.
-        examples: for training and for validation.
-        settings: method and all that goes with it.
-        out: an empty folder for the result.
-        placement: device and number format.
-        rehearsal: what is mixed in to keep the model what it was; as much of it as the settings say. By the
-            first of it EWC tells what the base needs.
-        probe: general texts whose loss may not rise by more than the budget.
-        over: folders of the bottleneck adapters that a fusion is over.
-        start: the folder of an adapter to begin with, instead of one that does nothing.
-        state: a folder in which an interrupted run is kept, to go on with.
-        progress: told step, steps in all, and the loss.
+    ``rehearsal``: what is mixed in to keep the model what it was; as much of it as the settings say. By the
+    first of it EWC tells what the base needs. ``probe``: general texts whose loss may not rise by more than
+    the budget. ``start``: the folder of an adapter to begin with, instead of one that does nothing.
+    ``state``: a folder in which an interrupted run is kept, to go on with.
 
     Raises:
         UsageError: too few examples, or labels that are all equal.
@@ -273,14 +263,14 @@ def tune_generator(
         short = [item.example for item in train.encoded]
         require_examples(short, made_from="what is short enough", checked=looks, left_out=train.left_out)
     else:
-        require_pairs(len(pairs.pairs), made_from="what is short enough")
+        require_pairs(len(pairs.encoded), made_from="what is short enough")
     mixed = encode(rehearsal, dialogue, max_tokens=settings.max_tokens).encoded
     tokens = train.tokens + pairs.tokens
     kept = _rehearsal(mixed, tokens, settings.rehearsal)
     checked = encode(examples.validation, dialogue, max_tokens=settings.max_tokens).encoded
     parts = halve(checked)
     plan = plan_for(settings, tokens=round(tokens * settings.epochs), over=over)
-    if pairs.pairs and not settings.learning_rate:
+    if pairs.encoded and not settings.learning_rate:
         plan = dataclasses.replace(plan, learning_rate=RATE_SHARE * plan.learning_rate)
     way, module = parametrisation(settings.method), load_base(base.folder, settings.method, placement)
     torch.manual_seed(settings.seed)  # an adapter begins at random
@@ -290,8 +280,8 @@ def tune_generator(
     taught = [*train.encoded, *kept]
     task = GeneratorTask(module, dialogue, taught, parts.stop, general, settings, placement, hold)
     module.eval()
-    compared = halve_pairs(encode_pairs(examples.checks, dialogue, max_tokens=settings.max_tokens).pairs)
-    preferring = PreferenceTask(task, pairs.pairs, compared.stop, settings) if pairs.pairs else None
+    compared = halve(encode_pairs(examples.checks, dialogue, max_tokens=settings.max_tokens).encoded)
+    preferring = PreferenceTask(task, pairs.encoded, compared.stop, settings) if pairs.encoded else None
     # virtual tokens change what is said before they are trained
     with module.disable_adapter() if start is None else contextlib.nullcontext():
         before, first = worth(task.losses, parts.proof, dialogue), task.validate()[1]
@@ -448,7 +438,7 @@ def try_out(
     plan = plan_for(settings, tokens=total, over=over)
     module = attach(load_base(base.folder, settings.method, placement), plan, settings)
     taught = GeneratorTask(module, dialogue, everything.encoded, [], [], settings, placement)
-    task = PreferenceTask(taught, pairs.pairs, [], settings, reads=False) if pairs.pairs else taught
+    task = PreferenceTask(taught, pairs.encoded, [], settings, reads=False) if pairs.encoded else taught
     batches = task.batches(0)
     steps = max(1, round(len(batches) * settings.epochs))
     # the longest ones, for the memory; their time is scaled by their tokens
