@@ -64,7 +64,7 @@ class Doors:
         try:
             self._admit(scope["path"], Headers(scope=scope))
             if scope["method"] == "HEAD":  # what GET says, of which the server of sockets sends no body
-                scope = scope | {"method": "GET"}
+                scope = {**scope, "method": "GET"}
             await self._app(scope, _limited(receive, self._limit(scope["path"])), secured)
         except Exception as error:
             if begun:
