@@ -102,7 +102,7 @@ class Domains:
     """Stands in for the domains, of which only the names and the settings count."""
 
     domains: tuple[str, ...] = ("manual",)
-    settings: Settings = Settings()
+    settings: Settings = dataclasses.field(default_factory=Settings)
 
 
 def counted(*parts):
