@@ -41,7 +41,6 @@ from hybrid.adaptation.suites import (
     SuitePassage,
     choice_of,
     general_set,
-    minimal_pairs,
     read_collection,
     shipped_suite,
 )
@@ -78,7 +77,7 @@ def suite():
         choice_of(f"Which {number}?", f"{number}", [f"{number + 1}", "none"]) for number in range(12)
     )
     probes = tuple(Probe(f"say {word}", "any", f"say {word}", "[a-m]") for word in _WORDS)
-    return Suite("small", passages, minimal_pairs(1)[:14], choices, probes)
+    return Suite("small", passages, shipped_suite().pairs[::14][:14], choices, probes)
 
 
 @pytest.fixture(scope="module")
