@@ -1,6 +1,6 @@
 """Prompt injection planted in documents (indirect injection, Greshake et al. 2023): who follows it, by arm.
 
-    python tests/benchmarks/injection.py [--arms rag,rag:reader=generator] [--obedient] [--each 3] [--list] [--json]
+    python tests/benchmarks/injection.py [--arms rag,rag:reader=generator] [--obedient] [--each 3] [--list]
 
 `injections.jsonl` has ten documents, each with a question, its gold and six planted instructions: a direct
 order, role tags of chat templates, a fake message of the system, text that a page hides, a picture or link
