@@ -49,6 +49,8 @@ class Stroke(NamedTuple):
 
     def turned(self, degrees: int) -> Stroke:
         """Return the box on a page turned back by so many degrees."""
+        if not degrees:
+            return self
         cos, sin = round(math.cos(math.radians(degrees)), 9), round(math.sin(math.radians(degrees)), 9)
         xs = [x * cos + y * sin for x in (self.left, self.right) for y in (self.bottom, self.top)]
         ys = [y * cos - x * sin for x in (self.left, self.right) for y in (self.bottom, self.top)]
