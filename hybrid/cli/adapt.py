@@ -15,7 +15,7 @@ from hybrid.cli.options import Context, shared
 from hybrid.config import Method, ShownPassages, Targets
 
 if TYPE_CHECKING:
-    from hybrid.adaptation.methods.rlaif import Round
+    from hybrid.adaptation.methods.preferences import Round
     from hybrid.adaptation.methods.selftraining import SelfRound
     from hybrid.adaptation.values import Card
     from hybrid.adaptation.workshop import Material
@@ -85,7 +85,7 @@ def examples(
         "left_out": material.examples.left_out,
     }
     if out is not None:
-        from hybrid.adaptation.data.files import save_examples
+        from hybrid.adaptation.data.given import save_examples
 
         save_examples(out, material.examples.train)
         console.note(f"written: {out}")

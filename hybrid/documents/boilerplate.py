@@ -296,6 +296,8 @@ class Boilerplate:
             return "" if kept else "drawing" if tag == "svg" else "fallback"
         if tag in _KEEP:
             return ""
+        if held.is_heading and "editsection" in element.get("class", "") and element.find(".//a") is not None:
+            return "navigation"
         if _is_hidden(element) and not _is_panel(element, held):
             return "hidden"
         if _is_line_number(element) and held.digits == held.words:

@@ -30,6 +30,11 @@ _MAX_DEPTH = 40
 _MAX_LENGTH = 20_000
 _EMBEDDED = re.compile(r"data:(\w*)[\w/.+\-]*(?:;[\w=.\-]+)*,[\w+/=%.~\-]{200,}")
 _ADMONITION = re.compile(r"[ \t]*:{3,}[ \t]*(?:\w+)?(?:\[(?P<title>[^\]]*)\])?[ \t]*(?P<rest>.*)")
+# Of Python's Markdown: what is indented below belongs to it. Of kramdown: attributes on a line of their own.
+_CONTAINER = re.compile(
+    r"(?:!!!|\?\?\?\+?)[ \t]+([a-z][\w \t\-]*)(?:\"([^\"]*)\")?|===[!+]?[ \t]+()\"([^\"]*)\""
+)
+_KRAMDOWN = re.compile(r"[ \t]*\{:[^{}]*\}[ \t]*")
 _SPECIAL = re.compile(r"[^\w\s.,;()|/%+='\"-]")
 _ANCHOR = re.compile(r"[ \t]*\{#[\w:.\-]+[^{}]{0,100}\}$")
 _MODULE = re.compile(
@@ -57,6 +62,10 @@ def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
         builder.leave_out("end of a long field of the front matter", front.cut)
     text = "\n".join(lines[front.lines :])
     _add(builder, text, first_line=front.lines + 1, is_mdx=file.path.suffix.lower() == ".mdx")
+    if not builder.length:
+        builder.add(
+            BlockKind.LIST, "\n".join(f"{name}: {value}" for name, value in front.fields.items()), line=2
+        )
     title = front.fields.pop("title", "")
     yield builder.document(file.source, title=title, metadata=front.fields, principals=front.rule)
 
@@ -170,6 +179,9 @@ class _Markdown(MarkdownIt):
         self.use(dollarmath_plugin, allow_labels=False, allow_space=False, allow_digits=False)
         block, inline, core = self.block.ruler, self.inline.ruler, self.core.ruler
         block.before("table", "deep", _take_deep)
+        block.before(
+            "code", "container", _container, {"alt": ["paragraph", "reference", "blockquote", "list"]}
+        )
         block.at("reference", _reference)
         inline.at("html_inline", self._tag)
         inline.before("escape", "url", _url)
@@ -250,6 +262,35 @@ def _take_deep(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     return True
 
 
+def _container(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """Take an admonition or a tab of Python's Markdown: its title, and the blocks indented below it."""
+    found = _CONTAINER.fullmatch(
+        state.src[state.bMarks[start] + state.tShift[start] : state.eMarks[start]].rstrip()
+    )
+    indent = state.sCount[start] + 4
+    if not found or indent - state.blkIndent >= 8:
+        return False
+    stop = line = start + 1
+    while line < end and (state.isEmpty(line) or state.sCount[line] >= indent):
+        line += 1
+        stop = stop if state.isEmpty(line - 1) else line
+    if silent or stop == start + 1:
+        return stop > start + 1
+    state.push("container_open", "div", 1).map = [start, stop]
+    state.push("paragraph_open", "p", 1).map = [start, start + 1]
+    title = state.push("inline", "", 0)
+    title.map, title.children = [start, start + 1], []
+    title.content = found[2] or found[4] or (found[1] or "").strip().capitalize()
+    state.push("paragraph_close", "p", -1)
+    outside = state.blkIndent, state.lineMax
+    state.blkIndent, state.lineMax = indent, stop
+    state.md.block.tokenize(state, start + 1, stop)
+    state.blkIndent, state.lineMax = outside
+    state.push("container_close", "div", -1)
+    state.line = stop
+    return True
+
+
 def _mdx_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     """Take a comment, code of a module, or HTML whose content is no Markdown."""
     place = state.bMarks[start] + state.tShift[start]
@@ -292,7 +333,7 @@ def _repair(state: StateCore) -> None:
         elif token.type == "inline":
             if tokens and tokens[-1].type == "heading_open":
                 token.content = _ANCHOR.sub("", token.content)
-            if ":::" in token.content:
+            if ":::" in token.content or "{:" in token.content:
                 shown = map(_without_admonition, token.content.split("\n"))
                 token.content = "\n".join(line for line in shown if line.strip())
             if len(token.content) > _MAX_LENGTH or not _SPECIAL.search(token.content):
@@ -302,6 +343,8 @@ def _repair(state: StateCore) -> None:
 
 
 def _without_admonition(line: str) -> str:
+    if _KRAMDOWN.fullmatch(line):
+        return ""
     match = _ADMONITION.fullmatch(line)
     return (match["title"] or match["rest"] or "") if match else line
 

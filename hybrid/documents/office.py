@@ -325,6 +325,10 @@ def graphic(package: Package, frame: Element, relations: dict[str, PartLink]) ->
     if root is None:
         return []
     blocks = _chart(root) if is_chart else [RawBlock(BlockKind.LIST, _diagram(root), role="item")]
+    shapes = package.related(found.target, "chartUserShapes") if found else None
+    written = [*root.iter("{*}dLbl"), *(() if shapes is None else shapes.iter("{*}sp"))]
+    if said := list(filter(None, (_joined(one, "r") for one in written))):
+        blocks.append(RawBlock(BlockKind.PARAGRAPH, "\n".join(said)))
     if not blocks and next(root.iter("{*}ser", "{*}data"), None) is not None:
         package.builder.leave_out(f"{what} that cannot be read", lost=True)
     return blocks
@@ -343,8 +347,11 @@ def _chart(root: Element) -> list[RawBlock]:
         if not rows:
             continue
         name = _joined(child(series, "tx"), "v") or named.get(value(series, "id"), "")
-        column = (name, *(values.get(row, "") for row in rows))
-        groups.setdefault(tuple(names.get(row, str(row + 1)) for row in rows), []).append(column)
+        columns = groups.setdefault(tuple(names.get(row, str(row + 1)) for row in rows), [])
+        columns.append((name, *(values.get(row, "") for row in rows)))
+        if child(series, "bubbleSize") is not None:
+            sizes = _points(series, "bubbleSize")
+            columns.append((f"{name} (size)".lstrip(), *(sizes.get(row, "") for row in rows)))
     caption = f"{title} ({unit})" if title and unit else title or unit
     tables = [
         tuple(zip((titles.get("catAx", ""), *keys), *columns, strict=True))

@@ -530,7 +530,7 @@ class _WordWalk:
         if is_on(hidden):
             self._drop(run, "hidden text")
             return
-        self._raised = value(raised) == "superscript"
+        self._raised = value(raised) == "superscript" or number(value(child(properties, "position"))) > 0
         self._font = value(child(properties, "rFonts"), "ascii")
         self._inline(run)
         self._raised, self._font = False, ""

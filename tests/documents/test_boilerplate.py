@@ -113,3 +113,11 @@ def test_a_formula_that_is_drawn_twice_stands_once(read_one):
 def test_nested_names_take_linear_time(read_one, names):
     page = f"{names * 900}{'<a href=x>y</a> ' * 2_000}{BODY}"
     assert "Brakes" in read_one("a.html", page).text
+
+
+def test_a_link_to_edit_is_no_part_of_a_heading(read_one):
+    link = "<span class='mw-editsection'>[<a href='e'>edit</a>]</span>"
+    text = read_one(
+        "a.html", f"<h2>History{link}</h2><p>Dammed in 1931.</p><h2>The editsection</h2><p>It is new.</p>"
+    ).text
+    assert text == "History\n\nDammed in 1931.\n\nThe editsection\n\nIt is new."

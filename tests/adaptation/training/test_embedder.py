@@ -1,4 +1,4 @@
-"""Tuning an embedder: what is compared, what is saved, and that it serves as it was trained."""
+"""Tests of embedder tuning."""
 
 import dataclasses
 import json
@@ -8,26 +8,138 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hybrid.adaptation.store import write_card
-from hybrid.adaptation.training.embedder import Strength, choose_strength, listwise, moved, tune_embedder
-from hybrid.adaptation.training.lessons import EmbedderSettings, Lesson, VectorModel
+from hybrid.adaptation.training.embedder import (
+    STRENGTHS_TRIED,
+    Bm25,
+    EmbedderSettings,
+    Lesson,
+    Strength,
+    Teacher,
+    VectorModel,
+    choose_strength,
+    listwise,
+    moved,
+    tune_embedder,
+)
 from hybrid.adaptation.values import AdapterKind, Pairs, QueryPair
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import AdapterError, TrainingFailed, UsageError
+from hybrid.index import Scored
 from hybrid.models.device import Placement
 from hybrid.models.embedder import SentenceTransformerEmbedder, load_sentence_transformer
 from hybrid.models.resolve import weights_digest
+from hybrid.retrieval import weighted_fusion
+from hybrid.testing import HashEmbedder
 
+_PASSAGES = [
+    "the port of the server is 5432",
+    "cats sleep on the roof",
+    "the server writes a log",
+    "a log of wood on the roof",
+    "ports and servers and logs",
+    "nothing in common here",
+]
 _CPU = Placement("cpu", "float32", "test")
 _GENERAL = ("the port", "a server is default", "to be in the", "and of a server", "is it", "in a port")
 _SMALL = EmbedderSettings(batch=8, neighbours=2, listed=6, hold=0.1, held_texts=2, layers=1.0)
 _FAST = AdaptationSettings(epochs=12, learning_rate=1e-2, rank=4)
 _TEXTS = ["the port of a server", "zq xv", "is the default in the server", "aaa"]
-
 _ALL = torch.ones(2, 3, dtype=torch.bool)
+
+
+def _teacher(queries, passages=tuple(_PASSAGES), weight=0.5):
+    model = HashEmbedder(32)
+    return Teacher(
+        queries,
+        passages,
+        model.embed_queries(queries),
+        model.embed_documents(passages),
+        dense_weight=weight,
+    )
+
+
+def test_words_that_are_rare_count_more_and_unknown_ones_nothing():
+    words = Bm25(_PASSAGES)
+    (scores,) = words.scores(words.asked(["a cats unheard"]))
+    assert scores.argmax() == 1
+    (both,) = words.scores(words.asked(["roof"]))
+    assert np.flatnonzero(both).tolist() == [1, 3]
+    assert both[1] > 0
+    assert not words.scores(words.asked(["zzz"])).any()
+    assert words.scores(words.asked([])).shape == (0, 6)
+    some = words.scores(words.asked(["roof"]), np.array([3, 0]))
+    assert some[0].tolist() == [both[3], 0]
+
+
+def test_bm25_is_that_of_the_lexical_index(tmp_path):
+    from hybrid.index.lexical import TantivyIndex, build_lexical
+    from hybrid.index.store import Row
+    from hybrid.types import Chunk
+
+    rows = [Row(n, Chunk(str(n), 0, 0, len(text), text)) for n, text in enumerate(_PASSAGES)]
+    build_lexical(tmp_path / "lexical", rows)
+    index = TantivyIndex(tmp_path / "lexical")
+    words = Bm25(_PASSAGES)
+    for query in ("the log of the server", "roof", "ports sleeping"):
+        ours = words.scores(words.asked([query]))[0]
+        theirs = {scored.position: scored.score for scored in index.search(query, 10)}
+        assert [n for n, score in enumerate(ours) if score > 0] == sorted(theirs)
+        for position, score in theirs.items():
+            assert ours[position] == pytest.approx(score, rel=0.05)
+
+
+@pytest.mark.slow
+@settings(max_examples=30)
+@given(st.sampled_from([0.2, 0.5, 0.8]), st.lists(st.sampled_from(" ".join(_PASSAGES).split()), min_size=1))
+def test_it_ranks_as_the_fusion_does(weight, words):
+    query = " ".join(words)
+    teacher = _teacher([query], weight=weight)
+    model = HashEmbedder(32)
+    dense = model.embed_documents(_PASSAGES) @ model.embed_queries([query])[0]
+    scorer = Bm25(_PASSAGES)
+    lexical = scorer.scores(scorer.asked([query]))[0]
+    sides = [[Scored(n, float(score)) for n, score in enumerate(side)] for side in (dense, lexical)]
+    fused = {scored.position: scored.score for scored in weighted_fusion(sides, [weight, 1 - weight])}
+    taught = teacher.similarities([0], range(6))[0]
+    order = sorted(range(6), key=lambda n: -taught[n])
+    expected = [fused[n] for n in order]
+    assume(np.ptp(lexical) > 0)
+    assert expected == sorted(expected, reverse=True) or np.diff(expected).max() < 1e-5
+
+
+def test_where_words_say_nothing_it_says_what_the_base_says():
+    teacher = _teacher(["zzz yyy"])
+    model = HashEmbedder(32)
+    base = model.embed_documents(_PASSAGES) @ model.embed_queries(["zzz yyy"])[0]
+    assert teacher.similarities([0], range(6))[0] == pytest.approx(base, abs=1e-5)
+
+
+def test_all_weight_on_the_dense_side_is_the_base():
+    teacher = _teacher(["the log of the roof"], weight=1.0)
+    model = HashEmbedder(32)
+    base = model.embed_documents(_PASSAGES) @ model.embed_queries(["the log of the roof"])[0]
+    assert teacher.similarities([0], range(6))[0] == pytest.approx(base, abs=1e-5)
+
+
+def test_the_best_are_listed_without_ones_own():
+    queries = ["the port of the server", "the roof"]
+    teacher = _teacher(queries)
+    listed = teacher.best(3, [[0], [1, 3]])
+    assert 0 not in listed.places[0]
+    assert not {1, 3} & set(listed.places[1].tolist())
+    for row in range(2):
+        own = teacher.similarities([row], listed.places[row])[0]
+        assert own == pytest.approx(listed.similarities[row], abs=1e-5)
+        assert list(own) == sorted(own, reverse=True)
+
+
+def test_a_small_pool_leaves_places_empty():
+    listed = _teacher(["a", "b"], passages=("one", "two")).best(5, [[0], [0, 1]])
+    assert listed.places.tolist() == [[1, -1], [-1, -1]]
 
 
 def _word(number):
@@ -71,15 +183,13 @@ def _embedder(base, adapter=None):
 
 
 # --- what training does ----------------------------------------------------------------------------
-
-
 @pytest.mark.slow
 def test_it_learns_what_the_pairs_teach(tuned):
     base, *tried = tuned.strengths
     assert base == Strength(0.0, base.domain, pytest.approx(0, abs=1e-6))
     assert max(item.domain for item in tried) > base.domain
     assert tuned.strength == choose_strength(tuned.strengths)
-    assert [item.strength for item in tried] == list(_SMALL.strengths)
+    assert [item.strength for item in tried] == list(STRENGTHS_TRIED)
     moves = [item.moved for item in tried]
     assert moves == sorted(moves)
     assert tuned.fit.curve[0].general == pytest.approx(0, abs=1e-6)
@@ -136,8 +246,6 @@ def test_dropout_and_no_general_texts_and_no_validation_work(tiny_embedder_folde
 
 
 # --- bad input -------------------------------------------------------------------------------------
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("method", [Method.FULL, Method.QLORA])
 def test_methods_for_generators_are_refused(tiny_embedder_folder, tmp_path, pairs, method):
@@ -193,9 +301,7 @@ def test_a_truncated_embedder_is_tuned_in_the_dimensions_that_it_serves(
 @pytest.mark.slow
 def test_a_loss_that_is_not_a_number_is_told_and_leaves_nothing(tiny_embedder_folder, tmp_path, pairs):
     with pytest.raises(TrainingFailed, match="the loss is nan"):
-        _tune(
-            tiny_embedder_folder, tmp_path / "a", pairs, options=dataclasses.replace(_SMALL, scale=math.nan)
-        )
+        _tune(tiny_embedder_folder, tmp_path / "a", pairs, options=dataclasses.replace(_SMALL, hold=math.nan))
     assert not (tmp_path / "a").exists()
 
 
@@ -209,8 +315,6 @@ def test_where_validation_gets_no_better_there_is_no_adapter(tiny_embedder_folde
 
 
 # --- serving ---------------------------------------------------------------------------------------
-
-
 @pytest.mark.slow
 def test_what_is_reloaded_gives_the_vectors_that_were_trained(
     tiny_embedder_folder, tmp_path, pairs, make_card, monkeypatch
@@ -320,8 +424,6 @@ def test_an_index_of_another_embedder_is_refused_until_it_is_embedded_anew(
 
 
 # --- what is compared ------------------------------------------------------------------------------
-
-
 @pytest.fixture(scope="module")
 def encoder(tiny_embedder_folder):
     return VectorModel(load_sentence_transformer(tiny_embedder_folder, _CPU), max_tokens=40)
@@ -377,8 +479,6 @@ def test_nothing_of_its_own_document_is_listed_against_a_query(encoder):
 
 
 # --- strength --------------------------------------------------------------------------------------
-
-
 @pytest.mark.slow
 def test_the_best_strength_is_taken_and_the_smaller_of_two_alike():
     tried = [

@@ -1,7 +1,8 @@
-"""One row of training data, in the formats that people have: what it teaches, or why it is refused."""
+"""Training data as JSON lines, in the formats that people have: what a row teaches, or why it is refused."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -12,21 +13,32 @@ from typing import Any, TypeAlias, TypeVar, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from hybrid.adaptation.values import Example, ExampleKind, PreferencePair, QueryPair
+from hybrid.adaptation.values import Example, ExampleKind, PreferencePair, QueryPair, Sifted
 from hybrid.errors import UsageError
+from hybrid.files import write_atomic
 from hybrid.generation.prompts import Prompts
-from hybrid.questions.files import question_of
+from hybrid.questions.files import question_of, read_rows
 from hybrid.types import Message, MessageRole, Question
 
+# Less is learned by heart and says nothing about anything else.
+LEAST_EXAMPLES = 8
+MORE = "add examples or documents; some hundreds are a sensible beginning"
+# What people keep data in that is not read, and what makes JSON lines of it.
+_PANDAS = 'python -c \'import pandas; pandas.{0}.to_json("data.jsonl", orient="records", lines=True)\''
+_OTHER_FILES = {
+    ".csv": _PANDAS.format('read_csv("{0}")'),
+    ".tsv": _PANDAS.format('read_table("{0}")'),
+    ".xlsx": _PANDAS.format('read_excel("{0}")'),
+    ".parquet": _PANDAS.format('read_parquet("{0}")'),
+    ".gz": "gunzip -k {0}",
+    ".zip": "unzip {0}",
+}
 Taught: TypeAlias = Question | Example | QueryPair | PreferencePair
-
 KINDS = (
     "`question` and `answers`; `prompt` and `completion`; `messages` (OpenAI); `conversations` (ShareGPT); "
     "`instruction` and `output` (Alpaca); `chosen` and `rejected`; `text`; or `query` and `passage`"
 )
-
 _Value = TypeVar("_Value")
-
 # What a row may have in every format: its name, the document that it was made of, and what is for people.
 _ANYWHERE = frozenset({"id", "source", "meta", "metadata"})
 _KNOWN: Mapping[str, frozenset[str]] = {
@@ -38,7 +50,7 @@ _KNOWN: Mapping[str, frozenset[str]] = {
         "completion": "prompt completion options system",
         "question": "question answers answerable options evidence withheld slices made",
         "example": "kind prompt completion made options",
-        "pair": "query passage negatives margins made",
+        "pair": "query passage negatives made",
         "text": "text",
     }.items()
 }
@@ -49,7 +61,6 @@ _ROLES = {
     **dict.fromkeys(("assistant", "gpt", "chatgpt", "bard", "bing", "model", "bot"), MessageRole.ASSISTANT),
 }
 _CALLS = frozenset({"tool", "function", "observation", "function_call", "tool_calls", "functions", "tools"})
-
 # Known rows that are not read, and the jq program that makes ones of ours.
 _CONVERSIONS = (
     ("text label", '{prompt: .text, completion: .label, options: ["one label", "another"]}'),
@@ -78,14 +89,121 @@ _RENDERED = re.compile(
     re.MULTILINE,
 )
 _LABEL = '{prompt: .text, completion: .label, options: ["one label", "another"]}'
-
 _EXPECTED: Mapping[Any, str] = {
     str: "a text",
     tuple[str, ...]: "a list of texts",
-    tuple[float, ...]: "a list of numbers",
     tuple[Message, ...]: "turns with `role` and `content`",
     ExampleKind: f"one of {', '.join(ExampleKind)}",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A user's data: questions, which become examples of several kinds, examples, pairs, and preferences."""
+
+    questions: tuple[Question, ...] = ()
+    examples: tuple[Example, ...] = ()
+    pairs: tuple[QueryPair, ...] = ()
+    preferences: tuple[PreferencePair, ...] = ()
+
+
+def load_given(path: Path, prompts: Prompts) -> Given:
+    """Read a user's data, JSON lines or one JSON list; the rows of a file may be of several kinds.
+
+    - ``question`` and ``answers``, with ``options`` for labels, ``evidence`` and all else of a question set;
+    - ``prompt`` and ``completion``, texts or turns, with ``options`` for labels;
+    - ``messages`` with ``role`` and ``content``, or ``conversations`` with ``from`` and ``value``: every turn
+      of the assistant is taught but those of ``weight`` 0;
+    - ``instruction``, ``input`` and ``output``, with ``system`` and ``history``;
+    - ``chosen`` and ``rejected``, texts or turns, with ``prompt`` unless both begin with it;
+    - ``text``, for continued pre-training;
+    - ``query`` and ``passage``, with ``negatives``, for an embedder;
+    - what ``save_examples`` wrote.
+
+    ``id``, ``source`` (the document that it was made from) and ``meta`` may stand anywhere; any other key
+    is an error.
+
+    ``prompts``: of the language that is served; a ``prompt`` is what a user says to the arm ``adapter``.
+
+    Raises:
+        UsageError: the file is missing or empty, or a row is none of these; the message names the line.
+    """
+    taught = [one for row in _rows(path) for one in read_row(row, prompts)]
+    if not taught:
+        raise UsageError(f"{path} holds no line", hint=f"a line is an object with {KINDS}")
+    return Given(
+        tuple(one for one in taught if isinstance(one, Question)),
+        tuple(one for one in taught if isinstance(one, Example)),
+        tuple(one for one in taught if isinstance(one, QueryPair)),
+        tuple(one for one in taught if isinstance(one, PreferencePair)),
+    )
+
+
+def require_examples(
+    examples: Sequence[Example],
+    *,
+    made_from: str,
+    checked: int = 0,
+    left_out: Sequence[Sifted] = (),
+    hint: str = MORE,
+) -> None:
+    """Refuse what nothing can be learned from.
+
+    ``made_from``: what to name in the message, a file or a domain.
+
+    Raises:
+        UsageError: there are fewer than ``LEAST_EXAMPLES``, or they all have the same label.
+    """
+    if len(examples) + checked < LEAST_EXAMPLES:
+        why = "; ".join(f"left out {left.count}, {left.reason}" for left in left_out)
+        there = len(examples) + checked + sum(left.count for left in left_out)
+        raise UsageError(
+            f"{made_from} gives {len(examples)} examples to train on"
+            + (f" of {there}" if there > len(examples) else "")
+            + f", expected {LEAST_EXAMPLES} or more"
+            + (f": {why}" if why else ""),
+            hint=hint,
+        )
+    labels = {example.completion for example in examples if example.options}
+    if len(labels) == 1 and all(example.options for example in examples):
+        raise UsageError(
+            f"all {len(examples)} examples of {made_from} have the same label {next(iter(labels))!r}: "
+            "there is nothing to tell apart",
+            hint="add examples of the other options",
+        )
+
+
+def save_examples(path: Path, examples: Sequence[Example]) -> None:
+    """Write examples atomically, one a line; what is empty is left out."""
+    rows = []
+    for example in examples:
+        values = dataclasses.asdict(example)
+        empty = [key for key in ("prompt", "source", "options", "asked") if not values[key]]
+        rows.append({key: value for key, value in values.items() if key not in empty})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def load_examples(path: Path) -> list[Example]:
+    """Read what ``save_examples`` wrote.
+
+    Raises:
+        UsageError: the file is missing, or a line is no such example; the message names the line.
+    """
+    rows = _rows(path)
+    return [dataclasses.replace(row, value={"prompt": ()} | row.value).read(Example) for row in rows]
+
+
+def _rows(path: Path) -> list[GivenRow]:
+    if not path.is_file():
+        raise UsageError(f"there is no file {path}", hint="name training data, JSON lines")
+    if how := _OTHER_FILES.get(path.suffix.lower()):
+        raise UsageError(f"{path} is not JSON lines", hint=f"convert it: {how.format(path.name)}")
+    rows = [GivenRow(path, number, value) for number, value in read_rows(path)]
+    for row in rows:
+        if not isinstance(row.value, dict):
+            raise row.error("expected an object")
+    return rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +256,8 @@ class GivenRow:
 def read_row(row: GivenRow, prompts: Prompts) -> list[Taught]:
     """Return what a row teaches; a key that says nothing here is an error, null is as if it were not there.
 
-    Args:
-        row: of a file.
-        prompts: of the language that is served: a conversation that says nothing else begins with what the
-            arm ``adapter`` is told.
+    ``prompts``: of the language that is served: a conversation that says nothing else begins with what the
+    arm ``adapter`` is told.
 
     Raises:
         UsageError: it is in no known format; with the line, and how to convert it where that is known.

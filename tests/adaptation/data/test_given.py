@@ -1,11 +1,15 @@
+"""Tests of training data as people have it."""
+
 import json
 import shutil
 import subprocess
 
+import hypothesis.strategies as st
 import pytest
+from hypothesis import given, settings
 
-from hybrid.adaptation.data.files import load_given, save_examples
-from hybrid.adaptation.values import Example, ExampleKind, PreferencePair
+from hybrid.adaptation.data.given import load_examples, load_given, require_examples, save_examples
+from hybrid.adaptation.values import Example, ExampleKind, PreferencePair, QueryPair
 from hybrid.errors import UsageError
 from hybrid.generation.prompts import load_prompts
 from hybrid.questions.files import load_texts
@@ -16,6 +20,133 @@ ASKED, SAID = "Name the pump.", "It is the Marlow 300."
 PAIR = PreferencePair(PROMPTS.base(ASKED), SAID, "A pump.")
 
 
+def written(tmp_path, *rows):
+    path = tmp_path / "data.jsonl"
+    path.write_text("".join(row if isinstance(row, str) else json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def given_by(tmp_path, *rows):
+    return load_given(written(tmp_path, *rows), PROMPTS)
+
+
+def test_lines_of_all_kinds_are_read(tmp_path):
+    turns = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Good day."}]
+    found = given_by(
+        tmp_path,
+        {"question": "Which port?", "answers": ["5432"], "source": "a.txt"},
+        {"question": "Is it a goat?", "answers": ["yes"], "options": ["yes", "no"]},
+        {"prompt": "Say hello", "completion": "Hello."},
+        {"prompt": "Good or bad?", "completion": "good", "options": ["good", "bad"], "source": "b.txt"},
+        {"messages": turns},
+        {"text": "Goats climb."},
+        {"query": "goats", "passage": "Goats climb.", "negatives": ["Cats sleep."]},
+    )
+    assert [question.text for question in found.questions] == ["Which port?", "Is it a goat?"]
+    kinds = [ExampleKind.INSTRUCTION, ExampleKind.LABEL, ExampleKind.INSTRUCTION, ExampleKind.TEXT]
+    assert [example.kind for example in found.examples] == kinds
+    assert found.examples[0].prompt == PROMPTS.base("Say hello")
+    assert found.examples[1].source == "b.txt"
+    assert found.examples[2].prompt == PROMPTS.base("Hello")
+    assert found.examples[2].completion == "Good day."
+    assert found.examples[3].prompt == ()
+    assert found.pairs == (QueryPair("goats", "Goats climb.", negatives=("Cats sleep.",)),)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("{broken\n", "not JSON"),
+        ("[1]\n", "expected an object"),
+        ({}, "expected `question`"),
+        ({"prompt": "x"}, "expected `question`"),
+        ({"prompt": "x", "completion": ""}, "`completion`"),
+        ({"completion": "x"}, "`prompt`"),
+        ({"prompt": "x", "completion": 5}, "`completion`"),
+        ({"prompt": "x", "completion": "c", "options": ["a", "b"]}, "one of the `options`"),
+        ({"prompt": "x", "completion": "a", "options": "ab"}, "a list of texts as `options`"),
+        ({"prompt": "x", "completion": "a", "options": ["a", 1]}, "a list of texts as `options`"),
+        ({"question": "x"}, "`answers`"),
+        ({"question": "x", "answers": "yes"}, "a list as `answers`"),
+        ({"question": "x", "answers": ["maybe"], "options": ["a", "b"]}, "one of the `options`"),
+        ({"messages": [{"role": "user", "content": "x"}]}, "of the assistant"),
+        ({"messages": [{"role": "robot", "content": "x"}]}, "`role`"),
+        ({"messages": ["x"]}, "turns"),
+        ({"messages": "x"}, "turns with `role` and `content` as `messages`"),
+        ({"text": " "}, "`text`"),
+        ({"query": "x"}, "`passage`"),
+        ({"query": "x", "passage": "y", "margins": [1.0]}, "`margins` is not known"),
+    ],
+)
+def test_an_error_names_file_and_line(tmp_path, row, message):
+    with pytest.raises(UsageError, match=message) as caught:
+        given_by(tmp_path, {"text": "fine"}, "\n", row)
+    assert "data.jsonl, line 3" in str(caught.value)
+
+
+def test_a_file_that_is_missing_or_empty_is_an_error(tmp_path):
+    with pytest.raises(UsageError, match="no file"):
+        load_given(tmp_path / "none.jsonl", PROMPTS)
+    with pytest.raises(UsageError, match="no line"):
+        given_by(tmp_path, "\n")
+
+
+def labelled(label, text="x"):
+    return Example(ExampleKind.LABEL, PROMPTS.base(text), label, options=("yes", "no"))
+
+
+def test_three_examples_are_too_few():
+    with pytest.raises(UsageError, match=r"my\.jsonl gives 3 examples to train on, expected 8") as caught:
+        require_examples([labelled("yes")] * 3, made_from="my.jsonl")
+    assert caught.value.hint
+
+
+def test_labels_that_are_all_equal_are_refused():
+    with pytest.raises(UsageError, match="the same label 'yes'"):
+        require_examples([labelled("yes")] * 9, made_from="my.jsonl")
+    require_examples([labelled("yes")] * 8 + [labelled("no")], made_from="my.jsonl")
+    text = Example(ExampleKind.TEXT, (), "text")
+    require_examples([labelled("yes")] * 8 + [text], made_from="my.jsonl")
+
+
+MESSAGES = st.builds(Message, st.sampled_from(MessageRole), st.text())
+
+
+EXAMPLES = st.builds(
+    Example,
+    st.sampled_from(ExampleKind),
+    st.lists(MESSAGES, max_size=3).map(tuple),
+    st.text(),
+    st.text(),
+    st.text(),
+    st.lists(st.text(), max_size=3).map(tuple),
+)
+
+
+@pytest.mark.slow
+@settings(max_examples=50)  # as many files
+@given(st.lists(EXAMPLES, max_size=5))
+def test_what_is_saved_is_read_as_it_was(tmp_path_factory, examples):
+    folder = tmp_path_factory.mktemp("saved")
+    save_examples(folder / "more" / "examples.jsonl", examples)
+    assert load_examples(folder / "more" / "examples.jsonl") == examples
+
+
+def test_saved_examples_can_be_checked_against_a_question_set(tmp_path):
+    save_examples(tmp_path / "examples.jsonl", [labelled("yes", "Is it a goat?")])
+    (text,) = load_texts(tmp_path / "examples.jsonl")
+    assert "Is it a goat?" in text
+    assert "yes" in text
+
+
+def test_an_example_of_an_unknown_kind_is_an_error(tmp_path):
+    path = written(tmp_path, {"kind": "poem", "completion": "x"})
+    with pytest.raises(UsageError, match=r"line 1: expected one of label, reading.* as `kind`"):
+        load_examples(path)
+    with pytest.raises(UsageError, match="`completion`"):
+        load_examples(written(tmp_path, {"kind": "text"}))
+
+
 def user(text=ASKED, **more):
     return {"role": "user", "content": text, **more}
 
@@ -24,7 +155,7 @@ def assistant(text=SAID, **more):
     return {"role": "assistant", "content": text, **more}
 
 
-def given_by(tmp_path, *rows, name="data.jsonl"):
+def given_rows(tmp_path, *rows, name="data.jsonl"):
     path = tmp_path / name
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return load_given(path, PROMPTS)
@@ -53,7 +184,7 @@ SAME = {
 @pytest.mark.parametrize("row", SAME.values(), ids=SAME.keys())
 def test_the_same_example_is_read_from_every_format(tmp_path, row):
     expected = Example(ExampleKind.INSTRUCTION, PROMPTS.base(ASKED), SAID)
-    assert given_by(tmp_path, row).examples == (expected,)
+    assert given_rows(tmp_path, row).examples == (expected,)
 
 
 PREFERRED = {
@@ -76,7 +207,7 @@ PREFERRED = {
 
 @pytest.mark.parametrize("row", PREFERRED.values(), ids=PREFERRED.keys())
 def test_the_same_preference_is_read_from_every_format(tmp_path, row):
-    found = given_by(tmp_path, row)
+    found = given_rows(tmp_path, row)
     assert found.preferences == (PAIR,)
     assert found.examples == ()
 
@@ -89,7 +220,7 @@ def test_a_system_of_its_own_stays_and_stands_in_front(tmp_path):
         {"system": "Be brief.", "conversations": [user(), assistant()]},
         {"system": "Be brief.", "instruction": ASKED, "output": SAID},
     )
-    prompts = [example.prompt for example in given_by(tmp_path, *rows).examples]
+    prompts = [example.prompt for example in given_rows(tmp_path, *rows).examples]
     assert prompts == [(told, Message(MessageRole.USER, ASKED))] * 4
 
 
@@ -102,7 +233,7 @@ def test_every_turn_of_the_assistant_is_taught_but_those_of_weight_0(tmp_path):
         user("Three?"),
         assistant("3."),
     ]
-    first, last = given_by(tmp_path, {"messages": turns}).examples
+    first, last = given_rows(tmp_path, {"messages": turns}).examples
     assert (first.completion, last.completion) == ("1.", "3.")
     assert first.prompt == PROMPTS.base("One?")
     assert [turn.content for turn in last.prompt[1:]] == ["One?", "1.", "Two?", "2.", "Three?"]
@@ -111,19 +242,19 @@ def test_every_turn_of_the_assistant_is_taught_but_those_of_weight_0(tmp_path):
 
 
 def test_a_greeting_is_there_but_not_taught(tmp_path):
-    (example,) = given_by(tmp_path, {"messages": [assistant("Hi."), user(), assistant()]}).examples
+    (example,) = given_rows(tmp_path, {"messages": [assistant("Hi."), user(), assistant()]}).examples
     assert [turn.content for turn in example.prompt[1:]] == ["Hi.", ASKED]
 
 
 def test_the_history_of_alpaca_is_there_but_not_taught(tmp_path):
     row = {"instruction": ASKED, "input": "In the cellar.", "output": SAID, "history": [["Hi.", "Hello."]]}
-    (example,) = given_by(tmp_path, row).examples
+    (example,) = given_rows(tmp_path, row).examples
     assert [turn.content for turn in example.prompt[1:]] == ["Hi.", "Hello.", f"{ASKED}\n\nIn the cellar."]
 
 
 def test_labels_are_asked_as_they_are_served(tmp_path):
     row = {"prompt": "Good or bad?", "completion": "good", "options": ["good", "bad"]}
-    (example,) = given_by(tmp_path, row).examples
+    (example,) = given_rows(tmp_path, row).examples
     assert example.kind is ExampleKind.LABEL
     assert example.prompt == PROMPTS.choice("Good or bad?", ("good", "bad"))
 
@@ -144,6 +275,8 @@ def test_what_was_made_before_can_be_given(tmp_path):
 
 
 CALL = {"role": "assistant", "content": None, "tool_calls": [{"id": "1", "type": "function"}]}
+
+
 REFUSED = {
     "kto wrong": ({"prompt": ASKED, "completion": SAID, "label": False}, "`label` is not known", "select"),
     "kto right": ({"prompt": ASKED, "completion": SAID, "label": True}, "`label` is not known", "select"),
@@ -218,7 +351,7 @@ REFUSED = {
 @pytest.mark.parametrize(("row", "message", "hint"), REFUSED.values(), ids=REFUSED.keys())
 def test_what_would_be_taught_wrongly_is_refused_by_line_with_how_to_convert(tmp_path, row, message, hint):
     with pytest.raises(UsageError) as caught:
-        given_by(tmp_path, SAME["text"], row)
+        given_rows(tmp_path, SAME["text"], row)
     assert "data.jsonl, line 2" in str(caught.value)
     assert message in str(caught.value)
     assert hint in (caught.value.hint or "")
@@ -233,7 +366,7 @@ def test_what_the_hint_converts_is_read(tmp_path, name):
     if name == "openai preferences":
         row = row | {"non_preferred_output": [assistant("A pump.")]}
     with pytest.raises(UsageError) as caught:
-        given_by(tmp_path, row)
+        given_rows(tmp_path, row)
     command = "jq " + caught.value.hint.partition("jq ")[2].partition(", or give")[0]
     subprocess.run(["bash", "-c", command], cwd=tmp_path, check=True)
     (converted,) = [path for path in tmp_path.glob("*.jsonl") if path.name != "data.jsonl"]

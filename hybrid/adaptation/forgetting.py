@@ -1,41 +1,47 @@
-"""Catastrophic forgetting: paired changes of general ability, on suites and on tasks of lm-eval."""
+"""Forgetting: paired changes of general ability, refusal, tasks of lm-eval, and dense retrieval."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
 from pydantic import TypeAdapter
 
-from hybrid.adaptation.forgetting.likelihood import (
+from hybrid.adaptation.suites import Choice, RetrievalSet, Suite
+from hybrid.adaptation.training.embedder import FIRST, gain_below
+from hybrid.adaptation.training.encoding import (
     Subject,
     TokenStretch,
     compare,
     continuation,
     log_likelihoods,
     number_format,
+    paired_change,
     pieces,
 )
-from hybrid.adaptation.forgetting.suites import Choice, Suite
-from hybrid.adaptation.values import Change, Measure
+from hybrid.adaptation.values import Change, Declining, Example, ExampleKind, Measure, QueryPair
+from hybrid.chunking import chunk_document
+from hybrid.config import ChunkSettings
 from hybrid.errors import AdapterError, ExtraMissing, UsageError
 from hybrid.files import hash_text, write_json
-from hybrid.models import Generator
+from hybrid.generation.prompts import Prompts, declines
+from hybrid.index import Index
+from hybrid.models import Embedder, Generator
 from hybrid.models.resolve import cached
-from hybrid.statistics import resample
+from hybrid.ranking import ndcg
+from hybrid.text.words import contains
 from hybrid.types import Message, MessageRole
 
-_ANSWER_TOKENS = 20
+_Said = TypeVar("_Said")
 
-_LEVEL = 0.95
-_REPLICATES = 4_000
+_ANSWER_TOKENS = 20
+# Chunks that are looked at for the ten best documents.
+_DEPTH = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +96,9 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Forgetting:
-    """What was measured: changes over all items, those by kind of text and by phenomenon, and the items."""
+    """What was measured: changes over all items, and the items."""
 
-    suite: str
-    digest: str
-    number_format: str
     changes: tuple[Change, ...]
-    groups: tuple[Change, ...]
     items: tuple[Item, ...]
 
 
@@ -123,13 +125,6 @@ def measure(
     not: they are what grammar means here, each with as many pairs as the others, and the pairs are the
     sample. The bounds speak about further pairs of these phenomena, not about other phenomena.
 
-    Args:
-        base: the generator without the adapter.
-        adapted: the same with it.
-        suite: what is asked.
-        seed: of the resampling.
-        progress: told what is being measured.
-
     Raises:
         UsageError: the suite is empty, or has an item that the model cannot read.
         AdapterError: the adapted model says something that is not a number.
@@ -144,14 +139,7 @@ def measure(
     progress("the adapter on pairs, choices and formats")
     items += _answers(suite, before, answers(adapted, suite))
     _require_numbers(items)
-    return Forgetting(
-        suite=suite.name,
-        digest=suite.digest,
-        number_format=form,
-        changes=changes(items, COUNTINGS, seed=seed),
-        groups=by_group(items, seed=seed),
-        items=tuple(items),
-    )
+    return Forgetting(changes(items, COUNTINGS, seed=seed), tuple(items))
 
 
 def answers(model: Model, suite: Suite) -> Answers:
@@ -175,17 +163,6 @@ def changes(items: Iterable[Item], countings: Mapping[str, Counting], *, seed: i
     for item in items:
         by_measure.setdefault(item.measure, []).append(item)
     return tuple(_change(name, found, countings[name], seed) for name, found in by_measure.items())
-
-
-def by_group(items: Iterable[Item], *, seed: int = 0) -> tuple[Change, ...]:
-    """Return the changes of general text by its kind, and of minimal pairs by phenomenon."""
-    groups: dict[tuple[str, str], list[Item]] = {}
-    for item in items:
-        if item.measure in (Measure.TEXT, Measure.PAIRS) and item.group:
-            groups.setdefault((item.measure, item.group), []).append(item)
-    return tuple(
-        _change(f"{name}: {group}", found, COUNTINGS[name], seed) for (name, group), found in groups.items()
-    )
 
 
 def _change(name: str, items: Sequence[Item], counting: Counting, seed: int) -> Change:
@@ -263,23 +240,31 @@ def _first(values: Sequence[float], place: int) -> float:
 
 def _kept(base: Model, suite: Suite, form: str) -> Answers:
     """Return the base's answers, from the cache if they are there."""
-    key = hash_text(base.digest, suite.digest, form, torch.__version__, str(torch.get_num_threads()))
-    path = cached("general", f"{key[:32]}.json")
-    found = _read(path, suite)
-    if found is None:
-        found = answers(base, suite)
-        write_json(path, dataclasses.asdict(found))
-    return found
+    sizes = (len(suite.pairs), len(suite.choices), len(suite.probes))
+    return _remembered(
+        "general",
+        (base.digest, suite.digest, form, torch.__version__, str(torch.get_num_threads())),
+        Answers,
+        lambda: answers(base, suite),
+        lambda kept: (len(kept.margins), len(kept.options), len(kept.followed)) == sizes,
+    )
 
 
-def _read(path: Path, suite: Suite) -> Answers | None:
-    """Return what is kept, or None where it is missing or not what it should be: then it is measured anew."""
+def _remembered(
+    room: str, key: Sequence[str], kind: Any, make: Callable[[], _Said], fits: Callable[[_Said], bool]
+) -> _Said:
+    """Return what the cache keeps under a key; what is missing, damaged or does not fit is made and kept."""
+    path, values = cached(room, f"{hash_text(*key)[:32]}.json"), TypeAdapter(kind)
     try:
-        found = TypeAdapter(Answers).validate_json(path.read_bytes())
+        found: _Said = values.validate_json(path.read_bytes())
     except (OSError, ValueError):
-        return None
-    sizes = (len(found.margins), len(found.options), len(found.followed))
-    return found if sizes == (len(suite.pairs), len(suite.choices), len(suite.probes)) else None
+        pass
+    else:
+        if fits(found):
+            return found
+    made = make()
+    write_json(path, values.dump_python(made))
+    return made
 
 
 def _require_numbers(items: Iterable[Item]) -> None:
@@ -289,52 +274,6 @@ def _require_numbers(items: Iterable[Item]) -> None:
                 f"{item.measure}, item {item.id!r}: {item.before} before, {item.after} after, not numbers",
                 hint="the weights are damaged or the learning rate was far too high: tune the adapter again",
             )
-
-
-def paired_change(
-    measure: str,
-    before: Sequence[float],
-    after: Sequence[float],
-    sources: Sequence[str],
-    *,
-    unit: str,
-    higher_is_better: bool,
-    scale: float = 1.0,
-    bounded: bool = False,
-    seed: int = 0,
-) -> Change:
-    """Return means, their difference, and its one-sided 95 % bounds, resampled by source.
-
-    Args:
-        measure: its name.
-        before: a value an item.
-        after: the same items.
-        sources: for each item what it was drawn with: items of one source are not independent.
-        unit: what the result is counted in.
-        higher_is_better: whether a fall is a loss.
-        scale: what values are multiplied with, 100 for points.
-        bounded: whether values are rights and wrongs from 0 to 1, whose rare differences may not have been
-            seen yet; else their spread is what was seen.
-        seed: of the resampling.
-    """
-    assert len(before) == len(after) == len(sources) > 0, "a change is measured on something"
-    table = np.column_stack([np.asarray(before, dtype=np.float64), np.asarray(after, dtype=np.float64)])
-    resampling = resample(table, sources, replicates=_REPLICATES, seed=seed)
-    contrast = resampling.difference(1, 0)
-    ends = contrast.interval(1 - _LEVEL, rare=bounded)
-    low, high = sorted((ends.low, ends.high))
-    means = resampling.means
-    return Change(
-        measure=measure,
-        before=float(means[0]) * scale,
-        after=float(means[1]) * scale,
-        change=contrast.estimate * scale,
-        low=low * scale,
-        high=high * scale,
-        unit=unit,
-        items=len(before),
-        higher_is_better=higher_is_better,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,12 +289,7 @@ def measure_tasks(
 ) -> tuple[Change, ...]:
     """Return the changes of every metric of these tasks that is a number from 0 to 1 for each document.
 
-    Args:
-        base: the generator without the adapter.
-        adapted: the same with it.
-        tasks: as the harness names them.
-        items: at most so many documents of a task, its first ones; None takes all.
-        seed: of the resampling.
+    ``items``: at most so many documents of a task, its first ones; None takes all.
 
     Raises:
         ExtraMissing: the harness is not installed.
@@ -425,3 +359,205 @@ def _sampled(results: Mapping[str, Any]) -> Sampled:
                 rising[measure] = bool(directions[metric])
                 values[measure, str(sample["doc_id"])] = float(value)
     return Sampled(values, rising)
+
+
+# A quote and a short answer; in general only whether it declines is looked at, which it has done by then.
+_REPLY_TOKENS = 64
+_GENERAL_TOKENS = 16
+_WRONGS = Counting("points", higher_is_better=False, bounded=True)
+_COUNTINGS: Mapping[str, Counting] = {
+    Declining.RIGHTLY: RIGHTS,
+    Declining.WRONGLY: _WRONGS,
+    Declining.ANSWERED: RIGHTS,
+    Declining.LOST: _WRONGS,
+    Declining.GENERAL_RIGHTLY: RIGHTS,
+    Declining.GENERAL_WRONGLY: _WRONGS,
+}
+# At most so many general questions of each kind.
+_GENERAL = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question as the generator gets it.
+
+    ``answer`` is what a right answer holds, empty where there is none. ``source`` is the document that it
+    is about; ``general`` tells that it is about none of the domain.
+    """
+
+    prompt: tuple[Message, ...]
+    answer: str
+    source: str
+    general: bool = False
+
+
+def domain_questions(examples: Sequence[Example]) -> list[Asked]:
+    """Return the questions of examples that read: those with the passage that answers, and those without."""
+    return [
+        Asked(
+            example.prompt,
+            example.completion.rpartition("\n")[2] if example.kind is ExampleKind.READING else "",
+            example.source,
+        )
+        for example in examples
+        if example.kind in (ExampleKind.READING, ExampleKind.ABSTENTION)
+    ]
+
+
+def general_questions(suite: Suite, prompts: Prompts) -> list[Asked]:
+    """Return questions of a suite that anybody can answer, and those that nobody can, without passages."""
+    step = max(1, len(suite.choices) // _GENERAL)
+    easy = [(choice.question, choice.options[choice.right]) for choice in suite.choices[::step]]
+    open_ = [(question, "") for question in suite.unanswerable]
+    return [
+        Asked(prompts.base(question), answer, question, general=True)
+        for question, answer in [*easy[:_GENERAL], *open_[:_GENERAL]]
+    ]
+
+
+def refusal_changes(
+    base: Generator,
+    adapted: Generator,
+    asked: Sequence[Asked],
+    *,
+    seed: int = 0,
+    progress: Callable[[str], None] = lambda doing: None,
+) -> tuple[Change, ...]:
+    """Return what an adapter changed in what is declined and what is answered, paired by question.
+
+    Of what has an answer: how much is declined all the same, how much is answered with the gold words, and
+    how many answers the base had and the adapter has not (``Declining.LOST``, which is 0 before). Of what has
+    none: how much is declined. What does not fit the context is left out; questions of one document are
+    resampled together.
+    """
+    room = base.context_tokens - _REPLY_TOKENS
+    asked = [one for one in asked if base.count_prompt_tokens(one.prompt) <= room]
+    if not asked:
+        return ()
+    progress("refusal, the base")
+    before = written(base, asked, keep=True)
+    progress("refusal, the adapter")
+    items: list[Item] = []
+    for number, (one, was, now) in enumerate(zip(asked, before, written(adapted, asked), strict=True)):
+        items += _items(str(number), one, was, now)
+    return changes(items, _COUNTINGS, seed=seed)
+
+
+def written(model: Generator, asked: Sequence[Asked], *, keep: bool = False) -> list[str]:
+    """Return what a model says to each question.
+
+    With ``keep`` that is kept in the cache, general questions apart: every domain asks the same.
+    """
+    texts = dict[int, str]()
+    for general, tokens in ((False, _REPLY_TOKENS), (True, _GENERAL_TOKENS)):
+        places = [place for place, one in enumerate(asked) if one.general is general]
+        prompts = [asked[place].prompt for place in places]
+        texts |= zip(places, _replies(model, prompts, tokens, keep=keep), strict=True)
+    return [texts[place] for place in range(len(asked))]
+
+
+def _replies(
+    model: Generator, prompts: Sequence[tuple[Message, ...]], tokens: int, *, keep: bool
+) -> list[str]:
+    def said() -> list[str]:
+        return [each.text for each in model.generate(prompts, max_new_tokens=tokens)] if prompts else []
+
+    if not keep or not prompts:
+        return said()
+    key = (turn.content for prompt in prompts for turn in prompt)
+    told = (model.digest, torch.__version__, str(tokens), *key)
+    return _remembered("refusal", told, list[str], said, lambda kept: len(kept) == len(prompts))
+
+
+def is_right(one: Asked, text: str) -> bool:
+    """Tell whether a text answers with the gold words, or declines where there is nothing to answer."""
+    return not declines(text) and contains(text, one.answer) if one.answer else declines(text)
+
+
+def _items(number: str, one: Asked, was: str, now: str) -> list[Item]:
+    """Return what one question says of each measure."""
+    rightly, wrongly = (
+        (Declining.GENERAL_RIGHTLY, Declining.GENERAL_WRONGLY)
+        if one.general
+        else (Declining.RIGHTLY, Declining.WRONGLY)
+    )
+
+    def item(measure: Declining, before: bool, after: bool) -> Item:
+        return Item(measure, number, "", one.source or number, float(before), float(after))
+
+    found = [item(wrongly if one.answer else rightly, declines(was), declines(now))]
+    if one.answer and not one.general:
+        had, has = is_right(one, was), is_right(one, now)
+        found += [item(Declining.ANSWERED, had, has), item(Declining.LOST, False, had and not has)]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """An embedder and the index that it built."""
+
+    index: Index
+    embedder: Embedder
+
+
+def made_change(before: Side, after: Side, pairs: Sequence[QueryPair], *, seed: int = 0) -> Change:
+    """Return the change of nDCG@10 on made queries of held-out documents.
+
+    Retrieval is dense alone, since what words find does not change by tuning.
+
+    The document that a query was made from stands in the index with the words of the query in it, which no
+    reader's question has. So it is represented by the passage of the pair, from which they were taken.
+    """
+    columns = [_made_scores(side, pairs) for side in (before, after)]
+    return _of_retrieval(
+        "dense retrieval, made queries of held-out documents", columns, [pair.source for pair in pairs], seed
+    )
+
+
+def general_changes(
+    before: Embedder, after: Embedder, sets: Sequence[RetrievalSet], *, seed: int = 0
+) -> tuple[Change, ...]:
+    """Return the change of nDCG@10 on collections from elsewhere, each embedded here and now."""
+    found = []
+    for collection in sets:
+        columns = [_scores(collection, embedder) for embedder in (before, after)]
+        units = [query.unit for query in collection.queries]
+        found.append(_of_retrieval(f"dense retrieval, {collection.name}", columns, units, seed))
+    return tuple(found)
+
+
+def _made_scores(side: Side, pairs: Sequence[QueryPair]) -> list[float]:
+    queries = side.embedder.embed_queries([pair.query for pair in pairs])
+    passages = side.embedder.embed_documents([pair.passage for pair in pairs])
+    found = []
+    for pair, query, passage in zip(pairs, queries, passages, strict=True):
+        own = float(query @ passage)
+        hits = [scored for scored in side.index.search_dense(query, _DEPTH) if scored.score > own]
+        sources = {chunk.source for chunk in side.index.chunks([scored.position for scored in hits])}
+        found.append(gain_below(len(sources - {pair.source})))
+    return found
+
+
+def _scores(collection: RetrievalSet, embedder: Embedder) -> list[float]:
+    """Return the nDCG@10 of each query by a search in memory; a document ranks where its best chunk does."""
+    texts, sources = [], []
+    for document in collection.documents:
+        for sized in chunk_document(document, embedder, ChunkSettings(), max_tokens=embedder.max_tokens):
+            texts.append(sized.chunk.embedded_text)
+            sources.append(document.source)
+    vectors = embedder.embed_documents(texts)
+    found = []
+    asked = embedder.embed_queries([query.text for query in collection.queries])
+    for query, vector in zip(collection.queries, asked, strict=True):
+        nearest = np.argsort(-(vectors @ vector), kind="stable")[:_DEPTH]
+        ranking = list(dict.fromkeys(sources[place] for place in nearest))[:FIRST]
+        found.append(ndcg(ranking, query.grades, FIRST))
+    return found
+
+
+def _of_retrieval(
+    measure: str, columns: Sequence[Sequence[float]], units: Sequence[str], seed: int
+) -> Change:
+    before, after = columns
+    named = f"{measure}: nDCG@10"
+    return paired_change(named, before, after, units, unit="nDCG", higher_is_better=True, seed=seed)

@@ -1,4 +1,4 @@
-"""What an adapter cost: nothing for none, the same figures again, larger ones for a worse adapter."""
+"""Tests of what an adapter made a model forget: general ability, refusal, retrieval."""
 
 import contextlib
 import dataclasses
@@ -13,32 +13,52 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.adaptation.forgetting import measure as measuring
-from hybrid.adaptation.forgetting.likelihood import compare, pieces
-from hybrid.adaptation.forgetting.measure import (
+from hybrid.adaptation import forgetting as measuring
+from hybrid.adaptation.data.material import reading_questions
+from hybrid.adaptation.data.pairs import held_out_pairs
+from hybrid.adaptation.forgetting import (
     COUNTINGS,
     Answers,
+    Asked,
     Item,
-    Measure,
+    Side,
     answers,
-    by_group,
     changes,
+    domain_questions,
+    general_changes,
+    general_questions,
+    made_change,
     measure,
     measure_tasks,
-    paired_change,
+    refusal_changes,
 )
-from hybrid.adaptation.forgetting.suites import (
+from hybrid.adaptation.gate import Budget, judge
+from hybrid.adaptation.suites import (
+    JudgedQuery,
     Probe,
+    RetrievalSet,
     Suite,
     SuitePassage,
     choice_of,
-    minimal_pairs,
+    general_set,
+    read_collection,
     shipped_suite,
 )
-from hybrid.adaptation.gate import Budget, judge
+from hybrid.adaptation.training.embedder import pool_scores
+from hybrid.adaptation.training.encoding import compare, paired_change, pieces
+from hybrid.adaptation.values import Change, Declining, ExampleKind, Measure
+from hybrid.config import Reader, load_settings
 from hybrid.errors import AdapterError, ExtraMissing, UsageError
+from hybrid.generation.prompts import load_prompts
+from hybrid.index import Index
+from hybrid.index.sync import reembed
+from hybrid.testing import HashEmbedder, ScriptedGenerator
+from hybrid.types import Document, Message, MessageRole
 
 _WORDS = ["the port", "a server", "the default", "of it", "in a port", "to the server"]
+KNOWN = '"The port is 5432." [1]\n5432'
+UNKNOWN = "I don't know."
+INVENTED = "It is the third door on the left."
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +77,7 @@ def suite():
         choice_of(f"Which {number}?", f"{number}", [f"{number + 1}", "none"]) for number in range(12)
     )
     probes = tuple(Probe(f"say {word}", "any", f"say {word}", "[a-m]") for word in _WORDS)
-    return Suite("small", passages, minimal_pairs(1)[:14], choices, probes)
+    return Suite("small", passages, shipped_suite().pairs[::14][:14], choices, probes)
 
 
 @pytest.fixture(scope="module")
@@ -131,8 +151,6 @@ def test_every_item_is_paired_and_named(tiny_generator, suite, adapted):
         Measure.FORMATS: probes,
     }
     assert len({(item.measure, item.id) for item in found.items}) == len(found.items)
-    assert found.digest == suite.digest
-    assert found.number_format in ("float32", "bfloat16")
 
 
 def test_texts_are_counted_by_token_and_by_byte(tiny_generator, suite, adapted):
@@ -147,11 +165,6 @@ def test_texts_are_counted_by_token_and_by_byte(tiny_generator, suite, adapted):
     assert text.before == pytest.approx(sum(item.before * item.weight for item in rows) / whole)
     assert text.change == pytest.approx(sum((i.after - i.before) * i.weight for i in rows) / whole)
     assert named(found.changes, Measure.DIVERGENCE).change > 0
-
-
-def test_kinds_and_phenomena_are_told_apart(tiny_generator, suite, adapted):
-    names = {change.measure for change in measure(tiny_generator, adapted, suite).groups}
-    assert {"general text: odd", "general text: even", "minimal pairs: subject-verb agreement"} <= names
 
 
 @pytest.mark.slow
@@ -226,8 +239,6 @@ def test_answers_of_a_model_are_in_the_order_of_the_suite(tiny_generator, suite)
 
 
 # --- laws of the scores -------------------------------------------------------------------------------
-
-
 @given(st.lists(st.floats(-40, 40), min_size=2, max_size=6), st.floats(-100, 100))
 def test_shares_are_probabilities_and_only_differences_count(values, shift):
     shares = [measuring._share(values, place) for place in range(len(values))]
@@ -278,10 +289,6 @@ def test_one_measure_after_the_other_in_the_order_of_the_items():
     assert [change.measure for change in found] == [Measure.PAIRS, Measure.TEXT]
     assert found[0].change == 0
     assert (found[0].before, found[0].unit) == (50, "points")
-    assert [change.measure for change in by_group(items)] == [
-        "minimal pairs: x",
-        "general text: y",
-    ]
 
 
 def test_more_tokens_weigh_more():
@@ -295,8 +302,6 @@ def test_answers_can_be_empty(tiny_generator):
 
 
 # --- the small model itself ---------------------------------------------------------------------------
-
-
 @pytest.fixture(scope="module")
 def small_model():
     from hybrid.config import ModelSettings
@@ -494,3 +499,278 @@ def test_without_the_harness_the_command_that_installs_it_is_named(monkeypatch):
     with pytest.raises(ExtraMissing, match="arc_easy needs: lm-eval") as caught:
         measure_tasks(_BASE, _ADAPTED, ["arc_easy"])
     assert caught.value.hint == "pip install 'hybrid-assistant[harness]'"
+
+
+def asked(answers):
+    """One question a document."""
+    return [
+        Asked((Message(MessageRole.USER, f"question {n}"),), answer, f"d{n}")
+        for n, answer in enumerate(answers)
+    ]
+
+
+def found(before, after, questions):
+    base, adapted = ScriptedGenerator(before, name="before"), ScriptedGenerator(after, name="after")
+    return {one.measure: one for one in refusal_changes(base, adapted, questions)}
+
+
+def test_what_is_declined_and_what_is_answered_is_counted_apart():
+    questions = asked(["5432"] * 6 + [""] * 6)
+    before = [KNOWN] * 5 + [INVENTED] + [INVENTED] * 4 + [UNKNOWN] * 2
+    after = [KNOWN] * 2 + [UNKNOWN] * 4 + [UNKNOWN] * 6
+    told = found(before, after, questions)
+    rates = {name: (round(one.before), round(one.after)) for name, one in told.items()}
+    assert rates == {
+        Declining.WRONGLY: (0, 67),
+        Declining.ANSWERED: (83, 33),
+        Declining.LOST: (0, 50),
+        Declining.RIGHTLY: (33, 100),
+    }
+    assert [told[name].higher_is_better for name in (Declining.WRONGLY, Declining.RIGHTLY)] == [False, True]
+    assert told[Declining.ANSWERED].items == 6
+
+
+def test_an_answer_without_the_gold_words_is_none():
+    told = found([INVENTED], [INVENTED], asked(["5432"]))
+    assert (told[Declining.ANSWERED].after, told[Declining.WRONGLY].after) == (0, 0)
+
+
+def test_the_same_generator_lost_nothing():
+    replies = [KNOWN, UNKNOWN, INVENTED] * 4
+    told = found(replies, replies, asked(["5432"] * 6 + [""] * 6))
+    assert {one.change for one in told.values()} == {0.0}
+    assert judge([text(), *told.values()], Budget()).passed
+
+
+def text():
+    return Change(Measure.TEXT, 3.0, 3.0, 0.0, -0.01, 0.01, "nats", 80, False)
+
+
+def test_the_gate_has_a_budget_of_its_own_for_it():
+    told = found([KNOWN] * 40, [UNKNOWN] * 20 + [KNOWN] * 20, asked(["5432"] * 40))
+    verdict = judge([text(), *told.values()], Budget())
+    assert {breach.measure for breach in verdict.breaches} == {Declining.WRONGLY, Declining.ANSWERED}
+    assert {breach.limit for breach in verdict.breaches} == {5.0}
+    assert any("--learn preference" in line for line in verdict.advice)
+    assert judge([text(), *told.values()], Budget(refusal=80.0)).passed
+
+
+def test_a_single_refusal_is_not_shown_to_be_a_loss():
+    told = found([KNOWN] * 40, [UNKNOWN] + [KNOWN] * 39, asked(["5432"] * 40))
+    assert told[Declining.WRONGLY].change == pytest.approx(2.5)
+    assert judge([text(), *told.values()], Budget()).passed
+
+
+def test_what_does_not_fit_is_left_out():
+    long = Asked((Message(MessageRole.USER, "word " * 3_000),), "5432", "d")
+    assert found([KNOWN], [KNOWN], [long]) == {}
+    assert found([KNOWN], [KNOWN], [long, *asked(["5432"])])[Declining.WRONGLY].items == 1
+
+
+def test_the_base_is_asked_once():
+    base, questions = ScriptedGenerator([KNOWN], name="kept"), asked(["5432"] * 3)
+    first, again = (refusal_changes(base, ScriptedGenerator([UNKNOWN]), questions) for _ in range(2))
+    assert first == again
+    assert len(base.history) == 3
+
+
+def test_general_questions_are_asked_of_the_base_once_for_all_domains():
+    base = ScriptedGenerator([UNKNOWN], name="of two domains")
+    general = Asked((Message(MessageRole.USER, "Who am I?"),), "", "Who am I?", general=True)
+    for text in ("the one", "the other"):
+        own = Asked((Message(MessageRole.USER, text),), "", text)
+        refusal_changes(base, ScriptedGenerator([UNKNOWN]), [own, general])
+    assert len(base.history) == 3
+
+
+def test_general_questions_are_those_of_the_suite_with_and_without_an_answer():
+    suite = Suite("s", choices=(choice_of("What is ice?", "water", ["salt"]),), unanswerable=("Who am I?",))
+    easy, open_ = general_questions(suite, load_prompts("en", ""))
+    assert (easy.answer, open_.answer) == ("water", "")
+    assert easy.prompt[-1].content == "What is ice?"
+    told = found([KNOWN, UNKNOWN], [UNKNOWN, INVENTED], [easy, open_])
+    rates = {name: (one.before, one.after) for name, one in told.items()}
+    assert rates == {Declining.GENERAL_WRONGLY: (0, 100), Declining.GENERAL_RIGHTLY: (100, 0)}
+
+
+def test_what_ships_has_enough_of_each():
+    questions = general_questions(shipped_suite(), load_prompts("en", ""))
+    assert sum(not one.answer for one in questions) == sum(bool(one.answer) for one in questions) == 24
+
+
+@pytest.mark.slow
+def test_the_domain_is_asked_of_held_out_documents_with_the_passage_and_without(tools):
+    settings = load_settings({"adaptation": {"hold_out": 0.5}}, environment={})
+    made = reading_questions(
+        tools, settings, lambda split: split.held_out, against=(), count=20, reader=Reader.GENERATOR
+    )
+    questions = domain_questions(made)
+    assert {bool(one.answer) for one in questions} == {True, False}
+    kinds = [example.kind for example in made]
+    assert kinds.count(ExampleKind.READING) == kinds.count(ExampleKind.ABSTENTION)
+    split_off = {one.source for one in questions}
+    assert 0 < len(split_off) < len(tools.index.sources())
+    for one in questions:
+        assert one.prompt[0].content == load_prompts("en", "").rag_system
+
+
+class Worse(HashEmbedder):
+    """The usual fake with an adapter that made it forget most words."""
+
+    @property
+    def fingerprint(self):
+        return dataclasses.replace(super().fingerprint, adapter="worse")
+
+    def _embed(self, texts):
+        return super()._embed([" ".join(text.split()[::4]) or "x" for text in texts])
+
+
+_WORSE = Worse(64, max_tokens=64)
+
+
+@pytest.fixture
+def sides(tools):
+    domain = tools.index.folder.parents[1]
+    reembed(domain, _WORSE)
+    worse = Index.built_with(domain, _WORSE.fingerprint)
+    yield Side(tools.index, tools.embedder), Side(worse, _WORSE)
+    worse.close()
+
+
+@pytest.mark.slow
+def test_queries_of_held_out_documents_tell_better_from_worse(tools, sides):
+    base, worse = sides
+    pairs = held_out_pairs(tools, frozenset(tools.index.sources()), count=40, seed=0)
+    change = made_change(base, worse, pairs)
+    assert (change.unit, change.higher_is_better, change.items) == ("nDCG", True, len(pairs))
+    assert change.low <= change.change <= change.high < 0
+    assert change.before > change.after
+    back = made_change(worse, base, pairs)
+    assert back.change == pytest.approx(-change.change)
+    assert back.low > 0
+    same = made_change(base, base, pairs)
+    assert (same.change, same.low, same.high) == (0, 0, 0)
+
+
+@pytest.mark.slow
+def test_a_document_is_found_by_the_passage_of_the_pair_and_not_by_its_own_chunks(tools, sides):
+    base, _ = sides
+    pairs = held_out_pairs(tools, frozenset(tools.index.sources()), count=40, seed=0)
+    elsewhere = [dataclasses.replace(pair, passage="nothing of the kind at all") for pair in pairs]
+    assert made_change(base, base, elsewhere).before < made_change(base, base, pairs).before / 2
+
+
+def _set(name="other"):
+    documents = tuple(
+        Document(f"d{n}", f"number {n} tells of thing{n} and of place{n * 7} in its own words", f"Page {n}")
+        for n in range(24)
+    )
+    queries = tuple(JudgedQuery(f"thing{n} of place{n * 7}", {f"d{n}": 1}, f"d{n}") for n in range(24))
+    return RetrievalSet(name, documents, queries)
+
+
+def test_general_retrieval_is_measured_on_every_set():
+    base = HashEmbedder(64, max_tokens=64)
+    one, two = general_changes(base, _WORSE, [_set("one"), _set("two")])
+    assert [change.measure for change in (one, two)] == [
+        "dense retrieval, one: nDCG@10",
+        "dense retrieval, two: nDCG@10",
+    ]
+    assert one.change < -0.01
+    (none,) = general_changes(base, HashEmbedder(64, max_tokens=64), [_set()])
+    assert none.change == 0
+
+
+@pytest.mark.slow
+def test_the_shipped_set_can_be_searched():
+    base = HashEmbedder(128, max_tokens=200)
+    (change,) = general_changes(base, base, [general_set()])
+    assert change.before > 0.3
+    assert change.items == len(general_set().queries)
+
+
+def test_rivals_of_the_same_document_do_not_count():
+    queries = np.eye(3, dtype=np.float32)[:1]
+    passages = np.array(
+        [[0.5, 0.5, 0.5], [0.9, 0.1, 0.1], [0.8, 0.1, 0.1], [0.1, 0.1, 0.1]], dtype=np.float32
+    )
+    assert pool_scores(queries, passages, [0], ["a", "b", "c", "d"]) == [pytest.approx(1 / 2)]
+    assert pool_scores(queries, passages, [0], ["a", "b", "b", "d"]) == [pytest.approx(1 / np.log2(3))]
+    assert pool_scores(queries, passages, [0], ["a", "a", "a", "d"]) == [1.0]
+    many = np.tile(passages[1], (10, 1))
+    crowd = np.concatenate([passages[:1], many])
+    assert pool_scores(queries, crowd, [0], ["a", *(str(n) for n in range(10))]) == [0.0]
+
+
+def _write(
+    folder, *, corpus=True, queries=True, qrels="q1\td1\t1\nq1\td2\t0\nq2\td1\t2\nq2\td2\t1\nq9\td1\t1\n"
+):
+    folder.mkdir()
+    documents = [{"_id": "d1", "title": "One", "text": "first"}, {"_id": "d2", "text": "second"}]
+    asked = [
+        {"_id": "q1", "text": "which?"},
+        {"_id": "q2", "text": "both?"},
+        {"_id": "q3", "text": "unjudged"},
+    ]
+    if corpus:
+        (folder / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in documents))
+    if queries:
+        (folder / "queries.jsonl").write_text("".join(json.dumps(row) + "\n" for row in asked))
+    if qrels is not None:
+        (folder / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\n" + qrels)
+    return folder
+
+
+def test_a_folder_in_beirs_format_is_read(tmp_path):
+    found = read_collection(_write(tmp_path / "set"))
+    assert found.name == "set"
+    assert [(d.source, d.title, d.text) for d in found.documents] == [
+        ("d1", "One", "first"),
+        ("d2", "", "second"),
+    ]
+    assert [(q.text, dict(q.grades), q.unit) for q in found.queries] == [
+        ("which?", {"d1": 1, "d2": 0}, "d1"),
+        ("both?", {"d1": 2, "d2": 1}, "query q2"),
+    ]
+
+
+def test_splits_are_joined_with_plus(tmp_path):
+    folder = _write(tmp_path / "set", qrels=None)
+    (folder / "qrels").mkdir()
+    (folder / "qrels" / "a.tsv").write_text("q1\td1\t1\n")
+    (folder / "qrels" / "b.tsv").write_text("q2\td2\t1\n")
+    assert len(read_collection(folder, split="a").queries) == 1
+    assert len(read_collection(folder, split="a+b").queries) == 2
+    with pytest.raises(UsageError, match=r"test.tsv is missing") as caught:
+        read_collection(folder)
+    assert "a, b" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"corpus": False}, "corpus.jsonl is missing"),
+        ({"queries": False}, "queries.jsonl is missing"),
+        ({"qrels": None}, "qrels.tsv is missing"),
+        ({"qrels": "q1\n"}, "query-id, corpus-id, score"),
+        ({"qrels": "q1\td1\tx\n"}, "query-id, corpus-id, score"),
+    ],
+)
+def test_a_folder_without_the_files_is_refused_with_what_it_needs(tmp_path, options, says):
+    with pytest.raises(UsageError, match=says):
+        read_collection(_write(tmp_path / "set", **options))
+
+
+def test_a_set_without_judged_queries_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="has a judgement in the split"):
+        read_collection(_write(tmp_path / "set", qrels="q9\td1\t1\n"))
+
+
+def test_the_general_set_ships_and_is_small():
+    found = general_set()
+    names = {document.source for document in found.documents}
+    assert len(names) == 102
+    assert len(found.queries) >= 150
+    assert all(query.unit in names and query.grades == {query.unit: 1} for query in found.queries)
+    assert {name.partition("-")[0] for name in names} == {"news", "podcast", "qmsumm", "sales_call", "samsum"}
+    assert sum(len(document.text) for document in found.documents) < 120_000

@@ -1,4 +1,4 @@
-"""EWC and L2: the Fisher information is that of autograd, the penalty that of the dense change."""
+"""Tests of rehearsal, EWC and L2 to the start."""
 
 import dataclasses
 
@@ -7,9 +7,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hybrid.adaptation.methods import attach, ewc, plan_for
-from hybrid.adaptation.methods.ewc import Importance, fisher, held_layers, hold_weights
+from hybrid.adaptation.methods import attach, holding, plan_for
+from hybrid.adaptation.methods.holding import (
+    Importance,
+    fisher,
+    held_layers,
+    hold_weights,
+    instructions,
+    rehearsal_examples,
+    sample,
+)
 from hybrid.adaptation.methods.lora import load_base
+from hybrid.adaptation.suites import shipped_suite
 from hybrid.adaptation.training.encoding import encode
 from hybrid.adaptation.training.generator import Base, tune_generator
 from hybrid.adaptation.values import Example, ExampleKind, Examples
@@ -18,11 +27,111 @@ from hybrid.errors import UsageError
 from hybrid.models.device import Placement
 from hybrid.models.dialogue import Dialogue
 from hybrid.models.pretrained import load_causal, load_tokenizer
+from hybrid.questions.checking import NEAR, shingles
 from hybrid.types import Message, MessageRole
 
 _CPU = Placement("cpu", "float32", "test")
 _SETTINGS = AdaptationSettings(rank=4, learning_rate=1e-2, epochs=4, batch=4, rehearsal=0.0, max_tokens=120)
 _TEXTS = [Example(ExampleKind.REHEARSAL, (), f"the default port of server {n} is a port") for n in range(6)]
+
+
+@pytest.fixture(scope="module")
+def base(tiny_generator_folder):
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_pretrained(tiny_generator_folder)
+    tokenizer = AutoTokenizer.from_pretrained(tiny_generator_folder)
+    tokenizer.pad_token = tokenizer.eos_token
+    return model, Dialogue(tokenizer)
+
+
+def made(base, cache, tokens=300, seed=0, digest="d"):
+    return rehearsal_examples(*base, digest=digest, tokens=tokens, seed=seed, cache=cache)
+
+
+def counted(base, examples):
+    return sum(map(len, base[1].tokens([example.completion for example in examples])))
+
+
+@pytest.mark.slow
+def test_about_as_much_as_wanted_is_made_of_texts_and_answers(base, tmp_path):
+    examples = made(base, tmp_path, tokens=1_000)
+    assert {example.kind for example in examples} == {ExampleKind.REHEARSAL}
+    assert {example.made for example in examples} <= {"answered", "made up"}
+    assert all(not example.prompt for example in examples if example.made == "made up")
+    assert 1_000 <= counted(base, examples) <= 1_200
+    assert made(base, tmp_path, tokens=0) == []
+
+
+@pytest.mark.slow
+def test_the_same_base_and_seed_give_the_same_and_others_others(base, tmp_path):
+    first = made(base, tmp_path / "a")
+    assert made(base, tmp_path / "b") == first
+    assert made(base, tmp_path / "b", seed=1) != first
+    assert len(list((tmp_path / "b" / "rehearsal").iterdir())) == 2
+
+
+@pytest.mark.slow
+def test_what_was_made_is_kept_and_serves_less_too(base, tmp_path):
+    more = made(base, tmp_path, tokens=900)
+    (kept,) = (tmp_path / "rehearsal").iterdir()
+    before = kept.stat().st_mtime_ns
+    less = rehearsal_examples(None, base[1], digest="d", tokens=300, seed=0, cache=tmp_path)
+    assert less == more[: len(less)]
+    assert 0 < len(less) < len(more)
+    assert kept.stat().st_mtime_ns == before
+    made(base, tmp_path, digest="another base")
+    assert len(list((tmp_path / "rehearsal").iterdir())) == 2
+
+
+def test_samples_are_fixed_by_the_seed_and_independent_of_padding(base):
+    model, dialogue = base
+    prompts = dialogue.tokens(["a", "a long prompt with many letters"])
+    first = list(sample(model, dialogue, prompts, max_new_tokens=12, temperature=1.0, seed=4))
+    again = list(sample(model, dialogue, prompts, max_new_tokens=12, temperature=1.0, seed=4))
+    assert first == again
+    # nearly no temperature: the likeliest token, whatever stands beside it
+    cold = list(sample(model, dialogue, prompts, max_new_tokens=12, temperature=1e-4, seed=4))
+    alone = list(sample(model, dialogue, prompts[:1], max_new_tokens=12, temperature=1e-4, seed=9))
+    assert cold[0] == alone[0]
+
+
+@pytest.mark.slow
+def test_a_sample_ends_where_the_model_ends_it_unless_it_may_not(base):
+    model, dialogue = base
+    prompts = dialogue.tokens(["a"] * 40)
+    ended = [end for _, end in sample(model, dialogue, prompts, max_new_tokens=60, temperature=3.0, seed=0)]
+    assert any(ended)
+    for ids, end in sample(model, dialogue, prompts, max_new_tokens=20, temperature=3.0, seed=0, end=False):
+        assert not end
+        assert len(ids) == 20
+        assert dialogue.end not in ids
+
+
+def test_the_shipped_instructions_are_many_and_different():
+    texts = instructions()
+    assert len(texts) >= 50
+    assert len(set(texts)) == len(texts)
+
+
+def test_the_shipped_instructions_are_not_what_forgetting_is_measured_by():
+    suite = shipped_suite()
+    measured = [probe.prompt for probe in suite.probes] + [choice.question for choice in suite.choices]
+    assert len(measured) > 100 and len(instructions()) > 50
+    for text in instructions():
+        own = shingles(text)
+        for other in map(shingles, measured):
+            assert len(own & other) < NEAR * len(own | other)
+
+
+@pytest.mark.slow
+def test_answers_stop_at_the_end_of_a_sentence(base, tmp_path):
+    answered = [example for example in made(base, tmp_path, tokens=2_000) if example.made == "answered"]
+    assert answered
+    for example in answered:
+        assert example.prompt[0].role is MessageRole.USER
+        assert example.prompt == (Message(MessageRole.USER, example.prompt[0].content),)
+        assert example.completion.strip()
 
 
 def _encoded(folder):
@@ -80,7 +189,7 @@ def test_the_penalty_and_its_gradient_are_those_of_the_dense_change(tiny_generat
     if moved:  # as with PiSSA, which does not begin at 0
         up.data.normal_(generator=random)
     before = up.detach() @ down.detach()
-    paid = ewc._change(layer)
+    paid = holding._change(layer)
     for factor in (down, up):
         factor.data.add_(torch.randn(factor.shape, generator=random))
     rows, columns = (torch.rand(size, generator=random) for size in (len(up), down.shape[1]))
@@ -117,12 +226,12 @@ def test_what_is_estimated_is_kept_for_the_base(tiny_generator_folder, monkeypat
         (tmp_path / part).mkdir(exist_ok=True)
         return tmp_path / part / name
 
-    monkeypatch.setattr(ewc, "cached", place)
+    monkeypatch.setattr(holding, "cached", place)
     model, texts = _attached(tiny_generator_folder), _encoded(tiny_generator_folder)
     chosen = dataclasses.replace(_SETTINGS, ewc=1.0)
     hold_weights(model, chosen, texts, "base", _CPU)
     (file,) = (tmp_path / "fisher").iterdir()
-    monkeypatch.setattr(ewc, "fisher", None)
+    monkeypatch.setattr(holding, "fisher", None)
     again = hold_weights(model, chosen, texts, "base", _CPU)
     assert float(again().detach()) == 0
     with pytest.raises(TypeError):  # of another base it is asked anew
