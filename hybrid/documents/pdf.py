@@ -86,7 +86,7 @@ def _room(size: int) -> tuple[_Floats, list[Any]]:
 
 
 def _written(function: Any, text: Any, at: list[int], width: int, *places: int) -> _Floats:
-    """Return what a function writes for each character: ``width`` numbers of eight bytes, from ``places`` on."""
+    """Return what a function writes for each character: so many numbers of eight bytes, from `places` on."""
     size = width * len(at)
     room, slots = _room(1 << size.bit_length())
     deque(map(function, repeat(text), at, *(slots[place:size:width] for place in places)), maxlen=0)
