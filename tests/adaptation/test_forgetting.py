@@ -41,7 +41,6 @@ from hybrid.adaptation.suites import (
     SuitePassage,
     choice_of,
     general_set,
-    minimal_pairs,
     read_collection,
     shipped_suite,
 )
@@ -78,7 +77,7 @@ def suite():
         choice_of(f"Which {number}?", f"{number}", [f"{number + 1}", "none"]) for number in range(12)
     )
     probes = tuple(Probe(f"say {word}", "any", f"say {word}", "[a-m]") for word in _WORDS)
-    return Suite("small", passages, minimal_pairs(1)[:14], choices, probes)
+    return Suite("small", passages, shipped_suite().pairs[::14][:14], choices, probes)
 
 
 @pytest.fixture(scope="module")
@@ -572,6 +571,15 @@ def test_the_base_is_asked_once():
     base, questions = ScriptedGenerator([KNOWN], name="kept"), asked(["5432"] * 3)
     first, again = (refusal_changes(base, ScriptedGenerator([UNKNOWN]), questions) for _ in range(2))
     assert first == again
+    assert len(base.history) == 3
+
+
+def test_general_questions_are_asked_of_the_base_once_for_all_domains():
+    base = ScriptedGenerator([UNKNOWN], name="of two domains")
+    general = Asked((Message(MessageRole.USER, "Who am I?"),), "", "Who am I?", general=True)
+    for text in ("the one", "the other"):
+        own = Asked((Message(MessageRole.USER, text),), "", text)
+        refusal_changes(base, ScriptedGenerator([UNKNOWN]), [own, general])
     assert len(base.history) == 3
 
 

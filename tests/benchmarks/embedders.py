@@ -197,7 +197,7 @@ def tune_on(
     for part in pairs.left_out:
         note(f"  left out: {part.count} {part.reason}")
     folder = fetch(models.embedder, offline=True)
-    prose = [item.text for item in shipped_suite(pairs_each=1).passages if item.kind == "prose"]
+    prose = [item.text for item in shipped_suite().passages if item.kind == "prose"]
     tuned = tune_embedder(
         folder,
         models.embedder,
