@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -40,6 +37,8 @@ from hybrid.ranking import ndcg
 from hybrid.text.words import contains
 from hybrid.types import Message, MessageRole
 
+_Said = TypeVar("_Said")
+
 _ANSWER_TOKENS = 20
 # Chunks that are looked at for the ten best documents.
 _DEPTH = 120
@@ -60,11 +59,7 @@ class Counting:
 
 
 POINTS = Counting("points", higher_is_better=True)
-
-
 RIGHTS = Counting("points", higher_is_better=True, bounded=True)
-
-
 COUNTINGS: Mapping[str, Counting] = {
     Measure.TEXT: Counting("nats", higher_is_better=False),
     Measure.BYTES: Counting("bits", higher_is_better=False),
@@ -245,23 +240,31 @@ def _first(values: Sequence[float], place: int) -> float:
 
 def _kept(base: Model, suite: Suite, form: str) -> Answers:
     """Return the base's answers, from the cache if they are there."""
-    key = hash_text(base.digest, suite.digest, form, torch.__version__, str(torch.get_num_threads()))
-    path = cached("general", f"{key[:32]}.json")
-    found = _read(path, suite)
-    if found is None:
-        found = answers(base, suite)
-        write_json(path, dataclasses.asdict(found))
-    return found
+    sizes = (len(suite.pairs), len(suite.choices), len(suite.probes))
+    return _remembered(
+        "general",
+        (base.digest, suite.digest, form, torch.__version__, str(torch.get_num_threads())),
+        Answers,
+        lambda: answers(base, suite),
+        lambda kept: (len(kept.margins), len(kept.options), len(kept.followed)) == sizes,
+    )
 
 
-def _read(path: Path, suite: Suite) -> Answers | None:
-    """Return what is kept, or None where it is missing or not what it should be: then it is measured anew."""
+def _remembered(
+    room: str, key: Sequence[str], kind: Any, make: Callable[[], _Said], fits: Callable[[_Said], bool]
+) -> _Said:
+    """Return what the cache keeps under a key; what is missing, damaged or does not fit is made and kept."""
+    path, values = cached(room, f"{hash_text(*key)[:32]}.json"), TypeAdapter(kind)
     try:
-        found = TypeAdapter(Answers).validate_json(path.read_bytes())
+        found: _Said = values.validate_json(path.read_bytes())
     except (OSError, ValueError):
-        return None
-    sizes = (len(found.margins), len(found.options), len(found.followed))
-    return found if sizes == (len(suite.pairs), len(suite.choices), len(suite.probes)) else None
+        pass
+    else:
+        if fits(found):
+            return found
+    made = make()
+    write_json(path, values.dump_python(made))
+    return made
 
 
 def _require_numbers(items: Iterable[Item]) -> None:
@@ -360,14 +363,8 @@ def _sampled(results: Mapping[str, Any]) -> Sampled:
 
 # A quote and a short answer; in general only whether it declines is looked at, which it has done by then.
 _REPLY_TOKENS = 64
-
-
 _GENERAL_TOKENS = 16
-
-
 _WRONGS = Counting("points", higher_is_better=False, bounded=True)
-
-
 _COUNTINGS: Mapping[str, Counting] = {
     Declining.RIGHTLY: RIGHTS,
     Declining.WRONGLY: _WRONGS,
@@ -376,8 +373,6 @@ _COUNTINGS: Mapping[str, Counting] = {
     Declining.GENERAL_RIGHTLY: RIGHTS,
     Declining.GENERAL_WRONGLY: _WRONGS,
 }
-
-
 # At most so many general questions of each kind.
 _GENERAL = 24
 
@@ -440,7 +435,7 @@ def refusal_changes(
     if not asked:
         return ()
     progress("refusal, the base")
-    before = _kept_texts(base, asked)
+    before = written(base, asked, keep=True)
     progress("refusal, the adapter")
     items: list[Item] = []
     for number, (one, was, now) in enumerate(zip(asked, before, written(adapted, asked), strict=True)):
@@ -448,16 +443,30 @@ def refusal_changes(
     return changes(items, _COUNTINGS, seed=seed)
 
 
-def written(model: Generator, asked: Sequence[Asked]) -> list[str]:
-    """Return what a model says to each question."""
+def written(model: Generator, asked: Sequence[Asked], *, keep: bool = False) -> list[str]:
+    """Return what a model says to each question.
+
+    With ``keep`` that is kept in the cache, general questions apart: every domain asks the same.
+    """
     texts = dict[int, str]()
     for general, tokens in ((False, _REPLY_TOKENS), (True, _GENERAL_TOKENS)):
         places = [place for place, one in enumerate(asked) if one.general is general]
-        found = (
-            model.generate([asked[place].prompt for place in places], max_new_tokens=tokens) if places else []
-        )
-        texts |= {place: each.text for place, each in zip(places, found, strict=True)}
+        prompts = [asked[place].prompt for place in places]
+        texts |= zip(places, _replies(model, prompts, tokens, keep=keep), strict=True)
     return [texts[place] for place in range(len(asked))]
+
+
+def _replies(
+    model: Generator, prompts: Sequence[tuple[Message, ...]], tokens: int, *, keep: bool
+) -> list[str]:
+    def said() -> list[str]:
+        return [each.text for each in model.generate(prompts, max_new_tokens=tokens)] if prompts else []
+
+    if not keep or not prompts:
+        return said()
+    key = (turn.content for prompt in prompts for turn in prompt)
+    told = (model.digest, torch.__version__, str(tokens), *key)
+    return _remembered("refusal", told, list[str], said, lambda kept: len(kept) == len(prompts))
 
 
 def is_right(one: Asked, text: str) -> bool:
@@ -481,21 +490,6 @@ def _items(number: str, one: Asked, was: str, now: str) -> list[Item]:
         had, has = is_right(one, was), is_right(one, now)
         found += [item(Declining.ANSWERED, had, has), item(Declining.LOST, False, had and not has)]
     return found
-
-
-def _kept_texts(base: Generator, asked: Sequence[Asked]) -> list[str]:
-    """Return what the base says, from the cache if it is there."""
-    prompts = [message.content for one in asked for message in one.prompt]
-    path = cached("refusal", f"{hash_text(base.digest, torch.__version__, *prompts)[:32]}.json")
-    try:
-        texts = json.loads(path.read_text(encoding="utf-8"))
-        if len(texts) == len(asked):
-            return [str(text) for text in texts]
-    except (OSError, ValueError, TypeError):
-        pass  # none, or damaged: asked anew
-    texts = written(base, asked)
-    write_json(path, texts)
-    return texts
 
 
 @dataclass(frozen=True, slots=True)

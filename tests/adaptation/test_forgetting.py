@@ -574,6 +574,15 @@ def test_the_base_is_asked_once():
     assert len(base.history) == 3
 
 
+def test_general_questions_are_asked_of_the_base_once_for_all_domains():
+    base = ScriptedGenerator([UNKNOWN], name="of two domains")
+    general = Asked((Message(MessageRole.USER, "Who am I?"),), "", "Who am I?", general=True)
+    for text in ("the one", "the other"):
+        own = Asked((Message(MessageRole.USER, text),), "", text)
+        refusal_changes(base, ScriptedGenerator([UNKNOWN]), [own, general])
+    assert len(base.history) == 3
+
+
 def test_general_questions_are_those_of_the_suite_with_and_without_an_answer():
     suite = Suite("s", choices=(choice_of("What is ice?", "water", ["salt"]),), unanswerable=("Who am I?",))
     easy, open_ = general_questions(suite, load_prompts("en", ""))

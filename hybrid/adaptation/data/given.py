@@ -50,7 +50,7 @@ _KNOWN: Mapping[str, frozenset[str]] = {
         "completion": "prompt completion options system",
         "question": "question answers answerable options evidence withheld slices made",
         "example": "kind prompt completion made options",
-        "pair": "query passage negatives margins made",
+        "pair": "query passage negatives made",
         "text": "text",
     }.items()
 }
@@ -92,7 +92,6 @@ _LABEL = '{prompt: .text, completion: .label, options: ["one label", "another"]}
 _EXPECTED: Mapping[Any, str] = {
     str: "a text",
     tuple[str, ...]: "a list of texts",
-    tuple[float, ...]: "a list of numbers",
     tuple[Message, ...]: "turns with `role` and `content`",
     ExampleKind: f"one of {', '.join(ExampleKind)}",
 }

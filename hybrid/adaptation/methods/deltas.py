@@ -32,6 +32,7 @@ _PREFIX = "base_model.model."
 _ITERATIONS, _BEYOND = 4, 8
 # Tried for each adapter in turn, the others as they are.
 _GRID = (0.0, 0.3, 0.6, 1.0)
+# Thirds of the blocks are left out in turn.
 _PARTS = 3
 # So many directions hold most of what varies between tokens.
 DIRECTIONS = 8
@@ -431,8 +432,6 @@ def _mean_rank(rows: Sequence[tuple[float, float, float]]) -> float:
 
 
 _WIDTH, _HEIGHT, _EDGE, _TOP = 720, 340, 56, 44
-
-
 _INKS = {"domain": "#1f4e79", "general": "#9f2a20", "change": "#cfc8ba"}
 
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
     from torch import Tensor
 
+# So many documents count: nDCG@10.
 FIRST = 10
 _ENCODED = 32
 Array = NDArray[np.float32]
@@ -85,8 +86,7 @@ class EmbedderSettings:
 
     ``batch`` queries are compared at once, in groups of ``neighbours`` whose passages are alike; with
     ``listed`` further passages each. ``hold`` is what general texts staying where they are weighs beside
-    the ranking.
-    ``prompts`` stand before queries and passages; empty are those that the model names.
+    the ranking. ``prompts`` stand before queries and passages; empty are those that the model names.
     """
 
     batch: int = 32

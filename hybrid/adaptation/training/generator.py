@@ -193,7 +193,11 @@ class GeneratorTask:
     def validate(self) -> tuple[float, float | None]:
         """Return the loss on the examples that tell when to stop, and on general text."""
         stop = _mean(self.losses(self._stop), self._stop) if self._stop else float("nan")
-        return stop, _mean(self.losses(self._probe), self._probe) if self._probe else None
+        return stop, self.general()
+
+    def general(self) -> float | None:
+        """Return the loss on general text alone, None where there is none to look at."""
+        return _mean(self.losses(self._probe), self._probe) if self._probe else None
 
     def losses(self, encoded: Sequence[Encoded]) -> list[float]:
         """Return for each example the mean loss of its completion tokens, in nats."""
@@ -284,7 +288,7 @@ def tune_generator(
     preferring = PreferenceTask(task, pairs.encoded, compared.stop, settings) if pairs.encoded else None
     # virtual tokens change what is said before they are trained
     with module.disable_adapter() if start is None else contextlib.nullcontext():
-        before, first = worth(task.losses, parts.proof, dialogue), task.validate()[1]
+        before, first = worth(task.losses, parts.proof, dialogue), task.general()
         apart = preferring.margins(compared.proof) if preferring else []
     schedule = Schedule(
         plan.learning_rate,
@@ -329,7 +333,7 @@ def weaken(task: GeneratorTask, neutral: Mapping[str, Tensor], limit: float) -> 
     change. What does not pass at any strength is left as it was trained, for the gate to refuse, and so is
     what does not change in proportion to its parameters: for that ``neutral`` is empty.
     """
-    general = task.validate()[1]
+    general = task.general()
     if general is None or general <= limit or not neutral:
         return 1.0
     parameters = dict(task.module.named_parameters())
@@ -337,7 +341,7 @@ def weaken(task: GeneratorTask, neutral: Mapping[str, Tensor], limit: float) -> 
     for strength in (*_STRENGTHS, 1.0):
         for name, value in neutral.items():
             parameters[name].data.copy_(value + (trained[name] - value) * strength)
-        general = task.validate()[1]
+        general = task.general()
         if general is not None and general <= limit:
             return strength
     return 1.0
