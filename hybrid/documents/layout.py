@@ -221,7 +221,7 @@ class _Layout:
     def _heading_level(self, group: _Group) -> int:
         first = group.lines[0]
         text = " ".join(line.text for line in group.lines)
-        if len(text) > _HEADING_LENGTH or sum(character.isalpha() for character in text) < 3:
+        if len(text) > _HEADING_LENGTH or sum(map(str.isalpha, text)) < 3:
             return 0
         if level := self._levels.get(round(first.size), 0):
             return level if first.size >= _HEADING_SIZE * self._body else 0
