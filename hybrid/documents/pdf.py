@@ -21,9 +21,8 @@ from pypdf import PdfReader
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import TextBuilder
 from hybrid.documents.cells import Stroke, TextRun
-from hybrid.documents.layout import Page, add_pages
+from hybrid.documents.layout import NUMBER_GAP, NUMBER_SIGNS, Page, add_pages, whole
 from hybrid.documents.marks import raised
-from hybrid.documents.order import NUMBER_GAP, NUMBER_SIGNS, whole
 from hybrid.documents.source import SourceFile, Unreadable, check_pages
 from hybrid.types import BY_OCR, Document
 
@@ -125,7 +124,7 @@ def _read_page(document: pdfium.PdfDocument, index: int, settings: DocumentSetti
     page = read_page(document, index)
     if page.pieces or not settings.ocr:
         return page
-    from hybrid.documents.ocr import recognised  # it starts a program, and is off unless it is asked for
+    from hybrid.documents.pictures import recognised  # it starts a program, and is off unless it is asked for
 
     with contextlib.closing(document[index]) as picture:
         found = recognised(picture, settings)

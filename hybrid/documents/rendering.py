@@ -6,8 +6,8 @@ import html
 import re
 import textwrap
 
-from hybrid.documents.boilerplate import tags as _names
 from hybrid.documents.builder import TextBuilder
+from hybrid.documents.markup import tags as _names
 
 # A tag is looked for no further than this.
 TAG_LENGTH = 2_000
