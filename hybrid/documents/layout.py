@@ -107,11 +107,6 @@ class _Group:
     turns: list[int] = field(default_factory=list)
     step_before: float = 0.0
 
-    @property
-    def is_term(self) -> bool:
-        """Return whether a word or two stand alone, as where a term is defined."""
-        return len(self.lines) == 1 and len(self.lines[0].text.split()) <= 3
-
 
 def add_pages(builder: TextBuilder, pages: list[Page]) -> int:
     """Append the blocks of all pages, and mark where each page begins; return how many have no text.
@@ -202,9 +197,9 @@ class _Layout:
         # where the step down is larger than usual, size or weight changes, a line is indented, or an item
         # begins; a paragraph may run over the end of a column or a page
         last = group.lines[-1]
-        if abs(line.size - last.size) > 0.08 * last.size or line.monospaced != last.monospaced:
+        if abs(line.size - last.size) > 0.08 * last.size:
             return True
-        if line.bold != last.bold:
+        if (line.bold, line.monospaced) != (last.bold, last.monospaced):
             return True
         has_leader, follows_one = _has_leader(line.text), _has_leader(last.text)
         if line.monospaced or has_leader or follows_one:
@@ -221,18 +216,11 @@ class _Layout:
                 or _BROKEN.search(last.text[-40:])
                 or _goes_on_in_cjk(last.text, line.text)
             )
-        return step > _LOOSE_STEP * leading or self._is_indented(group, line) or self._ends_early(last)
-
-    def _is_indented(self, group: _Group, line: TextRun) -> bool:
-        shift = line.x - group.lines[-1].x
-        if _ITEM.match(group.lines[0].text):
-            return shift < -0.8 * line.size and len(group.lines) > 1
-        if shift > 0.8 * line.size:
+        shift, far = line.x - last.x, 0.8 * line.size
+        if shift > far and not _ITEM.match(group.lines[0].text):
             return True
-        return shift < -0.8 * line.size and len(group.lines) > 1
-
-    def _ends_early(self, line: TextRun) -> bool:
-        return line.text.endswith(_SENTENCE_END[:4]) and len(line.text) < _SHORT
+        ends_early = len(last.text) < _SHORT and last.text.endswith(_SENTENCE_END[:4])
+        return step > _LOOSE_STEP * leading or ends_early or (shift < -far and len(group.lines) > 1)
 
     def _add(self, group: _Group) -> None:
         if not group.lines:
@@ -240,13 +228,15 @@ class _Layout:
         self._table = None
         has_leader = _has_leader(group.lines[0].text)
         level = 0 if has_leader else self._heading_level(group)
+        # a word or two alone, as where a term is defined
+        is_term = len(group.lines) == 1 and len(group.lines[0].text.split()) <= 3
         if level:
             self._add_text(BlockKind.HEADING, group, level=level)
         elif has_leader:
             self._builder.add(
                 BlockKind.LIST, "\n".join(_LEADER.sub(" … ", line.text) for line in group.lines)
             )
-        elif group.lines[0].monospaced and not group.is_term:
+        elif group.lines[0].monospaced and not is_term:
             self._builder.add(BlockKind.CODE, "\n".join(_indented(group.lines)))
         else:
             kind = BlockKind.LIST if _ITEM.match(group.lines[0].text) else BlockKind.PARAGRAPH
