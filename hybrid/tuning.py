@@ -35,7 +35,6 @@ from hybrid.types import Question
 
 if TYPE_CHECKING:
     from hybrid.adaptation.checking import Bench, Repair
-    from hybrid.adaptation.data.pairs import JargonReport
     from hybrid.adaptation.methods.deltas import Ablation, BlockDrift, Recipe, Worth
     from hybrid.adaptation.methods.preferences import Round
     from hybrid.adaptation.methods.selftraining import SelfRound, SelfTraining
@@ -261,17 +260,6 @@ class Adaptation:
     def with_best_rank(self, material: Material, *, note: Note = _silent) -> Adaptation:
         """Return a service whose rank validates best after a part of the training with each of a few."""
         return self._with(self._workshop.with_best_rank(material, progress=note).settings.adaptation)
-
-    def jargon(self, name: str) -> JargonReport:
-        """Return into what pieces the words of the domain break, and whose neighbours an adapter changed."""
-        from hybrid.adaptation.data.pairs import domain_terms, report_jargon
-        from hybrid.adaptation.suites import probe_texts
-
-        retriever = self._base_retriever()
-        index, base = retriever.index, retriever.embedder
-        documents = (index.document(source) for source in index.sources())
-        texts = [document.text for document in documents if document is not None]
-        return report_jargon(domain_terms(texts, base, common=probe_texts()), base, self._embedder(name))
 
     # --- measured
 
