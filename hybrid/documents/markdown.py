@@ -40,8 +40,8 @@ _NAMES = (
         "a abbr acronym address aside audio b bdi bdo big body button canvas caption cite code colgroup data "
         "datalist del details dfn dir em fieldset figcaption figure font footer form head header html i "
         "iframe ins kbd label legend main map mark math menu meter nav nobr noscript object optgroup option "
-        "output picture pre progress q rp rt ruby s samp select slot small span strike strong sub summary sup "
-        "template textarea time title tt u var video"
+        "output picture pre progress q rp rt ruby s samp select slot small span strike strong sub summary "
+        "sup template textarea time title tt u var video"
     )
 )
 _TAG = re.compile(
