@@ -44,23 +44,22 @@ from hybrid.adaptation.methods.deltas import (
     without,
     write_deltas,
 )
-from hybrid.adaptation.store import AdapterStore, write_card
-from hybrid.adaptation.suites import RetrievalSet, Suite
-from hybrid.adaptation.training.encoding import (
+from hybrid.adaptation.methods.encoding import (
     Encoded,
     Subject,
-    TokenStretch,
     encode,
     encode_pairs,
     gain_of,
     halve,
-    halve_pairs,
     log_likelihoods,
-    margins_in_service,
+    margins,
     pieces,
     preference_gain,
+    served_losses,
     worth,
 )
+from hybrid.adaptation.store import AdapterStore, write_card
+from hybrid.adaptation.suites import RetrievalSet, Suite
 from hybrid.adaptation.values import AdapterKind, Card, Change, Data, Measure, Setting
 from hybrid.adaptation.workshop import GeneratorWorkshop, Material
 from hybrid.config import AdaptationSettings, Method, Reader, Settings
@@ -75,6 +74,7 @@ from hybrid.types import Question
 
 # At most so many made queries of held-out documents tell a gain of retrieval.
 _HELD_OUT_QUERIES = 300
+# Both as tried, cheapest first: of the change, and of the training tokens.
 STRENGTHS = (0.75, 0.5, 0.25)
 REHEARSALS = (0.3, 0.5)
 # A smaller strength that keeps less of the gain than this is kept as a last resort only.
@@ -103,17 +103,6 @@ def check_generator(
 ) -> Card:
     """Measure what an adapter made the generator forget, and write it into its card; return the card.
 
-    Args:
-        store: where the adapter is.
-        name: of the adapter.
-        generator: the one that it was made for, without an adapter.
-        suite: what general ability is measured on.
-        asked: what tells whether it declines where it should.
-        tasks: of lm-eval, measured as well.
-        items: at most so many of each kind and task.
-        seed: of the resampling, and of which items are drawn.
-        progress: told what is being measured.
-
     Raises:
         AdapterError: there is no such adapter, or it cannot serve with the generator.
         ExtraMissing: tasks are named, and the harness is not installed.
@@ -132,23 +121,16 @@ def check_generator(
 def gain_in_service(base: Subject, adapted: Subject, validation: Sequence[Encoded]) -> Change | None:
     """Return what an adapter gained, by the generator that serves it; None without examples to tell by.
 
-    Args:
-        base: the generator without the adapter.
-        adapted: the same with it, at any strength.
-        validation: examples; those that told when to stop are left out.
+    ``validation``: examples; those that told when to stop are left out.
     """
     proof = halve(validation).proof
     if not proof:
         return None
     before, after = (
-        worth(functools.partial(_losses, subject), proof, subject.dialogue) for subject in (base, adapted)
+        worth(functools.partial(served_losses, subject), proof, subject.dialogue)
+        for subject in (base, adapted)
     )
     return gain_of(before, after, proof)
-
-
-def _losses(subject: Subject, encoded: Sequence[Encoded]) -> list[float]:
-    sums = log_likelihoods(subject, [TokenStretch(item.ids, item.start) for item in encoded])
-    return [-value / item.completion_tokens for value, item in zip(sums, encoded, strict=True)]
 
 
 def with_own(shipped: Suite, own: Suite) -> Suite:
@@ -174,16 +156,6 @@ def check_embedder(
     """Measure what an embedder gained on held-out documents and lost elsewhere; return its card with that.
 
     The domain is embedded with both, if it is not yet; the generation in force stays in force.
-
-    Args:
-        store: where the adapter is.
-        name: of the adapter.
-        base: the embedder without it.
-        tuned: the same with it.
-        settings: of retrieval, and of adaptation, which say what was held out.
-        general: collections from elsewhere.
-        against: the question sets of the domain; queries that leak from them are left out.
-        progress: told how far embedding is.
     """
     for embedder in (base, tuned):
         reembed(store.domain, embedder, progress=progress)
@@ -251,9 +223,7 @@ def repair(
     assess: Callable[[Path, float], Assessment],
     *,
     budget: Budget,
-    strengths: Sequence[float] = STRENGTHS,
     retrain: Callable[[float], Path] | None = None,
-    rehearsals: Sequence[float] = REHEARSALS,
     progress: Callable[[Attempt], None] = lambda attempt: None,
 ) -> Repair:
     """Try smaller strengths, then retraining with more rehearsal, until one passes and is worth it.
@@ -261,23 +231,12 @@ def repair(
     The best is the one that passes with the largest gain; without a measured gain, the first that passes. An
     adapter that passes but no longer gains anything is none.
 
-    Args:
-        folder: of the adapter.
-        assess: measures the adapter of a folder at a strength, in the domain and in general.
-        budget: how much may be forgotten.
-        strengths: to try, below 1, from large to small.
-        retrain: makes the adapter anew with a share of rehearsal, None where that cannot be done.
-        rehearsals: shares to try, from small to large.
-        progress: told every attempt.
-
-    Raises:
-        UsageError: a strength or a share that makes no sense.
+    ``retrain``: makes the adapter anew with a share of rehearsal, None where that cannot be done.
     """
-    _require(strengths, rehearsals)
     attempts: list[Attempt] = []
 
     def tried(path: Path, rehearsal: float | None) -> Iterator[Attempt]:
-        for strength in (1.0, *strengths):
+        for strength in (1.0, *STRENGTHS):
             found = assess(path, strength)
             first = attempts[0].assessment.gain if attempts else found.gain
             kept = _kept(found.gain, first)
@@ -287,9 +246,8 @@ def repair(
 
     if _settled(tried(folder, None)):
         return Repair(tuple(attempts), _best(attempts))
-    for share in rehearsals if retrain is not None else ():
-        assert retrain is not None, "asked above"
-        if _settled(tried(retrain(share), share)):
+    for share in REHEARSALS:
+        if retrain is None or _settled(tried(retrain(share), share)):
             break
     return Repair(tuple(attempts), _best(attempts))
 
@@ -326,17 +284,7 @@ def settings_of(card: Card, usual: AdaptationSettings) -> AdaptationSettings:
 
 
 class Bench:
-    """An adapter under repair: how it was made, what it learned from, and what it is measured on.
-
-    Args:
-        workshop: with the settings that it was made with.
-        card: of the adapter.
-        suite: of general ability.
-        given: the user's own data that it learned from.
-        against: question sets that must not leak.
-        seed: of measuring.
-        note: told what is trained.
-    """
+    """An adapter under repair: how it was made, what it learned from, and what it is measured on."""
 
     def __init__(
         self,
@@ -360,9 +308,11 @@ class Bench:
         adapted = generator.adapted(folder, strength=strength)
         if self._examples.preferences:
             limit = self._workshop.settings.adaptation.max_tokens
-            pairs = encode_pairs(self._examples.checks, generator.dialogue, max_tokens=limit).pairs
-            proof = halve_pairs(pairs).proof
-            before, after = (margins_in_service(subject, proof) for subject in (generator, adapted))
+            pairs = encode_pairs(self._examples.checks, generator.dialogue, max_tokens=limit).encoded
+            proof = halve(pairs).proof
+            before, after = (
+                margins(functools.partial(served_losses, subject), proof) for subject in (generator, adapted)
+            )
             gain = preference_gain(before, after, proof)
         else:
             gain = gain_in_service(generator, adapted, self._encoded)
@@ -388,7 +338,7 @@ class Bench:
                 hint="give the data that it was trained on: --data FILE",
             )
         tokens = [item.completion_tokens for item in stop]
-        domain = np.average(_losses(adapted, stop), weights=tokens)
+        domain = np.average(served_losses(adapted, stop), weights=tokens)
         cut = [piece for passage in self._suite.passages for piece in pieces(adapted, passage.text)]
         if not general or not cut:
             return float(domain), math.nan
@@ -472,19 +422,8 @@ def _kept(gain: Change | None, first: Change | None) -> float | None:
     return benefit(gain) / benefit(first)
 
 
-def _require(strengths: Sequence[float], rehearsals: Sequence[float]) -> None:
-    if any(not 0 < strength < 1 for strength in strengths) or list(strengths) != sorted(strengths)[::-1]:
-        raise UsageError(f"strengths to try are {list(strengths)}, expected falling numbers between 0 and 1")
-    if any(not 0 < share < 1 for share in rehearsals) or list(rehearsals) != sorted(rehearsals):
-        raise UsageError(f"rehearsals to try are {list(rehearsals)}, expected rising shares between 0 and 1")
-
-
 class Rework:
     """Adapters of a store taken apart and put together, in a folder that is gone at the end.
-
-    Args:
-        store: of the adapters.
-        names: of those that are read; all are the generator's, made for one base.
 
     Raises:
         UsageError: they are not.
@@ -545,13 +484,7 @@ def combine(
 ) -> Card:
     """Merge adapters into one, store it with what was measured of it, and return its card.
 
-    Args:
-        rework: of the adapters.
-        bench: measures what comes of it.
-        recipe: how.
-        weights: one for each; without them those of the least loss on validation are taken.
-        name: of what comes of it; without it the next free one.
-        note: told what is tried.
+    ``weights``: one for each; without them those of the least loss on validation are taken.
     """
 
     def loss(tried: Sequence[float]) -> float:

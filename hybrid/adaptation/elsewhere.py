@@ -39,30 +39,21 @@ _CONVERT = (
 _MERGE = (
     "merge it with its own base by PEFT (merge_and_unload), and name the merged folder as models.generator"
 )
-# What decides what LoRA does and is taken over, beside the modules, which the weights themselves name.
-_TAKEN = ("lora_alpha", "use_rslora", "use_dora", "fan_in_fan_out", "bias", "modules_to_save")
+# What decides what an adapter does and is taken over, beside the modules, which the weights themselves name.
+_TAKEN = {
+    "LORA": ("lora_alpha", "use_rslora", "use_dora", "fan_in_fan_out", "bias", "modules_to_save"),
+    "IA3": ("fan_in_fan_out", "modules_to_save"),
+}
 # What says where weights are, which training they had, or who wrote them.
 _WITHOUT_EFFECT = frozenset(
-    {
-        *("peft_type", "task_type", "auto_mapping", "peft_version", "base_model_name_or_path", "revision"),
-        *(
-            "inference_mode",
-            "r",
-            "target_modules",
-            "exclude_modules",
-            "layers_to_transform",
-            "layers_pattern",
-        ),
-        *(
-            "rank_pattern",
-            "alpha_pattern",
-            "lora_dropout",
-            "megatron_core",
-            "loftq_config",
-            "qalora_group_size",
-        ),
-        *("runtime_config", "eva_config", "lora_ga_config", "ensure_weight_tying", "init_lora_weights"),
-    }
+    key
+    for keys in (
+        "peft_type task_type auto_mapping peft_version base_model_name_or_path revision inference_mode r",
+        "target_modules exclude_modules layers_to_transform layers_pattern rank_pattern alpha_pattern",
+        "feedforward_modules lora_dropout megatron_core loftq_config qalora_group_size runtime_config",
+        "eva_config lora_ga_config ensure_weight_tying init_lora_weights init_ia3_weights",
+    )
+    for key in keys.split()
 )
 # Trained on a base that was changed first: on the base as it is they do something else.
 _CHANGED_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
@@ -104,34 +95,21 @@ def take_in(folder: Path, base: BaseModel, out: Path) -> tuple[Card, tuple[str, 
     The configuration is written anew: modules are those that have weights, so no pattern is run; what else
     decides what the adapter does is taken over or refused. Nothing but it and the weights is copied.
 
-    Args:
-        folder: with adapter_config.json and adapter_model.safetensors.
-        base: to serve with. Whether the adapter fits it is seen when it is loaded.
-        out: an empty folder for the result.
+    ``base``: to serve with. Whether the adapter fits it is seen when it is loaded.
 
     Raises:
         AdapterError: it is pickled, damaged, or of a kind that cannot be served here; with what to do.
     """
     config = _config(folder)
     shapes = _shapes(folder / WEIGHTS)
-    ranks = {
-        name.removeprefix(_PREFIX).partition(".lora_")[0]: shape[0]
-        for name, shape in shapes.items()
-        if ".lora_A" in name or ".lora_embedding_A" in name
-    }
-    if not ranks:
+    kind = str(config["peft_type"])
+    told = _low_rank(config, shapes) if kind == "LORA" else _scales(shapes)
+    if not told["target_modules"]:
         raise AdapterError(
-            f"{folder / WEIGHTS} has no LoRA weights: {', '.join(list(shapes)[:3])}", hint=_MERGE
+            f"{folder / WEIGHTS} has no weights of {kind}: {', '.join(list(shapes)[:3])}", hint=_MERGE
         )
-    rank = Counter(ranks.values()).most_common(1)[0][0]
-    written = {
-        "peft_type": "LORA",
-        "r": rank,
-        "target_modules": sorted(ranks),
-        "rank_pattern": {name: own for name, own in ranks.items() if own != rank},
-        "alpha_pattern": config.get("alpha_pattern") or {},
-        **{key: config[key] for key in _TAKEN if config.get(key) is not None},
-    }
+    taken = {key: config[key] for key in _TAKEN[kind] if config.get(key) is not None}
+    written = {"peft_type": kind, **told, **taken}
     with storage_errors(str(out)):
         out.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(folder / WEIGHTS, out / WEIGHTS)
@@ -144,7 +122,8 @@ def take_in(folder: Path, base: BaseModel, out: Path) -> tuple[Card, tuple[str, 
         base_digest=base.digest,
         method=_method(config),
         data=Data("", "not stated", {}),
-        settings={"rank": rank, "alpha": config["lora_alpha"], "base named by its maker": named},
+        settings=({"rank": told["r"], "alpha": config["lora_alpha"]} if kind == "LORA" else {})
+        | {"base named by its maker": named},
         reader=Reader.GENERATOR if base.kind is AdapterKind.GENERATOR else None,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions={"peft": str(config.get("peft_version") or "not stated")},
@@ -159,8 +138,37 @@ def take_in(folder: Path, base: BaseModel, out: Path) -> tuple[Card, tuple[str, 
     return card, tuple(notes)
 
 
+def _low_rank(config: Mapping[str, Any], shapes: Mapping[str, Sequence[int]]) -> dict[str, Any]:
+    """Return the modules of LoRA weights, and their ranks."""
+    ranks = {
+        name.removeprefix(_PREFIX).partition(".lora_")[0]: shape[0]
+        for name, shape in shapes.items()
+        if ".lora_A" in name or ".lora_embedding_A" in name
+    }
+    rank = max(Counter(ranks.values()).items(), key=lambda found: found[1], default=(0, 0))[0]
+    return {
+        "r": rank,
+        "target_modules": sorted(ranks),
+        "rank_pattern": {name: own for name, own in ranks.items() if own != rank},
+        "alpha_pattern": config.get("alpha_pattern") or {},
+    }
+
+
+def _scales(shapes: Mapping[str, Sequence[int]]) -> dict[str, Any]:
+    """Return the modules of IA3 scales; those that scale what goes into a module have one row."""
+    rows = {
+        name.removeprefix(_PREFIX).removesuffix(".ia3_l"): shape[0]
+        for name, shape in shapes.items()
+        if name.endswith(".ia3_l")
+    }
+    return {
+        "target_modules": sorted(rows),
+        "feedforward_modules": sorted(name for name, count in rows.items() if count == 1),
+    }
+
+
 def _config(folder: Path) -> dict[str, Any]:
-    """Return the configuration of a LoRA adapter that can be served; everything else is refused."""
+    """Return the configuration of an adapter that can be served; everything else is refused."""
     path = folder / CONFIG
     if not folder.is_dir():
         raise UsageError(f"there is no folder {folder}", hint=f"name a folder with {CONFIG} and {WEIGHTS}")
@@ -194,8 +202,10 @@ def _config(folder: Path) -> dict[str, Any]:
 
 def _refuse_unfit(config: Mapping[str, Any], path: Path) -> None:
     kind = config.get("peft_type")
-    if kind != "LORA":
-        raise AdapterError(f"{path}: adapters of the kind {kind!r} are not taken in, only LoRA", hint=_MERGE)
+    if kind not in _TAKEN:
+        raise AdapterError(
+            f"{path}: adapters of the kind {kind!r} are not taken in, only LoRA and IA3", hint=_MERGE
+        )
     begun = str(config.get("init_lora_weights")).lower()
     if begun.startswith(_CHANGED_BASE):
         raise AdapterError(
@@ -203,12 +213,14 @@ def _refuse_unfit(config: Mapping[str, Any], path: Path) -> None:
             "and does something else on the base as it is",
             hint="save it anew with path_initial_model_for_weight_conversion of PEFT, or merge it there",
         )
-    unknown = sorted(key for key, value in config.items() if value and key not in {*_TAKEN, *_WITHOUT_EFFECT})
+    unknown = sorted(
+        key for key, value in config.items() if value and key not in {*_TAKEN[kind], *_WITHOUT_EFFECT}
+    )
     if unknown:
         raise AdapterError(
             f"{path}: {', '.join(f'`{key}`' for key in unknown)} cannot be served here", hint=_MERGE
         )
-    if not isinstance(config.get("lora_alpha"), int | float):
+    if kind == "LORA" and not isinstance(config.get("lora_alpha"), int | float):
         raise AdapterError(f"{path}: expected a number as `lora_alpha`", hint="fetch the adapter again")
     patterns = [*(config.get("alpha_pattern") or {}), *(config.get("modules_to_save") or [])]
     for name in patterns:
@@ -231,6 +243,8 @@ def _shapes(path: Path) -> dict[str, list[int]]:
 
 
 def _method(config: Mapping[str, Any]) -> Method:
+    if config["peft_type"] == "IA3":
+        return Method.IA3
     if config.get("use_dora"):
         return Method.DORA
     return Method.RSLORA if config.get("use_rslora") else Method.LORA
@@ -269,12 +283,8 @@ def prove_active(
 ) -> Diagnosis:
     """Say whether an endpoint answers with an adapter: active, inactive, or cannot tell, and why.
 
-    Args:
-        generator: the base, on this machine.
-        adapter: the folder; the endpoint serves it by the folder's name.
-        endpoint: speaks as OpenAI does.
-        base: the name of the base at the endpoint.
-        questions: of the domain, to choose from beside general ones.
+    ``adapter``: the folder; the endpoint serves it by the folder's name. ``base``: the name of the base at
+    the endpoint.
 
     Raises:
         AdapterError: the adapter does not fit the base.

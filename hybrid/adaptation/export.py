@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from hybrid.adaptation.store import CARD, card_values, read_card
 from hybrid.adaptation.values import AdapterKind, Card, Destination
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from hybrid.models.generator import TransformersGenerator
 
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
-# Archives of the same adapter are the same bytes.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 # By kind, parts of the names of what the change is linear in: the outer factors of LoRA, the scales of IA3
 # about 1, what leads out of a bottleneck.
@@ -54,11 +53,7 @@ _CONTEXT = 8_192
 def scale(adapter: Path, strength: float, out: Path, *, base: Path | None = None) -> Path:
     """Write an adapter with a strength into a new folder, without card; return the folder.
 
-    Args:
-        adapter: its folder.
-        strength: what its change is multiplied by; 1 leaves it as it is.
-        out: an empty folder, or none yet.
-        base: the folder of the model that it was made for; needed where all weights were tuned.
+    ``base``: the folder of the model that it was made for; needed where all weights were tuned.
 
     Raises:
         AdapterError: the method is not linear in its weights, as DoRA is not.
@@ -88,11 +83,6 @@ def scale(adapter: Path, strength: float, out: Path, *, base: Path | None = None
 
 def merge(adapter: Path, base: Path, out: Path) -> Path:
     """Write the base with the adapter merged in, as a model folder of its own; return it.
-
-    Args:
-        adapter: its folder.
-        base: the folder of the model that it was made for.
-        out: where to; it must not be there yet.
 
     Raises:
         AdapterError: the adapter was made for another base, is damaged, or does nothing.
@@ -136,9 +126,7 @@ def require_no_head(adapter: Path) -> None:
 def export(adapter: Path, out: Path) -> Path:
     """Write an adapter in PEFT's format with its card; return where to.
 
-    Args:
-        adapter: its folder.
-        out: a folder, or an archive by its name: ``.zip``, ``.tar``, ``.tar.gz``; it must not be there yet.
+    ``out``: a folder, or an archive by its name: ``.zip``, ``.tar``, ``.tar.gz``; it must not be there yet.
 
     Raises:
         AdapterError: the card is damaged.
@@ -162,6 +150,7 @@ def export(adapter: Path, out: Path) -> Path:
             fsync_file(inner / name)
         if archive:
             _pack(inner, beside / "packed", archive)
+            fsync_file(beside / "packed")
     return out
 
 
@@ -183,34 +172,25 @@ def new_folder(out: Path) -> Iterator[Path]:
 
 
 def _pack(folder: Path, target: Path, suffix: str) -> None:
-    files = sorted(folder.iterdir())
-    with target.open("wb") as raw:
+    """Pack the files of a folder: the same files are the same bytes."""
+    with contextlib.ExitStack() as opened:
+        raw: Any = opened.enter_context(target.open("wb"))
         if suffix == ".zip":
-            _zip(files, folder.name, raw)
-        elif suffix == ".tar":
-            _tar(files, folder.name, raw)
-        else:
-            with gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed:
-                _tar(files, folder.name, packed)
-    fsync_file(target)
-
-
-def _zip(files: Sequence[Path], name: str, raw: BinaryIO) -> None:
-    with zipfile.ZipFile(raw, "w") as archive:
-        for path in files:
-            entry = zipfile.ZipInfo(f"{name}/{path.name}", _EPOCH)
-            entry.external_attr = 0o644 << 16
-            with archive.open(entry, "w", force_zip64=True) as inner, path.open("rb") as stream:
-                shutil.copyfileobj(stream, inner)
-
-
-def _tar(files: Sequence[Path], name: str, raw: BinaryIO | gzip.GzipFile) -> None:
-    with tarfile.open(fileobj=raw, mode="w") as archive:
-        for path in files:
-            entry = tarfile.TarInfo(f"{name}/{path.name}")
+            zipped = opened.enter_context(zipfile.ZipFile(raw, "w"))
+            for path in sorted(folder.iterdir()):
+                told = zipfile.ZipInfo(f"{folder.name}/{path.name}", _EPOCH)
+                told.external_attr = 0o644 << 16
+                with zipped.open(told, "w", force_zip64=True) as inner, path.open("rb") as stream:
+                    shutil.copyfileobj(stream, inner)
+            return
+        if suffix != ".tar":
+            raw = opened.enter_context(gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0))
+        tarred = opened.enter_context(tarfile.open(fileobj=raw, mode="w"))
+        for path in sorted(folder.iterdir()):
+            entry = tarfile.TarInfo(f"{folder.name}/{path.name}")
             entry.size = path.stat().st_size
             with path.open("rb") as stream:
-                archive.addfile(entry, stream)
+                tarred.addfile(entry, stream)
 
 
 def portable(card: Card) -> Card:
@@ -287,14 +267,7 @@ def leave(
 ) -> Path:
     """Write an adapter as another program takes it; return where to.
 
-    Args:
-        adapter: its folder.
-        base: gives the folder of the model that it was made for, where that is needed.
-        out: a folder; for ``gguf`` a file, for ``peft`` an archive too. It must not be there yet.
-        destination: who takes it.
-        generator: gives the base, to compare what a file says with what the model says.
-        precision: of the matrices in GGUF.
-        note: told what was merged, what stays here, and what was compared.
+    ``out``: a folder; for ``gguf`` a file, for ``peft`` an archive too. It must not be there yet.
 
     Raises:
         AdapterError: the destination cannot take it, and it cannot be merged.

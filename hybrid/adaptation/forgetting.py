@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
 from pydantic import TypeAdapter
 
-from hybrid.adaptation.suites import Choice, RetrievalSet, Suite
-from hybrid.adaptation.training.embedder import FIRST, gain_below
-from hybrid.adaptation.training.encoding import (
+from hybrid.adaptation.methods.embedder import FIRST, gain_below
+from hybrid.adaptation.methods.encoding import (
     Subject,
     TokenStretch,
     compare,
@@ -27,6 +23,7 @@ from hybrid.adaptation.training.encoding import (
     paired_change,
     pieces,
 )
+from hybrid.adaptation.suites import Choice, RetrievalSet, Suite
 from hybrid.adaptation.values import Change, Declining, Example, ExampleKind, Measure, QueryPair
 from hybrid.chunking import chunk_document
 from hybrid.config import ChunkSettings
@@ -39,6 +36,8 @@ from hybrid.models.resolve import cached
 from hybrid.ranking import ndcg
 from hybrid.text.words import contains
 from hybrid.types import Message, MessageRole
+
+_Said = TypeVar("_Said")
 
 _ANSWER_TOKENS = 20
 # Chunks that are looked at for the ten best documents.
@@ -60,11 +59,7 @@ class Counting:
 
 
 POINTS = Counting("points", higher_is_better=True)
-
-
 RIGHTS = Counting("points", higher_is_better=True, bounded=True)
-
-
 COUNTINGS: Mapping[str, Counting] = {
     Measure.TEXT: Counting("nats", higher_is_better=False),
     Measure.BYTES: Counting("bits", higher_is_better=False),
@@ -101,13 +96,9 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Forgetting:
-    """What was measured: changes over all items, those by kind of text and by phenomenon, and the items."""
+    """What was measured: changes over all items, and the items."""
 
-    suite: str
-    digest: str
-    number_format: str
     changes: tuple[Change, ...]
-    groups: tuple[Change, ...]
     items: tuple[Item, ...]
 
 
@@ -134,13 +125,6 @@ def measure(
     not: they are what grammar means here, each with as many pairs as the others, and the pairs are the
     sample. The bounds speak about further pairs of these phenomena, not about other phenomena.
 
-    Args:
-        base: the generator without the adapter.
-        adapted: the same with it.
-        suite: what is asked.
-        seed: of the resampling.
-        progress: told what is being measured.
-
     Raises:
         UsageError: the suite is empty, or has an item that the model cannot read.
         AdapterError: the adapted model says something that is not a number.
@@ -155,14 +139,7 @@ def measure(
     progress("the adapter on pairs, choices and formats")
     items += _answers(suite, before, answers(adapted, suite))
     _require_numbers(items)
-    return Forgetting(
-        suite=suite.name,
-        digest=suite.digest,
-        number_format=form,
-        changes=changes(items, COUNTINGS, seed=seed),
-        groups=by_group(items, seed=seed),
-        items=tuple(items),
-    )
+    return Forgetting(changes(items, COUNTINGS, seed=seed), tuple(items))
 
 
 def answers(model: Model, suite: Suite) -> Answers:
@@ -186,17 +163,6 @@ def changes(items: Iterable[Item], countings: Mapping[str, Counting], *, seed: i
     for item in items:
         by_measure.setdefault(item.measure, []).append(item)
     return tuple(_change(name, found, countings[name], seed) for name, found in by_measure.items())
-
-
-def by_group(items: Iterable[Item], *, seed: int = 0) -> tuple[Change, ...]:
-    """Return the changes of general text by its kind, and of minimal pairs by phenomenon."""
-    groups: dict[tuple[str, str], list[Item]] = {}
-    for item in items:
-        if item.measure in (Measure.TEXT, Measure.PAIRS) and item.group:
-            groups.setdefault((item.measure, item.group), []).append(item)
-    return tuple(
-        _change(f"{name}: {group}", found, COUNTINGS[name], seed) for (name, group), found in groups.items()
-    )
 
 
 def _change(name: str, items: Sequence[Item], counting: Counting, seed: int) -> Change:
@@ -274,23 +240,31 @@ def _first(values: Sequence[float], place: int) -> float:
 
 def _kept(base: Model, suite: Suite, form: str) -> Answers:
     """Return the base's answers, from the cache if they are there."""
-    key = hash_text(base.digest, suite.digest, form, torch.__version__, str(torch.get_num_threads()))
-    path = cached("general", f"{key[:32]}.json")
-    found = _read(path, suite)
-    if found is None:
-        found = answers(base, suite)
-        write_json(path, dataclasses.asdict(found))
-    return found
+    sizes = (len(suite.pairs), len(suite.choices), len(suite.probes))
+    return _remembered(
+        "general",
+        (base.digest, suite.digest, form, torch.__version__, str(torch.get_num_threads())),
+        Answers,
+        lambda: answers(base, suite),
+        lambda kept: (len(kept.margins), len(kept.options), len(kept.followed)) == sizes,
+    )
 
 
-def _read(path: Path, suite: Suite) -> Answers | None:
-    """Return what is kept, or None where it is missing or not what it should be: then it is measured anew."""
+def _remembered(
+    room: str, key: Sequence[str], kind: Any, make: Callable[[], _Said], fits: Callable[[_Said], bool]
+) -> _Said:
+    """Return what the cache keeps under a key; what is missing, damaged or does not fit is made and kept."""
+    path, values = cached(room, f"{hash_text(*key)[:32]}.json"), TypeAdapter(kind)
     try:
-        found = TypeAdapter(Answers).validate_json(path.read_bytes())
+        found: _Said = values.validate_json(path.read_bytes())
     except (OSError, ValueError):
-        return None
-    sizes = (len(found.margins), len(found.options), len(found.followed))
-    return found if sizes == (len(suite.pairs), len(suite.choices), len(suite.probes)) else None
+        pass
+    else:
+        if fits(found):
+            return found
+    made = make()
+    write_json(path, values.dump_python(made))
+    return made
 
 
 def _require_numbers(items: Iterable[Item]) -> None:
@@ -315,12 +289,7 @@ def measure_tasks(
 ) -> tuple[Change, ...]:
     """Return the changes of every metric of these tasks that is a number from 0 to 1 for each document.
 
-    Args:
-        base: the generator without the adapter.
-        adapted: the same with it.
-        tasks: as the harness names them.
-        items: at most so many documents of a task, its first ones; None takes all.
-        seed: of the resampling.
+    ``items``: at most so many documents of a task, its first ones; None takes all.
 
     Raises:
         ExtraMissing: the harness is not installed.
@@ -394,14 +363,8 @@ def _sampled(results: Mapping[str, Any]) -> Sampled:
 
 # A quote and a short answer; in general only whether it declines is looked at, which it has done by then.
 _REPLY_TOKENS = 64
-
-
 _GENERAL_TOKENS = 16
-
-
 _WRONGS = Counting("points", higher_is_better=False, bounded=True)
-
-
 _COUNTINGS: Mapping[str, Counting] = {
     Declining.RIGHTLY: RIGHTS,
     Declining.WRONGLY: _WRONGS,
@@ -410,8 +373,6 @@ _COUNTINGS: Mapping[str, Counting] = {
     Declining.GENERAL_RIGHTLY: RIGHTS,
     Declining.GENERAL_WRONGLY: _WRONGS,
 }
-
-
 # At most so many general questions of each kind.
 _GENERAL = 24
 
@@ -468,20 +429,13 @@ def refusal_changes(
     how many answers the base had and the adapter has not (``Declining.LOST``, which is 0 before). Of what has
     none: how much is declined. What does not fit the context is left out; questions of one document are
     resampled together.
-
-    Args:
-        base: the generator without the adapter; what it writes is kept in the cache folder.
-        adapted: the same with it.
-        asked: the questions.
-        seed: of the resampling.
-        progress: told what is being asked.
     """
     room = base.context_tokens - _REPLY_TOKENS
     asked = [one for one in asked if base.count_prompt_tokens(one.prompt) <= room]
     if not asked:
         return ()
     progress("refusal, the base")
-    before = _kept_texts(base, asked)
+    before = written(base, asked, keep=True)
     progress("refusal, the adapter")
     items: list[Item] = []
     for number, (one, was, now) in enumerate(zip(asked, before, written(adapted, asked), strict=True)):
@@ -489,16 +443,30 @@ def refusal_changes(
     return changes(items, _COUNTINGS, seed=seed)
 
 
-def written(model: Generator, asked: Sequence[Asked]) -> list[str]:
-    """Return what a model says to each question."""
+def written(model: Generator, asked: Sequence[Asked], *, keep: bool = False) -> list[str]:
+    """Return what a model says to each question.
+
+    With ``keep`` that is kept in the cache, general questions apart: every domain asks the same.
+    """
     texts = dict[int, str]()
     for general, tokens in ((False, _REPLY_TOKENS), (True, _GENERAL_TOKENS)):
         places = [place for place, one in enumerate(asked) if one.general is general]
-        found = (
-            model.generate([asked[place].prompt for place in places], max_new_tokens=tokens) if places else []
-        )
-        texts |= {place: each.text for place, each in zip(places, found, strict=True)}
+        prompts = [asked[place].prompt for place in places]
+        texts |= zip(places, _replies(model, prompts, tokens, keep=keep), strict=True)
     return [texts[place] for place in range(len(asked))]
+
+
+def _replies(
+    model: Generator, prompts: Sequence[tuple[Message, ...]], tokens: int, *, keep: bool
+) -> list[str]:
+    def said() -> list[str]:
+        return [each.text for each in model.generate(prompts, max_new_tokens=tokens)] if prompts else []
+
+    if not keep or not prompts:
+        return said()
+    key = (turn.content for prompt in prompts for turn in prompt)
+    told = (model.digest, torch.__version__, str(tokens), *key)
+    return _remembered("refusal", told, list[str], said, lambda kept: len(kept) == len(prompts))
 
 
 def is_right(one: Asked, text: str) -> bool:
@@ -524,21 +492,6 @@ def _items(number: str, one: Asked, was: str, now: str) -> list[Item]:
     return found
 
 
-def _kept_texts(base: Generator, asked: Sequence[Asked]) -> list[str]:
-    """Return what the base says, from the cache if it is there."""
-    prompts = [message.content for one in asked for message in one.prompt]
-    path = cached("refusal", f"{hash_text(base.digest, torch.__version__, *prompts)[:32]}.json")
-    try:
-        texts = json.loads(path.read_text(encoding="utf-8"))
-        if len(texts) == len(asked):
-            return [str(text) for text in texts]
-    except (OSError, ValueError, TypeError):
-        pass  # none, or damaged: asked anew
-    texts = written(base, asked)
-    write_json(path, texts)
-    return texts
-
-
 @dataclass(frozen=True, slots=True)
 class Side:
     """An embedder and the index that it built."""
@@ -554,12 +507,6 @@ def made_change(before: Side, after: Side, pairs: Sequence[QueryPair], *, seed: 
 
     The document that a query was made from stands in the index with the words of the query in it, which no
     reader's question has. So it is represented by the passage of the pair, from which they were taken.
-
-    Args:
-        before: base embedder and index.
-        after: tuned embedder and index.
-        pairs: of documents that training never saw.
-        seed: of the resampling.
     """
     columns = [_made_scores(side, pairs) for side in (before, after)]
     return _of_retrieval(

@@ -5,10 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,15 +18,9 @@ from hybrid.files import hash_text, read_jsonl
 from hybrid.questions.files import load_beir
 from hybrid.types import Document
 
-# So many pairs of each of the 38 paradigms.
-PAIRS_EACH = 14
 # Fewer say nothing about anything.
 LEAST_ITEMS = 10
 _Item = TypeVar("_Item")
-_SLOT = re.compile(r"\{([a-z]+)(\d*)\.([a-z]+)\}")
-_CHOICE = re.compile(r"\[([^|\]]*)\|([^|\]]*)\]")
-# Draws that give a pair anew are dropped; a paradigm with fewer pairs than wanted gives those that it has.
-_TRIES = 50
 # About 400 tokens: what is drawn by --items should not be a whole article.
 _PASSAGE_CHARACTERS = 1_500
 _SHORTEST_PASSAGE = 200
@@ -116,16 +108,12 @@ class Suite:
         )
 
 
-def shipped_suite(*, pairs_each: int = PAIRS_EACH) -> Suite:
-    """Return the suite that ships: what adapters are judged by where no other is named.
-
-    Args:
-        pairs_each: minimal pairs of each paradigm; they are made by rule, so there may be more.
-    """
+def shipped_suite() -> Suite:
+    """Return the suite that ships: what adapters are judged by where no other is named."""
     return Suite(
         name="general",
         passages=_passages("test"),
-        pairs=minimal_pairs(pairs_each),
+        pairs=tuple(MinimalPair(**row) for row in _rows("pairs.jsonl")),
         choices=_choices(),
         probes=tuple(Probe(row["prompt"], **row) for row in _rows("formats.jsonl")),
         unanswerable=_told("unanswerable.txt"),
@@ -188,86 +176,6 @@ class MinimalPair:
     phenomenon: str
     good: str
     bad: str
-
-
-@dataclass(frozen=True, slots=True)
-class WordList:
-    """A list of words, each in the same forms."""
-
-    forms: tuple[str, ...]
-    list: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Paradigm:
-    """One way to show a phenomenon; its templates hold slots and ``[right|wrong]``."""
-
-    phenomenon: str
-    name: str
-    templates: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Grammar:
-    """Everything that pairs are made from."""
-
-    words: Mapping[str, WordList]
-    paradigms: tuple[Paradigm, ...]
-
-
-def minimal_pairs(each: int, *, seed: int = 0) -> tuple[MinimalPair, ...]:
-    """Return so many different pairs for each of the paradigms (after BLiMP, Warstadt et al. 2020).
-
-    The first pairs of a larger number are those of a smaller one, the same for the same seed. Templates take
-    turns.
-    """
-    grammar = read_grammar()
-    made: list[MinimalPair] = []
-    for number, paradigm in enumerate(grammar.paradigms):
-        generator = np.random.default_rng([seed, number])
-        seen: set[tuple[str, str]] = set()
-        for turn in range(each * _TRIES):
-            template = paradigm.templates[turn % len(paradigm.templates)]
-            pair = _fill(template, grammar.words, generator)
-            if pair in seen:
-                continue
-            seen.add(pair)
-            name = f"{paradigm.phenomenon}/{paradigm.name}/{len(seen)}"
-            made.append(MinimalPair(name, paradigm.phenomenon, *pair))
-            if len(seen) == each:
-                break
-    return tuple(made)
-
-
-@cache
-def read_grammar() -> Grammar:
-    """Return the word lists and templates that ship."""
-    raw = tomllib.loads(_text("grammar.toml"))
-    words = {
-        name: WordList(tuple(entry["forms"].split()), tuple(tuple(word.split()) for word in entry["list"]))
-        for name, entry in raw["words"].items()
-    }
-    paradigms = tuple(
-        Paradigm(entry["phenomenon"], entry["paradigm"], tuple(entry["templates"])) for entry in raw["pairs"]
-    )
-    return Grammar(words, paradigms)
-
-
-def _fill(template: str, words: Mapping[str, WordList], generator: np.random.Generator) -> tuple[str, str]:
-    """Return the right and the wrong sentence of one draw."""
-    drawn: dict[str, Sequence[str]] = {}
-    for kind, number, _ in _SLOT.findall(template):
-        if kind + number not in drawn:
-            taken = [word for name, word in drawn.items() if name.rstrip("0123456789") == kind]
-            free = [word for word in words[kind].list if word not in taken]
-            drawn[kind + number] = free[int(generator.integers(len(free)))]
-
-    def word(slot: re.Match[str]) -> str:
-        kind, number, form = slot.groups()
-        return drawn[kind + number][words[kind].forms.index(form)]
-
-    filled = _SLOT.sub(word, template)
-    return _CHOICE.sub(r"\1", filled), _CHOICE.sub(r"\2", filled)
 
 
 def load_suite(*paths: Path) -> Suite:
@@ -440,10 +348,7 @@ def general_set() -> RetrievalSet:
 def read_collection(folder: Path, *, split: str = "test", name: str = "") -> RetrievalSet:
     """Read a folder with ``corpus.jsonl``, ``queries.jsonl`` and ``qrels/<split>.tsv`` or ``qrels.tsv``.
 
-    Args:
-        folder: in BEIR's format.
-        split: one or several with +.
-        name: of the set, else that of the folder.
+    ``split``: one or several with +.
 
     Raises:
         UsageError: a file is missing or not in the format.

@@ -17,15 +17,9 @@ from hybrid.adaptation.data.given import Given, require_examples
 from hybrid.adaptation.data.material import Objective, make_examples, reading_questions, split_for
 from hybrid.adaptation.data.pairs import PairSettings, make_pairs
 from hybrid.adaptation.forgetting import Asked, domain_questions, general_questions
-from hybrid.adaptation.methods.holding import FISHER_TOKENS, rehearsal_examples
-from hybrid.adaptation.methods.labels import label_sets, tune_labels
-from hybrid.adaptation.methods.preferences import Posed, Round, improve, posed, with_own_mistakes
-from hybrid.adaptation.methods.selftraining import SelfRound, SelfTraining, self_train, split_labelled
-from hybrid.adaptation.store import AdapterStore
-from hybrid.adaptation.suites import Suite, probe_texts, shipped_suite
-from hybrid.adaptation.training.embedder import EmbedderSettings, tune_embedder
-from hybrid.adaptation.training.encoding import as_example, encode, encode_pairs
-from hybrid.adaptation.training.generator import (
+from hybrid.adaptation.methods.embedder import EmbedderSettings, TunedEmbedder, tune_embedder
+from hybrid.adaptation.methods.encoding import as_example, encode, encode_pairs
+from hybrid.adaptation.methods.generator import (
     Base,
     Rendered,
     Trial,
@@ -35,7 +29,13 @@ from hybrid.adaptation.training.generator import (
     try_out,
     tune_generator,
 )
-from hybrid.adaptation.training.loop import is_main
+from hybrid.adaptation.methods.holding import FISHER_TOKENS, rehearsal_examples
+from hybrid.adaptation.methods.labels import label_sets, tune_labels
+from hybrid.adaptation.methods.loop import is_main
+from hybrid.adaptation.methods.preferences import Posed, Round, improve, posed, with_own_mistakes
+from hybrid.adaptation.methods.selftraining import SelfRound, SelfTraining, self_train, split_labelled
+from hybrid.adaptation.store import AdapterStore
+from hybrid.adaptation.suites import Suite, probe_texts, shipped_suite
 from hybrid.adaptation.values import (
     AdapterKind,
     Card,
@@ -57,7 +57,7 @@ from hybrid.models.device import Placement, choose_placement, versions
 from hybrid.models.dialogue import Dialogue
 from hybrid.models.generator import TransformersGenerator
 from hybrid.models.loading import generator_folder
-from hybrid.models.resolve import cache_folder, fetch, weights_digest
+from hybrid.models.resolve import cache_folder, fetch
 from hybrid.retrieval import Retriever
 from hybrid.types import Question
 
@@ -294,32 +294,50 @@ class GeneratorWorkshop:
 
     def _card(self, base: Base, material: Material, made: TunedGenerator, parent: str) -> Card:
         chosen: dict[str, Setting] = {
-            "rank": made.plan.rank,
-            "alpha": made.plan.alpha,
             "learning_rate": made.plan.learning_rate,
             "objectives": ", ".join(material.objectives),
             "ended": made.fit.ended,
             "tokens": made.tokens,
             **({"not adapted": made.untouched} if made.untouched else {}),
         }
-        return Card(
-            name="",
-            kind=AdapterKind.GENERATOR,
-            base=base.name,
-            base_digest=base.digest,
-            method=made.plan.method,
-            data=material.data,
-            settings=_plain(self.settings) | chosen,
-            curve=made.fit.curve,
-            strength=made.strength,
+        card = _card(AdapterKind.GENERATOR, base, made, material.data, self.settings)
+        return dataclasses.replace(
+            card,
+            settings={**card.settings, **chosen},
             reader=material.reader,
             gain=made.gain,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            seconds=made.fit.seconds,
             parent=parent,
-            seed=self.settings.adaptation.seed,
-            versions=versions(),
         )
+
+
+def _card(
+    kind: AdapterKind, base: Base, made: TunedGenerator | TunedEmbedder, data: Data, settings: Settings
+) -> Card:
+    """Return the card of what was tuned just now."""
+    values = dataclasses.asdict(settings.adaptation)
+    plain: dict[str, Setting] = {
+        key: value
+        if isinstance(value, (bool, int, float)) and math.isfinite(value)
+        else ",".join(value)
+        if isinstance(value, tuple)
+        else str(value)
+        for key, value in values.items()
+    }
+    return Card(
+        name="",
+        kind=kind,
+        base=base.name,
+        base_digest=base.digest,
+        method=made.plan.method,
+        data=data,
+        settings=plain | {"rank": made.plan.rank, "alpha": made.plan.alpha},
+        curve=made.fit.curve,
+        strength=made.strength,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=made.fit.seconds,
+        seed=settings.adaptation.seed,
+        versions=versions(),
+    )
 
 
 def _short(examples: Examples, dialogue: Dialogue, max_tokens: int) -> Examples:
@@ -380,13 +398,13 @@ def make_embedder(
         note(f"left out {left.count}, {left.reason}")
     rows = [repr(dataclasses.astuple(pair)) for pair in pairs.train]
     counts = Counter(pair.made for pair in pairs.train)
-    folder = fetch(models.embedder, offline=models.offline)
+    base = Base(fetch(models.embedder, offline=models.offline), models.embedder)
     work = store.domain / "adapters" / _WORK
     with folder_lock(work):
         shutil.rmtree(work / "built", ignore_errors=True)
         tuned = tune_embedder(
-            folder,
-            models.embedder,
+            base.folder,
+            base.name,
             pairs,
             adaptation,
             out=work / "built",
@@ -400,38 +418,9 @@ def make_embedder(
             state=work / "state",
             progress=progress,
         )
-        return store.add(
-            name or store.new_name(AdapterKind.EMBEDDER),
-            tuned.folder,
-            Card(
-                name="",
-                kind=AdapterKind.EMBEDDER,
-                base=models.embedder,
-                base_digest=weights_digest(folder),
-                method=tuned.plan.method,
-                data=Data(hash_text(*rows), licence, dict(sorted(counts.items()))),
-                settings=_plain(settings) | {"rank": tuned.plan.rank, "alpha": tuned.plan.alpha},
-                curve=tuned.fit.curve,
-                strength=tuned.strength,
-                created=datetime.now(UTC).isoformat(timespec="seconds"),
-                seconds=tuned.fit.seconds,
-                seed=adaptation.seed,
-                versions=versions(),
-            ),
-        )
-
-
-def _plain(settings: Settings) -> dict[str, Setting]:
-    """Return the settings of adaptation as a card keeps them."""
-    values = dataclasses.asdict(settings.adaptation)
-    return {
-        key: value
-        if isinstance(value, (bool, int, float)) and math.isfinite(value)
-        else ",".join(value)
-        if isinstance(value, tuple)
-        else str(value)
-        for key, value in values.items()
-    }
+        data = Data(hash_text(*rows), licence, dict(sorted(counts.items())))
+        card = _card(AdapterKind.EMBEDDER, base, tuned, data, settings)
+        return store.add(name or store.new_name(AdapterKind.EMBEDDER), tuned.folder, card)
 
 
 @dataclass(frozen=True, slots=True)
@@ -445,13 +434,13 @@ class Rounds:
     workshop: GeneratorWorkshop
     name: str
     licence: str
+    against: Sequence[Question]
     progress: Steps
 
     def improve(
         self,
         grounder: Grounder,
         *,
-        against: Sequence[Question],
         start: str,
         rounds: int,
         samples: int,
@@ -465,7 +454,7 @@ class Rounds:
                 self.workshop.retriever(),
                 self.workshop.settings,
                 lambda split: split.validation if place else split.training,
-                against=against,
+                against=self.against,
                 count=count,
                 reader=Reader.GENERATOR,
             )
@@ -513,7 +502,6 @@ class Rounds:
         labelled: Sequence[Question],
         unlabelled: Sequence[Question],
         *,
-        against: Sequence[Question],
         rounds: int,
         confidence: float,
         told: Callable[[SelfRound], None],
@@ -526,7 +514,7 @@ class Rounds:
             if made not in self.workshop.store.names():
                 given = Given(questions=tuple(questions))
                 material = self.workshop.material(
-                    [Objective.LABEL], against=against, given=given, licence=self.licence
+                    [Objective.LABEL], against=self.against, given=given, licence=self.licence
                 )
                 self.workshop.tune(material, name=made, progress=self.progress)
             return made

@@ -80,6 +80,40 @@ def test_what_is_taken_in_says_what_peft_says(
     assert len(notes) == 1
 
 
+SCALES = {
+    "usual": {"target_modules": ["k_proj", "v_proj", "down_proj"], "feedforward_modules": ["down_proj"]},
+    "pattern": {"target_modules": r".*\.(k|down)_proj", "feedforward_modules": r".*\.1\..*down_proj"},
+    "head": {"target_modules": ["v_proj"], "feedforward_modules": [], "modules_to_save": ["lm_head"]},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Setting `save_embedding_layers`")
+@pytest.mark.parametrize("options", SCALES.values(), ids=SCALES.keys())
+def test_scales_that_are_taken_in_say_what_peft_says(
+    here, tiny_generator, tiny_generator_folder, tmp_path, options
+):
+    from peft import IA3Config, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    base = AutoModelForCausalLM.from_pretrained(tiny_generator_folder)
+    theirs = get_peft_model(base, IA3Config(task_type="CAUSAL_LM", **options)).eval()
+    torch.manual_seed(1)
+    for name, parameter in theirs.named_parameters():
+        if "ia3_l" in name:
+            torch.nn.init.uniform_(parameter, 0.2, 2.0)
+    theirs.save_pretrained(tmp_path / "theirs")
+    card, _ = take_in(tmp_path / "theirs", here, tmp_path / "ours")
+    ids = torch.arange(40)[None]
+    with tiny_generator.adapted(tmp_path / "ours").lent() as module, torch.inference_mode():
+        ours = module(ids).logits
+        assert torch.allclose(ours, theirs(ids).logits, atol=1e-4)
+    with tiny_generator.lent() as module, torch.inference_mode():
+        assert not torch.allclose(ours, module(ids).logits, atol=1e-2)
+    assert card.method is Method.IA3
+    assert card == read_card(tmp_path / "ours")
+
+
 def test_the_method_and_the_name_of_its_base_are_on_the_card(plain, here, tmp_path):
     folder = plain({"base_model_name_or_path": "org/Large"}, use_rslora=True)
     card, notes = take_in(folder, here, tmp_path / "ours")
@@ -89,7 +123,7 @@ def test_the_method_and_the_name_of_its_base_are_on_the_card(plain, here, tmp_pa
 
 
 REFUSED = {
-    "another method": ({"peft_type": "IA3"}, "only LoRA", "merge"),
+    "another method": ({"peft_type": "LOHA"}, "only LoRA and IA3", "merge"),
     "pissa": ({"init_lora_weights": "pissa_niter_4"}, "on a base that was changed before", "path_initial"),
     "experts": ({"target_parameters": ["mlp.experts.gate_up_proj"]}, "`target_parameters` cannot", "merge"),
     "code": ({"megatron_config": {"a": 1}}, "`megatron_config` cannot", "merge"),

@@ -23,7 +23,6 @@ from hybrid.adaptation.forgetting import (
     Item,
     Side,
     answers,
-    by_group,
     changes,
     domain_questions,
     general_changes,
@@ -34,6 +33,8 @@ from hybrid.adaptation.forgetting import (
     refusal_changes,
 )
 from hybrid.adaptation.gate import Budget, judge
+from hybrid.adaptation.methods.embedder import pool_scores
+from hybrid.adaptation.methods.encoding import compare, paired_change, pieces
 from hybrid.adaptation.suites import (
     JudgedQuery,
     Probe,
@@ -42,12 +43,9 @@ from hybrid.adaptation.suites import (
     SuitePassage,
     choice_of,
     general_set,
-    minimal_pairs,
     read_collection,
     shipped_suite,
 )
-from hybrid.adaptation.training.embedder import pool_scores
-from hybrid.adaptation.training.encoding import compare, paired_change, pieces
 from hybrid.adaptation.values import Change, Declining, ExampleKind, Measure
 from hybrid.config import Reader, load_settings
 from hybrid.errors import AdapterError, ExtraMissing, UsageError
@@ -79,7 +77,7 @@ def suite():
         choice_of(f"Which {number}?", f"{number}", [f"{number + 1}", "none"]) for number in range(12)
     )
     probes = tuple(Probe(f"say {word}", "any", f"say {word}", "[a-m]") for word in _WORDS)
-    return Suite("small", passages, minimal_pairs(1)[:14], choices, probes)
+    return Suite("small", passages, shipped_suite().pairs[::14][:14], choices, probes)
 
 
 @pytest.fixture(scope="module")
@@ -153,8 +151,6 @@ def test_every_item_is_paired_and_named(tiny_generator, suite, adapted):
         Measure.FORMATS: probes,
     }
     assert len({(item.measure, item.id) for item in found.items}) == len(found.items)
-    assert found.digest == suite.digest
-    assert found.number_format in ("float32", "bfloat16")
 
 
 def test_texts_are_counted_by_token_and_by_byte(tiny_generator, suite, adapted):
@@ -169,11 +165,6 @@ def test_texts_are_counted_by_token_and_by_byte(tiny_generator, suite, adapted):
     assert text.before == pytest.approx(sum(item.before * item.weight for item in rows) / whole)
     assert text.change == pytest.approx(sum((i.after - i.before) * i.weight for i in rows) / whole)
     assert named(found.changes, Measure.DIVERGENCE).change > 0
-
-
-def test_kinds_and_phenomena_are_told_apart(tiny_generator, suite, adapted):
-    names = {change.measure for change in measure(tiny_generator, adapted, suite).groups}
-    assert {"general text: odd", "general text: even", "minimal pairs: subject-verb agreement"} <= names
 
 
 @pytest.mark.slow
@@ -298,10 +289,6 @@ def test_one_measure_after_the_other_in_the_order_of_the_items():
     assert [change.measure for change in found] == [Measure.PAIRS, Measure.TEXT]
     assert found[0].change == 0
     assert (found[0].before, found[0].unit) == (50, "points")
-    assert [change.measure for change in by_group(items)] == [
-        "minimal pairs: x",
-        "general text: y",
-    ]
 
 
 def test_more_tokens_weigh_more():
@@ -584,6 +571,15 @@ def test_the_base_is_asked_once():
     base, questions = ScriptedGenerator([KNOWN], name="kept"), asked(["5432"] * 3)
     first, again = (refusal_changes(base, ScriptedGenerator([UNKNOWN]), questions) for _ in range(2))
     assert first == again
+    assert len(base.history) == 3
+
+
+def test_general_questions_are_asked_of_the_base_once_for_all_domains():
+    base = ScriptedGenerator([UNKNOWN], name="of two domains")
+    general = Asked((Message(MessageRole.USER, "Who am I?"),), "", "Who am I?", general=True)
+    for text in ("the one", "the other"):
+        own = Asked((Message(MessageRole.USER, text),), "", text)
+        refusal_changes(base, ScriptedGenerator([UNKNOWN]), [own, general])
     assert len(base.history) == 3
 
 

@@ -50,7 +50,7 @@ _KNOWN: Mapping[str, frozenset[str]] = {
         "completion": "prompt completion options system",
         "question": "question answers answerable options evidence withheld slices made",
         "example": "kind prompt completion made options",
-        "pair": "query passage negatives margins made",
+        "pair": "query passage negatives made",
         "text": "text",
     }.items()
 }
@@ -92,7 +92,6 @@ _LABEL = '{prompt: .text, completion: .label, options: ["one label", "another"]}
 _EXPECTED: Mapping[Any, str] = {
     str: "a text",
     tuple[str, ...]: "a list of texts",
-    tuple[float, ...]: "a list of numbers",
     tuple[Message, ...]: "turns with `role` and `content`",
     ExampleKind: f"one of {', '.join(ExampleKind)}",
 }
@@ -124,9 +123,7 @@ def load_given(path: Path, prompts: Prompts) -> Given:
     ``id``, ``source`` (the document that it was made from) and ``meta`` may stand anywhere; any other key
     is an error.
 
-    Args:
-        path: of the file.
-        prompts: of the language that is served; a ``prompt`` is what a user says to the arm ``adapter``.
+    ``prompts``: of the language that is served; a ``prompt`` is what a user says to the arm ``adapter``.
 
     Raises:
         UsageError: the file is missing or empty, or a row is none of these; the message names the line.
@@ -152,12 +149,7 @@ def require_examples(
 ) -> None:
     """Refuse what nothing can be learned from.
 
-    Args:
-        examples: to train on.
-        made_from: what to name in the message, a file or a domain.
-        checked: how many more there are for validation.
-        left_out: what else there was, and why it is left out.
-        hint: what to do where they are too few.
+    ``made_from``: what to name in the message, a file or a domain.
 
     Raises:
         UsageError: there are fewer than ``LEAST_EXAMPLES``, or they all have the same label.
@@ -264,10 +256,8 @@ class GivenRow:
 def read_row(row: GivenRow, prompts: Prompts) -> list[Taught]:
     """Return what a row teaches; a key that says nothing here is an error, null is as if it were not there.
 
-    Args:
-        row: of a file.
-        prompts: of the language that is served: a conversation that says nothing else begins with what the
-            arm ``adapter`` is told.
+    ``prompts``: of the language that is served: a conversation that says nothing else begins with what the
+    arm ``adapter`` is told.
 
     Raises:
         UsageError: it is in no known format; with the line, and how to convert it where that is known.

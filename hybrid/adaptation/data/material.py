@@ -76,12 +76,9 @@ def split_sources(
 ) -> Split:
     """Split documents by their names alone, so that one that is added moves no other.
 
-    Args:
-        sources: all documents.
-        hold_out: share that is never trained on; the same documents whatever the seed.
-        validation: share of the others that tells when to stop; one at least where there are two.
-        seed: another one takes other documents for validation.
-        also: documents that are held out in any case.
+    ``hold_out``: share that is never trained on; the same documents whatever the seed. ``validation``: share
+    of the others that tells when to stop; one at least where there are two. ``also``: documents that are held
+    out in any case.
     """
     everything, extra = set(sources), set(also)
     apart = {
@@ -111,11 +108,8 @@ def split_for(
 ) -> Split:
     """Return how the documents of an index are split for training.
 
-    Args:
-        index: of the domain.
-        settings: shares and seed.
-        against: question sets; documents of their fresh questions are held out.
-        apart: questions all of whose documents are held out.
+    ``against``: question sets; documents of their fresh questions are held out. ``apart``: questions all of
+    whose documents are held out.
     """
     fresh = [question for question in against if FRESH in question.slices]
     return split_sources(
@@ -140,15 +134,8 @@ def make_examples(
 ) -> Examples:
     """Make the examples of a domain: all that is given, and of what is not as many as the settings say.
 
-    Args:
-        retriever: over the domain, with the settings that will serve.
-        settings: of adaptation, and of generation for the layout.
-        objectives: what to make. Labels are only there where the user gives them.
-        count: tokens of texts in those of the generator.
-        against: the question sets of the domain; what leaks from them is left out.
-        apart: question sets whose documents are held out as a whole.
-        given: the user's own data.
-        mix: make examples of what is given, too, and train on both.
+    ``against``: the question sets of the domain; what leaks from them is left out. ``apart``: question sets
+    whose documents are held out as a whole. ``mix``: make examples of what is given, too, and train on both.
 
     Raises:
         UsageError: there is too little to train on, or all labels are equal.
@@ -193,14 +180,8 @@ def reading_questions(
 ) -> list[Example]:
     """Return questions of some documents, each with the passage that answers it and without.
 
-    Args:
-        retriever: over the domain.
-        settings: of adaptation, and of generation for the layout.
-        part: which documents.
-        against: the question sets of the domain, whose fresh documents are held out; what they ask is left
-            out, unless it is asked of held-out documents, which nobody trains on.
-        count: of questions, at most.
-        reader: whose layout the prompts have.
+    ``against``: the question sets of the domain, whose fresh documents are held out; what they ask is left
+    out, unless it is asked of held-out documents, which nobody trains on.
     """
     split = split_for(retriever.index, settings, against, ())
     sources = part(split)

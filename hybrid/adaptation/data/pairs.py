@@ -1,22 +1,19 @@
-"""Query-passage pairs from a corpus without labels, and what its words are to an embedder."""
+"""Query-passage pairs from a corpus without labels: synthetic queries, a round trip, hard negatives."""
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_right
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-
-import numpy as np
 
 from hybrid.adaptation.data.examples import Sieve, counted
 from hybrid.adaptation.data.material import Split
 from hybrid.adaptation.values import Pairs, QueryPair
 from hybrid.errors import UsageError
 from hybrid.index import Index
-from hybrid.models import Embedder, Vectors
 from hybrid.questions.candidates import find_candidates
 from hybrid.questions.checking import Seen, key_of
 from hybrid.questions.sets import chunks_of, deep_search
@@ -25,8 +22,8 @@ from hybrid.questions.wording import bare_heading, plain, sentence_body
 from hybrid.retrieval import Retriever
 from hybrid.text.abbreviations import find_abbreviations
 from hybrid.text.sentences import sentence_spans
-from hybrid.text.words import LEANING, STOP_WORDS
-from hybrid.types import Chunk, Document, Hit, Question, Span, TokenCounter
+from hybrid.text.words import LEANING
+from hybrid.types import Chunk, Document, Hit, Question, Span
 
 MIN_PAIRS = 8
 # A query whose document is not among so many hits is too vague to learn from.
@@ -35,6 +32,8 @@ _DEPTH = 40
 _BATCH = 64
 # A passage that is nearly as near to the query as the right one may be right as well.
 _RELATIVE_MARGIN = 0.05
+# Where no question set is to be kept from leaking.
+ASKED_NOTHING = Sieve(())
 _TWICE = "duplicate: there already in nearly the same words"
 _LOST = f"vague: its document is not among the first {ROUND_TRIP} hits"
 HEADING = "heading"
@@ -72,13 +71,6 @@ _REPORTING = re.compile(
     r"establish(?:es|ed)?|confirm(?:s|ed)?|provide evidence|note(?:s|d)?)\s+that\s+",
     re.IGNORECASE,
 )
-_WORD = re.compile(r"[^\W\d_][\w-]*[^\W_]")
-_SHORTEST = 3
-_OFTEN = 3
-_NEIGHBOURS = 10
-# So many terms are embedded; more would say the same.
-_EMBEDDED = 600
-_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +88,7 @@ def make_pairs(
     split: Split,
     settings: PairSettings,
     *,
-    sieve: Sieve | None = None,
+    sieve: Sieve = ASKED_NOTHING,
     given: Sequence[QueryPair] = (),
     mix: bool = False,
 ) -> Pairs:
@@ -105,16 +97,10 @@ def make_pairs(
     Queries come from the documents themselves; one is kept only if retrieval brings its document back, so
     that what is learned is a search that can be won. Negatives are what retrieval confuses with the passage;
     those that may answer the query too are left out (the relative margin of NV-Retriever, Moreira et al.
-    2024, arXiv:2407.15831). Margins say how much better the fused ranking finds the passage than each of
-    them.
+    2024, arXiv:2407.15831).
 
-    Args:
-        retriever: over the domain, with the base embedder.
-        split: of its documents; those that are held out are in no pair, not even as a negative.
-        settings: how many.
-        sieve: the question sets of the domain; queries that leak from them are left out.
-        given: a user's own pairs, which are all that is trained on.
-        mix: train on pairs that are made, too.
+    ``split``: of its documents; those that are held out are in no pair, not even as a negative. ``given``: a
+    user's own pairs, which are all that is trained on. ``mix``: train on pairs that are made, too.
 
     Raises:
         UsageError: there is too little to train on.
@@ -133,7 +119,7 @@ def make_pairs(
 
 
 def held_out_pairs(
-    retriever: Retriever, sources: frozenset[str], *, count: int, seed: int, sieve: Sieve | None = None
+    retriever: Retriever, sources: frozenset[str], *, count: int, seed: int, sieve: Sieve = ASKED_NOTHING
 ) -> list[QueryPair]:
     """Return pairs of documents that no training saw, to measure a gain on; they have no negatives."""
     settings = PairSettings(count, 0, negatives=0, seed=seed)
@@ -144,7 +130,7 @@ class _Making:
     """What was seen and left out so far."""
 
     def __init__(
-        self, retriever: Retriever, settings: PairSettings, sieve: Sieve | None, apart: frozenset[str]
+        self, retriever: Retriever, settings: PairSettings, sieve: Sieve, apart: frozenset[str]
     ) -> None:
         self._index, self._search = retriever.index, deep_search(retriever, depth=_DEPTH)
         self._settings, self._sieve, self._apart = settings, sieve, apart
@@ -169,7 +155,7 @@ class _Making:
             reason = "duplicate: given twice" if pair in seen else ""
             if pair.source in self._apart or pair.source in validation:
                 reason = "held out: given, and of a document that is held out"
-            elif self._sieve is not None and not reason:
+            elif not reason:
                 reason = self._sieve.question(Question("", pair.query, source=pair.source))
             if reason:
                 self.left_out.append(reason)
@@ -182,8 +168,7 @@ class _Making:
         for draft in drafts:
             source = draft.chunk.source
             reason = _TWICE if self._seen.like(draft.query) else ""
-            if self._sieve is not None and not reason:
-                reason = self._sieve.question(Question("", draft.query, source=source))
+            reason = reason or self._sieve.question(Question("", draft.query, source=source))
             if reason:
                 self.left_out.append(reason)
                 continue
@@ -203,7 +188,6 @@ class _Making:
             source=source,
             made=draft.made,
             negatives=tuple(hit.chunk.embedded_text for hit in confused),
-            margins=tuple(own.score - hit.score for hit in confused),
         )
 
     def _confused(self, own: Hit, hits: Sequence[Hit]) -> list[Hit]:
@@ -276,10 +260,7 @@ def draft_queries(document: Document, chunks: Sequence[Chunk], *, seed: int) -> 
     match words and nothing else. So a heading is taken off the passage that it finds, and a sentence out of
     it (the inverse cloze task, Lee et al. 2019, arXiv:1906.00300), but for one in ten.
 
-    Args:
-        document: with its text.
-        chunks: all of its chunks, in order.
-        seed: decides which words of a claim are cut, and where a sentence stays in its passage.
+    ``seed``: decides which words of a claim are cut, and where a sentence stays in its passage.
     """
     if not chunks:
         return []
@@ -384,122 +365,3 @@ def _without(chunk: Chunk, span: Span) -> str:
 
 def _with_headings(headings: Sequence[str], text: str) -> str:
     return "\n".join((" > ".join(headings), text)) if headings else text
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """A word of the domain, how often it occurs, and into how many pieces the embedder breaks it."""
-
-    word: str
-    count: int
-    pieces: int
-
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """A word whose neighbours changed: ``kept`` is the share of the ten nearest words that stayed.
-
-    ``before`` and ``after`` are the nearest ones, nearest first.
-    """
-
-    word: str
-    kept: float
-    before: tuple[str, ...]
-    after: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class JargonReport:
-    """What the words of a domain are to an embedder.
-
-    ``pieces_per_word`` is weighted by how often a word occurs; ``broken`` is the share of occurrences of
-    words of three pieces or more. ``fragmented`` are the words that break into most pieces, ``moved`` those
-    whose neighbours changed most by tuning, and ``kept`` is the mean share of neighbours that stayed: none
-    and 1 where there is no tuned embedder.
-    """
-
-    words: int
-    pieces_per_word: float
-    broken: float
-    fragmented: tuple[Term, ...]
-    moved: tuple[Moved, ...] = ()
-    kept: float = 1.0
-
-
-def domain_terms(texts: Iterable[str], counter: TokenCounter, *, common: Iterable[str] = ()) -> list[Term]:
-    """Return the words of a domain, the most frequent first.
-
-    A word counts that occurs three times or more and in no common text; case does not count.
-
-    Args:
-        texts: of the domain.
-        counter: of the embedder.
-        common: texts about anything, whose words are nobody's jargon.
-    """
-    known = {word for text in common for word in _words(text)} | STOP_WORDS | LEANING
-    counts = Counter(word for text in texts for word in _words(text))
-    words = sorted(
-        (word for word, count in counts.items() if count >= _OFTEN and word not in known),
-        key=lambda word: (-counts[word], word),
-    )
-    pieces = counter.count_tokens(words)
-    return [Term(word, counts[word], number) for word, number in zip(words, pieces, strict=True)]
-
-
-def report_jargon(
-    terms: Sequence[Term], before: Embedder | None = None, after: Embedder | None = None
-) -> JargonReport:
-    """Return the report; with two embedders also what became of the neighbours of the words.
-
-    A subword tokeniser keeps what was frequent in its training text whole and breaks the rest. A word that
-    breaks into many pieces was rarely seen, and its vector is put together from pieces that mean something
-    else: there a tuned embedder has most to gain.
-
-    Args:
-        terms: from ``domain_terms``.
-        before: the base.
-        after: the tuned one.
-    """
-    total = sum(term.count for term in terms)
-    pieces = sum(term.count * term.pieces for term in terms)
-    broken = sum(term.count for term in terms if term.pieces >= 3)
-    fragmented = sorted(terms, key=lambda term: (-term.pieces, -term.count, term.word))[:_SHOWN]
-    moved: list[Moved] = []
-    # those that break are of interest, and those that are frequent
-    chosen = sorted(terms, key=lambda term: (-term.count * (term.pieces - 0.5), term.word))[:_EMBEDDED]
-    if before is not None and after is not None and len(chosen) > _NEIGHBOURS:
-        moved = _changed([term.word for term in chosen], before, after)
-    return JargonReport(
-        words=len(terms),
-        pieces_per_word=pieces / total if total else 0.0,
-        broken=broken / total if total else 0.0,
-        fragmented=tuple(fragmented),
-        moved=tuple(moved[:_SHOWN]),
-        kept=float(np.mean([item.kept for item in moved])) if moved else 1.0,
-    )
-
-
-def _words(text: str) -> list[str]:
-    return [word for word in _WORD.findall(text.lower()) if len(word) >= _SHORTEST]
-
-
-def _changed(words: Sequence[str], before: Embedder, after: Embedder) -> list[Moved]:
-    """Return all words, those that kept fewest neighbours first."""
-    old, new = (_nearest(embedder.embed_queries(words)) for embedder in (before, after))
-    items = [
-        Moved(
-            word,
-            len(set(here) & set(there)) / _NEIGHBOURS,
-            tuple(words[place] for place in here),
-            tuple(words[place] for place in there),
-        )
-        for word, here, there in zip(words, old, new, strict=True)
-    ]
-    return sorted(items, key=lambda item: (item.kept, item.word))
-
-
-def _nearest(vectors: Vectors) -> list[list[int]]:
-    alike = vectors @ vectors.T
-    np.fill_diagonal(alike, -np.inf)
-    order = np.argsort(-alike, axis=1, kind="stable")[:, :_NEIGHBOURS]
-    return [[int(place) for place in row] for row in order]

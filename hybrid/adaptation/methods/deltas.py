@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hybrid.adaptation.methods.encoding import Subject, TokenStretch, pieces
 from hybrid.adaptation.methods.lora import layer_of
-from hybrid.adaptation.training.encoding import Subject, TokenStretch, pieces
 from hybrid.adaptation.values import Merging
 from hybrid.errors import AdapterError, UsageError
 from hybrid.files import storage_errors, write_json
@@ -32,6 +32,7 @@ _PREFIX = "base_model.model."
 _ITERATIONS, _BEYOND = 4, 8
 # Tried for each adapter in turn, the others as they are.
 _GRID = (0.0, 0.3, 0.6, 1.0)
+# Thirds of the blocks are left out in turn.
 _PARTS = 3
 # So many directions hold most of what varies between tokens.
 DIRECTIONS = 8
@@ -104,10 +105,7 @@ def read_deltas(folder: Path) -> dict[str, Delta]:
 def write_deltas(out: Path, deltas: Deltas, like: Sequence[Mapping[str, Any]]) -> Path:
     """Write changes as an adapter in PEFT's format, without card; return the folder.
 
-    Args:
-        out: an empty folder, or none yet.
-        deltas: smaller ranks are filled up with nothing.
-        like: the settings of the adapters that it comes from; the first names the base.
+    ``like``: the settings of the adapters that it comes from; the first names the base.
     """
     from safetensors.torch import save_file
 
@@ -213,12 +211,7 @@ def entrywise(changes: Sequence[Tensor], weights: Sequence[float], recipe: Recip
 
 
 def search_weights(count: int, loss: Callable[[tuple[float, ...]], float]) -> tuple[float, ...]:
-    """Return the weights of the least loss, adapter by adapter over a small grid, until none gets better.
-
-    Args:
-        count: of adapters.
-        loss: of validation examples with these weights, lower is better.
-    """
+    """Return the weights of the least loss, adapter by adapter over a small grid, until none gets better."""
     best = (round(1 / count, 2),) * count
     known = {best: loss(best)}
     while True:
@@ -322,10 +315,7 @@ def ablate_deltas(
 ) -> Ablation:
     """Return what the whole and each part of an adapter bring and cost.
 
-    Args:
-        deltas: of the adapter.
-        losses: the loss in the domain and of general text with some changes, None for the base.
-        progress: told each part.
+    ``losses``: the loss in the domain and of general text with some changes, None for the base.
     """
 
     def compared(group: DeltaGroup, left: Mapping[str, Delta] | None) -> Worth:
@@ -359,15 +349,7 @@ class BlockDrift:
 def measure_drift(
     base: Subject, adapted: Subject, folder: Path, domain: Sequence[str], general: Sequence[str]
 ) -> tuple[BlockDrift, ...]:
-    """Return how far each block moved.
-
-    Args:
-        base: the generator without the adapter.
-        adapted: the same with it.
-        folder: of the adapter.
-        domain: texts of the domain.
-        general: texts of any other kind.
-    """
+    """Return how far each block moved."""
     turned = [_angles(base, adapted, texts) for texts in (domain, general)]
     sizes = _changes(base, adapted, folder)
     return tuple(
@@ -377,13 +359,7 @@ def measure_drift(
 
 
 def principal_angles(first: Tensor, second: Tensor, directions: int = DIRECTIONS) -> list[float]:
-    """Return the angles in degrees, the largest first, between the main directions of two clouds (d, d).
-
-    Args:
-        first: covariance.
-        second: of the same size.
-        directions: so many of each, by their variance.
-    """
+    """Return the angles in degrees, the largest first, between the main directions of two clouds (d, d)."""
     from scipy.linalg import subspace_angles
 
     main = [torch.linalg.eigh(each)[1][:, -directions:].numpy() for each in (first, second)]
@@ -456,8 +432,6 @@ def _mean_rank(rows: Sequence[tuple[float, float, float]]) -> float:
 
 
 _WIDTH, _HEIGHT, _EDGE, _TOP = 720, 340, 56, 44
-
-
 _INKS = {"domain": "#1f4e79", "general": "#9f2a20", "change": "#cfc8ba"}
 
 

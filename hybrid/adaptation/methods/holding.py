@@ -25,8 +25,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from hybrid.adaptation.data.given import load_examples, save_examples
+from hybrid.adaptation.methods.encoding import Encoded
 from hybrid.adaptation.methods.lora import lora_layers, precision
-from hybrid.adaptation.training.encoding import Encoded
 from hybrid.adaptation.values import Example, ExampleKind
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import UsageError
@@ -67,13 +67,7 @@ def rehearsal_examples(
 ) -> list[Example]:
     """Return about so many tokens of rehearsal; the same base and seed give the same, made once and kept.
 
-    Args:
-        module: the base, a causal language model of transformers without an adapter.
-        dialogue: its layout of conversations.
-        digest: of the weights of the base.
-        tokens: of all completions together.
-        seed: of the sampling.
-        cache: a folder for what was made; it may be removed at any time.
+    ``tokens``: of all completions together.
     """
     if tokens <= 0:
         return []
@@ -159,14 +153,8 @@ def sample(
 ) -> Iterator[tuple[list[int], bool]]:
     """Yield how the model goes on after each prompt, and whether it came to an end by itself.
 
-    Args:
-        module: a causal language model of transformers.
-        dialogue: knows the token with which an answer ends.
-        prompts: tokens, none of them empty.
-        max_new_tokens: at the most.
-        temperature: 1 takes the model as it is, less makes the likely likelier.
-        seed: the same one gives the same texts.
-        end: whether it may come to an end; if not, that token is never taken.
+    ``temperature``: 1 takes the model as it is, less makes the likely likelier. ``end``: whether it may come
+    to an end; if not, that token is never taken.
     """
     chance = torch.Generator().manual_seed(seed)
     # logits of a whole prompt are 200 KB a token; models of other makers may not know the option
@@ -240,12 +228,7 @@ def hold_weights(
     It is λ/2 · Σ F·ΔW². For EWC that is in nats a token what general text loses by the diagonal of F alone,
     which is a small part of it: a weight of 1 hardly holds. For L2 F is 1.
 
-    Args:
-        module: the model before training.
-        settings: the weights of both.
-        texts: of the base, for the Fisher information.
-        digest: of the weights of the base.
-        placement: of the model.
+    ``texts``: of the base, for the Fisher information.
 
     Raises:
         UsageError: the method cannot be held, or there is no text to tell what the base needs.

@@ -19,9 +19,10 @@ import torch
 from torch.nn import functional
 
 from hybrid.adaptation.data.given import LEAST_EXAMPLES
-from hybrid.adaptation.training.encoding import (
+from hybrid.adaptation.methods.encoding import (
     Encoded,
     EncodedPair,
+    margins,
     paired_change,
 )
 from hybrid.adaptation.values import Change, Example, ExampleKind, PreferencePair
@@ -38,7 +39,7 @@ from hybrid.types import Message
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from hybrid.adaptation.training.generator import GeneratorTask
+    from hybrid.adaptation.methods.generator import GeneratorTask
 
 # Of the rate that suits examples: a preference moves the weights on until every pair is far apart.
 RATE_SHARE = 0.2
@@ -69,11 +70,9 @@ class PairStep:
 def dpo_loss(chosen: Tensor, rejected: Tensor, reference: Tensor, *, beta: float) -> Tensor:
     """Return −log σ(β·(margin − reference)) of each pair.
 
-    Args:
-        chosen: log-likelihoods of the better answers, shape (pairs,).
-        rejected: those of the worse ones.
-        reference: by how much the model that training began with finds the better one likelier, in nats.
-        beta: how far a pair may be pulled apart; more keeps nearer to the reference.
+    ``chosen``: log-likelihoods of the better answers, shape (pairs,). ``reference``: by how much the model
+    that training began with finds the better one likelier, in nats. ``beta``: how far a pair may be pulled
+    apart; more keeps nearer to the reference.
     """
     return -functional.logsigmoid(beta * (chosen - rejected - reference))
 
@@ -86,9 +85,6 @@ class PreferenceTask:
 
     Args:
         task: of the examples and of rehearsal; without examples it has as many batches as there are of pairs.
-        train: pairs to train on.
-        stop: pairs that tell when to stop.
-        settings: ``beta``, and how many pairs a batch has.
         reads: the reference is read with it; False leaves it at 0, to try out what steps take.
     """
 
@@ -146,10 +142,7 @@ class PreferenceTask:
 
     def margins(self, pairs: Sequence[EncodedPair]) -> list[float]:
         """Return by how many nats the model finds the better answer of each pair likelier than the worse."""
-        sides = [side for pair in pairs for side in (pair.chosen, pair.rejected)]
-        losses = self._task.losses(sides)
-        nats = [loss * side.completion_tokens for loss, side in zip(losses, sides, strict=True)]
-        return [worse - better for better, worse in zip(nats[::2], nats[1::2], strict=True)]
+        return margins(self._task.losses, pairs)
 
 
 def require_pairs(count: int, *, made_from: str) -> None:
@@ -281,18 +274,9 @@ def improve(
     A round that pleases the judge in another way than by better
     answers ends them too: by far longer or shorter ones, or by declining what has an answer.
 
-    Args:
-        policy: gives the generator of a round by its name, empty for the base.
-        learn: trains on pairs, beginning with a round, as the round of a number; returns its name.
-        grounder: the judge.
-        train: questions to learn from; each round takes its share of them.
-        checks: questions of other documents.
-        start: the adapter to begin with.
-        rounds: at most.
-        samples: of each question.
-        seed: of the samples.
-        tolerance: how many points more of what has an answer may be declined.
-        progress: told every round.
+    ``learn``: trains on pairs, beginning with a round, as the round of a number; returns its name. ``train``:
+    questions to learn from; each round takes its share of them. ``tolerance``: how many points more of what
+    has an answer may be declined.
     """
     name = start
     before, first = _looked(policy(start), grounder, checks, start, 0)

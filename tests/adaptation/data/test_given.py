@@ -75,7 +75,7 @@ def test_lines_of_all_kinds_are_read(tmp_path):
         ({"messages": "x"}, "turns with `role` and `content` as `messages`"),
         ({"text": " "}, "`text`"),
         ({"query": "x"}, "`passage`"),
-        ({"query": "x", "passage": "y", "margins": ["a"]}, "numbers"),
+        ({"query": "x", "passage": "y", "margins": [1.0]}, "`margins` is not known"),
     ],
 )
 def test_an_error_names_file_and_line(tmp_path, row, message):

@@ -1,6 +1,7 @@
 """Tests of preferences and of the rounds with a judge."""
 
 import dataclasses
+import functools
 import json
 import math
 
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from hybrid.adaptation.methods import attach, plan_for
+from hybrid.adaptation.methods.encoding import encode_pairs, halve, margins, preference_gain, served_losses
+from hybrid.adaptation.methods.generator import Base, GeneratorTask, tune_generator
 from hybrid.adaptation.methods.lora import load_base
 from hybrid.adaptation.methods.preferences import (
     PairStep,
@@ -23,8 +26,6 @@ from hybrid.adaptation.methods.preferences import (
     rewards,
     with_own_mistakes,
 )
-from hybrid.adaptation.training.encoding import encode_pairs, halve_pairs, margins_in_service, preference_gain
-from hybrid.adaptation.training.generator import Base, GeneratorTask, tune_generator
 from hybrid.adaptation.values import Example, ExampleKind, Examples, PreferencePair
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import UsageError
@@ -77,7 +78,7 @@ def task_of(base, settings=_SETTINGS, train=(), **options):
     plan = plan_for(settings, tokens=1_000)
     module = attach(load_base(base.folder, Method.LORA, _CPU), plan, settings).eval()
     task = GeneratorTask(module, dialogue, train, [], [], settings, _CPU)
-    pairs = encode_pairs(pairs_of(6), dialogue, max_tokens=120).pairs
+    pairs = encode_pairs(pairs_of(6), dialogue, max_tokens=120).encoded
     return PreferenceTask(task, pairs, pairs[:2], settings, **options), pairs
 
 
@@ -203,7 +204,9 @@ def test_too_few_pairs_are_refused(base, tmp_path):
 def test_service_and_training_agree_on_the_margins(base, tiny_generator):
     task, pairs = task_of(base)
     # measured in the number format of measuring, which may be bf16
-    assert margins_in_service(tiny_generator, pairs) == pytest.approx(task.margins(pairs), abs=0.2)
+    assert margins(functools.partial(served_losses, tiny_generator), pairs) == pytest.approx(
+        task.margins(pairs), abs=0.2
+    )
     assert max(map(abs, task.margins(pairs))) > 1
 
 
@@ -216,7 +219,7 @@ def test_the_gain_is_how_many_more_are_preferred(base):
 
 def test_no_document_stops_and_proves(base):
     _, pairs = task_of(base, reads=False)
-    parts = halve_pairs([*pairs, *pairs])
+    parts = halve([*pairs, *pairs])
     stop, proof = ({pair.chosen.example.source for pair in part} for part in (parts.stop, parts.proof))
     assert stop and proof and not stop & proof
     assert len(parts.stop) + len(parts.proof) == 12

@@ -30,6 +30,8 @@ _DRIFTED = 2
 _UPPER = 1 / 3
 
 _VALUES = "state.json"
+# The norm of a gradient is no larger.
+_CLIP = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Schedule:
     """How long and how fast.
 
     ``warmup`` is the share of the steps until the learning rate is reached, from which it falls along a
-    cosine; ``clip`` bounds the norm of the gradient; ``looks`` is how often validation is asked, and
+    cosine; ``looks`` is how often validation is asked, and
     after ``patience`` looks without a better one it stops. ``drift`` is how much the general loss may rise
     before two looks in a row above it stop the run; weights from beyond it are never the best ones.
     ``upper_first`` is the share of the steps in which only the upper third of the blocks is trained, and
@@ -47,8 +49,6 @@ class Schedule:
     learning_rate: float
     epochs: float
     warmup: float = 0.06
-    clip: float = 1.0
-    weight_decay: float = 0.0
     looks: int = 8
     patience: int = 4
     drift: float = float("inf")
@@ -117,13 +117,9 @@ def fit(
     Several processes, as ``accelerate launch`` starts them, each take their share of the batches and average
     the gradients.
 
-    Args:
-        task: what is trained.
-        schedule: how long and how fast.
-        seed: of dropout; the same seed and data give the same weights, also after a kill.
-        state: a folder from which an interrupted run goes on, and where it is written down at every look;
-            removed at the end. None writes nothing.
-        progress: told step, steps in all, and the loss.
+    ``seed``: of dropout; the same seed and data give the same weights, also after a kill. ``state``: a folder
+    from which an interrupted run goes on, and where it is written down at every look; removed at the end.
+    None writes nothing.
 
     Raises:
         TrainingFailed: the loss is not a number.
@@ -157,9 +153,7 @@ class _Run:
     ) -> None:
         self._task, self._schedule, self._seed, self._accelerator = task, schedule, seed, accelerator
         self._tuned = {name: p for name, p in task.module.named_parameters() if p.requires_grad}
-        self._optimizer = torch.optim.AdamW(
-            self._tuned.values(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay
-        )
+        self._optimizer = torch.optim.AdamW(self._tuned.values(), lr=schedule.learning_rate, weight_decay=0.0)
         self._wrapped = accelerator.prepare_model(task.module) if self._world > 1 else task.module
         self._epoch, self._batches = -1, list[Sequence[Any]]()
         per_epoch = math.ceil(len(task.batches(0)) / self._world)
@@ -209,7 +203,7 @@ class _Run:
             )
         for parameter in self._later if waits else ():
             parameter.grad = None
-        torch.nn.utils.clip_grad_norm_(self._tuned.values(), self._schedule.clip)
+        torch.nn.utils.clip_grad_norm_(self._tuned.values(), _CLIP)
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
         return value

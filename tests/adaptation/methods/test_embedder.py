@@ -11,8 +11,8 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from hybrid.adaptation.store import write_card
-from hybrid.adaptation.training.embedder import (
+from hybrid.adaptation.methods.embedder import (
+    STRENGTHS_TRIED,
     Bm25,
     EmbedderSettings,
     Lesson,
@@ -24,6 +24,7 @@ from hybrid.adaptation.training.embedder import (
     moved,
     tune_embedder,
 )
+from hybrid.adaptation.store import write_card
 from hybrid.adaptation.values import AdapterKind, Pairs, QueryPair
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import AdapterError, TrainingFailed, UsageError
@@ -188,7 +189,7 @@ def test_it_learns_what_the_pairs_teach(tuned):
     assert base == Strength(0.0, base.domain, pytest.approx(0, abs=1e-6))
     assert max(item.domain for item in tried) > base.domain
     assert tuned.strength == choose_strength(tuned.strengths)
-    assert [item.strength for item in tried] == list(_SMALL.strengths)
+    assert [item.strength for item in tried] == list(STRENGTHS_TRIED)
     moves = [item.moved for item in tried]
     assert moves == sorted(moves)
     assert tuned.fit.curve[0].general == pytest.approx(0, abs=1e-6)
@@ -300,9 +301,7 @@ def test_a_truncated_embedder_is_tuned_in_the_dimensions_that_it_serves(
 @pytest.mark.slow
 def test_a_loss_that_is_not_a_number_is_told_and_leaves_nothing(tiny_embedder_folder, tmp_path, pairs):
     with pytest.raises(TrainingFailed, match="the loss is nan"):
-        _tune(
-            tiny_embedder_folder, tmp_path / "a", pairs, options=dataclasses.replace(_SMALL, scale=math.nan)
-        )
+        _tune(tiny_embedder_folder, tmp_path / "a", pairs, options=dataclasses.replace(_SMALL, hold=math.nan))
     assert not (tmp_path / "a").exists()
 
 
@@ -321,7 +320,7 @@ def test_what_is_reloaded_gives_the_vectors_that_were_trained(
     tiny_embedder_folder, tmp_path, pairs, make_card, monkeypatch
 ):
     """The merged weights of the stored adapter against the trained model in memory at its strength."""
-    import hybrid.adaptation.training.embedder as module
+    import hybrid.adaptation.methods.embedder as module
 
     kept = {}
 

@@ -5,25 +5,22 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import inspect
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from hybrid.adaptation.data.examples import counted
 from hybrid.adaptation.values import Change, Example, ExampleKind, PreferencePair, Sifted
 from hybrid.errors import UsageError
 from hybrid.files import hash_text
 from hybrid.models.device import batches, choose_placement
 from hybrid.models.dialogue import Dialogue
 from hybrid.statistics import resample
-
-if TYPE_CHECKING:
-    pass
 
 # Their logits are 200 MB in float32 at a vocabulary of 49,152; more at once are no faster on a CPU.
 _BATCH_TOKENS = 1_024
@@ -118,7 +115,7 @@ def continuation(subject: Subject, before: str, text: str) -> TokenStretch:
     return stretch
 
 
-def log_likelihoods(subject: Subject, stretches: Sequence[TokenStretch]) -> list[float]:
+def log_likelihoods(subject: Subject, stretches: Sequence[TokenStretch | Encoded]) -> list[float]:
     """Return the log-likelihood of the judged tokens of each stretch, summed."""
     values = [0.0] * len(stretches)
     form = number_format(subject)
@@ -159,7 +156,7 @@ def _apart(first: Tensor, second: Tensor, stretch: TokenStretch) -> Apart:
     return Apart(before, after, divergence)
 
 
-def _rows(logits: Tensor, stretch: TokenStretch) -> Iterator[tuple[Tensor, Tensor]]:
+def _rows(logits: Tensor, stretch: TokenStretch | Encoded) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield log-likelihoods of the judged tokens and of all tokens there, some rows at a time."""
     targets = torch.tensor(stretch.ids[stretch.start :], device=logits.device)
     # the logits kept are those of the last columns of the widest stretch, from where the first judging begins
@@ -169,7 +166,7 @@ def _rows(logits: Tensor, stretch: TokenStretch) -> Iterator[tuple[Tensor, Tenso
         yield logs.gather(-1, part[:, None])[:, 0], logs
 
 
-def _logits(module: Any, batch: Sequence[TokenStretch], form: str) -> list[Tensor]:
+def _logits(module: Any, batch: Sequence[TokenStretch | Encoded], form: str) -> list[Tensor]:
     """Return for each stretch the logits of its judged tokens, shape (judged, vocabulary).
 
     Texts are padded on the right, where a causal model does not see it.
@@ -205,7 +202,7 @@ def _lead(dialogue: Dialogue) -> tuple[int, ...]:
     return tuple(dialogue.tokens(["\n"])[0])
 
 
-def _places(stretches: Sequence[TokenStretch]) -> Iterator[list[int]]:
+def _places(stretches: Sequence[TokenStretch | Encoded]) -> Iterator[list[int]]:
     return batches([len(each.ids) for each in stretches], rows=len(stretches), tokens=_BATCH_TOKENS)
 
 
@@ -227,17 +224,44 @@ class Encoded:
         """Tell whether it keeps the model what it was."""
         return self.example.kind is ExampleKind.REHEARSAL
 
+    @property
+    def unit(self) -> str:
+        """Return what it is drawn with: its document, or itself."""
+        said = self.example
+        return said.source or hash_text(said.completion, *(turn.content for turn in said.prompt))
+
 
 @dataclass(frozen=True, slots=True)
-class EncodedSet:
+class EncodedPair:
+    """The better and the worse answer to one conversation, in tokens."""
+
+    chosen: Encoded
+    rejected: Encoded
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """Return the tokens of both, one after the other."""
+        return (*self.chosen.ids, *self.rejected.ids)
+
+    @property
+    def unit(self) -> str:
+        """Return what it is drawn with."""
+        return self.chosen.unit
+
+
+_Of = TypeVar("_Of", Encoded, EncodedPair)
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedSet(Generic[_Of]):
     """What fits, in the given order, and what was left out."""
 
-    encoded: tuple[Encoded, ...]
+    encoded: tuple[_Of, ...]
     left_out: tuple[Sifted, ...]
 
     @property
     def tokens(self) -> int:
-        """Return the length of all examples together."""
+        """Return the length of all together."""
         return sum(len(item.ids) for item in self.encoded)
 
 
@@ -255,7 +279,7 @@ class TokenBatch:
     targets: Tensor
 
 
-def encode(examples: Sequence[Example], dialogue: Dialogue, *, max_tokens: int) -> EncodedSet:
+def encode(examples: Sequence[Example], dialogue: Dialogue, *, max_tokens: int) -> EncodedSet[Encoded]:
     """Return the tokens of the examples as they are served; what is too long is left out and counted.
 
     A prompt and its completion are tokenised apart, as they are when a generator answers. A plain text has no
@@ -271,17 +295,39 @@ def encode(examples: Sequence[Example], dialogue: Dialogue, *, max_tokens: int) 
         ]
     )
     kept: list[Encoded] = []
-    dropped: Counter[str] = Counter()
+    dropped: list[str] = []
     for example, prompt, reply in zip(examples, prompts, replies, strict=True):
         ids = (*prompt, *reply, dialogue.end) if prompt else tuple(reply)
         start = len(prompt) or 1
         if len(ids) > max_tokens:
-            dropped[f"longer than {max_tokens} tokens (adaptation.max_tokens)"] += 1
+            dropped.append(f"longer than {max_tokens} tokens (adaptation.max_tokens)")
         elif not reply or len(ids) <= start:
-            dropped["without a completion"] += 1
+            dropped.append("without a completion")
         else:
             kept.append(Encoded(example, ids, start))
-    return EncodedSet(tuple(kept), tuple(Sifted(reason, count) for reason, count in sorted(dropped.items())))
+    return EncodedSet(tuple(kept), tuple(counted(dropped)))
+
+
+def as_example(pair: PreferencePair) -> Example:
+    """Return the better answer as an example."""
+    return Example(ExampleKind.INSTRUCTION, pair.prompt, pair.chosen, pair.source, pair.made)
+
+
+def encode_pairs(
+    pairs: Sequence[PreferencePair], dialogue: Dialogue, *, max_tokens: int
+) -> EncodedSet[EncodedPair]:
+    """Return the tokens of pairs as they are served; one of which a side is too long is left out."""
+    kept: list[EncodedPair] = []
+    dropped: list[str] = []
+    for pair in pairs:
+        better = as_example(pair)
+        sides = [better, dataclasses.replace(better, completion=pair.rejected)]
+        found = encode(sides, dialogue, max_tokens=max_tokens)
+        if len(found.encoded) == 2:
+            kept.append(EncodedPair(*found.encoded))
+        else:
+            dropped.append(found.left_out[0].reason)
+    return EncodedSet(tuple(kept), tuple(counted(dropped)))
 
 
 def grouped(encoded: Sequence[Encoded], size: int, *, seed: int, epoch: int) -> list[list[Encoded]]:
@@ -328,32 +374,31 @@ def collate(rows: Sequence[Encoded], *, pad: int, device: str = "cpu") -> TokenB
 Losses: TypeAlias = Callable[[Sequence[Encoded]], list[float]]
 
 
+def served_losses(subject: Subject, encoded: Sequence[Encoded]) -> list[float]:
+    """Return the same by the generator that serves."""
+    sums = log_likelihoods(subject, encoded)
+    return [-value / item.completion_tokens for value, item in zip(sums, encoded, strict=True)]
+
+
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """Validation examples in two parts that share no document: for stopping, and for the proof."""
+class Halves(Generic[_Of]):
+    """Validation in two parts that share no document: for stopping, and for the proof."""
 
-    stop: tuple[Encoded, ...]
-    proof: tuple[Encoded, ...]
+    stop: tuple[_Of, ...]
+    proof: tuple[_Of, ...]
 
 
-def halve(checked: Sequence[Encoded]) -> Checked:
+def halve(checked: Sequence[_Of]) -> Halves[_Of]:
     """Return what tells when to stop and what proves the gain; no document is in both."""
-    sources = sorted({_unit_of(item) for item in checked}, key=lambda source: hash_text("half", source))
-    stop: list[Encoded] = []
+    stop: list[_Of] = []
     chosen: set[str] = set()
-    for source in sources:
+    for unit in sorted({item.unit for item in checked}, key=lambda unit: hash_text("half", unit)):
         if len(stop) >= min(_STOP_EXAMPLES, len(checked) // 2):
             break
-        chosen.add(source)
-        stop.extend(item for item in checked if _unit_of(item) == source)
-    proof = [item for item in checked if _unit_of(item) not in chosen]
-    return Checked(tuple(stop), tuple(proof[:_PROOF_EXAMPLES]))
-
-
-def _unit_of(item: Encoded) -> str:
-    return item.example.source or hash_text(
-        item.example.completion, *(m.content for m in item.example.prompt)
-    )
+        chosen.add(unit)
+        stop.extend(item for item in checked if item.unit == unit)
+    proof = [item for item in checked if item.unit not in chosen]
+    return Halves(tuple(stop), tuple(proof[:_PROOF_EXAMPLES]))
 
 
 def worth(losses: Losses, proof: Sequence[Encoded], dialogue: Dialogue) -> list[float]:
@@ -376,7 +421,7 @@ def gain_of(before: Sequence[float], after: Sequence[float], proof: Sequence[Enc
     labelled = [item for item in proof if item.example.options]
     if not proof:
         return None
-    units = [_unit_of(item) for item in labelled or proof]
+    units = [item.unit for item in labelled or proof]
     named, unit = ("label accuracy", "points") if labelled else ("loss of held-out examples", "nats")
     return paired_change(
         named,
@@ -404,17 +449,9 @@ def paired_change(
 ) -> Change:
     """Return means, their difference, and its one-sided 95 % bounds, resampled by source.
 
-    Args:
-        measure: its name.
-        before: a value an item.
-        after: the same items.
-        sources: for each item what it was drawn with: items of one source are not independent.
-        unit: what the result is counted in.
-        higher_is_better: whether a fall is a loss.
-        scale: what values are multiplied with, 100 for points.
-        bounded: whether values are rights and wrongs from 0 to 1, whose rare differences may not have been
-            seen yet; else their spread is what was seen.
-        seed: of the resampling.
+    ``sources``: for each item what it was drawn with: items of one source are not independent. ``scale``:
+    what values are multiplied with, 100 for points. ``bounded``: whether values are rights and wrongs from 0
+    to 1, whose rare differences may not have been seen yet; else their spread is what was seen.
     """
     assert len(before) == len(after) == len(sources) > 0, "a change is measured on something"
     table = np.column_stack([np.asarray(before, dtype=np.float64), np.asarray(after, dtype=np.float64)])
@@ -436,60 +473,11 @@ def paired_change(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedPair:
-    """The better and the worse answer to one conversation, in tokens."""
-
-    chosen: Encoded
-    rejected: Encoded
-
-    @property
-    def ids(self) -> tuple[int, ...]:
-        """Return the tokens of both, one after the other."""
-        return (*self.chosen.ids, *self.rejected.ids)
-
-
-@dataclass(frozen=True, slots=True)
-class EncodedPairs:
-    """What fits, in the given order, and what was left out."""
-
-    pairs: tuple[EncodedPair, ...]
-    left_out: tuple[Sifted, ...]
-
-    @property
-    def tokens(self) -> int:
-        """Return the length of all pairs together."""
-        return sum(len(pair.ids) for pair in self.pairs)
-
-
-def as_example(pair: PreferencePair) -> Example:
-    """Return the better answer as an example."""
-    return Example(ExampleKind.INSTRUCTION, pair.prompt, pair.chosen, pair.source, pair.made)
-
-
-def encode_pairs(pairs: Sequence[PreferencePair], dialogue: Dialogue, *, max_tokens: int) -> EncodedPairs:
-    """Return the tokens of pairs as they are served; one of which a side is too long is left out."""
-    kept: list[EncodedPair] = []
-    dropped: list[Sifted] = []
-    for pair in pairs:
-        better = as_example(pair)
-        found = encode(
-            [better, dataclasses.replace(better, completion=pair.rejected)], dialogue, max_tokens=max_tokens
-        )
-        if len(found.encoded) == 2:
-            kept.append(EncodedPair(*found.encoded))
-        else:
-            dropped.append(found.left_out[0])
-    reasons = sorted({left.reason for left in dropped})
-    counts = [Sifted(reason, sum(left.reason == reason for left in dropped)) for reason in reasons]
-    return EncodedPairs(tuple(kept), tuple(counts))
-
-
-def margins_in_service(subject: Subject, pairs: Sequence[EncodedPair]) -> list[float]:
-    """Return the same by the generator that serves."""
+def margins(losses: Losses, pairs: Sequence[EncodedPair]) -> list[float]:
+    """Return by how many nats a model finds the better answer of each pair likelier than the worse."""
     sides = [side for pair in pairs for side in (pair.chosen, pair.rejected)]
-    nats = log_likelihoods(subject, [TokenStretch(side.ids, side.start) for side in sides])
-    return [better - worse for better, worse in zip(nats[::2], nats[1::2], strict=True)]
+    nats = [loss * side.completion_tokens for loss, side in zip(losses(sides), sides, strict=True)]
+    return [worse - better for better, worse in zip(nats[::2], nats[1::2], strict=True)]
 
 
 def preference_gain(
@@ -502,31 +490,9 @@ def preference_gain(
         "better answers preferred",
         [float(margin > 0) for margin in before],
         [float(margin > 0) for margin in after],
-        [pair.chosen.example.source or str(place) for place, pair in enumerate(pairs)],
+        [pair.unit for pair in pairs],
         unit="points",
         higher_is_better=True,
         scale=100,
         bounded=True,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """Validation pairs in two parts that share no document: for stopping, and for the proof."""
-
-    stop: tuple[EncodedPair, ...]
-    proof: tuple[EncodedPair, ...]
-
-
-def halve_pairs(pairs: Sequence[EncodedPair]) -> Compared:
-    """Return what tells when to stop and what proves the gain."""
-
-    def unit(pair: EncodedPair) -> str:
-        return pair.chosen.example.source or hash_text(repr(pair.ids))
-
-    order = sorted({unit(pair) for pair in pairs}, key=lambda source: hash_text("half", source))
-    first = set(order[: len(order) // 2])
-    return Compared(
-        tuple(pair for pair in pairs if unit(pair) in first),
-        tuple(pair for pair in pairs if unit(pair) not in first),
     )

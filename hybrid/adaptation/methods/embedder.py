@@ -18,8 +18,8 @@ from torch import nn
 from torch.nn import functional
 
 from hybrid.adaptation.methods import AdapterPlan
+from hybrid.adaptation.methods.loop import Fit, Schedule, fit
 from hybrid.adaptation.methods.lora import attach_lora, precision, save_lora
-from hybrid.adaptation.training.loop import Fit, Schedule, fit
 from hybrid.adaptation.values import Pairs, QueryPair
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import TrainingFailed, UsageError
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
     from torch import Tensor
 
+# So many documents count: nDCG@10.
 FIRST = 10
 _ENCODED = 32
 Array = NDArray[np.float32]
@@ -47,6 +48,12 @@ _LEAST_DENSE = 0.1
 MIN_PAIRS = 8
 _RANK = 16
 _RATE = 5e-4
+# What cosines are multiplied with before the softmax: the inverse of a temperature.
+_SCALE = 20.0
+# Of a text, as training sees it.
+_MAX_TOKENS = 192
+_WARMUP, _LOOKS = 0.1, 4
+STRENGTHS_TRIED = (0.25, 0.5, 0.75, 1.0, 1.25)
 # a similarity that is not compared
 _NEVER = -1e4
 _METHODS = (Method.LORA, Method.RSLORA, Method.DORA)
@@ -57,11 +64,8 @@ def pool_scores(
 ) -> list[float]:
     """Return for each query the nDCG@10 of its own passage among those of other documents.
 
-    Args:
-        queries: unit vectors.
-        passages: unit vectors.
-        own: for each query the place of its passage.
-        sources: of the passages; others of the same source are nobody's rivals.
+    ``own``: for each query the place of its passage. ``sources``: of the passages; others of the same source
+    are nobody's rivals.
     """
     scores = queries @ passages.T
     names = np.array(sources)
@@ -82,9 +86,7 @@ class EmbedderSettings:
 
     ``batch`` queries are compared at once, in groups of ``neighbours`` whose passages are alike; with
     ``listed`` further passages each. ``hold`` is what general texts staying where they are weighs beside
-    the ranking. ``scale`` is what cosines are multiplied with before the softmax.
-    ``max_tokens`` are those of a text that training sees. ``strengths`` are tried on validation.
-    ``prompts`` stand before queries and passages; empty are those that the model names.
+    the ranking. ``prompts`` stand before queries and passages; empty are those that the model names.
     """
 
     batch: int = 32
@@ -93,12 +95,7 @@ class EmbedderSettings:
     hold: float = 1.0
     held_texts: int = 8
     dense_weight: float = 0.5
-    scale: float = 20.0
-    max_tokens: int = 192
     layers: float = 0.5
-    warmup: float = 0.1
-    looks: int = 4
-    strengths: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0, 1.25)
     prompts: tuple[str, str] = ("", "")
 
 
@@ -106,8 +103,6 @@ class VectorModel(nn.Module):
     """A sentence-transformers model whose forward pass gives unit vectors with gradients.
 
     Args:
-        model: of sentence-transformers.
-        max_tokens: more of a text is not seen.
         prompts: what is put before queries and passages instead of what the model names; empty is its own.
     """
 
@@ -160,13 +155,7 @@ class VectorModel(nn.Module):
 
 
 class Lesson:
-    """Pairs with all that is compared: a pool of passages, the base's vectors, and what the teacher says.
-
-    Args:
-        pairs: whose queries are asked.
-        encoder: before it is trained.
-        settings: how much is listed.
-    """
+    """Pairs with all that is compared: a pool of passages, the base's vectors, and what the teacher says."""
 
     def __init__(self, pairs: Sequence[QueryPair], encoder: VectorModel, settings: EmbedderSettings) -> None:
         self.pairs = tuple(pairs)
@@ -249,11 +238,7 @@ class Listed:
 
 
 class Bm25:
-    """BM25 over passages in memory.
-
-    Args:
-        passages: the texts that are searched.
-    """
+    """BM25 over passages in memory."""
 
     def __init__(self, passages: Sequence[str]) -> None:
         counts = [Counter(terms) for terms in terms_of(passages)]
@@ -298,10 +283,6 @@ class Teacher:
     scale. No cross-encoder and no labels are needed.
 
     Args:
-        queries: texts.
-        passages: texts; the pool in which queries search.
-        query_vectors: unit vectors of the base.
-        passage_vectors: likewise.
         dense_weight: share of the dense side in the fusion, as in retrieval.
     """
 
@@ -329,9 +310,7 @@ class Teacher:
     def best(self, k: int, own: Sequence[Sequence[int]]) -> Listed:
         """Return for each query the k best passages.
 
-        Args:
-            k: how many.
-            own: for each query the places that are left out, such as those of its own document.
+        ``own``: for each query the places that are left out, such as those of its own document.
         """
         count = len(self._queries)
         width = min(k, len(self._passages))
@@ -406,13 +385,7 @@ class EmbedderTask:
     them.
 
     Args:
-        encoder: with the adapter attached.
-        lesson: training pairs.
-        check: validation pairs, None where there are none.
         general: texts that are held where the base puts them; every other one is only looked at.
-        settings: of embedders.
-        adaptation: of all adapters.
-        placement: device and number format.
     """
 
     def __init__(
@@ -507,7 +480,7 @@ class EmbedderTask:
         apart = ~torch.eye(len(chosen), dtype=torch.bool, device=student.device)
         compared = torch.cat([apart, others], dim=1)
         # where the query was cut from a passage, words say too much about the two
-        return listwise(student, teacher, compared, scale=self._settings.scale)
+        return listwise(student, teacher, compared, scale=_SCALE)
 
 
 def listwise(student: Tensor, teacher: Tensor, compared: Tensor, *, scale: float) -> Tensor:
@@ -515,11 +488,8 @@ def listwise(student: Tensor, teacher: Tensor, compared: Tensor, *, scale: float
 
     A query with nothing to compare adds nothing.
 
-    Args:
-        student: similarities of shape (queries, passages).
-        teacher: likewise.
-        compared: booleans, likewise.
-        scale: what similarities are multiplied with before the softmax, the inverse of a temperature.
+    ``student``: similarities of shape (queries, passages). ``scale``: what similarities are multiplied with
+    before the softmax, the inverse of a temperature.
     """
     own = (student * scale).masked_fill(~compared, _NEVER).log_softmax(-1)
     other = (teacher * scale).masked_fill(~compared, _NEVER).log_softmax(-1)
@@ -547,17 +517,9 @@ def tune_embedder(
 ) -> TunedEmbedder:
     """Train an adapter, choose its strength on validation, and save it with the strength in its weights.
 
-    Args:
-        folder: of the base, a sentence-transformers model.
-        name: of the base, as people know it.
-        pairs: for training and validation; without validation pairs the strength is 1.
-        adaptation: method, rank, learning rate, epochs, seed.
-        out: an empty folder for the result.
-        placement: device and number format.
-        settings: of embedders.
-        general: texts about anything, which are held where the base puts them.
-        state: a folder in which an interrupted run is kept, to go on with.
-        progress: told step, steps in all, and the loss.
+    ``pairs``: for training and validation; without validation pairs the strength is 1. ``general``: texts
+    about anything, which are held where the base puts them. ``state``: a folder in which an interrupted run
+    is kept, to go on with.
 
     Raises:
         UsageError: too few pairs, or a method that an embedder is not tuned by.
@@ -568,7 +530,7 @@ def tune_embedder(
     _refuse_unfit(pairs.train, adaptation.method)
     model = load_sentence_transformer(folder, placement)
     transformer_of(model)  # refused before anything is read
-    encoder = VectorModel(model, max_tokens=settings.max_tokens, prompts=settings.prompts)
+    encoder = VectorModel(model, max_tokens=_MAX_TOKENS, prompts=settings.prompts)
     lesson = Lesson(pairs.train, encoder, settings)
     check = Lesson(pairs.validation, encoder, settings) if len(pairs.validation) >= MIN_PAIRS else None
     held = encoder.encode(general, encoder.query_prompt)
@@ -589,9 +551,9 @@ def tune_embedder(
     schedule = Schedule(
         plan.learning_rate,
         adaptation.epochs,
-        warmup=settings.warmup,
-        looks=settings.looks,
-        patience=settings.looks,
+        warmup=_WARMUP,
+        looks=_LOOKS,
+        patience=_LOOKS,
     )
     done = fit(task, schedule, seed=adaptation.seed, state=state, progress=progress)
     if done.best == 0:
@@ -600,7 +562,7 @@ def tune_embedder(
             hint="give it more documents, or a lower adaptation.learning_rate",
         )
     # the change of a decomposed adapter is not in proportion to its weights
-    tried = settings.strengths if plan.method is not Method.DORA else (1.0,)
+    tried = STRENGTHS_TRIED if plan.method is not Method.DORA else (1.0,)
     strengths = try_strengths(encoder, tuned, check, task.looked_at, tried) if check is not None else ()
     strength = choose_strength(strengths)
     set_strength(tuned, strength, forever=True)
@@ -652,15 +614,7 @@ class Held:
 def try_strengths(
     encoder: VectorModel, tuned: Any, lesson: Lesson, held: Held, strengths: Sequence[float]
 ) -> tuple[Strength, ...]:
-    """Return what each strength reaches, that of the base first; the adapter is left at full strength.
-
-    Args:
-        encoder: whose transformer has the adapter.
-        tuned: the PEFT model.
-        lesson: validation pairs.
-        held: general texts.
-        strengths: to try.
-    """
+    """Return what each strength reaches, that of the base first; the adapter is left at full strength."""
     # a passage is of the document of its pair; others are their own
     sources = [f"passage {place}" for place in range(len(lesson.texts))]
     for pair, place in zip(lesson.pairs, lesson.own, strict=True):
@@ -687,10 +641,7 @@ def choose_strength(strengths: Sequence[Strength]) -> float:
 def set_strength(tuned: Any, strength: float, *, forever: bool = False) -> None:
     """Multiply the change that an adapter makes.
 
-    Args:
-        tuned: the PEFT model.
-        strength: 0 is the base, 1 what was trained.
-        forever: put it into the weights instead, so that the adapter is saved with it.
+    ``forever``: put it into the weights instead, so that the adapter is saved with it.
     """
     from peft.tuners.lora import LoraLayer
 

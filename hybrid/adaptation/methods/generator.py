@@ -24,10 +24,7 @@ from torch.nn import functional
 
 from hybrid.adaptation.data.given import require_examples
 from hybrid.adaptation.methods import AdapterPlan, attach, parametrisation, plan_for
-from hybrid.adaptation.methods.holding import Penalty, hold_weights
-from hybrid.adaptation.methods.lora import load_base, precision, resume_lora
-from hybrid.adaptation.methods.preferences import RATE_SHARE, PreferenceTask, require_pairs
-from hybrid.adaptation.training.encoding import (
+from hybrid.adaptation.methods.encoding import (
     Encoded,
     by_length,
     collate,
@@ -36,11 +33,13 @@ from hybrid.adaptation.training.encoding import (
     gain_of,
     grouped,
     halve,
-    halve_pairs,
     preference_gain,
     worth,
 )
-from hybrid.adaptation.training.loop import Fit, Schedule, fit, is_main
+from hybrid.adaptation.methods.holding import Penalty, hold_weights
+from hybrid.adaptation.methods.loop import Fit, Schedule, fit, is_main
+from hybrid.adaptation.methods.lora import load_base, precision, resume_lora
+from hybrid.adaptation.methods.preferences import RATE_SHARE, PreferenceTask, require_pairs
 from hybrid.adaptation.values import Change, Example, Examples, Sifted
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import UsageError
@@ -194,7 +193,11 @@ class GeneratorTask:
     def validate(self) -> tuple[float, float | None]:
         """Return the loss on the examples that tell when to stop, and on general text."""
         stop = _mean(self.losses(self._stop), self._stop) if self._stop else float("nan")
-        return stop, _mean(self.losses(self._probe), self._probe) if self._probe else None
+        return stop, self.general()
+
+    def general(self) -> float | None:
+        """Return the loss on general text alone, None where there is none to look at."""
+        return _mean(self.losses(self._probe), self._probe) if self._probe else None
 
     def losses(self, encoded: Sequence[Encoded]) -> list[float]:
         """Return for each example the mean loss of its completion tokens, in nats."""
@@ -246,19 +249,10 @@ def tune_generator(
 ) -> TunedGenerator:
     """Train an adapter and save it, with the gain on validation examples that training never looked at.
 
-    Args:
-        base: the model to tune.
-        examples: for training and for validation.
-        settings: method and all that goes with it.
-        out: an empty folder for the result.
-        placement: device and number format.
-        rehearsal: what is mixed in to keep the model what it was; as much of it as the settings say. By the
-            first of it EWC tells what the base needs.
-        probe: general texts whose loss may not rise by more than the budget.
-        over: folders of the bottleneck adapters that a fusion is over.
-        start: the folder of an adapter to begin with, instead of one that does nothing.
-        state: a folder in which an interrupted run is kept, to go on with.
-        progress: told step, steps in all, and the loss.
+    ``rehearsal``: what is mixed in to keep the model what it was; as much of it as the settings say. By the
+    first of it EWC tells what the base needs. ``probe``: general texts whose loss may not rise by more than
+    the budget. ``start``: the folder of an adapter to begin with, instead of one that does nothing.
+    ``state``: a folder in which an interrupted run is kept, to go on with.
 
     Raises:
         UsageError: too few examples, or labels that are all equal.
@@ -273,14 +267,14 @@ def tune_generator(
         short = [item.example for item in train.encoded]
         require_examples(short, made_from="what is short enough", checked=looks, left_out=train.left_out)
     else:
-        require_pairs(len(pairs.pairs), made_from="what is short enough")
+        require_pairs(len(pairs.encoded), made_from="what is short enough")
     mixed = encode(rehearsal, dialogue, max_tokens=settings.max_tokens).encoded
     tokens = train.tokens + pairs.tokens
     kept = _rehearsal(mixed, tokens, settings.rehearsal)
     checked = encode(examples.validation, dialogue, max_tokens=settings.max_tokens).encoded
     parts = halve(checked)
     plan = plan_for(settings, tokens=round(tokens * settings.epochs), over=over)
-    if pairs.pairs and not settings.learning_rate:
+    if pairs.encoded and not settings.learning_rate:
         plan = dataclasses.replace(plan, learning_rate=RATE_SHARE * plan.learning_rate)
     way, module = parametrisation(settings.method), load_base(base.folder, settings.method, placement)
     torch.manual_seed(settings.seed)  # an adapter begins at random
@@ -290,11 +284,11 @@ def tune_generator(
     taught = [*train.encoded, *kept]
     task = GeneratorTask(module, dialogue, taught, parts.stop, general, settings, placement, hold)
     module.eval()
-    compared = halve_pairs(encode_pairs(examples.checks, dialogue, max_tokens=settings.max_tokens).pairs)
-    preferring = PreferenceTask(task, pairs.pairs, compared.stop, settings) if pairs.pairs else None
+    compared = halve(encode_pairs(examples.checks, dialogue, max_tokens=settings.max_tokens).encoded)
+    preferring = PreferenceTask(task, pairs.encoded, compared.stop, settings) if pairs.encoded else None
     # virtual tokens change what is said before they are trained
     with module.disable_adapter() if start is None else contextlib.nullcontext():
-        before, first = worth(task.losses, parts.proof, dialogue), task.validate()[1]
+        before, first = worth(task.losses, parts.proof, dialogue), task.general()
         apart = preferring.margins(compared.proof) if preferring else []
     schedule = Schedule(
         plan.learning_rate,
@@ -339,7 +333,7 @@ def weaken(task: GeneratorTask, neutral: Mapping[str, Tensor], limit: float) -> 
     change. What does not pass at any strength is left as it was trained, for the gate to refuse, and so is
     what does not change in proportion to its parameters: for that ``neutral`` is empty.
     """
-    general = task.validate()[1]
+    general = task.general()
     if general is None or general <= limit or not neutral:
         return 1.0
     parameters = dict(task.module.named_parameters())
@@ -347,7 +341,7 @@ def weaken(task: GeneratorTask, neutral: Mapping[str, Tensor], limit: float) -> 
     for strength in (*_STRENGTHS, 1.0):
         for name, value in neutral.items():
             parameters[name].data.copy_(value + (trained[name] - value) * strength)
-        general = task.validate()[1]
+        general = task.general()
         if general is not None and general <= limit:
             return strength
     return 1.0
@@ -448,7 +442,7 @@ def try_out(
     plan = plan_for(settings, tokens=total, over=over)
     module = attach(load_base(base.folder, settings.method, placement), plan, settings)
     taught = GeneratorTask(module, dialogue, everything.encoded, [], [], settings, placement)
-    task = PreferenceTask(taught, pairs.pairs, [], settings, reads=False) if pairs.pairs else taught
+    task = PreferenceTask(taught, pairs.encoded, [], settings, reads=False) if pairs.encoded else taught
     batches = task.batches(0)
     steps = max(1, round(len(batches) * settings.epochs))
     # the longest ones, for the memory; their time is scaled by their tokens
