@@ -13,7 +13,7 @@ from lxml import etree
 
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import one_line
-from hybrid.documents.grid import count_heads
+from hybrid.documents.markup import count_heads
 from hybrid.documents.office import (
     Element,
     Package,
