@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import one_line
-from hybrid.documents.grid import count_heads
 from hybrid.documents.marks import numeral
+from hybrid.documents.markup import count_heads
 from hybrid.documents.office import (
     Element,
     Package,
