@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 import re
 from bisect import bisect, bisect_left
 from collections import Counter, defaultdict
@@ -125,7 +124,8 @@ class Area(NamedTuple):
 
     def band(self, piece: TextRun) -> int:
         """Return how many lines are above a piece."""
-        return bisect_left(self.levels, -piece.y - 0.3 * piece.size, key=operator.neg)
+        height = piece.y + 0.3 * piece.size
+        return sum([level > height for level in self.levels])
 
 
 def words_in(text: str) -> float:
