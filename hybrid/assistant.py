@@ -34,7 +34,7 @@ from hybrid.files import folder_lock, is_name
 from hybrid.generation.prompts import load_followup_prompt
 from hybrid.generation.talk import Shelf, hear, reply
 from hybrid.generation.versions import PromptVersions, version_of
-from hybrid.index import ExternalStore, Manifest, is_restricted, rollback
+from hybrid.index import ExternalStore, Manifest, is_restricted, read_state, rollback
 from hybrid.index.external import withdraw
 from hybrid.index.generations import current
 from hybrid.index.stores import store_of
@@ -249,7 +249,8 @@ class Assistant:
             verify: check every file against its checksum.
             glossary: list what words stand for, as the documents say.
         """
-        return index_status(self.folder, files=files, verify=verify, glossary=glossary)
+        store = str(self.settings.vectors)
+        return index_status(self.folder, store=store, files=files, verify=verify, glossary=glossary)
 
     def meanings(
         self,
@@ -810,11 +811,14 @@ class Assistant:
         user = (principals_of(as_user) or ())[:1] if is_restricted(self.folder) else None
         most = self.settings.documents.max_megabytes
         kept = keep_upload(self.folder, name, data, most=most, readers=user)
-        report = self._ingestor.take_uploads(progress=progress)
-        if kept.source not in report.characters:
-            drop_upload(self.folder, kept.source)
-            why = next((one.reason for one in report.rejected if one.source == kept.source), "it is empty")
-            raise UsageError(f"{name} is not indexed: {why}", hint="mend the file and upload it again")
+        try:
+            report = self._ingestor.take_uploads(kept.source, progress=progress)
+        except UsageError:
+            if kept.source not in read_state(self.folder).files:
+                drop_upload(self.folder, kept.source)
+            raise
+        if kept.source not in report.characters:  # taken in before, while another process wrote
+            raise UsageError(f"{name} could not be read before", hint="`hybrid status` says why; mend it")
         return report
 
     def remove(self, patterns: Sequence[str]) -> Manifest:
@@ -872,6 +876,7 @@ class Assistant:
         with folder_lock(self.folder):
             if self._vectors is not None:
                 withdraw(self.folder, self._vectors, keep=())
+                self._vectors.drop()
             record(self.folder, Switched.GENERATION, in_force, "", why="the domain was removed")
             (self.folder / "CURRENT").unlink()
         shutil.rmtree(self.folder)

@@ -177,7 +177,7 @@ class ModelSettings:
     reranker: str = ""
     endpoint: Endpoint = field(default_factory=Endpoint)
     engine: Engine = Engine.TORCH
-    precision: EnginePrecision = EnginePrecision.F16
+    precision: EnginePrecision = EnginePrecision.Q8_0
     device: str = "auto"
     dtype: str = "auto"
     offline: bool = False

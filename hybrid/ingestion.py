@@ -41,8 +41,9 @@ class IndexStatus:
 
     ``verified`` says that every file was checked against its checksum. ``left_out`` is by file what the
     documents lack of it, ``unread`` how many files of which suffix no reader exists for. ``stale`` says how
-    the folder differs from what was indexed of it. ``sources`` of all documents, ``characters``, how many of
-    each file are in the index, and ``glossary``, what words stand for, are None unless asked for.
+    the folder differs from what was indexed of it. ``store`` is the address, without its login, of what
+    searches the vectors, empty for files of the index. ``sources`` of all documents, ``characters``, how many
+    of each file are in the index, and ``glossary``, what words stand for, are None unless asked for.
     """
 
     domain: str
@@ -53,18 +54,20 @@ class IndexStatus:
     left_out: Mapping[str, tuple[LeftOut, ...]]
     unread: Mapping[str, int]
     stale: Drift | None
+    store: str = ""
     sources: tuple[str, ...] | None = None
     characters: Mapping[str, int] | None = None
     glossary: tuple[Meaning, ...] | None = None
 
 
 def index_status(
-    folder: Path, *, files: bool = False, verify: bool = False, glossary: bool = False
+    folder: Path, *, store: str = "", files: bool = False, verify: bool = False, glossary: bool = False
 ) -> IndexStatus:
     """Return what is indexed in the folder of a domain.
 
     Args:
         folder: of the domain.
+        store: the address of the vector store that the settings name.
         files: list every document.
         verify: check every file against its checksum.
         glossary: list what words stand for, as the documents say.
@@ -86,6 +89,7 @@ def index_status(
             left_out=index.left_out(),
             unread=seen.unread if seen else {},
             stale=drift_of(seen) if seen else None,
+            store=store if index.manifest.external else "",
             sources=tuple(index.sources()) if files else None,
             characters=index.characters() if files else None,
             glossary=tuple(index.glossary()) if glossary else None,
@@ -189,10 +193,15 @@ class Ingestor:
         remember(self.domain, folder, found, self.documents)
         return self._report(found, update, begun)
 
-    def take_uploads(self, *, progress: Progress | None = None) -> IngestReport:
+    def take_uploads(self, required: str = "", *, progress: Progress | None = None) -> IngestReport:
         """Make the index hold the uploaded files as they are now, and leave those of the folder alone.
 
+        Args:
+            required: the source of one without which the index stays as it is.
+            progress: told how far each stage is.
+
         Raises:
+            UsageError: that one cannot be read.
             IndexMissing: nothing was indexed yet.
             IndexMismatch: the index was built with another embedder.
         """
@@ -211,6 +220,7 @@ class Ingestor:
             folder=state.manifest.folder,
             chunks=own.chunks,
             over=state.manifest.generation,
+            required=required,
             external=self.external,
             executor=self.executor,
             progress=progress,

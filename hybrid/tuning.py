@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hybrid.adaptation.data.files import Given, load_given
+from hybrid.adaptation.data.given import Given, load_given
 from hybrid.adaptation.data.material import Objective, question_sets, taught_by
 from hybrid.adaptation.gate import Reasons
 from hybrid.adaptation.serving import in_use
@@ -35,14 +35,11 @@ from hybrid.types import Question
 
 if TYPE_CHECKING:
     from hybrid.adaptation.checking import Bench, Repair
-    from hybrid.adaptation.data.jargon import JargonReport
-    from hybrid.adaptation.forgetting.suites import Suite
-    from hybrid.adaptation.methods.ablation import Ablation, Worth
-    from hybrid.adaptation.methods.drift import BlockDrift
-    from hybrid.adaptation.methods.merging import Recipe
-    from hybrid.adaptation.methods.rlaif import Round
+    from hybrid.adaptation.methods.deltas import Ablation, BlockDrift, Recipe, Worth
+    from hybrid.adaptation.methods.generator import Rendered, Trial
+    from hybrid.adaptation.methods.preferences import Round
     from hybrid.adaptation.methods.selftraining import SelfRound, SelfTraining
-    from hybrid.adaptation.training.generator import Rendered, Trial
+    from hybrid.adaptation.suites import Suite
     from hybrid.adaptation.workshop import GeneratorWorkshop, Material, Steps
     from hybrid.models.generator import TransformersGenerator
     from hybrid.report import Pareto
@@ -52,16 +49,8 @@ Note = Callable[[str], None]
 _UNKNOWN = "not stated"
 
 
-def _silent(said: str) -> None:
+def _silent(*said: object) -> None:
     """Say nothing."""
-
-
-def _unseen(step: int, steps: int, loss: float) -> None:
-    """Show nothing."""
-
-
-def _unshown(worth: Worth) -> None:
-    """Show nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +59,11 @@ class Adaptation:
 
     What training and measuring need is loaded when they are asked for. Question sets that lie in the domain
     never leak into what is trained on.
+
+    Many verbs take ``name``, of the adapter that is made (without it the next free one); ``given``, the
+    user's own data, as the adapter was trained on where it is measured; ``suites``, files or folders with
+    items of one's own, beside what ships for the kinds that they have not; ``items``, at most so many of
+    each kind; ``note``, told what is done, and ``progress``, told how far it is.
 
     Args:
         store: keeps the adapters, and has the gate that each of them must pass.
@@ -100,12 +94,8 @@ class Adaptation:
         """
         prompts = load_prompts(self.settings.generation.language, self.settings.generation.prompt)
         parts = [load_given(path, prompts) for path in paths]
-        return Given(
-            tuple(question for part in parts for question in part.questions),
-            tuple(example for part in parts for example in part.examples),
-            tuple(pair for part in parts for pair in part.pairs),
-            tuple(pair for part in parts for pair in part.preferences),
-        )
+        kinds = [field.name for field in dataclasses.fields(Given)]
+        return Given(*(tuple(one for part in parts for one in getattr(part, kind)) for kind in kinds))
 
     def material(
         self,
@@ -154,16 +144,12 @@ class Adaptation:
         name: str = "",
         parent: str = "",
         start: str = "",
-        progress: Steps = _unseen,
+        progress: Steps = _silent,
     ) -> Card:
         """Train a generator adapter and store it; what was interrupted goes on where it was.
 
-        Args:
-            material: what to train on.
-            name: of the adapter; without it the next free one.
-            parent: the adapter that it is to be better than.
-            start: the adapter that training begins with; without it with one that does nothing.
-            progress: told step, steps in all, and the loss.
+        Training begins with the adapter ``start``, without it with one that does nothing; ``parent`` is the
+        adapter that it is to be better than.
 
         Raises:
             UsageError: too little to train on, or the name is taken.
@@ -183,19 +169,12 @@ class Adaptation:
         name: str = "",
         licence: str = _UNKNOWN,
         note: Note = _silent,
-        progress: Steps = _unseen,
+        progress: Steps = _silent,
     ) -> Card:
         """Make query-passage pairs, train an embedder adapter on them, and store it.
 
-        Args:
-            against: questions that must not leak, beside those of the domain.
-            apart: questions whose documents are not trained on at all.
-            given: the user's own pairs, which are all that is trained on.
-            mix: make pairs of the documents, too.
-            name: of the adapter; without it the next free one.
-            licence: of the documents, for the card.
-            note: told what was made and left out.
-            progress: told step, steps in all, and the loss.
+        ``against``, ``apart``, ``mix`` and ``licence`` are as for ``material``; what is given is all that is
+        trained on, unless pairs of the documents are mixed in.
 
         Raises:
             UsageError: too few pairs, or the name is taken.
@@ -225,34 +204,25 @@ class Adaptation:
         rounds: int = 3,
         samples: int = 4,
         licence: str = _UNKNOWN,
-        told: Callable[[Round], None] = lambda done: None,
-        progress: Steps = _unseen,
+        told: Callable[[Round], None] = _silent,
+        progress: Steps = _silent,
     ) -> list[Round]:
         """Let the judge choose among sampled answers and learn what it prefers, while that holds elsewhere.
 
-        Args:
-            name: of the run, before the number of the round.
-            start: the adapter to begin with.
-            rounds: at most.
-            samples: answers to each question.
-            licence: of the documents, for the cards.
-            told: told every round.
-            progress: told step, steps in all, and the loss.
-
-        Returns:
-            All rounds, the first of which is the generator as it was. The last one that is kept is stored.
+        All rounds are returned, the first of which is the generator as it was, or with the adapter ``start``;
+        the last one that is kept is stored. ``name`` stands before the number of the round, ``samples`` are
+        answers to each question, and ``told`` is told every round.
 
         Raises:
             UsageError: the documents give no questions.
             TrainingFailed: the loss is not a number.
         """
-        from hybrid.adaptation.rounds import Rounds
+        from hybrid.adaptation.workshop import Rounds
         from hybrid.grounding.judge import load_grounder
 
         grounder = load_grounder(self.settings, self.store.domain, embedder=self.embedder())
-        made = Rounds(self._workshop, name, licence, progress)
-        against = self._against(())
-        return made.improve(grounder, against=against, start=start, rounds=rounds, samples=samples, told=told)
+        made = Rounds(self._workshop, name, licence, self._against(()), progress)
+        return made.improve(grounder, start=start, rounds=rounds, samples=samples, told=told)
 
     def self_train(
         self,
@@ -263,37 +233,25 @@ class Adaptation:
         rounds: int = 3,
         confidence: float = 0.95,
         licence: str = _UNKNOWN,
-        told: Callable[[SelfRound], None] = lambda done: None,
-        progress: Steps = _unseen,
+        told: Callable[[SelfRound], None] = _silent,
+        progress: Steps = _silent,
     ) -> SelfTraining:
         """Learn labels that people gave and those that the generator gives itself and is sure of.
 
-        Args:
-            labelled: questions with options, of which one is right.
-            unlabelled: questions with the same options.
-            name: of the run, before the number of the round.
-            rounds: at most.
-            confidence: calibrated, from 0 to 1, from which on its own label is learned.
-            licence: of the data, for the cards.
-            told: told every round.
-            progress: told step, steps in all, and the loss.
-
-        Returns:
-            All rounds, the best of which is stored, and what a person should label.
+        All rounds are returned, the best of which is stored, and what a person should label. ``name`` stands
+        before the number of the round; from a calibrated ``confidence`` on (0 to 1) its own label is learned.
 
         Raises:
             UsageError: too few labelled questions, or one without options.
             TrainingFailed: the loss is not a number.
         """
-        from hybrid.adaptation.rounds import Rounds
+        from hybrid.adaptation.workshop import Rounds
 
         for question in (*labelled, *unlabelled):
             if not question.options:
                 raise UsageError(f"{question.id} has no `options`", hint="self-training learns labels")
-        made = Rounds(self._workshop, name, licence, progress)
-        return made.self_train(
-            labelled, unlabelled, against=self._against(()), rounds=rounds, confidence=confidence, told=told
-        )
+        made = Rounds(self._workshop, name, licence, self._against(()), progress)
+        return made.self_train(labelled, unlabelled, rounds=rounds, confidence=confidence, told=told)
 
     def try_out(self, material: Material, shown: int) -> tuple[list[Rendered], Trial]:
         """Return some examples as the model sees them, and what training on all would take."""
@@ -302,17 +260,6 @@ class Adaptation:
     def with_best_rank(self, material: Material, *, note: Note = _silent) -> Adaptation:
         """Return a service whose rank validates best after a part of the training with each of a few."""
         return self._with(self._workshop.with_best_rank(material, progress=note).settings.adaptation)
-
-    def jargon(self, name: str) -> JargonReport:
-        """Return into what pieces the words of the domain break, and whose neighbours an adapter changed."""
-        from hybrid.adaptation.data.jargon import domain_terms, report_jargon
-        from hybrid.adaptation.forgetting.suites import probe_texts
-
-        retriever = self._base_retriever()
-        index, base = retriever.index, retriever.embedder
-        documents = (index.document(source) for source in index.sources())
-        texts = [document.text for document in documents if document is not None]
-        return report_jargon(domain_terms(texts, base, common=probe_texts()), base, self._embedder(name))
 
     # --- measured
 
@@ -328,17 +275,8 @@ class Adaptation:
     ) -> Card:
         """Measure what an adapter cost, and of an embedder what it gained; write it into its card.
 
-        Args:
-            name: of the adapter.
-            suites: items of one's own, files or folders; what ships is taken for the kinds they have not. For
-                an embedder, collections in BEIR's format beside the general one.
-            items: at most so many of each kind; for a generator.
-            tasks: of lm-eval, measured as well; for a generator.
-            note: told what is being measured.
-            progress: told how far embedding is; for an embedder.
-
-        Returns:
-            The card as it is now.
+        For a generator, ``tasks`` of lm-eval are measured as well; for an embedder, ``suites`` are
+        collections in BEIR's format beside the general one.
 
         Raises:
             AdapterError: there is no such adapter, or it cannot serve with the model.
@@ -364,7 +302,7 @@ class Adaptation:
             )
         if items is not None or tasks:
             raise UsageError("--items and --task are for adapters of the generator")
-        from hybrid.adaptation.forgetting.retrieval import general_set, read_collection
+        from hybrid.adaptation.suites import general_set, read_collection
 
         return checking.check_embedder(
             self.store,
@@ -415,14 +353,7 @@ class Adaptation:
         An embedder is in use when the domain is searched with it, so the domain is embedded with it, unless
         it is already. Until the last moment the generation in force answers.
 
-        Args:
-            name: of an adapter.
-            force: put it in use whatever stands against it, unmeasured too.
-            note: told what is being measured.
-            progress: told how far embedding is.
-
-        Returns:
-            What was overruled by force; nothing else can stand against it.
+        With ``force`` it is put in use whatever stands against it, unmeasured too, and that is returned.
 
         Raises:
             GateFailed: something stands against it; what was in use stays in use.
@@ -479,16 +410,11 @@ class Adaptation:
 
         It is stored if it fits the model, changes what it says, and could be read without running anything.
 
-        Args:
-            folder: with adapter_config.json and adapter_model.safetensors.
-            name: of the adapter; without it the next free one.
-            note: told what is not known for sure.
-
         Raises:
             AdapterError: it is pickled, of a kind that cannot be served, or does not fit.
             UsageError: there is no such folder, or the name is taken.
         """
-        from hybrid.adaptation.foreign import BaseModel, kind_of, take_in
+        from hybrid.adaptation.elsewhere import BaseModel, kind_of, take_in
 
         kind, models = kind_of(folder), self.settings.models
         if name:
@@ -519,19 +445,15 @@ class Adaptation:
     ) -> Path:
         """Write an adapter as another program takes it; what cannot travel is merged into its base.
 
-        Args:
-            name: of the adapter.
-            out: a folder; for GGUF a file, for PEFT an archive too. It must not be there yet.
-            destination: who takes it.
-            precision: of the matrices in GGUF.
-            note: told what was merged, what stays here, and how what was written was compared.
+        ``out`` is a folder, for GGUF a file, for PEFT an archive too, and must not be there yet;
+        ``precision`` is that of the matrices in GGUF.
 
         Raises:
             AdapterError: there is no such adapter, or the destination cannot take it.
             ModelError: the base cannot be written as GGUF, or the file says something else than the model.
             UsageError: ``out`` is there, or the base is not on this machine.
         """
-        from hybrid.adaptation.destinations import leave
+        from hybrid.adaptation.export import leave
 
         folder, models = self.store.folder(name), self.settings.models
         kind = self.store.card(name).kind
@@ -560,7 +482,7 @@ class Adaptation:
             RemoteError: the endpoint refused.
             UsageError: the generator is not on this machine.
         """
-        from hybrid.adaptation.proof import prove_active
+        from hybrid.adaptation.elsewhere import prove_active
 
         models = self.settings.models
         if models.offline and not endpoint.is_loopback:
@@ -587,13 +509,7 @@ class Adaptation:
         What is found is kept with what was measured of it, under a name of its own unless nothing had to be
         changed; it is not put in use.
 
-        Args:
-            name: of the adapter.
-            given: the user's own data, as it was trained on.
-            train: tune anew with more rehearsal if strength is not enough.
-            suites: items of one's own, as for ``check``.
-            items: at most so many of each kind.
-            note: told every attempt.
+        Without ``train`` nothing is tuned anew with more rehearsal if strength is not enough.
 
         Raises:
             AdapterError: there is no such adapter.
@@ -640,27 +556,19 @@ class Adaptation:
     ) -> Card:
         """Merge generator adapters into a new one, with its gain and forgetting in its card.
 
-        Args:
-            names: of two or more.
-            recipe: how.
-            weights: one for each; without them they are found on validation examples.
-            name: of the new one; without it the next free one.
-            given: the user's own data, as they were trained on.
-            suites: items of one's own, as for ``check``.
-            items: at most so many of each kind.
-            note: told what is tried.
+        ``weights`` are one for each; without them they are found on validation examples.
 
         Raises:
             UsageError: they are not of one generator, or there is nothing to choose weights by.
             AdapterError: one is not there, or is no LoRA whose change can be added.
         """
-        from hybrid.adaptation import reworking
+        from hybrid.adaptation import checking
 
         if name:
             self.store.require_free(name)
-        with reworking.Rework(self.store, names) as rework:
+        with checking.Rework(self.store, names) as rework:
             bench = self._bench(rework.card, given, suites, items, note)
-            return reworking.combine(rework, bench, recipe, weights=weights, name=name, note=note)
+            return checking.combine(rework, bench, recipe, weights=weights, name=name, note=note)
 
     def ablate(
         self,
@@ -671,31 +579,22 @@ class Adaptation:
         suites: Sequence[Path] = (),
         items: int | None = None,
         note: Note = _silent,
-        progress: Callable[[Worth], None] = _unshown,
+        progress: Callable[[Worth], None] = _silent,
     ) -> tuple[Ablation, Card | None]:
         """Tell what each part of a generator adapter brings and costs.
 
-        Args:
-            name: of the adapter.
-            keep: keep it without the parts that cost more than they bring, as a new adapter.
-            given: the user's own data, as it was trained on.
-            suites: items of one's own, as for ``check``.
-            items: at most so many of each kind.
-            note: told what is done.
-            progress: told each part.
-
-        Returns:
-            What was measured, and the card of the new adapter if there is one.
+        With ``keep`` it is kept without the parts that cost more than they bring, as a new adapter, whose
+        card is returned too.
 
         Raises:
             UsageError: it is not the generator's, or there are no examples to measure on.
             AdapterError: it is not there, or is no LoRA that can be taken apart.
         """
-        from hybrid.adaptation import reworking
+        from hybrid.adaptation import checking
 
-        with reworking.Rework(self.store, [name]) as rework:
+        with checking.Rework(self.store, [name]) as rework:
             bench = self._bench(rework.card, given, suites, items, note)
-            return reworking.ablate(rework, bench, keep=keep, progress=progress)
+            return checking.ablate(rework, bench, keep=keep, progress=progress)
 
     def drift(self, name: str) -> tuple[BlockDrift, ...]:
         """Return how far a generator adapter moved each block of the model, on text of both kinds.
@@ -704,8 +603,8 @@ class Adaptation:
             AdapterError: it is not there, or cannot serve with the model.
             UsageError: it is not the generator's.
         """
-        from hybrid.adaptation.forgetting.suites import probe_texts
-        from hybrid.adaptation.methods.drift import measure_drift
+        from hybrid.adaptation.methods.deltas import measure_drift
+        from hybrid.adaptation.suites import probe_texts
 
         if self.store.card(name).kind is AdapterKind.EMBEDDER:
             raise UsageError(f"{name} is the embedder's", hint="`hybrid adapt embedder` tells what it moved")
@@ -803,7 +702,7 @@ def _objectives(named: Sequence[str], given: Given) -> list[Objective]:
 def _suite(paths: Sequence[Path]) -> Suite:
     """Return the items of one's own, with those that ship for the kinds that are not among them."""
     from hybrid.adaptation.checking import with_own
-    from hybrid.adaptation.forgetting.suites import load_suite, shipped_suite
+    from hybrid.adaptation.suites import load_suite, shipped_suite
 
     shipped = shipped_suite()
     return with_own(shipped, load_suite(*paths)) if paths else shipped

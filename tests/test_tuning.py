@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from hybrid import Assistant, load_settings
-from hybrid.adaptation.data.files import Given
-from hybrid.adaptation.forgetting.suites import Suite
+from hybrid.adaptation.data.given import Given
 from hybrid.adaptation.store import read_card
+from hybrid.adaptation.suites import Suite
 from hybrid.adaptation.values import AdapterKind, Change, Destination, Example, ExampleKind
 from hybrid.config import Method
 from hybrid.errors import AdapterError, GateFailed, UsageError
@@ -53,7 +53,7 @@ def suite(tmp_path, monkeypatch, write_files):
         f"{n}.txt": " ".join(words[(n + step) % 4] for step in range(n % 3 + 12)) + f" number {n}."
         for n in range(12)
     }
-    monkeypatch.setattr("hybrid.adaptation.forgetting.suites.shipped_suite", lambda: Suite("general"))
+    monkeypatch.setattr("hybrid.adaptation.suites.shipped_suite", lambda: Suite("general"))
     return [write_files(tmp_path / "suite", texts)]
 
 
@@ -91,9 +91,9 @@ def test_the_gate_has_the_budget_of_the_settings_and_stands_before_use(kept, sui
 
 @pytest.mark.slow
 def test_what_was_never_checked_is_checked_by_the_service_first(kept, suite, monkeypatch):
-    from hybrid.adaptation.forgetting.suites import load_suite
+    from hybrid.adaptation.suites import load_suite
 
-    monkeypatch.setattr("hybrid.adaptation.forgetting.suites.shipped_suite", lambda: load_suite(*suite))
+    monkeypatch.setattr("hybrid.adaptation.suites.shipped_suite", lambda: load_suite(*suite))
     kept.adaptation.promote("gentle")
     assert kept.adapters.card("gentle").forgetting
     assert kept.adapters.promoted(AdapterKind.GENERATOR) == "gentle"
@@ -252,7 +252,7 @@ def pair(domain, suite):
 
 @pytest.mark.slow
 def test_two_adapters_become_one_by_weights_of_validation(pair, suite):
-    from hybrid.adaptation.methods.merging import Recipe
+    from hybrid.adaptation.methods.deltas import Recipe
     from hybrid.adaptation.values import Merging
 
     said = []
@@ -280,7 +280,7 @@ def test_two_adapters_become_one_by_weights_of_validation(pair, suite):
 
 @pytest.mark.slow
 def test_an_adapter_is_kept_without_the_parts_that_do_not_pay(pair, suite, monkeypatch):
-    from hybrid.adaptation.methods.ablation import Worth
+    from hybrid.adaptation.methods.deltas import Worth
 
     found, card = pair.ablate("one", given=_labels(80), suites=suite)
     assert card is None and found.whole.brings > 0 and len(found.parts) == 7
@@ -364,7 +364,7 @@ def test_drift_is_told_for_each_block_and_not_of_an_embedder(kept, tiny_embedder
 @pytest.fixture
 def judging(domain, monkeypatch):
     """Questions, pairs and rewards of the judge, for which the tiny model could not write answers."""
-    from hybrid.adaptation.methods import rlaif
+    from hybrid.adaptation.methods import preferences as rlaif
     from hybrid.adaptation.values import PreferencePair
 
     def prompt(n):
@@ -373,7 +373,7 @@ def judging(domain, monkeypatch):
     examples = [Example(ExampleKind.READING, prompt(n), "x", f"s{n}") for n in range(12)]
     pairs = [PreferencePair(prompt(n), "a port", "a server", f"s{n}", "judged") for n in range(12)]
     looks = iter([0.2, 0.6, 0.4])
-    monkeypatch.setattr("hybrid.adaptation.rounds.reading_questions", lambda *_, **__: examples)
+    monkeypatch.setattr("hybrid.adaptation.workshop.reading_questions", lambda *_, **__: examples)
     monkeypatch.setattr(rlaif, "judged_pairs", lambda *_, **__: pairs)
     monkeypatch.setattr(rlaif, "rewards", lambda grounder, asked, texts: [next(looks)] * len(asked))
     return domain

@@ -80,37 +80,6 @@ Markdown(
 )
 
 # %% [markdown]
-# ## What the words look like to the embedder
-#
-# The words of the manual that break into most pieces, and the words whose neighbours the adapter changed
-# most.
-
-# %%
-words = adaptation.jargon("tuned")
-broken = ", ".join(f"*{term.word}* ({term.pieces})" for term in words.fragmented[:8])
-Markdown(
-    f"{words.words} words of the manual are no everyday words; they break into "
-    f"{words.pieces_per_word:.1f} pieces on average, and {100 * words.broken:.0f} % of their occurrences "
-    f"into three or more. For example: {broken}."
-)
-
-# %%
-show.table(
-    ("word", "no longer among its ten nearest", "now among them"),
-    [
-        (
-            f"*{moved.word}*",
-            ", ".join(word for word in moved.before if word not in moved.after),
-            ", ".join(word for word in moved.after if word not in moved.before),
-        )
-        for moved in words.moved[:6]
-    ],
-)
-
-# %%
-Markdown(f"Of the ten nearest words {100 * words.kept:.0f} % stayed, on average over all words.")
-
-# %% [markdown]
 # ## Does it find more?
 #
 # The made queries above resemble what it was trained on. These questions do not: they were written by
@@ -172,8 +141,6 @@ show.table(
 show.numbers(
     {
         "pages": (indexed.manifest.counts.documents, 0),
-        "words": (words.words, 0),
-        "pieces a word": (words.pieces_per_word, 0.01),
         "before, made queries": (gain.before, 0.01),
         "after, made queries": (gain.after, 0.03),
         "general, before": (cost.before, 0.01),

@@ -1,4 +1,4 @@
-"""Adapters measured and repaired: gain, forgetting, a smaller strength, more rehearsal."""
+"""Adapters measured, repaired, merged and taken apart: gain and forgetting of each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import dataclasses
 import functools
 import math
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,37 +16,65 @@ from typing import Protocol
 import numpy as np
 
 from hybrid.adaptation.data.examples import Sieve
-from hybrid.adaptation.data.files import Given
+from hybrid.adaptation.data.given import Given
 from hybrid.adaptation.data.material import Objective, split_for
 from hybrid.adaptation.data.pairs import held_out_pairs
 from hybrid.adaptation.export import scale
-from hybrid.adaptation.forgetting.likelihood import Subject, TokenStretch, log_likelihoods, pieces
-from hybrid.adaptation.forgetting.measure import Model, measure, measure_tasks
-from hybrid.adaptation.forgetting.refusal import Asked, refusal_changes
-from hybrid.adaptation.forgetting.retrieval import RetrievalSet, Side, general_changes, made_change
-from hybrid.adaptation.forgetting.suites import Suite
-from hybrid.adaptation.gate import Budget, GateVerdict, judge
-from hybrid.adaptation.methods.preferences import (
-    encode_pairs,
-    halve_pairs,
-    margins_in_service,
-    preference_gain,
+from hybrid.adaptation.forgetting import (
+    AskedQuestion,
+    Model,
+    Side,
+    general_changes,
+    made_change,
+    measure,
+    measure_tasks,
+    refusal_changes,
 )
-from hybrid.adaptation.store import AdapterStore
-from hybrid.adaptation.training.encoding import Encoded, encode, gain_of, halve, worth
-from hybrid.adaptation.values import AdapterKind, Card, Change, Measure
+from hybrid.adaptation.gate import Budget, GateVerdict, judge
+from hybrid.adaptation.methods.deltas import (
+    Ablation,
+    Deltas,
+    Recipe,
+    Worth,
+    ablate_deltas,
+    merge_deltas,
+    read_config,
+    read_deltas,
+    search_weights,
+    without,
+    write_deltas,
+)
+from hybrid.adaptation.methods.encoding import (
+    Encoded,
+    Subject,
+    encode,
+    encode_pairs,
+    gain_of,
+    halve,
+    log_likelihoods,
+    margins,
+    pieces,
+    preference_gain,
+    served_losses,
+    worth,
+)
+from hybrid.adaptation.store import AdapterStore, write_card
+from hybrid.adaptation.suites import RetrievalSet, Suite
+from hybrid.adaptation.values import AdapterKind, Card, Change, Data, Measure, Setting
 from hybrid.adaptation.workshop import GeneratorWorkshop, Material
-from hybrid.config import AdaptationSettings, Settings
+from hybrid.config import AdaptationSettings, Method, Reader, Settings
 from hybrid.errors import UsageError
+from hybrid.files import hash_text
 from hybrid.index import Index
 from hybrid.index.sync import Progress, reembed
 from hybrid.models import Embedder
+from hybrid.models.adapters import read_adapter
 from hybrid.retrieval import Retriever
 from hybrid.types import Question
 
 # At most so many made queries of held-out documents tell a gain of retrieval.
 _HELD_OUT_QUERIES = 300
-
+# Both as tried, cheapest first: of the change, and of the training tokens.
 STRENGTHS = (0.75, 0.5, 0.25)
 REHEARSALS = (0.3, 0.5)
 # A smaller strength that keeps less of the gain than this is kept as a last resort only.
@@ -66,24 +95,13 @@ def check_generator(
     generator: Measurable,
     suite: Suite,
     *,
-    asked: Sequence[Asked] = (),
+    asked: Sequence[AskedQuestion] = (),
     tasks: Sequence[str] = (),
     items: int | None = None,
     seed: int = 0,
     progress: Callable[[str], None] = lambda doing: None,
 ) -> Card:
     """Measure what an adapter made the generator forget, and write it into its card; return the card.
-
-    Args:
-        store: where the adapter is.
-        name: of the adapter.
-        generator: the one that it was made for, without an adapter.
-        suite: what general ability is measured on.
-        asked: what tells whether it declines where it should.
-        tasks: of lm-eval, measured as well.
-        items: at most so many of each kind and task.
-        seed: of the resampling, and of which items are drawn.
-        progress: told what is being measured.
 
     Raises:
         AdapterError: there is no such adapter, or it cannot serve with the generator.
@@ -103,23 +121,16 @@ def check_generator(
 def gain_in_service(base: Subject, adapted: Subject, validation: Sequence[Encoded]) -> Change | None:
     """Return what an adapter gained, by the generator that serves it; None without examples to tell by.
 
-    Args:
-        base: the generator without the adapter.
-        adapted: the same with it, at any strength.
-        validation: examples; those that told when to stop are left out.
+    ``validation``: examples; those that told when to stop are left out.
     """
     proof = halve(validation).proof
     if not proof:
         return None
     before, after = (
-        worth(functools.partial(_losses, subject), proof, subject.dialogue) for subject in (base, adapted)
+        worth(functools.partial(served_losses, subject), proof, subject.dialogue)
+        for subject in (base, adapted)
     )
     return gain_of(before, after, proof)
-
-
-def _losses(subject: Subject, encoded: Sequence[Encoded]) -> list[float]:
-    sums = log_likelihoods(subject, [TokenStretch(item.ids, item.start) for item in encoded])
-    return [-value / item.completion_tokens for value, item in zip(sums, encoded, strict=True)]
 
 
 def with_own(shipped: Suite, own: Suite) -> Suite:
@@ -145,16 +156,6 @@ def check_embedder(
     """Measure what an embedder gained on held-out documents and lost elsewhere; return its card with that.
 
     The domain is embedded with both, if it is not yet; the generation in force stays in force.
-
-    Args:
-        store: where the adapter is.
-        name: of the adapter.
-        base: the embedder without it.
-        tuned: the same with it.
-        settings: of retrieval, and of adaptation, which say what was held out.
-        general: collections from elsewhere.
-        against: the question sets of the domain; queries that leak from them are left out.
-        progress: told how far embedding is.
     """
     for embedder in (base, tuned):
         reembed(store.domain, embedder, progress=progress)
@@ -222,9 +223,7 @@ def repair(
     assess: Callable[[Path, float], Assessment],
     *,
     budget: Budget,
-    strengths: Sequence[float] = STRENGTHS,
     retrain: Callable[[float], Path] | None = None,
-    rehearsals: Sequence[float] = REHEARSALS,
     progress: Callable[[Attempt], None] = lambda attempt: None,
 ) -> Repair:
     """Try smaller strengths, then retraining with more rehearsal, until one passes and is worth it.
@@ -232,23 +231,12 @@ def repair(
     The best is the one that passes with the largest gain; without a measured gain, the first that passes. An
     adapter that passes but no longer gains anything is none.
 
-    Args:
-        folder: of the adapter.
-        assess: measures the adapter of a folder at a strength, in the domain and in general.
-        budget: how much may be forgotten.
-        strengths: to try, below 1, from large to small.
-        retrain: makes the adapter anew with a share of rehearsal, None where that cannot be done.
-        rehearsals: shares to try, from small to large.
-        progress: told every attempt.
-
-    Raises:
-        UsageError: a strength or a share that makes no sense.
+    ``retrain``: makes the adapter anew with a share of rehearsal, None where that cannot be done.
     """
-    _require(strengths, rehearsals)
     attempts: list[Attempt] = []
 
     def tried(path: Path, rehearsal: float | None) -> Iterator[Attempt]:
-        for strength in (1.0, *strengths):
+        for strength in (1.0, *STRENGTHS):
             found = assess(path, strength)
             first = attempts[0].assessment.gain if attempts else found.gain
             kept = _kept(found.gain, first)
@@ -258,9 +246,8 @@ def repair(
 
     if _settled(tried(folder, None)):
         return Repair(tuple(attempts), _best(attempts))
-    for share in rehearsals if retrain is not None else ():
-        assert retrain is not None, "asked above"
-        if _settled(tried(retrain(share), share)):
+    for share in REHEARSALS:
+        if retrain is None or _settled(tried(retrain(share), share)):
             break
     return Repair(tuple(attempts), _best(attempts))
 
@@ -297,17 +284,7 @@ def settings_of(card: Card, usual: AdaptationSettings) -> AdaptationSettings:
 
 
 class Bench:
-    """An adapter under repair: how it was made, what it learned from, and what it is measured on.
-
-    Args:
-        workshop: with the settings that it was made with.
-        card: of the adapter.
-        suite: of general ability.
-        given: the user's own data that it learned from.
-        against: question sets that must not leak.
-        seed: of measuring.
-        note: told what is trained.
-    """
+    """An adapter under repair: how it was made, what it learned from, and what it is measured on."""
 
     def __init__(
         self,
@@ -331,9 +308,11 @@ class Bench:
         adapted = generator.adapted(folder, strength=strength)
         if self._examples.preferences:
             limit = self._workshop.settings.adaptation.max_tokens
-            pairs = encode_pairs(self._examples.checks, generator.dialogue, max_tokens=limit).pairs
-            proof = halve_pairs(pairs).proof
-            before, after = (margins_in_service(subject, proof) for subject in (generator, adapted))
+            pairs = encode_pairs(self._examples.checks, generator.dialogue, max_tokens=limit).encoded
+            proof = halve(pairs).proof
+            before, after = (
+                margins(functools.partial(served_losses, subject), proof) for subject in (generator, adapted)
+            )
             gain = preference_gain(before, after, proof)
         else:
             gain = gain_in_service(generator, adapted, self._encoded)
@@ -359,7 +338,7 @@ class Bench:
                 hint="give the data that it was trained on: --data FILE",
             )
         tokens = [item.completion_tokens for item in stop]
-        domain = np.average(_losses(adapted, stop), weights=tokens)
+        domain = np.average(served_losses(adapted, stop), weights=tokens)
         cut = [piece for passage in self._suite.passages for piece in pieces(adapted, passage.text)]
         if not general or not cut:
             return float(domain), math.nan
@@ -443,8 +422,130 @@ def _kept(gain: Change | None, first: Change | None) -> float | None:
     return benefit(gain) / benefit(first)
 
 
-def _require(strengths: Sequence[float], rehearsals: Sequence[float]) -> None:
-    if any(not 0 < strength < 1 for strength in strengths) or list(strengths) != sorted(strengths)[::-1]:
-        raise UsageError(f"strengths to try are {list(strengths)}, expected falling numbers between 0 and 1")
-    if any(not 0 < share < 1 for share in rehearsals) or list(rehearsals) != sorted(rehearsals):
-        raise UsageError(f"rehearsals to try are {list(rehearsals)}, expected rising shares between 0 and 1")
+class Rework:
+    """Adapters of a store taken apart and put together, in a folder that is gone at the end.
+
+    Raises:
+        UsageError: they are not.
+        AdapterError: one cannot be taken apart.
+    """
+
+    def __init__(self, store: AdapterStore, names: Sequence[str]) -> None:
+        cards = [store.card(name) for name in names]
+        bases = {(card.base_digest, card.kind) for card in cards}
+        if len(bases) > 1 or cards[0].kind is not AdapterKind.GENERATOR:
+            told = ", ".join(f"{card.name} of the {card.kind} {card.base}" for card in cards)
+            raise UsageError(f"{told}: expected adapters of one generator")
+        folders = [store.folder(name) for name in names]
+        for folder, card in zip(folders, cards, strict=True):
+            read_adapter(folder, card.base_digest, base=card.base)
+        self.parts: tuple[Deltas, ...] = tuple(map(read_deltas, folders))
+        self.card = cards[0] if len(cards) == 1 else _blend(cards)
+        self._like = [read_config(folder) for folder in folders]
+        self._store = store
+        self._work = store.domain / "adapters" / f".{'+'.join(names)[:80]}.rework"
+
+    def __enter__(self) -> Rework:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        shutil.rmtree(self._work, ignore_errors=True)
+
+    def written(self, deltas: Deltas) -> Path:
+        """Write changes as an adapter that can be measured; the one before is gone."""
+        shutil.rmtree(self._work, ignore_errors=True)
+        write_deltas(self._work, deltas, self._like)
+        write_card(self._work, dataclasses.replace(self.card, weights=""))
+        return self._work
+
+    def keep(self, deltas: Deltas, bench: Bench, name: str, settings: Mapping[str, Setting]) -> Card:
+        """Store changes as a new adapter, with what was measured of it in its card."""
+        found = bench.assess(self.written(deltas), 1.0)
+        card = dataclasses.replace(
+            self.card,
+            name="",
+            settings={**self.card.settings, **settings},
+            gain=found.gain,
+            forgetting=found.general,
+            parent=self.card.name,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        return self._store.add(name or self._store.new_name(AdapterKind.GENERATOR), self._work, card)
+
+
+def combine(
+    rework: Rework,
+    bench: Bench,
+    recipe: Recipe,
+    *,
+    weights: Sequence[float] = (),
+    name: str = "",
+    note: Callable[[str], None],
+) -> Card:
+    """Merge adapters into one, store it with what was measured of it, and return its card.
+
+    ``weights``: one for each; without them those of the least loss on validation are taken.
+    """
+
+    def loss(tried: Sequence[float]) -> float:
+        folder = rework.written(merge_deltas(rework.parts, tried, recipe).deltas)
+        found, _ = bench.losses(folder, general=False)
+        note(f"weights {_told(tried)}: validation loss {found:.4f}")
+        return found
+
+    chosen = tuple(weights) or search_weights(len(rework.parts), loss)
+    made = merge_deltas(rework.parts, chosen, recipe)
+    settings: dict[str, Setting] = {
+        "merged": recipe.by,
+        "weights": _told(chosen),
+        "density": recipe.density,
+        "rank": max(len(delta.down) for delta in made.deltas.values()),
+        "kept": round(made.kept, 4),
+    }
+    return rework.keep(made.deltas, bench, name, settings)
+
+
+def ablate(
+    rework: Rework, bench: Bench, *, keep: bool, progress: Callable[[Worth], None]
+) -> tuple[Ablation, Card | None]:
+    """Tell what each part of an adapter brings and costs; keep it without those that cost more, if wanted.
+
+    Returns:
+        What was measured, and the card of what was kept: None where that was not wanted, or every part pays.
+    """
+    (deltas,) = rework.parts
+
+    def losses(some: Deltas | None) -> tuple[float, float]:
+        return bench.losses(None if some is None else rework.written(some))
+
+    found = ablate_deltas(deltas, losses, progress)
+    if not keep or not found.unpaid:
+        return found, None
+    dropped = ", ".join(group.name for group in found.unpaid)
+    return found, rework.keep(without(deltas, found.unpaid), bench, "", {"without": dropped})
+
+
+def _told(weights: Sequence[float]) -> str:
+    return ", ".join(f"{weight:g}" for weight in weights)
+
+
+def _blend(cards: Sequence[Card]) -> Card:
+    """Return the card of what comes of several adapters."""
+    counts = sum((Counter(card.data.counts) for card in cards), Counter[str]())
+    learned = [part for card in cards for part in str(card.settings.get("objectives", "reading")).split(", ")]
+    quoting = any(card.reader is Reader.QUOTING for card in cards)
+    return dataclasses.replace(
+        cards[0],
+        name=" + ".join(card.name for card in cards),
+        method=Method.LORA,
+        data=Data(
+            hash_text(*(card.data.digest for card in cards)),
+            "; ".join(dict.fromkeys(card.data.licence for card in cards)),
+            dict(sorted(counts.items())),
+        ),
+        settings={"objectives": ", ".join(dict.fromkeys(learned))},
+        curve=(),
+        strength=1.0,
+        reader=Reader.QUOTING if quoting else cards[0].reader,
+        seconds=sum(card.seconds for card in cards),
+    )

@@ -71,12 +71,7 @@ class Reasons:
 
 
 def reasons(card: Card, budget: Budget) -> Reasons:
-    """Return what stands against an adapter, by the gate of its kind.
-
-    Args:
-        card: with its gain and, if it was checked, with what it forgot.
-        budget: how much may be forgotten.
-    """
+    """Return what stands against an adapter, by the gate of its kind."""
     gain = _of_gain(card.gain)
     if card.kind is AdapterKind.EMBEDDER:
         return Reasons((*gain, *_of_retrieval(card.forgetting, budget)))

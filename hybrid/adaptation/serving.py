@@ -60,10 +60,7 @@ def embedder_card(store: AdapterStore, name: str = "") -> Card | None:
 def arm_adapters(store: AdapterStore, spec: ArmSpec, *, own_embedder: bool) -> ArmAdapters:
     """Return the adapters that an arm is served with: those that its settings name, else those in use.
 
-    Args:
-        store: the adapters of the domain.
-        spec: the arm.
-        own_embedder: whether an embedder of the user's own serves, which takes only an adapter that is named.
+    ``own_embedder``: whether an embedder of the user's own serves, which takes only an adapter that is named.
 
     Raises:
         AdapterError: the arm needs one that is not there, or that is none of its kind.

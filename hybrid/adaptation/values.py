@@ -57,8 +57,7 @@ class Example:
 class QueryPair:
     """A query and a passage that answers it, for an embedder.
 
-    ``negatives`` are passages that retrieval confuses with it. ``margins`` are how much better the teacher
-    finds the passage than each of them, and empty where no teacher was asked.
+    ``negatives`` are passages that retrieval confuses with it.
     """
 
     query: str
@@ -66,7 +65,6 @@ class QueryPair:
     source: str = ""
     made: str = "given"
     negatives: tuple[str, ...] = ()
-    margins: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

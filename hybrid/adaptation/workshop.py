@@ -1,4 +1,4 @@
-"""Make an adapter: from the documents of a domain to examples, training, and a card in the store."""
+"""Make adapters, once or in rounds: from documents to examples, training, and a card in the store."""
 
 from __future__ import annotations
 
@@ -13,19 +13,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from hybrid.adaptation.data.examples import Sieve
-from hybrid.adaptation.data.files import Given, require_examples
+from hybrid.adaptation.data.given import Given, require_examples
 from hybrid.adaptation.data.material import Objective, make_examples, reading_questions, split_for
 from hybrid.adaptation.data.pairs import PairSettings, make_pairs
-from hybrid.adaptation.data.rehearsal import rehearsal_examples
-from hybrid.adaptation.forgetting.refusal import Asked, domain_questions, general_questions
-from hybrid.adaptation.forgetting.suites import Suite, probe_texts, shipped_suite
-from hybrid.adaptation.methods.ewc import FISHER_TOKENS
-from hybrid.adaptation.methods.labels import label_sets, tune_labels
-from hybrid.adaptation.methods.preferences import as_example, encode_pairs, with_own_mistakes
-from hybrid.adaptation.store import AdapterStore
-from hybrid.adaptation.training.embedder import tune_embedder
-from hybrid.adaptation.training.encoding import encode
-from hybrid.adaptation.training.generator import (
+from hybrid.adaptation.forgetting import AskedQuestion, domain_questions, general_questions
+from hybrid.adaptation.methods.embedder import EmbedderSettings, TunedEmbedder, tune_embedder
+from hybrid.adaptation.methods.encoding import as_example, encode, encode_pairs
+from hybrid.adaptation.methods.generator import (
     Base,
     Rendered,
     Trial,
@@ -35,8 +29,13 @@ from hybrid.adaptation.training.generator import (
     try_out,
     tune_generator,
 )
-from hybrid.adaptation.training.lessons import EmbedderSettings
-from hybrid.adaptation.training.loop import is_main
+from hybrid.adaptation.methods.holding import FISHER_TOKENS, rehearsal_examples
+from hybrid.adaptation.methods.labels import label_sets, tune_labels
+from hybrid.adaptation.methods.loop import is_main
+from hybrid.adaptation.methods.preferences import Posed, Round, improve, posed, with_own_mistakes
+from hybrid.adaptation.methods.selftraining import SelfRound, SelfTraining, self_train, split_labelled
+from hybrid.adaptation.store import AdapterStore
+from hybrid.adaptation.suites import Suite, probe_texts, shipped_suite
 from hybrid.adaptation.values import (
     AdapterKind,
     Card,
@@ -44,6 +43,7 @@ from hybrid.adaptation.values import (
     Example,
     ExampleKind,
     Examples,
+    PreferencePair,
     QueryPair,
     Setting,
     Sifted,
@@ -52,16 +52,16 @@ from hybrid.config import Method, Reader, Settings
 from hybrid.errors import IndexError_, UsageError
 from hybrid.files import folder_lock, hash_text
 from hybrid.generation.prompts import load_prompts
+from hybrid.grounding.judge import Grounder
 from hybrid.models.device import Placement, choose_placement, versions
 from hybrid.models.dialogue import Dialogue
 from hybrid.models.generator import TransformersGenerator
 from hybrid.models.loading import generator_folder
-from hybrid.models.resolve import cache_folder, fetch, weights_digest
+from hybrid.models.resolve import cache_folder, fetch
 from hybrid.retrieval import Retriever
 from hybrid.types import Question
 
 Steps = Callable[[int, int, float], None]
-
 # Where training is written down while it runs; a dot in front: no adapter.
 _WORK = ".work"
 _UNKNOWN = "not stated"
@@ -71,6 +71,9 @@ _PROSE = "prose"
 _PAIRS_AN_EXAMPLE = 4
 # So many questions of held-out documents tell what is declined.
 _DECLINED = 24
+# A question that is asked gives one pair at the most, for which several answers are written.
+_QUESTIONS = 0.25
+_CHECKS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +218,7 @@ class GeneratorWorkshop:
         against: Sequence[Question],
         items: int | None = None,
         note: Callable[[str], None] = lambda said: None,
-    ) -> list[Asked]:
+    ) -> list[AskedQuestion]:
         """Return what tells whether an adapter declines where it should; what cannot be asked is told."""
         if card.chooses:
             note("refusal is not measured: this adapter chooses among labels, and declines nothing")
@@ -291,32 +294,50 @@ class GeneratorWorkshop:
 
     def _card(self, base: Base, material: Material, made: TunedGenerator, parent: str) -> Card:
         chosen: dict[str, Setting] = {
-            "rank": made.plan.rank,
-            "alpha": made.plan.alpha,
             "learning_rate": made.plan.learning_rate,
             "objectives": ", ".join(material.objectives),
             "ended": made.fit.ended,
             "tokens": made.tokens,
             **({"not adapted": made.untouched} if made.untouched else {}),
         }
-        return Card(
-            name="",
-            kind=AdapterKind.GENERATOR,
-            base=base.name,
-            base_digest=base.digest,
-            method=made.plan.method,
-            data=material.data,
-            settings=_plain(self.settings) | chosen,
-            curve=made.fit.curve,
-            strength=made.strength,
+        card = _card(AdapterKind.GENERATOR, base, made, material.data, self.settings)
+        return dataclasses.replace(
+            card,
+            settings={**card.settings, **chosen},
             reader=material.reader,
             gain=made.gain,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            seconds=made.fit.seconds,
             parent=parent,
-            seed=self.settings.adaptation.seed,
-            versions=versions(),
         )
+
+
+def _card(
+    kind: AdapterKind, base: Base, made: TunedGenerator | TunedEmbedder, data: Data, settings: Settings
+) -> Card:
+    """Return the card of what was tuned just now."""
+    values = dataclasses.asdict(settings.adaptation)
+    plain: dict[str, Setting] = {
+        key: value
+        if isinstance(value, (bool, int, float)) and math.isfinite(value)
+        else ",".join(value)
+        if isinstance(value, tuple)
+        else str(value)
+        for key, value in values.items()
+    }
+    return Card(
+        name="",
+        kind=kind,
+        base=base.name,
+        base_digest=base.digest,
+        method=made.plan.method,
+        data=data,
+        settings=plain | {"rank": made.plan.rank, "alpha": made.plan.alpha},
+        curve=made.fit.curve,
+        strength=made.strength,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=made.fit.seconds,
+        seed=settings.adaptation.seed,
+        versions=versions(),
+    )
 
 
 def _short(examples: Examples, dialogue: Dialogue, max_tokens: int) -> Examples:
@@ -377,13 +398,13 @@ def make_embedder(
         note(f"left out {left.count}, {left.reason}")
     rows = [repr(dataclasses.astuple(pair)) for pair in pairs.train]
     counts = Counter(pair.made for pair in pairs.train)
-    folder = fetch(models.embedder, offline=models.offline)
+    base = Base(fetch(models.embedder, offline=models.offline), models.embedder)
     work = store.domain / "adapters" / _WORK
     with folder_lock(work):
         shutil.rmtree(work / "built", ignore_errors=True)
         tuned = tune_embedder(
-            folder,
-            models.embedder,
+            base.folder,
+            base.name,
             pairs,
             adaptation,
             out=work / "built",
@@ -397,35 +418,125 @@ def make_embedder(
             state=work / "state",
             progress=progress,
         )
-        return store.add(
-            name or store.new_name(AdapterKind.EMBEDDER),
-            tuned.folder,
-            Card(
-                name="",
-                kind=AdapterKind.EMBEDDER,
-                base=models.embedder,
-                base_digest=weights_digest(folder),
-                method=tuned.plan.method,
-                data=Data(hash_text(*rows), licence, dict(sorted(counts.items()))),
-                settings=_plain(settings) | {"rank": tuned.plan.rank, "alpha": tuned.plan.alpha},
-                curve=tuned.fit.curve,
-                strength=tuned.strength,
-                created=datetime.now(UTC).isoformat(timespec="seconds"),
-                seconds=tuned.fit.seconds,
-                seed=adaptation.seed,
-                versions=versions(),
-            ),
+        data = Data(hash_text(*rows), licence, dict(sorted(counts.items())))
+        card = _card(AdapterKind.EMBEDDER, base, tuned, data, settings)
+        return store.add(name or store.new_name(AdapterKind.EMBEDDER), tuned.folder, card)
+
+
+@dataclass(frozen=True, slots=True)
+class Rounds:
+    """What adapters are made in rounds with.
+
+    Those of a run are named after it, with their number: a run that was interrupted goes on behind the last
+    one that is there, and at its end the best one is left.
+    """
+
+    workshop: GeneratorWorkshop
+    name: str
+    licence: str
+    against: Sequence[Question]
+    progress: Steps
+
+    def improve(
+        self,
+        grounder: Grounder,
+        *,
+        start: str,
+        rounds: int,
+        samples: int,
+        told: Callable[[Round], None],
+    ) -> list[Round]:
+        """Learn from the judge; ``hybrid.tuning`` says what the rest is."""
+        settings = self.workshop.settings.adaptation
+
+        def asked(place: bool, count: int) -> list[Posed]:
+            examples = reading_questions(
+                self.workshop.retriever(),
+                self.workshop.settings,
+                lambda split: split.validation if place else split.training,
+                against=self.against,
+                count=count,
+                reader=Reader.GENERATOR,
+            )
+            return posed(examples)
+
+        def learn(pairs: Sequence[PreferencePair], begin: str, number: int) -> str:
+            made = self._name(number)
+            if made not in self.workshop.store.names():
+                material = self.workshop.finished(
+                    Examples((), (), (), tuple(pairs)),
+                    (Objective.PREFERENCE,),
+                    self.licence,
+                    Reader.GENERATOR,
+                )
+                self.workshop.tune(material, name=made, start=begin, progress=self.progress)
+            return made
+
+        train, checks = asked(False, round(_QUESTIONS * settings.examples)), asked(True, _CHECKS)
+        if not train or not checks:
+            raise UsageError(
+                f"the documents give {len(train)} questions to learn from and {len(checks)} to tell by",
+                hint="add documents",
+            )
+        done = improve(
+            self.workshop.beginning,
+            learn,
+            grounder,
+            train,
+            checks,
+            start=start,
+            rounds=rounds,
+            samples=samples,
+            seed=settings.seed,
+            tolerance=settings.budget_refusal,
+            progress=told,
         )
+        best = [one for one in done if one.kept][-1]
+        self._leave(best.name, [one.name for one in done[1:]])
+        if best.change is not None:
+            self.workshop.store.annotate(best.name, gain=best.change)
+        return done
 
+    def self_train(
+        self,
+        labelled: Sequence[Question],
+        unlabelled: Sequence[Question],
+        *,
+        rounds: int,
+        confidence: float,
+        told: Callable[[SelfRound], None],
+    ) -> SelfTraining:
+        """Learn from labels that are given and from those that the teacher is sure of."""
+        generation = self.workshop.settings.generation
 
-def _plain(settings: Settings) -> dict[str, Setting]:
-    """Return the settings of adaptation as a card keeps them."""
-    values = dataclasses.asdict(settings.adaptation)
-    return {
-        key: value
-        if isinstance(value, (bool, int, float)) and math.isfinite(value)
-        else ",".join(value)
-        if isinstance(value, tuple)
-        else str(value)
-        for key, value in values.items()
-    }
+        def learn(questions: Sequence[Question], number: int) -> str:
+            made = self._name(number)
+            if made not in self.workshop.store.names():
+                given = Given(questions=tuple(questions))
+                material = self.workshop.material(
+                    [Objective.LABEL], against=self.against, given=given, licence=self.licence
+                )
+                self.workshop.tune(material, name=made, progress=self.progress)
+            return made
+
+        found = self_train(
+            self.workshop.beginning,
+            learn,
+            split_labelled(labelled, seed=self.workshop.settings.adaptation.seed),
+            unlabelled,
+            load_prompts(generation.language, generation.prompt),
+            rounds=rounds,
+            confidence=confidence,
+            progress=told,
+        )
+        self._leave(found.best.name, [one.name for one in found.rounds])
+        return found
+
+    def _name(self, number: int) -> str:
+        return f"{self.name}-{number}"
+
+    def _leave(self, best: str, made: Sequence[str]) -> None:
+        """Remove what is not the best."""
+        for name in made if is_main() else ():
+            if name != best:
+                self.workshop.store.remove(name)

@@ -15,11 +15,10 @@ from hybrid.cli.options import Context, shared
 from hybrid.config import Method, ShownPassages, Targets
 
 if TYPE_CHECKING:
-    from hybrid.adaptation.methods.rlaif import Round
+    from hybrid.adaptation.methods.preferences import Round
     from hybrid.adaptation.methods.selftraining import SelfRound
     from hybrid.adaptation.values import Card
     from hybrid.adaptation.workshop import Material
-    from hybrid.tuning import Adaptation
     from hybrid.types import Question
 
 app = typer.Typer(
@@ -50,7 +49,6 @@ ShowPassages = Annotated[
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Another one makes another adapter.")]
 
 _SHOWN = 10
-_JARGON = 8
 _WIDTH = 600
 _TOLD_EVERY_SECONDS = 10.0
 
@@ -85,7 +83,7 @@ def examples(
         "left_out": material.examples.left_out,
     }
     if out is not None:
-        from hybrid.adaptation.data.files import save_examples
+        from hybrid.adaptation.data.given import save_examples
 
         save_examples(out, material.examples.train)
         console.note(f"written: {out}")
@@ -293,18 +291,7 @@ def embedder(
         progress=_TrainingProgress(),
     )
     console.note(f"{card.name}: strength {card.strength:g}; trained in {card.seconds / 60:.1f} min")
-    _tell_jargon(service, card.name)
     return _finish(context, assistant, card, check=check)
-
-
-def _tell_jargon(service: Adaptation, name: str) -> None:
-    """Say how many pieces the words of the domain break into, and whose neighbours changed most."""
-    report = service.jargon(name)
-    broken = ", ".join(f"{term.word} ({term.pieces})" for term in report.fragmented[:_JARGON])
-    moved = ", ".join(each.word for each in report.moved[:_JARGON])
-    console.note(f"words of the domain: {report.pieces_per_word:.2f} pieces each; most broken: {broken}")
-    if moved:
-        console.note(f"neighbours changed most: {moved}; on average {report.kept:.0%} were kept")
 
 
 def _finish(context: Context, assistant: Assistant, card: Card, *, check: bool) -> int:

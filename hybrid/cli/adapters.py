@@ -215,7 +215,7 @@ def combine(
     items: Items = None,
 ) -> int:
     """Merge adapters of the generator into one, and put that in use if it passes like any other."""
-    from hybrid.adaptation.methods.merging import Recipe
+    from hybrid.adaptation.methods.deltas import Recipe
 
     assistant = context.assistant()
     service = assistant.adaptation
@@ -286,7 +286,7 @@ def drift(
     out: Annotated[Path | None, typer.Option("--out", help="Write it as a picture, SVG.")] = None,
 ) -> None:
     """Show how far an adapter of the generator moved each block of the model."""
-    from hybrid.adaptation.methods.drift import drift_picture
+    from hybrid.adaptation.methods.deltas import drift_picture
     from hybrid.files import write_atomic
 
     assistant = context.assistant()

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from hybrid.assistant import Assistant
 from hybrid.cli import console
 from hybrid.cli.evaluate import DEFAULT_ARMS, Retry, told_failures
 from hybrid.cli.options import Context, ExecutorName, shared
@@ -118,10 +119,19 @@ def decide(
     unmet = requirements.unmet(comparison.decision)
     adopted = None if unmet else assistant.adopt(comparison)
     if adopted is not None:
-        usual = assistant.usual.name
-        of_labels = "" if usual == adopted else f"labels are chosen by {adopted}; "
-        console.note(f"{of_labels}`hybrid ask` uses {usual} from now on; another with --arm")
+        _tell_adopted(assistant, adopted)
     return _gate(unmet) or (EXIT_PARTIAL if failed else 0)
+
+
+def _tell_adopted(assistant: Assistant, adopted: str) -> None:
+    """Say what answers from now on, and end the trial of just that."""
+    from hybrid.operations.traffic import end_where_usual
+
+    if (ended := end_where_usual(assistant)) is not None:
+        console.note(f"the trial of {ended.arm} ended: it is what answers now")
+    usual = assistant.usual.name
+    of_labels = "" if usual == adopted else f"labels are chosen by {adopted}; "
+    console.note(f"{of_labels}`hybrid ask` uses {usual} from now on; another with --arm")
 
 
 def _make_room(path: Path) -> None:

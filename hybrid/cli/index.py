@@ -169,7 +169,7 @@ def _status_lines(status: IndexStatus) -> list[str]:
         f"  from       {console.name(manifest.folder or 'no folder')}",
         f"  holds      {counts.documents} documents, {counts.chunks} chunks",
         f"  embedder   {manifest.embedder.name} ({manifest.embedder.weights[:12]})",
-        "  search     in a vector store"
+        f"  search     in {status.store or 'a vector store that `vectors` of these settings does not name'}"
         if manifest.external
         else f"  search     {manifest.dense.kind}, recall@10 {manifest.dense.recall_at_10:.3f}",
         f"  rejected   {len(status.rejected)}",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from hybrid.distributed.executors import Executor, Job, Work
-from hybrid.distributed.plan import BatchInput, Shard, WorkPlan, read_shard, write_plan
+from hybrid.distributed.plan import BatchInput, Shard, WorkPlan, checked_before, read_shard, write_plan
 
 _TRIES = 2
 
@@ -29,13 +29,14 @@ class Carried:
     lost: tuple[LostBatch, ...]
 
     def shards(self) -> Iterator[Shard]:
-        """Yield the shard of every batch that is not lost, in the order of the plan."""
+        """Yield the shard of every batch that is not lost, in the order of the plan.
+
+        Each was checked when it was carried out, and the folder is held since: it is not done again here.
+        """
         lost = {one.number for one in self.lost}
-        for number, planned in enumerate(self.plan.batches):
+        for number in range(len(self.plan.batches)):
             if number not in lost:
-                shard = read_shard(self.folder, number, planned)
-                assert shard is not None, "it was whole a moment ago, and the folder is held"
-                yield shard
+                yield checked_before(self.folder, number)
 
 
 def carry_out(
@@ -62,8 +63,8 @@ def carry_out(
     """
     folder = write_plan(plans, plan)
     deaths: dict[int, str] = {}
+    missing = _missing(folder, plan, range(len(plan.batches)))
     for _ in range(_TRIES):
-        missing = _missing(folder, plan)
         if not missing:
             break
         done = plan.items - sum(plan.batches[number].items for number in missing)
@@ -74,14 +75,13 @@ def carry_out(
             else:
                 done += plan.batches[ended.number].items
                 progress(done)
+        missing = _missing(folder, plan, missing)
     lost = [
         LostBatch(number, deaths.get(number, "its shard was cut short") + f", {_TRIES} times")
-        for number in _missing(folder, plan)
+        for number in missing
     ]
     return Carried(plan, folder, tuple(lost))
 
 
-def _missing(folder: Path, plan: WorkPlan) -> list[int]:
-    return [
-        number for number, planned in enumerate(plan.batches) if read_shard(folder, number, planned) is None
-    ]
+def _missing(folder: Path, plan: WorkPlan, among: Iterable[int]) -> list[int]:
+    return [number for number in among if read_shard(folder, number, plan.batches[number]) is None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from bisect import bisect
+from bisect import bisect, bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from itertools import pairwise
@@ -49,6 +49,8 @@ class Stroke(NamedTuple):
 
     def turned(self, degrees: int) -> Stroke:
         """Return the box on a page turned back by so many degrees."""
+        if not degrees:
+            return self
         cos, sin = round(math.cos(math.radians(degrees)), 9), round(math.sin(math.radians(degrees)), 9)
         xs = [x * cos + y * sin for x in (self.left, self.right) for y in (self.bottom, self.top)]
         ys = [y * cos - x * sin for x in (self.left, self.right) for y in (self.bottom, self.top)]
@@ -122,7 +124,8 @@ class Area(NamedTuple):
 
     def band(self, piece: TextRun) -> int:
         """Return how many lines are above a piece."""
-        return sum(level > piece.y + 0.3 * piece.size for level in self.levels)
+        height = piece.y + 0.3 * piece.size
+        return sum([level > height for level in self.levels])
 
 
 def words_in(text: str) -> float:
@@ -158,6 +161,8 @@ def tables_of(rows: list[Row], area: Area | None = None) -> list[Table]:
 
 def rows_of(pieces: list[TextRun]) -> list[Row]:
     """Return the pieces that stand on one height, from left to right, the highest first."""
+    if len(pieces) == 1:
+        return [pieces[:]]
     rows: list[Row] = []
     for piece in sorted(pieces, key=lambda piece: (-piece.y, piece.x)):
         if rows and rows[-1][0].y - piece.y <= _SAME_LINE * min(piece.size, rows[-1][0].size):
@@ -203,21 +208,21 @@ def _framed(pieces: list[TextRun], boxes: list[Stroke], area: Area) -> list[Line
     height = area.levels[0] - area.levels[-1]
     drawn: dict[float, float] = defaultdict(float)
     for x, box in uprights:
-        drawn[min(xs, key=lambda one: abs(one - x))] += min(box.top - box.bottom, height)
+        drawn[xs[_nearest(xs, x)]] += min(box.top - box.bottom, height)
     if len(xs) < 3 or len(ys) < 3 or min(drawn.values()) < 0.6 * height:
         return []
     middles, heights = ([(a + b) / 2 for a, b in pairwise(sides)] for sides in (xs, ys))
     walls = {
-        (row, _nearest(xs, x))
+        (row, at)
         for x, box in uprights
-        for row, height in enumerate(heights)
-        if box.bottom < -height < box.top
+        for at in (_nearest(xs, x),)
+        for row in range(bisect(heights, -box.top), bisect_left(heights, -box.bottom))
     }
     floors = {
-        (_nearest(ys, y), column)
+        (at, column)
         for y, box in flats
-        for column, middle in enumerate(middles)
-        if box.left < middle < box.right
+        for at in (_nearest(ys, y),)
+        for column in range(bisect(middles, box.left), bisect_left(middles, box.right))
     }
     held: dict[tuple[int, int], list[TextRun]] = {}
     for piece in pieces:
@@ -277,7 +282,8 @@ def _apart(places: Iterable[float]) -> list[float]:
 
 
 def _nearest(places: list[float], place: float) -> int:
-    return min(range(len(places)), key=lambda n: abs(places[n] - place))
+    after = min(bisect(places, place), len(places) - 1)
+    return after - (after > 0 and place - places[after - 1] <= places[after] - place)
 
 
 def _has_gap(row: Row) -> bool:

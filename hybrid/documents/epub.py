@@ -11,9 +11,9 @@ from urllib.parse import unquote
 from lxml import etree
 
 from hybrid.config import DocumentSettings
-from hybrid.documents.boilerplate import Element
 from hybrid.documents.builder import TextBuilder
 from hybrid.documents.html import add_page, parse
+from hybrid.documents.markup import Element
 from hybrid.documents.source import UNREAD_ENTRY, SourceFile, Unreadable, check_pages, open_zip
 from hybrid.types import Document
 
@@ -33,8 +33,8 @@ def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
         check_pages(len(book.spine), settings, what="chapters")
         _refuse_encrypted(archive, frozenset(book.spine))
         book.add()
-    metadata = {"author": _first(package, "creator"), "language": _first(package, "language")}
-    yield builder.document(file.source, title=_first(package, "title"), metadata=metadata)
+    metadata = {"author": _named(package, "creator"), "language": _named(package, "language")}
+    yield builder.document(file.source, title=_named(package, "title"), metadata=metadata)
 
 
 class _Book:
@@ -116,6 +116,8 @@ def _refuse_encrypted(archive: zipfile.ZipFile, pages: frozenset[str]) -> None:
         raise Unreadable("encrypted: the book is protected (DRM); use a copy without protection")
 
 
-def _first(package: Element, name: str) -> str:
-    element = next(package.iter(f"{{http://purl.org/dc/elements/1.1/}}{name}"), None)
-    return "" if element is None else "".join(element.itertext())
+def _named(package: Element, name: str) -> str:
+    """Return what the package says about the book: all of its authors, the first of its titles."""
+    found = package.iter(f"{{http://purl.org/dc/elements/1.1/}}{name}")
+    texts = list(filter(None, ("".join(one.itertext()).strip() for one in found)))
+    return ", ".join(texts if name == "creator" else texts[:1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import html
 import re
 import textwrap
 from collections.abc import Callable, Iterator
@@ -12,11 +13,21 @@ from email import message_from_bytes
 from lxml import etree
 
 from hybrid.config import DocumentSettings
-from hybrid.documents.boilerplate import BORDERS, HEADINGS, Boilerplate, Element, machinery_kind, tags
 from hybrid.documents.builder import RawBlock, TextBuilder, one_line
 from hybrid.documents.encoding import declared_codecs
-from hybrid.documents.grid import Grid, is_table_name, is_unit, own_rows
 from hybrid.documents.marks import formula, is_script, local, lowered, numeral, raised, speaks
+from hybrid.documents.markup import (
+    BORDERS,
+    HEADINGS,
+    Boilerplate,
+    Element,
+    Grid,
+    is_table_name,
+    is_unit,
+    machinery_kind,
+    own_rows,
+    tags,
+)
 from hybrid.documents.source import SourceFile, Unreadable
 from hybrid.documents.text import decode
 from hybrid.types import BlockKind, Document
@@ -385,6 +396,10 @@ def _typed(field: Element) -> str:
 _VOID = "area|base|br|col|embed|hr|img|input|link|meta|param|source|track|wbr"
 _SELF_CLOSED = re.compile(rf"<(?!(?:{_VOID})[\s/])([A-Za-z][\w:\-]*)((?:\s[^<>]*)?)/>", re.IGNORECASE)
 _XML_DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
+_CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
+# what the page itself gives a name: plain text only, so that it cannot grow without end
+_SUBSET = re.compile(r"(<!DOCTYPE[^<>\[]*)\[(.*?)\]\s*>", re.DOTALL | re.IGNORECASE)
+_NAMED_TEXT = re.compile(r"""<!ENTITY\s+([\w.\-]+)\s+["']([^"'<&%]{0,200})["']\s*>""")
 _OLD_REFERENCE = re.compile(r"&#(?:(1[2-5]\d)|[xX]([89][0-9a-fA-F]));?")
 # Under this share of the words of a page, leaving out navigation has left out the page.
 _MIN_SHARE = 0.1
@@ -440,6 +455,10 @@ def parse(builder: TextBuilder, data: bytes) -> Element:
     text = _decode(builder, data)
     if "<?xml" in text[:200] or "xhtml" in text[:1000].lower():
         text = _SELF_CLOSED.sub(r"<\1\2></\1>", _XML_DECLARATION.sub("", text))
+        text = _CDATA.sub(lambda found: html.escape(found[1], quote=False), text)
+        if subset := _SUBSET.search(text[:20_000]):
+            named = dict(_NAMED_TEXT.findall(subset[2]))
+            text = re.sub(r"&([\w.\-]+);", lambda one: named.get(one[1], one[0]), text[subset.end() :])
     # browsers read these as Windows-1252, whatever the page is written in
     return _tree(_OLD_REFERENCE.sub(_modern_reference, text))
 

@@ -8,7 +8,8 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
-from itertools import repeat
+from functools import cache
+from itertools import groupby, repeat
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,8 @@ from pypdf import PdfReader
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import TextBuilder
 from hybrid.documents.cells import Stroke, TextRun
-from hybrid.documents.layout import Page, add_pages
+from hybrid.documents.layout import NUMBER_GAP, NUMBER_SIGNS, Page, add_pages, whole
 from hybrid.documents.marks import raised
-from hybrid.documents.order import NUMBER_GAP, NUMBER_SIGNS, whole
 from hybrid.documents.source import SourceFile, Unreadable, check_pages
 from hybrid.types import BY_OCR, Document
 
@@ -40,6 +40,10 @@ _BOLD = ("bold", "black", "heavy", "cmbx", "demi")
 _BOLD_WEIGHT = 600
 _LIGATURES = dict(enumerate(("ff", "fi", "fl", "ffi", "ffl", "st", "st"), start=0xFB00))
 _HYPHENS = (0x02, 0xFFFE)  # PDFium's names of a hyphen at the end of a line
+_UNSEEN = np.zeros(1 << 16, bool)
+for _first, _last in ((0, 1), (3, 0x20), (0x7F, 0xA0), (0xAD, 0xAD), (0x2000, 0x200B), (0x3000, 0x3000)):
+    _UNSEEN[_first : _last + 1] = True
+_TRACKED = re.compile(r"\S \S \S \S\b")  # letters that are set apart
 # Below this share of letters and digits, a font has no mapping to characters and the text is noise.
 _MIN_LEGIBLE = 0.3
 _OCR = "run OCR first, or set documents.ocr"
@@ -51,22 +55,42 @@ _Floats = NDArray[np.float64]
 
 
 def _fast(function: Any, result: Any, *arguments: Any) -> Any:
-    """Return a function of PDFium for calls by the thousand: addresses are numbers, the GIL is kept."""
+    """Return a function of PDFium for calls by the thousand: the GIL is kept.
+
+    Without the types of its arguments they are not converted, which takes half of a call's time: whole
+    numbers as they are, addresses as ``_address`` has them.
+    """
     return ctypes.PYFUNCTYPE(result, *arguments)(ctypes.cast(function, ctypes.c_void_p).value or 0)
 
 
-_P, _I = ctypes.c_void_p, ctypes.c_int
-_unicode_of = _fast(api.FPDFText_GetUnicode, ctypes.c_uint, _P, _I)
-_size_of = _fast(api.FPDFText_GetFontSize, ctypes.c_double, _P, _I)
-_object_of = _fast(api.FPDFText_GetTextObject, _P, _P, _I)
-_box_of = _fast(api.FPDFText_GetLooseCharBox, _I, _P, _I, _P)
-_matrix_of = _fast(api.FPDFText_GetMatrix, _I, _P, _I, _P)
-_origin_of = _fast(api.FPDFText_GetCharOrigin, _I, _P, _I, _P, _P)
-_is_made_up = _fast(api.FPDFText_IsGenerated, _I, _P, _I)
-_object_at = _fast(api.FPDFPage_GetObject, _P, _P, _I)
-_type_of = _fast(api.FPDFPageObj_GetType, _I, _P)
-_bounds_of = _fast(api.FPDFPageObj_GetBounds, _I, _P, _P, _P, _P, _P)
-_font_of = _fast(api.FPDFTextObj_GetFont, _P, _P)
+_address = ctypes.c_void_p.from_param
+_unicode_of = _fast(api.FPDFText_GetUnicode, ctypes.c_uint)
+_size_of = _fast(api.FPDFText_GetFontSize, ctypes.c_double)
+_object_of = _fast(api.FPDFText_GetTextObject, ctypes.c_void_p)
+_box_of = _fast(api.FPDFText_GetLooseCharBox, None)
+_matrix_of = _fast(api.FPDFText_GetMatrix, None)
+_origin_of = _fast(api.FPDFText_GetCharOrigin, None)
+_is_made_up = _fast(api.FPDFText_IsGenerated, ctypes.c_int)
+_object_at = _fast(api.FPDFPage_GetObject, ctypes.c_void_p)
+_type_of = _fast(api.FPDFPageObj_GetType, ctypes.c_int, ctypes.c_void_p)
+_bounds_of = _fast(api.FPDFPageObj_GetBounds, ctypes.c_int, ctypes.c_void_p)
+_font_of = _fast(api.FPDFTextObj_GetFont, ctypes.c_void_p, ctypes.c_void_p)
+
+
+@cache
+def _room(size: int) -> tuple[_Floats, list[Any]]:
+    """Return memory for numbers of eight bytes, kept from page to page, and the address of each of them."""
+    room = np.zeros(size)
+    return room, [_address(at) for at in range(room.ctypes.data, room.ctypes.data + room.nbytes, 8)]
+
+
+def _written(function: Any, text: Any, at: list[int], width: int, *places: int) -> _Floats:
+    """Return what a function writes for each character: so many numbers of eight bytes, from `places` on."""
+    size = width * len(at)
+    room, slots = _room(1 << size.bit_length())
+    room[:size] = 0.0  # of the page before, where a function has nothing to write
+    deque(map(function, repeat(text), at, *(slots[place:size:width] for place in places)), maxlen=0)
+    return room[:size].reshape(-1, width)
 
 
 def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
@@ -101,7 +125,7 @@ def _read_page(document: pdfium.PdfDocument, index: int, settings: DocumentSetti
     page = read_page(document, index)
     if page.pieces or not settings.ocr:
         return page
-    from hybrid.documents.ocr import recognised  # it starts a program, and is off unless it is asked for
+    from hybrid.documents.pictures import recognised  # it starts a program, and is off unless it is asked for
 
     with contextlib.closing(document[index]) as picture:
         found = recognised(picture, settings)
@@ -117,11 +141,14 @@ def read_page(document: pdfium.PdfDocument, index: int) -> Page:
             raise Unreadable(f"more than {_MAX_OBJECTS:,} objects on a page")
         frame, glyphs = Stroke(*page.get_bbox()), _Glyphs.of(text)
         turned = glyphs.turned if glyphs else 0
-        boxes = [box.turned(turned) for box in _drawn(page, min(count, _MAX_BOXES), frame)]
+        # but for what fills the page
+        drawn = (box for box in _boxes(page, count, api.FPDF_PAGEOBJ_PATH) if box.area < 0.5 * frame.area)
+        boxes = [box.turned(turned) for box in drawn]
         pieces = list(glyphs.pieces(boxes)) if glyphs else []
         notes, comments = _notes(document, page, pieces, turned)
         is_short = sum(len(piece.text) for piece in pieces) < _FEW_CHARACTERS
-        pictured = is_short and any(_pictures(page, min(count, _MAX_BOXES), frame))
+        pictures = _boxes(page, count, api.FPDF_PAGEOBJ_IMAGE)
+        pictured = is_short and any(box.area > 0.5 * frame.area for box in pictures)
     return Page(whole(pieces + notes, boxes), boxes, frame.turned(turned), comments, pictured=pictured)
 
 
@@ -180,22 +207,13 @@ def _refuse_textless(pages: list[Page], errors: list[str]) -> None:
         raise Unreadable(f"no legible text: {count}, but the fonts do not name their letters; {_OCR}")
 
 
-def _drawn(page: pdfium.PdfPage, count: int, frame: Stroke) -> Iterator[Stroke]:
-    """Yield the boxes of the lines and rectangles drawn, but for what fills the page."""
-    boxes = _boxes(page, count, api.FPDF_PAGEOBJ_PATH)
-    return (box for box in boxes if box.area < 0.5 * frame.area)
-
-
-def _pictures(page: pdfium.PdfPage, count: int, frame: Stroke) -> Iterator[bool]:
-    """Yield of each picture whether it fills half of the page."""
-    return (box.area > 0.5 * frame.area for box in _boxes(page, count, api.FPDF_PAGEOBJ_IMAGE))
-
-
 def _boxes(page: pdfium.PdfPage, count: int, kind: int) -> Iterator[Stroke]:
+    """Yield the boxes of the objects of a kind."""
     sides = np.zeros(4, np.float32)
-    places = [sides.ctypes.data + 4 * side for side in range(4)]
-    for handle in map(_object_at, repeat(ctypes.cast(page.raw, _P).value), range(count)):
-        if _type_of(handle) == kind and _bounds_of(handle, *places):
+    places = [_address(sides.ctypes.data + 4 * side) for side in range(4)]
+    handle = _address(ctypes.cast(page.raw, ctypes.c_void_p).value)
+    for drawn in map(_object_at, repeat(handle), range(min(count, _MAX_BOXES))):
+        if _type_of(drawn) == kind and _bounds_of(drawn, *places):
             yield Stroke(*sides.tolist())
 
 
@@ -207,7 +225,7 @@ class _Glyphs:
     directions of the lines, the most frequent first, which is ``turned`` by so many degrees.
     """
 
-    text: int
+    text: Any
     turned: int
     index: NDArray[np.int64]
     codes: NDArray[np.uint32]
@@ -221,33 +239,24 @@ class _Glyphs:
     @classmethod
     def of(cls, page: pdfium.PdfTextPage) -> _Glyphs | None:
         """Return the characters, None where there is none to see."""
-        text = ctypes.cast(page.raw, _P).value or 0
+        text = _address(ctypes.cast(page.raw, ctypes.c_void_p).value)
         codes = _codes(page, text)
-        codes[np.isin(codes, _HYPHENS)] = ord("-")
-        unseen = (codes <= 32) | ((codes >= 0x7F) & (codes <= 0xA0)) | (codes == 0xAD)
-        index = np.flatnonzero(~(unseen | ((codes >= 0x2000) & (codes <= 0x200B)) | (codes == 0x3000)))
+        index = np.flatnonzero(~_UNSEEN[np.minimum(codes, 0xFFFF)])
         if not index.size:
             return None
-        boxes = np.zeros((index.size, 4), np.float32)
-        start = boxes.ctypes.data
-        deque(map(_box_of, repeat(text), index.tolist(), range(start, start + boxes.nbytes, 16)), maxlen=0)
+        codes = codes[index]
+        codes[(codes == _HYPHENS[0]) | (codes == _HYPHENS[1])] = ord("-")
+        boxes = _written(_box_of, text, index.tolist(), 2, 0).view(np.float32)
         left, top, right, bottom = boxes.T.astype(float)
         # characters of one font on one line have the same top and bottom
         apart = (np.abs(np.diff(top)) > 0.01) | (np.abs(np.diff(bottom)) > 0.01)
         runs = np.flatnonzero(np.append(True, apart))
         lengths = np.diff(np.append(runs, index.size))
         first = index[runs].tolist()
-        matrices = np.zeros((runs.size, 6), np.float32)
-        start = matrices.ctypes.data
-        deque(map(_matrix_of, repeat(text), first, range(start, start + matrices.nbytes, 24)), maxlen=0)
-        origins = np.zeros((runs.size, 2))
-        start = origins.ctypes.data
-        places = range(start, start + origins.nbytes, 16), range(start + 8, start + origins.nbytes + 8, 16)
-        deque(map(_origin_of, repeat(text), first, *places), maxlen=0)
-        a, b, c, d = matrices.T.astype(float)[:4]
+        a, b, c, d = _written(_matrix_of, text, first, 3, 0).view(np.float32).T.astype(float)[:4]
         size = np.fromiter(map(_size_of, repeat(text), first), float, runs.size)
         size = np.repeat(np.maximum(np.abs(size) * np.hypot(c, d), 0.1), lengths)
-        x, base = np.repeat(origins, lengths, axis=0).T
+        x, base = np.repeat(_written(_origin_of, text, first, 2, 0, 1), lengths, axis=0).T
         angle = np.repeat(np.round(np.degrees(np.arctan2(b, a))).astype(int) % 360, lengths)
         view, turned = np.zeros(index.size, np.int64), 0
         if angle.any():
@@ -260,7 +269,7 @@ class _Glyphs:
             # the lines of another direction stand below those of the first
             left, right, base = middle - half, middle + half, base * cos - x * sin - 10_000.0 * view
         blank = np.append(True, np.diff(index) > 1)
-        return cls(text, turned, index, codes[index], left, right, base, size, view, blank)._once()
+        return cls(text, turned, index, codes, left, right, base, size, view, blank)._once()
 
     def _once(self) -> _Glyphs:
         """Return the characters without those drawn again a little aside, which looks bold."""
@@ -296,8 +305,7 @@ class _Glyphs:
                 crossed = (self.right[:-1] <= box.left + 2) & (self.left[1:] >= box.right - 2)
                 ends |= crossed & (self.base[1:] > box.bottom) & (self.base[1:] < box.top)
         blank = self.blank.copy()
-        blank[1:] |= gap > _WORD_GAP * size
-        blank[1:] &= alike | (gap > _WORD_GAP * size)
+        blank[1:] = blank[1:] & alike | (gap > _WORD_GAP * size)
         starts = np.flatnonzero(np.append(True, ends))
         blank[starts] = False
         stops = np.append(starts[1:], self.index.size)
@@ -306,31 +314,35 @@ class _Glyphs:
         string = letters.tobytes().decode("utf-32-le", "replace")
         has_ligatures = bool((letters >= 0xFB00).any())
         places = np.arange(self.index.size) + np.cumsum(blank)
-        left, right = np.minimum.reduceat(self.left, starts), np.maximum.reduceat(self.right, starts)
+        columns = (
+            starts,
+            stops,
+            places[starts],
+            places[stops - 1] + 1,
+            np.minimum.reduceat(self.left, starts),
+            np.maximum.reduceat(self.right, starts),
+            self.base[starts],
+            self.size[starts],
+            scripts[stops - 1] > scripts[starts],
+        )
         fonts: dict[int, tuple[bool, bool]] = {}
-        for number, (start, stop) in enumerate(zip(starts.tolist(), stops.tolist(), strict=True)):
-            mixed = scripts[stop - 1] > scripts[start]
-            text = (
-                self._with_scripts(start, stop, blank)
-                if mixed
-                else string[places[start] : places[stop - 1] + 1]
-            )
-            if re.match(r"\S \S \S \S\b", text):
+        for start, stop, begin, end, left, right, base, high, mixed in zip(
+            *(column.tolist() for column in columns), strict=True
+        ):
+            text = string[begin:end]
+            if mixed:
+                text = self._with_scripts(start, stop, blank)
+                main = start + int(self.size[start:stop].argmax())
+                base, high = float(self.base[main]), float(self.size[main])
+            if _TRACKED.match(text):
                 text = self._tracked(start, stop, gap)
-            main = start + int(self.size[start:stop].argmax()) if mixed else start
+            if has_ligatures:
+                text = text.translate(_LIGATURES)
             bold, mono = self._font(start, fonts)
             for at in (stop - 1, (start + stop) // 2) if bold or mono else ():
                 also = self._font(at, fonts)
                 bold, mono = bold and also[0], mono and also[1]
-            yield TextRun(
-                text.translate(_LIGATURES) if has_ligatures else text,
-                float(left[number]),
-                float(right[number]),
-                float(self.base[main]),
-                float(self.size[main]),
-                bold,
-                mono,
-            )
+            yield TextRun(text, left, right, base, high, bold, mono)
 
     def _tracked(self, start: int, stop: int, gap: _Floats) -> str:
         """Return letters that are set apart without the blanks that PDFium makes up between them."""
@@ -347,25 +359,16 @@ class _Glyphs:
         """Return the text with a mark where a raised number would change the number before it."""
         large, text = self.size[start:stop].max(), ""
         line = self.base[start + int(self.size[start:stop].argmax())]
-        for small, is_raised, piece in self._by_script(start, stop, float(large), float(line), blank):
+
+        def script(k: int) -> tuple[bool, bool]:
+            small = bool(self.size[k] < 0.85 * large)
+            return small, small and bool(self.base[k] > line + 0.15 * large)
+
+        for (small, is_raised), places in groupby(range(start, stop), script):
+            piece = "".join(" " * bool(blank[k]) + chr(self.codes[k]) for k in places)
             space = piece[: len(piece) - len(piece.lstrip())]
             text += space + raised(text + space, piece) if small and is_raised and text else piece
         return text
-
-    def _by_script(
-        self, start: int, stop: int, large: float, line: float, blank: NDArray[np.bool_]
-    ) -> Iterator[tuple[bool, bool, str]]:
-        begin, state = start, (False, False)
-        text = ""
-        for k in range(start, stop):
-            small = bool(self.size[k] < 0.85 * large)
-            now = (small, small and bool(self.base[k] > line + 0.15 * large))
-            if now != state and k > begin:
-                yield (*state, text)
-                begin, text = k, ""
-            state = now
-            text += " " * bool(blank[k]) + chr(self.codes[k])
-        yield (*state, text)
 
     def _font(self, at: int, known: dict[int, tuple[bool, bool]]) -> tuple[bool, bool]:
         """Return whether the font of a character is bold, and whether it is monospaced."""
@@ -382,7 +385,7 @@ class _Glyphs:
         return known[font]
 
 
-def _codes(page: pdfium.PdfTextPage, text: int) -> NDArray[np.uint32]:
+def _codes(page: pdfium.PdfTextPage, text: Any) -> NDArray[np.uint32]:
     count = api.FPDFText_CountChars(page)
     buffer = (ctypes.c_ushort * (count + 1))()
     if count and api.FPDFText_GetText(page, 0, count, buffer) == count + 1:

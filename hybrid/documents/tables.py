@@ -10,7 +10,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, groupby, islice, repeat
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import TextBuilder
@@ -32,8 +32,10 @@ _SEPARATORS, _NO_SEPARATOR = "\t,;|", "\x1f"
 _SAID_SEPARATOR = re.compile(r'"?sep=([^"\r\n])"?\s*', re.IGNORECASE)
 # A comma of a number or of a sentence is rather none between cells.
 _OTHER_COMMA = re.compile(r"(?<=\d),(?=\d)|, ")
-# What is drawn below names, and a quote that another sign than a quote keeps in its cell.
-_RULE, _KEPT_QUOTE = re.compile(r":?[-=]{2,}:?"), re.compile(r'\\"')
+# What is drawn below names.
+_RULE = re.compile(r":?[-=]{2,}:?")
+_SINGLY = re.compile(r"(?:^|[\t,;|]) *'(?:[^'\n\\]|''|\\.)*+'[ \r]*(?=[\t,;|]|$)", re.MULTILINE)
+_DOUBLY = re.compile(r'(?:^|[\t,;|]) *"', re.MULTILINE)
 _MONEY = "$€£¥"
 _NUMBER = re.compile(rf"[-+(]*[{_MONEY}]?\s?[-+]?\.?\d[\d.,'\s]*(?:e[-+]?\d+)?\s?[%{_MONEY})]*")
 _YEAR = re.compile(r"(?:1[5-9]|20)\d\d")
@@ -80,10 +82,6 @@ def _lines(stream: TextIO, longest: int) -> Iterator[_TextLine]:
             rest = stream.readline(longest)
             length += len(rest)
         yield _TextLine(number, text) if length == len(text) else _TextLine(number, "", length)
-
-
-def _with_quotes_doubled(line: _TextLine) -> _TextLine:
-    return replace(line, text=_KEPT_QUOTE.sub('""', line.text))
 
 
 def _too_long(line: _TextLine, settings: DocumentSettings) -> str:
@@ -177,19 +175,37 @@ class _CellRow:
         return sum(1 for cell in self.cells if cell.strip())
 
 
+class _Marks(NamedTuple):
+    """What parts cells, and what they may stand between."""
+
+    separator: str
+    quote: str
+
+    def cut(self, lines: Iterable[str], *, strict: bool = False) -> Iterator[list[str]]:
+        """Yield the cells of each row."""
+        return csv.reader(
+            lines, delimiter=self.separator, quotechar=self.quote, strict=strict, skipinitialspace=True
+        )
+
+    def with_quotes_doubled(self, line: _TextLine) -> _TextLine:
+        """Return a line with the quotes of its cells as most programs write them."""
+        return replace(line, text=line.text.replace(f"\\{self.quote}", 2 * self.quote))
+
+
 def _read_delimited(file: SourceFile, settings: DocumentSettings) -> Iterator[Document | Rejected]:
     csv.field_size_limit(min(settings.max_characters, sys.maxsize))
     with file.path.open(encoding=encoding_of(file.path), errors="replace", newline="") as stream:
         lines = _lines(stream, settings.max_characters)
         said, sample = _sample(lines)
         known = said or ("\t" if file.path.suffix.lower() == ".tsv" else "")
-        separator = known or _separator(sample, settings)
-        shown = list(_rows(sample, separator, settings))
-        if any(_KEPT_QUOTE.search(line.text) for line in sample):
-            doubled = [_with_quotes_doubled(line) for line in sample]
-            again = list(_rows(doubled, separator, settings))
-            if _agreeing(again) > _agreeing(shown):
-                sample, shown, lines = doubled, again, map(_with_quotes_doubled, lines)
+        quote = _quote(sample)
+        marks = _Marks(known, quote) if known else _marks(sample, quote, settings)
+        shown = list(_rows(sample, marks, settings))
+        if any(f"\\{quote}" in line.text for line in sample):
+            doubled = list(map(marks.with_quotes_doubled, sample))
+            again = list(_rows(doubled, marks, settings))
+            if _agreeing(again) > _agreeing(shown) or quote == "'":
+                sample, shown, lines = doubled, again, map(marks.with_quotes_doubled, lines)
         head, named = _head(shown, settings)
         low = _second_head(head, shown, settings)
         if len(head.cells) > _MAX_COLUMNS:
@@ -200,13 +216,15 @@ def _read_delimited(file: SourceFile, settings: DocumentSettings) -> Iterator[Do
         if wanted != DocumentSettings().text_field and wanted not in names:
             raise Unreadable(f"no column `{wanted}`, found {', '.join(names[:_NAMES_SHOWN])}")
         before = [row for row in shown if row.line < head.line and row.filled]
-        if text := "\n".join(separator.join(row.cells).strip(f"{separator} ") for row in before).strip():
+        if text := "\n".join(
+            marks.separator.join(row.cells).strip(f"{marks.separator} ") for row in before
+        ).strip():
             builder = TextBuilder(settings.max_characters)
             builder.add(BlockKind.PARAGRAPH, text, line=before[0].line)
             # where rows say who may read them, nothing says it of what stands above them
             rule = () if any(map(is_rule, head.cells)) else None
             yield builder.document(f"{file.source}#0", title=text.split("\n")[0], principals=rule)
-        rows = _rows(chain(sample, lines), separator, settings, columns=len(head.cells))
+        rows = _rows(chain(sample, lines), marks, settings, columns=len(head.cells))
         begin = low.line + 1 if low else head.line + named
         below = (row for row in rows if row.line >= begin and not (row.line == begin and _is_rule_line(row)))
         for number, row in enumerate(below, start=1):
@@ -236,13 +254,13 @@ def _sample(lines: Iterator[_TextLine]) -> tuple[str, list[_TextLine]]:
 
 
 def _rows(
-    lines: Iterable[_TextLine], separator: str, settings: DocumentSettings, *, columns: int = 0
+    lines: Iterable[_TextLine], marks: _Marks, settings: DocumentSettings, *, columns: int = 0
 ) -> Iterator[_CellRow]:
     """Yield the rows; a quote that is never closed costs its own line and no other.
 
     Args:
         lines: of the file.
-        separator: of the cells.
+        marks: of the cells.
         settings: how long a line may be.
         columns: a row of another width in which lines of this width stand is none: its quote was not closed.
     """
@@ -251,27 +269,27 @@ def _rows(
         taken: list[_TextLine] = []
         wrong = ""
         try:
-            cells = next(
-                csv.reader(
-                    _fed(coming, held, taken), delimiter=separator, strict=True, skipinitialspace=True
-                ),
-                [],
-            )
+            cells = next(marks.cut(_fed(coming, held, taken), strict=True), [])
         except csv.Error as error:
             wrong = str(error)
         if not taken:
             return
         first, *rest = taken
         if rest and not wrong and len(cells) != columns:
-            wrong = "rows in a cell" if any(_width(line, separator) == columns for line in rest) else ""
+            wrong = "rows in a cell" if any(_width(line, marks) == columns for line in rest) else ""
         if first.length:
             yield _CellRow(first.number, (), _too_long(first, settings))
         elif not wrong:
-            yield _CellRow(first.number, tuple(cells))
+            yield _CellRow(first.number, tuple(map(_written, cells)))
         else:
             held.extendleft(reversed(rest))
             unclosed = bool(rest) or wrong.endswith("end of data")
-            yield _damaged(first, separator, columns, unclosed=unclosed)
+            yield _damaged(first, marks, columns, unclosed=unclosed)
+
+
+def _written(cell: str) -> str:
+    """Return what a cell says; ``="007"`` is what Excel was to take for text."""
+    return cell[2:-1] if cell[:2] == '="' and cell.find('"', 2) == len(cell) - 1 else cell
 
 
 def _fed(coming: Iterator[_TextLine], held: deque[_TextLine], taken: list[_TextLine]) -> Iterator[str]:
@@ -286,11 +304,11 @@ def _fed(coming: Iterator[_TextLine], held: deque[_TextLine], taken: list[_TextL
         yield line.text
 
 
-def _damaged(line: _TextLine, separator: str, columns: int, *, unclosed: bool) -> _CellRow:
+def _damaged(line: _TextLine, marks: _Marks, columns: int, *, unclosed: bool) -> _CellRow:
     """Return the cells of a line whose quotes are wrong, as well as they can be told."""
     try:
-        (cells,) = csv.reader([line.text], delimiter=separator, skipinitialspace=True)
-        (literal,) = csv.reader([line.text], delimiter=separator, quoting=csv.QUOTE_NONE)
+        (cells,) = marks.cut([line.text])
+        (literal,) = csv.reader([line.text], delimiter=marks.separator, quoting=csv.QUOTE_NONE)
     except csv.Error as error:
         return _CellRow(line.number, (), f"line {line.number}: {error}")
     if unclosed:
@@ -302,16 +320,23 @@ def _damaged(line: _TextLine, separator: str, columns: int, *, unclosed: bool) -
     return _CellRow(line.number, tuple(literal if len(literal) == columns else cells), reason)
 
 
-def _width(line: _TextLine, separator: str) -> int:
-    return len(next(csv.reader([line.text], delimiter=separator, skipinitialspace=True), ()))
+def _width(line: _TextLine, marks: _Marks) -> int:
+    return len(next(marks.cut([line.text]), ()))
 
 
-def _separator(sample: Sequence[_TextLine], settings: DocumentSettings) -> str:
+def _quote(sample: Sequence[_TextLine]) -> str:
+    """Return what cells stand between: the apostrophe only where none stands for anything else."""
+    text = "".join(line.text for line in sample)
+    rest, count = _SINGLY.subn("", text)
+    return "'" if count > 1 and "'" not in rest and not _DOUBLY.search(text) else '"'
+
+
+def _marks(sample: Sequence[_TextLine], quote: str, settings: DocumentSettings) -> _Marks:
     """Return what cuts most rows into as many cells as each other; a sign of no use if nothing does."""
-    best, best_rank = _NO_SEPARATOR, (False, 0.5, 0.0, 0)
+    best, best_rank = _Marks(_NO_SEPARATOR, quote), (False, 0.5, 0.0, 0)
     whole = "".join(line.text for line in sample)
     for separator in _SEPARATORS:
-        rows = [row for row in _rows(sample, separator, settings) if row.filled]
+        rows = [row for row in _rows(sample, _Marks(separator, quote), settings) if row.filled]
         widths = Counter(len(row.cells) for row in rows if len(row.cells) > 1)
         if not widths:
             continue
@@ -319,22 +344,20 @@ def _separator(sample: Sequence[_TextLine], settings: DocumentSettings) -> str:
         if alone and (_is_known(rows[0], settings) or whole.count(separator) == whole.count(f"{separator} ")):
             continue  # one column of prose
         width = widths.most_common(1)[0][0]
-        good = [len(row.cells) == width and not any(map(_has_stray_quote, row.cells)) for row in rows]
+        good = [
+            len(row.cells) == width and not any(cell.count('"') % 2 for cell in row.cells) for row in rows
+        ]
         since = sum(good) / (len(good) - good.index(True)) if any(good) else 0.0
         other = separator == "," and whole.count(",") == len(_OTHER_COMMA.findall(whole))
         rank = (not alone and _is_known(rows[0], settings), sum(good) / len(rows), since, -other)
-        if rank > best_rank or (best == _NO_SEPARATOR and not alone):
-            best, best_rank = separator, rank
+        if rank > best_rank or (best.separator == _NO_SEPARATOR and not alone):
+            best, best_rank = _Marks(separator, quote), rank
     return best
 
 
 def _agreeing(rows: Sequence[_CellRow]) -> float:
     """Return the share of the rows that have as many cells as the first."""
     return sum(len(row.cells) == len(rows[0].cells) for row in rows) / len(rows) if rows else 0.0
-
-
-def _has_stray_quote(cell: str) -> bool:
-    return cell.count('"') % 2 == 1
 
 
 def _is_known(row: _CellRow, settings: DocumentSettings) -> bool:

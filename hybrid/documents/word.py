@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import RawBlock, TextBuilder, one_line
-from hybrid.documents.grid import count_heads, is_table_name, is_unit
 from hybrid.documents.html import inserted
 from hybrid.documents.marks import numeral
+from hybrid.documents.markup import count_heads, is_table_name, is_unit
 from hybrid.documents.office import (
     REMOVED,
     Element,
@@ -530,7 +530,7 @@ class _WordWalk:
         if is_on(hidden):
             self._drop(run, "hidden text")
             return
-        self._raised = value(raised) == "superscript"
+        self._raised = value(raised) == "superscript" or number(value(child(properties, "position"))) > 0
         self._font = value(child(properties, "rFonts"), "ascii")
         self._inline(run)
         self._raised, self._font = False, ""

@@ -223,6 +223,8 @@ def _forms(word: str, vocabulary: set[str]) -> dict[str, float]:
 
 def inflected(one: str, other: str) -> bool:
     """Tell whether two stems are forms of one word, as far as their beginnings tell."""
+    if one[:5] != other[:5]:  # most are told apart by this
+        return False
     short, long = sorted((one, other), key=len)
     if len(short) < 5 or len(long) - len(short) > 4 + (len(short) > 7) or any(map(str.isdigit, short)):
         return False

@@ -84,6 +84,7 @@ class Shelf:
     titles: tuple[str, ...]
 
 
+@functools.lru_cache(maxsize=256)  # on the way of a question it is asked several times
 def hear(text: str) -> Heard:
     """Tell a question from the courtesies around it.
 

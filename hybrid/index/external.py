@@ -47,6 +47,10 @@ class ExternalStore(Protocol):
         """Forget keys; one that is not there is no error."""
         ...
 
+    def drop(self) -> None:
+        """Remove the collection of the domain, which holds nothing any more; what others made, stays."""
+        ...
+
 
 class ExternalDense:
     """The dense side of a generation that a store searches.

@@ -98,6 +98,11 @@ class QdrantVectors:
                 gone = models.PointIdsList(points=[_id(key) for key in keys])
                 client.delete(self._collection, gone, wait=True)
 
+    def drop(self) -> None:
+        """Remove the collection."""
+        with answering(self._address):
+            self._client().delete_collection(self._collection)  # one that is not there is no error
+
     def _client(self) -> Any:
         from qdrant_client import QdrantClient
 
@@ -169,6 +174,12 @@ class PgVectors:
             if keys and self._is_made(cursor):
                 gone = [bytes.fromhex(key) for key in keys]
                 cursor.execute(self._sql("DELETE FROM {} WHERE key = ANY(%s)"), (gone,))
+
+    def drop(self) -> None:
+        """Remove the table."""
+        with self._cursor() as cursor:
+            cursor.execute(self._sql("DROP TABLE IF EXISTS {}"))
+        self._made = False
 
     def _is_made(self, cursor: Any) -> bool:
         if not self._made:

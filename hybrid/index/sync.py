@@ -93,6 +93,7 @@ def apply_update(
     folder: str,
     chunks: ChunkSettings,
     over: str | None = None,
+    required: str = "",
     rebuild: bool = False,
     external: ExternalStore | None = None,
     executor: Executor = SERIAL,
@@ -109,6 +110,7 @@ def apply_update(
         chunks: the settings with which ``load`` splits, for the manifest.
         over: the generation that ``wanted`` was made from, empty if there was none; another one in force by
             now is not undone but an error.
+        required: the source of a file without which nothing is built.
         rebuild: start from nothing; vectors of known contents are still used again.
         external: the vector store that is to search the vectors; it has them all before the generation is in
             force. It stays that of the domain until a rebuild without it.
@@ -117,6 +119,7 @@ def apply_update(
         progress: told how far each stage is.
 
     Raises:
+        UsageError: nothing can be indexed, or not what is required.
         IndexLocked: another process is writing this domain, or has written it meanwhile.
         IndexMismatch: the index was built with another embedder, or its vector store is not given.
         StorageError: the disk is full; the old generation stays in force.
@@ -142,6 +145,7 @@ def apply_update(
                 raise UsageError(f"no file of {folder} could be indexed: {failed}")
             embedded = embed_missing(staging, vectors, embedder, executor, report)
             _reject(staging, wanted, embedded.lost)
+            _require_there(staging, required)
             manifest = build_generation(
                 domain,
                 staging,
@@ -259,6 +263,13 @@ def _reject(staging: Store, wanted: Mapping[str, FileState], lost: Mapping[str, 
         staging.add(rejected, wanted[source], fingerprint="")
     if lost and staging.counts().documents == 0:
         raise ModelError(f"nothing could be embedded: {next(iter(lost.values()))}")
+
+
+def _require_there(staging: Store, source: str) -> None:
+    if source and source not in staging.characters():
+        why = next((one.reason for one in staging.rejected() if one.source == source), "it is empty")
+        name = source.rpartition("/")[2]
+        raise UsageError(f"{name} is not indexed: {why}", hint="mend the file and upload it again")
 
 
 def _clean(domain: Path, plan: Plan, external: ExternalStore | None) -> None:

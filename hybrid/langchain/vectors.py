@@ -60,6 +60,9 @@ class StoreVectors(Embeddings):
             with answering():
                 self._store.delete(_ids(keys))
 
+    def drop(self) -> None:
+        """Leave the collection, which whoever made the store made: LangChain has no word for that."""
+
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Return the vectors that wait for their keys."""
         return [self._waiting.get(text, self._any) for text in texts]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hybrid.models.cancelling import require_patience, resting
+from hybrid.models.device import batch_room
 from hybrid.models.dialogue import Draws, Rectangle, left_padded
 
 if TYPE_CHECKING:
@@ -203,6 +204,8 @@ class Decoder(Stepper):
     def __init__(self, forward: Forward, *, ends: frozenset[int], filler: int, device: Any) -> None:
         super().__init__()
         self._forward, self._ends, self._filler, self._device = forward, ends, filler, device
+        room = batch_room(str(device))
+        self._rows, self._tokens = room * BATCH_ROWS, room * BATCH_TOKENS
         self._stretch = _STRETCH if str(device) == "cpu" else _FAST_STRETCH
         # whose prompts are being read, and the whole of these
         self._reading: tuple[_Together, Rectangle] | None = None
@@ -255,7 +258,7 @@ class Decoder(Stepper):
         longest = max(
             *(one.longest for one in self._writing), *(len(row.prompt) + row.most for row in rows), 0
         )
-        return count == 1 or (count <= BATCH_ROWS and count * longest <= BATCH_TOKENS)
+        return count == 1 or (count <= self._rows and count * longest <= self._tokens)
 
     def _read(self, read: _Together, prompts: Rectangle) -> None:
         """Read the next stretch of prompts; with the last one their rows have a first token."""

@@ -32,6 +32,7 @@ _LIBRARIES = (
 # What decides the speed of models on a processor, by its own names.
 _FLAGS = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8", "asimd", "bf16", "sve")
 _CPU = Path("/proc/cpuinfo")
+_CARD_SHARE = 4 << 30
 # NVIDIA, AMD, and either of them inside Windows.
 _DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 
@@ -98,6 +99,16 @@ def cpu_has_bf16() -> bool:
 
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def batch_room(device: str) -> int:
+    """Return how many times as large as on a CPU batches may be: once for each 4 GB free on a card, to 16."""
+    if not device.startswith("cuda"):
+        return 1
+    import torch
+
+    free, _ = torch.cuda.mem_get_info(device)
+    return min(max(int(free // _CARD_SHARE), 1), 16)
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ from hybrid.errors import AdapterError, ModelError, ModelMissing
 from hybrid.files import hash_text, write_json
 from hybrid.models import Embedder, EmbedderFingerprint, Vectors
 from hybrid.models.adapters import AdapterFiles, read_adapter
-from hybrid.models.device import Placement
+from hybrid.models.device import Placement, batch_room
 from hybrid.models.layout import prefixes, read_layout
 from hybrid.models.pretrained import LOADING, quiet, refusal, require_whole_module, unloadable
 from hybrid.models.resolve import cached, weights_digest
@@ -194,7 +194,7 @@ class SentenceTransformerEmbedder:
             vectors = self._model.encode(
                 list(texts),
                 prompt=prefix,
-                batch_size=_BATCH,
+                batch_size=_BATCH * batch_room(str(self._model.device)),
                 show_progress_bar=False,
                 convert_to_numpy=True,
             )

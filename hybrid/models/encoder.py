@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hybrid.models import Vectors
-from hybrid.models.device import Placement
+from hybrid.models.device import Placement, batch_room
 from hybrid.models.layout import BertLayout, BertShape, Pooling
 
 # Rows of a batch, by the tokens of each. The encoder is given these shapes and no other: every new one
@@ -121,6 +121,7 @@ class Encoder:
         self.model, self._layout, self._placement = model, layout, placement
         longest = layout.shape.max_position_embeddings
         usual = {length: rows for length, rows in _FEW.items() if length < longest}
+        self._many = _MANY * batch_room(placement.device)
         self._few = usual | {longest: _FEW.get(longest, 2)}
 
     def changed(self, tensors: Mapping[str, Tensor]) -> Encoder:
@@ -165,7 +166,9 @@ class Encoder:
             first = 0
             while first < len(places):
                 size, left = self._few[length], len(places) - first
-                if bulk and left >= _MANY * size:
+                if bulk and left >= self._many * size:
+                    size *= self._many
+                elif bulk and left >= _MANY * size:
                     size *= _MANY
                 elif bulk and left < size:
                     size = 1 << (left - 1).bit_length()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import logging
 import math
 import sqlite3
 import threading
@@ -48,6 +49,7 @@ _SAID = {"votes": "answer, voter", "preferences": "chosen, rejected, voter", "re
 _BUSY_SECONDS = 10.0
 _DAY, _PURGE_SECONDS = 86_400.0, 3_600.0
 _LONGEST_COMMENT = 4_000
+_log = logging.getLogger("hybrid.operations")
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +201,9 @@ class Feedback:
 
     Questions and answers are content, so they are kept only where the owner wants it and only so long. What
     was written survives a kill; several threads and processes may write at once.
+
+    A clock that jumped ahead takes nothing: where no answer was kept for more than ``keep_days`` between
+    those that are too old and the next one, or now, they wait for a day by that clock, with a warning.
 
     Args:
         path: of the file; only its owner may read it.
@@ -403,9 +408,31 @@ class Feedback:
 
     def _purge(self, db: sqlite3.Connection) -> None:
         """Let go of what is too old, at most once an hour."""
-        if (now := self._clock()) - self._purged >= _PURGE_SECONDS:
-            db.execute("DELETE FROM answers WHERE time < ?", (now - self._keep_seconds,))
-            self._purged = now
+        # a clock that went back says nothing of the last time
+        if 0 <= (now := self._clock()) - self._purged < _PURGE_SECONDS:
+            return
+        self._purged, oldest = now, now - self._keep_seconds
+        if not self._doubted(db, now, oldest):
+            db.execute("DELETE FROM answers WHERE time < ?", (oldest,))
+            db.execute("DROP TABLE IF EXISTS main.doubted")
+
+    def _doubted(self, db: sqlite3.Connection, now: float, oldest: float) -> bool:
+        """Tell whether the clock may have jumped ahead, and was not seen to stand there for a day."""
+        around = "max(time) FILTER (WHERE time < :t), min(time) FILTER (WHERE time >= :t)"
+        last, following = db.execute(f"SELECT {around} FROM answers", {"t": oldest}).fetchone()
+        pause = 0.0 if last is None else (now if following is None else min(now, following)) - last
+        if pause <= self._keep_seconds or not self._keep_seconds:
+            return False
+        db.execute("CREATE TABLE IF NOT EXISTS main.doubted(time REAL NOT NULL)")
+        since = db.execute("SELECT max(time) FROM main.doubted").fetchone()[0]
+        if since is None or since > now:
+            db.execute("DELETE FROM main.doubted")
+            db.execute("INSERT INTO main.doubted VALUES (?)", (since := now,))
+        if now - since >= _DAY:
+            return False
+        told = "by the clock no answer was kept for %.0f days, and all before are too old; they go in a day"
+        _log.warning(f"%s: {told}, unless the clock is set right", self.path, pause / _DAY)
+        return True
 
     def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, check_same_thread=False)

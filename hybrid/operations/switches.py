@@ -12,7 +12,7 @@ from hybrid.decision.adopted import adopt, restore_decision
 from hybrid.errors import HybridError, IndexError_, UsageError
 from hybrid.index.generations import current
 from hybrid.index.sync import Progress
-from hybrid.operations.traffic import read_split
+from hybrid.operations.traffic import end_where_usual, read_split
 from hybrid.types import Arm
 
 _ADAPTERS = {Switched(kind): kind for kind in AdapterKind}
@@ -81,6 +81,8 @@ def promote(
 def rollback(assistant: Assistant, what: Switched | None = None, *, why: str = "") -> list[LoggedChange]:
     """Take back the last switch that was not taken back yet, with all that was switched together.
 
+    The trial of an arm that answers again by that ends.
+
     Args:
         assistant: of the domain.
         what: take back the last switch of this alone.
@@ -144,6 +146,7 @@ def _switched(
         known = len(read_changes(indexes))
         try:
             switch()
+            end_where_usual(assistant)
         except HybridError:
             for change in reversed(read_changes(indexes)[known:]):
                 _take_back(assistant, change, "the switch failed")

@@ -20,6 +20,7 @@ from annotated_types import Ge, Gt, Le
 from numpy.typing import NDArray
 from scipy import special
 
+from hybrid.adaptation.values import AdapterKind
 from hybrid.assistant import Assistant
 from hybrid.changes import Switched, record
 from hybrid.clustered import Clustered
@@ -41,7 +42,7 @@ from hybrid.operations.feedback import (
 )
 from hybrid.statistics import MIN_SOURCES, Interval
 from hybrid.tracing.spans import asking
-from hybrid.types import Answer
+from hybrid.types import Answer, Arm
 
 _log = logging.getLogger("hybrid.operations")
 # So many shown answers wait for their shadows; of more of them there is none.
@@ -123,7 +124,7 @@ def start_split(
         )
     begun = datetime.now(UTC).isoformat(timespec="milliseconds")
     (contender,) = assistant.contenders(arm, [])
-    if assistant.arm_router is None and contender.name == assistant.usual.name:
+    if _is_usual(assistant, contender.name):
         raise UsageError(
             f"{contender.name} is what answers already: held against itself it would show nothing",
             hint="name another arm, such as rag:k=3",
@@ -145,8 +146,12 @@ def start_split(
     return split
 
 
-def stop_split(assistant: Assistant) -> TrafficSplit:
+def stop_split(assistant: Assistant, *, why: str = "") -> TrafficSplit:
     """Have all conversations answered as usual again; what was kept of the trial stays.
+
+    Args:
+        assistant: of the domain.
+        why: in words, for the log.
 
     Raises:
         UsageError: none is running.
@@ -156,9 +161,34 @@ def stop_split(assistant: Assistant) -> TrafficSplit:
         raise UsageError(
             f"nothing is on trial in the domain {assistant.domain!r}", hint="hybrid traffic start ARM"
         )
-    record(assistant.folder, Switched.TRIAL, split.arm, "")
+    record(assistant.folder, Switched.TRIAL, split.arm, "", why=why)
     (assistant.folder / _FILE).unlink()
     return split
+
+
+def end_where_usual(assistant: Assistant) -> TrafficSplit | None:
+    """End the trial of an arm that was put in force meanwhile, and return it; None where none had to end.
+
+    Raises:
+        UsageError: as ``read_split``.
+    """
+    split = read_split(assistant)
+    if split is None or not _is_usual(assistant, split.arm):
+        return None
+    return stop_split(assistant, why="it is what answers now")
+
+
+def _is_usual(assistant: Assistant, arm: str) -> bool:
+    """Tell whether an arm is what answers anyway: held against itself it would show nothing."""
+    same = _with_adapter(assistant, arm) == _with_adapter(assistant, assistant.usual.name)
+    return same and assistant.arm_router is None
+
+
+def _with_adapter(assistant: Assistant, arm: str) -> str:
+    """Return the name of an arm with the adapter of the generator that it takes now."""
+    tuned = arm.partition(":")[0] in (Arm.ADAPTER, Arm.BOTH) and ":generator_adapter=" not in arm
+    name = assistant.adapters.promoted(AdapterKind.GENERATOR) if tuned else None
+    return f"{arm}:generator_adapter={name}" if name else arm
 
 
 def read_split(assistant: Assistant) -> TrafficSplit | None:
@@ -202,6 +232,8 @@ def assign(assistants: Assistants, conversation: str) -> Assignment:
     arms, trials = {}, {}
     for domain, split in splits.items():
         if split is None or (split.shadow and not split.treats(conversation)):
+            continue
+        if _is_usual(assistants[domain], split.arm):  # another program put it in force
             continue
         treated = not split.shadow and split.treats(conversation)
         trials[domain] = TrialSide(split.experiment, treated)

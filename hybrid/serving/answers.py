@@ -22,6 +22,7 @@ from hybrid.serving.chat import LONGEST_QUESTION, evidence
 from hybrid.serving.errors import Refusal, told
 from hybrid.serving.events import while_connected
 from hybrid.serving.protocol import Asking
+from hybrid.serving.scheduler import InTurn
 from hybrid.serving.service import Service
 from hybrid.types import Answer, Arm, Chunk, Hit, Message, MessageRole, plain
 
@@ -30,6 +31,7 @@ router = APIRouter()
 # these routes are ours: a name that is not known is a slip
 _STRICT = ConfigDict(extra="forbid")
 Words = Annotated[str, Field(min_length=1, max_length=LONGEST_QUESTION)]
+AnswerId = Annotated[str, Field(max_length=300)]
 
 
 class AskBody(BaseModel):
@@ -41,7 +43,7 @@ class AskBody(BaseModel):
     domain: str | None = None
     arm: Arm | None = None
     history: list[SpokenTurn] = []
-    conversation: str = ""
+    conversation: Annotated[str, Field(max_length=300)] = ""
     check: bool = False
 
 
@@ -69,8 +71,8 @@ class PreferenceBody(BaseModel):
 
     model_config = _STRICT
 
-    shown: Annotated[list[str], Field(min_length=2, max_length=len(Arm))]
-    chosen: str | None = None
+    shown: Annotated[list[AnswerId], Field(min_length=2, max_length=len(Arm))]
+    chosen: AnswerId | None = None
 
 
 def _whole(value: object) -> object:
@@ -85,7 +87,7 @@ class VoteBody(BaseModel):
 
     model_config = _STRICT
 
-    answer: str
+    answer: AnswerId
     value: Annotated[Literal[1, -1], BeforeValidator(_whole)]
     comment: Annotated[str, Field(max_length=4_000)] = ""
 
@@ -102,8 +104,11 @@ async def ask(body: AskBody, request: Request, as_user: AsUser, key: ClientKey) 
     )
     answer = await while_connected(request.receive, service.answer(asked))
     claims = None
-    if body.check and (found := await run_in_threadpool(service.assistants.check, answer)) is not None:
-        claims = _claims(found.verdicts, [hit.chunk.source for hit in answer.hits])
+    if body.check:
+        async with request.app.state.turns.taken():
+            found = await run_in_threadpool(service.assistants.check, answer)
+        if found is not None:
+            claims = _claims(found.verdicts, [hit.chunk.source for hit in answer.hits])
     return {"id": asked.id} | answer.to_dict() | evidence(answer, str(request.base_url)) | {"claims": claims}
 
 
@@ -174,7 +179,7 @@ def show_answer(name: str, request: Request, as_user: AsUser) -> dict[str, Any]:
     return values | {"answer": shown, "because": own.decided_because if own is not None else ""}
 
 
-@router.get("/v1/answers/{name}/claims")
+@router.get("/v1/answers/{name}/claims", dependencies=[InTurn])
 def show_claims(name: str, request: Request, as_user: AsUser) -> dict[str, Any]:
     """Say of each sentence whether the passages carry it; null where there is nothing to check."""
     kept = _kept(request, name, as_user)

@@ -16,6 +16,7 @@ from hybrid import __version__
 from hybrid.serving import answers, chat, decisions, embeddings, metrics, models, page
 from hybrid.serving.doors import Doors
 from hybrid.serving.errors import handle_errors
+from hybrid.serving.scheduler import Turns
 from hybrid.serving.service import Service
 
 # Threads that compute give the interpreter up so often, ten times as often as is usual, or the event loop
@@ -38,6 +39,7 @@ def create_app(service: Service) -> FastAPI:
     app = FastAPI(title="hybrid", version=__version__, lifespan=living, docs_url=None, redoc_url=None)
     app.state.metrics = metrics.Metrics()
     app.state.service = service = metrics.measured(service, app.state.metrics)
+    app.state.turns = Turns(service.settings.serve.queue)
     app.add_middleware(Doors, service=service)
     app.add_middleware(metrics.CountedRequests, metrics=app.state.metrics)
     handle_errors(app)

@@ -24,6 +24,7 @@ from hybrid.operations.decisions import (
 from hybrid.serving.access import AsUser
 from hybrid.serving.chat import ChatTurn, said_in
 from hybrid.serving.models import ModelName, chosen
+from hybrid.serving.scheduler import InTurn
 from hybrid.serving.service import Service
 from hybrid.types import Message
 
@@ -39,6 +40,9 @@ _USAGE = {
 }
 
 
+DecisionName = Annotated[str, Field(max_length=300)]
+
+
 class Choosable(BaseModel):
     """A label to choose; only texts are known."""
 
@@ -50,7 +54,7 @@ class Decidable(BaseModel):
 
     type: str
     instructions: str | list[Any]
-    name: str | None = None
+    name: DecisionName | None = None
     choices: Annotated[list[Choosable], Field(max_length=255)] = []
 
 
@@ -75,10 +79,10 @@ class Classified(BaseModel):
 
     model: ModelName
     state: Any
-    questions: Annotated[dict[str, Classifiable], Field(min_length=1, max_length=400)]
+    questions: Annotated[dict[DecisionName, Classifiable], Field(min_length=1, max_length=400)]
 
 
-@router.post("/decisions")
+@router.post("/decisions", dependencies=[InTurn])
 def decisions(body: Decisions, request: Request, as_user: AsUser) -> dict[str, Any]:
     """Answer each question, or refuse it."""
     state = _DecisionState.of(request, body.model, body.input, as_user)
@@ -86,7 +90,7 @@ def decisions(body: Decisions, request: Request, as_user: AsUser) -> dict[str, A
     return {"model": body.model, "answers": answers, "usage": _USAGE}
 
 
-@router.post("/systemone")
+@router.post("/systemone", dependencies=[InTurn])
 def systemone(body: Classified, request: Request, as_user: AsUser) -> dict[str, Any]:
     """Answer each question under its name, or refuse it."""
     state = _DecisionState.of(request, body.model, body.state, as_user)

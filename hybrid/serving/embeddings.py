@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import base64
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from hybrid.files import valid_utf8
 from hybrid.models import Vectors
 from hybrid.serving.errors import Refusal
 from hybrid.serving.models import ModelName, chosen
+from hybrid.serving.scheduler import InTurn
 from hybrid.serving.service import Service
 
 router = APIRouter(prefix="/v1")
@@ -24,17 +25,19 @@ class Embedded(BaseModel):
     """What is asked of ``/v1/embeddings``; a model is a domain, of which the embedder is taken."""
 
     model: ModelName
-    input: Annotated[str | list[Any], Field(min_length=1, max_length=_BATCH)]
-    encoding_format: Literal["float", "base64"] = "base64"
+    input: str | list[Any]
+    encoding_format: Literal["float", "base64"] | None = None
     dimensions: int | None = None
 
 
-@router.post("/embeddings")
+@router.post("/embeddings", dependencies=[InTurn])
 def embeddings(body: Embedded, request: Request) -> dict[str, Any]:
     """Embed texts as the documents of a domain are."""
     service: Service = request.app.state.service
     domain, _ = chosen(body.model, service.assistants)
     texts = [body.input] if isinstance(body.input, str) else body.input
+    if not 0 < len(texts) <= _BATCH:
+        raise Refusal(400, f"{len(texts)} texts, expected 1 to {_BATCH:,} at a time", param="input")
     if not all(isinstance(text, str) for text in texts):
         raise Refusal(
             400,
@@ -63,7 +66,7 @@ def embeddings(body: Embedded, request: Request) -> dict[str, Any]:
     }
 
 
-def _encoded(vector: Vectors, encoding: str) -> str | list[float]:
+def _encoded(vector: Vectors, encoding: str | None) -> str | list[float]:
     """Return a vector as little-endian float32 in base64, or as numbers."""
     if encoding == "float":
         numbers: list[float] = vector.tolist()

@@ -31,6 +31,8 @@ _STATUS: tuple[tuple[type[HybridError], int, str], ...] = (
 )
 _TYPES = {401: "authentication_error", 429: "rate_limit_error"}
 _PATH = re.compile(r"(?<![\w:/])(?:[A-Za-z]:)?(?:[\\/][\w.@~-]+){2,}[\\/]?")
+# The kinds of a value stand among the names of where it is.
+_KIND = re.compile(r"str|constrained-str|list\[.*\]")
 # What the framework says, in words that tell what to do.
 _SAID = {
     "Not Found": "there is no such route; GET /openapi.json lists them",
@@ -98,8 +100,9 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
-    param = ".".join(str(part) for part in first["loc"][1:]) or None
+    # of what may be one thing or another it is told where it failed last
+    first = max(error.errors(), key=lambda one: len(one["loc"]))
+    param = ".".join(part for part in map(str, first["loc"][1:]) if not _KIND.fullmatch(part)) or None
     if first["type"] == "json_invalid":
         message, param = f"the body is no JSON: {first['ctx']['error']} at character {param}", None
     elif first["type"] == "extra_forbidden":

@@ -9,12 +9,18 @@ from contextlib import aclosing
 from typing import Any, TypeVar
 
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from hybrid.serving.errors import Refusal, answered, told
 
 _Result = TypeVar("_Result")
+# So long a piece may take to be read; its answer would hold a place among those that are worked on.
+_SECONDS_TO_READ = 30.0
 _HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
+
+
+class _Unread(Exception):
+    """What was sent was not read in time."""
 
 
 async def while_connected(receive: Receive, work: Coroutine[Any, Any, _Result]) -> _Result:
@@ -47,10 +53,18 @@ class Events(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send them, as long as the client is there."""
+
+        async def in_time(message: Message) -> None:
+            try:
+                async with asyncio.timeout(_SECONDS_TO_READ):
+                    await send(message)
+            except TimeoutError as error:
+                raise _Unread from error
+
         try:
             # one task makes and sends all of them, so that what belongs to a task stays with it
-            await while_connected(receive, self._send(scope, receive, send))
-        except Refusal:
+            await while_connected(receive, self._send(scope, receive, in_time))
+        except (Refusal, _Unread):  # nobody is there, or reads
             return
 
     async def _send(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,6 +79,8 @@ class Events(Response):
             try:
                 async for document in documents:
                     await _event(send, json.dumps(document))
+            except _Unread:
+                raise
             except Exception as error:  # noqa: BLE001 - the status is sent already
                 await _event(send, json.dumps(told(error)[1]))
             await _event(send, "[DONE]")

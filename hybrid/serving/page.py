@@ -20,7 +20,7 @@ from starlette.concurrency import run_in_threadpool
 from hybrid.assistant import Assistant, principals_of
 from hybrid.decision.adopted import experiment
 from hybrid.documents import supported_suffixes
-from hybrid.documents.pages import page_image
+from hybrid.documents.pictures import page_image
 from hybrid.documents.uploads import file_of
 from hybrid.errors import HybridError, UsageError
 from hybrid.files import is_name
@@ -31,6 +31,7 @@ from hybrid.ingestion import IngestReport
 from hybrid.serving.access import AsUser
 from hybrid.serving.errors import Refusal, told
 from hybrid.serving.protocol import Overloaded
+from hybrid.serving.scheduler import InTurn
 from hybrid.serving.service import Service
 from hybrid.tracing.store import TRACES_FILE, TraceStore
 from hybrid.types import Document, plain
@@ -41,11 +42,8 @@ FILES = Path(__file__).with_name("page")
 _TITLES, _SHELF = 500, 12
 _LONGEST_STRETCH, _AROUND = 20_000, 1_200
 _SECONDS_TO_SEND = 300
-_PATIENCE = 5.0
 _TRACE = re.compile("[0-9a-f]{32}")
 _STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
-# What costs much is done a few at a time, whoever asks.
-_drawing = threading.Semaphore(2)
 _uploading = threading.Semaphore(1)
 
 Offset = Annotated[int, Query(ge=0)]
@@ -164,7 +162,7 @@ def show_stretch(
     }
 
 
-@router.get("/domains/{domain}/page", response_class=Response)
+@router.get("/domains/{domain}/page", response_class=Response, dependencies=[InTurn])
 def show_page(
     domain: str,
     request: Request,
@@ -180,24 +178,21 @@ def show_page(
     path = _pdf(own, document)
     if path is None or page > len(document.pages):
         raise Refusal(404, "there is no picture of that page", code="not_found")
-    if not _drawing.acquire(timeout=_PATIENCE):
-        raise Overloaded("pictures of pages are being drawn for others", retry_after=5)
-    try:
-        image = page_image(path, page, _marked(document, start, end), own.settings.documents)
-    finally:
-        _drawing.release()
+    image = page_image(path, page, _marked(document, start, end), own.settings.documents)
     return Response(image, media_type="image/png")
 
 
 @router.get("/traces/{trace}")
 def show_trace(trace: str, request: Request) -> dict[str, Any]:
-    """Return the stages of an answer by its trace, in nanoseconds; none where it is not kept."""
+    """Return the stages of an answer by its trace, in nanoseconds."""
     service: Service = request.app.state.service
     try:
         with TraceStore(Path(service.settings.indexes) / TRACES_FILE, read_only=True) as store:
             spans = store.trace(trace) if _TRACE.fullmatch(trace) else []
     except UsageError:
         spans = []
+    if not spans:
+        raise Refusal(404, "there is no such trace, or it is not kept", param="trace", code="not_found")
     # what else is told of a stage may be content
     return {"spans": [{"name": one.name, "start": one.start, "end": one.end} for one in spans]}
 

@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
+from fastapi import Depends, Request
+
 from hybrid.config import ServeSettings
 from hybrid.domains import Assistants
 from hybrid.errors import HybridError
@@ -23,6 +25,8 @@ from hybrid.types import Answer
 # So many threads compute at a time, all others wait for a model: more would only keep the event loop from its
 # turn, for one alone may use the interpreter, and what it calls uses all cores.
 _COMPUTING = 2
+# What computes beside answers: so many at a time.
+_BESIDE = 4
 # How much the last answer counts in what an answer takes, by which a refused client is told when to come.
 _NEWEST = 0.1
 
@@ -177,6 +181,46 @@ class Scheduler:
         # who sends no key cannot be told from others
         if key and self._accepted[key] >= limits.per_key:
             raise Overloaded(f"{limits.per_key} questions of this key are not answered yet", retry_after=wait)
+
+
+class Turns:
+    """A few at a time do what computes beside answers, others wait: threads are left for all that is short.
+
+    Args:
+        waiting: so many; more are refused.
+    """
+
+    def __init__(self, waiting: int) -> None:
+        self._free, self._room = asyncio.Semaphore(_BESIDE), waiting
+
+    @asynccontextmanager
+    async def taken(self) -> AsyncIterator[None]:
+        """Wait for a turn, and hold it.
+
+        Raises:
+            Overloaded: too many wait.
+        """
+        if self._room < 1:
+            raise Overloaded("too many wait for what computes beside answers", retry_after=2)
+        self._room -= 1
+        try:
+            await self._free.acquire()
+        finally:
+            self._room += 1
+        try:
+            yield
+        finally:
+            self._free.release()
+
+
+async def _turn(request: Request) -> AsyncIterator[None]:
+    turns: Turns = request.app.state.turns
+    async with turns.taken():
+        yield
+
+
+# What a route declares that computes and is no answer.
+InTurn = Depends(_turn)
 
 
 @asynccontextmanager

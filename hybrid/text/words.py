@@ -90,6 +90,8 @@ _PREFIX = 5
 # Texts repeat what stands between spaces: so many are looked up rather than read again, none of them longer.
 _KNOWN = 1 << 14
 _LONGEST = 40
+# An answer reads its sentences many times, and so do answers from the same passages; this is at most 10 MB.
+_SENTENCES, _SENTENCE = 1 << 13, 400
 
 
 def content_words(text: str) -> list[str]:
@@ -97,6 +99,15 @@ def content_words(text: str) -> list[str]:
 
     Of scripts without spaces each pair of neighbouring characters is one.
     """
+    return list(_known_words(text)) if len(text) <= _SENTENCE else _words_of(text)
+
+
+@lru_cache(maxsize=_SENTENCES)
+def _known_words(text: str) -> tuple[str, ...]:
+    return tuple(_words_of(text))
+
+
+def _words_of(text: str) -> list[str]:
     words = [match.group().lower() for match in _WORD.finditer(text)]
     if not text.isascii():
         words = [part for word in words for part in _folded(word)]

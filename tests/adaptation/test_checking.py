@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from hybrid.adaptation.checking import Assessment, check_generator, gain_in_service, repair, tell, with_own
-from hybrid.adaptation.forgetting.suites import Choice, Suite, SuitePassage
 from hybrid.adaptation.gate import Budget
+from hybrid.adaptation.methods.encoding import encode
+from hybrid.adaptation.methods.generator import Base, tune_generator
 from hybrid.adaptation.store import AdapterStore, read_card, write_card
-from hybrid.adaptation.training.encoding import encode
-from hybrid.adaptation.training.generator import Base, tune_generator
+from hybrid.adaptation.suites import Choice, Suite, SuitePassage
 from hybrid.adaptation.values import AdapterKind, Card, Change, Data, Example, ExampleKind, Examples, Measure
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import AdapterError, UsageError
@@ -150,7 +150,7 @@ def test_more_rehearsal_is_tried_where_strength_would_cost_too_much():
         trained.append(share)
         return Path("0.4" if share < 0.4 else "0.1")
 
-    found = repair(_FIRST, assess, budget=Budget(), retrain=retrain, rehearsals=(0.3, 0.5))
+    found = repair(_FIRST, assess, budget=Budget(), retrain=retrain)
     assert [strength for name, strength in asked if name == "first"] == [1.0, 0.75, 0.5, 0.25]
     # at a quarter of the strength it passes, but a quarter of the gain is not worth stopping for
     assert trained == [0.3]
@@ -168,9 +168,9 @@ def test_without_retraining_the_last_resort_is_better_than_nothing():
 
 def test_where_nothing_passes_there_is_no_best():
     assess, asked = linear(loss=9.0)
-    found = repair(_FIRST, assess, budget=Budget(), retrain=lambda share: Path("1"), rehearsals=(0.3,))
+    found = repair(_FIRST, assess, budget=Budget(), retrain=lambda share: Path("1"))
     assert found.best is None
-    assert len(asked) == len(found.attempts) == 8
+    assert len(asked) == len(found.attempts) == 12
 
 
 def test_what_passes_and_gains_nothing_is_no_repair():
@@ -210,15 +210,3 @@ def test_every_attempt_is_told():
     )
     assert lines[-1].startswith("strength 0.5: gain +10 points (50 % of the first)")
     assert lines[-1].endswith("passes")
-
-
-@pytest.mark.parametrize("strengths", [(0.5, 0.75), (1.0,), (0.0,)])
-def test_strengths_must_fall_below_one(strengths):
-    with pytest.raises(UsageError, match="falling numbers"):
-        repair(_FIRST, linear()[0], budget=Budget(), strengths=strengths)
-
-
-@pytest.mark.parametrize("rehearsals", [(0.5, 0.3), (1.0,)])
-def test_rehearsals_must_rise(rehearsals):
-    with pytest.raises(UsageError, match="rising shares"):
-        repair(_FIRST, linear()[0], budget=Budget(), rehearsals=rehearsals)

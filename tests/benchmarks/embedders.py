@@ -33,12 +33,11 @@ from measure import Target, note, print_verdicts
 
 from hybrid.adaptation.data.material import Split, split_sources
 from hybrid.adaptation.data.pairs import PairSettings, make_pairs
-from hybrid.adaptation.forgetting.measure import paired_change
-from hybrid.adaptation.forgetting.retrieval import JudgedQuery, Side, general_changes, general_set
-from hybrid.adaptation.forgetting.suites import shipped_suite
+from hybrid.adaptation.forgetting import Side, general_changes
+from hybrid.adaptation.methods.embedder import EmbedderSettings, TunedEmbedder, tune_embedder
+from hybrid.adaptation.methods.encoding import paired_change
 from hybrid.adaptation.store import write_card
-from hybrid.adaptation.training.embedder import TunedEmbedder, tune_embedder
-from hybrid.adaptation.training.lessons import EmbedderSettings
+from hybrid.adaptation.suites import JudgedQuery, general_set, shipped_suite
 from hybrid.adaptation.values import AdapterKind, Card, Change, Data
 from hybrid.config import ChunkSettings, DocumentSettings, Settings, load_settings
 from hybrid.files import read_jsonl
@@ -198,7 +197,7 @@ def tune_on(
     for part in pairs.left_out:
         note(f"  left out: {part.count} {part.reason}")
     folder = fetch(models.embedder, offline=True)
-    prose = [item.text for item in shipped_suite(pairs_each=1).passages if item.kind == "prose"]
+    prose = [item.text for item in shipped_suite().passages if item.kind == "prose"]
     tuned = tune_embedder(
         folder,
         models.embedder,

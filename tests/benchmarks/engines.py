@@ -1,6 +1,6 @@
 """How fast do engines write, and how faithfully? Tokens a CPU second on one thread, alone and eight at once.
 
-python tests/benchmarks/engines.py [--precision f16|q8_0] [--rounds 2]   speed, bare libraries in the same run
+python tests/benchmarks/engines.py [--precision q8_0|f16] [--rounds 2]   speed, bare libraries in the same run
 python tests/benchmarks/engines.py --fidelity                            all engines and precisions, and Q4_1
 python tests/benchmarks/engines.py --compare                             `hybrid compare` on the 60 questions
 """
@@ -191,8 +191,8 @@ def speed(precision: EnginePrecision, rounds: int, count: int) -> None:
 # --- an experiment
 
 
-def compare(arms: str, rounds: int) -> None:
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+def compare(arms: str, precision: EnginePrecision, rounds: int) -> None:
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "HYBRID_MODELS__PRECISION": precision}
 
     def hybrid(engine: str, *line: str) -> tuple[float, float]:
         before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
@@ -205,7 +205,7 @@ def compare(arms: str, rounds: int) -> None:
         return spent, time.monotonic() - begun
 
     questions = str(EXAMPLE / "questions.jsonl")
-    print(f"`hybrid compare --arms {arms}` on the 60 questions, one thread")
+    print(f"`hybrid compare --arms {arms}` on the 60 questions, one thread; engines at {precision}")
     print("| engine | CPU seconds | wall seconds |")
     print("|---|---|---|")
     with tempfile.TemporaryDirectory() as place:
@@ -222,7 +222,7 @@ def compare(arms: str, rounds: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--precision", type=EnginePrecision, default=EnginePrecision.F16)
+    parser.add_argument("--precision", type=EnginePrecision, default=ModelSettings().precision)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--prompts", type=int, default=8, help="of the measurement of speed")
     parser.add_argument("--fidelity", action="store_true")
@@ -232,7 +232,7 @@ def main() -> None:
     if options.fidelity:
         fidelity()
     elif options.compare:
-        compare(options.arms, options.rounds)
+        compare(options.arms, options.precision, options.rounds)
     else:
         speed(options.precision, options.rounds, options.prompts)
 

@@ -32,21 +32,36 @@ from pydantic import TypeAdapter
 
 from hybrid import Assistant, load_settings
 from hybrid.adaptation.data.examples import text_examples
-from hybrid.adaptation.data.files import load_examples, save_examples
-from hybrid.adaptation.data.rehearsal import rehearsal_examples
-from hybrid.adaptation.forgetting.likelihood import Subject, TokenStretch, log_likelihoods, pieces
-from hybrid.adaptation.forgetting.measure import COUNTINGS, Item, Measure, changes, measure, paired_change
-from hybrid.adaptation.forgetting.suites import Suite, load_suite, probe_texts, shipped_suite
+from hybrid.adaptation.data.given import load_examples, save_examples
+from hybrid.adaptation.forgetting import COUNTINGS, Item, Measure, changes, measure
 from hybrid.adaptation.gate import Budget, judge
-from hybrid.adaptation.methods.ablation import Worth, ablate_deltas
-from hybrid.adaptation.methods.deltas import Deltas, read_config, read_deltas, write_deltas
-from hybrid.adaptation.methods.drift import drift_picture, measure_drift
-from hybrid.adaptation.methods.ewc import FISHER_TOKENS, hold_weights
-from hybrid.adaptation.methods.merging import Recipe, merge_deltas
+from hybrid.adaptation.methods import generator as training
+from hybrid.adaptation.methods.deltas import (
+    Deltas,
+    Recipe,
+    Worth,
+    ablate_deltas,
+    drift_picture,
+    measure_drift,
+    merge_deltas,
+    read_config,
+    read_deltas,
+    write_deltas,
+)
+from hybrid.adaptation.methods.encoding import (
+    Encoded,
+    Subject,
+    TokenStretch,
+    encode,
+    log_likelihoods,
+    paired_change,
+    pieces,
+    worth,
+)
+from hybrid.adaptation.methods.generator import Base, tune_generator
+from hybrid.adaptation.methods.holding import FISHER_TOKENS, hold_weights, rehearsal_examples
 from hybrid.adaptation.store import read_card, write_card
-from hybrid.adaptation.training import generator as training
-from hybrid.adaptation.training.encoding import Encoded, encode, worth
-from hybrid.adaptation.training.generator import Base, tune_generator
+from hybrid.adaptation.suites import Suite, load_suite, probe_texts, shipped_suite
 from hybrid.adaptation.values import (
     AdapterKind,
     Card,

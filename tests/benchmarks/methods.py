@@ -26,13 +26,12 @@ from forgetting import losses_of, made, rights_of
 from measure import note, print_table
 from pydantic import TypeAdapter
 
-from hybrid.adaptation.data.rehearsal import rehearsal_examples
-from hybrid.adaptation.forgetting.measure import measure, paired_change
-from hybrid.adaptation.forgetting.refusal import general_questions, refusal_changes
-from hybrid.adaptation.forgetting.suites import probe_texts, shipped_suite
+from hybrid.adaptation.forgetting import general_questions, measure, refusal_changes
+from hybrid.adaptation.methods.encoding import encode, paired_change
+from hybrid.adaptation.methods.generator import Base, tune_generator
+from hybrid.adaptation.methods.holding import rehearsal_examples
 from hybrid.adaptation.store import write_card
-from hybrid.adaptation.training.encoding import encode
-from hybrid.adaptation.training.generator import Base, tune_generator
+from hybrid.adaptation.suites import probe_texts, shipped_suite
 from hybrid.adaptation.values import (
     AdapterKind,
     Card,

@@ -1,7 +1,9 @@
 """How fast are PDF files read, and is there a page that loses its text?
 
 Each folder is read in a process of its own: pages a second of processor time, and the peak of its memory.
-pypdf takes the plain text out of the same files, in the same run, for comparison. A page is short where it
+For comparison, in the same run: PDFium opens the same pages and gives their characters and the box of each,
+without which no layout can be told (the most that a reader built on it can reach), and pypdf takes the plain
+text out of them. A page is short where it
 holds less than nine tenths of what pypdf finds on it, running heads apart: of different rows of five letters,
 as some pages draw their text twice.
 
@@ -13,6 +15,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import time
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
@@ -56,6 +59,25 @@ def read_with_pypdf(arguments: Values) -> Values:
     return {"seconds": time.process_time() - start, "pages": pages}
 
 
+def read_with_pdfium(arguments: Values) -> Values:
+    """Take the characters and their boxes, as fast as the reader of this package does, and nothing else."""
+    import ctypes
+
+    import pypdfium2 as pdfium
+
+    from hybrid.documents import pdf
+
+    start = time.process_time()
+    for path in _files(arguments):
+        with closing(pdfium.PdfDocument(path)) as document:
+            for page in document:
+                with closing(page), closing(page.get_textpage()) as text:
+                    handle = pdf._address(ctypes.cast(text.raw, ctypes.c_void_p).value)
+                    count = len(pdf._codes(text, handle))
+                    pdf._written(pdf._box_of, handle, list(range(count)), 2, 0)
+    return {"seconds": time.process_time() - start}
+
+
 def _files(arguments: Values) -> list[Path]:
     return sorted(Path(str(arguments["folder"])).rglob("*.pdf"))
 
@@ -72,20 +94,22 @@ def main() -> None:
         note(f"reading {folder}")
         arguments = {"folder": str(folder.resolve())}
         ours = run_step(Path(__file__), "hybrid", arguments)
+        bare = run_step(Path(__file__), "pdfium", arguments)
         theirs = run_step(Path(__file__), "pypdf", arguments)
         pages = sum(map(len, theirs.result["pages"].values()))
-        speeds = [pages / run.result["seconds"] for run in (ours, theirs)]
+        speeds = [pages / run.result["seconds"] for run in (ours, bare, theirs)]
         short = short_pages(ours.result["pages"], theirs.result["pages"])
-        values[folder.name] = {"pages": pages, "hybrid": speeds[0], "pypdf": speeds[1], "short": short}
+        values[folder.name] = {"pages": pages, "hybrid": speeds[0], "pypdf": speeds[2], "short": short}
+        values[folder.name]["pdfium"] = speeds[1]
         values[folder.name]["peak_mb"] = ours.own_peak_mb
-        figures = (*speeds, speeds[0] / speeds[1], ours.own_peak_mb, len(short))
+        figures = (*speeds, speeds[0] / speeds[2], ours.own_peak_mb, len(short))
         rows.append([folder.name, f"{pages:,}", *(f"{figure:.3g}" for figure in figures)])
         targets += [
             Target(f"{folder.name}: pages a second", speeds[0], _PAGES_A_SECOND, at_least=True),
             Target(f"{folder.name}: megabytes", ours.own_peak_mb, _MEGABYTES),
             Target(f"{folder.name}: short pages", len(short), 0),
         ]
-    print_table(["folder", "pages", "pages/s", "pypdf", "times", "MB", "short"], rows)
+    print_table(["folder", "pages", "pages/s", "PDFium", "pypdf", "times", "MB", "short"], rows)
     for name, value in values.items():
         for page in value["short"]:
             note(f"{name}: {page}")
@@ -111,7 +135,7 @@ def _parts(text: str) -> set[str]:
     return {letters[start : start + _LETTERS] for start in range(len(letters) - _LETTERS + 1)}
 
 
-serve_steps({"hybrid": read_with_hybrid, "pypdf": read_with_pypdf})
+serve_steps({"hybrid": read_with_hybrid, "pdfium": read_with_pdfium, "pypdf": read_with_pypdf})
 
 if __name__ == "__main__":
     main()

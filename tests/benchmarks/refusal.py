@@ -19,9 +19,8 @@ from pathlib import Path
 
 from hybrid import Assistant, load_settings
 from hybrid.adaptation.data.material import reading_questions
-from hybrid.adaptation.forgetting.measure import measure
-from hybrid.adaptation.forgetting.refusal import domain_questions, general_questions, refusal_changes
-from hybrid.adaptation.forgetting.suites import Suite, shipped_suite
+from hybrid.adaptation.forgetting import domain_questions, general_questions, measure, refusal_changes
+from hybrid.adaptation.suites import Suite, shipped_suite
 from hybrid.adaptation.values import Declining, Measure
 from hybrid.config import Reader
 from hybrid.generation.prompts import load_prompts

@@ -6,6 +6,7 @@ answer is held against the one that the same question got when nobody else asked
     python tests/benchmarks/serving.py load       one client, then 32: the extractive reader
     python tests/benchmarks/serving.py load --reader generator --answers 64
     python tests/benchmarks/serving.py load --arm base --answers 256
+    python tests/benchmarks/serving.py load --workers 2       by so many processes, which share the clients
     python tests/benchmarks/serving.py overhead   a request over HTTP beside a call of the library
     python tests/benchmarks/serving.py mixed --minutes 30
     python tests/benchmarks/serving.py kill       kill -9 under load, and what is there after the restart
@@ -79,7 +80,7 @@ class Asked:
 
 
 class Served:
-    """A server in a process of its own."""
+    """A server in a process of its own, or in as many as ``serve.workers``."""
 
     def __init__(self, indexes: Path, **settings: str) -> None:
         named = {f"HYBRID_{name.upper()}": value for name, value in settings.items()}
@@ -212,8 +213,9 @@ async def ask_all(
 
 def _processor(server: Served) -> float:
     """Return how long the server has computed, in seconds of one core: other work does not count in it."""
-    times = server.about.cpu_times()
-    return float(times.user + times.system)
+    every = [server.about, *server.about.children(recursive=True)]
+    times = [one.cpu_times() for one in every]
+    return float(sum(one.user + one.system for one in times))
 
 
 def load(arguments: argparse.Namespace) -> None:
@@ -221,11 +223,17 @@ def load(arguments: argparse.Namespace) -> None:
     texts, arm, reader = questions()[: arguments.questions], arguments.arm, arguments.reader
     with indexed(arguments.indexes) as indexes:
         limits = {"serve__max_seconds": "600", "serve__parallel": str(arguments.parallel)}
+        limits |= {"serve__workers": str(arguments.workers)}
         with Served(indexes, generation__reader=reader, **limits) as server:
-            asyncio.run(ask_all(server.url, texts[:2], arm, clients=1, expected={}))
+            # who connects decides which process is asked: each has been, when this is over
+            warm = 8 * arguments.workers if arguments.workers > 1 else 1
+            asyncio.run(ask_all(server.url, texts[:2] * warm, arm, clients=warm, expected={}))
             note("one client")
             spent = [_processor(server)]
-            one = asyncio.run(ask_all(server.url, texts, arm, clients=1, expected={}))
+            new = asyncio.run(ask_all(server.url, texts, arm, clients=1, expected={}))
+            spent.append(_processor(server))
+            # whoever comes later finds the sentences known: those alike are compared
+            one = asyncio.run(ask_all(server.url, texts, arm, clients=1, expected=new.texts))
             spent.append(_processor(server))
             note(f"{arguments.clients} clients")
             many = [texts[place % len(texts)] for place in range(arguments.answers)]
@@ -243,7 +251,7 @@ def load(arguments: argparse.Namespace) -> None:
     )
     rows = [
         (
-            f"{clients} client{'s' * (clients > 1)}",
+            what,
             str(len(own.whole)),
             f"{own.a_second:.2f}",
             f"{median(own.whole):.2f}",
@@ -252,9 +260,10 @@ def load(arguments: argparse.Namespace) -> None:
             f"{percentile(own.health, 0.95) * 1e3:.1f}",
             f"{(after - before) / len(own.whole):.2f}",
         )
-        for clients, own, before, after in (
-            (1, one, spent[0], spent[1]),
-            (arguments.clients, found, spent[1], spent[2]),
+        for what, own, before, after in (
+            ("1 client, all of it new", new, *spent[:2]),
+            ("1 client again", one, *spent[1:3]),
+            (f"{arguments.clients} clients", found, *spent[2:4]),
         )
     ]
     print_table(header, rows)
@@ -269,7 +278,8 @@ def load(arguments: argparse.Namespace) -> None:
             Target("p95 of /healthz under load, ms", percentile(found.health, 0.95) * 1e3, _HEALTH_MS),
         ]
     )
-    print_json({"arm": arm, "reader": reader, "wrong": found.wrong, "answers": len(found.whole)})
+    told = {"arm": arm, "reader": reader, "workers": arguments.workers}
+    print_json(told | {"wrong": found.wrong, "answers": len(found.whole)})
 
 
 def _overhead(arguments: Values) -> Values:
@@ -321,14 +331,16 @@ def overhead(arguments: argparse.Namespace) -> None:
     )
 
 
-async def _mixed(server: Served, seconds: float) -> tuple[Asked, list[tuple[float, float, int]]]:
+async def _mixed(
+    server: Served, seconds: float, clients: int
+) -> tuple[Asked, list[tuple[float, float, int]]]:
     """Ask in many ways for a while: streams, whole answers, clients that leave, requests that are refused."""
     texts, asked, chance = questions(), Asked(), random.Random(17)
     end = time.monotonic() + seconds
     memory: list[tuple[float, float, int]] = []
 
     async def one() -> None:
-        async with httpx2.AsyncClient(base_url=server.url, timeout=120, trust_env=False) as client:
+        async with httpx2.AsyncClient(base_url=server.url, timeout=600, trust_env=False) as client:
             while time.monotonic() < end:
                 text, kind = chance.choice(texts), chance.random()
                 if kind < 0.6:
@@ -354,7 +366,7 @@ async def _mixed(server: Served, seconds: float) -> tuple[Asked, list[tuple[floa
 
     beside = [asyncio.create_task(weigh()), asyncio.create_task(_health(server.url, asked))]
     begun = time.perf_counter()
-    await asyncio.gather(*(one() for _ in range(_CLIENTS)))
+    await asyncio.gather(*(one() for _ in range(clients)))
     asked.seconds = time.perf_counter() - begun
     for task in beside:
         await _stop(task)
@@ -364,9 +376,10 @@ async def _mixed(server: Served, seconds: float) -> tuple[Asked, list[tuple[floa
 def mixed(arguments: argparse.Namespace) -> None:
     """Ask in many ways for some minutes, and see whether memory, threads and places stay what they were."""
     limits = {"serve__parallel": str(arguments.parallel), "serve__queue": str(_CLIENTS)}
+    limits |= {"serve__max_seconds": "600"}  # a slow machine is no failure of the server
     with indexed(arguments.indexes) as indexes, Served(indexes, **limits) as server:
-        asyncio.run(_mixed(server, 60 * arguments.minutes * _WARM))
-        asked, memory = asyncio.run(_mixed(server, 60 * arguments.minutes))
+        asyncio.run(_mixed(server, 60 * arguments.minutes * _WARM, arguments.clients))
+        asked, memory = asyncio.run(_mixed(server, 60 * arguments.minutes, arguments.clients))
         # all places at once: one that leaked would lack here
         texts = questions()[: arguments.parallel]
         after = asyncio.run(ask_all(server.url, texts, "rag", clients=len(texts), expected={}))
@@ -480,6 +493,7 @@ def main() -> None:
     parser.add_argument("--answers", type=int, default=2_000, help="by all clients together")
     parser.add_argument("--clients", type=int, default=_CLIENTS)
     parser.add_argument("--parallel", type=int, default=16)
+    parser.add_argument("--workers", type=int, default=1, help="processes of the server")
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--turns", type=int, default=3)
     arguments = parser.parse_args()

@@ -22,7 +22,7 @@ from statistics import fmean
 import numpy as np
 
 from hybrid import Assistant, load_settings
-from hybrid.adaptation.forgetting.suites import shipped_suite
+from hybrid.adaptation.suites import shipped_suite
 from hybrid.evaluation.metrics import contains_gold
 from hybrid.grounding.metrics import resampled_aurocs
 from hybrid.grounding.sampling import Uncertainty

@@ -10,7 +10,9 @@ from hybrid.cli.app import run
 from hybrid.cli.evaluate import show_side_by_side
 from hybrid.cli.options import Context
 from hybrid.config import load_settings
+from hybrid.decision.adopted import adopt
 from hybrid.evaluation.outcomes import Outcome, Retrieved
+from hybrid.operations.traffic import read_split, start_split
 from hybrid.testing import HashEmbedder, ScriptedGenerator
 from hybrid.types import Citation, Span
 
@@ -220,10 +222,13 @@ def test_a_decision_is_adopted_only_if_what_was_required_is_met(domain, many, ca
     arguments = ["decide", str(many), "--arms", "base,rag", "--effort", "quick"]
     assert run([*arguments, "--require", "arm=base"]) == 7
     assert not (domain.folder / "DECISION").exists()
+    adopt(domain.folder, "base", experiment="", sentence="By hand.")
+    start_split(domain, "rag", share=0.5)
     assert run(arguments) == 0
     shown = capsys.readouterr()
     assert "Run rag" in shown.out
     assert "uses rag from now on" in shown.err
+    assert "the trial of rag ended" in shown.err and read_split(domain) is None
     assert json.loads((domain.folder / "DECISION").read_text())["arm"] == "rag"
 
 

@@ -59,6 +59,10 @@ class Watched:
         self.taken += keys
         self.store.remove(keys)
 
+    def drop(self):
+        self._answer()
+        self.store.drop()
+
     def forget(self):
         self.given, self.taken, self.asked = [], [], []
 
@@ -403,6 +407,9 @@ def test_a_store_that_is_away_is_said_and_the_old_generation_stays(tmp_path, sto
     store.forget()
     assistant.delete()
     assert len(store.taken) == 61 and not assistant.folder.exists()
+    opened = getattr(store.store, "_opened", None)
+    if isinstance(opened, QdrantClient):
+        assert opened.get_collections().collections == []
 
 
 def test_whatever_a_store_raises_is_one_error(tmp_path):

@@ -27,7 +27,7 @@ def read_book(read_one, make_zip):
         references = "".join(f'<itemref idref="{key}"/>' for key in spine)
         package = f"""<package xmlns="http://www.idpf.org/2007/opf"
             xmlns:dc="http://purl.org/dc/elements/1.1/"><metadata><dc:title>Goats</dc:title>
-            <dc:creator>Heidi</dc:creator></metadata><manifest>{manifest}</manifest>
+            <dc:creator>Heidi</dc:creator><dc:creator>Peter</dc:creator></metadata><manifest>{manifest}</manifest>
             <spine>{references}</spine></package>"""
         written = {
             f"text/{name}": page
@@ -48,7 +48,7 @@ def left_out(document):
 
 def test_the_pages_of_the_spine(read_book, blocks_of):
     document = read_book()
-    assert (document.title, document.metadata) == ("Goats", {"author": "Heidi"})
+    assert (document.title, document.metadata) == ("Goats", {"author": "Heidi, Peter"})
     assert [text for _, _, text in blocks_of(document)] == ["One", "First.", "Two", "Second."]
     assert left_out(document) == [
         ("navigation", 1, False),

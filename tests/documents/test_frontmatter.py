@@ -92,3 +92,11 @@ def test_fields_that_are_no_yaml_are_read_line_by_line(read_one, field):
     document = read_one("a.md", f"---\n{field}\ntags: [a, b]\n---\n# P\n")
     assert document.title.startswith(field.split("\n")[0].removeprefix("title: "))
     assert (document.text, document.metadata["tags"]) == ("P", "a, b")
+
+
+def test_a_page_of_fields_only_says_what_they_say(read_one):
+    document = read_one(
+        "a.md", "---\ntitle: Fees\nfaq:\n  - How long? Three months.\nprincipals: [hr]\n---\n"
+    )
+    assert document.text == "title: Fees\nfaq: How long? Three months."
+    assert document.principals == ("hr",)

@@ -74,6 +74,11 @@ def test_xhtml_with_closed_anchors_and_entities(read_one):
     start = '<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml">'
     page = start + '<body><p>a<a id="x"/>b&nbsp;c</p></body></html>'
     assert read_one("a.xhtml", page).text == "ab c"
+    inside = "<!DOCTYPE html [<!ENTITY prod 'Acme'><!ENTITY loop '&loop;'>]>"
+    page = (
+        start.replace("<html", f"{inside}<html") + "<p>&prod; &loop; <![CDATA[5 < 6 & 7]]> &amp;</p></html>"
+    )
+    assert read_one("b.xhtml", page).text == "Acme &loop; 5 < 6 & 7 &"
 
 
 @pytest.mark.parametrize(

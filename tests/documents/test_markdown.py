@@ -359,3 +359,25 @@ def test_blocks_of_raw_html_have_their_lines_and_end_where_markdown_goes_on(read
     assert texts(document) == ["only\nx", "Port | 5432", "H", "a <path>"]
     assert [block.kind.value for block in document.blocks] == ["table", "table", "heading", "code"]
     assert [block.line for block in document.blocks] == [1, 5, 8, 11]
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        (
+            '!!! warning "Hot"\n    Wait.\n\n    - one\n    - two\n\nAfter.',
+            ["Hot", "Wait.", "- one\n- two", "After."],
+        ),
+        ("??? note\n\n    !!! tip\n\n        Deep.\n    Up.", ["Note", "Tip", "Deep.", "Up."]),
+        (
+            '=== "Linux"\n\n    ```\n    run\n    ```\n\n=== "Mac"\n\n    It *is*.',
+            ["Linux", "run", "Mac", "It is."],
+        ),
+        ("- item\n\n    !!! note\n        In it.\n", ["- item\n  Note\n  In it."]),
+        ("!!! read this well\nor else", ["!!! read this well\nor else"]),
+        ("Title\n===\n\n    code", ["Title", "code"]),
+        ("Text.\n{: .lead}\n\n|a|b|\n|-|-|\n|1|2|\n{: .wide}\n", ["Text.", "a | b\n1 | 2"]),
+    ],
+)
+def test_markdown_as_other_programs_write_it(read_one, blocks_of, source, shown):
+    assert [text for _, _, text in blocks_of(read_one("a.md", source))] == shown

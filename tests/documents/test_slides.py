@@ -7,7 +7,7 @@ import zipfile
 import pptx
 import pytest
 from lxml import etree
-from pptx.chart.data import CategoryChartData, XyChartData
+from pptx.chart.data import BubbleChartData, CategoryChartData, XyChartData
 from pptx.enum.chart import XL_CHART_TYPE
 from pptx.oxml import parse_xml
 from pptx.util import Inches
@@ -194,6 +194,10 @@ def test_charts_of_other_kinds(read_one, deck, slide):
             category.add_sub_category(quarter)
     levels.add_series("Share", (0.1, 0.25, 0.3, 0.4))
     add_chart(slide, XL_CHART_TYPE.COLUMN_CLUSTERED, levels)
+    bubbles = BubbleChartData()
+    bubbles.add_series("B").add_data_point(1, 2, 30)
+    plot = add_chart(slide, XL_CHART_TYPE.BUBBLE, bubbles).plots[0]
+    plot.series[0].points[0].data_label.text_frame.text = "Oslo"
     assert read_one("a.pptx", saved(deck)).text.split("\n") == [
         "| A",
         "1 | 10",
@@ -204,6 +208,11 @@ def test_charts_of_other_kinds(read_one, deck, slide):
         "2023 Q2 | 25%",
         "2024 Q1 | 30%",
         "2024 Q2 | 40%",
+        "",
+        "| B | B (size)",
+        "1 | 2 | 30",
+        "",
+        "Oslo",
     ]
 
 

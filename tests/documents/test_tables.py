@@ -282,3 +282,17 @@ def test_rows_are_streamed_in_batches(tmp_path):
 def test_heads_of_two_lines_and_ways_to_quote(read_items, content, metadata):
     row = read_items("t.csv", content)[0]
     assert isinstance(row, Document) and dict(row.metadata) == metadata
+
+
+@pytest.mark.parametrize(
+    ("content", "cells"),
+    [
+        ("'id','name'\n'1','tea, not coffee'\n'2','it''s fine'\n", ["tea, not coffee", "it's fine"]),
+        ("id;'name'\n1;'red; blue'\n2;'it\\'s'\n", ["red; blue", "it's"]),
+        ("id,name\n1,O'Brien\n2,'tis the 'end'\n", ["O'Brien", "'tis the 'end'"]),
+        ("id,name\n6',\"a 'b'\"\n'23,c\n", ["a 'b'", "c"]),
+        ('id,name\n="001",="7"\n="002","=""8"""\n', ["7", "8"]),
+    ],
+)
+def test_apostrophes_stand_around_cells_only_where_none_stands_elsewhere(read_items, content, cells):
+    assert [item.metadata["name"] for item in read_items("a.csv", content)] == cells

@@ -195,6 +195,7 @@ def test_fields_give_their_result(read_word, inside, text):
         (t("H") + t("2", '<w:vertAlign w:val="subscript"/>') + t("O"), "H2O"),
         (t("see note") + up("12") + t("."), "see note [12]."),
         (t("an area of 3 m") + up("2"), "an area of 3 m^2"),
+        (t("x") + t("2", '<w:position w:val="6"/>'), "x^2"),
         (t("on the 1") + up("st") + t(" of May"), "on the 1st of May"),
         (t("25") + up("o") + t("C"), "25°C"),
         (t("Ca") + up("2+"), "Ca^2+"),

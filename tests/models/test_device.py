@@ -8,7 +8,7 @@ import torch
 
 from hybrid.errors import ConfigError, ModelError
 from hybrid.models import device
-from hybrid.models.device import choose_placement, describe_machine, versions
+from hybrid.models.device import batch_room, choose_placement, describe_machine, versions
 
 
 @pytest.fixture
@@ -73,3 +73,10 @@ def test_the_machine_has_texts_only():
     assert "threads of" in machine["compute"]
     assert machine["memory"].endswith("GiB")
     assert all(isinstance(value, str) for value in machine.values())
+
+
+@pytest.mark.parametrize(("free", "room"), [(1 << 30, 1), (9 << 30, 2), (140 << 30, 16)])
+def test_batches_are_as_large_as_the_free_memory_of_a_card_allows(monkeypatch, free, room):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda place: (free, 141 << 30))
+    assert batch_room("cuda:0") == room
+    assert batch_room("cpu") == 1

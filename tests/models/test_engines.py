@@ -14,13 +14,14 @@ import hybrid.models.engines as engines
 from hybrid.arms import ArmAdapters, DomainArms, OwnModels, parse_arm
 from hybrid.config import Engine, EnginePrecision, ModelSettings, Settings, load_settings
 from hybrid.doctor import Health, diagnose
-from hybrid.errors import ConfigError, ExtraMissing, ModelError
+from hybrid.errors import ConfigError, ExtraMissing, ModelError, RemoteError
 from hybrid.models.cancelling import GivenUp, Patience
 from hybrid.models.fidelity import EngineFidelity, gate_prompts, held_against
 from hybrid.models.gguf import Precision, Source
 from hybrid.models.loading import load_generator
 from hybrid.testing import HashEmbedder, ScriptedGenerator
 from hybrid.types import Message, MessageRole
+from tests.scripted_server import Reply, ScriptedServer, refused
 
 _BOTH = pytest.mark.parametrize("engine", ["openvino", "llamacpp"])
 _FAITHFUL = EngineFidelity("1", 40, 1.0, -0.001, -0.002, 0.0)
@@ -51,6 +52,33 @@ def test_an_endpoint_and_an_engine_of_this_machine_are_one_too_many():
         load_generator(ModelSettings(engine=Engine.ENDPOINT))
     remote = load_generator(ModelSettings(engine=Engine.ENDPOINT, endpoint="http://127.0.0.1:1/v1"))
     assert remote is load_generator(ModelSettings(endpoint="http://127.0.0.1:1/v1"))
+
+
+def test_an_endpoint_is_asked_for_an_adapter_by_its_name():
+    said = {"house": "It is 80.", "house-adapter": "It is 5432."}
+
+    def script(asked):
+        name = asked["model"]
+        return Reply(said[name]) if name in said else refused(f"The model `{name}` does not exist.", 404)
+
+    with ScriptedServer(script=script, models=list(said)) as server:
+
+        def asked(name):
+            generator = load_generator(
+                ModelSettings(engine=Engine.ENDPOINT, endpoint=server.url, generator=name)
+            )
+            (written,) = generator.generate([_ask(1)], max_new_tokens=9)
+            return generator, written.text
+
+        (base, plain), (adapter, adapted) = asked("house"), asked("house-adapter")
+        with pytest.raises(RemoteError, match="`gone` does not exist"):
+            asked("gone")
+        *_, whole = adapter.stream(_ask(1), max_new_tokens=9)
+        assert whole.text == adapted
+    assert (plain, adapted) == ("It is 80.", "It is 5432.")
+    assert (base.name, adapter.name) == ("house", "house-adapter")
+    assert base.digest != adapter.digest  # so answers of the one are not taken for the other's
+    assert [request["model"] for request in server.requests[:2]] == ["house", "house-adapter"]
 
 
 @pytest.mark.parametrize(("key", "value"), [("precision", "q4_1"), ("engine", "vulkan")])
@@ -191,6 +219,7 @@ from hybrid.models.engines import EngineGenerator
 from hybrid.models.generator import TransformersGenerator
 from hybrid.models.gguf import Precision
 from hybrid.types import Message, MessageRole
+from tests.scripted_server import Reply, ScriptedServer, refused
 folder = Path(sys.argv[1])
 own = TransformersGenerator(folder, name="kin", placement=Placement("cpu", "float32", "test"))
 made = EngineGenerator(

@@ -135,12 +135,44 @@ def test_after_its_days_an_answer_goes_with_all_that_was_said_of_it(store, clock
     store.vote("old", 1, comment="xyzzy-secret")
     store.prefer("old", ["old", "older"])
     store.reviewed("old", ReviewOutcome.ACCEPTED)
-    clock.now += 31 * _DAY
+    clock.now += 20 * _DAY
+    store.keep(kept_answer("later", answer(), at=clock()))
+    clock.now += 11 * _DAY
     store.keep(kept_answer("new", answer(), at=clock()))
-    assert [rated.kept.id for rated in store.rated()] == ["new"]
+    assert [rated.kept.id for rated in store.rated()] == ["later", "new"]
     assert store.preferences() == []
     store.close()
     assert b"xyzzy" not in (tmp_path / "feedback.sqlite").read_bytes()
+
+
+def test_a_clock_that_jumps_ahead_takes_nothing_for_a_day_and_says_so(store, clock, caplog):
+    def kept():
+        return [rated.kept.id for rated in store.rated()]
+
+    store.keep(kept_answer("real", answer(), at=clock()))
+    clock.now += 400 * _DAY
+    store.keep(kept_answer("jumped", answer(), at=clock()))
+    assert kept() == ["real", "jumped"]
+    assert "by the clock no answer was kept for 400 days" in caplog.text
+    clock.now -= 400 * _DAY - 3_600  # it was set right
+    store.keep(kept_answer("right", answer(), at=clock()))
+    assert kept() == ["real", "right", "jumped"]
+    # it jumps again: the day begins anew
+    clock.now += 401 * _DAY
+    store.keep(kept_answer("again", answer(), at=clock()))
+    assert kept() == ["real", "right", "jumped", "again"]
+
+
+def test_what_is_too_old_goes_a_day_after_a_long_pause(store, clock, tmp_path):
+    store.keep(kept_answer("old", answer(), at=clock()))
+    store.close()
+    left = []
+    for days in (300, 0.5, 0.6):
+        clock.now += days * _DAY
+        again = Feedback(store.path, keep_days=30, clock=clock)
+        left.append([rated.kept.id for rated in again.rated()])
+        again.close()
+    assert left == [["old"], ["old"], []]
 
 
 @pytest.mark.slow
@@ -232,14 +264,16 @@ def test_what_a_replica_kept_is_taken_in_once_and_the_later_vote_counts(store, c
     for name in ("theirs", "both"):
         other.keep(kept_answer(name, answer(text=f"{name} says."), at=clock()))
     store.keep(kept_answer("both", answer(), at=clock()))
-    other.keep(kept_answer("old", answer(), at=clock() - 31 * 86_400))
+    for name, days in (("old", 31), ("between", 15)):
+        other.keep(kept_answer(name, answer(), at=clock() - days * _DAY))
     other.prefer("theirs", ["both", "theirs"])
     other.vote("both", 1)
     clock.now += 1
     store.vote("both", -1)
     other.vote("theirs", 1)
-    assert (store.take_in(other.path), store.take_in(other.path)) == (1, 0)
+    assert (store.take_in(other.path), store.take_in(other.path)) == (2, 0)
     found = {rated.kept.id: (rated.score, rated.kept.answer.text) for rated in store.rated()}
+    assert found.pop("between") == (0, "It is 5432. [1]")
     assert found == {"theirs": (1, "theirs says."), "both": (-1, "both says.")}
     assert [one.chosen.id for one in store.preferences()] == ["theirs"]
     with pytest.raises(UsageError, match="no feedback"):

@@ -11,7 +11,7 @@ from hybrid.decision import adopted
 from hybrid.errors import AdapterError, GateFailed, IndexMissing, UsageError
 from hybrid.index.generations import current
 from hybrid.operations.switches import disagreements, promote, rollback
-from hybrid.operations.traffic import start_split, stop_split
+from hybrid.operations.traffic import read_split, start_split, stop_split
 from hybrid.testing import HashEmbedder, ScriptedGenerator
 from hybrid.types import Document
 
@@ -139,6 +139,27 @@ def test_an_arm_on_trial_is_promoted_once_its_trial_was_stopped(assistant):
     stop_split(assistant)
     promote(assistant, arm="rag:k=2")
     assert state(assistant)[0] == "rag:k=2"
+
+
+def test_the_trial_of_an_arm_that_a_rollback_puts_in_force_ends(assistant):
+    promote(assistant, arm="rag:k=2")
+    promote(assistant, arm="rag:k=3")
+    start_split(assistant, "rag:k=2", share=0.5)
+    changes = rollback(assistant)
+    assert [(one.what, one.before, one.after) for one in changes] == [
+        (Switched.ARM, "rag:k=3", "rag:k=2"),
+        (Switched.TRIAL, "rag:k=2", ""),
+    ]
+    assert read_split(assistant) is None
+    rollback(assistant)  # the trial is no switch that is taken back
+    assert (state(assistant)[0], read_split(assistant)) == (None, None)
+
+
+def test_the_trial_of_another_arm_goes_on(assistant):
+    start_split(assistant, "rag:k=2", share=0.5)
+    promote(assistant, arm="rag:k=3")
+    rollback(assistant)
+    assert read_split(assistant).arm == "rag:k=2"
 
 
 def test_prompts_that_are_not_kept_are_refused_with_what_to_do(assistant):

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid import Assistant, load_settings
+from hybrid.decision.adopted import adopt
 from hybrid.domains import Assistants
 from hybrid.errors import AdapterError, UsageError
 from hybrid.grounding.values import Claim, ClaimVerdict, Status
@@ -19,6 +20,7 @@ from hybrid.operations.traffic import (
     TrafficSplit,
     TrialMetric,
     assign,
+    end_where_usual,
     read_split,
     start_split,
     stop_split,
@@ -213,6 +215,16 @@ def test_a_trial_holds_from_the_next_question_on_and_ends(assistants):
     assert assign(assistants, names[0]).trials == {}
     with pytest.raises(UsageError, match="nothing is on trial"):
         stop_split(manual)
+
+
+def test_an_arm_that_the_library_put_in_force_is_on_trial_no_longer(assistants):
+    manual = assistants["manual"]
+    start_split(manual, "rag:k=2", share=0.5)
+    assert assign(assistants, "c1").trials != {}
+    adopt(manual.folder, "rag:k=2", experiment="", sentence="By hand.")
+    assert assign(assistants, "c1").trials == {}
+    assert end_where_usual(manual).arm == "rag:k=2"
+    assert (read_split(manual), end_where_usual(manual)) == (None, None)
 
 
 def test_what_cannot_be_tried_is_refused_before_it_begins(assistants):

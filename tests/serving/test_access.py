@@ -1,5 +1,6 @@
 """Who is let in, in whose name, with how much; and what a failure tells."""
 
+import gzip
 import hashlib
 import hmac
 import json
@@ -192,6 +193,11 @@ def test_every_failure_has_one_form(url, method, path, content, status):
         (b'{"model": "x"}', "text/plain", "is not sent as application/json"),
         (b"[]", "application/json", "the body is no JSON object"),
         (b'{"model": "x"}', "application/json", "messages: Field required"),
+        (
+            b'{"model": "x", "messages": [{"role": "user", "content": [{"type": "text", "text": null}]}]}',
+            "application/json",
+            "messages.0.content.0.text: Input should be a valid string",
+        ),
     ],
 )
 def test_a_body_that_cannot_be_read_is_told_by_what_is_wrong_with_it(url, content, kind, said):
@@ -205,6 +211,23 @@ def test_a_question_of_a_book_s_length_is_refused(url, path):
     body = {"question": text} if path == "/ask" else BODY | {"messages": [{"role": "user", "content": text}]}
     sent = httpx2.post(f"{url}{path}", json=body)
     assert sent.status_code in (400, 422) and "20000" in sent.text
+
+
+def test_what_is_packed_is_refused_with_the_reason(url):
+    told = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    body = gzip.compress(json.dumps(BODY).encode())
+    sent = httpx2.post(f"{url}/v1/chat/completions", content=body, headers=told)
+    assert sent.status_code == 415 and "not as 'gzip'" in sent.json()["error"]["message"]
+
+
+@pytest.mark.slow
+def test_who_asks_for_headers_alone_gets_them(url):
+    for path, kind in (("/healthz", "json"), ("/", "html"), ("/page/app.js", "javascript")):
+        sent, whole = httpx2.head(f"{url}{path}"), httpx2.get(f"{url}{path}")
+        assert (sent.status_code, sent.content) == (200, b"") and kind in sent.headers["content-type"]
+        assert sent.headers["content-length"] == whole.headers["content-length"]
+    assert httpx2.head(f"{url}/v1/answers/none").status_code == 404
+    assert httpx2.head(f"{url}/ask").status_code == 405
 
 
 def test_half_a_letter_is_no_failure_of_the_server(url):

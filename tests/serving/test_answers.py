@@ -1,9 +1,13 @@
 """Our own routes: an answer with its evidence, by id, side by side, and what people make of it."""
 
+import json
+
 import httpx2
 import pytest
 
 PORT = "What is the default port of the server?"
+_NOUL = {"type": "noul", "instructions": ""}
+_NAMED = {"type": "predicate", "instructions": "", "name": "\ud800"}
 
 
 @pytest.fixture(scope="module")
@@ -107,9 +111,16 @@ def test_a_vote_is_kept_with_its_comment(client, url):
         ("POST", "/ask", {"question": "   "}, 400),
         ("POST", "/ask", {"question": PORT, "arm": "gpt"}, 422),
         ("POST", "/ask", {"question": PORT, "domain": "moon"}, 404),
+        # half a letter is no text, wherever it stands
+        ("POST", "/ask", {"question": PORT, "conversation": "\ud800"}, 422),
+        ("POST", "/feedback", {"answer": "\ud800", "value": 1}, 422),
+        ("POST", "/compare/votes", {"shown": ["\ud800", "b"], "chosen": "\ud800"}, 422),
+        ("POST", "/v1/systemone", {"model": "hybrid/auto", "state": 1, "questions": {"\ud800": _NOUL}}, 422),
+        ("POST", "/v1/decisions", {"model": "hybrid/auto", "input": "", "questions": [_NAMED]}, 422),
     ],
 )
 def test_what_is_not_there_or_makes_no_sense_is_an_error_of_one_form(client, method, path, body, status):
-    sent = client.request(method, path, json=body)
+    told = {"Content-Type": "application/json"}
+    sent = client.request(method, path, content=json.dumps(body), headers=told)
     assert sent.status_code == status
     assert set(sent.json()["error"]) == {"message", "type", "param", "code"}

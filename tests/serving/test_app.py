@@ -25,3 +25,8 @@ def test_a_question_is_answered_with_its_place(url):
     (choice,) = answer["choices"]
     assert choice["message"]["role"] == "assistant" and "5432" in choice["message"]["content"]
     assert [one["source"] for one in answer["citations"]] == ["port.txt"]
+
+
+def test_a_trace_that_is_not_there_is_not_found(url):
+    for name in ("none", "0" * 32, "..%2f..%2fetc"):
+        assert httpx2.get(f"{url}/traces/{name}").status_code == 404

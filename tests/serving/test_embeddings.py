@@ -41,6 +41,11 @@ def test_langchain_s_embeddings_take_texts_where_they_are_told_to(url):
     assert np.allclose(found, HashEmbedder(64).embed_documents(TEXTS), atol=1e-7)
 
 
+def test_a_long_text_is_one_text(client):
+    sent = client.embeddings.create(model="hybrid/auto", input="the port " * 1_000)
+    assert len(sent.data) == 1 and len(sent.data[0].embedding) == 64
+
+
 @pytest.mark.parametrize("tokens", [[1, 2, 3], [[1, 2], [3]]])
 def test_token_ids_are_refused_with_the_option_that_helps(client, tokens):
     with pytest.raises(openai.BadRequestError, match="check_embedding_ctx_length=False") as raised:
@@ -48,7 +53,10 @@ def test_token_ids_are_refused_with_the_option_that_helps(client, tokens):
     assert raised.value.param == "input"
 
 
-@pytest.mark.parametrize("wrong", [{"model": "text-embedding-3-small"}, {"dimensions": 32}, {"input": []}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"model": "text-embedding-3-small"}, {"dimensions": 32}, {"input": []}, {"input": ["a"] * 2_049}],
+)
 def test_what_cannot_be_embedded_is_refused(client, wrong):
     with pytest.raises(openai.APIStatusError) as raised:
         client.embeddings.create(**{"model": "hybrid/auto", "input": "a"} | wrong)

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from hybrid.config import ServeSettings
+from hybrid.config import ServeSettings, Settings
 from hybrid.errors import AdapterError, AdapterMissing, RemoteError, UsageError
 from hybrid.serving.app import create_app
 from hybrid.serving.metrics import Metrics, measured
@@ -99,9 +99,10 @@ class Scripted:
 
 @dataclasses.dataclass(frozen=True)
 class Domains:
-    """Stands in for the domains, of which only the names count."""
+    """Stands in for the domains, of which only the names and the settings count."""
 
     domains: tuple[str, ...] = ("manual",)
+    settings: Settings = dataclasses.field(default_factory=Settings)
 
 
 def counted(*parts):

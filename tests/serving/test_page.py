@@ -147,11 +147,16 @@ def test_an_upload_tells_its_progress_and_is_there(station):
 
 @pytest.mark.slow
 def test_a_file_that_no_reader_reads_is_told_in_the_last_line(station):
-    _, _, url = station
+    assistants, docs, url = station
+    own, before = assistants["station"], assistants["station"].status().manifest
     sent = _post(f"{url}/uploads/station?name=bad.pdf", content=b"no PDF", headers=_BYTES)
     last = json.loads(sent.text.splitlines()[-1])
     assert "bad.pdf is not indexed: damaged" in last["error"]["message"]
     assert str(station[1]) not in sent.text
+    # nothing of it stays, so that the next update has nothing to remove
+    assert httpx2.get(f"{url}/domains/station").json()["rejected"] == []
+    assert own.status().manifest == before
+    assert own.index(docs).plan.removed == ()
 
 
 @pytest.mark.slow

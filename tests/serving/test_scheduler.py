@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from hybrid.config import ServeSettings
 from hybrid.errors import UsageError
 from hybrid.models.cancelling import require_patience, resting
+from hybrid.serving.events import Events
 from hybrid.serving.protocol import Asking, OutOfTime, Overloaded
 from hybrid.serving.scheduler import Load, Scheduler
 from hybrid.serving.service import Service
+from hybrid.testing import HashEmbedder
 from hybrid.types import Answer, Arm
 
 _NAME = contextvars.ContextVar("name", default="")
@@ -310,6 +312,52 @@ def test_a_client_that_hangs_up_frees_its_place_within_a_second(gated, stream):
     assert _wait(lambda: scheduler.load == Load(0, 0)) < 1
     assert _wait(lambda: gate.ended == ["first"]) < 1
     assert gate.begun == ["first"]
+
+
+@pytest.mark.slow
+def test_what_computes_beside_answers_leaves_threads_for_them(open_domains, serve_at, monkeypatch):
+    let, begun, embed = threading.Event(), [], HashEmbedder.embed_documents
+
+    def held(self, texts):
+        if list(texts) == ["hold"]:
+            begun.append(1)
+            let.wait(30)
+        return embed(self, texts)
+
+    monkeypatch.setattr(HashEmbedder, "embed_documents", held)
+
+    async def run(url):
+        async with httpx2.AsyncClient(base_url=url, timeout=30) as client:
+            held = {"model": "hybrid/manual/auto", "input": "hold"}
+            embedded = [asyncio.create_task(client.post("/v1/embeddings", json=held)) for _ in range(60)]
+            await _until(lambda: begun, 20)
+            answer = await client.post("/v1/chat/completions", json=_body("Which port?"), timeout=20)
+            let.set()
+            return answer.status_code, [(await one).status_code for one in embedded], len(begun)
+
+    with serve_at(Service.over(open_domains(serve={"queue": 50}))) as url:
+        answered, embedded, count = asyncio.run(run(url))
+    assert answered == 200
+    assert sorted(set(embedded)) == [200, 429] and embedded.count(200) == count >= 50
+
+
+def test_a_client_that_reads_nothing_is_given_up(monkeypatch):
+    monkeypatch.setattr("hybrid.serving.events._SECONDS_TO_READ", 0.05)
+    closed = []
+
+    async def documents():
+        try:
+            for number in range(9):
+                yield {"number": number}
+        finally:
+            closed.append(True)
+
+    async def never(*_):
+        await asyncio.sleep(60)
+
+    begun = time.monotonic()
+    asyncio.run(Events(documents())({}, never, never))
+    assert closed == [True] and time.monotonic() - begun < 10
 
 
 @pytest.mark.slow

@@ -41,10 +41,7 @@ def label_examples(
 ) -> list[Example]:
     """Return one example for every question with options whose answer is among them.
 
-    Args:
-        questions: those without options are passed over.
-        prompts: of the language that is served.
-        passages: for each question those that it is asked with, as ``both`` asks; without them none is.
+    ``passages``: for each question those that it is asked with, as ``both`` asks; without them none is.
     """
     examples: list[Example] = []
     for question, shown in zip(questions, passages or [()] * len(questions), strict=True):
@@ -132,10 +129,7 @@ def as_sentence(answer: str) -> str:
 def text_examples(documents: Iterable[Document], count: Count, *, max_tokens: int) -> Iterator[Example]:
     """Yield the text of documents in windows of at most so many tokens; together they are nearly all of it.
 
-    Args:
-        documents: those that may be trained on.
-        count: counts the tokens of texts.
-        max_tokens: of a window. A sentence with more is cut.
+    ``max_tokens``: of a window. A sentence with more is cut.
     """
     for document in documents:
         for window in windows(document.text, count, max_tokens=max_tokens):
@@ -234,10 +228,7 @@ def sift_examples(
     of a text that several questions share, and the same question with and without its passage is there on
     purpose.
 
-    Args:
-        examples: in the order in which they are wanted.
-        sieve: the question sets.
-        after: examples that are there already, such as those of training where these are of validation.
+    ``after``: examples that are there already, such as those of training where these are of validation.
     """
     before = _Before()
     for example in after:

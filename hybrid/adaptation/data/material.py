@@ -20,7 +20,7 @@ from hybrid.adaptation.data.examples import (
     text_examples,
     windows,
 )
-from hybrid.adaptation.data.files import MORE, Given, require_examples
+from hybrid.adaptation.data.given import MORE, Given, require_examples
 from hybrid.adaptation.data.reading import NEAR_MISS_SHARE, WITHOUT_SHARE, contrastive_pairs, reading_examples
 from hybrid.adaptation.values import Example, ExampleKind, Examples, PreferencePair, Sifted
 from hybrid.config import Reader, Settings, ShownPassages
@@ -76,12 +76,9 @@ def split_sources(
 ) -> Split:
     """Split documents by their names alone, so that one that is added moves no other.
 
-    Args:
-        sources: all documents.
-        hold_out: share that is never trained on; the same documents whatever the seed.
-        validation: share of the others that tells when to stop; one at least where there are two.
-        seed: another one takes other documents for validation.
-        also: documents that are held out in any case.
+    ``hold_out``: share that is never trained on; the same documents whatever the seed. ``validation``: share
+    of the others that tells when to stop; one at least where there are two. ``also``: documents that are held
+    out in any case.
     """
     everything, extra = set(sources), set(also)
     apart = {
@@ -111,11 +108,8 @@ def split_for(
 ) -> Split:
     """Return how the documents of an index are split for training.
 
-    Args:
-        index: of the domain.
-        settings: shares and seed.
-        against: question sets; documents of their fresh questions are held out.
-        apart: questions all of whose documents are held out.
+    ``against``: question sets; documents of their fresh questions are held out. ``apart``: questions all of
+    whose documents are held out.
     """
     fresh = [question for question in against if FRESH in question.slices]
     return split_sources(
@@ -140,21 +134,14 @@ def make_examples(
 ) -> Examples:
     """Make the examples of a domain: all that is given, and of what is not as many as the settings say.
 
-    Args:
-        retriever: over the domain, with the settings that will serve.
-        settings: of adaptation, and of generation for the layout.
-        objectives: what to make. Labels are only there where the user gives them.
-        count: tokens of texts in those of the generator.
-        against: the question sets of the domain; what leaks from them is left out.
-        apart: question sets whose documents are held out as a whole.
-        given: the user's own data.
-        mix: make examples of what is given, too, and train on both.
+    ``against``: the question sets of the domain; what leaks from them is left out. ``apart``: question sets
+    whose documents are held out as a whole. ``mix``: make examples of what is given, too, and train on both.
 
     Raises:
         UsageError: there is too little to train on, or all labels are equal.
     """
     split = split_for(retriever.index, settings, against, apart)
-    making = _Making(retriever, settings, split, Sieve([*against, *apart]), count)
+    making = _ExampleMaking(retriever, settings, split, Sieve([*against, *apart]), count)
     wanted, share = settings.adaptation.examples, settings.adaptation.validation
     own = given or Given()
     mine, checked = making.given(own, objectives)
@@ -193,19 +180,13 @@ def reading_questions(
 ) -> list[Example]:
     """Return questions of some documents, each with the passage that answers it and without.
 
-    Args:
-        retriever: over the domain.
-        settings: of adaptation, and of generation for the layout.
-        part: which documents.
-        against: the question sets of the domain, whose fresh documents are held out; what they ask is left
-            out, unless it is asked of held-out documents, which nobody trains on.
-        count: of questions, at most.
-        reader: whose layout the prompts have.
+    ``against``: the question sets of the domain, whose fresh documents are held out; what they ask is left
+    out, unless it is asked of held-out documents, which nobody trains on.
     """
     split = split_for(retriever.index, settings, against, ())
     sources = part(split)
     sieve = Sieve(() if sources <= split.held_out else against)
-    making = _Making(retriever, settings, split, sieve, lambda texts: [len(text) for text in texts])
+    making = _ExampleMaking(retriever, settings, split, sieve, lambda texts: [len(text) for text in texts])
     return reading_examples(
         making.questions(sources, count),
         retriever,
@@ -232,7 +213,7 @@ def taught_by(given: Given) -> list[Objective]:
     return [objective for objective, there in found.items() if there]
 
 
-class _Making:
+class _ExampleMaking:
     """What the parts share, and what was left out so far."""
 
     def __init__(

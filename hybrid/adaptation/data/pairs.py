@@ -32,20 +32,18 @@ _DEPTH = 40
 _BATCH = 64
 # A passage that is nearly as near to the query as the right one may be right as well.
 _RELATIVE_MARGIN = 0.05
-
+# Where no question set is to be kept from leaking.
+ASKED_NOTHING = Sieve(())
 _TWICE = "duplicate: there already in nearly the same words"
 _LOST = f"vague: its document is not among the first {ROUND_TRIP} hits"
-
 HEADING = "heading"
 QUESTION = "question"
 DEFINITION = "definition"
 ACRONYM = "acronym"
 CLAIM = "claim"
 CLOZE = "cloze"
-
 # Which share of the pairs a rule may aim at.
 _SHARES = {HEADING: 0.3, CLAIM: 0.3, QUESTION: 0.15, CLOZE: 0.15, ACRONYM: 0.05, DEFINITION: 0.05}
-
 # How often a sentence stays in the passage that it is to find.
 _KEPT = 0.1
 # How many words of a claim are left out, at least and at most: people remember the gist.
@@ -90,7 +88,7 @@ def make_pairs(
     split: Split,
     settings: PairSettings,
     *,
-    sieve: Sieve | None = None,
+    sieve: Sieve = ASKED_NOTHING,
     given: Sequence[QueryPair] = (),
     mix: bool = False,
 ) -> Pairs:
@@ -99,21 +97,15 @@ def make_pairs(
     Queries come from the documents themselves; one is kept only if retrieval brings its document back, so
     that what is learned is a search that can be won. Negatives are what retrieval confuses with the passage;
     those that may answer the query too are left out (the relative margin of NV-Retriever, Moreira et al.
-    2024, arXiv:2407.15831). Margins say how much better the fused ranking finds the passage than each of
-    them.
+    2024, arXiv:2407.15831).
 
-    Args:
-        retriever: over the domain, with the base embedder.
-        split: of its documents; those that are held out are in no pair, not even as a negative.
-        settings: how many.
-        sieve: the question sets of the domain; queries that leak from them are left out.
-        given: a user's own pairs, which are all that is trained on.
-        mix: train on pairs that are made, too.
+    ``split``: of its documents; those that are held out are in no pair, not even as a negative. ``given``: a
+    user's own pairs, which are all that is trained on. ``mix``: train on pairs that are made, too.
 
     Raises:
         UsageError: there is too little to train on.
     """
-    making = _Making(retriever, settings, sieve, split.held_out)
+    making = _PairMaking(retriever, settings, sieve, split.held_out)
     train = making.given(given, split.validation)
     train += making.pairs(split.training, settings.count) if mix or not given else []
     if len(train) < MIN_PAIRS:
@@ -127,18 +119,18 @@ def make_pairs(
 
 
 def held_out_pairs(
-    retriever: Retriever, sources: frozenset[str], *, count: int, seed: int, sieve: Sieve | None = None
+    retriever: Retriever, sources: frozenset[str], *, count: int, seed: int, sieve: Sieve = ASKED_NOTHING
 ) -> list[QueryPair]:
     """Return pairs of documents that no training saw, to measure a gain on; they have no negatives."""
     settings = PairSettings(count, 0, negatives=0, seed=seed)
-    return _Making(retriever, settings, sieve, frozenset()).pairs(sources, count)
+    return _PairMaking(retriever, settings, sieve, frozenset()).pairs(sources, count)
 
 
-class _Making:
+class _PairMaking:
     """What was seen and left out so far."""
 
     def __init__(
-        self, retriever: Retriever, settings: PairSettings, sieve: Sieve | None, apart: frozenset[str]
+        self, retriever: Retriever, settings: PairSettings, sieve: Sieve, apart: frozenset[str]
     ) -> None:
         self._index, self._search = retriever.index, deep_search(retriever, depth=_DEPTH)
         self._settings, self._sieve, self._apart = settings, sieve, apart
@@ -163,7 +155,7 @@ class _Making:
             reason = "duplicate: given twice" if pair in seen else ""
             if pair.source in self._apart or pair.source in validation:
                 reason = "held out: given, and of a document that is held out"
-            elif self._sieve is not None and not reason:
+            elif not reason:
                 reason = self._sieve.question(Question("", pair.query, source=pair.source))
             if reason:
                 self.left_out.append(reason)
@@ -176,8 +168,7 @@ class _Making:
         for draft in drafts:
             source = draft.chunk.source
             reason = _TWICE if self._seen.like(draft.query) else ""
-            if self._sieve is not None and not reason:
-                reason = self._sieve.question(Question("", draft.query, source=source))
+            reason = reason or self._sieve.question(Question("", draft.query, source=source))
             if reason:
                 self.left_out.append(reason)
                 continue
@@ -197,7 +188,6 @@ class _Making:
             source=source,
             made=draft.made,
             negatives=tuple(hit.chunk.embedded_text for hit in confused),
-            margins=tuple(own.score - hit.score for hit in confused),
         )
 
     def _confused(self, own: Hit, hits: Sequence[Hit]) -> list[Hit]:
@@ -218,11 +208,11 @@ class _Making:
 def _spread(index: Index, sources: frozenset[str], *, seed: int) -> Iterator[Draft]:
     """Yield one draft a document, then a second one of each, of the rule that was used least so far."""
     taken: Counter[str] = Counter()
-    waiting: deque[_Left] = deque()
+    waiting: deque[_DraftsLeft] = deque()
     for source in sorted(sources, key=lambda source: unit_hash("order", str(seed), source)):
         document = index.document(source)
         assert document is not None, "sources come from the same generation"
-        left = _Left(draft_queries(document, chunks_of(index, source), seed=seed), seed=seed)
+        left = _DraftsLeft(draft_queries(document, chunks_of(index, source), seed=seed), seed=seed)
         if (draft := left.take(taken)) is not None:
             yield draft
             waiting.append(left)
@@ -233,7 +223,7 @@ def _spread(index: Index, sources: frozenset[str], *, seed: int) -> Iterator[Dra
             waiting.append(left)
 
 
-class _Left:
+class _DraftsLeft:
     """The drafts of a document that were not taken yet, by rule."""
 
     def __init__(self, drafts: Sequence[Draft], *, seed: int) -> None:
@@ -270,10 +260,7 @@ def draft_queries(document: Document, chunks: Sequence[Chunk], *, seed: int) -> 
     match words and nothing else. So a heading is taken off the passage that it finds, and a sentence out of
     it (the inverse cloze task, Lee et al. 2019, arXiv:1906.00300), but for one in ten.
 
-    Args:
-        document: with its text.
-        chunks: all of its chunks, in order.
-        seed: decides which words of a claim are cut, and where a sentence stays in its passage.
+    ``seed``: decides which words of a claim are cut, and where a sentence stays in its passage.
     """
     if not chunks:
         return []

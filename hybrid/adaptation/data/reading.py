@@ -81,16 +81,10 @@ def reading_examples(
     Some are asked a second time without: the same question has an answer or none, as the passages have it, so
     that there is nothing to learn from the question alone. One without a short enough quote gives nothing.
 
-    Args:
-        questions: with evidence. Unanswerable ones are asked with what retrieval brings all the same.
-        retriever: the one that will serve.
-        settings: how many passages of how many tokens the reader sees, and in which language it is told so.
-        seed: another one picks and shuffles differently.
-        sources: the documents that passages may be taken from; None takes them from all.
-        without: share of the examples that show only passages of other documents, none with the answer.
-        near_miss: share that show other passages of the right document; both end in the abstention.
-        swaps: share of those with an answer where another answer was put into passage and quote.
-        reader: whose layout the prompts have.
+    ``sources``: the documents that passages may be taken from; None takes them from all. ``without``: share
+    of the examples that show only passages of other documents, none with the answer. ``near_miss``: share
+    that show other passages of the right document; both end in the abstention. ``swaps``: share of those with
+    an answer where another answer was put into passage and quote.
     """
     found = _both_sides(questions, retriever, settings, seed, sources, without, near_miss, swaps, reader)
     return [example for example, _ in found]
@@ -107,13 +101,6 @@ def contrastive_pairs(
     """Return every question twice: with its passage the answer is better than declining, without it is not.
 
     What is worse without the passage is the right quote, which nobody can know there.
-
-    Args:
-        questions: with evidence.
-        retriever: the one that will serve.
-        settings: how many passages of how many tokens the reader sees, and in which language it is told so.
-        seed: another one picks and shuffles differently.
-        sources: the documents that passages may be taken from; None takes them from all.
     """
     found = _both_sides(questions, retriever, settings, seed, sources, 0.25, 0.25, 0.0, Reader.QUOTING)
     return [
@@ -295,12 +282,7 @@ def find_quote(
 ) -> Quote | None:
     """Return the quote that shares most with the question; None where no stretch bears an answer out.
 
-    Args:
-        question: with evidence.
-        document: that the evidence is from.
-        chunks: of the document; a quote lies in one of them.
-        counter: counts the tokens of a quote.
-        support: the share of its content words that an answer must find in the quote.
+    ``support``: the share of its content words that an answer must find in the quote.
     """
     for evidence in question.evidence:
         span = evidence.span or locate(evidence.quote, document.text)
@@ -388,11 +370,6 @@ def other_answer(quote: Quote, quotes: Sequence[Quote], chance: np.random.Genera
     """Return the answer to another question of the same kind; empty where none fits.
 
     Who learns from passages with another answer takes it from the passage and not from memory.
-
-    Args:
-        quote: whose answer is to be exchanged.
-        quotes: to take another answer from.
-        chance: picks one.
     """
     alike = [other for other in quotes if other.question.made == quote.question.made]
     if not _is_exchangeable(quote) or len(alike) < 2:

@@ -1,4 +1,4 @@
-"""How a model is changed: one protocol, one file for each family of methods.
+"""How a model is changed and trained: one protocol, one file for each family of methods.
 
 What LoRA's kin, IA3 and all weights save is merged when it is served; virtual tokens and bottleneck adapters
 are switched on per call (``hybrid.models.switched``).
@@ -61,10 +61,7 @@ class Parametrisation(Protocol):
     def save(self, tuned: Any, name: str, out: Path) -> None:
         """Write what was tuned, and nothing else, in PEFT's format where it has one.
 
-        Args:
-            tuned: what ``attach`` returned.
-            name: of the base, as people know it, so that the folder can be moved.
-            out: a folder.
+        ``name``: of the base, as people know it, so that the folder can be moved.
         """
         ...
 
@@ -79,15 +76,15 @@ class Parametrisation(Protocol):
 
 def parametrisation(method: Method) -> Parametrisation:
     """Return the one that a method names."""
-    from hybrid.adaptation.methods import bottleneck, lora, prompts
+    from hybrid.adaptation.methods import additions, lora
 
     found: Mapping[Method, Parametrisation] = {
         Method.FULL: lora.AllWeights(),
         Method.IA3: lora.Rescaling(),
-        Method.PROMPT: prompts.PromptTuning(),
-        Method.PREFIX: prompts.PrefixTuning(),
-        Method.BOTTLENECK: bottleneck.BottleneckTuning(),
-        Method.FUSION: bottleneck.FusionTuning(),
+        Method.PROMPT: additions.PromptTuning(),
+        Method.PREFIX: additions.PrefixTuning(),
+        Method.BOTTLENECK: additions.BottleneckTuning(),
+        Method.FUSION: additions.FusionTuning(),
     }
     return found.get(method, lora.LowRank())
 

@@ -1,18 +1,28 @@
-"""What a LoRA adapter changes, as low-rank matrices by layer: read from its folder, written as another."""
+"""What adapters change, ΔW of each layer: merged, taken apart, and how far it moves a model.
+
+Merging (linear, concatenated, TIES: arXiv:2306.01708, DARE: arXiv:2311.03099) works on ΔW, as in the papers,
+and not on its factors, whose products would mix. What comes of it is LoRA again, of the nearest rank.
+"""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from hybrid.errors import AdapterError
+from hybrid.adaptation.methods.encoding import Subject, TokenStretch, pieces
+from hybrid.adaptation.methods.lora import layer_of
+from hybrid.adaptation.values import Merging
+from hybrid.errors import AdapterError, UsageError
 from hybrid.files import storage_errors, write_json
 from hybrid.models.adapters import CONFIG, WEIGHTS
 
@@ -20,6 +30,12 @@ _DOWN, _UP = ".lora_A.weight", ".lora_B.weight"
 _PREFIX = "base_model.model."
 # What power iterations find of a matrix that is not of low rank; the same in every process.
 _ITERATIONS, _BEYOND = 4, 8
+# Tried for each adapter in turn, the others as they are.
+_GRID = (0.0, 0.3, 0.6, 1.0)
+# Thirds of the blocks are left out in turn.
+_PARTS = 3
+# So many directions hold most of what varies between tokens.
+DIRECTIONS = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,10 +105,7 @@ def read_deltas(folder: Path) -> dict[str, Delta]:
 def write_deltas(out: Path, deltas: Deltas, like: Sequence[Mapping[str, Any]]) -> Path:
     """Write changes as an adapter in PEFT's format, without card; return the folder.
 
-    Args:
-        out: an empty folder, or none yet.
-        deltas: smaller ranks are filled up with nothing.
-        like: the settings of the adapters that it comes from; the first names the base.
+    ``like``: the settings of the adapters that it comes from; the first names the base.
     """
     from safetensors.torch import save_file
 
@@ -125,3 +138,340 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def _sorted(value: Any) -> Any:
     return sorted(value) if isinstance(value, list) else value
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How to merge: ``density`` is the share of entries that TIES and DARE keep, ``rank`` 0 the usual one."""
+
+    by: Merging = Merging.TIES
+    density: float = 0.5
+    rank: int = 0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MergedDeltas:
+    """What came of it, and the share of its square that the rank could keep."""
+
+    deltas: Deltas
+    kept: float
+
+
+def merge_deltas(parts: Sequence[Deltas], weights: Sequence[float], recipe: Recipe) -> MergedDeltas:
+    """Return one adapter's changes from those of several, of any ranks and layers.
+
+    Raises:
+        UsageError: fewer than two, not a weight for each, or a density that makes no sense.
+    """
+    if len(parts) < 2 or len(weights) != len(parts) or not any(weights):
+        raise UsageError(
+            f"{len(parts)} adapters and the weights {list(weights)}: expected two or more, a weight for each"
+        )
+    if not 0 < recipe.density <= 1:
+        raise UsageError(f"a density of {recipe.density:g} makes no sense", hint="give one from 0.1 to 1")
+    merged: dict[str, Delta] = {}
+    whole = kept = 0.0
+    with torch.random.fork_rng():
+        torch.manual_seed(recipe.seed)
+        for name in sorted({name for part in parts for name in part}):
+            some = [(part[name], weight) for part, weight in zip(parts, weights, strict=True) if name in part]
+            merged[name], size = _one([delta for delta, _ in some], [weight for _, weight in some], recipe)
+            whole += size
+            kept += float(merged[name].rotated()[1].square().sum())
+    return MergedDeltas(merged, kept / whole if whole else 1.0)
+
+
+def _one(deltas: Sequence[Delta], weights: Sequence[float], recipe: Recipe) -> tuple[Delta, float]:
+    """Return the merged change of one layer, and the square of what it would be at full rank."""
+    ranks = [len(delta.down) for delta in deltas]
+    if recipe.by in (Merging.LINEAR, Merging.CAT):
+        ups = [delta.up * weight for delta, weight in zip(deltas, weights, strict=True)]
+        exact = Delta(torch.cat(ups, 1), torch.cat([delta.down for delta in deltas]))
+        turned, values = exact.rotated()
+        rank = recipe.rank or (max(ranks) if recipe.by is Merging.LINEAR else sum(ranks))
+        found = exact if rank >= sum(ranks) else Delta(turned.up[:, :rank], turned.down[:rank])
+        return found, float(values.square().sum())
+    dense = entrywise([delta.dense for delta in deltas], weights, recipe)
+    return nearest(dense, recipe.rank or sum(ranks)), float(dense.square().sum())
+
+
+def entrywise(changes: Sequence[Tensor], weights: Sequence[float], recipe: Recipe) -> Tensor:
+    """Return changes merged entry by entry, by PEFT; entries are dropped by torch's own random numbers."""
+    from peft.utils import merge_utils
+
+    ways: dict[Merging, Callable[[list[Tensor], Tensor, float], Tensor]] = {
+        Merging.TIES: merge_utils.ties,
+        Merging.DARE_LINEAR: merge_utils.dare_linear,
+        Merging.DARE_TIES: merge_utils.dare_ties,
+    }
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The density")  # at 1, that nothing is dropped
+        return ways[recipe.by](list(changes), torch.tensor(weights, dtype=changes[0].dtype), recipe.density)
+
+
+def search_weights(count: int, loss: Callable[[tuple[float, ...]], float]) -> tuple[float, ...]:
+    """Return the weights of the least loss, adapter by adapter over a small grid, until none gets better."""
+    best = (round(1 / count, 2),) * count
+    known = {best: loss(best)}
+    while True:
+        before = best
+        for place in range(count):
+            for value in _GRID:
+                tried = (*best[:place], value, *best[place + 1 :])
+                if tried not in known and any(tried):
+                    known[tried] = loss(tried)
+            best = min(known, key=lambda weights: (known[weights], weights))
+        if best == before:
+            return best
+
+
+@dataclass(frozen=True, slots=True)
+class DeltaGroup:
+    """Part of an adapter: layers by their names, and of each the directions ``first`` up to ``last``."""
+
+    name: str
+    layers: frozenset[str]
+    first: int = 0
+    last: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """What a part brings and costs: the domain's loss rises without it by so much, and general loss falls.
+
+    Both are in nats a token.
+    """
+
+    group: DeltaGroup
+    brings: float
+    costs: float
+
+    @property
+    def pays(self) -> bool:
+        """Tell whether it brings as much as it costs."""
+        return self.brings >= self.costs
+
+
+@dataclass(frozen=True, slots=True)
+class Ablation:
+    """The whole adapter against the base, and each of its parts against the whole."""
+
+    whole: Worth
+    parts: tuple[Worth, ...]
+
+    @property
+    def unpaid(self) -> tuple[DeltaGroup, ...]:
+        """Return the parts that cost more than they bring."""
+        return tuple(part.group for part in self.parts if not part.pays)
+
+
+def delta_groups(deltas: Deltas) -> tuple[DeltaGroup, ...]:
+    """Return the parts of an adapter that are tried: thirds of the blocks, kinds, and directions by size."""
+    numbers = sorted({layer for name in deltas if (layer := layer_of(f".{name}")) is not None})
+    found: list[DeltaGroup] = []
+    for place in range(_PARTS):
+        some = numbers[len(numbers) * place // _PARTS : len(numbers) * (place + 1) // _PARTS]
+        inside = frozenset(name for name in deltas if layer_of(f".{name}") in some)
+        if inside:
+            found.append(DeltaGroup(f"blocks {some[0]} to {some[-1]}", inside))
+    attention = frozenset(name for name in deltas if "att" in name)
+    found += [DeltaGroup("attention", attention), DeltaGroup("other layers", frozenset(deltas) - attention)]
+    largest = max(len(delta.down) for delta in deltas.values())
+    first = 0
+    while first < largest:  # 1, 2, 3 to 4, 5 to 8 ...
+        last = min(max(first * 2, 1), largest)
+        name = f"direction {last}" if last == first + 1 else f"directions {first + 1} to {last}"
+        found.append(DeltaGroup(name, frozenset(deltas), first, last))
+        first = last
+    whole = (frozenset(deltas), 0)
+    return tuple(
+        group
+        for group in found
+        if group.layers and ((group.layers, group.first) != whole or (group.last or largest) < largest)
+    )
+
+
+def without(deltas: Deltas, dropped: Sequence[DeltaGroup]) -> dict[str, Delta]:
+    """Return the changes without some parts of them; where nothing is dropped, as they were."""
+    found: dict[str, Delta] = {}
+    for name, delta in deltas.items():
+        groups = [group for group in dropped if name in group.layers]
+        if not groups:
+            found[name] = delta
+            continue
+        turned, values = delta.rotated()
+        keeps = torch.ones_like(values)
+        for group in groups:
+            keeps[group.first : group.last] = 0
+        found[name] = Delta(turned.up * keeps, turned.down)
+    return found
+
+
+def ablate_deltas(
+    deltas: Deltas,
+    losses: Callable[[Deltas | None], tuple[float, float]],
+    progress: Callable[[Worth], None] = lambda worth: None,
+) -> Ablation:
+    """Return what the whole and each part of an adapter bring and cost.
+
+    ``losses``: the loss in the domain and of general text with some changes, None for the base.
+    """
+
+    def compared(group: DeltaGroup, left: Mapping[str, Delta] | None) -> Worth:
+        domain, general = losses(left)
+        worth = Worth(group, domain - own, kept - general)
+        progress(worth)
+        return worth
+
+    own, kept = losses(deltas)
+    whole = compared(DeltaGroup("the whole adapter", frozenset(deltas)), None)
+    parts = [compared(group, without(deltas, [group])) for group in delta_groups(deltas)]
+    return Ablation(whole, tuple(parts))
+
+
+@dataclass(frozen=True, slots=True)
+class BlockDrift:
+    """A block of the model.
+
+    ``domain`` and ``general`` are the mean angles in degrees (0 to 90) between the main directions of what
+    the block gives with and without the adapter, on text of both kinds. ``change`` is ‖ΔW‖ / ‖W‖ of the
+    layers that changed, ``rank`` their mean effective rank; both are 0 where none did.
+    """
+
+    block: int
+    domain: float
+    general: float
+    change: float
+    rank: float
+
+
+def measure_drift(
+    base: Subject, adapted: Subject, folder: Path, domain: Sequence[str], general: Sequence[str]
+) -> tuple[BlockDrift, ...]:
+    """Return how far each block moved."""
+    turned = [_angles(base, adapted, texts) for texts in (domain, general)]
+    sizes = _changes(base, adapted, folder)
+    return tuple(
+        BlockDrift(block, near, far, *sizes.get(block, (0.0, 0.0)))
+        for block, (near, far) in enumerate(zip(*turned, strict=True))
+    )
+
+
+def principal_angles(first: Tensor, second: Tensor, directions: int = DIRECTIONS) -> list[float]:
+    """Return the angles in degrees, the largest first, between the main directions of two clouds (d, d)."""
+    from scipy.linalg import subspace_angles
+
+    main = [torch.linalg.eigh(each)[1][:, -directions:].numpy() for each in (first, second)]
+    found: list[float] = np.degrees(subspace_angles(*main)).tolist()
+    return found
+
+
+def effective_rank(values: Tensor) -> float:
+    """Return the exponential of the entropy of singular values: how many count, as if all alike."""
+    shares = values / values.sum()
+    return float(torch.special.entr(shares).sum().exp())
+
+
+def _angles(base: Subject, adapted: Subject, texts: Sequence[str]) -> list[float]:
+    stretches = [stretch for text in texts for stretch in pieces(base, text)]
+    spread = [_covariances(subject, stretches) for subject in (base, adapted)]
+    return [float(np.mean(principal_angles(one, other))) for one, other in zip(*spread, strict=True)]
+
+
+def _covariances(subject: Subject, stretches: Sequence[TokenStretch]) -> list[Tensor]:
+    """Return the covariance of what each block gives, over all tokens but the first of a text.
+
+    The first token is a sink of attention: hundreds of times as long as any other, it would be the only
+    direction that is seen.
+    """
+    sums: list[Tensor] = []
+    count = 0
+    for stretch in stretches:
+        with subject.lent() as module, torch.inference_mode():
+            ids = torch.tensor([stretch.ids], device=next(module.parameters()).device)
+            states = module(input_ids=ids, output_hidden_states=True, use_cache=False).hidden_states[1:]
+        rows = [state[0, 1:].double().cpu() for state in states]
+        # a column of ones gives the sums beside the products
+        wide = [torch.cat([row, torch.ones(len(row), 1)], 1) for row in rows]
+        products = [row.t() @ row for row in wide]
+        sums = [a + b for a, b in zip(sums, products, strict=True)] if sums else products
+        count += len(rows[0])
+    means = [total[:-1, -1] / count for total in sums]
+    return [total[:-1, :-1] / count - torch.outer(m, m) for total, m in zip(sums, means, strict=True)]
+
+
+def _changes(base: Subject, adapted: Subject, folder: Path) -> dict[int, tuple[float, float]]:
+    """Return ‖ΔW‖ / ‖W‖ and the mean effective rank of each block that changed."""
+    try:
+        deltas = read_deltas(folder)
+    except AdapterError:  # not of low rank: what it does to the weights is looked at instead
+        deltas = {}
+    with base.lent() as module:
+        before = {name: value for name, value in module.named_parameters() if value.dim() == 2}
+    with adapted.lent() as module:
+        after = dict(module.named_parameters())
+    found: dict[int, list[tuple[float, float, float]]] = {}
+    for name, weight in before.items():
+        block, delta = layer_of(name), deltas.get(name.removesuffix(".weight"))
+        if block is None or (delta is None and after[name] is weight):
+            continue
+        change = (after[name].detach() - weight.detach()).float()
+        values = torch.linalg.svdvals(change) if delta is None else delta.rotated()[1]
+        if values.any():
+            square, whole = float(values.square().sum()), float(weight.detach().float().square().sum())
+            found.setdefault(block, []).append((square, whole, effective_rank(values)))
+    return {
+        block: ((sum(row[0] for row in rows) / sum(row[1] for row in rows)) ** 0.5, _mean_rank(rows))
+        for block, rows in found.items()
+    }
+
+
+def _mean_rank(rows: Sequence[tuple[float, float, float]]) -> float:
+    return sum(row[2] for row in rows) / len(rows)
+
+
+_WIDTH, _HEIGHT, _EDGE, _TOP = 720, 340, 56, 44
+_INKS = {"domain": "#1f4e79", "general": "#9f2a20", "change": "#cfc8ba"}
+
+
+def drift_picture(blocks: Sequence[BlockDrift], title: str) -> str:
+    """Return an SVG picture: both angles as lines over the blocks, the size of the change as bars."""
+    right, bottom = _WIDTH - _EDGE, _HEIGHT - _EDGE
+    step = (right - _EDGE) / len(blocks)
+    angle = max(5.0, *(max(each.domain, each.general) for each in blocks)) * 1.05
+    change = max(1e-9, *(each.change for each in blocks)) * 1.6
+
+    def place(block: int, share: float) -> tuple[float, float]:
+        return _EDGE + step * (block + 0.5), bottom - share * (bottom - _TOP)
+
+    def text(x: float, y: float, words: str, anchor: str = "middle", ink: str = "#595e66") -> str:
+        return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{ink}">{escape(words)}</text>'
+
+    parts = [text(8, 20, title, "start", "#1b1d21")]
+    for each in blocks:
+        x, y = place(each.block, each.change / change)
+        parts.append(
+            f'<rect x="{x - step * 0.35:.1f}" y="{y:.1f}" width="{step * 0.7:.1f}" '
+            f'height="{bottom - y:.1f}" fill="{_INKS["change"]}"/>'
+        )
+        if each.block % 5 == 0:
+            parts.append(text(x, bottom + 18, str(each.block)))
+    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
+        _, y = place(0, share)
+        parts.append(f'<path d="M{_EDGE} {y:.1f}H{right}" stroke="#dcd8cf"/>')
+        parts.append(text(_EDGE - 6, y + 4, f"{share * angle:.1f}°", "end"))
+        parts.append(text(right + 6, y + 4, f"{100 * share * change:.2g} %", "start"))
+    for name, values in (("domain", [b.domain for b in blocks]), ("general", [b.general for b in blocks])):
+        spots = [place(block, value / angle) for block, value in enumerate(values)]
+        line = " ".join(f"{x:.1f},{y:.1f}" for x, y in spots)
+        parts.append(f'<polyline points="{line}" fill="none" stroke="{_INKS[name]}" stroke-width="2"/>')
+    parts.append(text(_EDGE, _HEIGHT - 8, "angle, text of the domain", "start", _INKS["domain"]))
+    parts.append(text(_WIDTH / 2, _HEIGHT - 8, "angle, general text", "middle", _INKS["general"]))
+    parts.append(text(right, _HEIGHT - 8, "bars: size of the change, by block", "end"))
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" '
+        f'height="{_HEIGHT}" role="img" font-family="system-ui, sans-serif" font-size="12">\n'
+        f"<title>{escape(title)}</title>\n"
+        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#fcfbf8"/>\n' + "\n".join(parts) + "\n</svg>\n"
+    )

@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn import functional
 
-from hybrid.adaptation.data.files import require_examples
+from hybrid.adaptation.data.given import require_examples
 from hybrid.adaptation.methods import AdapterPlan
+from hybrid.adaptation.methods.encoding import encode, gain_of, worth
+from hybrid.adaptation.methods.generator import Base, GeneratorTask, TunedGenerator
+from hybrid.adaptation.methods.loop import Fit
 from hybrid.adaptation.methods.lora import load_base
-from hybrid.adaptation.training.encoding import encode, gain_of, worth
-from hybrid.adaptation.training.generator import Base, GeneratorTask, TunedGenerator
-from hybrid.adaptation.training.loop import Fit
 from hybrid.adaptation.values import Example, ExampleKind, Examples, LossPoint
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import UsageError
@@ -130,12 +130,7 @@ def fit_head(
 
     Penalty and temperature are those that suit sources that were left out.
 
-    Args:
-        features: shape (rows, features).
-        rows: what they are of.
-        sets: the label sets.
-        frame: of the prompts.
-        settings: of the reading.
+    ``features``: shape (rows, features).
     """
     centre = features.mean(0)
     scale = features.std(0).clamp(min=1e-4) * math.sqrt(features.shape[1])
@@ -209,13 +204,6 @@ def tune_labels(
     placement: Placement,
 ) -> TunedGenerator:
     """Learn labels and save the head.
-
-    Args:
-        base: the model to tune.
-        examples: for training and for validation, by which the gain is told.
-        settings: seed, and how many tokens are read.
-        out: an empty folder for the result.
-        placement: device and number format.
 
     Raises:
         UsageError: too few examples, labels that are all equal, or none of fixed sets.

@@ -193,13 +193,8 @@ def attach_lora(
 ) -> Any:
     """Return the model with LoRA at its linear layers, which alone is trainable.
 
-    Args:
-        model: of transformers; what holds it has the adapter too.
-        plan: kind and rank.
-        dropout: on what goes into the adapter.
-        layers: share of the blocks that have one, the upper ones.
-        task: as PEFT names it, None for the bare model.
-        targets: names of the modules; None takes all linear layers of the blocks.
+    ``layers``: share of the blocks that have one, the upper ones. ``task``: as PEFT names it, None for the
+    bare model. ``targets``: names of the modules; None takes all linear layers of the blocks.
     """
     from peft import LoraConfig, get_peft_model
 

@@ -1,9 +1,15 @@
-"""Direct preference optimisation (DPO: Rafailov et al. 2023, arXiv:2305.18290), in the one training loop."""
+"""Direct preference optimisation, and reinforcement from a judge's feedback by it (RLAIF), in rounds.
+
+DPO is that of Rafailov et al. 2023 (arXiv:2305.18290). As in FINDAP (Ke et al. 2025, arXiv:2501.04961) the
+judge's preferences are among the model's own answers, mixed with general data: every round begins with the
+weights of the one before, and rehearsal holds it. The judge says whether the passages carry an answer; no
+gold answer is used.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,52 +18,39 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from hybrid.adaptation.data.files import LEAST_EXAMPLES
-from hybrid.adaptation.forgetting.likelihood import Subject, TokenStretch, log_likelihoods
-from hybrid.adaptation.forgetting.measure import paired_change
-from hybrid.adaptation.training.encoding import Encoded, encode
-from hybrid.adaptation.values import Change, Example, ExampleKind, PreferencePair, Sifted
+from hybrid.adaptation.data.given import LEAST_EXAMPLES
+from hybrid.adaptation.methods.encoding import (
+    Encoded,
+    EncodedPair,
+    margins,
+    paired_change,
+)
+from hybrid.adaptation.values import Change, Example, ExampleKind, PreferencePair
 from hybrid.config import AdaptationSettings
 from hybrid.errors import UsageError
 from hybrid.files import hash_text
-from hybrid.generation.prompts import declines
+from hybrid.generation.citations import without_markers
+from hybrid.generation.prompts import STOP, declines, shown
+from hybrid.grounding.judge import Case, Grounder
 from hybrid.models import Generator
-from hybrid.models.dialogue import Dialogue
+from hybrid.text.words import content_words
+from hybrid.types import Message
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from hybrid.adaptation.training.generator import GeneratorTask
+    from hybrid.adaptation.methods.generator import GeneratorTask
 
 # Of the rate that suits examples: a preference moves the weights on until every pair is far apart.
 RATE_SHARE = 0.2
 _WRITTEN_TOKENS = 64
-
-
-@dataclass(frozen=True, slots=True)
-class EncodedPair:
-    """The better and the worse answer to one conversation, in tokens."""
-
-    chosen: Encoded
-    rejected: Encoded
-
-    @property
-    def ids(self) -> tuple[int, ...]:
-        """Return the tokens of both, one after the other."""
-        return (*self.chosen.ids, *self.rejected.ids)
-
-
-@dataclass(frozen=True, slots=True)
-class EncodedPairs:
-    """What fits, in the given order, and what was left out."""
-
-    pairs: tuple[EncodedPair, ...]
-    left_out: tuple[Sifted, ...]
-
-    @property
-    def tokens(self) -> int:
-        """Return the length of all pairs together."""
-        return sum(len(pair.ids) for pair in self.pairs)
+# To decline is better than what no passage carries, and worse than what one does.
+_DECLINED = 0.5
+# Two answers whose rewards differ by less are no pair.
+_APART = 0.25
+_ANSWER_TOKENS = 64
+# More or fewer words than the base by this factor is a way to please the judge.
+_LONGER = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,37 +67,12 @@ class PairStep:
         return self.pair.chosen, self.pair.rejected
 
 
-def as_example(pair: PreferencePair) -> Example:
-    """Return the better answer as an example."""
-    return Example(ExampleKind.INSTRUCTION, pair.prompt, pair.chosen, pair.source, pair.made)
-
-
-def encode_pairs(pairs: Sequence[PreferencePair], dialogue: Dialogue, *, max_tokens: int) -> EncodedPairs:
-    """Return the tokens of pairs as they are served; one of which a side is too long is left out."""
-    kept: list[EncodedPair] = []
-    dropped: list[Sifted] = []
-    for pair in pairs:
-        better = as_example(pair)
-        found = encode(
-            [better, dataclasses.replace(better, completion=pair.rejected)], dialogue, max_tokens=max_tokens
-        )
-        if len(found.encoded) == 2:
-            kept.append(EncodedPair(*found.encoded))
-        else:
-            dropped.append(found.left_out[0])
-    reasons = sorted({left.reason for left in dropped})
-    counts = [Sifted(reason, sum(left.reason == reason for left in dropped)) for reason in reasons]
-    return EncodedPairs(tuple(kept), tuple(counts))
-
-
 def dpo_loss(chosen: Tensor, rejected: Tensor, reference: Tensor, *, beta: float) -> Tensor:
     """Return −log σ(β·(margin − reference)) of each pair.
 
-    Args:
-        chosen: log-likelihoods of the better answers, shape (pairs,).
-        rejected: those of the worse ones.
-        reference: by how much the model that training began with finds the better one likelier, in nats.
-        beta: how far a pair may be pulled apart; more keeps nearer to the reference.
+    ``chosen``: log-likelihoods of the better answers, shape (pairs,). ``reference``: by how much the model
+    that training began with finds the better one likelier, in nats. ``beta``: how far a pair may be pulled
+    apart; more keeps nearer to the reference.
     """
     return -functional.logsigmoid(beta * (chosen - rejected - reference))
 
@@ -117,9 +85,6 @@ class PreferenceTask:
 
     Args:
         task: of the examples and of rehearsal; without examples it has as many batches as there are of pairs.
-        train: pairs to train on.
-        stop: pairs that tell when to stop.
-        settings: ``beta``, and how many pairs a batch has.
         reads: the reference is read with it; False leaves it at 0, to try out what steps take.
     """
 
@@ -177,57 +142,7 @@ class PreferenceTask:
 
     def margins(self, pairs: Sequence[EncodedPair]) -> list[float]:
         """Return by how many nats the model finds the better answer of each pair likelier than the worse."""
-        sides = [side for pair in pairs for side in (pair.chosen, pair.rejected)]
-        losses = self._task.losses(sides)
-        nats = [loss * side.completion_tokens for loss, side in zip(losses, sides, strict=True)]
-        return [worse - better for better, worse in zip(nats[::2], nats[1::2], strict=True)]
-
-
-def margins_in_service(subject: Subject, pairs: Sequence[EncodedPair]) -> list[float]:
-    """Return the same by the generator that serves."""
-    sides = [side for pair in pairs for side in (pair.chosen, pair.rejected)]
-    nats = log_likelihoods(subject, [TokenStretch(side.ids, side.start) for side in sides])
-    return [better - worse for better, worse in zip(nats[::2], nats[1::2], strict=True)]
-
-
-def preference_gain(
-    before: Sequence[float], after: Sequence[float], pairs: Sequence[EncodedPair]
-) -> Change | None:
-    """Return how many more of the better answers are the likelier ones, by margins; None without pairs."""
-    if not pairs:
-        return None
-    return paired_change(
-        "better answers preferred",
-        [float(margin > 0) for margin in before],
-        [float(margin > 0) for margin in after],
-        [pair.chosen.example.source or str(place) for place, pair in enumerate(pairs)],
-        unit="points",
-        higher_is_better=True,
-        scale=100,
-        bounded=True,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """Validation pairs in two parts that share no document: for stopping, and for the proof."""
-
-    stop: tuple[EncodedPair, ...]
-    proof: tuple[EncodedPair, ...]
-
-
-def halve_pairs(pairs: Sequence[EncodedPair]) -> Compared:
-    """Return what tells when to stop and what proves the gain."""
-
-    def unit(pair: EncodedPair) -> str:
-        return pair.chosen.example.source or hash_text(repr(pair.ids))
-
-    order = sorted({unit(pair) for pair in pairs}, key=lambda source: hash_text("half", source))
-    first = set(order[: len(order) // 2])
-    return Compared(
-        tuple(pair for pair in pairs if unit(pair) in first),
-        tuple(pair for pair in pairs if unit(pair) not in first),
-    )
+        return margins(self._task.losses, pairs)
 
 
 def require_pairs(count: int, *, made_from: str) -> None:
@@ -258,3 +173,165 @@ def with_own_mistakes(pairs: Sequence[PreferencePair], generator: Generator) -> 
         right = declined if declines(pair.chosen) else not declined and answer in said.text.casefold()
         found.append(pair if right or not said.text else dataclasses.replace(pair, rejected=said.text))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Posed:
+    """A question with the passages that it is read from.
+
+    ``answerable`` tells whether they hold the answer: it is told of a round, and never rewarded.
+    """
+
+    prompt: tuple[Message, ...]
+    asked: str
+    passages: tuple[str, ...]
+    source: str
+    answerable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What a round came to on held-out questions; the first one is the generator as it was.
+
+    ``reward`` is the judge's, from 0 to 1; ``change`` is against the first, paired. ``words`` are those
+    of an answer. ``declined`` is the share of what has an answer, ``declined_rightly`` of what has none.
+    ``ended`` says why the rounds end here; the best is the last one that is ``kept``.
+    """
+
+    name: str
+    pairs: int
+    reward: float
+    words: float
+    declined: float
+    declined_rightly: float
+    change: Change | None = None
+    ended: str = ""
+    kept: bool = True
+
+
+def posed(examples: Sequence[Example]) -> list[Posed]:
+    """Return the questions of examples that read, with the passages that stand in their prompts."""
+    found = []
+    for example in examples:
+        passages, asked = shown(example.prompt[-1].content)
+        answerable = example.kind is ExampleKind.READING
+        found.append(Posed(example.prompt, asked, passages, example.source, answerable))
+    return found
+
+
+def rewards(grounder: Grounder, asked: Sequence[Posed], texts: Sequence[str]) -> list[float]:
+    """Return what the judge gives for each answer, from 0 to 1.
+
+    It is the mean probability that the passages carry what is claimed, and 0 where nothing is claimed or no
+    word of the question is taken up: any passage that is only copied is carried too.
+    """
+    cases = [Case(without_markers(text), one.passages) for one, text in zip(asked, texts, strict=True)]
+    judged = grounder.ground_all(cases)
+    values = []
+    for one, text, found in zip(asked, texts, judged, strict=True):
+        support = [verdict.support for verdict in found.verdicts if verdict.support is not None]
+        about = not set(content_words(one.asked)).isdisjoint(content_words(text))
+        carried = float(np.mean(support)) if support and about else 0.0
+        values.append(_DECLINED if declines(text) else carried)
+    return values
+
+
+def judged_pairs(
+    policy: Generator, grounder: Grounder, asked: Sequence[Posed], *, samples: int, seed: int
+) -> list[PreferencePair]:
+    """Return the best and the worst of some samples for each question where the judge tells them apart."""
+    drawn = policy.sample(
+        [one.prompt for one in asked], samples, max_new_tokens=_ANSWER_TOKENS, seed=seed, stop=STOP
+    )
+    texts = [generation.text for written in drawn for generation in written]
+    repeated = [one for one in asked for _ in range(samples)]
+    values = np.reshape(rewards(grounder, repeated, texts), (len(asked), samples))
+    pairs = []
+    for place, (one, row) in enumerate(zip(asked, values, strict=True)):
+        best, worst = (int(row.argmax()), int(row.argmin()))
+        chosen, rejected = (texts[place * samples + number] for number in (best, worst))
+        if row[best] - row[worst] >= _APART and chosen.strip() and rejected.strip():
+            pairs.append(PreferencePair(one.prompt, chosen, rejected, one.source, "judged"))
+    return pairs
+
+
+def improve(
+    policy: Callable[[str], Generator],
+    learn: Callable[[Sequence[PreferencePair], str, int], str],
+    grounder: Grounder,
+    train: Sequence[Posed],
+    checks: Sequence[Posed],
+    *,
+    start: str = "",
+    rounds: int = 3,
+    samples: int = 4,
+    seed: int = 0,
+    tolerance: float = 5.0,
+    progress: Callable[[Round], None] = lambda done: None,
+) -> list[Round]:
+    """Go on in rounds while the judge's reward on held-out questions grows; return all of them.
+
+    A round that pleases the judge in another way than by better
+    answers ends them too: by far longer or shorter ones, or by declining what has an answer.
+
+    ``learn``: trains on pairs, beginning with a round, as the round of a number; returns its name. ``train``:
+    questions to learn from; each round takes its share of them. ``tolerance``: how many points more of what
+    has an answer may be declined.
+    """
+    name = start
+    before, first = _looked(policy(start), grounder, checks, start, 0)
+    done = [first]
+    progress(first)
+    for number in range(1, rounds + 1):
+        asked = train[number - 1 :: rounds]
+        pairs = judged_pairs(policy(name), grounder, asked, samples=samples, seed=seed + number)
+        if len(pairs) < LEAST_EXAMPLES:
+            too_few = f"the judge tells the samples of {len(pairs)} questions apart, which is too few"
+            done[-1] = dataclasses.replace(done[-1], ended=too_few)
+            break
+        name = learn(pairs, name, number)
+        after, found = _looked(policy(name), grounder, checks, name, len(pairs))
+        change = paired_change(
+            "judge's reward",
+            before,
+            after,
+            [one.source for one in checks],
+            unit="points",
+            higher_is_better=True,
+            scale=100,
+            seed=seed,
+        )
+        why = _why(first, done[-1], found, tolerance)
+        found = dataclasses.replace(found, change=change, ended=why, kept=not why)
+        done.append(found)
+        progress(found)
+        if found.ended:
+            break
+    return done
+
+
+def _why(first: Round, last: Round, found: Round, tolerance: float) -> str:
+    if found.reward <= last.reward:
+        return "the judge's reward grows no longer"
+    if 100 * (found.declined - first.declined) > tolerance:
+        return "declining what has an answer pleases the judge"
+    if first.words and not first.words / _LONGER <= found.words <= first.words * _LONGER:
+        return f"answers of {found.words:.0f} words instead of {first.words:.0f} please the judge"
+    return ""
+
+
+def _looked(
+    policy: Generator, grounder: Grounder, checks: Sequence[Posed], name: str, pairs: int
+) -> tuple[list[float], Round]:
+    """Return the rewards of the likeliest answers, and what is told of them."""
+    written = policy.generate([one.prompt for one in checks], max_new_tokens=_ANSWER_TOKENS, stop=STOP)
+    texts = [generation.text for generation in written]
+    values = rewards(grounder, checks, texts)
+    words = [len(text.split()) for text in texts if not declines(text)]
+    declined = {
+        side: [declines(text) for one, text in zip(checks, texts, strict=True) if one.answerable is side]
+        for side in (True, False)
+    }
+    shares = {side: float(np.mean(found)) if found else 0.0 for side, found in declined.items()}
+    mean = float(np.mean(words)) if words else 0.0
+    return values, Round(name, pairs, float(np.mean(values)), mean, shares[True], shares[False])

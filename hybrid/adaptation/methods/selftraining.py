@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid.adaptation.forgetting.measure import paired_change
+from hybrid.adaptation.methods.encoding import paired_change
 from hybrid.adaptation.values import Change
 from hybrid.errors import UsageError
 from hybrid.generation.prompts import Prompts
@@ -40,7 +40,7 @@ MADE = "self-training"
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
+class LabelledSplit:
     """Labelled questions in three parts that share no document."""
 
     train: tuple[Question, ...]
@@ -85,7 +85,7 @@ class SelfTraining:
         return [one for one in self.rounds if one.kept][-1]
 
 
-def split_labelled(questions: Sequence[Question], *, seed: int) -> Labelled:
+def split_labelled(questions: Sequence[Question], *, seed: int) -> LabelledSplit:
     """Return the labelled questions in three parts, split by document.
 
     Raises:
@@ -102,7 +102,7 @@ def split_labelled(questions: Sequence[Question], *, seed: int) -> Labelled:
             f"expected {_LEAST} of each or more",
             hint="label some more: a hundred are a sensible beginning",
         )
-    return Labelled(*map(tuple, parts))
+    return LabelledSplit(*map(tuple, parts))
 
 
 def probabilities(teacher: Generator, questions: Sequence[Question], prompts: Prompts) -> list[Array]:
@@ -130,14 +130,7 @@ def probabilities(teacher: Generator, questions: Sequence[Question], prompts: Pr
 
 
 class Filter:
-    """What may be learned of what a teacher says, by labelled questions that it was not trained on.
-
-    Args:
-        teacher: what is asked.
-        questions: labelled; they calibrate.
-        prompts: of the language that is served.
-        confidence: calibrated, from 0 to 1, from which on a label is learned.
-    """
+    """What may be learned of what a teacher says, by labelled questions that it was not trained on."""
 
     def __init__(
         self, teacher: Generator, questions: Sequence[Question], prompts: Prompts, *, confidence: float
@@ -189,7 +182,7 @@ def most(labels: Sequence[PseudoLabel], count: int) -> list[PseudoLabel]:
 def self_train(
     policy: Callable[[str], Generator],
     learn: Callable[[Sequence[Question], int], str],
-    labelled: Labelled,
+    labelled: LabelledSplit,
     unlabelled: Sequence[Question],
     prompts: Prompts,
     *,
@@ -203,15 +196,8 @@ def self_train(
     best teacher so far, of which a share that grows with the rounds is taken. It is kept if it gets more of
     the clean set right than its teacher; else the teacher stays, and the rounds end.
 
-    Args:
-        policy: gives the generator of a round by its name.
-        learn: trains on questions with answers as the round of a number; returns its name.
-        labelled: by people.
-        unlabelled: questions with options.
-        prompts: of the language that is served.
-        rounds: at most, beside the teacher.
-        confidence: calibrated, from which on a pseudo-label is learned.
-        progress: told every round.
+    ``learn``: trains on questions with answers as the round of a number; returns its name. ``confidence``:
+    calibrated, from which on a pseudo-label is learned.
     """
     name = learn(labelled.train, 0)
     before = _rights(policy(name), labelled.clean, prompts)

@@ -33,8 +33,13 @@ function told(answer, open) {
 
 /** Show the stages of an answer by when they began and ended, where the server keeps traces. */
 async function waterfall(part, trace) {
-  const spans = trace ? (await get(`/traces/${encodeURIComponent(trace)}`)).spans : [];
-  if (!spans.length) return; // none is kept, which the settings decide
+  if (!trace) return;
+  let spans = [];
+  try {
+    spans = (await get(`/traces/${encodeURIComponent(trace)}`)).spans;
+  } catch (error) {
+    return void part.append(el("p", { className: "note" }, `No stages: ${error.message}`)); // settings or age decide
+  }
   const [begun, ended] = [Math.min(...spans.map((one) => one.start)), Math.max(...spans.map((one) => one.end))];
   const scale = 1000 / Math.max(ended - begun, 1);
   part.append(el("h3", {}, "Stages"), el("div", { className: "waterfall" }, spans.map((one) => [

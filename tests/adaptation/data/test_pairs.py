@@ -1,4 +1,4 @@
-"""Query-passage pairs from a corpus without labels."""
+"""Tests of query-passage pairs."""
 
 import pytest
 from hypothesis import given
@@ -24,7 +24,6 @@ from hybrid.questions.sets import deep_search
 from hybrid.types import Chunk, Document, Question
 
 _SETTINGS = PairSettings(count=60, validation=20, negatives=3)
-
 _ABSTRACT = (
     "The write-ahead log (WAL) is a file that records every change before it is made to a table. "
     "Many servers keep several of these files in one folder of their own for a long time. "
@@ -78,13 +77,12 @@ def test_negatives_are_confused_with_the_passage_and_no_answers(tools):
     for pair, hits in zip(made.train, found, strict=True):
         own = next(hit for hit in hits if hit.chunk.source == pair.source)
         there = {hit.chunk.embedded_text: hit for hit in hits}
-        assert len(pair.negatives) == len(pair.margins) <= 3
-        for text, margin in zip(pair.negatives, pair.margins, strict=True):
+        assert len(pair.negatives) <= 3
+        for text in pair.negatives:
             hit = there[text]
             assert hit.chunk.source != pair.source
             assert hit.dense < 0.95 * own.dense
-            assert margin == pytest.approx(own.score - hit.score)
-            assert margin > 0
+            assert hit.score < own.score
 
 
 def _weather(number, word):

@@ -1,6 +1,7 @@
-"""DPO: the loss is the paper's; it prefers what it never saw, and goes on after a kill."""
+"""Tests of preferences and of the rounds with a judge."""
 
 import dataclasses
+import functools
 import json
 import math
 
@@ -11,31 +12,41 @@ from hypothesis import strategies as st
 from torch import nn
 
 from hybrid.adaptation.methods import attach, plan_for
+from hybrid.adaptation.methods.encoding import encode_pairs, halve, margins, preference_gain, served_losses
+from hybrid.adaptation.methods.generator import Base, GeneratorTask, tune_generator
 from hybrid.adaptation.methods.lora import load_base
 from hybrid.adaptation.methods.preferences import (
     PairStep,
+    Posed,
     PreferenceTask,
     dpo_loss,
-    encode_pairs,
-    halve_pairs,
-    margins_in_service,
-    preference_gain,
+    improve,
+    judged_pairs,
+    posed,
+    rewards,
     with_own_mistakes,
 )
-from hybrid.adaptation.training.generator import Base, GeneratorTask, tune_generator
 from hybrid.adaptation.values import Example, ExampleKind, Examples, PreferencePair
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import UsageError
+from hybrid.generation.prompts import Passage, load_prompts, shown
+from hybrid.grounding.calibration import UNCALIBRATED
+from hybrid.grounding.judge import Grounder
+from hybrid.grounding.scorers.baselines import NgramOverlap
 from hybrid.models.device import Placement
 from hybrid.models.resolve import weights_digest
 from hybrid.testing import ScriptedGenerator
-from hybrid.types import Message, MessageRole
+from hybrid.types import Message, MessageRole, Span
 
 _CPU = Placement("cpu", "float32", "test")
 _SETTINGS = AdaptationSettings(
     rank=4, learning_rate=1e-2, epochs=8, batch=4, rehearsal=0.0, max_tokens=120, beta=0.5
 )
 UNKNOWN = "I don't know."
+TEXT = "The default port of the server is 5432."
+CARRIED = "The default port of the server is 5432."
+INVENTED = "A purple giraffe sells umbrellas near the harbour."
+ASKED = Posed((Message(MessageRole.USER, "q"),), "Which port has the server?", (TEXT,), "a", True)
 
 
 @pytest.fixture
@@ -67,7 +78,7 @@ def task_of(base, settings=_SETTINGS, train=(), **options):
     plan = plan_for(settings, tokens=1_000)
     module = attach(load_base(base.folder, Method.LORA, _CPU), plan, settings).eval()
     task = GeneratorTask(module, dialogue, train, [], [], settings, _CPU)
-    pairs = encode_pairs(pairs_of(6), dialogue, max_tokens=120).pairs
+    pairs = encode_pairs(pairs_of(6), dialogue, max_tokens=120).encoded
     return PreferenceTask(task, pairs, pairs[:2], settings, **options), pairs
 
 
@@ -193,7 +204,9 @@ def test_too_few_pairs_are_refused(base, tmp_path):
 def test_service_and_training_agree_on_the_margins(base, tiny_generator):
     task, pairs = task_of(base)
     # measured in the number format of measuring, which may be bf16
-    assert margins_in_service(tiny_generator, pairs) == pytest.approx(task.margins(pairs), abs=0.2)
+    assert margins(functools.partial(served_losses, tiny_generator), pairs) == pytest.approx(
+        task.margins(pairs), abs=0.2
+    )
     assert max(map(abs, task.margins(pairs))) > 1
 
 
@@ -206,7 +219,7 @@ def test_the_gain_is_how_many_more_are_preferred(base):
 
 def test_no_document_stops_and_proves(base):
     _, pairs = task_of(base, reads=False)
-    parts = halve_pairs([*pairs, *pairs])
+    parts = halve([*pairs, *pairs])
     stop, proof = ({pair.chosen.example.source for pair in part} for part in (parts.stop, parts.proof))
     assert stop and proof and not stop & proof
     assert len(parts.stop) + len(parts.proof) == 12
@@ -223,3 +236,107 @@ def test_what_is_worse_is_what_the_generator_itself_writes_where_that_is_wrong()
     assert with_own_mistakes(right, ScriptedGenerator(["It is 5432.", "I don't know that."])) == right
     theirs = dataclasses.replace(withheld, made="given")
     assert with_own_mistakes([theirs], ScriptedGenerator(said)) == [theirs]
+
+
+@pytest.fixture(scope="module")
+def grounder():
+    return Grounder(NgramOverlap(), UNCALIBRATED)
+
+
+def asked(count, answerable=True):
+    return [
+        Posed((Message(MessageRole.USER, f"q{n}"),), ASKED.asked, ASKED.passages, f"d{n}", answerable)
+        for n in range(count)
+    ]
+
+
+def test_the_passages_are_those_of_the_prompt():
+    text = "A <passage> is </passage>, as it says."
+    passage = Passage(1, "a.md", "A > B", text, Span(0, len(text)))
+    prompts = load_prompts("en")
+    for layout in (prompts.rag, prompts.quoting):
+        (found,), said = shown(layout("Which port?", [passage])[-1].content)
+        assert "as it says" in found and "<" not in found
+        assert said.startswith("Question: Which port?")
+    example = Example(ExampleKind.READING, prompts.rag("Which port?", [passage]), "x", "a.md")
+    (one,) = posed([example])
+    assert (one.source, one.answerable, len(one.passages)) == ("a.md", True, 1)
+
+
+def test_what_is_carried_is_worth_more_than_declining_and_that_more_than_inventing(grounder):
+    carried, declined, invented = rewards(grounder, [ASKED] * 3, [CARRIED, UNKNOWN, INVENTED])
+    assert carried > declined == 0.5 > invented
+
+
+def test_what_has_nothing_to_do_with_the_question_earns_nothing(grounder):
+    other = Posed(ASKED.prompt, "Who feeds goats?", ASKED.passages, "a", True)
+    assert rewards(grounder, [other, ASKED], [CARRIED, ""]) == [0.0, 0.0]
+
+
+def test_best_and_worst_sample_are_a_pair_where_the_judge_tells_them_apart(grounder):
+    policy = ScriptedGenerator([INVENTED, CARRIED, UNKNOWN])
+    pairs = judged_pairs(policy, grounder, asked(3), samples=3, seed=0)
+    assert {(pair.chosen, pair.rejected) for pair in pairs} == {(CARRIED, INVENTED)}
+    assert [pair.source for pair in pairs] == ["d0", "d1", "d2"]
+    assert judged_pairs(ScriptedGenerator([CARRIED]), grounder, asked(3), samples=3, seed=0) == []
+
+
+class _Runs:
+    """Policies by round, and what each was trained on."""
+
+    def __init__(self, replies, sampled=(INVENTED, CARRIED)):
+        self.replies, self.sampled, self.learned = replies, sampled, []
+
+    def policy(self, name):
+        place = int(name.rpartition("-")[2]) if "-" in name else 0
+        mixed = ScriptedGenerator(self.replies[place], name=name or "base")
+        mixed.sample = ScriptedGenerator(self.sampled).sample
+        return mixed
+
+    def learn(self, pairs, start, number):
+        self.learned.append((len(pairs), start, number))
+        return f"run-{number}"
+
+
+def run(grounder, replies, *, train=30, checks=12, **options):
+    runs = _Runs(replies)
+    done = improve(runs.policy, runs.learn, grounder, asked(train), asked(checks), **options)
+    return runs, done
+
+
+def test_rounds_go_on_while_the_reward_grows_and_each_begins_with_the_one_before(grounder):
+    runs, done = run(grounder, [[INVENTED], [INVENTED, CARRIED], [CARRIED], [CARRIED]], train=60)
+    assert [(start, number) for _, start, number in runs.learned] == [("", 1), ("run-1", 2), ("run-2", 3)]
+    assert [one.kept for one in done] == [True, True, True, False]
+    assert done[-1].ended == "the judge's reward grows no longer"
+    best = [one for one in done if one.kept][-1]
+    assert best.name == "run-2" and best.change.low > 0
+    # every round takes its share of the questions
+    assert [count for count, *_ in runs.learned] == [20, 20, 20]
+
+
+@pytest.mark.parametrize(
+    ("after", "tolerance", "why"),
+    [
+        ([UNKNOWN], 5.0, "declining what has an answer pleases the judge"),
+        ([" ".join([CARRIED] * 12)], 5.0, "words instead of"),
+    ],
+)
+def test_pleasing_the_judge_in_another_way_is_told_and_not_kept(grounder, after, tolerance, why):
+    _, done = run(grounder, [[INVENTED], after], tolerance=tolerance)
+    assert why in done[-1].ended and not done[-1].kept
+    assert len(done) == 2
+
+
+def test_too_few_pairs_end_the_rounds(grounder):
+    runs, done = run(grounder, [[INVENTED]], train=9)
+    assert runs.learned == []
+    assert "too few" in done[0].ended and done[0].kept
+
+
+def test_what_is_declined_is_told_of_both_sides(grounder):
+    checks = [*asked(4), *asked(4, answerable=False)]
+    runs = _Runs([[UNKNOWN, CARRIED, CARRIED, CARRIED, UNKNOWN, UNKNOWN, INVENTED, INVENTED]])
+    (first,) = improve(runs.policy, runs.learn, grounder, [], checks)
+    assert (first.declined, first.declined_rightly) == (0.25, 0.5)
+    assert first.words == 8

@@ -1,0 +1,563 @@
+"""Forgetting: paired changes of general ability, refusal, tasks of lm-eval, and dense retrieval."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import torch
+from pydantic import TypeAdapter
+
+from hybrid.adaptation.methods.embedder import FIRST, gain_below
+from hybrid.adaptation.methods.encoding import (
+    Subject,
+    TokenStretch,
+    compare,
+    continuation,
+    log_likelihoods,
+    number_format,
+    paired_change,
+    pieces,
+)
+from hybrid.adaptation.suites import Choice, RetrievalSet, Suite
+from hybrid.adaptation.values import Change, Declining, Example, ExampleKind, Measure, QueryPair
+from hybrid.chunking import chunk_document
+from hybrid.config import ChunkSettings
+from hybrid.errors import AdapterError, ExtraMissing, UsageError
+from hybrid.files import hash_text, write_json
+from hybrid.generation.prompts import Prompts, declines
+from hybrid.index import Index
+from hybrid.models import Embedder, Generator
+from hybrid.models.resolve import cached
+from hybrid.ranking import ndcg
+from hybrid.text.words import contains
+from hybrid.types import Message, MessageRole
+
+_Said = TypeVar("_Said")
+
+_ANSWER_TOKENS = 20
+# Chunks that are looked at for the ten best documents.
+_DEPTH = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """How a measure counts: its unit, which direction is good, and whether it knows only right and wrong."""
+
+    unit: str
+    higher_is_better: bool
+    bounded: bool = False
+
+    @property
+    def scale(self) -> float:
+        """Return what item values are multiplied with."""
+        return 100.0 if self.unit == "points" else 1.0
+
+
+POINTS = Counting("points", higher_is_better=True)
+RIGHTS = Counting("points", higher_is_better=True, bounded=True)
+COUNTINGS: Mapping[str, Counting] = {
+    Measure.TEXT: Counting("nats", higher_is_better=False),
+    Measure.BYTES: Counting("bits", higher_is_better=False),
+    Measure.DIVERGENCE: Counting("nats", higher_is_better=False),
+    Measure.PAIRS: POINTS,
+    Measure.PAIRS_RIGHT: RIGHTS,
+    Measure.CHOICES: POINTS,
+    Measure.CHOICES_RIGHT: RIGHTS,
+    Measure.FORMATS: RIGHTS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One item before and after: a value for each unit of its weight, such as nats for each token."""
+
+    measure: str
+    id: str
+    group: str
+    source: str
+    before: float
+    after: float
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What one model says to a suite, in the order of its items: what may be kept for the base."""
+
+    margins: tuple[float, ...]
+    options: tuple[tuple[float, ...], ...]
+    followed: tuple[bool, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Forgetting:
+    """What was measured: changes over all items, and the items."""
+
+    changes: tuple[Change, ...]
+    items: tuple[Item, ...]
+
+
+class Model(Subject, Generator, Protocol):
+    """A generator that lends its model and answers: ``TransformersGenerator``, with and without adapter."""
+
+
+def measure(
+    base: Model,
+    adapted: Model,
+    suite: Suite,
+    *,
+    seed: int = 0,
+    progress: Callable[[str], None] = lambda doing: None,
+) -> Forgetting:
+    """Return what the adapter changed; the base's answers are kept in the cache folder.
+
+    Right or wrong is too coarse to see a loss of one point: of 500 pairs a handful change sides, in both
+    directions. So pairs and choices are also scored softly, by the probability that the model gives to the
+    right one when it has to choose, which moves with every item. It also rises when a model only becomes
+    surer of itself, so both are reported.
+
+    Items are resampled, a document of several passages as a whole. The phenomena of the minimal pairs are
+    not: they are what grammar means here, each with as many pairs as the others, and the pairs are the
+    sample. The bounds speak about further pairs of these phenomena, not about other phenomena.
+
+    Raises:
+        UsageError: the suite is empty, or has an item that the model cannot read.
+        AdapterError: the adapted model says something that is not a number.
+    """
+    if not (suite.passages or suite.pairs or suite.choices or suite.probes):
+        raise UsageError(f"the suite {suite.name!r} has no items", hint="name a folder that has some")
+    form = number_format(base)
+    progress("general text")
+    items = _texts(base, adapted, suite)
+    progress("the base on pairs, choices and formats")
+    before = _kept(base, suite, form)
+    progress("the adapter on pairs, choices and formats")
+    items += _answers(suite, before, answers(adapted, suite))
+    _require_numbers(items)
+    return Forgetting(changes(items, COUNTINGS, seed=seed), tuple(items))
+
+
+def answers(model: Model, suite: Suite) -> Answers:
+    """Return what a model says to pairs, choices and formats."""
+    sentences = [continuation(model, "", text) for pair in suite.pairs for text in (pair.good, pair.bad)]
+    asked = [stretch for choice in suite.choices for stretch in _options(model, choice)]
+    values = log_likelihoods(model, [*sentences, *asked])
+    good, bad = values[0 : len(sentences) : 2], values[1 : len(sentences) : 2]
+    rest = iter(values[len(sentences) :])
+    options = tuple(tuple(next(rest) for _ in choice.options) for choice in suite.choices)
+    written = model.generate(
+        [[Message(MessageRole.USER, probe.prompt)] for probe in suite.probes], max_new_tokens=_ANSWER_TOKENS
+    )
+    followed = (probe.followed(answer.text) for probe, answer in zip(suite.probes, written, strict=True))
+    return Answers(tuple(one - other for one, other in zip(good, bad, strict=True)), options, tuple(followed))
+
+
+def changes(items: Iterable[Item], countings: Mapping[str, Counting], *, seed: int = 0) -> tuple[Change, ...]:
+    """Return the change of each measure over its items, in the order in which measures appear."""
+    by_measure: dict[str, list[Item]] = {}
+    for item in items:
+        by_measure.setdefault(item.measure, []).append(item)
+    return tuple(_change(name, found, countings[name], seed) for name, found in by_measure.items())
+
+
+def _change(name: str, items: Sequence[Item], counting: Counting, seed: int) -> Change:
+    # weighted so that the mean over items is that over all tokens; how many these are is not drawn anew
+    weights = np.array([item.weight for item in items])
+    weights = weights / weights.mean()
+    return paired_change(
+        name,
+        [item.before * weight for item, weight in zip(items, weights, strict=True)],
+        [item.after * weight for item, weight in zip(items, weights, strict=True)],
+        [item.source for item in items],
+        unit=counting.unit,
+        higher_is_better=counting.higher_is_better,
+        scale=counting.scale,
+        bounded=counting.bounded,
+        seed=seed,
+    )
+
+
+def _texts(base: Model, adapted: Model, suite: Suite) -> list[Item]:
+    """Return cross-entropy by token and by byte, and divergence, of each passage."""
+    cut = [pieces(base, passage.text) for passage in suite.passages]
+    apart = iter(compare(base, adapted, [stretch for stretches in cut for stretch in stretches]))
+    items: dict[Measure, list[Item]] = {Measure.TEXT: [], Measure.BYTES: [], Measure.DIVERGENCE: []}
+    for passage, stretches in zip(suite.passages, cut, strict=True):
+        found = [next(apart) for _ in stretches]
+        tokens = sum(stretch.judged for stretch in stretches)
+        if not tokens:
+            continue
+        before, after = sum(each.before for each in found), sum(each.after for each in found)
+        size = len(passage.text.encode("utf-8", "replace"))
+        values = {
+            Measure.TEXT: (before / tokens, after / tokens, tokens),
+            Measure.BYTES: (before / math.log(2) / size, after / math.log(2) / size, size),
+            Measure.DIVERGENCE: (0.0, sum(each.divergence for each in found) / tokens, tokens),
+        }
+        for measured, (one, other, weight) in values.items():
+            items[measured].append(
+                Item(measured, passage.id, passage.kind, passage.source, one, other, float(weight))
+            )
+    return [item for found in items.values() for item in found]
+
+
+def _answers(suite: Suite, before: Answers, after: Answers) -> list[Item]:
+    soft, hard = [], []
+    for pair, one, other in zip(suite.pairs, before.margins, after.margins, strict=True):
+        named = (pair.id, pair.phenomenon, pair.id)
+        soft.append(Item(Measure.PAIRS, *named, _share((one, 0.0), 0), _share((other, 0.0), 0)))
+        hard.append(Item(Measure.PAIRS_RIGHT, *named, float(one > 0), float(other > 0)))
+    for choice, these, those in zip(suite.choices, before.options, after.options, strict=True):
+        named, right = (choice.id, "", choice.id), choice.right
+        soft.append(Item(Measure.CHOICES, *named, _share(these, right), _share(those, right)))
+        hard.append(Item(Measure.CHOICES_RIGHT, *named, _first(these, right), _first(those, right)))
+    for probe, was, now in zip(suite.probes, before.followed, after.followed, strict=True):
+        hard.append(Item(Measure.FORMATS, probe.id, probe.kind, probe.id, float(was), float(now)))
+    return [*soft, *hard]
+
+
+def _options(model: Subject, choice: Choice) -> list[TokenStretch]:
+    # the layout that base and instruct models of this size do best with, by the sum over tokens
+    head = f"Question: {choice.question}\nAnswer:"
+    return [continuation(model, head, f" {option}") for option in choice.options]
+
+
+def _share(values: Sequence[float], place: int) -> float:
+    """Return the probability of one of several options, given their log-likelihoods."""
+    top = max(values)
+    shares = [math.exp(value - top) for value in values]
+    return shares[place] / sum(shares)
+
+
+def _first(values: Sequence[float], place: int) -> float:
+    return float(max(range(len(values)), key=values.__getitem__) == place)
+
+
+def _kept(base: Model, suite: Suite, form: str) -> Answers:
+    """Return the base's answers, from the cache if they are there."""
+    sizes = (len(suite.pairs), len(suite.choices), len(suite.probes))
+    return _remembered(
+        "general",
+        (base.digest, suite.digest, form, torch.__version__, str(torch.get_num_threads())),
+        Answers,
+        lambda: answers(base, suite),
+        lambda kept: (len(kept.margins), len(kept.options), len(kept.followed)) == sizes,
+    )
+
+
+def _remembered(
+    room: str, key: Sequence[str], kind: Any, make: Callable[[], _Said], fits: Callable[[_Said], bool]
+) -> _Said:
+    """Return what the cache keeps under a key; what is missing, damaged or does not fit is made and kept."""
+    path, values = cached(room, f"{hash_text(*key)[:32]}.json"), TypeAdapter(kind)
+    try:
+        found: _Said = values.validate_json(path.read_bytes())
+    except (OSError, ValueError):
+        pass
+    else:
+        if fits(found):
+            return found
+    made = make()
+    write_json(path, values.dump_python(made))
+    return made
+
+
+def _require_numbers(items: Iterable[Item]) -> None:
+    for item in items:
+        if not math.isfinite(item.before) or not math.isfinite(item.after):
+            raise AdapterError(
+                f"{item.measure}, item {item.id!r}: {item.before} before, {item.after} after, not numbers",
+                hint="the weights are damaged or the learning rate was far too high: tune the adapter again",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """What one run of the harness said: a value for each measure and document, and which measures rise."""
+
+    values: Mapping[tuple[str, str], float]
+    higher_is_better: Mapping[str, bool]
+
+
+def measure_tasks(
+    base: Subject, adapted: Subject, tasks: Sequence[str], *, items: int | None = None, seed: int = 0
+) -> tuple[Change, ...]:
+    """Return the changes of every metric of these tasks that is a number from 0 to 1 for each document.
+
+    ``items``: at most so many documents of a task, its first ones; None takes all.
+
+    Raises:
+        ExtraMissing: the harness is not installed.
+        UsageError: it does not know a task, cannot get its data, or the task has no such metric.
+    """
+    if find_spec("lm_eval") is None:
+        raise ExtraMissing(
+            f"measuring {', '.join(tasks)} needs: lm-eval", hint="pip install 'hybrid-assistant[harness]'"
+        )
+    before, after = (_run(subject, tasks, items, seed) for subject in (base, adapted))
+    found = [
+        Item(measure, document, "", document, value, after.values[measure, document])
+        for (measure, document), value in before.values.items()
+        if (measure, document) in after.values
+    ]
+    if not found:
+        raise UsageError(
+            f"{', '.join(tasks)}: no metric is a number from 0 to 1 for each document, so none can be paired",
+            hint="choose tasks that are scored by accuracy or exact match",
+        )
+    rising = before.higher_is_better
+    countings = {name: Counting("points", higher_is_better=rising[name], bounded=True) for name in rising}
+    return changes(found, countings, seed=seed)
+
+
+def _run(subject: Subject, tasks: Sequence[str], items: int | None, seed: int) -> Sampled:
+    from lm_eval import simple_evaluate
+    from lm_eval.models.huggingface import HFLM
+
+    with subject.lent() as module:
+        model = HFLM(pretrained=module, tokenizer=subject.dialogue.tokenizer, batch_size=8)
+        try:
+            results = simple_evaluate(
+                model=model,
+                tasks=list(tasks),
+                limit=items,
+                log_samples=True,
+                bootstrap_iters=0,
+                random_seed=seed,
+                numpy_random_seed=seed,
+                torch_random_seed=seed,
+                fewshot_random_seed=seed,
+            )
+        except (KeyError, ValueError, OSError) as error:
+            raise UsageError(
+                f"lm-eval cannot run {', '.join(tasks)}: {error}",
+                hint="`lm-eval ls tasks` shows what it knows; it fetches data sets from the hub",
+            ) from error
+    return _sampled(results)
+
+
+def _sampled(results: Mapping[str, Any]) -> Sampled:
+    values: dict[tuple[str, str], float] = {}
+    rising: dict[str, bool] = {}
+    for task, samples in results["samples"].items():
+        directions = results.get("higher_is_better", {}).get(task, {})
+        filters = {sample.get("filter", "none") for sample in samples}
+        for sample in samples:
+            behind = f", {sample['filter']}" if len(filters) > 1 else ""
+            for metric in sample.get("metrics", ()):
+                value = sample[metric]
+                if not isinstance(value, (bool, int, float)) or not 0 <= value <= 1:
+                    continue
+                if directions.get(metric) is None:
+                    continue
+                measure = f"{task}: {metric}{behind}"
+                rising[measure] = bool(directions[metric])
+                values[measure, str(sample["doc_id"])] = float(value)
+    return Sampled(values, rising)
+
+
+# A quote and a short answer; in general only whether it declines is looked at, which it has done by then.
+_REPLY_TOKENS = 64
+_GENERAL_TOKENS = 16
+_WRONGS = Counting("points", higher_is_better=False, bounded=True)
+_COUNTINGS: Mapping[str, Counting] = {
+    Declining.RIGHTLY: RIGHTS,
+    Declining.WRONGLY: _WRONGS,
+    Declining.ANSWERED: RIGHTS,
+    Declining.LOST: _WRONGS,
+    Declining.GENERAL_RIGHTLY: RIGHTS,
+    Declining.GENERAL_WRONGLY: _WRONGS,
+}
+# At most so many general questions of each kind.
+_GENERAL = 24
+
+
+@dataclass(frozen=True, slots=True)
+class AskedQuestion:
+    """A question as the generator gets it.
+
+    ``answer`` is what a right answer holds, empty where there is none. ``source`` is the document that it
+    is about; ``general`` tells that it is about none of the domain.
+    """
+
+    prompt: tuple[Message, ...]
+    answer: str
+    source: str
+    general: bool = False
+
+
+def domain_questions(examples: Sequence[Example]) -> list[AskedQuestion]:
+    """Return the questions of examples that read: those with the passage that answers, and those without."""
+    return [
+        AskedQuestion(
+            example.prompt,
+            example.completion.rpartition("\n")[2] if example.kind is ExampleKind.READING else "",
+            example.source,
+        )
+        for example in examples
+        if example.kind in (ExampleKind.READING, ExampleKind.ABSTENTION)
+    ]
+
+
+def general_questions(suite: Suite, prompts: Prompts) -> list[AskedQuestion]:
+    """Return questions of a suite that anybody can answer, and those that nobody can, without passages."""
+    step = max(1, len(suite.choices) // _GENERAL)
+    easy = [(choice.question, choice.options[choice.right]) for choice in suite.choices[::step]]
+    open_ = [(question, "") for question in suite.unanswerable]
+    return [
+        AskedQuestion(prompts.base(question), answer, question, general=True)
+        for question, answer in [*easy[:_GENERAL], *open_[:_GENERAL]]
+    ]
+
+
+def refusal_changes(
+    base: Generator,
+    adapted: Generator,
+    asked: Sequence[AskedQuestion],
+    *,
+    seed: int = 0,
+    progress: Callable[[str], None] = lambda doing: None,
+) -> tuple[Change, ...]:
+    """Return what an adapter changed in what is declined and what is answered, paired by question.
+
+    Of what has an answer: how much is declined all the same, how much is answered with the gold words, and
+    how many answers the base had and the adapter has not (``Declining.LOST``, which is 0 before). Of what has
+    none: how much is declined. What does not fit the context is left out; questions of one document are
+    resampled together.
+    """
+    room = base.context_tokens - _REPLY_TOKENS
+    asked = [one for one in asked if base.count_prompt_tokens(one.prompt) <= room]
+    if not asked:
+        return ()
+    progress("refusal, the base")
+    before = written(base, asked, keep=True)
+    progress("refusal, the adapter")
+    items: list[Item] = []
+    for number, (one, was, now) in enumerate(zip(asked, before, written(adapted, asked), strict=True)):
+        items += _items(str(number), one, was, now)
+    return changes(items, _COUNTINGS, seed=seed)
+
+
+def written(model: Generator, asked: Sequence[AskedQuestion], *, keep: bool = False) -> list[str]:
+    """Return what a model says to each question.
+
+    With ``keep`` that is kept in the cache, general questions apart: every domain asks the same.
+    """
+    texts = dict[int, str]()
+    for general, tokens in ((False, _REPLY_TOKENS), (True, _GENERAL_TOKENS)):
+        places = [place for place, one in enumerate(asked) if one.general is general]
+        prompts = [asked[place].prompt for place in places]
+        texts |= zip(places, _replies(model, prompts, tokens, keep=keep), strict=True)
+    return [texts[place] for place in range(len(asked))]
+
+
+def _replies(
+    model: Generator, prompts: Sequence[tuple[Message, ...]], tokens: int, *, keep: bool
+) -> list[str]:
+    def said() -> list[str]:
+        return [each.text for each in model.generate(prompts, max_new_tokens=tokens)] if prompts else []
+
+    if not keep or not prompts:
+        return said()
+    key = (turn.content for prompt in prompts for turn in prompt)
+    told = (model.digest, torch.__version__, str(tokens), *key)
+    return _remembered("refusal", told, list[str], said, lambda kept: len(kept) == len(prompts))
+
+
+def is_right(one: AskedQuestion, text: str) -> bool:
+    """Tell whether a text answers with the gold words, or declines where there is nothing to answer."""
+    return not declines(text) and contains(text, one.answer) if one.answer else declines(text)
+
+
+def _items(number: str, one: AskedQuestion, was: str, now: str) -> list[Item]:
+    """Return what one question says of each measure."""
+    rightly, wrongly = (
+        (Declining.GENERAL_RIGHTLY, Declining.GENERAL_WRONGLY)
+        if one.general
+        else (Declining.RIGHTLY, Declining.WRONGLY)
+    )
+
+    def item(measure: Declining, before: bool, after: bool) -> Item:
+        return Item(measure, number, "", one.source or number, float(before), float(after))
+
+    found = [item(wrongly if one.answer else rightly, declines(was), declines(now))]
+    if one.answer and not one.general:
+        had, has = is_right(one, was), is_right(one, now)
+        found += [item(Declining.ANSWERED, had, has), item(Declining.LOST, False, had and not has)]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """An embedder and the index that it built."""
+
+    index: Index
+    embedder: Embedder
+
+
+def made_change(before: Side, after: Side, pairs: Sequence[QueryPair], *, seed: int = 0) -> Change:
+    """Return the change of nDCG@10 on made queries of held-out documents.
+
+    Retrieval is dense alone, since what words find does not change by tuning.
+
+    The document that a query was made from stands in the index with the words of the query in it, which no
+    reader's question has. So it is represented by the passage of the pair, from which they were taken.
+    """
+    columns = [_made_scores(side, pairs) for side in (before, after)]
+    return _of_retrieval(
+        "dense retrieval, made queries of held-out documents", columns, [pair.source for pair in pairs], seed
+    )
+
+
+def general_changes(
+    before: Embedder, after: Embedder, sets: Sequence[RetrievalSet], *, seed: int = 0
+) -> tuple[Change, ...]:
+    """Return the change of nDCG@10 on collections from elsewhere, each embedded here and now."""
+    found = []
+    for collection in sets:
+        columns = [_scores(collection, embedder) for embedder in (before, after)]
+        units = [query.unit for query in collection.queries]
+        found.append(_of_retrieval(f"dense retrieval, {collection.name}", columns, units, seed))
+    return tuple(found)
+
+
+def _made_scores(side: Side, pairs: Sequence[QueryPair]) -> list[float]:
+    queries = side.embedder.embed_queries([pair.query for pair in pairs])
+    passages = side.embedder.embed_documents([pair.passage for pair in pairs])
+    found = []
+    for pair, query, passage in zip(pairs, queries, passages, strict=True):
+        own = float(query @ passage)
+        hits = [scored for scored in side.index.search_dense(query, _DEPTH) if scored.score > own]
+        sources = {chunk.source for chunk in side.index.chunks([scored.position for scored in hits])}
+        found.append(gain_below(len(sources - {pair.source})))
+    return found
+
+
+def _scores(collection: RetrievalSet, embedder: Embedder) -> list[float]:
+    """Return the nDCG@10 of each query by a search in memory; a document ranks where its best chunk does."""
+    texts, sources = [], []
+    for document in collection.documents:
+        for sized in chunk_document(document, embedder, ChunkSettings(), max_tokens=embedder.max_tokens):
+            texts.append(sized.chunk.embedded_text)
+            sources.append(document.source)
+    vectors = embedder.embed_documents(texts)
+    found = []
+    asked = embedder.embed_queries([query.text for query in collection.queries])
+    for query, vector in zip(collection.queries, asked, strict=True):
+        nearest = np.argsort(-(vectors @ vector), kind="stable")[:_DEPTH]
+        ranking = list(dict.fromkeys(sources[place] for place in nearest))[:FIRST]
+        found.append(ndcg(ranking, query.grades, FIRST))
+    return found
+
+
+def _of_retrieval(
+    measure: str, columns: Sequence[Sequence[float]], units: Sequence[str], seed: int
+) -> Change:
+    before, after = columns
+    named = f"{measure}: nDCG@10"
+    return paired_change(named, before, after, units, unit="nDCG", higher_is_better=True, seed=seed)

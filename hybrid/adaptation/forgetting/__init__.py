@@ -1,1 +1,0 @@
-"""Forgetting: general ability and retrieval before and after tuning."""

@@ -1,0 +1,1 @@
+"""How what general ability is measured on was made by rule."""

@@ -1,0 +1,67 @@
+"""Replicas under Ray Serve, as examples/ray_serve.py starts them: a question gets its answer."""
+
+import importlib.util
+import os
+import socket
+from pathlib import Path
+
+import httpx
+import pytest
+
+pytest.importorskip("ray.serve", reason="the extra ray is not installed")
+pytestmark = [
+    pytest.mark.slow,
+    # what Ray itself leaves open and warns of
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+]
+_ROOT = Path(__file__).parents[2]
+
+
+def test_replicas_answer_a_question_over_the_same_index(open_domains, monkeypatch):
+    for name, value in {"USAGE_STATS_ENABLED": "0", "worker_niceness": "0"}.items():
+        monkeypatch.setenv(f"RAY_{name}", value)
+    monkeypatch.setenv("RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S", "60")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(_ROOT), os.environ.get("PYTHONPATH", ""))))
+    written = importlib.util.spec_from_file_location("ray_serve", _ROOT / "examples" / "ray_serve.py")
+    example = importlib.util.module_from_spec(written)
+    written.loader.exec_module(example)
+    indexes = open_domains(
+        {"manual": {"port.txt": "The default port of the server is 5432."}}
+    ).settings.indexes
+
+    def service():
+        import os
+        from pathlib import Path
+
+        from hybrid import Assistants, load_settings
+        from hybrid.serving.access import Access
+        from hybrid.serving.service import Service
+        from hybrid.testing import HashEmbedder, ScriptedGenerator
+
+        values = {"indexes": str(indexes), "grounding": {"scorer": "align"}}
+        settings = load_settings(values, file=Path(os.devnull), environment={})
+        generator = ScriptedGenerator(["It is 5432."])
+        return Service.over(
+            Assistants(settings=settings, embedder=HashEmbedder(64), generator=generator), Access()
+        )
+
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        port = listening.getsockname()[1]
+    try:
+        example.start(1, port, service=service)
+        asked = {
+            "model": "hybrid/manual/rag",
+            "messages": [{"role": "user", "content": "What is the default port?"}],
+        }
+        told = httpx.post(
+            f"http://127.0.0.1:{port}/v1/chat/completions", json=asked, timeout=60, trust_env=False
+        )
+    finally:
+        example.serve.shutdown()
+        example.ray.shutdown()
+    assert told.status_code == 200, told.text
+    assert "5432" in told.json()["choices"][0]["message"]["content"]
