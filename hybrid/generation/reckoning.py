@@ -408,10 +408,11 @@ def _of_last(asked: Asked, best: Quotable) -> Reckoned | None:
     """Return the cell of the last year where the latest is asked for and a row has several years."""
     if not asked.latest or best.row is None or any(_YEAR.fullmatch(name) for name in asked.names):
         return None
-    years = [place for place, name in enumerate(best.row.columns) if place and _YEAR.fullmatch(name.strip())]
+    columns = best.row.columns
+    years = [place for place, name in enumerate(columns) if place and _YEAR.fullmatch(name.strip())]
     if len(years) < 2:
         return None
-    return Reckoned((best,), ((max(years, key=lambda place: best.row.columns[place]),),))  # type: ignore[union-attr]
+    return Reckoned((best,), ((max(years, key=columns.__getitem__),),))
 
 
 def _kinds(text: str) -> frozenset[str]:
