@@ -62,7 +62,7 @@ def start(
         # the scheduler of a replica says when there are too many
         max_ongoing_requests=1_000,
     )
-    serve.run(deployment.bind(), name="hybrid", route_prefix="/")
+    serve.run(deployment.bind(), name="hybrid", route_prefix="/")  # and says where
 
 
 def main() -> None:
@@ -73,7 +73,6 @@ def main() -> None:
     parser.add_argument("--address", help="of a cluster, or auto; else one of this machine is started")
     told = parser.parse_args()
     start(told.replicas, told.port, address=told.address)
-    print(f"http://127.0.0.1:{told.port}/v1", flush=True)
     threading.Event().wait()
 
 

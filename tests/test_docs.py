@@ -1,6 +1,8 @@
 """What the README and the pages say is what there is."""
 
+import json
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +34,13 @@ def test_the_page_of_commands_is_what_the_commands_say(tmp_path):
     subprocess.run([sys.executable, *command, "--output", str(page)], check=True, capture_output=True)
     written = (ROOT / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
     assert page.read_text(encoding="utf-8") == written, "CONTRIBUTING.md says how it is written"
+
+
+def test_the_page_of_arithmetic_is_what_is_reckoned():
+    script = runpy.run_path(str(ROOT / "tests" / "benchmarks" / "arithmetic.py"))
+    reckoned = script["page"](json.loads(script["SCALE"].read_text(encoding="utf-8"))["sizes"])
+    assert reckoned.count("|") > 100
+    assert reckoned in (ROOT / "docs" / "how-to" / "scale.md").read_text(encoding="utf-8")
 
 
 def test_the_tree_of_contributing_is_the_tree():

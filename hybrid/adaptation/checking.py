@@ -44,9 +44,7 @@ from hybrid.adaptation.methods.deltas import (
     without,
     write_deltas,
 )
-from hybrid.adaptation.store import AdapterStore, write_card
-from hybrid.adaptation.suites import RetrievalSet, Suite
-from hybrid.adaptation.training.encoding import (
+from hybrid.adaptation.methods.encoding import (
     Encoded,
     Subject,
     encode,
@@ -60,6 +58,8 @@ from hybrid.adaptation.training.encoding import (
     served_losses,
     worth,
 )
+from hybrid.adaptation.store import AdapterStore, write_card
+from hybrid.adaptation.suites import RetrievalSet, Suite
 from hybrid.adaptation.values import AdapterKind, Card, Change, Data, Measure, Setting
 from hybrid.adaptation.workshop import GeneratorWorkshop, Material
 from hybrid.config import AdaptationSettings, Method, Reader, Settings

@@ -12,9 +12,8 @@ import numpy as np
 import torch
 from pydantic import TypeAdapter
 
-from hybrid.adaptation.suites import Choice, RetrievalSet, Suite
-from hybrid.adaptation.training.embedder import FIRST, gain_below
-from hybrid.adaptation.training.encoding import (
+from hybrid.adaptation.methods.embedder import FIRST, gain_below
+from hybrid.adaptation.methods.encoding import (
     Subject,
     TokenStretch,
     compare,
@@ -24,6 +23,7 @@ from hybrid.adaptation.training.encoding import (
     paired_change,
     pieces,
 )
+from hybrid.adaptation.suites import Choice, RetrievalSet, Suite
 from hybrid.adaptation.values import Change, Declining, Example, ExampleKind, Measure, QueryPair
 from hybrid.chunking import chunk_document
 from hybrid.config import ChunkSettings

@@ -33,6 +33,8 @@ from hybrid.adaptation.forgetting import (
     refusal_changes,
 )
 from hybrid.adaptation.gate import Budget, judge
+from hybrid.adaptation.methods.embedder import pool_scores
+from hybrid.adaptation.methods.encoding import compare, paired_change, pieces
 from hybrid.adaptation.suites import (
     JudgedQuery,
     Probe,
@@ -44,8 +46,6 @@ from hybrid.adaptation.suites import (
     read_collection,
     shipped_suite,
 )
-from hybrid.adaptation.training.embedder import pool_scores
-from hybrid.adaptation.training.encoding import compare, paired_change, pieces
 from hybrid.adaptation.values import Change, Declining, ExampleKind, Measure
 from hybrid.config import Reader, load_settings
 from hybrid.errors import AdapterError, ExtraMissing, UsageError

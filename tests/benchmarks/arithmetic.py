@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,90 +50,103 @@ CONSTANTS = (EMBEDDED, SHARE, EXTRACTIVE, WRITTEN, SERVER_MB, DOMAIN_MB, ROUTED_
 CHUNKS, QUESTIONS, DOMAINS = 10_000_000, 1_000, 100
 # Assumed, not measured: of a machine, and how busy its cores may be so that nobody waits long.
 CORES, MEMORY_GB, BUSY = 64, 256, 0.7
+# By construction: bytes that inverted lists keep of a vector (384 of it, its number, and where it lies), how
+# many lists there are (hybrid/index/dense.py), and assumed, how many of them are searched.
+VECTOR_BYTES, LISTS, SEARCHED = 400, int(4 * CHUNKS**0.5), 64
 
 
 def rows(sizes: list[dict[str, Any]]) -> dict[str, list[tuple[str, str, str]]]:
     """Return by table what is needed, how much of it, and how that is reckoned."""
-    large = sizes[-1]
+    small, large = sizes[0], sizes[-1]
     times = CHUNKS / large["chunks"]
     embedding = CHUNKS / EMBEDDED.value / 3_600
-    machine_hours = embedding / (CORES * SHARE.value)
-    seconds = large["cpu_seconds"]
-    reading = seconds["reading"] * times / 3_600
-    # lists grow with the root of the chunks, and every vector is compared with the middle of each
-    building = (seconds["vectors"] * times**1.5 + (seconds["store"] + seconds["words"]) * times) / 3_600
-    generation, cache = large["generation_mb"] * times / 1e3, large["cache_mb"] * times / 1e3
-    search_gb = large["search_mb"] * times / 1e3
+    spent = large["cpu_seconds"]
+    staging = (spent["reading"] + spent["before building"] + spent["store"] + spent["words"]) * times / 3_600
+    texts = (large["disk_mb"]["store.sqlite"] + large["disk_mb"]["lexical"]) * times / 1e3
+    vectors = CHUNKS * VECTOR_BYTES / 1e9
+    cache = large["cache_mb"] * times / 1e3
+    # the exact search of the smallest size tells what it takes to compare a vector
+    compared_ms = small["parts_ms"]["dense"] / small["chunks"]
+    compared = LISTS + SEARCHED * CHUNKS // LISTS
     parts = large["parts_ms"]
-    # compared with the middles of the lists, and with what lies in some of them: both grow with the root
-    dense = parts["dense"] * times**0.5
-    search_ms = parts["embed"] + dense + parts["lexical"] * times + parts["cosines"] + parts["chunks"]
-    added = search_ms - parts["embed"]
+    grown = math.log(parts["lexical"] / small["parts_ms"]["lexical"]) / math.log(
+        large["chunks"] / small["chunks"]
+    )
+    words = parts["lexical"] * times**grown
+    dense = compared * compared_ms
+    added = words + dense + parts["chunks"] + parts["cosines"]
 
     def cores(core_seconds: float) -> float:
         return QUESTIONS * core_seconds / BUSY
 
-    extractive = cores(EXTRACTIVE.value)
-    large_extractive = cores(EXTRACTIVE.value + added / 1e3)
-    routed = cores(EXTRACTIVE.value + ROUTED_MS.value * DOMAINS / 1e3)
     memory = (SERVER_MB.value + (DOMAINS - 1) * DOMAIN_MB.value) / 1e3
+    many = memory * CORES
     return {
         f"{CHUNKS:,} chunks": [
             ("embedding, once", f"{embedding:,.0f} core hours", f"{CHUNKS:,} / {EMBEDDED.value} / 3,600"),
             (
                 f"on one machine of {CORES} cores",
-                f"{machine_hours:.1f} h",
+                f"{embedding / CORES / SHARE.value:.1f} h",
                 f"if each keeps {SHARE.value} of its rate",
             ),
-            ("reading and staging, one process", f"{reading:.1f} h", f"{times:.0f} × what was measured"),
             (
-                "building, one process",
-                f"{building:.1f} h",
-                f"vectors {times:.0f}^1.5 ×, store and words {times:.0f} ×",
+                "staging, store and words, one process",
+                f"{staging:.1f} h",
+                f"{times:.0f} × {large['chunks']:,}, chunks given; what reads and splits files is not in it",
             ),
             (
                 "disk",
-                f"{2 * generation + cache:,.0f} GB",
-                f"two generations of {generation:,.0f} GB, {cache:,.0f} GB of vectors kept for the next",
+                f"{2 * (texts + vectors) + cache:.0f} GB",
+                f"two generations of {texts:.1f} GB of text and words and {vectors:.1f} GB of vectors, and "
+                f"{cache:.1f} GB of vectors that the next is made of",
             ),
             (
-                "memory of a machine that searches",
-                f"{search_gb:,.1f} GB at the most",
-                f"{times:.0f} × what was resident; processes share what is mapped",
+                "memory that a machine needs to search",
+                f"{vectors + texts:.1f} GB",
+                "all files in it, which all processes share; less where few texts are read",
             ),
             (
-                "a search",
-                f"{search_ms:.0f} ms of a core",
-                f"dense {times:.0f}^.5 ×, words {times:.0f} × at the most",
+                "a search, beside embedding the question",
+                f"{added:.0f} ms of a core",
+                f"words {parts['lexical']:.1f} ms × {times:.0f}^{grown:.2f}, as they grew; {compared:,} "
+                f"vectors compared ({LISTS:,} lists, {SEARCHED} searched) at {1e3 * compared_ms:.2f} µs",
             ),
         ],
         f"{QUESTIONS:,} questions a second": [
-            ("extractive reader, small index", *machines(extractive, f"{EXTRACTIVE.value} s an answer")),
+            (
+                "extractive reader, small index",
+                *machines(cores(EXTRACTIVE.value), f"{EXTRACTIVE.value} s an answer, cores {BUSY:.0%} busy"),
+            ),
             (
                 f"the same over {CHUNKS:,} chunks",
-                *machines(large_extractive, f"{added:.0f} ms of searching more"),
+                *machines(cores(EXTRACTIVE.value + added / 1e3), f"{added:.0f} ms of searching more"),
             ),
             (
                 "a generator of 135M parameters on CPUs",
-                *machines(cores(WRITTEN.value), f"{WRITTEN.value} s an answer: take cards and an endpoint"),
+                *machines(cores(WRITTEN.value), f"{WRITTEN.value:g} s an answer: take cards and an endpoint"),
             ),
         ],
         f"{DOMAINS} domains in each process": [
             (
                 "memory of a process",
                 f"{memory:.1f} GB",
-                f"{SERVER_MB.value:.0f} MB and {DOMAIN_MB.value} MB for each further one",
+                f"{SERVER_MB.value:g} MB and {DOMAIN_MB.value:g} MB for each further one",
             ),
             (
                 "routing",
                 f"{ROUTED_MS.value * DOMAINS:.0f} ms a question",
                 "if it grows with the domains as from none to seven",
             ),
-            (f"{QUESTIONS:,} questions a second", *machines(routed, "an answer and its routing")),
             (
-                f"a process for each core of {CORES}",
-                f"{memory * CORES:,.0f} GB" + ("" if memory * CORES <= MEMORY_GB else ": too much"),
-                f"a machine has {MEMORY_GB} GB",
+                f"{QUESTIONS:,} questions a second",
+                *machines(
+                    cores(EXTRACTIVE.value + ROUTED_MS.value * DOMAINS / 1e3), "an answer and its routing"
+                ),
+            ),
+            (
+                f"memory of a machine, a process for each of {CORES} cores",
+                f"{many:,.0f} GB" + ("" if many <= MEMORY_GB else ": too much"),
+                f"of {MEMORY_GB}",
             ),
         ],
     }
@@ -147,22 +161,22 @@ def page(sizes: list[dict[str, Any]]) -> str:
     """Return the tables as Markdown."""
     lines = ["| measured | | command |", "|---|---|---|"]
     lines += [f"| {one.what} | {one.value:g} {one.unit} | `{one.command}` |" for one in CONSTANTS]
-    large = sizes[-1]
-    at, disk = f"{large['chunks']:,} chunks", f"{large['generation_mb']:,.0f} + {large['cache_mb']:,.0f} MB"
-    told = {
-        "reading and staging, processor time": f"{large['cpu_seconds']['reading']:,.0f} s",
-        "building store, vectors, words, processor time": " + ".join(
-            f"{large['cpu_seconds'][step]:,.0f}" for step in ("store", "vectors", "words")
-        )
-        + " s",
-        "disk of the index, of the kept vectors": disk,
-        "resident while searching": f"{large['search_mb']:,.0f} MB",
-        "a search: embedding, dense, words, the rest": " + ".join(
-            f"{large['parts_ms'][part]:.1f}" for part in ("embed", "dense", "lexical")
-        )
-        + f" + {large['parts_ms']['cosines'] + large['parts_ms']['chunks']:.1f} ms",
-    }
-    lines += [f"| {what}, {at} | {value} | `scale.py` |" for what, value in told.items()]
+    for one in sizes:
+        at, parts = f"{one['chunks']:,} chunks", one["parts_ms"]
+        disk = [one["disk_mb"]["store.sqlite"], one["disk_mb"]["lexical"], one["cache_mb"]]
+        searched = [parts["embed"], parts["dense"], parts["lexical"], parts["cosines"] + parts["chunks"]]
+        told = {
+            "staging; store, words (processor time)": (
+                f"{one['cpu_seconds']['reading'] + one['cpu_seconds']['before building']:.1f}; "
+                f"{one['cpu_seconds']['store']:.1f}, {one['cpu_seconds']['words']:.1f} s"
+            ),
+            "disk: store, words, kept vectors": ", ".join(f"{value:.1f}" for value in disk) + " MB",
+            f"a search: embedding, vectors ({one['kind'].split()[0]}), words, the rest": ", ".join(
+                f"{value:.1f}" for value in searched
+            )
+            + " ms",
+        }
+        lines += [f"| {at}: {what} | {value} | `scale.py` |" for what, value in told.items()]
     for title, table in rows(sizes).items():
         lines += ["", f"| {title} | needs | reckoned |", "|---|---|---|"]
         lines += [f"| {' | '.join(row)} |" for row in table]

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid.adaptation.training.encoding import paired_change
+from hybrid.adaptation.methods.encoding import paired_change
 from hybrid.adaptation.values import Change
 from hybrid.errors import UsageError
 from hybrid.generation.prompts import Prompts

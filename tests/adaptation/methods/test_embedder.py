@@ -11,8 +11,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from hybrid.adaptation.store import write_card
-from hybrid.adaptation.training.embedder import (
+from hybrid.adaptation.methods.embedder import (
     STRENGTHS_TRIED,
     Bm25,
     EmbedderSettings,
@@ -25,6 +24,7 @@ from hybrid.adaptation.training.embedder import (
     moved,
     tune_embedder,
 )
+from hybrid.adaptation.store import write_card
 from hybrid.adaptation.values import AdapterKind, Pairs, QueryPair
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import AdapterError, TrainingFailed, UsageError
@@ -320,7 +320,7 @@ def test_what_is_reloaded_gives_the_vectors_that_were_trained(
     tiny_embedder_folder, tmp_path, pairs, make_card, monkeypatch
 ):
     """The merged weights of the stored adapter against the trained model in memory at its strength."""
-    import hybrid.adaptation.training.embedder as module
+    import hybrid.adaptation.methods.embedder as module
 
     kept = {}
 

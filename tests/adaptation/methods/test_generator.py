@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from hybrid.adaptation.training.generator import Base, GeneratorTask, tune_generator
+from hybrid.adaptation.methods.generator import Base, GeneratorTask, tune_generator
 from hybrid.adaptation.values import Example, ExampleKind, Examples
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import TrainingFailed, UsageError
@@ -153,10 +153,10 @@ def test_rehearsal_keeps_the_model_while_it_learns(base, tmp_path):
 
 
 def test_the_loss_is_the_mean_over_completion_tokens_whatever_the_parts(base, monkeypatch):
-    import hybrid.adaptation.training.generator as module
+    import hybrid.adaptation.methods.generator as module
     from hybrid.adaptation.methods import attach, plan_for
+    from hybrid.adaptation.methods.encoding import encode
     from hybrid.adaptation.methods.lora import load_base
-    from hybrid.adaptation.training.encoding import encode
     from hybrid.models.dialogue import Dialogue
     from hybrid.models.pretrained import load_tokenizer
 
@@ -176,8 +176,8 @@ def test_the_loss_is_the_mean_over_completion_tokens_whatever_the_parts(base, mo
 @pytest.mark.parametrize("divergence", [0.0, 2.0])
 def test_what_is_taught_weighs_the_same_however_long_rehearsal_is(base, divergence):
     from hybrid.adaptation.methods import attach, plan_for
+    from hybrid.adaptation.methods.encoding import encode
     from hybrid.adaptation.methods.lora import load_base
-    from hybrid.adaptation.training.encoding import encode
     from hybrid.models.dialogue import Dialogue
     from hybrid.models.pretrained import load_tokenizer
 
@@ -221,7 +221,7 @@ def test_examples_longer_than_the_limit_are_left_out_and_told(base, tmp_path):
 def test_a_learning_rate_that_breaks_it_is_told_and_nothing_is_saved(base, tmp_path):
     settings = dataclasses.replace(_SETTINGS, learning_rate=0.9, epochs=100, method=Method.FULL)
     examples = Examples(_labels(40), ())
-    import hybrid.adaptation.training.generator as module
+    import hybrid.adaptation.methods.generator as module
 
     original = module.GeneratorTask.loss
     module.GeneratorTask.loss = lambda self, m, part: original(self, m, part) * float("inf")
@@ -257,7 +257,7 @@ def test_two_processes_train_one_adapter(base, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("method", [Method.LORA, Method.RSLORA, Method.DORA])
 def test_a_rank_is_chosen_on_validation_for_every_kind_of_lora(base, monkeypatch, method):
-    import hybrid.adaptation.training.generator as module
+    import hybrid.adaptation.methods.generator as module
 
     monkeypatch.setattr(module, "_RANKS_TRIED", (1, 4))
     said = []
@@ -269,7 +269,7 @@ def test_a_rank_is_chosen_on_validation_for_every_kind_of_lora(base, monkeypatch
 
 
 def test_a_rank_is_not_looked_for_where_there_is_none(base):
-    from hybrid.adaptation.training.generator import best_rank
+    from hybrid.adaptation.methods.generator import best_rank
 
     settings = dataclasses.replace(_SETTINGS, method=Method.FULL)
     with pytest.raises(UsageError, match="full has no rank"):

@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from hybrid.adaptation.training.generator import Base, tune_generator
+from hybrid.adaptation.methods.generator import Base, tune_generator
 from hybrid.adaptation.values import Example, ExampleKind, Examples
 from hybrid.config import AdaptationSettings
 from hybrid.models.device import Placement

@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from hybrid.adaptation.training.loop import Schedule, fit
+from hybrid.adaptation.methods.loop import Schedule, fit
 from hybrid.errors import StorageError, TrainingFailed
 
 

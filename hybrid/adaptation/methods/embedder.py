@@ -18,8 +18,8 @@ from torch import nn
 from torch.nn import functional
 
 from hybrid.adaptation.methods import AdapterPlan
+from hybrid.adaptation.methods.loop import Fit, Schedule, fit
 from hybrid.adaptation.methods.lora import attach_lora, precision, save_lora
-from hybrid.adaptation.training.loop import Fit, Schedule, fit
 from hybrid.adaptation.values import Pairs, QueryPair
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import TrainingFailed, UsageError

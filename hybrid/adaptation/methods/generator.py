@@ -24,10 +24,7 @@ from torch.nn import functional
 
 from hybrid.adaptation.data.given import require_examples
 from hybrid.adaptation.methods import AdapterPlan, attach, parametrisation, plan_for
-from hybrid.adaptation.methods.holding import Penalty, hold_weights
-from hybrid.adaptation.methods.lora import load_base, precision, resume_lora
-from hybrid.adaptation.methods.preferences import RATE_SHARE, PreferenceTask, require_pairs
-from hybrid.adaptation.training.encoding import (
+from hybrid.adaptation.methods.encoding import (
     Encoded,
     by_length,
     collate,
@@ -39,7 +36,10 @@ from hybrid.adaptation.training.encoding import (
     preference_gain,
     worth,
 )
-from hybrid.adaptation.training.loop import Fit, Schedule, fit, is_main
+from hybrid.adaptation.methods.holding import Penalty, hold_weights
+from hybrid.adaptation.methods.loop import Fit, Schedule, fit, is_main
+from hybrid.adaptation.methods.lora import load_base, precision, resume_lora
+from hybrid.adaptation.methods.preferences import RATE_SHARE, PreferenceTask, require_pairs
 from hybrid.adaptation.values import Change, Example, Examples, Sifted
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import UsageError

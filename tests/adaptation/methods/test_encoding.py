@@ -7,8 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid.adaptation.training import encoding as likelihood
-from hybrid.adaptation.training.encoding import (
+from hybrid.adaptation.methods import encoding as likelihood
+from hybrid.adaptation.methods.encoding import (
     Encoded,
     TokenStretch,
     by_length,
