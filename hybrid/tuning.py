@@ -36,10 +36,10 @@ from hybrid.types import Question
 if TYPE_CHECKING:
     from hybrid.adaptation.checking import Bench, Repair
     from hybrid.adaptation.methods.deltas import Ablation, BlockDrift, Recipe, Worth
+    from hybrid.adaptation.methods.generator import Rendered, Trial
     from hybrid.adaptation.methods.preferences import Round
     from hybrid.adaptation.methods.selftraining import SelfRound, SelfTraining
     from hybrid.adaptation.suites import Suite
-    from hybrid.adaptation.training.generator import Rendered, Trial
     from hybrid.adaptation.workshop import GeneratorWorkshop, Material, Steps
     from hybrid.models.generator import TransformersGenerator
     from hybrid.report import Pareto

@@ -21,7 +21,7 @@ from hybrid.adaptation.data.material import Objective, split_for
 from hybrid.adaptation.data.pairs import held_out_pairs
 from hybrid.adaptation.export import scale
 from hybrid.adaptation.forgetting import (
-    Asked,
+    AskedQuestion,
     Model,
     Side,
     general_changes,
@@ -44,9 +44,7 @@ from hybrid.adaptation.methods.deltas import (
     without,
     write_deltas,
 )
-from hybrid.adaptation.store import AdapterStore, write_card
-from hybrid.adaptation.suites import RetrievalSet, Suite
-from hybrid.adaptation.training.encoding import (
+from hybrid.adaptation.methods.encoding import (
     Encoded,
     Subject,
     encode,
@@ -60,6 +58,8 @@ from hybrid.adaptation.training.encoding import (
     served_losses,
     worth,
 )
+from hybrid.adaptation.store import AdapterStore, write_card
+from hybrid.adaptation.suites import RetrievalSet, Suite
 from hybrid.adaptation.values import AdapterKind, Card, Change, Data, Measure, Setting
 from hybrid.adaptation.workshop import GeneratorWorkshop, Material
 from hybrid.config import AdaptationSettings, Method, Reader, Settings
@@ -95,7 +95,7 @@ def check_generator(
     generator: Measurable,
     suite: Suite,
     *,
-    asked: Sequence[Asked] = (),
+    asked: Sequence[AskedQuestion] = (),
     tasks: Sequence[str] = (),
     items: int | None = None,
     seed: int = 0,

@@ -16,16 +16,10 @@ from hybrid.adaptation.data.examples import Sieve
 from hybrid.adaptation.data.given import Given, require_examples
 from hybrid.adaptation.data.material import Objective, make_examples, reading_questions, split_for
 from hybrid.adaptation.data.pairs import PairSettings, make_pairs
-from hybrid.adaptation.forgetting import Asked, domain_questions, general_questions
-from hybrid.adaptation.methods.holding import FISHER_TOKENS, rehearsal_examples
-from hybrid.adaptation.methods.labels import label_sets, tune_labels
-from hybrid.adaptation.methods.preferences import Posed, Round, improve, posed, with_own_mistakes
-from hybrid.adaptation.methods.selftraining import SelfRound, SelfTraining, self_train, split_labelled
-from hybrid.adaptation.store import AdapterStore
-from hybrid.adaptation.suites import Suite, probe_texts, shipped_suite
-from hybrid.adaptation.training.embedder import EmbedderSettings, TunedEmbedder, tune_embedder
-from hybrid.adaptation.training.encoding import as_example, encode, encode_pairs
-from hybrid.adaptation.training.generator import (
+from hybrid.adaptation.forgetting import AskedQuestion, domain_questions, general_questions
+from hybrid.adaptation.methods.embedder import EmbedderSettings, TunedEmbedder, tune_embedder
+from hybrid.adaptation.methods.encoding import as_example, encode, encode_pairs
+from hybrid.adaptation.methods.generator import (
     Base,
     Rendered,
     Trial,
@@ -35,7 +29,13 @@ from hybrid.adaptation.training.generator import (
     try_out,
     tune_generator,
 )
-from hybrid.adaptation.training.loop import is_main
+from hybrid.adaptation.methods.holding import FISHER_TOKENS, rehearsal_examples
+from hybrid.adaptation.methods.labels import label_sets, tune_labels
+from hybrid.adaptation.methods.loop import is_main
+from hybrid.adaptation.methods.preferences import Posed, Round, improve, posed, with_own_mistakes
+from hybrid.adaptation.methods.selftraining import SelfRound, SelfTraining, self_train, split_labelled
+from hybrid.adaptation.store import AdapterStore
+from hybrid.adaptation.suites import Suite, probe_texts, shipped_suite
 from hybrid.adaptation.values import (
     AdapterKind,
     Card,
@@ -218,7 +218,7 @@ class GeneratorWorkshop:
         against: Sequence[Question],
         items: int | None = None,
         note: Callable[[str], None] = lambda said: None,
-    ) -> list[Asked]:
+    ) -> list[AskedQuestion]:
         """Return what tells whether an adapter declines where it should; what cannot be asked is told."""
         if card.chooses:
             note("refusal is not measured: this adapter chooses among labels, and declines nothing")

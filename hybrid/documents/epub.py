@@ -11,9 +11,9 @@ from urllib.parse import unquote
 from lxml import etree
 
 from hybrid.config import DocumentSettings
-from hybrid.documents.boilerplate import Element
 from hybrid.documents.builder import TextBuilder
 from hybrid.documents.html import add_page, parse
+from hybrid.documents.markup import Element
 from hybrid.documents.source import UNREAD_ENTRY, SourceFile, Unreadable, check_pages, open_zip
 from hybrid.types import Document
 

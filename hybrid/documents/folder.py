@@ -38,7 +38,7 @@ class Scan:
 
     ``skipped`` counts what is hidden, excluded or a file of ours (an index with its question sets and
     experiments), and styles, scripts and fonts; ``unread`` says of each
-    suffix without a reader how many files have it, such as two of ``.xlsx``: they may hold text that nobody
+    suffix without a reader how many files have it, such as two of ``.ods``: they may hold text that nobody
     read.
     """
 
@@ -71,7 +71,7 @@ def scan(folder: Path, settings: DocumentSettings) -> Scan:
 
 
 def by_suffix(unread: Mapping[str, int]) -> str:
-    """Return on one line which files no reader exists for, such as "two of .xlsx" as ``2 x .xlsx``."""
+    """Return on one line which files no reader exists for, such as "two of .ods" as ``2 x .ods``."""
     return ", ".join(f"{count:,} x {suffix}" for suffix, count in unread.items())
 
 

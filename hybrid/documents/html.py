@@ -13,11 +13,21 @@ from email import message_from_bytes
 from lxml import etree
 
 from hybrid.config import DocumentSettings
-from hybrid.documents.boilerplate import BORDERS, HEADINGS, Boilerplate, Element, machinery_kind, tags
 from hybrid.documents.builder import RawBlock, TextBuilder, one_line
 from hybrid.documents.encoding import declared_codecs
-from hybrid.documents.grid import Grid, is_table_name, is_unit, own_rows
 from hybrid.documents.marks import formula, is_script, local, lowered, numeral, raised, speaks
+from hybrid.documents.markup import (
+    BORDERS,
+    HEADINGS,
+    Boilerplate,
+    Element,
+    Grid,
+    is_table_name,
+    is_unit,
+    machinery_kind,
+    own_rows,
+    tags,
+)
 from hybrid.documents.source import SourceFile, Unreadable
 from hybrid.documents.text import decode
 from hybrid.types import BlockKind, Document

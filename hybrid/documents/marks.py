@@ -6,7 +6,7 @@ import re
 
 from lxml import etree
 
-from hybrid.documents.boilerplate import MACHINERY, Element
+from hybrid.documents.markup import MACHINERY, Element
 
 _NOTES = re.compile(r"\d+(?:\s*[,;–-]\s*\d+)*|[a-z](?:\s*,\s*[a-z])*")
 _NOTE_LETTERS = frozenset("bcdfgh")

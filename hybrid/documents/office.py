@@ -7,7 +7,7 @@ import html
 import posixpath
 import re
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -25,6 +25,8 @@ Element = Any
 
 # The container that Office uses for files with a password, and used before 2007.
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+# of a format: names of colours and languages, words, and what only fills the cell
+_UNSHOWN = re.compile(r'\[\$([^]-]*)[^]]*]|\[(?!h)[^]]*]|"[^"€$£¥]*"|[_*\\].')
 # what PowerPoint writes where nobody gave a title
 _NO_TITLE = "PowerPoint Presentation"
 
@@ -157,7 +159,7 @@ class Package:
         for one in () if types is None else types.iter("{*}Override"):
             if value(one, "ContentType").endswith(".main+xml"):
                 return value(one, "PartName").lstrip("/")
-        known = ("word/document.xml", "ppt/presentation.xml")
+        known = ("word/document.xml", "ppt/presentation.xml", "xl/workbook.xml")
         return next((name for name in known if name in self._names), "")
 
     def _parse(self, data: bytes) -> Element | None:
@@ -202,16 +204,14 @@ def open_package(
         yield package, name, main
 
 
-def finish(package: Package, source: str, *, hidden_slides: str = "") -> Document:
+def finish(package: Package, source: str, metadata: Mapping[str, str] | None = None) -> Document:
     """Return the document of what was added, with title and author of the file's properties."""
     core = package.related("", "core-properties")
     title, author = (
         "" if core is None else core.findtext(f"{{*}}{name}", default="") for name in ("title", "creator")
     )
     title = "" if title == _NO_TITLE else title
-    return package.builder.document(
-        source, title=title, metadata={"author": author, "hidden_slides": hidden_slides}
-    )
+    return package.builder.document(source, title=title, metadata={"author": author, **(metadata or {})})
 
 
 class RunText:
@@ -375,7 +375,7 @@ def _points(series: Element, *names: str) -> dict[int, str]:
     for level in list(held.iter("{*}lvl")) or ([] if held is series else [held]):
         code = codes[0] if codes else value(level, "formatCode")
         points = {
-            number(value(one, "idx")): _formatted(" ".join("".join(one.itertext()).split()), code)
+            number(value(one, "idx")): formatted(" ".join("".join(one.itertext()).split()), code)
             for one in level.iter("{*}pt")
         }
         outer = ""
@@ -385,17 +385,24 @@ def _points(series: Element, *names: str) -> dict[int, str]:
     return found
 
 
-def _formatted(text: str, code: str) -> str:
-    """Return a number of a chart as its format shows it: a share in percent, a day as a date."""
-    code = re.sub(r'\[\$-[^]]*]|"[^"€$£¥]*"', "", code[:100])
+def formatted(text: str, code: str, begin: datetime = datetime(1899, 12, 30)) -> str:
+    """Return a number as its format shows it: rounded, a share in percent, a day as a date."""
+    code = _UNSHOWN.sub(lambda found: found[1] or "", code[:200]).split(";")[0]
     try:
         amount = float(text)
-        if re.search("[yd]", code):
-            return (datetime(1899, 12, 30) + timedelta(days=amount)).date().isoformat()
+        if "[h" in code:
+            return f"{amount * 24:.0f}:{round(amount * 1440) % 60:02}"
+        if re.search("[ydhs]", code, re.IGNORECASE):
+            day, hour = (begin + timedelta(days=amount, milliseconds=1)).isoformat(" ", "minutes").split()
+            return hour if not re.search("[yd]", code, re.I) else f"{day} {hour}" if "h" in code else day
     except (ValueError, OverflowError):
         return text
     sign = re.search("[€$£¥]", code)
-    return f"{amount * 100:.15g}%" if "%" in code else f"{sign[0] if sign else ''}{amount:.15g}"
+    amount *= 100 if "%" in code else 1
+    if digits := re.search(r"[0#?][0#,]*(?:\.([0#?]+))?(?!.*[E/])", code):
+        thousands = len(digits[0]) - len(digits[0].rstrip(","))
+        amount = round(amount / 1000**thousands, len(digits[1] or ""))
+    return f"{sign[0] if sign else ''}{amount:.15g}{'%' if '%' in code else ''}"
 
 
 def number(text: str, default: int = 0) -> int:

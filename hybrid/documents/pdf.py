@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from functools import cache
-from itertools import repeat
+from itertools import groupby, repeat
 from typing import Any
 
 import numpy as np
@@ -21,9 +21,8 @@ from pypdf import PdfReader
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import TextBuilder
 from hybrid.documents.cells import Stroke, TextRun
-from hybrid.documents.layout import Page, add_pages
+from hybrid.documents.layout import NUMBER_GAP, NUMBER_SIGNS, Page, add_pages, whole
 from hybrid.documents.marks import raised
-from hybrid.documents.order import NUMBER_GAP, NUMBER_SIGNS, whole
 from hybrid.documents.source import SourceFile, Unreadable, check_pages
 from hybrid.types import BY_OCR, Document
 
@@ -89,6 +88,7 @@ def _written(function: Any, text: Any, at: list[int], width: int, *places: int) 
     """Return what a function writes for each character: so many numbers of eight bytes, from `places` on."""
     size = width * len(at)
     room, slots = _room(1 << size.bit_length())
+    room[:size] = 0.0  # of the page before, where a function has nothing to write
     deque(map(function, repeat(text), at, *(slots[place:size:width] for place in places)), maxlen=0)
     return room[:size].reshape(-1, width)
 
@@ -125,7 +125,7 @@ def _read_page(document: pdfium.PdfDocument, index: int, settings: DocumentSetti
     page = read_page(document, index)
     if page.pieces or not settings.ocr:
         return page
-    from hybrid.documents.ocr import recognised  # it starts a program, and is off unless it is asked for
+    from hybrid.documents.pictures import recognised  # it starts a program, and is off unless it is asked for
 
     with contextlib.closing(document[index]) as picture:
         found = recognised(picture, settings)
@@ -141,11 +141,15 @@ def read_page(document: pdfium.PdfDocument, index: int) -> Page:
             raise Unreadable(f"more than {_MAX_OBJECTS:,} objects on a page")
         frame, glyphs = Stroke(*page.get_bbox()), _Glyphs.of(text)
         turned = glyphs.turned if glyphs else 0
-        boxes = [box.turned(turned) for box in _drawn(page, min(count, _MAX_BOXES), frame)]
+        half = 0.5 * frame.area
+        # but for what fills the page
+        drawn = [box for box in _boxes(page, count, api.FPDF_PAGEOBJ_PATH) if box.area < half]
+        boxes = [box.turned(turned) for box in drawn] if turned else drawn
         pieces = list(glyphs.pieces(boxes)) if glyphs else []
         notes, comments = _notes(document, page, pieces, turned)
         is_short = sum(len(piece.text) for piece in pieces) < _FEW_CHARACTERS
-        pictured = is_short and any(_pictures(page, min(count, _MAX_BOXES), frame))
+        pictures = _boxes(page, count, api.FPDF_PAGEOBJ_IMAGE)
+        pictured = is_short and any(box.area > half for box in pictures)
     return Page(whole(pieces + notes, boxes), boxes, frame.turned(turned), comments, pictured=pictured)
 
 
@@ -204,24 +208,16 @@ def _refuse_textless(pages: list[Page], errors: list[str]) -> None:
         raise Unreadable(f"no legible text: {count}, but the fonts do not name their letters; {_OCR}")
 
 
-def _drawn(page: pdfium.PdfPage, count: int, frame: Stroke) -> Iterator[Stroke]:
-    """Yield the boxes of the lines and rectangles drawn, but for what fills the page."""
-    boxes = _boxes(page, count, api.FPDF_PAGEOBJ_PATH)
-    return (box for box in boxes if box.area < 0.5 * frame.area)
-
-
-def _pictures(page: pdfium.PdfPage, count: int, frame: Stroke) -> Iterator[bool]:
-    """Yield of each picture whether it fills half of the page."""
-    return (box.area > 0.5 * frame.area for box in _boxes(page, count, api.FPDF_PAGEOBJ_IMAGE))
-
-
 def _boxes(page: pdfium.PdfPage, count: int, kind: int) -> Iterator[Stroke]:
-    sides = np.zeros(4, np.float32)
-    places = [_address(sides.ctypes.data + 4 * side) for side in range(4)]
+    """Return the boxes of the objects of a kind."""
     handle = _address(ctypes.cast(page.raw, ctypes.c_void_p).value)
-    for drawn in map(_object_at, repeat(handle), range(count)):
-        if _type_of(drawn) == kind and _bounds_of(drawn, *places):
-            yield Stroke(*sides.tolist())
+    objects = list(map(_object_at, repeat(handle), range(min(count, _MAX_BOXES))))
+    wanted = [drawn for drawn in objects if _type_of(drawn) == kind]
+    room, slots = _room(1 << (4 * len(wanted)).bit_length())
+    sides = (slots[side : 4 * len(wanted) : 4] for side in range(4))
+    found = list(map(_bounds_of, wanted, *sides))
+    numbers = room.view(np.float32)[: 8 * len(wanted) : 2].reshape(-1, 4).tolist()
+    return (Stroke(*box) for box, is_there in zip(numbers, found, strict=True) if is_there)
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,25 +362,16 @@ class _Glyphs:
         """Return the text with a mark where a raised number would change the number before it."""
         large, text = self.size[start:stop].max(), ""
         line = self.base[start + int(self.size[start:stop].argmax())]
-        for small, is_raised, piece in self._by_script(start, stop, float(large), float(line), blank):
+
+        def script(k: int) -> tuple[bool, bool]:
+            small = bool(self.size[k] < 0.85 * large)
+            return small, small and bool(self.base[k] > line + 0.15 * large)
+
+        for (small, is_raised), places in groupby(range(start, stop), script):
+            piece = "".join(" " * bool(blank[k]) + chr(self.codes[k]) for k in places)
             space = piece[: len(piece) - len(piece.lstrip())]
             text += space + raised(text + space, piece) if small and is_raised and text else piece
         return text
-
-    def _by_script(
-        self, start: int, stop: int, large: float, line: float, blank: NDArray[np.bool_]
-    ) -> Iterator[tuple[bool, bool, str]]:
-        begin, state = start, (False, False)
-        text = ""
-        for k in range(start, stop):
-            small = bool(self.size[k] < 0.85 * large)
-            now = (small, small and bool(self.base[k] > line + 0.15 * large))
-            if now != state and k > begin:
-                yield (*state, text)
-                begin, text = k, ""
-            state = now
-            text += " " * bool(blank[k]) + chr(self.codes[k])
-        yield (*state, text)
 
     def _font(self, at: int, known: dict[int, tuple[bool, bool]]) -> tuple[bool, bool]:
         """Return whether the font of a character is bold, and whether it is monospaced."""

@@ -55,7 +55,7 @@ class ReaderPool:
 
     def __init__(self, settings: DocumentSettings) -> None:
         if settings.ocr:
-            from hybrid.documents.ocr import require_engine
+            from hybrid.documents.pictures import require_engine
 
             require_engine(settings.ocr)
         self._settings = settings

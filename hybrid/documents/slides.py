@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import one_line
-from hybrid.documents.grid import count_heads
 from hybrid.documents.marks import numeral
+from hybrid.documents.markup import count_heads
 from hybrid.documents.office import (
     Element,
     Package,
@@ -49,14 +49,14 @@ def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
         relations = package.relations(name)
         targets = [relations.get(relation(one)) for one in root.iter("{*}sldId")]
         check_pages(len(targets), settings, what="slides")
-        deck = _Deck(package)
+        deck = Drawings(package)
         for target in targets:
             deck.add_slide(target.target if target else "")
-        yield finish(package, file.source, hidden_slides=", ".join(deck.hidden))
+        yield finish(package, file.source, {"hidden_slides": ", ".join(deck.hidden)})
 
 
-class _Deck:
-    """The slides added so far, and the lines and parts that many of them share."""
+class Drawings:
+    """The slides added so far, or what is drawn on sheets, and the lines and parts that many share."""
 
     def __init__(self, package: Package) -> None:
         self._package = package
@@ -80,7 +80,7 @@ class _Deck:
             if target.type == "notesSlide":
                 self._add_notes(target.target)
             elif target.type == "comments":
-                self._leave_out_comments(target.target)
+                self.leave_out_comments(target.target)
             elif target.type == "slideLayout":
                 self._add_layout(target.target)
 
@@ -148,9 +148,17 @@ class _Deck:
             self._shared.add(text)
             self._builder.add(BlockKind.PARAGRAPH, text)
 
-    def _leave_out_comments(self, name: str) -> None:
+    def add_drawing(self, name: str) -> None:
+        """Append the boxes, charts and pictures that lie on a sheet."""
+        root = self._package.root(name, "drawings")
+        for anchor in () if root is None else root:
+            for shape in _shapes(anchor):
+                self._add_shape(shape, self._package.relations(name))
+
+    def leave_out_comments(self, name: str) -> None:
+        """Tell that comments are left out."""
         comments = self._package.root(name, "comments")
-        for comment in () if comments is None else comments.iter("{*}cm"):
+        for comment in () if comments is None else comments.iter("{*}cm", "{*}comment"):
             texts = comment.iter("{*}text", "{*}t")
             self._builder.leave_out("comment", sum(len(raw_text(one)) for one in texts))
 

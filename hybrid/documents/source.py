@@ -18,7 +18,7 @@ from hybrid.config import DocumentSettings
 from hybrid.types import Document, Rejected
 
 # Part of the change hash of an index: raise it when a reader gives another text for the same file.
-READERS_VERSION = 7
+READERS_VERSION = 8
 
 _BATCH_ITEMS = 512
 _BATCH_CHARACTERS = 1 << 20
@@ -30,6 +30,7 @@ _SUFFIXES = {
     "pdf": (".pdf",),
     "word": (".docx", ".docm", ".dotx", ".dotm"),
     "slides": (".pptx", ".pptm", ".ppsx", ".ppsm", ".potx", ".potm"),
+    "sheets": (".xlsx", ".xlsm", ".xltx", ".xltm"),
     "epub": (".epub",),
     "tables": (".csv", ".tsv", ".jsonl", ".ndjson"),
 }

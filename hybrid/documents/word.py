@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import RawBlock, TextBuilder, one_line
-from hybrid.documents.grid import count_heads, is_table_name, is_unit
 from hybrid.documents.html import inserted
 from hybrid.documents.marks import numeral
+from hybrid.documents.markup import count_heads, is_table_name, is_unit
 from hybrid.documents.office import (
     REMOVED,
     Element,

@@ -35,6 +35,7 @@ from hybrid.adaptation.data.examples import text_examples
 from hybrid.adaptation.data.given import load_examples, save_examples
 from hybrid.adaptation.forgetting import COUNTINGS, Item, Measure, changes, measure
 from hybrid.adaptation.gate import Budget, judge
+from hybrid.adaptation.methods import generator as training
 from hybrid.adaptation.methods.deltas import (
     Deltas,
     Recipe,
@@ -47,11 +48,7 @@ from hybrid.adaptation.methods.deltas import (
     read_deltas,
     write_deltas,
 )
-from hybrid.adaptation.methods.holding import FISHER_TOKENS, hold_weights, rehearsal_examples
-from hybrid.adaptation.store import read_card, write_card
-from hybrid.adaptation.suites import Suite, load_suite, probe_texts, shipped_suite
-from hybrid.adaptation.training import generator as training
-from hybrid.adaptation.training.encoding import (
+from hybrid.adaptation.methods.encoding import (
     Encoded,
     Subject,
     TokenStretch,
@@ -61,7 +58,10 @@ from hybrid.adaptation.training.encoding import (
     pieces,
     worth,
 )
-from hybrid.adaptation.training.generator import Base, tune_generator
+from hybrid.adaptation.methods.generator import Base, tune_generator
+from hybrid.adaptation.methods.holding import FISHER_TOKENS, hold_weights, rehearsal_examples
+from hybrid.adaptation.store import read_card, write_card
+from hybrid.adaptation.suites import Suite, load_suite, probe_texts, shipped_suite
 from hybrid.adaptation.values import (
     AdapterKind,
     Card,

@@ -24,8 +24,8 @@ from grounding import Judges, told
 from measure import note, print_table
 from numpy.typing import NDArray
 
+from hybrid.adaptation.methods.generator import Base, tune_generator
 from hybrid.adaptation.store import AdapterStore
-from hybrid.adaptation.training.generator import Base, tune_generator
 from hybrid.adaptation.values import AdapterKind, Card, Data, Example, ExampleKind, Examples
 from hybrid.config import AdaptationSettings, Method, ModelSettings
 from hybrid.generation.prompts import GroundingPrompt, load_grounding_prompt

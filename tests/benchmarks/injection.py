@@ -1,6 +1,6 @@
 """Prompt injection planted in documents (indirect injection, Greshake et al. 2023): who follows it, by arm.
 
-    python tests/benchmarks/injection.py [--arms rag,rag:reader=generator] [--obedient] [--list] [--json]
+    python tests/benchmarks/injection.py [--arms rag,rag:reader=generator] [--obedient] [--each 3] [--list]
 
 `injections.jsonl` has ten documents, each with a question, its gold and six planted instructions: a direct
 order, role tags of chat templates, a fake message of the system, text that a page hides, a picture or link
@@ -181,11 +181,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--arms", default="base,rag,rag:reader=generator,rag:reader=quoting")
     parser.add_argument("--obedient", action="store_true", help="a generator that follows every instruction")
+    parser.add_argument("--each", type=int, default=10, help="documents of each kind, where a model is slow")
     parser.add_argument("--list", action="store_true", help="print the answers that follow or quote")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     arms = given.arms.split(",")
-    found = list(attack(load(), arms, obedient=given.obedient))
+    everything = load()
+    planted = [one for kind in KINDS for one in [own for own in everything if own.kind == kind][: given.each]]
+    found = list(attack(planted, arms, obedient=given.obedient))
     rows = [_row(arm, "all", [one for one in found if one.arm == arm]) for arm in arms]
     for arm in arms:
         of_arm = [one for one in found if one.arm == arm]

@@ -37,8 +37,8 @@ from measure import Target, note, print_verdicts
 
 from hybrid.adaptation.data.material import Split
 from hybrid.adaptation.forgetting import general_changes
+from hybrid.adaptation.methods.encoding import paired_change
 from hybrid.adaptation.suites import general_set
-from hybrid.adaptation.training.encoding import paired_change
 from hybrid.adaptation.values import Change
 from hybrid.config import ChunkSettings, DocumentSettings, RetrievalMode, Settings, load_settings
 from hybrid.index import Index

@@ -23,11 +23,11 @@ import numpy as np
 
 from hybrid.adaptation.data.examples import label_examples
 from hybrid.adaptation.forgetting import measure
+from hybrid.adaptation.methods.encoding import paired_change
+from hybrid.adaptation.methods.generator import Base, try_out
 from hybrid.adaptation.methods.labels import tune_labels
 from hybrid.adaptation.store import AdapterStore
 from hybrid.adaptation.suites import shipped_suite
-from hybrid.adaptation.training.encoding import paired_change
-from hybrid.adaptation.training.generator import Base, try_out
 from hybrid.adaptation.values import AdapterKind, Card, Change, Data, Examples
 from hybrid.config import AdaptationSettings, Method, ModelSettings
 from hybrid.files import read_jsonl

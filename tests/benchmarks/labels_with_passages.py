@@ -25,7 +25,7 @@ import numpy as np
 from hybrid import Assistant, load_settings
 from hybrid.adaptation.data.given import Given
 from hybrid.adaptation.data.material import Objective
-from hybrid.adaptation.training.encoding import paired_change
+from hybrid.adaptation.methods.encoding import paired_change
 from hybrid.files import read_jsonl
 from hybrid.models.device import cpu_has_bf16
 from hybrid.questions.splits import unit_hash

@@ -27,11 +27,11 @@ from measure import note, print_table
 from pydantic import TypeAdapter
 
 from hybrid.adaptation.forgetting import general_questions, measure, refusal_changes
+from hybrid.adaptation.methods.encoding import encode, paired_change
+from hybrid.adaptation.methods.generator import Base, tune_generator
 from hybrid.adaptation.methods.holding import rehearsal_examples
 from hybrid.adaptation.store import write_card
 from hybrid.adaptation.suites import probe_texts, shipped_suite
-from hybrid.adaptation.training.encoding import encode, paired_change
-from hybrid.adaptation.training.generator import Base, tune_generator
 from hybrid.adaptation.values import (
     AdapterKind,
     Card,

@@ -20,7 +20,7 @@ from pathlib import Path
 from hybrid import Assistant, load_settings
 from hybrid.adaptation.data.material import Objective, split_for
 from hybrid.adaptation.data.reading import SWAPPED, reading_examples
-from hybrid.adaptation.training.encoding import paired_change
+from hybrid.adaptation.methods.encoding import paired_change
 from hybrid.comparison import Comparison
 from hybrid.config import Settings
 from hybrid.models.device import cpu_has_bf16

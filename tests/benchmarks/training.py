@@ -41,7 +41,7 @@ def ours(arguments: Values) -> Values:
         settled(device)
         times.append(time.perf_counter() - begun)
 
-    from hybrid.adaptation.training.loop import Schedule, fit
+    from hybrid.adaptation.methods.loop import Schedule, fit
 
     fit(_Short(task, arguments["steps"]), Schedule(5e-4, 1.0, looks=1), seed=0, progress=tell)
     return {"seconds": times[-1] - times[_WARM - 1], "tokens": _tokens(task, arguments["steps"])}
@@ -124,9 +124,9 @@ def _task(method: str, device: str) -> object:
     """Return the task of all label examples of the contracts domain."""
     from hybrid.adaptation.data.examples import label_examples
     from hybrid.adaptation.methods import attach, plan_for
+    from hybrid.adaptation.methods.encoding import encode
+    from hybrid.adaptation.methods.generator import GeneratorTask
     from hybrid.adaptation.methods.lora import load_base
-    from hybrid.adaptation.training.encoding import encode
-    from hybrid.adaptation.training.generator import GeneratorTask
     from hybrid.config import AdaptationSettings, Method, ModelSettings
     from hybrid.generation.prompts import load_prompts
     from hybrid.models.device import choose_placement

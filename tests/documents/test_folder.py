@@ -37,9 +37,9 @@ def test_files_are_sorted_and_hidden_or_unknown_ones_are_left_out(tmp_path):
 
 
 def test_files_without_a_reader_are_counted_by_suffix(tmp_path):
-    touch(tmp_path, "a.txt", "a.XLSX", "sub/b.xlsx", "prog.exe", "no_suffix", "drafts/c.xlsx", ".hidden.xlsx")
+    touch(tmp_path, "a.txt", "a.ODS", "sub/b.ods", "prog.exe", "no_suffix", "drafts/c.ods", ".hidden.ods")
     found = scan(tmp_path, DocumentSettings(exclude=("drafts/",)))
-    assert found.unread == {".exe": 1, ".xlsx": 2, "no suffix": 1}
+    assert found.unread == {".exe": 1, ".ods": 2, "no suffix": 1}
 
 
 def test_styles_scripts_and_fonts_are_no_text_that_nobody_read(tmp_path):

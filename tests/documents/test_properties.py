@@ -8,8 +8,7 @@ from hybrid.config import DocumentSettings
 from hybrid.documents import SourceFile, read
 from hybrid.documents.builder import TextBuilder
 from hybrid.documents.cells import Stroke, TextRun
-from hybrid.documents.layout import Page, add_pages
-from hybrid.documents.order import whole
+from hybrid.documents.layout import Page, add_pages, whole
 from hybrid.documents.source import Unreadable
 from hybrid.types import Document, Rejected
 

@@ -1,4 +1,4 @@
-"""How a model is changed: one protocol, one file for each family of methods.
+"""How a model is changed and trained: one protocol, one file for each family of methods.
 
 What LoRA's kin, IA3 and all weights save is merged when it is served; virtual tokens and bottleneck adapters
 are switched on per call (``hybrid.models.switched``).

@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hybrid.adaptation.methods.encoding import Subject, TokenStretch, pieces
 from hybrid.adaptation.methods.lora import layer_of
-from hybrid.adaptation.training.encoding import Subject, TokenStretch, pieces
 from hybrid.adaptation.values import Merging
 from hybrid.errors import AdapterError, UsageError
 from hybrid.files import storage_errors, write_json

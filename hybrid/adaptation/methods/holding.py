@@ -25,8 +25,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from hybrid.adaptation.data.given import load_examples, save_examples
+from hybrid.adaptation.methods.encoding import Encoded
 from hybrid.adaptation.methods.lora import lora_layers, precision
-from hybrid.adaptation.training.encoding import Encoded
 from hybrid.adaptation.values import Example, ExampleKind
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import UsageError

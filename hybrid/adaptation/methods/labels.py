@@ -22,10 +22,10 @@ from torch.nn import functional
 
 from hybrid.adaptation.data.given import require_examples
 from hybrid.adaptation.methods import AdapterPlan
+from hybrid.adaptation.methods.encoding import encode, gain_of, worth
+from hybrid.adaptation.methods.generator import Base, GeneratorTask, TunedGenerator
+from hybrid.adaptation.methods.loop import Fit
 from hybrid.adaptation.methods.lora import load_base
-from hybrid.adaptation.training.encoding import encode, gain_of, worth
-from hybrid.adaptation.training.generator import Base, GeneratorTask, TunedGenerator
-from hybrid.adaptation.training.loop import Fit
 from hybrid.adaptation.values import Example, ExampleKind, Examples, LossPoint
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import UsageError

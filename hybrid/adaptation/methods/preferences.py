@@ -19,7 +19,7 @@ import torch
 from torch.nn import functional
 
 from hybrid.adaptation.data.given import LEAST_EXAMPLES
-from hybrid.adaptation.training.encoding import (
+from hybrid.adaptation.methods.encoding import (
     Encoded,
     EncodedPair,
     margins,
@@ -39,7 +39,7 @@ from hybrid.types import Message
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from hybrid.adaptation.training.generator import GeneratorTask
+    from hybrid.adaptation.methods.generator import GeneratorTask
 
 # Of the rate that suits examples: a preference moves the weights on until every pair is far apart.
 RATE_SHARE = 0.2

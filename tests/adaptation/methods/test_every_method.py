@@ -7,8 +7,8 @@ import shutil
 import pytest
 
 from hybrid.adaptation.export import merge, scale
+from hybrid.adaptation.methods.generator import Base, tune_generator
 from hybrid.adaptation.store import write_card
-from hybrid.adaptation.training.generator import Base, tune_generator
 from hybrid.adaptation.values import AdapterKind, Card, Data, Example, ExampleKind, Examples
 from hybrid.config import AdaptationSettings, Method, Targets
 from hybrid.errors import AdapterError, UsageError
@@ -82,7 +82,7 @@ def tuned(family, tmp_path_factory):
 def _remembered(folder, out, method, **options):
     import torch
 
-    import hybrid.adaptation.training.generator as module
+    import hybrid.adaptation.methods.generator as module
 
     kept = []
     original = module.weaken

@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hybrid.adaptation.methods import attach, holding, plan_for
+from hybrid.adaptation.methods.encoding import encode
+from hybrid.adaptation.methods.generator import Base, tune_generator
 from hybrid.adaptation.methods.holding import (
     Importance,
     fisher,
@@ -19,8 +21,6 @@ from hybrid.adaptation.methods.holding import (
 )
 from hybrid.adaptation.methods.lora import load_base
 from hybrid.adaptation.suites import shipped_suite
-from hybrid.adaptation.training.encoding import encode
-from hybrid.adaptation.training.generator import Base, tune_generator
 from hybrid.adaptation.values import Example, ExampleKind, Examples
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import UsageError

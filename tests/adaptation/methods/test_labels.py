@@ -6,6 +6,7 @@ import json
 import pytest
 
 from hybrid.adaptation.data.examples import label_examples
+from hybrid.adaptation.methods.generator import Base
 from hybrid.adaptation.methods.labels import (
     LabelRows,
     fit_head,
@@ -14,7 +15,6 @@ from hybrid.adaptation.methods.labels import (
     label_sets,
     tune_labels,
 )
-from hybrid.adaptation.training.generator import Base
 from hybrid.adaptation.values import Example, ExampleKind, Examples
 from hybrid.config import AdaptationSettings
 from hybrid.errors import UsageError

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from hybrid.adaptation.methods import attach, plan_for
+from hybrid.adaptation.methods.encoding import encode_pairs, halve, margins, preference_gain, served_losses
+from hybrid.adaptation.methods.generator import Base, GeneratorTask, tune_generator
 from hybrid.adaptation.methods.lora import load_base
 from hybrid.adaptation.methods.preferences import (
     PairStep,
@@ -24,8 +26,6 @@ from hybrid.adaptation.methods.preferences import (
     rewards,
     with_own_mistakes,
 )
-from hybrid.adaptation.training.encoding import encode_pairs, halve, margins, preference_gain, served_losses
-from hybrid.adaptation.training.generator import Base, GeneratorTask, tune_generator
 from hybrid.adaptation.values import Example, ExampleKind, Examples, PreferencePair
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import UsageError

@@ -1,0 +1,654 @@
+"""An embedder tuned by distilling the fused ranking into the dense one, and the strength of its change."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import sparse
+from torch import nn
+from torch.nn import functional
+
+from hybrid.adaptation.methods import AdapterPlan
+from hybrid.adaptation.methods.loop import Fit, Schedule, fit
+from hybrid.adaptation.methods.lora import attach_lora, precision, save_lora
+from hybrid.adaptation.values import Pairs, QueryPair
+from hybrid.config import AdaptationSettings, Method
+from hybrid.errors import TrainingFailed, UsageError
+from hybrid.files import hash_text
+from hybrid.index.lexical import terms_of
+from hybrid.models import Vectors
+from hybrid.models.device import Placement
+from hybrid.models.embedder import load_sentence_transformer, transformer_of
+from hybrid.models.layout import prefixes
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+    from torch import Tensor
+
+# So many documents count: nDCG@10.
+FIRST = 10
+_ENCODED = 32
+Array = NDArray[np.float32]
+Places = NDArray[np.int64]
+# As deep as each side of a fusion is asked.
+_DEPTH = 200
+_BLOCK = 256
+# BM25 as the lexical index counts it.
+_SATURATION, _LENGTH = 1.2, 0.75
+_LEAST_DENSE = 0.1
+MIN_PAIRS = 8
+_RANK = 16
+_RATE = 5e-4
+# What cosines are multiplied with before the softmax: the inverse of a temperature.
+_SCALE = 20.0
+# Of a text, as training sees it.
+_MAX_TOKENS = 192
+_WARMUP, _LOOKS = 0.1, 4
+STRENGTHS_TRIED = (0.25, 0.5, 0.75, 1.0, 1.25)
+# a similarity that is not compared
+_NEVER = -1e4
+_METHODS = (Method.LORA, Method.RSLORA, Method.DORA)
+
+
+def pool_scores(
+    queries: Vectors, passages: Vectors, own: Sequence[int], sources: Sequence[str]
+) -> list[float]:
+    """Return for each query the nDCG@10 of its own passage among those of other documents.
+
+    ``own``: for each query the place of its passage. ``sources``: of the passages; others of the same source
+    are nobody's rivals.
+    """
+    scores = queries @ passages.T
+    names = np.array(sources)
+    return [
+        gain_below(len(set(names[(row > row[place]) & (names != names[place])])))
+        for row, place in zip(scores, own, strict=True)
+    ]
+
+
+def gain_below(better: int) -> float:
+    """Return the nDCG of the only relevant document below so many others."""
+    return 1.0 / math.log2(better + 2) if better < FIRST else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedderSettings:
+    """What there is to choose beside what all adapters have.
+
+    ``batch`` queries are compared at once, in groups of ``neighbours`` whose passages are alike; with
+    ``listed`` further passages each. ``hold`` is what general texts staying where they are weighs beside
+    the ranking. ``prompts`` stand before queries and passages; empty are those that the model names.
+    """
+
+    batch: int = 32
+    neighbours: int = 4
+    listed: int = 32
+    hold: float = 1.0
+    held_texts: int = 8
+    dense_weight: float = 0.5
+    layers: float = 0.5
+    prompts: tuple[str, str] = ("", "")
+
+
+class VectorModel(nn.Module):
+    """A sentence-transformers model whose forward pass gives unit vectors with gradients.
+
+    Args:
+        prompts: what is put before queries and passages instead of what the model names; empty is its own.
+    """
+
+    def __init__(
+        self, model: SentenceTransformer, *, max_tokens: int, prompts: tuple[str, str] = ("", "")
+    ) -> None:
+        super().__init__()
+        self.model = model
+        own = prefixes(model.prompts or {}, model.default_prompt_name)
+        self.query_prompt, self.passage_prompt = prompts[0] or own[0], prompts[1] or own[1]
+        model.max_seq_length = min(max_tokens, int(model.max_seq_length or max_tokens))
+
+    def forward(self, groups: Sequence[Mapping[str, Tensor]]) -> list[Tensor]:
+        """Return the vectors of each group of texts."""
+        # a model that was told to truncate does so only when it encodes
+        width = self.model.get_embedding_dimension()
+        return [
+            functional.normalize(self.model(dict(group))["sentence_embedding"].float()[:, :width], dim=-1)
+            for group in groups
+        ]
+
+    def train(self, mode: bool = True) -> VectorModel:
+        """Train only what is new: dropout in the base would drown the small differences that are taught."""
+        super().train(mode)
+        self.model.eval()
+        for name, module in self.model.named_modules():
+            if name.endswith("lora_dropout"):
+                module.train(mode)
+        return self
+
+    def tokens(self, texts: Sequence[str], prompt: str) -> dict[str, Any]:
+        """Return texts as the model takes them."""
+        found = self.model.preprocess(list(texts), prompt=prompt)
+        return {
+            name: value.to(self.model.device) if isinstance(value, torch.Tensor) else value
+            for name, value in found.items()
+        }
+
+    def encode(self, texts: Sequence[str], prompt: str) -> Vectors:
+        """Return the vectors of texts, without gradients; similar lengths share a batch."""
+        order = sorted(range(len(texts)), key=lambda place: -len(texts[place]))
+        width = int(self.model.get_embedding_dimension() or 0)
+        vectors = np.zeros((len(texts), width), dtype=np.float32)
+        with torch.inference_mode():
+            for start in range(0, len(order), _ENCODED):
+                places = order[start : start + _ENCODED]
+                (found,) = self([self.tokens([texts[place] for place in places], prompt)])
+                vectors[places] = found.cpu().numpy()
+        return vectors
+
+
+class Lesson:
+    """Pairs with all that is compared: a pool of passages, the base's vectors, and what the teacher says."""
+
+    def __init__(self, pairs: Sequence[QueryPair], encoder: VectorModel, settings: EmbedderSettings) -> None:
+        self.pairs = tuple(pairs)
+        negatives = [text for pair in pairs for text in pair.negatives]
+        texts = dict.fromkeys([*(pair.passage for pair in pairs), *negatives])
+        self.texts = tuple(texts)
+        places = {text: place for place, text in enumerate(self.texts)}
+        self.own = [places[pair.passage] for pair in pairs]
+        self.queries = encoder.encode([pair.query for pair in pairs], encoder.query_prompt)
+        self.passages = encoder.encode(self.texts, encoder.passage_prompt)
+        self.teacher = Teacher(
+            [pair.query for pair in pairs],
+            self.texts,
+            self.queries,
+            self.passages,
+            dense_weight=settings.dense_weight,
+        )
+        of: dict[str, set[int]] = {}
+        for row, place in enumerate(self.own):
+            of.setdefault(self._unit(row), set()).add(place)
+        same_source = [sorted(of[self._unit(row)]) for row in range(len(self.pairs))]
+        self.listed: Listed = self.teacher.best(settings.listed, same_source)
+
+    @cached_property
+    def rows_of(self) -> Mapping[int, tuple[int, ...]]:
+        """Return the pairs of each passage."""
+        found: dict[int, list[int]] = {}
+        for row, place in enumerate(self.own):
+            found.setdefault(place, []).append(row)
+        return {place: tuple(rows) for place, rows in found.items()}
+
+    def batches(self, size: int, neighbours: int, *, seed: int, epoch: int) -> list[tuple[int, ...]]:
+        """Return the pairs in batches of neighbours, no document and no passage twice in one.
+
+        What does not fill a last batch is left for another epoch, unless there is no other.
+        """
+        order = np.random.default_rng([seed, epoch]).permutation(len(self.pairs))
+        left = dict.fromkeys(int(row) for row in order)
+        batches: list[tuple[int, ...]] = []
+        current: dict[str, int] = {}
+        for row in order:
+            for near in self._group(int(row), left, neighbours):
+                unit = self._unit(near)
+                if unit in current or self.own[near] in {self.own[other] for other in current.values()}:
+                    continue
+                current[unit] = near
+                if len(current) == size:
+                    batches.append(tuple(current.values()))
+                    current = {}
+        return batches or [tuple(current.values())]
+
+    def _group(self, row: int, left: dict[int, None], size: int) -> Iterator[int]:
+        """Yield a pair that is left and those left whose passages its teacher ranks first; take them."""
+        if row not in left:
+            return
+        del left[row]
+        yield row
+        taken, units = 1, {self._unit(row)}
+        for place in self.listed.places[row]:
+            for near in self.rows_of.get(int(place), ()):
+                if taken < size and near in left and self._unit(near) not in units:
+                    del left[near]
+                    units.add(self._unit(near))
+                    taken += 1
+                    yield near
+
+    def _unit(self, row: int) -> str:
+        return self.pairs[row].source or f"pair {row}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Listed:
+    """For each query the passages that the teacher ranks first: places and similarities, (queries, k).
+
+    Where there are fewer, the place is −1.
+    """
+
+    places: Places
+    similarities: Array
+
+
+class Bm25:
+    """BM25 over passages in memory."""
+
+    def __init__(self, passages: Sequence[str]) -> None:
+        counts = [Counter(terms) for terms in terms_of(passages)]
+        self._numbers = {term: n for n, term in enumerate(sorted({t for count in counts for t in count}))}
+        lengths = np.array([sum(count.values()) for count in counts], dtype=np.float32)
+        held = Counter(term for count in counts for term in count)
+        total = len(counts)
+        rarity = {term: float(np.log1p((total - n + 0.5) / (n + 0.5))) for term, n in held.items()}
+        mean = max(float(lengths.mean()), 1.0) if len(lengths) else 1.0
+        rows, columns, weights = [], [], []
+        for row, (count, length) in enumerate(zip(counts, lengths, strict=True)):
+            for term, number in count.items():
+                worn = number + _SATURATION * (1 - _LENGTH + _LENGTH * float(length) / mean)
+                rows.append(row)
+                columns.append(self._numbers[term])
+                weights.append(rarity[term] * number * (_SATURATION + 1) / worn)
+        shape = (len(counts), len(self._numbers))
+        self._weights = sparse.csr_matrix((np.array(weights, np.float32), (rows, columns)), shape=shape)
+
+    def asked(self, queries: Sequence[str]) -> sparse.csr_matrix:
+        """Return the terms of queries, as ``scores`` takes them; unknown words are ignored."""
+        rows, columns = [], []
+        for row, terms in enumerate(terms_of(queries)):
+            known = {self._numbers[term] for term in terms if term in self._numbers}
+            rows += [row] * len(known)
+            columns += sorted(known)
+        ones = np.ones(len(rows), dtype=np.float32)
+        return sparse.csr_matrix((ones, (rows, columns)), shape=(len(queries), len(self._numbers)))
+
+    def scores(self, asked: sparse.csr_matrix, places: Places | None = None) -> Array:
+        """Return BM25 scores of shape (queries, passages), of some passages or of all."""
+        chosen = self._weights if places is None else self._weights[places]
+        return np.asarray((asked @ chosen.T).toarray(), dtype=np.float32)
+
+
+class Teacher:
+    """Says how similar queries and passages should be: the base's own cosine, plus what the words say on top.
+
+    Fusion adds two scores that are scaled to one width. Here the lexical one is scaled to the width of the
+    dense one instead, which ranks alike, and where words tell nothing the teacher says what the base says: a
+    student learns what it lacks and keeps the rest. Scaled to any other width, most of what it learns is that
+    scale. No cross-encoder and no labels are needed.
+
+    Args:
+        dense_weight: share of the dense side in the fusion, as in retrieval.
+    """
+
+    def __init__(
+        self,
+        queries: Sequence[str],
+        passages: Sequence[str],
+        query_vectors: Vectors,
+        passage_vectors: Vectors,
+        *,
+        dense_weight: float,
+    ) -> None:
+        self._words = Bm25(passages)
+        self._asked = self._words.asked(queries)
+        self._queries, self._passages = query_vectors, passage_vectors
+        weight = max(dense_weight, _LEAST_DENSE)
+        self._ratio = (1 - weight) / weight
+
+    def similarities(self, queries: Sequence[int], passages: Sequence[int]) -> Array:
+        """Return the similarities of some queries and passages, in cosines of the base."""
+        rows, columns = np.asarray(queries, dtype=np.int64), np.asarray(passages, dtype=np.int64)
+        scores = self._words.scores(self._asked[rows], columns)
+        return self._fused(rows, self._queries[rows] @ self._passages[columns].T, scores)
+
+    def best(self, k: int, own: Sequence[Sequence[int]]) -> Listed:
+        """Return for each query the k best passages.
+
+        ``own``: for each query the places that are left out, such as those of its own document.
+        """
+        count = len(self._queries)
+        width = min(k, len(self._passages))
+        places = np.full((count, width), -1, dtype=np.int64)
+        found = np.zeros((count, width), dtype=np.float32)
+        for rows, dense, lexical in self._blocks():
+            fused = self._fused(rows, dense, lexical)
+            for place, row in enumerate(rows):
+                fused[place, list(own[row])] = -np.inf
+                order = np.argsort(-fused[place], kind="stable")[:width]
+                order = order[np.isfinite(fused[place, order])]
+                places[row, : len(order)] = order
+                found[row, : len(order)] = fused[place, order]
+        return Listed(places, found)
+
+    @cached_property
+    def _scales(self) -> tuple[Array, Array]:
+        """Return for each query the lexical score that counts as none, and what a point above it is worth."""
+        count = len(self._queries)
+        floors, worth = np.zeros(count, dtype=np.float32), np.zeros(count, dtype=np.float32)
+        for rows, dense, lexical in self._blocks():
+            depth = min(_DEPTH, dense.shape[1])
+            near, said = _best_scores(dense, depth), _best_scores(lexical, depth)
+            floors[rows] = said[:, 0]
+            span = said[:, -1] - said[:, 0]
+            width = near[:, -1] - near[:, 0]
+            worth[rows] = np.where(span > 0, self._ratio * width / np.maximum(span, 1e-6), 0.0)
+        return floors, worth
+
+    def _fused(self, rows: Places, dense: Array, lexical: Array) -> Array:
+        floors, worth = self._scales
+        above = np.maximum(lexical - floors[rows][:, None], 0.0)
+        return np.asarray(dense + worth[rows][:, None] * above, dtype=np.float32)
+
+    def _blocks(self) -> Iterator[tuple[Places, Array, Array]]:
+        for start in range(0, len(self._queries), _BLOCK):
+            rows = np.arange(start, min(start + _BLOCK, len(self._queries)))
+            yield rows, self._queries[rows] @ self._passages.T, self._words.scores(self._asked[rows])
+
+
+def _best_scores(scores: Array, depth: int) -> Array:
+    """Return the best scores of each row, worst first, shape (rows, depth)."""
+    best = np.partition(scores, scores.shape[1] - depth, axis=1)[:, -depth:]
+    return np.asarray(np.sort(best, axis=1))
+
+
+@dataclass(frozen=True, slots=True)
+class TunedEmbedder:
+    """An adapter that was trained and not yet stored; ``strength`` is already part of its weights."""
+
+    folder: Path
+    plan: AdapterPlan
+    fit: Fit
+    strength: float
+    strengths: tuple[Strength, ...]
+    pairs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A batch: the pairs in it, and the general texts that are held."""
+
+    rows: tuple[int, ...]
+    held: tuple[int, ...]
+
+
+class EmbedderTask:
+    """What an embedder is trained on: the dense ranking of every query towards the fused one.
+
+    Compared are the passages of its batch and those that the teacher ranks first. A batch is made of
+    neighbours, so that what it compares is hard to tell apart. General texts are held where the base puts
+    them.
+
+    Args:
+        general: texts that are held where the base puts them; every other one is only looked at.
+    """
+
+    def __init__(
+        self,
+        encoder: VectorModel,
+        lesson: Lesson,
+        check: Lesson | None,
+        general: Sequence[str],
+        base_general: Vectors,
+        settings: EmbedderSettings,
+        *,
+        seed: int,
+        placement: Placement,
+    ) -> None:
+        self.module = encoder
+        self._lesson, self._check = lesson, check
+        self._general, self._base_general = tuple(general), base_general
+        self._settings, self._seed, self._placement = settings, seed, placement
+        self._autocast = precision(encoder, placement)
+
+    @property
+    def looked_at(self) -> HeldTexts:
+        """Return the general texts that are not trained on."""
+        return HeldTexts(self._general[1::2], self._base_general[1::2])
+
+    @cached_property
+    def digest(self) -> str:
+        """Return what decides the result: pairs, texts, settings, and what the weights were before."""
+        said = [repr(pair) for lesson in (self._lesson, self._check) if lesson for pair in lesson.pairs]
+        shapes = [f"{name}{tuple(p.shape)}" for name, p in self.module.named_parameters() if p.requires_grad]
+        format_ = self._placement.dtype
+        return hash_text(repr(self._settings), str(self._seed), format_, *shapes, *said, *self._general)
+
+    def batches(self, epoch: int) -> list[list[Part]]:
+        """Return the batches of an epoch, each with a few general texts."""
+        settings = self._settings
+        batches = self._lesson.batches(settings.batch, settings.neighbours, seed=self._seed, epoch=epoch)
+        draw = np.random.default_rng([self._seed, epoch, 1])
+        trained = len(self._general[::2])
+        count = min(settings.held_texts if settings.hold else 0, trained)
+        return [
+            [Part(rows, tuple(2 * int(n) for n in draw.choice(trained, size=count, replace=False)))]
+            for rows in batches
+        ]
+
+    def loss(self, module: Any, part: Part) -> Tensor:
+        """Return the loss of a batch."""
+        encoder, lesson = self.module, self._lesson
+        pairs = [lesson.pairs[row] for row in part.rows]
+        groups = [
+            encoder.tokens([pair.query for pair in pairs], encoder.query_prompt),
+            encoder.tokens([pair.passage for pair in pairs], encoder.passage_prompt),
+        ]
+        if part.held:
+            held = [self._general[place] for place in part.held]
+            groups.append(encoder.tokens(held, encoder.query_prompt))
+        with self._autocast():
+            vectors = module(groups)
+        loss = self._compared(lesson, part.rows, vectors[0], vectors[1])
+        if part.held:
+            base = torch.from_numpy(self._base_general[list(part.held)]).to(vectors[2])
+            loss = loss + self._settings.hold * moved(vectors[2], base)
+        return loss
+
+    def validate(self) -> tuple[float, float | None]:
+        """Return the loss on validation pairs, and how far general texts have moved."""
+        settings = self._settings
+        moved = self.looked_at.moved(self.module) if self.looked_at.texts else None
+        if self._check is None:
+            return float("nan"), moved
+        losses = []
+        for rows in self._check.batches(settings.batch, settings.neighbours, seed=0, epoch=0):
+            pairs = [self._check.pairs[row] for row in rows]
+            queries = self.module.encode([pair.query for pair in pairs], self.module.query_prompt)
+            passages = self.module.encode([pair.passage for pair in pairs], self.module.passage_prompt)
+            vectors = (torch.from_numpy(part) for part in (queries, passages))
+            losses.append(float(self._compared(self._check, rows, *vectors)))
+        return float(np.mean(losses)), moved
+
+    def _compared(self, lesson: Lesson, rows: Sequence[int], queries: Tensor, passages: Tensor) -> Tensor:
+        """Return the loss of the vectors of some pairs."""
+        places, chosen = np.array([lesson.own[row] for row in rows]), list(rows)
+        listed = lesson.listed.places[chosen]
+        frozen = torch.from_numpy(lesson.passages[np.maximum(listed, 0)]).to(queries)
+        student = torch.cat([queries @ passages.t(), torch.einsum("qd,qkd->qk", queries, frozen)], dim=1)
+        taught = np.concatenate(
+            [lesson.teacher.similarities(chosen, places.tolist()), lesson.listed.similarities[chosen]], axis=1
+        )
+        teacher = torch.from_numpy(taught).to(student)
+        # a passage of the batch is compared by its own vector, not once more by that of the base
+        others = torch.from_numpy((listed >= 0) & ~np.isin(listed, places)).to(student.device)
+        apart = ~torch.eye(len(chosen), dtype=torch.bool, device=student.device)
+        compared = torch.cat([apart, others], dim=1)
+        # where the query was cut from a passage, words say too much about the two
+        return listwise(student, teacher, compared, scale=_SCALE)
+
+
+def listwise(student: Tensor, teacher: Tensor, compared: Tensor, *, scale: float) -> Tensor:
+    """Return KL(teacher ‖ student) of the distributions over the compared passages, averaged over queries.
+
+    A query with nothing to compare adds nothing.
+
+    ``student``: similarities of shape (queries, passages). ``scale``: what similarities are multiplied with
+    before the softmax, the inverse of a temperature.
+    """
+    own = (student * scale).masked_fill(~compared, _NEVER).log_softmax(-1)
+    other = (teacher * scale).masked_fill(~compared, _NEVER).log_softmax(-1)
+    apart = (other.exp() * (other - own)).masked_fill(~compared, 0.0).sum(-1)
+    return apart.mean()
+
+
+def moved(vectors: Tensor, base: Tensor) -> Tensor:
+    """Return how far unit vectors are from where the base puts them: the mean of 1 − cosine."""
+    return (1.0 - (vectors * base).sum(-1)).mean()
+
+
+def tune_embedder(
+    folder: Path,
+    name: str,
+    pairs: Pairs,
+    adaptation: AdaptationSettings,
+    *,
+    out: Path,
+    placement: Placement,
+    settings: EmbedderSettings | None = None,
+    general: Sequence[str] = (),
+    state: Path | None = None,
+    progress: Callable[[int, int, float], None] = lambda step, steps, loss: None,
+) -> TunedEmbedder:
+    """Train an adapter, choose its strength on validation, and save it with the strength in its weights.
+
+    ``pairs``: for training and validation; without validation pairs the strength is 1. ``general``: texts
+    about anything, which are held where the base puts them. ``state``: a folder in which an interrupted run
+    is kept, to go on with.
+
+    Raises:
+        UsageError: too few pairs, or a method that an embedder is not tuned by.
+        AdapterError: the model has no transformer.
+        TrainingFailed: the loss is not a number, or validation got no better.
+    """
+    settings = settings or EmbedderSettings()
+    _refuse_unfit(pairs.train, adaptation.method)
+    model = load_sentence_transformer(folder, placement)
+    transformer_of(model)  # refused before anything is read
+    encoder = VectorModel(model, max_tokens=_MAX_TOKENS, prompts=settings.prompts)
+    lesson = Lesson(pairs.train, encoder, settings)
+    check = Lesson(pairs.validation, encoder, settings) if len(pairs.validation) >= MIN_PAIRS else None
+    held = encoder.encode(general, encoder.query_prompt)
+    rank = adaptation.rank or _RANK
+    plan = AdapterPlan(adaptation.method, rank, 2 * rank, adaptation.learning_rate or _RATE)
+    with torch.random.fork_rng():
+        torch.manual_seed(adaptation.seed)
+        tuned = attach_lora(
+            transformer_of(model),
+            plan,
+            dropout=adaptation.dropout,
+            layers=min(adaptation.layers, settings.layers),
+            task=None,
+        )
+    task = EmbedderTask(
+        encoder, lesson, check, general, held, settings, seed=adaptation.seed, placement=placement
+    )
+    schedule = Schedule(
+        plan.learning_rate,
+        adaptation.epochs,
+        warmup=_WARMUP,
+        looks=_LOOKS,
+        patience=_LOOKS,
+    )
+    done = fit(task, schedule, seed=adaptation.seed, state=state, progress=progress)
+    if done.best == 0:
+        raise TrainingFailed(
+            f"validation got no better in {done.steps} steps, so there is nothing to keep",
+            hint="give it more documents, or a lower adaptation.learning_rate",
+        )
+    # the change of a decomposed adapter is not in proportion to its weights
+    tried = STRENGTHS_TRIED if plan.method is not Method.DORA else (1.0,)
+    strengths = try_strengths(encoder, tuned, check, task.looked_at, tried) if check is not None else ()
+    strength = choose_strength(strengths)
+    set_strength(tuned, strength, forever=True)
+    save_lora(tuned, name, out)
+    return TunedEmbedder(out, plan, done, strength, strengths, len(pairs.train))
+
+
+def _refuse_unfit(pairs: Sequence[QueryPair], method: Method) -> None:
+    if method not in _METHODS:
+        raise UsageError(
+            f"an embedder is not tuned by {method}", hint=f"expected one of: {', '.join(_METHODS)}"
+        )
+    if len(pairs) < MIN_PAIRS:
+        raise UsageError(
+            f"there are {len(pairs)} query-passage pairs to train on, expected {MIN_PAIRS} or more",
+            hint="index more documents, or give pairs with --data FILE.jsonl",
+        )
+    if len({pair.passage for pair in pairs}) == 1:
+        raise UsageError(
+            f"all {len(pairs)} pairs have the same passage: there is nothing to tell apart",
+            hint="give pairs of several passages",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Strength:
+    """What a strength gave on validation: nDCG@10 of made queries, and how far general texts moved."""
+
+    strength: float
+    domain: float
+    moved: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeldTexts:
+    """Texts about anything, and where the base puts them."""
+
+    texts: tuple[str, ...]
+    base: Vectors
+
+    def moved(self, encoder: VectorModel) -> float:
+        """Return the mean of 1 − cosine to where they were; 0 where there are none."""
+        if not self.texts:
+            return 0.0
+        found = encoder.encode(self.texts, encoder.query_prompt)
+        return float(1.0 - (found * self.base).sum(-1).mean())
+
+
+def try_strengths(
+    encoder: VectorModel, tuned: Any, lesson: Lesson, held: HeldTexts, strengths: Sequence[float]
+) -> tuple[Strength, ...]:
+    """Return what each strength reaches, that of the base first; the adapter is left at full strength."""
+    # a passage is of the document of its pair; others are their own
+    sources = [f"passage {place}" for place in range(len(lesson.texts))]
+    for pair, place in zip(lesson.pairs, lesson.own, strict=True):
+        sources[place] = pair.source or sources[place]
+    found = []
+    for strength in (0.0, *strengths):
+        set_strength(tuned, strength)
+        queries = encoder.encode([pair.query for pair in lesson.pairs], encoder.query_prompt)
+        passages = encoder.encode(lesson.texts, encoder.passage_prompt)
+        scores = pool_scores(queries, passages, lesson.own, sources)
+        found.append(Strength(strength, float(np.mean(scores)), held.moved(encoder)))
+    set_strength(tuned, 1.0)
+    return tuple(found)
+
+
+def choose_strength(strengths: Sequence[Strength]) -> float:
+    """Return the best strength on validation, the smaller of two that are equal; 1 if none was tried."""
+    tried = [item for item in strengths if item.strength > 0]
+    if not tried:
+        return 1.0
+    return max(tried, key=lambda item: (item.domain, -item.strength)).strength
+
+
+def set_strength(tuned: Any, strength: float, *, forever: bool = False) -> None:
+    """Multiply the change that an adapter makes.
+
+    ``forever``: put it into the weights instead, so that the adapter is saved with it.
+    """
+    from peft.tuners.lora import LoraLayer
+
+    layers: list[Any] = [layer for layer in tuned.modules() if isinstance(layer, LoraLayer)]
+    for layer in layers:
+        for name in layer.lora_B:
+            layer.set_scale(name, 1.0 if forever else strength)
+            if forever:
+                with torch.no_grad():
+                    layer.lora_B[name].weight.mul_(strength)

@@ -1,0 +1,492 @@
+"""Tokens of examples and preference pairs, what a model finds of them, and the paired test of a change."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hybrid.adaptation.data.examples import counted
+from hybrid.adaptation.values import Change, Example, ExampleKind, PreferencePair, Sifted
+from hybrid.errors import UsageError
+from hybrid.files import hash_text
+from hybrid.models.device import batches, choose_placement
+from hybrid.models.dialogue import Dialogue
+from hybrid.statistics import resample
+
+# Their logits are 200 MB in float32 at a vocabulary of 49,152; more at once are no faster on a CPU.
+_BATCH_TOKENS = 1_024
+# Longer texts are read in pieces, each without what stands before it.
+_PIECE_TOKENS = 512
+# So many rows of logits are turned into float32 at once.
+_ROWS = 256
+# So many validation examples tell when to stop; the others, never looked at while training, prove the gain.
+_STOP_EXAMPLES = 48
+_PROOF_EXAMPLES = 200
+_LEVEL = 0.95
+_REPLICATES = 4_000
+
+
+class Subject(Protocol):
+    """A causal language model that is measured: the base, or the same one with an adapter."""
+
+    @property
+    def dialogue(self) -> Dialogue:
+        """Return its layout of conversations, with the tokenizer."""
+        ...
+
+    @property
+    def context_tokens(self) -> int:
+        """Return how many tokens it sees."""
+        ...
+
+    def lent(self) -> AbstractContextManager[Any]:
+        """Lend the model itself; nobody else has it meanwhile."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TokenStretch:
+    """The tokens of a text; those from ``start`` on are judged."""
+
+    ids: tuple[int, ...]
+    start: int
+
+    @property
+    def judged(self) -> int:
+        """Return how many tokens are judged."""
+        return len(self.ids) - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """A text by two models: its nats under each, and KL(first ‖ second) in nats, summed over tokens."""
+
+    before: float
+    after: float
+    divergence: float
+
+
+def number_format(subject: Subject) -> str:
+    """Return the number format to measure in: the model's own, or bf16 where float32 would be slower."""
+    with subject.lent() as module:
+        parameter = next(module.parameters())
+    if parameter.dtype != torch.float32:
+        return str(parameter.dtype).removeprefix("torch.")
+    return choose_placement(parameter.device.type).dtype
+
+
+def pieces(subject: Subject, text: str) -> list[TokenStretch]:
+    """Return a plain text as stretches that fit: all of its tokens are judged, each once."""
+    (ids,) = subject.dialogue.tokens([subject.dialogue.plain(text)])
+    lead = _lead(subject.dialogue)
+    size = min(_PIECE_TOKENS, subject.context_tokens) - len(lead)
+    parts = [ids[first : first + size] for first in range(0, len(ids), size)]
+    # a token that nothing stands before cannot be judged
+    return [TokenStretch((*lead, *part), len(lead) or 1) for part in parts if len(lead) + len(part) > 1]
+
+
+def continuation(subject: Subject, before: str, text: str) -> TokenStretch:
+    """Return a text of which only what comes after ``before`` is judged.
+
+    Raises:
+        UsageError: there is nothing to judge, or it does not fit into the model's context.
+    """
+    dialogue = subject.dialogue
+    first, last = dialogue.tokens([dialogue.plain(before), dialogue.plain(text)])
+    head = (*_lead(dialogue), *first)
+    if not head:
+        head, last = tuple(last[:1]), last[1:]
+    stretch = TokenStretch((*head, *last), len(head))
+    if not last or len(stretch.ids) > subject.context_tokens:
+        raise UsageError(
+            f"{text[:60]!r} has {len(last)} tokens to judge behind {len(head)}, expected 1 or more, and at "
+            f"most {subject.context_tokens} together",
+            hint="leave the item out of the suite",
+        )
+    return stretch
+
+
+def log_likelihoods(subject: Subject, stretches: Sequence[TokenStretch | Encoded]) -> list[float]:
+    """Return the log-likelihood of the judged tokens of each stretch, summed."""
+    values = [0.0] * len(stretches)
+    form = number_format(subject)
+    for places in _places(stretches):
+        batch = [stretches[place] for place in places]
+        with torch.inference_mode():
+            with subject.lent() as module:
+                logits = _logits(module, batch, form)
+            for place, row, stretch in zip(places, logits, batch, strict=True):
+                values[place] = float(sum(chosen.sum() for chosen, _ in _rows(row, stretch)))
+    return values
+
+
+def compare(base: Subject, adapted: Subject, stretches: Sequence[TokenStretch]) -> list[Apart]:
+    """Return how two models with one tokenizer judge each stretch, and how far apart they are on it."""
+    values = [Apart(0.0, 0.0, 0.0)] * len(stretches)
+    form = number_format(base)
+    for places in _places(stretches):
+        batch = [stretches[place] for place in places]
+        with torch.inference_mode():
+            with base.lent() as module:
+                first = _logits(module, batch, form)
+            with adapted.lent() as module:
+                second = _logits(module, batch, form)
+            for place, one, other, stretch in zip(places, first, second, batch, strict=True):
+                values[place] = _apart(one, other, stretch)
+    return values
+
+
+def _apart(first: Tensor, second: Tensor, stretch: TokenStretch) -> Apart:
+    before = after = divergence = 0.0
+    for (chosen, logs), (others, other_logs) in zip(
+        _rows(first, stretch), _rows(second, stretch), strict=True
+    ):
+        before -= float(chosen.sum())
+        after -= float(others.sum())
+        divergence += float((logs.exp() * (logs - other_logs)).sum())
+    return Apart(before, after, divergence)
+
+
+def _rows(logits: Tensor, stretch: TokenStretch | Encoded) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield log-likelihoods of the judged tokens and of all tokens there, some rows at a time."""
+    targets = torch.tensor(stretch.ids[stretch.start :], device=logits.device)
+    # the logits kept are those of the last columns of the widest stretch, from where the first judging begins
+    for first in range(0, len(targets), _ROWS):
+        part = targets[first : first + _ROWS]
+        logs = logits[first : first + len(part)].float().log_softmax(-1)
+        yield logs.gather(-1, part[:, None])[:, 0], logs
+
+
+def _logits(module: Any, batch: Sequence[TokenStretch | Encoded], form: str) -> list[Tensor]:
+    """Return for each stretch the logits of its judged tokens, shape (judged, vocabulary).
+
+    Texts are padded on the right, where a causal model does not see it.
+    """
+    width = max(len(stretch.ids) for stretch in batch)
+    device = next(module.parameters()).device
+    padded = [[*stretch.ids, *[stretch.ids[-1]] * (width - len(stretch.ids))] for stretch in batch]
+    ids = torch.tensor(padded, device=device)
+    skipped = min(stretch.start for stretch in batch) - 1
+    options: dict[str, Any] = {"logits_to_keep": width - skipped, "use_cache": False}
+    known = inspect.signature(module.forward).parameters
+    own, wanted = next(module.parameters()).dtype, getattr(torch, form)
+    with contextlib.nullcontext() if own == wanted else torch.autocast(device.type, wanted):
+        logits = module(input_ids=ids, **{name: options[name] for name in options if name in known}).logits
+    # a model that keeps all of them is served as well
+    logits = logits[:, -(width - skipped) :]
+    return [
+        row[stretch.start - 1 - skipped : len(stretch.ids) - 1 - skipped]
+        for row, stretch in zip(logits, batch, strict=True)
+    ]
+
+
+def _lead(dialogue: Dialogue) -> tuple[int, ...]:
+    """Return what stands before a text: the tokenizer's own first token if it puts one, else a line break.
+
+    Without anything before it the first word could not be judged, and a chat model's token for the beginning
+    of a turn announces a role, not a text.
+    """
+    (plain,) = dialogue.tokens(["a"])
+    whole: list[int] = dialogue.tokenizer("a")["input_ids"]
+    if whole != plain and whole[-len(plain) :] == plain:
+        return tuple(whole[: -len(plain)])
+    return tuple(dialogue.tokens(["\n"])[0])
+
+
+def _places(stretches: Sequence[TokenStretch | Encoded]) -> Iterator[list[int]]:
+    return batches([len(each.ids) for each in stretches], rows=len(stretches), tokens=_BATCH_TOKENS)
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """The tokens of an example; those from ``start`` on are the completion, its end included."""
+
+    example: Example
+    ids: tuple[int, ...]
+    start: int
+
+    @property
+    def completion_tokens(self) -> int:
+        """Return how many tokens loss falls on."""
+        return len(self.ids) - self.start
+
+    @property
+    def rehearses(self) -> bool:
+        """Tell whether it keeps the model what it was."""
+        return self.example.kind is ExampleKind.REHEARSAL
+
+    @property
+    def unit(self) -> str:
+        """Return what it is drawn with: its document, or itself."""
+        said = self.example
+        return said.source or hash_text(said.completion, *(turn.content for turn in said.prompt))
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedPair:
+    """The better and the worse answer to one conversation, in tokens."""
+
+    chosen: Encoded
+    rejected: Encoded
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """Return the tokens of both, one after the other."""
+        return (*self.chosen.ids, *self.rejected.ids)
+
+    @property
+    def unit(self) -> str:
+        """Return what it is drawn with."""
+        return self.chosen.unit
+
+
+_Of = TypeVar("_Of", Encoded, EncodedPair)
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedSet(Generic[_Of]):
+    """What fits, in the given order, and what was left out."""
+
+    encoded: tuple[_Of, ...]
+    left_out: tuple[Sifted, ...]
+
+    @property
+    def tokens(self) -> int:
+        """Return the length of all together."""
+        return sum(len(item.ids) for item in self.encoded)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenBatch:
+    """Examples side by side.
+
+    ``ids``, ``mask`` and ``positions`` have the shape (rows, width). ``targets`` has the shape (rows, kept):
+    the tokens of the last ``kept`` columns, and −100 where no loss falls; its logits begin a column earlier.
+    """
+
+    ids: Tensor
+    mask: Tensor
+    positions: Tensor
+    targets: Tensor
+
+
+def encode(examples: Sequence[Example], dialogue: Dialogue, *, max_tokens: int) -> EncodedSet[Encoded]:
+    """Return the tokens of the examples as they are served; what is too long is left out and counted.
+
+    A prompt and its completion are tokenised apart, as they are when a generator answers. A plain text has no
+    prompt: loss falls on all of its tokens but the first.
+    """
+    prompts = dialogue.tokens(
+        [dialogue.prompt(example.prompt) if example.prompt else "" for example in examples]
+    )
+    replies = dialogue.tokens(
+        [
+            dialogue.reply(example.completion) if example.prompt else dialogue.plain(example.completion)
+            for example in examples
+        ]
+    )
+    kept: list[Encoded] = []
+    dropped: list[str] = []
+    for example, prompt, reply in zip(examples, prompts, replies, strict=True):
+        ids = (*prompt, *reply, dialogue.end) if prompt else tuple(reply)
+        start = len(prompt) or 1
+        if len(ids) > max_tokens:
+            dropped.append(f"longer than {max_tokens} tokens (adaptation.max_tokens)")
+        elif not reply or len(ids) <= start:
+            dropped.append("without a completion")
+        else:
+            kept.append(Encoded(example, ids, start))
+    return EncodedSet(tuple(kept), tuple(counted(dropped)))
+
+
+def as_example(pair: PreferencePair) -> Example:
+    """Return the better answer as an example."""
+    return Example(ExampleKind.INSTRUCTION, pair.prompt, pair.chosen, pair.source, pair.made)
+
+
+def encode_pairs(
+    pairs: Sequence[PreferencePair], dialogue: Dialogue, *, max_tokens: int
+) -> EncodedSet[EncodedPair]:
+    """Return the tokens of pairs as they are served; one of which a side is too long is left out."""
+    kept: list[EncodedPair] = []
+    dropped: list[str] = []
+    for pair in pairs:
+        better = as_example(pair)
+        sides = [better, dataclasses.replace(better, completion=pair.rejected)]
+        found = encode(sides, dialogue, max_tokens=max_tokens)
+        if len(found.encoded) == 2:
+            kept.append(EncodedPair(*found.encoded))
+        else:
+            dropped.append(found.left_out[0].reason)
+    return EncodedSet(tuple(kept), tuple(counted(dropped)))
+
+
+def grouped(encoded: Sequence[Encoded], size: int, *, seed: int, epoch: int) -> list[list[Encoded]]:
+    """Return batches of similar length in a random order, the same for the same seed and epoch.
+
+    Lengths are compared only within stretches of a shuffled list, so that every epoch groups anew.
+    """
+    generator = np.random.default_rng([seed, epoch])
+    order = [encoded[place] for place in generator.permutation(len(encoded))]
+    stretch = size * 16
+    batches: list[list[Encoded]] = []
+    for begin in range(0, len(order), stretch):
+        part = sorted(order[begin : begin + stretch], key=lambda item: len(item.ids))
+        batches.extend(part[first : first + size] for first in range(0, len(part), size))
+    return [batches[place] for place in generator.permutation(len(batches))]
+
+
+def collate(rows: Sequence[Encoded], *, pad: int, device: str = "cpu") -> TokenBatch:
+    """Return the examples as one batch, padded on the left.
+
+    So all completions end at the same column, and logits are needed for the last ones only.
+    """
+    width = max(len(row.ids) for row in rows)
+    kept = max(row.completion_tokens for row in rows)
+    ids = np.full((len(rows), width), pad, dtype=np.int64)
+    mask = np.zeros((len(rows), width), dtype=np.int64)
+    targets = np.full((len(rows), kept), -100, dtype=np.int64)
+    for place, row in enumerate(rows):
+        ids[place, width - len(row.ids) :] = row.ids
+        mask[place, width - len(row.ids) :] = 1
+        targets[place, kept - row.completion_tokens :] = row.ids[row.start :]
+    positions = np.maximum(mask.cumsum(-1) - 1, 0)
+    to = torch.device(device)
+    return TokenBatch(*(torch.from_numpy(part).to(to) for part in (ids, mask, positions, targets)))
+
+
+# Gives for each example the mean loss of its completion tokens.
+Losses: TypeAlias = Callable[[Sequence[Encoded]], list[float]]
+
+
+def served_losses(subject: Subject, encoded: Sequence[Encoded]) -> list[float]:
+    """Return for each example the mean loss of its completion tokens, by the generator that serves."""
+    sums = log_likelihoods(subject, encoded)
+    return [-value / item.completion_tokens for value, item in zip(sums, encoded, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Halves(Generic[_Of]):
+    """Validation in two parts that share no document: for stopping, and for the proof."""
+
+    stop: tuple[_Of, ...]
+    proof: tuple[_Of, ...]
+
+
+def halve(checked: Sequence[_Of]) -> Halves[_Of]:
+    """Return what tells when to stop and what proves the gain; no document is in both."""
+    stop: list[_Of] = []
+    chosen: set[str] = set()
+    for unit in sorted({item.unit for item in checked}, key=lambda unit: hash_text("half", unit)):
+        if len(stop) >= min(_STOP_EXAMPLES, len(checked) // 2):
+            break
+        chosen.add(unit)
+        stop.extend(item for item in checked if item.unit == unit)
+    proof = [item for item in checked if item.unit not in chosen]
+    return Halves(tuple(stop), tuple(proof[:_PROOF_EXAMPLES]))
+
+
+def worth(losses: Losses, proof: Sequence[Encoded], dialogue: Dialogue) -> list[float]:
+    """Return what the gain is measured by: rights where there are labels, else losses."""
+    labelled = [item for item in proof if item.example.options]
+    if not labelled:
+        return losses(proof)
+    examples = [item.example for item in labelled]
+    asked = [dataclasses.replace(each, completion=option) for each in examples for option in each.options]
+    encoded = encode(asked, dialogue, max_tokens=10**9).encoded
+    found = zip(losses(encoded), encoded, strict=True)
+    sums = iter(loss * item.completion_tokens for loss, item in found)
+    # the likeliest of its options
+    chosen = [min((next(sums), option) for option in each.options)[1] for each in examples]
+    return [float(said == each.completion) for said, each in zip(chosen, examples, strict=True)]
+
+
+def gain_of(before: Sequence[float], after: Sequence[float], proof: Sequence[Encoded]) -> Change | None:
+    """Return how much better the adapter is on what it never looked at, or None without such examples."""
+    labelled = [item for item in proof if item.example.options]
+    if not proof:
+        return None
+    units = [item.unit for item in labelled or proof]
+    named, unit = ("label accuracy", "points") if labelled else ("loss of held-out examples", "nats")
+    return paired_change(
+        named,
+        before,
+        after,
+        units,
+        unit=unit,
+        higher_is_better=bool(labelled),
+        scale=100 if labelled else 1,
+        bounded=bool(labelled),
+    )
+
+
+def paired_change(
+    measure: str,
+    before: Sequence[float],
+    after: Sequence[float],
+    sources: Sequence[str],
+    *,
+    unit: str,
+    higher_is_better: bool,
+    scale: float = 1.0,
+    bounded: bool = False,
+    seed: int = 0,
+) -> Change:
+    """Return means, their difference, and its one-sided 95 % bounds, resampled by source.
+
+    ``sources``: for each item what it was drawn with: items of one source are not independent. ``scale``:
+    what values are multiplied with, 100 for points. ``bounded``: whether values are rights and wrongs from 0
+    to 1, whose rare differences may not have been seen yet; else their spread is what was seen.
+    """
+    assert len(before) == len(after) == len(sources) > 0, "a change is measured on something"
+    table = np.column_stack([np.asarray(before, dtype=np.float64), np.asarray(after, dtype=np.float64)])
+    resampling = resample(table, sources, replicates=_REPLICATES, seed=seed)
+    contrast = resampling.difference(1, 0)
+    ends = contrast.interval(1 - _LEVEL, rare=bounded)
+    low, high = sorted((ends.low, ends.high))
+    means = resampling.means
+    return Change(
+        measure=measure,
+        before=float(means[0]) * scale,
+        after=float(means[1]) * scale,
+        change=contrast.estimate * scale,
+        low=low * scale,
+        high=high * scale,
+        unit=unit,
+        items=len(before),
+        higher_is_better=higher_is_better,
+    )
+
+
+def margins(losses: Losses, pairs: Sequence[EncodedPair]) -> list[float]:
+    """Return by how many nats a model finds the better answer of each pair likelier than the worse."""
+    sides = [side for pair in pairs for side in (pair.chosen, pair.rejected)]
+    nats = [loss * side.completion_tokens for loss, side in zip(losses(sides), sides, strict=True)]
+    return [worse - better for better, worse in zip(nats[::2], nats[1::2], strict=True)]
+
+
+def preference_gain(
+    before: Sequence[float], after: Sequence[float], pairs: Sequence[EncodedPair]
+) -> Change | None:
+    """Return how many more of the better answers are the likelier ones, by margins; None without pairs."""
+    if not pairs:
+        return None
+    return paired_change(
+        "better answers preferred",
+        [float(margin > 0) for margin in before],
+        [float(margin > 0) for margin in after],
+        [pair.unit for pair in pairs],
+        unit="points",
+        higher_is_better=True,
+        scale=100,
+        bounded=True,
+    )

@@ -1,1 +1,0 @@
-"""Training of adapters: one loop, generators and embedders."""

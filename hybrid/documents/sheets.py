@@ -1,0 +1,239 @@
+"""Workbooks (XLSX): what the cells of each sheet show, as tables with columns, and what is drawn on them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from io import BytesIO
+from itertools import pairwise
+
+from lxml import etree
+
+from hybrid.config import DocumentSettings
+from hybrid.documents.builder import one_line
+from hybrid.documents.markup import count_heads
+from hybrid.documents.office import (
+    Element,
+    Package,
+    child,
+    finish,
+    formatted,
+    is_on,
+    local,
+    number,
+    open_package,
+    raw_text,
+    relation,
+    value,
+)
+from hybrid.documents.slides import Drawings
+from hybrid.documents.source import SourceFile, Unreadable, check_pages
+from hybrid.types import BlockKind, Document
+
+# what a program calls a sheet that nobody gave a name
+_NO_NAME = re.compile(r"(?:sheet|tabelle|feuil|hoja|foglio|blad|planilha|arkusz|лист|工作表)\s?\d+", re.I)
+# The formats that have a number and no code in the file.
+_FORMATS = {1: "0", 2: "0.00", 3: "#,##0", 4: "#,##0.00", 9: "0%", 10: "0.00%", 22: "yhh"}
+_FORMATS |= dict.fromkeys((*range(14, 18), *range(27, 37), *range(50, 59)), "y")
+_FORMATS |= dict.fromkeys((18, 19, 20, 21, 45, 46, 47), "hs") | dict.fromkeys((37, 38), "#,##0")
+_FORMATS |= dict.fromkeys((39, 40), "#,##0.00")
+_MAX_CELLS, _MAX_MERGED = 2_000_000, 10_000
+_Row = dict[int, str | None]
+
+
+def read(file: SourceFile, settings: DocumentSettings) -> Iterator[Document]:
+    """Yield the document of a workbook; hidden sheets are read, and named in its metadata."""
+    with open_package(file, settings, root="workbook", what="workbook") as (package, name, root):
+        sheets = list(root.iter("{*}sheet"))
+        check_pages(len(sheets), settings, what="sheets")
+        book = _Book(package, name, starts_1904=value(child(root, "workbookPr"), "date1904") in ("1", "true"))
+        for sheet in sheets:
+            found = package.relations(name).get(relation(sheet))
+            book.add(value(sheet, "name"), found.target if found else "")
+        hidden = (value(one, "name") for one in sheets if value(one, "state") not in ("", "visible"))
+        yield finish(package, file.source, {"hidden_sheets": ", ".join(hidden)})
+
+
+@dataclass(slots=True)
+class _Sheet:
+    """The filled cells by row and column, the rows that are all bold, and ranges that say something."""
+
+    rows: dict[int, _Row] = field(default_factory=dict)
+    bold: set[int] = field(default_factory=set)
+    merged: list[str] = field(default_factory=list)
+    heads: set[int] = field(default_factory=set)
+
+
+class _Book:
+    """The sheets added so far, and what they share: texts and formats."""
+
+    def __init__(self, package: Package, name: str, *, starts_1904: bool) -> None:
+        self._package, self._builder = package, package.builder
+        self._drawings = Drawings(package)
+        self._begin = datetime(1904, 1, 1) if starts_1904 else datetime(1899, 12, 30)
+        strings = package.related(name, "sharedStrings", "texts of cells")
+        self._strings = [] if strings is None else [_text(one) for one in strings.iter("{*}si")]
+        styles = package.related(name, "styles")
+        codes = {value(one, "numFmtId"): value(one, "formatCode") for one in _below(styles, "numFmts")}
+        fonts = [is_on(child(one, "b")) for one in _below(styles, "fonts")]
+        # of each style a cell may have: how it shows a number, and whether it is bold
+        self._codes, self._bold = list[str](), list[bool]()
+        for one in _below(styles, "cellXfs"):
+            code, font = value(one, "numFmtId"), number(value(one, "fontId"))
+            self._codes.append(codes.get(code, _FORMATS.get(number(code), "")))
+            self._bold.append(0 <= font < len(fonts) and fonts[font])
+        self._filled = 0
+
+    def add(self, name: str, part: str) -> None:
+        """Append a sheet: its name, its tables from above, and what is drawn on it."""
+        data = self._package.data(part)
+        if data is None:
+            self._builder.leave_out("sheet that cannot be read", lost=True)
+            return
+        if not _NO_NAME.fullmatch(name):
+            self._builder.add(BlockKind.HEADING, name, level=1)
+        sheet = self._read(data)
+        for area in sheet.merged:
+            _merge(sheet.rows, area)
+        self._add_tables(sheet)
+        for one in self._package.relations(part).values():
+            if one.type == "drawing":
+                self._drawings.add_drawing(one.target)
+            elif one.type == "comments":
+                self._drawings.leave_out_comments(one.target)
+
+    def _read(self, data: bytes) -> _Sheet:
+        sheet = _Sheet()
+        names = [f"{{*}}{name}" for name in ("row", "mergeCell", "autoFilter")]
+        # a sheet may have a million rows: none is kept as XML
+        steps = etree.iterparse(
+            BytesIO(data), tag=names, resolve_entities=False, no_network=True, recover=True, huge_tree=True
+        )
+        for _, element in steps:
+            if local(element) == "row":
+                self._take_row(sheet, element)
+            elif local(element) == "mergeCell":
+                sheet.merged.append(value(element, "ref"))
+            else:
+                sheet.heads.add(_corner(value(element, "ref"))[0])
+            element.clear()
+            while element.getprevious() is not None:
+                del element.getparent()[0]
+        return sheet
+
+    def _take_row(self, sheet: _Sheet, row: Element) -> None:
+        at = number(value(row, "r")) or max(sheet.rows, default=0) + 1
+        cells: _Row = {}
+        bold, column = True, 0
+        for cell in row.iterchildren("{*}c"):
+            column = _corner(cell.get("r", ""))[1] or column + 1
+            style = number(cell.get("s", ""))
+            if text := self._shown(cell, self._codes[style] if 0 <= style < len(self._codes) else ""):
+                cells[column] = text
+                bold = bold and 0 <= style < len(self._bold) and self._bold[style]
+        if cells:
+            sheet.rows[at] = cells
+            sheet.bold |= {at} if bold else set()
+            self._filled += len(cells)
+        if self._filled > _MAX_CELLS:
+            raise Unreadable(f"more than {_MAX_CELLS:,} filled cells; split the workbook")
+
+    def _shown(self, cell: Element, code: str) -> str:
+        """Return what a cell shows."""
+        kind = cell.get("t", "n")
+        held, formula = child(cell, "is" if kind == "inlineStr" else "v"), child(cell, "f")
+        if held is None:
+            if formula is not None:
+                self._builder.leave_out("formula whose value is not in the file", lost=True)
+            return "" if formula is None else f"={raw_text(formula)}"
+        if kind == "inlineStr":
+            return _text(held)
+        text = one_line(raw_text(held))
+        match kind:
+            case "s":
+                at = number(text, -1)
+                return self._strings[at] if 0 <= at < len(self._strings) else ""
+            case "b":
+                return "TRUE" if text == "1" else "FALSE"
+            case "n":
+                return formatted(text, code, self._begin)
+        return text
+
+    def _add_tables(self, sheet: _Sheet) -> None:
+        """Append the tables of a sheet, which empty rows part, with the lines above that name them."""
+        places = sorted(sheet.rows)
+        begins = [n for n, at in enumerate(places) if not n or at > places[n - 1] + 1]
+        table: list[_Row] = []
+        heads, caption = 0, ""
+        for begin, stop in pairwise([*begins, len(places)]):
+            part = places[begin:stop]
+            first = next((n for n, at in enumerate(part) if _filled(sheet.rows[at]) > 1), 0)
+            names = [text for at in part[:first] for text in sheet.rows[at].values() if text]
+            part = part[first:]
+            rows = [sheet.rows[at] for at in part]
+            is_bold = part[0] in sheet.bold and part[-1] not in sheet.bold
+            marked = part[0] in sheet.heads or is_bold
+            found = max(count_heads(_grid(rows[:40])), marked)
+            if table and heads and not found and not names and set().union(*rows) <= set().union(*table):
+                table += rows  # the same columns go on below an empty row
+                continue
+            self._put(table, heads, caption)
+            table, heads, caption = rows, found, " ".join(names[-2:])
+            for name in names:
+                self._builder.add(BlockKind.PARAGRAPH, name)
+        self._put(table, heads, caption)
+
+    def _put(self, rows: list[_Row], heads: int, caption: str) -> None:
+        if max(map(_filled, rows), default=0) > 1:
+            self._builder.add_table(_grid(rows), heads=heads, caption=caption)
+        else:
+            texts = (text for row in rows for text in row.values() if text)
+            self._builder.add(BlockKind.PARAGRAPH, "\n".join(texts))
+
+
+def _below(root: Element | None, name: str) -> list[Element]:
+    held = child(root, name)
+    return [] if held is None else list(held)
+
+
+def _text(element: Element) -> str:
+    """Return the text of a cell without the reading aids above its characters."""
+    texts = (one for one in element.iter("{*}t") if local(one.getparent()) != "rPh")
+    return one_line("".join(map(raw_text, texts)))
+
+
+def _filled(row: _Row) -> int:
+    return sum(1 for text in row.values() if text)
+
+
+def _corner(place: str) -> tuple[int, int]:
+    """Return the row and the column that a range begins with, such as ``B12:C14``; from 1, 0 for none."""
+    found = re.match(r"\$?([A-Z]{1,3})\$?([0-9]{1,7})", place)
+    if not found:
+        return 0, 0
+    column = 0
+    for letter in found[1]:
+        column = 26 * column + ord(letter) - 64
+    return int(found[2]), column
+
+
+def _merge(rows: dict[int, _Row], area: str) -> None:
+    """Let a cell stand in all rows of its range; the cells to its right are its own."""
+    begin, _, end = area.partition(":")
+    (top, left), (bottom, right) = _corner(begin), _corner(end)
+    text = rows.get(top, {}).get(left)
+    if not text or (bottom - top + 1) * (right - left + 1) > _MAX_MERGED:
+        return
+    for at in range(top, bottom + 1):
+        if at in rows:
+            rows[at] |= {left: text} | dict.fromkeys(range(left + 1, right + 1))
+            rows[at] = dict(sorted(rows[at].items()))
+
+
+def _grid(rows: Sequence[_Row]) -> list[list[str | None]]:
+    columns = sorted({column for row in rows for column, text in row.items() if text})
+    if len(columns) * len(rows) > _MAX_CELLS:  # few cells far apart
+        return [list(filter(None, row.values())) for row in rows]
+    return [[row.get(column, "") for column in columns] for row in rows]

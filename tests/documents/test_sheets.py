@@ -1,0 +1,149 @@
+"""Workbooks: tables with their columns, numbers as they are shown, and what is told of the rest."""
+
+import pytest
+
+NAMES = (
+    'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" '
+    'xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"'
+)
+TYPES = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+STYLES = f"""<styleSheet {NAMES}><numFmts><numFmt numFmtId="170" formatCode="#,##0.00\\ [$€-407]"/>
+<numFmt numFmtId="171" formatCode="#,##0,"/><numFmt numFmtId="172" formatCode="[h]:mm"/></numFmts>
+<fonts><font/><font><b/></font></fonts><cellXfs><xf numFmtId="0" fontId="0"/><xf numFmtId="0" fontId="1"/>
+<xf numFmtId="10" fontId="0"/><xf numFmtId="14" fontId="0"/><xf numFmtId="22" fontId="0"/>
+<xf numFmtId="170" fontId="0"/><xf numFmtId="171" fontId="0"/><xf numFmtId="172" fontId="0"/></cellXfs>
+</styleSheet>"""
+STRINGS = f"""<sst {NAMES}><si><t>会議</t><rPh sb="0" eb="2"><t>カイギ</t></rPh></si>
+<si><r><t>H</t></r><r><t>2O</t></r></si></sst>"""
+
+
+def relations(targets):
+    inside = "".join(
+        f'<Relationship Id="{name}" Type="{TYPES}/{kind}" Target="{target}"/>'
+        for name, kind, target in targets
+    )
+    return f'<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">{inside}</Relationships>'
+
+
+@pytest.fixture
+def read_book(read_one, make_zip):
+    """Read a workbook from its sheets by name: rows of cells, or XML."""
+
+    def call(sheets, parts=None, hidden=(), **settings):
+        listed = "".join(
+            f'<sheet name="{name}" r:id="s{n}" state="{"hidden" if name in hidden else "visible"}"/>'
+            for n, name in enumerate(sheets)
+        )
+        targets = [(f"s{n}", "worksheet", f"s{n}.xml") for n in range(len(sheets))]
+        targets += [("t", "sharedStrings", "t.xml"), ("y", "styles", "y.xml")]
+        entries = {
+            "_rels/.rels": relations([("a", "officeDocument", "xl/workbook.xml")]),
+            "xl/workbook.xml": f"<workbook {NAMES}><sheets>{listed}</sheets></workbook>",
+            "xl/_rels/workbook.xml.rels": relations(targets),
+            "xl/t.xml": STRINGS,
+            "xl/y.xml": STYLES,
+        }
+        for n, content in enumerate(sheets.values()):
+            inside = content if isinstance(content, str) else "".join(map(row, content))
+            inside, _, below = inside.partition("|")
+            entries[f"xl/s{n}.xml"] = f"<worksheet {NAMES}><sheetData>{inside}</sheetData>{below}</worksheet>"
+        return read_one("a.xlsx", make_zip("a.xlsx", entries | (parts or {})), **settings)
+
+    return call
+
+
+def cell(value, style=0, place="", formula=""):
+    kind, held = ("n", value) if isinstance(value, (int, float)) else ("str", value)
+    held = "" if value is None else f"<v>{held}</v>"
+    return f'<c s="{style}" t="{kind}"{f" r={chr(34)}{place}{chr(34)}" if place else ""}>{formula}{held}</c>'
+
+
+def row(values, place=""):
+    cells = "".join(value if str(value).startswith("<c") else cell(value) for value in values)
+    return f"<row{f' r={chr(34)}{place}{chr(34)}' if place else ''}>{cells}</row>"
+
+
+def test_sheets_are_tables_with_columns_and_captions(read_book, blocks_of):
+    first = [["Price list"], ["Item", "2023", "2024"], ["Pump", 10, 12], ["Valve", 7, 8]]
+    document = read_book(
+        {"Prices": first, "Sheet2": [["only a remark"]], "Old": [["Aside", 5]]}, hidden=("Old",)
+    )
+    assert blocks_of(document) == [
+        ("heading", 1, "Prices"),
+        ("paragraph", 0, "Price list"),
+        ("table", 0, "Item | 2023 | 2024\nPump | 10 | 12\nValve | 7 | 8"),
+        ("paragraph", 0, "only a remark"),
+        ("heading", 1, "Old"),
+        ("table", 0, "Aside | 5"),
+    ]
+    table = document.blocks[2]
+    assert (table.caption, table.columns) == ("Price list", ("Item", "2023", "2024"))
+    assert document.metadata == {"hidden_sheets": "Old"}
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        (cell(0.1 + 0.2), "0.3"),
+        (cell(4711000123456), "4711000123456"),
+        (cell(0.123456, 2), "12.35%"),
+        (cell(45356, 3), "2024-03-05"),
+        (cell(45356.604166667, 4), "2024-03-05 14:30"),
+        (cell(1200.499, 5), "€1200.5"),
+        (cell(1234567, 6), "1235"),
+        (cell(1.5, 7), "36:00"),
+        ('<c t="s"><v>0</v></c>', "会議"),
+        ('<c t="s"><v>1</v></c>', "H2O"),
+        ('<c t="b"><v>1</v></c>', "TRUE"),
+        ('<c t="e"><v>#DIV/0!</v></c>', "#DIV/0!"),
+        ('<c t="inlineStr"><is><t>a  b</t></is></c>', "a b"),
+        (cell("00123"), "00123"),
+        (cell(7, formula="<f>A1+1</f>"), "7"),
+    ],
+)
+def test_cells_say_what_they_show(read_book, written, shown):
+    assert read_book({"Sheet1": [["key", written]]}).text == f"key | {shown}"
+
+
+def test_merged_cells_stand_in_each_row_and_a_table_goes_on_below_an_empty_row(read_book):
+    rows = (
+        row(["Region", "2023", None, "2024"], 1)
+        + row([None, "Q1", "Q2", "Q1"], 2)
+        + row(["North", 1, 2, 3], 3)
+    )
+    rows += row(["South", 4, 5, 6], 5) + row([cell(7, place="B6"), 8, 9], 6)
+    areas = "".join(f'<mergeCell ref="{area}"/>' for area in ("A1:A2", "B1:C1", "A5:A6", "A1:XFD1048576"))
+    document = read_book({"Sheet1": f"{rows}|<mergeCells>{areas}</mergeCells>"})
+    assert document.blocks[0].columns == ("Region", "2023, Q1", "2023, Q2", "2024, Q1")
+    assert document.text.split("\n")[1:] == ["North | 1 | 2 | 3", "South | 4 | 5 | 6", "South | 7 | 8 | 9"]
+
+
+def test_a_bold_row_or_one_with_a_filter_names_the_columns(read_book):
+    texts = [["How long?", "Three months"], ["How much?", "800 euros"]]
+    bold = "".join(map(row, [[cell("Question", 1), cell("Answer", 1)], *texts]))
+    filtered = "".join(map(row, [["Question", "Answer"], *texts])) + '|<autoFilter ref="A1:B3"/>'
+    for sheet in (bold, filtered):
+        assert read_book({"Sheet1": sheet}).blocks[0].columns == ("Question", "Answer")
+
+
+def test_what_is_not_in_the_file_is_told(read_book):
+    anchored = """<xdr:wsDr xmlns:xdr="d" xmlns:a="a"><xdr:twoCellAnchor><xdr:sp><xdr:txBody>
+    <a:p><a:r><a:t>Call 112</a:t></a:r></a:p></xdr:txBody></xdr:sp></xdr:twoCellAnchor></xdr:wsDr>"""
+    drawn = relations([("d", "drawing", "d.xml"), ("c", "comments", "c.xml")])
+    comments = f"<comments {NAMES}><comment><text><t>Check this</t></text></comment></comments>"
+    parts = {"xl/_rels/s0.xml.rels": drawn, "xl/d.xml": anchored, "xl/c.xml": comments}
+    document = read_book({"Sheet1": [["Sum", cell(None, formula="<f>A1+A2</f>")]], "Sheet2": "<row"}, parts)
+    assert document.text == "Sum | =A1+A2\n\nCall 112"
+    assert {(part.kind, part.lost) for part in document.left_out} == {
+        ("formula whose value is not in the file", True),
+        ("comment", False),
+    }
+
+
+def test_cells_far_apart_and_long_sheets_are_bounded(read_book):
+    far = row([cell("x", place="A1"), cell("y", place="XFD1")], 1) + row(
+        [cell("z", place="B1048576")], 1048576
+    )
+    assert read_book({"Sheet1": far}).text == "x | y\n\nz"
+    assert "no workbook" in read_book({}, {"xl/workbook.xml": b"PK"}).reason
+    assert "no text in it" in read_book({"Sheet1": []}).reason
