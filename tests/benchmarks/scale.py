@@ -444,8 +444,8 @@ def _print(results: list[Values]) -> None:
 def _plot(results: list[Values]) -> str:
     """Return an SVG: how time, memory and disk grow with the chunks, both axes by powers of ten."""
     lines = (
-        ("search p50, ms", "#1f6feb", [one["p50_ms"] for one in results]),
-        ("search p95, ms", "#8250df", [one["p95_ms"] for one in results]),
+        ("search p50, ms of a core", "#1f6feb", [one["cpu_p50_ms"] for one in results]),
+        ("search p95, ms of a core", "#8250df", [one["cpu_p95_ms"] for one in results]),
         ("memory of searching, MB", "#bf3989", [one["search_mb"] for one in results]),
         ("disk of the index, MB", "#9a6700", [one["generation_mb"] for one in results]),
         ("processor time of indexing, s", "#1a7f37", [sum(one["cpu_seconds"].values()) for one in results]),
