@@ -247,6 +247,6 @@ def test_a_process_that_cannot_start_is_an_error(tmp_path, monkeypatch):
 
 def test_what_a_library_prints_does_not_reach_the_frames(tmp_path):
     # fd 1 of the child is nowhere: a worker started by hand shows it
-    code = "from hybrid.documents import worker; worker.private_stdout(); print('noise')"
+    code = "from hybrid.documents import pool; pool.private_stdout(); print('noise')"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout == ""
