@@ -158,7 +158,7 @@ class _Book:
             case "b":
                 return "TRUE" if text == "1" else "FALSE"
             case "n":
-                return formatted(text, code, self._begin)
+                return formatted(text, code, self._begin, rounded=True)
         return text
 
     def _add_tables(self, sheet: _Sheet) -> None:
