@@ -21,7 +21,7 @@ from hybrid.adaptation.data.material import Objective, split_for
 from hybrid.adaptation.data.pairs import held_out_pairs
 from hybrid.adaptation.export import scale
 from hybrid.adaptation.forgetting import (
-    Asked,
+    AskedQuestion,
     Model,
     Side,
     general_changes,
@@ -95,7 +95,7 @@ def check_generator(
     generator: Measurable,
     suite: Suite,
     *,
-    asked: Sequence[Asked] = (),
+    asked: Sequence[AskedQuestion] = (),
     tasks: Sequence[str] = (),
     items: int | None = None,
     seed: int = 0,

@@ -311,7 +311,7 @@ def leave(
 
 
 @dataclass(frozen=True, slots=True)
-class _Written:
+class _WrittenFile:
     """A file in GGUF, what it was written from, and an adapter that is loaded beside it."""
 
     source: Source
@@ -321,7 +321,7 @@ class _Written:
 
 def _written(
     adapter: Path, base: Path, file: Path, apart: Path | None, card: Card, precision: Precision
-) -> _Written:
+) -> _WrittenFile:
     """Write a base as GGUF, with the adapter merged in or in a file apart."""
     name, changed = portable(card).base, {}
     if apart is None:
@@ -332,7 +332,7 @@ def _written(
     write_model(source, file, precision, name=name)
     if apart is not None:
         write_adapter(source, adapter, apart, name=card.name)
-    return _Written(source, file, apart)
+    return _WrittenFile(source, file, apart)
 
 
 def modelfile(base: Path, *, apart: bool) -> str:

@@ -378,7 +378,7 @@ _GENERAL = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedQuestion:
     """A question as the generator gets it.
 
     ``answer`` is what a right answer holds, empty where there is none. ``source`` is the document that it
@@ -391,10 +391,10 @@ class Asked:
     general: bool = False
 
 
-def domain_questions(examples: Sequence[Example]) -> list[Asked]:
+def domain_questions(examples: Sequence[Example]) -> list[AskedQuestion]:
     """Return the questions of examples that read: those with the passage that answers, and those without."""
     return [
-        Asked(
+        AskedQuestion(
             example.prompt,
             example.completion.rpartition("\n")[2] if example.kind is ExampleKind.READING else "",
             example.source,
@@ -404,13 +404,13 @@ def domain_questions(examples: Sequence[Example]) -> list[Asked]:
     ]
 
 
-def general_questions(suite: Suite, prompts: Prompts) -> list[Asked]:
+def general_questions(suite: Suite, prompts: Prompts) -> list[AskedQuestion]:
     """Return questions of a suite that anybody can answer, and those that nobody can, without passages."""
     step = max(1, len(suite.choices) // _GENERAL)
     easy = [(choice.question, choice.options[choice.right]) for choice in suite.choices[::step]]
     open_ = [(question, "") for question in suite.unanswerable]
     return [
-        Asked(prompts.base(question), answer, question, general=True)
+        AskedQuestion(prompts.base(question), answer, question, general=True)
         for question, answer in [*easy[:_GENERAL], *open_[:_GENERAL]]
     ]
 
@@ -418,7 +418,7 @@ def general_questions(suite: Suite, prompts: Prompts) -> list[Asked]:
 def refusal_changes(
     base: Generator,
     adapted: Generator,
-    asked: Sequence[Asked],
+    asked: Sequence[AskedQuestion],
     *,
     seed: int = 0,
     progress: Callable[[str], None] = lambda doing: None,
@@ -443,7 +443,7 @@ def refusal_changes(
     return changes(items, _COUNTINGS, seed=seed)
 
 
-def written(model: Generator, asked: Sequence[Asked], *, keep: bool = False) -> list[str]:
+def written(model: Generator, asked: Sequence[AskedQuestion], *, keep: bool = False) -> list[str]:
     """Return what a model says to each question.
 
     With ``keep`` that is kept in the cache, general questions apart: every domain asks the same.
@@ -469,12 +469,12 @@ def _replies(
     return _remembered("refusal", told, list[str], said, lambda kept: len(kept) == len(prompts))
 
 
-def is_right(one: Asked, text: str) -> bool:
+def is_right(one: AskedQuestion, text: str) -> bool:
     """Tell whether a text answers with the gold words, or declines where there is nothing to answer."""
     return not declines(text) and contains(text, one.answer) if one.answer else declines(text)
 
 
-def _items(number: str, one: Asked, was: str, now: str) -> list[Item]:
+def _items(number: str, one: AskedQuestion, was: str, now: str) -> list[Item]:
     """Return what one question says of each measure."""
     rightly, wrongly = (
         (Declining.GENERAL_RIGHTLY, Declining.GENERAL_WRONGLY)

@@ -16,7 +16,7 @@ from hybrid.adaptation.data.examples import Sieve
 from hybrid.adaptation.data.given import Given, require_examples
 from hybrid.adaptation.data.material import Objective, make_examples, reading_questions, split_for
 from hybrid.adaptation.data.pairs import PairSettings, make_pairs
-from hybrid.adaptation.forgetting import Asked, domain_questions, general_questions
+from hybrid.adaptation.forgetting import AskedQuestion, domain_questions, general_questions
 from hybrid.adaptation.methods.embedder import EmbedderSettings, TunedEmbedder, tune_embedder
 from hybrid.adaptation.methods.encoding import as_example, encode, encode_pairs
 from hybrid.adaptation.methods.generator import (
@@ -218,7 +218,7 @@ class GeneratorWorkshop:
         against: Sequence[Question],
         items: int | None = None,
         note: Callable[[str], None] = lambda said: None,
-    ) -> list[Asked]:
+    ) -> list[AskedQuestion]:
         """Return what tells whether an adapter declines where it should; what cannot be asked is told."""
         if card.chooses:
             note("refusal is not measured: this adapter chooses among labels, and declines nothing")

@@ -19,7 +19,7 @@ from hybrid.adaptation.data.pairs import held_out_pairs
 from hybrid.adaptation.forgetting import (
     COUNTINGS,
     Answers,
-    Asked,
+    AskedQuestion,
     Item,
     Side,
     answers,
@@ -504,7 +504,7 @@ def test_without_the_harness_the_command_that_installs_it_is_named(monkeypatch):
 def asked(answers):
     """One question a document."""
     return [
-        Asked((Message(MessageRole.USER, f"question {n}"),), answer, f"d{n}")
+        AskedQuestion((Message(MessageRole.USER, f"question {n}"),), answer, f"d{n}")
         for n, answer in enumerate(answers)
     ]
 
@@ -562,7 +562,7 @@ def test_a_single_refusal_is_not_shown_to_be_a_loss():
 
 
 def test_what_does_not_fit_is_left_out():
-    long = Asked((Message(MessageRole.USER, "word " * 3_000),), "5432", "d")
+    long = AskedQuestion((Message(MessageRole.USER, "word " * 3_000),), "5432", "d")
     assert found([KNOWN], [KNOWN], [long]) == {}
     assert found([KNOWN], [KNOWN], [long, *asked(["5432"])])[Declining.WRONGLY].items == 1
 
@@ -576,9 +576,9 @@ def test_the_base_is_asked_once():
 
 def test_general_questions_are_asked_of_the_base_once_for_all_domains():
     base = ScriptedGenerator([UNKNOWN], name="of two domains")
-    general = Asked((Message(MessageRole.USER, "Who am I?"),), "", "Who am I?", general=True)
+    general = AskedQuestion((Message(MessageRole.USER, "Who am I?"),), "", "Who am I?", general=True)
     for text in ("the one", "the other"):
-        own = Asked((Message(MessageRole.USER, text),), "", text)
+        own = AskedQuestion((Message(MessageRole.USER, text),), "", text)
         refusal_changes(base, ScriptedGenerator([UNKNOWN]), [own, general])
     assert len(base.history) == 3
 

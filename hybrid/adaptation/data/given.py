@@ -338,14 +338,14 @@ def _source(row: GivenRow) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Turn:
+class _TaughtTurn:
     """A turn of a conversation, and whether it is taught."""
 
     message: Message
     taught: bool = True
 
 
-def _turns(row: GivenRow, value: Any, key: str) -> list[_Turn]:
+def _turns(row: GivenRow, value: Any, key: str) -> list[_TaughtTurn]:
     """Return the turns of a conversation, as OpenAI or as ShareGPT writes them."""
     if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
         raise row.error(f"expected turns with `role` and `content` as `{key}`")
@@ -356,7 +356,7 @@ def _turns(row: GivenRow, value: Any, key: str) -> list[_Turn]:
     return turns
 
 
-def _turn(row: GivenRow, turn: dict[str, Any], key: str) -> _Turn:
+def _turn(row: GivenRow, turn: dict[str, Any], key: str) -> _TaughtTurn:
     role, said = ("from", "value") if "from" in turn else ("role", "content")
     name, content, weight = turn.get(role), turn.get(said), turn.get("weight", 1)
     if _CALLS.intersection(turn) or name in _CALLS:
@@ -378,19 +378,19 @@ def _turn(row: GivenRow, turn: dict[str, Any], key: str) -> _Turn:
         raise row.error(f"expected a text as `{said}` of every turn in `{key}`")
     if weight not in (0, 1):
         raise row.error(f"expected 0 or 1 as `weight` in `{key}`")
-    return _Turn(Message(_ROLES[name], content), taught=bool(weight))
+    return _TaughtTurn(Message(_ROLES[name], content), taught=bool(weight))
 
 
-def _begun(turns: Sequence[_Turn], row: GivenRow, prompts: Prompts) -> list[_Turn]:
+def _begun(turns: Sequence[_TaughtTurn], row: GivenRow, prompts: Prompts) -> list[_TaughtTurn]:
     """Return the turns with a system at their beginning: their own, the row's, or what is served."""
     if turns and turns[0].message.role is MessageRole.SYSTEM:
         return [*turns]
     if said := row.text("system", optional=True).strip():
-        return [_Turn(Message(MessageRole.SYSTEM, said)), *turns]
-    return [*(_Turn(turn) for turn in prompts.base("") if turn.role is MessageRole.SYSTEM), *turns]
+        return [_TaughtTurn(Message(MessageRole.SYSTEM, said)), *turns]
+    return [*(_TaughtTurn(turn) for turn in prompts.base("") if turn.role is MessageRole.SYSTEM), *turns]
 
 
-def _lessons(row: GivenRow, turns: Sequence[_Turn], options: tuple[str, ...] = ()) -> list[Example]:
+def _lessons(row: GivenRow, turns: Sequence[_TaughtTurn], options: tuple[str, ...] = ()) -> list[Example]:
     """Return an example for every turn of the assistant that is taught, each behind all turns before it."""
     messages = [turn.message for turn in turns]
     places = [
@@ -431,11 +431,14 @@ def _alpaca(row: GivenRow, prompts: Prompts) -> list[Example]:
         raise row.error("expected pairs of texts, asked and answered, as `history`")
     roles = (MessageRole.USER, MessageRole.ASSISTANT)
     before = [
-        _Turn(Message(role, text), taught=False)
+        _TaughtTurn(Message(role, text), taught=False)
         for one in history
         for role, text in zip(roles, one, strict=True)
     ]
-    turns = [*before, *(_Turn(Message(role, text)) for role, text in zip(roles, (asked, said), strict=True))]
+    turns = [
+        *before,
+        *(_TaughtTurn(Message(role, text)) for role, text in zip(roles, (asked, said), strict=True)),
+    ]
     return _lessons(row, _begun(turns, row, prompts))
 
 
@@ -459,20 +462,20 @@ def _completion(row: GivenRow, prompts: Prompts) -> list[Example]:
     if isinstance(said, list):
         turns = _turns(row, said, "completion")
     else:
-        turns = [_Turn(Message(MessageRole.ASSISTANT, row.text("completion")))]
+        turns = [_TaughtTurn(Message(MessageRole.ASSISTANT, row.text("completion")))]
     if options and (len(turns) != 1 or turns[0].message.content not in options):
         raise row.error("expected a `completion` that is one of the `options`")
     return _lessons(row, [*(replace(turn, taught=False) for turn in asked), *turns], options)
 
 
-def _asked(row: GivenRow, prompts: Prompts, options: tuple[str, ...] = ()) -> list[_Turn]:
+def _asked(row: GivenRow, prompts: Prompts, options: tuple[str, ...] = ()) -> list[_TaughtTurn]:
     """Return the conversation of a ``prompt``: its turns, or what the arm ``adapter`` makes of a text."""
     if isinstance(row.value.get("prompt"), list):
         return _begun(_turns(row, row.value["prompt"], "prompt"), row, prompts)
     text = row.text("prompt")
     if options:
-        return [*map(_Turn, prompts.choice(text, options))]
-    return _begun([_Turn(Message(MessageRole.USER, text))], row, prompts)
+        return [*map(_TaughtTurn, prompts.choice(text, options))]
+    return _begun([_TaughtTurn(Message(MessageRole.USER, text))], row, prompts)
 
 
 def _preference(row: GivenRow, prompts: Prompts) -> PreferencePair:
@@ -484,7 +487,7 @@ def _preference(row: GivenRow, prompts: Prompts) -> PreferencePair:
     sides = [_side(row, key) for key in ("chosen", "rejected")]
     if not asked:
         shared = [one for one, other in zip(*sides, strict=False) if one == other]
-        asked = _begun([*map(_Turn, shared)], row, prompts) if shared else []
+        asked = _begun([*map(_TaughtTurn, shared)], row, prompts) if shared else []
         sides = [side[len(shared) :] for side in sides]
     own = [turn.message for turn in asked]
     said = []
@@ -503,7 +506,7 @@ def _preference(row: GivenRow, prompts: Prompts) -> PreferencePair:
     return PreferencePair(tuple(own), said[0], said[1], _source(row))
 
 
-def _preference_prompt(row: GivenRow, prompts: Prompts) -> list[_Turn]:
+def _preference_prompt(row: GivenRow, prompts: Prompts) -> list[_TaughtTurn]:
     keys = [key for key in ("prompt", "question", "instruction", *_TALKS) if key in row.value]
     if len(keys) > 1:
         raise row.error(f"expected one of {', '.join(keys)}")
@@ -512,7 +515,7 @@ def _preference_prompt(row: GivenRow, prompts: Prompts) -> list[_Turn]:
             return _asked(row, prompts)
         case ["question" | "instruction" as key]:
             text = _joined(row) if key == "instruction" else row.text(key)
-            return _begun([_Turn(Message(MessageRole.USER, text))], row, prompts)
+            return _begun([_TaughtTurn(Message(MessageRole.USER, text))], row, prompts)
         case [key]:
             return _begun(_turns(row, row.value[key], key), row, prompts)
     return []

@@ -141,7 +141,7 @@ def make_examples(
         UsageError: there is too little to train on, or all labels are equal.
     """
     split = split_for(retriever.index, settings, against, apart)
-    making = _Making(retriever, settings, split, Sieve([*against, *apart]), count)
+    making = _ExampleMaking(retriever, settings, split, Sieve([*against, *apart]), count)
     wanted, share = settings.adaptation.examples, settings.adaptation.validation
     own = given or Given()
     mine, checked = making.given(own, objectives)
@@ -186,7 +186,7 @@ def reading_questions(
     split = split_for(retriever.index, settings, against, ())
     sources = part(split)
     sieve = Sieve(() if sources <= split.held_out else against)
-    making = _Making(retriever, settings, split, sieve, lambda texts: [len(text) for text in texts])
+    making = _ExampleMaking(retriever, settings, split, sieve, lambda texts: [len(text) for text in texts])
     return reading_examples(
         making.questions(sources, count),
         retriever,
@@ -213,7 +213,7 @@ def taught_by(given: Given) -> list[Objective]:
     return [objective for objective, there in found.items() if there]
 
 
-class _Making:
+class _ExampleMaking:
     """What the parts share, and what was left out so far."""
 
     def __init__(

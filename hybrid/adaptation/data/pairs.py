@@ -105,7 +105,7 @@ def make_pairs(
     Raises:
         UsageError: there is too little to train on.
     """
-    making = _Making(retriever, settings, sieve, split.held_out)
+    making = _PairMaking(retriever, settings, sieve, split.held_out)
     train = making.given(given, split.validation)
     train += making.pairs(split.training, settings.count) if mix or not given else []
     if len(train) < MIN_PAIRS:
@@ -123,10 +123,10 @@ def held_out_pairs(
 ) -> list[QueryPair]:
     """Return pairs of documents that no training saw, to measure a gain on; they have no negatives."""
     settings = PairSettings(count, 0, negatives=0, seed=seed)
-    return _Making(retriever, settings, sieve, frozenset()).pairs(sources, count)
+    return _PairMaking(retriever, settings, sieve, frozenset()).pairs(sources, count)
 
 
-class _Making:
+class _PairMaking:
     """What was seen and left out so far."""
 
     def __init__(
@@ -208,11 +208,11 @@ class _Making:
 def _spread(index: Index, sources: frozenset[str], *, seed: int) -> Iterator[Draft]:
     """Yield one draft a document, then a second one of each, of the rule that was used least so far."""
     taken: Counter[str] = Counter()
-    waiting: deque[_Left] = deque()
+    waiting: deque[_DraftsLeft] = deque()
     for source in sorted(sources, key=lambda source: unit_hash("order", str(seed), source)):
         document = index.document(source)
         assert document is not None, "sources come from the same generation"
-        left = _Left(draft_queries(document, chunks_of(index, source), seed=seed), seed=seed)
+        left = _DraftsLeft(draft_queries(document, chunks_of(index, source), seed=seed), seed=seed)
         if (draft := left.take(taken)) is not None:
             yield draft
             waiting.append(left)
@@ -223,7 +223,7 @@ def _spread(index: Index, sources: frozenset[str], *, seed: int) -> Iterator[Dra
             waiting.append(left)
 
 
-class _Left:
+class _DraftsLeft:
     """The drafts of a document that were not taken yet, by rule."""
 
     def __init__(self, drafts: Sequence[Draft], *, seed: int) -> None:

@@ -407,9 +407,9 @@ class EmbedderTask:
         self._autocast = precision(encoder, placement)
 
     @property
-    def looked_at(self) -> Held:
+    def looked_at(self) -> HeldTexts:
         """Return the general texts that are not trained on."""
-        return Held(self._general[1::2], self._base_general[1::2])
+        return HeldTexts(self._general[1::2], self._base_general[1::2])
 
     @cached_property
     def digest(self) -> str:
@@ -597,7 +597,7 @@ class Strength:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Held:
+class HeldTexts:
     """Texts about anything, and where the base puts them."""
 
     texts: tuple[str, ...]
@@ -612,7 +612,7 @@ class Held:
 
 
 def try_strengths(
-    encoder: VectorModel, tuned: Any, lesson: Lesson, held: Held, strengths: Sequence[float]
+    encoder: VectorModel, tuned: Any, lesson: Lesson, held: HeldTexts, strengths: Sequence[float]
 ) -> tuple[Strength, ...]:
     """Return what each strength reaches, that of the base first; the adapter is left at full strength."""
     # a passage is of the document of its pair; others are their own

@@ -345,12 +345,6 @@ def grouped(encoded: Sequence[Encoded], size: int, *, seed: int, epoch: int) -> 
     return [batches[place] for place in generator.permutation(len(batches))]
 
 
-def by_length(encoded: Sequence[Encoded], size: int) -> list[list[int]]:
-    """Return the places of the examples in batches of similar length, for measuring."""
-    order = sorted(range(len(encoded)), key=lambda place: len(encoded[place].ids))
-    return [order[first : first + size] for first in range(0, len(order), size)]
-
-
 def collate(rows: Sequence[Encoded], *, pad: int, device: str = "cpu") -> TokenBatch:
     """Return the examples as one batch, padded on the left.
 
@@ -375,7 +369,7 @@ Losses: TypeAlias = Callable[[Sequence[Encoded]], list[float]]
 
 
 def served_losses(subject: Subject, encoded: Sequence[Encoded]) -> list[float]:
-    """Return the same by the generator that serves."""
+    """Return for each example the mean loss of its completion tokens, by the generator that serves."""
     sums = log_likelihoods(subject, encoded)
     return [-value / item.completion_tokens for value, item in zip(sums, encoded, strict=True)]
 

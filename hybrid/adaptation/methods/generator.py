@@ -26,7 +26,6 @@ from hybrid.adaptation.data.given import require_examples
 from hybrid.adaptation.methods import AdapterPlan, attach, parametrisation, plan_for
 from hybrid.adaptation.methods.encoding import (
     Encoded,
-    by_length,
     collate,
     encode,
     encode_pairs,
@@ -44,7 +43,7 @@ from hybrid.adaptation.values import Change, Example, Examples, Sifted
 from hybrid.config import AdaptationSettings, Method
 from hybrid.errors import UsageError
 from hybrid.files import hash_text
-from hybrid.models.device import Placement
+from hybrid.models.device import Placement, batches
 from hybrid.models.dialogue import Dialogue
 from hybrid.models.pretrained import load_tokenizer
 from hybrid.models.resolve import weights_digest
@@ -202,7 +201,8 @@ class GeneratorTask:
     def losses(self, encoded: Sequence[Encoded]) -> list[float]:
         """Return for each example the mean loss of its completion tokens, in nats."""
         values = [0.0] * len(encoded)
-        for places in by_length(encoded, _MEASURE_ROWS):
+        lengths = [len(item.ids) for item in encoded]
+        for places in batches(lengths, rows=_MEASURE_ROWS, tokens=_MEASURE_ROWS * max(lengths, default=0)):
             with torch.inference_mode():
                 found = self.likelihoods(self.module, [encoded[place] for place in places])
             for place, value in zip(places, found.tolist(), strict=True):

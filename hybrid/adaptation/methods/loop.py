@@ -162,7 +162,7 @@ class _Run:
         self._per_epoch = per_epoch
         self._later = _below(task.module, self._tuned) if schedule.upper_first else []
         run = hash_text(task.digest, repr(schedule), str(seed), str(self._world))
-        self._checkpoint = Checkpoint(state, run) if state is not None else None
+        self._checkpoint = RunState(state, run) if state is not None else None
         self._best = self._copy()
         self.at = Progress(0, (), 0, 0, 0, 0.0)
 
@@ -328,7 +328,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
+class RunState:
     """The folder of one run; ``run`` is a digest of all that decides it.
 
     Its values name the file of tensors and are written last, so a kill at any moment leaves the state before.

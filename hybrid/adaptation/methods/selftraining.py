@@ -40,7 +40,7 @@ MADE = "self-training"
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
+class LabelledSplit:
     """Labelled questions in three parts that share no document."""
 
     train: tuple[Question, ...]
@@ -85,7 +85,7 @@ class SelfTraining:
         return [one for one in self.rounds if one.kept][-1]
 
 
-def split_labelled(questions: Sequence[Question], *, seed: int) -> Labelled:
+def split_labelled(questions: Sequence[Question], *, seed: int) -> LabelledSplit:
     """Return the labelled questions in three parts, split by document.
 
     Raises:
@@ -102,7 +102,7 @@ def split_labelled(questions: Sequence[Question], *, seed: int) -> Labelled:
             f"expected {_LEAST} of each or more",
             hint="label some more: a hundred are a sensible beginning",
         )
-    return Labelled(*map(tuple, parts))
+    return LabelledSplit(*map(tuple, parts))
 
 
 def probabilities(teacher: Generator, questions: Sequence[Question], prompts: Prompts) -> list[Array]:
@@ -182,7 +182,7 @@ def most(labels: Sequence[PseudoLabel], count: int) -> list[PseudoLabel]:
 def self_train(
     policy: Callable[[str], Generator],
     learn: Callable[[Sequence[Question], int], str],
-    labelled: Labelled,
+    labelled: LabelledSplit,
     unlabelled: Sequence[Question],
     prompts: Prompts,
     *,

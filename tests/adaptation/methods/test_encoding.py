@@ -11,7 +11,6 @@ from hybrid.adaptation.methods import encoding as likelihood
 from hybrid.adaptation.methods.encoding import (
     Encoded,
     TokenStretch,
-    by_length,
     collate,
     compare,
     continuation,
@@ -87,12 +86,6 @@ def test_an_epoch_holds_every_example_once(items, size, epoch):
     assert sorted(id(item) for batch in batches for item in batch) == sorted(map(id, items))
     assert all(len(batch) <= size for batch in batches)
     assert batches == grouped(items, size, seed=1, epoch=epoch)
-
-
-@pytest.mark.slow
-@given(_ITEMS, st.integers(1, 9))
-def test_measuring_asks_every_example_once(items, size):
-    assert sorted(place for batch in by_length(items, size) for place in batch) == list(range(len(items)))
 
 
 @pytest.mark.slow
