@@ -27,15 +27,15 @@ _BATCH_ITEMS = 512
 _BATCH_CHARACTERS = 1 << 20
 
 _SUFFIXES = {
-    "text.read": (".txt", ".text", ".rst", ".adoc", ".asciidoc"),
-    "markdown.read": (".md", ".markdown", ".mdx"),
-    "html.read": (".html", ".htm", ".xhtml"),
-    "pdf.read": (".pdf",),
-    "word.read": (".docx", ".docm", ".dotx", ".dotm"),
-    "slides.read": (".pptx", ".pptm", ".ppsx", ".ppsm", ".potx", ".potm"),
-    "sheets.read": (".xlsx", ".xlsm", ".xltx", ".xltm"),
-    "html.read_book": (".epub",),
-    "tables.read": (".csv", ".tsv", ".jsonl", ".ndjson"),
+    ("text", "read"): (".txt", ".text", ".rst", ".adoc", ".asciidoc"),
+    ("markdown", "read"): (".md", ".markdown", ".mdx"),
+    ("html", "read"): (".html", ".htm", ".xhtml"),
+    ("pdf", "read"): (".pdf",),
+    ("word", "read"): (".docx", ".docm", ".dotx", ".dotm"),
+    ("slides", "read"): (".pptx", ".pptm", ".ppsx", ".ppsm", ".potx", ".potm"),
+    ("sheets", "read"): (".xlsx", ".xlsm", ".xltx", ".xltm"),
+    ("html", "read_book"): (".epub",),
+    ("tables", "read"): (".csv", ".tsv", ".jsonl", ".ndjson"),
 }
 _READERS = {suffix: name for name, suffixes in _SUFFIXES.items() for suffix in suffixes}
 
@@ -211,7 +211,7 @@ def _guarded(file: SourceFile, settings: DocumentSettings) -> _Items:
 
 
 def _open(file: SourceFile, settings: DocumentSettings) -> _Items:
-    module, name = _READERS[file.path.suffix.lower()].split(".")
+    module, name = _READERS[file.path.suffix.lower()]
     has_rows = module == "tables"
     # the size on disk now, not at the time of the scan
     check_size(file.path.stat().st_size, settings, factor=ROW_FILE_FACTOR if has_rows else 1)
