@@ -8,6 +8,7 @@ from bisect import bisect, bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from itertools import pairwise
+from operator import attrgetter
 from typing import NamedTuple
 
 _VALUE = re.compile(
@@ -49,8 +50,6 @@ class Stroke(NamedTuple):
 
     def turned(self, degrees: int) -> Stroke:
         """Return the box on a page turned back by so many degrees."""
-        if not degrees:
-            return self
         cos, sin = round(math.cos(math.radians(degrees)), 9), round(math.sin(math.radians(degrees)), 9)
         xs = [x * cos + y * sin for x in (self.left, self.right) for y in (self.bottom, self.top)]
         ys = [y * cos - x * sin for x in (self.left, self.right) for y in (self.bottom, self.top)]
@@ -93,6 +92,7 @@ class Table(NamedTuple):
 
 
 Row = list[TextRun]
+_X, _Y = attrgetter("x"), attrgetter("y")
 
 
 class Cell(NamedTuple):
@@ -164,13 +164,16 @@ def rows_of(pieces: list[TextRun]) -> list[Row]:
     if len(pieces) == 1:
         return [pieces[:]]
     rows: list[Row] = []
-    for piece in sorted(pieces, key=lambda piece: (-piece.y, piece.x)):
-        if rows and rows[-1][0].y - piece.y <= _SAME_LINE * min(piece.size, rows[-1][0].size):
+    for piece in sorted(sorted(pieces, key=_X), key=_Y, reverse=True):
+        first = rows[-1][0] if rows else piece
+        step = first.y - piece.y
+        if rows and step <= _SAME_LINE * piece.size and step <= _SAME_LINE * first.size:
             rows[-1].append(piece)
         else:
             rows.append([piece])
     for row in rows:
-        row.sort(key=lambda piece: piece.x)
+        if len(row) > 1:
+            row.sort(key=_X)
     return rows
 
 

@@ -22,8 +22,8 @@ from hybrid.config import DocumentSettings
 from hybrid.documents.builder import TextBuilder
 from hybrid.documents.cells import Stroke, TextRun
 from hybrid.documents.layout import NUMBER_GAP, NUMBER_SIGNS, Page, add_pages, whole
-from hybrid.documents.marks import raised
 from hybrid.documents.source import SourceFile, Unreadable, check_pages
+from hybrid.documents.text import raised
 from hybrid.types import BY_OCR, Document
 
 # In sizes of the font: from the first gap on there is a blank (kerning stays below it, the blank of a tightly
@@ -141,14 +141,15 @@ def read_page(document: pdfium.PdfDocument, index: int) -> Page:
             raise Unreadable(f"more than {_MAX_OBJECTS:,} objects on a page")
         frame, glyphs = Stroke(*page.get_bbox()), _Glyphs.of(text)
         turned = glyphs.turned if glyphs else 0
+        half = 0.5 * frame.area
         # but for what fills the page
-        drawn = (box for box in _boxes(page, count, api.FPDF_PAGEOBJ_PATH) if box.area < 0.5 * frame.area)
-        boxes = [box.turned(turned) for box in drawn]
+        drawn = [box for box in _boxes(page, count, api.FPDF_PAGEOBJ_PATH) if box.area < half]
+        boxes = [box.turned(turned) for box in drawn] if turned else drawn
         pieces = list(glyphs.pieces(boxes)) if glyphs else []
         notes, comments = _notes(document, page, pieces, turned)
         is_short = sum(len(piece.text) for piece in pieces) < _FEW_CHARACTERS
         pictures = _boxes(page, count, api.FPDF_PAGEOBJ_IMAGE)
-        pictured = is_short and any(box.area > 0.5 * frame.area for box in pictures)
+        pictured = is_short and any(box.area > half for box in pictures)
     return Page(whole(pieces + notes, boxes), boxes, frame.turned(turned), comments, pictured=pictured)
 
 
@@ -208,13 +209,15 @@ def _refuse_textless(pages: list[Page], errors: list[str]) -> None:
 
 
 def _boxes(page: pdfium.PdfPage, count: int, kind: int) -> Iterator[Stroke]:
-    """Yield the boxes of the objects of a kind."""
-    sides = np.zeros(4, np.float32)
-    places = [_address(sides.ctypes.data + 4 * side) for side in range(4)]
+    """Return the boxes of the objects of a kind."""
     handle = _address(ctypes.cast(page.raw, ctypes.c_void_p).value)
-    for drawn in map(_object_at, repeat(handle), range(min(count, _MAX_BOXES))):
-        if _type_of(drawn) == kind and _bounds_of(drawn, *places):
-            yield Stroke(*sides.tolist())
+    objects = list(map(_object_at, repeat(handle), range(min(count, _MAX_BOXES))))
+    wanted = [drawn for drawn in objects if _type_of(drawn) == kind]
+    room, slots = _room(1 << (4 * len(wanted)).bit_length())
+    sides = (slots[side : 4 * len(wanted) : 4] for side in range(4))
+    found = list(map(_bounds_of, wanted, *sides))
+    numbers = room.view(np.float32)[: 8 * len(wanted) : 2].reshape(-1, 4).tolist()
+    return (Stroke(*box) for box, is_there in zip(numbers, found, strict=True) if is_there)
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,8 +102,8 @@ def main() -> None:
         sys.stdout.buffer.write(_png(pixels))
 
 
-def _lines(text: Any, quote: str) -> Iterator[tuple[float, float, float, float]]:
-    """Yield the boxes of the lines of a page that a quote stands on: left, bottom, right, top."""
+def _lines(text: Any, quote: str) -> list[Stroke]:
+    """Return the boxes of the lines of a page that a quote stands on."""
     import pypdfium2.raw as api
 
     letters, places = [], []
@@ -111,15 +111,15 @@ def _lines(text: Any, quote: str) -> Iterator[tuple[float, float, float, float]]
         folded = _folded(chr(api.FPDFText_GetUnicode(text, index)))
         letters.append(folded)
         places += [index] * len(folded)
-    box: tuple[float, float, float, float] | None = None
+    boxes: list[Stroke] = []
     for index in sorted({places[at] for at in _found("".join(letters), quote)}):
-        left, bottom, right, top = text.get_charbox(index, loose=True)
-        if box is not None and abs(top - box[3]) + abs(bottom - box[1]) < (box[3] - box[1]) / 2:
-            box = (min(box[0], left), min(box[1], bottom), max(box[2], right), max(box[3], top))
+        new, old = Stroke(*text.get_charbox(index, loose=True)), boxes[-1] if boxes else None
+        if old and abs(new.top - old.top) + abs(new.bottom - old.bottom) < (old.top - old.bottom) / 2:
+            low = min(old.left, new.left), min(old.bottom, new.bottom)
+            boxes[-1] = Stroke(*low, max(old.right, new.right), max(old.top, new.top))
         else:
-            yield from [] if box is None else [box]
-            box = (left, bottom, right, top)
-    yield from [] if box is None else [box]
+            boxes.append(new)
+    return boxes
 
 
 def _found(page: str, quote: str) -> Iterator[int]:

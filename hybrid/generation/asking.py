@@ -125,7 +125,11 @@ _KINDS = (
         r"|\bwie ?viele?\b",
         _COUNT + r"|\b(?:half|twice|once|double|none|no)\b",
     ),
-    (r"\b(?:which|what)\b(?: \w+)? (?:version|firmware|release|update|revision)\b", r"\d+\.\d+"),
+    (
+        r"\b(?:which|what|latest|newest|current|recent)\b(?: \w+)?"
+        r" (?:version|firmware|release|update|revision)\b",
+        r"\d+\.\d+",
+    ),
     (
         r"\b(?:which|what|in which|under which) (?:section|clause|paragraph|chapter|article|rule|part)\b",
         r"^(?:§|section|clause|paragraph|chapter|article|rule|part)?\s?(?:\d+(?:\.\d+)*"
@@ -161,6 +165,7 @@ _COUNTED = re.compile(
     r"\bhow (?:many|much) ((?!is|are|was|does|do|did|of|time|it|will|can|can|i\b)[^\W\d_]+)"
 )
 
+_LATEST = re.compile(r"\b(?:latest|newest|most recent|(?:last|past|previous) year(?:'s)?|neuste[rns]?)\b")
 _THING = re.compile(r"\b(?:which|what) ([^\W\d_]{4,})\b")
 # A number behind one of these names a thing.
 _NUMBERED = re.compile(
@@ -170,6 +175,7 @@ _NUMBERED = re.compile(
 )
 # No year, and an abbreviation as 2FA, which is no quantity.
 _PIECES = re.compile(r"\b(?:19|20)\d\d(?=\s?(?:pieces|units|eur|€|\$))", re.IGNORECASE)
+_UNIT = re.compile(r"(?<=\d)\s?(?:°\s?[CF]\b|[a-zµ]{1,2}[²³])")
 _SHORT = re.compile(r"\b\d[A-Z]{2,3}\b")
 _CAPITAL = re.compile(r"(?<![.!?] )(?<!^)(?<![\w-])(?!I\b|I['’])[A-Z][\w'’-]*")
 
@@ -198,6 +204,7 @@ class Asked:
         columns: what columns may be called that hold the thing asked for.
         thing: the stem of what is asked for by name, of "which edition" that of edition.
         sides: the things that are compared.
+        last: the last question of several, behind the one that it follows.
     """
 
     text: str
@@ -211,6 +218,7 @@ class Asked:
     columns: str
     thing: str
     sides: tuple[str, ...] = ()
+    last: str = ""
 
     @property
     def with_columns(self) -> str:
@@ -227,6 +235,11 @@ class Asked:
                 self.text.lower(),
             )
         )
+
+    @property
+    def latest(self) -> bool:
+        """Tell whether it asks for the newest of several, or for the last year."""
+        return bool(_LATEST.search(self.last.lower()))
 
     @property
     def several(self) -> bool:
@@ -250,14 +263,15 @@ def read_question(question: str) -> Asked:
     form = Form(next(name for name, text in found.groupdict().items() if text)) if found else Form.FACT
     wanted = next((kind for asks, kind in _ASKS if asks.search(lowered)), None)
     counted = _COUNTED.search(lowered)
+    named_in = _UNIT.sub(" ", question)
     codes = [
-        *identifiers(_PIECES.sub(" ", question)),
+        *identifiers(_PIECES.sub(" ", named_in)),
         *(found.lower() for found in _NUMBERED.findall(question)),
     ]
     codes += [name for name in _SHORT.findall(question) if not any(one.units for one in quantities(name))]
     # in German every noun has a capital
     capitals = (
-        _CAPITAL.findall(question) if language_of(question) != "de" and not _GERMAN.search(lowered) else []
+        _CAPITAL.findall(named_in) if language_of(question) != "de" and not _GERMAN.search(lowered) else []
     )
     named = [
         name for name in capitals if not any(name.lower() in code or code in name.lower() for code in codes)
@@ -279,6 +293,7 @@ def read_question(question: str) -> Asked:
         next((names for asks, names in _COLUMNS if re.search(asks, lowered)), ""),
         stem(thing[1]) if (thing := _THING.search(lowered)) else "",
         _sides(lowered) if form is Form.COMPARISON else (),
+        last[0],
     )
 
 

@@ -48,12 +48,16 @@ class CitedText:
 
 @dataclass(frozen=True, slots=True)
 class Cited:
-    """A sentence and what supports it, in several places if need be; ``new_line`` where it begins one."""
+    """A sentence and what supports it, in several places if need be; ``new_line`` where it begins one.
+
+    ``ours`` is what we say behind its markers, which claim nothing of it.
+    """
 
     sentence: str
     support: Support
     new_line: bool = False
     others: tuple[Support, ...] = ()
+    ours: str = ""
 
 
 def cite_generated(question: str, text: str, passages: Sequence[Passage], *, threshold: float) -> CitedText:
@@ -128,7 +132,8 @@ def join_cited(kept: Sequence[Cited]) -> CitedText:
             if not same:
                 citations.append(_citation(number, support))
             marks.append(f" [{number}]")
-        parts.append(f"{_LINE if cited.new_line else _BLANK}{inert(cited.sentence)}{''.join(marks)}")
+        ours = f" {cited.ours}" if cited.ours else ""
+        parts.append(f"{_LINE if cited.new_line else _BLANK}{inert(cited.sentence)}{''.join(marks)}{ours}")
     return CitedText("".join(parts)[1:], tuple(citations))
 
 
@@ -223,7 +228,7 @@ def settled_part(text: str) -> str:
     return text[: marker.end() if marker else end].rstrip()
 
 
-_OLDER = re.compile(r"\(Older: [^\n]*?\.\)")
+_OURS = re.compile(r"\(Older: [^\n]*?\.\)|\(Our arithmetic: [^\n]*?\.\)")
 _VERDICT = re.compile(r"^(?:Yes|No|Ja|Nein): (?=“)")
 
 
@@ -232,7 +237,7 @@ def only_quoted(answer: Answer) -> str:
 
     These are headings before a quote, or as the answer, yes and no, and the name of an older document.
     """
-    text = _VERDICT.sub(_blanked, _OLDER.sub(_blanked, answer.text))
+    text = _VERDICT.sub(_blanked, _OURS.sub(_blanked, answer.text))
     headings = {name for hit in answer.hits for name in (hit.chunk.source, *hit.chunk.headings)}
     for name in sorted(filter(None, headings), key=len, reverse=True):
         text = re.sub(rf"(?:(?<=\] )|(?<=“)|^){re.escape(name)}(?:: |(?= \[\d+\]))", _blanked, text)

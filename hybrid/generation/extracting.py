@@ -25,6 +25,7 @@ from hybrid.generation.facts import (
 from hybrid.generation.matching import Matcher, matcher, names_held, respelled
 from hybrid.generation.prompts import Passage
 from hybrid.generation.ranking import ranks
+from hybrid.generation.reckoning import Reckoned, conditioned, reckoned
 from hybrid.generation.weighing import (
     BECAUSE,
     BELOW_HEADING,
@@ -49,12 +50,16 @@ _NEAR_BEST = 0.9
 _OF_SEVERAL = 0.75
 # What has the kind of thing asked for, which the best sentence beside it lacks, may be so much weaker.
 _HAS_KIND = 0.75
+# In one paragraph it is of the same thing.
+_OF_PARAGRAPH = 0.5
 # So many facts are looked at for one that says otherwise.
 _LOOKED_AT = 24
 # So near to the best one must be what says otherwise, less near where the documents are versions of one.
 _SAME = (0.8, 0.65)
 # Of two things that are compared, this share of the question must be said by both together.
 _TOGETHER = 0.5
+# What has the kind of thing asked for is so much more surely about the question.
+_TYPED, _RECKONED = 0.03, 0.1
 _CODE_UNHELD, _NAME_UNHELD, _UNCOUNTED = 0.3, 0.15, 0.1
 # So much of the question must stand there for no, and for yes, which is sooner wrong.
 _DECIDES, _AFFIRMS = 0.6, 0.85
@@ -124,19 +129,28 @@ def extract(
     if not facts:
         return Extract((), 0.0)
     words = matcher(asked.words, [fact.wider for fact in facts])
+    facts = conditioned(asked, facts, words)
     scores, relevances = weigh(asked, facts, words, sources, embedder)
     order = [int(place) for place in np.argsort(-scores, kind="stable")]
-    both = _compared(asked, facts, order, words)
-    chosen = (
-        [_cite(asked, fact) for fact in both]
-        if both
-        else _compose(asked, facts, scores, order, words, sentences)
-    )
+    table = reckoned(asked, facts, scores.tolist(), words)
+    both = [] if table else _compared(asked, facts, order, words)
+    if table:
+        chosen = _cells(table)
+        order.insert(0, facts.index(table.facts[0]))
+    elif both:
+        chosen = [_cite(asked, fact) for fact in both]
+    else:
+        chosen = _compose(asked, facts, scores, order, words, sentences)
     best = facts[order[0]]
     both = both if asked.form is Form.COMPARISON else []
     about = " ".join(sources.values()) if both else sources[best.passage.source]
-    uncounted = _UNCOUNTED * (bool(asked.counted) and fits_kind(asked, best) < BELOW_HEADING)
-    uncounted += _UNCOUNTED * is_of_another(best, words, asked)
+    # cells that were chosen by an extreme or a limit say what no word of the question does
+    if table:
+        uncounted = -_RECKONED
+    else:
+        uncounted = _UNCOUNTED * (bool(asked.counted) and fits_kind(asked, best) < BELOW_HEADING)
+        uncounted += _UNCOUNTED * is_of_another(best, words, asked)
+    uncounted -= _TYPED * (asked.form is Form.FACT and fits_kind(asked, best) == 1.0)
     if both:
         together = words.share(" ".join(fact.wider for fact in both))
         relevances[order[0]] = max(
@@ -145,6 +159,17 @@ def extract(
         )
     relevance = float(relevances[order[0]]) - _unheld(asked, about) - uncounted
     return Extract(tuple(chosen), float(np.clip(relevance, 0.0, 1.0)))
+
+
+def _cells(table: Reckoned) -> list[Cited]:
+    """Return the cells of rows, and behind the last one our arithmetic with them."""
+    cited = [
+        Cited(f"{fact.row.sentence(places)}.", Support(fact.passage, fact.span, 1.0))
+        for fact, places in zip(table.facts, table.places, strict=True)
+        if fact.row
+    ]
+    ours = f"(Our arithmetic: {table.ours}.)" if table.ours else ""
+    return [*cited[:-1], replace(cited[-1], ours=ours)]
 
 
 def _of_kind(asked: Asked, facts: Sequence[Quotable]) -> bool:
@@ -206,9 +231,18 @@ def _with_kind(asked: Asked, ranked: Sequence[Quotable], scores: Sequence[float]
             continue
         if fact.term and fact.term in (best.term, best.text.partition("\n")[0].strip()):
             return [fact]
-        if score >= _HAS_KIND * scores[0]:
+        if score >= (_OF_PARAGRAPH if _in_one_paragraph(best, fact) else _HAS_KIND) * scores[0]:
             return sorted((best, fact), key=lambda one: one.span.start)
     return []
+
+
+def _in_one_paragraph(one: Quotable, other: Quotable) -> bool:
+    """Tell whether two facts of a passage stand in one paragraph."""
+    begin = one.passage.span.start
+    between = one.passage.text[
+        min(one.span.end, other.span.end) - begin : max(one.span.start, other.span.start) - begin
+    ]
+    return "\n\n" not in between
 
 
 def _otherwise(asked: Asked, ranked: Sequence[Quotable], scores: Sequence[float]) -> Quotable | None:
@@ -237,11 +271,9 @@ def _cite(asked: Asked, fact: Quotable) -> Cited:
     text = fact.text
     span = fact.span
     if fact.row:
-        row = fact.row
-        shown = row.asked(asked.with_columns)
-        if asked.several and len(row.sentence().split()) <= 30:
-            shown = row.sentence()
-        return Cited(f"{shown}.", Support(passage, span, 1.0))
+        whole = f"{fact.row.sentence()}."
+        shown = whole if asked.several and len(whole.split()) <= 30 else text
+        return Cited(shown, Support(passage, span, 1.0))
     first = re.sub(r"\W", "", text.split()[0]).lower() if text.split() else ""
     if first in _LEANS and fact.above and len(f"{fact.above} {text}".split()) <= _LONGEST_PART:
         begin = passage.text.find(fact.above)

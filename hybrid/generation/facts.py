@@ -20,6 +20,8 @@ _FIELD = re.compile(r"(?P<name>[^\n:|]{1,60}): ?(?P<value>[^\n]*)")
 _NUMBERING = re.compile(r"^(?:\d{1,2}[.)]|§ ?\d+|[A-Z][.)]|\d{1,2}(?:\.\d{1,2})+)\s+(?=[^\W\d])")
 _CODE = re.compile(r"\n[ \t]*[^\W\d_A-Z]|^#", re.ASCII)
 _ENDS = re.compile(r"[.:;,!?]\s*$")
+# "20 m³": what is counted in a unit that is not known is no amount of a known one.
+_OWN_UNIT = re.compile(r"\d\s?(?!or\b|and\b|to\b|und\b)[^\W\d]+[²³]?$")
 _RANGES = (
     (
         re.compile(
@@ -68,6 +70,7 @@ class Quotable:
     heading: bool = False
     term: str = ""
     whole: bool = False
+    met: tuple[int, ...] = ()
 
     @property
     def around(self) -> str:
@@ -90,9 +93,6 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
     """Yield what a passage says."""
     record = _record(passage)
     said = [record] if record else passage.sayings()
-    rows = [saying.row for saying in said if saying.row]
-    fits = {row.span: _fit(asked, row) for row in rows}
-    ranged = sum(fit is not None for fit in fits.values()) > 1 and any(fits.values())
     if said and (telling := telling_heading(asked, passage)):
         yield Quotable(passage, passage.placed(said[0].span), telling, "", rank, heading=True)
     for place in [] if record else lists_in(passage.text):
@@ -108,11 +108,9 @@ def facts_of(asked: Asked, passage: Passage, rank: float) -> Iterator[Quotable]:
         ended = saying.span.end
         row = saying.row
         if row:
-            fit = fits[row.span]
-            in_range = 0.0 if not ranged else 1.0 if fit else -1.0
             text = f"{row.asked(asked.with_columns)}."
             above = f"{row.caption} {row.group}".strip()
-            yield Quotable(passage, passage.placed(saying.span), text, above, rank, row, in_range)
+            yield Quotable(passage, passage.placed(saying.span), text, above, rank, row)
         else:
             term = _term(saying.text) or term
             # what a heading stands above begins as a sentence does; code does not
@@ -179,26 +177,24 @@ def _record(passage: Passage) -> Saying | None:
     return Saying(span, row.sentence(), row)
 
 
-def _fit(asked: Asked, row: TableRow) -> bool | None:
-    """Tell whether the amount that a question tells falls into the range of a row; None if it has none."""
-    ranges = [(cell, found) for cell in row.cells if (found := _range(cell))]
-    return all(_falls(asked, *one) for one in ranges) if ranges else None
-
-
-def _falls(asked: Asked, cell: str, ends: tuple[float, float, tuple[bool, bool]]) -> bool:
+def falls(asked: Asked, cell: str, ends: tuple[float, float, tuple[bool, bool]]) -> bool:
     """Tell whether the range of a cell holds an amount of a question, of its unit if both have one."""
     low, high, (with_low, with_high) = ends
     kinds = {unit.kind for told in quantities(cell) for unit in told.units}
     for one in asked.amounts:
         value = one.value
-        if value is None or (kinds and one.units and not kinds & {unit.kind for unit in one.units}):
+        before = asked.text[max(one.span.start - 2, 0) : one.span.start]
+        value = -value if value and before[-1:] in ("-", "−") and not before[:-1].strip() else value
+        strange = _OWN_UNIT.search(cell.strip()) if not kinds else not kinds & {own.kind for own in one.units}
+        if value is None or (one.units and strange):
             continue
         if (low < value or (with_low and low == value)) and (value < high or (with_high and value == high)):
             return True
     return False
 
 
-def _range(label: str) -> tuple[float, float, tuple[bool, bool]] | None:
+def range_of(label: str) -> tuple[float, float, tuple[bool, bool]] | None:
+    """Return the least and the greatest that a cell such as "6–10" holds, and whether they are in it."""
     for pattern, ends in _RANGES:
         if match := pattern.search(label.strip()):
             told = {

@@ -75,6 +75,11 @@ def _alike() -> dict[str, frozenset[str]]:
 _ALSO = _alike()
 
 
+def also(word: str) -> frozenset[str]:
+    """Return the stems that stand for a stem in everyday English: price and fee for cheap."""
+    return _ALSO.get(word, frozenset())
+
+
 def names_held(names: Iterable[str], text: str) -> frozenset[str]:
     """Return the names that stand in a text as whole words, an abbreviation also by its long form.
 

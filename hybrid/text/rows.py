@@ -68,22 +68,34 @@ class TableRow:
         first = self._first
         said = [place for place in places or range(first + 1, len(self.cells)) if self.cells[place]]
         label = ", ".join(
-            dict.fromkeys([self.label, *(self.cells[p] for p in with_cells if p not in (first, *said))])
+            dict.fromkeys([self.label, *(self._told(p) for p in with_cells if p not in (first, *said))])
         )
         if not said:
             name = self.columns[first]
             return f"{name}: {label}" if name and name != label else label
         if len(said) == 1:
             named = ", ".join(filter(None, (label, _tidy(self.columns[said[0]]))))
-            return f"{named}: {self._valued(said[0])}"
-        cells = (" ".join(filter(None, (_tidy(self.columns[p]), self._valued(p)))) for p in said)
+            return f"{named}: {self.valued(said[0])}"
+        cells = (" ".join(filter(None, (_tidy(self.columns[p]), self.valued(p)))) for p in said)
         return f"{label}: {'; '.join(cells)}" if label else "; ".join(cells)
 
-    def asked(self, question: str) -> str:
-        """Return the row as a sentence with the cells whose columns a question names, else with all."""
+    def _told(self, place: int) -> str:
+        """Return a cell that says which row it is; of a number also what it counts."""
+        cell = self.cells[place]
+        return f"{_tidy(self.columns[place])} {cell}" if _FIGURE.fullmatch(cell) else cell
+
+    def asked(self, question: str, *, without: Sequence[int] = (), named: Sequence[int] = ()) -> str:
+        """Return the row as a sentence with the cells whose columns a question names, else with all.
+
+        Args:
+            question: in plain words.
+            without: the places of cells that are not what is asked for.
+            named: the places of cells that say which row it is.
+        """
         words = set(content_words(question)) - _PERIODS
         first = self._first
-        rest = [place for place in range(first + 1, len(self.cells)) if self.cells[place]]
+        whole = [place for place in range(first + 1, len(self.cells)) if self.cells[place]]
+        rest = [place for place in whole if place not in without] or whole
         names = {place: frozenset(content_words(self.columns[place])) for place in rest}
         common = frozenset.intersection(*names.values()) if len(names) > 1 else frozenset()
         shared = {place: (names[place] - common) & words for place in rest}
@@ -95,10 +107,13 @@ class TableRow:
         }
         best = [place for place in best if len(names[place]) == least[shared[place]]]
         heads = frozenset(word for name in self.columns for word in content_words(name))
-        held = {place: set(content_words(self.cells[place])) - heads for place in rest if place not in best}
-        return self.sentence(best, with_cells=[place for place, own in held.items() if own and own <= words])
+        shown = best or (rest if rest != whole else [])
+        held = {place: set(content_words(self.cells[place])) - heads for place in whole if place not in shown}
+        with_cells = [place for place, own in held.items() if place in named or (own and own <= words)]
+        return self.sentence(shown, with_cells=with_cells)
 
-    def _valued(self, place: int) -> str:
+    def valued(self, place: int) -> str:
+        """Return a cell with the scale that its table counts in."""
         cell, name = self.cells[place], self.columns[place]
         if not _FIGURE.fullmatch(cell) or _YEAR.fullmatch(cell):
             return cell

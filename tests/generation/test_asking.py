@@ -33,10 +33,10 @@ def test_every_question_has_a_form(question, form):
     ["which er ", "what ", "how is ", "differences in ", "how much does ", "A1-", "1 ", "Ab ", "what is"],
 )
 def test_a_question_of_100_kb_is_read_at_once(part):
-    began = time.perf_counter()
+    began = time.process_time()
     asked = read_question(part * (100_000 // len(part)))
     assert len(asked.text) == 2_000
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5
 
 
 def test_two_questions_in_one_are_several():

@@ -6,15 +6,23 @@ import pytest
 
 from hybrid.generation.asking import read_question
 from hybrid.generation.facts import facts_of, lists_in
+from hybrid.generation.matching import matcher
 from hybrid.generation.prompts import passage_of
+from hybrid.generation.reckoning import conditioned
 from hybrid.types import Chunk, Hit
+
+
+def rows_in_range(question, chunk):
+    asked = read_question(question)
+    facts = list(facts_of(asked, passage_of(1, Hit(chunk, 1.0)), 1.0))
+    words = matcher(asked.words, [fact.wider for fact in facts])
+    return [fact for fact in conditioned(asked, facts, words) if fact.in_range > 0]
 
 
 def in_ranges(question, *labels):
     text = "\n".join(["Amount | Notice", *(f"{label} | {n} weeks" for n, label in enumerate(labels, 1))])
     chunk = Chunk("a.md", 0, 0, len(text), text, ("Rules",), columns=("Amount", "Notice"))
-    facts = facts_of(read_question(question), passage_of(1, Hit(chunk, 1.0)), 1.0)
-    return [fact.text for fact in facts if fact.in_range > 0]
+    return [fact.text for fact in rows_in_range(question, chunk)]
 
 
 @pytest.mark.parametrize(
@@ -55,9 +63,8 @@ def test_of_two_columns_of_ranges_both_must_hold_an_amount():
         )
     )
     chunk = Chunk("a.md", 0, 0, len(text), text, ("Rates",), columns=("Age", "Weight", "Rate"))
-    asked = read_question("Which rate for a 5-year-old of 24 kg?")
-    found = [fact.row for fact in facts_of(asked, passage_of(1, Hit(chunk, 1.0)), 1.0) if fact.in_range > 0]
-    assert [row.cells[2] for row in found] == ["65"]
+    found = rows_in_range("Which rate for a 5-year-old of 24 kg?", chunk)
+    assert [fact.row.cells[2] for fact in found] == ["65"]
 
 
 def test_a_list_can_be_quoted_whole_beside_its_items():

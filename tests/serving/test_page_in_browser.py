@@ -9,6 +9,7 @@ import httpx2
 import pytest
 
 from hybrid import Assistant, Assistants, load_settings
+from hybrid.adaptation.values import AdapterKind
 from hybrid.decision.adopted import adopt
 from hybrid.serving.access import Access
 from hybrid.serving.service import Service
@@ -189,10 +190,31 @@ def test_the_vote_on_arms_is_blind_and_kept(visit, station):
     page.wait_for_selector(".best")
     names = turn.locator(".arms h3").all_inner_texts()
     assert sorted(name.split(" · ")[1] for name in names) == ["base", "rag"]
-    (kept,) = station.service.feedback.preferences(domain="station")
+    (kept,) = station.service.feedback.preferences(domain="station")[-1:]
     assert names[0].endswith(kept.chosen.answer.arm.value)
     assert (kept.chosen_place, kept.rejected_place) == (0, 1)
     assert turn.locator(".arms > li button:has-text('This is the best')").count() == 0
+
+
+def test_all_four_arms_stand_side_by_side_unnamed(visit, station, keep_adapter):
+    own = station.service.assistants["station"]
+    told = {"base": own.generator.name, "base_digest": own.generator.digest}
+    keep_adapter(own.folder, "generator-001", **told)
+    try:
+        page = visit(viewport=_NARROW)
+        page.check("#blind")
+        _ask(page)
+        turn = page.locator(".compared")
+        turn.get_by_role("button", name="Answer D is the best").click()
+        page.wait_for_selector(".best")
+        names = turn.locator(".arms h3").all_inner_texts()
+        assert "cannot answer here" not in turn.inner_text() and _overflow(page) == 0
+    finally:
+        own.adapters.rollback(AdapterKind.GENERATOR)
+    assert sorted(name.split(" · ")[1] for name in names) == ["adapter", "base", "both", "rag"]
+    kept = station.service.feedback.preferences(domain="station")[-3:]
+    assert {one.chosen.answer.arm.value for one in kept} == {names[3].split(" · ")[1]}
+    assert {(one.chosen_place, one.rejected_place) for one in kept} == {(3, 0), (3, 1), (3, 2)}
 
 
 def test_a_vote_and_its_comment_are_kept(visit, station):

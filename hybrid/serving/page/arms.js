@@ -57,6 +57,7 @@ async function voted(article, compared, chosen) {
       card.lastElementChild.remove();
     }
     article.querySelector(".choice").hidden = true;
+    article.querySelector(".lead").firstChild.textContent = "The names were shown after the vote.";
     outcome.textContent = chosen ? `Kept: you preferred ${arms[chosen]}.` : "No preference was kept.";
   } catch (error) {
     outcome.textContent = error.message;

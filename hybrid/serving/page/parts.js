@@ -62,12 +62,12 @@ function marked(text, citations, open) {
 /** Return a row that opens a place of a document. */
 export function placeButton(citation, number, open) {
   return el("button", { type: "button", className: "place", onclick: () => open(citation) },
-    el("b", {}, number), el("span", {}, placed(citation), " ", el("small", {}, named(citation.source))));
+    el("b", {}, number), el("span", {}, placed(citation), " ", citation.title ? el("small", {}, named(citation.source)) : ""));
 }
 
 /** Return names and values as a list of definitions; values that are empty are left out. */
 export function facts(values) {
-  const rows = Object.entries(values).filter(([, value]) => value !== "" && value !== null && value !== undefined);
+  const rows = Object.entries(values).filter(([, value]) => !["", 0, null, undefined].includes(value));
   return el("dl", { className: "facts" }, rows.map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
 }
 

@@ -13,7 +13,7 @@ let opened = 0;
 export async function openDocument(domain, citation) {
   const turn = (opened += 1);
   document.getElementById("document-title").textContent = citation.title || named(citation.source);
-  document.getElementById("document-place").textContent = [placed(citation, ""), named(citation.source)].filter(Boolean).join(" · ");
+  document.getElementById("document-place").textContent = [placed(citation, ""), citation.title ? named(citation.source) : ""].filter(Boolean).join(" · ");
   text.replaceChildren(el("p", { className: "note" }, "Opening…"));
   note.hidden = figure.hidden = true;
   if (!dialog.open) dialog.showModal();

@@ -25,7 +25,7 @@ function told(answer, open) {
   if (answer.passages.length) shown.push(el("h3", {}, "Passages that it was given"), el("ol", {}, answer.passages.map((one) => el("li", {}, placeButton(one, one.number, open)))));
   shown.push(el("h3", {}, "Cost"), facts({
     Confidence: answer.confidence === null ? "none" : `${answer.confidence.toFixed(2)}, not calibrated`,
-    Tokens: answer.tokens && `${answer.tokens.prompt_tokens.toLocaleString("en")} read, ${answer.tokens.completion_tokens.toLocaleString("en")} written`,
+    Tokens: answer.tokens?.total_tokens && `${answer.tokens.prompt_tokens.toLocaleString("en")} read, ${answer.tokens.completion_tokens.toLocaleString("en")} written`,
     Time: answer.seconds === undefined ? "" : `${answer.seconds.toFixed(2)} s`,
   }));
   return shown;
@@ -44,7 +44,11 @@ async function waterfall(part, trace) {
   const scale = 1000 / Math.max(ended - begun, 1);
   part.append(el("h3", {}, "Stages"), el("div", { className: "waterfall" }, spans.map((one) => [
     el("span", {}, one.name), bar((one.start - begun) * scale, Math.max((one.end - one.start) * scale, 4)),
-    el("span", {}, `${((one.end - one.start) / 1e6).toFixed(1)} ms`)])));
+    el("span", {}, lasted(one.end - one.start))])));
+}
+
+function lasted(nanoseconds) {
+  return nanoseconds < 1e9 ? `${(nanoseconds / 1e6).toFixed(1)} ms` : `${(nanoseconds / 1e9).toFixed(2)} s`;
 }
 
 function bar(x, width) {

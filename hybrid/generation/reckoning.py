@@ -1,0 +1,440 @@
+"""Cells that a question chooses by conditions, extremes, limits, dates and sums (table reasoning)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from hybrid.generation.asking import Asked, Form
+from hybrid.generation.facts import Quotable, falls, range_of
+from hybrid.generation.matching import Matcher, also, names_held
+from hybrid.text.dates import dates
+from hybrid.text.identifiers import identifiers_held
+from hybrid.text.numbers import quantities
+from hybrid.text.rows import TableRow
+from hybrid.text.words import content_words, properties, stem, word_set
+
+# A row that meets a condition gains as much as one loses that does not; more than so many count no further.
+_MOST_CONDITIONS = 2.0
+# A cell of words is a condition less surely than a range that the amount of the question falls into.
+_TEXT = 0.5
+# So near to the best fact, as a share of its score, must be the best row of the table that is reckoned with.
+_NEAR = 0.6
+_LONGEST = 3
+_YEAR = re.compile(r"(?:19|20)\d\d")
+_FIGURE = re.compile(
+    r"(?P<before>(?:[$€£¥]|[A-Z]{3}\b)?)\s?(?P<value>[−–-]?\d[\d,]*(?:\.\d+)?)\s?(?P<unit>[^\d]{0,20})"
+)
+_SUPERLATIVE = re.compile(
+    r"\b(?P<word>[a-z]{2,}?)(?P<end>i?est)\b|\b(?P<most>most|least|fewest|last|first)\b"
+)
+_DOWN = word_set("cheap low short small light few littl least narrow near early young slow new fewest")
+_GENERIC = word_set("most least few fewest high low great larg big small")
+# Of a column of years and dates the oldest thing has the least, the newest the greatest.
+_AGES = {"old": -1, "new": 1, "young": 1, "earl": -1, "early": -1, "lat": 1, "first": -1, "last": 1}
+_NO_EXTREME = re.compile(
+    r"\bat (?:the )?(?:most|least|latest|earliest)\b|\b(?:for|at) (?:the )?(?:first|last)\b|\bmost of\b"
+    r"|\b(?:last|first) (?:year|month|week|time|name)\b|\b(?:first|last) quarter\b"
+)
+_UNITS = {"euro": "cost", "dollar": "cost", "sterling": "cost", "gram": "weight", "second": "duration"}
+_CHANGE = re.compile(
+    r"\bdifference\b|\bhow (?:much|many) (?:more|less|fewer|higher|lower|cheaper|\w{2,}er)\b"
+    r"|\bhow much\b.*\b(?:grow|grew|grown|rise|rose|risen|increased?|fall|fell|fallen|drop(?:ped)?|decreased?"
+    r"|declined?|shrunk|shrank|changed?)\b|\bby what amount\b|\bunterschied\b"
+)
+_SUM = re.compile(r"\b(?:together|altogether|in total|combined|sum of|in all|zusammen|insgesamt)\b")
+_LEAST = re.compile(r"\b(?:at least|no less than|more than|over|above|mindestens)\s+(?=\d)")
+_MOST = re.compile(r"\b(?:at most|no more than|up to|under|below|less than|höchstens)\s+(?=\d)")
+_PEOPLE = re.compile(
+    r"\b\d+\s+(?:people|persons?|guests?|participants?|of us|seats?|places|attendees|personen)\b"
+)
+_ROOM_FOR = frozenset(content_words("seats capacity people persons places guests maximum participants"))
+
+
+@dataclass(frozen=True, slots=True)
+class Reckoned:
+    """Cells that a question asks for, of a row or several, and what we say of them ourselves."""
+
+    facts: tuple[Quotable, ...]
+    places: tuple[tuple[int, ...], ...]
+    ours: str = ""
+
+
+def conditioned(asked: Asked, facts: Sequence[Quotable], words: Matcher) -> list[Quotable]:
+    """Return facts whose rows know how far they meet what the question says of their columns.
+
+    A column is a condition where its cells are ranges and the question has an amount, or where the question
+    names the cell of one row and not that of another: "a TL20 at 15 minutes" excludes the rows of a TL40.
+    A row gains where the amounts fall into its ranges, and loses for each condition that another row meets.
+    """
+    found = list(facts)
+    for places in _tables(facts):
+        rows = [row for place in places if (row := facts[place].row)]
+        if len(rows) < 2:
+            continue
+        unmet = [0.0] * len(rows)
+        ranged = [_in_ranges(asked, row) for row in rows]
+        several = sum(fit is not None for fit in ranged) > 1
+        used: list[int] = []
+        for column in range(len(rows[0].columns)):
+            says, size = _says(asked, rows, column, words)
+            if any(one > 0 for one in says) and any(one <= 0 for one in says):
+                used.append(column)
+                unmet = [was + size * min(one, 0.0) for was, one in zip(unmet, says, strict=True)]
+        for place, row, short, fit in zip(places, rows, unmet, ranged, strict=True):
+            text = f"{row.asked(asked.with_columns, without=_answers(asked, row, used), named=used)}."
+            gain = float(bool(fit) and several and _shares(asked, facts[place], words))
+            worth = max(gain + short, -_MOST_CONDITIONS)
+            found[place] = replace(facts[place], in_range=worth, text=text, met=tuple(used))
+    return found
+
+
+def reckoned(
+    asked: Asked, facts: Sequence[Quotable], scores: Sequence[float], words: Matcher
+) -> Reckoned | None:
+    """Return the cells that an extreme, a limit, a sum or the last year of the question chooses, if any."""
+    rows = [place for place, fact in enumerate(facts) if fact.row]
+    if not rows or asked.form in (Form.CAUSE, Form.PROCEDURE):
+        return None
+    lowered = asked.last.lower()
+    arithmetic = bool(_CHANGE.search(lowered) or _SUM.search(lowered))
+    best = max(rows, key=lambda place: scores[place])
+    near = sorted(
+        (own for own in _tables(facts) if max(scores[p] for p in own) >= _NEAR * max(scores)),
+        key=lambda own: -max(scores[place] for place in own),
+    )
+    for own in near:
+        table = [facts[place] for place in own]
+        found = _threshold(asked, lowered, table) or _extreme(asked, lowered, table, words)
+        if found:
+            return found
+    if arithmetic and scores[best] >= _NEAR * max(scores):
+        table = next([facts[p] for p in own] for own in near if best in own)
+        return _arithmetic(asked, lowered, facts[best], table, words)
+    return _of_last(asked, facts[best]) if scores[best] == max(scores) else None
+
+
+def _tables(facts: Sequence[Quotable]) -> list[list[int]]:
+    """Return the places of the rows of each table; the records of a file are one."""
+    found: dict[tuple[str, tuple[str, ...]], list[int]] = {}
+    for place, fact in enumerate(facts):
+        if fact.row:
+            source = fact.passage.source.partition("#")[0]
+            found.setdefault((source, fact.row.columns), []).append(place)
+    return list(found.values())
+
+
+def _shares(asked: Asked, fact: Quotable, words: Matcher) -> bool:
+    """Tell whether a row, or what stands above it, has a word of the question that is no number or unit."""
+    held = words.held(f"{fact.wider} {fact.around} {fact.passage.source}")
+    return any(len(asked.words[place]) > 2 and asked.words[place].isalpha() for place in held)
+
+
+def _in_ranges(asked: Asked, row: TableRow) -> bool | None:
+    """Tell whether what the question tells falls into every range of a row; None if it has none."""
+    ranges = [(cell, found) for cell in row.cells if (found := range_of(cell))]
+    return all(falls(asked, *one) for one in ranges) if ranges else None
+
+
+def _says(asked: Asked, rows: Sequence[TableRow], column: int, words: Matcher) -> tuple[list[float], float]:
+    """Return for each row 1 where its cell meets the question, -1 where not, else 0; and their weight."""
+    cells = [row.cells[column] for row in rows]
+    ranges = [range_of(cell) for cell in cells]
+    if sum(found is not None for found in ranges) > 1 or (
+        any(ranges) and not all(_FIGURE.fullmatch(cell) for cell in cells)
+    ):
+        fits = [
+            found is not None and falls(asked, cell, found) for cell, found in zip(cells, ranges, strict=True)
+        ]
+        if any(fits):
+            return [
+                1.0 if fit else -1.0 if found else 0.0 for fit, found in zip(fits, ranges, strict=True)
+            ], 1.0
+    if all(_FIGURE.fullmatch(cell) for cell in cells if cell):
+        return _equal(asked, rows[0].columns[column], cells), 1.0
+    held = [words.held(cell) for cell in cells]
+    # what the name of the column says is asked for, and tells no row from another
+    everywhere = frozenset.intersection(*held) | words.held(rows[0].columns[column])
+    named = [names_held(asked.names, cell) for cell in cells]
+    counts = [len(own - everywhere) + 2 * len(names) for own, names in zip(held, named, strict=True)]
+    if not max(counts) or len(set(counts)) < 2:
+        return [0.0] * len(rows), 0.0
+    return [1.0 if count == max(counts) else -1.0 for count in counts], _TEXT
+
+
+def _equal(asked: Asked, name: str, cells: Sequence[str]) -> list[float]:
+    """Return for each of the figures of a column whether it is an amount of the question of its unit."""
+    kinds = _kinds(f"1 {name.split()[-1]}") if name.split() else frozenset()
+    told = {one.value for one in asked.amounts if kinds and kinds & {unit.kind for unit in one.units}}
+    told |= {1.0} if re.search(rf"\b(?:each|every|per) {_singular(name)}\b", asked.text.lower()) else set()
+    equal = [(number := _figure(cell)) is not None and float(number) in told for cell in cells]
+    return [1.0 if one else -1.0 for one in equal] if any(equal) else [0.0] * len(cells)
+
+
+def _singular(name: str) -> str:
+    last = name.split()[-1].lower() if name.split() else ""
+    return re.escape(last.removesuffix("s")) or "-"
+
+
+def _answers(asked: Asked, row: TableRow, used: Sequence[int]) -> tuple[int, ...]:
+    """Return the columns that do not hold the answer: conditions, or all but one of the kind asked for."""
+    rest = [place for place in range(1, len(row.cells)) if place not in used and row.cells[place]]
+    if not rest:
+        return ()
+    years = [place for place in rest if _YEAR.fullmatch(row.columns[place].strip())]
+    if asked.latest and len(years) > 1 and not any(_YEAR.fullmatch(name) for name in asked.names):
+        last = max(years, key=lambda place: row.columns[place])
+        return tuple(place for place in range(len(row.cells)) if place != last)
+    words = set(content_words(asked.with_columns))
+    if any(words & set(content_words(row.columns[place])) for place in rest) or asked.wanted is None:
+        return tuple(used)
+    of = [place for place in rest if asked.wanted.search(f"{row.cells[place]} {row.columns[place]}")]
+    return tuple(place for place in range(len(row.cells)) if place not in of) if len(of) == 1 else tuple(used)
+
+
+def _extreme(asked: Asked, lowered: str, table: Sequence[Quotable], words: Matcher) -> Reckoned | None:
+    """Return the row, or the cell of a row, that is the greatest or the least by what the question says."""
+    match = _SUPERLATIVE.search(_NO_EXTREME.sub(" ", lowered))
+    if match is None:
+        return None
+    base = stem(match["most"] or (match["word"] + ("y" if match["end"] == "iest" else "")))
+    meant = {base, *also(base), *content_words(properties(match[0]))}
+    behind = content_words(lowered[match.end() :])[:2]
+    # "the most expensive" is the cheapest turned around
+    down = base in _DOWN
+    if match["most"] and behind:
+        meant |= {behind[0], *also(behind[0])}
+        down = (base in _DOWN) != (behind[0] in _DOWN)
+    kept = _kept(table)
+    rows = [fact.row for fact in kept if fact.row]
+    if "#" in table[0].passage.source or len(table) < _LONGEST - 1:
+        return None  # of a file of records there may be more than were found
+    across = _across(lowered, rows, words)
+    if across is not None:
+        return _greatest_cell(kept[0], across, down=down)
+    return _greatest_row(asked, kept, meant, base, down=down)
+
+
+def _greatest_cell(fact: Quotable, across: Sequence[int], *, down: bool) -> Reckoned | None:
+    """Return the greatest or the least of some cells of a row, if it is one."""
+    cells = fact.row.cells if fact.row else ()
+    figures = {place: number for place in across if (number := _figure(cells[place])) is not None}
+    if len(figures) < 2:
+        return None
+    best = (min if down else max)(figures.values())
+    places = tuple(place for place, number in figures.items() if number == best)
+    return Reckoned((fact,), (places,)) if len(places) == 1 else None
+
+
+def _greatest_row(
+    asked: Asked, kept: Sequence[Quotable], meant: set[str], base: str, *, down: bool
+) -> Reckoned | None:
+    """Return the row with the greatest or the least cell in the column that is meant, or two of them."""
+    rows = [fact.row for fact in kept if fact.row]
+    if len(rows) < 2:
+        return None
+    column = _measured(asked, rows, meant, base)
+    if column is None:
+        return None
+    sizes = [_measure(row.cells[column]) for row in rows]
+    if _is_dated(rows, column):
+        turn = _AGES.get(base, 0)
+        if not turn:
+            return None
+        down = turn < 0
+    told = [size for size in sizes if size is not None]
+    if len(told) < 2 or len(told) < len(rows) - 1 or len({len(size) for size in told}) > 1:
+        return None
+    best_size = (min if down else max)(told)
+    chosen = [fact for fact, size in zip(kept, sizes, strict=True) if size == best_size]
+    return Reckoned(tuple(chosen), tuple((column,) for _ in chosen)) if len(chosen) <= _LONGEST - 1 else None
+
+
+def _kept(table: Sequence[Quotable]) -> list[Quotable]:
+    """Return the rows that meet most of the conditions."""
+    most = max(fact.in_range for fact in table)
+    return [fact for fact in table if fact.in_range == most]
+
+
+def _across(lowered: str, rows: Sequence[TableRow], words: Matcher) -> list[int] | None:
+    """Return the columns of years or quarters that a question asks for one of, where it names one row."""
+    asks = re.search(r"\b(?:which|what|in which|welchem) (year|quarter|month|jahr|quartal)\b", lowered)
+    if not asks or len(rows) != 1 or not words.held(rows[0].label):
+        return None
+    heads = {"year": _YEAR, "jahr": _YEAR}.get(asks[1], re.compile(r"\S"))
+    return [place for place, name in enumerate(rows[0].columns) if place and heads.search(name)]
+
+
+def _measured(asked: Asked, rows: Sequence[TableRow], meant: set[str], base: str) -> int | None:
+    """Return the column that a superlative is about: by its name, its units, or the only one with figures."""
+    numeric = [
+        place
+        for place in range(len(rows[0].columns))
+        if sum(_measure(row.cells[place]) is not None for row in rows) >= max(2, len(rows) - 1)
+        and (place or all(_figure(row.cells[0]) is not None for row in rows))
+    ]
+    dated = [place for place in numeric if _is_dated(rows, place)]
+    if base in _AGES and dated:
+        return dated[0]
+    asked_words = set(content_words(asked.text))
+    worth: dict[int, float] = {}
+    for place in numeric:
+        if place in dated:
+            continue
+        own = set(content_words(rows[0].columns[place]))
+        kinds = {
+            _UNITS.get(kind, kind)
+            for row in rows
+            for kind in _kinds(f"{row.cells[place]} {rows[0].columns[place]}")
+        }
+        said = bool(own & meant) or bool({stem(kind) for kind in kinds} & meant)
+        worth[place] = said + 0.5 * len(own & asked_words) - 0.01 * place
+    best = max(worth, key=lambda place: worth[place], default=None)
+    if best is None:
+        return None
+    least = 0.45 if base in _GENERIC else 0.95
+    return best if worth[best] >= least or (base in _GENERIC and len(worth) == 1) else None
+
+
+def _is_dated(rows: Sequence[TableRow], place: int) -> bool:
+    cells = [row.cells[place] for row in rows if row.cells[place]]
+    return all(_YEAR.fullmatch(cell) or (_figure(cell) is None and dates(cell)) for cell in cells)
+
+
+def _threshold(asked: Asked, lowered: str, table: Sequence[Quotable]) -> Reckoned | None:
+    """Return the row that is just large enough for so many people, or all that keep a limit."""
+    least, most = _LEAST.search(lowered), _MOST.search(lowered)
+    people = _PEOPLE.search(lowered)
+    if len(asked.amounts) != 1 or not (least or most or people) or "#" in table[0].passage.source:
+        return None
+    amount = asked.amounts[0]
+    if amount.value is None or len(table) < 2:
+        return None
+    rows = [fact.row for fact in table if fact.row]
+    kinds = {unit.kind for unit in amount.units}
+    columns = [
+        place
+        for place in range(1, len(rows[0].columns))
+        if all(_FIGURE.fullmatch(row.cells[place]) and range_of(row.cells[place]) is None for row in rows)
+        and (
+            {kind for row in rows for kind in _kinds(row.cells[place])} & kinds
+            if kinds
+            else bool(_ROOM_FOR & set(content_words(rows[0].columns[place])))
+        )
+    ]
+    if len(columns) != 1:
+        return None
+    sizes = [_figure(row.cells[columns[0]]) or Decimal(0) for row in rows]
+    fits = [size <= amount.value if most else size >= amount.value for size in sizes]
+    chosen = sorted(
+        (place for place, fit in enumerate(fits) if fit),
+        key=lambda place: -sizes[place] if most else sizes[place],
+    )
+    if not chosen:
+        return None
+    return Reckoned((table[chosen[0]],), (_with_asked(asked, rows[chosen[0]], columns[0]),))
+
+
+def _with_asked(asked: Asked, row: TableRow, place: int) -> tuple[int, ...]:
+    """Return a column, and that of what is asked for beside it, as a price."""
+    words = set(content_words(asked.with_columns))
+    others = [
+        p for p, name in enumerate(row.columns) if p and p != place and words & set(content_words(name))
+    ]
+    return tuple(sorted({place, *others[:1]}))
+
+
+def _arithmetic(
+    asked: Asked, lowered: str, best: Quotable, table: Sequence[Quotable], words: Matcher
+) -> Reckoned | None:
+    """Return the two cells that are added, or taken from each other, and how, as far as their units agree."""
+    row = best.row
+    if row is None:
+        return None
+    places = _named_columns(asked, row, best.met, words)
+    facts = [best]
+    if len(places) < 2:
+        kept = [fact for fact in _kept(table) if fact.row and words.held(fact.row.label)]
+        if len(kept) != 2 or not places:
+            return None
+        facts, cells = kept, [(fact, places[0]) for fact in kept]
+    else:
+        cells = [(best, place) for place in places]
+    total = bool(_SUM.search(lowered))
+    if len(cells) > 2 and not total:
+        return None
+    told = [_FIGURE.fullmatch(fact.row.cells[place]) for fact, place in cells if fact.row]
+    if not all(told):
+        return None
+    figures = [found for found in told if found]
+    units = {(found["before"].strip(), found["unit"].strip()) for found in figures}
+    numbers = [_number(found["value"]) for found in figures]
+    if len(units) > 1 or len(numbers) < 2:
+        return None
+    written = [found["value"] for found in figures]
+    if not total:
+        later_first = len(facts) == 1 and all(_YEAR.search(row.columns[place]) for place in places)
+        if (later_first and row.columns[places[0]] < row.columns[places[1]]) or (
+            not later_first and numbers[0] < numbers[1]
+        ):
+            numbers, written = numbers[::-1], written[::-1]
+    result = sum(numbers, Decimal(0)) if total else numbers[0] - numbers[1]
+    before, unit = next(iter(units))
+    scale = row.valued(places[0]).removeprefix(row.cells[places[0]]).strip()
+    sign = " + " if total else " − "
+    shown = " ".join(filter(None, (before, f"{result:,}".replace("-", "−"), unit, scale)))
+    chosen = tuple(places) if len(facts) == 1 else (places[0],)
+    return Reckoned(tuple(facts), tuple(chosen for _ in facts), f"{sign.join(written)} = {shown}")
+
+
+def _named_columns(asked: Asked, row: TableRow, used: Sequence[int], words: Matcher) -> list[int]:
+    """Return the columns with figures that a question names, or the only one."""
+    figures = [
+        place
+        for place, cell in enumerate(row.cells)
+        if place and place not in used and _FIGURE.fullmatch(cell)
+    ]
+    named = [
+        place
+        for place in figures
+        if identifiers_held(asked.codes, row.columns[place]) or words.held(row.columns[place])
+    ]
+    return named or (figures if len(figures) == 1 else [])
+
+
+def _of_last(asked: Asked, best: Quotable) -> Reckoned | None:
+    """Return the cell of the last year where the latest is asked for and a row has several years."""
+    if not asked.latest or best.row is None or any(_YEAR.fullmatch(name) for name in asked.names):
+        return None
+    columns = best.row.columns
+    years = [place for place, name in enumerate(columns) if place and _YEAR.fullmatch(name.strip())]
+    if len(years) < 2:
+        return None
+    return Reckoned((best,), ((max(years, key=columns.__getitem__),),))
+
+
+def _kinds(text: str) -> frozenset[str]:
+    return frozenset(unit.kind for one in quantities(text) for unit in one.units)
+
+
+def _figure(cell: str) -> Decimal | None:
+    """Return the number of a cell that is a figure with or without a unit."""
+    found = _FIGURE.fullmatch(cell.strip())
+    return _number(found["value"]) if found else None
+
+
+def _number(written: str) -> Decimal:
+    return Decimal(re.sub("[−–]", "-", written).replace(",", ""))
+
+
+def _measure(cell: str) -> tuple[float, ...] | None:
+    """Return what a cell is compared by: its number in the base unit, or its date."""
+    if (number := _figure(cell)) is not None:
+        found = [one for one in quantities(cell) if one.units]
+        return (float(number) * (found[0].units[0].size if found else 1.0),)
+    told = dates(cell)
+    if len(told) == 1 and told[0].year:
+        return float(told[0].year), float(told[0].month or 0), float(told[0].day or 0)
+    return None

@@ -1,0 +1,123 @@
+"""What a question chooses of a table: by conditions, extremes, limits, dates; and our arithmetic with it."""
+
+from __future__ import annotations
+
+import pytest
+
+from hybrid.generation.citations import join_cited, only_quoted
+from hybrid.generation.extracting import extract
+from hybrid.generation.prompts import passage_of
+from hybrid.testing import HashEmbedder
+from hybrid.types import Answer, Arm, Chunk, Hit
+
+BOATS = (
+    ("Boat", "Length", "Weight", "Built"),
+    "Heron | 8.2 m | 14 kg | 2019\nOtter | 10.4 m | 27 kg | 2011\nMarten | 13.4 m | 52 kg | 2004",
+)
+ROOMS = (
+    ("Room", "Seats", "Members", "Others"),
+    "Loft | 14 | 20 EUR | 45 EUR\nOar room | 28 | 35 EUR | 80 EUR\nTerrace | 36 | 40 EUR | 95 EUR",
+)
+SALES = (
+    ("Sales, in thousand EUR", "2022", "2023", "2024"),
+    "Loggers | 2,840.5 | 3,112.0 | 3,655.2\nGateways | 410.0 | 622.4 | 590.1",
+)
+QUARTERS = (
+    ("Quarter", "Tickets", "Courses"),
+    "First quarter | 2,914 | 188\nSecond quarter | 1,702 | 143\nThird quarter | 1,155 | 96",
+)
+
+
+def said(question, table, *others):
+    (columns, text), title = table, "Yearly tables"
+    hits = [Hit(Chunk("t.md", 0, 0, len(text), text, (title,), columns=columns), 1.0), *others]
+    passages = [passage_of(n, hit) for n, hit in enumerate(hits, start=1)]
+    found = extract(question, hits, passages, HashEmbedder(dimension=256), sentences=2)
+    return join_cited(found.cited), hits
+
+
+@pytest.mark.parametrize(
+    ("question", "table", "answer"),
+    [
+        ("Which boat is the longest?", BOATS, "Marten, Length: 13.4 m. [1]"),
+        ("What is the lightest boat?", BOATS, "Heron, Weight: 14 kg. [1]"),
+        ("Which is the oldest boat?", BOATS, "Marten, Built: 2004. [1]"),
+        ("the newest boat?", BOATS, "Heron, Built: 2019. [1]"),
+        ("What is the cheapest room for members?", ROOMS, "Loft, Members: 20 EUR. [1]"),
+        ("In which year were sales of gateways highest?", SALES, "Gateways, 2023: 622.4 thousand. [1]"),
+        ("Which quarter had the fewest tickets?", QUARTERS, "Third quarter, Tickets: 1,155. [1]"),
+        ("We are 30 people, which room do we take?", ROOMS, "Terrace, Seats: 36. [1]"),
+        ("Which room takes at least 20 people?", ROOMS, "Oar room, Seats: 28. [1]"),
+        ("What were the sales of gateways last year?", SALES, "Gateways, 2024: 590.1 thousand. [1]"),
+        ("What were the sales of gateways in 2022?", SALES, "Gateways, 2022: 410.0 thousand. [1]"),
+        ("How many courses in the second quarter?", QUARTERS, "Second quarter, Courses: 143. [1]"),
+    ],
+)
+def test_the_cell_is_chosen_that_the_question_means(question, table, answer):
+    assert said(question, table)[0].text == answer
+
+
+@pytest.mark.parametrize(
+    ("question", "table", "arithmetic"),
+    [
+        (
+            "By how much did the sales of loggers grow from 2023 to 2024?",
+            SALES,
+            "3,655.2 − 3,112.0 = 543.2 thousand",
+        ),
+        ("How much did sales of gateways fall from 2023 to 2024?", SALES, "590.1 − 622.4 = −32.3 thousand"),
+        ("What were sales of gateways in 2022 and 2023 together?", SALES, "410.0 + 622.4 = 1,032.4 thousand"),
+        ("How much heavier is the Otter than the Heron?", BOATS, "27 − 14 = 13 kg"),
+    ],
+)
+def test_sums_and_differences_are_shown_as_ours_behind_the_cells(question, table, arithmetic):
+    cited, hits = said(question, table)
+    assert cited.text.endswith(f"] (Our arithmetic: {arithmetic}.)")
+    answer = Answer(question, cited.text, Arm.RAG, "extractive", citations=cited.citations, hits=tuple(hits))
+    assert arithmetic not in only_quoted(answer)
+    assert arithmetic.split()[0] in only_quoted(answer)
+
+
+@pytest.mark.parametrize(
+    "question", ["How much is the guest room?", "What does the Loft cost at most?", "How heavy is the Otter?"]
+)
+def test_nothing_is_reckoned_where_nothing_is_asked_to_be(question):
+    table = BOATS if "Otter" in question else ROOMS
+    assert "arithmetic" not in said(question, table)[0].text
+
+
+def test_of_figures_in_two_units_no_sum_is_made():
+    table = (("Part", "Size", "Weight"), "Lid | 20 cm | 30 g\nPot | 22 cm | 900 g")
+    assert "arithmetic" not in said("What are size and weight of the pot together?", table)[0].text
+
+
+def test_of_records_of_a_file_no_greatest_one_is_told_since_others_may_not_be_found():
+    hits = [
+        Hit(Chunk(f"prices.csv#{n}", 0, 0, len(text), text, ("prices",)), 1.0)
+        for n, price in enumerate((24, 145, 33), start=1)
+        for text in [f"job: Job {n}\nprice_eur: {price}\ndays: {n}"]
+    ]
+    passages = [passage_of(n, hit) for n, hit in enumerate(hits, start=1)]
+    found = extract(
+        "What is the price of the most expensive job?", hits, passages, HashEmbedder(256), sentences=2
+    )
+    assert "Job 1" in found.cited[0].sentence  # the first of three alike, not the dearest of those found
+
+
+def test_two_conditions_choose_the_record():
+    hits = [
+        Hit(Chunk(f"life.csv#{n}", 0, 0, len(text), text, ("life",)), 1.0 - n / 100)
+        for n, (model, every, place, months) in enumerate(
+            [
+                ("TL20", 15, "up to 0 °C", 26),
+                ("TL40", 1, "above 0 °C", 7),
+                ("TL20", 15, "above 0 °C", 41),
+                ("TL20", 1, "up to 0 °C", 9),
+            ]
+        )
+        for text in [f"model: {model}\ninterval_minutes: {every}\nplace: {place}\nmonths: {months}"]
+    ]
+    passages = [passage_of(n, hit) for n, hit in enumerate(hits, start=1)]
+    question = "How many months does a TL20 run at -5 °C with an interval of 15 minutes?"
+    found = extract(question, hits, passages, HashEmbedder(dimension=256), sentences=2)
+    assert found.cited[0].sentence.endswith("months: 26.")
