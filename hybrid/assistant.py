@@ -27,8 +27,8 @@ from hybrid.arms import (
 from hybrid.changes import Switched, record, settled, together
 from hybrid.config import Rewriting, Settings, load_settings, settings_dict
 from hybrid.distributed import executor_named
-from hybrid.documents.principals import Principals
-from hybrid.documents.uploads import drop_upload, keep_upload
+from hybrid.documents.folder import drop_upload, keep_upload
+from hybrid.documents.source import Principals
 from hybrid.errors import AdapterError, IndexError_, UsageError
 from hybrid.files import folder_lock, is_name
 from hybrid.generation.prompts import load_followup_prompt

@@ -16,9 +16,8 @@ from hybrid.chunking import CHUNKING_VERSION, chunk_document, token_limit
 from hybrid.config import ChunkSettings, DocumentSettings
 from hybrid.distributed.executors import SERIAL, Executor
 from hybrid.documents import READERS_VERSION, ReaderPool, Scan, SourceFile, by_suffix, scan
-from hybrid.documents.principals import Principals, rule_for
-from hybrid.documents.source import printable
-from hybrid.documents.uploads import drop_upload, is_upload, uploads
+from hybrid.documents.folder import drop_upload, is_upload, uploads
+from hybrid.documents.source import Principals, printable, rule_for
 from hybrid.errors import IndexError_, IndexMismatch, IndexMissing, UsageError
 from hybrid.files import hash_file, hash_text
 from hybrid.freshness import Drift, drift_of, remember, seen_of

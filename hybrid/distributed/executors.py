@@ -22,7 +22,7 @@ from typing import Any, Protocol, cast
 
 import hybrid.errors
 from hybrid.distributed.plan import BatchInput, makes_bytes, read_plan, write_shard
-from hybrid.documents.worker import private_stdout, read_frame, write_frame
+from hybrid.documents.pool import private_stdout, read_frame, write_frame
 from hybrid.errors import HybridError, ModelError, UsageError
 from hybrid.models.device import one_thread
 

@@ -17,8 +17,8 @@ from lxml import etree
 
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import RawBlock, TextBuilder, one_line
-from hybrid.documents.marks import raised, speaks
 from hybrid.documents.source import UNREAD_ENTRY, SourceFile, Unreadable, open_zip
+from hybrid.documents.text import raised, speaks
 from hybrid.types import BlockKind, Document
 
 Element = Any
@@ -385,8 +385,10 @@ def _points(series: Element, *names: str) -> dict[int, str]:
     return found
 
 
-def formatted(text: str, code: str, begin: datetime = datetime(1899, 12, 30)) -> str:
-    """Return a number as its format shows it: rounded, a share in percent, a day as a date."""
+def formatted(
+    text: str, code: str, begin: datetime = datetime(1899, 12, 30), *, rounded: bool = False
+) -> str:
+    """Return a number as its format shows it: a share in percent, a day as a date; ``rounded`` in a cell."""
     code = _UNSHOWN.sub(lambda found: found[1] or "", code[:200]).split(";")[0]
     try:
         amount = float(text)
@@ -399,7 +401,7 @@ def formatted(text: str, code: str, begin: datetime = datetime(1899, 12, 30)) ->
         return text
     sign = re.search("[€$£¥]", code)
     amount *= 100 if "%" in code else 1
-    if digits := re.search(r"[0#?][0#,]*(?:\.([0#?]+))?(?!.*[E/])", code):
+    if rounded and (digits := re.search(r"[0#?][0#,]*(?:\.([0#?]+))?(?!.*[E/])", code)):
         thousands = len(digits[0]) - len(digits[0].rstrip(","))
         amount = round(amount / 1000**thousands, len(digits[1] or ""))
     return f"{sign[0] if sign else ''}{amount:.15g}{'%' if '%' in code else ''}"

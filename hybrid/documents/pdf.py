@@ -22,8 +22,8 @@ from hybrid.config import DocumentSettings
 from hybrid.documents.builder import TextBuilder
 from hybrid.documents.cells import Stroke, TextRun
 from hybrid.documents.layout import NUMBER_GAP, NUMBER_SIGNS, Page, add_pages, whole
-from hybrid.documents.marks import raised
 from hybrid.documents.source import SourceFile, Unreadable, check_pages
+from hybrid.documents.text import raised
 from hybrid.types import BY_OCR, Document
 
 # In sizes of the font: from the first gap on there is a blank (kerning stays below it, the blank of a tightly

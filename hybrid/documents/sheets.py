@@ -64,6 +64,7 @@ class _Sheet:
     bold: set[int] = field(default_factory=set)
     merged: list[str] = field(default_factory=list)
     heads: set[int] = field(default_factory=set)
+    last: int = 0
 
 
 class _Book:
@@ -124,7 +125,7 @@ class _Book:
         return sheet
 
     def _take_row(self, sheet: _Sheet, row: Element) -> None:
-        at = number(value(row, "r")) or max(sheet.rows, default=0) + 1
+        at = sheet.last = number(row.get("r", "")) or sheet.last + 1
         cells: _Row = {}
         bold, column = True, 0
         for cell in row.iterchildren("{*}c"):
@@ -143,23 +144,24 @@ class _Book:
     def _shown(self, cell: Element, code: str) -> str:
         """Return what a cell shows."""
         kind = cell.get("t", "n")
-        held, formula = child(cell, "is" if kind == "inlineStr" else "v"), child(cell, "f")
-        if held is None:
-            if formula is not None:
-                self._builder.leave_out("formula whose value is not in the file", lost=True)
-            return "" if formula is None else f"={raw_text(formula)}"
-        if kind == "inlineStr":
-            return _text(held)
-        text = one_line(raw_text(held))
+        parts = {local(one): one for one in cell}
+        if "is" in parts:
+            return _text(parts["is"])
+        if "v" not in parts:
+            if "f" not in parts:
+                return ""
+            self._builder.leave_out("formula whose value is not in the file", lost=True)
+            return f"={raw_text(parts['f'])}"
+        text = raw_text(parts["v"])
         match kind:
             case "s":
                 at = number(text, -1)
                 return self._strings[at] if 0 <= at < len(self._strings) else ""
             case "b":
                 return "TRUE" if text == "1" else "FALSE"
-            case "n":
-                return formatted(text, code, self._begin)
-        return text
+            case "n" if not (code in ("", "General") and text.isdecimal() and len(text) < 16):
+                return formatted(text, code, self._begin, rounded=True)
+        return one_line(text)
 
     def _add_tables(self, sheet: _Sheet) -> None:
         """Append the tables of a sheet, which empty rows part, with the lines above that name them."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import one_line
-from hybrid.documents.marks import numeral
 from hybrid.documents.markup import count_heads
 from hybrid.documents.office import (
     Element,
@@ -29,6 +28,7 @@ from hybrid.documents.office import (
     value,
 )
 from hybrid.documents.source import SourceFile, check_pages
+from hybrid.documents.text import numeral
 from hybrid.types import BlockKind, Document
 
 _TITLES = ("title", "ctrTitle")

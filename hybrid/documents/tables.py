@@ -15,8 +15,7 @@ from typing import Any, NamedTuple, TextIO
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import TextBuilder
 from hybrid.documents.encoding import encoding_of
-from hybrid.documents.principals import is_rule, rule_of
-from hybrid.documents.source import SourceFile, Unreadable
+from hybrid.documents.source import SourceFile, Unreadable, is_rule, rule_of
 from hybrid.types import BlockKind, Document, Rejected
 
 _ID_FIELDS = ("_id", "id")

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from hybrid.config import DocumentSettings
 from hybrid.documents.builder import RawBlock, TextBuilder, one_line
 from hybrid.documents.html import inserted
-from hybrid.documents.marks import numeral
 from hybrid.documents.markup import count_heads, is_table_name, is_unit
 from hybrid.documents.office import (
     REMOVED,
@@ -33,6 +32,7 @@ from hybrid.documents.office import (
     value,
 )
 from hybrid.documents.source import SourceFile, Unreadable
+from hybrid.documents.text import numeral
 from hybrid.types import CELLS, BlockKind, Document
 
 # the names of built-in styles are English where Word wrote the file, and the user's elsewhere

@@ -20,8 +20,8 @@ from starlette.concurrency import run_in_threadpool
 from hybrid.assistant import Assistant, principals_of
 from hybrid.decision.adopted import experiment
 from hybrid.documents import supported_suffixes
+from hybrid.documents.folder import file_of
 from hybrid.documents.pictures import page_image
-from hybrid.documents.uploads import file_of
 from hybrid.errors import HybridError, UsageError
 from hybrid.files import is_name
 from hybrid.freshness import changed_since, seen_of

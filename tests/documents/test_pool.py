@@ -32,7 +32,7 @@ def children():
 
 def is_worker(process):
     try:
-        return "hybrid.documents.worker" in " ".join(process.cmdline())
+        return "hybrid.documents.pool" in " ".join(process.cmdline())
     except psutil.Error:  # gone, or not yet waited for
         return False
 
@@ -125,7 +125,7 @@ def test_a_killed_process_is_replaced_and_its_file_read_again(tmp_path):
 
 def test_a_file_that_kills_every_process_is_rejected(tmp_path, monkeypatch):
     files = write(tmp_path, a_txt="x")
-    monkeypatch.setattr("hybrid.documents.worker._START", "import os; os.kill(os.getpid(), 9)")
+    monkeypatch.setattr("hybrid.documents.pool._START", "import os; os.kill(os.getpid(), 9)")
     with ReaderPool(ONE) as pool:
         (item,) = items(pool.read(files))
     assert "SIGKILL" in item.reason
@@ -133,7 +133,7 @@ def test_a_file_that_kills_every_process_is_rejected(tmp_path, monkeypatch):
 
 def test_the_last_words_of_a_process_are_reported(tmp_path, monkeypatch):
     files = write(tmp_path, a_txt="x")
-    monkeypatch.setattr("hybrid.documents.worker._START", "raise SystemExit('no such module: goats')")
+    monkeypatch.setattr("hybrid.documents.pool._START", "raise SystemExit('no such module: goats')")
     with ReaderPool(ONE) as pool:
         (item,) = items(pool.read(files))
     assert "ended with code 1 (no such module: goats)" in item.reason
@@ -144,7 +144,7 @@ def test_the_last_words_of_a_process_are_reported(tmp_path, monkeypatch):
 def test_a_process_that_talks_nonsense_is_not_believed(tmp_path, monkeypatch, noise):
     files = write(tmp_path, a_txt="x")
     code = f"import sys, time; sys.stdout.write('{noise}'); sys.stdout.flush(); sys.stdin.read()"
-    monkeypatch.setattr("hybrid.documents.worker._START", code)
+    monkeypatch.setattr("hybrid.documents.pool._START", code)
     with ReaderPool(DocumentSettings(workers=1, max_seconds=5)) as pool:
         (item,) = items(pool.read(files))
     assert isinstance(item, Rejected)
@@ -216,7 +216,7 @@ def test_a_consumer_may_stop_early(tmp_path):
 @pytest.mark.slow
 def test_closing_does_not_wait_for_a_slow_file(tmp_path, monkeypatch):
     files = write(tmp_path, a_txt="x")
-    monkeypatch.setattr("hybrid.documents.worker._START", "import time; time.sleep(60)")
+    monkeypatch.setattr("hybrid.documents.pool._START", "import time; time.sleep(60)")
     pool = ReaderPool(ONE)
     batches = pool.read(files)
     closer = threading.Timer(0.3, pool.close)
@@ -247,6 +247,6 @@ def test_a_process_that_cannot_start_is_an_error(tmp_path, monkeypatch):
 
 def test_what_a_library_prints_does_not_reach_the_frames(tmp_path):
     # fd 1 of the child is nowhere: a worker started by hand shows it
-    code = "from hybrid.documents import worker; worker.private_stdout(); print('noise')"
+    code = "from hybrid.documents import pool; pool.private_stdout(); print('noise')"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout == ""

@@ -3,7 +3,7 @@
 import pytest
 
 from hybrid import Assistant, load_settings
-from hybrid.documents.uploads import drop_upload, file_of, is_upload, keep_upload, uploads
+from hybrid.documents.folder import drop_upload, file_of, is_upload, keep_upload, uploads
 from hybrid.errors import IndexMismatch, UsageError
 from hybrid.testing import HashEmbedder
 

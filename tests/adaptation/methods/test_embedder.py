@@ -230,7 +230,7 @@ def test_other_kinds_of_lora_work(tiny_embedder_folder, tmp_path, pairs, make_ca
     adaptation = dataclasses.replace(_FAST, method=method, epochs=3)
     tuned = _tune(tiny_embedder_folder, tmp_path / "a", pairs, adaptation)
     strengths = [item.strength for item in tuned.strengths]
-    assert strengths == ([0.0, 1.0] if method is Method.DORA else [0.0, *_SMALL.strengths])
+    assert strengths == ([0.0, 1.0] if method is Method.DORA else [0.0, *STRENGTHS_TRIED])
     folder = _stored(tuned, tiny_embedder_folder, tmp_path / "kept", make_card)
     assert not np.allclose(
         _embedder(tiny_embedder_folder, folder).embed_queries(_TEXTS),

@@ -189,7 +189,7 @@ def test_the_penalty_and_its_gradient_are_those_of_the_dense_change(tiny_generat
     if moved:  # as with PiSSA, which does not begin at 0
         up.data.normal_(generator=random)
     before = up.detach() @ down.detach()
-    paid = holding._change(layer)
+    paid = holding._moved(layer)
     for factor in (down, up):
         factor.data.add_(torch.randn(factor.shape, generator=random))
     rows, columns = (torch.rand(size, generator=random) for size in (len(up), down.shape[1]))

@@ -6,8 +6,7 @@ import pytest
 
 from hybrid.config import DocumentSettings
 from hybrid.documents import scan
-from hybrid.documents.principals import parse_principals, rule_for
-from hybrid.documents.source import SourceFile, Unreadable
+from hybrid.documents.source import SourceFile, Unreadable, parse_principals, rule_for
 from hybrid.errors import UsageError
 from hybrid.types import Document, Rejected
 
