@@ -200,7 +200,10 @@ def _extreme(asked: Asked, lowered: str, table: Sequence[Quotable], words: Match
     if match is None:
         return None
     base = stem(match["most"] or (match["word"] + ("y" if match["end"] == "iest" else "")))
-    meant = {base, *also(base), *content_words(properties(match[0]))}
+    told = {*also(base), *content_words(properties(match[0]))}
+    if not told and base not in _GENERIC | _DOWN | _AGES.keys():
+        return None  # "interest"
+    meant = {base, *told}
     behind = content_words(lowered[match.end() :])[:2]
     # "the most expensive" is the cheapest turned around
     down = base in _DOWN

@@ -121,3 +121,9 @@ def test_two_conditions_choose_the_record():
     question = "How many months does a TL20 run at -5 °C with an interval of 15 minutes?"
     found = extract(question, hits, passages, HashEmbedder(dimension=256), sentences=2)
     assert found.cited[0].sentence.endswith("months: 26.")
+
+
+def test_a_word_that_only_ends_as_an_extreme_is_none():
+    table = (("Income", "2022", "2023"), "Interest income | 410 | 622\nRent | 20 | 30")
+    assert "622" not in said("In which year was interest income 410?", table)[0].text.partition("2022")[0]
+    assert "2022 410" in said("In which year was interest income 410?", table)[0].text
