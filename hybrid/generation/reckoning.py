@@ -24,8 +24,12 @@ _TEXT = 0.5
 _NEAR = 0.6
 _LONGEST = 3
 _YEAR = re.compile(r"(?:19|20)\d\d")
+# 1,234.5 and 1.234,5; what is no thousands is a decimal comma: 12,50
+_GROUPED = r"[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?"
+_DOTTED = r"[1-9]\d{0,2}(?:\.\d{3})+,\d+|[1-9]\d{0,2}(?:\.\d{3}){2,}"
 _FIGURE = re.compile(
-    r"(?P<before>(?:[$€£¥]|[A-Z]{3}\b)?)\s?(?P<value>[−–-]?\d[\d,]*(?:\.\d+)?)\s?(?P<unit>[^\d]{0,20})"
+    rf"(?P<before>(?:[$€£¥]|[A-Z]{{3}}\b)?)\s?"
+    rf"(?P<value>[−–-]?(?:{_GROUPED}|{_DOTTED}|\d+(?:[.,]\d+)?))\s?(?P<unit>[^\d]{{0,20}})"
 )
 _SUPERLATIVE = re.compile(
     r"\b(?P<word>[a-z]{2,}?)(?P<end>i?est)\b|\b(?P<most>most|least|fewest|last|first)\b"
@@ -373,10 +377,11 @@ def _arithmetic(
         return None
     figures = [found for found in told if found]
     units = {(found["before"].strip(), found["unit"].strip()) for found in figures}
-    numbers = [_number(found["value"]) for found in figures]
-    if len(units) > 1 or len(numbers) < 2:
-        return None
     written = [found["value"] for found in figures]
+    numbers = [_number(value) for value in written]
+    commas = any(_has_decimal_comma(value) for value in written)
+    if len(units) > 1 or len(numbers) < 2 or (commas and not all(map(_may_be_of_commas, written))):
+        return None
     if not total:
         later_first = len(facts) == 1 and all(_YEAR.search(row.columns[place]) for place in places)
         if (later_first and row.columns[places[0]] < row.columns[places[1]]) or (
@@ -387,7 +392,9 @@ def _arithmetic(
     before, unit = next(iter(units))
     scale = row.valued(places[0]).removeprefix(row.cells[places[0]]).strip()
     sign = " + " if total else " − "
-    shown = " ".join(filter(None, (before, f"{result:,}".replace("-", "−"), unit, scale)))
+    figure = f"{result:,}".replace("-", "−")
+    figure = figure.translate(str.maketrans(",.", ".,")) if commas else figure
+    shown = " ".join(filter(None, (before, figure, unit, scale)))
     chosen = tuple(places) if len(facts) == 1 else (places[0],)
     return Reckoned(tuple(facts), tuple(chosen for _ in facts), f"{sign.join(written)} = {shown}")
 
@@ -429,7 +436,19 @@ def _figure(cell: str) -> Decimal | None:
 
 
 def _number(written: str) -> Decimal:
-    return Decimal(re.sub("[−–]", "-", written).replace(",", ""))
+    digits = re.sub("[−–]", "-", written)
+    commas = _has_decimal_comma(digits)
+    return Decimal(digits.replace(".", "").replace(",", ".") if commas else digits.replace(",", ""))
+
+
+def _has_decimal_comma(written: str) -> bool:
+    """Tell whether a comma parts the whole from the rest, and points the thousands: 12,50 or 1.234,5."""
+    digits = written.lstrip("−–-")
+    return not re.fullmatch(rf"{_GROUPED}|\d+(?:\.\d+)?", digits)
+
+
+def _may_be_of_commas(written: str) -> bool:
+    return _has_decimal_comma(written) or written.lstrip("−–-").isdigit()
 
 
 def _measure(cell: str) -> tuple[float, ...] | None:

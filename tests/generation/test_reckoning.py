@@ -22,6 +22,10 @@ SALES = (
     ("Sales, in thousand EUR", "2022", "2023", "2024"),
     "Loggers | 2,840.5 | 3,112.0 | 3,655.2\nGateways | 410.0 | 622.4 | 590.1",
 )
+COMMAS = (
+    ("Sales in EUR", "2023", "2024"),
+    "Loggers | 3.112,5 | 3.655,25\nGateways | 12,50 | 7,5\nOthers | 1,250 | 12,5",
+)
 QUARTERS = (
     ("Quarter", "Tickets", "Courses"),
     "First quarter | 2,914 | 188\nSecond quarter | 1,702 | 143\nThird quarter | 1,155 | 96",
@@ -68,6 +72,8 @@ def test_the_cell_is_chosen_that_the_question_means(question, table, answer):
         ("How much did sales of gateways fall from 2023 to 2024?", SALES, "590.1 − 622.4 = −32.3 thousand"),
         ("What were sales of gateways in 2022 and 2023 together?", SALES, "410.0 + 622.4 = 1,032.4 thousand"),
         ("How much heavier is the Otter than the Heron?", BOATS, "27 − 14 = 13 kg"),
+        ("What is the difference between 2023 and 2024 for loggers?", COMMAS, "3.655,25 − 3.112,5 = 542,75"),
+        ("What are 2023 and 2024 together for gateways?", COMMAS, "12,50 + 7,5 = 20,00"),
     ],
 )
 def test_sums_and_differences_are_shown_as_ours_behind_the_cells(question, table, arithmetic):
@@ -84,6 +90,10 @@ def test_sums_and_differences_are_shown_as_ours_behind_the_cells(question, table
 def test_nothing_is_reckoned_where_nothing_is_asked_to_be(question):
     table = BOATS if "Otter" in question else ROOMS
     assert "arithmetic" not in said(question, table)[0].text
+
+
+def test_of_figures_whose_commas_may_mean_two_things_no_sum_is_made():
+    assert "arithmetic" not in said("What are 2023 and 2024 together for others?", COMMAS)[0].text
 
 
 def test_of_figures_in_two_units_no_sum_is_made():
