@@ -60,7 +60,7 @@ _REPORT_SECONDS = 30.0
 # What ends with each step of building.
 _BUILT = ("before building", "store", "vectors", "words")
 # Of the inverted lists, how many are searched to see what more of them would find.
-_PROBES = (8, 16, 32, 64, 128, 256)
+_PROBES = (8, 16, 32, 64, 128, 256, 384, 512, 768, 1024)
 # Pairs of sentences that are embedded to know how far their vectors lie from the middle of the two.
 _CALIBRATE = 500
 
