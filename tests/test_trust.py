@@ -309,5 +309,5 @@ def test_every_process_of_ours_keeps_the_current_folder_off_its_path():
                 started.append((path.name, ast.unparse(node.elts[1])))
             # no other way of starting Python
             assert not (isinstance(node, ast.Import) and node.names[0].name in ("multiprocessing", "pty"))
-    files = ("executors.py", "pages.py", "worker.py", "workers.py")
+    files = ("executors.py", "pictures.py", "pool.py", "workers.py")
     assert sorted(started) == [(name, "'-P'") for name in files]

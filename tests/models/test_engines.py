@@ -308,7 +308,8 @@ def test_the_telemetry_of_openvino_is_not_even_imported():
 def test_the_default_model_says_in_openvino_what_it_says_in_torch(few_prompts, monkeypatch, tmp_path):
     pytest.importorskip("openvino_genai", reason="the extra openvino is not installed")
     monkeypatch.setattr(engines, "cached", lambda part, name: tmp_path / part / name)
-    generator = load_generator(ModelSettings(engine=Engine.OPENVINO, device="cpu", offline=True))
+    told = ModelSettings(engine=Engine.OPENVINO, precision="f16", device="cpu", offline=True)
+    generator = load_generator(told)
     together = generator.generate([_ask(number) for number in range(4)], max_new_tokens=12)
     assert together[2:3] == generator.generate([_ask(2)], max_new_tokens=12)
     assert held_against(generator.torch, generator, "").agreement > 0.97
