@@ -111,6 +111,7 @@ def test_everyday_settings_of_a_folder_hold_and_are_told(tmp_path, capsys):
     assert all(key in line for key in told)
 
 
+@pytest.mark.slow
 def test_what_config_show_writes_is_a_file_that_a_folder_may_have(tmp_path, capsys, monkeypatch):
     monkeypatch.delenv("HYBRID_GROUNDING__SCORER")
     assert run(["config", "show"]) == 0

@@ -155,6 +155,7 @@ def test_what_clients_ask_wrongly_is_no_alert(domain, capsys):
     assert "ALERT" not in out(capsys).out
 
 
+@pytest.mark.slow
 def test_a_webhook_that_fails_changes_no_exit_code(domain, capsys, webhook):
     out(capsys, "--calibrate")
     keep(120, 150, wrong=0.8)

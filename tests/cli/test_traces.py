@@ -37,6 +37,7 @@ def out(capsys, *arguments, code=0):
     return capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_questions_are_listed_the_latest_first(kept, capsys):
     header, latest, first = out(capsys, "list").splitlines()
     assert header.split() == ["when", "trace", "took", "domain", "arm", "outcome", "error"]

@@ -22,7 +22,8 @@ def wrong_and_decided(domains, truth, *, questions, draws, seed=29):
     return wrong / draws, decided / draws
 
 
-@pytest.mark.parametrize("questions", [60, pytest.param(240, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("questions", [60, 240])
 @pytest.mark.parametrize(
     "truth",
     [

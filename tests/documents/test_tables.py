@@ -36,6 +36,7 @@ def test_tsv_in_several_encodings(read_items, data):
     assert [item.text for item in read_items("a.tsv", data)] == ["a: 1\nb: 2"]
 
 
+@pytest.mark.slow
 def test_windows_encoding_late_in_the_file(read_items):
     items = read_items(
         "a.csv",

@@ -160,6 +160,7 @@ def test_no_word_of_an_answer_is_lost(answer):
     assert [x for x in covered if x.isalnum()] == [x for x in answer if x.isalnum()]
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.sampled_from(["It rains [1].", "Dogs bark.", "Is it so? [2]", "[3] Cats sleep."]), max_size=6)
 )

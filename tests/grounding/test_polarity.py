@@ -75,6 +75,7 @@ def test_a_sentence_does_not_turn_itself_around(line):
     assert turned(line, line) == []
 
 
+@pytest.mark.slow
 @given(lines, lines)
 def test_it_is_seen_from_both_sides(one, other):
     assert bool(turned(one, other)) == bool(turned(other, one))

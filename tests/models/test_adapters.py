@@ -114,6 +114,7 @@ def test_a_base_in_bf16_gets_merged_tensors_in_bf16(tiny_generator_folder, tiny_
     assert torch.isfinite(_logits(served)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Setting `save_embedding_layers`")
 def test_only_what_the_adapter_changes_is_kept_and_tied_weights_come_apart(
     tiny_generator_folder, make_adapter, tmp_path

@@ -126,6 +126,7 @@ def test_what_is_said_of_a_kind_is_by_heads_and_a_stack_that_never_saw_it(made):
     assert np.array_equal(trained.kinds[1].heads, trained.kinds[1].domain_heads)
 
 
+@pytest.mark.slow
 def test_heads_that_see_numbers_add_to_words_only_what_words_do_not_tell(made):
     trained, *_ = made
     found = worth(trained.kinds)

@@ -71,6 +71,7 @@ def test_the_same_seed_gives_the_same_head(lessons, lexicon, head):
     assert not torch.equal(next(other.parameters()), next(head.parameters()))
 
 
+@pytest.mark.slow
 def test_batches_hold_everything_once_and_sisters_together(lessons):
     found = list(batches(lessons, 16, seed=0, epoch=0))
     assert sorted(place for batch in found for place in batch) == list(range(len(lessons)))
@@ -79,6 +80,7 @@ def test_batches_hold_everything_once_and_sisters_together(lessons):
     assert found != list(batches(lessons, 16, seed=0, epoch=1))
 
 
+@pytest.mark.slow
 def test_what_is_judged_alone_is_judged_alike_in_company(head, lessons):
     support = _support(head, lessons[:10])
     alone = [float(found.support) for item in lessons[:10] for _, found in judge(head, [item.read])]
