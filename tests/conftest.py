@@ -29,6 +29,8 @@ hypothesis.settings.register_profile(
 hypothesis.settings.register_profile(
     "explore", parent=hypothesis.settings.get_profile("tests"), derandomize=False
 )
+# laws are looked at in fewer places by who waits for the result; the whole suite looks at all
+hypothesis.settings.register_profile("fast", parent=hypothesis.settings.get_profile("tests"), max_examples=25)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "tests"))
 
 _LOOPBACK = ("127.", "::1", "localhost")

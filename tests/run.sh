@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Set up and run the tests.
 #   bash tests/run.sh            all tests
-#   bash tests/run.sh --fast     without those marked slow
+#   bash tests/run.sh --fast     without those marked slow, and laws at fewer points
 #   bash tests/run.sh ARGS...    handed to pytest
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,6 +12,7 @@ export HF_HUB_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1
 # a core each; those of one file share what they load
 if [ "${1:-}" = "--fast" ]; then
   shift
+  export HYPOTHESIS_PROFILE="${HYPOTHESIS_PROFILE:-fast}"
   set -- -m "not slow" -n logical --dist loadfile "$@"
 elif [ $# -eq 0 ]; then
   set -- -n logical --dist loadfile
