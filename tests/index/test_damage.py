@@ -251,6 +251,7 @@ MANIFESTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(MANIFESTS))
 def test_a_manifest_is_what_it_should_be_or_refused(folder, domain, name):
     path = folder / "manifest.json"
