@@ -300,7 +300,7 @@ def _page(path: Path) -> Iterator[tuple[str, str]]:
 
 # What a sentence says, by what it looks like, and how one asks for it.
 _NUMBER = re.compile(
-    r"(?:[$€£]\s?)?\b\d[\d.,]*(?:\s?(?:%|percent|million|billion|mg|g|kg|km|ms|s|kB|MB|GB))?"
+    r"(?:[$€£]\s?)?\b\d[\d.,]*(?:\s?(?:%|percent|million|billion|mg|g|kg|km|ms|s|kB|MB|GB)(?!\w))?"
     r"(?:[ -](?:seconds?|minutes?|hours?|days?|weeks?|months?|years?))?"
 )
 _TIME = re.compile(r"second|minute|hour|day|week|month|year|\bms\b|\d s\b")

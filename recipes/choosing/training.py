@@ -132,7 +132,7 @@ def train(learner: Learner, stage: Stage, tell: Callable[[int, float], None]) ->
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(learned, 1.0)
         optimiser.step()
-        tell(step, float(loss))
+        tell(step, float(loss.detach()))
 
 
 def _drawn(lesson: Lesson, stage: Stage, dice: random.Random) -> Iterator[tuple[str, Choice]]:

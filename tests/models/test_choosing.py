@@ -95,9 +95,13 @@ def test_an_embedder_with_an_adapter_has_none(tiny_embedder_folder, tiny_embedde
 def test_the_one_that_ships_prefers_what_answers_to_what_is_about_it():
     embedder = load_embedder(dataclasses.replace(ModelSettings(), offline=True))
     chooser = load_chooser(embedder)
-    asked = "What is the theory that bad air causes illness called?"
-    about = Choice("That the plague was caused by bad air became the most widely accepted theory.")
-    answer = Choice("Today, this is known as the Miasma theory.", "", about.text)
-    scores = chooser.score(asked, [about, answer, Choice("Goats eat grass.")])
-    assert scores[1] > scores[0]
-    assert scores[2] == min(scores)
+    goats = Choice("Goats eat grass.")
+    cost = Choice("A reservation costs 0.80 EUR; for children it is free.")
+    kept = chooser.score(
+        "How long is a reserved item kept?", [cost, Choice("It is kept at the desk for seven days."), goats]
+    )
+    time = Choice("A repair takes about two weeks.")
+    bears = Choice("The tenant bears the cost of it.", "Repairs", time.text)
+    paid = chooser.score("Who pays for the repair?", [time, bears, goats])
+    assert [int(scores.argmax()) for scores in (kept, paid)] == [1, 1]
+    assert [int(scores.argmin()) for scores in (kept, paid)] == [2, 2]
