@@ -16,8 +16,8 @@ from hybrid.text.numbers import figure, quantities
 from hybrid.text.rows import TableRow
 from hybrid.text.words import (
     IN_TIME,
-    OF_LESS,
     OF_ANY_COLUMN,
+    OF_LESS,
     ROOM,
     content_words,
     properties,
