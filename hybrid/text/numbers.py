@@ -159,7 +159,8 @@ _NUMERAL = (
     rf"|(?P<dotted>{_DOTTED})|(?P<comma>\d+,\d+)|(?P<pointed>\d*\.\d+)|\d+)(?![.,_]?\d)"
 )
 _FIGURE = re.compile(
-    rf"(?P<before>(?:[$€£¥]|[A-Z]{{3}}\b)?)\s?(?P<written>[−–-]?(?P<numeral>{_NUMERAL}))\s?(?P<unit>\D{{0,20}})"
+    r"(?P<before>(?:[$€£¥]|[A-Z]{3}\b)?)\s?"
+    rf"(?P<written>[−–-]?(?P<numeral>{_NUMERAL}))\s?(?P<unit>\D{{0,20}})"
 )
 _POWER = (
     r"(?:e(?P<exponent>[-+]?\d{1,3})(?!\d)|(?:(?P<times>\s?[×x*·]\s?10)|(?<=\b10)(?<![.,]10))"
