@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hybrid.questions.statements import UNITS
-from hybrid.questions.values import Candidate, Paragraph, ParagraphKind, Section
+from hybrid.questions.values import Candidate, Section, TextBlock, TextBlockKind
 from hybrid.questions.wording import (
     FINITE,
     NO_VALUE,
@@ -95,10 +95,10 @@ def entry_candidates(text: str, section: Section, title: str) -> Iterator[Candid
             yield from _defaults(text, entry, sentences, called)
 
 
-def _entries(text: str, piece: Paragraph) -> Iterator[Entry]:
-    if piece.layout is ParagraphKind.ENTRY:
+def _entries(text: str, piece: TextBlock) -> Iterator[Entry]:
+    if piece.layout is TextBlockKind.ENTRY:
         yield from _explained(text, piece.span)
-    elif piece.layout is ParagraphKind.ITEMS:
+    elif piece.layout is TextBlockKind.ITEMS:
         for found in _ITEM.finditer(text, piece.span.start, piece.span.end):
             if len(found["name"].split()) <= 5:
                 name = found["name"].strip()
@@ -214,7 +214,7 @@ def table_candidates(text: str, section: Section, title: str) -> Iterator[Candid
     """Yield questions for the cells of tables: the value where a row and a column meet."""
     for piece in section.pieces:
         table = (
-            _read(text[piece.span.start : piece.span.end]) if piece.layout is ParagraphKind.TABLE else None
+            _read(text[piece.span.start : piece.span.end]) if piece.layout is TextBlockKind.TABLE else None
         )
         for row in table.rows if table else ():
             for column, cell in enumerate(row[1:], start=1):

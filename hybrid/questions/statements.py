@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeAlias
 
-from hybrid.questions.values import Candidate, ParagraphKind, Section
+from hybrid.questions.values import Candidate, Section, TextBlockKind
 from hybrid.questions.wording import (
     FINITE,
     NOT_IN_A_TERM,
@@ -55,11 +55,11 @@ Rule: TypeAlias = Callable[[str], Iterator[QuestionAnswer]]
 def statement_candidates(text: str, section: Section, title: str) -> Iterator[Candidate]:
     """Yield what the sentences of a section let one ask."""
     for piece in section.pieces:
-        if piece.layout is ParagraphKind.TABLE:
+        if piece.layout is TextBlockKind.TABLE:
             continue
         for sentence in independent_sentences(text, piece.span, strict=False):
             yield from _placed(_abbreviations(_body(text, sentence)), sentence)
-        if piece.layout is not ParagraphKind.PROSE:
+        if piece.layout is not TextBlockKind.PROSE:
             continue
         # what opens a manual page: "createdb — create a new database"
         line = _NAME_LINE.fullmatch(text[piece.span.start : piece.span.end].strip())
@@ -91,7 +91,7 @@ _STEPS = re.compile(r"(?:How to |(?P<ing>[A-Z][a-z]+ing) )(?P<do>.+)")
 def step_candidates(text: str, section: Section, title: str) -> Iterator[Candidate]:
     """Yield the question that a list of steps below a heading answers: "How to claim expenses"."""
     found = _STEPS.fullmatch(bare_heading(section.headings[-1])) if section.headings else None
-    lists = [piece.span for piece in section.pieces if piece.layout is ParagraphKind.ITEMS]
+    lists = [piece.span for piece in section.pieces if piece.layout is TextBlockKind.ITEMS]
     steps = text[lists[0].start : lists[0].end].strip() if len(lists) == 1 else ""
     if not found or not steps.startswith(("1.", "1)")):
         return

@@ -8,7 +8,7 @@ from enum import StrEnum
 from hybrid.types import Span
 
 
-class ParagraphKind(StrEnum):
+class TextBlockKind(StrEnum):
     """What a piece looks like."""
 
     PROSE = "prose"
@@ -18,10 +18,10 @@ class ParagraphKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Paragraph:
+class TextBlock:
     """A stretch between blank lines."""
 
-    layout: ParagraphKind
+    layout: TextBlockKind
     span: Span
 
 
@@ -35,7 +35,7 @@ class Section:
 
     headings: tuple[str, ...]
     heading: Span | None
-    pieces: tuple[Paragraph, ...]
+    pieces: tuple[TextBlock, ...]
 
 
 @dataclass(frozen=True, slots=True)
