@@ -88,9 +88,11 @@ class PlainEncoder:
         )
 
     def _states(self, row: Sequence[int]) -> Vectors:
-        """Return the states of a row, one token a column: with the weights in front a product of few is faster."""
+        """Return the states of a row, one token a column: a product of few has the weights in front faster."""
         words, places, kinds = self._tables
-        states = self._norm("embeddings", np.ascontiguousarray((words[row] + kinds[0] + places[: len(row)]).T))
+        states = self._norm(
+            "embeddings", np.ascontiguousarray((words[row] + kinds[0] + places[: len(row)]).T)
+        )
         for number in range(self._layout.shape.num_hidden_layers):
             layer = f"encoder.layer.{number}"
             seen = self._attention(f"{layer}.attention.self", states)

@@ -54,7 +54,9 @@ def main() -> None:
     weights = [value for name, value in encoder._weights.items() if "layer" in name and value.ndim == 2]
     chance, rows = np.random.default_rng(0), []
     for tokens in (_TOKENS // 2, _TOKENS, 2 * _TOKENS, 4 * _TOKENS):
-        given = {n: chance.standard_normal((tokens, n), dtype=np.float32) for n in {w.shape[1] for w in weights}}
+        given = {
+            n: chance.standard_normal((tokens, n), dtype=np.float32) for n in {w.shape[1] for w in weights}
+        }
         turned = {n: np.ascontiguousarray(x.T) for n, x in given.items()}
         with threadpool_limits(arguments.threads):
             behind, front = least(
