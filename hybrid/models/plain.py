@@ -88,7 +88,7 @@ class PlainEncoder:
         )
 
     def _states(self, row: Sequence[int]) -> Vectors:
-        """Return the states of a row, one token a column: a product of few has the weights in front faster."""
+        """Return the states of a row, one token a column; a product with the weights in front is faster."""
         words, places, kinds = self._tables
         states = self._norm(
             "embeddings", np.ascontiguousarray((words[row] + kinds[0] + places[: len(row)]).T)
