@@ -1,4 +1,4 @@
-"""Candidate evidence: the stretches of a passage that could carry a claim (sentence retrieval)."""
+"""CheckedEvidence evidence: the stretches of a passage that could carry a claim (sentence retrieval)."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _HANGING = NEGATORS | word_set(
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _Query:
     """What a claim is looked for by: its terms and pairs of them, those that count for more, its words."""
 
     terms: tuple[str, ...]
@@ -66,11 +66,11 @@ class _Asked:
 
 
 @lru_cache(maxsize=64)  # one passage after the other is searched for a claim
-def _asked(claim: str) -> _Asked:
+def _asked(claim: str) -> _Query:
     found = tuple(terms(claim))
     names = {term for name in _NAME.findall(claim) for term in terms(name)}
     emphasised = frozenset(term for term in found if term in names or term[0].isdigit())
-    return _Asked(found, tuple(itertools.pairwise(found)), emphasised, _apart(claim))
+    return _Query(found, tuple(itertools.pairwise(found)), emphasised, _apart(claim))
 
 
 def _apart(text: str) -> str:

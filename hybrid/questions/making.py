@@ -193,7 +193,7 @@ ClosedBook: TypeAlias = Callable[[Sequence[str]], list[str]]
 # How deep the evidence of a question may be before the question counts as ambiguous.
 ROUND_TRIP_DEPTH = 50
 _BATCH = 64
-# Asked again and again, "which package is it in" measures what is frequent and not what is read.
+# QuestionAnswer again and again, "which package is it in" measures what is frequent and not what is read.
 _SAME_ANSWER = 4
 # At most one in so many questions begins with the same words.
 _SAME_BEGINNING = 10
