@@ -81,18 +81,13 @@ class PlainEncoder:
         """Return one vector a row of tokens, pooled as the layout says, and not normalised."""
         with _ONE_THREAD:
             states = [self._states(row) for row in rows]
-        if self._layout.pooling == "cls":
-            return np.stack([found[:, 0] for found in states])
-        return np.stack(
-            [found.max(1) if self._layout.pooling == "max" else found.mean(1) for found in states]
-        )
+        pool = {"cls": lambda found: found[:, 0], "max": lambda found: found.max(1)}
+        return np.stack([pool.get(self._layout.pooling, lambda found: found.mean(1))(one) for one in states])
 
     def _states(self, row: Sequence[int]) -> Vectors:
         """Return the states of a row, one token a column; a product with the weights in front is faster."""
         words, places, kinds = self._tables
-        states = self._norm(
-            "embeddings", np.ascontiguousarray((words[row] + kinds[0] + places[: len(row)]).T)
-        )
+        states = self._norm("embeddings", (words[row] + kinds[0] + places[: len(row)]).T.copy())
         for number in range(self._layout.shape.num_hidden_layers):
             layer = f"encoder.layer.{number}"
             seen = self._attention(f"{layer}.attention.self", states)
@@ -102,11 +97,9 @@ class PlainEncoder:
         return states
 
     def _attention(self, name: str, states: Vectors) -> Vectors:
+        shape = (self._layout.shape.num_attention_heads, -1, states.shape[1])
         query, key, value = (
-            self._linear(f"{name}.{part}", states).reshape(
-                self._layout.shape.num_attention_heads, -1, states.shape[1]
-            )
-            for part in ("query", "key", "value")
+            self._linear(f"{name}.{part}", states).reshape(shape) for part in ("query", "key", "value")
         )
         weights = query.swapaxes(1, 2) @ key / np.float32(query.shape[1] ** 0.5)
         weights = np.exp(weights - weights.max(-1, keepdims=True))
@@ -196,8 +189,7 @@ def _gelu(states: Vectors) -> Vectors:
         series += factor
         series *= part
     series *= np.exp(-size * size)
-    beyond = np.copysign(1 - series, states)
-    beyond += 1
-    beyond *= states
-    beyond *= np.float32(0.5)
-    return beyond
+    gelu: Vectors = np.copysign(1 - series, states)
+    gelu += 1
+    gelu *= states * np.float32(0.5)
+    return gelu
