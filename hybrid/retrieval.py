@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 
@@ -30,6 +31,8 @@ _RANK_CONSTANT = 60
 _SHINGLE = 5
 # Where copies take the places of the best, so many times as many are looked at, and so many at the most.
 _DEEPER, _DEEPEST = 4, 10_000
+# Among so many chunks the words of a question take as long as its vector, and are searched meanwhile.
+_MEANWHILE = 500_000
 # Where tables are among the first, the best line of so many counts for so much of the fused score. On TAT-QA
 # the gold is in the passages for .89 of the questions on tables (.86 without) and .94 on text (.93). It
 # takes longer than all else of such a search; where there is no table, nothing changes.
@@ -105,17 +108,19 @@ class Retriever:
             positions = self.index.positions_where(where or {}, principals=principals) if filtered else None
             explained = [self.explained(question, principals=principals) for question in asked]
             others = iter(explained)
-            vectors = iter(self._embedded(asked, explained))
             hits: list[list[Hit]] = []
-            for place, (question, sources) in enumerate(zip(questions, withheld, strict=True)):
-                with only([place], of=len(questions)):
-                    hits.append(
-                        self._search_one(
-                            question, next(others), next(vectors), positions, self._positions(sources)
-                        )
-                        if _says(question)
-                        else []
-                    )
+            with ThreadPoolExecutor(1) as beside:
+                words = None
+                if len(asked) == 1 and not any(withheld) and self._is_large():
+                    words = beside.submit(self._words, *asked, *explained, self._wanted, positions)
+                vectors = iter(self._embedded(asked, explained))
+                for place, (question, sources) in enumerate(zip(questions, withheld, strict=True)):
+                    if not _says(question):
+                        hits.append([])
+                        continue
+                    side = next(others), next(vectors), positions, self._positions(sources), words
+                    with only([place], of=len(questions)):
+                        hits.append(self._search_one(question, *side))
             if is_traced():
                 stage.set_each(found(questions, hits))
             return hits
@@ -148,6 +153,19 @@ class Retriever:
         found = (self.index.positions_where({"source": source}) for source in sources)
         return frozenset(position for positions in found for position in positions)
 
+    @property
+    def _wanted(self) -> int:
+        return max(self.settings.candidates, self.settings.k)
+
+    def _is_large(self) -> bool:
+        return self.settings.mode is RetrievalMode.FUSION and self.index.manifest.counts.chunks >= _MEANWHILE
+
+    def _words(
+        self, question: str, explained: Sequence[Explained], depth: int, among: Sequence[int] | None
+    ) -> list[Scored]:
+        text = f"{question} {properties(question)}".strip()
+        return self.index.search_lexical(text, depth, among=among, explained=explained)
+
     def _search_one(
         self,
         question: str,
@@ -155,14 +173,15 @@ class Retriever:
         vector: Vectors,
         among: Sequence[int] | None,
         excluded: frozenset[int],
+        words: Future[list[Scored]] | None,
     ) -> list[Hit]:
-        wanted = max(self.settings.candidates, self.settings.k)
+        wanted = self._wanted
         while True:
-            hits, more = self._among_best(question, explained, vector, wanted, among, excluded)
+            hits, more = self._among_best(question, explained, vector, wanted, among, excluded, words)
             if len(hits) == self.settings.k or not more or wanted >= _DEEPEST:
                 return hits
             # the best were copies of each other
-            wanted *= _DEEPER
+            wanted, words = wanted * _DEEPER, None
 
     def _among_best(
         self,
@@ -172,6 +191,7 @@ class Retriever:
         wanted: int,
         among: Sequence[int] | None,
         excluded: frozenset[int],
+        words: Future[list[Scored]] | None,
     ) -> tuple[list[Hit], bool]:
         """Return the hits among so many of the best of each side, and whether copies hid others below."""
         settings = self.settings
@@ -182,8 +202,7 @@ class Retriever:
         if settings.mode is not RetrievalMode.LEXICAL:
             dense = self.index.search_dense(vector, depth, among=among)
         if settings.mode is not RetrievalMode.DENSE:
-            text = f"{question} {properties(question)}".strip()
-            lexical = self.index.search_lexical(text, depth, among=among, explained=explained)
+            lexical = words.result() if words else self._words(question, explained, depth, among)
         full = depth in (len(dense), len(lexical))
         if excluded:
             dense = [scored for scored in dense if scored.position not in excluded][:wanted]
@@ -311,11 +330,11 @@ def weighted_fusion(rankings: Sequence[Sequence[Scored]], weights: Sequence[floa
     for ranking, weight in zip(rankings, weights, strict=True):
         if not ranking:
             continue
-        scores = np.array([scored.score for scored in ranking])
-        low, width = scores.min(), float(np.ptp(scores))
+        low = min(scored.score for scored in ranking)
+        width = max(scored.score for scored in ranking) - low
         for scored in ranking:
             scaled = (scored.score - low) / width if width > 0 else 1.0
-            total[scored.position] = total.get(scored.position, 0.0) + weight * float(scaled)
+            total[scored.position] = total.get(scored.position, 0.0) + weight * scaled
     return _sorted(total)
 
 
