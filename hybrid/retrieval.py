@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import chain, islice
 
 import numpy as np
@@ -24,7 +25,7 @@ from hybrid.tracing import names
 from hybrid.tracing.asking import found, tell_vectors
 from hybrid.tracing.names import SpanKind
 from hybrid.tracing.spans import Attributes, is_traced, only, span
-from hybrid.types import Chunk, Hit
+from hybrid.types import Hit
 
 # Cormack, Clarke & Buettcher 2009.
 _RANK_CONSTANT = 60
@@ -33,6 +34,8 @@ _SHINGLE = 5
 _DEEPER, _DEEPEST = 4, 10_000
 # Among so many chunks the words of a question take as long as its vector, and are searched meanwhile.
 _MEANWHILE = 500_000
+# So many chunks are remembered by their words, some 20 MB: questions find the same ones again and again.
+_CHUNKS = 1 << 11
 # Where tables are among the first, the best line of so many counts for so much of the fused score. On TAT-QA
 # the gold is in the passages for .89 of the questions on tables (.86 without) and .94 on text (.93). It
 # takes longer than all else of such a search; where there is no table, nothing changes.
@@ -112,7 +115,7 @@ class Retriever:
             with ThreadPoolExecutor(1) as beside:
                 words = None
                 if len(asked) == 1 and not any(withheld) and self._is_large():
-                    words = beside.submit(self._words, *asked, *explained, self._wanted, positions)
+                    words = beside.submit(self._words, asked[0], explained[0], self._wanted, positions)
                 vectors = iter(self._embedded(asked, explained))
                 for place, (question, sources) in enumerate(zip(questions, withheld, strict=True)):
                     if not _says(question):
@@ -271,7 +274,7 @@ def by_best_line(question: str, hits: Sequence[Hit]) -> list[Hit]:
     together: in one row with its columns. Sentences are read alike, so that prose beside them is not worse.
     """
     words = frozenset(content_words(question))
-    lines = [[words & line for line in _lines_of(hit.chunk)] for hit in hits]
+    lines = [[words & (above | line) for line in own] for above, own in map(_lines_of, hits)]
     held = Counter(word for own in lines for word in frozenset[str]().union(*own))
     weight = {word: math.log(1 + len(hits) / (1 + held[word])) for word in words}
     total = math.fsum(weight.values()) or 1.0
@@ -305,10 +308,16 @@ def _unread(hit: Hit, most: float) -> Hit:
     return replace(hit, score=hit.score / (1 + most))
 
 
-def _lines_of(chunk: Chunk) -> list[frozenset[str]]:
-    """Return the content words of each sentence or row, with those above it."""
-    above = content_words("\n".join((*chunk.headings[-1:], chunk.caption, *chunk.columns)))
-    return [frozenset((*above, *content_words(line))) for line in _LINE_ENDS.split(chunk.text) if line]
+def _lines_of(hit: Hit) -> tuple[frozenset[str], list[frozenset[str]]]:
+    """Return the content words above the sentences or rows, and of each."""
+    chunk = hit.chunk
+    return _lines("\n".join((*chunk.headings[-1:], chunk.caption, *chunk.columns)), chunk.text)
+
+
+@lru_cache(maxsize=_CHUNKS)
+def _lines(above: str, text: str) -> tuple[frozenset[str], list[frozenset[str]]]:
+    own = [frozenset(content_words(line)) for line in _LINE_ENDS.split(text) if line]
+    return frozenset(content_words(above)), own
 
 
 def _says(question: str) -> bool:
@@ -378,31 +387,32 @@ def distinct(hits: Iterable[Hit], overlap: float, count: int) -> list[Hit]:
     told: list[frozenset[str]] = []
     for hit in hits if count else ():
         if overlap < 1:
-            shingles, words = _shingles(hit.chunk), _words(hit.chunk)
-            telling = {word.lower() for word in words if _tells(word, word.lower())}
+            above = (*hit.chunk.headings, hit.chunk.caption, *hit.chunk.columns)
+            shingles, words, telling = _said(above, hit.chunk.text)
             shared = Counter(holder for shingle in shingles for holder in holders.get(shingle, ()))
             alike = (one for one, held in shared.items() if held >= overlap * len(shingles))
             if any(telling <= told[one] for one in alike):
                 continue
             for shingle in shingles:
                 holders.setdefault(shingle, []).append(len(kept))
-            told.append(frozenset(map(str.lower, words)))
+            told.append(words)
         kept.append(hit)
         if len(kept) == count:
             break
     return kept
 
 
-def _shingles(chunk: Chunk) -> frozenset[tuple[str, ...]]:
-    words = tokens(chunk.text)
+@lru_cache(maxsize=_CHUNKS // 4)
+def _said(
+    above: tuple[str, ...], text: str
+) -> tuple[frozenset[tuple[str, ...]], frozenset[str], frozenset[str]]:
+    """Return the 5-grams of a chunk, its words with those above it, and which of them tell it from others."""
+    words = tokens(text)
     count = max(len(words) - _SHINGLE + 1, 1)
-    return frozenset(tuple(words[place : place + _SHINGLE]) for place in range(count))
-
-
-def _words(chunk: Chunk) -> list[str]:
-    """Return the words of a chunk and of what stands above it."""
-    above = (*chunk.headings, chunk.caption, *chunk.columns)
-    return [word for text in (*above, chunk.text) for word in _WORD.findall(text)]
+    shingles = frozenset(tuple(words[place : place + _SHINGLE]) for place in range(count))
+    lower = {word: word.lower() for part in (*above, text) for word in _WORD.findall(part)}
+    telling = frozenset(low for word, low in lower.items() if _tells(word, low))
+    return shingles, frozenset(lower.values()), telling
 
 
 def _tells(word: str, lower: str) -> bool:

@@ -292,7 +292,7 @@ def _exact(arguments: Values) -> Values:
 
 
 def _effort(arguments: Values) -> Values:
-    """Choose anew how many lists or links of a kept index are searched, as building would now; no list changes."""
+    """Choose anew how many lists or links of a kept index are searched, as building would now."""
     from contextlib import closing
 
     import faiss
