@@ -337,12 +337,24 @@ def language_of(text: str) -> str:
         >>> language_of("The port is 5432.")
         'en'
     """
-    runs = _RUN.findall(unicodedata.normalize("NFKC", text[:_READ].lower()))
-    counts = Counter(runs)
-    if sum(word in counts for word in _ENGLISH) >= _ENGLISH_HITS:
+    runs = _runs(text)
+    if _shows_english(runs):
         return "en"
     script = _script(runs)
-    return _by_function_words(counts) if script == "latin" else script
+    return _by_function_words(Counter(runs)) if script == "latin" else script
+
+
+def is_english(text: str) -> bool:
+    """Tell whether small words show that a text is English, which ``language_of`` also says when unsure."""
+    return _shows_english(_runs(text))
+
+
+def _runs(text: str) -> list[str]:
+    return _RUN.findall(unicodedata.normalize("NFKC", text[:_READ].lower()))
+
+
+def _shows_english(runs: list[str]) -> bool:
+    return len(_ENGLISH.intersection(runs)) >= _ENGLISH_HITS
 
 
 def _script(runs: list[str]) -> str:
