@@ -85,13 +85,11 @@ class Retriever:
     ) -> list[list[Hit]]:
         """Return the hits of every question; the questions are embedded in one batch.
 
-        Args:
-            questions: in plain words.
-            where: conditions on the documents, alike for all questions.
-            exclude: for each question the sources that it may not find, ``*`` and ``?`` as in ``where``;
-                what is excluded makes room for the next best, so it costs no hits.
-            principals: a user and the groups of that user, who find only what one of them may read; without
-                it all is found, which is for who runs the domain: ``Assistant`` asks for users.
+        ``where`` are conditions on the documents, alike for all questions; ``exclude`` are for each question
+        the sources that it may not find, ``*`` and ``?`` as in ``where``: what is excluded makes room for the
+        next best, so it costs no hits. ``principals`` are a user and the groups of that user, who find only
+        what one of them may read; without it all is found, which is for who runs the domain: ``Assistant``
+        asks for users.
         """
         questions = [unicodedata.normalize("NFC", valid_utf8(question)) for question in questions]
         withheld = exclude if exclude is not None else [()] * len(questions)
@@ -322,9 +320,8 @@ def weighted_fusion(rankings: Sequence[Sequence[Scored]], weights: Sequence[floa
 def by_document(ranked: Sequence[Scored], documents: Mapping[int, int]) -> list[Scored]:
     """Return what was ranked by its own score and by that of the best passage of its document.
 
-    Args:
-        ranked: the best first, with scores of 0 or more.
-        documents: by position, whatever tells documents apart.
+    ``ranked`` has the best first, with scores of 0 or more; ``documents`` by position whatever tells
+    documents apart.
     """
     best: dict[int, float] = {}
     for one in ranked:

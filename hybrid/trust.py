@@ -212,11 +212,8 @@ def refuse_untrusted(values: Mapping[str, object], source: str) -> None:
 
     A folder is data: it says how its documents are searched and answered, and nothing about where questions,
     passages and the API key go, which files are taken for models, or where outside of it something is
-    written.
-
-    Args:
-        values: by key, such as ``models.endpoint``; only those that the user did not set alike.
-        source: the file, for the message.
+    written. ``values`` are by key, such as ``models.endpoint``, only those that the user did not set alike;
+    ``source`` is the file, for the message.
 
     Raises:
         ConfigError: with how to say that it is meant.

@@ -133,8 +133,7 @@ class Context:
 def shared(*names: str) -> Callable[[Callable[..., _Result]], Callable[..., _Result]]:
     """Give a command the shared options, and hand it their values as its parameter ``context``.
 
-    Args:
-        names: of the fields of ``Context`` that are options here; all without a name.
+    ``names`` are those of the fields of ``Context`` that are options here; all without one.
 
     Example:
         >>> @app.command("rollback")                             # doctest: +SKIP

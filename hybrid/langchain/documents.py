@@ -131,13 +131,7 @@ class HybridVectorStore(VectorStore):
     ) -> Self:
         """Add texts to a domain and write them.
 
-        Args:
-            texts: to add.
-            embedding: those of the domain.
-            metadatas: one a text.
-            ids: one a text.
-            assistant: the domain, which has to be named.
-            kwargs: none.
+        ``embedding`` is that of the domain ``assistant``, which has to be named; there are no ``kwargs``.
 
         Raises:
             UsageError: no domain, or embeddings that are not the domain's.
@@ -166,12 +160,8 @@ class HybridVectorStore(VectorStore):
     ) -> list[str]:
         """Add texts, or replace those of the same ids; they are written later, see the class.
 
-        Args:
-            texts: to add.
-            metadatas: one a text, of values that JSON can hold.
-            ids: one a text; for None one is made.
-            batch_size: how many LangChain's ``index`` would send at once; here they wait all the same.
-            kwargs: none.
+        ``metadatas`` are of values that JSON can hold; an id is made for None. ``batch_size`` is how many
+        LangChain's ``index`` would send at once; here they wait all the same. There are no ``kwargs``.
 
         Returns:
             The ids.
@@ -232,11 +222,7 @@ class HybridVectorStore(VectorStore):
     ) -> list[LangChainDocument]:
         """Return the k documents nearest to a question, best first.
 
-        Args:
-            query: in plain words.
-            k: how many.
-            where: conditions on the metadata, such as ``{"page": "3"}``, met before k is filled.
-            kwargs: none.
+        ``where`` are conditions on the metadata, such as ``{"page": "3"}``, met before k is filled.
         """
         return [
             document for document, _ in self.similarity_search_with_score(query, k, where=where, **kwargs)

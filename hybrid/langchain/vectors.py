@@ -22,10 +22,8 @@ class StoreVectors(Embeddings):
 
     Of the store nothing is asked but ``add_texts``, ``delete`` and ``similarity_search``: it is given vectors
     that the domain made, each with a key for a text, and neither texts nor metadata. It needs no filters.
-
-    Args:
-        make: given these embeddings, returns the store. Its collection is of one domain, holds nothing else
-            and compares by cosine. Called once, at the first vector.
+    ``make`` returns, given these embeddings, the store; it is called once, at the first vector. The
+    collection is of one domain, holds nothing else and compares by cosine.
 
     Example:
         >>> vectors = StoreVectors(lambda own: QdrantVectorStore(client, "manual", own))  # doctest: +SKIP

@@ -261,14 +261,11 @@ def make_questions(
     the answer, and nothing is asked twice. A question that retrieval finds only far down stays in the set, so
     does one that the bare generator answers: dropping either would make an arm look better than it is. Both
     are labelled, and so is one whose words are mostly those of its evidence, which any search finds.
-
-    Args:
-        candidates: in the order in which they are wanted, as ``spread`` yields them.
-        settings: size, shares and seed.
-        search: returns the best 50 hits of each question, best first.
-        counter: tells which questions are full of jargon; the embedder is one.
-        foreign: questions about something else, of which up to half of the unanswerable ones are taken.
-        closed_book: what the generator answers without any passage; None leaves that check out.
+    Candidates are in the order in which they are wanted, as ``spread`` yields them. ``search`` returns the
+    best 50 hits of each question, best first; ``counter`` tells which questions are full of jargon, as the
+    embedder does. ``foreign`` are questions about something else, of which up to half of the unanswerable
+    ones are taken. ``closed_book`` is what the generator answers without any passage; None leaves that check
+    out.
 
     Raises:
         UsageError: no candidate is left.

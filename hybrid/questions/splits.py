@@ -19,12 +19,8 @@ def held_out(source: str, *, share: float, seed: int) -> bool:
 
     The rule depends on nothing but its arguments, so that question making, which labels questions of such
     documents as fresh, and training agree without a file between them. A document that is added moves no
-    other, and what is held out at a smaller share is held out at a larger one too.
-
-    Args:
-        source: of the document; every row of a table is a document of its own.
-        share: from 0, none, to 1, all.
-        seed: another one holds out other documents.
+    other, and what is held out at a smaller share is held out at a larger one too. Every row of a table is a
+    document of its own. ``share`` is from 0, none, to 1, all; another ``seed`` holds out other documents.
 
     Raises:
         UsageError: a share outside of 0 to 1.
