@@ -251,7 +251,9 @@ class TantivyIndex:
 
         schema, whole = self._index.schema, "".join(parts)
         cuts = {("".join(parts[:place]), "".join(parts[place:])) for place in range(1, len(parts))}
-        queries = [tantivy.Query.phrase_query(schema, _WORDS, list(cut)) for cut in sorted(cuts | {tuple(parts)})]
+        queries = [
+            tantivy.Query.phrase_query(schema, _WORDS, list(cut)) for cut in sorted(cuts | {tuple(parts)})
+        ]
         queries.append(tantivy.Query.term_query(schema, _WORDS, whole))
         found = [query for query in queries if self._count(query)]
         return tantivy.Query.disjunction_max_query(found) if found else None
