@@ -1,4 +1,4 @@
-"""Commands that decide: which arm, by a replayed table or an experiment of their own, and what is declined."""
+"""Commands that decide: which arm, by a replayed table or an experiment of their own; what is declined."""
 
 from __future__ import annotations
 
