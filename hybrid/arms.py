@@ -174,10 +174,8 @@ class DomainArm:
     ) -> list[Answer]:
         """Answer every question: by likelihood where it has options, by the reader where it has none.
 
-        Args:
-            questions: with the sources that each may not find.
-            where: conditions on the documents, alike for all of them.
-            principals: who asks; without it every document is read.
+        Questions have the sources that each may not find; ``where`` are conditions on the documents, alike
+        for all of them. Without ``principals``, who ask, every document is read.
         """
         tell(self._told)
         texts = [valid_utf8(question.text) for question in questions]
@@ -256,10 +254,8 @@ def parse_arms(text: str, settings: Settings) -> list[ArmSpec]:
 def parse_arm(text: str, settings: Settings) -> ArmSpec:
     """Return an arm ``ARM[:KEY=VALUE...]``; a key is one of retrieval, generation or models.
 
-    Args:
-        text: for example ``rag:reader=generator:k=5``; a key may carry its section, ``retrieval.k``. Where a
-            prompt is named and no reader, the one that is told it reads.
-        settings: what holds for the keys that are not named.
+    A key may carry its section, ``rag:retrieval.k=5``. Where a prompt is named and no reader, the one that is
+    told it reads. ``settings`` hold for the keys that are not named.
     """
     # a value may hold a colon, as an address does
     kind, *options = re.split(r":(?=[\w. ]+=)", text.strip())
@@ -290,12 +286,9 @@ def parse_arm(text: str, settings: Settings) -> ArmSpec:
 class DomainArms:
     """What answers on one domain by each arm; the same one as long as index and adapters are the same.
 
-    Args:
-        domain: its folder.
-        settings: those that hold where an arm names nothing.
-        own: models that serve where an arm names none.
-        adapters: returns those that an arm is served with.
-        external: the vector store that searches what is in force; what is tried beside it is searched here.
+    ``settings`` hold where an arm names nothing, models of ``own`` serve where it names none, and
+    ``adapters`` returns those that it is served with. The vector store ``external`` searches what is in
+    force; what is tried beside it is searched here.
     """
 
     def __init__(
@@ -336,9 +329,7 @@ class DomainArms:
     def contender(self, spec: ArmSpec, *, labels: bool) -> DomainArm:
         """Return an arm for an experiment, with all loaded that decides its answers.
 
-        Args:
-            spec: the arm.
-            labels: whether questions with options will be asked, which takes the generator.
+        ``labels`` says that questions with options will be asked, which takes the generator.
 
         Raises:
             AdapterError, IndexMissing: as ``serving``.
@@ -393,10 +384,8 @@ class DomainArms:
 def read_by(generation: GenerationSettings, arm: Arm, reader: Reader | None) -> GenerationSettings:
     """Return how an arm answers: ``both`` is read by its adapter, in the way that it was trained to.
 
-    Args:
-        generation: settings; a generating reader in them wins, the extractive one does not count.
-        arm: any.
-        reader: what the card of the adapter says.
+    A generating reader in ``generation`` wins, the extractive one does not count; ``reader`` is what the card
+    of the adapter says.
     """
     if arm is not Arm.BOTH or generation.reader is not Reader.EXTRACTIVE:
         return generation

@@ -244,10 +244,8 @@ class Assistant:
     def status(self, *, files: bool = False, verify: bool = False, glossary: bool = False) -> IndexStatus:
         """Say what is indexed, with which embedder, and what was rejected; no model is needed for it.
 
-        Args:
-            files: list every document.
-            verify: check every file against its checksum.
-            glossary: list what words stand for, as the documents say.
+        ``files`` lists every document, ``verify`` checks every file against its checksum, and ``glossary``
+        lists what words stand for, as the documents say.
         """
         store = str(self.settings.vectors)
         return index_status(self.folder, store=store, files=files, verify=verify, glossary=glossary)
@@ -261,10 +259,7 @@ class Assistant:
     ) -> list[Meaning]:
         """Return what words of a question stand for by the documents, which an arm searches as well.
 
-        Args:
-            question: in plain words.
-            arm: as in ``ask``; none where it does not retrieve.
-            as_user: who asks, as in ``search``.
+        Arm and user are as in ``ask``; of an arm that does not retrieve there are none.
 
         Raises:
             UsageError: no user, and a document says who may read it.
@@ -565,9 +560,7 @@ class Assistant:
     def contenders(self, arms: str, questions: Sequence[Question]) -> list[DomainArm]:
         """Return what answers by each of the arms, for an experiment or one at a time.
 
-        Args:
-            arms: with commas, such as ``base,rag,rag:reader=generator:k=3``.
-            questions: what will be asked; questions with options take the generator.
+        ``arms`` stand with commas, as for ``compare``; questions with options take the generator.
 
         Raises:
             UsageError: an arm that there is not.
@@ -697,12 +690,9 @@ class Assistant:
         """Fit a router of the arms: from then on ``ask`` answers each question by its own, if that gains.
 
         It gains if the lower bound of its score over that of the best single arm, on questions of sources
-        that it was not fitted to, is above 0; ``card.routing.sentence`` says so in words.
-
-        Args:
-            questions: with gold answers, as for ``compare``; what was asked before is not asked again.
-            arms: two or more, with commas, from simple to costly.
-            progress: as for ``compare``.
+        that it was not fitted to, is above 0; ``card.routing.sentence`` says so in words. ``arms`` are two or
+        more, with commas, from simple to costly. Questions are given as for ``compare``; what was asked
+        before is not asked again.
 
         Raises:
             UsageError: as for ``compare``; one arm alone, or questions of fewer than ten sources.
@@ -713,9 +703,7 @@ class Assistant:
     def side_by_side(self, question: str, *, arms: str = "base,rag") -> list[Outcome]:
         """Ask several arms one question, write nothing down, and return what each answered.
 
-        Args:
-            question: in plain words.
-            arms: with commas, such as ``base,rag,rag:reader=generator:k=3``.
+        ``arms`` stand with commas, as for ``compare``.
 
         Raises:
             UsageError: an arm that there is not.
@@ -773,11 +761,9 @@ class Assistant:
     def update(self, documents: Sequence[Document], *, removed: Sequence[str] = ()) -> Manifest:
         """Put documents that came from no file into the index and take others out, in one generation.
 
-        They stay whatever ``index`` makes of the folder; of a damaged index ``rebuild`` saves none.
-
-        Args:
-            documents: each in place of the one with its source; one that fits the embedder is a single chunk.
-            removed: sources of such documents; one that is not there is no error.
+        They stay whatever ``index`` makes of the folder; of a damaged index ``rebuild`` saves none. Each of
+        ``documents`` takes the place of the one with its source; one that fits the embedder is a single
+        chunk. A source in ``removed`` that is not there is no error.
 
         Raises:
             UsageError: the index has a file of that source.
@@ -842,9 +828,8 @@ class Assistant:
     def restore_prompts(self, version: str = "", *, why: str = "") -> str:
         """Answer by an earlier version of the prompts, until the settings name another prompt.
 
-        Args:
-            version: the beginning of its digest; default: the one that was in use before.
-            why: in words, for the log.
+        ``version`` is the beginning of its digest; default: the one that was in use before. ``why`` is for
+        the log.
 
         Returns:
             Its whole digest.

@@ -78,15 +78,9 @@ def record(domain: Path, what: Switched, before: str, after: str, *, why: str = 
     """Write down what is about to be switched; it is on disk when this returns.
 
     The log says it first, so that nothing is ever switched that it does not have; what a kill cut short shows
-    in that the last line is not what is in force.
-
-    Args:
-        domain: its folder; the log is beside it.
-        what: is switched.
-        before: the name of what is in force, empty for none.
-        after: what will be.
-        why: in words.
-        held: the content of the file, where it says more than the name.
+    in that the last line is not what is in force. The log is beside the folder ``domain``. ``before`` is the
+    name of what is in force, empty for none, ``after`` that of what will be, and ``held`` the content of the
+    file, where it says more than the name.
     """
     if before == after:
         return

@@ -90,13 +90,9 @@ def chunk_document(
 
     Headings are not part of a chunk's text: they stand in its path, which is embedded before the text. Inside
     a section, sentences, list items, table rows and lines of code are packed greedily; a block that fits into
-    a chunk of its own is not torn apart for the sake of filling the one before it.
-
-    Args:
-        document: with its blocks; without any, paragraphs are found by blank lines.
-        counter: counts as the embedder does.
-        settings: sizes, in tokens.
-        max_tokens: what the embedder takes.
+    a chunk of its own is not torn apart for the sake of filling the one before it. Without blocks paragraphs
+    are found by blank lines. Sizes are in tokens as ``counter`` counts, alike the embedder, which takes
+    ``max_tokens``.
 
     Raises:
         ConfigError: the settings ask for more tokens than the embedder takes.

@@ -202,19 +202,11 @@ def compare(
 ) -> Comparison:
     """Ask the arms, score, and decide if there are several.
 
-    Args:
-        contenders: the arms.
-        questions: with gold answers.
-        experiments: where the domain keeps its experiments.
-        settings: of the run; prices and how many questions are asked alone come from them.
-        policy: margin, level, metric, gates.
-        judges: what scores answers.
-        name: of the question set.
-        budget: ask in growing batches and at most so many answers, and stop when it is settled.
-        retry: ask again what failed before.
-        progress: told after every batch.
-        training: by the names of arms, how many minutes the making of their adapters took.
-        workers: who asks the questions instead of this process, which scores the answers.
+    ``experiments`` is where the domain keeps its experiments; prices, and how many questions are asked alone,
+    come from ``settings``. With a ``budget`` questions are asked in growing batches, at most so many answers,
+    until it is settled; ``retry`` asks again what failed before. ``training`` tells by the names of arms how
+    many minutes the making of their adapters took. ``workers`` ask instead of this process, which scores the
+    answers.
 
     Raises:
         UsageError: a question without gold, or a metric that does not apply.

@@ -64,12 +64,8 @@ def index_status(
 ) -> IndexStatus:
     """Return what is indexed in the folder of a domain.
 
-    Args:
-        folder: of the domain.
-        store: the address of the vector store that the settings name.
-        files: list every document.
-        verify: check every file against its checksum.
-        glossary: list what words stand for, as the documents say.
+    ``store`` is the address of the vector store that the settings name; the rest is as for
+    ``Assistant.status``.
 
     Raises:
         IndexMissing: nothing was indexed yet.
@@ -195,9 +191,7 @@ class Ingestor:
     def take_uploads(self, required: str = "", *, progress: Progress | None = None) -> IngestReport:
         """Make the index hold the uploaded files as they are now, and leave those of the folder alone.
 
-        Args:
-            required: the source of one without which the index stays as it is.
-            progress: told how far each stage is.
+        ``required`` is the source of one without which the index stays as it is.
 
         Raises:
             UsageError: that one cannot be read.
@@ -243,9 +237,8 @@ class Ingestor:
     def update(self, documents: Sequence[Document], *, removed: Sequence[str] = ()) -> Manifest:
         """Put documents that came from no file into the index and take others out, in one generation.
 
-        Args:
-            documents: each in place of the one with its source; one that fits the embedder is a single chunk.
-            removed: sources of such documents; one that is not there is no error.
+        Each of ``documents`` takes the place of the one with its source; one that fits the embedder is a
+        single chunk. A source in ``removed`` that is not there is no error.
 
         Raises:
             UsageError: the index has a file of that source.

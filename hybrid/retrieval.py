@@ -91,13 +91,11 @@ class Retriever:
     ) -> list[list[Hit]]:
         """Return the hits of every question; the questions are embedded in one batch.
 
-        Args:
-            questions: in plain words.
-            where: conditions on the documents, alike for all questions.
-            exclude: for each question the sources that it may not find, ``*`` and ``?`` as in ``where``;
-                what is excluded makes room for the next best, so it costs no hits.
-            principals: a user and the groups of that user, who find only what one of them may read; without
-                it all is found, which is for who runs the domain: ``Assistant`` asks for users.
+        ``where`` are conditions on the documents, alike for all questions; ``exclude`` are for each question
+        the sources that it may not find, ``*`` and ``?`` as in ``where``: what is excluded makes room for the
+        next best, so it costs no hits. ``principals`` are a user and the groups of that user, who find only
+        what one of them may read; without it all is found, which is for who runs the domain: ``Assistant``
+        asks for users.
         """
         questions = [unicodedata.normalize("NFC", valid_utf8(question)) for question in questions]
         withheld = exclude if exclude is not None else [()] * len(questions)
@@ -279,11 +277,7 @@ def by_best_line(question: str, hits: Sequence[Hit]) -> list[Hit]:
     weight = {word: math.log(1 + len(hits) / (1 + held[word])) for word in words}
     total = math.fsum(weight.values()) or 1.0
     shares = [max((math.fsum(map(weight.__getitem__, line)) for line in own), default=0.0) for own in lines]
-    scores = [
-        (hit.score + _LINE * share / total) / (1 + _LINE) for hit, share in zip(hits, shares, strict=True)
-    ]
-    read = [replace(hit, score=score) for hit, score in zip(hits, scores, strict=True)]
-    return sorted(read, key=lambda hit: -hit.score)
+    return _reread(hits, [_LINE * share / total for share in shares], most=_LINE)
 
 
 def by_names(names: Sequence[str], hits: Sequence[Hit]) -> list[Hit]:
@@ -298,14 +292,20 @@ def by_names(names: Sequence[str], hits: Sequence[Hit]) -> list[Hit]:
     total = math.fsum(weight.values())
     if not total:
         return list(hits)
-    shares = [math.fsum(map(weight.__getitem__, own)) / total for own in held]
-    scores = [(hit.score + _NAME * share) / (1 + _NAME) for hit, share in zip(hits, shares, strict=True)]
-    read = [replace(hit, score=score) for hit, score in zip(hits, scores, strict=True)]
-    return sorted(read, key=lambda hit: -hit.score)
+    gains = [_NAME * (math.fsum(map(weight.__getitem__, own)) / total) for own in held]
+    return _reread(hits, gains, most=_NAME)
 
 
 def _unread(hit: Hit, most: float) -> Hit:
     return replace(hit, score=hit.score / (1 + most))
+
+
+def _reread(hits: Iterable[Hit], gains: Iterable[float], *, most: float) -> list[Hit]:
+    """Return hits in the order of their scores with what was read, at most so much; 1 stays the most."""
+    read = [
+        replace(hit, score=(hit.score + gain) / (1 + most)) for hit, gain in zip(hits, gains, strict=True)
+    ]
+    return sorted(read, key=lambda hit: -hit.score)
 
 
 def _lines_of(hit: Hit) -> tuple[frozenset[str], list[frozenset[str]]]:
@@ -350,9 +350,8 @@ def weighted_fusion(rankings: Sequence[Sequence[Scored]], weights: Sequence[floa
 def by_document(ranked: Sequence[Scored], documents: Mapping[int, int]) -> list[Scored]:
     """Return what was ranked by its own score and by that of the best passage of its document.
 
-    Args:
-        ranked: the best first, with scores of 0 or more.
-        documents: by position, whatever tells documents apart.
+    ``ranked`` has the best first, with scores of 0 or more; ``documents`` by position whatever tells
+    documents apart.
     """
     best: dict[int, float] = {}
     for one in ranked:

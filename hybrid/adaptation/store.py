@@ -48,9 +48,8 @@ class _Pointer:
 class AdapterStore:
     """The adapters of one domain.
 
-    Args:
-        domain: the folder of the domain; it is made when the first adapter is.
-        budget: how much an adapter that is put in use may have forgotten.
+    The folder ``domain`` is made when the first adapter is; ``budget`` is how much one that is put in use may
+    have forgotten.
     """
 
     def __init__(self, domain: Path, budget: Budget | None = None) -> None:
@@ -109,13 +108,9 @@ class AdapterStore:
     def add(self, name: str, built: Path, card: Card) -> Card:
         """Move a finished folder in under a name; return the card as it is kept, with name and digest.
 
-        It appears as a whole, by one rename, so a kill or a full disk leaves all others and no half one.
-
-        Args:
-            name: from ``new_name``, or the user's own.
-            built: the folder with the weights, best on the same disk; gone afterwards, and as it was if an
-                error is raised.
-            card: what is known of it.
+        It appears as a whole, by one rename, so a kill or a full disk leaves all others and no half one. The
+        folder ``built``, best on the same disk, is gone afterwards, and as it was if an error is raised;
+        ``name`` is from ``new_name``, or the user's own.
 
         Raises:
             UsageError: the name is taken, or is none.
@@ -196,9 +191,7 @@ class AdapterStore:
     def promote(self, name: str, *, force: bool = False) -> Reasons:
         """Put an adapter in use if the gate lets it through; return what was overruled.
 
-        Args:
-            name: of an adapter.
-            force: put it in use whatever stands against it.
+        With ``force`` it is put in use whatever stands against it.
 
         Raises:
             GateFailed: something stands against it, or it was never checked; what was in use stays in use.

@@ -65,14 +65,9 @@ def decide_from(
 ) -> tuple[Decision, ScoreTable | None]:
     """Decide on a table of outcomes that somebody else measured.
 
-    Args:
-        path: the outcomes, see ``read_replay``.
-        policy: margin, level, gates.
-        arms: which columns; all if none are named.
-        metric: the name of the score.
-        gold: a table of the judgements of people for some of its questions.
-        costs: what the arms cost, see ``read_costs``.
-        budget: ask in growing batches, at most so many answers, and stop when it is settled.
+    The outcomes, their ``arms`` and ``metric`` are as for ``read_replay``, ``costs`` as for ``read_costs``;
+    ``gold`` is a table of the judgements of people for some of the questions. With a ``budget`` questions are
+    taken in growing batches, at most so many answers, until it is settled.
 
     Returns:
         The decision, and the scores that it rests on; None with a budget, as not all of them were asked.
@@ -111,12 +106,11 @@ def read_table(path: Path, *, arms: Sequence[str] = (), metric: str = SCORE) -> 
 def read_replay(path: Path, *, arms: Sequence[str] = (), metric: str = SCORE) -> Replay:
     """Read outcomes; a hole is an error, for only the user knows whether the answer failed.
 
-    Args:
-        path: see ``read_rows``. Each question has a name, optionally ``source`` (the unit that is resampled)
-            and ``slices`` (separated by ``|``), and of every arm a score from 0 to 1 (or true, false).
-            Further columns of an arm are metrics too if all of them are from 0 to 1, else measures for gates.
-        arms: which ones; all if none are named, from simple to costly.
-        metric: the score that decides, or its name where there is only one.
+    See ``read_rows`` for the file. Each question has a name, optionally ``source`` (the unit that is
+    resampled) and ``slices`` (separated by ``|``), and of every arm a score from 0 to 1 (or true, false).
+    Further columns of an arm are metrics too if all of them are from 0 to 1, else measures for gates. All
+    arms are read if none are named, from simple to costly; ``metric`` is the score that decides, or its name
+    where there is only one.
 
     Raises:
         UsageError: no such file, or not such outcomes; the message names line and column.
@@ -278,9 +272,8 @@ def join_gold(table: ScoreTable, gold: ScoreTable) -> ScoreTable:
 def read_costs(path: Path, arms: Sequence[str]) -> KnownArms:
     """Read what arms cost.
 
-    Args:
-        path: TOML with a table an arm; keys are those of ``ArmCost`` and a table ``measures`` for gates.
-        arms: those that may be named.
+    It is TOML with a table an arm, of ``arms`` alone; keys are those of ``ArmCost`` and a table ``measures``
+    for gates.
 
     Raises:
         UsageError: the file is missing or is no such file, an arm or a key is unknown.

@@ -106,13 +106,8 @@ def decide_sequentially(
     """Ask, look, drop what is out, and stop when it is settled, hopeless, or the budget is spent.
 
     Valid however early it stops: every look spends its own share of the level, and leaving without hope costs
-    none. A claim once shown stays shown.
-
-    Args:
-        contest: the questions and who answers them.
-        policy: margin, level, gates.
-        budget: the largest number of answers (arms × questions); None for no limit.
-        guessing: what answers drawn at random would score, if that is known.
+    none. A claim once shown stays shown. ``budget`` is the largest number of answers (arms × questions), None
+    for no limit; ``guessing`` is what answers drawn at random would score, if that is known.
 
     Raises:
         UsageError: fewer than two arms, no question, a score that is no number from 0 to 1.
@@ -280,14 +275,10 @@ def spend(shares: Sequence[float], *, level: float, power: float) -> list[float]
 
     Estimates on nested samples behave like a Brownian motion at the shares of the data (independent
     increments), so the chance of crossing at a later look but at none before is an integral over one
-    dimension, worked out look by look (Armitage, McPherson & Rowe 1969).
-
-    Args:
-        shares: what part of all the data each look sees, each 0.01 or more above the one before (the grid of
-            the integral is no finer), the last one 1.
-        level: of all looks together, one-sided.
-        power: the level spent by share t is ``level`` × t ** ``power``: 1 stops clear cases early, 3 keeps
-            nearly all of it for the end.
+    dimension, worked out look by look (Armitage, McPherson & Rowe 1969). ``shares`` are what part of all the
+    data each look sees, each 0.01 or more above the one before (the grid of the integral is no finer), the
+    last one 1; ``level`` is one-sided. Share t spends ``level`` × t ** ``power``: 1 stops clear cases early,
+    3 keeps nearly all of it for the end.
     """
     spent = [level * share**power for share in shares]
     levels: list[float] = []

@@ -68,14 +68,8 @@ def decide(
     Against a cheaper arm a candidate must be *better* by more than the margin, for less is not worth a price;
     against a dearer one it must be *not worse* by more than the margin. All these claims must hold together
     (Berger 1982), each at its level after Holm, so that a wrong verdict takes a false claim about one and the
-    same pair.
-
-    Args:
-        table: a score for every question and arm.
-        costs: what is known of each arm's price; arms that are missing have none.
-        measures: what gates are held against; a missing measure fails its gate.
-        policy: margin, level, gates.
-        guessing: what answers drawn at random would score, if that is known.
+    same pair. ``costs`` are what is known of each arm's price; a missing one of ``measures`` fails its gate.
+    ``guessing`` is what answers drawn at random would score, if that is known.
 
     Raises:
         UsageError: fewer than two arms, no question, a score that is no number from 0 to 1.
@@ -188,16 +182,10 @@ def conclude(
 ) -> Decision:
     """Put the decision together from what was judged.
 
-    Args:
-        table: the scores of the arms that were asked to the end.
-        results: of all arms.
-        order: the arms that may be chosen, from cheap to dear; the columns and the judgement have it too.
-        columns: the resampling.
-        judgement: the effects that the verdict for each arm needs.
-        policy: margin, level, gates.
-        guessing: what answers drawn at random would score.
-        earlier: what was shown at earlier looks, also against arms that left the race then.
-        looks: of a sequential decision.
+    ``table`` has the scores of the arms that were asked to the end, ``results`` are of all arms. ``order``
+    are those that may be chosen, from cheap to dear, as the resampled ``columns`` and ``judgement``, the
+    effects that the verdict for each needs, have them. ``earlier`` is what was shown at earlier ``looks``,
+    also against arms that left the race then.
     """
     policy = dataclasses.replace(policy, metric=table.metric)
     winner = settled(judgement)
@@ -333,12 +321,8 @@ def effects_for(
 ) -> list[Effect]:
     """Return what the verdict for the candidate needs, in the order of the arms.
 
-    Args:
-        candidate: its column.
-        arms: names of the columns, from cheap to dear.
-        resampling: of the scores so far.
-        standard: margin and level.
-        earlier: claims that were shown before; they are not tested again and leave the Holm family.
+    ``candidate`` is its column; ``arms`` are the names of the columns, from cheap to dear. Claims that were
+    shown ``earlier`` are not tested again and leave the Holm family.
     """
     open_claims: list[tuple[int, Contrast, Hypothesis, float]] = []
     effects: dict[int, Effect] = {}

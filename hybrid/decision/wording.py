@@ -141,11 +141,9 @@ def _worthless(decision: Decision) -> list[str]:
 def outlook(decision: Decision, judgements: int, disagreement: float, bias: float) -> str:
     """Return how the verdict would look with judgements by people; nothing where no arm may be chosen.
 
-    Args:
-        decision: on scores that no person judged.
-        judgements: how many of its questions people judge, for each arm.
-        disagreement: the variance, a question, of what people add to a difference of two arms.
-        bias: how far the metric was off between two systems, at most, where it was held against people.
+    The decision is on scores that no person judged; people judge ``judgements`` of its questions for each
+    arm. ``disagreement`` is the variance, a question, of what they add to a difference of two arms, ``bias``
+    how far the metric was off between two systems, at most, where it was held against people.
     """
     then = prospect(decision, judgements=judgements, disagreement=disagreement)
     now = prospect(decision, judgements=decision.questions, disagreement=0.0)

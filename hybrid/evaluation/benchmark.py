@@ -48,12 +48,7 @@ def bench_folder(
 ) -> list[RetrievalRow]:
     """Score every mode of retrieval on a BEIR folder, with the models of the settings.
 
-    Args:
-        folder: with corpus, queries and judgements.
-        settings: which models, how documents are split and searched.
-        split: which judgements; several joined by +.
-        keep: where the index stays; without it the index is thrown away.
-        progress: told how far indexing is.
+    ``split`` names the judgements; several are joined by +. The index stays in ``keep``, or is thrown away.
 
     Raises:
         UsageError: the folder is not in that format.
@@ -84,14 +79,8 @@ def bench_retrieval(
 ) -> list[RetrievalRow]:
     """Index a BEIR corpus and score every mode of retrieval; a document ranks where its best chunk does.
 
-    Args:
-        collection: from ``load_beir``.
-        folder: where the index is kept; an index that is there and unchanged is used again.
-        embedder: for the dense side.
-        chunks: how the documents are split.
-        retrieval: the settings of the fusion; mode and depths are set here.
-        reranker: adds a row with the fusion reranked.
-        progress: told how far indexing is.
+    An index that is in the folder and unchanged is used again. Mode and depths of ``retrieval`` are set here;
+    a ``reranker`` adds a row with the fusion reranked.
     """
     documents = DocumentSettings(text_field="text")
     Ingestor(folder, embedder, documents, chunks).ingest(collection.corpus, progress=progress)

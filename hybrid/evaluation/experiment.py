@@ -77,15 +77,9 @@ def begin(
 ) -> Path:
     """Return the folder of the experiment, with all that one must know of it in ``settings.json``.
 
-    The same arms, in themselves and by name, on the same questions are the same experiment.
-
-    Args:
-        contenders: the arms.
-        questions: what they will be asked; kept beside as ``questions.jsonl``.
-        experiments: where the domain keeps its experiments.
-        settings: of the run.
-        name: of the question set, for people.
-        clock: gives seconds since 1970.
+    The same arms, in themselves and by name, on the same questions are the same experiment. The questions are
+    kept beside as ``questions.jsonl``; ``name`` is that of their set, for people. ``clock`` gives seconds
+    since 1970.
     """
     _refuse_twins("arm", [contender.name for contender in contenders])
     _refuse_twins("question", [question.id for question in questions])
@@ -120,12 +114,9 @@ def opened(
 ) -> Iterator[Experiment]:
     """Yield the experiment of a folder, its models loaded and its folder locked.
 
-    Args:
-        folder: from ``begin``; what its experiment and its siblings already know is not asked again.
-        contenders: the arms; the folder may hold others, which stay.
-        questions: with different ids.
-        retry: ask again what failed.
-        workers: who asks; those questions that are timed alone are asked here.
+    The folder is from ``begin``; it may hold other arms, which stay. What its experiment and its siblings
+    already know is not asked again, but what failed if ``retry``. Questions that are timed alone are asked
+    here, the others by ``workers``. All have different ids.
 
     Raises:
         ModelError: a model cannot be loaded; nothing was asked then.
@@ -177,15 +168,9 @@ class Experiment:
         """Ask what is missing and return all outcomes, arm by arm, each in the order of the questions.
 
         An answer is written down before the next batch is asked. A batch that fails is asked one by one; a
-        question that fails alone becomes an outcome with its error, and the run goes on.
-
-        Args:
-            arms: names of the contenders.
-            questions: some of the experiment's.
-            batch: how many questions at once.
-            alone: of each arm, so many questions are asked one at a time, for the latency that a user sees.
-            seed: chooses them.
-            progress: told after every batch.
+        question that fails alone becomes an outcome with its error, and the run goes on. Questions are some
+        of the experiment's, ``batch`` of them at once. ``alone`` are so many of each arm, chosen by ``seed``,
+        which are asked one at a time, for the latency that a user sees.
         """
         for arm in arms:
             self._ask_arm(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from hybrid.text.folding import fold
+from hybrid.text.identifiers import as_written
 from hybrid.text.numbers import SMALL_NUMBERS
 from hybrid.text.words import content_words, stem
 
@@ -103,7 +104,7 @@ def _name_pattern(name: str) -> re.Pattern[str]:
     folded = fold(name).removesuffix("'s")
     if folded.isalpha() and len(folded) >= _INFLECTED:
         return re.compile(rf"(?<![\w.]){re.escape(folded.removesuffix('s'))}[a-z]{{0,3}}(?!\w)")
-    return re.compile(rf"(?<![\w.]){re.escape(folded)}(?:'?s)?(?!\w|\.\d|-[a-z0-9]{{1,3}}(?!\w))")
+    return re.compile(rf"(?<![\w.]){as_written(folded)}(?:'?s)?(?!\w|\.\d|-[a-z0-9]{{1,3}}(?!\w))")
 
 
 @lru_cache(maxsize=1 << 10)

@@ -131,11 +131,8 @@ def objections(
 
     What is asked, supposed, reported by somebody or over is no support, but contradicts nothing. Where
     another sentence states the claim about as fully, or claim and evidence put it alike, there is nothing.
-
-    Args:
-        claim_text: a sentence.
-        evidence: what is read together.
-        alike: the share of the claim's words that such a sentence must hold.
+    ``evidence`` is what is read together, ``alike`` the share of the claim's words that such a sentence must
+    hold.
     """
     mine = frames(claim_text)
     shares = _shares(without(claim_text, mine), [one.core for one in evidence])
@@ -352,11 +349,8 @@ def _is_named(parts: Sequence[str], facts: TextFacts) -> bool:
 def nearest_sentence(claim: str, evidence: str, *, alike: float) -> str:
     """Return the sentence of the evidence that holds most words of a claim; empty if not even that share.
 
-    Args:
-        claim: a sentence.
-        evidence: a text.
-        alike: the share of the claim's words, numbers apart, that the sentence must hold, from 0 to 1: what
-            says something else altogether denies nothing.
+    ``alike`` is the share of the claim's words, numbers apart, that the sentence must hold, from 0 to 1: what
+    says something else altogether denies nothing.
     """
     core = without(claim, frames(claim))
     # no sentence ends within a word, so none holds more than all of them: mostly nothing is cut

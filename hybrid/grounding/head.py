@@ -265,13 +265,8 @@ def read(
 ) -> list[Read]:
     """Return claims with their evidence as token vectors; every text is encoded once.
 
-    Args:
-        claims: a text each.
-        evidences: of each claim the texts that are read together.
-        encoder: makes the vectors.
-        lexicon: of its word pieces.
-        limit: how many tokens of an evidence are read; of one that has more, the stretches that share most
-            with the claim. None reads all.
+    ``evidences`` are of each claim the texts that are read together; of those with more tokens than ``limit``
+    the stretches that share most with the claim. None reads all.
     """
     texts = [*claims, *(text for parts in evidences for text in parts)]
     found = dict(zip(texts, encoder.encode(texts), strict=True))

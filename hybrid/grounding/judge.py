@@ -281,14 +281,10 @@ class Grounder:
 
     Two laws hold for every scorer. One more passage never lowers the support of a claim: each candidate is
     found and judged without the other passages, or those of two together without a third, and the best one
-    counts. And the order of the passages changes nothing but their numbers.
-
-    Args:
-        scorer: judges single pairs.
-        calibration: turns its logits into probabilities.
-        thresholds: where a probability becomes a status.
-        languages: those that scorer and checks know, see ``language_of``; a claim in another one is not
-            judged. None judges whatever there is.
+    counts. And the order of the passages changes nothing but their numbers. The scorer judges single pairs,
+    the calibration turns its logits into probabilities, and ``thresholds`` say where these become a status.
+    ``languages`` are those that scorer and checks know, see ``language_of``; a claim in another one is not
+    judged. None judges whatever there is.
 
     Example:
         >>> grounder = Grounder(NgramOverlap(), calibration)  # doctest: +SKIP
@@ -415,10 +411,8 @@ def load_grounder(
 ) -> Grounder:
     """Return what judges the answers of a domain; a scorer without any calibration is taken at its word.
 
-    Args:
-        settings: the scorer, and where its models are.
-        domain: the folder of the domain, whose own calibration is taken if there is one.
-        embedder: of a scorer that aligns words, instead of the one in the settings.
+    The calibration in the folder ``domain`` is taken if there is one; ``embedder`` is of a scorer that aligns
+    words, instead of the one in the settings.
 
     Raises:
         UsageError: there is no such scorer, or the calibration is damaged.

@@ -173,14 +173,10 @@ def evaluate(
 ) -> MetaEvaluation:
     """Measure scorers beside word overlap on labelled claims; nothing fitted sees a label of its own source.
 
-    Args:
-        claims: with both labels, from two sources at least if anything is to be fitted.
-        scores: what each scorer said of them.
-        name: of the set.
-        fitted: calibration and threshold from other data, by scorer; where there is none, each fold of
-            sources is judged by what was fitted on the others.
-        replicates: of the bootstrap by source.
-        seed: of all draws; give every set its own where means over sets are wanted.
+    Claims have both labels, and two sources at least if anything is to be fitted. ``fitted`` are calibration
+    and threshold from other data, by scorer; where there is none, each fold of sources is judged by what was
+    fitted on the others. ``replicates`` are of the bootstrap by source; give every set a ``seed`` of its own
+    where means over sets are wanted.
 
     Raises:
         UsageError: there are no claims, names of scorers repeat, or logits are missing or not finite.

@@ -155,16 +155,10 @@ def measure_scorers(
 ) -> ScorersMeasured:
     """Measure scorers on labelled claims, beside word overlap, which they have to beat.
 
-    Args:
-        data: files or folders of labelled claims, each a set.
-        models: where weights may come from.
-        scorers: by name; each is let go before the next one is loaded.
-        threshold_from: labelled claims to fit calibration and threshold on; without it each fold of
-            documents is judged by the others.
-        calibration: a file of ``calibrate_scorer`` to judge by instead.
-        limit: at most so many claims of each set, whole documents.
-        note: told what is left out.
-        progress: told how far a scorer is.
+    ``data`` are files or folders of labelled claims, each a set, of which ``limit`` takes so many at most,
+    whole documents. Each scorer is let go before the next one is loaded. Calibration and threshold are fitted
+    on ``threshold_from``, other labelled claims, or are those of ``calibration``, a file of
+    ``calibrate_scorer``; without either each fold of documents is judged by the others.
 
     Raises:
         UsageError: a file holds no labelled claims, two sets have one name, there is no such scorer, or
@@ -213,13 +207,8 @@ def calibrate_scorer(
 ) -> ScorerCalibrated:
     """Fit a scorer's probabilities to labelled claims, and keep what that gained, if it gained anything.
 
-    Args:
-        data: a file or folder of labelled claims.
-        out: the file to write.
-        models: where weights may come from.
-        scorer: by name.
-        limit: at most so many claims, whole documents.
-        progress: told how far the scorer is.
+    ``data`` is a file or folder of labelled claims, of which ``limit`` takes so many at most, whole
+    documents; ``out`` is the file to write.
 
     Raises:
         UsageError: too few labels, all alike, or all of one source; or there is no such scorer.

@@ -141,8 +141,7 @@ class ClaimVerdict:
     def document(self, sources: Sequence[str]) -> dict[str, Any]:
         """Return it as values for JSON: the claim's parts at the top, the evidence with its source.
 
-        Args:
-            sources: of the passages that it was judged by.
+        ``sources`` are those of the passages that it was judged by.
         """
         return {
             "text": self.claim.text,

@@ -110,11 +110,8 @@ class TokenEmbedder(Embedder, Protocol):
     def states(self, rows: Sequence[Sequence[int]], layers: Sequence[int]) -> list[NDArray[np.float16]]:
         """Return the states of the tokens of each row, those of several layers side by side.
 
-        What else is read changes no bit of them.
-
-        Args:
-            rows: numbers of tokens, without markers; as many as the model sees at most.
-            layers: 0 is what goes into the first one.
+        What else is read changes no bit of them. Rows are numbers of tokens, without markers, as many as the
+        model sees at most; layer 0 is what goes into the first one.
 
         Returns:
             For each row a matrix of shape (tokens, layers * dimension).

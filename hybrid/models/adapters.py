@@ -101,10 +101,8 @@ def with_adapter(generator: Generator, folder: Path) -> Generator:
 def read_adapter(folder: Path, base_digest: str, *, base: str = "this model") -> AdapterFiles:
     """Check the files of an adapter without loading its weights.
 
-    Args:
-        folder: with card, configuration and weights.
-        base_digest: of the weights of the model that it shall serve with.
-        base: the name of that model, for the message.
+    ``base`` is the name of the model that it shall serve with, for the message, and ``base_digest`` that of
+    its weights.
 
     Raises:
         AdapterError: a file is missing, pickled or damaged, or the adapter was made for another base.
@@ -225,10 +223,8 @@ class Merged:
 def merged_weights(module: Module, folder: Path, strength: float = 1.0) -> Merged:
     """Return the parameters that differ once the adapter is merged; the module stays as it is.
 
-    Args:
-        module: a Hugging Face model that shows its base weights; ``Swap.merged`` sees to that.
-        folder: of the adapter.
-        strength: what the change of the weights is multiplied by.
+    The module shows its base weights; ``Swap.merged`` sees to that. ``strength`` is what the change of the
+    weights is multiplied by.
 
     Raises:
         AdapterError: the adapter does not fit the module, cannot be merged, or changes nothing.
@@ -281,10 +277,7 @@ class Swap:
     cannot be merged hangs on it by hooks for as long.
 
     Calls with different weights wait for each other. Whoever touches the module past this object sees
-    whatever is shown just then.
-
-    Args:
-        module: the model; its tree must not be changed afterwards.
+    whatever is shown just then. The tree of the model must not be changed afterwards.
     """
 
     def __init__(self, module: Module) -> None:

@@ -17,8 +17,7 @@ class GivenUp(HybridError):
 class Patience:
     """How long somebody waits: until ``give_up`` is called, from any thread.
 
-    Args:
-        turns: of those that may compute at the same time; None where anybody may.
+    ``turns`` are those of all that may compute at the same time; None where anybody may.
     """
 
     def __init__(self, turns: threading.Semaphore | None = None) -> None:

@@ -194,11 +194,7 @@ class Stepper(ABC):
 class Decoder(Stepper):
     """Write by torch, a token for each row at a step.
 
-    Args:
-        forward: the model.
-        ends: tokens that end a text.
-        filler: any token, for what is padded.
-        device: of the model.
+    ``forward`` is the model; tokens of ``ends`` end a text, ``filler`` is any token, for what is padded.
     """
 
     def __init__(self, forward: Forward, *, ends: frozenset[int], filler: int, device: Any) -> None:

@@ -61,17 +61,12 @@ class SentenceTransformerEmbedder:
 
     A BERT with a usual pooling is read by our own encoder, which gives the same vectors, and the states of
     tokens; any other model by the library. Weights are loaded at the first text: a command that finds nothing
-    to embed never waits for them. An adapter is merged then, so it costs no time afterwards.
-
-    Args:
-        folder: where the model lies.
-        name: the name under which an index remembers it.
-        placement: gives device and number format; called when the weights are loaded.
-        adapter: the folder of an adapter that was made for these weights.
-        prompts: what is put before queries and documents; empty is what the model names.
-        plain: whether queries may be read on the CPU in float32 whatever the placement, which a small BERT
-            does without torch.
-        again: what gives it in another process, by the name of the model: weights do not travel.
+    to embed never waits for them. An adapter is merged then, so it costs no time afterwards. An index
+    remembers it by ``name``; ``placement`` is asked when the weights are loaded. ``adapter`` is the folder of
+    one that was made for these weights; ``prompts`` are put before queries and documents, empty is what the
+    model names. ``plain`` lets queries be read on the CPU in float32 whatever the placement, which a small
+    BERT does without torch. ``again`` gives it in another process, by the name of the model: weights do not
+    travel.
 
     Raises:
         AdapterError: the adapter is not safe to read, damaged, or was made for another model; or, when the

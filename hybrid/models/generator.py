@@ -45,12 +45,9 @@ class TransformersGenerator(LocalGenerator):
     def adapted(self, folder: Path, *, strength: float = 1.0) -> TransformersGenerator:
         """Return this generator with an adapter; both share the one loaded base, and can be used in turn.
 
-        One with a label head tells the likelihoods of the options that the head knows, and leaves all else
-        to the base, bit for bit.
-
-        Args:
-            folder: of the adapter, made for this base.
-            strength: what the change of the weights is multiplied by.
+        One with a label head tells the likelihoods of the options that the head knows, and leaves all else to
+        the base, bit for bit. The folder is of an adapter that was made for this base; ``strength`` is what
+        the change of the weights is multiplied by.
 
         Raises:
             AdapterError: it is unsafe, damaged, made for another base, or does nothing.

@@ -42,11 +42,9 @@ _STOP_TOKENS = 24
 class LocalGenerator(ABC):
     """Any causal language model in a folder; a chat template is used where the model has one.
 
-    Args:
-        folder: of the weights, with tokenizer and configuration.
-        name: under which it was loaded.
-        form: of the numbers and of what computes with them, as the digest has it.
-        config: of the model, as transformers reads it.
+    The folder has weights, tokenizer and configuration; ``name`` is the one under which it was loaded.
+    ``form`` is that of the numbers and of what computes with them, as the digest has it; ``config`` is as
+    transformers reads it.
     """
 
     def __init__(self, folder: Path, *, name: str, form: str, config: Any) -> None:

@@ -95,9 +95,7 @@ _REMNANT = re.compile(r"\[\[|\]\]|::|\{\{|<[/a-z]+>|link:|\]\(|\\|https?://|[^\x
 def find_candidates(document: Document, chunks: Sequence[Chunk]) -> list[Candidate]:
     """Return the candidates of a document in the order of its text, none of them twice.
 
-    Args:
-        document: with its text.
-        chunks: all chunks of it, in order; they tell its structure.
+    ``chunks`` are all of it, in order; they tell its structure.
     """
     found: dict[str, Candidate] = {}
     title = short_title(document)

@@ -154,10 +154,8 @@ def check_questions(
 ) -> Findings:
     """Check a set.
 
-    Args:
-        questions: the set.
-        document: returns a document by its source; with it the evidence is looked up.
-        seen: texts that an adapter was trained on; with them leaks are looked for.
+    ``document`` returns one by its source: with it the evidence is looked up. ``seen`` are texts that an
+    adapter was trained on: with them leaks are looked for.
     """
     trained = list(seen)
     found: list[Finding] = []

@@ -143,12 +143,9 @@ class QuestionSets:
     ) -> MadeSet:
         """Make questions with checked answers from the documents; nothing is written.
 
-        Args:
-            wanted: how many and of which kinds.
-            foreign: questions of another domain, which have no answer here.
-            closed_book: ask the generator without the corpus, and label what it knows by itself.
-            worded: let the generator word the questions.
-            note: told what takes its time.
+        ``wanted`` says how many and of which kinds; ``foreign`` are questions of another domain, which have
+        no answer here. ``closed_book`` asks the generator without the corpus, and labels what it knows by
+        itself; ``worded`` lets it word the questions.
 
         Raises:
             IndexMissing: nothing was indexed yet.
@@ -193,9 +190,7 @@ class QuestionSets:
     def check(self, questions: Sequence[Question], *, seen: Sequence[str] = ()) -> Findings:
         """Return what is wrong with questions on these documents.
 
-        Args:
-            questions: of the domain.
-            seen: texts that an adapter was trained on.
+        ``seen`` are texts that an adapter was trained on.
 
         Raises:
             IndexMissing: nothing was indexed yet.

@@ -168,11 +168,8 @@ def effects_told(effects: Sequence[Effect]) -> list[str]:
 def cost_scatter(decision: Decision, axis: str, costs: Sequence[float | None], *, width: float) -> Scatter:
     """Return arms by price (to the right: dearer) and mean score (up: better).
 
-    Args:
-        decision: of whose arms those that have no price stand in a strip of their own.
-        axis: what the price is, with its unit.
-        costs: the price of every arm; None where it was not measured.
-        width: of the drawing.
+    Arms whose price was not measured (None) stand in a strip of their own; ``axis`` is what the price is,
+    with its unit.
     """
     results, known = decision.arms, [cost for cost in costs if cost is not None]
     right, height = width - (12.0 if len(known) == len(costs) else 110.0), _height(width)

@@ -26,10 +26,8 @@ Json = dict[str, Any]
 def report_text(decision: Decision, *, material: ReportMaterial = _NOTHING, width: int = 88) -> str:
     """Return the verdict, the arms, their differences, gates and slices.
 
-    Args:
-        decision: the verdict and what stands behind it.
-        material: where it has outcomes, failed and declined answers are counted.
-        width: of the longest line, at least 60.
+    Where ``material`` has outcomes, failed and declined answers are counted. The ``width`` of the longest
+    line is at least 60.
     """
     width = max(width, _LEAST)
     parts = [

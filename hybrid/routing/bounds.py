@@ -104,10 +104,7 @@ class BoundArm:
 def bound_arm(domain: Path, arm: DomainArm, grounder: Callable[[], Grounder]) -> DomainArm | BoundArm:
     """Return an arm as it answers for a domain: held to the bound in force, if that is of this arm.
 
-    Args:
-        domain: its folder.
-        arm: what answers.
-        grounder: gives the judge of the domain.
+    ``grounder`` gives the judge of the domain.
 
     Raises:
         UsageError: the file is damaged or of another version; or the arm, its index or the judge is no longer
@@ -138,15 +135,8 @@ def fit_bound(
 ) -> ArmBound:
     """Return the bound of an arm by what it answered, under the best score or the one named; none is kept.
 
-    Args:
-        arm: what answered.
-        grounder: gives the judge of the domain.
-        answered: the questions, what came of each, and how right that is.
-        alpha: as for ``certify``.
-        delta: likewise.
-        risk: likewise.
-        score: one that the answers have; without it the best is chosen on a half of the sources.
-        seed: as for ``certify``.
+    ``answered`` are the questions, what came of each, and how right that is. Without a ``score`` the best is
+    chosen on a half of the sources; the rest is as for ``certify``.
 
     Raises:
         UsageError: a number out of range, or a score that the answers do not have.

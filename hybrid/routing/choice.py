@@ -53,11 +53,8 @@ class ArmRouterOrigin:
 class ArmChooser:
     """Choose the arm of each question of a domain, if it has a router that earns its place.
 
-    Args:
-        domain: its folder.
-        settings: those of the user.
-        arms: what answers by each arm.
-        embedder: gives the one that reads questions where there is no index.
+    ``arms`` are what answers by each; ``embedder`` gives the one that reads questions where there is no
+    index.
     """
 
     def __init__(
@@ -117,9 +114,7 @@ class ArmChooser:
     def fit(self, made: Comparison, questions: Path | None) -> ArmRouterCard:
         """Fit a router to a comparison, keep it, and say what it is worth; it is used only if it gains.
 
-        Args:
-            made: of the arms to choose from.
-            questions: the file of the question set, if there is one.
+        ``made`` is of the arms to choose from, ``questions`` the file of the question set, if there is one.
 
         Raises:
             UsageError: one arm alone, or questions of too few sources.

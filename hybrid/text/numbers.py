@@ -209,15 +209,11 @@ def quantities(text: str, *, terse: bool = False) -> list[Quantity]:
 
     Read are numerals (``1,234.5``, ``1.234,5``, ``1 234`` with a narrow space, ``2e-3``, ``1.5×10^6``), words
     (``twenty-one``), magnitudes (``1.2 million``, ``10k``), ordinals, versions, percent, money and common
-    units. What is a part of a name (``COVID-19``, ``B12``, ``5G``) is no quantity.
-
-    Args:
-        text: of any length.
-        terse: read it as an answer, which is short and means what it counts: a dash before a number is a
-            minus, ``5b`` are bytes and ``5d`` days, letters behind a number are a unit that is not known, and
-            parts of dates and times, versions, ordinals in words and the one of "one of them" are no
-            quantities. In prose a dash is a dash, ``5b`` are billions and ``5G`` is a name, and a part of a
-            date is a number that evidence has.
+    units. What is a part of a name (``COVID-19``, ``B12``, ``5G``) is no quantity. Read as ``terse``, as an
+    answer, which is short and means what it counts, a dash before a number is a minus, ``5b`` are bytes and
+    ``5d`` days, letters behind a number are a unit that is not known, and parts of dates and times, versions,
+    ordinals in words and the one of "one of them" are no quantities. In prose a dash is a dash, ``5b`` are
+    billions and ``5G`` is a name, and a part of a date is a number that evidence has.
     """
     matches: Iterator[re.Match[str]] = _QUANTITY.finditer(text)
     if terse:
@@ -234,9 +230,7 @@ def quantities(text: str, *, terse: bool = False) -> list[Quantity]:
 def lone_quantity(text: str, *, counting: bool = False) -> Quantity | None:
     """Return the quantity that a whole answer is, but for an "about" and punctuation, else None.
 
-    Args:
-        text: read as terse.
-        counting: let one word behind the number say what is counted, such as "connections".
+    ``counting`` lets one word behind the number say what is counted, such as "connections".
     """
     found = quantities(text, terse=True)
     if len(found) != 1:

@@ -81,11 +81,9 @@ class PreferenceTask:
     """What a generator is trained on where one answer is better than another.
 
     What the model says before training is the reference, read once: no second model is kept. Batches of pairs
-    are held by the same rehearsal as those of examples, and both can be learned at once.
-
-    Args:
-        task: of the examples and of rehearsal; without examples it has as many batches as there are of pairs.
-        reads: the reference is read with it; False leaves it at 0, to try out what steps take.
+    are held by the same rehearsal as those of examples, and both can be learned at once. ``task`` is of the
+    examples and of rehearsal; without examples it has as many batches as there are of pairs. ``reads`` has it
+    read the reference; False leaves that at 0, to try out what steps take.
     """
 
     def __init__(

@@ -73,10 +73,7 @@ class GeneratorJudge:
 
     The support is log p(yes) − log p(no), of the best window; there is no ``against``: a generator that says
     no does not say why. Nothing is written and parsed: a judge that is asked for text answers with something
-    else now and then.
-
-    Args:
-        generator: only ``log_likelihoods`` and ``count_prompt_tokens`` are used.
+    else now and then. Of the generator only ``log_likelihoods`` and ``count_prompt_tokens`` are used.
     """
 
     def __init__(self, generator: Generator) -> None:
@@ -139,11 +136,9 @@ def scorer_for(
 ) -> Scorer:
     """Return the scorer of a name.
 
-    Args:
-        name: one of ``KINDS``; a model is a folder or a name of the hub, and may be followed by the places of
-            its outputs, counted from 0: ``#SUPPORT`` or ``#SUPPORT,CONTRADICTION``.
-        settings: device, number format, whether the hub is out of bounds; embedder and generator.
-        embedder: that aligns words, instead of the one in the settings.
+    The name is one of ``KINDS``; a model is a folder or a name of the hub, and may be followed by the places
+    of its outputs, counted from 0: ``#SUPPORT`` or ``#SUPPORT,CONTRADICTION``. ``embedder`` aligns words,
+    instead of the one in the settings.
 
     Raises:
         UsageError: there is no such scorer; the message names those that there are.
