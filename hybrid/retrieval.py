@@ -255,11 +255,7 @@ def by_best_line(question: str, hits: Sequence[Hit]) -> list[Hit]:
     weight = {word: math.log(1 + len(hits) / (1 + held[word])) for word in words}
     total = math.fsum(weight.values()) or 1.0
     shares = [max((math.fsum(map(weight.__getitem__, line)) for line in own), default=0.0) for own in lines]
-    scores = [
-        (hit.score + _LINE * share / total) / (1 + _LINE) for hit, share in zip(hits, shares, strict=True)
-    ]
-    read = [replace(hit, score=score) for hit, score in zip(hits, scores, strict=True)]
-    return sorted(read, key=lambda hit: -hit.score)
+    return _reread(hits, [_LINE * share / total for share in shares], most=_LINE)
 
 
 def by_names(names: Sequence[str], hits: Sequence[Hit]) -> list[Hit]:
@@ -274,14 +270,20 @@ def by_names(names: Sequence[str], hits: Sequence[Hit]) -> list[Hit]:
     total = math.fsum(weight.values())
     if not total:
         return list(hits)
-    shares = [math.fsum(map(weight.__getitem__, own)) / total for own in held]
-    scores = [(hit.score + _NAME * share) / (1 + _NAME) for hit, share in zip(hits, shares, strict=True)]
-    read = [replace(hit, score=score) for hit, score in zip(hits, scores, strict=True)]
-    return sorted(read, key=lambda hit: -hit.score)
+    gains = [_NAME * (math.fsum(map(weight.__getitem__, own)) / total) for own in held]
+    return _reread(hits, gains, most=_NAME)
 
 
 def _unread(hit: Hit, most: float) -> Hit:
     return replace(hit, score=hit.score / (1 + most))
+
+
+def _reread(hits: Iterable[Hit], gains: Iterable[float], *, most: float) -> list[Hit]:
+    """Return hits in the order of their scores with what was read, at most so much; 1 stays the most."""
+    read = [
+        replace(hit, score=(hit.score + gain) / (1 + most)) for hit, gain in zip(hits, gains, strict=True)
+    ]
+    return sorted(read, key=lambda hit: -hit.score)
 
 
 def _lines_of(chunk: Chunk) -> list[frozenset[str]]:

@@ -72,7 +72,7 @@ def examples(
     seed: Seed = None,
 ) -> None:
     """Make the examples that a generator would be tuned on, and say what was left out."""
-    assistant = context.assistant(context.settings(adaptation={"seed": seed, "passages": passages}))
+    assistant = context.assistant(context.settings({"adaptation": {"seed": seed, "passages": passages}}))
     material = _material(assistant, learn, data, mix, against, apart)
     document: dict[str, Any] = {
         "train": len(material.examples.train),
@@ -162,7 +162,7 @@ def generator(
         "passages": passages,
         "seed": seed,
     }
-    assistant = context.assistant(context.settings(adaptation=own))
+    assistant = context.assistant(context.settings({"adaptation": own}))
     material = _material(assistant, learn, data, mix, against, apart, licence, start=start)
     service = assistant.adaptation
     if rank == "auto":
@@ -191,7 +191,7 @@ def improve(
     check: Check = True,
 ) -> int:
     """Let the judge choose among sampled answers, and learn what it prefers, in rounds (RLAIF by DPO)."""
-    assistant = context.assistant(context.settings(adaptation={"seed": seed}))
+    assistant = context.assistant(context.settings({"adaptation": {"seed": seed}}))
 
     def told_round(done: Round) -> None:
         grown = "" if done.change is None else f" ({told(done.change)})"
@@ -239,7 +239,7 @@ def self_train(
     from hybrid.adaptation.methods.selftraining import for_review
     from hybrid.questions.files import save_questions
 
-    assistant = context.assistant(context.settings(adaptation={"seed": seed}))
+    assistant = context.assistant(context.settings({"adaptation": {"seed": seed}}))
 
     def told_round(done: SelfRound) -> None:
         grown = "" if done.change is None else f" ({told(done.change)})"
@@ -278,7 +278,7 @@ def embedder(
     check: Check = True,
 ) -> int:
     """Tune the embedder to the words of a domain; it is put in use only if it finds more and loses little."""
-    assistant = context.assistant(context.settings(adaptation={"seed": seed}))
+    assistant = context.assistant(context.settings({"adaptation": {"seed": seed}}))
     service = assistant.adaptation
     card = service.tune_embedder(
         against=_questions(against),

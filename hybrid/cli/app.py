@@ -11,7 +11,6 @@ import typer
 
 from hybrid import __version__
 from hybrid.cli import (
-    abstain,
     adapt,
     adapters,
     ask,
@@ -51,7 +50,7 @@ app.command()(evaluate.evaluate)
 app.command()(evaluate.compare)
 app.command()(decide.decide)
 app.command()(serve.serve)
-app.command()(abstain.abstain)
+app.command()(decide.abstain)
 app.command()(monitor.monitor)
 app.command()(index.status)
 app.command("promote")(operate.switch)

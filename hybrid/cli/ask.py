@@ -66,7 +66,7 @@ def search(
     as_user: AsUser = None,
 ) -> None:
     """Show the passages nearest to a question, with the scores of each side."""
-    settings = context.settings(retrieval={"k": k, "mode": mode}, models={"reranker": reranker})
+    settings = context.settings({"retrieval": {"k": k, "mode": mode}, "models": {"reranker": reranker}})
     text, several = _read(question), context.assistants(settings)
     assistant = _nearest(several, text, as_user) if several else context.assistant(settings)
     hits = assistant.search(text, where=_conditions(where), as_user=as_user or None)
@@ -214,9 +214,11 @@ def _assistant(
                 f"--generator-adapter does not go with --arm {arm}", hint="use --arm adapter or --arm both"
             )
     settings = context.settings(
-        retrieval={"k": k, "mode": RetrievalMode.FUSION if reranker else None},
-        generation={"reader": reader},
-        models={"reranker": reranker, "generator_adapter": generator_adapter},
+        {
+            "retrieval": {"k": k, "mode": RetrievalMode.FUSION if reranker else None},
+            "generation": {"reader": reader},
+            "models": {"reranker": reranker, "generator_adapter": generator_adapter},
+        }
     )
     named = [value for value in (arm, reader, k, reranker) if value is not None]
     several = context.assistants(settings) if arm != Arm.BASE else None

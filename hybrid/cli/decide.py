@@ -1,4 +1,4 @@
-"""The command that decides: on a replayed table, or on an experiment that it runs itself."""
+"""Commands that decide: which arm, by a replayed table or an experiment of their own; what is declined."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from hybrid.cli import console
 from hybrid.cli.evaluate import DEFAULT_ARMS, Retry, told_failures
 from hybrid.cli.options import Context, ExecutorName, shared
 from hybrid.errors import EXIT_GATE_FAILED, EXIT_PARTIAL, UsageError
+from hybrid.routing.abstention import AnswerScore, Risk
+from hybrid.types import plain
 
 From = Annotated[
     Path | None,
@@ -66,7 +68,9 @@ def decide(
     from hybrid.decision.values import parse_requirements, refuse_unknown
     from hybrid.report import report_html, report_json, report_text
 
-    settings = context.settings(decision={"margin": margin, "level": level, "metric": metric, "seed": seed})
+    settings = context.settings(
+        {"decision": {"margin": margin, "level": level, "metric": metric, "seed": seed}}
+    )
     requirements = parse_requirements(require or ())
     if report is not None:
         _make_room(report)
@@ -121,6 +125,32 @@ def decide(
     if adopted is not None:
         _tell_adopted(assistant, adopted)
     return _gate(unmet) or (EXIT_PARTIAL if failed else 0)
+
+
+@shared()
+def abstain(
+    context: Context,
+    questions: Annotated[str, typer.Argument(help="A question set with golds: a file, or a name.")],
+    risk: Annotated[float, typer.Option("--risk", help="The accepted share of wrong answers: 0.05.")],
+    of: Annotated[Risk, typer.Option("--of", help="Of the answers given, or of all questions.")] = (
+        Risk.ANSWERED
+    ),
+    delta: Annotated[float, typer.Option("--delta", help="The chance that it does not hold.")] = 0.1,
+    arm: Annotated[
+        str | None, typer.Option("--arm", help="Whose answers; default: as decided, or rag.")
+    ] = None,
+    score: Annotated[
+        AnswerScore | None,
+        typer.Option("--score", help="What an answer is held by; default: chosen on a half of the sources."),
+    ] = None,
+) -> int:
+    """Decline from now on what is not sure enough, so that few answers are wrong; 7 if none can be."""
+    found = context.assistant().abstention(
+        questions, alpha=risk, delta=delta, risk=of, arm=arm, score=score, progress=console.counting(10)
+    )
+    bound = found.bound
+    context.show({"sentence": bound.sentence} | plain(found), f"{found.arm}, {found.score}: {bound.sentence}")
+    return 0 if bound.threshold is not None else EXIT_GATE_FAILED
 
 
 def _tell_adopted(assistant: Assistant, adopted: str) -> None:

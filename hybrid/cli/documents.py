@@ -29,7 +29,7 @@ def show(
     ] = None,
 ) -> int:
     """Show what the reader hands over of a file, block by block, and what it leaves out."""
-    settings = context.settings(documents={"text_field": text_field}).documents
+    settings = context.settings({"documents": {"text_field": text_field}}).documents
     found = scan(path, settings)
     if not found.files and not found.rejected:
         what = f"no reader for {by_suffix(found.unread)}" if found.unread else "it is empty"

@@ -92,7 +92,7 @@ def retrieval(
     """Score dense, lexical and fused retrieval: nDCG@10, recall, MRR."""
     from hybrid.evaluation.benchmark import bench_folder
 
-    settings = context.settings(models={"reranker": reranker})
+    settings = context.settings({"models": {"reranker": reranker}})
     with console.progress() as progress:
         rows = bench_folder(folder, settings, split=split, keep=keep, progress=progress)
     if context.as_json:

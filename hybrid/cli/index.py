@@ -45,7 +45,7 @@ def index(
     executor: ExecutorName = "",
 ) -> int:
     """Index a folder: only what is new or changed is read and embedded."""
-    settings = context.settings(documents={"exclude": exclude or None, "text_field": text_field})
+    settings = context.settings({"documents": {"exclude": exclude or None, "text_field": text_field}})
     assistant = Assistant(_new_domain(context, settings, folder), settings=settings)
     if dry_run:
         _show_estimate(context, assistant.domain, assistant.estimate(folder, rebuild=rebuild))

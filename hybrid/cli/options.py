@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -57,33 +57,14 @@ class Context:
     effort: EffortOption = None
     offline: Offline = False
 
-    def settings(
-        self,
-        *,
-        documents: dict[str, Any] | None = None,
-        retrieval: dict[str, Any] | None = None,
-        generation: dict[str, Any] | None = None,
-        models: dict[str, Any] | None = None,
-        decision: dict[str, Any] | None = None,
-        adaptation: dict[str, Any] | None = None,
-        serve: dict[str, Any] | None = None,
-    ) -> Settings:
+    def settings(self, sections: Mapping[str, Mapping[str, Any]] | None = None) -> Settings:
         """Merge these options, and those of the command by section, with file, environment and defaults.
 
         A value of None was not given and sets nothing.
         """
-        flags: dict[str, Any] = {
-            "indexes": self.indexes,
-            "effort": self.effort,
-            "documents": documents or {},
-            "retrieval": retrieval or {},
-            "generation": generation or {},
-            "decision": decision or {},
-            "adaptation": adaptation or {},
-            "serve": serve or {},
-            "models": (models or {}) | {"offline": self.offline or None},
-        }
-        loaded = load(flags, file=self.config)
+        own = dict(sections or {})
+        own["models"] = {**own.get("models", {}), "offline": self.offline or None}
+        loaded = load({"indexes": self.indexes, "effort": self.effort} | own, file=self.config)
         if loaded.by_folder:
             console.note(f"settings: {CONFIG_FILE} of this folder sets {', '.join(loaded.by_folder)}")
         return loaded.settings

@@ -36,7 +36,7 @@ def serve(
     from hybrid.serving.service import Service
     from hybrid.serving.workers import Ready, Workers, ready, serve_as_worker
 
-    settings = context.settings(serve={"host": host, "port": port, "workers": workers})
+    settings = context.settings({"serve": {"host": host, "port": port, "workers": workers}})
     access = Access.of(os.environ, settings.serve.host)
     named = [name.strip() for name in (context.domain or settings.domain).split(",") if name.strip()]
 

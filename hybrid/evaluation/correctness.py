@@ -16,11 +16,12 @@ from hybrid.evaluation.facts import (
     alike,
     denies,
     facts_of,
+    is_denied,
     is_short_for,
     reduced,
+    rivals_in,
     turned,
 )
-from hybrid.evaluation.rivals import is_denied, rivals_in
 from hybrid.text.folding import fold, folded_words
 from hybrid.text.sentences import sentence_spans
 from hybrid.text.words import STOP_WORDS, share_held

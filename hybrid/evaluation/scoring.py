@@ -12,7 +12,7 @@ import numpy as np
 from hybrid.confidence import AbstentionScores, abstention, aurc, brier, calibration_error, excess_aurc
 from hybrid.errors import UsageError
 from hybrid.evaluation.correctness import Correctness, exactly, grade_of, refuses
-from hybrid.evaluation.facts import FactKind
+from hybrid.evaluation.facts import FactKind, rivals_of
 from hybrid.evaluation.metrics import (
     ContextScores,
     contains_gold,
@@ -29,7 +29,6 @@ from hybrid.evaluation.metrics import (
     token_f1,
 )
 from hybrid.evaluation.outcomes import Outcome
-from hybrid.evaluation.rivals import rivals_of
 from hybrid.evaluation.scores import METRICS, SYNTHETIC, MetricCard, Scores, ScoreTable
 from hybrid.generation.citations import without_markers
 from hybrid.grounding.citing import CitationScores, CitedAnswer, citation_scores

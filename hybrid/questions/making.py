@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -23,6 +23,7 @@ from hybrid.questions.splits import (
     QUOTING,
     UNANSWERABLE,
     held_out,
+    in_turns,
     jargon,
     numeric,
     unit_hash,
@@ -46,53 +47,29 @@ class Placed:
 def spread(
     sources: Sequence[str], read: Callable[[str], tuple[Document, Sequence[Candidate]]], *, seed: int
 ) -> Iterator[Placed]:
-    """Yield one candidate a document, then a second one of each, and so on.
+    """Yield one candidate a document, then a second one of each, and so on, see ``in_turns``.
 
     Of the kinds that a document has left, the one that was taken least is next, and of a kind what begins as
-    few before it did: "What is the package of" suits every page of some manuals. Documents are visited in
-    an order fixed by the seed and read when it is their turn, so that a small set from a large corpus
-    does not read all of it.
+    few before it did: "What is the package of" suits every page of some manuals.
     """
     taken: Counter[str] = Counter()
-    order = sorted(sources, key=lambda source: unit_hash("order", str(seed), source))
-    waiting: deque[_Left] = deque()
-    for source in order:
+
+    def left(source: str) -> Iterator[Placed]:
         document, candidates = read(source)
-        left = _Left(document, candidates, seed=seed)
-        if placed := left.take(taken):
-            yield placed
-            waiting.append(left)
-    while waiting:
-        left = waiting.popleft()
-        if placed := left.take(taken):
-            yield placed
-            waiting.append(left)
+        kinds: dict[str, list[Candidate]] = {}
+        for candidate in sorted(candidates, key=lambda one: unit_hash(str(seed), document.source, one.text)):
+            kinds.setdefault(candidate.made, []).append(candidate)
+        while kinds:
+            # kinds are in the order of their candidates, which the seed decides
+            made = min(kinds, key=lambda kind: taken[kind])
+            candidate = min(kinds[made], key=lambda one: taken[_beginning(one)])
+            kinds[made].remove(candidate)
+            if not kinds[made]:
+                del kinds[made]
+            taken.update((made, _beginning(candidate)))
+            yield Placed(document, candidate)
 
-
-class _Left:
-    """The candidates of a document that were not taken yet, by kind."""
-
-    def __init__(self, document: Document, candidates: Sequence[Candidate], *, seed: int) -> None:
-        self._document = document
-        self._kinds: dict[str, list[Candidate]] = {}
-        ordered = sorted(
-            candidates, key=lambda candidate: unit_hash(str(seed), document.source, candidate.text)
-        )
-        for candidate in ordered:
-            self._kinds.setdefault(candidate.made, []).append(candidate)
-
-    def take(self, taken: Counter[str]) -> Placed | None:
-        """Take one of the kind that was taken least so far; None when nothing is left."""
-        if not self._kinds:
-            return None
-        # kinds are in the order of their candidates, which the seed decides
-        made = min(self._kinds, key=lambda kind: taken[kind])
-        candidate = min(self._kinds[made], key=lambda left: taken[_beginning(left)])
-        self._kinds[made].remove(candidate)
-        if not self._kinds[made]:
-            del self._kinds[made]
-        taken.update((made, _beginning(candidate)))
-        return Placed(self._document, candidate)
+    return in_turns(sources, left, seed=seed)
 
 
 def _beginning(candidate: Candidate) -> str:
