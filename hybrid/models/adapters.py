@@ -81,7 +81,6 @@ class Adaptable(Protocol):
 
     def adapted(self, folder: Path, *, strength: float = 1.0) -> Generator:
         """Return the generator with the adapter of a folder."""
-        ...
 
 
 def with_adapter(generator: Generator, folder: Path) -> Generator:
@@ -434,11 +433,7 @@ def _with_all_weights(module: Module, folder: Path) -> Any:
 
 
 def require_same_keys(expected: Iterable[str], found: Iterable[str], folder: Path) -> None:
-    """Refuse weights that lack what is expected, or have what is not.
-
-    Raises:
-        AdapterError: naming some of both.
-    """
+    """Raise an AdapterError for weights that lack what is expected, or have what is not."""
     missing, unknown = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
     if missing or unknown:
         parts = [
