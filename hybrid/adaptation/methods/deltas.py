@@ -24,7 +24,7 @@ from hybrid.adaptation.methods.lora import layer_of
 from hybrid.adaptation.values import Merging
 from hybrid.errors import AdapterError, UsageError
 from hybrid.files import storage_errors, write_json
-from hybrid.models.adapters import CONFIG, WEIGHTS
+from hybrid.models.adapters import CONFIG, WEIGHTS, read_config
 
 _DOWN, _UP = ".lora_A.weight", ".lora_B.weight"
 _PREFIX = "base_model.model."
@@ -127,13 +127,6 @@ def write_deltas(out: Path, deltas: Deltas, like: Sequence[Mapping[str, Any]]) -
         save_file(tensors, out / WEIGHTS)
     write_json(out / CONFIG, config)
     return out
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """Return the settings of an adapter as PEFT keeps them; none where all weights were tuned."""
-    path = folder / CONFIG
-    config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return config
 
 
 def _sorted(value: Any) -> Any:
