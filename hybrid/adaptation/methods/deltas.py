@@ -414,14 +414,8 @@ def _changes(base: Subject, adapted: Subject, folder: Path) -> dict[int, tuple[f
         if values.any():
             square, whole = float(values.square().sum()), float(weight.detach().float().square().sum())
             found.setdefault(block, []).append((square, whole, effective_rank(values)))
-    return {
-        block: ((sum(row[0] for row in rows) / sum(row[1] for row in rows)) ** 0.5, _mean_rank(rows))
-        for block, rows in found.items()
-    }
-
-
-def _mean_rank(rows: Sequence[tuple[float, float, float]]) -> float:
-    return sum(row[2] for row in rows) / len(rows)
+    sums = {block: (*map(sum, zip(*rows, strict=True)), len(rows)) for block, rows in found.items()}
+    return {block: ((square / whole) ** 0.5, ranks / n) for block, (square, whole, ranks, n) in sums.items()}
 
 
 _WIDTH, _HEIGHT, _EDGE, _TOP = 720, 340, 56, 44
