@@ -267,11 +267,7 @@ def compare(
 
 
 def _require_answers(arms: Sequence[str], outcomes: Sequence[Outcome]) -> None:
-    """Refuse to decide against an arm of which no answer was ever seen: it is broken, not worse.
-
-    Raises:
-        ModelError: all that an arm was asked failed.
-    """
+    """Raise a ModelError for an arm of which all that it was asked failed: it is broken, not worse."""
     for arm in arms:
         asked = [outcome for outcome in outcomes if outcome.arm == arm]
         if asked and all(outcome.failed for outcome in asked):

@@ -86,7 +86,6 @@ class Measurable(Model, Protocol):
 
     def adapted(self, folder: Path, *, strength: float = 1.0) -> Model:
         """Return the generator with the adapter of a folder."""
-        ...
 
 
 def check_generator(

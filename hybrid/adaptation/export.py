@@ -111,11 +111,7 @@ def merge(adapter: Path, base: Path, out: Path) -> Path:
 
 
 def require_no_head(adapter: Path) -> None:
-    """Refuse to write an adapter with a label head as something that has no place for it.
-
-    Raises:
-        AdapterError: it has one.
-    """
+    """Raise an AdapterError for an adapter with a label head, for which other programs have no place."""
     if (adapter / HEAD).is_file():
         raise AdapterError(
             f"{adapter.name} tells labels by a head, which no merged model and no other engine has",
@@ -441,11 +437,7 @@ def _go_template(tokenizer: Any) -> tuple[str, str]:
 
 
 def _frames(tokenizer: Any) -> tuple[dict[str, tuple[str, str]], str, str]:
-    """Return what stands around the turns of each role, what begins an answer, and the default system.
-
-    Raises:
-        ValueError: the template is not made of these alone.
-    """
+    """Return what stands around the turns of each role, what begins an answer, and the default system."""
     first = tokenizer("a")["input_ids"][0] == tokenizer.bos_token_id
 
     def laid_out(turns: Sequence[tuple[str, str]], *, more: bool = True) -> str:

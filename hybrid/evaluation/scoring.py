@@ -144,11 +144,7 @@ def score_all(
 
 
 def require_gold(question: Question) -> None:
-    """Refuse a question that nothing can be scored against.
-
-    Raises:
-        UsageError: it is answerable and has no gold answer.
-    """
+    """Raise a UsageError for a question that is answerable and has no gold answer."""
     if question.answerable and not any(gold.strip() for gold in question.answers):
         raise UsageError(
             f"question {question.id!r} is answerable and has no gold answer: nothing can be scored",

@@ -143,7 +143,7 @@ class TantivyIndex:
             searcher: Any = self._searcher
             hits = searcher.search(query, limit=k, count=False).hits
             places = searcher.fast_field_values("position", [address for _, address in hits])
-            return [Scored(int(place), float(score)) for place, (score, _) in zip(places, hits, strict=True)]
+            return [Scored(place, score) for place, (score, _) in zip(places, hits, strict=True)]
 
     def word_shares(self, text: str, *, among: Sequence[int] | None = None) -> dict[str, float]:
         """Return for each term of a text the share of the chunks that have it, from 0 to 1."""
