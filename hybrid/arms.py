@@ -86,20 +86,16 @@ class Contender(Protocol):
     @property
     def name(self) -> str:
         """Return the name of the arm."""
-        ...
 
     @property
     def identity(self) -> Mapping[str, str]:
         """Return all that decides its answers: contenders of one identity answer the same."""
-        ...
 
     def prepare(self, questions: Sequence[Question]) -> None:
         """Load what it takes, so that what cannot be loaded is an error before anything is asked."""
-        ...
 
     def answer_all(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer every question, in the given order."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -246,6 +246,10 @@ class Assistant:
 
         ``files`` lists every document, ``verify`` checks every file against its checksum, and ``glossary``
         lists what words stand for, as the documents say.
+
+        Raises:
+            IndexMissing: nothing was indexed yet.
+            IndexCorrupt: a file is missing or changed.
         """
         store = str(self.settings.vectors)
         return index_status(self.folder, store=store, files=files, verify=verify, glossary=glossary)

@@ -246,11 +246,7 @@ def checksums(folder: Path) -> dict[str, str]:
 
 
 def verify_checksum(path: Path, expected: str) -> None:
-    """Refuse a file that is missing or whose bytes changed.
-
-    Raises:
-        IndexCorrupt: with the repair as its hint.
-    """
+    """Raise IndexCorrupt for a file that is missing or whose bytes changed."""
     if not path.is_file():
         raise IndexCorrupt(f"{path} is missing", hint=REPAIR)
     found = hash_file(path)

@@ -62,15 +62,7 @@ class IndexStatus:
 def index_status(
     folder: Path, *, store: str = "", files: bool = False, verify: bool = False, glossary: bool = False
 ) -> IndexStatus:
-    """Return what is indexed in the folder of a domain.
-
-    ``store`` is the address of the vector store that the settings name; the rest is as for
-    ``Assistant.status``.
-
-    Raises:
-        IndexMissing: nothing was indexed yet.
-        IndexCorrupt: a file is missing or changed.
-    """
+    """Return what ``Assistant.status`` tells of a domain; ``store`` is the address that the settings name."""
     with closing(Index.open(folder)) as index:
         if verify:
             index.verify()
@@ -153,12 +145,7 @@ class Ingestor:
     def ingest(
         self, folder: Path, *, rebuild: bool = False, progress: Progress | None = None
     ) -> IngestReport:
-        """Make the index hold exactly what the folder holds, beside uploads and documents of no file.
-
-        Raises:
-            UsageError: the folder is missing or has nothing to index.
-            IndexMismatch: the index was built with another embedder, or from another folder.
-        """
+        """Make the index hold exactly what the folder holds, beside uploads: ``Assistant.index``."""
         begun = time.perf_counter()
         found, wanted = self._survey(scan(folder, self.documents))
         if not rebuild:
@@ -235,15 +222,7 @@ class Ingestor:
         )
 
     def update(self, documents: Sequence[Document], *, removed: Sequence[str] = ()) -> Manifest:
-        """Put documents that came from no file into the index and take others out, in one generation.
-
-        Each of ``documents`` takes the place of the one with its source; one that fits the embedder is a
-        single chunk. A source in ``removed`` that is not there is no error.
-
-        Raises:
-            UsageError: the index has a file of that source.
-            IndexMismatch: the index was built with another embedder.
-        """
+        """Put documents that came from no file into the index and take others out: ``Assistant.update``."""
         try:
             state = read_state(self.domain)
         except IndexMissing:

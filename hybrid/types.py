@@ -67,11 +67,9 @@ class TokenCounter(Protocol):
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Return the number of tokens of each text."""
-        ...
 
     def token_spans(self, text: str) -> list[Span]:
         """Return the stretch of each token, in order."""
-        ...
 
 
 # the kind of pages whose picture was left out for the words that were recognised in it

@@ -38,7 +38,6 @@ from hybrid.adaptation.methods.deltas import (
     Worth,
     ablate_deltas,
     merge_deltas,
-    read_config,
     read_deltas,
     search_weights,
     without,
@@ -68,7 +67,7 @@ from hybrid.files import hash_text
 from hybrid.index import Index
 from hybrid.index.sync import Progress, reembed
 from hybrid.models import Embedder
-from hybrid.models.adapters import read_adapter
+from hybrid.models.adapters import read_adapter, read_config
 from hybrid.retrieval import Retriever
 from hybrid.types import Question
 
@@ -86,7 +85,6 @@ class Measurable(Model, Protocol):
 
     def adapted(self, folder: Path, *, strength: float = 1.0) -> Model:
         """Return the generator with the adapter of a folder."""
-        ...
 
 
 def check_generator(

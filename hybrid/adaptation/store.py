@@ -136,11 +136,7 @@ class AdapterStore:
         return card
 
     def require_free(self, name: str) -> None:
-        """Refuse a name that is taken or cannot be one.
-
-        Raises:
-            UsageError: with the reason.
-        """
+        """Raise a UsageError for a name that is taken or cannot be one."""
         if not _NAME.fullmatch(name) or name in _RESERVED:
             raise UsageError(
                 f"{name!r} is not a name for an adapter", hint="use letters, digits, dashes and dots"

@@ -341,11 +341,7 @@ def _card(
 
 
 def _short(examples: Examples, dialogue: Dialogue, max_tokens: int) -> Examples:
-    """Return what is short enough, with what was too long among that left out.
-
-    Raises:
-        UsageError: there is too little.
-    """
+    """Return what is short enough, with what was too long among that left out."""
     train, checked = (
         encode(part, dialogue, max_tokens=max_tokens) for part in (examples.train, examples.validation)
     )

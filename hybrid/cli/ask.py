@@ -234,11 +234,7 @@ def _assistant(
 
 
 def _conditions(where: list[str] | None) -> dict[str, str]:
-    """Return KEY=VALUE options as a mapping.
-
-    Raises:
-        UsageError: one has no ``=``, or a key is there twice.
-    """
+    """Return KEY=VALUE options as a mapping."""
     parsed: dict[str, str] = {}
     for text in where or ():
         key, equals, value = text.partition("=")

@@ -165,11 +165,7 @@ def _tell_adopted(assistant: Assistant, adopted: str) -> None:
 
 
 def _make_room(path: Path) -> None:
-    """Make the folder of the report before anything is asked.
-
-    Raises:
-        UsageError: the report cannot be written there.
-    """
+    """Make the folder of the report before anything is asked."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -83,11 +83,7 @@ def decide(
 
 
 def check_table(table: ScoreTable) -> None:
-    """Refuse what cannot be compared.
-
-    Raises:
-        UsageError: fewer than two arms, no question, a score that is no number from 0 to 1.
-    """
+    """Raise a UsageError for less than two arms, no question, or a score that is no number from 0 to 1."""
     if len(table.arms) < 2:
         found = ", ".join(table.arms) or "none"
         raise UsageError(
@@ -99,11 +95,7 @@ def check_table(table: ScoreTable) -> None:
 
 
 def check_scores(values: Array) -> None:
-    """Refuse scores that are no numbers from 0 to 1.
-
-    Raises:
-        UsageError: there is one.
-    """
+    """Raise a UsageError for a score that is no number from 0 to 1."""
     # the comparison is false for what is not a number
     if not ((values >= 0) & (values <= 1)).all():
         raise UsageError("every score must be a number from 0 to 1", hint="scale the metric to [0, 1]")

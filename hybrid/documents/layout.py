@@ -50,6 +50,8 @@ NUMBER_SIGNS = ("0123456789)%", "0123456789($-")
 _PROSE_WORDS = 3.6
 _CELL_WORDS = 8
 _BAND_WORDS = 20
+# what no list begins with: a number other than one, a capital other than A and I
+_LATER_ITEM = re.compile(r"(?!1[.)])\d{1,3}[.)]\s|(?![AI])[A-Z]\.\s")
 _ITEM = re.compile(r"(?:[•◦▪‣∙·●○■–—*-]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)]|\[\d{1,3}\])\s+\S")
 _NUMBERED = re.compile(
     r"(?:chapter|section|appendix|annex|part)\b|(?:[A-Z]|\d{1,3})(?:\.\d{1,3})*\.?\s+\S", re.I
@@ -204,9 +206,10 @@ class _Layout:
         has_leader, follows_one = _has_leader(line.text), _has_leader(last.text)
         if line.monospaced or has_leader or follows_one:
             return new_page or has_leader != follows_one
-        if _ITEM.match(line.text):
-            return True
         step, leading = last.y - line.y, self._steps.get(round(line.size), 1.2 * line.size)
+        if _ITEM.match(line.text):
+            in_step = 0 < step < _LOOSE_STEP * leading
+            return not (in_step and _goes_on_with_a_number(group.lines[0], last, line))
         if new_page or step < -0.5 * leading or step > 4 * leading:
             # the next column or page: the same paragraph only if the sentence plainly goes on
             if step > 0 and not new_page and len(last.text) < _SHORT:
@@ -329,6 +332,17 @@ def _caption_in(text: str, *, is_heading: bool, before: str) -> str:
     if text.endswith(":") or len(text) < 120:
         return re.split(r"(?<=[.!?])\s", text)[-1][-_CAPTION_LENGTH:]
     return ""
+
+
+def _goes_on_with_a_number(first: TextRun, last: TextRun, line: TextRun) -> bool:
+    """Tell whether a line that begins like an item, with ``220.`` or ``B.``, is only the rest of a sentence.
+
+    No list begins with these; in a list, its items would stand where the first one does.
+    """
+    if not _LATER_ITEM.match(line.text) or last.text.endswith(_SENTENCE_END) or len(last.text) < _SHORT:
+        return False
+    near = 0.5 * line.size
+    return abs(line.x - last.x) < near and not (_ITEM.match(first.text) and abs(line.x - first.x) < near)
 
 
 def _usual_steps(lines: list[TextRun]) -> dict[int, float]:

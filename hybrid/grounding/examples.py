@@ -286,11 +286,7 @@ def _fields(row: Any) -> frozenset[str]:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, Any]]:
-    """Yield the rows of a file with their lines: of JSON lines, of a table, or items of a JSON list.
-
-    Raises:
-        UsageError: it cannot be read as any of these; the message names the line.
-    """
+    """Yield the rows of a file with their lines: of JSON lines, of a table, or items of a JSON list."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

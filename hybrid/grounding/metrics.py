@@ -212,11 +212,7 @@ def mean_over(parts: Sequence[Replicates]) -> Replicates:
 
 
 def _checked(scores: ArrayLike, positive: ArrayLike) -> tuple[Array, Flags]:
-    """Return scores and flags as arrays.
-
-    Raises:
-        UsageError: there are not as many of both, or a score is not a number.
-    """
+    """Return scores and flags as arrays."""
     values, flags = np.asarray(scores, dtype=np.float64), np.asarray(positive, dtype=np.bool_)
     if len(values) != len(flags):
         raise UsageError(f"{len(values)} scores and {len(flags)} labels: expected one label for each score")

@@ -42,11 +42,7 @@ class Patience:
             _held.reset(token)
 
     def require(self) -> None:
-        """Go on only while somebody waits.
-
-        Raises:
-            GivenUp: nobody does.
-        """
+        """Raise GivenUp once nobody waits."""
         if self._over.is_set():
             raise GivenUp("nobody waits for this answer any more")
 
@@ -69,10 +65,6 @@ def resting() -> Iterator[None]:
 
 
 def require_patience() -> None:
-    """Go on only while somebody waits for what is done here; without a ``Patience`` somebody always does.
-
-    Raises:
-        GivenUp: nobody does.
-    """
+    """Raise GivenUp once nobody waits for what is done here; without a ``Patience`` somebody always does."""
     if (patience := _held.get()) is not None:
         patience.require()

@@ -34,7 +34,6 @@ class Forward(Protocol):
 
     def __call__(self, ids: Tensor, mask: Tensor, *, keep: int, past_key_values: Any, use_cache: bool) -> Any:
         """Read tokens behind a cache; the mask covers both."""
-        ...
 
 
 @dataclass(eq=False, slots=True)

@@ -222,11 +222,7 @@ def draw(logits: Tensor, chance: Any) -> Tensor:
 
 
 def require_samples(count: int, temperature: float) -> None:
-    """Refuse what cannot be sampled.
-
-    Raises:
-        UsageError: less than one sample, or a temperature that is not above 0.
-    """
+    """Raise a UsageError for less than one sample, or a temperature that is not above 0."""
     if count < 1 or not 0 < temperature < math.inf:
         raise UsageError(
             f"{count} samples at a temperature of {temperature}: expected at least one, and more than 0",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hybrid.errors import ModelError, UsageError
-from hybrid.models.adapters import Shown, Swap, SwitchedOn, read_adapter
+from hybrid.models.adapters import Merged, Shown, Swap, read_adapter
 from hybrid.models.decoding import BATCH_ROWS, BATCH_TOKENS, Decoder
 from hybrid.models.device import Placement, batches
 from hybrid.models.dialogue import Rectangle, left_padded
@@ -79,7 +79,7 @@ class TransformersGenerator(LocalGenerator):
 
     @property
     def _before(self) -> list[int]:
-        count = self._shown.virtual_tokens if isinstance(self._shown, SwitchedOn) else 0
+        count = 0 if self._shown is None or isinstance(self._shown, Merged) else self._shown.virtual_tokens
         return [-number for number in range(1, count + 1)]
 
     def log_likelihoods(

@@ -54,11 +54,7 @@ class LlamaServer:
         weakref.finalize(self, self._client.close)
 
     def __call__(self, path: str, **body: Any) -> dict[str, Any]:
-        """Return what the server answers.
-
-        Raises:
-            ModelError: it refuses.
-        """
+        """Return what the server answers."""
         response = self._client.post(self._url + path, json=body)
         if response.is_error:
             raise ModelError(f"llama.cpp refuses {path}: {response.text[:200]}")

@@ -138,11 +138,7 @@ def require_whole(report: Mapping[str, Any], folder: Path, kind: str) -> None:
 
 
 def require_whole_module(module: Any, folder: Path, kind: str) -> None:
-    """Refuse a model of transformers that another library loaded, and did not tell what was missing.
-
-    Raises:
-        ModelMissing: naming the tensors.
-    """
+    """Raise ModelMissing for a module that another library loaded without telling what was missing."""
     with LOADING:
         # nothing is read but the names
         _, report = type(module).from_pretrained(

@@ -284,7 +284,8 @@ class _Making:
         kept: list[Question] = []
         while len(kept) < count:
             # no more than are likely to be needed: what is searched and not used is wasted
-            batch = self._fresh(min(_BATCH, count - len(kept)))
+            fresh = filter(self._is_fresh, self._candidates)
+            batch = list(islice(fresh, min(_BATCH, count - len(kept))))
             if not batch:
                 break
             found = self._search([placed.candidate.text for placed in batch])
@@ -292,10 +293,6 @@ class _Making:
                 if question := check(placed, hits):
                     kept.append(question)
         return kept
-
-    def _fresh(self, count: int) -> list[Placed]:
-        """Return the next candidates that are well formed and that nothing before them resembles."""
-        return list(islice(filter(self._is_fresh, self._candidates), count))
 
     def _is_fresh(self, placed: Placed) -> bool:
         candidate, source = placed.candidate, placed.document.source

@@ -163,11 +163,7 @@ class FittedArmRouter:
         return ArmRoute(first.arm, reason, chances)
 
     def require_shapes(self) -> None:
-        """Refuse numbers that do not belong together.
-
-        Raises:
-            ValueError: they do not.
-        """
+        """Raise a ValueError for numbers that do not belong together."""
         arms, features, known = len(self.card.arms), len(self.card.features), len(self.vectors)
         numbers = (self.scores, self.logit.bias, self.logit.weights, self.logit.means, self.logit.scales)
         shapes = [(known, arms), (arms,), (features, arms), (features,), (features,)]

@@ -45,11 +45,9 @@ class Routable(Protocol):
 
     def search_dense(self, vector: Vectors, k: int) -> list[Scored]:
         """Return the k nearest positions with their cosines."""
-        ...
 
     def word_shares(self, text: str) -> Mapping[str, float]:
         """Return for each term of a text the share of the chunks that have it."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

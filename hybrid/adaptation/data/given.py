@@ -147,12 +147,9 @@ def require_examples(
     left_out: Sequence[Sifted] = (),
     hint: str = MORE,
 ) -> None:
-    """Refuse what nothing can be learned from.
+    """Raise a UsageError for fewer than ``LEAST_EXAMPLES``, or such as all have the same label.
 
     ``made_from``: what to name in the message, a file or a domain.
-
-    Raises:
-        UsageError: there are fewer than ``LEAST_EXAMPLES``, or they all have the same label.
     """
     if len(examples) + checked < LEAST_EXAMPLES:
         why = "; ".join(f"left out {left.count}, {left.reason}" for left in left_out)

@@ -41,16 +41,13 @@ class Subject(Protocol):
     @property
     def dialogue(self) -> Dialogue:
         """Return its layout of conversations, with the tokenizer."""
-        ...
 
     @property
     def context_tokens(self) -> int:
         """Return how many tokens it sees."""
-        ...
 
     def lent(self) -> AbstractContextManager[Any]:
         """Lend the model itself; nobody else has it meanwhile."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,11 +144,7 @@ class PreferenceTask:
 
 
 def require_pairs(count: int, *, made_from: str) -> None:
-    """Refuse so few pairs that nothing can be learned from them.
-
-    Raises:
-        UsageError: there are fewer than ``LEAST_EXAMPLES``.
-    """
+    """Raise a UsageError for fewer pairs than ``LEAST_EXAMPLES``."""
     if count < LEAST_EXAMPLES:
         raise UsageError(
             f"{made_from} gives {count} preference pairs, expected {LEAST_EXAMPLES} or more",

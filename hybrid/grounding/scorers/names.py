@@ -56,16 +56,13 @@ class Scorer(Protocol):
     @property
     def name(self) -> str:
         """Return what the scorer is, with what decides its numbers; it stands beside every figure."""
-        ...
 
     @property
     def max_words(self) -> int:
         """Return how many words of evidence it reads whole, about; candidates are made no longer."""
-        ...
 
     def score(self, pairs: Sequence[Pair]) -> Logits:
         """Return the logits of the pairs, in their order."""
-        ...
 
 
 class GeneratorJudge:
