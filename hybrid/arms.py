@@ -225,7 +225,7 @@ class DomainArm:
         return {names.ARM: self.name, names.PROMPT_DIGEST: prompts, names.INDEX_GENERATION: index}
 
     def _placed(self, answer: Answer) -> Answer:
-        """Return an answer named, with each citation on its own page, which may be a later one of the chunk."""
+        """Return an answer named, with each citation on its own page: a chunk may go on over the next."""
         places = [
             one
             if one.page is None or self.retriever is None
