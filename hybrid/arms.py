@@ -33,7 +33,13 @@ from hybrid.retrieval import Retriever
 from hybrid.tracing import names
 from hybrid.tracing.spans import tell
 from hybrid.trust import Endpoint
-from hybrid.types import Answer, Arm, Hit, Question
+from hybrid.types import (
+    Answer,
+    Arm,
+    Hit,
+    Question,
+    Where,
+)
 
 # What may differ between arms; the rest is what they share: documents, chunks, the decision.
 _SECTIONS = ("retrieval", "generation", "models")
@@ -162,11 +168,7 @@ class DomainArm:
             self.answerer.generator().log_likelihoods([], [])
 
     def answer_all(
-        self,
-        questions: Sequence[Question],
-        *,
-        where: Mapping[str, str] | None = None,
-        principals: Sequence[str] | None = None,
+        self, questions: Sequence[Question], *, where: Where = None, principals: Sequence[str] | None = None
     ) -> list[Answer]:
         """Answer every question: by likelihood where it has options, by the reader where it has none.
 
@@ -191,11 +193,7 @@ class DomainArm:
         return [dataclasses.replace(answers[place], variant=self.name) for place in range(len(questions))]
 
     def stream(
-        self,
-        question: Question,
-        *,
-        where: Mapping[str, str] | None = None,
-        principals: Sequence[str] | None = None,
+        self, question: Question, *, where: Where = None, principals: Sequence[str] | None = None
     ) -> Iterator[str | Answer]:
         """Return the answer to an open question in pieces of text, and at last as an ``Answer``."""
         tell(self._told)
@@ -203,10 +201,7 @@ class DomainArm:
         return map(self._named, self.answerer.stream(valid_utf8(question.text), hits, arm=self.spec.arm))
 
     def _hits(
-        self,
-        questions: Sequence[Question],
-        where: Mapping[str, str] | None,
-        principals: Sequence[str] | None,
+        self, questions: Sequence[Question], where: Where, principals: Sequence[str] | None
     ) -> list[list[Hit]]:
         if self.retriever is None:
             return [[] for _ in questions]

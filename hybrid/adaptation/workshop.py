@@ -434,13 +434,7 @@ class Rounds:
     progress: Steps
 
     def improve(
-        self,
-        grounder: Grounder,
-        *,
-        start: str,
-        rounds: int,
-        samples: int,
-        told: Callable[[Round], None],
+        self, grounder: Grounder, *, start: str, rounds: int, samples: int, told: Callable[[Round], None]
     ) -> list[Round]:
         """Learn from the judge; ``hybrid.tuning`` says what the rest is."""
         settings = self.workshop.settings.adaptation

@@ -149,8 +149,7 @@ def show(context: Context) -> None:
 
 @shared("as_json", "config", "indexes")
 def gather(
-    context: Context,
-    folders: Annotated[list[Path], typer.Argument(help="Their folders of indexes.")],
+    context: Context, folders: Annotated[list[Path], typer.Argument(help="Their folders of indexes.")]
 ) -> None:
     """Take in the answers, votes and traces that other replicas kept; it may be done again."""
     from hybrid.tracing.store import TRACES_FILE, TraceStore

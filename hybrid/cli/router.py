@@ -28,9 +28,7 @@ def fit(context: Context) -> None:
 @app.command("route")
 @shared("as_json", "config", "indexes", "offline")
 def route(
-    context: Context,
-    question: Annotated[str, typer.Argument(help="In plain words.")],
-    as_user: AsUser = None,
+    context: Context, question: Annotated[str, typer.Argument(help="In plain words.")], as_user: AsUser = None
 ) -> None:
     """Say which domain a question belongs to, and what speaks for it."""
     with Assistants(settings=context.settings()) as assistants:

@@ -97,11 +97,7 @@ def _worth_a_look(ends: Sequence[int]) -> tuple[int, ...]:
 
 
 def decide_sequentially(
-    contest: Contest,
-    *,
-    policy: Policy,
-    budget: int | None = None,
-    guessing: float | None = None,
+    contest: Contest, *, policy: Policy, budget: int | None = None, guessing: float | None = None
 ) -> Decision:
     """Ask, look, drop what is out, and stop when it is settled, hopeless, or the budget is spent.
 

@@ -196,12 +196,7 @@ def _temperature(logits: Tensor, right: Tensor) -> tuple[float, float]:
 
 
 def tune_labels(
-    base: Base,
-    examples: Examples,
-    settings: AdaptationSettings,
-    *,
-    out: Path,
-    placement: Placement,
+    base: Base, examples: Examples, settings: AdaptationSettings, *, out: Path, placement: Placement
 ) -> TunedGenerator:
     """Learn labels and save the head.
 

@@ -125,12 +125,7 @@ def weights_folder(name: str) -> Path | None:
     return (Path(folder) if folder else SHIPPED) if kind == TRAINED else None
 
 
-def scorer_for(
-    name: str,
-    settings: ModelSettings,
-    *,
-    embedder: Embedder | None = None,
-) -> Scorer:
+def scorer_for(name: str, settings: ModelSettings, *, embedder: Embedder | None = None) -> Scorer:
     """Return the scorer of a name.
 
     The name is one of ``KINDS``; a model is a folder or a name of the hub, and may be followed by the places
