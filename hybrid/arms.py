@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import functools
 import json
@@ -10,7 +9,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -190,7 +189,7 @@ class DomainArm:
             [texts[place] for place in open_ended], [hits[place] for place in open_ended], arm=self.spec.arm
         )
         answers = dict(zip([*labelled, *open_ended], [*chosen, *written], strict=True))
-        return [dataclasses.replace(answers[place], variant=self.name) for place in range(len(questions))]
+        return [replace(answers[place], variant=self.name) for place in range(len(questions))]
 
     def stream(
         self, question: Question, *, where: Where = None, principals: Sequence[str] | None = None
@@ -219,7 +218,7 @@ class DomainArm:
         return {names.ARM: self.name, names.PROMPT_DIGEST: prompts, names.INDEX_GENERATION: index}
 
     def _named(self, part: str | Answer) -> str | Answer:
-        return dataclasses.replace(part, variant=self.name) if isinstance(part, Answer) else part
+        return replace(part, variant=self.name) if isinstance(part, Answer) else part
 
 
 def identity_digest(identity: Mapping[str, str], *further: str) -> str:
@@ -380,7 +379,7 @@ def read_by(generation: GenerationSettings, arm: Arm, reader: Reader | None) -> 
     """
     if arm is not Arm.BOTH or generation.reader is not Reader.EXTRACTIVE:
         return generation
-    return dataclasses.replace(generation, reader=reader or Reader.GENERATOR)
+    return replace(generation, reader=reader or Reader.GENERATOR)
 
 
 def _names_prompt(spec: ArmSpec) -> bool:
@@ -388,8 +387,8 @@ def _names_prompt(spec: ArmSpec) -> bool:
 
 
 def _with_generation(spec: ArmSpec, generation: GenerationSettings) -> ArmSpec:
-    settings = dataclasses.replace(spec.settings, generation=generation)
-    return dataclasses.replace(spec, settings=settings)
+    settings = replace(spec.settings, generation=generation)
+    return replace(spec, settings=settings)
 
 
 def _place(key: str, text: str) -> tuple[str, str]:
@@ -415,6 +414,6 @@ def _reranker_text(spec: ArmSpec, reranker: Reranker | None) -> str:
 
 
 def _text(settings: object, without: str = "") -> str:
-    assert dataclasses.is_dataclass(settings) and not isinstance(settings, type)
-    values = {name: value for name, value in dataclasses.asdict(settings).items() if name != without}
+    assert is_dataclass(settings) and not isinstance(settings, type)
+    values = {name: value for name, value in asdict(settings).items() if name != without}
     return json.dumps(values, sort_keys=True)
