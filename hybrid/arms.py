@@ -189,7 +189,7 @@ class DomainArm:
             [texts[place] for place in open_ended], [hits[place] for place in open_ended], arm=self.spec.arm
         )
         answers = dict(zip([*labelled, *open_ended], [*chosen, *written], strict=True))
-        return [replace(answers[place], variant=self.name) for place in range(len(questions))]
+        return [self._placed(answers[place]) for place in range(len(questions))]
 
     def stream(
         self, question: Question, *, where: Where = None, principals: Sequence[str] | None = None
@@ -197,7 +197,8 @@ class DomainArm:
         """Return the answer to an open question in pieces of text, and at last as an ``Answer``."""
         tell(self._told)
         (hits,) = self._hits([question], where, principals)
-        return map(self._named, self.answerer.stream(valid_utf8(question.text), hits, arm=self.spec.arm))
+        parts = self.answerer.stream(valid_utf8(question.text), hits, arm=self.spec.arm)
+        return (self._placed(part) if isinstance(part, Answer) else part for part in parts)
 
     def _hits(
         self, questions: Sequence[Question], where: Where, principals: Sequence[str] | None
@@ -217,8 +218,15 @@ class DomainArm:
         index = "" if self.retriever is None else self.retriever.index.manifest.generation
         return {names.ARM: self.name, names.PROMPT_DIGEST: prompts, names.INDEX_GENERATION: index}
 
-    def _named(self, part: str | Answer) -> str | Answer:
-        return replace(part, variant=self.name) if isinstance(part, Answer) else part
+    def _placed(self, answer: Answer) -> Answer:
+        """Return an answer named, with each citation on its own page: a chunk may go on over the next."""
+        places = [
+            one
+            if one.page is None or self.retriever is None
+            else replace(one, page=self.retriever.index.page_at(one.source, one.start))
+            for one in answer.citations
+        ]
+        return replace(answer, variant=self.name, citations=tuple(places))
 
 
 def identity_digest(identity: Mapping[str, str], *further: str) -> str:
