@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import functools
 import json
@@ -10,7 +9,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -224,10 +223,10 @@ class DomainArm:
         places = [
             one
             if one.page is None or self.retriever is None
-            else dataclasses.replace(one, page=self.retriever.index.page_at(one.source, one.start))
+            else replace(one, page=self.retriever.index.page_at(one.source, one.start))
             for one in answer.citations
         ]
-        return dataclasses.replace(answer, variant=self.name, citations=tuple(places))
+        return replace(answer, variant=self.name, citations=tuple(places))
 
 
 def identity_digest(identity: Mapping[str, str], *further: str) -> str:
@@ -388,7 +387,7 @@ def read_by(generation: GenerationSettings, arm: Arm, reader: Reader | None) -> 
     """
     if arm is not Arm.BOTH or generation.reader is not Reader.EXTRACTIVE:
         return generation
-    return dataclasses.replace(generation, reader=reader or Reader.GENERATOR)
+    return replace(generation, reader=reader or Reader.GENERATOR)
 
 
 def _names_prompt(spec: ArmSpec) -> bool:
@@ -396,8 +395,8 @@ def _names_prompt(spec: ArmSpec) -> bool:
 
 
 def _with_generation(spec: ArmSpec, generation: GenerationSettings) -> ArmSpec:
-    settings = dataclasses.replace(spec.settings, generation=generation)
-    return dataclasses.replace(spec, settings=settings)
+    settings = replace(spec.settings, generation=generation)
+    return replace(spec, settings=settings)
 
 
 def _place(key: str, text: str) -> tuple[str, str]:
@@ -423,6 +422,6 @@ def _reranker_text(spec: ArmSpec, reranker: Reranker | None) -> str:
 
 
 def _text(settings: object, without: str = "") -> str:
-    assert dataclasses.is_dataclass(settings) and not isinstance(settings, type)
-    values = {name: value for name, value in dataclasses.asdict(settings).items() if name != without}
+    assert is_dataclass(settings) and not isinstance(settings, type)
+    values = {name: value for name, value in asdict(settings).items() if name != without}
     return json.dumps(values, sort_keys=True)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -134,7 +133,7 @@ class Assistants:
         vectors: Mapping[str, ExternalStore] | None = None,
     ) -> None:
         settings = settings or load_settings()
-        self.settings = settings if indexes is None else dataclasses.replace(settings, indexes=str(indexes))
+        self.settings = settings if indexes is None else replace(settings, indexes=str(indexes))
         self.indexes = Path(self.settings.indexes)
         self._named = None if domains is None else tuple(dict.fromkeys(domains))
         self._own = (embedder, generator, reranker)
@@ -247,7 +246,7 @@ class Assistants:
             if not chosen:
                 return understood(answered([self._declined(question, route)])[0], question, meant)
             answer = self[chosen].ask(meant, arm=_arm_of(arm, chosen), where=where, as_user=as_user)
-            return understood(dataclasses.replace(answer, domain=chosen, route=route), question, meant)
+            return understood(replace(answer, domain=chosen, route=route), question, meant)
 
     def chat(
         self,
@@ -302,7 +301,7 @@ class Assistants:
                 with only(places, of=len(questions)):
                     own = self[name].ask_all(asked, arm=_arm_of(arm, name), where=where, as_user=as_user)
                 found = [
-                    dataclasses.replace(answer, domain=name, route=routes[place])
+                    replace(answer, domain=name, route=routes[place])
                     for place, answer in zip(places, own, strict=True)
                 ]
             answers.update(zip(places, found, strict=True))
@@ -337,7 +336,7 @@ class Assistants:
             declined = understood(answered([self._declined(question, route)])[0], question, meant)
             return iter([declined.text, declined])
         return (
-            understood(dataclasses.replace(part, domain=chosen, route=route), question, meant)
+            understood(replace(part, domain=chosen, route=route), question, meant)
             if isinstance(part, Answer)
             else part
             for part in self[chosen].stream(meant, arm=_arm_of(arm, chosen), where=where, as_user=as_user)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import gzip
 import json
 import os
@@ -12,7 +11,7 @@ import shutil
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -191,7 +190,7 @@ def _pack(folder: Path, target: Path, suffix: str) -> None:
 def portable(card: Card) -> Card:
     """Return the card without paths of this machine."""
     base = Path(card.base)
-    return dataclasses.replace(card, base=base.name) if base.is_absolute() or base.exists() else card
+    return replace(card, base=base.name) if base.is_absolute() or base.exists() else card
 
 
 def _untie_if_apart(model: Any) -> None:
