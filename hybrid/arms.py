@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import functools
 import json
@@ -10,7 +9,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -33,7 +32,13 @@ from hybrid.retrieval import Retriever
 from hybrid.tracing import names
 from hybrid.tracing.spans import tell
 from hybrid.trust import Endpoint
-from hybrid.types import Answer, Arm, Hit, Question
+from hybrid.types import (
+    Answer,
+    Arm,
+    Hit,
+    Question,
+    Where,
+)
 
 # What may differ between arms; the rest is what they share: documents, chunks, the decision.
 _SECTIONS = ("retrieval", "generation", "models")
@@ -162,11 +167,7 @@ class DomainArm:
             self.answerer.generator().log_likelihoods([], [])
 
     def answer_all(
-        self,
-        questions: Sequence[Question],
-        *,
-        where: Mapping[str, str] | None = None,
-        principals: Sequence[str] | None = None,
+        self, questions: Sequence[Question], *, where: Where = None, principals: Sequence[str] | None = None
     ) -> list[Answer]:
         """Answer every question: by likelihood where it has options, by the reader where it has none.
 
@@ -188,25 +189,19 @@ class DomainArm:
             [texts[place] for place in open_ended], [hits[place] for place in open_ended], arm=self.spec.arm
         )
         answers = dict(zip([*labelled, *open_ended], [*chosen, *written], strict=True))
-        return [dataclasses.replace(answers[place], variant=self.name) for place in range(len(questions))]
+        return [self._placed(answers[place]) for place in range(len(questions))]
 
     def stream(
-        self,
-        question: Question,
-        *,
-        where: Mapping[str, str] | None = None,
-        principals: Sequence[str] | None = None,
+        self, question: Question, *, where: Where = None, principals: Sequence[str] | None = None
     ) -> Iterator[str | Answer]:
         """Return the answer to an open question in pieces of text, and at last as an ``Answer``."""
         tell(self._told)
         (hits,) = self._hits([question], where, principals)
-        return map(self._named, self.answerer.stream(valid_utf8(question.text), hits, arm=self.spec.arm))
+        parts = self.answerer.stream(valid_utf8(question.text), hits, arm=self.spec.arm)
+        return (self._placed(part) if isinstance(part, Answer) else part for part in parts)
 
     def _hits(
-        self,
-        questions: Sequence[Question],
-        where: Mapping[str, str] | None,
-        principals: Sequence[str] | None,
+        self, questions: Sequence[Question], where: Where, principals: Sequence[str] | None
     ) -> list[list[Hit]]:
         if self.retriever is None:
             return [[] for _ in questions]
@@ -223,8 +218,15 @@ class DomainArm:
         index = "" if self.retriever is None else self.retriever.index.manifest.generation
         return {names.ARM: self.name, names.PROMPT_DIGEST: prompts, names.INDEX_GENERATION: index}
 
-    def _named(self, part: str | Answer) -> str | Answer:
-        return dataclasses.replace(part, variant=self.name) if isinstance(part, Answer) else part
+    def _placed(self, answer: Answer) -> Answer:
+        """Return an answer named, with each citation on its own page: a chunk may go on over the next."""
+        places = [
+            one
+            if one.page is None or self.retriever is None
+            else replace(one, page=self.retriever.index.page_at(one.source, one.start))
+            for one in answer.citations
+        ]
+        return replace(answer, variant=self.name, citations=tuple(places))
 
 
 def identity_digest(identity: Mapping[str, str], *further: str) -> str:
@@ -385,7 +387,7 @@ def read_by(generation: GenerationSettings, arm: Arm, reader: Reader | None) -> 
     """
     if arm is not Arm.BOTH or generation.reader is not Reader.EXTRACTIVE:
         return generation
-    return dataclasses.replace(generation, reader=reader or Reader.GENERATOR)
+    return replace(generation, reader=reader or Reader.GENERATOR)
 
 
 def _names_prompt(spec: ArmSpec) -> bool:
@@ -393,8 +395,8 @@ def _names_prompt(spec: ArmSpec) -> bool:
 
 
 def _with_generation(spec: ArmSpec, generation: GenerationSettings) -> ArmSpec:
-    settings = dataclasses.replace(spec.settings, generation=generation)
-    return dataclasses.replace(spec, settings=settings)
+    settings = replace(spec.settings, generation=generation)
+    return replace(spec, settings=settings)
 
 
 def _place(key: str, text: str) -> tuple[str, str]:
@@ -420,6 +422,6 @@ def _reranker_text(spec: ArmSpec, reranker: Reranker | None) -> str:
 
 
 def _text(settings: object, without: str = "") -> str:
-    assert dataclasses.is_dataclass(settings) and not isinstance(settings, type)
-    values = {name: value for name, value in dataclasses.asdict(settings).items() if name != without}
+    assert is_dataclass(settings) and not isinstance(settings, type)
+    values = {name: value for name, value in asdict(settings).items() if name != without}
     return json.dumps(values, sort_keys=True)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
 import getpass
 import os
 from collections.abc import Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -100,7 +99,7 @@ def record(domain: Path, what: Switched, before: str, after: str, *, why: str = 
             held=held,
             undoes=batch.undoes,
         )
-        line = dataclasses.replace(line, digest=_digest(batch.digest, line))
+        line = replace(line, digest=_digest(batch.digest, line))
         with storage_errors(str(batch.path)):
             rest = memoryview(_line(line) + b"\n")
             while rest:  # all that a nearly full disk takes, before it says that it is full
@@ -199,11 +198,11 @@ def _broken(place: str) -> IndexCorrupt:
 
 
 def _digest(before: str, change: LoggedChange) -> str:
-    return hash_text(before, _line(dataclasses.replace(change, digest="")).decode())
+    return hash_text(before, _line(replace(change, digest="")).decode())
 
 
 def _line(change: LoggedChange) -> bytes:
-    return json_text(dataclasses.asdict(change)).encode()
+    return json_text(asdict(change)).encode()
 
 
 def _account() -> str:

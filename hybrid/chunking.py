@@ -184,7 +184,8 @@ def _sections(document: Document) -> Iterator[_Headed]:
             body.append(block)
             continue
         # a heading without a body is in the path of what is below it, or else a section of its own
-        if body or (title is not None and (block.level <= title.level or _is_long(title))):
+        is_long = title is not None and title.end - title.start > _LONG_TITLE
+        if body or (title is not None and (is_long or block.level <= title.level)):
             yield _Headed(_titles(path), title, tuple(body))
         level = max(block.level, 1)
         path = [entry for entry in path if entry[0] < level]
@@ -192,10 +193,6 @@ def _sections(document: Document) -> Iterator[_Headed]:
         title, body = block, []
     if body or title is not None:
         yield _Headed(_titles(path), title, tuple(body))
-
-
-def _is_long(title: Block) -> bool:
-    return title.end - title.start > _LONG_TITLE
 
 
 def _titles(path: list[tuple[int, str]]) -> tuple[str, ...]:

@@ -238,7 +238,12 @@ def compare(
             return experiment.costs(experiment.scored()[0], settings.prices, training or {})
 
         def measures() -> Measures:
-            return _measures(summarise(questions, *experiment.scored()), costs())
+            spent = costs()
+            return {
+                one.arm: spent.get(one.arm, ArmCost()).measures()
+                | {mean.metric: mean.mean for mean in one.means if mean.mean is not None}
+                for one in summarise(questions, *experiment.scored())
+            }
 
         whole: ScoreTable | None = None
         decision: Decision | None = None
@@ -307,15 +312,6 @@ def _ask(
     outcomes = experiment.ask(arms, questions, alone=alone, seed=settings.seed, progress=progress)
     scores = score_all(questions, outcomes, grounder=judges.grounder, embedder=judges.embedder)
     experiment.scores |= {(o.arm, o.question): score for o, score in zip(outcomes, scores, strict=True)}
-
-
-def _measures(summaries: Sequence[ArmSummary], costs: Mapping[str, ArmCost]) -> Measures:
-    """Return all that gates can be held against: the means of all metrics, and the costs."""
-    return {
-        one.arm: costs.get(one.arm, ArmCost()).measures()
-        | {mean.metric: mean.mean for mean in one.means if mean.mean is not None}
-        for one in summaries
-    }
 
 
 def _frame(arms: tuple[str, ...], questions: Sequence[Question], metric: str) -> ScoreTable:

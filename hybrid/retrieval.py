@@ -25,7 +25,10 @@ from hybrid.tracing import names
 from hybrid.tracing.asking import found, tell_vectors
 from hybrid.tracing.names import SpanKind
 from hybrid.tracing.spans import Attributes, is_traced, only, span
-from hybrid.types import Hit
+from hybrid.types import (
+    Hit,
+    Where,
+)
 
 # Cormack, Clarke & Buettcher 2009.
 _RANK_CONSTANT = 60
@@ -72,11 +75,7 @@ class Retriever:
         require_embedder(self.index.manifest, self.embedder.fingerprint)
 
     def search(
-        self,
-        question: str,
-        *,
-        where: Mapping[str, str] | None = None,
-        principals: Sequence[str] | None = None,
+        self, question: str, *, where: Where = None, principals: Sequence[str] | None = None
     ) -> list[Hit]:
         """Return the best hits, best first; none for a question without a letter or a figure."""
         return self.search_all([question], where=where, principals=principals)[0]
@@ -85,7 +84,7 @@ class Retriever:
         self,
         questions: Sequence[str],
         *,
-        where: Mapping[str, str] | None = None,
+        where: Where = None,
         exclude: Sequence[Sequence[str]] | None = None,
         principals: Sequence[str] | None = None,
     ) -> list[list[Hit]]:

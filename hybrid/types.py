@@ -10,7 +10,12 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
+
+# Who asks: a user, or a user and the groups of that user, such as ``("anna", "staff")``.
+Asker: TypeAlias = str | Sequence[str] | None
+# Conditions on documents, such as ``{"source": "guide/*"}``.
+Where: TypeAlias = Mapping[str, str] | None
 
 
 class Arm(StrEnum):

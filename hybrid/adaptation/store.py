@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import math
 import re
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -73,7 +72,7 @@ class AdapterStore:
         Raises:
             AdapterError: there is no such adapter, or its card is damaged.
         """
-        return dataclasses.replace(read_card(self.folder(name)), name=name)
+        return replace(read_card(self.folder(name)), name=name)
 
     def folder(self, name: str) -> Path:
         """Return the folder of an adapter.
@@ -118,7 +117,7 @@ class AdapterStore:
             StorageError: the disk is full.
         """
         self.require_free(name)
-        card = dataclasses.replace(card, name=name, weights=saved_digest(built))
+        card = replace(card, name=name, weights=saved_digest(built))
         with self._writing():
             self.require_free(name)
             beside = self._folder / f".{name}.new"
@@ -275,9 +274,9 @@ class AdapterStore:
         with self._writing():
             card = self.card(name)
             if gain is not None:
-                card = dataclasses.replace(card, gain=gain)
+                card = replace(card, gain=gain)
             if forgetting is not None:
-                card = dataclasses.replace(card, forgetting=tuple(forgetting))
+                card = replace(card, forgetting=tuple(forgetting))
             write_card(self.folder(name), card)
             return card
 
@@ -303,7 +302,7 @@ class AdapterStore:
 
     def _point(self, kind: AdapterKind, pointer: _Pointer) -> None:
         record(self.domain, Switched(kind), self._pointer(kind).name, pointer.name)
-        write_json(self._folder / kind.name, dataclasses.asdict(pointer))
+        write_json(self._folder / kind.name, asdict(pointer))
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
@@ -371,7 +370,7 @@ def write_card(folder: Path, card: Card) -> None:
 
 def card_values(card: Card) -> dict[str, Any]:
     """Return the card as plain values; as JSON, what is no finite number is null, for not known."""
-    return {"schema_version": SCHEMA_VERSION} | dataclasses.asdict(card)
+    return {"schema_version": SCHEMA_VERSION} | asdict(card)
 
 
 def parse_card(text: str) -> Card:
@@ -388,7 +387,7 @@ def parse_card(text: str) -> Card:
     version = values.pop("schema_version", None)
     if version != SCHEMA_VERSION:
         raise ValueError(f"format {version!r}, this version reads format {SCHEMA_VERSION}")
-    if unknown := values.keys() - {entry.name for entry in dataclasses.fields(Card)}:
+    if unknown := values.keys() - {entry.name for entry in fields(Card)}:
         raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
     try:
         card: Card = _adapter().validate_python(_numbers(values))

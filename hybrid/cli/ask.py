@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from hybrid.assistant import Assistant
 from hybrid.cli import console
@@ -19,30 +19,28 @@ from hybrid.freshness import Drift, changed_since
 from hybrid.tracing import traced
 from hybrid.types import Arm, plain
 
-Question = Annotated[str, typer.Argument(help="In plain words; - reads it from stdin.")]
+Question = Annotated[str, Argument(help="In plain words; - reads it from stdin.")]
 Where = Annotated[
     list[str] | None,
-    typer.Option("--where", help="Only documents with KEY=VALUE; source and title take * and ?."),
+    Option("--where", help="Only documents with KEY=VALUE; source and title take * and ?."),
 ]
 ArmOption = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--arm",
         help="base: the generator alone; rag: with passages; adapter, both: the same with the adapted "
         "generator; or one with settings, such as rag:reader=generator:k=3; default: as decided, or rag.",
     ),
 ]
-Reader = Annotated[ReaderKind | None, typer.Option("--reader", help="Who writes the answer of rag and both.")]
+Reader = Annotated[ReaderKind | None, Option("--reader", help="Who writes the answer of rag and both.")]
 GeneratorAdapter = Annotated[
     str | None,
-    typer.Option("--generator-adapter", help="Another adapter than the one in use; without --arm: both."),
+    Option("--generator-adapter", help="Another adapter than the one in use; without --arm: both."),
 ]
-NoCheck = Annotated[
-    bool, typer.Option("--no-check", help="Do not say which sentences the passages carry; faster.")
-]
+NoCheck = Annotated[bool, Option("--no-check", help="Do not say which sentences the passages carry; faster.")]
 Samples = Annotated[
     int | None,
-    typer.Option(
+    Option(
         "--samples",
         min=1,
         help="Draw so many other answers and say whether they agree; for base and adapter, which have no "
@@ -58,9 +56,7 @@ def search(
     context: Context,
     question: Question,
     k: Count = None,
-    mode: Annotated[
-        RetrievalMode | None, typer.Option("--mode", help="Which side finds the passages.")
-    ] = None,
+    mode: Annotated[RetrievalMode | None, Option("--mode", help="Which side finds the passages.")] = None,
     where: Where = None,
     reranker: Reranker = None,
     as_user: AsUser = None,
@@ -105,10 +101,10 @@ def ask(
     no_check: NoCheck = False,
     samples: Samples = None,
     why: Annotated[
-        bool, typer.Option("--why", help="Say of each sentence what carries it, and how surely.")
+        bool, Option("--why", help="Say of each sentence what carries it, and how surely.")
     ] = False,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Say how it came about: domain, arm, passages, scores, time.")
+        bool, Option("--explain", help="Say how it came about: domain, arm, passages, scores, time.")
     ] = False,
 ) -> None:
     """Answer a question with citations that hold, or say that the documents do not answer it.

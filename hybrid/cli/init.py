@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Option
 
 from hybrid.cli import console
 from hybrid.cli.options import Context, shared
@@ -26,12 +26,10 @@ _GET_ONE = "start one, such as: ollama pull llama3.1 && ollama serve; or name it
 def init(
     context: Context,
     endpoint: Annotated[
-        str | None, typer.Option("--endpoint", help="Ask this server instead of the usual ports.")
+        str | None, Option("--endpoint", help="Ask this server instead of the usual ports.")
     ] = None,
-    model: Annotated[str | None, typer.Option("--model", help="The model that is to write.")] = None,
-    yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Take the first one found, and do not ask.")
-    ] = False,
+    model: Annotated[str | None, Option("--model", help="The model that is to write.")] = None,
+    yes: Annotated[bool, Option("--yes", "-y", help="Take the first one found, and do not ask.")] = False,
 ) -> None:
     """Find a server of models on this machine, ask once, and write settings by which it writes the answers.
 

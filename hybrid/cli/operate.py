@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer import Argument, Option
 
 from hybrid.changes import LoggedChange, Switched, read_changes
 from hybrid.cli import console
@@ -26,17 +27,17 @@ traffic_app = typer.Typer(
     help="Try another arm on a share of the conversations.", no_args_is_help=True, rich_markup_mode=None
 )
 
-_Why = typer.Option("--why", help="In words, for the log.")
+_Why = Option("--why", help="In words, for the log.")
 
 
 @shared()
 def switch(
     context: Context,
-    arm: Annotated[str, typer.Option("--arm", help="That answers where none is named.")] = "",
-    adapter: Annotated[list[str] | None, typer.Option("--adapter", help="To be in use; repeat it.")] = None,
-    prompt: Annotated[str, typer.Option("--prompt", help="A version of `hybrid prompts list`.")] = "",
-    generation: Annotated[str, typer.Option("--generation", help="Of the index, such as 000003.")] = "",
-    force: Annotated[bool, typer.Option("--force", help="Whatever stands against an adapter.")] = False,
+    arm: Annotated[str, Option("--arm", help="That answers where none is named.")] = "",
+    adapter: Annotated[list[str] | None, Option("--adapter", help="To be in use; repeat it.")] = None,
+    prompt: Annotated[str, Option("--prompt", help="A version of `hybrid prompts list`.")] = "",
+    generation: Annotated[str, Option("--generation", help="Of the index, such as 000003.")] = "",
+    force: Annotated[bool, Option("--force", help="Whatever stands against an adapter.")] = False,
     why: Annotated[str, _Why] = "",
 ) -> None:
     """Switch arm, adapters, prompts and index generation of a domain at once."""
@@ -61,7 +62,7 @@ def switch(
 def take_back(
     context: Context,
     what: Annotated[
-        Switched | None, typer.Argument(help="The last switch of this alone; default: the last of all.")
+        Switched | None, Argument(help="The last switch of this alone; default: the last of all.")
     ] = None,
     why: Annotated[str, _Why] = "",
 ) -> None:
@@ -112,15 +113,15 @@ def _line(change: LoggedChange) -> str:
 @shared()
 def start(
     context: Context,
-    arm: Annotated[str, typer.Argument(help="Such as both:generator_adapter=generator-002.")],
-    share: Annotated[float, typer.Option("--share", help="Of the conversations, up to 1.")] = 0.1,
+    arm: Annotated[str, Argument(help="Such as both:generator_adapter=generator-002.")],
+    share: Annotated[float, Option("--share", help="Of the conversations, up to 1.")] = 0.1,
     shadow: Annotated[
-        bool, typer.Option("--shadow", help="It answers beside the usual arm, and nobody is shown it.")
+        bool, Option("--shadow", help="It answers beside the usual arm, and nobody is shown it.")
     ] = False,
     metric: Annotated[
-        TrialMetric | None, typer.Option("--metric", help="Default: votes; with --shadow grounded.")
+        TrialMetric | None, Option("--metric", help="Default: votes; with --shadow grounded.")
     ] = None,
-    conversations: Annotated[int, typer.Option("--conversations", help="So many at the most.")] = 2_000,
+    conversations: Annotated[int, Option("--conversations", help="So many at the most.")] = 2_000,
 ) -> None:
     """Have a share of the conversations answered by another arm, from the next question on."""
     from hybrid.operations.traffic import start_split
@@ -149,8 +150,7 @@ def show(context: Context) -> None:
 
 @shared("as_json", "config", "indexes")
 def gather(
-    context: Context,
-    folders: Annotated[list[Path], typer.Argument(help="Their folders of indexes.")],
+    context: Context, folders: Annotated[list[Path], Argument(help="Their folders of indexes.")]
 ) -> None:
     """Take in the answers, votes and traces that other replicas kept; it may be done again."""
     from hybrid.tracing.store import TRACES_FILE, TraceStore

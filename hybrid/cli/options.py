@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-import typer
+from typer import Option
 
 from hybrid.assistant import Assistant
 from hybrid.cli import console
@@ -20,26 +20,22 @@ from hybrid.index.generations import domains
 
 _Result = TypeVar("_Result")
 
-Domain = Annotated[
-    str | None, typer.Option("--domain", "-d", help="The domain; default: the only one there is.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Write one JSON document to stdout.")]
-Config = Annotated[Path | None, typer.Option("--config", help="Settings file instead of hybrid.toml.")]
-Indexes = Annotated[str | None, typer.Option("--indexes", help="Folder that holds the domains.")]
-EffortOption = Annotated[Effort | None, typer.Option("--effort", help="One dial for speed against quality.")]
-Offline = Annotated[bool, typer.Option("--offline", help="Never ask the hub for a model.")]
+Domain = Annotated[str | None, Option("--domain", "-d", help="The domain; default: the only one there is.")]
+Json = Annotated[bool, Option("--json", help="Write one JSON document to stdout.")]
+Config = Annotated[Path | None, Option("--config", help="Settings file instead of hybrid.toml.")]
+Indexes = Annotated[str | None, Option("--indexes", help="Folder that holds the domains.")]
+EffortOption = Annotated[Effort | None, Option("--effort", help="One dial for speed against quality.")]
+Offline = Annotated[bool, Option("--offline", help="Never ask the hub for a model.")]
 # Of several commands, and not of all.
 AsUser = Annotated[
     list[str] | None,
-    typer.Option(
-        "--as-user", help="Who asks, and again for each group of that user; finds what they may read."
-    ),
+    Option("--as-user", help="Who asks, and again for each group of that user; finds what they may read."),
 ]
-Count = Annotated[int | None, typer.Option("-k", help="How many hits.")]
-Reranker = Annotated[str | None, typer.Option("--reranker", help="A cross-encoder, by name or folder.")]
+Count = Annotated[int | None, Option("-k", help="How many hits.")]
+Reranker = Annotated[str | None, Option("--reranker", help="A cross-encoder, by name or folder.")]
 ExecutorName = Annotated[
     str,
-    typer.Option("--executor", help="Who works: serial, threads[:N], processes[:N], ray, ray://HOST:PORT."),
+    Option("--executor", help="Who works: serial, threads[:N], processes[:N], ray, ray://HOST:PORT."),
 ]
 
 

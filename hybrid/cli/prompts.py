@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
 from hybrid.assistant import Assistant
 from hybrid.cli import console
@@ -17,7 +18,7 @@ from hybrid.index.generations import domains
 
 app = typer.Typer(help="Which prompts a domain answers by, and answered by before.", no_args_is_help=True)
 
-Version = Annotated[str, typer.Argument(help="The beginning of its digest.")]
+Version = Annotated[str, Argument(help="The beginning of its digest.")]
 
 
 @app.command("list")
@@ -75,9 +76,7 @@ def diff(context: Context, old: Version = "", new: Version = "") -> None:
 @shared()
 def rollback(
     context: Context,
-    to: Annotated[
-        str, typer.Option("--to", help="The beginning of its digest; default: the one before.")
-    ] = "",
+    to: Annotated[str, Option("--to", help="The beginning of its digest; default: the one before.")] = "",
 ) -> None:
     """Answer by an earlier version again, at once and until the settings name another prompt."""
     own = context.assistant()

@@ -6,6 +6,7 @@ import json
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
 from hybrid.cli import console
 from hybrid.cli.options import Context, shared
@@ -41,7 +42,7 @@ def models_list(context: Context) -> None:
 @models_app.command("get")
 @shared("as_json", "config", "offline")
 def models_get(
-    context: Context, name: Annotated[str, typer.Argument(help="A name on the hub, or a folder.")]
+    context: Context, name: Annotated[str, Argument(help="A name on the hub, or a folder.")]
 ) -> None:
     """Make a model available on this machine, and say where it lies."""
     path = str(fetch(name, offline=context.settings().models.offline))
@@ -52,9 +53,9 @@ def models_get(
 def doctor(
     context: Context,
     endpoint: Annotated[
-        str, typer.Option(help="Prove that an adapter is active at this address, and check nothing else.")
+        str, Option(help="Prove that an adapter is active at this address, and check nothing else.")
     ] = "",
-    adapter: Annotated[str, typer.Option(help="Its name here and there.")] = "",
+    adapter: Annotated[str, Option(help="Its name here and there.")] = "",
 ) -> int:
     """Check Python, device, models, extras, disk and every index; the exit code is 1 if one check is bad."""
     if bool(endpoint) != bool(adapter):
@@ -112,7 +113,7 @@ def config_schema(context: Context) -> None:
 
 
 @shared("as_json")
-def completion(context: Context, shell: Annotated[str, typer.Argument(help="bash, zsh or fish.")]) -> None:
+def completion(context: Context, shell: Annotated[str, Argument(help="bash, zsh or fish.")]) -> None:
     """Write the completion script of a shell, to be sourced by it."""
     if shell not in _SHELLS:
         raise UsageError(f"{shell!r} is not a known shell", hint=f"one of: {', '.join(_SHELLS)}")

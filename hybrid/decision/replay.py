@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import io
 import math
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +94,7 @@ def decide_from(
         by_other = decide(other, costs=known.costs, measures=measures, policy=policy)
         if by_other.interim != decision.interim:
             told.append(f"The metrics of the table disagree. By {other.metric}: {by_other.sentence}")
-    return dataclasses.replace(decision, reasons=(*told, *decision.reasons)), table
+    return replace(decision, reasons=(*told, *decision.reasons)), table
 
 
 def read_table(path: Path, *, arms: Sequence[str] = (), metric: str = SCORE) -> ScoreTable:
@@ -266,7 +265,7 @@ def join_gold(table: ScoreTable, gold: ScoreTable) -> ScoreTable:
         )
     columns = [gold.arms.index(arm) for arm in table.arms]
     judged = tuple(rows[question] for question in gold.questions)
-    return dataclasses.replace(table, judged=judged, gold=gold.values[:, columns])
+    return replace(table, judged=judged, gold=gold.values[:, columns])
 
 
 def read_costs(path: Path, arms: Sequence[str]) -> KnownArms:
@@ -294,7 +293,7 @@ def read_costs(path: Path, arms: Sequence[str]) -> KnownArms:
             )
         measures[arm] = _numbers(path, arm, values.pop("measures", {}))
         numbers = _numbers(path, arm, values)
-        known = {entry.name for entry in dataclasses.fields(ArmCost)}
+        known = {entry.name for entry in fields(ArmCost)}
         if unknown := sorted(set(numbers) - known):
             raise UsageError(
                 f"{path}: {arm}.{unknown[0]} is unknown", hint=f"known: measures, {', '.join(sorted(known))}"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,11 +96,7 @@ def _worth_a_look(ends: Sequence[int]) -> tuple[int, ...]:
 
 
 def decide_sequentially(
-    contest: Contest,
-    *,
-    policy: Policy,
-    budget: int | None = None,
-    guessing: float | None = None,
+    contest: Contest, *, policy: Policy, budget: int | None = None, guessing: float | None = None
 ) -> Decision:
     """Ask, look, drop what is out, and stop when it is settled, hopeless, or the budget is spent.
 
@@ -114,7 +109,7 @@ def decide_sequentially(
     """
     table = contest.table
     # scores come later
-    check_table(dataclasses.replace(table, values=np.zeros((len(table.questions), len(table.arms)))))
+    check_table(replace(table, values=np.zeros((len(table.questions), len(table.arms)))))
     plan = plan_looks(table.sources, level=policy.level, seed=policy.seed)
     race = _Race(contest, plan, policy, racing=table.arms)
     for look in range(len(plan.ends)):
@@ -143,9 +138,9 @@ class _Race:
     plan: LookPlan
     policy: Policy
     racing: tuple[str, ...]
-    shown: dict[tuple[str, str], Effect] = dataclasses.field(default_factory=dict)
-    looks: list[Look] = dataclasses.field(default_factory=list)
-    gone: dict[str, ArmResult] = dataclasses.field(default_factory=dict)
+    shown: dict[tuple[str, str], Effect] = field(default_factory=dict)
+    looks: list[Look] = field(default_factory=list)
+    gone: dict[str, ArmResult] = field(default_factory=dict)
     answers: int = 0
 
     def __post_init__(self) -> None:
@@ -254,7 +249,7 @@ class _Race:
     def _part(self, end: int) -> ScoreTable:
         table, rows = self.contest.table, self.plan.order[:end]
         places = [table.arms.index(arm) for arm in self.racing]
-        return dataclasses.replace(
+        return replace(
             table,
             arms=self.racing,
             questions=tuple(table.questions[row] for row in rows),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hybrid.decision import wording
 from hybrid.decision.planning import detectable, shortfall
@@ -179,7 +178,7 @@ def conclude(
     effects that the verdict for each needs, have them. ``earlier`` is what was shown at earlier ``looks``,
     also against arms that left the race then.
     """
-    policy = dataclasses.replace(policy, metric=table.metric)
+    policy = replace(policy, metric=table.metric)
     winner = settled(judgement)
     rivals = _rivals(order, columns, policy)
     leader = winner if winner is not None else _safest(order, rivals, judgement)
@@ -214,7 +213,7 @@ def conclude(
         sources_needed=0 if short is None else short.sources,
         blocking=None if short is None else short.effect,
     )
-    return dataclasses.replace(
+    return replace(
         draft,
         sentence=wording.sentence(draft),
         reasons=wording.reasons(draft),
@@ -280,7 +279,7 @@ def _slice(
     table: ScoreTable, name: str, order: Sequence[str], leader: int, level: float, policy: Policy
 ) -> SliceResult:
     rows = [row for row, labels in enumerate(table.slices) if name in labels]
-    part = dataclasses.replace(
+    part = replace(
         table,
         questions=tuple(table.questions[row] for row in rows),
         sources=tuple(table.sources[row] for row in rows),
@@ -290,7 +289,7 @@ def _slice(
         judged=(),
         gold=None,
     )
-    columns = in_order(part, order, dataclasses.replace(policy, replicates=_SLICE_REPLICATES))
+    columns = in_order(part, order, replace(policy, replicates=_SLICE_REPLICATES))
     others = [place for place in range(len(order)) if place != leader]
     best = max(others, key=lambda place: (columns.means[place], -place))
     contrast = columns.difference(best, leader)

@@ -57,7 +57,7 @@ def _found(decision: Decision, closest: Effect) -> str:
     if closest.interval.low > 0:
         return (
             f"{ahead} points against {closest.other} ({interval_text(closest.interval)}), the best of the "
-            f"others, and it is the {_superlative(decision)} arm"
+            f"others, and it is the {'cheapest' if _priced(decision) else 'simplest'} arm"
         )
     behind = points(-closest.difference, sign=True)
     turned = Interval(-closest.interval.high, -closest.interval.low, closest.interval.confidence)
@@ -119,10 +119,6 @@ def reasons(decision: Decision) -> tuple[str, ...]:
 
 def _priced(decision: Decision) -> bool:
     return all(result.cost.money is not None for result in decision.arms)
-
-
-def _superlative(decision: Decision) -> str:
-    return "cheapest" if _priced(decision) else "simplest"
 
 
 def _worthless(decision: Decision) -> list[str]:

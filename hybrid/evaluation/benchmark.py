@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import tempfile
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hybrid.config import (
@@ -86,10 +85,10 @@ def bench_retrieval(
     Ingestor(folder, embedder, documents, chunks).ingest(collection.corpus, progress=progress)
     index = Index.open(folder)
     # a BEIR row is found by its number; its judged name is in the metadata
-    deep = dataclasses.replace(retrieval, k=retrieval.candidates, duplicate_overlap=1.0, min_score=-1.0)
+    deep = replace(retrieval, k=retrieval.candidates, duplicate_overlap=1.0, min_score=-1.0)
     variants: list[tuple[str, RetrievalSettings, Reranker | None]] = [
-        ("dense", dataclasses.replace(deep, mode=RetrievalMode.DENSE), None),
-        ("lexical", dataclasses.replace(deep, mode=RetrievalMode.LEXICAL), None),
+        ("dense", replace(deep, mode=RetrievalMode.DENSE), None),
+        ("lexical", replace(deep, mode=RetrievalMode.LEXICAL), None),
         ("fusion, reciprocal rank", _fusion(deep, FusionMethod.RECIPROCAL_RANK), None),
         ("fusion, weighted", _fusion(deep, FusionMethod.WEIGHTED), None),
     ]
@@ -106,7 +105,7 @@ def bench_retrieval(
 
 
 def _fusion(settings: RetrievalSettings, method: FusionMethod) -> RetrievalSettings:
-    return dataclasses.replace(settings, mode=RetrievalMode.FUSION, fusion=method)
+    return replace(settings, mode=RetrievalMode.FUSION, fusion=method)
 
 
 def _documents(hits: Sequence[Hit]) -> list[str]:

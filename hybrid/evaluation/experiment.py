@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import itertools
 import json
@@ -13,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from hybrid.arms import Contender, identity_digest
@@ -231,7 +230,7 @@ class Experiment:
                 outcomes = _ask_all(contender, asked)
             if asked[0].id in single:
                 outcomes = [_timed(outcome) for outcome in outcomes]
-                reading = dataclasses.replace(meter.reading(0), joules=None)
+                reading = replace(meter.reading(0), joules=None)
             else:
                 reading = meter.reading(len(asked))
             self._add(outcomes, reading)
@@ -257,7 +256,7 @@ class Experiment:
 
         def load(number: int) -> BatchInput:
             part = slice(number * _BATCH, (number + 1) * _BATCH)
-            asked = tuple(json_text(dataclasses.asdict(question)) for question in ordered[part])
+            asked = tuple(json_text(asdict(question)) for question in ordered[part])
             return BatchInput(number, tuple(keys[part]), asked)
 
         plan = cut(work.name, keys, _BATCH)
@@ -267,7 +266,7 @@ class Experiment:
         for batch in carried.lost:
             part = ordered[batch.number * _BATCH : (batch.number + 1) * _BATCH]
             why = f"batch {batch.number} ({part[0].id} and {len(part) - 1} more): {batch.why}"
-            lost = [dataclasses.replace(_blank(contender, question), error=why) for question in part]
+            lost = [replace(_blank(contender, question), error=why) for question in part]
             self._add(lost, Reading())
         shutil.rmtree(plans)
 
@@ -315,8 +314,7 @@ class Experiment:
             if not cells:
                 continue
             taken = [
-                dataclasses.replace(found[missing[arm, question]], arm=arm, question=question)
-                for arm, question in cells
+                replace(found[missing[arm, question]], arm=arm, question=question) for arm, question in cells
             ]
             append_outcomes(self._folder / _OUTCOMES, taken)
             self.outcomes |= {(outcome.arm, outcome.question): outcome for outcome in taken}
@@ -331,9 +329,7 @@ class Experiment:
 
     def _set_meter(self, arm: str, reading: Reading) -> None:
         self.meters[arm] = _Metered(self._identities[arm], reading)
-        write_json(
-            self._folder / _METERS, {name: dataclasses.asdict(one) for name, one in self.meters.items()}
-        )
+        write_json(self._folder / _METERS, {name: asdict(one) for name, one in self.meters.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,7 +374,7 @@ def _ask_written(contender: Contender, texts: Sequence[str]) -> bytes:
     with Meter() as meter:
         outcomes = _ask_all(contender, questions)
     asked = _AnsweredBatch(tuple(outcomes), meter.reading(len(questions)))
-    return json_text(dataclasses.asdict(asked)).encode("utf-8", "surrogatepass")
+    return json_text(asdict(asked)).encode("utf-8", "surrogatepass")
 
 
 def ask(contender: Contender, question: Question) -> Outcome:
@@ -430,7 +426,7 @@ def _ask_all(contender: Contender, questions: Sequence[Question]) -> list[Outcom
             return [outcome for question in questions for outcome in _ask_all(contender, [question])]
         said = f"{type(error).__name__}: {error}"[:_ERROR_LETTERS]
         blank = _blank(contender, questions[0])
-        return [dataclasses.replace(blank, error=said, seconds=time.perf_counter() - begun)]
+        return [replace(blank, error=said, seconds=time.perf_counter() - begun)]
     share = (time.perf_counter() - begun) / len(questions)
     return [_filled(_blank(contender, question), answer, share) for question, answer in pairs]
 
@@ -445,7 +441,7 @@ def _filled(blank: Outcome, answer: Answer, seconds: float) -> Outcome:
         Retrieved(hit.chunk.source, Span(hit.chunk.start, hit.chunk.end), hit.chunk.text, _finite(hit.score))
         for hit in answer.hits
     ]
-    return dataclasses.replace(
+    return replace(
         blank,
         answer=answer.text,
         abstained=answer.abstained,
@@ -465,7 +461,7 @@ def _finite(value: float | None) -> float | None:
 
 
 def _timed(outcome: Outcome) -> Outcome:
-    return outcome if outcome.error else dataclasses.replace(outcome, alone=outcome.seconds)
+    return outcome if outcome.error else replace(outcome, alone=outcome.seconds)
 
 
 def _refuse_twins(kind: str, names: Sequence[str]) -> None:

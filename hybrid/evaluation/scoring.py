@@ -419,7 +419,10 @@ def _confidence(rows: Sequence[tuple[Outcome, Scores]]) -> ConfidenceSummary:
     sure, right = [confidence for confidence, _ in given], [score for _, score in given]
     error = calibration_error(sure, right)
     asserted = [(outcome, score) for outcome, score in rows if not score.abstained]
-    order = [_rank(outcome, score) for outcome, score in asserted]
+    order = [
+        -math.inf if score.failed or outcome.confidence is None else outcome.confidence
+        for outcome, score in asserted
+    ]
     losses = [1.0 - score.correct for _, score in asserted]
     return ConfidenceSummary(
         given=len(given),
@@ -428,7 +431,3 @@ def _confidence(rows: Sequence[tuple[Outcome, Scores]]) -> ConfidenceSummary:
         brier=brier(sure, right),
         calibration_error=None if error is None else error.error,
     )
-
-
-def _rank(outcome: Outcome, score: Scores) -> float:
-    return -math.inf if score.failed or outcome.confidence is None else outcome.confidence

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -271,7 +270,7 @@ class _Passages:
             for one, part in zip(searched, parts, strict=True):
                 denied.update(contradictions(claim, part.text, alike=ALIKE))
                 denied.update(objections(claim, one.sentences_of(part)))
-            evidence = dataclasses.replace(parts[0], text=text, beside=parts[1])
+            evidence = replace(parts[0], text=text, beside=parts[1])
             yield CheckedEvidence(evidence, in_order(missing(claim, both)), in_order(denied))
 
 
@@ -368,16 +367,14 @@ class Grounder:
         def placed(evidence: Excerpt) -> Excerpt:
             spans = tuple(read[evidence.passage].origin(span) for span in evidence.spans)
             beside = evidence.beside and placed(evidence.beside)
-            return dataclasses.replace(evidence, spans=spans, beside=beside)
+            return replace(evidence, spans=spans, beside=beside)
 
         # what the extractive reader puts before a quote stands above it, not in the passage
         said = only_quoted(answer) if answer.reader == "extractive" else answer.text
         if not any(map(str.isalnum, without_markers(said))):
             return Grounding(())
         found = self.ground(said, [passage.text for passage in read]).verdicts
-        return Grounding(
-            tuple(dataclasses.replace(own, evidence=own.evidence and placed(own.evidence)) for own in found)
-        )
+        return Grounding(tuple(replace(own, evidence=own.evidence and placed(own.evidence)) for own in found))
 
     def reads(self, text: str) -> bool:
         """Tell whether a text is in a language that this judge knows."""
@@ -442,6 +439,4 @@ def _thresholds(fitted: Fitted | None) -> Thresholds:
         return DEFAULT_THRESHOLDS
     likely = float(fitted.calibration.probabilities([fitted.threshold])[0])
     # what is doubted never supports, however low the threshold
-    return dataclasses.replace(
-        DEFAULT_THRESHOLDS, supported=likely, doubted=min(DEFAULT_THRESHOLDS.doubted, likely / 2)
-    )
+    return replace(DEFAULT_THRESHOLDS, supported=likely, doubted=min(DEFAULT_THRESHOLDS.doubted, likely / 2))

@@ -84,11 +84,7 @@ def sampled(
 
 
 def uncertainty(
-    answer: str,
-    samples: Sequence[str],
-    scorer: Scorer,
-    *,
-    log_probabilities: Sequence[float] = (),
+    answer: str, samples: Sequence[str], scorer: Scorer, *, log_probabilities: Sequence[float] = ()
 ) -> Uncertainty:
     """Compare an answer with samples, at least one, of what the model also says to the question.
 

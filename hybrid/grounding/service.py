@@ -205,15 +205,7 @@ def calibrate_scorer(
     limit: int | None = None,
     progress: Progress = lambda scorer, done, total: None,
 ) -> ScorerCalibrated:
-    """Fit a scorer's probabilities to labelled claims, and keep what that gained, if it gained anything.
-
-    ``data`` is a file or folder of labelled claims, of which ``limit`` takes so many at most, whole
-    documents; ``out`` is the file to write.
-
-    Raises:
-        UsageError: too few labels, all alike, or all of one source; or there is no such scorer.
-        ModelMissing: its weights are nowhere.
-    """
+    """Fit a scorer to labelled claims, and keep what that gained in ``out``: ``Assistant.calibrate``."""
     # what ships, not what these or other labels made of it
     shipped = fitted_for(scorer)
     name, claims = _claims(data, limit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -240,6 +241,10 @@ class Index:
     def document(self, source: str) -> Document | None:
         """Return a document with its whole text, or None."""
         return self._store.document(source)
+
+    def page_at(self, source: str, offset: int) -> int | None:
+        """Return the page of a document on which a character stands, from 1; None where it has no pages."""
+        return bisect_right(self._store.pages(source), offset) or None
 
     def sources(self) -> list[str]:
         """Return the sources of all documents."""

@@ -20,7 +20,13 @@ from hybrid.assistant import Assistant, principals_of
 from hybrid.errors import IndexMissing, UsageError
 from hybrid.index.external import answering
 from hybrid.models import Embedder, Vectors
-from hybrid.types import Arm, Document, Hit
+from hybrid.types import (
+    Arm,
+    Asker,
+    Document,
+    Hit,
+    Where,
+)
 
 _SOURCE = "langchain:"
 # An added document keeps its metadata whole under this key, and what can be filtered by as texts beside it.
@@ -99,11 +105,7 @@ class HybridVectorStore(VectorStore):
     """
 
     def __init__(
-        self,
-        assistant: Assistant,
-        *,
-        as_user: str | Sequence[str] | None = None,
-        principals: Sequence[str] | None = None,
+        self, assistant: Assistant, *, as_user: Asker = None, principals: Sequence[str] | None = None
     ) -> None:
         self.assistant, self.as_user = assistant, as_user
         self._principals = None if principals is None else tuple(principals)
@@ -221,7 +223,7 @@ class HybridVectorStore(VectorStore):
         ]
 
     def similarity_search(
-        self, query: str, k: int = 4, *, where: Mapping[str, str] | None = None, **kwargs: Any
+        self, query: str, k: int = 4, *, where: Where = None, **kwargs: Any
     ) -> list[LangChainDocument]:
         """Return the k documents nearest to a question, best first.
 
@@ -232,7 +234,7 @@ class HybridVectorStore(VectorStore):
         ]
 
     def similarity_search_with_score(
-        self, query: str, k: int = 4, *, where: Mapping[str, str] | None = None, **kwargs: Any
+        self, query: str, k: int = 4, *, where: Where = None, **kwargs: Any
     ) -> list[tuple[LangChainDocument, float]]:
         """Return the same with their cosines, from −1 to 1."""
         refuse(kwargs)

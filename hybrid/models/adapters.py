@@ -153,10 +153,15 @@ def adapter_digest(folder: Path) -> str:
 
 def saved_digest(folder: Path) -> str:
     """Return what a card remembers: a digest of weights and configuration, whatever name the base has."""
-    config = _read_object(folder / CONFIG) if (folder / CONFIG).is_file() else {}
+    config = read_config(folder)
     told = {key: value for key, value in config.items() if key != "base_model_name_or_path"}
     head = [hash_file(folder / HEAD)] if (folder / HEAD).is_file() else []
     return hash_text(weights_digest(folder), json.dumps(told, sort_keys=True), *head)
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Return the settings of an adapter as PEFT keeps them; none where all weights were tuned."""
+    return _read_object(folder / CONFIG) if (folder / CONFIG).is_file() else {}
 
 
 def _require_plain(config: Mapping[str, Any], folder: Path) -> None:

@@ -38,17 +38,10 @@ class Forward(Protocol):
 
 @dataclass(eq=False, slots=True)
 class Wanted:
-    """A text to be written behind a prompt, and what of it there is.
+    """Tokens to be written behind those of a prompt: at most ``most``, until ``ended`` takes them for all.
 
-    Attributes:
-        prompt: its tokens.
-        most: tokens at the most.
-        ended: tells whether tokens are all that is wanted.
-        draw: chooses a token by chance; None takes the likeliest.
-        written: tokens so far.
-        done: whether there will be more.
-        failed: what went wrong.
-        left: whether nobody waits for it.
+    ``draw`` chooses a token by chance; None takes the likeliest. ``done`` tells that there will be no more,
+    ``failed`` what went wrong, ``left`` that nobody waits for it.
     """
 
     prompt: Sequence[int]

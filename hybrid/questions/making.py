@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TypeAlias
 
@@ -99,9 +98,7 @@ def reworded(candidates: Iterator[Placed], generator: Generator) -> Iterator[Pla
         for placed, generation in zip(batch, written, strict=True):
             question = generation.text.strip().strip('"“”').strip()
             if _is_sensible(question, placed):
-                candidate = dataclasses.replace(
-                    placed.candidate, text=question, made=f"generated:{generator.name}"
-                )
+                candidate = replace(placed.candidate, text=question, made=f"generated:{generator.name}")
                 yield Placed(placed.document, candidate)
 
 
@@ -284,7 +281,8 @@ class _Making:
         kept: list[Question] = []
         while len(kept) < count:
             # no more than are likely to be needed: what is searched and not used is wasted
-            batch = self._fresh(min(_BATCH, count - len(kept)))
+            fresh = filter(self._is_fresh, self._candidates)
+            batch = list(islice(fresh, min(_BATCH, count - len(kept))))
             if not batch:
                 break
             found = self._search([placed.candidate.text for placed in batch])
@@ -292,10 +290,6 @@ class _Making:
                 if question := check(placed, hits):
                     kept.append(question)
         return kept
-
-    def _fresh(self, count: int) -> list[Placed]:
-        """Return the next candidates that are well formed and that nothing before them resembles."""
-        return list(islice(filter(self._is_fresh, self._candidates), count))
 
     def _is_fresh(self, placed: Placed) -> bool:
         candidate, source = placed.candidate, placed.document.source
@@ -331,7 +325,7 @@ class _Making:
             return None
         easy = any(holds_part(hit, source, placed.candidate.evidence) for hit in hits[: self._settings.k])
         labels = ((HARD_TO_FIND, not easy), (QUOTING, quotes(question)))
-        return dataclasses.replace(question, slices=tuple(label for label, holds in labels if holds))
+        return replace(question, slices=tuple(label for label, holds in labels if holds))
 
     def withheld(self, placed: Placed, hits: Sequence[Hit]) -> Question | None:
         """Return the question without its document, or None if another document answers it."""
@@ -340,9 +334,9 @@ class _Making:
         if any(contains(hit.chunk.embedded_text, answer) for hit in others for answer in answers):
             self.drop("answerable: the withheld answer stands in another document")
             return None
-        question = dataclasses.replace(as_question(placed), answers=(), answerable=False, evidence=())
+        question = replace(as_question(placed), answers=(), answerable=False, evidence=())
         identity = hash_text("withheld", question.id)[:12]
-        return dataclasses.replace(question, id=f"q-{identity}", withheld=(source,), made="withheld")
+        return replace(question, id=f"q-{identity}", withheld=(source,), made="withheld")
 
 
 def _is_said_elsewhere(question: Question, hits: Sequence[Hit]) -> bool:
@@ -416,5 +410,5 @@ def _labelled(
             if holds
         ]
         own = tuple(dict.fromkeys((*question.slices, *labels)))
-        labelled.append(dataclasses.replace(question, slices=own))
+        labelled.append(replace(question, slices=own))
     return labelled

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from hybrid.decision.values import ArmResult, Decision, Effect, Hypothesis
@@ -317,7 +316,7 @@ def _named(spot: Spot, box: Box) -> Spot:
     x, y = (box.left + box.right) / 2, (box.top + box.bottom) / 2
     near = box.left if box.left > spot.x else box.right if box.right < spot.x else x
     anchor = {box.left: "start", box.right: "end"}.get(near, "middle")
-    return dataclasses.replace(spot, name_x=near, name_y=y, anchor=anchor)
+    return replace(spot, name_x=near, name_y=y, anchor=anchor)
 
 
 def _dodged(spots: Sequence[Spot], *, step: float = 14.0) -> list[Spot]:
@@ -325,7 +324,7 @@ def _dodged(spots: Sequence[Spot], *, step: float = 14.0) -> list[Spot]:
     done: list[Spot] = []
     for spot in spots:
         moves = (sign * step * count for count in range(len(spots)) for sign in (1, -1))
-        places = (dataclasses.replace(spot, x=spot.x + move) for move in moves)
+        places = (replace(spot, x=spot.x + move) for move in moves)
         free = (moved for moved in places if not any(_covers(moved, other) for other in done))
         done.append(next(free, spot))
     return done

@@ -90,12 +90,7 @@ class AnswerBound:
 
 
 def certify(
-    items: Sequence[Graded],
-    *,
-    alpha: float,
-    delta: float = 0.1,
-    risk: Risk = Risk.ANSWERED,
-    seed: int = 0,
+    items: Sequence[Graded], *, alpha: float, delta: float = 0.1, risk: Risk = Risk.ANSWERED, seed: int = 0
 ) -> AnswerBound:
     """Return the lowest threshold at which the risk is shown to be at most ``alpha``.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,11 @@ from hybrid.errors import UsageError
 from hybrid.files import read_stored, storage_errors, write_json
 from hybrid.routing.abstention import AnswerBound, AnswerScore, Risk, choose, graded
 from hybrid.tracing.spans import only
-from hybrid.types import Answer, Question
+from hybrid.types import (
+    Answer,
+    Question,
+    Where,
+)
 
 if TYPE_CHECKING:
     from hybrid.evaluation.outcomes import Outcome
@@ -47,11 +51,7 @@ class BoundArm:
     grounder: Callable[[], Grounder]
 
     def answer_all(
-        self,
-        questions: Sequence[Question],
-        *,
-        where: Mapping[str, str] | None = None,
-        principals: Sequence[str] | None = None,
+        self, questions: Sequence[Question], *, where: Where = None, principals: Sequence[str] | None = None
     ) -> list[Answer]:
         """Answer every question as the arm does, or decline it and say why."""
         answers = self.arm.answer_all(questions, where=where, principals=principals)
@@ -62,11 +62,7 @@ class BoundArm:
         return held
 
     def stream(
-        self,
-        question: Question,
-        *,
-        where: Mapping[str, str] | None = None,
-        principals: Sequence[str] | None = None,
+        self, question: Question, *, where: Where = None, principals: Sequence[str] | None = None
     ) -> Iterator[str | Answer]:
         """Return the text of the answer in one piece, and then the ``Answer``."""
         # whether it may be said is known only when it is all there

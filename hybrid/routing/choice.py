@@ -19,7 +19,12 @@ from hybrid.index import is_restricted
 from hybrid.models import Embedder
 from hybrid.tracing.names import DECISION_MODEL, ROUTE_ARM, ROUTED, SpanKind
 from hybrid.tracing.spans import span
-from hybrid.types import Arm, ArmRoute, Question
+from hybrid.types import (
+    Arm,
+    ArmRoute,
+    Question,
+    Where,
+)
 
 if TYPE_CHECKING:
     from hybrid.comparison import Comparison
@@ -81,7 +86,7 @@ class ArmChooser:
         return found[1].experiment if found is not None and found[0].card.routing.shipped else ""
 
     def routes(
-        self, questions: Sequence[str], *, where: Mapping[str, str] | None = None, for_user: bool = False
+        self, questions: Sequence[str], *, where: Where = None, for_user: bool = False
     ) -> list[ArmRoute] | None:
         """Return the arm of each question; None without a router, or with one that gains nothing.
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -208,7 +207,7 @@ def fit_router(
     _require(questions, domains)
     shares = Counter(question.domain for question in questions)
     cases = [
-        dataclasses.replace(case, weight=1 / shares[questions[place].domain])
+        replace(case, weight=1 / shares[questions[place].domain])
         for place in range(len(questions))
         for case in _cases(place, questions, vectors, domains)
     ]
@@ -355,7 +354,7 @@ def save_router(indexes: Path, router: FittedRouter) -> None:
     """Write a fitted router as one file, which stands beside the domains."""
     from safetensors.numpy import save
 
-    card = {"schema": _SCHEMA, **dataclasses.asdict(router.card)}
+    card = {"schema": _SCHEMA, **asdict(router.card)}
     tensors = {name: vectors.astype(np.float16) for name, vectors in router.labelled.items()}
     write_atomic(indexes / ROUTER_FILE, save(tensors, metadata={"router": json.dumps(card)}))
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from hybrid.generation.asking import shortened
 from hybrid.generation.prompts import FollowupPrompt
@@ -246,5 +246,5 @@ class Conversation:
 def understood(answer: Answer, question: str, meant: str) -> Answer:
     """Return an answer to what a question was understood to ask as one to the question itself."""
     if meant in (question.strip(), hear(question).question):
-        return dataclasses.replace(answer, question=question)
-    return dataclasses.replace(answer, question=question, standalone=meant)
+        return replace(answer, question=question)
+    return replace(answer, question=question, standalone=meant)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, get_type_hints
@@ -174,7 +173,7 @@ def save_examples(path: Path, examples: Sequence[Example]) -> None:
     """Write examples atomically, one a line; what is empty is left out."""
     rows = []
     for example in examples:
-        values = dataclasses.asdict(example)
+        values = asdict(example)
         empty = [key for key in ("prompt", "source", "options", "asked") if not values[key]]
         rows.append({key: value for key, value in values.items() if key not in empty})
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -188,7 +187,7 @@ def load_examples(path: Path) -> list[Example]:
         UsageError: the file is missing, or a line is no such example; the message names the line.
     """
     rows = _rows(path)
-    return [dataclasses.replace(row, value={"prompt": ()} | row.value).read(Example) for row in rows]
+    return [replace(row, value={"prompt": ()} | row.value).read(Example) for row in rows]
 
 
 def _rows(path: Path) -> list[GivenRow]:

@@ -8,9 +8,8 @@ gold answer is used.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -165,7 +164,7 @@ def with_own_mistakes(pairs: Sequence[PreferencePair], generator: Generator) -> 
         answer = pair.chosen.rpartition("\n")[2].casefold()
         declined = declines(said.text)
         right = declined if declines(pair.chosen) else not declined and answer in said.text.casefold()
-        found.append(pair if right or not said.text else dataclasses.replace(pair, rejected=said.text))
+        found.append(pair if right or not said.text else replace(pair, rejected=said.text))
     return found
 
 
@@ -281,7 +280,7 @@ def improve(
         pairs = judged_pairs(policy(name), grounder, asked, samples=samples, seed=seed + number)
         if len(pairs) < LEAST_EXAMPLES:
             too_few = f"the judge tells the samples of {len(pairs)} questions apart, which is too few"
-            done[-1] = dataclasses.replace(done[-1], ended=too_few)
+            done[-1] = replace(done[-1], ended=too_few)
             break
         name = learn(pairs, name, number)
         after, found = _looked(policy(name), grounder, checks, name, len(pairs))
@@ -296,7 +295,7 @@ def improve(
             seed=seed,
         )
         why = _why(first, done[-1], found, tolerance)
-        found = dataclasses.replace(found, change=change, ended=why, kept=not why)
+        found = replace(found, change=change, ended=why, kept=not why)
         done.append(found)
         progress(found)
         if found.ended:

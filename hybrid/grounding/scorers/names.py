@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -125,12 +125,7 @@ def weights_folder(name: str) -> Path | None:
     return (Path(folder) if folder else SHIPPED) if kind == TRAINED else None
 
 
-def scorer_for(
-    name: str,
-    settings: ModelSettings,
-    *,
-    embedder: Embedder | None = None,
-) -> Scorer:
+def scorer_for(name: str, settings: ModelSettings, *, embedder: Embedder | None = None) -> Scorer:
     """Return the scorer of a name.
 
     The name is one of ``KINDS``; a model is a folder or a name of the hub, and may be followed by the places
@@ -168,7 +163,7 @@ def scorer_for(
             )
         case "judge", _:
             # it only tells likelihoods, which takes torch
-            own = dataclasses.replace(settings, generator=model, endpoint=Endpoint(), engine=Engine.TORCH)
+            own = replace(settings, generator=model, endpoint=Endpoint(), engine=Engine.TORCH)
             return GeneratorJudge(load_generator(own if model else settings))
     raise UsageError(f"there is no scorer {name!r}", hint=f"scorers: {'; '.join(KINDS)}")
 
