@@ -396,6 +396,7 @@ def _measure(arguments: argparse.Namespace, chunks: int, home: Path) -> Values:
         note(f"effort {chosen}")
         (home / "exact.json").unlink(missing_ok=True)
         built.result.update(chosen)
+        (home / "index.json").write_text(json.dumps(dataclasses.asdict(built)), encoding="utf-8")
     exact = _once(home, "exact", asked).result
     searched = run_step(Path(__file__), "search", asked)
     times = searched.result["milliseconds"]
