@@ -491,6 +491,9 @@ def _starts_anew(lines: list[Line], number: int) -> bool:
 def _with_heads(lines: list[Line], width: int, *, ruled: bool) -> Table:
     data = next((n for n, line in enumerate(lines) if _is_data(line)), len(lines))
     bold = [all(cell.bold for cell in line) for line in lines]
+    leading = next((n for n, is_bold in enumerate(bold) if not is_bold), 0)
+    if 0 < data < leading < 4:
+        data = max(data, leading)  # 10–99 and 100+ may be heads
     start = next((n for n, line in enumerate(lines) if len(line) == width), 0)
     named = start < 3 and len(lines[start]) == width and bold[start] and not all(bold[start:])
     # words alone in the first rows below bold heads are data too
@@ -520,7 +523,10 @@ def _with_heads(lines: list[Line], width: int, *, ruled: bool) -> Table:
                 wide = any(
                     c.first <= column <= c.last and c.first < c.last for c in heads[number - 1][:] if number
                 )
-                names[column] += (", " if wide else "\n") * bool(names[column]) + cell.text.removesuffix(",")
+                if names[column] != cell.text:  # of two rows of heads, where it is one cell of both
+                    names[column] += (", " if wide else "\n") * bool(names[column]) + cell.text.removesuffix(
+                        ","
+                    )
     rows = [_texts(line, width) for line in body]
     return Table(rows, tuple(names) if any(names) else (), caption)
 

@@ -131,7 +131,7 @@ FILES = [
         [],
     ),
     ("form.pdf", ["Jane Example", "1987", "Agreed: yes", "blue", "Approved on 4 May by the office"], []),
-    # the next four were printed by a browser, from the pages in ``cases/printed``
+    # the next five were printed by a browser, from the pages in ``cases/printed``
     (
         "handbook.pdf",
         [
@@ -173,6 +173,15 @@ FILES = [
             "هذا نص عربي قصير عن الميناء",
         ],
         [],
+    ),
+    (
+        "prices.pdf",
+        [
+            "No. | Article | Quantity, 1–9 | Quantity, 10–99 | Quantity, 100+ | Weight (kg)\nA-101 | ",
+            "A-145 | Bolt M45, zinc, hexagon | 45.50 | 45.20 | 45.05 | 0.55",
+            "Orders above 250 euros",
+        ],
+        ["No. | Article | 1–9"],
     ),
     ("sup.html", ["10^6 cells", "5^3 units", "note [12]", "H2O"], []),
     (
