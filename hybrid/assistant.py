@@ -726,13 +726,7 @@ class Assistant:
         if adapter is not None and ":generator_adapter=" not in name:
             name = f"{name}:generator_adapter={adapter.name}"
         labels = all(question.options for question in comparison.questions)
-        adopt(
-            self.folder,
-            name,
-            experiment=comparison.folder.name,
-            sentence=decision.sentence,
-            labels=labels,
-        )
+        adopt(self.folder, name, experiment=comparison.folder.name, sentence=decision.sentence, labels=labels)
         return name
 
     @property

@@ -345,8 +345,7 @@ def _run_settings(folder: Path) -> dict[str, str]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"{path} cannot be read: {error}",
-            hint="remove it; the next run writes it again",
+            f"{path} cannot be read: {error}", hint="remove it; the next run writes it again"
         ) from error
     return dict(_flat("", content))
 

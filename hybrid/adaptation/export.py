@@ -70,8 +70,7 @@ def scale(adapter: Path, strength: float, out: Path, *, base: Path | None = None
             shutil.copyfile(adapter / CONFIG, out / CONFIG)
             tensors = load_file(adapter / WEIGHTS)
             save_file(
-                {name: _scaled(kind, name, value, strength) for name, value in tensors.items()},
-                out / WEIGHTS,
+                {name: _scaled(kind, name, value, strength) for name, value in tensors.items()}, out / WEIGHTS
             )
         else:
             if base is None:

@@ -301,11 +301,7 @@ class GeneratorWorkshop:
         }
         card = _card(AdapterKind.GENERATOR, base, made, material.data, self.settings)
         return replace(
-            card,
-            settings={**card.settings, **chosen},
-            reader=material.reader,
-            gain=made.gain,
-            parent=parent,
+            card, settings={**card.settings, **chosen}, reader=material.reader, gain=made.gain, parent=parent
         )
 
 

@@ -123,12 +123,7 @@ def check(
     assistant = context.assistant()
     with console.progress() as progress:
         card = assistant.adaptation.check(
-            name,
-            suites=suite or (),
-            items=items,
-            tasks=task or (),
-            note=console.note,
-            progress=progress,
+            name, suites=suite or (), items=items, tasks=task or (), note=console.note, progress=progress
         )
     found = assistant.adapters.reasons(name)
     if context.as_json:
@@ -176,12 +171,7 @@ def repair(
     """Try smaller strength, then more rehearsal, until the adapter forgets no more than it may."""
     service = context.assistant().adaptation
     found = service.repair(
-        name,
-        given=service.given(data or ()),
-        train=train,
-        suites=suite or (),
-        items=items,
-        note=console.note,
+        name, given=service.given(data or ()), train=train, suites=suite or (), items=items, note=console.note
     )
     tried = [{"tried": attempt.name, "attempt": attempt} for attempt in found.attempts]
     context.show(

@@ -21,10 +21,8 @@ from hybrid.cli import (
     evaluate,
     grounding,
     index,
-    init,
     monitor,
     operate,
-    prompts,
     questions,
     router,
     serve,
@@ -42,7 +40,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     rich_markup_mode=None,
 )
-app.command()(init.init)
+app.command()(setup.init)
 app.command()(index.index)
 app.command()(ask.search)
 app.command()(ask.ask)
@@ -69,7 +67,7 @@ app.add_typer(setup.models_app, name="models")
 app.add_typer(setup.config_app, name="config")
 app.add_typer(evaluate.bench_app, name="bench")
 app.add_typer(questions.app, name="questions")
-app.add_typer(prompts.app, name="prompts")
+app.add_typer(operate.prompts_app, name="prompts")
 app.add_typer(router.app, name="router")
 app.add_typer(operate.traffic_app, name="traffic")
 app.add_typer(traces.app, name="traces")

@@ -214,10 +214,7 @@ def conclude(
         blocking=None if short is None else short.effect,
     )
     return replace(
-        draft,
-        sentence=wording.sentence(draft),
-        reasons=wording.reasons(draft),
-        flips=wording.flips(draft),
+        draft, sentence=wording.sentence(draft), reasons=wording.reasons(draft), flips=wording.flips(draft)
     )
 
 

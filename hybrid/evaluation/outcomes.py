@@ -98,8 +98,7 @@ def _outcome(line: bytes, place: str) -> Outcome:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise UsageError(
-            f"{place}: not an outcome: {f'`{key}`: ' if key else ''}{first['msg']}",
-            hint=_REMOVE,
+            f"{place}: not an outcome: {f'`{key}`: ' if key else ''}{first['msg']}", hint=_REMOVE
         ) from error
     if not all(math.isfinite(number) for number in _numbers(outcome)):
         raise UsageError(f"{place}: not an outcome: a number is not finite", hint=_REMOVE)

@@ -110,20 +110,14 @@ METRICS = (
         "held against people.",
         "ours, calibrated on the judgements of EVOUNA (Wang et al. 2023, arXiv:2305.12421)",
     ),
-    MetricCard(
-        "exact_match",
-        "1 if the normalised answer is a normalised gold answer, else 0.",
-        _SQUAD,
-    ),
+    MetricCard("exact_match", "1 if the normalised answer is a normalised gold answer, else 0.", _SQUAD),
     MetricCard(
         "contains_gold",
         "1 if a gold answer stands in the answer as whole words, else 0. Long answers gain by it.",
         "has answer, Chen et al. 2017 (DrQA, arXiv:1704.00051); exact presence in ALCE",
     ),
     MetricCard(
-        "token_f1",
-        "Harmonic mean of token precision and recall against the best gold answer.",
-        _SQUAD,
+        "token_f1", "Harmonic mean of token precision and recall against the best gold answer.", _SQUAD
     ),
     MetricCard(
         "rouge_l",

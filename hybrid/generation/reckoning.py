@@ -13,7 +13,7 @@ from hybrid.generation.matching import Matcher, also, names_held
 from hybrid.text.dates import dates
 from hybrid.text.identifiers import identifiers_held
 from hybrid.text.numbers import figure, quantities
-from hybrid.text.rows import TableRow
+from hybrid.text.rows import TableRow, closed
 from hybrid.text.words import (
     IN_TIME,
     OF_ANY_COLUMN,
@@ -84,7 +84,7 @@ def conditioned(asked: Asked, facts: Sequence[Quotable], words: Matcher) -> list
                 used.append(column)
                 unmet = [was + size * min(one, 0.0) for was, one in zip(unmet, says, strict=True)]
         for place, row, short, fit in zip(places, rows, unmet, ranged, strict=True):
-            text = f"{row.asked(asked.with_columns, without=_answers(asked, row, used), named=used)}."
+            text = closed(row.asked(asked.with_columns, without=_answers(asked, row, used), named=used))
             gain = float(bool(fit) and several and _shares(asked, facts[place], words))
             worth = max(gain + short, -_MOST_CONDITIONS)
             found[place] = replace(facts[place], in_range=worth, text=text, met=tuple(used))

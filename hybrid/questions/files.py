@@ -350,8 +350,7 @@ def golds_of(value: Any, place: str) -> list[str]:
     if isinstance(value, str | int | float) and value == value:
         return [str(value)]
     raise UsageError(
-        f"{place}: expected a text, found {_short(value)}",
-        hint="leave it out, or write the right text",
+        f"{place}: expected a text, found {_short(value)}", hint="leave it out, or write the right text"
     )
 
 

@@ -11,22 +11,9 @@ from typing import TypeAlias
 from hybrid.errors import UsageError
 from hybrid.files import hash_text
 from hybrid.models import Generator
+from hybrid.questions import splits
 from hybrid.questions.candidates import is_usable
 from hybrid.questions.checking import Seen, key_of, quotes, shared_run
-from hybrid.questions.splits import (
-    FRESH,
-    HARD_TO_FIND,
-    JARGON,
-    KNOWN,
-    NUMERIC,
-    QUOTING,
-    UNANSWERABLE,
-    held_out,
-    in_turns,
-    jargon,
-    numeric,
-    unit_hash,
-)
 from hybrid.questions.values import Candidate
 from hybrid.questions.wording import short_title
 from hybrid.text.words import contains, share_supported
@@ -56,7 +43,9 @@ def spread(
     def left(source: str) -> Iterator[Placed]:
         document, candidates = read(source)
         kinds: dict[str, list[Candidate]] = {}
-        for candidate in sorted(candidates, key=lambda one: unit_hash(str(seed), document.source, one.text)):
+        for candidate in sorted(
+            candidates, key=lambda one: splits.unit_hash(str(seed), document.source, one.text)
+        ):
             kinds.setdefault(candidate.made, []).append(candidate)
         while kinds:
             # kinds are in the order of their candidates, which the seed decides
@@ -68,7 +57,7 @@ def spread(
             taken.update((made, _beginning(candidate)))
             yield Placed(document, candidate)
 
-    return in_turns(sources, left, seed=seed)
+    return splits.in_turns(sources, left, seed=seed)
 
 
 def _beginning(candidate: Candidate) -> str:
@@ -324,7 +313,7 @@ class _Making:
             self.drop("ambiguous: another document says something else in the same words")
             return None
         easy = any(holds_part(hit, source, placed.candidate.evidence) for hit in hits[: self._settings.k])
-        labels = ((HARD_TO_FIND, not easy), (QUOTING, quotes(question)))
+        labels = ((splits.HARD_TO_FIND, not easy), (splits.QUOTING, quotes(question)))
         return replace(question, slices=tuple(label for label, holds in labels if holds))
 
     def withheld(self, placed: Placed, hits: Sequence[Hit]) -> Question | None:
@@ -392,20 +381,20 @@ def _known(questions: Sequence[Question], closed_book: ClosedBook | None) -> set
 def _labelled(
     questions: Sequence[Question], known: set[str], counter: TokenCounter, settings: MakingSettings
 ) -> list[Question]:
-    technical = jargon([question.text for question in questions], counter)
+    technical = splits.jargon([question.text for question in questions], counter)
     labelled = []
     for question, is_technical in zip(questions, technical, strict=True):
-        fresh = bool(question.source) and held_out(
+        fresh = bool(question.source) and splits.held_out(
             question.source, share=settings.hold_out, seed=settings.seed
         )
         labels = [
             label
             for label, holds in (
-                (NUMERIC, numeric(question.answers)),
-                (JARGON, is_technical),
-                (UNANSWERABLE, not question.answerable),
-                (KNOWN, question.id in known),
-                (FRESH, fresh),
+                (splits.NUMERIC, splits.numeric(question.answers)),
+                (splits.JARGON, is_technical),
+                (splits.UNANSWERABLE, not question.answerable),
+                (splits.KNOWN, question.id in known),
+                (splits.FRESH, fresh),
             )
             if holds
         ]

@@ -234,8 +234,13 @@ def spoken(text: str, caption: str = "", columns: Sequence[str] = ()) -> Spoken:
         return Spoken(text)
     said, parts, length = [], [], 0
     for saying in found:
-        ended = saying.text if saying.text.endswith((".", "!", "?")) or not saying.row else f"{saying.text}."
+        ended = closed(saying.text) if saying.row else saying.text
         parts.append((Span(length, length + len(ended)), saying.span))
         said.append(ended)
         length += len(ended) + 1
     return Spoken("\n".join(said), tuple(parts))
+
+
+def closed(text: str) -> str:
+    """Return a sentence with a full stop, where it has no other end."""
+    return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -131,6 +131,58 @@ FILES = [
         [],
     ),
     ("form.pdf", ["Jane Example", "1987", "Agreed: yes", "blue", "Approved on 4 May by the office"], []),
+    # the next five were printed by a browser, from the pages in ``cases/printed``
+    (
+        "handbook.pdf",
+        [
+            "Everybody works thirty-eight hours",
+            "for the night shift, and 10^6 for the count of cells.",
+            "the wage of the month after.\nOn Sundays",
+            "until eight in the evening.\n2 Allowances\nTrip | Domestic | Abroad\n8 to 24 hours | 14.00",
+            "Car, per km | 0.38\nMotorbike, per km | 0.22\nBicycle, per km | 0.10\nGold | Silver | Bronze\n",
+        ],
+        ["Maple Works", "2 / 3"],
+    ),
+    (
+        "invoice.pdf",
+        [
+            "Invoice no. | 2026-0417\nDate | 12 May 2026\nCustomer no. | 10442\nDue | 11 June 2026",
+            "Pos. | Description | Qty | Unit price | Amount\n1 | Heating element 3 kW",
+            "\nPlease pay within thirty days.",
+            "\nWarranty\nPart | Period | Remark\nHeating element | 24 months |",
+            "Heating element | 36 months | Parts only",
+        ],
+        [],
+    ),
+    (
+        "pump.pdf",
+        [
+            "Fault | Cause | Remedy\nPump does not start | No voltage; thermal relay has tripped",
+            "Noise | Air in the suction line | Bleed at plug 4; tighten all flanges",
+            "Speed (rpm) | Head (m) | Flow (m³/h) | Efficiency\n1,450 | 12.5",
+            "Part no. | Name | Fits\nKX-101 | Impeller, bronze | KX-20A, KX-20B",
+        ],
+        [],
+    ),
+    (
+        "news.pdf",
+        [
+            "Stand | Day | Rent\nSmall | Saturday | 18 euros",
+            "gets four euros back at the counter on pier three.\nNew opening hours",
+            "for the next meeting | Petersen | 30 June",
+            "هذا نص عربي قصير عن الميناء",
+        ],
+        [],
+    ),
+    (
+        "prices.pdf",
+        [
+            "No. | Article | Quantity, 1–9 | Quantity, 10–99 | Quantity, 100+ | Weight (kg)\nA-101 | ",
+            "A-145 | Bolt M45, zinc, hexagon | 45.50 | 45.20 | 45.05 | 0.55",
+            "Orders above 250 euros",
+        ],
+        ["No. | Article | 1–9"],
+    ),
     ("sup.html", ["10^6 cells", "5^3 units", "note [12]", "H2O"], []),
     (
         "hyphen.pdf",
@@ -166,6 +218,16 @@ def test_a_document_keeps_what_was_lost(read_items, name, kept, out):
 def test_what_is_drawn_or_wrapped_twice_is_said_once(read_one, name, once):
     document = read_one(name, CASES / name)
     assert f"{document.text}\n".count(once) == 1
+
+
+def test_a_sign_that_a_font_does_not_name_is_told(read_one):
+    # the browser that printed this page had no font for the first sign of its Japanese line
+    (left_out,) = read_one("news.pdf", CASES / "news.pdf").left_out
+    assert (left_out.kind, left_out.characters, left_out.lost) == (
+        "sign that its font does not name",
+        1,
+        True,
+    )
 
 
 @pytest.mark.parametrize("name", ["fm_list.md", "fm_onlylist.md"])

@@ -542,13 +542,7 @@ def tune_embedder(
     task = EmbedderTask(
         encoder, lesson, check, general, held, settings, seed=adaptation.seed, placement=placement
     )
-    schedule = Schedule(
-        plan.learning_rate,
-        adaptation.epochs,
-        warmup=_WARMUP,
-        looks=_LOOKS,
-        patience=_LOOKS,
-    )
+    schedule = Schedule(plan.learning_rate, adaptation.epochs, warmup=_WARMUP, looks=_LOOKS, patience=_LOOKS)
     done = fit(task, schedule, seed=adaptation.seed, state=state, progress=progress)
     if done.best == 0:
         raise TrainingFailed(
